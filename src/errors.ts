@@ -1,0 +1,323 @@
+/**
+ * Every public error class, its code and what it means, in one table.
+ *
+ * Errors are branded with `Symbol.for`, so `instanceof` holds between two installed copies of the package
+ * (an isolated function loads its own). `docs/errors.md` lists the same codes; a test holds the two together.
+ */
+
+/** One row of the error table. */
+export interface ErrorKind {
+  /** The HTTP status a client gets; absent where the error never reaches one. */
+  readonly status?: number;
+  /** The exit code of a process that ends by this error; absent where it does not end one. */
+  readonly exitCode?: number;
+  /** What it means, in a sentence. */
+  readonly meaning: string;
+}
+
+/** Code → meaning, HTTP status and exit code of every error of this package. */
+export const ERRORS = {
+  // Thrown when a class is defined or used: the code is wrong.
+  LEGACY_DECORATORS: { exitCode: 1, meaning: "The decorators were compiled in the legacy form." },
+  ROUTE_PATH_INVALID: { exitCode: 1, meaning: "A route's path cannot be served." },
+  ROUTE_PATH_TAKEN: { exitCode: 1, meaning: "Two methods claim one path." },
+  ROUTE_METHOD_REFUSED: { exitCode: 1, meaning: "A decorated method is private, static or has no name." },
+  ROUTE_DECORATED_TWICE: { exitCode: 1, meaning: "One method carries two route decorators." },
+  ROUTE_OPTION_INVALID: { exitCode: 1, meaning: "A route option has a value that makes no sense." },
+  ROUTES_MISSING: { exitCode: 1, meaning: "The class has no route to serve." },
+  SCHEMA_INVALID: {
+    exitCode: 1,
+    meaning: "A schema does not compile, or a default does not fit its schema.",
+  },
+  SCHEMA_NAME_TAKEN: { exitCode: 1, meaning: "Two different schemas carry one $id." },
+  HEALTH_CHECK_TWICE: { exitCode: 1, meaning: "More than one endpoint is marked as the health check." },
+  CONSTRUCTOR_ARGUMENTS: { exitCode: 1, meaning: "The class's constructor takes arguments." },
+  SETTING_INVALID: { exitCode: 1, meaning: "A setting has a value that makes no sense." },
+  SETTING_UNKNOWN: { exitCode: 1, meaning: "A static looks like a misspelt setting." },
+  // Thrown when a server starts.
+  PORT_UNAVAILABLE: { exitCode: 3, meaning: "The port is in use, or may not be opened." },
+  SETUP_FAILED: { exitCode: 3, meaning: "setup() or lifespan() threw." },
+  // Thrown by the command line.
+  USAGE: { exitCode: 1, meaning: "The command line was given something it cannot use." },
+  // Raised while a request is handled.
+  APP_EXCEPTION: {
+    status: 500,
+    meaning: "The handler refused the request with a message and a status of its own.",
+  },
+  FIELD_EXCEPTION: { status: 422, meaning: "The handler refused one field of the input." },
+  REQUEST_CANCELLED: { status: 499, meaning: "The caller cancelled the request." },
+  GPU_ERROR: { status: 503, meaning: "The GPU failed; the runner should be replaced." },
+  GPU_OUT_OF_MEMORY: { status: 503, meaning: "The GPU is out of memory; the runner should be replaced." },
+  CUDA_OUT_OF_MEMORY: { status: 503, meaning: "CUDA is out of memory; the runner should be replaced." },
+  REQUEST_TIMEOUT: { status: 504, meaning: "The handler took longer than the endpoint's timeout." },
+  INPUT_INVALID: { status: 422, meaning: "The body does not fit the input schema." },
+  BODY_UNREADABLE: { status: 400, meaning: "The body is not UTF-8, or is nested too deeply." },
+  BODY_TOO_LARGE: { status: 413, meaning: "The body is larger than the limit." },
+  OUTPUT_INVALID: { status: 500, meaning: "The handler's result does not fit the output schema." },
+} as const satisfies Record<string, ErrorKind>;
+
+/** The code of an error of this package. */
+export type ErrorCode = keyof typeof ERRORS;
+
+const BRAND: unique symbol = Symbol.for("servable.error.brand");
+
+/** Gives an error class its brand; a subclass of one without a brand of its own is matched by its prototype. */
+function branded<C extends { prototype: object }>(constructor: C, name: string): C {
+  const brand = Symbol.for(`servable.error.${name}`);
+  Object.defineProperty(constructor, BRAND, { value: brand });
+  Object.defineProperty(constructor.prototype, brand, { value: true });
+  Object.defineProperty(constructor.prototype, "name", { value: name, configurable: true, writable: true });
+  return constructor;
+}
+
+/** The root of every error this package throws on purpose. */
+export class FalServerlessError extends Error {
+  /** What kind of error this is: match on it rather than on the message. */
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    const brand = Object.getOwnPropertyDescriptor(this, BRAND)?.value as symbol | undefined;
+    if (brand === undefined) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === "object" && value !== null && brand in value;
+  }
+}
+branded(FalServerlessError, "FalServerlessError");
+
+/** The class, a decorator, a schema or a setting is wrong: thrown when the class is defined or first used. */
+export class DefinitionError extends FalServerlessError {}
+branded(DefinitionError, "DefinitionError");
+
+/** The server could not start; the process exits with 3. */
+export class StartupError extends FalServerlessError {}
+branded(StartupError, "StartupError");
+
+/** The command line was given something it cannot use. The message is the whole answer: no stack is shown. */
+export class UsageError extends FalServerlessError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("USAGE", message, options);
+  }
+}
+branded(UsageError, "UsageError");
+
+/** An error the handler raises for the caller to read: `{"detail": message}` with `statusCode` (default 500). */
+export class AppException extends FalServerlessError {
+  readonly statusCode: number;
+
+  constructor(
+    message: string,
+    statusCode: number = 500,
+    options?: ErrorOptions,
+    code: ErrorCode = "APP_EXCEPTION",
+  ) {
+    super(code, message, options);
+    this.statusCode = statusCode;
+  }
+}
+branded(AppException, "AppException");
+
+/** What a {@link FieldException} may set beside field and message. */
+export interface FieldExceptionOptions extends ErrorOptions {
+  /** HTTP status. Default 422. */
+  statusCode?: number;
+  /** The machine-readable kind of fault. Default "value_error". */
+  type?: string;
+  /** Sent as `x-fal-billable-units` when truthy: an integer as it is, anything else numeric with 8 decimals. */
+  billableUnits?: number | string;
+}
+
+/** The handler refuses one field of the input, in the form of a validation error. */
+export class FieldException extends FalServerlessError {
+  readonly field: string;
+  readonly statusCode: number;
+  readonly type: string;
+  readonly billableUnits: number | string | undefined;
+
+  constructor(field: string, message: string, options: FieldExceptionOptions = {}) {
+    super("FIELD_EXCEPTION", message, options);
+    this.field = field;
+    this.statusCode = options.statusCode ?? 422;
+    this.type = options.type ?? "value_error";
+    this.billableUnits = options.billableUnits;
+  }
+}
+branded(FieldException, "FieldException");
+
+/** The handler noticed that the caller cancelled: 499. */
+export class RequestCancelledException extends AppException {
+  constructor(message: string = "Request cancelled by the client.", options?: ErrorOptions) {
+    super(message, 499, options, "REQUEST_CANCELLED");
+  }
+}
+branded(RequestCancelledException, "RequestCancelledException");
+
+/** The handler ran into its timeout: 504. Raised by the server; `ctx.signal.reason` holds it. */
+export class RequestTimeoutException extends AppException {
+  /** The limit that was passed, in milliseconds. */
+  readonly timeoutMs: number;
+
+  constructor(timeoutMs: number) {
+    super(`The request took longer than ${timeoutMs} ms.`, 504, undefined, "REQUEST_TIMEOUT");
+    this.timeoutMs = timeoutMs;
+  }
+}
+branded(RequestTimeoutException, "RequestTimeoutException");
+
+/** The GPU failed: 503, which tells the platform to replace the runner. */
+export class GPUException extends AppException {
+  constructor(message: string = "GPU error", statusCode: number = 503, code: ErrorCode = "GPU_ERROR") {
+    super(message, statusCode, undefined, code);
+  }
+}
+branded(GPUException, "GPUException");
+
+/** The GPU is out of memory: 503. */
+export class GPUOutOfMemoryException extends GPUException {
+  constructor(
+    message: string = "GPU error: out of memory",
+    statusCode: number = 503,
+    code: ErrorCode = "GPU_OUT_OF_MEMORY",
+  ) {
+    super(message, statusCode, code);
+  }
+}
+branded(GPUOutOfMemoryException, "GPUOutOfMemoryException");
+
+/** CUDA is out of memory: 503. */
+export class CUDAOutOfMemoryException extends GPUOutOfMemoryException {
+  constructor(message: string = "CUDA error: out of memory", statusCode: number = 503) {
+    super(message, statusCode, "CUDA_OUT_OF_MEMORY");
+  }
+}
+branded(CUDAOutOfMemoryException, "CUDAOutOfMemoryException");
+
+/** One entry of a 422 answer. `loc` starts with "body", then keys and array indexes. */
+export interface ValidationIssue {
+  type: string;
+  loc: (string | number)[];
+  msg: string;
+  input?: unknown;
+  ctx?: Record<string, unknown>;
+}
+
+/** The input does not fit its schema: 422 with every fault found, in schema order. */
+export class InputValidationError extends FalServerlessError {
+  readonly issues: readonly ValidationIssue[];
+
+  constructor(issues: readonly ValidationIssue[]) {
+    super("INPUT_INVALID", describeIssues(issues));
+    this.issues = issues;
+  }
+}
+branded(InputValidationError, "InputValidationError");
+
+/** The handler's result does not fit the output schema: 500, logged with what did not fit, never sent. */
+export class OutputValidationError extends FalServerlessError {
+  readonly issues: readonly ValidationIssue[];
+
+  constructor(handler: string, issues: readonly ValidationIssue[]) {
+    super(
+      "OUTPUT_INVALID",
+      `${handler}() returned a result that does not fit its output schema: ${describeIssues(issues)}`,
+    );
+    this.issues = issues;
+  }
+}
+branded(OutputValidationError, "OutputValidationError");
+
+/** The body could not be read at all: too large (413), not UTF-8 or nested too deeply (400). */
+export class BodyError extends AppException {
+  constructor(code: "BODY_TOO_LARGE" | "BODY_UNREADABLE") {
+    const message =
+      code === "BODY_TOO_LARGE" ? "Request body is too large" : "There was an error parsing the body";
+    super(message, ERRORS[code].status, undefined, code);
+  }
+}
+branded(BodyError, "BodyError");
+
+function describeIssues(issues: readonly ValidationIssue[]): string {
+  const shown = issues.slice(0, 3).map((issue) => `${issue.loc.slice(1).join(".") || "value"}: ${issue.msg}`);
+  if (issues.length > shown.length) shown.push(`and ${issues.length - shown.length} more`);
+  return shown.join("; ");
+}
+
+/** What a client is told about an error: the same for HTTP answers, stream events and realtime frames. */
+export interface ErrorAnswer {
+  status: number;
+  body: { detail: string | readonly ValidationIssue[] };
+  headers?: Record<string, string>;
+  /** True when nobody raised it on purpose: it has to be logged, with its stack. */
+  unexpected: boolean;
+}
+
+const CUDA_OUT_OF_MEMORY = [
+  /CUDA[^]*out of memory|out of memory[^]*CUDA/,
+  /NVML_SUCCESS == r INTERNAL ASSERT FAILED/,
+  /CUDNN_STATUS_INTERNAL_ERROR/,
+  /cuDNN error: CUDNN_STATUS_NOT_SUPPORTED\./,
+];
+// Whole words only: "barracuda" is a fish.
+const GPU_WORD = /(?<![a-z0-9])(?:cuda|cudnn|nvml|nccl|cublas|cufft|cusolver|cusparse|triton)(?![a-z0-9])/i;
+
+const INTERNAL: ErrorAnswer = { status: 500, body: { detail: "Internal Server Error" }, unexpected: true };
+
+/** Turns anything a handler can throw into what the client is told. Never throws, never shows a stack. */
+export function answerFor(error: unknown): ErrorAnswer {
+  if (error instanceof InputValidationError) {
+    return {
+      status: 422,
+      body: { detail: error.issues },
+      headers: { "x-fal-billable-units": "0" },
+      unexpected: false,
+    };
+  }
+  if (error instanceof FieldException) return fieldAnswer(error);
+  if (error instanceof AppException) {
+    if (!isStatus(error.statusCode)) return INTERNAL;
+    return { status: error.statusCode, body: { detail: String(error.message) }, unexpected: false };
+  }
+  const message = messageOf(error);
+  if (CUDA_OUT_OF_MEMORY.some((pattern) => pattern.test(message))) {
+    return { status: 503, body: { detail: "CUDA error: out of memory" }, unexpected: true };
+  }
+  if (GPU_WORD.test(message)) return { status: 503, body: { detail: "GPU error" }, unexpected: true };
+  return INTERNAL;
+}
+
+function fieldAnswer(error: FieldException): ErrorAnswer {
+  if (!isStatus(error.statusCode)) return INTERNAL;
+  const answer: ErrorAnswer = {
+    status: error.statusCode,
+    body: { detail: [{ loc: ["body", error.field], msg: error.message, type: error.type }] },
+    unexpected: false,
+  };
+  if (!error.billableUnits) return answer;
+  const units = formatBillableUnits(error.billableUnits);
+  return units === undefined ? INTERNAL : { ...answer, headers: { "x-fal-billable-units": units } };
+}
+
+/** An integer as it is; any other number, or a numeric string, with 8 decimals; undefined for anything else. */
+export function formatBillableUnits(units: unknown): string | undefined {
+  if (typeof units === "bigint") return units.toString();
+  if (typeof units === "number" && Number.isInteger(units)) return BigInt(units).toString();
+  if (typeof units === "string" && units.trim() === "") return undefined;
+  if (typeof units !== "number" && typeof units !== "string") return undefined;
+  const value = Number(units);
+  return Number.isFinite(value) ? value.toFixed(8) : undefined;
+}
+
+function isStatus(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 200 && (value as number) <= 599;
+}
+
+function messageOf(error: unknown): string {
+  try {
+    return error instanceof Error ? String(error.message) : String(error);
+  } catch {
+    return ""; // an object whose toString or message getter throws
+  }
+}

@@ -1,0 +1,107 @@
+import type { TSchema } from "typebox";
+import { didYouMean } from "../did-you-mean.ts";
+import { DefinitionError } from "../errors.ts";
+import type { AnyMethod, CheckEndpoint } from "./handler-types.ts";
+import { assertMethod, assertPath } from "./placement.ts";
+import { recordRoute } from "./registry.ts";
+import type { HealthCheckOptions } from "./signature.ts";
+
+/** What `@endpoint` takes beside the path. */
+export interface EndpointOptions<
+  Input extends TSchema | undefined,
+  Output extends TSchema | undefined,
+  Stream extends boolean,
+> {
+  /** The schema of the body. With it the method is called `(input, ctx)`, without it `(ctx)`. */
+  input?: Input;
+  /** The schema of the result, or of one item when `stream` is set. Without it results go out as they are. */
+  output?: Output;
+  /** The method is an async generator; its items are sent as server-sent events. Default false. */
+  stream?: Stream;
+  /** One line for the docs. Default: the method's name in words. */
+  summary?: string;
+  /** Markdown for the docs. */
+  description?: string;
+  /**
+   * How long one call may take, in milliseconds; on a stream, how long the wait for each item may be. Then the
+   * caller gets 504 and `ctx.signal` aborts. Default: no limit.
+   */
+  timeoutMs?: number;
+  /** Marks the endpoint a platform probes; at most one. `true` takes the platform's defaults. */
+  healthCheck?: boolean | HealthCheckOptions;
+}
+
+const OPTION_NAMES = [
+  "input",
+  "output",
+  "stream",
+  "summary",
+  "description",
+  "timeoutMs",
+  "healthCheck",
+] as const satisfies readonly (keyof EndpointOptions<undefined, undefined, false>)[];
+
+/** The longest delay a Node timer takes, about 24.8 days. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/**
+ * Serves a method as `POST path`. The compiler checks the method against the schemas: it must accept
+ * `Static<typeof input>` and return `Static<typeof output>` (or an async iterable of it with `stream: true`).
+ *
+ * @example
+ * ```ts
+ * class Greeter extends App {
+ *   @endpoint("/greet", { input: Name, output: Greeting })
+ *   greet({ name }: Name): Greeting { return { text: `Hello ${name}` }; }
+ * }
+ * ```
+ * @throws DefinitionError when the path or an option can't be used, or the method is private or static.
+ */
+export function endpoint<
+  Input extends TSchema | undefined = undefined,
+  Output extends TSchema | undefined = undefined,
+  Stream extends boolean = false,
+>(path: string, options: EndpointOptions<Input, Output, Stream> = {}) {
+  return function decorate<Method extends AnyMethod>(
+    method: Method & CheckEndpoint<Method, Input, Output, Stream>,
+    context: ClassMethodDecoratorContext,
+  ): void {
+    const methodName = assertMethod("@endpoint", method, context);
+    assertPath(methodName, path);
+    assertOptions(methodName, options);
+    recordRoute(context.metadata, {
+      path,
+      methodName,
+      isWebsocket: false,
+      input: options.input,
+      output: options.output,
+      stream: options.stream ?? false,
+      timeoutMs: options.timeoutMs,
+      healthCheck: options.healthCheck === true ? {} : options.healthCheck || undefined,
+      summary: options.summary,
+      description: options.description,
+    });
+  };
+}
+
+function assertOptions(methodName: string, options: object): void {
+  const refuse = (message: string): never => {
+    throw new DefinitionError("ROUTE_OPTION_INVALID", `@endpoint on ${methodName}(): ${message}`);
+  };
+  for (const name of Object.keys(options)) {
+    if (!(OPTION_NAMES as readonly string[]).includes(name)) {
+      refuse(
+        `unknown option "${name}"${didYouMean(name, OPTION_NAMES) || `; known: ${OPTION_NAMES.join(", ")}.`}`,
+      );
+    }
+  }
+  const { timeoutMs, input, output } = options as EndpointOptions<TSchema, TSchema, boolean>;
+  if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS)) {
+    refuse(`timeoutMs must be between 1 and ${MAX_TIMEOUT_MS}, got ${String(timeoutMs)}.`);
+  }
+  for (const [name, schema] of Object.entries({ input, output })) {
+    if (schema !== undefined && (typeof schema !== "object" || schema === null)) {
+      refuse(`${name} must be a schema, for example Type.Object({…}), got ${String(schema)}.`);
+    }
+  }
+}

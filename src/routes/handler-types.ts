@@ -1,0 +1,72 @@
+import type { Static, TSchema } from "typebox";
+import type { RequestContext } from "../context.ts";
+
+/** Any method; parameters are contravariant, so `never` accepts them all without `any`. */
+export type AnyMethod = (this: never, ...args: never[]) => unknown;
+
+type IsAny<T> = 0 extends 1 & T ? true : false;
+type Not<Message extends string> = `@endpoint: ${Message}`;
+
+/** What an endpoint's method receives first: its input where there is a schema, else the context. */
+type FirstArgument<Input> = Input extends TSchema ? Static<Input> : RequestContext;
+
+type CheckArguments<Args extends readonly unknown[], Input> = Args extends readonly []
+  ? unknown
+  : IsAny<Args[0]> extends true
+    ? Input extends TSchema
+      ? Not<"the input is `any`; write (input: Static<typeof Schema>) with the schema given as `input`">
+      : Not<"the argument is `any`; write (ctx: RequestContext), or give the endpoint an `input` schema">
+    : [FirstArgument<Input>] extends [Args[0]]
+      ? Input extends TSchema
+        ? CheckContext<Args>
+        : Args extends readonly [unknown?]
+          ? unknown
+          : Not<"an endpoint without an `input` schema is called with (ctx) alone">
+      : Input extends TSchema
+        ? Not<"the first parameter does not accept the input; write (input: Static<typeof Schema>)">
+        : Not<"without an `input` schema the method gets (ctx: RequestContext); add `input` to take a body">;
+
+type CheckContext<Args extends readonly unknown[]> = Args extends readonly [unknown?]
+  ? unknown
+  : Args extends readonly [unknown?, unknown?]
+    ? IsAny<Args[1]> extends true
+      ? Not<"the context is `any`; write (input, ctx: RequestContext)">
+      : [RequestContext] extends [Args[1]]
+        ? unknown
+        : Not<"the second parameter is the context; write (input, ctx: RequestContext)">
+    : Not<"the method is called with (input, ctx) and nothing more">;
+
+type CheckValue<Value, Output, Where extends string> =
+  IsAny<Value> extends true
+    ? Output extends TSchema
+      ? Not<`${Where} is \`any\`; give the method a return type that fits the \`output\` schema`>
+      : unknown
+    : Output extends TSchema
+      ? [Value] extends [Static<Output>]
+        ? unknown
+        : Not<`${Where} does not fit the \`output\` schema; return Static<typeof Schema>`>
+      : unknown;
+
+type CheckResult<Result, Output, Stream> =
+  IsAny<Result> extends true
+    ? CheckValue<Result, Output, "the result">
+    : Stream extends true
+      ? Awaited<Result> extends AsyncIterable<infer Item> | Iterable<infer Item>
+        ? CheckValue<Item, Output, "a streamed item">
+        : Not<"with `stream: true` the method must return an async iterable; write `async *name(…)`">
+      : Awaited<Result> extends AsyncIterable<unknown>
+        ? Not<"the method returns an async iterable; add `stream: true`">
+        : CheckValue<Awaited<Result>, Output, "the result">;
+
+/**
+ * `unknown` when the method fits its schemas, else a string type whose text says what to write. Intersected with
+ * the decorated method's own type, the text is what the compiler shows.
+ */
+export type CheckEndpoint<Method extends AnyMethod, Input, Output, Stream> = Method extends (
+  this: never,
+  ...args: infer Args
+) => infer Result
+  ? unknown extends CheckArguments<Args, Input>
+    ? CheckResult<Result, Output, Stream>
+    : CheckArguments<Args, Input>
+  : never;

@@ -1,0 +1,39 @@
+import { DefinitionError } from "../errors.ts";
+
+// What find-my-way reads as a pattern (":", "*") and what a URL's path can't hold is left out.
+const PATH = /^\/[A-Za-z0-9._~!$&'(),;=@/-]*$/;
+
+/** Checks what a method decorator was called with, and returns the method's name. */
+export function assertMethod(decorator: string, value: unknown, context: unknown): string {
+  if (typeof context !== "object" || context === null || !("kind" in context)) {
+    throw new DefinitionError(
+      "LEGACY_DECORATORS",
+      `${decorator} needs standard decorators, but was compiled in the legacy form; ` +
+        'turn "experimentalDecorators" off in tsconfig.json.',
+    );
+  }
+  const { kind, name, private: isPrivate, static: isStatic } = context as ClassMethodDecoratorContext;
+  const refuse = (why: string): never => {
+    throw new DefinitionError("ROUTE_METHOD_REFUSED", `${decorator} on ${String(name)}: ${why}`);
+  };
+  if (kind !== "method" || typeof value !== "function")
+    refuse(`only methods can be routes, this is a ${kind}.`);
+  if (isPrivate) refuse("a private method can't be served; drop the #.");
+  if (isStatic) refuse("a static method can't be served; drop static.");
+  if (typeof name !== "string") refuse("a route's method needs a plain name, not a symbol.");
+  return name as string;
+}
+
+/** Checks a route's path. */
+export function assertPath(methodName: string, path: unknown): asserts path is string {
+  const refuse = (why: string): never => {
+    throw new DefinitionError("ROUTE_PATH_INVALID", `The path of ${methodName}(): ${why}`);
+  };
+  if (typeof path !== "string") refuse(`must be a string, got ${typeof path}.`);
+  else if (!path.startsWith("/")) refuse(`"${path}" must start with "/"; write "/${path}".`);
+  else if (!PATH.test(path) || path.includes("//")) {
+    refuse(
+      `"${path}" may hold letters, digits and ._~!$&'(),;=@- between single slashes; parameters go in the body.`,
+    );
+  }
+}

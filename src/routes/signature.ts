@@ -1,0 +1,45 @@
+import type { TSchema } from "typebox";
+
+/** How a platform probes the endpoint marked as the health check. Defaults are the platform's. */
+export interface HealthCheckOptions {
+  /** Failures are ignored for this long after the start, in seconds. Default 30. */
+  startPeriodSeconds?: number;
+  /** One probe may take this long, in seconds. Default 5. */
+  timeoutSeconds?: number;
+  /** So many failures in a row mean unhealthy. Default 3. */
+  failureThreshold?: number;
+  /** Probe every 15 seconds; false: only when an answer asks for it. Default true. */
+  callRegularly?: boolean;
+}
+
+/** What a decorator records about a method: everything needed to serve and to document it. */
+export interface RouteSignature {
+  /** Starts with "/". */
+  readonly path: string;
+  /** The name of the decorated method. */
+  readonly methodName: string;
+  /** False for `POST path`; true for a socket. */
+  readonly isWebsocket: boolean;
+  /** The schema of the body; absent when the method takes no input. */
+  readonly input: TSchema | undefined;
+  /** The schema of the result, or of one item of a stream; absent when results go out unchecked. */
+  readonly output: TSchema | undefined;
+  /** The method yields items, sent as server-sent events. */
+  readonly stream: boolean;
+  /** The limit of one call; of the wait for each item on a stream. In milliseconds; absent: none. */
+  readonly timeoutMs: number | undefined;
+  /** This endpoint tells a platform whether the runner is healthy. */
+  readonly healthCheck: HealthCheckOptions | undefined;
+  /** One line for the docs; absent: made from the method's name. */
+  readonly summary: string | undefined;
+  /** Markdown for the docs. */
+  readonly description: string | undefined;
+}
+
+/** A collected route's method, bound to its app. */
+export type RouteHandler = (...args: readonly unknown[]) => unknown;
+
+/** How a route is named in messages: `POST /path`. */
+export function describeRoute(route: Pick<RouteSignature, "path" | "isWebsocket">): string {
+  return `${route.isWebsocket ? "websocket" : "POST"} ${route.path}`;
+}
