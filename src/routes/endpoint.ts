@@ -4,7 +4,7 @@ import { DefinitionError } from "../errors.ts";
 import type { AnyMethod, CheckEndpoint } from "./handler-types.ts";
 import { assertMethod, assertPath } from "./placement.ts";
 import { recordRoute } from "./registry.ts";
-import type { HealthCheckOptions } from "./signature.ts";
+import type { HealthCheckOptions, RouteSignature } from "./signature.ts";
 
 /** What `@endpoint` takes beside the path. */
 export interface EndpointOptions<
@@ -67,20 +67,29 @@ export function endpoint<
     context: ClassMethodDecoratorContext,
   ): void {
     const methodName = assertMethod("@endpoint", method, context);
-    assertPath(methodName, path);
-    assertOptions(methodName, options);
-    recordRoute(context.metadata, {
-      path,
-      methodName,
-      isWebsocket: false,
-      input: options.input,
-      output: options.output,
-      stream: options.stream ?? false,
-      timeoutMs: options.timeoutMs,
-      healthCheck: options.healthCheck === true ? {} : options.healthCheck || undefined,
-      summary: options.summary,
-      description: options.description,
-    });
+    recordRoute(context.metadata, endpointSignature(methodName, path, options));
+  };
+}
+
+/** The signature of an HTTP route, with its path and options checked. */
+export function endpointSignature(
+  methodName: string,
+  path: string,
+  options: EndpointOptions<TSchema | undefined, TSchema | undefined, boolean>,
+): RouteSignature {
+  assertPath(methodName, path);
+  assertOptions(methodName, options);
+  return {
+    path,
+    methodName,
+    isWebsocket: false,
+    input: options.input,
+    output: options.output,
+    stream: options.stream ?? false,
+    timeoutMs: options.timeoutMs,
+    healthCheck: options.healthCheck === true ? {} : options.healthCheck || undefined,
+    summary: options.summary,
+    description: options.description,
   };
 }
 

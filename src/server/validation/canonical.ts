@@ -35,7 +35,7 @@ export function canonicalSchema(schema: object): CanonicalSchema {
   const rewrite = (node: SchemaNode, outer: Scope | undefined): SchemaNode => {
     const names = node["$defs"] ?? node["definitions"];
     const scope = isSchemaNode(names) ? { names, outer } : outer;
-    const { $id, $defs, definitions: _, $ref, ...rest } = node;
+    const { $id, $defs: _defs, definitions: _definitions, $ref, ...rest } = node;
     const copy = mapSubschemas(rest, (subschema) => rewrite(subschema, scope));
     if (typeof $id === "string") copy["title"] ??= $id; // the name a union's branch is reported under
     if (typeof $ref !== "string") return copy;

@@ -1,0 +1,58 @@
+/**
+ * Servable: a class whose decorated methods become HTTP endpoints and streams.
+ *
+ * ```ts
+ * import { Type, type Static } from "typebox";
+ * import { App, endpoint } from "servable";
+ *
+ * const Name = Type.Object({ name: Type.String({ minLength: 1 }) }, { $id: "Name" });
+ * const Greeting = Type.Object({ text: Type.String() }, { $id: "Greeting" });
+ *
+ * export default class Greeter extends App {
+ *   @endpoint("/", { input: Name, output: Greeting })
+ *   greet({ name }: Static<typeof Name>): Static<typeof Greeting> {
+ *     return { text: `Hello ${name}` };
+ *   }
+ * }
+ * ```
+ * @module
+ */
+
+// What a user extends
+export { App, type AppAuth } from "./servable/app.ts";
+export { BaseServable, isServableClass, type ServableClass } from "./servable/base-servable.ts";
+export { ServeWrapper } from "./servable/serve-wrapper.ts";
+export type { RetryCondition } from "./servable/settings.ts";
+
+// Routes
+export { endpoint, type EndpointOptions } from "./routes/endpoint.ts";
+export type { HealthCheckOptions, RouteHandler, RouteSignature } from "./routes/signature.ts";
+export type { RequestContext } from "./context.ts";
+
+// Serving
+export type { ServerOptions } from "./server/definition.ts";
+export type { ServeAddresses, ServeOptions, ServeOutcome } from "./server/serve.ts";
+export type { OpenApiDocument } from "./openapi/annotate.ts";
+
+// Errors
+export {
+  AppException,
+  BodyError,
+  CUDAOutOfMemoryException,
+  DefinitionError,
+  ERRORS,
+  FalServerlessError,
+  FieldException,
+  GPUException,
+  GPUOutOfMemoryException,
+  InputValidationError,
+  OutputValidationError,
+  RequestCancelledException,
+  RequestTimeoutException,
+  StartupError,
+  UsageError,
+  type ErrorCode,
+  type ErrorKind,
+  type FieldExceptionOptions,
+  type ValidationIssue,
+} from "./errors.ts";

@@ -1,0 +1,60 @@
+import type { RouteSignature } from "../routes/signature.ts";
+import type { SchemaNode } from "../routes/schema-walk.ts";
+import { VALIDATION_SCHEMAS } from "./validation-schemas.ts";
+
+/** An OpenAPI 3.1 document. */
+export interface OpenApiDocument {
+  openapi: string;
+  info: { title: string; version: string };
+  servers?: { url: string }[];
+  paths: Record<string, Record<string, unknown>>;
+  components: { schemas: Record<string, SchemaNode> };
+  "x-fal-order-paths": string[];
+}
+
+/** The order of paths everywhere: HTTP paths sorted, then `/health`, then websocket paths sorted. */
+export function orderedPaths(routes: Iterable<Pick<RouteSignature, "path" | "isWebsocket">>): string[] {
+  const all = [...routes];
+  const sorted = (isWebsocket: boolean): string[] =>
+    all
+      .filter((route) => route.isWebsocket === isWebsocket)
+      .map(({ path }) => path)
+      .sort();
+  return [...new Set([...sorted(false), "/health", ...sorted(true)])];
+}
+
+/** Puts paths and components in order, and adds the marks that user interfaces draw forms by. */
+export function annotateDocument(
+  document: { openapi?: unknown; info?: unknown; servers?: unknown; paths?: unknown },
+  schemas: Readonly<Record<string, SchemaNode>>,
+  routes: Iterable<RouteSignature>,
+): OpenApiDocument {
+  const all = [...routes];
+  const given = document.paths as OpenApiDocument["paths"];
+  const order = orderedPaths(all).filter((path) => path in given);
+  const takesBody = all.some((route) => !route.isWebsocket && route.input !== undefined);
+  const named = { ...localReferences(schemas), ...(takesBody ? VALIDATION_SCHEMAS : {}) };
+  const servers = document.servers as { url: string }[] | undefined;
+  return {
+    openapi: "3.1.0",
+    info: document.info as OpenApiDocument["info"],
+    ...(servers === undefined || servers.length === 0 ? {} : { servers }),
+    paths: Object.fromEntries(order.map((path) => [path, given[path] ?? {}])),
+    components: {
+      schemas: Object.fromEntries(Object.entries(named).sort(([a], [b]) => (a < b ? -1 : 1))) as Record<
+        string,
+        SchemaNode
+      >,
+    },
+    "x-fal-order-paths": order,
+  };
+}
+
+/** `NAME#`, the form schemas refer to each other by while routes are mounted, becomes a place in the document. */
+function localReferences<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value), (key, item: unknown) =>
+    key === "$ref" && typeof item === "string" && item.endsWith("#") && item !== "#"
+      ? `#/components/schemas/${item.slice(0, -1)}`
+      : item,
+  ) as T;
+}

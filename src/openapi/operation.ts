@@ -1,0 +1,47 @@
+import type { RouteSignature } from "../routes/signature.ts";
+import type { SchemaNode } from "../routes/schema-walk.ts";
+import type { Components } from "./components.ts";
+import { titleWords } from "./titles.ts";
+
+/** The schema part of a route, as @fastify/swagger reads it. */
+export interface Operation {
+  operationId: string;
+  summary: string;
+  description?: string;
+  body?: SchemaNode;
+  response: Record<string, unknown>;
+}
+
+/** Describes an HTTP route. */
+export function describeOperation(route: RouteSignature, components: Components): Operation {
+  const result = route.output === undefined ? {} : components.reference(route.output);
+  const type = route.stream ? "text/event-stream" : "application/json";
+  return {
+    operationId: route.methodName,
+    summary: route.summary ?? titleWords(route.methodName),
+    ...(route.description === undefined ? {} : { description: route.description }),
+    ...(route.input === undefined ? {} : { body: components.reference(route.input) }),
+    response: {
+      200: { description: "Successful Response", content: { [type]: { schema: result } } },
+      ...(route.input === undefined
+        ? {}
+        : {
+            422: {
+              description: "Validation Error",
+              content: { "application/json": { schema: { $ref: "HTTPValidationError#" } } },
+            },
+          }),
+    },
+  };
+}
+
+/** Describes `GET /health`. */
+export function describeHealth(takenIds: ReadonlySet<string>): Operation {
+  return {
+    operationId: takenIds.has("health") ? "health_get" : "health",
+    summary: "Health",
+    response: {
+      200: { description: "Successful Response", content: { "application/json": { schema: {} } } },
+    },
+  };
+}

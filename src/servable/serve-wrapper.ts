@@ -1,0 +1,41 @@
+import type { TSchema } from "typebox";
+import { endpointSignature, type EndpointOptions } from "../routes/endpoint.ts";
+import type { AnyMethod, CheckEndpoint } from "../routes/handler-types.ts";
+import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
+import { BaseServable } from "./base-servable.ts";
+
+/**
+ * Serves one function at `POST /`, without a class around it. The function is checked against the schemas as a
+ * decorated method is.
+ *
+ * @example
+ * ```ts
+ * const greet = ({ name }: Name): Greeting => ({ text: `Hello ${name}` });
+ * await new ServeWrapper(greet, { input: Name, output: Greeting }).serve();
+ * ```
+ */
+export class ServeWrapper<
+  Handler extends AnyMethod,
+  Input extends TSchema | undefined = undefined,
+  Output extends TSchema | undefined = undefined,
+  Stream extends boolean = false,
+> extends BaseServable {
+  readonly #handler: RouteHandler;
+  readonly #signature: RouteSignature;
+
+  // A rest parameter, since a servable's constructor declares none.
+  constructor(
+    ...[handler, options = {}]: [
+      handler: Handler & CheckEndpoint<Handler, Input, Output, Stream>,
+      options?: EndpointOptions<Input, Output, Stream>,
+    ]
+  ) {
+    super();
+    this.#handler = handler as unknown as RouteHandler;
+    this.#signature = endpointSignature(handler.name || "call", "/", options);
+  }
+
+  override collectRoutes(): Map<RouteSignature, RouteHandler> {
+    return new Map([[this.#signature, this.#handler]]);
+  }
+}

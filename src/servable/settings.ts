@@ -1,0 +1,139 @@
+import { closestName } from "../did-you-mean.ts";
+import { DefinitionError } from "../errors.ts";
+
+/** Says what a value should have been, or nothing when it is fine. */
+type Rule = (value: unknown) => string | undefined;
+
+const wholeNumber =
+  (minimum: number, maximum = Number.MAX_SAFE_INTEGER): Rule =>
+  (value) =>
+    Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum
+      ? undefined
+      : maximum === Number.MAX_SAFE_INTEGER
+        ? `a whole number of at least ${minimum}`
+        : `a whole number from ${minimum} to ${maximum}`;
+const seconds: Rule = (value) =>
+  typeof value === "number" && Number.isFinite(value) && value > 0
+    ? undefined
+    : "a positive number of seconds";
+const text: Rule = (value) => (typeof value === "string" && value !== "" ? undefined : "a text");
+const texts: Rule = (value) =>
+  Array.isArray(value) && value.every((item) => text(item) === undefined) ? undefined : "a list of texts";
+const textOrTexts: Rule = (value) =>
+  text(value) === undefined || texts(value) === undefined ? undefined : "a text or a list of texts";
+const oneOf =
+  (...names: string[]): Rule =>
+  (value) =>
+    names.includes(value as string) ? undefined : `one of ${names.map((name) => `"${name}"`).join(", ")}`;
+const flag: Rule = (value) => (typeof value === "boolean" ? undefined : "true or false");
+const record: Rule = (value) =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? undefined : "an object";
+
+const RETRY_CONDITIONS = ["timeout", "server_error", "connection_error"] as const;
+
+/** A reason for which a platform sends a request to another runner. */
+export type RetryCondition = (typeof RETRY_CONDITIONS)[number];
+
+const retryConditions: Rule = (value) =>
+  Array.isArray(value) && value.every((item) => RETRY_CONDITIONS.includes(item as RetryCondition))
+    ? undefined
+    : `a list of ${RETRY_CONDITIONS.map((name) => `"${name}"`).join(", ")}`;
+
+const retryConfig: Rule = (value) => {
+  const expected = `an object from ${RETRY_CONDITIONS.map((name) => `"${name}"`).join(", ")} to { retries: number }`;
+  if (record(value) !== undefined || Object.keys(value as object).length === 0) return expected;
+  const fits = Object.entries(value as object).every(
+    ([condition, item]) =>
+      RETRY_CONDITIONS.includes(condition as RetryCondition) &&
+      Number.isInteger((item as { retries?: unknown } | null)?.retries),
+  );
+  return fits ? undefined : expected;
+};
+
+const appName: Rule = (value) =>
+  typeof value === "string" && /^[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?$/i.test(value) && !value.includes("--")
+    ? undefined
+    : 'letters, digits and single "-", such as "text-to-image"';
+
+/** Every setting of an app, and what it takes. One place for all range checks. */
+export const APP_SETTINGS: Readonly<Record<string, Rule>> = {
+  version: text,
+  appName,
+  appAuth: oneOf("private", "public", "shared"),
+  machineType: textOrTexts,
+  numGpus: wholeNumber(1),
+  regions: texts,
+  requirements: (value) =>
+    Array.isArray(value) && value.every((item) => textOrTexts(item) === undefined)
+      ? undefined
+      : "a list of package specs",
+  localModules: texts,
+  keepAlive: wholeNumber(0),
+  minConcurrency: wholeNumber(0),
+  maxConcurrency: wholeNumber(1),
+  concurrencyBuffer: wholeNumber(0),
+  concurrencyBufferPerc: wholeNumber(0),
+  scalingDelay: wholeNumber(0),
+  maxMultiplexing: wholeNumber(1),
+  requestTimeout: seconds,
+  startupTimeout: seconds,
+  terminationGracePeriodSeconds: wholeNumber(0),
+  metricsPort: wholeNumber(0, 65_535),
+  exposedPort: wholeNumber(1, 65_535),
+  secrets: texts,
+  dataMounts: texts,
+  retryConfig,
+  skipRetryConditions: retryConditions,
+  image: record,
+  appFiles: texts,
+  appFilesIgnore: texts,
+  appFilesContextDir: text,
+  privateLogs: flag,
+  hostOptions: record,
+};
+
+/**
+ * Checks the statics of an app class and of its ancestors up to `root`.
+ * @throws DefinitionError for a value that makes no sense, and for a static that looks like a misspelt setting.
+ */
+export function assertSettings(constructor: Function, root: Function): void {
+  for (
+    let owner: Function = constructor;
+    owner !== root && owner !== Function.prototype;
+    owner = Object.getPrototypeOf(owner) as Function
+  ) {
+    for (const name of Object.getOwnPropertyNames(owner)) {
+      if (BUILT_IN.has(name)) continue;
+      assertSetting(constructor.name, name, (owner as unknown as Record<string, unknown>)[name]);
+    }
+  }
+}
+
+const BUILT_IN: ReadonlySet<string> = new Set(["length", "name", "prototype", "arguments", "caller"]);
+
+function assertSetting(className: string, name: string, value: unknown): void {
+  const rule = Object.hasOwn(APP_SETTINGS, name) ? APP_SETTINGS[name] : undefined;
+  if (rule === undefined) {
+    const known = closestName(name, Object.keys(APP_SETTINGS));
+    if (known === undefined) return; // a static of the user's own
+    throw new DefinitionError(
+      "SETTING_UNKNOWN",
+      `${className}.${name} is no setting; did you mean "${known}"?`,
+    );
+  }
+  if (value === undefined) return;
+  const expected = rule(value);
+  if (expected === undefined) return;
+  throw new DefinitionError(
+    "SETTING_INVALID",
+    `${className}.${name} must be ${expected}, got ${shown(value)}.`,
+  );
+}
+
+function shown(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return typeof value;
+  }
+}

@@ -1,0 +1,65 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Logger } from "pino";
+import type { ResolvedServerOptions, ServerDefinition } from "./definition.ts";
+import { isHeaderValue } from "./header-value.ts";
+import type { ServerState } from "./state.ts";
+
+/**
+ * The headers that every answer carries, whatever part of the server makes it: CORS, hints, and
+ * `Connection: close` once the server stops. Called where answers are made, since a hook costs more than all of it.
+ */
+export class AnswerHeaders {
+  readonly #origins: ResolvedServerOptions["corsOrigins"];
+  readonly #provideHints: ServerDefinition["provideHints"];
+  readonly #state: ServerState;
+  readonly #log: Logger;
+
+  constructor(definition: ServerDefinition, options: ResolvedServerOptions, state: ServerState) {
+    this.#origins = options.corsOrigins;
+    this.#provideHints = definition.provideHints;
+    this.#state = state;
+    this.#log = options.logger;
+  }
+
+  /** Whether browsers on this origin may call. */
+  allows(origin: string): boolean {
+    return this.#origins === "*" || this.#origins.has(origin);
+  }
+
+  /** Adds them to a Fastify reply. */
+  apply(request: FastifyRequest, reply: FastifyReply): void {
+    const { origin } = request.headers;
+    if (origin !== undefined || this.#provideHints !== undefined || this.#state.stopping) {
+      reply.headers(this.for(origin));
+    }
+  }
+
+  /** The same as a record, for answers that Fastify does not make. */
+  for(origin: string | undefined): Record<string, string> {
+    const headers: Record<string, string> = {};
+    if (origin !== undefined && this.allows(origin)) {
+      headers["access-control-allow-origin"] = origin;
+      headers["access-control-allow-credentials"] = "true";
+      headers["vary"] = "Origin";
+    }
+    const hints = this.#provideHints === undefined ? undefined : this.#hints(this.#provideHints);
+    if (hints !== undefined) headers["x-fal-runner-hints"] = hints;
+    if (this.#state.stopping) headers["connection"] = "close";
+    return headers;
+  }
+
+  #hints(provideHints: () => readonly string[]): string | undefined {
+    try {
+      const hints = [...provideHints()].map(String);
+      const sent = hints.filter(isHeaderValue);
+      if (sent.length < hints.length) {
+        const left = hints.filter((hint) => !isHeaderValue(hint));
+        this.#log.warn({ hints: left }, "hints that are no latin-1 text are left out");
+      }
+      return sent.join(",");
+    } catch (error) {
+      this.#log.error({ err: error }, "provideHints() threw; the answer goes out without hints");
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import { isUtf8 } from "node:buffer";
+import { BodyError, InputValidationError } from "../errors.ts";
+import { findSyntaxFault } from "./json-syntax.ts";
+
+/** Deeper nesting is refused: code that walks the value by recursion would run out of stack. */
+export const MAX_DEPTH = 512;
+
+const JSON_TYPE = /^application\/(?:[\w.!#$&^-]+\+)?json[ \t]*(?:;|$)/i;
+
+/** True for `application/json` and `application/*+json`, in any case, with or without parameters. */
+export function isJsonType(contentType: string | undefined): boolean {
+  return contentType === "application/json" || (contentType !== undefined && JSON_TYPE.test(contentType));
+}
+
+/** A body that could not be read. Kept as a value: an error at this place would cost the caller its connection. */
+export class UnreadableBody {
+  readonly error: Error;
+
+  constructor(error: Error) {
+    this.error = error;
+  }
+}
+
+/** Parsed JSON; the bytes, when they claim to be something else; undefined for none. */
+export function readBody(contentType: string | undefined, bytes: Buffer): unknown {
+  if (bytes.length === 0) return undefined;
+  if (!isJsonType(contentType)) return bytes;
+  try {
+    return readJson(bytes);
+  } catch (error) {
+    return new UnreadableBody(error as Error);
+  }
+}
+
+/**
+ * Reads a JSON body: UTF-8, with or without byte-order mark; undefined when it is empty.
+ * @throws BodyError when it is not UTF-8 or nested too deeply.
+ * @throws InputValidationError when it is not JSON.
+ */
+export function readJson(bytes: Buffer): unknown {
+  if (bytes.length === 0) return undefined;
+  if (!isUtf8(bytes)) throw new BodyError("BODY_UNREADABLE");
+  const hasMark = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  const text = hasMark ? bytes.toString("utf8", 3) : bytes.toString("utf8");
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw syntaxError(text, error);
+  }
+  // A body of n characters nests n / 2 deep at most, so that small ones need no look.
+  if (text.length > 2 * MAX_DEPTH) assertDepth(value);
+  if (text.includes("__proto__") || text.includes("\\u")) dropPrototypeKeys(value);
+  return value;
+}
+
+function syntaxError(text: string, error: unknown): InputValidationError {
+  const fault = findSyntaxFault(text) ?? { offset: 0, message: (error as Error).message };
+  return new InputValidationError([
+    {
+      type: "json_invalid",
+      loc: ["body", fault.offset],
+      msg: "JSON decode error",
+      input: {},
+      ctx: { error: fault.message },
+    },
+  ]);
+}
+
+function assertDepth(root: unknown): void {
+  let level: unknown[] = [root];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_DEPTH) throw new BodyError("BODY_UNREADABLE");
+    const next: unknown[] = [];
+    for (const value of level) {
+      for (const child of childrenOf(value))
+        if (typeof child === "object" && child !== null) next.push(child);
+    }
+    level = next;
+  }
+}
+
+/** A key `__proto__` is harmless where it lies, but not once somebody copies the object field by field. */
+function dropPrototypeKeys(root: unknown): void {
+  const pending: unknown[] = [root];
+  while (pending.length > 0) {
+    const value = pending.pop();
+    if (typeof value !== "object" || value === null) continue;
+    if (Object.hasOwn(value, "__proto__")) delete (value as Record<string, unknown>)["__proto__"];
+    for (const child of childrenOf(value)) pending.push(child);
+  }
+}
+
+function childrenOf(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  return typeof value === "object" && value !== null ? Object.values(value) : [];
+}

@@ -1,0 +1,140 @@
+import { fastify, type FastifyInstance } from "fastify";
+import type { IncomingMessage } from "node:http";
+import type { Logger } from "pino";
+import { DefinitionError } from "../errors.ts";
+import { collectComponents } from "../openapi/components.ts";
+import { AnswerHeaders } from "./answer-headers.ts";
+import { readBody } from "./body.ts";
+import type { ServerDefinition, ServerOptions } from "./definition.ts";
+import { mountDocs } from "./docs.ts";
+import { answerClientError, createErrorHandler } from "./error-handler.ts";
+import { mountHealth } from "./health.ts";
+import { ServerMetrics } from "./metrics.ts";
+import { createStreamHandler } from "./mount-stream.ts";
+import { createUnaryHandler } from "./mount-unary.ts";
+import { createNotFoundHandler, notFound, PathTable } from "./not-found.ts";
+import { resolveServerOptions } from "./options.ts";
+import { RouteRuntime } from "./route-runtime.ts";
+import { ServerState } from "./state.ts";
+import { Validator } from "./validation/validator.ts";
+
+/** A server with all of a class's routes, and what running it takes. */
+export interface BuiltServer {
+  /** Not listening yet. Its `ready()` runs the first half of the lifespan (setup), its `close()` the second. */
+  readonly server: FastifyInstance;
+  readonly state: ServerState;
+  readonly metrics: ServerMetrics;
+}
+
+/** A request must arrive in full within this time, so that half-sent ones do not pile up. */
+const REQUEST_ARRIVAL_MS = 300_000;
+
+/** Builds the server of a class. @throws DefinitionError when the class can't be served. */
+export function buildServer(definition: ServerDefinition, given: ServerOptions = {}): BuiltServer {
+  const options = resolveServerOptions(given);
+  if (definition.routes.size === 0) {
+    throw new DefinitionError(
+      "ROUTES_MISSING",
+      `${definition.name} has no route; put @endpoint("/") on the method it should serve.`,
+    );
+  }
+  collectComponents(definition.routes.keys()); // finds schemas that claim one name
+  const state = new ServerState();
+  const metrics = new ServerMetrics(definition.version);
+  const headers = new AnswerHeaders(definition, options, state);
+  const paths = new PathTable();
+  const server = fastify({
+    logger: false,
+    bodyLimit: options.bodyLimitBytes,
+    requestTimeout: REQUEST_ARRIVAL_MS,
+    return503OnClosing: false, // what still arrives on an open connection is served, not refused
+    exposeHeadRoutes: false,
+    pluginTimeout: 0, // setup() may take as long as it takes
+    rewriteUrl: (request) => prepareRequest(request, options.rootPath),
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (_error, request, reply) => void notFound(headers, request, reply),
+  });
+  server.setErrorHandler(createErrorHandler(headers, options.logger));
+  server.setNotFoundHandler(createNotFoundHandler(headers, paths, options.rootPath));
+  server.addHook("onRoute", (route) => paths.add(route.url, route.method));
+  acceptBodies(server);
+  mountRoutes(server, { definition, options, headers, metrics });
+  mountHealth(server, { definition, metrics, headers, state });
+  mountDocs(server, definition, headers, options.rootPath);
+  attachLifespan(server, definition, state, options.logger);
+  return { server, state, metrics };
+}
+
+function mountRoutes(
+  server: FastifyInstance,
+  parts: {
+    definition: ServerDefinition;
+    options: ReturnType<typeof resolveServerOptions>;
+    headers: AnswerHeaders;
+    metrics: ServerMetrics;
+  },
+): void {
+  const validator = new Validator();
+  for (const [signature, handler] of parts.definition.routes) {
+    const { input, output, methodName, path } = signature;
+    const metrics = parts.metrics.route("POST", path);
+    const runtime = new RouteRuntime({
+      ...parts,
+      signature,
+      handler,
+      metrics,
+      input: input && validator.compile(input, `the input of ${methodName}()`),
+      output: output && validator.compile(output, `the output of ${methodName}()`),
+    });
+    const create = signature.stream ? createStreamHandler : createUnaryHandler;
+    server.route({ method: "POST", url: path, config: { metrics }, handler: create(runtime) });
+  }
+}
+
+/** Bodies reach handlers as parsed JSON, or as bytes when they claim to be something else. */
+function acceptBodies(server: FastifyInstance): void {
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser("*", { parseAs: "buffer" }, (request, bytes: Buffer, done) => {
+    done(null, request.is404 ? undefined : readBody(request.headers["content-type"], bytes));
+  });
+}
+
+const CONTENT_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+[ \t]*(?:;.*)?$/;
+
+/** Runs before routing: takes the root path off, and makes a content type that is none into "some bytes". */
+function prepareRequest(request: IncomingMessage, rootPath: string): string {
+  const { headers, url = "/" } = request;
+  const type = headers["content-type"];
+  if (type !== undefined && type !== "application/json" && !CONTENT_TYPE.test(type)) {
+    headers["content-type"] = "application/octet-stream";
+  }
+  if (rootPath === "" || !url.startsWith(rootPath)) return url;
+  const rest = url.slice(rootPath.length);
+  if (rest === "" || rest.startsWith("?")) return `/${rest}`;
+  return rest.startsWith("/") ? rest : url;
+}
+
+/** Ties the class's lifespan to the server's: setup before it is ready, teardown once requests are answered. */
+function attachLifespan(
+  server: FastifyInstance,
+  definition: ServerDefinition,
+  state: ServerState,
+  log: Logger,
+): void {
+  let lifespan: AsyncGenerator<void, void, void> | undefined;
+  server.addHook("onReady", async () => {
+    lifespan = definition.lifespan(server);
+    await lifespan.next();
+    state.ready = true;
+  });
+  server.addHook("preClose", async () => {
+    state.stopping = true;
+  });
+  server.addHook("onClose", async () => {
+    try {
+      await lifespan?.next();
+    } catch (error) {
+      log.error({ err: error }, "teardown failed");
+    }
+  });
+}

@@ -1,0 +1,50 @@
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import type { Clock } from "../dispatch/clock.ts";
+import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
+
+/** What the server needs to know of the class it serves. */
+export interface ServerDefinition {
+  /** The instance that handlers belong to. */
+  readonly app: object;
+  /** The title of the docs, and the name in logs. */
+  readonly name: string;
+  readonly version: string;
+  /** In document order. */
+  readonly routes: ReadonlyMap<RouteSignature, RouteHandler>;
+  /** The answer of `GET /health`. */
+  health(): unknown;
+  /** Names of what this runner holds warm, sent on every answer; absent when the class has none. */
+  readonly provideHints: (() => readonly string[]) | undefined;
+  /** Yields once between start and end of the server. */
+  lifespan(server: FastifyInstance): AsyncGenerator<void, void, void>;
+  /** The limit of every endpoint that sets none of its own, in milliseconds. */
+  readonly defaultTimeoutMs: number | undefined;
+}
+
+/** What a server may be told beside what it serves. */
+export interface ServerOptions {
+  /** Larger bodies are refused with 413. In bytes. Default 50 MiB. */
+  bodyLimitBytes?: number;
+  /** Origins that browsers may call from. Default "*": any. */
+  corsOrigins?: "*" | readonly string[];
+  /** A prefix taken off request paths where present, such as `/user/app`. Default: `FAL_APP_ROOT_PATH`. */
+  rootPath?: string;
+  /** An idle event stream gets a comment this often, in milliseconds. Default 15,000. */
+  heartbeatMs?: number;
+  /** Where log lines go. Default: pino, to standard output. */
+  logger?: Logger;
+  /** Default: the machine's. */
+  clock?: Clock;
+}
+
+/** Options with their defaults filled in. */
+export interface ResolvedServerOptions {
+  readonly bodyLimitBytes: number;
+  readonly corsOrigins: "*" | ReadonlySet<string>;
+  /** "" or "/user/app": no slash at the end. */
+  readonly rootPath: string;
+  readonly heartbeatMs: number;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}

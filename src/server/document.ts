@@ -1,0 +1,91 @@
+import { fastify, type FastifyInstance } from "fastify";
+import { annotateDocument, type OpenApiDocument } from "../openapi/annotate.ts";
+import { collectComponents, type Components } from "../openapi/components.ts";
+import { VALIDATION_SCHEMAS } from "../openapi/validation-schemas.ts";
+import { describeHealth, describeOperation, type Operation } from "../openapi/operation.ts";
+import type { ServerDefinition } from "./definition.ts";
+
+/** The parts of a definition that a document is made of. */
+export type Documented = Pick<ServerDefinition, "name" | "version" | "routes">;
+
+/** A server that serves nothing but the description of another, made only when somebody asks for it. */
+export interface DocumentServer {
+  readonly document: OpenApiDocument;
+  readonly server: FastifyInstance;
+}
+
+/** Builds the OpenAPI document of a class. Nothing listens, and no `setup()` runs. */
+export async function createDocument(definition: Documented, rootPath: string): Promise<OpenApiDocument> {
+  const { document, server } = await createDocumentServer(definition, rootPath, false);
+  await server.close();
+  return document;
+}
+
+/** The same with the pages that show it, below `/docs`. */
+export async function createDocumentServer(
+  definition: Documented,
+  rootPath: string,
+  withPages: boolean,
+): Promise<DocumentServer> {
+  const { default: swagger } = await import("@fastify/swagger");
+  const server = fastify();
+  const signatures = [...definition.routes.keys()];
+  const components = collectComponents(signatures);
+  await server.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: { title: definition.name, version: definition.version },
+      ...(rootPath === "" ? {} : { servers: [{ url: rootPath }] }),
+    },
+    refResolver: { buildLocalReference: (json) => String(json["$id"]) },
+  });
+  // swagger-ui shows what this returns, the annotated document: it is complete once all routes are in.
+  let document: OpenApiDocument | undefined;
+  if (withPages) await registerPages(server, `${rootPath}/docs`, () => document);
+  addSchemas(server, components);
+  const http = signatures.filter((route) => !route.isWebsocket);
+  for (const route of http) addOperation(server, "POST", route.path, describeOperation(route, components));
+  if (!http.some((route) => route.path === "/health")) {
+    addOperation(server, "GET", "/health", describeHealth(new Set(http.map((route) => route.methodName))));
+  }
+  await server.ready();
+  document = annotateDocument(server.swagger(), components.schemas, signatures);
+  return { document, server };
+}
+
+function addSchemas(server: FastifyInstance, components: Components): void {
+  for (const [name, schema] of Object.entries({ ...components.schemas, ...VALIDATION_SCHEMAS })) {
+    server.addSchema({ $id: name, title: schema["title"] });
+  }
+}
+
+function addOperation(
+  server: FastifyInstance,
+  method: "GET" | "POST",
+  url: string,
+  operation: Operation,
+): void {
+  server.route({
+    method,
+    url,
+    exposeHeadRoute: false,
+    schema: operation,
+    validatorCompiler: () => () => true,
+    serializerCompiler: () => () => "",
+    handler: (_request, reply) => reply.callNotFound(),
+  });
+}
+
+async function registerPages(
+  server: FastifyInstance,
+  routePrefix: string,
+  document: () => object | undefined,
+): Promise<void> {
+  const { default: swaggerUi } = await import("@fastify/swagger-ui");
+  await server.register(swaggerUi, {
+    routePrefix,
+    transformSpecification: () => document() ?? {},
+    transformSpecificationClone: false,
+    uiConfig: { tryItOutEnabled: true, displayRequestDuration: true },
+  });
+}

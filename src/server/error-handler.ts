@@ -1,0 +1,70 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import type { Socket } from "node:net";
+import type { Logger } from "pino";
+import { answerFor, BodyError, InputValidationError } from "../errors.ts";
+import type { AnswerHeaders } from "./answer-headers.ts";
+import type { RouteMetrics } from "./metrics.ts";
+import { notFound } from "./not-found.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Where the requests of this route are counted. */
+    metrics?: RouteMetrics;
+  }
+}
+
+/** Answers every error that reaches Fastify, in the documented form. */
+export function createErrorHandler(headers: AnswerHeaders, log: Logger) {
+  return function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    if (request.is404) return notFound(headers, request, reply);
+    const known = translate(error, request);
+    const answer = answerFor(known);
+    if (answer.unexpected) log.error({ err: error, path: request.url }, "a request failed");
+    request.routeOptions.config.metrics?.record(answer.status, 0);
+    headers.apply(request, reply);
+    return reply
+      .code(answer.status)
+      .headers(answer.headers ?? {})
+      .type("application/json")
+      .send(JSON.stringify(answer.body));
+  };
+}
+
+/** Fastify's own errors in the terms of this package. */
+function translate(error: unknown, request: FastifyRequest): unknown {
+  switch ((error as Partial<FastifyError> | null)?.code) {
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return new BodyError("BODY_TOO_LARGE");
+    case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":
+    case "ECONNRESET":
+      return new BodyError("BODY_UNREADABLE"); // the caller went away in mid-body
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE": {
+      const bytes = Number(request.headers["content-length"] ?? 0);
+      const msg = "Input should be a valid dictionary or object to extract fields from";
+      const input = `<binary ${bytes} bytes>`;
+      return new InputValidationError([{ type: "model_attributes_type", loc: ["body"], msg, input }]);
+    }
+    default:
+      return error;
+  }
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, readonly [status: number, reason: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, "Request Header Fields Too Large"],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout"],
+};
+
+/** Answers what is not even a request: broken headers, or one that never arrives in full. */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || socket.destroyed) return;
+  const [status, reason] = CLIENT_ERRORS[error.code ?? ""] ?? [400, "Bad Request"];
+  const body = JSON.stringify({ detail: reason });
+  const head = [
+    `HTTP/1.1 ${status} ${reason}`,
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+  ];
+  if (socket.writable) socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+  else socket.destroy();
+}

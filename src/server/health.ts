@@ -1,0 +1,40 @@
+import type { FastifyInstance } from "fastify";
+import { answerFor } from "../errors.ts";
+import type { AnswerHeaders } from "./answer-headers.ts";
+import type { ServerDefinition } from "./definition.ts";
+import type { ServerMetrics } from "./metrics.ts";
+import type { ServerState } from "./state.ts";
+
+/** `GET /health`, unless the class has an endpoint there, and the probes `/livez` and `/readyz`. */
+export function mountHealth(
+  server: FastifyInstance,
+  parts: { definition: ServerDefinition; metrics: ServerMetrics; headers: AnswerHeaders; state: ServerState },
+): void {
+  const { definition, metrics, headers, state } = parts;
+  const mount = (path: string, probe: () => unknown): void => {
+    if ([...definition.routes.keys()].some((route) => route.path === path && !route.isWebsocket)) return;
+    const counted = metrics.route("GET", path);
+    server.get(path, { exposeHeadRoute: true }, async (request, reply) => {
+      const started = performance.now();
+      counted.inProgress++;
+      let status = 200;
+      let body: string;
+      try {
+        body = JSON.stringify(await probe()) ?? "null";
+      } catch (error) {
+        const answer = answerFor(error);
+        if (answer.unexpected) server.log.error({ err: error }, `GET ${path} failed`);
+        status = answer.status;
+        body = JSON.stringify(answer.body);
+      }
+      counted.inProgress--;
+      if (path === "/readyz" && !(state.ready && !state.stopping)) status = 503;
+      counted.record(status, (performance.now() - started) / 1000);
+      headers.apply(request, reply);
+      return reply.code(status).type("application/json").send(body);
+    });
+  };
+  mount("/health", () => definition.health());
+  mount("/livez", () => ({ status: "alive" }));
+  mount("/readyz", () => ({ status: state.stopping ? "stopping" : state.ready ? "ready" : "starting" }));
+}

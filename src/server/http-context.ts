@@ -1,0 +1,98 @@
+import { randomUUID } from "node:crypto";
+import { validateHeaderName, validateHeaderValue } from "node:http";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Logger } from "pino";
+import type { RequestContext } from "../context.ts";
+import { RequestCancelledException } from "../errors.ts";
+
+/** The context of an HTTP request. Everything that costs is made when it is first asked for. */
+export class HttpContext implements RequestContext {
+  readonly #request: FastifyRequest;
+  readonly #reply: FastifyReply;
+  readonly #rootLog: Logger;
+  readonly #cdnToken: string | string[] | undefined;
+  #requestId: string | undefined;
+  #log: Logger | undefined;
+  #controller: AbortController | undefined;
+  #abortReason: unknown;
+
+  constructor(request: FastifyRequest, reply: FastifyReply, rootLog: Logger) {
+    this.#request = request;
+    this.#reply = reply;
+    this.#rootLog = rootLog;
+    this.#cdnToken = request.headers["x-fal-cdn-token"];
+  }
+
+  get requestId(): string {
+    return (this.#requestId ??= this.#header("x-fal-request-id") ?? randomUUID());
+  }
+
+  get endpoint(): string | undefined {
+    return this.#header("x-fal-endpoint");
+  }
+
+  get lifecyclePreference(): Readonly<Record<string, unknown>> | null {
+    try {
+      const value: unknown = JSON.parse(this.#header("x-fal-object-lifecycle-preference") ?? "null");
+      return typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
+    } catch {
+      return null;
+    }
+  }
+
+  get headers(): Record<string, string | string[] | undefined> {
+    return this.#request.raw.headers;
+  }
+
+  get query(): Readonly<Record<string, string | string[] | undefined>> {
+    return this.#request.query as Record<string, string | string[] | undefined>;
+  }
+
+  get log(): Logger {
+    return (this.#log ??= this.#rootLog.child({ requestId: this.requestId }));
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      const { raw } = this.#reply;
+      if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
+      else if (this.clientLeft) this.abort(new RequestCancelledException());
+      else if (!raw.writableFinished) raw.once("close", this.#onClose);
+    }
+    return this.#controller.signal;
+  }
+
+  /** The connection is gone before the answer was out. */
+  get clientLeft(): boolean {
+    const { raw } = this.#reply;
+    return raw.destroyed && !raw.writableFinished;
+  }
+
+  /** Tells the handler to stop. */
+  abort(reason: unknown): void {
+    this.#abortReason ??= reason;
+    this.#controller?.abort(this.#abortReason);
+  }
+
+  setHeader(name: string, value: string): void {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    this.#reply.header(name, value);
+  }
+
+  /** The new value of `x-fal-cdn-token`, if the handler changed it. */
+  get changedCdnToken(): string | undefined {
+    const token = this.#request.raw.headers["x-fal-cdn-token"];
+    return token === this.#cdnToken || typeof token !== "string" ? undefined : token;
+  }
+
+  readonly #onClose = (): void => {
+    if (this.clientLeft) this.abort(new RequestCancelledException());
+  };
+
+  #header(name: string): string | undefined {
+    const value = this.#request.raw.headers[name];
+    return typeof value === "string" ? value : value?.[0];
+  }
+}

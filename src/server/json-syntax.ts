@@ -1,0 +1,97 @@
+/** Where a text stops being JSON, and why. */
+export interface SyntaxFault {
+  /** Code points before the fault. */
+  readonly offset: number;
+  readonly message: string;
+}
+
+const WHITESPACE = /[ \t\n\r]*/y;
+const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+const PLAIN_CHARACTERS = /[^"\\\u0000-\u001f]*/y;
+const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+const WORD = /true|false|null/y;
+
+/**
+ * Finds the first fault of a text that `JSON.parse` refused. The engine's own message differs between Node versions
+ * and mostly lacks the place. Keeps its own stack, so that depth costs no calls.
+ */
+export function findSyntaxFault(text: string): SyntaxFault | undefined {
+  const closers: ("}" | "]")[] = [];
+  let at = 0;
+  let failure: string | undefined;
+
+  const skip = (pattern: RegExp): boolean => {
+    pattern.lastIndex = at;
+    if (!pattern.test(text)) return false;
+    at = pattern.lastIndex;
+    return true;
+  };
+  const take = (character: string): boolean => {
+    if (text[at] !== character) return false;
+    at++;
+    return true;
+  };
+  const fail = (message: string): false => {
+    failure = message;
+    return false;
+  };
+  const takeString = (): boolean => {
+    at++; // the opening quote
+    for (;;) {
+      skip(PLAIN_CHARACTERS);
+      if (take('"')) return true;
+      if (at >= text.length) return fail("Unterminated string");
+      if (text[at] !== "\\") return fail("Invalid control character in string");
+      if (!skip(ESCAPE)) return fail("Invalid escape in string");
+    }
+  };
+  const takeKey = (expected: string): boolean => {
+    skip(WHITESPACE);
+    if (text[at] !== '"') return fail(expected);
+    if (!takeString()) return false;
+    skip(WHITESPACE);
+    return take(":") || fail("Expecting ':'");
+  };
+  /** Reads up to the end of one value, or into a container. True when the value is complete. */
+  const takeValue = (): boolean | undefined => {
+    skip(WHITESPACE);
+    if (take("{")) {
+      skip(WHITESPACE);
+      if (take("}")) return true;
+      closers.push("}");
+      return takeKey("Expecting property name or '}'") ? undefined : false;
+    }
+    if (take("[")) {
+      skip(WHITESPACE);
+      if (take("]")) return true;
+      closers.push("]");
+      return undefined;
+    }
+    if (text[at] === '"') return takeString();
+    return skip(NUMBER) || skip(WORD) || fail("Expecting value");
+  };
+  /** After a complete value: closes containers, or moves on to the next value of one. */
+  const takeSeparator = (): boolean => {
+    for (;;) {
+      skip(WHITESPACE);
+      const closer = closers.at(-1);
+      if (closer === undefined) return at >= text.length || fail("Extra data");
+      if (take(closer)) closers.pop();
+      else if (!take(",")) return fail(`Expecting ',' or '${closer}'`);
+      else return closer === "]" || takeKey("Expecting property name");
+    }
+  };
+
+  while (failure === undefined) {
+    const complete = takeValue();
+    if (complete === false) break;
+    if (complete === true && (!takeSeparator() || (closers.length === 0 && at >= text.length))) break;
+  }
+  return failure === undefined ? undefined : { offset: codePoints(text, at), message: failure };
+}
+
+function codePoints(text: string, end: number): number {
+  let count = 0;
+  for (let index = 0; index < end; count++) index += (text.codePointAt(index) as number) > 0xffff ? 2 : 1;
+  return count;
+}

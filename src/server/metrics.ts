@@ -1,0 +1,63 @@
+/** Seconds; the usual ones, with longer ones for slow models. */
+export const DURATION_BUCKETS = [
+  ...[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1],
+  ...[2.5, 5, 7.5, 10, 30, 60, 120, 300],
+] as const;
+
+/** What was counted for one status code of one route. */
+export interface Tally {
+  count: number;
+  seconds: number;
+  /** One counter a bucket, not cumulative. */
+  readonly buckets: number[];
+}
+
+/** Counts the requests of one route with plain additions: a request must not pay for labels and maps. */
+export class RouteMetrics {
+  readonly method: string;
+  readonly path: string;
+  inProgress = 0;
+  readonly #tallies = new Map<number, Tally>();
+
+  constructor(method: string, path: string) {
+    this.method = method;
+    this.path = path;
+  }
+
+  /** By status code. */
+  get tallies(): ReadonlyMap<number, Tally> {
+    return this.#tallies;
+  }
+
+  record(status: number, seconds: number): void {
+    let tally = this.#tallies.get(status);
+    if (tally === undefined) {
+      tally = { count: 0, seconds: 0, buckets: DURATION_BUCKETS.map(() => 0) };
+      this.#tallies.set(status, tally);
+    }
+    tally.count++;
+    tally.seconds += seconds;
+    for (let index = 0; index < DURATION_BUCKETS.length; index++) {
+      if (seconds <= (DURATION_BUCKETS[index] as number)) {
+        tally.buckets[index] = (tally.buckets[index] as number) + 1;
+        return;
+      }
+    }
+  }
+}
+
+/** Everything a server counts. */
+export class ServerMetrics {
+  readonly version: string;
+  readonly routes: RouteMetrics[] = [];
+
+  constructor(version: string) {
+    this.version = version;
+  }
+
+  route(method: string, path: string): RouteMetrics {
+    const metrics = new RouteMetrics(method, path);
+    this.routes.push(metrics);
+    return metrics;
+  }
+}

@@ -1,0 +1,86 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { withDeadline } from "../dispatch/deadline.ts";
+import { OutputValidationError } from "../errors.ts";
+import type { HttpContext } from "./http-context.ts";
+import { CLIENT_CLOSED_REQUEST, type RouteRuntime } from "./route-runtime.ts";
+import { createSerializer } from "./serializer.ts";
+
+const JSON_TYPE = "application/json; charset=utf-8";
+
+/** Serves an endpoint that answers once. */
+export function createUnaryHandler(
+  route: RouteRuntime,
+): (request: FastifyRequest, reply: FastifyReply) => void {
+  const serialize = createSerializer(route.output?.document);
+
+  return function handle(request, reply): void {
+    const started = performance.now();
+    route.metrics.inProgress++;
+    const context = route.createContext(request, reply);
+    const succeed = (value: unknown): void => {
+      let payload: string;
+      try {
+        if (route.output !== undefined && !route.output.fits(value)) {
+          const issues = route.output.explain(value, ["output"]);
+          throw new OutputValidationError(route.signature.methodName, issues);
+        }
+        payload = serialize(value);
+      } catch (error) {
+        return fail(error);
+      }
+      finish(200, payload);
+    };
+    const fail = (error: unknown): void => {
+      const answer = route.answer(context, error);
+      if (answer.headers !== undefined) reply.headers(answer.headers);
+      finish(answer.status, JSON.stringify(answer.body));
+    };
+    const finish = (status: number, payload: string): void => {
+      route.metrics.inProgress--;
+      const sent = send(route, context, request, reply, status, payload);
+      route.metrics.record(sent ? status : CLIENT_CLOSED_REQUEST, (performance.now() - started) / 1000);
+    };
+
+    let result: unknown;
+    try {
+      result = route.call(context, request.body);
+    } catch (error) {
+      return fail(error);
+    }
+    if (!(result instanceof Promise))
+      return isThenable(result) ? void result.then(succeed, fail) : succeed(result);
+    const { timeoutMs } = route;
+    if (timeoutMs !== undefined) {
+      result = withDeadline(result, timeoutMs, route.options.clock, (reason) => context.abort(reason));
+    }
+    void (result as Promise<unknown>).then(succeed, fail);
+  };
+}
+
+/** False when nobody was there to take the answer. */
+function send(
+  route: RouteRuntime,
+  context: HttpContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  status: number,
+  payload: string,
+): boolean {
+  if (context.clientLeft) {
+    reply.hijack(); // nothing is left to answer
+    return false;
+  }
+  try {
+    route.applyHeaders(context, request, reply);
+    reply.code(status).header("content-type", JSON_TYPE).send(payload);
+    return true;
+  } catch (error) {
+    context.log.error({ err: error }, "the answer could not be sent");
+    reply.raw.destroy();
+    return false;
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}

@@ -1,0 +1,29 @@
+import { DefinitionError } from "../errors.ts";
+import { systemClock } from "../dispatch/clock.ts";
+import type { ResolvedServerOptions, ServerOptions } from "./definition.ts";
+import { jsonLogger } from "./logger.ts";
+
+/** Checks a server's options and fills in their defaults. */
+export function resolveServerOptions(options: ServerOptions = {}): ResolvedServerOptions {
+  const { bodyLimitBytes = 50 * 1024 * 1024, heartbeatMs = 15_000, corsOrigins = "*" } = options;
+  assertPositive("bodyLimitBytes", bodyLimitBytes);
+  assertPositive("heartbeatMs", heartbeatMs);
+  return {
+    bodyLimitBytes,
+    heartbeatMs,
+    corsOrigins: corsOrigins === "*" ? "*" : new Set(corsOrigins),
+    rootPath: normaliseRootPath(options.rootPath ?? process.env["FAL_APP_ROOT_PATH"] ?? ""),
+    logger: options.logger ?? jsonLogger(),
+    clock: options.clock ?? systemClock,
+  };
+}
+
+function assertPositive(name: string, value: number): void {
+  if (value > 0 && Number.isFinite(value)) return;
+  throw new DefinitionError("SETTING_INVALID", `${name} must be a positive number, got ${String(value)}.`);
+}
+
+function normaliseRootPath(path: string): string {
+  const trimmed = path.replaceAll(/^\/+|\/+$/g, "");
+  return trimmed === "" ? "" : `/${trimmed}`;
+}

@@ -1,0 +1,94 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { contextStorage, type RequestContext } from "../context.ts";
+import { answerFor, type ErrorAnswer } from "../errors.ts";
+import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
+import type { AnswerHeaders } from "./answer-headers.ts";
+import { UnreadableBody } from "./body.ts";
+import type { ResolvedServerOptions, ServerDefinition } from "./definition.ts";
+import { isHeaderValue } from "./header-value.ts";
+import { HttpContext } from "./http-context.ts";
+import type { RouteMetrics } from "./metrics.ts";
+import type { CompiledSchema } from "./validation/validator.ts";
+
+/** The status a request is counted under when its caller left before the answer. */
+export const CLIENT_CLOSED_REQUEST = 499;
+
+/** One HTTP route, with all that serving it takes. */
+export class RouteRuntime {
+  readonly signature: RouteSignature;
+  readonly handler: RouteHandler;
+  readonly input: CompiledSchema | undefined;
+  readonly output: CompiledSchema | undefined;
+  readonly metrics: RouteMetrics;
+  readonly timeoutMs: number | undefined;
+  readonly options: ResolvedServerOptions;
+  readonly #app: object;
+  readonly #headers: AnswerHeaders;
+
+  constructor(parts: {
+    signature: RouteSignature;
+    handler: RouteHandler;
+    input: CompiledSchema | undefined;
+    output: CompiledSchema | undefined;
+    metrics: RouteMetrics;
+    definition: ServerDefinition;
+    options: ResolvedServerOptions;
+    headers: AnswerHeaders;
+  }) {
+    this.signature = parts.signature;
+    this.handler = parts.handler;
+    this.input = parts.input;
+    this.output = parts.output;
+    this.metrics = parts.metrics;
+    this.timeoutMs = parts.signature.timeoutMs ?? parts.definition.defaultTimeoutMs;
+    this.options = parts.options;
+    this.#app = parts.definition.app;
+    this.#headers = parts.headers;
+  }
+
+  createContext(request: FastifyRequest, reply: FastifyReply): HttpContext {
+    return new HttpContext(request, reply, this.options.logger);
+  }
+
+  /** Calls the handler on a body. Whatever either throws comes out. */
+  call(context: RequestContext, body: unknown): unknown {
+    const storage = contextStorage();
+    if (this.input === undefined) {
+      return storage === undefined
+        ? this.handler(context)
+        : storage.run({ request: context, app: this.#app }, this.handler, context);
+    }
+    if (body instanceof UnreadableBody) throw body.error;
+    const input = this.input.accept(body);
+    return storage === undefined
+      ? this.handler(input, context)
+      : storage.run({ request: context, app: this.#app }, this.handler, input, context);
+  }
+
+  /** Adds the headers that every answer of a handler carries. */
+  applyHeaders(context: HttpContext, request: FastifyRequest, reply: FastifyReply): void {
+    this.#headers.apply(request, reply);
+    const token = context.changedCdnToken;
+    if (token === undefined) return;
+    if (isHeaderValue(token)) reply.header("x-fal-cdn-token", token);
+    else context.log.warn("the new x-fal-cdn-token is no header value; it is not sent");
+  }
+
+  /** What the caller is told about an error; logs it, once, when nobody raised it on purpose. */
+  answer(context: HttpContext, error: unknown): ErrorAnswer {
+    const answer = answerFor(error);
+    if (answer.unexpected && !context.clientLeft) {
+      const err = error instanceof Error ? error : new Error(`a handler threw ${describeThrown(error)}`);
+      context.log.error({ err, route: this.signature.path }, `${this.signature.methodName}() failed`);
+    }
+    return answer;
+  }
+}
+
+function describeThrown(value: unknown): string {
+  try {
+    return `${typeof value}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}`;
+  } catch {
+    return typeof value;
+  }
+}

@@ -1,0 +1,160 @@
+import type { AddressInfo } from "node:net";
+import type { Server } from "node:http";
+import { StartupError } from "../errors.ts";
+import { buildServer, type BuiltServer } from "./build.ts";
+import type { ServerDefinition, ServerOptions } from "./definition.ts";
+import { drain } from "./drain.ts";
+import { assertPortFree, portError } from "./listen.ts";
+import { createLogger } from "./logger.ts";
+import { startMetricsServer } from "./metrics-server.ts";
+import { StopSignals } from "./stop-signals.ts";
+
+/** Where and how long to serve. */
+export interface ServeOptions extends ServerOptions {
+  /** Default: `HOST`, else 127.0.0.1. */
+  host?: string;
+  /** 0 takes any. Default: `PORT`, else 8080. */
+  port?: number;
+  /** The port of `GET /metrics`; 0 takes any, false serves none. Default: `METRICS_PORT`, else the class's, else 9090. */
+  metricsPort?: number | false;
+  /** Stop after so many requests, as if told to. */
+  limitMaxRequests?: number;
+  /** Stops the server when it aborts. */
+  signal?: AbortSignal;
+  /** SIGTERM and SIGINT stop the server, and the process is its own to end. Default true. */
+  handleSignals?: boolean;
+  /** Told once the port is open. */
+  onListening?: (addresses: ServeAddresses) => void;
+}
+
+/** Where a served app can be reached. */
+export interface ServeAddresses {
+  /** Such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  readonly metricsUrl: string | undefined;
+  readonly port: number;
+  readonly metricsPort: number | undefined;
+}
+
+/** What serving needs to know beside how to answer requests. */
+export interface ServeDefinition extends ServerDefinition {
+  handleExit(): unknown;
+  readonly metricsPort: number | undefined;
+  readonly startupTimeoutMs: number;
+  readonly terminationGraceMs: number;
+}
+
+/** How a served app ended. */
+export interface ServeOutcome {
+  /** 0: all requests were answered. 1: what was left at the end of the grace period was cut off. */
+  readonly exitCode: 0 | 1;
+}
+
+/**
+ * Runs a class from setup to teardown: resolves when it has stopped.
+ * @throws StartupError when a port can't be had or setup fails.
+ */
+export async function serve(definition: ServeDefinition, options: ServeOptions): Promise<ServeOutcome> {
+  const logger = options.logger ?? (await createLogger());
+  const host = options.host ?? process.env["HOST"] ?? "127.0.0.1";
+  const port = options.port ?? portFromEnvironment("PORT") ?? 8080;
+  const metricsPort =
+    options.metricsPort ?? portFromEnvironment("METRICS_PORT") ?? definition.metricsPort ?? 9090;
+  const built = buildServer(definition, { ...options, logger });
+  const signals = new StopSignals(options.handleSignals ?? true, options.signal, logger);
+  let metricsServer: Server | undefined;
+  try {
+    setRunnerState("SETUP");
+    await assertPortFree(host, port);
+    if (metricsPort !== false) metricsServer = await startMetricsServer(built.metrics, host, metricsPort);
+    await Promise.race([setUp(built, definition, logger), signals.second.then(refuseToWait)]);
+    if (!signals.stopping) {
+      await open(built, host, port);
+      setRunnerState("RUNNING");
+      options.onListening?.(addressesOf(built, metricsServer, host));
+      if (options.limitMaxRequests !== undefined) countDown(built, options.limitMaxRequests, signals);
+      await signals.first;
+    }
+    setRunnerState("TERMINATING");
+    return await drain(built, definition, signals, logger);
+  } finally {
+    signals.dispose();
+    await closeMetrics(metricsServer);
+  }
+}
+
+async function setUp(
+  built: BuiltServer,
+  definition: ServeDefinition,
+  logger: NonNullable<ServeOptions["logger"]>,
+): Promise<void> {
+  const seconds = definition.startupTimeoutMs / 1000;
+  const warning = setTimeout(
+    () => logger.warn(`setup has taken ${seconds} s, the startup timeout; a platform would give up now`),
+    definition.startupTimeoutMs,
+  );
+  try {
+    await built.server.ready();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new StartupError("SETUP_FAILED", `setup() of ${definition.name} failed: ${why}`, { cause: error });
+  } finally {
+    clearTimeout(warning);
+  }
+}
+
+function refuseToWait(): never {
+  throw new StartupError("SETUP_FAILED", "Stopped by a second signal while setup was still running.");
+}
+
+async function open(built: BuiltServer, host: string, port: number): Promise<void> {
+  try {
+    await built.server.listen({ host, port });
+  } catch (error) {
+    await built.server.close(); // setup has run, so teardown has to
+    throw portError(error as NodeJS.ErrnoException, host, port);
+  }
+}
+
+/** The platform's word for where this process stands, for code that wants to know. */
+function setRunnerState(state: "SETUP" | "RUNNING" | "TERMINATING"): void {
+  process.env["FAL_RUNNER_STATE"] = state;
+}
+
+function countDown(built: BuiltServer, limit: number, signals: StopSignals): void {
+  let left = limit;
+  built.server.server.on("request", (_request, response) => {
+    response.once("close", () => {
+      if (--left === 0) signals.stop(`${limit} requests were served`);
+    });
+  });
+}
+
+function addressesOf(built: BuiltServer, metricsServer: Server | undefined, host: string): ServeAddresses {
+  const { port } = built.server.server.address() as AddressInfo;
+  const metricsPort = (metricsServer?.address() as AddressInfo | undefined)?.port;
+  const shown = host === "0.0.0.0" || host === "::" ? "localhost" : host.includes(":") ? `[${host}]` : host;
+  return {
+    port,
+    metricsPort,
+    url: `http://${shown}:${port}`,
+    metricsUrl: metricsPort === undefined ? undefined : `http://${shown}:${metricsPort}/metrics`,
+  };
+}
+
+async function closeMetrics(server: Server | undefined): Promise<void> {
+  if (server === undefined) return;
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+}
+
+function portFromEnvironment(name: string): number | undefined {
+  const text = process.env[name];
+  if (text === undefined || text === "") return undefined;
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65535) return port;
+  throw new StartupError(
+    "PORT_UNAVAILABLE",
+    `${name}="${text}" is no port; set it to a number from 0 to 65535.`,
+  );
+}

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+/** Who may import whom. A room may always import itself; "top" is what lies in src itself. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  context: [],
+  "did-you-mean": [],
+  current: ["context"],
+  routes: ["errors", "context", "did-you-mean"],
+  dispatch: ["errors"],
+  openapi: ["routes", "errors"],
+  realtime: ["dispatch", "routes", "context", "errors"],
+  server: ["openapi", "realtime", "dispatch", "routes", "context", "errors", "did-you-mean"],
+  servable: ["server", "openapi", "routes", "context", "errors", "did-you-mean"],
+  functions: ["servable", "errors"],
+  platform: ["errors", "did-you-mean"],
+  packaging: ["errors", "did-you-mean"],
+  hosts: ["functions", "platform", "packaging", "errors", "did-you-mean"],
+  controller: ["platform", "errors"],
+  testing: ["servable", "server", "dispatch", "context", "errors"],
+  client: ["servable", "errors"],
+  cli: [
+    "controller",
+    "packaging",
+    "platform",
+    "hosts",
+    "functions",
+    "servable",
+    "server",
+    "errors",
+    "did-you-mean",
+  ],
+  index: ["functions", "hosts", "servable", "server", "openapi", "routes", "context", "errors"],
+};
+
+/** Packages that only one room may load. */
+const OWNED: Readonly<Record<string, readonly string[]>> = {
+  fastify: ["server", "controller"],
+  "@fastify/swagger": ["server"],
+  "@fastify/swagger-ui": ["server"],
+  "prom-client": ["server", "controller"],
+  ajv: ["server"],
+  commander: ["cli"],
+  chokidar: ["cli"],
+  tsx: ["cli"],
+};
+
+const root = fileURLToPath(new URL("../src", import.meta.url));
+const IMPORT = /^(import type|import|export type|export)?[^"';]*?(?:from\s+|import\s*\(?\s*)"([^"]+)"/gm;
+
+interface Import {
+  readonly file: string;
+  readonly target: string;
+  readonly typeOnly: boolean;
+}
+
+function sources(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? sources(path) : entry.name.endsWith(".ts") ? [path] : [];
+  });
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(file, "utf8").replaceAll(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, "");
+  return [...text.matchAll(IMPORT)].map(([, kind, target]) => ({
+    file: relative(root, file),
+    target: target as string,
+    typeOnly: kind?.endsWith("type") ?? false,
+  }));
+}
+
+function roomOf(file: string): string {
+  const [first = ""] = relative(root, file).split(sep);
+  return first.replace(/\.ts$/, "");
+}
+
+const files = sources(root);
+const imports = files.flatMap(importsOf);
+
+test("the import scanner sees static, type and dynamic imports", () => {
+  assert.ok(imports.some(({ target }) => target === "fastify"));
+  assert.ok(imports.some(({ target, typeOnly }) => target === "pino" && typeOnly));
+  assert.ok(imports.some(({ target }) => target === "prom-client"));
+});
+
+test("rooms import downwards only", () => {
+  const wrong = imports
+    .filter(({ target }) => target.startsWith("."))
+    .filter(({ file, target }) => {
+      const from = roomOf(join(root, file));
+      const to = roomOf(resolve(root, dirname(file), target));
+      return from !== to && !MAY_IMPORT[from]?.includes(to);
+    })
+    .map(({ file, target }) => `${file} → ${target}`);
+  assert.deepEqual(wrong, []);
+});
+
+test("every room is known to the rules", () => {
+  const unknown = [...new Set(files.map(roomOf))].filter((room) => !(room in MAY_IMPORT));
+  assert.deepEqual(unknown, []);
+});
+
+test("a heavy package is loaded by the room that owns it alone", () => {
+  const wrong = imports
+    .filter(({ file, target, typeOnly }) => {
+      const owners = OWNED[target.replace(/^((?:@[^/]+\/)?[^/]+).*$/, "$1")];
+      return owners !== undefined && !typeOnly && !owners.includes(roomOf(join(root, file)));
+    })
+    .map(({ file, target }) => `${file} → ${target}`);
+  assert.deepEqual(wrong, []);
+});
+
+test("typebox is imported for its types only", () => {
+  const wrong = imports.filter(({ target, typeOnly }) => target.startsWith("typebox") && !typeOnly);
+  assert.deepEqual(wrong, []);
+});
+
+test("relative imports carry .ts", () => {
+  const wrong = imports.filter(({ target }) => target.startsWith(".") && !/\.(ts|json)$/.test(target));
+  assert.deepEqual(wrong, []);
+});
+
+test("no barrels but src/index.ts and the package's other entries", () => {
+  const barrels = files.filter((file) => file.endsWith(`${sep}index.ts`)).map((file) => relative(root, file));
+  assert.deepEqual(
+    barrels.sort(),
+    ["index.ts", join("testing", "index.ts")].filter((name) => barrels.includes(name)),
+  );
+});
+
+test("no hand-written file passes 450 lines", () => {
+  const long = files.filter((file) => readFileSync(file, "utf8").split("\n").length > 450);
+  assert.deepEqual(long, []);
+});
