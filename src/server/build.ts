@@ -94,9 +94,14 @@ function mountRoutes(
 /** Bodies reach handlers as parsed JSON, or as bytes when they claim to be something else. */
 function acceptBodies(server: FastifyInstance): void {
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser("*", { parseAs: "buffer" }, (request, bytes: Buffer, done) => {
-    done(null, request.is404 ? undefined : readBody(request.headers["content-type"], bytes));
-  });
+  // Two entries for one parser: Fastify finds an exact type faster than the rest.
+  server.addContentTypeParser(
+    ["application/json", "*"],
+    { parseAs: "buffer" },
+    (request, bytes: Buffer, done) => {
+      done(null, request.is404 ? undefined : readBody(request.headers["content-type"], bytes));
+    },
+  );
 }
 
 const CONTENT_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+[ \t]*(?:;.*)?$/;

@@ -58,7 +58,11 @@ export class HttpContext implements RequestContext {
       const { raw } = this.#reply;
       if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
       else if (this.clientLeft) this.abort(new RequestCancelledException());
-      else if (!raw.writableFinished) raw.once("close", this.#onClose);
+      else if (!raw.writableFinished) {
+        raw.once("close", () => {
+          if (this.clientLeft) this.abort(new RequestCancelledException());
+        });
+      }
     }
     return this.#controller.signal;
   }
@@ -86,10 +90,6 @@ export class HttpContext implements RequestContext {
     const token = this.#request.raw.headers["x-fal-cdn-token"];
     return token === this.#cdnToken || typeof token !== "string" ? undefined : token;
   }
-
-  readonly #onClose = (): void => {
-    if (this.clientLeft) this.abort(new RequestCancelledException());
-  };
 
   #header(name: string): string | undefined {
     const value = this.#request.raw.headers[name];

@@ -139,12 +139,19 @@ export function compileFill(schema: CanonicalSchema, matcher: Matcher): Fill | u
     return (value) => {
       if (!isFields(value)) return;
       for (const { key, fill, fallback } of active) {
-        if (value[key] === undefined && fallback !== undefined) value[key] = structuredClone(fallback);
+        if (value[key] === undefined && fallback !== undefined) {
+          value[key] = typeof fallback === "object" ? structuredClone(fallback) : fallback;
+        }
         if (fill !== undefined && value[key] !== undefined) fill(value[key]);
       }
       if (!drops && !visitsOthers) return;
       for (const key in value) {
         if (shape.properties.has(key)) continue;
+        if (patterns.length === 0) {
+          if (drops) delete value[key];
+          else rest?.(value[key]);
+          continue;
+        }
         const matching = patterns.filter(({ pattern }) => pattern.test(key));
         for (const { fill } of matching) fill?.(value[key]);
         if (matching.length > 0) continue;

@@ -1,0 +1,6 @@
+/**
+ * `servable/testing`: serve a class in the test's own process, and move time by hand.
+ * @module
+ */
+export { FakeClock } from "./fake-clock.ts";
+export { startTestServer, type TestServer } from "./test-server.ts";

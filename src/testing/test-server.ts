@@ -1,0 +1,53 @@
+import type { AddressInfo } from "node:net";
+import type { FastifyInstance } from "fastify";
+import type { BaseServable } from "../servable/base-servable.ts";
+import type { ServerOptions } from "../server/definition.ts";
+import { pino } from "pino";
+
+/** A served app in the test's own process. */
+export interface TestServer<A extends BaseServable> {
+  readonly app: A;
+  /** Such as `http://127.0.0.1:49152`. */
+  readonly url: string;
+  readonly port: number;
+  readonly server: FastifyInstance;
+  /** Posts JSON and returns the answer. A text or bytes are sent as they are. */
+  post(path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>;
+  /** Runs teardown and frees the port. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Runs an app's setup and serves it on a free port of this machine. Logs nothing unless given a logger. */
+export async function startTestServer<A extends BaseServable>(
+  app: A,
+  options: ServerOptions = {},
+): Promise<TestServer<A>> {
+  const server = app.buildServer({ logger: pino({ level: "silent" }), ...options });
+  await server.listen({ host: "127.0.0.1", port: 0 });
+  const { port } = server.server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}`;
+  const close = async (): Promise<void> => {
+    const closed = server.close();
+    server.server.closeAllConnections();
+    await closed;
+  };
+  return {
+    app,
+    url,
+    port,
+    server,
+    post: (path, body, headers) =>
+      fetch(url + path, {
+        method: "POST",
+        headers: { "content-type": "application/json", ...headers },
+        ...(body === undefined ? {} : { body: isRaw(body) ? body : JSON.stringify(body) }),
+      }),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function isRaw(body: unknown): body is string | Uint8Array<ArrayBuffer> {
+  return typeof body === "string" || body instanceof Uint8Array;
+}
