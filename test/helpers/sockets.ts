@@ -1,0 +1,59 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+
+/** Opens a TCP connection to a port of this machine. */
+export async function openSocket(port: number): Promise<Socket> {
+  const socket = connect({ port, host: "127.0.0.1" });
+  socket.on("error", () => {}); // the tests look at what came, and at the close
+  await once(socket, "connect");
+  return socket;
+}
+
+/** Sends bytes as they are and returns all that comes back until the server closes, or until `isEnough`. */
+export async function exchange(
+  port: number,
+  bytes: string | Uint8Array,
+  isEnough: (text: string) => boolean = () => false,
+): Promise<string> {
+  const socket = await openSocket(port);
+  let received = "";
+  const done = new Promise<void>((resolve) => {
+    socket.on("data", (chunk: Buffer) => {
+      received += chunk.toString("latin1");
+      if (isEnough(received)) resolve();
+    });
+    socket.once("close", () => resolve());
+  });
+  socket.write(bytes);
+  await done;
+  socket.destroy();
+  return received;
+}
+
+/** One request as text. */
+export function rawRequest(
+  method: string,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+  body: string | Uint8Array = "",
+): Buffer {
+  const length = Buffer.byteLength(body);
+  const lines = Object.entries({
+    host: "test",
+    connection: "close",
+    "content-length": String(length),
+    ...headers,
+  });
+  const head = [`${method} ${path} HTTP/1.1`, ...lines.map(([name, value]) => `${name}: ${value}`), "", ""];
+  return Buffer.concat([Buffer.from(head.join("\r\n"), "latin1"), Buffer.from(body)]);
+}
+
+/** The status of a raw answer. */
+export function statusOf(answer: string): number {
+  return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
+}
+
+/** The body of a raw answer. */
+export function bodyOf(answer: string): string {
+  return answer.slice(answer.indexOf("\r\n\r\n") + 4);
+}
