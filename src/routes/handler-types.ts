@@ -48,15 +48,19 @@ type CheckValue<Value, Output, Where extends string> =
       : unknown;
 
 type CheckResult<Result, Output, Stream> =
-  IsAny<Result> extends true
-    ? CheckValue<Result, Output, "the result">
-    : Stream extends true
-      ? Awaited<Result> extends AsyncIterable<infer Item> | Iterable<infer Item>
-        ? CheckValue<Item, Output, "a streamed item">
-        : Not<"with `stream: true` the method must return an async iterable; write `async *name(…)`">
-      : Awaited<Result> extends AsyncIterable<unknown>
-        ? Not<"the method returns an async iterable; add `stream: true`">
-        : CheckValue<Awaited<Result>, Output, "the result">;
+  IsAny<Awaited<Result>> extends true
+    ? CheckValue<Awaited<Result>, Output, "the result">
+    : [Awaited<Result>] extends [never]
+      ? unknown // it always throws
+      : CheckReturned<Awaited<Result>, Output, Stream>;
+
+type CheckReturned<Result, Output, Stream> = Stream extends true
+  ? [Result] extends [(AsyncIterable<infer Item> | Iterable<infer Item>) & object]
+    ? CheckValue<Item, Output, "a streamed item">
+    : Not<"with `stream: true` the method must return an async iterable; write `async *name(…)`">
+  : [Result] extends [AsyncIterable<unknown> | Iterator<unknown>]
+    ? Not<"the method returns an async iterable; add `stream: true`">
+    : CheckValue<Result, Output, "the result">;
 
 /**
  * `unknown` when the method fits its schemas, else a string type whose text says what to write. Intersected with

@@ -1,0 +1,194 @@
+/** Endpoints that must compile. Nothing here runs: the type check is the test. */
+import { Type, type Static } from "typebox";
+import { App, BaseServable, endpoint, type RequestContext } from "../../src/index.ts";
+
+const Prompt = Type.Object({
+  prompt: Type.String(),
+  steps: Type.Integer({ default: 25 }),
+  seed: Type.Optional(Type.Integer()),
+});
+type Prompt = Static<typeof Prompt>;
+const Picture = Type.Object({ url: Type.String(), seed: Type.Optional(Type.Integer()) });
+type Picture = Static<typeof Picture>;
+const Shape = Type.Union([
+  Type.Object({ kind: Type.Literal("circle"), radius: Type.Number() }),
+  Type.Object({ kind: Type.Literal("square"), side: Type.Number() }),
+]);
+type Shape = Static<typeof Shape>;
+const Tree = Type.Cyclic(
+  { Tree: Type.Object({ label: Type.String(), children: Type.Array(Type.Ref("Tree")) }) },
+  "Tree",
+);
+type Tree = Static<typeof Tree>;
+declare const picture: Picture;
+
+export class Unary extends App {
+  @endpoint("/")
+  nothing(): void {}
+
+  @endpoint("/sync", { input: Prompt, output: Picture })
+  sync(input: Prompt): Picture {
+    return { url: input.prompt };
+  }
+
+  @endpoint("/async", { input: Prompt, output: Picture })
+  async async(input: Prompt, ctx: RequestContext): Promise<Picture> {
+    return { url: `${ctx.requestId}${input.steps.toFixed()}` };
+  }
+
+  @endpoint("/either", { input: Prompt, output: Picture })
+  either(input: Prompt): Picture | Promise<Picture> {
+    return input.steps > 1 ? picture : Promise.resolve(picture);
+  }
+
+  @endpoint("/context")
+  context(ctx: RequestContext): string {
+    return ctx.requestId;
+  }
+
+  @endpoint("/context-part")
+  contextPart({ signal }: Pick<RequestContext, "signal">): boolean {
+    return signal.aborted;
+  }
+
+  @endpoint("/context-optional", { input: Prompt })
+  contextOptional(_input: Prompt, _ctx?: RequestContext): void {}
+
+  @endpoint("/ignores", { input: Prompt, output: Picture })
+  ignores(): Picture {
+    return picture;
+  }
+
+  @endpoint("/destructured", { input: Prompt })
+  destructured({ prompt, seed = 5 }: Prompt): string {
+    return prompt + seed.toFixed();
+  }
+
+  @endpoint("/narrower", { input: Prompt, output: Picture })
+  narrower(_input: Prompt): { url: "data:,"; seed: 7 } {
+    return { url: "data:,", seed: 7 };
+  }
+
+  @endpoint("/more", { output: Picture })
+  more(): Picture & { debug: string } {
+    return { ...picture, debug: "dropped on the way out" };
+  }
+
+  @endpoint("/wider", { input: Prompt })
+  wider(_input: { prompt: string | number }): void {}
+
+  @endpoint("/unknown", { input: Prompt })
+  unknown(_input: unknown, _ctx: unknown): void {}
+
+  @endpoint("/untyped", { input: Prompt })
+  untyped(_input: Prompt): unknown {
+    return JSON.parse("5");
+  }
+
+  @endpoint("/untyped-later")
+  async untypedLater(): Promise<ReturnType<typeof JSON.parse>> {
+    return JSON.parse("5");
+  }
+
+  @endpoint("/fails", { input: Prompt, output: Picture })
+  fails(_input: Prompt): never {
+    throw new Error("always");
+  }
+
+  @endpoint("/fails-later", { output: Picture })
+  async failsLater(): Promise<never> {
+    throw new Error("always");
+  }
+
+  @endpoint("/union", { input: Shape, output: Shape })
+  union(input: Shape): Shape {
+    return input.kind === "circle" ? { kind: "square", side: input.radius } : input;
+  }
+
+  @endpoint("/tree", { input: Tree, output: Tree })
+  tree(input: Tree): Tree {
+    return { label: input.label, children: input.children.map(({ label }) => ({ label, children: [] })) };
+  }
+
+  @endpoint("/text", { input: Type.String(), output: Type.String() })
+  text(input: string): string {
+    return input;
+  }
+
+  @endpoint("/rest", { input: Type.Record(Type.String(), Type.Number()), output: Type.Array(Type.Number()) })
+  record(input: Record<string, number>): number[] {
+    return Object.values(input);
+  }
+}
+
+export class Streams extends App {
+  @endpoint("/async", { input: Prompt, output: Picture, stream: true })
+  async *async(_input: Prompt): AsyncGenerator<Picture> {
+    yield picture;
+  }
+
+  @endpoint("/context", { output: Picture, stream: true })
+  async *context(_ctx: RequestContext): AsyncGenerator<Picture, void, undefined> {
+    yield picture;
+  }
+
+  @endpoint("/inferred", { input: Prompt, output: Picture, stream: true })
+  async *inferred({ prompt }: Prompt) {
+    yield { url: prompt };
+  }
+
+  @endpoint("/sync", { output: Type.Integer(), stream: true })
+  *sync(): Generator<number> {
+    yield 1;
+  }
+
+  @endpoint("/list", { output: Type.Integer(), stream: true })
+  list(): number[] {
+    return [1, 2];
+  }
+
+  @endpoint("/iterable", { output: Type.Integer(), stream: true })
+  iterable(): AsyncIterable<number> {
+    return this.sync2();
+  }
+
+  @endpoint("/later", { output: Type.Integer(), stream: true })
+  async later(): Promise<AsyncIterable<number>> {
+    return this.sync2();
+  }
+
+  @endpoint("/readable", { stream: true })
+  readable(): ReadableStream<string> {
+    return new ReadableStream();
+  }
+
+  @endpoint("/untyped", { stream: true })
+  async *untyped(): AsyncGenerator<unknown> {}
+
+  async *sync2(): AsyncGenerator<number> {}
+}
+
+/** A base class with a parameter: its routes are checked once, its subclasses fill in the rest. */
+abstract class Runs<Model> extends BaseServable {
+  protected abstract load(): Promise<Model>;
+  protected abstract apply(model: Model, prompt: string): string;
+
+  @endpoint("/", { input: Prompt, output: Picture })
+  async run(input: Prompt): Promise<Picture> {
+    return { url: this.apply(await this.load(), input.prompt) };
+  }
+}
+
+export class RunsNumber extends Runs<number> {
+  protected async load(): Promise<number> {
+    return 5;
+  }
+  protected apply(model: number, prompt: string): string {
+    return `${prompt}${model.toFixed()}`;
+  }
+
+  @endpoint("/again", { input: Prompt, output: Picture })
+  override async run(input: Prompt): Promise<Picture> {
+    return super.run(input);
+  }
+}

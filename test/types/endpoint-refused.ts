@@ -1,0 +1,188 @@
+/** Endpoints that must not compile. Nothing here runs: the type check is the test. */
+import { Type, type Static } from "typebox";
+import { App, endpoint, type RequestContext } from "../../src/index.ts";
+
+const Prompt = Type.Object({ prompt: Type.String(), steps: Type.Integer({ default: 25 }) });
+type Prompt = Static<typeof Prompt>;
+const Picture = Type.Object({ url: Type.String(), seed: Type.Integer() });
+type Picture = Static<typeof Picture>;
+declare const picture: Picture;
+declare const anything: ReturnType<typeof JSON.parse>;
+
+export class Inputs extends App {
+  // @ts-expect-error the input is any
+  @endpoint("/any", { input: Prompt, output: Picture })
+  any(_input: ReturnType<typeof JSON.parse>): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error a field of another type
+  @endpoint("/field", { input: Prompt, output: Picture })
+  field(_input: { prompt: number }): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error a field that the schema does not have
+  @endpoint("/more", { input: Prompt, output: Picture })
+  more(_input: Prompt & { seed: number }): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error one branch of a union only
+  @endpoint("/branch", { input: Type.Union([Prompt, Type.String()]) })
+  branch(_input: Prompt): void {}
+
+  // @ts-expect-error an optional field may be missing
+  @endpoint("/optional", { input: Type.Object({ seed: Type.Optional(Type.Integer()) }) })
+  optional(_input: { seed: number }): void {}
+
+  // @ts-expect-error an unknown input is not a string
+  @endpoint("/unknown", { input: Type.Unknown() })
+  unknown(_input: string): void {}
+
+  // @ts-expect-error the output's type where the input's belongs
+  @endpoint("/swapped", { input: Prompt, output: Picture })
+  swapped(_input: Picture): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error the context comes second
+  @endpoint("/order", { input: Prompt })
+  order(_ctx: RequestContext, _input: Prompt): void {}
+
+  // @ts-expect-error a body needs an input schema
+  @endpoint("/none")
+  none(_input: Prompt): void {}
+}
+
+export class Contexts extends App {
+  // @ts-expect-error the context is any
+  @endpoint("/any", { input: Prompt })
+  any(_input: Prompt, _ctx: ReturnType<typeof JSON.parse>): void {}
+
+  // @ts-expect-error the context is any, without an input
+  @endpoint("/any-alone")
+  anyAlone(_ctx: ReturnType<typeof JSON.parse>): void {}
+
+  // @ts-expect-error the second argument is no string
+  @endpoint("/string", { input: Prompt })
+  string(_input: Prompt, _ctx: string): void {}
+
+  // @ts-expect-error the context has no such field
+  @endpoint("/field", { input: Prompt })
+  field(_input: Prompt, _ctx: RequestContext & { user: string }): void {}
+
+  // @ts-expect-error nothing comes third
+  @endpoint("/third", { input: Prompt })
+  third(_input: Prompt, _ctx: RequestContext, _more: number): void {}
+
+  // @ts-expect-error nothing comes third, not even if it may be missing
+  @endpoint("/third-optional", { input: Prompt })
+  thirdOptional(_input: Prompt, _ctx: RequestContext, _more?: number): void {}
+
+  // @ts-expect-error without an input the context is alone
+  @endpoint("/second")
+  second(_ctx: RequestContext, _more: unknown): void {}
+}
+
+export class Results extends App {
+  // @ts-expect-error the result is any
+  @endpoint("/any", { input: Prompt, output: Picture })
+  any(_input: Prompt): ReturnType<typeof JSON.parse> {
+    return anything;
+  }
+
+  // @ts-expect-error the promised result is any
+  @endpoint("/any-later", { input: Prompt, output: Picture })
+  async anyLater(_input: Prompt): Promise<ReturnType<typeof JSON.parse>> {
+    return anything;
+  }
+
+  // @ts-expect-error a field of another type
+  @endpoint("/field", { input: Prompt, output: Picture })
+  field(_input: Prompt) {
+    return { url: "data:,", seed: "7" };
+  }
+
+  // @ts-expect-error a field is missing, later
+  @endpoint("/missing", { input: Prompt, output: Picture })
+  async missing(_input: Prompt) {
+    return { url: "data:," };
+  }
+
+  // @ts-expect-error one of two results does not fit
+  @endpoint("/sometimes", { input: Prompt, output: Picture })
+  sometimes(_input: Prompt): Picture | string {
+    return picture;
+  }
+
+  // @ts-expect-error nothing comes back at times
+  @endpoint("/void", { input: Prompt, output: Picture })
+  async void(_input: Prompt): Promise<Picture | undefined> {
+    return picture;
+  }
+
+  // @ts-expect-error a list is not its item
+  @endpoint("/list", { output: Picture })
+  list(): Picture[] {
+    return [];
+  }
+}
+
+export class Streams extends App {
+  // @ts-expect-error stream: true without a generator
+  @endpoint("/plain", { input: Prompt, output: Picture, stream: true })
+  plain(_input: Prompt): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error an async method is no generator
+  @endpoint("/async", { input: Prompt, output: Picture, stream: true })
+  async async(_input: Prompt): Promise<Picture> {
+    return picture;
+  }
+
+  // @ts-expect-error the letters of a text are no stream
+  @endpoint("/text", { stream: true })
+  text(): string {
+    return "abc";
+  }
+
+  // @ts-expect-error an async generator without stream: true
+  @endpoint("/forgotten", { input: Prompt, output: Picture })
+  async *forgotten(_input: Prompt): AsyncGenerator<Picture> {}
+
+  // @ts-expect-error an async generator without stream: true or any schema
+  @endpoint("/forgotten-untyped")
+  async *forgottenUntyped(): AsyncGenerator<number> {}
+
+  // @ts-expect-error a generator without stream: true
+  @endpoint("/forgotten-sync")
+  *forgottenSync(): Generator<number> {}
+
+  // @ts-expect-error items of another type
+  @endpoint("/items", { input: Prompt, output: Picture, stream: true })
+  async *items(_input: Prompt): AsyncGenerator<Prompt> {}
+
+  // @ts-expect-error items are any
+  @endpoint("/any-items", { output: Picture, stream: true })
+  async *anyItems(): AsyncGenerator<ReturnType<typeof JSON.parse>> {}
+}
+
+export class Options extends App {
+  // @ts-expect-error an unknown option
+  @endpoint("/option", { timeout: 5 })
+  option(): void {}
+
+  // @ts-expect-error a timeout is a number
+  @endpoint("/timeout", { timeoutMs: "5s" })
+  timeout(): void {}
+
+  // @ts-expect-error a path is needed
+  @endpoint({ input: Prompt })
+  path(): void {}
+
+  // @ts-expect-error only methods are routes
+  @endpoint("/field")
+  field = (): void => {};
+}
