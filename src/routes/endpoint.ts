@@ -105,7 +105,8 @@ function assertOptions(methodName: string, options: object): void {
     }
   }
   const { timeoutMs, input, output } = options as EndpointOptions<TSchema, TSchema, boolean>;
-  if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS)) {
+  const isDelay = typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS;
+  if (timeoutMs !== undefined && !isDelay) {
     refuse(`timeoutMs must be between 1 and ${MAX_TIMEOUT_MS}, got ${String(timeoutMs)}.`);
   }
   for (const [name, schema] of Object.entries({ input, output })) {

@@ -1,0 +1,21 @@
+/** What a compiler hands to the decorator of a method `run`, or of what `parts` say. */
+export function methodContext(
+  parts: {
+    kind?: string;
+    name?: string | symbol;
+    static?: boolean;
+    private?: boolean;
+    metadata?: object;
+  } = {},
+): ClassMethodDecoratorContext {
+  return {
+    kind: "method",
+    name: "run",
+    static: false,
+    private: false,
+    metadata: {},
+    access: { has: () => true, get: () => () => undefined },
+    addInitializer: () => undefined,
+    ...parts,
+  } as ClassMethodDecoratorContext;
+}
