@@ -1,0 +1,6 @@
+import { testPage } from "./document.ts";
+import { pages } from "./markdown.ts";
+
+for (const page of pages()) {
+  if (page.startsWith("docs/")) testPage(page);
+}
