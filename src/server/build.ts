@@ -57,6 +57,12 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
   server.setErrorHandler(createErrorHandler(headers, options.logger));
   server.setNotFoundHandler(createNotFoundHandler(headers, paths, options.rootPath));
   server.addHook("onRoute", (route) => paths.add(route.url, route.method));
+  if (definition.provideHints !== undefined) {
+    // Node writes the head and a text body as one UTF-8 string, which would garble a latin-1 hint in the head.
+    server.addHook("onSend", (_request, _reply, payload, done) => {
+      done(null, typeof payload === "string" ? Buffer.from(payload) : payload);
+    });
+  }
   acceptBodies(server);
   mountRoutes(server, { definition, options, headers, metrics });
   mountHealth(server, { definition, metrics, headers, state });

@@ -57,7 +57,7 @@ export function createStreamHandler(
             .code(status)
             .headers(answer.headers ?? {})
             .type("application/json")
-            .send(JSON.stringify(answer.body));
+            .send(answer.payload);
         }
       }
     } finally {

@@ -33,7 +33,7 @@ export function createUnaryHandler(
     const fail = (error: unknown): void => {
       const answer = route.answer(context, error);
       if (answer.headers !== undefined) reply.headers(answer.headers);
-      finish(answer.status, JSON.stringify(answer.body));
+      finish(answer.status, answer.payload);
     };
     const finish = (status: number, payload: string): void => {
       route.metrics.inProgress--;

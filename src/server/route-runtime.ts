@@ -75,20 +75,27 @@ export class RouteRuntime {
   }
 
   /** What the caller is told about an error; logs it, once, when nobody raised it on purpose. */
-  answer(context: HttpContext, error: unknown): ErrorAnswer {
+  answer(context: HttpContext, error: unknown): ErrorAnswer & { payload: string } {
     const answer = answerFor(error);
     if (answer.unexpected && !context.clientLeft) {
-      const err = error instanceof Error ? error : new Error(`a handler threw ${describeThrown(error)}`);
-      context.log.error({ err, route: this.signature.path }, `${this.signature.methodName}() failed`);
+      const { methodName, path } = this.signature;
+      context.log.error({ err: loggable(error), route: path }, `${methodName}() failed`);
     }
-    return answer;
+    try {
+      return { ...answer, payload: JSON.stringify(answer.body) };
+    } catch {
+      return { ...answerFor(undefined), payload: '{"detail":"Internal Server Error"}' }; // a field that is no JSON
+    }
   }
 }
 
-function describeThrown(value: unknown): string {
+/** Anything can be thrown, also what breaks whoever looks at it. */
+function loggable(thrown: unknown): Error {
   try {
-    return `${typeof value}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}`;
+    if (thrown instanceof Error) return thrown;
+    const shown = typeof thrown === "object" ? JSON.stringify(thrown) : String(thrown);
+    return new Error(`a handler threw no error but ${typeof thrown}: ${shown}`);
   } catch {
-    return typeof value;
+    return new Error(`a handler threw no error but a ${typeof thrown} that can't be shown`);
   }
 }

@@ -159,7 +159,9 @@ describe("a root path", () => {
   });
 
   test("is in the document's servers, in redirects and in the links of the docs page", async () => {
-    const document = (await (await fetch(`${served.url}/user/app/openapi.json`)).json()) as { servers: unknown };
+    const document = (await (await fetch(`${served.url}/user/app/openapi.json`)).json()) as {
+      servers: unknown;
+    };
     assert.deepEqual(document.servers, [{ url: "/user/app" }]);
     const redirect = await fetch(`${served.url}/user/app/raw/`, { method: "POST", redirect: "manual" });
     assert.equal(redirect.headers.get("location"), "/user/app/raw");
