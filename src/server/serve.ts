@@ -1,3 +1,4 @@
+import cluster from "node:cluster";
 import type { AddressInfo } from "node:net";
 import type { Server } from "node:http";
 import { StartupError } from "../errors.ts";
@@ -65,7 +66,8 @@ export async function serve(definition: ServeDefinition, options: ServeOptions):
   let metricsServer: Server | undefined;
   try {
     setRunnerState("SETUP");
-    await assertPortFree(host, port);
+    // The processes of a cluster share the port: a probe would take connections from those that already serve.
+    if (!cluster.isWorker) await assertPortFree(host, port);
     if (metricsPort !== false) metricsServer = await startMetricsServer(built.metrics, host, metricsPort);
     await Promise.race([setUp(built, definition, logger), signals.second.then(refuseToWait)]);
     if (!signals.stopping) {

@@ -1,0 +1,67 @@
+import type { BaseServable } from "../servable/base-servable.ts";
+import type { ServeAddresses } from "../server/serve.ts";
+import type { LoadedApp } from "./app-loader.ts";
+import { exampleOf } from "./example-value.ts";
+import { packageVersion } from "./package-root.ts";
+import { styleFor } from "./style.ts";
+
+/** What a terminal shows once an app listens: where everything is, and a request to paste. */
+export function banner({ name, app }: LoadedApp, addresses: ServeAddresses, isWatching: boolean): string {
+  const { bold, cyan, dim, green } = styleFor(process.stdout);
+  const { url, metricsUrl } = addresses;
+  const { version } = app.constructor as typeof BaseServable;
+  const ms = Math.round(performance.now());
+  const places = [
+    ["App", url],
+    ["Docs", `${url}/docs`],
+    ["Health", `${url}/health`],
+    ["Metrics", metricsUrl ?? "off"],
+  ] as const;
+  const routes = routesOf(app);
+  const width = Math.max(...routes.map(({ path }) => path.length));
+  const lines = [
+    `${green("●")} ${bold(name)} ${version} ${dim(`is ready in ${ms} ms · servable ${packageVersion()}`)}`,
+    "",
+    ...places.map(
+      ([label, place]) => `  ${dim(label.padEnd(8))} ${label === "App" ? bold(cyan(place)) : cyan(place)}`,
+    ),
+    "",
+    ...routes.map(
+      ({ kind, path, method }) => `  ${dim(kind.padEnd(8))} ${path.padEnd(width)}  ${dim(method)}`,
+    ),
+    "",
+    ...tryIt(app, url).map((line) => `  ${line}`),
+    "",
+    dim(isWatching ? "  Watching for changes. Ctrl-C stops." : "  Ctrl-C stops."),
+  ];
+  return `\n${lines.join("\n")}\n\n`;
+}
+
+interface ShownRoute {
+  readonly kind: string;
+  readonly path: string;
+  readonly method: string;
+}
+
+/** The routes of an app, as people read them. */
+export function routesOf(app: BaseServable): ShownRoute[] {
+  return [...app.collectRoutes().keys()].map((route) => ({
+    kind: route.isWebsocket ? "SOCKET" : route.stream ? "STREAM" : "POST",
+    path: route.path,
+    method: `${route.methodName}()`,
+  }));
+}
+
+/** A request to the first endpoint, ready to paste into a shell. */
+export function tryIt(app: BaseServable, url: string, platform: string = process.platform): string[] {
+  const route = [...app.collectRoutes().keys()].find(({ isWebsocket }) => !isWebsocket);
+  if (route === undefined) return [];
+  const body = route.input === undefined ? "" : JSON.stringify(exampleOf(route.input));
+  const quote = (text: string): string =>
+    platform === "win32" ? `"${text.replaceAll('"', '\\"')}"` : `'${text.replaceAll("'", "'\\''")}'`;
+  const flags = [
+    ...(route.stream ? ["-N"] : []),
+    ...(body === "" ? ["-X POST"] : ["-H", quote("content-type: application/json"), "-d", quote(body)]),
+  ];
+  return [`curl ${url}${route.path} ${flags.join(" ")}`];
+}

@@ -1,0 +1,61 @@
+import { Option, type Command } from "commander";
+import { runAction } from "../action.ts";
+import { count, port } from "../option-values.ts";
+
+/** What `servable run` takes beside the file. */
+export interface RunOptions {
+  readonly host?: string;
+  readonly port?: number;
+  /** False for `--no-metrics`. */
+  readonly metrics: boolean;
+  readonly metricsPort?: number;
+  readonly limitMaxRequests?: number;
+  readonly watch?: boolean;
+  readonly logFormat?: "pretty" | "json";
+  readonly debug?: boolean;
+}
+
+/** `servable run FILE[::Class]`: serves a class until it is told to stop. */
+export function addRunCommand(program: Command): void {
+  program
+    .command("run")
+    .summary("serve a class")
+    .description("Serve a class of a TypeScript or JavaScript file until Ctrl-C.")
+    .argument("<file[::class]>", "the file; with the class's name when it exports several")
+    .option("-p, --port <port>", "where to listen, 0 for any free port (default: $PORT, else 8080)", port)
+    .option("--host <address>", "on which address (default: $HOST, else 127.0.0.1)")
+    .option("--metrics-port <port>", "where GET /metrics is (default: $METRICS_PORT, else 9090)", port)
+    .option("--no-metrics", "serve no metrics")
+    .option("-w, --watch", "restart when a file changes, without a gap")
+    .option("--limit-max-requests <n>", "stop after so many requests", count)
+    .addOption(
+      new Option("--log-format <format>", "how log lines look (default: pretty on a terminal)").choices([
+        "pretty",
+        "json",
+      ]),
+    )
+    .option("--debug", "show stacks, and log at level debug")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ servable run app.ts
+  $ servable run app.ts --watch
+  $ servable run app.ts::TextToImage --port 3000 --host 0.0.0.0`,
+    )
+    .action((file: string, options: RunOptions) => runAction(options, () => run(file, options)));
+}
+
+async function run(file: string, options: RunOptions): Promise<number> {
+  if (options.watch === true) {
+    const { default: cluster } = await import("node:cluster");
+    if (cluster.isPrimary) {
+      const { watchApp } = await import("../watch/watch-app.ts");
+      return watchApp(file, options);
+    }
+    const { serveGeneration } = await import("../watch/generation.ts");
+    return serveGeneration(file, options);
+  }
+  const { serveApp } = await import("../serve-app.ts");
+  return serveApp(file, options);
+}

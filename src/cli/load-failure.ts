@@ -1,0 +1,115 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { FalServerlessError, UsageError } from "../errors.ts";
+import { shortPath, userFrame } from "./user-frame.ts";
+
+/** The words of an error that may be no Error at all. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.name === "Error" || error.name === "" ? error.message : `${error.name}: ${error.message}`;
+}
+
+/** Turns what an `import()` of a user's file threw into one line that says where and why. */
+export function explainLoadFailure(error: unknown, file: string): Error {
+  if (error instanceof FalServerlessError) return error;
+  const message =
+    translationFault(error) ??
+    parserFault(error) ??
+    missingImport(error) ??
+    missingExport(error) ??
+    thrown(error);
+  return new UsageError(message ?? `${shortPath(file)} can't be loaded: ${messageOf(error)}`, {
+    cause: error,
+  });
+}
+
+/** A syntax error in TypeScript, as esbuild reports it. */
+function translationFault(error: unknown): string | undefined {
+  const [, path, row, column, why] =
+    /^Transform failed with \d+ errors?:\n(.+?):(\d+):(\d+): ERROR: (.+)/.exec(rawMessage(error)) ?? [];
+  return path === undefined ? undefined : `${shortPath(path)}:${row}:${column}: ${why}`;
+}
+
+/** A syntax error in JavaScript: the loader knows the file, Node knows the line. */
+function parserFault(error: unknown): string | undefined {
+  const [, parsed] = /^Parse error (.+?):\d+:\d+$/.exec(rawMessage(error)) ?? [];
+  const path = parsed ?? (error instanceof SyntaxError ? stackHead(error)?.path : undefined);
+  if (path === undefined || missingExport(error) !== undefined) return undefined;
+  const { stderr } = spawnSync(process.execPath, ["--check", path], { encoding: "utf8" });
+  const [, row] = /:(\d+)\n/.exec(stderr) ?? [];
+  const [, why] = /^SyntaxError: (.+)$/m.exec(stderr) ?? [];
+  return `${shortPath(path)}${row === undefined ? "" : `:${row}`}: ${why ?? "syntax error"}`;
+}
+
+function missingImport(error: unknown): string | undefined {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  if (code !== "ERR_MODULE_NOT_FOUND" && code !== "MODULE_NOT_FOUND") return undefined;
+  const message = rawMessage(error);
+  const [, kind, wanted = ""] = /^Cannot find (module|package) '(.+?)'/.exec(message) ?? [];
+  const importer =
+    /' imported from (.+)$/m.exec(message)?.[1] ?? (error as { requireStack?: string[] }).requireStack?.[0];
+  if (kind === undefined || importer === undefined) return undefined;
+  const path = importer.startsWith("file:") ? fileURLToPath(importer) : importer;
+  const isPackage = !/^(?:[./\\]|[A-Za-z]:[\\/])/.test(wanted);
+  const where = placeOfImport(path, wanted);
+  return isPackage
+    ? `${where}: the package "${wanted}" is not installed; run: npm install ${packageName(wanted)}`
+    : `${where}: there is no file ${shortPath(wanted)}`;
+}
+
+function missingExport(error: unknown): string | undefined {
+  if (!(error instanceof SyntaxError) || !/does not provide an export named/.test(error.message))
+    return undefined;
+  const head = stackHead(error);
+  const [, name] = /named '(.+?)'/.exec(error.message) ?? [];
+  const advice = `; if ${name} is a type, write "import type" or "type ${name}"`;
+  return `${head === undefined ? "" : `${shortPath(head.path)}:${head.row}: `}${error.message}${advice}`;
+}
+
+/** The user's own code threw while the module ran. */
+function thrown(error: unknown): string | undefined {
+  const frame = userFrame(error);
+  return frame === undefined ? undefined : `${messageOf(error)}\n  at ${frame}`;
+}
+
+function rawMessage(error: unknown): string {
+  return error instanceof Error ? error.message : "";
+}
+
+/** Node puts the place of a syntax error on the first line of the stack. */
+function stackHead(error: Error): { path: string; row: string } | undefined {
+  const [, place, row] = /^((?:file:\/\/)?(?:\/|[A-Za-z]:[\\/]).+?):(\d+)\n/.exec(error.stack ?? "") ?? [];
+  if (place === undefined || row === undefined) return undefined;
+  return { path: place.startsWith("file:") ? fileURLToPath(place.replace(/[?#].*$/, "")) : place, row };
+}
+
+/** `file:line` of the import of `wanted`, or the file alone when it is not written out there. */
+function placeOfImport(path: string, wanted: string): string {
+  const name = wanted.replaceAll("\\", "/").split("/").at(-1) ?? wanted;
+  const stem = name.replace(/\.[cm]?[jt]sx?$/, "");
+  try {
+    const lines = readFileSync(path, "utf8").split("\n");
+    const quoted = (text: string): number =>
+      lines.findIndex(
+        (line) =>
+          /["']/.test(line) && new RegExp(`["'](?:[^"']*/)?${escaped(text)}(?:\\.\\w+)?["']`).test(line),
+      );
+    const index = lines.findIndex((line) => line.includes(`"${wanted}"`) || line.includes(`'${wanted}'`));
+    const row = index === -1 ? quoted(stem) : index;
+    return row === -1 ? shortPath(path) : `${shortPath(path)}:${row + 1}`;
+  } catch {
+    return shortPath(path);
+  }
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[$()*+.?[\\\]^{|}]/g, "\\$&");
+}
+
+function packageName(specifier: string): string {
+  return specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
+}

@@ -1,0 +1,42 @@
+import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { packageType } from "./project.ts";
+
+/** What a resolver found, as Node's hooks pass it on. */
+export interface Resolved {
+  url: string;
+  format?: string | null;
+}
+
+type Next<Result> = (specifier: string, context: object) => Result;
+
+/**
+ * A package.json without "type" (as `npm install` writes it) means CommonJS to the TypeScript loader, which then
+ * runs an app of ES modules by translating every package it imports. As Node does with JavaScript, this looks at
+ * the file: with `import` or `export` in it, it is a module.
+ */
+function withFormat(resolved: Resolved): Resolved {
+  const { url, format } = resolved;
+  if (!/^file:.*\.tsx?(?:[?#]|$)/.test(url) || url.includes("/node_modules/")) return resolved;
+  if (format !== "commonjs" && format !== "commonjs-typescript") return resolved;
+  const path = fileURLToPath(url.replace(/[?#].*$/, ""));
+  if (packageType(dirname(path)) !== undefined) return resolved;
+  return /^\s*(?:import|export)\b(?!\s*\()/m.test(readFileSync(path, "utf8"))
+    ? { ...resolved, format: "module" }
+    : resolved;
+}
+
+/** The hook for a loader in the app's own thread. */
+export function resolveSync(specifier: string, context: object, next: Next<Resolved>): Resolved {
+  return withFormat(next(specifier, context));
+}
+
+/** The hook for a loader in a thread of its own; Node finds it by this name. */
+export async function resolve(
+  specifier: string,
+  context: object,
+  next: Next<Promise<Resolved>>,
+): Promise<Resolved> {
+  return withFormat(await next(specifier, context));
+}

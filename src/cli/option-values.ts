@@ -1,0 +1,23 @@
+import { InvalidArgumentError } from "commander";
+
+/** A port, 0 for any. @throws InvalidArgumentError, which the command line explains */
+export function port(text: string): number {
+  return wholeNumber(text, 0, 65_535);
+}
+
+/** A number of requests. @throws InvalidArgumentError */
+export function count(text: string): number {
+  return wholeNumber(text, 1, Number.MAX_SAFE_INTEGER);
+}
+
+/** Spaces of indentation. @throws InvalidArgumentError */
+export function indent(text: string): number {
+  return wholeNumber(text, 0, 10);
+}
+
+function wholeNumber(text: string, least: number, most: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= least && value <= most) return value;
+  const upTo = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+  throw new InvalidArgumentError(`It must be a whole number ${upTo}.`);
+}

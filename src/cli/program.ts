@@ -1,0 +1,42 @@
+import { Command } from "commander";
+import { addCreateCommand } from "./commands/create.ts";
+import { addDoctorCommand } from "./commands/doctor.ts";
+import { addOpenapiCommand } from "./commands/openapi.ts";
+import { addRunCommand } from "./commands/run.ts";
+import { packageVersion } from "./package-root.ts";
+import { styleFor } from "./style.ts";
+
+/** Every command, in the order in which the help lists them. */
+const COMMANDS: readonly ((program: Command) => void)[] = [
+  addRunCommand,
+  addOpenapiCommand,
+  addCreateCommand,
+  addDoctorCommand,
+];
+
+/** The whole command line. What a command needs to do its work is loaded when it runs. */
+export function createProgram(): Command {
+  const { bold, cyan, red } = styleFor({ isTTY: true });
+  const program = new Command("servable")
+    .description("Serve a TypeScript class: validated HTTP endpoints, streams and docs.")
+    .version(packageVersion(), "-v, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand("help [command]", "print the help of a command")
+    .configureHelp({ styleTitle: bold, styleCommandText: cyan, styleSubcommandText: cyan })
+    // Commander takes colours out again where the stream is no terminal.
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, red("error:"))) })
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ servable create my-app         a new project to start from
+  $ servable run app.ts --watch    serve it, and restart on changes
+  $ servable openapi app.ts        its OpenAPI document
+  $ servable doctor app.ts         find out what is wrong`,
+    );
+  for (const add of COMMANDS) add(program);
+  for (const command of program.commands) {
+    command.showHelpAfterError(`(servable ${command.name()} --help shows how)`);
+  }
+  return program;
+}

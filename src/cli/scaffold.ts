@@ -1,0 +1,76 @@
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { cp, readFile, rename, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { didYouMean } from "../did-you-mean.ts";
+import { UsageError } from "../errors.ts";
+import { assertPackageName } from "./package-name.ts";
+import { PACKAGE_ROOT, packageVersion } from "./package-root.ts";
+
+/**
+ * Files of a template that must not go by their real names inside this package: npm leaves a .gitignore out of what
+ * it publishes, and a package.json would cut the template off from the package it lies in.
+ */
+const RENAMED: Readonly<Record<string, string>> = {
+  gitignore: ".gitignore",
+  "package.template.json": "package.json",
+};
+
+/** A project to start from. */
+export interface Template {
+  readonly name: string;
+  readonly description: string;
+}
+
+/** Every template that ships with this package. */
+export function listTemplates(): Template[] {
+  const folder = join(PACKAGE_ROOT, "templates");
+  return readdirSync(folder)
+    .filter((name) => existsSync(join(folder, name, "package.template.json")))
+    .sort()
+    .map((name) => {
+      const manifest = JSON.parse(readFileSync(join(folder, name, "package.template.json"), "utf8"));
+      return { name, description: String((manifest as { description?: string }).description ?? "") };
+    });
+}
+
+/**
+ * Copies a template into a new folder that bears the package's name (without its scope).
+ * @returns the folder
+ * @throws UsageError when the name can't be used, the folder holds files or the template is unknown
+ */
+export async function scaffold(name: string, template: string, parent: string): Promise<string> {
+  assertPackageName(name);
+  const known = listTemplates().map((each) => each.name);
+  if (!known.includes(template)) {
+    const hint = didYouMean(template, known) || `; there are: ${known.join(", ")}.`;
+    throw new UsageError(`There is no template "${template}"${hint}`);
+  }
+  const target = resolve(parent, name.split("/").at(-1) ?? name);
+  assertEmpty(target);
+  const source = join(PACKAGE_ROOT, "templates", template);
+  await cp(source, target, {
+    recursive: true,
+    filter: (path) => !/[/\\](?:node_modules|dist)$/.test(path.slice(source.length)),
+  });
+  for (const [from, to] of Object.entries(RENAMED)) {
+    if (existsSync(join(target, from))) await rename(join(target, from), join(target, to));
+  }
+  const manifest = join(target, "package.json");
+  const text = await readFile(manifest, "utf8");
+  await writeFile(
+    manifest,
+    text.replaceAll("SERVABLE_PROJECT", name).replaceAll("SERVABLE_VERSION", packageVersion()),
+  );
+  const readme = join(target, "README.md");
+  await writeFile(readme, (await readFile(readme, "utf8")).replaceAll("SERVABLE_PROJECT", name));
+  return target;
+}
+
+function assertEmpty(target: string): void {
+  const found = statSync(target, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isDirectory()) throw new UsageError(`${target} is a file; choose another name.`);
+  if (readdirSync(target).length > 0) {
+    throw new UsageError(`${target} is not empty; choose another name, or empty it first.`);
+  }
+}

@@ -1,0 +1,73 @@
+import { runServable } from "../servable/base-servable.ts";
+import { createLogger } from "../server/logger.ts";
+import type { ServeAddresses, ServeOptions } from "../server/serve.ts";
+import { loadApp, type LoadedApp } from "./app-loader.ts";
+import { banner } from "./banner.ts";
+import type { RunOptions } from "./commands/run.ts";
+import type { LoadOptions } from "./module-loader.ts";
+
+/** What a caller may add to what the user typed. */
+export interface ServeHooks extends LoadOptions, Pick<ServeOptions, "signal" | "handleSignals"> {
+  onListening?: (addresses: ServeAddresses) => void;
+  /** Say nothing once the port is open: somebody else does. */
+  isSilent?: boolean;
+}
+
+/** Loads a class and serves it until it is told to stop. Resolves to the process's exit code. */
+export async function serveApp(file: string, options: RunOptions, hooks: ServeHooks = {}): Promise<number> {
+  const logger = await createLogger({
+    ...(options.logFormat === undefined ? {} : { format: options.logFormat }),
+    ...(options.debug === true ? { level: "debug" } : {}),
+  });
+  const loaded = await loadApp(file, hooks);
+  const crash = (error: unknown): void => {
+    logger.fatal({ err: error }, "an error that nobody caught; the process ends");
+    process.exit(1);
+  };
+  process.on("uncaughtException", crash);
+  const { exitCode } = await runServable(loaded.app, {
+    logger,
+    ...listenOptions(options),
+    ...(hooks.signal === undefined ? {} : { signal: hooks.signal }),
+    handleSignals: hooks.handleSignals ?? true,
+    onListening: (addresses) => {
+      if (hooks.isSilent !== true) announce(loaded, addresses, options, logger);
+      hooks.onListening?.(addresses);
+    },
+  });
+  process.off("uncaughtException", crash);
+  return exitCode;
+}
+
+function listenOptions(options: RunOptions): ServeOptions {
+  const { host, port, metrics, metricsPort, limitMaxRequests } = options;
+  return {
+    ...(host === undefined ? {} : { host }),
+    ...(port === undefined ? {} : { port }),
+    ...(metrics ? (metricsPort === undefined ? {} : { metricsPort }) : { metricsPort: false as const }),
+    ...(limitMaxRequests === undefined ? {} : { limitMaxRequests }),
+  };
+}
+
+function announce(
+  loaded: LoadedApp,
+  addresses: ServeAddresses,
+  options: RunOptions,
+  logger: Awaited<ReturnType<typeof createLogger>>,
+): void {
+  const format = options.logFormat ?? (process.stdout.isTTY ? "pretty" : "json");
+  if (process.stdout.isTTY && format === "pretty") {
+    process.stdout.write(banner(loaded, addresses, options.watch === true));
+    return;
+  }
+  const { url, metricsUrl, port, metricsPort } = addresses;
+  const places = {
+    url,
+    docs: `${url}/docs`,
+    health: `${url}/health`,
+    metrics: metricsUrl,
+    port,
+    metricsPort,
+  };
+  logger.info({ app: loaded.name, ...places }, "listening");
+}

@@ -1,0 +1,26 @@
+import { relative, resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { PACKAGE_ROOT } from "./package-root.ts";
+
+const FRAME = /^\s+at (?:.*? \(|async )?((?:file:\/\/)?(?:\/|[A-Za-z]:[\\/]).*?):(\d+):(\d+)\)?$/;
+const OWN_FOLDERS = ["src", "dist"].map((name) => resolve(PACKAGE_ROOT, name) + sep);
+
+/** Where in the user's own code an error came from, such as `app.ts:12:9`; undefined when none of it is to blame. */
+export function userFrame(error: unknown): string | undefined {
+  const stack = error instanceof Error ? error.stack : undefined;
+  for (const line of stack?.split("\n") ?? []) {
+    const [, place, row, column] = FRAME.exec(line) ?? [];
+    if (place === undefined) continue;
+    const path = place.startsWith("file:") ? fileURLToPath(place.replace(/[?#].*$/, "")) : place;
+    if (/[/\\]node_modules[/\\]/.test(path) || OWN_FOLDERS.some((folder) => path.startsWith(folder)))
+      continue;
+    return `${shortPath(path)}:${row}:${column}`;
+  }
+  return undefined;
+}
+
+/** A path as one would type it here: relative below the current folder, absolute elsewhere. */
+export function shortPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short === "" || short.startsWith("..") || resolve(short) !== resolve(path) ? path : short;
+}

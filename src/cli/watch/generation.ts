@@ -1,0 +1,36 @@
+import { FalServerlessError } from "../../errors.ts";
+import type { RunOptions } from "../commands/run.ts";
+import { serveApp } from "../serve-app.ts";
+import { REPLACES, type GenerationMessage, type SupervisorMessage } from "./messages.ts";
+
+/** Serves a watched app in a process of the supervisor's, until the supervisor says stop. */
+export async function serveGeneration(file: string, options: RunOptions): Promise<number> {
+  const stop = new AbortController();
+  process.on("message", (message: SupervisorMessage) => {
+    if (message.type !== "stop") return;
+    if (stop.signal.aborted) process.exit(1);
+    stop.abort();
+  });
+  // A terminal sends Ctrl-C to every process; the supervisor passes it on.
+  process.on("SIGINT", () => {});
+  process.on("SIGTERM", () => stop.abort());
+  try {
+    return await serveApp(file, options, {
+      signal: stop.signal,
+      handleSignals: false,
+      isSilent: process.env[REPLACES] !== undefined,
+      onImport: (path) => void tell({ type: "imported", path }),
+      onListening: () => void tell({ type: "listening" }),
+    });
+  } catch (error) {
+    await tell({ type: "failed", code: error instanceof FalServerlessError ? error.code : undefined });
+    throw error;
+  }
+}
+
+function tell(message: GenerationMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send === undefined) resolve();
+    else process.send(message, undefined, undefined, () => resolve());
+  });
+}

@@ -1,0 +1,43 @@
+import cluster from "node:cluster";
+import { dirname } from "node:path";
+import { assertPortFree } from "../../server/listen.ts";
+import { createLogger } from "../../server/logger.ts";
+import type { RunOptions } from "../commands/run.ts";
+import { parseTarget } from "../target.ts";
+import { shortPath } from "../user-frame.ts";
+import { REPLACES } from "./messages.ts";
+import { Supervisor } from "./supervisor.ts";
+import { WatchedFiles } from "./watched-files.ts";
+
+/**
+ * Serves an app and restarts it when one of its files changes. Resolves to the exit code once it is told to stop.
+ * @throws UsageError for a file that is not there, StartupError for a port that is taken
+ */
+export async function watchApp(text: string, options: RunOptions): Promise<number> {
+  const { file } = parseTarget(text);
+  const host = options.host ?? process.env["HOST"] ?? "127.0.0.1";
+  const port = options.port ?? Number(process.env["PORT"] || 8080);
+  // Generations share the port, so that none of them could find it taken by a stranger before its setup.
+  if (Number.isInteger(port) && port <= 65_535) await assertPortFree(host, port);
+  const logger = await createLogger(options.logFormat === undefined ? {} : { format: options.logFormat });
+  const supervisor = new Supervisor({
+    logger,
+    fork: (replaces) => cluster.fork(replaces ? { [REPLACES]: "1" } : {}),
+    onImport: (path) => files.add(path),
+  });
+  const files = new WatchedFiles(dirname(file), (paths) => {
+    const [first = "a file", ...others] = paths.map(shortPath);
+    logger.info(`restarting: ${first} changed${others.length === 0 ? "" : `, and ${others.length} more`}`);
+    supervisor.start();
+  });
+  const stop = (): void => supervisor.stop();
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  await files.ready();
+  supervisor.start();
+  const exitCode = await supervisor.ended;
+  process.off("SIGINT", stop);
+  process.off("SIGTERM", stop);
+  await files.close();
+  return exitCode;
+}

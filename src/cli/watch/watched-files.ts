@@ -1,0 +1,67 @@
+import type { Stats } from "node:fs";
+import { basename, extname, sep } from "node:path";
+import { watch, type FSWatcher } from "chokidar";
+
+/** Changes that come within this time count as one, in milliseconds: editors and formatters write in steps. */
+const DEBOUNCE_MS = 100;
+
+const EXTENSIONS: ReadonlySet<string> = new Set([
+  ...[".ts", ".mts", ".cts", ".tsx", ".js", ".mjs", ".cjs", ".jsx", ".json"],
+]);
+const IGNORED_FOLDERS: ReadonlySet<string> = new Set(["node_modules", "dist", ".git"]);
+
+/** The files whose change restarts an app: those in its folder, and those it imported from elsewhere. */
+export class WatchedFiles {
+  readonly #watcher: FSWatcher;
+  readonly #imported = new Set<string>();
+  readonly #onChange: (paths: readonly string[]) => void;
+  #pending = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(folder: string, onChange: (paths: readonly string[]) => void) {
+    this.#onChange = onChange;
+    this.#watcher = watch(folder, {
+      ignoreInitial: true,
+      ignored: (path, stats) => path !== folder && this.#isIgnored(path, folder, stats),
+    });
+    for (const event of ["add", "change", "unlink"] as const) {
+      this.#watcher.on(event, (path) => this.#note(path));
+    }
+  }
+
+  /** Resolves once changes are seen. */
+  ready(): Promise<void> {
+    return new Promise((resolve) => this.#watcher.once("ready", resolve));
+  }
+
+  /** Watches a file too, wherever it lies. */
+  add(path: string): void {
+    if (this.#imported.has(path)) return;
+    this.#imported.add(path);
+    this.#watcher.add(path);
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#watcher.close();
+  }
+
+  #isIgnored(path: string, folder: string, stats: Stats | undefined): boolean {
+    if (this.#imported.has(path)) return false;
+    const below = path.startsWith(folder) ? path.slice(folder.length).split(sep) : [];
+    if (below.some((part) => IGNORED_FOLDERS.has(part))) return true;
+    if (stats?.isFile() !== true) return false;
+    const name = basename(path);
+    return !EXTENSIONS.has(extname(name)) && !/^\.env(?:\.|$)/.test(name);
+  }
+
+  #note(path: string): void {
+    this.#pending.add(path);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const paths = [...this.#pending];
+      this.#pending = new Set();
+      this.#onChange(paths);
+    }, DEBOUNCE_MS);
+  }
+}
