@@ -17,12 +17,14 @@ export class EventStream {
   #cancelBeat: () => void;
   #begun = false;
   #writesThisTurn = 0;
+  #lastWriteAt: number;
 
   constructor(reply: FastifyReply, clock: Clock, heartbeatMs: number, applyHeaders: () => void) {
     this.#reply = reply;
     this.#clock = clock;
     this.#heartbeatMs = heartbeatMs;
     this.#applyHeaders = applyHeaders;
+    this.#lastWriteAt = clock.now();
     this.#cancelBeat = clock.after(heartbeatMs, this.#beat);
   }
 
@@ -58,17 +60,18 @@ export class EventStream {
   }
 
   readonly #beat = (): void => {
-    this.#cancelBeat = this.#clock.after(this.#heartbeatMs, this.#beat);
+    const silentMs = this.#clock.now() - this.#lastWriteAt;
     // A reader that is behind has more to read than a comment.
-    if (!this.#reply.raw.writableNeedDrain) void this.#write(": heartbeat\n\n");
+    if (silentMs >= this.#heartbeatMs && !this.#reply.raw.writableNeedDrain) void this.#write(": heartbeat\n\n");
+    const dueMs = this.#heartbeatMs - (this.#clock.now() - this.#lastWriteAt);
+    this.#cancelBeat = this.#clock.after(dueMs > 0 ? dueMs : this.#heartbeatMs, this.#beat);
   };
 
   async #write(text: string): Promise<void> {
     const { raw } = this.#reply;
     if (raw.destroyed) return;
     this.#begin();
-    this.#cancelBeat();
-    this.#cancelBeat = this.#clock.after(this.#heartbeatMs, this.#beat);
+    this.#lastWriteAt = this.#clock.now();
     if (raw.write(text)) {
       // A generator that never waits would keep every other connection from its turn.
       if (++this.#writesThisTurn >= MAX_WRITES_A_TURN) {

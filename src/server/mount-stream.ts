@@ -3,7 +3,7 @@ import { withDeadline } from "../dispatch/deadline.ts";
 import { OutputValidationError } from "../errors.ts";
 import { EventStream } from "./event-stream.ts";
 import type { HttpContext } from "./http-context.ts";
-import { CLIENT_CLOSED_REQUEST, type RouteRuntime } from "./route-runtime.ts";
+import { CLIENT_CLOSED_REQUEST, loggable, type RouteRuntime } from "./route-runtime.ts";
 import { createSerializer } from "./serializer.ts";
 
 type Items = Iterator<unknown, unknown> | AsyncIterator<unknown, unknown>;
@@ -29,41 +29,33 @@ export function createStreamHandler(
     });
     let status = 200;
     let items: Items | undefined;
-    let finished = false;
-    const leave = (): void => {
-      if (!finished) abandon(items, context);
-    };
-    reply.raw.once("close", leave);
-    // Read early, so that the signal aborts even if the handler asks for it only after the caller has left.
-    void context.signal;
+    // Asked for early, so that it aborts even if the handler looks at it only after the caller has left.
+    const { signal } = context;
+    const onAbort = (): void => abandon(items, context);
+    signal.addEventListener("abort", onAbort, { once: true });
     try {
-      items = iteratorOf(await route.call(context, request.body), route.signature.methodName);
-      for (;;) {
-        const next = await nextItem(route, items, context);
-        if (next.done === true || context.clientLeft) break;
-        await stream.send(encode(next.value));
+      const called = await attend(route, context, () => route.call(context, request.body));
+      if (called !== LEFT) items = iteratorOf(called, route.signature.methodName);
+      while (items !== undefined) {
+        const iterator = items;
+        const result = await attend(route, context, () => route.within(context, () => iterator.next()));
+        if (result === LEFT || result.done === true) break;
+        await stream.send(encode(result.value));
       }
     } catch (error) {
       const answer = route.answer(context, error);
       status = answer.status;
-      abandon(items, context, error);
+      context.abort(error);
       if (stream.begun) await stream.sendError(answer.body, status);
-      else {
-        stream.cancel();
-        finished = true;
+      else if (!context.clientLeft) {
         route.applyHeaders(context, request, reply);
-        if (!context.clientLeft) {
-          reply
-            .code(status)
-            .headers(answer.headers ?? {})
-            .type("application/json")
-            .send(answer.payload);
-        }
+        const head = reply.code(status).headers(answer.headers ?? {});
+        head.type("application/json").send(answer.payload);
       }
     } finally {
-      finished = true;
-      reply.raw.removeListener("close", leave);
+      signal.removeEventListener("abort", onAbort);
       if (status === 200 || stream.begun) stream.end();
+      else stream.cancel();
       route.metrics.inProgress--;
       const counted = context.clientLeft ? CLIENT_CLOSED_REQUEST : status;
       route.metrics.record(counted, (performance.now() - started) / 1000);
@@ -71,37 +63,38 @@ export function createStreamHandler(
   };
 }
 
-/** The next item; races with the caller's leaving, so that a handler that never yields again holds nothing. */
-async function nextItem(
+/** What {@link attend} gives when the caller left first. */
+const LEFT: unique symbol = Symbol("left");
+
+/** Waits for the handler, but neither beyond its timeout nor for a caller who has left. */
+async function attend<T>(
   route: RouteRuntime,
-  items: Items,
   context: HttpContext,
-): Promise<IteratorResult<unknown, unknown>> {
-  const next = Promise.resolve(items.next());
-  const left = new Promise<IteratorResult<unknown>>((resolve) => {
-    const done = (): void => resolve({ done: true, value: undefined });
-    if (context.signal.aborted) done();
-    else context.signal.addEventListener("abort", done, { once: true });
-    const stop = (): void => context.signal.removeEventListener("abort", done);
-    next.then(stop, stop);
+  start: () => T | PromiseLike<T>,
+): Promise<T | typeof LEFT> {
+  const { signal } = context;
+  if (signal.aborted) return LEFT;
+  const work = Promise.resolve(start());
+  const race = new Promise<T | typeof LEFT>((resolve, reject) => {
+    const leave = (): void => resolve(LEFT);
+    signal.addEventListener("abort", leave, { once: true });
+    const stop = (): void => signal.removeEventListener("abort", leave);
+    work.then(resolve, reject);
+    work.then(stop, stop);
   });
-  const race = Promise.race([next, left]);
   if (route.timeoutMs === undefined) return race;
   return withDeadline(race, route.timeoutMs, route.options.clock, (reason) => context.abort(reason));
 }
 
 /** Tells the handler's generator to clean up. It does so at its next yield; nobody waits for it. */
-function abandon(items: Items | undefined, context: HttpContext, reason?: unknown): void {
-  if (reason !== undefined) context.abort(reason);
+function abandon(items: Items | undefined, context: HttpContext): void {
+  const onError = (error: unknown): void => {
+    context.log.error({ err: loggable(error) }, "the stream failed while it was closed");
+  };
   try {
-    const returned = items?.return?.();
-    if (returned instanceof Promise) {
-      returned.catch((error: unknown) =>
-        context.log.error({ err: error }, "the stream failed while it was closed"),
-      );
-    }
+    Promise.resolve(items?.return?.()).catch(onError);
   } catch (error) {
-    context.log.error({ err: error }, "the stream failed while it was closed");
+    onError(error);
   }
 }
 

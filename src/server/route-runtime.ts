@@ -52,17 +52,16 @@ export class RouteRuntime {
 
   /** Calls the handler on a body. Whatever either throws comes out. */
   call(context: RequestContext, body: unknown): unknown {
-    const storage = contextStorage();
-    if (this.input === undefined) {
-      return storage === undefined
-        ? this.handler(context)
-        : storage.run({ request: context, app: this.#app }, this.handler, context);
-    }
+    if (this.input === undefined) return this.within(context, () => this.handler(context));
     if (body instanceof UnreadableBody) throw body.error;
     const input = this.input.accept(body);
-    return storage === undefined
-      ? this.handler(input, context)
-      : storage.run({ request: context, app: this.#app }, this.handler, input, context);
+    return this.within(context, () => this.handler(input, context));
+  }
+
+  /** Runs code of the app so that it can ask for the current request. */
+  within<T>(context: RequestContext, code: () => T): T {
+    const storage = contextStorage();
+    return storage === undefined ? code() : storage.run({ request: context, app: this.#app }, code);
   }
 
   /** Adds the headers that every answer of a handler carries. */
@@ -90,7 +89,7 @@ export class RouteRuntime {
 }
 
 /** Anything can be thrown, also what breaks whoever looks at it. */
-function loggable(thrown: unknown): Error {
+export function loggable(thrown: unknown): Error {
   try {
     if (thrown instanceof Error) return thrown;
     const shown = typeof thrown === "object" ? JSON.stringify(thrown) : String(thrown);
