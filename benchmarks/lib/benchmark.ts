@@ -1,0 +1,68 @@
+import { parseArgs } from "node:util";
+import { formatTable, type Row } from "./row.ts";
+
+/** A benchmark as its script declares it. */
+export interface Benchmark {
+  /** As in `npm run bench:NAME`. */
+  readonly name: string;
+  /** What it measures, for `--help`. */
+  readonly summary: string;
+  /** Measures. `quick` means well under a minute, with rougher figures. */
+  measure(options: { readonly quick: boolean }): Promise<readonly Row[]>;
+}
+
+/**
+ * Runs a benchmark from the command line and sets the process's exit code: 1 when a figure missed its target, 2 when
+ * nothing could be measured. With `--json` the list of rows is all that goes to standard output.
+ */
+export async function runBenchmark(benchmark: Benchmark): Promise<void> {
+  const values = readArguments(benchmark);
+  if (values === undefined) return;
+  let rows: readonly Row[];
+  try {
+    rows = await benchmark.measure({ quick: values.quick });
+  } catch (error) {
+    progress(`Could not measure: ${(error as Error).message}`);
+    process.exitCode = 2;
+    return;
+  }
+  console.log(values.json ? JSON.stringify(rows, null, 2) : `\n${benchmark.name}\n${formatTable(rows)}`);
+  if (rows.some((row) => !row.ok)) process.exitCode = 1;
+}
+
+/** Tells the person at the terminal how far it is, on standard error. */
+export function progress(message: string): void {
+  process.stderr.write(`${message}\n`);
+}
+
+function readArguments(benchmark: Benchmark): { json: boolean; quick: boolean } | undefined {
+  try {
+    const { values } = parseArgs({
+      options: {
+        json: { type: "boolean", default: false },
+        quick: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    if (!values.help) return values;
+    console.log(helpOf(benchmark));
+  } catch (error) {
+    progress(`${(error as Error).message}\n\n${helpOf(benchmark)}`);
+    process.exitCode = 2;
+  }
+  return undefined;
+}
+
+function helpOf({ name, summary }: Benchmark): string {
+  return [
+    `Usage: npm run bench:${name} -- [--quick] [--json]`,
+    "",
+    summary,
+    "",
+    "  --quick  rougher figures in less than a minute",
+    "  --json   print a JSON list of rows { name, figure, unit, target, ok } and nothing else",
+    "  --help   print this",
+    "",
+    "Exit code: 0 when every figure is within its target, 1 when not, 2 when nothing could be measured.",
+  ].join("\n");
+}

@@ -1,0 +1,55 @@
+import { lstat, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+/** One installed package, without the packages that lie inside its folder. */
+export interface InstalledPackage {
+  readonly name: string;
+  /** Wanted by development dependencies alone. */
+  readonly isDevelopment: boolean;
+  /** Sum of its files' sizes. */
+  readonly bytes: number;
+  /** What the files take on disk, in whole blocks, as `du` counts. */
+  readonly diskBytes: number;
+}
+
+/** The packages that npm has installed in a project. @throws Error when npm has installed nothing there. */
+export async function readInstallation(project: string): Promise<InstalledPackage[]> {
+  const record = await readFile(join(project, "node_modules", ".package-lock.json"), "utf8");
+  const { packages } = JSON.parse(record) as {
+    packages: Record<string, { dev?: boolean; link?: boolean }>;
+  };
+  const installed: InstalledPackage[] = [];
+  for (const [path, { dev = false, link = false }] of Object.entries(packages)) {
+    if (link) continue;
+    const size = await folderSize(join(project, path));
+    if (size === undefined) continue; // meant for another platform
+    const name = path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
+    installed.push({ name, isDevelopment: dev, ...size });
+  }
+  return installed;
+}
+
+/** The size of everything in a folder but `node_modules`; undefined when it does not exist. */
+export async function folderSize(folder: string): Promise<{ bytes: number; diskBytes: number } | undefined> {
+  let entries;
+  try {
+    entries = await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  const size = { bytes: 0, diskBytes: 0 };
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      if (entry.name === "node_modules") continue;
+      const inside = await folderSize(path);
+      size.bytes += inside?.bytes ?? 0;
+      size.diskBytes += inside?.diskBytes ?? 0;
+    }
+    const { size: bytes, blocks } = await lstat(path);
+    if (!entry.isDirectory()) size.bytes += bytes;
+    size.diskBytes += blocks * 512;
+  }
+  return size;
+}

@@ -1,0 +1,68 @@
+import autocannon from "autocannon";
+import type { ServerProcess } from "./server-process.ts";
+
+/** The requests of one round. */
+export interface Load {
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly requests: number;
+}
+
+/** What one round of requests to one server showed. */
+export interface Round {
+  readonly requestsPerSecond: number;
+  /** Processor time of the server's process per request, in microseconds. */
+  readonly cpuMicros: number;
+  /** One a request, in milliseconds. */
+  readonly latencies: readonly number[];
+}
+
+/** Requests under way at any time, one a connection, as clients of HTTP/1.1 send them. */
+const CONNECTIONS = 32;
+
+/** Sends a round of POST requests to a server. @throws Error when an answer is anything but 200. */
+export async function sendLoad(server: ServerProcess, load: Load): Promise<Round> {
+  const before = await server.usage();
+  const { latencies, milliseconds } = await fire(server.url, load);
+  const after = await server.usage();
+  return {
+    requestsPerSecond: (latencies.length / milliseconds) * 1000,
+    cpuMicros: (after.cpuMicros - before.cpuMicros) / latencies.length,
+    latencies,
+  };
+}
+
+function fire(url: string, load: Load): Promise<{ latencies: number[]; milliseconds: number }> {
+  return new Promise((resolve, reject) => {
+    const latencies: number[] = [];
+    const statuses = new Set<number>();
+    const started = performance.now();
+    let ended = started;
+    const run = autocannon(
+      {
+        url,
+        method: "POST",
+        body: load.body,
+        headers: { "content-type": "application/json", ...load.headers },
+        connections: CONNECTIONS,
+        amount: load.requests,
+        sampleInt: 50, // how often it looks whether all is done
+      },
+      (error: unknown, result) => {
+        if (error !== null && error !== undefined) return reject(error as Error);
+        const wrong = result.errors + result.timeouts + result.non2xx;
+        if (wrong > 0 || latencies.length !== load.requests) {
+          return reject(
+            new Error(`${url} answered with ${[...statuses].join(", ")}; ${wrong} requests failed.`),
+          );
+        }
+        resolve({ latencies, milliseconds: ended - started });
+      },
+    );
+    run.on("response", (_client, status, _bytes, responseTime) => {
+      statuses.add(status);
+      latencies.push(responseTime);
+      ended = performance.now();
+    });
+  });
+}

@@ -1,0 +1,46 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import type { Listening, Usage } from "../servers/announcement.ts";
+
+/** A server in a process of its own, which tells over IPC where it listens and what it has used. */
+export class ServerProcess implements AsyncDisposable {
+  readonly url: string;
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<never>;
+
+  private constructor(child: ChildProcess, ended: Promise<never>, url: string) {
+    this.#child = child;
+    this.#ended = ended;
+    this.url = url;
+  }
+
+  /** Starts a compiled program and waits until it listens. @throws Error when it ends before. */
+  static async start(program: string, execArgv: readonly string[] = []): Promise<ServerProcess> {
+    const child = fork(program, {
+      execArgv: [...execArgv],
+      env: { ...process.env, NODE_ENV: "production" },
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    const ended = once(child, "exit").then(([code]) => {
+      throw new Error(`${program} ended with ${String(code)}.`);
+    });
+    ended.catch(() => undefined); // when the benchmark ends it, nobody waits for this
+    const [{ url }] = (await Promise.race([once(child, "message"), ended])) as [Listening];
+    return new ServerProcess(child, ended, url);
+  }
+
+  /** What the process has used since it started. @throws Error when it has ended. */
+  async usage(): Promise<Usage> {
+    const answer = once(this.#child, "message");
+    this.#child.send("usage");
+    const [usage] = (await Promise.race([answer, this.#ended])) as [Usage];
+    return usage;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, "exit");
+    this.#child.disconnect();
+    await ended;
+  }
+}

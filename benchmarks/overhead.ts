@@ -1,0 +1,165 @@
+/**
+ * What a servable costs beside a bare Fastify route with the same schemas, and beside `node:http` alone.
+ *
+ * Every server runs in a process of its own, compiled as in production; the load comes from this one. The servers
+ * take turns, and each round gives one ratio to bare Fastify's figure of the same round, of which the median
+ * counts: a slow minute of the machine hits both sides.
+ *
+ * Two figures tell the same story. Requests per second is what people know, but on a small machine it hangs on
+ * the load generator and on whatever else runs. The processor time that the server's own process spends on one
+ * request does not, so the target is held against that one.
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+import { progress, runBenchmark } from "./lib/benchmark.ts";
+import { sendLoad, type Load, type Round } from "./lib/load.ts";
+import { atLeast, information, type Row } from "./lib/row.ts";
+import { ServerGroup } from "./lib/server-group.ts";
+import type { ServerProcess } from "./lib/server-process.ts";
+import { StagedPackage } from "./lib/staged-package.ts";
+import { median, quantile } from "./lib/statistics.ts";
+
+/** Of bare Fastify's throughput at equal processor time. */
+const TARGET = 0.9;
+const AIM = 0.95;
+
+/** How much is measured. */
+interface Plan {
+  /** Fresh processes for everybody so many times: no two processes compile their code quite alike. */
+  readonly generations: number;
+  /** Requests to each server before the first round. */
+  readonly warmUp: number;
+  readonly rounds: number;
+  /** Requests to each server a round: short rounds, so that rivals share the machine's good and bad moments. */
+  readonly requests: number;
+}
+
+const QUICK: Plan = { generations: 1, warmUp: 25_000, rounds: 16, requests: 2_000 };
+const FULL: Plan = { generations: 4, warmUp: 40_000, rounds: 24, requests: 4_000 };
+
+interface Contestant {
+  readonly name: string;
+  /** The file in `servers/`. */
+  readonly program: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const BARE: Contestant = { name: "bare Fastify", program: "fastify-bare" };
+const OURS: Contestant = { name: "servable", program: "servable" };
+const CONTESTANTS: readonly Contestant[] = [
+  BARE,
+  OURS,
+  { name: "node:http", program: "node-http" },
+  { name: "servable, Origin sent", program: "servable", headers: { origin: "https://app.example" } },
+  { name: "servable, request storage", program: "servable-current" },
+];
+
+const BODY = JSON.stringify({ prompt: "a lighthouse in a storm, oil on canvas", seed: 1234 });
+const ANSWER = {
+  images: [{ url: "https://pictures.example/1234.png", width: 1024, height: 768 }],
+  prompt: "a lighthouse in a storm, oil on canvas",
+  seed: 1234,
+  steps: 25,
+};
+
+await runBenchmark({
+  name: "overhead",
+  summary: "Throughput, processor time and latency of a servable beside bare Fastify and node:http.",
+  measure: async ({ quick }) => {
+    const plan = quick ? QUICK : FULL;
+    progress("compiling the package and the servers");
+    await using staged = await StagedPackage.create();
+    await staged.linkDependencies();
+    const programs = await staged.compilePrograms(fileURLToPath(new URL("servers", import.meta.url)));
+    const rounds = new Map<Contestant, Round[]>(CONTESTANTS.map((contestant) => [contestant, []]));
+    for (let generation = 1; generation <= plan.generations; generation++) {
+      progress(`servers ${generation} of ${plan.generations}: warming up, then ${plan.rounds} rounds`);
+      await using servers = new ServerGroup(programs);
+      await warmUp(servers, plan);
+      for (let round = 0; round < plan.rounds; round++) await playRound(servers, plan, round, rounds);
+    }
+    return rowsOf(rounds);
+  },
+});
+
+async function warmUp(servers: ServerGroup, plan: Plan): Promise<void> {
+  for (const contestant of CONTESTANTS) {
+    const server = await servers.get(contestant.program);
+    await assertAnswer(server, contestant);
+    await sendLoad(server, loadOf(contestant, plan.warmUp));
+  }
+}
+
+/** Everybody's turn once; every second round backwards, so that nobody always follows the same one. */
+async function playRound(
+  servers: ServerGroup,
+  plan: Plan,
+  round: number,
+  rounds: ReadonlyMap<Contestant, Round[]>,
+): Promise<void> {
+  for (const contestant of round % 2 === 0 ? CONTESTANTS : CONTESTANTS.toReversed()) {
+    const server = await servers.get(contestant.program);
+    rounds.get(contestant)?.push(await sendLoad(server, loadOf(contestant, plan.requests)));
+  }
+}
+
+function loadOf({ headers = {} }: Contestant, requests: number): Load {
+  return { body: BODY, headers, requests };
+}
+
+/** A server that answers something else would be compared with the wrong work. */
+async function assertAnswer(server: ServerProcess, { name }: Contestant): Promise<void> {
+  const response = await fetch(server.url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: name === "node:http" ? JSON.stringify({ ...JSON.parse(BODY), steps: 25 }) : BODY,
+  });
+  const text = await response.text();
+  if (response.status !== 200 || text !== JSON.stringify(ANSWER)) {
+    throw new Error(`${name} answered ${response.status} ${text}`);
+  }
+}
+
+function rowsOf(rounds: ReadonlyMap<Contestant, readonly Round[]>): Row[] {
+  const bare = rounds.get(BARE) ?? [];
+  const of = (contestant: Contestant): readonly Round[] => rounds.get(contestant) ?? [];
+  const ratio = (contestant: Contestant, quality: (round: Round) => number): number =>
+    median(of(contestant).map((round, index) => quality(round) / quality(bare[index] as Round)));
+  const byCpu = (contestant: Contestant): number => ratio(contestant, (round) => 1 / round.cpuMicros);
+  const byRate = (contestant: Contestant): number => ratio(contestant, (round) => round.requestsPerSecond);
+
+  const rows = [
+    atLeast("servable / bare Fastify, by CPU per request", byCpu(OURS), "ratio", TARGET),
+    information(
+      `servable / bare Fastify, by CPU per request: short of the aim of ${AIM} by`,
+      Math.max(0, AIM - byCpu(OURS)),
+      "ratio",
+    ),
+    information("servable / bare Fastify, by requests per second", byRate(OURS), "ratio"),
+  ];
+  for (const contestant of CONTESTANTS) {
+    if (contestant === BARE || contestant === OURS) continue;
+    rows.push(
+      information(`${contestant.name} / bare Fastify, by CPU per request`, byCpu(contestant), "ratio"),
+      information(`${contestant.name} / bare Fastify, by requests per second`, byRate(contestant), "ratio"),
+    );
+  }
+  for (const contestant of CONTESTANTS) {
+    const latencies = of(contestant).flatMap((round) => round.latencies);
+    rows.push(
+      information(
+        `${contestant.name}: throughput`,
+        median(of(contestant).map((round) => round.requestsPerSecond)),
+        "requests/s",
+      ),
+      information(
+        `${contestant.name}: CPU per request`,
+        median(of(contestant).map((round) => round.cpuMicros)),
+        "µs",
+      ),
+      information(`${contestant.name}: latency p50`, quantile(latencies, 0.5), "ms"),
+      information(`${contestant.name}: latency p99`, quantile(latencies, 0.99), "ms"),
+    );
+  }
+  return rows;
+}

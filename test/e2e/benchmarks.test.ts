@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const { scripts } = JSON.parse(readFileSync(`${ROOT}/package.json`, "utf8")) as {
+  scripts: Record<string, string>;
+};
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a benchmark with the command of its npm script; npm itself would print a banner. */
+function run(name: string, ...flags: readonly string[]): Promise<Outcome> {
+  const [program, ...args] = (scripts[`bench:${name}`] ?? "").split(" ");
+  assert.equal(program, "node");
+  return new Promise((resolve) => {
+    execFile(process.execPath, [...args, ...flags], { cwd: ROOT }, (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === "number" ? error.code : 0, stdout, stderr });
+    });
+  });
+}
+
+/** Names that a benchmark's rows must have among them: the figures that are held to a target. */
+const TARGETS: Readonly<Record<string, readonly string[]>> = {
+  overhead: ["servable / bare Fastify, by CPU per request"],
+  startup: ['import "servable" / import "fastify"'],
+  footprint: ["production install: size of the files", "repository's npm ci: size of the files"],
+  types: ["check time, decorated / plain"],
+};
+
+for (const [name, targets] of Object.entries(TARGETS)) {
+  test(`bench:${name} --quick --json prints a list of rows and nothing else`, async () => {
+    const { code, stdout, stderr } = await run(name, "--quick", "--json");
+    assert.ok(code === 0 || code === 1, `exit code ${code}\n${stderr}`);
+    const rows = JSON.parse(stdout) as Record<string, unknown>[];
+    for (const row of rows) {
+      assert.deepEqual(Object.keys(row), ["name", "figure", "unit", "target", "ok"]);
+      assert.equal(typeof row["name"], "string");
+      assert.ok(Number.isFinite(row["figure"]), `${String(row["name"])}: ${String(row["figure"])}`);
+      assert.equal(typeof row["unit"], "string");
+      if (row["target"] === null) assert.equal(row["ok"], true);
+      else assert.match(String(row["target"]), /^[≥≤] \d/);
+    }
+    assert.deepEqual(
+      rows.filter((row) => row["target"] !== null).map((row) => row["name"]),
+      targets,
+    );
+    assert.equal(code, rows.every((row) => row["ok"]) ? 0 : 1, "the exit code says whether targets are met");
+  });
+
+  test(`bench:${name} --help says how to use it; an unknown option is refused`, async () => {
+    const help = await run(name, "--help");
+    assert.equal(help.code, 0);
+    assert.match(help.stdout, new RegExp(`^Usage: npm run bench:${name} `));
+    const refused = await run(name, "--fast");
+    assert.equal(refused.code, 2);
+    assert.equal(refused.stdout, "");
+    assert.match(refused.stderr, /Unknown option '--fast'/);
+  });
+}
