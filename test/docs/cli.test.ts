@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { stripVTControlCharacters } from "node:util";
+import { createProgram } from "../../src/cli/program.ts";
+import { blocksOf, pages, proseOf, readPage, tableRows } from "./markdown.ts";
+
+/** What `servable COMMAND --help` says, by command. */
+const help = new Map(createProgram().commands.map((command) => [command.name(), command.helpInformation()]));
+
+/** The flags of a text, such as `--port` and `-p`. */
+function flags(text: string): string[] {
+  return [...text.matchAll(/(?<![\w-])--?[a-z][a-z-]*/g)].map(([flag]) => flag);
+}
+
+function optionsIn(helpText: string): string[] {
+  const options = /^Options:\n([^]*?)\n(?:\n|$(?![^]))/m.exec(stripVTControlCharacters(helpText))?.[1] ?? "";
+  const heads = options.split("\n").map((line) => /^ {2}(-.*?)(?: {2}|$)/.exec(line)?.[1] ?? "");
+  return flags(heads.join(" ")).filter((flag) => flag !== "-h" && flag !== "--help");
+}
+
+const sections = new Map(
+  proseOf(readPage("docs/guides/cli.md"))
+    .split(/^## servable /m)
+    .slice(1)
+    .map((section): [string, string] => {
+      const [name = "", ...lines] = section.split("\n");
+      return [name, lines.join("\n")];
+    }),
+);
+
+test("every command is documented, and no other", () => {
+  assert.deepEqual([...sections.keys()].toSorted(), [...help.keys()].toSorted());
+});
+
+test("every flag that a command's help lists is documented, and no other", () => {
+  for (const [name, section] of sections) {
+    const documented = tableRows(section).flatMap(([cell = ""]) => flags(cell));
+    assert.deepEqual(documented.toSorted(), optionsIn(help.get(name) ?? "").toSorted(), `servable ${name}`);
+  }
+});
+
+test("every servable command shown on any page exists, with its flags", () => {
+  const shown = pages().flatMap((page) =>
+    blocksOf(readPage(page))
+      .filter(({ language }) => language === "bash")
+      .flatMap(({ text }) => [...text.matchAll(/^(?:\$ )?(?:npx )?servable ([a-z]+)(.*)$/gm)])
+      .map(([line, command = "", rest = ""]) => ({ where: `${page}: ${line}`, command, rest })),
+  );
+  assert.ok(shown.length >= 4, "the README shows the commands");
+  for (const { where, command, rest } of shown) {
+    const known = help.get(command);
+    assert.ok(known !== undefined, where);
+    for (const flag of flags(rest))
+      assert.ok(optionsIn(known).includes(flag), `${where} has an unknown ${flag}`);
+  }
+});

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { APP_SETTINGS } from "../../src/servable/settings.ts";
+import { proseOf, readPage, ROOT, tableRows } from "./markdown.ts";
+
+const page = readPage("docs/guides/settings.md");
+
+/** The names in the first column of the tables below a heading. */
+function documented(heading: string): string[] {
+  const section = proseOf(page)
+    .split(/^## /m)
+    .find((text) => text.startsWith(heading));
+  assert.ok(section !== undefined, `no section "${heading}"`);
+  return tableRows(section)
+    .flatMap(([name = ""]) => name.split(", "))
+    .map((name) => name.replaceAll("`", ""));
+}
+
+/** The names of an interface's fields. */
+function fieldsOf(file: string, name: string): string[] {
+  const source = readFileSync(join(ROOT, file), "utf8");
+  const body = new RegExp(`^export interface ${name} [^{]*\\{([^]*?)^\\}`, "m").exec(source)?.[1];
+  assert.ok(body !== undefined, `no interface ${name} in ${file}`);
+  return [...body.matchAll(/^ {2}(\w+)\??:/gm)].map(([, field = ""]) => field);
+}
+
+test("every setting of an App is documented, and no other", () => {
+  assert.deepEqual(documented("Of a class").toSorted(), Object.keys(APP_SETTINGS).toSorted());
+});
+
+test("every option of a server is documented, and no other", () => {
+  const real = ["src/server/definition.ts:ServerOptions", "src/server/serve.ts:ServeOptions"].flatMap(
+    (place) => {
+      const [file = "", name = ""] = place.split(":");
+      return fieldsOf(file, name);
+    },
+  );
+  assert.deepEqual(documented("Server options").toSorted(), real.toSorted());
+});
+
+test("every variable of the environment that the source reads is documented, and no other", () => {
+  const sources = ["context", "servable/base-servable", "server/logger", "server/options", "server/serve"]
+    .map((file) => readFileSync(join(ROOT, "src", `${file}.ts`), "utf8"))
+    .join("\n");
+  const read = sources.matchAll(/process\.env\["([A-Z_]+)"\]|portFromEnvironment\("([A-Z_]+)"\)/g);
+  const names = new Set([...read].map(([, direct, port]) => direct ?? port));
+  assert.deepEqual(documented("Environment").toSorted(), [...names].toSorted());
+});
