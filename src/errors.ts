@@ -254,11 +254,12 @@ export interface ErrorAnswer {
   unexpected: boolean;
 }
 
+// Texts that show it, all parts of one in any order. No patterns: a message may be long, and of a caller's making.
 const CUDA_OUT_OF_MEMORY = [
-  /CUDA[^]*out of memory|out of memory[^]*CUDA/,
-  /NVML_SUCCESS == r INTERNAL ASSERT FAILED/,
-  /CUDNN_STATUS_INTERNAL_ERROR/,
-  /cuDNN error: CUDNN_STATUS_NOT_SUPPORTED\./,
+  ["CUDA", "out of memory"],
+  ["NVML_SUCCESS == r INTERNAL ASSERT FAILED"],
+  ["CUDNN_STATUS_INTERNAL_ERROR"],
+  ["cuDNN error: CUDNN_STATUS_NOT_SUPPORTED."],
 ];
 // Whole words only: "barracuda" is a fish.
 const GPU_WORD = /(?<![a-z0-9])(?:cuda|cudnn|nvml|nccl|cublas|cufft|cusolver|cusparse|triton)(?![a-z0-9])/i;
@@ -267,6 +268,14 @@ const INTERNAL: ErrorAnswer = { status: 500, body: { detail: "Internal Server Er
 
 /** Turns anything a handler can throw into what the client is told. Never throws, never shows a stack. */
 export function answerFor(error: unknown): ErrorAnswer {
+  try {
+    return readAnswer(error);
+  } catch {
+    return INTERNAL; // a proxy whose traps throw, or a property whose getter does
+  }
+}
+
+function readAnswer(error: unknown): ErrorAnswer {
   if (error instanceof InputValidationError) {
     return {
       status: 422,
@@ -281,7 +290,7 @@ export function answerFor(error: unknown): ErrorAnswer {
     return { status: error.statusCode, body: { detail: String(error.message) }, unexpected: false };
   }
   const message = messageOf(error);
-  if (CUDA_OUT_OF_MEMORY.some((pattern) => pattern.test(message))) {
+  if (CUDA_OUT_OF_MEMORY.some((parts) => parts.every((part) => message.includes(part)))) {
     return { status: 503, body: { detail: "CUDA error: out of memory" }, unexpected: true };
   }
   if (GPU_WORD.test(message)) return { status: 503, body: { detail: "GPU error" }, unexpected: true };
@@ -292,7 +301,9 @@ function fieldAnswer(error: FieldException): ErrorAnswer {
   if (!isStatus(error.statusCode)) return INTERNAL;
   const answer: ErrorAnswer = {
     status: error.statusCode,
-    body: { detail: [{ loc: ["body", error.field], msg: error.message, type: error.type }] },
+    body: {
+      detail: [{ loc: ["body", error.field], msg: String(error.message), type: String(error.type) }],
+    },
     unexpected: false,
   };
   if (!error.billableUnits) return answer;
@@ -307,7 +318,9 @@ export function formatBillableUnits(units: unknown): string | undefined {
   if (typeof units === "string" && units.trim() === "") return undefined;
   if (typeof units !== "number" && typeof units !== "string") return undefined;
   const value = Number(units);
-  return Number.isFinite(value) ? value.toFixed(8) : undefined;
+  if (!Number.isFinite(value)) return undefined;
+  // From 1e21 on, toFixed() falls back to exponents; such a number is whole.
+  return Math.abs(value) < 1e21 ? value.toFixed(8) : `${BigInt(value)}.00000000`;
 }
 
 function isStatus(value: unknown): value is number {
