@@ -86,17 +86,15 @@ function stackHead(error: Error): { path: string; row: string } | undefined {
 
 /** `file:line` of the import of `wanted`, or the file alone when it is not written out there. */
 function placeOfImport(path: string, wanted: string): string {
-  const name = wanted.replaceAll("\\", "/").split("/").at(-1) ?? wanted;
-  const stem = name.replace(/\.[cm]?[jt]sx?$/, "");
+  const stem = wanted
+    .replaceAll("\\", "/")
+    .replace(/^(?:.*\/)?([^/]+?)\.[cm]?[jt]sx?$/, "$1")
+    .replace(/^(?:\/|[A-Za-z]:).*\//, "");
+  const written = new RegExp(`["'](?:\\.[^"']*/)?${escaped(stem)}(?:\\.\\w+|/[^"']*)?["']`);
   try {
-    const lines = readFileSync(path, "utf8").split("\n");
-    const quoted = (text: string): number =>
-      lines.findIndex(
-        (line) =>
-          /["']/.test(line) && new RegExp(`["'](?:[^"']*/)?${escaped(text)}(?:\\.\\w+)?["']`).test(line),
-      );
-    const index = lines.findIndex((line) => line.includes(`"${wanted}"`) || line.includes(`'${wanted}'`));
-    const row = index === -1 ? quoted(stem) : index;
+    const row = readFileSync(path, "utf8")
+      .split("\n")
+      .findIndex((line) => written.test(line));
     return row === -1 ? shortPath(path) : `${shortPath(path)}:${row + 1}`;
   } catch {
     return shortPath(path);

@@ -9,6 +9,9 @@ export interface Resolved {
   format?: string | null;
 }
 
+/** The loader's own mark on the address of a file that it means to wrap as CommonJS. */
+const AS_COMMONJS = /(?:\?|%3F)tsx-commonjs-.*$/;
+
 type Next<Result> = (specifier: string, context: object) => Result;
 
 /**
@@ -17,13 +20,14 @@ type Next<Result> = (specifier: string, context: object) => Result;
  * the file: with `import` or `export` in it, it is a module.
  */
 function withFormat(resolved: Resolved): Resolved {
-  const { url, format } = resolved;
-  if (!/^file:.*\.tsx?(?:[?#]|$)/.test(url) || url.includes("/node_modules/")) return resolved;
+  const { format } = resolved;
   if (format !== "commonjs" && format !== "commonjs-typescript") return resolved;
+  const url = resolved.url.replace(AS_COMMONJS, "");
+  if (!/^file:.*\.[jt]sx?(?:[?#]|$)/.test(url) || url.includes("/node_modules/")) return resolved;
   const path = fileURLToPath(url.replace(/[?#].*$/, ""));
   if (packageType(dirname(path)) !== undefined) return resolved;
   return /^\s*(?:import|export)\b(?!\s*\()/m.test(readFileSync(path, "utf8"))
-    ? { ...resolved, format: "module" }
+    ? { url, format: "module" }
     : resolved;
 }
 

@@ -16,14 +16,14 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
 
 /** The whole command line. What a command needs to do its work is loaded when it runs. */
 export function createProgram(): Command {
-  const { bold, cyan, red } = styleFor({ isTTY: true });
+  const { bold, cyan } = styleFor(process.stdout);
+  const { red } = styleFor(process.stderr);
   const program = new Command("servable")
     .description("Serve a TypeScript class: validated HTTP endpoints, streams and docs.")
     .version(packageVersion(), "-v, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [command]", "print the help of a command")
     .configureHelp({ styleTitle: bold, styleCommandText: cyan, styleSubcommandText: cyan })
-    // Commander takes colours out again where the stream is no terminal.
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, red("error:"))) })
     .addHelpText(
       "after",
