@@ -68,13 +68,12 @@ function syntaxError(text: string, error: unknown): InputValidationError {
 }
 
 function assertDepth(root: unknown): void {
-  let level: unknown[] = [root];
-  for (let depth = 0; level.length > 0; depth++) {
+  let level: unknown[] = isContainer(root) ? [root] : [];
+  for (let depth = 1; level.length > 0; depth++) {
     if (depth > MAX_DEPTH) throw new BodyError("BODY_UNREADABLE");
     const next: unknown[] = [];
     for (const value of level) {
-      for (const child of childrenOf(value))
-        if (typeof child === "object" && child !== null) next.push(child);
+      for (const child of childrenOf(value)) if (isContainer(child)) next.push(child);
     }
     level = next;
   }
@@ -89,6 +88,10 @@ function dropPrototypeKeys(root: unknown): void {
     if (Object.hasOwn(value, "__proto__")) delete (value as Record<string, unknown>)["__proto__"];
     for (const child of childrenOf(value)) pending.push(child);
   }
+}
+
+function isContainer(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function childrenOf(value: unknown): readonly unknown[] {
