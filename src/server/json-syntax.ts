@@ -1,6 +1,6 @@
 /** Where a text stops being JSON, and why. */
 export interface SyntaxFault {
-  /** Code points before the fault. */
+  /** Code points before the fault, counted where Python's parser counts them: at the start of an unclosed string. */
   readonly offset: number;
   readonly message: string;
 }
@@ -31,18 +31,21 @@ export function findSyntaxFault(text: string): SyntaxFault | undefined {
     at++;
     return true;
   };
-  const fail = (message: string): false => {
+  const fail = (message: string, where = at): false => {
+    at = where;
     failure = message;
     return false;
   };
   const takeString = (): boolean => {
-    at++; // the opening quote
+    const start = at++; // the opening quote
     for (;;) {
       skip(PLAIN_CHARACTERS);
       if (take('"')) return true;
-      if (at >= text.length) return fail("Unterminated string");
+      if (at >= text.length || (text[at] === "\\" && at + 1 === text.length)) {
+        return fail("Unterminated string", start);
+      }
       if (text[at] !== "\\") return fail("Invalid control character in string");
-      if (!skip(ESCAPE)) return fail("Invalid escape in string");
+      if (!skip(ESCAPE)) return fail("Invalid escape in string", text[at + 1] === "u" ? at + 1 : at);
     }
   };
   const takeKey = (expected: string): boolean => {
