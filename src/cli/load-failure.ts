@@ -10,15 +10,19 @@ export function messageOf(error: unknown): string {
   return error.name === "Error" || error.name === "" ? error.message : `${error.name}: ${error.message}`;
 }
 
-/** Turns what an `import()` of a user's file threw into one line that says where and why. */
-export function explainLoadFailure(error: unknown, file: string): Error {
+/**
+ * Turns what an `import()` of a user's file threw into one line that says where and why. `imported` are the files
+ * that were loaded, the user's own first.
+ */
+export function explainLoadFailure(error: unknown, imported: readonly string[]): Error {
   if (error instanceof FalServerlessError) return error;
   const message =
     translationFault(error) ??
-    parserFault(error) ??
-    missingImport(error) ??
     missingExport(error) ??
+    parserFault(error, imported) ??
+    missingImport(error) ??
     thrown(error);
+  const [file = "The file"] = imported;
   return new UsageError(message ?? `${shortPath(file)} can't be loaded: ${messageOf(error)}`, {
     cause: error,
   });
@@ -31,15 +35,19 @@ function translationFault(error: unknown): string | undefined {
   return path === undefined ? undefined : `${shortPath(path)}:${row}:${column}: ${why}`;
 }
 
-/** A syntax error in JavaScript: the loader knows the file, Node knows the line. */
-function parserFault(error: unknown): string | undefined {
-  const [, parsed] = /^Parse error (.+?):\d+:\d+$/.exec(rawMessage(error)) ?? [];
-  const path = parsed ?? (error instanceof SyntaxError ? stackHead(error)?.path : undefined);
-  if (path === undefined || missingExport(error) !== undefined) return undefined;
-  const { stderr } = spawnSync(process.execPath, ["--check", path], { encoding: "utf8" });
-  const [, row] = /:(\d+)\n/.exec(stderr) ?? [];
-  const [, why] = /^SyntaxError: (.+)$/m.exec(stderr) ?? [];
-  return `${shortPath(path)}${row === undefined ? "" : `:${row}`}: ${why ?? "syntax error"}`;
+/** A syntax error in JavaScript: the loader names the file at best, Node's own check the line. */
+function parserFault(error: unknown, imported: readonly string[]): string | undefined {
+  const [, named] = /^Parse error (.+?):\d+:\d+$/.exec(rawMessage(error)) ?? [];
+  if (named === undefined && !(error instanceof SyntaxError)) return undefined;
+  const suspects = named === undefined ? imported.filter((path) => /\.[cm]?jsx?$/.test(path)) : [named];
+  for (const path of suspects) {
+    const { stderr } = spawnSync(process.execPath, ["--check", path], { encoding: "utf8" });
+    const [, row] = /:(\d+)\n/.exec(stderr) ?? [];
+    const [, why] = /^SyntaxError: (.+)$/m.exec(stderr) ?? [];
+    if (row === undefined || why === undefined) continue;
+    if (named !== undefined || why === rawMessage(error)) return `${shortPath(path)}:${row}: ${why}`;
+  }
+  return named === undefined ? undefined : `${shortPath(named)}: syntax error`;
 }
 
 function missingImport(error: unknown): string | undefined {

@@ -16,23 +16,26 @@ export interface LoadOptions {
  * @throws UsageError that names file and line, when it can't be parsed or something it imports is missing.
  */
 export async function loadModule(file: string, options: LoadOptions = {}): Promise<Record<string, unknown>> {
-  await registerTypeScript(file, options);
+  const imported = new Set([file]);
+  await registerTypeScript(file, (path) => {
+    imported.add(path);
+    options.onImport?.(path);
+  });
   try {
     return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
   } catch (error) {
-    throw explainLoadFailure(error, file);
+    throw explainLoadFailure(error, [...imported]);
   }
 }
 
-async function registerTypeScript(file: string, { onImport }: LoadOptions): Promise<void> {
+async function registerTypeScript(file: string, onImport: (path: string) => void): Promise<void> {
   const folder = dirname(file);
   const tsconfig = findUp("tsconfig.json", folder);
   const { register } = await import("tsx/esm/api");
   register({
     tsconfig: tsconfig ?? false,
     onImport: (url) => {
-      if (url.startsWith("file:") && !url.includes("/node_modules/"))
-        onImport?.(fileURLToPath(cleanUrl(url)));
+      if (url.startsWith("file:") && !url.includes("/node_modules/")) onImport(fileURLToPath(cleanUrl(url)));
     },
   });
   if (packageType(folder) === "commonjs") {

@@ -1,0 +1,173 @@
+import { spawn, type ChildProcessByStdio } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { Readable } from "node:stream";
+import { after } from "node:test";
+import { fileURLToPath } from "node:url";
+
+/** The folder of this repository. */
+export const root: string = fileURLToPath(new URL("../..", import.meta.url));
+
+/** What runs the command line from its source, wherever it is called. */
+export const cliCommand: readonly string[] = [
+  process.execPath,
+  "--conditions=servable-source",
+  "--import",
+  import.meta.resolve("tsx"),
+  join(root, "src/cli/main.ts"),
+];
+
+/** An environment without what the test run itself set, or a developer has set. */
+export function cleanEnvironment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+  const env = { ...process.env };
+  for (const name of [
+    ...["HOST", "PORT", "METRICS_PORT", "LOG_LEVEL", "FAL_APP_ROOT_PATH", "NO_COLOR", "FORCE_COLOR"],
+    ...["NODE_TEST_CONTEXT", "NODE_OPTIONS", "TSX_TSCONFIG_PATH"],
+  ]) {
+    delete env[name];
+  }
+  return { ...env, ...extra };
+}
+
+/** A folder of a user's with these files, in which servable and typebox are installed. Gone after the tests. */
+export function createProject(files: Readonly<Record<string, string>>): string {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "servable-cli-")));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  mkdirSync(join(folder, "node_modules"));
+  symlinkSync(root, join(folder, "node_modules/servable"), "dir");
+  symlinkSync(join(root, "node_modules/typebox"), join(folder, "node_modules/typebox"), "dir");
+  const manifest = { "package.json": '{"type":"module"}' };
+  for (const [name, text] of Object.entries({ ...manifest, ...files })) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  return folder;
+}
+
+/** The source of a class that answers `POST /` with `{"answer": …}`. */
+export function appSource(name: string, answer: string, body = ""): string {
+  return `import { App, endpoint } from "servable";
+export class ${name} extends App {
+  ${body}
+  @endpoint("/")
+  ask(): { answer: string } { return { answer: ${JSON.stringify(answer)} }; }
+}
+`;
+}
+
+/** How a command ended. */
+export interface Ended {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the command line to its end. */
+export async function runCli(
+  args: readonly string[],
+  cwd: string = root,
+  env: NodeJS.ProcessEnv = {},
+): Promise<Ended> {
+  return new RunningCli(cliCommand, args, cwd, env).ended;
+}
+
+/** A command that goes on until it is stopped; the test's end stops it in any case. */
+export function startCli(
+  args: readonly string[],
+  cwd: string = root,
+  env: NodeJS.ProcessEnv = {},
+  command: readonly string[] = cliCommand,
+): RunningCli {
+  const running = new RunningCli(command, args, cwd, env);
+  after(() => running.kill("SIGKILL"));
+  return running;
+}
+
+/** One line that the app logged, as JSON. */
+export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string };
+
+/** A process of the command line. */
+export class RunningCli {
+  readonly ended: Promise<Ended>;
+  stdout = "";
+  stderr = "";
+  readonly #child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(command: readonly string[], args: readonly string[], cwd: string, env: NodeJS.ProcessEnv) {
+    const [program = "", ...first] = command;
+    const child = spawn(program, [...first, ...args], {
+      cwd,
+      env: cleanEnvironment(env),
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#child = child;
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      this.stdout += text;
+      this.#look();
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      this.stderr += text;
+      this.#look();
+    });
+    this.ended = once(child, "close").then(([exitCode]) => {
+      this.#look();
+      return { exitCode: exitCode as number | null, stdout: this.stdout, stderr: this.stderr };
+    });
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Resolves with the log lines once there are `count` whose message fits. Rejects when the process ends first. */
+  async logged(message: RegExp, count = 1): Promise<LogLine[]> {
+    return this.#until(() => {
+      const found = this.lines().filter(({ msg }) => message.test(msg));
+      return found.length >= count ? found : undefined;
+    }, String(message));
+  }
+
+  /** Resolves once standard error shows a text. */
+  async complained(text: RegExp): Promise<void> {
+    await this.#until(() => (text.test(this.stderr) ? true : undefined), String(text));
+  }
+
+  /** Resolves with the app's address once it listens. */
+  async listening(): Promise<string> {
+    const [line] = await this.logged(/^listening$/);
+    return String(line?.["url"]);
+  }
+
+  lines(): LogLine[] {
+    return this.stdout
+      .split("\n")
+      .filter((line) => line.startsWith("{"))
+      .map((line) => JSON.parse(line) as LogLine);
+  }
+
+  #look(): void {
+    for (const check of this.#waiting) check();
+  }
+
+  #until<T>(find: () => T | undefined, what: string): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const check = (): void => {
+        const found = find();
+        if (found === undefined) return;
+        this.#waiting.delete(check);
+        resolve(found);
+      };
+      this.#waiting.add(check);
+      check();
+      void this.ended.then(() =>
+        reject(new Error(`ended before it said ${what}:\n${this.stdout}\n${this.stderr}`)),
+      );
+    });
+  }
+}
+
+/** Ports 0, so that tests never meet. */
+export const ANY_PORT: readonly string[] = ["--port", "0", "--metrics-port", "0"];
