@@ -54,7 +54,9 @@ export class Explainer {
       issues.push({ type: "value_error", loc: [...at], msg: "Value does not fit the schema", input: value });
     }
     const echo = new Echo();
-    return issues.map((issue) => ("input" in issue ? { ...issue, input: echo.show(issue.input) } : issue));
+    return withoutRepeats(issues).map((issue) =>
+      "input" in issue ? { ...issue, input: echo.show(issue.input) } : issue,
+    );
   }
 
   #walk(node: unknown, value: unknown, at: Location, issues: ValidationIssue[]): void {
@@ -170,6 +172,15 @@ export class Explainer {
     if (type === "array") return isSchemaNode(items) ? `list[${this.#branchName(items)}]` : "list";
     return TYPE_NAMES[String(type)] ?? "any";
   }
+}
+
+/** The members of an intersection may find the same fault at the same place. */
+function withoutRepeats(issues: readonly ValidationIssue[]): readonly ValidationIssue[] {
+  const seen = new Set<string>();
+  return issues.filter(({ type, loc, msg }) => {
+    const key = JSON.stringify([type, loc, msg]);
+    return !seen.has(key) && seen.add(key);
+  });
 }
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {

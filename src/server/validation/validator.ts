@@ -108,7 +108,13 @@ export class Validator {
 }
 
 function createAjv(options: { allErrors?: boolean }): Ajv {
-  const ajv = new Ajv({ strict: false, strictNumbers: true, logger: false, ...options });
+  const ajv = new Ajv({
+    strict: false,
+    strictNumbers: true,
+    multipleOfPrecision: 9, // 0.3 is a multiple of 0.1, though 0.3 / 0.1 is not whole
+    logger: false,
+    ...options,
+  });
   addFormats.default(ajv);
   return ajv;
 }

@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Type } from "typebox";
+import { accepted, issuesOf, placesOf } from "../../../helpers/issues.ts";
+
+test("JSON types are strict: nothing is taken for something else", () => {
+  const wrong: readonly (readonly [schema: object, values: readonly unknown[]])[] = [
+    [Type.Integer(), ["12", "", true, null, [1], {}]],
+    [Type.Number(), ["1.5", false, null, [], {}]],
+    [Type.String(), [5, true, null, ["a"], {}]],
+    [Type.Boolean(), ["true", 0, 1, "", null]],
+    [Type.Array(Type.Integer()), [5, "1,2", null, { 0: 1 }]],
+    [Type.Object({}), [[], "{}", 5]],
+    [Type.Null(), [0, "", false]],
+  ];
+  for (const [schema, values] of wrong) {
+    for (const value of values) {
+      assert.equal(
+        placesOf(Type.Object({ f: schema }), { f: value }).length,
+        1,
+        JSON.stringify([schema, value]),
+      );
+    }
+  }
+});
+
+test("3.0 is an integer, as is 1e2", () => {
+  assert.deepEqual(accepted(Type.Array(Type.Integer()), JSON.parse("[3.0, 1e2, -0.0]")), [3, 100, -0]);
+});
+
+test("a number beyond all bounds is refused, and shown as a text", () => {
+  for (const schema of [Type.Integer(), Type.Number()]) {
+    assert.deepEqual(issuesOf(Type.Object({ f: schema }), JSON.parse('{"f": -1e999}')), [
+      {
+        type: "finite_number",
+        loc: ["body", "f"],
+        msg: "Input should be a finite number",
+        input: "-Infinity",
+      },
+    ]);
+  }
+});
+
+test("decimal steps are measured as people write them", () => {
+  const schema = Type.Object({ f: Type.Number({ multipleOf: 0.1 }) });
+  for (const f of [0.1, 0.3, 0.7, 1.1, 19.9, 0, -0.3]) assert.deepEqual(accepted(schema, { f }), { f });
+  for (const f of [0.15, 0.01, 1.05]) assert.deepEqual(placesOf(schema, { f }), ["multiple_of body.f"]);
+});
+
+test("issues come in schema order, whatever the order of the body", () => {
+  const schema = Type.Object({
+    z: Type.Integer(),
+    a: Type.Object({ y: Type.String(), x: Type.String() }),
+    list: Type.Array(Type.Integer()),
+    m: Type.Boolean(),
+  });
+  const value = { m: 1, list: [1, "2", 3, null], a: { x: 1 }, z: "no" };
+  assert.deepEqual(placesOf(schema, value), [
+    "int_type body.z",
+    "missing body.a.y",
+    "string_type body.a.x",
+    "int_type body.list.1",
+    "int_type body.list.3",
+    "bool_type body.m",
+  ]);
+});
+
+test("formats are checked by name", () => {
+  assert.deepEqual(issuesOf(Type.Object({ f: Type.String({ format: "email" }) }), { f: "nobody" }), [
+    {
+      type: "string_format_mismatch",
+      loc: ["body", "f"],
+      msg: "String should be a valid email",
+      input: "nobody",
+      ctx: { format: "email" },
+    },
+  ]);
+});
+
+test("a rule without a wording of its own is still told", () => {
+  const schema = Type.Object({ f: Type.Array(Type.Integer(), { uniqueItems: true }) });
+  const [issue] = issuesOf(schema, { f: [1, 1] });
+  assert.equal(issue?.type, "value_error");
+  assert.match(issue?.msg ?? "", /^Input must NOT have duplicate items/);
+});
+
+test("intersections report each place once", () => {
+  const schema = Type.Intersect([
+    Type.Object({ a: Type.String(), shared: Type.Integer() }),
+    Type.Object({ b: Type.String(), shared: Type.Integer() }),
+  ]);
+  assert.deepEqual(placesOf(schema, { shared: "no" }), [
+    "missing body.a",
+    "int_type body.shared",
+    "missing body.b",
+  ]);
+  assert.deepEqual(placesOf(schema, []), ["model_attributes_type body"]);
+});
+
+test("tuples are checked place by place", () => {
+  const schema = Type.Object({ t: Type.Tuple([Type.String(), Type.Integer()]) });
+  assert.deepEqual(accepted(schema, { t: ["a", 1] }), { t: ["a", 1] });
+  assert.deepEqual(placesOf(schema, { t: [1, "a"] }), ["string_type body.t.0", "int_type body.t.1"]);
+  assert.deepEqual(placesOf(schema, { t: ["a"] }), ["too_short body.t"]);
+  assert.deepEqual(placesOf(schema, { t: ["a", 1, true] }), ["extra_forbidden body.t.2"]);
+});
+
+test("maps are checked value by value", () => {
+  const schema = Type.Record(Type.String(), Type.Integer());
+  assert.deepEqual(placesOf(schema, { a: 1, b: "2", c: null }), ["int_type body.b", "int_type body.c"]);
+});
