@@ -51,6 +51,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     exposeHeadRoutes: false,
     pluginTimeout: 0, // setup() may take as long as it takes
     rewriteUrl: (request) => prepareRequest(request, options.rootPath),
+    http: { requireHostHeader: false }, // Node's own refusal has no body; ours is below
     clientErrorHandler: answerClientError,
     frameworkErrors: (_error, request, reply) => void notFound(headers, request, reply),
   });
@@ -64,7 +65,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     });
   }
   acceptBodies(server);
-  mountRoutes(server, { definition, options, headers, metrics });
+  mountRoutes(server, { definition, options, headers, metrics, state });
   mountHealth(server, { definition, metrics, headers, state });
   mountDocs(server, definition, headers, options.rootPath);
   attachLifespan(server, definition, state, options.logger);
@@ -78,6 +79,7 @@ function mountRoutes(
     options: ReturnType<typeof resolveServerOptions>;
     headers: AnswerHeaders;
     metrics: ServerMetrics;
+    state: ServerState;
   },
 ): void {
   const validator = new Validator();
@@ -119,6 +121,8 @@ function prepareRequest(request: IncomingMessage, rootPath: string): string {
   if (type !== undefined && type !== "application/json" && !CONTENT_TYPE.test(type)) {
     headers["content-type"] = "application/octet-stream";
   }
+  // HTTP/1.1 demands a host. No route has this path, so that the not-found handler gets to refuse it.
+  if (headers.host === undefined && request.httpVersion === "1.1") return "/-/no-host";
   if (rootPath === "" || !url.startsWith(rootPath)) return url;
   const rest = url.slice(rootPath.length);
   if (rest === "" || rest.startsWith("?")) return `/${rest}`;

@@ -1,4 +1,6 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Logger } from "pino";
+import { RequestCancelledException } from "../errors.ts";
 import type { BuiltServer } from "./build.ts";
 import type { ServeDefinition, ServeOutcome } from "./serve.ts";
 import type { StopSignals } from "./stop-signals.ts";
@@ -33,6 +35,8 @@ export async function drain(
   cancelGrace();
   if (end !== "in time") {
     log.warn(`${end}: open connections are cut`);
+    state.abortAll(new RequestCancelledException("The server stopped before the request was done."));
+    await nextTurn(); // handlers learn of it before their resources are torn down
     server.server.closeAllConnections();
     const [late, cancelLate] = timer(LATE_TEARDOWN_MS, "late");
     if ((await Promise.race([stopped, late])) === "late")

@@ -62,7 +62,8 @@ export class EventStream {
   readonly #beat = (): void => {
     const silentMs = this.#clock.now() - this.#lastWriteAt;
     // A reader that is behind has more to read than a comment.
-    if (silentMs >= this.#heartbeatMs && !this.#reply.raw.writableNeedDrain) void this.#write(": heartbeat\n\n");
+    if (silentMs >= this.#heartbeatMs && !this.#reply.raw.writableNeedDrain)
+      void this.#write(": heartbeat\n\n");
     const dueMs = this.#heartbeatMs - (this.#clock.now() - this.#lastWriteAt);
     this.#cancelBeat = this.#clock.after(dueMs > 0 ? dueMs : this.#heartbeatMs, this.#beat);
   };

@@ -4,22 +4,25 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { RequestContext } from "../context.ts";
 import { RequestCancelledException } from "../errors.ts";
+import type { ServerState } from "./state.ts";
 
 /** The context of an HTTP request. Everything that costs is made when it is first asked for. */
 export class HttpContext implements RequestContext {
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
   readonly #rootLog: Logger;
+  readonly #state: ServerState;
   readonly #cdnToken: string | string[] | undefined;
   #requestId: string | undefined;
   #log: Logger | undefined;
   #controller: AbortController | undefined;
   #abortReason: unknown;
 
-  constructor(request: FastifyRequest, reply: FastifyReply, rootLog: Logger) {
+  constructor(request: FastifyRequest, reply: FastifyReply, rootLog: Logger, state: ServerState) {
     this.#request = request;
     this.#reply = reply;
     this.#rootLog = rootLog;
+    this.#state = state;
     this.#cdnToken = request.headers["x-fal-cdn-token"];
   }
 
@@ -59,7 +62,9 @@ export class HttpContext implements RequestContext {
       if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
       else if (this.clientLeft) this.abort(new RequestCancelledException());
       else if (!raw.writableFinished) {
+        this.#state.listening.add(this);
         raw.once("close", () => {
+          this.#state.listening.delete(this);
           if (this.clientLeft) this.abort(new RequestCancelledException());
         });
       }
@@ -71,6 +76,11 @@ export class HttpContext implements RequestContext {
   get clientLeft(): boolean {
     const { raw } = this.#reply;
     return raw.destroyed && !raw.writableFinished;
+  }
+
+  /** Why the handler was told to stop; undefined as long as it was not. */
+  get abortReason(): unknown {
+    return this.#abortReason;
   }
 
   /** Tells the handler to stop. */

@@ -18,9 +18,13 @@ export class PathTable {
   }
 }
 
-/** Answers what no route took: preflights, wrong methods, a slash too many or too few, unknown paths. */
+/** Answers what no route took: requests without a host, preflights, wrong methods, a slash too many or too few, unknown paths. */
 export function createNotFoundHandler(headers: AnswerHeaders, paths: PathTable, rootPath: string) {
   return function handleNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    if (request.headers.host === undefined && request.raw.httpVersion === "1.1") {
+      headers.apply(request, reply);
+      return json(reply.code(400).header("connection", "close"), { detail: "Bad Request" });
+    }
     if (isPreflight(request)) return answerPreflight(headers, request, reply);
     const [path = "/", query] = splitUrl(request.url);
     const methods = paths.methods(path);

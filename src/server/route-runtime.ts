@@ -8,6 +8,7 @@ import type { ResolvedServerOptions, ServerDefinition } from "./definition.ts";
 import { isHeaderValue } from "./header-value.ts";
 import { HttpContext } from "./http-context.ts";
 import type { RouteMetrics } from "./metrics.ts";
+import type { ServerState } from "./state.ts";
 import type { CompiledSchema } from "./validation/validator.ts";
 
 /** The status a request is counted under when its caller left before the answer. */
@@ -24,6 +25,7 @@ export class RouteRuntime {
   readonly options: ResolvedServerOptions;
   readonly #app: object;
   readonly #headers: AnswerHeaders;
+  readonly #state: ServerState;
 
   constructor(parts: {
     signature: RouteSignature;
@@ -34,6 +36,7 @@ export class RouteRuntime {
     definition: ServerDefinition;
     options: ResolvedServerOptions;
     headers: AnswerHeaders;
+    state: ServerState;
   }) {
     this.signature = parts.signature;
     this.handler = parts.handler;
@@ -44,10 +47,11 @@ export class RouteRuntime {
     this.options = parts.options;
     this.#app = parts.definition.app;
     this.#headers = parts.headers;
+    this.#state = parts.state;
   }
 
   createContext(request: FastifyRequest, reply: FastifyReply): HttpContext {
-    return new HttpContext(request, reply, this.options.logger);
+    return new HttpContext(request, reply, this.options.logger, this.#state);
   }
 
   /** Calls the handler on a body. Whatever either throws comes out. */
@@ -74,7 +78,8 @@ export class RouteRuntime {
   }
 
   /** What the caller is told about an error; logs it, once, when nobody raised it on purpose. */
-  answer(context: HttpContext, error: unknown): ErrorAnswer & { payload: string } {
+  answer(context: HttpContext, thrown: unknown): ErrorAnswer & { payload: string } {
+    const error = context.abortReason !== undefined && isAbortError(thrown) ? context.abortReason : thrown;
     const answer = answerFor(error);
     if (answer.unexpected && !context.clientLeft) {
       const { methodName, path } = this.signature;
@@ -85,6 +90,15 @@ export class RouteRuntime {
     } catch {
       return { ...answerFor(undefined), payload: '{"detail":"Internal Server Error"}' }; // a field that is no JSON
     }
+  }
+}
+
+/** What code that was given the signal throws once it aborts; the reason says more. */
+function isAbortError(thrown: unknown): boolean {
+  try {
+    return thrown instanceof Error && thrown.name === "AbortError";
+  } catch {
+    return false;
   }
 }
 

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { startTestServer, type TestServer } from "servable/testing";
+import { WireApp } from "../helpers/wire-app.ts";
+
+/** A thousand requests of every kind, twenty at a time. */
+async function thousand(served: TestServer<WireApp>): Promise<void> {
+  const kinds: (() => Promise<Response>)[] = [
+    () => served.post("/", { text: "hello", size: { width: 3 } }),
+    () => served.post("/", { text: "" }),
+    () => served.post("/", "{"),
+    () => served.post("/throw", { kind: "app" }),
+    () => served.post("/throw", { kind: "error" }),
+    () => served.post("/slow", { ms: 1, tag: "x" }),
+    () => served.post("/nope"),
+    () => served.post("/context?x=1", undefined, { origin: "http://a.test" }),
+    () => fetch(`${served.url}/health`),
+    () => fetch(served.url, { method: "PUT" }),
+  ];
+  for (let round = 0; round < 50; round++) {
+    await Promise.all(
+      Array.from({ length: 20 }, async (_, index) => {
+        const answer = await (kinds[index % kinds.length] as () => Promise<Response>)();
+        await answer.arrayBuffer();
+      }),
+    );
+    served.app.seen.length = 0;
+  }
+}
+
+function heapBytes(): number {
+  const { gc } = globalThis;
+  assert.ok(gc !== undefined, "run with --expose-gc");
+  for (let count = 0; count < 4; count++) void gc();
+  return process.memoryUsage().heapUsed;
+}
+
+test(
+  "10,000 requests leave no growth beyond noise, and no open handle after the stop",
+  { timeout: 180_000 },
+  async () => {
+    const served = await startTestServer(new WireApp());
+    for (let count = 0; count < 3; count++) await thousand(served); // warm: caches, connections, compiled code
+    await sleep(50);
+    const before = heapBytes();
+    for (let count = 0; count < 10; count++) await thousand(served);
+    await sleep(50);
+    const grown = heapBytes() - before;
+    assert.ok(grown < 1_500_000, `the heap grew by ${grown} bytes: ${grown / 10_000} a request`);
+    await served.close();
+    await sleep(50);
+    const open = process.getActiveResourcesInfo().filter((kind) => /TCPServer|TCPSERVERWRAP/i.test(kind));
+    assert.deepEqual(open, []);
+  },
+);

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { startProcess } from "../helpers/process-app.ts";
+
+test(
+  "metrics are served on a port of their own, per route, in Prometheus's words",
+  { timeout: 30_000 },
+  async () => {
+    const app = await startProcess("ok");
+    const post = (path: string, body?: string): Promise<Response> =>
+      fetch(app.url + path, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        ...(body && { body }),
+      });
+    await post("/fast");
+    await post("/fast");
+    await post("/fail");
+    await post("/sleep", "{");
+    await post("/unknown");
+    await fetch(`${app.url}/fast`);
+    const pending = post("/sleep", '{"ms":400}');
+    await once(app.child.stdout, "data"); // the handler says that it began
+    const text = await (await fetch(app.metricsUrl)).text();
+    await pending;
+
+    const value = (line: string): number =>
+      Number(
+        text
+          .split("\n")
+          .find((row) => row.startsWith(`${line} `))
+          ?.split(" ")
+          .at(-1),
+      );
+    const labels = (path: string, status: number): string =>
+      `{app_name="fal",method="POST",path="${path}",status_code="${status}"}`;
+    assert.equal(value(`http_requests_total${labels("/fast", 200)}`), 2);
+    assert.equal(value(`http_requests_total${labels("/fail", 500)}`), 1);
+    assert.equal(value(`http_requests_total${labels("/sleep", 422)}`), 1);
+    assert.equal(value(`http_request_duration_seconds_count${labels("/fast", 200)}`), 2);
+    assert.equal(
+      value(
+        'http_request_duration_seconds_bucket{app_name="fal",method="POST",path="/fast",status_code="200",le="+Inf"}',
+      ),
+      2,
+    );
+    assert.equal(value('http_requests_in_progress{app_name="fal",method="POST",path="/sleep"}'), 1);
+    assert.equal(value('fal_app_info{version="1.2.3"}'), 1);
+    assert.ok(value("process_resident_memory_bytes") > 1e6);
+    assert.ok(value("app_own_total") === 1, "what the app registers itself is there as well");
+    assert.doesNotMatch(text, /unknown/);
+    assert.doesNotMatch(text, /method="GET",path="\/fast"/);
+    assert.equal((await fetch(app.metricsUrl.replace("/metrics", "/other"))).status, 404);
+    assert.equal(await app.stop(), 0);
+  },
+);
