@@ -53,7 +53,9 @@ export function statusOf(answer: string): number {
   return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
 }
 
-/** The body of a raw answer. */
+/** The body of the first raw answer. */
 export function bodyOf(answer: string): string {
-  return answer.slice(answer.indexOf("\r\n\r\n") + 4);
+  const start = answer.indexOf("\r\n\r\n") + 4;
+  const length = /^content-length: (\d+)/im.exec(answer)?.[1];
+  return answer.slice(start, length === undefined ? undefined : start + Number(length));
 }
