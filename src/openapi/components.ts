@@ -25,35 +25,40 @@ export interface Components {
  * @throws DefinitionError when two different schemas carry one `$id`.
  */
 export function collectComponents(routes: Iterable<RouteSignature>): Components {
-  const schemas: Record<string, SchemaNode> = {};
-  const owners: Record<string, SchemaNode> = {};
+  const schemas = Object.create(null) as Record<string, SchemaNode>; // "constructor" is a name like any other
+  const owners = new Map<string, SchemaNode>();
   const roots = new Map<TSchema, SchemaNode>();
   const list = [...routes];
 
-  const claim = (name: string, source: SchemaNode, scope: Scope | undefined): SchemaNode => {
-    if (name in VALIDATION_SCHEMAS) {
+  /** Makes a component of a schema, or finds the one made before; returns its name. */
+  const claim = (id: string, source: SchemaNode, scope: Scope | undefined): string => {
+    const name = id.replaceAll(/[^A-Za-z0-9._-]/g, "_"); // what the specification allows
+    if (Object.hasOwn(VALIDATION_SCHEMAS, name)) {
       throw new DefinitionError(
         "SCHEMA_NAME_TAKEN",
-        `The $id "${name}" is the framework's own; rename the schema.`,
+        `The $id "${id}" is the framework's own; rename the schema.`,
       );
     }
-    const owner = owners[name];
+    const owner = owners.get(name);
     if (owner === undefined) {
-      owners[name] = source;
-      schemas[name] = annotateRoot(name, rewrite(source, scope));
-    } else if (owner !== source && !isDeepStrictEqual(owner, source)) {
+      owners.set(name, source);
+      const { default: _default, ...own } = source; // belongs to the place where the schema is used
+      schemas[name] = annotateRoot(name, rewrite(own, scope));
+    } else if (owner !== source && !isDeepStrictEqual(withoutNotes(owner), withoutNotes(source))) {
       throw new DefinitionError(
         "SCHEMA_NAME_TAKEN",
-        `Two different schemas carry the $id "${name}"; rename one, or use the same schema in both places.`,
+        `Two different schemas carry the $id "${id}"; rename one, or use the same schema in both places.`,
       );
     }
-    return { $ref: `${name}#` };
+    return name;
   };
 
   /** The node as it stands inside another: a reference where it has a name. */
   const place = (node: SchemaNode, scope: Scope | undefined): SchemaNode => {
     const { $id } = node;
-    return typeof $id === "string" ? claim($id, node, scope) : rewrite(node, scope);
+    if (typeof $id !== "string") return rewrite(node, scope);
+    const name = claim($id, node, scope);
+    return { $ref: `${name}#`, ...notesBeside(node, owners.get(name)) };
   };
 
   const rewrite = (node: SchemaNode, outer: Scope | undefined): SchemaNode => {
@@ -64,7 +69,7 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
     if (typeof $ref === "string") {
       const [target, where] = resolve(refName($ref), scope);
       if (target === undefined) return { ...copy, $ref };
-      return { ...copy, ...claim(String(target["$id"] ?? refName($ref)), target, where) };
+      return { ...copy, $ref: `${claim(String(target["$id"] ?? refName($ref)), target, where)}#` };
     }
     return annotate(copy);
   };
@@ -88,7 +93,28 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
       roots.set(schema, { $ref: `${name}#` });
     }
   }
-  return { schemas, reference: (schema) => roots.get(schema) ?? {} };
+  const reference = (schema: TSchema): SchemaNode => {
+    const { $ref } = roots.get(schema) ?? {};
+    return $ref === undefined ? {} : { $ref };
+  };
+  return { schemas, reference };
+}
+
+/** Keywords that say something about one use of a schema: two uses may differ in them. */
+const NOTES = ["default", "deprecated", "description", "examples", "readOnly", "title", "writeOnly"] as const;
+
+function withoutNotes(node: SchemaNode): SchemaNode {
+  return Object.fromEntries(
+    Object.entries(node).filter(([key]) => !(NOTES as readonly string[]).includes(key)),
+  );
+}
+
+/** What a reference has to say itself: a default, and where this use differs from the component. */
+function notesBeside(node: SchemaNode, component: SchemaNode | undefined): SchemaNode {
+  const notes = NOTES.filter(
+    (key) => key in node && (key === "default" || !isDeepStrictEqual(node[key], component?.[key])),
+  );
+  return Object.fromEntries(notes.map((key) => [key, node[key]]));
 }
 
 interface Scope {
@@ -111,7 +137,14 @@ function freeName(wanted: string, taken: object): string {
 }
 
 function annotateRoot(name: string, node: SchemaNode): SchemaNode {
-  return "$ref" in node ? node : { ...node, title: node["title"] ?? name };
+  const own = pointHome(node, name);
+  return "$ref" in own ? own : { ...own, title: own["title"] ?? name };
+}
+
+/** In a schema, "#" is the schema itself; in the document it would be the document. */
+function pointHome(node: SchemaNode, name: string): SchemaNode {
+  const copy = mapSubschemas(node, (subschema) => pointHome(subschema, name));
+  return copy["$ref"] === "#" ? { ...copy, $ref: `${name}#` } : copy;
 }
 
 /** Says in the document's dialect what TypeBox says in its own, and adds titles and order. */
