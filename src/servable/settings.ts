@@ -12,10 +12,12 @@ const wholeNumber =
       : maximum === Number.MAX_SAFE_INTEGER
         ? `a whole number of at least ${minimum}`
         : `a whole number from ${minimum} to ${maximum}`;
+/** The longest wait a Node timer takes, about 24.8 days; a longer one would end at once. */
+const MAX_SECONDS = Math.floor((2 ** 31 - 1) / 1000);
 const seconds: Rule = (value) =>
-  typeof value === "number" && Number.isFinite(value) && value > 0
+  typeof value === "number" && value > 0 && value <= MAX_SECONDS
     ? undefined
-    : "a positive number of seconds";
+    : `a positive number of seconds, at most ${MAX_SECONDS}`;
 const text: Rule = (value) => (typeof value === "string" && value !== "" ? undefined : "a text");
 const texts: Rule = (value) =>
   Array.isArray(value) && value.every((item) => text(item) === undefined) ? undefined : "a list of texts";
@@ -45,7 +47,7 @@ const retryConfig: Rule = (value) => {
   const fits = Object.entries(value as object).every(
     ([condition, item]) =>
       RETRY_CONDITIONS.includes(condition as RetryCondition) &&
-      Number.isInteger((item as { retries?: unknown } | null)?.retries),
+      wholeNumber(0)((item as { retries?: unknown } | null)?.retries) === undefined,
   );
   return fits ? undefined : expected;
 };
@@ -77,7 +79,7 @@ export const APP_SETTINGS: Readonly<Record<string, Rule>> = {
   maxMultiplexing: wholeNumber(1),
   requestTimeout: seconds,
   startupTimeout: seconds,
-  terminationGracePeriodSeconds: wholeNumber(0),
+  terminationGracePeriodSeconds: wholeNumber(0, MAX_SECONDS),
   metricsPort: wholeNumber(0, 65_535),
   exposedPort: wholeNumber(1, 65_535),
   secrets: texts,

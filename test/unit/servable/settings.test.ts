@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { APP_SETTINGS, assertSettings } from "../../../src/servable/settings.ts";
+import { App } from "../../../src/servable/app.ts";
+import { assertRefused } from "../../helpers/thrown.ts";
+
+/** Makes an app class with these statics, and an instance of it. */
+function use(statics: Readonly<Record<string, unknown>>, Parent: typeof App = App): typeof App {
+  class Served extends Parent {}
+  for (const [name, value] of Object.entries(statics)) {
+    Object.defineProperty(Served, name, { value, enumerable: true, writable: true, configurable: true });
+  }
+  new Served().teardown();
+  return Served;
+}
+
+const SECONDS = [0.5, 1, 3600, 2_147_483];
+const NO_SECONDS = [0, -1, NaN, Infinity, "5", null, 2_147_484];
+const NO_COUNT = [-1, 1.5, NaN, Infinity, "1", null, true];
+const TEXTS = [[], ["a"], ["a", "b"]];
+const NO_TEXTS = ["a", [""], [5], null, {}];
+
+const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong: readonly unknown[]]>> = {
+  version: [["1.2.0"], ["", 1, null]],
+  appName: [
+    ["a", "text-to-image", "GPT4", "a_b", "4"],
+    ["", "-a", "a-", "a--b", "a b", "a/b", "ä", 5, null],
+  ],
+  appAuth: [
+    ["private", "public", "shared"],
+    ["Public", "secret", "", null],
+  ],
+  machineType: [
+    ["GPU-A100", ["A", "B"]],
+    ["", [""], 5, null],
+  ],
+  numGpus: [
+    [1, 8],
+    [0, ...NO_COUNT],
+  ],
+  regions: [TEXTS, NO_TEXTS],
+  requirements: [
+    [[], ["a@1"], ["a", ["b", "c"]]],
+    ["a", [5], [[""]], null],
+  ],
+  localModules: [TEXTS, NO_TEXTS],
+  keepAlive: [[0, 300], NO_COUNT],
+  minConcurrency: [[0, 5], NO_COUNT],
+  maxConcurrency: [
+    [1, 5],
+    [0, ...NO_COUNT],
+  ],
+  concurrencyBuffer: [[0, 5], NO_COUNT],
+  concurrencyBufferPerc: [[0, 50, 200], NO_COUNT],
+  scalingDelay: [[0, 5], NO_COUNT],
+  maxMultiplexing: [
+    [1, 5],
+    [0, ...NO_COUNT],
+  ],
+  requestTimeout: [SECONDS, NO_SECONDS],
+  startupTimeout: [SECONDS, NO_SECONDS],
+  terminationGracePeriodSeconds: [
+    [0, 30, 2_147_483],
+    [2_147_484, ...NO_COUNT],
+  ],
+  metricsPort: [
+    [0, 9090, 65_535],
+    [65_536, ...NO_COUNT],
+  ],
+  exposedPort: [
+    [1, 8080, 65_535],
+    [0, 65_536, ...NO_COUNT],
+  ],
+  secrets: [TEXTS, NO_TEXTS],
+  dataMounts: [TEXTS, NO_TEXTS],
+  retryConfig: [
+    [{ timeout: { retries: 0 } }, { server_error: { retries: 2 }, connection_error: { retries: 1 } }],
+    [
+      {},
+      [],
+      null,
+      { timeout: 2 },
+      { timeout: { retries: 1.5 } },
+      { timeout: { retries: -1 } },
+      { other: { retries: 1 } },
+    ],
+  ],
+  skipRetryConditions: [
+    [[], ["timeout", "server_error"]],
+    ["timeout", ["other"], null],
+  ],
+  image: [[{ dockerfile: "FROM node" }], ["node", [], null]],
+  appFiles: [TEXTS, NO_TEXTS],
+  appFilesIgnore: [TEXTS, NO_TEXTS],
+  appFilesContextDir: [["."], ["", 5, null]],
+  privateLogs: [
+    [true, false],
+    [1, "yes", null],
+  ],
+  hostOptions: [
+    [{}, { a: 1 }],
+    ["a", [], null],
+  ],
+};
+
+test("every setting is tried here, and every one is declared by App", () => {
+  assert.deepEqual(Object.keys(VALUES).sort(), Object.keys(APP_SETTINGS).sort());
+  for (const name of Object.keys(VALUES)) assert.ok(name in App, name);
+});
+
+for (const [name, [right, wrong]] of Object.entries(VALUES)) {
+  test(`${name} takes what makes sense, and nothing else`, () => {
+    for (const value of [undefined, ...right]) use({ [name]: value });
+    for (const value of wrong) {
+      assertRefused(
+        () => use({ [name]: value }),
+        "SETTING_INVALID",
+        new RegExp(`^Served\\.${name} must be .+, got .+\\.$`, "s"),
+      );
+    }
+  });
+}
+
+test("messages say what was expected and what was there", () => {
+  const messages: readonly (readonly [statics: Record<string, unknown>, message: string])[] = [
+    [{ keepAlive: -1 }, "Served.keepAlive must be a whole number of at least 0, got -1."],
+    [{ metricsPort: 70_000 }, "Served.metricsPort must be a whole number from 0 to 65535, got 70000."],
+    [{ appAuth: "x" }, 'Served.appAuth must be one of "private", "public", "shared", got "x".'],
+    [{ secrets: "TOKEN" }, 'Served.secrets must be a list of texts, got "TOKEN".'],
+    [{ privateLogs: 1n }, "Served.privateLogs must be true or false, got bigint."],
+  ];
+  for (const [statics, message] of messages) assertRefused(() => use(statics), "SETTING_INVALID", message);
+});
+
+test("a misspelt setting is refused, with the name that was meant", () => {
+  const meant: Readonly<Record<string, string>> = {
+    minConcurency: "minConcurrency",
+    keepalive: "keepAlive",
+    KeepAlive: "keepAlive",
+    machine_type: "machineType",
+    num_gpus: "numGpus",
+    termination_grace_period_seconds: "terminationGracePeriodSeconds",
+    requirments: "requirements",
+    secret: "secrets",
+    appname: "appName",
+  };
+  for (const [name, setting] of Object.entries(meant)) {
+    assertRefused(
+      () => use({ [name]: 1 }),
+      "SETTING_UNKNOWN",
+      `Served.${name} is no setting; did you mean "${setting}"?`,
+    );
+  }
+});
+
+test("every setting in the original's letters is recognised", () => {
+  for (const name of Object.keys(APP_SETTINGS)) {
+    const original = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    if (original !== name)
+      assertRefused(() => use({ [original]: 1 }), "SETTING_UNKNOWN", new RegExp(`"${name}"`));
+  }
+});
+
+test("statics of the user's own are left alone", () => {
+  const own = {
+    MODEL: "x",
+    weights: [1],
+    cache: new Map(),
+    toString: () => "mine",
+    defaultPrompt: undefined,
+  };
+  const Served = use(own);
+  for (const [name, value] of Object.entries(own)) {
+    assert.equal((Served as unknown as Record<string, unknown>)[name], value);
+  }
+  class WithMethods extends App {
+    static readonly #secret = 5;
+    static create(): number {
+      return WithMethods.#secret;
+    }
+  }
+  new WithMethods().teardown();
+});
+
+test("an inherited setting is checked as well, under the name of the class in use", () => {
+  class Parent extends App {
+    static override keepAlive = -1;
+  }
+  assertRefused(() => use({}, Parent), "SETTING_INVALID", /^Served\.keepAlive/);
+  assertSettings(App, App);
+});
+
+test("fewer runners at most than at least are refused", () => {
+  use({ minConcurrency: 2, maxConcurrency: 2 });
+  assertRefused(
+    () => use({ minConcurrency: 3, maxConcurrency: 2 }),
+    "SETTING_INVALID",
+    "Served.minConcurrency (3) is above maxConcurrency (2).",
+  );
+});
