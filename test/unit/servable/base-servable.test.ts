@@ -1,0 +1,197 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { App, BaseServable, endpoint, isServableClass } from "../../../src/index.ts";
+import type * as baseModule from "../../../src/servable/base-servable.ts";
+import { exitCodeOf } from "../../../src/servable/base-servable.ts";
+import { StartupError, UsageError } from "../../../src/errors.ts";
+import { silentLogger } from "../../helpers/silent-logger.ts";
+import { secondCopy } from "../../helpers/second-copy.ts";
+import { assertRefused } from "../../helpers/thrown.ts";
+
+/** Notes what is called, in order. */
+class Diary extends BaseServable {
+  readonly lines: string[] = [];
+  @endpoint("/")
+  run(): string {
+    return "ran";
+  }
+  override async setup(): Promise<void> {
+    this.lines.push("setup");
+  }
+  override teardown(): void {
+    this.lines.push("teardown");
+  }
+}
+
+test("a constructor that takes arguments is refused, and told of setup()", () => {
+  class Greedy extends App {
+    constructor(..._models: []) {
+      super();
+    }
+    @endpoint("/")
+    run(): void {}
+  }
+  class Greedier extends App {
+    readonly model: unknown;
+    constructor(model: unknown) {
+      super();
+      this.model = model;
+    }
+  }
+  assert.ok(new Greedy());
+  assertRefused(
+    () => new Greedier(5),
+    "CONSTRUCTOR_ARGUMENTS",
+    "The constructor of Greedier takes arguments, but the framework has none to give; load what you need in setup().",
+  );
+});
+
+test("a class without routes can be made, but not served", () => {
+  class Empty extends App {}
+  const empty = new Empty();
+  assert.equal(empty.collectRoutes().size, 0);
+  assertRefused(
+    () => empty.buildServer(),
+    "ROUTES_MISSING",
+    'empty has no route; put @endpoint("/") on the method it should serve.',
+  );
+});
+
+test("more than one health check is refused when the class is used", () => {
+  class Twice extends App {
+    @endpoint("/a", { healthCheck: true })
+    a(): void {}
+    @endpoint("/b", { healthCheck: true })
+    b(): void {}
+  }
+  assertRefused(() => new Twice().collectRoutes(), "HEALTH_CHECK_TWICE", /\/a and \/b/);
+  assertRefused(() => new Twice().buildServer(), "HEALTH_CHECK_TWICE", /\/a and \/b/);
+});
+
+test("a route under one of the framework's own method names is refused", () => {
+  class Serves extends BaseServable {
+    @endpoint("/serve")
+    override async serve(): Promise<void> {}
+  }
+  assertRefused(
+    () => new Serves(),
+    "ROUTE_METHOD_REFUSED",
+    "Serves.serve() serves /serve, but serve() is the framework's own; rename it.",
+  );
+  class SetsUp extends BaseServable {
+    @endpoint("/setup")
+    override setup(): void {}
+  }
+  assertRefused(() => new SetsUp(), "ROUTE_METHOD_REFUSED", /setup\(\) is the framework's own/);
+});
+
+test("health() may be an endpoint", () => {
+  class Healthy extends BaseServable {
+    @endpoint("/health", { healthCheck: true })
+    override health(): unknown {
+      return { fine: true };
+    }
+  }
+  assert.equal(new Healthy().collectRoutes().size, 1);
+});
+
+test("the version is the class's own, inherited unless it says otherwise", () => {
+  class Versioned extends App {
+    static override version = "3.2.1";
+  }
+  class Child extends Versioned {}
+  class Plain extends App {}
+  assert.deepEqual(new Versioned().health(), { version: "3.2.1" });
+  assert.deepEqual(new Child().health(), { version: "3.2.1" });
+  assert.deepEqual(new Plain().health(), { version: "0.1.0" });
+});
+
+test("the default lifespan sets up before the server is ready and tears down when it closes", async () => {
+  const diary = new Diary();
+  const server = diary.buildServer({ logger: silentLogger() });
+  assert.deepEqual(diary.lines, []);
+  await server.ready();
+  assert.deepEqual(diary.lines, ["setup"]);
+  const answer = await server.inject({ method: "POST", url: "/" });
+  assert.equal(answer.json(), "ran");
+  await server.close();
+  assert.deepEqual(diary.lines, ["setup", "teardown"]);
+});
+
+test("teardown runs even if what the lifespan surrounds fails", async () => {
+  const diary = new Diary();
+  const life = diary.lifespan({} as never);
+  await life.next();
+  await assert.rejects(life.throw(new Error("the server broke")), /the server broke/);
+  assert.deepEqual(diary.lines, ["setup", "teardown"]);
+  const left = new Diary();
+  const leaving = left.lifespan({} as never);
+  await leaving.next();
+  await leaving.return();
+  assert.deepEqual(left.lines, ["setup", "teardown"]);
+});
+
+test("teardown does not run when setup failed", async () => {
+  class Broken extends Diary {
+    override async setup(): Promise<void> {
+      throw new Error("no model");
+    }
+  }
+  const broken = new Broken();
+  const server = broken.buildServer({ logger: silentLogger() });
+  await assert.rejects(async () => server.ready(), /no model/);
+  await server.close();
+  assert.deepEqual(broken.lines, []);
+});
+
+test("a teardown that fails does not keep the server from closing", async () => {
+  class Broken extends Diary {
+    override teardown(): void {
+      throw new Error("stuck");
+    }
+  }
+  const server = new Broken().buildServer({ logger: silentLogger() });
+  await server.ready();
+  await server.close();
+});
+
+test("a lifespan of one's own replaces setup and teardown, or wraps them", async () => {
+  class Wrapped extends Diary {
+    override async *lifespan(
+      ...args: Parameters<BaseServable["lifespan"]>
+    ): AsyncGenerator<void, void, void> {
+      this.lines.push("before");
+      yield* super.lifespan(...args);
+      this.lines.push("after");
+    }
+  }
+  const wrapped = new Wrapped();
+  const server = wrapped.buildServer({ logger: silentLogger() });
+  await server.ready();
+  await server.close();
+  assert.deepEqual(wrapped.lines, ["before", "setup", "teardown", "after"]);
+});
+
+test("documents need neither setup nor a server", async () => {
+  const diary = new Diary();
+  await diary.openapi();
+  assert.deepEqual(diary.lines, []);
+});
+
+test("servable classes are told from other things, in either copy of the package", async () => {
+  const copy = await secondCopy()<typeof baseModule>("servable/base-servable.ts");
+  class Theirs extends copy.BaseServable {}
+  class Mine extends App {}
+  for (const recognises of [isServableClass, copy.isServableClass]) {
+    assert.ok(recognises(Mine) && recognises(Theirs) && recognises(Diary));
+    for (const other of [Map, new Diary(), undefined, null, "App", {}, () => 5])
+      assert.ok(!recognises(other));
+  }
+  assert.ok(!isServableClass(BaseServable));
+});
+
+test("an error's exit code is the table's, and 1 for any other", () => {
+  assert.equal(exitCodeOf(new StartupError("PORT_UNAVAILABLE", "m")), 3);
+  assert.equal(exitCodeOf(new UsageError("m")), 1);
+  for (const error of [new Error("m"), "text", undefined]) assert.equal(exitCodeOf(error), 1);
+});
