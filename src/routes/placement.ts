@@ -1,7 +1,7 @@
 import { DefinitionError } from "../errors.ts";
 
-// What find-my-way reads as a pattern (":", "*") and what a URL's path can't hold is left out.
-const PATH = /^\/[A-Za-z0-9._~!$&'(),;=@/-]*$/;
+// What find-my-way or @fastify/swagger reads as a pattern (":", "*", "(") and what a URL's path can't hold is left out.
+const PATH = /^\/[A-Za-z0-9._~!$&',;=@/-]*$/;
 
 /** Checks what a method decorator was called with, and returns the method's name. */
 export function assertMethod(decorator: string, value: unknown, context: unknown): string {
@@ -33,7 +33,7 @@ export function assertPath(methodName: string, path: unknown): asserts path is s
   else if (!path.startsWith("/")) refuse(`"${path}" must start with "/"; write "/${path}".`);
   else if (!PATH.test(path) || path.includes("//")) {
     refuse(
-      `"${path}" may hold letters, digits and ._~!$&'(),;=@- between single slashes; parameters go in the body.`,
+      `"${path}" may hold letters, digits and ._~!$&',;=@- between single slashes; parameters go in the body.`,
     );
   }
 }
