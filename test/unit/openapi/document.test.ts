@@ -1,0 +1,193 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { Type } from "typebox";
+import { App, endpoint, type OpenApiDocument } from "../../../src/index.ts";
+import { GenerateApp } from "../../helpers/generate-app.ts";
+import { Picture, PICTURE, Prompt, Tree } from "../../helpers/schemas.ts";
+import { silentLogger } from "../../helpers/silent-logger.ts";
+
+/** Judges by the specification's own JSON Schema of OpenAPI 3.1. */
+async function faultsOf(document: OpenApiDocument): Promise<unknown> {
+  const { valid, errors } = await new Validator().validate(structuredClone(document) as never);
+  return valid ? undefined : errors;
+}
+
+class RichApp extends App {
+  @endpoint("/odd", {
+    input: Type.Object({
+      tuple: Type.Tuple([Type.String(), Tree]),
+      map: Type.Record(Type.String(), Prompt),
+      both: Type.Intersect([Prompt, Type.Object({ more: Type.Null() })]),
+      either: Type.Union([Type.Literal(1), Type.Literal("a"), Type.Null()], { default: null }),
+      template: Type.TemplateLiteral("a${string}"),
+      anything: Type.Unknown(),
+    }),
+    output: Type.Array(Picture),
+    summary: "Odd things",
+    description: "All *kinds*.",
+  })
+  odd(): { url: string; seed: number }[] {
+    return [PICTURE];
+  }
+  @endpoint("/tree", { input: Tree, output: Tree })
+  tree(): { label: string; weight: number } {
+    return { label: "a", weight: 1 };
+  }
+  @endpoint("/named", { input: Type.Object({}, { $id: "https://example.com/My Schema" }) })
+  named(): void {}
+  @endpoint("/text", { input: Type.String(), output: Type.Integer() })
+  text(): number {
+    return 5;
+  }
+  @endpoint("/stream", { input: Prompt, output: Picture, stream: true })
+  async *stream(): AsyncGenerator<Picture> {
+    yield PICTURE;
+  }
+  @endpoint("/bare")
+  bare(): void {}
+  @endpoint("/@me/it's,x;y=1&$!~")
+  marks(): void {}
+}
+
+class BareApp extends App {
+  @endpoint("/")
+  run(): void {}
+}
+
+class OwnHealthApp extends App {
+  @endpoint("/health", { healthCheck: true })
+  override health(): unknown {
+    return {};
+  }
+  @endpoint("/z", { input: Prompt })
+  z(): void {}
+}
+
+for (const Served of [GenerateApp, RichApp, BareApp, OwnHealthApp]) {
+  test(`the document of ${Served.name} is valid by the official schema, and references lead somewhere`, async () => {
+    const document = await new Served().openapi();
+    assert.equal(await faultsOf(document), undefined);
+    const references = JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g);
+    for (const [, reference = ""] of references) {
+      const name = /^#\/components\/schemas\/([A-Za-z0-9._-]+)$/.exec(reference)?.[1] ?? "";
+      assert.ok(name in document.components.schemas, reference);
+    }
+  });
+}
+
+test("the official schema does refuse a document that is none", async () => {
+  const document = await new BareApp().openapi();
+  assert.notEqual(await faultsOf({ ...document, info: { title: "no version" } as never }), undefined);
+});
+
+test("the document of a typical app stays what it is", async () => {
+  const golden = new URL("../../fixtures/openapi-generate.json", import.meta.url);
+  const document: unknown = JSON.parse(JSON.stringify(await new GenerateApp().openapi()));
+  assert.deepEqual(document, JSON.parse(readFileSync(golden, "utf8")));
+});
+
+test("paths come sorted, then health, and are listed in that order", async () => {
+  const document = await new RichApp().openapi();
+  const order = ["/@me/it's,x;y=1&$!~", "/bare", "/named", "/odd", "/stream", "/text", "/tree", "/health"];
+  assert.deepEqual(document["x-fal-order-paths"], order);
+  assert.deepEqual(Object.keys(document.paths), order);
+});
+
+test("an endpoint at /health takes the probe's place", async () => {
+  const document = await new OwnHealthApp().openapi();
+  assert.deepEqual(document["x-fal-order-paths"], ["/health", "/z"]);
+  assert.deepEqual(Object.keys(document.paths["/health"] ?? {}), ["post"]);
+});
+
+test("an endpoint with a body", async () => {
+  const document = await new RichApp().openapi();
+  assert.deepEqual(JSON.parse(JSON.stringify(document.paths["/odd"])), {
+    post: {
+      operationId: "odd",
+      summary: "Odd things",
+      description: "All *kinds*.",
+      requestBody: {
+        required: true,
+        content: { "application/json": { schema: { $ref: "#/components/schemas/OddInput" } } },
+      },
+      responses: {
+        200: {
+          description: "Successful Response",
+          content: { "application/json": { schema: { $ref: "#/components/schemas/OddOutput" } } },
+        },
+        422: {
+          description: "Validation Error",
+          content: { "application/json": { schema: { $ref: "#/components/schemas/HTTPValidationError" } } },
+        },
+      },
+    },
+  });
+});
+
+test("a stream answers with events, of the item's schema", async () => {
+  const { post } = (await new RichApp().openapi()).paths["/stream"] as {
+    post: { responses: Record<string, { content: object }> };
+  };
+  assert.deepEqual(post.responses["200"]?.content, {
+    "text/event-stream": { schema: { $ref: "#/components/schemas/Picture" } },
+  });
+  assert.ok("422" in post.responses);
+});
+
+test("an app whose endpoints take no body mentions no validation", async () => {
+  const document = await new BareApp().openapi();
+  assert.deepEqual(document.components.schemas, {});
+  assert.deepEqual(JSON.parse(JSON.stringify(document.paths)), {
+    "/": {
+      post: {
+        operationId: "run",
+        summary: "Run",
+        responses: {
+          200: { description: "Successful Response", content: { "application/json": { schema: {} } } },
+        },
+      },
+    },
+    "/health": {
+      get: {
+        operationId: "health",
+        summary: "Health",
+        responses: {
+          200: { description: "Successful Response", content: { "application/json": { schema: {} } } },
+        },
+      },
+    },
+  });
+});
+
+test("title and version are the app's; servers are listed only behind a root path", async () => {
+  const document = await new RichApp().openapi();
+  assert.deepEqual(document.info, { title: "rich-app", version: "0.1.0" });
+  assert.equal(document.openapi, "3.1.0");
+  assert.ok(!("servers" in document));
+});
+
+test("operation ids are unique", async () => {
+  for (const Served of [GenerateApp, RichApp, OwnHealthApp]) {
+    const text = JSON.stringify((await new Served().openapi()).paths);
+    const ids = [...text.matchAll(/"operationId":"([^"]+)"/g)].map(([, id]) => id);
+    assert.equal(new Set(ids).size, ids.length);
+  }
+});
+
+test("GET /openapi.json serves the same document", async () => {
+  const app = new RichApp();
+  const server = app.buildServer({ logger: silentLogger() });
+  const answer = await server.inject({ url: "/openapi.json" });
+  await server.close();
+  assert.deepEqual(answer.json(), JSON.parse(JSON.stringify(await app.openapi())));
+});
+
+test("a default that does not fit, or a reference that leads nowhere, is refused before anything is served", () => {
+  class Wrong extends App {
+    @endpoint("/", { input: Type.Object({ n: Type.Integer({ default: 0.5 }) }) })
+    run(): void {}
+  }
+  assert.throws(() => new Wrong().buildServer(), { code: "SCHEMA_INVALID" });
+});
