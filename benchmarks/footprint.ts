@@ -17,7 +17,7 @@ import { ROOT, StagedPackage } from "./lib/staged-package.ts";
 
 const PRODUCTION_TARGET_MB = 60;
 const REPOSITORY_TARGET_MB = 150;
-const NPM_FLAGS = ["--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"];
+const NPM_FLAGS = ["--no-audit", "--no-fund", "--loglevel=error"];
 
 await runBenchmark({
   name: "footprint",

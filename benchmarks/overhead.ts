@@ -2,12 +2,13 @@
  * What a servable costs beside a bare Fastify route with the same schemas, and beside `node:http` alone.
  *
  * Every server runs in a process of its own, compiled as in production; the load comes from this one. The servers
- * take turns, and each round gives one ratio to bare Fastify's figure of the same round, of which the median
- * counts: a slow minute of the machine hits both sides.
+ * take turns, and each round gives one ratio to bare Fastify's figure of the same round: medians of these are printed
+ * for requests per second, which is what people know, and for the processor time that the server's own process
+ * spends on a request, which does not hang on the load generator.
  *
- * Two figures tell the same story. Requests per second is what people know, but on a small machine it hangs on
- * the load generator and on whatever else runs. The processor time that the server's own process spends on one
- * request does not, so the target is held against that one.
+ * The target is held against the steadiest figure: the processor time in the quiet fifth of each server's rounds.
+ * Whatever else the machine does can only add to that time, by 20 % and more on two shared cores, where two equal
+ * servers differ by 5 % in the medians and by 2 % in this.
  * @module
  */
 import { fileURLToPath } from "node:url";
@@ -19,9 +20,13 @@ import type { ServerProcess } from "./lib/server-process.ts";
 import { StagedPackage } from "./lib/staged-package.ts";
 import { median, quantile } from "./lib/statistics.ts";
 
-/** Of bare Fastify's throughput at equal processor time. */
+/** What a servable must reach of bare Fastify at equal processor time. */
 const TARGET = 0.9;
+/** What it should reach. */
 const AIM = 0.95;
+
+/** The share of rounds in which the machine did little else. */
+const QUIET_SHARE = 0.2;
 
 /** How much is measured. */
 interface Plan {
@@ -34,8 +39,8 @@ interface Plan {
   readonly requests: number;
 }
 
-const QUICK: Plan = { generations: 1, warmUp: 25_000, rounds: 16, requests: 2_000 };
-const FULL: Plan = { generations: 4, warmUp: 40_000, rounds: 24, requests: 4_000 };
+const QUICK: Plan = { generations: 1, warmUp: 25_000, rounds: 16, requests: 3_000 };
+const FULL: Plan = { generations: 4, warmUp: 40_000, rounds: 20, requests: 5_000 };
 
 interface Contestant {
   readonly name: string;
@@ -128,18 +133,27 @@ function rowsOf(rounds: ReadonlyMap<Contestant, readonly Round[]>): Row[] {
   const byCpu = (contestant: Contestant): number => ratio(contestant, (round) => 1 / round.cpuMicros);
   const byRate = (contestant: Contestant): number => ratio(contestant, (round) => round.requestsPerSecond);
 
+  const quiet = (contestant: Contestant): number =>
+    quantile(
+      of(contestant).map((round) => round.cpuMicros),
+      QUIET_SHARE,
+    );
+
+  const reached = quiet(BARE) / quiet(OURS);
   const rows = [
-    atLeast("servable / bare Fastify, by CPU per request", byCpu(OURS), "ratio", TARGET),
-    information(
-      `servable / bare Fastify, by CPU per request: short of the aim of ${AIM} by`,
-      Math.max(0, AIM - byCpu(OURS)),
-      "ratio",
-    ),
+    atLeast("servable / bare Fastify, by CPU per request in quiet rounds", reached, "ratio", TARGET),
+    information(`the same, short of the aim of ${AIM} by`, Math.max(0, AIM - reached), "ratio"),
+    information("servable / bare Fastify, by CPU per request", byCpu(OURS), "ratio"),
     information("servable / bare Fastify, by requests per second", byRate(OURS), "ratio"),
   ];
   for (const contestant of CONTESTANTS) {
     if (contestant === BARE || contestant === OURS) continue;
     rows.push(
+      information(
+        `${contestant.name} / bare Fastify, by CPU per request in quiet rounds`,
+        quiet(BARE) / quiet(contestant),
+        "ratio",
+      ),
       information(`${contestant.name} / bare Fastify, by CPU per request`, byCpu(contestant), "ratio"),
       information(`${contestant.name} / bare Fastify, by requests per second`, byRate(contestant), "ratio"),
     );

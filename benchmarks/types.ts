@@ -18,7 +18,10 @@ import { median } from "./lib/statistics.ts";
 const SIZE = { classes: 10, endpointsPerClass: 20 };
 const ENDPOINTS = SIZE.classes * SIZE.endpointsPerClass;
 
-const RATIO_TARGET = 1.5;
+/** Of the plain code's check time; about 1.9 when this was set. Loose, since times on a busy machine are. */
+const TIME_TARGET = 2.5;
+/** A decorated endpoint; 1,052 when this was set. The compiler counts them alike on every machine. */
+const INSTANTIATIONS_TARGET = 1300;
 
 await runBenchmark({
   name: "types",
@@ -90,16 +93,17 @@ function rowsOf(decorated: readonly Diagnostics[], plain: readonly Diagnostics[]
   const middle = (runs: readonly Diagnostics[], of: (run: Diagnostics) => number): number =>
     median(runs.map(of));
   return [
-    atMost("check time, decorated / plain", ratio, "ratio", RATIO_TARGET),
+    atMost("check time, decorated / plain", ratio, "ratio", TIME_TARGET),
     information(
       "check time a decorated endpoint adds",
       perEndpoint((run) => run.checkMs),
       "ms",
     ),
-    information(
+    atMost(
       "instantiations a decorated endpoint adds",
       perEndpoint((run) => run.instantiations),
       "instantiations",
+      INSTANTIATIONS_TARGET,
     ),
     ...[
       { name: "decorated", runs: decorated },
