@@ -99,7 +99,8 @@ export class Explainer {
   #walkUnion(branches: readonly unknown[], value: unknown, at: Location, issues: ValidationIssue[]): void {
     if (branches.length === 0 || branches.some((branch) => this.#fits(branch, value))) return;
     // "or null" is no branch of its own: what does not fit is told about the other branch alone.
-    const telling = branches.filter((branch) => !isSchemaNode(branch) || branch["type"] !== "null");
+    const others = branches.filter((branch) => !isSchemaNode(branch) || branch["type"] !== "null");
+    const telling = others.length === 0 ? branches.slice(0, 1) : others;
     if (telling.length === 1) return this.#walk(telling[0], value, at, issues);
     for (const branch of telling) this.#walk(branch, value, [...at, this.#branchName(branch)], issues);
   }

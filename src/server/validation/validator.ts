@@ -8,7 +8,7 @@ import { compileFill, type Fill } from "./fill.ts";
 
 /** A schema, compiled once, for bodies, results and frames alike. */
 export interface CompiledSchema {
-  /** The schema in canonical form, as one document. */
+  /** The schema in canonical form, as one document; fields with a default are not required in it. */
   readonly document: SchemaNode;
   /** Whether a value fits. Does not touch the value. */
   fits(value: unknown): boolean;
@@ -69,7 +69,7 @@ export class Validator {
     const fill: Fill | undefined = compileFill(relaxed, (branch) => compileNode(branch));
 
     return {
-      document: documentOf(given.root, given.definitions),
+      document: documentOf(relaxed.root, relaxed.definitions),
       fits: (value) => fits(value),
       accept(value) {
         if (value === undefined || (value === null && !fits(null))) {

@@ -101,3 +101,7 @@ test("a recursive branch is reported at its depth", () => {
   const value = { value: 1, next: { value: 2, next: { value: "3", next: null } } };
   assert.deepEqual(placesOf(schema, value), ["int_type body.next.next.value"]);
 });
+
+test("a union of nothing but null is reported as null", () => {
+  assert.deepEqual(placesOf(field(Type.Null(), Type.Null()), { f: 5 }), ["none_required body.f"]);
+});

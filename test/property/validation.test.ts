@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Ajv } from "ajv";
+import * as fc from "fast-check";
+import { Type } from "typebox";
+import { InputValidationError, type ValidationIssue } from "../../src/errors.ts";
+import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../src/routes/schema-walk.ts";
+import { Validator, type CompiledSchema } from "../../src/server/validation/validator.ts";
+import { createSerializer } from "../../src/server/serializer.ts";
+import { anySchema, anyValue, valueFor } from "../helpers/arbitraries.ts";
+
+const ajv = new Ajv({ strict: false, logger: false });
+const validator = new Validator();
+const compileInput = (schema: object): CompiledSchema => validator.compile(schema, "the input of run()");
+
+/** The rule in one sentence, for a validator that knows nothing of ours: a field with a default may be missing. */
+function relaxed(node: SchemaNode): SchemaNode {
+  const copy = mapSubschemas(node, relaxed);
+  const { properties, required } = node;
+  if (!Array.isArray(required) || !isSchemaNode(properties)) return copy;
+  const hasDefault = (key: string): boolean => "default" in (properties[key] as object);
+  return { ...copy, required: required.filter((key: string) => !hasDefault(key)) };
+}
+
+const fits = (schema: object, value: unknown): boolean => ajv.validate(relaxed({ ...schema }), value);
+
+/** A schema, and a value that was made for it, or for no schema at all. */
+const cases = anySchema.chain((schema) =>
+  fc.tuple(fc.constant(schema), fc.oneof(valueFor(schema), anyValue)),
+);
+
+/** Whether a place is in the value, or is a missing key of something that is. Names of branches lead nowhere. */
+function leadsSomewhere(value: unknown, { loc, type }: ValidationIssue): boolean {
+  let place = value;
+  const keys = loc.slice(1);
+  for (const [index, key] of keys.entries()) {
+    if (typeof place === "object" && place !== null && Object.hasOwn(place, key)) {
+      place = (place as Record<string | number, unknown>)[key];
+    } else if (type === "missing" && index === keys.length - 1) {
+      return typeof place === "object" && place !== null;
+    } else if (typeof key === "number" || !BRANCH.test(key)) return false;
+  }
+  return true;
+}
+
+const BRANCH = /^(?:int|float|str|bool|dict|any|list|list\[.*\]|literal\[.*\])$/;
+
+const RUNS = { numRuns: 400 };
+
+test("what is accepted is exactly what a plain validator accepts, and a refusal says where and why", () => {
+  let accepted = 0;
+  fc.assert(
+    fc.property(cases, ([schema, value]) => {
+      if (value === undefined) return;
+      const compiled = compileInput(schema);
+      const expected = fits(schema, value);
+      const before = structuredClone(value);
+      try {
+        compiled.accept(value);
+        accepted++;
+        assert.ok(expected);
+      } catch (error) {
+        if (!(error instanceof InputValidationError)) throw error;
+        assert.ok(!expected, "a plain validator accepts it");
+        assert.deepEqual(value, before, "a refused value is left alone");
+        assert.ok(error.issues.length > 0);
+        for (const issue of error.issues) {
+          assert.ok(leadsSomewhere(value, issue), JSON.stringify(issue));
+          assert.notEqual(issue.msg, "Value does not fit the schema");
+        }
+        JSON.stringify(error.issues);
+      }
+    }),
+    RUNS,
+  );
+  assert.ok(accepted > RUNS.numRuns / 5, `only ${accepted} values were accepted: nothing was tried`);
+});
+
+test("an accepted value still fits, and accepting it again changes nothing", () => {
+  fc.assert(
+    fc.property(cases, ([schema, value]) => {
+      const compiled = compileInput(schema);
+      if (value === null || !compiled.fits(value)) return;
+      const once = compiled.accept(value);
+      assert.ok(fits(schema, once), "filled and stripped, it still fits");
+      const first = structuredClone(once);
+      assert.deepEqual(compiled.accept(once), first);
+    }),
+    RUNS,
+  );
+});
+
+/** The value without what the schema does not know: what a caller should read of a result. */
+function known(schema: object, value: unknown): unknown {
+  const copy = structuredClone(value);
+  return copy === null ? null : compileInput(schema).accept(copy);
+}
+
+/** fast-json-stringify tells the places of a tuple by their `type`, and refuses one that has none. */
+function hasUntypedPlace(node: unknown): boolean {
+  if (typeof node !== "object" || node === null) return false;
+  const { items } = node as { items?: unknown };
+  if (Array.isArray(items) && items.some((item) => !("type" in (item as object)))) return true;
+  return Object.values(node).some(hasUntypedPlace);
+}
+
+test("a serialised result reads back as the value, without the fields that the schema does not know", () => {
+  fc.assert(
+    fc.property(cases, ([schema, value]) => {
+      if (hasUntypedPlace(schema)) return;
+      const compiled = compileInput(schema);
+      if (!compiled.fits(value)) return;
+      const serialize = createSerializer(compiled.document);
+      assert.deepEqual(JSON.parse(serialize(value)), JSON.parse(JSON.stringify(known(schema, value))));
+    }),
+    { numRuns: 250 },
+  );
+});
+
+test("texts of any kind come out of a serializer as they went in", () => {
+  const serialize = createSerializer(compileInput(Type.Object({ text: Type.String() })).document);
+  fc.assert(
+    fc.property(fc.string({ unit: "binary", maxLength: 60 }), (text) => {
+      assert.deepEqual(JSON.parse(serialize({ text })), { text });
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("without a schema a serializer is JSON.stringify, and nothing is null", () => {
+  const serialize = createSerializer(undefined);
+  fc.assert(fc.property(fc.jsonValue(), (value) => assert.equal(serialize(value), JSON.stringify(value))));
+  assert.equal(serialize(undefined), "null");
+});
