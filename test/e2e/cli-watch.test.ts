@@ -23,7 +23,7 @@ function ask(url: string): Promise<string> {
   });
 }
 
-describe("servable run --watch", () => {
+describe("servable run --watch", { timeout: 120_000 }, () => {
   test("a change takes over without a failed request", async () => {
     const folder = createProject({ "app.ts": appSource("Live", "one") });
     const app = startCli(["run", "app.ts", "--watch", ...ANY_PORT], folder);

@@ -154,20 +154,30 @@ export class RunningCli {
 
   #until<T>(find: () => T | undefined, what: string): Promise<T> {
     return new Promise((resolve, reject) => {
+      const fail = (why: string): void => {
+        this.#waiting.delete(check);
+        reject(new Error(`${why} it said ${what}:\n${this.stdout}\n${this.stderr}`));
+      };
+      const late = setTimeout(() => fail(`${PATIENCE_MS} ms passed before`), PATIENCE_MS);
       const check = (): void => {
         const found = find();
         if (found === undefined) return;
+        clearTimeout(late);
         this.#waiting.delete(check);
         resolve(found);
       };
       this.#waiting.add(check);
       check();
-      void this.ended.then(() =>
-        reject(new Error(`ended before it said ${what}:\n${this.stdout}\n${this.stderr}`)),
-      );
+      void this.ended.then(() => {
+        clearTimeout(late);
+        fail("ended before");
+      });
     });
   }
 }
+
+/** Longer than any step takes on a busy machine. */
+const PATIENCE_MS = 60_000;
 
 /** Ports 0, so that tests never meet. */
 export const ANY_PORT: readonly string[] = ["--port", "0", "--metrics-port", "0"];

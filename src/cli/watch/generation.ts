@@ -1,3 +1,5 @@
+import cluster from "node:cluster";
+import { once } from "node:events";
 import { FalServerlessError } from "../../errors.ts";
 import type { RunOptions } from "../commands/run.ts";
 import { serveApp } from "../serve-app.ts";
@@ -25,7 +27,21 @@ export async function serveGeneration(file: string, options: RunOptions): Promis
   } catch (error) {
     await tell({ type: "failed", code: error instanceof FalServerlessError ? error.code : undefined });
     throw error;
+  } finally {
+    await leave();
   }
+}
+
+/**
+ * Leaves the cluster in good order. Connections that the supervisor handed over while the port was being closed are
+ * still on their way: a process that just exits would leave their clients without an answer for ever.
+ */
+async function leave(): Promise<void> {
+  const { worker } = cluster;
+  if (worker === undefined || !worker.isConnected()) return;
+  const left = once(worker, "disconnect");
+  worker.disconnect();
+  await left;
 }
 
 function tell(message: GenerationMessage): Promise<void> {
