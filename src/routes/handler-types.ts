@@ -4,7 +4,8 @@ import type { RequestContext } from "../context.ts";
 /** Any method; parameters are contravariant, so `never` accepts them all without `any`. */
 export type AnyMethod = (this: never, ...args: never[]) => unknown;
 
-type IsAny<T> = 0 extends 1 & T ? true : false;
+/** True for `any` alone. */
+export type IsAny<T> = 0 extends 1 & T ? true : false;
 type Not<Message extends string> = `@endpoint: ${Message}`;
 
 /** What an endpoint's method receives first: its input where there is a schema, else the context. */
@@ -70,7 +71,18 @@ export type CheckEndpoint<Method extends AnyMethod, Input, Output, Stream> = Met
   this: never,
   ...args: infer Args
 ) => infer Result
-  ? unknown extends CheckArguments<Args, Input>
-    ? CheckResult<Result, Output, Stream>
-    : CheckArguments<Args, Input>
+  ? IsUnresolved<Args, Result> extends true
+    ? unknown
+    : unknown extends CheckArguments<Args, Input>
+      ? CheckResult<Result, Output, Stream>
+      : CheckArguments<Args, Input>
   : never;
+
+/** TypeScript 5.9 looks at the bound of `Method` before it knows the method; the real one is checked after that. */
+export type IsUnresolved<Args extends readonly unknown[], Result> = number extends Args["length"]
+  ? [Args[number]] extends [never]
+    ? unknown extends Result
+      ? true
+      : false
+    : false
+  : false;

@@ -66,7 +66,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
   }
   acceptBodies(server);
   mountRoutes(server, { definition, options, headers, metrics, state });
-  mountHealth(server, { definition, metrics, headers, state });
+  mountHealth(server, { definition, metrics, headers, state, log: options.logger });
   mountDocs(server, definition, headers, options.rootPath);
   attachLifespan(server, definition, state, options.logger);
   return { server, state, metrics };

@@ -1,18 +1,24 @@
 import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
 import { answerFor } from "../errors.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
 import type { ServerDefinition } from "./definition.ts";
 import type { ServerMetrics } from "./metrics.ts";
 import type { ServerState } from "./state.ts";
 
-/** `GET /health`, unless the class has an endpoint there, and the probes `/livez` and `/readyz`. */
+/** `GET /health`, unless the class has an endpoint there, and the probes `GET /livez` and `GET /readyz`. */
 export function mountHealth(
   server: FastifyInstance,
-  parts: { definition: ServerDefinition; metrics: ServerMetrics; headers: AnswerHeaders; state: ServerState },
+  parts: {
+    definition: ServerDefinition;
+    metrics: ServerMetrics;
+    headers: AnswerHeaders;
+    state: ServerState;
+    log: Logger;
+  },
 ): void {
-  const { definition, metrics, headers, state } = parts;
+  const { definition, metrics, headers, state, log } = parts;
   const mount = (path: string, probe: () => unknown): void => {
-    if ([...definition.routes.keys()].some((route) => route.path === path && !route.isWebsocket)) return;
     const counted = metrics.route("GET", path);
     server.get(path, { exposeHeadRoute: true }, async (request, reply) => {
       const started = performance.now();
@@ -23,7 +29,7 @@ export function mountHealth(
         body = JSON.stringify(await probe()) ?? "null";
       } catch (error) {
         const answer = answerFor(error);
-        if (answer.unexpected) server.log.error({ err: error }, `GET ${path} failed`);
+        if (answer.unexpected) log.error({ err: error }, `GET ${path} failed`);
         status = answer.status;
         body = JSON.stringify(answer.body);
       }
@@ -34,7 +40,10 @@ export function mountHealth(
       return reply.code(status).type("application/json").send(body);
     });
   };
-  mount("/health", () => definition.health());
+  const hasOwn = [...definition.routes.keys()].some(
+    (route) => route.path === "/health" && !route.isWebsocket,
+  );
+  if (!hasOwn) mount("/health", () => definition.health());
   mount("/livez", () => ({ status: "alive" }));
   mount("/readyz", () => ({ status: state.stopping ? "stopping" : state.ready ? "ready" : "starting" }));
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { pino } from "pino";
 import { App, endpoint } from "servable";
 import { startTestServer, type TestServer } from "servable/testing";
 import { exchange, rawRequest, statusOf } from "../helpers/sockets.ts";
@@ -122,6 +123,18 @@ test("an endpoint at /health takes the place of the built-in one", async () => {
   assert.equal(get.headers.get("allow"), "POST");
 });
 
+test("an endpoint at /livez or /readyz leaves the probes their GET", async () => {
+  class Own extends App {
+    @endpoint("/livez")
+    livez(): string {
+      return "mine";
+    }
+  }
+  await using served = await startTestServer(new Own());
+  assert.equal(await (await served.post("/livez")).json(), "mine");
+  assert.equal((await fetch(`${served.url}/livez`)).status, 200);
+});
+
 test("health() may be overridden, and a throw makes it red", async () => {
   class Sick extends App {
     well = true;
@@ -134,12 +147,15 @@ test("health() may be overridden, and a throw makes it red", async () => {
       return null;
     }
   }
-  await using served = await startTestServer(new Sick());
+  const lines: string[] = [];
+  const logger = pino({}, { write: (line: string) => void lines.push(line) });
+  await using served = await startTestServer(new Sick(), { logger });
   assert.deepEqual(await (await fetch(`${served.url}/health`)).json(), { status: "fine" });
   served.app.well = false;
   const red = await fetch(`${served.url}/health`);
   assert.equal(red.status, 500);
   assert.deepEqual(await red.json(), { detail: "Internal Server Error" });
+  assert.match(lines.join(""), /the model is gone/);
 });
 
 describe("a root path", () => {
