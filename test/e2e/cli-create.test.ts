@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import { promisify } from "node:util";
+import { cleanEnvironment, root, runCli, startCli } from "../helpers/cli.ts";
+
+const run = promisify(execFile);
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+const folder = realpathSync(mkdtempSync(join(tmpdir(), "servable-create-")));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("servable create", () => {
+  test("writes a project of that name and says what to do next", async () => {
+    const { exitCode, stdout } = await runCli(["create", "@me/first-app"], folder);
+    assert.equal(exitCode, 0);
+    assert.match(stdout, /Next:\n\n {2}cd first-app\n {2}npm install\n {2}npm run dev\n/);
+    const manifest = JSON.parse(readFileSync(join(folder, "first-app/package.json"), "utf8")) as {
+      name: string;
+      dependencies: Record<string, string>;
+    };
+    assert.equal(manifest.name, "@me/first-app");
+    assert.equal(manifest.dependencies["servable"], `^${version}`);
+    assert.match(readFileSync(join(folder, "first-app/.gitignore"), "utf8"), /^node_modules\/$/m);
+    assert.match(readFileSync(join(folder, "first-app/README.md"), "utf8"), /^# @me\/first-app$/m);
+  });
+
+  test("--list names the templates", async () => {
+    const { exitCode, stdout } = await runCli(["create", "--list"]);
+    assert.equal(exitCode, 0);
+    assert.match(stdout, /^basic +\w/);
+  });
+
+  const full = join(folder, "full");
+  mkdirSync(full);
+  writeFileSync(join(full, "kept.txt"), "mine");
+  const refusals: [what: string, args: string[], expected: RegExp][] = [
+    [
+      "a folder with files in it",
+      ["full"],
+      /^error: .+full is not empty; choose another name, or empty it first\.\n$/,
+    ],
+    [
+      "a name that npm refuses",
+      ["My-App"],
+      /^error: "My-App" can't be .+: it has capital letters; write "my-app"\.\n$/,
+    ],
+    ["a path for a name", ["../escape"], /^error: "\.\.\/escape" can't be the name of a package/],
+    ["no name", [], /^error: The project needs a name: servable create my-app\n$/],
+    [
+      "an unknown template",
+      ["x", "-t", "basik"],
+      /^error: There is no template "basik"; did you mean "basic"\?\n$/,
+    ],
+  ];
+  for (const [what, args, expected] of refusals) {
+    test(`refuses ${what}`, async () => {
+      const { exitCode, stdout, stderr } = await runCli(["create", ...args], folder);
+      assert.deepEqual([exitCode, stdout], [1, ""]);
+      assert.match(stderr, expected);
+    });
+  }
+});
+
+describe("a project made by the published package", { timeout: 300_000 }, () => {
+  const project = join(folder, "made");
+  const npm = (args: string[], cwd: string): Promise<{ stdout: string }> =>
+    run("npm", args, { cwd, env: cleanEnvironment({ NO_COLOR: "1" }), maxBuffer: 1 << 24 });
+
+  test("installs, type-checks and passes its tests", async () => {
+    const packed = await npm(["pack", "--silent", "--pack-destination", folder], root);
+    const tarball = join(folder, packed.stdout.trim().split("\n").at(-1) ?? "");
+    // The command itself comes out of the tarball as well.
+    const tool = join(folder, "tool");
+    mkdirSync(tool);
+    writeFileSync(join(tool, "package.json"), '{"private":true}');
+    await npm(["install", "--no-audit", "--no-fund", "--prefer-offline", tarball], tool);
+    await run(process.execPath, [join(tool, "node_modules/servable/dist/cli/main.js"), "create", "made"], {
+      cwd: folder,
+      env: cleanEnvironment(),
+    });
+    await npm(["install", "--no-audit", "--no-fund", "--prefer-offline", tarball], project);
+    await npm(["run", "check"], project);
+    const { stdout } = await npm(["test"], project);
+    assert.match(stdout, /pass 3\b/);
+    assert.match(stdout, /fail 0\b/);
+    await npm(["run", "openapi"], project);
+    const document = JSON.parse(readFileSync(join(project, "openapi.json"), "utf8")) as { paths: object };
+    assert.deepEqual(Object.keys(document.paths), ["/", "/sentences", "/health"]);
+  });
+
+  test("npm start serves it, and SIGTERM ends it with 0", async () => {
+    const env = { PORT: String(await freePort()), METRICS_PORT: "0" };
+    const app = startCli([], project, env, ["npm", "start", "--silent"]);
+    const url = await app.listening();
+    assert.equal(url, `http://127.0.0.1:${env.PORT}`);
+    const answer = await fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ text: "The cat sat." }),
+    });
+    assert.deepEqual(await answer.json(), {
+      words: 3,
+      sentences: 1,
+      frequent: [
+        { word: "cat", count: 1 },
+        { word: "sat", count: 1 },
+      ],
+    });
+    const [line] = await app.logged(/^listening$/);
+    process.kill(Number(line?.["pid"]), "SIGTERM");
+    assert.equal((await app.ended).exitCode, 0);
+  });
+});
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as { port: number };
+  probe.close();
+  await once(probe, "close");
+  return port;
+}
