@@ -97,11 +97,17 @@ test("in a union the branch is filled that the value fits and that knows most of
     fill: Type.String({ default: "blue" }),
   });
   const any = Type.Object({ note: Type.Optional(Type.String()) });
-  const schema = Type.Object({ shape: Type.Union([any, circle, square]) });
-  const shape = (value: object): unknown => (accepted(schema, { shape: value }) as { shape: unknown }).shape;
-  assert.deepEqual(shape({ kind: "square", side: 1 }), { kind: "square", side: 1, fill: "blue" });
-  assert.deepEqual(shape({ kind: "circle", radius: 1, side: 2 }), { kind: "circle", radius: 1, fill: "red" });
-  assert.deepEqual(shape({ note: "n", other: 1 }), { note: "n" });
+  for (const branches of [
+    [any, circle, square],
+    [square, circle, any],
+  ]) {
+    const schema = Type.Object({ shape: Type.Union(branches) });
+    const shape = (value: object): unknown => (accepted(schema, { shape: value }) as { shape: unknown }).shape;
+    assert.deepEqual(shape({ kind: "square", side: 1 }), { kind: "square", side: 1, fill: "blue" });
+    assert.deepEqual(shape({ kind: "circle", radius: 1, side: 2 }), { kind: "circle", radius: 1, fill: "red" });
+    assert.deepEqual(shape({ note: "n", other: 1 }), { note: "n" });
+  }
+});
 });
 
 test("an intersection is filled from all of its members, and keeps what any of them knows", () => {
