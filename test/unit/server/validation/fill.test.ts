@@ -108,7 +108,6 @@ test("in a union the branch is filled that the value fits and that knows most of
     assert.deepEqual(shape({ note: "n", other: 1 }), { note: "n" });
   }
 });
-});
 
 test("an intersection is filled from all of its members, and keeps what any of them knows", () => {
   const schema = Type.Intersect([Size, Type.Object({ name: Type.String({ default: "x" }) })]);
