@@ -102,9 +102,14 @@ test("in a union the branch is filled that the value fits and that knows most of
     [square, circle, any],
   ]) {
     const schema = Type.Object({ shape: Type.Union(branches) });
-    const shape = (value: object): unknown => (accepted(schema, { shape: value }) as { shape: unknown }).shape;
+    const shape = (value: object): unknown =>
+      (accepted(schema, { shape: value }) as { shape: unknown }).shape;
     assert.deepEqual(shape({ kind: "square", side: 1 }), { kind: "square", side: 1, fill: "blue" });
-    assert.deepEqual(shape({ kind: "circle", radius: 1, side: 2 }), { kind: "circle", radius: 1, fill: "red" });
+    assert.deepEqual(shape({ kind: "circle", radius: 1, side: 2 }), {
+      kind: "circle",
+      radius: 1,
+      fill: "red",
+    });
     assert.deepEqual(shape({ note: "n", other: 1 }), { note: "n" });
   }
 });
