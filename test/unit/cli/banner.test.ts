@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Type, type Static } from "typebox";
+import { banner, tryIt } from "../../../src/cli/banner.ts";
+import { App, endpoint } from "../../../src/index.ts";
+
+const Say = Type.Object({ text: Type.String({ examples: ["it's"] }) });
+
+class Speaker extends App {
+  static override version = "2.0.0";
+
+  @endpoint("/say", { input: Say })
+  say({ text }: Static<typeof Say>): string {
+    return text;
+  }
+
+  @endpoint("/steps", { stream: true })
+  async *steps(): AsyncGenerator<number> {
+    yield 1;
+  }
+}
+
+const addresses = {
+  url: "http://127.0.0.1:8080",
+  metricsUrl: "http://127.0.0.1:9090/metrics",
+  port: 8080,
+  metricsPort: 9090,
+};
+
+test("the banner shows where everything is, and plain text in a pipe", () => {
+  const text = banner({ name: "Speaker", app: new Speaker() }, addresses, false);
+  for (const line of [
+    /● Speaker 2\.0\.0 is ready in \d+ ms/,
+    /App +http:\/\/127\.0\.0\.1:8080\n/,
+    /Docs +http:\/\/127\.0\.0\.1:8080\/docs\n/,
+    /Health +http:\/\/127\.0\.0\.1:8080\/health\n/,
+    /Metrics +http:\/\/127\.0\.0\.1:9090\/metrics\n/,
+    /POST +\/say +say\(\)\n/,
+    /STREAM +\/steps +steps\(\)\n/,
+    /Ctrl-C stops\./,
+  ]) {
+    assert.match(text, line);
+  }
+  assert.ok(!text.includes("\u001B"));
+});
+
+test("the request to paste survives a quote, in a POSIX shell and on Windows", () => {
+  const head = "curl http://127.0.0.1:8080/say -H";
+  assert.deepEqual(tryIt(new Speaker(), addresses.url, "linux"), [
+    `${head} 'content-type: application/json' -d '{"text":"it'\\''s"}'`,
+  ]);
+  assert.deepEqual(tryIt(new Speaker(), addresses.url, "win32"), [
+    `${head} "content-type: application/json" -d "{\\"text\\":\\"it's\\"}"`,
+  ]);
+});
