@@ -26,7 +26,17 @@ export type { RetryCondition } from "./servable/settings.ts";
 
 // Routes
 export { endpoint, type EndpointOptions } from "./routes/endpoint.ts";
-export type { HealthCheckOptions, RouteHandler, RouteSignature } from "./routes/signature.ts";
+export { realtime, type RealtimeOptions } from "./routes/realtime.ts";
+export { websocket, type RawWebSocket, type WebsocketOptions } from "./routes/websocket.ts";
+export type {
+  CanBatch,
+  DecodeMessage,
+  EncodeMessage,
+  HealthCheckOptions,
+  RealtimeMode,
+  RouteHandler,
+  RouteSignature,
+} from "./routes/signature.ts";
 export type { RequestContext } from "./context.ts";
 
 // Serving

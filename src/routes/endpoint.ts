@@ -1,8 +1,7 @@
 import type { TSchema } from "typebox";
-import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
 import type { AnyMethod, CheckEndpoint } from "./handler-types.ts";
-import { assertMethod, assertPath } from "./placement.ts";
+import { assertKnownOptions, assertMethod, assertPath, assertSchemas } from "./placement.ts";
 import { recordRoute } from "./registry.ts";
 import type { HealthCheckOptions, RouteSignature } from "./signature.ts";
 
@@ -94,24 +93,12 @@ export function endpointSignature(
 }
 
 function assertOptions(methodName: string, options: object): void {
-  const refuse = (message: string): never => {
-    throw new DefinitionError("ROUTE_OPTION_INVALID", `@endpoint on ${methodName}(): ${message}`);
-  };
-  for (const name of Object.keys(options)) {
-    if (!(OPTION_NAMES as readonly string[]).includes(name)) {
-      refuse(
-        `unknown option "${name}"${didYouMean(name, OPTION_NAMES) || `; known: ${OPTION_NAMES.join(", ")}.`}`,
-      );
-    }
-  }
+  assertKnownOptions("@endpoint", methodName, options, OPTION_NAMES);
   const { timeoutMs, input, output } = options as EndpointOptions<TSchema, TSchema, boolean>;
   const isDelay = typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS;
   if (timeoutMs !== undefined && !isDelay) {
-    refuse(`timeoutMs must be between 1 and ${MAX_TIMEOUT_MS}, got ${String(timeoutMs)}.`);
+    const message = `timeoutMs must be between 1 and ${MAX_TIMEOUT_MS}, got ${String(timeoutMs)}.`;
+    throw new DefinitionError("ROUTE_OPTION_INVALID", `@endpoint on ${methodName}(): ${message}`);
   }
-  for (const [name, schema] of Object.entries({ input, output })) {
-    if (schema !== undefined && (typeof schema !== "object" || schema === null)) {
-      refuse(`${name} must be a schema, for example Type.Object({…}), got ${String(schema)}.`);
-    }
-  }
+  assertSchemas("@endpoint", methodName, { input, output });
 }

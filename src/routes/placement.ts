@@ -1,3 +1,4 @@
+import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
 
 // What find-my-way or @fastify/swagger reads as a pattern (":", "*", "(") and what a URL's path can't hold is left out.
@@ -35,5 +36,35 @@ export function assertPath(methodName: string, path: unknown): asserts path is s
     refuse(
       `"${path}" may hold letters, digits and ._~!$&',;=@- between single slashes; parameters go in the body.`,
     );
+  }
+}
+
+/** Refuses options that the decorator does not know. */
+export function assertKnownOptions(
+  decorator: string,
+  methodName: string,
+  options: object,
+  known: readonly string[],
+): void {
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    const advice = didYouMean(name, known) || `; known: ${known.join(", ")}.`;
+    throw new DefinitionError(
+      "ROUTE_OPTION_INVALID",
+      `${decorator} on ${methodName}(): unknown option "${name}"${advice}`,
+    );
+  }
+}
+
+/** Refuses what is given as a schema and is none. */
+export function assertSchemas(
+  decorator: string,
+  methodName: string,
+  schemas: Readonly<Record<string, unknown>>,
+): void {
+  for (const [name, schema] of Object.entries(schemas)) {
+    if (schema === undefined || (typeof schema === "object" && schema !== null)) continue;
+    const message = `${name} must be a schema, for example Type.Object({…}), got ${String(schema)}.`;
+    throw new DefinitionError("ROUTE_OPTION_INVALID", `${decorator} on ${methodName}(): ${message}`);
   }
 }

@@ -12,6 +12,18 @@ export interface HealthCheckOptions {
   callRegularly?: boolean;
 }
 
+/** How inputs and outputs of a realtime session relate. */
+export type RealtimeMode = "unary" | "server_streaming" | "client_streaming" | "bidi";
+
+/** Turns an output into a frame: text for a text frame, bytes for a binary one. */
+export type EncodeMessage = (message: unknown) => string | Uint8Array;
+
+/** Turns a frame into an input. What it throws is told to the caller as a message that can't be read. */
+export type DecodeMessage = (frame: string | Uint8Array) => unknown;
+
+/** Whether the next waiting input may join a batch that starts with `first` and holds `length` inputs so far. */
+export type CanBatch = (first: unknown, next: unknown, length: number) => boolean;
+
 /** What a decorator records about a method: everything needed to serve and to document it. */
 export interface RouteSignature {
   /** Starts with "/". */
@@ -34,6 +46,21 @@ export interface RouteSignature {
   readonly summary: string | undefined;
   /** Markdown for the docs. */
   readonly description: string | undefined;
+  /** Absent on HTTP routes and raw websockets. */
+  readonly realtimeMode?: RealtimeMode;
+  /** What frames hold: "application/msgpack" unless said otherwise. */
+  readonly contentType?: string;
+  /** So many waiting inputs are kept, the newest; absent: all, up to a high bound. */
+  readonly buffering?: number | undefined;
+  /** A session without an input for so many seconds ends; absent: never. */
+  readonly sessionTimeout?: number | undefined;
+  /** So many waiting inputs are handled in one call. 1: each by itself. */
+  readonly maxBatchSize?: number;
+  /** Each result is followed by how long it took. */
+  readonly emitTimings?: boolean;
+  readonly encodeMessage?: EncodeMessage | undefined;
+  readonly decodeMessage?: DecodeMessage | undefined;
+  readonly canBatch?: CanBatch | undefined;
 }
 
 /** A collected route's method, bound to its app. */

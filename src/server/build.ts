@@ -39,7 +39,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     );
   }
   collectComponents(definition.routes.keys()); // finds schemas that claim one name
-  const state = new ServerState();
+  const state = new ServerState(options.maxSessions);
   const metrics = new ServerMetrics(definition.version);
   const headers = new AnswerHeaders(definition, options, state);
   const paths = new PathTable();
@@ -57,7 +57,10 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
   });
   server.setErrorHandler(createErrorHandler(headers, options.logger));
   server.setNotFoundHandler(createNotFoundHandler(headers, paths, options.rootPath));
-  server.addHook("onRoute", (route) => paths.add(route.url, route.method));
+  server.addHook("onRoute", (route) => {
+    // A websocket's path is no path to a plain request.
+    if (route.wsHandler === undefined) paths.add(route.url, route.method);
+  });
   if (definition.provideHints !== undefined) {
     // Node writes the head and a text body as one UTF-8 string, which would garble a latin-1 hint in the head.
     server.addHook("onSend", (_request, _reply, payload, done) => {
@@ -83,16 +86,28 @@ function mountRoutes(
   },
 ): void {
   const validator = new Validator();
+  const hasWebsockets = [...parts.definition.routes.keys()].some((route) => route.isWebsocket);
+  if (hasWebsockets) {
+    // In a scope of its own, and loaded only here: the plugin's hooks cost every route of their scope.
+    server.register(async (scope) => {
+      const { mountWebsockets } = await import("./websocket/mount-websockets.ts");
+      await mountWebsockets(scope, { ...parts, validator });
+    });
+  }
   for (const [signature, handler] of parts.definition.routes) {
     const { input, output, methodName, path } = signature;
+    const compiled = {
+      input: input && validator.compile(input, `the input of ${methodName}()`),
+      output: output && validator.compile(output, `the output of ${methodName}()`),
+    };
+    if (signature.isWebsocket) continue;
     const metrics = parts.metrics.route("POST", path);
     const runtime = new RouteRuntime({
       ...parts,
       signature,
       handler,
       metrics,
-      input: input && validator.compile(input, `the input of ${methodName}()`),
-      output: output && validator.compile(output, `the output of ${methodName}()`),
+      ...compiled,
     });
     const create = signature.stream ? createStreamHandler : createUnaryHandler;
     server.route({ method: "POST", url: path, config: { metrics }, handler: create(runtime) });
@@ -144,6 +159,7 @@ function attachLifespan(
   });
   server.addHook("preClose", async () => {
     state.stopping = true;
+    state.sessions.stop();
   });
   server.addHook("onClose", async () => {
     try {

@@ -32,6 +32,12 @@ export interface ServerOptions {
   rootPath?: string;
   /** An idle event stream gets a comment this often, in milliseconds. Default 15,000. */
   heartbeatMs?: number;
+  /** Larger websocket frames end their connection with 1009. In bytes. Default 16 MiB. */
+  maxFrameBytes?: number;
+  /** So many websockets may be open at a time; further ones are refused with 503. Default 10,000. */
+  maxSessions?: number;
+  /** A websocket is pinged this often, and given up after two pings without an answer, in milliseconds. Default 30,000. */
+  websocketPingMs?: number;
   /** Where log lines go. Default: pino, to standard output. */
   logger?: Logger;
   /** Default: the machine's. */
@@ -45,6 +51,9 @@ export interface ResolvedServerOptions {
   /** "" or "/user/app": no slash at the end. */
   readonly rootPath: string;
   readonly heartbeatMs: number;
+  readonly maxFrameBytes: number;
+  readonly maxSessions: number;
+  readonly websocketPingMs: number;
   readonly logger: Logger;
   readonly clock: Clock;
 }

@@ -1,3 +1,5 @@
+import { SessionMetrics } from "./websocket/session-metrics.ts";
+
 /** Seconds; the usual ones, with longer ones for slow models. */
 export const DURATION_BUCKETS = [
   ...[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1],
@@ -50,9 +52,16 @@ export class RouteMetrics {
 export class ServerMetrics {
   readonly version: string;
   readonly routes: RouteMetrics[] = [];
+  readonly websockets: SessionMetrics[] = [];
 
   constructor(version: string) {
     this.version = version;
+  }
+
+  websocket(path: string): SessionMetrics {
+    const metrics = new SessionMetrics(path);
+    this.websockets.push(metrics);
+    return metrics;
   }
 
   route(method: string, path: string): RouteMetrics {

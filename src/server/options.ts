@@ -5,12 +5,17 @@ import { jsonLogger } from "./logger.ts";
 
 /** Checks a server's options and fills in their defaults. */
 export function resolveServerOptions(options: ServerOptions = {}): ResolvedServerOptions {
-  const { bodyLimitBytes = 50 * 1024 * 1024, heartbeatMs = 15_000, corsOrigins = "*" } = options;
-  assertPositive("bodyLimitBytes", bodyLimitBytes);
-  assertPositive("heartbeatMs", heartbeatMs);
+  const { corsOrigins = "*" } = options;
+  const numbers = {
+    bodyLimitBytes: options.bodyLimitBytes ?? 50 * 1024 * 1024,
+    heartbeatMs: options.heartbeatMs ?? 15_000,
+    maxFrameBytes: options.maxFrameBytes ?? 16 * 1024 * 1024,
+    maxSessions: options.maxSessions ?? 10_000,
+    websocketPingMs: options.websocketPingMs ?? 30_000,
+  };
+  for (const [name, value] of Object.entries(numbers)) assertPositive(name, value);
   return {
-    bodyLimitBytes,
-    heartbeatMs,
+    ...numbers,
     corsOrigins: corsOrigins === "*" ? "*" : new Set(corsOrigins),
     rootPath: normaliseRootPath(options.rootPath ?? process.env["FAL_APP_ROOT_PATH"] ?? ""),
     logger: options.logger ?? jsonLogger(),

@@ -1,3 +1,5 @@
+import { Sessions } from "./websocket/sessions.ts";
+
 /** Work that can be told to stop. */
 export interface Abortable {
   abort(reason: unknown): void;
@@ -12,8 +14,17 @@ export class ServerState {
   /** Requests whose handlers listen to their signal. */
   readonly listening = new Set<Abortable>();
 
-  /** Tells all of them to stop. */
+  /** Open websockets. */
+  readonly sessions: Sessions;
+
+  /** @param maxSessions so many websockets may be open at a time. */
+  constructor(maxSessions: number) {
+    this.sessions = new Sessions(maxSessions);
+  }
+
+  /** Tells everything that runs to stop. */
   abortAll(reason: unknown): void {
     for (const request of this.listening) request.abort(reason);
+    this.sessions.abort(reason);
   }
 }

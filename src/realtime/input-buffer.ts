@@ -1,0 +1,151 @@
+import type { Clock } from "../dispatch/clock.ts";
+import type { Frame } from "./connection.ts";
+
+/** An input that waits for its turn. */
+export interface WaitingInput {
+  readonly frame: Frame;
+  /** When it came, by the clock. In milliseconds. */
+  readonly arrivedAt: number;
+}
+
+/** Why no further input comes: silence, the caller's close frame, a stop of the server, a lost connection. */
+export type InputEnd = "idle" | "closed" | "stopped" | "gone";
+
+/** How many inputs may wait. */
+export interface InputLimits {
+  /** Keep so many, the newest; undefined: keep all, and hold the sender back when there are too many. */
+  readonly keep: number | undefined;
+  readonly maxCount: number;
+  readonly maxBytes: number;
+  /** Silence ends the inputs after so long; undefined: never. */
+  readonly idleMs: number | undefined;
+}
+
+/** What the buffer tells its session. */
+export interface InputEvents {
+  /** An input was discarded to make room for a newer one. */
+  onDropped(): void;
+  /** No more room: the sender should be held back. */
+  onFull(): void;
+  /** There is room again. */
+  onRoom(): void;
+}
+
+/** The inputs of a session between the connection and the handler. */
+export class InputBuffer {
+  readonly #limits: InputLimits;
+  readonly #events: InputEvents;
+  readonly #clock: Clock;
+  readonly #waiting: WaitingInput[] = [];
+  #bytes = 0;
+  #full = false;
+  #refusing = false;
+  #end: InputEnd | undefined;
+  #lastInputAt: number;
+  #wake: (() => void) | undefined;
+
+  constructor(limits: InputLimits, events: InputEvents, clock: Clock) {
+    this.#limits = limits;
+    this.#events = events;
+    this.#clock = clock;
+    this.#lastInputAt = clock.now();
+  }
+
+  /** How many inputs wait. */
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  /** Why nothing more comes in; undefined as long as more can. */
+  get ended(): InputEnd | undefined {
+    return this.#end;
+  }
+
+  push(frame: Frame): void {
+    if (this.#end !== undefined) return;
+    if (this.#refusing) {
+      this.#events.onDropped();
+      return;
+    }
+    this.#lastInputAt = this.#clock.now();
+    this.#waiting.push({ frame, arrivedAt: this.#lastInputAt });
+    this.#bytes += sizeOf(frame);
+    const { keep, maxCount, maxBytes } = this.#limits;
+    while (keep !== undefined && this.#waiting.length > keep) {
+      this.#remove();
+      this.#events.onDropped();
+    }
+    if (!this.#full && (this.#waiting.length >= maxCount || this.#bytes >= maxBytes)) {
+      this.#full = true;
+      this.#events.onFull();
+    }
+    this.#wake?.();
+  }
+
+  /** Whatever comes from now on is dropped: nobody will read it. */
+  refuse(): void {
+    this.#refusing = true;
+  }
+
+  /** Nothing more comes in. Inputs that wait are still handed out, unless the reason makes them pointless. */
+  end(reason: InputEnd): void {
+    if (this.#end !== undefined && reason !== "gone") return;
+    this.#end = reason;
+    this.#wake?.();
+  }
+
+  /** The next input without waiting, left in place. */
+  peek(): WaitingInput | undefined {
+    return this.#waiting[0];
+  }
+
+  /** Takes the next input that {@link peek} showed. */
+  shift(): WaitingInput | undefined {
+    return this.#remove();
+  }
+
+  /** Waits for the next input, or for the reason why none comes. */
+  async take(): Promise<WaitingInput | InputEnd> {
+    for (;;) {
+      if (this.#end === "gone" || this.#end === "stopped") return this.#end;
+      const input = this.#remove();
+      if (input !== undefined) return input;
+      if (this.#end !== undefined) return this.#end;
+      const { idleMs } = this.#limits;
+      const leftMs = idleMs === undefined ? undefined : this.#lastInputAt + idleMs - this.#clock.now();
+      if (leftMs !== undefined && leftMs <= 0) {
+        this.#end = "idle";
+        return "idle";
+      }
+      await this.#change(leftMs);
+    }
+  }
+
+  /** Resolves at the next input or end, or after so long. */
+  #change(withinMs: number | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = withinMs === undefined ? undefined : this.#clock.after(withinMs, resolve);
+      this.#wake = () => {
+        cancel?.();
+        resolve();
+      };
+    });
+  }
+
+  #remove(): WaitingInput | undefined {
+    const input = this.#waiting.shift();
+    if (input === undefined) return undefined;
+    this.#bytes -= sizeOf(input.frame);
+    const { maxCount, maxBytes } = this.#limits;
+    // Only once half is gone: to stop and start the connection for each input would cost more than it saves.
+    if (this.#full && this.#waiting.length <= maxCount / 2 && this.#bytes <= maxBytes / 2) {
+      this.#full = false;
+      this.#events.onRoom();
+    }
+    return input;
+  }
+}
+
+function sizeOf(frame: Frame): number {
+  return typeof frame === "string" ? frame.length * 2 : frame.byteLength;
+}

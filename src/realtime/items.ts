@@ -1,0 +1,28 @@
+import type { Logger } from "pino";
+
+/** What a streaming handler returned, as an iterator. */
+export type Items = Iterator<unknown, unknown> | AsyncIterator<unknown, unknown>;
+
+/** @throws TypeError when it is not iterable. */
+export function iteratorOf(value: unknown, methodName: string): Items {
+  if (typeof value === "object" && value !== null) {
+    if (Symbol.asyncIterator in value) return (value as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+    if (Symbol.iterator in value) return (value as Iterable<unknown>)[Symbol.iterator]();
+  }
+  throw new TypeError(
+    `${methodName}() is a stream but returned no iterable; write "async *${methodName}(…)"`,
+  );
+}
+
+/** Tells a generator to clean up. It does so at its next yield; nobody waits for it. */
+export function closeItems(items: Items | undefined, log: Logger): void {
+  const onError = (error: unknown): void => {
+    const err = error instanceof Error ? error : new Error("a stream threw no error while it was closed");
+    log.error({ err }, "the stream failed while it was closed");
+  };
+  try {
+    Promise.resolve(items?.return?.()).catch(onError);
+  } catch (error) {
+    onError(error);
+  }
+}

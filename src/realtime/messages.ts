@@ -1,0 +1,40 @@
+import { answerFor, FieldException, InputValidationError } from "../errors.ts";
+
+/** Control messages are text frames of compact JSON, whatever the codec. */
+
+/** How long the result took that was just sent. All times in seconds. */
+export function timingsMessage(timing: number, queue: number, batchSize: number): string {
+  return message({ type: "x-fal-message", action: "timings", timing, queue, batch_size: batchSize });
+}
+
+/** The stream is complete. */
+export const END_MESSAGE = message({ type: "x-fal-message", action: "end" });
+
+/** So many inputs were never looked at. */
+export function droppedMessage(count: number): string {
+  return message({ type: "x-fal-message", action: "dropped", count });
+}
+
+/** The session ends because nothing came in. */
+export const TIMEOUT_MESSAGE = message({
+  type: "x-fal-error",
+  error: "TIMEOUT",
+  reason: "no inputs, reconnect when needed!",
+});
+
+/** The session ends because of an error. */
+export function failureMessage(error: unknown): string {
+  return message({ type: "x-fal-error", error: "INTERNAL_ERROR", reason: reasonOf(error) });
+}
+
+/** Short and readable; only what was raised for the caller, or about the caller's input, is told. */
+function reasonOf(error: unknown): string {
+  if (error instanceof InputValidationError) return error.message;
+  if (error instanceof FieldException) return `${error.field}: ${error.message}`;
+  const { detail } = answerFor(error).body;
+  return typeof detail === "string" ? detail : "Internal Server Error";
+}
+
+function message(value: object): string {
+  return JSON.stringify(value);
+}

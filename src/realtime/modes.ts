@@ -1,0 +1,178 @@
+import type { Clock } from "../dispatch/clock.ts";
+import type { RealtimeMode } from "../routes/signature.ts";
+import { AppException } from "../errors.ts";
+import { type Attendance, LEFT } from "./attendance.ts";
+import type { InputBuffer, InputEnd, WaitingInput } from "./input-buffer.ts";
+import { InputReader } from "./input-reader.ts";
+import { closeItems, iteratorOf } from "./items.ts";
+import { timingsMessage } from "./messages.ts";
+import { MessagePackError } from "./msgpack-scan.ts";
+import type { Outlet } from "./outlet.ts";
+import type { RealtimeRoute } from "./route.ts";
+import type { SessionContext } from "./session-context.ts";
+
+/** What a mode works with. */
+export interface Run {
+  readonly route: RealtimeRoute;
+  readonly context: SessionContext;
+  readonly inputs: InputBuffer;
+  readonly outlet: Outlet;
+  readonly attendance: Attendance;
+  readonly clock: Clock;
+}
+
+/** How a mode ends; what it throws ends the session as a failure. */
+type End = InputEnd | "finished";
+
+/** Each mode's own loop from inputs to outputs. */
+export const RUNNERS: Readonly<Record<RealtimeMode, (run: Run) => Promise<End>>> = {
+  unary: runUnary,
+  server_streaming: runServerStreaming,
+  client_streaming: runClientStreaming,
+  bidi: runBidi,
+};
+
+/** Take, run, send, in order, one run at a time. */
+async function runUnary(run: Run): Promise<End> {
+  const { route, context, inputs, clock } = run;
+  for (;;) {
+    const first = await inputs.take();
+    if (typeof first === "string") return first;
+    if (context.signal.aborted) return leftReason(inputs);
+    const batch = route.maxBatchSize === 1 ? [readInput(route, first)] : takeBatch(route, inputs, first);
+    const startedAt = clock.now();
+    const argument = route.maxBatchSize === 1 ? batch[0] : batch;
+    const called = route.call(context, argument);
+    const result = isPromiseLike(called) ? await run.attendance.until(called) : called;
+    if (result === LEFT) return leftReason(inputs);
+    const timing = (clock.now() - startedAt) / 1000;
+    const queue = (startedAt - first.arrivedAt) / 1000;
+    const outputs = route.maxBatchSize > 1 && Array.isArray(result) ? (result as unknown[]) : [result];
+    for (const output of outputs) {
+      const wait = sendOutput(run, output, timing, queue, batch.length);
+      if (wait !== undefined) await wait;
+    }
+  }
+}
+
+/** The first input, then those that wait and may join it. A bad one that waits fails the next run, not this one. */
+function takeBatch(route: RealtimeRoute, inputs: InputBuffer, first: WaitingInput): unknown[] {
+  const batch = [readInput(route, first)];
+  while (batch.length < route.maxBatchSize) {
+    const next = inputs.peek();
+    if (next === undefined) break;
+    let value: unknown;
+    try {
+      value = readInput(route, next);
+    } catch {
+      break;
+    }
+    if (route.canBatch !== undefined && !route.canBatch(batch[0], value, batch.length)) break;
+    inputs.shift();
+    batch.push(value);
+  }
+  return batch;
+}
+
+/** The first input, then each item as it comes. */
+async function runServerStreaming(run: Run): Promise<End> {
+  const { route, context, inputs } = run;
+  const first = await inputs.take();
+  if (typeof first === "string") return first;
+  inputs.refuse();
+  const argument = readInput(route, first);
+  return sendItems(run, () => route.call(context, argument));
+}
+
+/** Inputs until they end, then the one output. */
+async function runClientStreaming(run: Run): Promise<End> {
+  const { route, context, inputs, clock } = run;
+  const reader = new InputReader(inputs, (input) => readInput(route, input));
+  const startedAt = clock.now();
+  const work = Promise.resolve(route.call(context, reader));
+  const result = await run.attendance.until(Promise.race([work, reader.failed]));
+  if (result === LEFT) return leftReason(inputs);
+  await sendOutput(run, result, (clock.now() - startedAt) / 1000, 0, reader.taken);
+  return "finished";
+}
+
+/** Inputs and outputs at the same time. */
+async function runBidi(run: Run): Promise<End> {
+  const { route, context, inputs } = run;
+  const reader = new InputReader(inputs, (input) => readInput(route, input));
+  return sendItems(run, () => route.call(context, reader), reader.failed);
+}
+
+/** Sends what an async iterable yields; closes it whenever it is left before its end. */
+async function sendItems(run: Run, call: () => unknown, failed?: Promise<never>): Promise<End> {
+  const { route, context, inputs, clock } = run;
+  const orFailed = <T>(work: T | PromiseLike<T>): Promise<T> =>
+    failed === undefined ? Promise.resolve(work) : Promise.race([work, failed]);
+  const called = await run.attendance.until(orFailed(call()));
+  if (called === LEFT) return leftReason(inputs);
+  const items = iteratorOf(called, route.methodName);
+  let finished = false;
+  try {
+    for (;;) {
+      const startedAt = clock.now();
+      const next = await run.attendance.until(orFailed(route.within(context, () => items.next())));
+      if (next === LEFT) return leftReason(inputs);
+      if (next.done === true) {
+        finished = true;
+        return "finished";
+      }
+      const wait = sendOutput(run, next.value, (clock.now() - startedAt) / 1000, 0, 1);
+      if (wait !== undefined) await wait;
+    }
+  } finally {
+    if (!finished) closeItems(items, context.log);
+  }
+}
+
+function readInput(route: RealtimeRoute, input: WaitingInput): unknown {
+  return route.accept(decode(route, input));
+}
+
+function decode(route: RealtimeRoute, input: WaitingInput): unknown {
+  try {
+    return route.codec.decode(input.frame);
+  } catch (error) {
+    if (error instanceof AppException) throw error;
+    const isOurs = error instanceof MessagePackError || error instanceof SyntaxError;
+    throw new AppException(`The message can't be read${isOurs ? `: ${error.message}` : ""}`, 400, {
+      cause: error,
+    });
+  }
+}
+
+function sendOutput(
+  run: Run,
+  output: unknown,
+  timing: number,
+  queue: number,
+  batchSize: number,
+): Promise<void> | undefined {
+  const { route, outlet } = run;
+  if (!isMap(output)) {
+    throw new TypeError(
+      `${route.methodName}() must return objects, got ${output === null ? "null" : typeof output}`,
+    );
+  }
+  route.check(output);
+  const wait = outlet.send(route.codec.encode(output));
+  if (route.emitTimings) outlet.control(timingsMessage(timing, queue, batchSize));
+  return wait;
+}
+
+/** Why the session was aborted while a handler ran. */
+function leftReason(inputs: InputBuffer): InputEnd {
+  return inputs.ended ?? "gone";
+}
+
+function isMap(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+}
+
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}

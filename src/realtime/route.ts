@@ -1,0 +1,48 @@
+import type { RequestContext } from "../context.ts";
+import type { CanBatch, RealtimeMode } from "../routes/signature.ts";
+import type { Codec } from "./codec.ts";
+
+/** A realtime route, ready to run sessions. */
+export interface RealtimeRoute {
+  readonly methodName: string;
+  readonly mode: RealtimeMode;
+  readonly codec: Codec;
+  /** Keep so many waiting inputs; undefined: all. */
+  readonly buffering: number | undefined;
+  /** Undefined: a session may be silent for ever. */
+  readonly sessionTimeoutMs: number | undefined;
+  readonly maxBatchSize: number;
+  readonly emitTimings: boolean;
+  readonly canBatch: CanBatch | undefined;
+  /** Validates a decoded input, fills in its defaults. @throws InputValidationError */
+  accept(value: unknown): unknown;
+  /** @throws OutputValidationError */
+  check(output: unknown): void;
+  /** Calls the handler. */
+  call(context: RequestContext, input: unknown): unknown;
+  /** Runs code of the app, such as a generator's next step, so that it can ask for the current request. */
+  within<T>(context: RequestContext, code: () => T): T;
+}
+
+/** What one session may hold, and how its connection is watched. */
+export interface SessionLimits {
+  /** Inputs that may wait where `buffering` does not say. Default 1,024. */
+  readonly maxWaitingInputs: number;
+  /** Their bytes. Default 16 MiB. */
+  readonly maxWaitingBytes: number;
+  /** A ping goes out this often; two in a row without an answer end the session. Default 30,000. */
+  readonly heartbeatMs: number;
+}
+
+export const DEFAULT_SESSION_LIMITS: SessionLimits = {
+  maxWaitingInputs: 1024,
+  maxWaitingBytes: 16 * 1024 * 1024,
+  heartbeatMs: 30_000,
+};
+
+/** Counts what sessions of a route do. */
+export interface SessionCounts {
+  received(): void;
+  sent(): void;
+  dropped(count: number): void;
+}

@@ -1,0 +1,52 @@
+import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import type { RequestContext } from "../context.ts";
+
+/** What a session keeps of the upgrade request. */
+export interface UpgradeRequest {
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly query: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/** The context of a websocket: its headers and query are the upgrade request's. */
+export class SessionContext implements RequestContext {
+  readonly requestId: string;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly query: Readonly<Record<string, string | string[] | undefined>>;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+
+  constructor(request: UpgradeRequest, signal: AbortSignal, rootLog: Logger) {
+    this.headers = request.headers;
+    this.query = request.query;
+    this.requestId = this.#header("x-fal-request-id") ?? randomUUID();
+    this.signal = signal;
+    this.log = rootLog.child({ requestId: this.requestId });
+  }
+
+  get endpoint(): string | undefined {
+    return this.#header("x-fal-endpoint");
+  }
+
+  get lifecyclePreference(): Readonly<Record<string, unknown>> | null {
+    return parsePreference(this.#header("x-fal-object-lifecycle-preference"));
+  }
+
+  setHeader(): never {
+    throw new Error("A websocket has no answer to set headers of; send a message instead.");
+  }
+
+  #header(name: string): string | undefined {
+    const value = this.headers[name];
+    return typeof value === "string" ? value : value?.[0];
+  }
+}
+
+function parsePreference(text: string | undefined): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = JSON.parse(text ?? "null");
+    return typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,180 @@
+import type { Clock } from "../dispatch/clock.ts";
+import { answerFor, RequestCancelledException } from "../errors.ts";
+import { Attendance } from "./attendance.ts";
+import { CLOSE_NORMAL, CLOSE_RESTART, type Frame, type FrameConnection } from "./connection.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { InputBuffer, type InputEnd } from "./input-buffer.ts";
+import { droppedMessage, END_MESSAGE, failureMessage, TIMEOUT_MESSAGE } from "./messages.ts";
+import { RUNNERS } from "./modes.ts";
+import { Outlet } from "./outlet.ts";
+import type { RealtimeRoute, SessionCounts, SessionLimits } from "./route.ts";
+import { SessionContext, type UpgradeRequest } from "./session-context.ts";
+import type { Logger } from "pino";
+
+/** Why a session ended: the inputs' end, a finished stream, or a failure. */
+export type SessionEnd = InputEnd | "finished" | "failed";
+
+/** One realtime session over any duplex of frames. */
+export class RealtimeSession {
+  /** Resolves once the connection is on its way out and the handler is released. */
+  readonly finished: Promise<SessionEnd>;
+  readonly #connection: FrameConnection;
+  readonly #controller = new AbortController();
+  readonly #inputs: InputBuffer;
+  readonly #heartbeat: Heartbeat;
+  readonly #counts: SessionCounts;
+  readonly #outlet: Outlet;
+  readonly #context: SessionContext;
+  readonly #route: RealtimeRoute;
+  #dropped = 0;
+  #peerClosing = false;
+  #gone = false;
+
+  constructor(parts: {
+    route: RealtimeRoute;
+    connection: FrameConnection;
+    request: UpgradeRequest;
+    limits: SessionLimits;
+    clock: Clock;
+    log: Logger;
+    counts: SessionCounts;
+  }) {
+    const { route, connection, limits, clock, counts } = parts;
+    this.#route = route;
+    this.#connection = connection;
+    this.#counts = counts;
+    this.#context = new SessionContext(parts.request, this.#controller.signal, parts.log);
+    this.#heartbeat = new Heartbeat(
+      limits.heartbeatMs,
+      clock,
+      () => connection.ping(),
+      () => {
+        connection.terminate();
+        this.disconnected();
+      },
+    );
+    this.#outlet = new Outlet(connection, this.#controller.signal, counts);
+    this.#inputs = new InputBuffer(
+      {
+        keep: bufferingOf(parts.request) ?? route.buffering,
+        maxCount: limits.maxWaitingInputs,
+        maxBytes: limits.maxWaitingBytes,
+        idleMs: route.sessionTimeoutMs,
+      },
+      {
+        onDropped: () => this.#onDropped(),
+        onFull: () => {
+          connection.pause();
+          this.#heartbeat.pause(true);
+        },
+        onRoom: () => {
+          connection.resume();
+          this.#heartbeat.pause(false);
+        },
+      },
+      clock,
+    );
+    this.finished = this.#run(clock);
+  }
+
+  /** A frame came in. */
+  receive(frame: Frame): void {
+    this.#heartbeat.alive();
+    this.#counts.received();
+    this.#inputs.push(frame);
+  }
+
+  /** The answer to a ping came in. */
+  pong(): void {
+    this.#heartbeat.alive();
+  }
+
+  /** The caller sent its close frame: no further input comes, and results are read only where a stream still runs. */
+  closing(): void {
+    this.#peerClosing = true;
+    const { mode } = this.#route;
+    this.#inputs.end("closed");
+    if (mode === "unary" || mode === "server_streaming") {
+      this.#controller.abort(new RequestCancelledException());
+    }
+  }
+
+  /** The connection is lost. */
+  disconnected(): void {
+    this.#gone = true;
+    this.#inputs.end("gone");
+    this.#controller.abort(new RequestCancelledException());
+  }
+
+  /** The server stops: the run in progress is finished, and no other begins. */
+  stop(): void {
+    this.#inputs.end("stopped");
+  }
+
+  /** The server stops waiting. */
+  abort(reason: unknown): void {
+    this.#inputs.end("stopped");
+    this.#controller.abort(reason);
+  }
+
+  async #run(clock: Clock): Promise<SessionEnd> {
+    let end: SessionEnd;
+    try {
+      end = await RUNNERS[this.#route.mode]({
+        route: this.#route,
+        context: this.#context,
+        inputs: this.#inputs,
+        outlet: this.#outlet,
+        attendance: new Attendance(this.#controller.signal),
+        clock,
+      });
+      // What was streamed to its end is complete, also when the server stops; the others have lost their inputs.
+      const cutShort = this.#inputs.ended === "stopped" && this.#route.mode !== "server_streaming";
+      if (end === "finished" && cutShort) end = "stopped";
+    } catch (error) {
+      end = this.#gone ? "gone" : this.#peerClosing ? "closed" : "failed";
+      this.#logFailure(error);
+      if (end === "failed") this.#outlet.control(failureMessage(error));
+    }
+    this.#heartbeat.stop();
+    this.#takeLeave(end);
+    this.#inputs.end("gone");
+    this.#controller.abort(new RequestCancelledException("The session is over."));
+    return end;
+  }
+
+  #takeLeave(end: SessionEnd): void {
+    if (end === "gone") return;
+    const waiting = this.#inputs.length;
+    if (end === "stopped" && waiting > 0) {
+      this.#counts.dropped(waiting);
+      this.#outlet.control(droppedMessage(waiting));
+    }
+    if (end === "idle") this.#outlet.control(TIMEOUT_MESSAGE);
+    if (end === "finished") this.#outlet.control(END_MESSAGE);
+    this.#connection.close(end === "stopped" ? CLOSE_RESTART : CLOSE_NORMAL);
+  }
+
+  #onDropped(): void {
+    this.#counts.dropped(1);
+    this.#dropped++;
+    if (this.#dropped > 1) return;
+    // One message tells of all that were dropped in this turn.
+    setImmediate(() => {
+      if (!this.#controller.signal.aborted) this.#outlet.control(droppedMessage(this.#dropped));
+      this.#dropped = 0;
+    });
+  }
+
+  #logFailure(error: unknown): void {
+    if (this.#gone || this.#peerClosing || !answerFor(error).unexpected) return;
+    const err = error instanceof Error ? error : new Error(`a handler threw ${typeof error}`);
+    this.#context.log.error({ err }, `${this.#route.methodName}() failed`);
+  }
+}
+
+/** `max_buffering`, 1 to 60, takes the place of the route's own setting for this connection. */
+function bufferingOf(request: UpgradeRequest): number | undefined {
+  const value = Number(request.query["max_buffering"]);
+  return Number.isInteger(value) && value >= 1 && value <= 60 ? value : undefined;
+}

@@ -1,0 +1,146 @@
+import type { TSchema } from "typebox";
+import { DefinitionError } from "../errors.ts";
+import type { AnyMethod } from "./handler-types.ts";
+import { assertKnownOptions, assertMethod, assertPath, assertSchemas } from "./placement.ts";
+import type { CheckRealtime } from "./realtime-types.ts";
+import { recordRoute } from "./registry.ts";
+import type { CanBatch, DecodeMessage, EncodeMessage, RealtimeMode } from "./signature.ts";
+
+/** What `@realtime` takes beside the path. */
+export interface RealtimeOptions<
+  Input extends TSchema | undefined,
+  Output extends TSchema | undefined,
+  Mode extends RealtimeMode,
+  MaxBatchSize extends number,
+> {
+  /** The schema of one input. Absent: any map. */
+  input?: Input;
+  /** The schema of one output, which must be an object. Absent: any map goes out. */
+  output?: Output;
+  /** How inputs and outputs relate. Default "unary": one output for each input, in order. */
+  mode?: Mode;
+  /** Keep this many waiting inputs, the newest, and drop older ones. Default: keep all, up to a high bound. */
+  buffering?: number;
+  /** End the session after so many seconds without an input. Default: never. */
+  sessionTimeout?: number;
+  /** Unary: hand over up to so many waiting inputs in one call, as an array. Default 1: one input, no array. */
+  maxBatchSize?: MaxBatchSize;
+  /** Follow each result with a message that says how long it took. Default false. */
+  emitTimings?: boolean;
+  /** What frames hold: "application/msgpack" (default) or "application/json". */
+  contentType?: string;
+  /** An encoder of your own, in place of the content type's. */
+  encodeMessage?: EncodeMessage;
+  /** A decoder of your own, in place of the content type's. */
+  decodeMessage?: DecodeMessage;
+  /** Ends a batch early: false when `next` can't join the batch that starts with `first`. */
+  canBatch?: CanBatch;
+  /** Markdown for the docs. */
+  description?: string;
+}
+
+const OPTION_NAMES = [
+  ...["input", "output", "mode", "buffering", "sessionTimeout", "maxBatchSize", "emitTimings", "contentType"],
+  ...["encodeMessage", "decodeMessage", "canBatch", "description"],
+];
+const MODES: readonly string[] = ["unary", "server_streaming", "client_streaming", "bidi"];
+const CONTENT_TYPES: readonly string[] = ["application/msgpack", "application/json"];
+const MAX_BUFFERING = 60;
+
+/** An array goes to the method when more than one input may be handled at once. */
+type Batched<MaxBatchSize extends number> = [MaxBatchSize] extends [1] ? false : true;
+
+/**
+ * Serves a method as a realtime session on a websocket. The compiler checks it against the schemas and the mode:
+ * `unary` takes an input and returns an output (arrays when `maxBatchSize` is above 1), `server_streaming` returns an
+ * async iterable of outputs, `client_streaming` takes an async iterable of inputs, `bidi` does both.
+ *
+ * @example
+ * ```ts
+ * @realtime("/realtime", { input: Prompt, output: Picture, buffering: 2, sessionTimeout: 10 })
+ * async live(input: Prompt, ctx: RequestContext): Promise<Picture> { … }
+ * ```
+ * @throws DefinitionError when the path or an option can't be used, or the method is private or static.
+ */
+export function realtime<
+  Input extends TSchema | undefined = undefined,
+  Output extends TSchema | undefined = undefined,
+  Mode extends RealtimeMode = "unary",
+  const MaxBatchSize extends number = 1,
+>(path: string, options: RealtimeOptions<Input, Output, Mode, MaxBatchSize> = {}) {
+  return function decorate<Method extends AnyMethod>(
+    method: Method & CheckRealtime<Method, Input, Output, Mode, Batched<MaxBatchSize>>,
+    context: ClassMethodDecoratorContext,
+  ): void {
+    const methodName = assertMethod("@realtime", method, context);
+    assertPath(methodName, path);
+    assertOptions(methodName, options);
+    recordRoute(context.metadata, {
+      path,
+      methodName,
+      isWebsocket: true,
+      input: options.input,
+      output: options.output,
+      stream: false,
+      timeoutMs: undefined,
+      healthCheck: undefined,
+      summary: undefined,
+      description: options.description,
+      realtimeMode: options.mode ?? "unary",
+      contentType: options.contentType ?? "application/msgpack",
+      buffering: options.buffering,
+      sessionTimeout: options.sessionTimeout,
+      maxBatchSize: options.maxBatchSize ?? 1,
+      emitTimings: options.emitTimings ?? false,
+      encodeMessage: options.encodeMessage,
+      decodeMessage: options.decodeMessage,
+      canBatch: options.canBatch,
+    });
+  };
+}
+
+type AnyRealtimeOptions = RealtimeOptions<TSchema | undefined, TSchema | undefined, RealtimeMode, number>;
+
+function assertOptions(methodName: string, options: AnyRealtimeOptions): void {
+  assertKnownOptions("@realtime", methodName, options, OPTION_NAMES);
+  assertSchemas("@realtime", methodName, { input: options.input, output: options.output });
+  const refuse = (message: string): never => {
+    throw new DefinitionError("ROUTE_OPTION_INVALID", `@realtime on ${methodName}(): ${message}`);
+  };
+  const {
+    mode = "unary",
+    buffering,
+    sessionTimeout,
+    maxBatchSize = 1,
+    contentType = CONTENT_TYPES[0] as string,
+  } = options;
+  if (!MODES.includes(mode)) refuse(`mode must be one of ${MODES.join(", ")}, got "${mode}".`);
+  if (buffering !== undefined && !isWhole(buffering, 1, MAX_BUFFERING)) {
+    refuse(`buffering must be a whole number from 1 to ${MAX_BUFFERING}, got ${String(buffering)}.`);
+  }
+  if (sessionTimeout !== undefined && !(sessionTimeout > 0 && sessionTimeout < 2 ** 31 / 1000)) {
+    refuse(`sessionTimeout must be a positive number of seconds, got ${String(sessionTimeout)}.`);
+  }
+  if (!isWhole(maxBatchSize, 1, Number.MAX_SAFE_INTEGER)) {
+    refuse(`maxBatchSize must be a whole number of at least 1, got ${String(maxBatchSize)}.`);
+  }
+  if (mode !== "unary" && (maxBatchSize > 1 || options.canBatch !== undefined)) {
+    refuse(`maxBatchSize and canBatch are for unary sessions; "${mode}" has none.`);
+  }
+  if (
+    options.encodeMessage === undefined &&
+    options.decodeMessage === undefined &&
+    !CONTENT_TYPES.includes(contentType)
+  ) {
+    refuse(
+      `contentType must be ${CONTENT_TYPES.join(" or ")}, or come with encodeMessage and decodeMessage.`,
+    );
+  }
+  if ((options.encodeMessage === undefined) !== (options.decodeMessage === undefined)) {
+    refuse("encodeMessage and decodeMessage go together.");
+  }
+}
+
+function isWhole(value: number, minimum: number, maximum: number): boolean {
+  return Number.isInteger(value) && value >= minimum && value <= maximum;
+}

@@ -1,0 +1,66 @@
+import type { RequestContext } from "../context.ts";
+import { assertKnownOptions, assertMethod, assertPath } from "./placement.ts";
+import { recordRoute } from "./registry.ts";
+
+/** The server's end of a websocket: the part of the `ws` package's class that handlers need. */
+export interface RawWebSocket {
+  /** 1 while open. */
+  readonly readyState: number;
+  /** Bytes that wait to be sent. */
+  readonly bufferedAmount: number;
+  send(data: string | Uint8Array, done?: (error?: Error | null) => void): void;
+  close(code?: number, reason?: string): void;
+  /** Cuts the connection without a word. */
+  terminate(): void;
+  ping(): void;
+  on(event: "message", listener: (data: Buffer, isBinary: boolean) => void): this;
+  on(event: "close", listener: (code: number, reason: Buffer) => void): this;
+  on(event: "error", listener: (error: Error) => void): this;
+}
+
+/** What `@websocket` takes beside the path. */
+export interface WebsocketOptions {
+  /** Markdown for the docs. */
+  description?: string;
+}
+
+/** A method that serves a raw websocket. The connection ends when it returns. */
+export type WebsocketMethod = (
+  this: never,
+  socket: RawWebSocket,
+  ctx: RequestContext,
+) => void | Promise<void>;
+
+/**
+ * Serves a method as a raw websocket: it is called with the socket and the context for each connection, which is
+ * closed (1000) when the returned promise settles; `ctx.signal` aborts when the caller leaves.
+ *
+ * @example
+ * ```ts
+ * @websocket("/ws")
+ * async echo(socket: RawWebSocket, ctx: RequestContext): Promise<void> {
+ *   socket.on("message", (data) => socket.send(data));
+ *   await once(ctx.signal, "abort");
+ * }
+ * ```
+ * @throws DefinitionError when the path can't be used, or the method is private or static.
+ */
+export function websocket(path: string, options: WebsocketOptions = {}) {
+  return function decorate(method: WebsocketMethod, context: ClassMethodDecoratorContext): void {
+    const methodName = assertMethod("@websocket", method, context);
+    assertPath(methodName, path);
+    assertKnownOptions("@websocket", methodName, options, ["description"]);
+    recordRoute(context.metadata, {
+      path,
+      methodName,
+      isWebsocket: true,
+      input: undefined,
+      output: undefined,
+      stream: false,
+      timeoutMs: undefined,
+      healthCheck: undefined,
+      summary: undefined,
+      description: options.description,
+    });
+  };
+}

@@ -1,0 +1,191 @@
+import websocketPlugin from "@fastify/websocket";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { contextStorage } from "../../context.ts";
+import { AppException, OutputValidationError, RequestCancelledException } from "../../errors.ts";
+import { createCodec } from "../../realtime/codec.ts";
+import { DEFAULT_SESSION_LIMITS, type RealtimeRoute } from "../../realtime/route.ts";
+import { RealtimeSession } from "../../realtime/session.ts";
+import { SessionContext, type UpgradeRequest } from "../../realtime/session-context.ts";
+import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
+import type { RawWebSocket } from "../../routes/websocket.ts";
+import type { AnswerHeaders } from "../answer-headers.ts";
+import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
+import type { ServerMetrics } from "../metrics.ts";
+import { notFound } from "../not-found.ts";
+import type { ServerState } from "../state.ts";
+import type { Validator } from "../validation/validator.ts";
+import { ServerSocket } from "./server-socket.ts";
+import type { SessionMetrics } from "./session-metrics.ts";
+import { SocketConnection } from "./socket-connection.ts";
+
+/** What mounting websocket routes takes. */
+export interface WebsocketParts {
+  readonly definition: ServerDefinition;
+  readonly options: ResolvedServerOptions;
+  readonly headers: AnswerHeaders;
+  readonly metrics: ServerMetrics;
+  readonly state: ServerState;
+  readonly validator: Validator;
+}
+
+/** Serves the realtime and websocket routes of a class, in a scope that holds nothing else. */
+export async function mountWebsockets(scope: FastifyInstance, parts: WebsocketParts): Promise<void> {
+  await scope.register(websocketPlugin, {
+    options: {
+      maxPayload: parts.options.maxFrameBytes,
+      perMessageDeflate: false,
+      clientTracking: false,
+      WebSocket: ServerSocket as unknown as typeof import("ws"), // the type asks for the package's other exports too
+    },
+    errorHandler: () => {}, // ws ends the connection itself, with the code for what was wrong
+    preClose: (done) => done(), // sessions are told by the server's own stop
+  });
+  for (const [signature, handler] of parts.definition.routes) {
+    if (signature.isWebsocket) mountRoute(scope, parts, signature, handler);
+  }
+}
+
+type Open = (socket: ServerSocket, request: FastifyRequest, metrics: SessionMetrics) => void;
+
+function mountRoute(
+  scope: FastifyInstance,
+  parts: WebsocketParts,
+  signature: RouteSignature,
+  handler: RouteHandler,
+): void {
+  const { headers, state, metrics } = parts;
+  const counts = metrics.websocket(signature.path);
+  const open: Open =
+    signature.realtimeMode === undefined
+      ? rawOpener(parts, handler)
+      : realtimeOpener(parts, signature, handler, signature.realtimeMode);
+  scope.route({
+    method: "GET",
+    url: signature.path,
+    exposeHeadRoute: false,
+    preValidation: (request, reply, done) => {
+      if (!request.ws || state.sessions.hasRoom) return done();
+      headers.apply(request, reply);
+      reply.code(503).header("retry-after", "1").header("connection", "close");
+      reply.type("application/json").send('{"detail":"Too many open sessions"}');
+    },
+    handler: (request, reply) => notFound(headers, request, reply),
+    wsHandler: (socket, request) => {
+      const startedAt = performance.now();
+      counts.open++;
+      socket.on("close", (code) => counts.close(code, (performance.now() - startedAt) / 1000));
+      open(socket as ServerSocket, request, counts);
+    },
+  });
+}
+
+function realtimeOpener(
+  parts: WebsocketParts,
+  signature: RouteSignature,
+  handler: RouteHandler,
+  mode: RealtimeRoute["mode"],
+): Open {
+  const { options, state } = parts;
+  const route = createRealtimeRoute(parts, signature, handler, mode);
+  const limits = { ...DEFAULT_SESSION_LIMITS, heartbeatMs: options.websocketPingMs };
+  return (socket, request, counts) => {
+    const session = new RealtimeSession({
+      route,
+      connection: new SocketConnection(socket),
+      request: upgradeOf(request),
+      limits,
+      clock: options.clock,
+      log: options.logger,
+      counts,
+    });
+    socket.onPeerClosing = () => session.closing();
+    socket.on("message", (data, isBinary) => {
+      session.receive(isBinary ? (data as Buffer) : (data as Buffer).toString("utf8"));
+    });
+    socket.on("pong", () => session.pong());
+    socket.on("close", () => session.disconnected());
+    state.sessions.add(
+      {
+        stop: () => session.stop(),
+        abort: (reason) => {
+          session.abort(reason);
+          socket.terminate();
+        },
+      },
+      Promise.all([session.finished, closed(socket)]),
+    );
+  };
+}
+
+function createRealtimeRoute(
+  parts: WebsocketParts,
+  signature: RouteSignature,
+  handler: RouteHandler,
+  mode: RealtimeRoute["mode"],
+): RealtimeRoute {
+  const { validator, definition } = parts;
+  const { methodName, input, output, sessionTimeout } = signature;
+  const inputSchema = input && validator.compile(input, `the input of ${methodName}()`);
+  const outputSchema = output && validator.compile(output, `the output of ${methodName}()`);
+  const within: RealtimeRoute["within"] = (context, code) => {
+    const storage = contextStorage();
+    return storage === undefined ? code() : storage.run({ request: context, app: definition.app }, code);
+  };
+  return {
+    methodName,
+    mode,
+    codec: createCodec(signature),
+    buffering: signature.buffering,
+    sessionTimeoutMs: sessionTimeout === undefined ? undefined : sessionTimeout * 1000,
+    maxBatchSize: signature.maxBatchSize ?? 1,
+    emitTimings: signature.emitTimings ?? false,
+    canBatch: signature.canBatch,
+    accept: (value) => (inputSchema === undefined ? value : inputSchema.accept(value)),
+    check: (value) => {
+      if (outputSchema === undefined || outputSchema.fits(value)) return;
+      throw new OutputValidationError(methodName, outputSchema.explain(value, ["output"]));
+    },
+    call: (context, value) => within(context, () => handler(value, context)),
+    within,
+  };
+}
+
+/** A raw websocket: the handler has the socket, the server only its end. */
+function rawOpener(parts: WebsocketParts, handler: RouteHandler): Open {
+  const { options, state, definition } = parts;
+  return (socket, request) => {
+    const controller = new AbortController();
+    const context = new SessionContext(upgradeOf(request), controller.signal, options.logger);
+    const abort = (reason: unknown): void => controller.abort(reason);
+    socket.on("close", () => abort(new RequestCancelledException()));
+    const storage = contextStorage();
+    const call = async (): Promise<void> => {
+      await handler(socket satisfies RawWebSocket, context);
+    };
+    const work =
+      storage === undefined ? call() : storage.run({ request: context, app: definition.app }, call);
+    work.then(
+      () => socket.end(state.stopping ? 1012 : 1000),
+      (error: unknown) => {
+        if (!controller.signal.aborted) context.log.error({ err: error }, "a websocket's handler failed");
+        socket.end(
+          1011,
+          error instanceof AppException ? error.message.slice(0, 120) : "Internal Server Error",
+        );
+      },
+    );
+    const stop = (): void => {
+      abort(new RequestCancelledException("The server is stopping."));
+      socket.end(1012);
+    };
+    state.sessions.add({ stop, abort: (reason) => (abort(reason), socket.terminate()) }, closed(socket));
+  };
+}
+
+function upgradeOf(request: FastifyRequest): UpgradeRequest {
+  return { headers: request.headers, query: request.query as UpgradeRequest["query"] };
+}
+
+function closed(socket: ServerSocket): Promise<void> {
+  return new Promise((resolve) => socket.once("close", () => resolve()));
+}

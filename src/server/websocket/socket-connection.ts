@@ -1,0 +1,64 @@
+import type { Frame, FrameConnection } from "../../realtime/connection.ts";
+import type { ServerSocket } from "./server-socket.ts";
+
+/** A far end with more than so much unsent waits before it gets more. In bytes. */
+const HIGH_WATER_BYTES = 256 * 1024;
+/** It counts as caught up again from here on. In bytes. */
+const LOW_WATER_BYTES = 64 * 1024;
+
+/** A websocket as a session sees it. */
+export class SocketConnection implements FrameConnection {
+  readonly #socket: ServerSocket;
+  #drained: { promise: Promise<void>; resolve: () => void } | undefined;
+
+  constructor(socket: ServerSocket) {
+    this.#socket = socket;
+    socket.once("close", () => this.#drained?.resolve());
+  }
+
+  send(frame: Frame): boolean {
+    const socket = this.#socket;
+    if (socket.readyState !== socket.OPEN) return true; // nobody is there; the session will learn of it
+    socket.send(frame, this.#onSent);
+    return socket.bufferedAmount < HIGH_WATER_BYTES;
+  }
+
+  drained(): Promise<void> {
+    const socket = this.#socket;
+    if (socket.readyState !== socket.OPEN || socket.bufferedAmount <= LOW_WATER_BYTES)
+      return Promise.resolve();
+    if (this.#drained === undefined) {
+      let resolve!: () => void;
+      const promise = new Promise<void>((done) => (resolve = done));
+      this.#drained = { promise, resolve };
+    }
+    return this.#drained.promise;
+  }
+
+  ping(): void {
+    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  close(code: number, reason?: string): void {
+    this.#socket.resume(); // a paused socket would never see the answer
+    this.#socket.end(code, reason);
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  readonly #onSent = (): void => {
+    if (this.#drained === undefined || this.#socket.bufferedAmount > LOW_WATER_BYTES) return;
+    this.#drained.resolve();
+    this.#drained = undefined;
+  };
+}
