@@ -50,7 +50,8 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
 };
 
 const root = fileURLToPath(new URL("../src", import.meta.url));
-const IMPORT = /^(import type|import|export type|export)?[^"';]*?(?:from\s+|import\s*\(?\s*)"([^"]+)"/gm;
+const IMPORT =
+  /^(import type|import|export type|export)?[^"';]*?(?:from\s+|import\s*\(?\s*|require\(\s*)"([^"]+)"/gm;
 
 interface Import {
   readonly file: string;

@@ -1,4 +1,4 @@
-import { fastify, type FastifyInstance } from "fastify";
+import type { FastifyInstance } from "fastify";
 import type { IncomingMessage } from "node:http";
 import type { Logger } from "pino";
 import { DefinitionError } from "../errors.ts";
@@ -14,6 +14,7 @@ import { createStreamHandler } from "./mount-stream.ts";
 import { createUnaryHandler } from "./mount-unary.ts";
 import { createNotFoundHandler, notFound, PathTable } from "./not-found.ts";
 import { resolveServerOptions } from "./options.ts";
+import { loadFastify } from "./packages.ts";
 import { RouteRuntime } from "./route-runtime.ts";
 import { ServerState } from "./state.ts";
 import { Validator } from "./validation/validator.ts";
@@ -43,7 +44,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
   const metrics = new ServerMetrics(definition.version);
   const headers = new AnswerHeaders(definition, options, state);
   const paths = new PathTable();
-  const server = fastify({
+  const server = loadFastify().fastify({
     logger: false,
     bodyLimit: options.bodyLimitBytes,
     requestTimeout: REQUEST_ARRIVAL_MS,
@@ -152,9 +153,12 @@ function attachLifespan(
   log: Logger,
 ): void {
   let lifespan: AsyncGenerator<void, void, void> | undefined;
-  server.addHook("onReady", async () => {
+  // A plugin, not a hook: while plugins load, a lifespan may still add to the server.
+  server.register(async () => {
     lifespan = definition.lifespan(server);
     await lifespan.next();
+  });
+  server.addHook("onReady", async () => {
     state.ready = true;
   });
   server.addHook("preClose", async () => {

@@ -1,9 +1,10 @@
-import { fastify, type FastifyInstance } from "fastify";
+import type { FastifyInstance } from "fastify";
 import { annotateDocument, type OpenApiDocument } from "../openapi/annotate.ts";
 import { collectComponents, type Components } from "../openapi/components.ts";
 import { VALIDATION_SCHEMAS } from "../openapi/validation-schemas.ts";
 import { describeHealth, describeOperation, type Operation } from "../openapi/operation.ts";
 import type { ServerDefinition } from "./definition.ts";
+import { loadFastify } from "./packages.ts";
 
 /** The parts of a definition that a document is made of. */
 export type Documented = Pick<ServerDefinition, "name" | "version" | "routes">;
@@ -28,7 +29,7 @@ export async function createDocumentServer(
   withPages: boolean,
 ): Promise<DocumentServer> {
   const { default: swagger } = await import("@fastify/swagger");
-  const server = fastify();
+  const server = loadFastify().fastify();
   const signatures = [...definition.routes.keys()];
   const components = collectComponents(signatures);
   await server.register(swagger, {

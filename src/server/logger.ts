@@ -1,4 +1,5 @@
-import { pino, type Logger, type LoggerOptions } from "pino";
+import type { Logger, LoggerOptions } from "pino";
+import { loadPino } from "./packages.ts";
 
 /** How log lines look. */
 export interface LogOptions {
@@ -17,14 +18,15 @@ export async function createLogger(options: LogOptions = {}): Promise<Logger> {
   const colorize = process.stdout.isTTY === true && !process.env["NO_COLOR"];
   // Written in this thread: a worker would lose the last lines of a process that ends.
   const stream = pretty({ colorize, sync: true, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss" });
-  return pino(settings(level), stream);
+  return loadPino().pino(settings(level), stream);
 }
 
 /** One JSON line an event, to standard output. */
 export function jsonLogger(level: string = process.env["LOG_LEVEL"] ?? "info"): Logger {
-  return pino(settings(level));
+  return loadPino().pino(settings(level));
 }
 
 function settings(level: string): LoggerOptions {
-  return { level: pino.levels.values[level] === undefined && level !== "silent" ? "info" : level };
+  const { levels } = loadPino().pino;
+  return { level: levels.values[level] === undefined && level !== "silent" ? "info" : level };
 }

@@ -1,7 +1,7 @@
-import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
-import addFormats from "ajv-formats";
+import type { Ajv, ErrorObject, ValidateFunction } from "ajv";
 import { DefinitionError, InputValidationError, type ValidationIssue } from "../../errors.ts";
 import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
+import { loadAjv, loadAjvFormats } from "../packages.ts";
 import { canonicalSchema, documentOf, type CanonicalSchema } from "./canonical.ts";
 import { Explainer } from "./explain.ts";
 import { compileFill, type Fill } from "./fill.ts";
@@ -108,14 +108,14 @@ export class Validator {
 }
 
 function createAjv(options: { allErrors?: boolean }): Ajv {
-  const ajv = new Ajv({
+  const ajv = new (loadAjv().Ajv)({
     strict: false,
     strictNumbers: true,
     multipleOfPrecision: 9, // 0.3 is a multiple of 0.1, though 0.3 / 0.1 is not whole
     logger: false,
     ...options,
   });
-  addFormats.default(ajv);
+  loadAjvFormats().default(ajv);
   return ajv;
 }
 

@@ -1,4 +1,5 @@
-import websocketPlugin from "@fastify/websocket";
+import websocketPlugin, { type WebsocketPluginOptions } from "@fastify/websocket";
+import type { ServerOptions } from "ws";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { contextStorage } from "../../context.ts";
 import { AppException, OutputValidationError, RequestCancelledException } from "../../errors.ts";
@@ -30,13 +31,14 @@ export interface WebsocketParts {
 
 /** Serves the realtime and websocket routes of a class, in a scope that holds nothing else. */
 export async function mountWebsockets(scope: FastifyInstance, parts: WebsocketParts): Promise<void> {
+  const options: ServerOptions = {
+    maxPayload: parts.options.maxFrameBytes,
+    perMessageDeflate: false,
+    clientTracking: false,
+    WebSocket: ServerSocket,
+  };
   await scope.register(websocketPlugin, {
-    options: {
-      maxPayload: parts.options.maxFrameBytes,
-      perMessageDeflate: false,
-      clientTracking: false,
-      WebSocket: ServerSocket as unknown as typeof import("ws"), // the type asks for the package's other exports too
-    },
+    options: options as WebsocketPluginOptions["options"] & {}, // its type asks of the class what only the package has
     errorHandler: () => {}, // ws ends the connection itself, with the code for what was wrong
     preClose: (done) => done(), // sessions are told by the server's own stop
   });

@@ -1,0 +1,16 @@
+import { createRequire } from "node:module";
+import type * as Ajv from "ajv";
+import type addFormats from "ajv-formats";
+import type * as FastJsonStringify from "fast-json-stringify";
+import type * as Fastify from "fastify";
+import type * as Pino from "pino";
+
+// The heavy packages, loaded when a server is first built: whoever imports the framework only to define a class, or
+// to read one, waits for none of them. All are CommonJS, so that building a server stays synchronous.
+const require = createRequire(import.meta.url);
+
+export const loadAjv = () => require("ajv") as typeof Ajv;
+export const loadAjvFormats = () => require("ajv-formats") as typeof addFormats;
+export const loadFastJsonStringify = () => require("fast-json-stringify") as typeof FastJsonStringify;
+export const loadFastify = () => require("fastify") as typeof Fastify;
+export const loadPino = () => require("pino") as typeof Pino;
