@@ -31,6 +31,7 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
   overhead: ["servable / bare Fastify, by CPU per request in quiet rounds"],
   startup: ['import "servable" / import "fastify"'],
   footprint: ["production install: size of the files", "repository's npm ci: size of the files"],
+  realtime: ["servable / bare ws, by CPU per message in quiet rounds", "servable: memory of an idle session"],
   types: ["check time, decorated / plain", "instantiations a decorated endpoint adds"],
 };
 
