@@ -1,10 +1,9 @@
 import type { FastifyInstance } from "fastify";
 import type { IncomingMessage } from "node:http";
 import type { Logger } from "pino";
-import { DefinitionError } from "../errors.ts";
-import { collectComponents } from "../openapi/components.ts";
 import { AnswerHeaders } from "./answer-headers.ts";
 import { readBody } from "./body.ts";
+import { collectBody } from "./body-stream.ts";
 import type { ServerDefinition, ServerOptions } from "./definition.ts";
 import { mountDocs } from "./docs.ts";
 import { answerClientError, createErrorHandler } from "./error-handler.ts";
@@ -16,6 +15,7 @@ import { createNotFoundHandler, notFound, PathTable } from "./not-found.ts";
 import { resolveServerOptions } from "./options.ts";
 import { loadFastify } from "./packages.ts";
 import { RouteRuntime } from "./route-runtime.ts";
+import { compileSchemas, namedSchemas } from "./route-schemas.ts";
 import { ServerState } from "./state.ts";
 import { Validator } from "./validation/validator.ts";
 
@@ -33,13 +33,7 @@ const REQUEST_ARRIVAL_MS = 300_000;
 /** Builds the server of a class. @throws DefinitionError when the class can't be served. */
 export function buildServer(definition: ServerDefinition, given: ServerOptions = {}): BuiltServer {
   const options = resolveServerOptions(given);
-  if (definition.routes.size === 0) {
-    throw new DefinitionError(
-      "ROUTES_MISSING",
-      `${definition.name} has no route; put @endpoint("/") on the method it should serve.`,
-    );
-  }
-  collectComponents(definition.routes.keys()); // finds schemas that claim one name
+  namedSchemas(definition);
   const state = new ServerState(options.maxSessions);
   const metrics = new ServerMetrics(definition.version);
   const headers = new AnswerHeaders(definition, options, state);
@@ -68,7 +62,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
       done(null, typeof payload === "string" ? Buffer.from(payload) : payload);
     });
   }
-  acceptBodies(server);
+  acceptBodies(server, options.bodyLimitBytes);
   mountRoutes(server, { definition, options, headers, metrics, state });
   mountHealth(server, { definition, metrics, headers, state, log: options.logger });
   mountDocs(server, definition, headers, options.rootPath);
@@ -96,11 +90,8 @@ function mountRoutes(
     });
   }
   for (const [signature, handler] of parts.definition.routes) {
-    const { input, output, methodName, path } = signature;
-    const compiled = {
-      input: input && validator.compile(input, `the input of ${methodName}()`),
-      output: output && validator.compile(output, `the output of ${methodName}()`),
-    };
+    const { path } = signature;
+    const compiled = compileSchemas(validator, signature);
     if (signature.isWebsocket) continue;
     const metrics = parts.metrics.route("POST", path);
     const runtime = new RouteRuntime({
@@ -116,16 +107,15 @@ function mountRoutes(
 }
 
 /** Bodies reach handlers as parsed JSON, or as bytes when they claim to be something else. */
-function acceptBodies(server: FastifyInstance): void {
+function acceptBodies(server: FastifyInstance, limitBytes: number): void {
   server.removeAllContentTypeParsers();
   // Two entries for one parser: Fastify finds an exact type faster than the rest.
-  server.addContentTypeParser(
-    ["application/json", "*"],
-    { parseAs: "buffer" },
-    (request, bytes: Buffer, done) => {
-      done(null, request.is404 ? undefined : readBody(request.headers["content-type"], bytes));
-    },
-  );
+  server.addContentTypeParser(["application/json", "*"], (request, payload, done) => {
+    collectBody(payload, limitBytes, (error, bytes) => {
+      if (error !== null && !request.is404) done(error);
+      else done(null, request.is404 ? undefined : readBody(request.headers["content-type"], bytes));
+    });
+  });
 }
 
 const CONTENT_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+[ \t]*(?:;.*)?$/;

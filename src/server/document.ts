@@ -1,10 +1,12 @@
 import type { FastifyInstance } from "fastify";
 import { annotateDocument, type OpenApiDocument } from "../openapi/annotate.ts";
-import { collectComponents, type Components } from "../openapi/components.ts";
+import type { Components } from "../openapi/components.ts";
 import { VALIDATION_SCHEMAS } from "../openapi/validation-schemas.ts";
 import { describeHealth, describeOperation, type Operation } from "../openapi/operation.ts";
 import type { ServerDefinition } from "./definition.ts";
 import { loadFastify } from "./packages.ts";
+import { compileSchemas, namedSchemas } from "./route-schemas.ts";
+import { Validator } from "./validation/validator.ts";
 
 /** The parts of a definition that a document is made of. */
 export type Documented = Pick<ServerDefinition, "name" | "version" | "routes">;
@@ -15,8 +17,13 @@ export interface DocumentServer {
   readonly server: FastifyInstance;
 }
 
-/** Builds the OpenAPI document of a class. Nothing listens, and no `setup()` runs. */
+/**
+ * Builds the OpenAPI document of a class. Nothing listens, and no `setup()` runs.
+ * @throws DefinitionError when the class can't be served: nobody should deploy what its document promises.
+ */
 export async function createDocument(definition: Documented, rootPath: string): Promise<OpenApiDocument> {
+  const validator = new Validator();
+  for (const route of definition.routes.keys()) compileSchemas(validator, route);
   const { document, server } = await createDocumentServer(definition, rootPath, false);
   await server.close();
   return document;
@@ -31,7 +38,7 @@ export async function createDocumentServer(
   const { default: swagger } = await import("@fastify/swagger");
   const server = loadFastify().fastify();
   const signatures = [...definition.routes.keys()];
-  const components = collectComponents(signatures);
+  const components = namedSchemas(definition);
   await server.register(swagger, {
     openapi: {
       openapi: "3.1.0",
@@ -50,7 +57,7 @@ export async function createDocumentServer(
     addOperation(server, "GET", "/health", describeHealth(new Set(http.map((route) => route.methodName))));
   }
   await server.ready();
-  document = annotateDocument(server.swagger(), components.schemas, signatures);
+  document = annotateDocument(server.swagger(), components, signatures);
   return { document, server };
 }
 

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
-import { answerFor, BodyError, InputValidationError } from "../errors.ts";
+import { answerFor, InputValidationError } from "../errors.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
 import type { RouteMetrics } from "./metrics.ts";
 import { notFound } from "./not-found.ts";
@@ -32,21 +32,11 @@ export function createErrorHandler(headers: AnswerHeaders, log: Logger) {
 
 /** Fastify's own errors in the terms of this package. */
 function translate(error: unknown, request: FastifyRequest): unknown {
-  switch ((error as Partial<FastifyError> | null)?.code) {
-    case "FST_ERR_CTP_BODY_TOO_LARGE":
-      return new BodyError("BODY_TOO_LARGE");
-    case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":
-    case "ECONNRESET":
-      return new BodyError("BODY_UNREADABLE"); // the caller went away in mid-body
-    case "FST_ERR_CTP_INVALID_MEDIA_TYPE": {
-      const bytes = Number(request.headers["content-length"] ?? 0);
-      const msg = "Input should be a valid dictionary or object to extract fields from";
-      const input = `<binary ${bytes} bytes>`;
-      return new InputValidationError([{ type: "model_attributes_type", loc: ["body"], msg, input }]);
-    }
-    default:
-      return error;
-  }
+  if ((error as Partial<FastifyError> | null)?.code !== "FST_ERR_CTP_INVALID_MEDIA_TYPE") return error;
+  const bytes = Number(request.headers["content-length"] ?? 0);
+  const msg = "Input should be a valid dictionary or object to extract fields from";
+  const input = `<binary ${bytes} bytes>`;
+  return new InputValidationError([{ type: "model_attributes_type", loc: ["body"], msg, input }]);
 }
 
 const CLIENT_ERRORS: Readonly<Record<string, readonly [status: number, reason: string]>> = {

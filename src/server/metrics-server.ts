@@ -1,13 +1,16 @@
 import { createServer, type Server } from "node:http";
 import type { Metric } from "prom-client";
 import { listen } from "./listen.ts";
-import { DURATION_BUCKETS, type RouteMetrics, type ServerMetrics } from "./metrics.ts";
-
-interface Sample {
-  metricName?: string;
-  labels: Record<string, string | number>;
-  value: number;
-}
+import {
+  closeSamples,
+  countSamples,
+  durationSamples,
+  lengthSamples,
+  progressSamples,
+  sessionSamples,
+  type Sample,
+} from "./metrics-samples.ts";
+import type { ServerMetrics } from "./metrics.ts";
 
 /** Turns the counters of a server into the text that Prometheus reads. */
 export async function createMetricsRenderer(metrics: ServerMetrics): Promise<() => Promise<string>> {
@@ -31,13 +34,33 @@ export async function createMetricsRenderer(metrics: ServerMetrics): Promise<() 
     };
     registry.registerMetric(metric as unknown as Metric);
   };
-  add("http_requests_total", "Requests answered.", "counter", () => metrics.routes.flatMap(countSamples));
+  const { routes, websockets } = metrics;
+  add("http_requests_total", "Requests answered.", "counter", () => routes.flatMap(countSamples));
   add("http_request_duration_seconds", "Time from the parsed request to its answer.", "histogram", () =>
-    metrics.routes.flatMap(durationSamples),
+    routes.flatMap(durationSamples),
   );
-  add("http_requests_in_progress", "Requests being handled.", "gauge", () =>
-    metrics.routes.map((route) => ({ labels: labelsOf(route), value: route.inProgress })),
-  );
+  add("http_requests_in_progress", "Requests being handled.", "gauge", () => routes.map(progressSamples));
+  if (websockets.length > 0) {
+    add("realtime_sessions_open", "Open websockets.", "gauge", () => sessionSamples(websockets, "open"));
+    add("realtime_messages_received_total", "Messages that came in.", "counter", () =>
+      sessionSamples(websockets, "messagesIn"),
+    );
+    add("realtime_messages_sent_total", "Results that went out.", "counter", () =>
+      sessionSamples(websockets, "messagesOut"),
+    );
+    add("realtime_inputs_dropped_total", "Inputs that were never looked at.", "counter", () =>
+      sessionSamples(websockets, "droppedInputs"),
+    );
+    add("realtime_session_duration_seconds", "How long websockets were open.", "histogram", () =>
+      websockets.flatMap(lengthSamples),
+    );
+    add(
+      "realtime_sessions_closed_total",
+      "Websockets that ended, by the code of the close frame.",
+      "counter",
+      () => websockets.flatMap(closeSamples),
+    );
+  }
   // What the app itself registers with prom-client is served as well.
   return async () => `${await registry.metrics()}\n${await register.metrics()}`;
 }
@@ -65,33 +88,4 @@ export async function startMetricsServer(
   });
   await listen(server, host, port, "metrics port");
   return server;
-}
-
-function labelsOf(route: RouteMetrics): Record<string, string | number> {
-  return { app_name: "fal", method: route.method, path: route.path };
-}
-
-function countSamples(route: RouteMetrics): Sample[] {
-  return [...route.tallies].map(([status, tally]) => ({
-    labels: { ...labelsOf(route), status_code: status },
-    value: tally.count,
-  }));
-}
-
-function durationSamples(route: RouteMetrics): Sample[] {
-  const name = "http_request_duration_seconds";
-  return [...route.tallies].flatMap(([status, tally]) => {
-    const labels = { ...labelsOf(route), status_code: status };
-    let below = 0;
-    const buckets = DURATION_BUCKETS.map((bound, index) => {
-      below += tally.buckets[index] ?? 0;
-      return { metricName: `${name}_bucket`, labels: { ...labels, le: bound }, value: below };
-    });
-    return [
-      ...buckets,
-      { metricName: `${name}_bucket`, labels: { ...labels, le: "+Inf" }, value: tally.count },
-      { metricName: `${name}_sum`, labels, value: tally.seconds },
-      { metricName: `${name}_count`, labels, value: tally.count },
-    ];
-  });
 }

@@ -66,6 +66,10 @@ export async function serve(definition: ServeDefinition, options: ServeOptions):
   let metricsServer: Server | undefined;
   try {
     setRunnerState("SETUP");
+    if (metricsPort === port && port !== 0) {
+      const message = `The app and its metrics can't share port ${port}; choose another with --metrics-port.`;
+      throw new StartupError("PORT_UNAVAILABLE", message);
+    }
     // The processes of a cluster share the port: a probe would take connections from those that already serve.
     if (!cluster.isWorker) await assertPortFree(host, port);
     if (metricsPort !== false) metricsServer = await startMetricsServer(built.metrics, host, metricsPort);

@@ -25,7 +25,7 @@ export class StopSignals {
     this.first = new Promise((resolve) => (this.#resolveFirst = resolve));
     this.second = new Promise((resolve) => (this.#resolveSecond = resolve));
     if (handlesSignals) for (const name of SIGNALS) process.on(name, this.#onSignal);
-    if (outer?.aborted) this.stop("aborted");
+    if (outer?.aborted) this.#onAbort();
     else outer?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
@@ -54,5 +54,8 @@ export class StopSignals {
   }
 
   readonly #onSignal = (name: NodeJS.Signals): void => this.stop(name);
-  readonly #onAbort = (): void => this.stop("aborted");
+  readonly #onAbort = (): void => {
+    const reason: unknown = this.#outer?.reason;
+    this.stop(typeof reason === "string" ? reason : "aborted");
+  };
 }
