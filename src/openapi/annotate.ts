@@ -1,6 +1,8 @@
 import type { RouteSignature } from "../routes/signature.ts";
 import type { SchemaNode } from "../routes/schema-walk.ts";
+import type { Components } from "./components.ts";
 import { VALIDATION_SCHEMAS } from "./validation-schemas.ts";
+import { websocketPaths } from "./websocket-paths.ts";
 
 /** An OpenAPI 3.1 document. */
 export interface OpenApiDocument {
@@ -23,23 +25,24 @@ export function orderedPaths(routes: Iterable<Pick<RouteSignature, "path" | "isW
   return [...new Set([...sorted(false), "/health", ...sorted(true)])];
 }
 
-/** Puts paths and components in order, and adds the marks that user interfaces draw forms by. */
+/** Puts paths and components in order, adds websockets, and the marks that user interfaces draw forms by. */
 export function annotateDocument(
   document: { openapi?: unknown; info?: unknown; servers?: unknown; paths?: unknown },
-  schemas: Readonly<Record<string, SchemaNode>>,
+  components: Components,
   routes: Iterable<RouteSignature>,
 ): OpenApiDocument {
   const all = [...routes];
   const given = document.paths as OpenApiDocument["paths"];
-  const order = orderedPaths(all).filter((path) => path in given);
+  const websockets = localReferences(websocketPaths(all, components, given));
+  const order = orderedPaths(all).filter((path) => path in given || path in websockets);
   const takesBody = all.some((route) => !route.isWebsocket && route.input !== undefined);
-  const named = { ...localReferences(schemas), ...(takesBody ? VALIDATION_SCHEMAS : {}) };
+  const named = { ...localReferences(components.schemas), ...(takesBody ? VALIDATION_SCHEMAS : {}) };
   const servers = document.servers as { url: string }[] | undefined;
   return {
     openapi: "3.1.0",
     info: document.info as OpenApiDocument["info"],
     ...(servers === undefined || servers.length === 0 ? {} : { servers }),
-    paths: Object.fromEntries(order.map((path) => [path, given[path] ?? {}])),
+    paths: Object.fromEntries(order.map((path) => [path, { ...given[path], ...websockets[path] }])),
     components: {
       schemas: Object.fromEntries(Object.entries(named).sort(([a], [b]) => (a < b ? -1 : 1))) as Record<
         string,

@@ -1,12 +1,14 @@
 import { DefinitionError } from "../errors.ts";
-import { recordedRoutes } from "./registry.ts";
+import { assertOwnPaths, recordedRoutes } from "./registry.ts";
 import type { RouteHandler, RouteSignature } from "./signature.ts";
 
 /**
  * Reads the routes off an instance: each signature with its method, bound. Paths come sorted, plain ones before
  * websockets, as every document lists them. A subclass's method stands in for its parent's of the same name.
+ * @throws DefinitionError when routes of the class and its ancestors can't be served together.
  */
 export function collectRoutes(instance: object): Map<RouteSignature, RouteHandler> {
+  assertOwnPaths(instance.constructor);
   const collected = new Map<RouteSignature, RouteHandler>();
   const routes = [...recordedRoutes(instance.constructor).values()];
   for (const route of routes.sort(byPlace)) {

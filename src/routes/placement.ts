@@ -13,7 +13,13 @@ export function assertMethod(decorator: string, value: unknown, context: unknown
         'turn "experimentalDecorators" off in tsconfig.json.',
     );
   }
-  const { kind, name, private: isPrivate, static: isStatic } = context as ClassMethodDecoratorContext;
+  const {
+    kind,
+    name,
+    private: isPrivate,
+    static: isStatic,
+    metadata,
+  } = context as ClassMethodDecoratorContext;
   const refuse = (why: string): never => {
     throw new DefinitionError("ROUTE_METHOD_REFUSED", `${decorator} on ${String(name)}: ${why}`);
   };
@@ -22,6 +28,13 @@ export function assertMethod(decorator: string, value: unknown, context: unknown
   if (isPrivate) refuse("a private method can't be served; drop the #.");
   if (isStatic) refuse("a static method can't be served; drop static.");
   if (typeof name !== "string") refuse("a route's method needs a plain name, not a symbol.");
+  if (typeof metadata !== "object" || metadata === null) {
+    throw new DefinitionError(
+      "LEGACY_DECORATORS",
+      `${decorator} needs decorator metadata, which this compiler does not pass on; ` +
+        "compile with TypeScript 5.2 or newer, or a current esbuild.",
+    );
+  }
   return name as string;
 }
 
@@ -37,6 +50,19 @@ export function assertPath(methodName: string, path: unknown): asserts path is s
       `"${path}" may hold letters, digits and ._~!$&',;=@- between single slashes; parameters go in the body.`,
     );
   }
+}
+
+// An upgrade is a GET, and these have one of the framework's own.
+const OWN_PATHS = /^\/(?:health|livez|readyz|openapi\.json|docs(?:\/.*)?)$/;
+
+/** Checks a websocket's path. */
+export function assertSocketPath(methodName: string, path: unknown): asserts path is string {
+  assertPath(methodName, path);
+  if (!OWN_PATHS.test(path)) return;
+  throw new DefinitionError(
+    "ROUTE_PATH_INVALID",
+    `The path of ${methodName}(): GET ${path} is the framework's own; choose another for the websocket.`,
+  );
 }
 
 /** Refuses options that the decorator does not know. */

@@ -1,7 +1,7 @@
 import type { TSchema } from "typebox";
 import { DefinitionError } from "../errors.ts";
 import type { AnyMethod } from "./handler-types.ts";
-import { assertKnownOptions, assertMethod, assertPath, assertSchemas } from "./placement.ts";
+import { assertKnownOptions, assertMethod, assertSchemas, assertSocketPath } from "./placement.ts";
 import type { CheckRealtime } from "./realtime-types.ts";
 import { recordRoute } from "./registry.ts";
 import type { CanBatch, DecodeMessage, EncodeMessage, RealtimeMode } from "./signature.ts";
@@ -73,7 +73,7 @@ export function realtime<
     context: ClassMethodDecoratorContext,
   ): void {
     const methodName = assertMethod("@realtime", method, context);
-    assertPath(methodName, path);
+    assertSocketPath(methodName, path);
     assertOptions(methodName, options);
     recordRoute(context.metadata, {
       path,
@@ -118,7 +118,7 @@ function assertOptions(methodName: string, options: AnyRealtimeOptions): void {
   if (buffering !== undefined && !isWhole(buffering, 1, MAX_BUFFERING)) {
     refuse(`buffering must be a whole number from 1 to ${MAX_BUFFERING}, got ${String(buffering)}.`);
   }
-  if (sessionTimeout !== undefined && !(sessionTimeout > 0 && sessionTimeout < 2 ** 31 / 1000)) {
+  if (sessionTimeout !== undefined && !isDelay(sessionTimeout)) {
     refuse(`sessionTimeout must be a positive number of seconds, got ${String(sessionTimeout)}.`);
   }
   if (!isWhole(maxBatchSize, 1, Number.MAX_SAFE_INTEGER)) {
@@ -126,6 +126,11 @@ function assertOptions(methodName: string, options: AnyRealtimeOptions): void {
   }
   if (mode !== "unary" && (maxBatchSize > 1 || options.canBatch !== undefined)) {
     refuse(`maxBatchSize and canBatch are for unary sessions; "${mode}" has none.`);
+  }
+  for (const name of ["encodeMessage", "decodeMessage", "canBatch"] as const) {
+    const given: unknown = options[name];
+    if (given === undefined || typeof given === "function") continue;
+    refuse(`${name} must be a function, got ${String(given)}.`);
   }
   if (
     options.encodeMessage === undefined &&
@@ -139,6 +144,11 @@ function assertOptions(methodName: string, options: AnyRealtimeOptions): void {
   if ((options.encodeMessage === undefined) !== (options.decodeMessage === undefined)) {
     refuse("encodeMessage and decodeMessage go together.");
   }
+}
+
+/** Seconds that a timer of Node's can wait. */
+function isDelay(seconds: unknown): boolean {
+  return typeof seconds === "number" && seconds > 0 && seconds < 2 ** 31 / 1000;
 }
 
 function isWhole(value: number, minimum: number, maximum: number): boolean {

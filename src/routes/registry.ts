@@ -22,15 +22,13 @@ export function recordRoute(metadata: object, route: RouteSignature): void {
       `${route.methodName}() has two route decorators; give each route a method of its own.`,
     );
   }
-  for (const other of table.routes.values()) {
-    const samePlace = other.path === route.path && other.isWebsocket === route.isWebsocket;
-    if (!samePlace || other.methodName === route.methodName) continue;
+  // Inherited routes may still move on in this very class: they are looked at when routes are collected.
+  for (const methodName of table.own) {
+    const other = table.routes.get(methodName);
+    if (other === undefined || !isSamePlace(other, route)) continue;
     throw new DefinitionError(
       "ROUTE_PATH_TAKEN",
-      `${route.methodName}() and ${other.methodName}() both claim ${describeRoute(route)}; change one path` +
-        (table.own.has(other.methodName)
-          ? "."
-          : `, or name the method ${other.methodName} to replace the inherited one.`),
+      `${route.methodName}() and ${methodName}() both claim ${describeRoute(route)}; change one path.`,
     );
   }
   table.own.add(route.methodName);
@@ -41,6 +39,37 @@ export function recordRoute(metadata: object, route: RouteSignature): void {
 export function recordedRoutes(constructor: object): ReadonlyMap<string, RouteSignature> {
   const metadata = metadataOf(constructor) as Metadata | undefined;
   return metadata?.[ROUTES]?.routes ?? new Map();
+}
+
+/** @throws DefinitionError when a route of a class claims the path of one that it inherits under another name. */
+export function assertOwnPaths(constructor: object): void {
+  const routes = [...recordedRoutes(constructor).values()];
+  for (const [index, route] of routes.entries()) {
+    const other = routes.slice(0, index).find((earlier) => isSamePlace(earlier, route));
+    if (other === undefined) continue;
+    const [newer, older] = isNewer(other, route, constructor) ? [other, route] : [route, other];
+    throw new DefinitionError(
+      "ROUTE_PATH_TAKEN",
+      `${newer.methodName}() and ${older.methodName}() both claim ${describeRoute(newer)}; change one path, ` +
+        `or name the method ${older.methodName} to replace the inherited one.`,
+    );
+  }
+}
+
+/** Whether the first of two routes was decorated further down the line of classes. */
+function isNewer(one: RouteSignature, two: RouteSignature, constructor: object): boolean {
+  let metadata = metadataOf(constructor) as Metadata | null | undefined;
+  while (metadata !== undefined && metadata !== null) {
+    const own = Object.hasOwn(metadata, ROUTES) ? metadata[ROUTES]?.own : undefined;
+    if (own?.has(one.methodName)) return true;
+    if (own?.has(two.methodName)) return false;
+    metadata = Object.getPrototypeOf(metadata) as Metadata | null;
+  }
+  return false;
+}
+
+function isSamePlace(one: RouteSignature, two: RouteSignature): boolean {
+  return one.path === two.path && one.isWebsocket === two.isWebsocket;
 }
 
 function ownTable(metadata: Metadata): RouteTable {

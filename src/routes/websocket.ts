@@ -1,5 +1,5 @@
 import type { RequestContext } from "../context.ts";
-import { assertKnownOptions, assertMethod, assertPath } from "./placement.ts";
+import { assertKnownOptions, assertMethod, assertSocketPath } from "./placement.ts";
 import { recordRoute } from "./registry.ts";
 
 /** The server's end of a websocket: the part of the `ws` package's class that handlers need. */
@@ -48,7 +48,7 @@ export type WebsocketMethod = (
 export function websocket(path: string, options: WebsocketOptions = {}) {
   return function decorate(method: WebsocketMethod, context: ClassMethodDecoratorContext): void {
     const methodName = assertMethod("@websocket", method, context);
-    assertPath(methodName, path);
+    assertSocketPath(methodName, path);
     assertKnownOptions("@websocket", methodName, options, ["description"]);
     recordRoute(context.metadata, {
       path,

@@ -155,18 +155,58 @@ test("two methods of one class on one path are refused", () => {
   );
 });
 
-test("a method on an inherited path is refused, with the name that would replace it", () => {
-  assertRefused(
-    () =>
-      class extends Base {
-        @endpoint("/first")
-        other(): void {}
-      },
-    "ROUTE_PATH_TAKEN",
-    "other() and first() both claim POST /first; change one path, or name the method first to replace the " +
-      "inherited one.",
-  );
+test("a method on an inherited path is refused when routes are collected, with the name that would replace it", () => {
+  class Other extends Base {
+    @endpoint("/first")
+    other(): void {}
+  }
+  class Grandchild extends Other {}
+  for (const Refused of [Other, Grandchild]) {
+    assertRefused(
+      () => routesOf(Refused),
+      "ROUTE_PATH_TAKEN",
+      "other() and first() both claim POST /first; change one path, or name the method first to replace the " +
+        "inherited one.",
+    );
+  }
   assert.deepEqual(routesOf(Base), ["/first first", "/second second"], "the refused class left no trace");
+});
+
+test("a method moved onto an inherited path is the one to change, wherever its parent declared it", () => {
+  class Moves extends Base {
+    @endpoint("/second")
+    override first(): string {
+      return "moved";
+    }
+  }
+  assertRefused(
+    () => routesOf(Moves),
+    "ROUTE_PATH_TAKEN",
+    /^first\(\) and second\(\) both claim POST \/second;/,
+  );
+  class Mends extends Moves {
+    @endpoint("/elsewhere")
+    override second(): string {
+      return "moved too";
+    }
+  }
+  assert.deepEqual(routesOf(Mends), ["/elsewhere second", "/second first"]);
+});
+
+test("a subclass may swap the paths of two inherited methods, in any order", () => {
+  class Swaps extends Base {
+    @endpoint("/second")
+    override first(): string {
+      return "first, at second";
+    }
+    @endpoint("/first")
+    override second(): string {
+      return "second, at first";
+    }
+  }
+  assert.deepEqual(routesOf(Swaps), ["/first second", "/second first"]);
+  assert.equal(call(new Swaps(), "/first"), "second, at first");
+  assert.equal(call(new Base(), "/first"), "base first");
 });
 
 test("paths that differ in case or by a slash are different", () => {

@@ -92,6 +92,17 @@ test("a class compiled with experimentalDecorators says how to compile", () => {
   assert.match(error.message, /"experimentalDecorators" off/);
 });
 
+test("a compiler that passes no metadata to decorators is refused, with one that does", () => {
+  for (const metadata of [undefined, null]) {
+    assertRefused(
+      () => endpoint("/")(run, { ...methodContext(), metadata } as never),
+      "LEGACY_DECORATORS",
+      "@endpoint needs decorator metadata, which this compiler does not pass on; compile with TypeScript 5.2 or " +
+        "newer, or a current esbuild.",
+    );
+  }
+});
+
 test("the same class compiled in the standard form is fine", () => {
   const { code } = transformSync('class Served { @endpoint("/") run() {} } return Served;', {
     loader: "ts",

@@ -1,0 +1,89 @@
+import type { SchemaNode } from "../routes/schema-walk.ts";
+import type { RealtimeMode, RouteSignature } from "../routes/signature.ts";
+import type { Components } from "./components.ts";
+
+/** What a document says about the websocket at a path, since OpenAPI itself has no words for one. */
+export interface Protocol {
+  type: "realtime" | "websocket";
+  /** The method's name. */
+  operationId: string;
+  /** What the route leaves open is null. Seconds for `sessionTimeout`. */
+  config: { buffering: number | null; sessionTimeout: number | null; maxBatchSize: number };
+  contentType?: string;
+  realtimeMode?: RealtimeMode;
+}
+
+/** Where a path of a document says what its websocket speaks. */
+export const PROTOCOL_KEY = "x-fal-protocol";
+
+/**
+ * What websocket routes add to the paths of a document: the protocol, and where a typed realtime route has no POST
+ * beside it a mirror of one, for forms to be drawn from. @param paths what is there already; stays as it is
+ */
+export function websocketPaths(
+  routes: Iterable<RouteSignature>,
+  components: Components,
+  paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+): Record<string, Record<string, unknown>> {
+  const takenIds = new Set(operationIds(paths));
+  const added: Record<string, Record<string, unknown>> = {};
+  for (const route of routes) {
+    if (!route.isWebsocket) continue;
+    const item: Record<string, unknown> = { [PROTOCOL_KEY]: describeProtocol(route) };
+    if (
+      route.realtimeMode !== undefined &&
+      route.input !== undefined &&
+      !("post" in (paths[route.path] ?? {}))
+    ) {
+      item["post"] = describeMirror(route, components, freeId(`${route.methodName}_post`, takenIds));
+    }
+    added[route.path] = item;
+  }
+  return added;
+}
+
+/** How a websocket route is spoken to. */
+export function describeProtocol(route: RouteSignature): Protocol {
+  const isRealtime = route.realtimeMode !== undefined;
+  return {
+    type: isRealtime ? "realtime" : "websocket",
+    operationId: route.methodName,
+    config: {
+      buffering: route.buffering ?? null,
+      sessionTimeout: route.sessionTimeout ?? null,
+      maxBatchSize: route.maxBatchSize ?? 1,
+    },
+    ...(isRealtime && route.contentType !== undefined ? { contentType: route.contentType } : {}),
+    ...(route.realtimeMode === undefined ? {} : { realtimeMode: route.realtimeMode }),
+  };
+}
+
+/** A realtime route in the shape of a POST that is not served: one message in, one message out. */
+function describeMirror(route: RouteSignature, components: Components, operationId: string): SchemaNode {
+  const description = "WebSocket message response";
+  const content = (schema: RouteSignature["input"]): SchemaNode => ({
+    "application/json": { schema: schema === undefined ? {} : components.reference(schema) },
+  });
+  return {
+    operationId,
+    summary: `Realtime endpoint: ${route.methodName}`,
+    description: route.description ?? "",
+    requestBody: { content: content(route.input) },
+    responses:
+      route.output === undefined
+        ? { "204": { description } }
+        : { "200": { description, content: content(route.output) } },
+  };
+}
+
+function operationIds(paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>): unknown[] {
+  const operations = Object.values(paths).flatMap((item) => Object.values(item));
+  return operations.map((operation) => (operation as { operationId?: unknown }).operationId);
+}
+
+function freeId(wanted: string, taken: Set<unknown>): string {
+  let id = wanted;
+  for (let count = 2; taken.has(id); count++) id = `${wanted}${count}`;
+  taken.add(id);
+  return id;
+}
