@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   packaging: ["errors", "did-you-mean"],
   hosts: ["functions", "platform", "packaging", "errors", "did-you-mean"],
   controller: ["platform", "errors"],
-  testing: ["servable", "server", "dispatch", "context", "errors"],
+  testing: ["servable", "server", "realtime", "dispatch", "context", "errors"],
   client: ["servable", "errors"],
   cli: [
     "controller",

@@ -23,7 +23,7 @@ export interface InputLimits {
 
 /** What the buffer tells its session. */
 export interface InputEvents {
-  /** An input was discarded to make room for a newer one. */
+  /** An input was discarded: for a newer one, or because nobody will look at it. */
   onDropped(): void;
   /** No more room: the sender should be held back. */
   onFull(): void;
@@ -62,8 +62,8 @@ export class InputBuffer {
   }
 
   push(frame: Frame): void {
-    if (this.#end !== undefined) return;
-    if (this.#refusing) {
+    if (this.#end === "closed" || this.#end === "gone") return;
+    if (this.#end !== undefined || this.#refusing) {
       this.#events.onDropped();
       return;
     }
@@ -79,19 +79,20 @@ export class InputBuffer {
       this.#full = true;
       this.#events.onFull();
     }
-    this.#wake?.();
+    this.#wakeUp();
   }
 
-  /** Whatever comes from now on is dropped: nobody will read it. */
+  /** Whatever waits and whatever comes from now on is dropped: nobody will read it. */
   refuse(): void {
     this.#refusing = true;
+    while (this.#remove() !== undefined) this.#events.onDropped();
   }
 
   /** Nothing more comes in. Inputs that wait are still handed out, unless the reason makes them pointless. */
   end(reason: InputEnd): void {
     if (this.#end !== undefined && reason !== "gone") return;
     this.#end = reason;
-    this.#wake?.();
+    this.#wakeUp();
   }
 
   /** The next input without waiting, left in place. */
@@ -104,32 +105,48 @@ export class InputBuffer {
     return this.#remove();
   }
 
-  /** Waits for the next input, or for the reason why none comes. */
+  /** The next input, or the reason why none comes; undefined when it is a matter of waiting. */
+  poll(): WaitingInput | InputEnd | undefined {
+    if (this.#end === "gone" || this.#end === "stopped") return this.#end;
+    const input = this.#remove();
+    if (input !== undefined) return input;
+    if (this.#end === undefined && this.#leftMs() <= 0) this.#end = "idle";
+    return this.#end;
+  }
+
+  /** Waits for the next input, or for the reason why none comes. Who takes at the same time shares the inputs. */
   async take(): Promise<WaitingInput | InputEnd> {
     for (;;) {
-      if (this.#end === "gone" || this.#end === "stopped") return this.#end;
-      const input = this.#remove();
-      if (input !== undefined) return input;
-      if (this.#end !== undefined) return this.#end;
-      const { idleMs } = this.#limits;
-      const leftMs = idleMs === undefined ? undefined : this.#lastInputAt + idleMs - this.#clock.now();
-      if (leftMs !== undefined && leftMs <= 0) {
-        this.#end = "idle";
-        return "idle";
-      }
-      await this.#change(leftMs);
+      const next = this.poll();
+      if (next !== undefined) return next;
+      await this.#change();
     }
   }
 
-  /** Resolves at the next input or end, or after so long. */
-  #change(withinMs: number | undefined): Promise<void> {
+  /** How long silence may last from now on. */
+  #leftMs(): number {
+    const { idleMs } = this.#limits;
+    return idleMs === undefined ? Infinity : this.#lastInputAt + idleMs - this.#clock.now();
+  }
+
+  /** Resolves at the next input or end, or when silence has lasted too long. */
+  #change(): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = withinMs === undefined ? undefined : this.#clock.after(withinMs, resolve);
+      const leftMs = this.#leftMs();
+      const cancel = leftMs === Infinity ? undefined : this.#clock.after(leftMs, resolve);
+      const wakeOthers = this.#wake;
       this.#wake = () => {
+        wakeOthers?.();
         cancel?.();
         resolve();
       };
     });
+  }
+
+  #wakeUp(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
   }
 
   #remove(): WaitingInput | undefined {

@@ -2,18 +2,20 @@ import type { InputBuffer, WaitingInput } from "./input-buffer.ts";
 
 /** The inputs of a session as the async iterable that a streaming handler reads. */
 export class InputReader implements AsyncIterable<unknown> {
-  /** Rejects when an input does not fit: that ends the session, whatever the handler makes of it. */
-  readonly failed: Promise<never>;
   readonly #inputs: InputBuffer;
   readonly #read: (input: WaitingInput) => unknown;
-  #fail!: (error: unknown) => void;
+  readonly #onFailed: (error: unknown) => void;
   #taken = 0;
 
-  constructor(inputs: InputBuffer, read: (input: WaitingInput) => unknown) {
+  /** @param onFailed called when an input does not fit: that ends the session, whatever the handler makes of it. */
+  constructor(
+    inputs: InputBuffer,
+    read: (input: WaitingInput) => unknown,
+    onFailed: (error: unknown) => void,
+  ) {
     this.#inputs = inputs;
     this.#read = read;
-    this.failed = new Promise((_, reject) => (this.#fail = reject));
-    this.failed.catch(() => {}); // the session may be over by then
+    this.#onFailed = onFailed;
   }
 
   /** How many inputs were handed out. */
@@ -23,13 +25,13 @@ export class InputReader implements AsyncIterable<unknown> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<unknown, void, void> {
     for (;;) {
-      const input = await this.#inputs.take();
+      const input = this.#inputs.poll() ?? (await this.#inputs.take());
       if (typeof input === "string") return;
       let value: unknown;
       try {
         value = this.#read(input);
       } catch (error) {
-        this.#fail(error);
+        this.#onFailed(error);
         throw error;
       }
       this.#taken++;

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { Clock } from "../dispatch/clock.ts";
 import type { RealtimeMode } from "../routes/signature.ts";
 import { AppException } from "../errors.ts";
@@ -21,6 +22,9 @@ export interface Run {
   readonly clock: Clock;
 }
 
+/** A stream that never waits for anything lets the rest of the process have a turn after so many items. */
+const ITEMS_PER_TURN = 256;
+
 /** How a mode ends; what it throws ends the session as a failure. */
 type End = InputEnd | "finished";
 
@@ -36,7 +40,7 @@ export const RUNNERS: Readonly<Record<RealtimeMode, (run: Run) => Promise<End>>>
 async function runUnary(run: Run): Promise<End> {
   const { route, context, inputs, clock } = run;
   for (;;) {
-    const first = await inputs.take();
+    const first = inputs.poll() ?? (await inputs.take());
     if (typeof first === "string") return first;
     if (context.signal.aborted) return leftReason(inputs);
     const batch = route.maxBatchSize === 1 ? [readInput(route, first)] : takeBatch(route, inputs, first);
@@ -87,10 +91,9 @@ async function runServerStreaming(run: Run): Promise<End> {
 /** Inputs until they end, then the one output. */
 async function runClientStreaming(run: Run): Promise<End> {
   const { route, context, inputs, clock } = run;
-  const reader = new InputReader(inputs, (input) => readInput(route, input));
+  const reader = createReader(run);
   const startedAt = clock.now();
-  const work = Promise.resolve(route.call(context, reader));
-  const result = await run.attendance.until(Promise.race([work, reader.failed]));
+  const result = await run.attendance.until(Promise.resolve(route.call(context, reader)));
   if (result === LEFT) return leftReason(inputs);
   await sendOutput(run, result, (clock.now() - startedAt) / 1000, 0, reader.taken);
   return "finished";
@@ -98,24 +101,22 @@ async function runClientStreaming(run: Run): Promise<End> {
 
 /** Inputs and outputs at the same time. */
 async function runBidi(run: Run): Promise<End> {
-  const { route, context, inputs } = run;
-  const reader = new InputReader(inputs, (input) => readInput(route, input));
-  return sendItems(run, () => route.call(context, reader), reader.failed);
+  const { route, context } = run;
+  const reader = createReader(run);
+  return sendItems(run, () => route.call(context, reader));
 }
 
 /** Sends what an async iterable yields; closes it whenever it is left before its end. */
-async function sendItems(run: Run, call: () => unknown, failed?: Promise<never>): Promise<End> {
-  const { route, context, inputs, clock } = run;
-  const orFailed = <T>(work: T | PromiseLike<T>): Promise<T> =>
-    failed === undefined ? Promise.resolve(work) : Promise.race([work, failed]);
-  const called = await run.attendance.until(orFailed(call()));
+async function sendItems(run: Run, call: () => unknown): Promise<End> {
+  const { route, context, inputs, attendance, clock } = run;
+  const called = await attendance.until(Promise.resolve(call()));
   if (called === LEFT) return leftReason(inputs);
   const items = iteratorOf(called, route.methodName);
   let finished = false;
   try {
-    for (;;) {
+    for (let count = 1; ; count++) {
       const startedAt = clock.now();
-      const next = await run.attendance.until(orFailed(route.within(context, () => items.next())));
+      const next = await attendance.until(Promise.resolve(route.within(context, () => items.next())));
       if (next === LEFT) return leftReason(inputs);
       if (next.done === true) {
         finished = true;
@@ -123,10 +124,19 @@ async function sendItems(run: Run, call: () => unknown, failed?: Promise<never>)
       }
       const wait = sendOutput(run, next.value, (clock.now() - startedAt) / 1000, 0, 1);
       if (wait !== undefined) await wait;
+      else if (count % ITEMS_PER_TURN === 0) await setImmediate();
     }
   } finally {
     if (!finished) closeItems(items, context.log);
   }
+}
+
+function createReader({ route, inputs, attendance }: Run): InputReader {
+  return new InputReader(
+    inputs,
+    (input) => readInput(route, input),
+    (error) => attendance.fail(error),
+  );
 }
 
 function readInput(route: RealtimeRoute, input: WaitingInput): unknown {

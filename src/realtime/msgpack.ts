@@ -1,7 +1,7 @@
 import { Decoder, Encoder } from "@msgpack/msgpack";
-import { assertMessagePack } from "./msgpack-scan.ts";
+import { assertMessagePack, MAX_FRAME_DEPTH, MessagePackError } from "./msgpack-scan.ts";
 
-const encoder = new Encoder({ ignoreUndefined: true });
+const encoder = new Encoder({ ignoreUndefined: true, maxDepth: MAX_FRAME_DEPTH + 1 }); // it counts single values, too
 const decoder = new Decoder();
 
 /** One value as MessagePack: objects as maps with text keys, bytes as bytes, dates as timestamps. */
@@ -15,5 +15,10 @@ export function encodeMessagePack(value: unknown): Uint8Array {
  */
 export function decodeMessagePack(frame: Uint8Array): unknown {
   assertMessagePack(frame);
-  return decoder.decode(frame);
+  try {
+    return decoder.decode(frame);
+  } catch (error) {
+    // What is left is the key __proto__, which has more than one spelling in bytes.
+    throw new MessagePackError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
 }

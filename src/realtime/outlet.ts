@@ -22,6 +22,6 @@ export class Outlet {
 
   /** Sends a control message. */
   control(text: string): void {
-    this.#connection.send(text);
+    if (!this.#signal.aborted) this.#connection.send(text);
   }
 }

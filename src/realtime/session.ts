@@ -145,11 +145,12 @@ export class RealtimeSession {
 
   #takeLeave(end: SessionEnd): void {
     if (end === "gone") return;
-    const waiting = this.#inputs.length;
-    if (end === "stopped" && waiting > 0) {
-      this.#counts.dropped(waiting);
-      this.#outlet.control(droppedMessage(waiting));
+    if (end === "stopped" || end === "finished") {
+      const unread = this.#inputs.length;
+      this.#dropped += unread;
+      this.#counts.dropped(unread);
     }
+    this.#tellDropped();
     if (end === "idle") this.#outlet.control(TIMEOUT_MESSAGE);
     if (end === "finished") this.#outlet.control(END_MESSAGE);
     this.#connection.close(end === "stopped" ? CLOSE_RESTART : CLOSE_NORMAL);
@@ -158,12 +159,13 @@ export class RealtimeSession {
   #onDropped(): void {
     this.#counts.dropped(1);
     this.#dropped++;
-    if (this.#dropped > 1) return;
     // One message tells of all that were dropped in this turn.
-    setImmediate(() => {
-      if (!this.#controller.signal.aborted) this.#outlet.control(droppedMessage(this.#dropped));
-      this.#dropped = 0;
-    });
+    if (this.#dropped === 1) setImmediate(() => this.#tellDropped());
+  }
+
+  #tellDropped(): void {
+    if (this.#dropped > 0) this.#outlet.control(droppedMessage(this.#dropped));
+    this.#dropped = 0;
   }
 
   #logFailure(error: unknown): void {

@@ -3,4 +3,5 @@
  * @module
  */
 export { FakeClock } from "./fake-clock.ts";
+export { connectTestSocket, type ControlMessage, type SocketClose, type TestSocket } from "./test-socket.ts";
 export { startTestServer, type TestServer } from "./test-server.ts";

@@ -1,13 +1,10 @@
-import { dereference, type CanonicalSchema } from "./canonical.ts";
 import { isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
-
-/** Fills in defaults and drops unknown fields, in place, in a value that is already known to be valid. */
-export type Fill = (value: unknown) => void;
+import { dereference, type CanonicalSchema } from "./canonical.ts";
+import { isFields, readField } from "./fields.ts";
+import type { Step, Style } from "./object-steps.ts";
 
 /** Tells whether a value fits one branch of a union. */
-export type Matcher = (branch: SchemaNode) => (value: unknown) => boolean;
-
-type Fields = Record<string, unknown>;
+export type Matcher = (branch: SchemaNode, value: unknown) => boolean;
 
 /** What all parts of a node say together about an object's fields. */
 interface Shape {
@@ -20,31 +17,33 @@ interface Shape {
 }
 
 /**
- * Compiles the filler of a schema; undefined where there is nothing to fill or drop. In a union the branch is
- * taken that the value fits and that knows most of its fields.
+ * Compiles what fills in defaults and drops unknown fields in a value that is already known to fit; undefined where
+ * there is nothing to fill or drop. In a union the branch is taken that the value fits and that knows most of its
+ * fields.
  */
-export function compileFill(schema: CanonicalSchema, matcher: Matcher): Fill | undefined {
+export function compileFill(schema: CanonicalSchema, matches: Matcher, style: Style): Step | undefined {
   const { definitions } = schema;
-  const dropping = new Map<SchemaNode, { fill?: Fill | undefined }>();
-  const keeping = new Map<SchemaNode, { fill?: Fill | undefined }>();
+  const dropping = new Map<SchemaNode, { step?: Step | undefined }>();
+  const keeping = new Map<SchemaNode, { step?: Step | undefined }>();
 
   /** @param mayDrop false where another keyword speaks of the same object, and may know what this node does not. */
-  const compile = (node: unknown, mayDrop = true): Fill | undefined => {
+  const compile = (node: unknown, mayDrop = true): Step | undefined => {
     if (!isSchemaNode(node)) return undefined;
     const compiled = mayDrop ? dropping : keeping;
     const known = compiled.get(node);
     // A node that refers to itself is met again while it is still being compiled.
-    if (known !== undefined) return "fill" in known ? known.fill : (value) => known.fill?.(value);
-    const entry: { fill?: Fill | undefined } = {};
+    if (known !== undefined)
+      return "step" in known ? known.step : (value) => (known.step === undefined ? value : known.step(value));
+    const entry: { step?: Step | undefined } = {};
     compiled.set(node, entry);
     const parts = partsOf(node);
     const alone = parts.length === 1;
-    entry.fill = sequence([
+    entry.step = sequence([
       ...parts.map((part) => compileUnion(part, mayDrop && alone && !isSchemaNode(part["properties"]))),
       ...parts.map(compileArray),
       compileObject(parts, mayDrop),
     ]);
-    return entry.fill;
+    return entry.step;
   };
 
   /** The node, the targets of its `$ref` and the members of its `allOf`: all of them speak of the same value. */
@@ -61,44 +60,36 @@ export function compileFill(schema: CanonicalSchema, matcher: Matcher): Fill | u
     return [...parts];
   };
 
-  const compileUnion = (node: SchemaNode, mayDrop: boolean): Fill | undefined => {
+  const compileUnion = (node: SchemaNode, mayDrop: boolean): Step | undefined => {
     const branches = [node["anyOf"], node["oneOf"]].flatMap((list) =>
       Array.isArray(list) ? list.filter(isSchemaNode) : [],
     );
-    if (branches.length === 0) return undefined;
     const candidates = branches.map((branch) => ({
-      matches: matcher(branch),
-      fill: compile(branch, mayDrop),
-      fields: new Set(readShape(partsOf(branch)).properties.keys()),
+      branch,
+      step: compile(branch, mayDrop),
+      fields: [...readShape(partsOf(branch)).properties.keys()],
     }));
-    if (candidates.every(({ fill }) => fill === undefined)) return undefined;
+    if (candidates.every(({ step }) => step === undefined)) return undefined;
     return (value) => {
       let best: (typeof candidates)[number] | undefined;
       let bestScore = -1;
       for (const candidate of candidates) {
+        const { branch, fields } = candidate;
         const score = isFields(value)
-          ? Object.keys(value).filter((key) => candidate.fields.has(key)).length
+          ? fields.filter((key) => readField(value, key) !== undefined).length
           : 0;
-        if (score > bestScore && candidate.matches(value)) [best, bestScore] = [candidate, score];
+        if (score > bestScore && matches(branch, value)) [best, bestScore] = [candidate, score];
       }
-      best?.fill?.(value);
+      return best?.step === undefined ? value : best.step(value);
     };
   };
 
-  const compileArray = (node: SchemaNode): Fill | undefined => {
+  const compileArray = (node: SchemaNode): Step | undefined => {
     const { items } = node;
-    if (Array.isArray(items)) {
-      const places = items.map((item) => compile(item));
-      if (places.every((fill) => fill === undefined)) return undefined;
-      return (value) => {
-        if (Array.isArray(value)) value.forEach((item, index) => places[index]?.(item));
-      };
-    }
-    const fillItem = compile(items);
-    if (fillItem === undefined) return undefined;
-    return (value) => {
-      if (Array.isArray(value)) for (const item of value) fillItem(item);
-    };
+    const places = (Array.isArray(items) ? items : []).map((item) => compile(item));
+    const rest = compile(Array.isArray(items) ? node["additionalItems"] : items);
+    if (rest === undefined && places.every((step) => step === undefined)) return undefined;
+    return style.array(places.length === 0 ? () => rest : (index) => (index in places ? places[index] : rest));
   };
 
   const readShape = (parts: readonly SchemaNode[]): Shape => {
@@ -121,44 +112,19 @@ export function compileFill(schema: CanonicalSchema, matcher: Matcher): Fill | u
     return shape;
   };
 
-  const compileObject = (parts: readonly SchemaNode[], mayDrop: boolean): Fill | undefined => {
+  const compileObject = (parts: readonly SchemaNode[], mayDrop: boolean): Step | undefined => {
     const shape = readShape(parts);
-    const properties = [...shape.properties].map(([key, nodes]) => ({
-      key,
-      fill:
-        nodes.length === 1 ? compile(nodes[0]) : sequence(nodes.map((property) => compile(property, false))),
-      fallback: nodes.find((property) => "default" in property)?.["default"],
-    }));
-    const patterns = shape.patterns.map(([pattern, property]) => ({ pattern, fill: compile(property) }));
-    const rest = sequence(parts.map((part) => compile(part["additionalProperties"])));
-    const drops = mayDrop && shape.declared && !shape.open;
-    const active = properties.filter(({ fill, fallback }) => fill !== undefined || fallback !== undefined);
-    const visitsOthers = rest !== undefined || patterns.some(({ fill }) => fill !== undefined);
-    if (active.length === 0 && !drops && !visitsOthers) return undefined;
-
-    return (value) => {
-      if (!isFields(value)) return;
-      for (const { key, fill, fallback } of active) {
-        if (value[key] === undefined && fallback !== undefined) {
-          value[key] = typeof fallback === "object" ? structuredClone(fallback) : fallback;
-        }
-        if (fill !== undefined && value[key] !== undefined) fill(value[key]);
-      }
-      if (!drops && !visitsOthers) return;
-      for (const key in value) {
-        if (shape.properties.has(key)) continue;
-        if (patterns.length === 0) {
-          if (drops) delete value[key];
-          else rest?.(value[key]);
-          continue;
-        }
-        const matching = patterns.filter(({ pattern }) => pattern.test(key));
-        for (const { fill } of matching) fill?.(value[key]);
-        if (matching.length > 0) continue;
-        if (drops) delete value[key];
-        else rest?.(value[key]);
-      }
-    };
+    return style.object({
+      properties: [...shape.properties].map(([key, nodes]) => ({
+        key,
+        step: nodes.length === 1 ? compile(nodes[0]) : sequence(nodes.map((node) => compile(node, false))),
+        fallback: nodes.find((node) => "default" in node)?.["default"],
+      })),
+      declared: new Set(shape.properties.keys()),
+      patterns: shape.patterns.map(([pattern, property]) => ({ pattern, step: compile(property) })),
+      rest: sequence(parts.map((part) => compile(part["additionalProperties"]))),
+      drops: mayDrop && shape.declared && !shape.open,
+    });
   };
 
   return compile(schema.root);
@@ -175,14 +141,8 @@ const SPEAKS_OF_OTHERS = [
   "unevaluatedProperties",
 ];
 
-function sequence(fills: readonly (Fill | undefined)[]): Fill | undefined {
-  const steps = fills.filter((fill) => fill !== undefined);
-  if (steps.length <= 1) return steps[0];
-  return (value) => {
-    for (const step of steps) step(value);
-  };
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+function sequence(steps: readonly (Step | undefined)[]): Step | undefined {
+  const all = steps.filter((step) => step !== undefined);
+  if (all.length <= 1) return all[0];
+  return (value) => all.reduce((now, step) => step(now), value);
 }

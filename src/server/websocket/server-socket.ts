@@ -19,21 +19,14 @@ export class ServerSocket extends WebSocket {
     super.close(code, reason);
   }
 
-  /** `ws` calls this, too, when a close frame came in. */
+  /** `ws` calls this, too, when a close frame came in, and when a frame broke the protocol. */
   override close(code?: number, reason?: string | Buffer): void {
-    if (this.#ending) return super.close(code, reason);
-    if (this.#onPeerClosing === undefined) return super.close(isSendable(code) ? code : 1000, reason);
+    if (this.#ending || VIOLATIONS.has(code)) return super.close(code, reason);
+    if (this.#onPeerClosing === undefined) return super.close(1000);
     this.#ending = true;
     this.#onPeerClosing();
   }
 }
 
-/** Codes an endpoint may send: RFC 6455, section 7.4. */
-function isSendable(code: number | undefined): code is number {
-  return (
-    code !== undefined &&
-    (code === 1000 || (code >= 1001 && code <= 1014 && code !== 1004) || code >= 3000) &&
-    code !== 1005 &&
-    code !== 1006
-  );
-}
+/** What `ws` ends a connection with by itself: protocol error, wrong data, bad UTF-8, policy, too large. */
+const VIOLATIONS: ReadonlySet<number | undefined> = new Set([1002, 1003, 1007, 1008, 1009]);
