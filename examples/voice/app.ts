@@ -1,0 +1,172 @@
+import { App, AppException, endpoint, FieldException, realtime, type RequestContext } from "servable";
+import { Type, type Static } from "typebox";
+import { FRAME_BYTES, framesOf, SAMPLE_RATE, samplesOf } from "./frame.ts";
+import { SpeechSegmenter, type SpeechSegment } from "./speech-segmenter.ts";
+import { VoiceModel, type VoiceStream } from "./voice-model.ts";
+import { readWav, WavError } from "./wav-file.ts";
+
+const Frame = Type.Object(
+  {
+    // Any schema of JSON types would refuse bytes; readFrame() looks at them.
+    pcm: Type.Unsafe<Uint8Array>({
+      description: "512 samples of 16 kHz audio, 16-bit signed little-endian: 1,024 bytes, as binary.",
+    }),
+  },
+  { $id: "Frame" },
+);
+type Frame = Static<typeof Frame>;
+
+const Speech = Type.Object(
+  {
+    probability: Type.Number({ minimum: 0, maximum: 1, description: "That this frame is speech." }),
+    speaking: Type.Boolean({ description: "True until a quarter of a second without speech has passed." }),
+    index: Type.Integer({ minimum: 0, description: "The frame's number, from 0." }),
+  },
+  { $id: "Speech" },
+);
+type Speech = Static<typeof Speech>;
+
+const Segment = Type.Object(
+  {
+    start: Type.Number({ description: "Seconds from the start of the audio." }),
+    end: Type.Number(),
+  },
+  { $id: "Segment" },
+);
+type Segment = Static<typeof Segment>;
+
+const Recording = Type.Object(
+  {
+    wav: Type.String({
+      format: "byte",
+      maxLength: 32 * 1024 * 1024,
+      description: "A WAV file, 16-bit PCM, one channel, 16 kHz, as base64.",
+    }),
+  },
+  { $id: "Recording" },
+);
+type Recording = Static<typeof Recording>;
+
+const Segments = Type.Object(
+  { seconds: Type.Number({ description: "Length of the recording." }), segments: Type.Array(Segment) },
+  { $id: "Segments" },
+);
+type Segments = Static<typeof Segments>;
+
+/** What a realtime session has heard so far. */
+interface Listening {
+  readonly stream: VoiceStream;
+  readonly segmenter: SpeechSegmenter;
+}
+
+/** Finds speech in audio. */
+export default class VoiceDetector extends App {
+  static override version = "1.0.0";
+
+  #model: VoiceModel | undefined;
+  /** A session keeps its context from its first frame to its end. */
+  readonly #sessions = new Map<RequestContext, Listening>();
+
+  override async setup(): Promise<void> {
+    this.#model = await VoiceModel.load();
+  }
+
+  override async teardown(): Promise<void> {
+    await this.#model?.release();
+    this.#model = undefined;
+  }
+
+  override health(): { version: string; modelLoaded: boolean; sessions: number } {
+    return {
+      version: VoiceDetector.version,
+      modelLoaded: this.#model !== undefined,
+      sessions: this.#sessions.size,
+    };
+  }
+
+  @endpoint("/", { input: Recording, output: Segments, summary: "Find the speech in a WAV file" })
+  async find({ wav }: Recording, ctx: RequestContext): Promise<Segments> {
+    const pcm = readRecording(wav);
+    const { stream, segmenter } = this.#listen();
+    const segments: SpeechSegment[] = [];
+    for (const frame of framesOf(pcm)) {
+      ctx.signal.throwIfAborted(); // nobody is there to read the result
+      const closed = segmenter.push(await stream.push(samplesOf(frame)));
+      if (closed !== undefined) segments.push(closed);
+    }
+    const last = segmenter.end();
+    if (last !== undefined) segments.push(last);
+    return { seconds: pcm.byteLength / 2 / SAMPLE_RATE, segments };
+  }
+
+  // No `buffering`: the model needs every frame, so those that wait must not be dropped.
+  @realtime("/realtime", {
+    input: Frame,
+    output: Speech,
+    sessionTimeout: 30,
+    description: "Tells of each frame how likely it is speech, and whether somebody is speaking.",
+  })
+  async hear({ pcm }: Frame, ctx: RequestContext): Promise<Speech> {
+    const samples = readFrame(pcm);
+    const { stream, segmenter } = this.#listeningOf(ctx);
+    const probability = await stream.push(samples);
+    segmenter.push(probability);
+    return { probability, speaking: segmenter.speaking, index: segmenter.frames - 1 };
+  }
+
+  @realtime("/segments", {
+    input: Frame,
+    output: Segment,
+    mode: "bidi",
+    sessionTimeout: 30,
+    description: "Sends each segment of speech once a quarter of a second without speech has followed it.",
+  })
+  async *follow(frames: AsyncIterable<Frame>): AsyncGenerator<Segment> {
+    const { stream, segmenter } = this.#listen();
+    for await (const { pcm } of frames) {
+      const closed = segmenter.push(await stream.push(readFrame(pcm)));
+      if (closed !== undefined) yield closed;
+    }
+    const last = segmenter.end();
+    if (last !== undefined) yield last;
+  }
+
+  #listen(): Listening {
+    if (this.#model === undefined) throw new AppException("The model is not loaded", 503);
+    return { stream: this.#model.open(), segmenter: new SpeechSegmenter() };
+  }
+
+  #listeningOf(ctx: RequestContext): Listening {
+    let listening = this.#sessions.get(ctx);
+    if (listening === undefined) {
+      listening = this.#listen();
+      this.#sessions.set(ctx, listening);
+      // Aborts whenever the session is over, however it ended.
+      ctx.signal.addEventListener("abort", () => this.#sessions.delete(ctx), { once: true });
+    }
+    return listening;
+  }
+}
+
+function readFrame(pcm: Uint8Array): Float32Array {
+  if (!(pcm instanceof Uint8Array)) {
+    throw new FieldException("pcm", "A frame's samples come as binary", { type: "bytes_type" });
+  }
+  if (pcm.byteLength !== FRAME_BYTES) {
+    throw new FieldException(
+      "pcm",
+      `A frame is 512 samples of 16 bits, ${FRAME_BYTES} bytes; got ${pcm.byteLength}`,
+      { type: "frame_size" },
+    );
+  }
+  return samplesOf(pcm);
+}
+
+function readRecording(wav: string): Uint8Array {
+  try {
+    return readWav(Buffer.from(wav, "base64"));
+  } catch (error) {
+    if (!(error instanceof WavError)) throw error;
+    throw new FieldException("wav", error.message, { type: "wav_invalid", cause: error });
+  }
+}

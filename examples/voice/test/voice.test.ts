@@ -1,0 +1,210 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { after, before, suite, test } from "node:test";
+import { startTestServer, type TestServer } from "servable/testing";
+import VoiceDetector from "../app.ts";
+import { FRAME_SECONDS, framesOf } from "../frame.ts";
+import { readWav } from "../wav-file.ts";
+import { Caller } from "./caller.ts";
+
+const FOLDER = fileURLToPath(new URL("..", import.meta.url));
+const WAV = readFileSync(new URL("../speech.wav", import.meta.url));
+const FRAMES = [...framesOf(readWav(WAV))];
+/** Where the recording was made to hold speech, in seconds. */
+const SPOKEN = [
+  { start: 0.9, end: 2.356 },
+  { start: 3.156, end: 3.956 },
+];
+const TOLERANCE = 0.25;
+
+interface Speech {
+  readonly probability: number;
+  readonly speaking: boolean;
+  readonly index: number;
+}
+interface Segment {
+  readonly start: number;
+  readonly end: number;
+}
+
+function assertSpoken(found: readonly Segment[]): void {
+  assert.equal(found.length, SPOKEN.length, JSON.stringify(found));
+  SPOKEN.forEach(({ start, end }, index) => {
+    const segment = found[index] as Segment;
+    assert.ok(Math.abs(segment.start - start) < TOLERANCE, `starts at ${segment.start}, not near ${start}`);
+    assert.ok(Math.abs(segment.end - end) < TOLERANCE, `ends at ${segment.end}, not near ${end}`);
+  });
+}
+
+/** Sends all frames at once and reads as many answers. */
+async function hearAll(url: string, frames: readonly Uint8Array[]): Promise<Speech[]> {
+  const caller = await Caller.open(url);
+  for (const pcm of frames) caller.send({ pcm });
+  const heard: Speech[] = [];
+  while (heard.length < frames.length) heard.push((await caller.next()) as unknown as Speech);
+  assert.equal(await caller.close(), 1000);
+  return heard;
+}
+
+/** Asks until the app keeps so many sessions' state. */
+async function sessionsBecome(url: string, count: number): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    const { sessions } = (await (await fetch(`${url}/health`)).json()) as { sessions: number };
+    if (sessions === count) return;
+    assert.ok(performance.now() < deadline, `still ${sessions} sessions, not ${count}`);
+  }
+}
+
+suite("examples/voice", () => {
+  let served: TestServer<VoiceDetector>;
+  let realtimeUrl: string;
+  let segmentsUrl: string;
+  before(async () => {
+    served = await startTestServer(new VoiceDetector());
+    realtimeUrl = `ws://127.0.0.1:${served.port}/realtime`;
+    segmentsUrl = `ws://127.0.0.1:${served.port}/segments`;
+  });
+  after(() => served.close());
+
+  test("POST / finds both sentences in the recording", async () => {
+    const answer = await served.post("/", { wav: WAV.toString("base64") });
+    assert.equal(answer.status, 200);
+    const { seconds, segments } = (await answer.json()) as { seconds: number; segments: Segment[] };
+    assert.equal(seconds, 72_894 / 16_000);
+    assertSpoken(segments);
+  });
+
+  test("POST / refuses what is no WAV file of 16 kHz, with the reason", async () => {
+    const slow = Buffer.from(WAV);
+    slow.writeUInt32LE(8000, 24);
+    const cases: [wav: string, type: string, msg: RegExp][] = [
+      ["not base64!", "string_format_mismatch", /valid byte/],
+      [Buffer.from("a text").toString("base64"), "wav_invalid", /^This is no WAV file$/],
+      [slow.toString("base64"), "wav_invalid", /16000 Hz; got 16-bit PCM, channels: 1, 8000 Hz$/],
+      [WAV.subarray(0, 1000).toString("base64"), "wav_invalid", /^The WAV file is cut short$/],
+      [WAV.subarray(0, 36).toString("base64"), "wav_invalid", /^The WAV file holds no samples$/],
+    ];
+    for (const [wav, type, msg] of cases) {
+      const answer = await served.post("/", { wav });
+      assert.equal(answer.status, 422);
+      const { detail } = (await answer.json()) as { detail: { loc: string[]; type: string; msg: string }[] };
+      assert.deepEqual([detail[0]?.loc, detail[0]?.type], [["body", "wav"], type]);
+      assert.match(detail[0]?.msg ?? "", msg);
+    }
+  });
+
+  test("each frame is answered in order: likely speech where there is some, unlikely where there is none", async () => {
+    const heard = await hearAll(realtimeUrl, FRAMES);
+    assert.deepEqual(
+      heard.map(({ index }) => index),
+      FRAMES.map((_, index) => index),
+    );
+    const spokenAt = (seconds: number, margin: number): boolean =>
+      SPOKEN.some(({ start, end }) => seconds > start - margin && seconds < end + margin);
+    const middles = heard.map((speech) => ({ ...speech, at: (speech.index + 0.5) * FRAME_SECONDS }));
+    const silent = middles.filter(({ at }) => !spokenAt(at, TOLERANCE));
+    const spoken = middles.filter(({ at }) => spokenAt(at, -TOLERANCE));
+    assert.ok(silent.length > 30 && spoken.length > 30);
+    for (const { at, probability } of silent) assert.ok(probability < 0.2, `${probability} at ${at} s`);
+    const mean = spoken.reduce((sum, { probability }) => sum + probability, 0) / spoken.length;
+    assert.ok(mean > 0.8, `speech has a mean probability of ${mean}`);
+    for (const { at, speaking } of spoken) assert.ok(speaking, `not speaking at ${at} s`);
+    assert.equal(heard.at(-1)?.speaking, false);
+  });
+
+  test("sessions at the same time hear what each would hear alone", async () => {
+    const others = FRAMES.toReversed();
+    const alone = [await hearAll(realtimeUrl, FRAMES), await hearAll(realtimeUrl, others)];
+    assert.notDeepEqual(alone[0], alone[1]);
+    const together = await Promise.all([
+      hearAll(realtimeUrl, FRAMES),
+      hearAll(realtimeUrl, others),
+      hearAll(realtimeUrl, FRAMES),
+    ]);
+    assert.deepEqual(together, [...alone, alone[0]]);
+  });
+
+  test("a frame of the wrong size ends the session with a readable reason", async () => {
+    for (const url of [realtimeUrl, segmentsUrl]) {
+      const caller = await Caller.open(url);
+      caller.send({ pcm: new Uint8Array(1000) });
+      assert.deepEqual(await caller.rest(), [
+        {
+          type: "x-fal-error",
+          error: "INTERNAL_ERROR",
+          reason: "pcm: A frame is 512 samples of 16 bits, 1024 bytes; got 1000",
+        },
+      ]);
+      assert.equal(await caller.closed, 1000);
+    }
+  });
+
+  test("samples that are no binary, or are missing, end the session with a readable reason", async () => {
+    const cases: [frame: object, reason: RegExp][] = [
+      [{ pcm: "AAAA" }, /^pcm: A frame's samples come as binary$/],
+      [{}, /pcm.*required/i],
+    ];
+    for (const [frame, reason] of cases) {
+      const caller = await Caller.open(realtimeUrl);
+      caller.send(frame);
+      const [message, ...more] = await caller.rest();
+      assert.match(String(message?.["reason"]), reason);
+      assert.deepEqual(more, []);
+    }
+  });
+
+  test("a session's state is freed when its client says goodbye, and when it vanishes", async () => {
+    const [polite, rude] = await Promise.all([Caller.open(realtimeUrl), Caller.open(realtimeUrl)]);
+    for (const caller of [polite, rude]) {
+      caller.send({ pcm: FRAMES[0] });
+      await caller.next();
+    }
+    await sessionsBecome(served.url, 2);
+    assert.equal(await polite.close(), 1000);
+    await sessionsBecome(served.url, 1);
+    for (const pcm of FRAMES) rude.send({ pcm });
+    await rude.next(); // the rest is still being heard
+    rude.vanish();
+    await sessionsBecome(served.url, 0);
+  });
+
+  test("/segments sends a segment as soon as the silence after it is heard", async () => {
+    const caller = await Caller.open(segmentsUrl);
+    const pause = Math.ceil(3 / FRAME_SECONDS);
+    for (const pcm of FRAMES.slice(0, pause)) caller.send({ pcm });
+    const first = (await caller.next()) as unknown as Segment;
+    for (const pcm of FRAMES.slice(pause)) caller.send({ pcm });
+    const second = (await caller.next()) as unknown as Segment;
+    assertSpoken([first, second]);
+    assert.equal(await caller.close(), 1000);
+  });
+
+  test("/segments sends the segment that was open when the client closed, before it answers", async () => {
+    const caller = await Caller.open(segmentsUrl);
+    const middle = Math.floor(2 / FRAME_SECONDS);
+    for (const pcm of FRAMES.slice(0, middle)) caller.send({ pcm });
+    caller.endInputs();
+    const [segment] = (await caller.rest()) as unknown as Segment[];
+    assert.ok(Math.abs((segment?.start ?? 0) - 0.9) < TOLERANCE);
+    assert.ok(Math.abs((segment?.end ?? 0) - middle * FRAME_SECONDS) < 0.001);
+    assert.equal(await caller.closed, 1000);
+  });
+
+  test("the client of the README prints the segments", async () => {
+    const { scripts } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+      scripts: { client: string };
+    };
+    const [, ...args] = scripts.client.split(" ");
+    const child = spawn(process.execPath, [...args, "speech.wav", segmentsUrl], { cwd: FOLDER });
+    let output = "";
+    for await (const chunk of child.stdout) output += String(chunk);
+    const found = output
+      .trim()
+      .split("\n")
+      .map((line) => /^([\d.]+) s to ([\d.]+) s$/.exec(line));
+    assertSpoken(found.map((match) => ({ start: Number(match?.[1]), end: Number(match?.[2]) })));
+  });
+});
