@@ -41,7 +41,8 @@ export function assertMessagePack(frame: Uint8Array): void {
       for (const last = at + lengthBytes; at < last; at++) count = count * 256 + (frame[at] as number);
     }
     if (kind === Kind.map) count *= 2;
-    else if (kind === Kind.extension) count += 1; // its type
+    else if (kind === Kind.extension)
+      count += 1; // its type
     else if (kind === Kind.never) throw new MessagePackError("the byte 0xc1 is never used");
     if (count > end - at) throw new MessagePackError(CUT_SHORT); // each value takes a byte at least
 

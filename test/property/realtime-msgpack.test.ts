@@ -1,0 +1,267 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decode, encode } from "@msgpack/msgpack";
+import * as fc from "fast-check";
+import { assertMessagePack, MAX_FRAME_DEPTH, MessagePackError } from "../../src/realtime/msgpack-scan.ts";
+import { decodeMessagePack, encodeMessagePack } from "../../src/realtime/msgpack.ts";
+
+/** Lengths around those at which MessagePack changes to a wider format. */
+const EDGES = [0, 1, 15, 16, 17, 31, 32, 33, 255, 256, 257, 65_535, 65_536, 65_537];
+const edge = fc.constantFrom(...EDGES);
+
+const key = fc
+  .oneof(fc.string({ maxLength: 20, unit: "binary" }), fc.constantFrom(31, 32, 255, 256).map(text))
+  .filter((name) => name !== "__proto__");
+
+const leaf: fc.Arbitrary<unknown> = fc.oneof(
+  fc.constantFrom(null, true, false),
+  fc.maxSafeInteger(),
+  fc.integer({ min: -300, max: 300 }),
+  fc.double(),
+  fc.string({ unit: "grapheme", maxLength: 40 }),
+  edge.map(text),
+  edge.map((length) => new Uint8Array(length).fill(0xc1)),
+  fc.uint8Array({ maxLength: 40 }),
+  fc.date({ noInvalidDate: true, min: new Date("1900-01-01"), max: new Date("2600-01-01") }),
+);
+
+const value: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 5, depthSize: "small" },
+    leaf,
+    fc.array(tie("value"), { maxLength: 20 }),
+    fc.dictionary(key, tie("value"), { maxKeys: 20, noNullPrototype: true }),
+  ),
+})).value;
+
+/** Frames of values small enough to be broken in many places. */
+const smallFrame = fc.jsonValue({ maxDepth: 5 }).map((json) => encode(json));
+
+/** Pieces that hostile frames are made of: huge lengths, odd types, what is never used. */
+const PIECES = [
+  ...[
+    "dd ffffffff",
+    "df ffffffff",
+    "db ffffffff",
+    "c6 ffffffff",
+    "c9 ffffffff ff",
+    "dd 7fffffff",
+    "df 80000000",
+  ],
+  ...["dc ffff", "de ffff", "da ffff", "c5 ffff", "c8 ffff ff", "d9 ff", "c4 ff", "c7 ff ff"],
+  ...["c1", "81 01 02", "81 c0 c0", "81 90 c0", "82 a1 61 01 c2 01", "81 c4 01 61 c0", "8f", "9f"],
+  ...[
+    "d4 01 00",
+    "d5 ff 0000",
+    "d6 ff ffffffff",
+    "d7 ff ffffffffffffffff",
+    "d8 ff 00000000000000000000000000000000",
+  ],
+  ...[
+    "c7 0c ff ffffffffffffffffffffffff",
+    "c7 00 ff",
+    "a9 5f5f70726f746f5f5f",
+    "81 a9 5f5f70726f746f5f5f c0",
+  ],
+  ...[
+    "cf ffffffffffffffff",
+    "d3 8000000000000000",
+    "cb 7ff8000000000000",
+    "a2 c3 28",
+    "a1 ff",
+    "a3 f0 9f 98",
+  ],
+].map(bytes);
+
+interface Edit {
+  readonly at: number;
+  readonly drop: number;
+  readonly insert: Uint8Array;
+}
+const edit: fc.Arbitrary<Edit> = fc.record({
+  at: fc.nat(),
+  drop: fc.constantFrom(0, 1, 2, 1000),
+  insert: fc.oneof(fc.constantFrom(...PIECES), fc.uint8Array({ maxLength: 4 })),
+});
+
+test("what an official encoder wrote is taken, and read back as it was", () => {
+  fc.assert(
+    fc.property(value, (original) => {
+      const frame = encode(original);
+      assertMessagePack(frame);
+      assert.deepEqual(decodeMessagePack(frame), original);
+      assert.deepEqual(decode(encodeMessagePack(original)), original);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("arrays and maps of all sizes are taken, and read back as they were", () => {
+  for (const size of EDGES) {
+    const array = Array.from({ length: size }, (_, index) => index % 200);
+    const map = Object.fromEntries(array.map((item, index) => [`k${index}`, item]));
+    assert.deepEqual(decodeMessagePack(encode(array)), array);
+    assert.deepEqual(decodeMessagePack(encode(map)), map);
+  }
+});
+
+test("a frame is taken wherever it lies in its buffer", () => {
+  fc.assert(
+    fc.property(smallFrame, fc.nat(9), (frame, offset) => {
+      const buffer = Buffer.alloc(offset + frame.length + 5, 0x81);
+      buffer.set(frame, offset);
+      const view = buffer.subarray(offset, offset + frame.length);
+      assert.deepEqual(decodeMessagePack(view), decode(frame));
+    }),
+  );
+});
+
+test("a frame cut short anywhere, or with bytes after it, is refused", () => {
+  fc.assert(
+    fc.property(smallFrame, fc.nat(), fc.uint8Array({ minLength: 1, maxLength: 3 }), (frame, at, more) => {
+      assert.throws(() => assertMessagePack(frame.subarray(0, at % frame.length)), MessagePackError);
+      assert.throws(() => assertMessagePack(Buffer.concat([frame, more])), MessagePackError);
+    }),
+  );
+});
+
+test("random bytes: either refused with a MessagePackError, or readable", () => {
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), check), { numRuns: 5000 });
+});
+
+test("broken frames: either refused with a MessagePackError, or readable", () => {
+  fc.assert(
+    fc.property(smallFrame, fc.array(edit, { minLength: 1, maxLength: 4 }), (frame, edits) =>
+      check(edits.reduce(mutate, frame)),
+    ),
+    { numRuns: 5000 },
+  );
+});
+
+test("hostile pieces in a row and in each other are refused, or readable", () => {
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 6 }), (pieces) =>
+      check(Buffer.concat(pieces)),
+    ),
+    { numRuns: 2000 },
+  );
+});
+
+test("a lone piece of each kind has the answer that the format asks for", () => {
+  const refused = (hex: string, message: RegExp): void => {
+    assert.throws(
+      () => decodeMessagePack(bytes(hex)),
+      (error: unknown) => {
+        assert.ok(error instanceof MessagePackError);
+        assert.match(error.message, message);
+        return true;
+      },
+    );
+  };
+  refused("", /cut short/);
+  for (const hex of [
+    "dd ffffffff",
+    "df ffffffff",
+    "db ffffffff",
+    "c6 ffffffff",
+    "c9 ffffffff ff",
+    "df 80000000",
+  ]) {
+    refused(hex, /cut short/);
+  }
+  refused("c1", /0xc1 is never used/);
+  refused("81 01 02", /key is no text/);
+  refused("82 a1 61 01 c2 01", /key is no text/);
+  refused("81 c4 01 61 c0", /key is no text/);
+  refused("d4 01 00", /extension types/);
+  refused("c7 03 01 000000", /extension types/);
+  refused("d5 ff 0000", /extension types/); // a timestamp of a length there is not
+  refused("01 02", /bytes after/);
+  refused("81 a9 5f5f70726f746f5f5f c0", /__proto__/);
+  assert.deepEqual(decodeMessagePack(bytes("d6 ff 00000001")), new Date(1000));
+  assert.deepEqual(decodeMessagePack(bytes("81 d9 01 61 90")), { a: [] });
+  assert.deepEqual(decodeMessagePack(bytes("82 a1 61 80 a1 62 81 a1 63 01")), { a: {}, b: { c: 1 } });
+});
+
+test("nesting is bounded: so deep and no deeper, in arrays and maps, in and out", () => {
+  const nested = (depth: number, open: string): Buffer => bytes(`${open.repeat(depth)} c0`);
+  for (const open of ["91", "81 a1 61"]) {
+    const deepest = decodeMessagePack(nested(MAX_FRAME_DEPTH, open));
+    assert.deepEqual(Buffer.from(encodeMessagePack(deepest)), nested(MAX_FRAME_DEPTH, open));
+    assert.throws(() => decodeMessagePack(nested(MAX_FRAME_DEPTH + 1, open)), /nested too deeply/);
+    assert.throws(() => decodeMessagePack(nested(1_000_000, open)), /nested too deeply/);
+  }
+});
+
+test("a hostile frame of 8 MiB is scanned in linear time and without memory of its own", () => {
+  const size = 8 * 1024 * 1024;
+  const arrays = Buffer.alloc(size, 0x91);
+  const frames: readonly Buffer[] = [
+    Buffer.alloc(size, 0xdd), // arrays in arrays, each of 3.7 thousand million
+    ...[lengthOf(0xdd, size), lengthOf(0xdf, size / 2), lengthOf(0xc6, size)].map((head) => {
+      const frame = Buffer.alloc(size, 0x90);
+      frame.set(head);
+      return frame;
+    }),
+    arrays,
+    Buffer.concat([lengthOf(0xdd, size - 5), Buffer.alloc(size - 5, 0xc0)]),
+  ];
+  for (const frame of frames) {
+    globalThis.gc?.();
+    const before = process.memoryUsage();
+    const started = process.cpuUsage();
+    try {
+      assertMessagePack(frame);
+    } catch (error) {
+      assert.ok(error instanceof MessagePackError);
+    }
+    const { user, system } = process.cpuUsage(started);
+    const after = process.memoryUsage();
+    assert.ok(user + system < 1_500_000, `${user + system} µs for ${frame.subarray(0, 6).toString("hex")}`);
+    const grown = after.heapUsed + after.external - before.heapUsed - before.external;
+    assert.ok(grown < 4 * 1024 * 1024, `${grown} bytes for ${frame.subarray(0, 6).toString("hex")}`);
+  }
+});
+
+test("arrays that each claim all that is left never reach the decoder, which would believe each", () => {
+  const levels = Array.from({ length: MAX_FRAME_DEPTH - 1 }, (_, level) =>
+    lengthOf(0xdd, 1_000_000 - level * 5),
+  );
+  const frame = Buffer.concat([...levels, Buffer.alloc(1_100_000, 0xc0)]);
+  assert.throws(() => decodeMessagePack(frame), MessagePackError);
+});
+
+function check(frame: Uint8Array): void {
+  try {
+    assertMessagePack(frame);
+  } catch (error) {
+    assert.ok(error instanceof MessagePackError, String(error));
+    return;
+  }
+  try {
+    decodeMessagePack(frame);
+  } catch (error) {
+    assert.ok(error instanceof MessagePackError, String(error));
+    assert.match(error.message, /__proto__/); // the one thing that only shows in the decoder
+  }
+}
+
+function mutate(frame: Uint8Array, { at, drop, insert }: Edit): Uint8Array {
+  const place = at % (frame.length + 1);
+  return Buffer.concat([frame.subarray(0, place), insert, frame.subarray(place + drop)]);
+}
+
+function lengthOf(format: number, length: number): Buffer {
+  const head = Buffer.alloc(5, format);
+  head.writeUInt32BE(length, 1);
+  return head;
+}
+
+function bytes(hex: string): Buffer {
+  return Buffer.from(hex.replaceAll(" ", ""), "hex");
+}
+
+/** A text of so many bytes, not all of them ASCII. */
+function text(bytes: number): string {
+  return bytes < 2 ? "x".repeat(bytes) : `é${"x".repeat(bytes - 2)}`;
+}
