@@ -5,7 +5,8 @@ import { SpeechSegmenter, type SpeechSegment } from "./speech-segmenter.ts";
 import { VoiceModel, type VoiceStream } from "./voice-model.ts";
 import { readWav, WavError } from "./wav-file.ts";
 
-const Frame = Type.Object(
+/** 32 ms of audio. */
+export const Frame = Type.Object(
   {
     // Any schema of JSON types would refuse bytes; readFrame() looks at them.
     pcm: Type.Unsafe<Uint8Array>({
@@ -14,9 +15,10 @@ const Frame = Type.Object(
   },
   { $id: "Frame" },
 );
-type Frame = Static<typeof Frame>;
+export type Frame = Static<typeof Frame>;
 
-const Speech = Type.Object(
+/** What is known once a frame was heard. */
+export const Speech = Type.Object(
   {
     probability: Type.Number({ minimum: 0, maximum: 1, description: "That this frame is speech." }),
     speaking: Type.Boolean({ description: "True until a quarter of a second without speech has passed." }),
@@ -24,16 +26,17 @@ const Speech = Type.Object(
   },
   { $id: "Speech" },
 );
-type Speech = Static<typeof Speech>;
+export type Speech = Static<typeof Speech>;
 
-const Segment = Type.Object(
+/** A stretch of speech. */
+export const Segment = Type.Object(
   {
     start: Type.Number({ description: "Seconds from the start of the audio." }),
     end: Type.Number(),
   },
   { $id: "Segment" },
 );
-type Segment = Static<typeof Segment>;
+export type Segment = Static<typeof Segment>;
 
 const Recording = Type.Object(
   {

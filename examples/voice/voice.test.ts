@@ -1,16 +1,20 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcessByStdio } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { text as textOf } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { after, before, suite, test } from "node:test";
-import { startTestServer, type TestServer } from "servable/testing";
-import VoiceDetector from "../app.ts";
-import { FRAME_SECONDS, framesOf } from "../frame.ts";
-import { readWav } from "../wav-file.ts";
-import { Caller } from "./caller.ts";
+import { connectTestSocket, startTestServer, type TestServer } from "servable/testing";
+import VoiceDetector, { Frame, Segment, Speech } from "./app.ts";
+import { FRAME_SECONDS, framesOf } from "./frame.ts";
+import { readWav } from "./wav-file.ts";
 
-const FOLDER = fileURLToPath(new URL("..", import.meta.url));
-const WAV = readFileSync(new URL("../speech.wav", import.meta.url));
+const FOLDER = fileURLToPath(new URL(".", import.meta.url));
+const WAV = readFileSync(new URL("./speech.wav", import.meta.url));
+const SILENCE = new Uint8Array(1024);
 const FRAMES = [...framesOf(readWav(WAV))];
 /** Where the recording was made to hold speech, in seconds. */
 const SPOKEN = [
@@ -18,16 +22,6 @@ const SPOKEN = [
   { start: 3.156, end: 3.956 },
 ];
 const TOLERANCE = 0.25;
-
-interface Speech {
-  readonly probability: number;
-  readonly speaking: boolean;
-  readonly index: number;
-}
-interface Segment {
-  readonly start: number;
-  readonly end: number;
-}
 
 function assertSpoken(found: readonly Segment[]): void {
   assert.equal(found.length, SPOKEN.length, JSON.stringify(found));
@@ -40,11 +34,11 @@ function assertSpoken(found: readonly Segment[]): void {
 
 /** Sends all frames at once and reads as many answers. */
 async function hearAll(url: string, frames: readonly Uint8Array[]): Promise<Speech[]> {
-  const caller = await Caller.open(url);
+  const caller = await connectTestSocket(url, { input: Frame, output: Speech });
   for (const pcm of frames) caller.send({ pcm });
   const heard: Speech[] = [];
-  while (heard.length < frames.length) heard.push((await caller.next()) as unknown as Speech);
-  assert.equal(await caller.close(), 1000);
+  while (heard.length < frames.length) heard.push(await caller.next());
+  assert.equal((await caller.close(1000)).code, 1000);
   return heard;
 }
 
@@ -56,6 +50,31 @@ async function sessionsBecome(url: string, count: number): Promise<void> {
     if (sessions === count) return;
     assert.ok(performance.now() < deadline, `still ${sessions} sessions, not ${count}`);
   }
+}
+
+type Child = ChildProcessByStdio<null, Readable, null>;
+
+/** Runs a script of package.json, without npm between. */
+function run(script: "start" | "client", args: readonly string[]): Child {
+  const { scripts } = JSON.parse(readFileSync(join(FOLDER, "package.json"), "utf8")) as {
+    scripts: Record<typeof script, string>;
+  };
+  const command = [...scripts[script].split(" ").slice(1), ...args];
+  const env = { ...process.env, HOST: "127.0.0.1" };
+  return spawn(process.execPath, command, { cwd: FOLDER, env, stdio: ["ignore", "pipe", "inherit"] });
+}
+
+/** The address that a starting app names. */
+async function addressOf(app: Child): Promise<string> {
+  let output = "";
+  for await (const chunk of app.stdout.iterator({ destroyOnReturn: false })) {
+    output += String(chunk);
+    const port = /http:\/\/127\.0\.0\.1:(\d+)(?!\d|\/metrics)/.exec(output)?.[1];
+    if (port === undefined) continue;
+    app.stdout.resume();
+    return `ws://127.0.0.1:${port}`;
+  }
+  assert.fail(`the app named no address:\n${output}`);
 }
 
 suite("examples/voice", () => {
@@ -129,82 +148,77 @@ suite("examples/voice", () => {
 
   test("a frame of the wrong size ends the session with a readable reason", async () => {
     for (const url of [realtimeUrl, segmentsUrl]) {
-      const caller = await Caller.open(url);
+      const caller = await connectTestSocket(url, { input: Frame });
       caller.send({ pcm: new Uint8Array(1000) });
-      assert.deepEqual(await caller.rest(), [
-        {
-          type: "x-fal-error",
-          error: "INTERNAL_ERROR",
-          reason: "pcm: A frame is 512 samples of 16 bits, 1024 bytes; got 1000",
-        },
-      ]);
-      assert.equal(await caller.closed, 1000);
+      assert.equal((await caller.closed).code, 1000);
+      const reason = "pcm: A frame is 512 samples of 16 bits, 1024 bytes; got 1000";
+      assert.deepEqual(caller.control, [{ type: "x-fal-error", error: "INTERNAL_ERROR", reason }]);
+      assert.deepEqual(caller.results, []);
     }
   });
 
   test("samples that are no binary, or are missing, end the session with a readable reason", async () => {
-    const cases: [frame: object, reason: RegExp][] = [
+    const cases: [frame: Record<string, unknown>, reason: RegExp][] = [
       [{ pcm: "AAAA" }, /^pcm: A frame's samples come as binary$/],
+      [{ pcm: Array.from({ length: 1024 }, () => 0) }, /^pcm: A frame's samples come as binary$/],
       [{}, /pcm.*required/i],
     ];
     for (const [frame, reason] of cases) {
-      const caller = await Caller.open(realtimeUrl);
+      const caller = await connectTestSocket(realtimeUrl);
       caller.send(frame);
-      const [message, ...more] = await caller.rest();
-      assert.match(String(message?.["reason"]), reason);
-      assert.deepEqual(more, []);
+      await caller.closed;
+      assert.equal(caller.control.length, 1);
+      assert.match(caller.control[0]?.reason ?? "", reason);
     }
   });
 
   test("a session's state is freed when its client says goodbye, and when it vanishes", async () => {
-    const [polite, rude] = await Promise.all([Caller.open(realtimeUrl), Caller.open(realtimeUrl)]);
+    const connect = () => connectTestSocket(realtimeUrl, { input: Frame, output: Speech });
+    const [polite, rude] = await Promise.all([connect(), connect()]);
     for (const caller of [polite, rude]) {
-      caller.send({ pcm: FRAMES[0] });
+      caller.send({ pcm: SILENCE });
       await caller.next();
     }
     await sessionsBecome(served.url, 2);
-    assert.equal(await polite.close(), 1000);
+    await polite.close(1000);
     await sessionsBecome(served.url, 1);
     for (const pcm of FRAMES) rude.send({ pcm });
     await rude.next(); // the rest is still being heard
-    rude.vanish();
+    rude.socket.terminate();
     await sessionsBecome(served.url, 0);
   });
 
   test("/segments sends a segment as soon as the silence after it is heard", async () => {
-    const caller = await Caller.open(segmentsUrl);
+    const caller = await connectTestSocket(segmentsUrl, { input: Frame, output: Segment });
     const pause = Math.ceil(3 / FRAME_SECONDS);
     for (const pcm of FRAMES.slice(0, pause)) caller.send({ pcm });
-    const first = (await caller.next()) as unknown as Segment;
+    const first = await caller.next();
     for (const pcm of FRAMES.slice(pause)) caller.send({ pcm });
-    const second = (await caller.next()) as unknown as Segment;
-    assertSpoken([first, second]);
-    assert.equal(await caller.close(), 1000);
+    assertSpoken([first, await caller.next()]);
+    assert.equal((await caller.close(1000)).code, 1000);
+    assert.equal(caller.results.length, 2);
   });
 
   test("/segments sends the segment that was open when the client closed, before it answers", async () => {
-    const caller = await Caller.open(segmentsUrl);
+    const caller = await connectTestSocket(segmentsUrl, { input: Frame, output: Segment });
     const middle = Math.floor(2 / FRAME_SECONDS);
     for (const pcm of FRAMES.slice(0, middle)) caller.send({ pcm });
-    caller.endInputs();
-    const [segment] = (await caller.rest()) as unknown as Segment[];
+    assert.equal((await caller.close(1000)).code, 1000);
+    const [segment, ...more] = caller.results;
+    assert.deepEqual(more, []);
     assert.ok(Math.abs((segment?.start ?? 0) - 0.9) < TOLERANCE);
     assert.ok(Math.abs((segment?.end ?? 0) - middle * FRAME_SECONDS) < 0.001);
-    assert.equal(await caller.closed, 1000);
   });
 
-  test("the client of the README prints the segments", async () => {
-    const { scripts } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
-      scripts: { client: string };
-    };
-    const [, ...args] = scripts.client.split(" ");
-    const child = spawn(process.execPath, [...args, "speech.wav", segmentsUrl], { cwd: FOLDER });
-    let output = "";
-    for await (const chunk of child.stdout) output += String(chunk);
-    const found = output
-      .trim()
-      .split("\n")
-      .map((line) => /^([\d.]+) s to ([\d.]+) s$/.exec(line));
+  test("npm start serves the app, npm run client prints the segments, SIGTERM ends it with 0", async () => {
+    const app = run("start", ["--port", "0", "--metrics-port", "0"]);
+    after(() => app.kill("SIGKILL"));
+    const exited = once(app, "exit");
+    const client = run("client", ["speech.wav", `${await addressOf(app)}/segments`]);
+    const lines = (await textOf(client.stdout)).trim().split("\n");
+    const found = lines.map((line) => /^([\d.]+) s to ([\d.]+) s$/.exec(line));
     assertSpoken(found.map((match) => ({ start: Number(match?.[1]), end: Number(match?.[2]) })));
+    app.kill("SIGTERM");
+    assert.deepEqual(await exited, [0, null]);
   });
 });
