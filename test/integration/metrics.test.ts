@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
+import { connectTestSocket } from "servable/testing";
 import { startProcess } from "../helpers/process-app.ts";
 
 test(
@@ -52,6 +53,38 @@ test(
     assert.doesNotMatch(text, /unknown/);
     assert.doesNotMatch(text, /method="GET",path="\/fast"/);
     assert.equal((await fetch(app.metricsUrl.replace("/metrics", "/other"))).status, 404);
+    assert.equal(await app.stop(), 0);
+  },
+);
+
+test(
+  "sessions are counted: open, messages, dropped inputs, length, close codes",
+  { timeout: 30_000 },
+  async () => {
+    const app = await startProcess("ok");
+    const first = await connectTestSocket(`${app.url}/live`);
+    for (let count = 0; count < 3; count++) {
+      first.send({ ms: 0 });
+      await first.next();
+    }
+    await first.close();
+    const second = await connectTestSocket(`${app.url}/live`);
+    second.socket.send("no MessagePack");
+    await second.closed;
+    const third = await connectTestSocket(`${app.url}/live`);
+    const text = await (await fetch(app.metricsUrl)).text();
+    const value = (name: string, labels = ""): number => {
+      const line = `${name}{app_name="fal",path="/live"${labels}} `;
+      const row = text.split("\n").find((candidate) => candidate.startsWith(line));
+      return Number(row?.slice(line.length));
+    };
+    assert.equal(value("realtime_sessions_open"), 1);
+    assert.equal(value("realtime_messages_received_total"), 4);
+    assert.equal(value("realtime_messages_sent_total"), 3);
+    assert.equal(value("realtime_inputs_dropped_total"), 0);
+    assert.equal(value("realtime_session_duration_seconds_count"), 2);
+    assert.equal(value("realtime_sessions_closed_total", ',code="1000"'), 2);
+    third.socket.terminate();
     assert.equal(await app.stop(), 0);
   },
 );
