@@ -30,12 +30,11 @@ export function websocketPaths(
   for (const route of routes) {
     if (!route.isWebsocket) continue;
     const item: Record<string, unknown> = { [PROTOCOL_KEY]: describeProtocol(route) };
-    if (
-      route.realtimeMode !== undefined &&
-      route.input !== undefined &&
-      !("post" in (paths[route.path] ?? {}))
-    ) {
+    const hasPost = "post" in (paths[route.path] ?? {});
+    if (route.realtimeMode !== undefined && route.input !== undefined && !hasPost) {
       item["post"] = describeMirror(route, components, freeId(`${route.methodName}_post`, takenIds));
+    } else if (route.description !== undefined && !(route.path in paths)) {
+      item["description"] = route.description; // the path has no other place for it
     }
     added[route.path] = item;
   }

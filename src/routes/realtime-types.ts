@@ -47,9 +47,13 @@ type CheckContext<Args extends readonly unknown[]> = Args extends readonly [unkn
 type CheckValue<Value, Output> =
   IsAny<Value> extends true
     ? Not<"a result is `any`; give the method a return type that fits the `output` schema">
-    : [Value] extends [OutputOf<Output>]
+    : [Value] extends [never]
       ? unknown
-      : Not<"a result does not fit the `output` schema, or is no object; return Static<typeof Schema>">;
+      : [Value] extends [readonly unknown[]]
+        ? Not<"a result is a list; outputs are objects, put the list into one">
+        : [Value] extends [OutputOf<Output>]
+          ? unknown
+          : Not<"a result does not fit the `output` schema, or is no object; return Static<typeof Schema>">;
 
 type CheckResult<Result, Output, Mode extends RealtimeMode, Batched> =
   IsAny<Result> extends true
@@ -61,7 +65,9 @@ type CheckResult<Result, Output, Mode extends RealtimeMode, Batched> =
           ? CheckValue<Item, Output>
           : Not<"in this mode the method must return an async iterable; write `async *name(…)`">
         : [Result] extends [AsyncIterable<unknown>]
-          ? Not<'the method returns an async iterable; add mode: "server_streaming"'>
+          ? Mode extends "client_streaming"
+            ? Not<"the method returns an async iterable; write `mode: 'bidi'` for streams both ways">
+            : Not<"the method returns an async iterable; add `mode: 'server_streaming'`">
           : Batched extends true
             ? [Result] extends [readonly (infer Item)[]]
               ? CheckValue<Item, Output>

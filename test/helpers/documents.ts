@@ -1,3 +1,5 @@
+import assert from "node:assert/strict";
+import { Validator } from "@seriousme/openapi-schema-validator";
 import { collectComponents } from "../../src/openapi/components.ts";
 import type { OpenApiDocument } from "../../src/openapi/annotate.ts";
 import type { SchemaNode } from "../../src/routes/schema-walk.ts";
@@ -18,4 +20,19 @@ export async function documentOf(input: object, output: object = {}): Promise<Op
     } as () => never,
     { input, output },
   ).openapi();
+}
+
+/** Checks a document by the specification's own JSON Schema of OpenAPI 3.1, and that references lead somewhere. */
+export async function assertValidDocument(document: OpenApiDocument): Promise<void> {
+  assert.equal(await faultsOf(document), undefined);
+  for (const [, reference = ""] of JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g)) {
+    const name = /^#\/components\/schemas\/([A-Za-z0-9._-]+)$/.exec(reference)?.[1] ?? "";
+    assert.ok(name in document.components.schemas, reference);
+  }
+}
+
+/** What the official schema has against a document; undefined when it is valid. */
+export async function faultsOf(document: OpenApiDocument): Promise<unknown> {
+  const { valid, errors } = await new Validator().validate(structuredClone(document) as never);
+  return valid ? undefined : errors;
 }

@@ -3,8 +3,10 @@ import { test } from "node:test";
 import { temporaryFolder } from "../helpers/second-copy.ts";
 import { compile } from "../helpers/typescript.ts";
 
+type Wrong = Readonly<Record<string, readonly [options: string, method: string, sentence: string]>>;
+
 /** Wrong methods, and the sentence their author should read. */
-const WRONG: Readonly<Record<string, readonly [options: string, method: string, sentence: string]>> = {
+const WRONG_ENDPOINTS: Wrong = {
   "any-input": [
     "{ input: Prompt }",
     "run(input: any): void {}",
@@ -72,6 +74,76 @@ const WRONG: Readonly<Record<string, readonly [options: string, method: string, 
   ],
 };
 
+const WRONG_SESSIONS: Wrong = {
+  "rt-any-input": [
+    "{ input: Prompt }",
+    "run(input: any): object { return {}; }",
+    "@realtime: the input is `any`; write its type, Static<typeof Schema>",
+  ],
+  "rt-wrong-input": [
+    "{ input: Prompt }",
+    "run(input: { prompt: number }): object { return {}; }",
+    "@realtime: the first parameter does not accept the input; write (input: Static<typeof Schema>, ctx)",
+  ],
+  "rt-no-array": [
+    "{ input: Prompt, maxBatchSize: 4 }",
+    "run(input: Prompt): object { return {}; }",
+    "@realtime: with maxBatchSize above 1 the method gets an array; write (inputs: Static<typeof Schema>[], ctx)",
+  ],
+  "rt-no-stream-in": [
+    '{ input: Prompt, mode: "bidi" }',
+    "async *run(input: Prompt): AsyncGenerator<object> {}",
+    "@realtime: in this mode the method gets a stream; write (inputs: AsyncIterable<Static<typeof Schema>>, ctx)",
+  ],
+  "rt-no-stream-out": [
+    '{ input: Prompt, output: Prompt, mode: "server_streaming" }',
+    "async run(input: Prompt): Promise<Prompt> { return input; }",
+    "@realtime: in this mode the method must return an async iterable; write `async *name(…)`",
+  ],
+  "rt-no-mode": [
+    "{ input: Prompt, output: Prompt }",
+    "async *run(input: Prompt): AsyncGenerator<Prompt> {}",
+    "@realtime: the method returns an async iterable; add `mode: 'server_streaming'`",
+  ],
+  "rt-half-mode": [
+    '{ input: Prompt, output: Prompt, mode: "client_streaming" }',
+    "async *run(inputs: AsyncIterable<Prompt>): AsyncGenerator<Prompt> {}",
+    "@realtime: the method returns an async iterable; write `mode: 'bidi'` for streams both ways",
+  ],
+  "rt-any-result": [
+    "{ input: Prompt, output: Prompt }",
+    "run(input: Prompt): any { return {}; }",
+    "@realtime: a result is `any`; give the method a return type that fits the `output` schema",
+  ],
+  "rt-wrong-result": [
+    "{ input: Prompt, output: Prompt }",
+    "run(input: Prompt) { return { prompt: 5 }; }",
+    "@realtime: a result does not fit the `output` schema, or is no object; return Static<typeof Schema>",
+  ],
+  "rt-list": [
+    "{ input: Prompt, output: Prompt }",
+    "run(input: Prompt): Prompt[] { return [input]; }",
+    "@realtime: a result is a list; outputs are objects, put the list into one",
+  ],
+  "rt-any-context": [
+    "{ input: Prompt }",
+    "run(input: Prompt, ctx: any): object { return {}; }",
+    "@realtime: the context is `any`; write (…, ctx: RequestContext)",
+  ],
+  "rt-wrong-context": [
+    "{ input: Prompt }",
+    "run(input: Prompt, ctx: string): object { return {}; }",
+    "@realtime: the second parameter is the context; write (…, ctx: RequestContext)",
+  ],
+  "rt-too-many": [
+    "{ input: Prompt }",
+    "run(input: Prompt, ctx: RequestContext, more: number): object { return {}; }",
+    "@realtime: the method is called with (input, ctx) and nothing more",
+  ],
+};
+
+const WRONG: Wrong = { ...WRONG_ENDPOINTS, ...WRONG_SESSIONS };
+
 const folder = temporaryFolder();
 const printed = compile(
   folder,
@@ -79,11 +151,11 @@ const printed = compile(
     Object.entries(WRONG).map(([name, [options, method]]) => [
       `${name}.ts`,
       `import { Type, type Static } from "typebox";
-       import { App, endpoint, type RequestContext } from "../../src/index.ts";
+       import { App, endpoint, realtime, type RequestContext } from "../../src/index.ts";
        const Prompt = Type.Object({ prompt: Type.String() });
        type Prompt = Static<typeof Prompt>;
        export class Served extends App {
-         @endpoint("/", ${options})
+         @${name in WRONG_SESSIONS ? "realtime" : "endpoint"}("/", ${options})
          ${method}
        }`,
     ]),

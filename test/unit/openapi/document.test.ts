@@ -1,18 +1,12 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { Validator } from "@seriousme/openapi-schema-validator";
 import { Type } from "typebox";
-import { App, endpoint, type OpenApiDocument } from "../../../src/index.ts";
+import { App, endpoint, realtime } from "../../../src/index.ts";
+import { assertValidDocument, faultsOf } from "../../helpers/documents.ts";
 import { GenerateApp } from "../../helpers/generate-app.ts";
 import { Picture, PICTURE, Prompt, Tree } from "../../helpers/schemas.ts";
 import { silentLogger } from "../../helpers/silent-logger.ts";
-
-/** Judges by the specification's own JSON Schema of OpenAPI 3.1. */
-async function faultsOf(document: OpenApiDocument): Promise<unknown> {
-  const { valid, errors } = await new Validator().validate(structuredClone(document) as never);
-  return valid ? undefined : errors;
-}
 
 class RichApp extends App {
   @endpoint("/odd", {
@@ -67,13 +61,7 @@ class OwnHealthApp extends App {
 
 for (const Served of [GenerateApp, RichApp, BareApp, OwnHealthApp]) {
   test(`the document of ${Served.name} is valid by the official schema, and references lead somewhere`, async () => {
-    const document = await new Served().openapi();
-    assert.equal(await faultsOf(document), undefined);
-    const references = JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g);
-    for (const [, reference = ""] of references) {
-      const name = /^#\/components\/schemas\/([A-Za-z0-9._-]+)$/.exec(reference)?.[1] ?? "";
-      assert.ok(name in document.components.schemas, reference);
-    }
+    await assertValidDocument(await new Served().openapi());
   });
 }
 
@@ -184,10 +172,39 @@ test("GET /openapi.json serves the same document", async () => {
   assert.deepEqual(answer.json(), JSON.parse(JSON.stringify(await app.openapi())));
 });
 
-test("a default that does not fit, or a reference that leads nowhere, is refused before anything is served", () => {
-  class Wrong extends App {
+test("an app without routes is refused a document, as it is a server", async () => {
+  class Nothing extends App {}
+  const refusal = {
+    code: "ROUTES_MISSING",
+    message: 'nothing has no route; put @endpoint("/") on the method it should serve.',
+  };
+  await assert.rejects(new Nothing().openapi(), refusal);
+  assert.throws(() => new Nothing().buildServer(), refusal);
+});
+
+test("a default that does not fit, or a reference that leads nowhere, is refused before anything is served", async () => {
+  class Default extends App {
     @endpoint("/", { input: Type.Object({ n: Type.Integer({ default: 0.5 }) }) })
     run(): void {}
   }
-  assert.throws(() => new Wrong().buildServer(), { code: "SCHEMA_INVALID" });
+  class Reference extends App {
+    @endpoint("/", { output: Type.Object({ next: Type.Ref("Nowhere") }) })
+    run(): { next: unknown } {
+      return { next: 5 };
+    }
+  }
+  class Session extends App {
+    @realtime("/rt", { input: Type.Object({ next: Type.Ref("Nowhere") }) })
+    run(): object {
+      return {};
+    }
+  }
+  for (const [Refused, message] of [
+    [Default, /^Cannot use the input of run\(\) as a schema: the default 0.5 of n does not fit$/],
+    [Reference, /^Cannot use the output of run\(\) as a schema: "\$ref": "Nowhere" leads nowhere;/],
+    [Session, /^Cannot use the input of run\(\) as a schema: "\$ref": "Nowhere" leads nowhere;/],
+  ] as const) {
+    assert.throws(() => new Refused().buildServer(), { code: "SCHEMA_INVALID", message });
+    await assert.rejects(new Refused().openapi(), { code: "SCHEMA_INVALID", message });
+  }
 });

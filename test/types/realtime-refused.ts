@@ -1,0 +1,325 @@
+/** Realtime sessions and websockets that must not compile. Nothing here runs: the type check is the test. */
+import { Type, type Static } from "typebox";
+import { App, realtime, websocket, type RawWebSocket, type RequestContext } from "../../src/index.ts";
+
+const Prompt = Type.Object({ prompt: Type.String(), steps: Type.Integer({ default: 25 }) });
+type Prompt = Static<typeof Prompt>;
+const Picture = Type.Object({ url: Type.String(), seed: Type.Integer() });
+type Picture = Static<typeof Picture>;
+type Anything = ReturnType<typeof JSON.parse>;
+declare const picture: Picture;
+declare const anything: Anything;
+
+export class Unary extends App {
+  // @ts-expect-error the input is any
+  @realtime("/any", { input: Prompt, output: Picture })
+  any(_input: Anything): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error the input is any, without a schema
+  @realtime("/any-untyped")
+  anyUntyped(_input: Anything): object {
+    return {};
+  }
+
+  // @ts-expect-error a field of another type
+  @realtime("/field", { input: Prompt, output: Picture })
+  field(_input: { prompt: number }): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error without a schema nothing is known of the input
+  @realtime("/untyped")
+  untyped(_input: Prompt): object {
+    return {};
+  }
+
+  // @ts-expect-error a session without a schema is called with an input too, not with the context alone
+  @realtime("/context")
+  context(_ctx: RequestContext): object {
+    return {};
+  }
+
+  // @ts-expect-error an array without maxBatchSize
+  @realtime("/array", { input: Prompt, output: Picture })
+  array(_inputs: Prompt[]): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error an array with a maxBatchSize of 1
+  @realtime("/array-of-one", { input: Prompt, output: Picture, maxBatchSize: 1 })
+  arrayOfOne(_inputs: Prompt[]): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error a stream of inputs without a mode
+  @realtime("/stream", { input: Prompt, output: Picture })
+  stream(_inputs: AsyncIterable<Prompt>): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error the context is any
+  @realtime("/any-context", { input: Prompt, output: Picture })
+  anyContext(_input: Prompt, _ctx: Anything): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error the second argument is no string
+  @realtime("/string-context", { input: Prompt, output: Picture })
+  stringContext(_input: Prompt, _ctx: string): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error nothing comes third
+  @realtime("/third", { input: Prompt, output: Picture })
+  third(_input: Prompt, _ctx: RequestContext, _more?: number): Picture {
+    return picture;
+  }
+}
+
+export class Results extends App {
+  // @ts-expect-error the result is any
+  @realtime("/any", { input: Prompt, output: Picture })
+  any(_input: Prompt): Anything {
+    return anything;
+  }
+
+  // @ts-expect-error the promised result is any
+  @realtime("/any-later", { input: Prompt, output: Picture })
+  async anyLater(_input: Prompt): Promise<Anything> {
+    return anything;
+  }
+
+  // @ts-expect-error the result is any, without a schema
+  @realtime("/any-untyped", { input: Prompt })
+  anyUntyped(_input: Prompt): Anything {
+    return anything;
+  }
+
+  // @ts-expect-error a field of another type
+  @realtime("/field", { input: Prompt, output: Picture })
+  field(_input: Prompt) {
+    return { url: "data:,", seed: "7" };
+  }
+
+  // @ts-expect-error nothing comes back at times
+  @realtime("/void", { input: Prompt, output: Picture })
+  async void(_input: Prompt): Promise<Picture | undefined> {
+    return picture;
+  }
+
+  // @ts-expect-error an output must be a map
+  @realtime("/text", { input: Prompt })
+  text(_input: Prompt): string {
+    return "text";
+  }
+
+  // @ts-expect-error nothing is no map
+  @realtime("/nothing", { input: Prompt })
+  nothing(_input: Prompt): void {}
+
+  // @ts-expect-error a list of outputs without maxBatchSize
+  @realtime("/list", { input: Prompt, output: Picture })
+  list(_input: Prompt): Picture[] {
+    return [];
+  }
+
+  // @ts-expect-error a list is no map, even if nothing is known of the output
+  @realtime("/list-untyped", { input: Prompt })
+  listUntyped(_input: Prompt): string[] {
+    return [];
+  }
+
+  // @ts-expect-error nor is it one if the schema says so
+  @realtime("/list-schema", { input: Prompt, output: Type.Array(Picture) })
+  listSchema(_input: Prompt): Picture[] {
+    return [];
+  }
+
+  // @ts-expect-error an async generator without a mode
+  @realtime("/generator", { input: Prompt, output: Picture })
+  async *generator(_input: Prompt): AsyncGenerator<Picture> {}
+
+  // @ts-expect-error an async generator without a mode or any schema
+  @realtime("/generator-untyped")
+  async *generatorUntyped(): AsyncGenerator<object> {}
+}
+
+export class Batches extends App {
+  // @ts-expect-error a single input where maxBatchSize gives an array
+  @realtime("/single", { input: Prompt, output: Picture, maxBatchSize: 4 })
+  single(_input: Prompt): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error a single untyped input where maxBatchSize gives an array
+  @realtime("/single-untyped", { maxBatchSize: 4 })
+  singleUntyped(_input: Record<string, unknown>): object {
+    return {};
+  }
+
+  // @ts-expect-error an array of something else
+  @realtime("/items", { input: Prompt, output: Picture, maxBatchSize: 4 })
+  items(_inputs: Picture[]): Picture[] {
+    return [];
+  }
+
+  // @ts-expect-error outputs of something else
+  @realtime("/outputs", { input: Prompt, output: Picture, maxBatchSize: 4 })
+  outputs(inputs: Prompt[]): Prompt[] {
+    return inputs;
+  }
+
+  // @ts-expect-error outputs are any
+  @realtime("/any", { input: Prompt, output: Picture, maxBatchSize: 4 })
+  any(_inputs: Prompt[]): Anything[] {
+    return [];
+  }
+}
+
+export class ServerStreams extends App {
+  // @ts-expect-error no async iterable comes back
+  @realtime("/plain", { input: Prompt, output: Picture, mode: "server_streaming" })
+  plain(_input: Prompt): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error an async method is no generator
+  @realtime("/async", { input: Prompt, output: Picture, mode: "server_streaming" })
+  async async(_input: Prompt): Promise<Picture> {
+    return picture;
+  }
+
+  // @ts-expect-error a list is no async iterable
+  @realtime("/list", { input: Prompt, output: Picture, mode: "server_streaming" })
+  list(_input: Prompt): Picture[] {
+    return [];
+  }
+
+  // @ts-expect-error items of another type
+  @realtime("/items", { input: Prompt, output: Picture, mode: "server_streaming" })
+  async *items(_input: Prompt): AsyncGenerator<Prompt> {}
+
+  // @ts-expect-error items are any
+  @realtime("/any-items", { input: Prompt, output: Picture, mode: "server_streaming" })
+  async *anyItems(_input: Prompt): AsyncGenerator<Anything> {}
+
+  // @ts-expect-error items must be maps
+  @realtime("/numbers", { input: Prompt, mode: "server_streaming" })
+  async *numbers(_input: Prompt): AsyncGenerator<number> {}
+
+  // @ts-expect-error one input comes, not a stream of them
+  @realtime("/inputs", { input: Prompt, output: Picture, mode: "server_streaming" })
+  async *inputs(_inputs: AsyncIterable<Prompt>): AsyncGenerator<Picture> {}
+}
+
+export class ClientStreams extends App {
+  // @ts-expect-error a stream of inputs comes, not one
+  @realtime("/single", { input: Prompt, output: Picture, mode: "client_streaming" })
+  single(_input: Prompt): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error a stream of inputs comes, not an array
+  @realtime("/array", { input: Prompt, output: Picture, mode: "client_streaming" })
+  array(_inputs: Prompt[]): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error inputs of another type
+  @realtime("/inputs", { input: Prompt, output: Picture, mode: "client_streaming" })
+  inputs(_inputs: AsyncIterable<Picture>): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error the stream is any
+  @realtime("/any", { input: Prompt, output: Picture, mode: "client_streaming" })
+  any(_inputs: Anything): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error one output goes back, not a stream of them
+  @realtime("/generator", { input: Prompt, output: Picture, mode: "client_streaming" })
+  async *generator(_inputs: AsyncIterable<Prompt>): AsyncGenerator<Picture> {}
+
+  // @ts-expect-error an output of another type
+  @realtime("/output", { input: Prompt, output: Picture, mode: "client_streaming" })
+  async output(_inputs: AsyncIterable<Prompt>): Promise<Prompt> {
+    return { prompt: "", steps: 1 };
+  }
+}
+
+export class Bidi extends App {
+  // @ts-expect-error one input where a stream comes
+  @realtime("/single", { input: Prompt, output: Picture, mode: "bidi" })
+  async *single(_input: Prompt): AsyncGenerator<Picture> {}
+
+  // @ts-expect-error one output where a stream goes back
+  @realtime("/output", { input: Prompt, output: Picture, mode: "bidi" })
+  async output(_inputs: AsyncIterable<Prompt>): Promise<Picture> {
+    return picture;
+  }
+
+  // @ts-expect-error items of another type
+  @realtime("/items", { input: Prompt, output: Picture, mode: "bidi" })
+  async *items(inputs: AsyncIterable<Prompt>): AsyncGenerator<Prompt> {
+    yield* inputs;
+  }
+}
+
+export class Options extends App {
+  // @ts-expect-error no such mode
+  @realtime("/mode", { mode: "stream" })
+  mode(): object {
+    return {};
+  }
+
+  // @ts-expect-error an unknown option
+  @realtime("/option", { stream: true })
+  option(): object {
+    return {};
+  }
+
+  // @ts-expect-error a number
+  @realtime("/buffering", { buffering: "2" })
+  buffering(): object {
+    return {};
+  }
+
+  // @ts-expect-error a frame is text or bytes
+  @realtime("/codec", { encodeMessage: () => 5, decodeMessage: () => ({}) })
+  codec(): object {
+    return {};
+  }
+
+  // @ts-expect-error true or false
+  @realtime("/batch", { maxBatchSize: 2, canBatch: () => "yes" })
+  batch(): object {
+    return {};
+  }
+
+  // @ts-expect-error a path is needed
+  @realtime({ input: Prompt })
+  path(): object {
+    return {};
+  }
+}
+
+export class Raw extends App {
+  // @ts-expect-error the socket comes first
+  @websocket("/order")
+  order(_ctx: RequestContext, _socket: RawWebSocket): void {}
+
+  // @ts-expect-error nothing comes third
+  @websocket("/third")
+  third(_socket: RawWebSocket, _ctx: RequestContext, _more: number): void {}
+
+  // @ts-expect-error the socket is no text
+  @websocket("/text")
+  text(_socket: string): void {}
+
+  // @ts-expect-error a raw websocket has no schemas
+  @websocket("/input", { input: Prompt })
+  input(_socket: RawWebSocket): void {}
+}
