@@ -40,27 +40,25 @@ export async function createMetricsRenderer(metrics: ServerMetrics): Promise<() 
     routes.flatMap(durationSamples),
   );
   add("http_requests_in_progress", "Requests being handled.", "gauge", () => routes.map(progressSamples));
-  if (websockets.length > 0) {
-    add("realtime_sessions_open", "Open websockets.", "gauge", () => sessionSamples(websockets, "open"));
-    add("realtime_messages_received_total", "Messages that came in.", "counter", () =>
-      sessionSamples(websockets, "messagesIn"),
-    );
-    add("realtime_messages_sent_total", "Results that went out.", "counter", () =>
-      sessionSamples(websockets, "messagesOut"),
-    );
-    add("realtime_inputs_dropped_total", "Inputs that were never looked at.", "counter", () =>
-      sessionSamples(websockets, "droppedInputs"),
-    );
-    add("realtime_session_duration_seconds", "How long websockets were open.", "histogram", () =>
-      websockets.flatMap(lengthSamples),
-    );
-    add(
-      "realtime_sessions_closed_total",
-      "Websockets that ended, by the code of the close frame.",
-      "counter",
-      () => websockets.flatMap(closeSamples),
-    );
-  }
+  add("realtime_sessions_open", "Open websockets.", "gauge", () => sessionSamples(websockets, "open"));
+  add("realtime_messages_received_total", "Messages that came in.", "counter", () =>
+    sessionSamples(websockets, "messagesIn"),
+  );
+  add("realtime_messages_sent_total", "Results that went out.", "counter", () =>
+    sessionSamples(websockets, "messagesOut"),
+  );
+  add("realtime_inputs_dropped_total", "Inputs that were never looked at.", "counter", () =>
+    sessionSamples(websockets, "droppedInputs"),
+  );
+  add("realtime_session_duration_seconds", "How long websockets were open.", "histogram", () =>
+    websockets.flatMap(lengthSamples),
+  );
+  add(
+    "realtime_sessions_closed_total",
+    "Websockets that ended, by the code of the close frame.",
+    "counter",
+    () => websockets.flatMap(closeSamples),
+  );
   // What the app itself registers with prom-client is served as well.
   return async () => `${await registry.metrics()}\n${await register.metrics()}`;
 }
