@@ -52,6 +52,11 @@ async function runUnary(run: Run): Promise<End> {
     const timing = (clock.now() - startedAt) / 1000;
     const queue = (startedAt - first.arrivedAt) / 1000;
     const outputs = route.maxBatchSize > 1 && Array.isArray(result) ? (result as unknown[]) : [result];
+    if (outputs.length !== 1 && outputs.length !== batch.length) {
+      throw new TypeError(
+        `${route.methodName}() returned ${outputs.length} outputs for ${batch.length} inputs; return one for each`,
+      );
+    }
     for (const output of outputs) {
       const wait = sendOutput(run, output, timing, queue, batch.length);
       if (wait !== undefined) await wait;

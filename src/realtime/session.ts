@@ -119,6 +119,7 @@ export class RealtimeSession {
 
   async #run(clock: Clock): Promise<SessionEnd> {
     let end: SessionEnd;
+    let failure: unknown;
     try {
       end = await RUNNERS[this.#route.mode]({
         route: this.#route,
@@ -134,16 +135,16 @@ export class RealtimeSession {
     } catch (error) {
       end = this.#gone ? "gone" : this.#peerClosing ? "closed" : "failed";
       this.#logFailure(error);
-      if (end === "failed") this.#outlet.control(failureMessage(error));
+      failure = error;
     }
     this.#heartbeat.stop();
-    this.#takeLeave(end);
+    this.#takeLeave(end, failure);
     this.#inputs.end("gone");
     this.#controller.abort(new RequestCancelledException("The session is over."));
     return end;
   }
 
-  #takeLeave(end: SessionEnd): void {
+  #takeLeave(end: SessionEnd, failure: unknown): void {
     if (end === "gone") return;
     if (end === "stopped" || end === "finished") {
       const unread = this.#inputs.length;
@@ -151,6 +152,7 @@ export class RealtimeSession {
       this.#counts.dropped(unread);
     }
     this.#tellDropped();
+    if (end === "failed") this.#outlet.control(failureMessage(failure));
     if (end === "idle") this.#outlet.control(TIMEOUT_MESSAGE);
     if (end === "finished") this.#outlet.control(END_MESSAGE);
     this.#connection.close(end === "stopped" ? CLOSE_RESTART : CLOSE_NORMAL);
