@@ -72,7 +72,11 @@ test(
     second.socket.send("no MessagePack");
     await second.closed;
     const third = await connectTestSocket(`${app.url}/live`);
-    const text = await (await fetch(app.metricsUrl)).text();
+    let text = "";
+    // The server's end of a connection is closed a moment after the client's.
+    while (!text.includes('realtime_session_duration_seconds_count{app_name="fal",path="/live"} 2')) {
+      text = await (await fetch(app.metricsUrl)).text();
+    }
     const value = (name: string, labels = ""): number => {
       const line = `${name}{app_name="fal",path="/live"${labels}} `;
       const row = text.split("\n").find((candidate) => candidate.startsWith(line));

@@ -75,8 +75,9 @@ function mountRoute(
     wsHandler: (socket, request) => {
       const startedAt = performance.now();
       counts.open++;
-      socket.on("close", (code) => counts.close(code, (performance.now() - startedAt) / 1000));
-      open(socket as ServerSocket, request, counts);
+      const ours = socket as ServerSocket;
+      ours.on("close", (code) => counts.close(ours.sentCode ?? code, (performance.now() - startedAt) / 1000));
+      open(ours, request, counts);
     },
   });
 }

@@ -7,22 +7,33 @@ import { WebSocket } from "ws";
 export class ServerSocket extends WebSocket {
   #onPeerClosing: (() => void) | undefined;
   #ending = false;
+  #sentCode: number | undefined;
 
   /** Called instead of the automatic answer to a close frame; who sets it has to call {@link end}. */
   set onPeerClosing(listener: () => void) {
     this.#onPeerClosing = listener;
   }
 
+  /** The code of the close frame that was sent from here; undefined if none was. */
+  get sentCode(): number | undefined {
+    return this.#sentCode;
+  }
+
   /** Ends the connection: by a close frame of our own, or by the answer to one. */
   end(code: number = 1000, reason?: string): void {
     this.#ending = true;
+    this.#sentCode ??= code;
     super.close(code, reason);
   }
 
   /** `ws` calls this, too, when a close frame came in, and when a frame broke the protocol. */
   override close(code?: number, reason?: string | Buffer): void {
-    if (this.#ending || VIOLATIONS.has(code)) return super.close(code, reason);
-    if (this.#onPeerClosing === undefined) return super.close(1000);
+    if (this.#ending) return super.close(code, reason);
+    if (VIOLATIONS.has(code)) {
+      this.#sentCode ??= code;
+      return super.close(code, reason);
+    }
+    if (this.#onPeerClosing === undefined) return this.end();
     this.#ending = true;
     this.#onPeerClosing();
   }

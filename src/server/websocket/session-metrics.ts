@@ -16,7 +16,7 @@ export class SessionMetrics implements SessionCounts {
   seconds = 0;
   /** One counter for each of {@link SESSION_BUCKETS}, not cumulative. */
   readonly buckets: number[] = SESSION_BUCKETS.map(() => 0);
-  /** By the code of the close frame; 1006 where there was none. */
+  /** By the code of the close frame that was sent; what came in where none was, 1006 for nothing at all. */
   readonly closeCodes = new Map<number, number>();
 
   constructor(path: string) {
