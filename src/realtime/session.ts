@@ -132,6 +132,7 @@ export class RealtimeSession {
       // What was streamed to its end is complete, also when the server stops; the others have lost their inputs.
       const cutShort = this.#inputs.ended === "stopped" && this.#route.mode !== "server_streaming";
       if (end === "finished" && cutShort) end = "stopped";
+      if (this.#gone) end = "gone"; // while the last output was on its way
     } catch (error) {
       end = this.#gone ? "gone" : this.#peerClosing ? "closed" : "failed";
       this.#logFailure(error);
