@@ -5,8 +5,9 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
+import { listTemplates } from "../../src/cli/scaffold.ts";
 import { cleanEnvironment, root, runCli, startCli } from "../helpers/cli.ts";
 
 const run = promisify(execFile);
@@ -32,7 +33,7 @@ describe("servable create", () => {
   test("--list names the templates", async () => {
     const { exitCode, stdout } = await runCli(["create", "--list"]);
     assert.equal(exitCode, 0);
-    assert.match(stdout, /^basic +\w/);
+    assert.match(stdout, /^basic +\w.*\nrealtime +\w.*\n$/);
   });
 
   const full = join(folder, "full");
@@ -66,55 +67,96 @@ describe("servable create", () => {
   }
 });
 
-describe("a project made by the published package", { timeout: 300_000 }, () => {
-  const project = join(folder, "made");
-  const npm = (args: string[], cwd: string): Promise<{ stdout: string }> =>
-    run("npm", args, { cwd, env: cleanEnvironment({ NO_COLOR: "1" }), maxBuffer: 1 << 24 });
+/** What a user may try with each template, and what it answers. */
+const TEMPLATES: Readonly<
+  Record<string, { paths: string[]; call: (url: string, project: string) => Promise<void> }>
+> = {
+  basic: {
+    paths: ["/", "/sentences", "/health"],
+    call: async (url) => {
+      const answer = await fetch(url, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ text: "The cat sat." }),
+      });
+      assert.deepEqual(await answer.json(), {
+        words: 3,
+        sentences: 1,
+        frequent: [
+          { word: "cat", count: 1 },
+          { word: "sat", count: 1 },
+        ],
+      });
+    },
+  },
+  realtime: {
+    paths: ["/health", "/suggest", "/write"],
+    call: async (url, project) => {
+      const { stdout, stderr } = await npm(["run", "--silent", "client", "--", url], project);
+      assert.equal(stderr, "");
+      assert.deepEqual(stdout.trim().split("\n"), [
+        '"" → the, it, to',
+        '"she w" → was, when, with',
+        '"the rabbit " → with, actually, hole',
+        "Alice after it flashed across her feet for the book thought alice",
+      ]);
+    },
+  },
+};
 
-  test("installs, type-checks and passes its tests", async () => {
+const npm = (args: string[], cwd: string): Promise<{ stdout: string; stderr: string }> =>
+  run("npm", args, { cwd, env: cleanEnvironment({ NO_COLOR: "1" }), maxBuffer: 1 << 24 });
+
+describe("a project made by the published package", { timeout: 600_000 }, () => {
+  const tool = join(folder, "tool");
+  let tarball = "";
+
+  before(async () => {
     const packed = await npm(["pack", "--silent", "--pack-destination", folder], root);
-    const tarball = join(folder, packed.stdout.trim().split("\n").at(-1) ?? "");
+    tarball = join(folder, packed.stdout.trim().split("\n").at(-1) ?? "");
     // The command itself comes out of the tarball as well.
-    const tool = join(folder, "tool");
     mkdirSync(tool);
     writeFileSync(join(tool, "package.json"), '{"private":true}');
     await npm(["install", "--no-audit", "--no-fund", "--prefer-offline", tarball], tool);
-    await run(process.execPath, [join(tool, "node_modules/servable/dist/cli/main.js"), "create", "made"], {
-      cwd: folder,
-      env: cleanEnvironment(),
-    });
-    await npm(["install", "--no-audit", "--no-fund", "--prefer-offline", tarball], project);
-    await npm(["run", "check"], project);
-    const { stdout } = await npm(["test"], project);
-    assert.match(stdout, /pass 3\b/);
-    assert.match(stdout, /fail 0\b/);
-    await npm(["run", "openapi"], project);
-    const document = JSON.parse(readFileSync(join(project, "openapi.json"), "utf8")) as { paths: object };
-    assert.deepEqual(Object.keys(document.paths), ["/", "/sentences", "/health"]);
   });
 
-  test("npm start serves it, and SIGTERM ends it with 0", async () => {
-    const env = { PORT: String(await freePort()), METRICS_PORT: "0" };
-    const app = startCli([], project, env, ["npm", "start", "--silent"]);
-    const url = await app.listening();
-    assert.equal(url, `http://127.0.0.1:${env.PORT}`);
-    const answer = await fetch(url, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ text: "The cat sat." }),
-    });
-    assert.deepEqual(await answer.json(), {
-      words: 3,
-      sentences: 1,
-      frequent: [
-        { word: "cat", count: 1 },
-        { word: "sat", count: 1 },
-      ],
-    });
-    const [line] = await app.logged(/^listening$/);
-    process.kill(Number(line?.["pid"]), "SIGTERM");
-    assert.equal((await app.ended).exitCode, 0);
+  test("there is a test for every template", () => {
+    assert.deepEqual(
+      listTemplates().map(({ name }) => name),
+      Object.keys(TEMPLATES),
+    );
   });
+
+  for (const [template, { paths, call }] of Object.entries(TEMPLATES)) {
+    const project = join(folder, `made-${template}`);
+
+    test(`${template}: installs, type-checks and passes its tests`, async () => {
+      const create = [join(tool, "node_modules/servable/dist/cli/main.js"), "create", `made-${template}`];
+      await run(process.execPath, [...create, "--template", template], {
+        cwd: folder,
+        env: cleanEnvironment(),
+      });
+      await npm(["install", "--no-audit", "--no-fund", "--prefer-offline", tarball], project);
+      await npm(["run", "check"], project);
+      const { stdout } = await npm(["test"], project);
+      assert.match(stdout, /pass 3\b/);
+      assert.match(stdout, /fail 0\b/);
+      await npm(["run", "openapi"], project);
+      const document = JSON.parse(readFileSync(join(project, "openapi.json"), "utf8")) as { paths: object };
+      assert.deepEqual(Object.keys(document.paths), paths);
+    });
+
+    test(`${template}: npm start serves it, and SIGTERM ends it with 0`, async () => {
+      const env = { PORT: String(await freePort()), METRICS_PORT: "0" };
+      const app = startCli([], project, env, ["npm", "start", "--silent"]);
+      const url = await app.listening();
+      assert.equal(url, `http://127.0.0.1:${env.PORT}`);
+      await call(url, project);
+      const [line] = await app.logged(/^listening$/);
+      process.kill(Number(line?.["pid"]), "SIGTERM");
+      assert.equal((await app.ended).exitCode, 0);
+    });
+  }
 });
 
 async function freePort(): Promise<number> {

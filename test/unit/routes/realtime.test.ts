@@ -260,9 +260,8 @@ test("a subclass inherits sessions, replaces them by name and may turn one into 
       return {};
     }
   }
-  const [[route, handler] = assert.fail()] = [...collectRoutes(new Overrides())].filter(
-    ([{ path }]) => path === "/rt",
-  );
+  const [route, handler] =
+    [...collectRoutes(new Overrides())].find(([{ path }]) => path === "/rt") ?? assert.fail();
   assert.equal(route.buffering, 3);
   assert.deepEqual(handler({}), { from: "child" });
   const replaced = [...collectRoutes(new Replaces()).keys()];
