@@ -24,6 +24,16 @@ export interface RequestContext {
   setHeader(name: string, value: string): void;
 }
 
+/** Reads the header `x-fal-object-lifecycle-preference`: an object, or null for anything else. */
+export function parseLifecyclePreference(text: string | undefined): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = JSON.parse(text ?? "null");
+    return typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}
+
 /** What {@link ContextStorage} holds while a handler runs. */
 export interface RequestScope {
   readonly request: RequestContext;

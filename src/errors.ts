@@ -334,3 +334,14 @@ function messageOf(error: unknown): string {
     return ""; // an object whose toString or message getter throws
   }
 }
+
+/** What was thrown, as an error to log. Anything can be thrown, also what breaks whoever looks at it. */
+export function asError(thrown: unknown): Error {
+  try {
+    if (thrown instanceof Error) return thrown;
+    const shown = typeof thrown === "object" ? JSON.stringify(thrown) : String(thrown);
+    return new Error(`a handler threw no error but ${typeof thrown}: ${shown}`);
+  } catch {
+    return new Error(`a handler threw no error but a ${typeof thrown} that can't be shown`);
+  }
+}

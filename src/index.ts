@@ -41,7 +41,8 @@ export type { RequestContext } from "./context.ts";
 
 // Serving
 export type { ServerOptions } from "./server/definition.ts";
-export type { ServeAddresses, ServeOptions, ServeOutcome } from "./server/serve.ts";
+export type { ServeOutcome } from "./server/drain.ts";
+export type { ServeAddresses, ServeOptions } from "./server/serve.ts";
 export type { OpenApiDocument } from "./openapi/annotate.ts";
 
 // Errors

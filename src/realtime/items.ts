@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { asError } from "../errors.ts";
 
 /** What a streaming handler returned, as an iterator. */
 export type Items = Iterator<unknown, unknown> | AsyncIterator<unknown, unknown>;
@@ -17,8 +18,7 @@ export function iteratorOf(value: unknown, methodName: string): Items {
 /** Tells a generator to clean up. It does so at its next yield; nobody waits for it. */
 export function closeItems(items: Items | undefined, log: Logger): void {
   const onError = (error: unknown): void => {
-    const err = error instanceof Error ? error : new Error("a stream threw no error while it was closed");
-    log.error({ err }, "the stream failed while it was closed");
+    log.error({ err: asError(error) }, "the stream failed while it was closed");
   };
   try {
     Promise.resolve(items?.return?.()).catch(onError);

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
-import type { RequestContext } from "../context.ts";
+import { parseLifecyclePreference, type RequestContext } from "../context.ts";
 
 /** What a session keeps of the upgrade request. */
 export interface UpgradeRequest {
@@ -29,7 +29,7 @@ export class SessionContext implements RequestContext {
   }
 
   get lifecyclePreference(): Readonly<Record<string, unknown>> | null {
-    return parsePreference(this.#header("x-fal-object-lifecycle-preference"));
+    return parseLifecyclePreference(this.#header("x-fal-object-lifecycle-preference"));
   }
 
   setHeader(): never {
@@ -39,14 +39,5 @@ export class SessionContext implements RequestContext {
   #header(name: string): string | undefined {
     const value = this.headers[name];
     return typeof value === "string" ? value : value?.[0];
-  }
-}
-
-function parsePreference(text: string | undefined): Readonly<Record<string, unknown>> | null {
-  try {
-    const value: unknown = JSON.parse(text ?? "null");
-    return typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
-  } catch {
-    return null;
   }
 }

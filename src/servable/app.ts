@@ -1,5 +1,5 @@
 import { DefinitionError } from "../errors.ts";
-import type { ServeDefinition } from "../server/serve.ts";
+import type { ServeDefinition } from "../server/serve-definition.ts";
 import { deriveAppName } from "./app-name.ts";
 import { BaseServable, DESCRIBE } from "./base-servable.ts";
 import { assertSettings, type RetryCondition } from "./settings.ts";

@@ -8,7 +8,9 @@ import { buildServer } from "../server/build.ts";
 import type { ServerOptions } from "../server/definition.ts";
 import { createDocument } from "../server/document.ts";
 import { createLogger } from "../server/logger.ts";
-import { serve, type ServeDefinition, type ServeOptions, type ServeOutcome } from "../server/serve.ts";
+import type { ServeOutcome } from "../server/drain.ts";
+import type { ServeDefinition } from "../server/serve-definition.ts";
+import { serve, type ServeOptions } from "../server/serve.ts";
 
 const SERVABLE: unique symbol = Symbol.for("servable.BaseServable");
 

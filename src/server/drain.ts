@@ -2,8 +2,14 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Logger } from "pino";
 import { RequestCancelledException } from "../errors.ts";
 import type { BuiltServer } from "./build.ts";
-import type { ServeDefinition, ServeOutcome } from "./serve.ts";
+import type { ServeDefinition } from "./serve-definition.ts";
 import type { StopSignals } from "./stop-signals.ts";
+
+/** How a served app ended. */
+export interface ServeOutcome {
+  /** 0: all requests were answered. 1: what was left at the end of the grace period was cut off. */
+  readonly exitCode: 0 | 1;
+}
 
 /** What teardown may still take once the grace period is over, in milliseconds. */
 const LATE_TEARDOWN_MS = 5_000;

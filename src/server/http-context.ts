@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
-import type { RequestContext } from "../context.ts";
+import { parseLifecyclePreference, type RequestContext } from "../context.ts";
 import { RequestCancelledException } from "../errors.ts";
 import type { ServerState } from "./state.ts";
 
@@ -35,12 +35,7 @@ export class HttpContext implements RequestContext {
   }
 
   get lifecyclePreference(): Readonly<Record<string, unknown>> | null {
-    try {
-      const value: unknown = JSON.parse(this.#header("x-fal-object-lifecycle-preference") ?? "null");
-      return typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
-    } catch {
-      return null;
-    }
+    return parseLifecyclePreference(this.#header("x-fal-object-lifecycle-preference"));
   }
 
   get headers(): Record<string, string | string[] | undefined> {

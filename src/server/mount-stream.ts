@@ -1,12 +1,11 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { withDeadline } from "../dispatch/deadline.ts";
 import { OutputValidationError } from "../errors.ts";
+import { closeItems, iteratorOf, type Items } from "../realtime/items.ts";
 import { EventStream } from "./event-stream.ts";
 import type { HttpContext } from "./http-context.ts";
-import { CLIENT_CLOSED_REQUEST, loggable, type RouteRuntime } from "./route-runtime.ts";
+import { CLIENT_CLOSED_REQUEST, type RouteRuntime } from "./route-runtime.ts";
 import { createSerializer } from "./serializer.ts";
-
-type Items = Iterator<unknown, unknown> | AsyncIterator<unknown, unknown>;
 
 /** Serves an endpoint that yields: each item becomes a server-sent event. */
 export function createStreamHandler(
@@ -31,7 +30,7 @@ export function createStreamHandler(
     let items: Items | undefined;
     // Asked for early, so that it aborts even if the handler looks at it only after the caller has left.
     const { signal } = context;
-    const onAbort = (): void => abandon(items, context);
+    const onAbort = (): void => closeItems(items, context.log);
     signal.addEventListener("abort", onAbort, { once: true });
     try {
       const called = await attend(route, context, () => route.call(context, request.body));
@@ -84,26 +83,4 @@ async function attend<T>(
   });
   if (route.timeoutMs === undefined) return race;
   return withDeadline(race, route.timeoutMs, route.options.clock, (reason) => context.abort(reason));
-}
-
-/** Tells the handler's generator to clean up. It does so at its next yield; nobody waits for it. */
-function abandon(items: Items | undefined, context: HttpContext): void {
-  const onError = (error: unknown): void => {
-    context.log.error({ err: loggable(error) }, "the stream failed while it was closed");
-  };
-  try {
-    Promise.resolve(items?.return?.()).catch(onError);
-  } catch (error) {
-    onError(error);
-  }
-}
-
-function iteratorOf(value: unknown, methodName: string): Items {
-  if (typeof value === "object" && value !== null) {
-    if (Symbol.asyncIterator in value) return (value as AsyncIterable<unknown>)[Symbol.asyncIterator]();
-    if (Symbol.iterator in value) return (value as Iterable<unknown>)[Symbol.iterator]();
-  }
-  throw new TypeError(
-    `${methodName}() is a stream but returned no iterable; write "async *${methodName}(…)"`,
-  );
 }

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { contextStorage, type RequestContext } from "../context.ts";
-import { answerFor, type ErrorAnswer } from "../errors.ts";
+import { answerFor, asError, type ErrorAnswer } from "../errors.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
 import { UnreadableBody } from "./body.ts";
@@ -83,7 +83,7 @@ export class RouteRuntime {
     const answer = answerFor(error);
     if (answer.unexpected && !context.clientLeft) {
       const { methodName, path } = this.signature;
-      context.log.error({ err: loggable(error), route: path }, `${methodName}() failed`);
+      context.log.error({ err: asError(error), route: path }, `${methodName}() failed`);
     }
     try {
       return { ...answer, payload: JSON.stringify(answer.body) };
@@ -99,16 +99,5 @@ function isAbortError(thrown: unknown): boolean {
     return thrown instanceof Error && thrown.name === "AbortError";
   } catch {
     return false;
-  }
-}
-
-/** Anything can be thrown, also what breaks whoever looks at it. */
-export function loggable(thrown: unknown): Error {
-  try {
-    if (thrown instanceof Error) return thrown;
-    const shown = typeof thrown === "object" ? JSON.stringify(thrown) : String(thrown);
-    return new Error(`a handler threw no error but ${typeof thrown}: ${shown}`);
-  } catch {
-    return new Error(`a handler threw no error but a ${typeof thrown} that can't be shown`);
   }
 }

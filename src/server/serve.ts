@@ -3,8 +3,9 @@ import type { AddressInfo } from "node:net";
 import type { Server } from "node:http";
 import { StartupError } from "../errors.ts";
 import { buildServer, type BuiltServer } from "./build.ts";
-import type { ServerDefinition, ServerOptions } from "./definition.ts";
-import { drain } from "./drain.ts";
+import type { ServerOptions } from "./definition.ts";
+import { drain, type ServeOutcome } from "./drain.ts";
+import type { ServeDefinition } from "./serve-definition.ts";
 import { assertPortFree, portError } from "./listen.ts";
 import { createLogger } from "./logger.ts";
 import { startMetricsServer } from "./metrics-server.ts";
@@ -35,20 +36,6 @@ export interface ServeAddresses {
   readonly metricsUrl: string | undefined;
   readonly port: number;
   readonly metricsPort: number | undefined;
-}
-
-/** What serving needs to know beside how to answer requests. */
-export interface ServeDefinition extends ServerDefinition {
-  handleExit(): unknown;
-  readonly metricsPort: number | undefined;
-  readonly startupTimeoutMs: number;
-  readonly terminationGraceMs: number;
-}
-
-/** How a served app ended. */
-export interface ServeOutcome {
-  /** 0: all requests were answered. 1: what was left at the end of the grace period was cut off. */
-  readonly exitCode: 0 | 1;
 }
 
 /**
