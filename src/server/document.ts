@@ -49,7 +49,7 @@ export async function createDocumentServer(
   });
   // swagger-ui shows what this returns, the annotated document: it is complete once all routes are in.
   let document: OpenApiDocument | undefined;
-  if (withPages) await registerPages(server, `${rootPath}/docs`, () => document);
+  if (withPages) await registerPages(server, `${rootPath}/docs`, definition.name, () => document);
   addSchemas(server, components);
   const http = signatures.filter((route) => !route.isWebsocket);
   for (const route of http) addOperation(server, "POST", route.path, describeOperation(route, components));
@@ -87,6 +87,7 @@ function addOperation(
 async function registerPages(
   server: FastifyInstance,
   routePrefix: string,
+  title: string,
   document: () => object | undefined,
 ): Promise<void> {
   const { default: swaggerUi } = await import("@fastify/swagger-ui");
@@ -94,6 +95,7 @@ async function registerPages(
     routePrefix,
     transformSpecification: () => document() ?? {},
     transformSpecificationClone: false,
-    uiConfig: { tryItOutEnabled: true, displayRequestDuration: true },
+    uiConfig: { layout: "BaseLayout", tryItOutEnabled: true, displayRequestDuration: true },
+    theme: { title },
   });
 }
