@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Ajv } from "ajv";
 import * as fc from "fast-check";
-import { Type } from "typebox";
 import { InputValidationError, type ValidationIssue } from "../../src/errors.ts";
 import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../src/routes/schema-walk.ts";
 import { Validator, type CompiledSchema } from "../../src/server/validation/validator.ts";
@@ -96,18 +95,9 @@ function known(schema: object, value: unknown): unknown {
   return copy === null ? null : compileInput(schema).accept(copy);
 }
 
-/** fast-json-stringify tells the places of a tuple by their `type`, and refuses one that has none. */
-function hasUntypedPlace(node: unknown): boolean {
-  if (typeof node !== "object" || node === null) return false;
-  const { items } = node as { items?: unknown };
-  if (Array.isArray(items) && items.some((item) => !("type" in (item as object)))) return true;
-  return Object.values(node).some(hasUntypedPlace);
-}
-
 test("a serialised result reads back as the value, without the fields that the schema does not know", () => {
   fc.assert(
     fc.property(cases, ([schema, value]) => {
-      if (hasUntypedPlace(schema)) return;
       const compiled = compileInput(schema);
       if (!compiled.fits(value)) return;
       const serialize = createSerializer(compiled.document);
@@ -115,20 +105,4 @@ test("a serialised result reads back as the value, without the fields that the s
     }),
     { numRuns: 250 },
   );
-});
-
-test("texts of any kind come out of a serializer as they went in", () => {
-  const serialize = createSerializer(compileInput(Type.Object({ text: Type.String() })).document);
-  fc.assert(
-    fc.property(fc.string({ unit: "binary", maxLength: 60 }), (text) => {
-      assert.deepEqual(JSON.parse(serialize({ text })), { text });
-    }),
-    { numRuns: 1000 },
-  );
-});
-
-test("without a schema a serializer is JSON.stringify, and nothing is null", () => {
-  const serialize = createSerializer(undefined);
-  fc.assert(fc.property(fc.jsonValue(), (value) => assert.equal(serialize(value), JSON.stringify(value))));
-  assert.equal(serialize(undefined), "null");
 });

@@ -1,4 +1,5 @@
 import { DefinitionError } from "../../errors.ts";
+import { BYTES } from "../../routes/bytes.ts";
 import { isSchemaNode, mapSubschemas, refName, type SchemaNode } from "../../routes/schema-walk.ts";
 
 /**
@@ -10,6 +11,9 @@ export interface CanonicalSchema {
   readonly definitions: Readonly<Record<string, SchemaNode>>;
 }
 
+/** What a schema of bytes tells documents: true of no value. */
+const BYTES_NOTES = ["type", "format", "contentMediaType"];
+
 /** Definitions visible at some place of a schema, innermost first. */
 interface Scope {
   readonly names: SchemaNode;
@@ -18,7 +22,7 @@ interface Scope {
 
 /** @throws DefinitionError for a reference that leads nowhere. */
 export function canonicalSchema(schema: object): CanonicalSchema {
-  const definitions: Record<string, SchemaNode> = {};
+  const definitions = Object.create(null) as Record<string, SchemaNode>; // "constructor" is a name like any other
   const keys = new Map<SchemaNode, string>();
 
   const define = (target: SchemaNode, name: string, scope: Scope | undefined): string => {
@@ -37,6 +41,7 @@ export function canonicalSchema(schema: object): CanonicalSchema {
     const scope = isSchemaNode(names) ? { names, outer } : outer;
     const { $id, $defs: _defs, definitions: _definitions, $ref, ...rest } = node;
     const copy = mapSubschemas(rest, (subschema) => rewrite(subschema, scope));
+    if (BYTES in copy) for (const keyword of BYTES_NOTES) delete copy[keyword];
     if (typeof $id === "string") copy["title"] ??= $id; // the name a union's branch is reported under
     if (typeof $ref !== "string") return copy;
     const name = refName($ref);

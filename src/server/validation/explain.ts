@@ -2,6 +2,8 @@ import type { ErrorObject } from "ajv";
 import type { ValidationIssue } from "../../errors.ts";
 import { isSchemaNode, literalValues, type SchemaNode } from "../../routes/schema-walk.ts";
 import { dereference, type CanonicalSchema } from "./canonical.ts";
+import { BYTES } from "../../routes/bytes.ts";
+import { readField } from "./fields.ts";
 import { Echo } from "./echo.ts";
 import { leafIssue, typeIssue } from "./messages.ts";
 
@@ -128,13 +130,15 @@ export class Explainer {
     const required = new Set(listOf(node["required"]));
     const fields = value as Record<string, unknown>;
     for (const [key, property] of Object.entries(properties)) {
-      if (Object.hasOwn(fields, key) && fields[key] !== undefined) {
-        this.#walk(property, fields[key], [...at, key], issues);
+      const item = readField(fields, key);
+      if (item !== undefined) {
+        this.#walk(property, item, [...at, key], issues);
       } else if (required.has(key)) issues.push(missing([...at, key], value));
     }
     for (const key of required) {
-      if (!(String(key) in properties) && !Object.hasOwn(fields, String(key))) {
-        issues.push(missing([...at, String(key)], value));
+      const name = String(key);
+      if (!Object.hasOwn(properties, name) && readField(fields, name) === undefined) {
+        issues.push(missing([...at, name], value));
       }
     }
     const patterns = Object.entries(isSchemaNode(node["patternProperties"]) ? node["patternProperties"] : {});
@@ -170,6 +174,7 @@ export class Explainer {
     const literals = literalValues(target);
     if (literals !== undefined) return `literal[${literals.map(quoted).join(",")}]`;
     const { type, items } = target;
+    if (BYTES in target) return "bytes";
     if (type === "array") return isSchemaNode(items) ? `list[${this.#branchName(items)}]` : "list";
     return TYPE_NAMES[String(type)] ?? "any";
   }

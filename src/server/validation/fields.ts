@@ -16,5 +16,6 @@ export function readField(value: Fields, key: string): unknown {
 /** Sets a field of this object itself, under any name. */
 export function writeField(value: Fields, key: string, item: unknown): void {
   if (key !== "__proto__") value[key] = item;
-  else Object.defineProperty(value, key, { value: item, enumerable: true, configurable: true, writable: true });
+  else
+    Object.defineProperty(value, key, { value: item, enumerable: true, configurable: true, writable: true });
 }

@@ -12,7 +12,7 @@ interface Shape {
   readonly patterns: [RegExp, SchemaNode][];
   /** True when fields that nobody declared may stay. */
   open: boolean;
-  /** True when some part declares properties at all: otherwise the object is a free-form map. */
+  /** True when some part says which properties there are: otherwise the object is a free-form map. */
   declared: boolean;
 }
 
@@ -52,7 +52,7 @@ export function compileFill(schema: CanonicalSchema, matches: Matcher, style: St
     const read = (part: unknown): void => {
       if (!isSchemaNode(part) || parts.has(part)) return;
       const { $ref, ...own } = part;
-      if ($ref === undefined || Object.keys(own).length > 0) parts.add(part);
+      if ($ref === undefined || Object.keys(own).some((keyword) => !NOTES.has(keyword))) parts.add(part);
       if ($ref !== undefined) read(dereference(part, definitions));
       if (Array.isArray(part["allOf"])) part["allOf"].forEach(read);
     };
@@ -89,7 +89,9 @@ export function compileFill(schema: CanonicalSchema, matches: Matcher, style: St
     const places = (Array.isArray(items) ? items : []).map((item) => compile(item));
     const rest = compile(Array.isArray(items) ? node["additionalItems"] : items);
     if (rest === undefined && places.every((step) => step === undefined)) return undefined;
-    return style.array(places.length === 0 ? () => rest : (index) => (index in places ? places[index] : rest));
+    return style.array(
+      places.length === 0 ? () => rest : (index) => (index in places ? places[index] : rest),
+    );
   };
 
   const readShape = (parts: readonly SchemaNode[]): Shape => {
@@ -107,7 +109,8 @@ export function compileFill(schema: CanonicalSchema, matches: Matcher, style: St
           shape.patterns.push([new RegExp(pattern, "u"), isSchemaNode(property) ? property : {}]);
         }
       }
-      if (SPEAKS_OF_OTHERS.some((keyword) => keyword in part)) shape.open = true;
+      if (part["additionalProperties"] === false) shape.declared = true;
+      if (SPEAKS_OF_OTHERS.some((keyword) => (part[keyword] ?? false) !== false)) shape.open = true;
     }
     return shape;
   };
@@ -129,6 +132,9 @@ export function compileFill(schema: CanonicalSchema, matches: Matcher, style: St
 
   return compile(schema.root);
 }
+
+/** Keywords beside a `$ref` that say nothing about the value. */
+const NOTES: ReadonlySet<string> = new Set(["default", "deprecated", "description", "examples", "title"]);
 
 /** Keywords that may accept fields which `properties` does not list. */
 const SPEAKS_OF_OTHERS = [

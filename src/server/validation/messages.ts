@@ -1,4 +1,5 @@
 import type { ValidationIssue } from "../../errors.ts";
+import { BYTES, type BytesLimits } from "../../routes/bytes.ts";
 import type { SchemaNode } from "../../routes/schema-walk.ts";
 
 type Location = readonly (string | number)[];
@@ -88,9 +89,30 @@ export function leafIssue(
       const expected = alternatives(params["allowedValues"] as readonly unknown[]);
       return issue("literal_error", `Input should be ${expected}`, { expected });
     }
+    case BYTES:
+      return bytesIssue(params, input, at, issue);
     default:
       return { type: "value_error", loc: [...at], msg: `Input ${fallback}`, input };
   }
+}
+
+function bytesIssue(
+  { minBytes, maxBytes }: BytesLimits,
+  input: unknown,
+  at: Location,
+  issue: (type: string, msg: string, ctx: Record<string, unknown>) => ValidationIssue,
+): ValidationIssue {
+  if (minBytes !== undefined) {
+    return issue("bytes_too_short", `Data should have at least ${count(minBytes, "byte")}`, {
+      min_length: minBytes,
+    });
+  }
+  if (maxBytes !== undefined) {
+    return issue("bytes_too_long", `Data should have at most ${count(maxBytes, "byte")}`, {
+      max_length: maxBytes,
+    });
+  }
+  return { type: "bytes_type", loc: [...at], msg: "Input should be a valid bytes", input };
 }
 
 function lengthIssue(

@@ -54,7 +54,8 @@ export const IN_PLACE: Style = {
     };
   },
   array: (stepAt) => (value) => {
-    if (Array.isArray(value)) for (let index = 0; index < value.length; index++) stepAt(index)?.(value[index]);
+    if (Array.isArray(value))
+      for (let index = 0; index < value.length; index++) stepAt(index)?.(value[index]);
     return value;
   },
 };
@@ -80,7 +81,11 @@ export const COPYING: Style = {
         const matching = patterns.filter(({ pattern }) => pattern.test(key));
         if (matching.length === 0 && drops) continue;
         const steps = matching.length === 0 ? [rest] : matching.map(({ step }) => step);
-        writeField(copy, key, steps.reduce((item, step) => (step === undefined ? item : step(item)), source[key]));
+        writeField(
+          copy,
+          key,
+          steps.reduce((item, step) => (step === undefined ? item : step(item)), source[key]),
+        );
       }
       return copy;
     };

@@ -1,10 +1,13 @@
 import type { Ajv, ErrorObject, ValidateFunction } from "ajv";
 import { DefinitionError, InputValidationError, type ValidationIssue } from "../../errors.ts";
 import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
-import { loadAjv, loadAjvFormats } from "../packages.ts";
-import { canonicalSchema, documentOf, type CanonicalSchema } from "./canonical.ts";
+import { BYTES } from "../../routes/bytes.ts";
+import { createAjv } from "./ajv.ts";
+import { canonicalSchema, dereference, documentOf, type CanonicalSchema } from "./canonical.ts";
 import { Explainer } from "./explain.ts";
-import { compileFill, type Fill } from "./fill.ts";
+import { compileFill } from "./fill.ts";
+import { NodeCompiler } from "./nodes.ts";
+import { IN_PLACE } from "./object-steps.ts";
 
 /** A schema, compiled once, for bodies, results and frames alike. */
 export interface CompiledSchema {
@@ -28,7 +31,7 @@ export class Validator {
   readonly #compiled = new WeakMap<object, CompiledSchema>();
 
   constructor() {
-    this.#ajv = createAjv({});
+    this.#ajv = createAjv();
   }
 
   /** @param name says in an error which schema it is, for example "the input of run()". */
@@ -51,23 +54,16 @@ export class Validator {
   #compile(schema: object): CompiledSchema {
     const given = canonicalSchema(schema);
     const relaxed = relax(given);
-    const functions = new Map<SchemaNode, ValidateFunction>();
-    const compileNode = (node: SchemaNode): ValidateFunction => {
-      let fits = functions.get(node);
-      if (fits === undefined) {
-        fits = this.#ajv.compile(documentOf(node, relaxed.definitions));
-        functions.set(node, fits);
-      }
-      return fits;
-    };
-    const fits = compileNode(relaxed.root);
+    const nodes = new NodeCompiler(this.#ajv, relaxed);
+    const fits = nodes.compile(relaxed.root);
     const explainer = new Explainer(relaxed, {
-      fits: (node, value) => compileNode(node)(value),
-      faults: (leaf, value) => this.#faults(leaf, value, relaxed, functions),
+      fits: (node, value) => nodes.compile(node)(value),
+      faults: (leaf, value) => faultsOf(nodes.compile(leaf, this.#leafAjv()), value),
     });
-    checkDefaults(relaxed, compileNode);
-    const fill: Fill | undefined = compileFill(relaxed, (branch) => compileNode(branch));
+    checkDefaults(relaxed, nodes);
+    const fill = compileFill(relaxed, (branch, value) => nodes.compile(branch)(value), IN_PLACE);
 
+    const takesBytes = BYTES in dereference(relaxed.root, relaxed.definitions);
     return {
       document: documentOf(relaxed.root, relaxed.definitions),
       fits: (value) => fits(value),
@@ -77,28 +73,13 @@ export class Validator {
             { type: "missing", loc: ["body"], msg: "Field required", input: null },
           ]);
         }
-        if (ArrayBuffer.isView(value) || !fits(value)) {
+        if ((ArrayBuffer.isView(value) && !takesBytes) || !fits(value)) {
           throw new InputValidationError(explainer.explain(relaxed.root, value, ["body"]));
         }
-        fill?.(value);
-        return value;
+        return fill === undefined ? value : fill(value);
       },
       explain: (value, at) => explainer.explain(relaxed.root, value, at),
     };
-  }
-
-  #faults(
-    leaf: SchemaNode,
-    value: unknown,
-    schema: CanonicalSchema,
-    functions: Map<SchemaNode, ValidateFunction>,
-  ): readonly ErrorObject[] {
-    let fits = functions.get(leaf);
-    if (fits === undefined) {
-      fits = this.#leafAjv().compile(documentOf(leaf, schema.definitions));
-      functions.set(leaf, fits);
-    }
-    return fits(value) ? [] : (fits.errors ?? []).filter(({ instancePath }) => instancePath === "");
   }
 
   /** Finds every fault, where the one above stops at the first: only needed once a value was refused. */
@@ -107,16 +88,8 @@ export class Validator {
   }
 }
 
-function createAjv(options: { allErrors?: boolean }): Ajv {
-  const ajv = new (loadAjv().Ajv)({
-    strict: false,
-    strictNumbers: true,
-    multipleOfPrecision: 9, // 0.3 is a multiple of 0.1, though 0.3 / 0.1 is not whole
-    logger: false,
-    ...options,
-  });
-  loadAjvFormats().default(ajv);
-  return ajv;
+function faultsOf(fits: ValidateFunction, value: unknown): readonly ErrorObject[] {
+  return fits(value) ? [] : (fits.errors ?? []).filter(({ instancePath }) => instancePath === "");
 }
 
 /** The schema with every field that has a default taken off the `required` lists: it is filled in afterwards. */
@@ -125,7 +98,9 @@ function relax(schema: CanonicalSchema): CanonicalSchema {
     const copy = mapSubschemas(node, relaxNode);
     const { properties, required } = node;
     if (!Array.isArray(required) || !isSchemaNode(properties)) return copy;
-    const left = required.filter((key) => !hasDefault(properties[key]));
+    const left = required.filter(
+      (key: string) => !Object.hasOwn(properties, key) || !hasDefault(properties[key]),
+    );
     return { ...copy, required: left };
   };
   return {
@@ -141,9 +116,9 @@ function hasDefault(property: unknown): boolean {
 }
 
 /** A default that does not fit its own schema would only show when a caller leaves the field out. */
-function checkDefaults(schema: CanonicalSchema, compile: (node: SchemaNode) => ValidateFunction): void {
+function checkDefaults(schema: CanonicalSchema, nodes: NodeCompiler): void {
   const check = (node: SchemaNode, path: string): void => {
-    if ("default" in node && !compile(node)(node["default"])) {
+    if ("default" in node && !nodes.compile(node)(node["default"])) {
       throw new Error(
         `the default ${JSON.stringify(node["default"])} of ${path || "the schema"} does not fit`,
       );

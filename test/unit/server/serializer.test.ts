@@ -36,3 +36,66 @@ test("what is not of the schema's own object is read as well: getters and inheri
   }
   assert.deepEqual(serialize(Type.Object({ x: Type.Integer() }), new Point()), { x: 5 });
 });
+
+test("the places of a tuple may be of any schema", () => {
+  const point = Type.Object({ x: Type.Integer() }, { $id: "Point" });
+  const schema = Type.Tuple([
+    Type.Unknown(),
+    Type.Union([Type.String(), point]),
+    Type.Union([point, Type.Null()]),
+  ]);
+  assert.deepEqual(serialize(schema, [{ any: 1 }, { x: 1, y: 2 }, null]), [{ any: 1 }, { x: 1 }, null]);
+  assert.deepEqual(serialize(schema, ["a", "b", { x: 1, y: 2 }]), ["a", "b", { x: 1 }]);
+  const open = { type: "array", items: [{}], additionalItems: point };
+  assert.deepEqual(serialize(open, [{ y: 1 }, { x: 1, y: 1 }]), [{ y: 1 }, { x: 1 }]);
+});
+
+test("a union is written by the branch that knows most fields, whatever their order", () => {
+  const small = Type.Object({ a: Type.Integer() });
+  const large = Type.Object({ a: Type.Integer(), b: Type.Optional(Type.Object({ c: Type.Integer() })) });
+  for (const branches of [
+    [small, large],
+    [large, small],
+  ]) {
+    assert.deepEqual(serialize(Type.Union(branches), { a: 1, b: { c: 2, d: 3 }, e: 4 }), {
+      a: 1,
+      b: { c: 2 },
+    });
+  }
+});
+
+test("nothing is as JSON has it, where anything may stand", () => {
+  assert.deepEqual(serialize(Type.Array(Type.Unknown()), [undefined, () => 5, 1]), [null, null, 1]);
+  assert.deepEqual(serialize(Type.Object({ a: Type.Unknown() }), { a: () => 5 }), {});
+  assert.deepEqual(serialize(Type.Unknown(), undefined), null);
+});
+
+test("what toJSON() says goes out, without fields that the schema does not know, even if it fits no longer", () => {
+  const told = (value: unknown): object => ({ x: 1, toJSON: () => value });
+  const point = Type.Object({ x: Type.Integer() });
+  for (const schema of [point, Type.Union([point, Type.String()])]) {
+    assert.deepEqual(serialize(schema, told({ x: 2, secret: 1 })), { x: 2 });
+    assert.deepEqual(serialize(schema, told("a point")), "a point");
+    assert.deepEqual(serialize(schema, told({ secret: 1 })), {});
+  }
+  const closed = Type.Object({}, { additionalProperties: false });
+  const hidden = Object.create({}, { toJSON: { value: () => ({ secret: 1 }) } }) as object;
+  assert.deepEqual(serialize(closed, hidden), {});
+});
+
+test("a result stays as it is, frozen or not", () => {
+  const schema = Type.Object({
+    list: Type.Array(Type.Union([Type.Object({ a: Type.Integer({ default: 1 }) }), Type.Null()])),
+  });
+  const result = Object.freeze({ list: Object.freeze([Object.freeze({ b: 2 })]), c: 3 });
+  assert.deepEqual(serialize(schema, result), { list: [{ a: 1 }] });
+  assert.deepEqual(result, { list: [{ b: 2 }], c: 3 });
+});
+
+test("fields may have the names of what every object inherits", () => {
+  const names = ["constructor", "toString", "__proto__"];
+  const schema = Type.Object(Object.fromEntries(names.map((name) => [name, Type.Optional(Type.Integer())])));
+  assert.equal(JSON.stringify(serialize(schema, {})), "{}");
+  const value = Object.fromEntries(names.map((name) => [name, 1]));
+  assert.deepEqual(serialize(schema, value), value);
+});

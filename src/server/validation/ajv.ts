@@ -1,0 +1,25 @@
+import type { Ajv, Options } from "ajv";
+import { loadAjv, loadAjvFormats } from "../packages.ts";
+import { addBytesKeyword } from "./bytes-keyword.ts";
+import { isFields } from "./fields.ts";
+import { OWN_FIELDS } from "./own-fields.ts";
+
+/** An Ajv that takes values for nothing but what they are, and knows the framework's own keywords. */
+export function createAjv(options: Pick<Options, "allErrors"> = {}): Ajv {
+  const ajv = new (loadAjv().Ajv)({
+    strict: false,
+    strictNumbers: true,
+    multipleOfPrecision: 9, // 0.3 is a multiple of 0.1, though 0.3 / 0.1 is not whole
+    logger: false,
+    ...options,
+  });
+  loadAjvFormats().default(ajv);
+  addBytesKeyword(ajv);
+  ajv.addKeyword({
+    keyword: OWN_FIELDS,
+    schemaType: "array",
+    validate: (names: readonly string[], value: unknown) =>
+      !isFields(value) || names.every((name) => Object.hasOwn(value, name) && value[name] !== undefined),
+  });
+  return ajv;
+}

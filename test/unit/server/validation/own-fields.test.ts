@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Type } from "typebox";
+import { INHERITED_NAMES } from "../../../../src/server/validation/fields.ts";
+import { accepted, compileInput, placesOf } from "../../../helpers/issues.ts";
+
+const one = (name: string, value: unknown): object => Object.fromEntries([[name, value]]);
+const names = [...INHERITED_NAMES];
+
+test("there are such names", () => {
+  for (const name of ["constructor", "toString", "valueOf", "hasOwnProperty", "__proto__"]) {
+    assert.ok(INHERITED_NAMES.has(name));
+  }
+});
+
+for (const name of names) {
+  test(`a field named ${name} is one like any other`, () => {
+    const required = Type.Object(one(name, Type.String()) as Record<string, ReturnType<typeof Type.String>>);
+    assert.deepEqual(placesOf(required, {}), [`missing body.${name}`]);
+    assert.deepEqual(placesOf(required, one(name, 5)), [`string_type body.${name}`]);
+    assert.deepEqual(accepted(required, { ...one(name, "x"), extra: 1 }), one(name, "x"));
+
+    const optional = Type.Object({ [name]: Type.Optional(Type.String()), a: Type.Integer() }, {});
+    assert.deepEqual(accepted(optional, { a: 1 }), { a: 1 });
+    const closed = Type.Object({ [name]: Type.Optional(Type.String()) }, { additionalProperties: false });
+    assert.deepEqual(accepted(closed, {}), {});
+    assert.deepEqual(accepted(closed, one(name, "x")), one(name, "x"));
+    assert.deepEqual(placesOf(closed, { b: 1 }), ["extra_forbidden body.b"]);
+
+    const filled = accepted(Type.Object({ [name]: Type.String({ default: "x" }) }), {}) as object;
+    assert.ok(Object.hasOwn(filled, name));
+    assert.equal(Object.getPrototypeOf(filled), Object.prototype);
+    assert.deepEqual(filled, one(name, "x"));
+  });
+}
+
+test("so is one that is required without being declared, at any depth and in a definition", () => {
+  const bare = { type: "object", required: ["constructor"] };
+  assert.deepEqual(placesOf(bare, {}), ["missing body.constructor"]);
+  assert.equal(compileInput(Type.Array(Type.Union([Type.Null(), bare]))).fits([null, {}]), false);
+  const tree = Type.Cyclic(
+    { Tree: Type.Object({ valueOf: Type.Integer(), next: Type.Optional(Type.Ref("Tree")) }) },
+    "Tree",
+  );
+  assert.deepEqual(placesOf(tree, { valueOf: 1, next: {} }), ["missing body.next.valueOf"]);
+});
+
+test("a required field that a branch names decides between branches", () => {
+  const odd = Type.Object({ toString: Type.Integer(), a: Type.Integer({ default: 1 }) });
+  const schema = Type.Union([odd, Type.Object({ b: Type.Integer({ default: 2 }) })]);
+  assert.deepEqual(accepted(schema, {}), { b: 2 });
+  assert.deepEqual(accepted(schema, { toString: 5 }), { toString: 5, a: 1 });
+});
+
+test("a getter of a result's class still counts, beside such a field", () => {
+  class Point {
+    readonly constructorName = 1;
+    get x(): number {
+      return 5;
+    }
+  }
+  const schema = Type.Object({ x: Type.Integer(), constructor: Type.Optional(Type.String()) });
+  const compiled = compileInput(schema);
+  assert.ok(compiled.fits(new Point()));
+  assert.deepEqual(
+    compiled
+      .explain(Object.create(Point.prototype, { constructor: { value: 5, enumerable: true } }), ["output"])
+      .map(({ loc }) => loc.join(".")),
+    ["output.constructor"],
+  );
+});
