@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Type, type Static } from "typebox";
+import { App, bytes, endpoint } from "../../../src/index.ts";
+import { accepted, compileInput, issuesOf, placesOf } from "../../helpers/issues.ts";
+import { assertRefused } from "../../helpers/thrown.ts";
+
+const Frame = Type.Object({
+  image: bytes({ minBytes: 1, maxBytes: 3, description: "A picture." }),
+  mask: Type.Optional(bytes()),
+});
+type Frame = Static<typeof Frame>;
+
+test("bytes are taken as they are, a Buffer too; the compiler knows them", () => {
+  const frame: Frame = { image: new Uint8Array([1, 2]), mask: Buffer.alloc(0) };
+  const taken = accepted(Frame, { ...frame, extra: 1 }) as Frame;
+  assert.equal(taken.image, frame.image);
+  assert.deepEqual(taken, frame);
+});
+
+test("anything else is refused in the words of the original", () => {
+  for (const image of ["AQI=", [1, 2], { 0: 1 }, 5, null, new Float32Array(1), new ArrayBuffer(2)]) {
+    const [issue, ...more] = issuesOf(Frame, { image });
+    assert.deepEqual(more, []);
+    assert.deepEqual(
+      [issue?.type, issue?.loc, issue?.msg, issue?.ctx],
+      ["bytes_type", ["body", "image"], "Input should be a valid bytes", undefined],
+    );
+  }
+});
+
+test("so are too few and too many", () => {
+  assert.deepEqual(issuesOf(Frame, { image: new Uint8Array(0) }), [
+    {
+      type: "bytes_too_short",
+      loc: ["body", "image"],
+      msg: "Data should have at least 1 byte",
+      input: "<binary 0 bytes>",
+      ctx: { min_length: 1 },
+    },
+  ]);
+  assert.deepEqual(issuesOf(Frame, { image: new Uint8Array(4) }), [
+    {
+      type: "bytes_too_long",
+      loc: ["body", "image"],
+      msg: "Data should have at most 3 bytes",
+      input: "<binary 4 bytes>",
+      ctx: { max_length: 3 },
+    },
+  ]);
+});
+
+test("bytes may stand alone, in lists, and beside other types", () => {
+  const data = new Uint8Array([1]);
+  assert.equal(accepted(bytes(), data), data);
+  assert.deepEqual(placesOf(bytes(), { a: 1 }), ["bytes_type body"]);
+  assert.deepEqual(placesOf(Type.Array(bytes()), [data, "x"]), ["bytes_type body.1"]);
+  const either = Type.Object({ source: Type.Union([Type.String(), bytes()]) });
+  assert.deepEqual(accepted(either, { source: data }), { source: data });
+  assert.deepEqual(placesOf(either, { source: 5 }), [
+    "string_type body.source.str",
+    "bytes_type body.source.bytes",
+  ]);
+  const maybe = Type.Object({ source: Type.Union([bytes(), Type.Null()]) });
+  assert.deepEqual(placesOf(maybe, { source: "x" }), ["bytes_type body.source"]);
+});
+
+test("a result is held to them as well", () => {
+  const compiled = compileInput(Frame);
+  assert.ok(compiled.fits({ image: new Uint8Array(1) }));
+  assert.ok(!compiled.fits({ image: "x" }));
+});
+
+test("limits that make no sense are refused", () => {
+  const message = "bytes(): a limit must be a whole number of at least 0, got -1.";
+  assertRefused(() => bytes({ minBytes: -1 }), "SCHEMA_INVALID", message);
+  assertRefused(() => bytes({ maxBytes: 1.5 }), "SCHEMA_INVALID", /got 1\.5/);
+  assertRefused(
+    () => bytes({ minBytes: 2, maxBytes: 1 }),
+    "SCHEMA_INVALID",
+    "bytes(): minBytes (2) is above maxBytes (1).",
+  );
+});
+
+test("documents show a string of the format binary", async () => {
+  class Show extends App {
+    @endpoint("/", { input: Frame })
+    run(_input: Frame): void {}
+  }
+  const { components } = await new Show().openapi();
+  assert.deepEqual((components.schemas["RunInput"]?.["properties"] as Record<string, unknown>)["image"], {
+    description: "A picture.",
+    type: "string",
+    format: "binary",
+    contentMediaType: "application/octet-stream",
+    "x-servable-bytes": { minBytes: 1, maxBytes: 3 },
+    title: "Image",
+  });
+});
