@@ -1,4 +1,4 @@
-import { closestName } from "../did-you-mean.ts";
+import { distance } from "fastest-levenshtein";
 import { DefinitionError } from "../errors.ts";
 
 /** Says what a value should have been, or nothing when it is fine. */
@@ -95,7 +95,8 @@ export const APP_SETTINGS: Readonly<Record<string, Rule>> = {
 };
 
 /**
- * Checks the statics of an app class and of its ancestors up to `root`.
+ * Checks the statics of an app class and of its ancestors up to `root`. Methods and accessors are the user's own, but
+ * under a setting's very name.
  * @throws DefinitionError for a value that makes no sense, and for a static that looks like a misspelt setting.
  */
 export function assertSettings(constructor: Function, root: Function): void {
@@ -104,9 +105,13 @@ export function assertSettings(constructor: Function, root: Function): void {
     owner !== root && owner !== Function.prototype;
     owner = Object.getPrototypeOf(owner) as Function
   ) {
-    for (const name of Object.getOwnPropertyNames(owner)) {
+    for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(owner))) {
       if (BUILT_IN.has(name)) continue;
-      assertSetting(constructor.name, name, (owner as unknown as Record<string, unknown>)[name]);
+      if (Object.hasOwn(APP_SETTINGS, name)) {
+        assertSetting(constructor.name, name, (owner as unknown as Record<string, unknown>)[name]);
+      } else if ("value" in descriptor && typeof descriptor.value !== "function") {
+        assertNotMisspelt(constructor.name, name);
+      }
     }
   }
 }
@@ -114,22 +119,45 @@ export function assertSettings(constructor: Function, root: Function): void {
 const BUILT_IN: ReadonlySet<string> = new Set(["length", "name", "prototype", "arguments", "caller"]);
 
 function assertSetting(className: string, name: string, value: unknown): void {
-  const rule = Object.hasOwn(APP_SETTINGS, name) ? APP_SETTINGS[name] : undefined;
-  if (rule === undefined) {
-    const known = closestName(name, Object.keys(APP_SETTINGS));
-    if (known === undefined) return; // a static of the user's own
-    throw new DefinitionError(
-      "SETTING_UNKNOWN",
-      `${className}.${name} is no setting; did you mean "${known}"?`,
-    );
-  }
-  if (value === undefined) return;
-  const expected = rule(value);
+  const expected = value === undefined ? undefined : APP_SETTINGS[name]?.(value);
   if (expected === undefined) return;
   throw new DefinitionError(
     "SETTING_INVALID",
     `${className}.${name} must be ${expected}, got ${shown(value)}.`,
   );
+}
+
+function assertNotMisspelt(className: string, name: string): void {
+  const meant = meantSetting(name);
+  if (meant === undefined) return; // a static of the user's own
+  throw new DefinitionError(
+    "SETTING_UNKNOWN",
+    `${className}.${name} is no setting; did you mean "${meant}"?`,
+  );
+}
+
+/**
+ * The setting that a static most likely means: one of the same letters, whatever their case and underscores, or one
+ * that is a letter away (left out, added, changed, or two swapped). A setting's whole name with more after it
+ * (`images`, `version2`) is a word of its own.
+ */
+function meantSetting(name: string): string | undefined {
+  const plain = plainName(name);
+  const known = Object.keys(APP_SETTINGS).map((setting) => [setting, plainName(setting)] as const);
+  const same = known.find(([, setting]) => setting === plain);
+  if (same !== undefined) return same[0];
+  if (known.some(([, setting]) => plain.startsWith(setting))) return undefined;
+  return known.find(([, setting]) => isOneTypoAway(plain, setting))?.[0];
+}
+
+function plainName(name: string): string {
+  return name.toLowerCase().replaceAll("_", "");
+}
+
+function isOneTypoAway(a: string, b: string): boolean {
+  if (distance(a, b) === 1) return true;
+  const at = [...a].findIndex((letter, index) => letter !== b[index]);
+  return a.slice(0, at) + a.charAt(at + 1) + a.charAt(at) + a.slice(at + 2) === b;
 }
 
 function shown(value: unknown): string {

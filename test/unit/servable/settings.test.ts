@@ -142,6 +142,14 @@ test("a misspelt setting is refused, with the name that was meant", () => {
     termination_grace_period_seconds: "terminationGracePeriodSeconds",
     requirments: "requirements",
     secret: "secrets",
+    region: "regions",
+    keepAlve: "keepAlive",
+    keepAliev: "keepAlive",
+    kepAlive: "keepAlive",
+    Image: "image",
+    imgae: "image",
+    numGPU: "numGpus",
+    MIN_CONCURRENCY: "minConcurrency",
     appname: "appName",
   };
   for (const [name, setting] of Object.entries(meant)) {
@@ -168,6 +176,16 @@ test("statics of the user's own are left alone", () => {
     cache: new Map(),
     toString: () => "mine",
     defaultPrompt: undefined,
+    images: ["a.png"],
+    imageUrl: "a",
+    version2: 2,
+    versions: [],
+    secretsByName: {},
+    appNames: [],
+    keepAliveInterval: 5,
+    legend: 1,
+    runtime: 5,
+    timeout: 5,
   };
   const Served = use(own);
   for (const [name, value] of Object.entries(own)) {
@@ -180,6 +198,35 @@ test("statics of the user's own are left alone", () => {
     }
   }
   new WithMethods().teardown();
+  class Resembling extends App {
+    static region(): string {
+      return "a method";
+    }
+    static secret = (): string => "a function";
+    static get keepalive(): number {
+      throw new Error("nobody asked");
+    }
+    static set machine_type(_value: unknown) {}
+  }
+  new Resembling().teardown();
+});
+
+test("a setting may be given by a getter, but not be a method", () => {
+  class Computed extends App {
+    static override get keepAlive(): number {
+      return -1;
+    }
+  }
+  assertRefused(
+    () => new Computed(),
+    "SETTING_INVALID",
+    "Computed.keepAlive must be a whole number of at least 0, got -1.",
+  );
+  assertRefused(
+    () => use({ regions: () => ["eu"] }),
+    "SETTING_INVALID",
+    /^Served\.regions must be a list of texts/,
+  );
 });
 
 test("an inherited setting is checked as well, under the name of the class in use", () => {
