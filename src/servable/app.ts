@@ -1,7 +1,7 @@
 import { DefinitionError } from "../errors.ts";
 import type { ServeDefinition } from "../server/serve-definition.ts";
 import { deriveAppName } from "./app-name.ts";
-import { BaseServable, DESCRIBE } from "./base-servable.ts";
+import { BaseServable, DESCRIBE, SERVABLE } from "./base-servable.ts";
 import { assertSettings, type RetryCondition } from "./settings.ts";
 
 /** Who may call a deployed app: its owner, anybody, or anybody with a key (who pays). */
@@ -23,6 +23,8 @@ export type AppAuth = "private" | "public" | "shared";
  * ```
  */
 export abstract class App extends BaseServable {
+  static override readonly [SERVABLE] = true;
+
   /** The name it is deployed under. Default: from the class's name, `TextToImage` → `text-to-image`. */
   static appName: string | undefined;
   /** Who may call it. */

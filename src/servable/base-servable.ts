@@ -12,7 +12,8 @@ import type { ServeOutcome } from "../server/drain.ts";
 import type { ServeDefinition } from "../server/serve-definition.ts";
 import { serve, type ServeOptions } from "../server/serve.ts";
 
-const SERVABLE: unique symbol = Symbol.for("servable.BaseServable");
+/** Marks the framework's own classes, each by itself; two installed copies of this package recognise each other's. */
+export const SERVABLE: unique symbol = Symbol.for("servable.BaseServable");
 
 /** Key of the method by which the framework reads a servable. A symbol, so that no handler's name can hide it. */
 export const DESCRIBE: unique symbol = Symbol.for("servable.describe");
@@ -32,7 +33,6 @@ export interface ServableClass<S extends BaseServable = BaseServable> {
 export abstract class BaseServable {
   /** Shown in the docs, at `/health` and in metrics. */
   static version = "0.1.0";
-  /** Two installed copies of this package recognise each other's classes by it. */
   static readonly [SERVABLE] = true;
 
   constructor() {
@@ -43,8 +43,9 @@ export abstract class BaseServable {
           "load what you need in setup().",
       );
     }
+    const reserved = frameworkPrototype(new.target);
     for (const { methodName, path } of recordedRoutes(new.target).values()) {
-      if (!(methodName in BaseServable.prototype) || methodName === "health") continue;
+      if (!(methodName in reserved) || methodName === "health") continue;
       throw new DefinitionError(
         "ROUTE_METHOD_REFUSED",
         `${new.target.name}.${methodName}() serves ${path}, but ${methodName}() is the framework's own; rename it.`,
@@ -140,6 +141,13 @@ export abstract class BaseServable {
 /** What {@link BaseServable.serve} does, without ending the process. @throws StartupError */
 export async function runServable(app: BaseServable, options: ServeOptions = {}): Promise<ServeOutcome> {
   return serve(app[DESCRIBE](), options);
+}
+
+/** The members of the framework's own class that a user's class extends. */
+function frameworkPrototype(constructor: Function): object {
+  let owner = constructor;
+  while (!Object.hasOwn(owner, SERVABLE)) owner = Object.getPrototypeOf(owner) as Function;
+  return owner.prototype as object;
 }
 
 /** Whether a value is a servable class, of this copy of the package or another. */

@@ -85,6 +85,30 @@ test("a route under one of the framework's own method names is refused", () => {
   assertRefused(() => new SetsUp(), "ROUTE_METHOD_REFUSED", /setup\(\) is the framework's own/);
 });
 
+test("that holds for the members of App as well, which a class in plain JavaScript may replace", () => {
+  const Untyped = App as unknown as new () => object;
+  class Named extends Untyped {
+    @endpoint("/name")
+    appName(): string {
+      return "mine";
+    }
+  }
+  class Child extends Named {}
+  assertRefused(
+    () => new Named(),
+    "ROUTE_METHOD_REFUSED",
+    "Named.appName() serves /name, but appName() is the framework's own; rename it.",
+  );
+  assertRefused(() => new Child(), "ROUTE_METHOD_REFUSED", /^Child\.appName\(\) serves \/name/);
+  class Base extends BaseServable {
+    @endpoint("/name")
+    appName(): string {
+      return "not a member of this one";
+    }
+  }
+  assert.equal(new Base().collectRoutes().size, 1);
+});
+
 test("health() may be an endpoint", () => {
   class Healthy extends BaseServable {
     @endpoint("/health", { healthCheck: true })
