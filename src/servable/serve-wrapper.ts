@@ -6,7 +6,7 @@ import { BaseServable } from "./base-servable.ts";
 
 /**
  * Serves one function at `POST /`, without a class around it. The function is checked against the schemas as a
- * decorated method is.
+ * decorated method is. The operation has the function's name, or `call` where it has none.
  *
  * @example
  * ```ts
@@ -32,10 +32,16 @@ export class ServeWrapper<
   ) {
     super();
     this.#handler = handler as unknown as RouteHandler;
-    this.#signature = endpointSignature(handler.name || "call", "/", options);
+    this.#signature = endpointSignature(operationName(handler), "/", options);
   }
 
   override collectRoutes(): Map<RouteSignature, RouteHandler> {
     return new Map([[this.#signature, this.#handler]]);
   }
+}
+
+/** The function's own name where it has one that can be called so; a bound function's is that of what was bound. */
+function operationName({ name }: { readonly name: unknown }): string {
+  const plain = typeof name === "string" ? name.replace(/^(?:bound )+/, "") : "";
+  return plain !== "default" && /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(plain) ? plain : "call";
 }

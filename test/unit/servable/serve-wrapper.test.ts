@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Type } from "typebox";
 import { isServableClass, ServeWrapper } from "../../../src/index.ts";
-import { Picture, PICTURE, Prompt } from "../../helpers/schemas.ts";
+import { Picture, Prompt } from "../../helpers/schemas.ts";
 import { silentLogger } from "../../helpers/silent-logger.ts";
 import { assertRefused } from "../../helpers/thrown.ts";
 
@@ -39,15 +39,38 @@ test("a function may stream", async () => {
   assert.deepEqual(await post(wrapper as never, {}), [200, "data: 1\n\ndata: 2\n\n"]);
 });
 
-test("a function without a name is called call", () => {
-  const wrapper = new ServeWrapper(
-    (
-      () => () =>
-        PICTURE
-    )(),
-    { output: Picture },
+test("the operation is called as the function is, or call", () => {
+  const nameOf = (handler: () => number): string | undefined =>
+    [...new ServeWrapper(handler).collectRoutes().keys()][0]?.methodName;
+  const named = (name: unknown): (() => number) => Object.defineProperty(() => 5, "name", { value: name });
+  function draw(): number {
+    return 5;
+  }
+  assert.equal(nameOf(draw), "draw");
+  assert.equal(nameOf(draw.bind(null)), "draw");
+  assert.equal(nameOf(draw.bind(null).bind(null)), "draw");
+  assert.equal(nameOf({ größe: () => 5 }.größe), "größe");
+  assert.equal(
+    nameOf(
+      (
+        () => () =>
+          5
+      )(),
+    ),
+    "call",
   );
-  assert.equal([...wrapper.collectRoutes().keys()][0]?.methodName, "call");
+  assert.equal(
+    nameOf(
+      (
+        () => () =>
+          5
+      )().bind(null),
+    ),
+    "call",
+  );
+  for (const name of ["default", "[symbol]", "get size", "#private", "a b", 5, undefined]) {
+    assert.equal(nameOf(named(name)), "call");
+  }
 });
 
 test("its options are checked like a decorator's", () => {
