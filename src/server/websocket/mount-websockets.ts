@@ -94,7 +94,7 @@ function realtimeOpener(
   return (socket, request, counts) => {
     const session = new RealtimeSession({
       route,
-      connection: new SocketConnection(socket),
+      connection: new SocketConnection(socket, request.raw.socket),
       request: upgradeOf(request),
       limits,
       clock: options.clock,

@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { Frame, FrameConnection } from "../../realtime/connection.ts";
 import type { ServerSocket } from "./server-socket.ts";
 
@@ -9,16 +10,25 @@ const LOW_WATER_BYTES = 64 * 1024;
 /** A websocket as a session sees it. */
 export class SocketConnection implements FrameConnection {
   readonly #socket: ServerSocket;
+  readonly #transport: Duplex;
+  #corked = false;
   #drained: { promise: Promise<void>; resolve: () => void } | undefined;
 
-  constructor(socket: ServerSocket) {
+  /** @param transport what the websocket writes to. */
+  constructor(socket: ServerSocket, transport: Duplex) {
     this.#socket = socket;
+    this.#transport = transport;
     socket.once("close", () => this.#drained?.resolve());
   }
 
   send(frame: Frame): boolean {
     const socket = this.#socket;
     if (socket.readyState !== socket.OPEN) return true; // nobody is there; the session will learn of it
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#transport.cork(); // one write for all frames of this turn: the system call costs more than a frame
+      process.nextTick(this.#uncork);
+    }
     socket.send(frame, this.#onSent);
     return socket.bufferedAmount < HIGH_WATER_BYTES;
   }
@@ -55,6 +65,11 @@ export class SocketConnection implements FrameConnection {
   terminate(): void {
     this.#socket.terminate();
   }
+
+  readonly #uncork = (): void => {
+    this.#corked = false;
+    this.#transport.uncork();
+  };
 
   readonly #onSent = (): void => {
     if (this.#drained === undefined || this.#socket.bufferedAmount > LOW_WATER_BYTES) return;
