@@ -88,7 +88,8 @@ test("documents show a string of the format binary", async () => {
     run(_input: Frame): void {}
   }
   const { components } = await new Show().openapi();
-  assert.deepEqual((components.schemas["RunInput"]?.["properties"] as Record<string, unknown>)["image"], {
+  const properties = components.schemas["RunInput"]?.["properties"] as Record<string, unknown> | undefined;
+  assert.deepEqual(properties?.["image"], {
     description: "A picture.",
     type: "string",
     format: "binary",
