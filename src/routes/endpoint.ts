@@ -1,14 +1,13 @@
-import type { TSchema } from "typebox";
 import { DefinitionError } from "../errors.ts";
-import type { AnyMethod, CheckEndpoint } from "./handler-types.ts";
+import type { AnyMethod, CheckEndpoint, SchemaObject } from "./handler-types.ts";
 import { assertKnownOptions, assertMethod, assertPath, assertSchemas } from "./placement.ts";
 import { recordRoute } from "./registry.ts";
 import type { HealthCheckOptions, RouteSignature } from "./signature.ts";
 
 /** What `@endpoint` takes beside the path. */
 export interface EndpointOptions<
-  Input extends TSchema | undefined,
-  Output extends TSchema | undefined,
+  Input extends SchemaObject | undefined,
+  Output extends SchemaObject | undefined,
   Stream extends boolean,
 > {
   /** The schema of the body. With it the method is called `(input, ctx)`, without it `(ctx)`. */
@@ -57,8 +56,8 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
  * @throws DefinitionError when the path or an option can't be used, or the method is private or static.
  */
 export function endpoint<
-  Input extends TSchema | undefined = undefined,
-  Output extends TSchema | undefined = undefined,
+  Input extends SchemaObject | undefined = undefined,
+  Output extends SchemaObject | undefined = undefined,
   Stream extends boolean = false,
 >(path: string, options: EndpointOptions<Input, Output, Stream> = {}) {
   return function decorate<Method extends AnyMethod>(
@@ -74,7 +73,7 @@ export function endpoint<
 export function endpointSignature(
   methodName: string,
   path: string,
-  options: EndpointOptions<TSchema | undefined, TSchema | undefined, boolean>,
+  options: EndpointOptions<SchemaObject | undefined, SchemaObject | undefined, boolean>,
 ): RouteSignature {
   assertPath(methodName, path);
   assertOptions(methodName, options);
@@ -94,7 +93,7 @@ export function endpointSignature(
 
 function assertOptions(methodName: string, options: object): void {
   assertKnownOptions("@endpoint", methodName, options, OPTION_NAMES);
-  const { timeoutMs, input, output } = options as EndpointOptions<TSchema, TSchema, boolean>;
+  const { timeoutMs, input, output } = options as EndpointOptions<SchemaObject, SchemaObject, boolean>;
   const isDelay = typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS;
   if (timeoutMs !== undefined && !isDelay) {
     const message = `timeoutMs must be between 1 and ${MAX_TIMEOUT_MS}, got ${String(timeoutMs)}.`;

@@ -1,6 +1,9 @@
 import type { Static, TSchema } from "typebox";
 import type { RequestContext } from "../context.ts";
 
+/** A schema. TypeBox's own type is an empty interface, which a text or a number fits as well. */
+export type SchemaObject = TSchema & object;
+
 /** Any method; parameters are contravariant, so `never` accepts them all without `any`. */
 export type AnyMethod = (this: never, ...args: never[]) => unknown;
 

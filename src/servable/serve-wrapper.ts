@@ -1,6 +1,5 @@
-import type { TSchema } from "typebox";
 import { endpointSignature, type EndpointOptions } from "../routes/endpoint.ts";
-import type { AnyMethod, CheckEndpoint } from "../routes/handler-types.ts";
+import type { AnyMethod, CheckEndpoint, SchemaObject } from "../routes/handler-types.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import { BaseServable } from "./base-servable.ts";
 
@@ -16,8 +15,8 @@ import { BaseServable } from "./base-servable.ts";
  */
 export class ServeWrapper<
   Handler extends AnyMethod,
-  Input extends TSchema | undefined = undefined,
-  Output extends TSchema | undefined = undefined,
+  Input extends SchemaObject | undefined = undefined,
+  Output extends SchemaObject | undefined = undefined,
   Stream extends boolean = false,
 > extends BaseServable {
   readonly #handler: RouteHandler;

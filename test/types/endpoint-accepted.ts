@@ -1,5 +1,5 @@
 /** Endpoints that must compile. Nothing here runs: the type check is the test. */
-import { Type, type Static } from "typebox";
+import { Type, type Static, type TSchema } from "typebox";
 import { App, BaseServable, endpoint, type RequestContext } from "../../src/index.ts";
 
 const Prompt = Type.Object({
@@ -191,4 +191,12 @@ export class RunsNumber extends Runs<number> {
   override async run(input: Prompt): Promise<Picture> {
     return super.run(input);
   }
+}
+
+/** A class for any schema: what TypeBox's own type bounds is a schema as well. */
+export function createSink<Schema extends TSchema>(schema: Schema): new () => App {
+  return class Sink extends App {
+    @endpoint("/", { input: schema })
+    take(): void {}
+  };
 }

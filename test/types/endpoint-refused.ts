@@ -36,6 +36,16 @@ export class Inputs extends App {
   @endpoint("/optional", { input: Type.Object({ seed: Type.Optional(Type.Integer()) }) })
   optional(_input: { seed: number }): void {}
 
+  // @ts-expect-error the name of a type is no schema
+  @endpoint("/text", { input: "string" })
+  text(): void {}
+
+  // @ts-expect-error nor is a number
+  @endpoint("/number", { output: 5 })
+  number(): unknown {
+    return 5;
+  }
+
   // @ts-expect-error an unknown input is not a string
   @endpoint("/unknown", { input: Type.Unknown() })
   unknown(_input: string): void {}
