@@ -30,22 +30,26 @@ export class AnswerHeaders {
   apply(request: FastifyRequest, reply: FastifyReply): void {
     const { origin } = request.headers;
     if (origin !== undefined || this.#provideHints !== undefined || this.#state.stopping) {
-      reply.headers(this.for(origin));
+      this.#set(origin, (name, value) => reply.header(name, value));
     }
   }
 
   /** The same as a record, for answers that Fastify does not make. */
   for(origin: string | undefined): Record<string, string> {
     const headers: Record<string, string> = {};
+    this.#set(origin, (name, value) => (headers[name] = value));
+    return headers;
+  }
+
+  #set(origin: string | undefined, set: (name: string, value: string) => unknown): void {
     if (origin !== undefined && this.allows(origin)) {
-      headers["access-control-allow-origin"] = origin;
-      headers["access-control-allow-credentials"] = "true";
-      headers["vary"] = "Origin";
+      set("access-control-allow-origin", origin);
+      set("access-control-allow-credentials", "true");
+      set("vary", "Origin");
     }
     const hints = this.#provideHints === undefined ? undefined : this.#hints(this.#provideHints);
-    if (hints !== undefined) headers["x-fal-runner-hints"] = hints;
-    if (this.#state.stopping) headers["connection"] = "close";
-    return headers;
+    if (hints !== undefined) set("x-fal-runner-hints", hints);
+    if (this.#state.stopping) set("connection", "close");
   }
 
   #hints(provideHints: () => readonly string[]): string | undefined {
