@@ -1,5 +1,6 @@
 import type { RouteSignature } from "../routes/signature.ts";
 import type { Frame } from "./connection.ts";
+import { MessagePackError } from "./msgpack-scan.ts";
 import { decodeMessagePack, encodeMessagePack } from "./msgpack.ts";
 
 /** Between frames and values. */
@@ -24,14 +25,23 @@ export function createCodec(
 const MESSAGE_PACK_CODEC: Codec = {
   encode: encodeMessagePack,
   decode(frame) {
-    if (typeof frame === "string") throw new Error("text frames are not taken here, send MessagePack");
+    if (typeof frame === "string")
+      throw new MessagePackError("text frames are not taken here, send MessagePack");
     return decodeMessagePack(frame);
   },
 };
 
 const JSON_CODEC: Codec = {
   encode: (message) => JSON.stringify(message),
-  decode: (frame) => JSON.parse(typeof frame === "string" ? frame : UTF8.decode(frame)) as unknown,
+  decode: (frame) => JSON.parse(typeof frame === "string" ? frame : textOf(frame)) as unknown,
 };
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true });
+
+function textOf(frame: Uint8Array): string {
+  try {
+    return UTF8.decode(frame);
+  } catch {
+    throw new SyntaxError("the text is not UTF-8");
+  }
+}

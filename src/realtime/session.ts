@@ -92,6 +92,7 @@ export class RealtimeSession {
   /** The caller sent its close frame: no further input comes, and results are read only where a stream still runs. */
   closing(): void {
     this.#peerClosing = true;
+    this.#heartbeat.pause(true); // what comes after a close frame is not read, answers to pings included
     const { mode } = this.#route;
     this.#inputs.end("closed");
     if (mode === "unary" || mode === "server_streaming") {

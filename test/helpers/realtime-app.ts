@@ -124,6 +124,11 @@ export class RealtimeApp extends App {
     await once(ctx.signal, "abort");
   }
 
+  @websocket("/raw-fail")
+  rawFail(): Promise<void> {
+    return Promise.reject(new AppException("é".repeat(100), 400));
+  }
+
   @endpoint("/double", { input: Number, output: Doubled })
   post({ n }: Number): Doubled {
     return { n };

@@ -136,6 +136,9 @@ describe("realtime sessions over sockets", { timeout: 60_000 }, () => {
       assert.equal(isBinary, false);
       assert.match(data.toString(), /^\{"n":[12]\}$/);
     }
+    socket.send(Buffer.from([0xff, 0xfe]));
+    const [told] = (await once(socket, "message")) as [Buffer];
+    assert.match(told.toString(), /The message can't be read: the text is not UTF-8/);
     socket.close();
   });
 
@@ -186,6 +189,13 @@ describe("realtime sessions over sockets", { timeout: 60_000 }, () => {
     const [code] = (await once(socket, "close")) as [number];
     assert.equal(code, 1000);
     await until(() => served.app.seen.includes("raw aborted"));
+  });
+
+  test("a raw handler that fails ends its socket with 1011, and as much of the reason as fits", async () => {
+    const socket = new WebSocket(`${served.url.replace("http", "ws")}/raw-fail`);
+    const [code, reason] = (await once(socket, "close")) as [number, Buffer];
+    assert.equal(code, 1011);
+    assert.equal(reason.toString(), "é".repeat(61));
   });
 
   test("a plain request on a realtime path is 404; a POST of the same path is its own", async () => {

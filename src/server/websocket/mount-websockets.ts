@@ -2,7 +2,7 @@ import websocketPlugin, { type WebsocketPluginOptions } from "@fastify/websocket
 import type { ServerOptions } from "ws";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { contextStorage } from "../../context.ts";
-import { AppException, OutputValidationError, RequestCancelledException } from "../../errors.ts";
+import { answerFor, asError, OutputValidationError, RequestCancelledException } from "../../errors.ts";
 import { createCodec } from "../../realtime/codec.ts";
 import { DEFAULT_SESSION_LIMITS, type RealtimeRoute } from "../../realtime/route.ts";
 import { RealtimeSession } from "../../realtime/session.ts";
@@ -13,6 +13,7 @@ import type { AnswerHeaders } from "../answer-headers.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
 import type { ServerMetrics } from "../metrics.ts";
 import { notFound } from "../not-found.ts";
+import { compileSchemas } from "../route-schemas.ts";
 import type { ServerState } from "../state.ts";
 import type { Validator } from "../validation/validator.ts";
 import { ServerSocket } from "./server-socket.ts";
@@ -127,9 +128,8 @@ function createRealtimeRoute(
   mode: RealtimeRoute["mode"],
 ): RealtimeRoute {
   const { validator, definition } = parts;
-  const { methodName, input, output, sessionTimeout } = signature;
-  const inputSchema = input && validator.compile(input, `the input of ${methodName}()`);
-  const outputSchema = output && validator.compile(output, `the output of ${methodName}()`);
+  const { methodName, sessionTimeout } = signature;
+  const { input, output } = compileSchemas(validator, signature);
   const within: RealtimeRoute["within"] = (context, code) => {
     const storage = contextStorage();
     return storage === undefined ? code() : storage.run({ request: context, app: definition.app }, code);
@@ -143,10 +143,10 @@ function createRealtimeRoute(
     maxBatchSize: signature.maxBatchSize ?? 1,
     emitTimings: signature.emitTimings ?? false,
     canBatch: signature.canBatch,
-    accept: (value) => (inputSchema === undefined ? value : inputSchema.accept(value)),
+    accept: (value) => (input === undefined ? value : input.accept(value)),
     check: (value) => {
-      if (outputSchema === undefined || outputSchema.fits(value)) return;
-      throw new OutputValidationError(methodName, outputSchema.explain(value, ["output"]));
+      if (output === undefined || output.fits(value)) return;
+      throw new OutputValidationError(methodName, output.explain(value, ["output"]));
     },
     call: (context, value) => within(context, () => handler(value, context)),
     within,
@@ -170,11 +170,11 @@ function rawOpener(parts: WebsocketParts, handler: RouteHandler): Open {
     work.then(
       () => socket.end(state.stopping ? 1012 : 1000),
       (error: unknown) => {
-        if (!controller.signal.aborted) context.log.error({ err: error }, "a websocket's handler failed");
-        socket.end(
-          1011,
-          error instanceof AppException ? error.message.slice(0, 120) : "Internal Server Error",
-        );
+        const { body, unexpected } = answerFor(error);
+        if (unexpected && !controller.signal.aborted) {
+          context.log.error({ err: asError(error) }, "a websocket's handler failed");
+        }
+        socket.end(1011, typeof body.detail === "string" ? body.detail : "Internal Server Error");
       },
     );
     const stop = (): void => {

@@ -23,7 +23,7 @@ export class ServerSocket extends WebSocket {
   end(code: number = 1000, reason?: string): void {
     this.#ending = true;
     this.#sentCode ??= code;
-    super.close(code, reason);
+    super.close(code, reason === undefined ? undefined : fitReason(reason));
   }
 
   /** `ws` calls this, too, when a close frame came in, and when a frame broke the protocol. */
@@ -41,3 +41,13 @@ export class ServerSocket extends WebSocket {
 
 /** What `ws` ends a connection with by itself: protocol error, wrong data, bad UTF-8, policy, too large. */
 const VIOLATIONS: ReadonlySet<number | undefined> = new Set([1002, 1003, 1007, 1008, 1009]);
+
+/** A control frame holds 125 bytes, two of them the code. */
+const MAX_REASON_BYTES = 123;
+
+/** As much of a reason as fits, cut between characters. */
+function fitReason(reason: string): string {
+  const bytes = Buffer.from(reason);
+  if (bytes.length <= MAX_REASON_BYTES) return reason;
+  return new TextDecoder().decode(bytes.subarray(0, MAX_REASON_BYTES), { stream: true });
+}
