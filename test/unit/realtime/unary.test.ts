@@ -201,7 +201,9 @@ test("a frame that can't be read says why; a text is not taken where MessagePack
   const text = openSession({ handler: () => ({}) });
   text.session.receive("{}");
   assert.equal(await text.session.finished, "failed");
-  assert.deepEqual(text.pipe.sent, [failure("The message can't be read")]);
+  assert.deepEqual(text.pipe.sent, [
+    failure("The message can't be read: text frames are not taken here, send MessagePack"),
+  ]);
 });
 
 test("a slow reader holds back the next run until it has caught up", async () => {
