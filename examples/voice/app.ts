@@ -1,4 +1,4 @@
-import { App, AppException, endpoint, FieldException, realtime, type RequestContext } from "servable";
+import { App, AppException, bytes, endpoint, FieldException, realtime, type RequestContext } from "servable";
 import { Type, type Static } from "typebox";
 import { FRAME_BYTES, framesOf, SAMPLE_RATE, samplesOf } from "./frame.ts";
 import { SpeechSegmenter, type SpeechSegment } from "./speech-segmenter.ts";
@@ -8,8 +8,9 @@ import { readWav, WavError } from "./wav-file.ts";
 /** 32 ms of audio. */
 export const Frame = Type.Object(
   {
-    // Any schema of JSON types would refuse bytes; readFrame() looks at them.
-    pcm: Type.Unsafe<Uint8Array>({
+    pcm: bytes({
+      minBytes: FRAME_BYTES,
+      maxBytes: FRAME_BYTES,
       description: "512 samples of 16 kHz audio, 16-bit signed little-endian: 1,024 bytes, as binary.",
     }),
   },
@@ -110,7 +111,7 @@ export default class VoiceDetector extends App {
     description: "Tells of each frame how likely it is speech, and whether somebody is speaking.",
   })
   async hear({ pcm }: Frame, ctx: RequestContext): Promise<Speech> {
-    const samples = readFrame(pcm);
+    const samples = samplesOf(pcm);
     const { stream, segmenter } = this.#listeningOf(ctx);
     const probability = await stream.push(samples);
     segmenter.push(probability);
@@ -127,7 +128,7 @@ export default class VoiceDetector extends App {
   async *follow(frames: AsyncIterable<Frame>): AsyncGenerator<Segment> {
     const { stream, segmenter } = this.#listen();
     for await (const { pcm } of frames) {
-      const closed = segmenter.push(await stream.push(readFrame(pcm)));
+      const closed = segmenter.push(await stream.push(samplesOf(pcm)));
       if (closed !== undefined) yield closed;
     }
     const last = segmenter.end();
@@ -149,20 +150,6 @@ export default class VoiceDetector extends App {
     }
     return listening;
   }
-}
-
-function readFrame(pcm: Uint8Array): Float32Array {
-  if (!(pcm instanceof Uint8Array)) {
-    throw new FieldException("pcm", "A frame's samples come as binary", { type: "bytes_type" });
-  }
-  if (pcm.byteLength !== FRAME_BYTES) {
-    throw new FieldException(
-      "pcm",
-      `A frame is 512 samples of 16 bits, ${FRAME_BYTES} bytes; got ${pcm.byteLength}`,
-      { type: "frame_size" },
-    );
-  }
-  return samplesOf(pcm);
 }
 
 function readRecording(wav: string): Uint8Array {
