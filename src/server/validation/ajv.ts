@@ -4,8 +4,12 @@ import { addBytesKeyword } from "./bytes-keyword.ts";
 import { isFields } from "./fields.ts";
 import { OWN_FIELDS } from "./own-fields.ts";
 
-/** An Ajv that takes values for nothing but what they are, and knows the framework's own keywords. */
-export function createAjv(options: Pick<Options, "allErrors"> = {}): Ajv {
+/**
+ * An Ajv that takes values for nothing but what they are, and knows the framework's own keywords. Give
+ * `validateSchema: false` where schemas have been held against the schema of schemas before: compiling that one takes
+ * longer than anything else.
+ */
+export function createAjv(options: Pick<Options, "allErrors" | "validateSchema"> = {}): Ajv {
   const ajv = new (loadAjv().Ajv)({
     strict: false,
     strictNumbers: true,

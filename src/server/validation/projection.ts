@@ -11,7 +11,8 @@ export function compileProjection(document: SchemaNode): Step {
   let nodes: NodeCompiler | undefined; // only unions need a judge
   const step = compileFill(
     schema,
-    (branch, value) => (nodes ??= new NodeCompiler(createAjv(), schema)).compile(branch)(value),
+    (branch, value) =>
+      (nodes ??= new NodeCompiler(createAjv({ validateSchema: false }), schema)).compile(branch)(value),
     COPYING,
   );
   return step ?? ((value) => value);

@@ -84,7 +84,7 @@ export class Validator {
 
   /** Finds every fault, where the one above stops at the first: only needed once a value was refused. */
   #leafAjv(): Ajv {
-    return (this.#leaf ??= createAjv({ allErrors: true }));
+    return (this.#leaf ??= createAjv({ allErrors: true, validateSchema: false }));
   }
 }
 
