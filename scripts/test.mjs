@@ -21,7 +21,8 @@ const counts = join(folder, "counts.json");
 const { status } = spawnSync(
   values.node ?? process.execPath,
   [
-    ...["--conditions=servable-source", "--import", "tsx", "--expose-gc", "--test"],
+    ...["--conditions=servable-source", "--import", "tsx", "--import", "./test/helpers/property-seed.mjs"],
+    ...["--expose-gc", "--test"],
     `--test-concurrency=${values.concurrency}`,
     ...["--test-reporter=spec", "--test-reporter-destination=stdout"],
     ...["--test-reporter=./scripts/count-reporter.mjs", `--test-reporter-destination=${counts}`],
