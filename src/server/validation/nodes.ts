@@ -1,5 +1,5 @@
 import type { Ajv, ValidateFunction } from "ajv";
-import type { SchemaNode } from "../../routes/schema-walk.ts";
+import { mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
 import { documentOf, type CanonicalSchema } from "./canonical.ts";
 import { namesInherited, onlyOwn } from "./own-fields.ts";
 
@@ -23,9 +23,38 @@ export class NodeCompiler {
   compile(node: SchemaNode, ajv = this.#ajv): ValidateFunction {
     let fits = this.#compiled.get(node);
     if (fits === undefined) {
-      fits = ajv.compile(this.#documentOf(node));
+      const document = this.#documentOf(node);
+      fits = ajv.compile(document);
+      if (comparesObjects(document)) fits = comparing(fits);
       this.#compiled.set(node, fits);
     }
     return fits;
   }
+}
+
+/** Whether objects are compared: with what is listed, or with each other. */
+function comparesObjects(node: SchemaNode): boolean {
+  const { uniqueItems, enum: listed = [], const: only } = node;
+  let found =
+    uniqueItems === true || [only, ...(listed as unknown[])].some((value) => typeof value === "object");
+  mapSubschemas(node, (subschema) => (found ||= comparesObjects(subschema)));
+  return found;
+}
+
+/**
+ * Ajv compares objects by calling their `toString` and `valueOf`, which fails on fields of those names. Whatever holds
+ * them is refused: it hardly means well.
+ */
+function comparing(fits: ValidateFunction): ValidateFunction {
+  const careful = (value: unknown): boolean => {
+    try {
+      return fits(value);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      const fault = { keyword: "equality", message: "can't be compared", params: {} };
+      fits.errors = [{ ...fault, instancePath: "", schemaPath: "" }];
+      return false;
+    }
+  };
+  return Object.defineProperty(careful, "errors", { get: () => fits.errors }) as unknown as ValidateFunction;
 }

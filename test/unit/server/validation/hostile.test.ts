@@ -64,6 +64,25 @@ test("a deep value of a recursive schema is judged and filled", () => {
   assert.equal(value["weight"], 1);
 });
 
+test("objects are compared whatever their fields are called", () => {
+  const schemas = [{ type: "array", uniqueItems: true }, { const: { a: 1 } }, { enum: [{ a: 1 }, 2] }];
+  for (const f of schemas) {
+    const compiled = compileInput({ type: "object", properties: { f, g: { type: "string" } } });
+    for (const name of ["toString", "valueOf"]) {
+      assert.equal(compiled.fits({ f: [{ [name]: 1 }, { [name]: 1 }] }), false);
+      assert.notEqual(compiled.explain({ f: [{ [name]: 1 }, { [name]: 1 }] }, ["body"]).length, 0);
+    }
+    assert.ok(compiled.fits({ g: "x" }));
+  }
+  const unique = Type.Object({ f: Type.Array(Type.Unknown(), { uniqueItems: true }) });
+  const [issue, ...more] = issuesOf(unique, { f: [{ toString: 1 }, { toString: 1 }] });
+  assert.deepEqual(more, []);
+  assert.deepEqual(
+    [issue?.type, issue?.loc, issue?.msg],
+    ["value_error", ["body", "f"], "Input can't be compared"],
+  );
+});
+
 test("a default that does not fit its schema is refused when it is compiled", () => {
   const cases: readonly (readonly [schema: object, message: string])[] = [
     [Type.Object({ n: Type.Integer({ default: "5" as never }) }), 'the default "5" of n does not fit'],
