@@ -1,5 +1,7 @@
 import { DefinitionError } from "../errors.ts";
 import { collectComponents, type Components } from "../openapi/components.ts";
+import { BYTES } from "../routes/bytes.ts";
+import { mapSubschemas, type SchemaNode } from "../routes/schema-walk.ts";
 import type { RouteSignature } from "../routes/signature.ts";
 import type { ServerDefinition } from "./definition.ts";
 import type { CompiledSchema, Validator } from "./validation/validator.ts";
@@ -24,13 +26,30 @@ export function namedSchemas(definition: Pick<ServerDefinition, "name" | "routes
   return collectComponents(definition.routes.keys());
 }
 
-/** Compiles what a route takes and gives. @throws DefinitionError for a schema that can't be used. */
+/**
+ * Compiles what a route takes and gives.
+ * @throws DefinitionError for a schema that can't be used, and for bytes where the route talks JSON.
+ */
 export function compileSchemas(
   validator: Validator,
-  { input, output, methodName }: Pick<RouteSignature, "input" | "output" | "methodName">,
+  route: Pick<RouteSignature, "input" | "output" | "methodName" | "isWebsocket" | "contentType">,
 ): RouteSchemas {
-  return {
-    input: input && validator.compile(input, `the input of ${methodName}()`),
-    output: output && validator.compile(output, `the output of ${methodName}()`),
+  const compile = (schema: object | undefined, which: string): CompiledSchema | undefined => {
+    if (schema === undefined) return undefined;
+    const name = `the ${which} of ${route.methodName}()`;
+    const compiled = validator.compile(schema, name);
+    const talksJson = !route.isWebsocket || route.contentType === "application/json";
+    if (talksJson && holdsBytes(compiled.document)) {
+      const advice = "send base64 as Type.String(), or serve the method with @realtime.";
+      throw new DefinitionError("SCHEMA_INVALID", `JSON can't carry the bytes() in ${name}; ${advice}`);
+    }
+    return compiled;
   };
+  return { input: compile(route.input, "input"), output: compile(route.output, "output") };
+}
+
+function holdsBytes(node: SchemaNode): boolean {
+  let found = BYTES in node;
+  mapSubschemas(node, (subschema) => (found ||= holdsBytes(subschema)));
+  return found;
 }

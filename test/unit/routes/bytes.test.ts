@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Type, type Static } from "typebox";
-import { App, bytes, endpoint } from "../../../src/index.ts";
+import { App, bytes, endpoint, realtime } from "../../../src/index.ts";
 import { accepted, compileInput, issuesOf, placesOf } from "../../helpers/issues.ts";
 import { assertRefused } from "../../helpers/thrown.ts";
 
@@ -84,8 +84,10 @@ test("limits that make no sense are refused", () => {
 
 test("documents show a string of the format binary", async () => {
   class Show extends App {
-    @endpoint("/", { input: Frame })
-    run(_input: Frame): void {}
+    @realtime("/", { input: Frame })
+    run(_input: Frame): object {
+      return {};
+    }
   }
   const { components } = await new Show().openapi();
   const properties = components.schemas["RunInput"]?.["properties"] as Record<string, unknown> | undefined;
@@ -97,4 +99,32 @@ test("documents show a string of the format binary", async () => {
     "x-servable-bytes": { minBytes: 1, maxBytes: 3 },
     title: "Image",
   });
+});
+
+test("an endpoint, and a session that talks JSON, refuse schemas with bytes at any depth", async () => {
+  class Post extends App {
+    @endpoint("/", { input: Type.Object({ list: Type.Array(Frame) }) })
+    run(): void {}
+  }
+  class Result extends App {
+    @endpoint("/", { output: bytes() })
+    run(): Uint8Array {
+      return new Uint8Array();
+    }
+  }
+  class Talk extends App {
+    @realtime("/", { input: Frame, contentType: "application/json" })
+    run(_input: Frame): object {
+      return {};
+    }
+  }
+  for (const [app, which] of [
+    [new Post(), "input"],
+    [new Result(), "output"],
+    [new Talk(), "input"],
+  ] as const) {
+    const message = `JSON can't carry the bytes() in the ${which} of run(); send base64 as Type.String(), or serve the method with @realtime.`;
+    assertRefused(() => app.buildServer(), "SCHEMA_INVALID", message);
+    await assert.rejects(app.openapi(), { code: "SCHEMA_INVALID" });
+  }
 });
