@@ -173,8 +173,7 @@ function sendOutput(
       `${route.methodName}() must return objects, got ${output === null ? "null" : typeof output}`,
     );
   }
-  route.check(output);
-  const wait = outlet.send(route.codec.encode(output));
+  const wait = outlet.send(route.codec.encode(route.present(output)));
   if (route.emitTimings) outlet.control(timingsMessage(timing, queue, batchSize));
   return wait;
 }

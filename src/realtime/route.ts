@@ -16,8 +16,8 @@ export interface RealtimeRoute {
   readonly canBatch: CanBatch | undefined;
   /** Validates a decoded input, fills in its defaults. @throws InputValidationError */
   accept(value: unknown): unknown;
-  /** @throws OutputValidationError */
-  check(output: unknown): void;
+  /** What of an output goes out: fields that the schema does not know stay behind. @throws OutputValidationError */
+  present(output: unknown): unknown;
   /** Calls the handler. */
   call(context: RequestContext, input: unknown): unknown;
   /** Runs code of the app, such as a generator's next step, so that it can ask for the current request. */

@@ -53,7 +53,8 @@ export class RealtimeApp extends App {
 
   @realtime("/timed", { input: Number, output: Doubled, emitTimings: true, sessionTimeout: 0.15 })
   timed({ n }: Number): Doubled {
-    return { n };
+    const result = { n, internal: "not for callers" };
+    return result;
   }
 
   @realtime("/batch", { input: Number, maxBatchSize: 4 })

@@ -37,7 +37,7 @@ export function openSession({ handler, route, query = {}, limits }: SessionSetup
       emitTimings: false,
       canBatch: undefined,
       accept: (value) => value,
-      check: () => {},
+      present: (output) => output,
       call: (context, input) => handler(input as never, context),
       within: (_context, code) => code(),
       ...route,

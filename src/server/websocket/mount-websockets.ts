@@ -15,6 +15,7 @@ import type { ServerMetrics } from "../metrics.ts";
 import { notFound } from "../not-found.ts";
 import { compileSchemas } from "../route-schemas.ts";
 import type { ServerState } from "../state.ts";
+import { compileProjection } from "../validation/projection.ts";
 import type { Validator } from "../validation/validator.ts";
 import { ServerSocket } from "./server-socket.ts";
 import type { SessionMetrics } from "./session-metrics.ts";
@@ -130,6 +131,7 @@ function createRealtimeRoute(
   const { validator, definition } = parts;
   const { methodName, sessionTimeout } = signature;
   const { input, output } = compileSchemas(validator, signature);
+  const project = output && compileProjection(output.document);
   const within: RealtimeRoute["within"] = (context, code) => {
     const storage = contextStorage();
     return storage === undefined ? code() : storage.run({ request: context, app: definition.app }, code);
@@ -144,8 +146,9 @@ function createRealtimeRoute(
     emitTimings: signature.emitTimings ?? false,
     canBatch: signature.canBatch,
     accept: (value) => (input === undefined ? value : input.accept(value)),
-    check: (value) => {
-      if (output === undefined || output.fits(value)) return;
+    present: (value) => {
+      if (output === undefined || project === undefined) return value;
+      if (output.fits(value)) return project(value);
       throw new OutputValidationError(methodName, output.explain(value, ["output"]));
     },
     call: (context, value) => within(context, () => handler(value, context)),
