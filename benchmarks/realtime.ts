@@ -1,6 +1,6 @@
 /**
- * What a realtime session costs beside a bare `ws` server that decodes and encodes the same MessagePack and checks
- * nothing: a unary echo with schemas for input and output.
+ * What a realtime session costs beside a bare `ws` server that decodes and encodes with msgpackr and checks nothing: a
+ * unary echo with schemas for input and output.
  *
  * Both servers run in processes of their own, compiled as in production, and take turns; several sockets keep a fixed
  * number of messages under way each. The target is held against the steadiest figure, as in `overhead`: the processor
@@ -18,6 +18,7 @@ import { fileURLToPath } from "node:url";
 import { progress, runBenchmark } from "./lib/benchmark.ts";
 import type { Round } from "./lib/load.ts";
 import { atLeast, atMost, information, type Row } from "./lib/row.ts";
+import { RivalPackages } from "./lib/rival-packages.ts";
 import { ServerProcess } from "./lib/server-process.ts";
 import { SocketLoad } from "./lib/socket-load.ts";
 import { StagedPackage } from "./lib/staged-package.ts";
@@ -73,7 +74,8 @@ await runBenchmark({
   summary:
     "Messages per second, processor time, latency and memory of realtime sessions beside a bare ws server.",
   measure: async ({ quick }) => {
-    progress("compiling the package and the servers");
+    progress("installing msgpackr, compiling the package and the servers");
+    await using _rivals = await RivalPackages.install("msgpackr@2");
     await using staged = await StagedPackage.create();
     await staged.linkDependencies();
     const programs = await staged.compilePrograms(fileURLToPath(new URL("servers", import.meta.url)));

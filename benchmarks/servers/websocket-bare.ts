@@ -1,14 +1,24 @@
-// What `ws` and a MessagePack codec alone take: frames are decoded and encoded, and nothing is checked.
-import { Decoder, Encoder } from "@msgpack/msgpack";
+// What `ws` and msgpackr alone take: frames are decoded and encoded, and nothing is checked.
+import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { WebSocketServer } from "ws";
 import { announce } from "./announcement.ts";
 
-const encoder = new Encoder();
-const decoder = new Decoder();
+/** The part of msgpackr that is used here. */
+interface Msgpackr {
+  Packr: new (options: { useRecords: boolean; variableMapSize: boolean }) => {
+    pack(value: unknown): Buffer;
+    unpack(frame: Uint8Array): unknown;
+  };
+}
+
+const rivals = createRequire(join(process.env["BENCHMARK_RIVALS"] ?? ".", "index.js"));
+const { Packr } = rivals("msgpackr") as Msgpackr;
+const packr = new Packr({ useRecords: false, variableMapSize: true }); // as short as other encoders write it
 
 const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false });
 server.on("connection", (socket) => {
-  socket.on("message", (data) => socket.send(encoder.encode(decoder.decode(data as Buffer))));
+  socket.on("message", (data) => socket.send(packr.pack(packr.unpack(data as Buffer))));
 });
 server.on("listening", () => announce(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`));
