@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runCommand } from "./command.ts";
 
-/** Names the folder to the servers of a benchmark. */
-export const RIVALS_VARIABLE = "BENCHMARK_RIVALS";
+/** By this variable the servers in `servers/` find the folder. */
+const RIVALS_VARIABLE = "BENCHMARK_RIVALS";
 
 /**
  * Packages that only a benchmark's rivals use, installed for its time alone: they are no dependencies of this package,
