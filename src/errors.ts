@@ -49,7 +49,14 @@ export const ERRORS = {
   GPU_ERROR: { status: 503, meaning: "The GPU failed; the runner should be replaced." },
   GPU_OUT_OF_MEMORY: { status: 503, meaning: "The GPU is out of memory; the runner should be replaced." },
   CUDA_OUT_OF_MEMORY: { status: 503, meaning: "CUDA is out of memory; the runner should be replaced." },
-  REQUEST_TIMEOUT: { status: 504, meaning: "The handler took longer than the endpoint's timeout." },
+  REQUEST_TIMEOUT: { status: 504, meaning: "The handler ran beyond the endpoint's timeout." },
+  QUEUE_TIMEOUT: { status: 504, meaning: "The time was up before the handler could start." },
+  STREAM_TIMEOUT: { status: 504, meaning: "The next item of a stream took longer than its timeout." },
+  SESSION_TIMEOUT: { status: 504, meaning: "A realtime session had no input for too long." },
+  QUEUE_FULL: { status: 429, meaning: "As many requests wait already as may." },
+  OVERLOADED: { status: 503, meaning: "The answer could not come in time; nothing was run." },
+  BATCH_LENGTH: { status: 500, meaning: "A batched handler returned more or fewer results than inputs." },
+  WORKER_DIED: { status: 500, meaning: "The worker process that ran the request ended." },
   INPUT_INVALID: { status: 422, meaning: "The body does not fit the input schema." },
   BODY_UNREADABLE: { status: 400, meaning: "The body is not UTF-8, or is nested too deeply." },
   BODY_TOO_LARGE: { status: 413, meaning: "The body is larger than the limit." },
@@ -160,12 +167,78 @@ export class RequestTimeoutException extends AppException {
   /** The limit that was passed, in milliseconds. */
   readonly timeoutMs: number;
 
-  constructor(timeoutMs: number) {
-    super(`The request took longer than ${timeoutMs} ms.`, 504, undefined, "REQUEST_TIMEOUT");
+  constructor(
+    timeoutMs: number,
+    message: string = `The request took longer than ${timeoutMs} ms.`,
+    code: ErrorCode = "REQUEST_TIMEOUT",
+  ) {
+    super(message, 504, undefined, code);
     this.timeoutMs = timeoutMs;
   }
 }
 branded(RequestTimeoutException, "RequestTimeoutException");
+
+/** The time was up before the handler could start: 504. Raised by the server. */
+export class QueueTimeoutException extends RequestTimeoutException {
+  /** The limit was the caller's own, from `x-fal-request-timeout`. */
+  readonly isCallers: boolean;
+
+  constructor(timeoutMs: number, isCallers: boolean) {
+    super(timeoutMs, `The request waited ${timeoutMs} ms without being started.`, "QUEUE_TIMEOUT");
+    this.isCallers = isCallers;
+  }
+}
+branded(QueueTimeoutException, "QueueTimeoutException");
+
+/** The next item of a stream did not come within the endpoint's timeout: 504. Raised by the server. */
+export class StreamTimeoutException extends RequestTimeoutException {
+  constructor(timeoutMs: number) {
+    super(timeoutMs, `The stream gave no item for ${timeoutMs} ms.`, "STREAM_TIMEOUT");
+  }
+}
+branded(StreamTimeoutException, "StreamTimeoutException");
+
+/** A realtime session had no input for its `sessionTimeout`: what `ctx.signal.reason` holds. */
+export class SessionTimeoutException extends RequestTimeoutException {
+  constructor(timeoutMs: number) {
+    super(timeoutMs, `The session had no input for ${timeoutMs} ms.`, "SESSION_TIMEOUT");
+  }
+}
+branded(SessionTimeoutException, "SessionTimeoutException");
+
+/** There is no room for the request: it was refused at once and has run nothing. */
+export class OverloadException extends AppException {
+  /** When it may be worth another try, in milliseconds from now. */
+  readonly retryAfterMs: number;
+
+  constructor(message: string, status: number, retryAfterMs: number, code: "QUEUE_FULL" | "OVERLOADED") {
+    super(message, status, undefined, code);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+branded(OverloadException, "OverloadException");
+
+/** A batched handler returned more or fewer results than it got inputs: 500. */
+export class BatchLengthException extends AppException {
+  constructor(handler: string, wanted: number, got: number) {
+    const results = got === 1 ? "1 result" : `${got} results`;
+    super(
+      `${handler}() returned ${results} for ${wanted} inputs; return one for each, in order`,
+      500,
+      undefined,
+      "BATCH_LENGTH",
+    );
+  }
+}
+branded(BatchLengthException, "BatchLengthException");
+
+/** The worker process that ran the request ended: 500. Marked `idempotent`, an endpoint runs it once more. */
+export class WorkerDiedException extends AppException {
+  constructor(how: string) {
+    super(`The worker that ran the request ended (${how}).`, 500, undefined, "WORKER_DIED");
+  }
+}
+branded(WorkerDiedException, "WorkerDiedException");
 
 /** The GPU failed: 503, which tells the platform to replace the runner. */
 export class GPUException extends AppException {
@@ -243,105 +316,4 @@ function describeIssues(issues: readonly ValidationIssue[]): string {
   const shown = issues.slice(0, 3).map((issue) => `${issue.loc.slice(1).join(".") || "value"}: ${issue.msg}`);
   if (issues.length > shown.length) shown.push(`and ${issues.length - shown.length} more`);
   return shown.join("; ");
-}
-
-/** What a client is told about an error: the same for HTTP answers, stream events and realtime frames. */
-export interface ErrorAnswer {
-  status: number;
-  body: { detail: string | readonly ValidationIssue[] };
-  headers?: Record<string, string>;
-  /** True when nobody raised it on purpose: it has to be logged, with its stack. */
-  unexpected: boolean;
-}
-
-// Texts that show it, all parts of one in any order. No patterns: a message may be long, and of a caller's making.
-const CUDA_OUT_OF_MEMORY = [
-  ["CUDA", "out of memory"],
-  ["NVML_SUCCESS == r INTERNAL ASSERT FAILED"],
-  ["CUDNN_STATUS_INTERNAL_ERROR"],
-  ["cuDNN error: CUDNN_STATUS_NOT_SUPPORTED."],
-];
-// Whole words only: "barracuda" is a fish.
-const GPU_WORD = /(?<![a-z0-9])(?:cuda|cudnn|nvml|nccl|cublas|cufft|cusolver|cusparse|triton)(?![a-z0-9])/i;
-
-const INTERNAL: ErrorAnswer = { status: 500, body: { detail: "Internal Server Error" }, unexpected: true };
-
-/** Turns anything a handler can throw into what the client is told. Never throws, never shows a stack. */
-export function answerFor(error: unknown): ErrorAnswer {
-  try {
-    return readAnswer(error);
-  } catch {
-    return INTERNAL; // a proxy whose traps throw, or a property whose getter does
-  }
-}
-
-function readAnswer(error: unknown): ErrorAnswer {
-  if (error instanceof InputValidationError) {
-    return {
-      status: 422,
-      body: { detail: error.issues },
-      headers: { "x-fal-billable-units": "0" },
-      unexpected: false,
-    };
-  }
-  if (error instanceof FieldException) return fieldAnswer(error);
-  if (error instanceof AppException) {
-    if (!isStatus(error.statusCode)) return INTERNAL;
-    return { status: error.statusCode, body: { detail: String(error.message) }, unexpected: false };
-  }
-  const message = messageOf(error);
-  if (CUDA_OUT_OF_MEMORY.some((parts) => parts.every((part) => message.includes(part)))) {
-    return { status: 503, body: { detail: "CUDA error: out of memory" }, unexpected: true };
-  }
-  if (GPU_WORD.test(message)) return { status: 503, body: { detail: "GPU error" }, unexpected: true };
-  return INTERNAL;
-}
-
-function fieldAnswer(error: FieldException): ErrorAnswer {
-  if (!isStatus(error.statusCode)) return INTERNAL;
-  const answer: ErrorAnswer = {
-    status: error.statusCode,
-    body: {
-      detail: [{ loc: ["body", error.field], msg: String(error.message), type: String(error.type) }],
-    },
-    unexpected: false,
-  };
-  if (!error.billableUnits) return answer;
-  const units = formatBillableUnits(error.billableUnits);
-  return units === undefined ? INTERNAL : { ...answer, headers: { "x-fal-billable-units": units } };
-}
-
-/** An integer as it is; any other number, or a numeric string, with 8 decimals; undefined for anything else. */
-export function formatBillableUnits(units: unknown): string | undefined {
-  if (typeof units === "bigint") return units.toString();
-  if (typeof units === "number" && Number.isInteger(units)) return BigInt(units).toString();
-  if (typeof units === "string" && units.trim() === "") return undefined;
-  if (typeof units !== "number" && typeof units !== "string") return undefined;
-  const value = Number(units);
-  if (!Number.isFinite(value)) return undefined;
-  // From 1e21 on, toFixed() falls back to exponents; such a number is whole.
-  return Math.abs(value) < 1e21 ? value.toFixed(8) : `${BigInt(value)}.00000000`;
-}
-
-function isStatus(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 200 && (value as number) <= 599;
-}
-
-function messageOf(error: unknown): string {
-  try {
-    return error instanceof Error ? String(error.message) : String(error);
-  } catch {
-    return ""; // an object whose toString or message getter throws
-  }
-}
-
-/** What was thrown, as an error to log. Anything can be thrown, also what breaks whoever looks at it. */
-export function asError(thrown: unknown): Error {
-  try {
-    if (thrown instanceof Error) return thrown;
-    const shown = typeof thrown === "object" ? JSON.stringify(thrown) : String(thrown);
-    return new Error(`a handler threw no error but ${typeof thrown}: ${shown}`);
-  } catch {
-    return new Error(`a handler threw no error but a ${typeof thrown} that can't be shown`);
-  }
 }

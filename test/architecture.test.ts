@@ -7,14 +7,15 @@ import { fileURLToPath } from "node:url";
 /** Who may import whom. A room may always import itself; "top" is what lies in src itself. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   errors: [],
+  answers: ["errors"],
   context: [],
   "did-you-mean": [],
   current: ["context"],
   routes: ["errors", "context", "did-you-mean"],
   dispatch: ["errors"],
   openapi: ["routes", "errors"],
-  realtime: ["dispatch", "routes", "context", "errors"],
-  server: ["openapi", "realtime", "dispatch", "routes", "context", "errors", "did-you-mean"],
+  realtime: ["dispatch", "routes", "context", "answers", "errors"],
+  server: ["openapi", "realtime", "dispatch", "routes", "context", "answers", "errors", "did-you-mean"],
   servable: ["server", "openapi", "routes", "context", "errors", "did-you-mean"],
   functions: ["servable", "errors"],
   platform: ["errors", "did-you-mean"],

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { asError } from "../errors.ts";
+import { asError } from "../answers.ts";
 
 /** What a streaming handler returned, as an iterator. */
 export type Items = Iterator<unknown, unknown> | AsyncIterator<unknown, unknown>;

@@ -1,4 +1,5 @@
-import { answerFor, FieldException, InputValidationError } from "../errors.ts";
+import { answerFor } from "../answers.ts";
+import { FieldException, InputValidationError } from "../errors.ts";
 
 /** Control messages are text frames of compact JSON, whatever the codec. */
 

@@ -1,5 +1,6 @@
 import type { Clock } from "../dispatch/clock.ts";
-import { answerFor, RequestCancelledException } from "../errors.ts";
+import { answerFor } from "../answers.ts";
+import { RequestCancelledException } from "../errors.ts";
 import { Attendance } from "./attendance.ts";
 import { CLOSE_NORMAL, CLOSE_RESTART, type Frame, type FrameConnection } from "./connection.ts";
 import { Heartbeat } from "./heartbeat.ts";

@@ -1,7 +1,8 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
-import { answerFor, InputValidationError } from "../errors.ts";
+import { answerFor } from "../answers.ts";
+import { InputValidationError } from "../errors.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
 import type { RouteMetrics } from "./metrics.ts";
 import { notFound } from "./not-found.ts";

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
-import { answerFor } from "../errors.ts";
+import { answerFor } from "../answers.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
 import type { ServerDefinition } from "./definition.ts";
 import type { ServerMetrics } from "./metrics.ts";

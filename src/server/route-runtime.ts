@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { contextStorage, type RequestContext } from "../context.ts";
-import { answerFor, asError, type ErrorAnswer } from "../errors.ts";
+import { answerFor, asError, type ErrorAnswer } from "../answers.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
 import { UnreadableBody } from "./body.ts";

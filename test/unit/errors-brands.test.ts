@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type * as errorsModule from "../../src/errors.ts";
+import { answerFor } from "../../src/answers.ts";
 import * as errors from "../../src/errors.ts";
 import { REPOSITORY } from "../helpers/second-copy.ts";
 
@@ -68,7 +69,7 @@ for (const name of NAMES) {
 
 test("errors of the other copy are answered like our own", () => {
   for (const name of NAMES) {
-    assert.deepEqual(errors.answerFor(make[name](copy)), errors.answerFor(make[name](errors)));
+    assert.deepEqual(answerFor(make[name](copy)), errors.answerFor(make[name](errors)));
   }
 });
 
@@ -91,7 +92,7 @@ test("a user's subclass is an instance of its own ancestors, in both copies, and
   assert.ok(!(error instanceof errors.GPUException));
   assert.ok(!(new errors.AppException("plain") instanceof Rude));
   assert.ok(!(new copy.AppException("plain") instanceof Rude));
-  assert.deepEqual(errors.answerFor(error), { status: 400, body: { detail: "no" }, unexpected: false });
+  assert.deepEqual(answerFor(error), { status: 400, body: { detail: "no" }, unexpected: false });
 });
 
 test("values that are no objects are instances of nothing", () => {
@@ -134,6 +135,6 @@ test("the status of the table is the one that is sent", () => {
   for (const name of NAMES) {
     const error = make[name](errors) as errors.FalServerlessError;
     const kind: errors.ErrorKind = errors.ERRORS[error.code];
-    if (kind.status !== undefined) assert.equal(errors.answerFor(error).status, kind.status, name);
+    if (kind.status !== undefined) assert.equal(answerFor(error).status, kind.status, name);
   }
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answerFor, AppException, FieldException } from "../../src/errors.ts";
+import { answerFor } from "../../src/answers.ts";
+import { AppException, FieldException } from "../../src/errors.ts";
 
 const INTERNAL = { status: 500, body: { detail: "Internal Server Error" }, unexpected: true };
 

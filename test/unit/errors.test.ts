@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { answerFor, formatBillableUnits, type ErrorAnswer } from "../../src/answers.ts";
 import {
-  answerFor,
   AppException,
   BodyError,
   CUDAOutOfMemoryException,
   DefinitionError,
   FieldException,
-  formatBillableUnits,
   GPUException,
   GPUOutOfMemoryException,
   InputValidationError,
@@ -15,7 +14,6 @@ import {
   RequestCancelledException,
   RequestTimeoutException,
   StartupError,
-  type ErrorAnswer,
 } from "../../src/errors.ts";
 
 const INTERNAL: ErrorAnswer = { status: 500, body: { detail: "Internal Server Error" }, unexpected: true };

@@ -2,7 +2,8 @@ import websocketPlugin, { type WebsocketPluginOptions } from "@fastify/websocket
 import type { ServerOptions } from "ws";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { contextStorage } from "../../context.ts";
-import { answerFor, asError, OutputValidationError, RequestCancelledException } from "../../errors.ts";
+import { answerFor, asError } from "../../answers.ts";
+import { OutputValidationError, RequestCancelledException } from "../../errors.ts";
 import { createCodec } from "../../realtime/codec.ts";
 import { DEFAULT_SESSION_LIMITS, type RealtimeRoute } from "../../realtime/route.ts";
 import { RealtimeSession } from "../../realtime/session.ts";

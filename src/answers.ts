@@ -1,0 +1,125 @@
+import {
+  AppException,
+  BatchLengthException,
+  FieldException,
+  InputValidationError,
+  OverloadException,
+  QueueTimeoutException,
+  WorkerDiedException,
+  type ValidationIssue,
+} from "./errors.ts";
+
+/** What a client is told about an error: the same for HTTP answers, stream events and realtime frames. */
+export interface ErrorAnswer {
+  status: number;
+  body: { detail: string | readonly ValidationIssue[] };
+  headers?: Record<string, string>;
+  /** True when nobody raised it on purpose: it has to be logged, with its stack. */
+  unexpected: boolean;
+}
+
+// Texts that show it, all parts of one in any order. No patterns: a message may be long, and of a caller's making.
+const CUDA_OUT_OF_MEMORY = [
+  ["CUDA", "out of memory"],
+  ["NVML_SUCCESS == r INTERNAL ASSERT FAILED"],
+  ["CUDNN_STATUS_INTERNAL_ERROR"],
+  ["cuDNN error: CUDNN_STATUS_NOT_SUPPORTED."],
+];
+// Whole words only: "barracuda" is a fish.
+const GPU_WORD = /(?<![a-z0-9])(?:cuda|cudnn|nvml|nccl|cublas|cufft|cusolver|cusparse|triton)(?![a-z0-9])/i;
+
+const INTERNAL: ErrorAnswer = { status: 500, body: { detail: "Internal Server Error" }, unexpected: true };
+
+/** Turns anything a handler can throw into what the client is told. Never throws, never shows a stack. */
+export function answerFor(error: unknown): ErrorAnswer {
+  try {
+    return readAnswer(error);
+  } catch {
+    return INTERNAL; // a proxy whose traps throw, or a property whose getter does
+  }
+}
+
+function readAnswer(error: unknown): ErrorAnswer {
+  if (error instanceof InputValidationError) {
+    return {
+      status: 422,
+      body: { detail: error.issues },
+      headers: { "x-fal-billable-units": "0" },
+      unexpected: false,
+    };
+  }
+  if (error instanceof FieldException) return fieldAnswer(error);
+  if (error instanceof AppException) {
+    if (!isStatus(error.statusCode)) return INTERNAL;
+    const headers = headersOf(error);
+    return {
+      status: error.statusCode,
+      body: { detail: String(error.message) },
+      ...(headers === undefined ? {} : { headers }),
+      unexpected: error instanceof BatchLengthException || error instanceof WorkerDiedException,
+    };
+  }
+  const message = messageOf(error);
+  if (CUDA_OUT_OF_MEMORY.some((parts) => parts.every((part) => message.includes(part)))) {
+    return { status: 503, body: { detail: "CUDA error: out of memory" }, unexpected: true };
+  }
+  if (GPU_WORD.test(message)) return { status: 503, body: { detail: "GPU error" }, unexpected: true };
+  return INTERNAL;
+}
+
+function headersOf(error: AppException): Record<string, string> | undefined {
+  if (error instanceof OverloadException) {
+    return { "retry-after": String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))) };
+  }
+  const isCallers = error instanceof QueueTimeoutException && error.isCallers;
+  return isCallers ? { "x-fal-request-timeout-type": "user" } : undefined;
+}
+
+function fieldAnswer(error: FieldException): ErrorAnswer {
+  if (!isStatus(error.statusCode)) return INTERNAL;
+  const answer: ErrorAnswer = {
+    status: error.statusCode,
+    body: {
+      detail: [{ loc: ["body", error.field], msg: String(error.message), type: String(error.type) }],
+    },
+    unexpected: false,
+  };
+  if (!error.billableUnits) return answer;
+  const units = formatBillableUnits(error.billableUnits);
+  return units === undefined ? INTERNAL : { ...answer, headers: { "x-fal-billable-units": units } };
+}
+
+/** An integer as it is; any other number, or a numeric string, with 8 decimals; undefined for anything else. */
+export function formatBillableUnits(units: unknown): string | undefined {
+  if (typeof units === "bigint") return units.toString();
+  if (typeof units === "number" && Number.isInteger(units)) return BigInt(units).toString();
+  if (typeof units === "string" && units.trim() === "") return undefined;
+  if (typeof units !== "number" && typeof units !== "string") return undefined;
+  const value = Number(units);
+  if (!Number.isFinite(value)) return undefined;
+  // From 1e21 on, toFixed() falls back to exponents; such a number is whole.
+  return Math.abs(value) < 1e21 ? value.toFixed(8) : `${BigInt(value)}.00000000`;
+}
+
+function isStatus(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 200 && (value as number) <= 599;
+}
+
+function messageOf(error: unknown): string {
+  try {
+    return error instanceof Error ? String(error.message) : String(error);
+  } catch {
+    return ""; // an object whose toString or message getter throws
+  }
+}
+
+/** What was thrown, as an error to log. Anything can be thrown, also what breaks whoever looks at it. */
+export function asError(thrown: unknown): Error {
+  try {
+    if (thrown instanceof Error) return thrown;
+    const shown = typeof thrown === "object" ? JSON.stringify(thrown) : String(thrown);
+    return new Error(`a handler threw no error but ${typeof thrown}: ${shown}`);
+  } catch {
+    return new Error(`a handler threw no error but a ${typeof thrown} that can't be shown`);
+  }
+}

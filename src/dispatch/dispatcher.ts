@@ -1,0 +1,334 @@
+import { ERRORS, OverloadException, QueueTimeoutException, RequestTimeoutException } from "../errors.ts";
+import { ArrivalRate } from "./arrival-rate.ts";
+import type { Clock } from "./clock.ts";
+import { cutBatch, type BatchLimits, type Cut } from "./cut.ts";
+import { forecast, type Forecast } from "./forecast.ts";
+import { HoldPolicy } from "./hold.ts";
+import { Job, type JobRequest } from "./job.ts";
+import { ServiceModel } from "./service-model.ts";
+import type { SlotLease, Slots, SlotUser } from "./slots.ts";
+import type { DispatchTally } from "./tally.ts";
+import { WaitingLine } from "./waiting-line.ts";
+
+/** How much may wait. */
+export interface QueueLimits {
+  readonly count: number;
+  readonly bytes: number;
+}
+
+/** Runs a batch: one result for each value, in order; an `Error` among them fails that one alone. */
+export type RunBatch<T> = (values: readonly T[], signal: AbortSignal) => Promise<readonly unknown[]>;
+
+export interface DispatcherOptions<T> {
+  readonly limits: BatchLimits;
+  readonly queue: QueueLimits;
+  /** Each run needs one of each. */
+  readonly slots: readonly Slots[];
+  readonly run: RunBatch<T>;
+  /** Whether a run that failed like this should be tried once more, each job by itself. Default: never. */
+  readonly isRetried?: (error: unknown) => boolean;
+  /** The status of refusals. Default: 429 for a full queue, 503 for what could not be answered in time. */
+  readonly overloadStatus?: 429 | 503 | undefined;
+  readonly clock: Clock;
+  readonly tally: DispatchTally;
+}
+
+/** A batch that runs. */
+interface Run<T> extends SlotLease {
+  readonly jobs: readonly Job<T>[];
+  readonly cost: number;
+  readonly startedAt: number;
+  readonly controller: AbortController;
+  /** Jobs whose callers still wait. */
+  wanted: number;
+}
+
+/** The memory of the arrival rate, in milliseconds. */
+const RATE_MEMORY_MS = 500;
+
+/**
+ * One queue before one or more executors: admits what can be answered in time, refuses the rest at once, and cuts a
+ * batch whenever an executor is free. Knows nothing of transports; time comes from the clock alone.
+ */
+export class Dispatcher<T> implements SlotUser {
+  readonly #options: DispatcherOptions<T>;
+  readonly #clock: Clock;
+  readonly #tally: DispatchTally;
+  readonly #line = new WaitingLine<T>();
+  readonly #model = new ServiceModel();
+  readonly #hold = new HoldPolicy();
+  readonly #rate = new ArrivalRate(RATE_MEMORY_MS);
+  /** The run of each job that is not waiting any more. */
+  readonly #runs = new Map<Job<T>, Run<T>>();
+  #unitCost = 1;
+  /** From the end of a run until its answers are handed on, in milliseconds. */
+  #answerMs = 0;
+  #cancelCut: (() => void) | undefined;
+
+  constructor(options: DispatcherOptions<T>) {
+    this.#options = options;
+    this.#clock = options.clock;
+    this.#tally = options.tally;
+    for (const slots of options.slots) slots.join(this);
+    options.tally.watch({
+      depth: () => this.#line.length,
+      oldestAgeMs: () => Math.max(0, this.#clock.now() - (this.#line.oldestArrival ?? Infinity)),
+    });
+  }
+
+  get oldestArrival(): number | undefined {
+    return this.#line.oldestArrival;
+  }
+
+  /** What a run costs, as learned so far. */
+  get model(): ServiceModel {
+    return this.#model;
+  }
+
+  /**
+   * Why a job would be refused if it came now, or nothing. Counts nothing: for a look before a body is read.
+   */
+  refusal(request: Omit<JobRequest<T>, "value">): OverloadException | undefined {
+    const { count, bytes } = this.#options.queue;
+    const now = this.#clock.now();
+    const { finishBy = Infinity } = request;
+    // What a free executor takes at the end of this turn does not count as waiting.
+    const room = this.#freeSlots() * this.#options.limits.maxSize;
+    const isFull = this.#line.length >= count + room || this.#line.bytes + (request.bytes ?? 0) > bytes;
+    if (isFull && !(this.#line.length === 0 && room > 0)) {
+      const message = "Too many requests wait already; try again later.";
+      return this.#refuse(message, "QUEUE_FULL", this.#forecast(request, now).start - now);
+    }
+    if (finishBy === Infinity || this.#model.runs === 0) return undefined;
+    if (this.#line.length === 0 && room > 0) return undefined;
+    const { start, finish } = this.#forecast(request, now);
+    if (finish + this.#answerMs <= finishBy) return undefined;
+    return this.#refuse("The answer could not come in time; try again later.", "OVERLOADED", start - now);
+  }
+
+  /** Hands in a job. Rejects with what the handler threw, or with why it was refused, gave up waiting or ran late. */
+  submit(request: JobRequest<T>): Promise<unknown> {
+    const now = this.#clock.now();
+    this.#rate.count(now);
+    this.#hold.arrived(now);
+    if (request.signal?.aborted) {
+      this.#tally.cancelled.waiting++;
+      return Promise.reject(request.signal.reason);
+    }
+    const refusal = this.refusal(request);
+    if (refusal !== undefined) {
+      this.#tally.shed(refusal);
+      return Promise.reject(refusal);
+    }
+    const job = new Job(request, now);
+    this.#unitCost += 0.05 * (job.cost - this.#unitCost);
+    this.#attend(job);
+    this.#line.add(job);
+    this.#cutSoon();
+    return job.answer;
+  }
+
+  /** A slot is free. */
+  wake(): void {
+    this.#cut();
+  }
+
+  /** Sees to it that the job ends when its caller leaves or its time is up. */
+  #attend(job: Job<T>): void {
+    const { signal } = job;
+    const leave = (): void => this.#end(job, signal?.reason, "cancelled");
+    signal?.addEventListener("abort", leave, { once: true });
+    let stopTimer: (() => void) | undefined;
+    const arm = (due: number): void => {
+      if (due === Infinity) return;
+      stopTimer = this.#clock.after(due - this.#clock.now(), () => {
+        if (this.#runs.has(job) && job.finishBy > due) arm(job.finishBy);
+        else this.#expire(job);
+      });
+    };
+    arm(job.lastStart);
+    job.onSettled(() => {
+      signal?.removeEventListener("abort", leave);
+      stopTimer?.();
+    });
+  }
+
+  #expire(job: Job<T>): void {
+    const isRunning = this.#runs.has(job);
+    const error = isRunning
+      ? new RequestTimeoutException(Math.round(job.finishBy - job.arrivedAt))
+      : queueTimeout(job);
+    this.#end(job, error, isRunning ? "runTimeout" : "queueTimeout");
+    job.onExpired?.(error);
+  }
+
+  /** Ends a job before its run has: it leaves the line, or its result will not be looked at. */
+  #end(job: Job<T>, reason: unknown, why: "cancelled" | "queueTimeout" | "runTimeout"): void {
+    if (!job.reject(reason)) return;
+    const run = this.#runs.get(job);
+    if (why === "cancelled") this.#tally.cancelled[run === undefined ? "waiting" : "running"]++;
+    else this.#tally.timeouts[why === "runTimeout" ? "run" : "queue"]++;
+    if (run === undefined) {
+      this.#line.remove(job);
+    } else if (--run.wanted === 0) {
+      run.controller.abort(reason);
+    }
+  }
+
+  /** How many runs could start now. */
+  #freeSlots(): number {
+    return Math.min(...this.#options.slots.map((slots) => slots.free));
+  }
+
+  #refuse(message: string, code: "QUEUE_FULL" | "OVERLOADED", retryAfterMs: number): OverloadException {
+    const status = this.#options.overloadStatus ?? ERRORS[code].status;
+    return new OverloadException(message, status, retryAfterMs, code);
+  }
+
+  #forecast(request: Omit<JobRequest<T>, "value">, now: number): Forecast {
+    const { slots, limits } = this.#options;
+    // An executor is free when all of its slots are: the last of them counts.
+    const perSlots = slots.map((each) => each.freeTimes(now));
+    const count = Math.min(...perSlots.map((times) => times.length));
+    const freeTimes = Array.from({ length: count }, (_, index) =>
+      Math.max(...perSlots.map((times) => times[index] ?? now)),
+    );
+    const outlook = {
+      now,
+      freeTimes,
+      ahead: this.#line.ahead({ priority: request.priority ?? "normal" }),
+      firstFinishBy: this.#line.first?.finishBy ?? Infinity,
+      rate: this.#rate.at(now),
+      unitCost: this.#unitCost,
+    };
+    const limitMs = (request.finishBy ?? Infinity) - (request.arrivedAt ?? now);
+    return forecast(outlook, request.cost ?? this.#unitCost, limits, this.#model, limitMs);
+  }
+
+  /** Cuts at the end of this turn, when all that arrived in it is in the line. */
+  #cutSoon(): void {
+    if (this.#cancelCut !== undefined || this.#freeSlots() === 0) return;
+    this.#cancelCut = this.#clock.soon(() => this.#cut());
+  }
+
+  #cut(): void {
+    this.#cancelCut?.();
+    this.#cancelCut = undefined;
+    while (this.#line.length > 0 && this.#freeSlots() > 0) {
+      const now = this.#clock.now();
+      if (this.#holds(now)) return;
+      const conditions = {
+        limits: this.#options.limits,
+        model: this.#model,
+        now,
+        answerMs: this.#answerMs,
+        costRate: this.#rate.at(now) * this.#unitCost,
+      };
+      const cut = this.#withProbe(cutBatch(this.#line, conditions), now);
+      for (const job of cut.shed) this.#shed(job, now);
+      if (cut.take.length > 0) this.#start(cut, now);
+    }
+  }
+
+  /** Whether the batch should wait for callers who are about to be back; if so, sets the alarm. */
+  #holds(now: number): boolean {
+    if (this.#line.length >= this.#options.limits.maxSize) return false;
+    let until = this.#hold.holdUntil(now);
+    if (until <= now) return false;
+    for (const job of this.#line) {
+      const lastStart = job.finishBy - this.#model.predictHigh(this.#line.ahead({ priority: "low" }).cost, 2);
+      until = Math.min(until, lastStart - this.#answerMs, job.startBy);
+      if (until <= now) return false;
+    }
+    this.#cancelCut = this.#clock.precisely(until - now, () => this.#cut());
+    return true;
+  }
+
+  /** A model that is wrong must not keep everything from running: what would be shed last may try, if nothing else can. */
+  #withProbe(cut: Cut<T>, now: number): Cut<T> {
+    const last = cut.shed.at(-1);
+    if (cut.take.length > 0 || last === undefined || last.lastStart <= now) return cut;
+    return { ...cut, take: [last], cost: last.cost, shed: cut.shed.slice(0, -1) };
+  }
+
+  #shed(job: Job<T>, now: number): void {
+    this.#line.remove(job);
+    if (job.lastStart <= now) return this.#expire(job);
+    const message = "The answer could not come in time any more; try again later.";
+    const error = this.#refuse(message, "OVERLOADED", this.#model.predict(this.#line.ahead(job).cost));
+    if (job.reject(error)) this.#tally.shed(error);
+  }
+
+  #start(cut: Cut<T>, now: number): void {
+    const jobs = cut.take;
+    const run: Run<T> = {
+      jobs,
+      cost: cut.cost,
+      startedAt: now,
+      expectedEnd: now + this.#model.predict(cut.cost),
+      controller: new AbortController(),
+      wanted: jobs.length,
+    };
+    for (const job of jobs) {
+      this.#line.remove(job);
+      this.#runs.set(job, run);
+      this.#tally.waited(now - job.arrivedAt);
+    }
+    for (const slots of this.#options.slots) slots.take(run);
+    this.#tally.started(jobs.length, cut.reason);
+    this.#options
+      .run(
+        jobs.map((job) => job.value),
+        run.controller.signal,
+      )
+      .then(
+        (results) => this.#finish(run, (job, index) => settle(job, results[index]), true),
+        (error: unknown) => this.#fail(run, error),
+      );
+  }
+
+  #fail(run: Run<T>, error: unknown): void {
+    const isRetried = this.#options.isRetried?.(error) ?? false;
+    this.#finish(
+      run,
+      (job) => {
+        if (!isRetried || job.retried || job.settled) return job.reject(error);
+        job.retried = true;
+        this.#tally.retried++;
+        this.#line.add(job);
+        return false;
+      },
+      false,
+    );
+  }
+
+  /** Frees the executor, starts what waits for it, and only then sees to the answers. */
+  #finish(run: Run<T>, answer: (job: Job<T>, index: number) => boolean, succeeded: boolean): void {
+    const now = this.#clock.now();
+    if (succeeded) this.#model.learn(run.cost, now - run.startedAt);
+    this.#tally.ended(now - run.startedAt);
+    this.#hold.completed(now, run.wanted, this.#model.fixed);
+    for (const job of run.jobs) this.#runs.delete(job);
+    const { slots } = this.#options;
+    for (const each of slots) each.giveBack(run);
+    for (const each of slots) each.announce();
+    run.jobs.forEach((job, index) => {
+      if (job.settled) this.#tally.late++;
+      answer(job, index);
+    });
+    if (this.#line.length > 0) this.#cutSoon();
+    this.#clock.soon(() => {
+      this.#answerMs += 0.1 * (this.#clock.now() - now - this.#answerMs);
+    });
+  }
+}
+
+function settle(job: Job<unknown>, result: unknown): boolean {
+  return result instanceof Error ? job.reject(result) : job.resolve(result);
+}
+
+function queueTimeout(job: Job<unknown>): QueueTimeoutException {
+  const isCallers = job.startBy <= job.finishBy;
+  const limitMs = Math.round(job.lastStart - job.arrivedAt);
+  return new QueueTimeoutException(limitMs, isCallers);
+}

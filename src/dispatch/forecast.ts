@@ -1,0 +1,70 @@
+import { CAUTION, type BatchLimits } from "./cut.ts";
+import type { ServiceModel } from "./service-model.ts";
+
+/** Where a dispatcher stands when something new arrives. */
+export interface Outlook {
+  readonly now: number;
+  /** When each executor is expected to be free, soonest first; at least one. */
+  readonly freeTimes: readonly number[];
+  /** What waits before the new job: how many, and their costs. */
+  readonly ahead: { readonly count: number; readonly cost: number };
+  /** When the first of all that wait is due; Infinity for never. */
+  readonly firstFinishBy: number;
+  /** Offered jobs per millisecond, refused ones included. */
+  readonly rate: number;
+  /** The usual cost of a job. */
+  readonly unitCost: number;
+}
+
+/** When a job that arrives now would be answered. */
+export interface Forecast {
+  /** When its batch would start. */
+  readonly start: number;
+  /** When it would end, at a high quantile. */
+  readonly finish: number;
+}
+
+/**
+ * Predicts when a job of some cost would run and be answered, if it joined the line now.
+ *
+ * The size of its batch is what matters: a batch is cut so that the first deadline in it is kept, so a job that is
+ * accepted with little time left makes the batch small for everybody. Under overload such a job is better refused:
+ * the most is served when those are accepted who arrive within `L - s` of the cut, which gives
+ * `s = (fixed + rate · perUnit · L) / (1 + rate · perUnit)` for a time limit L.
+ */
+export function forecast(
+  outlook: Outlook,
+  cost: number,
+  limits: BatchLimits,
+  model: ServiceModel,
+  limitMs: number,
+): Forecast {
+  const { now, freeTimes, ahead, rate, unitCost } = outlook;
+  const fullCost = Math.min(limits.maxSize * unitCost, limits.maxCost);
+  const firstStart = freeTimes[0] ?? now;
+  // The next batch is as large as the first deadline in it allows; what has no room in it goes after it.
+  const nextCost = Math.min(fullCost, model.costWithin(outlook.firstFinishBy - firstStart, CAUTION));
+  const inNext = ahead.cost + cost <= nextCost + 1e-9;
+  const batchesAhead = inNext ? 0 : 1 + Math.floor(Math.max(0, ahead.cost - nextCost) / fullCost + 1e-9);
+  const executor = batchesAhead % freeTimes.length;
+  const rounds = Math.floor(batchesAhead / freeTimes.length);
+  const start =
+    (freeTimes[executor] ?? now) + rounds * model.predict(batchesAhead === 1 ? nextCost : fullCost);
+  const withMe = inNext
+    ? ahead.cost + cost
+    : Math.max(cost, ahead.cost + cost - nextCost - (batchesAhead - 1) * fullCost);
+  let batchCost = withMe;
+  if (limitMs < Infinity && start > now) {
+    const costRate = rate * unitCost;
+    const joining = withMe + costRate * (start - now);
+    batchCost = Math.max(withMe, Math.min(fullCost, joining, idealCost(model, costRate, limitMs)));
+  }
+  return { start, finish: start + model.predictHigh(batchCost, CAUTION) };
+}
+
+/** The cost of a batch that serves the most, when more is offered than can be served within a time limit. */
+function idealCost(model: ServiceModel, costRate: number, limitMs: number): number {
+  const { fixed, perUnit } = model;
+  const time = (fixed + costRate * perUnit * limitMs) / (1 + costRate * perUnit);
+  return costRate * Math.max(0, limitMs - time);
+}

@@ -1,0 +1,85 @@
+import type { FalServerlessError } from "../errors.ts";
+import type { CutReason } from "./cut.ts";
+
+/** Upper bounds of the sizes that batches are counted by. */
+export const SIZE_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] as const;
+/** Upper bounds of waits and runs, in milliseconds. */
+export const TIME_BUCKETS_MS = [
+  ...[1, 2.5, 5, 10, 25, 50, 100, 250, 500],
+  ...[1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000],
+] as const;
+
+/** How often values fell below each of some bounds. */
+export class Histogram {
+  readonly bounds: readonly number[];
+  /** One counter a bound, not cumulative; the last is for what is above all bounds. */
+  readonly buckets: number[];
+  count = 0;
+  sum = 0;
+
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds;
+    this.buckets = Array.from({ length: bounds.length + 1 }, () => 0);
+  }
+
+  add(value: number): void {
+    this.count++;
+    this.sum += value;
+    let index = 0;
+    while (index < this.bounds.length && value > (this.bounds[index] as number)) index++;
+    this.buckets[index] = (this.buckets[index] as number) + 1;
+  }
+}
+
+/** What a dispatcher counts; plain additions, read when somebody asks. */
+export class DispatchTally {
+  readonly batchSizes = new Histogram(SIZE_BUCKETS);
+  readonly waits = new Histogram(TIME_BUCKETS_MS);
+  readonly runs = new Histogram(TIME_BUCKETS_MS);
+  /** Batches by why they held no more. */
+  readonly reasons = new Map<CutReason, number>();
+  /** Refusals by the code of their error. */
+  readonly refusals = new Map<string, number>();
+  /** Jobs whose callers left, while they waited and while they ran. */
+  readonly cancelled = { waiting: 0, running: 0 };
+  /** Jobs whose time ran out. */
+  readonly timeouts = { queue: 0, run: 0 };
+  /** Jobs whose run ended after their caller had been answered or had left. */
+  late = 0;
+  /** Jobs that were run again after their worker had died. */
+  retried = 0;
+  #depth: () => number = () => 0;
+  #oldestAgeMs: () => number = () => 0;
+
+  /** Jobs that wait now. */
+  get depth(): number {
+    return this.#depth();
+  }
+
+  /** How long the first of them has waited, in milliseconds; 0 when none waits. */
+  get oldestAgeMs(): number {
+    return this.#oldestAgeMs();
+  }
+
+  watch(gauges: { depth: () => number; oldestAgeMs: () => number }): void {
+    this.#depth = gauges.depth;
+    this.#oldestAgeMs = gauges.oldestAgeMs;
+  }
+
+  waited(ms: number): void {
+    this.waits.add(ms);
+  }
+
+  started(size: number, reason: CutReason): void {
+    this.batchSizes.add(size);
+    this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1);
+  }
+
+  ended(ms: number): void {
+    this.runs.add(ms);
+  }
+
+  shed(error: FalServerlessError): void {
+    this.refusals.set(error.code, (this.refusals.get(error.code) ?? 0) + 1);
+  }
+}

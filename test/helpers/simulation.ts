@@ -1,0 +1,155 @@
+import { Dispatcher, type DispatcherOptions } from "../../src/dispatch/dispatcher.ts";
+import { Slots } from "../../src/dispatch/slots.ts";
+import { DispatchTally } from "../../src/dispatch/tally.ts";
+import { OverloadException } from "../../src/errors.ts";
+import { FakeClock } from "../../src/testing/fake-clock.ts";
+
+/** An executor as the theory sees it: a batch of n takes fixed + perItem · n milliseconds. */
+export interface Shape {
+  readonly fixed: number;
+  readonly perItem: number;
+  readonly maxSize: number;
+  /** Answers are due so many milliseconds after arrival. */
+  readonly limitMs: number;
+}
+
+export const SHAPES = {
+  S1: { fixed: 20, perItem: 1, maxSize: 64, limitMs: 100 },
+  S2: { fixed: 5, perItem: 0.2, maxSize: 64, limitMs: 50 },
+  S3: { fixed: 50, perItem: 5, maxSize: 32, limitMs: 500 },
+  S4: { fixed: 10, perItem: 0.5, maxSize: 32, limitMs: 60 },
+} as const satisfies Record<string, Shape>;
+
+/** The highest rate of which everything can be served in time, per millisecond. */
+export function fullServiceRate({ fixed, perItem, maxSize, limitMs }: Shape): number {
+  return Math.min((1 - (2 * fixed) / limitMs) / perItem, maxSize / (fixed + perItem * maxSize));
+}
+
+/** The goodput of ideal shedding, per millisecond. */
+export function idealGoodput({ fixed, perItem, maxSize, limitMs }: Shape, rate: number): number {
+  const time = Math.min(
+    (fixed + rate * perItem * limitMs) / (1 + rate * perItem),
+    fixed + perItem * maxSize,
+  );
+  return Math.min(rate, (1 - fixed / time) / perItem);
+}
+
+/** Pseudo-random numbers from 0 to 1 (mulberry32), the same for the same seed. */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let value = state;
+    value = Math.imul(value ^ (value >>> 15), value | 1);
+    value ^= value + Math.imul(value ^ (value >>> 7), value | 61);
+    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** What a simulated caller got, and when. */
+export interface Outcome {
+  readonly sentAt: number;
+  readonly ms: number;
+  readonly kind: "answered" | "refused" | "late";
+}
+
+/** A dispatcher over a simulated executor, on a clock that stands still. */
+export class Simulation {
+  readonly clock = new FakeClock();
+  readonly tally = new DispatchTally();
+  readonly outcomes: Outcome[] = [];
+  readonly dispatcher: Dispatcher<number>;
+  /** Costs are multiplied by this. */
+  slowness = 1;
+  readonly #shape: Shape;
+  readonly #random: () => number;
+  readonly #noise: number;
+
+  constructor(shape: Shape, options: { executors?: number; noise?: number; seed?: number; limits?: Partial<DispatcherOptions<number>> } = {}) {
+    const { executors = 1, noise = 0, seed = 1 } = options;
+    this.#shape = shape;
+    this.#noise = noise;
+    this.#random = randomFrom(seed);
+    this.dispatcher = new Dispatcher<number>({
+      limits: { maxSize: shape.maxSize, maxCost: Infinity },
+      queue: { count: 100_000, bytes: Infinity },
+      slots: [new Slots(executors)],
+      run: (values) => this.#run(values),
+      clock: this.clock,
+      tally: this.tally,
+      ...options.limits,
+    });
+  }
+
+  #run(values: readonly number[]): Promise<readonly unknown[]> {
+    const { fixed, perItem } = this.#shape;
+    const scatter = this.#noise === 0 ? 1 : Math.exp(this.#noise * this.#normal() - this.#noise ** 2 / 2);
+    const ms = (fixed + perItem * values.length) * this.slowness * scatter;
+    return new Promise((resolve) => this.clock.after(ms, () => resolve(values)));
+  }
+
+  #normal(): number {
+    return Math.sqrt(-2 * Math.log(1 - this.#random())) * Math.cos(2 * Math.PI * this.#random());
+  }
+
+  /** Sends one request; the callback learns of its answer. */
+  send(then?: (outcome: Outcome) => void): void {
+    const sentAt = this.clock.now();
+    const end = (kind: Outcome["kind"]): void => {
+      const outcome = { sentAt, ms: this.clock.now() - sentAt, kind };
+      this.outcomes.push(outcome);
+      then?.(outcome);
+    };
+    const finishBy = sentAt + this.#shape.limitMs;
+    this.dispatcher.submit({ value: 1, finishBy }).then(
+      () => end("answered"),
+      (error: unknown) => end(error instanceof OverloadException ? "refused" : "late"),
+    );
+  }
+
+  /** Poisson arrivals at a rate per millisecond. */
+  async openLoop(rate: number, durationMs: number): Promise<void> {
+    const end = this.clock.now() + durationMs;
+    let next = this.clock.now();
+    for (;;) {
+      next += -Math.log(1 - this.#random()) / rate;
+      await this.runUntil(Math.min(next, end));
+      if (next >= end) return;
+      this.send();
+    }
+  }
+
+  /** So many clients that send again as soon as they are answered; `delay` gives the way back and forth. */
+  async closedLoop(clients: number, durationMs: number, delay: () => number): Promise<number> {
+    const end = this.clock.now() + durationMs;
+    let answered = 0;
+    const again = (): void => {
+      if (this.clock.now() < end) {
+        this.send((outcome) => {
+          if (outcome.kind === "answered") answered++;
+          this.clock.after(delay(), again);
+        });
+      }
+    };
+    for (let client = 0; client < clients; client++) again();
+    await this.runUntil(end);
+    return answered;
+  }
+
+  /** Runs the clock, with all that promises do in between. */
+  async runUntil(end: number): Promise<void> {
+    for (;;) {
+      const due = this.clock.nextDue;
+      if (due === undefined || due > end) break;
+      this.clock.advanceTo(due);
+      await settled();
+    }
+    this.clock.advanceTo(end);
+    await settled();
+  }
+}
+
+/** Lets the promises that are due have their turns. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 6; turn++) await null;
+}
