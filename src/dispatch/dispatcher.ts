@@ -185,17 +185,20 @@ export class Dispatcher<T> implements SlotUser {
     return new OverloadException(message, status, retryAfterMs, code);
   }
 
-  #forecast(request: Omit<JobRequest<T>, "value">, now: number): Forecast {
-    const { slots, limits } = this.#options;
-    // An executor is free when all of its slots are: the last of them counts.
-    const perSlots = slots.map((each) => each.freeTimes(now));
+  /** When executors are expected to be free, soonest first. One is free when all of its slots are: the last counts. */
+  #freeTimes(now: number): number[] {
+    const perSlots = this.#options.slots.map((each) => each.freeTimes(now));
     const count = Math.min(...perSlots.map((times) => times.length));
-    const freeTimes = Array.from({ length: count }, (_, index) =>
+    return Array.from({ length: count }, (_, index) =>
       Math.max(...perSlots.map((times) => times[index] ?? now)),
     );
+  }
+
+  #forecast(request: Omit<JobRequest<T>, "value">, now: number): Forecast {
+    const { limits } = this.#options;
     const outlook = {
       now,
-      freeTimes,
+      freeTimes: this.#freeTimes(now),
       ahead: this.#line.ahead({ priority: request.priority ?? "normal" }),
       firstFinishBy: this.#line.first?.finishBy ?? Infinity,
       rate: this.#rate.at(now),
@@ -223,6 +226,7 @@ export class Dispatcher<T> implements SlotUser {
         now,
         answerMs: this.#answerMs,
         costRate: this.#rate.at(now) * this.#unitCost,
+        nextFreeAt: this.#freeTimes(now)[1] ?? Infinity,
       };
       const cut = this.#withProbe(cutBatch(this.#line, conditions), now);
       for (const job of cut.shed) this.#shed(job, now);

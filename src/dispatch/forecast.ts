@@ -57,7 +57,9 @@ export function forecast(
   if (limitMs < Infinity && start > now) {
     const costRate = rate * unitCost;
     const joining = withMe + costRate * (start - now);
-    batchCost = Math.max(withMe, Math.min(fullCost, joining, idealCost(model, costRate, limitMs)));
+    const ideal = idealCost(model, costRate, limitMs);
+    const steady = steadyCost(model, costRate, freeTimes.length);
+    batchCost = Math.max(withMe, Math.min(fullCost, joining, ideal, steady));
   }
   return { start, finish: start + model.predictHigh(batchCost, CAUTION) };
 }
@@ -67,4 +69,10 @@ function idealCost(model: ServiceModel, costRate: number, limitMs: number): numb
   const { fixed, perUnit } = model;
   const time = (fixed + costRate * perUnit * limitMs) / (1 + costRate * perUnit);
   return costRate * Math.max(0, limitMs - time);
+}
+
+/** The cost of a batch when several executors share what comes evenly: `fixed / (1 - rate · perUnit / N)` a run. */
+function steadyCost({ fixed, perUnit }: ServiceModel, costRate: number, executors: number): number {
+  const busy = (costRate * perUnit) / executors;
+  return busy < 1 ? ((costRate / executors) * fixed) / (1 - busy) : Infinity;
 }

@@ -5,7 +5,7 @@ const PATIENCE_GAPS = 4;
 /** …but not before this, in milliseconds: sockets deliver in bursts. */
 const SHORTEST_PATIENCE_MS = 1;
 /** A hold takes at most this share of what a run costs beside its items: that is all it can save. */
-const LONGEST_SHARE = 0.3;
+const LONGEST_SHARE = 0.5;
 
 /**
  * Decides whether to wait a moment for callers who have just been answered, since those that send in a loop are back

@@ -27,10 +27,7 @@ export function fullServiceRate({ fixed, perItem, maxSize, limitMs }: Shape): nu
 
 /** The goodput of ideal shedding, per millisecond. */
 export function idealGoodput({ fixed, perItem, maxSize, limitMs }: Shape, rate: number): number {
-  const time = Math.min(
-    (fixed + rate * perItem * limitMs) / (1 + rate * perItem),
-    fixed + perItem * maxSize,
-  );
+  const time = Math.min((fixed + rate * perItem * limitMs) / (1 + rate * perItem), fixed + perItem * maxSize);
   return Math.min(rate, (1 - fixed / time) / perItem);
 }
 
@@ -65,7 +62,15 @@ export class Simulation {
   readonly #random: () => number;
   readonly #noise: number;
 
-  constructor(shape: Shape, options: { executors?: number; noise?: number; seed?: number; limits?: Partial<DispatcherOptions<number>> } = {}) {
+  constructor(
+    shape: Shape,
+    options: {
+      executors?: number;
+      noise?: number;
+      seed?: number;
+      limits?: Partial<DispatcherOptions<number>>;
+    } = {},
+  ) {
     const { executors = 1, noise = 0, seed = 1 } = options;
     this.#shape = shape;
     this.#noise = noise;
@@ -116,6 +121,7 @@ export class Simulation {
       await this.runUntil(Math.min(next, end));
       if (next >= end) return;
       this.send();
+      await settled();
     }
   }
 
