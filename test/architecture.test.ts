@@ -13,9 +13,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   current: ["context"],
   routes: ["errors", "context", "did-you-mean"],
   dispatch: ["errors"],
+  workers: ["dispatch", "routes", "context", "answers", "errors"],
   openapi: ["routes", "errors"],
   realtime: ["dispatch", "routes", "context", "answers", "errors"],
-  server: ["openapi", "realtime", "dispatch", "routes", "context", "answers", "errors", "did-you-mean"],
+  server: [
+    "openapi",
+    "realtime",
+    "workers",
+    "dispatch",
+    "routes",
+    "context",
+    "answers",
+    "errors",
+    "did-you-mean",
+  ],
   servable: ["server", "openapi", "routes", "context", "errors", "did-you-mean"],
   functions: ["servable", "errors"],
   platform: ["errors", "did-you-mean"],
@@ -47,7 +58,7 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   ajv: ["server"],
   commander: ["cli"],
   chokidar: ["cli"],
-  tsx: ["cli"],
+  tsx: ["cli", "workers"],
 };
 
 const root = fileURLToPath(new URL("../src", import.meta.url));

@@ -1,0 +1,58 @@
+import { isAbsolute } from "node:path";
+import { pathToFileURL } from "node:url";
+
+/** The folder of this package's code: src, or dist. */
+const OWN_FOLDER = new URL("../", import.meta.url).href;
+
+/** What compilers put between a class and its decorators when their helpers are imported. */
+const HELPERS = /\/node_modules\/(?:tslib|@swc\/helpers|@babel\/runtime)\//;
+
+/** Enough for a decorator's own frames and a helper's; deeper stacks are looked at only when this finds nothing. */
+const FEW_FRAMES = 8;
+const MANY_FRAMES = 200;
+
+/** A frame's file → its URL, or undefined where it is none of a user's. */
+const places = new Map<string, string | undefined>();
+
+/**
+ * The `file:` URL of the module that called into this package: of the first stack frame outside of it. Called while a
+ * decorator is applied (rather than while its options are read), it is the module that defines the class.
+ * Undefined when no file is on the stack.
+ */
+export function callSite(): string | undefined {
+  return firstPlace(FEW_FRAMES) ?? firstPlace(MANY_FRAMES);
+}
+
+function firstPlace(limit: number): string | undefined {
+  const { prepareStackTrace, stackTraceLimit } = Error;
+  try {
+    Error.stackTraceLimit = limit;
+    Error.prepareStackTrace = pickPlace;
+    const holder: { stack?: unknown } = {};
+    Error.captureStackTrace(holder, callSite);
+    return holder.stack as string | undefined;
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+    Error.prepareStackTrace = prepareStackTrace;
+  }
+}
+
+function pickPlace(_error: Error, frames: NodeJS.CallSite[]): string | undefined {
+  for (const frame of frames) {
+    const file = frame.getFileName();
+    if (file === null || file === undefined) continue;
+    const place = places.has(file) ? places.get(file) : remember(file);
+    if (place !== undefined) return place;
+  }
+  return undefined;
+}
+
+function remember(file: string): string | undefined {
+  const url = file.startsWith("file:") ? file : isAbsolute(file) ? pathToFileURL(file).href : undefined;
+  // Loaders add marks of their own behind a "?".
+  const plain = url?.replace(/[?#].*$/, "");
+  const place =
+    plain === undefined || plain.startsWith(OWN_FOLDER) || HELPERS.test(plain) ? undefined : plain;
+  places.set(file, place);
+  return place;
+}

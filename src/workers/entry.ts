@@ -1,0 +1,82 @@
+/**
+ * What runs in a worker process. Started by {@link WorkerProcess}, spoken to by messages.
+ * @module
+ */
+import { Worker } from "node:worker_threads";
+import { fileURLToPath } from "node:url";
+import { ForwardingLog } from "./forwarding-log.ts";
+import { HandlerCalls } from "./handler-calls.ts";
+import { findExportedServable, HostedServable } from "./hosted-servable.ts";
+import type { FromWorker, StartMessage, ToWorker } from "./protocol.ts";
+import { encodeThrown } from "./thrown-codec.ts";
+import { registerTypeScript } from "./typescript.ts";
+import { markWorkerProcess } from "./worker-marker.ts";
+
+/** How often it is looked whether the main process is still there, in milliseconds. */
+const PARENT_CHECK_MS = 1000;
+
+// In a thread of its own: a handler that computes without end would never get to see that its parent is gone.
+const PARENT_CHECK = `
+  setInterval(() => {
+    if (process.ppid !== ${process.ppid}) process.kill(process.pid, "SIGKILL");
+  }, ${PARENT_CHECK_MS});
+`;
+
+if (process.send === undefined || !process.connected) process.exit(1);
+markWorkerProcess();
+// A terminal sends Ctrl-C to every process, a supervisor SIGTERM to a whole group; the main process says when to end.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
+process.on("disconnect", () => process.exit(1));
+new Worker(PARENT_CHECK, { eval: true, execArgv: [], env: {} }).unref();
+
+const send = (message: FromWorker): unknown => process.send?.(message);
+const log = new ForwardingLog("info", send);
+let calls: HandlerCalls | undefined;
+let stopping = false;
+
+process.on("message", (message: ToWorker) => {
+  if (message.type === "start") void start(message);
+  else if (message.type === "call") void calls?.run(message);
+  else if (message.type === "abort") calls?.abort(message);
+  else if (message.type === "level") log.level = message.logLevel;
+  else if (message.type === "stop") void stop();
+});
+
+async function start(message: StartMessage): Promise<void> {
+  const { moduleUrl, className } = message;
+  log.level = message.logLevel;
+  try {
+    if (message.registersTypeScript) await registerTypeScript(fileURLToPath(moduleUrl));
+    const module = (await import(moduleUrl)) as Record<string, unknown>;
+    const servable = new HostedServable(findExportedServable(module, className, moduleUrl));
+    await servable.setUp(log.logger);
+    calls = new HandlerCalls(servable, log, send);
+    setRunnerState("RUNNING");
+    send({ type: "ready" });
+  } catch (error) {
+    sendLast({ type: "failed", thrown: encodeThrown(error) }, 1);
+  }
+}
+
+async function stop(): Promise<void> {
+  if (stopping) return;
+  stopping = true;
+  await calls?.idle();
+  setRunnerState("TERMINATING");
+  try {
+    await calls?.servable.tearDown();
+  } catch (error) {
+    log.logger.error({ err: error }, "teardown failed in a worker");
+  }
+  sendLast({ type: "stopped" }, 0);
+}
+
+/** Ends the process once the message, and so all before it, is on its way. */
+function sendLast(message: FromWorker, exitCode: number): void {
+  process.send?.(message, () => process.exit(exitCode));
+}
+
+/** The platform's word for where the runner stands; it was inherited when the main process was in its setup. */
+function setRunnerState(state: "RUNNING" | "TERMINATING"): void {
+  if (process.env["FAL_RUNNER_STATE"] !== undefined) process.env["FAL_RUNNER_STATE"] = state;
+}

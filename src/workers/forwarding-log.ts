@@ -1,0 +1,45 @@
+import { createRequire } from "node:module";
+import type * as Pino from "pino";
+import type { LogLevel, LogMessage } from "./protocol.ts";
+
+const require = createRequire(import.meta.url);
+
+/** Makes pino tell its stream, beside the line, which level it has. */
+const METADATA: unique symbol = Symbol.for("pino.metadata");
+
+/** The logger of a worker: a whole pino, loaded when first used, whose lines go to the main process. */
+export class ForwardingLog {
+  readonly #send: (message: LogMessage) => void;
+  #level: string;
+  #logger: Pino.Logger | undefined;
+
+  constructor(level: string, send: (message: LogMessage) => void) {
+    this.#level = level;
+    this.#send = send;
+  }
+
+  get logger(): Pino.Logger {
+    return (this.#logger ??= this.#create());
+  }
+
+  /** Lines below this level are not sent. */
+  set level(level: string) {
+    this.#level = level;
+    if (this.#logger !== undefined) this.#logger.level = level;
+  }
+
+  #create(): Pino.Logger {
+    const { pino } = require("pino") as typeof Pino;
+    const send = this.#send;
+    const stream = {
+      [METADATA]: true,
+      lastLevel: 30,
+      write(line: string): void {
+        const { level: _, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
+        const level = pino.levels.labels[this.lastLevel] as LogLevel;
+        send({ type: "log", level, fields, text: msg === undefined ? undefined : String(msg) });
+      },
+    };
+    return pino({ level: this.#level, base: null, timestamp: false }, stream);
+  }
+}

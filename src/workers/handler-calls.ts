@@ -1,0 +1,139 @@
+import { contextStorage, type RequestScope } from "../context.ts";
+import type { BatchContext } from "./batch-context.ts";
+import { describeUncloneable, isCloneable } from "./cloning.ts";
+import type { ForwardingLog } from "./forwarding-log.ts";
+import type { HostedServable } from "./hosted-servable.ts";
+import type { AbortMessage, CallMessage, FromWorker, WireEffects } from "./protocol.ts";
+import { LazySignal, RemoteContext } from "./remote-context.ts";
+import { encodeThrown, isError, type WireThrown } from "./thrown-codec.ts";
+
+type Failures = (readonly [place: number, error: WireThrown])[];
+
+interface Running {
+  readonly id: number;
+  readonly signal: LazySignal;
+  readonly contexts: readonly RemoteContext[];
+  readonly isBatch: boolean;
+}
+
+/** Runs the handlers of a worker's servable, one call at a time, as the main process asks for them. */
+export class HandlerCalls {
+  readonly servable: HostedServable;
+  readonly #log: ForwardingLog;
+  readonly #send: (message: FromWorker) => unknown;
+  #running: Running | undefined;
+  #onIdle: (() => void) | undefined;
+
+  constructor(servable: HostedServable, log: ForwardingLog, send: (message: FromWorker) => unknown) {
+    this.servable = servable;
+    this.#log = log;
+    this.#send = send;
+  }
+
+  /** Calls the handler and sends back what comes of it. Never rejects. */
+  async run(call: CallMessage): Promise<void> {
+    const { id, isBatch } = call;
+    const contexts = call.contexts.map((context) => new RemoteContext(context, () => this.#log.logger));
+    this.#running = { id, signal: new LazySignal(call.aborted), contexts, isBatch };
+    // One signal tells a single handler of both.
+    if (!isBatch && call.aborted !== undefined) contexts[0]?.abort(call.aborted);
+    try {
+      const value = await this.#call(call, this.#running);
+      this.#answer(call, value, contexts);
+    } catch (error) {
+      this.#send({ type: "thrown", id, thrown: encodeThrown(error), ...effectsOf(contexts) });
+    }
+    this.#running = undefined;
+    this.#onIdle?.();
+  }
+
+  /** Passes an abort on to the running call; one that has ended meanwhile does not care. */
+  abort({ id, item, reason }: AbortMessage): void {
+    const running = this.#running;
+    if (running?.id !== id) return;
+    if (!running.isBatch) running.contexts[0]?.abort(reason);
+    else if (item === undefined) running.signal.abort(reason);
+    else running.contexts[item]?.abort(reason);
+  }
+
+  /** Resolves when no call is running. */
+  async idle(): Promise<void> {
+    if (this.#running === undefined) return;
+    await new Promise<void>((resolve) => (this.#onIdle = resolve));
+  }
+
+  #call(call: CallMessage, { contexts, signal }: Running): unknown {
+    const { handler } = this.servable.route(call.route);
+    const run = (): unknown => {
+      if (call.isBatch) return handler(call.inputs, this.#batchContext(contexts, signal));
+      return call.inputs === undefined ? handler(contexts[0]) : handler(call.inputs[0], contexts[0]);
+    };
+    const storage = contextStorage();
+    if (storage === undefined) return run();
+    // A batch belongs to no request alone.
+    const scope = { request: call.isBatch ? undefined : contexts[0], app: this.servable.instance };
+    return storage.run(scope as RequestScope, run);
+  }
+
+  #batchContext(requests: readonly RemoteContext[], signal: LazySignal): BatchContext {
+    const log = this.#log;
+    return {
+      requests,
+      get signal() {
+        return signal.signal;
+      },
+      get log() {
+        return log.logger;
+      },
+    };
+  }
+
+  #answer(call: CallMessage, result: unknown, contexts: readonly RemoteContext[]): void {
+    const { id } = call;
+    const failures: Failures = [];
+    const isList = call.isBatch && Array.isArray(result);
+    const value: unknown = isList ? withoutErrors(result, failures) : result;
+    const message = { type: "result", id, value, failures, ...effectsOf(contexts) } as const;
+    try {
+      this.#send(message);
+    } catch (error) {
+      if (!isList) throw this.#refusal(call, value, error);
+      // One that can't be sent does not spoil the others.
+      const sendable = (value as unknown[]).map((item, place) => {
+        if (isCloneable(item)) return item;
+        failures.push([place, encodeThrown(this.#refusal(call, item, error))]);
+        return undefined;
+      });
+      this.#send({ ...message, value: sendable });
+    }
+  }
+
+  #refusal(call: CallMessage, value: unknown, cause: unknown): TypeError {
+    const { methodName } = this.servable.route(call.route);
+    const name = `${this.servable.instance.constructor.name}.${methodName}()`;
+    return new TypeError(
+      `${name} returned what can't be sent from its worker: ${describeUncloneable(value)}. ` +
+        "Return plain data: no functions, streams or promises inside of it.",
+      { cause },
+    );
+  }
+}
+
+/** The results with their errors taken out, into `failures`. */
+function withoutErrors(results: readonly unknown[], failures: Failures): readonly unknown[] {
+  for (const [place, result] of results.entries()) {
+    if (isError(result)) failures.push([place, encodeThrown(result)]);
+  }
+  if (failures.length === 0) return results;
+  const places = new Set(failures.map(([place]) => place));
+  return results.map((result, place) => (places.has(place) ? undefined : result));
+}
+
+function effectsOf(contexts: readonly RemoteContext[]): { readonly effects?: readonly WireEffects[] } {
+  let effects: WireEffects[] | undefined;
+  for (const [item, context] of contexts.entries()) {
+    const changed = context.effects(item);
+    if (changed !== undefined) (effects ??= []).push(changed);
+  }
+  return effects === undefined ? {} : { effects };
+}

@@ -1,0 +1,214 @@
+import type { Logger } from "pino";
+import type { Clock } from "../dispatch/clock.ts";
+import type { PoolCall } from "./running-call.ts";
+import { WorkerProcess } from "./worker-process.ts";
+
+export type { PoolCall } from "./running-call.ts";
+
+/** What a pool runs, and on what. */
+export interface WorkerPoolOptions {
+  /** `file:` URL of the module that exports the class. */
+  readonly moduleUrl: string;
+  /** The name of the class, or of its export. */
+  readonly className: string;
+  /** So many processes. */
+  readonly count: number;
+  /** One of these for each worker, in turn; in the environment variable {@link deviceVariable}. Default: none. */
+  readonly devices?: readonly string[];
+  /** Default `CUDA_VISIBLE_DEVICES`. */
+  readonly deviceVariable?: string;
+  readonly clock: Clock;
+  /** Where the pool and its workers log. */
+  readonly log: Logger;
+}
+
+/** The wait before a restart: none for the first, then from here, doubled each time. In milliseconds. */
+const FIRST_BACKOFF_MS = 100;
+const LAST_BACKOFF_MS = 5_000;
+/** A worker that was ready for so long is not to blame for earlier failures, in milliseconds. */
+const STABLE_MS = 10_000;
+/** How long a stop waits for calls and teardowns, in milliseconds. */
+const GRACE_MS = 30_000;
+
+/** The place of one worker: process follows process, the device stays. */
+interface Slot {
+  readonly environment: Readonly<Record<string, string>>;
+  worker: WorkerProcess | undefined;
+  /** When the present worker got ready, by the clock; undefined while it is not. */
+  readyAt: number | undefined;
+  /** Any worker of this slot was ever ready. */
+  hasServed: boolean;
+  /** Ends in a row without a stable time between them. */
+  failures: number;
+  cancelRestart: (() => void) | undefined;
+}
+
+/**
+ * Processes that each hold an instance of a servable and run its handlers, one call at a time. The pool has no queue:
+ * a call is handed over when a worker is free. A worker that ends is replaced.
+ */
+export class WorkerPool {
+  readonly #options: WorkerPoolOptions;
+  readonly #slots: readonly Slot[];
+  readonly #listeners: ((ready: number) => void)[] = [];
+  /** Ready and without a call; the last one in is the first one out. */
+  readonly #idle: WorkerProcess[] = [];
+  readonly #whenEmpty: (() => void)[] = [];
+  #ready = 0;
+  #start: { resolve(): void; reject(error: unknown): void } | undefined;
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = options;
+    const { count, devices = [], deviceVariable = "CUDA_VISIBLE_DEVICES" } = options;
+    this.#slots = Array.from({ length: count }, (_, index) => {
+      const device = devices[index % devices.length];
+      const environment = device === undefined ? {} : { [deviceVariable]: device };
+      return {
+        environment,
+        worker: undefined,
+        readyAt: undefined,
+        hasServed: false,
+        failures: 0,
+        cancelRestart: undefined,
+      };
+    });
+  }
+
+  /** How many workers there are meant to be. */
+  get size(): number {
+    return this.#slots.length;
+  }
+
+  /** How many are alive and set up, busy or not. */
+  get ready(): number {
+    return this.#ready;
+  }
+
+  /** Calls back with {@link ready} each time it has changed. */
+  onReadyChange(listener: (ready: number) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /**
+   * Starts the workers; resolves once all are set up. With the first that can't be set up it ends the others and,
+   * once all are gone, rejects with what that one threw.
+   */
+  async start(): Promise<void> {
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#start = { resolve, reject };
+        for (const slot of this.#slots) this.#launch(slot);
+      });
+    } catch (error) {
+      await this.stop(0);
+      throw error;
+    } finally {
+      this.#start = undefined;
+    }
+  }
+
+  /**
+   * Runs a call on an idle worker; resolves to the handler's result or, for a batch, to the array that it returned.
+   * Rejects with what the handler threw; with WorkerDiedException when the worker ends first.
+   */
+  run(call: PoolCall): Promise<unknown> {
+    const worker = this.#idle.pop();
+    if (worker !== undefined) return worker.run(call);
+    const { className } = this.#options;
+    const state = this.#stopped === undefined ? `${this.#ready} of ${this.size} ready, all busy` : "stopped";
+    return Promise.reject(new Error(`No worker of ${className} is free for ${call.route}: ${state}.`));
+  }
+
+  /**
+   * Lets running calls end and workers tear down; what has not ended after `graceMs` (default 30,000) is killed.
+   * Resolves once all processes are gone.
+   */
+  stop(graceMs: number = GRACE_MS): Promise<void> {
+    return (this.#stopped ??= this.#stop(graceMs));
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    this.#idle.length = 0;
+    this.#start?.reject(
+      new Error(`The workers of ${this.#options.className} were stopped before they were set up.`),
+    );
+    for (const slot of this.#slots) {
+      slot.cancelRestart?.();
+      slot.worker?.stop();
+    }
+    const killAll = (): void => {
+      for (const slot of this.#slots) slot.worker?.kill();
+    };
+    const cancelKill = graceMs > 0 ? this.#options.clock.after(graceMs, killAll) : void killAll();
+    await new Promise<void>((resolve) => {
+      this.#whenEmpty.push(resolve);
+      this.#tellWhenEmpty();
+    });
+    cancelKill?.();
+  }
+
+  #launch(slot: Slot): void {
+    const { moduleUrl, className, clock, log } = this.#options;
+    let worker: WorkerProcess | undefined;
+    try {
+      slot.worker = worker = new WorkerProcess({
+        moduleUrl,
+        className,
+        clock,
+        log,
+        environment: slot.environment,
+        onReady: () => this.#onReady(slot),
+        onIdle: () => this.#idle.push(worker as WorkerProcess),
+        onEnd: (reason) => this.#onEnd(slot, reason),
+      });
+    } catch (error) {
+      this.#onEnd(slot, error);
+    }
+  }
+
+  #onReady(slot: Slot): void {
+    slot.readyAt = this.#options.clock.now();
+    slot.hasServed = true;
+    this.#idle.push(slot.worker as WorkerProcess);
+    this.#setReady(this.#ready + 1);
+    if (this.#slots.every(({ hasServed }) => hasServed)) this.#start?.resolve();
+  }
+
+  #onEnd(slot: Slot, reason: unknown): void {
+    const { worker, readyAt } = slot;
+    const place = worker === undefined ? -1 : this.#idle.indexOf(worker);
+    if (place !== -1) this.#idle.splice(place, 1);
+    slot.worker = undefined;
+    slot.readyAt = undefined;
+    if (readyAt !== undefined) this.#setReady(this.#ready - 1);
+    if (this.#stopped === undefined) {
+      if (slot.hasServed) this.#restart(slot, readyAt, reason);
+      else this.#start?.reject(reason);
+    }
+    this.#tellWhenEmpty();
+  }
+
+  #restart(slot: Slot, readyAt: number | undefined, reason: unknown): void {
+    const { clock, log, className } = this.#options;
+    if (readyAt !== undefined && clock.now() - readyAt >= STABLE_MS) slot.failures = 0;
+    const delayMs =
+      slot.failures === 0 ? 0 : Math.min(LAST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (slot.failures - 1));
+    slot.failures++;
+    const what = readyAt === undefined ? "could not be set up again" : "ended";
+    const next = delayMs === 0 ? "another is started" : `another is started in ${delayMs} ms`;
+    log.error({ err: reason }, `a worker of ${className} ${what}; ${next}`);
+    if (delayMs === 0) this.#launch(slot);
+    else slot.cancelRestart = clock.after(delayMs, () => this.#launch(slot));
+  }
+
+  #setReady(ready: number): void {
+    this.#ready = ready;
+    for (const listener of this.#listeners) listener(ready);
+  }
+
+  #tellWhenEmpty(): void {
+    if (this.#slots.some(({ worker }) => worker !== undefined)) return;
+    for (const tell of this.#whenEmpty.splice(0)) tell();
+  }
+}

@@ -1,0 +1,103 @@
+import type { WireThrown } from "./thrown-codec.ts";
+
+/** What a worker needs to know of one request. */
+export interface WireContext {
+  readonly requestId: string;
+  readonly endpoint: string | undefined;
+  readonly lifecyclePreference: Readonly<Record<string, unknown>> | null;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly query: Readonly<Record<string, string | string[] | undefined>>;
+  /** Why the request's signal has aborted, where it has. */
+  readonly aborted?: WireThrown;
+}
+
+/** The first message to a worker: what to load. */
+export interface StartMessage {
+  readonly type: "start";
+  /** `file:` URL of the module that exports the class. */
+  readonly moduleUrl: string;
+  readonly className: string;
+  /** Translate TypeScript: nothing in the worker's command line does. */
+  readonly registersTypeScript: boolean;
+  /** Log lines below this level stay in the worker. */
+  readonly logLevel: string;
+}
+
+/** One call of a handler. */
+export interface CallMessage {
+  readonly type: "call";
+  readonly id: number;
+  readonly route: string;
+  readonly inputs: readonly unknown[] | undefined;
+  readonly isBatch: boolean;
+  readonly contexts: readonly WireContext[];
+  /** Why the signal of the whole call has aborted, where it has. */
+  readonly aborted?: WireThrown;
+}
+
+/** A signal of the running call has aborted. */
+export interface AbortMessage {
+  readonly type: "abort";
+  readonly id: number;
+  /** The place in `contexts`; absent: the whole call. */
+  readonly item?: number;
+  readonly reason: WireThrown;
+}
+
+/** What the main process tells a worker. */
+export type ToWorker =
+  | StartMessage
+  | CallMessage
+  | AbortMessage
+  | { readonly type: "level"; readonly logLevel: string }
+  /** Finish the running call, tear down, end. */
+  | { readonly type: "stop" };
+
+/** What a handler did to the answer of one request. */
+export interface WireEffects {
+  /** The place in `contexts`. */
+  readonly item: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** The new `x-fal-cdn-token`, where it was changed. */
+  readonly cdnToken: string | undefined;
+}
+
+/** A call has ended with a result. */
+export interface ResultMessage {
+  readonly type: "result";
+  readonly id: number;
+  readonly value: unknown;
+  /** The errors in a batch's result, by their places; `value` holds nothing there. */
+  readonly failures?: readonly (readonly [place: number, error: WireThrown])[];
+  readonly effects?: readonly WireEffects[];
+}
+
+/** A call has ended because its handler threw. */
+export interface ThrownMessage {
+  readonly type: "thrown";
+  readonly id: number;
+  readonly thrown: WireThrown;
+  readonly effects?: readonly WireEffects[];
+}
+
+/** A line that the handler logged. */
+export interface LogMessage {
+  readonly type: "log";
+  readonly level: LogLevel;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly text: string | undefined;
+}
+
+/** The levels a line can have. */
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+
+/** What a worker tells the main process. */
+export type FromWorker =
+  | { readonly type: "ready" }
+  /** It could not be set up. */
+  | { readonly type: "failed"; readonly thrown: WireThrown }
+  | ResultMessage
+  | ThrownMessage
+  | LogMessage
+  /** It has torn down and ends. */
+  | { readonly type: "stopped" };

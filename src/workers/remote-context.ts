@@ -1,0 +1,86 @@
+import { validateHeaderName, validateHeaderValue } from "node:http";
+import type { Logger } from "pino";
+import type { RequestContext } from "../context.ts";
+import type { WireContext, WireEffects } from "./protocol.ts";
+import { decodeThrown, type WireThrown } from "./thrown-codec.ts";
+
+const CDN_TOKEN = "x-fal-cdn-token";
+
+/** A signal that is made only when somebody asks for it. */
+export class LazySignal {
+  #controller: AbortController | undefined;
+  #reason: WireThrown | undefined;
+
+  constructor(aborted: WireThrown | undefined) {
+    this.#reason = aborted;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) this.#controller.abort(decodeThrown(this.#reason));
+    }
+    return this.#controller.signal;
+  }
+
+  /** The first reason stays. */
+  abort(reason: WireThrown): void {
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
+    this.#controller?.abort(decodeThrown(reason));
+  }
+}
+
+/** A request's context in a worker: what the main process knew when the call began, and the way back for changes. */
+export class RemoteContext implements RequestContext {
+  readonly requestId: string;
+  readonly endpoint: string | undefined;
+  readonly lifecyclePreference: Readonly<Record<string, unknown>> | null;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly query: Readonly<Record<string, string | string[] | undefined>>;
+  readonly #rootLog: () => Logger;
+  readonly #signal: LazySignal;
+  readonly #cdnToken: string | string[] | undefined;
+  #log: Logger | undefined;
+  #answerHeaders: (readonly [string, string])[] | undefined;
+
+  constructor(wire: WireContext, rootLog: () => Logger) {
+    this.requestId = wire.requestId;
+    this.endpoint = wire.endpoint;
+    this.lifecyclePreference = wire.lifecyclePreference;
+    this.headers = wire.headers;
+    this.query = wire.query;
+    this.#rootLog = rootLog;
+    this.#signal = new LazySignal(wire.aborted);
+    this.#cdnToken = wire.headers[CDN_TOKEN];
+  }
+
+  get signal(): AbortSignal {
+    return this.#signal.signal;
+  }
+
+  get log(): Logger {
+    return (this.#log ??= this.#rootLog().child({ requestId: this.requestId }));
+  }
+
+  setHeader(name: string, value: string): void {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    (this.#answerHeaders ??= []).push([name, value]);
+  }
+
+  /** Tells the handler to stop. */
+  abort(reason: WireThrown): void {
+    this.#signal.abort(reason);
+  }
+
+  /** What has to go back to the main process; undefined when nothing was changed. */
+  effects(item: number): WireEffects | undefined {
+    const token = this.headers[CDN_TOKEN];
+    const cdnToken = token === this.#cdnToken || typeof token !== "string" ? undefined : token;
+    if (this.#answerHeaders === undefined && cdnToken === undefined) return undefined;
+    // Numbers pass Node's check, and would be texts in the main process as well.
+    const headers = (this.#answerHeaders ?? []).map(([name, value]) => [name, String(value)] as const);
+    return { item, headers, cdnToken };
+  }
+}

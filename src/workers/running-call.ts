@@ -1,0 +1,121 @@
+import type { RequestContext } from "../context.ts";
+import type {
+  AbortMessage,
+  CallMessage,
+  ResultMessage,
+  ThrownMessage,
+  WireContext,
+  WireEffects,
+} from "./protocol.ts";
+import { decodeThrown, encodeThrown } from "./thrown-codec.ts";
+
+/** One call of a handler in a worker. */
+export interface PoolCall {
+  /** As `describeRoute()` names it. */
+  readonly route: string;
+  /** One input or, for a batch, all of them; absent when the method takes no input. */
+  readonly inputs: readonly unknown[] | undefined;
+  readonly batched: boolean;
+  /** One for each input; one for a single call. */
+  readonly contexts: readonly RequestContext[];
+  /** Of the whole call. */
+  readonly signal: AbortSignal;
+}
+
+const CDN_TOKEN = "x-fal-cdn-token";
+
+/** A call on its way: sent to a worker, not answered yet. */
+export class RunningCall {
+  readonly promise: Promise<unknown>;
+  readonly message: CallMessage;
+  readonly #call: PoolCall;
+  readonly #tell: (message: AbortMessage) => void;
+  readonly #listeners: (readonly [AbortSignal, () => void])[] = [];
+  #resolve!: (value: unknown) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(id: number, call: PoolCall, tell: (message: AbortMessage) => void) {
+    this.#call = call;
+    this.#tell = tell;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    const { route, inputs, batched, contexts, signal } = call;
+    this.message = {
+      type: "call",
+      id,
+      route,
+      inputs,
+      isBatch: batched,
+      contexts: contexts.map(wireContext),
+      ...(signal.aborted ? { aborted: encodeThrown(signal.reason) } : {}),
+    };
+  }
+
+  get route(): string {
+    return this.#call.route;
+  }
+
+  /** Passes aborts on to the worker from now on, until the call ends. */
+  watch(): void {
+    const { contexts, signal } = this.#call;
+    this.#listen(signal, undefined);
+    for (const [item, context] of contexts.entries()) {
+      if (context.signal !== signal) this.#listen(context.signal, item);
+    }
+  }
+
+  /** Ends the call with what the worker answered. */
+  finish(message: ResultMessage | ThrownMessage): void {
+    this.#ignore();
+    for (const effects of message.effects ?? []) applyEffects(this.#call, effects);
+    if (message.type === "thrown") {
+      this.#reject(decodeThrown(message.thrown));
+      return;
+    }
+    for (const [place, error] of message.failures ?? []) {
+      (message.value as unknown[])[place] = decodeThrown(error);
+    }
+    this.#resolve(message.value);
+  }
+
+  /** Ends the call without an answer. */
+  fail(error: unknown): void {
+    this.#ignore();
+    this.#reject(error);
+  }
+
+  #listen(signal: AbortSignal, item: number | undefined): void {
+    if (signal.aborted) return;
+    const { id } = this.message;
+    const listener = (): void => {
+      const reason = encodeThrown(signal.reason);
+      this.#tell({ type: "abort", id, ...(item === undefined ? {} : { item }), reason });
+    };
+    signal.addEventListener("abort", listener, { once: true });
+    this.#listeners.push([signal, listener]);
+  }
+
+  #ignore(): void {
+    for (const [signal, listener] of this.#listeners) signal.removeEventListener("abort", listener);
+  }
+}
+
+function wireContext(context: RequestContext): WireContext {
+  const { requestId, endpoint, lifecyclePreference, headers, query, signal } = context;
+  const wire = { requestId, endpoint, lifecyclePreference, headers, query };
+  return signal.aborted ? { ...wire, aborted: encodeThrown(signal.reason) } : wire;
+}
+
+/** Does to the request's own context what the handler did to the worker's. */
+function applyEffects({ contexts }: PoolCall, { item, headers, cdnToken }: WireEffects): void {
+  const context = contexts[item];
+  if (context === undefined) return;
+  if (cdnToken !== undefined) context.headers[CDN_TOKEN] = cdnToken;
+  try {
+    for (const [name, value] of headers) context.setHeader(name, value);
+  } catch (error) {
+    context.log.warn({ err: error }, "a header that a handler set in its worker could not be set");
+  }
+}
