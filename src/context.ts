@@ -24,6 +24,16 @@ export interface RequestContext {
   setHeader(name: string, value: string): void;
 }
 
+/** What a batched method may know beside its inputs. */
+export interface BatchContext {
+  /** The context of each input's request, in the order of the inputs. Each has a signal of its own. */
+  readonly requests: readonly RequestContext[];
+  /** Aborts when nobody waits for any of the results any more, or the server is cut off. */
+  readonly signal: AbortSignal;
+  /** A logger for what concerns the batch as a whole. */
+  readonly log: Logger;
+}
+
 /** Reads the header `x-fal-object-lifecycle-preference`: an object, or null for anything else. */
 export function parseLifecyclePreference(text: string | undefined): Readonly<Record<string, unknown>> | null {
   try {
@@ -36,7 +46,8 @@ export function parseLifecyclePreference(text: string | undefined): Readonly<Rec
 
 /** What {@link ContextStorage} holds while a handler runs. */
 export interface RequestScope {
-  readonly request: RequestContext;
+  /** Undefined in a batch, which belongs to no single request. */
+  readonly request: RequestContext | undefined;
   readonly app: object;
 }
 

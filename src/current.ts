@@ -10,7 +10,10 @@ import { installContextStorage, type RequestContext } from "./context.ts";
 
 const storage = installContextStorage(() => new AsyncLocalStorage());
 
-/** The context of the request whose handler called this, through any number of `await`s; undefined outside of one. */
+/**
+ * The context of the request whose handler called this, through any number of `await`s; undefined outside of one, and in
+ * a batch, which has many: see its `requests`.
+ */
 export function currentRequest(): RequestContext | undefined {
   return storage.getStore()?.request;
 }

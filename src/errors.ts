@@ -56,6 +56,7 @@ export const ERRORS = {
   QUEUE_FULL: { status: 429, meaning: "As many requests wait already as may." },
   OVERLOADED: { status: 503, meaning: "The answer could not come in time; nothing was run." },
   BATCH_LENGTH: { status: 500, meaning: "A batched handler returned more or fewer results than inputs." },
+  BATCH_ITEM_ERRORS: { status: 500, meaning: "Some items of a batch failed; each has its own answer." },
   WORKER_DIED: { status: 500, meaning: "The worker process that ran the request ended." },
   INPUT_INVALID: { status: 422, meaning: "The body does not fit the input schema." },
   BODY_UNREADABLE: { status: 400, meaning: "The body is not UTF-8, or is nested too deeply." },
@@ -218,12 +219,19 @@ export class OverloadException extends AppException {
 }
 branded(OverloadException, "OverloadException");
 
-/** A batched handler returned more or fewer results than it got inputs: 500. */
+/** A batched method returned no array with one result for each input: 500. */
 export class BatchLengthException extends AppException {
-  constructor(handler: string, wanted: number, got: number) {
-    const results = got === 1 ? "1 result" : `${got} results`;
+  /** @param got how many results came, or what came in place of an array. */
+  constructor(method: string, wanted: number, got: unknown) {
+    const returned =
+      typeof got !== "number"
+        ? `no array but ${got === null ? "null" : typeof got}`
+        : got === 1
+          ? "1 result"
+          : `${got} results`;
+    const inputs = wanted === 1 ? "1 input" : `${wanted} inputs`;
     super(
-      `${handler}() returned ${results} for ${wanted} inputs; return one for each, in order`,
+      `${method}() returned ${returned} for ${inputs}; return one result for each, in order.`,
       500,
       undefined,
       "BATCH_LENGTH",
@@ -231,6 +239,21 @@ export class BatchLengthException extends AppException {
   }
 }
 branded(BatchLengthException, "BatchLengthException");
+
+/**
+ * What a batched method may throw in place of returning: some items failed, the others succeeded. Callers never see
+ * it, each gets its own result.
+ */
+export class BatchItemErrors extends FalServerlessError {
+  /** One for each input, in order: the result, or an `Error`. */
+  readonly results: readonly unknown[];
+
+  constructor(results: readonly unknown[]) {
+    super("BATCH_ITEM_ERRORS", "Some items of a batch failed.");
+    this.results = results;
+  }
+}
+branded(BatchItemErrors, "BatchItemErrors");
 
 /** The worker process that ran the request ended: 500. Marked `idempotent`, an endpoint runs it once more. */
 export class WorkerDiedException extends AppException {

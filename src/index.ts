@@ -38,7 +38,13 @@ export type {
   RouteHandler,
   RouteSignature,
 } from "./routes/signature.ts";
-export type { RequestContext } from "./context.ts";
+export type {
+  BatchOptions,
+  DispatchOptions,
+  QueueOptions,
+  WorkerOptions,
+} from "./routes/dispatch-options.ts";
+export type { BatchContext, RequestContext } from "./context.ts";
 
 // Serving
 export type { ServerOptions } from "./server/definition.ts";
@@ -49,6 +55,8 @@ export type { OpenApiDocument } from "./openapi/annotate.ts";
 // Errors
 export {
   AppException,
+  BatchItemErrors,
+  BatchLengthException,
   BodyError,
   CUDAOutOfMemoryException,
   DefinitionError,
@@ -59,10 +67,15 @@ export {
   GPUOutOfMemoryException,
   InputValidationError,
   OutputValidationError,
+  OverloadException,
+  QueueTimeoutException,
   RequestCancelledException,
   RequestTimeoutException,
+  SessionTimeoutException,
   StartupError,
+  StreamTimeoutException,
   UsageError,
+  WorkerDiedException,
   type ErrorCode,
   type ErrorKind,
   type FieldExceptionOptions,

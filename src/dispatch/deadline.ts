@@ -1,22 +1,17 @@
-import { RequestTimeoutException } from "../errors.ts";
 import type { Clock } from "./clock.ts";
 
 /**
- * The promise, or a {@link RequestTimeoutException} when it takes longer than `timeoutMs`. `onExpired` is told
- * first: it should signal the work, whose own outcome is ignored from then on.
+ * The promise, or what `onExpired` makes of it when it takes longer than `timeoutMs`: that should signal the work,
+ * whose own outcome is ignored from then on, and return the error to reject with.
  */
 export function withDeadline<T>(
   work: Promise<T>,
   timeoutMs: number,
   clock: Clock,
-  onExpired: (reason: RequestTimeoutException) => void,
+  onExpired: () => Error,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const cancel = clock.after(timeoutMs, () => {
-      const reason = new RequestTimeoutException(timeoutMs);
-      onExpired(reason);
-      reject(reason);
-    });
+    const cancel = clock.after(timeoutMs, () => reject(onExpired()));
     work.then(
       (value) => {
         cancel();

@@ -1,5 +1,6 @@
 import { ERRORS, OverloadException, QueueTimeoutException, RequestTimeoutException } from "../errors.ts";
 import { ArrivalRate } from "./arrival-rate.ts";
+import { Failure } from "./batch-run.ts";
 import type { Clock } from "./clock.ts";
 import { cutBatch, type BatchLimits, type Cut } from "./cut.ts";
 import { forecast, type Forecast } from "./forecast.ts";
@@ -16,7 +17,7 @@ export interface QueueLimits {
   readonly bytes: number;
 }
 
-/** Runs a batch: one result for each value, in order; an `Error` among them fails that one alone. */
+/** Runs a batch: one result for each value, in order; an `Error` or {@link Failure} among them fails that one alone. */
 export type RunBatch<T> = (values: readonly T[], signal: AbortSignal) => Promise<readonly unknown[]>;
 
 export interface DispatcherOptions<T> {
@@ -39,6 +40,8 @@ interface Run<T> extends SlotLease {
   readonly cost: number;
   readonly startedAt: number;
   readonly controller: AbortController;
+  endedAt: number;
+  readonly size: number;
   /** Jobs whose callers still wait. */
   wanted: number;
 }
@@ -86,46 +89,43 @@ export class Dispatcher<T> implements SlotUser {
   }
 
   /**
-   * Why a job would be refused if it came now, or nothing. Counts nothing: for a look before a body is read.
+   * Refuses a request that has no chance, before more is done for it: its body may not even have been read. What is
+   * not refused here may still be when it is submitted.
    */
-  refusal(request: Omit<JobRequest<T>, "value">): OverloadException | undefined {
-    const { count, bytes } = this.#options.queue;
+  turnAway(request: Omit<JobRequest<T>, "value">): OverloadException | undefined {
     const now = this.#clock.now();
-    const { finishBy = Infinity } = request;
-    // What a free executor takes at the end of this turn does not count as waiting.
-    const room = this.#freeSlots() * this.#options.limits.maxSize;
-    const isFull = this.#line.length >= count + room || this.#line.bytes + (request.bytes ?? 0) > bytes;
-    if (isFull && !(this.#line.length === 0 && room > 0)) {
-      const message = "Too many requests wait already; try again later.";
-      return this.#refuse(message, "QUEUE_FULL", this.#forecast(request, now).start - now);
-    }
-    if (finishBy === Infinity || this.#model.runs === 0) return undefined;
-    if (this.#line.length === 0 && room > 0) return undefined;
-    const { start, finish } = this.#forecast(request, now);
-    if (finish + this.#answerMs <= finishBy) return undefined;
-    return this.#refuse("The answer could not come in time; try again later.", "OVERLOADED", start - now);
+    const refusal = this.#refusal(request, now);
+    if (refusal === undefined) return undefined;
+    this.#rate.count(now);
+    this.#tally.shed(refusal);
+    return refusal;
   }
 
-  /** Hands in a job. Rejects with what the handler threw, or with why it was refused, gave up waiting or ran late. */
-  submit(request: JobRequest<T>): Promise<unknown> {
+  /**
+   * Hands in a job. Its answer is what its run gave; it rejects with what the handler threw, or with why the job was
+   * refused, gave up waiting or ran late.
+   */
+  submit(request: JobRequest<T>): Job<T> {
     const now = this.#clock.now();
     this.#rate.count(now);
     this.#hold.arrived(now);
+    const job = new Job(request, now);
     if (request.signal?.aborted) {
       this.#tally.cancelled.waiting++;
-      return Promise.reject(request.signal.reason);
+      job.reject(request.signal.reason);
+      return job;
     }
-    const refusal = this.refusal(request);
+    const refusal = this.#refusal(request, now);
     if (refusal !== undefined) {
       this.#tally.shed(refusal);
-      return Promise.reject(refusal);
+      job.reject(refusal);
+      return job;
     }
-    const job = new Job(request, now);
     this.#unitCost += 0.05 * (job.cost - this.#unitCost);
     this.#attend(job);
     this.#line.add(job);
     this.#cutSoon();
-    return job.answer;
+    return job;
   }
 
   /** A slot is free. */
@@ -173,6 +173,23 @@ export class Dispatcher<T> implements SlotUser {
     } else if (--run.wanted === 0) {
       run.controller.abort(reason);
     }
+  }
+
+  #refusal(request: Omit<JobRequest<T>, "value">, now: number): OverloadException | undefined {
+    const { limits, queue } = this.#options;
+    const { finishBy = Infinity, bytes = 0 } = request;
+    // What free executors take at the end of this turn does not count as waiting.
+    const room = this.#freeSlots() * limits.maxSize;
+    const startsAtOnce = this.#line.length === 0 && room > 0;
+    if (startsAtOnce) return undefined;
+    if (this.#line.length >= queue.count + room || this.#line.bytes + bytes > queue.bytes) {
+      const message = "Too many requests wait already; try again later.";
+      return this.#refuse(message, "QUEUE_FULL", this.#forecast(request, now).start - now);
+    }
+    if (finishBy === Infinity || this.#model.runs === 0) return undefined;
+    const { start, finish } = this.#forecast(request, now);
+    if (finish + this.#answerMs <= finishBy) return undefined;
+    return this.#refuse("The answer could not come in time; try again later.", "OVERLOADED", start - now);
   }
 
   /** How many runs could start now. */
@@ -272,8 +289,11 @@ export class Dispatcher<T> implements SlotUser {
       expectedEnd: now + this.#model.predict(cut.cost),
       controller: new AbortController(),
       wanted: jobs.length,
+      endedAt: Infinity,
+      size: jobs.length,
     };
     for (const job of jobs) {
+      job.run = run;
       this.#line.remove(job);
       this.#runs.set(job, run);
       this.#tally.waited(now - job.arrivedAt);
@@ -286,7 +306,11 @@ export class Dispatcher<T> implements SlotUser {
         run.controller.signal,
       )
       .then(
-        (results) => this.#finish(run, (job, index) => settle(job, results[index]), true),
+        (results) => {
+          // A run in which something failed says nothing about what runs cost.
+          const succeeded = !results.some((result) => result instanceof Error || result instanceof Failure);
+          this.#finish(run, (job, index) => settle(job, results[index]), succeeded);
+        },
         (error: unknown) => this.#fail(run, error),
       );
   }
@@ -309,6 +333,7 @@ export class Dispatcher<T> implements SlotUser {
   /** Frees the executor, starts what waits for it, and only then sees to the answers. */
   #finish(run: Run<T>, answer: (job: Job<T>, index: number) => boolean, succeeded: boolean): void {
     const now = this.#clock.now();
+    run.endedAt = now;
     if (succeeded) this.#model.learn(run.cost, now - run.startedAt);
     this.#tally.ended(now - run.startedAt);
     this.#hold.completed(now, run.wanted, this.#model.fixed);
@@ -328,11 +353,12 @@ export class Dispatcher<T> implements SlotUser {
 }
 
 function settle(job: Job<unknown>, result: unknown): boolean {
+  if (result instanceof Failure) return job.reject(result.reason);
   return result instanceof Error ? job.reject(result) : job.resolve(result);
 }
 
 function queueTimeout(job: Job<unknown>): QueueTimeoutException {
-  const isCallers = job.startBy <= job.finishBy;
+  const isCallers = job.isCallersLimit && job.startBy <= job.finishBy;
   const limitMs = Math.round(job.lastStart - job.arrivedAt);
   return new QueueTimeoutException(limitMs, isCallers);
 }

@@ -18,6 +18,8 @@ export interface JobRequest<T> {
   readonly finishBy?: number;
   /** It has to be running by then. Default: never. */
   readonly startBy?: number;
+  /** Whether `startBy` is the caller's own wish. Default true. */
+  readonly isCallersLimit?: boolean;
   /** Aborts when nobody wants the answer any more. */
   readonly signal?: AbortSignal;
   /** Told when time runs out: should abort the signal, so that a run in progress learns of it. */
@@ -34,10 +36,13 @@ export class Job<T> {
   readonly arrivedAt: number;
   readonly finishBy: number;
   readonly startBy: number;
+  readonly isCallersLimit: boolean;
   readonly signal: AbortSignal | undefined;
   readonly onExpired: ((reason: Error) => void) | undefined;
   /** The caller's answer. */
   readonly answer: Promise<unknown>;
+  /** When its run started and ended, on the dispatcher's clock, and how many were in it. */
+  run: { readonly startedAt: number; endedAt: number; readonly size: number } | undefined;
   /** Its run ended in a way that was not its fault; it has one more chance, in a batch of its own. */
   retried = false;
   #settled = false;
@@ -54,6 +59,7 @@ export class Job<T> {
     this.arrivedAt = request.arrivedAt ?? now;
     this.finishBy = request.finishBy ?? Infinity;
     this.startBy = request.startBy ?? Infinity;
+    this.isCallersLimit = request.isCallersLimit ?? true;
     this.signal = request.signal;
     this.onExpired = request.onExpired;
     this.answer = new Promise((resolve, reject) => {

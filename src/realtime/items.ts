@@ -15,14 +15,11 @@ export function iteratorOf(value: unknown, methodName: string): Items {
   );
 }
 
-/** Tells a generator to clean up. It does so at its next yield; nobody waits for it. */
-export function closeItems(items: Items | undefined, log: Logger): void {
-  const onError = (error: unknown): void => {
-    log.error({ err: asError(error) }, "the stream failed while it was closed");
-  };
+/** Tells a generator to clean up, which it does at its next yield. Resolves when it has; never rejects. */
+export async function closeItems(items: Items | undefined, log: Logger): Promise<void> {
   try {
-    Promise.resolve(items?.return?.()).catch(onError);
+    await items?.return?.();
   } catch (error) {
-    onError(error);
+    log.error({ err: asError(error) }, "the stream failed while it was closed");
   }
 }

@@ -132,7 +132,7 @@ async function sendItems(run: Run, call: () => unknown): Promise<End> {
       else if (count % ITEMS_PER_TURN === 0) await setImmediate();
     }
   } finally {
-    if (!finished) closeItems(items, context.log);
+    if (!finished) void closeItems(items, context.log);
   }
 }
 

@@ -1,5 +1,11 @@
 import { DefinitionError } from "../errors.ts";
-import type { AnyMethod, CheckEndpoint, SchemaObject } from "./handler-types.ts";
+import {
+  DISPATCH_OPTION_NAMES,
+  resolveDispatchOptions,
+  type BatchOptions,
+  type DispatchOptions,
+} from "./dispatch-options.ts";
+import type { AnyMethod, CheckEndpoint, InputOf, SchemaObject } from "./handler-types.ts";
 import { assertKnownOptions, assertMethod, assertPath, assertSchemas } from "./placement.ts";
 import { recordRoute } from "./registry.ts";
 import type { HealthCheckOptions, RouteSignature } from "./signature.ts";
@@ -9,20 +15,23 @@ export interface EndpointOptions<
   Input extends SchemaObject | undefined,
   Output extends SchemaObject | undefined,
   Stream extends boolean,
-> {
+  Batch extends object | undefined = undefined,
+> extends Omit<DispatchOptions, "batch"> {
   /** The schema of the body. With it the method is called `(input, ctx)`, without it `(ctx)`. */
   input?: Input;
   /** The schema of the result, or of one item when `stream` is set. Without it results go out as they are. */
   output?: Output;
   /** The method is an async generator; its items are sent as server-sent events. Default false. */
   stream?: Stream;
+  /** Puts the inputs of several callers into one call: the method takes and returns arrays. Needs `input`. */
+  batch?: Batch & BatchOptions<InputOf<Input>>;
   /** One line for the docs. Default: the method's name in words. */
   summary?: string;
   /** Markdown for the docs. */
   description?: string;
   /**
-   * How long one call may take, in milliseconds; on a stream, how long the wait for each item may be. Then the
-   * caller gets 504 and `ctx.signal` aborts. Default: no limit.
+   * How long a caller may have to wait for the answer, in milliseconds, the time in a queue included; on a stream, how
+   * long for each item. Then the caller gets 504 and `ctx.signal` aborts. Default: no limit.
    */
   timeoutMs?: number;
   /** Marks the endpoint a platform probes; at most one. `true` takes the platform's defaults. */
@@ -37,6 +46,7 @@ const OPTION_NAMES = [
   "description",
   "timeoutMs",
   "healthCheck",
+  ...DISPATCH_OPTION_NAMES,
 ] as const satisfies readonly (keyof EndpointOptions<undefined, undefined, false>)[];
 
 /** The longest delay a Node timer takes, about 24.8 days. */
@@ -59,9 +69,10 @@ export function endpoint<
   Input extends SchemaObject | undefined = undefined,
   Output extends SchemaObject | undefined = undefined,
   Stream extends boolean = false,
->(path: string, options: EndpointOptions<Input, Output, Stream> = {}) {
+  Batch extends object | undefined = undefined,
+>(path: string, options: EndpointOptions<Input, Output, Stream, Batch> = {}) {
   return function decorate<Method extends AnyMethod>(
-    method: Method & CheckEndpoint<Method, Input, Output, Stream>,
+    method: Method & CheckEndpoint<Method, Input, Output, Stream, Batch>,
     context: ClassMethodDecoratorContext,
   ): void {
     const methodName = assertMethod("@endpoint", method, context);
@@ -73,10 +84,11 @@ export function endpoint<
 export function endpointSignature(
   methodName: string,
   path: string,
-  options: EndpointOptions<SchemaObject | undefined, SchemaObject | undefined, boolean>,
+  options: EndpointOptions<SchemaObject | undefined, SchemaObject | undefined, boolean, object | undefined>,
 ): RouteSignature {
   assertPath(methodName, path);
   assertOptions(methodName, options);
+  const usesDispatch = DISPATCH_OPTION_NAMES.some((name) => options[name] !== undefined);
   return {
     path,
     methodName,
@@ -88,16 +100,29 @@ export function endpointSignature(
     healthCheck: options.healthCheck === true ? {} : options.healthCheck || undefined,
     summary: options.summary,
     description: options.description,
+    ...(usesDispatch ? { dispatch: resolveDispatchOptions(`@endpoint on ${methodName}()`, options) } : {}),
   };
 }
 
 function assertOptions(methodName: string, options: object): void {
   assertKnownOptions("@endpoint", methodName, options, OPTION_NAMES);
-  const { timeoutMs, input, output } = options as EndpointOptions<SchemaObject, SchemaObject, boolean>;
+  const { timeoutMs, input, output, stream, batch, workers } = options as EndpointOptions<
+    SchemaObject,
+    SchemaObject,
+    boolean,
+    object
+  >;
+  const refuse = (message: string): never => {
+    throw new DefinitionError("ROUTE_OPTION_INVALID", `@endpoint on ${methodName}(): ${message}`);
+  };
   const isDelay = typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS;
   if (timeoutMs !== undefined && !isDelay) {
-    const message = `timeoutMs must be between 1 and ${MAX_TIMEOUT_MS}, got ${String(timeoutMs)}.`;
-    throw new DefinitionError("ROUTE_OPTION_INVALID", `@endpoint on ${methodName}(): ${message}`);
+    refuse(`timeoutMs must be between 1 and ${MAX_TIMEOUT_MS}, got ${String(timeoutMs)}.`);
   }
   assertSchemas("@endpoint", methodName, { input, output });
+  if (batch !== undefined && input === undefined)
+    refuse("batch needs an `input` schema: it is inputs that form a batch.");
+  if (batch !== undefined && stream === true) refuse("a stream has one caller; drop `batch` or `stream`.");
+  if (workers !== undefined && stream === true)
+    refuse("a stream can't run in workers; drop `workers` or `stream`.");
 }

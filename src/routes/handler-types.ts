@@ -1,5 +1,5 @@
 import type { Static, TSchema } from "typebox";
-import type { RequestContext } from "../context.ts";
+import type { BatchContext, RequestContext } from "../context.ts";
 
 /** A schema. TypeBox's own type is an empty interface, which a text or a number fits as well. */
 export type SchemaObject = TSchema & object;
@@ -10,6 +10,9 @@ export type AnyMethod = (this: never, ...args: never[]) => unknown;
 /** True for `any` alone. */
 export type IsAny<T> = 0 extends 1 & T ? true : false;
 type Not<Message extends string> = `@endpoint: ${Message}`;
+
+/** The value that an `input` schema describes; a request without one has no body to look at. */
+export type InputOf<Input> = Input extends TSchema ? Static<Input> : unknown;
 
 /** What an endpoint's method receives first: its input where there is a schema, else the context. */
 type FirstArgument<Input> = Input extends TSchema ? Static<Input> : RequestContext;
@@ -66,19 +69,57 @@ type CheckReturned<Result, Output, Stream> = Stream extends true
     ? Not<"the method returns an async iterable; add `stream: true`">
     : CheckValue<Result, Output, "the result">;
 
+type CheckBatchArguments<Args extends readonly unknown[], Input> = Args extends readonly []
+  ? unknown
+  : IsAny<Args[0]> extends true
+    ? Not<"the inputs are `any`; write (inputs: Static<typeof Schema>[])">
+    : [InputOf<Input>[]] extends [Args[0]]
+      ? Args extends readonly [unknown?]
+        ? unknown
+        : Args extends readonly [unknown?, unknown?]
+          ? IsAny<Args[1]> extends true
+            ? Not<"the context is `any`; write (inputs, batch: BatchContext)">
+            : [BatchContext] extends [Args[1]]
+              ? unknown
+              : Not<"the second parameter is the batch's context; write (inputs, batch: BatchContext)">
+          : Not<"the method is called with (inputs, batch) and nothing more">
+      : Not<"with `batch` the method gets an array; write (inputs: Static<typeof Schema>[])">;
+
+type CheckBatchResult<Result, Output> =
+  IsAny<Result> extends true
+    ? CheckValue<Result, Output, "the result">
+    : [Result] extends [never]
+      ? unknown // it always throws
+      : [Result] extends [readonly (infer Item)[]]
+        ? [Exclude<Item, Error>] extends [never]
+          ? unknown
+          : CheckValue<
+              IsAny<Item> extends true ? Item : Exclude<Item, Error>,
+              Output,
+              "an item of the result"
+            >
+        : Not<"with `batch` the method returns an array, one result (or Error) for each input">;
+
 /**
  * `unknown` when the method fits its schemas, else a string type whose text says what to write. Intersected with
  * the decorated method's own type, the text is what the compiler shows.
  */
-export type CheckEndpoint<Method extends AnyMethod, Input, Output, Stream> = Method extends (
-  this: never,
-  ...args: infer Args
-) => infer Result
+export type CheckEndpoint<
+  Method extends AnyMethod,
+  Input,
+  Output,
+  Stream,
+  Batch = undefined,
+> = Method extends (this: never, ...args: infer Args) => infer Result
   ? IsUnresolved<Args, Result> extends true
     ? unknown
-    : unknown extends CheckArguments<Args, Input>
-      ? CheckResult<Result, Output, Stream>
-      : CheckArguments<Args, Input>
+    : [Batch] extends [undefined]
+      ? unknown extends CheckArguments<Args, Input>
+        ? CheckResult<Result, Output, Stream>
+        : CheckArguments<Args, Input>
+      : unknown extends CheckBatchArguments<Args, Input>
+        ? CheckBatchResult<Awaited<Result>, Output>
+        : CheckBatchArguments<Args, Input>
   : never;
 
 /** TypeScript 5.9 looks at the bound of `Method` before it knows the method; the real one is checked after that. */

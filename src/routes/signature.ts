@@ -1,4 +1,5 @@
 import type { TSchema } from "typebox";
+import type { ResolvedDispatchOptions } from "./dispatch-options.ts";
 
 /** How a platform probes the endpoint marked as the health check. Defaults are the platform's. */
 export interface HealthCheckOptions {
@@ -38,7 +39,7 @@ export interface RouteSignature {
   readonly output: TSchema | undefined;
   /** The method yields items, sent as server-sent events. */
   readonly stream: boolean;
-  /** The limit of one call; of the wait for each item on a stream. In milliseconds; absent: none. */
+  /** The limit of a caller's wait; of the wait for each item on a stream. In milliseconds; absent: none. */
   readonly timeoutMs: number | undefined;
   /** This endpoint tells a platform whether the runner is healthy. */
   readonly healthCheck: HealthCheckOptions | undefined;
@@ -46,6 +47,8 @@ export interface RouteSignature {
   readonly summary: string | undefined;
   /** Markdown for the docs. */
   readonly description: string | undefined;
+  /** When the method runs, where a queue, a limit or workers are between it and its callers. */
+  readonly dispatch?: ResolvedDispatchOptions;
   /** Absent on HTTP routes and raw websockets. */
   readonly realtimeMode?: RealtimeMode;
   /** What frames hold: "application/msgpack" unless said otherwise. */

@@ -103,13 +103,14 @@ export abstract class App extends BaseServable {
   }
 
   override [DESCRIBE](): ServeDefinition {
-    const { requestTimeout, startupTimeout, terminationGracePeriodSeconds, metricsPort } = this
-      .constructor as typeof App;
+    const { maxMultiplexing, requestTimeout, startupTimeout, terminationGracePeriodSeconds, metricsPort } =
+      this.constructor as typeof App;
     const base = super[DESCRIBE]();
     return {
       ...base,
       name: this.appName,
       metricsPort,
+      maxConcurrency: maxMultiplexing,
       defaultTimeoutMs: requestTimeout === undefined ? undefined : requestTimeout * 1000,
       startupTimeoutMs: startupTimeout === undefined ? base.startupTimeoutMs : startupTimeout * 1000,
       terminationGraceMs:

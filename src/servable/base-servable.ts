@@ -131,6 +131,7 @@ export abstract class BaseServable {
       lifespan: (server) => this.lifespan(server),
       handleExit: () => this.handleExit(),
       defaultTimeoutMs: undefined,
+      maxConcurrency: undefined,
       metricsPort: undefined,
       startupTimeoutMs: 600_000,
       terminationGraceMs: 30_000,

@@ -13,6 +13,7 @@ export function collectBody(
   const declared = Number(payload.headers["content-length"]);
   if (declared > limitBytes) return onEnd(new BodyError("BODY_TOO_LARGE"), EMPTY);
   let first: Buffer = EMPTY;
+  const isDeclared = declared >= 0;
   let all: Buffer[] | undefined;
   let received = 0;
 
@@ -20,6 +21,7 @@ export function collectBody(
     payload.removeListener("data", take);
     payload.removeListener("end", complete);
     payload.removeListener("error", lose);
+    if (!isDeclared) undeclaredBytes.set(payload, received);
     onEnd(error, error !== null ? EMPTY : all === undefined ? first : Buffer.concat(all, received));
   };
   const take = (chunk: Buffer): void => {
@@ -37,3 +39,12 @@ export function collectBody(
 }
 
 const EMPTY = Buffer.alloc(0);
+
+/** The lengths of bodies that came in chunks, which nobody has to know but those who keep them waiting. */
+const undeclaredBytes = new WeakMap<IncomingMessage, number>();
+
+/** How many bytes the body of a request has. */
+export function bodyBytes(request: IncomingMessage): number {
+  const declared = Number(request.headers["content-length"]);
+  return declared >= 0 ? declared : (undeclaredBytes.get(request) ?? 0);
+}

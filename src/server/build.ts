@@ -5,6 +5,8 @@ import { AnswerHeaders } from "./answer-headers.ts";
 import { readBody } from "./body.ts";
 import { collectBody } from "./body-stream.ts";
 import type { ServerDefinition, ServerOptions } from "./definition.ts";
+import { createTurnAwayHook } from "./dispatch/turn-away.ts";
+import { RouteQueues } from "./dispatch/route-queues.ts";
 import { mountDocs } from "./docs.ts";
 import { answerClientError, createErrorHandler } from "./error-handler.ts";
 import { mountHealth } from "./health.ts";
@@ -89,20 +91,22 @@ function mountRoutes(
       await mountWebsockets(scope, { ...parts, validator });
     });
   }
+  const queues = new RouteQueues(parts);
   for (const [signature, handler] of parts.definition.routes) {
     const { path } = signature;
     const compiled = compileSchemas(validator, signature);
     if (signature.isWebsocket) continue;
     const metrics = parts.metrics.route("POST", path);
-    const runtime = new RouteRuntime({
-      ...parts,
-      signature,
-      handler,
-      metrics,
-      ...compiled,
-    });
+    const dispatch = queues.create(signature, handler, metrics);
+    const runtime = new RouteRuntime({ ...parts, signature, handler, metrics, dispatch, ...compiled });
     const create = signature.stream ? createStreamHandler : createUnaryHandler;
-    server.route({ method: "POST", url: path, config: { metrics }, handler: create(runtime) });
+    server.route({
+      method: "POST",
+      url: path,
+      config: { metrics },
+      ...(dispatch === undefined ? {} : { onRequest: createTurnAwayHook(dispatch, parts.headers, metrics) }),
+      handler: create(runtime),
+    });
   }
 }
 

@@ -20,6 +20,8 @@ export interface ServerDefinition {
   lifespan(server: FastifyInstance): AsyncGenerator<void, void, void>;
   /** The limit of every endpoint that sets none of its own, in milliseconds. */
   readonly defaultTimeoutMs: number | undefined;
+  /** So many calls run at a time, of all endpoints together; undefined: no limit. */
+  readonly maxConcurrency: number | undefined;
 }
 
 /** What a server may be told beside what it serves. */
@@ -34,6 +36,8 @@ export interface ServerOptions {
   heartbeatMs?: number;
   /** Larger websocket frames end their connection with 1009. In bytes. Default 16 MiB. */
   maxFrameBytes?: number;
+  /** So many calls run at a time, of all endpoints together; others wait. Default: the class's `maxMultiplexing`. */
+  maxConcurrency?: number;
   /** So many websockets may be open at a time; further ones are refused with 503. Default 10,000. */
   maxSessions?: number;
   /** A websocket is pinged this often, and given up after two pings without an answer, in milliseconds. Default 30,000. */
@@ -52,6 +56,7 @@ export interface ResolvedServerOptions {
   readonly rootPath: string;
   readonly heartbeatMs: number;
   readonly maxFrameBytes: number;
+  readonly maxConcurrency: number | undefined;
   readonly maxSessions: number;
   readonly websocketPingMs: number;
   readonly logger: Logger;

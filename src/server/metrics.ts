@@ -1,3 +1,4 @@
+import type { DispatchTally } from "../dispatch/tally.ts";
 import { SessionMetrics } from "./websocket/session-metrics.ts";
 
 /** Seconds; the usual ones, with longer ones for slow models. */
@@ -19,6 +20,10 @@ export class RouteMetrics {
   readonly method: string;
   readonly path: string;
   inProgress = 0;
+  /** Requests whose time ran out, by where: in the handler, or between two items of a stream. */
+  readonly timeouts = { run: 0, stream: 0 };
+  /** What the route's queue counts, if it has one. */
+  dispatch: DispatchTally | undefined;
   readonly #tallies = new Map<number, Tally>();
 
   constructor(method: string, path: string) {

@@ -1,8 +1,9 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { withDeadline } from "../dispatch/deadline.ts";
-import { OutputValidationError } from "../errors.ts";
+import { OutputValidationError, StreamTimeoutException } from "../errors.ts";
 import { closeItems, iteratorOf, type Items } from "../realtime/items.ts";
 import { EventStream } from "./event-stream.ts";
+import { bodyBytes } from "./body-stream.ts";
 import type { HttpContext } from "./http-context.ts";
 import { CLIENT_CLOSED_REQUEST, type RouteRuntime } from "./route-runtime.ts";
 import { createSerializer } from "./serializer.ts";
@@ -30,9 +31,12 @@ export function createStreamHandler(
     let items: Items | undefined;
     // Asked for early, so that it aborts even if the handler looks at it only after the caller has left.
     const { signal } = context;
-    const onAbort = (): void => closeItems(items, context.log);
+    let closed: Promise<void> | undefined;
+    let leave: (() => void) | undefined;
+    const onAbort = (): void => void (closed ??= closeItems(items, context.log));
     signal.addEventListener("abort", onAbort, { once: true });
     try {
+      leave = await route.dispatch?.enter(context, bodyBytes(request.raw), (reason) => context.abort(reason));
       const called = await attend(route, context, () => route.call(context, request.body));
       if (called !== LEFT) items = iteratorOf(called, route.signature.methodName);
       while (items !== undefined) {
@@ -53,6 +57,7 @@ export function createStreamHandler(
       }
     } finally {
       signal.removeEventListener("abort", onAbort);
+      if (leave !== undefined) void (closed ?? Promise.resolve()).then(leave); // its slot is free once it has ended
       if (status === 200 || stream.begun) stream.end();
       else stream.cancel();
       route.metrics.inProgress--;
@@ -82,5 +87,11 @@ async function attend<T>(
     work.then(stop, stop);
   });
   if (route.timeoutMs === undefined) return race;
-  return withDeadline(race, route.timeoutMs, route.options.clock, (reason) => context.abort(reason));
+  const { timeoutMs } = route;
+  return withDeadline(race, timeoutMs, route.options.clock, () => {
+    const error = new StreamTimeoutException(timeoutMs);
+    route.metrics.timeouts.stream++;
+    context.abort(error);
+    return error;
+  });
 }

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { withDeadline } from "../dispatch/deadline.ts";
-import { OutputValidationError } from "../errors.ts";
+import { OutputValidationError, RequestTimeoutException } from "../errors.ts";
+import { bodyBytes } from "./body-stream.ts";
 import type { HttpContext } from "./http-context.ts";
 import { CLIENT_CLOSED_REQUEST, type RouteRuntime } from "./route-runtime.ts";
 import { createSerializer } from "./serializer.ts";
@@ -43,6 +44,10 @@ export function createUnaryHandler(
 
     let result: unknown;
     try {
+      const { dispatch } = route;
+      if (dispatch !== undefined) {
+        return void route.queue(dispatch, context, request.body, bodyBytes(request.raw)).then(succeed, fail);
+      }
       result = route.call(context, request.body);
     } catch (error) {
       return fail(error);
@@ -51,7 +56,12 @@ export function createUnaryHandler(
       return isThenable(result) ? void result.then(succeed, fail) : succeed(result);
     const { timeoutMs } = route;
     if (timeoutMs !== undefined) {
-      result = withDeadline(result, timeoutMs, route.options.clock, (reason) => context.abort(reason));
+      result = withDeadline(result, timeoutMs, route.options.clock, () => {
+        const error = new RequestTimeoutException(timeoutMs);
+        route.metrics.timeouts.run++;
+        context.abort(error);
+        return error;
+      });
     }
     void (result as Promise<unknown>).then(succeed, fail);
   };

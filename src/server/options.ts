@@ -14,8 +14,11 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
     websocketPingMs: options.websocketPingMs ?? 30_000,
   };
   for (const [name, value] of Object.entries(numbers)) assertPositive(name, value);
+  const { maxConcurrency } = options;
+  if (maxConcurrency !== undefined) assertPositive("maxConcurrency", maxConcurrency);
   return {
     ...numbers,
+    maxConcurrency,
     corsOrigins: corsOrigins === "*" ? "*" : new Set(corsOrigins),
     rootPath: normaliseRootPath(options.rootPath ?? process.env["FAL_APP_ROOT_PATH"] ?? ""),
     logger: options.logger ?? jsonLogger(),

@@ -3,6 +3,7 @@ import { contextStorage, type RequestContext } from "../context.ts";
 import { answerFor, asError, type ErrorAnswer } from "../answers.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
+import type { RouteDispatch } from "./dispatch/route-dispatch.ts";
 import { UnreadableBody } from "./body.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "./definition.ts";
 import { isHeaderValue } from "./header-value.ts";
@@ -22,10 +23,14 @@ export class RouteRuntime {
   readonly output: CompiledSchema | undefined;
   readonly metrics: RouteMetrics;
   readonly timeoutMs: number | undefined;
+  /** The queue in front of the handler, if there is one; it keeps to the timeout of what waits and runs. */
+  readonly dispatch: RouteDispatch | undefined;
   readonly options: ResolvedServerOptions;
   readonly #app: object;
   readonly #headers: AnswerHeaders;
   readonly #state: ServerState;
+  /** What was logged: an error that fails a whole batch is one error. */
+  readonly #logged = new WeakSet<object>();
 
   constructor(parts: {
     signature: RouteSignature;
@@ -33,6 +38,7 @@ export class RouteRuntime {
     input: CompiledSchema | undefined;
     output: CompiledSchema | undefined;
     metrics: RouteMetrics;
+    dispatch: RouteDispatch | undefined;
     definition: ServerDefinition;
     options: ResolvedServerOptions;
     headers: AnswerHeaders;
@@ -43,6 +49,7 @@ export class RouteRuntime {
     this.input = parts.input;
     this.output = parts.output;
     this.metrics = parts.metrics;
+    this.dispatch = parts.dispatch;
     this.timeoutMs = parts.signature.timeoutMs ?? parts.definition.defaultTimeoutMs;
     this.options = parts.options;
     this.#app = parts.definition.app;
@@ -57,9 +64,14 @@ export class RouteRuntime {
   /** Calls the handler on a body. Whatever either throws comes out. */
   call(context: RequestContext, body: unknown): unknown {
     if (this.input === undefined) return this.within(context, () => this.handler(context));
-    if (body instanceof UnreadableBody) throw body.error;
-    const input = this.input.accept(body);
+    const input = this.#read(this.input, body);
     return this.within(context, () => this.handler(input, context));
+  }
+
+  /** The same by way of the queue. */
+  queue(dispatch: RouteDispatch, context: HttpContext, body: unknown, bytes: number): Promise<unknown> {
+    const input = this.input === undefined ? undefined : this.#read(this.input, body);
+    return dispatch.submit(context, input, bytes, (reason) => context.abort(reason)).answer;
   }
 
   /** Runs code of the app so that it can ask for the current request. */
@@ -81,7 +93,7 @@ export class RouteRuntime {
   answer(context: HttpContext, thrown: unknown): ErrorAnswer & { payload: string } {
     const error = context.abortReason !== undefined && isAbortError(thrown) ? context.abortReason : thrown;
     const answer = answerFor(error);
-    if (answer.unexpected && !context.clientLeft) {
+    if (answer.unexpected && !context.clientLeft && !this.#wasLogged(error)) {
       const { methodName, path } = this.signature;
       context.log.error({ err: asError(error), route: path }, `${methodName}() failed`);
     }
@@ -90,6 +102,18 @@ export class RouteRuntime {
     } catch {
       return { ...answerFor(undefined), payload: '{"detail":"Internal Server Error"}' }; // a field that is no JSON
     }
+  }
+
+  #read(schema: CompiledSchema, body: unknown): unknown {
+    if (body instanceof UnreadableBody) throw body.error;
+    return schema.accept(body);
+  }
+
+  #wasLogged(error: unknown): boolean {
+    if (typeof error !== "object" || error === null) return false;
+    if (this.#logged.has(error)) return true;
+    this.#logged.add(error);
+    return false;
   }
 }
 

@@ -106,7 +106,7 @@ export class Simulation {
       then?.(outcome);
     };
     const finishBy = sentAt + this.#shape.limitMs;
-    this.dispatcher.submit({ value: 1, finishBy }).then(
+    this.dispatcher.submit({ value: 1, finishBy }).answer.then(
       () => end("answered"),
       (error: unknown) => end(error instanceof OverloadException ? "refused" : "late"),
     );

@@ -203,7 +203,7 @@ describe("server-sent events", { timeout: 30_000 }, () => {
     const text = await (await served.post("/stalls")).text();
     assert.match(
       text,
-      /^data: \{"n":1\}\n\nevent: error\ndata: \{"detail":"The request took longer than 50 ms\.","status":504\}\n\n$/,
+      /^data: \{"n":1\}\n\nevent: error\ndata: \{"detail":"The stream gave no item for 50 ms\.","status":504\}\n\n$/,
     );
   });
 });

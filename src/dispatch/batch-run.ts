@@ -1,0 +1,55 @@
+import { BatchItemErrors, BatchLengthException } from "../errors.ts";
+
+/** Calls a method that takes and returns arrays. */
+export type CallBatch<T> = (values: readonly T[]) => unknown;
+
+/**
+ * Runs a batch and gives each of its items a result of its own: a value, or the `Error` that is that item's answer.
+ * With `isolateErrors` a batch that throws is run again in halves, so that what is at fault fails alone.
+ * @throws BatchLengthException when there are more or fewer results than items, and what the method threw.
+ */
+export async function runBatch<T>(
+  name: string,
+  values: readonly T[],
+  call: CallBatch<T>,
+  isolateErrors: boolean,
+  signal: AbortSignal,
+): Promise<readonly unknown[]> {
+  try {
+    return resultsOf(name, values.length, await call(values));
+  } catch (error) {
+    if (error instanceof BatchItemErrors) return resultsOf(name, values.length, error.results);
+    if (!isolateErrors || signal.aborted || error instanceof BatchLengthException) throw error;
+    if (values.length === 1) return [asFailure(error)];
+    const middle = Math.ceil(values.length / 2);
+    return [
+      ...(await runBatch(name, values.slice(0, middle), call, true, signal).catch(failAll(middle))),
+      ...(await runBatch(name, values.slice(middle), call, true, signal).catch(
+        failAll(values.length - middle),
+      )),
+    ];
+  }
+}
+
+/** What makes an item fail with whatever was thrown, which need not be an error. */
+export class Failure {
+  readonly reason: unknown;
+
+  constructor(reason: unknown) {
+    this.reason = reason;
+  }
+}
+
+function resultsOf(name: string, wanted: number, returned: unknown): readonly unknown[] {
+  if (!Array.isArray(returned)) throw new BatchLengthException(name, wanted, returned);
+  if (returned.length !== wanted) throw new BatchLengthException(name, wanted, returned.length);
+  return returned;
+}
+
+function asFailure(reason: unknown): unknown {
+  return reason instanceof Error ? reason : new Failure(reason);
+}
+
+function failAll(count: number): (reason: unknown) => readonly unknown[] {
+  return (reason) => Array.from({ length: count }, () => asFailure(reason));
+}

@@ -1,0 +1,128 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { RequestContext } from "../../context.ts";
+import { Dispatcher, type RunBatch } from "../../dispatch/dispatcher.ts";
+import type { Clock } from "../../dispatch/clock.ts";
+import type { Job, JobRequest } from "../../dispatch/job.ts";
+import { Slots } from "../../dispatch/slots.ts";
+import type { DispatchTally } from "../../dispatch/tally.ts";
+import { WorkerDiedException, type OverloadException } from "../../errors.ts";
+import type { ResolvedDispatchOptions } from "../../routes/dispatch-options.ts";
+
+/** A call of a method, waiting for its turn or running. */
+export interface QueuedCall {
+  readonly context: RequestContext;
+  readonly input: unknown;
+  /** On a stream: resolves when it is over. */
+  readonly untilOver?: Promise<void>;
+  /** On a stream: it may begin. */
+  readonly begin?: () => void;
+}
+
+/** What is known of a request before its body is. */
+export interface Arrival {
+  readonly headers: IncomingHttpHeaders | RequestContext["headers"];
+  /** Of its body. */
+  readonly bytes: number;
+}
+
+/** The queue between a route and its method: reads limits and wishes off requests, and hands them to the dispatcher. */
+export class RouteDispatch {
+  readonly #dispatcher: Dispatcher<QueuedCall>;
+  readonly #options: ResolvedDispatchOptions;
+  readonly #timeoutMs: number | undefined;
+  readonly #clock: Clock;
+  readonly #isStream: boolean;
+
+  constructor(parts: {
+    options: ResolvedDispatchOptions;
+    timeoutMs: number | undefined;
+    isStream: boolean;
+    /** Shared with other routes. */
+    slots: readonly Slots[];
+    run: RunBatch<QueuedCall>;
+    clock: Clock;
+    tally: DispatchTally;
+  }) {
+    const { options, slots, clock } = parts;
+    const { batch, maxConcurrency = batch === undefined || options.workers !== undefined ? Infinity : 1 } =
+      options;
+    this.#options = options;
+    this.#timeoutMs = parts.timeoutMs;
+    this.#clock = clock;
+    this.#isStream = parts.isStream;
+    this.#dispatcher = new Dispatcher({
+      limits: { maxSize: batch?.maxSize ?? 1, maxCost: batch?.maxCost ?? Infinity },
+      queue: options.maxQueue,
+      slots: [new Slots(maxConcurrency), ...slots],
+      run: parts.run,
+      isRetried: (error) => options.idempotent && error instanceof WorkerDiedException,
+      overloadStatus: options.overloadStatus,
+      clock,
+      tally: parts.tally,
+    });
+  }
+
+  /** Refuses a request whose body has not been read yet, if it has no chance. */
+  turnAway(arrival: Arrival): OverloadException | undefined {
+    return this.#dispatcher.turnAway(this.#limitsOf(arrival));
+  }
+
+  /** Lets a call wait for its turn and run. `abort` should abort the context's signal. */
+  submit(
+    context: RequestContext,
+    input: unknown,
+    bytes: number,
+    abort?: (reason: Error) => void,
+  ): Job<QueuedCall> {
+    const { batch } = this.#options;
+    const cost = batch?.cost?.(input) ?? 1;
+    if (!(cost >= 0 && cost < Infinity))
+      throw new TypeError(`batch.cost gave ${cost}; give a number from 0 on`);
+    return this.#dispatcher.submit({
+      ...this.#limitsOf({ headers: context.headers, bytes }),
+      value: { context, input },
+      cost,
+      group: batch?.groupBy?.(input),
+      signal: context.signal,
+      ...(abort === undefined ? {} : { onExpired: abort }),
+    });
+  }
+
+  /** Waits until a stream may begin; resolves to what has to be called when it is over. */
+  async enter(context: RequestContext, bytes: number, abort: (reason: Error) => void): Promise<() => void> {
+    let leave!: () => void;
+    const untilOver = new Promise<void>((resolve) => (leave = resolve));
+    const begun = new Promise<void>((resolve, reject) => {
+      const { answer } = this.#dispatcher.submit({
+        ...this.#limitsOf({ headers: context.headers, bytes }),
+        value: { context, input: undefined, untilOver, begin: resolve },
+        signal: context.signal,
+        onExpired: abort,
+      });
+      answer.catch(reject);
+    });
+    await begun;
+    return leave;
+  }
+
+  #limitsOf({ headers, bytes }: Arrival): Omit<JobRequest<QueuedCall>, "value"> {
+    const now = this.#clock.now();
+    const timeoutAt = this.#timeoutMs === undefined ? Infinity : now + this.#timeoutMs;
+    const callersStartBy = now + startTimeoutMs(headers["x-fal-request-timeout"]);
+    return {
+      arrivedAt: now,
+      bytes,
+      priority: headers["x-fal-queue-priority"] === "low" ? "low" : "normal",
+      // A stream may go on for ever, once it has begun.
+      finishBy: this.#isStream ? Infinity : timeoutAt,
+      startBy: this.#isStream ? Math.min(timeoutAt, callersStartBy) : callersStartBy,
+      isCallersLimit: callersStartBy <= timeoutAt,
+    };
+  }
+}
+
+/** The header's seconds in milliseconds; Infinity for none, and for what is no positive number. */
+function startTimeoutMs(header: string | string[] | undefined): number {
+  const seconds = Number(header);
+  return header !== undefined && header !== "" && seconds > 0 ? seconds * 1000 : Infinity;
+}

@@ -1,0 +1,55 @@
+import type { Logger } from "pino";
+import { contextStorage, type BatchContext } from "../../context.ts";
+import { runBatch } from "../../dispatch/batch-run.ts";
+import type { RunBatch } from "../../dispatch/dispatcher.ts";
+import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
+import type { QueuedCall } from "./route-dispatch.ts";
+
+/** What a route's calls run with. */
+export interface RunnerParts {
+  readonly signature: Pick<RouteSignature, "methodName" | "input" | "dispatch">;
+  readonly handler: RouteHandler;
+  readonly app: object;
+  readonly log: Logger;
+}
+
+/** Runs a route's calls in this process: alone, or many in one. */
+export function createRunner(parts: RunnerParts): RunBatch<QueuedCall> {
+  const { signature, log } = parts;
+  const { batch } = signature.dispatch ?? {};
+  if (batch === undefined) {
+    return async ([call]) => {
+      if (call === undefined) return [];
+      if (call.untilOver !== undefined) {
+        call.begin?.();
+        return [await call.untilOver];
+      }
+      return [await callAlone(parts, call)];
+    };
+  }
+  return (calls, signal) =>
+    runBatch(
+      signature.methodName,
+      calls,
+      (some) => callTogether(parts, some, { requests: some.map(({ context }) => context), signal, log }),
+      batch.isolateErrors ?? false,
+      signal,
+    );
+}
+
+function callAlone({ signature, handler, app }: RunnerParts, { context, input }: QueuedCall): unknown {
+  const storage = contextStorage();
+  const call = (): unknown => (signature.input === undefined ? handler(context) : handler(input, context));
+  return storage === undefined ? call() : storage.run({ request: context, app }, call);
+}
+
+function callTogether(
+  { handler, app }: RunnerParts,
+  calls: readonly QueuedCall[],
+  batch: BatchContext,
+): unknown {
+  const storage = contextStorage();
+  const inputs = calls.map(({ input }) => input);
+  const call = (): unknown => handler(inputs, batch);
+  return storage === undefined ? call() : storage.run({ request: undefined, app }, call);
+}
