@@ -24,22 +24,31 @@ interface WireError {
 /** The value of a field. Errors inside of it keep their class. */
 type WireField = WireThrown | { readonly list: readonly WireThrown[] };
 
-/** A chain of causes is cut off here. */
-const MAX_DEPTH = 16;
+/** So many errors are taken apart in full for one, its causes and those in its fields. */
+const MAX_ERRORS = 100;
 
 const BRAND_PREFIX = "servable.error.";
 
 const OWN_FIELDS: ReadonlySet<string> = new Set(["name", "message", "stack", "cause"]);
 
 /** Takes apart what was thrown. Never throws itself, whatever it is given. */
-export function encodeThrown(thrown: unknown, depth = 0): WireThrown {
+export function encodeThrown(thrown: unknown): WireThrown {
+  return encode(thrown, new Set());
+}
+
+/** Errors may hold each other: of those in `seen`, nothing is taken along but their words. */
+function encode(thrown: unknown, seen: Set<Error>): WireThrown {
   try {
-    if (isError(thrown)) return { error: encodeError(thrown, depth) };
+    if (isError(thrown)) {
+      const isKnown = seen.has(thrown) || seen.size >= MAX_ERRORS;
+      seen.add(thrown);
+      return { error: encodeError(thrown, isKnown ? undefined : seen) };
+    }
     if (isCloneable(thrown)) return { value: thrown };
   } catch {
     // a proxy whose traps throw, or a getter that does
   }
-  return { error: encodeError(describe(thrown), depth) };
+  return { error: encodeError(describe(thrown), undefined) };
 }
 
 /** Whether a value is an error, of any class and copy. */
@@ -56,26 +65,26 @@ function describe(thrown: unknown): Error {
   return asError(thrown);
 }
 
-function encodeError(error: Error, depth: number): WireError {
+function encodeError(error: Error, seen: Set<Error> | undefined): WireError {
   const { cause } = error;
   return {
     kinds: kindsOf(error),
     name: String(error.name),
     message: String(error.message),
     stack: typeof error.stack === "string" ? error.stack : undefined,
-    ...(cause === undefined || depth >= MAX_DEPTH ? {} : { cause: encodeThrown(cause, depth + 1) }),
-    fields: [...encodeFields(error, depth)],
+    ...(cause === undefined || seen === undefined ? {} : { cause: encode(cause, seen) }),
+    fields: seen === undefined ? [] : [...encodeFields(error, seen)],
   };
 }
 
-function* encodeFields(error: Error, depth: number): Generator<readonly [string, WireField]> {
+function* encodeFields(error: Error, seen: Set<Error>): Generator<readonly [string, WireField]> {
   const names = new Set(Object.keys(error).filter((name) => !OWN_FIELDS.has(name)));
   if ("code" in error) names.add("code");
   if (error instanceof AggregateError) names.add("errors");
   for (const name of names) {
     try {
       const value = (error as unknown as Record<string, unknown>)[name];
-      const field = encodeField(value, depth);
+      const field = encodeField(value, seen);
       if (field !== undefined) yield [name, field];
     } catch {
       // a getter that throws
@@ -83,12 +92,9 @@ function* encodeFields(error: Error, depth: number): Generator<readonly [string,
   }
 }
 
-function encodeField(value: unknown, depth: number): WireField | undefined {
-  if (depth >= MAX_DEPTH) return undefined;
-  if (isError(value)) return encodeThrown(value, depth + 1);
-  if (Array.isArray(value) && value.some(isError)) {
-    return { list: value.map((item) => encodeThrown(item, depth + 1)) };
-  }
+function encodeField(value: unknown, seen: Set<Error>): WireField | undefined {
+  if (isError(value)) return encode(value, seen);
+  if (Array.isArray(value) && value.some(isError)) return { list: value.map((item) => encode(item, seen)) };
   return isCloneable(value) ? { value } : undefined;
 }
 

@@ -1,5 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import * as nodeModule from "node:module";
+import { dirname, extname } from "node:path";
+import { resolveSync } from "./module-format.ts";
+import { findUp, packageType } from "./package-files.ts";
 
 /** Lets this process import a TypeScript file, with the tsconfig.json that is nearest to it. */
 export async function registerTypeScript(file: string): Promise<void> {
@@ -7,27 +9,22 @@ export async function registerTypeScript(file: string): Promise<void> {
   const tsconfig = findUp("tsconfig.json", folder);
   const { register } = await import("tsx/esm/api");
   register({ tsconfig: tsconfig ?? false });
-  if (isModulePackage(folder)) return;
-  if (tsconfig !== undefined) process.env["TSX_TSCONFIG_PATH"] = tsconfig;
-  const commonJs = await import("tsx/cjs/api");
-  commonJs.register();
-}
-
-function findUp(name: string, folder: string): string | undefined {
-  for (let current = folder; ; current = dirname(current)) {
-    const path = join(current, name);
-    if (existsSync(path)) return path;
-    if (dirname(current) === current) return undefined;
+  if (packageType(folder) === "commonjs") {
+    if (tsconfig !== undefined) process.env["TSX_TSCONFIG_PATH"] = tsconfig;
+    const commonJs = await import("tsx/cjs/api");
+    commonJs.register();
+  } else {
+    preferModules();
   }
 }
 
-function isModulePackage(folder: string): boolean {
-  const path = findUp("package.json", folder);
-  try {
-    return (
-      path !== undefined && (JSON.parse(readFileSync(path, "utf8")) as { type?: string }).type === "module"
-    );
-  } catch {
-    return false; // Node says what is wrong with it
-  }
+/** Node's hooks in the same thread, which its older versions do not have. */
+interface SyncHooks {
+  registerHooks?: (hooks: { resolve: typeof resolveSync }) => unknown;
+}
+
+function preferModules(): void {
+  const { registerHooks } = nodeModule as SyncHooks;
+  if (registerHooks !== undefined) registerHooks({ resolve: resolveSync });
+  else nodeModule.register(new URL(`./module-format${extname(import.meta.url)}`, import.meta.url));
 }
