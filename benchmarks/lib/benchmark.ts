@@ -7,8 +7,12 @@ export interface Benchmark {
   readonly name: string;
   /** What it measures, for `--help`. */
   readonly summary: string;
-  /** Measures. `quick` means well under a minute, with rougher figures. */
-  measure(options: { readonly quick: boolean }): Promise<readonly Row[]>;
+  /** How long `--quick` takes at most. Default "less than a minute". */
+  readonly quickDuration?: string;
+  /** What `--svg FILE` draws; without it there is no such option. */
+  readonly plot?: string;
+  /** Measures. `quick` means rougher figures in a shorter time; `svg` is the file that the plot shall be written to. */
+  measure(options: { readonly quick: boolean; readonly svg: string | undefined }): Promise<readonly Row[]>;
 }
 
 /**
@@ -20,7 +24,7 @@ export async function runBenchmark(benchmark: Benchmark): Promise<void> {
   if (values === undefined) return;
   let rows: readonly Row[];
   try {
-    rows = await benchmark.measure({ quick: values.quick });
+    rows = await benchmark.measure(values);
   } catch (error) {
     progress(`Could not measure: ${(error as Error).message}`);
     process.exitCode = 2;
@@ -35,16 +39,25 @@ export function progress(message: string): void {
   process.stderr.write(`${message}\n`);
 }
 
-function readArguments(benchmark: Benchmark): { json: boolean; quick: boolean } | undefined {
+interface Arguments {
+  readonly json: boolean;
+  readonly quick: boolean;
+  readonly svg: string | undefined;
+}
+
+function readArguments(benchmark: Benchmark): Arguments | undefined {
   try {
     const { values } = parseArgs({
       options: {
         json: { type: "boolean", default: false },
         quick: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
+        svg: { type: "string" },
       },
     });
-    if (!values.help) return values;
+    const { svg } = values;
+    if (svg !== undefined && benchmark.plot === undefined) throw new Error("Unknown option '--svg'.");
+    if (!values.help) return { ...values, svg };
     console.log(helpOf(benchmark));
   } catch (error) {
     progress(`${(error as Error).message}\n\n${helpOf(benchmark)}`);
@@ -53,15 +66,16 @@ function readArguments(benchmark: Benchmark): { json: boolean; quick: boolean } 
   return undefined;
 }
 
-function helpOf({ name, summary }: Benchmark): string {
+function helpOf({ name, summary, plot, quickDuration = "less than a minute" }: Benchmark): string {
   return [
-    `Usage: npm run bench:${name} -- [--quick] [--json]`,
+    `Usage: npm run bench:${name} -- [--quick] [--json]${plot === undefined ? "" : " [--svg FILE]"}`,
     "",
     summary,
     "",
-    "  --quick  rougher figures in less than a minute",
-    "  --json   print a JSON list of rows { name, figure, unit, target, ok } and nothing else",
-    "  --help   print this",
+    `  --quick     rougher figures in ${quickDuration}`,
+    "  --json      print a JSON list of rows { name, figure, unit, target, ok } and nothing else",
+    ...(plot === undefined ? [] : [`  --svg FILE  ${plot}`]),
+    "  --help      print this",
     "",
     "Exit code: 0 when every figure is within its target, 1 when not, 2 when nothing could be measured.",
   ].join("\n");

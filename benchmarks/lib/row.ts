@@ -10,14 +10,17 @@ export interface Row {
   readonly ok: boolean;
 }
 
-/** A figure that must reach a bound. */
-export function atLeast(name: string, figure: number, unit: string, bound: number): Row {
-  return { name, figure: rounded(figure), unit, target: `≥ ${bound}`, ok: figure >= bound };
+/**
+ * A figure that must reach a bound.
+ * @param tolerance the share of the bound that will do in rough measurements; the whole by default.
+ */
+export function atLeast(name: string, figure: number, unit: string, bound: number, tolerance = 1): Row {
+  return { name, figure: rounded(figure), unit, target: `≥ ${bound}`, ok: figure >= bound * tolerance };
 }
 
-/** A figure that must stay within a bound. */
-export function atMost(name: string, figure: number, unit: string, bound: number): Row {
-  return { name, figure: rounded(figure), unit, target: `≤ ${bound}`, ok: figure <= bound };
+/** A figure that must stay within a bound. @param tolerance as for {@link atLeast}. */
+export function atMost(name: string, figure: number, unit: string, bound: number, tolerance = 1): Row {
+  return { name, figure: rounded(figure), unit, target: `≤ ${bound}`, ok: figure <= bound / tolerance };
 }
 
 /** A figure without a bound. */

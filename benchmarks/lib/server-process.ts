@@ -15,8 +15,12 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   /** Starts a compiled program and waits until it listens. @throws Error when it ends before. */
-  static async start(program: string, execArgv: readonly string[] = []): Promise<ServerProcess> {
-    const child = fork(program, {
+  static async start(
+    program: string,
+    execArgv: readonly string[] = [],
+    args: readonly string[] = [],
+  ): Promise<ServerProcess> {
+    const child = fork(program, args, {
       execArgv: [...execArgv],
       env: { ...process.env, NODE_ENV: "production" },
       stdio: ["ignore", "ignore", "inherit", "ipc"],

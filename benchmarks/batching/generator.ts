@@ -1,0 +1,82 @@
+// The load generator, a process of its own: takes load commands over IPC, answers each with its samples.
+import { setTimeout as sleep } from "node:timers/promises";
+import { Connections } from "./connections.ts";
+import { itemText } from "./item.ts";
+import type { ClosedLoad, LoadCommand, OpenLoad, Samples } from "./load.ts";
+import { monotonicMs } from "./monotonic.ts";
+import { takePriority } from "./priority.ts";
+import { SampleRecorder } from "./sample-recorder.ts";
+import { poissonSchedule } from "./schedule.ts";
+
+/** From the command to the first possible request: what the set-up leaves behind is done by then. */
+const LEAD_MS = 30;
+/** Timers have a grain of a millisecond and fire late: below this, the event loop is turned until the time has come. */
+const TIMER_GRAIN_MS = 1.5;
+
+takePriority();
+process.on("message", (command: LoadCommand) => {
+  void (command.kind === "open" ? runOpen(command) : runClosed(command)).then((samples) => {
+    process.send?.(samples);
+  });
+});
+process.on("disconnect", () => process.exit(0));
+
+async function runOpen(load: OpenLoad): Promise<Samples> {
+  const schedule = poissonSchedule(load.ratePerSecond, load.durationMs, load.seed);
+  const recorder = new SampleRecorder(monotonicMs() + LEAD_MS);
+  const connections = new Connections(load.url, (request, response) => recorder.answered(request, response));
+  await connections.open(load.connections);
+  await sendOnSchedule(schedule, recorder, connections);
+  const end = recorder.now() + load.settleMs;
+  while (recorder.pending > 0 && recorder.now() < end) await sleep(5);
+  const samples = recorder.finish();
+  connections.close();
+  return samples;
+}
+
+function sendOnSchedule(
+  schedule: Float64Array,
+  recorder: SampleRecorder,
+  connections: Connections,
+): Promise<void> {
+  return new Promise((resolve) => {
+    let next = 0;
+    const turn = (): void => {
+      let dueMs = schedule[next];
+      while (dueMs !== undefined) {
+        const nowMs = recorder.now();
+        if (nowMs < dueMs) break;
+        const request = recorder.sent(dueMs, nowMs);
+        connections.send(request, itemText(request));
+        dueMs = schedule[++next];
+      }
+      if (dueMs === undefined) return resolve();
+      const gapMs = dueMs - recorder.now();
+      if (gapMs > TIMER_GRAIN_MS) setTimeout(turn, gapMs - 0.5);
+      else setImmediate(turn);
+    };
+    turn();
+  });
+}
+
+async function runClosed(load: ClosedLoad): Promise<Samples> {
+  const recorder = new SampleRecorder(monotonicMs() + LEAD_MS);
+  let isOver = false;
+  const sendNext = (): void => {
+    const nowMs = recorder.now();
+    const request = recorder.sent(nowMs, nowMs);
+    connections.send(request, itemText(request));
+  };
+  const connections = new Connections(load.url, (request, response) => {
+    recorder.answered(request, response);
+    if (!isOver && response !== undefined) sendNext();
+  });
+  await connections.open(load.clients);
+  await sleep(LEAD_MS);
+  for (let client = 0; client < load.clients; client++) sendNext();
+  await sleep(load.durationMs - recorder.now());
+  isOver = true;
+  const samples = recorder.finish();
+  connections.close();
+  return samples;
+}

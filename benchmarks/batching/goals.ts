@@ -1,0 +1,162 @@
+import { progress } from "../lib/benchmark.ts";
+import { atLeast, atMost, information, type Row } from "../lib/row.ts";
+import { median } from "../lib/statistics.ts";
+import type { Outcome } from "./analysis.ts";
+import { servableRate, sharedQueueRate, sheddingGoodput } from "./bounds.ts";
+import type { Harness } from "./harness.ts";
+import { Measurements, type Plan, type Recovery, type Subject } from "./measurements.ts";
+import { firstThatHolds, highestRate } from "./search.ts";
+import { S1, S2, SHAPES, type Shape } from "./shape.ts";
+
+const SATURATION = 0.97;
+/** Of λ*, on S1 and for four executors; with one lucky schedule more is possible, with none less is needed. */
+const CAPACITY = 0.85;
+/** Of λ*, where the deadline leaves more room beside the batches. */
+const EASIER_CAPACITY = 0.9;
+const OVERLOAD = 0.95;
+const OVERLOADS = [1.5, 3];
+const REJECTION_MS = 5;
+const CLOSED_LOOP = 0.92;
+const CLIENTS = [8, 16, 48];
+const LOW_LOAD_MS = 25.7;
+const RECOVERY = { seconds: 2, batches: 50 };
+const NOISE = 0.15;
+const NOISY_OVERLOAD = 0.85;
+const EXECUTORS = 4;
+
+/** The rows that are held to a target: those of the batcher itself. */
+export class Goals {
+  readonly #measure: Measurements;
+  readonly #tolerance: number;
+
+  constructor(harness: Harness, plan: Plan) {
+    this.#measure = new Measurements(harness, plan);
+    this.#tolerance = plan.tolerance;
+  }
+
+  /** @param quick fewer loads and shapes; every goal has a row nevertheless. */
+  async measure(quick: boolean): Promise<Row[]> {
+    const rows: Row[] = [];
+    for (const shape of SHAPES) rows.push(await this.#saturation(shape));
+    for (const shape of SHAPES) rows.push(await this.#capacity(ours(shape), quick));
+    for (const shape of SHAPES) {
+      for (const load of OVERLOADS) {
+        if (!quick || shape === S1 || load === 3) rows.push(...(await this.#overload(shape, load)));
+      }
+    }
+    for (const clients of CLIENTS) rows.push(await this.#closedLoop(clients));
+    rows.push(await this.#lowLoad(quick ? 180 : 600));
+    for (const shape of quick ? [S1] : [S1, S2]) rows.push(...(await this.#costChange(shape)));
+    rows.push(await this.#noise());
+    rows.push(await this.#capacity({ ...ours(S1), executors: EXECUTORS }, quick));
+    return rows;
+  }
+
+  async #saturation(shape: Shape): Promise<Row> {
+    progress(`${shape.name}: saturation`);
+    const share = await this.#measure.saturation(ours(shape));
+    const name = `${shape.name}: saturation, ${4 * shape.maxSize} clients / ceiling`;
+    return atLeast(name, share, "ratio", SATURATION, this.#tolerance);
+  }
+
+  async #capacity(subject: Subject, quick: boolean): Promise<Row> {
+    const { shape, executors = 1 } = subject;
+    const bound = sharedQueueRate(shape, executors);
+    const target = Math.round((shape === S1 ? CAPACITY : EASIER_CAPACITY) * bound);
+    const who = executors === 1 ? shape.name : `${shape.name}, ${executors} executors`;
+    const holds = async (rate: number): Promise<boolean> => {
+      const held = await this.#measure.holds(subject, rate);
+      progress(`${who}: ${Math.round(rate)}/s ${held ? "holds" : "is too much"}`);
+      return held;
+    };
+    const rate = quick
+      ? await firstThatHolds(
+          [1, 0.95, 0.9].map((share) => share * target),
+          holds,
+        )
+      : await highestRate({ from: 0.7 * bound, to: bound, steps: 4, holds });
+    const name = `${who}: highest rate with 99 % within ${shape.deadlineMs} ms`;
+    return atLeast(name, rate, "requests/s", target, this.#tolerance);
+  }
+
+  async #overload(shape: Shape, load: number): Promise<Row[]> {
+    const rate = load * servableRate(shape);
+    progress(`${shape.name}: overload, ${Math.round(rate)}/s`);
+    const outcomes = await this.#measure.openLoop(ours(shape), rate);
+    const middle = (of: (outcome: Outcome) => number): number => median(outcomes.map(of));
+    const name = `${shape.name} at ${load} λ*`;
+    const goodput = middle((outcome) => outcome.goodput);
+    const target = Math.round(OVERLOAD * sheddingGoodput(shape, rate));
+    const acceptedMs = middle((outcome) => outcome.acceptedP99Ms);
+    const rejectedMs = middle((outcome) => outcome.rejectedP99Ms);
+    return [
+      atLeast(`${name}: goodput`, goodput, "requests/s", target, this.#tolerance),
+      atMost(`${name}: p99 of the accepted`, acceptedMs, "ms", shape.deadlineMs, this.#tolerance),
+      atMost(`${name}: p99 of rejections`, rejectedMs, "ms", REJECTION_MS, this.#tolerance),
+      atLeast(
+        `${name}: rejections with Retry-After`,
+        middle((outcome) => outcome.retryAfterShare),
+        "ratio",
+        1,
+      ),
+      information(
+        `${name}: answered late or with 504`,
+        middle(({ late, timedOut, failed, requests }) => (late + timedOut + failed) / requests),
+        "ratio",
+      ),
+    ];
+  }
+
+  async #closedLoop(clients: number): Promise<Row> {
+    progress(`S1: closed loop, ${clients} clients`);
+    const share = await this.#measure.closedLoop(ours(S1), clients);
+    return atLeast(
+      `S1: closed loop, ${clients} clients / ideal`,
+      share,
+      "ratio",
+      CLOSED_LOOP,
+      this.#tolerance,
+    );
+  }
+
+  async #lowLoad(requests: number): Promise<Row> {
+    progress("S1: low load");
+    const ms = await this.#measure.lowLoad(ours(S1), requests);
+    return atMost("S1 at 0.05 λ*: p50", ms, "ms", LOW_LOAD_MS, this.#tolerance);
+  }
+
+  async #costChange(shape: Shape): Promise<Row[]> {
+    progress(`${shape.name}: costs change`);
+    const [up, down] = await this.#measure.costChange(ours(shape), 0.9 * servableRate(shape));
+    return [
+      ...this.#recovery(`${shape.name}: goodput is back after costs ×3`, up),
+      ...this.#recovery(`${shape.name}: goodput is back after costs ÷3`, down),
+    ];
+  }
+
+  /** Back in time by either measure is back in time. */
+  #recovery(name: string, { seconds, batches }: Recovery): Row[] {
+    const ok = seconds <= RECOVERY.seconds / this.#tolerance || batches <= RECOVERY.batches / this.#tolerance;
+    return [
+      {
+        ...information(name, seconds, "s"),
+        target: `≤ ${RECOVERY.seconds} or ${RECOVERY.batches} batches`,
+        ok,
+      },
+      information(`${name}: batches until then`, batches, "batches"),
+    ];
+  }
+
+  async #noise(): Promise<Row> {
+    progress("S1: noise");
+    const rate = 3 * servableRate(S1);
+    const outcomes = await this.#measure.openLoop({ ...ours(S1), noise: NOISE }, rate);
+    const goodput = median(outcomes.map((outcome) => outcome.goodput));
+    const target = Math.round(NOISY_OVERLOAD * sheddingGoodput(S1, rate));
+    return atLeast("S1 at 3 λ*, costs ± 15 %: goodput", goodput, "requests/s", target, this.#tolerance);
+  }
+}
+
+function ours(shape: Shape): Subject {
+  return { rule: "ours", shape };
+}

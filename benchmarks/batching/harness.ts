@@ -1,0 +1,199 @@
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { progress } from "../lib/benchmark.ts";
+import { ServerProcess } from "../lib/server-process.ts";
+import { StagedPackage } from "../lib/staged-package.ts";
+import { quantile } from "../lib/statistics.ts";
+import type { Span } from "./analysis.ts";
+import type { Configuration } from "./configuration.ts";
+import { GeneratorProcess } from "./generator-process.ts";
+import type { Control, Report } from "./item.ts";
+import type { ClosedLoad, LoadCommand, OpenLoad, Samples } from "./load.ts";
+import { monotonicMs } from "./monotonic.ts";
+import type { Shape } from "./shape.ts";
+
+/** What one run showed. */
+export interface Trial {
+  readonly samples: Samples;
+  readonly report: Report;
+  /** The part of the run that counts: what comes before warms up code, connections and what a rule learns. */
+  readonly span: Span;
+}
+
+/** A change of the executors' costs while a run goes on. */
+export interface CostChange {
+  readonly atMs: number;
+  readonly factor: number;
+}
+
+/** A run in open loop. */
+export interface OpenRun {
+  readonly ratePerSecond: number;
+  readonly warmUpMs: number;
+  readonly measuredMs: number;
+  readonly seed: number;
+  readonly changes?: readonly CostChange[];
+}
+
+/** A run in closed loop. */
+export interface ClosedRun {
+  readonly clients: number;
+  readonly warmUpMs: number;
+  readonly measuredMs: number;
+}
+
+/**
+ * A run counts when the machine had time for it: the 99th percentile of how late requests were sent, or batches ended,
+ * is within this share of the deadline.
+ */
+const LATENESS_LIMIT = 0.04;
+/** The same for how much longer than they should batches take on average, as a share of what an empty one costs. */
+const OVERTIME_LIMIT = 0.03;
+/** Compiles what the server needs before its connections come. */
+const FIRST_CALLS = { clients: 32, durationMs: 400 };
+/** Answers that come later than this after the last request and its deadline are not waited for. */
+const SETTLE_MS = 300;
+
+/** Starts a fresh server for each run and puts load on it from another process. */
+export class Harness implements AsyncDisposable {
+  readonly #staged: StagedPackage;
+  readonly #programs: string;
+  readonly #generator: GeneratorProcess;
+  readonly #attempts: number;
+  #runs = 0;
+  #noisyRuns = 0;
+
+  private constructor(staged: StagedPackage, programs: string, attempts: number) {
+    this.#attempts = attempts;
+    this.#staged = staged;
+    this.#programs = programs;
+    this.#generator = GeneratorProcess.start(join(programs, "batching", "generator.js"));
+  }
+
+  /**
+   * Compiles the package and the programs as in production.
+   * @param attempts how often a run is made until the machine has had time for it.
+   */
+  static async create(attempts: number): Promise<Harness> {
+    const staged = await StagedPackage.create();
+    await staged.linkDependencies();
+    const programs = await staged.compilePrograms(fileURLToPath(new URL("..", import.meta.url)));
+    return new Harness(staged, programs, attempts);
+  }
+
+  /** Runs so far. */
+  get runs(): number {
+    return this.#runs;
+  }
+
+  /** Those of them that were counted although the machine was busy with other things in every attempt. */
+  get noisyRuns(): number {
+    return this.#noisyRuns;
+  }
+
+  /** Sends requests on a Poisson schedule. */
+  open(configuration: Configuration, run: OpenRun): Promise<Trial> {
+    const { ratePerSecond, warmUpMs, measuredMs, seed } = run;
+    const { deadlineMs } = configuration.shape;
+    return this.#attempt(configuration, run, run.changes ?? [], (url): OpenLoad => ({
+      kind: "open",
+      url,
+      ratePerSecond,
+      durationMs: warmUpMs + measuredMs,
+      seed,
+      settleMs: deadlineMs + SETTLE_MS,
+      connections: Math.min(2000, 32 + Math.ceil((1.1 * ratePerSecond * deadlineMs) / 1000)),
+    }));
+  }
+
+  /** Lets clients send again and again. */
+  closed(configuration: Configuration, run: ClosedRun): Promise<Trial> {
+    const { clients, warmUpMs, measuredMs } = run;
+    return this.#attempt(configuration, run, [], (url): ClosedLoad => ({
+      kind: "closed",
+      url,
+      clients,
+      durationMs: warmUpMs + measuredMs,
+    }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#generator[Symbol.asyncDispose]();
+    await this.#staged[Symbol.asyncDispose]();
+  }
+
+  async #attempt(
+    configuration: Configuration,
+    { warmUpMs, measuredMs }: { readonly warmUpMs: number; readonly measuredMs: number },
+    changes: readonly CostChange[],
+    loadOn: (url: string) => LoadCommand,
+  ): Promise<Trial> {
+    this.#runs++;
+    for (let attempt = 1; ; attempt++) {
+      const trial = await this.#run(configuration, changes, loadOn);
+      const span = { fromMs: warmUpMs, toMs: warmUpMs + measuredMs };
+      const noise = noiseOf(configuration.shape, trial, span);
+      if (noise === undefined) return { ...trial, span };
+      progress(`  ${noise}; ${attempt < this.#attempts ? "once more" : "it has to do"}`);
+      if (attempt < this.#attempts) continue;
+      this.#noisyRuns++;
+      return { ...trial, span };
+    }
+  }
+
+  async #run(
+    configuration: Configuration,
+    changes: readonly CostChange[],
+    loadOn: (url: string) => LoadCommand,
+  ): Promise<{ samples: Samples; report: Report }> {
+    const program = configuration.rule === "ours" ? "batching-ours.js" : "batching-rivals.js";
+    const path = join(this.#programs, "servers", program);
+    await using server = await ServerProcess.start(path, [], [JSON.stringify(configuration)]);
+    await this.#generator.run({ kind: "closed", url: server.url, ...FIRST_CALLS });
+    const startedMs = monotonicMs();
+    const running = this.#generator.run(loadOn(server.url));
+    for (const { atMs, factor } of changes) {
+      await sleep(startedMs + atMs - monotonicMs());
+      await control(server.url, { factor });
+    }
+    const samples = await running;
+    return { samples, report: await control(server.url, { factor: 1 }) };
+  }
+}
+
+async function control(url: string, body: Control): Promise<Report> {
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(new URL("/control", url), {
+    method: "POST",
+    headers,
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`The server answered ${response.status} ${await response.text()}.`);
+  return (await response.json()) as Report;
+}
+
+/** Why a run should not be believed. */
+function noiseOf(
+  { deadlineMs, baseMs }: Shape,
+  { samples, report }: Pick<Trial, "samples" | "report">,
+  span: Span,
+): string | undefined {
+  const lateMs = [...samples.lateMs].filter((_late, request) => {
+    const due = samples.dueMs[request] as number;
+    return due >= span.fromMs && due < span.toMs;
+  });
+  const errorsMs = report.batches
+    .filter(({ startedMs }) => startedMs >= samples.startedMs + span.fromMs)
+    .map(({ errorMs }) => errorMs);
+  const limitMs = LATENESS_LIMIT * deadlineMs;
+  const sent = lateMs.length === 0 ? 0 : quantile(lateMs, 0.99);
+  if (sent > limitMs) return `requests were sent up to ${sent.toFixed(1)} ms late`;
+  if (errorsMs.length === 0) return undefined;
+  const slept = quantile(errorsMs, 0.99);
+  if (slept > limitMs) return `executors took up to ${slept.toFixed(1)} ms too long`;
+  const overtime = errorsMs.reduce((sum, error) => sum + error, 0) / errorsMs.length;
+  if (overtime > OVERTIME_LIMIT * baseMs)
+    return `executors took ${overtime.toFixed(1)} ms too long on average`;
+  return undefined;
+}

@@ -1,0 +1,46 @@
+import { Type, type Static } from "typebox";
+
+/** The body of every request. */
+export const Item = Type.Object(
+  { seed: Type.Integer({ minimum: 0 }), prompt: Type.String({ minLength: 1, maxLength: 1000 }) },
+  { $id: "Item" },
+);
+export type Item = Static<typeof Item>;
+
+/** What it is answered with: its own seed, so that the load generator sees a mix-up. */
+export const Answer = Type.Object({ seed: Type.Integer() }, { $id: "Answer" });
+export type Answer = Static<typeof Answer>;
+
+/** The body of the request with a number. */
+export function itemText(seed: number): string {
+  return `{"seed":${seed},"prompt":"a lighthouse in a storm, oil on canvas"}`;
+}
+
+/** The answer to it. */
+export function answerText(seed: number): string {
+  return `{"seed":${seed}}`;
+}
+
+/** Told to the server in a run. */
+export const Control = Type.Object(
+  { factor: Type.Number({ exclusiveMinimum: 0, description: "Every batch costs so many times as much." }) },
+  { $id: "Control" },
+);
+export type Control = Static<typeof Control>;
+
+/** What the executors have done since the server started. Times in milliseconds of the monotonic clock. */
+export const Report = Type.Object(
+  {
+    nowMs: Type.Number(),
+    batches: Type.Array(
+      Type.Object({
+        startedMs: Type.Number(),
+        size: Type.Integer(),
+        errorMs: Type.Number({ description: "By how much the synthetic work took longer than it should." }),
+      }),
+    ),
+    overcommitted: Type.Integer({ description: "Batches that came while every executor was busy." }),
+  },
+  { $id: "Report" },
+);
+export type Report = Static<typeof Report>;

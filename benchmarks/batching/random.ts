@@ -1,0 +1,35 @@
+/** Random numbers that are the same in every run with the same seed. */
+export class SeededRandom {
+  #state: number;
+
+  /** @param seed any integer. */
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** Evenly spread over 0 (included) to 1 (excluded). */
+  uniform(): number {
+    // mulberry32
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = this.#state;
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  /** The gap between two events that come independently, in the unit of its mean. */
+  exponential(mean: number): number {
+    return -mean * Math.log(1 - this.uniform());
+  }
+
+  /** Normally distributed, with mean 0 and deviation 1. */
+  normal(): number {
+    return Math.sqrt(-2 * Math.log(1 - this.uniform())) * Math.cos(2 * Math.PI * this.uniform());
+  }
+
+  /** Log-normally distributed with mean 1: a factor for times. @param deviation as a share of the mean. */
+  logNormal(deviation: number): number {
+    const variance = Math.log(1 + deviation * deviation);
+    return Math.exp(Math.sqrt(variance) * this.normal() - variance / 2);
+  }
+}

@@ -1,0 +1,44 @@
+// What every server of the batching benchmark shares: executors of a known cost, and an endpoint that changes it.
+import { App, endpoint } from "servable";
+import { readConfiguration } from "../batching/configuration.ts";
+import { SyntheticExecutors } from "../batching/executors.ts";
+import { Control, Report, type Answer, type Item } from "../batching/item.ts";
+import { takePriority } from "../batching/priority.ts";
+import { announce } from "./announcement.ts";
+
+/** How this server is set up. */
+export const configuration = readConfiguration();
+
+/** The model: a batch of n takes `a + b·n` milliseconds. */
+export abstract class BatchServer extends App {
+  #executors!: SyntheticExecutors;
+
+  override async setup(): Promise<void> {
+    takePriority();
+    const { shape, executors, noise } = configuration;
+    this.#executors = await SyntheticExecutors.start({ shape, count: executors, noise });
+  }
+
+  /** Changes what batches cost, and tells what has been done so far. */
+  @endpoint("/control", { input: Control, output: Report })
+  async control({ factor }: Control): Promise<Report> {
+    this.#executors.factor = factor;
+    return this.#executors.report();
+  }
+
+  /** Runs a batch. */
+  protected async run(inputs: readonly Item[]): Promise<Answer[]> {
+    await this.#executors.run(inputs.length);
+    return inputs.map(({ seed }) => ({ seed }));
+  }
+}
+
+/** Serves as in production. */
+export async function serveBatches(server: BatchServer): Promise<void> {
+  await server.serve({
+    host: "127.0.0.1",
+    port: 0,
+    metricsPort: 0,
+    onListening: ({ url }) => announce(url),
+  });
+}

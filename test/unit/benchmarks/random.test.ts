@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SeededRandom } from "../../../benchmarks/batching/random.ts";
+import { poissonSchedule } from "../../../benchmarks/batching/schedule.ts";
+
+const COUNT = 20_000;
+
+function draws(draw: (random: SeededRandom) => number): number[] {
+  const random = new SeededRandom(1);
+  return Array.from({ length: COUNT }, () => draw(random));
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function deviation(values: readonly number[]): number {
+  const middle = mean(values);
+  return Math.sqrt(mean(values.map((value) => (value - middle) ** 2)));
+}
+
+function assertNear(figure: number, expected: number, tolerance: number): void {
+  assert.ok(Math.abs(figure - expected) <= tolerance, `${figure}, not ${expected} ± ${tolerance}`);
+}
+
+test("one seed gives the same numbers every time, another gives others", () => {
+  const first = (seed: number): number => new SeededRandom(seed).uniform();
+  assert.equal(first(1), first(1));
+  assert.notEqual(first(1), first(2));
+});
+
+test("uniform numbers spread evenly over 0 to 1", () => {
+  const values = draws((random) => random.uniform());
+  assert.ok(values.every((value) => value >= 0 && value < 1));
+  assertNear(mean(values), 0.5, 0.01);
+  assertNear(deviation(values), Math.sqrt(1 / 12), 0.01);
+});
+
+test("normal numbers have mean 0 and deviation 1", () => {
+  const values = draws((random) => random.normal());
+  assertNear(mean(values), 0, 0.03);
+  assertNear(deviation(values), 1, 0.03);
+});
+
+test("log-normal factors have mean 1 and the deviation asked for, and are never negative", () => {
+  const values = draws((random) => random.logNormal(0.15));
+  assert.ok(values.every((value) => value > 0));
+  assertNear(mean(values), 1, 0.005);
+  assertNear(deviation(values), 0.15, 0.005);
+});
+
+test("a schedule has the rate asked for, in order and within its duration", () => {
+  const times = poissonSchedule(1000, 20_000, 3);
+  assertNear(times.length, 20_000, 500);
+  assert.ok(times.every((time, index) => time >= (times[index - 1] ?? 0) && time < 20_000));
+});
+
+test("the gaps of a schedule are as irregular as those of independent arrivals", () => {
+  const times = poissonSchedule(1000, 20_000, 3);
+  const gaps = [...times].map((time, index) => time - (times[index - 1] ?? 0));
+  assertNear(deviation(gaps) / mean(gaps), 1, 0.03);
+});
+
+test("a schedule is fixed by its seed", () => {
+  assert.deepEqual(poissonSchedule(100, 1000, 1), poissonSchedule(100, 1000, 1));
+  assert.notDeepEqual(poissonSchedule(100, 1000, 1), poissonSchedule(100, 1000, 2));
+});
