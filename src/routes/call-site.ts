@@ -8,7 +8,7 @@ const OWN_FOLDER = new URL("../", import.meta.url).href;
 const HELPERS = /\/node_modules\/(?:tslib|@swc\/helpers|@babel\/runtime)\//;
 
 /** Enough for a decorator's own frames and a helper's; deeper stacks are looked at only when this finds nothing. */
-const FEW_FRAMES = 8;
+const FEW_FRAMES = 4;
 const MANY_FRAMES = 200;
 
 /** A frame's file → its URL, or undefined where it is none of a user's. */
