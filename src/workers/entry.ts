@@ -27,7 +27,8 @@ markWorkerProcess();
 // A terminal sends Ctrl-C to every process, a supervisor SIGTERM to a whole group; the main process says when to end.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
 process.on("disconnect", () => process.exit(1));
-new Worker(PARENT_CHECK, { eval: true, execArgv: [], env: {} }).unref();
+// Where there can be no thread, the disconnect alone has to do.
+new Worker(PARENT_CHECK, { eval: true, execArgv: [], env: {} }).on("error", () => {}).unref();
 
 const send = (message: FromWorker): unknown => process.send?.(message);
 const log = new ForwardingLog("info", send);

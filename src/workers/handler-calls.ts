@@ -1,5 +1,4 @@
-import { contextStorage, type RequestScope } from "../context.ts";
-import type { BatchContext } from "./batch-context.ts";
+import { contextStorage, type BatchContext } from "../context.ts";
 import { describeUncloneable, isCloneable } from "./cloning.ts";
 import type { ForwardingLog } from "./forwarding-log.ts";
 import type { HostedServable } from "./hosted-servable.ts";
@@ -72,7 +71,7 @@ export class HandlerCalls {
     if (storage === undefined) return run();
     // A batch belongs to no request alone.
     const scope = { request: call.isBatch ? undefined : contexts[0], app: this.servable.instance };
-    return storage.run(scope as RequestScope, run);
+    return storage.run(scope, run);
   }
 
   #batchContext(requests: readonly RemoteContext[], signal: LazySignal): BatchContext {

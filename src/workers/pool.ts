@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Clock } from "../dispatch/clock.ts";
+import { Backoff } from "./backoff.ts";
 import type { PoolCall } from "./running-call.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
@@ -22,11 +23,6 @@ export interface WorkerPoolOptions {
   readonly log: Logger;
 }
 
-/** The wait before a restart: none for the first, then from here, doubled each time. In milliseconds. */
-const FIRST_BACKOFF_MS = 100;
-const LAST_BACKOFF_MS = 5_000;
-/** A worker that was ready for so long is not to blame for earlier failures, in milliseconds. */
-const STABLE_MS = 10_000;
 /** How long a stop waits for calls and teardowns, in milliseconds. */
 const GRACE_MS = 30_000;
 
@@ -38,8 +34,7 @@ interface Slot {
   readyAt: number | undefined;
   /** Any worker of this slot was ever ready. */
   hasServed: boolean;
-  /** Ends in a row without a stable time between them. */
-  failures: number;
+  readonly backoff: Backoff;
   cancelRestart: (() => void) | undefined;
 }
 
@@ -53,10 +48,10 @@ export class WorkerPool {
   readonly #listeners: ((ready: number) => void)[] = [];
   /** Ready and without a call; the last one in is the first one out. */
   readonly #idle: WorkerProcess[] = [];
-  readonly #whenEmpty: (() => void)[] = [];
   #ready = 0;
   #start: { resolve(): void; reject(error: unknown): void } | undefined;
   #stopped: Promise<void> | undefined;
+  #onEmpty: (() => void) | undefined;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
@@ -69,7 +64,7 @@ export class WorkerPool {
         worker: undefined,
         readyAt: undefined,
         hasServed: false,
-        failures: 0,
+        backoff: new Backoff(),
         cancelRestart: undefined,
       };
     });
@@ -101,7 +96,7 @@ export class WorkerPool {
         for (const slot of this.#slots) this.#launch(slot);
       });
     } catch (error) {
-      await this.stop(0);
+      await (this.#stopped ?? this.stop(0));
       throw error;
     } finally {
       this.#start = undefined;
@@ -122,30 +117,30 @@ export class WorkerPool {
 
   /**
    * Lets running calls end and workers tear down; what has not ended after `graceMs` (default 30,000) is killed.
-   * Resolves once all processes are gone.
+   * Resolves once all processes are gone. Called again, it may cut the time short.
    */
-  stop(graceMs: number = GRACE_MS): Promise<void> {
-    return (this.#stopped ??= this.#stop(graceMs));
-  }
-
-  async #stop(graceMs: number): Promise<void> {
-    this.#idle.length = 0;
-    this.#start?.reject(
-      new Error(`The workers of ${this.#options.className} were stopped before they were set up.`),
-    );
-    for (const slot of this.#slots) {
-      slot.cancelRestart?.();
-      slot.worker?.stop();
-    }
+  async stop(graceMs: number = GRACE_MS): Promise<void> {
+    this.#stopped ??= this.#stop();
     const killAll = (): void => {
       for (const slot of this.#slots) slot.worker?.kill();
     };
     const cancelKill = graceMs > 0 ? this.#options.clock.after(graceMs, killAll) : void killAll();
+    await this.#stopped;
+    cancelKill?.();
+  }
+
+  async #stop(): Promise<void> {
+    const { className } = this.#options;
+    this.#idle.length = 0;
+    this.#start?.reject(new Error(`The workers of ${className} were stopped before they were set up.`));
+    for (const slot of this.#slots) {
+      slot.cancelRestart?.();
+      slot.worker?.stop();
+    }
     await new Promise<void>((resolve) => {
-      this.#whenEmpty.push(resolve);
+      this.#onEmpty = resolve;
       this.#tellWhenEmpty();
     });
-    cancelKill?.();
   }
 
   #launch(slot: Slot): void {
@@ -191,10 +186,7 @@ export class WorkerPool {
 
   #restart(slot: Slot, readyAt: number | undefined, reason: unknown): void {
     const { clock, log, className } = this.#options;
-    if (readyAt !== undefined && clock.now() - readyAt >= STABLE_MS) slot.failures = 0;
-    const delayMs =
-      slot.failures === 0 ? 0 : Math.min(LAST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (slot.failures - 1));
-    slot.failures++;
+    const delayMs = slot.backoff.next(readyAt === undefined ? 0 : clock.now() - readyAt);
     const what = readyAt === undefined ? "could not be set up again" : "ended";
     const next = delayMs === 0 ? "another is started" : `another is started in ${delayMs} ms`;
     log.error({ err: reason }, `a worker of ${className} ${what}; ${next}`);
@@ -208,7 +200,6 @@ export class WorkerPool {
   }
 
   #tellWhenEmpty(): void {
-    if (this.#slots.some(({ worker }) => worker !== undefined)) return;
-    for (const tell of this.#whenEmpty.splice(0)) tell();
+    if (this.#slots.every(({ worker }) => worker === undefined)) this.#onEmpty?.();
   }
 }

@@ -24,7 +24,7 @@ interface WireError {
 /** The value of a field. Errors inside of it keep their class. */
 type WireField = WireThrown | { readonly list: readonly WireThrown[] };
 
-/** So many errors are taken apart in full for one, its causes and those in its fields. */
+/** So many errors are taken along whole with one, as its causes and in its fields. */
 const MAX_ERRORS = 100;
 
 const BRAND_PREFIX = "servable.error.";
@@ -36,7 +36,7 @@ export function encodeThrown(thrown: unknown): WireThrown {
   return encode(thrown, new Set());
 }
 
-/** Errors may hold each other: of those in `seen`, nothing is taken along but their words. */
+/** Errors may hold each other: one that is in `seen` comes without the errors that it holds. */
 function encode(thrown: unknown, seen: Set<Error>): WireThrown {
   try {
     if (isError(thrown)) {
@@ -73,11 +73,11 @@ function encodeError(error: Error, seen: Set<Error> | undefined): WireError {
     message: String(error.message),
     stack: typeof error.stack === "string" ? error.stack : undefined,
     ...(cause === undefined || seen === undefined ? {} : { cause: encode(cause, seen) }),
-    fields: seen === undefined ? [] : [...encodeFields(error, seen)],
+    fields: [...encodeFields(error, seen)],
   };
 }
 
-function* encodeFields(error: Error, seen: Set<Error>): Generator<readonly [string, WireField]> {
+function* encodeFields(error: Error, seen: Set<Error> | undefined): Generator<readonly [string, WireField]> {
   const names = new Set(Object.keys(error).filter((name) => !OWN_FIELDS.has(name)));
   if ("code" in error) names.add("code");
   if (error instanceof AggregateError) names.add("errors");
@@ -92,9 +92,11 @@ function* encodeFields(error: Error, seen: Set<Error>): Generator<readonly [stri
   }
 }
 
-function encodeField(value: unknown, seen: Set<Error>): WireField | undefined {
-  if (isError(value)) return encode(value, seen);
-  if (Array.isArray(value) && value.some(isError)) return { list: value.map((item) => encode(item, seen)) };
+function encodeField(value: unknown, seen: Set<Error> | undefined): WireField | undefined {
+  if (isError(value)) return seen && encode(value, seen);
+  if (Array.isArray(value) && value.some(isError)) {
+    return seen && { list: value.map((item) => encode(item, seen)) };
+  }
   return isCloneable(value) ? { value } : undefined;
 }
 

@@ -59,7 +59,10 @@ export class WorkerProcess {
       serialization: "advanced",
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
-    this.#child.on("message", (message) => this.#receive(message as FromWorker));
+    this.#child.on("message", (message: unknown) => {
+      // A library that finds itself forked may send words of its own.
+      if (typeof message === "object" && message !== null) this.#receive(message as FromWorker);
+    });
     this.#child.once("exit", (code, signal) => this.#onExit(code, signal));
     this.#child.once("disconnect", () => this.#onDisconnect());
     // Of a started process it says only that a message could not be sent; its end is told by itself.

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { Writable } from "node:stream";
 import { after, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { pino, type Logger } from "pino";
 import { answerFor } from "../../src/answers.ts";
+import { systemClock, type Clock } from "../../src/dispatch/clock.ts";
 import {
   AppException,
   FieldException,
@@ -16,6 +19,8 @@ import {
 } from "../../src/errors.ts";
 import { WorkerPool, type WorkerPoolOptions } from "../../src/workers/pool.ts";
 import { batchOf, callOf, poolOptions } from "../fixtures/worker-calls.ts";
+import { REPOSITORY, temporaryFolder } from "../helpers/second-copy.ts";
+import { compile } from "../helpers/typescript.ts";
 
 const pools: WorkerPool[] = [];
 after(() => Promise.all(pools.map((pool) => pool.stop(0))));
@@ -56,6 +61,15 @@ async function untilGone(pid: number): Promise<void> {
   while (isAlive(pid)) await delay(10);
 }
 
+/** The machine's clock, but nothing else keeps this process alive while no worker lives. */
+const wakefulClock: Clock = {
+  ...systemClock,
+  after(ms, callback) {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
 /** A logger whose lines can be looked at, and awaited. */
 function recordingLogger(): {
   log: Logger;
@@ -81,6 +95,54 @@ function recordingLogger(): {
     });
   return { log: pino({ level: "info", base: null, timestamp: false }, stream), lines, said };
 }
+
+/** A class without an import, in TypeScript that needs translating and an ES module that no package.json calls one. */
+const TYPESCRIPT_APP = `
+enum Kind { Module = "module" }
+const kind = await Promise.resolve(Kind.Module);
+export class Plain {
+  static [Symbol.for("servable.BaseServable")] = true;
+  [Symbol.for("servable.describe")]() {
+    const route = { path: "/kind", methodName: "kind", isWebsocket: false };
+    return { routes: new Map([[route, () => kind]]), lifespan: async function* () { yield; } };
+  }
+}
+`;
+
+const COMPILED_PARENT = `
+import type {} from "../../src/workers/entry.ts";
+import type {} from "../../src/workers/module-format.ts";
+import { systemClock } from "../../src/dispatch/clock.ts";
+import { WorkerPool } from "../../src/workers/pool.ts";
+import { pino } from "pino";
+
+const moduleUrl = String(process.argv[2]);
+const log = pino({ level: "silent" });
+const pool = new WorkerPool({ moduleUrl, className: "Plain", count: 1, clock: systemClock, log });
+await pool.start();
+const { signal } = new AbortController();
+console.log(await pool.run({ route: "POST /kind", inputs: undefined, batched: false, contexts: [], signal }));
+await pool.stop();
+`;
+
+describe("a compiled pool, run by plain Node", () => {
+  test("loads a TypeScript module into its workers, a module by its looks alone included", () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, "package.json"), "{}");
+    writeFileSync(join(folder, "plain.ts"), TYPESCRIPT_APP);
+    const files = { "parent.mts": COMPILED_PARENT };
+    const printed = compile(folder, files, { noEmit: false, rootDir: REPOSITORY, outDir: "out" });
+    assert.equal(printed, "");
+    const [, cache = "", name = ""] = /([^/\\]+)[/\\]([^/\\]+)$/.exec(folder) ?? [];
+    writeFileSync(join(folder, "out", "package.json"), '{"type":"module"}');
+    const args = [
+      join(folder, "out", cache, name, "parent.mjs"),
+      pathToFileURL(join(folder, "plain.ts")).href,
+    ];
+    const env = { ...process.env, NODE_OPTIONS: "" };
+    assert.equal(execFileSync(process.execPath, args, { encoding: "utf8", env }), "module\n");
+  });
+});
 
 describe("calls", () => {
   test("a thousand calls through three workers each get their own answer", async () => {
@@ -356,7 +418,7 @@ describe("workers that end", () => {
 
   test("a worker that can't be set up again is tried again after growing waits", async () => {
     const { log, said } = recordingLogger();
-    const pool = await startPool({ log });
+    const pool = await startPool({ log, clock: wakefulClock });
     process.env["WORKER_SETUP"] = "throw";
     try {
       process.kill((await pool.run(callOf("pid"))) as number, "SIGKILL");
@@ -435,6 +497,13 @@ describe("start and stop", () => {
     await stopped;
     assert.equal(pool.ready, 0);
     assert.ok(!isAlive(pid));
+  });
+
+  test("a second stop can cut the first one short", async () => {
+    const pool = await startPool();
+    const hanging = pool.run(callOf("hang"));
+    const stopped = pool.stop();
+    await Promise.all([assert.rejects(hanging, WorkerDiedException), pool.stop(0), stopped]);
   });
 
   test("a stop during the start ends both", async () => {

@@ -5,6 +5,7 @@ import { answerFor } from "../../../src/answers.ts";
 import * as errors from "../../../src/errors.ts";
 import {
   AppException,
+  BatchItemErrors,
   BodyError,
   CUDAOutOfMemoryException,
   FalServerlessError,
@@ -94,6 +95,15 @@ test("causes and errors inside of fields keep their class", () => {
   assert.equal(many.errors[1], "b");
   const holder = travel(Object.assign(new Error("x"), { first: new FieldException("a", "b") }));
   assert.ok((holder as { first: unknown }).first instanceof FieldException);
+});
+
+test("the results of a batch that was given up come whole, however many failed", () => {
+  const results = Array.from({ length: 300 }, (_, place) =>
+    place % 3 === 0 ? place : new AppException("no", 409),
+  );
+  const arrived = travel(new BatchItemErrors(results)) as BatchItemErrors;
+  assert.ok(arrived instanceof BatchItemErrors);
+  assert.deepEqual(arrived.results.map(answerFor), results.map(answerFor));
 });
 
 test("an abort's error keeps its name", () => {
