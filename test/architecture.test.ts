@@ -27,7 +27,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "errors",
     "did-you-mean",
   ],
-  servable: ["server", "openapi", "routes", "context", "errors", "did-you-mean"],
+  servable: ["server", "workers", "openapi", "routes", "context", "errors", "did-you-mean"],
   functions: ["servable", "errors"],
   platform: ["errors", "did-you-mean"],
   packaging: ["errors", "did-you-mean"],

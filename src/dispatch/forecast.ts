@@ -1,10 +1,13 @@
 import { CAUTION, type BatchLimits } from "./cut.ts";
 import type { ServiceModel } from "./service-model.ts";
 
+/** How long it may take until there is an executor, while there is none, in milliseconds: nobody knows. */
+const RESTART_MS = 1000;
+
 /** Where a dispatcher stands when something new arrives. */
 export interface Outlook {
   readonly now: number;
-  /** When each executor is expected to be free, soonest first; at least one. */
+  /** When each executor is expected to be free, soonest first. */
   readonly freeTimes: readonly number[];
   /** What waits before the new job: how many, and their costs. */
   readonly ahead: { readonly count: number; readonly cost: number };
@@ -41,6 +44,7 @@ export function forecast(
 ): Forecast {
   const { now, freeTimes, ahead, rate, unitCost } = outlook;
   const fullCost = Math.min(limits.maxSize * unitCost, limits.maxCost);
+  if (freeTimes.length === 0) return { start: now + RESTART_MS, finish: now };
   const firstStart = freeTimes[0] ?? now;
   // The next batch is as large as the first deadline in it allows; what has no room in it goes after it.
   const nextCost = Math.min(fullCost, model.costWithin(outlook.firstFinishBy - firstStart, CAUTION));

@@ -69,6 +69,6 @@ export class Slots {
   freeTimes(now: number): number[] {
     const times = Array.from({ length: Math.min(this.free, 64) }, () => now);
     const ends = [...this.#leases].map(({ expectedEnd }) => Math.max(now, expectedEnd));
-    return [...times, ...ends.sort((a, b) => a - b)].slice(0, Math.max(this.#capacity, 1));
+    return [...times, ...ends.sort((a, b) => a - b)].slice(0, this.#capacity);
   }
 }

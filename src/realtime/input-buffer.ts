@@ -163,6 +163,6 @@ export class InputBuffer {
   }
 }
 
-function sizeOf(frame: Frame): number {
+export function sizeOf(frame: Frame): number {
   return typeof frame === "string" ? frame.length * 2 : frame.byteLength;
 }

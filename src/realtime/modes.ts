@@ -3,7 +3,7 @@ import type { Clock } from "../dispatch/clock.ts";
 import type { RealtimeMode } from "../routes/signature.ts";
 import { AppException } from "../errors.ts";
 import { type Attendance, LEFT } from "./attendance.ts";
-import type { InputBuffer, InputEnd, WaitingInput } from "./input-buffer.ts";
+import { sizeOf, type InputBuffer, type InputEnd, type WaitingInput } from "./input-buffer.ts";
 import { InputReader } from "./input-reader.ts";
 import { closeItems, iteratorOf } from "./items.ts";
 import { timingsMessage } from "./messages.ts";
@@ -30,7 +30,7 @@ type End = InputEnd | "finished";
 
 /** Each mode's own loop from inputs to outputs. */
 export const RUNNERS: Readonly<Record<RealtimeMode, (run: Run) => Promise<End>>> = {
-  unary: runUnary,
+  unary: (run) => (run.route.share === undefined ? runUnary(run) : runShared(run, run.route.share)),
   server_streaming: runServerStreaming,
   client_streaming: runClientStreaming,
   bidi: runBidi,
@@ -61,6 +61,28 @@ async function runUnary(run: Run): Promise<End> {
       const wait = sendOutput(run, output, timing, queue, batch.length);
       if (wait !== undefined) await wait;
     }
+  }
+}
+
+/** Take, hand over to a batch of many sessions, send, in order, one at a time. */
+async function runShared(run: Run, share: NonNullable<RealtimeRoute["share"]>): Promise<End> {
+  const { route, context, inputs } = run;
+  for (;;) {
+    const next = inputs.poll() ?? (await inputs.take());
+    if (typeof next === "string") return next;
+    if (context.signal.aborted) return leftReason(inputs);
+    const job = share(context, readInput(route, next), sizeOf(next.frame));
+    const result = await run.attendance.until(job.answer);
+    if (result === LEFT || job.run === undefined) return leftReason(inputs);
+    const { startedAt, endedAt, size } = job.run;
+    const wait = sendOutput(
+      run,
+      result,
+      (endedAt - startedAt) / 1000,
+      (startedAt - next.arrivedAt) / 1000,
+      size,
+    );
+    if (wait !== undefined) await wait;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { RequestContext } from "../context.ts";
 import type { CanBatch, RealtimeMode } from "../routes/signature.ts";
+import type { Job } from "../dispatch/job.ts";
 import type { Codec } from "./codec.ts";
 
 /** A realtime route, ready to run sessions. */
@@ -20,6 +21,8 @@ export interface RealtimeRoute {
   present(output: unknown): unknown;
   /** Calls the handler. */
   call(context: RequestContext, input: unknown): unknown;
+  /** Has an input handled together with those of other sessions; absent where each session is by itself. */
+  readonly share: ((context: RequestContext, input: unknown, bytes: number) => Job<unknown>) | undefined;
   /** Runs code of the app, such as a generator's next step, so that it can ask for the current request. */
   within<T>(context: RequestContext, code: () => T): T;
 }

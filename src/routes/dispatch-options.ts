@@ -26,6 +26,16 @@ export interface WorkerOptions {
   devices?: readonly string[];
   /** The environment variable that holds it. Default "CUDA_VISIBLE_DEVICES". */
   deviceVariable?: string;
+  /** The module that exports the class, `import.meta.url`. Default: where its first decorator was called. */
+  module?: string;
+}
+
+/** The same with defaults filled in. */
+export interface ResolvedWorkerOptions {
+  readonly count: number;
+  readonly devices: readonly string[];
+  readonly deviceVariable: string;
+  readonly module: string | undefined;
 }
 
 /** How much may wait. */
@@ -58,7 +68,7 @@ export interface ResolvedDispatchOptions {
   readonly maxConcurrency: number | undefined;
   readonly maxQueue: Required<QueueOptions>;
   readonly overloadStatus: 429 | 503 | undefined;
-  readonly workers: Required<WorkerOptions> | undefined;
+  readonly workers: ResolvedWorkerOptions | undefined;
   readonly idempotent: boolean;
 }
 
@@ -72,14 +82,14 @@ export const DISPATCH_OPTION_NAMES = [
 ] as const satisfies readonly (keyof DispatchOptions)[];
 
 const BATCH_OPTION_NAMES = ["maxSize", "maxCost", "cost", "groupBy", "isolateErrors"];
-const WORKER_OPTION_NAMES = ["count", "devices", "deviceVariable"];
+const WORKER_OPTION_NAMES = ["count", "devices", "deviceVariable", "module"];
 const QUEUE_OPTION_NAMES = ["count", "bytes"];
 
 /** What may wait unless an endpoint says otherwise. */
 export const DEFAULT_QUEUE: Required<QueueOptions> = { count: 1000, bytes: 256 * 1024 * 1024 };
 
-/** Complains of an option, in the words of the decorator that takes it. */
-type Refuse = (message: string) => never;
+/** Complains of an option, in the words of what takes it. */
+export type Refuse = (message: string) => never;
 
 /** Checks the options of a route and fills in their defaults. @throws DefinitionError */
 export function resolveDispatchOptions(place: string, options: DispatchOptions): ResolvedDispatchOptions {
@@ -104,10 +114,10 @@ export function resolveDispatchOptions(place: string, options: DispatchOptions):
 }
 
 /** Checks how many workers there should be, and fills in the rest. @param refuse is told what is wrong */
-export function resolveWorkers(workers: number | WorkerOptions, refuse: Refuse): Required<WorkerOptions> {
+export function resolveWorkers(workers: number | WorkerOptions, refuse: Refuse): ResolvedWorkerOptions {
   if (typeof workers === "number") {
     assertCount("workers", workers, 1, refuse);
-    return { count: workers, devices: [], deviceVariable: "CUDA_VISIBLE_DEVICES" };
+    return { count: workers, devices: [], deviceVariable: "CUDA_VISIBLE_DEVICES", module: undefined };
   }
   assertObject("workers", workers, WORKER_OPTION_NAMES, refuse);
   const { devices = [], deviceVariable = "CUDA_VISIBLE_DEVICES" } = workers;
@@ -117,9 +127,12 @@ export function resolveWorkers(workers: number | WorkerOptions, refuse: Refuse):
   if (typeof deviceVariable !== "string" || !/^[A-Za-z_]\w*$/.test(deviceVariable)) {
     refuse(`workers.deviceVariable must be the name of a variable, got ${String(deviceVariable)}.`);
   }
-  const { count = devices.length } = workers;
+  const { count = devices.length, module } = workers;
+  if (module !== undefined && !(typeof module === "string" && module.startsWith("file:"))) {
+    refuse(`workers.module must be a file: URL; write import.meta.url.`);
+  }
   assertCount("workers.count", count, 1, refuse);
-  return { count, devices, deviceVariable };
+  return { count, devices, deviceVariable, module };
 }
 
 function resolveQueue(maxQueue: number | QueueOptions | undefined, refuse: Refuse): Required<QueueOptions> {

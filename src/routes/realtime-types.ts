@@ -1,5 +1,5 @@
 import type { Static, TSchema } from "typebox";
-import type { RequestContext } from "../context.ts";
+import type { BatchContext, RequestContext } from "../context.ts";
 import type { AnyMethod, IsAny, IsUnresolved } from "./handler-types.ts";
 import type { RealtimeMode } from "./signature.ts";
 
@@ -11,15 +11,15 @@ type OutputOf<Output> = Output extends TSchema ? Static<Output> : object;
 /** What the method is called with first, by mode. */
 type FirstArgument<Input, Mode extends RealtimeMode, Batched> = Mode extends "client_streaming" | "bidi"
   ? AsyncIterable<InputOf<Input>>
-  : Batched extends true
-    ? InputOf<Input>[]
-    : InputOf<Input>;
+  : Batched extends false
+    ? InputOf<Input>
+    : InputOf<Input>[];
 
 type ArgumentHint<Mode extends RealtimeMode, Batched> = Mode extends "client_streaming" | "bidi"
   ? Not<"in this mode the method gets a stream; write (inputs: AsyncIterable<Static<typeof Schema>>, ctx)">
-  : Batched extends true
-    ? Not<"with maxBatchSize above 1 the method gets an array; write (inputs: Static<typeof Schema>[], ctx)">
-    : Not<"the first parameter does not accept the input; write (input: Static<typeof Schema>, ctx)">;
+  : Batched extends false
+    ? Not<"the first parameter does not accept the input; write (input: Static<typeof Schema>, ctx)">
+    : Not<"with maxBatchSize above 1 the method gets an array; write (inputs: Static<typeof Schema>[], ctx)">;
 
 type CheckArguments<
   Args extends readonly unknown[],
@@ -31,8 +31,20 @@ type CheckArguments<
   : IsAny<Args[0]> extends true
     ? Not<"the input is `any`; write its type, Static<typeof Schema>">
     : [FirstArgument<Input, Mode, Batched>] extends [Args[0]]
-      ? CheckContext<Args>
+      ? Batched extends "shared"
+        ? CheckBatchContext<Args>
+        : CheckContext<Args>
       : ArgumentHint<Mode, Batched>;
+
+type CheckBatchContext<Args extends readonly unknown[]> = Args extends readonly [unknown?]
+  ? unknown
+  : Args extends readonly [unknown?, unknown?]
+    ? IsAny<Args[1]> extends true
+      ? Not<"the context is `any`; write (inputs, batch: BatchContext)">
+      : [BatchContext] extends [Args[1]]
+        ? unknown
+        : Not<"a shared batch has many callers; write (inputs, batch: BatchContext)">
+    : Not<"the method is called with (inputs, batch) and nothing more">;
 
 type CheckContext<Args extends readonly unknown[]> = Args extends readonly [unknown?]
   ? unknown
@@ -68,11 +80,15 @@ type CheckResult<Result, Output, Mode extends RealtimeMode, Batched> =
           ? Mode extends "client_streaming"
             ? Not<"the method returns an async iterable; write `mode: 'bidi'` for streams both ways">
             : Not<"the method returns an async iterable; add `mode: 'server_streaming'`">
-          : Batched extends true
-            ? [Result] extends [readonly (infer Item)[]]
-              ? CheckValue<Item, Output>
-              : CheckValue<Result, Output>
-            : CheckValue<Result, Output>;
+          : Batched extends false
+            ? CheckValue<Result, Output>
+            : [Result] extends [readonly (infer Item)[]]
+              ? CheckValue<Batched extends "shared" ? WithoutErrors<Item> : Item, Output>
+              : Batched extends "shared"
+                ? Not<"a shared batch returns an array, one output (or Error) for each input">
+                : CheckValue<Result, Output>;
+
+type WithoutErrors<Item> = IsAny<Item> extends true ? Item : Exclude<Item, Error>;
 
 /** `unknown` when the method fits its schemas and mode, else a string type whose text says what to write. */
 export type CheckRealtime<

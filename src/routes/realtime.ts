@@ -1,5 +1,6 @@
 import type { TSchema } from "typebox";
 import { DefinitionError } from "../errors.ts";
+import { resolveDispatchOptions, type ResolvedDispatchOptions } from "./dispatch-options.ts";
 import type { AnyMethod } from "./handler-types.ts";
 import { assertKnownOptions, assertMethod, assertSchemas, assertSocketPath } from "./placement.ts";
 import type { CheckRealtime } from "./realtime-types.ts";
@@ -12,6 +13,7 @@ export interface RealtimeOptions<
   Output extends TSchema | undefined,
   Mode extends RealtimeMode,
   MaxBatchSize extends number,
+  Batch extends RealtimeBatch = "session",
 > {
   /** The schema of one input. Absent: any map. */
   input?: Input;
@@ -25,6 +27,12 @@ export interface RealtimeOptions<
   sessionTimeout?: number;
   /** Unary: hand over up to so many waiting inputs in one call, as an array. Default 1: one input, no array. */
   maxBatchSize?: MaxBatchSize;
+  /**
+   * Unary: whose inputs share a call. "session" (default): those that wait in one session. "shared": one input of each
+   * session, so that the sessions of all callers form batches of up to `maxBatchSize` together; the method takes
+   * `(inputs, batch)` and returns one output, or `Error`, for each.
+   */
+  batch?: Batch;
   /** Follow each result with a message that says how long it took. Default false. */
   emitTimings?: boolean;
   /** What frames hold: "application/msgpack" (default) or "application/json". */
@@ -39,7 +47,11 @@ export interface RealtimeOptions<
   description?: string;
 }
 
+/** Whose inputs form one batch. */
+export type RealtimeBatch = "session" | "shared";
+
 const OPTION_NAMES = [
+  "batch",
   ...["input", "output", "mode", "buffering", "sessionTimeout", "maxBatchSize", "emitTimings", "contentType"],
   ...["encodeMessage", "decodeMessage", "canBatch", "description"],
 ];
@@ -48,7 +60,11 @@ const CONTENT_TYPES: readonly string[] = ["application/msgpack", "application/js
 const MAX_BUFFERING = 60;
 
 /** An array goes to the method when more than one input may be handled at once. */
-type Batched<MaxBatchSize extends number> = [MaxBatchSize] extends [1] ? false : true;
+type Batched<MaxBatchSize extends number, Batch extends RealtimeBatch> = [Batch] extends ["shared"]
+  ? "shared"
+  : [MaxBatchSize] extends [1]
+    ? false
+    : true;
 
 /**
  * Serves a method as a realtime session on a websocket. The compiler checks it against the schemas and the mode:
@@ -67,14 +83,16 @@ export function realtime<
   Output extends TSchema | undefined = undefined,
   Mode extends RealtimeMode = "unary",
   const MaxBatchSize extends number = 1,
->(path: string, options: RealtimeOptions<Input, Output, Mode, MaxBatchSize> = {}) {
+  Batch extends RealtimeBatch = "session",
+>(path: string, options: RealtimeOptions<Input, Output, Mode, MaxBatchSize, Batch> = {}) {
   return function decorate<Method extends AnyMethod>(
-    method: Method & CheckRealtime<Method, Input, Output, Mode, Batched<MaxBatchSize>>,
+    method: Method & CheckRealtime<Method, Input, Output, Mode, Batched<MaxBatchSize, Batch>>,
     context: ClassMethodDecoratorContext,
   ): void {
     const methodName = assertMethod("@realtime", method, context);
     assertSocketPath(methodName, path);
     assertOptions(methodName, options);
+    const { batch, maxBatchSize = 1 } = options;
     recordRoute(context.metadata, {
       path,
       methodName,
@@ -86,11 +104,12 @@ export function realtime<
       healthCheck: undefined,
       summary: undefined,
       description: options.description,
+      ...(batch === "shared" ? { dispatch: sharedBatch(methodName, maxBatchSize) } : {}),
       realtimeMode: options.mode ?? "unary",
       contentType: options.contentType ?? "application/msgpack",
       buffering: options.buffering,
       sessionTimeout: options.sessionTimeout,
-      maxBatchSize: options.maxBatchSize ?? 1,
+      maxBatchSize,
       emitTimings: options.emitTimings ?? false,
       encodeMessage: options.encodeMessage,
       decodeMessage: options.decodeMessage,
@@ -99,7 +118,19 @@ export function realtime<
   };
 }
 
-type AnyRealtimeOptions = RealtimeOptions<TSchema | undefined, TSchema | undefined, RealtimeMode, number>;
+/** Sessions hold back what they can't have handled, so their queue needs no bound of its own. */
+function sharedBatch(methodName: string, maxSize: number): ResolvedDispatchOptions {
+  const resolved = resolveDispatchOptions(`@realtime on ${methodName}()`, { batch: { maxSize } });
+  return { ...resolved, maxQueue: { count: Infinity, bytes: Infinity } };
+}
+
+type AnyRealtimeOptions = RealtimeOptions<
+  TSchema | undefined,
+  TSchema | undefined,
+  RealtimeMode,
+  number,
+  RealtimeBatch
+>;
 
 function assertOptions(methodName: string, options: AnyRealtimeOptions): void {
   assertKnownOptions("@realtime", methodName, options, OPTION_NAMES);
@@ -126,6 +157,13 @@ function assertOptions(methodName: string, options: AnyRealtimeOptions): void {
   }
   if (mode !== "unary" && (maxBatchSize > 1 || options.canBatch !== undefined)) {
     refuse(`maxBatchSize and canBatch are for unary sessions; "${mode}" has none.`);
+  }
+  const { batch = "session" } = options;
+  if (batch !== "session" && batch !== "shared") {
+    refuse(`batch must be "session" or "shared", got ${JSON.stringify(batch)}.`);
+  }
+  if (batch === "shared" && (mode !== "unary" || options.canBatch !== undefined || maxBatchSize === 1)) {
+    refuse('batch: "shared" is for unary sessions with a maxBatchSize above 1 and no canBatch.');
   }
   for (const name of ["encodeMessage", "decodeMessage", "canBatch"] as const) {
     const given: unknown = options[name];

@@ -1,4 +1,5 @@
 import { DefinitionError } from "../errors.ts";
+import { callSite } from "./call-site.ts";
 import { metadataOf } from "./metadata.ts";
 import { describeRoute, type RouteSignature } from "./signature.ts";
 
@@ -9,6 +10,8 @@ interface RouteTable {
   readonly routes: Map<string, RouteSignature>;
   /** The methods this very class decorated. */
   readonly own: Set<string>;
+  /** `file:` URL of the module that the class is defined in, if it can be told. */
+  readonly definedIn: string | undefined;
 }
 
 type Metadata = { [ROUTES]?: RouteTable };
@@ -39,6 +42,13 @@ export function recordRoute(metadata: object, route: RouteSignature): void {
 export function recordedRoutes(constructor: object): ReadonlyMap<string, RouteSignature> {
   const metadata = metadataOf(constructor) as Metadata | undefined;
   return metadata?.[ROUTES]?.routes ?? new Map();
+}
+
+/** The `file:` URL of the module that defines a class; undefined for one without a route of its own. */
+export function definingModule(constructor: object): string | undefined {
+  const metadata = metadataOf(constructor) as Metadata | undefined;
+  if (metadata === undefined || !Object.hasOwn(constructor, Symbol.metadata)) return undefined;
+  return Object.hasOwn(metadata, ROUTES) ? metadata[ROUTES]?.definedIn : undefined;
 }
 
 /** @throws DefinitionError when a route of a class claims the path of one that it inherits under another name. */
@@ -74,7 +84,7 @@ function isSamePlace(one: RouteSignature, two: RouteSignature): boolean {
 
 function ownTable(metadata: Metadata): RouteTable {
   if (!Object.hasOwn(metadata, ROUTES)) {
-    metadata[ROUTES] = { routes: new Map(metadata[ROUTES]?.routes), own: new Set() };
+    metadata[ROUTES] = { routes: new Map(metadata[ROUTES]?.routes), own: new Set(), definedIn: callSite() };
   }
   return metadata[ROUTES] as RouteTable;
 }

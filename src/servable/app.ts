@@ -1,4 +1,5 @@
 import { DefinitionError } from "../errors.ts";
+import { resolveWorkers, type Refuse, type WorkerOptions } from "../routes/dispatch-options.ts";
 import type { ServeDefinition } from "../server/serve-definition.ts";
 import { deriveAppName } from "./app-name.ts";
 import { BaseServable, DESCRIBE, SERVABLE } from "./base-servable.ts";
@@ -51,7 +52,12 @@ export abstract class App extends BaseServable {
   static concurrencyBufferPerc: number | undefined;
   /** How long a request waits before a runner is added, in seconds. */
   static scalingDelay: number | undefined;
-  /** Requests one runner handles at a time. */
+  /**
+   * Runs all methods that answer once in so many processes of their own, each with an instance of the class that is
+   * set up there; `{ devices: ["0", "1"] }` gives each its own GPU. Default: they run in the server's process.
+   */
+  static workers: number | WorkerOptions | undefined;
+  /** Calls one runner handles at a time; others wait. */
   static maxMultiplexing: number | undefined;
   /** How long a request may take, in seconds; endpoints without a `timeoutMs` of their own keep to it. */
   static requestTimeout: number | undefined;
@@ -103,14 +109,21 @@ export abstract class App extends BaseServable {
   }
 
   override [DESCRIBE](): ServeDefinition {
-    const { maxMultiplexing, requestTimeout, startupTimeout, terminationGracePeriodSeconds, metricsPort } =
-      this.constructor as typeof App;
+    const {
+      maxMultiplexing,
+      workers,
+      requestTimeout,
+      startupTimeout,
+      terminationGracePeriodSeconds,
+      metricsPort,
+    } = this.constructor as typeof App;
     const base = super[DESCRIBE]();
     return {
       ...base,
       name: this.appName,
       metricsPort,
       maxConcurrency: maxMultiplexing,
+      workers: workers === undefined ? undefined : resolveWorkers(workers, refuseWorkers(base.className)),
       defaultTimeoutMs: requestTimeout === undefined ? undefined : requestTimeout * 1000,
       startupTimeoutMs: startupTimeout === undefined ? base.startupTimeoutMs : startupTimeout * 1000,
       terminationGraceMs:
@@ -119,4 +132,10 @@ export abstract class App extends BaseServable {
           : terminationGracePeriodSeconds * 1000,
     };
   }
+}
+
+function refuseWorkers(className: string): Refuse {
+  return (message) => {
+    throw new DefinitionError("SETTING_INVALID", `${className}: ${message}`);
+  };
 }

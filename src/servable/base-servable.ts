@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { DefinitionError, ERRORS, FalServerlessError } from "../errors.ts";
 import type { OpenApiDocument } from "../openapi/annotate.ts";
 import { collectRoutes } from "../routes/collect.ts";
-import { recordedRoutes } from "../routes/registry.ts";
+import { definingModule, recordedRoutes } from "../routes/registry.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import { buildServer } from "../server/build.ts";
 import type { ServerOptions } from "../server/definition.ts";
@@ -11,6 +11,7 @@ import { createLogger } from "../server/logger.ts";
 import type { ServeOutcome } from "../server/drain.ts";
 import type { ServeDefinition } from "../server/serve-definition.ts";
 import { serve, type ServeOptions } from "../server/serve.ts";
+import { isWorkerProcess } from "../workers/worker-marker.ts";
 
 /** Marks the framework's own classes, each by itself; two installed copies of this package recognise each other's. */
 export const SERVABLE: unique symbol = Symbol.for("servable.BaseServable");
@@ -105,6 +106,7 @@ export abstract class BaseServable {
    * requests had to be cut off, with 3 when it could not start; unless `handleSignals` is false.
    */
   async serve(options: ServeOptions = {}): Promise<void> {
+    if (isWorkerProcess()) return; // a module that serves its class is imported by its workers, too
     if (options.handleSignals === false) {
       await runServable(this, options);
       return;
@@ -132,6 +134,10 @@ export abstract class BaseServable {
       handleExit: () => this.handleExit(),
       defaultTimeoutMs: undefined,
       maxConcurrency: undefined,
+      className: this.constructor.name,
+      moduleUrl: definingModule(this.constructor),
+      workers: undefined,
+      isPlainLifespan: this.lifespan === BaseServable.prototype.lifespan,
       metricsPort: undefined,
       startupTimeoutMs: 600_000,
       terminationGraceMs: 30_000,

@@ -1,5 +1,6 @@
 import { distance } from "fastest-levenshtein";
 import { DefinitionError } from "../errors.ts";
+import { resolveWorkers, type WorkerOptions } from "../routes/dispatch-options.ts";
 
 /** Says what a value should have been, or nothing when it is fine. */
 type Rule = (value: unknown) => string | undefined;
@@ -77,6 +78,16 @@ export const APP_SETTINGS: Readonly<Record<string, Rule>> = {
   concurrencyBufferPerc: wholeNumber(0),
   scalingDelay: wholeNumber(0),
   maxMultiplexing: wholeNumber(1),
+  workers: (value) => {
+    try {
+      resolveWorkers(value as number | WorkerOptions, (message) => {
+        throw new TypeError(message);
+      });
+      return undefined;
+    } catch (error) {
+      return `a number or { count, devices } (${(error as Error).message})`;
+    }
+  },
   requestTimeout: seconds,
   startupTimeout: seconds,
   terminationGracePeriodSeconds: wholeNumber(0, MAX_SECONDS),

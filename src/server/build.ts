@@ -7,6 +7,7 @@ import { collectBody } from "./body-stream.ts";
 import type { ServerDefinition, ServerOptions } from "./definition.ts";
 import { createTurnAwayHook } from "./dispatch/turn-away.ts";
 import { RouteQueues } from "./dispatch/route-queues.ts";
+import type { WorkerRoutes } from "./dispatch/worker-routes.ts";
 import { mountDocs } from "./docs.ts";
 import { answerClientError, createErrorHandler } from "./error-handler.ts";
 import { mountHealth } from "./health.ts";
@@ -65,10 +66,11 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     });
   }
   acceptBodies(server, options.bodyLimitBytes);
-  mountRoutes(server, { definition, options, headers, metrics, state });
+  const queues = new RouteQueues({ definition, options, metrics });
+  mountRoutes(server, { definition, options, headers, metrics, state, queues });
   mountHealth(server, { definition, metrics, headers, state, log: options.logger });
   mountDocs(server, definition, headers, options.rootPath);
-  attachLifespan(server, definition, state, options.logger);
+  attachLifespan(server, definition, { state, workers: queues.workers, log: options.logger });
   return { server, state, metrics };
 }
 
@@ -80,8 +82,10 @@ function mountRoutes(
     headers: AnswerHeaders;
     metrics: ServerMetrics;
     state: ServerState;
+    queues: RouteQueues;
   },
 ): void {
+  const { queues } = parts;
   const validator = new Validator();
   const hasWebsockets = [...parts.definition.routes.keys()].some((route) => route.isWebsocket);
   if (hasWebsockets) {
@@ -91,13 +95,12 @@ function mountRoutes(
       await mountWebsockets(scope, { ...parts, validator });
     });
   }
-  const queues = new RouteQueues(parts);
   for (const [signature, handler] of parts.definition.routes) {
     const { path } = signature;
     const compiled = compileSchemas(validator, signature);
     if (signature.isWebsocket) continue;
     const metrics = parts.metrics.route("POST", path);
-    const dispatch = queues.create(signature, handler, metrics);
+    const dispatch = queues.create(signature, handler);
     const runtime = new RouteRuntime({ ...parts, signature, handler, metrics, dispatch, ...compiled });
     const create = signature.stream ? createStreamHandler : createUnaryHandler;
     server.route({
@@ -143,15 +146,19 @@ function prepareRequest(request: IncomingMessage, rootPath: string): string {
 function attachLifespan(
   server: FastifyInstance,
   definition: ServerDefinition,
-  state: ServerState,
-  log: Logger,
+  { state, workers, log }: { state: ServerState; workers: WorkerRoutes | undefined; log: Logger },
 ): void {
   let lifespan: AsyncGenerator<void, void, void> | undefined;
   // A plugin, not a hook: while plugins load, a lifespan may still add to the server.
   server.register(async () => {
+    if (workers?.isWhole && definition.isPlainLifespan) return; // the app is set up where it runs
     lifespan = definition.lifespan(server);
     await lifespan.next();
   });
+  if (workers !== undefined) {
+    workers.attach(server, () => state.cut);
+    state.canWork = () => workers.pool.ready > 0;
+  }
   server.addHook("onReady", async () => {
     state.ready = true;
   });

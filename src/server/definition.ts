@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { Clock } from "../dispatch/clock.ts";
+import type { ResolvedWorkerOptions } from "../routes/dispatch-options.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 
 /** What the server needs to know of the class it serves. */
@@ -20,6 +21,14 @@ export interface ServerDefinition {
   lifespan(server: FastifyInstance): AsyncGenerator<void, void, void>;
   /** The limit of every endpoint that sets none of its own, in milliseconds. */
   readonly defaultTimeoutMs: number | undefined;
+  /** The name of the app's class. */
+  readonly className: string;
+  /** `file:` URL of the module that exports it, if it can be told. */
+  readonly moduleUrl: string | undefined;
+  /** Workers that run whatever can run in them; undefined: only what asks for them. */
+  readonly workers: ResolvedWorkerOptions | undefined;
+  /** The lifespan does nothing but set up and tear down the app. */
+  readonly isPlainLifespan: boolean;
   /** So many calls run at a time, of all endpoints together; undefined: no limit. */
   readonly maxConcurrency: number | undefined;
 }

@@ -34,7 +34,7 @@ export function mountHealth(
         body = JSON.stringify(answer.body);
       }
       counted.inProgress--;
-      if (path === "/readyz" && !(state.ready && !state.stopping)) status = 503;
+      if (path === "/readyz" && !state.isReady) status = 503;
       counted.record(status, (performance.now() - started) / 1000);
       headers.apply(request, reply);
       return reply.code(status).type("application/json").send(body);
@@ -45,5 +45,11 @@ export function mountHealth(
   );
   if (!hasOwn) mount("/health", () => definition.health());
   mount("/livez", () => ({ status: "alive" }));
-  mount("/readyz", () => ({ status: state.stopping ? "stopping" : state.ready ? "ready" : "starting" }));
+  mount("/readyz", () => ({ status: readiness(state) }));
+}
+
+function readiness(state: ServerState): string {
+  if (state.stopping) return "stopping";
+  if (!state.ready) return "starting";
+  return state.canWork() ? "ready" : "no workers";
 }

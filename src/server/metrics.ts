@@ -1,4 +1,4 @@
-import type { DispatchTally } from "../dispatch/tally.ts";
+import { DispatchTally } from "../dispatch/tally.ts";
 import { SessionMetrics } from "./websocket/session-metrics.ts";
 
 /** Seconds; the usual ones, with longer ones for slow models. */
@@ -22,8 +22,6 @@ export class RouteMetrics {
   inProgress = 0;
   /** Requests whose time ran out, by where: in the handler, or between two items of a stream. */
   readonly timeouts = { run: 0, stream: 0 };
-  /** What the route's queue counts, if it has one. */
-  dispatch: DispatchTally | undefined;
   readonly #tallies = new Map<number, Tally>();
 
   constructor(method: string, path: string) {
@@ -58,9 +56,17 @@ export class ServerMetrics {
   readonly version: string;
   readonly routes: RouteMetrics[] = [];
   readonly websockets: SessionMetrics[] = [];
+  /** What queues count, by the path of their route. */
+  readonly queues = new Map<string, DispatchTally>();
 
   constructor(version: string) {
     this.version = version;
+  }
+
+  queue(path: string): DispatchTally {
+    const tally = new DispatchTally();
+    this.queues.set(path, tally);
+    return tally;
   }
 
   websocket(path: string): SessionMetrics {

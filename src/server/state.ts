@@ -11,8 +11,17 @@ export class ServerState {
   ready = false;
   /** A stop signal came: answers carry `Connection: close`, readiness is red. */
   stopping = false;
+  /** What was left running was cut off. */
+  cut = false;
+  /** Whether work can be done at all; false while all workers are gone. */
+  canWork: () => boolean = () => true;
   /** Requests whose handlers listen to their signal. */
   readonly listening = new Set<Abortable>();
+
+  /** Requests can be answered as they should be. */
+  get isReady(): boolean {
+    return this.ready && !this.stopping && this.canWork();
+  }
 
   /** Open websockets. */
   readonly sessions: Sessions;
@@ -24,6 +33,7 @@ export class ServerState {
 
   /** Tells everything that runs to stop. */
   abortAll(reason: unknown): void {
+    this.cut = true;
     for (const request of this.listening) request.abort(reason);
     this.sessions.abort(reason);
   }

@@ -39,6 +39,7 @@ export function openSession({ handler, route, query = {}, limits }: SessionSetup
       accept: (value) => value,
       present: (output) => output,
       call: (context, input) => handler(input as never, context),
+      share: undefined,
       within: (_context, code) => code(),
       ...route,
     },

@@ -37,6 +37,8 @@ export class RouteDispatch {
     options: ResolvedDispatchOptions;
     timeoutMs: number | undefined;
     isStream: boolean;
+    /** So many calls at a time, or batches. */
+    maxConcurrency: number;
     /** Shared with other routes. */
     slots: readonly Slots[];
     run: RunBatch<QueuedCall>;
@@ -44,8 +46,7 @@ export class RouteDispatch {
     tally: DispatchTally;
   }) {
     const { options, slots, clock } = parts;
-    const { batch, maxConcurrency = batch === undefined || options.workers !== undefined ? Infinity : 1 } =
-      options;
+    const { batch } = options;
     this.#options = options;
     this.#timeoutMs = parts.timeoutMs;
     this.#clock = clock;
@@ -53,7 +54,7 @@ export class RouteDispatch {
     this.#dispatcher = new Dispatcher({
       limits: { maxSize: batch?.maxSize ?? 1, maxCost: batch?.maxCost ?? Infinity },
       queue: options.maxQueue,
-      slots: [new Slots(maxConcurrency), ...slots],
+      slots: [new Slots(parts.maxConcurrency), ...slots],
       run: parts.run,
       isRetried: (error) => options.idempotent && error instanceof WorkerDiedException,
       overloadStatus: options.overloadStatus,

@@ -1,10 +1,10 @@
 import { Slots } from "../../dispatch/slots.ts";
-import { DispatchTally } from "../../dispatch/tally.ts";
 import { DEFAULT_QUEUE, type ResolvedDispatchOptions } from "../../routes/dispatch-options.ts";
 import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
-import type { RouteMetrics } from "../metrics.ts";
+import type { ServerMetrics } from "../metrics.ts";
 import { RouteDispatch } from "./route-dispatch.ts";
+import { WorkerRoutes, workerRoutes } from "./worker-routes.ts";
 import { createRunner } from "./runners.ts";
 
 /** Of a route that sets nothing itself, on a server that limits all. */
@@ -21,32 +21,57 @@ const PLAIN: ResolvedDispatchOptions = {
 export class RouteQueues {
   readonly #definition: ServerDefinition;
   readonly #options: ResolvedServerOptions;
+  readonly #metrics: ServerMetrics;
+  /** What runs in worker processes, if anything does. */
+  readonly workers: WorkerRoutes | undefined;
   readonly #shared: readonly Slots[];
 
-  constructor(parts: { definition: ServerDefinition; options: ResolvedServerOptions }) {
+  constructor(parts: {
+    definition: ServerDefinition;
+    options: ResolvedServerOptions;
+    metrics: ServerMetrics;
+  }) {
     this.#definition = parts.definition;
     this.#options = parts.options;
+    this.#metrics = parts.metrics;
+    const inWorkers = workerRoutes(parts.definition);
+    const { clock, logger } = parts.options;
+    if (inWorkers.size > 0) this.workers = new WorkerRoutes(parts.definition, inWorkers, clock, logger);
     const limit = parts.options.maxConcurrency ?? parts.definition.maxConcurrency;
     this.#shared = limit === undefined ? [] : [new Slots(limit)];
   }
 
   /** The queue of a route; undefined where nothing calls for one, since it costs. */
-  create(signature: RouteSignature, handler: RouteHandler, metrics: RouteMetrics): RouteDispatch | undefined {
+  create(signature: RouteSignature, handler: RouteHandler): RouteDispatch | undefined {
     // A platform that asks how the app is must not wait behind its callers.
+    const workers = this.workers?.has(signature) ? this.workers : undefined;
     const isFree = this.#shared.length === 0 || signature.healthCheck !== undefined;
-    if (signature.dispatch === undefined && isFree) return undefined;
+    if (signature.dispatch === undefined && workers === undefined && isFree) return undefined;
     const options = signature.dispatch ?? PLAIN;
     const { clock, logger } = this.#options;
-    const tally = new DispatchTally();
-    metrics.dispatch = tally;
+    const tally = this.#metrics.queue(signature.path);
     return new RouteDispatch({
       options,
-      timeoutMs: signature.timeoutMs ?? this.#definition.defaultTimeoutMs,
+      timeoutMs: signature.isWebsocket
+        ? undefined
+        : (signature.timeoutMs ?? this.#definition.defaultTimeoutMs),
+      maxConcurrency: concurrencyOf(options, workers !== undefined),
       isStream: signature.stream,
-      slots: this.#shared,
-      run: createRunner({ signature, handler, app: this.#definition.app, log: logger }),
+      slots: workers === undefined ? this.#shared : [workers.slots, ...this.#shared],
+      run:
+        workers?.createRunner(signature) ??
+        createRunner({ signature, handler, app: this.#definition.app, log: logger }),
       clock,
       tally,
     });
   }
+}
+
+/** How many calls of a route run at a time: in workers, as many as there are; batches, one; others, any number. */
+function concurrencyOf(
+  { batch, maxConcurrency, workers }: ResolvedDispatchOptions,
+  inWorkers: boolean,
+): number {
+  const usual = inWorkers ? (workers?.count ?? Infinity) : batch === undefined ? Infinity : 1;
+  return Math.min(maxConcurrency ?? usual, inWorkers ? usual : Infinity);
 }

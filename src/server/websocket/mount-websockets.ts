@@ -12,6 +12,7 @@ import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
 import type { RawWebSocket } from "../../routes/websocket.ts";
 import type { AnswerHeaders } from "../answer-headers.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
+import type { RouteQueues } from "../dispatch/route-queues.ts";
 import type { ServerMetrics } from "../metrics.ts";
 import { notFound } from "../not-found.ts";
 import { compileSchemas } from "../route-schemas.ts";
@@ -30,6 +31,7 @@ export interface WebsocketParts {
   readonly metrics: ServerMetrics;
   readonly state: ServerState;
   readonly validator: Validator;
+  readonly queues: RouteQueues;
 }
 
 /** Serves the realtime and websocket routes of a class, in a scope that holds nothing else. */
@@ -133,6 +135,7 @@ function createRealtimeRoute(
   const { methodName, sessionTimeout } = signature;
   const { input, output } = compileSchemas(validator, signature);
   const project = output && compileProjection(output.document);
+  const queue = signature.dispatch && parts.queues.create(signature, handler);
   const within: RealtimeRoute["within"] = (context, code) => {
     const storage = contextStorage();
     return storage === undefined ? code() : storage.run({ request: context, app: definition.app }, code);
@@ -153,6 +156,7 @@ function createRealtimeRoute(
       throw new OutputValidationError(methodName, output.explain(value, ["output"]));
     },
     call: (context, value) => within(context, () => handler(value, context)),
+    share: queue && ((context, value, bytes) => queue.submit(context, value, bytes)),
     within,
   };
 }

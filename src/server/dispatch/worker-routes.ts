@@ -1,0 +1,95 @@
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import type { Clock } from "../../dispatch/clock.ts";
+import { runBatch } from "../../dispatch/batch-run.ts";
+import type { RunBatch } from "../../dispatch/dispatcher.ts";
+import { Slots } from "../../dispatch/slots.ts";
+import { DefinitionError } from "../../errors.ts";
+import { describeRoute, type RouteSignature } from "../../routes/signature.ts";
+import { WorkerPool } from "../../workers/pool.ts";
+import type { ServerDefinition } from "../definition.ts";
+import type { QueuedCall } from "./route-dispatch.ts";
+
+/** Workers that are left with a call get so long to end it, once a server does not wait any more, in milliseconds. */
+const CUT_GRACE_MS = 1_000;
+
+/** The routes of a class that run in worker processes, and the pool they share. */
+export class WorkerRoutes {
+  readonly pool: WorkerPool;
+  /** Room for as many calls as workers are ready. */
+  readonly slots = new Slots(0);
+  /** Nothing of the class runs in the main process, so that it need not be set up there. */
+  readonly isWhole: boolean;
+  readonly #routes: ReadonlySet<RouteSignature>;
+
+  /** @param routes that run in workers */
+  constructor(definition: ServerDefinition, routes: ReadonlySet<RouteSignature>, clock: Clock, log: Logger) {
+    this.#routes = routes;
+    this.isWhole = routes.size === definition.routes.size;
+    this.pool = new WorkerPool({ ...poolOptions(definition, routes), clock, log });
+    this.pool.onReadyChange((ready) => this.slots.resize(ready));
+  }
+
+  has(signature: RouteSignature): boolean {
+    return this.#routes.has(signature);
+  }
+
+  /** Runs a route's calls in a worker. */
+  createRunner(signature: RouteSignature): RunBatch<QueuedCall> {
+    const { methodName, input, dispatch } = signature;
+    const route = describeRoute(signature);
+    const batch = dispatch?.batch;
+    const call = (calls: readonly QueuedCall[], signal: AbortSignal): Promise<unknown> =>
+      this.pool.run({
+        route,
+        inputs: input === undefined ? undefined : calls.map((each) => each.input),
+        batched: batch !== undefined,
+        contexts: calls.map(({ context }) => context),
+        signal,
+      });
+    if (batch === undefined) return async (calls, signal) => [await call(calls, signal)];
+    return (calls, signal) =>
+      runBatch(methodName, calls, (some) => call(some, signal), batch.isolateErrors ?? false, signal);
+  }
+
+  /** Starts the workers with a server and stops them with it. */
+  attach(server: FastifyInstance, wasCut: () => boolean): void {
+    server.register(async () => this.pool.start());
+    server.addHook("onClose", () => this.pool.stop(wasCut() ? CUT_GRACE_MS : undefined));
+  }
+}
+
+/** The routes of a class that should run in workers: those that say so, or all that can if the class says so. */
+export function workerRoutes(definition: ServerDefinition): ReadonlySet<RouteSignature> {
+  const routes = [...definition.routes.keys()];
+  const chosen = routes.filter(({ dispatch, stream, isWebsocket, healthCheck }) => {
+    if (dispatch?.workers !== undefined) return true;
+    const canRun = isWebsocket ? dispatch !== undefined : !stream && healthCheck === undefined;
+    return definition.workers !== undefined && canRun;
+  });
+  return new Set(chosen);
+}
+
+function poolOptions(
+  definition: ServerDefinition,
+  routes: ReadonlySet<RouteSignature>,
+): {
+  moduleUrl: string;
+  className: string;
+  count: number;
+  devices: readonly string[];
+  deviceVariable: string;
+} {
+  const wishes = [...routes].map(({ dispatch }) => dispatch?.workers).filter((wish) => wish !== undefined);
+  const largest = wishes.reduce((one, other) => (other.count > one.count ? other : one), wishes[0] ?? NONE);
+  const { count, devices, deviceVariable, module } = definition.workers ?? largest;
+  const moduleUrl = module ?? definition.moduleUrl;
+  const { className } = definition;
+  if (moduleUrl !== undefined) return { moduleUrl, className, count, devices, deviceVariable };
+  throw new DefinitionError(
+    "SETTING_INVALID",
+    `Where ${className} is defined can't be told; say so with workers: { count: ${count}, module: import.meta.url }.`,
+  );
+}
+
+const NONE = { count: 1, devices: [], deviceVariable: "CUDA_VISIBLE_DEVICES", module: undefined };

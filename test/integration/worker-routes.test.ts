@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { test } from "node:test";
+import { startTestServer } from "../../src/testing/test-server.ts";
+import { PartlyPooledApp, PooledApp, SinglePooledApp } from "../fixtures/pooled-app.ts";
+
+interface Done {
+  readonly value: number;
+  readonly pid: number;
+  readonly batch: number;
+}
+
+async function done(answer: Response | Promise<Response>): Promise<Done> {
+  const response = await answer;
+  const text = await response.text();
+  assert.equal(response.status, 200, text);
+  return JSON.parse(text) as Done;
+}
+
+async function readiness(url: string): Promise<number> {
+  return (await fetch(`${url}/readyz`)).status;
+}
+
+test("a class with workers runs there, is set up there and not in the server's process", async () => {
+  await using server = await startTestServer(new PooledApp());
+  const answer = await server.post("/work", { value: 3 });
+  const { value, pid } = await done(answer);
+  assert.equal(value, 3);
+  assert.notEqual(pid, process.pid);
+  assert.equal(answer.headers.get("x-set-up-in"), String(pid));
+  assert.equal(server.app.setUpIn, undefined);
+});
+
+test("with workers for one endpoint the others stay in the server's process", async () => {
+  await using server = await startTestServer(new PartlyPooledApp());
+  const there = (await (await server.post("/there")).json()) as Done;
+  const here = (await (await server.post("/here")).json()) as Done;
+  assert.notEqual(there.pid, process.pid);
+  assert.equal(here.pid, process.pid);
+});
+
+test("calls that block their process run side by side, and the server answers meanwhile", async () => {
+  await using server = await startTestServer(new PooledApp());
+  const slow = [1, 2].map((value) => done(server.post("/work", { value, ms: 300 })));
+  await sleep(50);
+  assert.equal(await readiness(server.url), 200);
+  const [one, two] = await Promise.all(slow);
+  assert.notEqual(one?.pid, two?.pid);
+});
+
+test("batches are cut when a worker is free, and errors of a worker's items are theirs alone", async () => {
+  await using server = await startTestServer(new PooledApp());
+  const blockers = [1, 2].map((value) => server.post("/batch", { value, ms: 300 }));
+  await sleep(50);
+  const rest = await Promise.all(
+    Array.from({ length: 16 }, (_, index) => server.post("/batch", { value: index === 5 ? -5 : index })),
+  );
+  await Promise.all(blockers);
+  assert.equal(rest[5]?.status, 418);
+  assert.deepEqual(await rest[5]?.json(), { detail: "no -5" });
+  const answered = await Promise.all(rest.filter((_, index) => index !== 5).map(done));
+  assert.ok(
+    answered.some(({ batch }) => batch > 4),
+    JSON.stringify(answered.map(({ batch }) => batch)),
+  );
+});
+
+test("a worker killed with a batch: its callers get an error, nobody hangs, readiness goes red and green again", async () => {
+  await using server = await startTestServer(new PooledApp());
+  const pids = await Promise.all(
+    [1, 2].map(async (value) => (await done(server.post("/batch", { value, ms: 50 }))).pid),
+  );
+  assert.equal(new Set(pids).size, 2);
+  const held = Array.from({ length: 20 }, (_, value) => server.post("/batch", { value, ms: 2_000 }));
+  await sleep(200);
+  const killedAt = performance.now();
+  for (const pid of pids) process.kill(pid, "SIGKILL");
+  while ((await readiness(server.url)) !== 503) assert.ok(performance.now() - killedAt < 1_000);
+  while ((await readiness(server.url)) !== 200) {
+    assert.ok(performance.now() - killedAt < 5_000);
+    await sleep(20);
+  }
+  const answers = await Promise.all(held);
+  const failed = answers.filter(({ status }) => status === 500);
+  assert.ok(failed.length >= 2);
+  assert.match(
+    ((await failed[0]?.json()) as { detail: string }).detail,
+    /worker that ran the request ended \(.*SIGKILL/,
+  );
+  // What waited was run by the workers that came after.
+  assert.equal(answers.filter(({ status }) => status === 200).length, answers.length - failed.length);
+  assert.notEqual((await done(server.post("/work", { value: 1 }))).pid, pids[0]);
+});
+
+test("an idempotent call whose worker dies is run once more", async () => {
+  await using server = await startTestServer(new SinglePooledApp());
+  const { pid: first } = await done(server.post("/work", { value: 1 }));
+  const held = done(server.post("/safe", { value: 7, ms: 300 }));
+  await sleep(100);
+  process.kill(first, "SIGKILL");
+  const { value, pid } = await held;
+  assert.equal(value, 7);
+  assert.notEqual(pid, first);
+});
+
+test("a deadline reaches the handler in its worker, and frees the worker", async () => {
+  await using server = await startTestServer(new PooledApp());
+  for (let round = 0; round < 4; round++) {
+    assert.equal((await server.post("/patient", { value: 1 })).status, 504);
+  }
+  assert.equal((await done(server.post("/work", { value: 1 }))).value, 1);
+});
+
+test("errors that a handler raises in a worker are answered like any other", async () => {
+  await using server = await startTestServer(new PooledApp());
+  const answer = await server.post("/work", { value: -1 });
+  assert.equal(answer.status, 418);
+  assert.deepEqual(await answer.json(), { detail: "no -1" });
+});
