@@ -1,6 +1,7 @@
 import { ERRORS, OverloadException, QueueTimeoutException, RequestTimeoutException } from "../errors.ts";
 import { ArrivalRate } from "./arrival-rate.ts";
 import { Failure } from "./batch-run.ts";
+import { BatchHint } from "./batch-hint.ts";
 import type { Clock } from "./clock.ts";
 import { cutBatch, type BatchLimits, type Cut } from "./cut.ts";
 import { forecast, type Forecast } from "./forecast.ts";
@@ -32,6 +33,8 @@ export interface DispatcherOptions<T> {
   readonly overloadStatus?: 429 | 503 | undefined;
   readonly clock: Clock;
   readonly tally: DispatchTally;
+  /** Told, once, why batching does nothing where it could. */
+  readonly onHint?: (advice: string) => void;
 }
 
 /** A batch that runs. */
@@ -63,6 +66,7 @@ export class Dispatcher<T> implements SlotUser {
   readonly #rate = new ArrivalRate(RATE_MEMORY_MS);
   /** The run of each job that is not waiting any more. */
   readonly #runs = new Map<Job<T>, Run<T>>();
+  readonly #hint: BatchHint | undefined;
   #unitCost = 1;
   /** From the end of a run until its answers are handed on, in milliseconds. */
   #answerMs = 0;
@@ -72,6 +76,8 @@ export class Dispatcher<T> implements SlotUser {
     this.#options = options;
     this.#clock = options.clock;
     this.#tally = options.tally;
+    this.#hint =
+      options.onHint !== undefined && options.limits.maxSize > 1 ? new BatchHint(options.onHint) : undefined;
     for (const slots of options.slots) slots.join(this);
     options.tally.watch({
       depth: () => this.#line.length,
@@ -300,6 +306,7 @@ export class Dispatcher<T> implements SlotUser {
     }
     for (const slots of this.#options.slots) slots.take(run);
     this.#tally.started(jobs.length, cut.reason);
+    this.#hint?.started(jobs.length, cut.reason, jobs[0]?.arrivedAt ?? now);
     this.#options
       .run(
         jobs.map((job) => job.value),
@@ -336,6 +343,7 @@ export class Dispatcher<T> implements SlotUser {
     run.endedAt = now;
     if (succeeded) this.#model.learn(run.cost, now - run.startedAt);
     this.#tally.ended(now - run.startedAt);
+    this.#hint?.ended(now, now - run.startedAt);
     this.#hold.completed(now, run.wanted, this.#model.fixed);
     for (const job of run.jobs) this.#runs.delete(job);
     const { slots } = this.#options;

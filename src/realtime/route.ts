@@ -48,4 +48,6 @@ export interface SessionCounts {
   received(): void;
   sent(): void;
   dropped(count: number): void;
+  /** A session ends for lack of inputs. */
+  timedOut(): void;
 }

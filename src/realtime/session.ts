@@ -1,6 +1,6 @@
 import type { Clock } from "../dispatch/clock.ts";
 import { answerFor } from "../answers.ts";
-import { RequestCancelledException } from "../errors.ts";
+import { RequestCancelledException, SessionTimeoutException } from "../errors.ts";
 import { Attendance } from "./attendance.ts";
 import { CLOSE_NORMAL, CLOSE_RESTART, type Frame, type FrameConnection } from "./connection.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -143,8 +143,17 @@ export class RealtimeSession {
     this.#heartbeat.stop();
     this.#takeLeave(end, failure);
     this.#inputs.end("gone");
-    this.#controller.abort(new RequestCancelledException("The session is over."));
+    this.#controller.abort(this.#reasonOf(end));
     return end;
+  }
+
+  #reasonOf(end: SessionEnd): Error {
+    const { sessionTimeoutMs } = this.#route;
+    if (end !== "idle" || sessionTimeoutMs === undefined) {
+      return new RequestCancelledException("The session is over.");
+    }
+    this.#counts.timedOut();
+    return new SessionTimeoutException(sessionTimeoutMs);
   }
 
   #takeLeave(end: SessionEnd, failure: unknown): void {

@@ -137,12 +137,16 @@ export abstract class BaseServable {
       className: this.constructor.name,
       moduleUrl: definingModule(this.constructor),
       workers: undefined,
-      isPlainLifespan: this.lifespan === BaseServable.prototype.lifespan,
+      needsSetUp: overridesHints || overridesOf(this, "lifespan", "health", "handleExit"),
       metricsPort: undefined,
       startupTimeoutMs: 600_000,
       terminationGraceMs: 30_000,
     };
   }
+}
+
+function overridesOf(app: BaseServable, ...names: ("lifespan" | "health" | "handleExit")[]): boolean {
+  return names.some((name) => app[name] !== BaseServable.prototype[name]);
 }
 
 /** What {@link BaseServable.serve} does, without ending the process. @throws StartupError */

@@ -151,7 +151,7 @@ function attachLifespan(
   let lifespan: AsyncGenerator<void, void, void> | undefined;
   // A plugin, not a hook: while plugins load, a lifespan may still add to the server.
   server.register(async () => {
-    if (workers?.isWhole && definition.isPlainLifespan) return; // the app is set up where it runs
+    if (workers?.isWhole && !definition.needsSetUp) return; // the app is set up where it runs
     lifespan = definition.lifespan(server);
     await lifespan.next();
   });

@@ -27,8 +27,8 @@ export interface ServerDefinition {
   readonly moduleUrl: string | undefined;
   /** Workers that run whatever can run in them; undefined: only what asks for them. */
   readonly workers: ResolvedWorkerOptions | undefined;
-  /** The lifespan does nothing but set up and tear down the app. */
-  readonly isPlainLifespan: boolean;
+  /** The app itself has to be set up, even if all of its routes run in workers: its health or hints may need it. */
+  readonly needsSetUp: boolean;
   /** So many calls run at a time, of all endpoints together; undefined: no limit. */
   readonly maxConcurrency: number | undefined;
 }

@@ -56,7 +56,7 @@ function sessionLabels(metrics: SessionMetrics): Record<string, string | number>
 }
 
 /** Prometheus wants each bucket to hold what is in the smaller ones too. */
-function histogram(
+export function histogram(
   name: string,
   labels: Record<string, string | number>,
   bounds: readonly number[],

@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { Metric } from "prom-client";
+import { dispatchFamilies } from "./dispatch/dispatch-samples.ts";
 import { listen } from "./listen.ts";
 import {
   closeSamples,
@@ -59,6 +60,7 @@ export async function createMetricsRenderer(metrics: ServerMetrics): Promise<() 
     "counter",
     () => websockets.flatMap(closeSamples),
   );
+  for (const { name, help, type, samples } of dispatchFamilies(metrics)) add(name, help, type, samples);
   // What the app itself registers with prom-client is served as well.
   return async () => `${await registry.metrics()}\n${await register.metrics()}`;
 }

@@ -51,21 +51,29 @@ export class RouteMetrics {
   }
 }
 
+/** What the queue of one route counts. */
+export interface QueueMetrics {
+  readonly method: "POST" | "WEBSOCKET";
+  readonly path: string;
+  readonly tally: DispatchTally;
+}
+
 /** Everything a server counts. */
 export class ServerMetrics {
   readonly version: string;
   readonly routes: RouteMetrics[] = [];
   readonly websockets: SessionMetrics[] = [];
-  /** What queues count, by the path of their route. */
-  readonly queues = new Map<string, DispatchTally>();
+  readonly queues: QueueMetrics[] = [];
+  /** The processes that routes run in, if any do. */
+  workers: { readonly ready: number; readonly ended: number } | undefined;
 
   constructor(version: string) {
     this.version = version;
   }
 
-  queue(path: string): DispatchTally {
+  queue(method: QueueMetrics["method"], path: string): DispatchTally {
     const tally = new DispatchTally();
-    this.queues.set(path, tally);
+    this.queues.push({ method, path, tally });
     return tally;
   }
 

@@ -49,6 +49,7 @@ export class WorkerPool {
   /** Ready and without a call; the last one in is the first one out. */
   readonly #idle: WorkerProcess[] = [];
   #ready = 0;
+  #ended = 0;
   #start: { resolve(): void; reject(error: unknown): void } | undefined;
   #stopped: Promise<void> | undefined;
   #onEmpty: (() => void) | undefined;
@@ -78,6 +79,11 @@ export class WorkerPool {
   /** How many are alive and set up, busy or not. */
   get ready(): number {
     return this.#ready;
+  }
+
+  /** How many processes have ended without being told to, so far. */
+  get ended(): number {
+    return this.#ended;
   }
 
   /** Calls back with {@link ready} each time it has changed. */
@@ -178,6 +184,7 @@ export class WorkerPool {
     slot.readyAt = undefined;
     if (readyAt !== undefined) this.#setReady(this.#ready - 1);
     if (this.#stopped === undefined) {
+      this.#ended++;
       if (slot.hasServed) this.#restart(slot, readyAt, reason);
       else this.#start?.reject(reason);
     }

@@ -52,6 +52,7 @@ export function openSession({ handler, route, query = {}, limits }: SessionSetup
       received: () => void counts.in++,
       sent: () => void counts.out++,
       dropped: (count) => void (counts.dropped += count),
+      timedOut: () => {},
     },
   });
   return {

@@ -44,6 +44,7 @@ export class RouteDispatch {
     run: RunBatch<QueuedCall>;
     clock: Clock;
     tally: DispatchTally;
+    onHint: (advice: string) => void;
   }) {
     const { options, slots, clock } = parts;
     const { batch } = options;
@@ -60,6 +61,7 @@ export class RouteDispatch {
       overloadStatus: options.overloadStatus,
       clock,
       tally: parts.tally,
+      onHint: parts.onHint,
     });
   }
 

@@ -37,6 +37,7 @@ export class RouteQueues {
     const inWorkers = workerRoutes(parts.definition);
     const { clock, logger } = parts.options;
     if (inWorkers.size > 0) this.workers = new WorkerRoutes(parts.definition, inWorkers, clock, logger);
+    this.#metrics.workers = this.workers?.pool;
     const limit = parts.options.maxConcurrency ?? parts.definition.maxConcurrency;
     this.#shared = limit === undefined ? [] : [new Slots(limit)];
   }
@@ -49,7 +50,7 @@ export class RouteQueues {
     if (signature.dispatch === undefined && workers === undefined && isFree) return undefined;
     const options = signature.dispatch ?? PLAIN;
     const { clock, logger } = this.#options;
-    const tally = this.#metrics.queue(signature.path);
+    const tally = this.#metrics.queue(signature.isWebsocket ? "WEBSOCKET" : "POST", signature.path);
     return new RouteDispatch({
       options,
       timeoutMs: signature.isWebsocket
@@ -63,6 +64,7 @@ export class RouteQueues {
         createRunner({ signature, handler, app: this.#definition.app, log: logger }),
       clock,
       tally,
+      onHint: (advice) => logger.info({ route: signature.path }, advice),
     });
   }
 }

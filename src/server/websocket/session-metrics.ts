@@ -10,6 +10,8 @@ export class SessionMetrics implements SessionCounts {
   messagesIn = 0;
   messagesOut = 0;
   droppedInputs = 0;
+  /** Sessions that ended for lack of inputs. */
+  timeouts = 0;
   /** Ended sessions. */
   ended = 0;
   /** The sum of their lengths. */
@@ -33,6 +35,10 @@ export class SessionMetrics implements SessionCounts {
 
   dropped(count: number): void {
     this.droppedInputs += count;
+  }
+
+  timedOut(): void {
+    this.timeouts++;
   }
 
   /** One session is over. */

@@ -277,7 +277,7 @@ for (const mode of ["server_streaming", "bidi"] as const) {
 }
 
 test("bidi: a long stream leaves nothing behind for each of its items", async () => {
-  const items = 20_000;
+  const items = 60_000;
   let held = 0;
   const { session, input, pipe } = openSession({
     route: BIDI,
