@@ -1,8 +1,17 @@
-import { App, AppException, bytes, endpoint, FieldException, realtime, type RequestContext } from "servable";
+import {
+  App,
+  AppException,
+  bytes,
+  endpoint,
+  FieldException,
+  realtime,
+  type BatchContext,
+  type RequestContext,
+} from "servable";
 import { Type, type Static } from "typebox";
 import { FRAME_BYTES, framesOf, SAMPLE_RATE, samplesOf } from "./frame.ts";
 import { SpeechSegmenter, type SpeechSegment } from "./speech-segmenter.ts";
-import { VoiceModel, type VoiceStream } from "./voice-model.ts";
+import { VoiceModel, VoiceStream } from "./voice-model.ts";
 import { readWav, WavError } from "./wav-file.ts";
 
 /** 32 ms of audio. */
@@ -57,10 +66,10 @@ const Segments = Type.Object(
 );
 type Segments = Static<typeof Segments>;
 
-/** What a realtime session has heard so far. */
-interface Listening {
-  readonly stream: VoiceStream;
-  readonly segmenter: SpeechSegmenter;
+/** What has been heard so far of one voice. */
+class Listening {
+  readonly stream = new VoiceStream();
+  readonly segmenter = new SpeechSegmenter();
 }
 
 /** Finds speech in audio. */
@@ -91,11 +100,12 @@ export default class VoiceDetector extends App {
   @endpoint("/", { input: Recording, output: Segments, summary: "Find the speech in a WAV file" })
   async find({ wav }: Recording, ctx: RequestContext): Promise<Segments> {
     const pcm = readRecording(wav);
-    const { stream, segmenter } = this.#listen();
+    const { stream, segmenter } = new Listening();
     const segments: SpeechSegment[] = [];
     for (const frame of framesOf(pcm)) {
       ctx.signal.throwIfAborted(); // nobody is there to read the result
-      const closed = segmenter.push(await stream.push(samplesOf(frame)));
+      const [probability = 0] = await this.#loaded.hear([stream], [samplesOf(frame)]);
+      const closed = segmenter.push(probability);
       if (closed !== undefined) segments.push(closed);
     }
     const last = segmenter.end();
@@ -103,19 +113,27 @@ export default class VoiceDetector extends App {
     return { seconds: pcm.byteLength / 2 / SAMPLE_RATE, segments };
   }
 
-  // No `buffering`: the model needs every frame, so those that wait must not be dropped.
+  // The frames of all sessions share runs of the model, one frame of each: among eight or more a frame takes
+  // a quarter of the time that it takes alone. No `buffering`: the model needs every frame, so those that wait must not be dropped.
   @realtime("/realtime", {
     input: Frame,
     output: Speech,
     sessionTimeout: 30,
+    batch: "shared",
+    maxBatchSize: 32,
     description: "Tells of each frame how likely it is speech, and whether somebody is speaking.",
   })
-  async hear({ pcm }: Frame, ctx: RequestContext): Promise<Speech> {
-    const samples = samplesOf(pcm);
-    const { stream, segmenter } = this.#listeningOf(ctx);
-    const probability = await stream.push(samples);
-    segmenter.push(probability);
-    return { probability, speaking: segmenter.speaking, index: segmenter.frames - 1 };
+  async hear(frames: Frame[], { requests }: BatchContext): Promise<Speech[]> {
+    const sessions = requests.map((ctx) => this.#listeningOf(ctx));
+    const probabilities = await this.#loaded.hear(
+      sessions.map(({ stream }) => stream),
+      frames.map(({ pcm }) => samplesOf(pcm)),
+    );
+    return sessions.map(({ segmenter }, index) => {
+      const probability = probabilities[index] ?? 0;
+      segmenter.push(probability);
+      return { probability, speaking: segmenter.speaking, index: segmenter.frames - 1 };
+    });
   }
 
   @realtime("/segments", {
@@ -126,24 +144,25 @@ export default class VoiceDetector extends App {
     description: "Sends each segment of speech once a quarter of a second without speech has followed it.",
   })
   async *follow(frames: AsyncIterable<Frame>): AsyncGenerator<Segment> {
-    const { stream, segmenter } = this.#listen();
+    const { stream, segmenter } = new Listening();
     for await (const { pcm } of frames) {
-      const closed = segmenter.push(await stream.push(samplesOf(pcm)));
+      const [probability = 0] = await this.#loaded.hear([stream], [samplesOf(pcm)]);
+      const closed = segmenter.push(probability);
       if (closed !== undefined) yield closed;
     }
     const last = segmenter.end();
     if (last !== undefined) yield last;
   }
 
-  #listen(): Listening {
+  get #loaded(): VoiceModel {
     if (this.#model === undefined) throw new AppException("The model is not loaded", 503);
-    return { stream: this.#model.open(), segmenter: new SpeechSegmenter() };
+    return this.#model;
   }
 
   #listeningOf(ctx: RequestContext): Listening {
     let listening = this.#sessions.get(ctx);
     if (listening === undefined) {
-      listening = this.#listen();
+      listening = new Listening();
       this.#sessions.set(ctx, listening);
       // Aborts whenever the session is over, however it ended.
       ctx.signal.addEventListener("abort", () => this.#sessions.delete(ctx), { once: true });

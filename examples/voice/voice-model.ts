@@ -6,8 +6,12 @@ import { FRAME_SAMPLES, SAMPLE_RATE } from "./frame.ts";
 const MODEL = "@ricky0123/vad-web/dist/silero_vad_v5.onnx";
 /** The model reads each frame together with the end of the one before. */
 const CONTEXT_SAMPLES = 64;
-/** What the model remembers of the frames so far. */
-const STATE_SHAPE = [2, 1, 128];
+const INPUT_SAMPLES = CONTEXT_SAMPLES + FRAME_SAMPLES;
+/** What the model remembers of a stream's frames so far: two layers of so many numbers. */
+const LAYERS = 2;
+const LAYER_SIZE = 128;
+
+const RATE = new Tensor("int64", [BigInt(SAMPLE_RATE)], []);
 
 /** The weights, which all streams share. */
 export class VoiceModel {
@@ -25,13 +29,41 @@ export class VoiceModel {
       interOpNumThreads: 1,
     });
     const model = new VoiceModel(session);
-    await model.open().push(new Float32Array(FRAME_SAMPLES));
+    await model.hear([new VoiceStream()], [new Float32Array(FRAME_SAMPLES)]);
     return model;
   }
 
-  /** A new stream, which has heard nothing yet. */
-  open(): VoiceStream {
-    return new VoiceStream(this.#session);
+  /**
+   * Hears the next frame of each stream, all in one run of the model. A stream may be there once: each of its frames
+   * goes by what the model remembers of those before.
+   * @returns for each the probability that its frame is speech, from 0 to 1
+   */
+  async hear(streams: readonly VoiceStream[], frames: readonly Float32Array[]): Promise<number[]> {
+    const count = streams.length;
+    const input = new Float32Array(count * INPUT_SAMPLES);
+    const state = new Float32Array(LAYERS * count * LAYER_SIZE);
+    streams.forEach((stream, index) => {
+      input.set(stream.context, index * INPUT_SAMPLES);
+      input.set(frames[index] as Float32Array, index * INPUT_SAMPLES + CONTEXT_SAMPLES);
+      stream.state.forEach((layer, at) => state.set(layer, (at * count + index) * LAYER_SIZE));
+    });
+    const { output, stateN } = await this.#session.run({
+      input: new Tensor("float32", input, [count, INPUT_SAMPLES]),
+      state: new Tensor("float32", state, [LAYERS, count, LAYER_SIZE]),
+      sr: RATE,
+    });
+    if (!(output?.data instanceof Float32Array) || !(stateN?.data instanceof Float32Array)) {
+      throw new TypeError(`${MODEL} gave no probabilities`);
+    }
+    const next = stateN.data;
+    streams.forEach((stream, index) => {
+      stream.context = (frames[index] as Float32Array).slice(-CONTEXT_SAMPLES);
+      stream.state = stream.state.map((_, at) => {
+        const from = (at * count + index) * LAYER_SIZE;
+        return next.slice(from, from + LAYER_SIZE);
+      });
+    });
+    return [...output.data];
   }
 
   /** Frees the weights. */
@@ -40,32 +72,10 @@ export class VoiceModel {
   }
 }
 
-/** One voice being listened to. Frames are pushed in order, each after the answer to the one before. */
+/** What the model remembers of one voice; at first nothing. */
 export class VoiceStream {
-  readonly #session: InferenceSession;
-  readonly #rate = new Tensor("int64", [BigInt(SAMPLE_RATE)], []);
-  /** The end of the last frame, and room for the next. */
-  readonly #input = new Float32Array(CONTEXT_SAMPLES + FRAME_SAMPLES);
-  #state: Tensor = new Tensor("float32", new Float32Array(STATE_SHAPE.reduce((a, b) => a * b)), STATE_SHAPE);
-
-  constructor(session: InferenceSession) {
-    this.#session = session;
-  }
-
-  /** The probability that this frame is speech, from 0 to 1. */
-  async push(samples: Float32Array): Promise<number> {
-    const input = this.#input;
-    input.copyWithin(0, FRAME_SAMPLES);
-    input.set(samples, CONTEXT_SAMPLES);
-    const { output, stateN } = await this.#session.run({
-      input: new Tensor("float32", input, [1, input.length]),
-      state: this.#state,
-      sr: this.#rate,
-    });
-    if (!(output?.data instanceof Float32Array) || stateN === undefined) {
-      throw new TypeError(`${MODEL} gave no probability`);
-    }
-    this.#state = stateN;
-    return output.data[0] ?? 0;
-  }
+  /** The end of the last frame. */
+  context = new Float32Array(CONTEXT_SAMPLES);
+  /** One array a layer. */
+  state: readonly Float32Array[] = Array.from({ length: LAYERS }, () => new Float32Array(LAYER_SIZE));
 }

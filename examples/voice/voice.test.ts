@@ -10,6 +10,7 @@ import { after, before, suite, test } from "node:test";
 import { connectTestSocket, startTestServer, type TestServer } from "servable/testing";
 import VoiceDetector, { Frame, Segment, Speech } from "./app.ts";
 import { FRAME_SECONDS, framesOf } from "./frame.ts";
+import { VoiceModel } from "./voice-model.ts";
 import { readWav } from "./wav-file.ts";
 
 const FOLDER = fileURLToPath(new URL(".", import.meta.url));
@@ -30,6 +31,11 @@ function assertSpoken(found: readonly Segment[]): void {
     assert.ok(Math.abs(segment.start - start) < TOLERANCE, `starts at ${segment.start}, not near ${start}`);
     assert.ok(Math.abs(segment.end - end) < TOLERANCE, `ends at ${segment.end}, not near ${end}`);
   });
+}
+
+/** What has to be the same however frames were batched. */
+function known({ speaking, index }: Speech): object {
+  return { speaking, index };
 }
 
 /** Sends all frames at once and reads as many answers. */
@@ -143,7 +149,30 @@ suite("examples/voice", () => {
       hearAll(realtimeUrl, others),
       hearAll(realtimeUrl, FRAMES),
     ]);
-    assert.deepEqual(together, [...alone, alone[0]]);
+    const expected = [...alone, alone[0] as Speech[]];
+    for (const [caller, heard] of together.entries()) {
+      const beside = expected[caller] as Speech[];
+      assert.deepEqual(heard.map(known), beside.map(known));
+      heard.forEach(({ probability }, index) => {
+        const difference = Math.abs(probability - (beside[index]?.probability ?? 0));
+        assert.ok(difference < 1e-4, `${difference}`); // a batch adds up in another order
+      });
+    }
+  });
+
+  test("frames of many sessions share runs of the model", async (t) => {
+    const hear = t.mock.method(VoiceModel.prototype, "hear"); // counts; the model itself runs
+    const callers = Array.from({ length: 16 }, () => hearAll(realtimeUrl, FRAMES));
+    for (const heard of await Promise.all(callers)) assert.equal(heard.length, FRAMES.length);
+    const sizes = hear.mock.calls.map(({ arguments: [streams] }) => streams.length);
+    assert.equal(
+      sizes.reduce((sum, size) => sum + size, 0),
+      16 * FRAMES.length,
+    );
+    assert.ok(
+      sizes.length < (16 * FRAMES.length) / 4,
+      `${sizes.length} runs for ${16 * FRAMES.length} frames`,
+    );
   });
 
   test("a frame of the wrong size ends the session with a readable reason", async () => {

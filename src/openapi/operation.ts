@@ -1,3 +1,4 @@
+import type { BatchOptions } from "../routes/dispatch-options.ts";
 import type { RouteSignature } from "../routes/signature.ts";
 import type { SchemaNode } from "../routes/schema-walk.ts";
 import type { Components } from "./components.ts";
@@ -10,17 +11,21 @@ export interface Operation {
   description?: string;
   body?: SchemaNode;
   response: Record<string, unknown>;
+  /** The limits of a batch. A caller sends and gets a single item. */
+  "x-fal-batch"?: { maxSize: number; maxCost?: number };
 }
 
 /** Describes an HTTP route. */
 export function describeOperation(route: RouteSignature, components: Components): Operation {
   const result = route.output === undefined ? {} : components.reference(route.output);
+  const { batch } = route.dispatch ?? {};
   const type = route.stream ? "text/event-stream" : "application/json";
   return {
     operationId: route.methodName,
     summary: route.summary ?? titleWords(route.methodName),
     ...(route.description === undefined ? {} : { description: route.description }),
     ...(route.input === undefined ? {} : { body: components.reference(route.input) }),
+    ...(batch === undefined ? {} : { "x-fal-batch": limitsOf(batch) }),
     response: {
       200: { description: "Successful Response", content: { [type]: { schema: result } } },
       ...(route.input === undefined
@@ -33,6 +38,10 @@ export function describeOperation(route: RouteSignature, components: Components)
           }),
     },
   };
+}
+
+function limitsOf({ maxSize, maxCost }: BatchOptions): { maxSize: number; maxCost?: number } {
+  return { maxSize, ...(maxCost === undefined ? {} : { maxCost }) };
 }
 
 /** Describes `GET /health`. */
