@@ -70,7 +70,10 @@ export class Dispatcher<T> implements SlotUser {
   #unitCost = 1;
   /** From the end of a run until its answers are handed on, in milliseconds. */
   #answerMs = 0;
+  /** Stops the cut that comes at the end of this turn. */
   #cancelCut: (() => void) | undefined;
+  /** Stops the alarm at the end of a hold. */
+  #cancelHold: (() => void) | undefined;
 
   constructor(options: DispatcherOptions<T>) {
     this.#options = options;
@@ -239,7 +242,8 @@ export class Dispatcher<T> implements SlotUser {
 
   #cut(): void {
     this.#cancelCut?.();
-    this.#cancelCut = undefined;
+    this.#cancelHold?.();
+    this.#cancelCut = this.#cancelHold = undefined;
     while (this.#line.length > 0 && this.#freeSlots() > 0) {
       const now = this.#clock.now();
       if (this.#holds(now)) return;
@@ -267,7 +271,7 @@ export class Dispatcher<T> implements SlotUser {
       until = Math.min(until, lastStart - this.#answerMs, job.startBy);
       if (until <= now) return false;
     }
-    this.#cancelCut = this.#clock.precisely(until - now, () => this.#cut());
+    this.#cancelHold = this.#clock.precisely(until - now, () => this.#cut());
     return true;
   }
 
