@@ -27,10 +27,10 @@ import { S1 } from "./batching/shape.ts";
 
 const QUICK: Plan = {
   warmUpMs: 900,
-  measuredMs: 2_200,
-  judgedRequests: 1_200,
+  measuredMs: 2_000,
+  judgedRequests: 1_000,
   repetitions: 1,
-  phaseMs: 4_500,
+  phaseMs: 3_500,
   tolerance: 0.9,
 };
 const FULL: Plan = {
@@ -54,7 +54,7 @@ await runBenchmark({
   plot: "also measure goodput against load and draw it to FILE, with the rivals' and the ideal",
   measure: async ({ quick, svg }) => {
     progress("compiling the package and the servers");
-    await using harness = await Harness.create(quick ? 2 : 3);
+    await using harness = await Harness.create(quick ? 15_000 : 240_000);
     const plan = quick ? QUICK : FULL;
     const rows: Row[] = [
       ...(await new Goals(harness, plan).measure(quick)),

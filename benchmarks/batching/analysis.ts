@@ -11,6 +11,9 @@ export interface Span {
   readonly toMs: number;
 }
 
+/** A refusal on arrival takes no longer than this, in milliseconds; one after a wait does. */
+export const PROMPT_MS = 5;
+
 /** What became of the requests that were due in a span. */
 export interface Outcome {
   readonly requests: number;
@@ -31,6 +34,8 @@ export interface Outcome {
   readonly acceptedP99Ms: number;
   /** Of refusals; 0 without any. */
   readonly rejectedP99Ms: number;
+  /** Refusals that took longer than {@link PROMPT_MS}, as a share of all; 0 without any. */
+  readonly lateRejectionShare: number;
   /** Refusals that say when to come again, as a share; 1 without refusals. */
   readonly retryAfterShare: number;
 }
@@ -70,6 +75,8 @@ export function outcomeOf(samples: Samples, deadlineMs: number, span: Span): Out
     acceptedP50Ms: at(accepted, 0.5),
     acceptedP99Ms: at(accepted, 0.99),
     rejectedP99Ms: at(rejected, 0.99),
+    lateRejectionShare:
+      rejected.filter((latency) => latency > PROMPT_MS).length / Math.max(1, rejected.length),
     retryAfterShare: rejected.length === 0 ? 1 : counts.retryAfter / rejected.length,
   };
 }
@@ -100,14 +107,11 @@ export function slope(times: readonly number[]): number {
   return variance === 0 ? 0 : covariance / variance;
 }
 
-/** When good answers (200, in time) were read, sorted. */
+/** When those requests were due, in order, that were answered with 200 in time. */
 export function goodTimes({ dueMs, latencyMs, status }: Samples, deadlineMs: number): number[] {
-  const times: number[] = [];
-  for (const [request, due] of dueMs.entries()) {
-    const latency = latencyMs[request] as number;
-    if (status[request] === 200 && latency <= deadlineMs) times.push(due + latency);
-  }
-  return times.sort((one, other) => one - other);
+  return [...dueMs].filter(
+    (_due, request) => status[request] === 200 && (latencyMs[request] as number) <= deadlineMs,
+  );
 }
 
 /** How recovery is told. */
@@ -123,7 +127,7 @@ export interface RecoveryOptions {
 }
 
 /**
- * How long after a change goodput was back: until the start of the first window in which it is what it is long after,
+ * How long after a change goodput was back: until the start of the first window in which it is what it is in the end,
  * or nearly so. The whole span when it never was. In milliseconds.
  */
 export function recoveryMs(times: readonly number[], options: RecoveryOptions): number {
@@ -131,7 +135,7 @@ export function recoveryMs(times: readonly number[], options: RecoveryOptions): 
   const countIn = (fromMs: number, toMs: number): number =>
     times.filter((time) => time >= fromMs && time < toMs).length;
   const settled = countIn(span.toMs - settledMs, span.toMs) / settledMs;
-  const step = 10;
+  const step = windowMs / 50;
   for (let fromMs = span.fromMs; fromMs + windowMs <= span.toMs; fromMs += step) {
     if (countIn(fromMs, fromMs + windowMs) / windowMs >= share * settled) return fromMs - span.fromMs;
   }

@@ -1,5 +1,7 @@
 // The load generator, a process of its own: takes load commands over IPC, answers each with its samples.
 import { setTimeout as sleep } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import { ALARM_ROLE, ALARM_THREAD, type AlarmData } from "./alarm-thread.ts";
 import { Connections } from "./connections.ts";
 import { itemText } from "./item.ts";
 import type { ClosedLoad, LoadCommand, OpenLoad, Samples } from "./load.ts";
@@ -9,10 +11,7 @@ import { SampleRecorder } from "./sample-recorder.ts";
 import { poissonSchedule } from "./schedule.ts";
 
 /** From the command to the first possible request: what the set-up leaves behind is done by then. */
-const LEAD_MS = 30;
-/** Timers have a grain of a millisecond and fire late: below this, the event loop is turned until the time has come. */
-const TIMER_GRAIN_MS = 1.5;
-
+const LEAD_MS = 100;
 takePriority();
 process.on("message", (command: LoadCommand) => {
   void (command.kind === "open" ? runOpen(command) : runClosed(command)).then((samples) => {
@@ -22,11 +21,15 @@ process.on("message", (command: LoadCommand) => {
 process.on("disconnect", () => process.exit(0));
 
 async function runOpen(load: OpenLoad): Promise<Samples> {
-  const schedule = poissonSchedule(load.ratePerSecond, load.durationMs, load.seed);
-  const recorder = new SampleRecorder(monotonicMs() + LEAD_MS);
+  const schedule = poissonSchedule(load);
+  const startedMs = monotonicMs() + LEAD_MS;
+  const recorder = new SampleRecorder(startedMs);
   const connections = new Connections(load.url, (request, response) => recorder.answered(request, response));
   await connections.open(load.connections);
-  await sendOnSchedule(schedule, recorder, connections);
+  const alarm = new Worker(ALARM_THREAD, {
+    workerData: { role: ALARM_ROLE, schedule, startedMs } satisfies AlarmData,
+  });
+  await sendOnSchedule(schedule, recorder, connections, alarm);
   const end = recorder.now() + load.settleMs;
   while (recorder.pending > 0 && recorder.now() < end) await sleep(5);
   const samples = recorder.finish();
@@ -38,24 +41,22 @@ function sendOnSchedule(
   schedule: Float64Array,
   recorder: SampleRecorder,
   connections: Connections,
+  alarm: Worker,
 ): Promise<void> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     let next = 0;
-    const turn = (): void => {
-      let dueMs = schedule[next];
-      while (dueMs !== undefined) {
+    alarm.on("message", () => {
+      for (let dueMs = schedule[next]; dueMs !== undefined; dueMs = schedule[next]) {
         const nowMs = recorder.now();
         if (nowMs < dueMs) break;
         const request = recorder.sent(dueMs, nowMs);
         connections.send(request, itemText(request));
-        dueMs = schedule[++next];
+        next++;
       }
-      if (dueMs === undefined) return resolve();
-      const gapMs = dueMs - recorder.now();
-      if (gapMs > TIMER_GRAIN_MS) setTimeout(turn, gapMs - 0.5);
-      else setImmediate(turn);
-    };
-    turn();
+      if (next === schedule.length) resolve();
+    });
+    alarm.on("error", reject);
+    if (schedule.length === 0) resolve();
   });
 }
 

@@ -1,12 +1,12 @@
 import { progress } from "../lib/benchmark.ts";
 import { atLeast, atMost, information, type Row } from "../lib/row.ts";
 import { median } from "../lib/statistics.ts";
-import type { Outcome } from "./analysis.ts";
+import { PROMPT_MS } from "./analysis.ts";
 import { servableRate, sharedQueueRate, sheddingGoodput } from "./bounds.ts";
 import type { Harness } from "./harness.ts";
-import { Measurements, type Plan, type Recovery, type Subject } from "./measurements.ts";
+import { Measurements, type Plan, type OpenOutcome, type Recovery, type Subject } from "./measurements.ts";
 import { firstThatHolds, highestRate } from "./search.ts";
-import { S1, S2, SHAPES, type Shape } from "./shape.ts";
+import { S1, S2, S4, SHAPES, type Shape } from "./shape.ts";
 
 const SATURATION = 0.97;
 /** Of λ*, on S1 and for four executors; with one lucky schedule more is possible, with none less is needed. */
@@ -15,7 +15,6 @@ const CAPACITY = 0.85;
 const EASIER_CAPACITY = 0.9;
 const OVERLOAD = 0.95;
 const OVERLOADS = [1.5, 3];
-const REJECTION_MS = 5;
 const CLOSED_LOOP = 0.92;
 const CLIENTS = [8, 16, 48];
 const LOW_LOAD_MS = 25.7;
@@ -41,12 +40,14 @@ export class Goals {
     for (const shape of SHAPES) rows.push(await this.#capacity(ours(shape), quick));
     for (const shape of SHAPES) {
       for (const load of OVERLOADS) {
-        if (!quick || shape === S1 || load === 3) rows.push(...(await this.#overload(shape, load)));
+        // Triple load on S2 is 10,800 requests per second, more than small machines can send and refuse.
+        if (!quick || shape === S1 || load === (shape === S2 ? 1.5 : 3))
+          rows.push(...(await this.#overload(shape, load)));
       }
     }
     for (const clients of CLIENTS) rows.push(await this.#closedLoop(clients));
-    rows.push(await this.#lowLoad(quick ? 180 : 600));
-    for (const shape of quick ? [S1] : [S1, S2]) rows.push(...(await this.#costChange(shape)));
+    rows.push(await this.#lowLoad(quick ? 120 : 600));
+    for (const shape of quick ? [S4] : [S1, S4]) rows.push(...(await this.#costChange(shape)));
     rows.push(await this.#noise());
     rows.push(await this.#capacity({ ...ours(S1), executors: EXECUTORS }, quick));
     return rows;
@@ -83,7 +84,7 @@ export class Goals {
     const rate = load * servableRate(shape);
     progress(`${shape.name}: overload, ${Math.round(rate)}/s`);
     const outcomes = await this.#measure.openLoop(ours(shape), rate);
-    const middle = (of: (outcome: Outcome) => number): number => median(outcomes.map(of));
+    const middle = (of: (outcome: OpenOutcome) => number): number => median(outcomes.map(of));
     const name = `${shape.name} at ${load} λ*`;
     const goodput = middle((outcome) => outcome.goodput);
     const target = Math.round(OVERLOAD * sheddingGoodput(shape, rate));
@@ -92,12 +93,22 @@ export class Goals {
     return [
       atLeast(`${name}: goodput`, goodput, "requests/s", target, this.#tolerance),
       atMost(`${name}: p99 of the accepted`, acceptedMs, "ms", shape.deadlineMs, this.#tolerance),
-      atMost(`${name}: p99 of rejections`, rejectedMs, "ms", REJECTION_MS, this.#tolerance),
+      atMost(`${name}: p99 of rejections`, rejectedMs, "ms", PROMPT_MS, this.#tolerance),
       atLeast(
         `${name}: rejections with Retry-After`,
         middle((outcome) => outcome.retryAfterShare),
         "ratio",
         1,
+      ),
+      information(
+        `${name}: rejections after more than ${PROMPT_MS} ms`,
+        middle((outcome) => outcome.lateRejectionShare),
+        "ratio",
+      ),
+      information(
+        `${name}: processor time of the server`,
+        middle((outcome) => outcome.serverLoad),
+        "processors",
       ),
       information(
         `${name}: answered late or with 504`,

@@ -19,6 +19,8 @@ export interface Trial {
   readonly report: Report;
   /** The part of the run that counts: what comes before warms up code, connections and what a rule learns. */
   readonly span: Span;
+  /** Processor time of the server's process in the whole run, as a share of one processor. */
+  readonly serverLoad: number;
 }
 
 /** A change of the executors' costs while a run goes on. */
@@ -50,6 +52,9 @@ export interface ClosedRun {
 const LATENESS_LIMIT = 0.04;
 /** The same for how much longer than they should batches take on average, as a share of what an empty one costs. */
 const OVERTIME_LIMIT = 0.03;
+const MOST_ATTEMPTS = 3;
+/** The part of the warm-up in which load rises; the rest is for queues to settle. */
+const RAMP_SHARE = 0.6;
 /** Compiles what the server needs before its connections come. */
 const FIRST_CALLS = { clients: 32, durationMs: 400 };
 /** Answers that come later than this after the last request and its deadline are not waited for. */
@@ -60,12 +65,12 @@ export class Harness implements AsyncDisposable {
   readonly #staged: StagedPackage;
   readonly #programs: string;
   readonly #generator: GeneratorProcess;
-  readonly #attempts: number;
+  #repeatBudgetMs: number;
   #runs = 0;
   #noisyRuns = 0;
 
-  private constructor(staged: StagedPackage, programs: string, attempts: number) {
-    this.#attempts = attempts;
+  private constructor(staged: StagedPackage, programs: string, repeatBudgetMs: number) {
+    this.#repeatBudgetMs = repeatBudgetMs;
     this.#staged = staged;
     this.#programs = programs;
     this.#generator = GeneratorProcess.start(join(programs, "batching", "generator.js"));
@@ -73,13 +78,13 @@ export class Harness implements AsyncDisposable {
 
   /**
    * Compiles the package and the programs as in production.
-   * @param attempts how often a run is made until the machine has had time for it.
+   * @param repeatBudgetMs time for runs to be repeated in, when the machine had no time for them.
    */
-  static async create(attempts: number): Promise<Harness> {
+  static async create(repeatBudgetMs: number): Promise<Harness> {
     const staged = await StagedPackage.create();
     await staged.linkDependencies();
     const programs = await staged.compilePrograms(fileURLToPath(new URL("..", import.meta.url)));
-    return new Harness(staged, programs, attempts);
+    return new Harness(staged, programs, repeatBudgetMs);
   }
 
   /** Runs so far. */
@@ -102,6 +107,7 @@ export class Harness implements AsyncDisposable {
       ratePerSecond,
       durationMs: warmUpMs + measuredMs,
       seed,
+      rampMs: RAMP_SHARE * warmUpMs,
       settleMs: deadlineMs + SETTLE_MS,
       connections: Math.min(2000, 32 + Math.ceil((1.1 * ratePerSecond * deadlineMs) / 1000)),
     }));
@@ -131,14 +137,18 @@ export class Harness implements AsyncDisposable {
   ): Promise<Trial> {
     this.#runs++;
     for (let attempt = 1; ; attempt++) {
+      const startedMs = monotonicMs();
       const trial = await this.#run(configuration, changes, loadOn);
       const span = { fromMs: warmUpMs, toMs: warmUpMs + measuredMs };
       const noise = noiseOf(configuration.shape, trial, span);
       if (noise === undefined) return { ...trial, span };
-      progress(`  ${noise}; ${attempt < this.#attempts ? "once more" : "it has to do"}`);
-      if (attempt < this.#attempts) continue;
-      this.#noisyRuns++;
-      return { ...trial, span };
+      const isLast = attempt === MOST_ATTEMPTS || this.#repeatBudgetMs <= 0;
+      progress(`  ${noise}; ${isLast ? "it has to do" : "once more"}`);
+      if (isLast) {
+        this.#noisyRuns++;
+        return { ...trial, span };
+      }
+      this.#repeatBudgetMs -= monotonicMs() - startedMs;
     }
   }
 
@@ -146,11 +156,12 @@ export class Harness implements AsyncDisposable {
     configuration: Configuration,
     changes: readonly CostChange[],
     loadOn: (url: string) => LoadCommand,
-  ): Promise<{ samples: Samples; report: Report }> {
+  ): Promise<Omit<Trial, "span">> {
     const program = configuration.rule === "ours" ? "batching-ours.js" : "batching-rivals.js";
     const path = join(this.#programs, "servers", program);
     await using server = await ServerProcess.start(path, [], [JSON.stringify(configuration)]);
     await this.#generator.run({ kind: "closed", url: server.url, ...FIRST_CALLS });
+    const before = await server.usage();
     const startedMs = monotonicMs();
     const running = this.#generator.run(loadOn(server.url));
     for (const { atMs, factor } of changes) {
@@ -158,7 +169,10 @@ export class Harness implements AsyncDisposable {
       await control(server.url, { factor });
     }
     const samples = await running;
-    return { samples, report: await control(server.url, { factor: 1 }) };
+    const milliseconds = monotonicMs() - startedMs;
+    const { cpuMicros } = await server.usage();
+    const serverLoad = (cpuMicros - before.cpuMicros) / 1000 / milliseconds;
+    return { samples, serverLoad, report: await control(server.url, { factor: 1 }) };
   }
 }
 

@@ -1,10 +1,9 @@
+import type { ScheduleOptions } from "./schedule.ts";
+
 /** Requests on a schedule of their own, whatever becomes of them. */
-export interface OpenLoad {
+export interface OpenLoad extends ScheduleOptions {
   readonly kind: "open";
   readonly url: string;
-  readonly ratePerSecond: number;
-  readonly durationMs: number;
-  readonly seed: number;
   /** How long answers are waited for after the last request, in milliseconds. */
   readonly settleMs: number;
   /** Connections opened before the start. */

@@ -30,6 +30,9 @@ export interface Subject {
 
 /** What of all requests must be answered in time where nothing is to be shed. */
 const IN_TIME_SHARE = 0.99;
+/** At rates above this a server that is not compiled yet would not work off what it gets. */
+const HIGH_RATE = 3000;
+const HIGH_RATE_WARM_UP = 2.5;
 /** Runs a rate gets to show that it holds: one slow moment of the machine is a percent of a short run. */
 const CHANCES = 2;
 
@@ -54,8 +57,8 @@ export class Measurements {
   }
 
   /** Requests per second on a Poisson schedule; one outcome a repetition. */
-  async openLoop(subject: Subject, ratePerSecond: number): Promise<Outcome[]> {
-    const outcomes: Outcome[] = [];
+  async openLoop(subject: Subject, ratePerSecond: number): Promise<OpenOutcome[]> {
+    const outcomes: OpenOutcome[] = [];
     for (let seed = 1; seed <= this.#plan.repetitions; seed++) {
       outcomes.push(await this.#open(subject, ratePerSecond, this.#plan.measuredMs, seed));
     }
@@ -125,12 +128,23 @@ export class Measurements {
     return median(shares);
   }
 
-  async #open(subject: Subject, ratePerSecond: number, measuredMs: number, seed: number): Promise<Outcome> {
-    const { warmUpMs } = this.#plan;
+  async #open(
+    subject: Subject,
+    ratePerSecond: number,
+    measuredMs: number,
+    seed: number,
+  ): Promise<OpenOutcome> {
+    const warmUpMs = this.#plan.warmUpMs * (ratePerSecond > HIGH_RATE ? HIGH_RATE_WARM_UP : 1);
     const run = { ratePerSecond, warmUpMs, measuredMs, seed };
-    const { samples, span } = await this.#harness.open(configurationOf(subject, true), run);
-    return outcomeOf(samples, subject.shape.deadlineMs, span);
+    const { samples, span, serverLoad } = await this.#harness.open(configurationOf(subject, true), run);
+    return { ...outcomeOf(samples, subject.shape.deadlineMs, span), serverLoad };
   }
+}
+
+/** What became of requests in open loop. */
+export interface OpenOutcome extends Outcome {
+  /** Processor time of the server's process, as a share of one processor. */
+  readonly serverLoad: number;
 }
 
 /** How long it took until goodput was back. */

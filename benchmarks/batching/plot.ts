@@ -58,12 +58,17 @@ export function drawPlot({ title, xLabel, yLabel, series, mark }: Plot): string 
           `<line x1="${x(mark.x)}" y1="${AREA.top}" x2="${x(mark.x)}" y2="${AREA.bottom}" stroke="${INK}" stroke-dasharray="2 4"/>`,
           `<text x="${x(mark.x)}" y="${AREA.top - 6}" text-anchor="middle">${escape(mark.label)}</text>`,
         ]),
-    ...series.flatMap((line) => [
-      `<polyline points="${line.points.map(([px, py]) => `${x(px)},${y(py)}`).join(" ")}" fill="none" ${stroke(line)}/>`,
-      ...(line.dots === true
-        ? line.points.map(([px, py]) => `<circle cx="${x(px)}" cy="${y(py)}" r="3.5" fill="${line.color}"/>`)
-        : []),
-    ]),
+    // The first line lies above the others.
+    ...series
+      .toReversed()
+      .flatMap((line) => [
+        `<polyline points="${line.points.map(([px, py]) => `${x(px)},${y(py)}`).join(" ")}" fill="none" ${stroke(line)}/>`,
+        ...(line.dots === true
+          ? line.points.map(
+              ([px, py]) => `<circle cx="${x(px)}" cy="${y(py)}" r="3.5" fill="${line.color}"/>`,
+            )
+          : []),
+      ]),
     ...series.flatMap((line, index) => {
       const top = AREA.top + 12 + index * 24;
       const left = AREA.right + 20;

@@ -4,6 +4,7 @@ import { SeededRandom } from "../../../benchmarks/batching/random.ts";
 import { poissonSchedule } from "../../../benchmarks/batching/schedule.ts";
 
 const COUNT = 20_000;
+const STEADY = { ratePerSecond: 1000, durationMs: 20_000, seed: 3, rampMs: 0 };
 
 function draws(draw: (random: SeededRandom) => number): number[] {
   const random = new SeededRandom(1);
@@ -50,18 +51,27 @@ test("log-normal factors have mean 1 and the deviation asked for, and are never 
 });
 
 test("a schedule has the rate asked for, in order and within its duration", () => {
-  const times = poissonSchedule(1000, 20_000, 3);
+  const times = poissonSchedule(STEADY);
   assertNear(times.length, 20_000, 500);
   assert.ok(times.every((time, index) => time >= (times[index - 1] ?? 0) && time < 20_000));
 });
 
 test("the gaps of a schedule are as irregular as those of independent arrivals", () => {
-  const times = poissonSchedule(1000, 20_000, 3);
+  const times = poissonSchedule(STEADY);
   const gaps = [...times].map((time, index) => time - (times[index - 1] ?? 0));
   assertNear(deviation(gaps) / mean(gaps), 1, 0.03);
 });
 
 test("a schedule is fixed by its seed", () => {
-  assert.deepEqual(poissonSchedule(100, 1000, 1), poissonSchedule(100, 1000, 1));
-  assert.notDeepEqual(poissonSchedule(100, 1000, 1), poissonSchedule(100, 1000, 2));
+  assert.deepEqual(poissonSchedule({ ...STEADY, seed: 1 }), poissonSchedule({ ...STEADY, seed: 1 }));
+  assert.notDeepEqual(poissonSchedule({ ...STEADY, seed: 1 }), poissonSchedule({ ...STEADY, seed: 2 }));
+});
+
+test("in a ramp the rate rises evenly to the whole", () => {
+  const times = poissonSchedule({ ...STEADY, rampMs: 10_000 });
+  const countIn = (fromMs: number, toMs: number): number =>
+    times.filter((time) => time >= fromMs && time < toMs).length;
+  assertNear(countIn(0, 5000), 1250, 150);
+  assertNear(countIn(5000, 10_000), 3750, 250);
+  assertNear(countIn(10_000, 20_000), 10_000, 400);
 });
