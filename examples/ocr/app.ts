@@ -59,7 +59,15 @@ export default class PictureReader extends App {
     this.#reader = undefined;
   }
 
-  @endpoint("/", { input: Scan, output: Text, timeoutMs: 20_000, summary: "Read the text in a picture" })
+  @endpoint("/", {
+    input: Scan,
+    output: Text,
+    workers: 2,
+    maxQueue: 16,
+    timeoutMs: 20_000,
+    idempotent: true,
+    summary: "Read the text in a picture",
+  })
   async read({ picture: file }: Scan, ctx: RequestContext): Promise<Text> {
     if (this.#reader === undefined) throw new AppException("The models are not loaded", 503);
     const picture = await unpacked(file);
