@@ -1,4 +1,5 @@
 import { BatchItemErrors, BatchLengthException } from "../errors.ts";
+import type { RunSignal } from "./dispatcher.ts";
 
 /** Calls a method that takes and returns arrays. */
 export type CallBatch<T> = (values: readonly T[]) => unknown;
@@ -13,20 +14,18 @@ export async function runBatch<T>(
   values: readonly T[],
   call: CallBatch<T>,
   isolateErrors: boolean,
-  signal: AbortSignal,
+  run: RunSignal,
 ): Promise<readonly unknown[]> {
   try {
     return resultsOf(name, values.length, await call(values));
   } catch (error) {
     if (error instanceof BatchItemErrors) return resultsOf(name, values.length, error.results);
-    if (!isolateErrors || signal.aborted || error instanceof BatchLengthException) throw error;
+    if (!isolateErrors || run.signal.aborted || error instanceof BatchLengthException) throw error;
     if (values.length === 1) return [asFailure(error)];
     const middle = Math.ceil(values.length / 2);
     return [
-      ...(await runBatch(name, values.slice(0, middle), call, true, signal).catch(failAll(middle))),
-      ...(await runBatch(name, values.slice(middle), call, true, signal).catch(
-        failAll(values.length - middle),
-      )),
+      ...(await runBatch(name, values.slice(0, middle), call, true, run).catch(failAll(middle))),
+      ...(await runBatch(name, values.slice(middle), call, true, run).catch(failAll(values.length - middle))),
     ];
   }
 }

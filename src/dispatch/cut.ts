@@ -35,7 +35,7 @@ export interface CutConditions {
   /** What arrives, in units of cost per millisecond. */
   readonly costRate: number;
   /** When the next executor is expected to be free, if there are others; else Infinity. */
-  readonly nextFreeAt: number;
+  readonly nextFreeAt: () => number;
 }
 
 /**
@@ -79,7 +79,7 @@ export function cutBatch<T>(line: WaitingLine<T>, conditions: CutConditions): Cu
   if (fit.count === alive.length) return { take: alive, cost: fit.cost, shed, reason };
   const next = alive[fit.count] as Job<T>;
   const left = alive.slice(fit.count).reduce((sum, job) => sum + job.cost, 0);
-  const start = Math.min(now + model.predictHigh(fit.cost, CAUTION), Math.max(now, conditions.nextFreeAt));
+  const start = Math.min(now + model.predictHigh(fit.cost, CAUTION), Math.max(now, conditions.nextFreeAt()));
   const full = Math.min(conditions.limits.maxCost, conditions.limits.maxSize * (fit.cost / fit.count));
   const joined = Math.min(left + conditions.costRate * (start - now), full);
   if (start + model.predictHigh(joined, CAUTION) + answerMs <= next.finishBy) {

@@ -18,8 +18,13 @@ export interface QueueLimits {
   readonly bytes: number;
 }
 
+/** Aborts when nobody wants any result of a run any more. A signal is made when somebody asks for it. */
+export interface RunSignal {
+  readonly signal: AbortSignal;
+}
+
 /** Runs a batch: one result for each value, in order; an `Error` or {@link Failure} among them fails that one alone. */
-export type RunBatch<T> = (values: readonly T[], signal: AbortSignal) => Promise<readonly unknown[]>;
+export type RunBatch<T> = (values: readonly T[], run: RunSignal) => Promise<readonly unknown[]>;
 
 export interface DispatcherOptions<T> {
   readonly limits: BatchLimits;
@@ -38,11 +43,12 @@ export interface DispatcherOptions<T> {
 }
 
 /** A batch that runs. */
-interface Run<T> extends SlotLease {
+interface Run<T> extends SlotLease, RunSignal {
   readonly jobs: readonly Job<T>[];
   readonly cost: number;
   readonly startedAt: number;
-  readonly controller: AbortController;
+  controller: AbortController | undefined;
+  aborted: { readonly reason: unknown } | undefined;
   endedAt: number;
   readonly size: number;
   /** Jobs whose callers still wait. */
@@ -70,6 +76,7 @@ export class Dispatcher<T> implements SlotUser {
   #unitCost = 1;
   /** From the end of a run until its answers are handed on, in milliseconds. */
   #answerMs = 0;
+  #isTiming = false;
   /** Stops the cut that comes at the end of this turn. */
   #cancelCut: (() => void) | undefined;
   /** Stops the alarm at the end of a hold. */
@@ -137,6 +144,11 @@ export class Dispatcher<T> implements SlotUser {
     return job;
   }
 
+  /** Nobody wants the job's answer any more: it leaves the line, or its run is told to stop. */
+  cancel(job: Job<T>, reason: unknown): void {
+    this.#end(job, reason, "cancelled");
+  }
+
   /** A slot is free. */
   wake(): void {
     this.#cut();
@@ -145,7 +157,7 @@ export class Dispatcher<T> implements SlotUser {
   /** Sees to it that the job ends when its caller leaves or its time is up. */
   #attend(job: Job<T>): void {
     const { signal } = job;
-    const leave = (): void => this.#end(job, signal?.reason, "cancelled");
+    const leave = (): void => this.cancel(job, signal?.reason);
     signal?.addEventListener("abort", leave, { once: true });
     let stopTimer: (() => void) | undefined;
     const arm = (due: number): void => {
@@ -180,7 +192,8 @@ export class Dispatcher<T> implements SlotUser {
     if (run === undefined) {
       this.#line.remove(job);
     } else if (--run.wanted === 0) {
-      run.controller.abort(reason);
+      run.aborted = { reason };
+      run.controller?.abort(reason);
     }
   }
 
@@ -203,7 +216,9 @@ export class Dispatcher<T> implements SlotUser {
 
   /** How many runs could start now. */
   #freeSlots(): number {
-    return Math.min(...this.#options.slots.map((slots) => slots.free));
+    let free = Infinity;
+    for (const slots of this.#options.slots) free = Math.min(free, slots.free);
+    return free;
   }
 
   #refuse(message: string, code: "QUEUE_FULL" | "OVERLOADED", retryAfterMs: number): OverloadException {
@@ -213,7 +228,10 @@ export class Dispatcher<T> implements SlotUser {
 
   /** When executors are expected to be free, soonest first. One is free when all of its slots are: the last counts. */
   #freeTimes(now: number): number[] {
-    const perSlots = this.#options.slots.map((each) => each.freeTimes(now));
+    const { slots } = this.#options;
+    const [first] = slots;
+    if (slots.length === 1 && first !== undefined) return first.freeTimes(now);
+    const perSlots = slots.map((each) => each.freeTimes(now));
     const count = Math.min(...perSlots.map((times) => times.length));
     return Array.from({ length: count }, (_, index) =>
       Math.max(...perSlots.map((times) => times[index] ?? now)),
@@ -253,7 +271,7 @@ export class Dispatcher<T> implements SlotUser {
         now,
         answerMs: this.#answerMs,
         costRate: this.#rate.at(now) * this.#unitCost,
-        nextFreeAt: this.#freeTimes(now)[1] ?? Infinity,
+        nextFreeAt: () => this.#freeTimes(now)[1] ?? Infinity,
       };
       const cut = this.#withProbe(cutBatch(this.#line, conditions), now);
       for (const job of cut.shed) this.#shed(job, now);
@@ -297,7 +315,13 @@ export class Dispatcher<T> implements SlotUser {
       cost: cut.cost,
       startedAt: now,
       expectedEnd: now + this.#model.predict(cut.cost),
-      controller: new AbortController(),
+      controller: undefined,
+      aborted: undefined,
+      get signal() {
+        run.controller ??= new AbortController();
+        if (run.aborted !== undefined) run.controller.abort(run.aborted.reason);
+        return run.controller.signal;
+      },
       wanted: jobs.length,
       endedAt: Infinity,
       size: jobs.length,
@@ -314,7 +338,7 @@ export class Dispatcher<T> implements SlotUser {
     this.#options
       .run(
         jobs.map((job) => job.value),
-        run.controller.signal,
+        run,
       )
       .then(
         (results) => {
@@ -358,8 +382,16 @@ export class Dispatcher<T> implements SlotUser {
       answer(job, index);
     });
     if (this.#line.length > 0) this.#cutSoon();
+    this.#timeAnswers(now);
+  }
+
+  /** Learns how long it takes until the answers of a run are handed on. */
+  #timeAnswers(since: number): void {
+    if (this.#isTiming) return;
+    this.#isTiming = true;
     this.#clock.soon(() => {
-      this.#answerMs += 0.1 * (this.#clock.now() - now - this.#answerMs);
+      this.#isTiming = false;
+      this.#answerMs += 0.1 * (this.#clock.now() - since - this.#answerMs);
     });
   }
 }

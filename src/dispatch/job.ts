@@ -21,9 +21,9 @@ export interface JobRequest<T> {
   /** Whether `startBy` is the caller's own wish. Default true. */
   readonly isCallersLimit?: boolean;
   /** Aborts when nobody wants the answer any more. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Told when time runs out: should abort the signal, so that a run in progress learns of it. */
-  readonly onExpired?: (reason: Error) => void;
+  readonly onExpired?: ((reason: Error) => void) | undefined;
 }
 
 /** A piece of work between its arrival and its answer. */

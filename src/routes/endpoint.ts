@@ -15,7 +15,7 @@ export interface EndpointOptions<
   Input extends SchemaObject | undefined,
   Output extends SchemaObject | undefined,
   Stream extends boolean,
-  Batch extends object | undefined = undefined,
+  MaxSize extends number = never,
 > extends Omit<DispatchOptions, "batch"> {
   /** The schema of the body. With it the method is called `(input, ctx)`, without it `(ctx)`. */
   input?: Input;
@@ -24,7 +24,7 @@ export interface EndpointOptions<
   /** The method is an async generator; its items are sent as server-sent events. Default false. */
   stream?: Stream;
   /** Puts the inputs of several callers into one call: the method takes and returns arrays. Needs `input`. */
-  batch?: Batch & BatchOptions<InputOf<Input>>;
+  batch?: BatchOptions<InputOf<Input>> & { maxSize: MaxSize };
   /** One line for the docs. Default: the method's name in words. */
   summary?: string;
   /** Markdown for the docs. */
@@ -69,10 +69,10 @@ export function endpoint<
   Input extends SchemaObject | undefined = undefined,
   Output extends SchemaObject | undefined = undefined,
   Stream extends boolean = false,
-  Batch extends object | undefined = undefined,
->(path: string, options: EndpointOptions<Input, Output, Stream, Batch> = {}) {
+  MaxSize extends number = never,
+>(path: string, options: EndpointOptions<Input, Output, Stream, MaxSize> = {}) {
   return function decorate<Method extends AnyMethod>(
-    method: Method & CheckEndpoint<Method, Input, Output, Stream, Batch>,
+    method: Method & CheckEndpoint<Method, Input, Output, Stream, MaxSize>,
     context: ClassMethodDecoratorContext,
   ): void {
     const methodName = assertMethod("@endpoint", method, context);
@@ -84,7 +84,7 @@ export function endpoint<
 export function endpointSignature(
   methodName: string,
   path: string,
-  options: EndpointOptions<SchemaObject | undefined, SchemaObject | undefined, boolean, object | undefined>,
+  options: EndpointOptions<SchemaObject | undefined, SchemaObject | undefined, boolean, number>,
 ): RouteSignature {
   assertPath(methodName, path);
   assertOptions(methodName, options);
@@ -110,7 +110,7 @@ function assertOptions(methodName: string, options: object): void {
     SchemaObject,
     SchemaObject,
     boolean,
-    object
+    number
   >;
   const refuse = (message: string): never => {
     throw new DefinitionError("ROUTE_OPTION_INVALID", `@endpoint on ${methodName}(): ${message}`);

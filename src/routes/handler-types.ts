@@ -104,16 +104,13 @@ type CheckBatchResult<Result, Output> =
  * `unknown` when the method fits its schemas, else a string type whose text says what to write. Intersected with
  * the decorated method's own type, the text is what the compiler shows.
  */
-export type CheckEndpoint<
-  Method extends AnyMethod,
-  Input,
-  Output,
-  Stream,
-  Batch = undefined,
-> = Method extends (this: never, ...args: infer Args) => infer Result
+export type CheckEndpoint<Method extends AnyMethod, Input, Output, Stream, MaxSize = never> = Method extends (
+  this: never,
+  ...args: infer Args
+) => infer Result
   ? IsUnresolved<Args, Result> extends true
     ? unknown
-    : [Batch] extends [undefined]
+    : [MaxSize] extends [never]
       ? unknown extends CheckArguments<Args, Input>
         ? CheckResult<Result, Output, Stream>
         : CheckArguments<Args, Input>

@@ -17,6 +17,8 @@ export class HttpContext implements RequestContext {
   #log: Logger | undefined;
   #controller: AbortController | undefined;
   #abortReason: unknown;
+  #onAbort: ((reason: unknown) => void) | undefined;
+  #listens = false;
 
   constructor(request: FastifyRequest, reply: FastifyReply, rootLog: Logger, state: ServerState) {
     this.#request = request;
@@ -53,18 +55,17 @@ export class HttpContext implements RequestContext {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      const { raw } = this.#reply;
       if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
-      else if (this.clientLeft) this.abort(new RequestCancelledException());
-      else if (!raw.writableFinished) {
-        this.#state.listening.add(this);
-        raw.once("close", () => {
-          this.#state.listening.delete(this);
-          if (this.clientLeft) this.abort(new RequestCancelledException());
-        });
-      }
+      else this.#listen();
     }
     return this.#controller.signal;
+  }
+
+  /** Calls back when the handler is told to stop: what {@link signal} does, without the cost of a signal. */
+  watch(onAbort: (reason: unknown) => void): void {
+    this.#onAbort = onAbort;
+    if (this.#abortReason !== undefined) onAbort(this.#abortReason);
+    else this.#listen();
   }
 
   /** The connection is gone before the answer was out. */
@@ -82,6 +83,19 @@ export class HttpContext implements RequestContext {
   abort(reason: unknown): void {
     this.#abortReason ??= reason;
     this.#controller?.abort(this.#abortReason);
+    this.#onAbort?.(this.#abortReason);
+  }
+
+  #listen(): void {
+    const { raw } = this.#reply;
+    if (this.clientLeft) return this.abort(new RequestCancelledException());
+    if (this.#listens || raw.writableFinished) return;
+    this.#listens = true;
+    this.#state.listening.add(this);
+    raw.once("close", () => {
+      this.#state.listening.delete(this);
+      if (this.clientLeft) this.abort(new RequestCancelledException());
+    });
   }
 
   setHeader(name: string, value: string): void {

@@ -36,7 +36,7 @@ export function createStreamHandler(
     const onAbort = (): void => void (closed ??= closeItems(items, context.log));
     signal.addEventListener("abort", onAbort, { once: true });
     try {
-      leave = await route.dispatch?.enter(context, bodyBytes(request.raw), (reason) => context.abort(reason));
+      leave = await route.dispatch?.enter(context, bodyBytes(request.raw), context);
       const called = await attend(route, context, () => route.call(context, request.body));
       if (called !== LEFT) items = iteratorOf(called, route.signature.methodName);
       while (items !== undefined) {

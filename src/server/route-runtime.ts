@@ -71,7 +71,7 @@ export class RouteRuntime {
   /** The same by way of the queue. */
   queue(dispatch: RouteDispatch, context: HttpContext, body: unknown, bytes: number): Promise<unknown> {
     const input = this.input === undefined ? undefined : this.#read(this.input, body);
-    return dispatch.submit(context, input, bytes, (reason) => context.abort(reason)).answer;
+    return dispatch.submit(context, input, bytes, context).answer;
   }
 
   /** Runs code of the app so that it can ask for the current request. */

@@ -18,6 +18,14 @@ export interface QueuedCall {
   readonly begin?: () => void;
 }
 
+/** Who waits for a call's answer. */
+export interface Caller {
+  /** Calls back when the call is not wanted any more. */
+  watch(onAbort: (reason: unknown) => void): void;
+  /** Tells the handler to stop. */
+  abort(reason: unknown): void;
+}
+
 /** What is known of a request before its body is. */
 export interface Arrival {
   readonly headers: IncomingHttpHeaders | RequestContext["headers"];
@@ -70,29 +78,26 @@ export class RouteDispatch {
     return this.#dispatcher.turnAway(this.#limitsOf(arrival));
   }
 
-  /** Lets a call wait for its turn and run. `abort` should abort the context's signal. */
-  submit(
-    context: RequestContext,
-    input: unknown,
-    bytes: number,
-    abort?: (reason: Error) => void,
-  ): Job<QueuedCall> {
+  /** Lets a call wait for its turn and run, unless it is given up. Default for `caller`: the context's signal. */
+  submit(context: RequestContext, input: unknown, bytes: number, caller?: Caller): Job<QueuedCall> {
     const { batch } = this.#options;
     const cost = batch?.cost?.(input) ?? 1;
     if (!(cost >= 0 && cost < Infinity))
       throw new TypeError(`batch.cost gave ${cost}; give a number from 0 on`);
-    return this.#dispatcher.submit({
+    const job = this.#dispatcher.submit({
       ...this.#limitsOf({ headers: context.headers, bytes }),
       value: { context, input },
       cost,
       group: batch?.groupBy?.(input),
-      signal: context.signal,
-      ...(abort === undefined ? {} : { onExpired: abort }),
+      signal: caller === undefined ? context.signal : undefined,
+      onExpired: caller && ((reason) => caller.abort(reason)),
     });
+    caller?.watch((reason) => this.#dispatcher.cancel(job, reason));
+    return job;
   }
 
   /** Waits until a stream may begin; resolves to what has to be called when it is over. */
-  async enter(context: RequestContext, bytes: number, abort: (reason: Error) => void): Promise<() => void> {
+  async enter(context: RequestContext, bytes: number, caller: Caller): Promise<() => void> {
     let leave!: () => void;
     const untilOver = new Promise<void>((resolve) => (leave = resolve));
     const begun = new Promise<void>((resolve, reject) => {
@@ -100,7 +105,7 @@ export class RouteDispatch {
         ...this.#limitsOf({ headers: context.headers, bytes }),
         value: { context, input: undefined, untilOver, begin: resolve },
         signal: context.signal,
-        onExpired: abort,
+        onExpired: (reason) => caller.abort(reason),
       });
       answer.catch(reject);
     });

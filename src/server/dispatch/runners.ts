@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { contextStorage, type BatchContext } from "../../context.ts";
 import { runBatch } from "../../dispatch/batch-run.ts";
-import type { RunBatch } from "../../dispatch/dispatcher.ts";
+import type { RunBatch, RunSignal } from "../../dispatch/dispatcher.ts";
 import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
 import type { QueuedCall } from "./route-dispatch.ts";
 
@@ -27,14 +27,24 @@ export function createRunner(parts: RunnerParts): RunBatch<QueuedCall> {
       return [await callAlone(parts, call)];
     };
   }
-  return (calls, signal) =>
+  return (calls, run) =>
     runBatch(
       signature.methodName,
       calls,
-      (some) => callTogether(parts, some, { requests: some.map(({ context }) => context), signal, log }),
+      (some) => callTogether(parts, some, createBatchContext(some, run, log)),
       batch.isolateErrors ?? false,
-      signal,
+      run,
     );
+}
+
+function createBatchContext(calls: readonly QueuedCall[], run: RunSignal, log: Logger): BatchContext {
+  return {
+    requests: calls.map(({ context }) => context),
+    get signal() {
+      return run.signal;
+    },
+    log,
+  };
 }
 
 function callAlone({ signature, handler, app }: RunnerParts, { context, input }: QueuedCall): unknown {

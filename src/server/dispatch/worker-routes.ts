@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { Clock } from "../../dispatch/clock.ts";
 import { runBatch } from "../../dispatch/batch-run.ts";
-import type { RunBatch } from "../../dispatch/dispatcher.ts";
+import type { RunBatch, RunSignal } from "../../dispatch/dispatcher.ts";
 import { Slots } from "../../dispatch/slots.ts";
 import { DefinitionError } from "../../errors.ts";
 import { describeRoute, type RouteSignature } from "../../routes/signature.ts";
@@ -39,7 +39,7 @@ export class WorkerRoutes {
     const { methodName, input, dispatch } = signature;
     const route = describeRoute(signature);
     const batch = dispatch?.batch;
-    const call = (calls: readonly QueuedCall[], signal: AbortSignal): Promise<unknown> =>
+    const call = (calls: readonly QueuedCall[], { signal }: RunSignal): Promise<unknown> =>
       this.pool.run({
         route,
         inputs: input === undefined ? undefined : calls.map((each) => each.input),
@@ -47,9 +47,9 @@ export class WorkerRoutes {
         contexts: calls.map(({ context }) => context),
         signal,
       });
-    if (batch === undefined) return async (calls, signal) => [await call(calls, signal)];
-    return (calls, signal) =>
-      runBatch(methodName, calls, (some) => call(some, signal), batch.isolateErrors ?? false, signal);
+    if (batch === undefined) return async (calls, run) => [await call(calls, run)];
+    return (calls, run) =>
+      runBatch(methodName, calls, (some) => call(some, run), batch.isolateErrors ?? false, run);
   }
 
   /** Starts the workers with a server and stops them with it. */
