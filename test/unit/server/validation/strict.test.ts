@@ -113,7 +113,7 @@ test("maps are checked value by value", () => {
 test('format "byte" is base64, however long, and nothing else', () => {
   const schema = Type.Object({ data: Type.String({ format: "byte" }) });
   for (const data of ["", "QQ==", "QUI=", "QUJD", "A".repeat(16 * 1024 * 1024)]) {
-    assert.deepEqual(placesOf(schema, { data }), [], data.slice(0, 10));
+    assert.deepEqual(accepted(schema, { data }), { data });
   }
   for (const data of ["A", "AAAA\nnot base64!", "AAAA\n", "=AAA", "A===", "A".repeat(5_000_001)]) {
     assert.equal(placesOf(schema, { data }).length, 1, data.slice(0, 20));
