@@ -13,7 +13,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   current: ["context"],
   routes: ["errors", "context", "did-you-mean"],
   dispatch: ["errors"],
-  workers: ["dispatch", "routes", "context", "answers", "errors"],
+  typescript: [],
+  workers: ["typescript", "dispatch", "routes", "context", "answers", "errors"],
   openapi: ["routes", "errors"],
   realtime: ["dispatch", "routes", "context", "answers", "errors"],
   server: [
@@ -43,6 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "functions",
     "servable",
     "server",
+    "typescript",
     "errors",
     "did-you-mean",
   ],
@@ -58,7 +60,7 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   ajv: ["server"],
   commander: ["cli"],
   chokidar: ["cli"],
-  tsx: ["cli", "workers"],
+  tsx: ["typescript"],
 };
 
 const root = fileURLToPath(new URL("../src", import.meta.url));

@@ -88,11 +88,14 @@ export function cutBatch<T>(line: WaitingLine<T>, conditions: CutConditions): Cu
   // Without the oldest, the others fit.
   let best = { from: 0, ...fit };
   for (let from = 1; from < alive.length && alive.length - from > best.count; from++) {
+    // Who can wait for ever makes no batch small, and is not overtaken either.
+    if (alive[from - 1]?.finishBy === Infinity) break;
     const other = fitting(alive, from, conditions);
     if (other.count > best.count) best = { from, ...other };
   }
   const take = alive.slice(best.from, best.from + best.count);
-  const letDown = [...alive.slice(0, best.from), ...alive.slice(best.from + best.count)];
+  const others = [...alive.slice(0, best.from), ...alive.slice(best.from + best.count)];
+  const letDown = others.filter((job) => job.finishBy < Infinity);
   return { take, cost: best.cost, shed: [...shed, ...letDown], reason: "deadline" };
 }
 

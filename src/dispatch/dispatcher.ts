@@ -8,7 +8,7 @@ import { forecast, type Forecast } from "./forecast.ts";
 import { HoldPolicy } from "./hold.ts";
 import { Job, type JobRequest } from "./job.ts";
 import { ServiceModel } from "./service-model.ts";
-import type { SlotLease, Slots, SlotUser } from "./slots.ts";
+import { announceFree, type SlotLease, type Slots, type SlotUser } from "./slots.ts";
 import type { DispatchTally } from "./tally.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
@@ -57,6 +57,8 @@ interface Run<T> extends SlotLease, RunSignal {
 
 /** The memory of the arrival rate, in milliseconds. */
 const RATE_MEMORY_MS = 500;
+/** A hold ends so long before somebody's time to start is up, in milliseconds: timers come a little early or late. */
+const TIMER_GRAIN_MS = 2;
 
 /**
  * One queue before one or more executors: admits what can be answered in time, refuses the rest at once, and cuts a
@@ -286,7 +288,7 @@ export class Dispatcher<T> implements SlotUser {
     if (until <= now) return false;
     for (const job of this.#line) {
       const lastStart = job.finishBy - this.#model.predictHigh(this.#line.ahead({ priority: "low" }).cost, 2);
-      until = Math.min(until, lastStart - this.#answerMs, job.startBy);
+      until = Math.min(until, lastStart - this.#answerMs, job.startBy - TIMER_GRAIN_MS);
       if (until <= now) return false;
     }
     this.#cancelHold = this.#clock.precisely(until - now, () => this.#cut());
@@ -376,7 +378,7 @@ export class Dispatcher<T> implements SlotUser {
     for (const job of run.jobs) this.#runs.delete(job);
     const { slots } = this.#options;
     for (const each of slots) each.giveBack(run);
-    for (const each of slots) each.announce();
+    announceFree(slots);
     run.jobs.forEach((job, index) => {
       if (job.settled) this.#tally.late++;
       answer(job, index);

@@ -37,6 +37,11 @@ export class Slots {
     return Math.max(0, this.#capacity - this.#leases.size);
   }
 
+  /** Those who want to hear of free slots. */
+  get users(): readonly SlotUser[] {
+    return this.#users;
+  }
+
   /** Wants to hear of free slots. */
   join(user: SlotUser): void {
     this.#users.push(user);
@@ -46,26 +51,16 @@ export class Slots {
   resize(capacity: number): void {
     const grows = capacity > this.#capacity;
     this.#capacity = capacity;
-    if (grows) this.announce();
+    if (grows) announceFree([this]);
   }
 
   take(lease: SlotLease): void {
     this.#leases.add(lease);
   }
 
-  /** Gives a slot back; nobody hears of it before {@link announce}. */
+  /** Gives a slot back; nobody hears of it before {@link announceFree}. */
   giveBack(lease: SlotLease): void {
     this.#leases.delete(lease);
-  }
-
-  /** Tells those who wait of what is free. */
-  announce(): void {
-    const waiting = this.#users.filter((user) => user.oldestArrival !== undefined);
-    waiting.sort((a, b) => (a.oldestArrival ?? 0) - (b.oldestArrival ?? 0));
-    for (const user of waiting) {
-      if (this.free === 0) return;
-      user.wake();
-    }
   }
 
   /** When slots are expected to be free, soonest first, as many as there are at most. `now` for those that are. */
@@ -76,6 +71,23 @@ export class Slots {
       const ends = Array.from(this.#leases, ({ expectedEnd }) => Math.max(now, expectedEnd));
       times.push(...ends.sort((a, b) => a - b));
     }
-    return times.slice(0, Math.min(this.#capacity, MOST_TIMES));
+    // Where there are more leases than slots, the first that are given back free none.
+    const surplus = Math.max(0, this.#leases.size - this.#capacity);
+    return times.slice(surplus, surplus + Math.min(this.#capacity, MOST_TIMES));
+  }
+}
+
+/**
+ * Tells those who wait of what is free on any of these. Who has waited longest comes first, whichever of them it is
+ * that they share: else who shares least would always be asked before all others.
+ */
+export function announceFree(slots: readonly Slots[]): void {
+  const [first] = slots;
+  const users = slots.length === 1 ? (first?.users ?? []) : [...new Set(slots.flatMap((each) => each.users))];
+  const waiting = users.filter((user) => user.oldestArrival !== undefined);
+  waiting.sort((a, b) => (a.oldestArrival ?? 0) - (b.oldestArrival ?? 0));
+  for (const user of waiting) {
+    if (slots.every((each) => each.free === 0)) return;
+    user.wake();
   }
 }

@@ -9,7 +9,7 @@ import { HandlerCalls } from "./handler-calls.ts";
 import { findExportedServable, HostedServable } from "./hosted-servable.ts";
 import type { FromWorker, StartMessage, ToWorker } from "./protocol.ts";
 import { encodeThrown } from "./thrown-codec.ts";
-import { registerTypeScript } from "./typescript.ts";
+import { registerTypeScript } from "../typescript/register.ts";
 import { markWorkerProcess } from "./worker-marker.ts";
 
 /** How often it is looked whether the main process is still there, in milliseconds. */

@@ -111,7 +111,7 @@ export class Plain {
 
 const COMPILED_PARENT = `
 import type {} from "../../src/workers/entry.ts";
-import type {} from "../../src/workers/module-format.ts";
+import type {} from "../../src/typescript/module-format.ts";
 import { systemClock } from "../../src/dispatch/clock.ts";
 import { WorkerPool } from "../../src/workers/pool.ts";
 import { pino } from "pino";

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { PACKAGE_ROOT, packageVersion } from "../package-root.ts";
-import { packageType } from "../project.ts";
+import { packageType } from "../../typescript/package-files.ts";
 import type { Finding } from "./finding.ts";
 
 /** Which copies of this package an app in `folder` would meet: one is right. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadModule } from "../module-loader.ts";
-import { findUp } from "../project.ts";
+import { findUp } from "../../typescript/package-files.ts";
 import { shortPath } from "../user-frame.ts";
 import type { Finding } from "./finding.ts";
 import { readTypeScriptSettings } from "./tsconfig.ts";
