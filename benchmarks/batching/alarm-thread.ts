@@ -32,6 +32,6 @@ if ((workerData as AlarmData | null)?.role === ALARM_ROLE && parentPort !== null
     const sleepMs = startedMs + dueMs - monotonicMs();
     if (sleepMs > 0) Atomics.wait(cell, 0, 0, Math.max(sleepMs, GRAIN_MS));
     rungMs = monotonicMs() - startedMs;
-    parentPort.postMessage("due");
+    parentPort.postMessage("due", []);
   }
 }
