@@ -73,9 +73,9 @@ export class Job<T> {
     return this.#settled;
   }
 
-  /** The moment after which starting it is of no use. */
+  /** The moment after which starting it is of no use. One that runs again has been started in time. */
   get lastStart(): number {
-    return Math.min(this.startBy, this.finishBy);
+    return this.retried ? this.finishBy : Math.min(this.startBy, this.finishBy);
   }
 
   /** What has to be freed once it is answered. */
