@@ -156,6 +156,6 @@ export class Simulation {
 }
 
 /** Lets the promises that are due have their turns. */
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 6; turn++) await null;
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 6; turn++) await Promise.resolve();
 }

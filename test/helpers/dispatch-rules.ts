@@ -1,0 +1,222 @@
+import assert from "node:assert/strict";
+import { OverloadException, QueueTimeoutException, RequestTimeoutException } from "../../src/errors.ts";
+import {
+  Died,
+  freeSlots,
+  isWaiting,
+  type DispatchWorld,
+  type Entry,
+  type JobPlan,
+  type RunRecord,
+  type Side,
+} from "./dispatch-world.ts";
+
+/** What is handed in is refused when there is no room for it, or no time, and else never. */
+export function assertRoom(
+  side: Side,
+  waiting: readonly Entry[],
+  plan: JobPlan,
+  code: string | undefined,
+): void {
+  const { queue, limits } = side.setup;
+  const room = freeSlots(side) * limits.maxSize;
+  const startsAtOnce = waiting.length === 0 && room > 0;
+  const bytes = waiting.reduce((sum, entry) => sum + entry.plan.bytes, 0);
+  const isFull = waiting.length >= queue.count + room || bytes + plan.bytes > queue.bytes;
+  if (startsAtOnce) assert.equal(code, undefined, "refused beside a free slot");
+  else if (isFull) assert.equal(code, "QUEUE_FULL", "more wait than may");
+  else if (plan.finishIn === undefined) assert.equal(code, undefined, "refused without a deadline");
+  else assert.ok(code === undefined || code === "OVERLOADED", "refused as if the queue were full");
+}
+
+/** What runs together may run together, and it is the turn of those who run. */
+export function assertBatch(side: Side, batch: readonly Entry[], world: DispatchWorld): void {
+  const { limits, retries } = side.setup;
+  const [first] = batch;
+  assert.ok(first !== undefined, "an empty batch");
+  for (const entry of batch) {
+    assert.ok(entry.job?.settled === false, "a job runs that was answered before");
+    assert.ok(isWaiting(entry), "a job runs twice");
+    assert.ok(entry.runs.length === 0 || (retries && batch.length === 1), "a second chance in company");
+    if (!entry.job.retried) assert.ok(world.clock.now() < entry.job.startBy, "started too late");
+    assert.equal(entry.plan.group, first.plan.group, "two groups in a batch");
+  }
+  assert.equal(new Set(batch).size, batch.length, "a job twice in a batch");
+  const cost = costOf(batch);
+  assert.ok(batch.length <= limits.maxSize, "too many in a batch");
+  assert.ok(cost <= limits.maxCost || batch.length === 1, "a batch that costs too much");
+  for (const slots of side.slots) assert.ok(slots.used <= slots.capacity, "more leases than slots");
+  const running = world.runs.filter((run) => !run.ended);
+  const shared = side.slots[1]?.capacity ?? Infinity;
+  assert.ok(running.length < shared, "more runs than slots");
+  assert.ok(running.filter((run) => run.side === side).length < side.own.capacity, "more runs than slots");
+  assertTurn(side, batch, cost);
+  for (const other of world.sides) if (other !== side) assertFair(side, other, batch, world);
+}
+
+/** Of two dispatchers that share slots, the one whose first job came first is first. */
+function assertFair(side: Side, other: Side, batch: readonly Entry[], world: DispatchWorld): void {
+  const now = world.clock.now();
+  noteHold(other, world);
+  if (other.own.free === 0 || now < other.holdEnd) return;
+  const oldest = (entries: readonly Entry[]): number =>
+    Math.min(...entries.map(({ arrivedAt }) => arrivedAt).filter((at) => at < now));
+  // Several slots that become free in one moment may go to one dispatcher, and who was first may have been let down.
+  const justStarted = world.runs.filter((run) => run.side === side && run.startedAt === now);
+  const own = [
+    ...batch,
+    ...side.entries.filter((entry) => isWaiting(entry) || hasJustGone(entry)),
+    ...justStarted.flatMap((run) => run.entries),
+  ];
+  assert.ok(
+    oldest(other.entries.filter(isWaiting)) >= oldest(own),
+    "another dispatcher's job has waited longer",
+  );
+}
+
+/** A hold may follow the end of a run. */
+function noteHold(side: Side, world: DispatchWorld): void {
+  const ended = world.runs.filter((run) => run.side === side && run.ended).length;
+  if (ended === side.ended) return;
+  side.ended = ended;
+  side.holdEnd = world.clock.now() + side.dispatcher.model.fixed / 2;
+}
+
+function assertTurn(side: Side, batch: readonly Entry[], cost: number): void {
+  const inBatch = new Set(batch);
+  const rest = side.entries.filter((entry) => isWaiting(entry) && !inBatch.has(entry));
+  for (const entry of batch) {
+    assert.ok(
+      batch.every((other) => place(other) <= place(entry) || batch.indexOf(other) > batch.indexOf(entry)),
+      "a batch out of order",
+    );
+    for (const other of rest) {
+      const isBefore = place(other) < place(entry);
+      assert.ok(!(isBefore && other.plan.group === entry.plan.group), "overtaken within a group");
+    }
+  }
+  // It may have been the turn of somebody of their group who was let down in their favour.
+  const letDown = side.entries.filter(
+    (entry) => hasJustGone(entry) && entry.plan.group === batch[0]?.plan.group,
+  );
+  const firstPlace = Math.min(...[...batch, ...letDown].map(place));
+  assert.ok(
+    rest.every((entry) => place(entry) > firstPlace),
+    "who was first has to wait",
+  );
+  // Without deadlines there is no reason to leave room.
+  const [first] = batch;
+  if (first?.job?.retried || side.entries.some(({ plan }) => plan.finishIn !== undefined)) return;
+  const { limits } = side.setup;
+  const next = rest
+    .filter(({ plan, job }) => plan.group === first?.plan.group && !job?.retried)
+    .sort((one, other) => place(one) - place(other))[0];
+  if (next === undefined || batch.length === limits.maxSize) return;
+  assert.ok(cost + next.plan.cost > limits.maxCost, "room is left for one who waits");
+}
+
+/** Left the line without a run in this moment, so that nobody has heard of it yet. */
+function hasJustGone({ job, runs, result }: Entry): boolean {
+  return job?.settled === true && result === undefined && runs.every(({ ended }) => ended);
+}
+
+/** Where in the line a job stands: second chances first, low priority last. */
+function place({ job, plan, order, diedAs }: Entry): number {
+  return job?.retried ? diedAs - 1e6 : order + (plan.priority === "low" ? 1e6 : 0);
+}
+
+function costOf(entries: readonly Entry[]): number {
+  return entries.reduce((sum, { plan }) => sum + plan.cost, 0);
+}
+
+/** An answer is the one that was due. */
+export function assertResult(entry: Entry, result: NonNullable<Entry["result"]>): void {
+  const { job, arrivedAt, plan, runs, caller } = entry;
+  const { error, at } = result;
+  const { finishIn = Infinity, startIn = Infinity } = plan;
+  if (error instanceof OverloadException) {
+    assert.equal(runs.length, job?.retried ? 1 : 0, "refused after it ran");
+    assert.ok(error.retryAfterMs >= 0 && error.retryAfterMs < Infinity, `try again in ${error.retryAfterMs}`);
+    if (error.code === "OVERLOADED") assert.ok(finishIn < Infinity, "shed without a deadline");
+  } else if (error instanceof RequestTimeoutException) {
+    const limit = error instanceof QueueTimeoutException ? Math.min(finishIn, startIn) : finishIn;
+    assert.equal(error, entry.timedOut);
+    assert.ok(at >= arrivedAt + limit, "told too early that the time is up");
+    const waited = runs.length === (job?.retried ? 1 : 0);
+    assert.equal(error instanceof QueueTimeoutException, waited, "the wrong kind of timeout");
+  } else if (entry.left) {
+    assert.equal(error, caller.signal.reason);
+  } else {
+    assert.ok(at <= arrivedAt + finishIn, "answered after its time");
+    assert.equal(error, entry.given?.error, "an error of somebody else");
+    assert.equal(result.value, entry.given?.value, "an answer of somebody else");
+    if (error instanceof Died && side(entry).retries) assert.equal(runs.length, 2, "no second chance");
+  }
+}
+
+function side({ side: { setup } }: Entry): Side["setup"] {
+  return setup;
+}
+
+/** When nothing is due now: who can run runs, who is late has been told, signals are as they should be. */
+export function assertQuiet(world: DispatchWorld): void {
+  const now = world.clock.now();
+  for (const side of world.sides) {
+    const waiting = side.entries.filter(isWaiting);
+    noteHold(side, world);
+    const isFree = freeSlots(side) > 0;
+    assert.ok(!isFree || waiting.length === 0 || now < side.holdEnd, "somebody waits beside a free slot");
+    side.idle = { at: now, waiting: new Set(isFree ? waiting : []) };
+    assert.equal(side.tally.depth, waiting.length, "the depth of the queue");
+    for (const entry of side.entries) {
+      if (entry.job?.settled !== false) continue;
+      const due = isWaiting(entry) && !entry.job.retried ? entry.job.lastStart : entry.job.finishBy;
+      assert.ok(now < due, "somebody is late and has not been told");
+    }
+  }
+  for (const { ended, entries, handle } of world.runs) {
+    if (ended) continue;
+    const isGone = entries.every(({ job }) => job?.settled);
+    assert.equal(
+      handle.signal.aborted,
+      isGone,
+      isGone ? "not told that nobody waits" : "told that nobody waits",
+    );
+  }
+}
+
+/** When all is over: everybody has one answer, and what was counted is what was. */
+export function assertAccounts(
+  { entries, tally, turnedAway, slots, dispatcher }: Side,
+  runs: readonly RunRecord[],
+): void {
+  const errors = entries.map(({ result }) => result?.error);
+  const count = (is: (entry: Entry, error: unknown) => boolean): number =>
+    entries.filter((entry, index) => is(entry, errors[index])).length;
+  assert.ok(
+    entries.every(({ result }) => result !== undefined),
+    "somebody has no answer",
+  );
+  assert.ok(slots.every(({ used }) => used === 0) && tally.depth === 0);
+  assert.equal(dispatcher.oldestArrival, undefined);
+  const sum = (counts: Iterable<number>): number => [...counts].reduce((one, other) => one + other, 0);
+  const refused = count((_, error) => error instanceof OverloadException);
+  assert.equal(sum(tally.refusals.values()), refused + turnedAway, "refusals");
+  const gone = count(
+    ({ result, caller }) => result?.error !== undefined && result.error === caller.signal.reason,
+  );
+  const timedOut = count(({ timedOut }) => timedOut !== undefined);
+  assert.equal(sum(Object.values(tally.timeouts)), timedOut, "timeouts");
+  assert.equal(sum(Object.values(tally.cancelled)), gone - timedOut, "cancelled");
+  assert.equal(tally.late, tally.cancelled.running + tally.timeouts.run, "late");
+  assert.equal(
+    tally.retried,
+    count(({ job }) => job?.retried === true),
+    "retried",
+  );
+  const own = runs.filter(({ side }) => side.dispatcher === dispatcher);
+  assert.equal(tally.runs.count, own.length);
+  assert.equal(tally.batchSizes.count, own.length);
+  assert.equal(sum(tally.reasons.values()), own.length, "reasons");
+  assert.equal(tally.batchSizes.sum, tally.waits.count);
+}
