@@ -204,8 +204,8 @@ export class Dispatcher<T> implements SlotUser {
     const { finishBy = Infinity, bytes = 0 } = request;
     // What free executors take at the end of this turn does not count as waiting.
     const room = this.#freeSlots() * limits.maxSize;
-    const startsAtOnce = this.#line.length === 0 && room > 0;
-    if (startsAtOnce) return undefined;
+    if (limits.maxSize === 1 ? this.#line.length < room : this.#line.length === 0 && room > 0)
+      return undefined;
     if (this.#line.length >= queue.count + room || this.#line.bytes + bytes > queue.bytes) {
       const message = "Too many requests wait already; try again later.";
       return this.#refuse(message, "QUEUE_FULL", this.#forecast(request, now).start - now);
@@ -228,23 +228,26 @@ export class Dispatcher<T> implements SlotUser {
     return new OverloadException(message, status, retryAfterMs, code);
   }
 
-  /** When executors are expected to be free, soonest first. One is free when all of its slots are: the last counts. */
-  #freeTimes(now: number): number[] {
-    const { slots } = this.#options;
-    const [first] = slots;
-    if (slots.length === 1 && first !== undefined) return first.freeTimes(now);
-    const perSlots = slots.map((each) => each.freeTimes(now));
-    const count = Math.min(...perSlots.map((times) => times.length));
-    return Array.from({ length: count }, (_, index) =>
-      Math.max(...perSlots.map((times) => times[index] ?? now)),
-    );
+  /** When the executor that is free first, second, … is expected to be. It is when all of its slots are. */
+  #freeAt(index: number, now: number): number {
+    let time = now;
+    for (const slots of this.#options.slots) time = Math.max(time, slots.freeAt(index, now));
+    return time;
+  }
+
+  /** How many runs there may be at a time. */
+  #executors(): number {
+    let capacity = Infinity;
+    for (const slots of this.#options.slots) capacity = Math.min(capacity, slots.capacity);
+    return capacity;
   }
 
   #forecast(request: Omit<JobRequest<T>, "value">, now: number): Forecast {
     const { limits } = this.#options;
     const outlook = {
       now,
-      freeTimes: this.#freeTimes(now),
+      executors: this.#executors(),
+      freeAt: (index: number) => this.#freeAt(index, now),
       ahead: this.#line.ahead({ priority: request.priority ?? "normal" }),
       firstFinishBy: this.#line.first?.finishBy ?? Infinity,
       rate: this.#rate.at(now),
@@ -273,7 +276,7 @@ export class Dispatcher<T> implements SlotUser {
         now,
         answerMs: this.#answerMs,
         costRate: this.#rate.at(now) * this.#unitCost,
-        nextFreeAt: () => this.#freeTimes(now)[1] ?? Infinity,
+        nextFreeAt: () => (this.#executors() > 1 ? this.#freeAt(1, now) : Infinity),
       };
       const cut = this.#withProbe(cutBatch(this.#line, conditions), now);
       for (const job of cut.shed) this.#shed(job, now);

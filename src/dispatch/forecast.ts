@@ -7,8 +7,10 @@ const RESTART_MS = 1000;
 /** Where a dispatcher stands when something new arrives. */
 export interface Outlook {
   readonly now: number;
-  /** When each executor is expected to be free, soonest first. */
-  readonly freeTimes: readonly number[];
+  /** How many runs there may be at a time; Infinity for any number. */
+  readonly executors: number;
+  /** When the executor that is free first, second, … is expected to be, from 0. */
+  readonly freeAt: (index: number) => number;
   /** What waits before the new job: how many, and their costs. */
   readonly ahead: { readonly count: number; readonly cost: number };
   /** When the first of all that wait is due; Infinity for never. */
@@ -42,18 +44,17 @@ export function forecast(
   model: ServiceModel,
   limitMs: number,
 ): Forecast {
-  const { now, freeTimes, ahead, rate, unitCost } = outlook;
+  const { now, executors, freeAt, ahead, rate, unitCost } = outlook;
   const fullCost = Math.min(limits.maxSize * unitCost, limits.maxCost);
-  if (freeTimes.length === 0) return { start: now + RESTART_MS, finish: now };
-  const firstStart = freeTimes[0] ?? now;
+  if (executors === 0) return { start: now + RESTART_MS, finish: now };
+  const firstStart = freeAt(0);
   // The next batch is as large as the first deadline in it allows; what has no room in it goes after it.
   const nextCost = Math.min(fullCost, model.costWithin(outlook.firstFinishBy - firstStart, CAUTION));
   const inNext = ahead.cost + cost <= nextCost + 1e-9;
   const batchesAhead = inNext ? 0 : 1 + Math.floor(Math.max(0, ahead.cost - nextCost) / fullCost + 1e-9);
-  const executor = batchesAhead % freeTimes.length;
-  const rounds = Math.floor(batchesAhead / freeTimes.length);
-  const start =
-    (freeTimes[executor] ?? now) + rounds * model.predict(batchesAhead === 1 ? nextCost : fullCost);
+  const executor = executors === Infinity ? batchesAhead : batchesAhead % executors;
+  const rounds = Math.floor(batchesAhead / executors);
+  const start = freeAt(executor) + rounds * model.predict(batchesAhead === 1 ? nextCost : fullCost);
   const withMe = inNext
     ? ahead.cost + cost
     : Math.max(cost, ahead.cost + cost - nextCost - (batchesAhead - 1) * fullCost);
@@ -62,7 +63,7 @@ export function forecast(
     const costRate = rate * unitCost;
     const joining = withMe + costRate * (start - now);
     const ideal = idealCost(model, costRate, limitMs);
-    const steady = steadyCost(model, costRate, freeTimes.length);
+    const steady = steadyCost(model, costRate, executors);
     batchCost = Math.max(withMe, Math.min(fullCost, joining, ideal, steady));
   }
   return { start, finish: start + model.predictHigh(batchCost, CAUTION) };

@@ -17,7 +17,7 @@ export interface JobRequest<T> {
   /** It has to be answered by then, on the dispatcher's clock. Default: never. */
   readonly finishBy?: number;
   /** It has to be running by then. Default: never. */
-  readonly startBy?: number;
+  readonly startBy?: number | undefined;
   /** Whether `startBy` is the caller's own wish. Default true. */
   readonly isCallersLimit?: boolean;
   /** Aborts when nobody wants the answer any more. */

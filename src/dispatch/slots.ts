@@ -12,9 +12,6 @@ export interface SlotLease {
   readonly expectedEnd: number;
 }
 
-/** Nobody looks further ahead than so many free slots. */
-const MOST_TIMES = 16;
-
 /** Room for so many runs at a time, shared by all who run work on it. A free slot goes to whom has waited longest. */
 export class Slots {
   readonly #users: SlotUser[] = [];
@@ -63,17 +60,14 @@ export class Slots {
     this.#leases.delete(lease);
   }
 
-  /** When slots are expected to be free, soonest first, as many as there are at most. `now` for those that are. */
-  freeTimes(now: number): number[] {
-    const times: number[] = [];
-    for (let count = Math.min(this.free, MOST_TIMES); count > 0; count--) times.push(now);
-    if (times.length < MOST_TIMES) {
-      const ends = Array.from(this.#leases, ({ expectedEnd }) => Math.max(now, expectedEnd));
-      times.push(...ends.sort((a, b) => a - b));
-    }
+  /** When the slot that is free first, second, … is expected to be, from 0; `now` for one that is. */
+  freeAt(index: number, now: number): number {
+    const { free } = this;
+    if (index < free) return now;
+    const ends = Array.from(this.#leases, ({ expectedEnd }) => expectedEnd).sort((a, b) => a - b);
     // Where there are more leases than slots, the first that are given back free none.
     const surplus = Math.max(0, this.#leases.size - this.#capacity);
-    return times.slice(surplus, surplus + Math.min(this.#capacity, MOST_TIMES));
+    return Math.max(now, ends[index - free + surplus] ?? Infinity);
   }
 }
 

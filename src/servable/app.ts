@@ -59,6 +59,11 @@ export abstract class App extends BaseServable {
   static workers: number | WorkerOptions | undefined;
   /** Calls one runner handles at a time; others wait. */
   static maxMultiplexing: number | undefined;
+  /**
+   * The status of refusals, of endpoints that set none of their own. Default: 429 when a queue is full, 503 when the
+   * answer could not come in time. On a platform that ends a runner which answers 503, as fal does, set 429.
+   */
+  static overloadStatus: 429 | 503 | undefined;
   /** How long a request may take, in seconds; endpoints without a `timeoutMs` of their own keep to it. */
   static requestTimeout: number | undefined;
   /** How long setup may take, in seconds. Default 600. */
@@ -111,6 +116,7 @@ export abstract class App extends BaseServable {
   override [DESCRIBE](): ServeDefinition {
     const {
       maxMultiplexing,
+      overloadStatus,
       workers,
       requestTimeout,
       startupTimeout,
@@ -123,6 +129,7 @@ export abstract class App extends BaseServable {
       name: this.appName,
       metricsPort,
       maxConcurrency: maxMultiplexing,
+      overloadStatus,
       workers: workers === undefined ? undefined : resolveWorkers(workers, refuseWorkers(base.className)),
       defaultTimeoutMs: requestTimeout === undefined ? undefined : requestTimeout * 1000,
       startupTimeoutMs: startupTimeout === undefined ? base.startupTimeoutMs : startupTimeout * 1000,

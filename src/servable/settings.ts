@@ -88,6 +88,7 @@ export const APP_SETTINGS: Readonly<Record<string, Rule>> = {
       return `a number or { count, devices } (${(error as Error).message})`;
     }
   },
+  overloadStatus: (value) => (value === 429 || value === 503 ? undefined : "429 or 503"),
   requestTimeout: seconds,
   startupTimeout: seconds,
   terminationGracePeriodSeconds: wholeNumber(0, MAX_SECONDS),

@@ -21,6 +21,8 @@ export interface ServerDefinition {
   lifespan(server: FastifyInstance): AsyncGenerator<void, void, void>;
   /** The limit of every endpoint that sets none of its own, in milliseconds. */
   readonly defaultTimeoutMs: number | undefined;
+  /** The status of refusals, of endpoints that set none of their own. */
+  readonly overloadStatus: 429 | 503 | undefined;
   /** The name of the app's class. */
   readonly className: string;
   /** `file:` URL of the module that exports it, if it can be told. */

@@ -15,7 +15,10 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
   };
   for (const [name, value] of Object.entries(numbers)) assertPositive(name, value);
   const { maxConcurrency } = options;
-  if (maxConcurrency !== undefined) assertPositive("maxConcurrency", maxConcurrency);
+  if (maxConcurrency !== undefined && !(Number.isInteger(maxConcurrency) && maxConcurrency > 0)) {
+    const message = `maxConcurrency must be a whole number of at least 1, got ${String(maxConcurrency)}.`;
+    throw new DefinitionError("SETTING_INVALID", message);
+  }
   return {
     ...numbers,
     maxConcurrency,

@@ -84,8 +84,11 @@ export class RouteDispatch {
     const cost = batch?.cost?.(input) ?? 1;
     if (!(cost >= 0 && cost < Infinity))
       throw new TypeError(`batch.cost gave ${cost}; give a number from 0 on`);
+    const limits = this.#limitsOf({ headers: context.headers, bytes });
     const job = this.#dispatcher.submit({
-      ...this.#limitsOf({ headers: context.headers, bytes }),
+      ...limits,
+      // The headers of a session are not about each of its messages.
+      startBy: caller === undefined ? Infinity : limits.startBy,
       value: { context, input },
       cost,
       group: batch?.groupBy?.(input),

@@ -48,7 +48,8 @@ export class RouteQueues {
     const workers = this.workers?.has(signature) ? this.workers : undefined;
     const isFree = this.#shared.length === 0 || signature.healthCheck !== undefined;
     if (signature.dispatch === undefined && workers === undefined && isFree) return undefined;
-    const options = signature.dispatch ?? PLAIN;
+    const own = signature.dispatch ?? PLAIN;
+    const options = { ...own, overloadStatus: own.overloadStatus ?? this.#definition.overloadStatus };
     const { clock, logger } = this.#options;
     const tally = this.#metrics.queue(signature.isWebsocket ? "WEBSOCKET" : "POST", signature.path);
     return new RouteDispatch({

@@ -64,8 +64,8 @@ export function workerRoutes(definition: ServerDefinition): ReadonlySet<RouteSig
   const routes = [...definition.routes.keys()];
   const chosen = routes.filter(({ dispatch, stream, isWebsocket, healthCheck }) => {
     if (dispatch?.workers !== undefined) return true;
-    const canRun = isWebsocket ? dispatch !== undefined : !stream && healthCheck === undefined;
-    return definition.workers !== undefined && canRun;
+    // Sessions keep state, which a worker that is chosen anew for each batch would not have.
+    return definition.workers !== undefined && !isWebsocket && !stream && healthCheck === undefined;
   });
   return new Set(chosen);
 }
