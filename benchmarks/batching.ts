@@ -35,7 +35,7 @@ const QUICK: Plan = {
 };
 const FULL: Plan = {
   warmUpMs: 1_500,
-  measuredMs: 5_000,
+  measuredMs: 3_500,
   judgedRequests: 3_000,
   repetitions: 3,
   phaseMs: 8_000,
