@@ -2,8 +2,13 @@
 const FORGETTING = 0.97;
 /** The same for the scatter around the line. */
 const SCATTER_FORGETTING = 0.95;
-/** Runs this far off the line, relative to it, one after the other and on one side: the costs have changed. */
+/** Runs off the line by more than this, as a logarithm, one after the other and on one side: the costs have changed. */
 const CHANGE = 0.3;
+/**
+ * The relative variance of a run that learning goes by. Not the one that was seen: while the line is wrong, that looks
+ * like scatter, and the more wrong the line, the slower it would be put right.
+ */
+const NOISE = 0.01;
 /** How sure of the line anybody can be before the first run, as a relative variance. */
 const PRIOR_VARIANCE = 4;
 
@@ -68,7 +73,7 @@ export class ServiceModel {
     if (this.#runs === 1) return this.#start(cost, time);
     const predicted = Math.max(this.predict(cost), 1e-3);
     const residual = (time - predicted) / predicted;
-    if (this.#hasChanged(residual)) return this.#restart(1 + residual, cost, time);
+    if (this.#hasChanged(Math.log(time / predicted))) return this.#restart(1 + residual, cost, time);
     this.#update(1 / predicted, cost / predicted, residual);
     // A single outlier must not pass for scatter.
     const bounded = Math.min(Math.abs(residual), 3 * this.scatter + 0.05, 1);
@@ -88,9 +93,12 @@ export class ServiceModel {
     this.#p01 = 0;
   }
 
-  /** Whether two runs in a row were far off, and on the same side. */
-  #hasChanged(residual: number): boolean {
-    const side = Math.abs(residual) > Math.max(CHANGE, 3 * this.scatter) ? Math.sign(residual) : 0;
+  /**
+   * Whether two runs in a row were far off, and on the same side. In logarithms, since costs that fall to a third are
+   * no less of a change than costs that triple.
+   */
+  #hasChanged(ratio: number): boolean {
+    const side = Math.abs(ratio) > Math.max(CHANGE, 3 * this.scatter) ? Math.sign(ratio) : 0;
     const again = side !== 0 && side === this.#surprise;
     this.#surprise = again ? 0 : side;
     return again;
@@ -108,12 +116,11 @@ export class ServiceModel {
     const g0 = this.#p00 * u + this.#p01 * v;
     const g1 = this.#p01 * u + this.#p11 * v;
     const spread = u * g0 + v * g1;
-    const noise = Math.max(this.#variance, 1e-4);
-    const gain = 1 / (FORGETTING * noise + spread);
+    const gain = 1 / (FORGETTING * NOISE + spread);
     this.#fixed = Math.max(0, this.#fixed + g0 * gain * residual);
     this.#perUnit = Math.max(0, this.#perUnit + g1 * gain * residual);
     // What a run says nothing about must not be forgotten, or the doubt about it would grow without bound.
-    const keep = spread > noise * 1e-3 ? FORGETTING : 1;
+    const keep = spread > NOISE * 1e-3 ? FORGETTING : 1;
     this.#p00 = (this.#p00 - g0 * g0 * gain) / keep;
     this.#p01 = (this.#p01 - g0 * g1 * gain) / keep;
     this.#p11 = (this.#p11 - g1 * g1 * gain) / keep;
