@@ -27,7 +27,7 @@ import { S1 } from "./batching/shape.ts";
 
 const QUICK: Plan = {
   warmUpMs: 900,
-  measuredMs: 2_000,
+  measuredMs: 1_800,
   judgedRequests: 1_000,
   repetitions: 1,
   phaseMs: 3_500,
@@ -54,7 +54,7 @@ await runBenchmark({
   plot: "also measure goodput against load and draw it to FILE, with the rivals' and the ideal",
   measure: async ({ quick, svg }) => {
     progress("compiling the package and the servers");
-    await using harness = await Harness.create(quick ? 15_000 : 240_000);
+    await using harness = await Harness.create(quick ? 10_000 : 240_000);
     const plan = quick ? QUICK : FULL;
     const rows: Row[] = [
       ...(await new Goals(harness, plan).measure(quick)),

@@ -72,7 +72,7 @@ export class Goals {
     };
     const rate = quick
       ? await firstThatHolds(
-          [1, 0.95, 0.9].map((share) => share * target),
+          [1, 0.9].map((share) => share * target),
           holds,
         )
       : await highestRate({ from: 0.7 * bound, to: bound, steps: 4, holds });
