@@ -1,5 +1,5 @@
 import { BatchItemErrors, BatchLengthException } from "../errors.ts";
-import type { RunSignal } from "./dispatcher.ts";
+import type { RunSignal } from "./run.ts";
 
 /** Calls a method that takes and returns arrays. */
 export type CallBatch<T> = (values: readonly T[]) => unknown;

@@ -4,11 +4,13 @@ import { Failure } from "./batch-run.ts";
 import { BatchHint } from "./batch-hint.ts";
 import type { Clock } from "./clock.ts";
 import { cutBatch, type BatchLimits, type Cut } from "./cut.ts";
+import { Executors } from "./executors.ts";
 import { forecast, type Forecast } from "./forecast.ts";
 import { HoldPolicy } from "./hold.ts";
 import { Job, type JobRequest } from "./job.ts";
 import { ServiceModel } from "./service-model.ts";
-import { announceFree, type SlotLease, type Slots, type SlotUser } from "./slots.ts";
+import { Run, type RunSignal } from "./run.ts";
+import type { Slots, SlotUser } from "./slots.ts";
 import type { DispatchTally } from "./tally.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
@@ -16,11 +18,6 @@ import { WaitingLine } from "./waiting-line.ts";
 export interface QueueLimits {
   readonly count: number;
   readonly bytes: number;
-}
-
-/** Aborts when nobody wants any result of a run any more. A signal is made when somebody asks for it. */
-export interface RunSignal {
-  readonly signal: AbortSignal;
 }
 
 /** Runs a batch: one result for each value, in order; an `Error` or {@link Failure} among them fails that one alone. */
@@ -42,23 +39,12 @@ export interface DispatcherOptions<T> {
   readonly onHint?: (advice: string) => void;
 }
 
-/** A batch that runs. */
-interface Run<T> extends SlotLease, RunSignal {
-  readonly jobs: readonly Job<T>[];
-  readonly cost: number;
-  readonly startedAt: number;
-  controller: AbortController | undefined;
-  aborted: { readonly reason: unknown } | undefined;
-  endedAt: number;
-  readonly size: number;
-  /** Jobs whose callers still wait. */
-  wanted: number;
-}
-
 /** The memory of the arrival rate, in milliseconds. */
 const RATE_MEMORY_MS = 500;
 /** A hold ends so long before somebody's time to start is up, in milliseconds: timers come a little early or late. */
 const TIMER_GRAIN_MS = 2;
+/** Runs that keep this thread to themselves for longer start after the answers of the last one. In milliseconds. */
+const LONG_BLOCK_MS = 0.5;
 
 /**
  * One queue before one or more executors: admits what can be answered in time, refuses the rest at once, and cuts a
@@ -68,6 +54,7 @@ export class Dispatcher<T> implements SlotUser {
   readonly #options: DispatcherOptions<T>;
   readonly #clock: Clock;
   readonly #tally: DispatchTally;
+  readonly #executors: Executors;
   readonly #line = new WaitingLine<T>();
   readonly #model = new ServiceModel();
   readonly #hold = new HoldPolicy();
@@ -78,6 +65,8 @@ export class Dispatcher<T> implements SlotUser {
   #unitCost = 1;
   /** From the end of a run until its answers are handed on, in milliseconds. */
   #answerMs = 0;
+  /** How long a run keeps this thread to itself when it starts, in milliseconds. */
+  #blockingMs = 0;
   #isTiming = false;
   /** Stops the cut that comes at the end of this turn. */
   #cancelCut: (() => void) | undefined;
@@ -90,7 +79,7 @@ export class Dispatcher<T> implements SlotUser {
     this.#tally = options.tally;
     this.#hint =
       options.onHint !== undefined && options.limits.maxSize > 1 ? new BatchHint(options.onHint) : undefined;
-    for (const slots of options.slots) slots.join(this);
+    this.#executors = new Executors(options.slots, this);
     options.tally.watch({
       depth: () => this.#line.length,
       oldestAgeMs: () => Math.max(0, this.#clock.now() - (this.#line.oldestArrival ?? Infinity)),
@@ -191,19 +180,15 @@ export class Dispatcher<T> implements SlotUser {
     const run = this.#runs.get(job);
     if (why === "cancelled") this.#tally.cancelled[run === undefined ? "waiting" : "running"]++;
     else this.#tally.timeouts[why === "runTimeout" ? "run" : "queue"]++;
-    if (run === undefined) {
-      this.#line.remove(job);
-    } else if (--run.wanted === 0) {
-      run.aborted = { reason };
-      run.controller?.abort(reason);
-    }
+    if (run === undefined) this.#line.remove(job);
+    else run.leave(reason);
   }
 
   #refusal(request: Omit<JobRequest<T>, "value">, now: number): OverloadException | undefined {
     const { limits, queue } = this.#options;
     const { finishBy = Infinity, bytes = 0 } = request;
     // What free executors take at the end of this turn does not count as waiting.
-    const room = this.#freeSlots() * limits.maxSize;
+    const room = this.#executors.free * limits.maxSize;
     if (limits.maxSize === 1 ? this.#line.length < room : this.#line.length === 0 && room > 0)
       return undefined;
     if (this.#line.length >= queue.count + room || this.#line.bytes + bytes > queue.bytes) {
@@ -216,38 +201,16 @@ export class Dispatcher<T> implements SlotUser {
     return this.#refuse("The answer could not come in time; try again later.", "OVERLOADED", start - now);
   }
 
-  /** How many runs could start now. */
-  #freeSlots(): number {
-    let free = Infinity;
-    for (const slots of this.#options.slots) free = Math.min(free, slots.free);
-    return free;
-  }
-
   #refuse(message: string, code: "QUEUE_FULL" | "OVERLOADED", retryAfterMs: number): OverloadException {
     const status = this.#options.overloadStatus ?? ERRORS[code].status;
     return new OverloadException(message, status, retryAfterMs, code);
-  }
-
-  /** When the executor that is free first, second, … is expected to be. It is when all of its slots are. */
-  #freeAt(index: number, now: number): number {
-    let time = now;
-    for (const slots of this.#options.slots) time = Math.max(time, slots.freeAt(index, now));
-    return time;
-  }
-
-  /** How many runs there may be at a time. */
-  #executors(): number {
-    let capacity = Infinity;
-    for (const slots of this.#options.slots) capacity = Math.min(capacity, slots.capacity);
-    return capacity;
   }
 
   #forecast(request: Omit<JobRequest<T>, "value">, now: number): Forecast {
     const { limits } = this.#options;
     const outlook = {
       now,
-      executors: this.#executors(),
-      freeAt: (index: number) => this.#freeAt(index, now),
+      executors: this.#executors,
       ahead: this.#line.ahead({ priority: request.priority ?? "normal" }),
       firstFinishBy: this.#line.first?.finishBy ?? Infinity,
       rate: this.#rate.at(now),
@@ -259,7 +222,7 @@ export class Dispatcher<T> implements SlotUser {
 
   /** Cuts at the end of this turn, when all that arrived in it is in the line. */
   #cutSoon(): void {
-    if (this.#cancelCut !== undefined || this.#freeSlots() === 0) return;
+    if (this.#cancelCut !== undefined || this.#executors.free === 0) return;
     this.#cancelCut = this.#clock.soon(() => this.#cut());
   }
 
@@ -267,7 +230,7 @@ export class Dispatcher<T> implements SlotUser {
     this.#cancelCut?.();
     this.#cancelHold?.();
     this.#cancelCut = this.#cancelHold = undefined;
-    while (this.#line.length > 0 && this.#freeSlots() > 0) {
+    while (this.#line.length > 0 && this.#executors.free > 0) {
       const now = this.#clock.now();
       if (this.#holds(now)) return;
       const conditions = {
@@ -276,7 +239,7 @@ export class Dispatcher<T> implements SlotUser {
         now,
         answerMs: this.#answerMs,
         costRate: this.#rate.at(now) * this.#unitCost,
-        nextFreeAt: () => (this.#executors() > 1 ? this.#freeAt(1, now) : Infinity),
+        nextFreeAt: () => (this.#executors.capacity > 1 ? this.#executors.freeAt(1, now) : Infinity),
       };
       const cut = this.#withProbe(cutBatch(this.#line, conditions), now);
       for (const job of cut.shed) this.#shed(job, now);
@@ -315,44 +278,27 @@ export class Dispatcher<T> implements SlotUser {
 
   #start(cut: Cut<T>, now: number): void {
     const jobs = cut.take;
-    const run: Run<T> = {
-      jobs,
-      cost: cut.cost,
-      startedAt: now,
-      expectedEnd: now + this.#model.predict(cut.cost),
-      controller: undefined,
-      aborted: undefined,
-      get signal() {
-        run.controller ??= new AbortController();
-        if (run.aborted !== undefined) run.controller.abort(run.aborted.reason);
-        return run.controller.signal;
-      },
-      wanted: jobs.length,
-      endedAt: Infinity,
-      size: jobs.length,
-    };
+    const run = new Run(jobs, cut.cost, now, this.#model.predict(cut.cost));
     for (const job of jobs) {
       job.run = run;
       this.#line.remove(job);
       this.#runs.set(job, run);
       this.#tally.waited(now - job.arrivedAt);
     }
-    for (const slots of this.#options.slots) slots.take(run);
+    this.#executors.take(run);
     this.#tally.started(jobs.length, cut.reason);
     this.#hint?.started(jobs.length, cut.reason, jobs[0]?.arrivedAt ?? now);
-    this.#options
-      .run(
-        jobs.map((job) => job.value),
-        run,
-      )
-      .then(
-        (results) => {
-          // A run in which something failed says nothing about what runs cost.
-          const succeeded = !results.some((result) => result instanceof Error || result instanceof Failure);
-          this.#finish(run, (job, index) => settle(job, results[index]), succeeded);
-        },
-        (error: unknown) => this.#fail(run, error),
-      );
+    const values = jobs.map((job) => job.value);
+    const work = this.#options.run(values, run);
+    this.#blockingMs += 0.2 * (this.#clock.now() - now - this.#blockingMs);
+    work.then(
+      (results) => {
+        // A run in which something failed says nothing about what runs cost.
+        const succeeded = !results.some((result) => result instanceof Error || result instanceof Failure);
+        this.#finish(run, (job, index) => settle(job, results[index]), succeeded);
+      },
+      (error: unknown) => this.#fail(run, error),
+    );
   }
 
   #fail(run: Run<T>, error: unknown): void {
@@ -370,7 +316,10 @@ export class Dispatcher<T> implements SlotUser {
     );
   }
 
-  /** Frees the executor, starts what waits for it, and only then sees to the answers. */
+  /**
+   * Frees the executor and starts what waits for it, and only then sees to the answers; but the other way round where
+   * a run keeps this thread to itself, since the answers would have to wait for all of it.
+   */
   #finish(run: Run<T>, answer: (job: Job<T>, index: number) => boolean, succeeded: boolean): void {
     const now = this.#clock.now();
     run.endedAt = now;
@@ -379,14 +328,15 @@ export class Dispatcher<T> implements SlotUser {
     this.#hint?.ended(now, now - run.startedAt);
     this.#hold.completed(now, run.wanted, this.#model.fixed);
     for (const job of run.jobs) this.#runs.delete(job);
-    const { slots } = this.#options;
-    for (const each of slots) each.giveBack(run);
-    announceFree(slots);
+    this.#executors.giveBack(run);
+    const answersFirst = this.#blockingMs > LONG_BLOCK_MS;
+    if (!answersFirst) this.#executors.announce();
     run.jobs.forEach((job, index) => {
       if (job.settled) this.#tally.late++;
       answer(job, index);
     });
-    if (this.#line.length > 0) this.#cutSoon();
+    if (answersFirst) this.#clock.soon(() => this.#executors.announce());
+    else if (this.#line.length > 0) this.#cutSoon();
     this.#timeAnswers(now);
   }
 

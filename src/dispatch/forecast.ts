@@ -1,4 +1,5 @@
 import { CAUTION, type BatchLimits } from "./cut.ts";
+import type { Executors } from "./executors.ts";
 import type { ServiceModel } from "./service-model.ts";
 
 /** How long it may take until there is an executor, while there is none, in milliseconds: nobody knows. */
@@ -7,10 +8,7 @@ const RESTART_MS = 1000;
 /** Where a dispatcher stands when something new arrives. */
 export interface Outlook {
   readonly now: number;
-  /** How many runs there may be at a time; Infinity for any number. */
-  readonly executors: number;
-  /** When the executor that is free first, second, … is expected to be, from 0. */
-  readonly freeAt: (index: number) => number;
+  readonly executors: Pick<Executors, "capacity" | "freeAt">;
   /** What waits before the new job: how many, and their costs. */
   readonly ahead: { readonly count: number; readonly cost: number };
   /** When the first of all that wait is due; Infinity for never. */
@@ -44,17 +42,19 @@ export function forecast(
   model: ServiceModel,
   limitMs: number,
 ): Forecast {
-  const { now, executors, freeAt, ahead, rate, unitCost } = outlook;
+  const { now, executors, ahead, rate, unitCost } = outlook;
+  const count = executors.capacity;
   const fullCost = Math.min(limits.maxSize * unitCost, limits.maxCost);
-  if (executors === 0) return { start: now + RESTART_MS, finish: now };
-  const firstStart = freeAt(0);
+  if (count === 0) return { start: now + RESTART_MS, finish: now };
+  const firstStart = executors.freeAt(0, now);
   // The next batch is as large as the first deadline in it allows; what has no room in it goes after it.
   const nextCost = Math.min(fullCost, model.costWithin(outlook.firstFinishBy - firstStart, CAUTION));
   const inNext = ahead.cost + cost <= nextCost + 1e-9;
   const batchesAhead = inNext ? 0 : 1 + Math.floor(Math.max(0, ahead.cost - nextCost) / fullCost + 1e-9);
-  const executor = executors === Infinity ? batchesAhead : batchesAhead % executors;
-  const rounds = Math.floor(batchesAhead / executors);
-  const start = freeAt(executor) + rounds * model.predict(batchesAhead === 1 ? nextCost : fullCost);
+  const executor = count === Infinity ? batchesAhead : batchesAhead % count;
+  const rounds = Math.floor(batchesAhead / count);
+  const start =
+    executors.freeAt(executor, now) + rounds * model.predict(batchesAhead === 1 ? nextCost : fullCost);
   const withMe = inNext
     ? ahead.cost + cost
     : Math.max(cost, ahead.cost + cost - nextCost - (batchesAhead - 1) * fullCost);
@@ -63,7 +63,7 @@ export function forecast(
     const costRate = rate * unitCost;
     const joining = withMe + costRate * (start - now);
     const ideal = idealCost(model, costRate, limitMs);
-    const steady = steadyCost(model, costRate, executors);
+    const steady = steadyCost(model, costRate, count);
     batchCost = Math.max(withMe, Math.min(fullCost, joining, ideal, steady));
   }
   return { start, finish: start + model.predictHigh(batchCost, CAUTION) };

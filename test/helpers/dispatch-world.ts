@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { BatchLimits } from "../../src/dispatch/cut.ts";
-import { Dispatcher, type QueueLimits, type RunSignal } from "../../src/dispatch/dispatcher.ts";
+import { Dispatcher, type QueueLimits } from "../../src/dispatch/dispatcher.ts";
 import type { Job, Priority } from "../../src/dispatch/job.ts";
+import type { RunSignal } from "../../src/dispatch/run.ts";
 import { Slots } from "../../src/dispatch/slots.ts";
 import { DispatchTally } from "../../src/dispatch/tally.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";

@@ -1,4 +1,4 @@
-import { Histogram } from "../../dispatch/tally.ts";
+import type { Histogram } from "../../dispatch/tally.ts";
 import { histogram, type Sample } from "../metrics-samples.ts";
 import type { QueueMetrics, ServerMetrics } from "../metrics.ts";
 
