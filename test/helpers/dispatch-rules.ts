@@ -20,7 +20,8 @@ export function assertRoom(
 ): void {
   const { queue, limits } = side.setup;
   const room = freeSlots(side) * limits.maxSize;
-  const startsAtOnce = waiting.length === 0 && room > 0;
+  // One by one, each of those in a turn has an executor of its own; batches are cut from all of them.
+  const startsAtOnce = limits.maxSize === 1 ? waiting.length < room : waiting.length === 0 && room > 0;
   const bytes = waiting.reduce((sum, entry) => sum + entry.plan.bytes, 0);
   const isFull = waiting.length >= queue.count + room || bytes + plan.bytes > queue.bytes;
   if (startsAtOnce) assert.equal(code, undefined, "refused beside a free slot");
