@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { systemClock } from "../../../src/dispatch/clock.ts";
+
+// The clock's own timers keep no process alive.
+let alive: NodeJS.Timeout;
+before(() => (alive = setInterval(() => {}, 1_000)));
+after(() => clearInterval(alive));
+
+test("the clock goes on, in milliseconds, and never back", () => {
+  const start = systemClock.now();
+  let last = start;
+  for (let look = 0; look < 1_000; look++) {
+    const now = systemClock.now();
+    assert.ok(now >= last);
+    last = now;
+  }
+});
+
+test("precisely calls back once, and never early, for waits of all lengths", async () => {
+  for (const ms of [0, 0.3, 1, 2.5, 7.25]) {
+    const due = systemClock.now() + ms;
+    let calls = 0;
+    const at = await new Promise<number>((resolve) => {
+      systemClock.precisely(ms, () => {
+        calls++;
+        resolve(systemClock.now());
+      });
+    });
+    assert.ok(at >= due, `${due - at} ms early`);
+    await setImmediate();
+    assert.equal(calls, 1);
+  }
+});
+
+test("what is stopped does not call back any more, at whatever stage it is", async () => {
+  const called: string[] = [];
+  const note = (name: string) => (): void => void called.push(name);
+  systemClock.soon(note("soon"))();
+  systemClock.after(0, note("after"))();
+  systemClock.precisely(0, note("precisely"))();
+  assert.deepEqual(called, []);
+  const stops = [1.9, 4, 30].map((ms) => systemClock.precisely(ms, note(`precisely, of ${ms} ms`)));
+  await setImmediate();
+  for (const stop of stops) stop();
+  // On a machine that stood still meanwhile, some may have been called before they were stopped.
+  const before = [...called];
+  await new Promise<void>((resolve) => void systemClock.precisely(35, resolve));
+  assert.deepEqual(called, before);
+});
+
+test("soon comes after all promises that are due, and before the next turn's timers", async () => {
+  const order: string[] = [];
+  await new Promise<void>((resolve) => {
+    systemClock.soon(() => {
+      order.push("soon");
+      resolve();
+    });
+    void Promise.resolve().then(() => order.push("promise"));
+    process.nextTick(() => order.push("tick"));
+  });
+  assert.deepEqual(order.slice(-1), ["soon"]);
+  assert.equal(order.length, 3);
+});

@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Dispatcher, type DispatcherOptions } from "../../../src/dispatch/dispatcher.ts";
+import { Slots } from "../../../src/dispatch/slots.ts";
+import { DispatchTally } from "../../../src/dispatch/tally.ts";
+import { OverloadException, QueueTimeoutException, RequestTimeoutException } from "../../../src/errors.ts";
+import { FakeClock } from "../../../src/testing/fake-clock.ts";
+import { settled } from "../../helpers/simulation.ts";
+
+/** A dispatcher whose runs take so many milliseconds a unit, and what happened, in order. */
+class Bench {
+  readonly clock = new FakeClock();
+  readonly tally = new DispatchTally();
+  readonly log: string[] = [];
+  readonly signals: AbortSignal[] = [];
+  readonly dispatcher: Dispatcher<string>;
+
+  constructor(options: Partial<DispatcherOptions<string>> = {}) {
+    this.dispatcher = new Dispatcher<string>({
+      limits: { maxSize: 4, maxCost: Infinity },
+      queue: { count: 100, bytes: Infinity },
+      slots: [new Slots(1)],
+      clock: this.clock,
+      tally: this.tally,
+      run: (values, run) => {
+        this.signals.push(run.signal);
+        this.log.push(`run ${values.join("")}`);
+        return new Promise((resolve) => this.clock.after(10 * values.length, () => resolve(values)));
+      },
+      ...options,
+    });
+  }
+
+  submit(value: string, request: Partial<Parameters<Dispatcher<string>["submit"]>[0]> = {}): void {
+    this.dispatcher.submit({ value, ...request }).answer.then(
+      (answer) => this.log.push(`${value}: ${String(answer)}`),
+      (error: Error) => this.log.push(`${value}: ${error.constructor.name}`),
+    );
+  }
+
+  async pass(ms: number): Promise<void> {
+    const end = this.clock.now() + ms;
+    for (let due = this.clock.nextDue; due !== undefined && due <= end; due = this.clock.nextDue) {
+      this.clock.advanceTo(due);
+      await settled();
+    }
+    this.clock.advanceTo(end);
+    await settled();
+  }
+}
+
+test("all that comes in one turn is in one batch; the next starts before the answers go out", async () => {
+  const bench = new Bench();
+  for (const value of "abcdef") bench.submit(value);
+  await bench.pass(100);
+  assert.deepEqual(bench.log, ["run abcd", "run ef", "a: a", "b: b", "c: c", "d: d", "e: e", "f: f"]);
+});
+
+test("where runs keep the thread to themselves, answers go out before the next starts", async () => {
+  const bench: Bench = new Bench({
+    limits: { maxSize: 1, maxCost: Infinity },
+    run: async (values) => {
+      bench.log.push(`run ${values.join("")}`);
+      bench.clock.advance(20);
+      return values;
+    },
+  });
+  bench.submit("a");
+  await bench.pass(0);
+  bench.submit("b");
+  await bench.pass(0);
+  bench.log.length = 0;
+  for (const value of "cd") bench.submit(value);
+  await bench.pass(100);
+  assert.deepEqual(bench.log, ["run c", "c: c", "run d", "d: d"]);
+});
+
+test("a time limit that passes in the queue, one that passes in the run, and who is told which", async () => {
+  const bench = new Bench();
+  const told: string[] = [];
+  const onExpired = (error: Error): void => void told.push(error.message);
+  bench.submit("a", { finishBy: 5, onExpired });
+  await bench.pass(1);
+  bench.submit("b", { startBy: 8, onExpired });
+  bench.submit("c", { finishBy: 9, onExpired });
+  await bench.pass(30);
+  assert.deepEqual(bench.log, [
+    "run a",
+    `a: ${RequestTimeoutException.name}`,
+    `b: ${QueueTimeoutException.name}`,
+    `c: ${QueueTimeoutException.name}`,
+  ]);
+  assert.deepEqual(told, [
+    "The request took longer than 5 ms.",
+    "The request waited 7 ms without being started.",
+    "The request waited 8 ms without being started.",
+  ]);
+  assert.deepEqual(bench.tally.timeouts, { queue: 2, run: 1 });
+  assert.equal(bench.tally.late, 1);
+});
+
+test("a run that began in time is not bound by the time to start", async () => {
+  const bench = new Bench();
+  bench.submit("a", { startBy: 5, finishBy: 50 });
+  await bench.pass(30);
+  assert.deepEqual(bench.log, ["run a", "a: a"]);
+});
+
+test("who has left before it is handed in costs nothing", async () => {
+  const bench = new Bench();
+  bench.submit("a", { signal: AbortSignal.abort() });
+  await bench.pass(10);
+  assert.equal(bench.log.filter((line) => line.startsWith("run")).length, 0);
+  assert.deepEqual(bench.tally.cancelled, { waiting: 1, running: 0 });
+});
+
+test("the signal of a run aborts with the last of its callers", async () => {
+  const bench = new Bench();
+  const callers = ["a", "b"].map((value) => {
+    const caller = new AbortController();
+    bench.submit(value, { signal: caller.signal });
+    return caller;
+  });
+  await bench.pass(1);
+  callers[0]?.abort();
+  assert.equal(bench.signals[0]?.aborted, false);
+  callers[1]?.abort(new Error("both gone"));
+  assert.equal(bench.signals[0]?.aborted, true);
+  assert.deepEqual(bench.signals[0]?.reason, new Error("both gone"));
+  await bench.pass(50);
+  assert.deepEqual(bench.tally.cancelled, { waiting: 0, running: 2 });
+  assert.equal(bench.tally.late, 2);
+});
+
+test("refusals: 429 and 503, or as configured, and when to try again", async () => {
+  for (const overloadStatus of [undefined, 429, 503] as const) {
+    const bench = new Bench({ queue: { count: 4, bytes: 10 }, overloadStatus });
+    const refused = (request: { bytes?: number; finishBy?: number }): OverloadException => {
+      const refusal = bench.dispatcher.turnAway(request);
+      assert.ok(refusal instanceof OverloadException);
+      return refusal;
+    };
+    bench.submit("a");
+    await bench.pass(10);
+    bench.submit("b");
+    await bench.pass(0);
+    for (const value of "cde") bench.submit(value, { bytes: 3 });
+    assert.equal(refused({ bytes: 2 }).statusCode, overloadStatus ?? 429, "too many bytes");
+    const late = refused({ finishBy: bench.clock.now() + 1 });
+    assert.deepEqual([late.statusCode, late.code], [overloadStatus ?? 503, "OVERLOADED"]);
+    assert.ok(late.retryAfterMs > 5 && late.retryAfterMs < 100, String(late.retryAfterMs));
+    bench.submit("f");
+    const full = refused({});
+    assert.deepEqual([full.statusCode, full.code], [overloadStatus ?? 429, "QUEUE_FULL"]);
+    assert.ok(full.retryAfterMs >= 10 && full.retryAfterMs < 1_000, String(full.retryAfterMs));
+    assert.deepEqual(Object.fromEntries(bench.tally.refusals), { QUEUE_FULL: 2, OVERLOADED: 1 });
+  }
+});
+
+test("a model that was wrong does not keep everything out: somebody may always try", async () => {
+  let slowness = 100;
+  const bench: Bench = new Bench({
+    run: (values) => new Promise((resolve) => bench.clock.after(10 * slowness, () => resolve(values))),
+  });
+  for (const value of "ab") {
+    bench.submit(value);
+    await bench.pass(2_000);
+  }
+  slowness = 1;
+  for (let turn = 0; turn < 5; turn++) {
+    bench.submit("c", { finishBy: bench.clock.now() + 100 });
+    await bench.pass(200);
+  }
+  assert.deepEqual(bench.log.slice(2), Array(5).fill("c: c"));
+});
+
+test("results that are errors do not teach what runs cost, nor do runs that throw", async () => {
+  let outcome: "item" | "throw" | "fine" = "item";
+  const bench: Bench = new Bench({
+    run: async (values) => {
+      if (outcome === "throw") throw new Error("bad");
+      return outcome === "item" ? [new Error("bad")] : values;
+    },
+  });
+  for (outcome of ["item", "throw", "fine"] as const) {
+    bench.submit("a");
+    await bench.pass(1);
+    assert.equal(bench.dispatcher.model.runs, outcome === "fine" ? 1 : 0);
+  }
+});
+
+test("depth and age of the queue are what waits now", async () => {
+  const bench = new Bench();
+  bench.submit("a");
+  await bench.pass(2);
+  for (const value of "bc") bench.submit(value);
+  await bench.pass(3);
+  assert.deepEqual([bench.tally.depth, bench.tally.oldestAgeMs], [2, 3]);
+  await bench.pass(100);
+  assert.deepEqual([bench.tally.depth, bench.tally.oldestAgeMs], [0, 0]);
+});
+
+test("a hint is given where batches are possible, and not where each runs by itself", async () => {
+  for (const maxSize of [4, 1]) {
+    const hints: string[] = [];
+    const bench = new Bench({
+      limits: { maxSize, maxCost: Infinity },
+      onHint: (advice) => hints.push(advice),
+    });
+    for (let turn = 0; turn < 80; turn++) {
+      bench.submit("a");
+      await bench.pass(11);
+    }
+    assert.equal(hints.length, maxSize > 1 ? 1 : 0);
+  }
+});

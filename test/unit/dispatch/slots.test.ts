@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { announceFree, Slots, type SlotUser } from "../../../src/dispatch/slots.ts";
+
+/** Takes a slot of each, as long as anything waits. */
+class User implements SlotUser {
+  readonly waiting: number[];
+  readonly #slots: readonly Slots[];
+  readonly #log: string[];
+  readonly #name: string;
+
+  constructor(name: string, slots: readonly Slots[], waiting: number[], log: string[]) {
+    this.#name = name;
+    this.#slots = slots;
+    this.waiting = waiting;
+    this.#log = log;
+    for (const each of slots) each.join(this);
+  }
+
+  get oldestArrival(): number | undefined {
+    return this.waiting[0];
+  }
+
+  wake(): void {
+    while (this.waiting.length > 0 && this.#slots.every((each) => each.free > 0)) {
+      const lease = { expectedEnd: 100 };
+      for (const each of this.#slots) each.take(lease);
+      this.#log.push(`${this.#name}${this.waiting.shift()}`);
+    }
+  }
+}
+
+const addUser = (...user: ConstructorParameters<typeof User>): User => new User(...user);
+const lease = (expectedEnd: number): { expectedEnd: number } => ({ expectedEnd });
+
+test("a free slot goes to whom has waited longest, not to whom came first", () => {
+  const slots = new Slots(1);
+  const log: string[] = [];
+  const held = lease(5);
+  slots.take(held);
+  addUser("a", [slots], [7], log);
+  addUser("b", [slots], [3, 4], log);
+  addUser("idle", [slots], [], log);
+  slots.giveBack(held);
+  assert.deepEqual(log, [], "nobody hears of it yet");
+  announceFree([slots]);
+  assert.deepEqual(log, ["b3"]);
+  assert.equal(slots.free, 0);
+});
+
+test("of a slot of its own and a shared one, the shared one goes by who has waited longest", () => {
+  const shared = new Slots(1);
+  const own = new Slots(1);
+  const log: string[] = [];
+  const held = lease(5);
+  own.take(held);
+  shared.take(held);
+  addUser("a", [own, shared], [9], log);
+  addUser("b", [new Slots(1), shared], [2], log);
+  own.giveBack(held);
+  shared.giveBack(held);
+  announceFree([own, shared]);
+  assert.deepEqual(log, ["b2"]);
+});
+
+test("more capacity is told at once; less takes nothing away that is out", () => {
+  const slots = new Slots(0);
+  const log: string[] = [];
+  const user = addUser("a", [slots], [1, 2, 3], log);
+  slots.resize(2);
+  assert.deepEqual(log, ["a1", "a2"]);
+  slots.resize(1);
+  assert.deepEqual([slots.used, slots.free, slots.capacity], [2, 0, 1]);
+  user.waiting.length = 0;
+  slots.resize(3);
+  assert.equal(slots.free, 1);
+});
+
+test("after capacity shrank, a slot is free only when so many more have been given back", () => {
+  const slots = new Slots(3);
+  const leases = [lease(10), lease(20), lease(30)];
+  for (const each of leases) slots.take(each);
+  slots.resize(1);
+  slots.giveBack(leases[0] as { expectedEnd: number });
+  assert.equal(slots.free, 0);
+  slots.giveBack(leases[1] as { expectedEnd: number });
+  assert.equal(slots.free, 0);
+  slots.giveBack(leases[2] as { expectedEnd: number });
+  assert.equal(slots.free, 1);
+});
+
+test("when slots will be free: those that are, now; then the leases as they end, late ones at any moment", () => {
+  const slots = new Slots(4);
+  for (const end of [90, 20, 40]) slots.take(lease(end));
+  assert.deepEqual(
+    [0, 1, 2, 3].map((index) => slots.freeAt(index, 30)),
+    [30, 30, 40, 90],
+  );
+});
+
+test("after capacity shrank, the first leases to end free no slot", () => {
+  const slots = new Slots(3);
+  for (const end of [10, 20, 30]) slots.take(lease(end));
+  slots.resize(2);
+  assert.deepEqual([slots.freeAt(0, 0), slots.freeAt(1, 0)], [20, 30]);
+});
+
+test("room for any number is always free", () => {
+  const slots = new Slots(Infinity);
+  for (let count = 0; count < 1_000; count++) slots.take(lease(50));
+  assert.equal(slots.free, Infinity);
+  assert.equal(slots.freeAt(5, 7), 7);
+});

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Job, type JobRequest } from "../../../src/dispatch/job.ts";
+import { WaitingLine } from "../../../src/dispatch/waiting-line.ts";
+
+const job = (value: string, request: Partial<JobRequest<string>> = {}): Job<string> =>
+  new Job({ value, ...request }, 0);
+const order = (line: WaitingLine<string>): string => [...line].map(({ value }) => value).join("");
+
+test("first come first served, low priority last, second chances first", () => {
+  const line = new WaitingLine<string>();
+  const again = job("z", { priority: "low" });
+  again.retried = true;
+  for (const each of [
+    job("a"),
+    job("x", { priority: "low" }),
+    job("b"),
+    again,
+    job("y", { priority: "low" }),
+  ]) {
+    line.add(each);
+  }
+  assert.equal(order(line), "zabxy");
+  assert.equal(line.first, again);
+  assert.equal(line.length, 5);
+});
+
+test("who leaves from the middle takes its cost and bytes along; who does not wait can't leave", () => {
+  const line = new WaitingLine<string>();
+  const middle = job("b", { cost: 3, bytes: 10 });
+  line.add(job("a", { cost: 1, bytes: 5 }));
+  line.add(middle);
+  line.add(job("c", { cost: 2, bytes: 1, priority: "low" }));
+  assert.equal(line.bytes, 16);
+  assert.deepEqual(line.ahead({ priority: "low" }), { count: 3, cost: 6 });
+  assert.deepEqual(line.ahead({ priority: "normal" }), { count: 2, cost: 4 });
+  assert.equal(line.remove(middle), true);
+  assert.equal(line.remove(middle), false);
+  assert.equal(line.bytes, 6);
+  assert.deepEqual(line.ahead({ priority: "low" }), { count: 2, cost: 3 });
+  assert.deepEqual(line.ahead({ priority: "normal" }), { count: 1, cost: 1 });
+  assert.equal(order(line), "ac");
+});
+
+test("a second chance of low priority goes before normal work, and counts as ahead of it", () => {
+  const line = new WaitingLine<string>();
+  const again = job("z", { priority: "low", cost: 4 });
+  again.retried = true;
+  line.add(again);
+  assert.deepEqual(line.ahead({ priority: "normal" }), { count: 1, cost: 4 });
+});
+
+test("the oldest arrival is that of all priorities together; an empty line has none, and no cost", () => {
+  const line = new WaitingLine<string>();
+  assert.equal(line.oldestArrival, undefined);
+  const jobs = [
+    job("a", { arrivedAt: 5, cost: 0.1 }),
+    job("b", { arrivedAt: 3, cost: 0.2, priority: "low" }),
+  ];
+  for (const each of jobs) line.add(each);
+  assert.equal(line.oldestArrival, 3);
+  for (const each of jobs) line.remove(each);
+  assert.equal(line.oldestArrival, undefined);
+  assert.deepEqual(line.ahead({ priority: "low" }), { count: 0, cost: 0 });
+});
+
+test("jobs may leave while the line is looked through", () => {
+  const line = new WaitingLine<string>();
+  for (const value of "abcd") line.add(job(value));
+  const seen: string[] = [];
+  for (const each of line) {
+    seen.push(each.value);
+    line.remove(each);
+  }
+  assert.deepEqual(seen, ["a", "b", "c", "d"]);
+  assert.equal(line.length, 0);
+});
