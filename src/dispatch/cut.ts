@@ -22,8 +22,8 @@ export interface Cut<T> {
   readonly reason: CutReason;
 }
 
-/** So many standard deviations of a run's time are reckoned with where a deadline is at stake. */
-export const CAUTION = 1.3;
+/** So many standard deviations of a run's time are reckoned with where the deadline of somebody in it is at stake. */
+const CAUTION = 1.3;
 
 /** What a cut goes by. */
 export interface CutConditions {

@@ -1,9 +1,15 @@
-import { CAUTION, type BatchLimits } from "./cut.ts";
+import type { BatchLimits } from "./cut.ts";
 import type { Executors } from "./executors.ts";
 import type { ServiceModel } from "./service-model.ts";
 
 /** How long it may take until there is an executor, while there is none, in milliseconds: nobody knows. */
 const RESTART_MS = 1000;
+
+/**
+ * So many standard deviations of a run's time are reckoned with when somebody asks to be let in: more than when a batch
+ * is cut, so that few who were let in have to be let down.
+ */
+const ADMISSION_CAUTION = 2.3;
 
 /** Where a dispatcher stands when something new arrives. */
 export interface Outlook {
@@ -48,7 +54,10 @@ export function forecast(
   if (count === 0) return { start: now + RESTART_MS, finish: now };
   const firstStart = executors.freeAt(0, now);
   // The next batch is as large as the first deadline in it allows; what has no room in it goes after it.
-  const nextCost = Math.min(fullCost, model.costWithin(outlook.firstFinishBy - firstStart, CAUTION));
+  const nextCost = Math.min(
+    fullCost,
+    model.costWithin(outlook.firstFinishBy - firstStart, ADMISSION_CAUTION),
+  );
   const inNext = ahead.cost + cost <= nextCost + 1e-9;
   const batchesAhead = inNext ? 0 : 1 + Math.floor(Math.max(0, ahead.cost - nextCost) / fullCost + 1e-9);
   const executor = count === Infinity ? batchesAhead : batchesAhead % count;
@@ -66,7 +75,7 @@ export function forecast(
     const steady = steadyCost(model, costRate, count);
     batchCost = Math.max(withMe, Math.min(fullCost, joining, ideal, steady));
   }
-  return { start, finish: start + model.predictHigh(batchCost, CAUTION) };
+  return { start, finish: start + model.predictHigh(batchCost, ADMISSION_CAUTION) };
 }
 
 /** The cost of a batch that serves the most, when more is offered than can be served within a time limit. */

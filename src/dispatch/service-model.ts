@@ -4,27 +4,20 @@ const FORGETTING = 0.97;
 const SCATTER_FORGETTING = 0.95;
 /** Runs off the line by more than this, as a logarithm, one after the other and on one side: the costs have changed. */
 const CHANGE = 0.3;
-/**
- * The relative variance of a run that learning goes by. Not the one that was seen: while the line is wrong, that looks
- * like scatter, and the more wrong the line, the slower it would be put right.
- */
-const NOISE = 0.01;
-/** How sure of the line anybody can be before the first run, as a relative variance. */
-const PRIOR_VARIANCE = 4;
+/** Costs that differ by less than this, relative to their mean and squared, say nothing of the slope: it stays. */
+const DOUBT = 1e-3;
 
 /**
- * What a run costs: `s = fixed + perUnit · cost` milliseconds, learned from the runs so far by recursive least
- * squares with forgetting (Haykin, Adaptive Filter Theory, ch. 10). Residuals are taken relative to the
- * prediction, since a long run scatters more than a short one. While all runs are alike, the split into
- * fixed and per unit stays what it was, since nothing is learned of it.
+ * What a run costs: `s = fixed + perUnit · cost` milliseconds, learned from the runs so far by least squares with
+ * exponential forgetting. Runs count by the inverse square of the time expected of them, since a long one scatters
+ * more than a short one. While all runs are alike, nothing is learned of how a time is made up, and the slope stays
+ * what it was.
  */
 export class ServiceModel {
   #fixed = 0;
   #perUnit = 0;
-  /** Covariance of the two, relative to the square of a prediction: [fixed², fixed·perUnit, perUnit²]. */
-  #p00 = 0;
-  #p01 = 0;
-  #p11 = 0;
+  /** Sums over the runs so far: of their weights, and weighted of costs, times, and products. */
+  #sums = NOTHING;
   #runs = 0;
   #variance = 0;
   #surprise = 0;
@@ -70,27 +63,24 @@ export class ServiceModel {
   learn(cost: number, ms: number): void {
     const time = Math.max(ms, 1e-3);
     this.#runs++;
-    if (this.#runs === 1) return this.#start(cost, time);
-    const predicted = Math.max(this.predict(cost), 1e-3);
-    const residual = (time - predicted) / predicted;
-    if (this.#hasChanged(Math.log(time / predicted))) return this.#restart(1 + residual, cost, time);
-    this.#update(1 / predicted, cost / predicted, residual);
-    // A single outlier must not pass for scatter.
-    const bounded = Math.min(Math.abs(residual), 3 * this.scatter + 0.05, 1);
-    this.#variance = SCATTER_FORGETTING * this.#variance + (1 - SCATTER_FORGETTING) * bounded * bounded;
+    if (this.#runs === 1) {
+      // Before a second cost was seen, the split is a guess: half of it fixed.
+      this.#perUnit = cost > 0 ? time / 2 / cost : 0;
+      this.#fixed = time - this.#perUnit * cost;
+    }
+    const ratio = time / this.#expected(cost);
+    if (this.#hasChanged(Math.log(ratio))) {
+      // Both parts have most likely changed alike: learns anew from the old line, scaled.
+      this.#perUnit *= ratio;
+      this.#sums = NOTHING;
+    }
+    this.#sums = withRun(this.#sums, cost, time, this.#expected(cost));
+    this.#fit();
+    this.#scatterBy((time - this.#expected(cost)) / this.#expected(cost));
   }
 
-  /** Before a second cost was seen, the split is a guess: half of it fixed. */
-  #start(cost: number, time: number): void {
-    this.#fixed = time / 2;
-    this.#perUnit = cost > 0 ? time / 2 / cost : 0;
-    this.#doubt(cost, time);
-  }
-
-  #doubt(cost: number, time: number): void {
-    this.#p00 = PRIOR_VARIANCE * time * time;
-    this.#p11 = cost > 0 ? PRIOR_VARIANCE * (time / cost) ** 2 : 0;
-    this.#p01 = 0;
+  #expected(cost: number): number {
+    return Math.max(this.predict(cost), 1e-3);
   }
 
   /**
@@ -104,25 +94,47 @@ export class ServiceModel {
     return again;
   }
 
-  /** Both parts have most likely changed alike: learns anew from the old line, scaled. */
-  #restart(scale: number, cost: number, time: number): void {
-    this.#fixed *= scale;
-    this.#perUnit *= scale;
-    this.#doubt(cost, time);
+  /** The line through the runs; as far as their costs are alike, with the slope it had. */
+  #fit(): void {
+    const { weight, cost, time, costCost, costTime } = this.#sums;
+    const meanCost = cost / weight;
+    const meanTime = time / weight;
+    const spread = Math.max(0, costCost / weight - meanCost * meanCost);
+    const together = costTime / weight - meanCost * meanTime;
+    const doubt = DOUBT * meanCost * meanCost;
+    if (spread + doubt > 0) {
+      const slope = (together + doubt * this.#perUnit) / (spread + doubt);
+      this.#perUnit = Math.min(Math.max(slope, 0), meanTime / meanCost);
+    }
+    this.#fixed = Math.max(0, meanTime - this.#perUnit * meanCost);
   }
 
-  /** One step of recursive least squares, with x = (u, v) and an error relative to the prediction. */
-  #update(u: number, v: number, residual: number): void {
-    const g0 = this.#p00 * u + this.#p01 * v;
-    const g1 = this.#p01 * u + this.#p11 * v;
-    const spread = u * g0 + v * g1;
-    const gain = 1 / (FORGETTING * NOISE + spread);
-    this.#fixed = Math.max(0, this.#fixed + g0 * gain * residual);
-    this.#perUnit = Math.max(0, this.#perUnit + g1 * gain * residual);
-    // What a run says nothing about must not be forgotten, or the doubt about it would grow without bound.
-    const keep = spread > NOISE * 1e-3 ? FORGETTING : 1;
-    this.#p00 = (this.#p00 - g0 * g0 * gain) / keep;
-    this.#p01 = (this.#p01 - g0 * g1 * gain) / keep;
-    this.#p11 = (this.#p11 - g1 * g1 * gain) / keep;
+  #scatterBy(residual: number): void {
+    // A single outlier must not pass for scatter.
+    const bounded = Math.min(Math.abs(residual), 3 * this.scatter + 0.05, 1);
+    this.#variance = SCATTER_FORGETTING * this.#variance + (1 - SCATTER_FORGETTING) * bounded * bounded;
   }
+}
+
+/** Weighted sums over runs. */
+interface Sums {
+  readonly weight: number;
+  readonly cost: number;
+  readonly time: number;
+  readonly costCost: number;
+  readonly costTime: number;
+}
+
+const NOTHING: Sums = { weight: 0, cost: 0, time: 0, costCost: 0, costTime: 0 };
+
+function withRun(sums: Sums, cost: number, time: number, expected: number): Sums {
+  // What took several times as long as expected was held up by something else, and counts for less.
+  const weight = 1 / (Math.max(expected, time) * expected);
+  return {
+    weight: FORGETTING * sums.weight + weight,
+    cost: FORGETTING * sums.cost + weight * cost,
+    time: FORGETTING * sums.time + weight * time,
+    costCost: FORGETTING * sums.costCost + weight * cost * cost,
+    costTime: FORGETTING * sums.costTime + weight * cost * time,
+  };
 }

@@ -61,19 +61,23 @@ export class Simulation {
   readonly #shape: Shape;
   readonly #random: () => number;
   readonly #noise: number;
+  readonly #lagMs: number;
 
   constructor(
     shape: Shape,
     options: {
       executors?: number;
       noise?: number;
+      /** Runs end late by so much on average, as they do between processes and threads. In milliseconds. */
+      lagMs?: number;
       seed?: number;
       limits?: Partial<DispatcherOptions<number>>;
     } = {},
   ) {
-    const { executors = 1, noise = 0, seed = 1 } = options;
+    const { executors = 1, noise = 0, lagMs = 0, seed = 1 } = options;
     this.#shape = shape;
     this.#noise = noise;
+    this.#lagMs = lagMs;
     this.#random = randomFrom(seed);
     this.dispatcher = new Dispatcher<number>({
       limits: { maxSize: shape.maxSize, maxCost: Infinity },
@@ -89,7 +93,8 @@ export class Simulation {
   #run(values: readonly number[]): Promise<readonly unknown[]> {
     const { fixed, perItem } = this.#shape;
     const scatter = this.#noise === 0 ? 1 : Math.exp(this.#noise * this.#normal() - this.#noise ** 2 / 2);
-    const ms = (fixed + perItem * values.length) * this.slowness * scatter;
+    const lag = this.#lagMs === 0 ? 0 : -Math.log(1 - this.#random()) * this.#lagMs;
+    const ms = (fixed + perItem * values.length) * this.slowness * scatter + lag;
     return new Promise((resolve) => this.clock.after(ms, () => resolve(values)));
   }
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Simulation } from "../../helpers/simulation.ts";
 
 test("many executors count as many: what they can answer in time is not refused", async () => {
-  const shape = { fixed: 100, perItem: 0, maxSize: 1, limitMs: 400 };
+  const shape = { fixed: 100, perItem: 0, maxSize: 1, limitMs: 410 };
   const simulation = new Simulation(shape, { executors: 64 });
   simulation.send();
   await simulation.runUntil(200); // what a run costs is known from here on
@@ -16,7 +16,7 @@ test("many executors count as many: what they can answer in time is not refused"
 });
 
 test("what comes after more than they can answer in time is refused at once", async () => {
-  const shape = { fixed: 100, perItem: 0, maxSize: 1, limitMs: 400 };
+  const shape = { fixed: 100, perItem: 0, maxSize: 1, limitMs: 410 };
   const simulation = new Simulation(shape, { executors: 64 });
   simulation.send();
   await simulation.runUntil(200);
