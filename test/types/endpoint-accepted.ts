@@ -1,6 +1,6 @@
 /** Endpoints that must compile. Nothing here runs: the type check is the test. */
 import { Type, type Static, type TSchema } from "typebox";
-import { App, BaseServable, endpoint, type RequestContext } from "../../src/index.ts";
+import { App, BaseServable, endpoint, type BatchContext, type RequestContext } from "../../src/index.ts";
 
 const Prompt = Type.Object({
   prompt: Type.String(),
@@ -21,6 +21,7 @@ const Tree = Type.Cyclic(
 );
 type Tree = Static<typeof Tree>;
 declare const picture: Picture;
+declare const size: number;
 
 export class Unary extends App {
   @endpoint("/")
@@ -166,6 +167,117 @@ export class Streams extends App {
   async *untyped(): AsyncGenerator<unknown> {}
 
   async *sync2(): AsyncGenerator<number> {}
+}
+
+export class Batches extends App {
+  @endpoint("/sync", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  sync(inputs: Prompt[]): Picture[] {
+    return inputs.map(({ prompt }) => ({ url: prompt }));
+  }
+
+  @endpoint("/async", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  async async(inputs: Prompt[], batch: BatchContext): Promise<(Picture | Error)[]> {
+    const { requests, signal, log } = batch;
+    log.info(requests.map(({ requestId }) => requestId).join());
+    return inputs.map(({ steps }) => (signal.aborted || steps < 0 ? new Error("no steps") : picture));
+  }
+
+  @endpoint("/readonly", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  readonly(inputs: readonly Prompt[], { signal }: Pick<BatchContext, "signal">): readonly Picture[] {
+    return signal.aborted ? [] : inputs.map(() => picture);
+  }
+
+  @endpoint("/iterable", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  iterable(inputs: Iterable<Prompt>): Picture[] {
+    return Array.from(inputs, () => picture);
+  }
+
+  @endpoint("/ignores", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  ignores(): Picture[] {
+    return [picture];
+  }
+
+  @endpoint("/errors", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  errors(inputs: Prompt[]): Error[] {
+    return inputs.map(() => new TypeError("none"));
+  }
+
+  @endpoint("/fails", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  fails(_inputs: Prompt[]): never {
+    throw new Error("always");
+  }
+
+  @endpoint("/untyped", { input: Prompt, batch: { maxSize: 8 } })
+  untyped(inputs: Prompt[]): unknown[] {
+    return inputs;
+  }
+
+  @endpoint("/more", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  more(inputs: Prompt[]): (Picture & { debug: string })[] {
+    return inputs.map(({ prompt }) => ({ ...picture, debug: prompt }));
+  }
+
+  @endpoint("/text", { input: Type.String(), output: Type.Integer(), batch: { maxSize: 8 } })
+  text(inputs: string[]): number[] {
+    return inputs.map((text) => text.length);
+  }
+
+  // A size that only running tells gives arrays as well.
+  @endpoint("/variable", { input: Prompt, output: Picture, batch: { maxSize: size } })
+  variable(inputs: Prompt[]): Picture[] {
+    return inputs.map(() => picture);
+  }
+
+  @endpoint("/single", { input: Prompt, output: Picture, batch: { maxSize: 1 } })
+  single(inputs: Prompt[]): Picture[] {
+    return inputs.map(() => picture);
+  }
+
+  @endpoint("/options", {
+    input: Prompt,
+    output: Picture,
+    batch: {
+      maxSize: 8,
+      maxCost: 100,
+      cost: ({ steps }) => steps * 2,
+      groupBy: ({ prompt, seed }) => prompt.slice(0, 1) + (seed?.toFixed() ?? ""),
+      isolateErrors: true,
+    },
+    maxConcurrency: 2,
+    maxQueue: { count: 10, bytes: 1_000 },
+    overloadStatus: 503,
+    idempotent: true,
+    timeoutMs: 500,
+  })
+  options(inputs: Prompt[]): Picture[] {
+    return inputs.map(() => picture);
+  }
+
+  // Without an output schema an input may still have defaults: `steps` is a number, not perhaps one.
+  @endpoint("/cost", { input: Prompt, batch: { maxSize: 8, cost: ({ steps }) => steps.valueOf() } })
+  cost(_inputs: Prompt[]): void[] {
+    return [];
+  }
+}
+
+export class Limits extends App {
+  static override workers = { count: 2, devices: ["0", "1"], deviceVariable: "HIP_VISIBLE_DEVICES" };
+
+  @endpoint("/workers", { input: Prompt, workers: 2, idempotent: true })
+  workers(_input: Prompt): void {}
+
+  @endpoint("/devices", { workers: { devices: ["0", "1"], module: import.meta.url } })
+  devices(): void {}
+
+  @endpoint("/queue", { input: Prompt, output: Picture, maxConcurrency: 1, maxQueue: 5, overloadStatus: 429 })
+  queue(_input: Prompt): Picture {
+    return picture;
+  }
+
+  @endpoint("/stream", { output: Picture, stream: true, maxConcurrency: 1 })
+  async *stream(): AsyncGenerator<Picture> {
+    yield picture;
+  }
 }
 
 /** A base class with a parameter: its routes are checked once, its subclasses fill in the rest. */

@@ -1,6 +1,6 @@
 /** Endpoints that must not compile. Nothing here runs: the type check is the test. */
 import { Type, type Static } from "typebox";
-import { App, endpoint, type RequestContext } from "../../src/index.ts";
+import { App, endpoint, type BatchContext, type RequestContext } from "../../src/index.ts";
 
 const Prompt = Type.Object({ prompt: Type.String(), steps: Type.Integer({ default: 25 }) });
 type Prompt = Static<typeof Prompt>;
@@ -177,6 +177,128 @@ export class Streams extends App {
   // @ts-expect-error items are any
   @endpoint("/any-items", { output: Picture, stream: true })
   async *anyItems(): AsyncGenerator<ReturnType<typeof JSON.parse>> {}
+}
+
+export class Batches extends App {
+  // @ts-expect-error a single input where `batch` gives an array
+  @endpoint("/single", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  single(_input: Prompt): Picture[] {
+    return [];
+  }
+
+  // @ts-expect-error an array of something else
+  @endpoint("/items", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  items(_inputs: Picture[]): Picture[] {
+    return [];
+  }
+
+  // @ts-expect-error the inputs are any
+  @endpoint("/any", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  any(_inputs: ReturnType<typeof JSON.parse>): Picture[] {
+    return [];
+  }
+
+  // @ts-expect-error a single result where `batch` wants one for each
+  @endpoint("/result", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  result(_inputs: Prompt[]): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error nothing comes back
+  @endpoint("/nothing", { input: Prompt, batch: { maxSize: 8 } })
+  nothing(_inputs: Prompt[]): void {}
+
+  // @ts-expect-error results of something else
+  @endpoint("/results", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  async results(inputs: Prompt[]): Promise<(Prompt | Error)[]> {
+    return inputs;
+  }
+
+  // @ts-expect-error some results are missing
+  @endpoint("/missing", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  missing(_inputs: Prompt[]): (Picture | undefined)[] {
+    return [];
+  }
+
+  // @ts-expect-error results are any
+  @endpoint("/any-results", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  anyResults(_inputs: Prompt[]): ReturnType<typeof JSON.parse>[] {
+    return [];
+  }
+
+  // @ts-expect-error a batch has many requests, its context is another
+  @endpoint("/context", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  context(_inputs: Prompt[], _ctx: RequestContext): Picture[] {
+    return [];
+  }
+
+  // @ts-expect-error the context is any
+  @endpoint("/any-context", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  anyContext(_inputs: Prompt[], _batch: ReturnType<typeof JSON.parse>): Picture[] {
+    return [];
+  }
+
+  // @ts-expect-error nothing comes third
+  @endpoint("/third", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
+  third(_inputs: Prompt[], _batch: BatchContext, _more?: number): Picture[] {
+    return [];
+  }
+
+  // @ts-expect-error an array without `batch`
+  @endpoint("/array", { input: Prompt, output: Picture })
+  array(_inputs: Prompt[]): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error a batch's context without `batch`
+  @endpoint("/alone", { input: Prompt, output: Picture })
+  alone(_input: Prompt, _batch: BatchContext): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error how many form a batch has to be said
+  @endpoint("/size", { input: Prompt, output: Picture, batch: {} })
+  size(_inputs: Prompt[]): Picture[] {
+    return [];
+  }
+
+  // @ts-expect-error an unknown option
+  @endpoint("/option", { input: Prompt, output: Picture, batch: { maxSize: 8, maxWait: 5 } })
+  option(_inputs: Prompt[]): Picture[] {
+    return [];
+  }
+
+  // @ts-expect-error an input has no such field to count
+  @endpoint("/cost", { input: Prompt, output: Picture, batch: { maxSize: 8, cost: ({ tokens }) => tokens } })
+  cost(_inputs: Prompt[]): Picture[] {
+    return [];
+  }
+
+  // @ts-expect-error a cost is a number
+  @endpoint("/cost-text", { input: Prompt, batch: { maxSize: 8, cost: ({ prompt }) => prompt } })
+  costText(_inputs: Prompt[]): unknown[] {
+    return [];
+  }
+
+  // @ts-expect-error groups are told apart by what they are, objects never are the same
+  @endpoint("/group", { input: Prompt, output: Picture, batch: { maxSize: 8, groupBy: (input) => input } })
+  group(_inputs: Prompt[]): Picture[] {
+    return [];
+  }
+}
+
+export class Limits extends App {
+  // @ts-expect-error 429 or 503
+  @endpoint("/status", { overloadStatus: 500 })
+  status(): void {}
+
+  // @ts-expect-error a bound is a number, or several by name
+  @endpoint("/queue", { maxQueue: { size: 5 } })
+  queue(): void {}
+
+  // @ts-expect-error devices are texts
+  @endpoint("/devices", { workers: { devices: [0, 1] } })
+  devices(): void {}
 }
 
 export class Options extends App {

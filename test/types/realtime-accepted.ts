@@ -5,6 +5,7 @@ import {
   BaseServable,
   realtime,
   websocket,
+  type BatchContext,
   type RawWebSocket,
   type RequestContext,
 } from "../../src/index.ts";
@@ -152,6 +153,33 @@ export class Batches extends App {
   @realtime("/single", { input: Prompt, output: Picture, maxBatchSize: 1 })
   single(input: Prompt): Picture {
     return { url: input.prompt };
+  }
+}
+
+export class SharedBatches extends App {
+  @realtime("/each", { input: Prompt, output: Picture, batch: "shared", maxBatchSize: 4 })
+  each(inputs: Prompt[], { requests }: BatchContext): Picture[] {
+    return inputs.map(({ prompt }, index) => ({ url: `${prompt}${requests[index]?.requestId}` }));
+  }
+
+  @realtime("/errors", { input: Prompt, output: Picture, batch: "shared", maxBatchSize: 4 })
+  async errors(inputs: readonly Prompt[]): Promise<(Picture | Error)[]> {
+    return inputs.map(({ steps }) => (steps > 0 ? picture : new RangeError("no steps")));
+  }
+
+  @realtime("/untyped", { batch: "shared", maxBatchSize: 4 })
+  untyped(inputs: Record<string, unknown>[]): (object | Error)[] {
+    return inputs;
+  }
+
+  @realtime("/variable", { input: Prompt, output: Picture, batch: "shared", maxBatchSize: size })
+  variable(inputs: Prompt[]): Picture[] {
+    return inputs.map(() => picture);
+  }
+
+  @realtime("/own", { input: Prompt, output: Picture, batch: "session", maxBatchSize: 4 })
+  own(inputs: Prompt[], _ctx: RequestContext): Picture {
+    return { url: inputs.map(({ prompt }) => prompt).join() };
   }
 }
 

@@ -1,6 +1,13 @@
 /** Realtime sessions and websockets that must not compile. Nothing here runs: the type check is the test. */
 import { Type, type Static } from "typebox";
-import { App, realtime, websocket, type RawWebSocket, type RequestContext } from "../../src/index.ts";
+import {
+  App,
+  realtime,
+  websocket,
+  type BatchContext,
+  type RawWebSocket,
+  type RequestContext,
+} from "../../src/index.ts";
 
 const Prompt = Type.Object({ prompt: Type.String(), steps: Type.Integer({ default: 25 }) });
 type Prompt = Static<typeof Prompt>;
@@ -174,6 +181,62 @@ export class Batches extends App {
   // @ts-expect-error outputs are any
   @realtime("/any", { input: Prompt, output: Picture, maxBatchSize: 4 })
   any(_inputs: Prompt[]): Anything[] {
+    return [];
+  }
+}
+
+export class SharedBatches extends App {
+  // @ts-expect-error a single input where a shared batch gives an array
+  @realtime("/single", { input: Prompt, output: Picture, batch: "shared", maxBatchSize: 4 })
+  single(_input: Prompt): Picture[] {
+    return [];
+  }
+
+  // @ts-expect-error one output for all, where each socket wants its own
+  @realtime("/one", { input: Prompt, output: Picture, batch: "shared", maxBatchSize: 4 })
+  one(_inputs: Prompt[]): Picture {
+    return picture;
+  }
+
+  // @ts-expect-error outputs of something else
+  @realtime("/outputs", { input: Prompt, output: Picture, batch: "shared", maxBatchSize: 4 })
+  outputs(inputs: Prompt[]): (Prompt | Error)[] {
+    return inputs;
+  }
+
+  // @ts-expect-error outputs are any
+  @realtime("/any", { input: Prompt, output: Picture, batch: "shared", maxBatchSize: 4 })
+  any(_inputs: Prompt[]): Anything[] {
+    return [];
+  }
+
+  // @ts-expect-error a batch of many sessions has no one session's context
+  @realtime("/context", { input: Prompt, output: Picture, batch: "shared", maxBatchSize: 4 })
+  context(_inputs: Prompt[], _ctx: RequestContext): Picture[] {
+    return [];
+  }
+
+  // @ts-expect-error nothing comes third
+  @realtime("/third", { input: Prompt, output: Picture, batch: "shared", maxBatchSize: 4 })
+  third(_inputs: Prompt[], _batch: BatchContext, _more?: number): Picture[] {
+    return [];
+  }
+
+  // @ts-expect-error a session's own batch has that session's context
+  @realtime("/own", { input: Prompt, output: Picture, maxBatchSize: 4 })
+  own(_inputs: Prompt[], _batch: BatchContext): Picture[] {
+    return [];
+  }
+
+  // @ts-expect-error errors among the outputs are for shared batches
+  @realtime("/errors", { input: Prompt, output: Picture, maxBatchSize: 4 })
+  errors(_inputs: Prompt[]): (Picture | Error)[] {
+    return [];
+  }
+
+  // @ts-expect-error no such batch
+  @realtime("/option", { input: Prompt, output: Picture, batch: "all", maxBatchSize: 4 })
+  option(_inputs: Prompt[]): Picture[] {
     return [];
   }
 }
