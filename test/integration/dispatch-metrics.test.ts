@@ -75,7 +75,7 @@ async function queue(
 test("a queue shows how many wait and since when, whom it refused, and batches by size, wait, run and reason", async () => {
   const app = new Batches();
   await using served = await serveApp(app);
-  const answers = await queue(served, app, Array(5).fill({}));
+  const answers = await queue(served, app, [{}, {}, {}, {}, {}]);
   const full = await served.metrics();
   assert.ok(full.value("servable_queue_oldest_age_seconds", ROUTE) > 0);
   assert.equal((await served.post("/", {})).status, 429);
