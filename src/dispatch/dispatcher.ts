@@ -197,7 +197,8 @@ export class Dispatcher<T> implements SlotUser {
     }
     if (finishBy === Infinity || this.#model.runs === 0) return undefined;
     const { start, finish } = this.#forecast(request, now);
-    if (finish + this.#answerMs <= finishBy) return undefined;
+    // What the way out takes, the way in has most likely taken before anybody could look at the clock.
+    if (finish + 2 * this.#answerMs <= finishBy) return undefined;
     return this.#refuse("The answer could not come in time; try again later.", "OVERLOADED", start - now);
   }
 

@@ -5,11 +5,10 @@ import type { ServiceModel } from "./service-model.ts";
 /** How long it may take until there is an executor, while there is none, in milliseconds: nobody knows. */
 const RESTART_MS = 1000;
 
-/**
- * So many standard deviations of a run's time are reckoned with when somebody asks to be let in: more than when a batch
- * is cut, so that few who were let in have to be let down.
- */
-const ADMISSION_CAUTION = 2.3;
+/** So many standard deviations are reckoned with when somebody asks to be let in, of all the runs until the answer. */
+const ADMISSION_CAUTION = 1.3;
+/** The same where the next batch might be too small for one more: more, so that few who were let in are let down. */
+const ROOM_CAUTION = 1.6;
 
 /** Where a dispatcher stands when something new arrives. */
 export interface Outlook {
@@ -56,7 +55,7 @@ export function forecast(
   // The next batch is as large as the first deadline in it allows; what has no room in it goes after it.
   const nextCost = Math.min(
     fullCost,
-    model.costWithin(outlook.firstFinishBy - firstStart, ADMISSION_CAUTION),
+    model.costWithin(outlook.firstFinishBy - firstStart, ROOM_CAUTION),
   );
   const inNext = ahead.cost + cost <= nextCost + 1e-9;
   const batchesAhead = inNext ? 0 : 1 + Math.floor(Math.max(0, ahead.cost - nextCost) / fullCost + 1e-9);
@@ -75,7 +74,9 @@ export function forecast(
     const steady = steadyCost(model, costRate, count);
     batchCost = Math.max(withMe, Math.min(fullCost, joining, ideal, steady));
   }
-  return { start, finish: start + model.predictHigh(batchCost, ADMISSION_CAUTION) };
+  // One that runs now, those between, and its own.
+  const runs = rounds + (start > now ? 2 : 1);
+  return { start, finish: start + model.predictHigh(batchCost, ADMISSION_CAUTION * Math.sqrt(runs)) };
 }
 
 /** The cost of a batch that serves the most, when more is offered than can be served within a time limit. */

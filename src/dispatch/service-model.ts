@@ -1,9 +1,16 @@
 /** Each run's weight in what is learned falls by this factor with every later one: about the last 30 count. */
 const FORGETTING = 0.97;
-/** The same for the scatter around the line. */
-const SCATTER_FORGETTING = 0.95;
-/** Runs off the line by more than this, as a logarithm, one after the other and on one side: the costs have changed. */
-const CHANGE = 0.3;
+/** The scatter around the line is an average over so many runs at most, the last ones weighing most. */
+const SCATTER_RUNS = 20;
+/** What is taken for the scatter until some runs have shown it, as a relative variance, and how many runs that counts for. */
+const FIRST_VARIANCE = 0.01;
+const FIRST_RUNS = 2;
+/**
+ * The costs have changed when two runs, one after the other, are off the line on one side: by three standard
+ * deviations, but by no less and no more than this, as a logarithm.
+ */
+const LEAST_CHANGE = 0.3;
+const SURE_CHANGE = 0.7;
 /** Costs that differ by less than this, relative to their mean and squared, say nothing of the slope: it stays. */
 const DOUBT = 1e-3;
 
@@ -19,7 +26,9 @@ export class ServiceModel {
   /** Sums over the runs so far: of their weights, and weighted of costs, times, and products. */
   #sums = NOTHING;
   #runs = 0;
-  #variance = 0;
+  #variance = FIRST_VARIANCE;
+  /** Runs since the costs have last changed. */
+  #runsAlike = 0;
   #surprise = 0;
 
   /** How many runs it has learned from. */
@@ -73,6 +82,8 @@ export class ServiceModel {
       // Both parts have most likely changed alike: learns anew from the old line, scaled.
       this.#perUnit *= ratio;
       this.#sums = NOTHING;
+      this.#variance = FIRST_VARIANCE;
+      this.#runsAlike = 0;
     }
     this.#sums = withRun(this.#sums, cost, time, this.#expected(cost));
     this.#fit();
@@ -88,7 +99,8 @@ export class ServiceModel {
    * no less of a change than costs that triple.
    */
   #hasChanged(ratio: number): boolean {
-    const side = Math.abs(ratio) > Math.max(CHANGE, 3 * this.scatter) ? Math.sign(ratio) : 0;
+    const limit = Math.min(Math.max(LEAST_CHANGE, 3 * this.scatter), SURE_CHANGE);
+    const side = Math.abs(ratio) > limit ? Math.sign(ratio) : 0;
     const again = side !== 0 && side === this.#surprise;
     this.#surprise = again ? 0 : side;
     return again;
@@ -112,7 +124,8 @@ export class ServiceModel {
   #scatterBy(residual: number): void {
     // A single outlier must not pass for scatter.
     const bounded = Math.min(Math.abs(residual), 3 * this.scatter + 0.05, 1);
-    this.#variance = SCATTER_FORGETTING * this.#variance + (1 - SCATTER_FORGETTING) * bounded * bounded;
+    const weight = 1 / Math.min(++this.#runsAlike + FIRST_RUNS, SCATTER_RUNS);
+    this.#variance += weight * (bounded * bounded - this.#variance);
   }
 }
 
