@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { Dispatcher, type DispatcherOptions } from "../../../src/dispatch/dispatcher.ts";
 import { Slots } from "../../../src/dispatch/slots.ts";
@@ -130,6 +131,15 @@ test("the signal of a run aborts with the last of its callers", async () => {
   await bench.pass(50);
   assert.deepEqual(bench.tally.cancelled, { waiting: 0, running: 2 });
   assert.equal(bench.tally.late, 2);
+});
+
+test("a caller's signal that outlives its jobs gathers no listeners", async () => {
+  const bench = new Bench();
+  const { signal } = new AbortController();
+  for (const value of "abcdefgh") bench.submit(value, { signal });
+  assert.equal(getEventListeners(signal, "abort").length, 8);
+  await bench.pass(200);
+  assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
 test("refusals: 429 and 503, or as configured, and when to try again", async () => {
