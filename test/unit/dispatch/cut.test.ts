@@ -73,6 +73,18 @@ test("deadline: no larger than lets the first deadline be kept, if the next batc
   assert.equal(told(cut([{ finishBy: 22.5 }, left, left, left])), "ab//deadline");
 });
 
+test("runs that scatter leave more room before a deadline", () => {
+  const model = new ServiceModel();
+  for (let run = 0; run < 400; run++) {
+    const cost = 1 + (run % 60);
+    model.learn(cost, (20 + cost) * (run % 3 === 0 ? 1.3 : 0.85));
+  }
+  const plans = [{ finishBy: 28 }, {}, {}, {}, {}, {}];
+  assert.equal(cut(plans).take.length, 6);
+  const { take } = cut(plans, { model });
+  assert.ok(take.length < 5, `${take.length} although runs scatter by ${model.scatter}`);
+});
+
 test("the time until answers are out counts as well", () => {
   assert.equal(told(cut([{ finishBy: 23.5 }, {}, {}, {}], { answerMs: 1.2 })), "ab//deadline");
   assert.equal(told(cut([{ finishBy: 22 }], { answerMs: 1.2 })), "/a/drained");

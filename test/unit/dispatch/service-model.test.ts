@@ -67,7 +67,7 @@ test("runs that are all alike leave the split as it was", () => {
 
 test("costs that triple, or fall to a third, are known after two runs", () => {
   for (const factor of [3, 1 / 3]) {
-    for (const noise of [0, 0.15]) {
+    for (const noise of [0, 0.15, 0.3]) {
       const model = new ServiceModel();
       learn(model, { fixed: 20, perUnit: 1 }, { noise });
       model.learn(10, 30 * factor);
