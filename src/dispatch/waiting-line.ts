@@ -33,12 +33,14 @@ export class WaitingLine<T> {
 
   /** When the first of all waiting jobs came; undefined when none waits. */
   get oldestArrival(): number | undefined {
-    let oldest: number | undefined;
-    for (const line of [this.#again, this.#normal, this.#low]) {
+    let oldest = Infinity;
+    // Second chances are in the order in which they failed.
+    for (const job of this.#again) oldest = Math.min(oldest, job.arrivedAt);
+    for (const line of [this.#normal, this.#low]) {
       const [first] = line;
-      if (first !== undefined && (oldest === undefined || first.arrivedAt < oldest)) oldest = first.arrivedAt;
+      if (first !== undefined) oldest = Math.min(oldest, first.arrivedAt);
     }
-    return oldest;
+    return oldest < Infinity ? oldest : undefined;
   }
 
   add(job: Job<T>): void {

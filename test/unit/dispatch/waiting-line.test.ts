@@ -64,6 +64,16 @@ test("the oldest arrival is that of all priorities together; an empty line has n
   assert.deepEqual(line.ahead({ priority: "low" }), { count: 0, cost: 0 });
 });
 
+test("of second chances the oldest counts, whichever failed first", () => {
+  const line = new WaitingLine<string>();
+  for (const arrivedAt of [5, 3]) {
+    const again = job("a", { arrivedAt });
+    again.retried = true;
+    line.add(again);
+  }
+  assert.equal(line.oldestArrival, 3);
+});
+
 test("jobs may leave while the line is looked through", () => {
   const line = new WaitingLine<string>();
   for (const value of "abcd") line.add(job(value));
