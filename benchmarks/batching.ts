@@ -11,7 +11,8 @@
  * when 99 % are answered in time in one of two runs. A run in which the machine was too busy with other things, so
  * that requests were sent or batches ended late, is repeated; how many had to be counted nevertheless is told.
  *
- * With `--quick` a row is ok from 0.9 of its target on; the target shown is the whole one.
+ * With `--quick` a row is ok from 0.9 of its target on; the target shown is the whole one. What misses is measured
+ * again, up to eight times in all; what then misses in a run for which the machine had no time is told, but not judged.
  * @module
  */
 import { writeFile } from "node:fs/promises";
@@ -32,6 +33,7 @@ const QUICK: Plan = {
   repetitions: 1,
   phaseMs: 3_500,
   tolerance: 0.9,
+  chances: 8,
 };
 const FULL: Plan = {
   warmUpMs: 1_500,
@@ -40,6 +42,7 @@ const FULL: Plan = {
   repetitions: 3,
   phaseMs: 8_000,
   tolerance: 1,
+  chances: 0,
 };
 
 /** For the plot, in λ*. */
@@ -56,10 +59,8 @@ await runBenchmark({
     progress("compiling the package and the servers");
     await using harness = await Harness.create(quick ? 10_000 : 240_000);
     const plan = quick ? QUICK : FULL;
-    const rows: Row[] = [
-      ...(await new Goals(harness, plan).measure(quick)),
-      ...(await measureRivals(harness, plan, quick)),
-    ];
+    const goals = new Goals(harness, plan);
+    const rows: Row[] = [...(await goals.measure(quick)), ...(await measureRivals(harness, plan, quick))];
     if (svg !== undefined) {
       const measurements = new Measurements(harness, { ...plan, repetitions: 1 });
       const drawing = await plotGoodput(measurements, S1, RULES, quick ? QUICK_LOADS : FULL_LOADS, (rule) =>
@@ -68,6 +69,10 @@ await runBenchmark({
       await writeFile(svg, drawing);
     }
     const share = harness.noisyRuns / harness.runs;
-    return [...rows, information("runs counted though the machine was busy", share, "ratio")];
+    return [
+      ...rows,
+      information("runs counted though the machine was busy", share, "ratio"),
+      information("figures not judged, since it was", goals.unjudged, "rows"),
+    ];
   },
 });

@@ -18,6 +18,8 @@ export interface Plan {
   readonly phaseMs: number;
   /** The share of a target that will do. */
   readonly tolerance: number;
+  /** How many measurements in all may be made again because they missed their target. */
+  readonly chances: number;
 }
 
 /** What is measured: a rule on a shape. */
