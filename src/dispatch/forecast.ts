@@ -53,10 +53,7 @@ export function forecast(
   if (count === 0) return { start: now + RESTART_MS, finish: now };
   const firstStart = executors.freeAt(0, now);
   // The next batch is as large as the first deadline in it allows; what has no room in it goes after it.
-  const nextCost = Math.min(
-    fullCost,
-    model.costWithin(outlook.firstFinishBy - firstStart, ROOM_CAUTION),
-  );
+  const nextCost = Math.min(fullCost, model.costWithin(outlook.firstFinishBy - firstStart, ROOM_CAUTION));
   const inNext = ahead.cost + cost <= nextCost + 1e-9;
   const batchesAhead = inNext ? 0 : 1 + Math.floor(Math.max(0, ahead.cost - nextCost) / fullCost + 1e-9);
   const executor = count === Infinity ? batchesAhead : batchesAhead % count;
