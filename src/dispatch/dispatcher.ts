@@ -324,9 +324,13 @@ export class Dispatcher<T> implements SlotUser {
   #finish(run: Run<T>, answer: (job: Job<T>, index: number) => boolean, succeeded: boolean): void {
     const now = this.#clock.now();
     run.endedAt = now;
-    if (succeeded) this.#model.learn(run.cost, now - run.startedAt);
-    this.#tally.ended(now - run.startedAt);
-    this.#hint?.ended(now, now - run.startedAt);
+    const tookMs = now - run.startedAt;
+    // What ended because nobody wanted it any more would have taken longer, and says only that.
+    const isWhole = succeeded && run.wanted > 0;
+    const isLonger = run.wanted === 0 && tookMs > this.#model.predict(run.cost);
+    if (isWhole || isLonger) this.#model.learn(run.cost, tookMs);
+    this.#tally.ended(tookMs);
+    this.#hint?.ended(now, tookMs);
     this.#hold.completed(now, run.wanted, this.#model.fixed);
     for (const job of run.jobs) this.#runs.delete(job);
     this.#executors.giveBack(run);

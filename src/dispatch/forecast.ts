@@ -2,6 +2,9 @@ import type { BatchLimits } from "./cut.ts";
 import type { Executors } from "./executors.ts";
 import type { ServiceModel } from "./service-model.ts";
 
+/** What the batches that go ahead are counted by, where items cost nothing. */
+const LEAST_COST = 1e-6;
+
 /** How long it may take until there is an executor, while there is none, in milliseconds: nobody knows. */
 const RESTART_MS = 1000;
 
@@ -49,11 +52,12 @@ export function forecast(
 ): Forecast {
   const { now, executors, ahead, rate, unitCost } = outlook;
   const count = executors.capacity;
-  const fullCost = Math.min(limits.maxSize * unitCost, limits.maxCost);
+  const fullCost = Math.max(Math.min(limits.maxSize * unitCost, limits.maxCost), LEAST_COST);
   if (count === 0) return { start: now + RESTART_MS, finish: now };
   const firstStart = executors.freeAt(0, now);
   // The next batch is as large as the first deadline in it allows; what has no room in it goes after it.
-  const nextCost = Math.min(fullCost, model.costWithin(outlook.firstFinishBy - firstStart, ROOM_CAUTION));
+  const nextRoom = model.costWithin(outlook.firstFinishBy - firstStart, ROOM_CAUTION);
+  const nextCost = Math.max(0, Math.min(fullCost, nextRoom));
   const inNext = ahead.cost + cost <= nextCost + 1e-9;
   const batchesAhead = inNext ? 0 : 1 + Math.floor(Math.max(0, ahead.cost - nextCost) / fullCost + 1e-9);
   const executor = count === Infinity ? batchesAhead : batchesAhead % count;

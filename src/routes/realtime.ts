@@ -51,8 +51,17 @@ export interface RealtimeOptions<
 export type RealtimeBatch = "session" | "shared";
 
 const OPTION_NAMES = [
-  "batch",
-  ...["input", "output", "mode", "buffering", "sessionTimeout", "maxBatchSize", "emitTimings", "contentType"],
+  ...[
+    "input",
+    "output",
+    "mode",
+    "buffering",
+    "sessionTimeout",
+    "maxBatchSize",
+    "batch",
+    "emitTimings",
+    "contentType",
+  ],
   ...["encodeMessage", "decodeMessage", "canBatch", "description"],
 ];
 const MODES: readonly string[] = ["unary", "server_streaming", "client_streaming", "bidi"];

@@ -186,7 +186,7 @@ test("an unknown option is refused, with the name that was meant", () => {
   refuses({ max_batch_size: 2 }, 'unknown option "max_batch_size"; did you mean "maxBatchSize"?');
   refuses(
     { colour: "red" },
-    'unknown option "colour"; known: input, output, mode, buffering, sessionTimeout, maxBatchSize, emitTimings, ' +
+    'unknown option "colour"; known: input, output, mode, buffering, sessionTimeout, maxBatchSize, batch, emitTimings, ' +
       "contentType, encodeMessage, decodeMessage, canBatch, description.",
   );
 });

@@ -57,6 +57,14 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
     [1, 5],
     [0, ...NO_COUNT],
   ],
+  overloadStatus: [
+    [429, 503],
+    [500, "429", null],
+  ],
+  workers: [
+    [1, 4, { count: 2 }, { devices: ["0", "1"] }, { count: 4, devices: ["0"], deviceVariable: "DEVICE" }],
+    [0, 1.5, "2", null, {}, { count: 0 }, { devices: [1] }, { count: 1, deviceVariable: "a b" }, { size: 2 }],
+  ],
   requestTimeout: [SECONDS, NO_SECONDS],
   startupTimeout: [SECONDS, NO_SECONDS],
   terminationGracePeriodSeconds: [
