@@ -27,7 +27,7 @@ import { measureRivals } from "./batching/rival-rows.ts";
 import { S1 } from "./batching/shape.ts";
 
 const QUICK: Plan = {
-  warmUpMs: 900,
+  warmUpMs: 1_300,
   measuredMs: 1_800,
   judgedRequests: 1_000,
   repetitions: 1,
