@@ -161,7 +161,7 @@ export class Harness implements AsyncDisposable {
     loadOn: (url: string) => LoadCommand,
   ): Promise<Omit<Trial, "span">> {
     const program = configuration.rule === "ours" ? "batching-ours.js" : "batching-rivals.js";
-    const path = join(this.#programs, "servers", program);
+    const path = join(this.#programs, "batching", "servers", program);
     await using server = await ServerProcess.start(path, [], [JSON.stringify(configuration)]);
     const { clients, durationMs, factor } = FIRST_CALLS;
     await control(server.url, { factor });

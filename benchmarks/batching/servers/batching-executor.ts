@@ -1,10 +1,10 @@
 // What every server of the batching benchmark shares: executors of a known cost, and an endpoint that changes it.
 import { App, endpoint } from "servable";
-import { readConfiguration } from "../batching/configuration.ts";
-import { SyntheticExecutors } from "../batching/executors.ts";
-import { Control, Report, type Answer, type Item } from "../batching/item.ts";
-import { takePriority } from "../batching/priority.ts";
-import { announce } from "./announcement.ts";
+import { readConfiguration } from "../configuration.ts";
+import { SyntheticExecutors } from "../executors.ts";
+import { Control, Report, type Answer, type Item } from "../item.ts";
+import { takePriority } from "../priority.ts";
+import { announce } from "../../servers/announcement.ts";
 
 /** How this server is set up. */
 export const configuration = readConfiguration();

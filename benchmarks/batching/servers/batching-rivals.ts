@@ -1,9 +1,9 @@
 // The rules of others behind a plain endpoint: node batching-rivals.js CONFIGURATION
 import { AppException, endpoint, type RequestContext } from "servable";
-import { Answer, Item } from "../batching/item.ts";
-import { Refusal, type Rule } from "../batching/rivals/rule.ts";
-import { createRule } from "../batching/rivals/rules.ts";
-import { batchCost } from "../batching/shape.ts";
+import { Answer, Item } from "../item.ts";
+import { Refusal, type Rule } from "../rivals/rule.ts";
+import { createRule } from "../rivals/rules.ts";
+import { batchCost } from "../shape.ts";
 import { BatchServer, configuration, serveBatches } from "./batching-executor.ts";
 
 /** Answers by a rival's rule. */

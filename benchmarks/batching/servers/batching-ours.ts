@@ -1,6 +1,6 @@
 // The same work behind a batched endpoint, with no numbers but the size and the deadline: node batching-ours.js CONFIGURATION
 import { endpoint } from "servable";
-import { Answer, Item } from "../batching/item.ts";
+import { Answer, Item } from "../item.ts";
 import { BatchServer, configuration, serveBatches } from "./batching-executor.ts";
 
 const { shape, executors, hasDeadline } = configuration;
