@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { App, AppException, endpoint, type BatchContext, type RequestContext } from "servable";
 import { Type, type Static } from "typebox";
 import { startTestServer, type TestServer } from "../../src/testing/test-server.ts";
+import { runServable } from "../../src/servable/base-servable.ts";
 import { captureLogs } from "../helpers/captured-logs.ts";
 
 const Item = Type.Object({ value: Type.Integer() });
@@ -17,6 +18,8 @@ const GATE = -1;
 
 /** Batches whose runs wait for the test. */
 class Batches extends App {
+  static override terminationGracePeriodSeconds = 1;
+
   /** Inputs that have come in, whether they were run or wait. */
   arrived = 0;
   readonly batches: number[][] = [];
@@ -369,4 +372,36 @@ test("maxMultiplexing bounds the calls of all endpoints together", async () => {
   const answers = await Promise.all(range(40).map((index) => server.post(index % 2 === 0 ? "/one" : "/two")));
   assert.ok(answers.every(({ status }) => status === 200));
   assert.equal(server.app.most, 1);
+});
+
+test("a server that is cut off drops what waits: it never runs, and what runs is signalled", async () => {
+  const app = new Batches();
+  const stop = new AbortController();
+  let url = "";
+  const { logger } = captureLogs();
+  const outcome = runServable(app, {
+    port: 0,
+    metricsPort: false,
+    handleSignals: false,
+    signal: stop.signal,
+    logger,
+    onListening: (addresses) => (url = addresses.url),
+  });
+  await until(() => url !== "");
+  const post = (value: number): Promise<unknown> =>
+    fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ value }),
+    }).catch(() => "cut");
+  const running = post(GATE);
+  await until(() => app.batches.length === 1);
+  const waiting = [1, 2, 3].map(post);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  stop.abort();
+  await until(() => app.signals[0]?.aborted === true);
+  app.open();
+  assert.deepEqual(await outcome, { exitCode: 1 });
+  await Promise.all([running, ...waiting]);
+  assert.deepEqual(app.batches, [[GATE]]);
 });
