@@ -62,6 +62,29 @@ export const ERRORS = {
   BODY_UNREADABLE: { status: 400, meaning: "The body is not UTF-8, or is nested too deeply." },
   BODY_TOO_LARGE: { status: 413, meaning: "The body is larger than the limit." },
   OUTPUT_INVALID: { status: 500, meaning: "The handler's result does not fit the output schema." },
+  // Thrown where an isolated function is defined or called. A handler that lets one through answers with the status.
+  FUNCTION_OPTION_INVALID: {
+    exitCode: 1,
+    meaning: "An option of an isolated function is unknown, out of place or has a value that makes no sense.",
+  },
+  USER_FUNCTION_FAILED: { status: 500, meaning: "The isolated function itself threw." },
+  SERIALIZATION_FAILED: {
+    status: 500,
+    meaning: "A value, or the function itself, cannot travel to another process.",
+  },
+  MISSING_DEPENDENCY: {
+    status: 500,
+    meaning: "The function imports a package that its environment does not have.",
+  },
+  BUNDLE_FAILED: { status: 500, meaning: "The function's module could not be bundled." },
+  ENVIRONMENT_FAILED: { status: 500, meaning: "The function's environment could not be installed." },
+  CONTAINER_UNAVAILABLE: {
+    status: 500,
+    meaning: "The function wants a container, and nothing here can run one.",
+  },
+  FUNCTION_WORKER_DIED: { status: 500, meaning: "The process that ran the isolated function ended." },
+  STARTUP_TIMEOUT: { status: 500, meaning: "The function's process took too long to start." },
+  INTERNAL_FAILURE: { status: 500, meaning: "Something failed that is no fault of the function's." },
 } as const satisfies Record<string, ErrorKind>;
 
 /** The code of an error of this package. */
@@ -334,6 +357,55 @@ export class BodyError extends AppException {
   }
 }
 branded(BodyError, "BodyError");
+
+/** An isolated function threw. `cause` is what it threw, with its own stack, message and causes. */
+export class UserFunctionException extends FalServerlessError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("USER_FUNCTION_FAILED", message, options);
+  }
+}
+branded(UserFunctionException, "UserFunctionException");
+
+/** A value can't travel to or from an isolated function, or the function itself can't. The message says which. */
+export class FalSerializationError extends FalServerlessError {
+  constructor(
+    message: string,
+    options?: ErrorOptions,
+    code: "SERIALIZATION_FAILED" | "MISSING_DEPENDENCY" = "SERIALIZATION_FAILED",
+  ) {
+    super(code, message, options);
+  }
+}
+branded(FalSerializationError, "FalSerializationError");
+
+/** What a {@link FalMissingDependencyError} says beside its message. */
+export interface MissingDependencyOptions extends ErrorOptions {
+  /** The package, as it is imported: `@scope/name` without a path. */
+  packageName: string;
+  /** What to add to `requirements`, such as `lodash@4.17.21`. */
+  requirement: string;
+}
+
+/** An isolated function imports a package that is not among its `requirements`. */
+export class FalMissingDependencyError extends FalSerializationError {
+  readonly packageName: string;
+  readonly requirement: string;
+
+  constructor(message: string, options: MissingDependencyOptions) {
+    super(message, options, "MISSING_DEPENDENCY");
+    this.packageName = options.packageName;
+    this.requirement = options.requirement;
+  }
+}
+branded(FalMissingDependencyError, "FalMissingDependencyError");
+
+/** Something between the caller and the isolated function failed that neither of them is at fault for. */
+export class InternalFalServerlessError extends FalServerlessError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("INTERNAL_FAILURE", message, options);
+  }
+}
+branded(InternalFalServerlessError, "InternalFalServerlessError");
 
 function describeIssues(issues: readonly ValidationIssue[]): string {
   const shown = issues.slice(0, 3).map((issue) => `${issue.loc.slice(1).join(".") || "value"}: ${issue.msg}`);

@@ -57,5 +57,7 @@ test("the table names every public error class but the root, and none that is no
     .filter(([, value]) => typeof value === "function" && value.prototype instanceof FalServerlessError)
     .filter(([, value]) => value !== FalServerlessError)
     .map(([name]) => name);
-  assert.deepEqual([...new Set(rows.map(({ className }) => className))].toSorted(), exported.toSorted());
+  const named = new Set(rows.map(({ className }) => className));
+  named.delete(FalServerlessError.name); // some codes have no class of their own
+  assert.deepEqual([...named].toSorted(), exported.toSorted());
 });

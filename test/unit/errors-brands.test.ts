@@ -31,6 +31,10 @@ const PARENTS = {
   InputValidationError: "FalServerlessError",
   OutputValidationError: "FalServerlessError",
   BodyError: "AppException",
+  UserFunctionException: "FalServerlessError",
+  FalSerializationError: "FalServerlessError",
+  FalMissingDependencyError: "FalSerializationError",
+  InternalFalServerlessError: "FalServerlessError",
 } as const;
 type Name = keyof typeof PARENTS | "FalServerlessError";
 const NAMES = ["FalServerlessError", ...Object.keys(PARENTS)] as Name[];
@@ -57,6 +61,11 @@ const make: { readonly [N in Name]: (from: typeof errorsModule) => Error } = {
   InputValidationError: (from) => new from.InputValidationError([]),
   OutputValidationError: (from) => new from.OutputValidationError("run", []),
   BodyError: (from) => new from.BodyError("BODY_TOO_LARGE"),
+  UserFunctionException: (from) => new from.UserFunctionException("m"),
+  FalSerializationError: (from) => new from.FalSerializationError("m"),
+  FalMissingDependencyError: (from) =>
+    new from.FalMissingDependencyError("m", { packageName: "a", requirement: "a@1" }),
+  InternalFalServerlessError: (from) => new from.InternalFalServerlessError("m"),
 };
 
 function ancestry(name: Name): Name[] {
