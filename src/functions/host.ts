@@ -1,0 +1,171 @@
+import { didYouMean } from "../did-you-mean.ts";
+import { DefinitionError } from "../errors.ts";
+import type { FunctionTarget } from "./function-target.ts";
+import { environmentKeys, Misfit, OPTION_TABLE, optionRule } from "./option-table.ts";
+import { Options, type EnvironmentOptions, type FunctionKind, type GatewayOptions } from "./options.ts";
+import { serveRequirements } from "./requirements.ts";
+import type { SpawnInfo } from "./spawn-info.ts";
+
+/** What a run is told beside its arguments. */
+export interface RunOptions {
+  /** Ends the run when it aborts; the run then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+type Config = Readonly<Record<string, unknown>>;
+
+/** Options of `fn()` itself, which a host is not told of. */
+const OWN_OPTIONS: ReadonlySet<string> = new Set(["host", "module", "exportName", "localModules", "reraise"]);
+
+/** Names of fal's Python SDK, and others that are close to none of ours, with what they are called here. */
+const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
+  ["pythonversion", "nodeVersion"],
+  ["node", "nodeVersion"],
+  ["localpythonmodules", "localModules"],
+  ["forceenvbuild", "force"],
+  ["packages", "requirements"],
+  ["dependencies", "requirements"],
+  ["timeout", "requestTimeout"],
+  ["memory", "memoryLimitMb"],
+  ["memorylimit", "memoryLimitMb"],
+  ["setup", "setupFunction"],
+  ["port", "exposedPort"],
+  ["workers", "maxConcurrency"],
+]);
+
+/** Where isolated functions run. */
+export abstract class Host {
+  /** The options for hosts that this one understands. */
+  abstract readonly supportedKeys: ReadonlySet<string>;
+
+  /**
+   * Runs a function.
+   * @param args able to travel, or the run rejects with a FalSerializationError
+   * @returns what the function returned
+   */
+  abstract run(target: FunctionTarget, args: readonly unknown[], options: RunOptions): Promise<unknown>;
+
+  /** Starts a run that is not waited for. */
+  abstract spawn(target: FunctionTarget, args: readonly unknown[], options: RunOptions): SpawnInfo;
+
+  /**
+   * Checks one option. A host with options of its own, or with other names for them, overrides it.
+   * @returns the name and the value to keep, which is a copy wherever the caller could change it
+   * @throws DefinitionError with code FUNCTION_OPTION_INVALID
+   */
+  parseKey(key: string, value: unknown): [key: string, value: unknown] {
+    const rule = optionRule(key);
+    if (rule === undefined) {
+      if (this.supportedKeys.has(key)) return [key, value];
+      throw refusal(this.#describeUnknown(key));
+    }
+    if (rule.group === "host" && rule.isCarried !== true && !this.supportedKeys.has(key)) {
+      const known = this.#hostKeys().join(", ");
+      throw refusal(`${this.constructor.name} has no option "${key}"; it takes ${known}.`);
+    }
+    const read = rule.read(value);
+    if (!(read instanceof Misfit)) return [key, read];
+    throw refusal(`${key}${read.path} must be ${read.expected}; got ${shown(read.got)}.`);
+  }
+
+  /**
+   * Checks the options of a function and sorts them by who answers them. Those that are `undefined` are left out.
+   * Nothing of `config` is kept.
+   * @throws DefinitionError with code FUNCTION_OPTION_INVALID
+   */
+  parseOptions(config: Config): Options {
+    if (typeof config !== "object" || config === null || Array.isArray(config)) {
+      throw refusal(
+        `Options are an object, such as { requirements: ["lodash@4.17.21"] }; got ${shown(config)}.`,
+      );
+    }
+    const groups: Record<"environment" | "host" | "gateway", Record<string, unknown>> = {
+      environment: {},
+      host: {},
+      gateway: {},
+    };
+    for (const [name, given] of Object.entries(config)) {
+      if (given === undefined) continue;
+      const [key, value] = this.parseKey(name, given);
+      groups[optionRule(key)?.group ?? "host"][key] = value;
+    }
+    const environment = resolveEnvironment(groups.environment);
+    assertGateway(groups.gateway, "setupFunction" in groups.host);
+    const options = new Options({ host: groups.host, environment, gateway: groups.gateway });
+    if (options.gateway.serve === true) options.addRequirements(serveRequirements());
+    assertPorts(options);
+    return options;
+  }
+
+  #hostKeys(): string[] {
+    const carried = Object.entries(OPTION_TABLE).filter(([, { isCarried }]) => isCarried === true);
+    return [...new Set([...this.supportedKeys, ...carried.map(([name]) => name)])];
+  }
+
+  #describeUnknown(key: string): string {
+    if (OWN_OPTIONS.has(key)) return `"${key}" is an option of fn() alone; a host is not told of it.`;
+    const known = [...Object.keys(OPTION_TABLE), ...OWN_OPTIONS, ...this.supportedKeys];
+    const plain = key.toLowerCase().replaceAll(/[-_ ]/g, "");
+    if (plain === "pythonversion") {
+      return `Unknown option "${key}": functions run on Node.js; nodeVersion is its version, such as "22".`;
+    }
+    const other = OTHER_NAMES.get(plain);
+    const meant = other === undefined ? didYouMean(key, known) : `; did you mean "${other}"?`;
+    return `Unknown option "${key}"${meant || `; known: ${[...new Set(known)].join(", ")}.`}`;
+  }
+}
+
+/** Settles the kind, and refuses what is for another one. */
+function resolveEnvironment(given: Config): EnvironmentOptions {
+  const { image } = given;
+  const kind = (given["kind"] as FunctionKind | undefined) ?? (image === undefined ? "npm" : "container");
+  for (const name of Object.keys(given)) {
+    if (optionRule(name)?.kinds?.includes(kind) ?? true) continue;
+    throw refusal(
+      `"${name}" is no option of kind "${kind}", which takes ${environmentKeys(kind).join(", ")}.`,
+    );
+  }
+  if (kind === "container" && image === undefined) {
+    throw refusal('A function of kind "container" needs an image, such as image: "node:22-slim".');
+  }
+  return { ...given, kind };
+}
+
+function assertGateway({ serve, stream, input, output }: GatewayOptions, hasSetup: boolean): void {
+  if (serve === true) {
+    if (!hasSetup) return;
+    throw refusal(
+      "setupFunction does not go together with serve: true. Write a class that extends App, with a setup() method.",
+    );
+  }
+  const [name] =
+    Object.entries({ input, output, stream: stream === true ? stream : undefined }).find(
+      ([, value]) => value !== undefined,
+    ) ?? [];
+  if (name !== undefined) throw refusal(`"${name}" is for functions that are served; add serve: true.`);
+}
+
+function assertPorts(options: Options): void {
+  const { serve, exposedPort, metricsPort } = options.gateway;
+  // Unserved, the port is the function's own affair, and the default of the metrics a platform's.
+  const areOurs = serve === true || (exposedPort !== undefined && metricsPort !== undefined);
+  const port = options.getExposedPort();
+  if (!areOurs || port === 0 || port !== options.getMetricsPort()) return;
+  throw refusal(`exposedPort and metricsPort are both ${port}; set one of them to another port.`);
+}
+
+function refusal(message: string): DefinitionError {
+  return new DefinitionError("FUNCTION_OPTION_INVALID", message);
+}
+
+/** A value for a message: data as JSON, up to a length; of anything else, what it is. */
+function shown(value: unknown): string {
+  if (typeof value === "function") return "a function";
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  try {
+    const text = JSON.stringify(value) ?? String(value);
+    return text.length <= 80 ? text : `${text.slice(0, 80)}…`;
+  } catch {
+    return `a ${typeof value}`;
+  }
+}

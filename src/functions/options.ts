@@ -1,0 +1,132 @@
+import type { SchemaObject } from "../routes/handler-types.ts";
+import { mergeRequirements, type Requirements } from "./requirements.ts";
+
+export type { Requirements } from "./requirements.ts";
+
+/** What a function's environment is made of: npm packages, or a container image. */
+export type FunctionKind = "npm" | "container";
+
+/** Where a function's packages come from. */
+export interface EnvironmentOptions {
+  /** Default "npm"; "container" where an `image` is given. */
+  readonly kind: FunctionKind;
+  /**
+   * npm packages, such as `["lodash@4.17.21"]`; several lists are installed one after the other. A spec has no spaces:
+   * write ranges as `^4` or `4.x`.
+   */
+  readonly requirements?: Requirements;
+  /** The version of Node.js, such as "22" or "22.11.0". Default: that of the calling process. Kind "npm" only. */
+  readonly nodeVersion?: string;
+  /** The package-lock.json to install by. Kind "npm" only. */
+  readonly lockfile?: string;
+  /** The image, such as "node:22-slim". Kind "container" only, which can't be without. */
+  readonly image?: string;
+  /** Makes the environment anew, even if it is there already. Default false. */
+  readonly force?: boolean;
+}
+
+/** How a function's host runs it. A host has defaults of its own; the given ones are `LocalHost`'s. */
+export interface HostOptions {
+  /** How long a process without work is kept, in seconds. 0 ends it after each call. Default 10. */
+  readonly keepAlive?: number;
+  /** So many processes run calls at a time. */
+  readonly maxConcurrency?: number;
+  /** Runs once in each process; what it returns is passed to the function first, and need not be able to travel. */
+  readonly setupFunction?: () => unknown;
+  /** How long a call may run, in seconds. Default: no limit. */
+  readonly requestTimeout?: number;
+  /** How long a process may take until it is ready for calls, in seconds. Installing packages doesn't count. */
+  readonly startupTimeout?: number;
+  /** The memory that a process may take, in MiB; at least 32. */
+  readonly memoryLimitMb?: number;
+  /**
+   * What the process has in its environment beside a short default: names of this process's variables, or names with
+   * values.
+   */
+  readonly env?: readonly string[] | Readonly<Record<string, string>>;
+  /** The kind of machine, or several in order of preference. Without effect on this machine, as all that follow. */
+  readonly machineType?: string | readonly string[];
+  /** GPUs a runner gets. */
+  readonly numGpus?: number;
+  /** Where runners may run. */
+  readonly regions?: readonly string[];
+  /** Runners that are always there. */
+  readonly minConcurrency?: number;
+  /** Runners kept above what is needed. */
+  readonly concurrencyBuffer?: number;
+  /** The same in percent of what is needed. */
+  readonly concurrencyBufferPerc?: number;
+  /** How long more runners have to be needed until they are started, in seconds. */
+  readonly scalingDelay?: number;
+  /** Calls that one runner is given at a time. */
+  readonly maxMultiplexing?: number;
+  /** What else a platform should know. Plain data. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  /** Only the owner reads the logs. */
+  readonly privateLogs?: boolean;
+}
+
+/** How a function can be reached beside being called. */
+export interface GatewayOptions {
+  /** Serves the function over HTTP at `POST /`. Default false. */
+  readonly serve?: boolean;
+  /** The port that is reached from outside; 0 takes any. Default 8080 for a served function. */
+  readonly exposedPort?: number;
+  /** The port of the metrics; 0 takes any. Default 9090 where a port is exposed. */
+  readonly metricsPort?: number;
+  /** The schema of a served function's body. */
+  readonly input?: SchemaObject;
+  /** The schema of what it returns, or of the items of a stream. */
+  readonly output?: SchemaObject;
+  /** The served function returns an async iterable, sent as server-sent events. Default false. */
+  readonly stream?: boolean;
+}
+
+const DEFAULT_EXPOSED_PORT = 8080;
+const DEFAULT_METRICS_PORT = 9090;
+
+/** What a function asks for, by who answers it. Made by a host's `parseOptions`; nothing in it is the caller's own. */
+export class Options {
+  readonly host: HostOptions;
+  readonly gateway: GatewayOptions;
+  #environment: EnvironmentOptions;
+
+  constructor(parts: {
+    readonly host: HostOptions;
+    readonly environment: EnvironmentOptions;
+    readonly gateway: GatewayOptions;
+  }) {
+    this.host = Object.freeze({ ...parts.host });
+    this.gateway = Object.freeze({ ...parts.gateway });
+    this.#environment = Object.freeze({ ...parts.environment });
+  }
+
+  get environment(): EnvironmentOptions {
+    return this.#environment;
+  }
+
+  /** One of the same content, that can be changed by itself. */
+  copy(): Options {
+    return new Options(this);
+  }
+
+  /**
+   * Adds packages to the last step of the requirements. One that is there already, in whatever version and step, stays
+   * as it is.
+   */
+  addRequirements(requirements: Requirements): void {
+    const merged = mergeRequirements(this.#environment.requirements ?? [], requirements);
+    this.#environment = Object.freeze({ ...this.#environment, requirements: merged });
+  }
+
+  /** The port that is reached from outside; undefined where there is none. */
+  getExposedPort(): number | undefined {
+    return this.gateway.exposedPort ?? (this.gateway.serve === true ? DEFAULT_EXPOSED_PORT : undefined);
+  }
+
+  /** The port of the metrics; undefined where there is none. */
+  getMetricsPort(): number | undefined {
+    const isExposed = this.getExposedPort() !== undefined;
+    return this.gateway.metricsPort ?? (isExposed ? DEFAULT_METRICS_PORT : undefined);
+  }
+}

@@ -1,0 +1,108 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+/** npm packages to install: a list, or a list of lists, which are installed one after the other. */
+export type Requirements = readonly string[] | readonly (readonly string[])[];
+
+const URL_SPEC = /^(?:git\+)?[a-z]+:/i;
+const GIT_SPEC = /^[^@]+@[^:.]+\.[^:]+:.+$/;
+const FILE_SPEC = /[/\\]|\.(?:tgz|tar\.gz|tar)$/i;
+
+/**
+ * The name under which the package of an npm spec is imported: `lodash` for `lodash@^4`, `alias` for
+ * `alias@npm:real@1`. Undefined for a spec that doesn't say it, such as a URL or a file.
+ */
+export function requirementName(spec: string): string | undefined {
+  if (URL_SPEC.test(spec) || GIT_SPEC.test(spec)) return undefined;
+  const end = spec.indexOf("@", 1);
+  const name = end > 0 ? spec.slice(0, end) : spec;
+  if (name.startsWith("@")) return /^@[^/\\@]+\/[^/\\@]+$/.test(name) ? name : undefined;
+  return name === "" || FILE_SPEC.test(name) || name.startsWith(".") ? undefined : name;
+}
+
+/** The steps in which requirements are installed, as lists of their own; a plain list is one step. */
+export function toSteps(requirements: Requirements): string[][] {
+  if (isLayered(requirements)) return requirements.map((step) => [...step]);
+  return requirements.length === 0 ? [] : [[...(requirements as readonly string[])]];
+}
+
+/**
+ * Adds requirements to others, in a new list: to the last step, and none whose package is there already in any step.
+ * Steps stay steps. What is added may have steps itself; they become one with the last.
+ */
+export function mergeRequirements(present: Requirements, added: Requirements): Requirements {
+  const steps = toSteps(present);
+  const known = new Set(steps.flat().map(identity));
+  const last = steps.at(-1) ?? [];
+  if (steps.length === 0) steps.push(last);
+  for (const spec of toSteps(added).flat()) {
+    if (known.has(identity(spec))) continue;
+    known.add(identity(spec));
+    last.push(spec);
+  }
+  return isLayered(present) ? steps : last;
+}
+
+function isLayered(requirements: Requirements): requirements is readonly (readonly string[])[] {
+  return requirements.some((item) => typeof item !== "string");
+}
+
+/** What two specs of one package have in common: its name, or all of a spec that has none. */
+function identity(spec: string): string {
+  return requirementName(spec) ?? spec;
+}
+
+/** What this package loads at run time to serve a function; the rest of it travels in the function's bundle. */
+const SERVING_PACKAGES = [
+  "fastify",
+  "@fastify/swagger",
+  "@fastify/swagger-ui",
+  "@fastify/websocket",
+  "ajv",
+  "ajv-formats",
+  "fast-json-stringify",
+  "pino",
+  "prom-client",
+] as const;
+
+/**
+ * The packages that the process of a served function needs, with the exact versions that are installed here; with the
+ * range of this package where one is not.
+ */
+export function serveRequirements(): string[] {
+  servingSpecs ??= SERVING_PACKAGES.map((name) => {
+    const version = installedVersion(name) ?? ownRange(name);
+    return version === undefined ? name : `${name}@${version}`;
+  });
+  return [...servingSpecs];
+}
+
+let servingSpecs: readonly string[] | undefined;
+
+interface Manifest {
+  readonly name?: string;
+  readonly version?: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+/** The version in the nearest node_modules above this file, which is the one that is loaded. */
+function installedVersion(name: string): string | undefined {
+  for (let folder = new URL(".", import.meta.url); ; folder = new URL("..", folder)) {
+    const version = readManifest(new URL(`node_modules/${name}/package.json`, folder))?.version;
+    if (version !== undefined || folder.pathname === new URL("..", folder).pathname) return version;
+  }
+}
+
+function ownRange(name: string): string | undefined {
+  const manifest = readManifest(new URL("../../package.json", import.meta.url));
+  // In a bundle, this file is no longer where it was.
+  return manifest?.name === "servable" ? manifest.dependencies?.[name] : undefined;
+}
+
+function readManifest(url: URL): Manifest | undefined {
+  try {
+    return JSON.parse(readFileSync(fileURLToPath(url), "utf8")) as Manifest;
+  } catch {
+    return undefined;
+  }
+}
