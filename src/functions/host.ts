@@ -1,7 +1,7 @@
 import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
 import type { FunctionTarget } from "./function-target.ts";
-import { environmentKeys, Misfit, OPTION_TABLE, optionRule } from "./option-table.ts";
+import { environmentKeys, Misfit, OPTION_TABLE, optionRule, shown } from "./option-table.ts";
 import { Options, type EnvironmentOptions, type FunctionKind, type GatewayOptions } from "./options.ts";
 import { serveRequirements } from "./requirements.ts";
 import type { SpawnInfo } from "./spawn-info.ts";
@@ -65,7 +65,7 @@ export abstract class Host {
     }
     const read = rule.read(value);
     if (!(read instanceof Misfit)) return [key, read];
-    throw refusal(`${key}${read.path} must be ${read.expected}; got ${shown(read.got)}.`);
+    throw refusal(`${key}${read.path} must be ${read.expected}; got ${read.got}.`);
   }
 
   /**
@@ -156,16 +156,4 @@ function assertPorts(options: Options): void {
 
 function refusal(message: string): DefinitionError {
   return new DefinitionError("FUNCTION_OPTION_INVALID", message);
-}
-
-/** A value for a message: data as JSON, up to a length; of anything else, what it is. */
-function shown(value: unknown): string {
-  if (typeof value === "function") return "a function";
-  if (typeof value === "number" || typeof value === "bigint") return String(value);
-  try {
-    const text = JSON.stringify(value) ?? String(value);
-    return text.length <= 80 ? text : `${text.slice(0, 80)}…`;
-  } catch {
-    return `a ${typeof value}`;
-  }
 }

@@ -7,13 +7,39 @@ export class Misfit {
   readonly expected: string;
   /** Where in the value, such as "[1]"; empty for all of it. */
   readonly path: string;
-  /** What is there. */
-  readonly got: unknown;
+  /** What is there, in words. */
+  readonly got: string;
 
-  constructor(expected: string, got: unknown, path = "") {
+  constructor(expected: string, got: string, path = "") {
     this.expected = expected;
     this.got = got;
     this.path = path;
+  }
+
+  /** The same in a list or an object. */
+  within(path: string): Misfit {
+    return new Misfit(this.expected, this.got, `${path}${this.path}`);
+  }
+}
+
+function misfit(expected: string, value: unknown): Misfit {
+  return new Misfit(expected, shown(value));
+}
+
+/** One that does not show the value, which may be a secret. */
+function hiddenMisfit(expected: string, value: unknown): Misfit {
+  return new Misfit(expected, value === null ? "null" : `a value of type ${typeof value}`);
+}
+
+/** A value for a message: data as JSON, up to a length; of anything else, what it is. */
+export function shown(value: unknown): string {
+  if (typeof value === "function") return "a function";
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  try {
+    const text = JSON.stringify(value) ?? String(value);
+    return text.length <= 80 ? text : `${text.slice(0, 80)}…`;
+  } catch {
+    return `a value of type ${typeof value}`;
   }
 }
 
@@ -38,14 +64,12 @@ type OptionName = keyof EnvironmentOptions | keyof HostOptions | keyof GatewayOp
 const MAX_SECONDS = Math.floor((2 ** 31 - 1) / 1000);
 const LEAST_MEMORY_MB = 32;
 
-const flag: Reader = (value) => (typeof value === "boolean" ? value : new Misfit("true or false", value));
+const flag: Reader = (value) => (typeof value === "boolean" ? value : misfit("true or false", value));
 
 const text =
   (example: string): Reader =>
   (value) =>
-    typeof value === "string" && value.trim() !== ""
-      ? value
-      : new Misfit(`a text, such as "${example}"`, value);
+    typeof value === "string" && value.trim() !== "" ? value : misfit(`a text, such as "${example}"`, value);
 
 const texts =
   (example: string): Reader =>
@@ -57,7 +81,7 @@ const wholeNumber =
   (value) => {
     if (Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum) return value;
     const isOpen = maximum === Number.MAX_SAFE_INTEGER;
-    return new Misfit(
+    return misfit(
       isOpen ? `a whole number of at least ${minimum}` : `a whole number from ${minimum} to ${maximum}`,
       value,
     );
@@ -68,47 +92,42 @@ const port = wholeNumber(0, 65_535);
 const seconds: Reader = (value) =>
   typeof value === "number" && value > 0 && value <= MAX_SECONDS
     ? value
-    : new Misfit(`a positive number of seconds, at most ${MAX_SECONDS}`, value);
+    : misfit(`a positive number of seconds, at most ${MAX_SECONDS}`, value);
 
 const secondsOrNone: Reader = (value) =>
   value === 0 || typeof seconds(value) === "number"
     ? value
-    : new Misfit(`a number of seconds from 0 to ${MAX_SECONDS}`, value);
+    : misfit(`a number of seconds from 0 to ${MAX_SECONDS}`, value);
 
 const schema: Reader = (value) =>
-  isRecord(value) ? value : new Misfit("a schema, such as Type.Object({ … })", value);
+  isRecord(value) ? value : misfit("a schema, such as Type.Object({ … })", value);
 
 const callable: Reader = (value) =>
-  typeof value === "function" ? value : new Misfit("a function without arguments", value);
+  typeof value === "function" ? value : misfit("a function without arguments", value);
 
 const kind: Reader = (value) => {
   if (value === "npm" || value === "container") return value;
   if (value === "virtualenv" || value === "conda") {
-    const advice =
-      'kind "npm" with `requirements` for npm packages; kind "container" for a system with Python in it';
-    return new Misfit(
-      `"npm" or "container", since Python's environments can't run JavaScript (${advice})`,
-      value,
-    );
+    const expected =
+      '"npm", with the packages as requirements, or "container", with an image, for a system with Python in it';
+    return misfit(expected, value);
   }
-  return new Misfit('"npm" or "container"', value);
+  return misfit('"npm" or "container"', value);
 };
 
 const nodeVersion: Reader = (value) => {
   const [, version] = typeof value === "string" ? (/^v?(\d{1,4}(?:\.\d{1,6}){0,2})$/.exec(value) ?? []) : [];
-  return version ?? new Misfit('a text with a version, such as "22" or "22.11.0"', value);
+  return version ?? misfit('a text with a version, such as "22" or "22.11.0"', value);
 };
 
 const requirements: Reader = (value) => {
   const expected = 'a list of npm packages, such as ["lodash@4.17.21"], or a list of such lists';
-  if (!Array.isArray(value)) return new Misfit(expected, value);
+  if (!Array.isArray(value)) return misfit(expected, value);
   const items: readonly unknown[] = value;
   if (!items.some((item) => Array.isArray(item))) return readList(items, expected, requirement);
   const single = items.findIndex((item) => !Array.isArray(item));
   if (single >= 0) {
-    return new Misfit(
-      "a list, as others there are; packages and lists can't be mixed",
-      items[single],
+    return misfit("a list, as others there are; packages and lists can't be mixed", items[single]).within(
       `[${single}]`,
     );
   }
@@ -117,13 +136,12 @@ const requirements: Reader = (value) => {
 
 const requirement: Reader = (value) => {
   const expected = 'an npm package, such as "lodash@4.17.21"';
-  if (typeof value !== "string" || value === "") return new Misfit(expected, value);
+  if (typeof value !== "string" || value === "") return misfit(expected, value);
   // It would reach npm's command line as something else.
-  if (value.startsWith("-")) return new Misfit(`${expected}, and no option of npm`, value);
-  if (/[\s\0]/.test(value))
-    return new Misfit(`${expected}, without spaces (write ranges as ^4 or 4.x)`, value);
+  if (value.startsWith("-")) return misfit(`${expected}, and no option of npm`, value);
+  if (/[\s\0]/.test(value)) return misfit(`${expected}, without spaces (write ranges as ^4 or 4.x)`, value);
   const isNameless = value.startsWith("@") && requirementName(value) === undefined;
-  return isNameless ? new Misfit('a package\'s full name, such as "@scope/name@1.0.0"', value) : value;
+  return isNameless ? misfit('a package\'s full name, such as "@scope/name@1.0.0"', value) : value;
 };
 
 /** Variables by which Node ties a process to the one that started it. */
@@ -131,20 +149,20 @@ const RESERVED_VARIABLES: ReadonlySet<string> = new Set(["NODE_CHANNEL_FD", "NOD
 
 const variableName: Reader = (value) => {
   if (typeof value !== "string" || !/^[A-Za-z_]\w*$/.test(value)) {
-    return new Misfit('the name of a variable, such as "HF_TOKEN"', value);
+    return hiddenMisfit('the name of a variable, such as "HF_TOKEN"', value);
   }
-  return RESERVED_VARIABLES.has(value) ? new Misfit("no variable that Node has for itself", value) : value;
+  return RESERVED_VARIABLES.has(value) ? hiddenMisfit("no variable that Node has for itself", value) : value;
 };
 
 const env: Reader = (value) => {
   const expected = 'names of variables, such as ["HF_TOKEN"], or an object of names and values';
   if (Array.isArray(value)) return readList(value, expected, variableName);
-  if (!isRecord(value)) return new Misfit(expected, value);
+  if (!isRecord(value)) return hiddenMisfit(expected, value);
   for (const [name, content] of Object.entries(value)) {
-    const misfit = variableName(name);
-    if (misfit instanceof Misfit) return misfit;
+    const read = variableName(name);
+    if (read instanceof Misfit) return read;
     if (typeof content !== "string" || content.includes("\0")) {
-      return new Misfit("a text; `undefined` and numbers are none", content, `.${name}`);
+      return hiddenMisfit("a text", content).within(`.${name}`);
     }
   }
   return Object.freeze(Object.fromEntries(Object.entries(value)));
@@ -152,29 +170,29 @@ const env: Reader = (value) => {
 
 const metadata: Reader = (value) => {
   const expected = "an object of plain data";
-  if (!isRecord(value)) return new Misfit(expected, value);
+  if (!isRecord(value)) return misfit(expected, value);
   try {
     return structuredClone(value);
   } catch {
-    return new Misfit(expected, value);
+    return misfit(expected, value);
   }
 };
 
 const machineType: Reader = (value) => {
   if (!Array.isArray(value)) {
     const read = text("GPU-A100")(value);
-    return read instanceof Misfit ? new Misfit(`${read.expected}, or a list of such`, value) : read;
+    return read instanceof Misfit ? misfit(`${read.expected}, or a list of such`, value) : read;
   }
-  return value.length === 0 ? new Misfit("at least one kind of machine", value) : texts("GPU-A100")(value);
+  return value.length === 0 ? misfit("at least one kind of machine", value) : texts("GPU-A100")(value);
 };
 
 function readList(value: unknown, expected: string, read: Reader): unknown {
-  if (!Array.isArray(value)) return new Misfit(expected, value);
+  if (!Array.isArray(value)) return misfit(expected, value);
   const items: unknown[] = [];
   // By index, since a hole is a fault as well.
   for (let index = 0; index < value.length; index++) {
     const item = read(value[index]);
-    if (item instanceof Misfit) return new Misfit(item.expected, item.got, `[${index}]${item.path}`);
+    if (item instanceof Misfit) return item.within(`[${index}]`);
     items.push(item);
   }
   return Object.freeze(items);
