@@ -1,0 +1,100 @@
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { FalServerlessError } from "../../../errors.ts";
+import type { EnvironmentSpec } from "./environment-spec.ts";
+import { ENVIRONMENT_FORMAT, type NodeRelease } from "./manifest.ts";
+import { localPath, requirementLabel } from "./requirement-specs.ts";
+
+/**
+ * The name of an environment: a readable part and a hash of everything that decides what is in it. Of Node's version
+ * that is the major and the interface of native packages, so that a patch of Node installs nothing anew.
+ * @throws FalServerlessError when a lockfile or a local package can't be read
+ */
+export function environmentKey(spec: EnvironmentSpec, node: NodeRelease): string {
+  const parts = {
+    format: ENVIRONMENT_FORMAT,
+    kind: spec.kind,
+    image: spec.image,
+    steps: spec.steps,
+    local: spec.steps.flat().map((requirement) => digestOfLocal(requirement)),
+    lockfile: spec.lockfile === undefined ? undefined : digestOfLockfile(spec.lockfile),
+    platform: process.platform,
+    arch: process.arch,
+    libc: cLibrary(),
+    node: [node.version.split(".")[0], node.modules],
+  };
+  const hash = createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 20);
+  return `${readablePart(spec)}-${hash}`;
+}
+
+/** Steps in the form that is compared: each sorted, nothing twice, none empty. */
+export function normalizedSteps(steps: EnvironmentSpec["steps"]): string[][] {
+  return steps.map((step) => [...new Set(step)].sort()).filter((step) => step.length > 0);
+}
+
+function readablePart(spec: EnvironmentSpec): string {
+  const labels = spec.steps.flat().map((requirement) => requirementLabel(requirement));
+  if (spec.lockfile !== undefined) labels.unshift("lockfile");
+  if (labels.length === 0) labels.push("empty");
+  return labels
+    .join("+")
+    .slice(0, 40)
+    .replace(/[-+.]+$/, "");
+}
+
+function digestOfLockfile(path: string): string {
+  const hash = createHash("sha256");
+  try {
+    hash.update(readFileSync(path));
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new FalServerlessError("ENVIRONMENT_FAILED", `The lockfile ${path} can't be read (${code}).`, {
+      cause: error,
+    });
+  }
+  const project = join(dirname(path), "package.json");
+  if (existsSync(project)) hash.update(readFileSync(project));
+  return hash.digest("hex");
+}
+
+/** What is in a package that lies on this machine: a change of it makes another environment. */
+function digestOfLocal(requirement: string): string | undefined {
+  const path = localPath(requirement);
+  if (path === undefined) return undefined;
+  const hash = createHash("sha256");
+  try {
+    addToHash(path, "");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new FalServerlessError(
+      "ENVIRONMENT_FAILED",
+      `The requirement ${requirement} can't be read (${code}). Paths count from ${process.cwd()}.`,
+      { cause: error },
+    );
+  }
+  return hash.digest("hex");
+
+  function addToHash(place: string, name: string): void {
+    if (!statSync(place).isDirectory()) {
+      hash.update(`${name}\0`).update(readFileSync(place));
+      return;
+    }
+    for (const entry of readdirSync(place).sort()) {
+      if (entry !== "node_modules" && entry !== ".git") addToHash(join(place, entry), `${name}/${entry}`);
+    }
+  }
+}
+
+let knownLibrary: string | undefined;
+
+/** Which C library this is: packages are built for one or the other. */
+function cLibrary(): string {
+  if (process.platform !== "linux") return "";
+  try {
+    knownLibrary ??= readdirSync("/lib").some((name) => name.startsWith("ld-musl-")) ? "musl" : "glibc";
+  } catch {
+    knownLibrary = "";
+  }
+  return knownLibrary;
+}

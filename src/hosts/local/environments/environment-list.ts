@@ -1,0 +1,73 @@
+import { lstatSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { EnvironmentStore } from "./environment-store.ts";
+
+/** An environment of the cache, or what is left of one. */
+export interface EnvironmentInfo {
+  readonly key: string;
+  readonly directory: string;
+  readonly kind: "npm";
+  /**
+   * "ready" can be used; "installing" will be; "replaced" was installed anew elsewhere and is still in use; "left over" is
+   * of a process that died, or broken, and is removed when the next one is installed, or by prune.
+   */
+  readonly state: "ready" | "installing" | "replaced" | "left over";
+  readonly requirements: readonly (readonly string[])[];
+  /** Where the lockfile was. */
+  readonly lockfile?: string;
+  /** The version of Node it was installed for. */
+  readonly node?: string;
+  /** The version of npm that made it. */
+  readonly npm?: string;
+  readonly sizeBytes: number;
+  readonly createdAt?: Date;
+  readonly lastUsedAt?: Date;
+  /** How many processes use it. */
+  readonly users: number;
+}
+
+/** Lists a store, by key. */
+export function listEnvironments(store: EnvironmentStore): EnvironmentInfo[] {
+  return store.keys().flatMap((key) => {
+    const manifest = store.find(key);
+    const uses = store.uses(key);
+    const isBusy = store.isBusy(key);
+    return store.generations(key).map((generation): EnvironmentInfo => {
+      const directory = join(store.parentOf(key), generation);
+      const users = uses.get(generation) ?? 0;
+      if (manifest?.generation !== generation) {
+        const state = users === 0 ? "left over" : isBusy ? "installing" : "replaced";
+        return { key, directory, kind: "npm", state, requirements: [], sizeBytes: sizeOf(directory), users };
+      }
+      const { kind, steps, lockfile, node, npm, sizeBytes, createdAt } = manifest;
+      return {
+        key,
+        directory,
+        kind,
+        state: "ready",
+        requirements: steps,
+        ...(lockfile === undefined ? {} : { lockfile }),
+        node: node.version,
+        ...(npm === undefined ? {} : { npm }),
+        sizeBytes,
+        createdAt: new Date(createdAt),
+        lastUsedAt: new Date(store.lastUsed(key)),
+        users,
+      };
+    });
+  });
+}
+
+function sizeOf(folder: string): number {
+  let size = 0;
+  try {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) size += sizeOf(path);
+      else if (entry.isFile()) size += lstatSync(path).size;
+    }
+  } catch {
+    // it is being removed
+  }
+  return size;
+}

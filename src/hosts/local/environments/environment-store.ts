@@ -1,0 +1,263 @@
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from "node:fs";
+import { rm } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { makeCacheFolder, unusableCache } from "./cache-directory.ts";
+import { InstallLock, type LockWait } from "./install-lock.ts";
+import { manifestPath, readManifest, writeManifest, type Manifest } from "./manifest.ts";
+import { countUses, UseMarks } from "./use-marks.ts";
+
+/**
+ * The folders of environments:
+ *
+ *     environments/KEY/environment.json   says which folder beside it is the environment; written last
+ *     environments/KEY/GENERATION/        an environment; one that nothing names is unfinished, or of former times
+ *     environments/KEY/use-GENERATION-*   who uses it, or installs it
+ *     locks/KEY                           held while something is installed or removed
+ *     trash/                              on its way out
+ *
+ * An environment is installed where it stays, so that paths which install scripts write down hold.
+ */
+export class EnvironmentStore {
+  readonly marks: UseMarks = new UseMarks();
+  readonly #environments: string;
+  readonly #locks: string;
+  readonly #trash: string;
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+    this.#environments = join(root, "environments");
+    this.#locks = join(root, "locks");
+    this.#trash = join(root, "trash");
+  }
+
+  /** The folder of a key. */
+  parentOf(key: string): string {
+    return join(this.#environments, key);
+  }
+
+  /** The key and the folder of the environment that a path lies in. */
+  ownerOf(path: string): { readonly key: string; readonly generation: string } | undefined {
+    if (!path.startsWith(this.#environments)) return undefined;
+    const [, key, generation] = path.slice(this.#environments.length).split(/[/\\]/);
+    return key === undefined || generation === undefined ? undefined : { key, generation };
+  }
+
+  /** The manifest of an environment that is there and whole. */
+  find(key: string): Manifest | undefined {
+    const parent = this.parentOf(key);
+    const manifest = readManifest(parent);
+    const isWhole = manifest?.key === key && existsSync(join(parent, manifest.generation, "node_modules"));
+    return isWhole ? manifest : undefined;
+  }
+
+  /** The same, kept from being removed for a while. */
+  take(key: string): Manifest | undefined {
+    const manifest = this.find(key);
+    if (manifest === undefined) return undefined;
+    const parent = this.parentOf(key);
+    try {
+      this.marks.holdBriefly(parent, manifest.generation);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw unusableCache(parent, error);
+    }
+    // What removes an environment takes its manifest away before it looks for marks.
+    return readManifest(parent)?.generation === manifest.generation ? manifest : undefined;
+  }
+
+  /** Notes that an environment is used now. */
+  touch(key: string): void {
+    const now = new Date();
+    try {
+      utimesSync(manifestPath(this.parentOf(key)), now, now);
+    } catch {
+      // a cache that can't be written, or an environment that force has replaced
+    }
+  }
+
+  /** Waits for the right to install or remove what is under a key. */
+  async lock<T>(key: string, wait: LockWait<T>): Promise<InstallLock | T> {
+    makeCacheFolder(this.#environments);
+    makeCacheFolder(this.#locks);
+    try {
+      return await InstallLock.acquire(join(this.#locks, key), wait);
+    } catch (error) {
+      if (!isFileSystemError(error)) throw error;
+      throw unusableCache(this.#locks, error);
+    }
+  }
+
+  /** Begins a folder for a new environment, held by this process. */
+  begin(key: string): { readonly generation: string; readonly directory: string; readonly hold: Disposable } {
+    const parent = this.parentOf(key);
+    const generation = `${Date.now().toString(36)}${randomBytes(4).toString("hex")}`;
+    const directory = join(parent, generation);
+    makeCacheFolder(parent);
+    const hold = this.marks.hold(parent, generation);
+    try {
+      mkdirSync(directory);
+    } catch (error) {
+      hold[Symbol.dispose]();
+      throw error;
+    }
+    return { generation, directory, hold };
+  }
+
+  /** Makes a folder that is whole the environment of its key. */
+  publish(manifest: Manifest): void {
+    writeManifest(this.parentOf(manifest.key), manifest);
+  }
+
+  /** Removes a folder that is of no use. */
+  async discard(directory: string): Promise<void> {
+    await rm(this.#aside(directory), { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  /** The keys under which there is anything. */
+  keys(): string[] {
+    try {
+      return readdirSync(this.#environments, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => name)
+        .sort();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw unusableCache(this.#environments, error);
+    }
+  }
+
+  /** The folders under a key. */
+  generations(key: string): string[] {
+    try {
+      return readdirSync(this.parentOf(key), { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => name);
+    } catch {
+      return []; // just removed
+    }
+  }
+
+  /** How many processes use each folder under a key. */
+  uses(key: string): Map<string, number> {
+    try {
+      return countUses(this.parentOf(key));
+    } catch {
+      return new Map(); // just removed
+    }
+  }
+
+  /** When an environment was used last, in milliseconds since 1970. */
+  lastUsed(key: string): number {
+    return statSync(manifestPath(this.parentOf(key)), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  }
+
+  /** Removes what is under a key and neither its environment nor in use. The caller holds the key's lock. */
+  async removeLeftovers(key: string): Promise<string[]> {
+    const current = this.find(key)?.generation;
+    const uses = this.uses(key);
+    const parent = this.parentOf(key);
+    const removed: string[] = [];
+    for (const generation of this.generations(key)) {
+      if (generation === current || uses.has(generation)) continue;
+      await this.discard(join(parent, generation));
+      removed.push(join(parent, generation));
+    }
+    this.#removeParentIfEmpty(parent, current);
+    return removed;
+  }
+
+  /** Removes an environment that nobody uses; false when somebody does. The caller holds the key's lock. */
+  async remove(key: string): Promise<boolean> {
+    const parent = this.parentOf(key);
+    const manifest = readManifest(parent);
+    if (manifest !== undefined) {
+      const { generation } = manifest;
+      if (this.uses(key).has(generation)) return false;
+      const path = manifestPath(parent);
+      const { mtime } = statSync(path);
+      renameSync(path, `${path}.removed`);
+      if (this.uses(key).has(generation)) {
+        renameSync(`${path}.removed`, path); // somebody came at this moment
+        utimesSync(path, mtime, mtime);
+        return false;
+      }
+      rmSync(`${path}.removed`, { force: true });
+    }
+    await this.removeLeftovers(key);
+    return true;
+  }
+
+  /** Tries each key's lock, and removes what dead processes have left. Failures are for the next one. */
+  async sweep(): Promise<void> {
+    for (const key of this.keys()) {
+      const isClean = this.generations(key).every(
+        (name) => name === readManifest(this.parentOf(key))?.generation,
+      );
+      if (isClean && this.find(key) !== undefined) continue;
+      using lock = this.tryLock(key);
+      if (lock !== undefined) await this.removeLeftovers(key).catch(() => {});
+    }
+    await this.emptyTrash();
+  }
+
+  /** The lock of a key, if nobody has it. */
+  tryLock(key: string): InstallLock | undefined {
+    makeCacheFolder(this.#locks);
+    try {
+      return InstallLock.tryAcquire(join(this.#locks, key));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Whether something is being installed or removed under a key. */
+  isBusy(key: string): boolean {
+    return existsSync(join(this.#locks, key)) && InstallLock.isLive(join(this.#locks, key));
+  }
+
+  /** Removes for good what is on its way out. */
+  async emptyTrash(): Promise<void> {
+    await rm(this.#trash, { recursive: true, force: true, maxRetries: 3 }).catch(() => {});
+  }
+
+  #removeParentIfEmpty(parent: string, current: string | undefined): void {
+    if (current !== undefined) return;
+    rmSync(manifestPath(parent), { force: true }); // it names nothing that is there
+    try {
+      for (const name of readdirSync(parent)) {
+        if (name.startsWith("environment.json")) rmSync(join(parent, name), { force: true });
+      }
+      rmdirSync(parent);
+    } catch {
+      // something is in use there
+    }
+  }
+
+  /** Takes a folder out of its place in one step, so that nobody ever finds half of it. */
+  #aside(directory: string): string {
+    if (!existsSync(directory)) return directory;
+    const aside = join(this.#trash, randomBytes(8).toString("hex"));
+    try {
+      mkdirSync(this.#trash, { recursive: true });
+      renameSync(directory, aside);
+      return aside;
+    } catch {
+      return directory;
+    }
+  }
+}
+
+function isFileSystemError(error: unknown): boolean {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  return code !== undefined && syscall !== undefined;
+}

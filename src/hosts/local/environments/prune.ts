@@ -1,0 +1,57 @@
+import { listEnvironments, type EnvironmentInfo } from "./environment-list.ts";
+import type { EnvironmentStore } from "./environment-store.ts";
+
+/** What to remove beside what is broken or left over. */
+export interface PruneOptions {
+  /** Environments that were last used longer ago, in milliseconds. */
+  readonly olderThanMs?: number;
+  /** All environments. Default false. */
+  readonly all?: boolean;
+  /** Only says what would be removed. Default false. */
+  readonly dryRun?: boolean;
+}
+
+/** What was removed, or would be. */
+export interface PruneResult {
+  readonly removed: readonly EnvironmentInfo[];
+  /** What was asked for but is in use. */
+  readonly kept: readonly EnvironmentInfo[];
+  readonly freedBytes: number;
+}
+
+/** Removes environments of a store. */
+export async function pruneEnvironments(
+  store: EnvironmentStore,
+  options: PruneOptions,
+): Promise<PruneResult> {
+  const removed: EnvironmentInfo[] = [];
+  const kept: EnvironmentInfo[] = [];
+  for (const info of listEnvironments(store)) {
+    if (!isWanted(info, options)) continue;
+    if (info.users > 0) kept.push(info);
+    else if (options.dryRun === true || (await remove(store, info))) removed.push(info);
+    else kept.push(info);
+  }
+  if (options.dryRun !== true) {
+    await store.sweep();
+  }
+  return { removed, kept, freedBytes: removed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
+}
+
+function isWanted({ state, lastUsedAt }: EnvironmentInfo, { all, olderThanMs }: PruneOptions): boolean {
+  if (state === "left over") return true;
+  if (state !== "ready") return false;
+  if (all === true) return true;
+  return olderThanMs !== undefined && Date.now() - (lastUsedAt?.getTime() ?? 0) > olderThanMs;
+}
+
+async function remove(store: EnvironmentStore, info: EnvironmentInfo): Promise<boolean> {
+  using lock = store.tryLock(info.key);
+  if (lock === undefined) return false; // it is just being installed
+  if (info.state === "ready") return store.remove(info.key);
+  const removed = await store.removeLeftovers(info.key);
+  return (
+    removed.includes(info.directory) ||
+    !store.generations(info.key).some((name) => info.directory.endsWith(name))
+  );
+}
