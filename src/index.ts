@@ -52,6 +52,35 @@ export type { ServeOutcome } from "./server/drain.ts";
 export type { ServeAddresses, ServeOptions } from "./server/serve.ts";
 export type { OpenApiDocument } from "./openapi/annotate.ts";
 
+// Isolated functions
+export { fn } from "./hosts/fn.ts";
+export type {
+  CalledOptions,
+  Fn,
+  ServedIsolatedFunction,
+  ServeOptions as ServeFunctionOptions,
+  SetupOptions,
+} from "./functions/create-fn.ts";
+export { IsolatedFunction, type CallOptions } from "./functions/isolated-function.ts";
+export type { Submission } from "./functions/submission.ts";
+export type { SpawnInfo } from "./functions/spawn-info.ts";
+export type { LogEntry, LogLevel, LogSource } from "./functions/log-entry.ts";
+export { Host, type RunOptions } from "./functions/host.ts";
+export {
+  Options,
+  type EnvironmentOptions,
+  type FunctionKind,
+  type GatewayOptions,
+  type HostOptions,
+  type Requirements,
+} from "./functions/options.ts";
+export type { FunctionOptions } from "./functions/function-options.ts";
+export type { FunctionEntry, FunctionTarget } from "./functions/function-target.ts";
+export type { Bundle, PackageImport } from "./functions/bundle/bundle.ts";
+export { findMissingDependencies, type MissingDependency } from "./functions/missing-dependencies.ts";
+export { currentRun, type RunContext } from "./functions/current-run.ts";
+export { LocalHost, type LocalHostOptions } from "./hosts/local/local-host.ts";
+
 // Errors
 export {
   AppException,
@@ -61,11 +90,14 @@ export {
   CUDAOutOfMemoryException,
   DefinitionError,
   ERRORS,
+  FalMissingDependencyError,
+  FalSerializationError,
   FalServerlessError,
   FieldException,
   GPUException,
   GPUOutOfMemoryException,
   InputValidationError,
+  InternalFalServerlessError,
   OutputValidationError,
   OverloadException,
   QueueTimeoutException,
@@ -75,6 +107,7 @@ export {
   StartupError,
   StreamTimeoutException,
   UsageError,
+  UserFunctionException,
   WorkerDiedException,
   type ErrorCode,
   type ErrorKind,

@@ -29,10 +29,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "did-you-mean",
   ],
   servable: ["server", "workers", "openapi", "routes", "context", "errors", "did-you-mean"],
-  functions: ["servable", "errors"],
+  functions: ["servable", "routes", "workers", "typescript", "answers", "errors", "did-you-mean"],
   platform: ["errors", "did-you-mean"],
   packaging: ["errors", "did-you-mean"],
-  hosts: ["functions", "platform", "packaging", "errors", "did-you-mean"],
+  hosts: ["functions", "workers", "platform", "packaging", "answers", "errors", "did-you-mean"],
   controller: ["platform", "errors"],
   testing: ["servable", "server", "realtime", "dispatch", "context", "errors"],
   client: ["servable", "errors"],
@@ -61,6 +61,7 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   commander: ["cli"],
   chokidar: ["cli"],
   tsx: ["typescript"],
+  esbuild: ["functions"],
 };
 
 const root = fileURLToPath(new URL("../src", import.meta.url));

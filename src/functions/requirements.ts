@@ -52,17 +52,20 @@ function identity(spec: string): string {
   return requirementName(spec) ?? spec;
 }
 
-/** What this package loads at run time to serve a function; the rest of it travels in the function's bundle. */
+/**
+ * What this package loads at run time to serve a function; the rest of it travels in the function's bundle. Schemas are
+ * made with typebox, by the module itself.
+ */
 const SERVING_PACKAGES = [
   "fastify",
   "@fastify/swagger",
   "@fastify/swagger-ui",
-  "@fastify/websocket",
   "ajv",
   "ajv-formats",
   "fast-json-stringify",
   "pino",
   "prom-client",
+  "typebox",
 ] as const;
 
 /**

@@ -22,6 +22,7 @@ const MAX_DENSE_LENGTH = 2 ** 26;
  * @throws FalSerializationError that names the path of what can't travel
  */
 export function assertCanTravel(value: unknown, label: string): void {
+  // Before a walk is set up: most arguments of small calls are such.
   if (isPlainPrimitive(value)) return;
   const fault = new Walk(false).faultOf(value);
   if (fault !== undefined) throw new FalSerializationError(`${label}${fault}`);
@@ -83,6 +84,7 @@ class Walk {
 
   /** What is wrong with a value, as the end of a sentence about it; undefined when nothing is. */
   faultOf(value: unknown): string | undefined {
+    if (isPlainPrimitive(value)) return undefined;
     const own = this.#enter(value);
     if (own !== undefined) return ` ${own}`;
     while (this.#depth > 0) {
@@ -134,13 +136,10 @@ class Walk {
 
   #enterObject(object: object): string | undefined {
     this.#seen.add(object);
-    if (Array.isArray(object)) {
-      if (types.isProxy(object)) return PROXY;
-      return this.#enterArray(object);
-    }
+    if (types.isProxy(object)) return PROXY;
+    if (Array.isArray(object)) return this.#enterArray(object);
     const prototype = Object.getPrototypeOf(object) as object | null;
     if (prototype === Object.prototype || prototype === null) {
-      if (types.isProxy(object)) return PROXY;
       return exoticKind(object) ?? this.#push("property", object, Object.keys(object), NONE);
     }
     return this.#enterInstance(object);
@@ -158,7 +157,6 @@ class Walk {
   }
 
   #enterInstance(object: object): string | undefined {
-    if (types.isProxy(object)) return PROXY;
     if (types.isDate(object) || types.isRegExp(object)) return undefined;
     if (types.isMap(object)) return this.#push("map", object, undefined, mapItems(object));
     if (types.isSet(object)) return this.#push("set", object, undefined, setItems(object));

@@ -2,7 +2,6 @@
  * What runs in a worker process. Started by {@link WorkerProcess}, spoken to by messages.
  * @module
  */
-import { Worker } from "node:worker_threads";
 import { fileURLToPath } from "node:url";
 import { ForwardingLog } from "./forwarding-log.ts";
 import { HandlerCalls } from "./handler-calls.ts";
@@ -10,25 +9,15 @@ import { findExportedServable, HostedServable } from "./hosted-servable.ts";
 import type { FromWorker, StartMessage, ToWorker } from "./protocol.ts";
 import { encodeThrown } from "./thrown-codec.ts";
 import { registerTypeScript } from "../typescript/register.ts";
+import { watchParent } from "./parent-watch.ts";
 import { markWorkerProcess } from "./worker-marker.ts";
-
-/** How often it is looked whether the main process is still there, in milliseconds. */
-const PARENT_CHECK_MS = 1000;
-
-// In a thread of its own: a handler that computes without end would never get to see that its parent is gone.
-const PARENT_CHECK = `
-  setInterval(() => {
-    if (process.ppid !== ${process.ppid}) process.kill(process.pid, "SIGKILL");
-  }, ${PARENT_CHECK_MS});
-`;
 
 if (process.send === undefined || !process.connected) process.exit(1);
 markWorkerProcess();
 // A terminal sends Ctrl-C to every process, a supervisor SIGTERM to a whole group; the main process says when to end.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
 process.on("disconnect", () => process.exit(1));
-// Where there can be no thread, the disconnect alone has to do.
-new Worker(PARENT_CHECK, { eval: true, execArgv: [], env: {} }).on("error", () => {}).unref();
+watchParent();
 
 const send = (message: FromWorker): unknown => process.send?.(message);
 const log = new ForwardingLog("info", send);

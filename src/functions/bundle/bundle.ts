@@ -1,0 +1,66 @@
+import { createHash } from "node:crypto";
+
+/** The version of the format below. A host refuses one that it does not know. */
+export const BUNDLE_FORMAT = 1;
+
+/**
+ * The names of a bundle's files in the folder where it runs. The code imports itself by its name, to hand out its
+ * exports while it is still being evaluated.
+ */
+export const BUNDLE_FILES = { code: "bundle.mjs", map: "bundle.mjs.map", runner: "runner.mjs" } as const;
+
+/** A package that a bundle imports from outside. */
+export interface PackageImport {
+  /** The package's name: `@scope/name` or `name`. */
+  readonly packageName: string;
+  /** As it stands in the code, such as `lodash/fp.js`. */
+  readonly specifier: string;
+  /** The file that imports it, relative to the bundle's root, with "/". */
+  readonly importer: string;
+  /** Imported when that line is reached, by `import()` or `require()`; else when the bundle is loaded. */
+  readonly isDynamic: boolean;
+}
+
+/**
+ * An isolated function's module as it travels: ES modules that need Node and the packages in `imports`, nothing else.
+ * `docs/wire/bundle.md` describes it for whoever writes a host.
+ */
+export interface Bundle {
+  readonly format: typeof BUNDLE_FORMAT;
+  /** Of all that travels, in hexadecimal: equal bundles have equal hashes, wherever they were made. */
+  readonly hash: string;
+  /** The function's module, relative to `root`, with "/". */
+  readonly module: string;
+  /** The module with the user's own modules, and what it uses of this package. */
+  readonly code: string;
+  /** The source map of `code`, version 3; its sources are relative to `root`. */
+  readonly map: string;
+  /** The program that loads `code` and runs the function, spoken to by messages. */
+  readonly runner: string;
+  readonly imports: readonly PackageImport[];
+  /** `file:` URL of the folder that paths are relative to, with a "/" at its end. It stays where it was made. */
+  readonly root: string;
+}
+
+/** A bundle of these parts. */
+export function createBundle(parts: Omit<Bundle, "format" | "hash">): Bundle {
+  const { module, code, map, runner } = parts;
+  const hash = createHash("sha256").update(JSON.stringify([BUNDLE_FORMAT, module, code, map, runner]));
+  return { format: BUNDLE_FORMAT, hash: hash.digest("hex"), ...parts };
+}
+
+/** The `file:` URL that a bundle's entry module had where it was bundled. */
+export function moduleUrlOf(bundle: Bundle): string {
+  return new URL(bundle.module, bundle.root).href;
+}
+
+/** The files of a bundle, by name; the sources in its map are named by their `file:` URLs. */
+export function bundleFiles(bundle: Bundle): ReadonlyMap<string, string> {
+  const map = JSON.parse(bundle.map) as { sources: readonly string[] };
+  const sources = map.sources.map((source) => new URL(source, bundle.root).href);
+  return new Map([
+    [BUNDLE_FILES.code, bundle.code],
+    [BUNDLE_FILES.map, JSON.stringify({ ...map, sources })],
+    [BUNDLE_FILES.runner, bundle.runner],
+  ]);
+}

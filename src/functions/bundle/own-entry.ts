@@ -1,0 +1,71 @@
+import { readFile } from "node:fs/promises";
+import { dirname, extname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const EXTENSION = extname(import.meta.url);
+
+/** The folder of this package's code: src, or dist. */
+export const OWN_FOLDER = fileURLToPath(new URL("../../", import.meta.url));
+
+/** This package's entries, by how they are imported. */
+const ENTRIES: Readonly<Record<string, string>> = {
+  servable: "index",
+  "servable/current": "current",
+  "servable/testing": "testing/index",
+};
+
+/** The file behind an import of this package; undefined when it is none. */
+export function ownEntry(specifier: string): string | undefined {
+  const name = ENTRIES[specifier];
+  return name === undefined ? undefined : `${OWN_FOLDER}${name}${EXTENSION}`;
+}
+
+/** Every way to import from the package itself, but for types. */
+const ANY_IMPORT = /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*)["']servable["']/g;
+const NAMED_IMPORT = /\bimport\s*\{([^{}]*)\}\s*from\s*["']servable["']/g;
+const TYPE_IMPORT = /\b(?:import|export)\s+type\b[^;"']*from\s*["']servable["']/g;
+
+/**
+ * A module that exports only those names of the package that a file imports. The whole index leads to some two hundred
+ * files, of which a function needs few, and which all would have to be read to find that out.
+ * @returns undefined when the file imports the package otherwise than by names: the index it is then
+ */
+export async function narrowEntry(importer: string): Promise<string | undefined> {
+  const text = await readFile(importer, "utf8").catch(() => "");
+  const named = [...text.matchAll(NAMED_IMPORT)];
+  const types = [...text.matchAll(TYPE_IMPORT)];
+  if (named.length === 0 || [...text.matchAll(ANY_IMPORT)].length !== named.length + types.length) {
+    return undefined;
+  }
+  const homes = await ownExports();
+  const lines = new Set<string>();
+  for (const [, names = ""] of named) {
+    for (const part of names.replaceAll(/\/\*[^]*?\*\/|\/\/.*$/gm, "").split(",")) {
+      const [name = ""] = part.trim().split(/\s+as\s+/);
+      const home = homes.get(name);
+      // What has no home is a type.
+      if (home !== undefined) lines.add(`export { ${name} } from ${JSON.stringify(home)};`);
+    }
+  }
+  return [...lines].join("\n");
+}
+
+let exportsOfIndex: Promise<ReadonlyMap<string, string>> | undefined;
+
+/** What the index exports → the file that has it. */
+function ownExports(): Promise<ReadonlyMap<string, string>> {
+  return (exportsOfIndex ??= readOwnExports());
+}
+
+async function readOwnExports(): Promise<ReadonlyMap<string, string>> {
+  const index = `${OWN_FOLDER}index${EXTENSION}`;
+  const homes = new Map<string, string>();
+  for (const [, names = "", home = ""] of (await readFile(index, "utf8")).matchAll(
+    /^export \{([^}]*)\} from "([^"]+)";/gm,
+  )) {
+    for (const name of names.split(",").map((part) => part.trim())) {
+      if (name !== "" && !name.startsWith("type ")) homes.set(name, resolve(dirname(index), home));
+    }
+  }
+  return homes;
+}

@@ -1,0 +1,148 @@
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+import { DefinitionError } from "../errors.ts";
+import type { EndpointOptions } from "../routes/endpoint.ts";
+import type { AnyMethod, CheckEndpoint, SchemaObject } from "../routes/handler-types.ts";
+import type { FunctionOptions } from "./function-options.ts";
+import type { FunctionEntry } from "./function-target.ts";
+import { currentGuest } from "./guest.ts";
+import type { Host } from "./host.ts";
+import { IsolatedFunction } from "./isolated-function.ts";
+import { callingPlace, type Place } from "./place.ts";
+import { serveFunction, type ServedOptions } from "./served-function.ts";
+
+/** Options of a function that is called. */
+export type CalledOptions = Omit<
+  FunctionOptions,
+  "setupFunction" | "serve" | "input" | "output" | "stream"
+> & {
+  readonly serve?: false;
+};
+
+/** Options of a function with a setup: what it returns lives as long as the process, and is passed first. */
+export type SetupOptions<Setup> = CalledOptions & { readonly setupFunction: () => Setup };
+
+/** Options of a function that is served over HTTP, at `POST /`. */
+export type ServeOptions<
+  Input extends SchemaObject | undefined,
+  Output extends SchemaObject | undefined,
+  Stream extends boolean,
+> = Omit<FunctionOptions, "setupFunction" | "serve" | "input" | "output" | "stream"> &
+  Pick<EndpointOptions<Input, Output, Stream>, "input" | "output" | "stream"> & { readonly serve: true };
+
+/** A function that is served: a call runs its server, until it is cancelled. */
+export type ServedIsolatedFunction = IsolatedFunction<[], void>;
+
+/** Makes isolated functions. */
+export interface Fn {
+  <Setup, Args extends readonly unknown[], Result>(
+    options: SetupOptions<Setup>,
+    handler: (setup: Awaited<Setup>, ...args: Args) => Result,
+  ): IsolatedFunction<Args, Awaited<Result>>;
+  <
+    Handler extends AnyMethod,
+    Input extends SchemaObject | undefined = undefined,
+    Output extends SchemaObject | undefined = undefined,
+    Stream extends boolean = false,
+  >(
+    options: ServeOptions<Input, Output, Stream>,
+    handler: Handler & CheckEndpoint<Handler, Input, Output, Stream>,
+  ): ServedIsolatedFunction;
+  <Args extends readonly unknown[], Result>(
+    options: CalledOptions,
+    handler: (...args: Args) => Result,
+  ): IsolatedFunction<Args, Awaited<Result>>;
+}
+
+type Handler = (...args: never[]) => unknown;
+
+/** Makes `fn`. @param defaultHost where functions run that name no host */
+export function createFn(defaultHost: () => Host): Fn {
+  return ((options: FunctionOptions, handler: Handler) =>
+    define(options, handler, defaultHost)) as unknown as Fn;
+}
+
+function define(
+  given: FunctionOptions,
+  handler: Handler,
+  defaultHost: () => Host,
+): IsolatedFunction<unknown[], unknown> {
+  checkArguments(given, handler);
+  const { host = defaultHost(), module, exportName, localModules = [], reraise = true, ...config } = given;
+  const guest = currentGuest();
+  // In a bundle, `import.meta.url` is the bundle's.
+  const place = callingPlace(guest === undefined ? module : undefined);
+  if (place === undefined && guest === undefined) throw noPlace(module);
+  const entry: FunctionEntry = {
+    place: place ?? { module: module ?? "", line: 0, column: 0 },
+    ...(exportName === undefined ? {} : { exportName }),
+  };
+  const options = host.parseOptions(config);
+  const value = new IsolatedFunction({
+    host,
+    options,
+    handler,
+    describe: () => nameOf(handler, entry),
+    entry,
+    localModules: [...localModules],
+    reraise,
+  });
+  const { setupFunction } = options.host;
+  const { serve: isServed = false } = options.gateway;
+  guest?.define({
+    value,
+    place,
+    handler,
+    setupFunction,
+    serve: isServed
+      ? (serving) => serveFunction(handler as AnyMethod, servedOptions(options.gateway), serving)
+      : undefined,
+  });
+  return value;
+}
+
+function servedOptions({ input, output, stream }: ServedOptions): ServedOptions {
+  return {
+    ...(input === undefined ? {} : { input }),
+    ...(output === undefined ? {} : { output }),
+    ...(stream === undefined ? {} : { stream }),
+  };
+}
+
+function checkArguments(options: unknown, handler: unknown): void {
+  if (typeof options === "object" && options !== null && typeof handler === "function") return;
+  throw new DefinitionError(
+    "FUNCTION_OPTION_INVALID",
+    "fn() takes options and a function: fn({ requirements: [] }, async (text: string) => …).",
+  );
+}
+
+function noPlace(module: string | undefined): DefinitionError {
+  const message =
+    module === undefined
+      ? "fn() can't tell which module it is called from; say so with `module: import.meta.url`."
+      : `fn() is not called from ${module}; \`module\` is the module that exports the function, as import.meta.url.`;
+  return new DefinitionError("FUNCTION_OPTION_INVALID", message);
+}
+
+/** What messages call the function. */
+function nameOf({ name }: Handler, { place, exportName }: FunctionEntry): string {
+  if (name !== "" && name !== "default") return `${name}()`;
+  if (exportName !== undefined) return `${exportName}()`;
+  return nameInSource(place) ?? `the function at ${place.module.replace(/^.*\//, "")}:${place.line}`;
+}
+
+/** The name on the left of the line that defines the function. It is for messages alone. */
+function nameInSource({ module, line }: Place): string | undefined {
+  try {
+    const file = fileURLToPath(module);
+    const text = readFileSync(file, "utf8").split("\n")[line - 1] ?? "";
+    const [, name] =
+      /^\s*(?:export\s+)?(?:const|let|var)\s+([\p{ID_Start}$_][\p{ID_Continue}$]*)/u.exec(text) ?? [];
+    if (name !== undefined) return `${name}()`;
+    return /^\s*export\s+default\b/.test(text) ? `the default export of ${basename(file)}` : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,91 @@
+import { createRequire } from "node:module";
+import { FalMissingDependencyError } from "../errors.ts";
+import type { Bundle, PackageImport } from "./bundle/bundle.ts";
+import type { EnvironmentOptions } from "./options.ts";
+import { requirementName, toSteps } from "./requirements.ts";
+
+/** A package that a function's code imports and its environment does not list. */
+export interface MissingDependency {
+  readonly packageName: string;
+  /** What to add to the requirements: the package, with the version that is installed here, if it is. */
+  readonly requirement: string;
+  readonly imports: readonly PackageImport[];
+}
+
+/** Anything that can be bundled: an isolated function. */
+export interface Bundled {
+  bundle(): Promise<Bundle>;
+}
+
+/**
+ * The packages that a function's module and its local modules import, and that are not among the requirements. A package
+ * that another one brings with it may be there all the same. Nothing is installed or run.
+ * @param env where to look for them; of a container nothing is known, so that nothing is missing
+ * @throws FalServerlessError with code BUNDLE_FAILED
+ */
+export async function findMissingDependencies(
+  fn: Bundled,
+  env: EnvironmentOptions,
+): Promise<MissingDependency[]> {
+  if (env.kind !== "npm") return [];
+  const listed = new Set(
+    toSteps(env.requirements ?? [])
+      .flat()
+      .map(requirementName),
+  );
+  // Without a name in it, a requirement may be any of them.
+  if (listed.has(undefined)) return [];
+  const { imports, module, root } = await fn.bundle();
+  const missing = new Map<string, PackageImport[]>();
+  for (const found of imports) {
+    if (listed.has(found.packageName)) continue;
+    const others = missing.get(found.packageName);
+    if (others === undefined) missing.set(found.packageName, [found]);
+    else others.push(found);
+  }
+  return [...missing].map(([packageName, its]) => ({
+    packageName,
+    requirement: requirementFor(packageName, new URL(module, root).href),
+    imports: its,
+  }));
+}
+
+/** The error for a package that was not found when a function ran: which import needs it, and what to add. */
+export async function missingDependency(
+  error: FalMissingDependencyError,
+  functionName: string,
+  bundle: Promise<Bundle>,
+): Promise<FalMissingDependencyError> {
+  const { packageName } = error;
+  const { imports, module, root } = await bundle;
+  const requirement = requirementFor(packageName, new URL(module, root).href);
+  const found = imports.find((candidate) => candidate.packageName === packageName);
+  const where = found === undefined ? "" : `, which ${found.importer} imports as "${found.specifier}"`;
+  const message =
+    `The environment of ${functionName} has no package "${packageName}"${where}. ` +
+    `Add it to the options: requirements: ["${requirement}"]`;
+  return new FalMissingDependencyError(message, { packageName, requirement, cause: error.cause });
+}
+
+/** The package with the version that the module has here; its name alone when it has none. */
+function requirementFor(packageName: string, moduleUrl: string): string {
+  try {
+    const require = createRequire(moduleUrl);
+    const paths = require.resolve.paths(packageName) ?? [];
+    for (const path of paths) {
+      const version = versionIn(require, `${path}/${packageName}/package.json`);
+      if (version !== undefined) return `${packageName}@${version}`;
+    }
+  } catch {
+    // a module that is not a file here
+  }
+  return packageName;
+}
+
+function versionIn(require: NodeJS.Require, manifest: string): string | undefined {
+  try {
+    return (require(manifest) as { version?: string }).version;
+  } catch {
+    return undefined;
+  }
+}

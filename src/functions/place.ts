@@ -1,0 +1,79 @@
+import { findSourceMap } from "node:module";
+import { isAbsolute } from "node:path";
+import { pathToFileURL } from "node:url";
+import { currentGuest } from "./guest.ts";
+
+/** Where in a file something stands: the file as it lies on the disk, before any loader translates it. */
+export interface Place {
+  /** `file:` URL. */
+  readonly module: string;
+  /** From 1. */
+  readonly line: number;
+  /** From 1. */
+  readonly column: number;
+}
+
+/** The folder of this package's code: src, or dist. */
+const OWN_FOLDER = new URL("../", import.meta.url).href;
+
+/** A definition may stand deep below the start of its program. */
+const MAX_FRAMES = 200;
+
+/**
+ * The place of the user's code that is being run: the innermost frame of the stack that is not this package's or,
+ * with `module`, the innermost one in that module. Undefined when there is none.
+ * @param module `file:` URL
+ */
+export function callingPlace(module?: string): Place | undefined {
+  const guest = currentGuest();
+  for (const frame of stackFrames()) {
+    const place = originOf(frame, guest?.bundleUrl);
+    if (place === undefined) continue;
+    // In a bundle, this package's own code lies in the same file, and what is looked for in a known module.
+    const wanted = guest?.moduleUrl ?? module;
+    if (wanted === undefined ? !place.module.startsWith(OWN_FOLDER) : place.module === wanted) return place;
+  }
+  return undefined;
+}
+
+function stackFrames(): readonly NodeJS.CallSite[] {
+  const { prepareStackTrace, stackTraceLimit } = Error;
+  try {
+    Error.stackTraceLimit = MAX_FRAMES;
+    Error.prepareStackTrace = (_error, frames) => frames;
+    const holder: { stack?: unknown } = {};
+    Error.captureStackTrace(holder, callingPlace);
+    return holder.stack as NodeJS.CallSite[];
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+    Error.prepareStackTrace = prepareStackTrace;
+  }
+}
+
+/**
+ * Where a frame stands in the file on the disk. A loader's source map is followed back to the file it was made from;
+ * one that a compiler left beside its output is not, since it is the output that is bundled.
+ */
+function originOf(frame: NodeJS.CallSite, bundleUrl: string | undefined): Place | undefined {
+  const file = frame.getFileName();
+  const line = frame.getLineNumber();
+  const column = frame.getColumnNumber();
+  if (file === null || file === undefined || line === null || column === null) return undefined;
+  const url = plainUrl(file);
+  if (url === undefined) return undefined;
+  const map = findSourceMap(file);
+  const origin = map?.findEntry(line - 1, column - 1);
+  if (origin !== undefined && "originalSource" in origin && typeof origin.originalSource === "string") {
+    const source = plainUrl(origin.originalSource);
+    if (source !== undefined && (source === url || url === bundleUrl)) {
+      return { module: source, line: origin.originalLine + 1, column: origin.originalColumn + 1 };
+    }
+  }
+  return url === bundleUrl ? undefined : { module: url, line, column };
+}
+
+/** A file's URL, without the marks that loaders add behind a "?". */
+function plainUrl(file: string): string | undefined {
+  const url = file.startsWith("file:") ? file : isAbsolute(file) ? pathToFileURL(file).href : undefined;
+  return url?.replace(/[?#].*$/, "");
+}

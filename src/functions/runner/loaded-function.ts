@@ -1,0 +1,179 @@
+import { fileURLToPath } from "node:url";
+import { FalMissingDependencyError, FalSerializationError } from "../../errors.ts";
+import { becomeGuest, type Definition, type Guest } from "../guest.ts";
+import type { FunctionEntry } from "../function-target.ts";
+import { packageNameOf } from "../bundle/package-imports.ts";
+import type { LoadMessage } from "./protocol.ts";
+
+const BUNDLE: unique symbol = Symbol.for("servable.bundle");
+
+type Exports = Readonly<Record<string, unknown>>;
+
+/** A bundle that is loaded into this process, and the one function in it that is to be run. */
+export class LoadedFunction {
+  readonly #definition: Definition;
+  readonly #guest: RunnerGuest;
+
+  private constructor(definition: Definition, guest: RunnerGuest) {
+    this.#definition = definition;
+    this.#guest = guest;
+  }
+
+  /**
+   * Loads the bundle and finds the function.
+   * @param bundleUrl `file:` URL
+   * @throws what the user's module throws; FalMissingDependencyError; FalSerializationError when the function is not
+   *   found, or not exported
+   */
+  static async load(bundleUrl: string, message: LoadMessage): Promise<LoadedFunction> {
+    const guest = new RunnerGuest(bundleUrl, message.moduleUrl);
+    becomeGuest(guest);
+    const exports = guest.exports();
+    const stalled = new Promise<void>((resolve) => (guest.onStall = resolve));
+    const isStalled = await Promise.race([
+      importBundle(bundleUrl).then(() => false),
+      stalled.then(() => true),
+    ]);
+    guest.isLoading = false;
+    const definition = findDefinition(guest.definitions, await exports, message, isStalled);
+    return new LoadedFunction(definition, guest);
+  }
+
+  get definition(): Definition {
+    return this.#definition;
+  }
+
+  /** What the running handler can learn about its caller. */
+  set signal(signal: AbortSignal | undefined) {
+    this.#guest.signal = signal;
+  }
+}
+
+class RunnerGuest implements Guest {
+  readonly bundleUrl: string;
+  readonly moduleUrl: string;
+  readonly definitions: Definition[] = [];
+  isLoading = true;
+  signal: AbortSignal | undefined;
+  onStall: (() => void) | undefined;
+
+  constructor(bundleUrl: string, moduleUrl: string) {
+    this.bundleUrl = bundleUrl;
+    this.moduleUrl = moduleUrl;
+  }
+
+  define(definition: Definition): void {
+    if (this.isLoading) this.definitions.push(definition);
+  }
+
+  stall(): void {
+    this.onStall?.();
+  }
+
+  /** The exports of the bundle, which it hands out before it is evaluated. */
+  exports(): Promise<Exports> {
+    return new Promise((resolve) => {
+      (globalThis as { [BUNDLE]?: (exports: Exports) => void })[BUNDLE] = (exports) => resolve(exports);
+    });
+  }
+}
+
+async function importBundle(url: string): Promise<void> {
+  try {
+    await import(url);
+  } catch (error) {
+    throw missingPackage(error, url) ?? error;
+  }
+}
+
+/** What an error says of a package that the bundle imports and the environment does not have. */
+export function missingPackage(error: unknown, bundleUrl: string): FalMissingDependencyError | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code, message } = error as Error & { code?: unknown };
+  if (code !== "ERR_MODULE_NOT_FOUND" && code !== "MODULE_NOT_FOUND") return undefined;
+  const [, specifier] = /^Cannot find (?:package|module) '([^']+)'/.exec(message) ?? [];
+  if (specifier === undefined || !/^[^./]/.test(specifier) || specifier.startsWith("file:")) return undefined;
+  // A package that misses one of its own is broken; that is for its own message to tell.
+  if (!message.includes(fileURLToPath(bundleUrl))) return undefined;
+  const packageName = packageNameOf(specifier);
+  const text = `The environment has no package "${packageName}".`;
+  return new FalMissingDependencyError(text, { packageName, requirement: packageName, cause: error });
+}
+
+function findDefinition(
+  definitions: readonly Definition[],
+  exports: Exports,
+  message: LoadMessage,
+  isStalled: boolean,
+): Definition {
+  const { entry, functionName } = message;
+  const exported = exportedValues(exports);
+  if (entry.exportName !== undefined) {
+    const value = exported.get(entry.exportName);
+    const named = definitions.find((definition) => definition.value === value);
+    if (named !== undefined) return named;
+    throw notFound(
+      `The module exports no isolated function as "${entry.exportName}"; it exports ${namesOf(exported)}.`,
+    );
+  }
+  const found = definitionsAt(definitions, entry);
+  const values = new Set(exported.values());
+  const [definition, ...others] = found.filter(({ value }) => values.has(value));
+  if (definition !== undefined && others.length === 0) return definition;
+  if (found.length > 0) {
+    const which = found.length === 1 ? "is not exported" : "was defined more than once";
+    throw notFound(
+      `${functionName} ${which} by its module, so that it can't be found where it is to run: ` +
+        "define it once, on the module's top level, and export it (export const …).",
+    );
+  }
+  if (isStalled) {
+    throw notFound(
+      `${functionName} is defined below a call of an isolated function on the module's top level. ` +
+        "Define functions before the first call, or in a module of their own.",
+    );
+  }
+  throw notFound(
+    `${functionName} was not defined when its module was loaded where it is to run. ` +
+      "Define it on the module's top level, under no condition, and export it; one that a helper in another file " +
+      "defines needs `module: import.meta.url`.",
+  );
+}
+
+/** Loaders agree on lines, and mostly on columns. */
+function definitionsAt(definitions: readonly Definition[], { place }: FunctionEntry): Definition[] {
+  const sameLine = definitions.filter((definition) => definition.place?.line === place.line);
+  const sameColumn = sameLine.filter((definition) => definition.place?.column === place.column);
+  return sameColumn.length > 0 ? sameColumn : sameLine;
+}
+
+/** What a module exports, by name. A CommonJS module arrives as one default export that holds the real ones. */
+function exportedValues(exports: Exports): ReadonlyMap<string, unknown> {
+  const values = new Map<string, unknown>();
+  const add = (holder: Exports): void => {
+    for (const name of Object.keys(holder)) {
+      if (!values.has(name)) values.set(name, valueOf(holder, name));
+    }
+  };
+  add(exports);
+  const inner = values.get("default");
+  if (typeof inner === "object" && inner !== null) add(inner as Exports);
+  return values;
+}
+
+/** Undefined for a name whose line has not been reached. */
+function valueOf(holder: Exports, name: string): unknown {
+  try {
+    return holder[name];
+  } catch {
+    return undefined;
+  }
+}
+
+function namesOf(exported: ReadonlyMap<string, unknown>): string {
+  return exported.size === 0 ? "nothing" : [...exported.keys()].join(", ");
+}
+
+function notFound(message: string): FalSerializationError {
+  return new FalSerializationError(message);
+}

@@ -1,0 +1,55 @@
+/**
+ * The program that runs an isolated function, in a process of its own: it is bundled into one file, lies beside the
+ * function's bundle, and is spoken to by messages.
+ * @module
+ */
+import { encodeThrown } from "../../workers/thrown-codec.ts";
+import { watchParent } from "../../workers/parent-watch.ts";
+import { markWorkerProcess } from "../../workers/worker-marker.ts";
+import { BUNDLE_FILES } from "../bundle/bundle.ts";
+import { LoadedFunction } from "./loaded-function.ts";
+import { guardMemory } from "./memory-guard.ts";
+import type { FromRunner, LoadMessage, ToRunner } from "./protocol.ts";
+import { Runs } from "./runs.ts";
+import { originOf } from "./failure-origin.ts";
+
+const BUNDLE_URL = new URL(BUNDLE_FILES.code, import.meta.url).href;
+
+if (process.send === undefined || !process.connected) {
+  console.error("This program runs an isolated function for its host; it is not started by hand.");
+  process.exit(1);
+}
+markWorkerProcess();
+// A terminal sends Ctrl-C to every process, a supervisor SIGTERM to a whole group; the host says when to end.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
+process.on("disconnect", () => process.exit(1));
+watchParent();
+guardMemory();
+
+const send = (message: FromRunner): void => void process.send?.(message);
+let runs: Runs | undefined;
+
+process.on("message", (message: ToRunner) => {
+  if (message.type === "load") void load(message);
+  else if (message.type === "run") void runs?.run(message);
+  else if (message.type === "serve") void runs?.serve(message);
+  else if (message.type === "abort") runs?.abort(message.id, message.reason);
+  else if (message.type === "stop") void stop();
+});
+
+async function load(message: LoadMessage): Promise<void> {
+  try {
+    const loaded = await LoadedFunction.load(BUNDLE_URL, message);
+    const setupResult: unknown = await loaded.definition.setupFunction?.();
+    runs = new Runs({ loaded, setupResult, bundleUrl: BUNDLE_URL, functionName: message.functionName, send });
+    send({ type: "ready" });
+  } catch (error) {
+    const failure = { type: "failed", origin: originOf(error), thrown: encodeThrown(error) } as const;
+    process.send?.(failure, () => process.exit(1));
+  }
+}
+
+async function stop(): Promise<void> {
+  await runs?.idle();
+  process.exit(0);
+}

@@ -1,0 +1,85 @@
+import { assertCanTravel } from "../travelling-values.ts";
+import { decodeThrown, encodeThrown, type WireThrown } from "../../workers/thrown-codec.ts";
+import { missingPackage, type LoadedFunction } from "./loaded-function.ts";
+import { originOf } from "./failure-origin.ts";
+import { END_OF_RUN, type FromRunner, type RunMessage, type ServeMessage } from "./protocol.ts";
+import { trimStack } from "./stack.ts";
+
+/** What runs are made of. */
+export interface RunsParts {
+  readonly loaded: LoadedFunction;
+  /** What the function's setup returned; undefined when it has none. */
+  readonly setupResult: unknown;
+  readonly bundleUrl: string;
+  readonly functionName: string;
+  send(message: FromRunner): void;
+}
+
+/** The streams as they were before the user's code could put something in their place. */
+const STREAMS = [process.stdout, process.stderr].map((stream) => stream.write.bind(stream));
+
+/** Runs the function, one call at a time. */
+export class Runs {
+  readonly #parts: RunsParts;
+  #running: { readonly id: number; readonly controller: AbortController } | undefined;
+  #onIdle: (() => void) | undefined;
+
+  constructor(parts: RunsParts) {
+    this.#parts = parts;
+  }
+
+  /** Calls the handler and sends back what comes of it. Never rejects. */
+  run({ id, args }: RunMessage): Promise<void> {
+    const { loaded, setupResult, functionName } = this.#parts;
+    const { handler, setupFunction } = loaded.definition;
+    const all = setupFunction === undefined ? args : [setupResult, ...args];
+    return this.#start(id, async () => {
+      const value: unknown = await handler(...(all as never[]));
+      assertCanTravel(value, `the result of ${functionName}`);
+      return value;
+    });
+  }
+
+  /** Serves the function until the run is aborted. Never rejects. */
+  serve({ id, host, port, metricsPort }: ServeMessage): Promise<void> {
+    const { loaded, send } = this.#parts;
+    return this.#start(id, async ({ signal }) => {
+      const onListening = (url: string): void => send({ type: "listening", id, url });
+      await loaded.definition.serve?.({ host, port, metricsPort, signal, onListening });
+      return undefined;
+    });
+  }
+
+  /** Tells the running handler that its caller has gone; one that has ended meanwhile does not care. */
+  abort(id: number, reason: WireThrown): void {
+    if (this.#running?.id === id) this.#running.controller.abort(decodeThrown(reason));
+  }
+
+  /** Resolves when nothing runs. */
+  async idle(): Promise<void> {
+    if (this.#running !== undefined) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+  }
+
+  async #start(id: number, work: (controller: AbortController) => Promise<unknown>): Promise<void> {
+    const controller = new AbortController();
+    this.#running = { id, controller };
+    this.#parts.loaded.signal = controller.signal;
+    let message: FromRunner;
+    try {
+      message = { type: "result", id, value: await work(controller) };
+    } catch (error) {
+      message = this.#failure(id, error);
+    }
+    this.#running = undefined;
+    this.#parts.loaded.signal = undefined;
+    for (const write of STREAMS) write(`${END_OF_RUN}${id}\n`);
+    this.#parts.send(message);
+    this.#onIdle?.();
+  }
+
+  #failure(id: number, error: unknown): FromRunner {
+    const told = missingPackage(error, this.#parts.bundleUrl) ?? error;
+    trimStack(told, new URL(".", this.#parts.bundleUrl).href);
+    return { type: "thrown", id, origin: originOf(told), thrown: encodeThrown(told) };
+  }
+}

@@ -1,0 +1,87 @@
+import { fork, type ChildProcess } from "node:child_process";
+import type { Socket } from "node:net";
+import type { Readable } from "node:stream";
+import type { FromRunner, ToRunner } from "../../functions/runner/protocol.ts";
+import type { ChannelListener, WorkerChannel } from "./worker-channel.ts";
+
+/** What a process is started with. */
+export interface ForkOptions {
+  /** Path of the runner. */
+  readonly runner: string;
+  /** Path of Node. */
+  readonly node: string;
+  readonly nodeOptions: readonly string[];
+  readonly variables: Readonly<Record<string, string>>;
+  /** The folder it works in. */
+  readonly directory: string;
+  /** For whoever looks at the list of processes. */
+  readonly title: string;
+}
+
+/** A worker that is a process of this machine. */
+export class ForkChannel implements WorkerChannel {
+  readonly #child: ChildProcess;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+
+  constructor(options: ForkOptions, listener: ChannelListener) {
+    const { runner, node, nodeOptions, variables, directory, title } = options;
+    this.#child = fork(runner, [title], {
+      execPath: node,
+      execArgv: [...nodeOptions],
+      env: variables,
+      cwd: directory,
+      serialization: "advanced",
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+    });
+    this.stdout = this.#child.stdout as Readable;
+    this.stderr = this.#child.stderr as Readable;
+    this.#child.on("message", (message: unknown) => {
+      // A library that finds itself forked may send words of its own.
+      if (typeof message === "object" && message !== null) listener.onMessage(message as FromRunner);
+    });
+    let error: Error | undefined;
+    // Of a started process it says only that a message could not be sent; its end is told by itself.
+    this.#child.on("error", (failure) => {
+      if (this.#child.pid !== undefined) return;
+      error = failure;
+      listener.onEnd({ code: null, signal: null, error });
+    });
+    // Told when the streams are at their ends, too.
+    this.#child.once("close", (code, signal) => {
+      if (error === undefined) listener.onEnd({ code, signal });
+    });
+    // A process that was started by the worker may hold the streams for ever.
+    this.#child.once("exit", () => {
+      setTimeout(() => this.#destroyStreams(), LAST_WORDS_MS).unref();
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  send(message: ToRunner): void {
+    if (this.#child.connected) this.#child.send(message, () => {});
+  }
+
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+
+  hold(isHeld: boolean): void {
+    const method = isHeld ? "ref" : "unref";
+    this.#child[method]();
+    this.#child.channel?.[method]();
+    (this.stdout as Socket)[method]();
+    (this.stderr as Socket)[method]();
+  }
+
+  #destroyStreams(): void {
+    this.stdout.destroy();
+    this.stderr.destroy();
+  }
+}
+
+/** How long the output of a process is waited for that has ended, in milliseconds. */
+const LAST_WORDS_MS = 500;

@@ -1,0 +1,274 @@
+import { FalServerlessError, RequestTimeoutException, UserFunctionException } from "../../errors.ts";
+import type { FunctionEntry } from "../../functions/function-target.ts";
+import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
+import type { FailureOrigin, FromRunner } from "../../functions/runner/protocol.ts";
+import { decodeThrown, encodeThrown, type WireThrown } from "../../workers/thrown-codec.ts";
+import { describeEnd } from "./worker-end.ts";
+import { OutputLines } from "./output-lines.ts";
+import type { StartChannel, WorkerChannel, WorkerEnd } from "./worker-channel.ts";
+
+/** What a worker is for, and whom it tells of itself. */
+export interface FunctionWorkerParts {
+  readonly start: StartChannel;
+  readonly functionName: string;
+  readonly moduleUrl: string;
+  readonly entry: FunctionEntry;
+  /** How long a start may take, in milliseconds; undefined for as long as it takes. */
+  readonly startupTimeoutMs: number | undefined;
+  /** In megabytes; for messages. */
+  readonly memoryLimitMb: number | undefined;
+  /** It is set up and can take its first run. */
+  onReady(worker: FunctionWorker): void;
+  /** A run has ended and it can take the next one. */
+  onIdle(worker: FunctionWorker): void;
+  /** It is no more, and why. Told after its run was rejected. */
+  onEnd(worker: FunctionWorker, reason: unknown): void;
+  /** What it prints while it starts. */
+  onLog(entry: LogEntry): void;
+}
+
+/** One run, as a worker is given it. */
+export interface Run {
+  /** The arguments, or where to serve. */
+  readonly work:
+    { readonly args: readonly unknown[] } | { readonly port: number; readonly metricsPort: number | false };
+  /** In milliseconds; undefined for none. */
+  readonly timeoutMs: number | undefined;
+  onLog(entry: LogEntry): void;
+  onListening(url: string): void;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+interface Running {
+  readonly id: number;
+  readonly run: Run;
+  /** Streams whose output is complete. */
+  endedStreams: number;
+  /** How it ended, told once the output is complete. */
+  outcome: (() => void) | undefined;
+  /** The caller knows how it ended. */
+  isSettled: boolean;
+  timer: NodeJS.Timeout | undefined;
+}
+
+/** A run that does not end so long after it was cancelled is ended with its process, in milliseconds. */
+const CANCEL_GRACE_MS = 1000;
+/** Output that is on its way when a run has ended is waited for so long, in milliseconds. */
+const OUTPUT_MS = 1000;
+/** Both output streams tell the end of a run. */
+const STREAMS = 2;
+
+/** One process that runs one function, one call at a time. */
+export class FunctionWorker {
+  readonly #parts: FunctionWorkerParts;
+  readonly #channel: WorkerChannel;
+  readonly #startTimer: NodeJS.Timeout | undefined;
+  #running: Running | undefined;
+  #runs = 0;
+  #isReady = false;
+  #hasEnded = false;
+  /** Why it is being ended, where that is known. */
+  #reason: { readonly error: unknown } | undefined;
+  #outOfMemoryBytes: number | undefined;
+  /** The last lines on standard error, for what they tell of its end. */
+  #lastLines: string[] = [];
+
+  constructor(parts: FunctionWorkerParts) {
+    this.#parts = parts;
+    const { functionName, moduleUrl, entry, startupTimeoutMs } = parts;
+    this.#channel = parts.start({
+      onMessage: (message) => this.#receive(message),
+      onEnd: (end) => this.#end(end),
+    });
+    this.#read("STDOUT");
+    this.#read("STDERR");
+    if (startupTimeoutMs !== undefined) {
+      this.#startTimer = setTimeout(() => this.#startTooLong(startupTimeoutMs), startupTimeoutMs);
+    }
+    this.#channel.send({ type: "load", moduleUrl, functionName, entry });
+  }
+
+  get pid(): number | undefined {
+    return this.#channel.pid;
+  }
+
+  /** It can take runs, or could until it ended. */
+  get wasReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** Lets this process end before the worker has started: nobody waits for it any more. */
+  release(): void {
+    this.#channel.hold(false);
+  }
+
+  /** Starts a run. The worker must be ready and idle. */
+  run(run: Run): void {
+    const id = ++this.#runs;
+    const running: Running = {
+      id,
+      run,
+      endedStreams: 0,
+      outcome: undefined,
+      isSettled: false,
+      timer: undefined,
+    };
+    this.#running = running;
+    this.#lastLines = [];
+    this.#channel.hold(true);
+    const { work, timeoutMs } = run;
+    try {
+      if ("args" in work) this.#channel.send({ type: "run", id, args: work.args });
+      else this.#channel.send({ type: "serve", id, host: "127.0.0.1", ...work });
+    } catch (error) {
+      this.#running = undefined;
+      run.reject(error);
+      this.#rest();
+      return;
+    }
+    if (timeoutMs !== undefined) {
+      const message = `${this.#parts.functionName} ran longer than its requestTimeout of ${timeoutMs / 1000} s.`;
+      running.timer = setTimeout(
+        () => this.cancel(run, new RequestTimeoutException(timeoutMs, message)),
+        timeoutMs,
+      );
+    }
+  }
+
+  /** Rejects a run with a reason, tells its handler, and ends the process when the handler does not stop. */
+  cancel(run: Run, reason: unknown): void {
+    const running = this.#running;
+    if (running?.run !== run || running.isSettled) return;
+    this.#settle(running, () => run.reject(reason));
+    this.#channel.send({ type: "abort", id: running.id, reason: encodeThrown(reason) });
+    // Its process may be all that keeps this one; who has cancelled does not wait.
+    this.#channel.hold(false);
+    running.timer = setTimeout(() => this.kill(), CANCEL_GRACE_MS);
+    running.timer.unref();
+  }
+
+  /** Ends it, once its run has. */
+  stop(): void {
+    this.#channel.send({ type: "stop" });
+  }
+
+  /** Ends it at once. */
+  kill(): void {
+    this.#channel.kill();
+  }
+
+  #read(level: "STDOUT" | "STDERR"): void {
+    const stream = level === "STDOUT" ? this.#channel.stdout : this.#channel.stderr;
+    const lines = new OutputLines({
+      onLine: (line) => this.#log(line, level),
+      onEndOfRun: (id) => this.#endOfOutput(id),
+      onOutOfMemory: (bytes) => (this.#outOfMemoryBytes = bytes),
+    });
+    stream.on("data", (chunk: Buffer) => lines.write(chunk));
+    stream.on("end", () => lines.end());
+    stream.on("error", () => {}); // the end of the process is told by itself
+  }
+
+  #log(line: string, level: "STDOUT" | "STDERR"): void {
+    if (level === "STDERR") this.#lastLines = [...this.#lastLines.slice(-19), line];
+    const entry = logEntry(line, "USER", level);
+    (this.#running?.run ?? this.#parts).onLog(entry);
+  }
+
+  #receive(message: FromRunner): void {
+    if (message.type === "ready") {
+      clearTimeout(this.#startTimer);
+      this.#isReady = true;
+      this.#parts.onReady(this);
+      return;
+    }
+    if (message.type === "failed") {
+      this.#reason = { error: this.#failure(message.origin, message.thrown) };
+      return; // it ends by itself
+    }
+    const running = this.#running;
+    if (running?.id !== message.id) return;
+    if (message.type === "listening") running.run.onListening(message.url);
+    else if (message.type === "result") {
+      this.#finish(running, () => running.run.resolve(message.value));
+    } else {
+      const error = this.#failure(message.origin, message.thrown);
+      this.#finish(running, () => running.run.reject(error));
+    }
+  }
+
+  #failure(origin: FailureOrigin, thrown: WireThrown): unknown {
+    const error = decodeThrown(thrown);
+    if (origin === "runner") return error;
+    const text = error instanceof Error ? error.message : String(error);
+    return new UserFunctionException(`${this.#parts.functionName} threw: ${text}`, { cause: error });
+  }
+
+  #endOfOutput(id: number): void {
+    const running = this.#running;
+    if (running?.id !== id) return;
+    running.endedStreams++;
+    if (running.endedStreams === STREAMS) running.outcome?.();
+  }
+
+  /** Ends a run with what its handler made of it, when all that it printed is there. */
+  #finish(running: Running, tell: () => void): void {
+    clearTimeout(running.timer);
+    const outcome = (): void => {
+      if (this.#running !== running) return;
+      clearTimeout(running.timer);
+      this.#running = undefined;
+      this.#rest();
+      this.#settle(running, tell);
+    };
+    if (running.endedStreams === STREAMS) return outcome();
+    running.outcome = outcome;
+    running.timer = setTimeout(outcome, OUTPUT_MS);
+  }
+
+  #settle(running: Running, tell: () => void): void {
+    clearTimeout(running.timer);
+    if (running.isSettled) return;
+    running.isSettled = true;
+    tell();
+  }
+
+  #rest(): void {
+    this.#channel.hold(false);
+    if (!this.#hasEnded) this.#parts.onIdle(this);
+  }
+
+  #startTooLong(timeoutMs: number): void {
+    const { functionName } = this.#parts;
+    const message =
+      `${functionName} was not set up within its startupTimeout of ${timeoutMs / 1000} s: ` +
+      "its module and setupFunction take longer.";
+    this.#reason = { error: new FalServerlessError("STARTUP_TIMEOUT", message) };
+    this.kill();
+  }
+
+  #end(end: WorkerEnd): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    clearTimeout(this.#startTimer);
+    const { functionName, memoryLimitMb } = this.#parts;
+    const reason =
+      this.#reason?.error ??
+      describeEnd(end, {
+        functionName,
+        isReady: this.#isReady,
+        memoryLimitMb,
+        outOfMemoryBytes: this.#outOfMemoryBytes,
+        lastLines: this.#lastLines,
+      });
+    const running = this.#running;
+    // One that has ended well waited for the rest of its output alone.
+    if (running?.outcome !== undefined) running.outcome();
+    else if (running !== undefined) {
+      this.#running = undefined;
+      this.#settle(running, () => running.run.reject(reason));
+    }
+    this.#parts.onEnd(this, reason);
+  }
+}

@@ -1,0 +1,99 @@
+import { RequestCancelledException } from "../../errors.ts";
+import { assertCanTravel } from "../../functions/travelling-values.ts";
+import { Host, type RunOptions } from "../../functions/host.ts";
+import type { FunctionTarget } from "../../functions/function-target.ts";
+import { toSteps } from "../../functions/requirements.ts";
+import type { SpawnInfo } from "../../functions/spawn-info.ts";
+import type { LogEntry } from "../../functions/log-entry.ts";
+import { LogQueue } from "./log-queue.ts";
+import { standardOutput } from "./run-output.ts";
+import type { LocalRuns } from "./local-runs.ts";
+
+/** Settings of a {@link LocalHost}. */
+export interface LocalHostOptions {
+  /**
+   * Where environments are kept. Default: `SERVABLE_CACHE_DIR`, else a folder "servable" in the user's cache.
+   */
+  readonly cacheDirectory?: string;
+  /**
+   * Told of every line of a call's output and of what is installed for it, instead of this process's standard output and
+   * error. A spawned run's lines go to its {@link SpawnInfo}.
+   */
+  readonly onLog?: (entry: LogEntry, functionName: string) => void;
+}
+
+/**
+ * Runs isolated functions on this machine: each in a process of its own, with the packages that it asks for, and
+ * nothing of this process's environment but what is listed.
+ *
+ * Environments are installed once, and kept for every program of this user. Processes are started when they are needed
+ * and kept `keepAlive` seconds (default 10) after their last run; none of them outlives this process.
+ */
+export class LocalHost extends Host {
+  readonly supportedKeys: ReadonlySet<string> = new Set([
+    "keepAlive",
+    "maxConcurrency",
+    "setupFunction",
+    "requestTimeout",
+    "startupTimeout",
+    "memoryLimitMb",
+    "env",
+  ]);
+  readonly #options: LocalHostOptions;
+  #runs: Promise<LocalRuns> | undefined;
+
+  constructor(options: LocalHostOptions = {}) {
+    super();
+    this.#options = options;
+  }
+
+  async run(target: FunctionTarget, args: readonly unknown[], options: RunOptions): Promise<unknown> {
+    checkArguments(target, args);
+    const runs = await this.#getRuns();
+    const { onLog } = this.#options;
+    const { name } = target;
+    const output =
+      onLog === undefined
+        ? standardOutput(name, requirementsOf(target))
+        : { log: (entry: LogEntry) => onLog(entry, name) };
+    return runs.run(target, args, { signal: options.signal, output });
+  }
+
+  spawn(target: FunctionTarget, args: readonly unknown[], { signal }: RunOptions): SpawnInfo {
+    checkArguments(target, args);
+    const controller = new AbortController();
+    const logs = new LogQueue();
+    let onListening!: (url: string) => void;
+    const listening = new Promise<string>((resolve) => (onListening = resolve));
+    const result = this.#getRuns().then((runs) =>
+      runs.run(target, args, {
+        signal: signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]),
+        output: { log: (entry) => logs.push(entry) },
+        onListening,
+      }),
+    );
+    const url = Promise.race([listening, result.then(() => undefined)]);
+    url.catch(() => {}); // nobody has to listen
+    void result.catch(() => {}).then(() => logs.end());
+    const cancel = (reason: unknown = new RequestCancelledException("The run was cancelled.")): void =>
+      controller.abort(reason);
+    return { logs, result, url, stream: { cancel } };
+  }
+
+  /** What runs functions is loaded by the first call. */
+  #getRuns(): Promise<LocalRuns> {
+    const { cacheDirectory } = this.#options;
+    return (this.#runs ??= import("./local-runs.ts").then(({ LocalRuns: Runs }) => new Runs(cacheDirectory)));
+  }
+}
+
+/** @throws FalSerializationError that names the argument */
+function checkArguments({ name }: FunctionTarget, args: readonly unknown[]): void {
+  for (const [place, value] of args.entries()) assertCanTravel(value, `argument ${place + 1} of ${name}`);
+}
+
+/** What a function needs, in words. */
+function requirementsOf({ name, options }: FunctionTarget): string {
+  const listed = toSteps(options.environment.requirements ?? []).flat();
+  return listed.length === 0 ? `the environment of ${name}` : listed.join(", ");
+}

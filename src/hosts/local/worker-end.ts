@@ -1,0 +1,54 @@
+import { FalServerlessError } from "../../errors.ts";
+import type { WorkerEnd } from "./worker-channel.ts";
+
+/** What is known of a worker that has ended. */
+export interface WorkerCircumstances {
+  readonly functionName: string;
+  readonly isReady: boolean;
+  readonly memoryLimitMb: number | undefined;
+  /** It said that it has too much memory. */
+  readonly outOfMemoryBytes: number | undefined;
+  /** What it printed last on standard error. */
+  readonly lastLines: readonly string[];
+}
+
+/** Why a run has no answer: in words, with what to do about it. */
+export function describeEnd(end: WorkerEnd, circumstances: WorkerCircumstances): FalServerlessError {
+  const { functionName } = circumstances;
+  if (end.error !== undefined) {
+    const message = `The process of ${functionName} can't be started: ${end.error.message}`;
+    return died(message, end.error);
+  }
+  const when = circumstances.isReady ? "" : " while it was set up";
+  const memory = memoryReason(circumstances);
+  if (memory !== undefined) return died(`The process of ${functionName} ended${when}: ${memory}`);
+  const how = end.signal === null ? `exit code ${end.code}` : `killed by ${end.signal}`;
+  const [advice] = Object.entries(ADVICE).flatMap(([known, text]) => (how.endsWith(known) ? text : []));
+  return died(
+    `The process of ${functionName} ended${when} (${how}).${advice === undefined ? "" : ` ${advice}`}`,
+  );
+}
+
+const ADVICE: Readonly<Record<string, string>> = {
+  SIGKILL: "If nobody killed it, the machine may have run out of memory.",
+  SIGSEGV: "A native package crashed.",
+  SIGABRT: "A native package or Node itself gave up; its last lines are in the logs.",
+  SIGBUS: "A native package crashed.",
+  "exit code 0": "The function called process.exit().",
+};
+
+function memoryReason(circumstances: WorkerCircumstances): string | undefined {
+  const { memoryLimitMb, outOfMemoryBytes, lastLines } = circumstances;
+  if (outOfMemoryBytes !== undefined) {
+    const has = Math.round(outOfMemoryBytes / 1e6);
+    return `it had ${has} MB of memory, more than its memoryLimitMb of ${memoryLimitMb}.`;
+  }
+  if (!lastLines.some((line) => line.includes("JavaScript heap out of memory"))) return undefined;
+  return memoryLimitMb === undefined
+    ? "it ran out of memory (Node's heap is full; memoryLimitMb sets its size)."
+    : `it ran out of memory, with a memoryLimitMb of ${memoryLimitMb}.`;
+}
+
+function died(message: string, cause?: Error): FalServerlessError {
+  return new FalServerlessError("FUNCTION_WORKER_DIED", message, cause === undefined ? undefined : { cause });
+}

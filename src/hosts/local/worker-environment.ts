@@ -1,0 +1,48 @@
+/**
+ * What every process needs to work at all: where programs and the user's folder are, the language, where temporary files
+ * go, and which certificates to trust. None of it is a secret.
+ */
+const SAFE_VARIABLES: readonly string[] = [
+  "PATH",
+  "HOME",
+  "LANG",
+  "LC_ALL",
+  "TZ",
+  "TMPDIR",
+  "NODE_EXTRA_CA_CERTS",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+  // A nested function's environment lies in the same cache.
+  "XDG_CACHE_HOME",
+  "SERVABLE_CACHE_DIR",
+  // Windows
+  "SystemRoot",
+  "SystemDrive",
+  "USERPROFILE",
+  "APPDATA",
+  "LOCALAPPDATA",
+  "PATHEXT",
+  "TEMP",
+  "TMP",
+];
+
+/** The option `env`: names of this process's variables to pass on, or variables with their values. */
+export type PassedVariables = readonly string[] | Readonly<Record<string, string>>;
+
+/**
+ * The environment of a worker: the safe variables and the listed ones, nothing else of this process's.
+ * @param passed a name that is not set here is left out
+ */
+export function workerVariables(
+  passed: PassedVariables = [],
+  own: NodeJS.ProcessEnv = process.env,
+): Record<string, string> {
+  const isList = Array.isArray as (value: unknown) => value is readonly string[];
+  const names = isList(passed) ? [...SAFE_VARIABLES, ...passed] : SAFE_VARIABLES;
+  const variables: Record<string, string> = {};
+  for (const name of names) {
+    const value = own[name];
+    if (value !== undefined) variables[name] = value;
+  }
+  return isList(passed) ? variables : { ...variables, ...passed };
+}
