@@ -99,7 +99,7 @@ function explain(
     case "EUSAGE":
       return {
         why: "the lockfile does not fit. Renew it with `npm install` in its folder.",
-        words: wordsOf(said, /^(?:Missing|Invalid|`npm ci`)/),
+        words: wordsOf(said, /^(?:Missing|Invalid)/),
       };
     case "EINTEGRITY":
       return {
@@ -121,7 +121,7 @@ function explain(
   }
   if (NETWORK.test(code)) {
     return {
-      why: `the registry ${subject.registry} can't be reached (${code}). Check the network, the proxy (HTTPS_PROXY) and \`npm config get registry\`, then call again.`,
+      why: `the registry ${subject.registry} can't be reached (${/timeout/i.test(all) ? "it does not answer in time" : code}). Check the network, the proxy (HTTPS_PROXY) and \`npm config get registry\`, then call again.`,
       words: wordsOf(said, /request to|Not Found|GET|failed|timeout|response/i).slice(0, 1),
     };
   }
