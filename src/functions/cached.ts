@@ -19,7 +19,7 @@ const caches = new WeakMap<object, Map<string, unknown>>();
  * const loadModel = cached(async (name: string) => Model.load(name));
  * ```
  */
-export function cached<F extends (this: never, ...args: never[]) => unknown>(fn: F): F {
+export function cached<F extends (this: never, ...args: never) => unknown>(fn: F): F {
   return share(fn as unknown as AnyFunction) as unknown as F;
 }
 
