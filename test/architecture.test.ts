@@ -83,7 +83,9 @@ function sources(folder: string): string[] {
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(file, "utf8").replaceAll(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, "");
-  return [...text.matchAll(IMPORT)].map(([, kind, target]) => ({
+  // What a template puts together is an import in somebody else's file.
+  const matches = [...text.matchAll(IMPORT)].filter(([, , target]) => target?.includes("${") === false);
+  return matches.map(([, kind, target]) => ({
     file: relative(root, file),
     target: target as string,
     typeOnly: kind?.endsWith("type") ?? false,
