@@ -81,13 +81,22 @@ let runner: Promise<string> | undefined;
 
 /** The code of the runner, which is the same for every bundle. */
 function runnerCode(): Promise<string> {
-  return (runner ??= build({
+  return (runner ??= buildProgram(new URL(`../runner/main${extname(import.meta.url)}`, import.meta.url)));
+}
+
+/**
+ * Bundles a program of this package into one ES module that needs nothing but Node.
+ * @param entry `file:` URL of its first module
+ */
+export async function buildProgram(entry: URL): Promise<string> {
+  const files = await build({
     ...COMMON,
-    entryPoints: [fileURLToPath(new URL(`../runner/main${extname(import.meta.url)}`, import.meta.url))],
-    outfile: BUNDLE_FILES.runner,
+    entryPoints: [fileURLToPath(entry)],
+    outfile: "program.mjs",
     minifySyntax: true,
     plugins: [resolvePlugin({ localModules: [], isServed: false, onOutside: () => {} })],
-  }).then((files) => textOf(files, ".mjs")));
+  });
+  return textOf(files, ".mjs");
 }
 
 async function build(options: BuildOptions): Promise<readonly OutputFile[]> {
