@@ -6,7 +6,7 @@ import type { EnvironmentStore } from "./environment-store.ts";
 export interface EnvironmentInfo {
   readonly key: string;
   readonly directory: string;
-  readonly kind: "npm";
+  readonly kind: "npm" | "container";
   /**
    * "ready" can be used; "installing" will be; "replaced" was installed anew elsewhere and is still in use; "left over" is
    * of a process that died, or broken, and is removed when the next one is installed, or by prune.

@@ -1,4 +1,5 @@
 import type { LogEntry } from "../../../functions/log-entry.ts";
+import type { NodeRuntime } from "./node-runtime.ts";
 
 /** What an environment is made of. */
 export interface EnvironmentSpec {
@@ -13,6 +14,7 @@ export interface EnvironmentSpec {
    * after it, without the packages that the lockfile's project itself depends on: there the lockfile decides.
    */
   readonly lockfile?: string;
+  /** The id of the container image that it is for. */
   readonly image?: string;
 }
 
@@ -22,6 +24,8 @@ export interface PrepareOptions {
   readonly force?: boolean;
   /** Ends the wait. The install itself ends with the last one who waits for it. */
   readonly signal?: AbortSignal;
+  /** The Node it is for, where that is not of this machine. Kind "container" can't be without. */
+  readonly node?: NodeRuntime;
   /** Told what is done, line by line. Nothing is said of an environment that is there already. */
   readonly log?: (entry: LogEntry) => void;
 }

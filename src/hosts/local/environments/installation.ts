@@ -4,6 +4,7 @@ import { logEntry, type LogEntry } from "../../../functions/log-entry.ts";
 import type { EnvironmentSpec } from "./environment-spec.ts";
 import { installFailure, type InstallSubject } from "./install-failure.ts";
 import { readLockfile, type Lockfile } from "./lockfile.ts";
+import type { NodeRuntime } from "./node-runtime.ts";
 import { findNpm, npmEnvironment, readNpmSettings, registryOf, type NpmProgram } from "./npm.ts";
 import { runNpm } from "./npm-run.ts";
 import { absoluteRequirement, describeSteps, localPath, registryRequirement } from "./requirement-specs.ts";
@@ -14,7 +15,7 @@ export interface InstallParts {
   /** An empty folder. */
   readonly directory: string;
   /** The Node it is for. */
-  readonly node: { readonly executable: string; readonly version: string };
+  readonly node: NodeRuntime;
   /** Variables for npm beside those that it gets anyway. */
   readonly npmEnvironment: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
@@ -41,7 +42,7 @@ export async function install(parts: InstallParts): Promise<string | undefined> 
   mkdirSync(join(directory, "node_modules"));
   if (lockfile === undefined && steps.length === 0) return undefined;
 
-  const npm = findNpm();
+  const { npm, run: runInstaller } = parts.node.installer ?? { npm: findNpm(), run: runNpm };
   const settings = readNpmSettings();
   const env = npmEnvironment(dirname(parts.node.executable), settings, parts.npmEnvironment);
   const isSupported = Number.parseInt(parts.node.version, 10) >= OLDEST_FOR_NPM;
@@ -51,7 +52,7 @@ export async function install(parts: InstallParts): Promise<string | undefined> 
     registry: registryOf(env, settings),
   };
   const run = async (args: readonly string[]): Promise<void> => {
-    const result = await runNpm({
+    const result = await runInstaller({
       npm,
       node: isSupported ? parts.node.executable : process.execPath,
       args,

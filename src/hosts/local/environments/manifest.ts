@@ -10,7 +10,7 @@ export interface Manifest {
   readonly key: string;
   /** The folder beside this file that holds the environment. */
   readonly generation: string;
-  readonly kind: "npm";
+  readonly kind: "npm" | "container";
   readonly steps: readonly (readonly string[])[];
   /** The Node version that was asked for. */
   readonly nodeVersion?: string;

@@ -1,8 +1,12 @@
 import type { NodeRelease } from "./manifest.ts";
+import type { NpmProgram } from "./npm.ts";
+import type { NpmResult, NpmRun } from "./npm-run.ts";
 
 /** A Node that functions run on. */
 export interface NodeRuntime extends NodeRelease {
   readonly executable: string;
+  /** Where it is not of this machine: its own npm, and how that is run. */
+  readonly installer?: { readonly npm: NpmProgram; readonly run: (run: NpmRun) => Promise<NpmResult> };
 }
 
 /** The Node that runs this process. */

@@ -61,13 +61,13 @@ export class NpmEnvironments {
    */
   async prepare(spec: EnvironmentSpec, options: PrepareOptions = {}): Promise<Environment> {
     options.signal?.throwIfAborted();
-    if (spec.kind !== "npm") {
+    if (spec.kind !== "npm" && options.node === undefined) {
       throw new FalServerlessError(
         "INTERNAL_FAILURE",
-        `An environment of kind "${spec.kind}" is not made by npm.`,
+        `An environment of kind "${spec.kind}" needs to be told its Node.`,
       );
     }
-    const node = await this.#node(spec.nodeVersion, options);
+    const node = options.node ?? (await this.#node(spec.nodeVersion, options));
     const normal: EnvironmentSpec = { ...spec, steps: normalizedSteps(spec.steps) };
     const key = environmentKey(normal, node);
     const found = options.force === true ? undefined : this.#store.take(key);
@@ -154,8 +154,8 @@ export class NpmEnvironments {
         signal,
         // One that another process began after this call is as new as one of its own.
         instead: () => {
-          const found = this.#store.take(key);
-          return found !== undefined && (!isForced || found.startedAt >= startedAt) ? found : undefined;
+          const isNew = !isForced || (this.#store.find(key)?.startedAt ?? 0) >= startedAt;
+          return isNew ? this.#store.take(key) : undefined;
         },
         onWait: ({ pid }) =>
           log(logEntry(`another process (${pid}) is installing ${what}; waiting for it`, "BUILDER", "INFO")),
@@ -205,7 +205,7 @@ export class NpmEnvironments {
         format: ENVIRONMENT_FORMAT,
         key,
         generation: begun.generation,
-        kind: "npm",
+        kind: spec.kind,
         steps: spec.steps,
         ...(spec.nodeVersion === undefined ? {} : { nodeVersion: spec.nodeVersion }),
         ...(spec.lockfile === undefined ? {} : { lockfile: spec.lockfile }),
