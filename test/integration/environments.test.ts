@@ -38,6 +38,11 @@ describe("an environment", () => {
     assert.equal(load(environment, "pkg-b"), "b1");
     assert.ok(existsSync(join(environment.directory, "package-lock.json")));
     assert.equal(environment.node, process.execPath);
+    const [info] = await environments.list();
+    assert.ok(
+      info !== undefined && info.sizeBytes > 1000 && info.sizeBytes < 20_000,
+      String(info?.sizeBytes),
+    );
     assert.match(environment.key, /^pkg-a\+pkg-b-[0-9a-f]{20}$/);
   });
 

@@ -20,7 +20,10 @@ export async function syncTree(folder: string): Promise<number> {
   let sizeBytes = 0;
   const rest = files.values();
   const worker = async (): Promise<void> => {
-    for (const path of rest) sizeBytes += await syncFile(path);
+    for (const path of rest) {
+      const size = await syncFile(path);
+      sizeBytes += size;
+    }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   for (const path of folders.toReversed()) syncFolder(path);

@@ -12,9 +12,13 @@ export class SharedWork<Result, Line> {
   #isOver = false;
 
   constructor(work: (signal: AbortSignal, log: (line: Line) => void) => Promise<Result>) {
-    this.#result = work(this.#abort.signal, (line) => {
-      for (const { log } of this.#participants) log?.(line);
-    }).finally(() => (this.#isOver = true));
+    const log = (line: Line): void => {
+      for (const participant of this.#participants) participant.log?.(line);
+    };
+    // Not at once: the first participant has yet to join, and is to hear the first line.
+    this.#result = Promise.resolve()
+      .then(() => work(this.#abort.signal, log))
+      .finally(() => (this.#isOver = true));
     this.#result.catch(() => {}); // each participant is told by itself
   }
 
