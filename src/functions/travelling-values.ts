@@ -11,6 +11,9 @@ export const MAX_DEPTH = 1000;
 /** In longer lists, names beside the elements are looked for only when a value has turned out not to travel. */
 const MAX_NAMED_LENGTH = 1024;
 
+/** Objects with more in them are remembered, so that none is looked at twice. */
+const MAX_LEAF_LENGTH = 16;
+
 /** Longer than any list without holes that fits into memory. Of longer ones, only what is there is looked at. */
 const MAX_DENSE_LENGTH = 2 ** 26;
 
@@ -52,6 +55,19 @@ function isPlainPrimitive(value: unknown): boolean {
   if (value === null) return true;
   const type = typeof value;
   return type !== "object" && type !== "function" && type !== "symbol";
+}
+
+/**
+ * Whether nothing is in an object that has to be entered. Most objects are such; looking at a small one once more, where
+ * it is met again, is cheaper than remembering it.
+ */
+function isLeaf(object: object, names: readonly string[] | undefined, items: readonly unknown[]): boolean {
+  if (names === undefined) return items.every(isPlainPrimitive);
+  try {
+    return names.every((name) => isPlainPrimitive((object as Record<string, unknown>)[name]));
+  } catch {
+    return false; // the walk tells which getter it was
+  }
 }
 
 /** How what is in an object is reached from it. */
@@ -135,7 +151,6 @@ class Walk {
   }
 
   #enterObject(object: object): string | undefined {
-    this.#seen.add(object);
     if (types.isProxy(object)) return PROXY;
     if (Array.isArray(object)) return this.#enterArray(object);
     const prototype = Object.getPrototypeOf(object) as object | null;
@@ -193,10 +208,13 @@ class Walk {
     names: readonly string[] | undefined,
     items: readonly unknown[],
   ): string | undefined {
-    if ((names ?? items).length === 0) return undefined;
+    const { length } = names ?? items;
+    if (length === 0) return undefined;
     if (this.#depth >= MAX_DEPTH) {
       return `is nested deeper than ${MAX_DEPTH} levels; pass a flat list`;
     }
+    if (length <= MAX_LEAF_LENGTH && isLeaf(object, names, items)) return undefined;
+    this.#seen.add(object);
     const level = this.#levels[this.#depth];
     if (level === undefined) this.#levels.push({ steps, object, names, items, position: 0 });
     else {
