@@ -7,10 +7,10 @@ import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
 import type { Options } from "../../functions/options.ts";
 import { toSteps } from "../../functions/requirements.ts";
 import { MEMORY_LIMIT_VARIABLE } from "../../functions/runner/memory-guard.ts";
-import type { Environment, EnvironmentSpec } from "./environments/environment-spec.ts";
+import type { Environment, EnvironmentSpec, PrepareOptions } from "./environments/environment-spec.ts";
 import { NpmEnvironments } from "./environments/npm-environments.ts";
 import { SharedWork } from "./environments/shared-work.ts";
-import { ForkChannel } from "./fork-channel.ts";
+import { ForkChannel, type ForkOptions } from "./fork-channel.ts";
 import type { Run } from "./function-worker.ts";
 import type { RunOutput } from "./run-output.ts";
 import type { StartChannel } from "./worker-channel.ts";
@@ -95,20 +95,18 @@ export class LocalRuns {
     log: (entry: LogEntry) => void,
   ): Promise<WorkerGroup> {
     const { options } = target;
-    const [bundle, environment] = await Promise.all([
-      target.bundle(),
-      this.#environment(options, signal, log),
-    ]);
-    const folder = await placeBundle(bundle, join(environment.directory, "bundles"));
+    const [bundle, place] = await Promise.all([target.bundle(), this.#place(options, signal, log)]);
+    const folder = await placeBundle(bundle, join(place.environment.directory, "bundles"));
     const { keepAlive = KEEP_ALIVE_S, maxConcurrency = availableParallelism() } = options.host;
     const { startupTimeout, memoryLimitMb } = options.host;
+    const { start, maxWorkers = maxConcurrency } = await place.workers(options, folder, target.name);
     const group = new WorkerGroup({
-      maxWorkers: maxConcurrency,
+      maxWorkers: Math.min(maxWorkers, maxConcurrency),
       keepAliveMs: keepAlive * 1000,
       // Its files may be gone, or what it needs has changed: the next call prepares anew.
       onStartFailed: () => this.#groups.delete(target),
       worker: {
-        start: forks(options, environment, folder, target.name),
+        start,
         functionName: target.name,
         moduleUrl: moduleUrlOf(bundle),
         entry: target.entry,
@@ -120,49 +118,85 @@ export class LocalRuns {
     return group;
   }
 
-  async #environment(
-    options: Options,
-    signal: AbortSignal,
-    log: (entry: LogEntry) => void,
-  ): Promise<Environment> {
+  async #place(options: Options, signal: AbortSignal, log: (entry: LogEntry) => void): Promise<Place> {
     const { kind, requirements = [], nodeVersion, lockfile, image, force } = options.environment;
     const spec: EnvironmentSpec = {
       kind,
       steps: toSteps(requirements),
       ...(nodeVersion === undefined ? {} : { nodeVersion }),
       ...(lockfile === undefined ? {} : { lockfile }),
-      ...(image === undefined ? {} : { image }),
     };
-    const environment = await this.#environments.prepare(spec, {
-      signal,
-      log,
-      ...(force === undefined ? {} : { force }),
-    });
-    this.#environments.use(environment); // as long as this process lives
-    return environment;
+    const prepareOptions = { signal, log, ...(force === undefined ? {} : { force }) };
+    const place =
+      image === undefined
+        ? forkPlace(await this.#environments.prepare(spec, prepareOptions))
+        : await this.#containerPlace({ ...spec, image }, prepareOptions);
+    this.#environments.use(place.environment); // as long as this process lives
+    return place;
+  }
+
+  async #containerPlace(
+    spec: EnvironmentSpec & { readonly image: string },
+    options: PrepareOptions,
+  ): Promise<Place> {
+    // Only a function in a container pays for it.
+    const { prepareContainer, containerWorkers } = await import("./container/containers.ts");
+    const prepared = await prepareContainer(this.#environments, spec, options);
+    return {
+      environment: prepared.environment,
+      workers: (of, folder, title) =>
+        containerWorkers(prepared, { options: of, folder, title, ...runnerSettings(of) }),
+    };
   }
 }
 
-function forks(options: Options, environment: Environment, folder: string, title: string): StartChannel {
-  const { env, memoryLimitMb } = options.host;
-  const variables = workerVariables(env);
-  const nodeOptions = ["--enable-source-maps"];
-  if (memoryLimitMb !== undefined) {
-    nodeOptions.push(`--max-old-space-size=${Math.ceil((memoryLimitMb * 1e6) / 2 ** 20)}`);
-    variables[MEMORY_LIMIT_VARIABLE] = String(memoryLimitMb);
-  }
-  return (listener) =>
-    new ForkChannel(
-      {
-        runner: join(folder, BUNDLE_FILES.runner),
-        node: environment.node,
-        nodeOptions,
-        variables,
-        directory: process.cwd(),
-        title,
-      },
-      listener,
-    );
+/** Where a function runs. */
+interface Place {
+  readonly environment: Environment;
+  /**
+   * How its workers are started, and how many there may be at a time.
+   * @param folder the function's bundle
+   * @param title for whoever lists processes
+   */
+  workers(options: Options, folder: string, title: string): Promise<Workers>;
+}
+
+interface Workers {
+  readonly start: StartChannel;
+  readonly maxWorkers?: number;
+}
+
+function forkPlace(environment: Environment): Place {
+  return {
+    environment,
+    workers: (options, folder, title) => Promise.resolve(forks(options, environment, folder, title)),
+  };
+}
+
+function forks(options: Options, { node }: Environment, folder: string, title: string): Workers {
+  const { nodeOptions, variables } = runnerSettings(options);
+  const forkOptions: ForkOptions = {
+    runner: join(folder, BUNDLE_FILES.runner),
+    node,
+    nodeOptions,
+    variables: { ...workerVariables(options.host.env), ...variables },
+    directory: process.cwd(),
+    title,
+  };
+  return { start: (listener) => new ForkChannel(forkOptions, listener) };
+}
+
+/** What the runner is started with, wherever it is. */
+function runnerSettings({ host: { memoryLimitMb } }: Options): {
+  readonly nodeOptions: readonly string[];
+  readonly variables: Readonly<Record<string, string>>;
+} {
+  if (memoryLimitMb === undefined) return { nodeOptions: ["--enable-source-maps"], variables: {} };
+  const heapMb = Math.ceil((memoryLimitMb * 1e6) / 2 ** 20);
+  return {
+    nodeOptions: ["--enable-source-maps", `--max-old-space-size=${heapMb}`],
+    variables: { [MEMORY_LIMIT_VARIABLE]: String(memoryLimitMb) },
+  };
 }
 
 function localUrl(port: number): string {

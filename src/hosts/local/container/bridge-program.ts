@@ -1,0 +1,35 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { rename, writeFile } from "node:fs/promises";
+import { extname, join } from "node:path";
+import { FalServerlessError } from "../../../errors.ts";
+import { currentGuest } from "../../../functions/guest.ts";
+
+let program: Promise<string> | undefined;
+
+/**
+ * Puts the bridge into a folder, where processes may do so at the same time.
+ * @returns its path
+ */
+export async function placeBridge(directory: string): Promise<string> {
+  const code = await (program ??= buildBridge());
+  const hash = createHash("sha256").update(code).digest("hex").slice(0, 16);
+  const path = join(directory, `bridge-${hash}.mjs`);
+  if (existsSync(path)) return path;
+  const temporary = `${path}.${process.pid}-${Math.random().toString(36).slice(2)}`;
+  await writeFile(temporary, code, { mode: 0o644 });
+  await rename(temporary, path);
+  return path;
+}
+
+async function buildBridge(): Promise<string> {
+  // What is bundled has left its sources behind.
+  if (currentGuest() !== undefined) {
+    throw new FalServerlessError(
+      "CONTAINER_UNAVAILABLE",
+      'A function of kind "container" can\'t be called from within an isolated function.',
+    );
+  }
+  const { buildProgram } = await import("../../../functions/bundle/bundler.ts");
+  return buildProgram(new URL(`./bridge/main${extname(import.meta.url)}`, import.meta.url));
+}

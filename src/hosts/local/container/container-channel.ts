@@ -1,0 +1,76 @@
+import type { Readable } from "node:stream";
+import type { FromRunner, ToRunner } from "../../../functions/runner/protocol.ts";
+import type { ChannelListener, WorkerChannel } from "../worker-channel.ts";
+import { ContainerProcess, type ContainerProcessParts } from "./container-process.ts";
+import { runEngineProgram, type ContainerEngine } from "./engine.ts";
+import type { PublishedPort } from "./run-arguments.ts";
+
+/** A worker in a container, and the ports by which its served function is reached. */
+export class ContainerChannel implements WorkerChannel {
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly #process: ContainerProcess;
+  readonly #engine: ContainerEngine;
+  readonly #name: string;
+  readonly #ports: readonly PublishedPort[];
+  readonly #listener: ChannelListener;
+
+  constructor(parts: Omit<ContainerProcessParts, "onMessage" | "onEnd">, listener: ChannelListener) {
+    this.#engine = parts.engine;
+    this.#name = parts.run.name;
+    this.#ports = parts.run.ports ?? [];
+    this.#listener = listener;
+    this.#process = new ContainerProcess({
+      ...parts,
+      onMessage: (message) => {
+        // A library that finds itself forked may send words of its own.
+        if (typeof message === "object" && message !== null) this.#receive(message as FromRunner);
+      },
+      onEnd: (end) => listener.onEnd(end),
+    });
+    this.stdout = this.#process.stdout;
+    this.stderr = this.#process.stderr;
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  send(message: ToRunner): void {
+    this.#process.send(message.type === "serve" ? this.#inside(message) : message);
+  }
+
+  kill(): void {
+    this.#process.kill();
+  }
+
+  hold(isHeld: boolean): void {
+    this.#process.hold(isHeld);
+  }
+
+  /** In a container, what listens on the loopback address is reached by nobody; the published ports are this machine's. */
+  #inside(message: ToRunner & { readonly type: "serve" }): ToRunner {
+    const [exposed, metrics] = this.#ports;
+    return {
+      ...message,
+      host: "0.0.0.0",
+      port: exposed?.inner ?? message.port,
+      metricsPort: message.metricsPort === false ? false : (metrics?.inner ?? message.metricsPort),
+    };
+  }
+
+  #receive(message: FromRunner): void {
+    if (message.type !== "listening") return this.#listener.onMessage(message);
+    void this.#outerPort().then((port) =>
+      this.#listener.onMessage({ ...message, url: `http://127.0.0.1:${port}` }),
+    );
+  }
+
+  async #outerPort(): Promise<number> {
+    const [exposed] = this.#ports;
+    if (exposed === undefined || exposed.outer !== 0) return exposed?.outer ?? 0;
+    const { command } = this.#engine;
+    const { stdout } = await runEngineProgram(command, ["port", this.#name, `${exposed.inner}/tcp`]);
+    return Number(/:(\d+)\s*$/m.exec(stdout)?.[1] ?? 0);
+  }
+}

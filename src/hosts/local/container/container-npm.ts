@@ -1,0 +1,125 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
+import { createInterface } from "node:readline";
+import { FalServerlessError } from "../../../errors.ts";
+import type { NpmResult, NpmRun } from "../environments/npm-run.ts";
+import { localPath } from "../environments/requirement-specs.ts";
+import { placeBridge } from "./bridge-program.ts";
+import { ContainerProcess, type ContainerEnd } from "./container-process.ts";
+import type { ContainerEngine } from "./engine.ts";
+import type { ContainerImage } from "./image.ts";
+import type { Mount } from "./run-arguments.ts";
+
+/** Where an environment is in a container, while it is installed and when it is used: install scripts may note it. */
+export const ENVIRONMENT_PLACE = "/servable";
+
+/** Variables that are for npm wherever it runs. The others name places of this machine. */
+const PORTABLE =
+  /^(?:npm_config_(?!cache$|userconfig$|globalconfig$|prefix$|tmp$).*|(?:https?|no|all)_proxy|lang|lc_all|tz|node_use_env_proxy)$/i;
+/** Variables that name a file of this machine that npm needs. */
+const FILE_VARIABLES = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "npm_config_cafile"] as const;
+/** Lines that are kept for a message. */
+const KEPT_LINES = 400;
+
+/** What npm is run with in a container. */
+export interface ContainerNpmParts {
+  readonly engine: ContainerEngine;
+  readonly image: ContainerImage;
+  readonly steps: readonly (readonly string[])[];
+}
+
+/** Runs an image's npm in a container: the packages are made for what the image has. */
+export function containerNpm({
+  engine,
+  image,
+  steps,
+}: ContainerNpmParts): (run: NpmRun) => Promise<NpmResult> {
+  return async ({ args, cwd, env, npm, signal, onLine }) => {
+    signal?.throwIfAborted();
+    const { variables, mounts } = placesInside(env);
+    const bridge = basename(await placeBridge(cwd));
+    const lines: string[] = [];
+    const end = await new Promise<ContainerEnd>((resolve) => {
+      const container = new ContainerProcess({
+        engine,
+        run: {
+          name: containerName(),
+          label: "install",
+          image: image.id,
+          mounts: [
+            { source: cwd, target: ENVIRONMENT_PLACE, isWritable: true },
+            ...mounts,
+            ...localMounts(steps),
+          ],
+          user: ownerOf(engine),
+          directory: ENVIRONMENT_PLACE,
+          // A registry may be on this machine, or be reached by its proxies alone.
+          hasHostNetwork: true,
+          args: [`${ENVIRONMENT_PLACE}/${bridge}`],
+        },
+        start: { args: [npm.script ?? "", ...args], variables, hasMessages: false },
+        onMessage: () => {},
+        onEnd: (ended) => {
+          signal?.removeEventListener("abort", kill);
+          resolve(ended);
+        },
+      });
+      const kill = (): void => container.kill();
+      signal?.addEventListener("abort", kill, { once: true });
+      for (const stream of [container.stdout, container.stderr]) {
+        createInterface({ input: stream, crlfDelay: Infinity }).on("line", (line) => {
+          if (lines.push(line) > KEPT_LINES) lines.shift();
+          onLine(line);
+        });
+      }
+    });
+    signal?.throwIfAborted();
+    if (end.error !== undefined) {
+      const message = `npm can't be run in the image ${image.name}: ${end.error.message}`;
+      throw new FalServerlessError("ENVIRONMENT_FAILED", message, { cause: end.error });
+    }
+    return { exitCode: end.code, killedBy: end.signal as NodeJS.Signals | null, lines };
+  };
+}
+
+/** A name that no other container has. */
+export function containerName(): string {
+  return `servable-${process.pid}-${randomBytes(6).toString("hex")}`;
+}
+
+/** The user in a container to whom the files belong that this process may remove again. */
+export function ownerOf(engine: ContainerEngine): string {
+  const user = process.getuid?.() ?? 0;
+  return engine.isRootless || user === 0 ? "0:0" : `${user}:${process.getgid?.() ?? 0}`;
+}
+
+/** What of npm's variables holds in a container, and the files that they name. */
+export function placesInside(env: NodeJS.ProcessEnv): {
+  readonly variables: Readonly<Record<string, string>>;
+  readonly mounts: readonly Mount[];
+} {
+  const variables: Record<string, string> = { HOME: "/tmp", npm_config_cache: "/tmp/servable-npm" };
+  const mounts: Mount[] = [];
+  for (const [name, value] of Object.entries(env)) {
+    if (value !== undefined && PORTABLE.test(name)) variables[name] = value;
+  }
+  const takeFile = (name: string, path: string): void => {
+    const target = `/run/servable/${name}`;
+    mounts.push({ source: path, target });
+    variables[name] = target;
+  };
+  for (const name of FILE_VARIABLES) {
+    const path = env[name];
+    if (path !== undefined && existsSync(path)) takeFile(name, path);
+  }
+  const settings = env["npm_config_userconfig"] ?? `${env["HOME"] ?? env["USERPROFILE"] ?? ""}/.npmrc`;
+  if (existsSync(settings)) takeFile("npm_config_userconfig", settings);
+  return { variables, mounts };
+}
+
+/** Packages of this machine are where npm is told that they are. */
+function localMounts(steps: ContainerNpmParts["steps"]): Mount[] {
+  const paths = steps.flat().flatMap((requirement) => localPath(requirement) ?? []);
+  return [...new Set(paths)].map((path) => ({ source: path, target: path }));
+}

@@ -1,0 +1,207 @@
+import { spawn } from "node:child_process";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { FalServerlessError } from "../../../errors.ts";
+import { logEntry, type LogEntry } from "../../../functions/log-entry.ts";
+import { lastWords, runEngineProgram, type ContainerEngine } from "./engine.ts";
+
+/** An image that functions can run in. */
+export interface ContainerImage {
+  /** As it was asked for. */
+  readonly name: string;
+  /** Another image under the same name has another one. */
+  readonly id: string;
+  /** The user that its containers have; empty for root. */
+  readonly user: string;
+  readonly node: { readonly version: string; readonly modules: string };
+  /** Absent where it has none. */
+  readonly npm?: { readonly script: string; readonly version: string };
+}
+
+/** How an image is looked for. */
+export interface ImageOptions {
+  /** Where what is known of images is kept. */
+  readonly cacheDirectory: string;
+  readonly signal?: AbortSignal;
+  readonly log?: (entry: LogEntry) => void;
+}
+
+type Contents = Pick<ContainerImage, "node" | "npm">;
+
+/** The oldest Node that runs functions. */
+const OLDEST_NODE = [20, 19] as const;
+/** What the engines' programs end with when the container has no such program. */
+const NOT_FOUND_CODES: ReadonlySet<number | undefined> = new Set([126, 127]);
+const MARK = "servable:";
+
+// Any Node has to understand it.
+const PROBE = `
+var fs = require("fs"), path = require("path"), bin = path.dirname(process.execPath);
+var places = [path.join(bin, "../lib/node_modules/npm"), path.join(bin, "node_modules/npm")];
+(process.env.PATH || "").split(":").forEach(function (folder) {
+  try { places.push(path.join(fs.realpathSync(folder + "/npm"), "../..")); } catch (error) {}
+});
+var npm;
+places.forEach(function (place) {
+  try {
+    var version = JSON.parse(fs.readFileSync(place + "/package.json", "utf8")).version;
+    var script = place + "/bin/npm-cli.js";
+    fs.accessSync(script);
+    npm = npm || { script: script, version: version };
+  } catch (error) {}
+});
+console.log("${MARK}" + JSON.stringify({
+  node: { version: process.versions.node, modules: process.versions.modules }, npm: npm,
+}));
+`;
+
+/**
+ * Finds an image, pulls one that is not there, and sees what is in it.
+ * @throws FalServerlessError: ENVIRONMENT_FAILED when it can't be had or has no Node that will do,
+ *   CONTAINER_UNAVAILABLE when the engine can't run it; the signal's reason
+ */
+export async function findImage(
+  engine: ContainerEngine,
+  name: string,
+  options: ImageOptions,
+): Promise<ContainerImage> {
+  const found = (await inspect(engine, name, options)) ?? (await pull(engine, name, options));
+  const contents = await contentsOf(engine, name, found.id, options);
+  const { version } = contents.node;
+  if (!isRecent(version)) {
+    throw unusable(
+      `The image ${name} has Node ${version}; functions run on ${OLDEST_NODE.join(".")} or newer.`,
+    );
+  }
+  return { name, ...found, ...contents };
+}
+
+/** A name with its registry, as Docker reads it: Podman asks for one, unless it is set up otherwise. */
+export function qualifiedName(name: string): string {
+  const [first = "", ...rest] = name.split("/");
+  if (rest.length === 0) return `docker.io/library/${name}`;
+  return /[.:]/.test(first) || first === "localhost" ? name : `docker.io/${name}`;
+}
+
+type Inspected = Pick<ContainerImage, "id" | "user">;
+
+async function inspect(
+  engine: ContainerEngine,
+  name: string,
+  { signal }: ImageOptions,
+): Promise<Inspected | undefined> {
+  const run = signal === undefined ? {} : { signal };
+  const { code, stdout } = await runEngineProgram(engine.command, ["image", "inspect", name], run);
+  if (code !== 0) return undefined;
+  const [image] = JSON.parse(stdout) as readonly {
+    readonly Id: string;
+    readonly Config?: { readonly User?: string } | null;
+  }[];
+  return image === undefined ? undefined : { id: image.Id, user: image.Config?.User ?? "" };
+}
+
+async function pull(engine: ContainerEngine, name: string, options: ImageOptions): Promise<Inspected> {
+  const wanted = engine.flavor === "podman" ? qualifiedName(name) : name;
+  options.log?.(logEntry(`pulling ${wanted}`, "BUILDER", "INFO"));
+  const { code, said } = await pullByLines(engine, wanted, options);
+  if (code !== 0) {
+    const advice = "Correct the image's name, log in to its registry, or build it.";
+    throw unusable(
+      `The image ${name} is not on this machine and can't be pulled by ${engine.command}: ` +
+        `${lastWords(said) || `exit code ${code}`}. ${advice}`,
+    );
+  }
+  const image = await inspect(engine, wanted, options);
+  if (image === undefined)
+    throw unusable(`${engine.command} has pulled the image ${name}, but does not find it.`);
+  return image;
+}
+
+async function pullByLines(
+  { command }: ContainerEngine,
+  name: string,
+  { signal, log }: ImageOptions,
+): Promise<{ readonly code: number | null; readonly said: string }> {
+  const child = spawn(command, ["pull", name], { stdio: ["ignore", "pipe", "pipe"], windowsHide: true });
+  const stop = (): void => void child.kill("SIGKILL");
+  signal?.addEventListener("abort", stop, { once: true });
+  const lines: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream, crlfDelay: Infinity }).on("line", (line) => {
+      lines.push(line);
+      if (line.trim() !== "") log?.(logEntry(line, "BUILDER", "INFO"));
+    });
+  }
+  try {
+    const code = await new Promise<number | null>((resolve) => {
+      child.once("error", ({ message }) => {
+        lines.push(message);
+        resolve(null);
+      });
+      child.once("close", resolve);
+    });
+    signal?.throwIfAborted();
+    return { code, said: lines.join("\n") };
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+}
+
+/** An image's contents never change, so that they are looked at once. */
+async function contentsOf(
+  engine: ContainerEngine,
+  name: string,
+  id: string,
+  options: ImageOptions,
+): Promise<Contents> {
+  const folder = join(options.cacheDirectory, "images");
+  const path = join(folder, `${id.replace(/^sha256:/, "")}.json`);
+  try {
+    return JSON.parse(await readFile(path, "utf8")) as Contents;
+  } catch {
+    // not seen yet
+  }
+  const contents = await probe(engine, name, id, options);
+  const temporary = `${path}.${process.pid}-${Math.random().toString(36).slice(2)}`;
+  await mkdir(folder, { recursive: true });
+  await writeFile(temporary, JSON.stringify(contents));
+  await rename(temporary, path);
+  return contents;
+}
+
+async function probe(
+  engine: ContainerEngine,
+  name: string,
+  id: string,
+  { signal }: ImageOptions,
+): Promise<Contents> {
+  const { command } = engine;
+  const args = ["run", "--rm", "--network=none", "--entrypoint=node", id, "-e", PROBE];
+  const { code, stdout, stderr } = await runEngineProgram(
+    command,
+    args,
+    signal === undefined ? {} : { signal },
+  );
+  const [, text] = new RegExp(`^${MARK}(.*)$`, "m").exec(stdout) ?? [];
+  if (code === 0 && text !== undefined) return JSON.parse(text) as Contents;
+  if (NOT_FOUND_CODES.has(code)) {
+    throw unusable(
+      `The image ${name} has no program "node": a function runs on its image's own Node, ` +
+        `${OLDEST_NODE.join(".")} or newer. Add it, or use an image such as node:22-slim.`,
+    );
+  }
+  throw new FalServerlessError(
+    "CONTAINER_UNAVAILABLE",
+    `${command} can't run the image ${name}: ${lastWords(stderr) || `exit code ${code}`}`,
+  );
+}
+
+function isRecent(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
+}
+
+function unusable(message: string): FalServerlessError {
+  return new FalServerlessError("ENVIRONMENT_FAILED", message);
+}
