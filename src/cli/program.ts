@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { addCreateCommand } from "./commands/create.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
+import { addEnvCommand } from "./commands/env.ts";
 import { addOpenapiCommand } from "./commands/openapi.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { packageVersion } from "./package-root.ts";
@@ -12,6 +13,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   addOpenapiCommand,
   addCreateCommand,
   addDoctorCommand,
+  addEnvCommand,
 ];
 
 /** The whole command line. What a command needs to do its work is loaded when it runs. */

@@ -4,8 +4,16 @@ import { stripVTControlCharacters } from "node:util";
 import { createProgram } from "../../src/cli/program.ts";
 import { blocksOf, pages, proseOf, readPage, tableRows } from "./markdown.ts";
 
-/** What `servable COMMAND --help` says, by command. */
-const help = new Map(createProgram().commands.map((command) => [command.name(), command.helpInformation()]));
+/** What `servable COMMAND --help` says, by command; by "env list" and the like for commands that have commands. */
+const help = new Map(
+  createProgram().commands.flatMap((command) =>
+    command.commands.length === 0
+      ? [[command.name(), command.helpInformation()] as const]
+      : command.commands.map(
+          (inner) => [`${command.name()} ${inner.name()}`, inner.helpInformation()] as const,
+        ),
+  ),
+);
 
 /** The flags of a text, such as `--port` and `-p`. */
 function flags(text: string): string[] {
@@ -44,7 +52,11 @@ test("every servable command shown on any page exists, with its flags", () => {
     blocksOf(readPage(page))
       .filter(({ language }) => language === "bash")
       .flatMap(({ text }) => [...text.matchAll(/^(?:\$ )?(?:npx )?servable ([a-z]+)(.*)$/gm)])
-      .map(([line, command = "", rest = ""]) => ({ where: `${page}: ${line}`, command, rest })),
+      .map(([line, command = "", rest = ""]) => {
+        const [inner = ""] = /^ [a-z]+/.exec(rest) ?? [];
+        const name = help.has(`${command}${inner}`) ? `${command}${inner}` : command;
+        return { where: `${page}: ${line}`, command: name, rest };
+      }),
   );
   assert.ok(shown.length >= 4, "the README shows the commands");
   for (const { where, command, rest } of shown) {

@@ -1,0 +1,31 @@
+import type { EnvironmentInfo } from "../../hosts/local/environments/environment-list.ts";
+import type { Style } from "../style.ts";
+import { ago, bytes } from "./amounts.ts";
+
+/** An environment in two lines: its name, and what is known of it. */
+export function environmentLines(info: EnvironmentInfo, { bold, dim, yellow }: Style): string[] {
+  const { key, state, node, sizeBytes, createdAt, lastUsedAt, users } = info;
+  const facts = [
+    contentOf(info),
+    node === undefined ? undefined : `Node ${node.split(".")[0]}`,
+    bytes(sizeBytes),
+    createdAt === undefined ? undefined : `made ${ago(createdAt)}`,
+    lastUsedAt === undefined ? undefined : `used ${ago(lastUsedAt)}`,
+    users === 0 ? undefined : `in use by ${users} process${users === 1 ? "" : "es"}`,
+  ].filter((fact) => fact !== undefined && fact !== "");
+  const title = state === "ready" ? bold(key) : `${bold(key)} ${yellow(`(${state})`)}`;
+  return [title, `  ${dim(facts.join(" · "))}`];
+}
+
+/** How many environments there are and what they take: "2 environments, 1.5 MB". */
+export function sumOf(environments: readonly EnvironmentInfo[]): string {
+  const size = environments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const count = environments.length;
+  return `${count} environment${count === 1 ? "" : "s"}, ${bytes(size)}`;
+}
+
+function contentOf({ requirements, lockfile, state }: EnvironmentInfo): string {
+  const steps = requirements.map((step) => step.join(", "));
+  if (lockfile !== undefined) steps.unshift(lockfile);
+  return steps.join(" → ") || (state === "ready" ? "no requirements" : "");
+}
