@@ -8,9 +8,10 @@ import type { FunctionOptions } from "./function-options.ts";
 import type { FunctionEntry } from "./function-target.ts";
 import { currentGuest } from "./guest.ts";
 import type { Host } from "./host.ts";
+import { schemasOf } from "./options.ts";
 import { IsolatedFunction } from "./isolated-function.ts";
 import { callingPlace, type Place } from "./place.ts";
-import { serveFunction, type ServedOptions } from "./served-function.ts";
+import { serveFunction } from "./served-function.ts";
 
 /** Options of a function that is called. */
 export type CalledOptions = Omit<
@@ -95,19 +96,12 @@ function define(
     place,
     handler,
     setupFunction,
-    serve: isServed
-      ? (serving) => serveFunction(handler as AnyMethod, servedOptions(options.gateway), serving)
-      : undefined,
+    serve: (serving) => {
+      const own = isServed ? schemasOf(options.gateway) : undefined;
+      return serveFunction(handler as AnyMethod, own, serving);
+    },
   });
   return value;
-}
-
-function servedOptions({ input, output, stream }: ServedOptions): ServedOptions {
-  return {
-    ...(input === undefined ? {} : { input }),
-    ...(output === undefined ? {} : { output }),
-    ...(stream === undefined ? {} : { stream }),
-  };
 }
 
 function checkArguments(options: unknown, handler: unknown): void {

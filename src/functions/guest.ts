@@ -1,3 +1,4 @@
+import type { SchemaObject } from "../routes/handler-types.ts";
 import type { Place } from "./place.ts";
 
 /**
@@ -26,12 +27,23 @@ export interface Definition {
   readonly place: Place | undefined;
   readonly handler: (...args: never[]) => unknown;
   readonly setupFunction: (() => unknown) | undefined;
-  /** Serves the function until told to stop; undefined for one that is not served. */
-  readonly serve: ((options: ServeFunctionOptions) => Promise<void>) | undefined;
+  /** Serves the function until told to stop. */
+  serve(options: ServeFunctionOptions): Promise<void>;
+}
+
+/** What a served function is held to. */
+export interface ServedSchemas {
+  readonly input?: SchemaObject;
+  readonly output?: SchemaObject;
+  readonly stream?: boolean;
 }
 
 /** How a served function is served. */
 export interface ServeFunctionOptions {
+  /** The schemas of one that is served only where it was moved to; others have their own. */
+  readonly schemas: ServedSchemas;
+  /** The operation's name in the document, where the handler has none. */
+  readonly name: string;
   /** The address to listen on. */
   readonly host: string;
   /** 0 takes any. */

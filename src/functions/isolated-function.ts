@@ -1,11 +1,16 @@
-import { FalMissingDependencyError, FalServerlessError, UserFunctionException } from "../errors.ts";
+import {
+  DefinitionError,
+  FalMissingDependencyError,
+  FalServerlessError,
+  UserFunctionException,
+} from "../errors.ts";
 import type { Bundle } from "./bundle/bundle.ts";
 import type { FunctionEntry, FunctionTarget } from "./function-target.ts";
 import { currentGuest } from "./guest.ts";
 import type { Host } from "./host.ts";
 import { missingDependency } from "./missing-dependencies.ts";
 import type { FunctionOptions } from "./function-options.ts";
-import { optionRule } from "./option-table.ts";
+import { mergedConfig } from "./merged-config.ts";
 import type { Options } from "./options.ts";
 import type { SpawnInfo } from "./spawn-info.ts";
 import { Submission } from "./submission.ts";
@@ -119,27 +124,19 @@ export class IsolatedFunction<Args extends readonly unknown[], Result> extends C
 
   /**
    * The same function elsewhere, or with other options. What was set before stays where the new host knows it; new
-   * options win.
+   * options win. Its handler and setup stay what they are.
+   * @throws DefinitionError with code FUNCTION_OPTION_INVALID
    */
-  on(target: Host | FunctionOptions): IsolatedFunction<Args, Result> {
-    const host = isHost(target) ? target : (target.host ?? this.#parts.host);
-    const {
-      host: _,
-      module: __,
-      exportName: ___,
-      localModules,
-      reraise,
-      ...changes
-    } = isHost(target) ? ({} as FunctionOptions) : target;
-    const { options } = this.#parts;
-    const kept = Object.entries(options.host).filter(
-      ([key]) => host.supportedKeys.has(key) || isCarried(key),
-    );
-    const config = { ...Object.fromEntries(kept), ...options.environment, ...options.gateway, ...changes };
-    return new IsolatedFunction({
+  on(target: FunctionOptions & { readonly serve: true }): IsolatedFunction<[], void>;
+  on(target: Host | (FunctionOptions & { readonly serve?: false })): IsolatedFunction<Args, Result>;
+  on(target: Host | FunctionOptions): IsolatedFunction<Args, Result> | IsolatedFunction<[], void> {
+    const given: FunctionOptions = isHost(target) ? { host: target } : target;
+    const { host = this.#parts.host, module: _, exportName: __, localModules, reraise, ...changes } = given;
+    if (changes.setupFunction !== undefined) throw fixedSetup();
+    return new IsolatedFunction<Args, Result>({
       ...this.#parts,
       host,
-      options: host.parseOptions(config),
+      options: host.parseOptions(mergedConfig(this.#parts.options, host, changes)),
       localModules: localModules ?? this.#parts.localModules,
       reraise: reraise ?? this.#parts.reraise,
     });
@@ -224,13 +221,13 @@ function isStalled(): boolean {
   return true;
 }
 
-function isHost(target: Host | FunctionOptions): target is Host {
-  return typeof (target as Partial<Host>).parseOptions === "function";
+function fixedSetup(): DefinitionError {
+  const message = "setupFunction is found where the function is defined: give it to fn(), not to on().";
+  return new DefinitionError("FUNCTION_OPTION_INVALID", message);
 }
 
-/** Whether every host keeps an option, for the one that reads it. */
-function isCarried(key: string): boolean {
-  return optionRule(key)?.isCarried === true;
+function isHost(target: Host | FunctionOptions): target is Host {
+  return typeof (target as Partial<Host>).parseOptions === "function";
 }
 
 /** Takes the options off the end of a call's arguments: a signal can't travel, so that this can be no argument. */

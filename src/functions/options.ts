@@ -1,4 +1,5 @@
 import type { SchemaObject } from "../routes/handler-types.ts";
+import type { ServedSchemas } from "./guest.ts";
 import { mergeRequirements, type Requirements } from "./requirements.ts";
 
 export type { Requirements } from "./requirements.ts";
@@ -129,4 +130,13 @@ export class Options {
     const isExposed = this.getExposedPort() !== undefined;
     return this.gateway.metricsPort ?? (isExposed ? DEFAULT_METRICS_PORT : undefined);
   }
+}
+
+/** The schemas among the options. */
+export function schemasOf({ input, output, stream }: GatewayOptions): ServedSchemas {
+  return {
+    ...(input === undefined ? {} : { input }),
+    ...(output === undefined ? {} : { output }),
+    ...(stream === undefined ? {} : { stream }),
+  };
 }

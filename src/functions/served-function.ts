@@ -1,23 +1,20 @@
-import type { EndpointOptions } from "../routes/endpoint.ts";
-import type { AnyMethod, SchemaObject } from "../routes/handler-types.ts";
-import type { ServeFunctionOptions } from "./guest.ts";
-
-/** The schemas of a served function. */
-export type ServedOptions = EndpointOptions<SchemaObject | undefined, SchemaObject | undefined, boolean>;
+import type { AnyMethod } from "../routes/handler-types.ts";
+import type { ServedSchemas, ServeFunctionOptions } from "./guest.ts";
 
 /**
  * Serves a function over HTTP at `POST /` until the signal is aborted.
+ * @param own the schemas that it was defined with; undefined when it was not defined to be served
  * @throws StartupError when a port can't be had
  */
 export async function serveFunction(
   handler: AnyMethod,
-  options: ServedOptions,
-  { host, port, metricsPort, signal, onListening }: ServeFunctionOptions,
+  own: ServedSchemas | undefined,
+  { host, port, metricsPort, signal, onListening, schemas, name }: ServeFunctionOptions,
 ): Promise<void> {
   // Only a function that is served pays for it.
   const { ServeWrapper } = await import("../servable/serve-wrapper.ts");
   const { runServable } = await import("../servable/base-servable.ts");
-  const servable = new ServeWrapper(handler as never, options as never);
+  const servable = new ServeWrapper(named(handler, name) as never, (own ?? schemas) as never);
   await runServable(servable, {
     host,
     port,
@@ -26,4 +23,11 @@ export async function serveFunction(
     handleSignals: false,
     onListening: ({ url }) => onListening(url),
   });
+}
+
+/** The handler under the name that it is exported by, where it has none of its own. */
+function named(handler: AnyMethod, name: string): AnyMethod {
+  if (handler.name !== "") return handler;
+  const call = handler.bind(undefined as never);
+  return Object.defineProperty(call, "name", { value: name });
 }

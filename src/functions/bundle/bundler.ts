@@ -4,7 +4,9 @@ import type { BuildFailure, BuildOptions, Message, OutputFile } from "esbuild";
 import { FalServerlessError } from "../../errors.ts";
 import { findUp } from "../../typescript/package-files.ts";
 import { BUNDLE_FILES, createBundle, type Bundle, type PackageImport } from "./bundle.ts";
+import { entryPlugin } from "./entry-plugin.ts";
 import { packageNameOf } from "./package-imports.ts";
+import { OWN_FOLDER } from "./own-entry.ts";
 import { resolvePlugin, type OutsideImport } from "./resolve-plugin.ts";
 
 /** What is bundled. */
@@ -57,13 +59,18 @@ export async function bundleModule({
     build({
       ...COMMON,
       entryPoints: [file],
+      // The code names its files in comments: as they lie to each other, wherever the program was started.
+      absWorkingDir: root,
       // Nothing is written; paths in the source map are relative to it.
       outfile: resolve(root, BUNDLE_FILES.code),
       sourcemap: "linked",
       sourcesContent: false,
       banner: { js: BANNER },
       conditions: ownConditions(),
-      plugins: [resolvePlugin({ localModules, isServed, onOutside: (found) => outside.push(found) })],
+      plugins: [
+        entryPlugin(file),
+        resolvePlugin({ localModules, isServed, onOutside: (found) => outside.push(found) }),
+      ],
     }),
     runnerCode(),
   ]);
@@ -92,6 +99,7 @@ export async function buildProgram(entry: URL): Promise<string> {
   const files = await build({
     ...COMMON,
     entryPoints: [fileURLToPath(entry)],
+    absWorkingDir: OWN_FOLDER,
     outfile: "program.mjs",
     minifySyntax: true,
     plugins: [resolvePlugin({ localModules: [], isServed: false, onOutside: () => {} })],
@@ -99,29 +107,33 @@ export async function buildProgram(entry: URL): Promise<string> {
   return textOf(files, ".mjs");
 }
 
-async function build(options: BuildOptions): Promise<readonly OutputFile[]> {
+async function build(
+  options: BuildOptions & { readonly absWorkingDir: string },
+): Promise<readonly OutputFile[]> {
   const esbuild = await import("esbuild");
   try {
     const { outputFiles = [] } = await esbuild.build(options);
     return outputFiles;
   } catch (error) {
-    throw explain(error);
+    throw explain(error, options.absWorkingDir);
   }
 }
 
-function explain(error: unknown): unknown {
+function explain(error: unknown, root: string): unknown {
   const { errors } = error as Partial<BuildFailure>;
   const [first] = errors ?? [];
   if (first === undefined) return error;
   const rest = (errors?.length ?? 1) - 1;
   const more = rest === 0 ? "" : ` (and ${rest} more)`;
-  const message = `An isolated function's module can't be bundled: ${describe(first)}${more}`;
+  const message = `An isolated function's module can't be bundled: ${describe(first, root)}${more}`;
   return new FalServerlessError("BUNDLE_FAILED", message, { cause: error });
 }
 
-function describe({ text, location }: Message): string {
+/** @param root the folder that the places of messages are relative to */
+function describe({ text, location }: Message, root: string): string {
   if (location === null) return text;
-  return `${text}\n  at ${location.file}:${location.line}:${location.column + 1}`;
+  const file = relative(process.cwd(), resolve(root, location.file));
+  return `${text}\n  at ${file}:${location.line}:${location.column + 1}`;
 }
 
 /** The folder of the nearest package.json, else the module's own. */

@@ -11,11 +11,14 @@ type Exports = Readonly<Record<string, unknown>>;
 
 /** A bundle that is loaded into this process, and the one function in it that is to be run. */
 export class LoadedFunction {
-  readonly #definition: Definition;
+  readonly definition: Definition;
+  /** The name under which the module exports it. */
+  readonly exportName: string;
   readonly #guest: RunnerGuest;
 
-  private constructor(definition: Definition, guest: RunnerGuest) {
-    this.#definition = definition;
+  private constructor({ definition, exportName }: Found, guest: RunnerGuest) {
+    this.definition = definition;
+    this.exportName = exportName;
     this.#guest = guest;
   }
 
@@ -35,12 +38,7 @@ export class LoadedFunction {
       stalled.then(() => true),
     ]);
     guest.isLoading = false;
-    const definition = findDefinition(guest.definitions, await exports, message, isStalled);
-    return new LoadedFunction(definition, guest);
-  }
-
-  get definition(): Definition {
-    return this.#definition;
+    return new LoadedFunction(findFunction(guest.definitions, await exports, message, isStalled), guest);
   }
 
   /** What the running handler can learn about its caller. */
@@ -100,26 +98,35 @@ export function missingPackage(error: unknown, bundleUrl: string): FalMissingDep
   return new FalMissingDependencyError(text, { packageName, requirement: packageName, cause: error });
 }
 
-function findDefinition(
+/** A definition, and the name under which its module exports it. */
+interface Found {
+  readonly definition: Definition;
+  readonly exportName: string;
+}
+
+function findFunction(
   definitions: readonly Definition[],
   exports: Exports,
   message: LoadMessage,
   isStalled: boolean,
-): Definition {
+): Found {
   const { entry, functionName } = message;
   const exported = exportedValues(exports);
   if (entry.exportName !== undefined) {
-    const value = exported.get(entry.exportName);
-    const named = definitions.find((definition) => definition.value === value);
-    if (named !== undefined) return named;
+    const { exportName } = entry;
+    const value = exported.get(exportName);
+    const definition = definitions.find((candidate) => isOf(candidate, value));
+    if (definition !== undefined) return { definition, exportName };
     throw notFound(
-      `The module exports no isolated function as "${entry.exportName}"; it exports ${namesOf(exported)}.`,
+      `The module exports no isolated function as "${exportName}"; it exports ${namesOf(exported)}.`,
     );
   }
   const found = definitionsAt(definitions, entry);
-  const values = new Set(exported.values());
-  const [definition, ...others] = found.filter(({ value }) => values.has(value));
-  if (definition !== undefined && others.length === 0) return definition;
+  const [first, ...others] = found.flatMap((definition): Found[] => {
+    const [exportName] = [...exported].find(([, value]) => isOf(definition, value)) ?? [];
+    return exportName === undefined ? [] : [{ definition, exportName }];
+  });
+  if (first !== undefined && others.length === 0) return first;
   if (found.length > 0) {
     const which = found.length === 1 ? "is not exported" : "was defined more than once";
     throw notFound(
@@ -138,6 +145,12 @@ function findDefinition(
       "Define it on the module's top level, under no condition, and export it; one that a helper in another file " +
       "defines needs `module: import.meta.url`.",
   );
+}
+
+/** Whether a value is what a definition made, or a copy of it that runs elsewhere. */
+function isOf({ value, handler }: Definition, candidate: unknown): boolean {
+  if (candidate === value) return true;
+  return typeof candidate === "function" && (candidate as { rawFunction?: unknown }).rawFunction === handler;
 }
 
 /** Loaders agree on lines, and mostly on columns. */

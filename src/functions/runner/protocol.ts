@@ -1,4 +1,5 @@
 import type { WireThrown } from "../../workers/thrown-codec.ts";
+import type { ServedSchemas } from "../guest.ts";
 import type { FunctionEntry } from "../function-target.ts";
 
 /** The first message to a runner: what to load. The bundle lies beside the runner. */
@@ -25,6 +26,7 @@ export interface ServeMessage {
   readonly host: string;
   readonly port: number;
   readonly metricsPort: number | false;
+  readonly schemas: ServedSchemas;
 }
 
 /** What a host tells a runner. */

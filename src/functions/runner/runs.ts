@@ -1,4 +1,4 @@
-import { assertCanTravel } from "../travelling-values.ts";
+import { assertCanTravel, sendingFailure } from "../travelling-values.ts";
 import { decodeThrown, encodeThrown, type WireThrown } from "../../workers/thrown-codec.ts";
 import { missingPackage, type LoadedFunction } from "./loaded-function.ts";
 import { originOf } from "./failure-origin.ts";
@@ -41,11 +41,12 @@ export class Runs {
   }
 
   /** Serves the function until the run is aborted. Never rejects. */
-  serve({ id, host, port, metricsPort }: ServeMessage): Promise<void> {
+  serve({ id, host, port, metricsPort, schemas }: ServeMessage): Promise<void> {
     const { loaded, send } = this.#parts;
+    const name = loaded.exportName;
     return this.#start(id, async ({ signal }) => {
       const onListening = (url: string): void => send({ type: "listening", id, url });
-      await loaded.definition.serve?.({ host, port, metricsPort, signal, onListening });
+      await loaded.definition.serve({ host, port, metricsPort, schemas, name, signal, onListening });
       return undefined;
     });
   }
@@ -73,8 +74,19 @@ export class Runs {
     this.#running = undefined;
     this.#parts.loaded.signal = undefined;
     for (const write of STREAMS) write(`${END_OF_RUN}${id}\n`);
-    this.#parts.send(message);
+    this.#send(message);
     this.#onIdle?.();
+  }
+
+  #send(message: FromRunner): void {
+    const { send, functionName } = this.#parts;
+    try {
+      send(message);
+    } catch (error) {
+      if (message.type !== "result") throw error;
+      const thrown = encodeThrown(sendingFailure(error, message.value, `the result of ${functionName}`));
+      send({ type: "thrown", id: message.id, origin: "runner", thrown });
+    }
   }
 
   #failure(id: number, error: unknown): FromRunner {

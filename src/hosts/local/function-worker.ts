@@ -1,7 +1,8 @@
 import { FalServerlessError, RequestTimeoutException, UserFunctionException } from "../../errors.ts";
 import type { FunctionEntry } from "../../functions/function-target.ts";
 import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
-import type { FailureOrigin, FromRunner } from "../../functions/runner/protocol.ts";
+import type { FailureOrigin, FromRunner, ServeMessage } from "../../functions/runner/protocol.ts";
+import { sendingFailure } from "../../functions/travelling-values.ts";
 import { decodeThrown, encodeThrown, type WireThrown } from "../../workers/thrown-codec.ts";
 import { describeEnd } from "./worker-end.ts";
 import { OutputLines } from "./output-lines.ts";
@@ -31,7 +32,7 @@ export interface FunctionWorkerParts {
 export interface Run {
   /** The arguments, or where to serve. */
   readonly work:
-    { readonly args: readonly unknown[] } | { readonly port: number; readonly metricsPort: number | false };
+    { readonly args: readonly unknown[] } | Pick<ServeMessage, "port" | "metricsPort" | "schemas">;
   /** In milliseconds; undefined for none. */
   readonly timeoutMs: number | undefined;
   onLog(entry: LogEntry): void;
@@ -123,7 +124,8 @@ export class FunctionWorker {
       else this.#channel.send({ type: "serve", id, host: "127.0.0.1", ...work });
     } catch (error) {
       this.#running = undefined;
-      run.reject(error);
+      const args = "args" in work ? work.args : [];
+      run.reject(sendingFailure(error, args, `the arguments of ${this.#parts.functionName}`));
       this.#rest();
       return;
     }

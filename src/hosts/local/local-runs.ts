@@ -4,7 +4,7 @@ import { BUNDLE_FILES, moduleUrlOf } from "../../functions/bundle/bundle.ts";
 import { placeBundle } from "../../functions/bundle/bundle-folder.ts";
 import type { FunctionTarget } from "../../functions/function-target.ts";
 import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
-import type { Options } from "../../functions/options.ts";
+import { schemasOf, type Options } from "../../functions/options.ts";
 import { toSteps } from "../../functions/requirements.ts";
 import { MEMORY_LIMIT_VARIABLE } from "../../functions/runner/memory-guard.ts";
 import type { Environment, EnvironmentSpec, PrepareOptions } from "./environments/environment-spec.ts";
@@ -49,7 +49,11 @@ export class LocalRuns {
     return new Promise((resolve, reject) => {
       const run: Run = {
         work: isServed
-          ? { port: exposedPort as number, metricsPort: target.options.getMetricsPort() ?? false }
+          ? {
+              port: exposedPort as number,
+              metricsPort: target.options.getMetricsPort() ?? false,
+              schemas: schemasOf(gateway),
+            }
           : { args },
         timeoutMs: host.requestTimeout === undefined ? undefined : host.requestTimeout * 1000,
         onLog: (entry) => output.log(entry),
