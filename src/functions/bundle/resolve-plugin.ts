@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { sep } from "node:path";
 import type { OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from "esbuild";
 import { narrowEntry, OWN_FOLDER, ownEntry } from "./own-entry.ts";
@@ -35,11 +36,11 @@ export interface ResolvePluginOptions {
  * user's own folders (workspaces), paths of a tsconfig.json and `#imports` are local, and so is what is listed.
  */
 export function resolvePlugin({ localModules, isServed, onOutside }: ResolvePluginOptions): Plugin {
-  const leaveOutside = (args: OnResolveArgs): OnResolveResult => {
+  const leaveOutside = async (args: OnResolveArgs): Promise<OnResolveResult> => {
     const isDynamic = args.kind !== "import-statement";
     onOutside({ specifier: args.path, importer: args.importer, isDynamic });
-    // Nothing of it is used: it is not imported for what it may do when loaded.
-    return { path: args.path, external: true, sideEffects: false };
+    // One of which nothing is used is not imported for what it may do when loaded, unless that is what is asked for.
+    return { path: args.path, external: true, sideEffects: !isDynamic && (await isForEffect(args)) };
   };
   return {
     name: "local modules in, packages out",
@@ -66,6 +67,14 @@ export function resolvePlugin({ localModules, isServed, onOutside }: ResolvePlug
     },
   };
 }
+
+/** Whether a file imports a package for what it does when it is loaded, and not for a name: `import "polyfill"`. */
+async function isForEffect({ path, importer }: OnResolveArgs): Promise<boolean> {
+  const text = await readFile(importer, "utf8").catch(() => "");
+  return [...text.matchAll(EFFECT_IMPORT)].some(([, specifier]) => specifier === path);
+}
+
+const EFFECT_IMPORT = /\bimport\s*["']([^"'\n]+)["']/g;
 
 /** Where the narrowed entries of this package are. */
 const NARROW = "servable";
