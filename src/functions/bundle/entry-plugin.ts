@@ -10,7 +10,7 @@ export function entryPlugin(file: string): Plugin {
   return {
     name: "entry module as it is",
     setup(build) {
-      build.onLoad({ filter: isEntry }, async ({ path }) => {
+      build.onLoad({ filter: isEntry, namespace: "file" }, async ({ path }) => {
         if (!/\.[cm]?jsx?$/.test(path)) return undefined;
         const text = await readFile(path, "utf8");
         const contents = text.replaceAll(/^\/\/[#@] sourceMappingURL=.*$/gm, "//");
