@@ -32,6 +32,10 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
   startup: ['import "servable" / import "fastify"'],
   footprint: ["production install: size of the files", "repository's npm ci: size of the files"],
   realtime: ["servable / bare ws, by CPU per message in quiet rounds", "servable: memory of an idle session"],
+  functions: [
+    "warm call of an empty function − bare child_process IPC echo",
+    "cold start (environment cached) − node -e 0",
+  ],
   types: ["check time, decorated / plain", "instantiations a decorated endpoint adds"],
 };
 

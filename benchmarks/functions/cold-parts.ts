@@ -1,0 +1,29 @@
+// Prints what the first call of a process is made of, one part after the other: node cold-parts.js
+import { EchoProcess } from "./echo-process.ts";
+import { empty } from "./measured-functions.ts";
+
+/** In milliseconds. */
+export interface ColdParts {
+  /** The function's code is put into one file. */
+  readonly bundle: number;
+  /** The rest of the call: finding the environment, starting the process, calling. */
+  readonly rest: number;
+  /** A process that does nothing but echo: from its start to its first answer. */
+  readonly bareFork: number;
+}
+
+async function timeOf(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
+let echo: EchoProcess | undefined;
+const bareFork = await timeOf(() => (echo = new EchoProcess()).call());
+await echo?.[Symbol.asyncDispose]();
+const parts: ColdParts = {
+  bundle: await timeOf(() => empty.bundle()),
+  rest: await timeOf(() => empty()),
+  bareFork,
+};
+console.log(JSON.stringify(parts));

@@ -1,0 +1,14 @@
+// Prints how long a fresh process takes to find an environment that is there, in milliseconds:
+// node environment-lookup.js MODULE, where MODULE is the compiled module that exports NpmEnvironments.
+
+/** What is used of it: the package does not export it. */
+interface Environments {
+  prepare(spec: { readonly kind: "npm"; readonly steps: readonly (readonly string[])[] }): Promise<unknown>;
+}
+
+const { NpmEnvironments } = (await import(process.argv[2] ?? "")) as {
+  NpmEnvironments: new () => Environments;
+};
+const started = performance.now();
+await new NpmEnvironments().prepare({ kind: "npm", steps: [] });
+console.log(performance.now() - started);
