@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { NpmEnvironments } from "../../src/hosts/local/environments/npm-environments.ts";
+import { nodeRequirement } from "../../src/hosts/local/environments/node-runtime.ts";
 import type { Environment } from "../../src/hosts/local/environments/environment-spec.ts";
 import type { LogEntry } from "../../src/functions/log-entry.ts";
 import { createCacheFolder, npmSpec } from "../helpers/environments.ts";
@@ -239,6 +240,35 @@ describe("an environment", () => {
     assert.ok(!existsSync(old.directory));
     assert.ok(existsSync(anew.directory));
     assert.deepEqual(await environments.prepare(npmSpec("pkg-a")), anew);
+  });
+
+  test("for another Node brings it from the registry, once, and is used and kept with it", async () => {
+    const name = nodeRequirement("99").split("@")[0] ?? "";
+    const major = Number.parseInt(process.versions.node, 10);
+    const executable = `#!/bin/sh\nexec '${process.execPath}' "$@"\n`;
+    await using registry = await NpmRegistry.start({
+      ...PACKAGES,
+      [name]: { "99.1.0": { files: { "bin/node": executable } } },
+    });
+    using cache = createCacheFolder();
+    const environments = new NpmEnvironments({
+      cacheDirectory: cache.path,
+      npmEnvironment: registry.environment,
+    });
+    const spec = { ...npmSpec("pkg-a"), nodeVersion: "99.1" };
+    const first = await environments.prepare(spec);
+    assert.ok(first.node.endsWith(`node_modules/${name}/bin/node`), first.node);
+    assert.deepEqual(await environments.prepare(spec), first);
+    assert.equal(registry.downloads(name), 1);
+    assert.equal((await environments.list()).length, 2);
+    {
+      using _use = environments.use(first);
+      assert.deepEqual((await environments.prune({ all: true })).removed, []);
+      assert.ok(existsSync(first.node));
+    }
+    const own = await environments.prepare({ ...npmSpec("pkg-a"), nodeVersion: String(major) });
+    assert.equal(own.node, process.execPath);
+    assert.deepEqual(await environments.prepare(npmSpec("pkg-a")), own);
   });
 
   test("that was damaged by hand is made anew", async () => {

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { environmentKey, normalizedSteps } from "../../../../src/hosts/local/environments/environment-key.ts";
+import { cacheDirectory } from "../../../../src/hosts/local/environments/cache-directory.ts";
+import { satisfiesNode } from "../../../../src/hosts/local/environments/node-runtime.ts";
+
+const NODE = { version: "22.11.0", modules: "127" };
+
+function keyOf(steps: string[][], node = NODE): string {
+  return environmentKey({ kind: "npm", steps: normalizedSteps(steps) }, node);
+}
+
+describe("the key of an environment", () => {
+  test("is the same for the same, whatever the order within a step", () => {
+    assert.equal(keyOf([["a", "b"], ["c"]]), keyOf([["b", "a", "a"], [], ["c"]]));
+    assert.match(keyOf([["a", "@s/b@1"]]), /^s-b\+a-[0-9a-f]{20}$/);
+  });
+
+  test("differs by what decides about its content", () => {
+    const keys = [
+      keyOf([["a", "b"]]),
+      keyOf([["a"], ["b"]]),
+      keyOf([["b"], ["a"]]),
+      keyOf([["a", "b@1"]]),
+      keyOf([["a", "b"]], { version: "24.0.0", modules: "127" }),
+      keyOf([["a", "b"]], { version: "22.11.0", modules: "128" }),
+    ];
+    assert.equal(new Set(keys).size, keys.length);
+  });
+
+  test("is the same for all releases of a major of Node", () => {
+    assert.equal(keyOf([["a"]]), keyOf([["a"]], { version: "22.20.1", modules: "127" }));
+  });
+
+  test("has a readable part that is not too long", () => {
+    assert.ok(keyOf([Array.from({ length: 50 }, (_, index) => `package-${index}`)]).length <= 61);
+    assert.match(keyOf([]), /^empty-/);
+  });
+});
+
+test("a Node version is compared part by part", () => {
+  assert.deepEqual(
+    ["22", "22.11", "22.11.0", "2", "22.1", "22.11.1", "24"].map((wanted) =>
+      satisfiesNode("22.11.0", wanted),
+    ),
+    [true, true, true, false, false, false, false],
+  );
+});
+
+describe("the cache folder", () => {
+  test("is the one of SERVABLE_CACHE_DIR, else the platform's", () => {
+    assert.equal(cacheDirectory({ SERVABLE_CACHE_DIR: "/own", HOME: "/h" }, "linux"), "/own");
+    assert.equal(cacheDirectory({ XDG_CACHE_HOME: "/xdg", HOME: "/h" }, "linux"), "/xdg/servable");
+    assert.equal(cacheDirectory({ XDG_CACHE_HOME: "relative", HOME: "/h" }, "linux"), "/h/.cache/servable");
+    assert.equal(cacheDirectory({ HOME: "/h" }, "darwin"), "/h/Library/Caches/servable");
+    assert.match(cacheDirectory({ LOCALAPPDATA: "/local" }, "win32"), /^\/local.servable$/);
+  });
+});

@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { InstallLock } from "../../../../src/hosts/local/environments/install-lock.ts";
+import { createMark, stateOf } from "../../../../src/hosts/local/environments/process-mark.ts";
+import { createCacheFolder } from "../../../helpers/environments.ts";
+
+const NO_PID = 2 ** 22 + 1;
+const QUICK = { pollMs: 4, heartbeatMs: 10, silentMs: 60 };
+
+describe("a lock", () => {
+  test("is one process's at a time, and free again when released", () => {
+    using folder = createCacheFolder();
+    const path = join(folder.path, "lock");
+    const first = InstallLock.tryAcquire(path);
+    assert.ok(first !== undefined && first.isHeld());
+    assert.equal(InstallLock.tryAcquire(path), undefined);
+    assert.ok(InstallLock.isLive(path));
+    first.release();
+    assert.ok(!InstallLock.isLive(path));
+    using second = InstallLock.tryAcquire(path);
+    assert.ok(second?.isHeld());
+    assert.deepEqual(readdirSync(folder.path), ["lock"]);
+  });
+
+  test("of a dead process is taken over at once", async () => {
+    using folder = createCacheFolder();
+    const path = join(folder.path, "lock");
+    writeFileSync(path, JSON.stringify({ ...createMark(), pid: NO_PID }));
+    {
+      using taken = InstallLock.tryAcquire(path);
+      assert.ok(taken?.isHeld());
+    }
+    writeFileSync(path, JSON.stringify({ ...createMark(), pid: NO_PID }));
+    let hasWaited = false;
+    using waited = await InstallLock.acquire<InstallLock>(path, { onWait: () => (hasWaited = true) });
+    assert.ok(waited.isHeld());
+    assert.ok(!hasWaited);
+    assert.deepEqual(readdirSync(folder.path), ["lock"]);
+  });
+
+  test("of a process whose pid was given to another one is taken over", (t) => {
+    if (process.platform !== "linux") return t.diagnostic("only Linux tells when a process began");
+    assert.equal(stateOf({ ...createMark(), start: "1" }), "dead");
+    assert.equal(stateOf(createMark()), "alive");
+  });
+
+  test("of a dead process is taken over even if the one who did so before died on the way", () => {
+    using folder = createCacheFolder();
+    const path = join(folder.path, "lock");
+    const dead = { ...createMark(), pid: NO_PID };
+    const thief = { ...createMark(), pid: NO_PID };
+    writeFileSync(path, JSON.stringify(dead));
+    writeFileSync(`${path}-after-${dead.token}`, JSON.stringify(thief));
+    using taken = InstallLock.tryAcquire(path);
+    assert.ok(taken?.isHeld());
+    assert.deepEqual(readdirSync(folder.path), ["lock"]);
+  });
+
+  test("of another machine is left alone while it shows life, and taken over when it is silent", async () => {
+    using folder = createCacheFolder();
+    const path = join(folder.path, "lock");
+    writeFileSync(path, JSON.stringify({ ...createMark(), place: "another machine" }));
+    assert.equal(InstallLock.tryAcquire(path), undefined);
+    const started = performance.now();
+    using taken = await InstallLock.acquire<InstallLock>(path, { times: QUICK });
+    assert.ok(taken.isHeld());
+    assert.ok(performance.now() - started >= QUICK.silentMs);
+  });
+
+  test("whose file is damaged is taken over when it is silent", async () => {
+    using folder = createCacheFolder();
+    const path = join(folder.path, "lock");
+    writeFileSync(path, "");
+    using taken = await InstallLock.acquire<InstallLock>(path, { times: QUICK });
+    assert.ok(taken.isHeld());
+  });
+
+  test("shows life, so that it is not taken for silent", async () => {
+    using folder = createCacheFolder();
+    const path = join(folder.path, "lock");
+    const held = InstallLock.tryAcquire(path, QUICK);
+    let rounds = 0;
+    const other = await InstallLock.acquire(path, {
+      times: QUICK,
+      instead: () => (++rounds > 60 ? "gave up" : undefined),
+    });
+    assert.equal(other, "gave up");
+    held?.release();
+  });
+
+  test("that was taken over is not held any more, and its release does no harm", () => {
+    using folder = createCacheFolder();
+    const path = join(folder.path, "lock");
+    const lost = InstallLock.tryAcquire(path);
+    const text = JSON.stringify(createMark());
+    writeFileSync(path, text);
+    assert.ok(lost !== undefined && !lost.isHeld());
+    lost.release();
+    assert.equal(readFileSync(path, "utf8"), text);
+  });
+
+  test("is no longer waited for when the signal aborts, and says once who holds it", async () => {
+    using folder = createCacheFolder();
+    const path = join(folder.path, "lock");
+    using held = InstallLock.tryAcquire(path);
+    assert.ok(held !== undefined);
+    const controller = new AbortController();
+    const holders: number[] = [];
+    let rounds = 0;
+    const waiting = InstallLock.acquire(path, {
+      signal: controller.signal,
+      times: QUICK,
+      onWait: ({ pid }) => holders.push(pid),
+      instead: () => {
+        if (++rounds === 5) controller.abort(new Error("enough"));
+        return undefined;
+      },
+    });
+    await assert.rejects(waiting, /enough/);
+    assert.deepEqual(holders, [process.pid]);
+  });
+
+  test("is held by one at a time among processes half of which die with it", async () => {
+    using folder = createCacheFolder();
+    const path = join(folder.path, "lock");
+    const fixture = fileURLToPath(new URL("../../../fixtures/lock-contender.ts", import.meta.url));
+    const contenders = Array.from({ length: 4 }, () =>
+      spawn(process.execPath, ["--import", import.meta.resolve("tsx"), fixture, path, "60"], {
+        stdio: ["pipe", "pipe", "inherit"],
+      }),
+    );
+    const outputs = contenders.map(async (child) => {
+      let output = "";
+      child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+      await once(child, "close");
+      return output;
+    });
+    for (const child of contenders) child.stdin.end();
+    assert.deepEqual(await Promise.all(outputs), ["done\n", "done\n", "done\n", "done\n"]);
+  });
+});
