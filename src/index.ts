@@ -77,7 +77,11 @@ export {
 export type { FunctionOptions } from "./functions/function-options.ts";
 export type { FunctionEntry, FunctionTarget } from "./functions/function-target.ts";
 export type { Bundle, PackageImport } from "./functions/bundle/bundle.ts";
-export { findMissingDependencies, type MissingDependency } from "./functions/missing-dependencies.ts";
+export {
+  findMissingDependencies,
+  type Bundled,
+  type MissingDependency,
+} from "./functions/missing-dependencies.ts";
 export { cached } from "./functions/cached.ts";
 export { currentRun, type RunContext } from "./functions/current-run.ts";
 export { LocalHost, type LocalHostOptions } from "./hosts/local/local-host.ts";

@@ -80,6 +80,19 @@ export class LocalHost extends Host {
     return { logs, result, url, stream: { cancel } };
   }
 
+  /**
+   * Ends all processes of this host at once, instead of waiting for their `keepAlive`. What runs rejects with a
+   * RequestCancelledException. A later call starts anew. Nothing has to be closed for this process to end.
+   */
+  async close(): Promise<void> {
+    const runs = await this.#runs;
+    await runs?.close(new RequestCancelledException("The host was closed."));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
   /** What runs functions is loaded by the first call. */
   #getRuns(): Promise<LocalRuns> {
     const { cacheDirectory } = this.#options;

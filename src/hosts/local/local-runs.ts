@@ -32,6 +32,8 @@ export class LocalRuns {
   readonly #environments: NpmEnvironments;
   /** Each function's workers, once its environment is there. */
   readonly #groups = new WeakMap<FunctionTarget, WorkerGroup>();
+  /** Those that have processes. */
+  readonly #active = new Set<WorkerGroup>();
   readonly #preparations = new WeakMap<FunctionTarget, SharedWork<WorkerGroup, LogEntry>>();
 
   constructor(cacheDirectory: string | undefined) {
@@ -76,6 +78,11 @@ export class LocalRuns {
     });
   }
 
+  /** Ends all processes; what runs is rejected with the reason. */
+  async close(reason: unknown): Promise<void> {
+    await Promise.all([...this.#active].map((group) => group.close(reason)));
+  }
+
   /** Makes what the function runs in. Calls that come meanwhile wait for the same. */
   async #prepared(target: FunctionTarget, { signal, output }: RunListener): Promise<WorkerGroup> {
     let preparation = this.#preparations.get(target);
@@ -109,6 +116,8 @@ export class LocalRuns {
       keepAliveMs: keepAlive * 1000,
       // Its files may be gone, or what it needs has changed: the next call prepares anew.
       onStartFailed: () => this.#groups.delete(target),
+      onFirstWorker: (active) => this.#active.add(active),
+      onLastWorkerEnded: (active) => this.#active.delete(active),
       worker: {
         start,
         functionName: target.name,

@@ -15,10 +15,7 @@ export interface WorkerCircumstances {
 /** Why a run has no answer: in words, with what to do about it. */
 export function describeEnd(end: WorkerEnd, circumstances: WorkerCircumstances): FalServerlessError {
   const { functionName } = circumstances;
-  if (end.error !== undefined) {
-    const message = `The process of ${functionName} can't be started: ${end.error.message}`;
-    return died(message, end.error);
-  }
+  if (end.error !== undefined) return cannotStart(functionName, end.error);
   const when = circumstances.isReady ? "" : " while it was set up";
   const memory = memoryReason(circumstances);
   if (memory !== undefined) return died(`The process of ${functionName} ended${when}: ${memory}`);
@@ -27,6 +24,12 @@ export function describeEnd(end: WorkerEnd, circumstances: WorkerCircumstances):
   return died(
     `The process of ${functionName} ended${when} (${how}).${advice === undefined ? "" : ` ${advice}`}`,
   );
+}
+
+/** The operating system gives no process. */
+export function cannotStart(functionName: string, cause: unknown): FalServerlessError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return died(`The process of ${functionName} can't be started: ${why}`, cause);
 }
 
 const ADVICE: Readonly<Record<string, string>> = {
@@ -49,6 +52,6 @@ function memoryReason(circumstances: WorkerCircumstances): string | undefined {
     : `it ran out of memory, with a memoryLimitMb of ${memoryLimitMb}.`;
 }
 
-function died(message: string, cause?: Error): FalServerlessError {
+function died(message: string, cause?: unknown): FalServerlessError {
   return new FalServerlessError("FUNCTION_WORKER_DIED", message, cause === undefined ? undefined : { cause });
 }

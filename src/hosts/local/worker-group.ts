@@ -1,4 +1,5 @@
 import { RequestCancelledException } from "../../errors.ts";
+import { cannotStart } from "./worker-end.ts";
 import { FunctionWorker, type FunctionWorkerParts, type Run } from "./function-worker.ts";
 
 /** How many workers a function has, and how long. */
@@ -9,6 +10,10 @@ export interface WorkerGroupOptions {
   readonly keepAliveMs: number;
   /** A worker could not be set up. */
   onStartFailed(): void;
+  /** It begins to have workers. */
+  onFirstWorker(group: WorkerGroup): void;
+  /** It has no workers any more. */
+  onLastWorkerEnded(group: WorkerGroup): void;
   readonly worker: Omit<FunctionWorkerParts, "onReady" | "onIdle" | "onEnd" | "onLog">;
 }
 
@@ -20,7 +25,10 @@ export class WorkerGroup {
   readonly #idle: { readonly worker: FunctionWorker; readonly timer: NodeJS.Timeout }[] = [];
   readonly #waiting: Run[] = [];
   readonly #running = new Map<Run, FunctionWorker>();
+  readonly #onEmpty: (() => void)[] = [];
   #starting = 0;
+  /** The last one that was started could not be set up, while others run. */
+  #hasStartFailed = false;
 
   constructor(options: WorkerGroupOptions) {
     this.#options = options;
@@ -43,11 +51,12 @@ export class WorkerGroup {
     this.#letGoOfStarts();
   }
 
-  /** Ends every worker at once; what runs or waits is rejected. */
-  close(reason: unknown): void {
+  /** Ends every worker at once; what runs or waits is rejected. Resolves when all are gone. */
+  async close(reason: unknown): Promise<void> {
     for (const run of this.#waiting.splice(0)) run.reject(reason);
     for (const [run, worker] of this.#running) worker.cancel(run, reason);
     for (const worker of this.#workers) worker.kill();
+    if (this.#workers.size > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
   }
 
   #hand(): void {
@@ -59,6 +68,7 @@ export class WorkerGroup {
       this.#running.set(run, free.worker);
       free.worker.run(run);
     }
+    if (this.#hasStartFailed) return;
     const missing = Math.min(
       this.#waiting.length - this.#starting,
       this.#options.maxWorkers - this.#workers.size,
@@ -67,14 +77,25 @@ export class WorkerGroup {
   }
 
   #start(): void {
+    if (this.#workers.size === 0) this.#options.onFirstWorker(this);
     this.#starting++;
-    const worker = new FunctionWorker({
+    try {
+      this.#workers.add(this.#createWorker());
+    } catch (error) {
+      // The machine has no more processes or files to give.
+      this.#onStartFailed(cannotStart(this.#options.worker.functionName, error));
+    }
+  }
+
+  #createWorker(): FunctionWorker {
+    return new FunctionWorker({
       ...this.#options.worker,
       onReady: (ready) => {
         this.#starting--;
         this.#rest(ready);
       },
       onIdle: (idle) => {
+        this.#hasStartFailed = false;
         this.#forget(idle);
         this.#rest(idle);
       },
@@ -82,7 +103,6 @@ export class WorkerGroup {
       // What is printed while a worker starts belongs to whoever waits for it.
       onLog: (entry) => (this.#waiting[0] ?? [...this.#running.keys()][0])?.onLog(entry),
     });
-    this.#workers.add(worker);
   }
 
   #rest(worker: FunctionWorker): void {
@@ -94,7 +114,6 @@ export class WorkerGroup {
 
   #dismiss(worker: FunctionWorker): void {
     this.#leaveIdle(worker);
-    this.#workers.delete(worker);
     worker.stop();
   }
 
@@ -108,13 +127,20 @@ export class WorkerGroup {
     this.#workers.delete(worker);
     this.#leaveIdle(worker);
     this.#forget(worker);
-    if (!worker.wasReady) {
-      this.#starting--;
-      this.#options.onStartFailed();
-      // The next one would fail in the same way; others that run show that it can be done.
-      if (this.#workers.size === 0) for (const run of this.#waiting.splice(0)) run.reject(reason);
-    }
+    if (worker.wasReady) this.#hasStartFailed = false;
+    else this.#onStartFailed(reason);
     this.#hand();
+    if (this.#workers.size > 0) return;
+    this.#options.onLastWorkerEnded(this);
+    for (const resolve of this.#onEmpty.splice(0)) resolve();
+  }
+
+  /** The next one would fail in the same way: what waits is left to those that run, as long as there are any. */
+  #onStartFailed(reason: unknown): void {
+    this.#starting--;
+    this.#hasStartFailed = this.#workers.size > 0;
+    this.#options.onStartFailed();
+    if (!this.#hasStartFailed) for (const run of this.#waiting.splice(0)) run.reject(reason);
   }
 
   #leaveIdle(worker: FunctionWorker): void {
