@@ -25,6 +25,8 @@ export class WorkerGroup {
   readonly #idle: { readonly worker: FunctionWorker; readonly timer: NodeJS.Timeout }[] = [];
   readonly #waiting: Run[] = [];
   readonly #running = new Map<Run, FunctionWorker>();
+  /** Killed, but not gone yet. */
+  readonly #leaving = new WeakSet<FunctionWorker>();
   readonly #onEmpty: (() => void)[] = [];
   #starting = 0;
   /** The last one that was started could not be set up, while others run. */
@@ -55,7 +57,11 @@ export class WorkerGroup {
   async close(reason: unknown): Promise<void> {
     for (const run of this.#waiting.splice(0)) run.reject(reason);
     for (const [run, worker] of this.#running) worker.cancel(run, reason);
-    for (const worker of this.#workers) worker.kill();
+    for (const { timer } of this.#idle.splice(0)) clearTimeout(timer);
+    for (const worker of this.#workers) {
+      this.#leaving.add(worker);
+      worker.kill();
+    }
     if (this.#workers.size > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
   }
 
@@ -106,6 +112,7 @@ export class WorkerGroup {
   }
 
   #rest(worker: FunctionWorker): void {
+    if (this.#leaving.has(worker)) return;
     const timer = setTimeout(() => this.#dismiss(worker), this.#options.keepAliveMs);
     timer.unref();
     this.#idle.push({ worker, timer });
