@@ -99,9 +99,9 @@ export class FunctionWorker {
     return this.#isReady;
   }
 
-  /** Lets this process end before the worker has started: nobody waits for it any more. */
-  release(): void {
-    this.#channel.hold(false);
+  /** Whether this process stays alive for the worker while it runs nothing. */
+  hold(isHeld: boolean): void {
+    this.#channel.hold(isHeld);
   }
 
   /** Starts a run. The worker must be ready and idle. */
@@ -157,6 +157,7 @@ export class FunctionWorker {
 
   /** Ends it at once. */
   kill(): void {
+    this.hold(true);
     this.#channel.kill();
   }
 

@@ -74,6 +74,8 @@ export class WorkerGroup {
       this.#running.set(run, free.worker);
       free.worker.run(run);
     }
+    // Who waits, waits for one of them: to be set up, or to make room.
+    if (this.#waiting.length > 0) for (const worker of this.#workers) worker.hold(true);
     if (this.#hasStartFailed) return;
     const missing = Math.min(
       this.#waiting.length - this.#starting,
@@ -127,7 +129,7 @@ export class WorkerGroup {
   /** Nobody waits any more for what is being started: it must not keep this process. */
   #letGoOfStarts(): void {
     if (this.#waiting.length > 0) return;
-    for (const worker of this.#workers) if (!worker.wasReady) worker.release();
+    for (const worker of this.#workers) if (!worker.wasReady) worker.hold(false);
   }
 
   #onEnd(worker: FunctionWorker, reason: unknown): void {
