@@ -8,15 +8,15 @@ const EXTENSION = extname(import.meta.url);
 export const OWN_FOLDER = fileURLToPath(new URL("../../", import.meta.url));
 
 /** This package's entries, by how they are imported. */
-const ENTRIES: Readonly<Record<string, string>> = {
-  servable: "index",
-  "servable/current": "current",
-  "servable/testing": "testing/index",
-};
+const ENTRIES: ReadonlyMap<string, string> = new Map([
+  ["servable", "index"],
+  ["servable/current", "current"],
+  ["servable/testing", "testing/index"],
+]);
 
 /** The file behind an import of this package; undefined when it is none. */
 export function ownEntry(specifier: string): string | undefined {
-  const name = ENTRIES[specifier];
+  const name = ENTRIES.get(specifier);
   return name === undefined ? undefined : `${OWN_FOLDER}${name}${EXTENSION}`;
 }
 
