@@ -26,8 +26,7 @@ export class WorkerGroup {
   readonly #waiting: Run[] = [];
   readonly #running = new Map<Run, FunctionWorker>();
   /** Killed, but not gone yet. */
-  readonly #leaving = new WeakSet<FunctionWorker>();
-  readonly #onEmpty: (() => void)[] = [];
+  readonly #leaving = new Map<FunctionWorker, () => void>();
   #starting = 0;
   /** The last one that was started could not be set up, while others run. */
   #hasStartFailed = false;
@@ -58,11 +57,11 @@ export class WorkerGroup {
     for (const run of this.#waiting.splice(0)) run.reject(reason);
     for (const [run, worker] of this.#running) worker.cancel(run, reason);
     for (const { timer } of this.#idle.splice(0)) clearTimeout(timer);
-    for (const worker of this.#workers) {
-      this.#leaving.add(worker);
-      worker.kill();
-    }
-    if (this.#workers.size > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
+    const ends = [...this.#workers].map(
+      (worker) => new Promise<void>((resolve) => this.#leaving.set(worker, resolve)),
+    );
+    for (const worker of this.#workers) worker.kill();
+    await Promise.all(ends);
   }
 
   #hand(): void {
@@ -138,10 +137,10 @@ export class WorkerGroup {
     this.#forget(worker);
     if (worker.wasReady) this.#hasStartFailed = false;
     else this.#onStartFailed(reason);
+    this.#leaving.get(worker)?.();
+    this.#leaving.delete(worker);
     this.#hand();
-    if (this.#workers.size > 0) return;
-    this.#options.onLastWorkerEnded(this);
-    for (const resolve of this.#onEmpty.splice(0)) resolve();
+    if (this.#workers.size === 0) this.#options.onLastWorkerEnded(this);
   }
 
   /** The next one would fail in the same way: what waits is left to those that run, as long as there are any. */
