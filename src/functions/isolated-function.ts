@@ -36,6 +36,11 @@ export interface IsolatedFunctionParts {
 /** A function that is a method of nobody: what a class's constructor returns in place of the instance. */
 // oxlint-disable-next-line no-extraneous-class -- what extends it has the members
 class Callable {
+  static {
+    // bind, call and apply, as any function has them
+    Object.setPrototypeOf(this.prototype, Function.prototype);
+  }
+
   constructor(call: (...args: unknown[]) => unknown) {
     return Object.setPrototypeOf(call, new.target.prototype) as this;
   }
@@ -68,6 +73,10 @@ export class IsolatedFunction<Args extends readonly unknown[], Result> extends C
     const { options, entry } = parts;
     let name: string | undefined;
     const describe = (): string => (name ??= parts.describe());
+    Object.defineProperty(this, "name", {
+      get: () => describe().replace(/\(\)$/, ""),
+      configurable: true,
+    });
     this.#target = {
       get name() {
         return describe();
