@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import {
+  findEngine,
+  runEngineProgram,
+  type ContainerEngine,
+} from "../../src/hosts/local/container/engine.ts";
+import { findNpm } from "../../src/hosts/local/environments/npm.ts";
+import { TEST_IMAGE } from "./container-image.ts";
+
+const run = promisify(execFile);
+
+/** Why tests of containers do not run here: false where they do. A machine that says it can must be able to. */
+export const withoutContainers: string | false =
+  process.env["SERVABLE_TEST_CONTAINERS"] === "1"
+    ? false
+    : "needs Docker or Podman; set SERVABLE_TEST_CONTAINERS=1 where there is one";
+
+/** What small programs an image has if this machine has a busybox for it. */
+const APPLETS = ["sh", "cat", "env", "ls", "mkdir", "rm", "sleep"] as const;
+
+/**
+ * Finds this machine's engine, with the settings that it needs, and makes the image of the tests unless it is there:
+ * no registry is asked.
+ */
+export async function prepareContainers(): Promise<ContainerEngine> {
+  const needsSettings = process.getuid?.() === 0 && !existsSync("/run/systemd/system");
+  if (needsSettings)
+    process.env["CONTAINERS_CONF"] ??= fileURLToPath(new URL("containers.conf", import.meta.url));
+  const engine = await findEngine();
+  const { code } = await runEngineProgram(engine.command, ["image", "inspect", TEST_IMAGE]);
+  if (code !== 0) await createBaseImage(engine, TEST_IMAGE);
+  return engine;
+}
+
+/** Makes an image of this machine's Node with the libraries that it needs, npm, and a shell where there is one. */
+export async function createBaseImage(engine: ContainerEngine, name: string): Promise<void> {
+  const root = mkdtempSync(join(tmpdir(), "servable-image-"));
+  try {
+    for (const folder of ["bin", "tmp", "usr/local/bin", "usr/local/lib/node_modules"]) {
+      mkdirSync(join(root, folder), { recursive: true });
+    }
+    const node = realpathSync(process.execPath);
+    cpSync(node, join(root, "usr/local/bin/node"));
+    const { stdout } = await run("ldd", [node]);
+    for (const [, library = ""] of stdout.matchAll(/(\/\S+) \(0x/g)) {
+      mkdirSync(join(root, dirname(library)), { recursive: true });
+      cpSync(realpathSync(library), join(root, library));
+    }
+    const { script } = findNpm();
+    assert.ok(script !== undefined, "npm is a script");
+    cpSync(join(dirname(script), ".."), join(root, "usr/local/lib/node_modules/npm"), { recursive: true });
+    symlinkSync("../lib/node_modules/npm/bin/npm-cli.js", join(root, "usr/local/bin/npm"));
+    if (existsSync("/bin/busybox")) {
+      cpSync("/bin/busybox", join(root, "bin/busybox"));
+      for (const applet of APPLETS) symlinkSync("busybox", join(root, "bin", applet));
+    }
+    await importImage(engine, root, name);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+/** Makes an image of a folder. */
+export async function importImage(engine: ContainerEngine, root: string, name: string): Promise<void> {
+  const tar = spawn("tar", ["-C", root, "-c", "."], { stdio: ["ignore", "pipe", "inherit"] });
+  const settings = "ENV PATH=/usr/local/bin:/usr/bin:/bin";
+  const importer = spawn(engine.command, ["import", "-c", settings, "-", name], {
+    stdio: ["pipe", "ignore", "pipe"],
+  });
+  let said = "";
+  importer.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+  tar.stdout.pipe(importer.stdin);
+  const [code] = (await once(importer, "close")) as [number | null];
+  assert.equal(code, 0, said);
+}
+
+/** The names of the containers that run for a function, or for all of them. */
+export async function containersOf(engine: ContainerEngine, functionName?: string): Promise<string[]> {
+  const label = functionName === undefined ? "servable" : `servable=${functionName}`;
+  const args = ["ps", "--all", "--filter", `label=${label}`, "--format", "{{.Names}}"];
+  const { stdout } = await runEngineProgram(engine.command, args);
+  return stdout.split("\n").filter((name) => name !== "");
+}
+
+/** Resolves when a container is no more. */
+export async function containerGone(engine: ContainerEngine, name: string): Promise<void> {
+  for (;;) {
+    // Resolves when it has stopped; it is removed a little later.
+    await runEngineProgram(engine.command, ["wait", name]);
+    const { code } = await runEngineProgram(engine.command, ["container", "inspect", name]);
+    if (code !== 0) return;
+  }
+}

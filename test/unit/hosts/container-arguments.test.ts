@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Host } from "../../../src/functions/host.ts";
+import type { SpawnInfo } from "../../../src/functions/spawn-info.ts";
+import { ownerOf, placesInside } from "../../../src/hosts/local/container/container-npm.ts";
+import { containerVariables } from "../../../src/hosts/local/container/container-variables.ts";
+import type { ContainerEngine } from "../../../src/hosts/local/container/engine.ts";
+import { qualifiedName } from "../../../src/hosts/local/container/image.ts";
+import { excludesOthers, publishedPorts } from "../../../src/hosts/local/container/published-ports.ts";
+import { runArguments, type ContainerRun } from "../../../src/hosts/local/container/run-arguments.ts";
+
+const RUN: ContainerRun = {
+  name: "servable-1-a",
+  label: "speak()",
+  image: "0123abcd",
+  mounts: [{ source: "/cache/bundle", target: "/servable/function" }],
+  args: ["/servable/bridge.mjs"],
+};
+
+test("a container is run once, attached, by the image's own node", () => {
+  assert.deepEqual(runArguments(RUN, "docker", false), [
+    "run",
+    "--rm",
+    "--interactive",
+    "--name=servable-1-a",
+    "--label=servable=speak()",
+    "--log-driver=none",
+    "--no-healthcheck",
+    "--mount=type=bind,source=/cache/bundle,target=/servable/function,readonly",
+    "--entrypoint=node",
+    "0123abcd",
+    "/servable/bridge.mjs",
+  ]);
+});
+
+test("Podman is told to keep this process's proxies to itself", () => {
+  assert.ok(runArguments(RUN, "podman", false).includes("--http-proxy=false"));
+});
+
+test("what a run asks for is on the command line, before the image", () => {
+  const run: ContainerRun = {
+    ...RUN,
+    user: "1000:1000",
+    directory: "/servable",
+    hasHostNetwork: true,
+    memoryBytes: 1e9,
+    ports: [
+      { inner: 8080, outer: 8081 },
+      { inner: 9090, outer: 0 },
+    ],
+  };
+  const args = runArguments(run, "docker", true);
+  const options = args.slice(0, args.indexOf("0123abcd"));
+  for (const option of [
+    "--user=1000:1000",
+    "--workdir=/servable",
+    "--network=host",
+    "--memory=1000000000",
+    "--publish=127.0.0.1:8081:8080",
+    "--publish=127.0.0.1::9090",
+    "--security-opt=label=disable",
+  ]) {
+    assert.ok(options.includes(option), option);
+  }
+});
+
+test("a path with a comma or a quote is one field, and one that may be written says so", () => {
+  const mounts = [{ source: '/a,b/"c"', target: "/x", isWritable: true }];
+  const args = runArguments({ ...RUN, mounts }, "docker", false);
+  assert.ok(args.includes('--mount=type=bind,"source=/a,b/""c""",target=/x'));
+});
+
+test("nothing of a worker's variables is on the command line or names a place of this machine", () => {
+  const own = {
+    PATH: "/bin",
+    HOME: "/home/u",
+    LANG: "C",
+    TZ: "UTC",
+    SSL_CERT_FILE: "/c",
+    TOKEN: "t",
+    OTHER: "o",
+  };
+  assert.deepEqual(containerVariables(["TOKEN"], own), { LANG: "C", TZ: "UTC", TOKEN: "t" });
+  assert.deepEqual(containerVariables({ PATH: "/own" }, own), { LANG: "C", TZ: "UTC", PATH: "/own" });
+  assert.deepEqual(containerVariables(["HOME"], own), { LANG: "C", TZ: "UTC", HOME: "/home/u" });
+});
+
+test("npm in a container gets its settings, the proxies and the files that they name", () => {
+  const { variables, mounts } = placesInside({
+    PATH: "/bin",
+    HOME: "/nowhere",
+    npm_config_registry: "http://127.0.0.1:4873/",
+    npm_config_cache: "/home/u/.npm",
+    HTTPS_PROXY: "http://proxy",
+    NODE_EXTRA_CA_CERTS: import.meta.filename,
+    SSL_CERT_FILE: "/is/not/there",
+  });
+  assert.deepEqual(variables, {
+    HOME: "/tmp",
+    npm_config_cache: "/tmp/servable-npm",
+    npm_config_registry: "http://127.0.0.1:4873/",
+    HTTPS_PROXY: "http://proxy",
+    NODE_EXTRA_CA_CERTS: "/run/servable/NODE_EXTRA_CA_CERTS",
+  });
+  assert.deepEqual(mounts, [{ source: import.meta.filename, target: "/run/servable/NODE_EXTRA_CA_CERTS" }]);
+});
+
+test("files in a container belong to the caller: root of a rootless engine is the caller already", () => {
+  const engine: ContainerEngine = { command: "x", flavor: "podman", isRootless: true, isConfined: false };
+  assert.equal(ownerOf(engine), "0:0");
+  const uid = process.getuid?.() ?? 0;
+  assert.equal(ownerOf({ ...engine, isRootless: false }), `${uid}:${process.getgid?.() ?? 0}`);
+});
+
+test("a name without a registry is one of Docker's", () => {
+  const names = [
+    "node:22",
+    "library/node",
+    "ghcr.io/a/b:1",
+    "localhost/x",
+    "127.0.0.1:5000/x",
+    "me/app@sha256:0",
+  ];
+  assert.deepEqual(names.map(qualifiedName), [
+    "docker.io/library/node:22",
+    "docker.io/library/node",
+    "ghcr.io/a/b:1",
+    "localhost/x",
+    "127.0.0.1:5000/x",
+    "docker.io/me/app@sha256:0",
+  ]);
+});
+
+class ParsingHost extends Host {
+  readonly supportedKeys: ReadonlySet<string> = new Set();
+  run(): Promise<unknown> {
+    return Promise.reject(new Error("runs nothing"));
+  }
+  spawn(): SpawnInfo {
+    throw new Error("runs nothing");
+  }
+}
+
+function portsOf(config: Readonly<Record<string, unknown>>): ReturnType<typeof publishedPorts> {
+  return publishedPorts(new ParsingHost().parseOptions({ image: "node:22", ...config }));
+}
+
+test("a served function's ports are published, any port as any", () => {
+  assert.deepEqual(portsOf({ serve: true }), [
+    { inner: 8080, outer: 8080 },
+    { inner: 9090, outer: 9090 },
+  ]);
+  assert.deepEqual(portsOf({ serve: true, exposedPort: 0, metricsPort: 0 }), [
+    { inner: 8080, outer: 0 },
+    { inner: 9090, outer: 0 },
+  ]);
+  assert.deepEqual(portsOf({ serve: true, exposedPort: 0, metricsPort: 8080 }), [
+    { inner: 8081, outer: 0 },
+    { inner: 8080, outer: 8080 },
+  ]);
+});
+
+test("a function that listens by itself has the ports published that it names", () => {
+  assert.deepEqual(portsOf({}), []);
+  assert.deepEqual(portsOf({ exposedPort: 7000 }), [{ inner: 7000, outer: 7000 }]);
+  assert.deepEqual(portsOf({ exposedPort: 7000, metricsPort: 7001 }), [
+    { inner: 7000, outer: 7000 },
+    { inner: 7001, outer: 7001 },
+  ]);
+});
+
+test("two containers can't have one port of this machine", () => {
+  assert.equal(excludesOthers([{ inner: 8080, outer: 0 }]), false);
+  assert.equal(excludesOthers([{ inner: 8080, outer: 8080 }]), true);
+});

@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { deserialize, serialize } from "node:v8";
+import type { BridgeEnd, BridgeStart } from "../../../src/hosts/local/container/bridge/protocol.ts";
+import { placeBridge } from "../../../src/hosts/local/container/bridge-program.ts";
+import { FRAME, FrameDecoder, writeFrame, type Frame } from "../../../src/hosts/local/container/frames.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "servable-bridge-"));
+let program = "";
+
+before(async () => {
+  program = await placeBridge(folder);
+});
+after(() => rmSync(folder, { recursive: true }));
+
+/** A bridge as the first process of nothing: what it does is the same in a container. */
+class Bridge {
+  readonly process: ChildProcessWithoutNullStreams;
+  readonly #frames: Frame[] = [];
+  readonly #decoder = new FrameDecoder();
+  #wake: (() => void) | undefined;
+  said = "";
+
+  constructor(start: Partial<BridgeStart> & { readonly args: readonly string[] }) {
+    this.process = spawn(process.execPath, [program]);
+    this.process.stdin.on("error", () => {});
+    this.process.stdout.on("data", (chunk: Buffer) => {
+      this.#frames.push(...this.#decoder.write(chunk));
+      this.#wake?.();
+    });
+    this.process.stderr.setEncoding("utf8").on("data", (text: string) => (this.said += text));
+    const whole: BridgeStart = { variables: {}, hasMessages: false, ...start };
+    writeFrame(this.process.stdin, FRAME.start, serialize(whole));
+  }
+
+  async next(): Promise<Frame> {
+    while (this.#frames.length === 0) await new Promise<void>((resolve) => (this.#wake = resolve));
+    return this.#frames.shift() as Frame;
+  }
+
+  /** All frames until the process has ended. */
+  async rest(): Promise<{ readonly frames: Frame[]; readonly end: BridgeEnd }> {
+    const frames: Frame[] = [];
+    for (;;) {
+      const frame = await this.next();
+      if (frame.kind === FRAME.end) return { frames, end: deserialize(frame.payload) as BridgeEnd };
+      frames.push(frame);
+    }
+  }
+}
+
+function textOf(frames: readonly Frame[], kind: number): string {
+  return Buffer.concat(
+    frames.filter((frame) => frame.kind === kind).map(({ payload }) => payload),
+  ).toString();
+}
+
+test("what the process prints comes by stream, whatever its bytes are, and its end last", async () => {
+  const code = `
+    const fs = require("node:fs");
+    fs.writeSync(1, Buffer.from([0, 0, 0, 1, 0xfc, 0xf6, 10]));
+    console.error("oops", process.env.GIVEN);
+    process.exitCode = 7;
+  `;
+  const bridge = new Bridge({ args: ["-e", code], variables: { GIVEN: "yes" } });
+  const exit = once(bridge.process, "close");
+  assert.equal((await bridge.next()).kind, FRAME.ready);
+  const { frames, end } = await bridge.rest();
+  assert.deepEqual(
+    frames.find(({ kind }) => kind === FRAME.stdout)?.payload,
+    Buffer.from([0, 0, 0, 1, 0xfc, 0xf6, 10]),
+  );
+  assert.equal(textOf(frames, FRAME.stderr), "oops yes\n");
+  assert.deepEqual(end, { code: 7, signal: null });
+  await exit;
+});
+
+test("messages go both ways, and each is acknowledged", async () => {
+  const code = `process.on("message", (message) => { process.send({ got: message }); process.disconnect(); });`;
+  const bridge = new Bridge({ args: ["-e", code], hasMessages: true });
+  const message = { map: new Map([["day", new Date(0)]]), big: 12n, bytes: Buffer.from("abc") };
+  writeFrame(bridge.process.stdin, FRAME.message, serialize(message));
+  const { frames, end } = await bridge.rest();
+  assert.deepEqual(end, { code: 0, signal: null });
+  assert.equal(frames.filter(({ kind }) => kind === FRAME.taken).length, 1);
+  const answer = frames.find(({ kind }) => kind === FRAME.message);
+  assert.deepEqual(deserialize(answer?.payload as Buffer), { got: message });
+});
+
+test("a kill ends the process and the bridge", async () => {
+  const bridge = new Bridge({ args: ["-e", "console.log(1); setInterval(() => {}, 1e6)"] });
+  const exit = once(bridge.process, "close");
+  while ((await bridge.next()).kind !== FRAME.stdout);
+  writeFrame(bridge.process.stdin, FRAME.kill);
+  const { end } = await bridge.rest();
+  assert.deepEqual(end, { code: null, signal: "SIGKILL" });
+  await exit;
+});
+
+test("the end of its input ends the process, though that computes without end and prints more than anyone reads", async () => {
+  const code = `
+    require("node:fs").writeSync(2, process.pid + "\\n");
+    for (;;) try { require("node:fs").writeSync(1, "x".repeat(65536)); } catch {}
+  `;
+  const bridge = new Bridge({ args: ["-e", code] });
+  let frame = await bridge.next();
+  while (frame.kind !== FRAME.stderr) frame = await bridge.next();
+  const pid = Number(frame.payload.toString());
+  bridge.process.stdout.pause();
+  const exit = once(bridge.process, "exit");
+  bridge.process.stdin.end();
+  await exit;
+  bridge.process.stdout.resume();
+  await assert.rejects(async () => {
+    for (;;) {
+      process.kill(pid, 0); // its last moments are the kernel's
+      await new Promise(setImmediate);
+    }
+  }, /ESRCH/);
+});
+
+test("output that is read slowly holds the process up, and all of it comes in the end", async () => {
+  const bytes = 64 * 2 ** 20;
+  const code = `
+    const chunk = "x".repeat(65536);
+    let left = ${bytes / 65_536};
+    (function write() {
+      while (left-- > 0) if (!process.stdout.write(chunk)) return process.stdout.once("drain", write);
+    })();
+  `;
+  const bridge = new Bridge({ args: ["-e", code] });
+  const { stdout } = bridge.process;
+  stdout.on("data", () => {
+    stdout.pause();
+    setImmediate(() => stdout.resume());
+  });
+  const { frames, end } = await bridge.rest();
+  assert.equal(end.code, 0);
+  assert.equal(
+    frames.reduce((sum, { kind, payload }) => sum + (kind === FRAME.stdout ? payload.length : 0), 0),
+    bytes,
+  );
+});
+
+test("what is no frame ends the bridge, which says why", async () => {
+  const child = spawn(process.execPath, [program]);
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+  child.stdout.resume();
+  child.stdin.write("hello there\n");
+  const [code] = (await once(child, "close")) as [number];
+  assert.equal(code, 1);
+  assert.equal(said, 'servable: something that is no frame came instead of one: "hello there"\n');
+});
+
+test("a process that a process has started does not hold its end back", async () => {
+  const code = `
+    const { spawn } = require("node:child_process");
+    const child = spawn(process.execPath, ["-e", "setTimeout(() => {}, 30_000)"], { stdio: "inherit", detached: true });
+    child.unref();
+    console.log(child.pid);
+  `;
+  const bridge = new Bridge({ args: ["-e", code] });
+  const { frames, end } = await bridge.rest();
+  process.kill(Number(textOf(frames, FRAME.stdout)), "SIGKILL");
+  assert.deepEqual(end, { code: 0, signal: null });
+});

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { FalServerlessError } from "../../../src/errors.ts";
+import { findEngine, lastWords } from "../../../src/hosts/local/container/engine.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "servable-engines-"));
+after(() => rmSync(folder, { recursive: true }));
+let folders = 0;
+
+/** A folder to be `PATH`, with programs that are scripts. */
+function pathWith(programs: Readonly<Record<string, string>>): string {
+  const path = mkdtempSync(join(folder, `path-${folders++}-`));
+  for (const [name, script] of Object.entries(programs)) {
+    writeFileSync(join(path, name), `#!/bin/sh\n${script}\n`);
+    chmodSync(join(path, name), 0o755);
+  }
+  return path;
+}
+
+const DOCKER = `echo '{"ServerVersion":"28.2.2","SecurityOptions":["name=seccomp,profile=builtin"]}'`;
+const PODMAN = `echo '{"host":{"security":{"rootless":true}}}'`;
+const NO_DAEMON = `echo '{"ServerVersion":""}'; echo 'Cannot connect to the Docker daemon at unix:///x.sock.' >&2; exit 1`;
+
+test("Docker comes first when its daemon answers", async () => {
+  const { command, flavor, isRootless } = await findEngine({
+    PATH: pathWith({ docker: DOCKER, podman: PODMAN }),
+  });
+  assert.deepEqual(
+    { command, flavor, isRootless },
+    { command: "docker", flavor: "docker", isRootless: false },
+  );
+});
+
+test("Podman is taken when Docker is a client without a daemon", async () => {
+  const { command, flavor, isRootless } = await findEngine({
+    PATH: pathWith({ docker: NO_DAEMON, podman: PODMAN }),
+  });
+  assert.deepEqual(
+    { command, flavor, isRootless },
+    { command: "podman", flavor: "podman", isRootless: true },
+  );
+});
+
+test("Podman is known under Docker's name, and a rootless daemon by what it says", async () => {
+  assert.equal((await findEngine({ PATH: pathWith({ docker: PODMAN }) })).flavor, "podman");
+  const rootless = `echo '{"ServerVersion":"28","SecurityOptions":["name=rootless"]}'`;
+  assert.equal((await findEngine({ PATH: pathWith({ docker: rootless }) })).isRootless, true);
+});
+
+test("the variable decides, by name or by path", async () => {
+  const PATH = pathWith({ docker: DOCKER, podman: PODMAN });
+  assert.equal((await findEngine({ PATH, SERVABLE_CONTAINER_ENGINE: "podman" })).command, "podman");
+  const elsewhere = join(pathWith({ mine: DOCKER }), "mine");
+  assert.equal((await findEngine({ PATH, SERVABLE_CONTAINER_ENGINE: elsewhere })).command, elsewhere);
+});
+
+test("without an engine, the error says what was looked for and what it said", async () => {
+  await assert.rejects(findEngine({ PATH: pathWith({ docker: NO_DAEMON }) }), (error) => {
+    assert.ok(error instanceof FalServerlessError);
+    assert.equal(error.code, "CONTAINER_UNAVAILABLE");
+    assert.equal(
+      error.message,
+      'A function of kind "container" needs Docker or Podman, and none is usable here.\n' +
+        "  docker: Cannot connect to the Docker daemon at unix:///x.sock.\n" +
+        "  podman: not found\n" +
+        "Install Docker or Podman and start it; SERVABLE_CONTAINER_ENGINE names a program elsewhere.",
+    );
+    return true;
+  });
+});
+
+test("an engine that was named is the only one that is tried", async () => {
+  const PATH = pathWith({ podman: PODMAN });
+  await assert.rejects(
+    findEngine({ PATH, SERVABLE_CONTAINER_ENGINE: "docker" }),
+    /docker: not found\nStart it, or set/,
+  );
+});
+
+test("an engine that fails without a word is told by its exit code", async () => {
+  await assert.rejects(
+    findEngine({ PATH: pathWith({ docker: "exit 3" }) }),
+    /docker: its "info" ended with exit code 3/,
+  );
+});
+
+test("an engine that was found is not asked again; one that was missing is", async () => {
+  const path = pathWith({});
+  await assert.rejects(findEngine({ PATH: path }));
+  const count = join(path, "count");
+  writeFileSync(join(path, "docker"), `#!/bin/sh\necho asked >> ${count}\n${DOCKER}\n`, { mode: 0o755 });
+  const first = await findEngine({ PATH: path });
+  rmSync(join(path, "docker"));
+  assert.equal(await findEngine({ PATH: path }), first);
+});
+
+test("the last words of an engine are those without its log", () => {
+  const said = 'time="2026" level=warning msg="x"\nError: image not known\ntime="2026" level=error msg="y"\n';
+  assert.equal(lastWords(said), "image not known");
+  assert.equal(
+    lastWords("docker: Error response from daemon: port is already allocated."),
+    "docker: Error response from daemon: port is already allocated.",
+  );
+  assert.equal(lastWords(""), "");
+});
