@@ -86,15 +86,17 @@ function digestOfLocal(requirement: string): string | undefined {
   }
 }
 
-let knownLibrary: string | undefined;
+/** What the musl C library calls the architectures of Node. */
+const MUSL_NAMES: Partial<Record<NodeJS.Architecture, string>> = {
+  x64: "x86_64",
+  arm64: "aarch64",
+  arm: "armhf",
+  ia32: "i386",
+};
 
 /** Which C library this is: packages are built for one or the other. */
 function cLibrary(): string {
   if (process.platform !== "linux") return "";
-  try {
-    knownLibrary ??= readdirSync("/lib").some((name) => name.startsWith("ld-musl-")) ? "musl" : "glibc";
-  } catch {
-    knownLibrary = "";
-  }
-  return knownLibrary;
+  const arch = MUSL_NAMES[process.arch] ?? process.arch;
+  return existsSync(`/lib/ld-musl-${arch}.so.1`) ? "musl" : "glibc";
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 
@@ -20,7 +19,7 @@ let ownStart: string | undefined;
 export function createMark(): ProcessMark {
   ownStart ??= processState(process.pid)?.start;
   return {
-    token: randomBytes(9).toString("base64url").replaceAll(/[-_]/g, "0"),
+    token: `${process.pid.toString(36)}${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`,
     pid: process.pid,
     ...(ownStart === undefined ? {} : { start: ownStart }),
     place: place(),
