@@ -204,7 +204,7 @@ export class IsolatedFunction<Args extends readonly unknown[], Result> extends C
     if (error instanceof UserFunctionException) {
       // This package's errors are for the caller as they are, whoever throws them.
       const isForCaller = this.#parts.reraise || error.cause instanceof FalServerlessError;
-      throw isForCaller ? error.cause : error;
+      if (isForCaller) throw error.cause;
     }
     const told =
       error instanceof FalMissingDependencyError

@@ -86,8 +86,7 @@ async function importBundle(url: string): Promise<void> {
 
 /** What an error says of a package that the bundle imports and the environment does not have. */
 export function missingPackage(error: unknown, bundleUrl: string): FalMissingDependencyError | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const { code, message } = error as Error & { code?: unknown };
+  const { code, message } = readable(error);
   if (code !== "ERR_MODULE_NOT_FOUND" && code !== "MODULE_NOT_FOUND") return undefined;
   const [, specifier] = /^Cannot find (?:package|module) '([^']+)'/.exec(message) ?? [];
   if (specifier === undefined || !/^[^./]/.test(specifier) || specifier.startsWith("file:")) return undefined;
@@ -96,6 +95,17 @@ export function missingPackage(error: unknown, bundleUrl: string): FalMissingDep
   const packageName = packageNameOf(specifier);
   const text = `The environment has no package "${packageName}".`;
   return new FalMissingDependencyError(text, { packageName, requirement: packageName, cause: error });
+}
+
+/** An error's code and message. A proxy may throw when it is read; neither is there then. */
+function readable(error: unknown): { readonly code?: unknown; readonly message: string } {
+  try {
+    if (!(error instanceof Error)) return { message: "" };
+    const { code, message } = error as Error & { code?: unknown };
+    return { code, message: String(message) };
+  } catch {
+    return { message: "" };
+  }
 }
 
 /** A definition, and the name under which its module exports it. */

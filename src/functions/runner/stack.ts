@@ -10,13 +10,13 @@ const MAX_CAUSES = 100;
 export function trimStack(error: unknown, folder: string): void {
   const runner = `${folder}${BUNDLE_FILES.runner}`;
   let current: unknown = error;
-  for (let count = 0; current instanceof Error && count < MAX_CAUSES; count++) {
-    try {
+  try {
+    for (let count = 0; current instanceof Error && count < MAX_CAUSES; count++) {
       trimOwn(current, runner);
-    } catch {
-      return; // a stack that can't be read or set
+      current = current.cause;
     }
-    current = current.cause;
+  } catch {
+    // a stack that can't be read or set, or a proxy whose traps throw
   }
 }
 
