@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,11 +9,13 @@ const UNUSED_MS = 7 * 24 * 60 * 60 * 1000;
 
 /**
  * Puts a bundle into a folder of its own below `parent`, where processes may do so at the same time. One that is there
- * already is left as it is.
+ * already is left as it is. Equal bundles of two copies of a project lie apart: their maps name different files, by
+ * which functions are found.
  * @returns the folder
  */
 export async function placeBundle(bundle: Bundle, parent: string): Promise<string> {
-  const folder = join(parent, bundle.hash);
+  const name = createHash("sha256").update(`${bundle.hash} ${bundle.root}`).digest("hex");
+  const folder = join(parent, name);
   const now = new Date();
   try {
     await utimes(folder, now, now);
@@ -22,11 +25,11 @@ export async function placeBundle(bundle: Bundle, parent: string): Promise<strin
   }
   await mkdir(parent, { recursive: true });
   await removeUnused(parent);
-  const staging = join(parent, `.${bundle.hash}-${process.pid}-${Math.random().toString(36).slice(2)}`);
+  const staging = join(parent, `.${name}-${process.pid}-${Math.random().toString(36).slice(2)}`);
   await mkdir(staging);
   try {
-    for (const [name, text] of bundleFiles(bundle))
-      await writeFile(join(staging, name), text, { flush: true });
+    for (const [file, text] of bundleFiles(bundle))
+      await writeFile(join(staging, file), text, { flush: true });
     await rename(staging, folder);
   } catch (error) {
     await rm(staging, { recursive: true, force: true });
