@@ -44,6 +44,8 @@ export class LocalRuns {
   async run(target: FunctionTarget, args: readonly unknown[], listener: RunListener): Promise<unknown> {
     const { signal, output } = listener;
     const group = this.#groups.get(target) ?? (await this.#prepared(target, listener));
+    // It may have been cancelled when all was made but the last of it: nobody would hear of that any more.
+    signal?.throwIfAborted();
     const { host, gateway } = target.options;
     const exposedPort = target.options.getExposedPort();
     const isServed = gateway.serve === true;
