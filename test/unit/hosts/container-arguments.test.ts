@@ -50,7 +50,7 @@ test("what a run asks for is on the command line, before the image", () => {
     ],
   };
   const args = runArguments(run, "docker", true);
-  const options = args.slice(0, args.indexOf("0123abcd"));
+  const options = new Set(args.slice(0, args.indexOf("0123abcd")));
   for (const option of [
     "--user=1000:1000",
     "--workdir=/servable",
@@ -60,7 +60,7 @@ test("what a run asks for is on the command line, before the image", () => {
     "--publish=127.0.0.1::9090",
     "--security-opt=label=disable",
   ]) {
-    assert.ok(options.includes(option), option);
+    assert.ok(options.has(option), option);
   }
 });
 

@@ -1,0 +1,8 @@
+/**
+ * A program that waits for a function in a container, to be killed while it does.
+ * @module
+ */
+import { processNumber } from "./container-functions.ts";
+
+const { logs } = processNumber.spawn(true);
+for await (const { message } of logs) console.log(message);

@@ -1,0 +1,336 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { FalServerlessError, RequestCancelledException, type LogEntry } from "../../src/index.ts";
+import { ContainerProcess, type ContainerEnd } from "../../src/hosts/local/container/container-process.ts";
+import { placeBridge } from "../../src/hosts/local/container/bridge-program.ts";
+import { runEngineProgram, type ContainerEngine } from "../../src/hosts/local/container/engine.ts";
+import { findImage } from "../../src/hosts/local/container/image.ts";
+import { OUT_OF_MEMORY } from "../../src/functions/runner/protocol.ts";
+import {
+  containerGone,
+  containersOf,
+  importImage,
+  prepareContainers,
+  withoutContainers,
+} from "../helpers/container-base.ts";
+import * as functions from "../helpers/container-functions.ts";
+import { serveGreeting } from "../helpers/container-served.ts";
+import { TEST_IMAGE } from "../helpers/container-image.ts";
+import { NpmRegistry } from "../helpers/npm-registry.ts";
+
+describe("functions in containers", { skip: withoutContainers }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "servable-containers-"));
+  const registry = "npm_config_registry";
+  let engine: ContainerEngine;
+  let npm: NpmRegistry;
+
+  before(async () => {
+    process.env["SERVABLE_CACHE_DIR"] = folder;
+    engine = await prepareContainers();
+    npm = await NpmRegistry.start({
+      greeting: { "1.0.0": { files: { "index.js": 'exports.greeting = "Good day";' } } },
+    });
+  });
+
+  after(async () => {
+    await npm[Symbol.asyncDispose]();
+    await Promise.all((await containersOf(engine)).map((name) => containerGone(engine, name)));
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** The first line that a run prints. */
+  async function firstLine(logs: AsyncIterable<LogEntry>): Promise<string> {
+    for await (const { message, source } of logs) if (source === "USER") return message;
+    return assert.fail("nothing was printed");
+  }
+
+  async function containerOf(name: string): Promise<string> {
+    const [container, ...others] = await containersOf(engine, name);
+    assert.ok(container !== undefined && others.length === 0);
+    return container;
+  }
+
+  test("a function has the packages that it requires, installed by its image's npm", async () => {
+    process.env[registry] = npm.url;
+    try {
+      const { logs, result } = functions.greet.spawn("container");
+      const lines: LogEntry[] = [];
+      for await (const entry of logs) lines.push(entry);
+      assert.equal(await result, "Good day, container");
+      assert.deepEqual(
+        lines
+          .filter(({ source }) => source === "BUILDER")
+          .map(({ message }) => message.replace(/[\d.]+ ?m?s$/, "…")),
+        ["installing greeting@1.0.0", "added 1 package in …", "installed greeting@1.0.0 in …"],
+      );
+      assert.equal(await functions.greet("again"), "Good day, again");
+    } finally {
+      delete process.env[registry];
+    }
+  });
+
+  test("what can be cloned travels both ways", async () => {
+    const cycle: { self?: unknown } = {};
+    cycle.self = cycle;
+    const value = {
+      map: new Map<unknown, unknown>([["day", new Date(0)]]),
+      set: new Set([1n, 2n ** 70n]),
+      floats: new Float64Array([1.5, Number.NaN]),
+      buffer: Buffer.from("bytes"),
+      error: new RangeError("far", { cause: new Error("why") }),
+      nothing: undefined,
+      cycle,
+    };
+    const returned = (await functions.echo(value)) as typeof value;
+    assert.deepEqual(returned, value);
+    assert.equal((returned.error.cause as Error).message, "why");
+    assert.equal(returned.cycle.self, returned.cycle);
+  });
+
+  test("100 MB travel both ways", async () => {
+    const bytes = Buffer.alloc(1e8);
+    for (let place = 0; place < bytes.length; place += 4096) bytes.writeUInt32LE(place, place);
+    const returned = (await functions.echo(bytes)) as Buffer;
+    assert.ok(Buffer.from(returned).equals(bytes));
+  });
+
+  test("each call gets its own result, through several containers", async () => {
+    const doubled = functions.echo.on({ maxConcurrency: 2 });
+    const values = Array.from({ length: 50 }, (_, index) => index);
+    assert.deepEqual(await Promise.all(values.map((value) => doubled(value))), values);
+  });
+
+  test("a container has the listed variables, and neither this process's own nor its files", async () => {
+    process.env["LISTED_VARIABLE"] = "listed";
+    process.env["HTTP_PROXY"] = "http://user:secret@127.0.0.1:9";
+    try {
+      const place = await functions.describePlace();
+      assert.equal(place.pid1, "/servable/bridge.mjs");
+      assert.equal(place.seesThisMachine, false);
+      assert.equal(place.environment["LISTED_VARIABLE"], "listed");
+      for (const name of ["HTTP_PROXY", "http_proxy", "SERVABLE_CACHE_DIR", "NODE_EXTRA_CA_CERTS"]) {
+        assert.equal(place.environment[name], undefined, name);
+      }
+      const container = await containerOf("describePlace()");
+      const { stdout } = await runEngineProgram(engine.command, ["container", "inspect", container]);
+      assert.doesNotMatch(stdout, /LISTED_VARIABLE/);
+    } finally {
+      delete process.env["HTTP_PROXY"];
+      delete process.env["LISTED_VARIABLE"];
+    }
+  });
+
+  test("lines come by stream, and what is written to the descriptor itself is output like any other", async () => {
+    const { logs, result } = functions.print.spawn(500);
+    const entries: LogEntry[] = [];
+    for await (const entry of logs) entries.push(entry);
+    assert.equal(await result, "done");
+    const linesOf = (level: string): string[] =>
+      entries.filter((entry) => entry.level === level).map(({ message }) => message);
+    const numbers = Array.from({ length: 500 }, (_, index) => index + 1);
+    assert.deepEqual(
+      linesOf("STDERR"),
+      numbers.map((number) => `err ${number}`),
+    );
+    const printed = linesOf("STDOUT");
+    assert.deepEqual(
+      printed.slice(0, 500),
+      numbers.map((number) => `out ${number}`),
+    );
+    assert.equal(printed.at(-1), "straight to the descriptor");
+  });
+
+  test("an error comes out as it was thrown, with its cause", async () => {
+    await assert.rejects(functions.fail(), (error) => {
+      assert.ok(error instanceof RangeError);
+      assert.equal(error.message, "too far");
+      assert.match(error.stack ?? "", /container-functions\.ts:\d+/);
+      assert.equal((error.cause as Error).name, "TypeError");
+      return true;
+    });
+  });
+
+  test("a cancelled run is told, and its container goes on; one that does not stop is ended", async () => {
+    const obedient = functions.waitForAbort.spawn(true);
+    assert.equal(await firstLine(obedient.logs), "started");
+    const container = await containerOf("waitForAbort()");
+    obedient.stream.cancel();
+    await assert.rejects(obedient.result, RequestCancelledException);
+
+    const stubborn = functions.waitForAbort.spawn(false);
+    assert.equal(await firstLine(stubborn.logs), "started");
+    assert.equal(await containerOf("waitForAbort()"), container);
+    stubborn.stream.cancel();
+    await assert.rejects(stubborn.result, RequestCancelledException);
+    await containerGone(engine, container);
+  });
+
+  test("a container that is killed is an error that says so, and the next call works", async () => {
+    const run = functions.processNumber.spawn(true);
+    assert.equal(await firstLine(run.logs), "started");
+    const container = await containerOf("processNumber()");
+    await runEngineProgram(engine.command, ["kill", container]);
+    await assert.rejects(run.result, (error) => {
+      assert.ok(error instanceof FalServerlessError);
+      assert.equal(error.code, "FUNCTION_WORKER_DIED");
+      assert.match(error.message, /^The process of processNumber\(\) ended \(killed by SIGKILL\)\./);
+      return true;
+    });
+    assert.equal(typeof (await functions.processNumber(false)), "number");
+  });
+
+  test("a function that takes too much memory is ended, with its limit in the error", async () => {
+    await assert.rejects(functions.grow(4000), {
+      code: "FUNCTION_WORKER_DIED",
+      message:
+        /^The process of grow\(\) ended: it had \d+ MB of memory, more than its memoryLimitMb of 128\.$/,
+    });
+    assert.equal(await functions.grow(1), 1);
+  });
+
+  test("the limit holds for the processes that a function starts", async () => {
+    assert.equal(await functions.growElsewhere(), "SIGKILL");
+  });
+
+  test("the engine's own limit is told like the function's", async () => {
+    const memoryBytes = 128 * 2 ** 20;
+    const bridge = await placeBridge(folder);
+    let said = "";
+    const end = await new Promise<ContainerEnd>((resolve) => {
+      const container = new ContainerProcess({
+        engine,
+        run: {
+          name: `servable-memory-${process.pid}`,
+          label: "memory",
+          image: TEST_IMAGE,
+          mounts: [{ source: bridge, target: "/bridge.mjs" }],
+          memoryBytes,
+          args: ["/bridge.mjs"],
+        },
+        start: {
+          args: ["-e", "const all = []; for (;;) all.push(Buffer.alloc(1e7, 1))"],
+          variables: {},
+          hasMessages: false,
+          memoryBytes,
+        },
+        onMessage: () => {},
+        onEnd: resolve,
+      });
+      container.stdout.resume();
+      container.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    });
+    assert.equal(end.signal, "SIGKILL");
+    assert.ok(said.includes(`${OUT_OF_MEMORY}${memoryBytes}\n`));
+  });
+
+  test("no container outlives this process, though it is killed", async () => {
+    const program = fileURLToPath(new URL("../helpers/container-parent.ts", import.meta.url));
+    const parent = spawn(process.execPath, ["--conditions=servable-source", "--import", "tsx", program], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    for await (const line of createInterface({ input: parent.stdout })) if (line === "started") break;
+    const container = (await containersOf(engine, "processNumber()")).find((name) =>
+      name.includes(`-${parent.pid}-`),
+    );
+    assert.ok(container !== undefined);
+    const exit = once(parent, "exit");
+    parent.kill("SIGKILL");
+    await exit;
+    await containerGone(engine, container);
+  });
+
+  test("a served function is reached at a port of this machine", async () => {
+    const { url, stream, result } = serveGreeting.spawn();
+    const address = (await url) as string;
+    assert.match(address, /^http:\/\/127\.0\.0\.1:\d+$/);
+    const body = JSON.stringify({ name: "you" });
+    const response = await fetch(address, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body,
+    });
+    assert.equal(await response.json(), "hello you");
+    stream.cancel();
+    await assert.rejects(result, RequestCancelledException);
+  });
+
+  test("a function that listens by itself is reached at the port that it exposes", async () => {
+    const { logs, url, stream, result } = functions.listener.spawn();
+    assert.equal(await firstLine(logs), "listening");
+    assert.equal(await (await fetch((await url) as string)).text(), "by itself");
+    stream.cancel();
+    await assert.rejects(result, RequestCancelledException);
+  });
+
+  test("an image that can't be had, or has no Node, is an error that says what to do", async () => {
+    const empty = join(folder, "empty");
+    mkdirSync(join(empty, "tmp"), { recursive: true });
+    const name = "localhost/servable-test-empty:1";
+    await importImage(engine, empty, name);
+    await assert.rejects(functions.echo.on({ image: name })(1), {
+      code: "ENVIRONMENT_FAILED",
+      message:
+        /^The image localhost\/servable-test-empty:1 has no program "node": .* such as node:22-slim\.$/,
+    });
+    await assert.rejects(functions.echo.on({ image: "127.0.0.1:1/none:1" })(1), {
+      code: "ENVIRONMENT_FAILED",
+      message:
+        /^The image 127\.0\.0\.1:1\/none:1 is not on this machine and can't be pulled by \w+: .*refused.*/,
+    });
+  });
+
+  test("another image under the same name is another one", async () => {
+    const name = "localhost/servable-test-renamed:1";
+    const options = { cacheDirectory: folder };
+    await runEngineProgram(engine.command, ["tag", TEST_IMAGE, name]);
+    const before = await findImage(engine, name, options);
+    const empty = join(folder, "empty");
+    mkdirSync(join(empty, "tmp"), { recursive: true });
+    await importImage(engine, empty, name);
+    await assert.rejects(findImage(engine, name, options), /has no program "node"/);
+    assert.equal((await findImage(engine, TEST_IMAGE, options)).id, before.id);
+  });
+
+  test("a requirement that can't be installed is an error, and leaves no container", async () => {
+    process.env[registry] = npm.url;
+    try {
+      await assert.rejects(functions.echo.on({ requirements: ["not-there@1"] })(1), {
+        code: "ENVIRONMENT_FAILED",
+        message: /not-there@1 does not exist in the registry/,
+      });
+      npm.break(/slow/, "stall");
+      const controller = new AbortController();
+      const stalled = functions.echo
+        .on({ requirements: ["slow@1"] })
+        .submit(1, { signal: controller.signal });
+      await npm.asked(/slow/);
+      controller.abort(new Error("enough"));
+      await assert.rejects(stalled, /enough/);
+      assert.deepEqual(await containersOf(engine, "install"), []);
+    } finally {
+      delete process.env[registry];
+    }
+  });
+});
+
+test("without an engine, a function in a container is an error that says so", async () => {
+  const variable = "SERVABLE_CONTAINER_ENGINE";
+  const former = process.env[variable];
+  process.env[variable] = "/no/such/engine";
+  try {
+    await assert.rejects(functions.echo.on({ keepAlive: 2 })(1), {
+      code: "CONTAINER_UNAVAILABLE",
+      message: /needs Docker or Podman, and none is usable here\.\n {2}\/no\/such\/engine: not found/,
+    });
+  } finally {
+    if (former === undefined) delete process.env[variable];
+    else process.env[variable] = former;
+  }
+});
