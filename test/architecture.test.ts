@@ -62,6 +62,10 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   chokidar: ["cli"],
   tsx: ["typescript"],
   esbuild: ["functions"],
+  "@bufbuild/protobuf": ["platform", "controller"],
+  "@connectrpc/connect": ["platform", "controller"],
+  "@connectrpc/connect-node": ["platform", "controller"],
+  "smol-toml": ["platform"],
 };
 
 const root = fileURLToPath(new URL("../src", import.meta.url));
@@ -123,6 +127,22 @@ test("every room is known to the rules", () => {
   assert.deepEqual(unknown, []);
 });
 
+test("CONTRIBUTING.md tells the rules as they are, of every room there is", () => {
+  const text = readFileSync(join(root, "../CONTRIBUTING.md"), "utf8");
+  const told = [...text.matchAll(/^\| `([a-z-]+)(?:\.ts|\/)` \| .*? \| (.*?) \|$/gm)].map(
+    ([, room, rule]) => [room, [...(rule as string).matchAll(/`([a-z-]+)`/g)].map(([, name]) => name).sort()],
+  );
+  const rooms = [...new Set(files.map(roomOf))].filter((room) => room in MAY_IMPORT);
+  // A room that there is not yet is in the rules for those that will build it.
+  const present = (name: string): boolean => rooms.includes(name);
+  assert.deepEqual(
+    Object.fromEntries(told.filter(([room]) => present(room as string))),
+    Object.fromEntries(
+      rooms.map((room) => [room, MAY_IMPORT[room]?.filter((name) => name !== "controller").sort()]),
+    ),
+  );
+});
+
 test("a heavy package is loaded by the room that owns it alone", () => {
   const wrong = imports
     .filter(({ file, target, typeOnly }) => {
@@ -152,6 +172,7 @@ test("no barrels but src/index.ts and the package's other entries", () => {
 });
 
 test("no hand-written file passes 450 lines", () => {
-  const long = files.filter((file) => readFileSync(file, "utf8").split("\n").length > 450);
+  const handWritten = files.filter((file) => !file.includes(`${sep}generated${sep}`));
+  const long = handWritten.filter((file) => readFileSync(file, "utf8").split("\n").length > 450);
   assert.deepEqual(long, []);
 });

@@ -1,5 +1,5 @@
 import { Type, type Static } from "typebox";
-import { cached, currentRun, fn, LocalHost, type IsolatedFunction, type SpawnInfo } from "servable";
+import { cached, type currentRun, fn, LocalHost, type IsolatedFunction, type SpawnInfo } from "servable";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const isEqual = <A, B>(..._proof: Equal<A, B> extends true ? [] : ["not equal"]): void => {};
