@@ -4,9 +4,13 @@ import { join } from "node:path";
 import { after } from "node:test";
 
 /**
- * The folder of this test file's environments. Who imports it has `SERVABLE_CACHE_DIR` set to it, and it is gone after
- * the tests.
+ * Gives this test file a folder of its own for the environments of functions: `SERVABLE_CACHE_DIR` leads to it. It is
+ * gone after the tests.
+ * @returns the folder
  */
-export const functionCache: string = mkdtempSync(join(tmpdir(), "servable-functions-"));
-process.env["SERVABLE_CACHE_DIR"] = functionCache;
-after(() => rmSync(functionCache, { recursive: true, force: true, maxRetries: 5 }));
+export function useFunctionCache(): string {
+  const folder = mkdtempSync(join(tmpdir(), "servable-functions-"));
+  process.env["SERVABLE_CACHE_DIR"] = folder;
+  after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  return folder;
+}

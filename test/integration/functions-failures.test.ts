@@ -13,7 +13,9 @@ import { findMissingDependencies } from "../../src/functions/missing-dependencie
 import { fail, failInSetup, failWrapped, rejectInSetup } from "../fixtures/functions/failures.ts";
 import * as late from "../fixtures/functions/missing-late.ts";
 import { connect } from "../fixtures/functions/missing-static.ts";
-import "../helpers/function-cache.ts";
+import { useFunctionCache } from "../helpers/function-cache.ts";
+
+useFunctionCache();
 
 /** What a promise rejects with. */
 async function reasonOf(promise: Promise<unknown>): Promise<unknown> {

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { FalSerializationError } from "../../src/errors.ts";
 import { count, echo, foreign, makePoint, nothing, Point, sum } from "../fixtures/functions/values.ts";
-import "../helpers/function-cache.ts";
+import { useFunctionCache } from "../helpers/function-cache.ts";
+
+useFunctionCache();
 
 describe("what travels both ways, and arrives equal:", () => {
   const values: [what: string, value: unknown][] = [

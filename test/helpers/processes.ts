@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+
+/** Whether a process is there. One that has ended and waits for its parent to notice is not. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return !(process.platform === "linux" && /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8")));
+  } catch {
+    return false;
+  }
+}
+
+/** Resolves once a process has ended; fails when it is still there after so many milliseconds. */
+export async function ended(pid: number, withinMs = 5000): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (isAlive(pid)) {
+    assert.ok(performance.now() < deadline, `process ${pid} is still there after ${withinMs} ms`);
+    await delay(10); // nothing tells of the end of a process that is not one's child
+  }
+}
