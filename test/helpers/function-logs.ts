@@ -16,13 +16,21 @@ export class LoggedHost {
     });
   }
 
-  /** Resolves with what the pattern found in a line, once there is one. Lines that were there before count, too. */
+  /**
+   * Resolves with what the pattern found in a line, once there is one. Lines that were there before count, too. It keeps
+   * this process, which a worker that is being ended does not.
+   */
   said(pattern: RegExp, from = 0): Promise<RegExpExecArray> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#watchers.delete(look);
+        reject(new Error(`${PATIENCE_MS} ms passed before a line fitted ${String(pattern)}`));
+      }, PATIENCE_MS);
       const look = (): void => {
         for (const { message } of this.entries.slice(from)) {
           const found = pattern.exec(message);
           if (found === null) continue;
+          clearTimeout(timer);
           this.#watchers.delete(look);
           resolve(found);
           return;
@@ -38,3 +46,6 @@ export class LoggedHost {
     return Number((await this.said(/^pid (\d+)$/, from))[1]);
   }
 }
+
+/** Longer than any step takes on a busy machine. */
+const PATIENCE_MS = 30_000;

@@ -17,6 +17,9 @@ export interface WorkerGroupOptions {
   readonly worker: Omit<FunctionWorkerParts, "onReady" | "onIdle" | "onEnd" | "onLog">;
 }
 
+/** A timer that does nothing but keep the process, in milliseconds: as long as there is. */
+const KEEPER_MS = 2 ** 31 - 1;
+
 /** The workers of one function. They are started when they are needed, and kept for a while. */
 export class WorkerGroup {
   readonly #options: WorkerGroupOptions;
@@ -28,6 +31,8 @@ export class WorkerGroup {
   /** Killed, but not gone yet. */
   readonly #leaving = new Map<FunctionWorker, () => void>();
   #starting = 0;
+  /** Keeps this process while something waits. */
+  #keeper: NodeJS.Timeout | undefined;
   /** The last one that was started could not be set up, while others run. */
   #hasStartFailed = false;
 
@@ -49,12 +54,14 @@ export class WorkerGroup {
     if (place === -1) return;
     this.#waiting.splice(place, 1);
     run.reject(reason);
+    this.#keepProcess();
     this.#letGoOfStarts();
   }
 
   /** Ends every worker at once; what runs or waits is rejected. Resolves when all are gone. */
   async close(reason: unknown): Promise<void> {
     for (const run of this.#waiting.splice(0)) run.reject(reason);
+    this.#keepProcess();
     for (const [run, worker] of this.#running) worker.cancel(run, reason);
     for (const { timer } of this.#idle.splice(0)) clearTimeout(timer);
     const ends = [...this.#workers].map(
@@ -65,6 +72,12 @@ export class WorkerGroup {
   }
 
   #hand(): void {
+    this.#handOut();
+    this.#startMissing();
+    this.#keepProcess();
+  }
+
+  #handOut(): void {
     while (this.#waiting.length > 0) {
       const free = this.#idle.pop();
       if (free === undefined) break;
@@ -73,8 +86,9 @@ export class WorkerGroup {
       this.#running.set(run, free.worker);
       free.worker.run(run);
     }
-    // Who waits, waits for one of them: to be set up, or to make room.
-    if (this.#waiting.length > 0) for (const worker of this.#workers) worker.hold(true);
+  }
+
+  #startMissing(): void {
     if (this.#hasStartFailed) return;
     const missing = Math.min(
       this.#waiting.length - this.#starting,
@@ -123,6 +137,18 @@ export class WorkerGroup {
   #dismiss(worker: FunctionWorker): void {
     this.#leaveIdle(worker);
     worker.stop();
+  }
+
+  /**
+   * Who waits, waits for a worker to be set up or to make room. None of them may keep this process just now: their runs
+   * may have been cancelled, or those that they were started for.
+   */
+  #keepProcess(): void {
+    if (this.#waiting.length > 0) this.#keeper ??= setInterval(() => {}, KEEPER_MS);
+    else {
+      clearInterval(this.#keeper);
+      this.#keeper = undefined;
+    }
   }
 
   /** Nobody waits any more for what is being started: it must not keep this process. */

@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { RequestCancelledException } from "../../src/errors.ts";
+import { hasSignal, slowStart, wait } from "../fixtures/functions/processes.ts";
+import { useFunctionCache } from "../helpers/function-cache.ts";
+import { LoggedHost } from "../helpers/function-logs.ts";
+import { NpmRegistry } from "../helpers/npm-registry.ts";
+import { ended, isAlive } from "../helpers/processes.ts";
+
+useFunctionCache();
+
+/** A cancelled call, by each of the ways there are: starts it, and returns how to end it and what it becomes. */
+type Way = (
+  fn: typeof wait,
+  how: "listen" | "ignore" | "compute",
+) => {
+  readonly result: Promise<unknown>;
+  cancel(reason?: unknown): void;
+};
+const WAYS: Readonly<Record<string, Way>> = {
+  "the signal of submit()": (fn, how) => {
+    const controller = new AbortController();
+    const result = fn.submit(how, { signal: controller.signal });
+    return { result, cancel: (reason = new RequestCancelledException("gone")) => controller.abort(reason) };
+  },
+  "submit().cancel()": (fn, how) => {
+    const submission = fn.submit(how);
+    return { result: submission, cancel: (reason) => submission.cancel(reason) };
+  },
+  "spawn().stream.cancel()": (fn, how) => {
+    const { result, stream } = fn.spawn(how);
+    return { result, cancel: (reason) => stream.cancel(reason) };
+  },
+  "the signal of spawn()": (fn, how) => {
+    const controller = new AbortController();
+    const { result } = fn.spawn(how, { signal: controller.signal });
+    return { result, cancel: (reason = new RequestCancelledException("gone")) => controller.abort(reason) };
+  },
+};
+
+/** Waits for the pid of a run: by its logs, or those of its host. */
+async function pidOf(spawned: { readonly logs: AsyncIterable<{ message: string }> }): Promise<number> {
+  for await (const { message } of spawned.logs) {
+    const found = /^pid (\d+)$/.exec(message);
+    if (found !== null) return Number(found[1]);
+  }
+  return assert.fail("it did not say its pid");
+}
+
+describe("a run that is cancelled by", () => {
+  for (const [name, start] of Object.entries(WAYS)) {
+    test(`${name} rejects at once with the reason, for whoever waits`, async () => {
+      const { result, cancel } = start(wait, "listen");
+      const reason = new Error("changed my mind");
+      cancel(reason);
+      await assert.rejects(result, reason);
+    });
+  }
+
+  for (const name of ["the signal of submit()", "submit().cancel()"]) {
+    test(`${name} tells its handler, which stops, and the worker goes on`, async () => {
+      const logged = new LoggedHost();
+      const fn = wait.on(logged.host);
+      const { result, cancel } = (WAYS[name] as Way)(fn as typeof wait, "listen");
+      const pid = await logged.pid();
+      cancel();
+      await assert.rejects(result, RequestCancelledException);
+      const [said] = await logged.said(/^aborted: .*/);
+      assert.match(said, /^aborted: RequestCancelledException: /);
+      assert.equal(await fn("return"), pid);
+    });
+  }
+
+  test("spawn().stream.cancel() says so by default, and one that computes without end is ended", async () => {
+    const spawned = wait.spawn("compute");
+    const pid = await pidOf(spawned);
+    const start = performance.now();
+    spawned.stream.cancel();
+    await assert.rejects(spawned.result, (error) => {
+      assert.ok(error instanceof RequestCancelledException);
+      assert.equal(error.message, "The run was cancelled.");
+      return true;
+    });
+    assert.ok(performance.now() - start < 500, "the caller does not wait for it");
+    assert.ok(isAlive(pid), "it has a second to stop");
+    assert.notEqual(await wait("return"), pid);
+    await ended(pid);
+  });
+
+  test("any reason at all gets that reason, and so does its handler", async () => {
+    const logged = new LoggedHost();
+    const fn = wait.on(logged.host);
+    const submission = fn.submit("listen");
+    await logged.pid();
+    submission.cancel("a text");
+    await assert.rejects(submission, (error) => error === "a text");
+    await logged.said(/^aborted: a text$/);
+    assert.equal(typeof (await fn("return")), "number");
+  });
+});
+
+describe("a handler that does not stop", () => {
+  for (const how of ["ignore", "compute"] as const) {
+    test(`is ended with its worker after a second (${how}), and the next call has another one`, async () => {
+      const logged = new LoggedHost();
+      const fn = wait.on(logged.host);
+      const submission = fn.submit(how);
+      const pid = await logged.pid();
+      const start = performance.now();
+      submission.cancel();
+      await assert.rejects(submission, RequestCancelledException);
+      const next = fn("return");
+      await ended(pid);
+      const took = performance.now() - start;
+      assert.ok(took > 900 && took < 3000, `it had ${took} ms`);
+      assert.notEqual(await next, pid);
+    });
+  }
+});
+
+describe("a call that waits", () => {
+  test("for a worker is cancelled at once, is never run, and those behind it are", async () => {
+    const logged = new LoggedHost();
+    const fn = wait.on(logged.host);
+    const running = fn.submit("listen");
+    const pid = await logged.pid();
+    const waiting = fn.submit("compute");
+    const last = fn.submit("return");
+    waiting.cancel();
+    await assert.rejects(waiting, RequestCancelledException);
+    running.cancel();
+    await assert.rejects(running, RequestCancelledException);
+    assert.equal(await last, pid, "the worker computes nothing");
+  });
+
+  test("for its worker's setup is cancelled at once", async () => {
+    const logged = new LoggedHost();
+    const submission = slowStart.on({ host: logged.host, startupTimeout: 2 }).submit();
+    const pid = await logged.pid();
+    submission.cancel();
+    await assert.rejects(submission, RequestCancelledException);
+    await ended(pid); // by its startupTimeout
+  });
+
+  test("for its environment to be installed is cancelled, nothing is left of it, and the next call works", async () => {
+    await using registry = await NpmRegistry.start({ slow: { "1.0.0": { files: { "index.js": "" } } } });
+    const before = { ...process.env };
+    Object.assign(process.env, registry.environment);
+    try {
+      registry.break(/tgz$/, "stall");
+      const fn = hasSignal.on({ requirements: ["slow@1.0.0"] });
+      const submission = fn.submit();
+      await registry.asked(/tgz$/);
+      submission.cancel();
+      await assert.rejects(submission, RequestCancelledException);
+      registry.mend();
+      assert.equal(await fn(), false);
+      assert.equal(registry.downloads("slow"), 2);
+    } finally {
+      for (const name of Object.keys(registry.environment)) delete process.env[name];
+      Object.assign(process.env, before);
+    }
+  });
+
+  test("and was cancelled before it was made does not start anything", async () => {
+    const logged = new LoggedHost();
+    const signal = AbortSignal.abort(new Error("from the start"));
+    await assert.rejects(wait.on(logged.host).submit("compute", { signal }), { message: "from the start" });
+    assert.deepEqual(logged.entries, []);
+  });
+});
+
+test("a call whose worker is warm is cancelled in the same moment", async () => {
+  const logged = new LoggedHost();
+  const fn = wait.on(logged.host);
+  const pid = await fn("return");
+  const from = logged.entries.length;
+  const submission = fn.submit("compute");
+  submission.cancel();
+  await assert.rejects(submission, RequestCancelledException);
+  assert.equal(await fn("return"), pid);
+  assert.deepEqual(
+    logged.entries.slice(from).map(({ message }) => message),
+    [`pid ${pid}`],
+    "it was never run",
+  );
+});
+
+test("a cancellation that comes after the end changes nothing", async () => {
+  const submission = wait.submit("return");
+  const pid = await submission;
+  submission.cancel();
+  const spawned = wait.spawn("return");
+  assert.equal(await spawned.result, pid);
+  spawned.stream.cancel();
+  assert.equal(await spawned.result, pid);
+  assert.equal(await wait("return"), pid);
+});
+
+test("a signal keeps no listeners of calls that have ended", async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  let count = 0;
+  const { addEventListener, removeEventListener } = signal;
+  signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+    count++;
+    addEventListener.apply(signal, args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+    count--;
+    removeEventListener.apply(signal, args);
+  };
+  await Promise.all(Array.from({ length: 20 }, () => hasSignal.submit({ signal })));
+  assert.equal(count, 0);
+});
+
+test("a handler whose caller has not left has a signal that is not aborted, here too", async () => {
+  assert.equal(await hasSignal(), false);
+  assert.equal(await hasSignal.runLocal(), false);
+});
