@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { after, suite, test } from "node:test";
+import { after, before, suite, test } from "node:test";
 import { promisify } from "node:util";
 import { pino } from "pino";
 import { isServableClass, type ServableClass, type ServeAddresses } from "servable";
+import { NpmRegistry, type RegistryPackage } from "../helpers/npm-registry.ts";
 import { parseCurl, sendCurl } from "./curl.ts";
 import { isLike } from "./likeness.ts";
 import { blocksOf, readPage, ROOT, type Block } from "./markdown.ts";
@@ -23,6 +25,8 @@ type Addresses = Pick<ServeAddresses, "url" | "metricsUrl">;
  * - ` ```ts ` is a program: it must type-check, run and exit with 0. `file=NAME` lets other blocks import it.
  * - ` ```ts file=NAME ` whose default export is a servable class is built and served instead.
  * - ` ```ts file=NAME serve ` serves by itself until SIGTERM, then exits with 0; it prints its address.
+ * - ` ```ts check ` must type-check, and is not run: it needs a network or an engine for containers.
+ * - ` ```text output=NAME ` is what the program NAME prints; `…` for what may differ.
  * - ` ```bash call=NAME ` is a curl command, sent to what NAME serves, on whatever port it really has. The next block
  *   is its answer; `status=` where it is not 200, and `…` for what may differ.
  */
@@ -31,10 +35,15 @@ export function testPage(page: string): void {
   const folder = join(ROOT, ".cache", "docs", page.replaceAll(/[^\w]+/g, "-"));
   const programs = writePrograms(blocks, folder);
   if (programs.size === 0) return;
+  const cache = new FunctionCache(programs);
   const servers = new Servers(folder, programs);
 
   suite(`the code of ${page}`, () => {
-    after(() => servers.close());
+    before(() => cache.open());
+    after(async () => {
+      await servers.close();
+      await cache.close();
+    });
 
     test("type-checks", async () => {
       const config = { extends: "../../../tsconfig.json", include: ["*.ts"], exclude: [] };
@@ -45,11 +54,26 @@ export function testPage(page: string): void {
     });
 
     for (const [name, block] of programs) {
+      if (block.attributes.has("check")) continue;
       test(`line ${block.line}: ${name} runs`, async () => {
         if (block.attributes.has("serve")) await servers.addresses(name);
         else if (await servers.isApp(name)) await servers.build(name);
-        else await run(process.execPath, [...TSX, join(folder, name)], { cwd: ROOT, env: environment() });
+        else await runProgram(name);
       });
+    }
+
+    for (const { attributes, language, line, text } of blocks) {
+      const name = attributes.get("output");
+      if (name === undefined) continue;
+      test(`line ${line}: ${name} prints what is shown`, async () => {
+        const { stdout } = await runProgram(name);
+        assert.ok(isLike(text, stdout.trimEnd(), language), `it prints:\n${stdout}`);
+      });
+    }
+
+    function runProgram(name: string): Promise<{ stdout: string }> {
+      const env = { ...environment(), ...cache.environment };
+      return run(process.execPath, [...TSX, join(folder, name)], { cwd: ROOT, env });
     }
 
     for (const [index, block] of blocks.entries()) {
@@ -89,6 +113,52 @@ function writePrograms(blocks: readonly Block[], folder: string): Map<string, Bl
 function environment(): NodeJS.ProcessEnv {
   const { NODE_TEST_CONTEXT: _context, ...inherited } = process.env;
   return { ...inherited, HOST: "127.0.0.1", PORT: "0", METRICS_PORT: "0", NODE_NO_WARNINGS: "1" };
+}
+
+/**
+ * Where the isolated functions of a page have their environments, and where npm finds what they require: a registry on
+ * this machine, of the packages that are installed here anyway.
+ */
+class FunctionCache {
+  readonly #requirements: ReadonlySet<string>;
+  #folder: string | undefined;
+  #registry: NpmRegistry | undefined;
+
+  constructor(programs: ReadonlyMap<string, Block>) {
+    const texts = [...programs.values()].filter(({ attributes }) => !attributes.has("check"));
+    const lists = texts.flatMap(({ text }) => text.match(/requirements: \[[^\]]*\]/g) ?? []);
+    this.#requirements = new Set(lists.flatMap((list) => list.match(/[\w.-]+@\d+\.\d+\.\d+/g) ?? []));
+  }
+
+  async open(): Promise<void> {
+    this.#folder = mkdtempSync(join(tmpdir(), "servable-docs-"));
+    if (this.#requirements.size === 0) return;
+    this.#registry = await NpmRegistry.start();
+    for (const requirement of this.#requirements) {
+      const [name = "", version = ""] = requirement.split("@");
+      this.#registry.publish(name, version, installedPackage(name, version));
+    }
+  }
+
+  get environment(): Record<string, string> {
+    return { SERVABLE_CACHE_DIR: this.#folder ?? "", ...this.#registry?.environment };
+  }
+
+  async close(): Promise<void> {
+    await this.#registry?.[Symbol.asyncDispose]();
+    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** A package without dependencies, as it lies in the repository's node_modules. */
+function installedPackage(name: string, version: string): RegistryPackage {
+  const folder = join(ROOT, "node_modules", name);
+  const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Record<string, unknown>;
+  assert.equal(manifest["version"], version, `the page requires ${name}@${version}`);
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((path) => statSync(join(folder, path)).isFile())
+    .map((path): [string, Uint8Array] => [path, readFileSync(join(folder, path))]);
+  return { manifest, files: Object.fromEntries(files) };
 }
 
 /** What a page's programs serve, each started once, when somebody first calls it. */

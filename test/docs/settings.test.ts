@@ -43,12 +43,12 @@ test("every option of a server is documented, and no other", () => {
 test("every variable of the environment that the source reads is documented, and no other", () => {
   const sources = [
     ...["context", "servable/base-servable", "server/logger", "server/options", "server/serve"],
-    "hosts/local/environments/cache-directory",
+    ...["hosts/local/environments/cache-directory", "hosts/local/container/engine"],
   ]
     .map((file) => readFileSync(join(ROOT, "src", `${file}.ts`), "utf8"))
     .join("\n");
   const read = sources.matchAll(
-    /process\.env\["([A-Z_]+)"\]|portFromEnvironment\("([A-Z_]+)"\)|\["(SERVABLE_[A-Z_]+)"\]/g,
+    /process\.env\["([A-Z_]+)"\]|portFromEnvironment\("([A-Z_]+)"\)|(?:\[|= )"(SERVABLE_[A-Z_]+)"/g,
   );
   const names = new Set([...read].map(([, direct, port, own]) => direct ?? port ?? own));
   assert.deepEqual(documented("Environment").toSorted(), [...names].toSorted());
