@@ -86,6 +86,7 @@ export class FunctionWorker {
     this.#read("STDERR");
     if (startupTimeoutMs !== undefined) {
       this.#startTimer = setTimeout(() => this.#startTooLong(startupTimeoutMs), startupTimeoutMs);
+      this.#startTimer.unref();
     }
     this.#channel.send({ type: "load", moduleUrl, functionName, entry });
   }

@@ -55,7 +55,6 @@ export class WorkerGroup {
     this.#waiting.splice(place, 1);
     run.reject(reason);
     this.#keepProcess();
-    this.#letGoOfStarts();
   }
 
   /** Ends every worker at once; what runs or waits is rejected. Resolves when all are gone. */
@@ -101,7 +100,10 @@ export class WorkerGroup {
     if (this.#workers.size === 0) this.#options.onFirstWorker(this);
     this.#starting++;
     try {
-      this.#workers.add(this.#createWorker());
+      const worker = this.#createWorker();
+      this.#workers.add(worker);
+      // It is who waits that keeps this process, until a worker runs something.
+      worker.hold(false);
     } catch (error) {
       // The machine has no more processes or files to give.
       this.#onStartFailed(cannotStart(this.#options.worker.functionName, error));
@@ -139,22 +141,13 @@ export class WorkerGroup {
     worker.stop();
   }
 
-  /**
-   * Who waits, waits for a worker to be set up or to make room. None of them may keep this process just now: their runs
-   * may have been cancelled, or those that they were started for.
-   */
+  /** Who waits, waits for a worker to be set up or to make room: neither keeps this process by itself. */
   #keepProcess(): void {
     if (this.#waiting.length > 0) this.#keeper ??= setInterval(() => {}, KEEPER_MS);
     else {
       clearInterval(this.#keeper);
       this.#keeper = undefined;
     }
-  }
-
-  /** Nobody waits any more for what is being started: it must not keep this process. */
-  #letGoOfStarts(): void {
-    if (this.#waiting.length > 0) return;
-    for (const worker of this.#workers) if (!worker.wasReady) worker.hold(false);
   }
 
   #onEnd(worker: FunctionWorker, reason: unknown): void {
