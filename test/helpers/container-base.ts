@@ -81,6 +81,16 @@ export async function importImage(engine: ContainerEngine, root: string, name: s
   assert.equal(code, 0, said);
 }
 
+/** Makes an image of the tests' one that has a user of its own. */
+export async function createUserImage(engine: ContainerEngine, user: string, name: string): Promise<void> {
+  const container = `servable-test-user-${process.pid}`;
+  const change = ["commit", "--change", `USER ${user}`, container, name];
+  for (const args of [["create", `--name=${container}`, TEST_IMAGE, "node"], change, ["rm", container]]) {
+    const { code, stderr } = await runEngineProgram(engine.command, args);
+    assert.equal(code, 0, stderr);
+  }
+}
+
 /** The names of the containers that run for a function, or for all of them. */
 export async function containersOf(engine: ContainerEngine, functionName?: string): Promise<string[]> {
   const label = functionName === undefined ? "servable" : `servable=${functionName}`;

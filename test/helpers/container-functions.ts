@@ -23,6 +23,7 @@ export const echo = fn({ image, keepAlive, maxConcurrency: 1 }, (value: unknown)
 export const describePlace = fn({ image, keepAlive, env: ["LISTED_VARIABLE"] }, () => ({
   pid1: readFileSync("/proc/1/cmdline", "utf8").split("\0")[1],
   environment: { ...process.env },
+  user: process.getuid?.(),
   seesThisMachine: existsSync("/work") || existsSync("/etc/os-release"),
 }));
 

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { FalServerlessError, RequestCancelledException, type LogEntry } from "../../src/index.ts";
 import { ContainerProcess, type ContainerEnd } from "../../src/hosts/local/container/container-process.ts";
 import { placeBridge } from "../../src/hosts/local/container/bridge-program.ts";
@@ -16,6 +18,7 @@ import { OUT_OF_MEMORY } from "../../src/functions/runner/protocol.ts";
 import {
   containerGone,
   containersOf,
+  createUserImage,
   importImage,
   prepareContainers,
   withoutContainers,
@@ -184,6 +187,42 @@ describe("functions in containers", { skip: withoutContainers }, () => {
       return true;
     });
     assert.equal(typeof (await functions.processNumber(false)), "number");
+  });
+
+  test("no container outlives the engine's program that runs it", async () => {
+    const run = functions.processNumber.spawn(true);
+    assert.equal(await firstLine(run.logs), "started");
+    const container = await containerOf("processNumber()");
+    const { stdout } = await promisify(execFile)("ps", ["-eo", "pid,args"]);
+    const [, client] = new RegExp(`^ *(\\d+) .*run --rm .*--name=${container} `, "m").exec(stdout) ?? [];
+    process.kill(Number(client), "SIGKILL");
+    await assert.rejects(run.result, { code: "FUNCTION_WORKER_DIED" });
+    await containerGone(engine, container);
+  });
+
+  test("a port that is taken is an error that says so", async () => {
+    const server = createServer().listen(47_831, "127.0.0.1");
+    await once(server, "listening");
+    try {
+      await assert.rejects(functions.listener.on({ keepAlive: 2 })(), {
+        code: "FUNCTION_WORKER_DIED",
+        message: /^The process of listener\(\) can't be started: \w+: .*47831.*in use/,
+      });
+    } finally {
+      server.close();
+    }
+  });
+
+  test("an image's own user runs the function, with packages that are installed for it", async () => {
+    process.env[registry] = npm.url;
+    try {
+      const image = "localhost/servable-test-user:1";
+      await createUserImage(engine, "1234:1234", image);
+      const described = functions.describePlace.on({ image, requirements: ["greeting@1.0.0"] });
+      assert.equal((await described()).user, 1234);
+    } finally {
+      delete process.env[registry];
+    }
   });
 
   test("a function that takes too much memory is ended, with its limit in the error", async () => {

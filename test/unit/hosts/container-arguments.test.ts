@@ -92,6 +92,7 @@ test("npm in a container gets its settings, the proxies and the files that they 
     npm_config_registry: "http://127.0.0.1:4873/",
     npm_config_cache: "/home/u/.npm",
     HTTPS_PROXY: "http://proxy",
+    TOKEN_OF_NPMRC: "t",
     NODE_EXTRA_CA_CERTS: import.meta.filename,
     SSL_CERT_FILE: "/is/not/there",
   });
@@ -100,6 +101,7 @@ test("npm in a container gets its settings, the proxies and the files that they 
     npm_config_cache: "/tmp/servable-npm",
     npm_config_registry: "http://127.0.0.1:4873/",
     HTTPS_PROXY: "http://proxy",
+    TOKEN_OF_NPMRC: "t",
     NODE_EXTRA_CA_CERTS: "/run/servable/NODE_EXTRA_CA_CERTS",
   });
   assert.deepEqual(mounts, [{ source: import.meta.filename, target: "/run/servable/NODE_EXTRA_CA_CERTS" }]);

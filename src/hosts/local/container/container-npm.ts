@@ -14,9 +14,9 @@ import type { Mount } from "./run-arguments.ts";
 /** Where an environment is in a container, while it is installed and when it is used: install scripts may note it. */
 export const ENVIRONMENT_PLACE = "/servable";
 
-/** Variables that are for npm wherever it runs. The others name places of this machine. */
-const PORTABLE =
-  /^(?:npm_config_(?!cache$|userconfig$|globalconfig$|prefix$|tmp$).*|(?:https?|no|all)_proxy|lang|lc_all|tz|node_use_env_proxy)$/i;
+/** Variables that name places of this machine, or its user. What else npm is given is for it wherever it runs. */
+const PLACES =
+  /^(?:path|home|userprofile|(?:local)?appdata|program(?:files|data)|systemroot|comspec|pathext|te?mp|tmpdir|shell|user|logname|ssl_cert_(?:file|dir)|node_extra_ca_certs|npm_config_(?:cache|cafile|userconfig|globalconfig|prefix|tmp))$/i;
 /** Variables that name a file of this machine that npm needs. */
 const FILE_VARIABLES = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "npm_config_cafile"] as const;
 /** Lines that are kept for a message. */
@@ -102,7 +102,7 @@ export function placesInside(env: NodeJS.ProcessEnv): {
   const variables: Record<string, string> = { HOME: "/tmp", npm_config_cache: "/tmp/servable-npm" };
   const mounts: Mount[] = [];
   for (const [name, value] of Object.entries(env)) {
-    if (value !== undefined && PORTABLE.test(name)) variables[name] = value;
+    if (value !== undefined && !PLACES.test(name)) variables[name] = value;
   }
   const takeFile = (name: string, path: string): void => {
     const target = `/run/servable/${name}`;

@@ -121,6 +121,7 @@ export class ContainerProcess {
   }
 
   #read(chunk: Buffer): void {
+    if (this.#hasEnded) return;
     try {
       for (const frame of this.#decoder.write(chunk)) this.#receive(frame);
     } catch (error) {
@@ -171,7 +172,8 @@ export class ContainerProcess {
       const words = lastWords(this.#said) || `it ended with ${signal ?? `exit code ${code}`}`;
       return { code, signal, error: new Error(`${command}: ${words}`) };
     }
-    return { code, signal, ...signalOf(code) };
+    // Whatever the program makes of it: the bridge tells of every end but its own.
+    return code === 0 ? { code: null, signal: "SIGKILL" } : { code, signal, ...signalOf(code) };
   }
 
   /** Removes what goes neither by itself nor by being told. */

@@ -32,7 +32,7 @@ type Contents = Pick<ContainerImage, "node" | "npm">;
 /** The oldest Node that runs functions. */
 const OLDEST_NODE = [20, 19] as const;
 /** What the engines' programs end with when the container has no such program. */
-const NOT_FOUND_CODES: ReadonlySet<number | undefined> = new Set([126, 127]);
+const NOT_FOUND_CODE = 127;
 const MARK = "servable:";
 
 // Any Node has to understand it.
@@ -185,7 +185,7 @@ async function probe(
   );
   const [, text] = new RegExp(`^${MARK}(.*)$`, "m").exec(stdout) ?? [];
   if (code === 0 && text !== undefined) return JSON.parse(text) as Contents;
-  if (NOT_FOUND_CODES.has(code)) {
+  if (code === NOT_FOUND_CODE) {
     throw unusable(
       `The image ${name} has no program "node": a function runs on its image's own Node, ` +
         `${OLDEST_NODE.join(".")} or newer. Add it, or use an image such as node:22-slim.`,
