@@ -4,6 +4,11 @@ import { END_OF_RUN, OUT_OF_MEMORY } from "../../functions/runner/protocol.ts";
 /** A line without an end is told when it has so many characters. */
 const MAX_LINE = 64 * 1024;
 
+/** A runner's own words, which end their line. */
+const MARK = new RegExp(`(${END_OF_RUN}|${OUT_OF_MEMORY})(\\d+)$`);
+/** No mark is longer. */
+const MAX_MARK = 64;
+
 /** Whom to tell what a stream brings. */
 export interface LineListener {
   onLine(line: string): void;
@@ -31,9 +36,7 @@ export class OutputLines {
       start = end + 1;
     }
     this.#rest = this.#rest.slice(start);
-    if (this.#rest.length <= MAX_LINE) return;
-    this.#listener.onLine(this.#rest);
-    this.#rest = "";
+    if (this.#rest.length > MAX_LINE) this.#cut();
   }
 
   /** The stream has ended. */
@@ -43,15 +46,20 @@ export class OutputLines {
     if (last !== "") this.#tell(last);
   }
 
+  /** Tells what there is of a line that is too long. A mark at its end may have come in part only. */
+  #cut(): void {
+    const mark = this.#rest.lastIndexOf("\u0000");
+    const end = mark > this.#rest.length - MAX_MARK ? mark : this.#rest.length;
+    this.#listener.onLine(this.#rest.slice(0, end));
+    this.#rest = this.#rest.slice(end);
+  }
+
   #tell(line: string): void {
-    const mark = line.indexOf("\u0000servable:");
-    if (mark === -1) return this.#listener.onLine(line);
+    const [mark, kind = "", number = ""] = MARK.exec(line) ?? [];
+    if (mark === undefined) return this.#listener.onLine(line);
     // What stands before it was printed without a line feed.
-    if (mark > 0) this.#listener.onLine(line.slice(0, mark));
-    const text = line.slice(mark);
-    if (text.startsWith(END_OF_RUN)) this.#listener.onEndOfRun(Number(text.slice(END_OF_RUN.length)));
-    else if (text.startsWith(OUT_OF_MEMORY)) {
-      this.#listener.onOutOfMemory(Number(text.slice(OUT_OF_MEMORY.length)));
-    }
+    if (mark !== line) this.#listener.onLine(line.slice(0, -mark.length));
+    if (kind === END_OF_RUN) this.#listener.onEndOfRun(Number(number));
+    else this.#listener.onOutOfMemory(Number(number));
   }
 }

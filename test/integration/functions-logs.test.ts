@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { LogEntry } from "../../src/functions/log-entry.ts";
+import { flood, print, printInSetup, printSlowly } from "../fixtures/functions/logs.ts";
+import { useFunctionCache } from "../helpers/function-cache.ts";
+import { LoggedHost } from "../helpers/function-logs.ts";
+
+useFunctionCache();
+
+const logged = new LoggedHost();
+const fn = print.on(logged.host);
+
+/** What a run printed, once its call has returned. */
+async function printed(what: string): Promise<LogEntry[]> {
+  const from = logged.entries.length;
+  await fn(what);
+  return logged.entries.slice(from);
+}
+
+describe("what a function prints is there when its call returns:", () => {
+  test("all of it, in order", async () => {
+    const lines = (await printed("order")).map(({ message }) => message);
+    assert.deepEqual(
+      lines,
+      Array.from({ length: 1000 }, (_, count) => `line ${count}`),
+    );
+  });
+
+  test("by the stream it was printed to, with who printed it and when", async () => {
+    const before = Date.now();
+    const entries = await printed("streams");
+    const of = (level: string): string[] =>
+      entries.filter((entry) => entry.level === level).map(({ message }) => message);
+    assert.deepEqual(of("STDOUT"), ["out 1", "out 2"]);
+    assert.deepEqual(of("STDERR"), ["err 1", "err 2"]);
+    for (const { source, timestamp } of entries) {
+      assert.equal(source, "USER");
+      assert.ok(timestamp.getTime() >= before && timestamp.getTime() <= Date.now());
+    }
+  });
+
+  const cases: [what: string, title: string, lines: string[]][] = [
+    ["partial", "a line that comes in parts, and one without an end", ["one line", "and the rest"]],
+    ["empty", "lines that are empty", ["", "", ""]],
+    ["unicode", "characters whose bytes come one by one", ["a😀é"]],
+    ["invalid", "bytes that are no UTF-8, with a mark in their place", ["a\ufffdb"]],
+    ["child", "the output of a process that it starts", ["of a child", "error of a child"]],
+    ["mark", "what looks like the machinery's own marks", ["\u0000servable:other:1", "before \u0000"]],
+    ["replaced", "what is printed once its own stream is put back", ["kept"]],
+    ["nothing", "nothing", []],
+  ];
+  for (const [what, title, expected] of cases) {
+    test(title, async () => {
+      const lines = (await printed(what)).map(({ message }) => message);
+      assert.deepEqual([...lines].sort(), [...expected].sort());
+    });
+  }
+
+  test("a line that is longer than any reader wants, in pieces", async () => {
+    const lines = (await printed("long")).map(({ message }) => message);
+    assert.ok(lines.length > 1);
+    assert.equal(lines.join(""), "x".repeat(200_000));
+  });
+
+  test("also when it throws, and when its process ends", async () => {
+    const from = logged.entries.length;
+    await assert.rejects(fn("throws"), { message: "thrown" });
+    assert.deepEqual(
+      logged.entries.slice(from).map(({ message }) => message),
+      ["before it throws"],
+    );
+    await assert.rejects(fn("exits"), { code: "FUNCTION_WORKER_DIED" });
+    assert.equal(logged.entries.at(-1)?.message, "before it exits");
+  });
+
+  test("from the setup on", async () => {
+    const from = logged.entries.length;
+    await printInSetup.on(logged.host)();
+    assert.deepEqual(
+      logged.entries.slice(from).map(({ message }) => message),
+      ["in the setup", "in the run"],
+    );
+  });
+
+  test("unless it closes its output, which its call does not fail by", async () => {
+    await fn("ended");
+    await fn("nothing");
+  });
+});
+
+describe("the logs of a spawned run", () => {
+  test("come line by line while it runs, and end with it", async () => {
+    const { logs, result, stream } = printSlowly.spawn();
+    const lines = logs[Symbol.asyncIterator]();
+    const first = await lines.next();
+    assert.equal((first.value as LogEntry).message, "first");
+    stream.cancel(new Error("seen"));
+    await assert.rejects(result, { message: "seen" });
+    assert.deepEqual(await lines.next(), { value: undefined, done: true });
+  });
+
+  test("are complete, and are its own alone", async () => {
+    const from = logged.entries.length;
+    const runs = ["order", "streams", "order"].map((what) => print.spawn(what));
+    const counts = await Promise.all(
+      runs.map(async ({ logs }) => {
+        const lines: string[] = [];
+        for await (const { message } of logs) lines.push(message);
+        return lines.length;
+      }),
+    );
+    assert.deepEqual(counts, [1000, 4, 1000]);
+    assert.equal(logged.entries.length, from, "the host's listener is told of calls alone");
+  });
+
+  test("that nobody reads are kept up to the last 10,000 lines, and cost no more than that", async () => {
+    const before = process.memoryUsage().rss;
+    const { logs, result } = flood.spawn(1_000_000);
+    assert.equal(await result, 1_000_000);
+    const grown = (process.memoryUsage().rss - before) / 1e6;
+    assert.ok(grown < 150, `${grown} MB more for 100 MB of lines`);
+    let count = 0;
+    for await (const { message } of logs) {
+      assert.equal(message.length, 99);
+      count++;
+    }
+    assert.equal(count, 10_000);
+  });
+});
