@@ -85,6 +85,16 @@ export const ERRORS = {
   FUNCTION_WORKER_DIED: { status: 500, meaning: "The process that ran the isolated function ended." },
   STARTUP_TIMEOUT: { status: 500, meaning: "The function's process took too long to start." },
   INTERNAL_FAILURE: { status: 500, meaning: "Something failed that is no fault of the function's." },
+  // Thrown by what talks to a control plane.
+  PLATFORM_UNREACHABLE: { exitCode: 1, meaning: "The control plane could not be reached, or broke off." },
+  PLATFORM_REFUSED: { exitCode: 1, meaning: "The control plane answered with an error." },
+  CREDENTIALS_MISSING: { exitCode: 1, meaning: "There is no key to send to the control plane." },
+  CREDENTIALS_INVALID: {
+    exitCode: 1,
+    meaning: "The key has not the form of one, or the control plane does not know it.",
+  },
+  CONFIG_INVALID: { exitCode: 1, meaning: "The file with the profiles cannot be read or written." },
+  UPLOAD_FAILED: { exitCode: 1, meaning: "Files of a deployment could not be read or uploaded." },
 } as const satisfies Record<string, ErrorKind>;
 
 /** The code of an error of this package. */
@@ -406,6 +416,28 @@ export class InternalFalServerlessError extends FalServerlessError {
   }
 }
 branded(InternalFalServerlessError, "InternalFalServerlessError");
+
+/** What a {@link PlatformError} says beside its message. */
+export interface PlatformErrorOptions extends ErrorOptions {
+  /** The control plane's own word for what went wrong, where it gave one: `NOT_FOUND`, or `HTTP 404` of REST. */
+  status?: string | undefined;
+}
+
+/** A call to a control plane failed. The message has the cause, and what to do about it where something can be done. */
+export class PlatformError extends FalServerlessError {
+  /** `NOT_FOUND`, `HTTP 404`; nothing when there was no answer. */
+  readonly status: string | undefined;
+
+  constructor(
+    code: "PLATFORM_UNREACHABLE" | "PLATFORM_REFUSED" | "CREDENTIALS_INVALID",
+    message: string,
+    options: PlatformErrorOptions = {},
+  ) {
+    super(code, message, options);
+    this.status = options.status;
+  }
+}
+branded(PlatformError, "PlatformError");
 
 function describeIssues(issues: readonly ValidationIssue[]): string {
   const shown = issues.slice(0, 3).map((issue) => `${issue.loc.slice(1).join(".") || "value"}: ${issue.msg}`);

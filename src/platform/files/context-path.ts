@@ -10,7 +10,7 @@ export function contextPath(path: string): string {
   if (path === "") throw new UploadFailure('A path of the context is empty; "." is the whole folder.');
   if (path.includes("\0")) throw new UploadFailure(`${JSON.stringify(path)} has a NUL in it.`);
   const slashed = path.replaceAll("\\", "/");
-  if (slashed.startsWith("/") || /^[A-Za-z]:/.test(slashed)) {
+  if (slashed.startsWith("/") || /^[A-Za-z]:(?:\/|$)/.test(slashed)) {
     throw new UploadFailure(`${path} is an absolute path; give it relative to the context folder.`);
   }
   const segments = slashed.split("/").filter((segment) => segment !== "" && segment !== ".");

@@ -5,23 +5,21 @@ export function isPattern(path: string): boolean {
 
 /**
  * Whether one name fits one segment of a pattern: `*` is any run of characters, `?` one, `[a-z]` one of some, `[^a-z]`
- * or `[!a-z]` one of the others. A bracket without its end stands for itself.
+ * or `[!a-z]` one of the others. A bracket without its end stands for itself; a range that runs backwards fits nothing.
  */
 export function segmentFits(segment: string, name: string): boolean {
-  const source = segment.replaceAll(/\*+|\?|\[([\^!]?)([^\]]+)\]|[^*?[]/gu, (piece: string, ...groups) => {
-    const [negation, set] = groups as (string | undefined)[];
-    if (piece.startsWith("*")) return "[^/]*";
-    if (piece === "?") return "[^/]";
-    if (set === undefined) return escaped(piece);
-    return `[${negation === "" ? "" : "^"}${set.replaceAll(/[\\\]^[&|~]/g, String.raw`\$&`)}]`;
-  });
+  const pieces = segment.match(/\*+|\?|\[[!^]?[^\]]+\]|[^]/gu) ?? [];
   try {
-    return new RegExp(`^${source.replaceAll(/(?<!\\|^)\[(?![^\]]*\])/g, String.raw`\[`)}$`, "su").test(name);
+    return new RegExp(`^${pieces.map(sourceOf).join("")}$`, "su").test(name);
   } catch {
-    return false; // a range that runs backwards fits nothing
+    return false;
   }
 }
 
-function escaped(text: string): string {
-  return text.replaceAll(/[\\^$.*+?()[\]{}|/]/gu, String.raw`\$&`);
+function sourceOf(piece: string): string {
+  if (piece.startsWith("*")) return ".*";
+  if (piece === "?") return ".";
+  const [, negation, set] = /^\[([!^]?)(.+)\]$/su.exec(piece) ?? [];
+  if (set === undefined) return piece.replace(/[\\^$.+()[\]{}|/]/u, String.raw`\$&`);
+  return `[${negation === "" ? "" : "^"}${set.replaceAll(/[\\^[]/g, String.raw`\$&`)}]`;
 }

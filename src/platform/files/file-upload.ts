@@ -1,0 +1,184 @@
+import { open, type FileHandle } from "node:fs/promises";
+import { partRange, PART_BYTES, type HashedFile } from "./hash.ts";
+import { PartBody } from "./part-body.ts";
+import type { ProgressTally } from "./progress.ts";
+import type { Slots } from "./slots.ts";
+import type { StoreRequests } from "./store-requests.ts";
+import type { UploadSession } from "./unfinished-uploads.ts";
+import { unreadable, UploadFailure } from "./upload-failure.ts";
+
+/** What all uploads of one sync share. */
+export interface UploadGround {
+  readonly requests: StoreRequests;
+  /** As many requests run at once, over all files. */
+  readonly slots: Slots;
+  readonly progress: ProgressTally;
+  readonly signal: AbortSignal;
+}
+
+/** The upload of one file, part by part. */
+export class FileUpload {
+  readonly #file: HashedFile;
+  readonly #ground: UploadGround;
+  readonly #what: string;
+  #session: UploadSession | undefined;
+  #counted = 0;
+
+  /** @param session an upload of the same content that was broken off, to go on with. */
+  constructor(file: HashedFile, ground: UploadGround, session: UploadSession | undefined) {
+    this.#file = file;
+    this.#ground = ground;
+    this.#session = session;
+    this.#what = `Uploading ${file.relativePath}`;
+  }
+
+  /** What the store holds of this upload as long as it is not done: to go on with, or to cancel. */
+  get session(): UploadSession | undefined {
+    return this.#session;
+  }
+
+  /** Uploads what is missing. Resolves when the store has the file, whoever brought it. */
+  async run(): Promise<void> {
+    try {
+      if (this.#session !== undefined && (await this.#isFinished(this.#session))) return this.#done();
+      this.#session = await this.#initiate();
+      if (await this.#isFinished(this.#session)) return this.#done();
+      // Gone while it ran: the answer to its completion may have been lost, which the next initiation tells.
+      this.#session = await this.#initiate();
+      if (await this.#isFinished(this.#session)) return this.#done();
+    } catch (error) {
+      if (!(error instanceof UploadFailure) || error.status !== 409) throw error;
+      return this.#done(); // the store has it already
+    }
+    throw new UploadFailure(`${this.#what} failed: the store has lost the upload, twice.`, {
+      isPassing: true,
+    });
+  }
+
+  #done(): void {
+    this.#session = undefined;
+    this.#ground.progress.add(this.#file.sizeBytes - this.#counted, 1);
+  }
+
+  get #metadata(): Readonly<Record<string, string>> {
+    const { sizeBytes, modifiedSeconds, mode, hash } = this.#file;
+    return { size: String(sizeBytes), mtime: String(modifiedSeconds), mode: String(mode), hash };
+  }
+
+  async #initiate(): Promise<UploadSession> {
+    const { hash } = this.#file;
+    const answer = await this.#post(`/files/app/multipart/${hash}/initiate`, this.#metadata);
+    return { hash, uploadId: this.#text(answer, "upload_id"), etags: new Map() };
+  }
+
+  /** Brings an upload to its end; false when the store does not know it any more. */
+  async #isFinished(session: UploadSession): Promise<boolean> {
+    try {
+      await this.#sendParts(session);
+      const parts = [...session.etags]
+        .sort(([a], [b]) => a - b)
+        .map(([part_number, etag]) => ({ part_number, etag }));
+      const answer = await this.#post(`${pathOf(session)}/complete`, { parts, metadata: this.#metadata });
+      this.#text(answer, "etag");
+      return true;
+    } catch (error) {
+      if (!(error instanceof UploadFailure) || error.status !== 404) throw error;
+      this.#count(-this.#counted);
+      return false;
+    }
+  }
+
+  async #sendParts(session: UploadSession): Promise<void> {
+    const numbers = Array.from(
+      { length: Math.max(1, Math.ceil(this.#file.sizeBytes / PART_BYTES)) },
+      (_, i) => i + 1,
+    );
+    const missing = numbers.filter((part) => !session.etags.has(part));
+    for (const part of session.etags.keys()) this.#count(partRange(this.#file, part).length);
+    if (missing.length === 0) return;
+    await using handle = await this.#open();
+    // One that fails ends the upload; the others that run are waited for, so that what has arrived is known.
+    const failures: unknown[] = [];
+    await Promise.all(
+      missing.map((part) =>
+        this.#ground.slots.run(async () => {
+          if (failures.length > 0) return;
+          try {
+            session.etags.set(part, await this.#sendPart(session, handle, part));
+          } catch (error) {
+            failures.push(error);
+          }
+        }),
+      ),
+    );
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async #open(): Promise<FileHandle> {
+    try {
+      return await open(this.#file.absolutePath, "r");
+    } catch (error) {
+      throw unreadable(this.#file.relativePath, error);
+    }
+  }
+
+  async #sendPart(session: UploadSession, handle: FileHandle, part: number): Promise<string> {
+    const { requests, signal } = this.#ground;
+    let counted = 0;
+    const takeBack = (): void => {
+      this.#count(-counted);
+      counted = 0;
+    };
+    try {
+      const answer = await requests.send(
+        (onBytes) => {
+          takeBack();
+          const body = new PartBody(this.#file, handle, part, (bytes) => {
+            onBytes();
+            counted += bytes;
+            this.#count(bytes);
+          });
+          return {
+            request: {
+              method: "PUT",
+              path: `${pathOf(session)}/${part}`,
+              body: body.stream,
+              headers: body.headers,
+            },
+            get failure() {
+              return body.failure;
+            },
+          };
+        },
+        { what: this.#what, signal },
+      );
+      return this.#text(answer, "etag");
+    } catch (error) {
+      takeBack();
+      throw error;
+    }
+  }
+
+  async #post(path: string, body: unknown): Promise<unknown> {
+    const { requests, slots, signal } = this.#ground;
+    return slots.run(() => requests.post(path, body, { what: this.#what, signal }));
+  }
+
+  #count(bytes: number): void {
+    this.#counted += bytes;
+    if (bytes !== 0) this.#ground.progress.add(bytes);
+  }
+
+  #text(answer: unknown, field: string): string {
+    const fields: object = typeof answer === "object" && answer !== null ? answer : {};
+    const value = (fields as Readonly<Record<string, unknown>>)[field];
+    if (typeof value === "string" && value !== "") return value;
+    throw new UploadFailure(
+      `${this.#what} failed: the answer has no ${field}; is the host the REST side of a control plane?`,
+    );
+  }
+}
+
+function pathOf({ hash, uploadId }: UploadSession): string {
+  return `/files/app/multipart/${hash}/${encodeURIComponent(uploadId)}`;
+}

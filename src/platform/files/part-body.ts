@@ -1,0 +1,97 @@
+import { randomUUID } from "node:crypto";
+import type { FileHandle } from "node:fs/promises";
+import { crc32 } from "node:zlib";
+import { partRange, type HashedFile } from "./hash.ts";
+import { unreadable, UploadFailure } from "./upload-failure.ts";
+
+const CHUNK_BYTES = 128 * 1024;
+
+/**
+ * The body of one part's request: a form of one field, `file_upload`, read from the file while it is sent, so that no
+ * part is ever held whole. Ends in an error in place of its last bytes when they are not those that were hashed.
+ */
+export class PartBody {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly stream: ReadableStream<Uint8Array>;
+  /** Why the body broke off, when that was no fault of the connection. */
+  failure: UploadFailure | undefined;
+
+  /** @param onSent told the number of the file's bytes that went out, chunk by chunk. */
+  constructor(file: HashedFile, handle: FileHandle, part: number, onSent: (bytes: number) => void) {
+    const boundary = `servable-${randomUUID()}`;
+    const head = Buffer.from(
+      `--${boundary}\r\nContent-Disposition: form-data; name="file_upload"; filename="chunk"\r\n` +
+        "Content-Type: application/octet-stream\r\n\r\n",
+    );
+    const foot = Buffer.from(`\r\n--${boundary}--\r\n`);
+    const { start, length } = partRange(file, part);
+    this.headers = {
+      "content-type": `multipart/form-data; boundary=${boundary}`,
+      "content-length": String(head.length + length + foot.length),
+    };
+    const chunks = this.#chunks(file, handle, part, onSent, head, foot);
+    this.stream = new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          const { done, value } = await chunks.next();
+          if (done === true) controller.close();
+          else controller.enqueue(value);
+        },
+        async cancel() {
+          await chunks.return();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    this.#start = start;
+    this.#length = length;
+  }
+
+  readonly #start: number;
+  readonly #length: number;
+
+  async *#chunks(
+    file: HashedFile,
+    handle: FileHandle,
+    part: number,
+    onSent: (bytes: number) => void,
+    head: Uint8Array,
+    foot: Uint8Array,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    yield head;
+    let sum = 0;
+    let done = 0;
+    while (done < this.#length) {
+      // The connection may still hold the last chunk, so each has a buffer of its own.
+      const wanted = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, this.#length - done));
+      const bytes = await this.#read(file, handle, wanted, this.#start + done);
+      if (bytes.length === 0) break;
+      sum = crc32(bytes, sum);
+      done += bytes.length;
+      // What is sent to the end was checked: the last chunk goes out only if the sum is right.
+      if (done === this.#length && sum !== file.partSums[part - 1]) break;
+      yield bytes;
+      onSent(bytes.length);
+    }
+    if (done < this.#length || sum !== file.partSums[part - 1]) throw this.#fail(changed(file.relativePath));
+    yield foot;
+  }
+
+  async #read(file: HashedFile, handle: FileHandle, buffer: Buffer, position: number): Promise<Buffer> {
+    try {
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
+      return buffer.subarray(0, bytesRead);
+    } catch (error) {
+      throw this.#fail(unreadable(file.relativePath, error));
+    }
+  }
+
+  #fail(failure: UploadFailure): UploadFailure {
+    this.failure = failure;
+    return failure;
+  }
+}
+
+function changed(path: string): UploadFailure {
+  return new UploadFailure(`${path} changed while it was uploaded; deploy again once nothing writes to it.`);
+}

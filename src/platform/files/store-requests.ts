@@ -1,0 +1,218 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { FalServerlessError } from "../../errors.ts";
+import type { RestCall, RestRequest } from "./rest-call.ts";
+import { UploadFailure } from "./upload-failure.ts";
+
+/** How requests to the store are tried, and when they are given up. */
+export interface RetryOptions {
+  /** How often a request is tried in all. Default 3. */
+  readonly attempts?: number | undefined;
+  /** The wait before the second try, in milliseconds; it doubles with each further one. Default 1000. */
+  readonly backoffMs?: number | undefined;
+  /** How long a request may go without a byte sent and without an answer, in milliseconds. Default 120,000. */
+  readonly stallTimeoutMs?: number | undefined;
+}
+
+/** One try of a request. */
+export interface Attempt {
+  readonly request: Omit<RestRequest, "signal">;
+  /** Why the request's own body broke off, once it has. */
+  readonly failure?: UploadFailure | undefined;
+}
+
+/** A request's purpose: `message` begins with it, as in "Uploading a.txt failed: …". */
+interface Purpose {
+  readonly what: string;
+  readonly signal: AbortSignal;
+}
+
+const RATE_LIMIT_MS = 2000;
+/** Longer than this nobody sits before a deploy that does nothing. */
+const MAX_RETRY_AFTER_MS = 120_000;
+const MAX_ANSWER_BYTES = 64 * 1024 ** 2;
+
+/**
+ * Requests to the file store: tried again after 429, when the server says; after 5xx and a broken connection, after a
+ * wait that doubles; never after another 4xx.
+ */
+export class StoreRequests {
+  readonly #rest: RestCall;
+  readonly #attempts: number;
+  readonly #backoffMs: number;
+  readonly #stallTimeoutMs: number;
+
+  constructor(
+    rest: RestCall,
+    { attempts = 3, backoffMs = 1000, stallTimeoutMs = 120_000 }: RetryOptions = {},
+  ) {
+    this.#rest = rest;
+    this.#attempts = attempts;
+    this.#backoffMs = backoffMs;
+    this.#stallTimeoutMs = stallTimeoutMs;
+  }
+
+  /** Posts a JSON body, or none, and resolves with the JSON of the answer. */
+  async post(path: string, body: unknown, purpose: Purpose): Promise<unknown> {
+    const request = {
+      method: "POST",
+      path,
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+    } as const;
+    return this.send(() => ({ request }), purpose);
+  }
+
+  /**
+   * Sends a request, made anew for each try, and resolves with the JSON of the answer.
+   *
+   * @param start makes a try; `onBytes` is to be called whenever bytes go out, or it counts as stalled.
+   * @throws UploadFailure with the server's `detail`, or with what became of the connection.
+   */
+  async send(start: (onBytes: () => void) => Attempt, { what, signal }: Purpose): Promise<unknown> {
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await this.#try(start, signal);
+      if ("value" in outcome) return outcome.value;
+      const { reason, status, isPassing, cause, retryAfterMs } = outcome;
+      const waitMs = retryAfterMs ?? this.#backoffMs * 2 ** (attempt - 1);
+      if (!isPassing || attempt >= this.#attempts || waitMs > MAX_RETRY_AFTER_MS) {
+        const tries = isPassing && attempt > 1 ? ` (${attempt} tries)` : "";
+        throw new UploadFailure(`${what} failed: ${reason}${tries}`, {
+          isPassing,
+          ...(status === undefined ? {} : { status }),
+          ...(cause === undefined ? {} : { cause }),
+        });
+      }
+      await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  }
+
+  async #try(start: (onBytes: () => void) => Attempt, signal: AbortSignal): Promise<Outcome> {
+    signal.throwIfAborted();
+    using watch = new StallWatch(this.#stallTimeoutMs, signal);
+    const attempt = start(() => watch.touch());
+    try {
+      const response = await this.#rest({ ...attempt.request, signal: watch.signal });
+      const text = await textOf(response, () => watch.touch());
+      if (response.ok) return { value: parsed(text) };
+      return refusal(response, text);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (attempt.failure !== undefined) throw attempt.failure;
+      if (watch.isStalled) {
+        const seconds = this.#stallTimeoutMs / 1000;
+        return { isPassing: true, reason: `nothing moved for ${seconds} s.`, cause: error };
+      }
+      return brokenConnection(error);
+    }
+  }
+}
+
+type Outcome = { readonly value: unknown } | Fault;
+
+interface Fault {
+  readonly reason: string;
+  readonly isPassing: boolean;
+  readonly status?: number;
+  readonly retryAfterMs?: number;
+  readonly cause?: unknown;
+}
+
+function refusal(response: Response, text: string): Fault {
+  const { status } = response;
+  const reason = `${detailOf(text) ?? (response.statusText || "no reason given")} (HTTP ${status}).`;
+  if (status === 429) {
+    const retryAfterMs = retryAfter(response.headers.get("retry-after")) ?? RATE_LIMIT_MS;
+    const seconds = Math.ceil(retryAfterMs / 1000);
+    const told = retryAfterMs > MAX_RETRY_AFTER_MS ? ` Try again in ${seconds} s.` : "";
+    return { reason: `${reason}${told}`, status, isPassing: true, retryAfterMs };
+  }
+  return { reason, status, isPassing: status >= 500 };
+}
+
+/** What the server says is wrong: `detail`, else a short text; nothing of a page of HTML. */
+function detailOf(text: string): string | undefined {
+  let detail: unknown = text;
+  try {
+    const body: unknown = JSON.parse(text);
+    if (typeof body === "object" && body !== null && "detail" in body) detail = body.detail;
+  } catch {
+    // no JSON: the text itself
+  }
+  const words = (typeof detail === "string" ? detail : JSON.stringify(detail))
+    .replaceAll(/\s+/g, " ")
+    .trim()
+    .replace(/\.$/, "");
+  if (words === "" || words.startsWith("<")) return undefined;
+  return words.length > 300 ? `${words.slice(0, 300)}…` : words;
+}
+
+/** A `Retry-After` in milliseconds: seconds, or a date. */
+function retryAfter(header: string | null): number | undefined {
+  if (header === null) return undefined;
+  const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}
+
+/** The text of an answer; no answer of the store comes near the limit. */
+async function textOf(response: Response, onBytes: () => void): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  onBytes();
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    onBytes();
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > MAX_ANSWER_BYTES) throw new UploadFailure("The answer of the file store has no end.");
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined; // whoever asked says what was expected
+  }
+}
+
+function brokenConnection(error: unknown): Fault {
+  // The one who sends has already said what it is, and only an unreachable host may come back.
+  if (error instanceof FalServerlessError && (error.code as string) !== "PLATFORM_UNREACHABLE") throw error;
+  const causes: string[] = [];
+  for (let cause = error; cause instanceof Error; cause = cause.cause) causes.push(cause.message);
+  const reason = causes.at(-1) ?? String(error);
+  return { reason: `${reason.replace(/\.$/, "")}.`, isPassing: true, cause: error };
+}
+
+/** A signal that also aborts when nothing has moved for a while. */
+class StallWatch {
+  readonly #controller = new AbortController();
+  readonly #outer: AbortSignal;
+  readonly #timer: NodeJS.Timeout;
+  readonly #stop = (): void => this.#controller.abort(this.#outer.reason);
+  isStalled = false;
+
+  constructor(timeoutMs: number, outer: AbortSignal) {
+    this.#outer = outer;
+    if (outer.aborted) this.#stop();
+    outer.addEventListener("abort", this.#stop, { once: true });
+    this.#timer = setTimeout(() => {
+      this.isStalled = true;
+      this.#controller.abort(new Error("stalled"));
+    }, timeoutMs);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  touch(): void {
+    this.#timer.refresh();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#outer.removeEventListener("abort", this.#stop);
+  }
+}
