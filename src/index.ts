@@ -105,6 +105,7 @@ export {
   InternalFalServerlessError,
   OutputValidationError,
   OverloadException,
+  PlatformError,
   QueueTimeoutException,
   RequestCancelledException,
   RequestTimeoutException,
@@ -117,5 +118,6 @@ export {
   type ErrorCode,
   type ErrorKind,
   type FieldExceptionOptions,
+  type PlatformErrorOptions,
   type ValidationIssue,
 } from "./errors.ts";
