@@ -55,11 +55,12 @@ async function removeUnused(parent: string): Promise<void> {
  */
 export async function readBundle(folder: URL, moduleUrl: string): Promise<Bundle> {
   const read = (name: string): Promise<string> => readFile(fileURLToPath(new URL(name, folder)), "utf8");
-  const [code, map, runner] = await Promise.all([
+  const [code, map, runner, host] = await Promise.all([
     read(BUNDLE_FILES.code),
     read(BUNDLE_FILES.map),
     read(BUNDLE_FILES.runner),
+    read(BUNDLE_FILES.host),
   ]);
   // Sources in a placed map are whole URLs, which any root leaves as they are.
-  return createBundle({ module: moduleUrl, code, map, runner, imports: [], root: folder.href });
+  return createBundle({ module: moduleUrl, code, map, runner, host, imports: [], root: folder.href });
 }

@@ -7,7 +7,12 @@ export const BUNDLE_FORMAT = 1;
  * The names of a bundle's files in the folder where it runs. The code imports itself by its name, to hand out its
  * exports while it is still being evaluated.
  */
-export const BUNDLE_FILES = { code: "bundle.mjs", map: "bundle.mjs.map", runner: "runner.mjs" } as const;
+export const BUNDLE_FILES = {
+  code: "bundle.mjs",
+  map: "bundle.mjs.map",
+  runner: "runner.mjs",
+  host: "host.mjs",
+} as const;
 
 /** A package that a bundle imports from outside. */
 export interface PackageImport {
@@ -37,6 +42,8 @@ export interface Bundle {
   readonly map: string;
   /** The program that loads `code` and runs the function, spoken to by messages. */
   readonly runner: string;
+  /** The module by which a function that runs calls other isolated functions. */
+  readonly host: string;
   readonly imports: readonly PackageImport[];
   /** `file:` URL of the folder that paths are relative to, with a "/" at its end. It stays where it was made. */
   readonly root: string;
@@ -44,8 +51,8 @@ export interface Bundle {
 
 /** A bundle of these parts. */
 export function createBundle(parts: Omit<Bundle, "format" | "hash">): Bundle {
-  const { module, code, map, runner } = parts;
-  const hash = createHash("sha256").update(JSON.stringify([BUNDLE_FORMAT, module, code, map, runner]));
+  const { module, code, map, runner, host } = parts;
+  const hash = createHash("sha256").update(JSON.stringify([BUNDLE_FORMAT, module, code, map, runner, host]));
   return { format: BUNDLE_FORMAT, hash: hash.digest("hex"), ...parts };
 }
 
@@ -62,5 +69,6 @@ export function bundleFiles(bundle: Bundle): ReadonlyMap<string, string> {
     [BUNDLE_FILES.code, bundle.code],
     [BUNDLE_FILES.map, JSON.stringify({ ...map, sources })],
     [BUNDLE_FILES.runner, bundle.runner],
+    [BUNDLE_FILES.host, bundle.host],
   ]);
 }

@@ -15,6 +15,9 @@ export interface OutsideImport {
 /** What `functions/served-function` imports late: a bundle of a function that is called does without. */
 const SERVING = /^\.\.\/servable\/(?:serve-wrapper|base-servable)\.[jt]s$/;
 
+/** What bundles functions, and what runs them on this machine, is imported late: there it is not, or lies beside. */
+const HOSTING = /(?:^\.\/|\/)(?:local-runs|bundle\/bundler|bundle\/programs)\.[jt]s$/;
+
 /** No file, and not marked as Node's own: each question costs a way from the bundler's process and back. */
 const PERHAPS_BARE = /^(?:[^./#n]|n(?:[^o]|$)|no(?:[^d]|$)|nod(?:[^e]|$)|node(?:[^:]|$))/;
 
@@ -45,7 +48,13 @@ export function resolvePlugin({ localModules, isServed, onOutside }: ResolvePlug
   return {
     name: "local modules in, packages out",
     setup(build) {
-      if (!isServed) build.onResolve({ filter: SERVING }, (args) => ({ path: args.path, external: true }));
+      const late = isServed ? [HOSTING] : [HOSTING, SERVING];
+      for (const filter of late) {
+        build.onResolve({ filter }, ({ importer, kind, path }) => {
+          const isLate = kind === "dynamic-import" && importer.startsWith(OWN_FOLDER);
+          return isLate ? { path, external: true } : undefined;
+        });
+      }
       build.onResolve({ filter: PERHAPS_BARE }, async (args) => {
         if (args.kind === "entry-point" || args.pluginData === ASKED) return undefined;
         if (isBuiltin(args.path)) return { path: args.path, external: true, sideEffects: false };

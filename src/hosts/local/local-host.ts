@@ -1,13 +1,15 @@
 import { RequestCancelledException } from "../../errors.ts";
 import { assertCanTravel } from "../../functions/travelling-values.ts";
 import { Host, type RunOptions } from "../../functions/host.ts";
+import { BUNDLE_FILES } from "../../functions/bundle/bundle.ts";
+import { currentGuest } from "../../functions/guest.ts";
 import type { FunctionTarget } from "../../functions/function-target.ts";
 import { toSteps } from "../../functions/requirements.ts";
 import type { SpawnInfo } from "../../functions/spawn-info.ts";
 import type { LogEntry } from "../../functions/log-entry.ts";
 import { LogQueue } from "./log-queue.ts";
 import { standardOutput } from "./run-output.ts";
-import type { LocalRuns } from "./local-runs.ts";
+import type * as LocalRunsModule from "./local-runs.ts";
 
 /** Settings of a {@link LocalHost}. */
 export interface LocalHostOptions {
@@ -40,7 +42,7 @@ export class LocalHost extends Host {
     "env",
   ]);
   readonly #options: LocalHostOptions;
-  #runs: Promise<LocalRuns> | undefined;
+  #runs: Promise<LocalRunsModule.LocalRuns> | undefined;
 
   constructor(options: LocalHostOptions = {}) {
     super();
@@ -94,10 +96,17 @@ export class LocalHost extends Host {
   }
 
   /** What runs functions is loaded by the first call. */
-  #getRuns(): Promise<LocalRuns> {
-    const { cacheDirectory } = this.#options;
-    return (this.#runs ??= import("./local-runs.ts").then(({ LocalRuns: Runs }) => new Runs(cacheDirectory)));
+  #getRuns(): Promise<LocalRunsModule.LocalRuns> {
+    return (this.#runs ??= loadRuns().then(({ LocalRuns: Runs }) => new Runs(this.#options.cacheDirectory)));
   }
+}
+
+/** Where a function calls another one, it lies beside the bundle. */
+function loadRuns(): Promise<typeof LocalRunsModule> {
+  const guest = currentGuest();
+  if (guest === undefined) return import("./local-runs.ts");
+  const url = new URL(BUNDLE_FILES.host, guest.bundleUrl).href;
+  return import(url) as Promise<typeof LocalRunsModule>;
 }
 
 /** @throws FalSerializationError that names the argument */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import { FalServerlessError } from "../../../errors.ts";
 import { currentGuest } from "../../../functions/guest.ts";
 
@@ -30,6 +30,6 @@ async function buildBridge(): Promise<string> {
       'A function of kind "container" can\'t be called from within an isolated function.',
     );
   }
-  const { buildProgram } = await import("../../../functions/bundle/bundler.ts");
-  return buildProgram(new URL(`./bridge/main${extname(import.meta.url)}`, import.meta.url));
+  const { programCode } = await import("../../../functions/bundle/programs.ts");
+  return programCode("bridge");
 }
