@@ -27,11 +27,13 @@ export const describePlace = fn({ image, keepAlive, env: ["LISTED_VARIABLE"] }, 
   seesThisMachine: existsSync("/work") || existsSync("/etc/os-release"),
 }));
 
-export const print = fn({ image, keepAlive }, (lines: number) => {
+export const print = fn({ image, keepAlive }, async (lines: number) => {
   for (let line = 1; line <= lines; line++) {
     console.log(`out ${line}`);
     console.error(`err ${line}`);
   }
+  // A descriptor that Node has more to write to may refuse more.
+  await new Promise((resolve) => process.stdout.write("", resolve));
   writeSync(1, Buffer.from([0, 0, 0, 4, 0xf6, 0xfc, 0x0a]));
   writeSync(1, "straight to the descriptor\n");
   return "done";

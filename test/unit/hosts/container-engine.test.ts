@@ -97,12 +97,16 @@ test("an engine that was found is not asked again; one that was missing is", asy
   assert.equal(await findEngine({ PATH: path }), first);
 });
 
-test("the last words of an engine are those without its log", () => {
-  const said = 'time="2026" level=warning msg="x"\nError: image not known\ntime="2026" level=error msg="y"\n';
-  assert.equal(lastWords(said), "image not known");
+test("the last words of an engine are those without its log and its advice", () => {
+  const podman =
+    'time="2026" level=warning msg="x"\nError: image not known\ntime="2026" level=error msg="y"\n';
+  assert.equal(lastWords(podman), "image not known");
+  const docker =
+    "docker: Error response from daemon: port is taken.\n\nRun 'docker run --help' for more information\n";
+  assert.equal(lastWords(docker), "port is taken.");
   assert.equal(
-    lastWords("docker: Error response from daemon: port is already allocated."),
-    "docker: Error response from daemon: port is already allocated.",
+    lastWords(docker.replace("Run 'docker run --help' for", "See 'docker run --help'.")),
+    "port is taken.",
   );
   assert.equal(lastWords(""), "");
 });

@@ -146,10 +146,12 @@ export async function runEngineProgram(
   return result;
 }
 
-/** What a program said last, without the marks of its log: the reason it failed for. */
+/** What a program said last, without the marks of its log and its advice: the reason it failed for. */
 export function lastWords(stderr: string): string {
-  const lines = stderr.split("\n").filter((line) => line.trim() !== "" && !/\blevel=\w+/.test(line));
-  return (lines.at(-1) ?? "").replace(/^Error(?: response from daemon)?: /, "").trim();
+  const lines = stderr
+    .split("\n")
+    .filter((line) => line.trim() !== "" && !/\blevel=\w+|^(?:Run|See) '.* --help'/.test(line));
+  return (lines.at(-1) ?? "").replace(/^(?:docker: )?Error(?: response from daemon)?: /, "").trim();
 }
 
 function whyNotRun({ code, message }: ExecFileException): string {
