@@ -16,7 +16,15 @@ afterEach(() => rm(parent, { recursive: true, force: true }));
 
 function bundleIn(root: string): Bundle {
   const map = JSON.stringify({ version: 3, sources: ["app.js"], names: [], mappings: "" });
-  return createBundle({ module: "app.js", code: "export {};", map, runner: "", imports: [], root });
+  return createBundle({
+    module: "app.js",
+    code: "export {};",
+    map,
+    runner: "",
+    host: "host",
+    imports: [],
+    root,
+  });
 }
 
 async function sourcesIn(folder: string): Promise<unknown> {
