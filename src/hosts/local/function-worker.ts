@@ -55,6 +55,8 @@ interface Running {
 
 /** A run that does not end so long after it was cancelled is ended with its process, in milliseconds. */
 const CANCEL_GRACE_MS = 1000;
+/** A worker that is not needed any more has so long to end by itself, in milliseconds. */
+const STOP_GRACE_MS = 1000;
 /** Output that is on its way when a run has ended is waited for so long, in milliseconds. */
 const OUTPUT_MS = 1000;
 /** Both output streams tell the end of a run. */
@@ -65,6 +67,7 @@ export class FunctionWorker {
   readonly #parts: FunctionWorkerParts;
   readonly #channel: WorkerChannel;
   readonly #startTimer: NodeJS.Timeout | undefined;
+  #stopTimer: NodeJS.Timeout | undefined;
   #running: Running | undefined;
   #runs = 0;
   #isReady = false;
@@ -151,9 +154,11 @@ export class FunctionWorker {
     running.timer.unref();
   }
 
-  /** Ends it, once its run has. */
+  /** Ends it, which must be idle. What a run has left behind may keep it from hearing that; then by force. */
   stop(): void {
     this.#channel.send({ type: "stop" });
+    this.#stopTimer = setTimeout(() => this.kill(), STOP_GRACE_MS);
+    this.#stopTimer.unref();
   }
 
   /** Ends it at once. */
@@ -256,6 +261,7 @@ export class FunctionWorker {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     clearTimeout(this.#startTimer);
+    clearTimeout(this.#stopTimer);
     const { functionName, memoryLimitMb } = this.#parts;
     const reason =
       this.#reason?.error ??
