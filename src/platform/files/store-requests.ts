@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { FalServerlessError } from "../../errors.ts";
 import type { RestCall, RestRequest } from "./rest-call.ts";
-import { UploadFailure } from "./upload-failure.ts";
+import { errorCode, UploadFailure } from "./upload-failure.ts";
 
 /** How requests to the store are tried, and when they are given up. */
 export interface RetryOptions {
@@ -29,6 +29,8 @@ interface Purpose {
 const RATE_LIMIT_MS = 2000;
 /** Longer than this nobody sits before a deploy that does nothing. */
 const MAX_RETRY_AFTER_MS = 120_000;
+/** What a connection is called that ends while it is used, from one side or the other. */
+const BROKEN = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"]);
 const MAX_ANSWER_BYTES = 64 * 1024 ** 2;
 
 /**
@@ -179,10 +181,11 @@ function parsed(text: string): unknown {
 function brokenConnection(error: unknown): Fault {
   // The one who sends has already said what it is, and only an unreachable host may come back.
   if (error instanceof FalServerlessError && (error.code as string) !== "PLATFORM_UNREACHABLE") throw error;
-  const causes: string[] = [];
-  for (let cause = error; cause instanceof Error; cause = cause.cause) causes.push(cause.message);
-  const reason = causes.at(-1) ?? String(error);
-  return { reason: `${reason.replace(/\.$/, "")}.`, isPassing: true, cause: error };
+  let cause = error;
+  while (cause instanceof Error && cause.cause instanceof Error) cause = cause.cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const reason = BROKEN.has(errorCode(cause) ?? "") ? "the connection broke" : message.replace(/\.$/, "");
+  return { reason: `${reason}.`, isPassing: true, cause: error };
 }
 
 /** A signal that also aborts when nothing has moved for a while. */

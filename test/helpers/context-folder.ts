@@ -1,0 +1,30 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { collectFiles, type CollectedFile } from "../../src/platform/files/collect.ts";
+
+/** A folder with files, gone when disposed. */
+export class ContextFolder {
+  readonly path: string = realpathSync(mkdtempSync(join(tmpdir(), "servable-context-")));
+
+  constructor(files: Readonly<Record<string, string | Uint8Array>> = {}) {
+    for (const [name, content] of Object.entries(files)) this.write(name, content);
+  }
+
+  /** Writes a file, with the folders above it, and tells where it is. */
+  write(name: string, content: string | Uint8Array): string {
+    const path = join(this.path, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, content, { mode: 0o644 });
+    return path;
+  }
+
+  /** All files of it, whatever they are called. */
+  async collect(): Promise<CollectedFile[]> {
+    return collectFiles({ context: this.path, ignore: [] });
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true, force: true, maxRetries: 5 });
+  }
+}

@@ -1,0 +1,425 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  openSync,
+  readSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import events, { once } from "node:events";
+import { describe, test } from "node:test";
+import { FalServerlessError } from "servable";
+import { PART_BYTES } from "../../src/platform/files/hash.ts";
+import type { RestCall } from "../../src/platform/files/rest-call.ts";
+import { syncFiles, type SyncOptions } from "../../src/platform/files/sync.ts";
+import { abandonUploads } from "../../src/platform/files/unfinished-uploads.ts";
+import { ContextFolder } from "../helpers/context-folder.ts";
+import { FileStore, restTo } from "../helpers/file-store.ts";
+
+const QUICK = { backoffMs: 1 };
+const PUT_PART_2 = /^PUT .*\/2$/;
+
+/** A file of three parts, the last a small one. */
+const LARGE_BYTES = 2 * PART_BYTES + 5000;
+
+function largeFile(): Buffer {
+  return randomBytes(LARGE_BYTES);
+}
+
+/** Rejects with UPLOAD_FAILED and such a message, in one line. */
+async function failure(sync: Promise<unknown>, message: RegExp): Promise<FalServerlessError> {
+  let caught: unknown;
+  await assert.rejects(sync, (error) => {
+    caught = error;
+    return true;
+  });
+  assert.ok(caught instanceof FalServerlessError, String(caught));
+  assert.equal(caught.code, "UPLOAD_FAILED");
+  assert.match(caught.message, message);
+  assert.doesNotMatch(caught.message, /\n/);
+  return caught;
+}
+
+describe("a broken connection", () => {
+  test("in the middle of a part sends that part again, and no other", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ weights: largeFile() });
+    store.break("PUT", /\/2$/, "cut", 2);
+    const { uploaded } = await syncFiles({ files: await folder.collect(), rest: store.rest(), ...QUICK });
+    assert.equal(uploaded, 1);
+    assert.equal(store.count(PUT_PART_2), 3);
+    assert.equal(store.count(/^PUT/), 5);
+    assert.equal(store.count(/initiate/), 1);
+  });
+
+  test("that does not come back fails the sync; the next one goes on with the parts that are missing", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ weights: largeFile() });
+    const options: SyncOptions = { files: await folder.collect(), rest: store.rest(), ...QUICK };
+    store.break("PUT", /\/2$/, "cut");
+    await failure(syncFiles(options), /^Uploading weights failed: the connection broke\. \(3 tries\)$/);
+    const arrived = [...([...store.uploads.values()][0]?.parts.keys() ?? [])];
+    assert.ok(arrived.length > 0);
+    assert.equal(store.count(/cancel/), 0);
+
+    store.mend();
+    store.requests.length = 0;
+    assert.equal((await syncFiles(options)).uploaded, 1);
+    assert.equal(store.count(/initiate/), 0);
+    assert.equal(store.count(/^PUT/), 3 - arrived.length);
+    assert.equal(store.uploads.size, 0);
+  });
+
+  test("that fails one file keeps what the others have sent", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ a: largeFile(), b: largeFile() });
+    const options: SyncOptions = { files: await folder.collect(), rest: store.rest(), ...QUICK };
+    store.break("PUT", /\/2$/, "cut");
+    await failure(syncFiles(options), /^Uploading [ab] failed/);
+    store.mend();
+    store.requests.length = 0;
+    await syncFiles(options);
+    assert.equal(store.count(/initiate/), 0);
+    assert.ok(store.count(/^PUT/) < 6, `${store.count(/^PUT/)} parts were sent`);
+    assert.equal(store.files.size, 2);
+  });
+
+  test("is no use to another client: it begins anew", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ weights: largeFile() });
+    const files = await folder.collect();
+    store.break("PUT", /\/2$/, "cut");
+    await failure(syncFiles({ files, rest: store.rest(), ...QUICK }), /weights/);
+    store.mend();
+    store.requests.length = 0;
+    await syncFiles({ files, rest: store.rest(), ...QUICK });
+    assert.equal(store.count(/initiate/), 1);
+    assert.equal(store.count(/^PUT/), 3);
+  });
+
+  test("leaves nothing at the store once it is abandoned", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ weights: largeFile() });
+    const rest = store.rest();
+    store.break("PUT", /\/2$/, "cut");
+    await failure(syncFiles({ files: await folder.collect(), rest, ...QUICK }), /weights/);
+    assert.equal(store.uploads.size, 1);
+    await abandonUploads(rest);
+    assert.equal(store.uploads.size, 0);
+  });
+
+  test("leaves nothing at the store of a file that is other than before when the sync is tried again", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ weights: largeFile() });
+    const rest = store.rest();
+    store.break("PUT", /\/2$/, "cut");
+    await failure(syncFiles({ files: await folder.collect(), rest, ...QUICK }), /weights/);
+    store.mend();
+    folder.write("weights", "small now");
+    await syncFiles({ files: await folder.collect(), rest, ...QUICK });
+    assert.equal(store.uploads.size, 0);
+  });
+
+  test("begins anew when the store has dropped the upload meanwhile", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ weights: largeFile() });
+    const options: SyncOptions = { files: await folder.collect(), rest: store.rest(), ...QUICK };
+    store.break("PUT", /\/2$/, "cut");
+    await failure(syncFiles(options), /weights/);
+    store.mend();
+    store.uploads.clear();
+    const bytes: number[] = [];
+    await syncFiles({ ...options, onProgress: ({ bytesDone }) => bytes.push(bytesDone) });
+    assert.equal(store.files.size, 1);
+    assert.equal(bytes.at(-1), LARGE_BYTES);
+  });
+
+  for (const step of ["initiate", "complete"] as const) {
+    test(`that swallows the answer to ${step} is no failure`, async () => {
+      await using store = await FileStore.start();
+      using folder = new ContextFolder({ "a.txt": "a" });
+      store.break("POST", new RegExp(step), "lose", 1);
+      const { uploaded } = await syncFiles({ files: await folder.collect(), rest: store.rest(), ...QUICK });
+      assert.equal(uploaded, 1);
+      assert.equal(store.files.size, 1);
+    });
+  }
+
+  test("that moves nothing for a while is given up and tried again", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ "a.txt": "a" });
+    store.break("PUT", /./, "stall", 1);
+    await syncFiles({ files: await folder.collect(), rest: store.rest(), ...QUICK, stallTimeoutMs: 200 });
+    assert.equal(store.count(/^PUT/), 2);
+    store.break("PUT", /./, "stall");
+    folder.write("a.txt", "b");
+    await failure(
+      syncFiles({ files: await folder.collect(), rest: store.rest(), ...QUICK, stallTimeoutMs: 50 }),
+      /^Uploading a\.txt failed: nothing moved for 0\.05 s\. \(3 tries\)$/,
+    );
+  });
+});
+
+describe("an answer of the store", () => {
+  test("of 429 is waited for as long as it says, and two seconds when it doesn't", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ "a.txt": "a", "b.txt": "b" });
+    store.break("PUT", /./, { status: 429, retryAfter: "1" }, 1);
+    store.break("POST", /complete/, { status: 429 }, 1);
+    const start = performance.now();
+    const [file] = await folder.collect();
+    assert.ok(file !== undefined);
+    await syncFiles({ files: [file], rest: store.rest(), ...QUICK });
+    const tookMs = performance.now() - start;
+    assert.ok(tookMs >= 2990 && tookMs < 6000, `${tookMs} ms`);
+  });
+
+  test("of 429 that wants minutes is told, not waited for", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ "a.txt": "a" });
+    store.break("PUT", /./, { status: 429, detail: "Slow down.", retryAfter: "3600" });
+    await failure(
+      syncFiles({ files: await folder.collect(), rest: store.rest(), ...QUICK }),
+      /^Uploading a\.txt failed: Slow down \(HTTP 429\)\. Try again in 3600 s\.$/,
+    );
+    assert.equal(store.count(/^PUT/), 1);
+  });
+
+  test("of 5xx is tried three times in all", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ "a.txt": "a" });
+    store.break("POST", /initiate/, { status: 503 }, 2);
+    await syncFiles({ files: await folder.collect(), rest: store.rest(), ...QUICK });
+    assert.equal(store.count(/initiate/), 3);
+    folder.write("a.txt", "b");
+    store.break("POST", /initiate/, { status: 502, detail: "no upstream" });
+    await failure(
+      syncFiles({ files: await folder.collect(), rest: store.rest(), ...QUICK }),
+      /^Uploading a\.txt failed: no upstream \(HTTP 502\)\. \(3 tries\)$/,
+    );
+    assert.equal(store.count(/initiate/), 6);
+  });
+
+  test("of another 4xx fails at once with its detail, and cancels the upload", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ "a.txt": "a" });
+    store.break("PUT", /./, { status: 403, detail: "Your team has no\nroom left." });
+    const error = await failure(
+      syncFiles({ files: await folder.collect(), rest: store.rest(), ...QUICK }),
+      /^Uploading a\.txt failed: Your team has no room left \(HTTP 403\)\.$/,
+    );
+    assert.equal((error as FalServerlessError & { status?: number }).status, 403);
+    assert.equal(store.count(/^PUT/), 1);
+    assert.equal(store.count(/cancel$/), 1);
+    assert.equal(store.uploads.size, 0);
+  });
+
+  for (const [method, path] of [
+    ["POST", /initiate/],
+    ["PUT", /./],
+    ["POST", /complete/],
+  ] as const) {
+    test(`of 409 to ${method} ${path.source} means that the file is there`, async () => {
+      await using store = await FileStore.start();
+      using folder = new ContextFolder({ "a.txt": "a" });
+      store.break(method, path, { status: 409, detail: "File already exists" });
+      const { uploaded } = await syncFiles({ files: await folder.collect(), rest: store.rest(), ...QUICK });
+      assert.equal(uploaded, 1);
+    });
+  }
+
+  for (const [title, fault] of [
+    ["an error", { status: 500 }],
+    ["a refusal", { status: 404 }],
+    ["garbage", "garbage"],
+    ["silence", "cut"],
+  ] as const) {
+    test(`to the question for missing files that is ${title} uploads everything, with a warning`, async () => {
+      await using store = await FileStore.start();
+      using folder = new ContextFolder({ "a.txt": "a", "b.txt": "b" });
+      const files = await folder.collect();
+      await syncFiles({ files: files.slice(0, 1), rest: store.rest() });
+      store.break("POST", /missing_hashes/, fault);
+      const warnings: string[] = [];
+      const onWarning = (message: string): void => void warnings.push(message);
+      const { uploaded } = await syncFiles({ files, rest: store.rest(), onWarning, ...QUICK });
+      assert.equal(uploaded, 2);
+      assert.equal(store.files.size, 2);
+      assert.match(
+        warnings.join("\n"),
+        /^Asking for the files that are missing failed: .* All files are uploaded\.$/,
+      );
+    });
+  }
+
+  for (const [method, path] of [
+    ["POST", /initiate/],
+    ["PUT", /./],
+    ["POST", /complete/],
+  ] as const) {
+    test(`that is garbage to ${method} ${path.source} is one clear line`, async () => {
+      await using store = await FileStore.start();
+      using folder = new ContextFolder({ "a.txt": "a" });
+      store.break(method, path, "garbage");
+      await failure(
+        syncFiles({ files: await folder.collect(), rest: store.rest(), ...QUICK }),
+        /^Uploading a\.txt failed: the answer has no \w+; is the host the REST side of a control plane\?$/,
+      );
+    });
+  }
+
+  test("that never ends is given up", async () => {
+    using folder = new ContextFolder({ "a.txt": "a" });
+    const endless: RestCall = async () =>
+      new Response(
+        new ReadableStream<Uint8Array>({ pull: (controller) => controller.enqueue(new Uint8Array(2 ** 22)) }),
+      );
+    await failure(syncFiles({ files: await folder.collect(), rest: endless, ...QUICK }), /has no end\.$/);
+  });
+});
+
+test("an unreachable host is one clear line", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  using folder = new ContextFolder({ "a.txt": "a" });
+  const rest = restTo(`http://127.0.0.1:${port}`);
+  await failure(syncFiles({ files: await folder.collect(), rest, ...QUICK }), /ECONNREFUSED.* \(3 tries\)$/);
+});
+
+test("an error that the caller's own part gives is handed on, without another try", async () => {
+  using folder = new ContextFolder({ "a.txt": "a" });
+  const fault = new FalServerlessError("USAGE", "no key");
+  let calls = 0;
+  const rest: RestCall = async () => {
+    calls++;
+    throw fault;
+  };
+  await assert.rejects(syncFiles({ files: await folder.collect(), rest }), (error) => error === fault);
+  assert.equal(calls, 1);
+});
+
+describe("a file that changes while it is uploaded", () => {
+  for (const [title, change] of [
+    ["in place, with its old time", (path: string) => overwrite(path, LARGE_BYTES - 7)],
+    ["by losing its end", (path: string) => truncateSync(path, LARGE_BYTES - 9)],
+    ["by becoming empty", (path: string) => truncateSync(path, 0)],
+  ] as const) {
+    test(`${title}, is a clear error and leaves no upload`, async () => {
+      await using store = await FileStore.start();
+      using folder = new ContextFolder({ weights: largeFile() });
+      const files = await folder.collect();
+      const rest = store.rest();
+      const slow: RestCall = async (request) => {
+        if (request.path.endsWith("/initiate")) change(`${folder.path}/weights`);
+        return rest(request);
+      };
+      await failure(syncFiles({ files, rest: slow }), /^weights changed while it was uploaded; deploy again/);
+      assert.equal(store.files.size, 0);
+      assert.equal(store.uploads.size, 0);
+    });
+  }
+
+  test("and is gone, is a clear error and leaves no upload", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ "a.txt": "a" });
+    const rest = store.rest();
+    const slow: RestCall = async (request) => {
+      if (request.path.endsWith("/initiate")) folder[Symbol.dispose]();
+      return rest(request);
+    };
+    await failure(
+      syncFiles({ files: await folder.collect(), rest: slow }),
+      /^a\.txt cannot be read: it is gone\.$/,
+    );
+    assert.equal(store.uploads.size, 0);
+  });
+
+  test("by growing at its end only, is uploaded as it was", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ log: "one\n" });
+    const rest = store.rest();
+    const slow: RestCall = async (request) => {
+      if (request.path.endsWith("/initiate")) writeFileSync(`${folder.path}/log`, "two\n", { flag: "a" });
+      return rest(request);
+    };
+    const { files } = await syncFiles({ files: await folder.collect(), rest: slow });
+    assert.equal(String(await store.read(files[0]?.hash ?? "")), "one\n");
+  });
+});
+
+/** Writes one other byte into a file, and gives it the time it had. */
+function overwrite(path: string, position: number): void {
+  const { atime, mtime } = statSync(path);
+  const file = openSync(path, "r+");
+  const byte = Buffer.alloc(1);
+  readSync(file, byte, 0, 1, position);
+  writeSync(file, Buffer.of((byte[0] ?? 0) ^ 1), 0, 1, position);
+  closeSync(file);
+  utimesSync(path, atime, mtime);
+}
+
+describe("a cancelled sync", () => {
+  test("rejects with the signal's reason and cancels each of its uploads", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ a: largeFile(), b: largeFile(), c: "c" });
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    store.break("PUT", /\/3$/, "stall");
+    const sync = syncFiles({ files: await folder.collect(), rest: store.rest(), signal: controller.signal });
+    await Promise.all([
+      store.asked(/^PUT .*\/3$/, 2),
+      assert.rejects(afterAsked(store, controller, sync, reason), reason),
+    ]);
+    assert.equal(store.uploads.size, 0);
+  });
+
+  test("in a wait between two tries ends at once", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ a: "a" });
+    const controller = new AbortController();
+    store.break("PUT", /./, { status: 429, retryAfter: "100" });
+    const sync = syncFiles({ files: await folder.collect(), rest: store.rest(), signal: controller.signal });
+    const rejected = assert.rejects(sync, { name: "AbortError" });
+    await store.asked(/^PUT/);
+    setImmediate(() => controller.abort());
+    await rejected;
+    assert.equal(store.uploads.size, 0);
+  });
+
+  test("that has not begun asks nothing", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ a: "a" });
+    const signal = AbortSignal.abort();
+    const files = await folder.collect();
+    await assert.rejects(syncFiles({ files, rest: store.rest(), signal }), { name: "AbortError" });
+    assert.deepEqual(store.requests, []);
+  });
+
+  test("leaves no listener on the caller's signal, and neither does one that succeeds", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ a: "a" });
+    const { signal } = new AbortController();
+    await syncFiles({ files: await folder.collect(), rest: store.rest(), signal });
+    assert.deepEqual(events.getEventListeners(signal, "abort"), []);
+  });
+});
+
+/** Aborts once both large files have sent their last part. */
+async function afterAsked(
+  store: FileStore,
+  controller: AbortController,
+  sync: Promise<unknown>,
+  reason: Error,
+): Promise<unknown> {
+  sync.catch(() => {});
+  await store.asked(/^PUT .*\/3$/, 2);
+  controller.abort(reason);
+  return sync;
+}
