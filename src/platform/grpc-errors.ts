@@ -1,0 +1,155 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { PlatformError, type PlatformErrorOptions } from "../errors.ts";
+import type { Credentials } from "./credentials.ts";
+import type { Endpoint } from "./endpoints.ts";
+import { networkFailure } from "./network-failure.ts";
+import { plainCause, plainLine, plainSentence } from "./plain-line.ts";
+
+/** What was called, for messages. */
+export interface GrpcCall {
+  /** The name in the protocol: `ListAliases`. */
+  readonly method: string;
+  readonly endpoint: Endpoint;
+  readonly credentials: Credentials;
+  /** The deadline that was set, in milliseconds. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** How a call failed. */
+export interface GrpcFailure {
+  readonly error: PlatformError;
+  /** UNAVAILABLE, or a connection that broke: another try may go better. */
+  readonly isPassing: boolean;
+}
+
+/** Says why a call failed, and what may help. No key is in it, even if the other side repeats one. */
+export function grpcFailure(thrown: unknown, call: GrpcCall): GrpcFailure {
+  const error = ConnectError.from(thrown);
+  const network = networkFailure(error);
+  if (error.metadata.has("grpc-status")) return refused(error, call);
+  const httpStatus = /^HTTP (\d+)$/.exec(error.rawMessage)?.[1];
+  if (httpStatus !== undefined) return httpFailure(error, Number(httpStatus), call);
+  if (network !== undefined) {
+    const { cause, advice, isPassing } = network;
+    const hint = call.endpoint.isPlaintext && isPassing ? ", or leave out http:// if it speaks TLS" : "";
+    const extra = cause === "it closed the connection" ? hint : "";
+    return unreachable(`could not be reached: ${cause}; ${advice}${extra}.`, error, call, isPassing);
+  }
+  if (error.code === Code.DeadlineExceeded) {
+    const seconds = call.timeoutMs === undefined ? "time" : `${call.timeoutMs / 1000} s`;
+    return unreachable(`gave no answer to ${call.method} within ${seconds}; try again.`, error, call, false);
+  }
+  if (isBrokenOff(error)) {
+    const what = `broke off in the middle of its answer to ${call.method}; try again.`;
+    return unreachable(what, error, call, true);
+  }
+  return unreachable(
+    `gave an answer to ${call.method} that makes no sense (${plainLine(error.rawMessage, call.credentials)}); ` +
+      "check that host and port are those of a control plane.",
+    error,
+    call,
+    false,
+  );
+}
+
+/** Without a status of the server's: the connection ended, though nothing on it was wrong. */
+function isBrokenOff({ code, rawMessage }: ConnectError): boolean {
+  if (code === Code.Canceled || code === Code.Aborted || code === Code.Unavailable) return true;
+  return /missing status|incomplete envelope|premature EOF in envelope/i.test(rawMessage);
+}
+
+/** The control plane itself has said no. */
+function refused(error: ConnectError, call: GrpcCall): GrpcFailure {
+  const { credentials, method } = call;
+  const details = plainSentence(error.rawMessage, credentials);
+  const status = statusName(error.code);
+  const fail = (
+    code: ConstructorParameters<typeof PlatformError>[0],
+    message: string,
+    isPassing = false,
+  ): GrpcFailure => ({
+    error: new PlatformError(code, message.trim(), optionsOf(error, call, status)),
+    isPassing,
+  });
+  const where = place(call);
+  switch (error.code) {
+    case Code.Unauthenticated:
+      return fail("CREDENTIALS_INVALID", keyRefused(where, credentials, details));
+    case Code.PermissionDenied:
+      return fail("PLATFORM_REFUSED", `${details} ${keyTooWeak(credentials, method)}`);
+    case Code.Unavailable:
+      return fail(
+        "PLATFORM_UNREACHABLE",
+        `${where} is not available. ${details} Try again in a while.`,
+        true,
+      );
+    case Code.Unimplemented:
+      return fail("PLATFORM_REFUSED", `${where} does not know ${method}. ${details}`);
+    default:
+      return fail(
+        "PLATFORM_REFUSED",
+        outOfMemory(details) ?? (details || `${where} answered ${method} with ${status}.`),
+      );
+  }
+}
+
+/** Something before the control plane has answered, or there is none. */
+function httpFailure(error: ConnectError, status: number, call: GrpcCall): GrpcFailure {
+  const options = optionsOf(error, call, `HTTP ${status}`);
+  const where = place(call);
+  if (status === 401) {
+    const message = keyRefused(where, call.credentials, "HTTP 401.");
+    return { error: new PlatformError("CREDENTIALS_INVALID", message, options), isPassing: false };
+  }
+  const isPassing = error.code === Code.Unavailable;
+  const message = isPassing
+    ? `${where} is not available (HTTP ${status}). Try again in a while.`
+    : `${where} does not answer as one (HTTP ${status}); check host and port.`;
+  return { error: new PlatformError("PLATFORM_UNREACHABLE", message, options), isPassing };
+}
+
+function unreachable(what: string, error: ConnectError, call: GrpcCall, isPassing: boolean): GrpcFailure {
+  const message = `${place(call)} ${what}`;
+  return { error: new PlatformError("PLATFORM_UNREACHABLE", message, optionsOf(error, call)), isPassing };
+}
+
+function optionsOf(error: ConnectError, call: GrpcCall, status?: string): PlatformErrorOptions {
+  return { status, cause: plainCause(error, call.credentials) };
+}
+
+/** The subject of a sentence. */
+function place({ endpoint }: GrpcCall): string {
+  return `The control plane at ${endpoint.host} (${endpoint.origin})`;
+}
+
+/** Says that a key was not accepted, on either channel. */
+export function keyRefused(where: string, credentials: Credentials, details: string): string {
+  const reason = details === "" ? "" : ` ${details}`;
+  return (
+    `${where} does not accept ${keyName(credentials)}.${reason} ` +
+    "It may have expired, been revoked, or be another host's: make a new one."
+  );
+}
+
+/** Says what a key is missing, on either channel. */
+export function keyTooWeak(credentials: Credentials, what: string): string {
+  const name = keyName(credentials);
+  return `${name.charAt(0).toUpperCase()}${name.slice(1)} may not do this (${what}); most of it takes the scope ADMIN.`;
+}
+
+function keyName({ keyId, origin }: Credentials): string {
+  const source = origin.startsWith("The key")
+    ? origin.charAt(0).toLowerCase() + origin.slice(1)
+    : `the key of ${origin}`;
+  return `${source} (id ${keyId})`;
+}
+
+/** A runner that was killed says so with the signal; nearly always it had no memory left. */
+function outOfMemory(details: string): string | undefined {
+  if (!/died with <Signals\.SIGKILL: 9>/.test(details)) return undefined;
+  return `${details} It was most likely out of memory: choose a larger machineType.`;
+}
+
+function statusName(code: Code): string {
+  return (Code[code] ?? "Unknown").replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
+}

@@ -1,0 +1,87 @@
+/** Why a host could not be talked to. */
+export interface NetworkFailure {
+  /** What is the case, to be read after a colon. */
+  readonly cause: string;
+  /** What may help, as a sentence without its full stop. */
+  readonly advice: string;
+  /** Another try may go better. */
+  readonly isPassing: boolean;
+}
+
+const NOT_IT = "check that host and port are those of a control plane";
+const TRUST = "make the authority known to Node with NODE_EXTRA_CA_CERTS, if the host can be trusted";
+
+const lasting = (cause: string, advice: string): NetworkFailure => ({ cause, advice, isPassing: false });
+const passing = (cause: string, advice: string): NetworkFailure => ({ cause, advice, isPassing: true });
+
+const CLOSED = passing("it closed the connection", NOT_IT);
+const SILENT = lasting("it does not answer", "check host and port, and firewalls on the way");
+const NO_WAY = passing("there is no way to it", "check the network connection");
+const NO_TLS = lasting(
+  "it speaks no TLS",
+  "write http:// before the host, if it is a control plane of your own",
+);
+const FOREIGN = lasting("it speaks another protocol", NOT_IT);
+
+/** By the code of an error of Node's, or of its fetch. */
+const FAILURES: Readonly<Record<string, NetworkFailure>> = {
+  ENOTFOUND: lasting("there is no host of that name", "check its spelling, and the network connection"),
+  EAI_AGAIN: passing("its name could not be looked up", "check the network connection"),
+  ECONNREFUSED: passing("nothing listens there", "check host and port, and that it runs"),
+  ECONNRESET: CLOSED,
+  ECONNABORTED: CLOSED,
+  EPIPE: CLOSED,
+  UND_ERR_SOCKET: CLOSED,
+  ETIMEDOUT: SILENT,
+  UND_ERR_CONNECT_TIMEOUT: SILENT,
+  UND_ERR_HEADERS_TIMEOUT: SILENT,
+  UND_ERR_BODY_TIMEOUT: SILENT,
+  EHOSTUNREACH: NO_WAY,
+  ENETUNREACH: NO_WAY,
+  ENETDOWN: NO_WAY,
+  ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
+  EPROTO: NO_TLS,
+  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: lasting("it does not speak HTTP/2, as gRPC has to", NOT_IT),
+  DEPTH_ZERO_SELF_SIGNED_CERT: lasting("its certificate is signed by itself", TRUST),
+  SELF_SIGNED_CERT_IN_CHAIN: lasting("its certificate is of an authority that is not known", TRUST),
+  UNABLE_TO_GET_ISSUER_CERT: lasting("its certificate is of an authority that is not known", TRUST),
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: lasting("its certificate is of an authority that is not known", TRUST),
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: lasting("its certificate is of an authority that is not known", TRUST),
+  CERT_HAS_EXPIRED: lasting(
+    "its certificate has expired",
+    "tell who runs it, and check this machine's clock",
+  ),
+  CERT_NOT_YET_VALID: lasting("its certificate is not valid yet", "check this machine's clock"),
+  ERR_TLS_CERT_ALTNAME_INVALID: lasting(
+    "its certificate is another host's",
+    "check the spelling of the host",
+  ),
+  ERR_HTTP2_ERROR: FOREIGN,
+  ERR_CLOSED: lasting("the connection was closed on this side", "open another one"),
+};
+
+/** Reads an error and its causes; nothing when they are of another kind. */
+export function networkFailure(error: unknown): NetworkFailure | undefined {
+  for (const code of codesOf(error)) {
+    const known = FAILURES[code];
+    if (known !== undefined) return known;
+    if (code.startsWith("HPE_")) return FOREIGN;
+    if (/^ERR_(SSL|TLS)_/.test(code)) return lasting(`TLS failed (${code})`, NOT_IT);
+  }
+  return undefined;
+}
+
+/** The codes of an error, its causes, and what an attempt at several addresses gathered. */
+function codesOf(error: unknown): string[] {
+  const codes: string[] = [];
+  const seen = new Set<unknown>();
+  for (let item = error; item instanceof Error && !seen.has(item); item = item.cause) {
+    seen.add(item);
+    if ("code" in item && typeof item.code === "string") codes.push(item.code);
+    if (item instanceof AggregateError) codes.push(...item.errors.flatMap(codesOf));
+    // Node tells a stream that was refused by its message alone.
+    if (item.message.includes("NGHTTP2_REFUSED_STREAM")) codes.unshift("ECONNRESET");
+  }
+  return codes;
+}
