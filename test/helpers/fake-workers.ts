@@ -36,7 +36,10 @@ export class FakeChannel implements WorkerChannel {
     } else if (message.type === "abort") {
       assert.equal(this.current?.id, message.id, "another run than its own is aborted");
       this.isAborted = true;
-    } else if (message.type === "stop") this.isStopping = true;
+    } else if (message.type === "stop") {
+      assert.equal(this.current, undefined, "a worker that runs something is told to end");
+      this.isStopping = true;
+    }
   }
 
   kill(): void {
@@ -61,17 +64,22 @@ export class FakeChannel implements WorkerChannel {
     this.end(1, null);
   }
 
-  /** Its run returns its name, or throws it. */
-  finish(isGood: boolean): void {
+  /** Its run returns its name, or throws it. Its output may be still on its way. */
+  finish(isGood: boolean, hasOutput: boolean = true): void {
     if (this.state !== "ready" || this.current === undefined || this.isKilled) return;
     const { id, name } = this.current;
     this.current = undefined;
-    for (const stream of [this.stdout, this.stderr]) stream.push(`${END_OF_RUN}${id}\n`);
+    if (hasOutput) for (const stream of [this.stdout, this.stderr]) stream.push(`${END_OF_RUN}${id}\n`);
     this.#listener.onMessage(
       isGood
         ? { type: "result", id, value: name }
         : { type: "thrown", id, origin: "user", thrown: { value: name } },
     );
+  }
+
+  /** Says that a run has returned something, whichever it was. */
+  answer(id: number, value: unknown): void {
+    this.#listener.onMessage({ type: "result", id, value });
   }
 
   end(code: number | null, signal: string | null): void {

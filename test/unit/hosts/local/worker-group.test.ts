@@ -228,6 +228,109 @@ describe("a group of workers", () => {
       await world.finish();
     }));
 
+  test("starts one for each run that waits, not for those that it has started one for", () =>
+    withTimers(async () => {
+      const world = new World(4);
+      for (const count of [1, 2, 3]) {
+        world.start();
+        assert.equal(world.channels.length, count);
+      }
+      await world.finish();
+    }));
+
+  test("keeps a worker that is used again, however long it was idle before", () =>
+    withTimers(async () => {
+      const world = new World(1);
+      world.start();
+      world.channels[0]?.becomeReady();
+      world.channels[0]?.finish(true);
+      await world.settle();
+      mock.timers.tick(KEEP_ALIVE_MS - 1);
+      world.start();
+      mock.timers.tick(KEEP_ALIVE_MS);
+      assert.equal(world.channels[0]?.isStopping, false);
+      await world.finish();
+    }));
+
+  test("leaves what waits to those that run when another worker can't be set up", () =>
+    withTimers(async () => {
+      const world = new World(2);
+      const runs = [world.start(), world.start()];
+      world.channels[0]?.becomeReady();
+      world.channels[1]?.failToStart();
+      await world.settle();
+      assert.equal(world.failedStarts, 1);
+      assert.equal(world.channels.length, 2, "the next one would fail in the same way");
+      assert.equal(runs[1]?.outcome, undefined);
+      world.channels[0]?.finish(true);
+      await world.settle();
+      assert.equal(world.channels[0]?.current?.name, 1);
+      await world.finish();
+    }));
+
+  test("tells a run the first reason it is cancelled for, and its worker once", () =>
+    withTimers(async () => {
+      const world = new World(1);
+      const tracked = world.start();
+      world.channels[0]?.becomeReady();
+      const reason = new Error("first");
+      world.group.cancel(tracked.run, reason);
+      mock.timers.tick(900);
+      world.group.cancel(tracked.run, new Error("second"));
+      assert.deepEqual(tracked.outcome, { error: reason });
+      mock.timers.tick(100);
+      assert.equal(world.channels[0]?.isKilled, true, "the second does not give it more time");
+      await world.settle();
+      await world.finish();
+    }));
+
+  test("does not take the answer to an earlier run for that of a later one", () =>
+    withTimers(async () => {
+      const world = new World(1);
+      world.start();
+      const [channel] = world.channels;
+      channel?.becomeReady();
+      const { id = 0 } = channel?.current ?? {};
+      channel?.finish(true);
+      await world.settle();
+      const second = world.start();
+      channel?.answer(id, "late");
+      mock.timers.tick(2000);
+      await world.settle();
+      assert.equal(second.outcome, undefined);
+      await world.finish();
+    }));
+
+  test("answers a run whose worker ends before its output has come, and hands that worker nothing more", () =>
+    withTimers(async () => {
+      const world = new World(1);
+      const [first, second] = [world.start(), world.start()];
+      world.channels[0]?.becomeReady();
+      world.channels[0]?.finish(true, false);
+      await world.settle();
+      assert.equal(first?.outcome, undefined, "its output may be on its way");
+      world.channels[0]?.end(0, null);
+      await world.settle();
+      assert.deepEqual(first?.outcome, { value: 0 });
+      assert.equal(second?.outcome, undefined);
+      await world.finish();
+      assert.deepEqual(second?.outcome, { value: 1 });
+    }));
+
+  test("gives up on output that does not come within a second", () =>
+    withTimers(async () => {
+      const world = new World(1);
+      const tracked = world.start();
+      world.channels[0]?.becomeReady();
+      world.channels[0]?.finish(true, false);
+      await world.settle();
+      mock.timers.tick(999);
+      assert.equal(tracked.outcome, undefined);
+      mock.timers.tick(1);
+      assert.deepEqual(tracked.outcome, { value: 0 });
+      await world.finish();
+    }));
+
   test("gives a run to the worker that was busy last, so that the others can go", () =>
     withTimers(async () => {
       const world = new World(2);
