@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -259,6 +259,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
           hasMessages: false,
           memoryBytes,
         },
+        directory: folder,
         onMessage: () => {},
         onEnd: resolve,
       });
@@ -267,6 +268,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     });
     assert.equal(end.signal, "SIGKILL");
     assert.ok(said.includes(`${OUT_OF_MEMORY}${memoryBytes}\n`));
+    assert.equal(existsSync("oom"), false, "an engine leaves nothing in this folder");
   });
 
   test("no container outlives this process, though it is killed", async () => {

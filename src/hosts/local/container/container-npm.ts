@@ -59,6 +59,7 @@ export function containerNpm({
           args: [`${ENVIRONMENT_PLACE}/${bridge}`],
         },
         start: { args: [npm.script ?? "", ...args], variables, hasMessages: false },
+        directory: cwd,
         onMessage: () => {},
         onEnd: (ended) => {
           signal?.removeEventListener("abort", kill);

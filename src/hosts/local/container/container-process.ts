@@ -13,6 +13,8 @@ export interface ContainerProcessParts {
   readonly engine: ContainerEngine;
   readonly run: ContainerRun;
   readonly start: BridgeStart;
+  /** A folder for the engine's program to work in: Podman leaves a file "oom" there when memory has run out. */
+  readonly directory: string;
   onMessage(message: unknown): void;
   /** It is no more, and all that it printed can be read. Told once. */
   onEnd(end: ContainerEnd): void;
@@ -54,11 +56,12 @@ export class ContainerProcess {
 
   constructor(parts: ContainerProcessParts) {
     this.#parts = parts;
-    const { engine, run, start } = parts;
+    const { engine, run, start, directory } = parts;
     this.stdout = this.#stdout;
     this.stderr = this.#stderr;
     this.#client = spawn(engine.command, runArguments(run, engine.flavor, engine.isConfined), {
       stdio: ["pipe", "pipe", "pipe"],
+      cwd: directory,
       // A terminal's Ctrl-C is for this process to answer.
       detached: process.platform !== "win32",
       windowsHide: true,

@@ -112,7 +112,10 @@ export async function containerWorkers(
   };
   return {
     start: (listener) =>
-      new ContainerChannel({ engine, run: { ...run, name: containerName() }, start }, listener),
+      new ContainerChannel(
+        { engine, run: { ...run, name: containerName() }, start, directory: environment.directory },
+        listener,
+      ),
     ...(excludesOthers(ports) ? { maxWorkers: 1 } : {}),
   };
 }

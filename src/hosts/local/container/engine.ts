@@ -1,5 +1,6 @@
 import { execFile, type ExecFileException } from "node:child_process";
 import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { FalServerlessError } from "../../../errors.ts";
 
 /** Which program's habits an engine has. */
@@ -51,7 +52,8 @@ export function findEngine(environment: NodeJS.ProcessEnv = process.env): Promis
 
 async function lookForEngine(environment: NodeJS.ProcessEnv): Promise<ContainerEngine> {
   const named = environment[ENGINE_VARIABLE];
-  const candidates = named ? [named] : ["docker", "podman"];
+  // A path counts from here, wherever the program is run later.
+  const candidates = named ? [/[/\\]/.test(named) ? resolve(named) : named] : ["docker", "podman"];
   // All at once, since a daemon that hangs takes its time.
   const checks = candidates.map((command) => checkEngine(command, environment));
   const failures: string[] = [];
