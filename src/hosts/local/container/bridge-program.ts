@@ -5,14 +5,12 @@ import { join } from "node:path";
 import { FalServerlessError } from "../../../errors.ts";
 import { currentGuest } from "../../../functions/guest.ts";
 
-let program: Promise<string> | undefined;
-
 /**
  * Puts the bridge into a folder, where processes may do so at the same time.
  * @returns its path
  */
 export async function placeBridge(directory: string): Promise<string> {
-  const code = await (program ??= buildBridge());
+  const code = await bridgeCode();
   const hash = createHash("sha256").update(code).digest("hex").slice(0, 16);
   const path = join(directory, `bridge-${hash}.mjs`);
   if (existsSync(path)) return path;
@@ -22,7 +20,7 @@ export async function placeBridge(directory: string): Promise<string> {
   return path;
 }
 
-async function buildBridge(): Promise<string> {
+async function bridgeCode(): Promise<string> {
   // What is bundled has left its sources behind.
   if (currentGuest() !== undefined) {
     throw new FalServerlessError(
