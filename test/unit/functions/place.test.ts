@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { fn, type IsolatedFunction } from "../../../src/index.ts";
+import type { FunctionTarget } from "../../../src/functions/function-target.ts";
+import { callingPlace } from "../../../src/functions/place.ts";
+import { createProject } from "../../helpers/cli.ts";
+import { RecordingHost } from "../../helpers/recording-host.ts";
+import { assertRefused } from "../../helpers/thrown.ts";
+
+const require = createRequire(import.meta.url);
+
+type AnyFunction = IsolatedFunction<unknown[], unknown>;
+
+/** What a host is told of a function. */
+async function targetOf(value: unknown): Promise<FunctionTarget> {
+  const host = new RecordingHost();
+  await ((value as AnyFunction).on(host) as AnyFunction)();
+  return host.last.target;
+}
+
+/** Loads a module of a project, and tells where its functions are defined: the text from there on. */
+async function placesIn(files: Readonly<Record<string, string>>): Promise<Record<string, string>> {
+  const folder = createProject(files);
+  const [entry = ""] = Object.keys(files);
+  const file = join(folder, entry);
+  const exports = (entry.endsWith(".cts") ? require(file) : await import(pathToFileURL(file).href)) as Record<
+    string,
+    unknown
+  >;
+  const places: Record<string, string> = {};
+  for (const [name, value] of Object.entries(exports)) {
+    if (typeof value !== "function") continue;
+    const { place } = (await targetOf(value)).entry;
+    const path = Object.keys(files).find((name) => pathToFileURL(join(folder, name)).href === place.module);
+    const line = (files[path ?? ""] ?? "").split("\n")[place.line - 1] ?? "";
+    places[name] = `${path ?? place.module}: ${line.slice(place.column - 1)}`;
+  }
+  return places;
+}
+
+const TYPES = "interface A {\n  a: 1;\n}\n\ntype B = A;\n\n";
+
+describe("a function is found where it is defined: in", () => {
+  test("a TypeScript module, though it is loaded without its types", async () => {
+    const places = await placesIn({
+      "app.ts": `import { fn } from "servable";\n${TYPES}export const f = fn({}, (b: B) => b);\nexport default fn({}, async () => {});\n`,
+    });
+    assert.deepEqual(places, {
+      f: "app.ts: fn({}, (b: B) => b);",
+      default: "app.ts: fn({}, async () => {});",
+    });
+  });
+
+  test("a module of a package that says nothing of its format", async () => {
+    const places = await placesIn({
+      "app.mts": `import { fn } from "servable";\n${TYPES}export const f = fn({}, (b: B) => b);\n`,
+      "package.json": "{}",
+    });
+    assert.deepEqual(places, { f: "app.mts: fn({}, (b: B) => b);" });
+  });
+
+  test("a CommonJS module in TypeScript", async () => {
+    const places = await placesIn({
+      "app.cts": `import servable = require("servable");\n${TYPES}exports.f = servable.fn({}, (b: B) => b);\n`,
+    });
+    assert.match(places["f"] ?? "", /^app\.cts: (?:servable\.)?fn\(\{\}, \(b: B\) => b\);$/);
+  });
+
+  test("JavaScript, whatever map is beside it: that is what is bundled", async () => {
+    const map = {
+      version: 3,
+      sources: ["../src/app.ts"],
+      names: [],
+      mappings: "AAEA;AACA,OAAO",
+      sourcesContent: ["// the source\n\n\nnothing\n"],
+    };
+    const places = await placesIn({
+      "dist/app.js":
+        'import { fn } from "servable";\nexport const f = fn({}, (b) => b);\n//# sourceMappingURL=app.js.map\n',
+      "dist/app.js.map": JSON.stringify(map),
+      "src/app.ts": "",
+    });
+    assert.deepEqual(places, { f: "dist/app.js: fn({}, (b) => b);" });
+  });
+
+  test("one line with others", async () => {
+    const line = "export const f = fn({}, () => 1), g = fn({}, () => 2);";
+    const places = await placesIn({ "app.ts": `import { fn } from "servable";\n${line}\n` });
+    assert.deepEqual(places, {
+      f: "app.ts: fn({}, () => 1), g = fn({}, () => 2);",
+      g: "app.ts: fn({}, () => 2);",
+    });
+  });
+
+  test("the file that calls fn(), or the module that its options name", async () => {
+    const places = await placesIn({
+      "app.ts":
+        'import { make } from "./make.ts";\nexport const f = make({});\nexport const g = make({ module: import.meta.url });\n',
+      "make.ts":
+        'import { fn } from "servable";\nexport const make = (options: object) => fn(options, () => 1);\n',
+    });
+    assert.deepEqual(places, {
+      f: "make.ts: fn(options, () => 1);",
+      g: "app.ts: make({ module: import.meta.url });",
+    });
+  });
+
+  test("a file whose name has to be escaped", async () => {
+    const places = await placesIn({
+      "a b/ä#%25.ts": 'import { fn } from "servable";\nexport const f = fn({}, () => 1);\n',
+    });
+    assert.deepEqual(places, { f: "a b/ä#%25.ts: fn({}, () => 1);" });
+  });
+});
+
+test("a function that is defined deep below the start of its program is found", async () => {
+  const nest = (depth: number): AnyFunction =>
+    depth === 0 ? (fn({}, () => 1) as unknown as AnyFunction) : nest(depth - 1);
+  const { place } = (await targetOf(nest(500))).entry;
+  assert.equal(place.module, import.meta.url.replace(/\?.*$/, ""));
+});
+
+test("to look for the place changes nothing of how errors are told here", () => {
+  const { stackTraceLimit } = Error;
+  const prepare = (): string => "prepared";
+  const previous = Error.prepareStackTrace;
+  Error.prepareStackTrace = prepare;
+  try {
+    const place = callingPlace();
+    assert.equal(place?.module, import.meta.url.replace(/\?.*$/, ""));
+    assert.equal(Error.prepareStackTrace, prepare);
+    assert.equal(Error.stackTraceLimit, stackTraceLimit);
+  } finally {
+    Error.prepareStackTrace = previous;
+  }
+});
+
+test("a module that does not call fn() is refused", () => {
+  assertRefused(
+    () => fn({ module: "file:///elsewhere.ts" }, () => 1),
+    "FUNCTION_OPTION_INVALID",
+    "fn() is not called from file:///elsewhere.ts; `module` is the module that exports the function, as import.meta.url.",
+  );
+});
+
+describe("in messages, a function is called", () => {
+  const names: [what: string, source: string, name: string][] = [
+    ["by its handler's name", "export const f = fn({}, function speak() {});", "speak()"],
+    ["by what its line calls it", "export const speak = fn({}, () => 1);", "speak()"],
+    [
+      "by its export's name where that is given",
+      'export const { a } = { a: fn({ exportName: "a" }, () => 1) };',
+      "a()",
+    ],
+    ["the default export of its file", "export default fn({}, () => 1);", "the default export of app.ts"],
+    ["by its place, as the last resort", "export const [f] = [fn({}, () => 1)];", "the function at app.ts:2"],
+  ];
+  for (const [what, source, name] of names) {
+    test(what, async () => {
+      const folder = createProject({ "app.ts": `import { fn } from "servable";\n${source}\n` });
+      const exports = (await import(pathToFileURL(join(folder, "app.ts")).href)) as Record<string, unknown>;
+      assert.equal((await targetOf(Object.values(exports)[0])).name, name);
+    });
+  }
+});
