@@ -28,6 +28,13 @@ import { serveGreeting } from "../helpers/container-served.ts";
 import { TEST_IMAGE } from "../helpers/container-image.ts";
 import { NpmRegistry } from "../helpers/npm-registry.ts";
 
+/** The images that the tests make, beside the one that they all run in. */
+const IMAGES = {
+  empty: "localhost/servable-test-empty:1",
+  renamed: "localhost/servable-test-renamed:1",
+  user: "localhost/servable-test-user:1",
+} as const;
+
 describe("functions in containers", { skip: withoutContainers }, () => {
   const folder = mkdtempSync(join(tmpdir(), "servable-containers-"));
   const registry = "npm_config_registry";
@@ -45,6 +52,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
   after(async () => {
     await npm[Symbol.asyncDispose]();
     await Promise.all((await containersOf(engine)).map((name) => containerGone(engine, name)));
+    await runEngineProgram(engine.command, ["rmi", "--force", ...Object.values(IMAGES)]);
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -216,7 +224,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
   test("an image's own user runs the function, with packages that are installed for it", async () => {
     process.env[registry] = npm.url;
     try {
-      const image = "localhost/servable-test-user:1";
+      const image = IMAGES.user;
       await createUserImage(engine, "1234:1234", image);
       const described = functions.describePlace.on({ image, requirements: ["greeting@1.0.0"] });
       assert.equal((await described()).user, 1234);
@@ -313,7 +321,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
   test("an image that can't be had, or has no Node, is an error that says what to do", async () => {
     const empty = join(folder, "empty");
     mkdirSync(join(empty, "tmp"), { recursive: true });
-    const name = "localhost/servable-test-empty:1";
+    const name = IMAGES.empty;
     await importImage(engine, empty, name);
     await assert.rejects(functions.echo.on({ image: name })(1), {
       code: "ENVIRONMENT_FAILED",
@@ -328,7 +336,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
   });
 
   test("another image under the same name is another one", async () => {
-    const name = "localhost/servable-test-renamed:1";
+    const name = IMAGES.renamed;
     const options = { cacheDirectory: folder };
     await runEngineProgram(engine.command, ["tag", TEST_IMAGE, name]);
     const before = await findImage(engine, name, options);
