@@ -42,6 +42,8 @@ export interface ServedSchemas {
 export interface ServeFunctionOptions {
   /** The schemas of one that is served only where it was moved to; others have their own. */
   readonly schemas: ServedSchemas;
+  /** How long a request may take, in milliseconds; undefined for as long as it takes. */
+  readonly timeoutMs: number | undefined;
   /** The operation's name in the document, where the handler has none. */
   readonly name: string;
   /** The address to listen on. */

@@ -9,12 +9,13 @@ import type { ServedSchemas, ServeFunctionOptions } from "./guest.ts";
 export async function serveFunction(
   handler: AnyMethod,
   own: ServedSchemas | undefined,
-  { host, port, metricsPort, signal, onListening, schemas, name }: ServeFunctionOptions,
+  { host, port, metricsPort, signal, onListening, schemas, timeoutMs, name }: ServeFunctionOptions,
 ): Promise<void> {
   // Only a function that is served pays for it.
   const { ServeWrapper } = await import("../servable/serve-wrapper.ts");
   const { runServable } = await import("../servable/base-servable.ts");
-  const servable = new ServeWrapper(named(handler, name) as never, (own ?? schemas) as never);
+  const options = { ...(own ?? schemas), ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  const servable = new ServeWrapper(named(handler, name) as never, options as never);
   await runServable(servable, {
     host,
     port,

@@ -9,6 +9,7 @@ import { markWorkerProcess } from "../../workers/worker-marker.ts";
 import { BUNDLE_FILES } from "../bundle/bundle.ts";
 import { LoadedFunction } from "./loaded-function.ts";
 import { guardMemory } from "./memory-guard.ts";
+import { guardPackages } from "./package-guard.ts";
 import type { FromRunner, LoadMessage, ToRunner } from "./protocol.ts";
 import { Runs } from "./runs.ts";
 import { originOf } from "./failure-origin.ts";
@@ -39,6 +40,7 @@ process.on("message", (message: ToRunner) => {
 
 async function load(message: LoadMessage): Promise<void> {
   try {
+    if (message.environment !== undefined) guardPackages(message.environment);
     const loaded = await LoadedFunction.load(BUNDLE_URL, message);
     const setupResult: unknown = await loaded.definition.setupFunction?.();
     runs = new Runs({ loaded, setupResult, bundleUrl: BUNDLE_URL, functionName: message.functionName, send });

@@ -10,6 +10,11 @@ export interface LoadMessage {
   /** For messages. */
   readonly functionName: string;
   readonly entry: FunctionEntry;
+  /**
+   * `file:` URL of the folder that packages may be found in, with a "/" at its end: given where others could be found
+   * above it.
+   */
+  readonly environment?: string;
 }
 
 /** Call the function. One at a time. */
@@ -27,6 +32,8 @@ export interface ServeMessage {
   readonly port: number;
   readonly metricsPort: number | false;
   readonly schemas: ServedSchemas;
+  /** How long a request may take, in milliseconds; undefined for as long as it takes. */
+  readonly timeoutMs?: number;
 }
 
 /** What a host tells a runner. */

@@ -41,12 +41,13 @@ export class Runs {
   }
 
   /** Serves the function until the run is aborted. Never rejects. */
-  serve({ id, host, port, metricsPort, schemas }: ServeMessage): Promise<void> {
+  serve({ id, host, port, metricsPort, schemas, timeoutMs }: ServeMessage): Promise<void> {
     const { loaded, send } = this.#parts;
     const name = loaded.exportName;
     return this.#start(id, async ({ signal }) => {
       const onListening = (url: string): void => send({ type: "listening", id, url });
-      await loaded.definition.serve({ host, port, metricsPort, schemas, name, signal, onListening });
+      const serving = { host, port, metricsPort, schemas, timeoutMs, name, signal, onListening };
+      await loaded.definition.serve(serving);
       return undefined;
     });
   }

@@ -14,6 +14,8 @@ export interface FunctionWorkerParts {
   readonly functionName: string;
   readonly moduleUrl: string;
   readonly entry: FunctionEntry;
+  /** `file:` URL of the folder that packages may be found in; given where others could be found above it. */
+  readonly environment?: string | undefined;
   /** How long a start may take, in milliseconds; undefined for as long as it takes. */
   readonly startupTimeoutMs: number | undefined;
   /** In megabytes; for messages. */
@@ -31,8 +33,7 @@ export interface FunctionWorkerParts {
 /** One run, as a worker is given it. */
 export interface Run {
   /** The arguments, or where to serve. */
-  readonly work:
-    { readonly args: readonly unknown[] } | Pick<ServeMessage, "port" | "metricsPort" | "schemas">;
+  readonly work: { readonly args: readonly unknown[] } | Omit<ServeMessage, "type" | "id" | "host">;
   /** In milliseconds; undefined for none. */
   readonly timeoutMs: number | undefined;
   onLog(entry: LogEntry): void;
@@ -80,7 +81,7 @@ export class FunctionWorker {
 
   constructor(parts: FunctionWorkerParts) {
     this.#parts = parts;
-    const { functionName, moduleUrl, entry, startupTimeoutMs } = parts;
+    const { functionName, moduleUrl, entry, environment, startupTimeoutMs } = parts;
     this.#channel = parts.start({
       onMessage: (message) => this.#receive(message),
       onEnd: (end) => this.#end(end),
@@ -91,7 +92,8 @@ export class FunctionWorker {
       this.#startTimer = setTimeout(() => this.#startTooLong(startupTimeoutMs), startupTimeoutMs);
       this.#startTimer.unref();
     }
-    this.#channel.send({ type: "load", moduleUrl, functionName, entry });
+    const guarded = environment === undefined ? {} : { environment };
+    this.#channel.send({ type: "load", moduleUrl, functionName, entry, ...guarded });
   }
 
   get pid(): number | undefined {

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { BUNDLE_FILES, moduleUrlOf } from "../../functions/bundle/bundle.ts";
 import { placeBundle } from "../../functions/bundle/bundle-folder.ts";
 import type { FunctionTarget } from "../../functions/function-target.ts";
@@ -10,6 +11,7 @@ import { MEMORY_LIMIT_VARIABLE } from "../../functions/runner/memory-guard.ts";
 import type { Environment, EnvironmentSpec, PrepareOptions } from "./environments/environment-spec.ts";
 import { NpmEnvironments } from "./environments/npm-environments.ts";
 import { SharedWork } from "./environments/shared-work.ts";
+import { seesForeignPackages } from "./foreign-packages.ts";
 import { ForkChannel, type ForkOptions } from "./fork-channel.ts";
 import type { Run } from "./function-worker.ts";
 import type { RunOutput } from "./run-output.ts";
@@ -50,6 +52,7 @@ export class LocalRuns {
     const exposedPort = target.options.getExposedPort();
     const isServed = gateway.serve === true;
     if (!isServed && exposedPort !== undefined) listener.onListening?.(localUrl(exposedPort));
+    const timeoutMs = host.requestTimeout === undefined ? undefined : host.requestTimeout * 1000;
     return new Promise((resolve, reject) => {
       const run: Run = {
         work: isServed
@@ -57,9 +60,11 @@ export class LocalRuns {
               port: exposedPort as number,
               metricsPort: target.options.getMetricsPort() ?? false,
               schemas: schemasOf(gateway),
+              ...(timeoutMs === undefined ? {} : { timeoutMs }),
             }
           : { args },
-        timeoutMs: host.requestTimeout === undefined ? undefined : host.requestTimeout * 1000,
+        // Of a served function it limits each request, not the server's life.
+        timeoutMs: isServed ? undefined : timeoutMs,
         onLog: (entry) => output.log(entry),
         onListening: (url) => {
           output.log(logEntry(`served at ${url}`, "BRIDGE", "INFO"));
@@ -125,6 +130,7 @@ export class LocalRuns {
         functionName: target.name,
         moduleUrl: moduleUrlOf(bundle),
         entry: target.entry,
+        environment: place.guarded,
         startupTimeoutMs: startupTimeout === undefined ? undefined : startupTimeout * 1000,
         memoryLimitMb,
       },
@@ -159,6 +165,7 @@ export class LocalRuns {
     const prepared = await prepareContainer(this.#environments, spec, options);
     return {
       environment: prepared.environment,
+      guarded: undefined, // a container has nothing above it
       workers: (of, folder, title) =>
         containerWorkers(prepared, { options: of, folder, title, ...runnerSettings(of) }),
     };
@@ -168,6 +175,8 @@ export class LocalRuns {
 /** Where a function runs. */
 interface Place {
   readonly environment: Environment;
+  /** `file:` URL of the environment, as the processes see it, where other packages could be found above it. */
+  readonly guarded: string | undefined;
   /**
    * How its workers are started, and how many there may be at a time.
    * @param folder the function's bundle
@@ -182,8 +191,10 @@ interface Workers {
 }
 
 function forkPlace(environment: Environment): Place {
+  const { directory } = environment;
   return {
     environment,
+    guarded: seesForeignPackages(directory) ? pathToFileURL(join(directory, "/")).href : undefined,
     workers: (options, folder, title) => Promise.resolve(forks(options, environment, folder, title)),
   };
 }

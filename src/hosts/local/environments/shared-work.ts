@@ -49,7 +49,10 @@ export class SharedWork<Result, Line> {
       signal?.addEventListener("abort", leave, { once: true });
     });
     try {
-      return await Promise.race([this.#result, left]);
+      const result = await Promise.race([this.#result, left]);
+      // It may be done although the last one has left.
+      signal?.throwIfAborted();
+      return result;
     } finally {
       this.#participants.delete(participant);
       if (leave !== undefined) signal?.removeEventListener("abort", leave);

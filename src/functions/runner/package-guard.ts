@@ -1,0 +1,72 @@
+import * as nodeModule from "node:module";
+import { fileURLToPath } from "node:url";
+
+/** What a resolver found, as Node's hooks pass it on. */
+interface Resolved {
+  readonly url: string;
+}
+
+type NextResolve<Result> = (specifier: string, context: object) => Result;
+
+/** Node's hooks in the same thread, which its older versions do not have, and what CommonJS looks through. */
+interface Internals {
+  readonly registerHooks?: (hooks: { resolve: typeof resolveSync }) => unknown;
+  readonly _nodeModulePaths: (from: string) => string[];
+  readonly globalPaths: string[];
+}
+
+let root = "";
+
+/**
+ * Lets this process find packages in its environment alone. Node looks in every folder above it as well, and there may
+ * lie what is none of the function's: an import that is not required would work here by chance, and nowhere else.
+ * @param environment `file:` URL of the environment's folder, with a "/" at its end
+ */
+export function guardPackages(environment: string): void {
+  root = environment;
+  const internals = nodeModule.default as unknown as Internals & {
+    _nodeModulePaths: Internals["_nodeModulePaths"];
+  };
+  const folder = fileURLToPath(environment);
+  const { _nodeModulePaths } = internals;
+  internals._nodeModulePaths = (from) =>
+    _nodeModulePaths.call(internals, from).filter((path) => path.startsWith(folder));
+  internals.globalPaths.length = 0;
+  if (internals.registerHooks !== undefined) internals.registerHooks({ resolve: resolveSync });
+  else registerInThread(environment);
+}
+
+function resolveSync(specifier: string, context: object, next: NextResolve<Resolved>): Resolved {
+  const resolved = next(specifier, context);
+  if (!isForeign(resolved.url, root)) return resolved;
+  throw notFound(specifier, (context as { parentURL?: string }).parentURL);
+}
+
+/** Whether something lies in a `node_modules` folder that is not the environment's. */
+function isForeign(url: string, environment: string): boolean {
+  return url.startsWith("file:") && url.includes("/node_modules/") && !url.startsWith(environment);
+}
+
+/** What Node says of a package that there is not. */
+function notFound(specifier: string, parent: string | undefined): Error {
+  const importer = parent?.startsWith("file:") === true ? fileURLToPath(parent) : (parent ?? "");
+  const error = new Error(`Cannot find package '${specifier}' imported from ${importer}`);
+  return Object.assign(error, { code: "ERR_MODULE_NOT_FOUND" });
+}
+
+/** The same in the thread that older versions of Node ask, which shares no code with this one. */
+function registerInThread(environment: string): void {
+  const code = `
+    import { fileURLToPath } from "node:url";
+    export async function resolve(specifier, context, next) {
+      const resolved = await next(specifier, context);
+      const { url } = resolved;
+      const isOwn = url.startsWith(${JSON.stringify(environment)});
+      if (isOwn || !url.startsWith("file:") || !url.includes("/node_modules/")) return resolved;
+      const parent = context.parentURL ?? "";
+      const importer = parent.startsWith("file:") ? fileURLToPath(parent) : parent;
+      const error = new Error("Cannot find package '" + specifier + "' imported from " + importer);
+      throw Object.assign(error, { code: "ERR_MODULE_NOT_FOUND" });
+    }`;
+  nodeModule.register(`data:text/javascript,${encodeURIComponent(code)}`);
+}
