@@ -246,9 +246,17 @@ describe("a bundle's hash", () => {
   });
 
   test("covers all that travels, and nothing that stays", () => {
-    const parts = { module: "a.ts", code: "a", map: "{}", runner: "r", imports: [], root: "file:///x/" };
+    const parts = {
+      module: "a.ts",
+      code: "a",
+      map: "{}",
+      runner: "r",
+      host: "h",
+      imports: [],
+      root: "file:///x/",
+    };
     const { hash } = createBundle(parts);
-    for (const name of ["module", "code", "map", "runner"]) {
+    for (const name of ["module", "code", "map", "runner", "host"]) {
       assert.notEqual(createBundle({ ...parts, [name]: "other" }).hash, hash, name);
     }
     const staying = { packageName: "p", specifier: "p", importer: "a.ts", isDynamic: true };
