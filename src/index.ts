@@ -22,7 +22,7 @@
 export { App, type AppAuth } from "./servable/app.ts";
 export { BaseServable, isServableClass, type ServableClass } from "./servable/base-servable.ts";
 export { ServeWrapper } from "./servable/serve-wrapper.ts";
-export type { RetryCondition } from "./servable/settings.ts";
+export type { AppImage, RetryCondition } from "./servable/settings.ts";
 
 // Routes
 export { endpoint, type EndpointOptions } from "./routes/endpoint.ts";
@@ -85,6 +85,15 @@ export {
 export { cached } from "./functions/cached.ts";
 export { currentRun, type RunContext } from "./functions/current-run.ts";
 export { LocalHost, type LocalHostOptions } from "./hosts/local/local-host.ts";
+
+// Container images
+export {
+  ContainerImage,
+  type ContainerImageDict,
+  type ContainerImageOptions,
+  type ImageRunOptions,
+  type RegistryLogin,
+} from "./packaging/container-image.ts";
 
 // Errors
 export {

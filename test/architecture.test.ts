@@ -48,7 +48,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "errors",
     "did-you-mean",
   ],
-  index: ["functions", "hosts", "servable", "server", "openapi", "routes", "context", "errors"],
+  index: ["functions", "hosts", "packaging", "servable", "server", "openapi", "routes", "context", "errors"],
 };
 
 /** Packages that only one room may load. */

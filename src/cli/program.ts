@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { addBuildCommand } from "./commands/build.ts";
 import { addCreateCommand } from "./commands/create.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEnvCommand } from "./commands/env.ts";
@@ -11,6 +12,7 @@ import { styleFor } from "./style.ts";
 const COMMANDS: readonly ((program: Command) => void)[] = [
   addRunCommand,
   addOpenapiCommand,
+  addBuildCommand,
   addCreateCommand,
   addDoctorCommand,
   addEnvCommand,
@@ -34,6 +36,7 @@ Examples:
   $ servable create my-app         a new project to start from
   $ servable run app.ts --watch    serve it, and restart on changes
   $ servable openapi app.ts        its OpenAPI document
+  $ servable build app.ts          its container image
   $ servable doctor app.ts         find out what is wrong`,
     );
   for (const add of COMMANDS) add(program);

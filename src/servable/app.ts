@@ -3,7 +3,7 @@ import { resolveWorkers, type Refuse, type WorkerOptions } from "../routes/dispa
 import type { ServeDefinition } from "../server/serve-definition.ts";
 import { deriveAppName } from "./app-name.ts";
 import { BaseServable, DESCRIBE, SERVABLE } from "./base-servable.ts";
-import { assertSettings, type RetryCondition } from "./settings.ts";
+import { assertSettings, type AppImage, type RetryCondition } from "./settings.ts";
 
 /** Who may call a deployed app: its owner, anybody, or anybody with a key (who pays). */
 export type AppAuth = "private" | "public" | "shared";
@@ -82,8 +82,8 @@ export abstract class App extends BaseServable {
   static retryConfig: Readonly<Partial<Record<RetryCondition, { retries: number }>>> | undefined;
   /** Conditions under which a request is not tried again. */
   static skipRetryConditions: readonly RetryCondition[] | undefined;
-  /** The container image, in place of a generated one. */
-  static image: object | undefined;
+  /** The container image, a `ContainerImage`, in place of a generated one. */
+  static image: AppImage | undefined;
   /** Files that travel along, relative to {@link appFilesContextDir}. */
   static appFiles: readonly string[] | undefined;
   /** Patterns of files that stay behind. */

@@ -37,6 +37,20 @@ const RETRY_CONDITIONS = ["timeout", "server_error", "connection_error"] as cons
 /** A reason for which a platform sends a request to another runner. */
 export type RetryCondition = (typeof RETRY_CONDITIONS)[number];
 
+/** What an app says of its container image: a `ContainerImage`. */
+export interface AppImage {
+  /** The name of an image that is there; undefined for one that is made of a Dockerfile. */
+  readonly reference: string | undefined;
+  /** The form in which it goes over the wire. */
+  toDict(): Readonly<Record<string, unknown>>;
+}
+
+// By its shape, since another copy of this package may have made it.
+const containerImage: Rule = (value) =>
+  record(value) === undefined && typeof (value as Partial<AppImage>).toDict === "function"
+    ? undefined
+    : "a ContainerImage";
+
 const retryConditions: Rule = (value) =>
   Array.isArray(value) && value.every((item) => RETRY_CONDITIONS.includes(item as RetryCondition))
     ? undefined
@@ -98,7 +112,7 @@ export const APP_SETTINGS: Readonly<Record<string, Rule>> = {
   dataMounts: texts,
   retryConfig,
   skipRetryConditions: retryConditions,
-  image: record,
+  image: containerImage,
   appFiles: texts,
   appFilesIgnore: texts,
   appFilesContextDir: text,

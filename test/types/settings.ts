@@ -4,6 +4,7 @@ import {
   App,
   AppException,
   BaseServable,
+  ContainerImage,
   endpoint,
   FieldException,
   isServableClass,
@@ -21,7 +22,7 @@ export class Right extends App {
   static override requestTimeout = 1.5;
   static override retryConfig = { timeout: { retries: 2 } };
   static override skipRetryConditions = ["server_error"] as const;
-  static override image = { dockerfile: "FROM node" };
+  static override image = ContainerImage.fromDockerfileString("FROM node");
   static override privateLogs = true;
   static own = { mine: true };
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { APP_SETTINGS, assertSettings } from "../../../src/servable/settings.ts";
+import { ContainerImage } from "../../../src/packaging/container-image.ts";
 import { App } from "../../../src/servable/app.ts";
 import { assertRefused } from "../../helpers/thrown.ts";
 
@@ -97,7 +98,10 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
     [[], ["timeout", "server_error"]],
     ["timeout", ["other"], null],
   ],
-  image: [[{ dockerfile: "FROM node" }], ["node", [], null]],
+  image: [
+    [ContainerImage.fromDockerfileString("FROM node"), ContainerImage.fromImage("node:22")],
+    ["node", [], null, { dockerfile: "FROM node" }],
+  ],
   appFiles: [TEXTS, NO_TEXTS],
   appFilesIgnore: [TEXTS, NO_TEXTS],
   appFilesContextDir: [["."], ["", 5, null]],

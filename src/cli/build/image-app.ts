@@ -1,0 +1,38 @@
+import type { HealthProbe, ImageApp } from "../../packaging/generated-dockerfile.ts";
+import { App } from "../../servable/app.ts";
+import type { BaseServable } from "../../servable/base-servable.ts";
+import { deriveAppName } from "../../servable/app-name.ts";
+import type { LoadedApp } from "../app-loader.ts";
+
+const DEFAULT_PORT = 8080;
+/** So long `setup()` may take where the class does not say, in seconds. */
+const DEFAULT_STARTUP_SECONDS = 600;
+
+/** What the image of an app says of it. */
+export async function describeApp({ name: className, app }: LoadedApp): Promise<ImageApp> {
+  const { version } = app.constructor as typeof BaseServable;
+  const settings = app instanceof App ? (app.constructor as typeof App) : undefined;
+  return {
+    name: app instanceof App ? app.appName : deriveAppName(className),
+    className,
+    version,
+    openapi: await app.openapi(),
+    health: healthProbe(app, settings?.startupTimeout ?? DEFAULT_STARTUP_SECONDS),
+    port: settings?.exposedPort ?? DEFAULT_PORT,
+  };
+}
+
+/** The endpoint that is the health check, else `GET /health`, unless the class has something else there. */
+function healthProbe(app: BaseServable, startupSeconds: number): HealthProbe {
+  const routes = [...app.collectRoutes().keys()].filter(({ isWebsocket }) => !isWebsocket);
+  const checked = routes.find(({ healthCheck }) => healthCheck !== undefined);
+  const { startPeriodSeconds, timeoutSeconds = 5, failureThreshold = 3 } = checked?.healthCheck ?? {};
+  const isTaken = routes.some(({ path }) => path === "/health");
+  return {
+    method: checked === undefined ? "GET" : "POST",
+    path: checked?.path ?? (isTaken ? "/readyz" : "/health"),
+    timeoutSeconds: Math.max(1, Math.ceil(timeoutSeconds)),
+    startPeriodSeconds: Math.ceil(startPeriodSeconds ?? startupSeconds),
+    failureThreshold,
+  };
+}

@@ -1,0 +1,154 @@
+import { lstat, readdir, readlink } from "node:fs/promises";
+import { join } from "node:path";
+import { FalServerlessError } from "../errors.ts";
+import { translateSegment } from "./glob-segment.ts";
+import type { IgnoreRules } from "./ignore-rules.ts";
+
+/** One thing of a build context. Owner and times are left out: they have no place in an image. */
+export interface ContextEntry {
+  /** Relative to the context, with `/` between its parts. */
+  readonly path: string;
+  readonly kind: "file" | "folder" | "link";
+  /** In bytes; 0 for folders and links. */
+  readonly size: number;
+  /** 0o644 or 0o755: whether its owner may run it is all that is kept. */
+  readonly mode: number;
+  /** The file on this machine. */
+  readonly source: string;
+  /** Where a link leads, as it was written. */
+  readonly target?: string;
+}
+
+/** What {@link collectContext} looks for. */
+export interface CollectOptions {
+  /** The context's folder, absolute. */
+  readonly directory: string;
+  /** What is wanted, as COPY names it: paths and globs relative to the folder; "." is everything. */
+  readonly sources: readonly string[];
+  readonly ignore: IgnoreRules;
+  /** Paths that come along although they are ignored. */
+  readonly always?: readonly string[];
+}
+
+/**
+ * Finds what a Dockerfile needs of its context, in the order of its paths: the same files give the same list anywhere.
+ * Links are taken as links.
+ * @throws FalServerlessError with code BUILD_FAILED for a source that is not there, or is ignored
+ */
+export async function collectContext(options: CollectOptions): Promise<ContextEntry[]> {
+  const { directory, sources, ignore, always = [] } = options;
+  const entries = new Map<string, ContextEntry>();
+  for (const source of sources) {
+    const before = entries.size;
+    const isGlob = /[*?[\\]/.test(source);
+    const fixed = isGlob ? fixedPart(source) : source;
+    const wanted = isGlob ? globExpression(source) : undefined;
+    if (wanted !== null) await walk(directory, fixed, ignore, wanted, entries);
+    const isThere = entries.size > before || (!isGlob && (source === "." || entries.has(source)));
+    if (!isThere)
+      throw missingSource(source, directory, (await typeOf(join(directory, source))) !== undefined);
+  }
+  for (const path of always) {
+    if ((await typeOf(join(directory, path))) === undefined) throw missingSource(path, directory, false);
+    await walk(directory, path, undefined, undefined, entries);
+  }
+  await addParents(directory, entries);
+  return [...entries.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** The sum of the sizes, in bytes. */
+export function contextSize(entries: readonly ContextEntry[]): number {
+  return entries.reduce((sum, { size }) => sum + size, 0);
+}
+
+async function walk(
+  directory: string,
+  path: string,
+  ignore: IgnoreRules | undefined,
+  wanted: RegExp | undefined,
+  entries: Map<string, ContextEntry>,
+): Promise<void> {
+  const absolute = join(directory, path);
+  const type = await typeOf(absolute);
+  if (type === undefined) return;
+  const isRoot = path === "." || path === "";
+  if (type === "folder") {
+    const isIgnored = !isRoot && ignore?.ignores(`${path}/`) === true;
+    if (isIgnored && !ignore.mayReopen(path)) return;
+    if (!isRoot && !isIgnored && (wanted === undefined || wanted.test(path))) await add(path);
+    for (const name of (await readdir(absolute)).sort()) {
+      await walk(directory, isRoot ? name : `${path}/${name}`, ignore, wanted, entries);
+    }
+  } else if (!(ignore?.ignores(path) ?? false) && (wanted === undefined || wanted.test(path))) {
+    await add(path);
+  }
+
+  async function add(name: string): Promise<void> {
+    if (!entries.has(name)) entries.set(name, await readEntry(directory, name));
+  }
+}
+
+/** What is neither file, folder nor link (a socket, a pipe) has no place in an image. */
+async function typeOf(path: string): Promise<ContextEntry["kind"] | undefined> {
+  try {
+    const found = await lstat(path);
+    if (found.isSymbolicLink()) return "link";
+    return found.isDirectory() ? "folder" : found.isFile() ? "file" : undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw error;
+  }
+}
+
+async function readEntry(directory: string, path: string): Promise<ContextEntry> {
+  const source = join(directory, path);
+  const found = await lstat(source);
+  if (found.isSymbolicLink()) {
+    return { path, kind: "link", size: 0, mode: 0o777, source, target: await readlink(source) };
+  }
+  if (found.isDirectory()) return { path, kind: "folder", size: 0, mode: 0o755, source };
+  return { path, kind: "file", size: found.size, mode: found.mode & 0o100 ? 0o755 : 0o644, source };
+}
+
+/** A folder that comes up only in the path of a file is made by the builder, with times of its own, if it is not named. */
+async function addParents(directory: string, entries: Map<string, ContextEntry>): Promise<void> {
+  for (const path of entries.keys()) {
+    const parts = path.split("/").slice(0, -1);
+    for (const [index] of parts.entries()) {
+      const parent = parts.slice(0, index + 1).join("/");
+      if (!entries.has(parent)) entries.set(parent, await readEntry(directory, parent));
+    }
+  }
+}
+
+/** The folder above a glob's first special part. */
+function fixedPart(glob: string): string {
+  const parts = glob.split("/");
+  const first = parts.findIndex((part) => /[*?[\\]/.test(part));
+  return parts.slice(0, first).join("/") || ".";
+}
+
+/** Fits every path that a glob names, and what is below one that is a folder; null for what can fit nothing. */
+function globExpression(glob: string): RegExp | null {
+  const parts: string[] = [];
+  for (const part of glob.split("/")) {
+    const translated = part === "**" ? "(?:.+/)?" : translateSegment(part);
+    if (translated === undefined) return null;
+    parts.push(translated);
+  }
+  const body = parts.map((part, index) =>
+    part === "(?:.+/)?" || index === parts.length - 1 ? part : `${part}/`,
+  );
+  const isTail = parts.at(-1) === "(?:.+/)?";
+  return new RegExp(`^${body.join("")}${isTail ? ".+" : "(?:/|$)"}`, "u");
+}
+
+function missingSource(source: string, directory: string, isIgnored: boolean): FalServerlessError {
+  return new FalServerlessError(
+    "BUILD_FAILED",
+    isIgnored
+      ? `The Dockerfile copies "${source}", which the ignore rules leave out; take it out of .dockerignore, or add "!${source}".`
+      : `The Dockerfile copies "${source}", which is not in ${directory}.`,
+  );
+}

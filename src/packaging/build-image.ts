@@ -1,0 +1,169 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FalServerlessError } from "../errors.ts";
+import type { ContextEntry } from "./build-context.ts";
+import { lastWords, type Builder } from "./builders.ts";
+import { runProgram, type ProgramEnd, type ProgramOptions } from "./program.ts";
+import { tarStream } from "./tar-stream.ts";
+
+/** What an image is made of. */
+export interface BuildRequest {
+  readonly dockerfile: string;
+  readonly entries: readonly ContextEntry[];
+  /** The image's name. */
+  readonly tag: string;
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  /** Secrets of the build, by id. */
+  readonly secrets?: Readonly<Record<string, string>>;
+  /** Such as "linux/arm64". Default: this machine's. */
+  readonly platform?: string;
+  /** Builds every layer again. */
+  readonly noCache?: boolean;
+  readonly signal?: AbortSignal;
+  /** Told of each line that the builder prints. */
+  readonly onLine?: (line: string) => void;
+}
+
+/** An image that was built. */
+export interface BuiltImage {
+  /** `sha256:` and 64 hexadecimal digits. */
+  readonly id: string;
+  readonly tag: string;
+  /** The sum of its layers, as the builder counts; undefined where it does not tell. */
+  readonly sizeBytes: number | undefined;
+}
+
+/** A name that no project has. */
+const DOCKERFILE = ".servable.dockerfile";
+/** Of a failing build, so many last lines are shown. */
+const SHOWN_LINES = 15;
+
+/**
+ * Builds an image. Its name is given to it only when all is done: a build that fails or is aborted leaves neither image
+ * nor container nor temporary files, but for the layers in the builder's cache.
+ * @throws FalServerlessError with code BUILD_FAILED and the last lines of the builder; the signal's reason
+ */
+export async function buildImage(builder: Builder, request: BuildRequest): Promise<BuiltImage> {
+  const { tag, signal, onLine } = request;
+  const folder = await mkdtemp(join(tmpdir(), "servable-build-"));
+  try {
+    const idFile = join(folder, "image-id");
+    const environment: NodeJS.ProcessEnv = {
+      ...process.env,
+      // Podman and Buildah unpack the context there, and leave it when they are killed.
+      TMPDIR: folder,
+      SOURCE_DATE_EPOCH: "0",
+    };
+    const made = [
+      { path: DOCKERFILE, content: request.dockerfile },
+      { path: ".dockerignore", content: `${DOCKERFILE}\n.dockerignore\n` },
+    ];
+    const ours = new Set(made.map(({ path }) => path));
+    const options: ProgramOptions = {
+      environment,
+      ...(signal === undefined ? {} : { signal }),
+    };
+    const end = await runProgram(builder.command, await buildArguments(builder, request, folder, idFile), {
+      ...options,
+      input: tarStream(
+        request.entries.filter(({ path }) => !ours.has(path)),
+        made,
+      ),
+      ...(onLine === undefined ? {} : { onLine }),
+    });
+    if (end.code !== 0) throw buildFailure(builder, end);
+    const id = withAlgorithm((await readFile(idFile, "utf8")).trim());
+    await mustRun(builder, ["tag", id, tag], options);
+    return { id, tag, sizeBytes: await imageSize(builder, id, options) };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Sends an image to its registry. @throws FalServerlessError with code BUILD_FAILED; the signal's reason */
+export async function pushImage(
+  { command }: Builder,
+  tag: string,
+  options: Pick<BuildRequest, "signal" | "onLine"> = {},
+): Promise<void> {
+  const end = await runProgram(command, ["push", tag], options);
+  if (end.code === 0) return;
+  throw new FalServerlessError(
+    "BUILD_FAILED",
+    `${tag} can't be pushed by ${command}: ${lastWords(end.lines) || `exit code ${end.code}`}. ` +
+      `Is its registry right, and are you logged in (${command} login)?`,
+  );
+}
+
+async function buildArguments(
+  { flavor }: Builder,
+  request: BuildRequest,
+  folder: string,
+  idFile: string,
+): Promise<string[]> {
+  const { buildArgs = {}, secrets = {}, platform, noCache } = request;
+  const own: Readonly<Record<Builder["flavor"], readonly string[]>> = {
+    docker: ["build", "--force-rm", "--build-arg", "SOURCE_DATE_EPOCH=0"],
+    // Health checks exist in Docker's format alone.
+    podman: ["build", "--force-rm", "--format", "docker", "--timestamp", "0"],
+    buildah: ["bud", "--force-rm", "--layers", "--format", "docker", "--timestamp", "0"],
+  };
+  const secretArgs: string[] = [];
+  for (const [index, [id, value]] of Object.entries(secrets).entries()) {
+    const path = join(folder, `secret-${index}`);
+    await writeFile(path, value, { mode: 0o600 });
+    secretArgs.push("--secret", `id=${id},src=${path}`);
+  }
+  return [
+    ...own[flavor],
+    ...["--file", DOCKERFILE, "--iidfile", idFile],
+    ...Object.entries(buildArgs).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]),
+    ...secretArgs,
+    ...(platform === undefined ? [] : ["--platform", platform]),
+    ...(noCache === true ? ["--no-cache"] : []),
+    "-",
+  ];
+}
+
+async function imageSize(
+  { command, flavor }: Builder,
+  id: string,
+  options: ProgramOptions,
+): Promise<number | undefined> {
+  if (flavor === "buildah") return undefined; // it does not tell
+  const { code, stdout } = await runProgram(
+    command,
+    ["image", "inspect", "--format", "{{.Size}}", id],
+    options,
+  );
+  const size = Number(stdout.trim());
+  return code === 0 && Number.isFinite(size) ? size : undefined;
+}
+
+async function mustRun(
+  { command }: Builder,
+  args: readonly string[],
+  options: ProgramOptions,
+): Promise<void> {
+  const { code, lines } = await runProgram(command, args, options);
+  if (code === 0) return;
+  const said = lastWords(lines) || `exit code ${code}`;
+  throw new FalServerlessError("BUILD_FAILED", `${command} ${args.join(" ")}: ${said}`);
+}
+
+function buildFailure({ command }: Builder, { code, lines }: ProgramEnd): FalServerlessError {
+  const shown = lines.filter((line) => line.trim() !== "").slice(-SHOWN_LINES);
+  const reason = code === undefined ? `was ended` : `ended with exit code ${code}`;
+  return new FalServerlessError(
+    "BUILD_FAILED",
+    [
+      `The image could not be built: ${command} ${reason}. Its last lines:`,
+      ...shown.map((line) => `  ${line}`),
+    ].join("\n"),
+  );
+}
+
+function withAlgorithm(id: string): string {
+  return id.startsWith("sha256:") ? id : `sha256:${id}`;
+}

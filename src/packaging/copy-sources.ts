@@ -1,0 +1,98 @@
+import { posix } from "node:path";
+import type { Dockerfile, Instruction } from "./dockerfile.ts";
+import { expandWord, readAssignments } from "./dockerfile-words.ts";
+
+/** The arguments that builders give a value of their own, once a stage declares them. */
+const BUILDERS_OWN = /^(?:TARGET|BUILD)(?:PLATFORM|OS|ARCH|VARIANT)$|^(?:https?|ftp|no|all)_proxy$/i;
+const ADDRESS = /^(?:https?|ftp|git|ssh):\/\/|^git@/i;
+
+interface Stage {
+  readonly name: string | undefined;
+  readonly variables: Map<string, string | undefined>;
+}
+
+/**
+ * What a Dockerfile takes from its build context: the sources of COPY and ADD and of bind mounts, relative to the
+ * context, each once, in their order. Globs stay globs. What comes from another stage or an address is none.
+ */
+export function copySources(
+  dockerfile: Dockerfile,
+  buildArgs: Readonly<Record<string, string>> = {},
+): string[] {
+  const globals = new Map<string, string | undefined>();
+  const stages: Stage[] = [];
+  const sources = new Set<string>();
+  for (const instruction of dockerfile.instructions) {
+    const stage = stages.at(-1);
+    if (instruction.keyword === "FROM") stages.push(openStage(instruction, stages));
+    else if (instruction.keyword === "ARG") declare(instruction, stage, globals, buildArgs, dockerfile);
+    else if (instruction.keyword === "ENV" && stage !== undefined) assign(instruction, stage, dockerfile);
+    else if (stage !== undefined) {
+      for (const word of sourcesOf(instruction)) {
+        const path = contextPath(expandWord(word, stage.variables, dockerfile.escape));
+        if (path !== undefined) sources.add(path);
+      }
+    }
+  }
+  return [...sources];
+}
+
+/** A path below the context, whatever dots and slashes it was written with; undefined for an address. */
+export function contextPath(source: string): string | undefined {
+  if (source === "" || ADDRESS.test(source)) return undefined;
+  // Docker lets nothing above the context be named: "../a" is "a".
+  return posix.normalize(`/${source}`).replace(/^\/|\/$/g, "") || ".";
+}
+
+function openStage({ text }: Instruction, stages: readonly Stage[]): Stage {
+  const [, base = "", name] = /^(\S+)(?:\s+as\s+(\S+))?/i.exec(text) ?? [];
+  const parent = stages.find((stage) => stage.name?.toLowerCase() === base.toLowerCase());
+  return { name, variables: new Map(parent?.variables) };
+}
+
+function declare(
+  { text }: Instruction,
+  stage: Stage | undefined,
+  globals: Map<string, string | undefined>,
+  buildArgs: Readonly<Record<string, string>>,
+  { escape }: Dockerfile,
+): void {
+  for (const [name, given] of readAssignments(text)) {
+    const scope = stage?.variables ?? globals;
+    const byDefault = given === undefined ? undefined : expandWord(given, scope, escape);
+    const known = Object.hasOwn(buildArgs, name) ? buildArgs[name] : (byDefault ?? globals.get(name));
+    // Declared without a value it is empty, unless it is one of the builder's own.
+    scope.set(name, known ?? (BUILDERS_OWN.test(name) || stage === undefined ? undefined : ""));
+  }
+}
+
+function assign({ text }: Instruction, { variables }: Stage, { escape }: Dockerfile): void {
+  // All values of one ENV are expanded with what was there before it.
+  const before = new Map(variables);
+  for (const [name, value = ""] of readAssignments(text)) {
+    variables.set(name, expandWord(value, before, escape));
+  }
+}
+
+function sourcesOf(instruction: Instruction): readonly string[] {
+  const { keyword, flags, text, json } = instruction;
+  if (keyword === "RUN") return flags.flatMap(bindSource);
+  if (keyword !== "COPY" && keyword !== "ADD") return [];
+  if (flags.some((flag) => flag.startsWith("from="))) return [];
+  const words = json ?? text.split(/\s+/).filter((word) => word !== "");
+  return words.slice(0, -1).filter((word) => !/^\d*<<-?["']?[A-Za-z_]/.test(word));
+}
+
+/** What `--mount=type=bind,source=…` brings in from the context. */
+function bindSource(flag: string): string[] {
+  if (!flag.startsWith("mount=")) return [];
+  const settings = flag.slice("mount=".length).split(",");
+  const value = (...names: readonly string[]): string | undefined =>
+    settings
+      .map((setting) => setting.split("="))
+      .find(([name = ""]) => names.includes(name))
+      ?.slice(1)
+      .join("=");
+  if ((value("type") ?? "bind") !== "bind" || value("from") !== undefined) return [];
+  return [value("source", "src") ?? "."];
+}

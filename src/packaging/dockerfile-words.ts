@@ -1,0 +1,91 @@
+/** Variables by name; one that is there without a value is known only when the image is built. */
+export type Variables = ReadonlyMap<string, string | undefined>;
+
+/** Stands for the value of a variable that nobody knows yet, in a path: it may be anything. */
+const ANYTHING = "*";
+
+/**
+ * Expands a word as Docker does: quotes and escapes go, `$NAME`, `${NAME}`, `${NAME:-word}` and `${NAME:+word}` become
+ * their values. What is not known becomes `*`, which as a path means more files rather than fewer.
+ */
+export function expandWord(word: string, variables: Variables, escape: "\\" | "`" = "\\"): string {
+  let out = "";
+  let quote = "";
+  for (let at = 0; at < word.length; at++) {
+    const letter = word.charAt(at);
+    if (letter === escape && quote !== "'") {
+      const next = word.charAt(at + 1);
+      // In double quotes only these are escaped; elsewhere everything is.
+      if (quote === '"' && !['"', "$", escape].includes(next)) out += letter;
+      else at++;
+      if (quote !== '"' || ['"', "$", escape].includes(next)) out += next;
+    } else if (letter === quote) {
+      quote = "";
+    } else if (quote === "" && (letter === '"' || letter === "'")) {
+      quote = letter;
+    } else if (letter === "$" && quote !== "'") {
+      const { value, length } = readVariable(word.slice(at), variables, escape);
+      out += value;
+      at += length - 1;
+    } else {
+      out += letter;
+    }
+  }
+  return out;
+}
+
+function readVariable(
+  text: string,
+  variables: Variables,
+  escape: "\\" | "`",
+): { readonly value: string; readonly length: number } {
+  const plain = /^\$([A-Za-z_]\w*)/.exec(text);
+  if (plain !== null) return { value: valueOf(plain[1] ?? "", variables), length: plain[0].length };
+  const [open, name = ""] = /^\$\{([A-Za-z_]\w*)/.exec(text) ?? [];
+  if (open === undefined) return { value: "$", length: 1 };
+  const end = closingBrace(text);
+  if (end === -1) return { value: text, length: text.length };
+  const modifier = text.slice(open.length, end);
+  return { value: modified(name, modifier, variables, escape), length: end + 1 };
+}
+
+/** Where the brace of `${` is closed: a default may have variables of its own. */
+function closingBrace(text: string): number {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    if (text.startsWith("${", at)) depth++;
+    else if (text.charAt(at) === "}" && --depth === 0) return at;
+  }
+  return -1;
+}
+
+function modified(name: string, modifier: string, variables: Variables, escape: "\\" | "`"): string {
+  const isKnown = variables.has(name) && variables.get(name) !== undefined;
+  const value = valueOf(name, variables);
+  if (modifier === "") return value;
+  const [, colon, kind, word = ""] = /^(:?)([-+?])([^]*)$/.exec(modifier) ?? [];
+  if (kind === undefined || !isKnown) {
+    // A default holds for a variable that is declared nowhere; whether the base image has it, nobody knows.
+    return kind === "-" && !variables.has(name) ? expandWord(word, variables, escape) : ANYTHING;
+  }
+  const isSet = colon === "" || value !== "";
+  if (kind === "+") return isSet ? expandWord(word, variables, escape) : "";
+  return isSet || kind === "?" ? value : expandWord(word, variables, escape);
+}
+
+function valueOf(name: string, variables: Variables): string {
+  return variables.get(name) ?? ANYTHING;
+}
+
+/** The assignments of an ENV or an ARG: `NAME=value OTHER="two words"`, `NAME value`, or a name alone. */
+export function readAssignments(
+  text: string,
+): readonly (readonly [name: string, value: string | undefined])[] {
+  const old = /^([A-Za-z_]\w*)[ \t]+([^=]*)$/.exec(text);
+  if (old !== null && !/^\s*[A-Za-z_]\w*=/.test(text)) return [[old[1] ?? "", (old[2] ?? "").trim()]];
+  const words = text.match(/(?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'\\])+/g) ?? [];
+  return words.map((word) => {
+    const at = word.indexOf("=");
+    return at === -1 ? [word, undefined] : [word.slice(0, at), word.slice(at + 1)];
+  });
+}

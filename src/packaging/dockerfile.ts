@@ -1,0 +1,132 @@
+import { DefinitionError } from "../errors.ts";
+
+/** One instruction of a Dockerfile, its continued lines joined and its comments left out. */
+export interface Instruction {
+  /** In upper case: "COPY". */
+  readonly keyword: string;
+  /** The flags that come first, such as `--from=build`, without their dashes. */
+  readonly flags: readonly string[];
+  /** What follows the flags, as it was written. */
+  readonly text: string;
+  /** The strings of the JSON form; undefined in the shell form. */
+  readonly json: readonly string[] | undefined;
+  /** The bodies of its here-documents. */
+  readonly heredocs: readonly string[];
+  /** Where it starts, counted from 1. */
+  readonly line: number;
+}
+
+/** A Dockerfile that was read. */
+export interface Dockerfile {
+  readonly instructions: readonly Instruction[];
+  /** What escapes, and continues lines: a backslash unless a directive says a backtick. */
+  readonly escape: "\\" | "`";
+}
+
+const KEYWORDS: ReadonlySet<string> = new Set([
+  ...["ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL"],
+  ...["MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"],
+]);
+const WITH_HEREDOCS: ReadonlySet<string> = new Set(["ADD", "COPY", "RUN"]);
+
+/**
+ * Reads a Dockerfile: continued lines, comments between them, here-documents, flags, JSON and shell form.
+ * @throws DefinitionError with code IMAGE_INVALID, which names the line
+ */
+export function parseDockerfile(text: string): Dockerfile {
+  const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
+  const escape = escapeOf(lines);
+  const continued = escape === "\\" ? /\\[ \t]*$/ : /`[ \t]*$/;
+  const instructions: Instruction[] = [];
+  for (let index = 0; index < lines.length; index++) {
+    const line = index + 1;
+    const first = lines[index] ?? "";
+    if (isSkipped(first)) continue;
+    let whole = first.trimStart();
+    while (continued.test(whole)) {
+      whole = whole.replace(continued, "");
+      index++;
+      while (index < lines.length && isSkipped(lines[index] ?? "")) index++;
+      if (index >= lines.length) break;
+      whole += lines[index] ?? "";
+    }
+    const head = readHead(whole.trim(), line);
+    const heredocs: string[] = [];
+    for (const { name, isIndented } of WITH_HEREDOCS.has(head.keyword) ? heredocMarks(whole) : []) {
+      const body: string[] = [];
+      for (index++; ; index++) {
+        const next = lines[index];
+        if (next === undefined) throw invalid(line, `the here-document ${name} has no end`);
+        const content = isIndented ? next.replace(/^\t+/, "") : next;
+        if (content === name) break;
+        body.push(content);
+      }
+      heredocs.push(body.map((content) => `${content}\n`).join(""));
+    }
+    instructions.push({ ...head, heredocs, line });
+  }
+  if (!instructions.some(({ keyword }) => keyword === "FROM")) {
+    throw new DefinitionError(
+      "IMAGE_INVALID",
+      'The Dockerfile has no FROM; its first line should be like "FROM node:22-slim".',
+    );
+  }
+  return { instructions, escape };
+}
+
+/** A directive counts only above everything else. */
+function escapeOf(lines: readonly string[]): "\\" | "`" {
+  for (const line of lines) {
+    const [, name = "", value = ""] = /^\s*#\s*([a-z]+)\s*=\s*(\S+)\s*$/i.exec(line) ?? [];
+    if (name === "") return "\\";
+    if (name.toLowerCase() === "escape") return value === "`" ? "`" : "\\";
+  }
+  return "\\";
+}
+
+function isSkipped(line: string): boolean {
+  return /^\s*(?:#|$)/.test(line);
+}
+
+function readHead(text: string, line: number): Omit<Instruction, "heredocs" | "line"> {
+  const [, word = "", tail = ""] = /^(\S+)\s*([^]*)$/.exec(text) ?? [];
+  const keyword = word.toUpperCase();
+  if (!KEYWORDS.has(keyword)) throw invalid(line, `"${word}" is no instruction`);
+  const flags: string[] = [];
+  let rest = tail;
+  for (;;) {
+    const [matched, flag = ""] = /^--([a-z][^\s]*)(?:\s+|$)/.exec(rest) ?? [];
+    if (matched === undefined) break;
+    flags.push(flag);
+    rest = rest.slice(matched.length);
+  }
+  return { keyword, flags, text: rest, json: jsonForm(rest) };
+}
+
+function jsonForm(text: string): string[] | undefined {
+  if (!text.startsWith("[")) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) && value.every((item) => typeof item === "string") ? value : undefined;
+  } catch {
+    return undefined; // as Docker does, the shell form is meant
+  }
+}
+
+interface HeredocMark {
+  readonly name: string;
+  readonly isIndented: boolean;
+}
+
+/** The here-documents that a line opens: `<<EOF`, `<<-"EOF"`, each a word of its own. */
+function heredocMarks(text: string): HeredocMark[] {
+  const unquoted = text.replaceAll(/"(?:[^"\\]|\\.)*"|'[^']*'/g, (quoted, at: number) =>
+    /<<-?$/.test(text.slice(0, at)) ? quoted : "",
+  );
+  const marks = unquoted.matchAll(/(?<=^|\s)\d*<<(-?)(["']?)([A-Za-z_][\w.-]*)\2(?=\s|$)/g);
+  return [...marks].map(([, dash, , name = ""]) => ({ name, isIndented: dash === "-" }));
+}
+
+function invalid(line: number, what: string): DefinitionError {
+  return new DefinitionError("IMAGE_INVALID", `Line ${line} of the Dockerfile: ${what}.`);
+}

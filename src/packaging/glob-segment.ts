@@ -1,0 +1,80 @@
+const CLASSES: Readonly<Record<string, string>> = {
+  ...{ alnum: "0-9A-Za-z", alpha: "A-Za-z", blank: " \\t", cntrl: "\\x00-\\x1f\\x7f", digit: "0-9" },
+  ...{ graph: "!-~", lower: "a-z", print: " -~", punct: "!-\\/:-@\\[-`{-~", space: " \\t\\n\\r\\f\\v" },
+  ...{ upper: "A-Z", xdigit: "0-9A-Fa-f" },
+};
+
+/**
+ * Turns one part of a path's pattern (`*`, `?`, sets, escapes) into a regular expression that never fits a `/`, for
+ * JavaScript and Python alike. Undefined for what can fit nothing.
+ */
+export function translateSegment(segment: string): string | undefined {
+  let out = "";
+  for (let at = 0; at < segment.length; at++) {
+    const letter = segment.charAt(at);
+    if (letter === "*") {
+      while (segment.charAt(at + 1) === "*") at++; // several are as good as one
+      out += "[^/]*";
+    } else if (letter === "?") {
+      out += "[^/]";
+    } else if (letter === "[") {
+      const set = readSet(segment, at);
+      if (set === undefined) return undefined;
+      out += set.expression;
+      at = set.end;
+    } else if (letter === "\\") {
+      if (++at === segment.length) return undefined;
+      out += quoted(segment.charAt(at));
+    } else {
+      out += quoted(letter);
+    }
+  }
+  return out;
+}
+
+/** A set such as `[a-z]` or `[!0-9]`, up to its end. */
+function readSet(text: string, start: number): { expression: string; end: number } | undefined {
+  let at = start + 1;
+  const isNegated = text.charAt(at) === "!" || text.charAt(at) === "^";
+  if (isNegated) at++;
+  let inside = "";
+  for (let first = true; ; first = false) {
+    const letter = text.charAt(at);
+    if (letter === "") return undefined;
+    if (letter === "]" && !first) break;
+    const [named, name = ""] = /^\[:([a-z]+):\]/.exec(text.slice(at)) ?? [];
+    if (named !== undefined) {
+      const members = CLASSES[name];
+      if (members === undefined) return undefined;
+      inside += members;
+      at += named.length;
+    } else if (letter === "\\") {
+      if (at + 1 >= text.length) return undefined;
+      inside += quotedInSet(text.charAt(at + 1));
+      at += 2;
+    } else {
+      const isRange = letter === "-" && !first && text.charAt(at + 1) !== "]";
+      inside += isRange ? "-" : quotedInSet(letter);
+      at++;
+    }
+  }
+  const expression = `(?!/)[${isNegated ? "^" : ""}${inside}]`;
+  return isExpression(expression) ? { expression, end: at } : undefined;
+}
+
+/** A range that runs backwards fits nothing, and can't be written down. */
+function isExpression(text: string): boolean {
+  try {
+    return new RegExp(text, "u").source !== "";
+  } catch {
+    return false;
+  }
+}
+
+function quoted(letter: string): string {
+  return /[\\^$.*+?()[\]{}|/]/.test(letter) && letter !== "/" ? `\\${letter}` : letter;
+}
+
+function quotedInSet(letter: string): string {
+  return /[\\\]^[-]/.test(letter) ? `\\${letter}` : letter;
+}

@@ -1,0 +1,106 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Readable } from "node:stream";
+import { createInterface } from "node:readline";
+import { pipeline } from "node:stream/promises";
+import { endProcessTree } from "./process-tree.ts";
+
+/** How a program is run. */
+export interface ProgramOptions {
+  readonly environment?: NodeJS.ProcessEnv;
+  /** Goes to its standard input, which is empty otherwise. */
+  readonly input?: AsyncIterable<Buffer>;
+  readonly signal?: AbortSignal;
+  /** Told of each line that it prints, on either output. */
+  readonly onLine?: (line: string) => void;
+}
+
+/** How a program ended. */
+export interface ProgramEnd {
+  /** Undefined when it could not be started, or was ended by a signal. */
+  readonly code: number | undefined;
+  readonly stdout: string;
+  /** The last lines of both outputs, in the order in which they came. */
+  readonly lines: readonly string[];
+}
+
+/** So many lines are kept, to show what a program said before it failed. */
+const KEPT_LINES = 200;
+
+/**
+ * Runs a program to its end. When the signal aborts, what it has started is ended first, so that it can clear away what
+ * it has made.
+ * @throws the signal's reason, or what the input throws
+ */
+export async function runProgram(
+  command: string,
+  args: readonly string[],
+  { environment = process.env, input, signal, onLine }: ProgramOptions = {},
+): Promise<ProgramEnd> {
+  signal?.throwIfAborted();
+  // In a group of its own: Ctrl-C on a terminal would end it before it can clear away.
+  const child = spawn(command, args, {
+    env: environment,
+    stdio: ["pipe", "pipe", "pipe"],
+    detached: process.platform !== "win32",
+    windowsHide: true,
+  });
+  const lines: string[] = [];
+  let stdout = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  const readers = [child.stdout, child.stderr].map((stream: Readable) => {
+    const reader = createInterface({ input: stream, crlfDelay: Infinity });
+    reader.on("line", (line) => {
+      lines.push(line);
+      if (lines.length > KEPT_LINES) lines.shift();
+      onLine?.(line);
+    });
+    return once(reader, "close");
+  });
+  const end = new Promise<number | undefined>((resolve) => {
+    child.once("error", ({ message }) => {
+      lines.push(message.includes("ENOENT") ? "not found" : message);
+      resolve(undefined);
+    });
+    child.once("close", (code) => resolve(code ?? undefined));
+  });
+  let ending: Promise<void> | undefined;
+  const stop = (): void => {
+    ending ??= endProcessTree(child);
+  };
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    const fed = feed(child.stdin, input).catch((error: unknown) => {
+      stop();
+      return error;
+    });
+    const code = await end;
+    if (code !== undefined) await Promise.all(readers);
+    await ending;
+    signal?.throwIfAborted();
+    const failure = await fed;
+    if (failure !== undefined) throw failure;
+    return { code, stdout, lines };
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+}
+
+/** Resolves to nothing when the program did not want to read on: its exit code says why. */
+async function feed(
+  stdin: NodeJS.WritableStream,
+  input: AsyncIterable<Buffer> | undefined,
+): Promise<unknown> {
+  stdin.on("error", () => {});
+  if (input === undefined) {
+    stdin.end();
+    return undefined;
+  }
+  try {
+    await pipeline(input, stdin);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EPIPE" && code !== "ERR_STREAM_PREMATURE_CLOSE" && code !== "ECONNRESET") throw error;
+  }
+  return undefined;
+}

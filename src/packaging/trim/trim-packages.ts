@@ -1,0 +1,68 @@
+import {
+  existsSync,
+  lutimesSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+  utimesSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+
+const UNREAD_FOLDERS = /^(?:tests?|__tests__|docs?|examples?|benchmarks?|bench|coverage|\.github|\.vscode)$/;
+const LICENCES = /^(?:licen[cs]e|copying|notice|copyright)/i;
+
+/**
+ * Removes from a `node_modules` what programs do not read: source maps and type declarations beside their JavaScript,
+ * Markdown but for licences, and a package's own folders of tests, examples and documentation, unless its package.json
+ * leads into them. All times become 0, so that the same packages make the same layer.
+ * @param trims false: only the times are set
+ */
+export function trimPackages(folder: string, trims: boolean): void {
+  mkdirSync(folder, { recursive: true }); // a project may have no packages
+  visit(folder, trims);
+}
+
+function visit(folder: string, trims: boolean): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isSymbolicLink()) lutimesSync(path, 0, 0);
+    else if (entry.isDirectory()) {
+      if (trims && isUnreadFolder(path)) rmSync(path, { recursive: true });
+      else visit(path, trims);
+    } else if (trims && isUnreadFile(path)) unlinkSync(path);
+    else utimesSync(path, 0, 0);
+  }
+  utimesSync(folder, 0, 0);
+}
+
+function isUnreadFile(path: string): boolean {
+  if (path.endsWith(".map")) return existsSync(path.slice(0, -".map".length));
+  const [, stem, kind] = /^(.*)\.d\.([cm]?)ts$/.exec(path) ?? [];
+  if (stem !== undefined) return existsSync(`${stem}.${kind}js`);
+  return /\.(?:md|markdown)$/i.test(path) && !LICENCES.test(basename(path));
+}
+
+/** Right below the root of a package, and not where its package.json leads. */
+function isUnreadFolder(path: string): boolean {
+  const name = basename(path);
+  if (!UNREAD_FOLDERS.test(name)) return false;
+  let manifest: Readonly<Record<string, unknown>>;
+  try {
+    manifest = JSON.parse(readFileSync(join(dirname(path), "package.json"), "utf8")) as typeof manifest;
+  } catch {
+    return false; // no package's root
+  }
+  // One that only says how its files are to be read is in the middle of a package.
+  if (manifest["name"] === undefined || manifest["version"] === undefined) return false;
+  const entries = ["main", "module", "exports", "imports", "bin", "browser", "scripts", "binary"];
+  return !JSON.stringify(
+    entries.map((key) => (key === "scripts" ? installScripts(manifest) : manifest[key])),
+  ).includes(name);
+}
+
+function installScripts({ scripts }: Readonly<Record<string, unknown>>): unknown {
+  const { preinstall, install, postinstall } = (scripts ?? {}) as Readonly<Record<string, unknown>>;
+  return [preinstall, install, postinstall];
+}
