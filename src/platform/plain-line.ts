@@ -1,4 +1,3 @@
-import { stripVTControlCharacters } from "node:util";
 import type { Credentials } from "./credentials.ts";
 
 /** More than this of somebody else's message helps nobody, in characters. */
@@ -7,7 +6,8 @@ const MAX_LENGTH = 2_000;
 /** What somebody else wrote, in one line that can be shown: without control characters, and without the key. */
 export function plainLine(text: string, credentials?: Credentials): string {
   const safe = credentials === undefined ? text : credentials.secret.removeFrom(text);
-  const line = stripVTControlCharacters(safe)
+  const line = safe
+    .replaceAll(/\u001b\[[0-?]*[ -/]*[@-~]/g, "")
     .replaceAll(/\s+/g, " ")
     .replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, "")
     .trim();
