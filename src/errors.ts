@@ -4,7 +4,9 @@
  * Errors are branded with `Symbol.for`, so `instanceof` holds between two installed copies of the package
  * (an isolated function loads its own).
  */
-import type { ErrorCode } from "./error-kinds.ts";
+import { ERRORS, type ErrorCode } from "./error-kinds.ts";
+
+export { ERRORS, type ErrorCode, type ErrorKind } from "./error-kinds.ts";
 
 const BRAND: unique symbol = Symbol.for("servable.error.brand");
 

@@ -24,9 +24,9 @@ type FieldsOf<Message extends { readonly type: string }> = {
 
 // The compiler holds these to the code, the tests hold the page to these.
 const TO_RUNNER: FieldsOf<ToRunner> = {
-  load: { moduleUrl: true, functionName: true, entry: true },
+  load: { moduleUrl: true, functionName: true, entry: true, environment: true },
   run: { id: true, args: true },
-  serve: { id: true, host: true, port: true, metricsPort: true, schemas: true },
+  serve: { id: true, host: true, port: true, metricsPort: true, schemas: true, timeoutMs: true },
   abort: { id: true, reason: true },
   stop: {},
 };
