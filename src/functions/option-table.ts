@@ -62,7 +62,8 @@ type OptionName = keyof EnvironmentOptions | keyof HostOptions | keyof GatewayOp
 
 /** The longest wait a Node timer takes, about 24.8 days; a longer one would end at once. */
 const MAX_SECONDS = Math.floor((2 ** 31 - 1) / 1000);
-const LEAST_MEMORY_MB = 32;
+/** A process that does nothing yet takes some 75 MB. */
+const LEAST_MEMORY_MB = 100;
 
 const flag: Reader = (value) => (typeof value === "boolean" ? value : misfit("true or false", value));
 

@@ -38,7 +38,7 @@ export interface HostOptions {
   readonly requestTimeout?: number;
   /** How long a process may take until it is ready for calls, in seconds. Installing packages doesn't count. */
   readonly startupTimeout?: number;
-  /** The memory that a process may take, in MB (1,000,000 bytes); at least 32. */
+  /** The memory that a process may take, in MB (1,000,000 bytes); at least 100. */
   readonly memoryLimitMb?: number;
   /**
    * What the process has in its environment beside a short default: names of this process's variables, or names with

@@ -20,7 +20,7 @@ export const environments: readonly Partial<EnvironmentOptions>[] = [
 ];
 
 export const hosts: readonly HostOptions[] = [
-  { keepAlive: 0.5, maxConcurrency: 2, requestTimeout: 1, startupTimeout: 1, memoryLimitMb: 64 },
+  { keepAlive: 0.5, maxConcurrency: 2, requestTimeout: 1, startupTimeout: 1, memoryLimitMb: 164 },
   { setupFunction: () => 1, env: ["HF_TOKEN"] },
   { setupFunction: async () => new Map(), env: { MODE: "fast" } },
   { machineType: ["GPU-A100"], numGpus: 1, regions: ["us-east"], metadata: { team: 1 }, privateLogs: true },

@@ -51,7 +51,9 @@ export class LocalRuns {
     const { host, gateway } = target.options;
     const exposedPort = target.options.getExposedPort();
     const isServed = gateway.serve === true;
-    if (!isServed && exposedPort !== undefined) listener.onListening?.(localUrl(exposedPort));
+    // One that listens by itself on any port keeps its number to itself.
+    if (!isServed && exposedPort !== undefined && exposedPort > 0)
+      listener.onListening?.(localUrl(exposedPort));
     const timeoutMs = host.requestTimeout === undefined ? undefined : host.requestTimeout * 1000;
     return new Promise((resolve, reject) => {
       const run: Run = {

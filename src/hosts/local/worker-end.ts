@@ -15,7 +15,10 @@ export interface WorkerCircumstances {
 /** Why a run has no answer: in words, with what to do about it. */
 export function describeEnd(end: WorkerEnd, circumstances: WorkerCircumstances): FalServerlessError {
   const { functionName } = circumstances;
-  if (end.error !== undefined) return cannotStart(functionName, end.error);
+  if (end.error !== undefined) {
+    if (!circumstances.isReady) return cannotStart(functionName, end.error);
+    return died(`The process of ${functionName} can't be reached any more: ${end.error.message}`, end.error);
+  }
   const when = circumstances.isReady ? "" : " while it was set up";
   const memory = memoryReason(circumstances);
   if (memory !== undefined) return died(`The process of ${functionName} ended${when}: ${memory}`);

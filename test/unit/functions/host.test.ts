@@ -137,7 +137,7 @@ const WRONG: readonly (readonly [name: string, ...values: unknown[]])[] = [
   ["setupFunction", "setup", {}],
   ["requestTimeout", 0, -1, Infinity, "1"],
   ["startupTimeout", 0, Number.NaN],
-  ["memoryLimitMb", 31, 64.5, "64"],
+  ["memoryLimitMb", 99, 164.5, "164"],
   ["machineType", "", [], [1], 5],
   ["numGpus", 0, 1.5],
   ["regions", "us-east", [""]],
@@ -162,7 +162,7 @@ for (const [name, ...values] of WRONG) {
 }
 
 test("limits themselves are allowed", () => {
-  const config = { keepAlive: 0, requestTimeout: 0.001, memoryLimitMb: 32, maxConcurrency: 1 };
+  const config = { keepAlive: 0, requestTimeout: 0.001, memoryLimitMb: 100, maxConcurrency: 1 };
   assert.deepEqual({ ...parsed(config).host }, config);
   assert.equal(parsed({ exposedPort: 0 }).getExposedPort(), 0);
   assert.equal(parsed({ exposedPort: 65_535 }).getExposedPort(), 65_535);
