@@ -33,7 +33,7 @@ describe("the packages that a function's environment misses are told", () => {
       ["nowhere", "nowhere"],
       ["other-file", "other-file"],
     ]);
-    const [its] = missing.filter(({ packageName }) => packageName === "dep-a");
+    const its = missing.find(({ packageName }) => packageName === "dep-a");
     assert.deepEqual(
       its?.imports.map(({ specifier, importer, isDynamic }) => [specifier, importer, isDynamic]).sort(),
       [
