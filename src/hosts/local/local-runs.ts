@@ -36,6 +36,8 @@ export class LocalRuns {
   readonly #groups = new WeakMap<FunctionTarget, WorkerGroup>();
   /** Those that have processes. */
   readonly #active = new Set<WorkerGroup>();
+  /** Aborted when all is closed that has begun until then. */
+  #closing = new AbortController();
   readonly #preparations = new WeakMap<FunctionTarget, SharedWork<WorkerGroup, LogEntry>>();
 
   constructor(cacheDirectory: string | undefined) {
@@ -45,9 +47,11 @@ export class LocalRuns {
   /** Runs a function: makes its environment where it is not there yet, and waits for a free worker. */
   async run(target: FunctionTarget, args: readonly unknown[], listener: RunListener): Promise<unknown> {
     const { signal, output } = listener;
+    const closing = this.#closing.signal;
     const group = this.#groups.get(target) ?? (await this.#prepared(target, listener));
     // It may have been cancelled when all was made but the last of it: nobody would hear of that any more.
     signal?.throwIfAborted();
+    closing.throwIfAborted();
     const { host, gateway } = target.options;
     const exposedPort = target.options.getExposedPort();
     const isServed = gateway.serve === true;
@@ -87,8 +91,10 @@ export class LocalRuns {
     });
   }
 
-  /** Ends all processes; what runs is rejected with the reason. */
+  /** Ends all processes; what runs, or is being prepared, is rejected with the reason. */
   async close(reason: unknown): Promise<void> {
+    this.#closing.abort(reason);
+    this.#closing = new AbortController();
     await Promise.all([...this.#active].map((group) => group.close(reason)));
   }
 
@@ -101,7 +107,11 @@ export class LocalRuns {
     }
     let isThere = false;
     try {
-      const group = await preparation.join({ signal, log: (entry) => output.log(entry) });
+      const signals = [this.#closing.signal, ...(signal === undefined ? [] : [signal])];
+      const group = await preparation.join({
+        signal: AbortSignal.any(signals),
+        log: (entry) => output.log(entry),
+      });
       isThere = true;
       return group;
     } finally {
