@@ -53,10 +53,10 @@ export function generateDockerfile(app: ImageApp, project: Project, nodeVersion:
     "ENV NODE_ENV=production",
     ...project.npmrcVariables.map((name) => `ARG ${name}`),
     ...copies(["package.json", project.lockfile, ...hidden]),
-    instruction("RUN", ["npm", "ci", "--omit=dev", "--no-audit", "--no-fund"]),
     "# Leaves out what no program reads (source maps, type declarations, tests); TRIM_PACKAGES=0 keeps it.",
     "ARG TRIM_PACKAGES=1",
-    instruction("RUN", ["node", `${FRAMEWORK}/packaging/trim/main.js`]),
+    // In one step: what a second one changes would be in two layers, and a file with two names would become two.
+    `RUN npm ci --omit=dev --no-audit --no-fund && node ${FRAMEWORK}/packaging/trim/main.js`,
     "",
     ...(hidden.length > 0 ? sourceStage(hidden) : []),
     "FROM ${BASE_IMAGE}",

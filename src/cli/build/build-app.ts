@@ -23,6 +23,8 @@ export interface BuildOptions {
 
 /** What a shell reports of a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
+/** So much of one line of the builder's is shown. */
+const SHOWN_LETTERS = 200;
 
 /** Builds the image of a class, or says what it would be made of. Resolves to the process's exit code. */
 export async function buildApp(file: string, options: BuildOptions): Promise<number> {
@@ -67,7 +69,7 @@ async function build(
 ): Promise<{ image: BuiltImage; builder: string }> {
   const builder = await findBuilder(process.env, signal);
   const { dim } = styleFor(process.stderr);
-  const onLine = (line: string): void => void process.stderr.write(`${dim(line)}\n`);
+  const onLine = (line: string): void => void process.stderr.write(`${dim(shortened(line))}\n`);
   const sum = `${plan.entries.length} files and folders, ${bytes(contextSize(plan.entries))}`;
   onLine(`Building with ${builder.command} from ${sum} in ${plan.directory}`);
   const image = await buildImage(builder, {
@@ -83,6 +85,11 @@ async function build(
   });
   if (options.push === true) await pushImage(builder, image.tag, { signal, onLine });
   return { image, builder: builder.command };
+}
+
+/** A label of a builder's own words may be a whole document. */
+function shortened(line: string): string {
+  return line.length > SHOWN_LETTERS ? `${line.slice(0, SHOWN_LETTERS)}…` : line;
 }
 
 /** Aborts at Ctrl-C and SIGTERM; a second one ends the process at once. */

@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { copySources } from "../../../src/packaging/copy-sources.ts";
+import { parseDockerfile } from "../../../src/packaging/dockerfile.ts";
+import { readAssignments } from "../../../src/packaging/dockerfile-words.ts";
+import {
+  generateDockerfile,
+  OPENAPI_LABEL,
+  type ImageApp,
+} from "../../../src/packaging/generated-dockerfile.ts";
+import type { Project } from "../../../src/packaging/project.ts";
+
+const APP: ImageApp = {
+  name: "greeter",
+  className: "Greeter",
+  version: "1.2.3",
+  openapi: { openapi: "3.1.0" },
+  health: { method: "GET", path: "/health", timeoutSeconds: 5, startPeriodSeconds: 600, failureThreshold: 3 },
+  port: 8080,
+};
+const PROJECT: Project = {
+  directory: "/project",
+  file: "src/app.ts",
+  lockfile: "package-lock.json",
+  archives: [],
+  hasNpmrc: false,
+  npmrcVariables: [],
+  nodeVersion: undefined,
+};
+
+function generate(app: Partial<ImageApp> = {}, project: Partial<Project> = {}): string {
+  return generateDockerfile({ ...APP, ...app }, { ...PROJECT, ...project }, "20.19.0");
+}
+
+/** The value of a label, as builders read it. */
+function labelOf(text: string, name: string): string | undefined {
+  for (const { keyword, text: assignments } of parseDockerfile(text).instructions) {
+    if (keyword !== "LABEL" || !assignments.startsWith(`${name}=`)) continue;
+    const quoted = assignments.slice(name.length + 1);
+    assert.match(quoted, /^"[^]*"$/);
+    return quoted.slice(1, -1).replaceAll(/\\(["\\$])/g, "$1");
+  }
+  return undefined;
+}
+
+describe("the generated Dockerfile", () => {
+  test("has the exact Node, its user, variables, and a command without a shell", () => {
+    const lines = generate().split("\n");
+    for (const line of [
+      "ARG NODE_VERSION=20.19.0",
+      "ARG BASE_IMAGE=docker.io/library/node:${NODE_VERSION}-slim",
+      "ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080",
+      "EXPOSE 8080",
+      "USER 1000:1000",
+      'CMD ["node","node_modules/servable/dist/cli/main.js","run","src/app.ts::Greeter"]',
+    ]) {
+      assert.ok(lines.includes(line), line);
+    }
+    assert.ok(generate({}, { nodeVersion: "22.3.4" }).includes("ARG NODE_VERSION=22.3.4\n"));
+  });
+
+  test("has the app in its last layer", () => {
+    const { instructions } = parseDockerfile(generate());
+    const layers = instructions.filter(({ keyword }) => ["COPY", "RUN", "ADD", "WORKDIR"].includes(keyword));
+    assert.equal(layers.at(-1)?.text, ". .");
+    const index = instructions.findLastIndex(({ keyword }) => keyword === "COPY");
+    assert.deepEqual(
+      new Set(instructions.slice(index + 1).map(({ keyword }) => keyword)),
+      new Set(["LABEL"]),
+    );
+  });
+
+  test("needs all of the project, and its lockfile by name", () => {
+    assert.deepEqual(copySources(parseDockerfile(generate())), ["package.json", "package-lock.json", "."]);
+    assert.deepEqual(
+      copySources(parseDockerfile(generate({}, { hasNpmrc: true, archives: ["a b.tgz", "lib/c.tgz"] }))),
+      ["package.json", "package-lock.json", ".npmrc", "a b.tgz", "lib/c.tgz", "."],
+    );
+  });
+
+  test("lets npm's settings and archives into no layer of the image", () => {
+    const text = generate({}, { hasNpmrc: true, npmrcVariables: ["NPM_TOKEN"], archives: ["lib/c.tgz"] });
+    assert.match(text, /^ARG NPM_TOKEN$/m);
+    const last = text.slice(text.lastIndexOf("\nFROM "));
+    assert.doesNotMatch(last, /npmrc|NPM_TOKEN|c\.tgz|COPY \. /);
+    assert.match(text, /AS sources\n[^]*\.npmrc[^]*unlinkSync/);
+  });
+
+  test("asks the health endpoint of the app", () => {
+    assert.match(
+      generate(),
+      /^HEALTHCHECK --interval=15s --timeout=5s --start-period=600s --retries=3 CMD \["node"/m,
+    );
+    const own = generate({
+      health: {
+        method: "POST",
+        path: "/well",
+        timeoutSeconds: 2,
+        startPeriodSeconds: 9,
+        failureThreshold: 1,
+      },
+    });
+    assert.match(own, /--timeout=2s --start-period=9s --retries=1 .*\/well.*POST/);
+  });
+
+  test("has name, version and document in labels", () => {
+    const text = generate();
+    assert.equal(labelOf(text, "org.opencontainers.image.title"), "greeter");
+    assert.equal(labelOf(text, "org.opencontainers.image.version"), "1.2.3");
+    assert.equal(labelOf(text, OPENAPI_LABEL), '{"openapi":"3.1.0"}');
+  });
+
+  test("keeps any document whole, in lines that builders can read", () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.string({ unit: "grapheme" }), fc.jsonValue({ maxDepth: 4 })),
+        (openapi) => {
+          const text = generate({ openapi });
+          assert.equal(labelOf(text, OPENAPI_LABEL), JSON.stringify(openapi));
+        },
+      ),
+    );
+    const openapi = Object.fromEntries(
+      Array.from({ length: 5000 }, (_, index) => [`#/key ${index}`, "# $x \\ text"]),
+    );
+    const text = generate({ openapi });
+    assert.ok(text.split("\n").every((line) => line.length < 1000 && !/^[ #]*#"/.test(line)));
+    assert.equal(labelOf(text, OPENAPI_LABEL), JSON.stringify(openapi));
+  });
+
+  test("has assignments that read as they were written", () => {
+    assert.deepEqual(readAssignments("A=1 B=\"two words\" C='x y' D"), [
+      ["A", "1"],
+      ["B", '"two words"'],
+      ["C", "'x y'"],
+      ["D", undefined],
+    ]);
+    assert.deepEqual(readAssignments("NAME the value"), [["NAME", "the value"]]);
+  });
+});
