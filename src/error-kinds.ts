@@ -97,6 +97,7 @@ export const ERRORS = {
   },
   CONFIG_INVALID: { exitCode: 1, meaning: "The file with the profiles cannot be read or written." },
   UPLOAD_FAILED: { exitCode: 1, meaning: "Files of a deployment could not be read or uploaded." },
+  DEPLOY_FAILED: { exitCode: 1, meaning: "The control plane could not build or register an app." },
 } as const satisfies Record<string, ErrorKind>;
 
 /** The code of an error of this package. */

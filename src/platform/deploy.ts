@@ -1,0 +1,168 @@
+/**
+ * Deploying an app. Loads the gRPC libraries: who need not always deploy loads this by `import()`.
+ * @module
+ */
+import { FalServerlessError } from "../errors.ts";
+import { applicationLog, type ApplicationLog } from "./application-logs.ts";
+import type { Connection } from "./connection.ts";
+import { deployRequests, type Deployment, type DeployRequests } from "./deploy-request.ts";
+import type { CollectedFile } from "./files/collect.ts";
+import type { SyncProgress } from "./files/progress.ts";
+import type { RestCall } from "./files/rest-call.ts";
+import { syncFiles } from "./files/sync.ts";
+import { HostedRunStatus_State, IsolateController, type ServiceURLs } from "./generated/controller_pb.ts";
+import type { Log } from "./generated/common_pb.ts";
+import { plainLine } from "./plain-line.ts";
+
+/** Where it is deployed to. */
+export interface DeployTarget {
+  readonly connection: Connection;
+  /** Where files are uploaded. */
+  readonly rest: RestCall;
+}
+
+/** What a deployment is doing. */
+export type DeployPhase = "uploading" | "building" | "registering";
+
+/** What is deployed, and who is told of its progress. */
+export interface DeployOptions extends Deployment {
+  /** What the image is built from, as `collectFiles` returns it. */
+  readonly files?: readonly CollectedFile[] | undefined;
+  /** Told when each phase begins; "uploading" is left out where there are no files. */
+  readonly onPhase?: ((phase: DeployPhase) => void) | undefined;
+  /** Told each line of the build and of the registration. */
+  readonly onLog?: ((log: ApplicationLog) => void) | undefined;
+  /** Told of each step of the upload: often. */
+  readonly onUpload?: ((progress: SyncProgress) => void) | undefined;
+  /** Told in a sentence what went wrong without ending the deployment. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+  /** Ends the deployment, and on the other side what it does. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An app that was deployed. */
+export interface DeploymentResult {
+  /** The id of the revision that was made. */
+  readonly revision: string;
+  readonly appName: string;
+  /** Default "main". */
+  readonly environment: string;
+  readonly urls: {
+    /** A page to try the app on. */
+    readonly playground: string;
+    /** Calls that wait for the answer. */
+    readonly run: string;
+    /** Calls by queue. */
+    readonly queue: string;
+    /** Calls by websocket; empty where the control plane tells none. */
+    readonly ws: string;
+    /** A page with the app's logs. */
+    readonly log: string;
+  };
+}
+
+/**
+ * Deploys a container that listens on a port: uploads what its image is built from, has the image built, and registers it
+ * as a new revision of the app. Nothing is registered before the image is there.
+ *
+ * @throws UsageError for a name or note that makes no sense; UploadFailure; PlatformError when the control plane can't
+ * be reached or refuses; FalServerlessError with code DEPLOY_FAILED when the build fails or an answer lacks what it has
+ * to have; or the signal's reason.
+ */
+export async function deploy(target: DeployTarget, options: DeployOptions): Promise<DeploymentResult> {
+  const { files = [], signal, onPhase, onUpload: onProgress, onWarning } = options;
+  signal?.throwIfAborted();
+  deployRequests(options); // a name that makes no sense is told before anything is uploaded
+  if (files.length > 0) onPhase?.("uploading");
+  const synced = await syncFiles({ files, rest: target.rest, signal, onProgress, onWarning });
+  const requests = deployRequests(options, synced.files);
+  onPhase?.("building");
+  await build(target, requests, options);
+  onPhase?.("registering");
+  return register(target, requests, options);
+}
+
+async function build(
+  { connection }: DeployTarget,
+  requests: DeployRequests,
+  options: DeployOptions,
+): Promise<void> {
+  const { signal, appName } = options;
+  const lines = new Lines(options);
+  const method = IsolateController.method.buildEnvironment;
+  for await (const { logs, status } of connection.stream(method, requests.build, { signal })) {
+    lines.tell(logs);
+    if (status?.state === HostedRunStatus_State.SUCCESS) return;
+    if (status?.state === HostedRunStatus_State.INTERNAL_FAILURE) {
+      throw failed(`The image of ${appName} could not be built${lines.reason()}`);
+    }
+  }
+  signal?.throwIfAborted();
+  throw failed(
+    `The build of ${appName} ended without saying whether it went well; nothing was deployed. Try again.`,
+  );
+}
+
+async function register(
+  { connection }: DeployTarget,
+  requests: DeployRequests,
+  options: DeployOptions,
+): Promise<DeploymentResult> {
+  const { signal, appName, environment = "main" } = options;
+  const lines = new Lines(options);
+  const method = IsolateController.method.registerApplication;
+  for await (const { logs, result, serviceUrls } of connection.stream(method, requests.register, {
+    signal,
+  })) {
+    lines.tell(logs);
+    if (result === undefined) continue;
+    const { applicationId: revision } = result;
+    if (revision === "" || serviceUrls === undefined) {
+      throw failed(
+        `The control plane registered ${appName}${revision === "" ? "" : ` as ${revision}`}, but did not tell ` +
+          `${revision === "" ? "its revision" : "its addresses"}: look at "servable apps list" before you try again.`,
+      );
+    }
+    return { revision, appName, environment, urls: urlsOf(serviceUrls) };
+  }
+  signal?.throwIfAborted();
+  throw failed(
+    `The registration of ${appName} ended without a result${lines.reason()} ` +
+      `Look at "servable apps list" before you try again.`,
+  );
+}
+
+function urlsOf({ playground, run, queue, ws, log }: ServiceURLs): DeploymentResult["urls"] {
+  return { playground, run, queue, ws, log };
+}
+
+/** The lines of one stream: passed on, and the one that most likely says why it failed kept. */
+class Lines {
+  readonly #options: DeployOptions;
+  #last = "";
+  #error = "";
+
+  constructor(options: DeployOptions) {
+    this.#options = options;
+  }
+
+  tell(logs: readonly Log[]): void {
+    for (const log of logs) {
+      const entry = applicationLog(log);
+      const line = plainLine(entry.message);
+      if (line !== "") this.#last = line;
+      if (line !== "" && entry.level === "ERROR") this.#error = line;
+      this.#options.onLog?.(entry);
+    }
+  }
+
+  /** To be put behind what failed. */
+  reason(): string {
+    const line = this.#error || this.#last;
+    return line === "" ? "." : `: ${/[.!?…]$/.test(line) ? line : `${line}.`}`;
+  }
+}
+
+function failed(message: string): FalServerlessError {
+  return new FalServerlessError("DEPLOY_FAILED", message);
+}
