@@ -13,7 +13,7 @@ export function isAlive(pid: number): boolean {
 }
 
 /** Resolves once a process has ended; fails when it is still there after so many milliseconds. */
-export async function ended(pid: number, withinMs = 5000): Promise<void> {
+export async function ended(pid: number, withinMs = 15_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (isAlive(pid)) {
     assert.ok(performance.now() < deadline, `process ${pid} is still there after ${withinMs} ms`);

@@ -100,7 +100,7 @@ describe("a function that takes longer than", () => {
     const first = await functions.limited("return");
     await assert.rejects(functions.limited("listen"), (error) => {
       assert.ok(error instanceof RequestTimeoutException);
-      assert.equal(error.message, "limited() ran longer than its requestTimeout of 0.3 s.");
+      assert.equal(error.message, "limited() ran longer than its requestTimeout of 0.5 s.");
       return true;
     });
     assert.equal(await functions.limited("return"), first, "the worker goes on");
@@ -120,7 +120,7 @@ describe("a function that takes longer than", () => {
     await rejects(
       failed,
       "STARTUP_TIMEOUT",
-      "slowStart() was not set up within its startupTimeout of 0.5 s: its module and setupFunction take longer.",
+      "slowStart() was not set up within its startupTimeout of 2 s: its module and setupFunction take longer.",
     );
     await ended(await logged.pid());
     functions.allowStart();
