@@ -30,7 +30,7 @@ export function setKey(
   value: SettingValue | undefined,
 ): string {
   const wanted = parseToml(text);
-  const place = table === undefined ? wanted : ((own(wanted, table) as TomlData | undefined) ?? {});
+  const place = table === undefined ? wanted : ((own(wanted, table) as TomlData | undefined) ?? emptyTable());
   if (table !== undefined) define(wanted, table, place);
   if (value === undefined) delete place[key];
   else define(place, key, value);
@@ -52,7 +52,7 @@ export function setKey(
 export function addTable(text: string, table: string): string {
   const wanted = parseToml(text);
   if (Object.hasOwn(wanted, table)) return text;
-  define(wanted, table, {});
+  define(wanted, table, emptyTable());
   const lines = text.split(/\r?\n/);
   appendSection(lines, table);
   return checked(lines.join("\n"), wanted);
@@ -134,6 +134,11 @@ function nameText(name: string): string {
 /** TOML's basic strings are JSON's, but that TOML escapes DEL as well. */
 function valueText(value: SettingValue): string {
   return JSON.stringify(value).replaceAll("\u007f", "\\u007f");
+}
+
+/** As the parser makes them, for the comparison. */
+function emptyTable(): TomlData {
+  return Object.create(null) as TomlData;
 }
 
 function own(data: TomlData, key: string): unknown {
