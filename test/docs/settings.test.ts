@@ -53,3 +53,12 @@ test("every variable of the environment that the source reads is documented, and
   const names = new Set([...read].map(([, direct, port, own]) => direct ?? port ?? own));
   assert.deepEqual(documented("Environment").toSorted(), [...names].toSorted());
 });
+
+test("the section on control planes names every variable that their client reads, and no other", () => {
+  const sources = ["config-file", "credentials", "endpoints", "target"]
+    .map((file) => readFileSync(join(ROOT, "src/platform", `${file}.ts`), "utf8"))
+    .join("\n");
+  const section = page.split(/^## /m).find((text) => text.startsWith("Control plane")) ?? "";
+  const namesIn = (text: string): string[] => [...new Set(text.match(/\bFAL_[A-Z_]+/g))].toSorted();
+  assert.deepEqual(namesIn(section), namesIn(sources));
+});
