@@ -66,6 +66,7 @@ export async function buildImage(builder: Builder, request: BuildRequest): Promi
     };
     const end = await runProgram(builder.command, await buildArguments(builder, request, folder, idFile), {
       ...options,
+      endingBy: builder.flavor === "docker" ? "signal" : "step",
       input: tarStream(
         request.entries.filter(({ path }) => !ours.has(path)),
         made,

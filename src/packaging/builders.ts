@@ -53,10 +53,13 @@ async function checkBuilder(
 ): Promise<Builder | string> {
   const limit = AbortSignal.timeout(CHECK_MS);
   try {
-    const { code, stdout, lines } = await runProgram(command, ["info", "--format", "{{json .}}"], {
-      environment,
-      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
-    });
+    const options = { environment, signal: signal === undefined ? limit : AbortSignal.any([signal, limit]) };
+    let end = await runProgram(command, ["info", "--format", "{{json .}}"], options);
+    // Buildah prints JSON unless it is asked to.
+    if (end.lines.some((line) => line.includes('"json" not defined'))) {
+      end = await runProgram(command, ["info"], options);
+    }
+    const { code, stdout, lines } = end;
     const flavor = code === 0 ? flavorOf(stdout) : undefined;
     if (flavor !== undefined) return { command, flavor };
     return `${command}: ${lastWords(lines) || `its "info" ended with exit code ${code}`}`;

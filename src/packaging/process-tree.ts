@@ -2,62 +2,83 @@ import type { ChildProcess } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** How often a program's own processes are looked for, in milliseconds. */
+/** How often a program's processes are looked for, in milliseconds. */
 const LOOK_MS = 50;
+/** What a program starts while it clears away has so long to do its work, in milliseconds. */
+const HELPER_MS = 2000;
 /** So long a program may take to clear away before it is told to end, and as long again before it is killed. */
 const PATIENCE_MS = 5000;
 
+/** How a program is made to end: it is told, or the step that it runs is ended. */
+export type EndingBy = "signal" | "step";
+
 /**
- * Ends a program by ending what it has started. A builder that is ended itself leaves its containers, its temporary
- * files and even the running step behind; one whose step fails clears them away. Where processes can't be listed, as
- * but for Linux, it is told to end as by Ctrl-C, which a client of a daemon passes on.
+ * Ends a program. One that builds by itself and is told to end leaves its containers, its temporary files and even the
+ * running step behind; if its step fails, it clears them away. The step is what its children have started: they are
+ * its helpers. Where processes can't be listed, as but for Linux, there is a daemon behind the program, and to tell it
+ * is enough. It has to lead a group of processes.
  */
-export async function endProcessTree(child: ChildProcess): Promise<void> {
+export async function endProcess(child: ChildProcess, by: EndingBy): Promise<void> {
   const { pid } = child;
   if (pid === undefined) return;
   const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  const byStep = by === "step" && process.platform === "linux";
+  const signals: NodeJS.Signals[] = byStep ? ["SIGTERM", "SIGKILL"] : ["SIGINT", "SIGTERM", "SIGKILL"];
   const started = performance.now();
-  let told = 0;
+  let nextSignalMs = byStep ? PATIENCE_MS : 0;
+  const killAt = new Map(stepsOf(byStep ? pid : undefined).map((step) => [step, 0]));
   while (!isOver()) {
     const passed = performance.now() - started;
-    const leaves = process.platform === "linux" ? leavesOf(pid) : [];
-    for (const leaf of leaves) signal(leaf, "SIGKILL");
-    if (process.platform !== "linux" && told === 0) told = tell(child, "SIGINT", 1);
-    else if (passed > 2 * PATIENCE_MS) told = tell(child, "SIGKILL", 3);
-    else if (passed > PATIENCE_MS && told < 2) told = tell(child, "SIGTERM", 2);
+    for (const step of stepsOf(byStep ? pid : undefined)) {
+      // What comes later may be there to clear away.
+      const due = killAt.get(step) ?? passed + HELPER_MS;
+      killAt.set(step, due);
+      if (passed >= due) kill(step);
+    }
+    if (passed >= nextSignalMs) {
+      nextSignalMs += PATIENCE_MS;
+      child.kill(signals.shift() ?? "SIGKILL");
+    }
     await delay(LOOK_MS);
   }
+  // What was started at the very moment, and has lost its parent since: it would keep the outputs open.
+  if (process.platform !== "win32") kill(-pid);
 }
 
-function tell(child: ChildProcess, name: NodeJS.Signals, step: number): number {
-  child.kill(name);
-  return step;
+function stepsOf(root: number | undefined): number[] {
+  return root === undefined
+    ? []
+    : descendants(root)
+        .filter(({ depth }) => depth > 1)
+        .map(({ pid }) => pid);
 }
 
-function signal(pid: number, name: NodeJS.Signals): void {
+function kill(pid: number): void {
   try {
-    process.kill(pid, name);
+    process.kill(pid, "SIGKILL");
   } catch {
     // it has ended meanwhile
   }
 }
 
-/** The processes below one that have none below themselves. */
-export function leavesOf(root: number): number[] {
+/** A process below another one. */
+export interface Descendant {
+  readonly pid: number;
+  /** 1 for a child. */
+  readonly depth: number;
+}
+
+/** The processes below one, on Linux. */
+export function descendants(root: number): Descendant[] {
   const children = new Map<number, number[]>();
   for (const name of readdirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     const parent = parentOf(name);
     if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
   }
-  const leaves: number[] = [];
-  const look = (pid: number): void => {
-    const below = children.get(pid) ?? [];
-    if (below.length === 0 && pid !== root) leaves.push(pid);
-    for (const child of below) look(child);
-  };
-  look(root);
-  return leaves;
+  const below = (pid: number, depth: number): Descendant[] =>
+    (children.get(pid) ?? []).flatMap((child) => [{ pid: child, depth }, ...below(child, depth + 1)]);
+  return below(root, 1);
 }
 
 function parentOf(pid: string): number | undefined {

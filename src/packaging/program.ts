@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { createInterface } from "node:readline";
 import { pipeline } from "node:stream/promises";
-import { endProcessTree } from "./process-tree.ts";
+import { endProcess, type EndingBy } from "./process-tree.ts";
 
 /** How a program is run. */
 export interface ProgramOptions {
@@ -11,6 +11,8 @@ export interface ProgramOptions {
   /** Goes to its standard input, which is empty otherwise. */
   readonly input?: AsyncIterable<Buffer>;
   readonly signal?: AbortSignal;
+  /** How it is ended when the signal aborts. Default "signal". */
+  readonly endingBy?: EndingBy;
   /** Told of each line that it prints, on either output. */
   readonly onLine?: (line: string) => void;
 }
@@ -28,14 +30,13 @@ export interface ProgramEnd {
 const KEPT_LINES = 200;
 
 /**
- * Runs a program to its end. When the signal aborts, what it has started is ended first, so that it can clear away what
- * it has made.
+ * Runs a program to its end. When the signal aborts, this waits until the program has cleared away what it has made.
  * @throws the signal's reason, or what the input throws
  */
 export async function runProgram(
   command: string,
   args: readonly string[],
-  { environment = process.env, input, signal, onLine }: ProgramOptions = {},
+  { environment = process.env, input, signal, endingBy = "signal", onLine }: ProgramOptions = {},
 ): Promise<ProgramEnd> {
   signal?.throwIfAborted();
   // In a group of its own: Ctrl-C on a terminal would end it before it can clear away.
@@ -66,7 +67,7 @@ export async function runProgram(
   });
   let ending: Promise<void> | undefined;
   const stop = (): void => {
-    ending ??= endProcessTree(child);
+    ending ??= endProcess(child, endingBy);
   };
   signal?.addEventListener("abort", stop, { once: true });
   try {

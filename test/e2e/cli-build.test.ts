@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { copySources } from "../../src/packaging/copy-sources.ts";
+import { parseDockerfile } from "../../src/packaging/dockerfile.ts";
+import { appSource, createProject, runCli, type Ended } from "../helpers/cli.ts";
+
+const MANIFEST = JSON.stringify({ type: "module", dependencies: { servable: "*" } });
+const LOCKFILE = JSON.stringify({ lockfileVersion: 3, packages: {} });
+const FILES = {
+  "package.json": MANIFEST,
+  "package-lock.json": LOCKFILE,
+  "app.ts": appSource("Answer", "yes"),
+  "lib/part.ts": "export const part = 1;\n",
+  "README.md": "read me",
+  "notes.log": "a log",
+  ".env": "SECRET=1",
+};
+
+interface Plan {
+  readonly tag: string;
+  readonly dockerfile: string;
+  readonly directory: string;
+  readonly files: readonly { path: string; sizeBytes: number; mode: string }[];
+  readonly totalBytes: number;
+}
+
+async function plan(project: string, args: readonly string[] = []): Promise<Plan> {
+  const { exitCode, stdout, stderr } = await runCli(
+    ["build", "app.ts", "--dry-run", "--json", ...args],
+    project,
+  );
+  assert.equal(exitCode, 0, stderr);
+  return JSON.parse(stdout) as Plan;
+}
+
+function assertOneLine({ exitCode, stdout, stderr }: Ended, message: RegExp): void {
+  assert.deepEqual([exitCode, stdout], [1, ""]);
+  assert.match(stderr, message);
+  assert.equal(stderr.trimEnd().split("\n").length, 1, stderr);
+}
+
+describe("servable build --dry-run", () => {
+  test("prints a Dockerfile that is one, and the files with their sizes", async () => {
+    const project = createProject(FILES);
+    const { exitCode, stdout } = await runCli(["build", "app.ts", "--dry-run"], project);
+    assert.equal(exitCode, 0);
+    const { instructions } = parseDockerfile(stdout);
+    assert.ok(instructions.some(({ text }) => text.endsWith('"app.ts::Answer"]')));
+    assert.match(stdout, /\n# +\d+ B {2}app\.ts\n# +\d+ B {2}lib\/part\.ts\n/);
+    assert.match(stdout, /\n# 4 files, \d+ B, in .*\n# The image would be called answer:0\.1\.0\.\n$/);
+  });
+
+  test("prints the same as JSON: neither notes, secrets nor packages are among the files", async () => {
+    const project = createProject(FILES);
+    const { tag, directory, files, totalBytes } = await plan(project, ["--tag", "ghcr.io/me/answer:2"]);
+    assert.equal(tag, "ghcr.io/me/answer:2");
+    assert.equal(directory, project);
+    assert.deepEqual(
+      files.map(({ path }) => path),
+      ["app.ts", "lib/part.ts", "package-lock.json", "package.json"],
+    );
+    assert.equal(
+      totalBytes,
+      files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    );
+  });
+
+  test("goes by .dockerignore, appFilesIgnore and appFiles", async () => {
+    const statics = 'static override appFiles = ["README.md"]; static override appFilesIgnore = ["/lib"];';
+    const project = createProject({
+      ...FILES,
+      "app.ts": appSource("Answer", "yes", statics),
+      ".dockerignore": "*.md\n.env\n.dockerignore\n*.json\n",
+    });
+    const { files } = await plan(project);
+    assert.deepEqual(
+      files.map(({ path }) => path),
+      ["README.md", "app.ts", "notes.log", "package-lock.json", "package.json"],
+    );
+  });
+
+  test("takes the health endpoint, port and startup time of the class", async () => {
+    const source = appSource(
+      "Answer",
+      "yes",
+      `static override exposedPort = 9000; static override startupTimeout = 42;
+       @endpoint("/well", { healthCheck: { timeoutSeconds: 2 } }) well(): void {}`,
+    );
+    const { dockerfile } = await plan(createProject({ ...FILES, "app.ts": source }));
+    assert.match(dockerfile, /PORT=9000\nEXPOSE 9000\n/);
+    assert.match(dockerfile, /--timeout=2s --start-period=42s --retries=3 .*\/well.*POST/);
+  });
+
+  test("shows the app's own Dockerfile, with what it copies alone", async () => {
+    const project = createProject(FILES);
+    const image =
+      'static override image = ContainerImage.fromDockerfile("Dockerfile", { cmd: ["node", "x"], ignore: [] });';
+    writeFileSync(
+      join(project, "app.ts"),
+      appSource("Own", "yes", image).replace("App,", "App, ContainerImage,"),
+    );
+    writeFileSync(join(project, "Dockerfile"), "FROM node:22\nARG A=1\nCOPY lib ./lib\n");
+    const { dockerfile, files } = await plan(project, ["--build-arg", "A=2"]);
+    assert.equal(dockerfile, 'FROM node:22\nARG A=1\nCOPY lib ./lib\nCMD ["node","x"]\n');
+    assert.deepEqual(copySources(parseDockerfile(dockerfile)), ["lib"]);
+    assert.deepEqual(
+      files.map(({ path }) => path),
+      ["lib/part.ts"],
+    );
+  });
+});
+
+describe("servable build says in one line", () => {
+  const build = (project: string, ...args: readonly string[]): Promise<Ended> =>
+    runCli(["build", "app.ts", ...args], project);
+
+  test("that package.json, lockfile or this package are missing", async () => {
+    const project = createProject(FILES);
+    rmSync(join(project, "package-lock.json"));
+    assertOneLine(await build(project), /There is no package-lock\.json in .*: run "npm install" there\./);
+    writeFileSync(join(project, "pnpm-lock.yaml"), "");
+    assertOneLine(await build(project), /lockfile of pnpm .*ContainerImage\.fromDockerfile/);
+    writeFileSync(join(project, "package.json"), '{"type":"module"}');
+    assertOneLine(await build(project), /does not have servable among its dependencies/);
+  });
+
+  test("that a tag or a build argument is none, with the one that was meant", async () => {
+    const project = createProject(FILES);
+    assertOneLine(await build(project, "--tag", "My App"), /"My App" is no name of an image; write one like/);
+    assertOneLine(await build(project, "--build-arg", "=1"), /--build-arg takes NAME=value, not "=1"/);
+    assertOneLine(await build(project, "--build-arg", "UNSET_HERE"), /UNSET_HERE has no value: write/);
+    assertOneLine(
+      await build(project, "--build-arg", "BASE_IMGE=x"),
+      /The Dockerfile has no ARG BASE_IMGE; did you mean "BASE_IMAGE"\?/,
+    );
+  });
+
+  test("that an image is there already, or its Dockerfile is none", async () => {
+    const own = (image: string): string =>
+      appSource("Own", "yes", `static override image = ${image};`).replace("App,", "App, ContainerImage,");
+    const project = createProject({ ...FILES, "app.ts": own('ContainerImage.fromImage("node:22")') });
+    assertOneLine(await build(project), /Own has the image node:22, which is there already/);
+    writeFileSync(join(project, "app.ts"), own('ContainerImage.fromDockerfile("Dokerfile")'));
+    assertOneLine(await build(project), /There is no file Dokerfile/);
+    writeFileSync(
+      join(project, "app.ts"),
+      own('ContainerImage.fromDockerfileString("FROM a\\nCOPY none ./")'),
+    );
+    assertOneLine(await build(project), /copies "none", which is not in /);
+  });
+
+  test("that nothing can build, and then what each program said", async () => {
+    const ended = await runCli(["build", "app.ts"], createProject(FILES), {
+      SERVABLE_CONTAINER_ENGINE: "/no/such/builder",
+    });
+    assert.equal(ended.exitCode, 1);
+    assert.match(
+      ended.stderr,
+      /error: Docker, Podman or Buildah is needed .*\n {2}\/no\/such\/builder: not found\n$/,
+    );
+  });
+});

@@ -1,0 +1,55 @@
+import { cpSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { runCommand } from "../../benchmarks/lib/command.ts";
+import { ROOT, StagedPackage } from "../../benchmarks/lib/staged-package.ts";
+import { runEngineProgram, type ContainerEngine } from "../../src/hosts/local/container/engine.ts";
+import { TEST_IMAGE } from "./container-image.ts";
+
+/** The image that the tests build on: that of the tests of containers, with what real images have beside Node. */
+export const BASE_IMAGE = `localhost/servable-test-base:${process.versions.node}`;
+
+const CERTIFICATES = process.env["NODE_EXTRA_CA_CERTS"];
+
+/** Makes the base image: scripts find `env`, every user has a place for temporary files, npm trusts what it does here. */
+export async function createBuildBase(engine: ContainerEngine, folder: string): Promise<void> {
+  const shell =
+    "busybox mkdir -p /usr/bin && busybox ln -s /bin/busybox /usr/bin/env && busybox chmod 1777 /tmp";
+  const lines = [`FROM ${TEST_IMAGE}`, `RUN ["/bin/busybox", "sh", "-c", "${shell}"]`];
+  if (CERTIFICATES !== undefined) {
+    cpSync(CERTIFICATES, join(folder, "certificates.crt"));
+    lines.push("COPY certificates.crt /certificates.crt", "ENV NODE_EXTRA_CA_CERTS=/certificates.crt");
+  }
+  writeFileSync(join(folder, "Dockerfile"), `${lines.join("\n")}\n`);
+  const format = engine.flavor === "podman" ? ["--format", "docker"] : [];
+  const { code, stdout, stderr } = await runEngineProgram(engine.command, [
+    "build",
+    ...format,
+    "-t",
+    BASE_IMAGE,
+    folder,
+  ]);
+  if (code !== 0) throw new Error(`The base image can't be built:\n${stdout}${stderr}`);
+}
+
+/** Makes a project of examples/language, with this package as it would be published, installed. */
+export async function stageLanguageProject(folder: string): Promise<void> {
+  await using staged = await StagedPackage.create();
+  const pack = ["pack", "--ignore-scripts", "--pack-destination", folder];
+  await runCommand("npm", pack, { cwd: staged.folder });
+  const archive = readdirSync(folder).find((name) => name.endsWith(".tgz"));
+  const manifest = {
+    name: "language",
+    version: "1.0.0",
+    private: true,
+    type: "module",
+    dependencies: {
+      "@vscode/vscode-languagedetection": "^1.0.23",
+      servable: `file:${archive}`,
+      typebox: "^1.4.3",
+    },
+  };
+  writeFileSync(join(folder, "package.json"), JSON.stringify(manifest, null, 2));
+  cpSync(join(ROOT, "examples/language/app.ts"), join(folder, "app.ts"));
+  const flags = ["--no-audit", "--no-fund", "--loglevel=error", "--ignore-scripts"];
+  await runCommand("npm", ["install", ...flags], { cwd: folder });
+}

@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, before, describe, test } from "node:test";
+import { runEngineProgram, type ContainerEngine } from "../../src/hosts/local/container/engine.ts";
+import { OPENAPI_LABEL } from "../../src/packaging/generated-dockerfile.ts";
+import { RunningCli, type Ended } from "../helpers/cli.ts";
+import { prepareContainers, withoutContainers } from "../helpers/container-base.ts";
+import { BASE_IMAGE, createBuildBase, stageLanguageProject } from "../helpers/image-project.ts";
+
+const MOST_BYTES = 40_000_000;
+const PYTHON =
+  "def fib(n):\n    a, b = 0, 1\n    for _ in range(n):\n        a, b = b, a + b\n    return a\n";
+
+interface HealthCheck {
+  readonly Test: readonly string[];
+}
+
+interface Image {
+  readonly Id: string;
+  readonly Size: number;
+  readonly RootFS: { readonly Layers: readonly string[] };
+  readonly Config: {
+    readonly User: string;
+    readonly Labels: Readonly<Record<string, string>>;
+    readonly Healthcheck?: HealthCheck;
+  };
+  /** Where Podman has it. */
+  readonly Healthcheck?: HealthCheck;
+}
+
+describe("the image of an app", { skip: withoutContainers }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "servable-packaging-"));
+  const project = join(folder, "project");
+  const tags = ["built", "again", "edited"].map((name) => `localhost/servable-test-${name}:${process.pid}`);
+  const [BUILT = "", AGAIN = "", EDITED = ""] = tags;
+  let engine: ContainerEngine;
+
+  before(async () => {
+    engine = await prepareContainers();
+    for (const name of ["project", "base", "temporary"]) mkdirSync(join(folder, name));
+    await createBuildBase(engine, join(folder, "base"));
+    await stageLanguageProject(project);
+    const { exitCode, stdout, stderr } = await build(["--tag", BUILT]);
+    assert.equal(exitCode, 0, stderr);
+    assert.equal(stdout, `${BUILT}\n`);
+  });
+
+  after(async () => {
+    await runEngineProgram(engine.command, ["rmi", "--force", ...tags]);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function startBuild(args: readonly string[], environment: NodeJS.ProcessEnv = {}): RunningCli {
+    const program = [process.execPath, "node_modules/servable/dist/cli/main.js", "build", "app.ts"];
+    return new RunningCli(
+      program,
+      ["--build-arg", `BASE_IMAGE=${BASE_IMAGE}`, ...args],
+      project,
+      environment,
+    );
+  }
+
+  function build(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Ended> {
+    return startBuild(args, environment).ended;
+  }
+
+  async function inspect(name: string): Promise<Image> {
+    const { code, stdout, stderr } = await runEngineProgram(engine.command, ["image", "inspect", name]);
+    assert.equal(code, 0, stderr);
+    return (JSON.parse(stdout) as [Image])[0];
+  }
+
+  test("answers, is healthy, has no rights, and stops at SIGTERM with 0", async () => {
+    const name = `servable-test-image-${process.pid}`;
+    const flags = engine.flavor === "podman" ? ["--no-healthcheck"] : [];
+    const args = ["run", "--rm", "--name", name, "--publish", "127.0.0.1::8080", ...flags, BUILT];
+    const child = spawn(engine.command, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const ended = once(child, "close");
+    try {
+      for await (const line of createInterface({ input: child.stdout }))
+        if (line.includes('"listening"')) break;
+      child.stdout.resume();
+      const { stdout: port } = await runEngineProgram(engine.command, ["port", name, "8080"]);
+      const response = await fetch(`http://${port.trim()}/`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ text: PYTHON }),
+      });
+      assert.equal(response.status, 200);
+      const { languages } = (await response.json()) as { languages: { language: string }[] };
+      assert.equal(languages[0]?.language, "py");
+
+      const image = await inspect(BUILT);
+      const [kind, ...probe] = (image.Healthcheck ?? image.Config.Healthcheck)?.Test ?? [];
+      assert.equal(kind, "CMD");
+      const check = await runEngineProgram(engine.command, ["exec", name, ...probe]);
+      assert.equal(check.code, 0, check.stderr);
+
+      const program =
+        "const { readFileSync, accessSync, constants } = require('fs');" +
+        "let writes = true; try { accessSync('/app/app.ts', constants.W_OK) } catch { writes = false }" +
+        "console.log(JSON.stringify([process.getuid(), process.env.NODE_ENV, readFileSync('/proc/1/cmdline', 'utf8').split('\\0')[0], writes]))";
+      const { stdout } = await runEngineProgram(engine.command, ["exec", name, "node", "-e", program]);
+      assert.deepEqual(JSON.parse(stdout), [1000, "production", "node", false]);
+
+      await runEngineProgram(engine.command, ["kill", "--signal", "SIGTERM", name]);
+      assert.deepEqual(await ended, [0, null]);
+    } finally {
+      await runEngineProgram(engine.command, ["rm", "--force", name]);
+    }
+  });
+
+  test("is smaller than its base and 40 MB, and says what is in it", async () => {
+    const [image, base] = await Promise.all([inspect(BUILT), inspect(BASE_IMAGE)]);
+    const grown = image.Size - base.Size;
+    assert.ok(grown < MOST_BYTES, `${(grown / 1e6).toFixed(1)} MB are added`);
+    assert.equal(image.Config.User, "1000:1000");
+    const { Labels } = image.Config;
+    assert.equal(Labels["org.opencontainers.image.title"], "language-detector");
+    assert.equal(Labels["org.opencontainers.image.version"], "1.0.0");
+    const document = JSON.parse(Labels[OPENAPI_LABEL] ?? "") as { paths: object };
+    assert.deepEqual(Object.keys(document.paths), ["/", "/files", "/health"]);
+  });
+
+  test("has neither archives nor development files, nor what nobody reads", async () => {
+    const program =
+      "const { existsSync, readdirSync } = require('fs');" +
+      "const isLeft = (path) => /\\.tgz$|^[^/]*$/.test(path) || (/\\.map$/.test(path) && existsSync(path.slice(0, -4)));" +
+      "console.log(JSON.stringify(readdirSync('/app', { recursive: true }).filter(isLeft).sort()))";
+    const args = ["run", "--rm", "--network=none", BUILT, "node", "-e", program];
+    const { stdout } = await runEngineProgram(engine.command, args);
+    assert.deepEqual(JSON.parse(stdout), ["app.ts", "node_modules", "package-lock.json", "package.json"]);
+  });
+
+  test("has the same layers when it is built again from nothing, by Buildah where it is there", async () => {
+    const hasBuildah = engine.flavor === "podman" && spawnSync("buildah", ["--version"]).status === 0;
+    const environment = hasBuildah
+      ? { SERVABLE_CONTAINER_ENGINE: "buildah", BUILDAH_ISOLATION: "chroot" }
+      : {};
+    const { exitCode, stdout, stderr } = await build(["--no-cache", "--json", "--tag", AGAIN], environment);
+    assert.equal(exitCode, 0, stderr);
+    const result = JSON.parse(stdout) as { id: string; tag: string; builder: string; pushed: boolean };
+    assert.deepEqual([result.tag, result.pushed], [AGAIN, false]);
+    if (hasBuildah) assert.equal(result.builder, "buildah");
+    const [first, second] = await Promise.all([inspect(BUILT), inspect(AGAIN)]);
+    assert.equal(result.id, `sha256:${second.Id.replace("sha256:", "")}`);
+    assert.deepEqual(second.RootFS.Layers, first.RootFS.Layers);
+  });
+
+  test("has one other layer after an edit of the app", async () => {
+    appendFileSync(join(project, "app.ts"), "\n// edited\n");
+    const { exitCode, stderr } = await build(["--tag", EDITED]);
+    assert.equal(exitCode, 0, stderr);
+    assert.doesNotMatch(stderr, /added \d+ packages/);
+    const [first, second] = await Promise.all([inspect(BUILT), inspect(EDITED)]);
+    assert.deepEqual(second.RootFS.Layers.slice(0, -1), first.RootFS.Layers.slice(0, -1));
+    assert.notEqual(second.RootFS.Layers.at(-1), first.RootFS.Layers.at(-1));
+  });
+
+  test("is not there after Ctrl-C, nor a container, a process or a file of its build", async () => {
+    const marker = `sleep 3${process.pid}`;
+    writeFileSync(join(project, "app.ts"), ownImage(`RUN echo started && ${marker}`));
+    const tag = `localhost/servable-test-cancelled:${process.pid}`;
+    const temporary = join(folder, "temporary");
+    const running = startBuild(["--tag", tag], { TMPDIR: temporary });
+    // The step's own words, not the line of the Dockerfile.
+    await running.complained(/^started$/m);
+    running.kill("SIGINT");
+    const { exitCode, stderr } = await running.ended;
+    assert.equal(exitCode, 130, stderr);
+    assert.match(stderr, /\nCancelled\. Nothing is left but layers in the builder's cache\.\n$/);
+    assert.notEqual((await runEngineProgram(engine.command, ["image", "inspect", tag])).code, 0);
+    assert.deepEqual(
+      readdirSync(temporary).filter((name) => /build/.test(name)),
+      [],
+    );
+    assert.equal(spawnSync("pgrep", ["-f", `^${marker}$`]).status, 1);
+    if (engine.flavor === "podman") {
+      const { stdout } = await runEngineProgram(engine.command, [
+        "ps",
+        "--all",
+        "--external",
+        "--format",
+        "{{.Image}}",
+      ]);
+      assert.ok(!stdout.includes("servable-test-base"), stdout);
+    }
+  });
+
+  test("that can't be built is an error with the builder's last lines", async () => {
+    writeFileSync(join(project, "app.ts"), ownImage("RUN echo no such luck && exit 7"));
+    const { exitCode, stdout, stderr } = await build([]);
+    assert.deepEqual([exitCode, stdout], [1, ""]);
+    assert.match(
+      stderr,
+      /error: The image could not be built: \w+ ended with exit code \d+\. Its last lines:\n/,
+    );
+    assert.match(stderr, /\n {2}no such luck\n/);
+  });
+
+  test("gets the secrets of its build, which are in no layer", async () => {
+    const read =
+      'RUN --mount=type=secret,id=token test \\"$(cat /run/secrets/token)\\" = s3cret && cat app.ts > /copy';
+    writeFileSync(
+      join(project, "app.ts"),
+      ownImage(`COPY app.ts ./\\n${read}`, '{ secrets: { token: "s3cret" } }'),
+    );
+    const { exitCode, stderr } = await build(["--tag", AGAIN]);
+    assert.equal(exitCode, 0, stderr);
+    const program = "process.exit(require('fs').existsSync('/run/secrets/token') ? 1 : 0)";
+    const { code } = await runEngineProgram(engine.command, ["run", "--rm", AGAIN, "node", "-e", program]);
+    assert.equal(code, 0);
+  });
+});
+
+/** An app with a Dockerfile of its own. */
+function ownImage(lines: string, options = "{}"): string {
+  return `import { App, ContainerImage, endpoint } from "servable";
+export default class Own extends App {
+  static image = ContainerImage.fromDockerfileString("ARG BASE_IMAGE\\nFROM \${BASE_IMAGE}\\n${lines}", ${options});
+  @endpoint("/") run(): void {}
+}
+`;
+}
