@@ -9,6 +9,9 @@ import { ended, isAlive } from "../helpers/processes.ts";
 
 useFunctionCache();
 
+/** One that waits for ever fails. */
+const LIMIT = { timeout: 90_000 };
+
 /** A cancelled call, by each of the ways there are: starts it, and returns how to end it and what it becomes. */
 type Way = (
   fn: typeof wait,
@@ -47,7 +50,7 @@ async function pidOf(spawned: { readonly logs: AsyncIterable<{ message: string }
   return assert.fail("it did not say its pid");
 }
 
-describe("a run that is cancelled by", () => {
+describe("a run that is cancelled by", LIMIT, () => {
   for (const [name, start] of Object.entries(WAYS)) {
     test(`${name} rejects at once with the reason, for whoever waits`, async () => {
       const { result, cancel } = start(wait, "listen");
@@ -97,7 +100,7 @@ describe("a run that is cancelled by", () => {
   });
 });
 
-describe("a handler that does not stop", () => {
+describe("a handler that does not stop", LIMIT, () => {
   for (const how of ["ignore", "compute"] as const) {
     test(`is ended with its worker after a second (${how}), and the next call has another one`, async () => {
       const logged = new LoggedHost();
@@ -116,7 +119,7 @@ describe("a handler that does not stop", () => {
   }
 });
 
-describe("a call that waits", () => {
+describe("a call that waits", LIMIT, () => {
   test("for a worker is cancelled at once, is never run, and those behind it are", async () => {
     const logged = new LoggedHost();
     const fn = wait.on(logged.host);
@@ -168,7 +171,7 @@ describe("a call that waits", () => {
   });
 });
 
-test("a call whose worker is warm is cancelled in the same moment", async () => {
+test("a call whose worker is warm is cancelled in the same moment", LIMIT, async () => {
   const logged = new LoggedHost();
   const fn = wait.on(logged.host);
   const pid = await fn("return");
@@ -184,7 +187,7 @@ test("a call whose worker is warm is cancelled in the same moment", async () => 
   );
 });
 
-test("a cancellation that comes after the end changes nothing", async () => {
+test("a cancellation that comes after the end changes nothing", LIMIT, async () => {
   const submission = wait.submit("return");
   const pid = await submission;
   submission.cancel();
@@ -195,7 +198,7 @@ test("a cancellation that comes after the end changes nothing", async () => {
   assert.equal(await wait("return"), pid);
 });
 
-test("a signal keeps no listeners of calls that have ended", async () => {
+test("a signal keeps no listeners of calls that have ended", LIMIT, async () => {
   const controller = new AbortController();
   const { signal } = controller;
   let count = 0;
@@ -212,7 +215,7 @@ test("a signal keeps no listeners of calls that have ended", async () => {
   assert.equal(count, 0);
 });
 
-test("a handler whose caller has not left has a signal that is not aborted, here too", async () => {
+test("a handler whose caller has not left has a signal that is not aborted, here too", LIMIT, async () => {
   assert.equal(await hasSignal(), false);
   assert.equal(await hasSignal.runLocal(), false);
 });

@@ -10,6 +10,9 @@ import { ended, isAlive } from "../helpers/processes.ts";
 
 useFunctionCache();
 
+/** One that waits for ever fails. */
+const LIMIT = { timeout: 90_000 };
+
 const fixture = fileURLToPath(new URL("../fixtures/functions/parent.ts", import.meta.url));
 
 /** Runs a program through the TypeScript loader. */
@@ -59,7 +62,7 @@ class Program {
   }
 }
 
-describe("no worker outlives the program that started it:", () => {
+describe("no worker outlives the program that started it:", LIMIT, () => {
   for (const how of ["wait", "compute", "idle", "setup"]) {
     test(`the program is killed by -9, the worker's state is "${how}"`, async () => {
       const program = new Program(fixture, how);
@@ -94,7 +97,7 @@ describe("no worker outlives the program that started it:", () => {
   });
 });
 
-describe("a program", () => {
+describe("a program", LIMIT, () => {
   test("ends at once after its last call, though workers are kept for others", async () => {
     const folder = createProject({
       "app.ts": `import { fn } from "servable";

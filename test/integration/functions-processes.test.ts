@@ -8,6 +8,9 @@ import { ended, isAlive } from "../helpers/processes.ts";
 
 useFunctionCache();
 
+/** One that waits for ever fails. */
+const LIMIT = { timeout: 90_000 };
+
 /** Checks the code and the message of what a promise rejects with. */
 async function rejects(promise: Promise<unknown>, code: string, message: RegExp | string): Promise<void> {
   await assert.rejects(promise, (error) => {
@@ -19,83 +22,92 @@ async function rejects(promise: Promise<unknown>, code: string, message: RegExp 
   });
 }
 
-describe("a worker that dies in the middle of a run is told to the caller, and the next call works:", () => {
-  const { host, entries } = new LoggedHost();
-  const end = functions.end.on(host);
-  const deaths: [how: string, message: string][] = [
-    ["exit 0", "The process of end() ended (exit code 0). The function called process.exit()."],
-    ["exit 3", "The process of end() ended (exit code 3)."],
-    ["segfault", "The process of end() ended (killed by SIGSEGV). A native package crashed."],
-    ["bus", "The process of end() ended (killed by SIGBUS). A native package crashed."],
-    ["uncaught", "The process of end() ended (exit code 1)."],
-    ["unhandled", "The process of end() ended (exit code 1)."],
-  ];
-  for (const [how, message] of deaths) {
-    test(`by ${how}`, async () => {
-      await rejects(end(how), "FUNCTION_WORKER_DIED", message);
+describe(
+  "a worker that dies in the middle of a run is told to the caller, and the next call works:",
+  LIMIT,
+  () => {
+    const { host, entries } = new LoggedHost();
+    const end = functions.end.on(host);
+    const deaths: [how: string, message: string][] = [
+      ["exit 0", "The process of end() ended (exit code 0). The function called process.exit()."],
+      ["exit 3", "The process of end() ended (exit code 3)."],
+      ["segfault", "The process of end() ended (killed by SIGSEGV). A native package crashed."],
+      ["bus", "The process of end() ended (killed by SIGBUS). A native package crashed."],
+      ["uncaught", "The process of end() ended (exit code 1)."],
+      ["unhandled", "The process of end() ended (exit code 1)."],
+    ];
+    for (const [how, message] of deaths) {
+      test(`by ${how}`, async () => {
+        await rejects(end(how), "FUNCTION_WORKER_DIED", message);
+        assert.equal(await end("nothing"), undefined);
+      });
+    }
+
+    test("what it said last is in its logs", () => {
+      assert.ok(entries.some(({ message, level }) => level === "STDERR" && message === "Error: in an event"));
+      assert.ok(entries.some(({ message }) => message === "Error: nobody listens"));
+    });
+
+    test("by closing its channel", async () => {
+      await rejects(end("disconnect"), "FUNCTION_WORKER_DIED", /ended \(exit code \d\)/);
       assert.equal(await end("nothing"), undefined);
     });
-  }
 
-  test("what it said last is in its logs", () => {
-    assert.ok(entries.some(({ message, level }) => level === "STDERR" && message === "Error: in an event"));
-    assert.ok(entries.some(({ message }) => message === "Error: nobody listens"));
-  });
+    test("by kill -9, and the calls that waited for it are answered by the next one", async () => {
+      const logged = new LoggedHost();
+      const its = functions.end.on(logged.host);
+      const killed = its("wait");
+      const next = [its("nothing"), its("nothing")];
+      process.kill(await logged.pid(), "SIGKILL");
+      await rejects(
+        killed,
+        "FUNCTION_WORKER_DIED",
+        "The process of end() ended (killed by SIGKILL). If nobody killed it, the machine may have run out of memory.",
+      );
+      assert.deepEqual(await Promise.all(next), [undefined, undefined]);
+    });
 
-  test("by closing its channel", async () => {
-    await rejects(end("disconnect"), "FUNCTION_WORKER_DIED", /ended \(exit code \d\)/);
-    assert.equal(await end("nothing"), undefined);
-  });
+    test("by kill -9 between two calls", async () => {
+      const first = await functions.pid();
+      process.kill(first, "SIGKILL");
+      await ended(first);
+      const second = await functions.pid().catch((error: unknown) => error);
+      // The end may not have been told when the second call was sent.
+      if (typeof second !== "number")
+        await rejects(Promise.reject(second), "FUNCTION_WORKER_DIED", /SIGKILL/);
+      const third = await functions.pid();
+      assert.notEqual(third, first);
+    });
+  },
+);
 
-  test("by kill -9, and the calls that waited for it are answered by the next one", async () => {
-    const logged = new LoggedHost();
-    const its = functions.end.on(logged.host);
-    const killed = its("wait");
-    const next = [its("nothing"), its("nothing")];
-    process.kill(await logged.pid(), "SIGKILL");
-    await rejects(
-      killed,
-      "FUNCTION_WORKER_DIED",
-      "The process of end() ended (killed by SIGKILL). If nobody killed it, the machine may have run out of memory.",
-    );
-    assert.deepEqual(await Promise.all(next), [undefined, undefined]);
-  });
+describe(
+  "a function that takes more memory than its memoryLimitMb ends with its worker, which says so:",
+  LIMIT,
+  () => {
+    test("objects on the heap", async () => {
+      await rejects(
+        functions.fill.on(new LoggedHost().host)("heap"),
+        "FUNCTION_WORKER_DIED",
+        /^The process of fill\(\) ended: it (?:ran out of memory, with a|had \d+ MB of memory, more than its) memoryLimitMb of 200\.$/,
+      );
+    });
 
-  test("by kill -9 between two calls", async () => {
-    const first = await functions.pid();
-    process.kill(first, "SIGKILL");
-    await ended(first);
-    const second = await functions.pid().catch((error: unknown) => error);
-    // The end may not have been told when the second call was sent.
-    if (typeof second !== "number") await rejects(Promise.reject(second), "FUNCTION_WORKER_DIED", /SIGKILL/);
-    const third = await functions.pid();
-    assert.notEqual(third, first);
-  });
-});
+    test("buffers, which are not on it; and the next call works", async () => {
+      const logged = new LoggedHost();
+      const fill = functions.fill.on(logged.host);
+      await rejects(
+        fill("buffers"),
+        "FUNCTION_WORKER_DIED",
+        /^The process of fill\(\) ended: it had \d+ MB of memory, more than its memoryLimitMb of 200\.$/,
+      );
+      assert.equal(await fill("nothing"), 0);
+      assert.deepEqual(logged.entries, [], "the mark of the guard is no line of the function's");
+    });
+  },
+);
 
-describe("a function that takes more memory than its memoryLimitMb ends with its worker, which says so:", () => {
-  test("objects on the heap", async () => {
-    await rejects(
-      functions.fill.on(new LoggedHost().host)("heap"),
-      "FUNCTION_WORKER_DIED",
-      /^The process of fill\(\) ended: it (?:ran out of memory, with a|had \d+ MB of memory, more than its) memoryLimitMb of 200\.$/,
-    );
-  });
-
-  test("buffers, which are not on it; and the next call works", async () => {
-    const logged = new LoggedHost();
-    const fill = functions.fill.on(logged.host);
-    await rejects(
-      fill("buffers"),
-      "FUNCTION_WORKER_DIED",
-      /^The process of fill\(\) ended: it had \d+ MB of memory, more than its memoryLimitMb of 200\.$/,
-    );
-    assert.equal(await fill("nothing"), 0);
-    assert.deepEqual(logged.entries, [], "the mark of the guard is no line of the function's");
-  });
-});
-
-describe("a function that takes longer than", () => {
+describe("a function that takes longer than", LIMIT, () => {
   test("its requestTimeout is told to stop, and its caller that it did not end", async () => {
     const first = await functions.limited("return");
     await assert.rejects(functions.limited("listen"), (error) => {
@@ -120,7 +132,7 @@ describe("a function that takes longer than", () => {
     await rejects(
       failed,
       "STARTUP_TIMEOUT",
-      "slowStart() was not set up within its startupTimeout of 2 s: its module and setupFunction take longer.",
+      "slowStart() was not set up within its startupTimeout of 3 s: its module and setupFunction take longer.",
     );
     await ended(await logged.pid());
     functions.allowStart();
@@ -128,7 +140,7 @@ describe("a function that takes longer than", () => {
   });
 });
 
-describe("workers", () => {
+describe("workers", LIMIT, () => {
   test("are as many as maxConcurrency says; of 1,000 calls through 4, each gets its own answer", async () => {
     const answers = await Promise.all(Array.from({ length: 1000 }, (_, value) => functions.work(value)));
     assert.deepEqual(
@@ -169,7 +181,7 @@ describe("workers", () => {
   });
 });
 
-describe("of this process's variables a worker has", () => {
+describe("of this process's variables a worker has", LIMIT, () => {
   before(() => {
     process.env["A_SECRET"] = "secret";
     process.env["LISTED_VARIABLE"] = "listed";
