@@ -1,6 +1,8 @@
 import { Command } from "commander";
+import { addAppsCommand } from "./commands/apps.ts";
 import { addBuildCommand } from "./commands/build.ts";
 import { addCreateCommand } from "./commands/create.ts";
+import { addDeployCommand } from "./commands/deploy.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEnvCommand } from "./commands/env.ts";
 import { addOpenapiCommand } from "./commands/openapi.ts";
@@ -13,6 +15,8 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   addRunCommand,
   addOpenapiCommand,
   addBuildCommand,
+  addDeployCommand,
+  addAppsCommand,
   addCreateCommand,
   addDoctorCommand,
   addEnvCommand,
@@ -37,6 +41,7 @@ Examples:
   $ servable run app.ts --watch    serve it, and restart on changes
   $ servable openapi app.ts        its OpenAPI document
   $ servable build app.ts          its container image
+  $ servable deploy app.ts         deploy it
   $ servable doctor app.ts         find out what is wrong`,
     );
   for (const add of COMMANDS) add(program);

@@ -1,0 +1,58 @@
+import { Option, type Command } from "commander";
+import { runAction } from "../action.ts";
+import type { DeployCommandOptions } from "../deploy/deploy-app.ts";
+
+/** `servable deploy [FILE[::Class]|NAME]`: deploys a class, or an app of a config. */
+export function addDeployCommand(program: Command): void {
+  program
+    .command("deploy")
+    .summary("deploy a class to a control plane")
+    .description(
+      "Deploy a class, or an app that servable.config.ts names, to a control plane: fal's, or one of your own.",
+    )
+    .argument(
+      "[app]",
+      "FILE[::Class], or the name of an app in servable.config.ts; nothing when there is only one",
+    )
+    .option("--app-name <name>", "the name it is deployed under (default: the class's appName)")
+    .addOption(
+      new Option(
+        "--auth <mode>",
+        "who may call it: its owner, anybody, anybody with a key (default: as before, private for a new app)",
+      ).choices(["private", "public", "shared"]),
+    )
+    .addOption(
+      new Option(
+        "--strategy <strategy>",
+        "whether old runners end once new ones are ready, or first",
+      ).choices(["rolling", "recreate"]),
+    )
+    .option("--reset-scale", "take the scale of the code, in place of how the app was scaled since")
+    .option("-m, --message <text>", "why it is deployed; shown with the revision")
+    .option(
+      "--annotation <key=value>",
+      "a note for programs, kept with the revision; can be given often",
+      (item: string, others: readonly string[] = []) => [...others, item],
+    )
+    .option("--env <name>", "the environment it goes to (default: $FAL_ENV, else the main one)")
+    .option("--no-cache", "build every layer of the image again")
+    .option("--check", "show what changes of the app's scale, and ask before going on")
+    .option("-y, --yes", "go on without being asked")
+    .option("--json", "print the result as JSON")
+    .option("--debug", "show stacks, and log lines of every level")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ servable deploy app.ts
+  $ servable deploy app.ts::TextToImage --app-name text-to-image --auth public
+  $ servable deploy web --env staging --message "the new voice"
+  $ servable deploy app.ts --reset-scale --check`,
+    )
+    .action((app: string | undefined, options: DeployCommandOptions) =>
+      runAction(options, async () => {
+        const { deployApp } = await import("../deploy/deploy-app.ts");
+        return deployApp(app, options);
+      }),
+    );
+}

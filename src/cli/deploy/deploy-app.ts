@@ -1,0 +1,218 @@
+import { PlatformError, UsageError } from "../../errors.ts";
+import { Connection } from "../../platform/connection.ts";
+import { deploy, type DeploymentResult } from "../../platform/deploy.ts";
+import { deployedName, type Deployment } from "../../platform/deploy-request.ts";
+import {
+  ApplicationAuthMode,
+  IsolateController,
+  type AliasInfo,
+} from "../../platform/generated/controller_pb.ts";
+import { Rest } from "../../platform/rest.ts";
+import { resolveTarget } from "../../platform/target.ts";
+import { Interruption, INTERRUPTED } from "../interruption.ts";
+import { styleFor } from "../style.ts";
+import { DeployProgress } from "./deploy-progress.ts";
+import { findDeployable, type Deployable } from "./deployable.ts";
+import { deployedImage } from "./image-config.ts";
+import { checkScale } from "./scale-check.ts";
+
+/** What `servable deploy` takes beside the app. */
+export interface DeployCommandOptions {
+  readonly appName?: string;
+  readonly auth?: "private" | "public" | "shared";
+  readonly strategy?: "rolling" | "recreate";
+  readonly resetScale?: boolean;
+  readonly message?: string;
+  readonly annotation?: readonly string[];
+  readonly env?: string;
+  /** False for `--no-cache`. */
+  readonly cache: boolean;
+  readonly check?: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+  readonly debug?: boolean;
+}
+
+/** How long the control plane may take to tell of the app as it is, in milliseconds. */
+const PROBE_MS = 20_000;
+
+/** Deploys what a user means by FILE[::Class] or NAME. Resolves to the process's exit code. */
+export async function deployApp(ref: string | undefined, options: DeployCommandOptions): Promise<number> {
+  // What the user's modules print must not get into what is printed here.
+  const print = process.stdout.write.bind(process.stdout);
+  process.stdout.write = process.stderr.write.bind(process.stderr);
+  using stop = new Interruption("Stopping the deployment…");
+  let progress: DeployProgress | undefined;
+  try {
+    const annotations = readAnnotations(options.annotation ?? []);
+    const { endpoints, credentials } = await resolveTarget();
+    const deployable = await findDeployable(ref);
+    const deployment = withOptions(deployable, { ...options, annotations });
+    const name = deployedName(deployment as Deployment);
+    using connection = new Connection({ endpoint: endpoints.grpc, credentials });
+    const before = new Probe(connection, deployment.environment, name, stop.signal);
+    const isChecked = options.check === true || isOn(process.env["FAL_DEPLOY_CHECK"]);
+    const { appName, machine = {}, resetScale = false } = deployment;
+    if (isChecked) {
+      const current = await before.app();
+      const check = { appName, current, next: machine, resetScale, isSure: options.yes ?? false };
+      if (!(await checkScale({ ...check, signal: stop.signal }))) {
+        process.stderr.write("Nothing was deployed.\n");
+        return 1;
+      }
+    }
+    const current = await before.appIfKnown();
+    progress = new DeployProgress(appName, credentials.secret, options.debug ?? false);
+    const { dict, files } = await deployedImage(deployable.image, progress.warn, stop.signal);
+    const { send: rest } = new Rest({ endpoint: endpoints.rest, credentials });
+    const result = await deploy(
+      { connection, rest },
+      {
+        ...deployment,
+        image: dict,
+        files,
+        signal: stop.signal,
+        onPhase: progress.begin,
+        onLog: progress.log,
+        onUpload: progress.upload,
+        onWarning: progress.warn,
+      },
+    );
+    progress.end();
+    const auth = deployment.auth ?? authOf(current);
+    const text = options.json === true ? asJson(result, deployment, auth, current) : asText(result, auth);
+    await new Promise((resolve) => print(text, resolve));
+    if (current === null && deployment.auth === undefined && options.json !== true) {
+      process.stderr.write("It is private: only your own keys can call it. --auth public opens it to all.\n");
+    }
+    return 0;
+  } catch (error) {
+    progress?.end();
+    if (!stop.caused(error)) throw error;
+    process.stderr.write(
+      progress?.phase === "registering"
+        ? 'Cancelled while it was being registered; "servable apps list" shows what runs.\n'
+        : "Cancelled. Nothing was deployed.\n",
+    );
+    return INTERRUPTED;
+  }
+}
+
+type Prepared = Deployable["deployment"];
+
+function withOptions(
+  { deployment, configName }: Deployable,
+  options: DeployCommandOptions & { readonly annotations: Readonly<Record<string, string>> },
+): Prepared {
+  for (const flag of ["appName", "auth"] as const) {
+    if (configName === undefined || options[flag] === undefined) continue;
+    const written = flag === "appName" ? "--app-name" : "--auth";
+    const key = flag === "appName" ? "name" : "auth";
+    throw new UsageError(
+      `${written} is for files; of ${configName}, the config says it: set "${key}" there.`,
+    );
+  }
+  const environment = options.env ?? process.env["FAL_ENV"];
+  return {
+    ...deployment,
+    appName: options.appName ?? deployment.appName,
+    environment: environment === "" ? undefined : environment,
+    auth: options.auth ?? deployment.auth,
+    strategy: options.strategy ?? deployment.strategy,
+    resetScale: options.resetScale ?? deployment.resetScale,
+    message: options.message,
+    annotations: options.annotations,
+    noCache: !options.cache,
+  };
+}
+
+/** `KEY=value` each. */
+function readAnnotations(items: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    items.map((item) => {
+      const at = item.indexOf("=");
+      if (at <= 0) throw new UsageError(`--annotation takes KEY=value, not "${item}".`);
+      return [item.slice(0, at), item.slice(at + 1)];
+    }),
+  );
+}
+
+/** Looks up the app as it is before the deployment, once. */
+class Probe {
+  readonly #found: Promise<AliasInfo | undefined>;
+
+  constructor(
+    connection: Connection,
+    environmentName: string | undefined,
+    name: string,
+    signal: AbortSignal,
+  ) {
+    const input = environmentName === undefined ? {} : { environmentName };
+    this.#found = connection
+      .unary(IsolateController.method.listAliases, input, { signal, timeoutMs: PROBE_MS })
+      .then(({ aliases }) => aliases.find(({ alias }) => alias === name));
+    this.#found.catch(() => {});
+  }
+
+  /** The app; nothing when it is new. */
+  async app(): Promise<AliasInfo | undefined> {
+    return this.#found;
+  }
+
+  /**
+   * The app; null when it is new, nothing when that could not be found out: it is no reason not to deploy, unless all
+   * that follows would fail, too.
+   */
+  async appIfKnown(): Promise<AliasInfo | null | undefined> {
+    try {
+      return (await this.#found) ?? null;
+    } catch (error) {
+      const hasAnswered = error instanceof PlatformError && error.status !== undefined;
+      if (hasAnswered && error.code !== "CREDENTIALS_INVALID") return undefined;
+      throw error;
+    }
+  }
+}
+
+function authOf(current: AliasInfo | null | undefined): string | undefined {
+  if (current === undefined) return undefined;
+  return current === null ? "private" : ApplicationAuthMode[current.authMode].toLowerCase();
+}
+
+function asText(
+  { appName, environment, revision, urls }: DeploymentResult,
+  auth: string | undefined,
+): string {
+  const { bold, green, cyan } = styleFor(process.stdout);
+  const details = [auth, environment === "main" ? undefined : `in ${environment}`, `revision ${revision}`];
+  const rows = [
+    ["playground", urls.playground],
+    ["synchronous", urls.run],
+    ["queue", urls.queue],
+    ["websocket", urls.ws],
+    ["logs", urls.log],
+  ].filter(([, url]) => url !== "");
+  const shown = details.filter((detail) => detail !== undefined).join(", ");
+  return [
+    `${green("●")} Deployed ${bold(appName)} (${shown})`,
+    ...rows.map(([name = "", url = ""]) => `  ${name.padEnd(12)} ${cyan(url)}`),
+    "",
+  ].join("\n");
+}
+
+function asJson(
+  { appName, environment, revision, urls }: DeploymentResult,
+  { strategy = "rolling" }: Prepared,
+  auth: string | undefined,
+  current: AliasInfo | null | undefined,
+): string {
+  // The old runners serve on until the new ones are ready.
+  const isRolling = strategy === "rolling" && (current?.activeRunners ?? 0) > 0;
+  const status = isRolling ? "rolling_out" : "deployed";
+  const result = { revision, app_name: appName, environment, status, auth: auth ?? null, urls };
+  return `${JSON.stringify(result, null, 2)}\n`;
+}
+
+function isOn(text: string | undefined): boolean {
+  return text !== undefined && !/^(?:|0|false)$/i.test(text.trim());
+}

@@ -1,0 +1,97 @@
+import { stripVTControlCharacters } from "node:util";
+import { isForReaders, type ApplicationLog } from "../../platform/application-logs.ts";
+import type { DeployPhase } from "../../platform/deploy.ts";
+import type { SyncProgress } from "../../platform/files/progress.ts";
+import type { Secret } from "../../platform/secret.ts";
+import { bytes } from "../env/amounts.ts";
+import { styleFor } from "../style.ts";
+
+/** The line of an upload is written so often at most, in milliseconds. */
+const REDRAW_MS = 100;
+
+/** Shows on standard error how far a deployment is: a line that changes on a terminal, a line a step elsewhere. */
+export class DeployProgress {
+  readonly #appName: string;
+  readonly #secret: Secret;
+  readonly #isDebug: boolean;
+  readonly #isTerminal = process.stderr.isTTY === true;
+  readonly #style = styleFor(process.stderr);
+  #phase: DeployPhase | undefined;
+  #upload: SyncProgress | undefined;
+  #drawnAt = -Infinity;
+  #hasLine = false;
+
+  constructor(appName: string, secret: Secret, isDebug: boolean) {
+    this.#appName = appName;
+    this.#secret = secret;
+    this.#isDebug = isDebug;
+  }
+
+  /** What it was doing last. */
+  get phase(): DeployPhase | undefined {
+    return this.#phase;
+  }
+
+  readonly begin = (phase: DeployPhase): void => {
+    this.#endUpload();
+    this.#phase = phase;
+    if (phase === "building") this.#line(`Building the image of ${this.#appName}`);
+    if (phase === "registering") this.#line(`Registering ${this.#appName}`);
+  };
+
+  readonly upload = (progress: SyncProgress): void => {
+    this.#upload = progress;
+    const now = performance.now();
+    if (!this.#isTerminal || now - this.#drawnAt < REDRAW_MS) return;
+    this.#drawnAt = now;
+    const { phase, bytesDone, bytesTotal, filesDone, filesTotal } = progress;
+    const verb = phase === "reading" ? "Reading" : "Uploading";
+    this.#draw(`${verb} ${filesDone} of ${filesTotal} files, ${bytes(bytesDone)} of ${bytes(bytesTotal)}`);
+  };
+
+  readonly log = (log: ApplicationLog): void => {
+    // The lines of the build have been shown when it was built.
+    if (this.#phase === "registering" && log.source === "BUILDER") return;
+    if (!this.#isDebug && !isForReaders(log)) return;
+    const text = stripVTControlCharacters(this.#secret.removeFrom(log.message)).replaceAll(
+      /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g,
+      "",
+    );
+    const { dim, red } = this.#style;
+    const paint = log.level === "ERROR" ? red : log.source === "USER" ? String : dim;
+    this.#line(paint(text));
+  };
+
+  readonly warn = (message: string): void => {
+    this.#line(`${this.#style.yellow("warning:")} ${message}`);
+  };
+
+  /** Clears the line that is still being changed. */
+  end(): void {
+    this.#clear();
+  }
+
+  #endUpload(): void {
+    const upload = this.#upload;
+    this.#upload = undefined;
+    if (this.#phase !== "uploading" || upload?.phase !== "uploading") return this.#clear();
+    const { filesTotal, bytesTotal } = upload;
+    const files = filesTotal === 1 ? "1 file" : `${filesTotal} files`;
+    this.#line(filesTotal === 0 ? "All files are there already" : `Uploaded ${files}, ${bytes(bytesTotal)}`);
+  }
+
+  #line(text: string): void {
+    this.#clear();
+    process.stderr.write(`${text}\n`);
+  }
+
+  #draw(text: string): void {
+    this.#hasLine = true;
+    process.stderr.write(`\r\u001b[2K${text.slice(0, Math.max(20, (process.stderr.columns || 80) - 1))}`);
+  }
+
+  #clear(): void {
+    if (this.#hasLine) process.stderr.write("\r\u001b[2K");
+    this.#hasLine = false;
+  }
+}

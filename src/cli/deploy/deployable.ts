@@ -1,0 +1,142 @@
+import { existsSync, readdirSync } from "node:fs";
+import { relative, resolve } from "node:path";
+import { didYouMean } from "../../did-you-mean.ts";
+import { UsageError } from "../../errors.ts";
+import type { Deployment, HealthCheckSettings } from "../../platform/deploy-request.ts";
+import { App } from "../../servable/app.ts";
+import { loadApp, type LoadedApp } from "../app-loader.ts";
+import { describeApp } from "../build/image-app.ts";
+import { planImage } from "../build/image-plan.ts";
+import { parseTarget } from "../target.ts";
+import { classSettings, deploymentSettings, type AppSettings } from "./app-settings.ts";
+import { findConfig, SHARED_SETTINGS, type AppConfig, type DeployConfig } from "./config.ts";
+import { asContainerImage, configuredImage } from "./image-config.ts";
+import type { ContainerImage } from "../../packaging/container-image.ts";
+
+/** What is deployed, but for its image's form and files. */
+export interface Deployable {
+  readonly image: ContainerImage;
+  readonly deployment: Omit<Deployment, "image">;
+  /** It is an app of a config, by this name. */
+  readonly configName?: string;
+}
+
+const SOURCE = /\.[cm]?[jt]sx?$/;
+
+/**
+ * What a user means by FILE, FILE::Class or the NAME of a config. Nothing means the config's only app, else the only
+ * file in the working directory.
+ * @throws UsageError, DefinitionError
+ */
+export async function findDeployable(ref: string | undefined): Promise<Deployable> {
+  if (ref !== undefined && looksLikeFile(ref)) return ofClass(ref, {});
+  const config = await findConfig();
+  if (config !== undefined) {
+    const name = ref ?? onlyName(config);
+    const app = Object.hasOwn(config.apps, name) ? config.apps[name] : undefined;
+    if (app === undefined) throw unknownName(name, config);
+    return ofConfig(config, name, app);
+  }
+  if (ref !== undefined) {
+    throw new UsageError(
+      `There is no file ${ref}, and no servable.config.ts or "servable" in package.json that has an app of this name.`,
+    );
+  }
+  return ofClass(onlyFile(), {});
+}
+
+function looksLikeFile(ref: string): boolean {
+  return ref.includes("::") || /[/\\]/.test(ref) || SOURCE.test(ref) || existsSync(ref);
+}
+
+function onlyName({ apps, shown }: DeployConfig): string {
+  const names = Object.keys(apps);
+  const [first] = names;
+  if (names.length === 1 && first !== undefined) return first;
+  if (first === undefined) throw new UsageError(`${shown} has no apps.`);
+  throw new UsageError(`${shown} has several apps; say which one: ${names.join(", ")}.`);
+}
+
+function unknownName(name: string, { apps, shown }: DeployConfig): UsageError {
+  const names = Object.keys(apps);
+  const hint = didYouMean(name, names) || `; it has ${names.join(", ") || "none"}.`;
+  return new UsageError(`${shown} has no app "${name}"${hint}`);
+}
+
+function onlyFile(): string {
+  const files = readdirSync(process.cwd()).filter(
+    (name) => SOURCE.test(name) && !/\.(?:d|test|spec|config)\.\w+$/.test(name),
+  );
+  const [first] = files;
+  if (files.length === 1 && first !== undefined) return first;
+  throw new UsageError(
+    first === undefined
+      ? "There is no file to deploy here; give one: servable deploy FILE."
+      : `There are several files here; say which one: ${files.sort().join(", ")}.`,
+  );
+}
+
+async function ofConfig(config: DeployConfig, name: string, app: AppConfig): Promise<Deployable> {
+  const { directory, shown } = config;
+  const common = {
+    appName: app.name ?? name,
+    auth: app.auth,
+    strategy: app.strategy,
+    resetScale: app.resetScale,
+  };
+  const own: AppSettings = Object.fromEntries(SHARED_SETTINGS.map((key) => [key, app[key]]));
+  if (app.image !== undefined) {
+    return {
+      image: configuredImage(app.image, directory, `${shown}: apps.${name}`),
+      deployment: { ...common, ...deploymentSettings(own), healthCheck: app.healthCheck },
+      configName: name,
+    };
+  }
+  const [file = "", ...className] = (app.file ?? "").split("::");
+  const path = relative(process.cwd(), resolve(directory, file));
+  const { image, deployment } = await ofClass([path, ...className].join("::"), own);
+  return {
+    image,
+    deployment: {
+      ...deployment,
+      ...common,
+      auth: app.auth ?? deployment.auth,
+      healthCheck: app.healthCheck ?? deployment.healthCheck,
+    },
+    configName: name,
+  };
+}
+
+async function ofClass(text: string, config: AppSettings): Promise<Deployable> {
+  const loaded = await loadApp(text);
+  const statics = loaded.app instanceof App ? (loaded.app.constructor as typeof App) : undefined;
+  const settings = classSettings(staticsOf(statics), config);
+  const own = statics?.image;
+  const image =
+    own === undefined
+      ? (await planImage(loaded, parseTarget(text).file)).image
+      : asContainerImage(own, loaded.name);
+  const { name, openapi } = await describeApp(loaded);
+  return {
+    image,
+    deployment: {
+      appName: name,
+      auth: statics?.appAuth,
+      ...deploymentSettings(settings),
+      healthCheck: await healthCheckOf(loaded),
+      openapi,
+    },
+  };
+}
+
+function staticsOf(statics: typeof App | undefined): AppSettings {
+  if (statics === undefined) return {};
+  return Object.fromEntries(SHARED_SETTINGS.map((key) => [key, statics[key]]));
+}
+
+/** The endpoint that is the health check, asked as often as it says, else what every servable answers. */
+async function healthCheckOf(loaded: LoadedApp): Promise<HealthCheckSettings> {
+  const { health } = await describeApp(loaded);
+  const own = [...loaded.app.collectRoutes().keys()].find(({ healthCheck }) => healthCheck !== undefined);
+  return { path: health.path, method: health.method, ...own?.healthCheck };
+}

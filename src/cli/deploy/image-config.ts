@@ -1,0 +1,69 @@
+import { resolve } from "node:path";
+import { UsageError } from "../../errors.ts";
+import {
+  ContainerImage,
+  type ContainerImageOptions,
+  type ImageRunOptions,
+} from "../../packaging/container-image.ts";
+import { collectContext } from "../../packaging/build-context.ts";
+import { collectFiles, type CollectedFile } from "../../platform/files/collect.ts";
+import type { AppImage } from "../../servable/settings.ts";
+
+/** The image of an app in a config: a `ContainerImage`, a Dockerfile with its options, or the name of an image. */
+export type ImageConfig =
+  | AppImage
+  | ({ readonly dockerfile: string } & ContainerImageOptions)
+  | ({ readonly image: string } & ImageRunOptions);
+
+/** An image in the form of the protocol, and the files it is built from. */
+export interface DeployedImage {
+  readonly dict: Readonly<Record<string, unknown>>;
+  readonly files: readonly CollectedFile[];
+}
+
+/**
+ * The image that a config describes. Its paths are relative to the config's folder, which is what COPY is relative to, too,
+ * where nothing else is said.
+ * @throws UsageError, DefinitionError with code IMAGE_INVALID
+ */
+export function configuredImage(config: ImageConfig, directory: string, where: string): ContainerImage {
+  if ("toDict" in config) return asContainerImage(config, where);
+  const { dockerfile, image, ...options } = config as {
+    readonly dockerfile?: string;
+    readonly image?: string;
+  };
+  if ((dockerfile === undefined) === (image === undefined)) {
+    throw new UsageError(`${where}.image needs either a dockerfile or an image.`);
+  }
+  if (image !== undefined) return ContainerImage.fromImage(image, options);
+  const { contextDirectory = ".", ignoreFile, ...others } = options as ContainerImageOptions;
+  return ContainerImage.fromDockerfile(resolve(directory, dockerfile as string), {
+    ...others,
+    contextDirectory: resolve(directory, contextDirectory),
+    ...(ignoreFile === undefined ? {} : { ignoreFile: resolve(directory, ignoreFile) }),
+  });
+}
+
+/** A `ContainerImage`, of this copy of the package or another. @throws UsageError when it is something else */
+export function asContainerImage(image: AppImage, where: string): ContainerImage {
+  if (image instanceof ContainerImage || "ignoreRules" in image) return image as ContainerImage;
+  throw new UsageError(`${where}.image is no ContainerImage; make it with ContainerImage.fromDockerfile().`);
+}
+
+/**
+ * What of an image is sent. Links are sent as what they lead to.
+ * @throws FalServerlessError with code BUILD_FAILED for a source that is not there; UploadFailure
+ */
+export async function deployedImage(
+  image: ContainerImage,
+  onWarning: (message: string) => void,
+  signal: AbortSignal,
+): Promise<DeployedImage> {
+  const dict = image.toDict();
+  if (image.dockerfile === undefined) return { dict, files: [] };
+  const directory = image.contextDirectory;
+  const entries = await collectContext({ directory, sources: image.sources(), ignore: image.ignoreRules() });
+  const paths = entries.filter(({ kind }) => kind !== "folder").map(({ path }) => path);
+  if (paths.length === 0) return { dict, files: [] };
+  return { dict, files: await collectFiles({ context: directory, paths, ignore: [], onWarning, signal }) };
+}

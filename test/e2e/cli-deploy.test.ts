@@ -1,0 +1,348 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { describe, test } from "node:test";
+import type { JsonObject } from "@bufbuild/protobuf";
+import { HostedRunStatus_State } from "../../src/platform/generated/controller_pb.ts";
+import { appSource, createProject, runCli, startCli, type Ended } from "../helpers/cli.ts";
+import { ControlPlane, type ControlPlaneOptions } from "../helpers/control-plane.ts";
+import { FileStore } from "../helpers/file-store.ts";
+
+const BUILT = { status: { state: HostedRunStatus_State.SUCCESS } };
+const URLS = {
+  playground: "https://play.test/me/app",
+  run: "https://run.test/me/app",
+  queue: "https://queue.test/me/app",
+  log: "https://log.test/app",
+};
+const GOOD = {
+  listAliases: () => ({}),
+  *buildEnvironment() {
+    yield {
+      logs: [
+        { message: "step one", level: 2 },
+        { message: "noise", level: 1 },
+      ],
+    };
+    yield BUILT;
+  },
+  *registerApplication() {
+    yield { logs: [{ message: "step one", level: 2 }] };
+    yield { result: { applicationId: "rev-1" }, serviceUrls: URLS };
+  },
+} satisfies ControlPlaneOptions["grpc"];
+
+const LOCKED = {
+  "package.json": '{"type":"module","dependencies":{"servable":"0.1.0"}}',
+  "package-lock.json": '{"lockfileVersion":3,"packages":{}}',
+};
+const IMAGE_CONFIG = `export default { apps: {
+  web: { image: { image: "ghcr.io/me/web:1", cmd: ["serve"] }, exposedPort: 3000, maxConcurrency: 3, auth: "public" },
+  voice: { file: "src/voice.ts::Voice", name: "speaker", machineType: "GPU-A100", healthCheck: { path: "/well" } },
+} };`;
+
+async function deployIn(
+  folder: string,
+  plane: ControlPlane,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Ended> {
+  return runCli(["deploy", ...args], folder, { ...plane.environment, ...environment });
+}
+
+function jsonOf(plane: ControlPlane, method: string): JsonObject {
+  return plane.calls.findLast((call) => call.method === method)?.json as JsonObject;
+}
+
+function imageOf(request: JsonObject): JsonObject {
+  const [environment] = request["environments"] as { configuration: { image: JsonObject } }[];
+  return environment?.configuration.image ?? {};
+}
+
+describe("servable deploy FILE", () => {
+  test("builds a class from its project, registers it and prints its addresses", async () => {
+    await using plane = await ControlPlane.start({ grpc: GOOD });
+    await using store = await FileStore.start();
+    const folder = createProject({
+      ...LOCKED,
+      "app.ts": appSource(
+        "TextMaker",
+        "hi",
+        "static override maxMultiplexing = 4; static override secrets = ['TOKEN'];",
+      ),
+      ".env": "PASSWORD=1",
+      "notes.md": "",
+    });
+    const args = ["app.ts", "--message", "first", "--annotation", "commit=abc", "--annotation", "by=ci"];
+    const { exitCode, stdout, stderr } = await deployIn(folder, plane, args, { FAL_REST_HOST: store.url });
+    assert.equal(exitCode, 0, stderr);
+    assert.equal(
+      stdout,
+      `● Deployed text-maker (private, revision rev-1)
+  playground   ${URLS.playground}
+  synchronous  ${URLS.run}
+  queue        ${URLS.queue}
+  logs         ${URLS.log}
+`,
+    );
+    assert.match(
+      stderr,
+      /Uploaded 3 files, .*\nBuilding the image of text-maker\nstep one\nRegistering text-maker\n/,
+    );
+    assert.doesNotMatch(stderr, /noise|step one[^]*step one|test-secret/);
+    assert.match(stderr, /It is private/);
+
+    assert.deepEqual(plane.methods(), ["ListAliases", "BuildEnvironment", "RegisterApplication"]);
+    assert.equal(store.questions.length, 1);
+    const request = jsonOf(plane, "RegisterApplication");
+    const paths = (request["files"] as { relativePath: string }[]).map(({ relativePath }) => relativePath);
+    assert.deepEqual(paths, ["app.ts", "package-lock.json", "package.json"]);
+    assert.deepEqual(request["machineRequirements"], {
+      machineType: "S",
+      machineTypes: ["S"],
+      schedulerOptions: {},
+      keepAlive: 60,
+      exposedPort: 8080,
+      maxMultiplexing: 4,
+    });
+    assert.deepEqual(request["healthCheckConfig"], { path: "/health", method: "GET" });
+    assert.deepEqual(request["secrets"], { names: ["TOKEN"] });
+    assert.equal(request["scale"], false);
+    const { openapi, ...notes } = request["metadata"] as { openapi: { paths: JsonObject } };
+    assert.deepEqual(notes, { message: "first", annotations: { commit: "abc", by: "ci" } });
+    assert.ok("/" in openapi.paths);
+    const image = imageOf(request);
+    assert.equal(image["use_isolate"], false);
+    assert.match(String(image["dockerfile_str"]), /"run","app\.ts::TextMaker"/);
+    assert.ok(!JSON.stringify(plane.calls.map(({ json }) => json)).includes(folder));
+  });
+
+  test("an image of the class's own takes the place of the generated one; flags go before the class", async () => {
+    await using plane = await ControlPlane.start({
+      grpc: {
+        ...GOOD,
+        listAliases: () => ({ aliases: [{ alias: "maker--staging", authMode: 2, activeRunners: 1 }] }),
+      },
+    });
+    const source = appSource(
+      "Maker",
+      "hi",
+      'static override image = ContainerImage.fromImage("ghcr.io/me/maker:2");',
+    );
+    const folder = createProject({ "app.ts": source.replace("App, ", "App, ContainerImage, ") });
+    const args = ["--env", "staging", "--strategy", "rolling", "--reset-scale", "--no-cache", "--json"];
+    const { exitCode, stdout, stderr } = await deployIn(folder, plane, args);
+    assert.equal(exitCode, 0, stderr);
+    assert.deepEqual(JSON.parse(stdout), {
+      revision: "rev-1",
+      app_name: "maker",
+      environment: "staging",
+      status: "rolling_out",
+      auth: "shared",
+      urls: { ...URLS, ws: "" },
+    });
+    const request = jsonOf(plane, "RegisterApplication");
+    assert.deepEqual(imageOf(request), { image: "ghcr.io/me/maker:2", use_isolate: false });
+    assert.deepEqual(
+      ["applicationName", "environmentName", "scale", "authMode"].map((key) => request[key]),
+      ["maker--staging", "staging", true, undefined],
+    );
+    const [built] = plane.requestsOf("buildEnvironment");
+    assert.equal(built?.environments[0]?.force, true);
+    assert.deepEqual(plane.requests, []);
+  });
+
+  test("says in a line what is wrong, ends with 1 and sends nothing", async () => {
+    await using plane = await ControlPlane.start({ grpc: GOOD });
+    const folder = createProject({
+      "one.ts": appSource("One", "1"),
+      "two.ts": `${appSource("First", "1")}${appSource("Second", "2").replace(/^import.*\n/, "")}`,
+    });
+    const wrong: [string[], RegExp, NodeJS.ProcessEnv?][] = [
+      [["none.ts"], /There is no file none\.ts/],
+      [["two.ts"], /exports 2 servable classes: First, Second/],
+      [[], /several files here; say which one: one\.ts, two\.ts/],
+      [["nothing"], /no servable\.config\.ts or "servable" in package\.json that has an app of this name/],
+      [["one.ts"], /does not have servable among its dependencies/],
+      [["one.ts", "--annotation", "x"], /--annotation takes KEY=value, not "x"/],
+      [["one.ts"], /FAL_KEY has not the form id:secret/, { FAL_KEY: "nocolon" }],
+      [["one.ts"], /There is no key: set FAL_KEY/, { FAL_KEY: "" }],
+    ];
+    const runs = wrong.map(async ([args, pattern, environment]) => {
+      const { exitCode, stdout, stderr } = await deployIn(folder, plane, args, environment);
+      assert.match(stderr, pattern);
+      assert.equal(stderr.trimEnd().split("\n").length, 1, stderr);
+      assert.deepEqual([exitCode, stdout], [1, ""]);
+    });
+    await Promise.all(runs);
+    assert.deepEqual(plane.calls, []);
+  });
+});
+
+describe("servable deploy NAME", () => {
+  test("deploys an image that servable.config.ts names, from any folder below it", async () => {
+    await using plane = await ControlPlane.start({ grpc: GOOD });
+    const folder = createProject({ "servable.config.ts": IMAGE_CONFIG, "src/voice.ts": "" });
+    const { exitCode, stderr } = await deployIn(`${folder}/src`, plane, ["web"]);
+    assert.equal(exitCode, 0, stderr);
+    assert.deepEqual(jsonOf(plane, "RegisterApplication"), {
+      applicationName: "web",
+      environments: [
+        {
+          kind: "container",
+          configuration: { image: { image: "ghcr.io/me/web:1", cmd: ["serve"], use_isolate: false } },
+        },
+      ],
+      machineRequirements: {
+        machineType: "XS",
+        machineTypes: ["XS"],
+        schedulerOptions: {},
+        keepAlive: 10,
+        exposedPort: 3000,
+        maxConcurrency: 3,
+      },
+      authMode: "PUBLIC",
+      deploymentStrategy: "ROLLING",
+      scale: false,
+      buildEnvironment: false,
+    });
+  });
+
+  test("deploys a class that it names, whose settings it goes before", async () => {
+    await using plane = await ControlPlane.start({ grpc: GOOD });
+    await using store = await FileStore.start();
+    const body = "static override keepAlive = 7; static override machineType = 'M';";
+    const files = {
+      ...LOCKED,
+      "servable.config.ts": IMAGE_CONFIG,
+      "src/voice.ts": appSource("Voice", "hi", body),
+    };
+    const folder = createProject(files);
+    const { exitCode, stderr } = await deployIn(folder, plane, ["voice"], { FAL_REST_HOST: store.url });
+    assert.equal(exitCode, 0, stderr);
+    const request = jsonOf(plane, "RegisterApplication");
+    assert.equal(request["applicationName"], "speaker");
+    assert.deepEqual(request["healthCheckConfig"], { path: "/well", method: "GET" });
+    const { machineTypes, keepAlive } = request["machineRequirements"] as JsonObject;
+    assert.deepEqual([machineTypes, keepAlive], [["GPU-A100"], 7]);
+  });
+
+  test("a Dockerfile that package.json names is built from the files it copies", async () => {
+    await using plane = await ControlPlane.start({ grpc: GOOD });
+    await using store = await FileStore.start();
+    const folder = createProject({
+      "package.json": '{"servable":{"apps":{"web":{"image":{"dockerfile":"docker/Dockerfile"}}}}}',
+      "docker/Dockerfile": "FROM scratch\nCOPY public /\n",
+      "public/index.html": "<p>",
+      "other.txt": "",
+    });
+    const { exitCode, stderr } = await deployIn(folder, plane, [], { FAL_REST_HOST: store.url });
+    assert.equal(exitCode, 0, stderr);
+    const request = jsonOf(plane, "BuildEnvironment");
+    const paths = (request["files"] as { relativePath: string }[]).map(({ relativePath }) => relativePath);
+    assert.deepEqual(paths, ["public/index.html"]);
+    assert.equal(store.files.size, 1);
+  });
+
+  test("says in a line what is wrong with the config, or the name", async () => {
+    await using plane = await ControlPlane.start({ grpc: GOOD });
+    const good = createProject({ "servable.config.ts": IMAGE_CONFIG });
+    const withApp = (app: string): string =>
+      createProject({ "servable.config.ts": `export default { apps: { web: ${app} } };` });
+    const wrong: [string, string[], RegExp][] = [
+      [good, ["voise"], /has no app "voise"; did you mean "voice"\?/],
+      [good, [], /several apps; say which one: web, voice/],
+      [
+        good,
+        ["web", "--app-name", "x"],
+        /--app-name is for files; of web, the config says it: set "name" there/,
+      ],
+      [good, ["web", "--auth", "shared"], /--auth is for files/],
+      [
+        withApp("{ image: { image: 'a' }, keepalive: 1 }"),
+        [],
+        /unknown key "keepalive"; did you mean "keepAlive"/,
+      ],
+      [
+        withApp("{ image: { image: 'a' }, keepAlive: '1' }"),
+        [],
+        /apps\.web\.keepAlive must be a whole number/,
+      ],
+      [withApp("{ keepAlive: 1 }"), [], /apps\.web needs a file or an image/],
+      [withApp("{ image: { dockerfile: 'Dockerfile' } }"), [], /There is no file .*Dockerfile/],
+      [createProject({ "servable.config.ts": "export const apps = {};" }), [], /has no default export/],
+    ];
+    await Promise.all(
+      wrong.map(async ([folder, args, pattern]) => {
+        const { exitCode, stderr } = await deployIn(folder, plane, args);
+        assert.match(stderr, pattern);
+        assert.deepEqual([exitCode, stderr.trimEnd().split("\n").length], [1, 1], stderr);
+      }),
+    );
+    assert.deepEqual(plane.calls, []);
+  });
+});
+
+describe("on the way", () => {
+  const config = { "servable.config.ts": IMAGE_CONFIG };
+
+  for (const [phase, method] of [
+    ["building", "buildEnvironment"],
+    ["registering", "registerApplication"],
+  ] as const) {
+    test(`Ctrl-C while ${phase} cancels the call and ends with 130`, async () => {
+      let left: Promise<unknown> | undefined;
+      const waitForEnd = async function* (_request: unknown, { signal }: { readonly signal: AbortSignal }) {
+        left = once(signal, "abort");
+        yield { logs: [{ message: "half way", source: 2, level: 5 }] };
+        await left;
+      };
+      await using plane = await ControlPlane.start({ grpc: { ...GOOD, [method]: waitForEnd } });
+      const running = startCli(["deploy", "web"], createProject(config), plane.environment);
+      await running.complained(/half way/);
+      running.kill("SIGINT");
+      const { exitCode, stdout, stderr } = await running.ended;
+      assert.deepEqual([exitCode, stdout], [130, ""], stderr);
+      assert.match(stderr, /Cancelled/);
+      await left;
+      assert.equal(plane.calls.at(-1)?.isAborted, true);
+      assert.equal(plane.requestsOf("registerApplication").length, phase === "building" ? 0 : 1);
+    });
+  }
+
+  test("--check shows what changes of the scale, and deploys nothing without a yes", async () => {
+    const app = { alias: "web", maxConcurrency: 3, maxMultiplexing: 1, keepAlive: 40, machineTypes: ["S"] };
+    await using plane = await ControlPlane.start({
+      grpc: { ...GOOD, listAliases: () => ({ aliases: [app] }) },
+    });
+    const folder = createProject(config);
+    const asked = await deployIn(folder, plane, ["web", "--check", "--reset-scale"]);
+    assert.equal(asked.exitCode, 1);
+    assert.match(asked.stderr, /keepAlive +40 → 10\n +machineType +S → XS\n.*add --yes/);
+    assert.deepEqual(plane.methods(), ["ListAliases"]);
+    const sure = await deployIn(folder, plane, ["web", "--yes"], { FAL_DEPLOY_CHECK: "1" });
+    assert.equal(sure.exitCode, 0, sure.stderr);
+    assert.match(sure.stderr, /there already; changes:\n +machineType +S → XS\n/);
+  });
+
+  test("an expired key, a host that is not there and a failing build are told in a line", async () => {
+    await using plane = await ControlPlane.start({
+      grpc: {
+        ...GOOD,
+        *buildEnvironment() {
+          yield { logs: [{ message: "no space left", level: 4 }] };
+          yield { status: { state: HostedRunStatus_State.INTERNAL_FAILURE } };
+        },
+      },
+    });
+    const folder = createProject(config);
+    const expired = await deployIn(folder, plane, ["web"], { FAL_KEY: "old-id:old-secret" });
+    assert.match(expired.stderr, /^error: .*does not accept FAL_KEY|^error: .*FAL_KEY \(id old-id\)/);
+    assert.doesNotMatch(expired.stderr, /old-secret/);
+    const absent = await deployIn(folder, plane, ["web"], { FAL_GRPC_HOST: "http://127.0.0.1:1" });
+    assert.match(absent.stderr, /could not be reached: nothing listens there/);
+    const failing = await deployIn(folder, plane, ["web"]);
+    assert.match(failing.stderr, /error: The image of web could not be built: no space left\.\n$/);
+    assert.deepEqual([expired.exitCode, absent.exitCode, failing.exitCode], [1, 1, 1]);
+    assert.equal(plane.requestsOf("registerApplication").length, 0);
+  });
+});
