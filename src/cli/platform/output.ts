@@ -1,0 +1,54 @@
+import { plainLine } from "../../platform/plain-line.ts";
+import { styleFor } from "../style.ts";
+
+/** What a cell of a table shows. */
+export type Cell = string | number | boolean | Date | undefined | readonly string[];
+
+/** Prints a table: its heads, and a line for each row. Nothing from elsewhere can break out of its cell. */
+export function printTable(heads: readonly string[], rows: readonly (readonly Cell[])[]): void {
+  const { bold } = styleFor(process.stdout);
+  const texts = rows.map((row) => row.map(cellText));
+  const widths = heads.map((head, index) =>
+    Math.max(head.length, ...texts.map((row) => row[index]?.length ?? 0)),
+  );
+  const lineOf = (cells: readonly string[]): string =>
+    cells
+      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+      .join("  ")
+      .trimEnd();
+  console.log(bold(lineOf(heads)));
+  for (const row of texts) console.log(lineOf(row));
+}
+
+/** Prints JSON with names in snake_case, as fal's own command line does. */
+export function printJson(value: unknown): void {
+  console.log(JSON.stringify(snakeCase(value), null, 2));
+}
+
+/** A span of seconds as people say it: "2 h 5 min". */
+export function spanText(seconds: number | undefined): string {
+  if (seconds === undefined) return "-";
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3_600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3_600)} h ${Math.floor((whole % 3_600) / 60)} min`;
+}
+
+function cellText(cell: Cell): string {
+  if (cell === undefined || cell === "") return "-";
+  if (cell instanceof Date) return cell.toISOString().replace(/\.\d+Z$/, "Z");
+  if (typeof cell === "boolean") return cell ? "yes" : "no";
+  if (typeof cell === "object") return cell.length === 0 ? "-" : plainLine(cell.join(", "));
+  return plainLine(String(cell));
+}
+
+function snakeCase(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(snakeCase);
+  if (typeof value !== "object" || value === null || value instanceof Date) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [
+      name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      snakeCase(item),
+    ]),
+  );
+}

@@ -1,0 +1,34 @@
+import type { EnvironmentChoice } from "./alias-name.ts";
+import type { AppInfo } from "./app-info.ts";
+import type { RunnersOptions, ScaleOptions } from "./apps.ts";
+import type { RunnerInfo } from "./runner-info.ts";
+import { ServerlessClient, type ServerlessClientOptions } from "./serverless-client.ts";
+
+/** The apps of an environment, by a client of their own: see `client.apps.list()`. */
+export async function listApps(
+  options: EnvironmentChoice = {},
+  clientOptions?: ServerlessClientOptions,
+): Promise<AppInfo[]> {
+  using client = new ServerlessClient(clientOptions);
+  return await client.apps.list(options);
+}
+
+/** The runners of an app, by a client of their own: see `client.apps.runners()`. */
+export async function appsRunners(
+  appName: string,
+  options: RunnersOptions & EnvironmentChoice = {},
+  clientOptions?: ServerlessClientOptions,
+): Promise<RunnerInfo[]> {
+  using client = new ServerlessClient(clientOptions);
+  return await client.apps.runners(appName, options);
+}
+
+/** Scales an app by a client of its own: see `client.apps.scale()`. */
+export async function scaleApp(
+  appName: string,
+  options: ScaleOptions,
+  clientOptions?: ServerlessClientOptions,
+): Promise<AppInfo | undefined> {
+  using client = new ServerlessClient(clientOptions);
+  return await client.apps.scale(appName, options);
+}

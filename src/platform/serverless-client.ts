@@ -1,0 +1,38 @@
+import { Apps } from "./apps.ts";
+import { PlatformSession } from "./platform-session.ts";
+
+/** Which control plane a {@link ServerlessClient} talks to, and with which key. */
+export interface ServerlessClientOptions {
+  /** The control plane's host. Default: `FAL_GRPC_HOST`, `FAL_HOST`, the profile's, fal's own. */
+  host?: string | undefined;
+  /** A key, `id:secret`. Default: `FAL_KEY`, the profile's, `FAL_KEY_ID` with `FAL_KEY_SECRET`. */
+  apiKey?: string | undefined;
+  /** A profile of the config file. Default: the one that is selected there. */
+  profile?: string | undefined;
+  /** Where variables are read. Default: `process.env`. */
+  environment?: NodeJS.ProcessEnv | undefined;
+}
+
+/**
+ * A client of a control plane: operates what is deployed there. It connects with the first call, and has to be closed (or
+ * made with `using`) for the process to end by itself.
+ */
+export class ServerlessClient implements Disposable {
+  readonly apps: Apps;
+  readonly #session: PlatformSession;
+
+  constructor({ host, apiKey, profile, environment }: ServerlessClientOptions = {}) {
+    const session = new PlatformSession({ host, key: apiKey, profile, environment });
+    this.#session = session;
+    this.apps = new Apps(session);
+  }
+
+  /** Closes the connection. Calls that still run fail. */
+  close(): void {
+    this.#session.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

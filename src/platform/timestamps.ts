@@ -1,0 +1,17 @@
+/** A time in a message of the protocol. */
+interface WireTime {
+  readonly seconds: bigint;
+  readonly nanos: number;
+}
+
+/** A time of the protocol's, to the millisecond. */
+export function dateOf({ seconds, nanos }: WireTime): Date {
+  return new Date(Number(seconds) * 1_000 + Math.floor(nanos / 1_000_000));
+}
+
+/** A time for the protocol. */
+export function wireTime(date: Date): { seconds: bigint; nanos: number } {
+  const ms = date.getTime();
+  const seconds = Math.floor(ms / 1_000);
+  return { seconds: BigInt(seconds), nanos: (ms - seconds * 1_000) * 1_000_000 };
+}
