@@ -136,11 +136,12 @@ describe("a call that waits", LIMIT, () => {
 
   test("for its worker's setup is cancelled at once", async () => {
     const logged = new LoggedHost();
-    const submission = slowStart.on(logged.host).submit();
+    const submission = slowStart.on({ host: logged.host, startupTimeout: 60 }).submit();
     const pid = await logged.pid();
     submission.cancel();
     await assert.rejects(submission, RequestCancelledException);
-    await ended(pid); // by its startupTimeout
+    await logged.host.close();
+    await ended(pid);
   });
 
   test("for its environment to be installed is cancelled, nothing is left of it, and the next call works", async () => {
