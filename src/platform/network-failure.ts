@@ -79,6 +79,8 @@ function codesOf(error: unknown): string[] {
   for (let item = error; item instanceof Error && !seen.has(item); item = item.cause) {
     seen.add(item);
     if ("code" in item && typeof item.code === "string") codes.push(item.code);
+    // From Node 24 on it has no code.
+    if (item.name === "HTTPParserError") codes.push("HPE_UNKNOWN");
     if (item instanceof AggregateError) codes.push(...item.errors.flatMap(codesOf));
     // Node tells a stream that was refused by its message alone.
     if (item.message.includes("NGHTTP2_REFUSED_STREAM")) codes.unshift("ECONNRESET");

@@ -277,12 +277,13 @@ test("a control plane whose certificate is known is reached over TLS", async () 
   });
   await serving(server, async (address) => {
     const port = address.replace(/.*:/, "");
+    // It is not closed: a connection without calls holds no process.
     const program = `
       import { Connection } from "./src/platform/connection.ts";
       import { resolveTarget } from "./src/platform/target.ts";
       import { IsolateController } from "./src/platform/generated/controller_pb.ts";
       const { endpoints, credentials } = await resolveTarget();
-      using connection = new Connection({ endpoint: endpoints.grpc, credentials });
+      const connection = new Connection({ endpoint: endpoints.grpc, credentials });
       await connection.unary(IsolateController.method.listAliases, {}).catch(({ status }) => console.log(status));`;
     const { stdout } = await promisify(execFile)(
       process.execPath,
