@@ -7,6 +7,7 @@ import { StartupError, WorkerDiedException } from "../errors.ts";
 import { registersTypeScript, workerEnvironment, workerOptions } from "./child-environment.ts";
 import type { FromWorker, LogMessage, ResultMessage, ThrownMessage, ToWorker } from "./protocol.ts";
 import { RunningCall, type PoolCall } from "./running-call.ts";
+import { childArguments } from "./parent-watch.ts";
 import { decodeThrown } from "./thrown-codec.ts";
 
 const ENTRY = fileURLToPath(new URL(`./entry${extname(import.meta.url)}`, import.meta.url));
@@ -52,8 +53,7 @@ export class WorkerProcess {
     this.#parts = parts;
     const { moduleUrl, className, environment, log } = parts;
     this.#logLevel = log.level;
-    // The argument is for whoever looks at the list of processes.
-    this.#child = fork(ENTRY, [className], {
+    this.#child = fork(ENTRY, childArguments(className), {
       execArgv: workerOptions(),
       env: workerEnvironment(environment),
       serialization: "advanced",

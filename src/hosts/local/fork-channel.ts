@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import type { FromRunner, ToRunner } from "../../functions/runner/protocol.ts";
+import { childArguments } from "../../workers/parent-watch.ts";
 import type { ChannelListener, WorkerChannel } from "./worker-channel.ts";
 
 /** What a process is started with. */
@@ -26,7 +27,7 @@ export class ForkChannel implements WorkerChannel {
 
   constructor(options: ForkOptions, listener: ChannelListener) {
     const { runner, node, nodeOptions, variables, directory, title } = options;
-    this.#child = fork(runner, [title], {
+    this.#child = fork(runner, childArguments(title), {
       execPath: node,
       execArgv: [...nodeOptions],
       env: variables,
