@@ -7,6 +7,7 @@ import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEnvCommand } from "./commands/env.ts";
 import { addOpenapiCommand } from "./commands/openapi.ts";
 import { addRunCommand } from "./commands/run.ts";
+import { addSecretsCommand } from "./commands/secrets.ts";
 import { packageVersion } from "./package-root.ts";
 import { styleFor } from "./style.ts";
 
@@ -17,6 +18,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   addBuildCommand,
   addDeployCommand,
   addAppsCommand,
+  addSecretsCommand,
   addCreateCommand,
   addDoctorCommand,
   addEnvCommand,

@@ -1,5 +1,6 @@
 import { Apps } from "./apps.ts";
 import { PlatformSession } from "./platform-session.ts";
+import { Secrets } from "./secrets.ts";
 
 /** Which control plane a {@link ServerlessClient} talks to, and with which key. */
 export interface ServerlessClientOptions {
@@ -19,12 +20,14 @@ export interface ServerlessClientOptions {
  */
 export class ServerlessClient implements Disposable {
   readonly apps: Apps;
+  readonly secrets: Secrets;
   readonly #session: PlatformSession;
 
   constructor({ host, apiKey, profile, environment }: ServerlessClientOptions = {}) {
     const session = new PlatformSession({ host, key: apiKey, profile, environment });
     this.#session = session;
     this.apps = new Apps(session);
+    this.secrets = new Secrets(session);
   }
 
   /** Closes the connection. Calls that still run fail. */
