@@ -128,12 +128,15 @@ function nameOf({ name }: Handler, { place, exportName }: FunctionEntry): string
 }
 
 /** The name on the left of the line that defines the function. It is for messages alone. */
-function nameInSource({ module, line }: Place): string | undefined {
+function nameInSource({ module, line, column }: Place): string | undefined {
   try {
     const file = fileURLToPath(module);
-    const text = readFileSync(file, "utf8").split("\n")[line - 1] ?? "";
+    // What stands before the call.
+    const text = (readFileSync(file, "utf8").split("\n")[line - 1] ?? "").slice(0, column - 1);
     const [, name] =
-      /^\s*(?:export\s+)?(?:const|let|var)\s+([\p{ID_Start}$_][\p{ID_Continue}$]*)/u.exec(text) ?? [];
+      /^\s*(?:export\s+)?(?:const|let|var)\s+([\p{ID_Start}$_][\p{ID_Continue}$]*)\s*(?::[^=]*)?=\s*[\w$.]*$/u.exec(
+        text,
+      ) ?? [];
     if (name !== undefined) return `${name}()`;
     return /^\s*export\s+default\b/.test(text) ? `the default export of ${basename(file)}` : undefined;
   } catch {

@@ -33,8 +33,14 @@ describe(
       ["exit 3", "The process of end() ended (exit code 3)."],
       ["segfault", "The process of end() ended (killed by SIGSEGV). A native package crashed."],
       ["bus", "The process of end() ended (killed by SIGBUS). A native package crashed."],
-      ["uncaught", "The process of end() ended (exit code 1)."],
-      ["unhandled", "The process of end() ended (exit code 1)."],
+      [
+        "uncaught",
+        "The process of end() ended (exit code 1). If it did not call process.exit(1), nothing caught an error, which is in the logs.",
+      ],
+      [
+        "unhandled",
+        "The process of end() ended (exit code 1). If it did not call process.exit(1), nothing caught an error, which is in the logs.",
+      ],
     ];
     for (const [how, message] of deaths) {
       test(`by ${how}`, async () => {

@@ -22,6 +22,9 @@ import { WorkerGroup } from "./worker-group.ts";
 /** A worker that has nothing to do is kept so long by default, in seconds. */
 const KEEP_ALIVE_S = 10;
 
+/** Loading a module and its setup may take so long by default, in seconds: as on fal. */
+const STARTUP_TIMEOUT_S = 600;
+
 /** Whom to tell of a run. */
 export interface RunListener {
   readonly signal: AbortSignal | undefined;
@@ -128,7 +131,7 @@ export class LocalRuns {
     const [bundle, place] = await Promise.all([target.bundle(), this.#place(options, signal, log)]);
     const folder = await placeBundle(bundle, join(place.environment.directory, "bundles"));
     const { keepAlive = KEEP_ALIVE_S, maxConcurrency = availableParallelism() } = options.host;
-    const { startupTimeout, memoryLimitMb } = options.host;
+    const { startupTimeout = STARTUP_TIMEOUT_S, memoryLimitMb } = options.host;
     const { start, maxWorkers = maxConcurrency } = await place.workers(options, folder, target.name);
     const group = new WorkerGroup({
       maxWorkers: Math.min(maxWorkers, maxConcurrency),
@@ -143,7 +146,7 @@ export class LocalRuns {
         moduleUrl: moduleUrlOf(bundle),
         entry: target.entry,
         environment: place.guarded,
-        startupTimeoutMs: startupTimeout === undefined ? undefined : startupTimeout * 1000,
+        startupTimeoutMs: startupTimeout * 1000,
         memoryLimitMb,
       },
     });

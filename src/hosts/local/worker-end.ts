@@ -41,6 +41,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   SIGABRT: "A native package or Node itself gave up; its last lines are in the logs.",
   SIGBUS: "A native package crashed.",
   "exit code 0": "The function called process.exit().",
+  "exit code 1": "If it did not call process.exit(1), nothing caught an error, which is in the logs.",
 };
 
 function memoryReason(circumstances: WorkerCircumstances): string | undefined {

@@ -33,7 +33,7 @@ describe("the end of a worker is told with", () => {
       "that it was not set up yet",
       { code: 1, signal: null },
       { isReady: false },
-      "The process of f() ended while it was set up (exit code 1).",
+      "The process of f() ended while it was set up (exit code 1). If it did not call process.exit(1), nothing caught an error, which is in the logs.",
     ],
     [
       "the signal, and what that may mean",
