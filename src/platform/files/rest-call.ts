@@ -3,7 +3,7 @@ export interface RestRequest {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** With its leading `/`, escaped as in a URL. */
   readonly path: string;
-  /** The body as it goes out. A stream is sent as it is read, and can be sent once. */
+  /** The body as it goes out. A stream is sent as it is read, and can be sent once: see {@link STREAMED_BODY}. */
   readonly body?: string | ReadableStream<Uint8Array> | undefined;
   /** Beside those of the credentials. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
@@ -15,3 +15,9 @@ export interface RestRequest {
  * soon as its head is there; rejects when there is no answer, or with the signal's reason.
  */
 export type RestCall = (request: RestRequest) => Promise<Response>;
+
+/**
+ * What `fetch` has to be told beside a body that is a stream. Where a redirect could follow, it makes a copy of the stream
+ * to send again, and so keeps all of what was sent in memory.
+ */
+export const STREAMED_BODY = { duplex: "half", redirect: "error", window: null } as const;
