@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { RestCall } from "../../src/platform/files/rest-call.ts";
+import { STREAMED_BODY, type RestCall } from "../../src/platform/files/rest-call.ts";
 
 /** What the store does with a request in place of answering it. */
 export type StoreFault =
@@ -263,7 +263,7 @@ export function restTo(url: string): RestCall {
   return async ({ method, path, body, headers, signal }) =>
     fetch(`${url}${path}`, {
       method,
-      ...(body === undefined ? {} : { body, duplex: "half" }),
+      ...(body === undefined ? {} : { body, ...STREAMED_BODY }),
       ...(headers === undefined ? {} : { headers }),
       ...(signal === undefined ? {} : { signal }),
     });

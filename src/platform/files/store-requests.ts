@@ -179,8 +179,11 @@ function parsed(text: string): unknown {
 }
 
 function brokenConnection(error: unknown): Fault {
-  // The one who sends has already said what it is, and only an unreachable host may come back.
-  if (error instanceof FalServerlessError && (error.code as string) !== "PLATFORM_UNREACHABLE") throw error;
+  if (error instanceof FalServerlessError) {
+    // The one who sends has already said what it is, and only an unreachable host may come back.
+    if (error.code !== "PLATFORM_UNREACHABLE") throw error;
+    return { reason: error.message, isPassing: true, cause: error };
+  }
   let cause = error;
   while (cause instanceof Error && cause.cause instanceof Error) cause = cause.cause;
   const message = cause instanceof Error ? cause.message : String(cause);
