@@ -95,6 +95,15 @@ export {
   type RegistryLogin,
 } from "./packaging/container-image.ts";
 
+// A control plane
+export { ServerlessClient, type ServerlessClientOptions } from "./platform/serverless-client.ts";
+export { appsRunners, deploy, listApps, scaleApp } from "./platform/operations.ts";
+export type { AppInfo, AppRevision } from "./platform/app-info.ts";
+export type { RunnersOptions, ScaleOptions } from "./platform/apps.ts";
+export type { DeploymentResult, DeployOptions } from "./platform/deploy.ts";
+export type { RunnerInfo } from "./platform/runner-info.ts";
+export type { SecretInfo } from "./platform/secrets.ts";
+
 // Errors
 export {
   AppException,

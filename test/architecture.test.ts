@@ -49,7 +49,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "errors",
     "did-you-mean",
   ],
-  index: ["functions", "hosts", "packaging", "servable", "server", "openapi", "routes", "context", "errors"],
+  index: [
+    "functions",
+    "hosts",
+    "packaging",
+    "platform",
+    "servable",
+    "server",
+    "openapi",
+    "routes",
+    "context",
+    "errors",
+  ],
 };
 
 /** Packages that only one room may load. */

@@ -1,6 +1,7 @@
 import type { EnvironmentChoice } from "./alias-name.ts";
 import type { AppInfo } from "./app-info.ts";
 import type { RunnersOptions, ScaleOptions } from "./apps.ts";
+import type { DeploymentResult, DeployOptions } from "./deploy.ts";
 import type { RunnerInfo } from "./runner-info.ts";
 import { ServerlessClient, type ServerlessClientOptions } from "./serverless-client.ts";
 
@@ -31,4 +32,13 @@ export async function scaleApp(
 ): Promise<AppInfo | undefined> {
   using client = new ServerlessClient(clientOptions);
   return await client.apps.scale(appName, options);
+}
+
+/** Deploys a container by a client of its own: see `client.deploy()`. */
+export async function deploy(
+  options: DeployOptions,
+  clientOptions?: ServerlessClientOptions,
+): Promise<DeploymentResult> {
+  using client = new ServerlessClient(clientOptions);
+  return await client.deploy(options);
 }

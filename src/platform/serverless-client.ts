@@ -1,4 +1,5 @@
 import { Apps } from "./apps.ts";
+import type { DeploymentResult, DeployOptions } from "./deploy.ts";
 import { PlatformSession } from "./platform-session.ts";
 import { Secrets } from "./secrets.ts";
 
@@ -28,6 +29,19 @@ export class ServerlessClient implements Disposable {
     this.#session = session;
     this.apps = new Apps(session);
     this.secrets = new Secrets(session);
+  }
+
+  /**
+   * Deploys a container: uploads what its image is built from, has it built, and registers it as a new revision.
+   * @throws UsageError, PlatformError, FalServerlessError with code DEPLOY_FAILED or UPLOAD_FAILED
+   */
+  async deploy(options: DeployOptions): Promise<DeploymentResult> {
+    const [{ deploy }, { connection }, rest] = await Promise.all([
+      import("./deploy.ts"),
+      this.#session.grpc(),
+      this.#session.rest(),
+    ]);
+    return deploy({ connection, rest: rest.send }, options);
   }
 
   /** Closes the connection. Calls that still run fail. */
