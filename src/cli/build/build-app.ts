@@ -92,11 +92,14 @@ function shortened(line: string): string {
   return line.length > SHOWN_LETTERS ? `${line.slice(0, SHOWN_LETTERS)}…` : line;
 }
 
-/** Aborts at Ctrl-C and SIGTERM; a second one ends the process at once. */
+/**
+ * Aborts at Ctrl-C and SIGTERM. Further ones change nothing: to leave at once would leave the builder behind, and that
+ * ends in seconds.
+ */
 function interruption(): { signal: AbortSignal; dispose: () => void } {
   const controller = new AbortController();
   const onSignal = (): void => {
-    if (controller.signal.aborted) process.exit(INTERRUPTED);
+    if (controller.signal.aborted) return;
     process.stderr.write("Stopping the build…\n");
     controller.abort();
   };
