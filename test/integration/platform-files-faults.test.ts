@@ -13,11 +13,14 @@ import {
 import { createServer } from "node:net";
 import events, { once } from "node:events";
 import { describe, test } from "node:test";
+import { inspect } from "node:util";
 import { FalServerlessError } from "servable";
+import { parseKey } from "../../src/platform/credentials.ts";
 import { PART_BYTES } from "../../src/platform/files/hash.ts";
 import type { RestCall } from "../../src/platform/files/rest-call.ts";
 import { syncFiles, type SyncOptions } from "../../src/platform/files/sync.ts";
 import { abandonUploads } from "../../src/platform/files/unfinished-uploads.ts";
+import { Rest } from "../../src/platform/rest.ts";
 import { ContextFolder } from "../helpers/context-folder.ts";
 import { FileStore, restTo } from "../helpers/file-store.ts";
 
@@ -291,6 +294,45 @@ test("an unreachable host is one clear line", async () => {
   using folder = new ContextFolder({ "a.txt": "a" });
   const rest = restTo(`http://127.0.0.1:${port}`);
   await failure(syncFiles({ files: await folder.collect(), rest, ...QUICK }), /ECONNREFUSED.* \(3 tries\)$/);
+});
+
+describe("through the client's own REST side", () => {
+  const credentials = parseKey("key-id:key-secret", "the test");
+  const sender = (url: string): RestCall => {
+    const endpoint = { url, host: new URL(url).host, isPlaintext: true, origin: "the test" };
+    return new Rest({ endpoint, credentials }).send;
+  };
+
+  test("a connection that breaks and comes back is no failure", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ weights: largeFile() });
+    store.break("PUT", /\/2$/, "cut", 2);
+    const { uploaded } = await syncFiles({
+      files: await folder.collect(),
+      rest: sender(store.url),
+      ...QUICK,
+    });
+    assert.equal(uploaded, 1);
+    assert.equal(store.count(/^PUT/), 5);
+  });
+
+  test("a file that changes is told as such, and a host that is not there in that side's words", async () => {
+    const store = await FileStore.start();
+    using folder = new ContextFolder({ weights: largeFile() });
+    const files = await folder.collect();
+    const rest = sender(store.url);
+    const slow: RestCall = async (request) => {
+      if (request.path.endsWith("/initiate")) truncateSync(`${folder.path}/weights`, 9);
+      return rest(request);
+    };
+    await failure(syncFiles({ files, rest: slow, ...QUICK }), /^weights changed while it was uploaded/);
+    await store[Symbol.asyncDispose]();
+    const error = await failure(
+      syncFiles({ files, rest, ...QUICK }),
+      /^Uploading weights failed: The control plane's REST side at .* could not be reached: .* \(3 tries\)$/,
+    );
+    assert.doesNotMatch(inspect(error, { depth: 10 }), /key-secret/);
+  });
 });
 
 test("an error that the caller's own part gives is handed on, without another try", async () => {
