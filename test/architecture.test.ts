@@ -78,6 +78,7 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   "@connectrpc/connect": ["platform", "controller"],
   "@connectrpc/connect-node": ["platform", "controller"],
   "smol-toml": ["platform"],
+  ignore: ["platform"],
 };
 
 const root = fileURLToPath(new URL("../src", import.meta.url));

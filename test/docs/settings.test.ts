@@ -55,8 +55,11 @@ test("every variable of the environment that the source reads is documented, and
 });
 
 test("the section on control planes names every variable that their client reads, and no other", () => {
-  const sources = ["config-file", "credentials", "endpoints", "target"]
-    .map((file) => readFileSync(join(ROOT, "src/platform", `${file}.ts`), "utf8"))
+  const sources = [
+    ...["config-file", "credentials", "endpoints", "target"].map((name) => `platform/${name}`),
+    ...["cli/platform/operation", "cli/deploy/deploy-app"],
+  ]
+    .map((file) => readFileSync(join(ROOT, "src", `${file}.ts`), "utf8"))
     .join("\n");
   const section = page.split(/^## /m).find((text) => text.startsWith("Control plane")) ?? "";
   const namesIn = (text: string): string[] => [...new Set(text.match(/\bFAL_[A-Z_]+/g))].toSorted();

@@ -1,12 +1,18 @@
 import { PlatformError, UsageError } from "../../errors.ts";
 import { Connection } from "../../platform/connection.ts";
-import { deploy, type DeploymentResult } from "../../platform/deploy.ts";
+import {
+  deploy,
+  type DeploymentResult,
+  type DeployOptions,
+  type DeployTarget,
+} from "../../platform/deploy.ts";
 import { deployedName, type Deployment } from "../../platform/deploy-request.ts";
 import {
   ApplicationAuthMode,
   IsolateController,
   type AliasInfo,
 } from "../../platform/generated/controller_pb.ts";
+import { abandonUploads } from "../../platform/files/unfinished-uploads.ts";
 import { Rest } from "../../platform/rest.ts";
 import { resolveTarget } from "../../platform/target.ts";
 import { Interruption, INTERRUPTED } from "../interruption.ts";
@@ -65,7 +71,7 @@ export async function deployApp(ref: string | undefined, options: DeployCommandO
     progress = new DeployProgress(appName, credentials.secret, options.debug ?? false);
     const { dict, files } = await deployedImage(deployable.image, progress.warn, stop.signal);
     const { send: rest } = new Rest({ endpoint: endpoints.rest, credentials });
-    const result = await deploy(
+    const result = await deployOnce(
       { connection, rest },
       {
         ...deployment,
@@ -95,6 +101,16 @@ export async function deployApp(ref: string | undefined, options: DeployCommandO
         : "Cancelled. Nothing was deployed.\n",
     );
     return INTERRUPTED;
+  }
+}
+
+/** Deploys. Uploads that a failure has left open are for a next try of the same process, which there will not be. */
+async function deployOnce(target: DeployTarget, options: DeployOptions): Promise<DeploymentResult> {
+  try {
+    return await deploy(target, options);
+  } catch (error) {
+    await abandonUploads(target.rest);
+    throw error;
   }
 }
 
