@@ -243,6 +243,23 @@ describe("servable deploy NAME", () => {
     assert.equal(store.files.size, 1);
   });
 
+  test("an upload that fails is told in a line, and none is left open at the store", async () => {
+    await using plane = await ControlPlane.start({ grpc: GOOD });
+    await using store = await FileStore.start();
+    store.break("PUT", /./, { status: 503 });
+    const folder = createProject({
+      "package.json": '{"servable":{"apps":{"web":{"image":{"dockerfile":"Dockerfile"}}}}}',
+      Dockerfile: "FROM scratch\nCOPY public /\n",
+      "public/index.html": "<p>",
+    });
+    const { exitCode, stderr } = await deployIn(folder, plane, [], { FAL_REST_HOST: store.url });
+    assert.equal(exitCode, 1, stderr);
+    assert.match(stderr, /^error: .*503/m);
+    assert.equal(store.uploads.size, 0);
+    assert.equal(store.count(/\/cancel$/), 1);
+    assert.deepEqual(plane.methods(), ["ListAliases"]);
+  });
+
   test("says in a line what is wrong with the config, or the name", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     const good = createProject({ "servable.config.ts": IMAGE_CONFIG });
