@@ -294,21 +294,21 @@ export function unavailable<M extends DescMethod>(times: number, then: MethodScr
   };
 }
 
-/** Cuts the connection of the call that is being answered, as when a machine dies. Never resolves. */
+/** Cuts the connection of the call that is being answered, as when a machine dies. Never returns. */
 export async function cutConnection(): Promise<never> {
   const { response, socket } = broken();
   // What was sent before has to have gone out.
   await flushed(response);
   socket?.destroy();
-  return new Promise(() => {});
+  return over(response);
 }
 
-/** Ends the answer without a status, as a proxy does whose server died. Never resolves. */
+/** Ends the answer without a status, as a proxy does whose server died. Never returns. */
 export function endWithoutStatus(): Promise<never> {
   return endWith(new Uint8Array());
 }
 
-/** Sends bytes that are no message, and ends the answer. Never resolves. */
+/** Sends bytes that are no message, and ends the answer. Never returns. */
 export function sendGarbage(): Promise<never> {
   return endWith(Uint8Array.of(0, 0, 0, 0, 5, 0xff, 0xff, 0xff, 0xff, 0xff));
 }
@@ -320,7 +320,13 @@ async function endWith(bytes: Uint8Array): Promise<never> {
   }
   await flushed(response);
   response.stream.end(bytes);
-  return new Promise(() => {});
+  return over(response);
+}
+
+/** Ends the script once its call is over; nothing that it does arrives any more. */
+async function over({ stream }: Http2ServerResponse): Promise<never> {
+  if (!stream.closed) await once(stream, "close");
+  throw refusal(Code.Aborted, "The script broke its call.");
 }
 
 function broken(): Breakable {
