@@ -210,6 +210,8 @@ test("install scripts see no secrets of the process, but what .npmrc names", asy
     ...registry.environment,
     HOME: home.path,
     USERPROFILE: home.path,
+    // npm sets it for the scripts that it runs, this one's too.
+    npm_config_userconfig: join(home.path, ".npmrc"),
     MY_SECRET: "secret",
     NAMED_TOKEN: "named",
   });
