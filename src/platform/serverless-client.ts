@@ -1,5 +1,6 @@
 import { Apps } from "./apps.ts";
 import type { DeploymentResult, DeployOptions } from "./deploy.ts";
+import { Keys } from "./keys.ts";
 import { PlatformSession } from "./platform-session.ts";
 import { Secrets } from "./secrets.ts";
 
@@ -21,6 +22,7 @@ export interface ServerlessClientOptions {
  */
 export class ServerlessClient implements Disposable {
   readonly apps: Apps;
+  readonly keys: Keys;
   readonly secrets: Secrets;
   readonly #session: PlatformSession;
 
@@ -28,6 +30,7 @@ export class ServerlessClient implements Disposable {
     const session = new PlatformSession({ host, key: apiKey, profile, environment });
     this.#session = session;
     this.apps = new Apps(session);
+    this.keys = new Keys(session);
     this.secrets = new Secrets(session);
   }
 
