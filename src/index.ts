@@ -101,6 +101,7 @@ export { appsRunners, deploy, listApps, scaleApp } from "./platform/operations.t
 export type { AppInfo, AppRevision } from "./platform/app-info.ts";
 export type { RunnersOptions, ScaleOptions } from "./platform/apps.ts";
 export type { DeploymentResult, DeployOptions } from "./platform/deploy.ts";
+export type { EnvironmentInfo } from "./platform/environments.ts";
 export type { CreatedKey, CreateKeyOptions, KeyInfo, KeyScope } from "./platform/keys.ts";
 export type { RunnerInfo } from "./platform/runner-info.ts";
 export type { Secret } from "./platform/secret.ts";

@@ -5,6 +5,7 @@ import { addCreateCommand } from "./commands/create.ts";
 import { addDeployCommand } from "./commands/deploy.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEnvCommand } from "./commands/env.ts";
+import { addEnvironmentsCommand } from "./commands/environments.ts";
 import { addKeysCommand } from "./commands/keys.ts";
 import { addOpenapiCommand } from "./commands/openapi.ts";
 import { addRunCommand } from "./commands/run.ts";
@@ -20,6 +21,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   addDeployCommand,
   addAppsCommand,
   addSecretsCommand,
+  addEnvironmentsCommand,
   addKeysCommand,
   addCreateCommand,
   addDoctorCommand,

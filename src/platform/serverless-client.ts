@@ -1,5 +1,6 @@
 import { Apps } from "./apps.ts";
 import type { DeploymentResult, DeployOptions } from "./deploy.ts";
+import { Environments } from "./environments.ts";
 import { Keys } from "./keys.ts";
 import { PlatformSession } from "./platform-session.ts";
 import { Secrets } from "./secrets.ts";
@@ -22,6 +23,7 @@ export interface ServerlessClientOptions {
  */
 export class ServerlessClient implements Disposable {
   readonly apps: Apps;
+  readonly environments: Environments;
   readonly keys: Keys;
   readonly secrets: Secrets;
   readonly #session: PlatformSession;
@@ -30,6 +32,7 @@ export class ServerlessClient implements Disposable {
     const session = new PlatformSession({ host, key: apiKey, profile, environment });
     this.#session = session;
     this.apps = new Apps(session);
+    this.environments = new Environments(session);
     this.keys = new Keys(session);
     this.secrets = new Secrets(session);
   }

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Code } from "@connectrpc/connect";
+import { UsageError } from "../../src/errors.ts";
+import { ServerlessClient } from "../../src/platform/serverless-client.ts";
+import { ControlPlane, refusal, type ControlPlaneScripts } from "../helpers/control-plane.ts";
+
+async function withClient(
+  grpc: ControlPlaneScripts,
+  work: (client: ServerlessClient, plane: ControlPlane) => Promise<void>,
+): Promise<void> {
+  await using plane = await ControlPlane.start({ grpc });
+  using client = new ServerlessClient({ environment: plane.environment });
+  await work(client, plane);
+}
+
+const sent = (plane: ControlPlane): unknown[] => plane.calls.map(({ method, json }) => [method, json]);
+
+describe("environments on the wire", () => {
+  test("a list has what was told of each", () =>
+    withClient(
+      {
+        listEnvironments: () => ({
+          environments: [
+            { name: "main", isDefault: true },
+            { name: "staging", description: "first", createdAt: { seconds: 1_700_000_000n, nanos: 0 } },
+          ],
+        }),
+      },
+      async (client, plane) => {
+        assert.deepEqual(await client.environments.list(), [
+          { name: "main", description: undefined, isDefault: true, createdAt: undefined },
+          {
+            name: "staging",
+            description: "first",
+            isDefault: false,
+            createdAt: new Date(1_700_000_000_000),
+          },
+        ]);
+        assert.deepEqual(sent(plane), [["ListEnvironments", {}]]);
+      },
+    ));
+
+  test("creating sends the name, and a description that was given alone, an empty one too", () =>
+    withClient(
+      { createEnvironment: ({ name }, { index }) => (index === 0 ? {} : { environment: { name } }) },
+      async (client, plane) => {
+        assert.equal(await client.environments.create("staging"), undefined);
+        assert.equal((await client.environments.create("qa", { description: "" }))?.name, "qa");
+        await assert.rejects(client.environments.create("a b"), UsageError);
+        await assert.rejects(client.environments.create(""), UsageError);
+        assert.deepEqual(sent(plane), [
+          ["CreateEnvironment", { name: "staging" }],
+          ["CreateEnvironment", { name: "qa", description: "" }],
+        ]);
+      },
+    ));
+
+  test("deleting sends the name, and a refusal is told as it is", () =>
+    withClient(
+      {
+        deleteEnvironment: ({ name }) => {
+          if (name === "main") throw refusal(Code.FailedPrecondition, "The main environment stays.");
+          return {};
+        },
+      },
+      async (client, plane) => {
+        await client.environments.delete("staging");
+        await assert.rejects(client.environments.delete("main"), {
+          message: "The main environment stays.",
+          code: "PLATFORM_REFUSED",
+        });
+        await assert.rejects(client.environments.delete(""), UsageError);
+        assert.deepEqual(sent(plane), [
+          ["DeleteEnvironment", { name: "staging" }],
+          ["DeleteEnvironment", { name: "main" }],
+        ]);
+      },
+    ));
+});

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import { describe, test } from "node:test";
+import { isConfirmed } from "../../../src/cli/platform/confirmation.ts";
+import { UsageError } from "../../../src/errors.ts";
+
+const QUESTION = { warning: "This deletes staging.", text: "staging" };
+
+async function answered(typed: string): Promise<{ isYes: boolean; shown: string }> {
+  const input = Object.assign(new PassThrough(), { isTTY: true });
+  const output = new PassThrough();
+  input.end(typed);
+  const isYes = await isConfirmed(QUESTION, { input, output });
+  return { isYes, shown: await text(output.end()) };
+}
+
+describe("a question before what can't be undone", () => {
+  test("is answered by just the text that it asks for", async () => {
+    const { isYes, shown } = await answered("staging\n");
+    assert.deepEqual([isYes, shown], [true, 'This deletes staging. Type "staging" to go on: ']);
+  });
+
+  test("takes all else for a no, the end of the input too", async () => {
+    for (const typed of ["Staging\n", "yes\n", "\n", ""]) {
+      assert.equal((await answered(typed)).isYes, false, JSON.stringify(typed));
+    }
+  });
+
+  test("is not asked where there is no terminal", async () => {
+    const output = new PassThrough();
+    await assert.rejects(isConfirmed(QUESTION, { input: new PassThrough(), output }), UsageError);
+    assert.equal(await text(output.end()), "");
+  });
+});
