@@ -29,7 +29,7 @@ function workers(): number[] {
   const processes = execFileSync("ps", ["-A", "-o", "pid=,ppid=,args="], { encoding: "utf8" });
   return processes.split("\n").flatMap((line) => {
     const [pid, parent, ...command] = line.trim().split(/\s+/);
-    return Number(parent) === process.pid && command.at(-1) === PictureReader.name ? [Number(pid)] : [];
+    return Number(parent) === process.pid && command.includes(PictureReader.name) ? [Number(pid)] : [];
   });
 }
 
