@@ -97,13 +97,14 @@ export {
 
 // A control plane
 export { ServerlessClient, type ServerlessClientOptions } from "./platform/serverless-client.ts";
-export { appsRunners, deploy, listApps, scaleApp } from "./platform/operations.ts";
+export { appsRunners, deploy, listApps, listRunners, scaleApp } from "./platform/operations.ts";
 export type { AppInfo, AppRevision } from "./platform/app-info.ts";
 export type { RunnersOptions, ScaleOptions } from "./platform/apps.ts";
 export type { DeploymentResult, DeployOptions } from "./platform/deploy.ts";
 export type { EnvironmentInfo } from "./platform/environments.ts";
 export type { CreatedKey, CreateKeyOptions, KeyInfo, KeyScope } from "./platform/keys.ts";
 export type { RunnerInfo } from "./platform/runner-info.ts";
+export type { StopRunnerOptions } from "./platform/runners.ts";
 export type { Secret } from "./platform/secret.ts";
 export type { SecretInfo } from "./platform/secrets.ts";
 

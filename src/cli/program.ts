@@ -9,6 +9,7 @@ import { addEnvironmentsCommand } from "./commands/environments.ts";
 import { addKeysCommand } from "./commands/keys.ts";
 import { addOpenapiCommand } from "./commands/openapi.ts";
 import { addRunCommand } from "./commands/run.ts";
+import { addRunnersCommand } from "./commands/runners.ts";
 import { addSecretsCommand } from "./commands/secrets.ts";
 import { packageVersion } from "./package-root.ts";
 import { styleFor } from "./style.ts";
@@ -20,6 +21,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   addBuildCommand,
   addDeployCommand,
   addAppsCommand,
+  addRunnersCommand,
   addSecretsCommand,
   addEnvironmentsCommand,
   addKeysCommand,

@@ -24,6 +24,15 @@ export async function appsRunners(
   return await client.apps.runners(appName, options);
 }
 
+/** The runners of all apps, by a client of their own: see `client.runners.list()`. */
+export async function listRunners(
+  options: RunnersOptions = {},
+  clientOptions?: ServerlessClientOptions,
+): Promise<RunnerInfo[]> {
+  using client = new ServerlessClient(clientOptions);
+  return await client.runners.list(options);
+}
+
 /** Scales an app by a client of its own: see `client.apps.scale()`. */
 export async function scaleApp(
   appName: string,

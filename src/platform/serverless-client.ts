@@ -3,6 +3,7 @@ import type { DeploymentResult, DeployOptions } from "./deploy.ts";
 import { Environments } from "./environments.ts";
 import { Keys } from "./keys.ts";
 import { PlatformSession } from "./platform-session.ts";
+import { Runners } from "./runners.ts";
 import { Secrets } from "./secrets.ts";
 
 /** Which control plane a {@link ServerlessClient} talks to, and with which key. */
@@ -25,6 +26,7 @@ export class ServerlessClient implements Disposable {
   readonly apps: Apps;
   readonly environments: Environments;
   readonly keys: Keys;
+  readonly runners: Runners;
   readonly secrets: Secrets;
   readonly #session: PlatformSession;
 
@@ -34,6 +36,7 @@ export class ServerlessClient implements Disposable {
     this.apps = new Apps(session);
     this.environments = new Environments(session);
     this.keys = new Keys(session);
+    this.runners = new Runners(session);
     this.secrets = new Secrets(session);
   }
 

@@ -1,0 +1,48 @@
+import { UsageError } from "../errors.ts";
+import type { RunnersOptions } from "./apps.ts";
+import type { PlatformSession } from "./platform-session.ts";
+import { runnerInfo, type RunnerInfo } from "./runner-info.ts";
+import { wireTime } from "./timestamps.ts";
+
+/** How a runner is stopped. */
+export interface StopRunnerOptions {
+  /** Only once another one is ready in its place. Default false. */
+  readonly replaceFirst?: boolean | undefined;
+}
+
+/** The runners of a control plane: the processes that serve its apps. */
+export class Runners {
+  readonly #session: PlatformSession;
+
+  constructor(session: PlatformSession) {
+    this.#session = session;
+  }
+
+  /** The runners of all apps, with those that are not up yet. */
+  async list({ since }: RunnersOptions = {}): Promise<RunnerInfo[]> {
+    const { connection, protocol } = await this.#session.grpc();
+    const { runners } = await connection.unary(protocol.IsolateController.method.listRunners, {
+      listPending: true,
+      ...(since === undefined ? {} : { startTime: wireTime(since) }),
+    });
+    return runners.map((info) => runnerInfo(info, protocol));
+  }
+
+  /** Ends a runner once its requests have ended. */
+  async stop(runnerId: string, { replaceFirst = false }: StopRunnerOptions = {}): Promise<void> {
+    checkId(runnerId);
+    const { connection, protocol } = await this.#session.grpc();
+    await connection.unary(protocol.IsolateController.method.stopRunner, { runnerId, replaceFirst });
+  }
+
+  /** Ends a runner at once. Its requests fail. */
+  async kill(runnerId: string): Promise<void> {
+    checkId(runnerId);
+    const { connection, protocol } = await this.#session.grpc();
+    await connection.unary(protocol.IsolateController.method.killRunner, { runnerId });
+  }
+}
+
+function checkId(runnerId: string): void {
+  if (runnerId.trim() === "") throw new UsageError("The id of a runner can't be empty.");
+}
