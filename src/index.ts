@@ -107,6 +107,7 @@ export type { RunnerInfo } from "./platform/runner-info.ts";
 export type { StopRunnerOptions } from "./platform/runners.ts";
 export type { Secret } from "./platform/secret.ts";
 export type { SecretInfo } from "./platform/secrets.ts";
+export type { User } from "./platform/user.ts";
 
 // Errors
 export {

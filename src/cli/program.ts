@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { addAppsCommand } from "./commands/apps.ts";
+import { addAuthCommand } from "./commands/auth.ts";
 import { addBuildCommand } from "./commands/build.ts";
 import { addCreateCommand } from "./commands/create.ts";
 import { addDeployCommand } from "./commands/deploy.ts";
@@ -8,6 +9,7 @@ import { addEnvCommand } from "./commands/env.ts";
 import { addEnvironmentsCommand } from "./commands/environments.ts";
 import { addKeysCommand } from "./commands/keys.ts";
 import { addOpenapiCommand } from "./commands/openapi.ts";
+import { addProfileCommand } from "./commands/profile.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { addRunnersCommand } from "./commands/runners.ts";
 import { addSecretsCommand } from "./commands/secrets.ts";
@@ -25,6 +27,8 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   addSecretsCommand,
   addEnvironmentsCommand,
   addKeysCommand,
+  addProfileCommand,
+  addAuthCommand,
   addCreateCommand,
   addDoctorCommand,
   addEnvCommand,

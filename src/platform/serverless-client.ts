@@ -5,6 +5,7 @@ import { Keys } from "./keys.ts";
 import { PlatformSession } from "./platform-session.ts";
 import { Runners } from "./runners.ts";
 import { Secrets } from "./secrets.ts";
+import { currentUser, type User } from "./user.ts";
 
 /** Which control plane a {@link ServerlessClient} talks to, and with which key. */
 export interface ServerlessClientOptions {
@@ -51,6 +52,11 @@ export class ServerlessClient implements Disposable {
       this.#session.rest(),
     ]);
     return deploy({ connection, rest: rest.send }, options);
+  }
+
+  /** Whose the key is that calls are made with. @throws PlatformError */
+  currentUser(): Promise<User> {
+    return currentUser(this.#session);
   }
 
   /** Closes the connection. Calls that still run fail. */

@@ -1,0 +1,159 @@
+import type { Command } from "commander";
+import { UsageError } from "../../errors.ts";
+import type { ConfigFile, Profile } from "../../platform/config-file.ts";
+import type { parseKey } from "../../platform/credentials.ts";
+import { plainLine } from "../../platform/plain-line.ts";
+import { runAction, type CommonOptions } from "../action.ts";
+import { finishGroup } from "../platform/operation.ts";
+import { printJson, printTable } from "../platform/output.ts";
+import { typedKey } from "../platform/typed-key.ts";
+
+interface ProfileOptions extends CommonOptions {
+  readonly profile?: string;
+}
+
+/** `servable profile`: keys and hosts under names, in the config file. */
+export function addProfileCommand(program: Command): void {
+  const profile = program
+    .command("profile")
+    .summary("keep keys and hosts under names, and select one")
+    .description("Keys and hosts of control planes under names, in ~/.fal/config.toml or $FAL_CONFIG_PATH.");
+  addSelectionCommands(profile);
+  addContentCommands(profile);
+  finishGroup(profile);
+}
+
+function addSelectionCommands(profile: Command): void {
+  profile
+    .command("list")
+    .summary("list them")
+    .description("List the profiles, with the ids of their keys.")
+    .option("--json", "print them as JSON")
+    .addHelpText("after", "\nExamples:\n  $ servable profile list")
+    .action((options: CommonOptions & { readonly json?: boolean }) =>
+      edit(options, async (file) => {
+        const { parseKey } = await import("../../platform/credentials.ts");
+        const selected = file.selected()?.name;
+        const list = file.profiles().map(({ name, host, key }) => ({
+          name,
+          isSelected: name === selected,
+          host,
+          keyId: keyIdOf(key, parseKey),
+        }));
+        if (options.json === true) return printJson(list);
+        if (list.length === 0) return console.log("There are no profiles.");
+        printTable(
+          ["Name", "Selected", "Host", "Key ID"],
+          list.map(({ name, isSelected, host, keyId }) => [name, isSelected, host, keyId]),
+        );
+      }),
+    );
+  profile
+    .command("set <name>")
+    .summary("select one")
+    .description("Select a profile: its key and host are used where the environment sets no others.")
+    .addHelpText("after", "\nExamples:\n  $ servable profile set work")
+    .action((name: string, options: CommonOptions) =>
+      edit(options, async (file) => {
+        await file.select(name);
+        console.log(`The profile ${plainLine(name)} is selected.`);
+        if (file.profile(name).key === undefined) {
+          process.stderr.write("It has no key yet: servable profile key sets one.\n");
+        }
+      }),
+    );
+  profile
+    .command("unset")
+    .summary("select none")
+    .description("Select no profile.")
+    .addHelpText("after", "\nExamples:\n  $ servable profile unset")
+    .action((options: CommonOptions) =>
+      edit(options, async (file) => {
+        await file.select(undefined);
+        console.log("No profile is selected.");
+      }),
+    );
+}
+
+function addContentCommands(profile: Command): void {
+  profile
+    .command("key")
+    .summary("set the key of one")
+    .description("Set the key of a profile. It is asked for, or read from standard input: id:secret.")
+    .option("--profile <name>", "of which (default: the one that is selected)")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ servable profile key\n  $ servable profile key --profile work < key.txt",
+    )
+    .action((options: ProfileOptions) =>
+      edit(options, async (file) => {
+        const { name } = chosen(file, options);
+        await file.setKey(name, await typedKey());
+        console.log(`The profile ${plainLine(name)} has a new key.`);
+      }),
+    );
+  profile
+    .command("host <host>")
+    .summary("set the host of one")
+    .description("Set the control plane's host of a profile.")
+    .option("--profile <name>", "of which (default: the one that is selected)")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ servable profile host api.example.com --profile work\n  $ servable profile host http://127.0.0.1:4000",
+    )
+    .action((host: string, options: ProfileOptions) =>
+      edit(options, async (file) => {
+        const { name } = chosen(file, options);
+        await file.setHost(name, host);
+        console.log(`The profile ${plainLine(name)} has a new host.`);
+      }),
+    );
+  profile
+    .command("create <name>")
+    .summary("make one")
+    .description("Make a profile, without a key and a host. It is not selected by that.")
+    .addHelpText("after", "\nExamples:\n  $ servable profile create work")
+    .action((name: string, options: CommonOptions) =>
+      edit(options, async (file) => {
+        await file.create(name);
+        console.log(`Made the profile ${plainLine(name)}.`);
+      }),
+    );
+  profile
+    .command("delete <name>")
+    .summary("delete one")
+    .description("Delete a profile, with its key. If it was selected, none is.")
+    .addHelpText("after", "\nExamples:\n  $ servable profile delete work")
+    .action((name: string, options: CommonOptions) =>
+      edit(options, async (file) => {
+        await file.delete(name);
+        console.log(`Deleted the profile ${plainLine(name)}.`);
+      }),
+    );
+}
+
+/** The id of a profile's key. One that has not the form of a key must not keep the others from being listed. */
+function keyIdOf(key: Profile["key"], parse: typeof parseKey): string | undefined {
+  if (key === undefined) return undefined;
+  try {
+    return parse(key, "The key").keyId;
+  } catch {
+    return "(not of the form id:secret)";
+  }
+}
+
+/** Runs a command's work on the config file. */
+function edit(options: CommonOptions, work: (file: ConfigFile) => Promise<void>): Promise<void> {
+  return runAction(options, async () => {
+    const { ConfigFile } = await import("../../platform/config-file.ts");
+    await work(await ConfigFile.read());
+  });
+}
+
+function chosen(file: ConfigFile, options: ProfileOptions): Profile {
+  const profile = options.profile === undefined ? file.selected() : file.profile(options.profile);
+  if (profile !== undefined) return profile;
+  throw new UsageError(
+    "No profile is selected: name one with --profile, or select one with servable profile set NAME.",
+  );
+}
