@@ -1,8 +1,7 @@
-import { createInterface } from "node:readline/promises";
-import { UsageError } from "../../errors.ts";
 import type { AliasInfo } from "../../platform/generated/controller_pb.ts";
 import type { MachineSettings } from "../../platform/machine-requirements.ts";
 import { scaleDifference } from "../../platform/scale-difference.ts";
+import { isConfirmed } from "../platform/confirmation.ts";
 import { styleFor } from "../style.ts";
 
 /** What {@link checkScale} goes by. */
@@ -35,22 +34,8 @@ export async function checkScale(check: ScaleCheck): Promise<boolean> {
   for (const { setting, from, to } of changes) {
     process.stderr.write(`  ${setting.padEnd(width)}  ${dim(from)} → ${to}\n`);
   }
-  return isSure || confirm(check.signal);
-}
-
-async function confirm(signal: AbortSignal): Promise<boolean> {
-  if (process.stdin.isTTY !== true) {
-    throw new UsageError("--check asks before it goes on, and there is no terminal to ask on; add --yes.");
-  }
-  // Not as a terminal: Ctrl-C is then the signal that it is everywhere else.
-  const questions = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
-  try {
-    const answer = await questions.question('Type "confirm" to deploy: ', { signal });
-    return answer.trim() === "confirm";
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  } finally {
-    questions.close();
-  }
+  return (
+    isSure ||
+    isConfirmed({ warning: "--check asks before it goes on.", text: "confirm" }, { signal: check.signal })
+  );
 }

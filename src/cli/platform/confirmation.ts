@@ -8,6 +8,8 @@ export interface Asking {
   readonly input?: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   /** Default: standard error. */
   readonly output?: NodeJS.WritableStream;
+  /** Ends the question; it then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** What is asked. */
@@ -25,7 +27,7 @@ export interface Question {
  */
 export async function isConfirmed(
   { warning, text }: Question,
-  { input = process.stdin, output = process.stderr }: Asking = {},
+  { input = process.stdin, output = process.stderr, signal }: Asking = {},
 ): Promise<boolean> {
   if (input.isTTY !== true) {
     throw new UsageError(`${warning} There is no terminal to ask on whether it is meant; if so, add --yes.`);
@@ -34,8 +36,15 @@ export async function isConfirmed(
   const questions = createInterface({ input, output, terminal: false });
   try {
     const ended = once(questions, "close").then(() => undefined);
-    const answer = await Promise.race([questions.question(`${warning} Type "${text}" to go on: `), ended]);
+    const asked = questions.question(
+      `${warning} Type "${text}" to go on: `,
+      signal === undefined ? {} : { signal },
+    );
+    const answer = await Promise.race([asked, ended]);
     return answer?.trim() === text;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
   } finally {
     questions.close();
   }

@@ -27,6 +27,16 @@ describe("a question before what can't be undone", () => {
     }
   });
 
+  test("ends with the reason of a signal that aborts", async () => {
+    const input = Object.assign(new PassThrough(), { isTTY: true });
+    const controller = new AbortController();
+    const reason = new Error("interrupted");
+    const { signal } = controller;
+    const asked = isConfirmed(QUESTION, { input, output: new PassThrough(), signal });
+    controller.abort(reason);
+    await assert.rejects(asked, (error) => error === reason);
+  });
+
   test("is not asked where there is no terminal", async () => {
     const output = new PassThrough();
     await assert.rejects(isConfirmed(QUESTION, { input: new PassThrough(), output }), UsageError);
