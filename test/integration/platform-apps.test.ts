@@ -8,8 +8,8 @@ import {
   RunnerInfo_State,
 } from "../../src/platform/generated/controller_pb.ts";
 import { appsRunners, listApps, scaleApp } from "../../src/platform/operations.ts";
-import { ServerlessClient } from "../../src/platform/serverless-client.ts";
-import { ControlPlane, refusal, unavailable, type ControlPlaneScripts } from "../helpers/control-plane.ts";
+import { ControlPlane, refusal, unavailable } from "../helpers/control-plane.ts";
+import { sent, withClient } from "../helpers/platform-client.ts";
 
 const ALIAS = {
   alias: "web--staging",
@@ -25,17 +25,6 @@ const ALIAS = {
   validRegions: ["us-east"],
   scalingDelaySeconds: 5,
 };
-
-async function withClient(
-  grpc: ControlPlaneScripts,
-  work: (client: ServerlessClient, plane: ControlPlane) => Promise<void>,
-): Promise<void> {
-  await using plane = await ControlPlane.start({ grpc });
-  using client = new ServerlessClient({ environment: plane.environment });
-  await work(client, plane);
-}
-
-const sent = (plane: ControlPlane): unknown[] => plane.calls.map(({ method, json }) => [method, json]);
 
 describe("apps on the wire", () => {
   test("a list names no environment that was not named, and shows what was told and no more", () =>

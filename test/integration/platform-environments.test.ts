@@ -2,19 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Code } from "@connectrpc/connect";
 import { UsageError } from "../../src/errors.ts";
-import { ServerlessClient } from "../../src/platform/serverless-client.ts";
-import { ControlPlane, refusal, type ControlPlaneScripts } from "../helpers/control-plane.ts";
-
-async function withClient(
-  grpc: ControlPlaneScripts,
-  work: (client: ServerlessClient, plane: ControlPlane) => Promise<void>,
-): Promise<void> {
-  await using plane = await ControlPlane.start({ grpc });
-  using client = new ServerlessClient({ environment: plane.environment });
-  await work(client, plane);
-}
-
-const sent = (plane: ControlPlane): unknown[] => plane.calls.map(({ method, json }) => [method, json]);
+import { refusal } from "../helpers/control-plane.ts";
+import { sent, withClient } from "../helpers/platform-client.ts";
 
 describe("environments on the wire", () => {
   test("a list has what was told of each", () =>

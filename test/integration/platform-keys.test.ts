@@ -3,19 +3,7 @@ import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import { PlatformError, UsageError } from "../../src/errors.ts";
 import { CreateUserKeyRequest_Scope } from "../../src/platform/generated/controller_pb.ts";
-import { ServerlessClient } from "../../src/platform/serverless-client.ts";
-import { ControlPlane, type ControlPlaneScripts } from "../helpers/control-plane.ts";
-
-async function withClient(
-  grpc: ControlPlaneScripts,
-  work: (client: ServerlessClient, plane: ControlPlane) => Promise<void>,
-): Promise<void> {
-  await using plane = await ControlPlane.start({ grpc });
-  using client = new ServerlessClient({ environment: plane.environment });
-  await work(client, plane);
-}
-
-const sent = (plane: ControlPlane): unknown[] => plane.calls.map(({ method, json }) => [method, json]);
+import { sent, withClient } from "../helpers/platform-client.ts";
 
 describe("keys on the wire", () => {
   test("creating sends the scope, and a description that was given alone", () =>

@@ -4,19 +4,8 @@ import { Code } from "@connectrpc/connect";
 import { UsageError } from "../../src/errors.ts";
 import { RunnerInfo_State } from "../../src/platform/generated/controller_pb.ts";
 import { listRunners } from "../../src/platform/operations.ts";
-import { ServerlessClient } from "../../src/platform/serverless-client.ts";
-import { ControlPlane, refusal, type ControlPlaneScripts } from "../helpers/control-plane.ts";
-
-async function withClient(
-  grpc: ControlPlaneScripts,
-  work: (client: ServerlessClient, plane: ControlPlane) => Promise<void>,
-): Promise<void> {
-  await using plane = await ControlPlane.start({ grpc });
-  using client = new ServerlessClient({ environment: plane.environment });
-  await work(client, plane);
-}
-
-const sent = (plane: ControlPlane): unknown[] => plane.calls.map(({ method, json }) => [method, json]);
+import { ControlPlane, refusal } from "../helpers/control-plane.ts";
+import { sent, withClient } from "../helpers/platform-client.ts";
 
 const RUNNER = { runnerId: "r-1", alias: "web--staging", revision: "rev-1", state: RunnerInfo_State.IDLE };
 

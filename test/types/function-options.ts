@@ -9,7 +9,7 @@ export const environments: readonly Partial<EnvironmentOptions>[] = [
   { kind: "container", image: "node:22" },
   // @ts-expect-error Python's environments are not offered
   { kind: "virtualenv" },
-  // @ts-expect-error nor these
+  // @ts-expect-error nor are conda's
   { kind: "conda" },
   // @ts-expect-error packages and lists of packages are not mixed
   { requirements: ["a", ["b"]] },

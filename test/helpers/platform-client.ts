@@ -1,0 +1,17 @@
+import { ServerlessClient } from "../../src/platform/serverless-client.ts";
+import { ControlPlane, type ControlPlaneScripts } from "./control-plane.ts";
+
+/** Does something with a client, and the control plane of its own that answers by the scripts. */
+export async function withClient(
+  grpc: ControlPlaneScripts,
+  work: (client: ServerlessClient, plane: ControlPlane) => Promise<void>,
+): Promise<void> {
+  await using plane = await ControlPlane.start({ grpc });
+  using client = new ServerlessClient({ environment: plane.environment });
+  await work(client, plane);
+}
+
+/** Method and message of each call, in order. */
+export function sent(plane: ControlPlane): unknown[] {
+  return plane.calls.map(({ method, json }) => [method, json]);
+}
