@@ -3,16 +3,16 @@
  * @module
  */
 import { FalServerlessError } from "../errors.ts";
-import { applicationLog, type ApplicationLog } from "./application-logs.ts";
+import type { ApplicationLog } from "./application-logs.ts";
 import type { Connection } from "./connection.ts";
 import { deployRequests, type Deployment, type DeployRequests } from "./deploy-request.ts";
+import { buildEnvironment } from "./environment-build.ts";
 import type { CollectedFile } from "./files/collect.ts";
 import type { SyncProgress } from "./files/progress.ts";
 import type { RestCall } from "./files/rest-call.ts";
 import { syncFiles } from "./files/sync.ts";
-import { HostedRunStatus_State, IsolateController, type ServiceURLs } from "./generated/controller_pb.ts";
-import type { Log } from "./generated/common_pb.ts";
-import { plainLine } from "./plain-line.ts";
+import { IsolateController, type ServiceURLs } from "./generated/controller_pb.ts";
+import { StreamLines } from "./stream-lines.ts";
 
 /** Where it is deployed to. */
 export interface DeployTarget {
@@ -77,30 +77,9 @@ export async function deploy(target: DeployTarget, options: DeployOptions): Prom
   const synced = await syncFiles({ files, rest: target.rest, signal, onProgress, onWarning });
   const requests = deployRequests(options, synced.files);
   onPhase?.("building");
-  await build(target, requests, options);
+  await buildEnvironment(target.connection, requests.build, options);
   onPhase?.("registering");
   return register(target, requests, options);
-}
-
-async function build(
-  { connection }: DeployTarget,
-  requests: DeployRequests,
-  options: DeployOptions,
-): Promise<void> {
-  const { signal, appName } = options;
-  const lines = new Lines(options);
-  const method = IsolateController.method.buildEnvironment;
-  for await (const { logs, status } of connection.stream(method, requests.build, { signal })) {
-    lines.tell(logs);
-    if (status?.state === HostedRunStatus_State.SUCCESS) return;
-    if (status?.state === HostedRunStatus_State.INTERNAL_FAILURE) {
-      throw failed(`The image of ${appName} could not be built${lines.reason()}`);
-    }
-  }
-  signal?.throwIfAborted();
-  throw failed(
-    `The build of ${appName} ended without saying whether it went well; nothing was deployed. Try again.`,
-  );
 }
 
 async function register(
@@ -109,7 +88,7 @@ async function register(
   options: DeployOptions,
 ): Promise<DeploymentResult> {
   const { signal, appName, environment = "main" } = options;
-  const lines = new Lines(options);
+  const lines = new StreamLines(options.onLog);
   const method = IsolateController.method.registerApplication;
   for await (const { logs, result, serviceUrls } of connection.stream(method, requests.register, {
     signal,
@@ -134,33 +113,6 @@ async function register(
 
 function urlsOf({ playground, run, queue, ws, log }: ServiceURLs): DeploymentResult["urls"] {
   return { playground, run, queue, ws, log };
-}
-
-/** The lines of one stream: passed on, and the one that most likely says why it failed kept. */
-class Lines {
-  readonly #options: DeployOptions;
-  #last = "";
-  #error = "";
-
-  constructor(options: DeployOptions) {
-    this.#options = options;
-  }
-
-  tell(logs: readonly Log[]): void {
-    for (const log of logs) {
-      const entry = applicationLog(log);
-      const line = plainLine(entry.message);
-      if (line !== "") this.#last = line;
-      if (line !== "" && entry.level === "ERROR") this.#error = line;
-      this.#options.onLog?.(entry);
-    }
-  }
-
-  /** To be put behind what failed. */
-  reason(): string {
-    const line = this.#error || this.#last;
-    return line === "" ? "." : `: ${/[.!?…]$/.test(line) ? line : `${line}.`}`;
-  }
 }
 
 function failed(message: string): FalServerlessError {
