@@ -49,6 +49,11 @@ export interface Deployment extends DeployNotes {
   readonly auth?: "private" | "public" | "shared" | undefined;
   /** Whether the old runners go once the new ones are ready, or first. Default "rolling". */
   readonly strategy?: "rolling" | "recreate" | undefined;
+  /**
+   * Whether the registration ends once the new runners have taken over, or at once. Only where the strategy is "rolling".
+   * Default: the control plane's choice.
+   */
+  readonly attach?: boolean | undefined;
   /** Take all of `machine`, in place of how the app was scaled since the last deployment. Default false. */
   readonly resetScale?: boolean | undefined;
   readonly healthCheck?: HealthCheckSettings | undefined;
@@ -89,10 +94,13 @@ export interface DeployRequests {
 /**
  * The requests that build an image and register it as an app.
  * @param synced what the image is built from
- * @throws UsageError when the name, the message or the annotations make no sense
+ * @throws UsageError when the name, the message or the annotations make no sense, or `attach` does not fit the strategy
  */
 export function deployRequests(deployment: Deployment, synced: readonly SyncedFile[] = []): DeployRequests {
   const { machine = {}, environment, secrets, retryConfig, skipRetryConditions = [] } = deployment;
+  if (deployment.attach !== undefined && deployment.strategy === "recreate") {
+    throw new UsageError('There is nothing to attach to, or detach from, where the strategy is "recreate".');
+  }
   const shared = {
     applicationName: deployedName(deployment),
     files: synced.map(({ hash, relativePath }) => ({ hash, relativePath })),
@@ -124,6 +132,7 @@ export function deployRequests(deployment: Deployment, synced: readonly SyncedFi
         retryConfig: retryConfig === undefined ? undefined : retryText(retryConfig),
         terminationGracePeriodSeconds: deployment.terminationGracePeriodSeconds,
         privateLogs: deployment.privateLogs,
+        attachToDeployment: deployment.attach,
       }),
     },
   };

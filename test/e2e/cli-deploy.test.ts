@@ -166,6 +166,7 @@ describe("servable deploy FILE", () => {
       [["one.ts", "--annotation", "x"], /--annotation takes KEY=value, not "x"/],
       [["one.ts"], /FAL_KEY has not the form id:secret/, { FAL_KEY: "nocolon" }],
       [["one.ts"], /There is no key: set FAL_KEY/, { FAL_KEY: "" }],
+      [["one.ts"], /FAL_URL_OUTPUT has to be one of all, .* not "some"/, { FAL_URL_OUTPUT: "some" }],
     ];
     const runs = wrong.map(async ([args, pattern, environment]) => {
       const { exitCode, stdout, stderr } = await deployIn(folder, plane, args, environment);
@@ -182,8 +183,11 @@ describe("servable deploy NAME", () => {
   test("deploys an image that servable.config.ts names, from any folder below it", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     const folder = createProject({ "servable.config.ts": IMAGE_CONFIG, "src/voice.ts": "" });
-    const { exitCode, stderr } = await deployIn(`${folder}/src`, plane, ["web"]);
+    const { exitCode, stdout, stderr } = await deployIn(`${folder}/src`, plane, ["web"], {
+      FAL_URL_OUTPUT: "none",
+    });
     assert.equal(exitCode, 0, stderr);
+    assert.equal(stdout, "● Deployed web (public, revision rev-1)\n");
     assert.deepEqual(jsonOf(plane, "RegisterApplication"), {
       applicationName: "web",
       environments: [
@@ -208,7 +212,10 @@ describe("servable deploy NAME", () => {
   });
 
   test("deploys a class that it names, whose settings it goes before", async () => {
-    await using plane = await ControlPlane.start({ grpc: GOOD });
+    const app = { alias: "speaker", activeRunners: 1 };
+    await using plane = await ControlPlane.start({
+      grpc: { ...GOOD, listAliases: () => ({ aliases: [app] }) },
+    });
     await using store = await FileStore.start();
     const body = "static override keepAlive = 7; static override machineType = 'M';";
     const files = {
@@ -217,10 +224,13 @@ describe("servable deploy NAME", () => {
       "src/voice.ts": appSource("Voice", "hi", body),
     };
     const folder = createProject(files);
-    const { exitCode, stderr } = await deployIn(folder, plane, ["voice"], { FAL_REST_HOST: store.url });
+    const { exitCode, stdout, stderr } = await deployIn(folder, plane, ["voice", "--attach", "--json"], {
+      FAL_REST_HOST: store.url,
+    });
     assert.equal(exitCode, 0, stderr);
+    assert.equal((JSON.parse(stdout) as JsonObject)["status"], "deployed");
     const request = jsonOf(plane, "RegisterApplication");
-    assert.equal(request["applicationName"], "speaker");
+    assert.deepEqual([request["applicationName"], request["attachToDeployment"]], ["speaker", true]);
     assert.deepEqual(request["healthCheckConfig"], { path: "/well", method: "GET" });
     const { machineTypes, keepAlive } = request["machineRequirements"] as JsonObject;
     assert.deepEqual([machineTypes, keepAlive], [["GPU-A100"], 7]);
@@ -235,8 +245,13 @@ describe("servable deploy NAME", () => {
       "public/index.html": "<p>",
       "other.txt": "",
     });
-    const { exitCode, stderr } = await deployIn(folder, plane, [], { FAL_REST_HOST: store.url });
+    const { exitCode, stdout, stderr } = await deployIn(folder, plane, ["--detach"], {
+      FAL_REST_HOST: store.url,
+      FAL_URL_OUTPUT: "playground",
+    });
     assert.equal(exitCode, 0, stderr);
+    assert.deepEqual(stdout.split("\n").slice(1), [`  playground   ${URLS.playground}`, ""]);
+    assert.equal(jsonOf(plane, "RegisterApplication")["attachToDeployment"], false);
     const request = jsonOf(plane, "BuildEnvironment");
     const paths = (request["files"] as { relativePath: string }[]).map(({ relativePath }) => relativePath);
     assert.deepEqual(paths, ["public/index.html"]);
@@ -274,6 +289,7 @@ describe("servable deploy NAME", () => {
         /--app-name is for files; of web, the config says it: set "name" there/,
       ],
       [good, ["web", "--auth", "shared"], /--auth is for files/],
+      [good, ["web", "--strategy", "recreate", "--detach"], /--detach are for the strategy rolling/],
       [
         withApp("{ image: { image: 'a' }, keepalive: 1 }"),
         [],

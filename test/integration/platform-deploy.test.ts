@@ -260,6 +260,7 @@ describe("what is sent", () => {
       [{ annotations: { ["k".repeat(65)]: "" } }, /65 characters; it may have 64/],
       [{ annotations: { openapi: "" } }, /may be called "openapi"/],
       [{ annotations: { note: "é".repeat(8_192) } }, /16395 bytes as JSON; they may have 16384/],
+      [{ attach: true, strategy: "recreate" }, /nothing to attach to/],
     ];
     for (const [options, pattern] of wrong)
       await assert.rejects(deployTo(plane, options), isUsageError(pattern));

@@ -27,6 +27,13 @@ export function addDeployCommand(program: Command): void {
         "whether old runners end once new ones are ready, or first",
       ).choices(["rolling", "recreate"]),
     )
+    .addOption(
+      new Option(
+        "--attach",
+        "wait until the new runners have taken over; only with the strategy rolling",
+      ).conflicts("detach"),
+    )
+    .option("--detach", "end once it is registered, while runners are still being replaced")
     .option("--reset-scale", "take the scale of the code, in place of how the app was scaled since")
     .option("-m, --message <text>", "why it is deployed; shown with the revision")
     .option(

@@ -27,6 +27,8 @@ export interface DeployCommandOptions {
   readonly appName?: string;
   readonly auth?: "private" | "public" | "shared";
   readonly strategy?: "rolling" | "recreate";
+  readonly attach?: boolean;
+  readonly detach?: boolean;
   readonly resetScale?: boolean;
   readonly message?: string;
   readonly annotation?: readonly string[];
@@ -51,6 +53,7 @@ export async function deployApp(ref: string | undefined, options: DeployCommandO
   let progress: DeployProgress | undefined;
   try {
     const annotations = readAnnotations(options.annotation ?? []);
+    const shownUrls = readShownUrls();
     const { endpoints, credentials } = await resolveTarget();
     const deployable = await findDeployable(ref);
     const deployment = withOptions(deployable, { ...options, annotations });
@@ -86,7 +89,8 @@ export async function deployApp(ref: string | undefined, options: DeployCommandO
     );
     progress.end();
     const auth = deployment.auth ?? authOf(current);
-    const text = options.json === true ? asJson(result, deployment, auth, current) : asText(result, auth);
+    const text =
+      options.json === true ? asJson(result, deployment, auth, current) : asText(result, auth, shownUrls);
     await new Promise((resolve) => print(text, resolve));
     if (current === null && deployment.auth === undefined && options.json !== true) {
       process.stderr.write("It is private: only your own keys can call it. --auth public opens it to all.\n");
@@ -114,6 +118,8 @@ async function deployOnce(target: DeployTarget, options: DeployOptions): Promise
   }
 }
 
+const SHOWN_URLS = ["all", "playground", "none"] as const;
+type ShownUrls = (typeof SHOWN_URLS)[number];
 type Prepared = Deployable["deployment"];
 
 function withOptions(
@@ -129,12 +135,17 @@ function withOptions(
     );
   }
   const environment = options.env ?? process.env["FAL_ENV"];
+  const strategy = options.strategy ?? deployment.strategy;
+  if (strategy === "recreate" && (options.attach === true || options.detach === true)) {
+    throw new UsageError("--attach and --detach are for the strategy rolling, not for recreate.");
+  }
   return {
     ...deployment,
     appName: options.appName ?? deployment.appName,
     environment: environment === "" ? undefined : environment,
     auth: options.auth ?? deployment.auth,
-    strategy: options.strategy ?? deployment.strategy,
+    strategy,
+    attach: options.detach === true ? false : options.attach,
     resetScale: options.resetScale ?? deployment.resetScale,
     message: options.message,
     annotations: options.annotations,
@@ -151,6 +162,15 @@ function readAnnotations(items: readonly string[]): Record<string, string> {
       return [item.slice(0, at), item.slice(at + 1)];
     }),
   );
+}
+
+/** What `FAL_URL_OUTPUT` says of which addresses people are shown. */
+function readShownUrls(): ShownUrls {
+  const text = process.env["FAL_URL_OUTPUT"]?.trim().toLowerCase() ?? "";
+  if (text === "") return "all";
+  const known = SHOWN_URLS.find((name) => name === text);
+  if (known !== undefined) return known;
+  throw new UsageError(`FAL_URL_OUTPUT has to be one of ${SHOWN_URLS.join(", ")}, not "${text}".`);
 }
 
 /** Looks up the app as it is before the deployment, once. */
@@ -198,6 +218,7 @@ function authOf(current: AliasInfo | null | undefined): string | undefined {
 function asText(
   { appName, environment, revision, urls }: DeploymentResult,
   auth: string | undefined,
+  shownUrls: ShownUrls,
 ): string {
   const { bold, green, cyan } = styleFor(process.stdout);
   const details = [auth, environment === "main" ? undefined : `in ${environment}`, `revision ${revision}`];
@@ -207,7 +228,7 @@ function asText(
     ["queue", urls.queue],
     ["websocket", urls.ws],
     ["logs", urls.log],
-  ].filter(([, url]) => url !== "");
+  ].filter(([name, url]) => url !== "" && (shownUrls === "all" || name === shownUrls));
   const shown = details.filter((detail) => detail !== undefined).join(", ");
   return [
     `${green("●")} Deployed ${bold(appName)} (${shown})`,
@@ -218,12 +239,12 @@ function asText(
 
 function asJson(
   { appName, environment, revision, urls }: DeploymentResult,
-  { strategy = "rolling" }: Prepared,
+  { strategy = "rolling", attach = false }: Prepared,
   auth: string | undefined,
   current: AliasInfo | null | undefined,
 ): string {
-  // The old runners serve on until the new ones are ready.
-  const isRolling = strategy === "rolling" && (current?.activeRunners ?? 0) > 0;
+  // The old runners serve on until the new ones are ready, unless that was waited for.
+  const isRolling = strategy === "rolling" && !attach && (current?.activeRunners ?? 0) > 0;
   const status = isRolling ? "rolling_out" : "deployed";
   const result = { revision, app_name: appName, environment, status, auth: auth ?? null, urls };
   return `${JSON.stringify(result, null, 2)}\n`;
