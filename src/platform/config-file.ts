@@ -137,7 +137,7 @@ export class ConfigFile {
   /** Sets a profile's key, `id:secret`; undefined deletes it. */
   async setKey(name: string, key: string | undefined): Promise<void> {
     this.profile(name);
-    if (key !== undefined) parseKey(key, "The key");
+    if (key !== undefined) parseKey(key, "standard input");
     await this.#change((text) => this.#toml.setKey(text, name, "key", key?.trim()));
   }
 

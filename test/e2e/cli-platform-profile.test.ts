@@ -90,7 +90,7 @@ test("servable auth whoami tells the user, the key's id and where it is from, by
   const environment = { ...plane.environment, FAL_CONFIG_PATH: path, FAL_KEY: "" };
   const told = await runCli(["auth", "whoami"], undefined, environment);
   assert.deepEqual([told.exitCode, told.stderr], [0, ""]);
-  assert.match(told.stdout, /\ngithub\|1 +ada +- +work-id +The key of the profile work +127\.0\.0\.1:\d+\n$/);
+  assert.match(told.stdout, /\ngithub\|1 +ada +- +work-id +the profile work +127\.0\.0\.1:\d+\n$/);
   const asJson = await runCli(["auth", "whoami", "--json"], undefined, environment);
   assert.equal((JSON.parse(asJson.stdout) as Record<string, unknown>)["key_id"], "work-id");
   for (const { stdout, stderr } of [told, asJson]) assert.doesNotMatch(stdout + stderr, /hidden/);

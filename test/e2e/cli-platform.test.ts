@@ -73,7 +73,7 @@ describe("servable apps", () => {
     await using plane = await ControlPlane.start({ grpc: { listAliases: () => ({}) } });
     const expired = await run(plane, ["apps", "list"], { FAL_KEY: "test-id:no-longer" });
     assert.equal(expired.exitCode, 1);
-    assert.match(expired.stderr, /^error: The control plane at .* does not accept the key of FAL_KEY .*\n$/);
+    assert.match(expired.stderr, /^error: The control plane at .* does not accept the key from FAL_KEY .*\n$/);
     assert.doesNotMatch(expired.stderr, /no-longer/);
     const noNumber = await run(plane, ["apps", "scale", "web", "--keep-alive", "soon"]);
     assert.equal(noNumber.exitCode, 1);

@@ -19,16 +19,14 @@ export const cliCommand: readonly string[] = [
   join(root, "src/cli/main.ts"),
 ];
 
-/** An environment without what the test run itself set, or a developer has set. */
+/** What a test run itself sets, or a developer has set. */
+const NOT_INHERITED =
+  /^(?:HOST|PORT|METRICS_PORT|LOG_LEVEL|NO_COLOR|FORCE_COLOR|NODE_TEST_CONTEXT|NODE_OPTIONS|TSX_TSCONFIG_PATH|FAL_.*)$/;
+
+/** An environment without what the test run itself set, or a developer has set: no key or host of theirs is used. */
 export function cleanEnvironment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-  const env = { ...process.env };
-  for (const name of [
-    ...["HOST", "PORT", "METRICS_PORT", "LOG_LEVEL", "FAL_APP_ROOT_PATH", "NO_COLOR", "FORCE_COLOR"],
-    ...["NODE_TEST_CONTEXT", "NODE_OPTIONS", "TSX_TSCONFIG_PATH"],
-  ]) {
-    delete env[name];
-  }
-  return { ...env, ...extra };
+  const inherited = Object.entries(process.env).filter(([name]) => !NOT_INHERITED.test(name));
+  return { ...Object.fromEntries(inherited), ...extra };
 }
 
 /** A folder of a user's with these files, in which servable and typebox are installed. Gone after the tests. */

@@ -342,7 +342,7 @@ describe("what the control plane says", () => {
       await assert.rejects(
         connection.unary(listAliases, {}),
         failing(
-          /does not accept the key of FAL_KEY \(id test-id\)\. Key expired\. .*make a new one/,
+          /does not accept the key from FAL_KEY \(id test-id\)\. Key expired\. .*make a new one/,
           "CREDENTIALS_INVALID",
           "UNAUTHENTICATED",
         ),

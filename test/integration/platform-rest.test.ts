@@ -109,7 +109,7 @@ describe("answers that are no success", () => {
       async (rest) => {
         await assert.rejects(rest.json(GET), {
           code: "CREDENTIALS_INVALID",
-          message: /does not accept the key of FAL_KEY \(id old\)\. Invalid key\./,
+          message: /does not accept the key from FAL_KEY \(id old\)\. Invalid key\./,
         });
       },
       "old:expired",

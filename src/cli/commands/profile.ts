@@ -136,7 +136,7 @@ function addContentCommands(profile: Command): void {
 function keyIdOf(key: Profile["key"], parse: typeof parseKey): string | undefined {
   if (key === undefined) return undefined;
   try {
-    return parse(key, "The key").keyId;
+    return parse(key, "the config file").keyId;
   } catch {
     return "(not of the form id:secret)";
   }

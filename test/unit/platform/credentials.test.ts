@@ -15,13 +15,10 @@ const found = (options: CredentialOptions): string => {
 
 test("the first of argument, FAL_KEY, profile and pair is taken", () => {
   const environment = { ...PAIR, FAL_KEY: "variable-id:s" };
-  assert.equal(
-    found({ key: "argument-id:s", environment, profile }),
-    "argument-id of The key that was given",
-  );
+  assert.equal(found({ key: "argument-id:s", environment, profile }), "argument-id of the arguments");
   assert.equal(found({ environment, profile }), "variable-id of FAL_KEY");
-  assert.equal(found({ environment: PAIR, profile }), "profile-id of The key of the profile work");
-  assert.equal(found({ environment: PAIR }), "pair-id of FAL_KEY_ID with FAL_KEY_SECRET");
+  assert.equal(found({ environment: PAIR, profile }), "profile-id of the profile work");
+  assert.equal(found({ environment: PAIR }), "pair-id of FAL_KEY_ID and FAL_KEY_SECRET");
 });
 
 test("a key is split at its first colon, and blanks around it don't count", () => {
@@ -34,7 +31,7 @@ test("a key is split at its first colon, and blanks around it don't count", () =
 });
 
 test("an empty variable is none", () => {
-  assert.equal(found({ environment: { ...PAIR, FAL_KEY: "" } }), "pair-id of FAL_KEY_ID with FAL_KEY_SECRET");
+  assert.equal(found({ environment: { ...PAIR, FAL_KEY: "" } }), "pair-id of FAL_KEY_ID and FAL_KEY_SECRET");
 });
 
 const REFUSED: readonly (readonly [
@@ -48,22 +45,37 @@ const REFUSED: readonly (readonly [
     "no colon",
     { environment: { FAL_KEY: "hidden" } },
     "CREDENTIALS_INVALID",
-    /^FAL_KEY has not the form id:secret/,
+    /^The key from FAL_KEY has not the form id:secret/,
   ],
-  ["no id", { environment: { FAL_KEY: ":hidden" } }, "CREDENTIALS_INVALID", /^FAL_KEY has not the form/],
-  ["no secret", { environment: { FAL_KEY: "hidden:" } }, "CREDENTIALS_INVALID", /^FAL_KEY has not the form/],
-  ["a line break", { environment: { FAL_KEY: "a:hidden\nx" } }, "CREDENTIALS_INVALID", /^FAL_KEY has spaces/],
+  [
+    "no id",
+    { environment: { FAL_KEY: ":hidden" } },
+    "CREDENTIALS_INVALID",
+    /^The key from FAL_KEY has not the form/,
+  ],
+  [
+    "no secret",
+    { environment: { FAL_KEY: "hidden:" } },
+    "CREDENTIALS_INVALID",
+    /^The key from FAL_KEY has not the form/,
+  ],
+  [
+    "a line break",
+    { environment: { FAL_KEY: "a:hidden\nx" } },
+    "CREDENTIALS_INVALID",
+    /^The key from FAL_KEY has spaces/,
+  ],
   [
     "no ASCII",
     { key: "a:hidden\u00e9" },
     "CREDENTIALS_INVALID",
-    /^The key that was given has spaces or characters/,
+    /^The key from the arguments has spaces or characters/,
   ],
   [
     "a profile's",
     { profile: { name: "work", key: new Secret("hidden") } },
     "CREDENTIALS_INVALID",
-    /^The key of the profile work has not the form/,
+    /^The key from the profile work has not the form/,
   ],
   ["half a pair", { environment: { FAL_KEY_ID: "hidden" } }, "CREDENTIALS_INVALID", /FAL_KEY_SECRET is not/],
   [
