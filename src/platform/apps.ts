@@ -113,11 +113,16 @@ export class Apps {
   ): Promise<void> {
     const applicationName = aliasName(appName, environment);
     const { connection, method } = await this.#open();
-    await connection.unary(method.rolloutApplication, {
-      applicationName,
-      ...(force === undefined ? {} : { force }),
-      ...environmentField(environment),
-    });
+    await connection.unary(
+      method.rolloutApplication,
+      {
+        applicationName,
+        ...(force === undefined ? {} : { force }),
+        ...environmentField(environment),
+      },
+      // The runners would be replaced twice.
+      { retry: false },
+    );
   }
 
   /** Deletes an app's name; resolves to the revision it led to, to nothing when there is no such app. */

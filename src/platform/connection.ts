@@ -18,7 +18,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import type { Credentials } from "./credentials.ts";
 import type { Endpoint } from "./endpoints.ts";
 import { grpcFailure, type GrpcCall } from "./grpc-errors.ts";
-import { GrpcSession, type GrpcSessionOptions } from "./grpc-session.ts";
+import { GrpcSession, wasNeverSent, type GrpcSessionOptions } from "./grpc-session.ts";
 
 /** What a {@link Connection} is made of. */
 export interface ConnectionOptions extends GrpcSessionOptions {
@@ -38,6 +38,11 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
   /** How long the call may take, in milliseconds, all attempts together. Default: the connection's; none for streams. */
   timeoutMs?: number | undefined;
+  /**
+   * Whether the call may be made again when the other side may have done already what it asks for. Default true. Where
+   * nothing was sent, it is made again all the same.
+   */
+  retry?: boolean | undefined;
 }
 
 const ATTEMPTS = 5;
@@ -48,7 +53,7 @@ const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
  * A connection to a control plane, opened by the first call and again whenever it broke.
  *
  * A call that fails for want of a connection, or with UNAVAILABLE, before it has received anything is made up to five
- * times. Whatever fails in the end is a `PlatformError`.
+ * times; what must not be done twice is made with `retry: false`. Whatever fails in the end is a `PlatformError`.
  */
 export class Connection implements Disposable {
   readonly #options: ConnectionOptions;
@@ -161,13 +166,19 @@ class Attempts {
   readonly #call: GrpcCall;
   readonly #options: ConnectionOptions;
   readonly #deadline: number;
+  readonly #isRepeatable: boolean;
   #made = 0;
 
-  constructor(method: DescMethod, options: ConnectionOptions, { signal, timeoutMs }: CallOptions) {
+  constructor(
+    method: DescMethod,
+    options: ConnectionOptions,
+    { signal, timeoutMs, retry = true }: CallOptions,
+  ) {
     const { endpoint, credentials } = options;
     const limit = timeoutMs === 0 ? undefined : timeoutMs;
     this.#call = { method: method.name, endpoint, credentials, timeoutMs: limit };
     this.#options = options;
+    this.#isRepeatable = retry;
     this.#deadline = limit === undefined ? Infinity : performance.now() + limit;
     this.signal = signal;
     signal?.throwIfAborted();
@@ -182,11 +193,12 @@ class Attempts {
   /** Waits until another attempt may be made, or throws why none is. */
   async failed(thrown: unknown, mayRepeat: boolean): Promise<void> {
     this.signal?.throwIfAborted();
-    const { error, isPassing } = grpcFailure(thrown, this.#call);
+    const mayBeDone = !this.#isRepeatable && !wasNeverSent(thrown);
+    const { error, isPassing } = grpcFailure(thrown, { ...this.#call, mayBeDone });
     this.#made += 1;
     const delayMs = this.#delayMs();
     const isInTime = performance.now() + delayMs < this.#deadline;
-    if (!mayRepeat || !isPassing || this.#made >= ATTEMPTS || !isInTime) throw error;
+    if (!mayRepeat || mayBeDone || !isPassing || this.#made >= ATTEMPTS || !isInTime) throw error;
     this.#options.onRetry?.({ method: this.#call.method, attempt: this.#made + 1, error });
     await delay(delayMs, undefined, { signal: this.signal }).catch(() => this.signal?.throwIfAborted());
   }

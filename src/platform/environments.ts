@@ -41,10 +41,12 @@ export class Environments {
       );
     }
     const { connection, protocol } = await this.#session.grpc();
-    const { environment } = await connection.unary(protocol.IsolateController.method.createEnvironment, {
-      name,
-      ...(description === undefined ? {} : { description }),
-    });
+    const { environment } = await connection.unary(
+      protocol.IsolateController.method.createEnvironment,
+      { name, ...(description === undefined ? {} : { description }) },
+      // A second call would be told that the name is taken.
+      { retry: false },
+    );
     return environment === undefined ? undefined : environmentInfo(environment);
   }
 

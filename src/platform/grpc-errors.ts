@@ -14,6 +14,8 @@ export interface GrpcCall {
   readonly credentials: Credentials;
   /** The deadline that was set, in milliseconds. */
   readonly timeoutMs?: number | undefined;
+  /** It must not be done twice, and the other side may have done it, whatever it failed with. */
+  readonly mayBeDone?: boolean | undefined;
 }
 
 /** How a call failed. */
@@ -34,14 +36,20 @@ export function grpcFailure(thrown: unknown, call: GrpcCall): GrpcFailure {
     const { cause, advice, isPassing } = network;
     const hint = call.endpoint.isPlaintext && isPassing ? ", or leave out http:// if it speaks TLS" : "";
     const extra = cause === "it closed the connection" ? hint : "";
-    return unreachable(`could not be reached: ${cause}; ${advice}${extra}.`, error, call, isPassing);
+    const what = call.mayBeDone === true ? `; ${again(call)}` : "";
+    return unreachable(`could not be reached: ${cause}; ${advice}${extra}${what}.`, error, call, isPassing);
   }
   if (error.code === Code.DeadlineExceeded) {
     const seconds = call.timeoutMs === undefined ? "time" : `${call.timeoutMs / 1000} s`;
-    return unreachable(`gave no answer to ${call.method} within ${seconds}; try again.`, error, call, false);
+    return unreachable(
+      `gave no answer to ${call.method} within ${seconds}; ${again(call)}.`,
+      error,
+      call,
+      false,
+    );
   }
   if (isBrokenOff(error)) {
-    const what = `broke off in the middle of its answer to ${call.method}; try again.`;
+    const what = `broke off in the middle of its answer to ${call.method}; ${again(call)}.`;
     return unreachable(what, error, call, true);
   }
   return unreachable(
@@ -81,7 +89,7 @@ function refused(error: ConnectError, call: GrpcCall): GrpcFailure {
     case Code.Unavailable:
       return fail(
         "PLATFORM_UNREACHABLE",
-        `${where} is not available. ${details} Try again in a while.`,
+        `${where} is not available. ${details} ${againInAWhile(call)}`,
         true,
       );
     case Code.Unimplemented:
@@ -104,7 +112,7 @@ function httpFailure(error: ConnectError, status: number, call: GrpcCall): GrpcF
   }
   const isPassing = error.code === Code.Unavailable;
   const message = isPassing
-    ? `${where} is not available (HTTP ${status}). Try again in a while.`
+    ? `${where} is not available (HTTP ${status}). ${againInAWhile(call)}`
     : `${where} does not answer as one (HTTP ${status}); check host and port.`;
   return { error: new PlatformError("PLATFORM_UNREACHABLE", message, options), isPassing };
 }
@@ -112,6 +120,19 @@ function httpFailure(error: ConnectError, status: number, call: GrpcCall): GrpcF
 function unreachable(what: string, error: ConnectError, call: GrpcCall, isPassing: boolean): GrpcFailure {
   const message = `${place(call)} ${what}`;
   return { error: new PlatformError("PLATFORM_UNREACHABLE", message, optionsOf(error, call)), isPassing };
+}
+
+function again({ mayBeDone }: GrpcCall): string {
+  return mayBeDone === true
+    ? "it may have been done all the same, so look before you try again"
+    : "try again";
+}
+
+/** The same as a sentence. */
+function againInAWhile(call: GrpcCall): string {
+  const text = again(call);
+  const sentence = text.charAt(0).toUpperCase() + text.slice(1);
+  return call.mayBeDone === true ? `${sentence}.` : `${sentence} in a while.`;
 }
 
 function optionsOf(error: ConnectError, call: GrpcCall, status?: string): PlatformErrorOptions {

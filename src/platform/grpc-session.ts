@@ -32,6 +32,19 @@ export class SessionError extends Error {
   }
 }
 
+/** What requests failed with of which nothing was sent. */
+const UNSENT = new WeakSet<Error>();
+
+/** Whether a call failed before anything of it was sent, or was turned away unread: the other side can't have done it. */
+export function wasNeverSent(error: unknown): boolean {
+  const seen = new Set<unknown>();
+  for (let item = error; item instanceof Error && !seen.has(item); item = item.cause) {
+    if (UNSENT.has(item) || item.message.includes("NGHTTP2_REFUSED_STREAM")) return true;
+    seen.add(item);
+  }
+  return false;
+}
+
 /**
  * The HTTP/2 connection to one host, opened when it is needed and again when it broke. Takes the place of
  * connect-node's own manager, with which an answer in another protocol ends the process, and a silent one is waited for
@@ -61,8 +74,13 @@ export class GrpcSession implements Disposable {
     headers: OutgoingHttpHeaders,
     options: object,
   ): Promise<ClientHttp2Stream> {
-    const live = await this.#live();
-    return live.request({ ...headers, ":method": method, ":path": path }, options);
+    try {
+      const live = await this.#live();
+      return live.request({ ...headers, ":method": method, ":path": path }, options);
+    } catch (error) {
+      if (error instanceof Error) UNSENT.add(error);
+      throw error;
+    }
   }
 
   /** Part of the interface; pings are sent whether or not something comes. */

@@ -58,10 +58,15 @@ export class Keys {
     if (scope !== "ADMIN" && scope !== "API") throw new UsageError("The scope of a key is ADMIN or API.");
     const { connection, protocol } = await this.#session.grpc();
     const { createUserKey } = protocol.IsolateController.method;
-    const { keyId, keySecret } = await connection.unary(createUserKey, {
-      scope: protocol.CreateUserKeyRequest_Scope[scope],
-      ...(description === undefined ? {} : { alias: description }),
-    });
+    const { keyId, keySecret } = await connection.unary(
+      createUserKey,
+      {
+        scope: protocol.CreateUserKeyRequest_Scope[scope],
+        ...(description === undefined ? {} : { alias: description }),
+      },
+      // A second key would be one that nobody ever sees.
+      { retry: false },
+    );
     if (!/^[!-9;-~]+$/.test(keyId) || !/^[!-~]+$/.test(keySecret)) {
       throw new PlatformError(
         "PLATFORM_REFUSED",

@@ -32,7 +32,9 @@ export class Runners {
   async stop(runnerId: string, { replaceFirst = false }: StopRunnerOptions = {}): Promise<void> {
     checkId(runnerId);
     const { connection, protocol } = await this.#session.grpc();
-    await connection.unary(protocol.IsolateController.method.stopRunner, { runnerId, replaceFirst });
+    const { stopRunner } = protocol.IsolateController.method;
+    // Asked for twice, two may come in its place.
+    await connection.unary(stopRunner, { runnerId, replaceFirst }, { retry: !replaceFirst });
   }
 
   /** Ends a runner at once. Its requests fail. */

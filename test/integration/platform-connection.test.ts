@@ -20,6 +20,7 @@ import {
   unavailable,
   type ControlPlaneOptions,
 } from "../helpers/control-plane.ts";
+import { withClient } from "../helpers/platform-client.ts";
 
 const { listAliases, buildEnvironment, shellRunner, updateApplication } = IsolateController.method;
 
@@ -320,6 +321,56 @@ describe("attempts", () => {
         assert.equal(plane.calls.length, 2);
       },
     ));
+
+  test("what must not be done twice is not made again once it may have arrived", async () => {
+    const once = { retry: false };
+    const look = /may have been done all the same, so look before you try again\.$/;
+    await withPlane({ updateApplication: unavailable(1, () => ({})) }, async (connection, plane) => {
+      const call = connection.unary(updateApplication, {}, once);
+      await assert.rejects(call, failing(look, "PLATFORM_UNREACHABLE", "UNAVAILABLE"));
+      assert.equal(plane.calls.length, 1);
+    });
+    await withPlane({ updateApplication: () => cutConnection() }, async (connection, plane) => {
+      await assert.rejects(
+        connection.unary(updateApplication, {}, once),
+        failing(look, "PLATFORM_UNREACHABLE"),
+      );
+      assert.equal(plane.calls.length, 1);
+    });
+  });
+
+  test("where nothing listens nothing can have arrived: any call is made again", async () => {
+    const plane = await ControlPlane.start();
+    await plane[Symbol.asyncDispose]();
+    const attempts: number[] = [];
+    using connection = connectTo(plane, { onRetry: ({ attempt }) => attempts.push(attempt) });
+    await assert.rejects(
+      connection.unary(updateApplication, {}, { retry: false }),
+      failing(/nothing listens there; check host and port, and that it runs\.$/, "PLATFORM_UNREACHABLE"),
+    );
+    assert.deepEqual(attempts, [2, 3, 4, 5]);
+  });
+
+  test("keys, environments, rollouts and runners in another's place are asked for once", async () => {
+    const grpc = {
+      createUserKey: unavailable(9, () => ({})),
+      createEnvironment: unavailable(9, () => ({})),
+      rolloutApplication: unavailable(9, () => ({})),
+      stopRunner: unavailable(9, () => ({})),
+    };
+    await withClient(grpc, async (client, plane) => {
+      for (const call of [
+        (): Promise<unknown> => client.keys.create({ scope: "API" }),
+        () => client.environments.create("staging"),
+        () => client.apps.rollout("web"),
+        () => client.runners.stop("r-1", { replaceFirst: true }),
+      ]) {
+        await assert.rejects(call, /may have been done all the same/);
+      }
+      const made = ["CreateUserKey", "CreateEnvironment", "RolloutApplication", "StopRunner"];
+      assert.deepEqual(plane.methods(), made);
+    });
+  });
 });
 
 describe("what the control plane says", () => {
