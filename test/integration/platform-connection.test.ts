@@ -19,6 +19,7 @@ import {
   sendGarbage,
   unavailable,
   type ControlPlaneOptions,
+  type ControlPlaneScripts,
 } from "../helpers/control-plane.ts";
 import { withClient } from "../helpers/platform-client.ts";
 
@@ -352,7 +353,7 @@ describe("attempts", () => {
   });
 
   test("keys, environments, rollouts and runners in another's place are asked for once", async () => {
-    const grpc = {
+    const grpc: ControlPlaneScripts = {
       createUserKey: unavailable(9, () => ({})),
       createEnvironment: unavailable(9, () => ({})),
       rolloutApplication: unavailable(9, () => ({})),
