@@ -82,6 +82,7 @@ export const ERRORS = {
   },
   FUNCTION_WORKER_DIED: { status: 500, meaning: "The process that ran the isolated function ended." },
   STARTUP_TIMEOUT: { status: 500, meaning: "The function's process took too long to start." },
+  RUN_FAILED: { status: 500, meaning: "The platform ended the run of a function, or could not start it." },
   INTERNAL_FAILURE: { status: 500, meaning: "Something failed that is no fault of the function's." },
   // Thrown where a container image is described or built.
   IMAGE_INVALID: { exitCode: 1, meaning: "A container image's Dockerfile or options make no sense." },

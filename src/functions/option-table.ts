@@ -233,6 +233,8 @@ export const OPTION_TABLE: Readonly<Record<OptionName, OptionRule>> = {
   concurrencyBufferPerc: { ...carried, read: wholeNumber(0) },
   scalingDelay: { ...carried, read: wholeNumber(0) },
   maxMultiplexing: { ...carried, read: wholeNumber(1) },
+  secrets: { ...carried, read: texts("HF_TOKEN") },
+  dataMounts: { ...carried, read: texts("/data") },
   metadata: { ...carried, read: metadata },
   privateLogs: { ...carried, read: flag },
 

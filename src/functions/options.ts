@@ -61,6 +61,10 @@ export interface HostOptions {
   readonly scalingDelay?: number;
   /** Calls that one runner is given at a time. */
   readonly maxMultiplexing?: number;
+  /** The platform's secrets that the function sees as variables. Default: all that are exposed by default. */
+  readonly secrets?: readonly string[];
+  /** Folders of the platform's storage that a runner has. */
+  readonly dataMounts?: readonly string[];
   /** What else a platform should know. Plain data. */
   readonly metadata?: Readonly<Record<string, unknown>>;
   /** Only the owner reads the logs. */

@@ -148,7 +148,8 @@ export function deployedName({ appName, environment = MAIN }: Deployment): strin
   return environment === MAIN ? appName : `${appName}--${environment}`;
 }
 
-function imageOf({ image }: Deployment): JsonObject {
+/** The image of a container that is all there is, in the form of the protocol. */
+export function imageOf({ image }: Pick<Deployment, "image">): JsonObject {
   const plain = JSON.parse(JSON.stringify(image)) as JsonObject;
   return {
     ...plain,
@@ -159,7 +160,8 @@ function imageOf({ image }: Deployment): JsonObject {
   };
 }
 
-function healthCheck(
+/** The health check in the form of the protocol. */
+export function healthCheck(
   settings: HealthCheckSettings | undefined,
 ): MessageInitShape<typeof ApplicationHealthCheckConfigSchema> | undefined {
   if (settings === undefined) return undefined;

@@ -6,13 +6,14 @@ import { OWN_FOLDER } from "./own-entry.ts";
 import { resolvePlugin } from "./resolve-plugin.ts";
 
 /**
- * The programs of this package that go where functions run: the runner, the host of functions that call functions, and
- * what stands between a container and its host. By the files that they begin with.
+ * The programs of this package that go where functions run: the runner, the host of functions that call functions, what
+ * stands between a container and its host, and the server of a function on a platform. By the files that they begin with.
  */
 export const PROGRAMS = {
   runner: "functions/runner/main",
   host: "hosts/local/local-runs",
   bridge: "hosts/local/container/bridge/main",
+  server: "hosts/serverless/server/main",
 } as const;
 
 /** One of them. */
@@ -23,7 +24,7 @@ export const PREBUILT_FOLDER = "programs";
 
 const programs = new Map<ProgramName, Promise<string>>();
 
-/** The code of a program: one ES module that needs nothing but Node. */
+/** The code of a program: one ES module that needs nothing but Node; the server needs the packages that serve, too. */
 export function programCode(name: ProgramName): Promise<string> {
   let code = programs.get(name);
   if (code === undefined) {

@@ -32,10 +32,14 @@ export interface FunctionWorkerParts {
 
 /** One run, as a worker is given it. */
 export interface Run {
-  /** The arguments, or where to serve. */
-  readonly work: { readonly args: readonly unknown[] } | Omit<ServeMessage, "type" | "id" | "host">;
+  /** The arguments, or where to serve; on this machine alone if no `host` is given. */
+  readonly work:
+    | { readonly args: readonly unknown[] }
+    | (Omit<ServeMessage, "type" | "id" | "host"> & Partial<Pick<ServeMessage, "host">>);
   /** In milliseconds; undefined for none. */
   readonly timeoutMs: number | undefined;
+  /** How long it may take to end once it was cancelled, in milliseconds. Default 1000. */
+  readonly cancelGraceMs?: number;
   onLog(entry: LogEntry): void;
   onListening(url: string): void;
   resolve(value: unknown): void;
@@ -152,7 +156,7 @@ export class FunctionWorker {
     this.#channel.send({ type: "abort", id: running.id, reason: encodeThrown(reason) });
     // Its process may be all that keeps this one; who has cancelled does not wait.
     this.#channel.hold(false);
-    running.timer = setTimeout(() => this.kill(), CANCEL_GRACE_MS);
+    running.timer = setTimeout(() => this.kill(), run.cancelGraceMs ?? CANCEL_GRACE_MS);
     running.timer.unref();
   }
 

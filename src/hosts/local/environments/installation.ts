@@ -2,12 +2,13 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { logEntry, type LogEntry } from "../../../functions/log-entry.ts";
 import type { EnvironmentSpec } from "./environment-spec.ts";
+import { INSTALL_FLAGS, installProject, originFlags, stepsBeside } from "./install-plan.ts";
 import { installFailure, type InstallSubject } from "./install-failure.ts";
 import { readLockfile, type Lockfile } from "./lockfile.ts";
 import type { NodeRuntime } from "./node-runtime.ts";
-import { findNpm, npmEnvironment, readNpmSettings, registryOf, type NpmProgram } from "./npm.ts";
+import { findNpm, npmEnvironment, readNpmSettings, registryOf } from "./npm.ts";
 import { runNpm } from "./npm-run.ts";
-import { absoluteRequirement, describeSteps, localPath, registryRequirement } from "./requirement-specs.ts";
+import { absoluteRequirement, describeSteps } from "./requirement-specs.ts";
 
 /** What an install needs to know. */
 export interface InstallParts {
@@ -25,11 +26,6 @@ export interface InstallParts {
 /** The oldest Node that npm itself is run by, where the environment is for it; for an older one, this process's runs it. */
 const OLDEST_FOR_NPM = 20;
 
-const COMMON_FLAGS = [
-  ...["--no-audit", "--no-fund", "--no-progress", "--no-update-notifier", "--color=false"],
-  ...["--loglevel=warn", "--no-global", "--install-links", "--omit=dev"],
-];
-
 /**
  * Fills a folder with what a spec asks for, and returns the version of npm that did it; nothing when there was nothing
  * to install. @throws FalServerlessError that says what failed; the signal's reason
@@ -37,7 +33,10 @@ const COMMON_FLAGS = [
 export async function install(parts: InstallParts): Promise<string | undefined> {
   const { spec, directory, log } = parts;
   const lockfile = spec.lockfile === undefined ? undefined : readLockfile(spec.lockfile);
-  const steps = lockfile === undefined ? spec.steps : stepsBeside(lockfile, spec.steps, log);
+  const steps =
+    lockfile === undefined
+      ? spec.steps
+      : stepsBeside(lockfile, spec.steps, (message) => log(logEntry(message, "BUILDER", "WARNING")));
   writeProject(directory, lockfile, steps);
   mkdirSync(join(directory, "node_modules"));
   if (lockfile === undefined && steps.length === 0) return undefined;
@@ -72,12 +71,12 @@ export async function install(parts: InstallParts): Promise<string | undefined> 
     if (settings.project !== "") writeFileSync(projectSettings, settings.project, { mode: 0o600 });
     if (lockfile !== undefined) {
       log(logEntry(`installing what ${spec.lockfile ?? ""} lists`, "BUILDER", "INFO"));
-      await run(["ci", ...COMMON_FLAGS]);
+      await run(["ci", ...INSTALL_FLAGS]);
     }
     for (const step of steps) {
       log(logEntry(`installing ${step.join(", ")}`, "BUILDER", "INFO"));
       await run([
-        ...["install", ...COMMON_FLAGS, ...originFlags(npm, step)],
+        ...["install", ...INSTALL_FLAGS, ...originFlags(npm.version, step)],
         ...["--", ...step.map(absoluteRequirement)],
       ]);
     }
@@ -88,62 +87,14 @@ export async function install(parts: InstallParts): Promise<string | undefined> 
   return npm.version ?? "unknown";
 }
 
-/** Where the lockfile's project depends on a package itself, the lockfile decides about it. */
-function stepsBeside(
-  lockfile: Lockfile,
-  steps: EnvironmentSpec["steps"],
-  log: (entry: LogEntry) => void,
-): string[][] {
-  const left = steps.map((step) =>
-    step.filter((requirement) => {
-      const { name = "", wanted = "" } = registryRequirement(requirement) ?? {};
-      if (!lockfile.locked.has(name)) return true;
-      const version = lockfile.locked.get(name);
-      if (/^\d+\.\d+\.\d+/.test(wanted) && version !== undefined && version !== wanted) {
-        log(
-          logEntry(`${requirement} is left out: the lockfile has ${name}@${version}`, "BUILDER", "WARNING"),
-        );
-      }
-      return false;
-    }),
-  );
-  return left.filter((step) => step.length > 0);
-}
-
-/**
- * The `package.json` that npm works on. Requirements are listed in `allowScripts`, without which newer versions of npm
- * don't run their install scripts. Whether those of other packages run is for npm and the user's settings to say.
- */
 function writeProject(
   directory: string,
   lockfile: Lockfile | undefined,
   steps: EnvironmentSpec["steps"],
 ): void {
-  const allowed = steps.flat().flatMap((requirement) => {
-    const registry = registryRequirement(requirement);
-    if (registry !== undefined) return [registry.packageName];
-    return localPath(requirement) === undefined ? [requirement] : [absoluteRequirement(requirement)];
-  });
-  const project = {
-    name: "servable-environment",
-    private: true,
-    ...lockfile?.project,
-    allowScripts: {
-      ...Object.fromEntries(allowed.map((name) => [name, true])),
-      ...(lockfile?.project["allowScripts"] as object | undefined),
-    },
-  };
+  const project = installProject(lockfile, steps, absoluteRequirement);
   writeFileSync(join(directory, "package.json"), `${JSON.stringify(project, null, 2)}\n`);
   if (lockfile !== undefined) writeFileSync(join(directory, "package-lock.json"), lockfile.text);
-}
-
-/** From npm 12 on, a repository or an address is refused unless it is allowed; a requirement that names one allows it. */
-function originFlags(npm: NpmProgram, step: readonly string[]): string[] {
-  const major = Number.parseInt(npm.version ?? "0", 10);
-  const isElsewhere = step.some(
-    (requirement) => registryRequirement(requirement) === undefined && localPath(requirement) === undefined,
-  );
-  return major >= 12 && isElsewhere ? ["--allow-git=root", "--allow-remote=root"] : [];
 }
 
 function levelOf(line: string): LogEntry["level"] {

@@ -1,0 +1,133 @@
+import { DefinitionError, FalServerlessError, RequestCancelledException } from "../../errors.ts";
+import type { FunctionTarget } from "../../functions/function-target.ts";
+import { currentGuest } from "../../functions/guest.ts";
+import { Host, type RunOptions } from "../../functions/host.ts";
+import type { LogEntry } from "../../functions/log-entry.ts";
+import type { Options } from "../../functions/options.ts";
+import type { SpawnInfo } from "../../functions/spawn-info.ts";
+import { assertCanTravel } from "../../functions/travelling-values.ts";
+import { LogQueue } from "../local/log-queue.ts";
+import type * as RunsModule from "./serverless-runs.ts";
+
+/** Settings of a {@link FalServerlessHost}. */
+export interface FalServerlessHostOptions {
+  /** The control plane's host. Default: `FAL_GRPC_HOST`, `FAL_HOST`, the profile's, fal's own. */
+  readonly host?: string;
+  /** A key, `id:secret`. Default: `FAL_KEY`, the profile's, `FAL_KEY_ID` with `FAL_KEY_SECRET`. */
+  readonly apiKey?: string;
+  /** A profile of the config file. Default: the one that is selected there. */
+  readonly profile?: string;
+  /** The environment of the control plane that functions run in, such as "staging". Default: `FAL_ENV`, else the main one. */
+  readonly environmentName?: string;
+  /**
+   * What images of functions without an `image` are based on: any with the function's version of Node, and npm. Default:
+   * the official `node` image of that version.
+   */
+  readonly baseImage?: string;
+  /**
+   * Told of every line of a call's output and of what is built for it, instead of this process's standard output and
+   * error. A spawned run's lines go to its {@link SpawnInfo}.
+   */
+  readonly onLog?: (entry: LogEntry, functionName: string) => void;
+}
+
+/**
+ * Runs isolated functions on a platform: fal's, or one of your own. The first call brings the function's code there and
+ * has an image made of it and its packages; each call runs an app of that image, which nobody else can call, and which is
+ * deleted when the call ends or is cancelled.
+ *
+ * @example
+ * ```ts
+ * export const embed = fn(
+ *   { host: new FalServerlessHost(), machineType: "GPU-A100", requirements: ["@huggingface/transformers@3"] },
+ *   async (text: string) => { … },
+ * );
+ * ```
+ */
+export class FalServerlessHost extends Host {
+  readonly supportedKeys: ReadonlySet<string> = new Set([
+    ...["machineType", "numGpus", "regions", "keepAlive", "minConcurrency", "maxConcurrency"],
+    ...["concurrencyBuffer", "concurrencyBufferPerc", "scalingDelay", "maxMultiplexing"],
+    ...["requestTimeout", "startupTimeout", "setupFunction", "env", "secrets", "dataMounts"],
+    ...["metadata", "privateLogs"],
+  ]);
+  readonly #options: FalServerlessHostOptions;
+  #runs: Promise<RunsModule.ServerlessRuns> | undefined;
+
+  constructor(options: FalServerlessHostOptions = {}) {
+    super();
+    this.#options = options;
+  }
+
+  override parseOptions(config: Readonly<Record<string, unknown>>): Options {
+    const options = super.parseOptions(config);
+    const { serve, exposedPort } = options.gateway;
+    if (serve === true || exposedPort === undefined) return options;
+    throw new DefinitionError(
+      "FUNCTION_OPTION_INVALID",
+      "exposedPort is for functions that are served here: the port of others is where calls come in. Add serve: true, or leave it out.",
+    );
+  }
+
+  async run(target: FunctionTarget, args: readonly unknown[], { signal }: RunOptions): Promise<unknown> {
+    checkArguments(target, args);
+    const runs = await this.#getRuns();
+    const { onLog = print } = this.#options;
+    return runs.run(target, args, { signal, onLog: (entry) => onLog(entry, target.name) });
+  }
+
+  spawn(target: FunctionTarget, args: readonly unknown[], { signal }: RunOptions): SpawnInfo {
+    checkArguments(target, args);
+    const controller = new AbortController();
+    const logs = new LogQueue();
+    let onUrl!: (url: string) => void;
+    const told = new Promise<string>((resolve) => (onUrl = resolve));
+    const result = this.#getRuns().then((runs) =>
+      runs.run(target, args, {
+        signal: signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]),
+        onLog: (entry) => logs.push(entry),
+        onUrl,
+      }),
+    );
+    const isServed = target.options.gateway.serve === true;
+    const url = Promise.race([...(isServed ? [told] : []), result.then(() => undefined)]);
+    url.catch(() => {}); // nobody has to listen
+    void result.catch(() => {}).then(() => logs.end());
+    const cancel = (reason: unknown = new RequestCancelledException("The run was cancelled.")): void =>
+      controller.abort(reason);
+    return { logs, result, url, stream: { cancel } };
+  }
+
+  /** What runs functions, and with it what speaks to a platform, is loaded by the first call. */
+  #getRuns(): Promise<RunsModule.ServerlessRuns> {
+    if (currentGuest() !== undefined) {
+      const message =
+        "A function that runs isolated can't call one on a platform from there: it has no key. Call it from the program, " +
+        "or call its runLocal().";
+      return Promise.reject(new FalServerlessError("RUN_FAILED", message));
+    }
+    return (this.#runs ??= this.#loadRuns());
+  }
+
+  async #loadRuns(): Promise<RunsModule.ServerlessRuns> {
+    const { ServerlessRuns: Runs } = await import("./serverless-runs.ts");
+    const { host, apiKey, profile, baseImage } = this.#options;
+    const { environmentName = process.env["FAL_ENV"] } = this.#options;
+    return new Runs({
+      target: { host, key: apiKey, profile },
+      environmentName: environmentName === "" ? undefined : environmentName,
+      baseImage,
+    });
+  }
+}
+
+/** @throws FalSerializationError that names the argument */
+function checkArguments({ name }: FunctionTarget, args: readonly unknown[]): void {
+  for (const [place, value] of args.entries()) assertCanTravel(value, `argument ${place + 1} of ${name}`);
+}
+
+/** The function's own lines go where they would here; what is done for it, to standard error. */
+function print({ message, source, level }: LogEntry, functionName: string): void {
+  if (source === "USER") (level === "STDERR" ? process.stderr : process.stdout).write(`${message}\n`);
+  else process.stderr.write(`${functionName}: ${message}\n`);
+}

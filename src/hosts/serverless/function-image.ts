@@ -1,0 +1,216 @@
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { FalServerlessError } from "../../errors.ts";
+import { bundleFiles, moduleUrlOf, type Bundle } from "../../functions/bundle/bundle.ts";
+import { programCode } from "../../functions/bundle/programs.ts";
+import type { FunctionTarget } from "../../functions/function-target.ts";
+import { schemasOf, type HostOptions, type Options } from "../../functions/options.ts";
+import { serveRequirements, toSteps } from "../../functions/requirements.ts";
+import { ContainerImage } from "../../packaging/container-image.ts";
+import {
+  installProject,
+  INSTALL_FLAGS,
+  originFlags,
+  stepsBeside,
+} from "../local/environments/install-plan.ts";
+import { readLockfile, type Lockfile } from "../local/environments/lockfile.ts";
+import { readNpmSettings } from "../local/environments/npm.ts";
+import { localPath } from "../local/environments/requirement-specs.ts";
+import {
+  CALL_FORMAT,
+  IMAGE_ROOT,
+  PLACES,
+  SERVER_FILES,
+  type ServerSettings,
+} from "./server/call-protocol.ts";
+
+/** The folder that stands for the project's, wherever that is: `file:` URL. */
+export const SOURCE_ROOT = `file://${IMAGE_ROOT}/source/`;
+
+/** The port that calls come to, where the function doesn't say. */
+export const CALL_PORT = 8080;
+const METRICS_PORT = 9090;
+/** Loading a module and its setup may take so long by default, in seconds. */
+const STARTUP_TIMEOUT_S = 600;
+/** The user of the processes where the image has none: the number of `node` in the official images. */
+const USER = "1000:1000";
+/** The secret of the build that has the settings of npm. */
+const NPMRC = "npmrc";
+
+/** What an image is made with beside the function. */
+export interface FunctionImageOptions {
+  /** What it is based on. Default: the official image of the function's version of Node. */
+  readonly baseImage?: string | undefined;
+  /** The folder that its files are written to: an empty one. */
+  readonly folder: string;
+  readonly onWarning: (message: string) => void;
+}
+
+/**
+ * Makes the image of a function: its packages, its bundle, and the server that answers calls of it or serves it.
+ * @throws FalServerlessError with code BUNDLE_FAILED or ENVIRONMENT_FAILED
+ */
+export async function createFunctionImage(
+  target: FunctionTarget,
+  { baseImage, folder, onWarning }: FunctionImageOptions,
+): Promise<ContainerImage> {
+  const { options } = target;
+  const isServed = options.gateway.serve === true;
+  const [made, program] = await Promise.all([target.bundle(), programCode("server")]);
+  // Where the project lies here is nobody's business, and must not make it another image elsewhere.
+  const bundle: Bundle = { ...made, root: SOURCE_ROOT };
+  const install = installOf(options, onWarning);
+  const files = new Map<string, string>();
+  for (const [name, text] of bundleFiles(bundle)) files.set(`${PLACES.bundle}/${name}`, text);
+  files.set(`${PLACES.server}/${SERVER_FILES.program}`, program);
+  files.set(`${PLACES.server}/${SERVER_FILES.settings}`, json(settingsOf(target, bundle)));
+  files.set(`${PLACES.function}/package.json`, json(installProject(install.lockfile, install.steps)));
+  if (install.lockfile !== undefined)
+    files.set(`${PLACES.function}/package-lock.json`, install.lockfile.text);
+  const serverSteps = isServed ? [] : [serveRequirements().filter((spec) => !spec.startsWith("typebox@"))];
+  if (!isServed) {
+    files.set(`${PLACES.server}/package.json`, json(installProject(undefined, serverSteps)));
+  }
+  for (const [name, text] of files) await writePlain(join(folder, name), text);
+  const npmrc = npmSettings();
+  return ContainerImage.fromDockerfileString(
+    dockerfile({
+      base: options.environment.image ?? baseImage ?? nodeImage(options.environment.nodeVersion),
+      user: options.environment.image === undefined ? USER : undefined,
+      serverSteps,
+      ...install,
+      hasNpmrc: npmrc !== "",
+      port: portOf(options),
+    }),
+    { contextDirectory: folder, ignore: [], ...(npmrc === "" ? {} : { secrets: { [NPMRC]: npmrc } }) },
+  );
+}
+
+/** The port of the container that is reached from outside. */
+export function portOf(options: Options): number {
+  return options.getExposedPort() || CALL_PORT;
+}
+
+/** The port of the metrics; undefined for a function that is called. */
+export function metricsPortOf(options: Options): number | undefined {
+  return options.gateway.serve === true ? options.getMetricsPort() || METRICS_PORT : undefined;
+}
+
+interface Install {
+  readonly lockfile: Lockfile | undefined;
+  readonly steps: readonly (readonly string[])[];
+}
+
+function installOf({ environment }: Options, onWarning: (message: string) => void): Install {
+  const { requirements = [], lockfile: path } = environment;
+  const steps = toSteps(requirements);
+  const local = steps.flat().find((requirement) => localPath(requirement) !== undefined);
+  if (local !== undefined) {
+    throw new FalServerlessError(
+      "ENVIRONMENT_FAILED",
+      `The requirement ${local} lies on this machine, and can't be installed elsewhere: publish it, or take its code along with localModules.`,
+    );
+  }
+  if (path === undefined) return { lockfile: undefined, steps };
+  const lockfile = readLockfile(path);
+  return { lockfile, steps: stepsBeside(lockfile, steps, onWarning) };
+}
+
+function settingsOf({ name, entry, options }: FunctionTarget, bundle: Bundle): ServerSettings {
+  const { maxMultiplexing = 1, requestTimeout, startupTimeout = STARTUP_TIMEOUT_S, env } = options.host;
+  const moduleUrl = moduleUrlOf(bundle);
+  const metricsPort = metricsPortOf(options);
+  return {
+    format: CALL_FORMAT,
+    functionName: name,
+    moduleUrl,
+    entry: { ...entry, place: { ...entry.place, module: moduleUrl } },
+    port: portOf(options),
+    ...(metricsPort === undefined ? {} : { served: { metricsPort, schemas: schemasOf(options.gateway) } }),
+    maxCalls: maxMultiplexing,
+    ...(requestTimeout === undefined ? {} : { requestTimeout }),
+    startupTimeout,
+    variables: variablesOf(env),
+  };
+}
+
+/** The option `env` with the values that this process has now. */
+function variablesOf(env: HostOptions["env"]): Readonly<Record<string, string>> {
+  if (env === undefined) return {};
+  const isList = Array.isArray as (value: unknown) => value is readonly string[];
+  if (!isList(env)) return env;
+  return Object.fromEntries(
+    env.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] as string]])),
+  );
+}
+
+interface DockerfileParts extends Install {
+  readonly base: string;
+  /** Undefined: the image's own. */
+  readonly user: string | undefined;
+  readonly serverSteps: readonly (readonly string[])[];
+  readonly hasNpmrc: boolean;
+  readonly port: number;
+}
+
+/** What changes least comes first: an edit of the function makes two small layers. */
+function dockerfile({ base, user, serverSteps, lockfile, steps, hasNpmrc, port }: DockerfileParts): string {
+  const { function: own, bundle, server } = PLACES;
+  const mount = hasNpmrc ? `--mount=type=secret,id=${NPMRC},target=${IMAGE_ROOT}/${own}/.npmrc ` : "";
+  const npm = (place: string, ...args: readonly string[]): string =>
+    `RUN ${place === own ? mount : ""}${JSON.stringify(["npm", ...args])}`;
+  const installs = (place: string, all: readonly (readonly string[])[]): string[] =>
+    all.map((step) =>
+      npm(place, "install", ...INSTALL_FLAGS, ...originFlags(NEWEST_NPM, step), "--", ...step),
+    );
+  return [
+    `ARG BASE_IMAGE=${base}`,
+    "FROM ${BASE_IMAGE} AS packages",
+    "USER root",
+    ...(serverSteps.length === 0
+      ? [`WORKDIR ${IMAGE_ROOT}/${server}`]
+      : [
+          `WORKDIR ${IMAGE_ROOT}/${server}`,
+          `COPY ${server}/package.json ./`,
+          ...installs(server, serverSteps),
+        ]),
+    `WORKDIR ${IMAGE_ROOT}/${own}`,
+    `COPY ${own}/package.json ${lockfile === undefined ? "" : `${own}/package-lock.json `}./`,
+    ...(lockfile === undefined ? [] : [npm(own, "ci", ...INSTALL_FLAGS)]),
+    ...installs(own, steps),
+    "FROM ${BASE_IMAGE}",
+    `WORKDIR ${IMAGE_ROOT}`,
+    `COPY --from=packages ${IMAGE_ROOT} ./`,
+    `EXPOSE ${port}`,
+    ...(user === undefined ? [] : [`USER ${user}`]),
+    `ENTRYPOINT ${JSON.stringify(["node", `${IMAGE_ROOT}/${server}/${SERVER_FILES.program}`])}`,
+    `COPY ${server}/${SERVER_FILES.program} ${server}/${SERVER_FILES.settings} ./${server}/`,
+    `COPY ${bundle} ./${bundle}`,
+    "",
+  ].join("\n");
+}
+
+/** Flags that only it knows are passed over by older ones. */
+const NEWEST_NPM = "12";
+
+function nodeImage(version: string = process.versions.node): string {
+  return `docker.io/library/node:${version}-slim`;
+}
+
+/** The project's settings of npm, with the variables they name filled in: tokens, and registries. */
+function npmSettings(): string {
+  return readNpmSettings().project.replaceAll(/\$\{([^}?]+)\??\}/g, (text, name: string) => {
+    return process.env[name] ?? (text.endsWith("?}") ? "" : text);
+  });
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** Writes a file that is the same whoever writes it: its rights are part of what it is known by. */
+async function writePlain(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+  await chmod(path, 0o644);
+}

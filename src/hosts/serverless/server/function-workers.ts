@@ -1,0 +1,112 @@
+import { logEntry, type LogEntry } from "../../../functions/log-entry.ts";
+import { BUNDLE_FILES } from "../../../functions/bundle/bundle.ts";
+import { ForkChannel } from "../../local/fork-channel.ts";
+import type { Run } from "../../local/function-worker.ts";
+import { WorkerGroup } from "../../local/worker-group.ts";
+import type { ServerSettings } from "./call-protocol.ts";
+
+/** An idle process is kept for as long as timers go, in milliseconds: when the container ends is the platform's choice. */
+const KEEP_ALIVE_MS = 2 ** 31 - 1;
+/** After a stop signal, a served function has so long to answer what it has begun, in milliseconds: what platforms grant. */
+const DRAIN_MS = 3_600_000;
+
+/** Where the processes of a function find themselves. */
+export interface WorkerSurroundings {
+  /** Path of the folder with the function's bundle. */
+  readonly bundle: string;
+  /** The container's variables. */
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+/** The processes that run the function, so that one that computes or dies leaves the server as it is. */
+export class FunctionWorkers {
+  readonly #settings: ServerSettings;
+  readonly #group: WorkerGroup;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(settings: ServerSettings, { bundle, environment }: WorkerSurroundings) {
+    const { functionName, moduleUrl, entry, served, maxCalls, startupTimeout, variables } = settings;
+    this.#settings = settings;
+    this.#group = new WorkerGroup({
+      maxWorkers: maxCalls,
+      keepAliveMs: served === undefined ? KEEP_ALIVE_MS : 0,
+      onStartFailed() {},
+      onFirstWorker() {},
+      onLastWorkerEnded: () => this.#onEmpty?.(),
+      worker: {
+        functionName,
+        moduleUrl,
+        entry,
+        startupTimeoutMs: startupTimeout * 1000,
+        memoryLimitMb: undefined,
+        start: (listener) =>
+          new ForkChannel(
+            {
+              runner: `${bundle}/${BUNDLE_FILES.runner}`,
+              node: process.execPath,
+              nodeOptions: ["--enable-source-maps"],
+              variables: { ...(environment as Record<string, string>), ...variables },
+              directory: bundle,
+              title: functionName,
+            },
+            listener,
+          ),
+      },
+    });
+  }
+
+  /** Calls the function. @throws what it throws; the signal's reason */
+  call(args: readonly unknown[], signal: AbortSignal): Promise<unknown> {
+    const { requestTimeout } = this.#settings;
+    return this.#start({ args }, requestTimeout, signal);
+  }
+
+  /** Serves the function until the signal is aborted, and what it has begun is answered. */
+  async serve(signal: AbortSignal): Promise<void> {
+    const { port, served, requestTimeout } = this.#settings;
+    const { metricsPort = 0, schemas = {} } = served ?? {};
+    const timeoutMs = requestTimeout === undefined ? {} : { timeoutMs: requestTimeout * 1000 };
+    const work = { host: "0.0.0.0", port, metricsPort, schemas, ...timeoutMs };
+    const isEmpty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
+    try {
+      await this.#start(work, undefined, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      await isEmpty;
+    }
+  }
+
+  /** Ends all processes at once. */
+  close(reason: unknown): Promise<void> {
+    return this.#group.close(reason);
+  }
+
+  #start(work: Run["work"], timeoutS: number | undefined, signal: AbortSignal): Promise<unknown> {
+    signal.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      const run: Run = {
+        work,
+        timeoutMs: timeoutS === undefined ? undefined : timeoutS * 1000,
+        ...("args" in work ? {} : { cancelGraceMs: DRAIN_MS }),
+        onLog: print,
+        onListening: (url) => print(logEntry(`listening at ${url}`, "BRIDGE", "INFO")),
+        resolve: (value) => {
+          signal.removeEventListener("abort", cancel);
+          resolve(value);
+        },
+        reject: (error) => {
+          signal.removeEventListener("abort", cancel);
+          reject(error);
+        },
+      };
+      const cancel = (): void => this.#group.cancel(run, signal.reason);
+      signal.addEventListener("abort", cancel, { once: true });
+      this.#group.run(run);
+    });
+  }
+}
+
+/** What the function prints is what the container prints: a platform reads it there. */
+function print({ message, level }: LogEntry): void {
+  (level === "STDERR" ? process.stderr : process.stdout).write(`${message}\n`);
+}

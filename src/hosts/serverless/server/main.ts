@@ -1,0 +1,55 @@
+/**
+ * The program of a function's container: it answers calls of the function over HTTP, or serves it. It is bundled into one
+ * file, beside its settings.
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { RequestCancelledException } from "../../../errors.ts";
+import { runServable } from "../../../servable/base-servable.ts";
+import { CALL_FORMAT, PLACES, SERVER_FILES, type ServerSettings } from "./call-protocol.ts";
+import { callServable } from "./call-servable.ts";
+import { FunctionWorkers } from "./function-workers.ts";
+
+/** The largest text that Node can hold, in bytes: arguments of some 380 MB. */
+const BODY_LIMIT_BYTES = 2 ** 29 - 24;
+
+const settings = JSON.parse(
+  readFileSync(new URL(SERVER_FILES.settings, import.meta.url), "utf8"),
+) as ServerSettings;
+const bundle = fileURLToPath(new URL(`../${PLACES.bundle}`, import.meta.url));
+const workers = new FunctionWorkers(settings, { bundle, environment: { ...process.env } });
+// What the container prints is the function's, but for faults of the server.
+process.env["LOG_LEVEL"] ??= "warn";
+process.exitCode = await (settings.served === undefined ? answerCalls() : serveFunction());
+await workers.close(new RequestCancelledException("The server was stopped."));
+process.exit();
+
+async function answerCalls(): Promise<number> {
+  if (settings.format !== CALL_FORMAT) {
+    console.error(`These settings are of format ${settings.format}; this server knows ${CALL_FORMAT}.`);
+    return 1;
+  }
+  const { exitCode } = await runServable(callServable(settings, workers), {
+    host: "0.0.0.0",
+    port: settings.port,
+    metricsPort: false,
+    bodyLimitBytes: BODY_LIMIT_BYTES,
+  });
+  return exitCode;
+}
+
+/** The function's own process listens. */
+async function serveFunction(): Promise<number> {
+  const stop = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.once(signal, () => stop.abort(new RequestCancelledException("The server was stopped.")));
+  }
+  try {
+    await workers.serve(stop.signal);
+    return 0;
+  } catch (error) {
+    console.error(error);
+    return 1;
+  }
+}
