@@ -18,6 +18,17 @@ export interface Profile {
   readonly host: string | undefined;
 }
 
+/** What {@link ConfigFile.keep} writes. */
+export interface KeptProfile {
+  readonly name: string;
+  /** The whole key, `id:secret`. */
+  readonly key: Secret;
+  /** Undefined leaves the one that is there. */
+  readonly host: string | undefined;
+  /** Select the profile, too. */
+  readonly isSelected: boolean;
+}
+
 /** Where the selected profile is kept; no profile can have its name. */
 const INTERNAL = "__internal__";
 
@@ -112,16 +123,35 @@ export class ConfigFile {
     await this.#change((text) => this.#toml.setKey(text, INTERNAL, "profile", name));
   }
 
-  /** Adds a profile without key and host. */
-  async create(name: string): Promise<void> {
+  /**
+   * Whether there is a profile of this name.
+   *
+   * @throws UsageError for a name that no profile can have.
+   */
+  has(name: string): boolean {
     if (name === INTERNAL || name.trim() !== name || !/^[^\p{C}]+$/u.test(name)) {
       throw new UsageError("That can't be a profile's name: take letters, digits and dashes.");
     }
-    if (Object.hasOwn(this.#data, name)) {
-      const what = this.#table(name) === undefined ? "a setting" : "a profile";
-      throw new UsageError(`There is ${what} "${name}" already.`);
-    }
+    if (this.#table(name) !== undefined) return true;
+    if (Object.hasOwn(this.#data, name)) throw new UsageError(`There is a setting "${name}" already.`);
+    return false;
+  }
+
+  /** Adds a profile without key and host. */
+  async create(name: string): Promise<void> {
+    if (this.has(name)) throw new UsageError(`There is a profile "${name}" already.`);
     await this.#change((text) => this.#toml.addTable(text, name));
+  }
+
+  /** Keeps a key in a profile, with a host if one is given, in one change; makes the profile if there is none. */
+  async keep({ name, key, host, isSelected }: KeptProfile): Promise<void> {
+    this.has(name);
+    await this.#change((text) => {
+      const { setKey } = this.#toml;
+      let changed = host === undefined ? text : setKey(text, name, "host", host.trim());
+      changed = setKey(changed, name, "key", key.reveal().trim());
+      return isSelected ? setKey(changed, INTERNAL, "profile", name) : changed;
+    });
   }
 
   /** Deletes a profile; if it was selected, none is. */

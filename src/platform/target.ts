@@ -29,13 +29,32 @@ export interface Target {
  */
 export async function resolveTarget(options: TargetOptions = {}): Promise<Target> {
   const { host, key } = options;
+  const sources = await sourcesOf(options);
+  return {
+    endpoints: resolveEndpoints({ host, ...sources }),
+    credentials: resolveCredentials({ key, ...sources }),
+  };
+}
+
+/**
+ * Where the control plane is, for who has no key yet: as {@link resolveTarget} finds it.
+ *
+ * @throws UsageError for a host that is none or a profile that isn't there; FalServerlessError `CONFIG_INVALID`.
+ */
+export async function resolveHosts(options: Omit<TargetOptions, "key"> = {}): Promise<Endpoints> {
+  return resolveEndpoints({ host: options.host, ...(await sourcesOf(options)) });
+}
+
+interface Sources {
+  readonly profile: Profile | undefined;
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+/** What there is beside the arguments. */
+async function sourcesOf(options: TargetOptions): Promise<Sources> {
   const given = options.environment ?? process.env;
   const profile = await profileFor(options, given);
-  const environment = options.profile === undefined ? given : withoutRivals(given, profile);
-  return {
-    endpoints: resolveEndpoints({ host, profile, environment }),
-    credentials: resolveCredentials({ key, profile, environment }),
-  };
+  return { profile, environment: options.profile === undefined ? given : withoutRivals(given, profile) };
 }
 
 async function profileFor(

@@ -1,5 +1,6 @@
 import { PlatformError } from "../errors.ts";
 import type { PlatformSession } from "./platform-session.ts";
+import type { Rest } from "./rest.ts";
 
 /** Whose key it is: a person, or a team. */
 export interface User {
@@ -14,7 +15,11 @@ export interface User {
 
 /** Whose the key is that calls are made with. @throws PlatformError */
 export async function currentUser(session: PlatformSession): Promise<User> {
-  const rest = await session.rest();
+  return userOf(await session.rest());
+}
+
+/** Whose the key is that requests are sent with. @throws PlatformError */
+export async function userOf(rest: Rest): Promise<User> {
   const answer = await rest.json({ method: "GET", path: "/users/current" });
   const fields: Record<string, unknown> = typeof answer === "object" && answer !== null ? { ...answer } : {};
   const { user_id: userId, nickname, full_name: fullName, is_personal: isPersonal } = fields;

@@ -1,16 +1,15 @@
 import type { Command } from "commander";
-import { UsageError } from "../../errors.ts";
 import type { ConfigFile, Profile } from "../../platform/config-file.ts";
 import type { parseKey } from "../../platform/credentials.ts";
 import { plainLine } from "../../platform/plain-line.ts";
 import { runAction, type CommonOptions } from "../action.ts";
+import { INTERRUPTED } from "../interruption.ts";
 import { finishGroup } from "../platform/operation.ts";
 import { printJson, printTable } from "../platform/output.ts";
+import { chosenProfile, type ProfileChoice } from "../platform/profile-choice.ts";
 import { typedKey } from "../platform/typed-key.ts";
 
-interface ProfileOptions extends CommonOptions {
-  readonly profile?: string;
-}
+type ProfileOptions = ProfileChoice & CommonOptions;
 
 /** `servable profile`: keys and hosts under names, in the config file. */
 export function addProfileCommand(program: Command): void {
@@ -87,8 +86,10 @@ function addContentCommands(profile: Command): void {
     )
     .action((options: ProfileOptions) =>
       edit(options, async (file) => {
-        const { name } = chosen(file, options);
-        await file.setKey(name, await typedKey());
+        const { name } = chosenProfile(file, options);
+        const key = await typedKey();
+        if (key === undefined) return INTERRUPTED;
+        await file.setKey(name, key);
         console.log(`The profile ${plainLine(name)} has a new key.`);
       }),
     );
@@ -103,7 +104,7 @@ function addContentCommands(profile: Command): void {
     )
     .action((host: string, options: ProfileOptions) =>
       edit(options, async (file) => {
-        const { name } = chosen(file, options);
+        const { name } = chosenProfile(file, options);
         await file.setHost(name, host);
         console.log(`The profile ${plainLine(name)} has a new host.`);
       }),
@@ -143,17 +144,9 @@ function keyIdOf(key: Profile["key"], parse: typeof parseKey): string | undefine
 }
 
 /** Runs a command's work on the config file. */
-function edit(options: CommonOptions, work: (file: ConfigFile) => Promise<void>): Promise<void> {
+function edit(options: CommonOptions, work: (file: ConfigFile) => Promise<number | void>): Promise<void> {
   return runAction(options, async () => {
     const { ConfigFile } = await import("../../platform/config-file.ts");
-    await work(await ConfigFile.read());
+    return work(await ConfigFile.read());
   });
-}
-
-function chosen(file: ConfigFile, options: ProfileOptions): Profile {
-  const profile = options.profile === undefined ? file.selected() : file.profile(options.profile);
-  if (profile !== undefined) return profile;
-  throw new UsageError(
-    "No profile is selected: name one with --profile, or select one with servable profile set NAME.",
-  );
 }

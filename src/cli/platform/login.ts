@@ -1,0 +1,80 @@
+import { UsageError } from "../../errors.ts";
+import { ConfigFile } from "../../platform/config-file.ts";
+import { keyVariables, parseKey } from "../../platform/credentials.ts";
+import { plainLine } from "../../platform/plain-line.ts";
+import { Rest } from "../../platform/rest.ts";
+import { Secret } from "../../platform/secret.ts";
+import { resolveHosts } from "../../platform/target.ts";
+import { userOf } from "../../platform/user.ts";
+import type { CommonOptions } from "../action.ts";
+import { INTERRUPTED } from "../interruption.ts";
+import { chosenProfile, type ProfileChoice } from "./profile-choice.ts";
+import { typedKey, type KeySource } from "./typed-key.ts";
+
+/** What `servable auth login` takes. */
+export interface LoginOptions extends ProfileChoice, CommonOptions {
+  readonly host?: string;
+  readonly withKey?: boolean;
+}
+
+/** The profile that is made where none is selected or named. */
+const FIRST_PROFILE = "default";
+
+/**
+ * Asks for a key, and keeps it in a profile once the control plane has said whose it is. Resolves to the process's exit
+ * code. Nothing is written before, or if it fails.
+ *
+ * @throws UsageError, FalServerlessError with code CREDENTIALS_INVALID or CONFIG_INVALID, PlatformError
+ */
+export async function login(options: LoginOptions, source: KeySource = {}): Promise<number> {
+  const file = await ConfigFile.read();
+  const selected = file.selected()?.name;
+  const name = options.profile ?? selected ?? FIRST_PROFILE;
+  // The host of the profile goes before that of a variable: it is where the key is sent to later.
+  const profile = file.has(name) ? name : undefined;
+  const { host } = options;
+  const { rest, grpc } = await resolveHosts({ host, profile });
+  if (options.withKey === true && (source.input ?? process.stdin).isTTY === true) {
+    throw new UsageError("--with-key reads a pipe or a file: servable auth login --with-key < key.txt");
+  }
+  const key = await typedKey(source);
+  if (key === undefined) return INTERRUPTED;
+  const credentials = parseKey(key, "standard input");
+  const user = await userOf(new Rest({ endpoint: rest, credentials }));
+  const isSelected = selected === undefined || name === selected;
+  await file.keep({ name, key: new Secret(key), host, isSelected: selected === undefined });
+
+  const owner = [user.nickname, user.fullName].filter(Boolean).join(", ");
+  console.log(
+    plainLine(`The key ${credentials.keyId} of ${owner} is kept in the profile ${name}, for ${grpc.host}.`),
+  );
+  if (!isSelected) {
+    process.stderr.write(
+      plainLine(`The profile ${selected} is selected; "servable profile set ${name}" selects this one.`) +
+        "\n",
+    );
+  }
+  if (keyVariables() === "FAL_KEY") process.stderr.write("FAL_KEY is set, and goes before it.\n");
+  return 0;
+}
+
+/**
+ * Deletes the key of a profile, and says which variable still gives one.
+ *
+ * @throws UsageError, FalServerlessError with code CONFIG_INVALID
+ */
+export async function logout(options: ProfileChoice): Promise<void> {
+  const file = await ConfigFile.read();
+  const { name, key } = chosenProfile(file, options);
+  if (key !== undefined) await file.setKey(name, undefined);
+  const shown = plainLine(name);
+  console.log(
+    key === undefined ? `The profile ${shown} has no key.` : `The profile ${shown} has no key any more.`,
+  );
+  const variables = keyVariables();
+  if (variables !== undefined) process.stderr.write(`${variables} still ${gives(variables)} a key.\n`);
+}
+
+function gives(variables: string): string {
+  return variables.includes(" and ") ? "give" : "gives";
+}
