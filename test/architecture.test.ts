@@ -34,11 +34,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   platform: ["errors", "did-you-mean"],
   packaging: ["platform", "errors", "did-you-mean"],
   hosts: ["functions", "servable", "workers", "platform", "packaging", "answers", "errors", "did-you-mean"],
+  "deploy-config": ["servable", "packaging", "platform"],
   controller: ["platform", "errors"],
   testing: ["servable", "server", "realtime", "dispatch", "context", "errors"],
   client: ["servable", "errors"],
   cli: [
     "controller",
+    "deploy-config",
     "packaging",
     "platform",
     "hosts",
@@ -50,6 +52,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "did-you-mean",
   ],
   index: [
+    "deploy-config",
     "functions",
     "hosts",
     "packaging",

@@ -1,8 +1,8 @@
 import { lstat, readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { FalServerlessError } from "../errors.ts";
-import { translateSegment } from "./glob-segment.ts";
-import type { IgnoreRules } from "./ignore-rules.ts";
+import { isPattern, translateSegment } from "../platform/files/glob-segment.ts";
+import type { IgnoreRules } from "../platform/files/ignore-rules.ts";
 
 /** One thing of a build context. Owner and times are left out: they have no place in an image. */
 export interface ContextEntry {
@@ -40,7 +40,7 @@ export async function collectContext(options: CollectOptions): Promise<ContextEn
   const entries = new Map<string, ContextEntry>();
   for (const source of sources) {
     const before = entries.size;
-    const isGlob = /[*?[\\]/.test(source);
+    const isGlob = isPattern(source);
     const fixed = isGlob ? fixedPart(source) : source;
     const wanted = isGlob ? globExpression(source) : undefined;
     if (wanted !== null) await walk(directory, fixed, ignore, wanted, entries);
@@ -125,7 +125,7 @@ async function addParents(directory: string, entries: Map<string, ContextEntry>)
 /** The folder above a glob's first special part. */
 function fixedPart(glob: string): string {
   const parts = glob.split("/");
-  const first = parts.findIndex((part) => /[*?[\\]/.test(part));
+  const first = parts.findIndex(isPattern);
   return parts.slice(0, first).join("/") || ".";
 }
 

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
+import { IgnoreRules, readIgnoreFile } from "../platform/files/ignore-rules.ts";
 import { copySources } from "./copy-sources.ts";
 import { parseDockerfile } from "./dockerfile.ts";
-import { DEFAULT_IGNORE, IgnoreRules } from "./ignore-rules.ts";
 
 /** Who may pull from a registry. */
 export interface RegistryLogin {
@@ -195,18 +195,15 @@ export class ContainerImage {
   /**
    * What stays behind: the list that was given, else the file that was given, else `.dockerignore` in the context,
    * else the usual ones.
-   * @throws DefinitionError with code IMAGE_INVALID when the file that was given can't be read
+   * @throws DefinitionError with code IMAGE_INVALID when such a file can't be read, or the one that was given is not there
    */
   ignoreRules(): IgnoreRules {
     const { ignore, ignoreFile } = this.#options;
     if (ignore !== undefined) return new IgnoreRules(ignore);
-    try {
-      const path = ignoreFile ?? join(this.contextDirectory, ".dockerignore");
-      return new IgnoreRules(readFileSync(path, "utf8").split("\n"));
-    } catch (error) {
-      if (ignoreFile === undefined) return new IgnoreRules(DEFAULT_IGNORE);
-      throw invalid(`The ignore file ${ignoreFile} can't be read: ${(error as Error).message}`);
-    }
+    if (ignoreFile === undefined) return IgnoreRules.of(this.contextDirectory);
+    const lines = readIgnoreFile(ignoreFile);
+    if (lines === undefined) throw invalid(`There is no ignore file ${ignoreFile}.`);
+    return new IgnoreRules(lines);
   }
 
   /** The form in which it goes over the wire. It has the secrets: not for logs. */

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { didYouMean } from "../../did-you-mean.ts";
 import { UsageError } from "../../errors.ts";
@@ -7,8 +6,8 @@ import { ContainerImage } from "../../packaging/container-image.ts";
 import { parseDockerfile } from "../../packaging/dockerfile.ts";
 import { readAssignments } from "../../packaging/dockerfile-words.ts";
 import { generateDockerfile } from "../../packaging/generated-dockerfile.ts";
-import { DEFAULT_IGNORE } from "../../packaging/ignore-rules.ts";
 import { readProject, type Project } from "../../packaging/project.ts";
+import { DEFAULT_IGNORE, readIgnoreFile } from "../../platform/files/ignore-rules.ts";
 import { App } from "../../servable/app.ts";
 import type { LoadedApp } from "../app-loader.ts";
 import { describeApp } from "./image-app.ts";
@@ -95,21 +94,13 @@ function generatedImage(
   return ContainerImage.fromDockerfileString(generateDockerfile(described, project, process.versions.node), {
     contextDirectory: project.directory,
     ignore: [
-      ...projectIgnore(project.directory),
+      ...(readIgnoreFile(join(project.directory, ".dockerignore")) ?? [...DEFAULT_IGNORE, ...RARELY]),
       ...appFilesIgnore,
       ...appFiles.map((path) => `!/${path.replace(/^\.?\//, "")}`),
       ...NEVER,
       ...needed.map((path) => `!/${path.replaceAll(/[*?[\\ ]/g, "\\$&")}`),
     ],
   });
-}
-
-function projectIgnore(directory: string): readonly string[] {
-  try {
-    return readFileSync(join(directory, ".dockerignore"), "utf8").split("\n");
-  } catch {
-    return [...DEFAULT_IGNORE, ...RARELY];
-  }
 }
 
 /** Of another copy of this package it may be, but not of anything else. */

@@ -2,8 +2,8 @@ import type { Dirent, Stats } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { isAbsolute, join, relative, sep } from "node:path";
 import { below, contextPath } from "./context-path.ts";
-import { type IgnoreOptions, type IgnoreRules, readIgnoreRules } from "./ignore-rules.ts";
-import { isPattern, segmentFits } from "./path-pattern.ts";
+import { isPattern, translateSegment } from "./glob-segment.ts";
+import { IgnoreRules } from "./ignore-rules.ts";
 import { errorCode, unreadable, UploadFailure } from "./upload-failure.ts";
 
 /** The largest file the store takes, in bytes: 1 GiB. */
@@ -19,9 +19,13 @@ export interface CollectedFile {
 }
 
 /** What {@link collectFiles} takes. */
-export interface CollectOptions extends IgnoreOptions {
+export interface CollectOptions {
+  /** The context folder. */
+  readonly context: string;
   /** Files, folders and patterns (`*.json`, `src/**`), relative to the context folder. Default: all of it. */
   readonly paths?: readonly string[] | undefined;
+  /** What stays behind: rules, or the lines of a `.gitignore`. Default: those that the context folder has. */
+  readonly ignore?: IgnoreRules | readonly string[] | undefined;
   /** Told what was left out that somebody may miss, in a sentence. */
   readonly onWarning?: ((message: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -32,14 +36,21 @@ export interface CollectOptions extends IgnoreOptions {
  * folders inside of them are not; a link to a file counts as a file with its target's content.
  *
  * @throws UploadFailure when a path is absolute or has a `..`, a link leads out of the folder, a file is larger than
- * {@link MAX_FILE_BYTES}, or something cannot be read.
+ * {@link MAX_FILE_BYTES}, or something cannot be read; DefinitionError with code IMAGE_INVALID for a `.dockerignore` that
+ * can't.
  */
 export async function collectFiles(options: CollectOptions): Promise<CollectedFile[]> {
   const paths = (options.paths ?? ["."]).map(contextPath);
   const context = await contextFolder(options.context);
-  const collection = new Collection(context, await readIgnoreRules({ ...options, context }), options);
+  const collection = new Collection(context, rulesOf(context, options.ignore), options);
   for (const path of paths) await collection.add(path);
   return collection.files();
+}
+
+/** Rules of another copy of this package are rules, too. */
+function rulesOf(context: string, ignore: CollectOptions["ignore"]): IgnoreRules {
+  if (ignore === undefined) return IgnoreRules.of(context);
+  return "ignores" in ignore ? ignore : new IgnoreRules(ignore);
 }
 
 async function contextFolder(path: string): Promise<string> {
@@ -51,6 +62,12 @@ async function contextFolder(path: string): Promise<string> {
     throw new UploadFailure(`There is no context folder ${path}.`, { cause: error });
   }
   throw new UploadFailure(`The context ${path} is no folder.`);
+}
+
+/** Whether a name fits a segment of a pattern. */
+function segmentFits(segment: string, name: string): boolean {
+  const translated = translateSegment(segment);
+  return translated !== undefined && new RegExp(`^${translated}$`, "su").test(name);
 }
 
 class Collection {
@@ -79,11 +96,18 @@ class Collection {
       return this.#warn(`${path} was not found in the context folder and is left out.`);
     }
     const isDirectory = place.stats.isDirectory();
-    if (this.#rules.ignores(path, isDirectory)) {
-      return this.#warn(`${path} is left out: ${this.#rules.origin} cover it.`);
+    if (this.#staysBehind(path, isDirectory)) {
+      return this.#warn(`${path} is left out: the ignore rules cover it.`);
     }
     if (isDirectory) return this.#walk(path, place.real);
     this.#addFile(path, place);
+  }
+
+  /** Of a folder: all that is in it does. */
+  #staysBehind(path: string, isDirectory: boolean): boolean {
+    if (path === ".") return false;
+    if (!isDirectory) return this.#rules.ignores(path);
+    return this.#rules.ignores(`${path}/`) && !this.#rules.mayReopen(path);
   }
 
   async #addPattern(pattern: string): Promise<void> {
@@ -98,7 +122,7 @@ class Collection {
     const found = first === "**" && rest.length > 0 ? await this.#matches(path, folder, rest) : [];
     for (const entry of await this.#entries(folder)) {
       const inner = below(path, entry.name);
-      if (this.#rules.ignores(inner, entry.isDirectory())) continue;
+      if (this.#staysBehind(inner, entry.isDirectory())) continue;
       const isMatch = first === "**" || segmentFits(first, entry.name);
       const left = first === "**" && rest.length > 0 ? [first, ...rest] : rest;
       if (!isMatch) continue;
@@ -112,7 +136,7 @@ class Collection {
   async #walk(path: string, folder: string): Promise<void> {
     for (const entry of await this.#entries(folder)) {
       const inner = below(path, entry.name);
-      if (this.#rules.ignores(inner, entry.isDirectory())) continue;
+      if (this.#staysBehind(inner, entry.isDirectory())) continue;
       if (entry.isDirectory()) {
         await this.#walk(inner, join(folder, entry.name));
         continue;

@@ -1,75 +1,156 @@
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
-import { errorCode, unreadable, UploadFailure } from "./upload-failure.ts";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import type createIgnoreRules from "ignore";
+import type { Ignore } from "ignore";
+import { DefinitionError } from "../../errors.ts";
+import { isPattern, translateSegment } from "./glob-segment.ts";
+import { errorCode } from "./upload-failure.ts";
 
 /** What is left out when nothing else says so: what no image needs, secrets in `.env`, and packages, which it installs. */
 export const DEFAULT_IGNORE: readonly string[] = [
-  ".git",
-  ".gitignore",
-  ".dockerignore",
-  "Dockerfile",
-  "Dockerfile.*",
-  "*.md",
-  "__pycache__",
-  "*.pyc",
-  ".DS_Store",
-  ".venv",
-  "venv",
-  ".env",
-  "node_modules",
+  ...[".git", ".gitignore", ".dockerignore", "Dockerfile", "Dockerfile.*", "*.md", "__pycache__", "*.pyc"],
+  ...[".DS_Store", ".venv", "venv", ".env", "node_modules"],
 ];
 
-/** Where {@link readIgnoreRules} finds the rules. */
-export interface IgnoreOptions {
-  /** The context folder. */
-  readonly context: string;
-  /** The rules themselves, as lines of a `.gitignore`. An empty list ignores nothing. */
-  readonly ignore?: readonly string[] | undefined;
-  /** A file of rules, relative to the context folder; it must exist. Default: its `.dockerignore`, if there is one. */
-  readonly ignoreFile?: string | undefined;
-}
+/**
+ * Lines that each mean what they mean in a .gitignore: `/` ties one to the root, a trailing `/` means folders. Of those
+ * that fit a path, or a folder that it is in, the last one decides. Git itself takes nothing back in below a folder that
+ * it leaves out. Here, as in a .dockerignore, an exception (`!`) is good for all that is in a folder, and one that is
+ * tied to the root holds although the folder around it was left out.
+ */
+export class IgnoreRules {
+  /**
+   * The same as regular expressions, of which any may fit: they mean one thing to JavaScript and Python, and take paths
+   * with `/` between their parts.
+   */
+  readonly patterns: readonly string[];
+  readonly #rules: readonly Rule[];
+  /** Fits what any line fits, exception or not. */
+  #all: Ignore | undefined;
 
-/** Says of a path of the context whether it stays behind. */
-export interface IgnoreRules {
-  /** Where the rules are from, for messages. */
-  readonly origin: string;
-  ignores(path: string, isDirectory: boolean): boolean;
+  constructor(lines: readonly string[]) {
+    this.#rules = lines.map(parseRule).filter((rule) => rule !== undefined);
+    this.patterns = this.#rules.flatMap(({ isException, body }, index) => {
+      const later = this.#rules.slice(index + 1).filter((rule) => rule.isException);
+      return isException ? [] : [`^${later.map((rule) => `(?!${rule.body})`).join("")}${body}`];
+    });
+  }
+
+  /**
+   * The rules of a folder: those of its `.dockerignore`, else {@link DEFAULT_IGNORE}.
+   * @throws DefinitionError with code IMAGE_INVALID when the file is there, but can't be read
+   */
+  static of(directory: string): IgnoreRules {
+    return new IgnoreRules(readIgnoreFile(join(directory, ".dockerignore")) ?? DEFAULT_IGNORE);
+  }
+
+  /** Whether a path stays behind. A folder's path ends in `/`. */
+  ignores(path: string): boolean {
+    this.#all ??= matcher(this.#rules);
+    if (!this.#all.ignores(path)) return false;
+    const decisive = this.#rules.findLast((rule) => (rule.matcher ??= matcher([rule])).ignores(path));
+    return decisive?.isException === false;
+  }
+
+  /** Whether something below an ignored folder may be taken back in, so that it has to be looked into. */
+  mayReopen(folder: string): boolean {
+    const parts = folder.replace(/\/$/, "").split("/");
+    return this.#rules.some(
+      ({ isException, anchor }) =>
+        isException && anchor?.every((part, index) => index >= parts.length || part === parts[index]),
+    );
+  }
 }
 
 /**
- * The rules of a context folder, with the meaning they have in a `.gitignore`: from the list, else the file, else
- * `.dockerignore`, else {@link DEFAULT_IGNORE}. They are never mixed.
- *
- * @throws UploadFailure when the file that was named cannot be read.
+ * The lines of a file of ignore rules; undefined when it is not there.
+ * @throws DefinitionError with code IMAGE_INVALID when it can't be read
  */
-export async function readIgnoreRules(options: IgnoreOptions): Promise<IgnoreRules> {
-  const { lines, origin } = await findLines(options);
-  const { default: createIgnore } = await import("ignore");
-  // Git's own default; the package's is to ignore case.
-  const rules = createIgnore({ ignorecase: false }).add(lines);
-  return {
-    origin,
-    ignores: (path, isDirectory) => path !== "." && rules.ignores(isDirectory ? `${path}/` : path),
-  };
-}
-
-interface FoundLines {
-  readonly lines: readonly string[];
-  readonly origin: string;
-}
-
-async function findLines({ context, ignore, ignoreFile }: IgnoreOptions): Promise<FoundLines> {
-  if (ignore !== undefined) return { lines: ignore, origin: "the ignore rules" };
-  const name = ignoreFile ?? ".dockerignore";
-  const path = resolve(context, name);
+export function readIgnoreFile(path: string): string[] | undefined {
   try {
-    const text = await readFile(path, "utf8");
-    return { lines: text.replace(/^\uFEFF/, "").split(/\r?\n/), origin: name };
+    return readFileSync(path, "utf8")
+      .replace(/^\uFEFF/, "")
+      .split("\n");
   } catch (error) {
-    const isMissing = errorCode(error) === "ENOENT";
-    if (isMissing && ignoreFile === undefined)
-      return { lines: DEFAULT_IGNORE, origin: "the default ignore rules" };
-    if (isMissing) throw new UploadFailure(`There is no file of ignore rules at ${path}.`, { cause: error });
-    throw unreadable(path, error);
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw new DefinitionError("IMAGE_INVALID", `${path} can't be read: ${(error as Error).message}.`, {
+      cause: error,
+    });
   }
+}
+
+interface Rule {
+  readonly isException: boolean;
+  /** The line without the mark of an exception. */
+  readonly line: string;
+  /** A regular expression for the whole path from its start, without anchor. */
+  readonly body: string;
+  /** The plain parts that a pattern which is tied to the root starts with. */
+  readonly anchor: readonly string[] | undefined;
+  matcher?: Ignore;
+}
+
+/** Fits the paths that any of some lines fits, or a folder that they are in. */
+function matcher(rules: readonly Rule[]): Ignore {
+  // Whoever only makes an image known needs none of it.
+  const { default: createIgnore } = require("ignore") as { default: typeof createIgnoreRules };
+  // Git's own default; the package's is to ignore case.
+  return createIgnore({ ignorecase: false, allowRelativePaths: true }).add(rules.map(({ line }) => line));
+}
+
+const require = createRequire(import.meta.url);
+
+/** Reads one line; undefined for an empty one, a comment, and what can fit nothing. */
+function parseRule(written: string): Rule | undefined {
+  let text = withoutEnd(written.replace(/\r$/, ""));
+  if (text === "" || text.startsWith("#")) return undefined;
+  const isException = text.startsWith("!");
+  if (isException) text = text.slice(1);
+  // A slash is one with or without an escape.
+  text = text.replaceAll(/(?<!\\)((?:\\\\)*)\\\//g, "$1/");
+  const line = /^[!#]/.test(text) ? `\\${text}` : text;
+  const segments = splitSegments(text);
+  const isFolder = segments.length > 1 && segments.at(-1) === "";
+  if (isFolder) segments.pop();
+  const isAnchored = text.slice(0, -1).includes("/");
+  if (segments.length > 1 && segments[0] === "") segments.shift();
+  if (segments.join("") === "") return undefined;
+  let body = isAnchored ? "" : "(?:.+/)?";
+  for (const [index, segment] of segments.entries()) {
+    const isLast = index === segments.length - 1;
+    if (isAnyDepth(segment)) {
+      if (isLast) body += ".+";
+      else if (!isAnyDepth(segments[index + 1])) body += "(?:.+/)?";
+      continue;
+    }
+    const translated = translateSegment(segment);
+    if (translated === undefined) return undefined;
+    body += isLast ? translated : `${translated}/`;
+  }
+  body += isFolder ? "/" : "(?:/|$)";
+  const special = segments.findIndex(isPattern);
+  const plain = special === -1 ? segments : segments.slice(0, special);
+  return { isException, line, body, anchor: isAnchored ? plain : undefined };
+}
+
+function isAnyDepth(segment: string | undefined): boolean {
+  return segment !== undefined && /^\*{2,}$/.test(segment);
+}
+
+/** The parts between slashes, of which one in a set is none. */
+function splitSegments(text: string): string[] {
+  const segments = [""];
+  for (const [piece] of text.matchAll(/\\[^]|\[[!^]?\]?(?:\\[^]|\[:[a-z]+:\]|[^\\\]])*\]|[^]/gu)) {
+    if (piece === "/") segments.push("");
+    else segments.push(`${segments.pop()}${piece}`);
+  }
+  return segments;
+}
+
+/** A line without the spaces at its end, but for one that is escaped. */
+function withoutEnd(line: string): string {
+  const text = line.replace(/ +$/, "");
+  const [slashes = ""] = /\\*$/.exec(text) ?? [];
+  return slashes.length % 2 === 1 && text.length < line.length ? `${text} ` : text;
 }

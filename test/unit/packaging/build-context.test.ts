@@ -12,7 +12,7 @@ import {
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { collectContext, contextSize, type ContextEntry } from "../../../src/packaging/build-context.ts";
-import { IgnoreRules } from "../../../src/packaging/ignore-rules.ts";
+import { IgnoreRules } from "../../../src/platform/files/ignore-rules.ts";
 import { tarStream, type MadeFile } from "../../../src/packaging/tar-stream.ts";
 import { createFolder } from "../../helpers/folders.ts";
 

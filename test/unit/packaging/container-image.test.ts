@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import { ContainerImage, DefinitionError, type ContainerImageOptions } from "../../../src/index.ts";
-import { DEFAULT_IGNORE, IgnoreRules } from "../../../src/packaging/ignore-rules.ts";
+import { DEFAULT_IGNORE, IgnoreRules } from "../../../src/platform/files/ignore-rules.ts";
 import { createFolder } from "../../helpers/folders.ts";
 
 const DOCKERFILE = "FROM node:22\nCOPY package.json ./\nCOPY src/ ./src/\n";
@@ -90,7 +90,7 @@ describe("a container image", () => {
     assert.deepEqual(patternsOf({ ignore: ["x"], ignoreFile: join(directory, "other") }), [
       "^(?:.+/)?x(?:/|$)",
     ]);
-    refused(() => patternsOf({ ignoreFile: join(directory, "none") }), /none can't be read: ENOENT/);
+    refused(() => patternsOf({ ignoreFile: join(directory, "none") }), /^There is no ignore file .*none\.$/);
   });
 
   test("prints neither secrets nor logins", () => {

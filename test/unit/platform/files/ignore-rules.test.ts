@@ -1,151 +1,282 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
 import { collectFiles } from "../../../../src/platform/files/collect.ts";
-import { readIgnoreRules } from "../../../../src/platform/files/ignore-rules.ts";
+import { DEFAULT_IGNORE, IgnoreRules } from "../../../../src/platform/files/ignore-rules.ts";
 import { ContextFolder } from "../../../helpers/context-folder.ts";
 
-const NAMES = ["a", "b", "ab", "A", ".env", "x.ts", "y.ts", "#c", "!d", "sp ace", "tail "];
+const withoutPython =
+  spawnSync("python3", ["--version"]).status === 0 ? false : "needs python3, which is not here";
 
-/** Files three deep under names that the patterns are made of. */
-function tree(): ContextFolder {
-  const folder = new ContextFolder();
-  for (const [index, name] of NAMES.entries()) {
-    const inner = NAMES[(index + 3) % NAMES.length] ?? "";
-    folder.write(`${name}.file`, "");
-    if (!name.endsWith("ts")) {
-      for (const leaf of [...NAMES.slice(0, 6), inner]) folder.write(`d${index % 3}/${name}/${leaf}`, "");
-      folder.write(`${name}/${inner}/deep/${name}`, "");
-    } else folder.write(name, "");
-  }
-  return folder;
+function ignored(lines: readonly string[], paths: readonly string[]): string[] {
+  const rules = new IgnoreRules(lines);
+  return paths.filter((path) => rules.ignores(path));
 }
 
-const glob = fc.constantFrom(
-  ...NAMES,
-  "*",
-  "?",
-  "*.ts",
-  "[ab]",
-  "[!a]",
-  "[a-b]*",
-  "d?",
-  "d1",
-  "deep",
-  "**",
-  "*.file",
-);
-const escaped = fc.constantFrom("\\#c", "\\!d", "sp\\ ace", "tail\\ ", "tail ", "\\*");
-const pattern = fc
-  .record({
-    negated: fc.boolean(),
-    anchored: fc.boolean(),
-    pieces: fc.array(fc.oneof({ weight: 6, arbitrary: glob }, { weight: 1, arbitrary: escaped }), {
-      minLength: 1,
-      maxLength: 3,
-    }),
-    folder: fc.boolean(),
-  })
-  .map(
-    ({ negated, anchored, pieces, folder }) =>
-      `${negated ? "!" : ""}${anchored ? "/" : ""}${pieces.join("/")}${folder ? "/" : ""}`,
-  );
-const rules = fc.array(
-  fc.oneof({ weight: 9, arbitrary: pattern }, fc.constantFrom("", "# a comment", "  ")),
-  {
-    minLength: 1,
-    maxLength: 6,
-  },
-);
+function matched({ patterns }: IgnoreRules, paths: readonly string[]): string[] {
+  const expressions = patterns.map((pattern) => new RegExp(pattern, "u"));
+  return paths.filter((path) => expressions.some((expression) => expression.test(path)));
+}
 
-const GIT_ENVIRONMENT = { ...process.env, GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1" };
-
-function git(folder: string, args: readonly string[], input: string = ""): string {
-  const { stdout, stderr, status } = spawnSync("git", ["-C", folder, ...args], {
-    input,
-    encoding: "utf8",
-    env: GIT_ENVIRONMENT,
+describe("ignore rules", () => {
+  test("without a slash hold at every depth, with one from the root", () => {
+    const paths = ["x.log", "a/x.log", "build/a", "a/build/b", "a/b", "c/a/b"];
+    assert.deepEqual(ignored(["*.log"], paths), ["x.log", "a/x.log"]);
+    assert.deepEqual(ignored(["build/"], paths), ["build/a", "a/build/b"]);
+    assert.deepEqual(ignored(["/build", "a/b"], paths), ["build/a", "a/b"]);
+    assert.deepEqual(ignored(["**/b"], paths), ["a/build/b", "a/b", "c/a/b"]);
   });
-  // check-ignore exits with 1 when nothing is ignored.
-  assert.ok(status === 0 || (status === 1 && args[0] === "check-ignore"), `git ${args.join(" ")}: ${stderr}`);
-  return stdout;
-}
 
-test("rules leave out what git ignores by the same lines, and nothing else", async () => {
-  using folder = tree();
-  git(folder.path, ["init", "-q"]);
-  const all = await collectFiles({ context: folder.path, ignore: [".git"] });
-  const paths = all.map(({ relativePath }) => relativePath);
-  assert.ok(paths.length > 60, `${paths.length} files`);
-  await fc.assert(
-    fc.asyncProperty(rules, async (lines) => {
-      writeFileSync(join(folder.path, ".git/info/exclude"), `${lines.join("\n")}\n`);
-      const answer = git(folder.path, ["check-ignore", "--no-index", "--stdin", "-z"], paths.join("\0"));
-      const ignored = new Set(answer.split("\0"));
-      const collected = await collectFiles({ context: folder.path, ignore: [...lines, "/.git"] });
-      assert.deepEqual(
-        collected.map(({ relativePath }) => relativePath),
-        paths.filter((path) => !ignored.has(path)),
-      );
-    }),
-    { numRuns: 60 },
-  );
+  test("for folders leave files of that name alone", () => {
+    assert.deepEqual(ignored(["a/"], ["a", "a/b", "x/a/b"]), ["a/b", "x/a/b"]);
+  });
+
+  test("that come later decide, and take files back in", () => {
+    assert.deepEqual(
+      ignored(["*.md", "!README.md", "docs/README.md"], ["a.md", "README.md", "docs/README.md"]),
+      ["a.md", "docs/README.md"],
+    );
+  });
+
+  test("that take a folder back in are good for all that is in it", () => {
+    const paths = ["src/a.ts", "src/deep/b.ts", "src/deep/c.log", "other.ts"];
+    assert.deepEqual(ignored(["*", "!src", "*.log"], paths), ["src/deep/c.log", "other.ts"]);
+  });
+
+  test("are none in comments and empty lines, and keep escaped marks", () => {
+    const lines = ["# a", "", "  ", "\\#b", "\\!c", "d\\ ", "e  ", "*.f", "!#g.f", "!!h.f"];
+    const paths = ["# a", "#b", "!c", "d ", "e", "#g.f", "!h.f", "i.f"];
+    assert.deepEqual(ignored(lines, paths), ["#b", "!c", "d ", "e", "i.f"]);
+  });
+
+  test("tell the case of letters apart, as git does", () => {
+    assert.deepEqual(ignored(["A"], ["a", "A"]), ["A"]);
+  });
+
+  test("by default leave out what no image needs", () => {
+    const paths = [
+      ".git/config",
+      "Dockerfile.dev",
+      "a/README.md",
+      "x/__pycache__/y",
+      ".env",
+      "node_modules/a/b.js",
+    ];
+    assert.deepEqual(ignored(DEFAULT_IGNORE, [...paths, "app.ts", ".environment", "gitignore"]), paths);
+  });
+
+  test("for a folder of packages are the expression of the wire", () => {
+    assert.deepEqual(new IgnoreRules(["node_modules"]).patterns, ["^(?:.+/)?node_modules(?:/|$)"]);
+  });
+
+  test("look below an ignored folder only where an exception is tied to it", () => {
+    const rules = new IgnoreRules(["data", "node_modules", "!keep.md", "!/data/a/model.bin"]);
+    assert.ok(rules.mayReopen("data/") && rules.mayReopen("data/a") && !rules.mayReopen("data/b"));
+    assert.ok(!rules.mayReopen("node_modules"));
+  });
 });
 
-describe("the rules of a context", () => {
-  const files = {
-    a: "",
-    b: "",
-    c: "",
-    d: "",
-    "node_modules/x/index.js": "",
-    "src/README.md": "",
-    "Dockerfile.gpu": "",
-  };
+describe("the rules of a folder", () => {
+  const files = { a: "", b: "", "node_modules/x/index.js": "", "src/README.md": "", "Dockerfile.gpu": "" };
 
   /** What is left of the files above. */
-  async function left(
-    options: { ignore?: string[]; ignoreFile?: string },
-    more: Record<string, string> = {},
-  ) {
+  async function left(ignore?: string[], more: Record<string, string> = {}): Promise<string[]> {
     using folder = new ContextFolder({ ...files, ...more });
-    const collected = await collectFiles({ context: folder.path, ...options });
+    const collected = await collectFiles({
+      context: folder.path,
+      ...(ignore === undefined ? {} : { ignore }),
+    });
     return collected.map(({ relativePath }) => relativePath).filter((path) => !(path in more));
   }
 
-  test("are the list, else the file, else .dockerignore, else the defaults; never two of them", async () => {
-    const more = { ".dockerignore": "a\n", "my.ignore": "b\n" };
-    const rest = ["Dockerfile.gpu", "a", "b", "c", "d", "node_modules/x/index.js", "src/README.md"];
-    const without = (name: string): string[] => rest.filter((path) => path !== name);
-    assert.deepEqual(await left({ ignore: ["c"], ignoreFile: "my.ignore" }, more), without("c"));
-    assert.deepEqual(await left({ ignoreFile: "my.ignore" }, more), without("b"));
-    assert.deepEqual(await left({}, more), without("a"));
-    assert.deepEqual(await left({}), ["a", "b", "c", "d"]);
-    assert.deepEqual(await left({ ignore: [] }, more), rest);
+  test("are the list, else .dockerignore, else the defaults; never two of them", async () => {
+    const more = { ".dockerignore": "a\n" };
+    assert.deepEqual(await left(["b"], more), Object.keys(files).toSorted().toSpliced(2, 1));
+    assert.deepEqual(await left(undefined, more), Object.keys(files).toSorted().toSpliced(1, 1));
+    assert.deepEqual(await left(), ["a", "b"]);
+    assert.deepEqual(await left([]), Object.keys(files).toSorted());
   });
 
-  test("of a file may have a byte order mark and line ends of Windows", async () => {
-    assert.deepEqual(await left({}, { ".dockerignore": "\uFEFFa\r\nb\r\n!a\r\nnode_modules\r\nsrc\r\n" }), [
-      "Dockerfile.gpu",
-      "a",
-      "c",
-      "d",
+  test("may have a byte order mark and line ends of Windows", async () => {
+    const text = "\uFEFFa\r\nb\r\n!a\r\nnode_modules\r\nsrc\r\n";
+    assert.deepEqual(await left(undefined, { ".dockerignore": text }), ["Dockerfile.gpu", "a"]);
+  });
+
+  test("that can't be read are an error, not the defaults", async () => {
+    using folder = new ContextFolder();
+    mkdirSync(join(folder.path, ".dockerignore"));
+    assert.throws(() => IgnoreRules.of(folder.path), {
+      code: "IMAGE_INVALID",
+      message: /\.dockerignore can't be read: EISDIR/,
+    });
+  });
+
+  test("open a folder that is left out where an exception is tied to it", async () => {
+    assert.deepEqual(await left(["*", "!/src/README.md", "!/node_modules/x"]), [
+      "node_modules/x/index.js",
+      "src/README.md",
     ]);
   });
+});
 
-  test("tell the case of letters apart, as git does", async () => {
-    assert.ok((await left({ ignore: ["A"] })).includes("a"));
+describe("the expressions of ignore rules", () => {
+  // Letters above U+FFFF are left out: for "?" and sets the one side counts them as two.
+  const letter = fc.constantFrom(..."ab-*?[]!^\\ /#.${}()+|:\té", "**", "***", "[ab]", "[!a]", "[a-c]");
+  const line = fc
+    .tuple(fc.constantFrom("", "", "!"), fc.array(letter, { minLength: 1, maxLength: 6 }))
+    .map(([mark, letters]) => `${mark}${letters.join("")}`);
+  const name = fc
+    .array(fc.constantFrom(..."abc-*?[]!\\ #.${(+é:A^\t"), { minLength: 1, maxLength: 3 })
+    .map((letters) => letters.join(""))
+    .filter((text) => !/^\.+$/.test(text));
+  const path = fc
+    .tuple(fc.array(name, { minLength: 1, maxLength: 3 }), fc.constantFrom("", "/"))
+    .map(([names, end]) => `${names.join("/")}${end}`);
+  const cases = fc.tuple(
+    fc.array(line, { minLength: 1, maxLength: 4 }),
+    fc.uniqueArray(path, { minLength: 1, maxLength: 20 }),
+  );
+
+  test("fit what the rules leave out, and nothing else", () => {
+    fc.assert(
+      fc.property(cases, ([lines, paths]) => {
+        assert.deepEqual(matched(new IgnoreRules(lines), paths), ignored(lines, paths));
+      }),
+      { numRuns: 2000 },
+    );
   });
 
-  test("from a file that is not there are an error that has its path", async () => {
-    using folder = new ContextFolder();
-    const wrong = readIgnoreRules({ context: folder.path, ignoreFile: "no.ignore" });
-    await assert.rejects(wrong, {
-      code: "UPLOAD_FAILED",
-      message: /^There is no file of ignore rules at .*no\.ignore\.$/,
+  test("mean the same to Python", { skip: withoutPython }, () => {
+    const sets = fc.sample(cases, 300);
+    const input = sets.map(([lines, paths]) => ({ patterns: new IgnoreRules(lines).patterns, paths }));
+    const program =
+      "import json,re,sys\n" +
+      "print(json.dumps([[p for p in c['paths'] if any(re.match(x, p) for x in c['patterns'])] for c in json.load(sys.stdin)]))";
+    const { stdout, stderr } = spawnSync("python3", ["-W", "error", "-c", program], {
+      input: JSON.stringify(input),
     });
+    assert.equal(stderr.toString(), "");
+    const byPython = JSON.parse(stdout.toString()) as string[][];
+    for (const [index, [lines, paths]] of sets.entries()) {
+      assert.deepEqual(byPython[index], ignored(lines, paths), JSON.stringify(lines));
+    }
+  });
+
+  test("have no named groups, and are never refused", () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: "grapheme" })), path, (lines, somePath) => {
+        const rules = new IgnoreRules(lines);
+        for (const pattern of rules.patterns) assert.doesNotMatch(pattern, /\(\?P?<[A-Za-z]/);
+        matched(rules, [somePath]);
+        rules.ignores(somePath);
+      }),
+    );
+  });
+});
+
+describe("beside git", () => {
+  const NAMES = ["a", "b", "ab", "A", ".env", "x.ts", "y.ts", "#c", "!d", "sp ace", "tail "];
+  const glob = fc.constantFrom(
+    ...NAMES,
+    ...["*", "?", "*.ts", "[ab]", "[!a]", "[a-b]*", "d?", "d1", "deep", "**", "*.file"],
+  );
+  const escaped = fc.constantFrom("\\#c", "\\!d", "sp\\ ace", "tail\\ ", "tail ", "\\*");
+  const pattern = fc
+    .record({
+      isAnchored: fc.boolean(),
+      pieces: fc.array(fc.oneof({ weight: 6, arbitrary: glob }, { weight: 1, arbitrary: escaped }), {
+        minLength: 1,
+        maxLength: 3,
+      }),
+      isFolder: fc.boolean(),
+    })
+    .map(
+      ({ isAnchored, pieces, isFolder }) =>
+        `${isAnchored ? "/" : ""}${pieces.join("/")}${isFolder ? "/" : ""}`,
+    )
+    .filter((text) => !text.startsWith("!"));
+  const blank = fc.constantFrom("", "# a comment", "  ");
+  const plain = fc.oneof({ weight: 9, arbitrary: pattern }, blank);
+  const exception = pattern.map((text) => `!${text}`);
+
+  /** Files three deep under names that the patterns are made of, in a repository. */
+  function tree(): ContextFolder {
+    const folder = new ContextFolder();
+    for (const [index, name] of NAMES.entries()) {
+      const inner = NAMES[(index + 3) % NAMES.length] ?? "";
+      folder.write(`${name}.file`, "");
+      if (!name.endsWith("ts")) {
+        for (const leaf of [...NAMES.slice(0, 6), inner]) folder.write(`d${index % 3}/${name}/${leaf}`, "");
+        folder.write(`${name}/${inner}/deep/${name}`, "");
+      } else folder.write(name, "");
+    }
+    git(folder.path, ["init", "-q"]);
+    return folder;
+  }
+
+  function git(folder: string, args: readonly string[], input: string = ""): string {
+    const { stdout, stderr, status } = spawnSync("git", ["-C", folder, ...args], {
+      input,
+      encoding: "utf8",
+      env: { ...process.env, GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1" },
+    });
+    // check-ignore exits with 1 when nothing is ignored.
+    assert.ok(
+      status === 0 || (status === 1 && args[0] === "check-ignore"),
+      `git ${args.join(" ")}: ${stderr}`,
+    );
+    return stdout;
+  }
+
+  function ignoredByGit(folder: string, lines: readonly string[], paths: readonly string[]): Set<string> {
+    writeFileSync(join(folder, ".git/info/exclude"), `${lines.join("\n")}\n`);
+    const answer = git(folder, ["check-ignore", "--no-index", "--stdin", "-z"], paths.join("\0"));
+    return new Set(answer.split("\0").filter((path) => path !== ""));
+  }
+
+  async function pathsOf({ path: context }: ContextFolder, lines: readonly string[]): Promise<string[]> {
+    const files = await collectFiles({ context, ignore: [...lines, "/.git"] });
+    return files.map(({ relativePath }) => relativePath);
+  }
+
+  test("rules without exceptions leave out what it ignores, and nothing else", async () => {
+    using folder = tree();
+    const paths = await pathsOf(folder, []);
+    assert.ok(paths.length > 60, `${paths.length} files`);
+    await fc.assert(
+      fc.asyncProperty(fc.array(plain, { minLength: 1, maxLength: 6 }), async (lines) => {
+        const byGit = ignoredByGit(folder.path, lines, paths);
+        assert.deepEqual(
+          await pathsOf(folder, lines),
+          paths.filter((path) => !byGit.has(path)),
+        );
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test("rules leave in more than it does only where an exception fits", async () => {
+    using folder = tree();
+    const paths = await pathsOf(folder, []);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.oneof(plain, exception), { minLength: 2, maxLength: 6 }),
+        async (lines) => {
+          const byGit = ignoredByGit(folder.path, lines, paths);
+          const byRules = ignored(lines, paths);
+          assert.deepEqual(
+            byRules.filter((path) => !byGit.has(path)),
+            [],
+          );
+          const exceptions = lines.filter((text) => text.startsWith("!")).map((text) => text.slice(1));
+          const more = [...byGit].filter((path) => !byRules.includes(path));
+          assert.deepEqual(ignored(exceptions, more), more);
+        },
+      ),
+      { numRuns: 40 },
+    );
   });
 });

@@ -4,6 +4,11 @@ const CLASSES: Readonly<Record<string, string>> = {
   ...{ upper: "A-Z", xdigit: "0-9A-Fa-f" },
 };
 
+/** Whether a path has wildcards as COPY knows them, or escapes. */
+export function isPattern(path: string): boolean {
+  return /[*?[\\]/.test(path);
+}
+
 /**
  * Turns one part of a path's pattern (`*`, `?`, sets, escapes) into a regular expression that never fits a `/`, for
  * JavaScript and Python alike. Undefined for what can fit nothing.
@@ -29,7 +34,8 @@ export function translateSegment(segment: string): string | undefined {
       out += quoted(letter);
     }
   }
-  return out;
+  // No name is empty.
+  return out === "[^/]*" ? "[^/]+" : out;
 }
 
 /** A set such as `[a-z]` or `[!0-9]`, up to its end. */
