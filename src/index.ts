@@ -85,6 +85,7 @@ export {
 export { cached } from "./functions/cached.ts";
 export { currentRun, type RunContext } from "./functions/current-run.ts";
 export { LocalHost, type LocalHostOptions } from "./hosts/local/local-host.ts";
+export { FalServerlessHost, type FalServerlessHostOptions } from "./hosts/serverless/fal-serverless-host.ts";
 
 // Container images
 export {
@@ -96,6 +97,7 @@ export {
 } from "./packaging/container-image.ts";
 
 // A control plane
+export type { AppConfig, AppSettings, ImageConfig, ServableConfig } from "./deploy-config.ts";
 export { ServerlessClient, type ServerlessClientOptions } from "./platform/serverless-client.ts";
 export { appsRunners, deploy, listApps, listRunners, scaleApp } from "./platform/operations.ts";
 export type { AppInfo, AppRevision } from "./platform/app-info.ts";

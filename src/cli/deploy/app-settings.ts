@@ -1,33 +1,6 @@
+import type { AppSettings } from "../../deploy-config.ts";
 import type { Deployment } from "../../platform/deploy-request.ts";
 import type { MachineSettings } from "../../platform/machine-requirements.ts";
-import type { App } from "../../servable/app.ts";
-
-/** Settings that a class has as statics, and a config by the same names. */
-export type AppSettings = Partial<
-  Pick<
-    typeof App,
-    | "machineType"
-    | "numGpus"
-    | "regions"
-    | "keepAlive"
-    | "minConcurrency"
-    | "maxConcurrency"
-    | "concurrencyBuffer"
-    | "concurrencyBufferPerc"
-    | "scalingDelay"
-    | "maxMultiplexing"
-    | "requestTimeout"
-    | "startupTimeout"
-    | "exposedPort"
-    | "metricsPort"
-    | "terminationGracePeriodSeconds"
-    | "secrets"
-    | "dataMounts"
-    | "retryConfig"
-    | "skipRetryConditions"
-    | "privateLogs"
-  >
->;
 
 /** What a class gets where it says nothing: more than a bare image, since Node and a model have to fit. */
 const CLASS_DEFAULTS: AppSettings = { machineType: "S", keepAlive: 60, exposedPort: 8080 };

@@ -1,37 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import type { AppConfig, AppSettings, ServableConfig } from "../../deploy-config.ts";
 import { didYouMean } from "../../did-you-mean.ts";
 import { UsageError } from "../../errors.ts";
 import { APP_SETTINGS } from "../../servable/settings.ts";
-import type { AppSettings } from "./app-settings.ts";
 import { loadModule } from "../module-loader.ts";
-import type { ImageConfig } from "./image-config.ts";
-
-/** One app of a config: a class of a file, or an image. Its settings go before those of the class. */
-export interface AppConfig extends AppSettings {
-  /** `FILE[::Class]`, relative to the config's folder. */
-  readonly file?: string;
-  /** A Dockerfile or an image that is there, in place of a file. */
-  readonly image?: ImageConfig;
-  /** The name it is deployed under. Default: its name in the config. */
-  readonly name?: string;
-  readonly auth?: "private" | "public" | "shared";
-  readonly strategy?: "rolling" | "recreate";
-  /** Take the scale from here at each deployment. Default false. */
-  readonly resetScale?: boolean;
-  /** What tells whether a runner is well. Of a class: its own check, else `GET /health`; of an image: none. */
-  readonly healthCheck?: HealthCheckConfig;
-}
-
-/** See `HealthCheckSettings` of the client. */
-export interface HealthCheckConfig {
-  readonly path: string;
-  readonly method?: "GET" | "POST";
-  readonly startPeriodSeconds?: number;
-  readonly timeoutSeconds?: number;
-  readonly failureThreshold?: number;
-  readonly callRegularly?: boolean;
-}
 
 /** A config that was found. */
 export interface DeployConfig {
@@ -39,7 +12,7 @@ export interface DeployConfig {
   readonly shown: string;
   /** What its paths are relative to. */
   readonly directory: string;
-  readonly apps: Readonly<Record<string, AppConfig>>;
+  readonly apps: ServableConfig["apps"];
 }
 
 type Rule = (value: unknown) => string | undefined;
@@ -138,7 +111,7 @@ function checkApp(name: string, app: unknown, place: string): void {
   const sources = [app["file"], app["image"]].filter((source) => source !== undefined).length;
   if (sources === 0) throw new UsageError(`${where} needs a file or an image.`);
   if (sources === 2) throw new UsageError(`${where} has a file and an image; it takes one of them.`);
-  const { minConcurrency, maxConcurrency, healthCheck } = app as AppConfig;
+  const { minConcurrency, maxConcurrency, healthCheck } = app as unknown as AppConfig;
   if (minConcurrency !== undefined && maxConcurrency !== undefined && minConcurrency > maxConcurrency) {
     throw new UsageError(
       `${where}: minConcurrency (${minConcurrency}) is above maxConcurrency (${maxConcurrency}).`,

@@ -8,8 +8,9 @@ import { loadApp, type LoadedApp } from "../app-loader.ts";
 import { describeApp } from "../build/image-app.ts";
 import { planImage } from "../build/image-plan.ts";
 import { parseTarget } from "../target.ts";
-import { classSettings, deploymentSettings, type AppSettings } from "./app-settings.ts";
-import { findConfig, SHARED_SETTINGS, type AppConfig, type DeployConfig } from "./config.ts";
+import type { AppConfig, AppSettings } from "../../deploy-config.ts";
+import { classSettings, deploymentSettings } from "./app-settings.ts";
+import { findConfig, SHARED_SETTINGS, type DeployConfig } from "./config.ts";
 import { asContainerImage, configuredImage } from "./image-config.ts";
 import type { ContainerImage } from "../../packaging/container-image.ts";
 

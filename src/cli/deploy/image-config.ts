@@ -1,19 +1,10 @@
 import { resolve } from "node:path";
+import type { ImageConfig } from "../../deploy-config.ts";
 import { UsageError } from "../../errors.ts";
-import {
-  ContainerImage,
-  type ContainerImageOptions,
-  type ImageRunOptions,
-} from "../../packaging/container-image.ts";
+import { ContainerImage, type ContainerImageOptions } from "../../packaging/container-image.ts";
 import { collectContext } from "../../packaging/build-context.ts";
 import { collectFiles, type CollectedFile } from "../../platform/files/collect.ts";
 import type { AppImage } from "../../servable/settings.ts";
-
-/** The image of an app in a config: a `ContainerImage`, a Dockerfile with its options, or the name of an image. */
-export type ImageConfig =
-  | AppImage
-  | ({ readonly dockerfile: string } & ContainerImageOptions)
-  | ({ readonly image: string } & ImageRunOptions);
 
 /** An image in the form of the protocol, and the files it is built from. */
 export interface DeployedImage {

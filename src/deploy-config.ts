@@ -1,0 +1,83 @@
+import type { ContainerImageOptions, ImageRunOptions } from "./packaging/container-image.ts";
+import type { HealthCheckSettings } from "./platform/deploy-request.ts";
+import type { App, AppAuth } from "./servable/app.ts";
+import type { AppImage } from "./servable/settings.ts";
+
+/** Settings that a class has as statics, and a config by the same names. */
+export type AppSettings = Partial<
+  Pick<
+    typeof App,
+    | "machineType"
+    | "numGpus"
+    | "regions"
+    | "keepAlive"
+    | "minConcurrency"
+    | "maxConcurrency"
+    | "concurrencyBuffer"
+    | "concurrencyBufferPerc"
+    | "scalingDelay"
+    | "maxMultiplexing"
+    | "requestTimeout"
+    | "startupTimeout"
+    | "exposedPort"
+    | "metricsPort"
+    | "terminationGracePeriodSeconds"
+    | "secrets"
+    | "dataMounts"
+    | "retryConfig"
+    | "skipRetryConditions"
+    | "privateLogs"
+  >
+>;
+
+/** The image of an app in a config: a `ContainerImage`, a Dockerfile with its options, or the name of an image. */
+export type ImageConfig =
+  | AppImage
+  | ({ readonly dockerfile: string; readonly image?: never } & ContainerImageOptions)
+  | ({ readonly image: string; readonly dockerfile?: never } & ImageRunOptions);
+
+/** One app of a config: a class of a file, or an image. Its settings go before those of the class. */
+export type AppConfig = CommonAppConfig &
+  (
+    | {
+        /** `FILE[::Class]`, relative to the config's folder. */
+        readonly file: string;
+        readonly image?: never;
+      }
+    | {
+        /** A Dockerfile or an image that is there, in place of a file. */
+        readonly image: ImageConfig;
+        readonly file?: never;
+      }
+  );
+
+/** What every app of a config may have. */
+export interface CommonAppConfig extends AppSettings {
+  /** The name it is deployed under. Default: its name in the config. */
+  readonly name?: string;
+  readonly auth?: AppAuth;
+  readonly strategy?: "rolling" | "recreate";
+  /** Take the scale from here at each deployment. Default false. */
+  readonly resetScale?: boolean;
+  /** What tells whether a runner is well. Of a class: its own check, else `GET /health`; of an image: none. */
+  readonly healthCheck?: HealthCheckSettings;
+}
+
+/**
+ * The default export of `servable.config.ts`: what `servable deploy NAME` deploys.
+ *
+ * @example
+ * ```ts
+ * import type { ServableConfig } from "servable";
+ *
+ * export default {
+ *   apps: {
+ *     web: { image: { dockerfile: "Dockerfile" }, exposedPort: 8080, healthCheck: { path: "/health" } },
+ *   },
+ * } satisfies ServableConfig;
+ * ```
+ */
+export interface ServableConfig {
+  /** Apps by the names they are called by, and deployed under unless they have a `name`. */
+  readonly apps: Readonly<Record<string, AppConfig>>;
+}
