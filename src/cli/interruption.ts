@@ -1,15 +1,21 @@
 /** What a shell reports of a program that Ctrl-C ended. */
 export const INTERRUPTED = 130;
 
+/** How an {@link Interruption} takes what comes after the first Ctrl-C. */
+export interface InterruptionOptions {
+  /** Further ones change nothing: to leave at once would leave behind what is just being ended. Default false. */
+  readonly isPatient?: boolean;
+}
+
 /** Aborts its signal at Ctrl-C and SIGTERM, as long as it is not disposed; a second one ends the process at once. */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
   readonly #onSignal: () => void;
 
   /** @param message shown when it happens */
-  constructor(message: string) {
+  constructor(message: string, { isPatient = false }: InterruptionOptions = {}) {
     this.#onSignal = () => {
-      if (this.signal.aborted) process.exit(INTERRUPTED);
+      if (this.signal.aborted) return isPatient ? undefined : process.exit(INTERRUPTED);
       process.stderr.write(`${message}\n`);
       this.#controller.abort();
     };

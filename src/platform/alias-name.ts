@@ -18,9 +18,10 @@ export function aliasName(appName: string, environment: string = MAIN_ENVIRONMEN
   if (appName.includes("--")) {
     throw new UsageError(`Write the app's name alone, and name the environment by itself, not "${appName}".`);
   }
-  if (!/^[\w.-]+$/.test(appName)) {
+  // A control plane may know apps with a "." that were named elsewhere.
+  if (!/^[a-z0-9](?:[\w.-]*[a-z0-9])?$/i.test(appName)) {
     throw new UsageError(
-      `"${appName}" can't be the name of an app: it has letters, digits and "-" only, and no owner.`,
+      `"${appName}" can't be the name of an app: it has letters, digits and single "-", such as "text-to-image", and no owner.`,
     );
   }
   return environment === MAIN_ENVIRONMENT ? appName : `${appName}--${environment}`;

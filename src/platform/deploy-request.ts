@@ -1,5 +1,6 @@
 import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
 import { UsageError } from "../errors.ts";
+import { aliasName } from "./alias-name.ts";
 import { deployMetadata, type DeployNotes } from "./deploy-metadata.ts";
 import type { SyncedFile } from "./files/sync.ts";
 import {
@@ -83,7 +84,6 @@ const CONDITIONS = {
   server_error: RetryCondition.SERVER_ERROR,
   connection_error: RetryCondition.CONNECTION_ERROR,
 } as const;
-const MAIN = "main";
 
 /** The two requests of a deployment. */
 export interface DeployRequests {
@@ -102,7 +102,7 @@ export function deployRequests(deployment: Deployment, synced: readonly SyncedFi
     throw new UsageError('There is nothing to attach to, or detach from, where the strategy is "recreate".');
   }
   const shared = {
-    applicationName: deployedName(deployment),
+    applicationName: aliasName(deployment.appName, environment),
     files: synced.map(({ hash, relativePath }) => ({ hash, relativePath })),
     ...given({ environmentName: environment }),
     ...(secrets === undefined ? {} : { secrets: { names: [...secrets] } }),
@@ -136,16 +136,6 @@ export function deployRequests(deployment: Deployment, synced: readonly SyncedFi
       }),
     },
   };
-}
-
-/** `web`, or `web--staging` outside of the main environment. @throws UsageError for a name that no app can have */
-export function deployedName({ appName, environment = MAIN }: Deployment): string {
-  if (!/^[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?$/i.test(appName) || appName.includes("--")) {
-    throw new UsageError(
-      `"${appName}" can't be the name of an app: use letters, digits and single "-", such as "text-to-image".`,
-    );
-  }
-  return environment === MAIN ? appName : `${appName}--${environment}`;
 }
 
 /** The image of a container that is all there is, in the form of the protocol. */

@@ -254,7 +254,8 @@ describe("what is sent", () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     const many = Object.fromEntries(Array.from({ length: 33 }, (_, index) => [`k${index}`, ""]));
     const wrong: [Partial<DeployOptions>, RegExp][] = [
-      [{ appName: "we--b" }, /can't be the name of an app/],
+      [{ appName: "we--b" }, /name the environment by itself, not "we--b"/],
+      [{ appName: "web-" }, /"web-" can't be the name of an app/],
       [{ message: "x".repeat(2_049) }, /2049 characters; it may have 2048/],
       [{ annotations: many }, /33 annotations; there may be 32/],
       [{ annotations: { ["k".repeat(65)]: "" } }, /65 characters; it may have 64/],

@@ -4,6 +4,7 @@ import { buildImage, pushImage, type BuiltImage } from "../../packaging/build-im
 import { findBuilder } from "../../packaging/builders.ts";
 import { loadApp } from "../app-loader.ts";
 import { bytes } from "../env/amounts.ts";
+import { Interruption, INTERRUPTED } from "../interruption.ts";
 import { styleFor } from "../style.ts";
 import { parseTarget } from "../target.ts";
 import { assertBuildArgs, planImage, type ImagePlan } from "./image-plan.ts";
@@ -21,8 +22,6 @@ export interface BuildOptions {
   readonly debug?: boolean;
 }
 
-/** What a shell reports of a program that Ctrl-C ended. */
-const INTERRUPTED = 130;
 /** So much of one line of the builder's is shown. */
 const SHOWN_LETTERS = 200;
 
@@ -40,7 +39,7 @@ export async function buildApp(file: string, options: BuildOptions): Promise<num
     await new Promise((resolve) => print(text, resolve));
     return 0;
   }
-  const stop = interruption();
+  using stop = new Interruption("Stopping the build…", { isPatient: true });
   try {
     const { image, builder } = await build(plan, buildArgs, options, stop.signal);
     const { bold, green } = styleFor(process.stderr);
@@ -53,11 +52,9 @@ export async function buildApp(file: string, options: BuildOptions): Promise<num
     await new Promise((resolve) => print(options.json === true ? asJson(result) : `${image.tag}\n`, resolve));
     return 0;
   } catch (error) {
-    if (!stop.signal.aborted || error !== stop.signal.reason) throw error;
+    if (!stop.caused(error)) throw error;
     process.stderr.write("Cancelled. Nothing is left but layers in the builder's cache.\n");
     return INTERRUPTED;
-  } finally {
-    stop.dispose();
   }
 }
 
@@ -90,26 +87,6 @@ async function build(
 /** A label of a builder's own words may be a whole document. */
 function shortened(line: string): string {
   return line.length > SHOWN_LETTERS ? `${line.slice(0, SHOWN_LETTERS)}…` : line;
-}
-
-/**
- * Aborts at Ctrl-C and SIGTERM. Further ones change nothing: to leave at once would leave the builder behind, and that
- * ends in seconds.
- */
-function interruption(): { signal: AbortSignal; dispose: () => void } {
-  const controller = new AbortController();
-  const onSignal = (): void => {
-    if (controller.signal.aborted) return;
-    process.stderr.write("Stopping the build…\n");
-    controller.abort();
-  };
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, onSignal);
-  return {
-    signal: controller.signal,
-    dispose: () => {
-      for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, onSignal);
-    },
-  };
 }
 
 /** `NAME=value`, or a `NAME` whose value this process's environment has. */

@@ -1,4 +1,5 @@
 import { PlatformError, UsageError } from "../../errors.ts";
+import { aliasName } from "../../platform/alias-name.ts";
 import { Connection } from "../../platform/connection.ts";
 import {
   deploy,
@@ -6,7 +7,6 @@ import {
   type DeployOptions,
   type DeployTarget,
 } from "../../platform/deploy.ts";
-import { deployedName, type Deployment } from "../../platform/deploy-request.ts";
 import {
   ApplicationAuthMode,
   IsolateController,
@@ -57,7 +57,7 @@ export async function deployApp(ref: string | undefined, options: DeployCommandO
     const { endpoints, credentials } = await resolveTarget();
     const deployable = await findDeployable(ref);
     const deployment = withOptions(deployable, { ...options, annotations });
-    const name = deployedName(deployment as Deployment);
+    const name = aliasName(deployment.appName, deployment.environment);
     using connection = new Connection({ endpoint: endpoints.grpc, credentials });
     const before = new Probe(connection, deployment.environment, name, stop.signal);
     const isChecked = options.check === true || isOn(process.env["FAL_DEPLOY_CHECK"]);
