@@ -106,6 +106,7 @@ export type { DeploymentResult, DeployOptions } from "./platform/deploy.ts";
 export type { EnvironmentInfo } from "./platform/environments.ts";
 export type { CreatedKey, CreateKeyOptions, KeyInfo, KeyScope } from "./platform/keys.ts";
 export type { RunnerInfo } from "./platform/runner-info.ts";
+export type { RunnerLog, RunnerLogsOptions } from "./platform/runner-logs.ts";
 export type { StopRunnerOptions } from "./platform/runners.ts";
 export type { Secret } from "./platform/secret.ts";
 export type { SecretInfo } from "./platform/secrets.ts";

@@ -2,6 +2,7 @@ import { UsageError } from "../errors.ts";
 import type { RunnersOptions } from "./apps.ts";
 import type { PlatformSession } from "./platform-session.ts";
 import { runnerInfo, type RunnerInfo } from "./runner-info.ts";
+import type { RunnerLog, RunnerLogsOptions } from "./runner-logs.ts";
 import { wireTime } from "./timestamps.ts";
 
 /** How a runner is stopped. */
@@ -26,6 +27,16 @@ export class Runners {
       ...(since === undefined ? {} : { startTime: wireTime(since) }),
     });
     return runners.map((info) => runnerInfo(info, protocol));
+  }
+
+  /**
+   * The log of a runner, the oldest line first. `for await (const { message } of client.runners.logs(id))`
+   * @throws UsageError, PlatformError, or the signal's reason, each by the first line that can't be told
+   */
+  async *logs(runnerId: string, options: RunnerLogsOptions = {}): AsyncGenerator<RunnerLog, void, undefined> {
+    checkId(runnerId);
+    const { runnerLogs } = await import("./runner-logs.ts");
+    yield* runnerLogs(this.#session, runnerId, options);
   }
 
   /** Ends a runner once its requests have ended. */

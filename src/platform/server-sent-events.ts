@@ -1,0 +1,41 @@
+/** One event of a stream of server-sent events. */
+export interface ServerSentEvent {
+  /** Its type; "message" where none was given. */
+  readonly event: string;
+  readonly data: string;
+}
+
+/** No line is longer, in characters: what sends more without an end is something else. */
+const MAX_LINE = 16 * 2 ** 20;
+
+/** Reads server-sent events, each as soon as it is complete. What the body fails with is thrown as it is. */
+export async function* serverSentEvents(
+  body: AsyncIterable<Uint8Array>,
+): AsyncGenerator<ServerSentEvent, void, undefined> {
+  let event = "";
+  let data: string[] = [];
+  for await (const line of linesOf(body)) {
+    if (line === "") {
+      if (data.length > 0) yield { event: event === "" ? "message" : event, data: data.join("\n") };
+      event = "";
+      data = [];
+      continue;
+    }
+    const [, field, value = ""] = /^([^:]*)(?:: ?([^]*))?$/.exec(line) ?? [];
+    if (field === "event") event = value;
+    if (field === "data") data.push(value);
+  }
+}
+
+async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of body) {
+    rest += decoder.decode(chunk, { stream: true });
+    // A "\r" at the end may be half of a "\r\n".
+    const lines = rest.split(/\r\n|\n|\r(?!$)/);
+    rest = lines.pop() ?? "";
+    if (rest.length > MAX_LINE) throw new Error("a line of the stream has no end");
+    yield* lines;
+  }
+}
