@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FalServerlessError } from "../errors.ts";
 import type { ContextEntry } from "./build-context.ts";
-import { lastWords, type Builder } from "./builders.ts";
+import type { Builder } from "./builders.ts";
+import { lastWords } from "./engines.ts";
 import { runProgram, type ProgramEnd, type ProgramOptions } from "./program.ts";
 import { tarStream } from "./tar-stream.ts";
 
@@ -92,7 +93,7 @@ export async function pushImage(
   if (end.code === 0) return;
   throw new FalServerlessError(
     "BUILD_FAILED",
-    `${tag} can't be pushed by ${command}: ${lastWords(end.lines) || `exit code ${end.code}`}. ` +
+    `${tag} can't be pushed by ${command}: ${lastWords(end.lines.join("\n")) || `exit code ${end.code}`}. ` +
       `Is its registry right, and are you logged in (${command} login)?`,
   );
 }
@@ -149,7 +150,7 @@ async function mustRun(
 ): Promise<void> {
   const { code, lines } = await runProgram(command, args, options);
   if (code === 0) return;
-  const said = lastWords(lines) || `exit code ${code}`;
+  const said = lastWords(lines.join("\n")) || `exit code ${code}`;
   throw new FalServerlessError("BUILD_FAILED", `${command} ${args.join(" ")}: ${said}`);
 }
 

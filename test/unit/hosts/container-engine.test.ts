@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { FalServerlessError } from "../../../src/errors.ts";
-import { findEngine, lastWords } from "../../../src/hosts/local/container/engine.ts";
+import { findEngine } from "../../../src/hosts/local/container/engine.ts";
+import { lastWords } from "../../../src/packaging/engines.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "servable-engines-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -21,7 +22,8 @@ function pathWith(programs: Readonly<Record<string, string>>): string {
 }
 
 const DOCKER = `echo '{"ServerVersion":"28.2.2","SecurityOptions":["name=seccomp,profile=builtin"]}'`;
-const PODMAN = `echo '{"host":{"security":{"rootless":true}}}'`;
+const PODMAN = `echo '{"host":{"security":{"rootless":true}},"version":{}}'`;
+const BUILDAH = `[ $# -eq 1 ] || { echo 'template: function "json" not defined' >&2; exit 125; }; echo '{"host":{}}'`;
 const NO_DAEMON = `echo '{"ServerVersion":""}'; echo 'Cannot connect to the Docker daemon at unix:///x.sock.' >&2; exit 1`;
 
 test("Docker comes first when its daemon answers", async () => {
@@ -77,6 +79,13 @@ test("an engine that was named is the only one that is tried", async () => {
   await assert.rejects(
     findEngine({ PATH, SERVABLE_CONTAINER_ENGINE: "docker" }),
     /docker: not found\nStart it, or set/,
+  );
+});
+
+test("a program that only builds images is no engine", async () => {
+  await assert.rejects(
+    findEngine({ PATH: pathWith({ buildah: BUILDAH }), SERVABLE_CONTAINER_ENGINE: "buildah" }),
+    /buildah: it builds images, and runs no containers\nStart it, or set/,
   );
 });
 

@@ -4,7 +4,8 @@ import { constants } from "node:os";
 import { PassThrough, type Readable } from "node:stream";
 import { deserialize, serialize } from "node:v8";
 import type { BridgeEnd, BridgeStart } from "./bridge/protocol.ts";
-import { lastWords, type ContainerEngine } from "./engine.ts";
+import { lastWords } from "../../../packaging/engines.ts";
+import type { ContainerEngine } from "./engine.ts";
 import { FRAME, FrameDecoder, writeFrame, type Frame } from "./frames.ts";
 import { runArguments, type ContainerRun } from "./run-arguments.ts";
 

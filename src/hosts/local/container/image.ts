@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { FalServerlessError } from "../../../errors.ts";
 import { logEntry, type LogEntry } from "../../../functions/log-entry.ts";
-import { lastWords, runEngineProgram, type ContainerEngine } from "./engine.ts";
+import { lastWords } from "../../../packaging/engines.ts";
+import { runEngineProgram, type ContainerEngine } from "./engine.ts";
 
 /** An image that functions can run in. */
 export interface ContainerImage {

@@ -1,4 +1,4 @@
-import type { EngineFlavor } from "./engine.ts";
+import type { ContainerEngine } from "./engine.ts";
 
 /** A file or folder of this machine in a container. */
 export interface Mount {
@@ -45,7 +45,11 @@ export const CONTAINER_LABEL = "servable";
  * The arguments by which an engine's program runs a container, attached to the program's input and output.
  * @param isConfined this machine keeps containers from files that are not labelled for them (SELinux)
  */
-export function runArguments(run: ContainerRun, flavor: EngineFlavor, isConfined: boolean): string[] {
+export function runArguments(
+  run: ContainerRun,
+  flavor: ContainerEngine["flavor"],
+  isConfined: boolean,
+): string[] {
   const { ports = [], user, directory, hasHostNetwork = false, memoryBytes } = run;
   return [
     ...["run", "--rm", "--interactive", `--name=${run.name}`, `--label=${CONTAINER_LABEL}=${run.label}`],
