@@ -28,6 +28,7 @@ export class WorkerGroup {
   readonly #idle: { readonly worker: FunctionWorker; readonly timer: NodeJS.Timeout }[] = [];
   readonly #waiting: Run[] = [];
   readonly #running = new Map<Run, FunctionWorker>();
+  readonly #onIdle: (() => void)[] = [];
   /** Killed, but not gone yet. */
   readonly #leaving = new Map<FunctionWorker, () => void>();
   #starting = 0;
@@ -68,6 +69,11 @@ export class WorkerGroup {
     );
     for (const worker of this.#workers) worker.kill();
     await Promise.all(ends);
+  }
+
+  /** Resolves when nothing runs: one that was cancelled has ended then, or was ended. */
+  async idle(): Promise<void> {
+    if (this.#running.size > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
 
   #hand(): void {
@@ -179,5 +185,6 @@ export class WorkerGroup {
 
   #forget(worker: FunctionWorker): void {
     for (const [run, its] of this.#running) if (its === worker) this.#running.delete(run);
+    if (this.#running.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 }

@@ -76,9 +76,10 @@ export class FunctionWorkers {
     }
   }
 
-  /** Ends all processes at once. */
-  close(reason: unknown): Promise<void> {
-    return this.#group.close(reason);
+  /** Ends all processes. A call that was cancelled may come to its end before, within a second. */
+  async close(reason: unknown): Promise<void> {
+    await this.#group.idle();
+    await this.#group.close(reason);
   }
 
   #start(work: Run["work"], timeoutS: number | undefined, signal: AbortSignal): Promise<unknown> {
