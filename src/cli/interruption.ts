@@ -31,6 +31,22 @@ export class Interruption implements Disposable {
     return this.signal.aborted && error === this.signal.reason;
   }
 
+  /** What comes of work that can't be stopped, unless it is interrupted first: then the signal's reason is thrown. */
+  async orStop<T>(work: Promise<T>): Promise<T> {
+    const { signal } = this;
+    let stop = (): void => {};
+    const stopped = new Promise<never>((_resolve, reject) => {
+      stop = () => reject(signal.reason as Error);
+      signal.addEventListener("abort", stop, { once: true });
+      if (signal.aborted) stop();
+    });
+    try {
+      return await Promise.race([work, stopped]);
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
   [Symbol.dispose](): void {
     for (const name of SIGNALS) process.off(name, this.#onSignal);
   }

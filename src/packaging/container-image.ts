@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
+import type { FileCollection } from "../platform/deploy.ts";
+import type { CollectedFile } from "../platform/files/collect.ts";
 import { IgnoreRules, readIgnoreFile } from "../platform/files/ignore-rules.ts";
 import { copySources } from "./copy-sources.ts";
 import { parseDockerfile } from "./dockerfile.ts";
@@ -204,6 +206,33 @@ export class ContainerImage {
     const lines = readIgnoreFile(ignoreFile);
     if (lines === undefined) throw invalid(`There is no ignore file ${ignoreFile}.`);
     return new IgnoreRules(lines);
+  }
+
+  /** The same image with values of ARGs that go before its own. One that is there already stays as it is. */
+  withBuildArgs(buildArgs: Readonly<Record<string, string>>): ContainerImage {
+    if (this.dockerfile === undefined) return this;
+    const options = { ...this.#options, buildArgs: { ...this.buildArgs, ...buildArgs } };
+    assertOptions(options, BUILD_CHECKS);
+    return new ContainerImage({ dockerfile: this.dockerfile }, this.contextDirectory, options);
+  }
+
+  /**
+   * The files that a platform builds it from, as they are uploaded: links as what they lead to. None for an image that is
+   * there already.
+   * @throws FalServerlessError with code BUILD_FAILED for a source that is not there, UPLOAD_FAILED for what can't be
+   * uploaded; DefinitionError with code IMAGE_INVALID
+   */
+  async collectFiles(options: FileCollection = {}): Promise<CollectedFile[]> {
+    if (this.dockerfile === undefined) return [];
+    const [{ collectContext }, { collectFiles }] = await Promise.all([
+      import("./build-context.ts"),
+      import("../platform/files/collect.ts"),
+    ]);
+    const directory = this.contextDirectory;
+    const entries = await collectContext({ directory, sources: this.sources(), ignore: this.ignoreRules() });
+    const paths = entries.filter(({ kind }) => kind !== "folder").map(({ path }) => path);
+    if (paths.length === 0) return [];
+    return collectFiles({ context: directory, paths, ignore: [], ...options });
   }
 
   /** The form in which it goes over the wire. It has the secrets: not for logs. */

@@ -24,9 +24,24 @@ export interface DeployTarget {
 /** What a deployment is doing. */
 export type DeployPhase = "uploading" | "building" | "registering";
 
+/** How the files of an image are collected. */
+export interface FileCollection {
+  /** Told in a sentence what was left out that somebody may miss. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An image that says by itself how it goes over the wire, and what it is built from: a `ContainerImage`. */
+export interface DeployableImage {
+  toDict(): Readonly<Record<string, unknown>>;
+  collectFiles(options: FileCollection): Promise<readonly CollectedFile[]>;
+}
+
 /** What is deployed, and who is told of its progress. */
-export interface DeployOptions extends Deployment {
-  /** What the image is built from, as `collectFiles` returns it. */
+export interface DeployOptions extends Omit<Deployment, "image"> {
+  /** A `ContainerImage`, whose files are uploaded; or an image in the form of the protocol, as `toDict()` gives it. */
+  readonly image: DeployableImage | Readonly<Record<string, unknown>>;
+  /** What the image is built from. Default: what it says itself; of one in the form of the protocol, nothing. */
   readonly files?: readonly CollectedFile[] | undefined;
   /** Told when each phase begins; "uploading" is left out where there are no files. */
   readonly onPhase?: ((phase: DeployPhase) => void) | undefined;
@@ -67,19 +82,25 @@ export interface DeploymentResult {
  *
  * @throws UsageError for a name or note that makes no sense; UploadFailure; PlatformError when the control plane can't
  * be reached or refuses; FalServerlessError with code DEPLOY_FAILED when the build fails or an answer lacks what it has
- * to have; or the signal's reason.
+ * to have, BUILD_FAILED when the image's files are not there; or the signal's reason.
  */
 export async function deploy(target: DeployTarget, options: DeployOptions): Promise<DeploymentResult> {
-  const { files = [], signal, onPhase, onUpload: onProgress, onWarning } = options;
+  const { image, signal, onPhase, onUpload: onProgress, onWarning } = options;
   signal?.throwIfAborted();
-  deployRequests(options); // a name that makes no sense is told before anything is uploaded
+  const deployment: Deployment = { ...options, image: isDeployable(image) ? image.toDict() : image };
+  deployRequests(deployment); // a name that makes no sense is told before anything is uploaded
+  const files = options.files ?? (isDeployable(image) ? await image.collectFiles({ onWarning, signal }) : []);
   if (files.length > 0) onPhase?.("uploading");
   const synced = await syncFiles({ files, rest: target.rest, signal, onProgress, onWarning });
-  const requests = deployRequests(options, synced.files);
+  const requests = deployRequests(deployment, synced.files);
   onPhase?.("building");
   await buildEnvironment(target.connection, requests.build, options);
   onPhase?.("registering");
   return register(target, requests, options);
+}
+
+function isDeployable(image: DeployOptions["image"]): image is DeployableImage {
+  return typeof image["toDict"] === "function";
 }
 
 async function register(

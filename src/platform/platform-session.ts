@@ -18,6 +18,7 @@ export class PlatformSession implements Disposable {
   readonly #options: TargetOptions;
   #target: Promise<Target> | undefined;
   #grpc: Promise<Grpc> | undefined;
+  #rest: Promise<Rest> | undefined;
   #isClosed = false;
 
   constructor(options: TargetOptions = {}) {
@@ -40,8 +41,9 @@ export class PlatformSession implements Disposable {
   /** The REST side. @throws what `resolveTarget` throws, UsageError after `close()` */
   async rest(): Promise<Rest> {
     if (this.#isClosed) throw new UsageError("The client is closed.");
-    const [{ endpoints, credentials }, { Rest }] = await Promise.all([this.target(), import("./rest.ts")]);
-    return new Rest({ endpoint: endpoints.rest, credentials });
+    // One, so that a deployment that broke off is gone on with by the next one.
+    this.#rest ??= this.#makeRest();
+    return this.#rest;
   }
 
   /** Closes the connection. Calls that still run fail. */
@@ -55,6 +57,11 @@ export class PlatformSession implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  async #makeRest(): Promise<Rest> {
+    const [{ endpoints, credentials }, { Rest }] = await Promise.all([this.target(), import("./rest.ts")]);
+    return new Rest({ endpoint: endpoints.rest, credentials });
   }
 
   async #connect(): Promise<Grpc> {

@@ -3,11 +3,12 @@ import { contextSize } from "../../packaging/build-context.ts";
 import { buildImage, pushImage, type BuiltImage } from "../../packaging/build-image.ts";
 import { findBuilder } from "../../packaging/builders.ts";
 import { loadApp } from "../app-loader.ts";
+import { readBuildArgs } from "../build-args.ts";
 import { bytes } from "../env/amounts.ts";
 import { Interruption, INTERRUPTED } from "../interruption.ts";
 import { styleFor } from "../style.ts";
 import { parseTarget } from "../target.ts";
-import { assertBuildArgs, planImage, type ImagePlan } from "./image-plan.ts";
+import { planImage, type ImagePlan } from "./image-plan.ts";
 
 /** What `servable build` takes beside the file. */
 export interface BuildOptions {
@@ -27,13 +28,12 @@ const SHOWN_LETTERS = 200;
 
 /** Builds the image of a class, or says what it would be made of. Resolves to the process's exit code. */
 export async function buildApp(file: string, options: BuildOptions): Promise<number> {
-  const buildArgs = readBuildArgs(options.buildArg ?? []);
+  const buildArgs = readBuildArgs(options.buildArg);
   if (options.tag !== undefined) assertTag(options.tag);
   // What the user's modules print must not get into what is printed here.
   const print = process.stdout.write.bind(process.stdout);
   process.stdout.write = process.stderr.write.bind(process.stderr);
-  const plan = await planImage(await loadApp(file), parseTarget(file).file);
-  assertBuildArgs(plan, buildArgs);
+  const plan = await planImage(await loadApp(file), parseTarget(file).file, buildArgs);
   if (options.dryRun === true) {
     const text = options.json === true ? asJson(describePlan(plan, options)) : planText(plan, options);
     await new Promise((resolve) => print(text, resolve));
@@ -41,7 +41,7 @@ export async function buildApp(file: string, options: BuildOptions): Promise<num
   }
   using stop = new Interruption("Stopping the build…", { isPatient: true });
   try {
-    const { image, builder } = await build(plan, buildArgs, options, stop.signal);
+    const { image, builder } = await build(plan, options, stop.signal);
     const { bold, green } = styleFor(process.stderr);
     const size = image.sizeBytes === undefined ? "" : `, ${bytes(image.sizeBytes)}`;
     const result = { ...image, builder, pushed: options.push ?? false };
@@ -60,7 +60,6 @@ export async function buildApp(file: string, options: BuildOptions): Promise<num
 
 async function build(
   plan: ImagePlan,
-  given: Readonly<Record<string, string>>,
   options: BuildOptions,
   signal: AbortSignal,
 ): Promise<{ image: BuiltImage; builder: string }> {
@@ -73,7 +72,7 @@ async function build(
     dockerfile: plan.dockerfile,
     entries: plan.entries,
     tag: options.tag ?? plan.tag,
-    buildArgs: { ...plan.image.buildArgs, ...given },
+    buildArgs: plan.image.buildArgs,
     secrets: plan.image.secrets,
     noCache: !options.cache,
     signal,
@@ -87,23 +86,6 @@ async function build(
 /** A label of a builder's own words may be a whole document. */
 function shortened(line: string): string {
   return line.length > SHOWN_LETTERS ? `${line.slice(0, SHOWN_LETTERS)}…` : line;
-}
-
-/** `NAME=value`, or a `NAME` whose value this process's environment has. */
-function readBuildArgs(items: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    items.map((item) => {
-      const [, name = "", value] = /^([A-Za-z_]\w*)(?:=([^]*))?$/.exec(item) ?? [];
-      if (name === "") throw new UsageError(`--build-arg takes NAME=value, not "${item}".`);
-      const known = value ?? process.env[name];
-      if (known === undefined) {
-        throw new UsageError(
-          `--build-arg ${name} has no value: write ${name}=value, or set it in the environment.`,
-        );
-      }
-      return [name, known];
-    }),
-  );
 }
 
 function assertTag(tag: string): void {

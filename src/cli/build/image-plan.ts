@@ -1,15 +1,13 @@
 import { join } from "node:path";
-import { didYouMean } from "../../did-you-mean.ts";
 import { UsageError } from "../../errors.ts";
 import { collectContext, type ContextEntry } from "../../packaging/build-context.ts";
 import { ContainerImage } from "../../packaging/container-image.ts";
-import { parseDockerfile } from "../../packaging/dockerfile.ts";
-import { readAssignments } from "../../packaging/dockerfile-words.ts";
 import { generateDockerfile } from "../../packaging/generated-dockerfile.ts";
 import { readProject, type Project } from "../../packaging/project.ts";
 import { DEFAULT_IGNORE, readIgnoreFile } from "../../platform/files/ignore-rules.ts";
 import { App } from "../../servable/app.ts";
 import type { LoadedApp } from "../app-loader.ts";
+import { withBuildArgs, type BuildArgs } from "../build-args.ts";
 import { describeApp } from "./image-app.ts";
 
 /** All that is known of an image before it is built. */
@@ -39,20 +37,23 @@ const RARELY: readonly string[] = [
   ".vscode",
   ".idea",
 ];
-/** The arguments of a build that need no ARG. */
-const PREDEFINED = /^(?:https?|ftp|no|all)_proxy$|^(?:BUILDKIT|DOCKER|BUILDX)_|^SOURCE_DATE_EPOCH$/i;
-
 /**
  * Says what the image of an app is made of: its own `static image`, or a Dockerfile that is generated from its npm
  * project.
  * @param file the app's file, absolute
+ * @param buildArgs values of ARGs, which go before those of the image
  * @throws UsageError, DefinitionError, FalServerlessError with code BUILD_FAILED, when that can't be said
  */
-export async function planImage(loaded: LoadedApp, file: string): Promise<ImagePlan> {
+export async function planImage(
+  loaded: LoadedApp,
+  file: string,
+  buildArgs: BuildArgs = {},
+): Promise<ImagePlan> {
   const described = await describeApp(loaded);
   const own = loaded.app instanceof App ? (loaded.app.constructor as typeof App).image : undefined;
-  const image =
+  const plain =
     own === undefined ? generatedImage(loaded, readProject(file), described) : asImage(own, loaded.name);
+  const image = withBuildArgs(plain, buildArgs);
   if (image.dockerfile === undefined) {
     throw new UsageError(
       `${loaded.name} has the image ${image.reference}, which is there already: nothing is to be built.`,
@@ -68,19 +69,6 @@ export async function planImage(loaded: LoadedApp, file: string): Promise<ImageP
     tag: `${described.name.toLowerCase().replaceAll(/[^a-z0-9._-]+/g, "-")}:${described.version.replaceAll(/[^\w.-]/g, "-")}`,
     isGenerated: own === undefined,
   };
-}
-
-/** @throws UsageError for a build argument that the Dockerfile does not take */
-export function assertBuildArgs(plan: ImagePlan, buildArgs: Readonly<Record<string, string>>): void {
-  const known = parseDockerfile(plan.dockerfile)
-    .instructions.filter(({ keyword }) => keyword === "ARG")
-    .flatMap(({ text }) => readAssignments(text).map(([name]) => name));
-  for (const name of Object.keys(buildArgs)) {
-    if (known.includes(name) || PREDEFINED.test(name)) continue;
-    const unique = [...new Set(known)];
-    const takes = unique.length === 0 ? "; it takes none." : `; it takes ${unique.join(", ")}.`;
-    throw new UsageError(`The Dockerfile has no ARG ${name}${didYouMean(name, unique) || takes}`);
-  }
 }
 
 function generatedImage(

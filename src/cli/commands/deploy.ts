@@ -42,6 +42,11 @@ export function addDeployCommand(program: Command): void {
       (item: string, others: readonly string[] = []) => [...others, item],
     )
     .option("--env <name>", "the environment it goes to (default: $FAL_ENV, else the main one)")
+    .option(
+      "--build-arg <name=value>",
+      "a value of an ARG of the Dockerfile, such as BASE_IMAGE; can be given often",
+      (item: string, others: readonly string[] = []) => [...others, item],
+    )
     .option("--no-cache", "build every layer of the image again")
     .option("--check", "show what changes of the app's scale, and ask before going on")
     .option("-y, --yes", "go on without being asked")

@@ -15,11 +15,11 @@ import {
 import { abandonUploads } from "../../platform/files/unfinished-uploads.ts";
 import { Rest } from "../../platform/rest.ts";
 import { resolveTarget } from "../../platform/target.ts";
+import { readBuildArgs, withBuildArgs } from "../build-args.ts";
 import { Interruption, INTERRUPTED } from "../interruption.ts";
 import { styleFor } from "../style.ts";
 import { DeployProgress } from "./deploy-progress.ts";
 import { findDeployable, type Deployable } from "./deployable.ts";
-import { deployedImage } from "./image-config.ts";
 import { checkScale } from "./scale-check.ts";
 
 /** What `servable deploy` takes beside the app. */
@@ -33,6 +33,7 @@ export interface DeployCommandOptions {
   readonly message?: string;
   readonly annotation?: readonly string[];
   readonly env?: string;
+  readonly buildArg?: readonly string[];
   /** False for `--no-cache`. */
   readonly cache: boolean;
   readonly check?: boolean;
@@ -53,9 +54,11 @@ export async function deployApp(ref: string | undefined, options: DeployCommandO
   let progress: DeployProgress | undefined;
   try {
     const annotations = readAnnotations(options.annotation ?? []);
+    const buildArgs = readBuildArgs(options.buildArg);
     const shownUrls = readShownUrls();
     const { endpoints, credentials } = await resolveTarget();
-    const deployable = await findDeployable(ref);
+    const deployable = await stop.orStop(findDeployable(ref));
+    const image = withBuildArgs(deployable.image, buildArgs);
     const deployment = withOptions(deployable, { ...options, annotations });
     const name = aliasName(deployment.appName, deployment.environment);
     using connection = new Connection({ endpoint: endpoints.grpc, credentials });
@@ -72,14 +75,12 @@ export async function deployApp(ref: string | undefined, options: DeployCommandO
     }
     const current = await before.appIfKnown();
     progress = new DeployProgress(appName, credentials.secret, options.debug ?? false);
-    const { dict, files } = await deployedImage(deployable.image, progress.warn, stop.signal);
     const { send: rest } = new Rest({ endpoint: endpoints.rest, credentials });
     const result = await deployOnce(
       { connection, rest },
       {
         ...deployment,
-        image: dict,
-        files,
+        image,
         signal: stop.signal,
         onPhase: progress.begin,
         onLog: progress.log,

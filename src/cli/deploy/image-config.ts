@@ -2,15 +2,7 @@ import { resolve } from "node:path";
 import type { ImageConfig } from "../../deploy-config.ts";
 import { UsageError } from "../../errors.ts";
 import { ContainerImage, type ContainerImageOptions } from "../../packaging/container-image.ts";
-import { collectContext } from "../../packaging/build-context.ts";
-import { collectFiles, type CollectedFile } from "../../platform/files/collect.ts";
 import type { AppImage } from "../../servable/settings.ts";
-
-/** An image in the form of the protocol, and the files it is built from. */
-export interface DeployedImage {
-  readonly dict: Readonly<Record<string, unknown>>;
-  readonly files: readonly CollectedFile[];
-}
 
 /**
  * The image that a config describes. Its paths are relative to the config's folder, which is what COPY is relative to, too,
@@ -39,22 +31,4 @@ export function configuredImage(config: ImageConfig, directory: string, where: s
 export function asContainerImage(image: AppImage, where: string): ContainerImage {
   if (image instanceof ContainerImage || "ignoreRules" in image) return image as ContainerImage;
   throw new UsageError(`${where}.image is no ContainerImage; make it with ContainerImage.fromDockerfile().`);
-}
-
-/**
- * What of an image is sent. Links are sent as what they lead to.
- * @throws FalServerlessError with code BUILD_FAILED for a source that is not there; UploadFailure
- */
-export async function deployedImage(
-  image: ContainerImage,
-  onWarning: (message: string) => void,
-  signal: AbortSignal,
-): Promise<DeployedImage> {
-  const dict = image.toDict();
-  if (image.dockerfile === undefined) return { dict, files: [] };
-  const directory = image.contextDirectory;
-  const entries = await collectContext({ directory, sources: image.sources(), ignore: image.ignoreRules() });
-  const paths = entries.filter(({ kind }) => kind !== "folder").map(({ path }) => path);
-  if (paths.length === 0) return { dict, files: [] };
-  return { dict, files: await collectFiles({ context: directory, paths, ignore: [], onWarning, signal }) };
 }

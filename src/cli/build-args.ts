@@ -1,0 +1,56 @@
+import { didYouMean } from "../did-you-mean.ts";
+import { UsageError } from "../errors.ts";
+import type { ContainerImage } from "../packaging/container-image.ts";
+import { parseDockerfile } from "../packaging/dockerfile.ts";
+import { readAssignments } from "../packaging/dockerfile-words.ts";
+
+/** Values of a Dockerfile's ARGs. */
+export type BuildArgs = Readonly<Record<string, string>>;
+
+/** The arguments of a build that need no ARG. */
+const PREDEFINED = /^(?:https?|ftp|no|all)_proxy$|^(?:BUILDKIT|DOCKER|BUILDX)_|^SOURCE_DATE_EPOCH$/i;
+
+/**
+ * What `--build-arg` says: `NAME=value` each, or a `NAME` whose value this process's environment has.
+ * @throws UsageError
+ */
+export function readBuildArgs(items: readonly string[] = []): BuildArgs {
+  return Object.fromEntries(
+    items.map((item) => {
+      const [, name = "", value] = /^([A-Za-z_]\w*)(?:=([^]*))?$/.exec(item) ?? [];
+      if (name === "") throw new UsageError(`--build-arg takes NAME=value, not "${item}".`);
+      const known = value ?? process.env[name];
+      if (known === undefined) {
+        throw new UsageError(
+          `--build-arg ${name} has no value: write ${name}=value, or set it in the environment.`,
+        );
+      }
+      return [name, known];
+    }),
+  );
+}
+
+/**
+ * An image with values of ARGs, which go before its own.
+ * @throws UsageError for an ARG that its Dockerfile does not have, and for an image that is not built
+ */
+export function withBuildArgs(image: ContainerImage, buildArgs: BuildArgs): ContainerImage {
+  if (Object.keys(buildArgs).length === 0) return image;
+  if (image.dockerfile === undefined) {
+    throw new UsageError(`--build-arg is for Dockerfiles; the image ${image.reference} is there already.`);
+  }
+  assertBuildArgs(image.dockerfile, buildArgs);
+  return image.withBuildArgs(buildArgs);
+}
+
+function assertBuildArgs(dockerfile: string, buildArgs: BuildArgs): void {
+  const known = parseDockerfile(dockerfile)
+    .instructions.filter(({ keyword }) => keyword === "ARG")
+    .flatMap(({ text }) => readAssignments(text).map(([name]) => name));
+  for (const name of Object.keys(buildArgs)) {
+    if (known.includes(name) || PREDEFINED.test(name)) continue;
+    const unique = [...new Set(known)];
+    const takes = unique.length === 0 ? "; it takes none." : `; it takes ${unique.join(", ")}.`;
+    throw new UsageError(`The Dockerfile has no ARG ${name}${didYouMean(name, unique) || takes}`);
+  }
+}
