@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { describe, test } from "node:test";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { HostedRunStatus_State } from "../../src/platform/generated/controller_pb.ts";
-import { appSource, createProject, runCli, startCli, type Ended } from "../helpers/cli.ts";
+import { appSource, createProject, runCli, startCli, type Ended, type RunningCli } from "../helpers/cli.ts";
 import { ControlPlane, type ControlPlaneOptions } from "../helpers/control-plane.ts";
 import { FileStore } from "../helpers/file-store.ts";
 
@@ -236,23 +236,27 @@ describe("servable deploy NAME", () => {
     assert.deepEqual([machineTypes, keepAlive], [["GPU-A100"], 7]);
   });
 
-  test("a Dockerfile that package.json names is built from the files it copies", async () => {
+  test("a Dockerfile that package.json names is built from the files it copies, by the ARGs that are given", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     await using store = await FileStore.start();
     const folder = createProject({
-      "package.json": '{"servable":{"apps":{"web":{"image":{"dockerfile":"docker/Dockerfile"}}}}}',
-      "docker/Dockerfile": "FROM scratch\nCOPY public /\n",
+      "package.json":
+        '{"servable":{"apps":{"web":{"image":{"dockerfile":"docker/Dockerfile","buildArgs":{"MODE":"a","KEPT":"b"}}}}}}',
+      "docker/Dockerfile": "FROM scratch\nARG SITE=other.txt MODE KEPT\nCOPY $SITE /\n",
       "public/index.html": "<p>",
       "other.txt": "",
     });
-    const { exitCode, stdout, stderr } = await deployIn(folder, plane, ["--detach"], {
+    const args = ["--detach", "--build-arg", "SITE=public", "--build-arg", "MODE"];
+    const { exitCode, stdout, stderr } = await deployIn(folder, plane, args, {
       FAL_REST_HOST: store.url,
+      MODE: "c",
       FAL_URL_OUTPUT: "playground",
     });
     assert.equal(exitCode, 0, stderr);
     assert.deepEqual(stdout.split("\n").slice(1), [`  playground   ${URLS.playground}`, ""]);
     assert.equal(jsonOf(plane, "RegisterApplication")["attachToDeployment"], false);
     const request = jsonOf(plane, "BuildEnvironment");
+    assert.deepEqual(imageOf(request)["build_args"], { SITE: "public", MODE: "c", KEPT: "b" });
     const paths = (request["files"] as { relativePath: string }[]).map(({ relativePath }) => relativePath);
     assert.deepEqual(paths, ["public/index.html"]);
     assert.equal(store.files.size, 1);
@@ -289,6 +293,19 @@ describe("servable deploy NAME", () => {
         /--app-name is for files; of web, the config says it: set "name" there/,
       ],
       [good, ["web", "--auth", "shared"], /--auth is for files/],
+      [
+        good,
+        ["web", "--build-arg", "A=1"],
+        /--build-arg is for Dockerfiles; the image ghcr.* is there already/,
+      ],
+      [
+        createProject({
+          "servable.config.ts": "export default { apps: { web: { image: { dockerfile: 'Dockerfile' } } } };",
+          Dockerfile: "FROM scratch\nARG MODE\n",
+        }),
+        ["--build-arg", "MODEL=1"],
+        /The Dockerfile has no ARG MODEL; did you mean "MODE"\?/,
+      ],
       [good, ["web", "--strategy", "recreate", "--detach"], /--detach are for the strategy rolling/],
       [
         withApp("{ image: { image: 'a' }, keepalive: 1 }"),
@@ -341,6 +358,66 @@ describe("on the way", () => {
       assert.equal(plane.requestsOf("registerApplication").length, phase === "building" ? 0 : 1);
     });
   }
+
+  test("Ctrl-C while uploading cancels the uploads at the store, and builds nothing; a second one ends at once", async () => {
+    await using plane = await ControlPlane.start({ grpc: GOOD });
+    await using store = await FileStore.start();
+    await using deaf = await FileStore.start();
+    const folder = createProject({
+      "package.json": '{"servable":{"apps":{"web":{"image":{"dockerfile":"Dockerfile"}}}}}',
+      Dockerfile: "FROM scratch\nCOPY public /\n",
+      "public/a.html": "<p>",
+      "public/b.html": "<p>b",
+    });
+    const interrupted = async (at: FileStore): Promise<RunningCli> => {
+      at.break("PUT", /./, "stall");
+      const running = startCli(["deploy"], folder, { ...plane.environment, FAL_REST_HOST: at.url });
+      await at.asked(/^PUT /, 2);
+      running.kill("SIGINT");
+      await at.asked(/^POST .*\/cancel$/, 2);
+      return running;
+    };
+    deaf.break("POST", /\/cancel$/, "stall");
+    const [patient, twice] = await Promise.all([interrupted(store), interrupted(deaf)]);
+    twice.kill("SIGINT");
+    const [first, second] = await Promise.all([patient.ended, twice.ended]);
+    assert.deepEqual([first.exitCode, first.stdout], [130, ""], first.stderr);
+    assert.match(first.stderr, /Stopping the deployment…\nCancelled\. Nothing was deployed\.\n$/);
+    assert.equal(store.uploads.size, 0);
+    // It does not wait for the answers.
+    assert.deepEqual([second.exitCode, second.stdout], [130, ""], second.stderr);
+    assert.match(second.stderr, /Stopping the deployment…\n$/);
+    assert.ok(plane.methods().every((method) => method === "ListAliases"));
+  });
+
+  test("Ctrl-C while the app is looked up, or a module of the user's loads, ends with 130 as well", async () => {
+    let asked = (): void => {};
+    const isAsked = new Promise<void>((resolve) => (asked = resolve));
+    await using plane = await ControlPlane.start({
+      grpc: {
+        ...GOOD,
+        listAliases: async (_request, { signal }) => {
+          asked();
+          await once(signal, "abort");
+          return {};
+        },
+      },
+    });
+    const forEver = "console.error('loading'); await new Promise((end) => setTimeout(end, 60_000));";
+    const slow = createProject({ "servable.config.ts": `${forEver} export default { apps: {} };` });
+    const looking = startCli(["deploy", "web"], createProject(config), plane.environment);
+    const loading = startCli(["deploy", "web"], slow, plane.environment);
+    await Promise.all([isAsked, loading.complained(/loading/)]);
+    for (const running of [looking, loading]) running.kill("SIGINT");
+    for (const { exitCode, stderr } of await Promise.all([looking.ended, loading.ended])) {
+      assert.equal(exitCode, 130, stderr);
+      assert.match(stderr, /Cancelled\. Nothing was deployed\.\n$/);
+    }
+    assert.deepEqual(
+      plane.calls.map(({ method, isAborted }) => [method, isAborted]),
+      [["ListAliases", true]],
+    );
+  });
 
   test("--check shows what changes of the scale, and deploys nothing without a yes", async () => {
     const app = { alias: "web", maxConcurrency: 3, maxMultiplexing: 1, keepAlive: 40, machineTypes: ["S"] };
