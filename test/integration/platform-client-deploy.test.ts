@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ContainerImage, deploy, ServerlessClient } from "servable";
+import { ContainerImage, deploy, ServerlessClient, UsageError } from "servable";
 import { HostedRunStatus_State } from "../../src/platform/generated/controller_pb.ts";
+import { ContextFolder } from "../helpers/context-folder.ts";
 import { ControlPlane, type ControlPlaneOptions } from "../helpers/control-plane.ts";
+import { FileStore } from "../helpers/file-store.ts";
 
 const urls = { playground: "p", run: "r", queue: "q", ws: "w", log: "l" };
 const GOOD = {
@@ -22,6 +24,51 @@ test("client.deploy() builds and registers over the client's own connection", as
   using client = new ServerlessClient({ environment: plane.environment });
   assert.deepEqual(await client.deploy(app), deployed);
   assert.deepEqual(plane.methods(), ["BuildEnvironment", "RegisterApplication"]);
+});
+
+test("a ContainerImage brings the files that its Dockerfile copies", async () => {
+  await using plane = await ControlPlane.start({ grpc: GOOD });
+  await using store = await FileStore.start();
+  using folder = new ContextFolder({ "src/app.js": "1", "src/app.test.js": "2", "notes.txt": "3" });
+  const dockerfile = folder.write("Dockerfile", "FROM scratch\nCOPY src /app\n");
+  using client = new ServerlessClient({ environment: { ...plane.environment, FAL_REST_HOST: store.url } });
+  const image = ContainerImage.fromDockerfile(dockerfile, { ignore: ["*.test.js"] });
+  const phases: string[] = [];
+  const onPhase = (phase: string): void => void phases.push(phase);
+  assert.deepEqual(await client.deploy({ appName: "web", image, onPhase }), deployed);
+  assert.deepEqual(phases, ["uploading", "building", "registering"]);
+  const [request] = plane.requestsOf("registerApplication");
+  assert.deepEqual(
+    request?.files.map(({ relativePath }) => relativePath),
+    ["src/app.js"],
+  );
+  assert.equal(store.files.size, 1);
+  const sent = JSON.stringify(plane.calls.map(({ json }) => json));
+  assert.match(sent, /COPY src/);
+  assert.ok(!sent.includes(folder.path));
+
+  // A name that makes no sense is told before anything is read or sent; a source that is not there before it is built.
+  await assert.rejects(client.deploy({ appName: "a/b", image }), UsageError);
+  const missing = ContainerImage.fromDockerfileString("FROM scratch\nCOPY none /\n", {
+    contextDirectory: folder.path,
+  });
+  await assert.rejects(client.deploy({ appName: "web", image: missing }), /copies "none", which is not in/);
+  assert.deepEqual([store.questions.length, plane.calls.length], [1, 2]);
+});
+
+test("an upload that broke off is gone on with by the client's next deployment", async () => {
+  await using plane = await ControlPlane.start({ grpc: GOOD });
+  await using store = await FileStore.start();
+  using folder = new ContextFolder({ "model.bin": "weights" });
+  using client = new ServerlessClient({ environment: { ...plane.environment, FAL_REST_HOST: store.url } });
+  const image = ContainerImage.fromDockerfileString("FROM scratch\nCOPY model.bin /\n", {
+    contextDirectory: folder.path,
+  });
+  store.break("POST", /\/complete$/, { status: 503 });
+  await assert.rejects(client.deploy({ appName: "web", image }), /503/);
+  store.mend();
+  assert.deepEqual(await client.deploy({ appName: "web", image }), deployed);
+  assert.deepEqual([store.count(/\/initiate$/), store.count(/^PUT /), store.uploads.size], [1, 1, 0]);
 });
 
 test("deploy() does so by a client of its own", async () => {
