@@ -8,7 +8,7 @@
  * answered with 200 within the deadline of that time.
  *
  * The server knows of the deadline, but in closed loop, where throughput alone is asked for. A rate counts as held
- * when 99 % are answered in time in one of two runs. A run in which the machine was too busy with other things, so
+ * when 99 % are answered in time in one of two runs, and low load is measured twice when it misses. A run in which the machine was too busy with other things, so
  * that requests were sent or batches ended late, is repeated; how many had to be counted nevertheless is told.
  *
  * With `--quick` a row is ok from 0.9 of its target on; the target shown is the whole one. What misses is measured
