@@ -102,9 +102,11 @@ export { ServerlessClient, type ServerlessClientOptions } from "./platform/serve
 export { appsRunners, deploy, listApps, listRunners, scaleApp } from "./platform/operations.ts";
 export type { AppInfo, AppRevision } from "./platform/app-info.ts";
 export type { RunnersOptions, ScaleOptions } from "./platform/apps.ts";
-export type { DeploymentResult, DeployOptions } from "./platform/deploy.ts";
+export type { DeployableImage, DeploymentResult, DeployOptions, DeployPhase } from "./platform/deploy.ts";
+export type { HealthCheckSettings } from "./platform/deploy-request.ts";
 export type { EnvironmentInfo } from "./platform/environments.ts";
 export type { CreatedKey, CreateKeyOptions, KeyInfo, KeyScope } from "./platform/keys.ts";
+export type { FlushQueueOptions, QueueSize, QueueSizeOptions } from "./platform/queue.ts";
 export type { RunnerInfo } from "./platform/runner-info.ts";
 export type { RunnerLog, RunnerLogsOptions } from "./platform/runner-logs.ts";
 export type { StopRunnerOptions } from "./platform/runners.ts";

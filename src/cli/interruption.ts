@@ -12,11 +12,11 @@ export class Interruption implements Disposable {
   readonly #controller = new AbortController();
   readonly #onSignal: () => void;
 
-  /** @param message shown when it happens */
-  constructor(message: string, { isPatient = false }: InterruptionOptions = {}) {
+  /** @param message shown when it happens, if there is one */
+  constructor(message?: string, { isPatient = false }: InterruptionOptions = {}) {
     this.#onSignal = () => {
       if (this.signal.aborted) return isPatient ? undefined : process.exit(INTERRUPTED);
-      process.stderr.write(`${message}\n`);
+      if (message !== undefined) process.stderr.write(`${message}\n`);
       this.#controller.abort();
     };
     for (const name of SIGNALS) process.on(name, this.#onSignal);

@@ -10,6 +10,7 @@ import { addEnvironmentsCommand } from "./commands/environments.ts";
 import { addKeysCommand } from "./commands/keys.ts";
 import { addOpenapiCommand } from "./commands/openapi.ts";
 import { addProfileCommand } from "./commands/profile.ts";
+import { addQueueCommand } from "./commands/queue.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { addRunnersCommand } from "./commands/runners.ts";
 import { addSecretsCommand } from "./commands/secrets.ts";
@@ -24,6 +25,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   addDeployCommand,
   addAppsCommand,
   addRunnersCommand,
+  addQueueCommand,
   addSecretsCommand,
   addEnvironmentsCommand,
   addKeysCommand,

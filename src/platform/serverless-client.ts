@@ -3,6 +3,7 @@ import type { DeploymentResult, DeployOptions } from "./deploy.ts";
 import { Environments } from "./environments.ts";
 import { Keys } from "./keys.ts";
 import { PlatformSession } from "./platform-session.ts";
+import { Queue } from "./queue.ts";
 import { Runners } from "./runners.ts";
 import { Secrets } from "./secrets.ts";
 import { currentUser, type User } from "./user.ts";
@@ -27,6 +28,7 @@ export class ServerlessClient implements Disposable {
   readonly apps: Apps;
   readonly environments: Environments;
   readonly keys: Keys;
+  readonly queue: Queue;
   readonly runners: Runners;
   readonly secrets: Secrets;
   readonly #session: PlatformSession;
@@ -37,6 +39,7 @@ export class ServerlessClient implements Disposable {
     this.apps = new Apps(session);
     this.environments = new Environments(session);
     this.keys = new Keys(session);
+    this.queue = new Queue(session);
     this.runners = new Runners(session);
     this.secrets = new Secrets(session);
   }

@@ -133,6 +133,11 @@ export class RunningCli {
     await this.#until(() => (text.test(this.stderr) ? true : undefined), String(text));
   }
 
+  /** Resolves once standard output shows a text. */
+  async printed(text: RegExp): Promise<void> {
+    await this.#until(() => (text.test(this.stdout) ? true : undefined), String(text));
+  }
+
   /** Resolves with the app's address once it listens. */
   async listening(): Promise<string> {
     const [line] = await this.logged(/^listening$/);

@@ -1,5 +1,6 @@
 import { Option, type Command } from "commander";
-import { recentMoment } from "../platform/amounts.ts";
+import { Interruption, INTERRUPTED } from "../interruption.ts";
+import { lineChoice, moment, recentMoment, type LineChoice } from "../platform/amounts.ts";
 import { finishGroup, operate, type OperationOptions } from "../platform/operation.ts";
 import { inStates, printRunners, printRunnersJson, STATE_NAMES } from "../platform/runner-tables.ts";
 
@@ -8,11 +9,19 @@ interface ListOptions extends OperationOptions {
   readonly state?: readonly string[];
 }
 
+interface LogsOptions extends OperationOptions {
+  readonly follow?: boolean;
+  readonly lines?: LineChoice;
+  readonly search?: string;
+  readonly since?: Date;
+  readonly until?: Date;
+}
+
 /** `servable runners`: the processes that serve what is deployed. */
 export function addRunnersCommand(program: Command): void {
   const runners = program
     .command("runners")
-    .summary("list and end the processes that serve apps")
+    .summary("list and end the processes that serve apps, and read their logs")
     .description("The runners of the control plane: the processes that serve apps.");
   runners
     .command("list")
@@ -36,6 +45,7 @@ export function addRunnersCommand(program: Command): void {
         else printRunners(list, true);
       }),
     );
+  addLogsCommand(runners);
   runners
     .command("stop <runner-id>")
     .summary("end one once its requests have ended")
@@ -63,4 +73,45 @@ export function addRunnersCommand(program: Command): void {
       }),
     );
   finishGroup(runners);
+}
+
+function addLogsCommand(runners: Command): void {
+  runners
+    .command("logs <runner-id>")
+    .summary("read the log of one")
+    .description("Print the log of a runner, the oldest line first, each with its local time and level.")
+    .option(
+      "-f, --follow",
+      "go on with what is written, until the runner has ended; begins a minute back if neither -n nor --since is given",
+    )
+    .option("-n, --lines <n>", "only the newest lines, such as 20; the oldest ones with +20", lineChoice)
+    .option("--search <text>", "only lines with this text in them")
+    .option("--since <time>", "from then on: 90s, 15m, 2h, 1d ago, or a time (default: its start)", moment)
+    .option("--until <time>", "until then, in the same way (default: its end, or now)", moment)
+    .option(
+      "--json",
+      "print each line as JSON in a line of its own (NDJSON), with timestamp, level and message",
+    )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ servable runners logs 6f1c2a9e-8f43-4b53-9c0e-3f3f1f0a7c55 -n 50 --follow
+  $ servable runners logs 6f1c2a9e-8f43-4b53-9c0e-3f3f1f0a7c55 --since 2h --search Error --json`,
+    )
+    .action((runnerId: string, { follow, lines: choice, search, since, until, ...options }: LogsOptions) =>
+      operate(options, async (client) => {
+        const { printRunnerLogs } = await import("../platform/runner-log-lines.ts");
+        using stop = new Interruption();
+        const { signal } = stop;
+        try {
+          const logs = client.runners.logs(runnerId, { follow, ...choice, search, since, until, signal });
+          await printRunnerLogs(logs, options.json === true, signal);
+          return 0;
+        } catch (error) {
+          if (stop.caused(error)) return INTERRUPTED;
+          throw error;
+        }
+      }),
+    );
 }

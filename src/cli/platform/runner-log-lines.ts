@@ -1,0 +1,43 @@
+import { once } from "node:events";
+import { plainLine } from "../../platform/plain-line.ts";
+import type { RunnerLog } from "../../platform/runner-logs.ts";
+import { styleFor, type Paint, type Style } from "../style.ts";
+import { terminalText } from "./terminal-text.ts";
+
+/** The widest of the common levels: "WARNING". */
+const LEVEL_WIDTH = 7;
+
+/** Prints lines of a log as they come, for people or as JSON, no faster than they are read. @throws the signal's reason */
+export async function printRunnerLogs(
+  logs: AsyncIterable<RunnerLog>,
+  isJson: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const style = styleFor(process.stdout);
+  for await (const log of logs) {
+    const text = isJson ? JSON.stringify(log) : runnerLogText(log, style);
+    if (process.stdout.write(`${text}\n`)) continue;
+    await once(process.stdout, "drain", { signal }).catch(() => signal.throwIfAborted());
+  }
+}
+
+/** A line of a log for people: the local time, the level, the message. Further lines of the message are indented. */
+export function runnerLogText({ timestamp, level, message }: RunnerLog, style: Style): string {
+  const text = terminalText(message).replaceAll("\n", "\n  ");
+  const paint = paintOf(level, style);
+  return `${style.dim(localTime(timestamp))} ${paint(plainLine(level).padEnd(LEVEL_WIDTH))} ${text}`;
+}
+
+/** `2026-01-31 13:00:00.250`, in the time zone of this machine. */
+function localTime(time: Date): string {
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const date = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join("-");
+  const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":");
+  return `${date} ${clock}.${String(time.getMilliseconds()).padStart(3, "0")}`;
+}
+
+function paintOf(level: string, { red, yellow, dim }: Style): Paint {
+  if (/^(?:ERROR|CRITICAL|FATAL|STDERR)$/.test(level)) return red;
+  if (/^WARN(?:ING)?$/.test(level)) return yellow;
+  return /^(?:DEBUG|TRACE)$/.test(level) ? dim : String;
+}

@@ -1,0 +1,110 @@
+import { PlatformError, UsageError } from "../errors.ts";
+import { aliasName, type EnvironmentChoice } from "./alias-name.ts";
+import { plainLine } from "./plain-line.ts";
+import type { PlatformSession } from "./platform-session.ts";
+import type { Rest } from "./rest.ts";
+import { currentUser } from "./user.ts";
+
+/** What is asked of a queue. */
+export interface QueueSizeOptions extends EnvironmentChoice {
+  /** Tell whose the requests are, too. Default false. */
+  readonly byUser?: boolean | undefined;
+}
+
+/** What waits for an app. */
+export interface QueueSize {
+  /** The requests that wait. */
+  readonly size: number;
+  /** The same by the id of who sent them. Undefined when that was not asked for, or not told. */
+  readonly byUser: Readonly<Record<string, number>> | undefined;
+}
+
+/** Which requests are dropped. */
+export interface FlushQueueOptions extends EnvironmentChoice {
+  /** Only those of the user with this id. Default: all. */
+  readonly callerUserId?: string | undefined;
+}
+
+/** The queues of one's own apps, in which requests wait for a runner. */
+export class Queue {
+  readonly #session: PlatformSession;
+
+  constructor(session: PlatformSession) {
+    this.#session = session;
+  }
+
+  /** How many requests wait for an app. */
+  async size(appName: string, { environment, byUser = false }: QueueSizeOptions = {}): Promise<QueueSize> {
+    const query = byUser ? "?by_user=true" : "";
+    const answer = await this.#ask(appName, environment, (rest, path) =>
+      rest.json({ method: "GET", path: `${path}${query}` }),
+    );
+    const fields = fieldsOf(answer);
+    const size = countOf(fields["size"] ?? fields["queue_size"]);
+    if (size === undefined) {
+      const message = "The control plane's answer does not say how many requests wait.";
+      throw new PlatformError("PLATFORM_REFUSED", message);
+    }
+    return { size, byUser: byUser ? countsOf(fields["by_user"]) : undefined };
+  }
+
+  /** Drops the requests that wait for an app: they are never worked on. */
+  async flush(appName: string, { environment, callerUserId }: FlushQueueOptions = {}): Promise<void> {
+    if (callerUserId === "") throw new UsageError("The id of the user whose requests are dropped is empty.");
+    const fields = callerUserId === undefined ? {} : { caller_user_id: callerUserId };
+    const query = new URLSearchParams(fields).toString();
+    await this.#ask(appName, environment, async (rest, path) => {
+      const request = { method: "DELETE", path: query === "" ? path : `${path}?${query}` } as const;
+      const response = await rest.send(request);
+      if (!response.ok) throw await rest.failure(response, request);
+      // What it says of it, if anything, has no form that is promised.
+      await response.body?.cancel();
+    });
+  }
+
+  /** Makes a request about the queue of an app, which is known by its owner and its name. */
+  async #ask<T>(
+    appName: string,
+    environment: string | undefined,
+    request: (rest: Rest, path: string) => Promise<T>,
+  ): Promise<T> {
+    const alias = aliasName(appName, environment);
+    const rest = await this.#session.rest();
+    const { nickname } = await currentUser(this.#session);
+    const place = [nickname, alias].map(encodeURIComponent).join("/");
+    try {
+      return await request(rest, `/applications/${place}/queue`);
+    } catch (error) {
+      if (!(error instanceof PlatformError) || error.status !== "HTTP 404") throw error;
+      // In its own words if they say more than that.
+      if (!/^Not found\.$/i.test(error.message)) throw error;
+      const message = `There is no app ${plainLine(alias)}; "servable apps list" shows those there are.`;
+      throw new PlatformError("PLATFORM_REFUSED", message, { status: error.status });
+    }
+  }
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
+/** By the user's id; the control plane tells either a map or a list. */
+function countsOf(value: unknown): Record<string, number> | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const pairs: [unknown, unknown][] = Array.isArray(value)
+    ? value.map((item: unknown) => {
+        const fields = fieldsOf(item);
+        return [fields["caller_user_id"] ?? fields["user_id"], fields["size"] ?? fields["queue_size"]];
+      })
+    : Object.entries(value);
+  return Object.fromEntries(
+    pairs.flatMap(([user, size]): [string, number][] => {
+      const count = countOf(size);
+      return typeof user === "string" && count !== undefined ? [[user, count]] : [];
+    }),
+  );
+}
+
+function countOf(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
