@@ -9,10 +9,12 @@ import { after, before, suite, test } from "node:test";
 import { promisify } from "node:util";
 import { pino } from "pino";
 import { isServableClass, type ServableClass, type ServeAddresses } from "servable";
+import { cleanEnvironment } from "../helpers/cli.ts";
 import { NpmRegistry, type RegistryPackage } from "../helpers/npm-registry.ts";
 import { parseCurl, sendCurl } from "./curl.ts";
 import { isLike } from "./likeness.ts";
 import { blocksOf, readPage, ROOT, type Block } from "./markdown.ts";
+import { PagePlatform } from "./platform.ts";
 
 const run = promisify(execFile);
 const TSX = ["--conditions=servable-source", "--import", "tsx"];
@@ -25,6 +27,7 @@ type Addresses = Pick<ServeAddresses, "url" | "metricsUrl">;
  * - ` ```ts ` is a program: it must type-check, run and exit with 0. `file=NAME` lets other blocks import it.
  * - ` ```ts file=NAME ` whose default export is a servable class is built and served instead.
  * - ` ```ts file=NAME serve ` serves by itself until SIGTERM, then exits with 0; it prints its address.
+ * - ` ```ts platform ` is a program that deploys: it gets a control plane on this machine.
  * - ` ```ts check ` must type-check, and is not run: it needs a network or an engine for containers.
  * - ` ```text output=NAME ` is what the program NAME prints; `…` for what may differ.
  * - ` ```bash call=NAME ` is a curl command, sent to what NAME serves, on whatever port it really has. The next block
@@ -37,10 +40,15 @@ export function testPage(page: string): void {
   if (programs.size === 0) return;
   const cache = new FunctionCache(programs);
   const servers = new Servers(folder, programs);
+  let platform: PagePlatform | undefined;
 
   suite(`the code of ${page}`, () => {
-    before(() => cache.open());
+    before(async () => {
+      await cache.open();
+      if (blocks.some(({ attributes }) => attributes.has("platform"))) platform = await PagePlatform.start();
+    });
     after(async () => {
+      await platform?.[Symbol.asyncDispose]();
       await servers.close();
       await cache.close();
     });
@@ -72,7 +80,8 @@ export function testPage(page: string): void {
     }
 
     function runProgram(name: string): Promise<{ stdout: string }> {
-      const env = { ...environment(), ...cache.environment };
+      const isDeploying = programs.get(name)?.attributes.has("platform");
+      const env = { ...environment(), ...cache.environment, ...(isDeploying ? platform?.environment : {}) };
       return run(process.execPath, [...TSX, join(folder, name)], { cwd: ROOT, env });
     }
 
@@ -109,10 +118,9 @@ function writePrograms(blocks: readonly Block[], folder: string): Map<string, Bl
   return programs;
 }
 
-/** A child's environment: any free port, and nothing of the test runner's own. */
+/** A child's environment: any free port, and nothing of the test runner's own or a developer's. */
 function environment(): NodeJS.ProcessEnv {
-  const { NODE_TEST_CONTEXT: _context, ...inherited } = process.env;
-  return { ...inherited, HOST: "127.0.0.1", PORT: "0", METRICS_PORT: "0", NODE_NO_WARNINGS: "1" };
+  return cleanEnvironment({ HOST: "127.0.0.1", PORT: "0", METRICS_PORT: "0", NODE_NO_WARNINGS: "1" });
 }
 
 /**

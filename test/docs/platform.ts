@@ -1,0 +1,47 @@
+import { HostedRunStatus_State } from "../../src/platform/generated/controller_pb.ts";
+import { ControlPlane } from "../helpers/control-plane.ts";
+import { FileStore } from "../helpers/file-store.ts";
+
+/** A control plane and its file store, for the programs of a page that deploy: all that they ask for goes well. */
+export class PagePlatform implements AsyncDisposable {
+  readonly #plane: ControlPlane;
+  readonly #store: FileStore;
+
+  private constructor(plane: ControlPlane, store: FileStore) {
+    this.#plane = plane;
+    this.#store = store;
+  }
+
+  static async start(): Promise<PagePlatform> {
+    const plane = await ControlPlane.start({
+      grpc: {
+        *buildEnvironment() {
+          yield { logs: [{ message: "#1 building with the default builder", level: 2, source: 1 }] };
+          yield { status: { state: HostedRunStatus_State.SUCCESS } };
+        },
+        *registerApplication({ applicationName: name }) {
+          const run = `https://fal.run/me/${name}`;
+          const queue = `https://queue.fal.run/me/${name}`;
+          const urls = {
+            playground: `https://fal.ai/models/me/${name}`,
+            run,
+            queue,
+            log: "https://fal.ai/logs",
+          };
+          yield { result: { applicationId: "7f1c2e34-0000-4000-8000-000000000000" }, serviceUrls: urls };
+        },
+      },
+    });
+    return new PagePlatform(plane, await FileStore.start());
+  }
+
+  /** What leads programs here. */
+  get environment(): NodeJS.ProcessEnv {
+    return { ...this.#plane.environment, FAL_REST_HOST: this.#store.url };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#store[Symbol.asyncDispose]();
+    await this.#plane[Symbol.asyncDispose]();
+  }
+}
