@@ -75,6 +75,10 @@ export class FunctionPlatform implements AsyncDisposable {
           const root = await placeFiles(store, files);
           try {
             await launcher.build?.(root, imageOf(environments));
+          } catch (error) {
+            const logs = [log((error as Error).message, LogSource.BUILDER, LogLevel.ERROR)];
+            yield { status: { state: HostedRunStatus_State.INTERNAL_FAILURE }, logs };
+            return;
           } finally {
             rmSync(root, { recursive: true, force: true });
           }

@@ -166,7 +166,7 @@ function dockerfile({ base, user, serverSteps, lockfile, steps, hasNpmrc, port }
   return [
     `ARG BASE_IMAGE=${base}`,
     "FROM ${BASE_IMAGE} AS packages",
-    "USER root",
+    "USER 0:0",
     ...(serverSteps.length === 0
       ? [`WORKDIR ${IMAGE_ROOT}/${server}`]
       : [
