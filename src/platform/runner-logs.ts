@@ -48,7 +48,8 @@ export async function* runnerLogs(
   timing: RunnerLogsTiming = {},
 ): AsyncGenerator<RunnerLog, void, undefined> {
   checkOptions(options);
-  const { lines, oldest = false, search, signal } = options;
+  const { lines, oldest = false, signal } = options;
+  const search = options.search === "" ? undefined : options.search;
   signal?.throwIfAborted();
   const [rest, { credentials }] = await Promise.all([session.rest(), session.target()]);
   const source = new LogSource({ rest, credentials, runnerId, search });
@@ -143,7 +144,7 @@ function checkOptions({ follow = false, lines, oldest = false, since, until }: R
     if (time !== undefined && Number.isNaN(time.getTime())) throw new UsageError(`"${name}" is no time.`);
   }
   if (since !== undefined && until !== undefined && since > until) {
-    throw new UsageError("The lines can't be since a time that is after that until which they are told.");
+    throw new UsageError('The time of "since" is after that of "until".');
   }
 }
 
