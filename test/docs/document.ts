@@ -9,12 +9,12 @@ import { after, before, suite, test } from "node:test";
 import { promisify } from "node:util";
 import { pino } from "pino";
 import { isServableClass, type ServableClass, type ServeAddresses } from "servable";
+import { AcceptingPlatform } from "../helpers/accepting-platform.ts";
 import { cleanEnvironment } from "../helpers/cli.ts";
 import { NpmRegistry, type RegistryPackage } from "../helpers/npm-registry.ts";
 import { parseCurl, sendCurl } from "./curl.ts";
 import { isLike } from "./likeness.ts";
 import { blocksOf, readPage, ROOT, type Block } from "./markdown.ts";
-import { PagePlatform } from "./platform.ts";
 
 const run = promisify(execFile);
 const TSX = ["--conditions=servable-source", "--import", "tsx"];
@@ -40,12 +40,13 @@ export function testPage(page: string): void {
   if (programs.size === 0) return;
   const cache = new FunctionCache(programs);
   const servers = new Servers(folder, programs);
-  let platform: PagePlatform | undefined;
+  let platform: AcceptingPlatform | undefined;
 
   suite(`the code of ${page}`, () => {
     before(async () => {
       await cache.open();
-      if (blocks.some(({ attributes }) => attributes.has("platform"))) platform = await PagePlatform.start();
+      if (blocks.some(({ attributes }) => attributes.has("platform")))
+        platform = await AcceptingPlatform.start();
     });
     after(async () => {
       await platform?.[Symbol.asyncDispose]();

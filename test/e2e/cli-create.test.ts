@@ -1,13 +1,22 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { listTemplates } from "../../src/cli/scaffold.ts";
+import { AcceptingPlatform } from "../helpers/accepting-platform.ts";
 import { cleanEnvironment, root, runCli, startCli } from "../helpers/cli.ts";
 
 const run = promisify(execFile);
@@ -69,9 +78,10 @@ describe("servable create", () => {
 
 /** What a user may try with each template, and what it answers. */
 const TEMPLATES: Readonly<
-  Record<string, { paths: string[]; call: (url: string, project: string) => Promise<void> }>
+  Record<string, { name: string; paths: string[]; call: (url: string, project: string) => Promise<void> }>
 > = {
   basic: {
+    name: "text-summary",
     paths: ["/", "/sentences", "/health"],
     call: async (url) => {
       const answer = await fetch(url, {
@@ -90,6 +100,7 @@ const TEMPLATES: Readonly<
     },
   },
   realtime: {
+    name: "typist",
     paths: ["/health", "/suggest", "/write"],
     call: async (url, project) => {
       const { stdout, stderr } = await npm(["run", "--silent", "client", "--", url], project);
@@ -104,8 +115,12 @@ const TEMPLATES: Readonly<
   },
 };
 
-const npm = (args: string[], cwd: string): Promise<{ stdout: string; stderr: string }> =>
-  run("npm", args, { cwd, env: cleanEnvironment({ NO_COLOR: "1" }), maxBuffer: 1 << 24 });
+const npm = (
+  args: string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ stdout: string; stderr: string }> =>
+  run("npm", args, { cwd, env: cleanEnvironment({ NO_COLOR: "1", ...env }), maxBuffer: 1 << 24 });
 
 describe("a project made by the published package", { timeout: 600_000 }, () => {
   const tool = join(folder, "tool");
@@ -127,7 +142,7 @@ describe("a project made by the published package", { timeout: 600_000 }, () => 
     );
   });
 
-  for (const [template, { paths, call }] of Object.entries(TEMPLATES)) {
+  for (const [template, { name, paths, call }] of Object.entries(TEMPLATES)) {
     const project = join(folder, `made-${template}`);
 
     test(`${template}: installs, type-checks and passes its tests`, async () => {
@@ -136,7 +151,10 @@ describe("a project made by the published package", { timeout: 600_000 }, () => 
         cwd: folder,
         env: cleanEnvironment(),
       });
-      await npm(["install", "--no-audit", "--no-fund", "--prefer-offline", tarball], project);
+      // In the project, as images are made of what lies there.
+      const archive = join(project, basename(tarball));
+      copyFileSync(tarball, archive);
+      await npm(["install", "--no-audit", "--no-fund", "--prefer-offline", archive], project);
       await npm(["run", "check"], project);
       const { stdout } = await npm(["test"], project);
       assert.match(stdout, /pass 3\b/);
@@ -144,6 +162,23 @@ describe("a project made by the published package", { timeout: 600_000 }, () => 
       await npm(["run", "openapi"], project);
       const document = JSON.parse(readFileSync(join(project, "openapi.json"), "utf8")) as { paths: object };
       assert.deepEqual(Object.keys(document.paths), paths);
+    });
+
+    test(`${template}: npm run deploy uploads what its image is built from, and registers it`, async () => {
+      await using platform = await AcceptingPlatform.start();
+      const { stdout } = await npm(
+        ["run", "--silent", "deploy", "--", "--json"],
+        project,
+        platform.environment,
+      );
+      const { app_name, status, urls } = JSON.parse(stdout) as Record<string, unknown>;
+      assert.deepEqual([app_name, status], [name, "deployed"]);
+      assert.equal((urls as Record<string, string>)["run"], `https://fal.run/me/${name}`);
+      const { files } = platform;
+      for (const file of ["app.ts", "package.json", "package-lock.json", basename(tarball)]) {
+        assert.ok(files.includes(file), `${file} is uploaded`);
+      }
+      assert.ok(!files.some((file) => /node_modules|README/.test(file)), files.join());
     });
 
     test(`${template}: npm start serves it, and SIGTERM ends it with 0`, async () => {

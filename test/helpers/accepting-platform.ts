@@ -1,9 +1,9 @@
 import { HostedRunStatus_State } from "../../src/platform/generated/controller_pb.ts";
-import { ControlPlane } from "../helpers/control-plane.ts";
-import { FileStore } from "../helpers/file-store.ts";
+import { ControlPlane } from "./control-plane.ts";
+import { FileStore } from "./file-store.ts";
 
-/** A control plane and its file store, for the programs of a page that deploy: all that they ask for goes well. */
-export class PagePlatform implements AsyncDisposable {
+/** A control plane without apps, and its file store, for programs that deploy: all that they ask for goes well. */
+export class AcceptingPlatform implements AsyncDisposable {
   readonly #plane: ControlPlane;
   readonly #store: FileStore;
 
@@ -12,9 +12,10 @@ export class PagePlatform implements AsyncDisposable {
     this.#store = store;
   }
 
-  static async start(): Promise<PagePlatform> {
+  static async start(): Promise<AcceptingPlatform> {
     const plane = await ControlPlane.start({
       grpc: {
+        listAliases: () => ({}),
         *buildEnvironment() {
           yield { logs: [{ message: "#1 building with the default builder", level: 2, source: 1 }] };
           yield { status: { state: HostedRunStatus_State.SUCCESS } };
@@ -32,7 +33,13 @@ export class PagePlatform implements AsyncDisposable {
         },
       },
     });
-    return new PagePlatform(plane, await FileStore.start());
+    return new AcceptingPlatform(plane, await FileStore.start());
+  }
+
+  /** What the app that was registered is built from, by the paths of its context. */
+  get files(): readonly string[] {
+    const requests = this.#plane.requestsOf("registerApplication");
+    return requests.flatMap(({ files }) => files.map(({ relativePath }) => relativePath));
   }
 
   /** What leads programs here. */
