@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { after, describe, test } from "node:test";
+import { serialize } from "node:v8";
+import fc from "fast-check";
+import { UserFunctionException } from "../../../../src/errors.ts";
+import { packed, readAnswer } from "../../../../src/hosts/serverless/server/call-protocol.ts";
+import { callServable } from "../../../../src/hosts/serverless/server/call-servable.ts";
+import { decodeThrown } from "../../../../src/workers/thrown-codec.ts";
+
+const SETTINGS = {
+  format: 1,
+  functionName: "speak()",
+  moduleUrl: "file:///m.ts",
+  entry: { place: { module: "file:///m.ts", line: 1, column: 1 } },
+  port: 8080,
+  maxCalls: 1,
+  startupTimeout: 1,
+  variables: {},
+} as const;
+
+describe("the server of a function's calls", () => {
+  const calls: (readonly unknown[])[] = [];
+  const server = callServable(SETTINGS, {
+    call: (args) => {
+      calls.push(args);
+      const [first] = args;
+      if (first instanceof Error) throw new UserFunctionException("speak() threw", { cause: first });
+      return Promise.resolve(first);
+    },
+  }).buildServer();
+  after(() => server.close());
+
+  async function post(payload: unknown): Promise<{ status: number; body: unknown }> {
+    const answer = await server.inject({ method: "POST", url: "/", payload: payload as object });
+    return { status: answer.statusCode, body: answer.json() };
+  }
+
+  test("hands the arguments over, and answers with what was returned", async () => {
+    const value = { at: new Date(5), bytes: new Uint8Array([1, 2]) };
+    const { status, body } = await post({ format: 1, args: packed([value]) });
+    assert.equal(status, 200);
+    assert.deepEqual(readAnswer(body), { value });
+  });
+
+  test("answers with what was thrown, whole", async () => {
+    const { status, body } = await post({ format: 1, args: packed([new RangeError("too far")]) });
+    assert.equal(status, 200);
+    const answer = readAnswer(body);
+    assert.ok("thrown" in answer);
+    const error = decodeThrown(answer.thrown) as UserFunctionException;
+    assert.ok(error instanceof UserFunctionException);
+    assert.ok(error.cause instanceof RangeError);
+  });
+
+  test("refuses another format, and what are no arguments", async () => {
+    const wrong = [
+      { format: 2, args: packed([]) },
+      { format: 1, args: packed({ length: 0 }) },
+      { format: 1, args: "" },
+      { format: 1, args: "?" },
+      { args: packed([]) },
+      { format: 1 },
+      [],
+    ];
+    const before = calls.length;
+    for (const body of wrong) assert.equal((await post(body)).status, 422, JSON.stringify(body));
+    assert.equal(calls.length, before);
+  });
+
+  test("outlives whatever bytes it is sent", async () => {
+    const seed = serialize([{ a: [1n, "x", new Map([[1, new Date(0)]])], b: new Uint8Array(8) }]);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(seed.length - 1), fc.nat(255)), { maxLength: 6 }),
+        fc.nat(seed.length),
+        async (changes, length) => {
+          const bytes = Buffer.from(seed.subarray(0, length));
+          for (const [at, value] of changes) if (at < length) bytes[at] = value;
+          const { status } = await post({ format: 1, args: bytes.toString("base64") });
+          assert.ok(status === 200 || status === 422, String(status));
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+});
+
+test("an answer that is none is told from one", () => {
+  for (const answer of [null, 5, "text", [], {}, { result: 5 }, { thrown: null }]) {
+    assert.throws(() => readAnswer(answer), TypeError);
+  }
+  assert.throws(() => readAnswer({ result: "AAAA" }));
+});
