@@ -74,28 +74,13 @@ export async function buildImage(builder: Builder, request: BuildRequest): Promi
       ),
       ...(onLine === undefined ? {} : { onLine }),
     });
-    if (end.code !== 0) throw buildFailure(builder, end);
+    if (end.code !== 0) throw buildFailure(builder, end, request.platform);
     const id = withAlgorithm((await readFile(idFile, "utf8")).trim());
     await mustRun(builder, ["tag", id, tag], options);
     return { id, tag, sizeBytes: await imageSize(builder, id, options) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** Sends an image to its registry. @throws FalServerlessError with code BUILD_FAILED; the signal's reason */
-export async function pushImage(
-  { command }: Builder,
-  tag: string,
-  options: Pick<BuildRequest, "signal" | "onLine"> = {},
-): Promise<void> {
-  const end = await runProgram(command, ["push", tag], options);
-  if (end.code === 0) return;
-  throw new FalServerlessError(
-    "BUILD_FAILED",
-    `${tag} can't be pushed by ${command}: ${lastWords(end.lines.join("\n")) || `exit code ${end.code}`}. ` +
-      `Is its registry right, and are you logged in (${command} login)?`,
-  );
 }
 
 async function buildArguments(
@@ -154,16 +139,28 @@ async function mustRun(
   throw new FalServerlessError("BUILD_FAILED", `${command} ${args.join(" ")}: ${said}`);
 }
 
-function buildFailure({ command }: Builder, { code, lines }: ProgramEnd): FalServerlessError {
+function buildFailure(
+  { command }: Builder,
+  { code, lines }: ProgramEnd,
+  platform: string | undefined,
+): FalServerlessError {
   const shown = lines.filter((line) => line.trim() !== "").slice(-SHOWN_LINES);
   const reason = code === undefined ? `was ended` : `ended with exit code ${code}`;
+  // What the kernel says of a program that is made for other machines.
+  const isForeign = lines.some((line) => /exec format error/i.test(line));
   return new FalServerlessError(
     "BUILD_FAILED",
     [
       `The image could not be built: ${command} ${reason}. Its last lines:`,
       ...shown.map((line) => `  ${line}`),
+      ...(isForeign ? [emulationAdvice(platform)] : []),
     ].join("\n"),
   );
+}
+
+function emulationAdvice(platform: string | undefined): string {
+  const made = platform === undefined ? "the base image's platform" : platform;
+  return `This machine can't run programs of ${made}: set up QEMU for them (Debian: qemu-user-static and binfmt-support), or build on such a machine.`;
 }
 
 function withAlgorithm(id: string): string {

@@ -137,6 +137,15 @@ describe("servable build says in one line", () => {
     );
   });
 
+  test("that a platform is none, or that nobody could know where to push", async () => {
+    const project = createProject(FILES);
+    const wrong = (platform: string, ...args: string[]): Promise<Ended> =>
+      build(project, "--platform", platform, ...args);
+    assertOneLine(await wrong("arm64"), /"arm64" is no platform of an image; did you mean "linux\/arm64"\?/);
+    assertOneLine(await wrong("linux/amd64,linux/arm64"), /--platform takes one platform, not "linux/);
+    assertOneLine(await build(project, "--push"), /--push needs .* --tag ghcr\.io\/me\/answer:0\.1\.0, for/);
+  });
+
   test("that an image is there already, or its Dockerfile is none", async () => {
     const own = (image: string): string =>
       appSource("Own", "yes", `static override image = ${image};`).replace("App,", "App, ContainerImage,");

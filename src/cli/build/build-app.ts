@@ -1,7 +1,8 @@
 import { UsageError } from "../../errors.ts";
 import { contextSize } from "../../packaging/build-context.ts";
-import { buildImage, pushImage, type BuiltImage } from "../../packaging/build-image.ts";
-import { findBuilder } from "../../packaging/builders.ts";
+import { buildImage, type BuiltImage } from "../../packaging/build-image.ts";
+import { findBuilder, type Builder } from "../../packaging/builders.ts";
+import { pushImage } from "../../packaging/push-image.ts";
 import { loadApp } from "../app-loader.ts";
 import { readBuildArgs } from "../build-args.ts";
 import { bytes } from "../env/amounts.ts";
@@ -9,6 +10,7 @@ import { Interruption, INTERRUPTED } from "../interruption.ts";
 import { styleFor } from "../style.ts";
 import { parseTarget } from "../target.ts";
 import { planImage, type ImagePlan } from "./image-plan.ts";
+import { assertPlatform } from "./platform-name.ts";
 
 /** What `servable build` takes beside the file. */
 export interface BuildOptions {
@@ -30,45 +32,55 @@ const SHOWN_LETTERS = 200;
 export async function buildApp(file: string, options: BuildOptions): Promise<number> {
   const buildArgs = readBuildArgs(options.buildArg);
   if (options.tag !== undefined) assertTag(options.tag);
+  if (options.platform !== undefined) assertPlatform(options.platform);
   // What the user's modules print must not get into what is printed here.
   const print = process.stdout.write.bind(process.stdout);
   process.stdout.write = process.stderr.write.bind(process.stderr);
   const plan = await planImage(await loadApp(file), parseTarget(file).file, buildArgs);
+  const tag = options.tag ?? plan.tag;
+  if (options.push === true && !tag.includes("/")) {
+    throw new UsageError(`--push needs a name that has its registry: --tag ghcr.io/me/${tag}, for example.`);
+  }
   if (options.dryRun === true) {
     const text = options.json === true ? asJson(describePlan(plan, options)) : planText(plan, options);
     await new Promise((resolve) => print(text, resolve));
     return 0;
   }
   using stop = new Interruption("Stopping the build…", { isPatient: true });
+  let isBuilt = false;
   try {
-    const { image, builder } = await build(plan, options, stop.signal);
+    const builder = await findBuilder(process.env, stop.signal);
+    const image = await build(builder, plan, options, stop.signal);
+    isBuilt = true;
+    if (options.push === true) await pushImage(builder, tag, { signal: stop.signal, onLine: showLine });
     const { bold, green } = styleFor(process.stderr);
     const size = image.sizeBytes === undefined ? "" : `, ${bytes(image.sizeBytes)}`;
-    const result = { ...image, builder, pushed: options.push ?? false };
+    const result = { ...image, builder: builder.command, pushed: options.push ?? false };
     if (options.json !== true) {
       const done = options.push === true ? "Built and pushed" : "Built";
-      process.stderr.write(`${green("●")} ${done} ${bold(image.tag)}${size}, by ${builder}\n`);
+      process.stderr.write(`${green("●")} ${done} ${bold(image.tag)}${size}, by ${builder.command}\n`);
     }
     await new Promise((resolve) => print(options.json === true ? asJson(result) : `${image.tag}\n`, resolve));
     return 0;
   } catch (error) {
     if (!stop.caused(error)) throw error;
-    process.stderr.write("Cancelled. Nothing is left but layers in the builder's cache.\n");
+    const left = isBuilt
+      ? `${tag} is built, but not pushed.`
+      : "Nothing is left but layers in the builder's cache.";
+    process.stderr.write(`Cancelled. ${left}\n`);
     return INTERRUPTED;
   }
 }
 
 async function build(
+  builder: Builder,
   plan: ImagePlan,
   options: BuildOptions,
   signal: AbortSignal,
-): Promise<{ image: BuiltImage; builder: string }> {
-  const builder = await findBuilder(process.env, signal);
-  const { dim } = styleFor(process.stderr);
-  const onLine = (line: string): void => void process.stderr.write(`${dim(shortened(line))}\n`);
+): Promise<BuiltImage> {
   const sum = `${plan.entries.length} files and folders, ${bytes(contextSize(plan.entries))}`;
-  onLine(`Building with ${builder.command} from ${sum} in ${plan.directory}`);
-  const image = await buildImage(builder, {
+  showLine(`Building with ${builder.command} from ${sum} in ${plan.directory}`);
+  return buildImage(builder, {
     dockerfile: plan.dockerfile,
     entries: plan.entries,
     tag: options.tag ?? plan.tag,
@@ -76,11 +88,13 @@ async function build(
     secrets: plan.image.secrets,
     noCache: !options.cache,
     signal,
-    onLine,
+    onLine: showLine,
     ...(options.platform === undefined ? {} : { platform: options.platform }),
   });
-  if (options.push === true) await pushImage(builder, image.tag, { signal, onLine });
-  return { image, builder: builder.command };
+}
+
+function showLine(line: string): void {
+  process.stderr.write(`${styleFor(process.stderr).dim(shortened(line))}\n`);
 }
 
 /** A label of a builder's own words may be a whole document. */
