@@ -307,19 +307,7 @@ describe("servable deploy NAME", () => {
         /The Dockerfile has no ARG MODEL; did you mean "MODE"\?/,
       ],
       [good, ["web", "--strategy", "recreate", "--detach"], /--detach are for the strategy rolling/],
-      [
-        withApp("{ image: { image: 'a' }, keepalive: 1 }"),
-        [],
-        /unknown key "keepalive"; did you mean "keepAlive"/,
-      ],
-      [
-        withApp("{ image: { image: 'a' }, keepAlive: '1' }"),
-        [],
-        /apps\.web\.keepAlive must be a whole number/,
-      ],
-      [withApp("{ keepAlive: 1 }"), [], /apps\.web needs a file or an image/],
       [withApp("{ image: { dockerfile: 'Dockerfile' } }"), [], /There is no file .*Dockerfile/],
-      [createProject({ "servable.config.ts": "export const apps = {};" }), [], /has no default export/],
     ];
     await Promise.all(
       wrong.map(async ([folder, args, pattern]) => {
