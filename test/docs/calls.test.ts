@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  CALL_FORMAT,
+  IMAGE_ROOT,
+  PLACES,
+  SERVER_FILES,
+  type CallAnswer,
+  type CallBody,
+  type ServerSettings,
+} from "../../src/hosts/serverless/server/call-protocol.ts";
+import { SOURCE_ROOT } from "../../src/hosts/serverless/function-image.ts";
+import { proseOf, readPage, tableRows } from "./markdown.ts";
+
+const page = proseOf(readPage("docs/wire/calls.md"));
+
+type KeysOf<Union> = Union extends unknown ? keyof Union : never;
+
+// The compiler holds these to the code, the tests hold the page to these.
+const BODY: Readonly<Record<keyof CallBody, true>> = { format: true, args: true };
+const ANSWER: Readonly<Record<KeysOf<CallAnswer>, true>> = { result: true, thrown: true };
+const SETTINGS: Readonly<Record<keyof ServerSettings, true>> = {
+  format: true,
+  functionName: true,
+  moduleUrl: true,
+  entry: true,
+  port: true,
+  served: true,
+  maxCalls: true,
+  requestTimeout: true,
+  startupTimeout: true,
+  variables: true,
+};
+
+/** The names in the first column of the table below a text of the page. */
+function documented(text: string): string[] {
+  const start = page.indexOf(text);
+  assert.ok(start >= 0, text);
+  const table =
+    page
+      .slice(start)
+      .split("\n\n")
+      .find((part) => part.startsWith("|")) ?? "";
+  return tableRows(table).map(([name = ""]) => name.replaceAll("`", ""));
+}
+
+test("the page of calls has every field of a call, its answer and the settings, and no other", () => {
+  assert.deepEqual(documented("`POST /`"), Object.keys(BODY));
+  assert.deepEqual(documented("The answer is 200"), Object.keys(ANSWER));
+  assert.deepEqual(documented("The settings:"), Object.keys(SETTINGS));
+});
+
+test("the page of calls names the places and the format as they are", () => {
+  assert.equal(CALL_FORMAT, 1);
+  assert.ok(page.includes(`Below \`${IMAGE_ROOT}\`:`));
+  assert.ok(page.includes(`\`${SOURCE_ROOT}\``));
+  const paths = documented("Below `");
+  for (const path of [
+    `${PLACES.function}/node_modules`,
+    PLACES.bundle,
+    `${PLACES.server}/${SERVER_FILES.program}`,
+    `${PLACES.server}/${SERVER_FILES.settings}`,
+  ]) {
+    assert.ok(paths.includes(path), path);
+  }
+});
