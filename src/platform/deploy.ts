@@ -11,6 +11,7 @@ import type { CollectedFile } from "./files/collect.ts";
 import type { SyncProgress } from "./files/progress.ts";
 import type { RestCall } from "./files/rest-call.ts";
 import { syncFiles } from "./files/sync.ts";
+import { abandonUploads } from "./files/unfinished-uploads.ts";
 import { IsolateController, type ServiceURLs } from "./generated/controller_pb.ts";
 import { StreamLines } from "./stream-lines.ts";
 
@@ -97,6 +98,21 @@ export async function deploy(target: DeployTarget, options: DeployOptions): Prom
   await buildEnvironment(target.connection, requests.build, options);
   onPhase?.("registering");
   return register(target, requests, options);
+}
+
+/**
+ * Deploys as {@link deploy} does, for who will not try again in this process: uploads that a failure has left open, so
+ * that a next deployment goes on with them, are cancelled at the store.
+ *
+ * @throws what {@link deploy} throws
+ */
+export async function deployOnce(target: DeployTarget, options: DeployOptions): Promise<DeploymentResult> {
+  try {
+    return await deploy(target, options);
+  } catch (error) {
+    await abandonUploads(target.rest);
+    throw error;
+  }
 }
 
 function isDeployable(image: DeployOptions["image"]): image is DeployableImage {

@@ -2,6 +2,7 @@ import type { EnvironmentChoice } from "./alias-name.ts";
 import type { AppInfo } from "./app-info.ts";
 import type { RunnersOptions, ScaleOptions } from "./apps.ts";
 import type { DeploymentResult, DeployOptions } from "./deploy.ts";
+import { PlatformSession } from "./platform-session.ts";
 import type { RunnerInfo } from "./runner-info.ts";
 import { ServerlessClient, type ServerlessClientOptions } from "./serverless-client.ts";
 
@@ -43,11 +44,16 @@ export async function scaleApp(
   return await client.apps.scale(appName, options);
 }
 
-/** Deploys a container by a client of its own: see `client.deploy()`. */
+/** Deploys a container by a client of its own: see `client.deploy()`. If it fails, no upload is left open. */
 export async function deploy(
   options: DeployOptions,
-  clientOptions?: ServerlessClientOptions,
+  { host, apiKey, profile, environment }: ServerlessClientOptions = {},
 ): Promise<DeploymentResult> {
-  using client = new ServerlessClient(clientOptions);
-  return await client.deploy(options);
+  using session = new PlatformSession({ host, key: apiKey, profile, environment });
+  const [{ deployOnce }, { connection }, rest] = await Promise.all([
+    import("./deploy.ts"),
+    session.grpc(),
+    session.rest(),
+  ]);
+  return await deployOnce({ connection, rest: rest.send }, options);
 }

@@ -71,6 +71,19 @@ test("an upload that broke off is gone on with by the client's next deployment",
   assert.deepEqual([store.count(/\/initiate$/), store.count(/^PUT /), store.uploads.size], [1, 1, 0]);
 });
 
+test("deploy(), whose client is gone after it, leaves no upload open", async () => {
+  await using plane = await ControlPlane.start({ grpc: GOOD });
+  await using store = await FileStore.start();
+  using folder = new ContextFolder({ "model.bin": "weights" });
+  const image = ContainerImage.fromDockerfileString("FROM scratch\nCOPY model.bin /\n", {
+    contextDirectory: folder.path,
+  });
+  store.break("POST", /\/complete$/, { status: 503 });
+  const environment = { ...plane.environment, FAL_REST_HOST: store.url };
+  await assert.rejects(deploy({ appName: "web", image }, { environment }), /503/);
+  assert.deepEqual([store.count(/\/cancel$/), store.uploads.size, plane.calls.length], [1, 0, 0]);
+});
+
 test("deploy() does so by a client of its own", async () => {
   await using plane = await ControlPlane.start({ grpc: GOOD });
   assert.deepEqual(await deploy(app, { environment: plane.environment }), deployed);

@@ -1,18 +1,12 @@
 import { PlatformError, UsageError } from "../../errors.ts";
 import { aliasName } from "../../platform/alias-name.ts";
 import { Connection } from "../../platform/connection.ts";
-import {
-  deploy,
-  type DeploymentResult,
-  type DeployOptions,
-  type DeployTarget,
-} from "../../platform/deploy.ts";
+import { deployOnce, type DeploymentResult } from "../../platform/deploy.ts";
 import {
   ApplicationAuthMode,
   IsolateController,
   type AliasInfo,
 } from "../../platform/generated/controller_pb.ts";
-import { abandonUploads } from "../../platform/files/unfinished-uploads.ts";
 import { Rest } from "../../platform/rest.ts";
 import { resolveTarget } from "../../platform/target.ts";
 import { readBuildArgs, withBuildArgs } from "../build-args.ts";
@@ -106,16 +100,6 @@ export async function deployApp(ref: string | undefined, options: DeployCommandO
         : "Cancelled. Nothing was deployed.\n",
     );
     return INTERRUPTED;
-  }
-}
-
-/** Deploys. Uploads that a failure has left open are for a next try of the same process, which there will not be. */
-async function deployOnce(target: DeployTarget, options: DeployOptions): Promise<DeploymentResult> {
-  try {
-    return await deploy(target, options);
-  } catch (error) {
-    await abandonUploads(target.rest);
-    throw error;
   }
 }
 
