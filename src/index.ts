@@ -86,6 +86,7 @@ export { cached } from "./functions/cached.ts";
 export { currentRun, type RunContext } from "./functions/current-run.ts";
 export { LocalHost, type LocalHostOptions } from "./hosts/local/local-host.ts";
 export { FalServerlessHost, type FalServerlessHostOptions } from "./hosts/serverless/fal-serverless-host.ts";
+export type { RegisterOptions, Registrable } from "./hosts/serverless/registration.ts";
 
 // Container images
 export {

@@ -33,7 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   functions: ["servable", "routes", "workers", "typescript", "answers", "errors", "did-you-mean"],
   platform: ["errors", "did-you-mean"],
   packaging: ["platform", "errors", "did-you-mean"],
-  hosts: ["functions", "servable", "workers", "platform", "packaging", "answers", "errors", "did-you-mean"],
+  hosts: ["deploy-config", "functions", "servable", "workers", "platform", "packaging", "answers", "errors", "did-you-mean"],
   "deploy-config": ["servable", "packaging", "platform"],
   controller: ["platform", "errors"],
   testing: ["servable", "server", "realtime", "dispatch", "context", "errors"],

@@ -97,6 +97,11 @@ export class IsolatedFunction<Args extends readonly unknown[], Result> extends C
     return this.#parts.options;
   }
 
+  /** What its host is given of it. */
+  get target(): FunctionTarget {
+    return this.#target;
+  }
+
   /** The function itself, as it was given. */
   get rawFunction(): (...args: never[]) => unknown {
     return this.#parts.handler;

@@ -1,4 +1,5 @@
 import type { AnyMethod } from "../routes/handler-types.ts";
+import type { BaseServable } from "../servable/base-servable.ts";
 import type { ServedSchemas, ServeFunctionOptions } from "./guest.ts";
 
 /**
@@ -11,11 +12,9 @@ export async function serveFunction(
   own: ServedSchemas | undefined,
   { host, port, metricsPort, signal, onListening, schemas, timeoutMs, name }: ServeFunctionOptions,
 ): Promise<void> {
-  // Only a function that is served pays for it.
-  const { ServeWrapper } = await import("../servable/serve-wrapper.ts");
   const { runServable } = await import("../servable/base-servable.ts");
-  const options = { ...(own ?? schemas), ...(timeoutMs === undefined ? {} : { timeoutMs }) };
-  const servable = new ServeWrapper(named(handler, name) as never, options as never);
+  const timeout = timeoutMs === undefined ? {} : { timeoutMs };
+  const servable = await functionServable(handler, name, { ...(own ?? schemas), ...timeout });
   await runServable(servable, {
     host,
     port,
@@ -24,6 +23,17 @@ export async function serveFunction(
     handleSignals: false,
     onListening: ({ url }) => onListening(url),
   });
+}
+
+/** A servable of one function. @param name the operation's, where the handler has none */
+export async function functionServable(
+  handler: AnyMethod,
+  name: string,
+  options: ServedSchemas & { readonly timeoutMs?: number },
+): Promise<BaseServable> {
+  // Only a function that is served pays for it.
+  const { ServeWrapper } = await import("../servable/serve-wrapper.ts");
+  return new ServeWrapper(named(handler, name) as never, options as never);
 }
 
 /** The handler under the name that it is exported by, where it has none of its own. */

@@ -7,6 +7,8 @@ export interface DeployNotes {
   readonly openapi?: object | undefined;
   /** Why it was deployed, in at most 2,048 characters. */
   readonly message?: string | undefined;
+  /** What else the platform should know: plain data, under names that are not those of the other notes. */
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
   /** At most 32 of them, whose names have at most 64 characters, in 16 KiB of JSON. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
@@ -19,12 +21,20 @@ const RESERVED: ReadonlySet<string> = new Set(["openapi", "message", "annotation
 
 /**
  * The metadata of a deployment; nothing when there is none.
- * @throws UsageError when message or annotations pass a limit
+ * @throws UsageError when message or annotations pass a limit, or a name is taken
  */
-export function deployMetadata({ openapi, message, annotations }: DeployNotes): JsonObject | undefined {
+export function deployMetadata({
+  openapi,
+  message,
+  annotations,
+  metadata: others = {},
+}: DeployNotes): JsonObject | undefined {
   if (message !== undefined) checkMessage(message);
   if (annotations !== undefined) checkAnnotations(annotations);
+  const taken = Object.keys(others).find((name) => RESERVED.has(name));
+  if (taken !== undefined) throw new UsageError(`No metadata may be called "${taken}": the name is taken.`);
   const metadata = {
+    ...(JSON.parse(JSON.stringify(others)) as JsonObject),
     // What JSON has no word for (undefined) has no place in the message either.
     ...(openapi === undefined ? {} : { openapi: JSON.parse(JSON.stringify(openapi)) as JsonObject }),
     ...(message === undefined || message === "" ? {} : { message }),

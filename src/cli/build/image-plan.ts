@@ -4,11 +4,11 @@ import { collectContext, type ContextEntry } from "../../packaging/build-context
 import { ContainerImage } from "../../packaging/container-image.ts";
 import { generateDockerfile } from "../../packaging/generated-dockerfile.ts";
 import { readProject, type Project } from "../../packaging/project.ts";
+import { describeApp } from "../../hosts/serverless/app-description.ts";
 import { DEFAULT_IGNORE, readIgnoreFile } from "../../platform/files/ignore-rules.ts";
 import { App } from "../../servable/app.ts";
 import type { LoadedApp } from "../app-loader.ts";
 import { withBuildArgs, type BuildArgs } from "../build-args.ts";
-import { describeApp } from "./image-app.ts";
 
 /** All that is known of an image before it is built. */
 export interface ImagePlan {

@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import type { AppConfig, AppSettings, ServableConfig } from "../../deploy-config.ts";
+import type { AppConfig, ServableConfig } from "../../deploy-config.ts";
 import { didYouMean } from "../../did-you-mean.ts";
 import { UsageError } from "../../errors.ts";
+import { SHARED_SETTINGS } from "../../hosts/serverless/app-settings.ts";
 import { APP_SETTINGS } from "../../servable/settings.ts";
 import { loadModule } from "../module-loader.ts";
 
@@ -18,14 +19,6 @@ export interface DeployConfig {
 type Rule = (value: unknown) => string | undefined;
 
 const NAMES = ["servable.config.ts", "servable.config.mts", "servable.config.js", "servable.config.mjs"];
-
-/** Settings of a class that have a meaning for an image, too. */
-export const SHARED_SETTINGS = [
-  ...["machineType", "numGpus", "regions", "keepAlive", "minConcurrency", "maxConcurrency"],
-  ...["concurrencyBuffer", "concurrencyBufferPerc", "scalingDelay", "maxMultiplexing", "requestTimeout"],
-  ...["startupTimeout", "exposedPort", "metricsPort", "terminationGracePeriodSeconds", "secrets"],
-  ...["dataMounts", "retryConfig", "skipRetryConditions", "privateLogs"],
-] as const satisfies readonly (keyof AppSettings)[];
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);

@@ -2,15 +2,15 @@ import { existsSync, readdirSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { didYouMean } from "../../did-you-mean.ts";
 import { UsageError } from "../../errors.ts";
-import type { Deployment, HealthCheckSettings } from "../../platform/deploy-request.ts";
+import { appDeployment } from "../../hosts/serverless/app-deployment.ts";
+import { deploymentSettings, SHARED_SETTINGS } from "../../hosts/serverless/app-settings.ts";
+import type { Deployment } from "../../platform/deploy-request.ts";
 import { App } from "../../servable/app.ts";
-import { loadApp, type LoadedApp } from "../app-loader.ts";
-import { describeApp } from "../build/image-app.ts";
+import { loadApp } from "../app-loader.ts";
 import { planImage } from "../build/image-plan.ts";
 import { parseTarget } from "../target.ts";
 import type { AppConfig, AppSettings } from "../../deploy-config.ts";
-import { classSettings, deploymentSettings } from "./app-settings.ts";
-import { findConfig, SHARED_SETTINGS, type DeployConfig } from "./config.ts";
+import { findConfig, type DeployConfig } from "./config.ts";
 import { asContainerImage, configuredImage } from "./image-config.ts";
 import type { ContainerImage } from "../../packaging/container-image.ts";
 
@@ -110,34 +110,10 @@ async function ofConfig(config: DeployConfig, name: string, app: AppConfig): Pro
 
 async function ofClass(text: string, config: AppSettings): Promise<Deployable> {
   const loaded = await loadApp(text);
-  const statics = loaded.app instanceof App ? (loaded.app.constructor as typeof App) : undefined;
-  const settings = classSettings(staticsOf(statics), config);
-  const own = statics?.image;
+  const own = loaded.app instanceof App ? (loaded.app.constructor as typeof App).image : undefined;
   const image =
     own === undefined
       ? (await planImage(loaded, parseTarget(text).file)).image
       : asContainerImage(own, loaded.name);
-  const { name, openapi } = await describeApp(loaded);
-  return {
-    image,
-    deployment: {
-      appName: name,
-      auth: statics?.appAuth,
-      ...deploymentSettings(settings),
-      healthCheck: await healthCheckOf(loaded),
-      openapi,
-    },
-  };
-}
-
-function staticsOf(statics: typeof App | undefined): AppSettings {
-  if (statics === undefined) return {};
-  return Object.fromEntries(SHARED_SETTINGS.map((key) => [key, statics[key]]));
-}
-
-/** The endpoint that is the health check, asked as often as it says, else what every servable answers. */
-async function healthCheckOf(loaded: LoadedApp): Promise<HealthCheckSettings> {
-  const { health } = await describeApp(loaded);
-  const own = [...loaded.app.collectRoutes().keys()].find(({ healthCheck }) => healthCheck !== undefined);
-  return { path: health.path, method: health.method, ...own?.healthCheck };
+  return { image, deployment: await appDeployment(loaded, config) };
 }

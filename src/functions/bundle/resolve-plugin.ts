@@ -16,7 +16,8 @@ export interface OutsideImport {
 const SERVING = /^\.\.\/servable\/(?:serve-wrapper|base-servable)\.[jt]s$/;
 
 /** What bundles functions, and what runs them on this machine, is imported late: there it is not, or lies beside. */
-const HOSTING = /(?:^\.\/|\/)(?:local-runs|serverless-runs|bundle\/bundler|bundle\/programs)\.[jt]s$/;
+const HOSTING =
+  /(?:^\.\/|\/)(?:local-runs|serverless-runs|registration|bundle\/bundler|bundle\/programs)\.[jt]s$/;
 
 /** No file, and not marked as Node's own: each question costs a way from the bundler's process and back. */
 const PERHAPS_BARE = /^(?:[^./#n]|n(?:[^o]|$)|no(?:[^d]|$)|nod(?:[^e]|$)|node(?:[^:]|$))/;

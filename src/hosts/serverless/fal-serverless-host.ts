@@ -7,6 +7,8 @@ import type { Options } from "../../functions/options.ts";
 import type { SpawnInfo } from "../../functions/spawn-info.ts";
 import { assertCanTravel } from "../../functions/travelling-values.ts";
 import { LogQueue } from "../local/log-queue.ts";
+import type { DeploymentResult } from "../../platform/deploy.ts";
+import type { RegisterOptions, Registrable } from "./registration.ts";
 import type * as RunsModule from "./serverless-runs.ts";
 
 /** Settings of a {@link FalServerlessHost}. */
@@ -98,6 +100,17 @@ export class FalServerlessHost extends Host {
     return { logs, result, url, stream: { cancel } };
   }
 
+  /**
+   * Deploys a served function, or a class, as an app that stays: as `servable deploy` does it with a file, with its OpenAPI
+   * document and health check. Of a class its `static image` is deployed, unless another one is given.
+   * @throws UsageError when it can't be registered, or its name or notes make no sense; else what
+   *   `ServerlessClient.deploy` throws
+   */
+  async register(app: Registrable, options: RegisterOptions = {}): Promise<DeploymentResult> {
+    const { register } = await import("./registration.ts");
+    return register(app, options, this.#parts());
+  }
+
   /** What runs functions, and with it what speaks to a platform, is loaded by the first call. */
   #getRuns(): Promise<RunsModule.ServerlessRuns> {
     if (currentGuest() !== undefined) {
@@ -111,13 +124,18 @@ export class FalServerlessHost extends Host {
 
   async #loadRuns(): Promise<RunsModule.ServerlessRuns> {
     const { ServerlessRuns: Runs } = await import("./serverless-runs.ts");
+    return new Runs(this.#parts());
+  }
+
+  /** What this host says of itself, and the environment where it doesn't. */
+  #parts(): RunsModule.ServerlessRunsOptions {
     const { host, apiKey, profile, baseImage } = this.#options;
     const { environmentName = process.env["FAL_ENV"] } = this.#options;
-    return new Runs({
+    return {
       target: { host, key: apiKey, profile },
       environmentName: environmentName === "" ? undefined : environmentName,
       baseImage,
-    });
+    };
   }
 }
 

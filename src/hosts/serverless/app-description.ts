@@ -2,14 +2,19 @@ import type { HealthProbe, ImageApp } from "../../packaging/generated-dockerfile
 import { App } from "../../servable/app.ts";
 import type { BaseServable } from "../../servable/base-servable.ts";
 import { deriveAppName } from "../../servable/app-name.ts";
-import type { LoadedApp } from "../app-loader.ts";
 
 const DEFAULT_PORT = 8080;
 /** So long `setup()` may take where the class does not say, in seconds. */
 const DEFAULT_STARTUP_SECONDS = 600;
 
+/** A servable, and the name of its class or export. */
+export interface NamedServable {
+  readonly name: string;
+  readonly app: BaseServable;
+}
+
 /** What the image of an app says of it. */
-export async function describeApp({ name: className, app }: LoadedApp): Promise<ImageApp> {
+export async function describeApp({ name: className, app }: NamedServable): Promise<ImageApp> {
   const { version } = app.constructor as typeof BaseServable;
   const settings = app instanceof App ? (app.constructor as typeof App) : undefined;
   return {

@@ -2,6 +2,14 @@ import type { AppSettings } from "../../deploy-config.ts";
 import type { Deployment } from "../../platform/deploy-request.ts";
 import type { MachineSettings } from "../../platform/machine-requirements.ts";
 
+/** Settings of a class that have a meaning for an image, too. */
+export const SHARED_SETTINGS = [
+  ...["machineType", "numGpus", "regions", "keepAlive", "minConcurrency", "maxConcurrency"],
+  ...["concurrencyBuffer", "concurrencyBufferPerc", "scalingDelay", "maxMultiplexing", "requestTimeout"],
+  ...["startupTimeout", "exposedPort", "metricsPort", "terminationGracePeriodSeconds", "secrets"],
+  ...["dataMounts", "retryConfig", "skipRetryConditions", "privateLogs"],
+] as const satisfies readonly (keyof AppSettings)[];
+
 /** What a class gets where it says nothing: more than a bare image, since Node and a model have to fit. */
 const CLASS_DEFAULTS: AppSettings = { machineType: "S", keepAlive: 60, exposedPort: 8080 };
 

@@ -1,0 +1,102 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { UsageError } from "../../errors.ts";
+import { IsolatedFunction } from "../../functions/isolated-function.ts";
+import { schemasOf } from "../../functions/options.ts";
+import { functionServable } from "../../functions/served-function.ts";
+import type { ContainerImage } from "../../packaging/container-image.ts";
+import { deployOnce, type DeploymentResult, type DeployOptions } from "../../platform/deploy.ts";
+import { PlatformSession } from "../../platform/platform-session.ts";
+import { App } from "../../servable/app.ts";
+import { deriveAppName } from "../../servable/app-name.ts";
+import { isServableClass, type BaseServable, type ServableClass } from "../../servable/base-servable.ts";
+import { appDeployment } from "./app-deployment.ts";
+import { createFunctionImage } from "./function-image.ts";
+import { machineSettings } from "./machine-settings.ts";
+import type { ServerlessRunsOptions } from "./serverless-runs.ts";
+
+/** What can be registered: a function that is served, a class, or an instance of one. */
+export type Registrable = IsolatedFunction<[], void> | ServableClass | BaseServable;
+
+/** How something is registered. What it says itself stands where nothing is said here. */
+export interface RegisterOptions extends Partial<
+  Pick<
+    DeployOptions,
+    | ("appName" | "auth" | "strategy" | "attach" | "resetScale" | "noCache" | "message" | "annotations")
+    | ("onPhase" | "onLog" | "onUpload" | "onWarning" | "signal")
+  >
+> {
+  /** The image of a class. Default: its `static image`. */
+  readonly image?: ContainerImage;
+}
+
+type Registered = Omit<DeployOptions, "image"> & { readonly image: ContainerImage };
+
+/** Registers something as an app that stays. @throws what `deploy` throws; UsageError when it can't be registered */
+export async function register(
+  what: Registrable,
+  options: RegisterOptions,
+  parts: ServerlessRunsOptions,
+): Promise<DeploymentResult> {
+  const folder = await mkdtemp(join(tmpdir(), "servable-register-"));
+  try {
+    const registered =
+      what instanceof IsolatedFunction
+        ? await ofFunction(what, options, { folder, baseImage: parts.baseImage })
+        : await ofServable(isServableClass(what) ? new what() : what, options);
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
+    using session = new PlatformSession(parts.target);
+    const [{ connection }, { send: rest }] = await Promise.all([session.grpc(), session.rest()]);
+    return await deployOnce(
+      { connection, rest },
+      {
+        ...registered,
+        ...(parts.environmentName === undefined ? {} : { environment: parts.environmentName }),
+        ...(Object.fromEntries(given) as RegisterOptions),
+        image: registered.image,
+      },
+    );
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function ofFunction(
+  { target, rawFunction }: IsolatedFunction<[], void>,
+  { image, onWarning = () => {} }: RegisterOptions,
+  { folder, baseImage }: { readonly folder: string; readonly baseImage: string | undefined },
+): Promise<Registered> {
+  const { name, options } = target;
+  if (options.gateway.serve !== true) {
+    throw new UsageError(
+      `${name} is not served: nobody could call it by itself. Add serve: true, or call it from a program.`,
+    );
+  }
+  if (image !== undefined)
+    throw new UsageError(`The image of ${name} is an option of the function, not of register().`);
+  const plainName = name.replace(/\(\)$/, "");
+  const servable = await functionServable(rawFunction, plainName, schemasOf(options.gateway));
+  const { metadata, privateLogs, secrets, dataMounts } = options.host;
+  return {
+    appName: deriveAppName(plainName),
+    image: await createFunctionImage(target, { baseImage, folder, onWarning }),
+    machine: machineSettings(options),
+    healthCheck: { path: "/health" },
+    openapi: await servable.openapi(),
+    ...{ metadata, privateLogs, secrets, dataMounts },
+    noCache: options.environment.force,
+  };
+}
+
+async function ofServable(app: BaseServable, options: RegisterOptions): Promise<Registered> {
+  const { name } = app.constructor;
+  const own = app instanceof App ? (app.constructor as typeof App).image : undefined;
+  const image = options.image ?? (own as ContainerImage | undefined);
+  if (image === undefined) {
+    throw new UsageError(
+      `${name} has no image: give it a \`static image\`, or register() an image. One is made of its file by "servable deploy FILE".`,
+    );
+  }
+  return { ...(await appDeployment({ name, app })), image };
+}
