@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -252,6 +254,19 @@ test("an image that can't be built, a key that is not known: one clear line, and
   } finally {
     platform.useEnvironment();
   }
+});
+
+test("a program ends by itself once its calls have ended", async () => {
+  const module = new URL("../helpers/serverless-functions.ts", import.meta.url).href;
+  const program = `const { echo } = await import(${JSON.stringify(module)}); console.log(await echo(5));`;
+  const loader = ["--conditions=servable-source", "--import", "tsx"];
+  const child = spawn(process.execPath, [...loader, "--input-type=module", "--eval", program], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let printed = "";
+  child.stdout.on("data", (chunk: Buffer) => (printed += String(chunk)));
+  assert.deepEqual(await once(child, "close"), [0, null]);
+  assert.equal(printed, "5\n");
 });
 
 test("a function that runs on a platform can't call one there, and says what to do", async () => {

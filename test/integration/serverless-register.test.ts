@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+import { App, ContainerImage, endpoint, FalServerlessHost, UsageError, type OpenApiDocument } from "servable";
+import type { RegisterApplicationRequest } from "../../src/platform/generated/controller_pb.ts";
+import { FunctionPlatform } from "../helpers/function-platform.ts";
+import { echo } from "../helpers/serverless-functions.ts";
+import { greet } from "../helpers/serverless-served.ts";
+
+class Echo extends App {
+  static override version = "2.1.0";
+  static override image = ContainerImage.fromImage("ghcr.io/me/echo:1");
+  static override keepAlive = 30;
+
+  @endpoint("/")
+  echo(): string {
+    return "echo";
+  }
+}
+
+class Imageless extends App {
+  @endpoint("/")
+  echo(): string {
+    return "echo";
+  }
+}
+
+const urls = { playground: "https://p", run: "https://r", queue: "https://q", ws: "", log: "https://l" };
+const host = new FalServerlessHost();
+let platform: FunctionPlatform;
+before(async () => {
+  platform = await FunctionPlatform.start({
+    *registerApplication() {
+      yield { result: { applicationId: "revision-1" }, serviceUrls: urls };
+    },
+  });
+  platform.useEnvironment();
+});
+after(() => platform[Symbol.asyncDispose]());
+beforeEach(() => void platform.plane.calls.splice(0));
+
+function registered(): RegisterApplicationRequest {
+  assert.deepEqual(platform.plane.methods(), ["BuildEnvironment", "RegisterApplication"]);
+  return platform.plane.requestsOf("registerApplication")[0] as RegisterApplicationRequest;
+}
+
+test("a served function is registered with its image, its document and its health check", async () => {
+  const result = await host.register(greet.on({ keepAlive: 5, metadata: { team: "speech" } }), {
+    message: "first",
+    auth: "public",
+  });
+  assert.deepEqual(result, { revision: "revision-1", appName: "greet", environment: "main", urls });
+  const { applicationName, machineRequirements, healthCheckConfig, metadata, environments, files, authMode } =
+    registered();
+  assert.equal(applicationName, "greet");
+  assert.equal(authMode, 1);
+  assert.equal(healthCheckConfig?.path, "/health");
+  assert.deepEqual(
+    [
+      machineRequirements?.keepAlive,
+      machineRequirements?.exposedPort,
+      machineRequirements?.metricsPort,
+      machineRequirements?.machineTypes,
+    ],
+    [5, 8080, 9090, ["XS"]],
+  );
+  assert.equal(metadata?.["message"], "first");
+  assert.equal(metadata?.["team"], "speech");
+  const { paths } = metadata?.["openapi"] as unknown as {
+    paths: Record<string, { post: { operationId: string } }>;
+  };
+  assert.equal(paths["/"]?.post.operationId, "greet");
+  const image = environments[0]?.configuration?.["image"] as Record<string, unknown>;
+  assert.equal(image["use_isolate"], false);
+  assert.equal(image["docker_context_dir"], ".");
+  const names = files.map(({ relativePath }) => relativePath);
+  assert.ok(names.includes("function/bundle/bundle.mjs") && names.includes("server/server.mjs"));
+});
+
+test("a class is registered by its own image, with its settings, into the environment of the host", async () => {
+  const { appName, environment } = await new FalServerlessHost({ environmentName: "staging" }).register(
+    Echo,
+    {
+      strategy: "recreate",
+    },
+  );
+  assert.deepEqual([appName, environment], ["echo", "staging"]);
+  const {
+    applicationName,
+    environmentName,
+    machineRequirements,
+    deploymentStrategy,
+    environments,
+    metadata,
+  } = registered();
+  assert.deepEqual([applicationName, environmentName], ["echo--staging", "staging"]);
+  assert.deepEqual([machineRequirements?.keepAlive, machineRequirements?.machineTypes], [30, ["S"]]);
+  assert.equal(deploymentStrategy, 0);
+  assert.deepEqual(environments[0]?.configuration?.["image"], {
+    image: "ghcr.io/me/echo:1",
+    use_isolate: false,
+  });
+  assert.equal((metadata?.["openapi"] as unknown as OpenApiDocument).info?.version, "2.1.0");
+});
+
+test("a class without an image takes the one that is given, as does an instance", async () => {
+  await host.register(new Imageless(), { image: ContainerImage.fromImage("other:2"), appName: "another" });
+  const { applicationName, environments } = registered();
+  assert.equal(applicationName, "another");
+  assert.deepEqual(environments[0]?.configuration?.["image"], { image: "other:2", use_isolate: false });
+});
+
+test("what can't be registered is refused before anything is sent, with what to do", async () => {
+  await assert.rejects(host.register(Imageless), (error: UsageError) => {
+    assert.ok(error instanceof UsageError);
+    assert.match(
+      error.message,
+      /^Imageless has no image: give it a `static image`.*"servable deploy FILE"\.$/,
+    );
+    return true;
+  });
+  await assert.rejects(host.register(echo as never), /^UsageError: echo\(\) is not served.*Add serve: true/);
+  await assert.rejects(
+    host.register(greet.on({ metadata: { openapi: {} } })),
+    /No metadata may be called "openapi"/,
+  );
+  assert.deepEqual(platform.plane.methods(), []);
+});
