@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -43,9 +52,11 @@ export async function prepareContainers(): Promise<ContainerEngine> {
 export async function createBaseImage(engine: ContainerEngine, name: string): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), "servable-image-"));
   try {
-    for (const folder of ["bin", "tmp", "usr/local/bin", "usr/local/lib/node_modules"]) {
+    for (const folder of ["bin", "tmp", "usr/bin", "usr/local/bin", "usr/local/lib/node_modules"]) {
       mkdirSync(join(root, folder), { recursive: true });
     }
+    // Every user has a place for temporary files.
+    chmodSync(join(root, "tmp"), 0o1777);
     const node = realpathSync(process.execPath);
     cpSync(node, join(root, "usr/local/bin/node"));
     const { stdout } = await run("ldd", [node]);
@@ -60,6 +71,8 @@ export async function createBaseImage(engine: ContainerEngine, name: string): Pr
     if (existsSync("/bin/busybox")) {
       cpSync("/bin/busybox", join(root, "bin/busybox"));
       for (const applet of APPLETS) symlinkSync("busybox", join(root, "bin", applet));
+      // Where scripts look for it.
+      symlinkSync("../../bin/busybox", join(root, "usr/bin/env"));
     }
     await importImage(engine, root, name);
   } finally {

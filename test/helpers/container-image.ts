@@ -1,2 +1,2 @@
-/** The image that the tests of containers run in: this machine's Node and npm. */
-export const TEST_IMAGE = `localhost/servable-test-node:${process.versions.node}`;
+/** The image that the tests of containers run in: this machine's Node and npm, with what real images have beside them. */
+export const TEST_IMAGE = `localhost/servable-test-system:${process.versions.node}`;

@@ -5,29 +5,25 @@ import { ROOT, StagedPackage } from "../../benchmarks/lib/staged-package.ts";
 import { runEngineProgram, type ContainerEngine } from "../../src/hosts/local/container/engine.ts";
 import { TEST_IMAGE } from "./container-image.ts";
 
-/** The image that the tests build on: that of the tests of containers, with what real images have beside Node. */
-export const BASE_IMAGE = `localhost/servable-test-base:${process.versions.node}`;
-
 const CERTIFICATES = process.env["NODE_EXTRA_CA_CERTS"];
 
-/** Makes the base image: scripts find `env`, every user has a place for temporary files, npm trusts what it does here. */
+/** The image that the tests build on: that of the tests of containers, whose npm trusts what it does here. */
+export const BASE_IMAGE =
+  CERTIFICATES === undefined ? TEST_IMAGE : `localhost/servable-test-base:${process.versions.node}`;
+
+/** Makes the base image of that of the tests of containers, if it is another one. */
 export async function createBuildBase(engine: ContainerEngine, folder: string): Promise<void> {
-  const shell =
-    "busybox mkdir -p /usr/bin && busybox ln -s /bin/busybox /usr/bin/env && busybox chmod 1777 /tmp";
-  const lines = [`FROM ${TEST_IMAGE}`, `RUN ["/bin/busybox", "sh", "-c", "${shell}"]`];
-  if (CERTIFICATES !== undefined) {
-    cpSync(CERTIFICATES, join(folder, "certificates.crt"));
-    lines.push("COPY certificates.crt /certificates.crt", "ENV NODE_EXTRA_CA_CERTS=/certificates.crt");
-  }
+  if (CERTIFICATES === undefined) return;
+  cpSync(CERTIFICATES, join(folder, "certificates.crt"));
+  const lines = [
+    `FROM ${TEST_IMAGE}`,
+    "COPY certificates.crt /certificates.crt",
+    "ENV NODE_EXTRA_CA_CERTS=/certificates.crt",
+  ];
   writeFileSync(join(folder, "Dockerfile"), `${lines.join("\n")}\n`);
   const format = engine.flavor === "podman" ? ["--format", "docker"] : [];
-  const { code, stdout, stderr } = await runEngineProgram(engine.command, [
-    "build",
-    ...format,
-    "-t",
-    BASE_IMAGE,
-    folder,
-  ]);
+  const args = ["build", ...format, "-t", BASE_IMAGE, folder];
+  const { code, stdout, stderr } = await runEngineProgram(engine.command, args);
   if (code !== 0) throw new Error(`The base image can't be built:\n${stdout}${stderr}`);
 }
 

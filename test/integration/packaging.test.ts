@@ -16,6 +16,11 @@ const MOST_BYTES = 40_000_000;
 const PYTHON =
   "def fib(n):\n    a, b = 0, 1\n    for _ in range(n):\n        a, b = b, a + b\n    return a\n";
 
+/** It shares the images of Podman. */
+const BY_BUILDAH = { SERVABLE_CONTAINER_ENGINE: "buildah", BUILDAH_ISOLATION: "chroot" };
+const hasBuildah =
+  spawnSync("podman", ["--version"]).status === 0 && spawnSync("buildah", ["--version"]).status === 0;
+
 interface HealthCheck {
   readonly Test: readonly string[];
 }
@@ -41,10 +46,12 @@ describe("the image of an app", { skip: withoutContainers }, () => {
   let engine: ContainerEngine;
 
   before(async () => {
-    engine = await prepareContainers();
     for (const name of ["project", "base", "temporary"]) mkdirSync(join(folder, name));
-    await createBuildBase(engine, join(folder, "base"));
-    await stageLanguageProject(project);
+    const base = prepareContainers().then(async (found) => {
+      await createBuildBase(found, join(folder, "base"));
+      return found;
+    });
+    [engine] = await Promise.all([base, stageLanguageProject(project)]);
     const { exitCode, stdout, stderr } = await build(["--tag", BUILT]);
     assert.equal(exitCode, 0, stderr);
     assert.equal(stdout, `${BUILT}\n`);
@@ -146,10 +153,7 @@ describe("the image of an app", { skip: withoutContainers }, () => {
   });
 
   test("has the same layers when it is built again from nothing, by Buildah where it is there", async () => {
-    const hasBuildah = engine.flavor === "podman" && spawnSync("buildah", ["--version"]).status === 0;
-    const environment = hasBuildah
-      ? { SERVABLE_CONTAINER_ENGINE: "buildah", BUILDAH_ISOLATION: "chroot" }
-      : {};
+    const environment = hasBuildah ? BY_BUILDAH : {};
     const { exitCode, stdout, stderr } = await build(["--no-cache", "--json", "--tag", AGAIN], environment);
     assert.equal(exitCode, 0, stderr);
     const result = JSON.parse(stdout) as { id: string; tag: string; builder: string; pushed: boolean };
@@ -170,28 +174,28 @@ describe("the image of an app", { skip: withoutContainers }, () => {
     assert.notEqual(second.RootFS.Layers.at(-1), first.RootFS.Layers.at(-1));
   });
 
-  test("is not there after Ctrl-C, nor a container, a process or a file of its build", async () => {
-    const before = await workingContainers();
-    const marker = `sleep 3${process.pid}`;
-    writeFileSync(join(project, "app.ts"), ownImage(`RUN echo started && ${marker}`));
-    const tag = `localhost/servable-test-cancelled:${process.pid}`;
-    const temporary = join(folder, "temporary");
-    const running = startBuild(["--tag", tag], { TMPDIR: temporary });
-    // The step's own words, not the line of the Dockerfile.
-    await running.complained(/^started$/m);
-    running.kill("SIGINT");
-    running.kill("SIGINT"); // people do, and it must not leave more behind
-    const { exitCode, stderr } = await running.ended;
-    assert.equal(exitCode, 130, stderr);
-    assert.match(stderr, /\nCancelled\. Nothing is left but layers in the builder's cache\.\n$/);
-    assert.notEqual((await runEngineProgram(engine.command, ["image", "inspect", tag])).code, 0);
-    assert.deepEqual(
-      readdirSync(temporary).filter((name) => /build/.test(name)),
-      [],
-    );
-    assert.equal(spawnSync("pgrep", ["-f", `^${marker}$`]).status, 1);
-    assert.deepEqual(await workingContainers(), before);
-  });
+  for (const builder of ["engine", ...(hasBuildah ? ["buildah"] : [])]) {
+    test(`is not there after Ctrl-C of the ${builder}'s build, nor a container, a process or a file of it`, async () => {
+      const before = await workingContainers();
+      const marker = `sleep 3${process.pid}`;
+      writeFileSync(join(project, "app.ts"), ownImage(`RUN echo started && ${marker}`));
+      const tag = `localhost/servable-test-cancelled:${process.pid}`;
+      const temporary = join(folder, "temporary");
+      const environment = builder === "engine" ? {} : BY_BUILDAH;
+      const running = startBuild(["--tag", tag], { ...environment, TMPDIR: temporary });
+      // The step's own words, not the line of the Dockerfile.
+      await running.complained(/^started$/m);
+      running.kill("SIGINT");
+      running.kill("SIGINT"); // people do, and it must not leave more behind
+      const { exitCode, stderr } = await running.ended;
+      assert.equal(exitCode, 130, stderr);
+      assert.match(stderr, /\nCancelled\. Nothing is left but layers in the builder's cache\.\n$/);
+      assert.notEqual((await runEngineProgram(engine.command, ["image", "inspect", tag])).code, 0);
+      assert.deepEqual(readdirSync(temporary).filter(isOfBuild), []);
+      assert.equal(spawnSync("pgrep", ["-f", `^${marker}$`]).status, 1);
+      assert.deepEqual(await workingContainers(), before);
+    });
+  }
 
   test("that can't be built is an error with the builder's last lines", async () => {
     writeFileSync(join(project, "app.ts"), ownImage("RUN echo no such luck && exit 7"));
@@ -218,6 +222,11 @@ describe("the image of an app", { skip: withoutContainers }, () => {
     assert.equal(code, 0);
   });
 });
+
+/** Whether a temporary file has to do with a build: Node and tsx have others. */
+function isOfBuild(name: string): boolean {
+  return /build/.test(name);
+}
 
 /** An app with a Dockerfile of its own. */
 function ownImage(lines: string, options = "{}"): string {
