@@ -9,11 +9,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import {
   FalMissingDependencyError,
   FalSerializationError,
-  FalServerlessError,
-  PlatformError,
   RequestCancelledException,
   RequestTimeoutException,
   UserFunctionException,
+  type FalServerlessError,
+  type PlatformError,
 } from "servable";
 import { FunctionPlatform } from "../helpers/function-platform.ts";
 import * as functions from "../helpers/serverless-functions.ts";

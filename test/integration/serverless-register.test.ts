@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import { App, ContainerImage, endpoint, FalServerlessHost, UsageError, type OpenApiDocument } from "servable";
+import { App, ContainerImage, endpoint, FalServerlessHost, UsageError } from "servable";
 import type { RegisterApplicationRequest } from "../../src/platform/generated/controller_pb.ts";
 import { FunctionPlatform } from "../helpers/function-platform.ts";
 import { echo } from "../helpers/serverless-functions.ts";
@@ -43,6 +43,16 @@ function registered(): RegisterApplicationRequest {
   return platform.plane.requestsOf("registerApplication")[0] as RegisterApplicationRequest;
 }
 
+interface Document {
+  readonly info: { readonly version: string };
+  readonly paths: Readonly<Record<string, { readonly post: { readonly operationId: string } }>>;
+}
+
+function openapiOf(metadata: RegisterApplicationRequest["metadata"]): Document {
+  assert.ok(metadata !== undefined);
+  return metadata["openapi"] as unknown as Document;
+}
+
 test("a served function is registered with its image, its document and its health check", async () => {
   const result = await host.register(greet.on({ keepAlive: 5, metadata: { team: "speech" } }), {
     message: "first",
@@ -65,15 +75,13 @@ test("a served function is registered with its image, its document and its healt
   );
   assert.equal(metadata?.["message"], "first");
   assert.equal(metadata?.["team"], "speech");
-  const { paths } = metadata?.["openapi"] as unknown as {
-    paths: Record<string, { post: { operationId: string } }>;
-  };
-  assert.equal(paths["/"]?.post.operationId, "greet");
+  const document = openapiOf(metadata);
+  assert.equal(document.paths["/"]?.post.operationId, "greet");
   const image = environments[0]?.configuration?.["image"] as Record<string, unknown>;
   assert.equal(image["use_isolate"], false);
   assert.equal(image["docker_context_dir"], ".");
-  const names = files.map(({ relativePath }) => relativePath);
-  assert.ok(names.includes("function/bundle/bundle.mjs") && names.includes("server/server.mjs"));
+  const names = new Set(files.map(({ relativePath }) => relativePath));
+  assert.ok(names.has("function/bundle/bundle.mjs") && names.has("server/server.mjs"));
 });
 
 test("a class is registered by its own image, with its settings, into the environment of the host", async () => {
@@ -99,7 +107,7 @@ test("a class is registered by its own image, with its settings, into the enviro
     image: "ghcr.io/me/echo:1",
     use_isolate: false,
   });
-  assert.equal((metadata?.["openapi"] as unknown as OpenApiDocument).info?.version, "2.1.0");
+  assert.equal(openapiOf(metadata).info.version, "2.1.0");
 });
 
 test("a class without an image takes the one that is given, as does an instance", async () => {
