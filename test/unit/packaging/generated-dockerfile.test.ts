@@ -35,13 +35,11 @@ function generate(app: Partial<ImageApp> = {}, project: Partial<Project> = {}): 
 
 /** The value of a label, as builders read it. */
 function labelOf(text: string, name: string): string | undefined {
-  for (const { keyword, text: assignments } of parseDockerfile(text).instructions) {
-    if (keyword !== "LABEL" || !assignments.startsWith(`${name}=`)) continue;
-    const quoted = assignments.slice(name.length + 1);
-    assert.match(quoted, /^"[^]*"$/);
-    return quoted.slice(1, -1).replaceAll(/\\(["\\$])/g, "$1");
-  }
-  return undefined;
+  const [labels, ...others] = parseDockerfile(text).instructions.filter(({ keyword }) => keyword === "LABEL");
+  assert.deepEqual(others, []);
+  const assignments = [...(labels?.text ?? "").matchAll(/(\S+?)="((?:[^"\\]|\\.)*)"(?: +|$)/gs)];
+  const found = assignments.find(([, label]) => label === name);
+  return found?.[2]?.replaceAll(/\\(["\\$])/g, "$1");
 }
 
 describe("the generated Dockerfile", () => {
