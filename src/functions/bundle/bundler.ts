@@ -1,6 +1,6 @@
-import { dirname, relative, resolve, sep } from "node:path";
+import { dirname, extname, relative, resolve, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { findUp } from "../../typescript/package-files.ts";
+import { findUp, packageType } from "../../typescript/package-files.ts";
 import { BUNDLE_FILES, createBundle, type Bundle, type PackageImport } from "./bundle.ts";
 import { entryPlugin } from "./entry-plugin.ts";
 import { runEsbuild, textOf } from "./esbuild.ts";
@@ -28,6 +28,13 @@ const require = __servableCreateRequire(import.meta.url);
 globalThis[Symbol.for("servable.bundle")]?.(__servableExports);`;
 
 /**
+ * What TypeScript that is compiled to CommonJS takes for its `module`, though it is written in the form of ES modules.
+ * It is never the main one, and somebody else's child.
+ */
+const COMMONJS_MODULE = "__servableModule";
+const COMMONJS_BANNER = `const ${COMMONJS_MODULE} = { exports: {}, parent: {}, children: [], require };`;
+
+/**
  * Bundles the module that defines an isolated function.
  * @throws FalServerlessError with code BUNDLE_FAILED when a module can't be parsed or found
  */
@@ -39,6 +46,8 @@ export async function bundleModule({
   const file = fileURLToPath(module);
   const root = rootOf(file);
   const outside: OutsideImport[] = [];
+  const conditions = ownConditions();
+  const isCommonJs = mayBeCommonJs(file);
   const [output, runner, host] = await Promise.all([
     runEsbuild({
       entryPoints: [file],
@@ -48,11 +57,13 @@ export async function bundleModule({
       outfile: resolve(root, BUNDLE_FILES.code),
       sourcemap: "linked",
       sourcesContent: false,
-      banner: { js: BANNER },
-      conditions: ownConditions(),
+      banner: { js: isCommonJs ? `${BANNER}\n${COMMONJS_BANNER}` : BANNER },
+      // It is replaced where nothing of that name is there: CommonJS proper has a module of its own.
+      ...(isCommonJs ? { define: { module: COMMONJS_MODULE } } : {}),
+      conditions,
       plugins: [
         entryPlugin(file),
-        resolvePlugin({ localModules, isServed, onOutside: (found) => outside.push(found) }),
+        resolvePlugin({ localModules, isServed, conditions, onOutside: (found) => outside.push(found) }),
       ],
     }),
     programCode("runner"),
@@ -73,6 +84,12 @@ export async function bundleModule({
 function rootOf(file: string): string {
   const manifest = findUp("package.json", dirname(file));
   return dirname(manifest ?? file);
+}
+
+/** Whether Node, or what compiles for it, may take a file for CommonJS. */
+function mayBeCommonJs(file: string): boolean {
+  const extension = extname(file);
+  return !extension.startsWith(".m") && packageType(dirname(file)) !== "module";
 }
 
 function relativePath(root: string, file: string): string {

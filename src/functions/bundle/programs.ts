@@ -42,7 +42,7 @@ export async function buildProgram(name: ProgramName): Promise<string> {
     absWorkingDir: OWN_FOLDER,
     outfile: "program.mjs",
     minifySyntax: true,
-    plugins: [resolvePlugin({ localModules: [], isServed: false, onOutside: () => {} })],
+    plugins: [resolvePlugin({ localModules: [], isServed: false, conditions: [], onOutside: () => {} })],
   });
   return textOf(files, ".mjs");
 }

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { sep } from "node:path";
 import type { OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from "esbuild";
+import { importsTarget } from "./imports-field.ts";
 import { narrowEntry, OWN_FOLDER, ownEntry } from "./own-entry.ts";
 import { isBare, isBuiltin, packageNameOf } from "./package-imports.ts";
 
@@ -22,6 +23,9 @@ const HOSTING =
 /** No file, and not marked as Node's own: each question costs a way from the bundler's process and back. */
 const PERHAPS_BARE = /^(?:[^./#n]|n(?:[^o]|$)|no(?:[^d]|$)|nod(?:[^e]|$)|node(?:[^:]|$))/;
 
+/** An entry of `imports` in package.json. */
+const PRIVATE = /^#/;
+
 /** Marks the plugin's own questions to the resolver. */
 const ASKED = Symbol("asked");
 
@@ -31,20 +35,25 @@ export interface ResolvePluginOptions {
   readonly localModules: readonly string[];
   /** The function is served, and needs what serves it. */
   readonly isServed: boolean;
+  /** Which files packages are made of, beside Node's own conditions. */
+  readonly conditions: readonly string[];
   /** Told of every package that is left outside. */
   onOutside(outside: OutsideImport): void;
 }
 
 /**
  * Local modules in, packages out: a package is what lies in a `node_modules` folder, or nowhere at all. Links into the
- * user's own folders (workspaces), paths of a tsconfig.json and `#imports` are local, and so is what is listed.
+ * user's own folders (workspaces), paths of a tsconfig.json and `#imports` are local, unless one of these leads to a
+ * package, and so is what is listed.
  */
-export function resolvePlugin({ localModules, isServed, onOutside }: ResolvePluginOptions): Plugin {
-  const leaveOutside = async (args: OnResolveArgs): Promise<OnResolveResult> => {
+export function resolvePlugin(options: ResolvePluginOptions): Plugin {
+  const { localModules, isServed, conditions, onOutside } = options;
+  /** @param specifier what it is called in the bundle */
+  const leaveOutside = async (args: OnResolveArgs, specifier: string): Promise<OnResolveResult> => {
     const isDynamic = args.kind !== "import-statement";
-    onOutside({ specifier: args.path, importer: args.importer, isDynamic });
+    onOutside({ specifier, importer: args.importer, isDynamic });
     // One of which nothing is used is not imported for what it may do when loaded, unless that is what is asked for.
-    return { path: args.path, external: true, sideEffects: !isDynamic && (await isForEffect(args)) };
+    return { path: specifier, external: true, sideEffects: !isDynamic && (await isForEffect(args)) };
   };
   return {
     name: "local modules in, packages out",
@@ -69,7 +78,20 @@ export function resolvePlugin({ localModules, isServed, onOutside }: ResolvePlug
             : { path: args.path, external: true, sideEffects: false };
         }
         if (isInPackage(args.importer) || isListed(args.path, localModules)) return undefined;
-        return (await isLocal(build, args)) ? undefined : leaveOutside(args);
+        return (await isLocal(build, args)) ? undefined : leaveOutside(args, args.path);
+      });
+      // There is no package.json where the bundle runs: what an entry of it leads to stands in its place.
+      build.onResolve({ filter: PRIVATE }, async (args) => {
+        const { path, importer, kind } = args;
+        if (kind === "entry-point" || args.pluginData === ASKED || isInPackage(importer)) return undefined;
+        if (await isLocal(build, args)) return undefined;
+        const isRequired = kind === "require-call" || kind === "require-resolve";
+        const target = importsTarget(path, { importer, isRequired, conditions });
+        if (target === undefined) return undefined;
+        const own = ownEntry(target);
+        if (own !== undefined) return { path: own, sideEffects: false };
+        if (isBuiltin(target)) return { path: target, external: true, sideEffects: false };
+        return isBare(target) && !isListed(target, localModules) ? leaveOutside(args, target) : undefined;
       });
       build.onLoad({ filter: /./, namespace: NARROW }, ({ pluginData }) => {
         return { contents: pluginData as string, resolveDir: OWN_FOLDER };

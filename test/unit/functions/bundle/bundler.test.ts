@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, symlinkSync } from "node:fs";
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { SourceMap } from "node:module";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -172,6 +172,56 @@ describe("a bundle leaves outside", () => {
     assert.deepEqual(staticImports(bundle), ["other-effect", "polyfill/auto"]);
   });
 
+  test("packages that the imports of package.json lead to: under their names, wherever it says so", async () => {
+    const bundle = await bundleProject(
+      {
+        "app.ts": [
+          'import { value } from "#dep";',
+          'import { value as deep } from "#deep/file.js";',
+          'import { value as chosen } from "#chosen";',
+          'import { readFile } from "#files";',
+          'import { inside } from "#inside";',
+          'import { value as taken } from "#taken";',
+          'import "#polyfill";',
+          'import { fn } from "#own";',
+          'export const late = () => [import("#dep"), require("#chosen")];',
+          "declare const require: (name: string) => unknown;",
+          "export const f = fn({}, () => [value, deep, chosen, readFile, inside, taken]);",
+        ].join("\n"),
+        "inside.ts": "export const inside = 1;",
+        "package.json": JSON.stringify({
+          type: "module",
+          imports: {
+            "#dep": "dep",
+            "#*": "./nowhere/*.js",
+            "#deep/*": "@scope/pkg/deep/*",
+            "#chosen": { browser: "./gone.js", node: { require: "required", default: ["imported"] } },
+            "#files": "node:fs/promises",
+            "#inside": "./inside.ts",
+            "#taken": "taken",
+            "#polyfill": "polyfill/auto",
+            "#own": "servable",
+          },
+        }),
+        ...installed("dep"),
+        ...installed("taken", 'export const value = "taken along";'),
+      },
+      { localModules: ["taken"] },
+    );
+    assert.deepEqual(staticImports(bundle), ["@scope/pkg/deep/file.js", "dep", "imported", "polyfill/auto"]);
+    assert.deepEqual(bundle.imports.map(({ specifier }) => specifier).sort(), [
+      "@scope/pkg/deep/file.js",
+      "dep",
+      "dep",
+      "imported",
+      "polyfill/auto",
+      "required",
+    ]);
+    assert.match(bundle.code, /taken along/);
+    assert.match(bundle.code, /import\("dep"\), __require\("required"\)/);
+    assert.ok(ownSources(bundle).includes("inside.ts"));
+  });
+
   test("modules of Node, with and without their prefix, and does not list them", async () => {
     const bundle = await bundleProject({
       "app.ts": `import { readFile } from "fs/promises";\nimport { join } from "node:path";\nexport { readFile, join };\n${ONE.replace("one()", "1")}`,
@@ -179,6 +229,23 @@ describe("a bundle leaves outside", () => {
     assert.deepEqual(bundle.imports, []);
     assert.match(bundle.code, /^import \{[^}]*\breadFile\b[^}]*\} from "fs\/promises";$/m);
   });
+});
+
+test("a bundle is the main module of nothing, in TypeScript for CommonJS as in CommonJS", async () => {
+  const { code, folder } = await bundleProject({
+    "app.ts": [
+      'import { isMain as isOther } from "./other.cjs";',
+      "declare const require: { main: unknown };",
+      "declare const module: { parent: unknown };",
+      'if (require.main === module || !module.parent) throw new Error("it is not run");',
+      "export const found = [require.main === module, isOther];",
+    ].join("\n"),
+    "other.cjs": "exports.isMain = require.main === module;",
+    "package.json": "{}",
+  });
+  writeFileSync(join(folder, "bundle.mjs"), code);
+  const { found } = (await import(pathToFileURL(join(folder, "bundle.mjs")).href)) as { found: unknown };
+  assert.deepEqual(found, [false, false]);
 });
 
 describe("a module that can't be bundled", () => {

@@ -1,0 +1,73 @@
+import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { findUp } from "../../typescript/package-files.ts";
+
+/** Who asks what an entry of `imports` means. */
+export interface ImportsQuestion {
+  /** The file that imports it. */
+  readonly importer: string;
+  /** Whether it is imported by `require()`. */
+  readonly isRequired: boolean;
+  /** Conditions beside Node's own. */
+  readonly conditions: readonly string[];
+}
+
+/**
+ * What the `imports` of the nearest package.json put in place of `#name`: a path that begins with "./", or a package.
+ * @returns undefined when they say nothing of it
+ */
+export function importsTarget(
+  specifier: string,
+  { importer, isRequired, conditions }: ImportsQuestion,
+): string | undefined {
+  const entries = importsOf(importer);
+  const active = new Set([...conditions, "node", isRequired ? "require" : "import", "default"]);
+  if (!specifier.includes("*") && Object.hasOwn(entries, specifier)) {
+    return choose(entries[specifier], active);
+  }
+  const { key = "", matched = "" } = bestPattern(Object.keys(entries), specifier) ?? {};
+  return choose(entries[key], active)?.replaceAll("*", () => matched);
+}
+
+function importsOf(importer: string): Readonly<Record<string, unknown>> {
+  const manifest = findUp("package.json", dirname(importer));
+  if (manifest === undefined) return {};
+  try {
+    const { imports } = JSON.parse(readFileSync(manifest, "utf8")) as { imports?: unknown };
+    return typeof imports === "object" && imports !== null ? (imports as Record<string, unknown>) : {};
+  } catch {
+    return {}; // the bundler says what is wrong with it
+  }
+}
+
+/** The pattern with the longest beginning, and what its "*" stands for. */
+function bestPattern(
+  keys: readonly string[],
+  specifier: string,
+): { readonly key: string; readonly matched: string } | undefined {
+  const patterns = keys.flatMap((key) => {
+    const [start = "", end, ...more] = key.split("*");
+    if (end === undefined || more.length > 0) return [];
+    const fits = specifier.startsWith(start) && specifier.endsWith(end) && specifier.length >= key.length;
+    return fits
+      ? [{ key, start, matched: specifier.slice(start.length, specifier.length - end.length) }]
+      : [];
+  });
+  return patterns.sort((a, b) => b.start.length - a.start.length || b.key.length - a.key.length)[0];
+}
+
+/** The first that holds: conditions in the order in which they stand, and lists. */
+function choose(target: unknown, conditions: ReadonlySet<string>): string | undefined {
+  if (typeof target === "string") return target;
+  if (typeof target !== "object" || target === null) return undefined;
+  const candidates = Array.isArray(target)
+    ? (target as readonly unknown[])
+    : Object.entries(target).flatMap(([name, value]) => (conditions.has(name) ? [value as unknown] : []));
+  for (const candidate of candidates) {
+    const chosen = choose(candidate, conditions);
+    if (chosen !== undefined) return chosen;
+    // `null` says that there is none, whatever else stands behind.
+    if (candidate === null && !Array.isArray(target)) return undefined;
+  }
+  return undefined;
+}
