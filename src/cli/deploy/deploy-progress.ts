@@ -1,9 +1,9 @@
-import { stripVTControlCharacters } from "node:util";
 import { isForReaders, type ApplicationLog } from "../../platform/application-logs.ts";
 import type { DeployPhase } from "../../platform/deploy.ts";
 import type { SyncProgress } from "../../platform/files/progress.ts";
 import type { Secret } from "../../platform/secret.ts";
 import { bytes } from "../env/amounts.ts";
+import { terminalText } from "../platform/terminal-text.ts";
 import { styleFor } from "../style.ts";
 
 /** The line of an upload is written so often at most, in milliseconds. */
@@ -53,10 +53,7 @@ export class DeployProgress {
     // The lines of the build have been shown when it was built.
     if (this.#phase === "registering" && log.source === "BUILDER") return;
     if (!this.#isDebug && !isForReaders(log)) return;
-    const text = stripVTControlCharacters(this.#secret.removeFrom(log.message)).replaceAll(
-      /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g,
-      "",
-    );
+    const text = terminalText(this.#secret.removeFrom(log.message));
     const { dim, red } = this.#style;
     const paint = log.level === "ERROR" ? red : log.source === "USER" ? String : dim;
     this.#line(paint(text));

@@ -5,13 +5,12 @@ import { UsageError } from "../../errors.ts";
 import { appDeployment } from "../../hosts/serverless/app-deployment.ts";
 import { deploymentSettings, SHARED_SETTINGS } from "../../hosts/serverless/app-settings.ts";
 import type { Deployment } from "../../platform/deploy-request.ts";
-import { App } from "../../servable/app.ts";
 import { loadApp } from "../app-loader.ts";
-import { planImage } from "../build/image-plan.ts";
+import { appImage } from "../build/app-image.ts";
 import { parseTarget } from "../target.ts";
 import type { AppConfig, AppSettings } from "../../deploy-config.ts";
 import { findConfig, type DeployConfig } from "./config.ts";
-import { asContainerImage, configuredImage } from "./image-config.ts";
+import { configuredImage } from "./image-config.ts";
 import type { ContainerImage } from "../../packaging/container-image.ts";
 
 /** What is deployed, but for its image's form and files. */
@@ -110,10 +109,6 @@ async function ofConfig(config: DeployConfig, name: string, app: AppConfig): Pro
 
 async function ofClass(text: string, config: AppSettings): Promise<Deployable> {
   const loaded = await loadApp(text);
-  const own = loaded.app instanceof App ? (loaded.app.constructor as typeof App).image : undefined;
-  const image =
-    own === undefined
-      ? (await planImage(loaded, parseTarget(text).file)).image
-      : asContainerImage(own, loaded.name);
+  const image = await appImage(loaded, parseTarget(text).file);
   return { image, deployment: await appDeployment(loaded, config) };
 }

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { ImageConfig } from "../../deploy-config.ts";
 import { UsageError } from "../../errors.ts";
 import { ContainerImage, type ContainerImageOptions } from "../../packaging/container-image.ts";
-import type { AppImage } from "../../servable/settings.ts";
+import { asContainerImage } from "../build/app-image.ts";
 
 /**
  * The image that a config describes. Its paths are relative to the config's folder, which is what COPY is relative to, too,
@@ -25,10 +25,4 @@ export function configuredImage(config: ImageConfig, directory: string, where: s
     contextDirectory: resolve(directory, contextDirectory),
     ...(ignoreFile === undefined ? {} : { ignoreFile: resolve(directory, ignoreFile) }),
   });
-}
-
-/** A `ContainerImage`, of this copy of the package or another. @throws UsageError when it is something else */
-export function asContainerImage(image: AppImage, where: string): ContainerImage {
-  if (image instanceof ContainerImage || "ignoreRules" in image) return image as ContainerImage;
-  throw new UsageError(`${where}.image is no ContainerImage; make it with ContainerImage.fromDockerfile().`);
 }
