@@ -21,6 +21,8 @@ const NO_TLS = lasting(
   "it speaks no TLS",
   "write http:// before the host, if it is a control plane of your own",
 );
+/** Stands for what fetch says of ports like 6667 without a code: it sends nothing there. */
+const REFUSED_PORT = "refused port";
 const FOREIGN = lasting("it speaks another protocol", NOT_IT);
 
 /** By the code of an error of Node's, or of its fetch. */
@@ -57,6 +59,10 @@ const FAILURES: Readonly<Record<string, NetworkFailure>> = {
     "its certificate is another host's",
     "check the spelling of the host",
   ),
+  [REFUSED_PORT]: lasting(
+    "its port is kept for another protocol, so no HTTP is sent to it",
+    "check the port, and let a control plane of your own listen at another one",
+  ),
   ERR_HTTP2_ERROR: FOREIGN,
   ERR_CLOSED: lasting("the connection was closed on this side", "open another one"),
 };
@@ -81,6 +87,7 @@ function codesOf(error: unknown): string[] {
     if ("code" in item && typeof item.code === "string") codes.push(item.code);
     // From Node 24 on it has no code.
     if (item.name === "HTTPParserError") codes.push("HPE_UNKNOWN");
+    if (item.message === "bad port") codes.push(REFUSED_PORT);
     if (item instanceof AggregateError) codes.push(...item.errors.flatMap(codesOf));
     // Node tells a stream that was refused by its message alone.
     if (item.message.includes("NGHTTP2_REFUSED_STREAM")) codes.unshift("ECONNRESET");

@@ -206,6 +206,15 @@ describe("REST: one clear line, without the key, for", () => {
     assertClear(await restFailureAt(`http://${host}`), host, /nothing listens there/);
   });
 
+  test("a port to which fetch sends nothing", async () => {
+    const error = await restFailureAt("http://127.0.0.1:6667");
+    assertClear(
+      error,
+      "127.0.0.1:6667",
+      /its port is kept for another protocol, .*; check the port, and let/,
+    );
+  });
+
   const FOREIGN: readonly (readonly [what: string, scheme: string, server: () => Server, pattern: RegExp])[] =
     [
       ["bytes of another protocol", "http", greeting, /it speaks another protocol/],
