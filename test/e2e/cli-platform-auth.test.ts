@@ -30,7 +30,7 @@ function accounts(plane: ControlPlane): {
   return {
     path,
     run: async (input, args, extra = {}) => {
-      const [program = "", ...first] = cliCommand;
+      const [program = "", ...first] = cliCommand();
       const env = cleanEnvironment({ ...environment, ...extra });
       const child = spawn(program, [...first, "auth", ...args], { env });
       child.stdin.on("error", () => {}).end(input);
@@ -50,7 +50,7 @@ async function closedUrl(): Promise<string> {
 
 /** `servable auth login` on a terminal, that gets a text once it asks. What the terminal shows is its output. */
 async function onTerminal(plane: ControlPlane, path: string, typed: string): Promise<Ended> {
-  const command = [...cliCommand, "auth", "login"].map((word) => `'${word}'`).join(" ");
+  const command = [...cliCommand(), "auth", "login"].map((word) => `'${word}'`).join(" ");
   const env = cleanEnvironment({ ...plane.environment, FAL_CONFIG_PATH: path, FAL_KEY: "" });
   const child = spawn("script", ["-qec", command, "/dev/null"], { env });
   const ended = once(child, "close");

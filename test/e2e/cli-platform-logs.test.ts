@@ -59,7 +59,7 @@ test("servable runners logs --follow goes on until Ctrl-C, which is quiet, or un
     ["line 1", "line 2"],
   );
 
-  const [program = "", ...first] = cliCommand;
+  const [program = "", ...first] = cliCommand();
   const child = spawn(program, [...first, ...args], {
     env: cleanEnvironment(plane.environment),
     stdio: ["ignore", "pipe", "pipe"],

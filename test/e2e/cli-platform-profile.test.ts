@@ -18,7 +18,7 @@ function profiles(): { path: string; run: (...args: string[]) => Promise<Ended> 
 
 /** Pipes a text into `servable profile key`. */
 async function pipeKey(path: string, input: string, ...args: string[]): Promise<Ended> {
-  const [program = "", ...first] = cliCommand;
+  const [program = "", ...first] = cliCommand();
   const env = cleanEnvironment({ FAL_CONFIG_PATH: path });
   const child = spawn(program, [...first, "profile", "key", ...args], { env });
   child.stdin.end(input);

@@ -6,18 +6,15 @@ import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
+import { compiledPackage } from "./compiled-package.ts";
 
 /** The folder of this repository. */
 export const root: string = fileURLToPath(new URL("../..", import.meta.url));
 
-/** What runs the command line from its source, wherever it is called. */
-export const cliCommand: readonly string[] = [
-  process.execPath,
-  "--conditions=servable-source",
-  "--import",
-  import.meta.resolve("tsx"),
-  join(root, "src/cli/main.ts"),
-];
+/** What runs the command line, compiled, wherever it is called. */
+export function cliCommand(): readonly string[] {
+  return [process.execPath, join(compiledPackage(), "dist/cli/main.js")];
+}
 
 /** What a test run itself sets, or a developer has set. */
 const NOT_INHERITED =
@@ -34,7 +31,7 @@ export function createProject(files: Readonly<Record<string, string>>): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "servable-cli-")));
   after(() => rmSync(folder, { recursive: true, force: true }));
   mkdirSync(join(folder, "node_modules"));
-  symlinkSync(root, join(folder, "node_modules/servable"), "dir");
+  symlinkSync(compiledPackage(), join(folder, "node_modules/servable"), "dir");
   symlinkSync(join(root, "node_modules/typebox"), join(folder, "node_modules/typebox"), "dir");
   const manifest = { "package.json": '{"type":"module"}' };
   for (const [name, text] of Object.entries({ ...manifest, ...files })) {
@@ -68,7 +65,7 @@ export async function runCli(
   cwd: string = root,
   env: NodeJS.ProcessEnv = {},
 ): Promise<Ended> {
-  return new RunningCli(cliCommand, args, cwd, env).ended;
+  return new RunningCli(cliCommand(), args, cwd, env).ended;
 }
 
 /** A command that goes on until it is stopped; the test's end stops it in any case. */
@@ -76,7 +73,7 @@ export function startCli(
   args: readonly string[],
   cwd: string = root,
   env: NodeJS.ProcessEnv = {},
-  command: readonly string[] = cliCommand,
+  command: readonly string[] = cliCommand(),
 ): RunningCli {
   const running = new RunningCli(command, args, cwd, env);
   after(() => running.kill("SIGKILL"));
