@@ -75,6 +75,31 @@ describe("apps on the wire", () => {
       ]);
     }));
 
+  test("whichever value is set, it alone is sent", () =>
+    withClient({ updateApplication: () => ({}) }, async (client, plane) => {
+      const amounts = {
+        keepAlive: "keepAlive",
+        maxMultiplexing: "maxMultiplexing",
+        maxConcurrency: "maxConcurrency",
+        minConcurrency: "minConcurrency",
+        concurrencyBuffer: "concurrencyBuffer",
+        concurrencyBufferPerc: "concurrencyBufferPerc",
+        scalingDelay: "scalingDelaySeconds",
+        requestTimeout: "requestTimeout",
+        startupTimeout: "startupTimeout",
+      };
+      const lists = { machineTypes: "machineTypes", regions: "validRegions" };
+      for (const name of Object.keys(amounts)) await client.apps.scale("web", { [name]: 0 });
+      for (const name of Object.keys(lists)) await client.apps.scale("web", { [name]: ["x"] });
+      assert.deepEqual(
+        plane.calls.map(({ json }) => json),
+        [
+          ...Object.values(amounts).map((field) => ({ applicationName: "web", [field]: 0 })),
+          ...Object.values(lists).map((field) => ({ applicationName: "web", [field]: ["x"] })),
+        ],
+      );
+    }));
+
   test("scaling of nothing sends nothing, and of what makes no sense neither", () =>
     withClient({}, async (client, plane) => {
       assert.equal(await client.apps.scale("web", {}), undefined);

@@ -70,7 +70,7 @@ const failing = (code: string, pattern: RegExp) => (error: unknown) => {
 describe("what is sent", () => {
   test("an image that is there already: a build and a registration, and nothing over REST", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
-    const result = await deployTo(plane);
+    const result = await deployTo(plane, { retryConfig: {} });
     const image = { image: "ghcr.io/me/app:1", use_isolate: false };
     assert.deepEqual(plane.methods(), ["BuildEnvironment", "RegisterApplication"]);
     assert.deepEqual(jsonOf(plane, "BuildEnvironment"), {
@@ -109,7 +109,7 @@ describe("what is sent", () => {
     const phases: string[] = [];
     const uploads: string[] = [];
     await deployTo(plane, {
-      image: image.toDict(),
+      image: { ...image.toDict(), docker_context_dir: context },
       files: await collectFiles({ context, paths: image.sources() }),
       machine: {
         machineType: ["GPU-A100", "GPU-H100"],
@@ -123,13 +123,14 @@ describe("what is sent", () => {
         scalingDelay: 5,
         maxMultiplexing: 8,
         requestTimeout: 1.5,
-        startupTimeout: 90,
+        startupTimeout: 89.5,
         exposedPort: 8080,
+        metricsPort: 9090,
       },
       auth: "shared",
       strategy: "recreate",
       healthCheck: { path: "/health", timeoutSeconds: 3, callRegularly: false },
-      retryConfig: { timeout: { retries: 2 }, connection_error: { retries: 0 } },
+      retryConfig: { timeout: { retries: 2 }, connection_error: { retries: -1 } },
       skipRetryConditions: ["server_error"],
       terminationGracePeriodSeconds: 20,
       secrets: [],
@@ -194,6 +195,7 @@ describe("what is sent", () => {
         requestTimeout: 2,
         startupTimeout: 90,
         exposedPort: 8080,
+        metricsPort: 9090,
       },
       files: sentFiles,
       secrets: {},
@@ -263,8 +265,9 @@ describe("what is sent", () => {
       [{ annotations: { note: "é".repeat(8_192) } }, /16395 bytes as JSON; they may have 16384/],
       [{ attach: true, strategy: "recreate" }, /nothing to attach to/],
     ];
+    const files = [{ relativePath: "a.txt", absolutePath: "/nonexistent/a.txt", sizeBytes: 1 }];
     for (const [options, pattern] of wrong)
-      await assert.rejects(deployTo(plane, options), isUsageError(pattern));
+      await assert.rejects(deployTo(plane, { files, ...options }), isUsageError(pattern));
     assert.deepEqual(plane.calls, []);
     await deployTo(plane, { message: "😀".repeat(2_048) });
   });

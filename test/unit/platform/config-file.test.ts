@@ -10,9 +10,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import promises from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, test } from "node:test";
+import { after, describe, mock, test } from "node:test";
 import { inspect } from "node:util";
 import { FalServerlessError } from "../../../src/errors.ts";
 import { ConfigFile, configPath } from "../../../src/platform/config-file.ts";
@@ -161,6 +163,26 @@ describe("writing", () => {
     writeFileSync(join(path, ".."), "a file where a folder should be");
     await assert.rejects(config.create("work"), { code: "CONFIG_INVALID", message: /cannot be written/ });
     assert.equal(textOf(join(path, "..")), "a file where a folder should be");
+  });
+
+  test("a new file that can't take the place of the old one leaves that as it is, and is gone", async () => {
+    const path = fileWith(TWO);
+    const config = await ConfigFile.read(path);
+    const { mock: renaming } = mock.method(promises, "rename", () =>
+      Promise.reject(Object.assign(new Error("EPERM: not permitted"), { code: "EPERM" })),
+    );
+    syncBuiltinESMExports();
+    try {
+      await assert.rejects(config.setKey("work", "new-id:new-secret"), {
+        code: "CONFIG_INVALID",
+        message: `${path} cannot be written (EPERM).`,
+      });
+    } finally {
+      renaming.restore();
+      syncBuiltinESMExports();
+    }
+    assert.equal(textOf(path), TWO);
+    assert.deepEqual(readdirSync(join(path, "..")), ["config.toml"]);
   });
 
   test("a link to the file stays one", async () => {
