@@ -3,7 +3,7 @@ import { PlatformError, type PlatformErrorOptions } from "../errors.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Endpoint } from "./endpoints.ts";
 import { keyRefused, keyTooWeak } from "./key-refusal.ts";
-import { networkFailure } from "./network-failure.ts";
+import { CLOSED, networkFailure, TLS_HINT } from "./network-failure.ts";
 import { plainCause, plainLine, plainSentence } from "./plain-line.ts";
 
 /** What was called, for messages. */
@@ -34,8 +34,7 @@ export function grpcFailure(thrown: unknown, call: GrpcCall): GrpcFailure {
   if (httpStatus !== undefined) return httpFailure(error, Number(httpStatus), call);
   if (network !== undefined) {
     const { cause, advice, isPassing } = network;
-    const hint = call.endpoint.isPlaintext && isPassing ? ", or leave out http:// if it speaks TLS" : "";
-    const extra = cause === "it closed the connection" ? hint : "";
+    const extra = cause === CLOSED && call.endpoint.isPlaintext ? TLS_HINT : "";
     const what = call.mayBeDone === true ? `; ${again(call)}` : "";
     return unreachable(`could not be reached: ${cause}; ${advice}${extra}${what}.`, error, call, isPassing);
   }

@@ -14,7 +14,13 @@ const TRUST = "make the authority known to Node with NODE_EXTRA_CA_CERTS, if the
 const lasting = (cause: string, advice: string): NetworkFailure => ({ cause, advice, isPassing: false });
 const passing = (cause: string, advice: string): NetworkFailure => ({ cause, advice, isPassing: true });
 
-const CLOSED = passing("it closed the connection", NOT_IT);
+/** The cause of a connection that ended while it was used. */
+export const CLOSED = "it closed the connection";
+
+/** What may help besides, where that happened in plaintext: it is how some servers take it that wait for TLS. */
+export const TLS_HINT = ", or leave out http:// if it speaks TLS";
+
+const HUNG_UP = passing(CLOSED, NOT_IT);
 const SILENT = lasting("it does not answer", "check host and port, and firewalls on the way");
 const NO_WAY = passing("there is no way to it", "check the network connection");
 const NO_TLS = lasting(
@@ -30,10 +36,10 @@ const FAILURES: Readonly<Record<string, NetworkFailure>> = {
   ENOTFOUND: lasting("there is no host of that name", "check its spelling, and the network connection"),
   EAI_AGAIN: passing("its name could not be looked up", "check the network connection"),
   ECONNREFUSED: passing("nothing listens there", "check host and port, and that it runs"),
-  ECONNRESET: CLOSED,
-  ECONNABORTED: CLOSED,
-  EPIPE: CLOSED,
-  UND_ERR_SOCKET: CLOSED,
+  ECONNRESET: HUNG_UP,
+  ECONNABORTED: HUNG_UP,
+  EPIPE: HUNG_UP,
+  UND_ERR_SOCKET: HUNG_UP,
   ETIMEDOUT: SILENT,
   UND_ERR_CONNECT_TIMEOUT: SILENT,
   UND_ERR_HEADERS_TIMEOUT: SILENT,

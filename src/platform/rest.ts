@@ -3,7 +3,7 @@ import type { Credentials } from "./credentials.ts";
 import type { Endpoint } from "./endpoints.ts";
 import { STREAMED_BODY, type RestCall, type RestRequest } from "./files/rest-call.ts";
 import { keyRefused, keyTooWeak } from "./key-refusal.ts";
-import { networkFailure } from "./network-failure.ts";
+import { CLOSED, networkFailure, TLS_HINT } from "./network-failure.ts";
 import { plainCause, plainLine, plainSentence } from "./plain-line.ts";
 
 /** What a {@link Rest} is made of. */
@@ -132,7 +132,7 @@ export class Rest {
 
   #unreachable(error: unknown, request: Pick<RestRequest, "method" | "path">, limit: Limit): PlatformError {
     limit.throwIfAborted();
-    const { credentials } = this.#options;
+    const { credentials, endpoint } = this.#options;
     const cause = plainCause(error, credentials);
     const place = this.#place();
     if (limit.isOver) {
@@ -140,10 +140,11 @@ export class Rest {
       return new PlatformError("PLATFORM_UNREACHABLE", message, { cause });
     }
     const failure = networkFailure(error);
+    const hint = failure?.cause === CLOSED && endpoint.isPlaintext ? TLS_HINT : "";
     const why =
       failure === undefined
         ? plainSentence(plainLine(rootMessage(error), credentials))
-        : `${failure.cause}; ${failure.advice}.`;
+        : `${failure.cause}; ${failure.advice}${hint}.`;
     return new PlatformError("PLATFORM_UNREACHABLE", `${place} could not be reached: ${why}`, { cause });
   }
 

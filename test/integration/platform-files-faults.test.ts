@@ -255,7 +255,7 @@ describe("an answer of the store", () => {
       assert.equal(store.files.size, 2);
       assert.match(
         warnings.join("\n"),
-        /^Asking for the files that are missing failed: .* All files are uploaded\.$/,
+        /^Asking for the files that are missing failed: .* All files were uploaded\.$/,
       );
     });
   }
@@ -286,14 +286,18 @@ describe("an answer of the store", () => {
   });
 });
 
-test("an unreachable host is one clear line", async () => {
+test("an unreachable host is one clear line, and no warning besides", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as { port: number };
   await new Promise((resolve) => server.close(resolve));
   using folder = new ContextFolder({ "a.txt": "a" });
   const rest = restTo(`http://127.0.0.1:${port}`);
-  await failure(syncFiles({ files: await folder.collect(), rest, ...QUICK }), /ECONNREFUSED.* \(3 tries\)$/);
+  const warnings: string[] = [];
+  const onWarning = (message: string): void => void warnings.push(message);
+  const sync = syncFiles({ files: await folder.collect(), rest, onWarning, ...QUICK });
+  await failure(sync, /^Uploading a\.txt failed: .*ECONNREFUSED.* \(3 tries\)$/);
+  assert.deepEqual(warnings, []);
 });
 
 describe("through the client's own REST side", () => {

@@ -231,6 +231,12 @@ describe("REST: one clear line, without the key, for", () => {
         /it closed the connection/,
       ],
       [
+        "TLS where plaintext was said",
+        "http",
+        () => createHttpsServer(tls, (_, to) => to.end("hi")),
+        /it closed the connection; check .*, or leave out http:\/\/ if it speaks TLS\.$/,
+      ],
+      [
         "plaintext where TLS was said",
         "https",
         () => createHttpServer((_, to) => to.end("hi")),

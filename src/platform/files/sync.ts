@@ -68,11 +68,14 @@ export async function syncFiles(options: SyncOptions): Promise<SyncResult> {
     onHashed: (bytes) => reading.add(bytes, 1),
   });
   const requests = new StoreRequests(rest, options);
-  const missing = await findMissing(hashed, requests, sync.signal, options.onWarning);
+  let doubt: string | undefined;
+  const missing = await findMissing(hashed, requests, sync.signal, (reason) => (doubt = reason));
   const progress = new ProgressTally("uploading", missing, tell);
   const ground = { requests, slots: new Slots(PARALLEL_REQUESTS), progress, signal: sync.signal };
   await uploadAll(missing, rest, ground, sync);
   sync.signal.throwIfAborted();
+  // Told last: an upload that fails has most likely the same reason, and says it itself.
+  if (doubt !== undefined) options.onWarning?.(`${doubt} All files were uploaded.`);
   return {
     files: hashed.map(({ hash, relativePath }) => ({ hash, relativePath })),
     uploaded: missing.length,
@@ -85,7 +88,7 @@ async function findMissing(
   files: readonly HashedFile[],
   requests: StoreRequests,
   signal: AbortSignal,
-  warn: ((message: string) => void) | undefined,
+  onDoubt: (reason: string) => void,
 ): Promise<HashedFile[]> {
   const byHash = new Map(files.map((file) => [file.hash, file]));
   if (byHash.size === 0) return [];
@@ -98,7 +101,7 @@ async function findMissing(
     return [...byHash.values()].filter(({ hash }) => lacking.has(hash));
   } catch (error) {
     if (!(error instanceof UploadFailure)) throw error;
-    warn?.(`${error.message} All files are uploaded.`);
+    onDoubt(error.message);
     return [...byHash.values()];
   }
 }
