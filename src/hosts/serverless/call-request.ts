@@ -1,10 +1,12 @@
 import { request as requestPlain } from "node:http";
 import { request as requestSecure } from "node:https";
+import { pipeline, Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { FalServerlessError, PlatformError } from "../../errors.ts";
 import { plainSentence } from "../../platform/plain-line.ts";
 import type { Credentials } from "../../platform/credentials.ts";
-import type { CallBody } from "./server/call-protocol.ts";
+import { AnswerReader, type Answer } from "./call-answer.ts";
+import type { CallBody } from "./call-body.ts";
 
 /** Where and how an app is called. */
 export interface CallRequest {
@@ -15,13 +17,16 @@ export interface CallRequest {
   readonly body: CallBody;
   /** Until then the app may be unknown at its address, or not be ready: by the clock of `performance.now()`. */
   readonly readyBy: number;
+  /** What is known of why a call broke off: the error to throw, in place of the one that says that it did. */
+  readonly explain: (error: Error) => Promise<unknown>;
   /** Ends the call; the app is told that its caller has left. */
   readonly signal: AbortSignal;
 }
 
-interface Answer {
+/** What came back: a status, and what is in the body. */
+interface Reply {
   readonly status: number;
-  readonly text: string;
+  readonly body: AnswerReader;
 }
 
 /** How often one asks again, in milliseconds: at first, and later. */
@@ -37,18 +42,16 @@ const KEEP_ALIVE_MS = 30_000;
 
 /**
  * Calls an app, and waits for as long as it takes. The call is sent again only while nobody can have begun it.
- * @returns the answer's JSON
  * @throws FalServerlessError with code RUN_FAILED; PlatformError when the key is refused; the signal's reason
  */
-export async function callApp(call: CallRequest): Promise<unknown> {
-  const text = JSON.stringify(call.body);
+export async function callApp(call: CallRequest): Promise<Answer> {
   const knownBy = Math.min(call.readyBy, performance.now() + UNKNOWN_MS);
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)) {
-    const answer = await post(call, text).catch((error: unknown) => {
+    const answer = await post(call).catch(async (error: unknown) => {
       call.signal.throwIfAborted();
       const { code = "" } = error as NodeJS.ErrnoException;
       if (NOT_SENT.has(code)) return error as Error;
-      throw brokenOff(call, error);
+      throw await call.explain(brokenOff(call, error));
     });
     const isUnknown = !(answer instanceof Error) && answer.status === 404;
     const isThere = !(answer instanceof Error) && !isUnknown && !NOT_READY.has(answer.status);
@@ -61,46 +64,56 @@ export async function callApp(call: CallRequest): Promise<unknown> {
 }
 
 /** One request. `fetch` gives up on an answer after five minutes. */
-function post({ url, credentials, signal }: CallRequest, body: string): Promise<Answer> {
+function post({ url, credentials, body, signal }: CallRequest): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const send = new URL(url).protocol === "http:" ? requestPlain : requestSecure;
     const headers = {
       authorization: credentials.authorization(),
       "content-type": "application/json",
-      "content-length": Buffer.byteLength(body),
+      "content-length": body.length,
       // A function may do something: whether it is called again is for its caller to say.
       "x-fal-no-retry": "1",
     };
+    let isAnswered = false;
     const request = send(url, { method: "POST", headers, signal, agent: false }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.once("error", reject);
+      isAnswered = true;
+      const reader = new AnswerReader();
+      const end = (): void => {
+        resolve({ status: response.statusCode ?? 0, body: reader });
+        // One who answers before all has been sent wants no more of it.
+        request.destroy();
+      };
+      response.on("data", (chunk: Buffer) => {
+        reader.push(chunk);
+        if (reader.isOver) end();
+      });
+      response.on("error", reject);
       response.once("end", () => {
-        if (!response.complete) return reject(new Error("the answer is incomplete"));
-        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() });
+        if (response.complete) end();
+        else reject(new Error("the answer is incomplete"));
       });
     });
-    request.once("error", reject);
     request.once("socket", (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
-    request.end(body);
+    pipeline(Readable.from(body.pieces()), request, () => {});
+    request.on("error", (error) => {
+      if (!isAnswered) reject(error);
+    });
   });
 }
 
-function read(call: CallRequest, answer: Answer): unknown {
-  if (answer.status !== 200) throw refused(call, answer);
-  try {
-    return JSON.parse(answer.text);
-  } catch (error) {
-    throw failed(
-      call,
-      "was answered with something that is no JSON; is it the function that answers?",
-      error,
-    );
-  }
+async function read(call: CallRequest, reply: Reply): Promise<Answer> {
+  if (reply.status >= 500) throw await call.explain(refused(call, reply));
+  if (reply.status !== 200) throw refused(call, reply);
+  const answer = reply.body.answer();
+  if (answer !== undefined) return answer;
+  throw failed(
+    call,
+    "was answered with something that is no result of a function; is it the function that answers?",
+  );
 }
 
-function refused(call: CallRequest, { status, text }: Answer): Error {
-  const details = plainSentence(detailOf(text), call.credentials);
+function refused(call: CallRequest, { status, body }: Reply): Error {
+  const details = plainSentence(detailOf(body.text()), call.credentials);
   const where = new URL(call.url).host;
   if (status === 401 || status === 403) {
     const code = status === 401 ? "CREDENTIALS_INVALID" : "PLATFORM_REFUSED";

@@ -8,6 +8,7 @@ import type { SpawnInfo } from "../../functions/spawn-info.ts";
 import { assertCanTravel } from "../../functions/travelling-values.ts";
 import { LogQueue } from "../local/log-queue.ts";
 import type { DeploymentResult } from "../../platform/deploy.ts";
+import { plainLine } from "../../platform/plain-line.ts";
 import type { RegisterOptions, Registrable } from "./registration.ts";
 import type * as RunsModule from "./serverless-runs.ts";
 
@@ -147,5 +148,5 @@ function checkArguments({ name }: FunctionTarget, args: readonly unknown[]): voi
 /** The function's own lines go where they would here; what is done for it, to standard error. */
 function print({ message, source, level }: LogEntry, functionName: string): void {
   if (source === "USER") (level === "STDERR" ? process.stderr : process.stdout).write(`${message}\n`);
-  else process.stderr.write(`${functionName}: ${message}\n`);
+  else process.stderr.write(`${functionName}: ${plainLine(message)}\n`);
 }

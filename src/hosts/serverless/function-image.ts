@@ -27,6 +27,9 @@ import {
 /** The folder that stands for the project's, wherever that is: `file:` URL. */
 export const SOURCE_ROOT = `file://${IMAGE_ROOT}/source/`;
 
+/** Stands for a folder above it: where a package of the same workspace lies. A URL can't lead above the root of a disk. */
+export const PARENT = "__parent__";
+
 /** The port that calls come to, where the function doesn't say. */
 export const CALL_PORT = 8080;
 const METRICS_PORT = 9090;
@@ -58,7 +61,7 @@ export async function createFunctionImage(
   const isServed = options.gateway.serve === true;
   const [made, program] = await Promise.all([target.bundle(), programCode("server")]);
   // Where the project lies here is nobody's business, and must not make it another image elsewhere.
-  const bundle: Bundle = { ...made, root: SOURCE_ROOT };
+  const bundle: Bundle = { ...made, map: withoutParents(made.map), root: SOURCE_ROOT };
   const install = installOf(options, onWarning);
   const files = new Map<string, string>();
   for (const [name, text] of bundleFiles(bundle)) files.set(`${PLACES.bundle}/${name}`, text);
@@ -114,6 +117,13 @@ function installOf({ environment }: Options, onWarning: (message: string) => voi
   if (path === undefined) return { lockfile: undefined, steps };
   const lockfile = readLockfile(path);
   return { lockfile, steps: stepsBeside(lockfile, steps, onWarning) };
+}
+
+/** A source map whose sources all lie below its root. */
+function withoutParents(map: string): string {
+  const { sources, ...rest } = JSON.parse(map) as { sources: readonly string[] };
+  const below = sources.map((source) => source.replaceAll(/(?<=^|\/)\.\.(?=\/)/g, PARENT));
+  return JSON.stringify({ ...rest, sources: below });
 }
 
 function settingsOf({ name, entry, options }: FunctionTarget, bundle: Bundle): ServerSettings {

@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { deserialize } from "node:v8";
 import { FalServerlessError, PlatformError } from "../../errors.ts";
 import type { FunctionTarget } from "../../functions/function-target.ts";
 import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
@@ -13,13 +15,15 @@ import { abandonUploads } from "../../platform/files/unfinished-uploads.ts";
 import { PlatformSession } from "../../platform/platform-session.ts";
 import { runRequests, type RunRequests } from "../../platform/run-request.ts";
 import type { TargetOptions } from "../../platform/target.ts";
-import { decodeThrown } from "../../workers/thrown-codec.ts";
+import { decodeThrown, type WireThrown } from "../../workers/thrown-codec.ts";
 import { SharedWork } from "../local/environments/shared-work.ts";
-import { callApp } from "./call-request.ts";
+import { AppOutput } from "./app-output.ts";
+import type { Answer } from "./call-answer.ts";
+import { CallBody } from "./call-body.ts";
+import { callApp, type CallRequest } from "./call-request.ts";
 import { createFunctionImage } from "./function-image.ts";
 import { machineSettings } from "./machine-settings.ts";
 import { localStacks } from "./remote-stack.ts";
-import { CALL_FORMAT, packed, readAnswer } from "./server/call-protocol.ts";
 
 /** What runs are made with. */
 export interface ServerlessRunsOptions {
@@ -37,8 +41,8 @@ export interface RunListener {
   onUrl?(url: string): void;
 }
 
-/** What the function prints last may arrive behind its result; it is waited for so long, in milliseconds. */
-const LAST_LINES_MS = 250;
+/** What the function prints last may arrive behind its result; it is waited for so long at most, in milliseconds. */
+const LAST_LINES_MS = 1_000;
 /** What the platform says of a run that broke off is waited for so long, in milliseconds. */
 const LAST_WORDS_MS = 1_000;
 /** A runner has so long to be ready, by default, in seconds. */
@@ -66,16 +70,25 @@ export class ServerlessRuns {
     const ending = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
     let onUrl!: (url: string) => void;
     const url = new Promise<string>((resolve) => (onUrl = resolve));
+    const output = new AppOutput(listener.onLog);
+    let isTold = false;
     const app = runApplication(connection, requests.run, {
       name: target.name,
       signal: ending,
-      onLog: (log) => {
-        if (isForReaders(log)) listener.onLog(log);
+      onLog: (log) => output.tell(log),
+      onUrl: (url) => {
+        isTold = true;
+        onUrl(url);
       },
-      onUrl,
-    }).then(() => {
-      throw new FalServerlessError("RUN_FAILED", `The platform ended the run of ${target.name}.`);
-    });
+    }).then(
+      () => {
+        throw new FalServerlessError("RUN_FAILED", `The platform ended the run of ${target.name}.`);
+      },
+      (error: unknown) => {
+        // From then on the function may have begun.
+        throw isTold && error instanceof PlatformError ? brokenOff(target.name, error) : error;
+      },
+    );
     app.catch(() => {}); // it may fail while nobody waits for it
     try {
       const told = await Promise.race([url, app]);
@@ -85,14 +98,14 @@ export class ServerlessRuns {
         listener.onLog(logEntry(`served at ${told}`, "BRIDGE", "INFO"));
         return await app;
       }
-      const call = this.#call(session, target, told, args, ending).catch((error: unknown) => {
-        // That it broke off is less than why.
-        const isBroken = error instanceof FalServerlessError && error.code === "RUN_FAILED";
-        return isBroken ? endOf(app, error) : Promise.reject(error);
-      });
-      const value = await Promise.race([call, app]);
-      await quiet(LAST_LINES_MS, ending);
-      return value;
+      // That a call broke off is less than why.
+      const explain = (error: Error): Promise<unknown> => lastWords(app, error);
+      const call = this.#call(session, target, args, { url: told, explain, signal: ending });
+      const outcome = await Promise.race([call, app]);
+      await before(LAST_LINES_MS, output.ended(), ending);
+      if ("value" in outcome) return outcome.value;
+      localStacks(outcome.thrown, (await target.bundle()).root);
+      throw outcome.thrown;
     } finally {
       over.abort();
       await app.catch(() => {});
@@ -165,26 +178,20 @@ export class ServerlessRuns {
   async #call(
     session: PlatformSession,
     target: FunctionTarget,
-    url: string,
     args: readonly unknown[],
-    signal: AbortSignal,
-  ): Promise<unknown> {
+    request: Pick<CallRequest, "url" | "explain" | "signal">,
+  ): Promise<Outcome> {
     const { name, options } = target;
     const { credentials } = await session.target();
     const { startupTimeout = STARTUP_TIMEOUT_S } = options.host;
     const answer = await callApp({
+      ...request,
       functionName: name,
-      url,
       credentials,
-      body: { format: CALL_FORMAT, args: packed(args) },
+      body: new CallBody(name, args),
       readyBy: performance.now() + startupTimeout * 1000,
-      signal,
     });
-    const read = readOutcome(name, answer);
-    if ("value" in read) return read.value;
-    const error = decodeThrown(read.thrown);
-    localStacks(error, (await target.bundle()).root);
-    throw error;
+    return readOutcome(name, answer);
   }
 
   /** The key goes to whoever is named, and must not go where it can be read on the way, unless it went so before. */
@@ -200,34 +207,44 @@ export class ServerlessRuns {
   }
 }
 
-function readOutcome(name: string, answer: unknown): ReturnType<typeof readAnswer> {
+/** How a call ended that was answered. */
+type Outcome = { readonly value: unknown } | { readonly thrown: unknown };
+
+function readOutcome(name: string, { field, bytes }: Answer): Outcome {
   try {
-    return readAnswer(answer);
+    const value: unknown = deserialize(bytes);
+    return field === "result" ? { value } : { thrown: decodeThrown(value as WireThrown) };
   } catch (error) {
-    const message = `The call of ${name} was answered with something that is no result of a function; is it the function that answers?`;
+    const message = `The call of ${name} was answered with something that can't be read; is it the function that answers?`;
     throw new FalServerlessError("RUN_FAILED", message, { cause: error });
   }
 }
 
-/** Rejects with what the platform says of the end, if it says so in time, else with what is known already. */
-async function endOf(app: Promise<never>, error: unknown): Promise<never> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, LAST_WORDS_MS)));
-  try {
-    await Promise.race([app, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-  throw error;
+function brokenOff(name: string, cause: PlatformError): FalServerlessError {
+  return new FalServerlessError("RUN_FAILED", `The run of ${name} broke off: ${cause.message}`, { cause });
 }
 
-/** Waits, or until the signal is aborted. */
-function quiet(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+/** What the platform says of the end, if it says so in time, else what is known already. */
+async function lastWords(app: Promise<never>, error: Error): Promise<unknown> {
+  try {
+    await before(LAST_WORDS_MS, app, undefined);
+    return error;
+  } catch (told) {
+    return told;
+  }
+}
+
+/** Waits for something, but not for long, and not after the signal is aborted. @throws what that throws */
+async function before(
+  ms: number,
+  something: Promise<unknown>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const over = new AbortController();
+  const any = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]);
+  try {
+    await Promise.race([something, delay(ms, undefined, { signal: any }).catch(() => {})]);
+  } finally {
+    over.abort();
+  }
 }

@@ -4,12 +4,24 @@
  * @module
  */
 import { deserialize, serialize } from "node:v8";
+import { FalSerializationError } from "../../../errors.ts";
 import type { FunctionEntry } from "../../../functions/function-target.ts";
 import type { ServedSchemas } from "../../../functions/guest.ts";
-import type { WireThrown } from "../../../workers/thrown-codec.ts";
 
 /** The version of what follows. A server refuses one that it does not know. */
 export const CALL_FORMAT = 1;
+
+/** The largest body, in bytes: the longest text that Node can hold. */
+export const BODY_LIMIT_BYTES = 2 ** 29 - 24;
+
+/** What stands around a value in a body is shorter, in bytes. */
+const FRAME_BYTES = 64;
+
+/**
+ * What the server prints to each of the two outputs when a call has ended, so that all that the function printed is known
+ * to have arrived where the line has.
+ */
+export const END_OF_OUTPUT = "[servable] the call has ended";
 
 /** The body of a call: `POST /`. */
 export interface CallBody {
@@ -18,12 +30,18 @@ export interface CallBody {
   readonly args: string;
 }
 
-/** The answer: what the function returned, or what a {@link WireThrown} says; either {@link packed}. */
+/** The answer: what the function returned, or what was thrown, taken apart; either {@link packed}. */
 export type CallAnswer = { readonly result: string } | { readonly thrown: string };
 
-/** A value as a text: the form of structured clone, in base64. */
-export function packed(value: unknown): string {
-  return serialize(value).toString("base64");
+/**
+ * A value as a text: the form of structured clone, in base64.
+ * @param label what it is, for messages
+ * @throws FalSerializationError when it is too large
+ */
+export function packed(value: unknown, label = "a value"): string {
+  const bytes = serialize(value);
+  assertFits(bytes.length, label);
+  return bytes.toString("base64");
 }
 
 /** The value of a text. @throws for a text that is none */
@@ -31,14 +49,14 @@ export function unpacked(text: string): unknown {
   return deserialize(Buffer.from(text, "base64"));
 }
 
-/** Reads an answer. @throws TypeError when it is none */
-export function readAnswer(answer: unknown): { readonly value: unknown } | { readonly thrown: WireThrown } {
-  const { result, thrown } = (typeof answer === "object" && answer !== null ? answer : {}) as Partial<
-    Record<"result" | "thrown", unknown>
-  >;
-  if (typeof result === "string") return { value: unpacked(result) };
-  if (typeof thrown === "string") return { thrown: unpacked(thrown) as WireThrown };
-  throw new TypeError("The answer has neither a result nor an error.");
+/** @throws FalSerializationError when a value of so many bytes is too large for a body */
+export function assertFits(bytes: number, label: string): void {
+  const limit = Math.floor(((BODY_LIMIT_BYTES - FRAME_BYTES) / 4) * 3);
+  if (bytes <= limit) return;
+  const megabytes = (count: number): string => `${Math.floor(count / 1e6)} MB`;
+  throw new FalSerializationError(
+    `${label} is too large: it has ${megabytes(bytes)}, and no more than ${megabytes(limit)} can travel; put it into a store, and pass where it is`,
+  );
 }
 
 /** Where all of a function's image lies. */

@@ -46,7 +46,7 @@ export function callServable(
   const call = async ({ format, args }: CallBody, { signal }: Caller): Promise<CallAnswer> => {
     const list = readArguments(format, args);
     try {
-      return { result: packed(await workers.call(list, signal)) };
+      return { result: packed(await workers.call(list, signal), `the result of ${functionName}`) };
     } catch (error) {
       // Nobody hears what becomes of a call whose caller has gone: the server says that in its own way.
       if (signal.aborted) throw error;

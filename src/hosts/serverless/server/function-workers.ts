@@ -3,7 +3,7 @@ import { BUNDLE_FILES } from "../../../functions/bundle/bundle.ts";
 import { ForkChannel } from "../../local/fork-channel.ts";
 import type { Run } from "../../local/function-worker.ts";
 import { WorkerGroup } from "../../local/worker-group.ts";
-import type { ServerSettings } from "./call-protocol.ts";
+import { END_OF_OUTPUT, type ServerSettings } from "./call-protocol.ts";
 
 /** An idle process is kept for as long as timers go, in milliseconds: when the container ends is the platform's choice. */
 const KEEP_ALIVE_MS = 2 ** 31 - 1;
@@ -56,9 +56,13 @@ export class FunctionWorkers {
   }
 
   /** Calls the function. @throws what it throws; the signal's reason */
-  call(args: readonly unknown[], signal: AbortSignal): Promise<unknown> {
+  async call(args: readonly unknown[], signal: AbortSignal): Promise<unknown> {
     const { requestTimeout } = this.#settings;
-    return this.#start({ args }, requestTimeout, signal);
+    try {
+      return await this.#start({ args }, requestTimeout, signal);
+    } finally {
+      for (const level of ["STDOUT", "STDERR"] as const) print(logEntry(END_OF_OUTPUT, "BRIDGE", level));
+    }
   }
 
   /** Serves the function until the signal is aborted, and what it has begun is answered. */

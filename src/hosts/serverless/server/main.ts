@@ -7,12 +7,9 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { RequestCancelledException } from "../../../errors.ts";
 import { runServable } from "../../../servable/base-servable.ts";
-import { CALL_FORMAT, PLACES, SERVER_FILES, type ServerSettings } from "./call-protocol.ts";
+import { BODY_LIMIT_BYTES, CALL_FORMAT, PLACES, SERVER_FILES, type ServerSettings } from "./call-protocol.ts";
 import { callServable } from "./call-servable.ts";
 import { FunctionWorkers } from "./function-workers.ts";
-
-/** The largest text that Node can hold, in bytes: arguments of some 380 MB. */
-const BODY_LIMIT_BYTES = 2 ** 29 - 24;
 
 const settings = JSON.parse(
   readFileSync(new URL(SERVER_FILES.settings, import.meta.url), "utf8"),
