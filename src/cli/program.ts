@@ -59,6 +59,7 @@ Examples:
   $ servable doctor app.ts         find out what is wrong`,
     );
   for (const add of COMMANDS) add(program);
+  program.showHelpAfterError("(servable --help shows how)");
   for (const command of program.commands) {
     command.showHelpAfterError(`(servable ${command.name()} --help shows how)`);
   }

@@ -25,8 +25,12 @@ describe("servable apps", () => {
       FAL_ENV: "main",
     });
     assert.deepEqual([exitCode, stderr], [0, ""]);
-    const [heads, first, second] = stdout.split("\n");
-    assert.match(heads ?? "", /^Name +Env +Revision +Auth +Min Concurrency .* Runners +Regions$/);
+    const [heads = "", first, second] = stdout.split("\n");
+    assert.deepEqual(heads.split(/ {2,}/), [
+      ...["Name", "Env", "Revision", "Auth", "Min Concurrency", "Max Concurrency", "Concurrency Buffer"],
+      ...["Scaling Delay", "Max Multiplexing", "Keep Alive", "Request Timeout", "Startup Timeout"],
+      ...["Machine Type", "Runners", "Regions"],
+    ]);
     assert.match(first ?? "", /^voice +main +rev-2 +private +0 +0 +20%, min 1 /);
     assert.match(second ?? "", /^web +main +rev-1 +private +0 +4 .* S +1 +-$/);
     assert.deepEqual(plane.calls[0]?.json, { environmentName: "main" });
@@ -73,7 +77,10 @@ describe("servable apps", () => {
     await using plane = await ControlPlane.start({ grpc: { listAliases: () => ({}) } });
     const expired = await run(plane, ["apps", "list"], { FAL_KEY: "test-id:no-longer" });
     assert.equal(expired.exitCode, 1);
-    assert.match(expired.stderr, /^error: The control plane at .* does not accept the key from FAL_KEY .*\n$/);
+    assert.match(
+      expired.stderr,
+      /^error: The control plane at .* does not accept the key from FAL_KEY .*\n$/,
+    );
     assert.doesNotMatch(expired.stderr, /no-longer/);
     const noNumber = await run(plane, ["apps", "scale", "web", "--keep-alive", "soon"]);
     assert.equal(noNumber.exitCode, 1);

@@ -32,7 +32,15 @@ export function addAppsCommand(program: Command): void {
   const apps = program
     .command("apps")
     .summary("list, scale and delete what is deployed")
-    .description("The apps that are deployed to the control plane.");
+    .description("The apps that are deployed to the control plane.")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ servable apps list
+  $ servable apps scale web --min-concurrency 1
+  $ servable apps revisions web`,
+    );
   addListCommands(apps);
   addScaleCommand(apps);
   addChangeCommands(apps);

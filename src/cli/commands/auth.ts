@@ -10,7 +10,14 @@ export function addAuthCommand(program: Command): void {
   const auth = program
     .command("auth")
     .summary("keep a key, and see whose is used")
-    .description("Who one is to the control plane, by a key: that of FAL_KEY, or of a profile.");
+    .description("Who one is to the control plane, by a key: that of FAL_KEY, or of a profile.")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ servable auth login
+  $ servable auth whoami`,
+    );
   auth
     .command("login")
     .summary("keep a key in a profile")

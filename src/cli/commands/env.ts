@@ -17,7 +17,14 @@ export function addEnvCommand(program: Command): void {
   const env = program
     .command("env")
     .summary("list and remove the environments of functions")
-    .description("The environments that isolated functions run in on this machine: folders of npm packages.");
+    .description("The environments that isolated functions run in on this machine: folders of npm packages.")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ servable env list
+  $ servable env prune --older-than 30d`,
+    );
   env
     .command("list")
     .summary("list them")

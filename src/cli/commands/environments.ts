@@ -9,7 +9,14 @@ export function addEnvironmentsCommand(program: Command): void {
   const environments = program
     .command("environments")
     .summary("list, make and delete environments, such as staging")
-    .description("The environments of the control plane: spaces of apps and secrets, such as staging.");
+    .description("The environments of the control plane: spaces of apps and secrets, such as staging.")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ servable environments create staging
+  $ servable deploy app.ts --env staging`,
+    );
   environments
     .command("list")
     .summary("list them")

@@ -13,7 +13,14 @@ export function addKeysCommand(program: Command): void {
   const keys = program
     .command("keys")
     .summary("make, list and revoke keys")
-    .description("The keys that open a control plane and what runs there.");
+    .description("The keys that open a control plane and what runs there.")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ servable keys create --scope API --desc "the website"
+  $ servable keys list`,
+    );
   keys
     .command("list")
     .summary("list them")

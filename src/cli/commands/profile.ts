@@ -16,7 +16,15 @@ export function addProfileCommand(program: Command): void {
   const profile = program
     .command("profile")
     .summary("keep keys and hosts under names, and select one")
-    .description("Keys and hosts of control planes under names, in ~/.fal/config.toml or $FAL_CONFIG_PATH.");
+    .description("Keys and hosts of control planes under names, in ~/.fal/config.toml or $FAL_CONFIG_PATH.")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ servable profile create work
+  $ servable profile key --profile work
+  $ servable profile set work`,
+    );
   addSelectionCommands(profile);
   addContentCommands(profile);
   finishGroup(profile);

@@ -20,7 +20,14 @@ export function addQueueCommand(program: Command): void {
   const queue = program
     .command("queue")
     .summary("count or drop the requests that wait for an app")
-    .description("The queue of an app: the requests that wait for a runner.");
+    .description("The queue of an app: the requests that wait for a runner.")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ servable queue size web
+  $ servable queue flush web`,
+    );
   withEnvironment(queue.command("size <app>"))
     .summary("count them")
     .description("Print how many requests wait for an app.")

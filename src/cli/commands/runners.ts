@@ -22,7 +22,14 @@ export function addRunnersCommand(program: Command): void {
   const runners = program
     .command("runners")
     .summary("list and end the processes that serve apps, and read their logs")
-    .description("The runners of the control plane: the processes that serve apps.");
+    .description("The runners of the control plane: the processes that serve apps.")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ servable runners list
+  $ servable runners logs 6f1c2a9e-8f43-4b53-9c0e-3f3f1f0a7c55 --follow`,
+    );
   runners
     .command("list")
     .summary("list those of all apps")

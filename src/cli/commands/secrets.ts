@@ -14,7 +14,14 @@ export function addSecretsCommand(program: Command): void {
   const secrets = program
     .command("secrets")
     .summary("set and list the secrets that apps see")
-    .description("The secrets that apps see as variables. Values can be set, not read.");
+    .description("The secrets that apps see as variables. Values can be set, not read.")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ servable secrets set API_TOKEN=abc
+  $ servable secrets list`,
+    );
   withEnvironment(secrets.command("list"))
     .summary("list them")
     .description("List the secrets, without their values.")

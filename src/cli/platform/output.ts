@@ -1,23 +1,45 @@
 import { plainLine } from "../../platform/plain-line.ts";
-import { styleFor } from "../style.ts";
+import { styleFor, type Paint } from "../style.ts";
 
 /** What a cell of a table shows. */
 export type Cell = string | number | boolean | Date | undefined | readonly string[];
 
-/** Prints a table: its heads, and a line for each row. Nothing from elsewhere can break out of its cell. */
+/** Prints a table: its heads, and a line for each row; on a terminal that is too narrow for it, a block for each row. */
 export function printTable(heads: readonly string[], rows: readonly (readonly Cell[])[]): void {
-  const { bold } = styleFor(process.stdout);
+  const columns = process.stdout.isTTY ? process.stdout.columns : undefined;
+  for (const line of tableLines(heads, rows, styleFor(process.stdout).bold, columns)) console.log(line);
+}
+
+/**
+ * The lines of a table. Nothing from elsewhere can break out of its cell.
+ *
+ * @param columns how long a line may be before each row becomes a block, with a line for each cell. Default: any length.
+ */
+export function tableLines(
+  heads: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  bold: Paint = String,
+  columns = Infinity,
+): string[] {
   const texts = rows.map((row) => row.map(cellText));
   const widths = heads.map((head, index) =>
     Math.max(head.length, ...texts.map((row) => row[index]?.length ?? 0)),
   );
+  if (widths.reduce((sum, width) => sum + width + 2, -2) > columns) return blocks(heads, texts, bold);
   const lineOf = (cells: readonly string[]): string =>
     cells
       .map((cell, index) => cell.padEnd(widths[index] ?? 0))
       .join("  ")
       .trimEnd();
-  console.log(bold(lineOf(heads)));
-  for (const row of texts) console.log(lineOf(row));
+  return [bold(lineOf(heads)), ...texts.map(lineOf)];
+}
+
+function blocks(heads: readonly string[], rows: readonly (readonly string[])[], bold: Paint): string[] {
+  const width = Math.max(...heads.map((head) => head.length));
+  return rows.flatMap((row, index) => [
+    ...(index === 0 ? [] : [""]),
+    ...heads.map((head, column) => `${bold(head.padEnd(width))}  ${row[column] ?? ""}`),
+  ]);
 }
 
 /** Prints JSON with names in snake_case, as fal's own command line does. */
