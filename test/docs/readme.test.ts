@@ -2,10 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { testPage } from "./document.ts";
 import { blocksOf, readPage, ROOT } from "./markdown.ts";
-
-testPage("README.md");
 
 const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
   scripts: Record<string, string>;
