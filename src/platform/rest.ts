@@ -33,13 +33,15 @@ export class Rest {
 
   /**
    * Sends a request, with the key. Resolves with the answer, of whatever status but a redirect, as soon as its head is
-   * there. There is no time limit for a body that is a stream.
+   * there. There is no time limit for a body that is a stream. An answer that is no success is read first: it may repeat
+   * the key, which is taken out.
    */
   readonly send: RestCall = async (request) => {
     // How long a body takes is for who reads it from somewhere to say.
     const limit = new Limit(request.signal, typeof request.body === "object" ? Infinity : this.#timeoutMs);
     try {
-      return await this.#fetch(request, limit);
+      const response = await this.#fetch(request, limit);
+      return response.ok ? response : await this.#withoutKey(response, limit);
     } finally {
       // So is how long the answer's may take: logs are followed for hours.
       limit.end();
@@ -82,6 +84,14 @@ export class Rest {
     }
     const message = details === "" ? `${where} answered ${nameOf(request)} with HTTP ${status}.` : details;
     return new PlatformError("PLATFORM_REFUSED", message, options);
+  }
+
+  async #withoutKey(response: Response, limit: Limit): Promise<Response> {
+    const { status, statusText, headers } = response;
+    const text = await startOf(response);
+    limit.throwIfAborted();
+    const shown = this.#options.credentials.secret.removeFrom(text);
+    return new Response(shown, { status, statusText, headers });
   }
 
   async #fetch(request: RestRequest, limit: Limit): Promise<Response> {

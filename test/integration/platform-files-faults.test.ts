@@ -320,6 +320,18 @@ describe("through the client's own REST side", () => {
     assert.equal(store.count(/^PUT/), 5);
   });
 
+  test("a key that the store repeats is in no message, nor is what a terminal obeys", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder({ "a.txt": "a" });
+    const files = await folder.collect();
+    store.break("POST", /initiate/, { status: 400, detail: "Bad key key-id:key-secret\u001b[31m\u0007" });
+    const error = await failure(
+      syncFiles({ files, rest: sender(store.url), ...QUICK }),
+      /^Uploading a\.txt failed: Bad key key-id:… \(HTTP 400\)\.$/,
+    );
+    assert.doesNotMatch(inspect(error, { depth: 10 }), /key-secret/);
+  });
+
   test("a file that changes is told as such, and a host that is not there in that side's words", async () => {
     const store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });

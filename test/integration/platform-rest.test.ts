@@ -82,7 +82,7 @@ describe("answers that are no success", () => {
     [
       { status: 403, json: { detail: "No" } },
       "PLATFORM_REFUSED",
-      /^No\. The key of FAL_KEY \(id test-id\) .*ADMIN/,
+      /^No\. The key from FAL_KEY \(id test-id\) .*ADMIN/,
     ],
     [
       { status: 429, json: { detail: "Slow" } },

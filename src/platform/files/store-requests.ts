@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { FalServerlessError } from "../../errors.ts";
+import { plainLine } from "../plain-line.ts";
 import type { RestCall, RestRequest } from "./rest-call.ts";
 import { errorCode, UploadFailure } from "./upload-failure.ts";
 
@@ -141,10 +142,7 @@ function detailOf(text: string): string | undefined {
   } catch {
     // no JSON: the text itself
   }
-  const words = (typeof detail === "string" ? detail : JSON.stringify(detail))
-    .replaceAll(/\s+/g, " ")
-    .trim()
-    .replace(/\.$/, "");
+  const words = plainLine(typeof detail === "string" ? detail : JSON.stringify(detail)).replace(/\.$/, "");
   if (words === "" || words.startsWith("<")) return undefined;
   return words.length > 300 ? `${words.slice(0, 300)}…` : words;
 }
