@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { describe, test } from "node:test";
+import { cpSync, existsSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { after, describe, test } from "node:test";
 import { NpmEnvironments } from "../../src/hosts/local/environments/npm-environments.ts";
 import type { EnvironmentInfo } from "../../src/hosts/local/environments/environment-list.ts";
 import type { Environment } from "../../src/hosts/local/environments/environment-spec.ts";
@@ -18,16 +18,35 @@ interface Made {
   readonly young: Environment;
 }
 
-/** A cache with an environment that was last used 40 days ago, one of now, and a folder that a dead process left. */
-async function makeCache(cache: CacheFolder): Promise<Made> {
+const template = createCacheFolder();
+let installed: Promise<readonly Environment[]> | undefined;
+after(() => template[Symbol.dispose]());
+
+/** Two environments, installed once; each test has copies of them. */
+async function install(): Promise<readonly Environment[]> {
   await using registry = await NpmRegistry.start({ "pkg-a": { "1.0.0": {} }, "pkg-b": { "1.0.0": {} } });
   const environments = new NpmEnvironments({
-    cacheDirectory: cache.path,
+    cacheDirectory: template.path,
     npmEnvironment: registry.environment,
   });
-  const old = await environments.prepare(npmSpec("pkg-a@1"));
-  const young = await environments.prepare({ kind: "npm", steps: [["pkg-a"], ["pkg-b"]] });
-  for (const environment of [old, young]) environments.use(environment)[Symbol.dispose]();
+  const made = [
+    await environments.prepare(npmSpec("pkg-a@1")),
+    await environments.prepare({ kind: "npm", steps: [["pkg-a"], ["pkg-b"]] }),
+  ];
+  for (const environment of made) environments.use(environment)[Symbol.dispose]();
+  return made;
+}
+
+/** A cache with an environment that was last used 40 days ago, one of now, and a folder that a dead process left. */
+async function makeCache(cache: CacheFolder): Promise<Made> {
+  const made = await (installed ??= install());
+  cpSync(template.path, cache.path, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+  const copyOf = (environment: Environment): Environment => ({
+    ...environment,
+    directory: join(cache.path, relative(template.path, environment.directory)),
+  });
+  const [old, young] = made.map(copyOf) as [Environment, Environment];
+  const environments = new NpmEnvironments({ cacheDirectory: cache.path });
   const then = new Date(Date.now() - 40 * DAY_MS);
   utimesSync(join(old.directory, "../environment.json"), then, then);
   mkdirSync(join(cache.path, "environments/pkg-c-0123/abandoned/node_modules"), { recursive: true });
