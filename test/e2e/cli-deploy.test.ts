@@ -129,7 +129,8 @@ describe("servable deploy FILE", () => {
       "hi",
       'static override image = ContainerImage.fromImage("ghcr.io/me/maker:2");',
     );
-    const folder = createProject({ "app.ts": source.replace("App, ", "App, ContainerImage, ") });
+    const printing = `${source.replace("App, ", "App, ContainerImage, ")}console.log("loading the model");\n`;
+    const folder = createProject({ "app.ts": printing });
     const args = ["--env", "staging", "--strategy", "rolling", "--reset-scale", "--no-cache", "--json"];
     const { exitCode, stdout, stderr } = await deployIn(folder, plane, args);
     assert.equal(exitCode, 0, stderr);
@@ -254,13 +255,15 @@ describe("servable deploy NAME", () => {
     const { exitCode, stdout, stderr } = await deployIn(folder, plane, args, {
       FAL_REST_HOST: store.url,
       MODE: "c",
+      FAL_ENV: "staging",
       FAL_URL_OUTPUT: "playground",
     });
     assert.equal(exitCode, 0, stderr);
     // Who may call it is not known, which is no reason not to deploy.
-    assert.equal(stdout, `● Deployed web (revision rev-1)\n  playground   ${URLS.playground}\n`);
+    assert.equal(stdout, `● Deployed web (in staging, revision rev-1)\n  playground   ${URLS.playground}\n`);
     assert.doesNotMatch(stderr, /No list|private/);
-    assert.equal(jsonOf(plane, "RegisterApplication")["attachToDeployment"], false);
+    const { attachToDeployment, applicationName } = jsonOf(plane, "RegisterApplication");
+    assert.deepEqual([attachToDeployment, applicationName], [false, "web--staging"]);
     const request = jsonOf(plane, "BuildEnvironment");
     assert.deepEqual(imageOf(request)["build_args"], { SITE: "public", MODE: "c", KEPT: "b" });
     const paths = (request["files"] as { relativePath: string }[]).map(({ relativePath }) => relativePath);
