@@ -12,8 +12,9 @@ import {
   symlinkSync,
   utimesSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildSync } from "esbuild";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const FOLDER = join(root, ".cache/packages");
@@ -81,4 +82,23 @@ function removeStale(now: Date): void {
     const { mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? { mtimeMs: Infinity };
     if (now.getTime() - mtimeMs > STALE_MS) rmSync(path, { recursive: true, force: true });
   }
+}
+
+/**
+ * A TypeScript program of the tests as JavaScript, which imports the compiled package as `servable`: it starts without a
+ * loader, and in a third of the time.
+ */
+export function compiledProgram(file: string): string {
+  const { size, mtimeMs } = statSync(file);
+  const version = createHash("sha256").update(`${file}\n${size}\n${mtimeMs}`).digest("hex").slice(0, 16);
+  const folder = join(compiledPackage(), "tests", version);
+  const outfile = join(folder, `${basename(file, ".ts")}.mjs`);
+  if (existsSync(outfile)) return outfile;
+  const made = `${outfile}.${process.pid}`;
+  buildSync({
+    ...{ entryPoints: [file], outfile: made, bundle: true, packages: "external" },
+    ...{ platform: "node", format: "esm", target: "es2022", sourcemap: "inline" },
+  });
+  renameSync(made, outfile);
+  return outfile;
 }

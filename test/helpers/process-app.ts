@@ -2,6 +2,7 @@ import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { compiledProgram } from "./compiled-package.ts";
 
 /** An app of test/fixtures/lifecycle.ts in a process of its own. */
 export interface AppProcess {
@@ -21,11 +22,10 @@ const FIXTURE = fileURLToPath(new URL("../fixtures/lifecycle.ts", import.meta.ur
 
 /** Runs the fixture with a scenario's name. Its lines on stdout say what happens, in order. */
 export function spawnScenario(scenario: string, env: Readonly<Record<string, string>> = {}) {
-  const child = spawn(
-    process.execPath,
-    ["--conditions=servable-source", "--import", "tsx", FIXTURE, scenario],
-    { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, PORT: "0", METRICS_PORT: "0", ...env } },
-  );
+  const child = spawn(process.execPath, [compiledProgram(FIXTURE), scenario], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, PORT: "0", METRICS_PORT: "0", ...env },
+  });
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (output += text));
