@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 
 /** A port, 0 for any. @throws InvalidArgumentError, which the command line explains */
 export function port(text: string): number {
@@ -13,6 +13,19 @@ export function count(text: string): number {
 /** Spaces of indentation. @throws InvalidArgumentError */
 export function indent(text: string): number {
   return wholeNumber(text, 0, 10);
+}
+
+/** All values of an option that can be given often, in their order. */
+export function collected(value: string, others: readonly string[] = []): string[] {
+  return [...others, value];
+}
+
+/** `--build-arg`, of whatever builds an image. */
+export function buildArgOption(): Option {
+  return new Option(
+    "--build-arg <name=value>",
+    "a value of an ARG of the Dockerfile, such as BASE_IMAGE; can be given often",
+  ).argParser(collected);
 }
 
 function wholeNumber(text: string, least: number, most: number): number {

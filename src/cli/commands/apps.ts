@@ -1,7 +1,7 @@
 import { Option, type Command } from "commander";
 import type { AppInfo, AppScale, AuthMode } from "../../platform/app-info.ts";
 import type { ScaleOptions } from "../../platform/apps.ts";
-import { amount, recentMoment } from "../platform/amounts.ts";
+import { amount } from "../platform/amounts.ts";
 import {
   environmentOf,
   finishGroup,
@@ -10,16 +10,12 @@ import {
   type OperationOptions,
 } from "../platform/operation.ts";
 import { printJson, printTable, type Cell } from "../platform/output.ts";
-import { inStates, printRunners, printRunnersJson, STATE_NAMES } from "../platform/runner-tables.ts";
+import { inStates, withRunnerFilter, type RunnerFilter } from "../platform/runner-filter.ts";
+import { printRunners, printRunnersJson } from "../platform/runner-tables.ts";
 
 interface ListOptions extends OperationOptions {
   readonly filter?: string;
   readonly sortByRunners?: boolean;
-}
-
-interface RunnersOptions extends OperationOptions {
-  readonly since?: Date;
-  readonly state?: readonly string[];
 }
 
 interface RevisionOptions extends OperationOptions {
@@ -67,21 +63,15 @@ function addListCommands(apps: Command): void {
         else printApps(list);
       }),
     );
-  withEnvironment(apps.command("runners <app>"))
+  withRunnerFilter(withEnvironment(apps.command("runners <app>")))
     .summary("list an app's runners")
     .description("List the runners of an app, and the requests they work on.")
-    .option(
-      "--since <time>",
-      "those too that have ended since: 30m, 12h or a time, 24 hours ago at most",
-      recentMoment,
-    )
-    .addOption(new Option("--state <state...>", "only those in such a state").choices([...STATE_NAMES]))
     .option("--json", "print them as JSON")
     .addHelpText(
       "after",
       "\nExamples:\n  $ servable apps runners web\n  $ servable apps runners web --since 2h --state terminated",
     )
-    .action((app: string, options: RunnersOptions) =>
+    .action((app: string, options: OperationOptions & RunnerFilter) =>
       operate(options, async (client) => {
         const { since } = options;
         const all = await client.apps.runners(app, { since, ...environmentOf(options) });

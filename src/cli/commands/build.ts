@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { runAction } from "../action.ts";
 import type { BuildOptions } from "../build/build-app.ts";
+import { buildArgOption } from "../option-values.ts";
 
 /** `servable build FILE[::Class]`: makes a container image of a class. */
 export function addBuildCommand(program: Command): void {
@@ -14,11 +15,7 @@ export function addBuildCommand(program: Command): void {
     .option("-t, --tag <name>", "the image's name (default: the app's name and version)")
     .option("--push", "send it to its registry")
     .option("--platform <platform>", "for which machines, such as linux/arm64 (default: this one's)")
-    .option(
-      "--build-arg <name=value>",
-      "a value of an ARG of the Dockerfile, such as BASE_IMAGE; can be given often",
-      (item: string, others: readonly string[] = []) => [...others, item],
-    )
+    .addOption(buildArgOption())
     .option("--no-cache", "make every layer again")
     .option("--dry-run", "print the Dockerfile and the files it takes; build nothing")
     .option("--json", "print the result as JSON")

@@ -1,6 +1,7 @@
 import { Option, type Command } from "commander";
 import { runAction } from "../action.ts";
 import type { DeployCommandOptions } from "../deploy/deploy-app.ts";
+import { buildArgOption, collected } from "../option-values.ts";
 
 /** `servable deploy [FILE[::Class]|NAME]`: deploys a class, or an app of a config. */
 export function addDeployCommand(program: Command): void {
@@ -39,14 +40,10 @@ export function addDeployCommand(program: Command): void {
     .option(
       "--annotation <key=value>",
       "a note for programs, kept with the revision; can be given often",
-      (item: string, others: readonly string[] = []) => [...others, item],
+      collected,
     )
     .option("--env <name>", "the environment it goes to (default: $FAL_ENV, else the main one)")
-    .option(
-      "--build-arg <name=value>",
-      "a value of an ARG of the Dockerfile, such as BASE_IMAGE; can be given often",
-      (item: string, others: readonly string[] = []) => [...others, item],
-    )
+    .addOption(buildArgOption())
     .option("--no-cache", "build every layer of the image again")
     .option("--check", "show what changes of the app's scale, and ask before going on")
     .option("-y, --yes", "go on without being asked")

@@ -1,13 +1,9 @@
-import { Option, type Command } from "commander";
+import type { Command } from "commander";
 import { Interruption, INTERRUPTED } from "../interruption.ts";
-import { lineChoice, moment, recentMoment, type LineChoice } from "../platform/amounts.ts";
+import { lineChoice, moment, type LineChoice } from "../platform/amounts.ts";
 import { finishGroup, operate, type OperationOptions } from "../platform/operation.ts";
-import { inStates, printRunners, printRunnersJson, STATE_NAMES } from "../platform/runner-tables.ts";
-
-interface ListOptions extends OperationOptions {
-  readonly since?: Date;
-  readonly state?: readonly string[];
-}
+import { inStates, withRunnerFilter, type RunnerFilter } from "../platform/runner-filter.ts";
+import { printRunners, printRunnersJson } from "../platform/runner-tables.ts";
 
 interface LogsOptions extends OperationOptions {
   readonly follow?: boolean;
@@ -30,22 +26,15 @@ Examples:
   $ servable runners list
   $ servable runners logs 6f1c2a9e-8f43-4b53-9c0e-3f3f1f0a7c55 --follow`,
     );
-  runners
-    .command("list")
+  withRunnerFilter(runners.command("list"))
     .summary("list those of all apps")
     .description("List the runners of all apps, and the requests they work on.")
-    .option(
-      "--since <time>",
-      "those too that have ended since: 30m, 12h or a time, 24 hours ago at most",
-      recentMoment,
-    )
-    .addOption(new Option("--state <state...>", "only those in such a state").choices([...STATE_NAMES]))
     .option("--json", "print them as JSON")
     .addHelpText(
       "after",
       "\nExamples:\n  $ servable runners list --state running\n  $ servable runners list --since 2h --json",
     )
-    .action((options: ListOptions) =>
+    .action((options: OperationOptions & RunnerFilter) =>
       operate(options, async (client) => {
         const list = inStates(await client.runners.list({ since: options.since }), options.state);
         if (options.json === true) printRunnersJson(list);

@@ -1,25 +1,5 @@
-import type { RunnerInfo, RunnerState } from "../../platform/runner-info.ts";
+import type { RunnerInfo } from "../../platform/runner-info.ts";
 import { printJson, printTable, spanText } from "./output.ts";
-
-/** What `--state` takes, and which states of a runner each stands for. */
-const STATES: Readonly<Record<string, readonly RunnerState[]>> = {
-  idle: ["IDLE"],
-  running: ["RUNNING", "DRAINING"],
-  pending: ["PENDING", "DOCKER_PULL"],
-  setup: ["SETUP"],
-  crash_backoff: ["CRASH_BACKOFF"],
-  terminated: ["TERMINATING", "TERMINATED", "DEAD"],
-};
-
-/** The values of `--state`. */
-export const STATE_NAMES: readonly string[] = ["all", ...Object.keys(STATES)];
-
-/** The runners in one of the states; all when none is named. */
-export function inStates(runners: readonly RunnerInfo[], names: readonly string[] = []): RunnerInfo[] {
-  if (names.length === 0 || names.includes("all")) return [...runners];
-  const states = new Set(names.flatMap((name) => STATES[name] ?? []));
-  return runners.filter(({ state }) => states.has(state));
-}
 
 /** Prints runners as JSON. */
 export function printRunnersJson(runners: readonly RunnerInfo[]): void {
