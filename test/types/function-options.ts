@@ -25,6 +25,7 @@ export const hosts: readonly HostOptions[] = [
   { setupFunction: async () => new Map(), env: { MODE: "fast" } },
   { machineType: ["GPU-A100"], numGpus: 1, regions: ["us-east"], metadata: { team: 1 }, privateLogs: true },
   { minConcurrency: 1, concurrencyBuffer: 1, concurrencyBufferPerc: 1, scalingDelay: 1, maxMultiplexing: 1 },
+  { secrets: ["HF_TOKEN"], dataMounts: ["/data"] },
   // @ts-expect-error it is called without arguments
   { setupFunction: (name: string) => name },
   // @ts-expect-error variables hold texts

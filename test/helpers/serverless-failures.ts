@@ -1,0 +1,51 @@
+/**
+ * Functions that fail, block or load something first on a platform, for the tests. They are in a module of their own,
+ * since it is what travels.
+ * @module
+ */
+import { fn } from "../../src/index.ts";
+import { failDeep } from "../fixtures/functions/failing-library.ts";
+import { host } from "./serverless-functions.ts";
+
+if (process.env["FAIL_LOADING"] !== undefined) throw new RangeError("not while loading");
+
+export const failsLoading = fn({ host, env: { FAIL_LOADING: "yes" } }, () => "loaded");
+
+export const failsInSetup = fn(
+  {
+    host,
+    setupFunction: (): string => {
+      throw new RangeError("no model");
+    },
+  },
+  (model) => model,
+);
+
+export const neverReady = fn(
+  { host, startupTimeout: 0.5, setupFunction: () => new Promise(() => {}) },
+  () => 1,
+);
+
+class TwoFaults extends Error {
+  readonly first = new Error("in a field");
+}
+
+/** Prints, and fails with errors in every place that an error can hold one. */
+export const failManyTimes = fn({ host }, () => {
+  console.log("before it fails");
+  let deep: unknown;
+  try {
+    failDeep();
+  } catch (error) {
+    deep = error;
+  }
+  throw new AggregateError([deep, new TwoFaults("in a list")], "all of them");
+});
+
+export const block = fn({ host }, (ms: number) => {
+  console.log("blocking");
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+  return ms;
+});
+
+export const needsPackage = fn({ host }, async () => import("fastest-levenshtein"));
