@@ -6,6 +6,7 @@ import type { Bundle } from "../../../../src/functions/bundle/bundle.ts";
 import type { FunctionTarget } from "../../../../src/functions/function-target.ts";
 import { createFunctionImage } from "../../../../src/hosts/serverless/function-image.ts";
 import { FalServerlessHost } from "../../../../src/hosts/serverless/fal-serverless-host.ts";
+import { localStacks } from "../../../../src/hosts/serverless/remote-stack.ts";
 import { createCacheFolder } from "../../../helpers/environments.ts";
 
 const BUNDLE = {
@@ -75,6 +76,28 @@ describe("the image of a function", () => {
     assert.equal(moduleUrl, "file:///srv/servable/source/src/speak.ts");
     assert.deepEqual(entry, { place: { module: moduleUrl, line: 3, column: 7 } });
     assert.equal(statSync(join(folder.path, "server/settings.json")).mode & 0o777, 0o644);
+  });
+
+  test("names a file above the project, and a stack that has it names that as it is here", async () => {
+    using folder = createCacheFolder();
+    const sources = ["src/speak.ts", "../../packages/words/word.ts", "lib/..name.ts"];
+    const made: Bundle = { ...BUNDLE, map: JSON.stringify({ version: 3, sources }) };
+    const options = { folder: folder.path, onWarning: assert.fail };
+    await createFunctionImage({ ...target({}), bundle: () => Promise.resolve(made) }, options);
+    const text = readFileSync(join(folder.path, "function/bundle/bundle.mjs.map"), "utf8");
+    const urls = (JSON.parse(text) as { sources: readonly string[] }).sources;
+    for (const url of urls) assert.ok(url.startsWith("file:///srv/servable/source/"), url);
+    const inner = new Error("inner");
+    const error = Object.assign(new AggregateError([inner], "outer"), { held: new Error("held") });
+    for (const one of [error, inner, error.held]) {
+      one.stack = urls.map((url) => `    at ${url}:1:2\n    at f (${new URL(url).pathname}:3:4)`).join("\n");
+    }
+    localStacks(error, "file:///home/some%20body/apps/web/");
+    const files = ["apps/web/src/speak.ts", "packages/words/word.ts", "apps/web/lib/..name.ts"];
+    const expected = files.map(
+      (file) => `    at file:///home/some%20body/${file}:1:2\n    at f (/home/some body/${file}:3:4)`,
+    );
+    for (const { stack } of [error, inner, error.held]) assert.equal(stack, expected.join("\n"));
   });
 
   test("of a container function is based on its image, and keeps that one's user", async () => {
