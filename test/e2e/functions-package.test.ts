@@ -17,6 +17,7 @@ import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { cleanEnvironment, root } from "../helpers/cli.ts";
+import { FunctionPlatform } from "../helpers/function-platform.ts";
 import { compiledPackage } from "../helpers/compiled-package.ts";
 
 const run = promisify(execFile);
@@ -49,10 +50,14 @@ function write(files: Readonly<Record<string, string>>): void {
 }
 
 /** Runs Node in the project, and returns what it prints. */
-async function node(args: readonly string[], cwd = project): Promise<string> {
+async function node(
+  args: readonly string[],
+  cwd = project,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<string> {
   const child = spawn(process.execPath, args, {
     cwd,
-    env: { ...cleanEnvironment(), SERVABLE_CACHE_DIR: cache },
+    env: { ...cleanEnvironment(), SERVABLE_CACHE_DIR: cache, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
@@ -125,6 +130,21 @@ describe("the package as it is installed", () => {
       said,
       /^\["compiled",2,false\]\nRangeError: thrown\n {4}at .*project\/(?:src\/app\.ts:10|out\/app\.js:\d+):/,
     );
+  });
+
+  test("runs functions on a platform", async () => {
+    await using platform = await FunctionPlatform.start();
+    write({
+      "remote.mjs": `import { FalServerlessHost, fn } from "servable";
+import { word } from "./lib/words.js";
+export const speak = fn({ host: new FalServerlessHost() }, (name) => \`\${word} \${name}\`);
+console.log(await speak("there"));
+`,
+    });
+    const variables = { ...platform.plane.environment, FAL_REST_HOST: platform.store.url };
+    const said = await node(["remote.mjs"], project, variables);
+    assert.match(said, /^javascript there$/m);
+    assert.deepEqual(platform.plane.methods(), ["BuildEnvironment", "Run"]);
   });
 
   test("makes the same bundle of a project wherever that lies", async () => {
