@@ -6,7 +6,7 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 import { setTimeout as delay } from "node:timers/promises";
 import { serialize } from "node:v8";
 import { Code } from "@connectrpc/connect";
-import { RequestCancelledException, type FalServerlessError } from "servable";
+import { FalServerlessHost, RequestCancelledException, type FalServerlessError } from "servable";
 import { END_OF_OUTPUT } from "../../src/hosts/serverless/server/call-protocol.ts";
 import { LogLevel, LogSource } from "../../src/platform/generated/common_pb.ts";
 import { cutConnection, refusal, type MethodScript } from "../helpers/control-plane.ts";
@@ -234,6 +234,23 @@ describe("a control plane", () => {
       lines,
       numbers.map((text) => `USER STDOUT ${text}`),
     );
+  });
+
+  test("whose own lines would rule the terminal has them shown as plain text", async (context) => {
+    run = async function* (_request, { signal }) {
+      yield {
+        runId: "run",
+        logs: [{ ...line("\u001b[2J\u001b]0;title\u0007moved", LogLevel.INFO), source: LogSource.BRIDGE }],
+      };
+      yield { runId: "run", serviceUrls: { run: url }, logs: ends };
+      await once(signal, "abort");
+    };
+    answer = answered;
+    const said: string[] = [];
+    context.mock.method(process.stderr, "write", (text: string) => said.push(text) > 0);
+    assert.equal(await echo.on(new FalServerlessHost())(1), "done");
+    context.mock.restoreAll();
+    assert.ok(said.includes("echo(): ]0;titlemoved\n"), JSON.stringify(said));
   });
 
   test("that tells of no end is waited for a second at most", async () => {
