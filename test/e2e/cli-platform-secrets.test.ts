@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
-import { runCli, type Ended } from "../helpers/cli.ts";
+import { cleanEnvironment, cliCommand, runCli, type Ended } from "../helpers/cli.ts";
 import { ControlPlane } from "../helpers/control-plane.ts";
 
 const run = (plane: ControlPlane, ...args: string[]): Promise<Ended> =>
@@ -24,6 +27,17 @@ describe("servable secrets", () => {
     );
   });
 
+  test("reads the value of a name alone from standard input, where no other user sees it", async () => {
+    await using plane = await ControlPlane.start({ grpc: { setSecret: () => ({}) } });
+    const [program = "", ...args] = [...cliCommand(), "secrets", "set", "API_TOKEN"];
+    const child = spawn(program, args, { env: cleanEnvironment(plane.environment) });
+    child.stdin.end("two\nlines\n");
+    const ended = once(child, "close");
+    assert.equal(await text(child.stdout), "Set API_TOKEN.\n");
+    assert.deepEqual(await ended, [0, null]);
+    assert.deepEqual(plane.calls[0]?.json, { name: "API_TOKEN", value: "two\nlines", defaultExposed: true });
+  });
+
   test("lists them without values", async () => {
     const createdTime = { seconds: 1_700_000_000n, nanos: 0 };
     const secrets = [
@@ -42,7 +56,13 @@ describe("servable secrets", () => {
   test("refuses what has no name, without showing it and before anything is set", async () => {
     await using plane = await ControlPlane.start({ grpc: { setSecret: () => ({}) } });
     const { exitCode, stderr } = await run(plane, "set", "A=1", "hidden");
-    assert.deepEqual([exitCode, stderr], [1, "error: A secret is set as NAME=value.\n"]);
+    assert.deepEqual(
+      [exitCode, stderr],
+      [
+        1,
+        "error: A secret is set as NAME=value, or as one NAME in capital letters alone, whose value is then asked for.\n",
+      ],
+    );
     assert.deepEqual(plane.calls, []);
   });
 });

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createReadStream, mkdtempSync, rmSync } from "node:fs";
-import { appendFile, readFile, writeFile } from "node:fs/promises";
+import { appendFile, readFile, rename, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -237,7 +237,8 @@ export class FileStore {
     const size = sorted.reduce((total, [, part]) => total + part.size, 0);
     if (String(size) !== upload.metadata["size"]) throw new Refusal(400, `${size} bytes are here`);
     const sum = createHash("sha256");
-    const target = join(this.#folder, upload.hash);
+    // Another upload of the same content may be read meanwhile.
+    const target = join(this.#folder, `${upload.hash}-${id}`);
     await writeFile(target, "");
     for (const [part] of sorted) {
       for await (const chunk of createReadStream(join(this.#folder, `${id}-${part}`))) {
@@ -248,6 +249,7 @@ export class FileStore {
     if (sum.update(upload.metadata["mode"] ?? "").digest("hex") !== upload.hash) {
       throw new Refusal(400, "Hash mismatch");
     }
+    await rename(target, join(this.#folder, upload.hash));
     this.uploads.delete(id);
     this.files.set(upload.hash, { size, metadata: upload.metadata });
     return {

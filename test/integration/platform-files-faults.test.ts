@@ -424,6 +424,20 @@ function overwrite(path: string, position: number): void {
 }
 
 describe("a cancelled sync", () => {
+  test("leaves no upload at the store that was being opened", async () => {
+    await using store = await FileStore.start();
+    using folder = new ContextFolder();
+    for (let file = 0; file < 8; file++) folder.write(`file-${file}`, `content ${file}`);
+    const controller = new AbortController();
+    const sync = syncFiles({ files: await folder.collect(), rest: store.rest(), signal: controller.signal });
+    const rejected = assert.rejects(sync, /enough/);
+    await store.asked(/initiate/, 3);
+    controller.abort(new Error("enough"));
+    await rejected;
+    assert.equal(store.uploads.size, 0);
+    assert.equal(store.count(/cancel$/), store.count(/initiate$/));
+  });
+
   test("rejects with the signal's reason and cancels each of its uploads", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ a: largeFile(), b: largeFile(), c: "c" });

@@ -7,7 +7,7 @@ import { INTERRUPTED } from "../interruption.ts";
 import { finishGroup } from "../platform/operation.ts";
 import { printJson, printTable } from "../platform/output.ts";
 import { chosenProfile, type ProfileChoice } from "../platform/profile-choice.ts";
-import { typedKey } from "../platform/typed-key.ts";
+import { typedKey } from "../platform/typed-secret.ts";
 
 type ProfileOptions = ProfileChoice & CommonOptions;
 

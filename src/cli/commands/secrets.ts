@@ -7,7 +7,9 @@ import {
   withEnvironment,
   type OperationOptions,
 } from "../platform/operation.ts";
+import { INTERRUPTED } from "../interruption.ts";
 import { printJson, printTable } from "../platform/output.ts";
+import { typedValue } from "../platform/typed-secret.ts";
 
 /** `servable secrets`: what apps see as variables. */
 export function addSecretsCommand(program: Command): void {
@@ -19,7 +21,7 @@ export function addSecretsCommand(program: Command): void {
       "after",
       `
 Examples:
-  $ servable secrets set API_TOKEN=abc
+  $ servable secrets set API_TOKEN
   $ servable secrets list`,
     );
   withEnvironment(secrets.command("list"))
@@ -40,12 +42,19 @@ Examples:
     );
   withEnvironment(secrets.command("set <name=value...>"))
     .summary("set one or more")
-    .description("Set secrets. What has such a name already is replaced.")
+    .description(
+      "Set secrets. What has such a name already is replaced. Of a NAME alone the value is asked for, or read from standard " +
+        "input: arguments are seen by every user of the machine, and kept by shells.",
+    )
     .option("--not-exposed-by-default", "for apps alone that list it among their secrets")
-    .addHelpText("after", "\nExamples:\n  $ servable secrets set API_TOKEN=abc OTHER=def")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ servable secrets set API_TOKEN\n  $ servable secrets set API_TOKEN < token.txt\n  $ servable secrets set API_TOKEN=abc OTHER=def",
+    )
     .action((items: string[], options: OperationOptions & { readonly notExposedByDefault?: boolean }) =>
       operate(options, async (client) => {
-        const pairs = items.map(pairOf);
+        const pairs = await pairsOf(items);
+        if (pairs === undefined) return INTERRUPTED;
         const defaultExposed = options.notExposedByDefault !== true;
         for (const [name, value] of pairs) {
           await client.secrets.set(name, value, { defaultExposed, ...environmentOf(options) });
@@ -66,9 +75,23 @@ Examples:
   finishGroup(secrets);
 }
 
+type Pair = readonly [name: string, value: string];
+
+/** Nothing when the question for a value was ended by Ctrl-C. @throws UsageError */
+async function pairsOf(items: readonly string[]): Promise<readonly Pair[] | undefined> {
+  const [first = ""] = items;
+  if (items.length > 1 || !/^[A-Z_][A-Z0-9_]*$/.test(first)) return items.map(pairOf);
+  const value = await typedValue(first);
+  return value === undefined ? undefined : [[first, value]];
+}
+
 // What is not of the form may be a value alone: it is in no message.
-function pairOf(item: string): [name: string, value: string] {
+function pairOf(item: string): Pair {
   const at = item.indexOf("=");
-  if (at <= 0) throw new UsageError("A secret is set as NAME=value.");
+  if (at <= 0) {
+    throw new UsageError(
+      "A secret is set as NAME=value, or as one NAME in capital letters alone, whose value is then asked for.",
+    );
+  }
   return [item.slice(0, at), item.slice(at + 1)];
 }

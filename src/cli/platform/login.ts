@@ -9,7 +9,7 @@ import { userOf } from "../../platform/user.ts";
 import type { CommonOptions } from "../action.ts";
 import { INTERRUPTED } from "../interruption.ts";
 import { chosenProfile, type ProfileChoice } from "./profile-choice.ts";
-import { typedKey, type KeySource } from "./typed-key.ts";
+import { typedKey, type TypedSource } from "./typed-secret.ts";
 
 /** What `servable auth login` takes. */
 export interface LoginOptions extends ProfileChoice, CommonOptions {
@@ -26,7 +26,7 @@ const FIRST_PROFILE = "default";
  *
  * @throws UsageError, FalServerlessError with code CREDENTIALS_INVALID or CONFIG_INVALID, PlatformError
  */
-export async function login(options: LoginOptions, source: KeySource = {}): Promise<number> {
+export async function login(options: LoginOptions, source: TypedSource = {}): Promise<number> {
   const file = await ConfigFile.read();
   const selected = file.selected()?.name;
   const name = options.profile ?? selected ?? FIRST_PROFILE;
@@ -41,8 +41,11 @@ export async function login(options: LoginOptions, source: KeySource = {}): Prom
   if (key === undefined) return INTERRUPTED;
   const credentials = parseKey(key, "standard input");
   const user = await userOf(new Rest({ endpoint: rest, credentials }));
+  // A key goes on to where it was checked, also when the variable that says so is gone.
+  const isOfVariable = grpc.origin === "FAL_GRPC_HOST" || grpc.origin === "FAL_HOST";
+  const kept = host ?? (isOfVariable ? grpc.url : undefined);
   const isSelected = selected === undefined || name === selected;
-  await file.keep({ name, key: new Secret(key), host, isSelected: selected === undefined });
+  await file.keep({ name, key: new Secret(key), host: kept, isSelected: selected === undefined });
 
   const owner = [user.nickname, user.fullName].filter(Boolean).join(", ");
   console.log(

@@ -7,6 +7,9 @@ import type { StoreRequests } from "./store-requests.ts";
 import type { UploadSession } from "./unfinished-uploads.ts";
 import { unreadable, UploadFailure } from "./upload-failure.ts";
 
+/** What was asked of the store is heard for so long after the end, in milliseconds. */
+const LAST_ANSWER_MS = 2_000;
+
 /** What all uploads of one sync share. */
 export interface UploadGround {
   readonly requests: StoreRequests;
@@ -41,11 +44,9 @@ export class FileUpload {
   async run(): Promise<void> {
     try {
       if (this.#session !== undefined && (await this.#isFinished(this.#session))) return this.#done();
-      this.#session = await this.#initiate();
-      if (await this.#isFinished(this.#session)) return this.#done();
+      if (await this.#isFinished(await this.#initiate())) return this.#done();
       // Gone while it ran: the answer to its completion may have been lost, which the next initiation tells.
-      this.#session = await this.#initiate();
-      if (await this.#isFinished(this.#session)) return this.#done();
+      if (await this.#isFinished(await this.#initiate())) return this.#done();
     } catch (error) {
       if (!(error instanceof UploadFailure) || error.status !== 409) throw error;
       return this.#done(); // the store has it already
@@ -65,10 +66,29 @@ export class FileUpload {
     return { size: String(sizeBytes), mtime: String(modifiedSeconds), mode: String(mode), hash };
   }
 
+  /** Opens an upload at the store. What is asked when the sync is aborted is still heard: it is there, to be cancelled. */
   async #initiate(): Promise<UploadSession> {
+    const { requests, slots, signal } = this.#ground;
     const { hash } = this.#file;
-    const answer = await this.#post(`/files/app/multipart/${hash}/initiate`, this.#metadata);
-    return { hash, uploadId: this.#text(answer, "upload_id"), etags: new Map() };
+    const path = `/files/app/multipart/${hash}/initiate`;
+    const late = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
+    const onAbort = (): void => {
+      timer = setTimeout(() => late.abort(signal.reason), LAST_ANSWER_MS);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      const answer = await slots.run(() => {
+        signal.throwIfAborted();
+        return requests.post(path, this.#metadata, { what: this.#what, signal: late.signal });
+      });
+      this.#session = { hash, uploadId: this.#text(answer, "upload_id"), etags: new Map() };
+      signal.throwIfAborted();
+      return this.#session;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
+    }
   }
 
   /** Brings an upload to its end; false when the store does not know it any more. */
