@@ -1,5 +1,5 @@
 import type { ContainerImageOptions, ImageRunOptions } from "./packaging/container-image.ts";
-import type { HealthCheckSettings } from "./platform/deploy-request.ts";
+import type { HealthCheckSettings } from "./platform/deployment/deploy-request.ts";
 import type { App, AppAuth } from "./servable/app.ts";
 import type { AppImage } from "./servable/settings.ts";
 

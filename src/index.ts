@@ -101,19 +101,24 @@ export {
 export type { AppConfig, AppSettings, ImageConfig, ServableConfig } from "./deploy-config.ts";
 export { ServerlessClient, type ServerlessClientOptions } from "./platform/serverless-client.ts";
 export { appsRunners, deploy, listApps, listRunners, scaleApp } from "./platform/operations.ts";
-export type { AppInfo, AppRevision } from "./platform/app-info.ts";
-export type { RunnersOptions, ScaleOptions } from "./platform/apps.ts";
-export type { DeployableImage, DeploymentResult, DeployOptions, DeployPhase } from "./platform/deploy.ts";
-export type { HealthCheckSettings } from "./platform/deploy-request.ts";
-export type { EnvironmentInfo } from "./platform/environments.ts";
-export type { CreatedKey, CreateKeyOptions, KeyInfo, KeyScope } from "./platform/keys.ts";
+export type { AppInfo, AppRevision } from "./platform/apps/app-info.ts";
+export type { RunnersOptions, ScaleOptions } from "./platform/apps/apps.ts";
+export type {
+  DeployableImage,
+  DeploymentResult,
+  DeployOptions,
+  DeployPhase,
+} from "./platform/deployment/deploy.ts";
+export type { HealthCheckSettings } from "./platform/deployment/deploy-request.ts";
+export type { EnvironmentInfo } from "./platform/account/environments.ts";
+export type { CreatedKey, CreateKeyOptions, KeyInfo, KeyScope } from "./platform/account/keys.ts";
 export type { FlushQueueOptions, QueueSize, QueueSizeOptions } from "./platform/queue.ts";
-export type { RunnerInfo } from "./platform/runner-info.ts";
-export type { RunnerLog, RunnerLogsOptions } from "./platform/runner-logs.ts";
-export type { StopRunnerOptions } from "./platform/runners.ts";
-export type { Secret } from "./platform/secret.ts";
-export type { SecretInfo } from "./platform/secrets.ts";
-export type { User } from "./platform/user.ts";
+export type { RunnerInfo } from "./platform/runners/runner-info.ts";
+export type { RunnerLog, RunnerLogsOptions } from "./platform/runners/runner-logs.ts";
+export type { StopRunnerOptions } from "./platform/runners/runners.ts";
+export type { Secret } from "./platform/target/secret.ts";
+export type { SecretInfo } from "./platform/account/secrets.ts";
+export type { User } from "./platform/account/user.ts";
 
 // Errors
 export {

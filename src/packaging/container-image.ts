@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
-import type { FileCollection } from "../platform/deploy.ts";
+import type { FileCollection } from "../platform/deployment/deploy.ts";
 import type { CollectedFile } from "../platform/files/collect.ts";
 import { IgnoreRules, readIgnoreFile } from "../platform/files/ignore-rules.ts";
 import { copySources } from "./copy-sources.ts";

@@ -1,9 +1,9 @@
-import type { EnvironmentChoice } from "./alias-name.ts";
-import type { AppInfo } from "./app-info.ts";
-import type { RunnersOptions, ScaleOptions } from "./apps.ts";
-import type { DeploymentResult, DeployOptions } from "./deploy.ts";
-import { PlatformSession } from "./platform-session.ts";
-import type { RunnerInfo } from "./runner-info.ts";
+import type { EnvironmentChoice } from "./apps/alias-name.ts";
+import type { AppInfo } from "./apps/app-info.ts";
+import type { RunnersOptions, ScaleOptions } from "./apps/apps.ts";
+import type { DeploymentResult, DeployOptions } from "./deployment/deploy.ts";
+import { PlatformSession } from "./transport/platform-session.ts";
+import type { RunnerInfo } from "./runners/runner-info.ts";
 import { ServerlessClient, type ServerlessClientOptions } from "./serverless-client.ts";
 
 /** The apps of an environment, by a client of their own: see `client.apps.list()`. */
@@ -51,7 +51,7 @@ export async function deploy(
 ): Promise<DeploymentResult> {
   using session = new PlatformSession({ host, key: apiKey, profile, environment });
   const [{ deployOnce }, { connection }, rest] = await Promise.all([
-    import("./deploy.ts"),
+    import("./deployment/deploy.ts"),
     session.grpc(),
     session.rest(),
   ]);

@@ -1,9 +1,9 @@
 import { PlatformError, UsageError } from "../errors.ts";
-import { aliasName, type EnvironmentChoice } from "./alias-name.ts";
-import { plainLine } from "./plain-line.ts";
-import type { PlatformSession } from "./platform-session.ts";
-import type { Rest } from "./rest.ts";
-import { currentUser } from "./user.ts";
+import { aliasName, type EnvironmentChoice } from "./apps/alias-name.ts";
+import { plainLine } from "./transport/plain-line.ts";
+import type { PlatformSession } from "./transport/platform-session.ts";
+import type { Rest } from "./transport/rest.ts";
+import { currentUser } from "./account/user.ts";
 
 /** What is asked of a queue. */
 export interface QueueSizeOptions extends EnvironmentChoice {

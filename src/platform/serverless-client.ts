@@ -1,12 +1,12 @@
-import { Apps } from "./apps.ts";
-import type { DeploymentResult, DeployOptions } from "./deploy.ts";
-import { Environments } from "./environments.ts";
-import { Keys } from "./keys.ts";
-import { PlatformSession } from "./platform-session.ts";
+import { Apps } from "./apps/apps.ts";
+import type { DeploymentResult, DeployOptions } from "./deployment/deploy.ts";
+import { Environments } from "./account/environments.ts";
+import { Keys } from "./account/keys.ts";
+import { PlatformSession } from "./transport/platform-session.ts";
 import { Queue } from "./queue.ts";
-import { Runners } from "./runners.ts";
-import { Secrets } from "./secrets.ts";
-import { currentUser, type User } from "./user.ts";
+import { Runners } from "./runners/runners.ts";
+import { Secrets } from "./account/secrets.ts";
+import { currentUser, type User } from "./account/user.ts";
 
 /** Which control plane a {@link ServerlessClient} talks to, and with which key. */
 export interface ServerlessClientOptions {
@@ -50,7 +50,7 @@ export class ServerlessClient implements Disposable {
    */
   async deploy(options: DeployOptions): Promise<DeploymentResult> {
     const [{ deploy }, { connection }, rest] = await Promise.all([
-      import("./deploy.ts"),
+      import("./deployment/deploy.ts"),
       this.#session.grpc(),
       this.#session.rest(),
     ]);

@@ -56,7 +56,7 @@ test("every variable of the environment that the source reads is documented, and
 
 test("the section on control planes names every variable that their client reads, and no other", () => {
   const sources = [
-    ...["config-file", "credentials", "endpoints", "target"].map((name) => `platform/${name}`),
+    ...["config-file", "credentials", "endpoints", "target"].map((name) => `platform/target/${name}`),
     ...["cli/platform/operation", "cli/deploy/deploy-app"],
   ]
     .map((file) => readFileSync(join(ROOT, "src", `${file}.ts`), "utf8"))

@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { describe, test } from "node:test";
 import { Code } from "@connectrpc/connect";
 import { PlatformError } from "../../src/errors.ts";
-import { Connection, type ConnectionOptions } from "../../src/platform/connection.ts";
-import { resolveCredentials } from "../../src/platform/credentials.ts";
-import { resolveEndpoints } from "../../src/platform/endpoints.ts";
+import { Connection, type ConnectionOptions } from "../../src/platform/transport/connection.ts";
+import { resolveCredentials } from "../../src/platform/target/credentials.ts";
+import { resolveEndpoints } from "../../src/platform/target/endpoints.ts";
 import {
   HostedRunStatus_State,
   IsolateController,

@@ -4,15 +4,15 @@ import { describe, test } from "node:test";
 import { Code } from "@connectrpc/connect";
 import { FalServerlessError, PlatformError, UsageError } from "../../src/errors.ts";
 import { ContainerImage } from "../../src/packaging/container-image.ts";
-import type { ApplicationLog } from "../../src/platform/application-logs.ts";
-import { Connection } from "../../src/platform/connection.ts";
-import { resolveCredentials } from "../../src/platform/credentials.ts";
-import { deploy, type DeployOptions, type DeploymentResult } from "../../src/platform/deploy.ts";
-import { resolveEndpoints } from "../../src/platform/endpoints.ts";
+import type { ApplicationLog } from "../../src/platform/deployment/application-logs.ts";
+import { Connection } from "../../src/platform/transport/connection.ts";
+import { resolveCredentials } from "../../src/platform/target/credentials.ts";
+import { deploy, type DeployOptions, type DeploymentResult } from "../../src/platform/deployment/deploy.ts";
+import { resolveEndpoints } from "../../src/platform/target/endpoints.ts";
 import { collectFiles } from "../../src/platform/files/collect.ts";
 import { LogLevel, LogSource } from "../../src/platform/generated/common_pb.ts";
 import { HostedRunStatus_State } from "../../src/platform/generated/controller_pb.ts";
-import { Rest } from "../../src/platform/rest.ts";
+import { Rest } from "../../src/platform/transport/rest.ts";
 import { ContextFolder } from "../helpers/context-folder.ts";
 import {
   ControlPlane,

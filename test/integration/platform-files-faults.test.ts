@@ -15,12 +15,12 @@ import events, { once } from "node:events";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import { FalServerlessError } from "servable";
-import { parseKey } from "../../src/platform/credentials.ts";
+import { parseKey } from "../../src/platform/target/credentials.ts";
 import { PART_BYTES } from "../../src/platform/files/hash.ts";
 import type { RestCall } from "../../src/platform/files/rest-call.ts";
 import { syncFiles, type SyncOptions } from "../../src/platform/files/sync.ts";
 import { abandonUploads } from "../../src/platform/files/unfinished-uploads.ts";
-import { Rest } from "../../src/platform/rest.ts";
+import { Rest } from "../../src/platform/transport/rest.ts";
 import { ContextFolder } from "../helpers/context-folder.ts";
 import { FileStore, restTo } from "../helpers/file-store.ts";
 

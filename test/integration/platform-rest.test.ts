@@ -4,11 +4,11 @@ import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import { Code } from "@connectrpc/connect";
 import { PlatformError } from "../../src/errors.ts";
-import { Connection } from "../../src/platform/connection.ts";
-import { resolveCredentials } from "../../src/platform/credentials.ts";
-import { resolveEndpoints } from "../../src/platform/endpoints.ts";
+import { Connection } from "../../src/platform/transport/connection.ts";
+import { resolveCredentials } from "../../src/platform/target/credentials.ts";
+import { resolveEndpoints } from "../../src/platform/target/endpoints.ts";
 import { IsolateController } from "../../src/platform/generated/controller_pb.ts";
-import { Rest } from "../../src/platform/rest.ts";
+import { Rest } from "../../src/platform/transport/rest.ts";
 import { ControlPlane, refusal, type RestAnswer, type RestScripts } from "../helpers/control-plane.ts";
 
 async function withRest(

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { PlatformError, UsageError } from "../../src/errors.ts";
-import { PlatformSession } from "../../src/platform/platform-session.ts";
+import { PlatformSession } from "../../src/platform/transport/platform-session.ts";
 import {
   runnerLogs,
   type RunnerLog,
   type RunnerLogsOptions,
   type RunnerLogsTiming,
-} from "../../src/platform/runner-logs.ts";
+} from "../../src/platform/runners/runner-logs.ts";
 import { ServerlessClient } from "../../src/platform/serverless-client.ts";
 import { ControlPlane } from "../helpers/control-plane.ts";
 import { lineAt, RunnerLogServer, START } from "../helpers/runner-log.ts";

@@ -4,9 +4,9 @@ import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from "n
 import { createServer as createSocketServer, type AddressInfo, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { test } from "node:test";
-import { Connection, type ConnectionOptions } from "../../src/platform/connection.ts";
-import { resolveCredentials } from "../../src/platform/credentials.ts";
-import { resolveEndpoints } from "../../src/platform/endpoints.ts";
+import { Connection, type ConnectionOptions } from "../../src/platform/transport/connection.ts";
+import { resolveCredentials } from "../../src/platform/target/credentials.ts";
+import { resolveEndpoints } from "../../src/platform/target/endpoints.ts";
 import { IsolateController } from "../../src/platform/generated/controller_pb.ts";
 
 const { listAliases, buildEnvironment } = IsolateController.method;

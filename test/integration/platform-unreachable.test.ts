@@ -11,11 +11,11 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { inspect, promisify } from "node:util";
 import { PlatformError } from "../../src/errors.ts";
-import { Connection } from "../../src/platform/connection.ts";
-import { resolveCredentials } from "../../src/platform/credentials.ts";
-import { resolveEndpoints } from "../../src/platform/endpoints.ts";
+import { Connection } from "../../src/platform/transport/connection.ts";
+import { resolveCredentials } from "../../src/platform/target/credentials.ts";
+import { resolveEndpoints } from "../../src/platform/target/endpoints.ts";
 import { IsolateController } from "../../src/platform/generated/controller_pb.ts";
-import { Rest } from "../../src/platform/rest.ts";
+import { Rest } from "../../src/platform/transport/rest.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "servable-tls-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -294,8 +294,8 @@ test("a control plane whose certificate is known is reached over TLS", async () 
     const port = address.replace(/.*:/, "");
     // It is not closed: a connection without calls holds no process.
     const program = `
-      import { Connection } from "./src/platform/connection.ts";
-      import { resolveTarget } from "./src/platform/target.ts";
+      import { Connection } from "./src/platform/transport/connection.ts";
+      import { resolveTarget } from "./src/platform/target/target.ts";
       import { IsolateController } from "./src/platform/generated/controller_pb.ts";
       const { endpoints, credentials } = await resolveTarget();
       const connection = new Connection({ endpoint: endpoints.grpc, credentials });

@@ -1,6 +1,6 @@
 import { Option, type Command } from "commander";
-import type { AppInfo, AppScale, AuthMode } from "../../platform/app-info.ts";
-import type { ScaleOptions } from "../../platform/apps.ts";
+import type { AppInfo, AppScale, AuthMode } from "../../platform/apps/app-info.ts";
+import type { ScaleOptions } from "../../platform/apps/apps.ts";
 import { amount } from "../platform/amounts.ts";
 import {
   environmentOf,

@@ -68,7 +68,7 @@ Examples:
     .addHelpText("after", "\nExamples:\n  $ servable auth whoami")
     .action((options: OperationOptions) =>
       operate(options, async (client) => {
-        const { resolveTarget } = await import("../../platform/target.ts");
+        const { resolveTarget } = await import("../../platform/target/target.ts");
         const { endpoints, credentials } = await resolveTarget();
         const user = await client.currentUser();
         const { keyId, origin: keyOrigin } = credentials;

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { plainLine } from "../../platform/plain-line.ts";
+import { plainLine } from "../../platform/transport/plain-line.ts";
 import { isConfirmed } from "../platform/confirmation.ts";
 import { finishGroup, operate, type OperationOptions } from "../platform/operation.ts";
 import { printJson, printTable } from "../platform/output.ts";

@@ -1,5 +1,5 @@
 import { Option, type Command } from "commander";
-import type { KeyScope } from "../../platform/keys.ts";
+import type { KeyScope } from "../../platform/account/keys.ts";
 import { finishGroup, operate, type OperationOptions } from "../platform/operation.ts";
 import { printJson, printTable } from "../platform/output.ts";
 

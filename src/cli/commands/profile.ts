@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import type { ConfigFile, Profile } from "../../platform/config-file.ts";
-import type { parseKey } from "../../platform/credentials.ts";
-import { plainLine } from "../../platform/plain-line.ts";
+import type { ConfigFile, Profile } from "../../platform/target/config-file.ts";
+import type { parseKey } from "../../platform/target/credentials.ts";
+import { plainLine } from "../../platform/transport/plain-line.ts";
 import { runAction, type CommonOptions } from "../action.ts";
 import { INTERRUPTED } from "../interruption.ts";
 import { finishGroup } from "../platform/operation.ts";
@@ -39,7 +39,7 @@ function addSelectionCommands(profile: Command): void {
     .addHelpText("after", "\nExamples:\n  $ servable profile list")
     .action((options: CommonOptions & { readonly json?: boolean }) =>
       edit(options, async (file) => {
-        const { parseKey } = await import("../../platform/credentials.ts");
+        const { parseKey } = await import("../../platform/target/credentials.ts");
         const selected = file.selected()?.name;
         const list = file.profiles().map(({ name, host, key }) => ({
           name,
@@ -154,7 +154,7 @@ function keyIdOf(key: Profile["key"], parse: typeof parseKey): string | undefine
 /** Runs a command's work on the config file. */
 function edit(options: CommonOptions, work: (file: ConfigFile) => Promise<number | void>): Promise<void> {
   return runAction(options, async () => {
-    const { ConfigFile } = await import("../../platform/config-file.ts");
+    const { ConfigFile } = await import("../../platform/target/config-file.ts");
     return work(await ConfigFile.read());
   });
 }

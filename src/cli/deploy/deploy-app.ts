@@ -1,14 +1,14 @@
 import { PlatformError, UsageError } from "../../errors.ts";
-import { aliasName } from "../../platform/alias-name.ts";
-import { Connection } from "../../platform/connection.ts";
-import { deployOnce, type DeploymentResult } from "../../platform/deploy.ts";
+import { aliasName } from "../../platform/apps/alias-name.ts";
+import { Connection } from "../../platform/transport/connection.ts";
+import { deployOnce, type DeploymentResult } from "../../platform/deployment/deploy.ts";
 import {
   ApplicationAuthMode,
   IsolateController,
   type AliasInfo,
 } from "../../platform/generated/controller_pb.ts";
-import { Rest } from "../../platform/rest.ts";
-import { resolveTarget } from "../../platform/target.ts";
+import { Rest } from "../../platform/transport/rest.ts";
+import { resolveTarget } from "../../platform/target/target.ts";
 import { readBuildArgs, withBuildArgs } from "../build-args.ts";
 import { Interruption, INTERRUPTED } from "../interruption.ts";
 import { styleFor } from "../style.ts";

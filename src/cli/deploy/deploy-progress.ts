@@ -1,7 +1,7 @@
-import { isForReaders, type ApplicationLog } from "../../platform/application-logs.ts";
-import type { DeployPhase } from "../../platform/deploy.ts";
+import { isForReaders, type ApplicationLog } from "../../platform/deployment/application-logs.ts";
+import type { DeployPhase } from "../../platform/deployment/deploy.ts";
 import type { SyncProgress } from "../../platform/files/progress.ts";
-import type { Secret } from "../../platform/secret.ts";
+import type { Secret } from "../../platform/target/secret.ts";
 import { bytes } from "../env/amounts.ts";
 import { terminalText } from "../platform/terminal-text.ts";
 import { styleFor } from "../style.ts";

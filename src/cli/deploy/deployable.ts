@@ -4,7 +4,7 @@ import { didYouMean } from "../../did-you-mean.ts";
 import { UsageError } from "../../errors.ts";
 import { appDeployment } from "../../hosts/serverless/app-deployment.ts";
 import { deploymentSettings, SHARED_SETTINGS } from "../../hosts/serverless/app-settings.ts";
-import type { Deployment } from "../../platform/deploy-request.ts";
+import type { Deployment } from "../../platform/deployment/deploy-request.ts";
 import { loadApp } from "../app-loader.ts";
 import { appImage } from "../build/app-image.ts";
 import { parseTarget } from "../target.ts";

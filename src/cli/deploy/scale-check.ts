@@ -1,6 +1,6 @@
 import type { AliasInfo } from "../../platform/generated/controller_pb.ts";
-import type { MachineSettings } from "../../platform/machine-requirements.ts";
-import { scaleDifference } from "../../platform/scale-difference.ts";
+import type { MachineSettings } from "../../platform/apps/machine-requirements.ts";
+import { scaleDifference } from "../../platform/apps/scale-difference.ts";
 import { isConfirmed } from "../platform/confirmation.ts";
 import { styleFor } from "../style.ts";
 

@@ -1,11 +1,11 @@
 import { UsageError } from "../../errors.ts";
-import { ConfigFile } from "../../platform/config-file.ts";
-import { keyVariables, parseKey } from "../../platform/credentials.ts";
-import { plainLine } from "../../platform/plain-line.ts";
-import { Rest } from "../../platform/rest.ts";
-import { Secret } from "../../platform/secret.ts";
-import { resolveHosts } from "../../platform/target.ts";
-import { userOf } from "../../platform/user.ts";
+import { ConfigFile } from "../../platform/target/config-file.ts";
+import { keyVariables, parseKey } from "../../platform/target/credentials.ts";
+import { plainLine } from "../../platform/transport/plain-line.ts";
+import { Rest } from "../../platform/transport/rest.ts";
+import { Secret } from "../../platform/target/secret.ts";
+import { resolveHosts } from "../../platform/target/target.ts";
+import { userOf } from "../../platform/account/user.ts";
 import type { CommonOptions } from "../action.ts";
 import { INTERRUPTED } from "../interruption.ts";
 import { chosenProfile, type ProfileChoice } from "./profile-choice.ts";

@@ -1,4 +1,4 @@
-import { plainLine } from "../../platform/plain-line.ts";
+import { plainLine } from "../../platform/transport/plain-line.ts";
 import { styleFor, type Paint } from "../style.ts";
 
 /** What a cell of a table shows. */

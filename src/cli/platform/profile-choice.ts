@@ -1,5 +1,5 @@
 import { UsageError } from "../../errors.ts";
-import type { ConfigFile, Profile } from "../../platform/config-file.ts";
+import type { ConfigFile, Profile } from "../../platform/target/config-file.ts";
 
 /** Which profile a command is about. */
 export interface ProfileChoice {

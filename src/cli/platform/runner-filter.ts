@@ -1,5 +1,5 @@
 import { Option, type Command } from "commander";
-import type { RunnerInfo, RunnerState } from "../../platform/runner-info.ts";
+import type { RunnerInfo, RunnerState } from "../../platform/runners/runner-info.ts";
 import { recentMoment } from "./amounts.ts";
 
 /** What `--state` takes, and which states of a runner each stands for. */

@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { plainLine } from "../../platform/plain-line.ts";
-import type { RunnerLog } from "../../platform/runner-logs.ts";
+import { plainLine } from "../../platform/transport/plain-line.ts";
+import type { RunnerLog } from "../../platform/runners/runner-logs.ts";
 import { styleFor, type Paint, type Style } from "../style.ts";
 import { terminalText } from "./terminal-text.ts";
 

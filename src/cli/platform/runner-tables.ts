@@ -1,4 +1,4 @@
-import type { RunnerInfo } from "../../platform/runner-info.ts";
+import type { RunnerInfo } from "../../platform/runners/runner-info.ts";
 import { printJson, printTable, spanText } from "./output.ts";
 
 /** Prints runners as JSON. */

@@ -1,5 +1,5 @@
 import type { AppSettings } from "../../deploy-config.ts";
-import type { Deployment, HealthCheckSettings } from "../../platform/deploy-request.ts";
+import type { Deployment, HealthCheckSettings } from "../../platform/deployment/deploy-request.ts";
 import { App } from "../../servable/app.ts";
 import { describeApp, type NamedServable } from "./app-description.ts";
 import { classSettings, deploymentSettings, SHARED_SETTINGS } from "./app-settings.ts";

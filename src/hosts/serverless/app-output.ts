@@ -1,5 +1,5 @@
 import type { LogEntry } from "../../functions/log-entry.ts";
-import { isForReaders } from "../../platform/application-logs.ts";
+import { isForReaders } from "../../platform/deployment/application-logs.ts";
 import { END_OF_OUTPUT } from "./server/call-protocol.ts";
 
 /** The server says it once to each of the two. */

@@ -1,6 +1,6 @@
 import type { AppSettings } from "../../deploy-config.ts";
-import type { Deployment } from "../../platform/deploy-request.ts";
-import type { MachineSettings } from "../../platform/machine-requirements.ts";
+import type { Deployment } from "../../platform/deployment/deploy-request.ts";
+import type { MachineSettings } from "../../platform/apps/machine-requirements.ts";
 
 /** Settings of a class that have a meaning for an image, too. */
 export const SHARED_SETTINGS = [

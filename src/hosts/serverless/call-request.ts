@@ -3,8 +3,8 @@ import { request as requestSecure } from "node:https";
 import { pipeline, Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { FalServerlessError, PlatformError } from "../../errors.ts";
-import { plainSentence } from "../../platform/plain-line.ts";
-import type { Credentials } from "../../platform/credentials.ts";
+import { plainSentence } from "../../platform/transport/plain-line.ts";
+import type { Credentials } from "../../platform/target/credentials.ts";
 import { AnswerReader, type Answer } from "./call-answer.ts";
 import type { CallBody } from "./call-body.ts";
 

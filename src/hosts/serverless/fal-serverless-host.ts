@@ -7,8 +7,8 @@ import type { Options } from "../../functions/options.ts";
 import type { SpawnInfo } from "../../functions/spawn-info.ts";
 import { assertCanTravel } from "../../functions/travelling-values.ts";
 import { LogQueue } from "../local/log-queue.ts";
-import type { DeploymentResult } from "../../platform/deploy.ts";
-import { plainLine } from "../../platform/plain-line.ts";
+import type { DeploymentResult } from "../../platform/deployment/deploy.ts";
+import { plainLine } from "../../platform/transport/plain-line.ts";
 import type { RegisterOptions, Registrable } from "./registration.ts";
 import type * as RunsModule from "./serverless-runs.ts";
 

@@ -1,5 +1,5 @@
 import type { Options } from "../../functions/options.ts";
-import type { MachineSettings } from "../../platform/machine-requirements.ts";
+import type { MachineSettings } from "../../platform/apps/machine-requirements.ts";
 import { metricsPortOf, portOf } from "./function-image.ts";
 
 /** What a function's options say of the machine it wants. */

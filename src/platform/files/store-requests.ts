@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { FalServerlessError } from "../../errors.ts";
-import { plainLine } from "../plain-line.ts";
+import { plainLine } from "../transport/plain-line.ts";
 import type { RestCall, RestRequest } from "./rest-call.ts";
 import { errorCode, UploadFailure } from "./upload-failure.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { inStates } from "../../../src/cli/platform/runner-filter.ts";
 import { printRunners, printRunnersJson } from "../../../src/cli/platform/runner-tables.ts";
-import type { RunnerInfo } from "../../../src/platform/runner-info.ts";
+import type { RunnerInfo } from "../../../src/platform/runners/runner-info.ts";
 
 const RUNNER: RunnerInfo = {
   runnerId: "r-1",

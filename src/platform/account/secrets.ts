@@ -1,0 +1,66 @@
+import { UsageError } from "../../errors.ts";
+import { environmentField, type EnvironmentChoice } from "../apps/alias-name.ts";
+import type { PlatformSession } from "../transport/platform-session.ts";
+import { dateOf } from "../timestamps.ts";
+
+/** What is known of a secret without its value. */
+export interface SecretInfo {
+  readonly name: string;
+  /** Undefined when the control plane has not told. */
+  readonly environment: string | undefined;
+  readonly createdAt: Date | undefined;
+  /** Apps that list no secrets see it. Undefined when the control plane has not told. */
+  readonly defaultExposed: boolean | undefined;
+}
+
+/** The secrets of a control plane, which apps see as variables. Values go there and never come back. */
+export class Secrets {
+  readonly #session: PlatformSession;
+
+  constructor(session: PlatformSession) {
+    this.#session = session;
+  }
+
+  /** The secrets of an environment, without their values. */
+  async list({ environment }: EnvironmentChoice = {}): Promise<SecretInfo[]> {
+    const { connection, protocol } = await this.#session.grpc();
+    const { listSecrets } = protocol.IsolateController.method;
+    const { secrets } = await connection.unary(listSecrets, environmentField(environment));
+    return secrets.map(({ name, environmentName, createdTime, defaultExposed }) => ({
+      name,
+      environment: environmentName,
+      createdAt: createdTime === undefined ? undefined : dateOf(createdTime),
+      defaultExposed,
+    }));
+  }
+
+  /** Sets a secret. `defaultExposed` (default true): apps that list no secrets see it. */
+  async set(
+    name: string,
+    value: string,
+    {
+      environment,
+      defaultExposed = true,
+    }: EnvironmentChoice & { readonly defaultExposed?: boolean | undefined } = {},
+  ): Promise<void> {
+    checkName(name);
+    const { connection, protocol } = await this.#session.grpc();
+    const { setSecret } = protocol.IsolateController.method;
+    await connection.unary(setSecret, { name, value, defaultExposed, ...environmentField(environment) });
+  }
+
+  /** Deletes a secret. */
+  async unset(name: string, { environment }: EnvironmentChoice = {}): Promise<void> {
+    checkName(name);
+    const { connection, protocol } = await this.#session.grpc();
+    const { setSecret } = protocol.IsolateController.method;
+    await connection.unary(setSecret, { name, ...environmentField(environment) });
+  }
+}
+
+/** The name is in no message: it may be the value. */
+function checkName(name: string): void {
+  if (!/^[A-Za-z_]\w*$/.test(name)) {
+    throw new UsageError('The name of a secret has letters, digits and "_" only, such as API_TOKEN.');
+  }
+}

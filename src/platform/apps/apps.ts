@@ -1,0 +1,199 @@
+import { PlatformError, UsageError } from "../../errors.ts";
+import { aliasName, environmentField, type EnvironmentChoice } from "./alias-name.ts";
+import { appInfo, appRevision, type AppInfo, type AppRevision, type AuthMode } from "./app-info.ts";
+import type { Grpc, PlatformSession } from "../transport/platform-session.ts";
+import { runnerInfo, type RunnerInfo } from "../runners/runner-info.ts";
+import { wireTime } from "../timestamps.ts";
+
+/** Which runners are listed. */
+export interface RunnersOptions {
+  /** Those that have ended since then, too. */
+  readonly since?: Date | undefined;
+}
+
+/** What is to change of an app's scale; what is left out stays. Times are in seconds. */
+export interface ScaleOptions extends EnvironmentChoice {
+  /** How long an idle runner lives. */
+  readonly keepAlive?: number | undefined;
+  /** Requests one runner works on at a time. */
+  readonly maxMultiplexing?: number | undefined;
+  /** Runners there may be. */
+  readonly maxConcurrency?: number | undefined;
+  /** Runners that are always there. */
+  readonly minConcurrency?: number | undefined;
+  /** Runners held ready beyond the demand. */
+  readonly concurrencyBuffer?: number | undefined;
+  /** The same, in percent of the demand. */
+  readonly concurrencyBufferPerc?: number | undefined;
+  /** How long a request waits before a runner is added. */
+  readonly scalingDelay?: number | undefined;
+  readonly requestTimeout?: number | undefined;
+  readonly startupTimeout?: number | undefined;
+  /** In order of preference. */
+  readonly machineTypes?: readonly string[] | undefined;
+  readonly regions?: readonly string[] | undefined;
+}
+
+/** How an app is pointed to another revision. */
+export interface SetRevisionOptions extends EnvironmentChoice {
+  /** Who may call it. Default: as before. */
+  readonly auth?: AuthMode | undefined;
+  /** Whether old runners end once new ones are ready, or first. Default: the control plane's. */
+  readonly strategy?: "rolling" | "recreate" | undefined;
+}
+
+const AUTH_MODES = { private: "PRIVATE", public: "PUBLIC", shared: "SHARED" } as const;
+const STRATEGIES = { recreate: "RECREATE", rolling: "ROLLING" } as const;
+
+const AMOUNTS = {
+  keepAlive: "keepAlive",
+  maxMultiplexing: "maxMultiplexing",
+  maxConcurrency: "maxConcurrency",
+  minConcurrency: "minConcurrency",
+  concurrencyBuffer: "concurrencyBuffer",
+  concurrencyBufferPerc: "concurrencyBufferPerc",
+  scalingDelay: "scalingDelaySeconds",
+  requestTimeout: "requestTimeout",
+  startupTimeout: "startupTimeout",
+} as const;
+const MAX_AMOUNT = 2 ** 31 - 1;
+
+/** The apps of a control plane. Whatever a call fails with is a `PlatformError`, or a `UsageError` before it is made. */
+export class Apps {
+  readonly #session: PlatformSession;
+
+  constructor(session: PlatformSession) {
+    this.#session = session;
+  }
+
+  /** The apps of an environment; of all of them when none is named. */
+  async list({ environment }: EnvironmentChoice = {}): Promise<AppInfo[]> {
+    const { connection, method } = await this.#open();
+    const { aliases } = await connection.unary(method.listAliases, environmentField(environment));
+    return aliases.map(appInfo);
+  }
+
+  /** The runners of an app, with those that are not up yet. */
+  async runners(
+    appName: string,
+    { environment, since }: RunnersOptions & EnvironmentChoice = {},
+  ): Promise<RunnerInfo[]> {
+    const alias = aliasName(appName, environment);
+    const { connection, method, protocol } = await this.#open();
+    const { runners } = await connection.unary(method.listAliasRunners, {
+      alias,
+      listPending: true,
+      ...(since === undefined ? {} : { startTime: wireTime(since) }),
+      ...environmentField(environment),
+    });
+    return runners.map((info) => runnerInfo(info, protocol));
+  }
+
+  /**
+   * Scales an app, and resolves to the app as it then is; to nothing when nothing was to change, in which case nothing
+   * is sent. The next deployment takes `machineTypes`, `maxMultiplexing` and `startupTimeout` from the code again.
+   */
+  async scale(appName: string, options: ScaleOptions): Promise<AppInfo | undefined> {
+    const applicationName = aliasName(appName, options.environment);
+    const changes = scaleFields(options);
+    if (Object.keys(changes).length === 0) return undefined;
+    const { connection, method } = await this.#open();
+    const { aliasInfo } = await connection.unary(method.updateApplication, {
+      applicationName,
+      ...changes,
+      ...environmentField(options.environment),
+    });
+    return aliasInfo === undefined ? undefined : appInfo(aliasInfo);
+  }
+
+  /** Replaces an app's runners by new ones of the same revision; with `force` without waiting for requests to end. */
+  async rollout(
+    appName: string,
+    { environment, force }: EnvironmentChoice & { readonly force?: boolean | undefined } = {},
+  ): Promise<void> {
+    const applicationName = aliasName(appName, environment);
+    const { connection, method } = await this.#open();
+    await connection.unary(
+      method.rolloutApplication,
+      {
+        applicationName,
+        ...(force === undefined ? {} : { force }),
+        ...environmentField(environment),
+      },
+      // The runners would be replaced twice.
+      { retry: false },
+    );
+  }
+
+  /** Deletes an app's name; resolves to the revision it led to, to nothing when there is no such app. */
+  async delete(appName: string, { environment }: EnvironmentChoice = {}): Promise<string | undefined> {
+    const alias = aliasName(appName, environment);
+    const { connection, method } = await this.#open();
+    try {
+      const answer = await connection.unary(method.deleteAlias, { alias, ...environmentField(environment) });
+      return answer.revision;
+    } catch (error) {
+      if (error instanceof PlatformError && error.status === "NOT_FOUND") return undefined;
+      throw error;
+    }
+  }
+
+  /** The revisions of an app; of all apps when none is named. */
+  async revisions(appName?: string, { environment }: EnvironmentChoice = {}): Promise<AppRevision[]> {
+    const name = appName === undefined ? {} : { applicationName: aliasName(appName, environment) };
+    const { connection, method } = await this.#open();
+    const input = { ...name, ...environmentField(environment) };
+    const { applications } = await connection.unary(method.listApplications, input);
+    return applications.map(appRevision);
+  }
+
+  /** Points an app to another of its revisions: an earlier one to go back. Resolves to the app as it then is. */
+  async setRevision(
+    appName: string,
+    revision: string,
+    { environment, auth, strategy }: SetRevisionOptions = {},
+  ): Promise<AppInfo | undefined> {
+    const alias = aliasName(appName, environment);
+    const { connection, method, protocol } = await this.#open();
+    const { aliasInfo } = await connection.unary(method.setAlias, {
+      alias,
+      revision,
+      ...(auth === undefined ? {} : { authMode: protocol.ApplicationAuthMode[AUTH_MODES[auth]] }),
+      ...(strategy === undefined
+        ? {}
+        : { deploymentStrategy: protocol.DeploymentStrategy[STRATEGIES[strategy]] }),
+      ...environmentField(environment),
+    });
+    return aliasInfo === undefined ? undefined : appInfo(aliasInfo);
+  }
+
+  async #open(): Promise<Grpc & { method: Grpc["protocol"]["IsolateController"]["method"] }> {
+    const grpc = await this.#session.grpc();
+    return { ...grpc, method: grpc.protocol.IsolateController.method };
+  }
+}
+
+type ScaleFields = { [K in (typeof AMOUNTS)[keyof typeof AMOUNTS]]?: number } & {
+  machineTypes?: string[];
+  validRegions?: string[];
+};
+
+/** What was given, and nothing else: a field that is sent is one that changes. */
+function scaleFields(options: ScaleOptions): ScaleFields {
+  const fields: ScaleFields = {};
+  for (const [name, field] of Object.entries(AMOUNTS) as [keyof typeof AMOUNTS, keyof ScaleFields][]) {
+    const value = options[name];
+    if (value === undefined) continue;
+    if (!Number.isInteger(value) || value < 0 || value > MAX_AMOUNT) {
+      throw new UsageError(`${name} has to be a whole number from 0, not ${String(value)}.`);
+    }
+    Object.assign(fields, { [field]: value });
+  }
+  const { machineTypes, regions } = options;
+  for (const [name, list] of Object.entries({ machineTypes, regions })) {
+    if (list?.length === 0) throw new UsageError(`${name} has to name at least one.`);
+  }
+  if (machineTypes !== undefined) fields.machineTypes = [...machineTypes];
+  if (regions !== undefined) fields.validRegions = [...regions];
+  return fields;
+}

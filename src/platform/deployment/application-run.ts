@@ -1,0 +1,63 @@
+/**
+ * Running an app for as long as it is wanted. Loads the gRPC libraries: who need not always run one loads this by
+ * `import()`.
+ * @module
+ */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { FalServerlessError } from "../../errors.ts";
+import type { ApplicationLog } from "./application-logs.ts";
+import type { Connection } from "../transport/connection.ts";
+import {
+  HostedRunStatus_State,
+  IsolateController,
+  type HostedRunSchema,
+} from "../generated/controller_pb.ts";
+import { StreamLines } from "./stream-lines.ts";
+
+/** Who is told of a run. */
+export interface ApplicationRunOptions {
+  /** For messages. */
+  readonly name: string;
+  /** Told of each line that the app prints, and of what is done for it. */
+  readonly onLog?: ((log: ApplicationLog) => void) | undefined;
+  /** Told once where the app can be called. It need not answer yet. */
+  readonly onUrl?: ((url: string) => void) | undefined;
+  /** Ends the run: the app is deleted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs an app, which lives until the signal is aborted. Resolves when the app has ended by itself.
+ * @throws FalServerlessError with code RUN_FAILED when the platform ends it or can't run it; PlatformError; the signal's
+ * reason
+ */
+export async function runApplication(
+  connection: Connection,
+  request: MessageInitShape<typeof HostedRunSchema>,
+  { name, onLog, onUrl, signal }: ApplicationRunOptions,
+): Promise<void> {
+  const lines = new StreamLines((log) => {
+    // The build was told of before.
+    if (log.source !== "BUILDER") onLog?.(log);
+  });
+  let isTold = false;
+  for await (const { logs, status, serviceUrls } of connection.stream(IsolateController.method.run, request, {
+    signal,
+  })) {
+    lines.tell(logs);
+    if (serviceUrls !== undefined && !isTold) {
+      isTold = true;
+      onUrl?.(serviceUrls.run);
+    }
+    if (status?.state === HostedRunStatus_State.SUCCESS) return;
+    if (status?.state === HostedRunStatus_State.INTERNAL_FAILURE) {
+      throw failed(`The platform ended the run of ${name}${lines.reason()}`);
+    }
+  }
+  signal?.throwIfAborted();
+  throw failed(`The run of ${name} broke off without saying how it ended${lines.reason()}`);
+}
+
+function failed(message: string): FalServerlessError {
+  return new FalServerlessError("RUN_FAILED", message);
+}

@@ -1,0 +1,75 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { UsageError } from "../../errors.ts";
+
+/** What is told of a deployment beside what it runs. */
+export interface DeployNotes {
+  /** The app's OpenAPI document. */
+  readonly openapi?: object | undefined;
+  /** Why it was deployed, in at most 2,048 characters. */
+  readonly message?: string | undefined;
+  /** What else the platform should know: plain data, under names that are not those of the other notes. */
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  /** At most 32 of them, whose names have at most 64 characters, in 16 KiB of JSON. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+}
+
+const MAX_MESSAGE = 2_048;
+const MAX_ANNOTATIONS = 32;
+const MAX_KEY = 64;
+const MAX_BYTES = 16_384;
+const RESERVED: ReadonlySet<string> = new Set(["openapi", "message", "annotations"]);
+
+/**
+ * The metadata of a deployment; nothing when there is none.
+ * @throws UsageError when message or annotations pass a limit, or a name is taken
+ */
+export function deployMetadata({
+  openapi,
+  message,
+  annotations,
+  metadata: others = {},
+}: DeployNotes): JsonObject | undefined {
+  if (message !== undefined) checkMessage(message);
+  if (annotations !== undefined) checkAnnotations(annotations);
+  const taken = Object.keys(others).find((name) => RESERVED.has(name));
+  if (taken !== undefined) throw new UsageError(`No metadata may be called "${taken}": the name is taken.`);
+  const metadata = {
+    ...(JSON.parse(JSON.stringify(others)) as JsonObject),
+    // What JSON has no word for (undefined) has no place in the message either.
+    ...(openapi === undefined ? {} : { openapi: JSON.parse(JSON.stringify(openapi)) as JsonObject }),
+    ...(message === undefined || message === "" ? {} : { message }),
+    ...(annotations === undefined || Object.keys(annotations).length === 0
+      ? {}
+      : { annotations: { ...annotations } }),
+  };
+  return Object.keys(metadata).length === 0 ? undefined : metadata;
+}
+
+function checkMessage(message: string): void {
+  const { length } = [...message];
+  if (length <= MAX_MESSAGE) return;
+  throw new UsageError(
+    `The message of a deployment has ${length} characters; it may have ${MAX_MESSAGE} at most.`,
+  );
+}
+
+function checkAnnotations(annotations: Readonly<Record<string, string>>): void {
+  const entries = Object.entries(annotations);
+  if (entries.length > MAX_ANNOTATIONS) {
+    throw new UsageError(`There are ${entries.length} annotations; there may be ${MAX_ANNOTATIONS} at most.`);
+  }
+  for (const [key, value] of entries) {
+    if (key === "") throw new UsageError("An annotation has no name.");
+    if ([...key].length > MAX_KEY) {
+      throw new UsageError(
+        `The name of the annotation "${key.slice(0, 20)}…" has ${[...key].length} characters; it may have ${MAX_KEY} at most.`,
+      );
+    }
+    if (RESERVED.has(key)) throw new UsageError(`No annotation may be called "${key}": the name is taken.`);
+    if (typeof value !== "string") throw new UsageError(`The annotation "${key}" is no text.`);
+  }
+  const bytes = Buffer.byteLength(JSON.stringify(annotations));
+  if (bytes > MAX_BYTES) {
+    throw new UsageError(`The annotations have ${bytes} bytes as JSON; they may have ${MAX_BYTES} at most.`);
+  }
+}

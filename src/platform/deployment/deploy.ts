@@ -1,0 +1,157 @@
+/**
+ * Deploying an app. Loads the gRPC libraries: who need not always deploy loads this by `import()`.
+ * @module
+ */
+import { FalServerlessError } from "../../errors.ts";
+import type { ApplicationLog } from "./application-logs.ts";
+import type { Connection } from "../transport/connection.ts";
+import { deployRequests, type Deployment, type DeployRequests } from "./deploy-request.ts";
+import { buildEnvironment } from "./environment-build.ts";
+import type { CollectedFile } from "../files/collect.ts";
+import type { SyncProgress } from "../files/progress.ts";
+import type { RestCall } from "../files/rest-call.ts";
+import { syncFiles } from "../files/sync.ts";
+import { abandonUploads } from "../files/unfinished-uploads.ts";
+import { IsolateController, type ServiceURLs } from "../generated/controller_pb.ts";
+import { StreamLines } from "./stream-lines.ts";
+
+/** Where it is deployed to. */
+export interface DeployTarget {
+  readonly connection: Connection;
+  /** Where files are uploaded. */
+  readonly rest: RestCall;
+}
+
+/** What a deployment is doing. */
+export type DeployPhase = "uploading" | "building" | "registering";
+
+/** How the files of an image are collected. */
+export interface FileCollection {
+  /** Told in a sentence what was left out that somebody may miss. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An image that says by itself how it goes over the wire, and what it is built from: a `ContainerImage`. */
+export interface DeployableImage {
+  toDict(): Readonly<Record<string, unknown>>;
+  collectFiles(options: FileCollection): Promise<readonly CollectedFile[]>;
+}
+
+/** What is deployed, and who is told of its progress. */
+export interface DeployOptions extends Omit<Deployment, "image"> {
+  /** A `ContainerImage`, whose files are uploaded; or an image in the form of the protocol, as `toDict()` gives it. */
+  readonly image: DeployableImage | Readonly<Record<string, unknown>>;
+  /** What the image is built from. Default: what it says itself; of one in the form of the protocol, nothing. */
+  readonly files?: readonly CollectedFile[] | undefined;
+  /** Told when each phase begins; "uploading" is left out where there are no files. */
+  readonly onPhase?: ((phase: DeployPhase) => void) | undefined;
+  /** Told each line of the build and of the registration. */
+  readonly onLog?: ((log: ApplicationLog) => void) | undefined;
+  /** Told of each step of the upload: often. */
+  readonly onUpload?: ((progress: SyncProgress) => void) | undefined;
+  /** Told in a sentence what went wrong without ending the deployment. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+  /** Ends the deployment, and on the other side what it does. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An app that was deployed. */
+export interface DeploymentResult {
+  /** The id of the revision that was made. */
+  readonly revision: string;
+  readonly appName: string;
+  /** Default "main". */
+  readonly environment: string;
+  readonly urls: {
+    /** A page to try the app on. */
+    readonly playground: string;
+    /** Calls that wait for the answer. */
+    readonly run: string;
+    /** Calls by queue. */
+    readonly queue: string;
+    /** Calls by websocket; empty where the control plane tells none. */
+    readonly ws: string;
+    /** A page with the app's logs. */
+    readonly log: string;
+  };
+}
+
+/**
+ * Deploys a container that listens on a port: uploads what its image is built from, has the image built, and registers it
+ * as a new revision of the app. Nothing is registered before the image is there.
+ *
+ * @throws UsageError for a name or note that makes no sense; UploadFailure; PlatformError when the control plane can't
+ * be reached or refuses; FalServerlessError with code DEPLOY_FAILED when the build fails or an answer lacks what it has
+ * to have, BUILD_FAILED when the image's files are not there; or the signal's reason.
+ */
+export async function deploy(target: DeployTarget, options: DeployOptions): Promise<DeploymentResult> {
+  const { image, signal, onPhase, onUpload: onProgress, onWarning } = options;
+  signal?.throwIfAborted();
+  const deployment: Deployment = { ...options, image: isDeployable(image) ? image.toDict() : image };
+  deployRequests(deployment); // a name that makes no sense is told before anything is uploaded
+  const files = options.files ?? (isDeployable(image) ? await image.collectFiles({ onWarning, signal }) : []);
+  if (files.length > 0) onPhase?.("uploading");
+  const synced = await syncFiles({ files, rest: target.rest, signal, onProgress, onWarning });
+  const requests = deployRequests(deployment, synced.files);
+  onPhase?.("building");
+  await buildEnvironment(target.connection, requests.build, options);
+  onPhase?.("registering");
+  return register(target, requests, options);
+}
+
+/**
+ * Deploys as {@link deploy} does, for who will not try again in this process: uploads that a failure has left open, so
+ * that a next deployment goes on with them, are cancelled at the store.
+ *
+ * @throws what {@link deploy} throws
+ */
+export async function deployOnce(target: DeployTarget, options: DeployOptions): Promise<DeploymentResult> {
+  try {
+    return await deploy(target, options);
+  } catch (error) {
+    await abandonUploads(target.rest);
+    throw error;
+  }
+}
+
+function isDeployable(image: DeployOptions["image"]): image is DeployableImage {
+  return typeof image["toDict"] === "function";
+}
+
+async function register(
+  { connection }: DeployTarget,
+  requests: DeployRequests,
+  options: DeployOptions,
+): Promise<DeploymentResult> {
+  const { signal, appName, environment = "main" } = options;
+  const lines = new StreamLines(options.onLog);
+  const method = IsolateController.method.registerApplication;
+  for await (const { logs, result, serviceUrls } of connection.stream(method, requests.register, {
+    signal,
+  })) {
+    lines.tell(logs);
+    if (result === undefined) continue;
+    const { applicationId: revision } = result;
+    if (revision === "" || serviceUrls === undefined) {
+      throw failed(
+        `The control plane registered ${appName}${revision === "" ? "" : ` as ${revision}`}, but did not tell ` +
+          `${revision === "" ? "its revision" : "its addresses"}: look at "servable apps list" before you try again.`,
+      );
+    }
+    return { revision, appName, environment, urls: urlsOf(serviceUrls) };
+  }
+  signal?.throwIfAborted();
+  throw failed(
+    `The registration of ${appName} ended without a result${lines.reason()} ` +
+      `Look at "servable apps list" before you try again.`,
+  );
+}
+
+function urlsOf({ playground, run, queue, ws, log }: ServiceURLs): DeploymentResult["urls"] {
+  return { playground, run, queue, ws, log };
+}
+
+function failed(message: string): FalServerlessError {
+  return new FalServerlessError("DEPLOY_FAILED", message);
+}

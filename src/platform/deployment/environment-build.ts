@@ -1,0 +1,46 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { FalServerlessError } from "../../errors.ts";
+import type { ApplicationLog } from "./application-logs.ts";
+import type { Connection } from "../transport/connection.ts";
+import {
+  HostedRunStatus_State,
+  IsolateController,
+  type BuildEnvironmentRequestSchema,
+} from "../generated/controller_pb.ts";
+import { StreamLines } from "./stream-lines.ts";
+
+/** Whose image is built, and who is told of it. */
+export interface BuildOptions {
+  /** For messages. */
+  readonly appName: string;
+  readonly onLog?: ((log: ApplicationLog) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Has an image built, and waits for it.
+ * @throws PlatformError; FalServerlessError with code DEPLOY_FAILED when the build fails; the signal's reason
+ */
+export async function buildEnvironment(
+  connection: Connection,
+  request: MessageInitShape<typeof BuildEnvironmentRequestSchema>,
+  { appName, onLog, signal }: BuildOptions,
+): Promise<void> {
+  const lines = new StreamLines(onLog);
+  const method = IsolateController.method.buildEnvironment;
+  for await (const { logs, status } of connection.stream(method, request, { signal })) {
+    lines.tell(logs);
+    if (status?.state === HostedRunStatus_State.SUCCESS) return;
+    if (status?.state === HostedRunStatus_State.INTERNAL_FAILURE) {
+      throw failed(`The image of ${appName} could not be built${lines.reason()}`);
+    }
+  }
+  signal?.throwIfAborted();
+  throw failed(
+    `The build of ${appName} ended without saying whether it went well; nothing was deployed. Try again.`,
+  );
+}
+
+function failed(message: string): FalServerlessError {
+  return new FalServerlessError("DEPLOY_FAILED", message);
+}

@@ -1,0 +1,52 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { healthCheck, imageOf, type Deployment } from "./deploy-request.ts";
+import type { SyncedFile } from "../files/sync.ts";
+import {
+  ApplicationAuthMode,
+  type BuildEnvironmentRequestSchema,
+  type HostedRunSchema,
+} from "../generated/controller_pb.ts";
+import { buildRequirements, given, machineRequirements } from "../apps/machine-requirements.ts";
+
+/** What is run: a container that listens on a port, for as long as its caller wants it. */
+export type EphemeralApp = Pick<
+  Deployment,
+  "image" | "machine" | "environment" | "secrets" | "dataMounts" | "healthCheck" | "noCache"
+>;
+
+/** The two requests of a run. */
+export interface RunRequests {
+  readonly build: MessageInitShape<typeof BuildEnvironmentRequestSchema>;
+  readonly run: MessageInitShape<typeof HostedRunSchema>;
+}
+
+/**
+ * The requests that build an image and run it. The app has no name, and its owner alone may call it.
+ * @param synced what the image is built from
+ */
+export function runRequests(app: EphemeralApp, synced: readonly SyncedFile[]): RunRequests {
+  const { machine = {}, environment, secrets } = app;
+  const shared = {
+    files: synced.map(({ hash, relativePath }) => ({ hash, relativePath })),
+    ...given({ environmentName: environment }),
+    ...(secrets === undefined ? {} : { secrets: { names: [...secrets] } }),
+  };
+  const container = { kind: "container", configuration: { image: imageOf(app) } };
+  return {
+    build: {
+      ...shared,
+      environments: [{ ...container, force: app.noCache ?? false }],
+      machineRequirements: buildRequirements(machine),
+    },
+    run: {
+      ...shared,
+      environments: [container],
+      machineRequirements: machineRequirements(machine),
+      // Left out, it would be open to all.
+      authMode: ApplicationAuthMode.PRIVATE,
+      buildEnvironment: false,
+      dataMounts: [...(app.dataMounts ?? [])],
+      ...given({ healthCheckConfig: healthCheck(app.healthCheck) }),
+    },
+  };
+}

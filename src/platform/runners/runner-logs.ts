@@ -1,0 +1,166 @@
+import { UsageError } from "../../errors.ts";
+import { LogFollower } from "./log-follower.ts";
+import { LogHistory } from "./log-history.ts";
+import { microsOfDate, type LogLine, type RunnerLog } from "./log-line.ts";
+import { LogSource, type LogRange, type RunnerLife } from "./log-source.ts";
+import type { PlatformSession } from "../transport/platform-session.ts";
+import type { TriesOptions } from "../transport/tries.ts";
+
+export type { RunnerLog } from "./log-line.ts";
+
+/** Which lines of a runner's log are told. */
+export interface RunnerLogsOptions {
+  /**
+   * Go on with those that are written from now on, until the runner has ended. Default false. Where neither `lines` nor
+   * `since` says what comes before, it is the last minute.
+   */
+  readonly follow?: boolean | undefined;
+  /** This many, the newest ones. Default: all. */
+  readonly lines?: number | undefined;
+  /** The oldest ones in place of the newest; not with `follow`. Default false. */
+  readonly oldest?: boolean | undefined;
+  /** Only those with this text in them. */
+  readonly search?: string | undefined;
+  /** Default: the runner's start. */
+  readonly since?: Date | undefined;
+  /** Default: the runner's end, or now. */
+  readonly until?: Date | undefined;
+  /** Ends it; its reason is then thrown. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What tests set to other values. */
+export interface RunnerLogsTiming extends TriesOptions {
+  /** How often it is asked whether a runner that is followed has ended, in milliseconds. Default 15,000. */
+  readonly checkMs?: number | undefined;
+}
+
+const MINUTE_MICROS = 60_000_000;
+
+/**
+ * The log of a runner, the oldest line first.
+ * @throws UsageError, PlatformError, or the signal's reason
+ */
+export async function* runnerLogs(
+  session: PlatformSession,
+  runnerId: string,
+  options: RunnerLogsOptions = {},
+  timing: RunnerLogsTiming = {},
+): AsyncGenerator<RunnerLog, void, undefined> {
+  checkOptions(options);
+  const { lines, oldest = false, signal } = options;
+  const search = options.search === "" ? undefined : options.search;
+  signal?.throwIfAborted();
+  const [rest, { credentials }] = await Promise.all([session.rest(), session.target()]);
+  const source = new LogSource({ rest, credentials, runnerId, search });
+  const life = await source.life(signal);
+  const range = rangeOf(options, life);
+  const isLive =
+    options.follow === true &&
+    life.endedAt === undefined &&
+    (range.until === undefined || range.until > microsOfDate(new Date()));
+  if (isLive) {
+    for await (const { log } of followed(source, range, options, timing)) yield log;
+    return;
+  }
+  const history = new LogHistory(source, range, signal, timing);
+  if (lines === undefined) for await (const { log } of history.all()) yield log;
+  else for (const { log } of await (oldest ? history.first(lines) : history.last(lines))) yield log;
+}
+
+async function* followed(
+  source: LogSource,
+  range: LogRange,
+  { lines, signal }: RunnerLogsOptions,
+  timing: RunnerLogsTiming,
+): AsyncGenerator<LogLine, void, undefined> {
+  const since = lines === 0 ? microsOfDate(new Date()) : range.since;
+  const follower = new LogFollower(source, { ...range, since }, timing);
+  if (lines !== undefined) {
+    for (const line of await new LogHistory(source, range, signal, timing).last(lines)) {
+      follower.remember(line);
+      yield line;
+    }
+  }
+  using end = new RunnerEnd(source, timing.checkMs);
+  try {
+    yield* follower.lines(signal === undefined ? end.signal : AbortSignal.any([signal, end.signal]));
+    return;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (end.at === undefined) throw error;
+  }
+  // What the stream had not told when the runner ended.
+  const rest = new LogHistory(source, { since: follower.since, until: end.at }, signal, timing);
+  yield* follower.onlyNew(rest.all());
+}
+
+/** Asks from time to time whether a runner has ended: its stream need not end with it. */
+class RunnerEnd implements Disposable {
+  readonly #source: LogSource;
+  readonly #ended = new AbortController();
+  readonly #left = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  #at: number | undefined;
+
+  constructor(source: LogSource, checkMs = 15_000) {
+    this.#source = source;
+    this.#timer = setTimeout(async () => {
+      await this.#check();
+      if (this.#at === undefined && !this.#left.signal.aborted) this.#timer.refresh();
+    }, checkMs);
+  }
+
+  /** Aborts once the runner has ended. */
+  get signal(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  /** When it ended, in microseconds since 1970. */
+  get at(): number | undefined {
+    return this.#at;
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#left.abort();
+  }
+
+  async #check(): Promise<void> {
+    // If it can't be told now, it will be later, or the stream ends.
+    const life = await this.#source.life(this.#left.signal).catch(() => undefined);
+    if (life?.endedAt === undefined) return;
+    this.#at = life.endedAt;
+    this.#ended.abort();
+  }
+}
+
+function checkOptions({ follow = false, lines, oldest = false, since, until }: RunnerLogsOptions): void {
+  if (lines !== undefined && !(Number.isSafeInteger(lines) && lines >= 0)) {
+    throw new UsageError(`The number of lines has to be a whole number from 0, not ${String(lines)}.`);
+  }
+  if (follow && oldest) throw new UsageError("The oldest lines are not followed by new ones.");
+  for (const [name, time] of Object.entries({ since, until })) {
+    if (time !== undefined && Number.isNaN(time.getTime())) throw new UsageError(`"${name}" is no time.`);
+  }
+  if (since !== undefined && until !== undefined && since > until) {
+    throw new UsageError('The time of "since" is after that of "until".');
+  }
+}
+
+/** The span that was asked for, as far as the runner lived in it. */
+function rangeOf(
+  { follow = false, lines, since, until }: RunnerLogsOptions,
+  { startedAt, endedAt }: RunnerLife,
+): LogRange {
+  const within = (micros: number): number =>
+    Math.min(Math.max(micros, startedAt ?? -Infinity), endedAt ?? Infinity);
+  const lastMinute = (endedAt ?? microsOfDate(new Date())) - MINUTE_MICROS;
+  const isRecent = follow && lines === undefined;
+  const first = since === undefined ? (isRecent ? lastMinute : startedAt) : microsOfDate(since);
+  const last = until === undefined ? endedAt : microsOfDate(until);
+  return {
+    since: first === undefined ? undefined : within(first),
+    until: last === undefined ? undefined : within(last),
+  };
+}

@@ -1,0 +1,61 @@
+import { UsageError } from "../../errors.ts";
+import type { RunnersOptions } from "../apps/apps.ts";
+import type { PlatformSession } from "../transport/platform-session.ts";
+import { runnerInfo, type RunnerInfo } from "./runner-info.ts";
+import type { RunnerLog, RunnerLogsOptions } from "./runner-logs.ts";
+import { wireTime } from "../timestamps.ts";
+
+/** How a runner is stopped. */
+export interface StopRunnerOptions {
+  /** Only once another one is ready in its place. Default false. */
+  readonly replaceFirst?: boolean | undefined;
+}
+
+/** The runners of a control plane: the processes that serve its apps. */
+export class Runners {
+  readonly #session: PlatformSession;
+
+  constructor(session: PlatformSession) {
+    this.#session = session;
+  }
+
+  /** The runners of all apps, with those that are not up yet. */
+  async list({ since }: RunnersOptions = {}): Promise<RunnerInfo[]> {
+    const { connection, protocol } = await this.#session.grpc();
+    const { runners } = await connection.unary(protocol.IsolateController.method.listRunners, {
+      listPending: true,
+      ...(since === undefined ? {} : { startTime: wireTime(since) }),
+    });
+    return runners.map((info) => runnerInfo(info, protocol));
+  }
+
+  /**
+   * The log of a runner, the oldest line first. `for await (const { message } of client.runners.logs(id))`
+   * @throws UsageError, PlatformError, or the signal's reason, each by the first line that can't be told
+   */
+  async *logs(runnerId: string, options: RunnerLogsOptions = {}): AsyncGenerator<RunnerLog, void, undefined> {
+    checkId(runnerId);
+    const { runnerLogs } = await import("./runner-logs.ts");
+    yield* runnerLogs(this.#session, runnerId, options);
+  }
+
+  /** Ends a runner once its requests have ended. */
+  async stop(runnerId: string, { replaceFirst = false }: StopRunnerOptions = {}): Promise<void> {
+    checkId(runnerId);
+    const { connection, protocol } = await this.#session.grpc();
+    const { stopRunner } = protocol.IsolateController.method;
+    // Asked for twice, two may come in its place.
+    await connection.unary(stopRunner, { runnerId, replaceFirst }, { retry: !replaceFirst });
+  }
+
+  /** Ends a runner at once. Its requests fail. */
+  async kill(runnerId: string): Promise<void> {
+    checkId(runnerId);
+    const { connection, protocol } = await this.#session.grpc();
+    await connection.unary(protocol.IsolateController.method.killRunner, { runnerId });
+  }
+}
+
+function checkId(runnerId: string): void {
+  if (runnerId.trim() === "") throw new UsageError("The id of a runner can't be empty.");
+}

@@ -1,0 +1,261 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readFile, realpath, rename, rm } from "node:fs/promises";
+import { homedir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { FalServerlessError, UsageError } from "../../errors.ts";
+import { didYouMean } from "../../did-you-mean.ts";
+import { parseKey } from "./credentials.ts";
+import { resolveEndpoints } from "./endpoints.ts";
+import { Secret } from "./secret.ts";
+import type * as tomlEdit from "./toml-edit.ts";
+import type { SettingValue, TomlData } from "./toml-edit.ts";
+
+/** A key and a host under a name. */
+export interface Profile {
+  readonly name: string;
+  /** The whole key, `id:secret`. */
+  readonly key: Secret | undefined;
+  readonly host: string | undefined;
+}
+
+/** What {@link ConfigFile.keep} writes. */
+export interface KeptProfile {
+  readonly name: string;
+  /** The whole key, `id:secret`. */
+  readonly key: Secret;
+  /** Undefined leaves the one that is there. */
+  readonly host: string | undefined;
+  /** Select the profile, too. */
+  readonly isSelected: boolean;
+}
+
+/** Where the selected profile is kept; no profile can have its name. */
+const INTERNAL = "__internal__";
+
+/** Where profiles are: `FAL_CONFIG_PATH`, else `~/.fal/config.toml`. */
+export function configPath(environment: NodeJS.ProcessEnv = process.env): string {
+  const given = environment["FAL_CONFIG_PATH"];
+  if (given === undefined || given.trim() === "") return join(homedir(), ".fal", "config.toml");
+  return given.startsWith("~/") ? join(homedir(), given.slice(2)) : given;
+}
+
+/**
+ * The file with the profiles, as it was when it was read: a TOML with a table for each profile, the selected one's name
+ * under `[__internal__]`, and settings of the command line at its root. fal's own command line has the same file.
+ *
+ * Each change is written at once: a new file, for the owner alone to read, takes the place of the old one. What is not known here
+ * stays in it.
+ */
+export class ConfigFile {
+  readonly path: string;
+  readonly #toml: Toml;
+  #data: TomlData;
+
+  private constructor(path: string, toml: Toml, text: string) {
+    this.path = path;
+    this.#toml = toml;
+    this.#data = parsed(path, toml, text);
+  }
+
+  /**
+   * Reads the file; one that isn't there is empty.
+   *
+   * @throws FalServerlessError `CONFIG_INVALID` when it can't be read or is no TOML. Nothing of its content is in the
+   * message but the number of a line.
+   */
+  static async read(path: string = configPath()): Promise<ConfigFile> {
+    // A parser of its own, for a file that most never have.
+    const toml = await import("./toml-edit.ts");
+    return new ConfigFile(path, toml, await textOf(path));
+  }
+
+  /** The profiles, in the order of the file. */
+  profiles(): Profile[] {
+    return Object.keys(this.#data)
+      .filter((name) => name !== INTERNAL && isTable(this.#data[name]))
+      .map((name) => this.profile(name));
+  }
+
+  /**
+   * A profile by its name.
+   *
+   * @throws UsageError when there is none, with the name that was most likely meant.
+   */
+  profile(name: string): Profile {
+    const table = this.#table(name);
+    if (name === INTERNAL || table === undefined) {
+      const names = Object.keys(this.#data).filter((key) => key !== INTERNAL && isTable(this.#data[key]));
+      throw new UsageError(`There is no profile "${name}"${didYouMean(name, names)}`.replace(/[^?]$/, "$&."));
+    }
+    const key = this.#textAt(table, "key", name);
+    return {
+      name,
+      key: key === undefined ? undefined : new Secret(key),
+      host: this.#textAt(table, "host", name),
+    };
+  }
+
+  /** The profile that is selected; nothing when none is, or it is gone. */
+  selected(): Profile | undefined {
+    const internal = this.#table(INTERNAL);
+    const name = internal === undefined ? undefined : this.#textAt(internal, "profile", INTERNAL);
+    return name === undefined || name === INTERNAL || this.#table(name) === undefined
+      ? undefined
+      : this.profile(name);
+  }
+
+  /** A setting at the file's root. */
+  setting(name: string): SettingValue | undefined {
+    const value = Object.hasOwn(this.#data, name) ? this.#data[name] : undefined;
+    return typeof value === "string" || typeof value === "number" || typeof value === "boolean"
+      ? value
+      : undefined;
+  }
+
+  /** Sets a setting at the file's root; undefined deletes it. */
+  async setSetting(name: string, value: SettingValue | undefined): Promise<void> {
+    await this.#change((text) => this.#toml.setKey(text, undefined, name, value));
+  }
+
+  /** Selects a profile; undefined selects none. */
+  async select(name: string | undefined): Promise<void> {
+    if (name !== undefined) this.profile(name);
+    await this.#change((text) => this.#toml.setKey(text, INTERNAL, "profile", name));
+  }
+
+  /**
+   * Whether there is a profile of this name.
+   *
+   * @throws UsageError for a name that no profile can have.
+   */
+  has(name: string): boolean {
+    if (name === INTERNAL || name.trim() !== name || !/^[^\p{C}]+$/u.test(name)) {
+      throw new UsageError("That can't be a profile's name: take letters, digits and dashes.");
+    }
+    if (this.#table(name) !== undefined) return true;
+    if (Object.hasOwn(this.#data, name)) throw new UsageError(`There is a setting "${name}" already.`);
+    return false;
+  }
+
+  /** Adds a profile without key and host. */
+  async create(name: string): Promise<void> {
+    if (this.has(name)) throw new UsageError(`There is a profile "${name}" already.`);
+    await this.#change((text) => this.#toml.addTable(text, name));
+  }
+
+  /** Keeps a key in a profile, with a host if one is given, in one change; makes the profile if there is none. */
+  async keep({ name, key, host, isSelected }: KeptProfile): Promise<void> {
+    this.has(name);
+    await this.#change((text) => {
+      const { setKey } = this.#toml;
+      let changed = host === undefined ? text : setKey(text, name, "host", host.trim());
+      changed = setKey(changed, name, "key", key.reveal().trim());
+      return isSelected ? setKey(changed, INTERNAL, "profile", name) : changed;
+    });
+  }
+
+  /** Deletes a profile; if it was selected, none is. */
+  async delete(name: string): Promise<void> {
+    this.profile(name);
+    const isSelected = this.selected()?.name === name;
+    await this.#change((text) => {
+      const rest = this.#toml.deleteTable(text, name);
+      return isSelected ? this.#toml.setKey(rest, INTERNAL, "profile", undefined) : rest;
+    });
+  }
+
+  /** Sets a profile's key, `id:secret`; undefined deletes it. */
+  async setKey(name: string, key: string | undefined): Promise<void> {
+    this.profile(name);
+    if (key !== undefined) parseKey(key, "standard input");
+    await this.#change((text) => this.#toml.setKey(text, name, "key", key?.trim()));
+  }
+
+  /** Sets a profile's host; undefined deletes it. */
+  async setHost(name: string, host: string | undefined): Promise<void> {
+    this.profile(name);
+    if (host !== undefined) resolveEndpoints({ host, environment: {} });
+    await this.#change((text) => this.#toml.setKey(text, name, "host", host?.trim()));
+  }
+
+  /** Edits what the file says by now, which may be more than what was read. */
+  async #change(edit: (text: string) => string): Promise<void> {
+    const now = await textOf(this.path);
+    parsed(this.path, this.#toml, now);
+    const text = edit(now);
+    await writeWhole(this.path, text);
+    this.#data = parsed(this.path, this.#toml, text);
+  }
+
+  #table(name: string): TomlData | undefined {
+    const value = Object.hasOwn(this.#data, name) ? this.#data[name] : undefined;
+    return isTable(value) ? value : undefined;
+  }
+
+  #textAt(table: TomlData, key: string, name: string): string | undefined {
+    const value = Object.hasOwn(table, key) ? table[key] : undefined;
+    if (value === undefined || (typeof value === "string" && value.trim() === "")) return undefined;
+    if (typeof value === "string") return value;
+    throw new FalServerlessError("CONFIG_INVALID", `In ${this.path}, ${key} of [${name}] is no text.`);
+  }
+}
+
+type Toml = typeof tomlEdit;
+
+function isTable(value: unknown): value is TomlData {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+function parsed(path: string, toml: Toml, text: string): TomlData {
+  try {
+    return toml.parseToml(text);
+  } catch (error) {
+    // The parser's own error shows the lines around, which may be those with the keys.
+    const line = error instanceof Error && "line" in error ? `, line ${String(error.line)}` : "";
+    throw new FalServerlessError(
+      "CONFIG_INVALID",
+      `${path}${line}: this is no TOML. Mend it, or delete the file.`,
+    );
+  }
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return "";
+    throw new FalServerlessError("CONFIG_INVALID", `${path} cannot be read (${codeOf(error)}).`, {
+      cause: error,
+    });
+  }
+}
+
+/** A whole new file in the place of the old one, or of what a link there leads to; or nothing is changed. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    const target = await realpath(path).catch(() => path);
+    const fresh = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}`);
+    try {
+      const file = await open(fresh, "wx", 0o600);
+      try {
+        await file.writeFile(text);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(fresh, target);
+    } catch (error) {
+      await rm(fresh, { force: true });
+      throw error;
+    }
+  } catch (error) {
+    throw new FalServerlessError("CONFIG_INVALID", `${path} cannot be written (${codeOf(error)}).`, {
+      cause: error,
+    });
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}

@@ -1,0 +1,120 @@
+import { FalServerlessError } from "../../errors.ts";
+import { Secret } from "./secret.ts";
+
+/** The name of the two variables that hold a key in halves. */
+const PAIR = "FAL_KEY_ID and FAL_KEY_SECRET";
+
+/** A key, in the two forms in which it travels. Printing it shows its id alone. */
+export class Credentials {
+  readonly keyId: string;
+  /** Where it comes from, as it stands after "the key from": "FAL_KEY", "the profile staging". */
+  readonly origin: string;
+  readonly secret: Secret;
+
+  constructor(keyId: string, secret: Secret, origin: string) {
+    this.keyId = keyId;
+    this.secret = secret;
+    this.origin = origin;
+  }
+
+  /** What goes with every gRPC call. */
+  metadata(): [name: string, value: string][] {
+    return [
+      ["auth-key", this.secret.reveal()],
+      ["auth-key-id", this.keyId],
+    ];
+  }
+
+  /** The `Authorization` header of REST calls, and of calls to apps. */
+  authorization(): string {
+    return `Key ${this.keyId}:${this.secret.reveal()}`;
+  }
+}
+
+/** What {@link resolveCredentials} goes by. */
+export interface CredentialOptions {
+  /** A key, `id:secret`, before anything else. */
+  key?: string | Secret | undefined;
+  /** The profile that is selected. */
+  profile?: { readonly name: string; readonly key?: Secret | undefined } | undefined;
+  /** Default: `process.env`. */
+  environment?: NodeJS.ProcessEnv | undefined;
+}
+
+/**
+ * The key to use, from the first of: the argument, `FAL_KEY`, the profile, `FAL_KEY_ID` with `FAL_KEY_SECRET`. Logins
+ * that fal's own command line saved are not used, nor is `FAL_FORCE_AUTH_BY_USER`.
+ *
+ * @throws FalServerlessError `CREDENTIALS_MISSING` when there is none, `CREDENTIALS_INVALID` when the first that is
+ * set has not the form of a key. The key is in no message.
+ */
+export function resolveCredentials(options: CredentialOptions = {}): Credentials {
+  const environment = options.environment ?? process.env;
+  const { FAL_KEY, FAL_KEY_ID, FAL_KEY_SECRET, FAL_FORCE_AUTH_BY_USER } = environment;
+  const { key, profile } = options;
+  if (key !== undefined) return parseKey(key, "the arguments");
+  if (isSet(FAL_FORCE_AUTH_BY_USER) && !/^(0|false)$/i.test(FAL_FORCE_AUTH_BY_USER)) {
+    throw new FalServerlessError(
+      "CREDENTIALS_MISSING",
+      "FAL_FORCE_AUTH_BY_USER asks for a saved login, but only keys can be used here: unset it and set FAL_KEY.",
+    );
+  }
+  if (isSet(FAL_KEY)) return parseKey(FAL_KEY, "FAL_KEY");
+  if (profile?.key !== undefined) return parseKey(profile.key, `the profile ${profile.name}`);
+  if (isSet(FAL_KEY_ID) && isSet(FAL_KEY_SECRET)) return pairOf(FAL_KEY_ID, FAL_KEY_SECRET);
+  if (isSet(FAL_KEY_ID) || isSet(FAL_KEY_SECRET)) {
+    const [present, absent] = isSet(FAL_KEY_ID)
+      ? ["FAL_KEY_ID", "FAL_KEY_SECRET"]
+      : ["FAL_KEY_SECRET", "FAL_KEY_ID"];
+    throw invalid(`${present} is set but ${absent} is not; set both, or FAL_KEY to id:secret.`);
+  }
+  throw new FalServerlessError(
+    "CREDENTIALS_MISSING",
+    'There is no key: set FAL_KEY to id:secret, keep one with "servable auth login", or select a profile that has one ' +
+      'with "servable profile set". (A saved login of another tool is not used.)',
+  );
+}
+
+/**
+ * A key from its text, `id:secret`, split at the first colon.
+ *
+ * @param origin where the text came from, as it stands after "the key from".
+ * @throws FalServerlessError `CREDENTIALS_INVALID`.
+ */
+export function parseKey(text: string | Secret, origin: string): Credentials {
+  const trimmed = (typeof text === "string" ? text : text.reveal()).trim();
+  const colon = trimmed.indexOf(":");
+  const [id, secret] = [trimmed.slice(0, Math.max(colon, 0)), trimmed.slice(colon + 1)];
+  if (id === "" || secret === "") throw invalid(`The key from ${origin} has not the form id:secret.`);
+  return checked(id, secret, origin);
+}
+
+/** The variables that give a key, as {@link Credentials.origin} names them; nothing when none does. */
+export function keyVariables(environment: NodeJS.ProcessEnv = process.env): string | undefined {
+  const { FAL_KEY, FAL_KEY_ID, FAL_KEY_SECRET } = environment;
+  if (isSet(FAL_KEY)) return "FAL_KEY";
+  return isSet(FAL_KEY_ID) && isSet(FAL_KEY_SECRET) ? PAIR : undefined;
+}
+
+function pairOf(id: string, secret: string): Credentials {
+  if (id.includes(":")) throw invalid("FAL_KEY_ID has a colon in it; a whole key goes into FAL_KEY.");
+  return checked(id.trim(), secret.trim(), PAIR);
+}
+
+// Both are sent in headers.
+function checked(id: string, secret: string, origin: string): Credentials {
+  if (!/^[!-~]+$/.test(id) || !/^[!-~]+$/.test(secret)) {
+    throw invalid(
+      `The key from ${origin} has spaces or characters in it that no key has; the form is id:secret.`,
+    );
+  }
+  return new Credentials(id, new Secret(secret), origin);
+}
+
+function isSet(text: string | undefined): text is string {
+  return text !== undefined && text.trim() !== "";
+}
+
+function invalid(message: string): FalServerlessError {
+  return new FalServerlessError("CREDENTIALS_INVALID", message);
+}

@@ -1,0 +1,148 @@
+import { isIP } from "node:net";
+import { UsageError } from "../../errors.ts";
+
+/** One address of a control plane. */
+export interface Endpoint {
+  /** Scheme, name and port: `https://rest.alpha.fal.ai`. No slash at the end. */
+  readonly url: string;
+  /** Name, and port where it is not the scheme's own: `rest.alpha.fal.ai`. */
+  readonly host: string;
+  /** Nothing is encrypted on the way: the host was given with `http://`. */
+  readonly isPlaintext: boolean;
+  /** What set it, for messages: a variable's name, "the profile staging", or "the default". */
+  readonly origin: string;
+}
+
+/** Where a control plane and what it runs are reached. */
+export interface Endpoints {
+  /** The control plane itself. */
+  readonly grpc: Endpoint;
+  /** Files, logs, users and queues of the control plane. */
+  readonly rest: Endpoint;
+  /** Apps, called directly. */
+  readonly run: Endpoint;
+  /**
+   * Apps, called through their queues.
+   *
+   * @throws UsageError when the control plane is an address without a name and `FAL_QUEUE_RUN_HOST` is not set: there
+   * is no name to put `queue.` before.
+   */
+  readonly queue: Endpoint;
+}
+
+/** What {@link resolveEndpoints} goes by. */
+export interface EndpointOptions {
+  /** The control plane's host, before anything else. */
+  host?: string | undefined;
+  /** The profile that is selected. */
+  profile?: { readonly name: string; readonly host?: string | undefined } | undefined;
+  /** Default: `process.env`. */
+  environment?: NodeJS.ProcessEnv | undefined;
+}
+
+const DEFAULT_HOST = "api.alpha.fal.ai";
+
+/**
+ * Where everything is, from the first of: the argument, `FAL_GRPC_HOST`, `FAL_HOST`, the profile, fal itself. The other
+ * hosts follow from that one's name (`api.…` → `rest.…`), each unless its own variable is set.
+ *
+ * A host is a name with or without a port, reached over TLS. `http://` before it means plaintext, which is for control
+ * planes of one's own. A host that doesn't begin with `api` has all but the queue behind the one address.
+ *
+ * @throws UsageError when one is no host; the message names where it came from.
+ */
+export function resolveEndpoints(options: EndpointOptions = {}): Endpoints {
+  const environment = options.environment ?? process.env;
+  const { FAL_GRPC_HOST, FAL_HOST, FAL_REST_HOST, FAL_RUN_HOST, FAL_QUEUE_RUN_HOST } = environment;
+  const given = (text: string | undefined, origin: string): Endpoint | undefined => {
+    const trimmed = text?.trim() ?? "";
+    return trimmed === "" ? undefined : parseEndpoint(trimmed, origin);
+  };
+  const ofWhole = (text: string | undefined, origin: string): Endpoint | undefined => {
+    const endpoint = given(text, origin);
+    if (endpoint !== undefined && !/:\/\//.test(text ?? "")) checkName(endpoint);
+    return endpoint;
+  };
+
+  const { profile } = options;
+  const grpc =
+    ofWhole(options.host, "the host that was given") ??
+    given(FAL_GRPC_HOST, "FAL_GRPC_HOST") ??
+    ofWhole(FAL_HOST, "FAL_HOST") ??
+    ofWhole(profile?.host, `the profile ${profile?.name ?? ""}`) ??
+    parseEndpoint(DEFAULT_HOST, "the default");
+  const rest = given(FAL_REST_HOST, "FAL_REST_HOST") ?? derived(grpc, (name) => name.replace(/^api/, "rest"));
+  const run = given(FAL_RUN_HOST, "FAL_RUN_HOST") ?? derived(grpc, runName);
+  const queue = given(FAL_QUEUE_RUN_HOST, "FAL_QUEUE_RUN_HOST");
+  return {
+    grpc,
+    rest,
+    run,
+    get queue() {
+      return queue ?? derivedQueue(run);
+    },
+  };
+}
+
+/** `api.alpha.fal.ai` → `fal.run`. A name of another kind is its own. */
+function runName(name: string): string {
+  if (!name.startsWith("api.")) return name;
+  return name
+    .slice("api.".length)
+    .replace(/(^|\.)alpha\./, "$1")
+    .replace(/\.ai$/, ".run");
+}
+
+function derived(from: Endpoint, rename: (name: string) => string): Endpoint {
+  const { protocol, hostname, port } = new URL(from.url);
+  const host = `${rename(hostname)}${port === "" ? "" : `:${port}`}`;
+  return { ...from, url: `${protocol}//${host}`, host };
+}
+
+function derivedQueue(run: Endpoint): Endpoint {
+  if (isAddress(run)) {
+    throw new UsageError(
+      `Where queues are cannot be told from ${run.host} (${run.origin}): set FAL_QUEUE_RUN_HOST.`,
+    );
+  }
+  return derived(run, (name) => `queue.${name}`);
+}
+
+function isAddress({ url }: Endpoint): boolean {
+  const { hostname } = new URL(url);
+  return hostname === "localhost" || isIP(hostname.replaceAll(/[[\]]/g, "")) !== 0;
+}
+
+/** The other hosts are found by the `api` at the start; a name without it is most likely meant for something else. */
+function checkName(endpoint: Endpoint): void {
+  const { hostname, port } = new URL(endpoint.url);
+  if (hostname.startsWith("api") || port !== "" || isAddress(endpoint)) return;
+  throw new UsageError(
+    `${sentence(endpoint.origin)} does not begin with "api", as the name of a control plane does; ` +
+      `if it is one of your own, write https:// before it.`,
+  );
+}
+
+// The text itself is in no message: what was pasted into the wrong variable may be a key.
+function parseEndpoint(text: string, origin: string): Endpoint {
+  const refuse = (what: string): never => {
+    throw new UsageError(
+      `${sentence(origin)} ${what}; write a host such as api.example.com, with a port or http:// where needed.`,
+    );
+  };
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
+  if (scheme !== undefined && scheme !== "http" && scheme !== "https")
+    refuse("has a scheme other than http(s)");
+  if (/[\s\\]/.test(text)) refuse("has spaces or backslashes in it");
+  const url = URL.canParse(scheme === undefined ? `https://${text}` : text)
+    ? new URL(scheme === undefined ? `https://${text}` : text)
+    : refuse("is no host");
+  if (url.username !== "" || url.password !== "") refuse("has a user in it");
+  if (url.pathname !== "/" || url.search !== "" || url.hash !== "") refuse("has more in it than a host");
+  if (url.port === "0") refuse("has the port 0");
+  return { url: url.origin, host: url.host, isPlaintext: url.protocol === "http:", origin };
+}
+
+function sentence(origin: string): string {
+  return origin.charAt(0).toUpperCase() + origin.slice(1);
+}

@@ -1,0 +1,212 @@
+/**
+ * Calls to a control plane over gRPC. Loads the gRPC libraries: who need not always call one loads this by `import()`.
+ * @module
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type {
+  DescMessage,
+  DescMethod,
+  DescMethodBiDiStreaming,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import type { Transport } from "@connectrpc/connect";
+import { createAsyncIterable } from "@connectrpc/connect/protocol";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import type { Credentials } from "../target/credentials.ts";
+import type { Endpoint } from "../target/endpoints.ts";
+import { grpcFailure, type GrpcCall } from "./grpc-errors.ts";
+import { GrpcSession, wasNeverSent, type GrpcSessionOptions } from "./grpc-session.ts";
+
+/** What a {@link Connection} is made of. */
+export interface ConnectionOptions extends GrpcSessionOptions {
+  endpoint: Endpoint;
+  credentials: Credentials;
+  /** How long a call with one answer may take, in milliseconds. Default 60,000; 0 sets no limit. */
+  timeoutMs?: number | undefined;
+  /** How long to wait before the second attempt, in milliseconds; twice as long before each further one. Default 100. */
+  retryDelayMs?: number | undefined;
+  /** Told before another attempt is made. */
+  onRetry?: ((retry: { method: string; attempt: number; error: Error }) => void) | undefined;
+}
+
+/** What each call may set. */
+export interface CallOptions {
+  /** Ends the call, and on the other side what it does. The call then throws the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** How long the call may take, in milliseconds, all attempts together. Default: the connection's; none for streams. */
+  timeoutMs?: number | undefined;
+  /**
+   * Whether the call may be made again when the other side may have done already what it asks for. Default true. Where
+   * nothing was sent, it is made again all the same.
+   */
+  retry?: boolean | undefined;
+}
+
+const ATTEMPTS = 5;
+const MAX_RETRY_DELAY_MS = 5_000;
+const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
+
+/**
+ * A connection to a control plane, opened by the first call and again whenever it broke.
+ *
+ * A call that fails for want of a connection, or with UNAVAILABLE, before it has received anything is made up to five
+ * times; what must not be done twice is made with `retry: false`. Whatever fails in the end is a `PlatformError`.
+ */
+export class Connection implements Disposable {
+  readonly #options: ConnectionOptions;
+  readonly #session: GrpcSession;
+  readonly #transport: Transport;
+  readonly #header: [name: string, value: string][];
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#session = new GrpcSession(options.endpoint.url, options);
+    this.#header = options.credentials.metadata();
+    this.#transport = createGrpcTransport({
+      baseUrl: options.endpoint.url,
+      sessionManager: this.#session,
+      readMaxBytes: MAX_MESSAGE_BYTES,
+      writeMaxBytes: MAX_MESSAGE_BYTES,
+    });
+  }
+
+  /** A call with one answer. */
+  async unary<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    input: MessageInitShape<I>,
+    options: CallOptions = {},
+  ): Promise<MessageShape<O>> {
+    const attempts = new Attempts(method, this.#options, {
+      ...options,
+      timeoutMs: options.timeoutMs ?? this.#options.timeoutMs ?? 60_000,
+    });
+    for (;;) {
+      try {
+        const { signal } = options;
+        const left = attempts.timeLeftMs();
+        const answer = await this.#transport.unary(method, signal, left, this.#header, input);
+        return answer.message;
+      } catch (error) {
+        await attempts.failed(error, true);
+      }
+    }
+  }
+
+  /** A call with a stream of answers. Leaving the loop over them ends the call. */
+  async *stream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    input: MessageInitShape<I>,
+    options: CallOptions = {},
+  ): AsyncGenerator<MessageShape<O>, void, undefined> {
+    const attempts = new Attempts(method, this.#options, options);
+    let hasReceived = false;
+    for (;;) {
+      try {
+        for await (const message of this.#open(method, createAsyncIterable([input]), attempts)) {
+          hasReceived = true;
+          yield message;
+        }
+        return;
+      } catch (error) {
+        await attempts.failed(error, !hasReceived);
+      }
+    }
+  }
+
+  /** A call with a stream both ways. It is made once: what was sent can't be sent again. */
+  async *duplex<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodBiDiStreaming<I, O>,
+    inputs: AsyncIterable<MessageInitShape<I>>,
+    options: CallOptions = {},
+  ): AsyncGenerator<MessageShape<O>, void, undefined> {
+    const attempts = new Attempts(method, this.#options, options);
+    try {
+      yield* this.#open(method, inputs, attempts);
+    } catch (error) {
+      await attempts.failed(error, false);
+    }
+  }
+
+  /** Closes the connection. Calls that still run fail. */
+  close(): void {
+    this.#session[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async *#open<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O> | DescMethodBiDiStreaming<I, O>,
+    inputs: AsyncIterable<MessageInitShape<I>>,
+    attempts: Attempts,
+  ): AsyncGenerator<MessageShape<O>, void, undefined> {
+    // connect's own iterator goes on when the loop over it is left.
+    const left = new AbortController();
+    const end = (): void => left.abort(attempts.signal?.reason);
+    attempts.signal?.addEventListener("abort", end, { once: true });
+    if (attempts.signal?.aborted === true) end();
+    try {
+      const limit = attempts.timeLeftMs();
+      const answer = await this.#transport.stream(method, left.signal, limit, this.#header, inputs);
+      yield* answer.message;
+    } finally {
+      attempts.signal?.removeEventListener("abort", end);
+      left.abort();
+    }
+  }
+}
+
+/** The attempts at one call: how many are left, and how much time. */
+class Attempts {
+  readonly signal: AbortSignal | undefined;
+  readonly #call: GrpcCall;
+  readonly #options: ConnectionOptions;
+  readonly #deadline: number;
+  readonly #isRepeatable: boolean;
+  #made = 0;
+
+  constructor(
+    method: DescMethod,
+    options: ConnectionOptions,
+    { signal, timeoutMs, retry = true }: CallOptions,
+  ) {
+    const { endpoint, credentials } = options;
+    const limit = timeoutMs === 0 ? undefined : timeoutMs;
+    this.#call = { method: method.name, endpoint, credentials, timeoutMs: limit };
+    this.#options = options;
+    this.#isRepeatable = retry;
+    this.#deadline = limit === undefined ? Infinity : performance.now() + limit;
+    this.signal = signal;
+    signal?.throwIfAborted();
+  }
+
+  /** What is left of the call's time, in milliseconds; nothing when there is no limit. */
+  timeLeftMs(): number | undefined {
+    if (this.#deadline === Infinity) return undefined;
+    return Math.max(1, Math.ceil(this.#deadline - performance.now()));
+  }
+
+  /** Waits until another attempt may be made, or throws why none is. */
+  async failed(thrown: unknown, mayRepeat: boolean): Promise<void> {
+    this.signal?.throwIfAborted();
+    const mayBeDone = !this.#isRepeatable && !wasNeverSent(thrown);
+    const { error, isPassing } = grpcFailure(thrown, { ...this.#call, mayBeDone });
+    this.#made += 1;
+    const delayMs = this.#delayMs();
+    const isInTime = performance.now() + delayMs < this.#deadline;
+    if (!mayRepeat || mayBeDone || !isPassing || this.#made >= ATTEMPTS || !isInTime) throw error;
+    this.#options.onRetry?.({ method: this.#call.method, attempt: this.#made + 1, error });
+    await delay(delayMs, undefined, { signal: this.signal }).catch(() => this.signal?.throwIfAborted());
+  }
+
+  /** A fifth more or less than the rule says, so that many callers don't come back at once. */
+  #delayMs(): number {
+    const first = this.#options.retryDelayMs ?? 100;
+    const regular = Math.min(first * 2 ** (this.#made - 1), MAX_RETRY_DELAY_MS);
+    return regular * (0.8 + Math.random() * 0.4);
+  }
+}

@@ -1,0 +1,154 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { PlatformError, type PlatformErrorOptions } from "../../errors.ts";
+import type { Credentials } from "../target/credentials.ts";
+import type { Endpoint } from "../target/endpoints.ts";
+import { keyRefused, keyTooWeak } from "../target/key-refusal.ts";
+import { CLOSED, networkFailure, TLS_HINT } from "./network-failure.ts";
+import { plainCause, plainLine, plainSentence } from "./plain-line.ts";
+
+/** What was called, for messages. */
+export interface GrpcCall {
+  /** The name in the protocol: `ListAliases`. */
+  readonly method: string;
+  readonly endpoint: Endpoint;
+  readonly credentials: Credentials;
+  /** The deadline that was set, in milliseconds. */
+  readonly timeoutMs?: number | undefined;
+  /** It must not be done twice, and the other side may have done it, whatever it failed with. */
+  readonly mayBeDone?: boolean | undefined;
+}
+
+/** How a call failed. */
+export interface GrpcFailure {
+  readonly error: PlatformError;
+  /** UNAVAILABLE, or a connection that broke: another try may go better. */
+  readonly isPassing: boolean;
+}
+
+/** Says why a call failed, and what may help. No key is in it, even if the other side repeats one. */
+export function grpcFailure(thrown: unknown, call: GrpcCall): GrpcFailure {
+  const error = ConnectError.from(thrown);
+  const network = networkFailure(error);
+  if (error.metadata.has("grpc-status")) return refused(error, call);
+  const httpStatus = /^HTTP (\d+)$/.exec(error.rawMessage)?.[1];
+  if (httpStatus !== undefined) return httpFailure(error, Number(httpStatus), call);
+  if (network !== undefined) {
+    const { cause, advice, isPassing } = network;
+    const extra = cause === CLOSED && call.endpoint.isPlaintext ? TLS_HINT : "";
+    const what = call.mayBeDone === true ? `; ${again(call)}` : "";
+    return unreachable(`could not be reached: ${cause}; ${advice}${extra}${what}.`, error, call, isPassing);
+  }
+  if (error.code === Code.DeadlineExceeded) {
+    const seconds = call.timeoutMs === undefined ? "time" : `${call.timeoutMs / 1000} s`;
+    return unreachable(
+      `gave no answer to ${call.method} within ${seconds}; ${again(call)}.`,
+      error,
+      call,
+      false,
+    );
+  }
+  if (isBrokenOff(error)) {
+    const what = `broke off in the middle of its answer to ${call.method}; ${again(call)}.`;
+    return unreachable(what, error, call, true);
+  }
+  return unreachable(
+    `gave an answer to ${call.method} that makes no sense (${plainLine(error.rawMessage, call.credentials)}); ` +
+      "check that host and port are those of a control plane.",
+    error,
+    call,
+    false,
+  );
+}
+
+/** Without a status of the server's: the connection ended, though nothing on it was wrong. */
+function isBrokenOff({ code, rawMessage }: ConnectError): boolean {
+  if (code === Code.Canceled || code === Code.Aborted || code === Code.Unavailable) return true;
+  return /missing status|incomplete envelope|premature EOF in envelope/i.test(rawMessage);
+}
+
+/** The control plane itself has said no. */
+function refused(error: ConnectError, call: GrpcCall): GrpcFailure {
+  const { credentials, method } = call;
+  const details = plainSentence(error.rawMessage, credentials);
+  const status = statusName(error.code);
+  const fail = (
+    code: ConstructorParameters<typeof PlatformError>[0],
+    message: string,
+    isPassing = false,
+  ): GrpcFailure => ({
+    error: new PlatformError(code, message.trim(), optionsOf(error, call, status)),
+    isPassing,
+  });
+  const where = place(call);
+  switch (error.code) {
+    case Code.Unauthenticated:
+      return fail("CREDENTIALS_INVALID", keyRefused(where, credentials, details));
+    case Code.PermissionDenied:
+      return fail("PLATFORM_REFUSED", `${details} ${keyTooWeak(credentials, method)}`);
+    case Code.Unavailable:
+      return fail(
+        "PLATFORM_UNREACHABLE",
+        `${where} is not available. ${details} ${againInAWhile(call)}`,
+        true,
+      );
+    case Code.Unimplemented:
+      return fail("PLATFORM_REFUSED", `${where} does not know ${method}. ${details}`);
+    default:
+      return fail(
+        "PLATFORM_REFUSED",
+        outOfMemory(details) ?? (details || `${where} answered ${method} with ${status}.`),
+      );
+  }
+}
+
+/** Something before the control plane has answered, or there is none. */
+function httpFailure(error: ConnectError, status: number, call: GrpcCall): GrpcFailure {
+  const options = optionsOf(error, call, `HTTP ${status}`);
+  const where = place(call);
+  if (status === 401) {
+    const message = keyRefused(where, call.credentials, "HTTP 401.");
+    return { error: new PlatformError("CREDENTIALS_INVALID", message, options), isPassing: false };
+  }
+  const isPassing = error.code === Code.Unavailable;
+  const message = isPassing
+    ? `${where} is not available (HTTP ${status}). ${againInAWhile(call)}`
+    : `${where} does not answer as one (HTTP ${status}); check host and port.`;
+  return { error: new PlatformError("PLATFORM_UNREACHABLE", message, options), isPassing };
+}
+
+function unreachable(what: string, error: ConnectError, call: GrpcCall, isPassing: boolean): GrpcFailure {
+  const message = `${place(call)} ${what}`;
+  return { error: new PlatformError("PLATFORM_UNREACHABLE", message, optionsOf(error, call)), isPassing };
+}
+
+function again({ mayBeDone }: GrpcCall): string {
+  return mayBeDone === true
+    ? "it may have been done all the same, so look before you try again"
+    : "try again";
+}
+
+/** The same as a sentence. */
+function againInAWhile(call: GrpcCall): string {
+  const text = again(call);
+  const sentence = text.charAt(0).toUpperCase() + text.slice(1);
+  return call.mayBeDone === true ? `${sentence}.` : `${sentence} in a while.`;
+}
+
+function optionsOf(error: ConnectError, call: GrpcCall, status?: string): PlatformErrorOptions {
+  return { status, cause: plainCause(error, call.credentials) };
+}
+
+/** The subject of a sentence. */
+function place({ endpoint }: GrpcCall): string {
+  return `The control plane at ${endpoint.host} (${endpoint.origin})`;
+}
+
+/** A runner that was killed says so with the signal; nearly always it had no memory left. */
+function outOfMemory(details: string): string | undefined {
+  if (!/died with <Signals\.SIGKILL: 9>/.test(details)) return undefined;
+  return `${details} It was most likely out of memory: choose a larger machineType.`;
+}
+
+function statusName(code: Code): string {
+  return (Code[code] ?? "Unknown").replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
+}

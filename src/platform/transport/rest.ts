@@ -1,0 +1,243 @@
+import { PlatformError } from "../../errors.ts";
+import type { Credentials } from "../target/credentials.ts";
+import type { Endpoint } from "../target/endpoints.ts";
+import { STREAMED_BODY, type RestCall, type RestRequest } from "../files/rest-call.ts";
+import { keyRefused, keyTooWeak } from "../target/key-refusal.ts";
+import { CLOSED, networkFailure, TLS_HINT } from "./network-failure.ts";
+import { plainCause, plainLine, plainSentence } from "./plain-line.ts";
+
+/** What a {@link Rest} is made of. */
+export interface RestOptions {
+  endpoint: Endpoint;
+  credentials: Credentials;
+  /** How long until the head of an answer has to be there, and of `json()` all of it, in milliseconds. Default 60,000. */
+  timeoutMs?: number | undefined;
+}
+
+/** A request whose answer is read as JSON. */
+export interface JsonRequest extends Omit<RestRequest, "body"> {
+  /** Sent as JSON; without it there is no body. */
+  readonly json?: unknown;
+}
+
+/** More of an answer that is no success is not read, in bytes. */
+const MAX_ERROR_BYTES = 65_536;
+
+/** The REST side of a control plane. Whatever fails is a `PlatformError`, or the reason of the caller's signal. */
+export class Rest {
+  readonly #options: RestOptions;
+
+  constructor(options: RestOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Sends a request, with the key. Resolves with the answer, of whatever status but a redirect, as soon as its head is
+   * there. There is no time limit for a body that is a stream. An answer that is no success is read first: it may repeat
+   * the key, which is taken out.
+   */
+  readonly send: RestCall = async (request) => {
+    // How long a body takes is for who reads it from somewhere to say.
+    const limit = new Limit(request.signal, typeof request.body === "object" ? Infinity : this.#timeoutMs);
+    try {
+      const response = await this.#fetch(request, limit);
+      return response.ok ? response : await this.#withoutKey(response, limit);
+    } finally {
+      // So is how long the answer's may take: logs are followed for hours.
+      limit.end();
+    }
+  };
+
+  /** Sends a request and reads its answer: what it says, or nothing when it is empty. */
+  async json(request: JsonRequest): Promise<unknown> {
+    const { json, ...rest } = request;
+    const body = json === undefined ? {} : { body: JSON.stringify(json) };
+    const headers = json === undefined ? {} : { "content-type": "application/json" };
+    const limit = new Limit(request.signal, this.#timeoutMs);
+    try {
+      const sent = { ...rest, ...body, headers: { ...headers, ...request.headers } };
+      const response = await this.#fetch(sent, limit);
+      if (!response.ok) throw await this.failure(response, request);
+      return await this.#parse(response, request, limit);
+    } finally {
+      limit.end();
+    }
+  }
+
+  /** What an answer that is no success means. Reads its body. */
+  async failure(response: Response, request: Pick<RestRequest, "method" | "path">): Promise<PlatformError> {
+    const { credentials } = this.#options;
+    const { status } = response;
+    const details = plainSentence(await detailOf(response), credentials);
+    const options = { status: `HTTP ${status}` };
+    const where = this.#place();
+    if (status === 401) {
+      return new PlatformError("CREDENTIALS_INVALID", keyRefused(where, credentials, details), options);
+    }
+    if (status === 403) {
+      const what = keyTooWeak(credentials, nameOf(request));
+      return new PlatformError("PLATFORM_REFUSED", `${details} ${what}`.trim(), options);
+    }
+    if (status === 429 || status === 502 || status === 503 || status === 504) {
+      const message = `${where} is not available (HTTP ${status}). ${details}`.trim();
+      return new PlatformError("PLATFORM_UNREACHABLE", `${message} Try again in a while.`, options);
+    }
+    const message = details === "" ? `${where} answered ${nameOf(request)} with HTTP ${status}.` : details;
+    return new PlatformError("PLATFORM_REFUSED", message, options);
+  }
+
+  async #withoutKey(response: Response, limit: Limit): Promise<Response> {
+    const { status, statusText, headers } = response;
+    const text = await startOf(response);
+    limit.throwIfAborted();
+    const shown = this.#options.credentials.secret.removeFrom(text);
+    return new Response(shown, { status, statusText, headers });
+  }
+
+  async #fetch(request: RestRequest, limit: Limit): Promise<Response> {
+    const { endpoint, credentials } = this.#options;
+    const { method, path, body, headers } = request;
+    limit.throwIfAborted();
+    let response: Response;
+    try {
+      response = await fetch(new URL(path, endpoint.url), {
+        method,
+        headers: { ...headers, authorization: credentials.authorization() },
+        signal: limit.signal,
+        // The key is for this host alone.
+        redirect: "manual",
+        ...(body === undefined ? {} : { body }),
+        ...(typeof body === "object" ? STREAMED_BODY : {}),
+      });
+    } catch (error) {
+      throw this.#unreachable(error, request, limit);
+    }
+    if (response.status < 300 || response.status >= 400) return response;
+    await response.body?.cancel().catch(() => {});
+    throw new PlatformError(
+      "PLATFORM_UNREACHABLE",
+      `${this.#place()} sends ${nameOf(request)} elsewhere (HTTP ${response.status}); check its host.`,
+      { status: `HTTP ${response.status}` },
+    );
+  }
+
+  async #parse(response: Response, request: JsonRequest, limit: Limit): Promise<unknown> {
+    let text: string;
+    try {
+      text = await response.text();
+    } catch (error) {
+      throw this.#unreachable(error, request, limit);
+    }
+    if (text === "") return undefined;
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new PlatformError(
+        "PLATFORM_UNREACHABLE",
+        `${this.#place()} answered ${nameOf(request)} with something that is no JSON; check host and port.`,
+        { status: `HTTP ${response.status}` },
+      );
+    }
+  }
+
+  #unreachable(error: unknown, request: Pick<RestRequest, "method" | "path">, limit: Limit): PlatformError {
+    limit.throwIfAborted();
+    const { credentials, endpoint } = this.#options;
+    const cause = plainCause(error, credentials);
+    const place = this.#place();
+    if (limit.isOver) {
+      const message = `${place} gave no answer to ${nameOf(request)} within ${this.#timeoutMs / 1000} s; try again.`;
+      return new PlatformError("PLATFORM_UNREACHABLE", message, { cause });
+    }
+    const failure = networkFailure(error);
+    const hint = failure?.cause === CLOSED && endpoint.isPlaintext ? TLS_HINT : "";
+    const why =
+      failure === undefined
+        ? plainSentence(plainLine(rootMessage(error), credentials))
+        : `${failure.cause}; ${failure.advice}${hint}.`;
+    return new PlatformError("PLATFORM_UNREACHABLE", `${place} could not be reached: ${why}`, { cause });
+  }
+
+  get #timeoutMs(): number {
+    return this.#options.timeoutMs ?? 60_000;
+  }
+
+  /** The subject of a sentence. */
+  #place(): string {
+    const { host, origin } = this.#options.endpoint;
+    return `The control plane's REST side at ${host} (${origin})`;
+  }
+}
+
+/** A caller's signal and a time limit as one signal. */
+class Limit {
+  readonly signal: AbortSignal;
+  readonly #callers: AbortSignal | undefined;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #isOver = false;
+
+  constructor(callers: AbortSignal | undefined, timeoutMs: number) {
+    const own = new AbortController();
+    this.#callers = callers;
+    this.signal = callers === undefined ? own.signal : AbortSignal.any([callers, own.signal]);
+    if (timeoutMs === Infinity) return;
+    this.#timer = setTimeout(() => {
+      this.#isOver = true;
+      own.abort();
+    }, timeoutMs);
+  }
+
+  /** The time was up. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Throws the reason of the caller's signal, if it was aborted. */
+  throwIfAborted(): void {
+    this.#callers?.throwIfAborted();
+  }
+
+  /** Lifts the time limit; the caller's signal still counts. */
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+function nameOf({ method, path }: Pick<RestRequest, "method" | "path">): string {
+  return `${method} ${path.replace(/\?.*$/, "")}`;
+}
+
+/** What an error answer says: the `detail` of JSON, or its text. */
+async function detailOf(response: Response): Promise<string> {
+  const text = await startOf(response);
+  try {
+    const { detail } = JSON.parse(text) as { detail?: unknown };
+    if (detail !== undefined) return typeof detail === "string" ? detail : JSON.stringify(detail);
+  } catch {
+    // A page of a proxy's says nothing that helps.
+    if (/^\s*</.test(text)) return "";
+  }
+  return text;
+}
+
+async function startOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of response.body ?? []) {
+      chunks.push(chunk as Uint8Array);
+      length += chunk.byteLength;
+      if (length >= MAX_ERROR_BYTES) break;
+    }
+  } catch {
+    // What has come is what there is.
+  }
+  return Buffer.concat(chunks).toString("utf8", 0, MAX_ERROR_BYTES);
+}
+
+/** fetch says "fetch failed", and why only in the cause. */
+function rootMessage(error: unknown): string {
+  let item = error;
+  while (item instanceof Error && item.cause instanceof Error) item = item.cause;
+  return item instanceof Error ? item.message : String(item);
+}
