@@ -18,6 +18,8 @@ interface Wanted {
   readonly missing: string;
   /** Longer it can't be, in characters. */
   readonly maxLength: number;
+  /** Said when it is. */
+  readonly tooLong: string;
 }
 
 /**
@@ -32,6 +34,7 @@ export async function typedKey(source: TypedSource = {}): Promise<string | undef
     question: "Key (id:secret)",
     missing: "There is no key on standard input: type it, or pipe it, as id:secret.",
     maxLength: 4_096,
+    tooLong: "What is on standard input is too long for a key.",
   };
   return (await typed(wanted, source))?.trim();
 }
@@ -42,6 +45,7 @@ export async function typedValue(name: string, source: TypedSource = {}): Promis
     question: `Value of ${name}`,
     missing: `There is no value of ${name} on standard input: type it, or pipe it.`,
     maxLength: 65_536,
+    tooLong: `What is on standard input is too long for ${name}: it may have 65,536 characters.`,
   };
   return (await typed(wanted, source))?.replace(/\r?\n$/, "");
 }
@@ -77,14 +81,12 @@ async function asked(
   }
 }
 
-async function piped({ maxLength }: Wanted, input: NodeJS.ReadableStream): Promise<string> {
+async function piped({ maxLength, tooLong }: Wanted, input: NodeJS.ReadableStream): Promise<string> {
   let text = "";
   input.setEncoding("utf8");
   for await (const chunk of input) {
     text += String(chunk);
-    if (text.length > maxLength) {
-      throw new UsageError(`What is on standard input is too long; it may have ${maxLength} characters.`);
-    }
+    if (text.length > maxLength) throw new UsageError(tooLong);
   }
   return text;
 }
