@@ -1,7 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FalServerlessError, UsageError } from "../errors.ts";
+import { findUp } from "../typescript/package-files.ts";
 import { shortPath, userFrame } from "./user-frame.ts";
 
 /** The words of an error that may be no Error at all. */
@@ -62,8 +64,20 @@ function missingImport(error: unknown): string | undefined {
   const isPackage = !/^(?:[./\\]|[A-Za-z]:[\\/])/.test(wanted);
   const where = placeOfImport(path, wanted);
   return isPackage
-    ? `${where}: the package "${wanted}" is not installed; run: npm install ${packageName(wanted)}`
+    ? `${where}: the package "${wanted}" is not installed; run: ${installOf(packageName(wanted), path)}`
     : `${where}: there is no file ${shortPath(wanted)}`;
+}
+
+/** What installs a package for a file: one that its project lists comes with all others. */
+function installOf(name: string, path: string): string {
+  const manifest = findUp("package.json", dirname(path));
+  try {
+    const lists = JSON.parse(readFileSync(manifest ?? "", "utf8")) as Record<string, object | undefined>;
+    if (name in { ...lists["devDependencies"], ...lists["dependencies"] }) return "npm install";
+  } catch {
+    // no project, or one that npm will say more of
+  }
+  return `npm install ${name}`;
 }
 
 function missingExport(error: unknown): string | undefined {
