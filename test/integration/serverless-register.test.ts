@@ -126,6 +126,12 @@ test("what can't be registered is refused before anything is sent, with what to 
     );
     return true;
   });
+  for (const other of [undefined, {}, () => 5]) {
+    await assert.rejects(
+      host.register(other as never),
+      /register\(\) takes a function that is served, a class/,
+    );
+  }
   await assert.rejects(host.register(echo as never), /^UsageError: echo\(\) is not served.*Add serve: true/);
   await assert.rejects(
     host.register(greet.on({ metadata: { openapi: {} } })),

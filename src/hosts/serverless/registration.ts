@@ -44,7 +44,7 @@ export async function register(
     const registered =
       what instanceof IsolatedFunction
         ? await ofFunction(what, options, { folder, baseImage: parts.baseImage })
-        : await ofServable(isServableClass(what) ? new what() : what, options);
+        : await ofServable(servableOf(what), options);
     const given = Object.entries(options).filter(([, value]) => value !== undefined);
     using session = new PlatformSession(parts.target);
     const [{ connection }, { send: rest }] = await Promise.all([session.grpc(), session.rest()]);
@@ -87,6 +87,15 @@ async function ofFunction(
     ...{ metadata, privateLogs, secrets, dataMounts },
     noCache: options.environment.force,
   };
+}
+
+/** @throws UsageError for anything else */
+function servableOf(what: ServableClass | BaseServable): BaseServable {
+  if (isServableClass(what)) return new what();
+  if (typeof (what as Partial<BaseServable> | undefined)?.collectRoutes === "function") return what;
+  throw new UsageError(
+    "register() takes a function that is served, a class that extends BaseServable, or an instance of one.",
+  );
 }
 
 async function ofServable(app: BaseServable, options: RegisterOptions): Promise<Registered> {
