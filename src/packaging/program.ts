@@ -71,9 +71,9 @@ export async function runProgram(
   };
   signal?.addEventListener("abort", stop, { once: true });
   try {
-    const fed = feed(child.stdin, input).catch((error: unknown) => {
-      stop();
-      return error;
+    const fed = feed(child.stdin, input).then((failure) => {
+      if (failure !== undefined) stop();
+      return failure;
     });
     const code = await end;
     if (code !== undefined) await Promise.all(readers);
@@ -87,7 +87,10 @@ export async function runProgram(
   }
 }
 
-/** Resolves to nothing when the program did not want to read on: its exit code says why. */
+/**
+ * Resolves to what the input threw. That the program did not want to read on is no failure here, by whatever name
+ * the system calls it (EPIPE, ECONNRESET, ECANCELED when it ends in mid-write): its exit code says why.
+ */
 async function feed(
   stdin: NodeJS.WritableStream,
   input: AsyncIterable<Buffer> | undefined,
@@ -97,11 +100,15 @@ async function feed(
     stdin.end();
     return undefined;
   }
-  try {
-    await pipeline(input, stdin);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "EPIPE" && code !== "ERR_STREAM_PREMATURE_CLOSE" && code !== "ECONNRESET") throw error;
+  let failure: unknown;
+  async function* watched(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    try {
+      yield* chunks;
+    } catch (error) {
+      failure = error;
+      throw error;
+    }
   }
-  return undefined;
+  await pipeline(watched(input), stdin).catch(() => {});
+  return failure;
 }

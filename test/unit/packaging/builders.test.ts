@@ -99,6 +99,9 @@ describe("a program", { skip: isPosix ? false : "the programs here are shell scr
       for (let index = 0; index < 200; index++) yield Buffer.alloc(100_000);
     }
     assert.equal((await runProgram(...shell("exit 3"), { input: much() })).code, 3);
+    // What it leaves behind holds the pipe open, so that a write is under way when Node closes its own end.
+    const leaving = shell("exec 3<&0; sleep 1 >/dev/null 2>&1 & exit 3");
+    assert.equal((await runProgram(...leaving, { input: much() })).code, 3);
   });
 
   test("whose input fails is ended, and the failure is the result", async () => {
