@@ -17,7 +17,10 @@ export class SharedWork<Result, Line> {
     };
     // Not at once: the first participant has yet to join, and is to hear the first line.
     this.#result = Promise.resolve()
-      .then(() => work(this.#abort.signal, log))
+      .then(() => {
+        this.#abort.signal.throwIfAborted();
+        return work(this.#abort.signal, log);
+      })
       .finally(() => (this.#isOver = true));
     this.#result.catch(() => {}); // each participant is told by itself
   }
@@ -35,7 +38,10 @@ export class SharedWork<Result, Line> {
   /** Waits for the work. Rejects with its failure, or with the reason of the participant's own signal. */
   async join(participant: Participant<Line>): Promise<Result> {
     const { signal } = participant;
-    signal?.throwIfAborted();
+    if (signal?.aborted === true) {
+      if (this.#participants.size === 0) this.#abort.abort(signal.reason); // nobody waits for it
+      throw signal.reason;
+    }
     this.#participants.add(participant);
     let leave: (() => void) | undefined;
     const left = new Promise<never>((_resolve, reject) => {
