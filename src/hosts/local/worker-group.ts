@@ -64,11 +64,20 @@ export class WorkerGroup {
     this.#keepProcess();
     for (const [run, worker] of this.#running) worker.cancel(run, reason);
     for (const { timer } of this.#idle.splice(0)) clearTimeout(timer);
-    const ends = [...this.#workers].map(
-      (worker) => new Promise<void>((resolve) => this.#leaving.set(worker, resolve)),
-    );
+    const ends = [...this.#workers].map((worker) => this.#left(worker));
     for (const worker of this.#workers) worker.kill();
     await Promise.all(ends);
+  }
+
+  /** Resolves when a worker that is killed is gone, for each who asks. */
+  #left(worker: FunctionWorker): Promise<void> {
+    const tellOthers = this.#leaving.get(worker);
+    return new Promise((resolve) => {
+      this.#leaving.set(worker, () => {
+        tellOthers?.();
+        resolve();
+      });
+    });
   }
 
   /** Resolves when nothing runs: one that was cancelled has ended then, or was ended. */
@@ -160,8 +169,11 @@ export class WorkerGroup {
     this.#workers.delete(worker);
     this.#leaveIdle(worker);
     this.#forget(worker);
-    if (worker.wasReady) this.#hasStartFailed = false;
-    else this.#onStartFailed(reason);
+    // One that was ended from here is no sign that the next one would fail: who has come meanwhile gets another.
+    const isLeaving = this.#leaving.has(worker);
+    if (worker.wasReady || isLeaving) this.#hasStartFailed = false;
+    if (!worker.wasReady && isLeaving) this.#starting--;
+    else if (!worker.wasReady) this.#onStartFailed(reason);
     this.#leaving.get(worker)?.();
     this.#leaving.delete(worker);
     this.#hand();

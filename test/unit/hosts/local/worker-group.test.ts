@@ -12,6 +12,7 @@ import { WorkerGroup } from "../../../../src/hosts/local/worker-group.ts";
 import { FakeChannel } from "../../../helpers/fake-workers.ts";
 
 const KEEP_ALIVE_MS = 5000;
+const CLOSED = new Error("closed");
 const place = { module: "file:///app.ts", line: 1, column: 1 };
 
 /** A run, and how it ended. */
@@ -29,6 +30,8 @@ class World {
   readonly group: WorkerGroup;
   readonly #maxWorkers: number;
   failedStarts = 0;
+  /** Closings that have not come to their end. */
+  closings = 0;
   /** Whether the group has said that it has workers. */
   hasWorkers = false;
 
@@ -89,6 +92,15 @@ class World {
     return tracked;
   }
 
+  /** Closes the group, to which a run may come before its workers are gone. */
+  close(index: number): void {
+    const before = this.unsettled;
+    this.closings++;
+    void this.group.close(CLOSED).then(() => this.closings--);
+    for (const { outcome } of before) assert.deepEqual(outcome, { error: CLOSED });
+    if (index % 2 === 0) this.start();
+  }
+
   /** Lets streams and processes do what they were told. */
   async settle(): Promise<void> {
     for (let count = 0; count < 3; count++) {
@@ -147,6 +159,7 @@ class World {
     mock.timers.tick(KEEP_ALIVE_MS);
     await this.settle();
     assert.equal(this.alive.length, 0, "a worker is kept for ever");
+    assert.equal(this.closings, 0, "a closing never ends");
     this.check();
   }
 }
@@ -156,7 +169,9 @@ const action = fc.oneof(
   {
     weight: 9,
     arbitrary: fc.record({
-      kind: fc.constantFrom("cancel", "ready", "ready", "finish", "finish", "throw", "die", "fail", "time"),
+      kind: fc.constantFrom(
+        ...["cancel", "ready", "ready", "finish", "finish", "throw", "die", "fail", "time", "close"],
+      ),
       index: fc.nat({ max: 30 }),
     }),
   },
@@ -174,6 +189,7 @@ function act(world: World, kind: string, index: number): void {
   else if (kind === "finish") channel?.finish(true);
   else if (kind === "throw") channel?.finish(false);
   else if (kind === "die") channel?.end(null, "SIGKILL");
+  else if (kind === "close") world.close(index);
   else channel?.failToStart();
 }
 
@@ -446,5 +462,35 @@ describe("a group of workers", () => {
       await closed;
       assert.equal(world.alive.length, 0);
       assert.equal(world.hasWorkers, false);
+    }));
+
+  test("that is closed gives a run that comes before its workers are gone a new one", () =>
+    withTimers(async () => {
+      for (const isReady of [true, false]) {
+        const world = new World(1);
+        world.start();
+        if (isReady) world.channels[0]?.becomeReady();
+        const closed = world.group.close(CLOSED);
+        const next = world.start();
+        await world.settle();
+        await closed;
+        assert.equal(next.outcome, undefined, "it is not what was closed");
+        assert.equal(world.failedStarts, 0);
+        await world.finish();
+        assert.deepEqual(next.outcome, { value: 1 });
+      }
+    }));
+
+  test("that is closed twice at a time tells each when all workers are gone", () =>
+    withTimers(async () => {
+      const world = new World(1);
+      world.start();
+      let closed = 0;
+      const closings = [1, 2].map(() => world.group.close(CLOSED).then(() => closed++));
+      await turn();
+      assert.equal(closed, 0);
+      await world.settle();
+      assert.equal(closed, 2);
+      await Promise.all(closings);
     }));
 });
