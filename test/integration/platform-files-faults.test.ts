@@ -10,6 +10,7 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import events, { once } from "node:events";
 import { describe, test } from "node:test";
@@ -330,6 +331,23 @@ describe("through the client's own REST side", () => {
       /^Uploading a\.txt failed: Bad key key-id:… \(HTTP 400\)\.$/,
     );
     assert.doesNotMatch(inspect(error, { depth: 10 }), /key-secret/);
+  });
+
+  test("so it is where a refusal says nothing but its status, in letters of its own", async () => {
+    const server = createHttpServer((_, to) => void to.writeHead(400, "Not key-secret here\u00ff").end());
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    try {
+      using folder = new ContextFolder({ "a.txt": "a" });
+      const { port } = server.address() as { port: number };
+      const rest = sender(`http://127.0.0.1:${port}`);
+      await failure(
+        syncFiles({ files: await folder.collect(), rest, ...QUICK }),
+        /^Uploading a\.txt failed: Not \.\.\. here \(HTTP 400\)\.$/,
+      );
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
   });
 
   test("a file that changes is told as such, and a host that is not there in that side's words", async () => {

@@ -261,6 +261,18 @@ describe("REST: one clear line, without the key, for", () => {
         /elsewhere \(HTTP 302\); check its host/,
       ],
       [
+        "an answer of no status that there is",
+        "http",
+        () => createHttpServer((_, to) => to.writeHead(999).end()),
+        /does not answer as one \(HTTP 999\); check host and port/,
+      ],
+      [
+        "an answer of no form that there is",
+        "http",
+        () => createSocketServer((socket) => socket.end("HTTP/1.1 099 No\r\ncontent-length: 0\r\n\r\n")),
+        /it speaks another protocol/,
+      ],
+      [
         "an answer that stops in the middle",
         "http",
         () =>

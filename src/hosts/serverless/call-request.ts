@@ -98,6 +98,10 @@ function post({ url, credentials, body, signal }: CallRequest): Promise<Reply> {
     request.on("error", (error) => {
       if (!isAnswered) reject(error);
     });
+    // One who answers by another protocol (101) is left without an error.
+    request.once("close", () => {
+      if (!isAnswered) reject(new Error("the connection was closed without an answer"));
+    });
   });
 }
 

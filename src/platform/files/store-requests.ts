@@ -123,7 +123,7 @@ interface Fault {
 
 function refusal(response: Response, text: string): Fault {
   const { status } = response;
-  const reason = `${detailOf(text) ?? (response.statusText || "no reason given")} (HTTP ${status}).`;
+  const reason = `${detailOf(text) ?? (plainLine(response.statusText) || "no reason given")} (HTTP ${status}).`;
   if (status === 429) {
     const retryAfterMs = retryAfter(response.headers.get("retry-after")) ?? RATE_LIMIT_MS;
     const seconds = Math.ceil(retryAfterMs / 1000);

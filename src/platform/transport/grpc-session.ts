@@ -181,7 +181,8 @@ class LiveSession {
   }
 
   #ping(timeoutMs: number): void {
-    if (this.#pingedAt !== undefined) return;
+    // A session that is destroyed but not closed yet takes no ping.
+    if (this.#pingedAt !== undefined || this.session.destroyed) return;
     this.#pingedAt = performance.now();
     const late = setTimeout(() => {
       this.session.destroy(new SessionError("ETIMEDOUT", `no sign of life within ${timeoutMs / 1000} s`));

@@ -70,6 +70,8 @@ const FAILURES: Readonly<Record<string, NetworkFailure>> = {
     "check the port, and let a control plane of your own listen at another one",
   ),
   ERR_HTTP2_ERROR: FOREIGN,
+  // Of fetch's own, when an answer has no form that there is.
+  ERR_ASSERTION: FOREIGN,
   ERR_CLOSED: lasting("the connection was closed on this side", "open another one"),
 };
 

@@ -32,7 +32,7 @@ export class Rest {
   }
 
   /**
-   * Sends a request, with the key. Resolves with the answer, of whatever status but a redirect, as soon as its head is
+   * Sends a request, with the key. Resolves with the answer, of any status but a redirect, as soon as its head is
    * there. There is no time limit for a body that is a stream. An answer that is no success is read first: it may repeat
    * the key, which is taken out.
    */
@@ -90,8 +90,15 @@ export class Rest {
     const { status, statusText, headers } = response;
     const text = await startOf(response);
     limit.throwIfAborted();
-    const shown = this.#options.credentials.secret.removeFrom(text);
-    return new Response(shown, { status, statusText, headers });
+    const { credentials } = this.#options;
+    return new Response(credentials.secret.removeFrom(text), {
+      status,
+      // Of what a server may say there a `Response` takes only a part.
+      statusText: plainLine(statusText, credentials)
+        .replaceAll("…", "...")
+        .replaceAll(/[^ -~]/g, ""),
+      headers,
+    });
   }
 
   async #fetch(request: RestRequest, limit: Limit): Promise<Response> {
@@ -112,13 +119,14 @@ export class Rest {
     } catch (error) {
       throw this.#unreachable(error, request, limit);
     }
-    if (response.status < 300 || response.status >= 400) return response;
+    const { status } = response;
+    if (status < 300 || (status >= 400 && status < 600)) return response;
     await response.body?.cancel().catch(() => {});
-    throw new PlatformError(
-      "PLATFORM_UNREACHABLE",
-      `${this.#place()} sends ${nameOf(request)} elsewhere (HTTP ${response.status}); check its host.`,
-      { status: `HTTP ${response.status}` },
-    );
+    const what =
+      status < 400
+        ? `sends ${nameOf(request)} elsewhere (HTTP ${status}); check its host.`
+        : `does not answer as one (HTTP ${status}); check host and port.`;
+    throw new PlatformError("PLATFORM_UNREACHABLE", `${this.#place()} ${what}`, { status: `HTTP ${status}` });
   }
 
   async #parse(response: Response, request: JsonRequest, limit: Limit): Promise<unknown> {
