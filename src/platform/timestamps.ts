@@ -1,3 +1,5 @@
+import { UsageError } from "../errors.ts";
+
 /** A time in a message of the protocol. */
 interface WireTime {
   readonly seconds: bigint;
@@ -9,9 +11,10 @@ export function dateOf({ seconds, nanos }: WireTime): Date {
   return new Date(Number(seconds) * 1_000 + Math.floor(nanos / 1_000_000));
 }
 
-/** A time for the protocol. */
+/** A time for the protocol. @throws UsageError for one that is none */
 export function wireTime(date: Date): { seconds: bigint; nanos: number } {
   const ms = date.getTime();
+  if (Number.isNaN(ms)) throw new UsageError("That is no time: an invalid Date.");
   const seconds = Math.floor(ms / 1_000);
   return { seconds: BigInt(seconds), nanos: (ms - seconds * 1_000) * 1_000_000 };
 }

@@ -115,6 +115,11 @@ describe("apps on the wire", () => {
       await assert.rejects(client.apps.scale("web--staging", { keepAlive: 1 }), /environment by itself/);
       await assert.rejects(client.apps.list({ environment: "x" }), PlatformError);
       await assert.rejects(client.apps.runners("me/web"), /no owner/);
+      const since = new Date(Number.NaN);
+      await assert.rejects(client.apps.runners("web", { since }), UsageError);
+      await assert.rejects(client.runners.list({ since }), UsageError);
+      const wrong = JSON.parse('{"strategy":"roling"}') as object;
+      await assert.rejects(client.apps.setRevision("web", "r", wrong), /strategy has to be one of/);
       assert.deepEqual(plane.methods(), ["ListAliases"]);
     }));
 

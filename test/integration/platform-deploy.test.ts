@@ -252,7 +252,30 @@ describe("what is sent", () => {
     );
   });
 
-  test("a name, a message or annotations that make no sense are refused before anything is sent", async () => {
+  test("an environment of an empty text is the main one, as if it were not named", async () => {
+    await using plane = await ControlPlane.start({ grpc: GOOD });
+    assert.equal((await deployTo(plane, { environment: "" })).environment, "main");
+    const [{ applicationName, environmentName } = {}] = plane.requestsOf("registerApplication");
+    assert.deepEqual([applicationName, environmentName], ["web", undefined]);
+  });
+
+  test("times in fractions of seconds are rounded up: whole ones travel", async () => {
+    await using plane = await ControlPlane.start({ grpc: GOOD });
+    await deployTo(plane, {
+      machine: { keepAlive: 0.5, scalingDelay: 1.5 },
+      terminationGracePeriodSeconds: 2.5,
+      healthCheck: { path: "/", startPeriodSeconds: 3.5 },
+    });
+    const [request] = plane.requestsOf("registerApplication");
+    const { keepAlive, scalingDelaySeconds } = request?.machineRequirements ?? {};
+    const { terminationGracePeriodSeconds, healthCheckConfig } = request ?? {};
+    assert.deepEqual(
+      [keepAlive, scalingDelaySeconds, terminationGracePeriodSeconds, healthCheckConfig?.startPeriodSeconds],
+      [1, 2, 3, 4],
+    );
+  });
+
+  test("a name, a setting, a message or annotations that make no sense are refused before anything is sent", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     const many = Object.fromEntries(Array.from({ length: 33 }, (_, index) => [`k${index}`, ""]));
     const wrong: [Partial<DeployOptions>, RegExp][] = [
@@ -264,6 +287,18 @@ describe("what is sent", () => {
       [{ annotations: { openapi: "" } }, /may be called "openapi"/],
       [{ annotations: { note: "é".repeat(8_192) } }, /16395 bytes as JSON; they may have 16384/],
       [{ attach: true, strategy: "recreate" }, /nothing to attach to/],
+      [{ machine: { numGpus: 0.5 } }, /numGpus has to be a whole number from 0, not 0\.5/],
+      [{ machine: { maxConcurrency: -1 } }, /maxConcurrency has to be a whole number from 0, not -1/],
+      [{ machine: { requestTimeout: Infinity } }, /requestTimeout has to be a number of seconds/],
+      [{ machine: { keepAlive: 2 ** 31 } }, /keepAlive has to be a number of seconds/],
+      [{ terminationGracePeriodSeconds: Number.NaN }, /terminationGracePeriodSeconds .* not NaN/],
+      [{ healthCheck: { path: "/", failureThreshold: 1.5 } }, /failureThreshold has to be a whole number/],
+      [{ retryConfig: { timeout: { retries: 1.5 } } }, /retries has to be a whole number/],
+      [{ metadata: { size: 1n } }, /metadata has to be plain data, as JSON has it/],
+      // As from a program without types.
+      [JSON.parse('{"auth":"pubic"}') as object, /auth has to be one of "private", .* not "pubic"/],
+      [JSON.parse('{"strategy":"roling"}') as object, /strategy has to be one of .* not "roling"/],
+      [JSON.parse('{"skipRetryConditions":["late"]}') as object, /skipRetryConditions .* not "late"/],
     ];
     const files = [{ relativePath: "a.txt", absolutePath: "/nonexistent/a.txt", sizeBytes: 1 }];
     for (const [options, pattern] of wrong)

@@ -5,7 +5,7 @@ export const MAIN_ENVIRONMENT = "main";
 
 /** Where an app is looked for. */
 export interface EnvironmentChoice {
-  /** The environment. Default: the main one. */
+  /** The environment. Default, and of an empty text: the main one. */
   readonly environment?: string | undefined;
 }
 
@@ -24,7 +24,7 @@ export function aliasName(appName: string, environment: string = MAIN_ENVIRONMEN
       `"${appName}" can't be the name of an app: it has letters, digits and single "-", such as "text-to-image", and no owner.`,
     );
   }
-  return environment === MAIN_ENVIRONMENT ? appName : `${appName}--${environment}`;
+  return ["", MAIN_ENVIRONMENT].includes(environment) ? appName : `${appName}--${environment}`;
 }
 
 /** The app's own name, without the environment that {@link aliasName} put behind it. */
@@ -35,5 +35,5 @@ export function appNameOf(alias: string, environment: string = MAIN_ENVIRONMENT)
 
 /** What goes beside the alias into a message: nothing unless an environment was named. */
 export function environmentField(environment: string | undefined): { environmentName?: string } {
-  return environment === undefined ? {} : { environmentName: environment };
+  return environment === undefined || environment === "" ? {} : { environmentName: environment };
 }

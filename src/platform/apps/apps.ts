@@ -1,5 +1,7 @@
 import { PlatformError, UsageError } from "../../errors.ts";
 import { aliasName, environmentField, type EnvironmentChoice } from "./alias-name.ts";
+import { wholeAmount } from "./amounts.ts";
+import { choice } from "./choice.ts";
 import { appInfo, appRevision, type AppInfo, type AppRevision, type AuthMode } from "./app-info.ts";
 import type { Grpc, PlatformSession } from "../transport/platform-session.ts";
 import { runnerInfo, type RunnerInfo } from "../runners/runner-info.ts";
@@ -56,7 +58,6 @@ const AMOUNTS = {
   requestTimeout: "requestTimeout",
   startupTimeout: "startupTimeout",
 } as const;
-const MAX_AMOUNT = 2 ** 31 - 1;
 
 /** The apps of a control plane. Whatever a call fails with is a `PlatformError`, or a `UsageError` before it is made. */
 export class Apps {
@@ -154,14 +155,16 @@ export class Apps {
     { environment, auth, strategy }: SetRevisionOptions = {},
   ): Promise<AppInfo | undefined> {
     const alias = aliasName(appName, environment);
+    const authMode = auth === undefined ? undefined : choice("auth", AUTH_MODES, auth);
+    const deploymentStrategy = strategy === undefined ? undefined : choice("strategy", STRATEGIES, strategy);
     const { connection, method, protocol } = await this.#open();
     const { aliasInfo } = await connection.unary(method.setAlias, {
       alias,
       revision,
-      ...(auth === undefined ? {} : { authMode: protocol.ApplicationAuthMode[AUTH_MODES[auth]] }),
-      ...(strategy === undefined
+      ...(authMode === undefined ? {} : { authMode: protocol.ApplicationAuthMode[authMode] }),
+      ...(deploymentStrategy === undefined
         ? {}
-        : { deploymentStrategy: protocol.DeploymentStrategy[STRATEGIES[strategy]] }),
+        : { deploymentStrategy: protocol.DeploymentStrategy[deploymentStrategy] }),
       ...environmentField(environment),
     });
     return aliasInfo === undefined ? undefined : appInfo(aliasInfo);
@@ -184,10 +187,7 @@ function scaleFields(options: ScaleOptions): ScaleFields {
   for (const [name, field] of Object.entries(AMOUNTS) as [keyof typeof AMOUNTS, keyof ScaleFields][]) {
     const value = options[name];
     if (value === undefined) continue;
-    if (!Number.isInteger(value) || value < 0 || value > MAX_AMOUNT) {
-      throw new UsageError(`${name} has to be a whole number from 0, not ${String(value)}.`);
-    }
-    Object.assign(fields, { [field]: value });
+    Object.assign(fields, { [field]: wholeAmount(name, value) });
   }
   const { machineTypes, regions } = options;
   for (const [name, list] of Object.entries({ machineTypes, regions })) {

@@ -1,4 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { wholeAmount, wholeSeconds } from "./amounts.ts";
 import type { MachineRequirementsSchema } from "../generated/controller_pb.ts";
 
 /** Where an app runs and how it scales. What is left out is not sent, but for the machine and `keepAlive`. */
@@ -41,7 +42,7 @@ export const DEFAULT_MACHINE_TYPE = "XS";
 /** How long an idle runner lives where nothing else is said, in seconds. */
 export const DEFAULT_KEEP_ALIVE = 10;
 
-/** What the build of an environment has to know of the machine. */
+/** What the build of an environment has to know of the machine. @throws UsageError when a setting makes no sense */
 export function buildRequirements(settings: MachineSettings): MachineMessage {
   const { numGpus, regions } = settings;
   const types = machineTypes(settings);
@@ -50,29 +51,31 @@ export function buildRequirements(settings: MachineSettings): MachineMessage {
     machineType: types[0] as string,
     machineTypes: types,
     schedulerOptions: {},
-    ...(numGpus === undefined ? {} : { numGpus }),
+    ...given({ numGpus: wholeAmount("numGpus", numGpus) }),
     ...(regions === undefined ? {} : { validRegions: [...regions] }),
   };
 }
 
-/** All there is to say of a machine. */
+/** All there is to say of a machine. @throws UsageError when a setting makes no sense */
 export function machineRequirements(settings: MachineSettings): MachineMessage {
-  const { scalingDelay, requestTimeout, startupTimeout } = settings;
+  const amount = (name: keyof MachineSettings): number | undefined =>
+    wholeAmount(name, settings[name] as number | undefined);
+  const seconds = (name: keyof MachineSettings): number | undefined =>
+    wholeSeconds(name, settings[name] as number | undefined);
   return {
     ...buildRequirements(settings),
-    keepAlive: settings.keepAlive ?? DEFAULT_KEEP_ALIVE,
+    keepAlive: seconds("keepAlive") ?? DEFAULT_KEEP_ALIVE,
     ...given({
-      exposedPort: settings.exposedPort,
-      metricsPort: settings.metricsPort,
-      maxMultiplexing: settings.maxMultiplexing,
-      maxConcurrency: settings.maxConcurrency,
-      minConcurrency: settings.minConcurrency,
-      concurrencyBuffer: settings.concurrencyBuffer,
-      concurrencyBufferPerc: settings.concurrencyBufferPerc,
-      scalingDelaySeconds: scalingDelay,
-      // Whole numbers travel; a limit that was rounded down would be too early.
-      requestTimeout: requestTimeout === undefined ? undefined : Math.ceil(requestTimeout),
-      startupTimeout: startupTimeout === undefined ? undefined : Math.ceil(startupTimeout),
+      exposedPort: amount("exposedPort"),
+      metricsPort: amount("metricsPort"),
+      maxMultiplexing: amount("maxMultiplexing"),
+      maxConcurrency: amount("maxConcurrency"),
+      minConcurrency: amount("minConcurrency"),
+      concurrencyBuffer: amount("concurrencyBuffer"),
+      concurrencyBufferPerc: amount("concurrencyBufferPerc"),
+      scalingDelaySeconds: seconds("scalingDelay"),
+      requestTimeout: seconds("requestTimeout"),
+      startupTimeout: seconds("startupTimeout"),
     }),
   };
 }

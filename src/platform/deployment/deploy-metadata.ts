@@ -21,7 +21,7 @@ const RESERVED: ReadonlySet<string> = new Set(["openapi", "message", "annotation
 
 /**
  * The metadata of a deployment; nothing when there is none.
- * @throws UsageError when message or annotations pass a limit, or a name is taken
+ * @throws UsageError when message or annotations pass a limit, a name is taken, or something is no plain data
  */
 export function deployMetadata({
   openapi,
@@ -34,15 +34,24 @@ export function deployMetadata({
   const taken = Object.keys(others).find((name) => RESERVED.has(name));
   if (taken !== undefined) throw new UsageError(`No metadata may be called "${taken}": the name is taken.`);
   const metadata = {
-    ...(JSON.parse(JSON.stringify(others)) as JsonObject),
-    // What JSON has no word for (undefined) has no place in the message either.
-    ...(openapi === undefined ? {} : { openapi: JSON.parse(JSON.stringify(openapi)) as JsonObject }),
+    ...plain("metadata", others),
+    ...(openapi === undefined ? {} : { openapi: plain("openapi", openapi) }),
     ...(message === undefined || message === "" ? {} : { message }),
     ...(annotations === undefined || Object.keys(annotations).length === 0
       ? {}
       : { annotations: { ...annotations } }),
   };
   return Object.keys(metadata).length === 0 ? undefined : metadata;
+}
+
+/** What JSON has no word for (undefined) has no place in the message either. */
+function plain(name: string, value: object): JsonObject {
+  try {
+    return JSON.parse(JSON.stringify(value)) as JsonObject;
+  } catch (error) {
+    const [reason = ""] = (error as Error).message.split("\n");
+    throw new UsageError(`${name} has to be plain data, as JSON has it (${reason}).`, { cause: error });
+  }
 }
 
 function checkMessage(message: string): void {

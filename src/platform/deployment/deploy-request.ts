@@ -1,6 +1,8 @@
 import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
 import { UsageError } from "../../errors.ts";
-import { aliasName } from "../apps/alias-name.ts";
+import { aliasName, environmentField } from "../apps/alias-name.ts";
+import { wholeAmount, wholeSeconds } from "../apps/amounts.ts";
+import { choice } from "../apps/choice.ts";
 import { deployMetadata, type DeployNotes } from "./deploy-metadata.ts";
 import type { SyncedFile } from "../files/sync.ts";
 import {
@@ -84,6 +86,10 @@ const CONDITIONS = {
   server_error: RetryCondition.SERVER_ERROR,
   connection_error: RetryCondition.CONNECTION_ERROR,
 } as const;
+const METHODS = {
+  GET: ApplicationHealthCheckConfig_Method.GET,
+  POST: ApplicationHealthCheckConfig_Method.POST,
+} as const;
 
 /** The two requests of a deployment. */
 export interface DeployRequests {
@@ -94,7 +100,7 @@ export interface DeployRequests {
 /**
  * The requests that build an image and register it as an app.
  * @param synced what the image is built from
- * @throws UsageError when the name, the message or the annotations make no sense, or `attach` does not fit the strategy
+ * @throws UsageError when the name, a setting or a note makes no sense, or `attach` does not fit the strategy
  */
 export function deployRequests(deployment: Deployment, synced: readonly SyncedFile[] = []): DeployRequests {
   const { machine = {}, environment, secrets, retryConfig, skipRetryConditions = [] } = deployment;
@@ -104,7 +110,7 @@ export function deployRequests(deployment: Deployment, synced: readonly SyncedFi
   const shared = {
     applicationName: aliasName(deployment.appName, environment),
     files: synced.map(({ hash, relativePath }) => ({ hash, relativePath })),
-    ...given({ environmentName: environment }),
+    ...environmentField(environment),
     ...(secrets === undefined ? {} : { secrets: { names: [...secrets] } }),
   };
   const container = { kind: "container", configuration: { image: imageOf(deployment) } };
@@ -120,17 +126,22 @@ export function deployRequests(deployment: Deployment, synced: readonly SyncedFi
       // Without force: what was just built anew is not to be built once more.
       environments: [container],
       machineRequirements: machineRequirements(machine),
-      deploymentStrategy: STRATEGIES[deployment.strategy ?? "rolling"],
+      deploymentStrategy: choice("strategy", STRATEGIES, deployment.strategy ?? "rolling"),
       scale: deployment.resetScale ?? false,
       buildEnvironment: false,
-      skipRetryConditions: skipRetryConditions.map((reason) => CONDITIONS[reason]),
+      skipRetryConditions: skipRetryConditions.map((reason) =>
+        choice("skipRetryConditions", CONDITIONS, reason),
+      ),
       dataMounts: [...(deployment.dataMounts ?? [])],
       ...given({
-        authMode: deployment.auth === undefined ? undefined : AUTH_MODES[deployment.auth],
+        authMode: deployment.auth === undefined ? undefined : choice("auth", AUTH_MODES, deployment.auth),
         metadata,
         healthCheckConfig: healthCheck(deployment.healthCheck),
         retryConfig: retryConfig === undefined ? undefined : retryText(retryConfig),
-        terminationGracePeriodSeconds: deployment.terminationGracePeriodSeconds,
+        terminationGracePeriodSeconds: wholeSeconds(
+          "terminationGracePeriodSeconds",
+          deployment.terminationGracePeriodSeconds,
+        ),
         privateLogs: deployment.privateLogs,
         attachToDeployment: deployment.attach,
       }),
@@ -150,7 +161,7 @@ export function imageOf({ image }: Pick<Deployment, "image">): JsonObject {
   };
 }
 
-/** The health check in the form of the protocol. */
+/** The health check in the form of the protocol. @throws UsageError when a setting makes no sense */
 export function healthCheck(
   settings: HealthCheckSettings | undefined,
 ): MessageInitShape<typeof ApplicationHealthCheckConfigSchema> | undefined {
@@ -165,11 +176,11 @@ export function healthCheck(
   } = settings;
   return {
     path,
-    method: ApplicationHealthCheckConfig_Method[method],
+    method: choice("The method of the health check", METHODS, method),
     ...given({
-      startPeriodSeconds: startPeriodSeconds === undefined ? undefined : Math.ceil(startPeriodSeconds),
-      timeoutSeconds: timeoutSeconds === undefined ? undefined : Math.ceil(timeoutSeconds),
-      failureThreshold,
+      startPeriodSeconds: wholeSeconds("startPeriodSeconds", startPeriodSeconds),
+      timeoutSeconds: wholeSeconds("timeoutSeconds", timeoutSeconds),
+      failureThreshold: wholeAmount("failureThreshold", failureThreshold),
       callRegularly,
     }),
   };
@@ -180,6 +191,9 @@ function retryText(config: Deployment["retryConfig"] & {}): string | undefined {
   const entries = Object.entries(config)
     .filter(([, item]) => item !== undefined)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([reason, { retries }]) => [reason, { retries: Math.max(0, retries) }]);
+    .map(([reason, { retries }]) => {
+      choice("retryConfig", CONDITIONS, reason);
+      return [reason, { retries: wholeAmount("retries", Math.max(0, retries)) }];
+    });
   return entries.length === 0 ? undefined : JSON.stringify(Object.fromEntries(entries));
 }

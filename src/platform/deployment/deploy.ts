@@ -3,6 +3,7 @@
  * @module
  */
 import { FalServerlessError } from "../../errors.ts";
+import { MAIN_ENVIRONMENT } from "../apps/alias-name.ts";
 import type { ApplicationLog } from "./application-logs.ts";
 import type { Connection } from "../transport/connection.ts";
 import { deployRequests, type Deployment, type DeployRequests } from "./deploy-request.ts";
@@ -81,7 +82,7 @@ export interface DeploymentResult {
  * Deploys a container that listens on a port: uploads what its image is built from, has the image built, and registers it
  * as a new revision of the app. Nothing is registered before the image is there.
  *
- * @throws UsageError for a name or note that makes no sense; UploadFailure; PlatformError when the control plane can't
+ * @throws UsageError for a name, setting or note that makes no sense; UploadFailure; PlatformError when the control plane can't
  * be reached or refuses; FalServerlessError with code DEPLOY_FAILED when the build fails or an answer lacks what it has
  * to have, BUILD_FAILED when the image's files are not there; or the signal's reason.
  */
@@ -124,7 +125,8 @@ async function register(
   requests: DeployRequests,
   options: DeployOptions,
 ): Promise<DeploymentResult> {
-  const { signal, appName, environment = "main" } = options;
+  const { signal, appName } = options;
+  const environment = options.environment || MAIN_ENVIRONMENT;
   const lines = new StreamLines(options.onLog);
   const method = IsolateController.method.registerApplication;
   for await (const { logs, result, serviceUrls } of connection.stream(method, requests.register, {

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { healthCheck, imageOf, type Deployment } from "./deploy-request.ts";
+import { environmentField } from "../apps/alias-name.ts";
 import type { SyncedFile } from "../files/sync.ts";
 import {
   ApplicationAuthMode,
@@ -28,7 +29,7 @@ export function runRequests(app: EphemeralApp, synced: readonly SyncedFile[]): R
   const { machine = {}, environment, secrets } = app;
   const shared = {
     files: synced.map(({ hash, relativePath }) => ({ hash, relativePath })),
-    ...given({ environmentName: environment }),
+    ...environmentField(environment),
     ...(secrets === undefined ? {} : { secrets: { names: [...secrets] } }),
   };
   const container = { kind: "container", configuration: { image: imageOf(app) } };
