@@ -112,7 +112,8 @@ export class WorkerProcess {
   }
 
   #send(message: ToWorker): void {
-    this.#child.send(message);
+    // One that could not be started has no channel; Node tells of it by an event.
+    if (this.#child.pid !== undefined) this.#child.send(message);
   }
 
   #receive(message: FromWorker): void {

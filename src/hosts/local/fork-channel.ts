@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import type { FromRunner, ToRunner } from "../../functions/runner/protocol.ts";
 import { childArguments } from "../../workers/parent-watch.ts";
 import type { ChannelListener, WorkerChannel } from "./worker-channel.ts";
@@ -35,8 +35,9 @@ export class ForkChannel implements WorkerChannel {
       serialization: "advanced",
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
-    this.stdout = this.#child.stdout as Readable;
-    this.stderr = this.#child.stderr as Readable;
+    // Where this process may open no more files, Node gives neither streams nor a channel, and tells so by an event.
+    this.stdout = this.#child.stdout ?? Readable.from([]);
+    this.stderr = this.#child.stderr ?? Readable.from([]);
     this.#child.on("message", (message: unknown) => {
       // A library that finds itself forked may send words of its own.
       if (typeof message === "object" && message !== null) listener.onMessage(message as FromRunner);
@@ -74,8 +75,7 @@ export class ForkChannel implements WorkerChannel {
     const method = isHeld ? "ref" : "unref";
     this.#child[method]();
     this.#child.channel?.[method]();
-    (this.stdout as Socket)[method]();
-    (this.stderr as Socket)[method]();
+    for (const stream of [this.stdout, this.stderr]) (stream as Partial<Socket>)[method]?.();
   }
 
   #destroyStreams(): void {

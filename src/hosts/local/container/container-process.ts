@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
 import { constants } from "node:os";
-import { PassThrough, type Readable } from "node:stream";
+import { PassThrough, type Readable, type Writable } from "node:stream";
 import { deserialize, serialize } from "node:v8";
 import type { BridgeEnd, BridgeStart } from "./bridge/protocol.ts";
 import { lastWords } from "../../../packaging/engines.ts";
@@ -44,6 +44,8 @@ export class ContainerProcess {
   readonly stderr: Readable;
   readonly #parts: ContainerProcessParts;
   readonly #client: ChildProcess;
+  readonly #input: Writable;
+  readonly #output: Readable;
   readonly #stdout = new PassThrough();
   readonly #stderr = new PassThrough();
   readonly #decoder = new FrameDecoder();
@@ -67,6 +69,9 @@ export class ContainerProcess {
       detached: process.platform !== "win32",
       windowsHide: true,
     });
+    // Where this process may open no more files, Node gives no streams, and tells so by an event.
+    this.#input = this.#client.stdin ?? new PassThrough();
+    this.#output = this.#client.stdout ?? new PassThrough();
     this.#input.on("error", () => {}); // the end of the program is told by itself
     this.#output.on("data", (chunk: Buffer) => this.#read(chunk));
     this.#client.stderr?.setEncoding("utf8").on("data", (text: string) => {
@@ -103,15 +108,9 @@ export class ContainerProcess {
   hold(isHeld: boolean): void {
     const method = isHeld && !this.#hasEnded ? "ref" : "unref";
     this.#client[method]();
-    for (const stream of this.#client.stdio) (stream as Socket | null)?.[method]();
-  }
-
-  get #input(): Socket {
-    return this.#client.stdin as Socket;
-  }
-
-  get #output(): Readable {
-    return this.#client.stdout as Readable;
+    const { stderr } = this.#client;
+    for (const stream of [this.#input, this.#output, stderr])
+      (stream as Partial<Socket> | null)?.[method]?.();
   }
 
   #hand(): void {

@@ -128,7 +128,10 @@ async function pullByLines(
   const stop = (): void => void child.kill("SIGKILL");
   signal?.addEventListener("abort", stop, { once: true });
   const lines: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) {
+  // Where this process may open no more files, Node gives no streams, and tells so by an event.
+  const { stdout, stderr } = child as Partial<typeof child>;
+  for (const stream of [stdout, stderr]) {
+    if (stream === undefined) continue;
     createInterface({ input: stream, crlfDelay: Infinity }).on("line", (line) => {
       lines.push(line);
       if (line.trim() !== "") log?.(logEntry(line, "BUILDER", "INFO"));

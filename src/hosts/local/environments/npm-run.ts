@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 import type { NpmProgram } from "./npm.ts";
 
 /** One run of npm. */
@@ -57,14 +58,16 @@ export async function runNpm(run: NpmRun): Promise<NpmResult> {
   const kill = (): void => killGroup(child.pid);
   signal?.addEventListener("abort", kill, { once: true });
   const lines: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) {
-    if (stream === null) continue;
+  // Where this process may open no more files, Node gives no streams, and tells so by an event.
+  const { stdout, stderr, stdio } = child as Partial<typeof child>;
+  for (const stream of [stdout, stderr]) {
+    if (!(stream instanceof Readable)) continue;
     createInterface({ input: stream, crlfDelay: Infinity }).on("line", (line) => {
       if (lines.push(line) > KEPT_LINES) lines.shift();
       onLine(line);
     });
   }
-  child.stdio[3]?.on("error", () => {}); // its end is told by "close"
+  stdio?.[3]?.on("error", () => {}); // its end is told by "close"
   try {
     const result = await new Promise<NpmResult>((resolve, reject) => {
       child.once("error", reject);
