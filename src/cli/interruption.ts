@@ -7,7 +7,10 @@ export interface InterruptionOptions {
   readonly isPatient?: boolean;
 }
 
-/** Aborts its signal at Ctrl-C and SIGTERM, as long as it is not disposed; a second one ends the process at once. */
+/**
+ * Aborts its signal at Ctrl-C, SIGTERM and when the terminal is closed, as long as it is not disposed; a second one ends the
+ * process at once.
+ */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
   readonly #onSignal: () => void;
@@ -52,4 +55,4 @@ export class Interruption implements Disposable {
   }
 }
 
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

@@ -1,9 +1,13 @@
 #!/usr/bin/env node
 import { createProgram } from "./program.ts";
 
-// A reader that has seen enough (`servable openapi app.ts | head`) is no error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
+process.stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+  // A reader that has seen enough (`servable openapi app.ts | head`) is no error.
+  if (code === "EPIPE") process.exit(0);
+  process.stderr.write(`error: Standard output can't be written: ${message}\n`);
+  process.exit(1);
 });
+// Where nobody reads what is said on the way (`servable build app.ts 2>&1 | head`), the work goes on to its end: to stop in
+// the middle would leave a build running, and its files behind.
+process.stderr.on("error", () => {});
 await createProgram().parseAsync();

@@ -76,8 +76,10 @@ export async function buildImage(builder: Builder, request: BuildRequest): Promi
     });
     if (end.code !== 0) throw buildFailure(builder, end, request.platform);
     const id = withAlgorithm((await readFile(idFile, "utf8")).trim());
-    await mustRun(builder, ["tag", id, tag], options);
-    return { id, tag, sizeBytes: await imageSize(builder, id, options) };
+    const sizeBytes = await imageSize(builder, id, options);
+    // Not to be interrupted: nobody would know whether it has its name.
+    await mustRun(builder, ["tag", id, tag], { environment });
+    return { id, tag, sizeBytes };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -33,16 +33,22 @@ export async function lookForEngine<Flavor extends EngineFlavor>(
   const named = environment[ENGINE_VARIABLE];
   // A path counts from here, wherever the program is run later.
   const candidates = named ? [/[/\\]/.test(named) ? resolve(named) : named] : flavors;
-  // All at once, since a daemon that hangs takes its time.
-  const checks = candidates.map((command) => checkEngine(command, flavors, environment, signal));
-  const failures: string[] = [];
-  for (const check of checks) {
-    const result = await check;
-    if (typeof result !== "string") return result;
-    failures.push(result);
+  // All at once, since a daemon that hangs takes its time; those that are not waited for are ended.
+  const enough = new AbortController();
+  const stop = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
+  const checks = candidates.map((command) => checkEngine(command, flavors, environment, stop));
+  try {
+    const failures: string[] = [];
+    for (const check of checks) {
+      const result = await check;
+      if (typeof result !== "string") return result;
+      failures.push(result);
+    }
+    signal?.throwIfAborted();
+    return failures;
+  } finally {
+    enough.abort();
   }
-  signal?.throwIfAborted();
-  return failures;
 }
 
 /** A program that works, or why it does not. */
@@ -50,11 +56,11 @@ async function checkEngine<Flavor extends EngineFlavor>(
   command: string,
   flavors: readonly Flavor[],
   environment: NodeJS.ProcessEnv,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<FoundEngine<Flavor> | string> {
   const limit = AbortSignal.timeout(CHECK_MS);
   try {
-    const options = { environment, signal: signal === undefined ? limit : AbortSignal.any([signal, limit]) };
+    const options = { environment, signal: AbortSignal.any([signal, limit]) };
     let end = await runProgram(command, ["info", "--format", "{{json .}}"], options);
     // Buildah prints JSON unless it is asked to.
     if (end.lines.some((line) => line.includes('"json" not defined'))) {

@@ -1,10 +1,22 @@
 import assert from "node:assert/strict";
-import { rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { copySources } from "../../src/packaging/copy-sources.ts";
 import { parseDockerfile } from "../../src/packaging/dockerfile.ts";
-import { appSource, createProject, runCli, type Ended } from "../helpers/cli.ts";
+import {
+  appSource,
+  cleanEnvironment,
+  cliCommand,
+  createProject,
+  runCli,
+  startCli,
+  type Ended,
+} from "../helpers/cli.ts";
+
+const isPosix = process.platform !== "win32";
 
 const MANIFEST = JSON.stringify({ type: "module", dependencies: { servable: "*" } });
 const LOCKFILE = JSON.stringify({ lockfileVersion: 3, packages: {} });
@@ -169,5 +181,76 @@ describe("servable build says in one line", () => {
       ended.stderr,
       /error: Docker, Podman or Buildah is needed .*\n {2}\/no\/such\/builder: not found\n$/,
     );
+  });
+});
+
+/** A project, and a Docker for it: a script that says what it does, and goes on when it is told. */
+function projectWithDocker(): {
+  readonly project: string;
+  readonly temporary: string;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly goOn: () => void;
+  readonly did: () => readonly string[];
+} {
+  const project = createProject({
+    ...FILES,
+    "bin/docker": `#!/bin/sh
+case $1 in
+info) echo '{"ServerVersion":"28.0.0"}' ;;
+build)
+  while [ "$1" != --iidfile ]; do shift; done
+  cat > /dev/null
+  trap 'echo cleared >> log; exit 1' INT
+  echo started
+  while [ ! -e go ]; do sleep 0.02; done
+  for line in 1 2 3; do echo "step $line"; done
+  echo sha256:${"ab12".repeat(16)} > "$2" ;;
+tag) echo tagged >> log ;;
+esac
+`,
+  });
+  const temporary = join(project, "temporary");
+  mkdirSync(temporary);
+  chmodSync(join(project, "bin/docker"), 0o755);
+  return {
+    project,
+    temporary,
+    environment: { SERVABLE_CONTAINER_ENGINE: join(project, "bin/docker"), TMPDIR: temporary },
+    goOn: () => writeFileSync(join(project, "go"), ""),
+    did: () => readFileSync(join(project, "log"), "utf8").trimEnd().split("\n"),
+  };
+}
+
+const isOfBuild = (name: string): boolean => name.startsWith("servable-build-");
+
+describe("servable build", { skip: isPosix ? false : "the builder here is a shell script" }, () => {
+  test("ends with its terminal, and leaves nothing behind", async () => {
+    const { project, temporary, environment, did } = projectWithDocker();
+    const running = startCli(["build", "app.ts"], project, environment);
+    await running.complained(/^started$/m);
+    running.kill("SIGHUP");
+    const { exitCode, stdout, stderr } = await running.ended;
+    assert.deepEqual([exitCode, stdout], [130, ""], stderr);
+    assert.deepEqual(did(), ["cleared"]);
+    assert.deepEqual(readdirSync(temporary).filter(isOfBuild), []);
+  });
+
+  test("goes on to its end when nobody reads what it says any more", async () => {
+    const { project, temporary, environment, goOn, did } = projectWithDocker();
+    const [program = "", ...first] = cliCommand();
+    const child = spawn(program, [...first, "build", "app.ts"], {
+      cwd: project,
+      env: cleanEnvironment(environment),
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const exited = once(child, "exit");
+    let said = "";
+    for await (const chunk of child.stderr) if (/^started$/m.test((said += String(chunk)))) break;
+    child.stdout.destroy();
+    assert.ok(child.stderr.destroyed, "and so is standard error");
+    goOn();
+    assert.deepEqual(await exited, [0, null], said);
+    assert.deepEqual(did(), ["tagged"]);
+    assert.deepEqual(readdirSync(temporary).filter(isOfBuild), []);
   });
 });

@@ -98,6 +98,14 @@ describe("servable doctor", () => {
     assert.equal(found.get("app port")?.status, "ok");
   });
 
+  test("finds that there is no place for temporary files, and goes on with the other checks", async () => {
+    const { exitCode, found } = await diagnose(createProject({}), [], { ...ANY, TMPDIR: "/no/such/folder" });
+    assert.equal(exitCode, 1);
+    assert.match(found.get("decorators")?.message ?? "", /^not tried: ENOENT/);
+    assert.match(found.get("decorators")?.advice ?? "", /TMPDIR/);
+    assert.equal(found.get("app port")?.status, "ok");
+  });
+
   test("says what keeps a file from being served", async () => {
     const folder = createProject({
       "syntax.ts": "class {",

@@ -1,10 +1,21 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
-import { ANY_PORT, appSource, createProject, root, runCli, startCli } from "../helpers/cli.ts";
+import {
+  ANY_PORT,
+  appSource,
+  cleanEnvironment,
+  cliCommand,
+  createProject,
+  root,
+  runCli,
+  startCli,
+} from "../helpers/cli.ts";
 
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
 const greeter = createProject({ "app.ts": appSource("Greeter", "hello") });
@@ -99,14 +110,7 @@ describe("servable run", () => {
   test("--log-format pretty writes for people", async () => {
     const args = ["run", "app.ts", ...ANY_PORT, "--log-format", "pretty", "--limit-max-requests", "1"];
     const app = startCli(args, greeter);
-    await new Promise<void>((resolve) => {
-      const look = setInterval(() => {
-        if (!/listening/.test(app.stdout)) return;
-        clearInterval(look);
-        resolve();
-      }, 20);
-    });
-    assert.match(app.stdout, /INFO: listening/);
+    await app.printed(/INFO: listening/);
     assert.ok(!app.stdout.includes("\u001B"));
   });
 
@@ -327,6 +331,21 @@ describe("servable openapi", () => {
     assert.deepEqual(Object.keys(document.paths), ["/", "/health"]);
     assert.ok(stdout.startsWith('{\n  "openapi"'));
     assert.equal(stderr, "loading\n");
+  });
+
+  test("that can't be printed is an error in a line", { skip: !existsSync("/dev/full") }, async () => {
+    const [program = "", ...first] = cliCommand();
+    const full = openSync("/dev/full", "w");
+    const child = spawn(program, [...first, "openapi", "app.ts"], {
+      cwd: greeter,
+      env: cleanEnvironment(),
+      stdio: ["ignore", full, "pipe"],
+    });
+    closeSync(full);
+    const closed = once(child, "close");
+    assert.ok(child.stderr !== null);
+    assert.match(await text(child.stderr), /^error: Standard output can't be written: ENOSPC.*\n$/);
+    assert.deepEqual(await closed, [1, null]);
   });
 
   test("--indent 0 prints one line, --output writes a file", async () => {

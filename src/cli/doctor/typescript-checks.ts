@@ -49,7 +49,17 @@ export const result = [...seen, new Probe().answer()].join(" ");
 /** Whether TypeScript with decorators really runs here: translates a class and uses it. */
 export async function checkDecorators(folder: string): Promise<Finding> {
   const name = "decorators";
-  const temporary = await mkdtemp(join(tmpdir(), "servable-doctor-"));
+  let temporary: string;
+  try {
+    temporary = await mkdtemp(join(tmpdir(), "servable-doctor-"));
+  } catch (error) {
+    return {
+      name,
+      status: "failed",
+      message: `not tried: ${(error as Error).message}`,
+      advice: "let TMPDIR name a folder that can be written",
+    };
+  }
   try {
     await writeFile(join(temporary, "package.json"), '{"type":"module"}');
     await writeFile(join(temporary, "probe.ts"), PROBE);

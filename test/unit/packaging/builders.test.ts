@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { chmodSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { describe, test } from "node:test";
 import { findBuilder } from "../../../src/packaging/builders.ts";
 import { runProgram } from "../../../src/packaging/program.ts";
 import { createFolder } from "../../helpers/folders.ts";
+import { ended } from "../../helpers/processes.ts";
 
 const isPosix = process.platform !== "win32";
 const DOCKER = `echo '{"ServerVersion":"28.0.0"}'`;
@@ -62,6 +63,21 @@ describe("a builder", { skip: isPosix ? false : "the programs here are shell scr
       message:
         /\n {2}docker: Cannot connect to the Docker daemon\n {2}podman: its "info" ended with exit code 3\n {2}buildah: not found$/,
     });
+  });
+
+  test("that has been found is enough: what another one still does to answer is ended", async () => {
+    const folder = createFolder();
+    const [pid, done] = [join(folder, "pid"), join(folder, "done")];
+    const programs = withPrograms({
+      docker: `while [ ! -s '${pid}' ]; do sleep 0.01; done; ${DOCKER}`,
+      podman: `trap 'echo told > '"'${done}'"'; exit 1' INT; echo $$ > '${pid}'; while :; do sleep 0.01; done`,
+    });
+    const { command } = await findBuilder({
+      PATH: `${programs["PATH"]}${delimiter}/usr/bin${delimiter}/bin`,
+    });
+    assert.equal(command, "docker");
+    await ended(Number(readFileSync(pid, "utf8")), 8_000); // after 10 seconds it has had its time
+    assert.equal(readFileSync(done, "utf8"), "told\n");
   });
 
   test("is not looked for any further once the search is aborted", async () => {
