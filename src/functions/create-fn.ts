@@ -10,6 +10,7 @@ import { currentGuest } from "./guest.ts";
 import type { Host } from "./host.ts";
 import { schemasOf } from "./options.ts";
 import { IsolatedFunction } from "./isolated-function.ts";
+import { assertOwnOptions } from "./own-options.ts";
 import { callingPlace, type Place } from "./place.ts";
 import { serveFunction } from "./served-function.ts";
 
@@ -70,6 +71,7 @@ function define(
   defaultHost: () => Host,
 ): IsolatedFunction<unknown[], unknown> {
   checkArguments(given, handler);
+  assertOwnOptions(given);
   const { host = defaultHost(), module, exportName, localModules = [], reraise = true, ...config } = given;
   const guest = currentGuest();
   // In a bundle, `import.meta.url` is the bundle's.

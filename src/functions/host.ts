@@ -3,6 +3,7 @@ import { DefinitionError } from "../errors.ts";
 import type { FunctionTarget } from "./function-target.ts";
 import { environmentKeys, Misfit, OPTION_TABLE, optionRule, shown } from "./option-table.ts";
 import { Options, type EnvironmentOptions, type FunctionKind, type GatewayOptions } from "./options.ts";
+import { OWN_OPTIONS } from "./own-options.ts";
 import { serveRequirements } from "./requirements.ts";
 import type { SpawnInfo } from "./spawn-info.ts";
 
@@ -13,9 +14,6 @@ export interface RunOptions {
 }
 
 type Config = Readonly<Record<string, unknown>>;
-
-/** Options of `fn()` itself, which a host is not told of. */
-const OWN_OPTIONS: ReadonlySet<string> = new Set(["host", "module", "exportName", "localModules", "reraise"]);
 
 /** Names of fal's Python SDK, and others that are close to none of ours, with what they are called here. */
 const OTHER_NAMES: ReadonlyMap<string, string> = new Map([

@@ -11,7 +11,9 @@ import type { Host } from "./host.ts";
 import { missingDependency } from "./missing-dependencies.ts";
 import type { FunctionOptions } from "./function-options.ts";
 import { mergedConfig } from "./merged-config.ts";
+import { shown } from "./option-table.ts";
 import type { Options } from "./options.ts";
+import { assertOwnOptions, isHost } from "./own-options.ts";
 import type { SpawnInfo } from "./spawn-info.ts";
 import { Submission } from "./submission.ts";
 
@@ -144,7 +146,9 @@ export class IsolatedFunction<Args extends readonly unknown[], Result> extends C
   on(target: FunctionOptions & { readonly serve: true }): IsolatedFunction<[], void>;
   on(target: Host | (FunctionOptions & { readonly serve?: false })): IsolatedFunction<Args, Result>;
   on(target: Host | FunctionOptions): IsolatedFunction<Args, Result> | IsolatedFunction<[], void> {
+    if (typeof target !== "object" || target === null) throw noTarget(target);
     const given: FunctionOptions = isHost(target) ? { host: target } : target;
+    assertOwnOptions(given);
     const { host = this.#parts.host, module: _, exportName: __, localModules, reraise, ...changes } = given;
     if (changes.setupFunction !== undefined) throw fixedSetup();
     return new IsolatedFunction<Args, Result>({
@@ -240,8 +244,9 @@ function fixedSetup(): DefinitionError {
   return new DefinitionError("FUNCTION_OPTION_INVALID", message);
 }
 
-function isHost(target: Host | FunctionOptions): target is Host {
-  return typeof (target as Partial<Host>).parseOptions === "function";
+function noTarget(target: unknown): DefinitionError {
+  const message = `on() takes a host, such as new LocalHost(), or options; got ${shown(target)}.`;
+  return new DefinitionError("FUNCTION_OPTION_INVALID", message);
 }
 
 /** Takes the options off the end of a call's arguments: a signal can't travel, so that this can be no argument. */

@@ -64,6 +64,9 @@ describe("an isolated function", () => {
     for (const args of [[], [{}], [() => 1], [null, () => 1], [{}, "f"]]) {
       assertRefused(() => make(...args), "FUNCTION_OPTION_INVALID", message);
     }
+    for (const [options, told] of WRONG) {
+      assertRefused(() => make(options, () => 1), "FUNCTION_OPTION_INVALID", told);
+    }
   });
 
   test("throws what its host says that it threw, or that with what it was doing", async () => {
@@ -101,6 +104,20 @@ describe("an isolated function", () => {
 });
 
 const shown = on(new RecordingHost());
+
+/** What only `fn()` itself and `on()` are told, wrongly, with what is said of it. */
+const WRONG: readonly [options: object, message: string][] = [
+  [{ host: {} }, "host must be a host, such as new LocalHost(); got {}."],
+  [{ host: null }, "host must be a host, such as new LocalHost(); got null."],
+  [{ module: 5 }, "module must be the module's import.meta.url; got 5."],
+  [{ exportName: "" }, 'exportName must be a text, such as "speak"; got "".'],
+  [
+    { localModules: "my-package" },
+    'localModules must be a list of texts, such as ["my-package"]; got "my-package".',
+  ],
+  [{ localModules: [3] }, 'localModules must be a list of texts, such as ["my-package"]; got [3].'],
+  [{ reraise: "no" }, 'reraise must be true or false; got "no".'],
+];
 
 describe("a copy of a function on another host", () => {
   test("runs there, and the function itself where it did", async () => {
@@ -159,6 +176,16 @@ describe("a copy of a function on another host", () => {
 
   test("checks what it is given", () => {
     assertRefused(() => shown.on({ keepalive: 1 } as object), "FUNCTION_OPTION_INVALID", /keepAlive/);
+    for (const [options, told] of WRONG) {
+      assertRefused(() => shown.on(options), "FUNCTION_OPTION_INVALID", told);
+    }
+    for (const target of [undefined, null, "there"]) {
+      assertRefused(
+        () => shown.on(target as unknown as object),
+        "FUNCTION_OPTION_INVALID",
+        /^on\(\) takes a/,
+      );
+    }
   });
 });
 
