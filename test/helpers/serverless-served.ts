@@ -11,3 +11,23 @@ export const greet = fn(
   { host: new FalServerlessHost({ onLog() {} }), serve: true, input: Person },
   ({ name }: Static<typeof Person>) => `hello ${name}`,
 );
+
+/** Takes a moment, and says when it has begun. */
+export const greetSlowly = fn(
+  { host: new FalServerlessHost({ onLog() {} }), serve: true, input: Person },
+  async ({ name }: Static<typeof Person>) => {
+    console.log("begun");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return `hello ${name}`;
+  },
+);
+
+if (process.env["LOAD_FOR_EVER"] !== undefined) {
+  console.log("loading");
+  for (;;);
+}
+
+export const neverLoaded = fn(
+  { host: new FalServerlessHost({ onLog() {} }), serve: true, input: Person, env: { LOAD_FOR_EVER: "yes" } },
+  ({ name }: Static<typeof Person>) => name,
+);

@@ -14,10 +14,11 @@ import {
   UserFunctionException,
   type FalServerlessError,
   type PlatformError,
+  type SpawnInfo,
 } from "servable";
 import { FunctionPlatform } from "../helpers/function-platform.ts";
 import * as functions from "../helpers/serverless-functions.ts";
-import { greet } from "../helpers/serverless-served.ts";
+import { greet, greetSlowly, neverLoaded } from "../helpers/serverless-served.ts";
 
 const { lines } = functions;
 let platform: FunctionPlatform;
@@ -171,20 +172,53 @@ test("spawn gives lines and result apart from this process's own", async () => {
 test("a served function answers at its url until it is cancelled", async () => {
   const info = greet.spawn();
   const url = String(await info.url);
-  const post = (body: object): Promise<Response> =>
-    fetch(url, {
-      method: "POST",
-      headers: { "content-type": "application/json", authorization: `Key ${platform.plane.key}` },
-      body: JSON.stringify(body),
-    });
-  const answer = await post({ name: "you" });
+  const answer = await post(url, { name: "you" });
   assert.equal(answer.status, 200);
   assert.equal(await answer.json(), "hello you");
-  assert.equal((await post({ name: "" })).status, 422);
+  assert.equal((await post(url, { name: "" })).status, 422);
   info.stream.cancel();
   await assert.rejects(info.result, RequestCancelledException);
   await platform.empty();
 });
+
+function post(url: string, body: object): Promise<Response> {
+  return fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Key ${platform.plane.key}` },
+    body: JSON.stringify(body),
+  });
+}
+
+/** Resolves once a run has printed such a line. */
+async function lineOf({ logs }: SpawnInfo, line: string): Promise<void> {
+  for await (const { message } of logs) if (message === line) return;
+}
+
+test("a served function whose container is told to stop answers what it has begun, and exits with 0", async () => {
+  const info = greetSlowly.spawn();
+  const failed = assert.rejects(info.result, /the runner ended/);
+  const answer = post(String(await info.url), { name: "you" });
+  await lineOf(info, "begun");
+  const [{ process: server } = never()] = platform.apps.values();
+  server.kill("SIGTERM");
+  assert.deepEqual(await once(server, "exit"), [0, null]);
+  assert.equal(await (await answer).json(), "hello you");
+  await failed;
+});
+
+test("so does one whose module is still being loaded", async () => {
+  const info = neverLoaded.spawn();
+  const failed = assert.rejects(info.result, /the runner ended/);
+  await lineOf(info, "loading");
+  const [{ process: server } = never()] = platform.apps.values();
+  server.kill("SIGTERM");
+  assert.deepEqual(await once(server, "exit"), [0, null]);
+  await failed;
+});
+
+function never(): never {
+  throw new Error("No app runs.");
+}
 
 test("an address that is not known yet, or not ready, is asked again; the call is run once", async () => {
   platform.refusals.push(404, 503);

@@ -22,7 +22,6 @@ export interface WorkerSurroundings {
 export class FunctionWorkers {
   readonly #settings: ServerSettings;
   readonly #group: WorkerGroup;
-  #onEmpty: (() => void) | undefined;
 
   constructor(settings: ServerSettings, { bundle, environment }: WorkerSurroundings) {
     const { functionName, moduleUrl, entry, served, maxCalls, startupTimeout, variables } = settings;
@@ -32,7 +31,7 @@ export class FunctionWorkers {
       keepAliveMs: served === undefined ? KEEP_ALIVE_MS : 0,
       onStartFailed() {},
       onFirstWorker() {},
-      onLastWorkerEnded: () => this.#onEmpty?.(),
+      onLastWorkerEnded() {},
       worker: {
         functionName,
         moduleUrl,
@@ -65,25 +64,32 @@ export class FunctionWorkers {
     }
   }
 
-  /** Serves the function until the signal is aborted, and what it has begun is answered. */
+  /** Serves the function until the signal is aborted. What it has begun then, `close()` waits for. */
   async serve(signal: AbortSignal): Promise<void> {
     const { port, served, requestTimeout } = this.#settings;
     const { metricsPort = 0, schemas = {} } = served ?? {};
     const timeoutMs = requestTimeout === undefined ? {} : { timeoutMs: requestTimeout * 1000 };
     const work = { host: "0.0.0.0", port, metricsPort, schemas, ...timeoutMs };
-    const isEmpty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
     try {
       await this.#start(work, undefined, signal);
     } catch (error) {
       if (!signal.aborted) throw error;
-      await isEmpty;
     }
   }
 
-  /** Ends all processes. A call that was cancelled may come to its end before, within a second. */
+  /**
+   * Ends all processes. A call that was cancelled may come to its end before, within a second; what a served function has
+   * begun, within the time that a platform grants.
+   */
   async close(reason: unknown): Promise<void> {
-    await this.#group.idle();
-    await this.#group.close(reason);
+    // A process whose run was cancelled does not keep this one, which would end in the middle of it.
+    const keeper = setInterval(() => {}, KEEP_ALIVE_MS);
+    try {
+      await this.#group.idle();
+      await this.#group.close(reason);
+    } finally {
+      clearInterval(keeper);
+    }
   }
 
   #start(work: Run["work"], timeoutS: number | undefined, signal: AbortSignal): Promise<unknown> {
