@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import { describe, test } from "node:test";
 import { ANY_PORT, createProject, runCli, startCli } from "../helpers/cli.ts";
+import { ended, isAlive } from "../helpers/processes.ts";
 
 const APP = `import { App, endpoint, type RequestContext } from "servable";
 const loaded = await Promise.resolve(process.pid);
@@ -23,15 +23,6 @@ interface Answer {
 
 async function ask(url: string): Promise<Answer> {
   return (await (await fetch(url, { method: "POST" })).json()) as Answer;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 describe("servable run of a class with workers", () => {
@@ -66,8 +57,7 @@ describe("servable run of a class with workers", () => {
     const { pid } = await ask(await app.listening());
     app.kill("SIGKILL");
     await app.ended.catch(() => {});
-    for (let waited = 0; isAlive(pid) && waited < 10_000; waited += 50) await sleep(50);
-    assert.ok(!isAlive(pid));
+    await ended(pid);
   });
 
   const hidden = (tail: string): string => `import { App, endpoint } from "servable";

@@ -43,6 +43,8 @@ describe("the image of an app", { skip: withoutContainers }, () => {
   const project = join(folder, "project");
   const tags = ["built", "again", "edited"].map((name) => `localhost/servable-test-${name}:${process.pid}`);
   const [BUILT = "", AGAIN = "", EDITED = ""] = tags;
+  // The base by a name of its own, by which what is built on it here is known from what others do with the base.
+  const OWN_BASE = `localhost/servable-test-own-base:${process.pid}`;
   let engine: ContainerEngine;
 
   before(async () => {
@@ -52,6 +54,7 @@ describe("the image of an app", { skip: withoutContainers }, () => {
       return found;
     });
     [engine] = await Promise.all([base, stageLanguageProject(project)]);
+    assert.equal((await runEngineProgram(engine.command, ["tag", BASE_IMAGE, OWN_BASE])).code, 0);
     const { exitCode, stdout, stderr } = await build(["--tag", BUILT]);
     assert.equal(exitCode, 0, stderr);
     assert.equal(stdout, `${BUILT}\n`);
@@ -59,17 +62,13 @@ describe("the image of an app", { skip: withoutContainers }, () => {
 
   after(async () => {
     await runEngineProgram(engine.command, ["rmi", "--force", ...tags]);
+    await runEngineProgram(engine.command, ["rmi", OWN_BASE]);
     rmSync(folder, { recursive: true, force: true });
   });
 
   function startBuild(args: readonly string[], environment: NodeJS.ProcessEnv = {}): RunningCli {
     const program = [process.execPath, "node_modules/servable/dist/cli/main.js", "build", "app.ts"];
-    return new RunningCli(
-      program,
-      ["--build-arg", `BASE_IMAGE=${BASE_IMAGE}`, ...args],
-      project,
-      environment,
-    );
+    return new RunningCli(program, ["--build-arg", `BASE_IMAGE=${OWN_BASE}`, ...args], project, environment);
   }
 
   function build(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Ended> {
@@ -87,7 +86,7 @@ describe("the image of an app", { skip: withoutContainers }, () => {
     if (engine.flavor !== "podman") return [];
     const args = ["ps", "--all", "--external", "--format", "{{.ID}} {{.Image}}"];
     const { stdout } = await runEngineProgram(engine.command, args);
-    return stdout.split("\n").filter((line) => line.includes(BASE_IMAGE));
+    return stdout.split("\n").filter((line) => line.includes(OWN_BASE));
   }
 
   test("answers, is healthy, has no rights, and stops at SIGTERM with 0", async () => {
