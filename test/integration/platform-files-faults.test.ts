@@ -158,7 +158,7 @@ describe("a broken connection", () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ "a.txt": "a" });
     store.break("PUT", /./, "stall", 1);
-    await syncFiles({ files: await folder.collect(), rest: store.rest(), ...QUICK, stallTimeoutMs: 200 });
+    await syncFiles({ files: await folder.collect(), rest: store.rest(), ...QUICK, stallTimeoutMs: 1_000 });
     assert.equal(store.count(/^PUT/), 2);
     store.break("PUT", /./, "stall");
     folder.write("a.txt", "b");
@@ -180,7 +180,8 @@ describe("an answer of the store", () => {
     assert.ok(file !== undefined);
     await syncFiles({ files: [file], rest: store.rest(), ...QUICK });
     const tookMs = performance.now() - start;
-    assert.ok(tookMs >= 2990 && tookMs < 6000, `${tookMs} ms`);
+    // Far less than a minute, which a second must not be taken for.
+    assert.ok(tookMs >= 2990 && tookMs < 30_000, `${tookMs} ms`);
   });
 
   test("of 429 that wants minutes is told, not waited for", async () => {

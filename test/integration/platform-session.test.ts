@@ -92,7 +92,7 @@ test("a stream whose other side gives no sign of life any more fails", async () 
     stream.respond(HEAD);
     stream.write(EMPTY);
   });
-  using connection = await server.connect({ pingIntervalMs: 20, pingTimeoutMs: 100 });
+  using connection = await server.connect({ pingIntervalMs: 20, pingTimeoutMs: 1_000 });
   const results = connection.stream(buildEnvironment, {});
   assert.equal((await results.next()).done, false);
   server.freeze();
@@ -106,7 +106,7 @@ test("a stream with a live other side outlasts many pings", async () => {
     let pings = 0;
     stream.session?.on("ping", () => ++pings === 10 && stream.end(EMPTY));
   });
-  using connection = await server.connect({ pingIntervalMs: 5, pingTimeoutMs: 5_000 });
+  using connection = await server.connect({ pingIntervalMs: 5, pingTimeoutMs: 60_000 });
   const results = connection.stream(buildEnvironment, {});
   assert.equal((await results.next()).done, false);
   assert.equal((await results.next()).done, true);

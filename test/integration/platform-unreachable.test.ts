@@ -44,14 +44,17 @@ async function serving(server: Server, work: (address: string) => Promise<void>)
   }
 }
 
+/** After so long nobody is waited for who is silent, in milliseconds. All others answer in their own time. */
+const SILENCE_MS = 300;
+
 /** How calls over gRPC fail there: with one answer, and with a stream of them. */
-async function failuresAt(host: string): Promise<PlatformError[]> {
+async function failuresAt(host: string, connectTimeoutMs?: number): Promise<PlatformError[]> {
   const environment = { FAL_HOST: host, FAL_KEY: "the-id:the-secret" };
   using connection = new Connection({
     endpoint: resolveEndpoints({ environment }).grpc,
     credentials: resolveCredentials({ environment }),
     retryDelayMs: 1,
-    connectTimeoutMs: 300,
+    connectTimeoutMs,
   });
   return [
     await failureOf(connection.unary(IsolateController.method.listAliases, {})),
@@ -59,12 +62,12 @@ async function failuresAt(host: string): Promise<PlatformError[]> {
   ];
 }
 
-async function restFailureAt(host: string): Promise<PlatformError> {
+async function restFailureAt(host: string, timeoutMs?: number): Promise<PlatformError> {
   const environment = { FAL_HOST: host, FAL_KEY: "the-id:the-secret" };
   const rest = new Rest({
     endpoint: resolveEndpoints({ environment }).rest,
     credentials: resolveCredentials({ environment }),
-    timeoutMs: 300,
+    timeoutMs,
   });
   return failureOf(rest.json({ method: "GET", path: "/users/current" }));
 }
@@ -154,6 +157,15 @@ describe("gRPC: one clear line, without the key, for", () => {
         /it does not speak HTTP\/2/,
       ],
       [
+        "a connection that is sent away for an error",
+        "http",
+        () =>
+          createHttp2Server().on("stream", (stream) => {
+            stream.on("error", discard).session?.on("error", discard).goaway(11);
+          }),
+        /it closed the connection/,
+      ],
+      [
         "HTTP/2 that is no gRPC",
         "http",
         () => createHttp2Server((_, to) => to.end("hello")),
@@ -181,7 +193,8 @@ describe("gRPC: one clear line, without the key, for", () => {
   for (const [what, scheme, server, pattern] of FOREIGN) {
     test(what, () =>
       serving(server(), async (address) => {
-        const errors = await failuresAt(`${scheme}://${address}`);
+        const limitMs = what.includes("silent") ? SILENCE_MS : undefined;
+        const errors = await failuresAt(`${scheme}://${address}`, limitMs);
         for (const error of errors) assertClear(error, address, pattern);
       }),
     );
@@ -291,7 +304,8 @@ describe("REST: one clear line, without the key, for", () => {
   for (const [what, scheme, server, pattern] of FOREIGN) {
     test(what, () =>
       serving(server(), async (address) => {
-        assertClear(await restFailureAt(`${scheme}://${address}`), address, pattern);
+        const limitMs = /silent|not go on/.test(what) ? SILENCE_MS : undefined;
+        assertClear(await restFailureAt(`${scheme}://${address}`, limitMs), address, pattern);
       }),
     );
   }

@@ -70,6 +70,8 @@ const FAILURES: Readonly<Record<string, NetworkFailure>> = {
     "check the port, and let a control plane of your own listen at another one",
   ),
   ERR_HTTP2_ERROR: FOREIGN,
+  // It was sent away with a reason of its own, such as too many pings.
+  ERR_HTTP2_SESSION_ERROR: HUNG_UP,
   // Of fetch's own, when an answer has no form that there is.
   ERR_ASSERTION: FOREIGN,
   ERR_CLOSED: lasting("the connection was closed on this side", "open another one"),
