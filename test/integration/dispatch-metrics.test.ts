@@ -5,6 +5,7 @@ import { connectTestSocket } from "servable/testing";
 import { Type, type Static } from "typebox";
 import { SinglePooledApp } from "../fixtures/pooled-app.ts";
 import { serveApp, type Metrics, type ServedApp } from "../helpers/served-app.ts";
+import { WorkGate } from "../helpers/work-gate.ts";
 
 const Item = Type.Object({
   group: Type.String({ default: "a" }),
@@ -224,13 +225,16 @@ test(
     const before = await served.metricsWhen((metrics) => ready(metrics) === 1);
     assert.equal(before.value("servable_workers_ended_total"), 0);
     const { pid } = (await (await served.post("/work", { value: 1 })).json()) as { pid: number };
-    const held = served.post("/safe", { value: 7, ms: 500 });
+    const gate = new WorkGate();
+    const held = served.post("/safe", { value: 7, gate: gate.folder });
     await served.metricsWhen((metrics) => metrics.value("servable_queue_wait_seconds_count", safe) === 1);
+    await gate.arrivals(1);
     process.kill(pid, "SIGKILL");
     const without = await served.metricsWhen(
       (metrics) => metrics.value("servable_workers_ended_total") === 1,
     );
     assert.equal(ready(without), 0);
+    gate.open();
     assert.equal((await held).status, 200);
     const after = await served.metrics();
     assert.equal(ready(after), 1);
