@@ -17,6 +17,7 @@ import {
 import type { ServerSettings } from "../../src/hosts/serverless/server/call-protocol.ts";
 import { ControlPlane, type ControlPlaneScripts, type HandlerCall } from "./control-plane.ts";
 import { FileStore } from "./file-store.ts";
+import { freePort } from "./free-port.ts";
 
 /** An app that runs: its process, and where it listens. */
 export interface Launched {
@@ -257,13 +258,4 @@ async function isHealthy(port: number): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -3,6 +3,7 @@
  * since it is what travels.
  * @module
  */
+import { existsSync } from "node:fs";
 import { fn } from "../../src/index.ts";
 import { failDeep } from "../fixtures/functions/failing-library.ts";
 import { host } from "./serverless-functions.ts";
@@ -42,10 +43,11 @@ export const failManyTimes = fn({ host }, () => {
   throw new AggregateError([deep, new TwoFaults("in a list")], "all of them");
 });
 
-export const block = fn({ host }, (ms: number) => {
+/** @param note blocks its process until there is such a file */
+export const block = fn({ host }, (note: string) => {
   console.log("blocking");
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-  return ms;
+  while (!existsSync(note)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+  return "done";
 });
 
 export const needsPackage = fn({ host }, async () => import("fastest-levenshtein"));

@@ -21,6 +21,7 @@ import {
   type ControlPlaneOptions,
   type ControlPlaneScripts,
 } from "../helpers/control-plane.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { withClient } from "../helpers/platform-client.ts";
 
 const { listAliases, buildEnvironment, shellRunner, updateApplication } = IsolateController.method;
@@ -345,10 +346,12 @@ describe("attempts", () => {
   });
 
   test("where nothing listens nothing can have arrived: any call is made again", async () => {
-    const plane = await ControlPlane.start();
-    await plane[Symbol.asyncDispose]();
+    const environment = { FAL_HOST: `http://127.0.0.1:${await freePort()}`, FAL_KEY: "id:secret" };
+    const { grpc: endpoint } = resolveEndpoints({ environment });
+    const credentials = resolveCredentials({ environment });
     const attempts: number[] = [];
-    using connection = connectTo(plane, { onRetry: ({ attempt }) => attempts.push(attempt) });
+    const onRetry = ({ attempt }: { attempt: number }): unknown => attempts.push(attempt);
+    using connection = new Connection({ endpoint, credentials, retryDelayMs: 1, onRetry });
     await assert.rejects(
       connection.unary(updateApplication, {}, { retry: false }),
       failing(/nothing listens there; check host and port, and that it runs\.$/, "PLATFORM_UNREACHABLE"),

@@ -11,7 +11,6 @@ import {
   writeSync,
 } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
-import { createServer } from "node:net";
 import events, { once } from "node:events";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
@@ -23,6 +22,7 @@ import { syncFiles, type SyncOptions } from "../../src/platform/files/sync.ts";
 import { abandonUploads } from "../../src/platform/files/unfinished-uploads.ts";
 import { Rest } from "../../src/platform/transport/rest.ts";
 import { ContextFolder } from "../helpers/context-folder.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { FileStore, restTo } from "../helpers/file-store.ts";
 
 const QUICK = { backoffMs: 1 };
@@ -289,10 +289,7 @@ describe("an answer of the store", () => {
 });
 
 test("an unreachable host is one clear line, and no warning besides", async () => {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
+  const port = await freePort();
   using folder = new ContextFolder({ "a.txt": "a" });
   const rest = restTo(`http://127.0.0.1:${port}`);
   const warnings: string[] = [];

@@ -15,6 +15,7 @@ import { Connection } from "../../src/platform/transport/connection.ts";
 import { resolveCredentials } from "../../src/platform/target/credentials.ts";
 import { resolveEndpoints } from "../../src/platform/target/endpoints.ts";
 import { IsolateController } from "../../src/platform/generated/controller_pb.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { Rest } from "../../src/platform/transport/rest.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "servable-tls-"));
@@ -96,8 +97,7 @@ const greeting = (): Server => createSocketServer((socket) => void socket.write(
 
 describe("gRPC: one clear line, without the key, for", () => {
   test("a port on which nothing listens", async () => {
-    let host = "";
-    await serving(createSocketServer(), async (address) => void (host = address));
+    const host = `127.0.0.1:${await freePort()}`;
     for (const error of await failuresAt(`http://${host}`)) {
       assertClear(error, host, /nothing listens there; check host and port/);
     }
@@ -214,8 +214,7 @@ describe("gRPC: one clear line, without the key, for", () => {
 
 describe("REST: one clear line, without the key, for", () => {
   test("a port on which nothing listens", async () => {
-    let host = "";
-    await serving(createSocketServer(), async (address) => void (host = address));
+    const host = `127.0.0.1:${await freePort()}`;
     assertClear(await restFailureAt(`http://${host}`), host, /nothing listens there/);
   });
 

@@ -228,9 +228,10 @@ describe("a control plane", () => {
     run = async function* (_request, { signal }) {
       yield { runId: "run", serviceUrls: { run: url } };
       await asked;
-      await delay(400);
-      for (let at = 0; at < numbers.length; at += 10) {
-        yield { runId: "run", logs: numbers.slice(at, at + 10).map((text) => line(text)) };
+      // Late, but well within the second that they are waited for.
+      await delay(100);
+      for (let at = 0; at < numbers.length; at += 100) {
+        yield { runId: "run", logs: numbers.slice(at, at + 100).map((text) => line(text)) };
       }
       yield { runId: "run", logs: ends };
       await once(signal, "abort");
