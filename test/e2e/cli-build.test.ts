@@ -79,6 +79,12 @@ describe("servable build --dry-run", () => {
     );
   });
 
+  test("makes the image's name of any version", async () => {
+    const source = appSource("Answer", "yes", `static override version = "-1+über${"0".repeat(200)}";`);
+    const { tag } = await plan(createProject({ ...FILES, "app.ts": source }));
+    assert.equal(tag, `answer:_1--ber${"0".repeat(121)}`);
+  });
+
   test("goes by .dockerignore, appFilesIgnore and appFiles", async () => {
     const statics = 'static override appFiles = ["README.md"]; static override appFilesIgnore = ["/lib"];';
     const project = createProject({

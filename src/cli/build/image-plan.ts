@@ -1,5 +1,6 @@
 import { collectContext, type ContextEntry } from "../../packaging/build-context.ts";
 import type { ContainerImage } from "../../packaging/container-image.ts";
+import type { ImageApp } from "../../packaging/generated-dockerfile.ts";
 import { describeApp } from "../../hosts/serverless/app-description.ts";
 import { UsageError } from "../../errors.ts";
 import type { LoadedApp } from "../app-loader.ts";
@@ -44,8 +45,14 @@ export async function planImage(
     dockerfile: withOverrides(image.dockerfile, image),
     directory,
     entries,
-    tag: `${described.name.toLowerCase().replaceAll(/[^a-z0-9._-]+/g, "-")}:${described.version.replaceAll(/[^\w.-]/g, "-")}`,
+    tag: tagOf(described),
   };
+}
+
+/** A name and a tag as builders take them: a tag starts with no dot or dash, and has at most 128 letters. */
+function tagOf({ name, version }: ImageApp): string {
+  const tag = version.replaceAll(/[^\w.-]/g, "-").replace(/^[.-]/, "_");
+  return `${name.toLowerCase().replaceAll(/[^a-z0-9._-]+/g, "-")}:${tag.slice(0, 128)}`;
 }
 
 /** Of a Dockerfile, the last ENTRYPOINT and CMD hold. */

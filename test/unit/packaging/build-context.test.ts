@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   lstatSync,
@@ -9,6 +10,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { collectContext, contextSize, type ContextEntry } from "../../../src/packaging/build-context.ts";
@@ -105,6 +107,17 @@ describe("a build context", () => {
     });
   });
 
+  test("has no place for a socket", async () => {
+    const folder = createFolder({ "read.txt": "123" });
+    const server = createServer().listen(join(folder, "socket"));
+    await once(server, "listening");
+    try {
+      assert.deepEqual(await collect(folder, ["."]), ["read.txt"]);
+    } finally {
+      server.close();
+    }
+  });
+
   test("knows its size, and who may be run", async () => {
     const folder = createFolder({ "run.sh": "12345", "read.txt": "123" });
     chmodSync(join(folder, "run.sh"), 0o700);
@@ -167,6 +180,19 @@ describe("the archive of a build context", () => {
       ),
     );
     assert.ok(one?.equals(two ?? Buffer.alloc(0)));
+  });
+
+  test("tells the size of a file that is too large for the old field in a record of its own", async () => {
+    const size = 8 ** 11 + 5;
+    const large = { path: "large", kind: "file", size, mode: 0o644, source: "/dev/zero" } as const;
+    const blocks: Buffer[] = [];
+    for await (const block of tarStream([large])) if (blocks.push(block) === 4) break;
+    const [extended, records, , header] = blocks;
+    assert.deepEqual(
+      [extended?.toString("latin1", 156, 157), header?.toString("latin1", 156, 157)],
+      ["x", "0"],
+    );
+    assert.equal(records?.toString(), `19 size=${size}\n`);
   });
 
   test("ends with an error when a file becomes shorter; what a file grows by is left out", async () => {

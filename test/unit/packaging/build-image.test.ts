@@ -61,3 +61,59 @@ describe(
     });
   },
 );
+
+describe("a build", { skip: isPosix ? false : "the programs here are shell scripts" }, () => {
+  const ALL = {
+    buildArgs: { A: "1", B: "two words" },
+    secrets: { token: "s3cret" },
+    platform: "linux/arm64",
+    noCache: true,
+  };
+  const ASKED = ["--build-arg A=1", "--build-arg B=two words", "--platform linux/arm64", "--no-cache", "-"];
+  const own = {
+    docker: ["build", "--force-rm", "--build-arg", "SOURCE_DATE_EPOCH=0"],
+    podman: ["build", "--force-rm", "--format docker", "--timestamp 0"],
+    buildah: ["bud", "--force-rm", "--layers", "--format docker", "--timestamp 0"],
+  } as const;
+
+  for (const flavor of ["docker", "podman", "buildah"] as const) {
+    test(`by ${flavor} gets all that was asked for, and its files for as long as it runs`, async () => {
+      const folder = createFolder({
+        builder: `#!/bin/sh
+case $1 in
+build|bud)
+  echo "$*" >&2
+  echo "in $TMPDIR at $SOURCE_DATE_EPOCH" >&2
+  while [ "$1" != --iidfile ]; do shift; done
+  id=$2
+  while [ "$1" != --secret ]; do shift; done
+  cat "\${2#*src=}" && echo
+  tar -t
+  echo ${ID.replace("sha256:", "")} > "$id" ;;
+image) echo 42 ;;
+esac
+`,
+      });
+      const command = join(folder, "builder");
+      chmodSync(command, 0o755);
+      const lines: string[] = [];
+      const built = await buildImage(
+        { command, flavor },
+        { ...REQUEST, ...ALL, onLine: (line) => lines.push(line) },
+      );
+      const sizeBytes = flavor === "buildah" ? undefined : 42;
+      assert.deepEqual(built, { id: ID, tag: "a:1", sizeBytes });
+      const args = lines.find((line) => line.includes("--iidfile")) ?? "";
+      assert.ok(args.startsWith(`${own[flavor].join(" ")} --file .servable.dockerfile --iidfile `), args);
+      const [before = "", after = ""] = args.split(/ --secret id=token,src=\S+ /);
+      assert.ok(before.endsWith(ASKED.slice(0, 2).join(" ")), args);
+      assert.equal(after, ASKED.slice(2).join(" "));
+      assert.ok(!args.includes("s3cret"));
+      for (const line of ["s3cret", ".servable.dockerfile", ".dockerignore"])
+        assert.ok(lines.includes(line), line);
+      const [, temporary = ""] = /^in (.*) at 0$/m.exec(lines.join("\n")) ?? [];
+      assert.match(temporary, /servable-build-/);
+      assert.equal(existsSync(temporary), false);
+    });
+  }
+});

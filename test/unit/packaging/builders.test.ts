@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { chmodSync, readFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, join, relative, sep } from "node:path";
 import { describe, test } from "node:test";
 import { findBuilder } from "../../../src/packaging/builders.ts";
 import { runProgram } from "../../../src/packaging/program.ts";
@@ -51,6 +51,12 @@ describe("a builder", { skip: isPosix ? false : "the programs here are shell scr
     const named = (SERVABLE_CONTAINER_ENGINE: string): Promise<unknown> =>
       findBuilder({ ...environment, SERVABLE_CONTAINER_ENGINE });
     assert.deepEqual(await named("mine"), { command: "mine", flavor: "podman" });
+    const path = join(environment["PATH"]?.split(delimiter)[0] ?? "", "mine");
+    // A path counts from here, wherever it is run later.
+    assert.deepEqual(await named(`.${sep}${relative(process.cwd(), path)}`), {
+      command: path,
+      flavor: "podman",
+    });
     await assert.rejects(named("podman"), {
       code: "BUILDER_MISSING",
       message: /start it, or set SERVABLE_CONTAINER_ENGINE to [^]*\n {2}podman: not found$/,
@@ -143,6 +149,20 @@ describe("a program", { skip: isPosix ? false : "the programs here are shell scr
     const said: string[] = [];
     await assert.rejects(running, /enough/);
     assert.deepEqual(said, ["told"]);
+  });
+
+  test("takes along what it leaves behind when it is told to end", { timeout: 20_000 }, async () => {
+    const controller = new AbortController();
+    let left = 0;
+    const running = runProgram(...shell("sleep 100 & echo $!; wait"), {
+      signal: controller.signal,
+      onLine: (line) => {
+        left = Number(line);
+        controller.abort(new Error("enough"));
+      },
+    });
+    await assert.rejects(running, /enough/);
+    await ended(left);
   });
 
   test(

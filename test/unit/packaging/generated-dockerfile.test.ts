@@ -33,11 +33,11 @@ function generate(app: Partial<ImageApp> = {}, project: Partial<Project> = {}): 
   return generateDockerfile({ ...APP, ...app }, { ...PROJECT, ...project }, "20.19.0");
 }
 
-/** The value of a label, as builders read it. */
+/** The value of a label, as builders read it: a "$" that is not escaped would be a variable of theirs. */
 function labelOf(text: string, name: string): string | undefined {
   const [labels, ...others] = parseDockerfile(text).instructions.filter(({ keyword }) => keyword === "LABEL");
   assert.deepEqual(others, []);
-  const assignments = [...(labels?.text ?? "").matchAll(/(\S+?)="((?:[^"\\]|\\.)*)"(?: +|$)/gs)];
+  const assignments = [...(labels?.text ?? "").matchAll(/(\S+?)="((?:[^"\\$]|\\.)*)"(?: +|$)/gs)];
   const found = assignments.find(([, label]) => label === name);
   return found?.[2]?.replaceAll(/\\(["\\$])/g, "$1");
 }
@@ -56,6 +56,13 @@ describe("the generated Dockerfile", () => {
       assert.ok(lines.includes(line), line);
     }
     assert.ok(generate({}, { nodeVersion: "22.3.4" }).includes("ARG NODE_VERSION=22.3.4\n"));
+  });
+
+  test("installs what the lockfile says, without what is for development", () => {
+    assert.match(
+      generate(),
+      /^RUN npm ci --omit=dev .* && node node_modules\/servable\/dist\/packaging\/trim\//m,
+    );
   });
 
   test("has the app in its last layer", () => {
@@ -99,7 +106,10 @@ describe("the generated Dockerfile", () => {
         failureThreshold: 1,
       },
     });
-    assert.match(own, /--timeout=2s --start-period=9s --retries=1 .*\/well.*POST/);
+    assert.match(
+      own,
+      /--timeout=2s --start-period=9s --retries=1 .*\/well.*POST.*application\/json.*body: \\"{}\\" }/,
+    );
   });
 
   test("has name, version and document in labels", () => {
