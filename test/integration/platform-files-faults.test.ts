@@ -229,12 +229,13 @@ describe("an answer of the store", () => {
     ["PUT", /./],
     ["POST", /complete/],
   ] as const) {
-    test(`of 409 to ${method} ${path.source} means that the file is there`, async () => {
+    test(`of 409 to ${method} ${path.source} means that the file is there, and no upload is left open`, async () => {
       await using store = await FileStore.start();
       using folder = new ContextFolder({ "a.txt": "a" });
       store.break(method, path, { status: 409, detail: "File already exists" });
       const { uploaded } = await syncFiles({ files: await folder.collect(), rest: store.rest(), ...QUICK });
       assert.equal(uploaded, 1);
+      assert.equal(store.uploads.size, 0);
     });
   }
 

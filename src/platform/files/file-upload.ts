@@ -25,6 +25,7 @@ export class FileUpload {
   readonly #ground: UploadGround;
   readonly #what: string;
   #session: UploadSession | undefined;
+  #surplus: UploadSession | undefined;
   #counted = 0;
 
   /** @param session an upload of the same content that was broken off, to go on with. */
@@ -40,6 +41,11 @@ export class FileUpload {
     return this.#session;
   }
 
+  /** What the store still holds of it although it has the file: to cancel. Somebody else has brought that meanwhile. */
+  get surplus(): UploadSession | undefined {
+    return this.#surplus;
+  }
+
   /** Uploads what is missing. Resolves when the store has the file, whoever brought it. */
   async run(): Promise<void> {
     try {
@@ -49,6 +55,7 @@ export class FileUpload {
       if (await this.#isFinished(await this.#initiate())) return this.#done();
     } catch (error) {
       if (!(error instanceof UploadFailure) || error.status !== 409) throw error;
+      this.#surplus = this.#session;
       return this.#done(); // the store has it already
     }
     throw new UploadFailure(`${this.#what} failed: the store has lost the upload, twice.`, {
@@ -104,6 +111,7 @@ export class FileUpload {
     } catch (error) {
       if (!(error instanceof UploadFailure) || error.status !== 404) throw error;
       this.#count(-this.#counted);
+      this.#session = undefined;
       return false;
     }
   }

@@ -114,24 +114,27 @@ async function uploadAll(
 ): Promise<void> {
   const unfinished = UnfinishedUploads.of(rest);
   const broken: UploadSession[] = [];
+  const surplus: UploadSession[] = [];
   try {
     await mapParallel(files, PARALLEL_REQUESTS, async (file) => {
       const upload = new FileUpload(file, ground, unfinished.take(file.hash));
       try {
         ground.signal.throwIfAborted();
         await upload.run();
+        if (upload.surplus !== undefined) surplus.push(upload.surplus);
       } catch (error) {
         if (upload.session !== undefined) broken.push(upload.session);
         sync.abort(error); // the others end now, and for the same reason
         throw error;
       }
     });
-    // What was broken off and is not among the files any more.
-    await cancelUploads(rest, unfinished.takeAll());
+    // What was broken off and is not among the files any more, and what somebody else was faster with.
+    await cancelUploads(rest, [...unfinished.takeAll(), ...surplus]);
   } catch (error) {
     if (error instanceof UploadFailure && error.isPassing)
       for (const session of broken) unfinished.keep(session);
     else await cancelUploads(rest, broken);
+    await cancelUploads(rest, surplus);
     throw error;
   }
 }
