@@ -153,6 +153,22 @@ describe("servable deploy FILE", () => {
     assert.deepEqual(plane.requests, []);
   });
 
+  test("goes by the name, the rights and the strategy that are given", async () => {
+    await using plane = await ControlPlane.start({ grpc: GOOD });
+    const image = 'static override image = ContainerImage.fromImage("ghcr.io/me/maker:2");';
+    const statics = `${image} static override appName = "maker"; static override appAuth = "private" as const;`;
+    const source = appSource("Maker", "hi", statics).replace("App, ", "App, ContainerImage, ");
+    const args = ["app.ts::Maker", "--app-name", "spoken", "--auth", "public", "--strategy", "recreate"];
+    const { exitCode, stdout, stderr } = await deployIn(createProject({ "app.ts": source }), plane, args);
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stdout, /^● Deployed spoken \(public, revision rev-1\)\n/);
+    const request = jsonOf(plane, "RegisterApplication");
+    assert.deepEqual(
+      ["applicationName", "authMode", "deploymentStrategy"].map((key) => request[key]),
+      ["spoken", "PUBLIC", "RECREATE"],
+    );
+  });
+
   test("says in a line what is wrong, ends with 1 and sends nothing", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     const folder = createProject({

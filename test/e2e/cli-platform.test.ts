@@ -73,6 +73,63 @@ describe("servable apps", () => {
     });
   });
 
+  test("sends each setting of the scale by its own name", async () => {
+    await using plane = await ControlPlane.start({ grpc: { updateApplication: () => ({}) } });
+    const amounts = {
+      ...{ "keep-alive": "keepAlive", "max-multiplexing": "maxMultiplexing" },
+      ...{ "max-concurrency": "maxConcurrency", "min-concurrency": "minConcurrency" },
+      ...{ "concurrency-buffer": "concurrencyBuffer", "concurrency-buffer-perc": "concurrencyBufferPerc" },
+      ...{ "scaling-delay": "scalingDelaySeconds", "request-timeout": "requestTimeout" },
+      ...{ "startup-timeout": "startupTimeout" },
+    };
+    const values = Object.entries(amounts).map(([flag, field], index) => ({ flag, field, value: index + 1 }));
+    const args = values.flatMap(({ flag, value }) => [`--${flag}`, String(value)]);
+    const lists = ["--machine-types", "S", "GPU-A100", "--regions", "eu-west", "us-east"];
+    const { exitCode, stderr } = await run(plane, ["apps", "scale", "web", ...args, ...lists]);
+    assert.equal(exitCode, 0, stderr);
+    assert.deepEqual(plane.calls[0]?.json, {
+      applicationName: "web",
+      ...Object.fromEntries(values.map(({ field, value }) => [field, value])),
+      machineTypes: ["S", "GPU-A100"],
+      validRegions: ["eu-west", "us-east"],
+    });
+  });
+
+  test("replaces runners, lists and sets revisions, and deletes", async () => {
+    await using plane = await ControlPlane.start({
+      grpc: {
+        rolloutApplication: () => ({}),
+        listApplications: () => ({ applications: [{ applicationId: "rev-0", maxConcurrency: 7 }] }),
+        setAlias: () => ({ aliasInfo: { alias: "web", revision: "rev-0" } }),
+        deleteAlias: () => ({ revision: "rev-1" }),
+      },
+    });
+    const staging = ["--env", "staging"];
+    const [rollout, revisions, set, deleted] = await Promise.all([
+      run(plane, ["apps", "rollout", "web", "--force", ...staging]),
+      run(plane, ["apps", "revisions", "web"]),
+      run(plane, ["apps", "set-revision", "web", "rev-0", "--auth", "shared", "--strategy", "recreate"]),
+      run(plane, ["apps", "delete", "web", ...staging]),
+    ]);
+    for (const { exitCode, stderr } of [rollout, revisions, set, deleted])
+      assert.deepEqual([exitCode, stderr], [0, ""]);
+    assert.equal(rollout.stdout, "The runners of web are being replaced.\n");
+    assert.match(revisions.stdout, /^Revision +Env .*\nrev-0 +main +0 +7 /);
+    assert.equal(set.stdout, "web is at rev-0.\n");
+    assert.equal(deleted.stdout, "Deleted web, which was at rev-1.\n");
+    assert.deepEqual(
+      plane.calls
+        .map(({ method, json }) => [method, json] as const)
+        .toSorted(([one], [two]) => one.localeCompare(two)),
+      [
+        ["DeleteAlias", { alias: "web--staging", environmentName: "staging" }],
+        ["ListApplications", { applicationName: "web" }],
+        ["RolloutApplication", { applicationName: "web--staging", force: true, environmentName: "staging" }],
+        ["SetAlias", { alias: "web", revision: "rev-0", authMode: "SHARED", deploymentStrategy: "RECREATE" }],
+      ],
+    );
+  });
+
   test("an expired key, a number that is none and an unknown flag are one clear line each", async () => {
     await using plane = await ControlPlane.start({ grpc: { listAliases: () => ({}) } });
     const expired = await run(plane, ["apps", "list"], { FAL_KEY: "test-id:no-longer" });
