@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { fn, LocalHost, type FunctionTarget } from "servable";
+import { NpmEnvironments } from "../../src/hosts/local/environments/npm-environments.ts";
+import { NpmRegistry } from "../helpers/npm-registry.ts";
 
 const cacheDirectory = mkdtempSync(join(tmpdir(), "servable-late-abort-"));
 const logs: string[] = [];
@@ -12,11 +14,12 @@ const host = new LocalHost({ cacheDirectory, onLog: ({ message }) => logs.push(m
 
 export const say = fn({ host }, (text: string) => console.log(text));
 
-test("a call that is cancelled when its environment is there, but its code not yet, is not run", async (t) => {
-  t.after(async () => {
-    await host.close();
-    rmSync(cacheDirectory, { recursive: true, force: true, maxRetries: 5 });
-  });
+after(async () => {
+  await host.close();
+  rmSync(cacheDirectory, { recursive: true, force: true, maxRetries: 5 });
+});
+
+test("a call that is cancelled when its environment is there, but its code not yet, is not run", async () => {
   await say("first"); // the environment is there from now on
   const controller = new AbortController();
   const reason = new Error("changed my mind");
@@ -37,4 +40,30 @@ test("a call that is cancelled when its environment is there, but its code not y
     (error) => error === reason,
   );
   assert.ok(logs.includes("first") && !logs.includes("second"), logs.join("\n"));
+});
+
+test("an install ends with the call whose code turns out to have a fault meanwhile", async (t) => {
+  await using registry = await NpmRegistry.start({ slow: { "1.0.0": {} } });
+  const { environment } = registry;
+  Object.assign(process.env, environment);
+  t.after(() => {
+    for (const name of Object.keys(environment)) delete process.env[name];
+  });
+  registry.break(/tgz$/, "stall");
+  const reason = new Error("no bundle");
+  const target: FunctionTarget = {
+    name: "say()",
+    options: say.on({ requirements: ["slow@1.0.0"] }).options,
+    entry: { place: { module: import.meta.url, line: 0, column: 0 } },
+    bundle: async () => {
+      await registry.asked(/tgz$/);
+      throw reason;
+    },
+  };
+  await assert.rejects(host.run(target, [], {}), (error) => error === reason);
+  const environments = new NpmEnvironments({ cacheDirectory });
+  assert.deepEqual(
+    (await environments.list()).map(({ state, requirements }) => [state, requirements]),
+    [["ready", []]],
+  );
 });

@@ -128,7 +128,16 @@ export class LocalRuns {
     log: (entry: LogEntry) => void,
   ): Promise<WorkerGroup> {
     const { options } = target;
-    const [bundle, place] = await Promise.all([target.bundle(), this.#place(options, signal, log)]);
+    const failure = new AbortController();
+    const placing = this.#place(options, AbortSignal.any([signal, failure.signal]), log);
+    placing.catch(() => {}); // told below
+    const bundle = await target.bundle().catch(async (error: unknown) => {
+      // Nothing is installed for code that can't run.
+      failure.abort(error);
+      await Promise.allSettled([placing]);
+      throw error;
+    });
+    const place = await placing;
     const folder = await placeBundle(bundle, join(place.environment.directory, "bundles"));
     const { keepAlive = KEEP_ALIVE_S, maxConcurrency = availableParallelism() } = options.host;
     const { startupTimeout = STARTUP_TIMEOUT_S, memoryLimitMb } = options.host;
