@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, type Dirent } from "node:fs";
 import { dirname, join } from "node:path";
 import { FalServerlessError } from "../../../errors.ts";
 import type { EnvironmentSpec } from "./environment-spec.ts";
@@ -80,10 +80,16 @@ function digestOfLocal(requirement: string): string | undefined {
       hash.update(`${name}\0`).update(readFileSync(place));
       return;
     }
-    for (const entry of readdirSync(place).sort()) {
-      if (entry !== "node_modules" && entry !== ".git") addToHash(join(place, entry), `${name}/${entry}`);
+    for (const entry of readdirSync(place, { withFileTypes: true }).sort(byName)) {
+      if (entry.name === "node_modules" || entry.name === ".git") continue;
+      // A link may lead nowhere, or in a circle; npm leaves links out of a package, and what is no file.
+      if (entry.isDirectory() || entry.isFile()) addToHash(join(place, entry.name), `${name}/${entry.name}`);
     }
   }
+}
+
+function byName(one: Dirent, other: Dirent): number {
+  return one.name < other.name ? -1 : 1;
 }
 
 /** What the musl C library calls the architectures of Node. */

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { environmentKey, normalizedSteps } from "../../../../src/hosts/local/environments/environment-key.ts";
 import { cacheDirectory } from "../../../../src/hosts/local/environments/cache-directory.ts";
+import { createCacheFolder } from "../../../helpers/environments.ts";
 import { satisfiesNode } from "../../../../src/hosts/local/environments/node-runtime.ts";
 
 const NODE = { version: "22.11.0", modules: "127" };
@@ -30,6 +33,21 @@ describe("the key of an environment", () => {
 
   test("is the same for all releases of a major of Node", () => {
     assert.equal(keyOf([["a"]]), keyOf([["a"]], { version: "22.20.1", modules: "127" }));
+  });
+
+  test("of a local package follows its files, and no link in it, which npm leaves out", () => {
+    using folder = createCacheFolder();
+    const file = join(folder.path, "index.js");
+    writeFileSync(file, "1");
+    mkdirSync(join(folder.path, "lib"));
+    const plain = keyOf([[folder.path]]);
+    symlinkSync("/nowhere", join(folder.path, "lib/.lock"));
+    symlinkSync(".", join(folder.path, "self"));
+    assert.equal(keyOf([[folder.path]]), plain);
+    writeFileSync(file, "2");
+    const changed = keyOf([[folder.path]]);
+    writeFileSync(join(folder.path, "lib/more.js"), "");
+    assert.equal(new Set([plain, changed, keyOf([[folder.path]])]).size, 3);
   });
 
   test("has a readable part that is not too long", () => {
