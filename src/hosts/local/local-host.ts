@@ -87,7 +87,7 @@ export class LocalHost extends Host {
    * RequestCancelledException. A later call starts anew. Nothing has to be closed for this process to end.
    */
   async close(): Promise<void> {
-    const runs = await this.#runs;
+    const runs = await this.#runs?.catch(() => undefined); // there is nothing to end then
     await runs?.close(new RequestCancelledException("The host was closed."));
   }
 
@@ -97,7 +97,12 @@ export class LocalHost extends Host {
 
   /** What runs functions is loaded by the first call. */
   #getRuns(): Promise<LocalRunsModule.LocalRuns> {
-    return (this.#runs ??= loadRuns().then(({ LocalRuns: Runs }) => new Runs(this.#options.cacheDirectory)));
+    if (this.#runs === undefined) {
+      this.#runs = loadRuns().then(({ LocalRuns: Runs }) => new Runs(this.#options.cacheDirectory));
+      // A later call tries again: there was no folder to keep environments in.
+      this.#runs.catch(() => (this.#runs = undefined));
+    }
+    return this.#runs;
   }
 }
 
