@@ -8,6 +8,7 @@ import { after, before, beforeEach, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   FalMissingDependencyError,
+  FalServerlessHost,
   FalSerializationError,
   RequestCancelledException,
   RequestTimeoutException,
@@ -71,6 +72,44 @@ test("an image is built once for a function, and each call runs it", async () =>
     "USER STDOUT out 2",
   ]);
   assert.ok(lines.includes("BUILDER INFO installing packages"));
+});
+
+test("what is sent of a run is what its options say, and it is open to its owner alone", async () => {
+  const before = platform.plane.calls.length;
+  const host = new FalServerlessHost({ environmentName: "staging", onLog() {} });
+  const options = { machineType: ["GPU-A100", "GPU-H100"], numGpus: 1, keepAlive: 0.5, maxMultiplexing: 2 };
+  const moved = functions.echo
+    .on(host)
+    .on({ ...options, secrets: ["TOKEN"], dataMounts: ["/data"], force: true });
+  assert.equal(await moved("there"), "there");
+  const [build, run] = platform.plane.calls.slice(before).map(({ json }) => json as Record<string, unknown>);
+  const machine = {
+    machineType: "GPU-A100",
+    machineTypes: ["GPU-A100", "GPU-H100"],
+    schedulerOptions: {},
+    numGpus: 1,
+  };
+  const [environment] = run?.["environments"] as { configuration: { image: Record<string, unknown> } }[];
+  assert.deepEqual(build, {
+    environmentName: "staging",
+    environments: [{ ...environment, force: true }],
+    machineRequirements: machine,
+    files: run?.["files"],
+    secrets: { names: ["TOKEN"] },
+  });
+  assert.deepEqual(run, {
+    environmentName: "staging",
+    environments: [environment],
+    machineRequirements: { ...machine, keepAlive: 1, maxMultiplexing: 2, exposedPort: 8080 },
+    files: build["files"],
+    secrets: { names: ["TOKEN"] },
+    authMode: "PRIVATE",
+    buildEnvironment: false,
+    dataMounts: ["/data"],
+    healthCheckConfig: { path: "/health", method: "GET" },
+  });
+  const image = environment?.configuration.image ?? {};
+  assert.deepEqual([image["use_isolate"], image["docker_context_dir"]], [false, "."]);
 });
 
 test("an error arrives as it was thrown, and its stack names the files of this machine", async () => {
