@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { ForwardingLog } from "./forwarding-log.ts";
 import { HandlerCalls } from "./handler-calls.ts";
 import { findExportedServable, HostedServable } from "./hosted-servable.ts";
+import { ownMessage } from "./own-messages.ts";
 import type { FromWorker, StartMessage, ToWorker } from "./protocol.ts";
 import { encodeThrown } from "./thrown-codec.ts";
 import { registerTypeScript } from "../typescript/register.ts";
@@ -19,7 +20,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {}
 process.on("disconnect", () => process.exit(1));
 watchParent();
 
-const send = (message: FromWorker): unknown => process.send?.(message);
+const send = (message: FromWorker): unknown => process.send?.(ownMessage(message));
 const log = new ForwardingLog("info", send);
 let calls: HandlerCalls | undefined;
 let stopping = false;
@@ -63,7 +64,7 @@ async function stop(): Promise<void> {
 
 /** Ends the process once the message, and so all before it, is on its way. */
 function sendLast(message: FromWorker, exitCode: number): void {
-  process.send?.(message, () => process.exit(exitCode));
+  process.send?.(ownMessage(message), () => process.exit(exitCode));
 }
 
 /** The platform's word for where the runner stands; it was inherited when the main process was in its setup. */

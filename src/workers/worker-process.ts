@@ -6,6 +6,7 @@ import type { Clock } from "../dispatch/clock.ts";
 import { StartupError, WorkerDiedException } from "../errors.ts";
 import { registersTypeScript, workerEnvironment, workerOptions } from "./child-environment.ts";
 import type { FromWorker, LogMessage, ResultMessage, ThrownMessage, ToWorker } from "./protocol.ts";
+import { contentOf } from "./own-messages.ts";
 import { RunningCall, type PoolCall } from "./running-call.ts";
 import { childArguments } from "./parent-watch.ts";
 import { decodeThrown } from "./thrown-codec.ts";
@@ -60,8 +61,8 @@ export class WorkerProcess {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     this.#child.on("message", (message: unknown) => {
-      // A library that finds itself forked may send words of its own.
-      if (typeof message === "object" && message !== null) this.#receive(message as FromWorker);
+      const own = contentOf<FromWorker>(message);
+      if (own !== undefined) this.#receive(own);
     });
     this.#child.once("exit", (code, signal) => this.#onExit(code, signal));
     this.#child.once("disconnect", () => this.#onDisconnect());

@@ -59,6 +59,13 @@ describe(
       assert.equal(await end("nothing"), undefined);
     });
 
+    test("but not by sending words of its own, which are no answer", async () => {
+      const [first, second] = await Promise.all([end("own words"), end("own words")]);
+      assert.equal(typeof first, "number");
+      assert.equal(second, first, "the worker goes on");
+      assert.equal(await end("nothing"), undefined);
+    });
+
     test("by kill -9, and the calls that waited for it are answered by the next one", async () => {
       const logged = new LoggedHost();
       const its = functions.end.on(logged.host);

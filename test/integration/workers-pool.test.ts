@@ -5,7 +5,6 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 import { after, describe, test } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { pino, type Logger } from "pino";
 import { answerFor } from "../../src/answers.ts";
@@ -19,6 +18,7 @@ import {
 } from "../../src/errors.ts";
 import { WorkerPool, type WorkerPoolOptions } from "../../src/workers/pool.ts";
 import { batchOf, callOf, poolOptions } from "../fixtures/worker-calls.ts";
+import { ended, isAlive } from "../helpers/processes.ts";
 import { REPOSITORY, temporaryFolder } from "../helpers/second-copy.ts";
 import { compile } from "../helpers/typescript.ts";
 
@@ -46,19 +46,6 @@ function readiness(pool: WorkerPool, wanted: number): Promise<void> {
     pool.onReadyChange(look);
     look();
   });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function untilGone(pid: number): Promise<void> {
-  while (isAlive(pid)) await delay(10);
 }
 
 /** The machine's clock, but nothing else keeps this process alive while no worker lives. */
@@ -234,6 +221,18 @@ describe("calls", () => {
       /The input of POST \/echo can't be sent to a worker/,
     );
     assert.equal(await pool.run(callOf("echo", 1)), 1);
+    await pool.stop();
+  });
+
+  test("words of a handler's own to its parent are no answers", async () => {
+    const { log, lines } = recordingLogger();
+    const pool = await startPool({ log });
+    assert.equal(typeof (await pool.run(callOf("ownWords"))), "number");
+    assert.equal(pool.ready, 1);
+    const first = pool.run(callOf("slowly", 10));
+    await assert.rejects(pool.run(callOf("pid")), /No worker of WorkerApp is free/);
+    assert.equal(await first, 10);
+    assert.deepEqual(lines, []);
     await pool.stop();
   });
 
@@ -453,7 +452,7 @@ describe("workers that end", () => {
     assert.equal(new Set(pids).size, 2);
     assert.ok(pids.every(isAlive));
     parent.kill("SIGKILL");
-    await Promise.all(pids.map(untilGone));
+    await Promise.all(pids.map((pid) => ended(pid)));
   });
 });
 
@@ -487,12 +486,23 @@ describe("start and stop", () => {
   });
 
   test("a stop lets the running call end and tears down; a worker that does not end is killed", async () => {
-    const pool = await startPool({ count: 2 });
+    const graceMs = 5000;
+    let graceIsOver = (): void => assert.fail("the stop gives no time");
+    const clock: Clock = {
+      ...systemClock,
+      after(ms, callback) {
+        if (ms !== graceMs) return systemClock.after(ms, callback);
+        graceIsOver = callback;
+        return () => {};
+      },
+    };
+    const pool = await startPool({ count: 2, clock });
     const pid = (await pool.run(callOf("pid"))) as number;
     const spinning = pool.run(callOf("spin"));
     const slow = pool.run(callOf("slowly", 100));
-    const stopped = pool.stop(400);
+    const stopped = pool.stop(graceMs);
     assert.equal(await slow, 100);
+    graceIsOver();
     await assert.rejects(spinning, /killed by SIGKILL/);
     await stopped;
     assert.equal(pool.ready, 0);

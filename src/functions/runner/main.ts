@@ -4,6 +4,7 @@
  * @module
  */
 import { encodeThrown } from "../../workers/thrown-codec.ts";
+import { ownMessage } from "../../workers/own-messages.ts";
 import { watchParent } from "../../workers/parent-watch.ts";
 import { markWorkerProcess } from "../../workers/worker-marker.ts";
 import { BUNDLE_FILES } from "../bundle/bundle.ts";
@@ -27,7 +28,7 @@ process.on("disconnect", () => process.exit(1));
 watchParent();
 guardMemory();
 
-const send = (message: FromRunner): void => void process.send?.(message);
+const send = (message: FromRunner): void => void process.send?.(ownMessage(message));
 let runs: Runs | undefined;
 
 process.on("message", (message: ToRunner) => {
@@ -47,7 +48,7 @@ async function load(message: LoadMessage): Promise<void> {
     send({ type: "ready" });
   } catch (error) {
     const failure = { type: "failed", origin: originOf(error), thrown: encodeThrown(error) } as const;
-    process.send?.(failure, () => process.exit(1));
+    process.send?.(ownMessage(failure), () => process.exit(1));
   }
 }
 

@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import type { FromRunner, ToRunner } from "../../functions/runner/protocol.ts";
+import { contentOf } from "../../workers/own-messages.ts";
 import { childArguments } from "../../workers/parent-watch.ts";
 import type { ChannelListener, WorkerChannel } from "./worker-channel.ts";
 
@@ -39,8 +40,8 @@ export class ForkChannel implements WorkerChannel {
     this.stdout = this.#child.stdout ?? Readable.from([]);
     this.stderr = this.#child.stderr ?? Readable.from([]);
     this.#child.on("message", (message: unknown) => {
-      // A library that finds itself forked may send words of its own.
-      if (typeof message === "object" && message !== null) listener.onMessage(message as FromRunner);
+      const own = contentOf<FromRunner>(message);
+      if (own !== undefined) listener.onMessage(own);
     });
     let error: Error | undefined;
     // Of a started process it says only that a message could not be sent; its end is told by itself.

@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import type { FromRunner, ToRunner } from "../../../functions/runner/protocol.ts";
+import { contentOf } from "../../../workers/own-messages.ts";
 import type { ChannelListener, WorkerChannel } from "../worker-channel.ts";
 import { ContainerProcess, type ContainerProcessParts } from "./container-process.ts";
 import { runEngineProgram, type ContainerEngine } from "./engine.ts";
@@ -23,8 +24,8 @@ export class ContainerChannel implements WorkerChannel {
     this.#process = new ContainerProcess({
       ...parts,
       onMessage: (message) => {
-        // A library that finds itself forked may send words of its own.
-        if (typeof message === "object" && message !== null) this.#receive(message as FromRunner);
+        const own = contentOf<FromRunner>(message);
+        if (own !== undefined) this.#receive(own);
       },
       onEnd: (end) => listener.onEnd(end),
     });
