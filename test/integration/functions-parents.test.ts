@@ -113,7 +113,7 @@ console.log((await Promise.all([add(1, 1), add(1, 2), add(1, 3), add(1, 4)])).jo
     assert.equal(code, 0, program.stderr);
     assert.deepEqual(program.texts, ["2,3,4,5"]);
     const lingered = at - (program.lines[0]?.at ?? 0);
-    assert.ok(lingered < 5000, `it stayed ${lingered} ms`);
+    assert.ok(lingered < 30_000, `it stayed ${lingered} ms`);
   });
 
   test("stays for a call that waits behind one that was cancelled", async () => {
@@ -140,18 +140,23 @@ console.log(await second);
   test("does not stay for a run that it has cancelled", async () => {
     const folder = createProject({
       "app.ts": `import { fn } from "servable";
-export const forever = fn({}, () => new Promise(() => setInterval(() => {}, 1000)));
+export const forever = fn({}, () => {
+  console.log("running");
+  return new Promise(() => setInterval(() => {}, 1000));
+});
 const spawned = forever.spawn();
-await new Promise((resolve) => setTimeout(resolve, 500));
+for await (const { message } of spawned.logs) if (message === "running") break;
+const processes = () => process.getActiveResourcesInfo().filter((name) => name === "ProcessWrap").length;
+console.log("stays for " + processes());
 spawned.stream.cancel();
 await spawned.result.catch(() => {});
-console.log("cancelled");
+console.log("stays for " + processes());
 `,
     });
     const program = new Program(`${folder}/app.ts`);
-    const { code, at } = await program.closed;
+    const { code } = await program.closed;
     assert.equal(code, 0, program.stderr);
-    assert.ok(at - (program.lines[0]?.at ?? 0) < 5000);
+    assert.deepEqual(program.texts, ["stays for 1", "stays for 0"]);
   });
 
   test("may call its own functions on its top level: what stands there is done once, where it runs", async () => {

@@ -18,7 +18,7 @@ type Waited = Static<typeof Waited>;
 const ports = { exposedPort: 0, metricsPort: 0 };
 
 export const wait = fn(
-  { host, serve: true, ...ports, input: Wait, output: Waited, requestTimeout: 0.5 },
+  { host, serve: true, ...ports, input: Wait, output: Waited, requestTimeout: 2 },
   async ({ ms }: Wait): Promise<Waited> => {
     await sleep(ms);
     return { waited: ms, process: process.pid };
