@@ -1,8 +1,11 @@
 import { lstat, readdir, readlink } from "node:fs/promises";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { FalServerlessError } from "../errors.ts";
 import { isPattern, translateSegment } from "../platform/files/glob-segment.ts";
 import type { IgnoreRules } from "../platform/files/ignore-rules.ts";
+
+/** More links than in any path: they lead in a circle. */
+const MAX_LINKS = 40;
 
 /** One thing of a build context. Owner and times are left out: they have no place in an image. */
 export interface ContextEntry {
@@ -28,6 +31,8 @@ export interface CollectOptions {
   readonly ignore: IgnoreRules;
   /** Paths that come along although they are ignored. */
   readonly always?: readonly string[];
+  /** Takes what the path of a source leads to by links along, as a builder follows them. Not of globs. Default false. */
+  readonly followsSources?: boolean;
 }
 
 /**
@@ -36,17 +41,20 @@ export interface CollectOptions {
  * @throws FalServerlessError with code BUILD_FAILED for a source that is not there, or is ignored
  */
 export async function collectContext(options: CollectOptions): Promise<ContextEntry[]> {
-  const { directory, sources, ignore, always = [] } = options;
+  const { directory, sources, ignore, always = [], followsSources = false } = options;
   const entries = new Map<string, ContextEntry>();
   for (const source of sources) {
-    const before = entries.size;
     const isGlob = isPattern(source);
-    const fixed = isGlob ? fixedPart(source) : source;
+    const { path, links } =
+      followsSources && !isGlob ? await follow(directory, source) : { path: source, links: [] };
+    if (links.some((link) => ignore.ignores(link))) throw missingSource(source, directory, true);
+    for (const link of links) entries.set(link, await readEntry(directory, link));
+    const before = entries.size;
+    const fixed = isGlob ? fixedPart(source) : path;
     const wanted = isGlob ? globExpression(source) : undefined;
     if (wanted !== null) await walk(directory, fixed, ignore, wanted, entries);
-    const isThere = entries.size > before || (!isGlob && (source === "." || entries.has(source)));
-    if (!isThere)
-      throw missingSource(source, directory, (await typeOf(join(directory, source))) !== undefined);
+    const isThere = entries.size > before || (!isGlob && (path === "." || entries.has(path)));
+    if (!isThere) throw missingSource(source, directory, (await typeOf(join(directory, path))) !== undefined);
   }
   for (const path of always) {
     if ((await typeOf(join(directory, path))) === undefined) throw missingSource(path, directory, false);
@@ -88,6 +96,29 @@ async function walk(
   }
 }
 
+/** Where a path leads to by its links, and these links. As for a builder, the context's folder is the root. */
+async function follow(
+  directory: string,
+  source: string,
+): Promise<{ readonly path: string; readonly links: readonly string[] }> {
+  const links: string[] = [];
+  let path = source;
+  while (links.length < MAX_LINKS) {
+    const parts = path.split("/");
+    const paths = parts.map((_part, index) => parts.slice(0, index + 1).join("/"));
+    const types = await Promise.all(paths.map((each) => typeOf(join(directory, each))));
+    const index = types.indexOf("link");
+    const link = paths[index];
+    if (link === undefined) break;
+    links.push(link);
+    const target = await readlink(join(directory, link));
+    const from = target.startsWith("/") ? "" : posix.dirname(link);
+    const led = posix.join("/", from, target, ...parts.slice(index + 1));
+    path = led.replace(/^\/|\/$/g, "") || ".";
+  }
+  return { path, links };
+}
+
 /** What is neither file, folder nor link (a socket, a pipe) has no place in an image. */
 async function typeOf(path: string): Promise<ContextEntry["kind"] | undefined> {
   try {
@@ -96,7 +127,7 @@ async function typeOf(path: string): Promise<ContextEntry["kind"] | undefined> {
     return found.isDirectory() ? "folder" : found.isFile() ? "file" : undefined;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    if (code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP") return undefined;
     throw error;
   }
 }

@@ -39,7 +39,12 @@ export async function planImage(
     );
   }
   const directory = image.contextDirectory;
-  const entries = await collectContext({ directory, sources: image.sources(), ignore: image.ignoreRules() });
+  const entries = await collectContext({
+    directory,
+    sources: image.sources(),
+    ignore: image.ignoreRules(),
+    followsSources: true,
+  });
   return {
     image,
     dockerfile: withOverrides(image.dockerfile, image),

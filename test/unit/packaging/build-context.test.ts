@@ -107,6 +107,41 @@ describe("a build context", () => {
     });
   });
 
+  test("has what a source leads to by links, as a builder follows them, and the links", async () => {
+    const folder = createFolder({ "data/v1/a.txt": "a", "data/v1/b.txt": "b", "other.txt": "" });
+    for (const [path, target] of [
+      ["data/current", "v1"],
+      ["short", "/data/current"],
+      ["file", "../short/a.txt"],
+      ["lost", "../../none"],
+      ["circle", "circle"],
+    ] as const)
+      symlinkSync(target, join(folder, path));
+    const followed = async (source: string, ignored: readonly string[] = []): Promise<string[]> => {
+      const ignore = new IgnoreRules(ignored);
+      const entries = await collectContext({
+        directory: folder,
+        sources: [source],
+        ignore,
+        followsSources: true,
+      });
+      return entries.map(({ path, kind }) => `${path} ${kind}`);
+    };
+    const way = ["data folder", "data/current link", "data/v1 folder", "data/v1/a.txt file"];
+    assert.deepEqual(await followed("file"), [...way, "file link", "short link"]);
+    assert.deepEqual(await followed("data/current/a.txt"), way);
+    assert.deepEqual(await followed("short"), [...way, "data/v1/b.txt file", "short link"]);
+    assert.deepEqual(await followed("other.txt"), ["other.txt file"]);
+    await assert.rejects(followed("lost"), {
+      code: "BUILD_FAILED",
+      message: /copies "lost", which is not in/,
+    });
+    await assert.rejects(followed("short", ["/short"]), {
+      message: /copies "short", which the ignore rules/,
+    });
+    await assert.rejects(followed("circle/x"), { code: "BUILD_FAILED" });
+  });
+
   test("has no place for a socket", async () => {
     const folder = createFolder({ "read.txt": "123" });
     const server = createServer().listen(join(folder, "socket"));
