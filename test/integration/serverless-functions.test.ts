@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
@@ -311,7 +311,7 @@ test("no key goes to an address in plain text that a control plane behind TLS te
   }
 });
 
-test("an image that can't be built, a key that is not known: one clear line, and nothing runs", async () => {
+test("an image that can't be built, a key that is not known: one clear line, nothing runs, no file is left", async (context) => {
   await using broken = await FunctionPlatform.start({
     async *buildEnvironment() {
       yield { status: { state: 2 }, logs: [{ message: "npm error 404", source: 0, level: 4 }] };
@@ -319,11 +319,20 @@ test("an image that can't be built, a key that is not known: one clear line, and
   });
   broken.useEnvironment();
   try {
+    const temporary = mkdtempSync(join(folder, "tmp-"));
+    const before = process.env["TMPDIR"];
+    context.after(() => {
+      if (before === undefined) delete process.env["TMPDIR"];
+      else process.env["TMPDIR"] = before;
+    });
+    process.env["TMPDIR"] = temporary;
     const moved = functions.echo.on({ requestTimeout: 7 });
     await assert.rejects(moved(1), /^.*The image of echo\(\) could not be built: npm error 404\.$/);
     process.env["FAL_KEY"] = "some:other";
     await assert.rejects(moved(1), (error: FalServerlessError) => error.code === "CREDENTIALS_INVALID");
     assert.ok(!broken.plane.methods().includes("Run"));
+    const left = readdirSync(temporary).filter((name) => name.startsWith("servable-function-"));
+    assert.deepEqual(left, []);
   } finally {
     platform.useEnvironment();
   }

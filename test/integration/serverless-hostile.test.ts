@@ -178,9 +178,15 @@ describe("a control plane", () => {
       yield { runId: "run", serviceUrls: { run: `${url}/other` }, logs: ends };
       yield* stays(request, call) as AsyncIterable<never>;
     };
-    answer = answered;
+    let headers: IncomingMessage["headers"] = {};
+    answer = (response, request) => {
+      ({ headers } = request);
+      return answered(response, request);
+    };
     assert.equal(await echo(1), "done");
     assert.deepEqual(requests, ["POST /app"]);
+    assert.equal(headers.authorization, `Key ${platform.plane.key}`);
+    assert.equal(headers["x-fal-no-retry"], "1", "it is for the caller to say whether it is done again");
   });
 
   test("that is not there twice has one run in the end", async () => {

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { App, ContainerImage, endpoint, FalServerlessHost, UsageError } from "servable";
 import type { RegisterApplicationRequest } from "../../src/platform/generated/controller_pb.ts";
@@ -108,6 +111,23 @@ test("a class is registered by its own image, with its settings, into the enviro
     use_isolate: false,
   });
   assert.equal(openapiOf(metadata).info.version, "2.1.0");
+});
+
+test("the environment is that of FAL_ENV where the host names none, and no file is left", async (context) => {
+  const temporary = mkdtempSync(join(tmpdir(), "servable-registered-"));
+  const before = { FAL_ENV: process.env["FAL_ENV"], TMPDIR: process.env["TMPDIR"] };
+  context.after(() => {
+    for (const [name, value] of Object.entries(before)) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+    rmSync(temporary, { recursive: true });
+  });
+  Object.assign(process.env, { FAL_ENV: "testing", TMPDIR: temporary });
+  assert.equal((await host.register(greet)).environment, "testing");
+  assert.equal(registered().applicationName, "greet--testing");
+  const left = readdirSync(temporary).filter((name) => name.startsWith("servable-register-"));
+  assert.deepEqual(left, []);
 });
 
 test("a class without an image takes the one that is given, as does an instance", async () => {

@@ -17,6 +17,7 @@ import { runRequests, type RunRequests } from "../../platform/deployment/run-req
 import type { TargetOptions } from "../../platform/target/target.ts";
 import { decodeThrown, type WireThrown } from "../../workers/thrown-codec.ts";
 import { SharedWork } from "../local/environments/shared-work.ts";
+import { checkAppAddress } from "./app-address.ts";
 import { AppOutput } from "./app-output.ts";
 import type { Answer } from "./call-answer.ts";
 import { CallBody } from "./call-body.ts";
@@ -92,7 +93,7 @@ export class ServerlessRuns {
     app.catch(() => {}); // it may fail while nobody waits for it
     try {
       const told = await Promise.race([url, app]);
-      await this.#checkUrl(session, told);
+      checkAppAddress(told, (await session.target()).endpoints.grpc);
       listener.onUrl?.(told);
       if (target.options.gateway.serve === true) {
         listener.onLog(logEntry(`served at ${told}`, "BRIDGE", "INFO"));
@@ -192,18 +193,6 @@ export class ServerlessRuns {
       readyBy: performance.now() + startupTimeout * 1000,
     });
     return readOutcome(name, answer);
-  }
-
-  /** The key goes to whoever is named, and must not go where it can be read on the way, unless it went so before. */
-  async #checkUrl(session: PlatformSession, url: string): Promise<void> {
-    const { endpoints } = await session.target();
-    const isHttp = URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
-    if (isHttp && (new URL(url).protocol === "https:" || endpoints.grpc.isPlaintext)) return;
-    throw new PlatformError(
-      "PLATFORM_REFUSED",
-      `The control plane at ${endpoints.grpc.host} tells an address of the function that no key is sent to: ` +
-        `${isHttp ? new URL(url).origin : "it is no http(s) address"}.`,
-    );
   }
 }
 

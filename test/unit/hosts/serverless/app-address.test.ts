@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { checkAppAddress } from "../../../../src/hosts/serverless/app-address.ts";
+import { resolveEndpoints } from "../../../../src/platform/target/endpoints.ts";
+
+const [secure, plain] = ["https://api.test", "http://api.test"].map(
+  (host) => resolveEndpoints({ host, environment: {} }).grpc,
+);
+assert.ok(secure !== undefined && plain !== undefined);
+
+test("a control plane behind TLS may name addresses behind TLS alone, one in plain text both", () => {
+  checkAppAddress("https://run.test/app", secure);
+  checkAppAddress("https://run.test/app", plain);
+  checkAppAddress("http://run.test/app", plain);
+  assert.throws(() => checkAppAddress("http://run.test/app?a=1", secure), {
+    code: "PLATFORM_REFUSED",
+    message:
+      "The control plane at api.test tells an address of the function that no key is sent to: http://run.test.",
+  });
+});
+
+test("no key goes to what is no address of HTTP", () => {
+  for (const url of ["", "run.test/app", "ftp://run.test", "file:///etc/passwd", "javascript:alert(1)"]) {
+    for (const endpoint of [secure, plain]) {
+      assert.throws(() => checkAppAddress(url, endpoint), /it is no http\(s\) address\.$/);
+    }
+  }
+});
