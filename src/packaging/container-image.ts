@@ -229,10 +229,11 @@ export class ContainerImage {
       import("../platform/files/collect.ts"),
     ]);
     const directory = this.contextDirectory;
-    const entries = await collectContext({ directory, sources: this.sources(), ignore: this.ignoreRules() });
+    const ignore = this.ignoreRules();
+    const entries = await collectContext({ directory, sources: this.sources(), ignore });
     const paths = entries.filter(({ kind }) => kind !== "folder").map(({ path }) => path);
     if (paths.length === 0) return [];
-    return collectFiles({ context: directory, paths, ignore: [], ...options });
+    return collectFiles({ context: directory, paths, ignore, ...options });
   }
 
   /** The form in which it goes over the wire. It has the secrets: not for logs. */

@@ -33,7 +33,7 @@ export interface CollectOptions {
 
 /**
  * The files of a context folder that a deployment takes along, sorted by path, each once. Folders are walked, links to
- * folders inside of them are not; a link to a file counts as a file with its target's content.
+ * folders inside of them are not; a link to a file counts as a file with its target's content, unless that is ignored.
  *
  * @throws UploadFailure when a path is absolute or has a `..`, a link leads out of the folder, a file is larger than
  * {@link MAX_FILE_BYTES}, or something cannot be read; DefinitionError with code IMAGE_INVALID for a `.dockerignore` that
@@ -173,7 +173,7 @@ class Collection {
           `${path} is a link that leads out of the context folder, to ${real}; copy what it links to, or ignore it.`,
         );
       }
-      return { real, stats: await stat(real) };
+      return { real, inside: inside.split(sep).join("/"), stats: await stat(real) };
     } catch (error) {
       if (error instanceof UploadFailure) throw error;
       const code = errorCode(error);
@@ -190,9 +190,13 @@ class Collection {
     }
   }
 
-  #addFile(relativePath: string, { real, stats }: Place): void {
+  #addFile(relativePath: string, { real, inside, stats }: Place): void {
     if (!stats.isFile()) {
       return this.#warn(`${relativePath} is neither a file nor a folder and is left out.`);
+    }
+    // What is ignored stays behind, by whatever path it is reached.
+    if (inside !== relativePath && this.#rules.ignores(inside)) {
+      return this.#warn(`${relativePath} is left out: it leads to ${inside}, which the ignore rules cover.`);
     }
     checkSize(relativePath, stats.size);
     this.#files.set(relativePath, { relativePath, absolutePath: real, sizeBytes: stats.size });
@@ -201,6 +205,8 @@ class Collection {
 
 interface Place {
   readonly real: string;
+  /** The same below the context folder, with `/` between the segments. */
+  readonly inside: string;
   readonly stats: Stats;
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
@@ -128,4 +129,23 @@ describe("a container image", () => {
       /^There is no file no\/such\/Dockerfile\.$/,
     );
   });
+
+  test(
+    "is sent without what is ignored, through links as well",
+    { skip: process.platform === "win32" },
+    async () => {
+      const contextDirectory = createFolder({
+        "real/app.ts": "",
+        "real/.env": "KEY=1",
+        ".dockerignore": "**/.env",
+      });
+      symlinkSync("real", join(contextDirectory, "src"));
+      const image = ContainerImage.fromDockerfileString("FROM a\nCOPY src src", { contextDirectory });
+      const sent = await image.collectFiles();
+      assert.deepEqual(
+        sent.map(({ relativePath }) => relativePath),
+        ["src/app.ts"],
+      );
+    },
+  );
 });

@@ -157,6 +157,24 @@ describe("a link", () => {
     await assert.rejects(collectFiles({ context: join(folder.path, "app"), ignore: [] }), /leads out/);
   });
 
+  test("brings nothing along that is ignored, by its own path or by the link's", async () => {
+    using folder = new ContextFolder({
+      "real/a.txt": "",
+      "real/.env": "",
+      "real/logs/b.log": "",
+      "secret/key": "",
+    });
+    symlinkSync("real", join(folder.path, "link"));
+    symlinkSync("secret/key", join(folder.path, "key"));
+    const ignore = ["**/.env", "real/logs", "secret/"];
+    const { paths, warnings } = await collect(folder, { paths: ["link", "key"], ignore });
+    assert.deepEqual(paths, ["link/a.txt"]);
+    assert.deepEqual(warnings, [
+      "link/logs/b.log is left out: it leads to real/logs/b.log, which the ignore rules cover.",
+      "key is left out: it leads to secret/key, which the ignore rules cover.",
+    ]);
+  });
+
   test("to nothing is left out with a warning, and one to itself is an error", async () => {
     using folder = new ContextFolder({ a: "" });
     symlinkSync("nowhere", join(folder.path, "broken"));
