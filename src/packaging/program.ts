@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import type { Readable } from "node:stream";
 import { createInterface } from "node:readline";
 import { pipeline } from "node:stream/promises";
 import { endProcess, type EndingBy } from "./process-tree.ts";
@@ -48,8 +47,11 @@ export async function runProgram(
   });
   const lines: string[] = [];
   let stdout = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  const readers = [child.stdout, child.stderr].map((stream: Readable) => {
+  // Where this process may open no more files, Node gives no streams, and tells so by an event.
+  const streams = child as Partial<typeof child>;
+  streams.stdout?.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  const outputs = [streams.stdout, streams.stderr].filter((stream) => stream !== undefined);
+  const readers = outputs.map((stream) => {
     const reader = createInterface({ input: stream, crlfDelay: Infinity });
     reader.on("line", (line) => {
       lines.push(line);
@@ -71,7 +73,7 @@ export async function runProgram(
   };
   signal?.addEventListener("abort", stop, { once: true });
   try {
-    const fed = feed(child.stdin, input).then((failure) => {
+    const fed = feed(streams.stdin, input).then((failure) => {
       if (failure !== undefined) stop();
       return failure;
     });
@@ -92,9 +94,10 @@ export async function runProgram(
  * the system calls it (EPIPE, ECONNRESET, ECANCELED when it ends in mid-write): its exit code says why.
  */
 async function feed(
-  stdin: NodeJS.WritableStream,
+  stdin: NodeJS.WritableStream | undefined,
   input: AsyncIterable<Buffer> | undefined,
 ): Promise<unknown> {
+  if (stdin === undefined) return undefined;
   stdin.on("error", () => {});
   if (input === undefined) {
     stdin.end();

@@ -19,6 +19,7 @@ interface Found {
   readonly npm: Failure;
   readonly container: Failure;
   readonly image: Failure;
+  readonly program: readonly string[];
   readonly next: object;
   readonly uncaught: readonly object[];
 }
@@ -43,10 +44,11 @@ describe("in a program that may open no more files,", { timeout: 90_000 }, () =>
     assert.match(found.call.message, cannotStart);
   });
 
-  test("a container, an image and an install say it as well", () => {
+  test("a container, an image, an install and a builder say it as well", () => {
     assert.match(found.container.message, cannotStart);
     assert.match(found.image.message, cannotStart);
     assert.match(found.npm.message, cannotStart);
+    assert.match(found.program.join("\n"), cannotStart);
   });
 
   test("a worker of a pool is started again once, after a while", () => {
