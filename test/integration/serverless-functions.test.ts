@@ -89,12 +89,13 @@ test("what is sent of a run is what its options say, and it is open to its owner
     schedulerOptions: {},
     numGpus: 1,
   };
-  const [environment] = run?.["environments"] as { configuration: { image: Record<string, unknown> } }[];
+  assert.ok(run !== undefined);
+  const [environment] = run["environments"] as { configuration: { image: Record<string, unknown> } }[];
   assert.deepEqual(build, {
     environmentName: "staging",
     environments: [{ ...environment, force: true }],
     machineRequirements: machine,
-    files: run?.["files"],
+    files: run["files"],
     secrets: { names: ["TOKEN"] },
   });
   assert.deepEqual(run, {

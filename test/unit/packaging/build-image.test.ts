@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { chmodSync, existsSync } from "node:fs";
+import { chmodSync, existsSync, watch, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { buildImage } from "../../../src/packaging/build-image.ts";
@@ -10,14 +10,27 @@ const isPosix = process.platform !== "win32";
 const ID = `sha256:${"ab12".repeat(16)}`;
 const REQUEST = { dockerfile: "FROM a", entries: [], tag: "a:1" };
 
-/** A builder that builds at once. At one of its steps it tells this process, and does it a little later. */
-function builderThatTellsOf(step: "image" | "tag"): { readonly command: string; readonly tagged: string } {
+interface TellingBuilder {
+  readonly command: string;
+  /** There once the image has its name. */
+  readonly tagged: string;
+  /** Where it leaves a file when it has come to the step. */
+  readonly folder: string;
+  /** It goes on once this is there. */
+  readonly gate: string;
+}
+
+/** A builder that builds at once, but for one of its steps, where it waits. */
+function builderThatTellsOf(step: "image" | "tag"): TellingBuilder {
   const folder = createFolder();
-  const tagged = join(folder, "tagged");
+  const [tagged, gate] = [join(createFolder(), "tagged"), join(createFolder(), "open")];
   const program = join(
     createFolder({
       builder: `#!/bin/sh
-[ "$1" = ${step} ] && kill -USR2 $PPID && sleep 0.2
+if [ "$1" = ${step} ]; then
+  echo > '${folder}/told'
+  while [ ! -e '${gate}' ]; do sleep 0.01; done
+fi
 case $1 in
 build)
   while [ "$1" != --iidfile ]; do shift; done
@@ -31,7 +44,7 @@ esac
     "builder",
   );
   chmodSync(program, 0o755);
-  return { command: program, tagged };
+  return { command: program, tagged, folder, gate };
 }
 
 describe(
@@ -39,9 +52,14 @@ describe(
   { skip: isPosix ? false : "the programs here are shell scripts" },
   () => {
     async function interruptedAt(step: "image" | "tag"): Promise<{ result: unknown; isTagged: boolean }> {
-      const { command, tagged } = builderThatTellsOf(step);
+      const { command, tagged, folder, gate } = builderThatTellsOf(step);
       const controller = new AbortController();
-      const told = once(process, "SIGUSR2").then(() => controller.abort(new Error("enough")));
+      const watcher = watch(folder);
+      const told = once(watcher, "change").then(() => {
+        watcher.close();
+        controller.abort(new Error("enough"));
+        writeFileSync(gate, "");
+      });
       const { signal } = controller;
       const built = buildImage({ command, flavor: "docker" }, { ...REQUEST, signal });
       const result = await built.catch((error: unknown) => error);
