@@ -1,4 +1,6 @@
 import { types } from "node:util";
+import { DefinitionError } from "../errors.ts";
+import { shown } from "./option-table.ts";
 import { structuralKey } from "./structural-key.ts";
 import { assertCanTravel } from "./travelling-values.ts";
 
@@ -13,13 +15,17 @@ const caches = new WeakMap<object, Map<string, unknown>>();
  * and makes no difference.
  *
  * All callers get the one result: change nothing in it.
- * @throws FalSerializationError, from a call, for an argument whose content can't be told, such as a function
+ * @throws DefinitionError with code FUNCTION_OPTION_INVALID for what is no function; FalSerializationError, from a call,
+ * for an argument whose content can't be told, such as a function
  * @example
  * ```ts
  * const loadModel = cached(async (name: string) => Model.load(name));
  * ```
  */
 export function cached<F extends (this: never, ...args: never) => unknown>(fn: F): F {
+  if (typeof fn !== "function") {
+    throw new DefinitionError("FUNCTION_OPTION_INVALID", `cached() takes a function; got ${shown(fn)}.`);
+  }
   return share(fn as unknown as AnyFunction) as unknown as F;
 }
 

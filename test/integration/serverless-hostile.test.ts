@@ -189,6 +189,24 @@ describe("a control plane", () => {
     assert.equal(headers["x-fal-no-retry"], "1", "it is for the caller to say whether it is done again");
   });
 
+  test("that has lost the image is asked to build it again by the next call", async () => {
+    const builds = (): number =>
+      platform.plane.calls.filter(({ method }) => method === "BuildEnvironment").length;
+    answer = (response) => void response.end(value("again"));
+    run = () => {
+      throw refusal(Code.NotFound, "There is no such image.");
+    };
+    await assert.rejects(echo(1), /There is no such image/);
+    const before = builds();
+    run = async function* (_request, { signal }) {
+      yield { runId: "run", serviceUrls: { run: url }, logs: ends };
+      if (!signal.aborted) await once(signal, "abort");
+    };
+    assert.equal(await echo(1), "again");
+    assert.equal(await echo(2), "again");
+    assert.equal(builds(), before + 1);
+  });
+
   test("that is not there twice has one run in the end", async () => {
     let left = 2;
     run = (request, call) => {

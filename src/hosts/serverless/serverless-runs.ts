@@ -90,7 +90,10 @@ export class ServerlessRuns {
         throw isTold && error instanceof PlatformError ? brokenOff(target.name, error) : error;
       },
     );
-    app.catch(() => {}); // it may fail while nobody waits for it
+    app.catch(() => {
+      // It may be the image that is there no longer: the next call has it looked for again.
+      if (!isTold && !ending.aborted) this.#prepared.delete(target);
+    });
     try {
       const told = await Promise.race([url, app]);
       checkAppAddress(told, (await session.target()).endpoints.grpc);

@@ -228,3 +228,12 @@ test("an argument whose content can't be told is refused by its path, and nothin
   );
   assert.equal(runs, 0);
 });
+
+test("what is no function is refused at once", () => {
+  for (const value of [5, undefined, null, {}]) {
+    assert.throws(() => cached(value as never), {
+      code: "FUNCTION_OPTION_INVALID",
+      message: /cached\(\) takes a function; got /,
+    });
+  }
+});
