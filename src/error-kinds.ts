@@ -52,7 +52,7 @@ export const ERRORS = {
   STREAM_TIMEOUT: { status: 504, meaning: "The next item of a stream took longer than its timeout." },
   SESSION_TIMEOUT: { status: 504, meaning: "A realtime session had no input for too long." },
   QUEUE_FULL: { status: 429, meaning: "As many requests wait already as may." },
-  OVERLOADED: { status: 503, meaning: "The answer could not come in time; nothing was run." },
+  OVERLOADED: { status: 429, meaning: "There is too much to do, or too much in memory; nothing was run." },
   BATCH_LENGTH: { status: 500, meaning: "A batched handler returned more or fewer results than inputs." },
   BATCH_ITEM_ERRORS: { status: 500, meaning: "Some items of a batch failed; each has its own answer." },
   WORKER_DIED: { status: 500, meaning: "The worker process that ran the request ended." },

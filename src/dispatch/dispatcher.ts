@@ -31,7 +31,7 @@ export interface DispatcherOptions<T> {
   readonly run: RunBatch<T>;
   /** Whether a run that failed like this should be tried once more, each job by itself. Default: never. */
   readonly isRetried?: (error: unknown) => boolean;
-  /** The status of refusals. Default: 429 for a full queue, 503 for what could not be answered in time. */
+  /** The status of refusals. Default 429. */
   readonly overloadStatus?: 429 | 503 | undefined;
   readonly clock: Clock;
   readonly tally: DispatchTally;

@@ -54,7 +54,7 @@ export interface DispatchOptions<Input = unknown> {
   maxConcurrency?: number;
   /** How many may wait where there is a limit; further ones are refused. Default: 1,000 of 256 MiB together. */
   maxQueue?: number | QueueOptions;
-  /** The status of refusals. Default: 429 when the queue is full, 503 when the answer could not come in time. */
+  /** The status of refusals for want of room or time. Default: the class's, else 429. */
   overloadStatus?: 429 | 503;
   /** Runs the method in so many processes of its own, for work that would keep the server from answering. */
   workers?: number | WorkerOptions;

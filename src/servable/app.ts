@@ -60,8 +60,9 @@ export abstract class App extends BaseServable {
   /** Calls one runner handles at a time; others wait. */
   static maxMultiplexing: number | undefined;
   /**
-   * The status of refusals, of endpoints that set none of their own. Default: 429 when a queue is full, 503 when the
-   * answer could not come in time. On a platform that ends a runner which answers 503, as fal does, set 429.
+   * The status of all refusals for want of room or time, of endpoints that set none of their own. Default 429. 503 is
+   * for load balancers that try another instance then; a platform that ends a runner which answers 503, as fal does,
+   * must not get it.
    */
   static overloadStatus: 429 | 503 | undefined;
   /** How long a request may take, in seconds; endpoints without a `timeoutMs` of their own keep to it. */

@@ -21,7 +21,7 @@ export interface ServerDefinition {
   lifespan(server: FastifyInstance): AsyncGenerator<void, void, void>;
   /** The limit of every endpoint that sets none of its own, in milliseconds. */
   readonly defaultTimeoutMs: number | undefined;
-  /** The status of refusals, of endpoints that set none of their own. */
+  /** The status of refusals for want of room, of endpoints that set none of their own; undefined: 429. */
   readonly overloadStatus: 429 | 503 | undefined;
   /** The name of the app's class. */
   readonly className: string;
@@ -49,7 +49,7 @@ export interface ServerOptions {
   maxFrameBytes?: number;
   /** So many calls run at a time, of all endpoints together; others wait. Default: the class's `maxMultiplexing`. */
   maxConcurrency?: number;
-  /** So many websockets may be open at a time; further ones are refused with 503. Default 10,000. */
+  /** So many websockets may be open at a time; further ones are refused with the status of an overload. Default 10,000. */
   maxSessions?: number;
   /** A websocket is pinged this often, and given up after two pings without an answer, in milliseconds. Default 30,000. */
   websocketPingMs?: number;

@@ -299,16 +299,29 @@ test(
   },
 );
 
-test("more sessions than the limit are refused with 503", { timeout: 20_000 }, async () => {
-  await using served = await startTestServer(new RealtimeApp(), { maxSessions: 1 });
-  const first = await connectTestSocket(`${served.url}/double`);
-  const second = new WebSocket(`${served.url.replace("http", "ws")}/double`);
-  const [error] = (await once(second, "error")) as [Error];
-  assert.match(error.message, /503/);
-  await first.close();
-  await sleep(20);
-  await (await connectTestSocket(`${served.url}/double`)).close();
-});
+class PatientRealtimeApp extends RealtimeApp {
+  static override overloadStatus = 503 as const;
+}
+
+for (const [App, status] of [
+  [RealtimeApp, 429],
+  [PatientRealtimeApp, 503],
+] as const) {
+  test(
+    `more sessions than the limit are refused with ${status} by ${App.name}`,
+    { timeout: 20_000 },
+    async () => {
+      await using served = await startTestServer(new App(), { maxSessions: 1 });
+      const first = await connectTestSocket(`${served.url}/double`);
+      const second = new WebSocket(`${served.url.replace("http", "ws")}/double`);
+      const [error] = (await once(second, "error")) as [Error];
+      assert.match(error.message, new RegExp(`${status}`));
+      await first.close();
+      await sleep(20);
+      await (await connectTestSocket(`${served.url}/double`)).close();
+    },
+  );
+}
 
 test("a far end that answers no ping is given up", { timeout: 20_000 }, async () => {
   await using served = await startTestServer(new RealtimeApp(), { websocketPingMs: 50 });

@@ -20,7 +20,7 @@ export interface RuleOptions {
   run(inputs: readonly Item[]): Promise<readonly Answer[]>;
 }
 
-/** A rule that would not answer in time: 503. */
+/** A rule that would not answer in time: 429. */
 export class Refusal extends Error {
   /** When a caller may try again. */
   readonly retryAfterSeconds: number;

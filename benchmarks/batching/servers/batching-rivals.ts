@@ -30,7 +30,7 @@ export class Rival extends BatchServer {
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       ctx.setHeader("retry-after", String(error.retryAfterSeconds));
-      throw new AppException(error.message, 503, { cause: error });
+      throw new AppException(error.message, 429, { cause: error });
     }
   }
 }

@@ -3,7 +3,7 @@ import type { ServerOptions } from "ws";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { contextStorage } from "../../context.ts";
 import { answerFor, asError } from "../../answers.ts";
-import { OutputValidationError, RequestCancelledException } from "../../errors.ts";
+import { ERRORS, OutputValidationError, RequestCancelledException } from "../../errors.ts";
 import { createCodec } from "../../realtime/codec.ts";
 import { DEFAULT_SESSION_LIMITS, type RealtimeRoute } from "../../realtime/route.ts";
 import { RealtimeSession } from "../../realtime/session.ts";
@@ -61,6 +61,7 @@ function mountRoute(
   handler: RouteHandler,
 ): void {
   const { headers, state, metrics } = parts;
+  const overloadStatus = parts.definition.overloadStatus ?? ERRORS.OVERLOADED.status;
   const counts = metrics.websocket(signature.path);
   const open: Open =
     signature.realtimeMode === undefined
@@ -73,7 +74,7 @@ function mountRoute(
     preValidation: (request, reply, done) => {
       if (!request.ws || state.sessions.hasRoom) return done();
       headers.apply(request, reply);
-      reply.code(503).header("retry-after", "1").header("connection", "close");
+      reply.code(overloadStatus).header("retry-after", "1").header("connection", "close");
       reply.type("application/json").send('{"detail":"Too many open sessions"}');
     },
     handler: (request, reply) => notFound(headers, request, reply),
