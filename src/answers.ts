@@ -25,8 +25,21 @@ const CUDA_OUT_OF_MEMORY = [
   ["CUDNN_STATUS_INTERNAL_ERROR"],
   ["cuDNN error: CUDNN_STATUS_NOT_SUPPORTED."],
 ];
-// Whole words only: "barracuda" is a fish.
-const GPU_WORD = /(?<![a-z0-9])(?:cuda|cudnn|nvml|nccl|cublas|cufft|cusolver|cusparse|triton)(?![a-z0-9])/i;
+/** The original's own list, and what else CUDA consists of. */
+const GPU_NAMES = [
+  ...["cuda", "cudnn", "nvml", "nccl", "cublas", "cufft", "cusolver", "cusparse", "triton"],
+  ...["cudart", "cudadevrt", "nvcuda", "nvrtc", "nvvm", "nvjitlink", "nvfatbin", "nvptxcompiler", "cupti"],
+  ...["curand", "cutensor", "cutensornet", "cutlass", "cudss", "cufile", "nvshmem", "nvjpeg", "nvcuvid"],
+  ...["cublaslt", "cusparselt", "cusolvermg", "cufftw"],
+];
+const inAnyCase = (name: string): string =>
+  Array.from(name, (letter) => `[${letter}${letter.toUpperCase()}]`).join("");
+// A name where a word or a library's name begins, and not the beginning of a longer word: "barracuda" is a fish. Its
+// letters are spelt out, since a pattern without regard to case takes every letter that follows for a small one.
+const GPU_NAME = new RegExp(
+  String.raw`(?<![\p{L}\p{N}])(?:${inAnyCase("lib")})?(?:${GPU_NAMES.map(inAnyCase).join("|")})(?!\p{Ll})`,
+  "u",
+);
 
 const INTERNAL: ErrorAnswer = { status: 500, body: { detail: "Internal Server Error" }, unexpected: true };
 
@@ -63,7 +76,7 @@ function readAnswer(error: unknown): ErrorAnswer {
   if (CUDA_OUT_OF_MEMORY.some((parts) => parts.every((part) => message.includes(part)))) {
     return { status: 503, body: { detail: "CUDA error: out of memory" }, unexpected: true };
   }
-  if (GPU_WORD.test(message)) return { status: 503, body: { detail: "GPU error" }, unexpected: true };
+  if (GPU_NAME.test(message)) return { status: 503, body: { detail: "GPU error" }, unexpected: true };
   return INTERNAL;
 }
 
