@@ -126,13 +126,18 @@ function messageOf(error: unknown): string {
   }
 }
 
-/** What was thrown, as an error to log. Anything can be thrown, also what breaks whoever looks at it. */
-export function asError(thrown: unknown): Error {
+/**
+ * What was thrown, as an error to log or to hand on: anything can be thrown, also what breaks whoever looks at it, and
+ * what is falsy, which libraries take for success.
+ * @param who what threw it
+ */
+export function asError(thrown: unknown, who: string = "a handler"): Error {
   try {
     if (thrown instanceof Error) return thrown;
+    if (thrown === undefined || thrown === null) return new Error(`${who} threw ${thrown}, no error`);
     const shown = typeof thrown === "object" ? JSON.stringify(thrown) : String(thrown);
-    return new Error(`a handler threw no error but ${typeof thrown}: ${shown}`);
+    return new Error(`${who} threw no error but ${typeof thrown}: ${shown}`, { cause: thrown });
   } catch {
-    return new Error(`a handler threw no error but a ${typeof thrown} that can't be shown`);
+    return new Error(`${who} threw no error but a ${typeof thrown} that can't be shown`);
   }
 }

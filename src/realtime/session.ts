@@ -1,5 +1,5 @@
 import type { Clock } from "../dispatch/clock.ts";
-import { answerFor } from "../answers.ts";
+import { answerFor, asError } from "../answers.ts";
 import { RequestCancelledException, SessionTimeoutException } from "../errors.ts";
 import { Attendance } from "./attendance.ts";
 import { CLOSE_NORMAL, CLOSE_RESTART, type Frame, type FrameConnection } from "./connection.ts";
@@ -184,8 +184,7 @@ export class RealtimeSession {
 
   #logFailure(error: unknown): void {
     if (this.#gone || this.#peerClosing || !answerFor(error).unexpected) return;
-    const err = error instanceof Error ? error : new Error(`a handler threw ${typeof error}`);
-    this.#context.log.error({ err }, `${this.#route.methodName}() failed`);
+    this.#context.log.error({ err: asError(error) }, `${this.#route.methodName}() failed`);
   }
 }
 

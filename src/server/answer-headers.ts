@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
+import { asError } from "../answers.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "./definition.ts";
 import { isHeaderValue } from "./header-value.ts";
 import type { ServerState } from "./state.ts";
@@ -62,7 +63,10 @@ export class AnswerHeaders {
       }
       return sent.join(",");
     } catch (error) {
-      this.#log.error({ err: error }, "provideHints() threw; the answer goes out without hints");
+      this.#log.error(
+        { err: asError(error, "provideHints") },
+        "provideHints() threw; the answer goes out without hints",
+      );
       return undefined;
     }
   }

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { IncomingMessage } from "node:http";
 import type { Logger } from "pino";
+import { asError } from "../answers.ts";
 import { AnswerHeaders } from "./answer-headers.ts";
 import { readBody } from "./body.ts";
 import { collectBody } from "./body-stream.ts";
@@ -152,8 +153,12 @@ function attachLifespan(
   // A plugin, not a hook: while plugins load, a lifespan may still add to the server.
   server.register(async () => {
     if (workers?.isWhole && !definition.needsSetUp) return; // the app is set up where it runs
-    lifespan = definition.lifespan(server);
-    await lifespan.next();
+    try {
+      lifespan = definition.lifespan(server);
+      await lifespan.next();
+    } catch (error) {
+      throw asError(error, "setup"); // Fastify takes what is falsy for success
+    }
   });
   if (workers !== undefined) {
     workers.attach(server, () => state.cut);
@@ -170,7 +175,7 @@ function attachLifespan(
     try {
       await lifespan?.next();
     } catch (error) {
-      log.error({ err: error }, "teardown failed");
+      log.error({ err: asError(error, "teardown") }, "teardown failed");
     }
   });
 }

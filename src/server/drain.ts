@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Logger } from "pino";
+import { asError } from "../answers.ts";
 import { RequestCancelledException } from "../errors.ts";
 import type { BuiltServer } from "./build.ts";
 import type { ServeDefinition } from "./serve-definition.ts";
@@ -28,7 +29,7 @@ export async function drain(
   state.stopping = true;
   const exited = Promise.resolve()
     .then(() => definition.handleExit())
-    .catch((error: unknown) => log.error({ err: error }, "handleExit() failed"));
+    .catch((error: unknown) => log.error({ err: asError(error, "handleExit") }, "handleExit() failed"));
   // A connection that sends nothing would hold the server for as long as it stays open.
   const sweep = setInterval(() => server.server.closeIdleConnections(), 100);
   const stopped = Promise.all([server.close(), exited]).then(() => "in time" as const);

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
-import { answerFor } from "../answers.ts";
+import { answerFor, asError } from "../answers.ts";
 import { InputValidationError } from "../errors.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
 import type { RouteMetrics } from "./metrics.ts";
@@ -20,7 +20,7 @@ export function createErrorHandler(headers: AnswerHeaders, log: Logger) {
     if (request.is404) return notFound(headers, request, reply);
     const known = translate(error, request);
     const answer = answerFor(known);
-    if (answer.unexpected) log.error({ err: error, path: request.url }, "a request failed");
+    if (answer.unexpected) log.error({ err: asError(error), path: request.url }, "a request failed");
     request.routeOptions.config.metrics?.record(answer.status, 0);
     headers.apply(request, reply);
     return reply

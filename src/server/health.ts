@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
-import { answerFor } from "../answers.ts";
+import { answerFor, asError } from "../answers.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
 import type { ServerDefinition } from "./definition.ts";
 import type { ServerMetrics } from "./metrics.ts";
@@ -29,7 +29,7 @@ export function mountHealth(
         body = JSON.stringify(await probe()) ?? "null";
       } catch (error) {
         const answer = answerFor(error);
-        if (answer.unexpected) log.error({ err: error }, `GET ${path} failed`);
+        if (answer.unexpected) log.error({ err: asError(error, "health") }, `GET ${path} failed`);
         status = answer.status;
         body = JSON.stringify(answer.body);
       }

@@ -3,6 +3,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { asError } from "../answers.ts";
 import { ForwardingLog } from "./forwarding-log.ts";
 import { HandlerCalls } from "./handler-calls.ts";
 import { findExportedServable, HostedServable } from "./hosted-servable.ts";
@@ -57,7 +58,7 @@ async function stop(): Promise<void> {
   try {
     await calls?.servable.tearDown();
   } catch (error) {
-    log.logger.error({ err: error }, "teardown failed in a worker");
+    log.logger.error({ err: asError(error, "teardown") }, "teardown failed in a worker");
   }
   sendLast({ type: "stopped" }, 0);
 }

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import type { Clock } from "../dispatch/clock.ts";
 import { StartupError, WorkerDiedException } from "../errors.ts";
+import { asError } from "../answers.ts";
 import { registersTypeScript, workerEnvironment, workerOptions } from "./child-environment.ts";
 import type { FromWorker, LogMessage, ResultMessage, ThrownMessage, ToWorker } from "./protocol.ts";
 import { contentOf } from "./own-messages.ts";
@@ -161,7 +162,9 @@ export class WorkerProcess {
     this.#hasEnded = true;
     const running = this.#running;
     this.#running = undefined;
-    const reason = this.#setupFailure?.error ?? this.#describeEnd(running, failure);
+    const { error } = this.#setupFailure ?? {};
+    const reason =
+      this.#setupFailure === undefined ? this.#describeEnd(running, failure) : asError(error, "setup");
     this.#parts.onEnd(reason);
     running?.fail(reason);
   }
