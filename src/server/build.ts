@@ -18,9 +18,11 @@ import { createUnaryHandler } from "./mount-unary.ts";
 import { createNotFoundHandler, notFound, PathTable } from "./not-found.ts";
 import { resolveServerOptions } from "./options.ts";
 import { loadFastify } from "./packages.ts";
+import { withoutRootPath } from "./root-path.ts";
 import { RouteRuntime } from "./route-runtime.ts";
 import { compileSchemas, namedSchemas } from "./route-schemas.ts";
 import { ServerState } from "./state.ts";
+import { Upgrades } from "./upgrades.ts";
 import { Validator } from "./validation/validator.ts";
 
 /** A server with all of a class's routes, and what running it takes. */
@@ -68,7 +70,8 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
   }
   acceptBodies(server, options.bodyLimitBytes);
   const queues = new RouteQueues({ definition, options, metrics });
-  mountRoutes(server, { definition, options, headers, metrics, state, queues });
+  const upgrades = new Upgrades(server.server, options.rootPath);
+  mountRoutes(server, { definition, options, headers, metrics, state, queues, upgrades });
   mountHealth(server, { definition, metrics, headers, state, log: options.logger });
   mountDocs(server, definition, headers, options.rootPath);
   attachLifespan(server, definition, { state, workers: queues.workers, log: options.logger });
@@ -84,6 +87,7 @@ function mountRoutes(
     metrics: ServerMetrics;
     state: ServerState;
     queues: RouteQueues;
+    upgrades: Upgrades;
   },
 ): void {
   const { queues } = parts;
@@ -137,10 +141,7 @@ function prepareRequest(request: IncomingMessage, rootPath: string): string {
   }
   // HTTP/1.1 demands a host. No route has this path, so that the not-found handler gets to refuse it.
   if (headers.host === undefined && request.httpVersion === "1.1") return "/-/no-host";
-  if (rootPath === "" || !url.startsWith(rootPath)) return url;
-  const rest = url.slice(rootPath.length);
-  if (rest === "" || rest.startsWith("?")) return `/${rest}`;
-  return rest.startsWith("/") ? rest : url;
+  return withoutRootPath(url, rootPath);
 }
 
 /** Ties the class's lifespan to the server's: setup before it is ready, teardown once requests are answered. */

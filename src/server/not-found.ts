@@ -44,11 +44,6 @@ export function createNotFoundHandler(headers: AnswerHeaders, paths: PathTable, 
 /** 404, in the documented form. */
 export function notFound(headers: AnswerHeaders, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   headers.apply(request, reply);
-  // After a refused upgrade nobody reads the connection as HTTP any more.
-  if (request.headers.upgrade !== undefined) {
-    reply.header("connection", "close");
-    reply.raw.once("finish", () => request.raw.socket.destroySoon());
-  }
   const [path = "/"] = splitUrl(request.url);
   return json(reply.code(404).header("x-fal-billable-units", "0"), {
     detail: `Path ${decodePath(path)} not found`,

@@ -17,6 +17,7 @@ import type { ServerMetrics } from "../metrics.ts";
 import { notFound } from "../not-found.ts";
 import { compileSchemas } from "../route-schemas.ts";
 import type { ServerState } from "../state.ts";
+import type { TakeUpgrade, Upgrades } from "../upgrades.ts";
 import { compileProjection } from "../validation/projection.ts";
 import type { Validator } from "../validation/validator.ts";
 import { ServerSocket } from "./server-socket.ts";
@@ -32,6 +33,7 @@ export interface WebsocketParts {
   readonly state: ServerState;
   readonly validator: Validator;
   readonly queues: RouteQueues;
+  readonly upgrades: Upgrades;
 }
 
 /** Serves the realtime and websocket routes of a class, in a scope that holds nothing else. */
@@ -42,14 +44,27 @@ export async function mountWebsockets(scope: FastifyInstance, parts: WebsocketPa
     clientTracking: false,
     WebSocket: ServerSocket,
   };
+  const before = scope.server.listeners("upgrade");
   await scope.register(websocketPlugin, {
     options: options as WebsocketPluginOptions["options"] & {}, // its type asks of the class what only the package has
     errorHandler: () => {}, // ws ends the connection itself, with the code for what was wrong
     preClose: (done) => done(), // sessions are told by the server's own stop
   });
+  const paths: string[] = [];
   for (const [signature, handler] of parts.definition.routes) {
-    if (signature.isWebsocket) mountRoute(scope, parts, signature, handler);
+    if (!signature.isWebsocket) continue;
+    mountRoute(scope, parts, signature, handler);
+    paths.push(signature.path);
   }
+  parts.upgrades.serve(paths, ownListener(scope, before));
+}
+
+/** The plugin listens for every offer; it is to have those alone that open a websocket. */
+function ownListener(scope: FastifyInstance, before: readonly unknown[]): TakeUpgrade {
+  const { server } = scope;
+  const added = server.listeners("upgrade").filter((listener) => !before.includes(listener));
+  for (const listener of added) server.removeListener("upgrade", listener as TakeUpgrade);
+  return added[0] as TakeUpgrade;
 }
 
 type Open = (socket: ServerSocket, request: FastifyRequest, metrics: SessionMetrics) => void;
@@ -77,7 +92,12 @@ function mountRoute(
       reply.code(overloadStatus).header("retry-after", "1").header("connection", "close");
       reply.type("application/json").send('{"detail":"Too many open sessions"}');
     },
-    handler: (request, reply) => notFound(headers, request, reply),
+    handler: (request, reply) => {
+      const version = request.headers["sec-websocket-version"];
+      // RFC 6455 (4.4): who speaks another version is told ours.
+      if (version !== undefined && version !== "13") reply.header("sec-websocket-version", "13");
+      return notFound(headers, request, reply);
+    },
     wsHandler: (socket, request) => {
       const startedAt = performance.now();
       counts.open++;
