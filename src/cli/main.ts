@@ -1,7 +1,9 @@
 #!/usr/bin/env node
+import { isServing } from "../output/serving-streams.ts";
 import { createProgram } from "./program.ts";
 
 process.stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+  if (isServing()) return; // its requests matter more than its log
   // A reader that has seen enough (`servable openapi app.ts | head`) is no error.
   if (code === "EPIPE") process.exit(0);
   process.stderr.write(`error: Standard output can't be written: ${message}\n`);

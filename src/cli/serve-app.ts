@@ -1,3 +1,4 @@
+import { guardStandardStreams } from "../output/serving-streams.ts";
 import { runServable } from "../servable/base-servable.ts";
 import { createLogger } from "../server/logger.ts";
 import type { ServeAddresses, ServeOptions } from "../server/serve.ts";
@@ -15,6 +16,8 @@ export interface ServeHooks extends LoadOptions, Pick<ServeOptions, "signal" | "
 
 /** Loads a class and serves it until it is told to stop. Resolves to the process's exit code. */
 export async function serveApp(file: string, options: RunOptions, hooks: ServeHooks = {}): Promise<number> {
+  // For good: what the process still says when it ends must not change how it ends.
+  guardStandardStreams();
   const logger = await createLogger({
     ...(options.logFormat === undefined ? {} : { format: options.logFormat }),
     ...(options.debug === true ? { level: "debug" } : {}),

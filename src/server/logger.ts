@@ -1,4 +1,9 @@
+import { hostname } from "node:os";
 import type { Logger, LoggerOptions } from "pino";
+import { droppedMessage } from "../output/log-output.ts";
+import { isCaptured } from "../output/serving-streams.ts";
+import { standardOutput } from "../output/standard-output.ts";
+import { escapeUnsafe, showControls } from "../output/visible-text.ts";
 import { loadPino } from "./packages.ts";
 
 /** How log lines look. */
@@ -14,16 +19,31 @@ export async function createLogger(options: LogOptions = {}): Promise<Logger> {
   const level = options.level ?? process.env["LOG_LEVEL"] ?? "info";
   const format = options.format ?? (process.stdout.isTTY ? "pretty" : "json");
   if (format === "json") return jsonLogger(level);
-  const { default: pretty } = await import("pino-pretty");
+  const { prettyFactory } = await import("pino-pretty");
   const colorize = process.stdout.isTTY === true && !process.env["NO_COLOR"];
-  // Written in this thread: a worker would lose the last lines of a process that ends.
-  const stream = pretty({ colorize, sync: true, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss" });
-  return loadPino().pino(settings(level), stream);
+  const prettify = prettyFactory({ colorize, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss" });
+  return create(level, (line) => prettify(showControls(line)) ?? "");
 }
 
 /** One JSON line an event, to standard output. */
 export function jsonLogger(level: string = process.env["LOG_LEVEL"] ?? "info"): Logger {
-  return loadPino().pino(settings(level));
+  return create(level, escapeUnsafe);
+}
+
+function create(level: string, format: (line: string) => string): Logger {
+  // Created before anything is logged: asking for it late would cost the first line its time.
+  const output = isCaptured(process.stdout) ? process.stdout : standardOutput();
+  if ("notice" in output) output.notice = (count) => format(`${noticeLine(count)}\n`);
+  const stream = {
+    write: (line: string): void => void output.write(format(line)),
+    ...("flushSync" in output ? { flushSync: () => output.flushSync() } : {}),
+  };
+  return loadPino().pino(settings(level), stream);
+}
+
+function noticeLine(count: number): string {
+  const base = { level: 40, time: Date.now(), pid: process.pid, hostname: hostname() };
+  return JSON.stringify({ ...base, msg: droppedMessage(count) });
 }
 
 function settings(level: string): LoggerOptions {

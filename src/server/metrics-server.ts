@@ -1,6 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { Metric } from "prom-client";
 import { dispatchFamilies } from "./dispatch/dispatch-samples.ts";
+import { droppedLines } from "../output/standard-output.ts";
 import { listen } from "./listen.ts";
 import {
   closeSamples,
@@ -60,6 +61,9 @@ export async function createMetricsRenderer(metrics: ServerMetrics): Promise<() 
     "counter",
     () => websockets.flatMap(closeSamples),
   );
+  add("servable_log_lines_dropped_total", "Log lines that could not be written.", "counter", () => [
+    { labels: {}, value: droppedLines() },
+  ]);
   for (const { name, help, type, samples } of dispatchFamilies(metrics)) add(name, help, type, samples);
   // What the app itself registers with prom-client is served as well.
   return async () => `${await registry.metrics()}\n${await register.metrics()}`;

@@ -6,6 +6,7 @@ import { buildServer, type BuiltServer } from "./build.ts";
 import type { ServerOptions } from "./definition.ts";
 import { drain, type ServeOutcome } from "./drain.ts";
 import type { ServeDefinition } from "./serve-definition.ts";
+import { guardStandardStreams } from "../output/serving-streams.ts";
 import { assertPortFree, portError } from "./listen.ts";
 import { createLogger } from "./logger.ts";
 import { startMetricsServer } from "./metrics-server.ts";
@@ -50,6 +51,8 @@ export async function serve(definition: ServeDefinition, options: ServeOptions):
     options.metricsPort ?? portFromEnvironment("METRICS_PORT") ?? definition.metricsPort ?? 9090;
   const built = buildServer(definition, { ...options, logger });
   const signals = new StopSignals(options.handleSignals ?? true, options.signal, logger);
+  // A program that only embeds the server keeps its streams as they are.
+  if (options.handleSignals ?? true) guardStandardStreams();
   let metricsServer: Server | undefined;
   try {
     setRunnerState("SETUP");

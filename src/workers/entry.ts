@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { asError } from "../answers.ts";
+import { guardStandardStreams } from "../output/serving-streams.ts";
 import { ForwardingLog } from "./forwarding-log.ts";
 import { HandlerCalls } from "./handler-calls.ts";
 import { findExportedServable, HostedServable } from "./hosted-servable.ts";
@@ -16,6 +17,7 @@ import { markWorkerProcess } from "./worker-marker.ts";
 
 if (process.send === undefined || !process.connected) process.exit(1);
 markWorkerProcess();
+guardStandardStreams();
 // A terminal sends Ctrl-C to every process, a supervisor SIGTERM to a whole group; the main process says when to end.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
 process.on("disconnect", () => process.exit(1));

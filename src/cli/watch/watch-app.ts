@@ -1,5 +1,6 @@
 import cluster from "node:cluster";
 import { dirname } from "node:path";
+import { guardStandardStreams } from "../../output/serving-streams.ts";
 import { assertPortFree } from "../../server/listen.ts";
 import { createLogger } from "../../server/logger.ts";
 import type { RunOptions } from "../commands/run.ts";
@@ -14,6 +15,7 @@ import { WatchedFiles } from "./watched-files.ts";
  * @throws UsageError for a file that is not there, StartupError for a port that is taken
  */
 export async function watchApp(text: string, options: RunOptions): Promise<number> {
+  guardStandardStreams();
   const { file } = parseTarget(text);
   const host = options.host ?? process.env["HOST"] ?? "127.0.0.1";
   const port = options.port ?? Number(process.env["PORT"] || 8080);

@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
+import { withoutControls } from "../../../output/visible-text.ts";
 
 /** Shows that an install goes on. One begins with `start` and ends with `done` or `failed`. */
 export interface InstallProgress {
@@ -55,7 +56,7 @@ export function createInstallProgress(stream: ProgressStream = process.stderr): 
       display.add(running);
     },
     log(line) {
-      if (running !== undefined) running.doing = stripVTControlCharacters(line).trim();
+      if (running !== undefined) running.doing = withoutControls(stripVTControlCharacters(line)).trim();
     },
     done() {
       const ended = end();

@@ -1,0 +1,79 @@
+import type { LogOutput } from "./log-output.ts";
+import { standardError, standardOutput } from "./standard-output.ts";
+
+type Write = (...values: unknown[]) => boolean;
+type StandardStream = Omit<NodeJS.WriteStream, "write"> & { write: Write };
+
+let guards = 0;
+let release: (() => void)[] = [];
+const guarded = new WeakSet<Function>();
+
+/** Whether this process serves: a reader of its output that leaves is no reason to end. */
+export function isServing(): boolean {
+  return guards > 0;
+}
+
+/** Whether somebody else, a test runner say, has taken over what a stream writes. */
+export function isCaptured(stream: NodeJS.WriteStream): boolean {
+  return Object.hasOwn(stream, "write") && !guarded.has(stream.write);
+}
+
+/**
+ * From now on, what the app prints goes the way of its log lines: text that standard output or standard error can't
+ * take (disk full, reader gone or stalled) is dropped and counted. Neither an error nor a growing buffer nor a write
+ * that waits can end or hold up the process. Returns what takes the guard off again.
+ */
+export function guardStandardStreams(): () => void {
+  if (guards++ === 0) {
+    release = [
+      guard(process.stdout as unknown as StandardStream, standardOutput),
+      guard(process.stderr as unknown as StandardStream, standardError),
+    ];
+  }
+  let isOff = false;
+  return () => {
+    if (isOff) return;
+    isOff = true;
+    if (--guards === 0) for (const end of release.splice(0)) end();
+  };
+}
+
+function guard(stream: StandardStream, outputOf: () => LogOutput): () => void {
+  const onError = (): void => outputOf().drop();
+  stream.on("error", onError);
+  const stop = (): void => void stream.removeListener("error", onError);
+  if (isCaptured(stream as unknown as NodeJS.WriteStream)) return stop;
+  const { write: original } = stream;
+  let waits = false;
+  const write: Write = (chunk, ...rest) => {
+    const bytes = bytesOf(chunk, rest[0]);
+    // What is no text is refused by Node in its own words; what already waits goes first.
+    if (bytes === undefined || stream.writableLength > 0) return original.call(stream, chunk, ...rest);
+    const output = outputOf();
+    output.write(bytes);
+    const callback = rest.find((value) => typeof value === "function") as ((error: null) => void) | undefined;
+    if (callback !== undefined) process.nextTick(callback, null);
+    if (!output.isBehind) return true;
+    if (!waits) {
+      waits = true;
+      output.onDrain(() => {
+        waits = false;
+        stream.emit("drain");
+      });
+    }
+    return false;
+  };
+  guarded.add(write);
+  stream.write = write;
+  return () => {
+    stop();
+    if (stream.write === write) delete (stream as Partial<StandardStream>).write;
+  };
+}
+
+function bytesOf(chunk: unknown, encoding: unknown): string | Uint8Array | undefined {
+  if (chunk instanceof Uint8Array) return chunk;
+  if (typeof chunk !== "string") return undefined;
+  const isOther = typeof encoding === "string" && encoding !== "utf8" && encoding !== "utf-8";
+  return isOther && Buffer.isEncoding(encoding) ? Buffer.from(chunk, encoding) : chunk;
+}

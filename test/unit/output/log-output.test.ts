@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LogOutput } from "../../../src/output/log-output.ts";
+
+/** A place to write to that takes so many bytes, and then fails in one way until it is mended. */
+class Place {
+  text = "";
+  writes = 0;
+  #room: number;
+  readonly #code: string;
+
+  constructor(code: string, room = 0) {
+    this.#code = code;
+    this.#room = room;
+  }
+
+  readonly write = (bytes: Uint8Array, offset: number): number => {
+    this.writes++;
+    if (this.#room <= 0) throw Object.assign(new Error(this.#code), { code: this.#code });
+    const part = Buffer.from(bytes.subarray(offset, offset + this.#room));
+    this.#room -= part.length;
+    this.text += part.toString();
+    return part.length;
+  };
+
+  makeRoom(bytes = Infinity): void {
+    this.#room = bytes;
+  }
+}
+
+for (const code of ["ENOSPC", "EPIPE", "EIO", "EBADF", "EFBIG", "EDQUOT", "ECONNRESET", "ENXIO"]) {
+  test(`${code}: the line is dropped and counted, nothing is thrown, and what follows is not even tried`, (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const place = new Place(code);
+    const output = new LogOutput(place.write);
+    for (let line = 0; line < 100; line++) output.write(`${line}\n`);
+    assert.equal(output.dropped, 100);
+    assert.equal(place.writes, 1);
+    place.makeRoom();
+    t.mock.timers.tick(1_000);
+    assert.match(place.text, /^\{.*"msg":"100 log lines were dropped"\}\n$/);
+    output.write("after\n");
+    assert.ok(place.text.endsWith("}\nafter\n"));
+    assert.equal(output.dropped, 100);
+  });
+}
+
+for (const code of ["EAGAIN", "EBUSY", "EINTR"]) {
+  test(`${code}: lines wait in order up to a bound, the rest is dropped and told of`, (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const place = new Place(code, 5);
+    const output = new LogOutput(place.write);
+    const lines = Array.from({ length: 3_000 }, (_, index) => `${index}`.padEnd(999, ".") + "\n");
+    for (const line of lines) output.write(line);
+    assert.ok(output.dropped > 1_900 && output.dropped < 2_000, String(output.dropped));
+    place.makeRoom();
+    t.mock.timers.tick(1_000);
+    const kept = lines.slice(0, 3_000 - output.dropped).join("");
+    assert.ok(place.text.startsWith(kept));
+    assert.match(place.text.slice(kept.length), /^\{.*"msg":"\d+ log lines were dropped"\}\n$/);
+  });
+}
+
+test("a line that broke off at the full disk stands on a line of its own", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const place = new Place("ENOSPC", 3);
+  const output = new LogOutput(place.write);
+  output.write("first\n");
+  t.mock.timers.tick(1_000); // still full: nothing more is written
+  place.makeRoom();
+  t.mock.timers.tick(1_000);
+  assert.match(place.text, /^fir\n\{.*"1 log line was dropped"\}\n$/);
+});
+
+test("a line that began to wait and then broke off is torn as well", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let code = "EAGAIN";
+  let taken = "";
+  let room = 3;
+  const output = new LogOutput((bytes, offset) => {
+    if (room <= 0) throw Object.assign(new Error(code), { code });
+    const part = Buffer.from(bytes.subarray(offset, offset + room));
+    room -= part.length;
+    taken += part.toString();
+    return part.length;
+  });
+  output.write("first\n");
+  code = "EPIPE";
+  t.mock.timers.tick(1_000);
+  room = Infinity;
+  t.mock.timers.tick(1_000);
+  assert.match(taken, /^fir\n\{.*"1 log line was dropped"\}\n$/);
+});
+
+test("the end of the process waits for a reader that takes nothing no longer than its patience", () => {
+  const output = new LogOutput(new Place("EAGAIN").write);
+  output.write("line\n");
+  output.flushSync();
+  assert.equal(output.isBehind, true);
+});
+
+test("what another output drops is told where lines can be written", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const place = new Place("EAGAIN", Infinity);
+  const reporter = new LogOutput(place.write);
+  const other = new LogOutput(new Place("EPIPE").write, reporter);
+  other.write("one\n");
+  other.write("two\n");
+  assert.equal(reporter.dropped, 2);
+  t.mock.timers.tick(1_000);
+  assert.match(place.text, /"2 log lines were dropped"/);
+});
+
+test("whoever waits for an output is told once it has taken everything, or has refused it", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const place = new Place("EAGAIN");
+  const output = new LogOutput(place.write);
+  output.write("line\n");
+  let told = 0;
+  output.onDrain(() => told++);
+  t.mock.timers.tick(100);
+  assert.equal(told, 0);
+  place.makeRoom();
+  t.mock.timers.tick(100);
+  assert.equal(told, 1);
+});
