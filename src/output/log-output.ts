@@ -165,7 +165,8 @@ export class LogOutput {
   }
 
   #arm(ms: number): void {
-    this.#timer ??= setTimeout(() => {
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#proceed();
       if (this.#pending.length > 0) this.#arm(POLL_MS);
