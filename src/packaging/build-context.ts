@@ -7,6 +7,9 @@ import type { IgnoreRules } from "../platform/files/ignore-rules.ts";
 /** More links than in any path: they lead in a circle. */
 const MAX_LINKS = 40;
 
+/** So many names of secrets that were left out are shown. */
+const SHOWN_SECRETS = 10;
+
 /** One thing of a build context. Owner and times are left out: they have no place in an image. */
 export interface ContextEntry {
   /** Relative to the context, with `/` between its parts. */
@@ -31,6 +34,8 @@ export interface CollectOptions {
   readonly ignore: IgnoreRules;
   /** Paths that come along although they are ignored. */
   readonly always?: readonly string[];
+  /** Told of each file and folder that is left out only because its name says that it holds secrets. */
+  readonly onSecret?: (path: string) => void;
   /** Takes what the path of a source leads to by links along, as a builder follows them. Not of globs. Default false. */
   readonly followsSources?: boolean;
 }
@@ -41,25 +46,35 @@ export interface CollectOptions {
  * @throws FalServerlessError with code BUILD_FAILED for a source that is not there, or is ignored
  */
 export async function collectContext(options: CollectOptions): Promise<ContextEntry[]> {
-  const { directory, sources, ignore, always = [], followsSources = false } = options;
+  const { directory, sources, ignore, always = [], followsSources = false, onSecret } = options;
   const entries = new Map<string, ContextEntry>();
+  const guarded = new Set<string>();
   for (const source of sources) {
     const isGlob = isPattern(source);
     const { path, links } =
       followsSources && !isGlob ? await follow(directory, source) : { path: source, links: [] };
-    if (links.some((link) => ignore.ignores(link))) throw missingSource(source, directory, true);
+    const hidden = links.find((link) => ignore.ignores(link));
+    if (hidden !== undefined) throw ignoredSource(source, hidden, ignore);
     for (const link of links) entries.set(link, await readEntry(directory, link));
     const before = entries.size;
+    const left = new Set<string>();
     const fixed = isGlob ? fixedPart(source) : path;
     const wanted = isGlob ? globExpression(source) : undefined;
-    if (wanted !== null) await walk(directory, fixed, ignore, wanted, entries);
+    if (wanted !== null) await walk(directory, fixed, ignore, wanted, entries, left);
     const isThere = entries.size > before || (!isGlob && (path === "." || entries.has(path)));
-    if (!isThere) throw missingSource(source, directory, (await typeOf(join(directory, path))) !== undefined);
+    const [secret] = left;
+    if (!isThere && secret !== undefined && isGlob) throw ignoredSource(source, secret, ignore);
+    if (!isThere) {
+      if ((await typeOf(join(directory, path))) === undefined) throw missingSource(source, directory);
+      throw ignoredSource(source, path, ignore);
+    }
+    for (const each of left) guarded.add(each);
   }
   for (const path of always) {
-    if ((await typeOf(join(directory, path))) === undefined) throw missingSource(path, directory, false);
-    await walk(directory, path, undefined, undefined, entries);
+    if ((await typeOf(join(directory, path))) === undefined) throw missingSource(path, directory);
+    await walk(directory, path, undefined, undefined, entries, guarded);
   }
+  for (const path of [...guarded].sort()) onSecret?.(path);
   await addParents(directory, entries);
   return [...entries.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }
@@ -75,6 +90,7 @@ async function walk(
   ignore: IgnoreRules | undefined,
   wanted: RegExp | undefined,
   entries: Map<string, ContextEntry>,
+  guarded: Set<string>,
 ): Promise<void> {
   const absolute = join(directory, path);
   const type = await typeOf(absolute);
@@ -82,13 +98,21 @@ async function walk(
   const isRoot = path === "." || path === "";
   if (type === "folder") {
     const isIgnored = !isRoot && ignore?.ignores(`${path}/`) === true;
-    if (isIgnored && !ignore.mayReopen(path)) return;
-    if (!isRoot && !isIgnored && (wanted === undefined || wanted.test(path))) await add(path);
-    for (const name of (await readdir(absolute)).sort()) {
-      await walk(directory, isRoot ? name : `${path}/${name}`, ignore, wanted, entries);
+    if (isIgnored && !ignore.mayReopen(path)) {
+      if (isWanted(path) && ignore.guardsAlone(`${path}/`)) guarded.add(`${path}/`);
+      return;
     }
-  } else if (!(ignore?.ignores(path) ?? false) && (wanted === undefined || wanted.test(path))) {
-    await add(path);
+    if (!isRoot && !isIgnored && isWanted(path)) await add(path);
+    for (const name of (await readdir(absolute)).sort()) {
+      await walk(directory, isRoot ? name : `${path}/${name}`, ignore, wanted, entries, guarded);
+    }
+  } else if (isWanted(path)) {
+    if (!(ignore?.ignores(path) ?? false)) await add(path);
+    else if (ignore?.guardsAlone(path) === true) guarded.add(path);
+  }
+
+  function isWanted(name: string): boolean {
+    return wanted === undefined || wanted.test(name);
   }
 
   async function add(name: string): Promise<void> {
@@ -175,11 +199,31 @@ function globExpression(glob: string): RegExp | null {
   return new RegExp(`^${body.join("")}${isTail ? ".+" : "(?:/|$)"}`, "u");
 }
 
-function missingSource(source: string, directory: string, isIgnored: boolean): FalServerlessError {
+function missingSource(source: string, directory: string): FalServerlessError {
   return new FalServerlessError(
     "BUILD_FAILED",
-    isIgnored
-      ? `The Dockerfile copies "${source}", which the ignore rules leave out; take it out of .dockerignore, or add "!${source}".`
-      : `The Dockerfile copies "${source}", which is not in ${directory}.`,
+    `The Dockerfile copies "${source}", which is not in ${directory}.`,
+  );
+}
+
+/** @param path what the source means, which the rules leave out */
+function ignoredSource(source: string, path: string, ignore: IgnoreRules): FalServerlessError {
+  const isSecret = ignore.guardsAlone(path) || ignore.guardsAlone(`${path.replace(/\/$/, "")}/`);
+  return new FalServerlessError(
+    "BUILD_FAILED",
+    isSecret
+      ? `The Dockerfile copies "${source}", which is left out because it may hold secrets: mount it as a secret of the build (RUN --mount=type=secret), or add "!${path}" to .dockerignore, or to the image's option "ignore".`
+      : `The Dockerfile copies "${source}", which the ignore rules leave out; take it out of .dockerignore, or add "!${source}".`,
+  );
+}
+
+/** A sentence about secrets that were left out, by their names alone; undefined for none. */
+export function secretsNotice(paths: readonly string[]): string | undefined {
+  if (paths.length === 0) return undefined;
+  const shown = paths.slice(0, SHOWN_SECRETS).join(", ");
+  const more = paths.length > SHOWN_SECRETS ? ` and ${paths.length - SHOWN_SECRETS} more` : "";
+  return (
+    `Left out, because they may hold secrets: ${shown}${more}. ` +
+    `A line such as "!${paths[0]}" in .dockerignore, or in the image's option "ignore", takes one back in.`
   );
 }

@@ -40,7 +40,10 @@ export interface ContainerImageOptions extends ImageRunOptions {
   readonly forceCompression?: boolean;
   /** What COPY and ADD are relative to. Default: the Dockerfile's own folder; of a text, the working directory. */
   readonly contextDirectory?: string;
-  /** What stays behind, as gitignore patterns. Default: those of `ignoreFile`. */
+  /**
+   * Files to leave out, as gitignore patterns. Default: those of `ignoreFile`. Files whose names say that they hold
+   * secrets are left out as well, unless an exception names them: `!.npmrc`.
+   */
   readonly ignore?: readonly string[];
   /** A file of such patterns. Default: `.dockerignore` in the context if there is one, else the usual ones. */
   readonly ignoreFile?: string;
@@ -196,16 +199,16 @@ export class ContainerImage {
 
   /**
    * What stays behind: the list that was given, else the file that was given, else `.dockerignore` in the context,
-   * else the usual ones.
+   * else the usual ones. In any case secrets do that no exception names.
    * @throws DefinitionError with code IMAGE_INVALID when such a file can't be read, or the one that was given is not there
    */
   ignoreRules(): IgnoreRules {
     const { ignore, ignoreFile } = this.#options;
-    if (ignore !== undefined) return new IgnoreRules(ignore);
+    if (ignore !== undefined) return new IgnoreRules(ignore, { guardsSecrets: true });
     if (ignoreFile === undefined) return IgnoreRules.of(this.contextDirectory);
     const lines = readIgnoreFile(ignoreFile);
     if (lines === undefined) throw invalid(`There is no ignore file ${ignoreFile}.`);
-    return new IgnoreRules(lines);
+    return new IgnoreRules(lines, { guardsSecrets: true });
   }
 
   /** The same image with values of ARGs that go before its own. One that is there already stays as it is. */
@@ -224,13 +227,17 @@ export class ContainerImage {
    */
   async collectFiles(options: FileCollection = {}): Promise<CollectedFile[]> {
     if (this.dockerfile === undefined) return [];
-    const [{ collectContext }, { collectFiles }] = await Promise.all([
+    const [{ collectContext, secretsNotice }, { collectFiles }] = await Promise.all([
       import("./build-context.ts"),
       import("../platform/files/collect.ts"),
     ]);
     const directory = this.contextDirectory;
     const ignore = this.ignoreRules();
-    const entries = await collectContext({ directory, sources: this.sources(), ignore });
+    const secrets: string[] = [];
+    const onSecret = (path: string): void => void secrets.push(path);
+    const entries = await collectContext({ directory, sources: this.sources(), ignore, onSecret });
+    const notice = secretsNotice(secrets);
+    if (notice !== undefined) options.onWarning?.(notice);
     const paths = entries.filter(({ kind }) => kind !== "folder").map(({ path }) => path);
     if (paths.length === 0) return [];
     return collectFiles({ context: directory, paths, ignore, ...options });

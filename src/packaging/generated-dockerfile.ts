@@ -30,8 +30,10 @@ export interface ImageApp {
 export const OPENAPI_LABEL = "dev.servable.openapi";
 /** The user of the processes: the number of `node` in the official images, and a name in no other. */
 const USER = "1000:1000";
-/** Where the programs of this package are, once it is installed. */
-const FRAMEWORK = "node_modules/servable/dist";
+/** The secret of the build that has npm's settings. */
+export const NPMRC_SECRET = "npmrc";
+/** Where the project is in the image. */
+const ROOT = "/app";
 /** A line this long is continued on the next one: builders take no more than 64 KiB at once. */
 const LABEL_WIDTH = 120;
 
@@ -40,8 +42,10 @@ const LABEL_WIDTH = 120;
  * lockfile; the app comes last, so that a change of it makes one layer.
  */
 export function generateDockerfile(app: ImageApp, project: Project, nodeVersion: string): string {
-  const hidden = [...(project.hasNpmrc ? [".npmrc"] : []), ...project.archives];
+  const { folder, framework, nestedModules, packages } = project;
+  const archives = project.archives.filter(isArchive);
   const target = `${project.file}::${app.className}`;
+  const isInWorkspace = folder !== "";
   return [
     `# The image of ${app.className} in ${project.file}, made by "servable build".`,
     `ARG NODE_VERSION=${project.nodeVersion ?? nodeVersion}`,
@@ -49,26 +53,44 @@ export function generateDockerfile(app: ImageApp, project: Project, nodeVersion:
     "",
     "# The packages, without those for development: made again when package.json or the lockfile change.",
     "FROM ${BASE_IMAGE} AS packages",
-    "WORKDIR /app",
+    `WORKDIR ${ROOT}`,
     "ENV NODE_ENV=production",
     ...project.npmrcVariables.map((name) => `ARG ${name}`),
-    ...copies(["package.json", project.lockfile, ...hidden]),
+    ...copies([
+      "package.json",
+      project.lockfile,
+      ...archives,
+      ...packages.map((each) => `${each}/package.json`),
+    ]),
+    // Installed as a copy of the folder.
+    ...project.archives.filter((path) => !isArchive(path)).map((path) => copy([path], `./${path}`)),
+    ...(packages.length === 0 ? [] : scriptsRemoval(project)),
     "# Leaves out what no program reads (source maps, type declarations, tests); TRIM_PACKAGES=0 keeps it.",
     "ARG TRIM_PACKAGES=1",
-    // In one step: what a second one changes would be in two layers, and a file with two names would become two.
-    `RUN npm ci --omit=dev --no-audit --no-fund && node ${FRAMEWORK}/packaging/trim/main.js`,
+    ...installation(project),
     "",
-    ...(hidden.length > 0 ? sourceStage(hidden) : []),
+    ...(archives.length > 0 ? sourceStage(project) : []),
     "FROM ${BASE_IMAGE}",
-    "WORKDIR /app",
+    `WORKDIR ${isInWorkspace ? `${ROOT}/${folder}` : ROOT}`,
     `ENV NODE_ENV=production HOST=0.0.0.0 PORT=${app.port}`,
     `EXPOSE ${app.port}`,
     `USER ${USER}`,
     healthCheck(app.health),
     // Node itself is the process that gets SIGTERM.
-    instruction("CMD", ["node", `${FRAMEWORK}/cli/main.js`, "run", target]),
-    "COPY --from=packages /app/node_modules ./node_modules",
-    hidden.length > 0 ? "COPY --from=sources /app ./" : "COPY . .",
+    instruction("CMD", [
+      "node",
+      `${isInWorkspace ? `${ROOT}/` : ""}${framework}/dist/cli/main.js`,
+      "run",
+      target,
+    ]),
+    ...["node_modules", ...nestedModules].map((path) =>
+      isInWorkspace || path !== "node_modules"
+        ? copyFrom("packages", `${ROOT}/${path}`, `${ROOT}/${path}`)
+        : "COPY --from=packages /app/node_modules ./node_modules",
+    ),
+    ...(archives.length > 0
+      ? [`COPY --from=sources ${ROOT} ${isInWorkspace ? ROOT : "."}/`]
+      : sources(project)),
     // In one instruction: each one costs a builder a step.
     `LABEL ${[
       label("org.opencontainers.image.title", app.name),
@@ -77,6 +99,85 @@ export function generateDockerfile(app: ImageApp, project: Project, nodeVersion:
     ].join(" \\\n")}`,
     "",
   ].join("\n");
+}
+
+/** Takes the project in; of a workspace, the packages that the app uses, its own last. */
+function sources({ folder, lockfile, packages, rootFiles }: Project): string[] {
+  if (folder === "") return ["COPY . ."];
+  return [
+    copy(["package.json", lockfile, ...rootFiles], `${ROOT}/`),
+    ...[...packages.filter((each) => each !== folder), folder].map((each) => copy([each], `${ROOT}/${each}`)),
+  ];
+}
+
+/** What npm alone may see is in the context, but not in the image. */
+function sourceStage(project: Project): string[] {
+  const program = `${JSON.stringify(project.archives.filter(isArchive))}.forEach(function (file) { require("fs").rmSync(file, { force: true }); })`;
+  return [
+    "# The app, without what only npm needs.",
+    "FROM ${BASE_IMAGE} AS sources",
+    `WORKDIR ${ROOT}`,
+    ...sources(project),
+    instruction("RUN", ["node", "-e", program]),
+    "",
+  ];
+}
+
+/** npm would run the scripts of linked packages, whose sources are not there yet. */
+function scriptsRemoval({ folder, packages }: Project): string[] {
+  const files = [
+    ...(folder === "" ? [] : ["package.json"]),
+    ...packages.map((each) => `${each}/package.json`),
+  ];
+  const program =
+    `${JSON.stringify(files)}.forEach(function (file) { var fs = require("fs"); var text = JSON.parse(fs.readFileSync(file, "utf8")); ` +
+    "delete text.scripts; fs.writeFileSync(file, JSON.stringify(text)); })";
+  return [
+    "# Linked packages travel as they are: their scripts are not run.",
+    instruction("RUN", ["node", "-e", program]),
+  ];
+}
+
+/** In one step: what a second one changes would be in two layers, and a file with two names would become two. */
+function installation({
+  framework,
+  installFlags,
+  isFrameworkLinked,
+  nestedModules,
+  npmrc,
+}: Project): string[] {
+  const mount = `--mount=type=secret,id=${NPMRC_SECRET},target=${ROOT}/.npmrc,required=true `;
+  const install = ["npm ci --omit=dev", ...installFlags.map(shellWord), "--no-audit --no-fund"].join(" ");
+  const folders = nestedModules.map(shellWord);
+  const trim = isFrameworkLinked
+    ? ["mkdir -p node_modules", ...folders]
+    : [`node ${shellWord(framework)}/dist/packaging/trim/main.js`, ...folders];
+  return [
+    ...(npmrc === undefined
+      ? []
+      : [
+          `# npm's settings are a secret of the build, and in no layer: --secret id=${NPMRC_SECRET},src=.npmrc`,
+        ]),
+    `RUN ${npmrc === undefined ? "" : mount}${install} && ${trim.join(" ")}`,
+  ];
+}
+
+function isArchive(path: string): boolean {
+  return /\.(?:tgz|tar|tar\.gz)$/i.test(path);
+}
+
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+function copyFrom(stage: string, source: string, target: string): string {
+  const words = [source, target];
+  const isPlain = words.every(isPlainWord);
+  return `COPY --from=${stage} ${isPlain ? words.join(" ") : JSON.stringify(words)}`;
+}
+
+function isPlainWord(word: string): boolean {
+  return /^[\w.@/-]+$/.test(word);
 }
 
 /** The files of a folder's own names can go together; what lies deeper keeps its place. */
@@ -89,22 +190,9 @@ function copies(paths: readonly string[]): string[] {
   ];
 }
 
-function copy(sources: readonly string[], target: string): string {
-  const isPlain = sources.every((source) => /^[\w.@/-]+$/.test(source));
-  return isPlain ? `COPY ${[...sources, target].join(" ")}` : instruction("COPY", [...sources, target]);
-}
-
-/** What npm alone may see is in the context, but not in the image. */
-function sourceStage(hidden: readonly string[]): string[] {
-  const program = `${JSON.stringify(hidden)}.forEach(function (file) { require("fs").unlinkSync(file); })`;
-  return [
-    "# The app, without what only npm needs.",
-    "FROM ${BASE_IMAGE} AS sources",
-    "WORKDIR /app",
-    "COPY . .",
-    instruction("RUN", ["node", "-e", program]),
-    "",
-  ];
+function copy(words: readonly string[], target: string): string {
+  const isPlain = words.every(isPlainWord);
+  return isPlain ? `COPY ${[...words, target].join(" ")}` : instruction("COPY", [...words, target]);
 }
 
 function healthCheck(probe: HealthProbe): string {

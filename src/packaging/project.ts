@@ -1,19 +1,52 @@
-import { existsSync, readFileSync } from "node:fs";
-import { basename, dirname, join, relative, sep } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
 import { UsageError } from "../errors.ts";
+import {
+  linkedFolders,
+  localArchives,
+  nestedModules,
+  readLockedPlaces,
+  resolvePackage,
+  usedPlaces,
+  type LockedPlaces,
+} from "./npm-lockfile.ts";
+import {
+  findWorkspace,
+  isMember,
+  readManifest,
+  workspaceGlobs,
+  type Manifest,
+  type Workspace,
+} from "./workspace.ts";
 
-/** An npm project that an image can be made of. */
+/** An npm project that an image can be made of: a package, or one of a workspace with those that it uses. */
 export interface Project {
-  /** The folder of its package.json. */
+  /** The folder of the lockfile: the package's own, or the root of its workspace. Paths are relative to it. */
   readonly directory: string;
-  /** The app's file relative to that, with `/` between its parts. */
+  /** The folder of the app's package: "" where it is the project's own. */
+  readonly folder: string;
+  /** The app's file relative to its package, with `/` between its parts. */
   readonly file: string;
-  /** The name of its lockfile. */
+  /** The name of the lockfile. */
   readonly lockfile: "package-lock.json" | "npm-shrinkwrap.json";
-  /** Packages that lie in the project as archives, relative to its folder. */
+  /** The folders of the packages that are linked: those of a workspace that the app uses, its own included. */
+  readonly packages: readonly string[];
+  /** The folders of a workspace's packages that the app does not use. */
+  readonly unused: readonly string[];
+  /** The `node_modules` of linked packages that npm fills. */
+  readonly nestedModules: readonly string[];
+  /** Files in the root of a workspace that its packages read: settings of TypeScript. */
+  readonly rootFiles: readonly string[];
+  /** What `npm ci` is told of the workspace. */
+  readonly installFlags: readonly string[];
+  /** Where this package is installed. */
+  readonly framework: string;
+  /** Whether this package is linked: its programs are there only once the sources are. */
+  readonly isFrameworkLinked: boolean;
+  /** Packages that lie in the project as archives or folders. */
   readonly archives: readonly string[];
-  /** Whether it has settings of npm's. */
-  readonly hasNpmrc: boolean;
+  /** npm's settings; undefined where there are none. */
+  readonly npmrc: string | undefined;
   /** The variables that those settings name. */
   readonly npmrcVariables: readonly string[];
   /** The exact version of Node that it names, if it names one. */
@@ -21,8 +54,10 @@ export interface Project {
 }
 
 const FRAMEWORK = "servable";
+const LOCKFILES = ["npm-shrinkwrap.json", "package-lock.json"] as const;
 const OTHER_LOCKFILES = [
   ["pnpm-lock.yaml", "pnpm"],
+  ["pnpm-workspace.yaml", "pnpm"],
   ["yarn.lock", "Yarn"],
   ["bun.lock", "Bun"],
   ["bun.lockb", "Bun"],
@@ -31,25 +66,64 @@ const OWN_DOCKERFILE =
   'write a Dockerfile and give the app "static override image = ContainerImage.fromDockerfile("Dockerfile")"';
 
 /**
- * Reads the project that a file belongs to: the nearest package.json above it, and npm's lockfile beside that.
+ * Reads the project that a file belongs to: the nearest package.json above it, and npm's lockfile beside that or in the
+ * root of its workspace.
  * @throws UsageError that says what is missing: package.json, lockfile, this package among the dependencies
  */
 export function readProject(file: string): Project {
-  const directory = projectFolder(dirname(file));
-  if (directory === undefined) {
+  const own = projectFolder(dirname(file));
+  if (own === undefined) {
     throw new UsageError(
       `There is no package.json in ${dirname(file)} or above: run "npm init -y" and "npm install ${FRAMEWORK}" there.`,
     );
   }
-  assertDependency(directory);
-  const lockfile = findLockfile(directory);
+  const hasOwnLockfile = findLockfile(own) !== undefined;
+  const workspace = hasOwnLockfile ? undefined : findWorkspace(own);
+  const isFromRoot = assertDependency(own, workspace);
+  const directory = workspace?.directory ?? own;
+  const lockfile = requireLockfile(directory, workspace);
+  const folder = workspace?.folder ?? "";
+  const places = readLockedPlaces(join(directory, lockfile));
+  if (workspace !== undefined && places[folder] === undefined) {
+    throw new UsageError(
+      `${join(directory, lockfile)} does not have the package in ${folder}: run "npm install" in ${directory}, the root of the workspace.`,
+    );
+  }
+  const used = usedPlaces(places, [folder, ...(isFromRoot ? [""] : [])]);
+  const linked = linkedFolders(places, used, (name, target) => {
+    return (
+      `The package ${name} is a link to the folder ${target}, outside of ${directory}: ` +
+      `move it into the project, or ${OWN_DOCKERFILE}.`
+    );
+  });
+  const packages = [...new Set([...linked, ...(folder === "" ? [] : [folder])])];
+  const framework = resolvePackage(places, FRAMEWORK, folder) ?? `node_modules/${FRAMEWORK}`;
   return {
     directory,
-    file: relative(directory, file).split(sep).join("/"),
+    folder,
+    file: relative(own, file).split(sep).join("/"),
     lockfile,
-    archives: localArchives(join(directory, lockfile)),
+    packages,
+    unused: unusedFolders(places, packages),
+    nestedModules: nestedModules(used),
+    rootFiles: workspace === undefined ? [] : compilerSettings(directory),
+    installFlags: installFlags(
+      folder,
+      packages,
+      isFromRoot,
+      workspaceGlobs(readManifest(join(directory, "package.json"))),
+    ),
+    framework,
+    isFrameworkLinked: places[framework]?.link === true,
+    archives: localArchives(
+      places,
+      (path) => workspace === undefined || used.has(path),
+      (name, archive) =>
+        `The package ${name} is installed from ${archive}, outside of ${directory}: ` +
+        `move it into the project, or ${OWN_DOCKERFILE}.`,
+    ),
     ...npmSettings(directory),
-    nodeVersion: namedNode(directory),
+    nodeVersion: namedNode(own) ?? namedNode(directory),
   };
 }
 
@@ -60,63 +134,81 @@ function projectFolder(from: string): string | undefined {
   }
 }
 
-function assertDependency(directory: string): void {
+/** Whether this package is a dependency of the workspace's root alone. @throws UsageError where it is none at all */
+function assertDependency(directory: string, workspace: Workspace | undefined): boolean {
   const path = join(directory, "package.json");
-  const manifest = readJson(path) as Readonly<Record<string, Readonly<Record<string, string>> | undefined>>;
-  if (manifest["dependencies"]?.[FRAMEWORK] !== undefined) return;
-  if (manifest["optionalDependencies"]?.[FRAMEWORK] !== undefined) return;
+  const manifest = readManifest(path);
+  if (isDependency(manifest)) return false;
+  if (workspace !== undefined && isDependency(workspace.manifest)) return true;
   throw new UsageError(
-    manifest["devDependencies"]?.[FRAMEWORK] === undefined
-      ? `${path} does not have ${FRAMEWORK} among its dependencies: run "npm install ${FRAMEWORK}".`
-      : `${path} has ${FRAMEWORK} among the devDependencies, which an image does not get: run "npm install --save-prod ${FRAMEWORK}".`,
+    manifest.devDependencies?.[FRAMEWORK] === undefined
+      ? `${path} does not have ${FRAMEWORK} among its dependencies: run "npm install ${FRAMEWORK}" in ${directory}.`
+      : `${path} has ${FRAMEWORK} among the devDependencies, which an image does not get: run "npm install --save-prod ${FRAMEWORK}" in ${directory}.`,
   );
 }
 
-function findLockfile(directory: string): Project["lockfile"] {
-  for (const name of ["npm-shrinkwrap.json", "package-lock.json"] as const) {
-    if (existsSync(join(directory, name))) return name;
+function isDependency({ dependencies, optionalDependencies }: Manifest): boolean {
+  return (dependencies?.[FRAMEWORK] ?? optionalDependencies?.[FRAMEWORK]) !== undefined;
+}
+
+function findLockfile(directory: string): Project["lockfile"] | undefined {
+  return LOCKFILES.find((name) => existsSync(join(directory, name)));
+}
+
+function requireLockfile(directory: string, workspace: Workspace | undefined): Project["lockfile"] {
+  const found = findLockfile(directory);
+  if (found !== undefined) return found;
+  // A package may have the lockfile of another manager although the workspace has none.
+  const own = workspace === undefined ? directory : join(directory, workspace.folder);
+  for (const folder of new Set([own, directory])) {
+    const other = OTHER_LOCKFILES.find(([name]) => existsSync(join(folder, name)));
+    if (other === undefined) continue;
+    const what = folder === own ? "" : `, the root of the workspace of ${workspace?.folder},`;
+    throw new UsageError(
+      `${folder}${what} has the lockfile of ${other[1]} (${other[0]}), and a Dockerfile is generated for npm's alone: ${OWN_DOCKERFILE}.`,
+    );
   }
-  const other = OTHER_LOCKFILES.find(([name]) => existsSync(join(directory, name)));
-  throw new UsageError(
-    other === undefined
-      ? `There is no package-lock.json in ${directory}: run "npm install" there.`
-      : `${directory} has the lockfile of ${other[1]} (${other[0]}), and a Dockerfile is generated for npm's alone: ${OWN_DOCKERFILE}.`,
-  );
+  const where = workspace === undefined ? "" : `, the root of the workspace of ${workspace.folder}`;
+  throw new UsageError(`There is no package-lock.json in ${directory}${where}: run "npm install" there.`);
 }
 
-interface Lockfile {
-  readonly packages?: Readonly<Record<string, { readonly resolved?: string; readonly link?: boolean }>>;
+function unusedFolders(places: LockedPlaces, packages: readonly string[]): readonly string[] {
+  return Object.values(places)
+    .flatMap(({ link, resolved }) => (link === true && resolved !== undefined ? [resolved] : []))
+    .filter((folder) => !packages.includes(folder) && !folder.startsWith("..") && folder !== "")
+    .sort();
 }
 
-function localArchives(path: string): string[] {
-  const archives = new Set<string>();
-  for (const [name, { resolved = "", link }] of Object.entries((readJson(path) as Lockfile).packages ?? {})) {
-    if (link === true) {
-      throw new UsageError(
-        `The package ${basename(name)} is a link to the folder ${resolved}, which npm can't install alone: ` +
-          `install what "npm pack" makes of it, or ${OWN_DOCKERFILE}.`,
-      );
-    }
-    if (!resolved.startsWith("file:")) continue;
-    const archive = resolved.slice("file:".length).replace(/^\.\//, "");
-    if (archive.startsWith("../") || archive.startsWith("/")) {
-      throw new UsageError(
-        `The package ${basename(name)} is installed from ${archive}, outside of ${dirname(path)}: ` +
-          `move it into the project, or ${OWN_DOCKERFILE}.`,
-      );
-    }
-    archives.add(archive);
-  }
-  return [...archives].sort();
+/** Packages of a workspace are installed with what they need; those that are not named stay out. */
+function installFlags(
+  folder: string,
+  packages: readonly string[],
+  isFromRoot: boolean,
+  globs: readonly string[],
+): readonly string[] {
+  if (globs.length === 0) return [];
+  const named = folder === "" ? packages.filter((each) => isMember(each, globs)) : [folder];
+  if (named.length === 0) return ["--no-workspaces"];
+  return [
+    ...named.map((each) => `--workspace=${each}`),
+    ...(folder === "" || isFromRoot ? ["--include-workspace-root"] : []),
+  ];
 }
 
-function npmSettings(directory: string): Pick<Project, "hasNpmrc" | "npmrcVariables"> {
+/** `tsconfig.json` and its like, which those of packages extend. */
+function compilerSettings(directory: string): readonly string[] {
+  return readdirSync(directory, { withFileTypes: true })
+    .filter((entry) => entry.isFile() && /^[jt]sconfig(?:\..+)?\.json$/.test(entry.name))
+    .map(({ name }) => name)
+    .sort();
+}
+
+function npmSettings(directory: string): Pick<Project, "npmrc" | "npmrcVariables"> {
   const path = join(directory, ".npmrc");
-  if (!existsSync(path)) return { hasNpmrc: false, npmrcVariables: [] };
-  const names = [...readFileSync(path, "utf8").matchAll(/\$\{([A-Za-z_]\w*)\??\}/g)].map(
-    ([, name = ""]) => name,
-  );
-  return { hasNpmrc: true, npmrcVariables: [...new Set(names)].sort() };
+  const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+  if (text.trim() === "") return { npmrc: undefined, npmrcVariables: [] };
+  const names = [...text.matchAll(/\$\{([A-Za-z_]\w*)\??\}/g)].map(([, name = ""]) => name);
+  return { npmrc: text, npmrcVariables: [...new Set(names)].sort() };
 }
 
 function namedNode(directory: string): string | undefined {
@@ -127,12 +219,4 @@ function namedNode(directory: string): string | undefined {
     if (version !== undefined) return version;
   }
   return undefined;
-}
-
-function readJson(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    throw new UsageError(`${path} can't be read: ${(error as Error).message}`, { cause: error });
-  }
 }

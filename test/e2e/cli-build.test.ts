@@ -36,6 +36,7 @@ interface Plan {
   readonly directory: string;
   readonly files: readonly { path: string; sizeBytes: number; mode: string }[];
   readonly totalBytes: number;
+  readonly leftOut: readonly string[];
 }
 
 async function plan(project: string, args: readonly string[] = []): Promise<Plan> {
@@ -126,6 +127,138 @@ describe("servable build --dry-run", () => {
     assert.deepEqual(
       files.map(({ path }) => path),
       ["lib/part.ts"],
+    );
+  });
+});
+
+describe("servable build in a workspace", () => {
+  const link = (folder: string): object => ({ resolved: folder, link: true });
+  const ROOT = {
+    "package.json": JSON.stringify({ workspaces: ["packages/*"] }),
+    "package-lock.json": JSON.stringify({
+      lockfileVersion: 3,
+      packages: {
+        "": {},
+        "node_modules/@me/app": link("packages/app"),
+        "node_modules/@me/lib": link("packages/lib"),
+        "node_modules/other": link("packages/other"),
+        "node_modules/servable": {},
+        "packages/app": { dependencies: { servable: "*", "@me/lib": "*" } },
+        "packages/lib": {},
+        "packages/other": {},
+      },
+    }),
+    "packages/app/package.json": MANIFEST,
+    "packages/app/app.ts": appSource(
+      "Answer",
+      "yes",
+      'static override appFiles = ["a.md"]; static override appFilesIgnore = ["/data"];',
+    ),
+    "packages/app/a.md": "",
+    "packages/app/b.md": "",
+    "packages/app/data/x": "",
+    "packages/app/.dockerignore": "*.log\n",
+    "packages/app/x.log": "",
+    "packages/lib/package.json": '{"name":"@me/lib","exports":"./index.ts"}',
+    "packages/lib/index.ts": "export const one: number = 1;\n",
+    "packages/lib/data/y": "",
+    "packages/lib/x.log": "",
+    "packages/other/package.json": "{}",
+    "tsconfig.json": "{}",
+    ".dockerignore": "*.md\n",
+  };
+
+  test("takes the app's package and those that it uses, from wherever it is run", async () => {
+    const project = createProject(ROOT);
+    for (const [folder, file] of [
+      [".", "packages/app/app.ts"],
+      ["packages/app", "app.ts"],
+      ["packages/lib", "../app/app.ts"],
+    ] as const) {
+      const args = ["build", file, "--dry-run", "--json"];
+      const { exitCode, stdout, stderr } = await runCli(args, join(project, folder));
+      assert.equal(exitCode, 0, stderr);
+      const { directory, files } = JSON.parse(stdout) as Plan;
+      assert.equal(directory, project);
+      assert.deepEqual(
+        files.map(({ path }) => path),
+        [
+          "package-lock.json",
+          "package.json",
+          "packages/app/.dockerignore",
+          "packages/app/a.md",
+          "packages/app/app.ts",
+          "packages/app/package.json",
+          "packages/lib/data/y",
+          "packages/lib/index.ts",
+          "packages/lib/package.json",
+          "packages/lib/x.log",
+          "tsconfig.json",
+        ],
+      );
+    }
+  });
+
+  test("leads to the root once, and names another manager's workspace", async () => {
+    const { "package-lock.json": _, ...files } = ROOT;
+    const project = createProject(files);
+    const build = (): Promise<Ended> => runCli(["build", "app.ts"], join(project, "packages/app"));
+    assertOneLine(
+      await build(),
+      /no package-lock\.json in \S+, the root of the workspace of packages\/app: run/,
+    );
+    writeFileSync(join(project, "yarn.lock"), "");
+    assertOneLine(await build(), /the workspace of packages\/app, has the lockfile of Yarn .*fromDockerfile/);
+  });
+});
+
+describe("servable build without secrets", () => {
+  const own = (dockerfile: string, options = ""): string =>
+    appSource(
+      "Own",
+      "yes",
+      `static override image = ContainerImage.fromDockerfileString("FROM a\\n${dockerfile}"${options});`,
+    ).replace("App,", "App, ContainerImage,");
+  const SECRETS = { ...FILES, ".npmrc": "a=b", "src/.env.production": "A=1", ".aws/credentials": "" };
+
+  test("names those that it leaves out, whatever Dockerfile there is, and beside a .dockerignore", async () => {
+    const project = createProject({
+      ...SECRETS,
+      "app.ts": own("COPY . ."),
+      ".dockerignore": "node_modules\n",
+    });
+    const { files, leftOut } = await plan(project);
+    assert.deepEqual(leftOut, [".aws/", ".env", ".npmrc", "src/.env.production"]);
+    assert.ok(!files.some(({ path }) => /env|npmrc|aws/.test(path)));
+    const { stdout } = await runCli(["build", "app.ts", "--dry-run"], project);
+    assert.match(
+      stdout,
+      /\n# Left out, because they may hold secrets: \.aws\/, \.env, \.npmrc, src\/\.env\.production\. /,
+    );
+    writeFileSync(join(project, "app.ts"), appSource("Answer", "yes"));
+    const generated = await plan(project);
+    assert.deepEqual(generated.leftOut, [".aws/", ".env", "src/.env.production"]);
+    assert.match(generated.dockerfile, /--mount=type=secret,id=npmrc,/);
+    assert.ok(!generated.files.some(({ path }) => /env|npmrc|aws/.test(path)));
+  });
+
+  test("takes in what an exception names, and says how where the Dockerfile asks for one", async () => {
+    const project = createProject({ ...SECRETS, "app.ts": own("COPY .npmrc ./") });
+    const { exitCode, stderr } = await runCli(["build", "app.ts", "--dry-run"], project);
+    assert.equal(exitCode, 1);
+    assert.match(
+      stderr,
+      /copies "\.npmrc", which is left out because it may hold secrets: .*add "!\.npmrc" to/,
+    );
+    writeFileSync(join(project, ".dockerignore"), "*\n!app.ts\n!.npmrc\n");
+    assert.deepEqual(
+      (await plan(project)).files.map(({ path }) => path),
+      [".npmrc"],
+    );
+    writeFileSync(join(project, "app.ts"), own("COPY .env src ./", ', { ignore: ["!.env*"] }'));
+    assert.deepEqual(
+      (await plan(project)).files.map(({ path }) => path),
+      [".env", "src/.env.production"],
     );
   });
 });

@@ -104,6 +104,21 @@ export async function createUserImage(engine: ContainerEngine, user: string, nam
   }
 }
 
+/** Looks through all that an image is saved as: its layers, its settings and its history. */
+export async function assertInNoLayer(engine: ContainerEngine, image: string, secret: RegExp): Promise<void> {
+  const save = spawn(engine.command, ["save", image], { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = once(save, "close");
+  let [bytes, rest] = [0, ""];
+  for await (const chunk of save.stdout as AsyncIterable<Buffer>) {
+    const text = rest + chunk.toString("latin1");
+    assert.ok(!secret.test(text), `${image} has ${secret.source}`);
+    bytes += chunk.length;
+    rest = text.slice(-100);
+  }
+  assert.deepEqual(await ended, [0, null]);
+  assert.ok(bytes > 1_000_000, `${bytes} bytes of layers`);
+}
+
 /** The names of the containers that run for a function, or for all of them. */
 export async function containersOf(engine: ContainerEngine, functionName?: string): Promise<string[]> {
   const label = functionName === undefined ? "servable" : `servable=${functionName}`;

@@ -9,7 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { runEngineProgram, type ContainerEngine } from "../../src/hosts/local/container/engine.ts";
 import { OPENAPI_LABEL } from "../../src/packaging/generated-dockerfile.ts";
 import { RunningCli, type Ended } from "../helpers/cli.ts";
-import { prepareContainers, withoutContainers } from "../helpers/container-base.ts";
+import { assertInNoLayer, prepareContainers, withoutContainers } from "../helpers/container-base.ts";
 import { BASE_IMAGE, createBuildBase, stageLanguageProject } from "../helpers/image-project.ts";
 
 const MOST_BYTES = 40_000_000;
@@ -56,8 +56,10 @@ describe("the image of an app", { skip: withoutContainers }, () => {
     });
     [engine] = await Promise.all([base, stageLanguageProject(project)]);
     assert.equal((await runEngineProgram(engine.command, ["tag", BASE_IMAGE, OWN_BASE])).code, 0);
+    writeFileSync(join(project, ".npmrc"), "loglevel=http\n//registry.example/:_authToken=tok-npm-secret\n");
     const { exitCode, stdout, stderr } = await build(["--tag", BUILT]);
     assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /npm http /, "the settings of npm hold while packages are installed");
     assert.equal(stdout, `${BUILT}\n`);
   });
 
@@ -150,6 +152,10 @@ describe("the image of an app", { skip: withoutContainers }, () => {
     const args = ["run", "--rm", "--network=none", BUILT, "node", "-e", program];
     const { stdout } = await runEngineProgram(engine.command, args);
     assert.deepEqual(JSON.parse(stdout), ["app.ts", "node_modules", "package-lock.json", "package.json"]);
+  });
+
+  test("has the secrets of npm's settings in no layer", async () => {
+    await assertInNoLayer(engine, BUILT, /tok-npm-secret/);
   });
 
   test("has the same layers when it is built again from nothing, by Buildah where it is there", async () => {

@@ -1,8 +1,8 @@
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { UsageError } from "../../errors.ts";
 import { describeApp } from "../../hosts/serverless/app-description.ts";
 import { ContainerImage } from "../../packaging/container-image.ts";
-import { generateDockerfile, type ImageApp } from "../../packaging/generated-dockerfile.ts";
+import { generateDockerfile, NPMRC_SECRET, type ImageApp } from "../../packaging/generated-dockerfile.ts";
 import { readProject, type Project } from "../../packaging/project.ts";
 import { DEFAULT_IGNORE, readIgnoreFile } from "../../platform/files/ignore-rules.ts";
 import { App } from "../../servable/app.ts";
@@ -48,16 +48,48 @@ export function asContainerImage(image: AppImage, where: string): ContainerImage
 
 function generatedImage({ app }: LoadedApp, project: Project, described: ImageApp): ContainerImage {
   const { appFiles = [], appFilesIgnore = [] } = app.constructor as Partial<typeof App>;
-  const needed = [project.file, "package.json", project.lockfile, ...project.archives];
-  if (project.hasNpmrc) needed.push(".npmrc");
+  const { directory, folder, npmrc, packages } = project;
+  const needed = [
+    posix.join(folder, project.file),
+    "package.json",
+    project.lockfile,
+    ...packages.map((each) => `${each}/package.json`),
+    ...project.archives,
+    ...project.rootFiles,
+  ];
   return ContainerImage.fromDockerfileString(generateDockerfile(described, project, process.versions.node), {
-    contextDirectory: project.directory,
+    contextDirectory: directory,
     ignore: [
-      ...(readIgnoreFile(join(project.directory, ".dockerignore")) ?? [...DEFAULT_IGNORE, ...RARELY]),
-      ...appFilesIgnore,
-      ...appFiles.map((path) => `!/${path.replace(/^\.?\//, "")}`),
+      ...(readIgnoreFile(join(directory, ".dockerignore")) ?? [...DEFAULT_IGNORE, ...RARELY]),
+      // A package of a workspace may have rules of its own.
+      ...packages.flatMap((each) => {
+        const lines = readIgnoreFile(join(directory, each, ".dockerignore")) ?? [];
+        return lines.flatMap((line) => ruleBelow(each, line));
+      }),
+      ...project.unused.map((each) => `/${escaped(each)}/`),
+      // It is a secret of the build.
+      ...(npmrc === undefined ? [] : ["/.npmrc"]),
+      ...appFilesIgnore.flatMap((line) => ruleBelow(folder, line)),
+      ...appFiles.map((path) => `!/${posix.join(folder, path.replace(/^\.?\//, ""))}`),
       ...NEVER,
-      ...needed.map((path) => `!/${path.replaceAll(/[*?[\\ ]/g, "\\$&")}`),
+      ...needed.map((path) => `!/${escaped(path)}`),
     ],
+    ...(npmrc === undefined ? {} : { secrets: { [NPMRC_SECRET]: npmrc } }),
   });
+}
+
+/** What a line of ignore rules in a folder means from the root. */
+function ruleBelow(folder: string, written: string): readonly string[] {
+  const line = written.replace(/\r$/, "");
+  if (folder === "") return [line];
+  if (line.trim() === "" || line.startsWith("#")) return [];
+  const mark = line.startsWith("!") ? "!" : "";
+  const text = line.slice(mark.length);
+  const isTied = text.replace(/\/\s*$/, "").includes("/");
+  return [`${mark}/${escaped(folder)}/${isTied ? text.replace(/^\//, "") : `**/${text}`}`];
+}
+
+/** A path as ignore rules name it. */
+function escaped(path: string): string {
+  return path.replaceAll(/[*?[\\ ]/g, "\\$&");
 }

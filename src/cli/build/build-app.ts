@@ -1,5 +1,5 @@
 import { UsageError } from "../../errors.ts";
-import { contextSize } from "../../packaging/build-context.ts";
+import { contextSize, secretsNotice } from "../../packaging/build-context.ts";
 import { buildImage, type BuiltImage } from "../../packaging/build-image.ts";
 import { findBuilder, type Builder } from "../../packaging/builders.ts";
 import { pushImage } from "../../packaging/push-image.ts";
@@ -79,6 +79,8 @@ async function build(
   signal: AbortSignal,
 ): Promise<BuiltImage> {
   const sum = `${plan.entries.length} files and folders, ${bytes(contextSize(plan.entries))}`;
+  const notice = secretsNotice(plan.secrets);
+  if (notice !== undefined) process.stderr.write(`${notice}\n`);
   showLine(`Building with ${builder.command} from ${sum} in ${plan.directory}`);
   return buildImage(builder, {
     dockerfile: plan.dockerfile,
@@ -120,18 +122,21 @@ function describePlan(plan: ImagePlan, options: BuildOptions): object {
       .filter(({ kind }) => kind !== "folder")
       .map(({ path, size, mode }) => ({ path, sizeBytes: size, mode: mode.toString(8) })),
     totalBytes: contextSize(plan.entries),
+    leftOut: plan.secrets,
   };
 }
 
 function planText(plan: ImagePlan, options: BuildOptions): string {
   const files = plan.entries.filter(({ kind }) => kind !== "folder");
   const sizes = files.map(({ size }) => bytes(size));
+  const notice = secretsNotice(plan.secrets);
   const width = Math.max(0, ...sizes.map((size) => size.length));
   return [
     plan.dockerfile.trimEnd(),
     "",
     ...files.map(({ path }, index) => `# ${sizes[index]?.padStart(width)}  ${path}`),
     `# ${files.length} ${files.length === 1 ? "file" : "files"}, ${bytes(contextSize(files))}, in ${plan.directory}`,
+    ...(notice === undefined ? [] : [`# ${notice}`]),
     `# The image would be called ${options.tag ?? plan.tag}.`,
     "",
   ].join("\n");

@@ -15,6 +15,8 @@ export interface ImagePlan {
   /** The folder that COPY is relative to. */
   readonly directory: string;
   readonly entries: readonly ContextEntry[];
+  /** Files and folders that are left out only because their names say that they hold secrets. */
+  readonly secrets: readonly string[];
   /** The name it gets when none is given. */
   readonly tag: string;
 }
@@ -39,17 +41,20 @@ export async function planImage(
     );
   }
   const directory = image.contextDirectory;
+  const secrets: string[] = [];
   const entries = await collectContext({
     directory,
     sources: image.sources(),
     ignore: image.ignoreRules(),
     followsSources: true,
+    onSecret: (path) => secrets.push(path),
   });
   return {
     image,
     dockerfile: withOverrides(image.dockerfile, image),
     directory,
     entries,
+    secrets,
     tag: tagOf(described),
   };
 }

@@ -1,8 +1,11 @@
 /**
- * Run in the image that is built, once its packages are installed: trims the `node_modules` of the working directory.
+ * Run in the image that is built, once its packages are installed: trims the `node_modules` of the working directory, and those
+ * of its arguments.
  * `TRIM_PACKAGES=0` keeps every file.
  * @module
  */
 import { trimPackages } from "./trim-packages.ts";
 
-trimPackages("node_modules", process.env["TRIM_PACKAGES"] !== "0");
+for (const folder of ["node_modules", ...process.argv.slice(2)]) {
+  trimPackages(folder, process.env["TRIM_PACKAGES"] !== "0");
+}

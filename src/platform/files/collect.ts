@@ -2,7 +2,7 @@ import type { Dirent, Stats } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { isAbsolute, join, relative, sep } from "node:path";
 import { below, contextPath } from "./context-path.ts";
-import { isPattern, translateSegment } from "./glob-segment.ts";
+import { isPattern, segmentFits } from "./glob-segment.ts";
 import { IgnoreRules } from "./ignore-rules.ts";
 import { errorCode, unreadable, UploadFailure } from "./upload-failure.ts";
 
@@ -62,12 +62,6 @@ async function contextFolder(path: string): Promise<string> {
     throw new UploadFailure(`There is no context folder ${path}.`, { cause: error });
   }
   throw new UploadFailure(`The context ${path} is no folder.`);
-}
-
-/** Whether a name fits a segment of a pattern. */
-function segmentFits(segment: string, name: string): boolean {
-  const translated = translateSegment(segment);
-  return translated !== undefined && new RegExp(`^${translated}$`, "su").test(name);
 }
 
 class Collection {

@@ -38,6 +38,12 @@ export function translateSegment(segment: string): string | undefined {
   return out === "[^/]*" ? "[^/]+" : out;
 }
 
+/** Whether a name fits a segment of a pattern. */
+export function segmentFits(segment: string, name: string): boolean {
+  const translated = translateSegment(segment);
+  return translated !== undefined && new RegExp(`^${translated}$`, "su").test(name);
+}
+
 /** A set such as `[a-z]` or `[!0-9]`, up to its end. */
 function readSet(text: string, start: number): { expression: string; end: number } | undefined {
   let at = start + 1;

@@ -4,14 +4,24 @@ import { join } from "node:path";
 import type createIgnoreRules from "ignore";
 import type { Ignore } from "ignore";
 import { DefinitionError } from "../../errors.ts";
-import { isPattern, translateSegment } from "./glob-segment.ts";
+import { isPattern, segmentFits, translateSegment } from "./glob-segment.ts";
+import { secretParts } from "./secret-files.ts";
 import { errorCode } from "./upload-failure.ts";
 
-/** What is left out when nothing else says so: what no image needs, secrets in `.env`, and packages, which it installs. */
+/** Left out when nothing else says so: files that no image needs, and packages, which it installs. */
 export const DEFAULT_IGNORE: readonly string[] = [
   ...[".git", ".gitignore", ".dockerignore", "Dockerfile", "Dockerfile.*", "*.md", "__pycache__", "*.pyc"],
   ...[".DS_Store", ".venv", "venv", ".env", "node_modules"],
 ];
+
+/** What {@link IgnoreRules} do beside their lines. */
+export interface IgnoreRulesOptions {
+  /**
+   * Leaves out files whose names say that they hold secrets (`.npmrc`, `.env.local`, private keys), unless an exception
+   * names them: `!.npmrc`, `!.env*` or `!certs/*.pem`, but neither `!src` nor `!**`. Default false.
+   */
+  readonly guardsSecrets?: boolean;
+}
 
 /**
  * Lines that each mean what they mean in a .gitignore: `/` ties one to the root, a trailing `/` means folders. Of those
@@ -21,15 +31,17 @@ export const DEFAULT_IGNORE: readonly string[] = [
  */
 export class IgnoreRules {
   /**
-   * The same as regular expressions, of which any may fit: they mean one thing to JavaScript and Python, and take paths
-   * with `/` between their parts.
+   * The lines as regular expressions, of which any may fit: they mean one thing to JavaScript and Python, and take paths
+   * with `/` between their parts. Guarded secrets are not among them: whoever gets these patterns gets no secrets.
    */
   readonly patterns: readonly string[];
   readonly #rules: readonly Rule[];
+  readonly #guardsSecrets: boolean;
   /** Fits what any line fits, exception or not. */
   #all: Ignore | undefined;
 
-  constructor(lines: readonly string[]) {
+  constructor(lines: readonly string[], { guardsSecrets = false }: IgnoreRulesOptions = {}) {
+    this.#guardsSecrets = guardsSecrets;
     this.#rules = lines.map(parseRule).filter((rule) => rule !== undefined);
     this.patterns = this.#rules.flatMap(({ isException, body }, index) => {
       const later = this.#rules.slice(index + 1).filter((rule) => rule.isException);
@@ -38,19 +50,36 @@ export class IgnoreRules {
   }
 
   /**
-   * The rules of a folder: those of its `.dockerignore`, else {@link DEFAULT_IGNORE}.
+   * The rules of a folder: those of its `.dockerignore`, else {@link DEFAULT_IGNORE}. They guard secrets.
    * @throws DefinitionError with code IMAGE_INVALID when the file is there, but can't be read
    */
   static of(directory: string): IgnoreRules {
-    return new IgnoreRules(readIgnoreFile(join(directory, ".dockerignore")) ?? DEFAULT_IGNORE);
+    const lines = readIgnoreFile(join(directory, ".dockerignore")) ?? DEFAULT_IGNORE;
+    return new IgnoreRules(lines, { guardsSecrets: true });
   }
 
   /** Whether a path stays behind. A folder's path ends in `/`. */
   ignores(path: string): boolean {
+    return this.#linesIgnore(path) || this.#guards(path);
+  }
+
+  /** Whether a path stays behind only because its name says that it holds secrets: no line mentions it. */
+  guardsAlone(path: string): boolean {
+    return this.#guards(path) && !this.#linesIgnore(path);
+  }
+
+  #linesIgnore(path: string): boolean {
     this.#all ??= matcher(this.#rules);
     if (!this.#all.ignores(path)) return false;
-    const decisive = this.#rules.findLast((rule) => (rule.matcher ??= matcher([rule])).ignores(path));
+    const decisive = this.#rules.findLast((rule) => fits(rule, path));
     return decisive?.isException === false;
+  }
+
+  #guards(path: string): boolean {
+    if (!this.#guardsSecrets) return false;
+    const parts = secretParts(path);
+    if (parts.length === 0) return false;
+    return !this.#rules.some((rule) => rule.isException && rule.names(parts) && fits(rule, path));
   }
 
   /** Whether something below an ignored folder may be taken back in, so that it has to be looked into. */
@@ -88,7 +117,14 @@ interface Rule {
   readonly body: string;
   /** The plain parts that a pattern which is tied to the root starts with. */
   readonly anchor: readonly string[] | undefined;
+  /** Whether a part of it that is more than wildcards fits one of these names. */
+  readonly names: (parts: readonly string[]) => boolean;
   matcher?: Ignore;
+}
+
+/** Whether a line fits a path, or a folder that it is in. */
+function fits(rule: Rule, path: string): boolean {
+  return (rule.matcher ??= matcher([rule])).ignores(path);
 }
 
 /** Fits the paths that any of some lines fits, or a folder that they are in. */
@@ -131,7 +167,14 @@ function parseRule(written: string): Rule | undefined {
   body += isFolder ? "/" : "(?:/|$)";
   const special = segments.findIndex(isPattern);
   const plain = special === -1 ? segments : segments.slice(0, special);
-  return { isException, line, body, anchor: isAnchored ? plain : undefined };
+  const names = (parts: readonly string[]): boolean =>
+    segments.some((segment) => isSpecific(segment) && parts.some((part) => segmentFits(segment, part)));
+  return { isException, line, body, anchor: isAnchored ? plain : undefined, names };
+}
+
+/** Whether a segment has a letter or a digit outside of its wildcards and sets. */
+function isSpecific(segment: string): boolean {
+  return /[\p{L}\p{N}]/u.test(segment.replaceAll(/\[[^\]]*\]/g, ""));
 }
 
 function isAnyDepth(segment: string | undefined): boolean {

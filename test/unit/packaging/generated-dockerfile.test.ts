@@ -21,10 +21,18 @@ const APP: ImageApp = {
 };
 const PROJECT: Project = {
   directory: "/project",
+  folder: "",
   file: "src/app.ts",
   lockfile: "package-lock.json",
+  packages: [],
+  unused: [],
+  nestedModules: [],
+  rootFiles: [],
+  installFlags: [],
+  framework: "node_modules/servable",
+  isFrameworkLinked: false,
   archives: [],
-  hasNpmrc: false,
+  npmrc: undefined,
   npmrcVariables: [],
   nodeVersion: undefined,
 };
@@ -79,17 +87,66 @@ describe("the generated Dockerfile", () => {
   test("needs all of the project, and its lockfile by name", () => {
     assert.deepEqual(copySources(parseDockerfile(generate())), ["package.json", "package-lock.json", "."]);
     assert.deepEqual(
-      copySources(parseDockerfile(generate({}, { hasNpmrc: true, archives: ["a b.tgz", "lib/c.tgz"] }))),
-      ["package.json", "package-lock.json", ".npmrc", "a b.tgz", "lib/c.tgz", "."],
+      copySources(parseDockerfile(generate({}, { npmrc: "a=b", archives: ["a b.tgz", "lib/c.tgz"] }))),
+      ["package.json", "package-lock.json", "a b.tgz", "lib/c.tgz", "."],
     );
   });
 
-  test("lets npm's settings and archives into no layer of the image", () => {
-    const text = generate({}, { hasNpmrc: true, npmrcVariables: ["NPM_TOKEN"], archives: ["lib/c.tgz"] });
+  test("gives npm its settings as a secret of the build, and lets archives into no layer of the image", () => {
+    const text = generate({}, { npmrc: "a=b", npmrcVariables: ["NPM_TOKEN"], archives: ["lib/c.tgz"] });
     assert.match(text, /^ARG NPM_TOKEN$/m);
+    assert.match(
+      text,
+      /^RUN --mount=type=secret,id=npmrc,target=\/app\/\.npmrc,required=true npm ci --omit=dev /m,
+    );
+    assert.doesNotMatch(text, /a=b/);
     const last = text.slice(text.lastIndexOf("\nFROM "));
     assert.doesNotMatch(last, /npmrc|NPM_TOKEN|c\.tgz|COPY \. /);
-    assert.match(text, /AS sources\n[^]*\.npmrc[^]*unlinkSync/);
+    assert.match(text, /AS sources\n[^]*lib\/c\.tgz[^]*rmSync/);
+    assert.doesNotMatch(generate(), /mount|npmrc/);
+  });
+
+  test("of a workspace takes the packages that the app uses, its own last, and runs in its folder", () => {
+    const text = generate(
+      {},
+      {
+        folder: "packages/app",
+        packages: ["libs/a b", "packages/app"],
+        nestedModules: ["packages/app/node_modules"],
+        rootFiles: ["tsconfig.base.json"],
+        installFlags: ["--workspace=packages/app"],
+        framework: "packages/app/node_modules/servable",
+      },
+    );
+    const { instructions } = parseDockerfile(text);
+    const copied = instructions.filter(({ keyword }) => keyword === "COPY").map(({ text: words }) => words);
+    assert.deepEqual(copied.slice(-3), [
+      "package.json package-lock.json tsconfig.base.json /app/",
+      '["libs/a b","/app/libs/a b"]',
+      "packages/app /app/packages/app",
+    ]);
+    assert.deepEqual(copySources(parseDockerfile(text)), [
+      "package.json",
+      "package-lock.json",
+      "libs/a b/package.json",
+      "packages/app/package.json",
+      "tsconfig.base.json",
+      "libs/a b",
+      "packages/app",
+    ]);
+    assert.match(
+      text,
+      /^RUN npm ci --omit=dev --workspace=packages\/app .* && node packages\/app\/node_modules\/servable\/dist\/packaging\/trim\/main\.js packages\/app\/node_modules$/m,
+    );
+    assert.match(
+      text,
+      /^COPY --from=packages \/app\/packages\/app\/node_modules \/app\/packages\/app\/node_modules$/m,
+    );
+    assert.match(text, /\nWORKDIR \/app\/packages\/app\n/);
+    assert.match(
+      text,
+      /^CMD \["node","\/app\/packages\/app\/node_modules\/servable\/dist\/cli\/main\.js","run","src\/app\.ts::Greeter"\]$/m,
+    );
   });
 
   test("asks the health endpoint of the app", () => {

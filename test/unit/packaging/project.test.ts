@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { UsageError } from "../../../src/errors.ts";
@@ -37,10 +38,18 @@ describe("a project", () => {
     });
     assert.deepEqual(readProject(file), {
       directory: join(file, "../.."),
+      folder: "",
       file: "src/app.ts",
       lockfile: "package-lock.json",
+      packages: [],
+      unused: [],
+      nestedModules: [],
+      rootFiles: [],
+      installFlags: [],
+      framework: "node_modules/servable",
+      isFrameworkLinked: false,
       archives: ["a.tgz", "lib/a-1.0.0.tgz"],
-      hasNpmrc: true,
+      npmrc: "//r.example/:_authToken=${NPM_TOKEN}\nx=${B?}${NPM_TOKEN}",
       npmrcVariables: ["B", "NPM_TOKEN"],
       nodeVersion: "22.3.4",
     });
@@ -85,11 +94,14 @@ describe("a project", () => {
     refused(project({ "package.json": manifest }), /among the devDependencies.*--save-prod servable/);
   });
 
-  test("that links to folders, or to archives elsewhere, is an error", () => {
-    const lock = (entry: object): string => JSON.stringify({ packages: { "node_modules/lib": entry } });
+  test("that links to folders elsewhere, or to archives there, is an error", () => {
+    const lock = (entry: object): string =>
+      JSON.stringify({
+        packages: { "": { dependencies: { lib: "file:x" } }, "node_modules/lib": entry },
+      });
     refused(
-      project({ "package-lock.json": lock({ resolved: "packages/lib", link: true }) }),
-      /package lib is a link to the folder packages\/lib.*npm pack/,
+      project({ "package-lock.json": lock({ resolved: "../lib", link: true }) }),
+      /package lib is a link to the folder \.\.\/lib, outside of .*fromDockerfile/,
     );
     refused(
       project({ "package-lock.json": lock({ resolved: "file:../lib.tgz" }) }),
@@ -97,8 +109,171 @@ describe("a project", () => {
     );
   });
 
+  test("takes along what it links to in its own folder", () => {
+    const packages = {
+      "": { dependencies: { lib: "file:lib" }, devDependencies: { far: "file:../far" } },
+      "node_modules/lib": { resolved: "lib", link: true },
+      "node_modules/far": { resolved: "../far", link: true, dev: true },
+      lib: { dependencies: { ms: "1" } },
+      "lib/node_modules/ms": {},
+    };
+    const read = readProject(project({ "package-lock.json": JSON.stringify({ packages }) }));
+    assert.deepEqual([read.packages, read.nestedModules], [["lib"], ["lib/node_modules"]]);
+    assert.deepEqual(read.installFlags, []);
+  });
+
   test("with a file that is no JSON is an error that names it", () => {
     refused(project({ "package.json": "{" }), /package\.json can't be read: /);
     refused(project({ "package-lock.json": "{" }), /package-lock\.json can't be read: /);
+  });
+});
+
+describe("a package of a workspace", () => {
+  const PLACES = {
+    "": { workspaces: ["packages/*"], dependencies: { servable: "1", shared: "1" } },
+    "node_modules/@me/app": { resolved: "packages/app", link: true },
+    "node_modules/@me/lib": { resolved: "packages/lib", link: true },
+    "node_modules/@me/deep": { resolved: "packages/lib/deep", link: true },
+    "node_modules/@me/other": { resolved: "packages/other", link: true },
+    "node_modules/@me/dev": { resolved: "packages/dev", link: true },
+    "node_modules/servable": { dependencies: { ms: "2" } },
+    "node_modules/shared": {},
+    "node_modules/ms": {},
+    "node_modules/ours": { resolved: "file:packages/other/ours.tgz" },
+    "packages/app": { dependencies: { "@me/lib": "*", servable: "1" }, devDependencies: { "@me/dev": "*" } },
+    "packages/lib": { peerDependencies: { "@me/deep": "*" }, dependencies: { ms: "1" } },
+    "packages/lib/node_modules/ms": {},
+    "packages/lib/deep": { dependencies: { "@me/lib": "*" } },
+    "packages/other": { dependencies: { ours: "1" } },
+    "packages/dev": {},
+  };
+
+  function workspace(
+    files: Readonly<Record<string, string>> = {},
+    places: object = PLACES,
+    globs: unknown = ["packages/*", "packages/lib/*"],
+  ): string {
+    const root = createFolder({
+      "package.json": JSON.stringify({ workspaces: globs, dependencies: { servable: "1" } }),
+      "package-lock.json": JSON.stringify({ lockfileVersion: 3, packages: places }),
+      "packages/app/package.json": MANIFEST,
+      ...files,
+    });
+    return join(root, "packages/app/src/app.ts");
+  }
+
+  test("comes with the packages that it uses, directly or not, and with no others", () => {
+    const file = workspace({ "tsconfig.base.json": "{}", ".npmrc": "a=b", "packages/app/.npmrc": "c=d" });
+    const read = readProject(file);
+    assert.deepEqual(read, {
+      directory: join(file, "../../../.."),
+      folder: "packages/app",
+      file: "src/app.ts",
+      lockfile: "package-lock.json",
+      packages: ["packages/lib", "packages/lib/deep", "packages/app"],
+      unused: ["packages/dev", "packages/other"],
+      nestedModules: ["packages/lib/node_modules"],
+      rootFiles: ["tsconfig.base.json"],
+      installFlags: ["--workspace=packages/app"],
+      framework: "node_modules/servable",
+      isFrameworkLinked: false,
+      archives: [],
+      npmrc: "a=b",
+      npmrcVariables: [],
+      nodeVersion: undefined,
+    });
+  });
+
+  test("is found by every kind of glob that npm takes", () => {
+    for (const globs of [
+      ["packages/*"],
+      ["./packages/app"],
+      ["packages/*/"],
+      ["packages/**"],
+      ["**"],
+      ["{apps,packages}/*"],
+      { packages: ["packages/a*"] },
+      ["!packages/app", "packages/*"],
+      ["p?ckages/[a-c]pp"],
+    ]) {
+      assert.equal(readProject(workspace({}, PLACES, globs)).folder, "packages/app", JSON.stringify(globs));
+    }
+    for (const globs of [[], ["packages"], ["apps/*"], ["packages/*", "!packages/app"], "packages/*", null]) {
+      refused(workspace({}, PLACES, globs), /There is no package-lock\.json in \S+packages\/app: run/);
+    }
+  });
+
+  test("may have the framework from the root, in its own node_modules, or as a link", () => {
+    const own = { "packages/app/package.json": "{}" };
+    assert.deepEqual(readProject(workspace(own)).installFlags, [
+      "--workspace=packages/app",
+      "--include-workspace-root",
+    ]);
+    const nested = { ...PLACES, "packages/app/node_modules/servable": {} };
+    assert.equal(readProject(workspace({}, nested)).framework, "packages/app/node_modules/servable");
+    const linked = { ...PLACES, "node_modules/servable": { resolved: "packages/servable", link: true } };
+    const read = readProject(workspace({}, { ...linked, "packages/servable": {} }));
+    assert.deepEqual([read.isFrameworkLinked, read.packages.includes("packages/servable")], [true, true]);
+  });
+
+  test("may be the root itself, with the packages that it uses", () => {
+    const root = (dependencies: object): string =>
+      project({
+        "package.json": JSON.stringify({
+          workspaces: ["packages/*"],
+          dependencies: { servable: "1", ...dependencies },
+        }),
+        "package-lock.json": JSON.stringify({
+          packages: { ...PLACES, "": { dependencies: { servable: "1", ...dependencies } } },
+        }),
+      });
+    const none = readProject(root({}));
+    assert.deepEqual([none.folder, none.packages, none.installFlags], ["", [], ["--no-workspaces"]]);
+    const one = readProject(root({ "@me/lib": "*" }));
+    assert.deepEqual(one.packages, ["packages/lib", "packages/lib/deep"]);
+    assert.deepEqual(one.installFlags, ["--workspace=packages/lib", "--include-workspace-root"]);
+    assert.ok(one.unused.includes("packages/other"));
+  });
+
+  test("says where to run npm when the root knows nothing of it", () => {
+    const { "packages/app": _, ...others } = PLACES;
+    refused(
+      workspace({}, others),
+      /package-lock\.json does not have the package in packages\/app: run "npm install" in \S+, the root of the/,
+    );
+    const file = workspace();
+    rmSync(join(file, "../../../../package-lock.json"));
+    refused(file, /There is no package-lock\.json in \S+, the root of the workspace of packages\/app: run/);
+    refused(
+      workspace({ "package.json": '{"workspaces":["packages/*"]}', "packages/app/package.json": "{}" }),
+      /packages\/app\/package\.json does not have servable .* run "npm install servable" in \S+packages\/app\.$/,
+    );
+  });
+
+  test("of another manager's workspace is refused by its name, with the way out", () => {
+    for (const [files, manager] of [
+      [{ "pnpm-workspace.yaml": "", "pnpm-lock.yaml": "" }, "pnpm"],
+      [{ "pnpm-workspace.yaml": "" }, "pnpm"],
+      [{ "package.json": '{"workspaces":["packages/*"]}', "yarn.lock": "" }, "Yarn"],
+      [{ "package.json": '{"workspaces":{"packages":["packages/*"]}}', "yarn.lock": "" }, "Yarn"],
+      [{ "package.json": '{"workspaces":["packages/*"]}', "bun.lock": "" }, "Bun"],
+      [{ "package.json": '{"workspaces":["packages/*"]}', "bun.lockb": "" }, "Bun"],
+    ] as const) {
+      const file = join(
+        createFolder({ "package.json": "{}", "packages/app/package.json": MANIFEST, ...files }),
+        "packages/app/app.ts",
+      );
+      refused(
+        file,
+        new RegExp(
+          `the root of the workspace of packages/app, has the lockfile of ${manager} .*fromDockerfile`,
+        ),
+      );
+    }
+  });
+
+  test("with a lockfile of its own is a project of its own", () => {
+    const read = readProject(workspace({ "packages/app/package-lock.json": LOCKFILE }));
+    assert.deepEqual([read.folder, read.packages], ["", []]);
   });
 });

@@ -1,0 +1,113 @@
+import { UsageError } from "../errors.ts";
+import { readJson } from "./workspace.ts";
+
+/** What npm's lockfile says of a place: a package that is installed there, a link, or a folder of the project. */
+export interface LockedPlace {
+  readonly resolved?: string;
+  readonly link?: boolean;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+}
+
+/** The places of a lockfile by their paths below the project; "" is the project itself. */
+export type LockedPlaces = Readonly<Record<string, LockedPlace>>;
+
+/** @throws UsageError when the file can't be read */
+export function readLockedPlaces(path: string): LockedPlaces {
+  return (readJson(path) as { packages?: LockedPlaces }).packages ?? {};
+}
+
+/**
+ * Where the packages are that some places need at run time, directly or not: those places first, links with what they
+ * lead to.
+ */
+export function usedPlaces(places: LockedPlaces, starts: readonly string[]): ReadonlySet<string> {
+  const used = new Set(starts);
+  // What is added while this runs is visited as well.
+  for (const path of used) {
+    const place = at(places, path);
+    if (place?.link === true) {
+      used.add(place.resolved ?? "");
+      continue;
+    }
+    const needs = { ...place?.peerDependencies, ...place?.optionalDependencies, ...place?.dependencies };
+    for (const name of Object.keys(needs)) {
+      const found = resolvePackage(places, name, path);
+      if (found !== undefined) used.add(found);
+    }
+  }
+  return used;
+}
+
+/** Where Node finds a package from a place: in its own `node_modules`, or in one above it. */
+export function resolvePackage(places: LockedPlaces, name: string, from: string): string | undefined {
+  const parts = from === "" ? [] : from.split("/");
+  for (let length = parts.length; length >= 0; length--) {
+    if (parts[length - 1] === "node_modules") continue;
+    const path = [...parts.slice(0, length), "node_modules", name].join("/");
+    if (at(places, path) !== undefined) return path;
+  }
+  return undefined;
+}
+
+/**
+ * The folders of the project that used links lead to.
+ * @throws UsageError for one that lies outside of it
+ */
+export function linkedFolders(
+  places: LockedPlaces,
+  used: ReadonlySet<string>,
+  refusal: (name: string, folder: string) => string,
+): readonly string[] {
+  const folders = new Set<string>();
+  for (const path of used) {
+    const { link, resolved = "" } = at(places, path) ?? {};
+    if (link !== true) continue;
+    if (isOutside(resolved)) throw new UsageError(refusal(nameOf(path), resolved));
+    folders.add(resolved);
+  }
+  return [...folders].filter((folder) => folder !== "" && folder !== ".").sort();
+}
+
+/**
+ * Packages that are installed from files or folders of the project, by their paths.
+ * @throws UsageError for one that lies outside of it
+ */
+export function localArchives(
+  places: LockedPlaces,
+  isUsed: (path: string) => boolean,
+  refusal: (name: string, archive: string) => string,
+): readonly string[] {
+  const archives = new Set<string>();
+  for (const [path, { resolved = "", link }] of Object.entries(places)) {
+    if (link === true || !resolved.startsWith("file:") || !isUsed(path)) continue;
+    const archive = resolved.slice("file:".length).replace(/^\.\//, "");
+    if (isOutside(archive)) throw new UsageError(refusal(nameOf(path), archive));
+    archives.add(archive);
+  }
+  return [...archives].sort();
+}
+
+/** The `node_modules` that used packages are in, but for the project's own. */
+export function nestedModules(used: ReadonlySet<string>): readonly string[] {
+  const folders = new Set<string>();
+  for (const path of used) {
+    const [, folder] = /^(.*?\/node_modules)\//.exec(path) ?? [];
+    if (folder !== undefined && !path.startsWith("node_modules/")) folders.add(folder);
+  }
+  return [...folders].sort();
+}
+
+/** "@me/lib" of "packages/app/node_modules/@me/lib". */
+function nameOf(path: string): string {
+  return path.replace(/^.*node_modules\//, "");
+}
+
+function isOutside(path: string): boolean {
+  return path === ".." || path.startsWith("../") || path.startsWith("/") || /^[A-Za-z]:/.test(path);
+}
+
+function at(places: LockedPlaces, path: string): LockedPlace | undefined {
+  return Object.hasOwn(places, path) ? places[path] : undefined;
+}

@@ -1,0 +1,56 @@
+/** Endings that editors and people give to copies of a file. */
+const COPY_ENDING = String.raw`(?:~|\.(?:bak|backup|old|orig|save|swp|tmp|copy))?`;
+
+/** Variables of an environment: `.env`, `.env.production`, `prod.env`. */
+const VARIABLES = String.raw`\.env(?:[._-].+)?|.+\.env|\.envrc|\.dev\.vars(?:\..+)?|\.secrets?|\.?secrets\.(?:json|ya?ml|toml|ini)`;
+/** Settings of package managers and of tools that log in somewhere, which hold tokens. */
+const LOGINS = [
+  String.raw`\.npmrc|\.yarnrc(?:\.ya?ml)?|\.pypirc|pip\.conf|\.netrc|_netrc|\.git-credentials|\.gitconfig`,
+  String.raw`\.dockercfg|(?:.+\.)?kubeconfig|\.pgpass|\.my\.cnf|\.mylogin\.cnf|\.htpasswd|\.s3cfg|\.boto`,
+  String.raw`\.vault-token|\.terraformrc|terraform\.rc|\.modal\.toml|\.databrickscfg|\.\w+_history`,
+  String.raw`.*service[-_]?account.*\.json|.*firebase-adminsdk.*\.json|client_secrets?.*\.json`,
+  String.raw`application_default_credentials\.json|credentials\.(?:json|csv|ya?ml|toml|ini)`,
+  String.raw`.*\.tfstate(?:\..+)?|.*\.tfvars(?:\.json)?`,
+].join("|");
+/** Private keys by the names that programs give them. */
+const KEYS = String.raw`id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?(?:[._-].+)?|.+_(?:rsa|dsa|ecdsa|ed25519)|ssh_host_.+_key`;
+const KEY_FILES = String.raw`.*\.(?:pem|key|p12|pfx|pkcs12|p8|ppk|jks|keystore|kdbx?|agekey|ovpn)`;
+const FOLDERS = String.raw`\.aws|\.ssh|\.gnupg|\.kube|\.azure|\.oci|\.gcloud|\.fal|\.password-store|\.terraform(?:\.d)?|\.git|\.hg|\.svn`;
+
+const SECRET = new RegExp(`^(?:(?:${VARIABLES}|${LOGINS}|${KEYS})${COPY_ENDING}|${FOLDERS})$`, "iu");
+const KEY_FILE = new RegExp(`^${KEY_FILES}${COPY_ENDING}$`, "iu");
+/** What shows others which variables there are, and the public half of a key. */
+const SHOWN =
+  /[._-](?:example|sample|template|tmpl|dist|defaults?|schema)$|^(?:example|sample|template)\.env$|\.pub$/iu;
+/** Installed packages come from a registry; certificates and keys of tests are among them, and no secrets. */
+const PACKAGES = /^(?:node_modules|site-packages)$/u;
+/** Files that are secret in a certain folder alone; the group is the name that stands for them. */
+const IN_FOLDERS: readonly RegExp[] = [
+  /(?:^|\/)(\.docker)\/config\.json$/iu,
+  /(?:^|\/)\.config\/(gcloud|gh|hub|op|rclone)(?:\/|$)/iu,
+  /(?:^|\/)\.(?:cargo|gem)\/(credentials(?:\.toml)?)$/iu,
+  /(?:^|\/)\.m2\/(settings(?:-security)?\.xml)$/iu,
+  /(?:^|\/)\.?huggingface\/(token|stored_tokens)$/iu,
+  /(?:^|\/)\.composer\/(auth\.json)$/iu,
+];
+
+/**
+ * The parts of a path for which it is taken for a secret, by their names alone: a file's own name, or that of a folder
+ * it is in. None for any other path.
+ * @param path relative, with `/` between its parts; a folder's may end in `/`
+ */
+export function secretParts(path: string): readonly string[] {
+  const parts = path.split("/").filter((part) => part !== "");
+  const found: string[] = [];
+  let isInPackages = false;
+  for (const part of parts) {
+    isInPackages ||= PACKAGES.test(part);
+    if (SHOWN.test(part)) continue;
+    if (SECRET.test(part) || (!isInPackages && KEY_FILE.test(part))) found.push(part);
+  }
+  for (const rule of IN_FOLDERS) {
+    const [, name] = rule.exec(path.replace(/\/$/, "")) ?? [];
+    if (name !== undefined) found.push(name);
+  }
+  return found;
+}

@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, before, describe, test } from "node:test";
+import { runCommand } from "../../benchmarks/lib/command.ts";
+import { runEngineProgram, type ContainerEngine } from "../../src/hosts/local/container/engine.ts";
+import { RunningCli, type Ended } from "../helpers/cli.ts";
+import { compiledPackage } from "../helpers/compiled-package.ts";
+import { assertInNoLayer, prepareContainers, withoutContainers } from "../helpers/container-base.ts";
+import { BASE_IMAGE, createBuildBase } from "../helpers/image-project.ts";
+
+const APP = `import { App, endpoint } from "servable";
+import { greeting, version } from "@me/lib";
+import { settings } from "./settings.ts";
+export class Greeter extends App {
+  @endpoint("/") greet(): object { return { greeting: greeting("you"), version, settings, cwd: process.cwd() }; }
+}
+`;
+const json = (value: object): string => JSON.stringify(value, null, 2);
+
+/** Sources of libraries are TypeScript, their scripts would fail, and one package is used by nobody. */
+function workspace(archive: string): Readonly<Record<string, string>> {
+  return {
+    "package.json": json({
+      private: true,
+      workspaces: ["apps/*", "libs/**"],
+      scripts: { prepare: "exit 7" },
+      devDependencies: { "is-number": "7.0.0" },
+    }),
+    "tsconfig.base.json": json({
+      compilerOptions: { target: "ES2022", module: "NodeNext", allowImportingTsExtensions: true },
+    }),
+    ".npmrc": "loglevel=http\n//registry.example/:_authToken=tok-workspace-secret\n",
+    ".dockerignore": "*.md\n",
+    "infra/main.tf": "",
+    "apps/greeter/package.json": json({
+      name: "@me/greeter",
+      version: "1.0.0",
+      type: "module",
+      dependencies: { "@me/lib": "*", servable: `file:../../${archive}`, typebox: "^1.4.3" },
+      devDependencies: { "@me/tools": "*" },
+    }),
+    "apps/greeter/tsconfig.json": json({ extends: "../../tsconfig.base.json" }),
+    "apps/greeter/.dockerignore": "/notes\n*.log\n",
+    "apps/greeter/notes/a.txt": "",
+    "apps/greeter/x.log": "",
+    "apps/greeter/.env.local": "SECRET=tok-env-secret",
+    "apps/greeter/src/app.ts": APP,
+    "apps/greeter/src/settings.ts": "export const settings = 1;\n",
+    "libs/lib/package.json": json({
+      name: "@me/lib",
+      version: "1.2.3",
+      type: "module",
+      exports: { ".": "./src/index.ts" },
+      scripts: { prepare: "exit 7", postinstall: "exit 7" },
+      dependencies: { "@me/words": "1.x", ms: "2.0.0" },
+    }),
+    "libs/lib/src/index.ts":
+      'import ms from "ms";\nimport { hello } from "@me/words";\n' +
+      "export const greeting = (who: string): string => `${hello} ${who}`;\nexport const version: unknown = ms(1000);\n",
+    "libs/lib/src/x.log": "",
+    "libs/deep/words/package.json": json({
+      name: "@me/words",
+      version: "1.0.0",
+      type: "module",
+      exports: "./words.ts",
+      // Another version than that of the packages that it is installed beside, which has to stay in its own folder.
+      dependencies: { ms: "2.1.2" },
+    }),
+    "libs/deep/words/words.ts":
+      'export enum Word { Hello = "hello" }\nexport const hello: string = Word.Hello;\n',
+    "apps/other/package.json": json({ name: "other", version: "1.0.0", dependencies: { "is-odd": "3.0.1" } }),
+    "apps/other/secret-plans.ts": "",
+    "libs/tools/package.json": json({
+      name: "@me/tools",
+      version: "1.0.0",
+      dependencies: { "is-windows": "1.0.2" },
+    }),
+  };
+}
+
+describe("the image of an app in a workspace", { skip: withoutContainers }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "servable-workspace-"));
+  const root = join(folder, "root");
+  const tag = `localhost/servable-test-workspace:${process.pid}`;
+  let engine: ContainerEngine;
+  let built: Ended;
+
+  before(async () => {
+    mkdirSync(join(folder, "base"));
+    mkdirSync(root);
+    engine = await prepareContainers();
+    await createBuildBase(engine, join(folder, "base"));
+    const pack = ["pack", "--ignore-scripts", "--pack-destination", root];
+    await runCommand("npm", pack, { cwd: compiledPackage() });
+    const archive = readdirSync(root).find((name) => name.endsWith(".tgz")) ?? "";
+    for (const [path, text] of Object.entries(workspace(archive))) {
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      writeFileSync(join(root, path), text);
+    }
+    const flags = ["--no-audit", "--no-fund", "--loglevel=error", "--ignore-scripts"];
+    await runCommand("npm", ["install", ...flags], { cwd: root });
+    const program = [process.execPath, join(root, "node_modules/servable/dist/cli/main.js"), "build"];
+    const args = ["src/app.ts", "--build-arg", `BASE_IMAGE=${BASE_IMAGE}`, "--tag", tag];
+    built = await new RunningCli(program, args, join(root, "apps/greeter"), {}).ended;
+    assert.equal(built.exitCode, 0, built.stderr);
+  });
+
+  after(async () => {
+    await runEngineProgram(engine.command, ["rmi", "--force", tag]);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** The answer of an image to `POST /`. */
+  async function answerOf(image: string): Promise<unknown> {
+    const name = `servable-test-workspace-${process.pid}`;
+    const flags = engine.flavor === "podman" ? ["--no-healthcheck"] : [];
+    const args = ["run", "--rm", "--name", name, "--publish", "127.0.0.1::8080", ...flags, image];
+    const child = spawn(engine.command, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const ended = once(child, "close");
+    try {
+      for await (const line of createInterface({ input: child.stdout }))
+        if (line.includes('"listening"')) break;
+      child.stdout.resume();
+      const { stdout: port } = await runEngineProgram(engine.command, ["port", name, "8080"]);
+      const response = await fetch(`http://${port.trim()}/`, { method: "POST" });
+      assert.equal(response.status, 200);
+      return await response.json();
+    } finally {
+      await runEngineProgram(engine.command, ["rm", "--force", name]);
+      await ended;
+    }
+  }
+
+  /** The files of an image below /app, but for what is in packages from a registry. */
+  async function filesOf(image: string): Promise<{ files: readonly string[]; packages: readonly string[] }> {
+    const program =
+      "const { readdirSync } = require('fs');" +
+      "const all = readdirSync('/app', { recursive: true, withFileTypes: true }).map((entry) => [entry.parentPath.slice(5), entry.name, entry.isDirectory()]);" +
+      "console.log(JSON.stringify({ files: all.filter(([folder, , isFolder]) => !isFolder && !folder.includes('node_modules')).map(([folder, name]) => folder + '/' + name).sort()," +
+      "packages: all.filter(([folder]) => /node_modules(\\/@me)?$/.test(folder)).map(([folder, name]) => folder + '/' + name).sort() }))";
+    const args = ["run", "--rm", "--network=none", image, "node", "-e", program];
+    const { stdout, stderr } = await runEngineProgram(engine.command, args);
+    assert.notEqual(stdout, "", stderr);
+    return JSON.parse(stdout) as { files: string[]; packages: string[] };
+  }
+
+  test("answers with what its libraries of TypeScript say, from its package's folder", async () => {
+    assert.deepEqual(await answerOf(tag), {
+      greeting: "hello you",
+      version: "1s",
+      settings: 1,
+      cwd: "/app/apps/greeter",
+    });
+  });
+
+  test("has the packages that the app uses, and nothing of others", async () => {
+    const { files, packages } = await filesOf(tag);
+    assert.deepEqual(files, [
+      "/package-lock.json",
+      "/package.json",
+      "/tsconfig.base.json",
+      "apps/greeter/.dockerignore",
+      "apps/greeter/package.json",
+      "apps/greeter/src/app.ts",
+      "apps/greeter/src/settings.ts",
+      "apps/greeter/tsconfig.json",
+      "libs/deep/words/package.json",
+      "libs/deep/words/words.ts",
+      "libs/lib/package.json",
+      "libs/lib/src/index.ts",
+      "libs/lib/src/x.log",
+    ]);
+    for (const name of ["node_modules/@me/lib", "node_modules/@me/words", "node_modules/servable"]) {
+      assert.ok(packages.includes(name), name);
+    }
+    // Each has its own version, wherever npm puts it.
+    const versions = packages.filter((name) => name.endsWith("/ms") && !name.includes("debug"));
+    assert.equal(versions.length, 2, versions.join());
+    for (const name of ["is-odd", "is-number", "is-windows", "other", "@me/tools"]) {
+      assert.ok(!packages.some((each) => each.endsWith(`/${name}`)), name);
+    }
+  });
+
+  test("had npm's settings, which are in no layer, as little as a file of variables", async () => {
+    assert.match(built.stderr, /npm http /, "the level of npm's log is in its settings");
+    assert.match(built.stderr, /^Left out, because they may hold secrets: apps\/greeter\/\.env\.local\. /m);
+    await assertInNoLayer(engine, tag, /tok-(?:workspace|env)-secret/);
+  });
+});
