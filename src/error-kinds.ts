@@ -58,6 +58,7 @@ export const ERRORS = {
   WORKER_DIED: { status: 500, meaning: "The worker process that ran the request ended." },
   INPUT_INVALID: { status: 422, meaning: "The body does not fit the input schema." },
   BODY_UNREADABLE: { status: 400, meaning: "The body is not UTF-8, or is nested too deeply." },
+  BODY_TOO_COMPLEX: { status: 413, meaning: "The body holds more values than the limit." },
   BODY_TOO_LARGE: { status: 413, meaning: "The body is larger than the limit." },
   OUTPUT_INVALID: { status: 500, meaning: "The handler's result does not fit the output schema." },
   // Thrown where an isolated function is defined or called. A handler that lets one through answers with the status.

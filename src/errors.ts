@@ -266,15 +266,19 @@ export class OutputValidationError extends FalServerlessError {
 }
 branded(OutputValidationError, "OutputValidationError");
 
-/** The body could not be read at all: too large (413), not UTF-8 or nested too deeply (400). */
+/** The body could not be read at all: too large, or too many values (413); not UTF-8, or nested too deeply (400). */
 export class BodyError extends AppException {
-  constructor(code: "BODY_TOO_LARGE" | "BODY_UNREADABLE") {
-    const message =
-      code === "BODY_TOO_LARGE" ? "Request body is too large" : "There was an error parsing the body";
-    super(message, ERRORS[code].status, undefined, code);
+  constructor(code: "BODY_TOO_COMPLEX" | "BODY_TOO_LARGE" | "BODY_UNREADABLE") {
+    super(BODY_MESSAGES[code], ERRORS[code].status, undefined, code);
   }
 }
 branded(BodyError, "BodyError");
+
+const BODY_MESSAGES = {
+  BODY_TOO_COMPLEX: "Request body holds too many values",
+  BODY_TOO_LARGE: "Request body is too large",
+  BODY_UNREADABLE: "There was an error parsing the body",
+} as const;
 
 /** An isolated function threw. `cause` is what it threw, with its own stack, message and causes. */
 export class UserFunctionException extends FalServerlessError {

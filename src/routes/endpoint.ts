@@ -6,6 +6,7 @@ import {
   type DispatchOptions,
 } from "./dispatch-options.ts";
 import type { AnyMethod, CheckEndpoint, InputOf, SchemaObject } from "./handler-types.ts";
+import { BODY_LIMIT_NAMES, resolveInputLimits, type BodyLimitOptions } from "./input-limits.ts";
 import { assertKnownOptions, assertMethod, assertPath, assertSchemas } from "./placement.ts";
 import { recordRoute } from "./registry.ts";
 import type { HealthCheckOptions, RouteSignature } from "./signature.ts";
@@ -16,7 +17,8 @@ export interface EndpointOptions<
   Output extends SchemaObject | undefined,
   Stream extends boolean,
   MaxSize extends number = never,
-> extends Omit<DispatchOptions, "batch"> {
+>
+  extends Omit<DispatchOptions, "batch">, BodyLimitOptions {
   /** The schema of the body. With it the method is called `(input, ctx)`, without it `(ctx)`. */
   input?: Input;
   /** The schema of the result, or of one item when `stream` is set. Without it results go out as they are. */
@@ -46,6 +48,7 @@ const OPTION_NAMES = [
   "description",
   "timeoutMs",
   "healthCheck",
+  ...BODY_LIMIT_NAMES,
   ...DISPATCH_OPTION_NAMES,
 ] as const satisfies readonly (keyof EndpointOptions<undefined, undefined, false>)[];
 
@@ -88,6 +91,8 @@ export function endpointSignature(
 ): RouteSignature {
   assertPath(methodName, path);
   assertOptions(methodName, options);
+  const place = `@endpoint on ${methodName}()`;
+  const limits = resolveInputLimits(place, options);
   const usesDispatch = DISPATCH_OPTION_NAMES.some((name) => options[name] !== undefined);
   return {
     path,
@@ -100,7 +105,8 @@ export function endpointSignature(
     healthCheck: options.healthCheck === true ? {} : options.healthCheck || undefined,
     summary: options.summary,
     description: options.description,
-    ...(usesDispatch ? { dispatch: resolveDispatchOptions(`@endpoint on ${methodName}()`, options) } : {}),
+    ...(limits === undefined ? {} : { limits }),
+    ...(usesDispatch ? { dispatch: resolveDispatchOptions(place, options) } : {}),
   };
 }
 

@@ -2,6 +2,12 @@ import type { TSchema } from "typebox";
 import { DefinitionError } from "../errors.ts";
 import { resolveDispatchOptions, type ResolvedDispatchOptions } from "./dispatch-options.ts";
 import type { AnyMethod } from "./handler-types.ts";
+import {
+  FRAME_LIMIT_NAMES,
+  resolveInputLimits,
+  type FrameLimitOptions,
+  type ValueLimitOptions,
+} from "./input-limits.ts";
 import { assertKnownOptions, assertMethod, assertSchemas, assertSocketPath } from "./placement.ts";
 import type { CheckRealtime } from "./realtime-types.ts";
 import { recordRoute } from "./registry.ts";
@@ -14,7 +20,8 @@ export interface RealtimeOptions<
   Mode extends RealtimeMode,
   MaxBatchSize extends number,
   Batch extends RealtimeBatch = "session",
-> {
+>
+  extends FrameLimitOptions, ValueLimitOptions {
   /** The schema of one input. Absent: any map. */
   input?: Input;
   /** The schema of one output, which must be an object. Absent: any map goes out. */
@@ -39,7 +46,7 @@ export interface RealtimeOptions<
   contentType?: string;
   /** An encoder of your own, in place of the content type's. */
   encodeMessage?: EncodeMessage;
-  /** A decoder of your own, in place of the content type's. */
+  /** A decoder of your own, in place of the content type's. What it builds is its own to bound. */
   decodeMessage?: DecodeMessage;
   /** Ends a batch early: false when `next` can't join the batch that starts with `first`. */
   canBatch?: CanBatch;
@@ -63,6 +70,7 @@ const OPTION_NAMES = [
     "contentType",
   ],
   ...["encodeMessage", "decodeMessage", "canBatch", "description"],
+  ...FRAME_LIMIT_NAMES,
 ];
 const MODES: readonly string[] = ["unary", "server_streaming", "client_streaming", "bidi"];
 const CONTENT_TYPES: readonly string[] = ["application/msgpack", "application/json"];
@@ -102,6 +110,7 @@ export function realtime<
     assertSocketPath(methodName, path);
     assertOptions(methodName, options);
     const { batch, maxBatchSize = 1 } = options;
+    const limits = resolveInputLimits(`@realtime on ${methodName}()`, options);
     recordRoute(context.metadata, {
       path,
       methodName,
@@ -113,6 +122,7 @@ export function realtime<
       healthCheck: undefined,
       summary: undefined,
       description: options.description,
+      ...(limits === undefined ? {} : { limits }),
       ...(batch === "shared" ? { dispatch: sharedBatch(methodName, maxBatchSize) } : {}),
       realtimeMode: options.mode ?? "unary",
       contentType: options.contentType ?? "application/msgpack",
@@ -173,6 +183,10 @@ function assertOptions(methodName: string, options: AnyRealtimeOptions): void {
   }
   if (batch === "shared" && (mode !== "unary" || options.canBatch !== undefined || maxBatchSize === 1)) {
     refuse('batch: "shared" is for unary sessions with a maxBatchSize above 1 and no canBatch.');
+  }
+  for (const name of ["maxDepth", "maxValues"] as const) {
+    if (options[name] === undefined || options.decodeMessage === undefined) continue;
+    refuse(`${name} is of no use beside decodeMessage, which builds the input by itself.`);
   }
   for (const name of ["encodeMessage", "decodeMessage", "canBatch"] as const) {
     const given: unknown = options[name];

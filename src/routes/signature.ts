@@ -1,5 +1,6 @@
 import type { TSchema } from "typebox";
 import type { ResolvedDispatchOptions } from "./dispatch-options.ts";
+import type { InputLimits } from "./input-limits.ts";
 
 /** How a platform probes the endpoint marked as the health check. Defaults are the platform's. */
 export interface HealthCheckOptions {
@@ -47,6 +48,8 @@ export interface RouteSignature {
   readonly summary: string | undefined;
   /** Markdown for the docs. */
   readonly description: string | undefined;
+  /** How large an input may be, where the route says so itself. */
+  readonly limits?: InputLimits;
   /** When the method runs, where a queue, a limit or workers are between it and its callers. */
   readonly dispatch?: ResolvedDispatchOptions;
   /** Absent on HTTP routes and raw websockets. */

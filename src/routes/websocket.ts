@@ -1,4 +1,5 @@
 import type { RequestContext } from "../context.ts";
+import { resolveInputLimits, type FrameLimitOptions } from "./input-limits.ts";
 import { assertKnownOptions, assertMethod, assertSocketPath } from "./placement.ts";
 import { recordRoute } from "./registry.ts";
 
@@ -19,7 +20,7 @@ export interface RawWebSocket {
 }
 
 /** What `@websocket` takes beside the path. */
-export interface WebsocketOptions {
+export interface WebsocketOptions extends FrameLimitOptions {
   /** Markdown for the docs. */
   description?: string;
 }
@@ -49,7 +50,8 @@ export function websocket(path: string, options: WebsocketOptions = {}) {
   return function decorate(method: WebsocketMethod, context: ClassMethodDecoratorContext): void {
     const methodName = assertMethod("@websocket", method, context);
     assertSocketPath(methodName, path);
-    assertKnownOptions("@websocket", methodName, options, ["description"]);
+    assertKnownOptions("@websocket", methodName, options, ["description", "maxFrameBytes"]);
+    const limits = resolveInputLimits(`@websocket on ${methodName}()`, options);
     recordRoute(context.metadata, {
       path,
       methodName,
@@ -61,6 +63,7 @@ export function websocket(path: string, options: WebsocketOptions = {}) {
       healthCheck: undefined,
       summary: undefined,
       description: options.description,
+      ...(limits === undefined ? {} : { limits }),
     });
   };
 }

@@ -1,9 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { BodyError, InputValidationError } from "../errors.ts";
+import { scanJson, TOO_DEEP, TOO_MANY, type ValueLimits } from "../json-scan.ts";
 import { findSyntaxFault } from "./json-syntax.ts";
-
-/** Deeper nesting is refused: code that walks the value by recursion would run out of stack. */
-export const MAX_DEPTH = 512;
 
 const JSON_TYPE = /^application\/(?:[\w.!#$&^-]+\+)?json[ \t]*(?:;|$)/i;
 
@@ -21,12 +19,20 @@ export class UnreadableBody {
   }
 }
 
+/** Told how many values a body holds before any is built. Not told of small ones. What it throws refuses the body. */
+export type Admit = (values: number) => void;
+
 /** Parsed JSON; the bytes, when they claim to be something else; undefined for none. */
-export function readBody(contentType: string | undefined, bytes: Buffer): unknown {
+export function readBody(
+  contentType: string | undefined,
+  bytes: Buffer,
+  limits: ValueLimits,
+  admit?: Admit,
+): unknown {
   if (bytes.length === 0) return undefined;
   if (!isJsonType(contentType)) return bytes;
   try {
-    return readJson(bytes);
+    return readJson(bytes, limits, admit);
   } catch (error) {
     return new UnreadableBody(error as Error);
   }
@@ -34,12 +40,18 @@ export function readBody(contentType: string | undefined, bytes: Buffer): unknow
 
 /**
  * Reads a JSON body: UTF-8, with or without byte-order mark; undefined when it is empty.
- * @throws BodyError when it is not UTF-8 or nested too deeply.
+ * @throws BodyError when it is not UTF-8, nested too deeply or holds too many values: found out before any is built.
  * @throws InputValidationError when it is not JSON.
  */
-export function readJson(bytes: Buffer): unknown {
+export function readJson(bytes: Buffer, limits: ValueLimits, admit?: Admit): unknown {
   if (bytes.length === 0) return undefined;
   if (!isUtf8(bytes)) throw new BodyError("BODY_UNREADABLE");
+  if (bytes.length > unscannedBytes(limits)) {
+    const values = scanJson(bytes, limits);
+    if (values === TOO_DEEP) throw new BodyError("BODY_UNREADABLE");
+    if (values === TOO_MANY) throw new BodyError("BODY_TOO_COMPLEX");
+    admit?.(values);
+  }
   const hasMark = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
   const text = hasMark ? bytes.toString("utf8", 3) : bytes.toString("utf8");
   let value: unknown;
@@ -48,8 +60,6 @@ export function readJson(bytes: Buffer): unknown {
   } catch (error) {
     throw syntaxError(text, error);
   }
-  // A body of n characters nests n / 2 deep at most, so that small ones need no look.
-  if (text.length > 2 * MAX_DEPTH) assertDepth(value);
   if (text.includes("__proto__") || text.includes("\\u")) dropPrototypeKeys(value);
   return value;
 }
@@ -67,16 +77,9 @@ function syntaxError(text: string, error: unknown): InputValidationError {
   ]);
 }
 
-function assertDepth(root: unknown): void {
-  let level: unknown[] = isContainer(root) ? [root] : [];
-  for (let depth = 1; level.length > 0; depth++) {
-    if (depth > MAX_DEPTH) throw new BodyError("BODY_UNREADABLE");
-    const next: unknown[] = [];
-    for (const value of level) {
-      for (const child of childrenOf(value)) if (isContainer(child)) next.push(child);
-    }
-    level = next;
-  }
+/** A body of n bytes nests n / 2 deep at most and holds no more than (n + 1) / 2 values: small ones need no look. */
+export function unscannedBytes({ maxDepth, maxValues }: ValueLimits): number {
+  return 2 * Math.min(maxDepth, maxValues) - 1;
 }
 
 /** A key `__proto__` is harmless where it lies, but not once somebody copies the object field by field. */
@@ -88,10 +91,6 @@ function dropPrototypeKeys(root: unknown): void {
     if (Object.hasOwn(value, "__proto__")) delete (value as Record<string, unknown>)["__proto__"];
     for (const child of childrenOf(value)) pending.push(child);
   }
-}
-
-function isContainer(value: unknown): boolean {
-  return typeof value === "object" && value !== null;
 }
 
 function childrenOf(value: unknown): readonly unknown[] {

@@ -3,8 +3,6 @@ import type { IncomingMessage } from "node:http";
 import type { Logger } from "pino";
 import { asError } from "../answers.ts";
 import { AnswerHeaders } from "./answer-headers.ts";
-import { readBody } from "./body.ts";
-import { collectBody } from "./body-stream.ts";
 import type { ServerDefinition, ServerOptions } from "./definition.ts";
 import { createTurnAwayHook } from "./dispatch/turn-away.ts";
 import { RouteQueues } from "./dispatch/route-queues.ts";
@@ -12,6 +10,7 @@ import type { WorkerRoutes } from "./dispatch/worker-routes.ts";
 import { mountDocs } from "./docs.ts";
 import { answerClientError, createErrorHandler } from "./error-handler.ts";
 import { mountHealth } from "./health.ts";
+import { acceptBodies, createBudget, resolveIntake } from "./intake.ts";
 import { ServerMetrics } from "./metrics.ts";
 import { createStreamHandler } from "./mount-stream.ts";
 import { createUnaryHandler } from "./mount-unary.ts";
@@ -40,8 +39,8 @@ const REQUEST_ARRIVAL_MS = 300_000;
 export function buildServer(definition: ServerDefinition, given: ServerOptions = {}): BuiltServer {
   const options = resolveServerOptions(given);
   namedSchemas(definition);
-  const state = new ServerState(options.maxSessions);
-  const metrics = new ServerMetrics(definition.version);
+  const state = new ServerState(options.maxSessions, createBudget(options, definition.routes.keys()));
+  const metrics = new ServerMetrics(definition.version, state.budget);
   const headers = new AnswerHeaders(definition, options, state);
   const paths = new PathTable();
   const server = loadFastify().fastify({
@@ -68,7 +67,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
       done(null, typeof payload === "string" ? Buffer.from(payload) : payload);
     });
   }
-  acceptBodies(server, options.bodyLimitBytes);
+  acceptBodies(server, definition, options, state.budget);
   const queues = new RouteQueues({ definition, options, metrics });
   const upgrades = new Upgrades(server.server, options.rootPath);
   mountRoutes(server, { definition, options, headers, metrics, state, queues, upgrades });
@@ -106,28 +105,21 @@ function mountRoutes(
     if (signature.isWebsocket) continue;
     const metrics = parts.metrics.route("POST", path);
     const dispatch = queues.create(signature, handler);
+    const status = signature.dispatch?.overloadStatus;
+    const own =
+      signature.limits === undefined && status === undefined
+        ? undefined
+        : resolveIntake(parts.options, signature.limits, status ?? parts.definition.overloadStatus);
     const runtime = new RouteRuntime({ ...parts, signature, handler, metrics, dispatch, ...compiled });
     const create = signature.stream ? createStreamHandler : createUnaryHandler;
     server.route({
       method: "POST",
       url: path,
-      config: { metrics },
+      config: { metrics, ...(own === undefined ? {} : { intake: own }) },
       ...(dispatch === undefined ? {} : { onRequest: createTurnAwayHook(dispatch, parts.headers, metrics) }),
       handler: create(runtime),
     });
   }
-}
-
-/** Bodies reach handlers as parsed JSON, or as bytes when they claim to be something else. */
-function acceptBodies(server: FastifyInstance, limitBytes: number): void {
-  server.removeAllContentTypeParsers();
-  // Two entries for one parser: Fastify finds an exact type faster than the rest.
-  server.addContentTypeParser(["application/json", "*"], (request, payload, done) => {
-    collectBody(payload, limitBytes, (error, bytes) => {
-      if (error !== null && !request.is404) done(error);
-      else done(null, request.is404 ? undefined : readBody(request.headers["content-type"], bytes));
-    });
-  });
 }
 
 const CONTENT_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+[ \t]*(?:;.*)?$/;

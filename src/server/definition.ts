@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { Clock } from "../dispatch/clock.ts";
+import type { ValueLimits } from "../json-scan.ts";
 import type { ResolvedWorkerOptions } from "../routes/dispatch-options.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 
@@ -37,15 +38,25 @@ export interface ServerDefinition {
 
 /** What a server may be told beside what it serves. */
 export interface ServerOptions {
-  /** Larger bodies are refused with 413. In bytes. Default 50 MiB. */
+  /** Larger bodies are refused with 413, of endpoints that set no limit of their own. In bytes. Default 50 MiB. */
   bodyLimitBytes?: number;
+  /** Bodies and messages that are nested more deeply are refused unread, likewise. Default 256. */
+  maxDepth?: number;
+  /** Those with more lists, objects, keys and single values together, too. Default 1,000,000. */
+  maxValues?: number;
+  /**
+   * So much of what callers sent may be in memory at a time: what is arriving, waiting or being handled; what would be
+   * more is refused with the status of an overload. In bytes. Default: an eighth of the heap's limit, up to 256 MiB, but
+   * no less than the largest body that is allowed by an option.
+   */
+  maxBytesInFlight?: number;
   /** Origins that browsers may call from. Default "*": any. */
   corsOrigins?: "*" | readonly string[];
   /** A prefix taken off request paths where present, such as `/user/app`. Default: `FAL_APP_ROOT_PATH`. */
   rootPath?: string;
   /** An idle event stream gets a comment this often, in milliseconds. Default 15,000. */
   heartbeatMs?: number;
-  /** Larger websocket frames end their connection with 1009. In bytes. Default 16 MiB. */
+  /** Larger websocket messages end their connection with 1009, likewise. In bytes. Default 16 MiB. */
   maxFrameBytes?: number;
   /** So many calls run at a time, of all endpoints together; others wait. Default: the class's `maxMultiplexing`. */
   maxConcurrency?: number;
@@ -62,6 +73,10 @@ export interface ServerOptions {
 /** Options with their defaults filled in. */
 export interface ResolvedServerOptions {
   readonly bodyLimitBytes: number;
+  readonly values: ValueLimits;
+  readonly maxBytesInFlight: number;
+  /** It was given, so that what routes allow does not raise it. */
+  readonly isBudgetGiven: boolean;
   readonly corsOrigins: "*" | ReadonlySet<string>;
   /** "" or "/user/app": no slash at the end. */
   readonly rootPath: string;

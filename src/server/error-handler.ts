@@ -6,6 +6,7 @@ import { InputValidationError } from "../errors.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
 import type { RouteMetrics } from "./metrics.ts";
 import { notFound } from "./not-found.ts";
+import { leaveUnread } from "./unread-body.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -23,6 +24,7 @@ export function createErrorHandler(headers: AnswerHeaders, log: Logger) {
     if (answer.unexpected) log.error({ err: asError(error), path: request.url }, "a request failed");
     request.routeOptions.config.metrics?.record(answer.status, 0);
     headers.apply(request, reply);
+    leaveUnread(request, reply);
     return reply
       .code(answer.status)
       .headers(answer.headers ?? {})

@@ -67,8 +67,12 @@ export class ServerMetrics {
   /** The processes that routes run in, if any do. */
   workers: { readonly ready: number; readonly ended: number } | undefined;
 
-  constructor(version: string) {
+  /** What callers sent and is still in memory. */
+  readonly budget: { readonly held: number };
+
+  constructor(version: string, budget: { readonly held: number }) {
     this.version = version;
+    this.budget = budget;
   }
 
   queue(method: QueueMetrics["method"], path: string): DispatchTally {

@@ -5,6 +5,7 @@ import { closeItems, iteratorOf, type Items } from "../realtime/items.ts";
 import { EventStream } from "./event-stream.ts";
 import { bodyBytes } from "./body-stream.ts";
 import type { HttpContext } from "./http-context.ts";
+import { bodyWeight } from "./intake.ts";
 import { CLIENT_CLOSED_REQUEST, type RouteRuntime } from "./route-runtime.ts";
 import { createSerializer } from "./serializer.ts";
 
@@ -23,6 +24,9 @@ export function createStreamHandler(
   return async function handle(request, reply): Promise<void> {
     const started = performance.now();
     route.metrics.inProgress++;
+    const bytes = bodyBytes(request.raw);
+    const weight = bodyWeight(request.raw, bytes);
+    route.budget.hold(weight);
     const context = route.createContext(request, reply);
     const stream = new EventStream(reply, route.options.clock, route.options.heartbeatMs, () => {
       route.applyHeaders(context, request, reply);
@@ -36,7 +40,7 @@ export function createStreamHandler(
     const onAbort = (): void => void (closed ??= closeItems(items, context.log));
     signal.addEventListener("abort", onAbort, { once: true });
     try {
-      leave = await route.dispatch?.enter(context, bodyBytes(request.raw), context);
+      leave = await route.dispatch?.enter(context, bytes, context);
       const called = await attend(route, context, () => route.call(context, request.body));
       if (called !== LEFT) items = iteratorOf(called, route.signature.methodName);
       while (items !== undefined) {
@@ -61,6 +65,7 @@ export function createStreamHandler(
       if (status === 200 || stream.begun) stream.end();
       else stream.cancel();
       route.metrics.inProgress--;
+      route.budget.free(weight);
       const counted = context.clientLeft ? CLIENT_CLOSED_REQUEST : status;
       route.metrics.record(counted, (performance.now() - started) / 1000);
     }

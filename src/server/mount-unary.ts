@@ -3,6 +3,7 @@ import { withDeadline } from "../dispatch/deadline.ts";
 import { OutputValidationError, RequestTimeoutException } from "../errors.ts";
 import { bodyBytes } from "./body-stream.ts";
 import type { HttpContext } from "./http-context.ts";
+import { bodyWeight } from "./intake.ts";
 import { CLIENT_CLOSED_REQUEST, type RouteRuntime } from "./route-runtime.ts";
 import { createSerializer } from "./serializer.ts";
 
@@ -17,6 +18,9 @@ export function createUnaryHandler(
   return function handle(request, reply): void {
     const started = performance.now();
     route.metrics.inProgress++;
+    const bytes = bodyBytes(request.raw);
+    const weight = bodyWeight(request.raw, bytes);
+    route.budget.hold(weight);
     const context = route.createContext(request, reply);
     const succeed = (value: unknown): void => {
       let payload: string;
@@ -38,6 +42,7 @@ export function createUnaryHandler(
     };
     const finish = (status: number, payload: string): void => {
       route.metrics.inProgress--;
+      route.budget.free(weight);
       const sent = send(route, context, request, reply, status, payload);
       route.metrics.record(sent ? status : CLIENT_CLOSED_REQUEST, (performance.now() - started) / 1000);
     };
@@ -46,7 +51,7 @@ export function createUnaryHandler(
     try {
       const { dispatch } = route;
       if (dispatch !== undefined) {
-        return void route.queue(dispatch, context, request.body, bodyBytes(request.raw)).then(succeed, fail);
+        return void route.queue(dispatch, context, request.body, bytes).then(succeed, fail);
       }
       result = route.call(context, request.body);
     } catch (error) {

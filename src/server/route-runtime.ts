@@ -8,6 +8,7 @@ import { UnreadableBody } from "./body.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "./definition.ts";
 import { isHeaderValue } from "./header-value.ts";
 import { HttpContext } from "./http-context.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import type { RouteMetrics } from "./metrics.ts";
 import type { ServerState } from "./state.ts";
 import type { CompiledSchema } from "./validation/validator.ts";
@@ -26,6 +27,8 @@ export class RouteRuntime {
   /** The queue in front of the handler, if there is one; it keeps to the timeout of what waits and runs. */
   readonly dispatch: RouteDispatch | undefined;
   readonly options: ResolvedServerOptions;
+  /** What this server's callers may have in memory. */
+  readonly budget: MemoryBudget;
   readonly #app: object;
   readonly #headers: AnswerHeaders;
   readonly #state: ServerState;
@@ -52,6 +55,7 @@ export class RouteRuntime {
     this.dispatch = parts.dispatch;
     this.timeoutMs = parts.signature.timeoutMs ?? parts.definition.defaultTimeoutMs;
     this.options = parts.options;
+    this.budget = parts.state.budget;
     this.#app = parts.definition.app;
     this.#headers = parts.headers;
     this.#state = parts.state;

@@ -1,3 +1,4 @@
+import type { MemoryBudget } from "./memory-budget.ts";
 import { Sessions } from "./websocket/sessions.ts";
 
 /** Work that can be told to stop. */
@@ -26,9 +27,13 @@ export class ServerState {
   /** Open websockets. */
   readonly sessions: Sessions;
 
+  /** What callers sent and is still in memory. */
+  readonly budget: MemoryBudget;
+
   /** @param maxSessions so many websockets may be open at a time. */
-  constructor(maxSessions: number) {
+  constructor(maxSessions: number, budget: MemoryBudget) {
     this.sessions = new Sessions(maxSessions);
+    this.budget = budget;
   }
 
   /** Tells everything that runs to stop. */

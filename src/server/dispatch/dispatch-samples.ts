@@ -60,6 +60,9 @@ export function dispatchFamilies(metrics: ServerMetrics): Family[] {
     counter("servable_timeouts_total", "Calls and sessions whose time ran out, by where.", () =>
       timeoutSamples(metrics),
     ),
+    gauge("servable_bytes_in_flight", "What callers sent and is still in memory, in bytes.", () => [
+      { labels: { app_name: "fal" }, value: metrics.budget.held },
+    ]),
     gauge("servable_workers_ready", "Worker processes that can take a call.", () =>
       metrics.workers === undefined ? [] : [{ labels: { app_name: "fal" }, value: metrics.workers.ready }],
     ),

@@ -2,10 +2,8 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { answerFor } from "../../answers.ts";
 import type { AnswerHeaders } from "../answer-headers.ts";
 import type { RouteMetrics } from "../metrics.ts";
+import { leaveUnread } from "../unread-body.ts";
 import type { RouteDispatch } from "./route-dispatch.ts";
-
-/** Of a refused request, a longer body is not waited for: its connection is closed. In bytes. */
-const LONG_BODY = 1024 * 1024;
 
 /** Answers a request that has no chance before its body is read; a hook of the routes that have a queue. */
 export function createTurnAwayHook(dispatch: RouteDispatch, headers: AnswerHeaders, metrics: RouteMetrics) {
@@ -16,7 +14,7 @@ export function createTurnAwayHook(dispatch: RouteDispatch, headers: AnswerHeade
     const answer = answerFor(refusal);
     metrics.record(answer.status, 0);
     headers.apply(request, reply);
-    if (bytes > LONG_BODY) reply.header("connection", "close");
+    leaveUnread(request, reply);
     reply
       .code(answer.status)
       .headers(answer.headers ?? {})

@@ -106,7 +106,7 @@ test("an unknown option is refused, with the name that was meant", () => {
     options({ colour: "red" }),
     "ROUTE_OPTION_INVALID",
     '@endpoint on run(): unknown option "colour"; known: input, output, stream, summary, description, ' +
-      "timeoutMs, healthCheck, batch, maxConcurrency, maxQueue, overloadStatus, workers, idempotent.",
+      "timeoutMs, healthCheck, bodyLimitBytes, maxDepth, maxValues, batch, maxConcurrency, maxQueue, overloadStatus, workers, idempotent.",
   );
 });
 

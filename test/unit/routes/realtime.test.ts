@@ -187,7 +187,7 @@ test("an unknown option is refused, with the name that was meant", () => {
   refuses(
     { colour: "red" },
     'unknown option "colour"; known: input, output, mode, buffering, sessionTimeout, maxBatchSize, batch, emitTimings, ' +
-      "contentType, encodeMessage, decodeMessage, canBatch, description.",
+      "contentType, encodeMessage, decodeMessage, canBatch, description, maxFrameBytes, maxDepth, maxValues.",
   );
 });
 

@@ -38,7 +38,7 @@ test("options of a session are none of a raw websocket", () => {
   assertRefused(
     () => websocket("/ws", { buffering: 2 } as object)(run, methodContext()),
     "ROUTE_OPTION_INVALID",
-    '@websocket on run(): unknown option "buffering"; known: description.',
+    '@websocket on run(): unknown option "buffering"; known: description, maxFrameBytes.',
   );
   assertRefused(
     () => websocket("/ws", { descripton: "" } as object)(run, methodContext()),

@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BodyError, InputValidationError } from "../../../src/errors.ts";
-import { isJsonType, MAX_DEPTH, readBody, readJson, UnreadableBody } from "../../../src/server/body.ts";
+import { isJsonType, readBody, readJson, UnreadableBody } from "../../../src/server/body.ts";
 import { thrownBy } from "../../helpers/thrown.ts";
 
-const json = (text: string): unknown => readJson(Buffer.from(text));
+const MAX_DEPTH = 256;
+const LIMITS = { maxDepth: MAX_DEPTH, maxValues: 20_000 };
+
+const json = (text: string): unknown => readJson(Buffer.from(text), LIMITS);
 
 function assertUnreadable(bytes: Buffer): void {
-  const error = thrownBy(() => readJson(bytes));
+  const error = thrownBy(() => readJson(bytes, LIMITS));
   assert.ok(error instanceof BodyError, String(error));
   assert.equal(error.code, "BODY_UNREADABLE");
 }
@@ -41,7 +44,7 @@ test("content types of JSON, in any case, with or without parameters", () => {
 });
 
 test("a byte-order mark is skipped, once", () => {
-  assert.deepEqual(readJson(Buffer.from([0xef, 0xbb, 0xbf, 0x7b, 0x7d])), {});
+  assert.deepEqual(readJson(Buffer.from([0xef, 0xbb, 0xbf, 0x7b, 0x7d]), LIMITS), {});
   assert.ok(thrownBy(() => json("\ufeff\ufeff{}")) instanceof InputValidationError);
 });
 
@@ -77,6 +80,47 @@ test("nesting is read up to the limit and refused beyond it", () => {
     assertUnreadable(Buffer.from(nested(100_000)));
   }
   assertUnreadable(Buffer.from(`[1, {"a": ${lists(MAX_DEPTH - 1)}}]`));
+});
+
+test("what is nested too deeply is unreadable even where it is no JSON: nothing is built to find out", () => {
+  assertUnreadable(Buffer.from("[".repeat(100_000)));
+  assertUnreadable(Buffer.from(`${'{"a":'.repeat(100_000)}`));
+});
+
+test("values are read up to the limit, and refused beyond it before any is built", () => {
+  const list = (values: number): string => `[${"1,".repeat(values - 2)}1]`;
+  assert.equal((json(list(20_000)) as unknown[]).length, 19_999);
+  const objects = (count: number): string => `[${'{"a":{}},'.repeat(count)}{}]`; // an object, a key, an object
+  const many = [
+    list(20_001),
+    objects(6_667),
+    `[${"[],".repeat(20_000)}1]`,
+    `{${'"a":1,'.repeat(10_000)}"a":1}`,
+  ];
+  for (const text of [...many, "[1,".repeat(5) + ",".repeat(20_000)]) {
+    const error = thrownBy(() => json(text));
+    assert.ok(error instanceof BodyError, String(error));
+    assert.equal(error.code, "BODY_TOO_COMPLEX");
+    assert.equal(error.statusCode, 413);
+  }
+  assert.equal((json(objects(6_665)) as unknown[]).length, 6_666);
+});
+
+test("who admits bodies is told how many values one holds, but not of small ones", () => {
+  const told: number[] = [];
+  const admit = (values: number): void => void told.push(values);
+  readJson(Buffer.from("[1,2]"), LIMITS, admit);
+  readJson(Buffer.from(`["${"[".repeat(600)}",{"a":[]}]`), LIMITS, admit);
+  assert.deepEqual(told, [5]);
+  const refusal = new Error("no");
+  assert.equal(
+    thrownBy(() =>
+      readJson(Buffer.from(" ".repeat(600) + "[}"), LIMITS, () => {
+        throw refusal;
+      }),
+    ),
+    refusal,
+  );
 });
 
 test("a wide body is not taken for a deep one", () => {
@@ -117,11 +161,11 @@ test("what is not JSON is refused in the documented form", () => {
 
 test("a body of another type stays the bytes it is; a broken one is kept as its error", () => {
   const bytes = Buffer.from('{"a":1}');
-  assert.equal(readBody("text/plain", bytes), bytes);
-  assert.equal(readBody(undefined, bytes), bytes);
-  assert.equal(readBody("text/plain", Buffer.alloc(0)), undefined);
-  assert.deepEqual(readBody("application/json", bytes), { a: 1 });
-  const broken = readBody("application/json", Buffer.from("{"));
+  assert.equal(readBody("text/plain", bytes, LIMITS), bytes);
+  assert.equal(readBody(undefined, bytes, LIMITS), bytes);
+  assert.equal(readBody("text/plain", Buffer.alloc(0), LIMITS), undefined);
+  assert.deepEqual(readBody("application/json", bytes, LIMITS), { a: 1 });
+  const broken = readBody("application/json", Buffer.from("{"), LIMITS);
   assert.ok(broken instanceof UnreadableBody);
   assert.ok(broken.error instanceof InputValidationError);
 });
