@@ -14,7 +14,7 @@ export async function runBatch<T>(
   values: readonly T[],
   call: CallBatch<T>,
   isolateErrors: boolean,
-  run: RunSignal,
+  run: Pick<RunSignal, "signal">,
 ): Promise<readonly unknown[]> {
   try {
     return resultsOf(name, values.length, await call(values));

@@ -4,6 +4,8 @@ import type { SlotLease } from "./slots.ts";
 /** Aborts when nobody wants any result of a run any more. A signal is made when somebody asks for it. */
 export interface RunSignal {
   readonly signal: AbortSignal;
+  /** When the last of its calls has to be answered, on the dispatcher's clock; Infinity for no limit. */
+  readonly finishBy: number;
 }
 
 /** A batch that runs, until its executor has ended it: its callers may be gone before. */
@@ -33,6 +35,12 @@ export class Run<T> implements SlotLease, RunSignal {
   /** How many callers still wait. */
   get wanted(): number {
     return this.#wanted;
+  }
+
+  get finishBy(): number {
+    let latest = -Infinity;
+    for (const { finishBy } of this.jobs) latest = Math.max(latest, finishBy);
+    return latest;
   }
 
   get signal(): AbortSignal {

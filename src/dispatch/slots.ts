@@ -10,6 +10,8 @@ export interface SlotUser {
 export interface SlotLease {
   /** When it will most likely be given back, on the dispatcher's clock. */
   readonly expectedEnd: number;
+  /** When it should be given back at the latest, on the same clock. Default: never. */
+  readonly finishBy?: number;
 }
 
 /** Room for so many runs at a time, shared by all who run work on it. A free slot goes to whom has waited longest. */
@@ -58,6 +60,14 @@ export class Slots {
   /** Gives a slot back; nobody hears of it before {@link announceFree}. */
   giveBack(lease: SlotLease): void {
     this.#leases.delete(lease);
+  }
+
+  /** Whether every slot is held by what should have given it back `graceMs` ago: nothing can start any more. */
+  isStuck(now: number, graceMs: number): boolean {
+    if (this.#leases.size < this.#capacity) return false;
+    let late = 0;
+    for (const { finishBy = Infinity } of this.#leases) if (finishBy + graceMs <= now) late++;
+    return late > 0 && late >= this.#capacity;
   }
 
   /** When the slot that is free first, second, … is expected to be, from 0; `now` for one that is. */

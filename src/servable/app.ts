@@ -71,6 +71,11 @@ export abstract class App extends BaseServable {
   static startupTimeout: number | undefined;
   /** How long running requests may take to end after a stop signal, in seconds. Default 30. */
   static terminationGracePeriodSeconds: number | undefined;
+  /**
+   * A call may be past its deadline for so long, in seconds, before it counts as stuck: its worker is replaced, or the
+   * probes turn red. Default 10.
+   */
+  static stuckGracePeriodSeconds: number | undefined;
   /** The port of `GET /metrics`. Default 9090. */
   static metricsPort: number | undefined;
   /** The port the app listens on where it is deployed. Default 8080. */
@@ -122,6 +127,7 @@ export abstract class App extends BaseServable {
       requestTimeout,
       startupTimeout,
       terminationGracePeriodSeconds,
+      stuckGracePeriodSeconds,
       metricsPort,
     } = this.constructor as typeof App;
     const base = super[DESCRIBE]();
@@ -134,6 +140,7 @@ export abstract class App extends BaseServable {
       workers: workers === undefined ? undefined : resolveWorkers(workers, refuseWorkers(base.className)),
       defaultTimeoutMs: requestTimeout === undefined ? undefined : requestTimeout * 1000,
       startupTimeoutMs: startupTimeout === undefined ? base.startupTimeoutMs : startupTimeout * 1000,
+      stuckGraceMs: stuckGracePeriodSeconds === undefined ? undefined : stuckGracePeriodSeconds * 1000,
       terminationGraceMs:
         terminationGracePeriodSeconds === undefined
           ? base.terminationGraceMs

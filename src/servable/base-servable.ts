@@ -134,6 +134,7 @@ export abstract class BaseServable {
       handleExit: () => this.handleExit(),
       defaultTimeoutMs: undefined,
       maxConcurrency: undefined,
+      stuckGraceMs: undefined,
       overloadStatus: undefined,
       className: this.constructor.name,
       moduleUrl: definingModule(this.constructor),

@@ -106,6 +106,7 @@ export const APP_SETTINGS: Readonly<Record<string, Rule>> = {
   requestTimeout: seconds,
   startupTimeout: seconds,
   terminationGracePeriodSeconds: wholeNumber(0, MAX_SECONDS),
+  stuckGracePeriodSeconds: seconds,
   metricsPort: wholeNumber(0, 65_535),
   exposedPort: wholeNumber(1, 65_535),
   secrets: texts,

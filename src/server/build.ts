@@ -6,7 +6,6 @@ import { AnswerHeaders } from "./answer-headers.ts";
 import type { ServerDefinition, ServerOptions } from "./definition.ts";
 import { createTurnAwayHook } from "./dispatch/turn-away.ts";
 import { RouteQueues } from "./dispatch/route-queues.ts";
-import type { WorkerRoutes } from "./dispatch/worker-routes.ts";
 import { mountDocs } from "./docs.ts";
 import { answerClientError, createErrorHandler } from "./error-handler.ts";
 import { mountHealth } from "./health.ts";
@@ -37,7 +36,7 @@ const REQUEST_ARRIVAL_MS = 300_000;
 
 /** Builds the server of a class. @throws DefinitionError when the class can't be served. */
 export function buildServer(definition: ServerDefinition, given: ServerOptions = {}): BuiltServer {
-  const options = resolveServerOptions(given);
+  const options = resolveServerOptions(given, definition.stuckGraceMs);
   namedSchemas(definition);
   const state = new ServerState(options.maxSessions, createBudget(options, definition.routes.keys()));
   const metrics = new ServerMetrics(definition.version, state.budget);
@@ -73,7 +72,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
   mountRoutes(server, { definition, options, headers, metrics, state, queues, upgrades });
   mountHealth(server, { definition, metrics, headers, state, log: options.logger });
   mountDocs(server, definition, headers, options.rootPath);
-  attachLifespan(server, definition, { state, workers: queues.workers, log: options.logger });
+  attachLifespan(server, definition, { state, queues, log: options.logger });
   return { server, state, metrics };
 }
 
@@ -140,8 +139,9 @@ function prepareRequest(request: IncomingMessage, rootPath: string): string {
 function attachLifespan(
   server: FastifyInstance,
   definition: ServerDefinition,
-  { state, workers, log }: { state: ServerState; workers: WorkerRoutes | undefined; log: Logger },
+  { state, queues, log }: { state: ServerState; queues: RouteQueues; log: Logger },
 ): void {
+  const { workers } = queues;
   let lifespan: AsyncGenerator<void, void, void> | undefined;
   // A plugin, not a hook: while plugins load, a lifespan may still add to the server.
   server.register(async () => {
@@ -155,8 +155,9 @@ function attachLifespan(
   });
   if (workers !== undefined) {
     workers.attach(server, () => state.cut);
-    state.canWork = () => workers.pool.ready > 0;
+    state.canWork = () => workers.pool.hopeful > 0;
   }
+  state.stuck = () => queues.stuck;
   server.addHook("onReady", async () => {
     state.ready = true;
   });

@@ -34,6 +34,8 @@ export interface ServerDefinition {
   readonly needsSetUp: boolean;
   /** So many calls run at a time, of all endpoints together; undefined: no limit. */
   readonly maxConcurrency: number | undefined;
+  /** A call may be past its deadline for so long before it counts as stuck, in milliseconds; undefined: the default. */
+  readonly stuckGraceMs: number | undefined;
 }
 
 /** What a server may be told beside what it serves. */
@@ -64,6 +66,11 @@ export interface ServerOptions {
   maxSessions?: number;
   /** A websocket is pinged this often, and given up after two pings without an answer, in milliseconds. Default 30,000. */
   websocketPingMs?: number;
+  /**
+   * A call may be past its deadline for so long before it counts as stuck: its worker is replaced, or the probes turn
+   * red. In milliseconds. Default: the class's `stuckGracePeriodSeconds`, else 10,000.
+   */
+  stuckGraceMs?: number;
   /** Where log lines go. Default: pino, to standard output. */
   logger?: Logger;
   /** Default: the machine's. */
@@ -85,6 +92,7 @@ export interface ResolvedServerOptions {
   readonly maxConcurrency: number | undefined;
   readonly maxSessions: number;
   readonly websocketPingMs: number;
+  readonly stuckGraceMs: number;
   readonly logger: Logger;
   readonly clock: Clock;
 }

@@ -35,6 +35,7 @@ export function mountHealth(
       }
       counted.inProgress--;
       if (path === "/readyz" && !state.isReady) status = 503;
+      if (path === "/livez" && state.stuck() !== undefined) status = 503;
       counted.record(status, (performance.now() - started) / 1000);
       headers.apply(request, reply);
       return reply.code(status).type("application/json").send(body);
@@ -44,12 +45,21 @@ export function mountHealth(
     (route) => route.path === "/health" && !route.isWebsocket,
   );
   if (!hasOwn) mount("/health", () => definition.health());
-  mount("/livez", () => ({ status: "alive" }));
+  mount("/livez", () => ({ status: liveness(state, log) }));
   mount("/readyz", () => ({ status: readiness(state) }));
+}
+
+/** Only a new process helps where all slots are held by calls that never end. */
+function liveness(state: ServerState, log: Logger): string {
+  const stuck = state.stuck();
+  if (stuck === undefined) return "alive";
+  log.error(`${stuck} takes no calls: all of its slots are held by calls that are long past their deadlines`);
+  return "stuck";
 }
 
 function readiness(state: ServerState): string {
   if (state.stopping) return "stopping";
   if (!state.ready) return "starting";
-  return state.canWork() ? "ready" : "no workers";
+  if (!state.canWork()) return "no workers";
+  return state.stuck() === undefined ? "ready" : "stuck";
 }

@@ -9,8 +9,11 @@ import { defaultMaxBytesInFlight } from "./memory-budget.ts";
 /** Of what callers send, unless a server or an endpoint says otherwise. */
 const DEFAULT_BODY_LIMIT_BYTES = 50 * 1024 * 1024;
 
-/** Checks a server's options and fills in their defaults. */
-export function resolveServerOptions(options: ServerOptions = {}): ResolvedServerOptions {
+/** Checks a server's options and fills in their defaults; `stuckGraceMs` is the class's own. */
+export function resolveServerOptions(
+  options: ServerOptions = {},
+  stuckGraceMs: number = 10_000,
+): ResolvedServerOptions {
   const { corsOrigins = "*" } = options;
   const numbers = {
     bodyLimitBytes: options.bodyLimitBytes ?? DEFAULT_BODY_LIMIT_BYTES,
@@ -18,6 +21,7 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
     maxFrameBytes: options.maxFrameBytes ?? 16 * 1024 * 1024,
     maxSessions: options.maxSessions ?? 10_000,
     websocketPingMs: options.websocketPingMs ?? 30_000,
+    stuckGraceMs: options.stuckGraceMs ?? stuckGraceMs,
   };
   for (const [name, value] of Object.entries(numbers)) assertPositive(name, value);
   const { maxConcurrency, maxBytesInFlight, maxDepth = 256, maxValues = 1_000_000 } = options;

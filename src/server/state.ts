@@ -16,12 +16,14 @@ export class ServerState {
   cut = false;
   /** Whether work can be done at all; false while all workers are gone. */
   canWork: () => boolean = () => true;
+  /** What takes no call any more until the process is started again, by name. */
+  stuck: () => string | undefined = () => undefined;
   /** Requests whose handlers listen to their signal. */
   readonly listening = new Set<Abortable>();
 
   /** Requests can be answered as they should be. */
   get isReady(): boolean {
-    return this.ready && !this.stopping && this.canWork();
+    return this.ready && !this.stopping && this.canWork() && this.stuck() === undefined;
   }
 
   /** Open websockets. */

@@ -33,6 +33,7 @@ process.on("message", (message: ToWorker) => {
   else if (message.type === "call") void calls?.run(message);
   else if (message.type === "abort") calls?.abort(message);
   else if (message.type === "level") log.level = message.logLevel;
+  else if (message.type === "ping") send({ type: "pong" });
   else if (message.type === "stop") void stop();
 });
 

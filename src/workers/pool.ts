@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Clock } from "../dispatch/clock.ts";
 import { Backoff } from "./backoff.ts";
 import type { PoolCall } from "./running-call.ts";
+import { LOOK_MS } from "./vital-signs.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
 export type { PoolCall } from "./running-call.ts";
@@ -18,6 +19,8 @@ export interface WorkerPoolOptions {
   readonly devices?: readonly string[];
   /** Default `CUDA_VISIBLE_DEVICES`. */
   readonly deviceVariable?: string;
+  /** A call may be past its deadline for so long, in milliseconds, before its worker is replaced. Default 10,000. */
+  readonly stuckGraceMs?: number;
   readonly clock: Clock;
   /** Where the pool and its workers log. */
   readonly log: Logger;
@@ -25,6 +28,8 @@ export interface WorkerPoolOptions {
 
 /** How long a stop waits for calls and teardowns, in milliseconds. */
 const GRACE_MS = 30_000;
+
+const STUCK_GRACE_MS = 10_000;
 
 /** The place of one worker: process follows process, the device stays. */
 interface Slot {
@@ -40,7 +45,7 @@ interface Slot {
 
 /**
  * Processes that each hold an instance of a servable and run its handlers, one call at a time. The pool has no queue:
- * a call is handed over when a worker is free. A worker that ends is replaced.
+ * a call is handed over when a worker is free. A worker that ends is replaced; one that is stuck is ended.
  */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
@@ -53,6 +58,7 @@ export class WorkerPool {
   #start: { resolve(): void; reject(error: unknown): void } | undefined;
   #stopped: Promise<void> | undefined;
   #onEmpty: (() => void) | undefined;
+  #cancelLook: (() => void) | undefined;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
@@ -81,6 +87,15 @@ export class WorkerPool {
     return this.#ready;
   }
 
+  /** How many of these can be hoped to take a call: not those whose call is past its deadline. */
+  get hopeful(): number {
+    const now = this.#options.clock.now();
+    const late = this.#slots.filter(
+      ({ worker, readyAt }) => readyAt !== undefined && (worker?.finishBy ?? 0) < now,
+    );
+    return this.#ready - late.length;
+  }
+
   /** How many processes have ended without being told to, so far. */
   get ended(): number {
     return this.#ended;
@@ -99,6 +114,7 @@ export class WorkerPool {
     try {
       await new Promise<void>((resolve, reject) => {
         this.#start = { resolve, reject };
+        this.#lookLater();
         for (const slot of this.#slots) this.#launch(slot);
       });
     } catch (error) {
@@ -133,6 +149,7 @@ export class WorkerPool {
     const cancelKill = graceMs > 0 ? this.#options.clock.after(graceMs, killAll) : void killAll();
     await this.#stopped;
     cancelKill?.();
+    this.#cancelLook?.();
   }
 
   async #stop(): Promise<void> {
@@ -149,8 +166,16 @@ export class WorkerPool {
     });
   }
 
+  /** One timer for all of them: one for each call would cost each call. */
+  #lookLater(): void {
+    this.#cancelLook = this.#options.clock.after(LOOK_MS, () => {
+      for (const { worker } of this.#slots) worker?.look();
+      this.#lookLater();
+    });
+  }
+
   #launch(slot: Slot): void {
-    const { moduleUrl, className, clock, log } = this.#options;
+    const { moduleUrl, className, clock, log, stuckGraceMs = STUCK_GRACE_MS } = this.#options;
     let worker: WorkerProcess | undefined;
     try {
       slot.worker = worker = new WorkerProcess({
@@ -158,6 +183,7 @@ export class WorkerPool {
         className,
         clock,
         log,
+        stuckGraceMs,
         environment: slot.environment,
         onReady: () => this.#onReady(slot),
         onIdle: () => this.#idle.push(worker as WorkerProcess),

@@ -50,6 +50,8 @@ export type ToWorker =
   | CallMessage
   | AbortMessage
   | { readonly type: "level"; readonly logLevel: string }
+  /** Say that you can hear. */
+  | { readonly type: "ping" }
   /** Finish the running call, tear down, end. */
   | { readonly type: "stop" };
 
@@ -99,5 +101,7 @@ export type FromWorker =
   | ResultMessage
   | ThrownMessage
   | LogMessage
+  /** The answer to a ping. */
+  | { readonly type: "pong" }
   /** It has torn down and ends. */
   | { readonly type: "stopped" };

@@ -20,6 +20,8 @@ export interface PoolCall {
   readonly contexts: readonly RequestContext[];
   /** Of the whole call. */
   readonly signal: AbortSignal;
+  /** When it has to be answered, by the pool's clock. Default: never. */
+  readonly finishBy?: number;
 }
 
 const CDN_TOKEN = "x-fal-cdn-token";
@@ -55,6 +57,11 @@ export class RunningCall {
 
   get route(): string {
     return this.#call.route;
+  }
+
+  /** When it has to be answered, by the pool's clock; Infinity for no limit. */
+  get finishBy(): number {
+    return this.#call.finishBy ?? Infinity;
   }
 
   /** Passes aborts on to the worker from now on, until the call ends. */

@@ -10,6 +10,7 @@ import type { FromWorker, LogMessage, ResultMessage, ThrownMessage, ToWorker } f
 import { contentOf } from "./own-messages.ts";
 import { RunningCall, type PoolCall } from "./running-call.ts";
 import { childArguments } from "./parent-watch.ts";
+import { VitalSigns, type WatchedWorker } from "./vital-signs.ts";
 import { decodeThrown } from "./thrown-codec.ts";
 
 const ENTRY = fileURLToPath(new URL(`./entry${extname(import.meta.url)}`, import.meta.url));
@@ -28,6 +29,8 @@ export interface WorkerProcessParts {
   readonly environment: Readonly<Record<string, string>>;
   readonly clock: Clock;
   readonly log: Logger;
+  /** A call may be past its deadline for so long, in milliseconds, before it is ended with its process. */
+  readonly stuckGraceMs: number;
   /** It is set up and can take its first call. */
   onReady(): void;
   /** It has answered a call and can take the next one. */
@@ -37,8 +40,9 @@ export interface WorkerProcessParts {
 }
 
 /** One worker process, as the main process sees it. It runs one call at a time. */
-export class WorkerProcess {
+export class WorkerProcess implements WatchedWorker {
   readonly #parts: WorkerProcessParts;
+  readonly #signs: VitalSigns;
   readonly #child: ChildProcess;
   #running: RunningCall | undefined;
   #calls = 0;
@@ -53,6 +57,7 @@ export class WorkerProcess {
   /** Starts the process. @throws what the operating system says when it can't */
   constructor(parts: WorkerProcessParts) {
     this.#parts = parts;
+    this.#signs = new VitalSigns(parts.stuckGraceMs);
     const { moduleUrl, className, environment, log } = parts;
     this.#logLevel = log.level;
     this.#child = fork(ENTRY, childArguments(className), {
@@ -77,6 +82,32 @@ export class WorkerProcess {
 
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  get isIdle(): boolean {
+    return this.#isReady && !this.#isStopping && this.#running === undefined;
+  }
+
+  get finishBy(): number {
+    return this.#running?.finishBy ?? Infinity;
+  }
+
+  ping(): void {
+    this.#send({ type: "ping" });
+  }
+
+  /** Ends the process if it is stuck. */
+  look(): void {
+    if (this.#hasEnded || this.#exit !== undefined) return;
+    const { clock, log, className } = this.#parts;
+    const why = this.#signs.look(this, clock.now());
+    if (why === undefined) return;
+    const route = this.#running?.route;
+    log.error(
+      { pid: this.pid, ...(route && { route }) },
+      `a worker of ${className} is stuck (${why}): it is ended`,
+    );
+    this.kill();
   }
 
   /** Runs a call. The worker must be idle. */
@@ -119,6 +150,7 @@ export class WorkerProcess {
   }
 
   #receive(message: FromWorker): void {
+    this.#signs.answered();
     if (message.type === "result" || message.type === "thrown") this.#finish(message);
     else if (message.type === "log") this.#log(message);
     else if (message.type === "ready") {

@@ -3,7 +3,7 @@ import type { RequestContext } from "../../context.ts";
 import { Dispatcher, type RunBatch } from "../../dispatch/dispatcher.ts";
 import type { Clock } from "../../dispatch/clock.ts";
 import type { Job, JobRequest } from "../../dispatch/job.ts";
-import { Slots } from "../../dispatch/slots.ts";
+import type { Slots } from "../../dispatch/slots.ts";
 import type { DispatchTally } from "../../dispatch/tally.ts";
 import { WorkerDiedException, type OverloadException } from "../../errors.ts";
 import type { ResolvedDispatchOptions } from "../../routes/dispatch-options.ts";
@@ -45,9 +45,7 @@ export class RouteDispatch {
     options: ResolvedDispatchOptions;
     timeoutMs: number | undefined;
     isStream: boolean;
-    /** So many calls at a time, or batches. */
-    maxConcurrency: number;
-    /** Shared with other routes. */
+    /** Its own, for so many calls or batches at a time, and those it shares with other routes. */
     slots: readonly Slots[];
     run: RunBatch<QueuedCall>;
     clock: Clock;
@@ -63,7 +61,7 @@ export class RouteDispatch {
     this.#dispatcher = new Dispatcher({
       limits: { maxSize: batch?.maxSize ?? 1, maxCost: batch?.maxCost ?? Infinity },
       queue: options.maxQueue,
-      slots: [new Slots(parts.maxConcurrency), ...slots],
+      slots: slots,
       run: parts.run,
       isRetried: (error) => options.idempotent && error instanceof WorkerDiedException,
       overloadStatus: options.overloadStatus,

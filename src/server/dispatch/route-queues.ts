@@ -3,6 +3,7 @@ import { DEFAULT_QUEUE, type ResolvedDispatchOptions } from "../../routes/dispat
 import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
 import type { ServerMetrics } from "../metrics.ts";
+import { LOOK_MS } from "../../workers/vital-signs.ts";
 import { RouteDispatch } from "./route-dispatch.ts";
 import { WorkerRoutes, workerRoutes } from "./worker-routes.ts";
 import { createRunner } from "./runners.ts";
@@ -25,6 +26,8 @@ export class RouteQueues {
   /** What runs in worker processes, if anything does. */
   readonly workers: WorkerRoutes | undefined;
   readonly #shared: readonly Slots[];
+  /** What runs in this process holds, and what it is called. */
+  readonly #held: (readonly [name: string, slots: Slots])[] = [];
 
   constructor(parts: {
     definition: ServerDefinition;
@@ -35,11 +38,22 @@ export class RouteQueues {
     this.#options = parts.options;
     this.#metrics = parts.metrics;
     const inWorkers = workerRoutes(parts.definition);
-    const { clock, logger } = parts.options;
-    if (inWorkers.size > 0) this.workers = new WorkerRoutes(parts.definition, inWorkers, clock, logger);
+    const { clock, logger: log, stuckGraceMs } = parts.options;
+    if (inWorkers.size > 0) {
+      this.workers = new WorkerRoutes(parts.definition, inWorkers, { clock, log, stuckGraceMs });
+    }
     this.#metrics.workers = this.workers?.pool;
     const limit = parts.options.maxConcurrency ?? parts.definition.maxConcurrency;
     this.#shared = limit === undefined ? [] : [new Slots(limit)];
+    for (const slots of this.#shared) this.#held.push([parts.definition.name, slots]);
+  }
+
+  /** What takes no call any more, since all of its slots are held by calls that are past their deadlines. */
+  get stuck(): string | undefined {
+    const { clock, stuckGraceMs } = this.#options;
+    // What runs in workers is ended with them, at the next look at them.
+    const graceMs = stuckGraceMs + (this.workers === undefined ? 0 : 2 * LOOK_MS);
+    return this.#held.find(([, slots]) => slots.isStuck(clock.now(), graceMs))?.[0];
   }
 
   /** The queue of a route; undefined where nothing calls for one, since it costs. */
@@ -52,14 +66,15 @@ export class RouteQueues {
     const options = { ...own, overloadStatus: own.overloadStatus ?? this.#definition.overloadStatus };
     const { clock, logger } = this.#options;
     const tally = this.#metrics.queue(signature.isWebsocket ? "WEBSOCKET" : "POST", signature.path);
+    const slots = new Slots(concurrencyOf(options, workers !== undefined));
+    if (workers === undefined) this.#held.push([signature.path, slots]);
     return new RouteDispatch({
       options,
       timeoutMs: signature.isWebsocket
         ? undefined
         : (signature.timeoutMs ?? this.#definition.defaultTimeoutMs),
-      maxConcurrency: concurrencyOf(options, workers !== undefined),
       isStream: signature.stream,
-      slots: workers === undefined ? this.#shared : [workers.slots, ...this.#shared],
+      slots: workers === undefined ? [slots, ...this.#shared] : [slots, workers.slots, ...this.#shared],
       run:
         workers?.createRunner(signature) ??
         createRunner({ signature, handler, app: this.#definition.app, log: logger }),

@@ -24,10 +24,14 @@ export class WorkerRoutes {
   readonly #routes: ReadonlySet<RouteSignature>;
 
   /** @param routes that run in workers */
-  constructor(definition: ServerDefinition, routes: ReadonlySet<RouteSignature>, clock: Clock, log: Logger) {
+  constructor(
+    definition: ServerDefinition,
+    routes: ReadonlySet<RouteSignature>,
+    { clock, log, stuckGraceMs }: { clock: Clock; log: Logger; stuckGraceMs: number },
+  ) {
     this.#routes = routes;
     this.isWhole = routes.size === definition.routes.size;
-    this.pool = new WorkerPool({ ...poolOptions(definition, routes), clock, log });
+    this.pool = new WorkerPool({ ...poolOptions(definition, routes), clock, log, stuckGraceMs });
     this.pool.onReadyChange((ready) => this.slots.resize(ready));
   }
 
@@ -40,13 +44,14 @@ export class WorkerRoutes {
     const { methodName, input, dispatch } = signature;
     const route = describeRoute(signature);
     const batch = dispatch?.batch;
-    const call = (calls: readonly QueuedCall[], { signal }: RunSignal): Promise<unknown> =>
+    const call = (calls: readonly QueuedCall[], { signal, finishBy }: RunSignal): Promise<unknown> =>
       this.pool.run({
         route,
         inputs: input === undefined ? undefined : calls.map((each) => each.input),
         batched: batch !== undefined,
         contexts: calls.map(({ context }) => context),
         signal,
+        finishBy,
       });
     if (batch === undefined) return async (calls, run) => [await call(calls, run)];
     return (calls, run) =>

@@ -111,3 +111,30 @@ test("room for any number is always free", () => {
   assert.equal(slots.free, Infinity);
   assert.equal(slots.freeAt(5, 7), 7);
 });
+
+const stuckness: readonly (readonly [
+  capacity: number,
+  finishBys: readonly (number | undefined)[],
+  isStuck: boolean,
+])[] = [
+  [1, [], false],
+  [0, [], false],
+  [1, [900], true],
+  [1, [901], false],
+  [1, [undefined], false],
+  [2, [100], false],
+  [2, [100, 900], true],
+  [2, [100, 5_000], false],
+  [1, [100, 5_000], true], // more leases than slots: one that comes back frees none
+  [2, [100, 200, Infinity], true],
+  [3, [100, 200, Infinity], false],
+  [Infinity, [100, 200], false],
+];
+for (const [capacity, finishBys, isStuck] of stuckness) {
+  test(`${capacity} slots held until ${finishBys.join(", ")} are ${isStuck ? "" : "not "}stuck at 1000 with a grace of 100`, () => {
+    const slots = new Slots(capacity);
+    for (const finishBy of finishBys)
+      slots.take({ expectedEnd: 0, ...(finishBy === undefined ? {} : { finishBy }) });
+    assert.equal(slots.isStuck(1_000, 100), isStuck);
+  });
+}

@@ -72,6 +72,7 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
     [0, 30, 2_147_483],
     [2_147_484, ...NO_COUNT],
   ],
+  stuckGracePeriodSeconds: [SECONDS, NO_SECONDS],
   metricsPort: [
     [0, 9090, 65_535],
     [65_536, ...NO_COUNT],

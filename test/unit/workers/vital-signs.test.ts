@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { VitalSigns, type WatchedWorker } from "../../../src/workers/vital-signs.ts";
+
+/** A worker as it is looked at. */
+class Watched implements WatchedWorker {
+  pid: number | undefined;
+  isIdle = true;
+  finishBy = Infinity;
+  pings = 0;
+
+  ping(): void {
+    this.pings++;
+  }
+}
+
+/** Looks so many times, each in a turn of its own; what the first that finds something says. */
+async function looks(signs: VitalSigns, worker: WatchedWorker, count: number): Promise<string | undefined> {
+  for (let look = 0; look < count; look++) {
+    const why = signs.look(worker, 1_000);
+    if (why !== undefined) return why;
+    await nextTurn();
+  }
+  return undefined;
+}
+
+const lateness: readonly (readonly [finishBy: number, expected: string | undefined])[] = [
+  [Infinity, undefined],
+  [5_000, undefined],
+  [1_000, undefined],
+  [-1_999, undefined],
+  [-2_000, "its call is 3 s past its deadline"],
+  [-9_500, "its call is 10.5 s past its deadline"],
+];
+for (const [finishBy, expected] of lateness) {
+  test(`a call that is due at ${finishBy} is ${expected === undefined ? "waited for" : "stuck"} at 1000 with a grace of 3000`, () => {
+    const worker = Object.assign(new Watched(), { isIdle: false, finishBy });
+    assert.equal(new VitalSigns(3_000).look(worker, 1_000), expected);
+  });
+}
+
+test("a worker that has nothing to do and does not answer a ping for as long as the grace is stuck", async () => {
+  const worker = new Watched();
+  const signs = new VitalSigns(3_000);
+  assert.equal(await looks(signs, worker, 7), undefined);
+  assert.equal(worker.pings, 1);
+  assert.equal(await looks(signs, worker, 1), "it has not answered for 3 s");
+});
+
+test("one that answers is not, however long it is looked at", async () => {
+  const signs = new VitalSigns(3_000);
+  const worker = new Watched();
+  worker.ping = () => void setImmediate(() => signs.answered());
+  assert.equal(await looks(signs, worker, 100), undefined);
+});
+
+test("one that computes is not, as long as it has time", async () => {
+  const worker = Object.assign(new Watched(), { isIdle: false });
+  assert.equal(await looks(new VitalSigns(3_000), worker, 100), undefined);
+});
+
+test("looks without a turn between them count as one: who could have been heard?", async () => {
+  const worker = new Watched();
+  const signs = new VitalSigns(3_000);
+  await looks(signs, worker, 5);
+  for (let look = 0; look < 100; look++) assert.equal(signs.look(worker, 1_000), undefined);
+});
+
+test(
+  "one that a signal has stopped is stuck, whatever it was doing",
+  { skip: process.platform !== "linux" },
+  async () => {
+    const child = spawn("sleep", ["60"]);
+    await once(child, "spawn");
+    const worker = Object.assign(new Watched(), { isIdle: false, pid: child.pid });
+    assert.equal(await looks(new VitalSigns(3_000), worker, 20), undefined);
+    child.kill("SIGSTOP");
+    const signs = new VitalSigns(3_000);
+    // The signal takes a moment to arrive.
+    for (let round = 0; round < 1_000; round++) {
+      const why = await looks(signs, worker, 20);
+      if (why === undefined) continue;
+      assert.equal(why, "the system has stopped it");
+      child.kill("SIGKILL");
+      return;
+    }
+    assert.fail("it was never found stopped");
+  },
+);
