@@ -26,6 +26,8 @@ const json = (value: object): string => JSON.stringify(value, null, 2);
 function workspace(archive: string): Readonly<Record<string, string>> {
   return {
     "package.json": json({
+      // A name of its own, so that no builder takes the packages from its cache.
+      name: `workspace-${process.pid}`,
       private: true,
       workspaces: ["apps/*", "libs/**"],
       scripts: { prepare: "exit 7" },
