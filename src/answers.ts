@@ -41,6 +41,12 @@ const GPU_NAME = new RegExp(
   "u",
 );
 
+/** The whole of an error's answer takes no more: what a caller sends must not come back many times over. */
+export const MAX_ANSWER_BYTES = 64 * 1024;
+/** What is around the text of an error, or the list of its issues. */
+const FRAME_BYTES = 256;
+const MAX_DETAIL_BYTES = MAX_ANSWER_BYTES - FRAME_BYTES;
+
 const INTERNAL: ErrorAnswer = { status: 500, body: { detail: "Internal Server Error" }, unexpected: true };
 
 /** Turns anything a handler can throw into what the client is told. Never throws, never shows a stack. */
@@ -56,7 +62,7 @@ function readAnswer(error: unknown): ErrorAnswer {
   if (error instanceof InputValidationError) {
     return {
       status: 422,
-      body: { detail: error.issues },
+      body: { detail: fitIssues(error.issues) },
       headers: { "x-fal-billable-units": "0" },
       unexpected: false,
     };
@@ -67,7 +73,7 @@ function readAnswer(error: unknown): ErrorAnswer {
     const headers = headersOf(error);
     return {
       status: error.statusCode,
-      body: { detail: String(error.message) },
+      body: { detail: fitText(String(error.message)) },
       ...(headers === undefined ? {} : { headers }),
       unexpected: error instanceof BatchLengthException || error instanceof WorkerDiedException,
     };
@@ -93,13 +99,59 @@ function fieldAnswer(error: FieldException): ErrorAnswer {
   const answer: ErrorAnswer = {
     status: error.statusCode,
     body: {
-      detail: [{ loc: ["body", error.field], msg: String(error.message), type: String(error.type) }],
+      detail: fitIssues([
+        { loc: ["body", error.field], msg: fitText(String(error.message)), type: String(error.type) },
+      ]),
     },
     unexpected: false,
   };
   if (!error.billableUnits) return answer;
   const units = formatBillableUnits(error.billableUnits);
   return units === undefined ? INTERNAL : { ...answer, headers: { "x-fal-billable-units": units } };
+}
+
+/** The last entry of a list of issues that says less than there is to say. */
+export function endOfList(
+  why: "full" | "work",
+  loc: readonly (string | number)[] = ["body"],
+): ValidationIssue {
+  const msg =
+    why === "full"
+      ? "There are more errors than this answer has room for"
+      : "There may be more errors: the rest was not looked into";
+  return { type: "errors_omitted", loc: [...loc], msg };
+}
+
+/** As many issues as an answer has room for; the last entry says when there are more. */
+function fitIssues(issues: readonly ValidationIssue[]): readonly ValidationIssue[] {
+  if (sizeOf(issues) <= MAX_DETAIL_BYTES) return issues;
+  const fitting: ValidationIssue[] = [];
+  let room = MAX_DETAIL_BYTES - FRAME_BYTES;
+  for (const issue of issues) {
+    room -= sizeOf(issue) + 1;
+    if (room < 0) break;
+    fitting.push(issue);
+  }
+  const [first] = issues;
+  if (fitting.length > 0 || first === undefined) return [...fitting, endOfList("full")];
+  // Not even one: what is wrong is said, not all that it is about.
+  const loc = first.loc.slice(0, 20).map((key) => (typeof key === "string" ? key.slice(0, 200) : key));
+  return [{ type: first.type.slice(0, 200), loc, msg: fitText(first.msg, 4096) }, endOfList("full")];
+}
+
+/** As much of a text as an answer has room for. */
+export function fitText(text: string, maxBytes: number = MAX_DETAIL_BYTES): string {
+  if (text.length * 6 <= maxBytes || sizeOf(text) <= maxBytes) return text;
+  let cut = text.slice(0, maxBytes);
+  for (let bytes = sizeOf(cut); bytes > maxBytes - 3; bytes = sizeOf(cut)) {
+    cut = cut.slice(0, Math.floor((cut.length * (maxBytes - 3)) / bytes) - 1);
+  }
+  return `${cut.replace(/[\ud800-\udbff]$/, "")}…`;
+}
+
+/** Bytes of JSON. */
+function sizeOf(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value) ?? "");
 }
 
 /** An integer as it is; any other number, or a numeric string, with 8 decimals; undefined for anything else. */

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
 import type { TSchema } from "typebox";
 import { DefinitionError } from "../errors.ts";
+import { enterScope, resolveReference, type Scope, type Target } from "../routes/schema-references.ts";
 import {
   isSchemaNode,
   literalValues,
   mapSubschemas,
-  refName,
+  modernise,
   type SchemaNode,
 } from "../routes/schema-walk.ts";
 import type { RouteSignature } from "../routes/signature.ts";
@@ -62,16 +63,25 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
   };
 
   const rewrite = (node: SchemaNode, outer: Scope | undefined): SchemaNode => {
-    const names = node["$defs"] ?? node["definitions"];
-    const scope = isSchemaNode(names) ? { names, outer } : outer;
-    const { $id: _id, $defs: _defs, definitions: _definitions, $ref, ...rest } = node;
+    const scope = enterScope(node, outer);
+    const rest = modernise(node);
+    for (const keyword of NAMING) delete rest[keyword];
     const copy = mapSubschemas(rest, (subschema) => place(subschema, scope));
-    if (typeof $ref === "string") {
-      const [target, where] = resolve(refName($ref), scope);
-      if (target === undefined) return { ...copy, $ref };
-      return { ...copy, $ref: `${claim(String(target["$id"] ?? refName($ref)), target, where)}#` };
-    }
-    return annotate(copy);
+    const ref = node["$ref"] ?? node["$dynamicRef"];
+    if (typeof ref !== "string") return annotate(copy);
+    if (ref === "#") return { ...copy, $ref: ref };
+    const target = resolveReference(ref, scope);
+    return target === undefined ? { ...copy, $ref: ref } : { ...copy, ...referTo(target) };
+  };
+
+  const referTo = ({ node, scope, name }: Target): SchemaNode => {
+    if (typeof node === "boolean") return node ? {} : { not: {} };
+    const { $id } = node;
+    if (typeof $id === "string") return { $ref: `${claim($id, node, scope)}#` };
+    const own = [...owners].find(([, owner]) => owner === node)?.[0];
+    // A place within a schema has no name of its own, and must not take another's.
+    const isTaken = owners.has(name) && !isDeepStrictEqual(owners.get(name), node);
+    return { $ref: `${own ?? claim(isTaken ? freeName(name, schemas) : name, node, scope)}#` };
   };
 
   for (const route of list) {
@@ -100,6 +110,12 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
   return { schemas, reference };
 }
 
+/** What names and refers within a schema, and marks that are the framework's: nothing for readers of the document. */
+const NAMING = [
+  ...["$id", "$schema", "$defs", "definitions", "$ref", "$dynamicRef", "$anchor", "$dynamicAnchor"],
+  "x-servable-trusted-pattern",
+] as const;
+
 /** Keywords that say something about one use of a schema: two uses may differ in them. */
 const NOTES = ["default", "deprecated", "description", "examples", "readOnly", "title", "writeOnly"] as const;
 
@@ -115,19 +131,6 @@ function notesBeside(node: SchemaNode, component: SchemaNode | undefined): Schem
     (key) => key in node && (key === "default" || !isDeepStrictEqual(node[key], component?.[key])),
   );
   return Object.fromEntries(notes.map((key) => [key, node[key]]));
-}
-
-interface Scope {
-  readonly names: SchemaNode;
-  readonly outer: Scope | undefined;
-}
-
-function resolve(name: string, scope: Scope | undefined): [SchemaNode | undefined, Scope | undefined] {
-  for (let place = scope; place !== undefined; place = place.outer) {
-    const target = place.names[name];
-    if (isSchemaNode(target)) return [target, place];
-  }
-  return [undefined, undefined];
 }
 
 function freeName(wanted: string, taken: object): string {
@@ -154,14 +157,6 @@ function annotate(node: Record<string, unknown>): SchemaNode {
     const { anyOf: _any, oneOf: _one, enum: _enum, ...rest } = node;
     const types = new Set(literals.map(jsonType));
     return { ...rest, type: types.size === 1 ? [...types][0] : [...types], enum: literals };
-  }
-  if (Array.isArray(node["items"])) {
-    const { items, additionalItems, ...rest } = node;
-    return {
-      ...rest,
-      prefixItems: items,
-      ...(additionalItems === undefined ? {} : { items: additionalItems }),
-    };
   }
   if (!isSchemaNode(node["properties"])) return node;
   const properties = Object.entries(node["properties"]).map(([key, property]) => [

@@ -1,4 +1,4 @@
-import { answerFor } from "../answers.ts";
+import { answerFor, fitText } from "../answers.ts";
 import { FieldException, InputValidationError } from "../errors.ts";
 
 /** Control messages are text frames of compact JSON, whatever the codec. */
@@ -25,7 +25,7 @@ export const TIMEOUT_MESSAGE = message({
 
 /** The session ends because of an error. */
 export function failureMessage(error: unknown): string {
-  return message({ type: "x-fal-error", error: "INTERNAL_ERROR", reason: reasonOf(error) });
+  return message({ type: "x-fal-error", error: "INTERNAL_ERROR", reason: fitText(reasonOf(error)) });
 }
 
 /** Short and readable; only what was raised for the caller, or about the caller's input, is told. */

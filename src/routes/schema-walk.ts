@@ -15,7 +15,14 @@ const SINGLE = [
   "unevaluatedProperties",
 ] as const;
 const LISTS = ["allOf", "anyOf", "items", "oneOf", "prefixItems"] as const;
-const MAPS = ["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"] as const;
+const MAPS = [
+  "$defs",
+  "definitions",
+  "dependencies",
+  "dependentSchemas",
+  "patternProperties",
+  "properties",
+] as const;
 
 /** True for a schema that is an object; booleans are schemas too, but hold nothing to look at. */
 export function isSchemaNode(value: unknown): value is SchemaNode {
@@ -48,6 +55,36 @@ export function mapSubschemas(
     );
   }
   return copy;
+}
+
+/**
+ * A node in the words of JSON Schema 2020-12: what older drafts and OpenAPI 3.0 say in others (lists of `items`,
+ * `dependencies`, `nullable`) said in its own.
+ */
+export function modernise(node: SchemaNode): Record<string, unknown> {
+  const { items, additionalItems, dependencies, nullable, ...rest } = node;
+  const modern: Record<string, unknown> = { ...rest };
+  if (Array.isArray(items)) {
+    if (items.length > 0) modern["prefixItems"] = items;
+    if (additionalItems !== undefined) modern["items"] = additionalItems;
+  } else if (items !== undefined) modern["items"] = items;
+  if (isSchemaNode(dependencies)) {
+    const all = Object.entries(dependencies);
+    const names = all.filter(([, demand]) => Array.isArray(demand));
+    const schemas = all.filter(([, demand]) => !Array.isArray(demand));
+    if (names.length > 0)
+      modern["dependentRequired"] = { ...Object.fromEntries(names), ...mapAt(node, "dependentRequired") };
+    if (schemas.length > 0)
+      modern["dependentSchemas"] = { ...Object.fromEntries(schemas), ...mapAt(node, "dependentSchemas") };
+  }
+  if (nullable === true && modern["type"] !== undefined) {
+    modern["type"] = [...new Set([modern["type"], "null"].flat())];
+  }
+  return modern;
+}
+
+function mapAt(node: SchemaNode, keyword: string): SchemaNode {
+  return isSchemaNode(node[keyword]) ? node[keyword] : {};
 }
 
 /** The name a `$ref` points at (`Node`, `#/$defs/Node`), or "" for the root (`#`). */

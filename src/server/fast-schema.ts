@@ -7,7 +7,7 @@ const SCALARS: ReadonlySet<unknown> = new Set(["string", "integer", "number", "b
 /** Keywords that let in more than the `type` says, or make the fields of an object depend on its value. */
 const REFUSED = [
   ...["$ref", "nullable", "allOf", "anyOf", "oneOf", "if", "not", "patternProperties", "dependentSchemas"],
-  "unevaluatedProperties",
+  ...["unevaluatedProperties", "prefixItems"],
 ] as const;
 
 /**

@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import type * as Ajv from "ajv";
+import type * as Ajv from "ajv/dist/2020.js";
 import type addFormats from "ajv-formats";
 import type * as FastJsonStringify from "fast-json-stringify";
 import type * as Fastify from "fastify";
@@ -9,7 +9,7 @@ import type * as Pino from "pino";
 // to read one, waits for none of them. All are CommonJS, so that building a server stays synchronous.
 const require = createRequire(import.meta.url);
 
-export const loadAjv = () => require("ajv") as typeof Ajv;
+export const loadAjv = () => require("ajv/dist/2020") as typeof Ajv;
 export const loadAjvFormats = () => require("ajv-formats") as typeof addFormats;
 export const loadFastJsonStringify = () => require("fast-json-stringify") as typeof FastJsonStringify;
 export const loadFastify = () => require("fastify") as typeof Fastify;

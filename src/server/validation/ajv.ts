@@ -1,26 +1,44 @@
-import type { Ajv, Options } from "ajv";
-import { loadAjv, loadAjvFormats } from "../packages.ts";
+import type { Ajv2020, Options } from "ajv/dist/2020.js";
+import { loadAjv } from "../packages.ts";
 import { addBytesKeyword } from "./bytes-keyword.ts";
+import { areUnique, memberOf } from "./equality.ts";
 import { isFields } from "./fields.ts";
+import { FORMAT_NAMES, formatCheck } from "./formats.ts";
 import { OWN_FIELDS } from "./own-fields.ts";
+import { patternTest } from "./patterns/refusal.ts";
+
+/** Keyword: the value is among these. Ajv compares with one after the other, and objects by going through them. */
+export const ONE_OF = "x-servable-one-of";
 
 /**
- * An Ajv that takes values for nothing but what they are, and knows the framework's own keywords. Give
- * `validateSchema: false` where schemas have been held against the schema of schemas before: compiling that one takes
- * longer than anything else.
+ * An Ajv that takes values for nothing but what they are, and knows the framework's own keywords. Schemas have been
+ * looked through before, so that it need not hold them against the schema of schemas: compiling that one takes longer
+ * than anything else.
  */
-export function createAjv(options: Pick<Options, "allErrors" | "validateSchema"> = {}): Ajv {
-  const ajv = new (loadAjv().Ajv)({
+export function createAjv(): Ajv2020 {
+  const ajv = new (loadAjv().Ajv2020)({
     strict: false,
     strictNumbers: true,
     multipleOfPrecision: 9, // 0.3 is a multiple of 0.1, though 0.3 / 0.1 is not whole
     logger: false,
-    ...options,
+    validateSchema: false,
+    meta: false,
+    code: { regExp: patternEngine },
   });
-  loadAjvFormats().default(ajv);
-  // The package's own pattern takes line breaks, and runs out of stack on some megabytes.
-  ajv.addFormat("byte", { type: "string", validate: isBase64 });
+  for (const name of FORMAT_NAMES) {
+    const { type, fits } = formatCheck(name);
+    if (type === "number") ajv.addFormat(name, { type, validate: (value: number) => fits(value) });
+    else ajv.addFormat(name, { type, validate: (value: string) => fits(value) });
+  }
   addBytesKeyword(ajv);
+  // Its own compares each item with each.
+  ajv.removeKeyword("uniqueItems").addKeyword({
+    keyword: "uniqueItems",
+    type: "array",
+    schemaType: "boolean",
+    validate: (wanted: boolean, items: readonly unknown[]) => !wanted || areUnique(items),
+  });
+  ajv.addKeyword({ keyword: ONE_OF, schemaType: "array", compile: memberOf });
   ajv.addKeyword({
     keyword: OWN_FIELDS,
     schemaType: "array",
@@ -30,6 +48,7 @@ export function createAjv(options: Pick<Options, "allErrors" | "validateSchema">
   return ajv;
 }
 
-function isBase64(text: string): boolean {
-  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
-}
+const patternEngine: NonNullable<NonNullable<Options["code"]>["regExp"]> = Object.assign(
+  (source: string) => ({ test: patternTest(source), toString: () => `/${source}/` }) as unknown as RegExp,
+  { code: "servablePattern" },
+);

@@ -1,20 +1,20 @@
-import type { Ajv, SchemaValidateFunction } from "ajv";
+import type { Ajv2020 } from "ajv/dist/2020.js";
 import { BYTES, type BytesLimits } from "../../routes/bytes.ts";
 
-/** Teaches Ajv the keyword of `bytes()`. A fault tells in `params` what is wrong: the type, or a limit. */
-export function addBytesKeyword(ajv: Ajv): void {
-  const validate: SchemaValidateFunction = (
-    { minBytes = 0, maxBytes = Infinity }: BytesLimits,
-    value: unknown,
-  ) => {
-    const params = faultOf(value, minBytes, maxBytes);
-    validate.errors = params === undefined ? [] : [{ keyword: BYTES, message: "must be bytes", params }];
-    return params === undefined;
-  };
-  ajv.addKeyword({ keyword: BYTES, schemaType: "object", errors: true, validate });
+/** Teaches Ajv the keyword of `bytes()`. */
+export function addBytesKeyword(ajv: Ajv2020): void {
+  ajv.addKeyword({
+    keyword: BYTES,
+    schemaType: "object",
+    validate: (limits: BytesLimits, value: unknown) => bytesFault(limits, value) === undefined,
+  });
 }
 
-function faultOf(value: unknown, minBytes: number, maxBytes: number): Record<string, number> | undefined {
+/** What is wrong with a value: the type, or the limit that it breaks. Undefined where it fits. */
+export function bytesFault(
+  { minBytes = 0, maxBytes = Infinity }: BytesLimits,
+  value: unknown,
+): Record<string, number> | undefined {
   if (!(value instanceof Uint8Array)) return {};
   if (value.byteLength < minBytes) return { minBytes };
   return value.byteLength > maxBytes ? { maxBytes } : undefined;

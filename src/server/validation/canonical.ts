@@ -1,10 +1,19 @@
 import { DefinitionError } from "../../errors.ts";
 import { BYTES } from "../../routes/bytes.ts";
-import { isSchemaNode, mapSubschemas, refName, type SchemaNode } from "../../routes/schema-walk.ts";
+import {
+  countDynamicAnchors,
+  enterScope,
+  resolveReference,
+  type Scope,
+  type Target,
+} from "../../routes/schema-references.ts";
+import { mapSubschemas, modernise, type SchemaNode } from "../../routes/schema-walk.ts";
+import { literalUnion } from "./literals.ts";
+import { coverAllKeys } from "./record-keys.ts";
 
 /**
- * A schema in the one form the rest of this folder reads: no `$id`s, every reference written `#/$defs/NAME`, all
- * definitions at the root. The user's schema stays as it is.
+ * A schema in the one form the rest of this folder reads: in the words of 2020-12, no `$id`s, every reference written
+ * `#/$defs/NAME`, all definitions at the root. The user's schema stays as it is.
  */
 export interface CanonicalSchema {
   readonly root: SchemaNode;
@@ -14,11 +23,17 @@ export interface CanonicalSchema {
 /** What a schema of bytes tells documents: true of no value. */
 const BYTES_NOTES = ["type", "format", "contentMediaType"];
 
-/** Definitions visible at some place of a schema, innermost first. */
-interface Scope {
-  readonly names: SchemaNode;
-  readonly outer: Scope | undefined;
-}
+/** Said by the form itself. */
+const NAMING = [
+  "$id",
+  "$schema",
+  "$comment",
+  "$defs",
+  "definitions",
+  "$anchor",
+  "$dynamicAnchor",
+  "$dynamicRef",
+];
 
 /** @throws DefinitionError for a reference that leads nowhere. */
 export function canonicalSchema(schema: object): CanonicalSchema {
@@ -36,36 +51,48 @@ export function canonicalSchema(schema: object): CanonicalSchema {
     return key;
   };
 
+  const refer = (copy: SchemaNode, { node, name, scope }: Target): SchemaNode => {
+    if (node === true) return copy;
+    if (node === false) return { ...copy, not: {} };
+    const $ref = `#/$defs/${define(node, name, scope)}`;
+    if (copy["$ref"] === undefined) return { ...copy, $ref };
+    return { ...copy, allOf: [...((copy["allOf"] as unknown[] | undefined) ?? []), { $ref }] };
+  };
+
   const rewrite = (node: SchemaNode, outer: Scope | undefined): SchemaNode => {
-    const names = node["$defs"] ?? node["definitions"];
-    const scope = isSchemaNode(names) ? { names, outer } : outer;
-    const { $id, $defs: _defs, definitions: _definitions, $ref, ...rest } = node;
-    const copy = mapSubschemas(rest, (subschema) => rewrite(subschema, scope));
+    const scope = enterScope(node, outer);
+    const { $ref, ...rest } = modernise(node);
+    for (const keyword of NAMING) delete rest[keyword];
+    let copy: Record<string, unknown> = mapSubschemas(rest, (subschema) => rewrite(subschema, scope));
     if (BYTES in copy) for (const keyword of BYTES_NOTES) delete copy[keyword];
-    if (typeof $id === "string") copy["title"] ??= $id; // the name a union's branch is reported under
-    if (typeof $ref !== "string") return copy;
-    const name = refName($ref);
-    const [target, where] = name === "" ? [schema as SchemaNode, undefined] : resolve(name, scope);
-    if (target === undefined) {
-      throw new DefinitionError(
-        "SCHEMA_INVALID",
-        `"$ref": "${$ref}" leads nowhere; use Type.Cyclic or Type.Module.`,
-      );
-    }
-    return { ...copy, $ref: `#/$defs/${define(target, name, where)}` };
+    if (typeof node["$id"] === "string") copy["title"] ??= node["$id"]; // the name a union's branch is reported under
+    copy = coverAllKeys(literalUnion(copy), node);
+    if (typeof $ref === "string") copy = refer(copy, find($ref, scope));
+    const dynamic = node["$dynamicRef"];
+    return typeof dynamic === "string" ? refer(copy, findDynamic(dynamic, scope)) : copy;
   };
 
   return { root: rewrite(schema as SchemaNode, undefined), definitions };
 }
 
-function resolve(name: string, scope: Scope | undefined): [SchemaNode | undefined, Scope | undefined] {
-  for (let place = scope; place !== undefined; place = place.outer) {
-    const direct = Object.hasOwn(place.names, name) ? place.names[name] : undefined;
-    if (isSchemaNode(direct)) return [direct, place];
-    const byId = Object.values(place.names).find((node) => isSchemaNode(node) && node["$id"] === name);
-    if (byId !== undefined) return [byId as SchemaNode, place];
-  }
-  return [undefined, undefined];
+function find(ref: string, scope: Scope): Target {
+  const target = resolveReference(ref, scope);
+  if (target !== undefined) return target;
+  throw new DefinitionError(
+    "SCHEMA_INVALID",
+    `"$ref": "${ref}" leads nowhere; use Type.Cyclic or Type.Module.`,
+  );
+}
+
+/** Where one anchor of the name exists, nothing can stand in for it: the reference is an ordinary one. */
+function findDynamic(ref: string, scope: Scope): Target {
+  const target = find(ref, scope);
+  const name = ref.slice(ref.indexOf("#") + 1);
+  if (countDynamicAnchors(scope.document, name) <= 1) return target;
+  throw new DefinitionError(
+    "SCHEMA_INVALID",
+    `"$dynamicRef": "${ref}" has more than one "$dynamicAnchor" to choose from, which is not supported; use "$ref".`,
+  );
 }
 
 /** Follows `$ref`s to a node that says something itself. Keywords beside a `$ref` stay with the referring node. */

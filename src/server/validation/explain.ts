@@ -1,168 +1,238 @@
-import type { ErrorObject } from "ajv";
 import type { ValidationIssue } from "../../errors.ts";
+import { BYTES } from "../../routes/bytes.ts";
 import { isSchemaNode, literalValues, type SchemaNode } from "../../routes/schema-walk.ts";
 import { dereference, type CanonicalSchema } from "./canonical.ts";
-import { BYTES } from "../../routes/bytes.ts";
-import { readField } from "./fields.ts";
-import { Echo } from "./echo.ts";
-import { leafIssue, typeIssue } from "./messages.ts";
-
-/** What the explainer asks of the validator. */
-export interface Judge {
-  /** Whether the value fits this node. */
-  fits(node: SchemaNode, value: unknown): boolean;
-  /** The faults of the value under the node's own keywords, those about parts of the value left out. */
-  faults(leaf: SchemaNode, value: unknown): readonly ErrorObject[];
-}
-
-/** One answer lists this many faults at most: a hostile body could otherwise have millions. */
-export const MAX_ISSUES = 1000;
-
-type Location = readonly (string | number)[];
-
-/** Keywords that speak of parts of the value, or say nothing about it: not judged at the node itself. */
-const STRUCTURAL = new Set([
-  ...[
-    "$ref",
-    "allOf",
-    "anyOf",
-    "oneOf",
-    "properties",
-    "required",
-    "patternProperties",
-    "additionalProperties",
-  ],
-  ...["items", "additionalItems", "default", "title", "description", "examples", "$schema", "$comment"],
-]);
+import type { Checker } from "./checker.ts";
+import type { Discriminators } from "./discriminators.ts";
+import { isFields, readField } from "./fields.ts";
+import { ANSWER_FULL, IssueList, type Place } from "./issue-list.ts";
+import { count, ruleFault, typeFault } from "./messages.ts";
+import { patternTest } from "./patterns/refusal.ts";
+import { lacking, rulesOf, type Rule } from "./rules.ts";
+import { OUT_OF_WORK, Work } from "./work.ts";
 
 /**
- * Lists why a value does not fit, in schema order, in the words of wire contract's table. The validator remains
- * the judge of every single rule; this walk only decides where to look and how to name the place.
+ * Lists why a value does not fit, in schema order, in the words of wire contract's table: as much as the answer has
+ * room for, found with no more work than the value is worth.
  */
 export class Explainer {
-  readonly #definitions: CanonicalSchema["definitions"];
-  readonly #judge: Judge;
-  readonly #leaves = new Map<SchemaNode, SchemaNode>();
+  readonly #schema: CanonicalSchema;
+  readonly #checker: Checker;
+  readonly #discriminators: Discriminators;
+  readonly #rules = new Map<SchemaNode, readonly Rule[]>();
 
-  constructor(schema: CanonicalSchema, judge: Judge) {
-    this.#definitions = schema.definitions;
-    this.#judge = judge;
+  constructor(schema: CanonicalSchema, checker: Checker, discriminators: Discriminators) {
+    this.#schema = schema;
+    this.#checker = checker;
+    this.#discriminators = discriminators;
   }
 
-  explain(root: SchemaNode, value: unknown, at: Location): ValidationIssue[] {
-    const issues: ValidationIssue[] = [];
-    this.#walk(root, value, at, issues);
-    if (issues.length === 0) {
-      issues.push({ type: "value_error", loc: [...at], msg: "Value does not fit the schema", input: value });
-    }
-    const echo = new Echo();
-    return withoutRepeats(issues).map((issue) =>
-      "input" in issue ? { ...issue, input: echo.show(issue.input) } : issue,
+  explain(
+    value: unknown,
+    at: readonly (string | number)[],
+    work: Work = Work.about(value),
+  ): ValidationIssue[] {
+    const list = new IssueList();
+    const root = at.reduce<Place | undefined>((from, key) => ({ from, key }), undefined) ?? {
+      from: undefined,
+      key: "body",
+    };
+    const look = new Look(
+      this.#schema.definitions,
+      this.#checker,
+      this.#discriminators,
+      this.#rules,
+      work,
+      list,
     );
+    let leftOut: "full" | "work" | undefined;
+    try {
+      look.walk(this.#schema.root, value, root);
+    } catch (error) {
+      if (error === ANSWER_FULL) leftOut = "full";
+      else if (error === OUT_OF_WORK) leftOut = "work";
+      else throw error;
+    }
+    if (list.isEmpty)
+      list.add({ type: "value_error", msg: "Value does not fit the schema", input: value }, root);
+    return list.finish(leftOut);
+  }
+}
+
+/** One look at one value. */
+class Look {
+  readonly #definitions: CanonicalSchema["definitions"];
+  readonly #checker: Checker;
+  readonly #discriminators: Discriminators;
+  readonly #rules: Map<SchemaNode, readonly Rule[]>;
+  readonly #work: Work;
+  readonly #list: IssueList;
+
+  constructor(
+    definitions: CanonicalSchema["definitions"],
+    checker: Checker,
+    discriminators: Discriminators,
+    rules: Map<SchemaNode, readonly Rule[]>,
+    work: Work,
+    list: IssueList,
+  ) {
+    this.#definitions = definitions;
+    this.#checker = checker;
+    this.#discriminators = discriminators;
+    this.#rules = rules;
+    this.#work = work;
+    this.#list = list;
   }
 
-  #walk(node: unknown, value: unknown, at: Location, issues: ValidationIssue[]): void {
-    if (issues.length >= MAX_ISSUES) return;
-    if (node === false) {
-      issues.push({
-        type: "extra_forbidden",
-        loc: [...at],
-        msg: "Extra inputs are not permitted",
-        input: value,
-      });
-      return;
-    }
+  walk(node: unknown, value: unknown, at: Place): void {
+    this.#work.step();
+    if (node === false) return this.#add(at, "extra_forbidden", "Extra inputs are not permitted", value);
     if (!isSchemaNode(node)) return;
-    if (node["$ref"] !== undefined) this.#walk(dereference(node, this.#definitions), value, at, issues);
-    if (ArrayBuffer.isView(value) && node["type"] !== undefined) {
-      issues.push(typeIssue(node, value, at)); // a body that is no JSON, or bytes in a frame, fits no JSON type
-      return;
-    }
-    const faults = this.#judge.faults(this.#leaf(node), value);
-    const typeFault = faults.find(({ keyword }) => keyword === "type");
+    if (node["$ref"] !== undefined) this.walk(dereference(node, this.#definitions), value, at);
+    // A body that is no JSON, or bytes in a frame, fits no JSON type.
+    if (ArrayBuffer.isView(value) && node["type"] !== undefined)
+      return this.#list.add(typeFault(node, value), at);
     const literals = literalValues(node);
     if (literals !== undefined) {
-      if (!this.#judge.fits(node, value))
-        issues.push(leafIssue("enum", { allowedValues: literals }, value, at));
-      return;
+      if (this.#fits(node, value)) return;
+      return this.#list.add(ruleFault({ keyword: "enum", params: { allowedValues: literals } }, value), at);
     }
-    if (typeFault !== undefined) {
-      issues.push(typeIssue(node, value, at));
-      return;
+    const faults = this.#rulesOf(node).filter((rule) => {
+      this.#work.step(1 + (rule.cost?.(value) ?? 0));
+      return !rule.fits(value);
+    });
+    if (faults.some(({ keyword }) => keyword === "type")) return this.#list.add(typeFault(node, value), at);
+    for (const fault of faults) {
+      if (fault.keyword === "dependentRequired") continue; // told as fields that are missing
+      this.#list.add(ruleFault(fault, value), at);
     }
-    for (const fault of faults) issues.push(leafIssue(fault.keyword, fault.params, value, at, fault.message));
-    for (const part of listOf(node["allOf"])) this.#walk(part, value, at, issues);
-    for (const union of [node["anyOf"], node["oneOf"]]) this.#walkUnion(listOf(union), value, at, issues);
-    if (node["oneOf"] !== undefined) this.#checkOnlyOne(listOf(node["oneOf"]), value, at, issues);
-    if (Array.isArray(value)) this.#walkItems(node, value, at, issues);
-    else if (typeof value === "object" && value !== null) this.#walkFields(node, value, at, issues);
+    this.#walkApplied(node, value, at);
+    if (Array.isArray(value)) this.#walkItems(node, value, at);
+    else if (isFields(value)) this.#walkFields(node, value, at);
+    this.#walkLeftOver(node, value, at);
   }
 
-  #walkUnion(branches: readonly unknown[], value: unknown, at: Location, issues: ValidationIssue[]): void {
-    if (branches.length === 0 || branches.some((branch) => this.#fits(branch, value))) return;
-    // "or null" is no branch of its own: what does not fit is told about the other branch alone.
+  /** The parts of a node that speak of the same value. */
+  #walkApplied(node: SchemaNode, value: unknown, at: Place): void {
+    for (const part of listOf(node["allOf"])) this.walk(part, value, at);
+    for (const union of [node["anyOf"], node["oneOf"]]) this.#walkUnion(listOf(union), value, at);
+    if (node["oneOf"] !== undefined) this.#checkOnlyOne(listOf(node["oneOf"]), value, at);
+    if (node["not"] !== undefined && this.#fits(node["not"], value)) {
+      this.#add(at, "value_error", "Input should not be what the schema rules out", value);
+    }
+    if (node["if"] !== undefined)
+      this.walk(this.#fits(node["if"], value) ? node["then"] : node["else"], value, at);
+    if (!isFields(value)) return;
+    for (const [key, schema] of entriesOf(node["dependentSchemas"])) {
+      if (readField(value, key) !== undefined) this.walk(schema, value, at);
+    }
+  }
+
+  #walkUnion(branches: readonly unknown[], value: unknown, at: Place): void {
+    if (branches.length === 0) return;
+    const discriminator = isFields(value) ? this.#discriminators.of(branches) : undefined;
+    if (discriminator !== undefined) {
+      const { field, branchOf } = discriminator;
+      const tag = readField(value as Record<string, unknown>, field);
+      const branch = branchOf.get(tag);
+      if (branch !== undefined) {
+        if (this.#fits(branch, value)) return;
+        return this.walk(branch, value, { from: at, key: this.#branchName(branch) });
+      }
+      const place = { from: at, key: field };
+      if (tag === undefined) return this.#add(place, "missing", "Field required", value);
+      return this.#list.add(
+        ruleFault({ keyword: "enum", params: { allowedValues: [...branchOf.keys()] } }, tag),
+        place,
+      );
+    }
+    if (branches.some((branch) => this.#fits(branch, value))) return;
+    // "Or null" is no branch of its own: what does not fit is told about the other branch alone.
     const others = branches.filter((branch) => !isSchemaNode(branch) || branch["type"] !== "null");
     const telling = others.length === 0 ? branches.slice(0, 1) : others;
-    if (telling.length === 1) return this.#walk(telling[0], value, at, issues);
-    for (const branch of telling) this.#walk(branch, value, [...at, this.#branchName(branch)], issues);
+    if (telling.length === 1) return this.walk(telling[0], value, at);
+    for (const branch of telling) this.walk(branch, value, { from: at, key: this.#branchName(branch) });
   }
 
-  #checkOnlyOne(branches: readonly unknown[], value: unknown, at: Location, issues: ValidationIssue[]): void {
+  #checkOnlyOne(branches: readonly unknown[], value: unknown, at: Place): void {
     if (branches.filter((branch) => this.#fits(branch, value)).length <= 1) return;
-    issues.push({
-      type: "value_error",
-      loc: [...at],
-      msg: "Input should fit exactly one alternative",
-      input: value,
-    });
+    this.#add(at, "value_error", "Input should fit exactly one alternative", value);
   }
 
-  #walkItems(node: SchemaNode, value: readonly unknown[], at: Location, issues: ValidationIssue[]): void {
-    const places = Array.isArray(node["items"]) ? node["items"] : undefined;
-    for (let index = 0; index < value.length && issues.length < MAX_ISSUES; index++) {
-      const schema = places === undefined ? node["items"] : (places[index] ?? node["additionalItems"]);
-      if (schema !== undefined) this.#walk(schema, value[index], [...at, index], issues);
+  #walkItems(node: SchemaNode, value: readonly unknown[], at: Place): void {
+    const places = listOf(node["prefixItems"]);
+    const end = node["items"] === undefined ? Math.min(places.length, value.length) : value.length;
+    for (let index = 0; index < end; index++) {
+      this.walk(index < places.length ? places[index] : node["items"], value[index], {
+        from: at,
+        key: index,
+      });
     }
+    if (node["contains"] === undefined) return;
+    const { minContains: least = 1, maxContains: most = Infinity } = node as Readonly<Record<string, number>>;
+    const fitting = value.filter((item) => this.#fits(node["contains"], item)).length;
+    const words = (limit: number): string => `${count(limit, "item")} of the wanted kind, not ${fitting}`;
+    if (fitting < least) this.#add(at, "too_short", `List should have at least ${words(least)}`, value);
+    if (fitting > most) this.#add(at, "too_long", `List should have at most ${words(most)}`, value);
   }
 
-  #walkFields(node: SchemaNode, value: object, at: Location, issues: ValidationIssue[]): void {
+  #walkFields(node: SchemaNode, value: Readonly<Record<string, unknown>>, at: Place): void {
     const properties = isSchemaNode(node["properties"]) ? node["properties"] : {};
-    const required = new Set(listOf(node["required"]));
-    const fields = value as Record<string, unknown>;
+    const demands = isSchemaNode(node["dependentRequired"]) ? node["dependentRequired"] : {};
+    const required = new Set([
+      ...(listOf(node["required"]) as readonly string[]),
+      ...lacking(value, demands as Readonly<Record<string, readonly string[]>>),
+    ]);
     for (const [key, property] of Object.entries(properties)) {
-      const item = readField(fields, key);
-      if (item !== undefined) {
-        this.#walk(property, item, [...at, key], issues);
-      } else if (required.has(key)) issues.push(missing([...at, key], value));
+      const item = readField(value, key);
+      if (item !== undefined) this.walk(property, item, { from: at, key });
+      else if (required.has(key)) this.#add({ from: at, key }, "missing", "Field required", value);
     }
     for (const key of required) {
-      const name = String(key);
-      if (!Object.hasOwn(properties, name) && readField(fields, name) === undefined) {
-        issues.push(missing([...at, name], value));
+      if (Object.hasOwn(properties, key) || readField(value, key) !== undefined) continue;
+      this.#add({ from: at, key }, "missing", "Field required", value);
+    }
+    const patterns = entriesOf(node["patternProperties"]).map(
+      ([pattern, schema]) => [patternTest(pattern), schema] as const,
+    );
+    const { propertyNames: names, additionalProperties: others } = node;
+    if (patterns.length === 0 && names === undefined && others === undefined) return;
+    for (const key of Object.keys(value)) {
+      this.#work.step(1 + (patterns.length * key.length) / 16);
+      const place = { from: at, key };
+      if (names !== undefined && !this.#fits(names, key)) this.walk(names, key, place);
+      let isKnown = Object.hasOwn(properties, key);
+      for (const [matches, schema] of patterns) {
+        if (!matches(key)) continue;
+        isKnown = true;
+        this.walk(schema, value[key], place);
       }
-    }
-    const patterns = Object.entries(isSchemaNode(node["patternProperties"]) ? node["patternProperties"] : {});
-    for (const key of Object.keys(fields)) {
-      if (issues.length >= MAX_ISSUES) return;
-      if (Object.hasOwn(properties, key)) continue;
-      const matching = patterns.filter(([pattern]) => new RegExp(pattern, "u").test(key));
-      for (const [, schema] of matching) this.#walk(schema, fields[key], [...at, key], issues);
-      if (matching.length === 0) this.#walk(node["additionalProperties"], fields[key], [...at, key], issues);
+      if (!isKnown && others !== undefined) this.walk(others, value[key], place);
     }
   }
 
-  #fits(branch: unknown, value: unknown): boolean {
-    return isSchemaNode(branch) ? this.#judge.fits(branch, value) : branch !== false;
+  /** What no other rule has spoken of: asked for only where it is what is wrong. */
+  #walkLeftOver(node: SchemaNode, value: unknown, at: Place): void {
+    const rule = Array.isArray(value) ? node["unevaluatedItems"] : node["unevaluatedProperties"];
+    if (rule === undefined || !(Array.isArray(value) || isFields(value))) return;
+    for (const key of this.#checker.leftOver(node, value, this.#work)) {
+      this.walk(rule, (value as Readonly<Record<string | number, unknown>>)[key], { from: at, key });
+    }
   }
 
-  /** The part of a node that speaks of the value as a whole. */
-  #leaf(node: SchemaNode): SchemaNode {
-    let leaf = this.#leaves.get(node);
-    if (leaf === undefined) {
-      leaf = Object.fromEntries(Object.entries(node).filter(([keyword]) => !STRUCTURAL.has(keyword)));
-      this.#leaves.set(node, leaf);
-    }
-    return leaf;
+  #add(at: Place, type: string, msg: string, input: unknown): void {
+    this.#work.step(10);
+    this.#list.add({ type, msg, input }, at);
+  }
+
+  #fits(node: unknown, value: unknown): boolean {
+    return this.#checker.fits(node, value, this.#work);
+  }
+
+  #rulesOf(node: SchemaNode): readonly Rule[] {
+    let rules = this.#rules.get(node);
+    if (rules === undefined) this.#rules.set(node, (rules = rulesOf(node)));
+    return rules;
   }
 
   #branchName(branch: unknown): string {
@@ -172,21 +242,14 @@ export class Explainer {
     if (typeof title === "string") return title;
     if (typeof branch["$ref"] === "string") return branch["$ref"].slice("#/$defs/".length);
     const literals = literalValues(target);
-    if (literals !== undefined) return `literal[${literals.map(quoted).join(",")}]`;
-    const { type, items } = target;
+    if (literals !== undefined) return `literal[${literals.slice(0, 100).map(quoted).join(",")}]`;
+    const { type, items, prefixItems } = target;
     if (BYTES in target) return "bytes";
-    if (type === "array") return isSchemaNode(items) ? `list[${this.#branchName(items)}]` : "list";
+    if (type === "array") {
+      return isSchemaNode(items) && prefixItems === undefined ? `list[${this.#branchName(items)}]` : "list";
+    }
     return TYPE_NAMES[String(type)] ?? "any";
   }
-}
-
-/** The members of an intersection may find the same fault at the same place. */
-function withoutRepeats(issues: readonly ValidationIssue[]): readonly ValidationIssue[] {
-  const seen = new Set<string>();
-  return issues.filter(({ type, loc, msg }) => {
-    const key = JSON.stringify([type, loc, msg]);
-    return !seen.has(key) && seen.add(key);
-  });
 }
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {
@@ -201,10 +264,10 @@ function quoted(value: unknown): string {
   return typeof value === "string" ? `'${value}'` : String(value);
 }
 
-function missing(loc: (string | number)[], input: unknown): ValidationIssue {
-  return { type: "missing", loc, msg: "Field required", input };
-}
-
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
+}
+
+function entriesOf(value: unknown): [string, unknown][] {
+  return isSchemaNode(value) ? Object.entries(value) : [];
 }

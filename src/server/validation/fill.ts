@@ -1,7 +1,9 @@
 import { isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
 import { dereference, type CanonicalSchema } from "./canonical.ts";
+import type { Discriminators } from "./discriminators.ts";
 import { isFields, readField } from "./fields.ts";
-import type { Step, Style } from "./object-steps.ts";
+import type { KeyPattern, Step, Style } from "./object-steps.ts";
+import { patternTest } from "./patterns/refusal.ts";
 
 /** Tells whether a value fits one branch of a union. */
 export type Matcher = (branch: SchemaNode, value: unknown) => boolean;
@@ -9,7 +11,7 @@ export type Matcher = (branch: SchemaNode, value: unknown) => boolean;
 /** What all parts of a node say together about an object's fields. */
 interface Shape {
   readonly properties: Map<string, SchemaNode[]>;
-  readonly patterns: [RegExp, SchemaNode][];
+  readonly patterns: [KeyPattern, SchemaNode][];
   /** True when fields that nobody declared may stay. */
   open: boolean;
   /** True when some part says which properties there are: otherwise the object is a free-form map. */
@@ -21,7 +23,11 @@ interface Shape {
  * there is nothing to fill or drop. In a union the branch is taken that the value fits and that knows most of its
  * fields.
  */
-export function compileFill(schema: CanonicalSchema, matches: Matcher, style: Style): Step | undefined {
+export function compileFill(
+  schema: CanonicalSchema,
+  { matches, discriminators }: { readonly matches: Matcher; readonly discriminators: Discriminators },
+  style: Style,
+): Step | undefined {
   const { definitions } = schema;
   const dropping = new Map<SchemaNode, { step?: Step | undefined }>();
   const keeping = new Map<SchemaNode, { step?: Step | undefined }>();
@@ -70,7 +76,12 @@ export function compileFill(schema: CanonicalSchema, matches: Matcher, style: St
       fields: [...readShape(partsOf(branch)).properties.keys()],
     }));
     if (candidates.every(({ step }) => step === undefined)) return undefined;
+    const decided = decidedSteps(node, candidates);
     return (value) => {
+      if (decided !== undefined && isFields(value)) {
+        const step = decided.steps.get(readField(value, decided.field));
+        return step === undefined ? value : step(value);
+      }
       let best: (typeof candidates)[number] | undefined;
       let bestScore = -1;
       for (const candidate of candidates) {
@@ -84,10 +95,23 @@ export function compileFill(schema: CanonicalSchema, matches: Matcher, style: St
     };
   };
 
+  /** What to do with a value by the field that tells the branches apart, where there is one. */
+  const decidedSteps = (
+    node: SchemaNode,
+    candidates: readonly { readonly branch: SchemaNode; readonly step: Step | undefined }[],
+  ): { readonly field: string; readonly steps: ReadonlyMap<unknown, Step | undefined> } | undefined => {
+    if (node["anyOf"] !== undefined && node["oneOf"] !== undefined) return undefined;
+    const discriminator = discriminators.of(node["anyOf"] ?? node["oneOf"]);
+    if (discriminator === undefined) return undefined;
+    const stepOf = new Map(candidates.map(({ branch, step }) => [branch, step]));
+    const steps = [...discriminator.branchOf].map(([value, branch]) => [value, stepOf.get(branch)] as const);
+    return { field: discriminator.field, steps: new Map(steps) };
+  };
+
   const compileArray = (node: SchemaNode): Step | undefined => {
-    const { items } = node;
-    const places = (Array.isArray(items) ? items : []).map((item) => compile(item));
-    const rest = compile(Array.isArray(items) ? node["additionalItems"] : items);
+    const { prefixItems } = node;
+    const places = (Array.isArray(prefixItems) ? prefixItems : []).map((item) => compile(item));
+    const rest = compile(node["items"]);
     if (rest === undefined && places.every((step) => step === undefined)) return undefined;
     return style.array(
       places.length === 0 ? () => rest : (index) => (index in places ? places[index] : rest),
@@ -106,7 +130,7 @@ export function compileFill(schema: CanonicalSchema, matches: Matcher, style: St
       }
       if (isSchemaNode(part["patternProperties"])) {
         for (const [pattern, property] of Object.entries(part["patternProperties"])) {
-          shape.patterns.push([new RegExp(pattern, "u"), isSchemaNode(property) ? property : {}]);
+          shape.patterns.push([{ test: patternTest(pattern) }, isSchemaNode(property) ? property : {}]);
         }
       }
       if (part["additionalProperties"] === false) shape.declared = true;

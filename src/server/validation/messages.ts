@@ -1,8 +1,8 @@
-import type { ValidationIssue } from "../../errors.ts";
 import { BYTES, type BytesLimits } from "../../routes/bytes.ts";
 import type { SchemaNode } from "../../routes/schema-walk.ts";
-
-type Location = readonly (string | number)[];
+import { bytesFault } from "./bytes-keyword.ts";
+import type { Fault } from "./issue-list.ts";
+import type { Rule } from "./rules.ts";
 
 /** The wording of pydantic, which clients of the original match on. */
 const TYPE_ISSUES: Readonly<Record<string, readonly [type: string, msg: string]>> = {
@@ -15,10 +15,10 @@ const TYPE_ISSUES: Readonly<Record<string, readonly [type: string, msg: string]>
 };
 
 /** The value is of the wrong JSON type. */
-export function typeIssue(node: SchemaNode, input: unknown, at: Location): ValidationIssue {
+export function typeFault(node: SchemaNode, input: unknown): Fault {
   const types = Array.isArray(node["type"]) ? node["type"].filter((type) => type !== "null") : [node["type"]];
   const [type, msg] = typeWords(String(types[0]), node, input);
-  return { type, loc: [...at], msg, input };
+  return { type, msg, input };
 }
 
 function typeWords(wanted: string, node: SchemaNode, input: unknown): readonly [string, string] {
@@ -44,16 +44,9 @@ const BOUNDS: Readonly<Record<string, readonly [type: string, words: string, key
 };
 
 /** The value is of the right type, but breaks a rule about the value as a whole. */
-export function leafIssue(
-  keyword: string,
-  params: Readonly<Record<string, unknown>>,
-  input: unknown,
-  at: Location,
-  fallback = "does not fit the schema",
-): ValidationIssue {
-  const issue = (type: string, msg: string, ctx: Record<string, unknown>): ValidationIssue => ({
+export function ruleFault({ keyword, params }: Pick<Rule, "keyword" | "params">, input: unknown): Fault {
+  const fault = (type: string, msg: string, ctx: Record<string, unknown>): Fault => ({
     type,
-    loc: [...at],
     msg,
     input,
     ctx,
@@ -62,77 +55,89 @@ export function leafIssue(
   if (bound !== undefined) {
     const [type, words, key] = bound;
     const limit = params["limit"] ?? params["multipleOf"];
-    return issue(type, `Input should be ${words} ${String(limit)}`, { [key]: limit });
+    return fault(type, `Input should be ${words} ${String(limit)}`, { [key]: limit });
   }
   const limit = Number(params["limit"]);
   switch (keyword) {
     case "minLength":
-      return issue("string_too_short", `String should have at least ${count(limit, "character")}`, {
+      return fault("string_too_short", `String should have at least ${count(limit, "character")}`, {
         min_length: limit,
       });
     case "maxLength":
-      return issue("string_too_long", `String should have at most ${count(limit, "character")}`, {
+      return fault("string_too_long", `String should have at most ${count(limit, "character")}`, {
         max_length: limit,
       });
     case "minItems":
     case "maxItems":
-      return lengthIssue(keyword, limit, (input as readonly unknown[]).length, issue);
+      return lengthFault(keyword, limit, "List", (input as readonly unknown[]).length, fault);
+    case "minProperties":
+    case "maxProperties":
+      return lengthFault(keyword, limit, "Dictionary", Object.keys(input as object).length, fault);
+    case "uniqueItems":
+      return { type: "value_error", msg: "Input must NOT have duplicate items", input };
     case "pattern":
-      return issue("string_pattern_mismatch", `String should match pattern '${String(params["pattern"])}'`, {
+      return fault("string_pattern_mismatch", `String should match pattern '${String(params["pattern"])}'`, {
         pattern: params["pattern"],
       });
     case "format":
-      return issue("string_format_mismatch", `String should be a valid ${String(params["format"])}`, {
+      return fault("string_format_mismatch", `String should be a valid ${String(params["format"])}`, {
         format: params["format"],
       });
+    case "const":
     case "enum": {
       const expected = alternatives(params["allowedValues"] as readonly unknown[]);
-      return issue("literal_error", `Input should be ${expected}`, { expected });
+      return fault("literal_error", `Input should be ${expected}`, { expected });
     }
     case BYTES:
-      return bytesIssue(params, input, at, issue);
+      return bytesFaultWords(bytesFault(params["limits"] as BytesLimits, input) ?? {}, input, fault);
     default:
-      return { type: "value_error", loc: [...at], msg: `Input ${fallback}`, input };
+      return { type: "value_error", msg: `Input should fit ${keyword}`, input };
   }
 }
 
-function bytesIssue(
-  { minBytes, maxBytes }: BytesLimits,
-  input: unknown,
-  at: Location,
-  issue: (type: string, msg: string, ctx: Record<string, unknown>) => ValidationIssue,
-): ValidationIssue {
+type MakeFault = (type: string, msg: string, ctx: Record<string, unknown>) => Fault;
+
+function bytesFaultWords({ minBytes, maxBytes }: BytesLimits, input: unknown, fault: MakeFault): Fault {
   if (minBytes !== undefined) {
-    return issue("bytes_too_short", `Data should have at least ${count(minBytes, "byte")}`, {
+    return fault("bytes_too_short", `Data should have at least ${count(minBytes, "byte")}`, {
       min_length: minBytes,
     });
   }
   if (maxBytes !== undefined) {
-    return issue("bytes_too_long", `Data should have at most ${count(maxBytes, "byte")}`, {
+    return fault("bytes_too_long", `Data should have at most ${count(maxBytes, "byte")}`, {
       max_length: maxBytes,
     });
   }
-  return { type: "bytes_type", loc: [...at], msg: "Input should be a valid bytes", input };
+  return { type: "bytes_type", msg: "Input should be a valid bytes", input };
 }
 
-function lengthIssue(
-  keyword: "minItems" | "maxItems",
-  limit: number,
-  actual: number,
-  issue: (type: string, msg: string, ctx: Record<string, unknown>) => ValidationIssue,
-): ValidationIssue {
-  const [type, words, key] =
-    keyword === "minItems" ? ["too_short", "at least", "min_length"] : ["too_long", "at most", "max_length"];
-  const msg = `List should have ${words} ${count(limit, "item")} after validation, not ${actual}`;
-  return issue(type, msg, { field_type: "List", [key]: limit, actual_length: actual });
+function lengthFault(keyword: string, limit: number, field: string, actual: number, fault: MakeFault): Fault {
+  const [type, words, key] = keyword.startsWith("min")
+    ? ["too_short", "at least", "min_length"]
+    : ["too_long", "at most", "max_length"];
+  const msg = `${field} should have ${words} ${count(limit, "item")} after validation, not ${actual}`;
+  return fault(type, msg, { field_type: field, [key]: limit, actual_length: actual });
 }
 
-function count(limit: number, noun: string): string {
+export function count(limit: number, noun: string): string {
   return `${limit} ${noun}${limit === 1 ? "" : "s"}`;
 }
 
-/** `'a'`, `'a' or 'b'`, `'a', 'b' or 'c'`. */
+/** Characters of a list of values that are told, and of one value. */
+const MAX_LISTED = 1000;
+const MAX_SHOWN = 200;
+
+/** `'a'`, `'a' or 'b'`, `'a', 'b' or 'c'`; the first of a long list, and how many others there are. */
 function alternatives(values: readonly unknown[]): string {
-  const shown = values.map((value) => (typeof value === "string" ? `'${value}'` : JSON.stringify(value)));
+  const shown: string[] = [];
+  let length = 0;
+  for (const value of values) {
+    const text = typeof value === "string" ? `'${value}'` : JSON.stringify(value);
+    const told = text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+    if ((length += told.length + 2) > MAX_LISTED) break;
+    shown.push(told);
+  }
+  const left = values.length - shown.length;
+  if (left > 0) shown.push(left === 1 ? "another" : `${left} others`);
   return shown.length <= 1 ? shown.join("") : `${shown.slice(0, -1).join(", ")} or ${shown.at(-1)}`;
 }

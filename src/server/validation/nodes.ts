@@ -1,60 +1,74 @@
-import type { Ajv, ValidateFunction } from "ajv";
+import type { Ajv2020, ValidateFunction } from "ajv/dist/2020.js";
 import { mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
+import { ONE_OF } from "./ajv.ts";
 import { documentOf, type CanonicalSchema } from "./canonical.ts";
+import type { Discriminators } from "./discriminators.ts";
 import { namesInherited, onlyOwn } from "./own-fields.ts";
+
+/** A list of so many values is looked up rather than gone through. */
+const LONG_LIST = 8;
 
 /** Compiles a schema, and single nodes of it, each once. */
 export class NodeCompiler {
-  readonly #ajv: Ajv;
+  readonly #ajv: () => Ajv2020;
   readonly #documentOf: (node: SchemaNode) => SchemaNode;
   readonly #compiled = new Map<SchemaNode, ValidateFunction>();
 
-  constructor(ajv: Ajv, { root, definitions }: CanonicalSchema) {
+  /** @param ajv is asked for when something is compiled. */
+  constructor(ajv: () => Ajv2020, { root, definitions }: CanonicalSchema, discriminators: Discriminators) {
     this.#ajv = ajv;
-    if ([root, ...Object.values(definitions)].some(namesInherited)) {
-      const own = Object.fromEntries(
-        Object.entries(definitions).map(([name, node]) => [name, onlyOwn(node)]),
-      );
-      this.#documentOf = (node) => documentOf(onlyOwn(node), own);
-    } else this.#documentOf = (node) => documentOf(node, definitions);
+    const isRecursive = Object.keys(definitions).length > 0;
+    const plain = (node: SchemaNode): SchemaNode => quick(node, isRecursive ? discriminators : undefined);
+    const prepare = [root, ...Object.values(definitions)].some(namesInherited)
+      ? (node: SchemaNode) => onlyOwn(plain(node))
+      : plain;
+    const prepared = Object.fromEntries(
+      Object.entries(definitions).map(([name, node]) => [name, prepare(node)]),
+    );
+    this.#documentOf = (node) => documentOf(prepare(node), prepared);
   }
 
-  /** @param ajv the one to compile with, where it is not the usual one. */
-  compile(node: SchemaNode, ajv = this.#ajv): ValidateFunction {
-    let fits = this.#compiled.get(node);
-    if (fits === undefined) {
-      const document = this.#documentOf(node);
-      fits = ajv.compile(document);
-      if (comparesObjects(document)) fits = comparing(fits);
-      this.#compiled.set(node, fits);
-    }
+  compile(node: SchemaNode): ValidateFunction {
+    const known = this.#compiled.get(node);
+    if (known !== undefined) return known;
+    const fits = this.#ajv().compile(this.#documentOf(node));
+    this.#compiled.set(node, fits);
     return fits;
   }
 }
 
-/** Whether objects are compared: with what is listed, or with each other. */
-function comparesObjects(node: SchemaNode): boolean {
-  const { uniqueItems, enum: listed = [], const: only } = node;
-  let found =
-    uniqueItems === true || [only, ...(listed as unknown[])].some((value) => typeof value === "object");
-  mapSubschemas(node, (subschema) => (found ||= comparesObjects(subschema)));
-  return found;
+/**
+ * The schema in the words that Ajv is quick with. A union's branch is asked for the field that tells branches apart
+ * before anything else: Ajv would go through the fields in their order, and so into those that hold the union again,
+ * for every branch anew.
+ */
+function quick(node: SchemaNode, discriminators: Discriminators | undefined): SchemaNode {
+  const copy = mapSubschemas(node, (subschema) => quick(subschema, discriminators));
+  for (const keyword of ["anyOf", "oneOf"]) {
+    const branches = node[keyword] as readonly SchemaNode[] | undefined;
+    const discriminator = discriminators?.of(branches);
+    if (branches === undefined || discriminator === undefined) continue;
+    const { field, valuesOf } = discriminator;
+    copy[keyword] = (copy[keyword] as readonly SchemaNode[]).map((quickBranch, index) => {
+      const values = valuesOf.get(branches[index] as SchemaNode);
+      if (values === undefined) return quickBranch;
+      const decides = { type: "object", required: [field], properties: { [field]: { enum: values } } };
+      return { allOf: [decides, quickBranch] };
+    });
+  }
+  const { enum: listed, const: only, ...rest } = copy;
+  const values = Array.isArray(listed) ? listed : [];
+  const isLong = values.length > LONG_LIST || values.some(isCompound);
+  if (isLong) rest[ONE_OF] = values;
+  else if (listed !== undefined) rest["enum"] = listed;
+  if (!("const" in copy)) return rest;
+  if (!isCompound(only)) rest["const"] = only;
+  else if (isLong)
+    rest["allOf"] = [...((rest["allOf"] as unknown[] | undefined) ?? []), { [ONE_OF]: [only] }];
+  else rest[ONE_OF] = [only];
+  return rest;
 }
 
-/**
- * Ajv compares objects by calling their `toString` and `valueOf`, which fails on fields of those names. Whatever holds
- * them is refused: it hardly means well.
- */
-function comparing(fits: ValidateFunction): ValidateFunction {
-  const careful = (value: unknown): boolean => {
-    try {
-      return fits(value);
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
-      const fault = { keyword: "equality", message: "can't be compared", params: {} };
-      fits.errors = [{ ...fault, instancePath: "", schemaPath: "" }];
-      return false;
-    }
-  };
-  return Object.defineProperty(careful, "errors", { get: () => fits.errors }) as unknown as ValidateFunction;
+function isCompound(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
 }

@@ -3,6 +3,11 @@ import { isFields, readField, writeField } from "./fields.ts";
 /** Treats a value that is known to fit, and gives back the one to go on with: itself, or a copy. */
 export type Step = (value: unknown) => unknown;
 
+/** Tells which keys a rule is about. */
+export interface KeyPattern {
+  test(key: string): boolean;
+}
+
 /** What a schema says about an object's fields. */
 export interface ObjectPlan {
   readonly properties: readonly {
@@ -11,7 +16,7 @@ export interface ObjectPlan {
     readonly fallback: unknown;
   }[];
   readonly declared: ReadonlySet<string>;
-  readonly patterns: readonly { readonly pattern: RegExp; readonly step: Step | undefined }[];
+  readonly patterns: readonly { readonly pattern: KeyPattern; readonly step: Step | undefined }[];
   /** For the fields that neither of the above speaks of. */
   readonly rest: Step | undefined;
   /** Whether such fields are dropped. */

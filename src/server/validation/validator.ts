@@ -1,4 +1,4 @@
-import type { Ajv, ErrorObject, ValidateFunction } from "ajv";
+import type { Ajv2020 } from "ajv/dist/2020.js";
 import { DefinitionError, InputValidationError, type ValidationIssue } from "../../errors.ts";
 import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
 import { BYTES } from "../../routes/bytes.ts";
@@ -6,8 +6,10 @@ import { createAjv } from "./ajv.ts";
 import { canonicalSchema, dereference, documentOf, type CanonicalSchema } from "./canonical.ts";
 import { Explainer } from "./explain.ts";
 import { compileFill } from "./fill.ts";
-import { NodeCompiler } from "./nodes.ts";
+import { checkKeywords } from "./keywords.ts";
+import { createMatching, type Matching } from "./matching.ts";
 import { IN_PLACE } from "./object-steps.ts";
+import { patternFault } from "./patterns/refusal.ts";
 
 /** A schema, compiled once, for bodies, results and frames alike. */
 export interface CompiledSchema {
@@ -26,13 +28,8 @@ export interface CompiledSchema {
 
 /** Compiles schemas with Ajv: strict JSON types, and a field with a default may be missing. */
 export class Validator {
-  readonly #ajv: Ajv;
-  #leaf: Ajv | undefined;
+  readonly #ajv: Ajv2020 = createAjv();
   readonly #compiled = new WeakMap<object, CompiledSchema>();
-
-  constructor() {
-    this.#ajv = createAjv();
-  }
 
   /** @param name says in an error which schema it is, for example "the input of run()". */
   compile(schema: object, name: string): CompiledSchema {
@@ -52,21 +49,20 @@ export class Validator {
   }
 
   #compile(schema: object): CompiledSchema {
-    const given = canonicalSchema(schema);
-    const relaxed = relax(given);
-    const nodes = new NodeCompiler(this.#ajv, relaxed);
-    const fits = nodes.compile(relaxed.root);
-    const explainer = new Explainer(relaxed, {
-      fits: (node, value) => nodes.compile(node)(value),
-      faults: (leaf, value) => faultsOf(nodes.compile(leaf, this.#leafAjv()), value),
-    });
-    checkDefaults(relaxed, nodes);
-    const fill = compileFill(relaxed, (branch, value) => nodes.compile(branch)(value), IN_PLACE);
+    checkKeywords(schema);
+    const relaxed = relax(canonicalSchema(schema));
+    checkPatterns(relaxed);
+    const matching = createMatching(relaxed, () => this.#ajv);
+    const { fits } = matching;
+    const explainer = new Explainer(relaxed, matching.checker, matching.discriminators);
+    checkDefaults(relaxed, matching);
+    fits(undefined); // compiles it
+    const fill = compileFill(relaxed, matching, IN_PLACE);
 
     const takesBytes = BYTES in dereference(relaxed.root, relaxed.definitions);
     return {
       document: documentOf(relaxed.root, relaxed.definitions),
-      fits: (value) => fits(value),
+      fits,
       accept(value) {
         if (value === undefined || (value === null && !fits(null))) {
           throw new InputValidationError([
@@ -74,22 +70,25 @@ export class Validator {
           ]);
         }
         if ((ArrayBuffer.isView(value) && !takesBytes) || !fits(value)) {
-          throw new InputValidationError(explainer.explain(relaxed.root, value, ["body"]));
+          throw new InputValidationError(explainer.explain(value, ["body"]));
         }
-        return fill === undefined ? value : fill(value);
+        if (fill === undefined) return value;
+        matching.forget();
+        return fill(value);
       },
-      explain: (value, at) => explainer.explain(relaxed.root, value, at),
+      explain: (value, at) => explainer.explain(value, at),
     };
-  }
-
-  /** Finds every fault, where the one above stops at the first: only needed once a value was refused. */
-  #leafAjv(): Ajv {
-    return (this.#leaf ??= createAjv({ allErrors: true, validateSchema: false }));
   }
 }
 
-function faultsOf(fits: ValidateFunction, value: unknown): readonly ErrorObject[] {
-  return fits(value) ? [] : (fits.errors ?? []).filter(({ instancePath }) => instancePath === "");
+/** @throws Error for a pattern that a text could keep busy for ever. */
+function checkPatterns(schema: CanonicalSchema): void {
+  const check = (node: SchemaNode): void => {
+    const fault = patternFault(node);
+    if (fault !== undefined) throw new Error(fault);
+    mapSubschemas(node, (subschema) => (check(subschema), subschema));
+  };
+  for (const node of [schema.root, ...Object.values(schema.definitions)]) check(node);
 }
 
 /** The schema with every field that has a default taken off the `required` lists: it is filled in afterwards. */
@@ -116,9 +115,9 @@ function hasDefault(property: unknown): boolean {
 }
 
 /** A default that does not fit its own schema would only show when a caller leaves the field out. */
-function checkDefaults(schema: CanonicalSchema, nodes: NodeCompiler): void {
+function checkDefaults(schema: CanonicalSchema, matching: Matching): void {
   const check = (node: SchemaNode, path: string): void => {
-    if ("default" in node && !nodes.compile(node)(node["default"])) {
+    if ("default" in node && !matching.matches(node, node["default"])) {
       throw new Error(
         `the default ${JSON.stringify(node["default"])} of ${path || "the schema"} does not fit`,
       );

@@ -1,0 +1,172 @@
+import { isSchemaNode, mapSubschemas, refName, type SchemaNode } from "./schema-walk.ts";
+
+/** Where a node of a schema stands: what its references are relative to. */
+export interface Scope {
+  /** The schema's outermost node. */
+  readonly document: SchemaNode;
+  /** The nearest node around it that has an `$id`, or the outermost: what `#` means. */
+  readonly resource: SchemaNode;
+  readonly uri: string;
+  /** Definitions visible here, innermost first. */
+  readonly names: SchemaNode | undefined;
+  readonly outer: Scope | undefined;
+}
+
+/** What a reference leads to, and where that stands. */
+export interface Target {
+  readonly node: SchemaNode | boolean;
+  readonly scope: Scope | undefined;
+  /** A name for it: a definition's, an `$id`, or the last part of a pointer. */
+  readonly name: string;
+}
+
+const BASE = "schema://document/";
+
+/** The scope of what is inside a node, the node itself included. */
+export function enterScope(node: SchemaNode, outer: Scope | undefined): Scope {
+  const { $id } = node;
+  const names = node["$defs"] ?? node["definitions"];
+  const isResource = outer === undefined || typeof $id === "string";
+  if (outer !== undefined && !isResource && !isSchemaNode(names)) return outer;
+  return {
+    document: outer?.document ?? node,
+    resource: isResource ? node : outer.resource,
+    uri: typeof $id === "string" ? absolute($id, outer?.uri ?? BASE) : (outer?.uri ?? BASE),
+    names: isSchemaNode(names) ? names : undefined,
+    outer,
+  };
+}
+
+/**
+ * Finds what a `$ref` leads to: a definition by its bare name, as TypeBox writes it; a JSON pointer; an `$id`; an
+ * `$anchor`. Undefined where it leads nowhere.
+ */
+export function resolveReference(ref: string, scope: Scope): Target | undefined {
+  const [path = "", fragment] = split(ref);
+  if (path === "" && fragment === "") return { node: scope.resource, scope: placeOf(scope), name: "" };
+  if (path !== "" && fragment === "") {
+    const named = byName(path, scope);
+    if (named !== undefined) return named;
+  }
+  if (path === "") {
+    const found = inResource(fragment, scope.resource, placeOf(scope), scope.uri, scope);
+    // Written for the root of a schema that has since been put inside another.
+    return (
+      found ?? (/^\/(?:\$defs|definitions)\/[^/]+$/.test(fragment) ? byName(refName(ref), scope) : undefined)
+    );
+  }
+  const uri = absolute(path, scope.uri);
+  const resource = indexOf(scope.document).get(uri);
+  if (resource === undefined) return undefined;
+  if (fragment === "") return { ...resource, name: path.split("/").at(-1) ?? path };
+  return inResource(fragment, resource.node as SchemaNode, resource.scope, uri, scope);
+}
+
+/** How many `$dynamicAnchor`s of a name there are: with a single one, a dynamic reference is a plain one. */
+export function countDynamicAnchors(document: SchemaNode, name: string): number {
+  let count = 0;
+  const look = (node: SchemaNode): void => {
+    if (node["$dynamicAnchor"] === name) count++;
+    mapSubschemas(node, (subschema) => (look(subschema as SchemaNode), subschema));
+  };
+  look(document);
+  return count;
+}
+
+function split(ref: string): [path: string, fragment: string] {
+  const mark = ref.indexOf("#");
+  return mark === -1 ? [ref, ""] : [ref.slice(0, mark), ref.slice(mark + 1)];
+}
+
+function byName(ref: string, scope: Scope): Target | undefined {
+  const name = decoded(ref);
+  for (let place: Scope | undefined = scope; place !== undefined; place = place.outer) {
+    const { names } = place;
+    if (names === undefined) continue;
+    const direct = Object.hasOwn(names, name) ? names[name] : undefined;
+    if (isSchema(direct)) return { node: direct, scope: place, name };
+    const byId = Object.values(names).find((node) => isSchemaNode(node) && node["$id"] === name);
+    if (byId !== undefined) return { node: byId as SchemaNode, scope: place, name };
+  }
+  return undefined;
+}
+
+function inResource(
+  fragment: string,
+  resource: SchemaNode,
+  outer: Scope | undefined,
+  uri: string,
+  from: Scope,
+): Target | undefined {
+  if (fragment.startsWith("/")) return byPointer(fragment, resource, outer);
+  const anchored = indexOf(from.document).get(`${uri}#${decoded(fragment)}`);
+  return anchored && { ...anchored, name: decoded(fragment) };
+}
+
+function byPointer(pointer: string, resource: SchemaNode, outer: Scope | undefined): Target | undefined {
+  let place: unknown = resource;
+  let scope = outer;
+  let name = "";
+  for (const token of pointer.slice(1).split("/")) {
+    if (isSchemaNode(place)) scope = enterScope(place, scope);
+    name = decoded(token).replaceAll("~1", "/").replaceAll("~0", "~");
+    if (typeof place !== "object" || place === null || !Object.hasOwn(place, name)) return undefined;
+    place = (place as Record<string, unknown>)[name];
+  }
+  return isSchema(place) ? { node: place, scope, name } : undefined;
+}
+
+interface Indexed {
+  readonly node: SchemaNode | boolean;
+  readonly scope: Scope | undefined;
+}
+
+const INDEXES = new WeakMap<SchemaNode, ReadonlyMap<string, Indexed>>();
+
+/** All resources and anchors of a schema, by URI. */
+function indexOf(document: SchemaNode): ReadonlyMap<string, Indexed> {
+  const known = INDEXES.get(document);
+  if (known !== undefined) return known;
+  const index = new Map<string, Indexed>();
+  const look = (node: SchemaNode, outer: Scope | undefined): void => {
+    const scope = enterScope(node, outer);
+    const add = (uri: string): void => {
+      if (!index.has(uri)) index.set(uri, { node, scope: outer });
+    };
+    if (typeof node["$id"] === "string") add(scope.uri);
+    for (const keyword of ["$anchor", "$dynamicAnchor"]) {
+      if (typeof node[keyword] === "string") add(`${scope.uri}#${node[keyword]}`);
+    }
+    mapSubschemas(node, (subschema) => (look(subschema, scope), subschema));
+  };
+  look(document, undefined);
+  INDEXES.set(document, index);
+  return index;
+}
+
+/** The scope around the resource of a scope. */
+function placeOf(scope: Scope): Scope | undefined {
+  let place: Scope | undefined = scope;
+  while (place.outer !== undefined && place.outer.resource === scope.resource) place = place.outer;
+  return place.outer;
+}
+
+function absolute(id: string, base: string): string {
+  try {
+    return new URL(id.replace(/#$/, ""), base).href;
+  } catch {
+    return id;
+  }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function isSchema(value: unknown): value is SchemaNode | boolean {
+  return isSchemaNode(value) || typeof value === "boolean";
+}

@@ -1,0 +1,104 @@
+import { isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
+import { dereference, type CanonicalSchema } from "./canonical.ts";
+import { literalsOf } from "./literals.ts";
+
+/** A field that tells the branches of a union apart. */
+export interface Discriminator {
+  readonly field: string;
+  /** The one branch that takes a value of the field. */
+  readonly branchOf: ReadonlyMap<unknown, SchemaNode>;
+  /** The values that each branch for objects takes; others are in no map. */
+  readonly valuesOf: ReadonlyMap<SchemaNode, readonly unknown[]>;
+}
+
+/** Finds the fields by which unions can be decided without a look at anything else of a value. */
+export class Discriminators {
+  readonly #definitions: CanonicalSchema["definitions"];
+  readonly #known = new WeakMap<readonly unknown[], { found: Discriminator | undefined }>();
+
+  constructor(definitions: CanonicalSchema["definitions"]) {
+    this.#definitions = definitions;
+  }
+
+  /**
+   * The field that every branch for objects demands, with other literals in each, wherever it stands among the fields;
+   * undefined where there is none. Branches for what is no object don't matter.
+   */
+  of(branches: unknown): Discriminator | undefined {
+    if (!Array.isArray(branches)) return undefined;
+    let known = this.#known.get(branches);
+    if (known === undefined) this.#known.set(branches, (known = { found: this.#find(branches) }));
+    return known.found;
+  }
+
+  #find(branches: readonly unknown[]): Discriminator | undefined {
+    const objects: SchemaNode[] = [];
+    for (const branch of branches) {
+      const takes = isSchemaNode(branch)
+        ? this.#takesObjects(this.#parts(branch))
+        : branch === false
+          ? "never"
+          : "perhaps";
+      if (takes === "perhaps") return undefined;
+      if (takes === "only") objects.push(branch as SchemaNode);
+    }
+    if (objects.length < 2) return undefined;
+    const [first = new Map<string, readonly unknown[]>(), ...others] = objects.map((branch) =>
+      this.#literalFields(branch),
+    );
+    for (const field of first.keys()) {
+      const lists = [first, ...others].map((fields) => fields.get(field));
+      const values = lists.flatMap((list) => list ?? []);
+      if (lists.includes(undefined) || new Set(values).size < values.length) continue;
+      const branchOf = new Map<unknown, SchemaNode>();
+      const valuesOf = new Map<SchemaNode, readonly unknown[]>();
+      for (const [index, branch] of objects.entries()) {
+        valuesOf.set(branch, lists[index] ?? []);
+        for (const value of lists[index] ?? []) branchOf.set(value, branch);
+      }
+      if (valuesOf.size === objects.length) return { field, branchOf, valuesOf };
+    }
+    return undefined;
+  }
+
+  /** Fields that a branch demands, and of which it takes nothing but these values. */
+  #literalFields(branch: SchemaNode): Map<string, readonly unknown[]> {
+    const parts = this.#parts(branch);
+    const required = new Set(
+      parts.flatMap((part) => (Array.isArray(part["required"]) ? (part["required"] as string[]) : [])),
+    );
+    const fields = new Map<string, readonly unknown[]>();
+    for (const { properties } of parts) {
+      for (const [key, property] of Object.entries(isSchemaNode(properties) ? properties : {})) {
+        if (!required.has(key) || fields.has(key) || !isSchemaNode(property)) continue;
+        const values = literalsOf(property) ?? literalsOf(dereference(property, this.#definitions));
+        const areScalars = values?.every((value) => typeof value !== "object" || value === null);
+        if (values !== undefined && areScalars === true) fields.set(key, values);
+      }
+    }
+    return fields;
+  }
+
+  #takesObjects(parts: readonly SchemaNode[]): "only" | "never" | "perhaps" {
+    const types = parts.map(({ type }) => type).filter((type) => type !== undefined);
+    if (types.includes("object")) return "only";
+    if (types.some((type) => !(Array.isArray(type) && type.includes("object")))) return "never";
+    const literals = parts.map(literalsOf).find((values) => values !== undefined);
+    return literals?.every((value) => typeof value !== "object" || value === null) === true
+      ? "never"
+      : "perhaps";
+  }
+
+  /** The node, what it refers to, and the members of its intersections: all of them hold for one value. */
+  #parts(node: SchemaNode): SchemaNode[] {
+    const parts = new Set<SchemaNode>();
+    const read = (part: unknown): void => {
+      if (!isSchemaNode(part) || parts.has(part)) return;
+      parts.add(part);
+      if (typeof part["$ref"] === "string") read(this.#definitions[part["$ref"].slice("#/$defs/".length)]);
+      if (Array.isArray(part["allOf"])) part["allOf"].forEach(read);
+    };
+    read(node);
+    return [...parts];
+  }
+}

@@ -1,0 +1,262 @@
+import { Alphabet, overlap, type CharacterSet } from "./alphabet.ts";
+import { buildAutomaton, TooLargeError, type Automaton, type Place } from "./automaton.ts";
+import { parsePattern, type Part } from "./syntax.ts";
+
+/** How the time of a match may grow with the text: with its length, with a power of it, or beyond all bounds. */
+export type Verdict = "linear" | "polynomial" | "exponential";
+
+/** Loops with fewer ways than this, taken together, are no danger. */
+const FEW_WAYS = 4096;
+const MAX_PLACES = 2000;
+/** Steps of the search after which a pattern counts as a danger. */
+const MAX_STEPS = 1_000_000;
+
+/**
+ * Whether the engine, which goes back and tries another way whenever one fails, has more ways to try than characters:
+ * two different ways through a loop for one text (`(a+)+`, `(a|a)*`), or two loops that can share a text between them
+ * (`\d+\d+$`; the search for a place to begin is a loop too).
+ */
+export function judgePattern(source: string): Verdict {
+  try {
+    return judgePart(parsePattern(source), new Alphabet(source), false);
+  } catch (error) {
+    if (error instanceof TooLargeError) return "exponential"; // nobody can tell
+    throw error;
+  }
+}
+
+function judgePart(part: Part, alphabet: Alphabet, isLook: boolean): Verdict {
+  const inner = new Set(looksWithin(part).map((look) => judgePart(look, alphabet, true)));
+  if (inner.has("exponential")) return "exponential";
+  const searches = !isLook && !beginsAtStart(part);
+  const ways = new Ways(buildAutomaton(part, MAX_PLACES), alphabet, {
+    searches,
+    // Without anything that may fail at the end, the first way that gets there is the last.
+    endsAnywhere: !has(part, ["end", "boundary", "look", "backreference"]),
+  });
+  if (has(part, ["backreference"]) && ways.hasLoops) return "exponential";
+  if (ways.twoWaysThroughLoop() || ways.tooManyWays()) return "exponential";
+  if (inner.has("polynomial") || ways.loopsShareText()) return "polynomial";
+  return looksInLoops(part, searches) ? "polynomial" : "linear";
+}
+
+/** The ways through an automaton. */
+class Ways {
+  readonly #places: readonly Place[];
+  readonly #sets: readonly CharacterSet[];
+  readonly #loops: readonly (readonly number[])[];
+  readonly #loopOf = new Map<number, number>();
+  readonly #accepting: ReadonlySet<number>;
+  readonly #first: readonly number[];
+  #steps = 0;
+
+  constructor(automaton: Automaton, alphabet: Alphabet, kind: { searches: boolean; endsAnywhere: boolean }) {
+    const places = [...automaton.places];
+    if (kind.searches) {
+      const next = new Map(automaton.first);
+      next.set(places.length, 1);
+      places.push({ source: "[^]", bound: Infinity, next });
+    }
+    this.#first = kind.searches ? [places.length - 1] : [...automaton.first.keys()];
+    this.#places = places;
+    this.#sets = places.map(({ source }) => alphabet.setOf(source));
+    this.#accepting = new Set(kind.endsAnywhere ? automaton.last.keys() : []);
+    if (kind.endsAnywhere && automaton.matchesEmpty) this.#first = [];
+    this.#loops = this.#findLoops();
+    for (const [index, loop] of this.#loops.entries())
+      for (const place of loop) this.#loopOf.set(place, index);
+  }
+
+  get hasLoops(): boolean {
+    return this.#loops.length > (this.#places.at(-1)?.source === "[^]" ? 1 : 0);
+  }
+
+  /** One text leads from a place back to it in two ways: each round doubles the ways. */
+  twoWaysThroughLoop(): boolean {
+    return this.#loops.some((loop) => {
+      const inside = new Set(loop);
+      const fails = loop.some((place) => !this.#accepting.has(place));
+      if (!fails) return false;
+      for (const place of loop) {
+        for (const [next, count] of this.#next(place)) if (inside.has(next) && count > 1) return true;
+      }
+      const pairs = this.#reach(
+        loop.map((place) => [place, place]),
+        [inside, inside],
+      );
+      return [...pairs.values()].some(
+        (pair) =>
+          pair[0] !== pair[1] &&
+          [...this.#reach([pair], [inside, inside]).values()].some(([one, other]) => one === other),
+      );
+    });
+  }
+
+  /** So many ways through what is no loop that it might as well be one: repetitions of a few, one in another. */
+  tooManyWays(): boolean {
+    const characters = this.#sets[0]?.length ?? 0;
+    for (let character = 0; character < characters; character++) {
+      let ways = new Map<number, number>(this.#first.map((place) => [place, 1] as const));
+      let total = 0;
+      for (let length = 0; length < 100 && ways.size > 0; length++) {
+        const next = new Map<number, number>();
+        for (const [place, count] of ways) {
+          if (!this.#sets[place]?.[character] || this.#bound(place) === Infinity) continue;
+          total += count;
+          for (const [target, more] of this.#next(place)) {
+            this.#spend();
+            next.set(target, (next.get(target) ?? 0) + count * more);
+          }
+        }
+        if (total > FEW_WAYS * 16) return true;
+        ways = next;
+      }
+    }
+    return false;
+  }
+
+  /** A text can be given to one loop or to a later one, character by character. */
+  loopsShareText(): boolean {
+    const shares = new Map<number, number[]>();
+    for (const [index, loop] of this.#loops.entries()) {
+      const later = new Set(this.#reach(loop.map((place) => [place])).values());
+      const places = new Set([...later].map(([place]) => place as number));
+      for (const [other, otherLoop] of this.#loops.entries()) {
+        if (index === other || !otherLoop.some((place) => places.has(place))) continue;
+        if (this.#shareText(loop, otherLoop)) shares.set(index, [...(shares.get(index) ?? []), other]);
+      }
+    }
+    const boundOf = (loop: number): number =>
+      Math.max(...(this.#loops[loop] ?? []).map((place) => this.#bound(place)));
+    // Along a chain of such loops the ways multiply; the longest loop alone is but the length of the text.
+    const follow = (loop: number, product: number, largest: number): boolean => {
+      this.#spend();
+      const bound = boundOf(loop);
+      const [all, most] = [product * Math.min(bound, largest), Math.max(bound, largest)];
+      return all > FEW_WAYS || (shares.get(loop) ?? []).some((next) => follow(next, all, most));
+    };
+    return [...shares.keys()].some((loop) => follow(loop, 1, 1));
+  }
+
+  #shareText(one: readonly number[], other: readonly number[]): boolean {
+    const [inOne, inOther] = [new Set(one), new Set(other)];
+    return one.some((from) => {
+      if (this.#accepting.has(from)) return false;
+      return other.some((to) => {
+        if (this.#accepting.has(to)) return false;
+        const triples = this.#reach([[from, from, to]], [inOne, undefined, inOther]);
+        return triples.has(`${from},${to},${to}`);
+      });
+    });
+  }
+
+  /** All tuples of places that one text leads to from those given, each staying where it has to. */
+  #reach(
+    from: readonly (readonly number[])[],
+    within: readonly (ReadonlySet<number> | undefined)[] = [],
+  ): Map<string, readonly number[]> {
+    const found = new Map<string, readonly number[]>();
+    const pending = [...from];
+    for (let tuple = pending.pop(); tuple !== undefined; tuple = pending.pop()) {
+      let nexts: number[][] = [[]];
+      for (const [index, place] of tuple.entries()) {
+        const allowed = [...this.#next(place).keys()].filter((next) => within[index]?.has(next) ?? true);
+        nexts = nexts.flatMap((begun) => allowed.map((next) => [...begun, next]));
+      }
+      for (const next of nexts) {
+        this.#spend();
+        const key = next.join();
+        if (found.has(key) || !overlap(...next.map((place) => this.#sets[place] as CharacterSet))) continue;
+        found.set(key, next);
+        pending.push(next);
+      }
+    }
+    return found;
+  }
+
+  /** Groups of places that lead to each other. */
+  #findLoops(): number[][] {
+    const reaches = this.#places.map((_, place) => {
+      const seen = new Set<number>();
+      const pending = [place];
+      for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+        for (const next of this.#next(at).keys()) {
+          this.#spend();
+          if (!seen.has(next)) {
+            seen.add(next);
+            pending.push(next);
+          }
+        }
+      }
+      return seen;
+    });
+    const loops: number[][] = [];
+    const done = new Set<number>();
+    for (const [place, reached] of reaches.entries()) {
+      if (done.has(place) || !reached.has(place)) continue;
+      const loop = [...reached].filter((other) => reaches[other]?.has(place));
+      for (const other of loop) done.add(other);
+      loops.push(loop);
+    }
+    return loops;
+  }
+
+  #next(place: number): ReadonlyMap<number, number> {
+    return this.#places[place]?.next ?? new Map<number, number>();
+  }
+
+  #bound(place: number): number {
+    return this.#places[place]?.bound ?? 0;
+  }
+
+  #spend(): void {
+    if (++this.#steps > MAX_STEPS) throw new TooLargeError();
+  }
+}
+
+/** Whether the pattern can match at the text's start only. */
+export function beginsAtStart(part: Part): boolean {
+  switch (part.kind) {
+    case "start":
+      return true;
+    case "choice":
+      return part.parts.every(beginsAtStart);
+    case "sequence": {
+      const first = part.parts.find(({ kind }) => kind !== "look");
+      return first !== undefined && beginsAtStart(first);
+    }
+    case "repeat":
+      return part.min > 0 && beginsAtStart(part.part);
+    default:
+      return false;
+  }
+}
+
+function partsOf(part: Part): readonly Part[] {
+  if (part.kind === "sequence" || part.kind === "choice") return part.parts;
+  return part.kind === "repeat" || part.kind === "look" ? [part.part] : [];
+}
+
+/** Whether a part of such a kind is in the pattern, what looks around left out. */
+function has(part: Part, kinds: readonly Part["kind"][]): boolean {
+  return (
+    kinds.includes(part.kind) || (part.kind !== "look" && partsOf(part).some((inner) => has(inner, kinds)))
+  );
+}
+
+function looksWithin(part: Part): readonly Part[] {
+  return part.kind === "look" ? [part.part] : partsOf(part).flatMap(looksWithin);
+}
+
+/** Whether a look as far as the text goes is taken again and again. */
+function looksInLoops(part: Part, inLoop: boolean): boolean {
+  if (part.kind === "look") return inLoop && repeatsForEver(part.part);
+  const repeats = part.kind === "repeat" && part.max > WRITTEN_OUT_LOOKS;
+  return partsOf(part).some((inner) => looksInLoops(inner, inLoop || repeats));
+}
+
+const WRITTEN_OUT_LOOKS = 64;
+
+function repeatsForEver(part: Part): boolean {
+  return (part.kind === "repeat" && part.max > FEW_WAYS) || partsOf(part).some(repeatsForEver);
+}

@@ -1,0 +1,138 @@
+import type { Part } from "./syntax.ts";
+
+/** A place of a pattern that takes one character. */
+export interface Place {
+  readonly source: string;
+  /** How often the loops around it can run; 0 outside of loops. */
+  readonly bound: number;
+  /** Where it may go on to, and in how many ways. */
+  readonly next: Map<number, number>;
+}
+
+/** A pattern as places and the ways between them. */
+export interface Automaton {
+  readonly places: readonly Place[];
+  /** Where it can begin. */
+  readonly first: ReadonlyMap<number, number>;
+  /** After which places it may be at its end. */
+  readonly last: ReadonlyMap<number, number>;
+  readonly matchesEmpty: boolean;
+  /** True when the places say all that the pattern says: no counts left out, nothing that looks around. */
+  readonly isExact: boolean;
+}
+
+/** The pattern has more places than anybody should have to look at. */
+export class TooLargeError extends Error {}
+
+/** Repetitions of up to so many are written out; beyond, they are loops. */
+const WRITTEN_OUT = 8;
+
+interface Built {
+  readonly first: Map<number, number>;
+  readonly last: Map<number, number>;
+  /** In how many ways it matches nothing. */
+  readonly empty: number;
+}
+
+const NOTHING: Built = { first: new Map(), last: new Map(), empty: 1 };
+
+/**
+ * @param writtenOut repetitions of up to so many are written out place by place.
+ * @throws TooLargeError
+ */
+export function buildAutomaton(
+  pattern: Part,
+  maxPlaces: number,
+  writtenOut: number = WRITTEN_OUT,
+): Automaton {
+  const places: Place[] = [];
+  let isExact = true;
+
+  const build = (part: Part, bound: number): Built => {
+    switch (part.kind) {
+      case "character": {
+        const index = places.push({ source: part.source, bound, next: new Map() }) - 1;
+        if (places.length > maxPlaces) throw new TooLargeError();
+        return { first: new Map([[index, 1]]), last: new Map([[index, 1]]), empty: 0 };
+      }
+      case "sequence":
+        return part.parts.reduce((before: Built, next) => join(before, build(next, bound)), NOTHING);
+      case "choice":
+        return part.parts.map((one) => build(one, bound)).reduce(either);
+      case "repeat":
+        return repeat(part.part, part.min, part.max, bound);
+      case "start":
+      case "end":
+        return NOTHING;
+      default:
+        isExact = false;
+        return NOTHING;
+    }
+  };
+
+  const connect = (from: Built, to: Built): void => {
+    for (const [source, out] of from.last) {
+      const { next } = places[source] as Place;
+      for (const [target, into] of to.first) add(next, target, out * into);
+    }
+  };
+
+  const join = (before: Built, after: Built): Built => {
+    connect(before, after);
+    return {
+      first: merge(before.first, after.first, before.empty),
+      last: merge(after.last, before.last, after.empty),
+      empty: before.empty * after.empty,
+    };
+  };
+
+  const repeat = (part: Part, min: number, max: number, bound: number): Built => {
+    if (max === 0) return NOTHING;
+    if (max <= writtenOut) {
+      let built = NOTHING;
+      // From the back, so that each optional one holds all that follow: `x{1,3}` is `x(x(x)?)?`.
+      for (let count = max; count > 0; count--) {
+        built = join(build(part, bound), built);
+        if (count > min) built = optional(built);
+      }
+      return built;
+    }
+    if (max === Infinity && min > 1 && min <= writtenOut) {
+      return join(repeat(part, min - 1, min - 1, bound), repeat(part, 1, Infinity, bound));
+    }
+    if (min > 1 || max !== Infinity) isExact = false;
+    const body = build(part, Math.max(bound, max));
+    connect(body, body);
+    return min === 0 ? optional(body) : body;
+  };
+
+  const { first, last, empty } = build(pattern, 0);
+  return { places, first, last, matchesEmpty: empty > 0, isExact };
+}
+
+/** Trying nothing twice leads nowhere new: an empty round of a loop is not taken. */
+function optional({ first, last }: Built): Built {
+  return { first, last, empty: 1 };
+}
+
+function either(one: Built, other: Built): Built {
+  return {
+    first: merge(one.first, other.first, 1),
+    last: merge(one.last, other.last, 1),
+    empty: one.empty + other.empty,
+  };
+}
+
+function merge(
+  one: ReadonlyMap<number, number>,
+  other: ReadonlyMap<number, number>,
+  ways: number,
+): Map<number, number> {
+  const all = new Map(one);
+  if (ways > 0) for (const [place, count] of other) add(all, place, count * ways);
+  return all;
+}
+
+function add(map: Map<number, number>, key: number, count: number): void {
+  map.set(key, Math.min((map.get(key) ?? 0) + count, 1000));
+}

@@ -1,0 +1,81 @@
+import { matches } from "../formats.ts";
+import { buildAutomaton, TooLargeError } from "./automaton.ts";
+import { parsePattern, type Part } from "./syntax.ts";
+
+const MAX_PLACES = 5000;
+
+/**
+ * A pattern's test that goes all ways at once, so that it takes time in proportion to the text whatever the pattern.
+ * Slower than the engine's own where that does not go back. Undefined for patterns that look around or back, or count
+ * too far.
+ */
+export function linearTest(source: string): ((text: string) => boolean) | undefined {
+  const alternatives = alternativesOf(parsePattern(source));
+  const tests = alternatives.map(alternativeTest);
+  if (tests.some((test) => test === undefined)) return undefined;
+  return (text) => tests.some((test) => test?.(text));
+}
+
+function alternativeTest(part: Part): ((text: string) => boolean) | undefined {
+  const parts = part.kind === "sequence" ? part.parts : [part];
+  const atStart = parts[0]?.kind === "start";
+  const atEnd = parts.at(-1)?.kind === "end";
+  const body = parts.slice(atStart ? 1 : 0, atEnd ? -1 : undefined);
+  if (body.some(asserts)) return undefined;
+  try {
+    const automaton = buildAutomaton({ kind: "sequence", parts: body }, MAX_PLACES, 1000);
+    if (!automaton.isExact) return undefined;
+    const { places, first, last, matchesEmpty } = automaton;
+    const firsts = [...first.keys()];
+    const nexts = places.map(({ next }) => [...next.keys()]);
+    const takes = places.map(({ source }) => characterTest(source));
+    return (text) => {
+      if (matchesEmpty && (!atEnd || !atStart || text === "")) return true;
+      let expected: Iterable<number> = firsts;
+      let accepted = false;
+      for (const character of text) {
+        accepted = false;
+        const reached = new Set<number>();
+        for (const place of expected) {
+          if (!takes[place]?.(character)) continue;
+          if (last.has(place)) {
+            if (!atEnd) return true;
+            accepted = true;
+          }
+          for (const next of nexts[place] as number[]) reached.add(next);
+        }
+        if (!atStart) for (const place of firsts) reached.add(place);
+        expected = reached;
+      }
+      return accepted;
+    };
+  } catch (error) {
+    if (error instanceof TooLargeError) return undefined;
+    throw error;
+  }
+}
+
+/** `^a|b$` are two patterns, `^(?:a|b)$` is one. */
+function alternativesOf(part: Part): readonly Part[] {
+  return part.kind === "choice" ? part.parts.flatMap(alternativesOf) : [part];
+}
+
+function asserts(part: Part): boolean {
+  switch (part.kind) {
+    case "character":
+      return false;
+    case "sequence":
+    case "choice":
+      return part.parts.some(asserts);
+    case "repeat":
+      return asserts(part.part);
+    default:
+      return true;
+  }
+}
+
+function characterTest(source: string): (character: string) => boolean {
+  if ([...source].length === 1 && source !== ".") return (character) => character === source;
+  const pattern = new RegExp(`^(?:${source})$`, "u");
+  return (character) => matches(pattern, character);
+}

@@ -1,0 +1,70 @@
+import { isSchemaNode, type SchemaNode } from "../../../routes/schema-walk.ts";
+import { matches } from "../formats.ts";
+import { judgePattern, type Verdict } from "./ambiguity.ts";
+import { linearTest } from "./linear.ts";
+
+/** Keyword by which an author vouches for the patterns of a node. */
+export const TRUSTED_PATTERN = "x-servable-trusted-pattern";
+
+/** The longest text for which a pattern that goes back may be tried all ways at once. */
+const MAX_BOUND = 100_000;
+/** The same where only the engine can try it, for patterns whose time grows by a power, and for others. */
+const MAX_POWER_BOUND = 256;
+const MAX_SMALL_BOUND = 12;
+
+interface Judged {
+  readonly verdict: Verdict;
+  readonly linear: ((text: string) => boolean) | undefined;
+}
+
+const judged = new Map<string, Judged>();
+
+function judge(source: string): Judged {
+  let known = judged.get(source);
+  if (known === undefined) {
+    const verdict = judgePattern(source);
+    known = { verdict, linear: verdict === "linear" ? undefined : linearTest(source) };
+    judged.set(source, known);
+  }
+  return known;
+}
+
+/** A pattern's test: the engine's own, or one that does not go back where that could take for ever. */
+export function patternTest(source: string): (text: string) => boolean {
+  const { linear } = judge(source);
+  if (linear !== undefined) return linear;
+  const pattern = new RegExp(source, "u");
+  return (text) => matches(pattern, text);
+}
+
+/**
+ * Why the patterns of a node can't be used: a text of some dozens of characters, or some thousands, could take minutes.
+ * Undefined where they can.
+ */
+export function patternFault(node: SchemaNode): string | undefined {
+  if (node[TRUSTED_PATTERN] === true) return undefined;
+  const { pattern, patternProperties, propertyNames } = node;
+  if (typeof pattern === "string") {
+    const fault = faultOf(pattern, node["maxLength"], "maxLength");
+    if (fault !== undefined) return fault;
+  }
+  const bound = isSchemaNode(propertyNames) ? propertyNames["maxLength"] : undefined;
+  for (const key of Object.keys(isSchemaNode(patternProperties) ? patternProperties : {})) {
+    const fault = faultOf(key, bound, "propertyNames: { maxLength }");
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+function faultOf(source: string, bound: unknown, keyword: string): string | undefined {
+  const { verdict, linear } = judge(source);
+  if (verdict === "linear") return undefined;
+  const most =
+    linear !== undefined ? MAX_BOUND : verdict === "polynomial" ? MAX_POWER_BOUND : MAX_SMALL_BOUND;
+  if (typeof bound === "number" && bound <= most) return undefined;
+  return (
+    `the pattern ${JSON.stringify(source)} can go back over one text in too many ways, and a request could keep ` +
+    `the server busy with it; say it so that each text fits in one way, add ${keyword} of at most ${most}, or ` +
+    `vouch for it with "${TRUSTED_PATTERN}": true`
+  );
+}

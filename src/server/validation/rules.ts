@@ -1,0 +1,159 @@
+import { BYTES, type BytesLimits } from "../../routes/bytes.ts";
+import type { SchemaNode } from "../../routes/schema-walk.ts";
+import { bytesFault } from "./bytes-keyword.ts";
+import { areUnique, memberOf } from "./equality.ts";
+import { isFields, readField } from "./fields.ts";
+import { formatCheck } from "./formats.ts";
+import { isOfType } from "./json-types.ts";
+import { sizeOf } from "./measure.ts";
+import { patternTest } from "./patterns/refusal.ts";
+
+/** A rule about a value as a whole, none of its parts gone into. */
+export interface Rule {
+  readonly keyword: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  fits(value: unknown): boolean;
+  /** What a look takes beyond the usual step. */
+  cost?(value: unknown): number;
+}
+
+type Make = (limit: unknown, node: SchemaNode) => Omit<Rule, "keyword">;
+
+const ofNumbers =
+  (holds: (value: number, limit: number) => boolean): Make =>
+  (limit) => ({
+    params: { limit },
+    fits: (value) => typeof value !== "number" || !Number.isFinite(value) || holds(value, limit as number),
+  });
+
+const ofTexts =
+  (holds: (length: number, limit: number) => boolean): Make =>
+  (limit) => ({
+    params: { limit },
+    fits: (value) => typeof value !== "string" || holds(codePoints(value), limit as number),
+    cost: textCost,
+  });
+
+const ofSizes =
+  (
+    sizeOfValue: (value: unknown) => number | undefined,
+    holds: (size: number, limit: number) => boolean,
+  ): Make =>
+  (limit) => ({
+    params: { limit },
+    fits: (value) => {
+      const size = sizeOfValue(value);
+      return size === undefined || holds(size, limit as number);
+    },
+  });
+
+const items = (value: unknown): number | undefined => (Array.isArray(value) ? value.length : undefined);
+const fields = (value: unknown): number | undefined =>
+  isObject(value) ? Object.keys(value).length : undefined;
+const atLeast = (size: number, limit: number): boolean => size >= limit;
+const atMost = (size: number, limit: number): boolean => size <= limit;
+
+/** In the order in which their faults are told. */
+const MAKERS: Readonly<Record<string, Make>> = {
+  type: (type) => ({ params: { type }, fits: (value) => isOfType(value, type) }),
+  maximum: ofNumbers(atMost),
+  minimum: ofNumbers(atLeast),
+  exclusiveMaximum: ofNumbers((value, limit) => value < limit),
+  exclusiveMinimum: ofNumbers((value, limit) => value > limit),
+  multipleOf: (step) => ({
+    params: { multipleOf: step },
+    fits: (value) =>
+      typeof value !== "number" || !Number.isFinite(value) || isMultiple(value, step as number),
+  }),
+  maxLength: ofTexts(atMost),
+  minLength: ofTexts(atLeast),
+  pattern(pattern, node) {
+    const test = patternTest(String(pattern));
+    const most = typeof node["maxLength"] === "number" ? node["maxLength"] : Infinity;
+    return {
+      params: { pattern },
+      // A text that is too long is told so; the pattern may be one that must not see it.
+      fits: (value) => typeof value !== "string" || codePoints(value) > most || test(value),
+      cost: textCost,
+    };
+  },
+  maxProperties: ofSizes(fields, atMost),
+  minProperties: ofSizes(fields, atLeast),
+  maxItems: ofSizes(items, atMost),
+  minItems: ofSizes(items, atLeast),
+  uniqueItems: (wanted) => ({
+    params: {},
+    fits: (value) => wanted !== true || !Array.isArray(value) || areUnique(value),
+    cost: (value) => (Array.isArray(value) ? sizeOf(value) : 0),
+  }),
+  const: (value) => listed([value]),
+  enum: (values) => listed(values as readonly unknown[]),
+  format(format) {
+    const { type, fits } = formatCheck(String(format));
+    return {
+      params: { format },
+      fits: (value) => typeof value !== type || fits(value as string | number),
+      cost: textCost,
+    };
+  },
+  dependentRequired: (demands) => ({
+    params: { demands },
+    fits: (value) => lacking(value, demands as Readonly<Record<string, readonly string[]>>).length === 0,
+  }),
+  [BYTES]: (limits) => ({
+    params: { limits },
+    fits: (value) => bytesFault(limits as BytesLimits, value) === undefined,
+  }),
+};
+
+function listed(values: readonly unknown[]): Omit<Rule, "keyword"> {
+  const isMember = memberOf(values);
+  return {
+    params: { allowedValues: values },
+    fits: isMember,
+    cost: (value) => (typeof value === "object" && value !== null ? sizeOf(value) : 0),
+  };
+}
+
+/** The rules of a node about values as a whole. */
+export function rulesOf(node: SchemaNode): readonly Rule[] {
+  return Object.entries(MAKERS).flatMap(([keyword, make]) =>
+    node[keyword] === undefined ? [] : [{ keyword, ...make(node[keyword], node) }],
+  );
+}
+
+/** The fields that a value lacks, though others that it has demand them. */
+export function lacking(value: unknown, demands: Readonly<Record<string, readonly string[]>>): string[] {
+  if (!isFields(value)) return [];
+  return Object.entries(demands)
+    .filter(([key]) => readField(value, key) !== undefined)
+    .flatMap(([, names]) => names.filter((name) => readField(value, name) === undefined));
+}
+
+/** What JSON Schema calls an object, bytes included, which are nothing else to it. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** People count characters, of which some take two places. */
+function codePoints(text: string): number {
+  let count = text.length;
+  for (let at = 0; at < text.length - 1; at++) {
+    const isPair = (text.charCodeAt(at) & 0xfc00) === 0xd800 && (text.charCodeAt(at + 1) & 0xfc00) === 0xdc00;
+    if (isPair) {
+      count--;
+      at++;
+    }
+  }
+  return count;
+}
+
+/** `0.3` is a multiple of `0.1`, though `0.3 / 0.1` is not whole. */
+function isMultiple(value: number, step: number): boolean {
+  const times = value / step;
+  return Math.abs(Math.round(times) - times) <= 1e-9;
+}
+
+function textCost(value: unknown): number {
+  return typeof value === "string" ? value.length >> 4 : 0;
+}

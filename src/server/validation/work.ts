@@ -1,0 +1,51 @@
+import type { SchemaNode } from "../../routes/schema-walk.ts";
+import { sizeOf } from "./measure.ts";
+
+/** Whoever looks for reasons has looked long enough. */
+export const OUT_OF_WORK: unique symbol = Symbol("out of work");
+
+/** Steps that are always to be had: some microseconds. */
+export const BASE_STEPS = 5000;
+/** Steps for each step that the value itself is large: a fraction of five times what parsing has taken. */
+export const STEPS_A_SIZE = 3;
+
+/** How much is done about one value, and what was found about its parts. */
+export class Work {
+  readonly limit: number;
+  #steps = 0;
+  readonly #found = new Map<SchemaNode, Map<object, boolean>>();
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  /** For judging: a value gets its answer, whatever it takes. */
+  static unlimited(): Work {
+    return new Work(Infinity);
+  }
+
+  /** For explaining: in proportion to the value. */
+  static about(value: unknown): Work {
+    return new Work(BASE_STEPS + STEPS_A_SIZE * sizeOf(value));
+  }
+
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** @throws OUT_OF_WORK */
+  step(count: number = 1): void {
+    this.#steps += count;
+    if (this.#steps > this.limit) throw OUT_OF_WORK;
+  }
+
+  found(node: SchemaNode, value: object): boolean | undefined {
+    return this.#found.get(node)?.get(value);
+  }
+
+  remember(node: SchemaNode, value: object, fits: boolean): void {
+    let ofNode = this.#found.get(node);
+    if (ofNode === undefined) this.#found.set(node, (ofNode = new Map()));
+    ofNode.set(value, fits);
+  }
+}
