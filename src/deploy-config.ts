@@ -18,6 +18,7 @@ export type AppSettings = Partial<
     | "scalingDelay"
     | "maxMultiplexing"
     | "requestTimeout"
+    | "requestStartTimeout"
     | "startupTimeout"
     | "exposedPort"
     | "metricsPort"

@@ -110,12 +110,14 @@ export type {
   DeployPhase,
 } from "./platform/deployment/deploy.ts";
 export type { HealthCheckSettings } from "./platform/deployment/deploy-request.ts";
+export type { GpuUsage } from "./platform/apps/gpu-usage.ts";
 export type { EnvironmentInfo } from "./platform/account/environments.ts";
-export type { CreatedKey, CreateKeyOptions, KeyInfo, KeyScope } from "./platform/account/keys.ts";
+export type { CreatedKey, CreateKeyOptions, KeyInfo, KeyPreset, KeyScope } from "./platform/account/keys.ts";
 export type { FlushQueueOptions, QueueSize, QueueSizeOptions } from "./platform/queue.ts";
 export type { RunnerInfo } from "./platform/runners/runner-info.ts";
 export type { RunnerLog, RunnerLogsOptions } from "./platform/runners/runner-logs.ts";
 export type { StopRunnerOptions } from "./platform/runners/runners.ts";
+export type { RunnerCommandEvent, RunnerCommandOptions } from "./platform/runners/shell-session.ts";
 export type { Secret } from "./platform/target/secret.ts";
 export type { SecretInfo } from "./platform/account/secrets.ts";
 export type { User } from "./platform/account/user.ts";

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { isServing } from "../output/serving-streams.ts";
+import { absentCommand } from "./absent-commands.ts";
 import { createProgram } from "./program.ts";
 
 process.stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
@@ -12,4 +13,9 @@ process.stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
 // Where nobody reads what is said on the way (`servable build app.ts 2>&1 | head`), the work goes on to its end: to stop in
 // the middle would leave a build running, and its files behind.
 process.stderr.on("error", () => {});
-await createProgram().parseAsync();
+const absence = absentCommand(process.argv.slice(2));
+if (absence === undefined) await createProgram().parseAsync();
+else {
+  process.stderr.write(`error: ${absence}\n`);
+  process.exitCode = 1;
+}

@@ -232,6 +232,7 @@ export const OPTION_TABLE: Readonly<Record<OptionName, OptionRule>> = {
   concurrencyBuffer: { ...carried, read: wholeNumber(0) },
   concurrencyBufferPerc: { ...carried, read: wholeNumber(0) },
   scalingDelay: { ...carried, read: wholeNumber(0) },
+  requestStartTimeout: { ...carried, read: wholeNumber(0) },
   maxMultiplexing: { ...carried, read: wholeNumber(1) },
   secrets: { ...carried, read: texts("HF_TOKEN") },
   dataMounts: { ...carried, read: texts("/data") },

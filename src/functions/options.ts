@@ -59,6 +59,8 @@ export interface HostOptions {
   readonly concurrencyBufferPerc?: number;
   /** How long more runners have to be needed until they are started, in seconds. */
   readonly scalingDelay?: number;
+  /** How long a request of the owner's may wait for a runner, in seconds; 0 sets no limit. */
+  readonly requestStartTimeout?: number;
   /** Calls that one runner is given at a time. */
   readonly maxMultiplexing?: number;
   /** The platform's secrets that the function sees as variables. Default: all that are exposed by default. */

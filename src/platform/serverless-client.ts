@@ -14,7 +14,7 @@ export interface ServerlessClientOptions {
   host?: string | undefined;
   /** A key, `id:secret`. Default: `FAL_KEY`, the profile's, `FAL_KEY_ID` with `FAL_KEY_SECRET`. */
   apiKey?: string | undefined;
-  /** A profile of the config file. Default: the one that is selected there. */
+  /** A profile of the config file. Default: the one that `FAL_PROFILE` names, else the one that is selected there. */
   profile?: string | undefined;
   /** Where variables are read. Default: `process.env`. */
   environment?: NodeJS.ProcessEnv | undefined;

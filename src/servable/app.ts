@@ -53,6 +53,11 @@ export abstract class App extends BaseServable {
   /** How long a request waits before a runner is added, in seconds. */
   static scalingDelay: number | undefined;
   /**
+   * How long a request of the app's owner may wait for a runner where it is deployed, in seconds; 0 sets no limit. A
+   * request's own `x-fal-request-timeout` goes before it.
+   */
+  static requestStartTimeout: number | undefined;
+  /**
    * Runs all methods that answer once in so many processes of their own, each with an instance of the class that is
    * set up there; `{ devices: ["0", "1"] }` gives each its own GPU. Default: they run in the server's process.
    */

@@ -91,6 +91,7 @@ export const APP_SETTINGS: Readonly<Record<string, Rule>> = {
   concurrencyBuffer: wholeNumber(0),
   concurrencyBufferPerc: wholeNumber(0),
   scalingDelay: wholeNumber(0),
+  requestStartTimeout: wholeNumber(0, MAX_SECONDS),
   maxMultiplexing: wholeNumber(1),
   workers: (value) => {
     try {

@@ -65,3 +65,25 @@ test("the section on control planes names every variable that their client reads
   const namesIn = (text: string): string[] => [...new Set(text.match(/\bFAL_[A-Z_]+/g))].toSorted();
   assert.deepEqual(namesIn(section), namesIn(sources));
 });
+
+/** What the client and the runtime of fal 1.83 read from their environment. */
+const VARIABLES_OF_FAL = [
+  ...["DEBUG", "FAL_API_SOCKET", "FAL_APP_NAME", "FAL_APP_ROOT_PATH", "FAL_CDN_V3_HOST", "FAL_CONFIG_PATH"],
+  ...["FAL_DEPLOY_CHECK", "FAL_DONT_OPEN_LINKS", "FAL_ENV", "FAL_FORCE_AUTH_BY_USER", "FAL_GRPC_HOST"],
+  ...[
+    "FAL_HOME_DIR",
+    "FAL_HOST",
+    "FAL_KEY",
+    "FAL_KEY_ID",
+    "FAL_KEY_SECRET",
+    "FAL_PROFILE",
+    "FAL_QUEUE_RUN_HOST",
+  ],
+  ...["FAL_REST_HOST", "FAL_RUNNER_STATE", "FAL_RUN_HOST", "FAL_URL_OUTPUT", "FAL_USE_LOCAL_UPLOADER"],
+  ...["FAL_WS_RUN_HOST", "ISOLATE_AUTH_DISABLED", "ISOLATE_CONTROLLER_AUTH_KEY", "ISOLATE_TEST_MODE"],
+  ...["IS_ISOLATE_AGENT", "NOMAD_ALLOC_PORT_grpc"],
+];
+
+test("every variable that fal's own tools read has a line that says what it does here", () => {
+  assert.deepEqual(documented("Variables of fal's own tools").toSorted(), VARIABLES_OF_FAL.toSorted());
+});

@@ -39,7 +39,10 @@ describe("servable keys", () => {
     await using plane = await ControlPlane.start();
     const none = await run(plane, "create");
     assert.deepEqual([none.exitCode, none.stdout], [1, ""]);
-    assert.match(none.stderr, /required option '--scope <scope>' not specified/);
+    assert.match(
+      none.stderr,
+      /^error: What the key is to open is not given, and there is no terminal to ask on: add --preset /,
+    );
     const other = await run(plane, "create", "--scope", "all");
     assert.match(other.stderr, /Allowed choices are ADMIN, API\./);
     const whole = await run(plane, "revoke", "k-1:hidden");

@@ -11,7 +11,8 @@ const run = (plane: ControlPlane, ...args: string[]): Promise<Ended> =>
 
 describe("servable secrets", () => {
   test("sets values, with = in them too, says their names alone, and deletes by sending no value", async () => {
-    await using plane = await ControlPlane.start({ grpc: { setSecret: () => ({}) } });
+    const listSecrets = () => ({ secrets: [{ name: "A" }] });
+    await using plane = await ControlPlane.start({ grpc: { setSecret: () => ({}), listSecrets } });
     const set = await run(plane, "set", "A=hidden=1", "B=hidden2", "--env", "staging");
     assert.deepEqual([set.exitCode, set.stdout, set.stderr], [0, "Set A.\nSet B.\n", ""]);
     await run(plane, "set", "C=", "--not-exposed-by-default");
@@ -22,6 +23,7 @@ describe("servable secrets", () => {
         { name: "A", value: "hidden=1", defaultExposed: true, environmentName: "staging" },
         { name: "B", value: "hidden2", defaultExposed: true, environmentName: "staging" },
         { name: "C", value: "", defaultExposed: false },
+        {},
         { name: "A" },
       ],
     );

@@ -28,8 +28,8 @@ describe("servable apps", () => {
     const [heads = "", first, second] = stdout.split("\n");
     assert.deepEqual(heads.split(/ {2,}/), [
       ...["Name", "Env", "Revision", "Auth", "Min Concurrency", "Max Concurrency", "Concurrency Buffer"],
-      ...["Scaling Delay", "Max Multiplexing", "Keep Alive", "Request Timeout", "Startup Timeout"],
-      ...["Machine Type", "Runners", "Regions"],
+      ...["Scaling Delay", "Max Multiplexing", "Keep Alive", "Request Timeout", "Request Start Timeout"],
+      ...["Startup Timeout", "Machine Type", "Runners", "Regions"],
     ]);
     assert.match(first ?? "", /^voice +main +rev-2 +private +0 +0 +20%, min 1 /);
     assert.match(second ?? "", /^web +main +rev-1 +private +0 +4 .* S +1 +-$/);
@@ -80,7 +80,7 @@ describe("servable apps", () => {
       ...{ "max-concurrency": "maxConcurrency", "min-concurrency": "minConcurrency" },
       ...{ "concurrency-buffer": "concurrencyBuffer", "concurrency-buffer-perc": "concurrencyBufferPerc" },
       ...{ "scaling-delay": "scalingDelaySeconds", "request-timeout": "requestTimeout" },
-      ...{ "startup-timeout": "startupTimeout" },
+      ...{ "startup-timeout": "startupTimeout", "request-start-timeout": "requestStartTimeout" },
     };
     const values = Object.entries(amounts).map(([flag, field], index) => ({ flag, field, value: index + 1 }));
     const args = values.flatMap(({ flag, value }) => [`--${flag}`, String(value)]);

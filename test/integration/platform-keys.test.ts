@@ -3,23 +3,54 @@ import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import { PlatformError, UsageError } from "../../src/errors.ts";
 import { CreateUserKeyRequest_Scope } from "../../src/platform/generated/controller_pb.ts";
+import { KEY_PRESETS, type CreateKeyOptions, type KeyPreset } from "../../src/platform/account/keys.ts";
 import { sent, withClient } from "../helpers/platform-client.ts";
 
 describe("keys on the wire", () => {
-  test("creating sends the scope, and a description that was given alone", () =>
+  test("creating sends a preset or a policy and never a scope, and a description that was given alone", () =>
     withClient(
       { createUserKey: () => ({ keyId: "new-id", keySecret: "new:secret" }) },
       async (client, plane) => {
         const { keyId, key } = await client.keys.create({ scope: "ADMIN" });
-        await client.keys.create({ scope: "API", description: "the website" });
         assert.deepEqual([keyId, key.reveal()], ["new-id", "new-id:new:secret"]);
+        await client.keys.create({ scope: "API", description: "the website" });
+        const presets = Object.keys(KEY_PRESETS) as KeyPreset[];
+        for (const preset of presets) await client.keys.create({ preset });
+        await client.keys.create({ permissions: [" models:requests:submit", "serverless:apps:run"] });
         assert.deepEqual(sent(plane), [
-          // ADMIN is 0, which isn't sent.
-          ["CreateUserKey", {}],
-          ["CreateUserKey", { scope: "API", alias: "the website" }],
+          ["CreateUserKey", { policyPreset: "FULL" }],
+          ["CreateUserKey", { policyPreset: "API", alias: "the website" }],
+          ...["FULL", "API", "DEPLOY", "READONLY", "BILLING", "COMPUTE", "SERVERLESS", "AGENT"].map(
+            (policyPreset) => ["CreateUserKey", { policyPreset }],
+          ),
+          ["CreateUserKey", { policy: { permissions: ["models:requests:submit", "serverless:apps:run"] } }],
         ]);
       },
     ));
+
+  // No grant at all would make a key that opens everything.
+  const wrong: readonly [what: string, options: object, message: RegExp][] = [
+    ["nothing", {}, /none is given/],
+    ["a preset and permissions", { preset: "API", permissions: ["a"] }, /not with preset, permissions/],
+    ["a preset and a scope", { preset: "API", scope: "API" }, /not with preset, scope/],
+    ["permissions and a scope", { permissions: ["a"], scope: "API" }, /not with permissions, scope/],
+    ["no permissions", { permissions: [] }, /at least one/],
+    ["a blank permission", { permissions: ["a", " "] }, /at least one/],
+    ["an unknown preset", { preset: "api" }, /preset has to be one of "FULL", /],
+    ["an unknown scope", { scope: "FULL" }, /ADMIN or API/],
+    ["a name of every object", { scope: "constructor" }, /ADMIN or API/],
+  ];
+  for (const [what, options, message] of wrong) {
+    test(`a key is not made with ${what}`, () =>
+      withClient({ createUserKey: () => ({ keyId: "k", keySecret: "s" }) }, async (client, plane) => {
+        await assert.rejects(client.keys.create(options as CreateKeyOptions), (error: Error) => {
+          assert.ok(error instanceof UsageError);
+          assert.match(error.message, message);
+          return true;
+        });
+        assert.deepEqual(plane.calls, []);
+      }));
+  }
 
   test("a key that was made shows itself to nobody who does not ask for it", () =>
     withClient({ createUserKey: () => ({ keyId: "new-id", keySecret: "hidden" }) }, async (client) => {

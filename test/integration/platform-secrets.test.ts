@@ -1,20 +1,52 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { UsageError } from "../../src/errors.ts";
+import { Code } from "@connectrpc/connect";
+import { refusal } from "../helpers/control-plane.ts";
 import { sent, withClient } from "../helpers/platform-client.ts";
 
+const LISTED = { secrets: [{ name: "TOKEN", environmentName: "staging" }] };
+
 describe("secrets on the wire", () => {
-  test("setting says outright who sees it, and deleting sends the name alone", () =>
-    withClient({ setSecret: () => ({}) }, async (client, plane) => {
+  test("setting says outright who sees it, and deleting sends the name alone, once it is known to be there", () =>
+    withClient({ setSecret: () => ({}), listSecrets: () => LISTED }, async (client, plane) => {
       await client.secrets.set("TOKEN", "");
       await client.secrets.set("TOKEN", "a=b", { defaultExposed: false, environment: "staging" });
-      await client.secrets.unset("TOKEN", { environment: "staging" });
+      assert.equal(await client.secrets.unset("TOKEN", { environment: "staging" }), true);
       assert.deepEqual(sent(plane), [
         ["SetSecret", { name: "TOKEN", value: "", defaultExposed: true }],
         ["SetSecret", { name: "TOKEN", value: "a=b", defaultExposed: false, environmentName: "staging" }],
+        ["ListSecrets", { environmentName: "staging" }],
         ["SetSecret", { name: "TOKEN", environmentName: "staging" }],
       ]);
     }));
+
+  const absences: readonly [what: string, name: string, environment: string | undefined][] = [
+    ["another name", "OTHER", "staging"],
+    ["the same in other letters", "token", "staging"],
+    ["the same in the main environment", "TOKEN", undefined],
+    ["the same in an environment that is named", "TOKEN", "main"],
+    ["the same in a third one", "TOKEN", "dev"],
+  ];
+  for (const [what, name, environment] of absences) {
+    test(`deleting what is not there says so, and sends nothing: ${what}`, () =>
+      withClient({ setSecret: () => ({}), listSecrets: () => LISTED }, async (client, plane) => {
+        assert.equal(await client.secrets.unset(name, { environment }), false);
+        assert.deepEqual(plane.methods(), ["ListSecrets"]);
+      }));
+  }
+
+  test("a key that may delete secrets and not list them deletes them", async () => {
+    for (const code of [Code.PermissionDenied, Code.Unimplemented]) {
+      const listSecrets = (): never => {
+        throw refusal(code, "No.");
+      };
+      await withClient({ setSecret: () => ({}), listSecrets }, async (client, plane) => {
+        assert.equal(await client.secrets.unset("TOKEN"), true);
+        assert.deepEqual(plane.methods(), ["ListSecrets", "SetSecret"]);
+      });
+    }
+  });
 
   test("a list has what was told of each, and no value", () =>
     withClient(

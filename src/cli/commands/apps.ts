@@ -1,21 +1,24 @@
 import { Option, type Command } from "commander";
 import type { AppInfo, AppScale, AuthMode } from "../../platform/apps/app-info.ts";
 import type { ScaleOptions } from "../../platform/apps/apps.ts";
+import { plainLine } from "../../platform/transport/plain-line.ts";
 import { amount } from "../platform/amounts.ts";
 import {
   environmentOf,
-  finishGroup,
+  finishPlatformGroup,
   operate,
   withEnvironment,
   type OperationOptions,
 } from "../platform/operation.ts";
-import { printJson, printTable, type Cell } from "../platform/output.ts";
+import { appsJson, revisionsJson, runnersJson } from "../platform/original-json.ts";
+import { formatOf, printJson, printOriginal, printTable, withOutput, type Cell } from "../platform/output.ts";
 import { inStates, withRunnerFilter, type RunnerFilter } from "../platform/runner-filter.ts";
-import { printRunners, printRunnersJson } from "../platform/runner-tables.ts";
+import { printGpus, printRunners, printRunnersJson } from "../platform/runner-tables.ts";
 
 interface ListOptions extends OperationOptions {
   readonly filter?: string;
   readonly sortByRunners?: boolean;
+  readonly regions?: readonly string[];
 }
 
 interface RevisionOptions extends OperationOptions {
@@ -27,6 +30,7 @@ interface RevisionOptions extends OperationOptions {
 export function addAppsCommand(program: Command): void {
   const apps = program
     .command("apps")
+    .alias("app")
     .summary("list, scale and delete what is deployed")
     .description("The apps that are deployed to the control plane.")
     .addHelpText(
@@ -38,35 +42,39 @@ Examples:
   $ servable apps revisions web`,
     );
   addListCommands(apps);
+  addGpusCommand(apps);
   addScaleCommand(apps);
   addChangeCommands(apps);
-  finishGroup(apps);
+  finishPlatformGroup(apps);
 }
 
 function addListCommands(apps: Command): void {
-  withEnvironment(apps.command("list"))
+  withOutput(withEnvironment(apps.command("list")))
     .summary("list them")
     .description("List the apps, how they scale, and how many runners they have.")
     .option("--filter <text>", "only those with this in their name")
     .option("--sort-by-runners", "those with most runners first")
-    .option("--json", "print them as JSON")
+    .option("--regions <region...>", "only those that may run in one of these regions")
     .addHelpText("after", "\nExamples:\n  $ servable apps list\n  $ servable apps list --env staging --json")
     .action((options: ListOptions) =>
       operate(options, async (client) => {
-        const { filter = "" } = options;
-        const list = (await client.apps.list(environmentOf(options))).filter(({ name }) =>
-          name.includes(filter),
+        const { filter = "", regions: wanted = [] } = options;
+        const format = formatOf(options);
+        const list = (await client.apps.list(environmentOf(options))).filter(
+          ({ name, regions }) =>
+            name.includes(filter) &&
+            (wanted.length === 0 || wanted.some((region) => regions.includes(region))),
         );
         if (options.sortByRunners === true) list.sort((a, b) => b.activeRunners - a.activeRunners);
-        if (options.json === true) printJson(list);
+        if (format === "original") printOriginal(appsJson(list));
+        else if (format === "json") printJson(list);
         else if (list.length === 0) console.log("There are no apps.");
         else printApps(list);
       }),
     );
-  withRunnerFilter(withEnvironment(apps.command("runners <app>")))
+  withOutput(withRunnerFilter(withEnvironment(apps.command("runners <app>"))))
     .summary("list an app's runners")
     .description("List the runners of an app, and the requests they work on.")
-    .option("--json", "print them as JSON")
     .addHelpText(
       "after",
       "\nExamples:\n  $ servable apps runners web\n  $ servable apps runners web --since 2h --state terminated",
@@ -74,26 +82,31 @@ function addListCommands(apps: Command): void {
     .action((app: string, options: OperationOptions & RunnerFilter) =>
       operate(options, async (client) => {
         const { since } = options;
+        const format = formatOf(options);
         const all = await client.apps.runners(app, { since, ...environmentOf(options) });
         const runners = inStates(all, options.state);
-        if (options.json === true) printRunnersJson(runners);
+        if (format === "original") printOriginal(runnersJson(runners));
+        else if (format === "json") printRunnersJson(runners);
         else printRunners(runners, false);
       }),
     );
-  withEnvironment(apps.command("revisions [app]"))
+  withOutput(withEnvironment(apps.command("revisions [app]")))
+    .alias("list-rev")
     .summary("list the revisions of an app, or of all")
     .description("List the revisions of an app, or of all apps.")
-    .option("--json", "print them as JSON")
     .addHelpText("after", "\nExamples:\n  $ servable apps revisions web")
     .action((app: string | undefined, options: OperationOptions) =>
       operate(options, async (client) => {
+        const format = formatOf(options);
         const revisions = await client.apps.revisions(app, environmentOf(options));
-        if (options.json === true) return printJson(revisions);
+        if (format === "original") return printOriginal(revisionsJson(revisions));
+        if (format === "json") return printJson(revisions);
         if (revisions.length === 0) return console.log("There are no revisions.");
         printTable(
           [
             ...["Revision", "Env", "Min Concurrency", "Max Concurrency", "Max Multiplexing", "Keep Alive"],
-            ...["Request Timeout", "Startup Timeout", "Machine Type", "Runners", "Regions", "Created"],
+            ...["Request Timeout", "Request Start Timeout", "Startup Timeout"],
+            ...["Machine Type", "Runners", "Regions", "Created"],
           ],
           revisions.map((info) => [
             info.revision,
@@ -109,7 +122,7 @@ function addListCommands(apps: Command): void {
 }
 
 function addScaleCommand(apps: Command): void {
-  withEnvironment(apps.command("scale <app>"))
+  withOutput(withEnvironment(apps.command("scale <app>")), "print the app as JSON")
     .summary("change how an app scales")
     .description(
       "Change how an app scales. What is not given stays as it is. The next deployment takes machine types, multiplexing and the startup timeout from the code again.",
@@ -122,23 +135,41 @@ function addScaleCommand(apps: Command): void {
     .option("--concurrency-buffer-perc <n>", "the same, in percent of the demand", amount)
     .option("--scaling-delay <seconds>", "how long a request waits before a runner is added", amount)
     .option("--request-timeout <seconds>", "how long a request may take", amount)
+    .option(
+      "--request-start-timeout <seconds>",
+      "how long a request of the owner's may wait for a runner; 0 sets no limit",
+      amount,
+    )
     .option("--startup-timeout <seconds>", "how long a runner may take to start", amount)
     .option("--machine-types <type...>", "kinds of machine, in order of preference")
     .option("--regions <region...>", "where runners may be")
-    .option("--json", "print the app as JSON")
     .addHelpText(
       "after",
       "\nExamples:\n  $ servable apps scale web --min-concurrency 1\n  $ servable apps scale web --machine-types GPU-A100 GPU-H100",
     )
     .action((app: string, options: OperationOptions & ScaleOptions) =>
       operate(options, async (client) => {
-        const { env: _env, json, debug: _debug, ...changes } = options;
-        const info = await client.apps.scale(app, { ...changes, ...environmentOf(options) });
-        if (json === true) return printJson(info ?? null);
+        const format = formatOf(options);
+        const info = await client.apps.scale(app, { ...options, ...environmentOf(options) });
+        if (info !== undefined) await showResets(options);
+        if (format === "original") return printOriginal(appsJson(info === undefined ? [] : [info]));
+        if (format === "json") return printJson(info ?? null);
         if (info === undefined) return console.log("Nothing was given to change.");
         printApps([info]);
       }),
     );
+}
+
+/** Says what of a scale does not outlast the next deployment. */
+async function showResets(options: ScaleOptions): Promise<void> {
+  const { RESET_BY_DEPLOYMENT } = await import("../../platform/apps/apps.ts");
+  const names = RESET_BY_DEPLOYMENT.filter((name) => options[name] !== undefined).map(
+    (name) => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+  );
+  if (names.length === 0) return;
+  process.stderr.write(
+    `Note: ${names.join(", ")} will be reset by the next deployment, which takes it from the code; change it there as well.\n`,
+  );
 }
 
 function addChangeCommands(apps: Command): void {
@@ -153,7 +184,8 @@ function addChangeCommands(apps: Command): void {
         console.log(`The runners of ${app} are being replaced.`);
       }),
     );
-  withEnvironment(apps.command("set-revision <app> <revision>"))
+  withOutput(withEnvironment(apps.command("set-revision <app> <revision>")), "print the app as JSON")
+    .alias("set-rev")
     .summary("go back to an earlier revision, or on to another")
     .description("Point an app to another of its revisions.")
     .addOption(
@@ -169,7 +201,6 @@ function addChangeCommands(apps: Command): void {
         "whether old runners end once new ones are ready, or first",
       ).choices(["rolling", "recreate"]),
     )
-    .option("--json", "print the app as JSON")
     .addHelpText(
       "after",
       "\nExamples:\n  $ servable apps set-revision web 6f1c2a9e-8f43-4b53-9c0e-3f3f1f0a7c55",
@@ -177,12 +208,14 @@ function addChangeCommands(apps: Command): void {
     .action((app: string, revision: string, options: RevisionOptions) =>
       operate(options, async (client) => {
         const { auth, strategy } = options;
+        const format = formatOf(options);
         const info = await client.apps.setRevision(app, revision, {
           auth,
           strategy,
           ...environmentOf(options),
         });
-        if (options.json === true) printJson(info ?? null);
+        if (format === "original") printOriginal(appsJson(info === undefined ? [] : [info]));
+        else if (format === "json") printJson(info ?? null);
         else console.log(`${app} is at ${revision}.`);
       }),
     );
@@ -198,14 +231,39 @@ function addChangeCommands(apps: Command): void {
         );
       }),
     );
+  apps
+    .command("delete-revision <revision>")
+    .alias("delete-rev")
+    .summary("delete a revision")
+    .description("Delete a revision, by its id.")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ servable apps delete-revision 6f1c2a9e-8f43-4b53-9c0e-3f3f1f0a7c55",
+    )
+    .action((revision: string, options: OperationOptions) =>
+      operate(options, async (client) => {
+        await client.apps.deleteRevision(revision);
+        console.log(`Deleted the revision ${plainLine(revision)}.`);
+      }),
+    );
+}
+
+function addGpusCommand(apps: Command): void {
+  withOutput(apps.command("gpus <app>"), "print it as JSON: gpus, and total")
+    .summary("count an app's GPUs")
+    .description("Print the GPUs that the runners of an app have, by kind.")
+    .addHelpText("after", "\nExamples:\n  $ servable apps gpus web\n  $ servable apps gpus me/web --json")
+    .action((app: string, options: OperationOptions) =>
+      operate(options, async (client) => printGpus(await client.apps.gpus(app), formatOf(options))),
+    );
 }
 
 function printApps(apps: readonly AppInfo[]): void {
   printTable(
     [
       ...["Name", "Env", "Revision", "Auth", "Min Concurrency", "Max Concurrency", "Concurrency Buffer"],
-      ...["Scaling Delay", "Max Multiplexing", "Keep Alive", "Request Timeout", "Startup Timeout"],
-      ...["Machine Type", "Runners", "Regions"],
+      ...["Scaling Delay", "Max Multiplexing", "Keep Alive", "Request Timeout", "Request Start Timeout"],
+      ...["Startup Timeout", "Machine Type", "Runners", "Regions"],
     ],
     apps.map((info) => [
       info.name,
@@ -222,9 +280,12 @@ function printApps(apps: readonly AppInfo[]): void {
 }
 
 function commonCells(info: AppScale): Cell[] {
-  const { maxMultiplexing, keepAlive, requestTimeout, startupTimeout, machineTypes, activeRunners, regions } =
-    info;
-  return [maxMultiplexing, keepAlive, requestTimeout, startupTimeout, machineTypes, activeRunners, regions];
+  const { maxMultiplexing, keepAlive, requestTimeout, requestStartTimeout, startupTimeout } = info;
+  const { machineTypes, activeRunners, regions } = info;
+  return [
+    ...[maxMultiplexing, keepAlive, requestTimeout, requestStartTimeout || undefined, startupTimeout],
+    ...[machineTypes, activeRunners, regions],
+  ];
 }
 
 function bufferText({ concurrencyBuffer = 0, concurrencyBufferPerc = 0 }: AppScale): string {

@@ -1,9 +1,10 @@
 import type { Command } from "commander";
 import { runAction, type CommonOptions } from "../action.ts";
 import type { LoginOptions } from "../platform/login.ts";
-import { finishGroup, operate, type OperationOptions } from "../platform/operation.ts";
-import { printJson, printTable } from "../platform/output.ts";
+import { finishGroup, operate, withPlatform, type OperationOptions } from "../platform/operation.ts";
+import { formatOf, printJson, printTable, withOutput } from "../platform/output.ts";
 import type { ProfileChoice } from "../platform/profile-choice.ts";
+import { plainLine } from "../../platform/transport/plain-line.ts";
 
 /** `servable auth`: a key to be known by, and whose it is. */
 export function addAuthCommand(program: Command): void {
@@ -23,7 +24,7 @@ Examples:
     .summary("keep a key in a profile")
     .description(
       "Ask for a key (id:secret), check it with the control plane, and keep it in a profile of the config file. " +
-        "fal's keys are made at https://fal.ai/dashboard/keys; to deploy takes the scope ADMIN.",
+        "fal's keys are made at https://fal.ai/dashboard/keys; to deploy takes the preset DEPLOY, SERVERLESS or FULL.",
     )
     .option("--with-key", "read the key from standard input, and never ask")
     .option(
@@ -60,25 +61,42 @@ Examples:
         await logout(options);
       }),
     );
-  auth
+  const whoami = auth
     .command("whoami")
     .summary("see whose key is used, and where it comes from")
     .description("Tell whose key is used, where it comes from, and which control plane was asked.")
-    .option("--json", "print it as JSON")
-    .addHelpText("after", "\nExamples:\n  $ servable auth whoami")
+    .addHelpText("after", "\nExamples:\n  $ servable auth whoami\n  $ servable auth whoami --profile work")
     .action((options: OperationOptions) =>
       operate(options, async (client) => {
+        const format = formatOf(options);
         const { resolveTarget } = await import("../../platform/target/target.ts");
-        const { endpoints, credentials } = await resolveTarget();
+        const { SOURCE_TEXTS } = await import("../../platform/target/profile-choice.ts");
+        const { host: given, profile: named } = options;
+        const { endpoints, credentials, profile } = await resolveTarget({ host: given, profile: named });
         const user = await client.currentUser();
         const { keyId, origin: keyOrigin } = credentials;
-        const { host } = endpoints.grpc;
-        if (options.json === true) return printJson({ ...user, keyId, keyOrigin, host });
+        const { host, origin: hostOrigin } = endpoints.grpc;
+        const profileOrigin = profile === undefined ? undefined : SOURCE_TEXTS[profile.source];
+        if (format !== "pretty") {
+          const profileName = profile?.profile.name ?? null;
+          return printJson({
+            ...{ ...user, keyId, keyOrigin, host, hostOrigin },
+            ...{ profile: profileName, profileOrigin: profileOrigin ?? null },
+          });
+        }
         printTable(
           ["User ID", "Nickname", "Full Name", "Key ID", "Key From", "Host"],
           [[user.userId, user.nickname, user.fullName, keyId, keyOrigin, host]],
         );
+        if (profile !== undefined && profile.source !== "file") {
+          process.stderr.write(
+            plainLine(`The profile in force is ${profile.profile.name} (${SOURCE_TEXTS[profile.source]}).`) +
+              "\n",
+          );
+        }
       }),
     );
+  withOutput(whoami, "print it as JSON");
   finishGroup(auth);
+  withPlatform(whoami);
 }

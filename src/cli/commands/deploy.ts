@@ -2,10 +2,12 @@ import { Option, type Command } from "commander";
 import { runAction } from "../action.ts";
 import type { DeployCommandOptions } from "../deploy/deploy-app.ts";
 import { buildArgOption, collected } from "../option-values.ts";
+import { withPlatform } from "../platform/operation.ts";
+import { withOutput } from "../platform/output.ts";
 
 /** `servable deploy [FILE[::Class]|NAME]`: deploys a class, or an app of a config. */
 export function addDeployCommand(program: Command): void {
-  program
+  const deploy = program
     .command("deploy")
     .summary("deploy a class to a control plane")
     .description(
@@ -36,6 +38,7 @@ export function addDeployCommand(program: Command): void {
     )
     .option("--detach", "end once it is registered, while runners are still being replaced")
     .option("--reset-scale", "take the scale of the code, in place of how the app was scaled since")
+    .addOption(new Option("--no-scale", "keep how the app was scaled since: the default").hideHelp())
     .option("-m, --message <text>", "why it is deployed; shown with the revision")
     .option(
       "--annotation <key=value>",
@@ -45,9 +48,9 @@ export function addDeployCommand(program: Command): void {
     .option("--env <name>", "the environment it goes to (default: $FAL_ENV, else the main one)")
     .addOption(buildArgOption())
     .option("--no-cache", "build every layer of the image again")
+    .addOption(new Option("--force-env-build", "the same as --no-cache").hideHelp())
     .option("--check", "show what changes of the app's scale, and ask before going on")
     .option("-y, --yes", "go on without being asked")
-    .option("--json", "print the result as JSON")
     .option("--debug", "show stacks, and log lines of every level")
     .addHelpText(
       "after",
@@ -64,4 +67,5 @@ Examples:
         return deployApp(app, options);
       }),
     );
+  withPlatform(withOutput(deploy, "print the result as JSON"));
 }

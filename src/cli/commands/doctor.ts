@@ -1,18 +1,16 @@
 import type { Command } from "commander";
 import { runAction, type CommonOptions } from "../action.ts";
+import { formatOf, withOutput, type OutputOptions } from "../platform/output.ts";
 
-interface DoctorOptions extends CommonOptions {
-  readonly json?: boolean;
-}
+interface DoctorOptions extends CommonOptions, OutputOptions {}
 
 /** `servable doctor [FILE]`: finds out what would keep an app from being served here. */
 export function addDoctorCommand(program: Command): void {
-  program
+  const doctor = program
     .command("doctor")
     .summary("find out what is wrong")
     .description("Check Node, TypeScript, the packages, the ports and, when given, a file.")
     .argument("[file[::class]]", "a file to check as well")
-    .option("--json", "print the results as JSON")
     .option("--debug", "show stacks")
     .addHelpText(
       "after",
@@ -24,16 +22,22 @@ Examples:
     .action((file: string | undefined, options: DoctorOptions) =>
       runAction(options, () => diagnose(file, options)),
     );
+  withOutput(doctor, "print the results as JSON");
 }
 
 async function diagnose(file: string | undefined, options: DoctorOptions): Promise<number> {
   const { runChecks } = await import("../doctor/checks.ts");
   const write = process.stdout.write.bind(process.stdout);
-  if (options.json === true) process.stdout.write = process.stderr.write.bind(process.stderr);
+  const format = formatOf(options);
+  if (format !== "pretty") process.stdout.write = process.stderr.write.bind(process.stderr);
   const findings = await runChecks(file);
   const failed = findings.filter(({ status }) => status === "failed").length;
-  if (options.json === true) {
-    await new Promise((resolve) => write(`${JSON.stringify(findings, null, 2)}\n`, resolve));
+  if (format !== "pretty") {
+    const text =
+      format === "json"
+        ? JSON.stringify(findings, null, 2)
+        : JSON.stringify({ ...(await facts()), checks: findings });
+    await new Promise((resolve) => write(`${text}\n`, resolve));
     return failed === 0 ? 0 : 1;
   }
   const { styleFor } = await import("../style.ts");
@@ -47,4 +51,23 @@ async function diagnose(file: string | undefined, options: DoctorOptions): Promi
     failed === 0 ? green("\nAll is well.") : red(`\n${failed} of ${findings.length} checks failed.`),
   );
   return failed === 0 ? 0 : 1;
+}
+
+/** What fal's own command line tells of itself, under its keys; of a key its id alone. */
+async function facts(): Promise<Readonly<Record<string, unknown>>> {
+  const [{ packageVersion }, { resolveEndpoints }, { platform, release, arch }] = await Promise.all([
+    import("../package-root.ts"),
+    import("../../platform/target/endpoints.ts"),
+    import("node:os"),
+  ]);
+  const target = await import("../../platform/target/target.ts")
+    .then(({ resolveTarget }) => resolveTarget())
+    .catch(() => undefined);
+  return {
+    servable: packageVersion(),
+    node: process.versions.node,
+    platform: `${platform()}-${release()}-${arch()}`,
+    FAL_HOST: (target?.endpoints ?? resolveEndpoints({ environment: {} })).grpc.host,
+    FAL_KEY: target?.credentials.keyId ?? "",
+  };
 }

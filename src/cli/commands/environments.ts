@@ -1,13 +1,15 @@
 import type { Command } from "commander";
 import { plainLine } from "../../platform/transport/plain-line.ts";
 import { isConfirmed } from "../platform/confirmation.ts";
-import { finishGroup, operate, type OperationOptions } from "../platform/operation.ts";
-import { printJson, printTable } from "../platform/output.ts";
+import { finishPlatformGroup, operate, type OperationOptions } from "../platform/operation.ts";
+import { environmentsJson } from "../platform/original-json.ts";
+import { formatOf, printJson, printOriginal, printTable, withOutput } from "../platform/output.ts";
 
 /** `servable environments`: spaces of apps and secrets. */
 export function addEnvironmentsCommand(program: Command): void {
   const environments = program
     .command("environments")
+    .alias("envs")
     .summary("list, make and delete environments, such as staging")
     .description("The environments of the control plane: spaces of apps and secrets, such as staging.")
     .addHelpText(
@@ -17,16 +19,16 @@ Examples:
   $ servable environments create staging
   $ servable deploy app.ts --env staging`,
     );
-  environments
-    .command("list")
+  withOutput(environments.command("list"))
     .summary("list them")
     .description("List the environments.")
-    .option("--json", "print them as JSON")
     .addHelpText("after", "\nExamples:\n  $ servable environments list")
     .action((options: OperationOptions) =>
       operate(options, async (client) => {
+        const format = formatOf(options);
         const list = await client.environments.list();
-        if (options.json === true) return printJson(list);
+        if (format === "original") return printOriginal(environmentsJson(list));
+        if (format === "json") return printJson(list);
         if (list.length === 0) return console.log("There are no environments.");
         printTable(
           ["Name", "Description", "Default", "Created At"],
@@ -70,5 +72,5 @@ Examples:
         console.log(`Deleted the environment ${shown}.`);
       }),
     );
-  finishGroup(environments);
+  finishPlatformGroup(environments);
 }

@@ -1,36 +1,55 @@
 import { Option, type Command } from "commander";
-import type { KeyScope } from "../../platform/account/keys.ts";
-import { finishGroup, operate, type OperationOptions } from "../platform/operation.ts";
-import { printJson, printTable } from "../platform/output.ts";
+import { UsageError } from "../../errors.ts";
+import type { CreateKeyOptions, KeyPreset, KeyScope } from "../../platform/account/keys.ts";
+import { INTERRUPTED } from "../interruption.ts";
+import { collected } from "../option-values.ts";
+import { finishPlatformGroup, operate, type OperationOptions } from "../platform/operation.ts";
+import { keysJson } from "../platform/original-json.ts";
+import { formatOf, printJson, printOriginal, printTable, withOutput } from "../platform/output.ts";
 
 interface CreateOptions extends OperationOptions {
-  readonly scope: KeyScope;
+  readonly preset?: KeyPreset;
+  readonly permission?: readonly string[];
+  readonly scope?: KeyScope;
   readonly desc?: string;
+  readonly alias?: string;
 }
+
+const PRESETS = [
+  "FULL",
+  "API",
+  "DEPLOY",
+  "READONLY",
+  "BILLING",
+  "COMPUTE",
+  "SERVERLESS",
+  "AGENT",
+] as const satisfies readonly KeyPreset[];
 
 /** `servable keys`: what opens the control plane and what runs there. */
 export function addKeysCommand(program: Command): void {
   const keys = program
     .command("keys")
+    .alias("key")
     .summary("make, list and revoke keys")
     .description("The keys that open a control plane and what runs there.")
     .addHelpText(
       "after",
       `
 Examples:
-  $ servable keys create --scope API --desc "the website"
+  $ servable keys create --preset API --desc "the website"
   $ servable keys list`,
     );
-  keys
-    .command("list")
+  withOutput(keys.command("list"))
     .summary("list them")
     .description("List the keys, without their secrets.")
-    .option("--json", "print them as JSON")
     .addHelpText("after", "\nExamples:\n  $ servable keys list")
     .action((options: OperationOptions) =>
       operate(options, async (client) => {
+        const format = formatOf(options);
         const list = await client.keys.list();
-        if (options.json === true) return printJson(list);
+        if (format === "original") return printOriginal(keysJson(list));
+        if (format === "json") return printJson(list);
         if (list.length === 0) return console.log("There are no keys.");
         printTable(
           ["Key ID", "Created At", "Scope", "Description"],
@@ -38,25 +57,7 @@ Examples:
         );
       }),
     );
-  keys
-    .command("create")
-    .summary("make one")
-    .description("Make a key, and print it: this one time, as the line that sets it in a shell.")
-    .addOption(
-      new Option("--scope <scope>", "what it opens: everything (ADMIN), or calls of apps alone (API)")
-        .choices(["ADMIN", "API"])
-        .makeOptionMandatory(),
-    )
-    .option("--desc <text>", "what to know it by in the list")
-    .addHelpText("after", '\nExamples:\n  $ servable keys create --scope API --desc "the website"')
-    .action((options: CreateOptions) =>
-      operate(options, async (client) => {
-        const { scope, desc: description } = options;
-        const { key } = await client.keys.create({ scope, description });
-        console.log(`FAL_KEY='${key.reveal().replaceAll("'", "'\\''")}'`);
-        process.stderr.write("Keep it now: it is not shown again.\n");
-      }),
-    );
+  addCreateCommand(keys);
   keys
     .command("revoke <key-id>")
     .summary("revoke one")
@@ -68,5 +69,69 @@ Examples:
         console.log(`Revoked ${keyId}.`);
       }),
     );
-  finishGroup(keys);
+  finishPlatformGroup(keys);
+}
+
+function addCreateCommand(keys: Command): void {
+  keys
+    .command("create")
+    .summary("make one")
+    .description("Make a key, and print it: this one time, as the line that sets it in a shell.")
+    .addOption(
+      new Option("--preset <preset>", "what it opens, as a named set of permissions (default: asked for)")
+        .choices(PRESETS)
+        .conflicts(["permission", "scope"]),
+    )
+    .addOption(
+      new Option(
+        "--permission <names>",
+        "what it opens: permissions with commas between them; can be given often",
+      )
+        .argParser(collected)
+        .conflicts("scope"),
+    )
+    .addOption(
+      new Option("--scope <scope>", "the preset FULL (ADMIN) or API, as it was called before").choices([
+        "ADMIN",
+        "API",
+      ]),
+    )
+    .option("--desc <text>", "what to know it by in the list")
+    .addOption(new Option("--alias <text>", "the same as --desc").conflicts("desc").hideHelp())
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ servable keys create --preset API --desc "the website"
+  $ servable keys create --permission models:requests:submit,serverless:apps:run`,
+    )
+    .action((options: CreateOptions) =>
+      operate(options, async (client) => {
+        const grant = grantOf(options) ?? (await askedGrant());
+        if (grant === undefined) return INTERRUPTED;
+        const { desc, alias } = options;
+        const { key } = await client.keys.create({ ...grant, description: desc ?? alias });
+        console.log(`FAL_KEY='${key.reveal().replaceAll("'", "'\\''")}'`);
+        process.stderr.write("Keep it now: it is not shown again.\n");
+      }),
+    );
+}
+
+/** What the options grant; nothing when none of them is given. @throws UsageError */
+function grantOf({ preset, permission, scope }: CreateOptions): CreateKeyOptions | undefined {
+  if (preset !== undefined) return { preset };
+  if (scope !== undefined) return { scope };
+  if (permission === undefined) return undefined;
+  const permissions = permission
+    .flatMap((names) => names.split(","))
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+  if (permissions.length === 0)
+    throw new UsageError("--permission needs the name of at least one permission.");
+  return { permissions };
+}
+
+async function askedGrant(): Promise<CreateKeyOptions | undefined> {
+  const { askPreset } = await import("../platform/preset-question.ts");
+  return askPreset();
 }

@@ -5,7 +5,15 @@ import { plainLine } from "../../platform/transport/plain-line.ts";
 import { runAction, type CommonOptions } from "../action.ts";
 import { INTERRUPTED } from "../interruption.ts";
 import { finishGroup } from "../platform/operation.ts";
-import { printJson, printTable } from "../platform/output.ts";
+import {
+  formatOf,
+  printJson,
+  printOriginal,
+  printTable,
+  withOutput,
+  type Cell,
+  type OutputOptions,
+} from "../platform/output.ts";
 import { chosenProfile, type ProfileChoice } from "../platform/profile-choice.ts";
 import { typedKey } from "../platform/typed-secret.ts";
 
@@ -15,6 +23,7 @@ type ProfileOptions = ProfileChoice & CommonOptions;
 export function addProfileCommand(program: Command): void {
   const profile = program
     .command("profile")
+    .alias("profiles")
     .summary("keep keys and hosts under names, and select one")
     .description("Keys and hosts of control planes under names, in ~/.fal/config.toml or $FAL_CONFIG_PATH.")
     .addHelpText(
@@ -31,28 +40,41 @@ Examples:
 }
 
 function addSelectionCommands(profile: Command): void {
-  profile
-    .command("list")
+  withOutput(profile.command("list"))
     .summary("list them")
-    .description("List the profiles, with the ids of their keys.")
-    .option("--json", "print them as JSON")
+    .description("List the profiles, with the ids of their keys, and which one is in force.")
     .addHelpText("after", "\nExamples:\n  $ servable profile list")
-    .action((options: CommonOptions & { readonly json?: boolean }) =>
+    .action((options: CommonOptions & OutputOptions) =>
       edit(options, async (file) => {
+        const format = formatOf(options);
         const { parseKey } = await import("../../platform/target/credentials.ts");
+        const { profileInForce, profileVariable } = await import("../../platform/target/profile-choice.ts");
+        const variable = profileVariable();
         const selected = file.selected()?.name;
+        // A wrong name must not keep the right ones from being listed.
+        const [inForce, failure] = attempt(() => profileInForce(file)?.profile.name);
         const list = file.profiles().map(({ name, host, key }) => ({
           name,
           isSelected: name === selected,
+          ...(variable === undefined ? {} : { isInForce: name === inForce }),
           host,
           keyId: keyIdOf(key, parseKey),
         }));
-        if (options.json === true) return printJson(list);
-        if (list.length === 0) return console.log("There are no profiles.");
-        printTable(
-          ["Name", "Selected", "Host", "Key ID"],
-          list.map(({ name, isSelected, host, keyId }) => [name, isSelected, host, keyId]),
-        );
+        if (format === "original")
+          printOriginal({ profiles: file.profiles().map((item) => originalOf(item, inForce)) });
+        else if (format === "json") printJson(list);
+        else if (list.length === 0) console.log("There are no profiles.");
+        else {
+          const inForceCell = (name: string): Cell => (name === inForce ? "yes, by FAL_PROFILE" : "no");
+          printTable(
+            ["Name", "Selected", ...(variable === undefined ? [] : ["In Force"]), "Host", "Key ID"],
+            list.map(({ name, isSelected, host, keyId }) => [
+              ...[name, isSelected, ...(variable === undefined ? [] : [inForceCell(name)])],
+              ...[host, keyId],
+            ]),
+          );
+        }
+        if (failure !== undefined) throw failure;
       }),
     );
   profile
@@ -64,6 +86,7 @@ function addSelectionCommands(profile: Command): void {
       edit(options, async (file) => {
         await file.select(name);
         console.log(`The profile ${plainLine(name)} is selected.`);
+        await showVariable(name);
         if (file.profile(name).key === undefined) {
           process.stderr.write("It has no key yet: servable profile key sets one.\n");
         }
@@ -78,6 +101,7 @@ function addSelectionCommands(profile: Command): void {
       edit(options, async (file) => {
         await file.select(undefined);
         console.log("No profile is selected.");
+        await showVariable(undefined);
       }),
     );
 }
@@ -139,6 +163,31 @@ function addContentCommands(profile: Command): void {
         console.log(`Deleted the profile ${plainLine(name)}.`);
       }),
     );
+}
+
+/** Says that a variable goes before what was just selected. */
+async function showVariable(selected: string | undefined): Promise<void> {
+  const { profileVariable } = await import("../../platform/target/profile-choice.ts");
+  const variable = profileVariable();
+  if (variable === undefined || variable === selected) return;
+  process.stderr.write(`FAL_PROFILE names the profile ${plainLine(variable)}, and goes before it.\n`);
+}
+
+/** A profile under the keys of fal's own command line: `settings` are the names of what is set. */
+function originalOf(
+  { name, key, host }: Profile,
+  inForce: string | undefined,
+): Readonly<Record<string, unknown>> {
+  const settings = [...(key === undefined ? [] : ["key"]), ...(host === undefined ? [] : ["host"])];
+  return { profile: name, is_set: name === inForce, settings };
+}
+
+function attempt<T>(work: () => T): readonly [value: T | undefined, failure: unknown] {
+  try {
+    return [work(), undefined];
+  } catch (error) {
+    return [undefined, error];
+  }
 }
 
 /** The id of a profile's key. One that has not the form of a key must not keep the others from being listed. */

@@ -3,12 +3,19 @@ import type { QueueSize } from "../../platform/queue.ts";
 import { isConfirmed } from "../platform/confirmation.ts";
 import {
   environmentOf,
-  finishGroup,
+  finishPlatformGroup,
   operate,
   withEnvironment,
   type OperationOptions,
 } from "../platform/operation.ts";
-import { printJson, printTable } from "../platform/output.ts";
+import {
+  formatOf,
+  printJson,
+  printOriginal,
+  printTable,
+  withOutput,
+  type Format,
+} from "../platform/output.ts";
 
 interface FlushOptions extends OperationOptions {
   readonly callerUserId?: string;
@@ -28,11 +35,10 @@ Examples:
   $ servable queue size web
   $ servable queue flush web`,
     );
-  withEnvironment(queue.command("size <app>"))
+  withOutput(withEnvironment(queue.command("size <app>")), "print it as JSON")
     .summary("count them")
     .description("Print how many requests wait for an app.")
     .option("--by-user", "those of each user, too")
-    .option("--json", "print it as JSON")
     .addHelpText(
       "after",
       "\nExamples:\n  $ servable queue size web\n  $ servable queue size web --by-user --json",
@@ -40,19 +46,19 @@ Examples:
     .action((app: string, options: OperationOptions & { readonly byUser?: boolean }) =>
       operate(options, async (client) => {
         const { byUser } = options;
+        const format = formatOf(options);
         const size = await client.queue.size(app, { byUser, ...environmentOf(options) });
-        if (options.json === true) printSizeJson(size);
-        else printSize(size);
+        if (format === "pretty") printSize(size);
+        else printSizeJson(size, format);
       }),
     );
-  withEnvironment(queue.command("flush <app>"))
+  withOutput(withEnvironment(queue.command("flush <app>")), "print what was done as JSON")
     .summary("drop them")
     .description(
       "Drop the requests that wait for an app: they are never worked on. Its name has to be typed once more.",
     )
     .option("--caller-user-id <id>", "only those of one user")
     .option("-y, --yes", "without being asked")
-    .option("--json", "print what was done as JSON")
     .addHelpText(
       "after",
       "\nExamples:\n  $ servable queue flush web\n  $ servable queue flush web --env staging --yes",
@@ -60,6 +66,7 @@ Examples:
     .action((app: string, options: FlushOptions) =>
       operate(options, async (client) => {
         const { callerUserId } = options;
+        const format = formatOf(options);
         const { environment } = environmentOf(options);
         const name = environment === undefined ? app : `${app} in ${environment}`;
         const whose = callerUserId === undefined ? "all requests" : `the requests of ${callerUserId}`;
@@ -69,7 +76,7 @@ Examples:
           return 1;
         }
         await client.queue.flush(app, { environment, callerUserId });
-        if (options.json === true) {
+        if (format !== "pretty") {
           printJson({
             appName: app,
             environment: environment ?? null,
@@ -79,12 +86,14 @@ Examples:
         } else console.log(`Dropped ${whose} that waited for ${name}.`);
       }),
     );
-  finishGroup(queue);
+  finishPlatformGroup(queue);
 }
 
 /** Not in snake_case where the names are those of users. */
-function printSizeJson({ size, byUser }: QueueSize): void {
-  console.log(JSON.stringify({ size, ...(byUser === undefined ? {} : { by_user: byUser }) }, null, 2));
+function printSizeJson({ size, byUser }: QueueSize, format: Format): void {
+  const value = { size, ...(byUser === undefined ? {} : { by_user: byUser }) };
+  if (format === "original") printOriginal(value);
+  else console.log(JSON.stringify(value, null, 2));
 }
 
 function printSize({ size, byUser }: QueueSize): void {

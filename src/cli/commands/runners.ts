@@ -1,9 +1,12 @@
 import type { Command } from "commander";
 import { Interruption, INTERRUPTED } from "../interruption.ts";
 import { lineChoice, moment, type LineChoice } from "../platform/amounts.ts";
-import { finishGroup, operate, type OperationOptions } from "../platform/operation.ts";
+import { finishPlatformGroup, operate, type OperationOptions } from "../platform/operation.ts";
 import { inStates, withRunnerFilter, type RunnerFilter } from "../platform/runner-filter.ts";
-import { printRunners, printRunnersJson } from "../platform/runner-tables.ts";
+import { runnersJson } from "../platform/original-json.ts";
+import { formatOf, printOriginal, withOutput } from "../platform/output.ts";
+import { printGpus, printRunners, printRunnersJson } from "../platform/runner-tables.ts";
+import { addShellCommands } from "./runner-shell.ts";
 
 interface LogsOptions extends OperationOptions {
   readonly follow?: boolean;
@@ -17,6 +20,7 @@ interface LogsOptions extends OperationOptions {
 export function addRunnersCommand(program: Command): void {
   const runners = program
     .command("runners")
+    .alias("machine")
     .summary("list and end the processes that serve apps, and read their logs")
     .description("The runners of the control plane: the processes that serve apps.")
     .addHelpText(
@@ -26,22 +30,31 @@ Examples:
   $ servable runners list
   $ servable runners logs 6f1c2a9e-8f43-4b53-9c0e-3f3f1f0a7c55 --follow`,
     );
-  withRunnerFilter(runners.command("list"))
+  withOutput(withRunnerFilter(runners.command("list")))
     .summary("list those of all apps")
     .description("List the runners of all apps, and the requests they work on.")
-    .option("--json", "print them as JSON")
     .addHelpText(
       "after",
       "\nExamples:\n  $ servable runners list --state running\n  $ servable runners list --since 2h --json",
     )
     .action((options: OperationOptions & RunnerFilter) =>
       operate(options, async (client) => {
+        const format = formatOf(options);
         const list = inStates(await client.runners.list({ since: options.since }), options.state);
-        if (options.json === true) printRunnersJson(list);
+        if (format === "original") printOriginal(runnersJson(list));
+        else if (format === "json") printRunnersJson(list);
         else printRunners(list, true);
       }),
     );
+  withOutput(runners.command("gpus"), "print it as JSON: gpus, and total")
+    .summary("count the GPUs of all apps")
+    .description("Print the GPUs that all runners have, by kind.")
+    .addHelpText("after", "\nExamples:\n  $ servable runners gpus")
+    .action((options: OperationOptions) =>
+      operate(options, async (client) => printGpus(await client.runners.gpus(), formatOf(options))),
+    );
   addLogsCommand(runners);
+  addShellCommands(runners);
   runners
     .command("stop <runner-id>")
     .summary("end one once its requests have ended")
@@ -68,12 +81,15 @@ Examples:
         console.log(`The runner ${runnerId} is killed.`);
       }),
     );
-  finishGroup(runners);
+  finishPlatformGroup(runners);
 }
 
 function addLogsCommand(runners: Command): void {
-  runners
-    .command("logs <runner-id>")
+  withOutput(
+    runners.command("logs <runner-id>"),
+    "print each line as JSON in a line of its own (NDJSON), with timestamp, level and message",
+  )
+    .alias("log")
     .summary("read the log of one")
     .description("Print the log of a runner, the oldest line first, each with its local time and level.")
     .option(
@@ -84,10 +100,6 @@ function addLogsCommand(runners: Command): void {
     .option("--search <text>", "only lines with this text in them")
     .option("--since <time>", "from then on: 90s, 15m, 2h, 1d ago, or a time (default: its start)", moment)
     .option("--until <time>", "until then, in the same way (default: its end, or now)", moment)
-    .option(
-      "--json",
-      "print each line as JSON in a line of its own (NDJSON), with timestamp, level and message",
-    )
     .addHelpText(
       "after",
       `
@@ -97,12 +109,15 @@ Examples:
     )
     .action((runnerId: string, { follow, lines: choice, search, since, until, ...options }: LogsOptions) =>
       operate(options, async (client) => {
-        const { printRunnerLogs } = await import("../platform/runner-log-lines.ts");
+        const { printLogsObject, printRunnerLogs } = await import("../platform/runner-log-lines.ts");
         using stop = new Interruption();
         const { signal } = stop;
         try {
           const logs = client.runners.logs(runnerId, { follow, ...choice, search, since, until, signal });
-          await printRunnerLogs(logs, options.json === true, signal);
+          const format = formatOf(options);
+          // fal's own command line prints one object, with the newest line first, unless it follows.
+          if (format === "original" && follow !== true) await printLogsObject(logs);
+          else await printRunnerLogs(logs, format !== "pretty", signal);
           return 0;
         } catch (error) {
           if (stop.caused(error)) return INTERRUPTED;

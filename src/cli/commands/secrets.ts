@@ -1,20 +1,23 @@
 import type { Command } from "commander";
 import { UsageError } from "../../errors.ts";
+import { plainLine } from "../../platform/transport/plain-line.ts";
 import {
   environmentOf,
-  finishGroup,
+  finishPlatformGroup,
   operate,
   withEnvironment,
   type OperationOptions,
 } from "../platform/operation.ts";
 import { INTERRUPTED } from "../interruption.ts";
-import { printJson, printTable } from "../platform/output.ts";
+import { secretsJson } from "../platform/original-json.ts";
+import { formatOf, printJson, printOriginal, printTable, withOutput } from "../platform/output.ts";
 import { typedValue } from "../platform/typed-secret.ts";
 
 /** `servable secrets`: what apps see as variables. */
 export function addSecretsCommand(program: Command): void {
   const secrets = program
     .command("secrets")
+    .alias("secret")
     .summary("set and list the secrets that apps see")
     .description("The secrets that apps see as variables. Values can be set, not read.")
     .addHelpText(
@@ -24,15 +27,16 @@ Examples:
   $ servable secrets set API_TOKEN
   $ servable secrets list`,
     );
-  withEnvironment(secrets.command("list"))
+  withOutput(withEnvironment(secrets.command("list")))
     .summary("list them")
     .description("List the secrets, without their values.")
-    .option("--json", "print them as JSON")
     .addHelpText("after", "\nExamples:\n  $ servable secrets list --env staging")
     .action((options: OperationOptions) =>
       operate(options, async (client) => {
+        const format = formatOf(options);
         const list = await client.secrets.list(environmentOf(options));
-        if (options.json === true) return printJson(list);
+        if (format === "original") return printOriginal(secretsJson(list));
+        if (format === "json") return printJson(list);
         if (list.length === 0) return console.log("There are no secrets.");
         printTable(
           ["Name", "Env", "Created At", "Exposed By Default"],
@@ -68,11 +72,13 @@ Examples:
     .addHelpText("after", "\nExamples:\n  $ servable secrets unset API_TOKEN")
     .action((name: string, options: OperationOptions) =>
       operate(options, async (client) => {
-        await client.secrets.unset(name, environmentOf(options));
-        console.log(`Deleted ${name}.`);
+        const { environment } = environmentOf(options);
+        const wasThere = await client.secrets.unset(name, { environment });
+        const where = environment === undefined ? "" : ` in ${environment}`;
+        console.log(wasThere ? `Deleted ${name}.` : plainLine(`There is no secret ${name}${where}.`));
       }),
     );
-  finishGroup(secrets);
+  finishPlatformGroup(secrets);
 }
 
 type Pair = readonly [name: string, value: string];
@@ -80,7 +86,13 @@ type Pair = readonly [name: string, value: string];
 /** Nothing when the question for a value was ended by Ctrl-C. @throws UsageError */
 async function pairsOf(items: readonly string[]): Promise<readonly Pair[] | undefined> {
   const [first = ""] = items;
-  if (items.length > 1 || !/^[A-Z_][A-Z0-9_]*$/.test(first)) return items.map(pairOf);
+  if (items.length > 1 || !/^[A-Z_][A-Z0-9_]*$/.test(first)) {
+    const pairs = items.map(pairOf);
+    const repeated = pairs.find(([name], index) => pairs.findIndex(([other]) => other === name) !== index);
+    if (repeated !== undefined)
+      throw new UsageError(`The secret ${plainLine(repeated[0])} is given twice: give one value.`);
+    return pairs;
+  }
   const value = await typedValue(first);
   return value === undefined ? undefined : [[first, value]];
 }

@@ -8,31 +8,40 @@ import {
   type AliasInfo,
 } from "../../platform/generated/controller_pb.ts";
 import { Rest } from "../../platform/transport/rest.ts";
+import { userOf } from "../../platform/account/user.ts";
+import { isOn } from "../../platform/target/endpoints.ts";
 import { resolveTarget } from "../../platform/target/target.ts";
 import { readBuildArgs, withBuildArgs } from "../build-args.ts";
 import { Interruption, INTERRUPTED } from "../interruption.ts";
+import { showNotices } from "../platform/notices.ts";
+import type { PlatformChoice } from "../platform/operation.ts";
+import { formatOf, type OutputOptions } from "../platform/output.ts";
 import { styleFor } from "../style.ts";
 import { DeployProgress } from "./deploy-progress.ts";
 import { findDeployable, type Deployable } from "./deployable.ts";
-import { checkScale } from "./scale-check.ts";
+import { detachedNote, firstDeployTip, inheritedNote, runHint } from "./deploy-notes.ts";
+import { dashboardUrls } from "./dashboard-urls.ts";
+import { checkDeployment } from "./scale-check.ts";
 
 /** What `servable deploy` takes beside the app. */
-export interface DeployCommandOptions {
+export interface DeployCommandOptions extends PlatformChoice, OutputOptions {
   readonly appName?: string;
   readonly auth?: "private" | "public" | "shared";
   readonly strategy?: "rolling" | "recreate";
   readonly attach?: boolean;
   readonly detach?: boolean;
   readonly resetScale?: boolean;
+  /** False for `--no-scale`. */
+  readonly scale?: boolean;
   readonly message?: string;
   readonly annotation?: readonly string[];
   readonly env?: string;
   readonly buildArg?: readonly string[];
   /** False for `--no-cache`. */
   readonly cache: boolean;
+  readonly forceEnvBuild?: boolean;
   readonly check?: boolean;
   readonly yes?: boolean;
-  readonly json?: boolean;
   readonly debug?: boolean;
 }
 
@@ -50,7 +59,11 @@ export async function deployApp(ref: string | undefined, options: DeployCommandO
     const annotations = readAnnotations(options.annotation ?? []);
     const buildArgs = readBuildArgs(options.buildArg);
     const shownUrls = readShownUrls();
-    const { endpoints, credentials } = await resolveTarget();
+    const isPretty = formatOf(options) === "pretty";
+    const { host, profile } = options;
+    const { endpoints, credentials } = await resolveTarget({ host, profile });
+    const rest = new Rest({ endpoint: endpoints.rest, credentials });
+    await showNotices(options, () => userOf(rest));
     const deployable = await stop.orStop(findDeployable(ref));
     const image = withBuildArgs(deployable.image, buildArgs);
     const deployment = withOptions(deployable, { ...options, annotations });
@@ -61,17 +74,18 @@ export async function deployApp(ref: string | undefined, options: DeployCommandO
     const { appName, machine = {}, resetScale = false } = deployment;
     if (isChecked) {
       const current = await before.app();
-      const check = { appName, current, next: machine, resetScale, isSure: options.yes ?? false };
-      if (!(await checkScale({ ...check, signal: stop.signal }))) {
+      const check = { deployment, current, isSure: options.yes ?? false };
+      if (!(await checkDeployment({ ...check, signal: stop.signal }))) {
         process.stderr.write("Nothing was deployed.\n");
         return 1;
       }
     }
     const current = await before.appIfKnown();
+    const hint = runHint(deployable);
+    if (current === null && isPretty) process.stderr.write(firstDeployTip(deployment, hint));
     progress = new DeployProgress(appName, credentials.secret, options.debug ?? false);
-    const { send: rest } = new Rest({ endpoint: endpoints.rest, credentials });
     const result = await deployOnce(
-      { connection, rest },
+      { connection, rest: rest.send },
       {
         ...deployment,
         image,
@@ -84,12 +98,14 @@ export async function deployApp(ref: string | undefined, options: DeployCommandO
     );
     progress.end();
     const auth = deployment.auth ?? authOf(current);
-    const text =
-      options.json === true ? asJson(result, deployment, auth, current) : asText(result, auth, shownUrls);
+    const text = isPretty ? asText(result, auth, shownUrls) : asJson(result, deployment, auth, current);
     await new Promise((resolve) => print(text, resolve));
-    if (current === null && deployment.auth === undefined && options.json !== true) {
+    if (!isPretty) return 0;
+    if (current === null && deployment.auth === undefined) {
       process.stderr.write("It is private: only your own keys can call it. --auth public opens it to all.\n");
     }
+    if (current !== null && !resetScale) process.stderr.write(inheritedNote(current, machine));
+    if (current !== null && deployment.attach === false) process.stderr.write(detachedNote(deployment));
     return 0;
   } catch (error) {
     progress?.end();
@@ -119,6 +135,11 @@ function withOptions(
       `${written} is for files; of ${configName}, the config says it: set "${key}" there.`,
     );
   }
+  if (options.resetScale === true && options.scale === false) {
+    throw new UsageError(
+      "--reset-scale takes the scale of the code, and --no-scale keeps that of before: give one.",
+    );
+  }
   const environment = options.env ?? process.env["FAL_ENV"];
   const strategy = options.strategy ?? deployment.strategy;
   if (strategy === "recreate" && (options.attach === true || options.detach === true)) {
@@ -131,22 +152,24 @@ function withOptions(
     auth: options.auth ?? deployment.auth,
     strategy,
     attach: options.detach === true ? false : options.attach,
-    resetScale: options.resetScale ?? deployment.resetScale,
+    resetScale: options.scale === false ? false : (options.resetScale ?? deployment.resetScale),
     message: options.message,
     annotations: options.annotations,
-    noCache: !options.cache,
+    noCache: !options.cache || options.forceEnvBuild === true,
   };
 }
 
 /** `KEY=value` each. */
 function readAnnotations(items: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    items.map((item) => {
-      const at = item.indexOf("=");
-      if (at <= 0) throw new UsageError(`--annotation takes KEY=value, not "${item}".`);
-      return [item.slice(0, at), item.slice(at + 1)];
-    }),
-  );
+  const annotations = new Map<string, string>();
+  for (const item of items) {
+    const at = item.indexOf("=");
+    if (at <= 0) throw new UsageError(`--annotation takes KEY=value, not "${item}".`);
+    const key = item.slice(0, at);
+    if (annotations.has(key)) throw new UsageError(`--annotation gives "${key}" twice: give it one value.`);
+    annotations.set(key, item.slice(at + 1));
+  }
+  return Object.fromEntries(annotations);
 }
 
 /** What `FAL_URL_OUTPUT` says of which addresses people are shown. */
@@ -207,19 +230,27 @@ function asText(
 ): string {
   const { bold, green, cyan } = styleFor(process.stdout);
   const details = [auth, environment === "main" ? undefined : `in ${environment}`, `revision ${revision}`];
+  const { playground, overview } = dashboardUrls(urls.playground);
   const rows = [
-    ["playground", urls.playground],
+    ["playground", playground],
+    ["endpoints", overview],
     ["synchronous", urls.run],
     ["queue", urls.queue],
     ["websocket", urls.ws],
     ["logs", urls.log],
-  ].filter(([name, url]) => url !== "" && (shownUrls === "all" || name === shownUrls));
+  ].filter(([name = "", url]) => url !== "" && isShown(name, shownUrls));
   const shown = details.filter((detail) => detail !== undefined).join(", ");
   return [
     `${green("●")} Deployed ${bold(appName)} (${shown})`,
     ...rows.map(([name = "", url = ""]) => `  ${name.padEnd(12)} ${cyan(url)}`),
     "",
   ].join("\n");
+}
+
+/** A page of all endpoints goes with the playground. */
+function isShown(name: string, shownUrls: ShownUrls): boolean {
+  if (shownUrls === "all") return true;
+  return shownUrls === "playground" && (name === "playground" || name === "endpoints");
 }
 
 function asJson(
@@ -233,8 +264,4 @@ function asJson(
   const status = isRolling ? "rolling_out" : "deployed";
   const result = { revision, app_name: appName, environment, status, auth: auth ?? null, urls };
   return `${JSON.stringify(result, null, 2)}\n`;
-}
-
-function isOn(text: string | undefined): boolean {
-  return text !== undefined && !/^(?:|0|false)$/i.test(text.trim());
 }

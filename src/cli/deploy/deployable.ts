@@ -19,6 +19,8 @@ export interface Deployable {
   readonly deployment: Omit<Deployment, "image">;
   /** It is an app of a config, by this name. */
   readonly configName?: string;
+  /** What `servable run` serves the same by; nothing for an image. */
+  readonly file?: string;
 }
 
 const SOURCE = /\.[cm]?[jt]sx?$/;
@@ -94,9 +96,10 @@ async function ofConfig(config: DeployConfig, name: string, app: AppConfig): Pro
   }
   const [file = "", ...className] = (app.file ?? "").split("::");
   const path = relative(process.cwd(), resolve(directory, file));
-  const { image, deployment } = await ofClass([path, ...className].join("::"), own);
+  const { image, deployment, file: served } = await ofClass([path, ...className].join("::"), own);
   return {
     image,
+    ...(served === undefined ? {} : { file: served }),
     deployment: {
       ...deployment,
       ...common,
@@ -110,5 +113,5 @@ async function ofConfig(config: DeployConfig, name: string, app: AppConfig): Pro
 async function ofClass(text: string, config: AppSettings): Promise<Deployable> {
   const loaded = await loadApp(text);
   const image = await appImage(loaded, parseTarget(text).file);
-  return { image, deployment: await appDeployment(loaded, config) };
+  return { image, deployment: await appDeployment(loaded, config), file: text };
 }

@@ -1,41 +1,66 @@
-import type { AliasInfo } from "../../platform/generated/controller_pb.ts";
-import type { MachineSettings } from "../../platform/apps/machine-requirements.ts";
-import { scaleDifference } from "../../platform/apps/scale-difference.ts";
+import { ApplicationAuthMode, type AliasInfo } from "../../platform/generated/controller_pb.ts";
+import {
+  allSettings,
+  keptSettings,
+  scaleDifference,
+  type ScaleChange,
+} from "../../platform/apps/scale-difference.ts";
+import type { Deployment } from "../../platform/deployment/deploy-request.ts";
 import { isConfirmed } from "../platform/confirmation.ts";
 import { styleFor } from "../style.ts";
 
-/** What {@link checkScale} goes by. */
-export interface ScaleCheck {
-  readonly appName: string;
+/** What {@link checkDeployment} goes by. */
+export interface DeploymentCheck {
+  readonly deployment: Omit<Deployment, "image">;
+  /** The app as it is; nothing when it is new. */
   readonly current: AliasInfo | undefined;
-  readonly next: MachineSettings;
-  readonly resetScale: boolean;
   /** Go on without asking. */
   readonly isSure: boolean;
   readonly signal: AbortSignal;
 }
 
 /**
- * Shows what a deployment changes of an app's scale, and asks whether to go on; resolves to the answer.
- * @throws UsageError when there is something to ask and no terminal to ask on
+ * Shows what a deployment changes of an app, or of a new one all of its scale, and asks whether to go on; resolves to the
+ * answer.
+ * @throws UsageError when there is no terminal to ask on
  */
-export async function checkScale(check: ScaleCheck): Promise<boolean> {
-  const { appName, current, next, resetScale, isSure } = check;
-  const changes = scaleDifference(current, next, resetScale);
+export async function checkDeployment(check: DeploymentCheck): Promise<boolean> {
+  const { deployment, current, isSure, signal } = check;
   const { bold, dim } = styleFor(process.stderr);
-  const what = current === undefined ? `${appName} is new` : `${appName} is there already`;
-  if (changes.length === 0) {
-    process.stderr.write(`${what}; no setting of its scale changes.\n`);
-    return true;
+  const print = (text: string): void => void process.stderr.write(`${text}\n`);
+  const { appName, environment = "main", machine = {}, resetScale = false } = deployment;
+  print(`${bold("target:")} ${appName} in ${environment}, at ${current?.revision || "no revision yet"}`);
+  print(`${bold("who may call it:")} ${authText(current, deployment.auth)}`);
+  print(`${bold("strategy:")} ${deployment.strategy ?? "rolling"}`);
+  if (current === undefined) {
+    print(bold(`${appName} is new; it gets:`));
+    printChanges(allSettings(machine), ({ setting, to }) => [setting, to]);
+  } else {
+    const changes = scaleDifference(current, machine, resetScale);
+    const none = changes.length === 0;
+    print(bold(`${appName} is there already; ${none ? "no setting of its scale changes." : "changes:"}`));
+    printChanges(changes, ({ setting, from, to }) => [setting, `${dim(from)} → ${to}`]);
+    const kept = resetScale ? [] : keptSettings(current, machine);
+    if (kept.length > 0)
+      print(bold("It keeps, where the code says otherwise (--reset-scale takes the code's):"));
+    printChanges(kept, ({ setting, from, to }) => [setting, `${from} ${dim(`(code: ${to})`)}`]);
   }
+  return isSure || isConfirmed({ warning: "--check asks before it goes on.", text: "confirm" }, { signal });
+}
+
+function printChanges(
+  changes: readonly ScaleChange[],
+  cells: (change: ScaleChange) => readonly [setting: string, text: string],
+): void {
   const width = Math.max(...changes.map(({ setting }) => setting.length));
-  const than = current === undefined ? "other than the control plane's own settings:" : "changes:";
-  process.stderr.write(`${bold(`${what}; ${than}`)}\n`);
-  for (const { setting, from, to } of changes) {
-    process.stderr.write(`  ${setting.padEnd(width)}  ${dim(from)} → ${to}\n`);
+  for (const change of changes) {
+    const [setting, text] = cells(change);
+    process.stderr.write(`  ${setting.padEnd(width)}  ${text}\n`);
   }
-  return (
-    isSure ||
-    isConfirmed({ warning: "--check asks before it goes on.", text: "confirm" }, { signal: check.signal })
-  );
+}
+
+function authText(current: AliasInfo | undefined, next: string | undefined): string {
+  const now = current === undefined ? undefined : ApplicationAuthMode[current.authMode]?.toLowerCase();
+  if (now === undefined) return next ?? "private";
+  return next === undefined || next === now ? now : `${now} → ${next}`;
 }

@@ -1,10 +1,11 @@
 import { UsageError } from "../../errors.ts";
-import { ConfigFile } from "../../platform/target/config-file.ts";
+import { ConfigFile, type Profile } from "../../platform/target/config-file.ts";
 import { keyVariables, parseKey } from "../../platform/target/credentials.ts";
 import { plainLine } from "../../platform/transport/plain-line.ts";
 import { Rest } from "../../platform/transport/rest.ts";
 import { Secret } from "../../platform/target/secret.ts";
-import { resolveHosts } from "../../platform/target/target.ts";
+import { resolveEndpoints, type Endpoints } from "../../platform/target/endpoints.ts";
+import { profileInForce, profileVariable } from "../../platform/target/profile-choice.ts";
 import { userOf } from "../../platform/account/user.ts";
 import type { CommonOptions } from "../action.ts";
 import { INTERRUPTED } from "../interruption.ts";
@@ -29,11 +30,12 @@ const FIRST_PROFILE = "default";
 export async function login(options: LoginOptions, source: TypedSource = {}): Promise<number> {
   const file = await ConfigFile.read();
   const selected = file.selected()?.name;
-  const name = options.profile ?? selected ?? FIRST_PROFILE;
-  // The host of the profile goes before that of a variable: it is where the key is sent to later.
-  const profile = file.has(name) ? name : undefined;
+  // A variable with a typo must not make a profile: that takes --profile.
+  const variable = profileVariable();
+  const named = variable === undefined ? undefined : (options.profile ?? profileInForce(file)?.profile.name);
+  const name = options.profile ?? named ?? selected ?? FIRST_PROFILE;
   const { host } = options;
-  const { rest, grpc } = await resolveHosts({ host, profile });
+  const { rest, grpc } = hostsOf(file.has(name) ? file.profile(name) : undefined, host);
   if (options.withKey === true && (source.input ?? process.stdin).isTTY === true) {
     throw new UsageError("--with-key reads a pipe or a file: servable auth login --with-key < key.txt");
   }
@@ -51,7 +53,9 @@ export async function login(options: LoginOptions, source: TypedSource = {}): Pr
   console.log(
     plainLine(`The key ${credentials.keyId} of ${owner} is kept in the profile ${name}, for ${grpc.host}.`),
   );
-  if (!isSelected) {
+  if (variable !== undefined && variable !== name) {
+    process.stderr.write(`FAL_PROFILE names the profile ${plainLine(variable)}, and goes before it.\n`);
+  } else if (!isSelected && variable === undefined) {
     process.stderr.write(
       plainLine(`The profile ${selected} is selected; "servable profile set ${name}" selects this one.`) +
         "\n",
@@ -59,6 +63,16 @@ export async function login(options: LoginOptions, source: TypedSource = {}): Pr
   }
   if (keyVariables() === "FAL_KEY") process.stderr.write("FAL_KEY is set, and goes before it.\n");
   return 0;
+}
+
+/** Where a key is checked: at the host of the profile that it is kept in, as that is where it belongs. */
+function hostsOf(profile: Profile | undefined, host: string | undefined): Endpoints {
+  const environment = { ...process.env };
+  if (profile?.host !== undefined) {
+    delete environment["FAL_GRPC_HOST"];
+    delete environment["FAL_HOST"];
+  }
+  return resolveEndpoints({ host, profile, environment });
 }
 
 /**

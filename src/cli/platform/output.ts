@@ -1,5 +1,40 @@
+import { Option, type Command } from "commander";
+import { UsageError } from "../../errors.ts";
 import { plainLine } from "../../platform/transport/plain-line.ts";
 import { styleFor, type Paint } from "../style.ts";
+
+/** How a command prints its result. */
+export interface OutputOptions {
+  readonly json?: boolean;
+  readonly output?: "pretty" | "json";
+}
+
+/** For people, as JSON of this command line, or as JSON under the keys of fal's own command line. */
+export type Format = "pretty" | "json" | "original";
+
+/** Adds `--json` and `--output`. @param what `--json` prints, as "them" or "the app" */
+export function withOutput(command: Command, what = "print them as JSON"): Command {
+  return command
+    .option("--json", what)
+    .addOption(
+      new Option("--output <format>", "for people, or as JSON under the keys of fal's own command line")
+        .choices(["pretty", "json"])
+        .helpGroup("Output options:"),
+    );
+}
+
+/** The format that is asked for. @throws UsageError when two are */
+export function formatOf({ json, output }: OutputOptions): Format {
+  if (output === "json") return "original";
+  if (json !== true) return "pretty";
+  if (output === "pretty") throw new UsageError("--json and --output pretty ask for two formats: give one.");
+  return "json";
+}
+
+/** Prints JSON in a line, as fal's own command line does. */
+export function printOriginal(value: unknown): void {
+  console.log(JSON.stringify(value));
+}
 
 /** What a cell of a table shows. */
 export type Cell = string | number | boolean | Date | undefined | readonly string[];

@@ -21,6 +21,13 @@ export async function printRunnerLogs(
   }
 }
 
+/** Prints all lines of a log as one object of JSON, the newest line first. */
+export async function printLogsObject(logs: AsyncIterable<RunnerLog>): Promise<void> {
+  const lines: RunnerLog[] = [];
+  for await (const log of logs) lines.push(log);
+  console.log(JSON.stringify({ logs: lines.toReversed() }));
+}
+
 /** A line of a log for people: the local time, the level, the message. Further lines of the message are indented. */
 export function runnerLogText({ timestamp, level, message }: RunnerLog, style: Style): string {
   const text = terminalText(message).replaceAll("\n", "\n  ");

@@ -1,5 +1,16 @@
 import type { RunnerInfo } from "../../platform/runners/runner-info.ts";
-import { printJson, printTable, spanText } from "./output.ts";
+import type { GpuUsage } from "../../platform/apps/gpu-usage.ts";
+import { printJson, printOriginal, printTable, spanText, type Format } from "./output.ts";
+
+/** Prints how many GPUs of each kind there are. */
+export function printGpus({ gpus, total }: GpuUsage, format: Format): void {
+  // Not in snake_case: the names are those of GPUs.
+  if (format === "json") return console.log(JSON.stringify({ gpus, total }, null, 2));
+  if (format === "original") return printOriginal({ gpus, total });
+  const rows = Object.entries(gpus);
+  if (rows.length > 0) printTable(["Type", "Count"], rows);
+  console.log(`${total} GPU${total === 1 ? "" : "s"} in all`);
+}
 
 /** Prints runners as JSON. */
 export function printRunnersJson(runners: readonly RunnerInfo[]): void {
@@ -13,6 +24,14 @@ export function printRunners(runners: readonly RunnerInfo[], withAlias: boolean)
   console.log(
     `${count} runner${count === 1 ? "" : "s"}, ${requests} request${requests === 1 ? "" : "s"} in flight`,
   );
+  const delayed = runners.filter(({ state }) => state === "CRASH_BACKOFF").length;
+  if (delayed > 0) {
+    const subject = delayed === 1 ? "1 runner is" : `${delayed} runners are`;
+    process.stderr.write(
+      `Note: ${subject} being delayed (CRASH_BACKOFF), as starting failed: look at setup(), and at the logs ` +
+        'with "servable runners logs".\n',
+    );
+  }
   if (count === 0) return;
   printTable(
     [

@@ -6,6 +6,7 @@ import type { MachineSettings } from "../../platform/apps/machine-requirements.t
 export const SHARED_SETTINGS = [
   ...["machineType", "numGpus", "regions", "keepAlive", "minConcurrency", "maxConcurrency"],
   ...["concurrencyBuffer", "concurrencyBufferPerc", "scalingDelay", "maxMultiplexing", "requestTimeout"],
+  "requestStartTimeout",
   ...["startupTimeout", "exposedPort", "metricsPort", "terminationGracePeriodSeconds", "secrets"],
   ...["dataMounts", "retryConfig", "skipRetryConditions", "privateLogs"],
 ] as const satisfies readonly (keyof AppSettings)[];
@@ -37,11 +38,11 @@ export function deploymentSettings(
 > {
   const { machineType, numGpus, regions, keepAlive, minConcurrency, maxConcurrency } = settings;
   const { concurrencyBuffer, concurrencyBufferPerc, scalingDelay, maxMultiplexing } = settings;
-  const { requestTimeout, startupTimeout, exposedPort, metricsPort } = settings;
+  const { requestTimeout, requestStartTimeout, startupTimeout, exposedPort, metricsPort } = settings;
   const machine: MachineSettings = {
     ...{ machineType, numGpus, regions, keepAlive, minConcurrency, maxConcurrency },
     ...{ concurrencyBuffer, concurrencyBufferPerc, scalingDelay, maxMultiplexing },
-    ...{ requestTimeout, startupTimeout, exposedPort, metricsPort },
+    ...{ requestTimeout, requestStartTimeout, startupTimeout, exposedPort, metricsPort },
   };
   const { secrets, dataMounts, retryConfig, skipRetryConditions, privateLogs } = settings;
   const { terminationGracePeriodSeconds } = settings;

@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { FalServerlessError, PlatformError } from "../../errors.ts";
 import { plainSentence } from "../../platform/transport/plain-line.ts";
 import type { Credentials } from "../../platform/target/credentials.ts";
+import { USER_AGENT } from "../../platform/transport/user-agent.ts";
 import { AnswerReader, type Answer } from "./call-answer.ts";
 import type { CallBody } from "./call-body.ts";
 
@@ -69,6 +70,7 @@ function post({ url, credentials, body, signal }: CallRequest): Promise<Reply> {
     const send = new URL(url).protocol === "http:" ? requestPlain : requestSecure;
     const headers = {
       authorization: credentials.authorization(),
+      "user-agent": USER_AGENT,
       "content-type": "application/json",
       "content-length": body.length,
       // A function may do something: whether it is called again is for its caller to say.

@@ -18,7 +18,7 @@ export interface FalServerlessHostOptions {
   readonly host?: string;
   /** A key, `id:secret`. Default: `FAL_KEY`, the profile's, `FAL_KEY_ID` with `FAL_KEY_SECRET`. */
   readonly apiKey?: string;
-  /** A profile of the config file. Default: the one that is selected there. */
+  /** A profile of the config file. Default: the one that `FAL_PROFILE` names, else the one that is selected there. */
   readonly profile?: string;
   /** The environment of the control plane that functions run in, such as "staging". Default: `FAL_ENV`, else the main one. */
   readonly environmentName?: string;
@@ -51,7 +51,15 @@ export class FalServerlessHost extends Host {
   readonly supportedKeys: ReadonlySet<string> = new Set([
     ...["machineType", "numGpus", "regions", "keepAlive", "minConcurrency", "maxConcurrency"],
     ...["concurrencyBuffer", "concurrencyBufferPerc", "scalingDelay", "maxMultiplexing"],
-    ...["requestTimeout", "startupTimeout", "setupFunction", "env", "secrets", "dataMounts"],
+    ...[
+      "requestTimeout",
+      "requestStartTimeout",
+      "startupTimeout",
+      "setupFunction",
+      "env",
+      "secrets",
+      "dataMounts",
+    ],
     ...["metadata", "privateLogs"],
   ]);
   readonly #options: FalServerlessHostOptions;

@@ -6,11 +6,11 @@ import { metricsPortOf, portOf } from "./function-image.ts";
 export function machineSettings(options: Options): MachineSettings {
   const { machineType, numGpus, regions, keepAlive, minConcurrency, maxConcurrency } = options.host;
   const { concurrencyBuffer, concurrencyBufferPerc, scalingDelay, maxMultiplexing } = options.host;
-  const { requestTimeout, startupTimeout } = options.host;
+  const { requestTimeout, requestStartTimeout, startupTimeout } = options.host;
   return {
     ...{ machineType, numGpus, regions, keepAlive, minConcurrency, maxConcurrency },
     ...{ concurrencyBuffer, concurrencyBufferPerc, scalingDelay, maxMultiplexing },
-    ...{ requestTimeout, startupTimeout },
+    ...{ requestTimeout, requestStartTimeout, startupTimeout },
     exposedPort: portOf(options),
     metricsPort: metricsPortOf(options),
   };

@@ -1,4 +1,5 @@
 import { PlatformError, UsageError } from "../../errors.ts";
+import { choice } from "../apps/choice.ts";
 import type * as controller from "../generated/controller_pb.ts";
 import type { PlatformSession } from "../transport/platform-session.ts";
 import { Secret } from "../target/secret.ts";
@@ -6,6 +7,24 @@ import { dateOf } from "../timestamps.ts";
 
 /** What a key opens: everything, or calls of apps alone. */
 export type KeyScope = "ADMIN" | "API";
+
+/** A named set of permissions that a key is made with. */
+export type KeyPreset = keyof typeof KEY_PRESETS;
+
+/** The sets of permissions, with what each is for. */
+export const KEY_PRESETS = {
+  FULL: "everything in the account",
+  API: "run models and upload files",
+  DEPLOY: "deploy apps and upload files",
+  READONLY: "read models, apps and logs",
+  BILLING: "read billing, usage and invoices",
+  COMPUTE: "manage compute instances and runners",
+  SERVERLESS: "build, deploy and run apps, models and storage",
+  AGENT: "run agents; the account has to have access to them",
+} as const;
+
+/** What a scope of before stands for. */
+const PRESET_OF_SCOPE: Readonly<Record<KeyScope, KeyPreset>> = { ADMIN: "FULL", API: "API" };
 
 /** What is known of a key without its secret. */
 export interface KeyInfo {
@@ -25,9 +44,14 @@ export interface CreatedKey {
   readonly key: Secret;
 }
 
-/** How a key is made. */
+/** How a key is made: with exactly one of `preset`, `permissions` and `scope`. */
 export interface CreateKeyOptions {
-  readonly scope: KeyScope;
+  /** What it opens, as a named set of permissions. */
+  readonly preset?: KeyPreset | undefined;
+  /** What it opens, permission by permission, such as `models:requests:submit`. The control plane knows which there are. */
+  readonly permissions?: readonly string[] | undefined;
+  /** @deprecated The preset FULL (ADMIN) or API. */
+  readonly scope?: KeyScope | undefined;
   /** What to know it by in the list. */
   readonly description?: string | undefined;
 }
@@ -54,14 +78,15 @@ export class Keys {
   }
 
   /** Makes a key. What it resolves to is the only place where its secret ever is. */
-  async create({ scope, description }: CreateKeyOptions): Promise<CreatedKey> {
-    if (scope !== "ADMIN" && scope !== "API") throw new UsageError("The scope of a key is ADMIN or API.");
+  async create(options: CreateKeyOptions): Promise<CreatedKey> {
+    const grant = grantOf(options);
+    const { description } = options;
     const { connection, protocol } = await this.#session.grpc();
     const { createUserKey } = protocol.IsolateController.method;
     const { keyId, keySecret } = await connection.unary(
       createUserKey,
       {
-        scope: protocol.CreateUserKeyRequest_Scope[scope],
+        ...grant,
         ...(description === undefined ? {} : { alias: description }),
       },
       // A second key would be one that nobody ever sees.
@@ -86,6 +111,37 @@ export class Keys {
     await connection.unary(protocol.IsolateController.method.revokeUserKey, { keyId });
   }
 }
+
+/** What a key may do, in the form of the protocol: never nothing, as that would be everything. */
+function grantOf({
+  preset,
+  permissions,
+  scope,
+}: CreateKeyOptions): { policyPreset: string } | { policy: { permissions: string[] } } {
+  const given = Object.entries({ preset, permissions, scope }).filter(([, value]) => value !== undefined);
+  if (given.length !== 1) {
+    const names = given.map(([name]) => name).join(", ");
+    throw new UsageError(
+      `A key is made with one of preset, permissions and scope${names === "" ? "; none is given." : `, not with ${names}.`}`,
+    );
+  }
+  if (permissions !== undefined) {
+    const trimmed = permissions.map((permission) => permission.trim());
+    if (trimmed.length === 0 || trimmed.includes("")) {
+      throw new UsageError(
+        "The permissions of a key are names, at least one, such as models:requests:submit.",
+      );
+    }
+    return { policy: { permissions: trimmed } };
+  }
+  if (scope !== undefined) {
+    if (Object.hasOwn(PRESET_OF_SCOPE, scope)) return { policyPreset: PRESET_OF_SCOPE[scope] };
+    throw new UsageError("The scope of a key is ADMIN or API.");
+  }
+  return { policyPreset: choice("preset", PRESETS, preset as string) };
+}
+
+const PRESETS = Object.fromEntries(Object.keys(KEY_PRESETS).map((name) => [name, name]));
 
 function scopeName(
   scope: controller.CreateUserKeyRequest_Scope,

@@ -1,5 +1,5 @@
-import { UsageError } from "../../errors.ts";
-import { environmentField, type EnvironmentChoice } from "../apps/alias-name.ts";
+import { PlatformError, UsageError } from "../../errors.ts";
+import { environmentField, MAIN_ENVIRONMENT, type EnvironmentChoice } from "../apps/alias-name.ts";
 import type { PlatformSession } from "../transport/platform-session.ts";
 import { dateOf } from "../timestamps.ts";
 
@@ -49,14 +49,31 @@ export class Secrets {
     await connection.unary(setSecret, { name, value, defaultExposed, ...environmentField(environment) });
   }
 
-  /** Deletes a secret. */
-  async unset(name: string, { environment }: EnvironmentChoice = {}): Promise<void> {
+  /** Deletes a secret. Resolves to whether there was one, as far as the key may tell; where there was none, nothing is sent. */
+  async unset(name: string, { environment }: EnvironmentChoice = {}): Promise<boolean> {
     checkName(name);
+    if (!(await this.#mayBeThere(name, environment))) return false;
     const { connection, protocol } = await this.#session.grpc();
     const { setSecret } = protocol.IsolateController.method;
     await connection.unary(setSecret, { name, ...environmentField(environment) });
+    return true;
+  }
+
+  /** Whether there is such a secret, as far as it can be told: a key may delete secrets and not list them. */
+  async #mayBeThere(name: string, environment: string | undefined): Promise<boolean> {
+    const wanted = environment || MAIN_ENVIRONMENT;
+    try {
+      const secrets = await this.list({ environment });
+      return secrets.some((secret) => secret.name === name && (secret.environment || wanted) === wanted);
+    } catch (error) {
+      const isUntold = error instanceof PlatformError && UNTOLD.has(error.status ?? "");
+      if (isUntold) return true;
+      throw error;
+    }
   }
 }
+
+const UNTOLD: ReadonlySet<string> = new Set(["PERMISSION_DENIED", "UNIMPLEMENTED"]);
 
 /** The name is in no message: it may be the value. */
 function checkName(name: string): void {

@@ -15,6 +15,7 @@ export interface EnvironmentChoice {
  * @throws UsageError for a name that no app can have.
  */
 export function aliasName(appName: string, environment: string = MAIN_ENVIRONMENT): string {
+  if (typeof appName !== "string" || appName === "") throw new UsageError("The app has no name.");
   if (appName.includes("--")) {
     throw new UsageError(`Write the app's name alone, and name the environment by itself, not "${appName}".`);
   }

@@ -15,6 +15,8 @@ export interface AppScale {
   readonly maxMultiplexing: number;
   readonly keepAlive: number;
   readonly requestTimeout: number | undefined;
+  /** How long a request of the owner's may wait for a runner; no limit when 0 or undefined. */
+  readonly requestStartTimeout?: number | undefined;
   readonly startupTimeout: number | undefined;
   readonly machineTypes: readonly string[];
   /** Where runners may be; anywhere when empty. */
@@ -75,6 +77,7 @@ function scaleOf(info: controller.AliasInfo | controller.ApplicationInfo): AppSc
     maxMultiplexing: info.maxMultiplexing,
     keepAlive: info.keepAlive,
     requestTimeout: info.requestTimeout,
+    ...(info.requestStartTimeout === undefined ? {} : { requestStartTimeout: info.requestStartTimeout }),
     startupTimeout: info.startupTimeout,
     machineTypes: [...info.machineTypes],
     regions: [...info.validRegions],

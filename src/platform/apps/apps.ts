@@ -3,6 +3,7 @@ import { aliasName, environmentField, type EnvironmentChoice } from "./alias-nam
 import { wholeAmount } from "./amounts.ts";
 import { choice } from "./choice.ts";
 import { appInfo, appRevision, type AppInfo, type AppRevision, type AuthMode } from "./app-info.ts";
+import type { GpuUsage } from "./gpu-usage.ts";
 import type { Grpc, PlatformSession } from "../transport/platform-session.ts";
 import { runnerInfo, type RunnerInfo } from "../runners/runner-info.ts";
 import { wireTime } from "../timestamps.ts";
@@ -30,6 +31,8 @@ export interface ScaleOptions extends EnvironmentChoice {
   /** How long a request waits before a runner is added. */
   readonly scalingDelay?: number | undefined;
   readonly requestTimeout?: number | undefined;
+  /** How long a request of the owner's may wait for a runner; 0 sets no limit. */
+  readonly requestStartTimeout?: number | undefined;
   readonly startupTimeout?: number | undefined;
   /** In order of preference. */
   readonly machineTypes?: readonly string[] | undefined;
@@ -44,6 +47,9 @@ export interface SetRevisionOptions extends EnvironmentChoice {
   readonly strategy?: "rolling" | "recreate" | undefined;
 }
 
+/** What a deployment takes from the code again, whatever was scaled since: by the names of {@link ScaleOptions}. */
+export const RESET_BY_DEPLOYMENT = ["machineTypes", "maxMultiplexing", "startupTimeout"] as const;
+
 const AUTH_MODES = { private: "PRIVATE", public: "PUBLIC", shared: "SHARED" } as const;
 const STRATEGIES = { recreate: "RECREATE", rolling: "ROLLING" } as const;
 
@@ -56,6 +62,7 @@ const AMOUNTS = {
   concurrencyBufferPerc: "concurrencyBufferPerc",
   scalingDelay: "scalingDelaySeconds",
   requestTimeout: "requestTimeout",
+  requestStartTimeout: "requestStartTimeout",
   startupTimeout: "startupTimeout",
 } as const;
 
@@ -92,7 +99,8 @@ export class Apps {
 
   /**
    * Scales an app, and resolves to the app as it then is; to nothing when nothing was to change, in which case nothing
-   * is sent. The next deployment takes `machineTypes`, `maxMultiplexing` and `startupTimeout` from the code again.
+   * is sent. The next deployment takes `machineTypes`, `maxMultiplexing` and `startupTimeout` from the code again
+   * ({@link RESET_BY_DEPLOYMENT}).
    */
   async scale(appName: string, options: ScaleOptions): Promise<AppInfo | undefined> {
     const applicationName = aliasName(appName, options.environment);
@@ -137,6 +145,21 @@ export class Apps {
       if (error instanceof PlatformError && error.status === "NOT_FOUND") return undefined;
       throw error;
     }
+  }
+
+  /** Deletes a revision, by its id. One that an app's name leads to is the control plane's to refuse. */
+  async deleteRevision(revision: string): Promise<void> {
+    if (typeof revision !== "string" || revision.trim() === "") {
+      throw new UsageError("The revision to delete has no id.");
+    }
+    const { connection, method } = await this.#open();
+    await connection.unary(method.deleteApplication, { applicationId: revision });
+  }
+
+  /** The GPUs that an app's runners have, by kind. The app's name may have its owner's before it: `me/web`. */
+  async gpus(appName: string): Promise<GpuUsage> {
+    const { appGpus } = await import("./gpu-usage.ts");
+    return await appGpus(this.#session, appName);
   }
 
   /** The revisions of an app; of all apps when none is named. */

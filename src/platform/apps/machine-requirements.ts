@@ -24,6 +24,8 @@ export interface MachineSettings {
   readonly scalingDelay?: number | undefined;
   /** Requests one runner works on at a time. */
   readonly maxMultiplexing?: number | undefined;
+  /** How long a request of the owner's may wait for a runner, in seconds; 0 sets no limit. Default: as before. */
+  readonly requestStartTimeout?: number | undefined;
   /** In seconds. */
   readonly requestTimeout?: number | undefined;
   /** In seconds. */
@@ -75,6 +77,7 @@ export function machineRequirements(settings: MachineSettings): MachineMessage {
       concurrencyBufferPerc: amount("concurrencyBufferPerc"),
       scalingDelaySeconds: seconds("scalingDelay"),
       requestTimeout: seconds("requestTimeout"),
+      requestStartTimeout: seconds("requestStartTimeout"),
       startupTimeout: seconds("startupTimeout"),
     }),
   };

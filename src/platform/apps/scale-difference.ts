@@ -19,13 +19,14 @@ const DEFAULTS = {
   scalingDelay: 0,
   maxMultiplexing: 1,
   requestTimeout: 3_600,
+  requestStartTimeout: 0,
   startupTimeout: 600,
 } as const;
 
 type Amount = keyof typeof DEFAULTS;
 const AMOUNTS = Object.keys(DEFAULTS) as Amount[];
 /** These are the code's at every deployment; all others stay as they were scaled, unless the scale is reset. */
-const OF_CODE: ReadonlySet<string> = new Set(["maxMultiplexing", "startupTimeout"]);
+const OF_CODE: ReadonlySet<string> = new Set(["maxMultiplexing", "startupTimeout", "machineType"]);
 
 /**
  * What changes of an app's scale when it is deployed: what runs now beside what would run then. Of an app that is new
@@ -37,25 +38,48 @@ export function scaleDifference(
   resetScale: boolean,
 ): ScaleChange[] {
   const isKept = current !== undefined && !resetScale;
-  const changes = AMOUNTS.map((setting): ScaleChange => {
-    const from = current === undefined ? DEFAULTS[setting] : (valueOf(current, setting) ?? DEFAULTS[setting]);
-    const to = isKept && !OF_CODE.has(setting) ? from : (next[setting] ?? DEFAULTS[setting]);
-    return { setting, from: String(from), to: String(to) };
-  });
-  const regions = current?.validRegions ?? [];
-  changes.push(
+  return comparison(current, next)
+    .map((change) => (isKept && !OF_CODE.has(change.setting) ? { ...change, to: change.from } : change))
+    .filter(({ from, to }) => from !== to);
+}
+
+/** What of the code does not come into force when an app is deployed again: `from` is what stays, `to` what the code says. */
+export function keptSettings(current: AliasInfo, next: MachineSettings): ScaleChange[] {
+  return comparison(current, next).filter(({ setting, from, to }) => !OF_CODE.has(setting) && from !== to);
+}
+
+/** All of a new app's scale: `to` is what it would be deployed with. */
+export function allSettings(next: MachineSettings): ScaleChange[] {
+  return comparison(undefined, next);
+}
+
+/** Each setting as it is, beside what the code says. */
+function comparison(current: AliasInfo | undefined, next: MachineSettings): ScaleChange[] {
+  return [
+    ...AMOUNTS.map((setting): ScaleChange => {
+      const from =
+        current === undefined ? DEFAULTS[setting] : (valueOf(current, setting) ?? DEFAULTS[setting]);
+      return {
+        setting,
+        from: amountText(setting, from),
+        to: amountText(setting, next[setting] ?? DEFAULTS[setting]),
+      };
+    }),
     {
       setting: "regions",
-      from: regionNames(regions),
-      to: regionNames(isKept ? regions : (next.regions ?? [])),
+      from: regionNames(current?.validRegions ?? []),
+      to: regionNames(next.regions ?? []),
     },
     {
       setting: "machineType",
       from: (current?.machineTypes ?? machineTypes({})).join(", "),
       to: machineTypes(next).join(", "),
     },
-  );
-  return changes.filter(({ from, to }) => from !== to);
+  ];
+}
+
+function amountText(setting: Amount, amount: number): string {
+  return setting === "requestStartTimeout" && amount === 0 ? "none" : String(amount);
 }
 
 function valueOf(alias: AliasInfo, setting: Amount): number | undefined {

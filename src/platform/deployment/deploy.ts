@@ -2,7 +2,7 @@
  * Deploying an app. Loads the gRPC libraries: who need not always deploy loads this by `import()`.
  * @module
  */
-import { FalServerlessError } from "../../errors.ts";
+import { FalServerlessError, UsageError } from "../../errors.ts";
 import { MAIN_ENVIRONMENT } from "../apps/alias-name.ts";
 import type { ApplicationLog } from "./application-logs.ts";
 import type { Connection } from "../transport/connection.ts";
@@ -89,6 +89,7 @@ export interface DeploymentResult {
 export async function deploy(target: DeployTarget, options: DeployOptions): Promise<DeploymentResult> {
   const { image, signal, onPhase, onUpload: onProgress, onWarning } = options;
   signal?.throwIfAborted();
+  checkImage(options);
   const deployment: Deployment = { ...options, image: isDeployable(image) ? image.toDict() : image };
   deployRequests(deployment); // a name that makes no sense is told before anything is uploaded
   const files = options.files ?? (isDeployable(image) ? await image.collectFiles({ onWarning, signal }) : []);
@@ -114,6 +115,28 @@ export async function deployOnce(target: DeployTarget, options: DeployOptions): 
     await abandonUploads(target.rest);
     throw error;
   }
+}
+
+/** The types say so already, to those who have them. */
+function checkImage({ appName, image }: { readonly appName: unknown; readonly image?: unknown }): void {
+  const what =
+    typeof appName === "string" && appName !== "" ? `the deployment of ${appName}` : "a deployment";
+  const forms = "a ContainerImage, or what its toDict() gives: { dockerfile_str: … } or { image: … }";
+  if (image === undefined || image === null)
+    throw new UsageError(`There is no image for ${what}: give ${forms}.`);
+  const isObject = typeof image === "object" && !Array.isArray(image);
+  const {
+    toDict,
+    dockerfile_str: text,
+    image: reference,
+  } = isObject ? (image as Record<string, unknown>) : {};
+  if (
+    typeof toDict === "function" ||
+    [text, reference].some((item) => typeof item === "string" && item !== "")
+  ) {
+    return;
+  }
+  throw new UsageError(`The image for ${what} is not one: give ${forms}.`);
 }
 
 function isDeployable(image: DeployOptions["image"]): image is DeployableImage {

@@ -1,8 +1,10 @@
 import { UsageError } from "../../errors.ts";
+import type { GpuUsage } from "../apps/gpu-usage.ts";
 import type { RunnersOptions } from "../apps/apps.ts";
 import type { PlatformSession } from "../transport/platform-session.ts";
 import { runnerInfo, type RunnerInfo } from "./runner-info.ts";
 import type { RunnerLog, RunnerLogsOptions } from "./runner-logs.ts";
+import type { RunnerCommandEvent, RunnerCommandOptions } from "./shell-session.ts";
 import { wireTime } from "../timestamps.ts";
 
 /** How a runner is stopped. */
@@ -39,6 +41,26 @@ export class Runners {
     yield* runnerLogs(this.#session, runnerId, options);
   }
 
+  /**
+   * Runs a command on a runner, or a shell; the last event is its exit code.
+   * `for await (const event of client.runners.run(id, { command: ["nvidia-smi"] }))`
+   * @throws UsageError, PlatformError, or the signal's reason
+   */
+  async *run(
+    runnerId: string,
+    options: RunnerCommandOptions = {},
+  ): AsyncGenerator<RunnerCommandEvent, void, undefined> {
+    checkId(runnerId);
+    const { runnerCommand } = await import("./shell-session.ts");
+    yield* runnerCommand(this.#session, runnerId, options);
+  }
+
+  /** The GPUs that all runners have, by kind. */
+  async gpus(): Promise<GpuUsage> {
+    const { runnersGpus } = await import("../apps/gpu-usage.ts");
+    return await runnersGpus(this.#session);
+  }
+
   /** Ends a runner once its requests have ended. */
   async stop(runnerId: string, { replaceFirst = false }: StopRunnerOptions = {}): Promise<void> {
     checkId(runnerId);
@@ -57,5 +79,6 @@ export class Runners {
 }
 
 function checkId(runnerId: string): void {
-  if (runnerId.trim() === "") throw new UsageError("The id of a runner can't be empty.");
+  if (typeof runnerId !== "string" || runnerId.trim() === "")
+    throw new UsageError("The id of a runner can't be empty.");
 }

@@ -95,10 +95,21 @@ export class ConfigFile {
     };
   }
 
+  /** The name that is selected, whether or not there is such a profile. */
+  selectedName(): string | undefined {
+    const internal = this.#table(INTERNAL);
+    return internal === undefined ? undefined : this.#textAt(internal, "profile", INTERNAL);
+  }
+
+  /** The team that fal's own command line has selected in the file. */
+  selectedTeam(): string | undefined {
+    const internal = this.#table(INTERNAL);
+    return internal === undefined ? undefined : this.#textAt(internal, "team", INTERNAL);
+  }
+
   /** The profile that is selected; nothing when none is, or it is gone. */
   selected(): Profile | undefined {
-    const internal = this.#table(INTERNAL);
-    const name = internal === undefined ? undefined : this.#textAt(internal, "profile", INTERNAL);
+    const name = this.selectedName();
     return name === undefined || name === INTERNAL || this.#table(name) === undefined
       ? undefined
       : this.profile(name);

@@ -1,4 +1,5 @@
 import { FalServerlessError } from "../../errors.ts";
+import { isOn } from "./endpoints.ts";
 import { Secret } from "./secret.ts";
 
 /** The name of the two variables that hold a key in halves. */
@@ -59,6 +60,13 @@ export function resolveCredentials(options: CredentialOptions = {}): Credentials
       "FAL_FORCE_AUTH_BY_USER asks for a saved login, but only keys can be used here: unset it and set FAL_KEY.",
     );
   }
+  if (isOn(environment["ISOLATE_AUTH_DISABLED"])) {
+    throw new FalServerlessError(
+      "CREDENTIALS_MISSING",
+      "ISOLATE_AUTH_DISABLED asks for calls without a key, which are not made here: unset it and set FAL_KEY; " +
+        "a control plane without accounts takes any key, such as id:secret.",
+    );
+  }
   if (isSet(FAL_KEY)) return parseKey(FAL_KEY, "FAL_KEY");
   if (profile?.key !== undefined) return parseKey(profile.key, `the profile ${profile.name}`);
   if (isSet(FAL_KEY_ID) && isSet(FAL_KEY_SECRET)) return pairOf(FAL_KEY_ID, FAL_KEY_SECRET);
@@ -70,7 +78,7 @@ export function resolveCredentials(options: CredentialOptions = {}): Credentials
   }
   throw new FalServerlessError(
     "CREDENTIALS_MISSING",
-    'There is no key: set FAL_KEY to id:secret, keep one with "servable auth login", or select a profile that has one ' +
+    `There is no key${profile === undefined ? "" : `, and the profile ${profile.name} has none`}: set FAL_KEY to id:secret, keep one with "servable auth login", or select a profile that has one ` +
       'with "servable profile set". (A saved login of another tool is not used.)',
   );
 }

@@ -28,6 +28,12 @@ export interface Endpoints {
    * is no name to put `queue.` before.
    */
   readonly queue: Endpoint;
+  /**
+   * Apps, called over websockets.
+   *
+   * @throws UsageError when the control plane is an address without a name and `FAL_WS_RUN_HOST` is not set.
+   */
+  readonly ws: Endpoint;
 }
 
 /** What {@link resolveEndpoints} goes by. */
@@ -47,20 +53,22 @@ const DEFAULT_HOST = "api.alpha.fal.ai";
  * hosts follow from that one's name (`api.…` → `rest.…`), each unless its own variable is set.
  *
  * A host is a name with or without a port, reached over TLS. `http://` before it means plaintext, which is for control
- * planes of one's own. A host that doesn't begin with `api` has all but the queue behind the one address.
+ * planes of one's own, and so does `ISOLATE_TEST_MODE` for hosts without a scheme. A host that doesn't begin with `api` has
+ * everything behind the one address, apart from queues and websockets.
  *
  * @throws UsageError when one is no host; the message names where it came from.
  */
 export function resolveEndpoints(options: EndpointOptions = {}): Endpoints {
   const environment = options.environment ?? process.env;
-  const { FAL_GRPC_HOST, FAL_HOST, FAL_REST_HOST, FAL_RUN_HOST, FAL_QUEUE_RUN_HOST } = environment;
+  const { FAL_GRPC_HOST, FAL_HOST, FAL_REST_HOST, FAL_RUN_HOST } = environment;
+  const isTest = isOn(environment["ISOLATE_TEST_MODE"]);
   const given = (text: string | undefined, origin: string): Endpoint | undefined => {
     const trimmed = text?.trim() ?? "";
-    return trimmed === "" ? undefined : parseEndpoint(trimmed, origin);
+    return trimmed === "" ? undefined : parseEndpoint(trimmed, origin, isTest ? "http" : "https");
   };
   const ofWhole = (text: string | undefined, origin: string): Endpoint | undefined => {
     const endpoint = given(text, origin);
-    if (endpoint !== undefined && !/:\/\//.test(text ?? "")) checkName(endpoint);
+    if (endpoint !== undefined && !isTest && !/:\/\//.test(text ?? "")) checkName(endpoint);
     return endpoint;
   };
 
@@ -70,18 +78,27 @@ export function resolveEndpoints(options: EndpointOptions = {}): Endpoints {
     given(FAL_GRPC_HOST, "FAL_GRPC_HOST") ??
     ofWhole(FAL_HOST, "FAL_HOST") ??
     ofWhole(profile?.host, `the profile ${profile?.name ?? ""}`) ??
-    parseEndpoint(DEFAULT_HOST, "the default");
+    parseEndpoint(DEFAULT_HOST, "the default", "https");
   const rest = given(FAL_REST_HOST, "FAL_REST_HOST") ?? derived(grpc, (name) => name.replace(/^api/, "rest"));
   const run = given(FAL_RUN_HOST, "FAL_RUN_HOST") ?? derived(grpc, runName);
-  const queue = given(FAL_QUEUE_RUN_HOST, "FAL_QUEUE_RUN_HOST");
+  const queue = given(environment["FAL_QUEUE_RUN_HOST"], "FAL_QUEUE_RUN_HOST");
+  const ws = given(environment["FAL_WS_RUN_HOST"], "FAL_WS_RUN_HOST");
   return {
     grpc,
     rest,
     run,
     get queue() {
-      return queue ?? derivedQueue(run);
+      return queue ?? prefixed(run, "queue", "queues are", "FAL_QUEUE_RUN_HOST");
+    },
+    get ws() {
+      return ws ?? prefixed(run, "ws", "websockets are", "FAL_WS_RUN_HOST");
     },
   };
+}
+
+/** Whether a variable is switched on, as the original reads one: set, and not empty, "0" or "false". */
+export function isOn(text: string | undefined): boolean {
+  return text !== undefined && !/^(?:|0|false)$/i.test(text.trim());
 }
 
 /** `api.alpha.fal.ai` → `fal.run`. A name of another kind is its own. */
@@ -99,13 +116,12 @@ function derived(from: Endpoint, rename: (name: string) => string): Endpoint {
   return { ...from, url: `${protocol}//${host}`, host };
 }
 
-function derivedQueue(run: Endpoint): Endpoint {
+/** The host beside the apps' that has a prefix before their name. */
+function prefixed(run: Endpoint, prefix: string, what: string, variable: string): Endpoint {
   if (isAddress(run)) {
-    throw new UsageError(
-      `Where queues are cannot be told from ${run.host} (${run.origin}): set FAL_QUEUE_RUN_HOST.`,
-    );
+    throw new UsageError(`Where ${what} cannot be told from ${run.host} (${run.origin}): set ${variable}.`);
   }
-  return derived(run, (name) => `queue.${name}`);
+  return derived(run, (name) => `${prefix}.${name}`);
 }
 
 function isAddress({ url }: Endpoint): boolean {
@@ -124,7 +140,7 @@ function checkName(endpoint: Endpoint): void {
 }
 
 // The text itself is in no message: what was pasted into the wrong variable may be a key.
-function parseEndpoint(text: string, origin: string): Endpoint {
+function parseEndpoint(text: string, origin: string, defaultScheme: "http" | "https"): Endpoint {
   const refuse = (what: string): never => {
     throw new UsageError(
       `${sentence(origin)} ${what}; write a host such as api.example.com, with a port or http:// where needed.`,
@@ -134,9 +150,8 @@ function parseEndpoint(text: string, origin: string): Endpoint {
   if (scheme !== undefined && scheme !== "http" && scheme !== "https")
     refuse("has a scheme other than http(s)");
   if (/[\s\\]/.test(text)) refuse("has spaces or backslashes in it");
-  const url = URL.canParse(scheme === undefined ? `https://${text}` : text)
-    ? new URL(scheme === undefined ? `https://${text}` : text)
-    : refuse("is no host");
+  const whole = scheme === undefined ? `${defaultScheme}://${text}` : text;
+  const url = URL.canParse(whole) ? new URL(whole) : refuse("is no host");
   if (url.username !== "" || url.password !== "") refuse("has a user in it");
   if (url.pathname !== "/" || url.search !== "" || url.hash !== "") refuse("has more in it than a host");
   if (url.port === "0") refuse("has the port 0");

@@ -11,7 +11,7 @@ export function keyRefused(where: string, credentials: Credentials, details: str
 
 /** Says what a key is missing, on either channel. */
 export function keyTooWeak(credentials: Credentials, what: string): string {
-  return `The ${keyName(credentials)} may not do this (${what}); most of it takes the scope ADMIN.`;
+  return `The ${keyName(credentials)} may not do this (${what}); most of it takes the preset FULL, formerly the scope ADMIN.`;
 }
 
 function keyName({ keyId, origin }: Credentials): string {

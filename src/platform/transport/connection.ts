@@ -18,6 +18,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import type { Credentials } from "../target/credentials.ts";
 import type { Endpoint } from "../target/endpoints.ts";
 import { grpcFailure, type GrpcCall } from "./grpc-errors.ts";
+import { USER_AGENT } from "./user-agent.ts";
 import { GrpcSession, wasNeverSent, type GrpcSessionOptions } from "./grpc-session.ts";
 
 /** What a {@link Connection} is made of. */
@@ -64,7 +65,7 @@ export class Connection implements Disposable {
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#session = new GrpcSession(options.endpoint.url, options);
-    this.#header = options.credentials.metadata();
+    this.#header = [["user-agent", USER_AGENT], ...options.credentials.metadata()];
     this.#transport = createGrpcTransport({
       baseUrl: options.endpoint.url,
       sessionManager: this.#session,

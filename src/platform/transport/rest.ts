@@ -4,6 +4,7 @@ import type { Endpoint } from "../target/endpoints.ts";
 import { STREAMED_BODY, type RestCall, type RestRequest } from "../files/rest-call.ts";
 import { keyRefused, keyTooWeak } from "../target/key-refusal.ts";
 import { CLOSED, networkFailure, TLS_HINT } from "./network-failure.ts";
+import { USER_AGENT } from "./user-agent.ts";
 import { plainCause, plainLine, plainSentence } from "./plain-line.ts";
 
 /** What a {@link Rest} is made of. */
@@ -109,7 +110,7 @@ export class Rest {
     try {
       response = await fetch(new URL(path, endpoint.url), {
         method,
-        headers: { ...headers, authorization: credentials.authorization() },
+        headers: { ...headers, "user-agent": USER_AGENT, authorization: credentials.authorization() },
         signal: limit.signal,
         // The key is for this host alone.
         redirect: "manual",

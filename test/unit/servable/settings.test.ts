@@ -54,6 +54,10 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
   concurrencyBuffer: [[0, 5], NO_COUNT],
   concurrencyBufferPerc: [[0, 50, 200], NO_COUNT],
   scalingDelay: [[0, 5], NO_COUNT],
+  requestStartTimeout: [
+    [0, 5, 86_400],
+    [...NO_COUNT, 2 ** 31],
+  ],
   maxMultiplexing: [
     [1, 5],
     [0, ...NO_COUNT],

@@ -246,18 +246,6 @@ describe("the target of a call", () => {
     assert.deepEqual(await targetOf({ environment: variables }), ["api.work.com", "variable-id"]);
   });
 
-  test("a profile that was asked for goes before the environment", async () => {
-    const variables = environment(TWO, { FAL_KEY: "variable-id:s", FAL_HOST: "api.variable.com" });
-    assert.deepEqual(await targetOf({ profile: "home", environment: variables }), [
-      "api.variable.com",
-      "home-id",
-    ]);
-    assert.deepEqual(await targetOf({ profile: "work", environment: variables }), [
-      "api.work.com",
-      "work-id",
-    ]);
-  });
-
   test("a broken file does not matter to who needs nothing of it", async () => {
     const variables = environment("= broken", { FAL_KEY: "id:s", FAL_HOST: "api.variable.com" });
     assert.deepEqual(await targetOf({ environment: variables }), ["api.variable.com", "id"]);

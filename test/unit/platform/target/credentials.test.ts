@@ -139,3 +139,21 @@ test("a secret is taken out of what others say, encoded or not", () => {
   const secret = new Secret("a/b+c");
   assert.equal(secret.removeFrom("no a/b+c and no a%2Fb%2Bc"), "no … and no …");
 });
+
+test("ISOLATE_AUTH_DISABLED is refused by name, unless a key is an argument", () => {
+  for (const value of ["1", "true", "yes"]) {
+    assert.throws(
+      () => resolveCredentials({ environment: { ISOLATE_AUTH_DISABLED: value, FAL_KEY: "id:s" } }),
+      {
+        code: "CREDENTIALS_MISSING",
+        message: /^ISOLATE_AUTH_DISABLED asks for calls without a key/,
+      },
+    );
+  }
+  const environment = { ISOLATE_AUTH_DISABLED: "1" };
+  assert.equal(resolveCredentials({ key: "given-id:s", environment }).keyId, "given-id");
+  for (const value of ["0", "false", ""]) {
+    const off = { ISOLATE_AUTH_DISABLED: value, FAL_KEY: "id:s" };
+    assert.equal(resolveCredentials({ environment: off }).keyId, "id");
+  }
+});

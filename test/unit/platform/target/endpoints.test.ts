@@ -146,3 +146,45 @@ describe("bad hosts", () => {
     assert.equal(resolveEndpoints({ environment: { FAL_HOST: "https://fal.ai" } }).rest.host, "fal.ai");
   });
 });
+
+test("websockets have a host of their own: the variable's, else the apps' after ws.", () => {
+  const rows: readonly [NodeJS.ProcessEnv, string][] = [
+    [{}, "https://ws.fal.run"],
+    [{ FAL_WS_RUN_HOST: "sockets.example.com" }, "https://sockets.example.com"],
+    [{ FAL_WS_RUN_HOST: " http://127.0.0.1:9000 " }, "http://127.0.0.1:9000"],
+    [{ FAL_RUN_HOST: "run.example.com:8443" }, "https://ws.run.example.com:8443"],
+    [{ FAL_HOST: "api.example.ai" }, "https://ws.example.run"],
+    [{ FAL_WS_RUN_HOST: "", FAL_HOST: "api.example.ai" }, "https://ws.example.run"],
+  ];
+  for (const [environment, url] of rows) assert.equal(resolveEndpoints({ environment }).ws.url, url);
+  const address = resolveEndpoints({ environment: { FAL_HOST: "http://127.0.0.1:4000" } });
+  assert.throws(() => address.ws, {
+    message: /Where websockets are cannot be told .*: set FAL_WS_RUN_HOST\./,
+  });
+  assert.throws(() => resolveEndpoints({ environment: { FAL_WS_RUN_HOST: "a b" } }), {
+    message: /^FAL_WS_RUN_HOST has spaces/,
+  });
+});
+
+test("with ISOLATE_TEST_MODE hosts without a scheme are plaintext, and may have any name", () => {
+  const hosts = { FAL_GRPC_HOST: "localhost:5000", FAL_REST_HOST: "localhost:5001" };
+  for (const value of ["1", "true", "yes", " 1 "]) {
+    const { grpc, rest } = resolveEndpoints({ environment: { ...hosts, ISOLATE_TEST_MODE: value } });
+    assert.deepEqual([grpc.url, rest.url], ["http://localhost:5000", "http://localhost:5001"]);
+  }
+  for (const value of ["0", "false", "False", "", " "]) {
+    const { grpc } = resolveEndpoints({ environment: { ...hosts, ISOLATE_TEST_MODE: value } });
+    assert.equal(grpc.url, "https://localhost:5000");
+  }
+  const test = { ISOLATE_TEST_MODE: "1" };
+  assert.equal(
+    resolveEndpoints({ environment: { ...test, FAL_HOST: "plane.local" } }).grpc.url,
+    "http://plane.local",
+  );
+  assert.equal(
+    resolveEndpoints({ environment: { ...test, FAL_HOST: "https://api.x.com" } }).grpc.url,
+    "https://api.x.com",
+  );
+  // fal's own host is never plaintext.
+  assert.equal(resolveEndpoints({ environment: test }).grpc.url, "https://api.alpha.fal.ai");
+});

@@ -1,0 +1,60 @@
+import { once } from "node:events";
+import { createInterface, type Interface } from "node:readline/promises";
+import { UsageError } from "../../errors.ts";
+import { KEY_PRESETS, type CreateKeyOptions, type KeyPreset } from "../../platform/account/keys.ts";
+import type { Asking } from "./confirmation.ts";
+
+/** What is made where only Enter is pressed. */
+const DEFAULT_PRESET: KeyPreset = "API";
+const CUSTOM = "CUSTOM";
+
+/**
+ * Asks on the terminal what a key is to open: one of the presets by its number or name, or permissions by their names.
+ * Resolves to nothing when the input ends without an answer.
+ *
+ * @throws UsageError when there is no terminal to ask on, or the answer is none of those.
+ */
+export async function askPreset({ input = process.stdin, output = process.stderr }: Asking = {}): Promise<
+  CreateKeyOptions | undefined
+> {
+  if (input.isTTY !== true) {
+    throw new UsageError(
+      "What the key is to open is not given, and there is no terminal to ask on: add --preset or --permission.",
+    );
+  }
+  const presets = Object.keys(KEY_PRESETS) as KeyPreset[];
+  const names = [...presets, CUSTOM];
+  const texts = [...Object.values(KEY_PRESETS), "permissions that you name"];
+  for (const [index, name] of names.entries()) {
+    output.write(`  ${index + 1}  ${name.padEnd(10)}  ${texts[index] ?? ""}\n`);
+  }
+  // Not as a terminal: Ctrl-C is then the signal that it is everywhere else.
+  const questions = createInterface({ input, output, terminal: false });
+  try {
+    const answer = await answerTo(
+      questions,
+      `What is the key to open, by number or name (${DEFAULT_PRESET})? `,
+    );
+    if (answer === undefined) return undefined;
+    const word = answer === "" ? DEFAULT_PRESET : answer.toUpperCase();
+    const chosen = /^\d+$/.test(word) ? names[Number(word) - 1] : names.find((name) => name === word);
+    if (chosen === undefined) throw new UsageError(`"${answer}" is none of ${names.join(", ")}.`);
+    if (chosen !== CUSTOM) return { preset: chosen as KeyPreset };
+    const list = await answerTo(
+      questions,
+      "Permissions, with commas between them, such as models:requests:submit: ",
+    );
+    if (list === undefined) return undefined;
+    const permissions = list.split(",").map((name) => name.trim());
+    if (permissions.every((name) => name === ""))
+      throw new UsageError("A key needs at least one permission.");
+    return { permissions: permissions.filter((name) => name !== "") };
+  } finally {
+    questions.close();
+  }
+}
+
+async function answerTo(questions: Interface, question: string): Promise<string | undefined> {
+  const ended = once(questions, "close").then(() => undefined);
+  return (await Promise.race([questions.question(question), ended]))?.trim();
+}

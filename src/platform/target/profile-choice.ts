@@ -1,0 +1,71 @@
+import { didYouMean } from "../../did-you-mean.ts";
+import { UsageError } from "../../errors.ts";
+import type { ConfigFile, Profile } from "./config-file.ts";
+
+/** What chose a profile: an argument, the variable `FAL_PROFILE`, or the config file. */
+export type ProfileSource = "argument" | "FAL_PROFILE" | "file";
+
+/** The profile in force, and what chose it. */
+export interface ChosenProfile {
+  readonly profile: Profile;
+  readonly source: ProfileSource;
+}
+
+/** What {@link profileInForce} goes by. */
+export interface ProfileOptions {
+  /** A profile's name, before anything else. */
+  readonly profile?: string | undefined;
+  /** Default: `process.env`. */
+  readonly environment?: NodeJS.ProcessEnv | undefined;
+}
+
+/** The name that `FAL_PROFILE` has; nothing when it is unset or blank. */
+export function profileVariable(environment: NodeJS.ProcessEnv = process.env): string | undefined {
+  const name = environment["FAL_PROFILE"]?.trim();
+  return name === "" ? undefined : name;
+}
+
+/**
+ * The profile in force: that of the argument, else of `FAL_PROFILE`, else the one selected in the file.
+ *
+ * @throws UsageError when the name is not a profile's; it names what chose it and the profiles there are.
+ */
+export function profileInForce(
+  file: ConfigFile,
+  { profile, environment }: ProfileOptions = {},
+): ChosenProfile | undefined {
+  const variable = profileVariable(environment);
+  const [name, source]: [string | undefined, ProfileSource] =
+    profile !== undefined
+      ? [profile, "argument"]
+      : variable !== undefined
+        ? [variable, "FAL_PROFILE"]
+        : [file.selectedName(), "file"];
+  if (name === undefined) return undefined;
+  const names = file.profiles().map((known) => known.name);
+  if (!names.includes(name)) throw unknownProfile(name, source, file.path, names);
+  return { profile: file.profile(name), source };
+}
+
+/** How a source is written in messages. */
+export const SOURCE_TEXTS: Readonly<Record<ProfileSource, string>> = {
+  argument: "the argument --profile",
+  FAL_PROFILE: "FAL_PROFILE",
+  file: "selected in the config file",
+};
+
+function unknownProfile(
+  name: string,
+  source: ProfileSource,
+  path: string,
+  names: readonly string[],
+): UsageError {
+  const from = source === "file" ? "selected there" : `from ${SOURCE_TEXTS[source]}`;
+  const hint = didYouMean(name, names) || ".";
+  const known = names.length === 0 ? "It has no profiles." : `It has: ${names.join(", ")}.`;
+  const advice =
+    source === "file"
+      ? ' Select another with "servable profile set", or none with "servable profile unset".'
+      : "";
+  return new UsageError(`There is no profile "${name}" (${from}) in ${path}${hint} ${known}${advice}`);
+}
