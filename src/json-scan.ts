@@ -84,3 +84,8 @@ function endOfString(bytes: Uint8Array, start: number): number {
     if ((quote - before) % 2 === 0) return at;
   }
 }
+
+/** A text of n bytes nests n / 2 deep at most and holds no more than (n + 1) / 2 values: small ones need no look. */
+export function unscannedBytes({ maxDepth, maxValues }: ValueLimits): number {
+  return 2 * Math.min(maxDepth, maxValues) - 1;
+}

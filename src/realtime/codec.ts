@@ -1,40 +1,62 @@
 import type { RouteSignature } from "../routes/signature.ts";
 import type { Frame } from "./connection.ts";
-import { MessagePackError } from "./msgpack-scan.ts";
+import { scanJson, TOO_DEEP, TOO_MANY, unscannedBytes, type ValueLimits } from "../json-scan.ts";
+import { LOOSE_LIMITS, MessagePackError, TOO_DEEPLY, TOO_MANY_VALUES } from "./msgpack-scan.ts";
 import { decodeMessagePack, encodeMessagePack } from "./msgpack.ts";
 
 /** Between frames and values. */
 export interface Codec {
   /** Text for a text frame, bytes for a binary one. */
   encode(message: unknown): Frame;
-  /** @throws any error for a frame that can't be read. */
-  decode(frame: Frame): unknown;
+  /**
+   * @param admit told how many values a frame holds, before any is built, unless it is a small one; what it throws
+   *   refuses the frame. A codec of the route's own tells nobody.
+   * @throws any error for a frame that can't be read.
+   */
+  decode(frame: Frame, admit?: (values: number) => void): unknown;
 }
 
-/** The codec of a realtime route: its own, or its content type's. */
+/**
+ * The codec of a realtime route: its own, or its content type's.
+ * @param limits what a frame may hold; a codec of the route's own sees to that itself
+ */
 export function createCodec(
   route: Pick<RouteSignature, "contentType" | "encodeMessage" | "decodeMessage">,
+  limits: ValueLimits = LOOSE_LIMITS,
 ): Codec {
   const { encodeMessage, decodeMessage, contentType } = route;
   if (encodeMessage !== undefined && decodeMessage !== undefined) {
-    return { encode: encodeMessage, decode: decodeMessage };
+    return { encode: encodeMessage, decode: (frame) => decodeMessage(frame) };
   }
-  return contentType === "application/json" ? JSON_CODEC : MESSAGE_PACK_CODEC;
+  return contentType === "application/json" ? jsonCodec(limits) : messagePackCodec(limits);
 }
 
-const MESSAGE_PACK_CODEC: Codec = {
-  encode: encodeMessagePack,
-  decode(frame) {
-    if (typeof frame === "string")
-      throw new MessagePackError("text frames are not taken here, send MessagePack");
-    return decodeMessagePack(frame);
-  },
-};
+function messagePackCodec(limits: ValueLimits): Codec {
+  return {
+    encode: encodeMessagePack,
+    decode(frame, admit) {
+      if (typeof frame === "string")
+        throw new MessagePackError("text frames are not taken here, send MessagePack");
+      return decodeMessagePack(frame, limits, admit);
+    },
+  };
+}
 
-const JSON_CODEC: Codec = {
-  encode: (message) => JSON.stringify(message),
-  decode: (frame) => JSON.parse(typeof frame === "string" ? frame : textOf(frame)) as unknown,
-};
+function jsonCodec(limits: ValueLimits): Codec {
+  const unscanned = unscannedBytes(limits);
+  return {
+    encode: (message) => JSON.stringify(message),
+    decode(frame, admit) {
+      if (frame.length > unscanned) {
+        const values = scanJson(typeof frame === "string" ? Buffer.from(frame) : frame, limits);
+        if (values === TOO_DEEP) throw new SyntaxError(TOO_DEEPLY);
+        if (values === TOO_MANY) throw new SyntaxError(TOO_MANY_VALUES);
+        admit?.(values);
+      }
+      return JSON.parse(typeof frame === "string" ? frame : textOf(frame)) as unknown;
+    },
+  };
+}
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true });
 

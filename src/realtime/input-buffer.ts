@@ -1,5 +1,6 @@
 import type { Clock } from "../dispatch/clock.ts";
 import type { Frame } from "./connection.ts";
+import { ENDLESS_MEMORY, type SharedMemory } from "./route.ts";
 
 /** An input that waits for its turn. */
 export interface WaitingInput {
@@ -31,11 +32,17 @@ export interface InputEvents {
   onRoom(): void;
 }
 
+/** So much of the memory that all share is for messages on their way: sessions with inputs that wait take no more then. */
+const RESERVE = 1 / 4;
+
 /** The inputs of a session between the connection and the handler. */
 export class InputBuffer {
   readonly #limits: InputLimits;
   readonly #events: InputEvents;
   readonly #clock: Clock;
+  readonly #memory: SharedMemory;
+  /** What those that were taken hold, until others are taken. In bytes. */
+  #inHand = 0;
   readonly #waiting: WaitingInput[] = [];
   #bytes = 0;
   #full = false;
@@ -44,7 +51,8 @@ export class InputBuffer {
   #lastInputAt: number;
   #wake: (() => void) | undefined;
 
-  constructor(limits: InputLimits, events: InputEvents, clock: Clock) {
+  constructor(limits: InputLimits, events: InputEvents, clock: Clock, memory: SharedMemory = ENDLESS_MEMORY) {
+    this.#memory = memory;
     this.#limits = limits;
     this.#events = events;
     this.#clock = clock;
@@ -69,13 +77,19 @@ export class InputBuffer {
     }
     this.#lastInputAt = this.#clock.now();
     this.#waiting.push({ frame, arrivedAt: this.#lastInputAt });
-    this.#bytes += sizeOf(frame);
+    const size = sizeOf(frame);
+    this.#bytes += size;
+    this.#memory.hold(size);
     const { keep, maxCount, maxBytes } = this.#limits;
     while (keep !== undefined && this.#waiting.length > keep) {
-      this.#remove();
+      this.#discard();
       this.#events.onDropped();
     }
-    if (!this.#full && (this.#waiting.length >= maxCount || this.#bytes >= maxBytes)) {
+    const isLast =
+      this.#waiting.length >= maxCount ||
+      this.#bytes >= maxBytes ||
+      !this.#memory.hasRoom(this.#memory.maxBytes * RESERVE);
+    if (!this.#full && isLast) {
       this.#full = true;
       this.#events.onFull();
     }
@@ -85,7 +99,22 @@ export class InputBuffer {
   /** Whatever waits and whatever comes from now on is dropped: nobody will read it. */
   refuse(): void {
     this.#refusing = true;
-    while (this.#remove() !== undefined) this.#events.onDropped();
+    while (this.#discard() !== undefined) this.#events.onDropped();
+  }
+
+  /**
+   * Takes more memory for what was taken last, until something else is. False when there is no room for it.
+   */
+  weigh(bytes: number): boolean {
+    if (!this.#memory.take(bytes)) return false;
+    this.#inHand += bytes;
+    return true;
+  }
+
+  /** The session is over: nothing of it is in memory any more. */
+  clear(): void {
+    this.#letGo();
+    while (this.#discard() !== undefined);
   }
 
   /** Nothing more comes in. Inputs that wait are still handed out, unless the reason makes them pointless. */
@@ -107,6 +136,7 @@ export class InputBuffer {
 
   /** The next input, or the reason why none comes; undefined when it is a matter of waiting. */
   poll(): WaitingInput | InputEnd | undefined {
+    this.#letGo();
     if (this.#end === "gone" || this.#end === "stopped") return this.#end;
     const input = this.#remove();
     if (input !== undefined) return input;
@@ -149,10 +179,26 @@ export class InputBuffer {
     wake?.();
   }
 
+  #letGo(): void {
+    if (this.#inHand > 0) this.#memory.free(this.#inHand);
+    this.#inHand = 0;
+  }
+
+  /** Removes an input that nobody looks at. */
+  #discard(): WaitingInput | undefined {
+    const inHand = this.#inHand;
+    const input = this.#remove();
+    this.#memory.free(this.#inHand - inHand);
+    this.#inHand = inHand;
+    return input;
+  }
+
   #remove(): WaitingInput | undefined {
     const input = this.#waiting.shift();
     if (input === undefined) return undefined;
-    this.#bytes -= sizeOf(input.frame);
+    const size = sizeOf(input.frame);
+    this.#bytes -= size;
+    this.#inHand += size;
     const { maxCount, maxBytes } = this.#limits;
     // Only once half is gone: to stop and start the connection for each input would cost more than it saves.
     if (this.#full && this.#waiting.length <= maxCount / 2 && this.#bytes <= maxBytes / 2) {

@@ -20,6 +20,8 @@ export interface Run {
   readonly outlet: Outlet;
   readonly attendance: Attendance;
   readonly clock: Clock;
+  /** Takes room for the values of a frame. @throws OverloadException when there is none */
+  readonly admit: (values: number) => void;
 }
 
 /** A stream that never waits for anything lets the rest of the process have a turn after so many items. */
@@ -43,7 +45,7 @@ async function runUnary(run: Run): Promise<End> {
     const first = inputs.poll() ?? (await inputs.take());
     if (typeof first === "string") return first;
     if (context.signal.aborted) return leftReason(inputs);
-    const batch = route.maxBatchSize === 1 ? [readInput(route, first)] : takeBatch(route, inputs, first);
+    const batch = route.maxBatchSize === 1 ? [readInput(run, first)] : takeBatch(run, first);
     const startedAt = clock.now();
     const argument = route.maxBatchSize === 1 ? batch[0] : batch;
     const called = route.call(context, argument);
@@ -66,12 +68,12 @@ async function runUnary(run: Run): Promise<End> {
 
 /** Take, hand over to a batch of many sessions, send, in order, one at a time. */
 async function runShared(run: Run, share: NonNullable<RealtimeRoute["share"]>): Promise<End> {
-  const { route, context, inputs } = run;
+  const { context, inputs } = run;
   for (;;) {
     const next = inputs.poll() ?? (await inputs.take());
     if (typeof next === "string") return next;
     if (context.signal.aborted) return leftReason(inputs);
-    const job = share(context, readInput(route, next), sizeOf(next.frame));
+    const job = share(context, readInput(run, next), sizeOf(next.frame));
     const result = await run.attendance.until(job.answer);
     if (result === LEFT || job.run === undefined) return leftReason(inputs);
     const { startedAt, endedAt, size } = job.run;
@@ -87,14 +89,15 @@ async function runShared(run: Run, share: NonNullable<RealtimeRoute["share"]>): 
 }
 
 /** The first input, then those that wait and may join it. A bad one that waits fails the next run, not this one. */
-function takeBatch(route: RealtimeRoute, inputs: InputBuffer, first: WaitingInput): unknown[] {
-  const batch = [readInput(route, first)];
+function takeBatch(run: Run, first: WaitingInput): unknown[] {
+  const { route, inputs } = run;
+  const batch = [readInput(run, first)];
   while (batch.length < route.maxBatchSize) {
     const next = inputs.peek();
     if (next === undefined) break;
     let value: unknown;
     try {
-      value = readInput(route, next);
+      value = readInput(run, next);
     } catch {
       break;
     }
@@ -111,7 +114,7 @@ async function runServerStreaming(run: Run): Promise<End> {
   const first = await inputs.take();
   if (typeof first === "string") return first;
   inputs.refuse();
-  const argument = readInput(route, first);
+  const argument = readInput(run, first);
   return sendItems(run, () => route.call(context, argument));
 }
 
@@ -158,21 +161,22 @@ async function sendItems(run: Run, call: () => unknown): Promise<End> {
   }
 }
 
-function createReader({ route, inputs, attendance }: Run): InputReader {
+function createReader(run: Run): InputReader {
+  const { inputs, attendance } = run;
   return new InputReader(
     inputs,
-    (input) => readInput(route, input),
+    (input) => readInput(run, input),
     (error) => attendance.fail(error),
   );
 }
 
-function readInput(route: RealtimeRoute, input: WaitingInput): unknown {
-  return route.accept(decode(route, input));
+function readInput(run: Run, input: WaitingInput): unknown {
+  return run.route.accept(decode(run, input));
 }
 
-function decode(route: RealtimeRoute, input: WaitingInput): unknown {
+function decode({ route, admit }: Run, input: WaitingInput): unknown {
   try {
-    return route.codec.decode(input.frame);
+    return route.codec.decode(input.frame, admit);
   } catch (error) {
     if (error instanceof AppException) throw error;
     const isOurs = error instanceof MessagePackError || error instanceof SyntaxError;

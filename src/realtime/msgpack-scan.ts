@@ -1,3 +1,4 @@
+import type { ValueLimits } from "../json-scan.ts";
 import { COUNTS, KINDS, LENGTH_BYTES, Kind } from "./msgpack-formats.ts";
 
 /** A frame that is no MessagePack this package takes. */
@@ -5,23 +6,31 @@ export class MessagePackError extends Error {
   override readonly name = "MessagePackError";
 }
 
-/** Deeper nesting is refused: code that walks the value by recursion would run out of stack. */
+/** Deeper nesting can't be allowed: code that walks the value by recursion would run out of stack. */
 export const MAX_FRAME_DEPTH = 512;
+
+/** What a frame may hold unless somebody sets a limit. */
+export const LOOSE_LIMITS: ValueLimits = { maxDepth: MAX_FRAME_DEPTH, maxValues: Infinity };
 
 const TIMESTAMP = 0xff; // -1 as a byte
 
 /**
  * Checks a frame without building anything: it holds exactly one value, no length goes beyond the frame, keys are
- * texts, timestamps are the only extension, and nesting is bounded.
+ * texts, timestamps are the only extension, and nesting and the number of values are bounded.
+ * @returns how many values it holds: lists, maps, keys and single values together
  * @throws MessagePackError
  */
-export function assertMessagePack(frame: Uint8Array): void {
+export function assertMessagePack(
+  frame: Uint8Array,
+  { maxDepth, maxValues }: ValueLimits = LOOSE_LIMITS,
+): number {
   const end = frame.byteLength;
   // Values that are still to come, level by level; a map counts its keys and values.
   const left: number[] = [];
   const isMap: boolean[] = [];
   let top = -1;
   let at = 0;
+  let values = 1;
   do {
     if (at >= end) throw new MessagePackError(CUT_SHORT);
     const byte = frame[at++] as number;
@@ -47,9 +56,11 @@ export function assertMessagePack(frame: Uint8Array): void {
     if (count > end - at) throw new MessagePackError(CUT_SHORT); // each value takes a byte at least
 
     if (kind === Kind.array || kind === Kind.map) {
+      values += count;
+      if (values > maxValues) throw new MessagePackError(TOO_MANY_VALUES);
+      if (top + 1 >= maxDepth) throw new MessagePackError(TOO_DEEPLY);
       if (count > 0) {
-        if (++top >= MAX_FRAME_DEPTH) throw new MessagePackError("the message is nested too deeply");
-        left[top] = count;
+        left[++top] = count;
         isMap[top] = kind === Kind.map;
       }
     } else {
@@ -61,7 +72,12 @@ export function assertMessagePack(frame: Uint8Array): void {
     while (top >= 0 && left[top] === 0) top--;
   } while (top >= 0);
   if (at < end) throw new MessagePackError("there are bytes after the message");
+  return values;
 }
+
+/** What is said of a message that holds too much, in whatever form. */
+export const TOO_DEEPLY = "the message is nested too deeply";
+export const TOO_MANY_VALUES = "the message holds too many values";
 
 const CUT_SHORT = "the message is cut short";
 

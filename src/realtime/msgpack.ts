@@ -1,5 +1,6 @@
 import { Decoder, Encoder } from "@msgpack/msgpack";
-import { assertMessagePack, MAX_FRAME_DEPTH, MessagePackError } from "./msgpack-scan.ts";
+import type { ValueLimits } from "../json-scan.ts";
+import { assertMessagePack, LOOSE_LIMITS, MAX_FRAME_DEPTH, MessagePackError } from "./msgpack-scan.ts";
 
 const encoder = new Encoder({ ignoreUndefined: true, maxDepth: MAX_FRAME_DEPTH + 1 }); // it counts single values, too
 const decoder = new Decoder();
@@ -11,10 +12,16 @@ export function encodeMessagePack(value: unknown): Uint8Array {
 
 /**
  * Reads one MessagePack value. The frame is scanned first: the decoder itself believes whatever lengths it is told.
+ * @param admit told how many values it holds, before any is built; what it throws refuses the frame
  * @throws MessagePackError
  */
-export function decodeMessagePack(frame: Uint8Array): unknown {
-  assertMessagePack(frame);
+export function decodeMessagePack(
+  frame: Uint8Array,
+  limits: ValueLimits = LOOSE_LIMITS,
+  admit?: (values: number) => void,
+): unknown {
+  const values = assertMessagePack(frame, limits);
+  admit?.(values);
   try {
     return decoder.decode(frame);
   } catch (error) {

@@ -43,6 +43,26 @@ export const DEFAULT_SESSION_LIMITS: SessionLimits = {
   heartbeatMs: 30_000,
 };
 
+/** The memory that all callers share. */
+export interface SharedMemory {
+  readonly maxBytes: number;
+  /** Takes room, if there is some. */
+  take(bytes: number): boolean;
+  /** Counts what is there already. */
+  hold(bytes: number): void;
+  free(bytes: number): void;
+  hasRoom(bytes: number): boolean;
+}
+
+/** Memory without a bound, for sessions that stand alone. */
+export const ENDLESS_MEMORY: SharedMemory = {
+  maxBytes: Infinity,
+  take: () => true,
+  hold: () => {},
+  free: () => {},
+  hasRoom: () => true,
+};
+
 /** Counts what sessions of a route do. */
 export interface SessionCounts {
   received(): void;

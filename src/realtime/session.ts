@@ -1,6 +1,7 @@
 import type { Clock } from "../dispatch/clock.ts";
 import { answerFor, asError } from "../answers.ts";
-import { RequestCancelledException, SessionTimeoutException } from "../errors.ts";
+import { ERRORS, OverloadException, RequestCancelledException, SessionTimeoutException } from "../errors.ts";
+import { BYTES_PER_VALUE } from "../json-scan.ts";
 import { Attendance } from "./attendance.ts";
 import { CLOSE_NORMAL, CLOSE_RESTART, type Frame, type FrameConnection } from "./connection.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -8,9 +9,19 @@ import { InputBuffer, type InputEnd } from "./input-buffer.ts";
 import { droppedMessage, END_MESSAGE, failureMessage, TIMEOUT_MESSAGE } from "./messages.ts";
 import { RUNNERS } from "./modes.ts";
 import { Outlet } from "./outlet.ts";
-import type { RealtimeRoute, SessionCounts, SessionLimits } from "./route.ts";
+import { MessagePackError, TOO_MANY_VALUES } from "./msgpack-scan.ts";
+import {
+  ENDLESS_MEMORY,
+  type RealtimeRoute,
+  type SessionCounts,
+  type SessionLimits,
+  type SharedMemory,
+} from "./route.ts";
 import { SessionContext, type UpgradeRequest } from "./session-context.ts";
 import type { Logger } from "pino";
+
+/** What takes less is not counted beside its frame. In bytes. */
+const LIGHT_BYTES = 16_384;
 
 /** Why a session ended: the inputs' end, a finished stream, or a failure. */
 export type SessionEnd = InputEnd | "finished" | "failed";
@@ -27,6 +38,7 @@ export class RealtimeSession {
   readonly #outlet: Outlet;
   readonly #context: SessionContext;
   readonly #route: RealtimeRoute;
+  readonly #memory: SharedMemory;
   #dropped = 0;
   #peerClosing = false;
   #gone = false;
@@ -39,8 +51,11 @@ export class RealtimeSession {
     clock: Clock;
     log: Logger;
     counts: SessionCounts;
+    /** Default: memory without a bound. */
+    memory?: SharedMemory;
   }) {
-    const { route, connection, limits, clock, counts } = parts;
+    const { route, connection, limits, clock, counts, memory = ENDLESS_MEMORY } = parts;
+    this.#memory = memory;
     this.#route = route;
     this.#connection = connection;
     this.#counts = counts;
@@ -74,6 +89,7 @@ export class RealtimeSession {
         },
       },
       clock,
+      memory,
     );
     this.finished = this.#run(clock);
   }
@@ -130,6 +146,7 @@ export class RealtimeSession {
         outlet: this.#outlet,
         attendance: new Attendance(this.#controller.signal),
         clock,
+        admit: (values) => this.#admit(values),
       });
       // What was streamed to its end is complete, also when the server stops; the others have lost their inputs.
       const cutShort = this.#inputs.ended === "stopped" && this.#route.mode !== "server_streaming";
@@ -143,8 +160,18 @@ export class RealtimeSession {
     this.#heartbeat.stop();
     this.#takeLeave(end, failure);
     this.#inputs.end("gone");
+    this.#inputs.clear();
     this.#controller.abort(this.#reasonOf(end));
     return end;
+  }
+
+  /** Room for the values of an input that is about to be built. */
+  #admit(values: number): void {
+    const bytes = values * BYTES_PER_VALUE;
+    if (bytes < LIGHT_BYTES || this.#inputs.weigh(bytes)) return;
+    if (bytes > this.#memory.maxBytes) throw new MessagePackError(TOO_MANY_VALUES);
+    const message = "Too much is being sent at a time; try again later.";
+    throw new OverloadException(message, ERRORS.OVERLOADED.status, 1_000, "OVERLOADED");
   }
 
   #reasonOf(end: SessionEnd): Error {

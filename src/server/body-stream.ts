@@ -29,10 +29,12 @@ export function collectBody(
   // What could never fit is no matter of waiting.
   const maxBytes = Math.min(limitBytes, budget.maxBytes);
   if (declared > maxBytes) return onEnd("BODY_TOO_LARGE", EMPTY);
-  let first: Buffer = EMPTY;
   const isDeclared = declared >= 0;
-  let rest: Buffer[] | undefined;
-  /** All of a body whose length is known, but for what has not come yet: no second copy of all is made at the end. */
+  let first: Buffer = EMPTY;
+  /**
+   * All that has come, where that is more than one chunk, with room for more. Copied at once: a list of chunks would take
+   * many times its bytes where they are small, and a second copy in the end.
+   */
   let whole: Buffer | undefined;
   let received = 0;
   let arriving: ArrivingBody | undefined;
@@ -44,7 +46,7 @@ export function collectBody(
     payload.removeListener("close", lose);
     arriving?.end();
     if (!isDeclared) undeclaredBytes.set(payload, received);
-    onEnd(fault, fault !== undefined ? EMPTY : (whole ?? (rest === undefined ? first : Buffer.concat(rest))));
+    onEnd(fault, fault !== undefined ? EMPTY : whole === undefined ? first : whole.subarray(0, received));
   };
   const giveUp = (): void => finish("OVERLOADED");
   const expect = (bytes: number): boolean => {
@@ -63,13 +65,19 @@ export function collectBody(
       return;
     }
     if (arriving === undefined && !expect(isDeclared ? declared : received)) return finish("OVERLOADED");
-    if (!(arriving as ArrivingBody).came(chunk.length, clock.now())) return finish("OVERLOADED");
-    if (isDeclared) {
-      whole ??= Buffer.allocUnsafeSlow(declared);
-      chunk.copy(whole, before);
-    } else if (before === 0) first = chunk;
-    else if (rest === undefined) rest = [first, chunk];
-    else rest.push(chunk);
+    let capacity = whole?.length ?? (isDeclared ? declared : before === 0 ? received : 0);
+    if (received > capacity) capacity = Math.min(maxBytes, Math.max(LONG_BODY, Math.ceil(1.5 * received)));
+    if (!(arriving as ArrivingBody).came(chunk.length, capacity, clock.now())) return finish("OVERLOADED");
+    if (before === 0 && !isDeclared) {
+      first = chunk;
+      return;
+    }
+    if (whole === undefined || whole.length < capacity) {
+      const larger = Buffer.allocUnsafeSlow(capacity);
+      (whole ?? first).copy(larger, 0, 0, before);
+      whole = larger;
+    }
+    chunk.copy(whole, before);
   };
   const complete = (): void => finish();
   const lose = (): void => finish("BODY_UNREADABLE");

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { BodyError, InputValidationError } from "../errors.ts";
-import { scanJson, TOO_DEEP, TOO_MANY, type ValueLimits } from "../json-scan.ts";
+import { scanJson, TOO_DEEP, TOO_MANY, unscannedBytes, type ValueLimits } from "../json-scan.ts";
 import { findSyntaxFault } from "./json-syntax.ts";
 
 const JSON_TYPE = /^application\/(?:[\w.!#$&^-]+\+)?json[ \t]*(?:;|$)/i;
@@ -75,11 +75,6 @@ function syntaxError(text: string, error: unknown): InputValidationError {
       ctx: { error: fault.message },
     },
   ]);
-}
-
-/** A body of n bytes nests n / 2 deep at most and holds no more than (n + 1) / 2 values: small ones need no look. */
-export function unscannedBytes({ maxDepth, maxValues }: ValueLimits): number {
-  return 2 * Math.min(maxDepth, maxValues) - 1;
 }
 
 /** A key `__proto__` is harmless where it lies, but not once somebody copies the object field by field. */

@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { IncomingMessage } from "node:http";
 import { BodyError, ERRORS, OverloadException } from "../errors.ts";
-import { BYTES_PER_VALUE, type ValueLimits } from "../json-scan.ts";
+import { BYTES_PER_VALUE, unscannedBytes, type ValueLimits } from "../json-scan.ts";
 import type { InputLimits } from "../routes/input-limits.ts";
-import { readBody, unscannedBytes } from "./body.ts";
+import { readBody } from "./body.ts";
 import { collectBody, type BodyFault } from "./body-stream.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "./definition.ts";
 import { MemoryBudget } from "./memory-budget.ts";

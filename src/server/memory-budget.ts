@@ -89,7 +89,6 @@ export class MemoryBudget {
 export class ArrivingBody {
   readonly #events: { take: (bytes: number) => boolean; end: () => void; onGivenUp: () => void };
   #held: number;
-  #received = 0;
   #isOver = false;
   #patientUntil: number;
 
@@ -108,11 +107,14 @@ export class ArrivingBody {
     return this.#held;
   }
 
-  /** So many bytes came. False when they are more than was expected, and there is no room for them. */
-  came(bytes: number, now: number): boolean {
-    this.#received += bytes;
+  /**
+   * So many bytes came.
+   * @param capacity what all of it may take from now on
+   * @returns false when that is more than was expected, and there is no room for it
+   */
+  came(bytes: number, capacity: number, now: number): boolean {
     this.#patientUntil = Math.min(now + PATIENCE_MS, this.#patientUntil + bytes / BYTES_PER_MS);
-    const more = this.#received - this.#held;
+    const more = capacity - this.#held;
     if (more <= 0) return true;
     if (!this.#events.take(more)) return false;
     this.#held += more;

@@ -35,7 +35,7 @@ test("whatever comes, stalls, ends or is given up: no more is taken than there i
         if (item.do === "came") {
           const body = pick(bodies, item.which);
           // What finds no room ends its body, as a server does.
-          if (body?.came(item.bytes, clock.now()) === false) {
+          if (body?.came(item.bytes, item.bytes, clock.now()) === false) {
             body.end();
             bodies.delete(body);
           }

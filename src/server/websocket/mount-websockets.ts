@@ -13,6 +13,7 @@ import type { RawWebSocket } from "../../routes/websocket.ts";
 import type { AnswerHeaders } from "../answer-headers.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
 import type { RouteQueues } from "../dispatch/route-queues.ts";
+import { resolveIntake } from "../intake.ts";
 import type { ServerMetrics } from "../metrics.ts";
 import { notFound } from "../not-found.ts";
 import { compileSchemas } from "../route-schemas.ts";
@@ -20,6 +21,7 @@ import type { ServerState } from "../state.ts";
 import type { TakeUpgrade, Upgrades } from "../upgrades.ts";
 import { compileProjection } from "../validation/projection.ts";
 import type { Validator } from "../validation/validator.ts";
+import { FrameMeter } from "./frame-meter.ts";
 import { ServerSocket } from "./server-socket.ts";
 import type { SessionMetrics } from "./session-metrics.ts";
 import { SocketConnection } from "./socket-connection.ts";
@@ -67,7 +69,12 @@ function ownListener(scope: FastifyInstance, before: readonly unknown[]): TakeUp
   return added[0] as TakeUpgrade;
 }
 
-type Open = (socket: ServerSocket, request: FastifyRequest, metrics: SessionMetrics) => void;
+type Open = (
+  socket: ServerSocket,
+  request: FastifyRequest,
+  metrics: SessionMetrics,
+  meter: FrameMeter,
+) => void;
 
 function mountRoute(
   scope: FastifyInstance,
@@ -78,6 +85,7 @@ function mountRoute(
   const { headers, state, metrics } = parts;
   const overloadStatus = parts.definition.overloadStatus ?? ERRORS.OVERLOADED.status;
   const counts = metrics.websocket(signature.path);
+  const maxBytes = signature.limits?.maxBytes;
   const open: Open =
     signature.realtimeMode === undefined
       ? rawOpener(parts, handler)
@@ -87,7 +95,10 @@ function mountRoute(
     url: signature.path,
     exposeHeadRoute: false,
     preValidation: (request, reply, done) => {
-      if (!request.ws || state.sessions.hasRoom) return done();
+      if (!request.ws || state.sessions.hasRoom) {
+        if (maxBytes !== undefined) ServerSocket.limits.set(request.raw.socket, maxBytes);
+        return done();
+      }
       headers.apply(request, reply);
       reply.code(overloadStatus).header("retry-after", "1").header("connection", "close");
       reply.type("application/json").send('{"detail":"Too many open sessions"}');
@@ -103,7 +114,12 @@ function mountRoute(
       counts.open++;
       const ours = socket as ServerSocket;
       ours.on("close", (code) => counts.close(ours.sentCode ?? code, (performance.now() - startedAt) / 1000));
-      open(ours, request, counts);
+      open(
+        ours,
+        request,
+        counts,
+        new FrameMeter(ours, request.raw.socket, state.budget, parts.options.clock),
+      );
     },
   });
 }
@@ -117,7 +133,7 @@ function realtimeOpener(
   const { options, state } = parts;
   const route = createRealtimeRoute(parts, signature, handler, mode);
   const limits = { ...DEFAULT_SESSION_LIMITS, heartbeatMs: options.websocketPingMs };
-  return (socket, request, counts) => {
+  return (socket, request, counts, meter) => {
     const session = new RealtimeSession({
       route,
       connection: new SocketConnection(socket, request.raw.socket),
@@ -126,9 +142,11 @@ function realtimeOpener(
       clock: options.clock,
       log: options.logger,
       counts,
+      memory: state.budget,
     });
     socket.onPeerClosing = () => session.closing();
     socket.on("message", (data, isBinary) => {
+      meter.whole((data as Buffer).length);
       session.receive(isBinary ? (data as Buffer) : (data as Buffer).toString("utf8"));
     });
     socket.on("pong", () => session.pong());
@@ -164,7 +182,7 @@ function createRealtimeRoute(
   return {
     methodName,
     mode,
-    codec: createCodec(signature),
+    codec: createCodec(signature, resolveIntake(parts.options, signature.limits, undefined).values),
     buffering: signature.buffering,
     sessionTimeoutMs: sessionTimeout === undefined ? undefined : sessionTimeout * 1000,
     maxBatchSize: signature.maxBatchSize ?? 1,
@@ -185,7 +203,8 @@ function createRealtimeRoute(
 /** A raw websocket: the handler has the socket, the server only its end. */
 function rawOpener(parts: WebsocketParts, handler: RouteHandler): Open {
   const { options, state, definition } = parts;
-  return (socket, request) => {
+  return (socket, request, _counts, meter) => {
+    socket.on("message", (data) => meter.whole((data as Buffer).length));
     const controller = new AbortController();
     const context = new SessionContext(upgradeOf(request), controller.signal, options.logger);
     const abort = (reason: unknown): void => controller.abort(reason);

@@ -1,10 +1,19 @@
+import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
+
+/** A part of `ws` that its types leave out. */
+interface SocketTaker {
+  setSocket(transport: Duplex, head: Buffer, options: object): void;
+}
 
 /**
  * The server's end of a websocket. `ws` answers a close frame at once, with its own code or none, which official
  * clients read as an error; here the owner is told, and answers when it is done, with 1000 unless it says otherwise.
  */
 export class ServerSocket extends WebSocket {
+  /** The largest message that may come over a connection, in bytes: `ws` knows one limit for all of a server. */
+  static readonly limits = new WeakMap<Duplex, number>();
+
   #onPeerClosing: (() => void) | undefined;
   #ending = false;
   #sentCode: number | undefined;
@@ -17,6 +26,15 @@ export class ServerSocket extends WebSocket {
   /** The code of the close frame that was sent from here; undefined if none was. */
   get sentCode(): number | undefined {
     return this.#sentCode;
+  }
+
+  /** What `ws` calls once the connection is upgraded. */
+  setSocket(transport: Duplex, head: Buffer, options: { readonly maxPayload?: number }): void {
+    const maxPayload = ServerSocket.limits.get(transport) ?? options.maxPayload;
+    (WebSocket.prototype as unknown as SocketTaker).setSocket.call(this, transport, head, {
+      ...options,
+      maxPayload,
+    });
   }
 
   /** Ends the connection: by a close frame of our own, or by the answer to one. */

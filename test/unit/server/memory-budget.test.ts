@@ -31,10 +31,10 @@ test("a body's room is kept from its head on, and is free again when it has ende
 test("a body of unknown length takes room as it comes", () => {
   const budget = new MemoryBudget(100, new FakeClock());
   const body = budget.expect(10, assert.fail) as ArrivingBody;
-  assert.ok(body.came(10, 0));
-  assert.ok(body.came(90, 0));
+  assert.ok(body.came(10, 10, 0));
+  assert.ok(body.came(90, 100, 0));
   assert.equal(budget.held, 100);
-  assert.ok(!body.came(1, 0));
+  assert.ok(!body.came(1, 101, 0));
   body.end();
   assert.equal(budget.held, 0);
 });
@@ -47,7 +47,7 @@ test("a body that doesn't come gives its room to others, but only when they want
   const steady = budget.expect(50_000, () => given.push("steady")) as ArrivingBody;
   clock.advance(1_999);
   assert.ok(!budget.take(1), "two seconds are not over");
-  assert.ok(steady.came(20_000, clock.now()));
+  assert.ok(steady.came(20_000, 50_000, clock.now()));
   clock.advance(1_000);
   assert.deepEqual(given, []);
   assert.ok(budget.take(1));
@@ -62,7 +62,7 @@ test("a trickle of bytes keeps no room", () => {
   const body = budget.expect(100, () => (isGivenUp = true)) as ArrivingBody;
   for (let second = 0; second < 5; second++) {
     clock.advance(1_000);
-    body.came(10, clock.now());
+    body.came(10, 100, clock.now());
   }
   assert.ok(budget.take(100));
   assert.ok(isGivenUp);
