@@ -11,8 +11,14 @@ export interface Benchmark {
   readonly quickDuration?: string;
   /** What `--svg FILE` draws; without it there is no such option. */
   readonly plot?: string;
+  /** How long it measures by default, in seconds, where `--seconds N` says another time. Without it there is no such option. */
+  readonly seconds?: number;
   /** Measures. `quick` means rougher figures in a shorter time; `svg` is the file that the plot shall be written to. */
-  measure(options: { readonly quick: boolean; readonly svg: string | undefined }): Promise<readonly Row[]>;
+  measure(options: {
+    readonly quick: boolean;
+    readonly svg: string | undefined;
+    readonly seconds?: number;
+  }): Promise<readonly Row[]>;
 }
 
 /**
@@ -43,6 +49,7 @@ interface Arguments {
   readonly json: boolean;
   readonly quick: boolean;
   readonly svg: string | undefined;
+  readonly seconds?: number;
 }
 
 function readArguments(benchmark: Benchmark): Arguments | undefined {
@@ -53,11 +60,16 @@ function readArguments(benchmark: Benchmark): Arguments | undefined {
         quick: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
         svg: { type: "string" },
+        seconds: { type: "string" },
       },
     });
     const { svg } = values;
     if (svg !== undefined && benchmark.plot === undefined) throw new Error("Unknown option '--svg'.");
-    if (!values.help) return { ...values, svg };
+    const { seconds: text, ...flags } = values;
+    const seconds = Number(text);
+    if (text !== undefined && benchmark.seconds === undefined) throw new Error("Unknown option '--seconds'.");
+    if (text !== undefined && !(seconds >= 1)) throw new Error("--seconds takes a number from 1.");
+    if (!values.help) return { ...flags, svg, ...(text === undefined ? {} : { seconds }) };
     console.log(helpOf(benchmark));
   } catch (error) {
     progress(`${(error as Error).message}\n\n${helpOf(benchmark)}`);
@@ -66,15 +78,16 @@ function readArguments(benchmark: Benchmark): Arguments | undefined {
   return undefined;
 }
 
-function helpOf({ name, summary, plot, quickDuration = "less than a minute" }: Benchmark): string {
+function helpOf({ name, summary, plot, seconds, quickDuration = "less than a minute" }: Benchmark): string {
   return [
-    `Usage: npm run bench:${name} -- [--quick] [--json]${plot === undefined ? "" : " [--svg FILE]"}`,
+    `Usage: npm run bench:${name} -- [--quick] [--json]${plot === undefined ? "" : " [--svg FILE]"}${seconds === undefined ? "" : " [--seconds N]"}`,
     "",
     summary,
     "",
     `  --quick     rougher figures in ${quickDuration}`,
     "  --json      print a JSON list of rows { name, figure, unit, target, ok } and nothing else",
     ...(plot === undefined ? [] : [`  --svg FILE  ${plot}`]),
+    ...(seconds === undefined ? [] : [`  --seconds N so long (default: ${seconds})`]),
     "  --help      print this",
     "",
     "Exit code: 0 when every figure is within its target, 1 when not, 2 when nothing could be measured.",

@@ -12,3 +12,15 @@ export function quantile(values: readonly number[], share: number): number {
   const above = sorted[Math.ceil(place)] ?? 0;
   return below + (above - below) * (place - Math.floor(place));
 }
+
+/** The slope of the line that fits points best, by least squares. */
+export function slope(points: readonly (readonly [x: number, y: number])[]): number {
+  const meanX = points.reduce((sum, [x]) => sum + x, 0) / points.length;
+  const meanY = points.reduce((sum, [, y]) => sum + y, 0) / points.length;
+  let [up, across] = [0, 0];
+  for (const [x, y] of points) {
+    up += (x - meanX) * (y - meanY);
+    across += (x - meanX) ** 2;
+  }
+  return across === 0 ? 0 : up / across;
+}

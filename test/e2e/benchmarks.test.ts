@@ -61,7 +61,7 @@ for (const [name, targets] of Object.entries(TARGETS)) {
   });
 }
 
-for (const name of [...Object.keys(TARGETS), "batch"]) {
+for (const name of [...Object.keys(TARGETS), "batch", "soak"]) {
   test(`bench:${name} --help says how to use it; an unknown option is refused`, async () => {
     const help = await run(name, "--help");
     assert.equal(help.code, 0);

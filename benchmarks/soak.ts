@@ -1,0 +1,159 @@
+/**
+ * What a server loses when it is used for long, well and badly: an app in a process of its own, run by the compiled
+ * command line, is called in every way at once, by callers that leave, read slowly, say nothing, send rubbish or offer
+ * protocols that nobody takes.
+ *
+ * A first part warms it up. What it holds then, once the callers are gone and its garbage is collected, is what it may
+ * hold at the end: no descriptor and no handle more, no more heap than noise. At the end it gets SIGTERM in the midst
+ * of the load, and has to end by itself, with 0.
+ *
+ * There is no bound for how long anything takes.
+ * @module
+ */
+import { copyFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { progress, runBenchmark } from "./lib/benchmark.ts";
+import { atLeast, atMost, information, type Row } from "./lib/row.ts";
+import { StagedPackage } from "./lib/staged-package.ts";
+import { slope } from "./lib/statistics.ts";
+import { callAll, KINDS, type Tally, type Target } from "./soak/callers.ts";
+import { SoakedServer, surplusHandles, type Held } from "./soak/soaked-server.ts";
+
+const SECONDS = 60;
+const QUICK_SECONDS = 12;
+/** The share of the time that is for warming up. */
+const WARM_UP = 0.3;
+/** Compiled code and caches still come after it. In MiB. */
+const HEAP_TARGET = 4;
+/** Memory that the runtime keeps for later is part of it. In MiB. */
+const RESIDENT_TARGET = 64;
+/** From so many seconds on, the slope of the resident memory says more of leaks than of noise. */
+const STEADY_SECONDS = 300;
+/** In MiB per minute. */
+const SLOPE_TARGET = 3;
+const MIB = 2 ** 20;
+
+await runBenchmark({
+  name: "soak",
+  summary: "What a server loses under a mixed, hostile load: wrong answers, memory, descriptors, handles.",
+  seconds: SECONDS,
+  measure: async ({ quick, seconds = quick ? QUICK_SECONDS : SECONDS }) => {
+    progress("compiling the package");
+    await using staged = await StagedPackage.create();
+    await staged.linkDependencies();
+    await copyFile(fileURLToPath(new URL("soak/app.ts", import.meta.url)), join(staged.folder, "app.ts"));
+    await using server = await SoakedServer.start(
+      join(staged.folder, "dist/cli/main.js"),
+      "app.ts",
+      staged.folder,
+    );
+    // Not before it is done is the server ended.
+    return await soak(server, seconds);
+  },
+});
+
+async function soak(server: SoakedServer, seconds: number): Promise<Row[]> {
+  const tally: Tally = { right: new Map(), wrong: [], wrongs: 0 };
+  progress(`warming up for ${Math.round(seconds * WARM_UP)} s`);
+  await load(server, tally, seconds * WARM_UP);
+  const before = await settled(server);
+  progress(`callers of every kind for ${Math.round(seconds * (1 - WARM_UP))} s`);
+  const samples = await load(server, tally, seconds * (1 - WARM_UP));
+  const after = await server.held(before);
+  progress("SIGTERM in the midst of the load");
+  const code = await stopUnderLoad(server, tally);
+  for (const line of tally.wrong) progress(`wrong: ${line}`);
+  for (const [kind, count] of tally.right) progress(`${kind}: ${count}`);
+  return rowsOf(tally, before, after, samples, seconds, code);
+}
+
+/** Calls for so many seconds. Returns the resident memory of each second. */
+async function load(
+  server: SoakedServer,
+  tally: Tally,
+  seconds: number,
+): Promise<readonly (readonly [minute: number, mib: number])[]> {
+  const target: Target = {
+    port: server.port,
+    over: AbortSignal.timeout(Math.round(seconds * 1000)),
+    isStopping: false,
+  };
+  const samples: (readonly [number, number])[] = [];
+  const started = performance.now();
+  const sampling = setInterval(() => {
+    const bytes = server.residentBytes();
+    if (bytes !== undefined) samples.push([(performance.now() - started) / 60_000, bytes / MIB]);
+  }, 500);
+  await callAll(target, tally);
+  clearInterval(sampling);
+  return samples;
+}
+
+/** What is held once it has stopped to become less. */
+async function settled(server: SoakedServer): Promise<Held> {
+  let held = await server.held();
+  for (let quiet = 0; quiet < 6;) {
+    await sleep(250);
+    const next = await server.held();
+    const isLess = (next.descriptors ?? 0) < (held.descriptors ?? 0) || surplusHandles(held, next) > 0;
+    quiet = isLess ? 0 : quiet + 1;
+    held = next;
+  }
+  return held;
+}
+
+async function stopUnderLoad(server: SoakedServer, tally: Tally): Promise<number | null> {
+  const over = new AbortController();
+  const target: Target = { port: server.port, over: over.signal, isStopping: false };
+  const calls = callAll(target, tally);
+  await sleep(500);
+  target.isStopping = true;
+  server.kill("SIGTERM");
+  const code = await server.ended;
+  over.abort();
+  await calls;
+  return code;
+}
+
+function rowsOf(
+  tally: Tally,
+  before: Held,
+  after: Held,
+  samples: readonly (readonly [minute: number, mib: number])[],
+  seconds: number,
+  code: number | null,
+): Row[] {
+  const calls = [...tally.right.values()].reduce((sum, count) => sum + count, 0);
+  const rows = [
+    information("calls, sockets and connections", calls, "calls"),
+    atLeast("kinds of caller that got through", tally.right.size, "kinds", KINDS),
+    atMost("wrong answers", tally.wrongs, "answers", 0),
+    atMost(
+      "growth of the heap, garbage collected",
+      (after.heapUsed - before.heapUsed) / MIB,
+      "MiB",
+      HEAP_TARGET,
+    ),
+    atMost("growth of the resident memory", (after.rss - before.rss) / MIB, "MiB", RESIDENT_TARGET),
+    atMost("handles that are left", surplusHandles(after, before), "handles", 0),
+    // An exit by a signal is none.
+    atMost("exit code after SIGTERM under load", code ?? 255, "code", 0),
+  ];
+  if (after.descriptors !== undefined && before.descriptors !== undefined) {
+    rows.push(
+      atMost("descriptors that are left", Math.max(0, after.descriptors - before.descriptors), "files", 0),
+    );
+  }
+  if (samples.length > 10) {
+    const steepness = slope(samples);
+    const name = "slope of the resident memory under load";
+    rows.push(
+      seconds >= STEADY_SECONDS
+        ? atMost(name, steepness, "MiB/min", SLOPE_TARGET)
+        : information(name, steepness, "MiB/min"),
+    );
+  }
+  return rows;
+}

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+interface Row {
+  readonly name: string;
+  readonly figure: number;
+  readonly target: string | null;
+  readonly ok: boolean;
+}
+
+// A minute is what the slope and the descriptors need; whoever only runs the tests waits less.
+const length = process.env["CI"] === undefined ? ["--quick"] : ["--seconds", "60"];
+
+test(
+  "callers of every kind, hostile ones among them, get right answers, and leave neither memory, descriptors nor handles",
+  { timeout: 300_000 },
+  async () => {
+    const flags = ["--conditions=servable-source", "--import", "tsx"];
+    const { rows, said } = await new Promise<{ rows: Row[]; said: string }>((resolve, reject) => {
+      const args = [...flags, "benchmarks/soak.ts", "--json", ...length];
+      execFile(process.execPath, args, { cwd: ROOT }, (error, stdout, stderr) => {
+        if (stdout === "") reject(new Error(stderr, { cause: error }));
+        else resolve({ rows: JSON.parse(stdout) as Row[], said: stderr });
+      });
+    });
+    assert.deepEqual(
+      rows.filter(({ ok }) => !ok),
+      [],
+      said,
+    );
+    const held = rows.filter(({ target }) => target !== null).map(({ name }) => name);
+    for (const name of ["wrong answers", "growth of the heap, garbage collected", "handles that are left"]) {
+      assert.ok(held.includes(name), name);
+    }
+    if (process.platform === "linux") assert.ok(held.includes("descriptors that are left"));
+  },
+);
