@@ -55,7 +55,7 @@ const CONTESTANTS: readonly Contestant[] = [
   BARE,
   OURS,
   { name: "node:http", program: "node-http" },
-  { name: "servable, Origin sent", program: "servable", headers: { origin: "https://app.example" } },
+  { name: "servable, Origin sent", program: "servable", headers: { origin: "http://localhost:3000" } },
   { name: "servable, request storage", program: "servable-current" },
 ];
 

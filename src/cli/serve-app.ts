@@ -43,11 +43,13 @@ export async function serveApp(file: string, options: RunOptions, hooks: ServeHo
 }
 
 function listenOptions(options: RunOptions): ServeOptions {
-  const { host, port, metrics, metricsPort, limitMaxRequests } = options;
+  const { host, port, metrics, metricsPort, metricsHost, allowedHost, limitMaxRequests } = options;
   return {
     ...(host === undefined ? {} : { host }),
     ...(port === undefined ? {} : { port }),
     ...(metrics ? (metricsPort === undefined ? {} : { metricsPort }) : { metricsPort: false as const }),
+    ...(metricsHost === undefined ? {} : { metricsHost }),
+    ...(allowedHost === undefined ? {} : { allowedHosts: allowedHost }),
     ...(limitMaxRequests === undefined ? {} : { limitMaxRequests }),
   };
 }

@@ -19,6 +19,7 @@ export async function serveFunction(
     host,
     port,
     metricsPort,
+    metricsHost: host,
     signal,
     handleSignals: false,
     onListening: ({ url }) => onListening(url),

@@ -72,7 +72,7 @@ export function generateDockerfile(app: ImageApp, project: Project, nodeVersion:
     ...(archives.length > 0 ? sourceStage(project) : []),
     "FROM ${BASE_IMAGE}",
     `WORKDIR ${isInWorkspace ? `${ROOT}/${folder}` : ROOT}`,
-    `ENV NODE_ENV=production HOST=0.0.0.0 PORT=${app.port}`,
+    `ENV NODE_ENV=production HOST=0.0.0.0 METRICS_HOST=0.0.0.0 PORT=${app.port}`,
     `EXPOSE ${app.port}`,
     `USER ${USER}`,
     healthCheck(app.health),

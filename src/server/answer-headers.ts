@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { asError } from "../answers.ts";
+import type { Access } from "./access/access.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "./definition.ts";
 import { isHeaderValue } from "./header-value.ts";
 import type { ServerState } from "./state.ts";
@@ -10,21 +11,25 @@ import type { ServerState } from "./state.ts";
  * `Connection: close` once the server stops. Called where answers are made, since a hook costs more than all of it.
  */
 export class AnswerHeaders {
-  readonly #origins: ResolvedServerOptions["corsOrigins"];
+  readonly #access: Access;
   readonly #provideHints: ServerDefinition["provideHints"];
   readonly #state: ServerState;
   readonly #log: Logger;
 
-  constructor(definition: ServerDefinition, options: ResolvedServerOptions, state: ServerState) {
-    this.#origins = options.corsOrigins;
+  constructor(
+    definition: ServerDefinition,
+    options: ResolvedServerOptions,
+    { state, access }: { state: ServerState; access: Access },
+  ) {
+    this.#access = access;
     this.#provideHints = definition.provideHints;
     this.#state = state;
     this.#log = options.logger;
   }
 
-  /** Whether browsers on this origin may call. */
-  allows(origin: string): boolean {
-    return this.#origins === "*" || this.#origins.has(origin);
+  /** How browsers on this origin may call. */
+  allows(origin: string): ReturnType<Access["allows"]> {
+    return this.#access.allows(origin);
   }
 
   /** Adds them to a Fastify reply. */
@@ -43,9 +48,10 @@ export class AnswerHeaders {
   }
 
   #set(origin: string | undefined, set: (name: string, value: string) => unknown): void {
-    if (origin !== undefined && this.allows(origin)) {
+    const allowed = origin === undefined ? "no" : this.allows(origin);
+    if (origin !== undefined && allowed !== "no") {
       set("access-control-allow-origin", origin);
-      set("access-control-allow-credentials", "true");
+      if (allowed === "credentials") set("access-control-allow-credentials", "true");
       set("vary", "Origin");
     }
     const hints = this.#provideHints === undefined ? undefined : this.#hints(this.#provideHints);

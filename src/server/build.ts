@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { IncomingMessage } from "node:http";
 import type { Logger } from "pino";
 import { asError } from "../answers.ts";
+import { Access, REFUSED_PATH } from "./access/access.ts";
 import { AnswerHeaders } from "./answer-headers.ts";
 import type { ServerDefinition, ServerOptions } from "./definition.ts";
 import { createTurnAwayHook } from "./dispatch/turn-away.ts";
@@ -13,7 +14,7 @@ import { acceptBodies, createBudget, resolveIntake } from "./intake.ts";
 import { ServerMetrics } from "./metrics.ts";
 import { createStreamHandler } from "./mount-stream.ts";
 import { createUnaryHandler } from "./mount-unary.ts";
-import { createNotFoundHandler, notFound, PathTable } from "./not-found.ts";
+import { createNotFoundHandler, createRefusalHook, notFound, PathTable } from "./not-found.ts";
 import { resolveServerOptions } from "./options.ts";
 import { loadFastify } from "./packages.ts";
 import { withoutRootPath } from "./root-path.ts";
@@ -29,6 +30,8 @@ export interface BuiltServer {
   readonly server: FastifyInstance;
   readonly state: ServerState;
   readonly metrics: ServerMetrics;
+  /** Hosts that requests may name beside those of this machine. */
+  readonly allowedHosts: readonly string[];
 }
 
 /** A request must arrive in full within this time, so that half-sent ones do not pile up. */
@@ -40,7 +43,8 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
   namedSchemas(definition);
   const state = new ServerState(options.maxSessions, createBudget(options, definition.routes.keys()));
   const metrics = new ServerMetrics(definition.version, state.budget);
-  const headers = new AnswerHeaders(definition, options, state);
+  const access = new Access(options);
+  const headers = new AnswerHeaders(definition, options, { state, access });
   const paths = new PathTable();
   const server = loadFastify().fastify({
     logger: false,
@@ -49,16 +53,21 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     return503OnClosing: false, // what still arrives on an open connection is served, not refused
     exposeHeadRoutes: false,
     pluginTimeout: 0, // setup() may take as long as it takes
-    rewriteUrl: (request) => prepareRequest(request, options.rootPath),
+    rewriteUrl: (request) => prepareRequest(request, options.rootPath, access),
     http: { requireHostHeader: false }, // Node's own refusal has no body; ours is below
     clientErrorHandler: answerClientError,
     frameworkErrors: (_error, request, reply) => void notFound(headers, request, reply),
   });
   server.setErrorHandler(createErrorHandler(headers, options.logger));
-  server.setNotFoundHandler(createNotFoundHandler(headers, paths, options.rootPath));
+  server.setNotFoundHandler(createNotFoundHandler(headers, paths, { access, rootPath: options.rootPath }));
+  access.follow(server.server);
+  const guard = createRefusalHook(headers, access);
+  let isOurs = true;
   server.addHook("onRoute", (route) => {
     // A websocket's path is no path to a plain request.
     if (route.wsHandler === undefined) paths.add(route.url, route.method);
+    // A route that the app adds may take any path, also the one of requests that may not go on.
+    if (!isOurs) route.onRequest = [guard, ...[route.onRequest ?? []].flat()];
   });
   if (definition.provideHints !== undefined) {
     // Node writes the head and a text body as one UTF-8 string, which would garble a latin-1 hint in the head.
@@ -69,11 +78,12 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
   acceptBodies(server, definition, options, state.budget);
   const queues = new RouteQueues({ definition, options, metrics });
   const upgrades = new Upgrades(server.server, options.rootPath);
-  mountRoutes(server, { definition, options, headers, metrics, state, queues, upgrades });
+  mountRoutes(server, { definition, options, headers, metrics, state, queues, upgrades, access });
   mountHealth(server, { definition, metrics, headers, state, log: options.logger });
   mountDocs(server, definition, headers, options.rootPath);
-  attachLifespan(server, definition, { state, queues, log: options.logger });
-  return { server, state, metrics };
+  const onBegin = (): void => void (isOurs = false);
+  attachLifespan(server, definition, { state, queues, log: options.logger, onBegin });
+  return { server, state, metrics, allowedHosts: options.allowedHosts };
 }
 
 function mountRoutes(
@@ -86,6 +96,7 @@ function mountRoutes(
     state: ServerState;
     queues: RouteQueues;
     upgrades: Upgrades;
+    access: Access;
   },
 ): void {
   const { queues } = parts;
@@ -124,14 +135,13 @@ function mountRoutes(
 const CONTENT_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+[ \t]*(?:;.*)?$/;
 
 /** Runs before routing: takes the root path off, and makes a content type that is none into "some bytes". */
-function prepareRequest(request: IncomingMessage, rootPath: string): string {
+function prepareRequest(request: IncomingMessage, rootPath: string, access: Access): string {
   const { headers, url = "/" } = request;
   const type = headers["content-type"];
   if (type !== undefined && type !== "application/json" && !CONTENT_TYPE.test(type)) {
     headers["content-type"] = "application/octet-stream";
   }
-  // HTTP/1.1 demands a host. No route has this path, so that the not-found handler gets to refuse it.
-  if (headers.host === undefined && request.httpVersion === "1.1") return "/-/no-host";
+  if (!access.admits(request)) return REFUSED_PATH; // no route has it, so that the not-found handler gets to refuse it
   return withoutRootPath(url, rootPath);
 }
 
@@ -139,13 +149,15 @@ function prepareRequest(request: IncomingMessage, rootPath: string): string {
 function attachLifespan(
   server: FastifyInstance,
   definition: ServerDefinition,
-  { state, queues, log }: { state: ServerState; queues: RouteQueues; log: Logger },
+  parts: { state: ServerState; queues: RouteQueues; log: Logger; onBegin: () => void },
 ): void {
+  const { state, queues, log, onBegin } = parts;
   const { workers } = queues;
   let lifespan: AsyncGenerator<void, void, void> | undefined;
   // A plugin, not a hook: while plugins load, a lifespan may still add to the server.
   server.register(async () => {
     if (workers?.isWhole && !definition.needsSetUp) return; // the app is set up where it runs
+    onBegin();
     try {
       lifespan = definition.lifespan(server);
       await lifespan.next();

@@ -52,8 +52,17 @@ export interface ServerOptions {
    * no less than the largest body that is allowed by an option.
    */
   maxBytesInFlight?: number;
-  /** Origins that browsers may call from. Default "*": any. */
+  /**
+   * Origins that browsers may call from, websockets included: a list (with credentials), or "*" for any (without).
+   * Default: those on loopback hosts while the server is bound to a loopback address, else any.
+   */
   corsOrigins?: "*" | readonly string[];
+  /**
+   * Hosts that requests may name beside `localhost`, names below it and loopback addresses: for a proxy or tunnel on
+   * this machine. ".example.com" stands for all names below it, "*" for any host. Checked while the server is bound to
+   * a loopback address, and wherever the list is set. Default: `SERVABLE_ALLOWED_HOSTS`, separated by commas, else none.
+   */
+  allowedHosts?: readonly string[];
   /** A prefix taken off request paths where present, such as `/user/app`. Default: `FAL_APP_ROOT_PATH`. */
   rootPath?: string;
   /** An idle event stream gets a comment this often, in milliseconds. Default 15,000. */
@@ -84,7 +93,9 @@ export interface ResolvedServerOptions {
   readonly maxBytesInFlight: number;
   /** It was given, so that what routes allow does not raise it. */
   readonly isBudgetGiven: boolean;
-  readonly corsOrigins: "*" | ReadonlySet<string>;
+  readonly corsOrigins: "*" | ReadonlySet<string> | undefined;
+  /** In lower case. */
+  readonly allowedHosts: readonly string[];
   /** "" or "/user/app": no slash at the end. */
   readonly rootPath: string;
   readonly heartbeatMs: number;

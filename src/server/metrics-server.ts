@@ -1,6 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { Metric } from "prom-client";
 import { dispatchFamilies } from "./dispatch/dispatch-samples.ts";
+import { Access } from "./access/access.ts";
 import { droppedLines } from "../output/standard-output.ts";
 import { listen } from "./listen.ts";
 import {
@@ -72,11 +73,18 @@ export async function createMetricsRenderer(metrics: ServerMetrics): Promise<() 
 /** Serves `GET /metrics` on a port of its own. Port 0 takes any. */
 export async function startMetricsServer(
   metrics: ServerMetrics,
-  host: string,
-  port: number,
+  { host, port, allowedHosts }: { host: string; port: number; allowedHosts: readonly string[] },
 ): Promise<Server> {
   const render = await createMetricsRenderer(metrics);
-  const server = createServer((request, response) => {
+  const access = new Access({ corsOrigins: undefined, allowedHosts, rootPath: "", onlyLocal: true });
+  const server = createServer({ requireHostHeader: false }, (request, response) => {
+    response.setHeader("x-content-type-options", "nosniff");
+    const refusal = access.refusal(request);
+    if (refusal !== undefined) {
+      const body = JSON.stringify({ detail: refusal.detail });
+      response.writeHead(refusal.status, { "content-type": "application/json" }).end(body);
+      return;
+    }
     if (
       request.url?.split("?")[0] !== "/metrics" ||
       (request.method !== "GET" && request.method !== "HEAD")
@@ -90,6 +98,7 @@ export async function startMetricsServer(
       () => response.writeHead(500).end(),
     );
   });
+  access.follow(server);
   await listen(server, host, port, "metrics port");
   return server;
 }

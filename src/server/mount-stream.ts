@@ -40,6 +40,7 @@ export function createStreamHandler(
     const onAbort = (): void => void (closed ??= closeItems(items, context.log));
     signal.addEventListener("abort", onAbort, { once: true });
     try {
+      route.assertAsked(request);
       leave = await route.dispatch?.enter(context, bytes, context);
       const called = await attend(route, context, () => route.call(context, request.body));
       if (called !== LEFT) items = iteratorOf(called, route.signature.methodName);

@@ -49,6 +49,7 @@ export function createUnaryHandler(
 
     let result: unknown;
     try {
+      route.assertAsked(request);
       const { dispatch } = route;
       if (dispatch !== undefined) {
         return void route.queue(dispatch, context, request.body, bytes).then(succeed, fail);

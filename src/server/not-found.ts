@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { isPreflight, type Access } from "./access/access.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
 
 /** Paths, and the methods they are served with. */
@@ -18,14 +19,17 @@ export class PathTable {
   }
 }
 
-/** Answers what no route took: requests without a host, preflights, wrong methods, a slash too many or too few, unknown paths. */
-export function createNotFoundHandler(headers: AnswerHeaders, paths: PathTable, rootPath: string) {
+/** Answers what no route took: requests that may not go on, preflights, wrong methods, a slash too many or too few, unknown paths. */
+export function createNotFoundHandler(
+  headers: AnswerHeaders,
+  paths: PathTable,
+  { access, rootPath }: { access: Access; rootPath: string },
+) {
+  const refuse = createRefusal(headers, access);
   return function handleNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-    if (request.headers.host === undefined && request.raw.httpVersion === "1.1") {
-      headers.apply(request, reply);
-      return json(reply.code(400).header("connection", "close"), { detail: "Bad Request" });
-    }
-    if (isPreflight(request)) return answerPreflight(headers, request, reply);
+    const refused = refuse(request, reply);
+    if (refused !== undefined) return refused;
+    if (isPreflight(request.raw)) return answerPreflight(headers, request, reply);
     const [path = "/", query] = splitUrl(request.url);
     const methods = paths.methods(path);
     if (methods !== undefined) {
@@ -41,6 +45,27 @@ export function createNotFoundHandler(headers: AnswerHeaders, paths: PathTable, 
   };
 }
 
+/** Answers a request that may not go on; undefined for any other. */
+function createRefusal(headers: AnswerHeaders, access: Access) {
+  return function refuse(request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
+    const refusal = access.refused(request.raw);
+    if (refusal === undefined) return undefined;
+    headers.apply(request, reply);
+    if (refusal.isPreflight === true)
+      return reply.code(refusal.status).type("text/plain").send(refusal.detail);
+    if (refusal.status === 400) reply.header("connection", "close");
+    return json(reply.code(refusal.status), { detail: refusal.detail });
+  };
+}
+
+/** The same before a route that the app itself has added. */
+export function createRefusalHook(headers: AnswerHeaders, access: Access) {
+  const refuse = createRefusal(headers, access);
+  return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    if (refuse(request, reply) === undefined) done();
+  };
+}
+
 /** 404, in the documented form. */
 export function notFound(headers: AnswerHeaders, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   headers.apply(request, reply);
@@ -50,15 +75,11 @@ export function notFound(headers: AnswerHeaders, request: FastifyRequest, reply:
   });
 }
 
-function isPreflight(request: FastifyRequest): boolean {
-  const { origin, "access-control-request-method": wanted } = request.headers;
-  return request.method === "OPTIONS" && origin !== undefined && wanted !== undefined;
-}
-
 function answerPreflight(headers: AnswerHeaders, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { origin = "", "access-control-request-headers": wanted } = request.headers;
   headers.apply(request, reply);
-  if (!headers.allows(origin)) return reply.code(400).type("text/plain").send("Disallowed CORS origin");
+  if (headers.allows(origin) === "no")
+    return reply.code(400).type("text/plain").send("Disallowed CORS origin");
   reply.headers({
     "access-control-allow-methods": "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
     "access-control-max-age": "600",

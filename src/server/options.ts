@@ -1,3 +1,4 @@
+import { hostsFromEnvironment, resolveHosts, resolveOrigins } from "./access/access-options.ts";
 import { DefinitionError } from "../errors.ts";
 import { systemClock } from "../dispatch/clock.ts";
 import { BYTES_PER_VALUE } from "../json-scan.ts";
@@ -14,7 +15,6 @@ export function resolveServerOptions(
   options: ServerOptions = {},
   stuckGraceMs: number = 10_000,
 ): ResolvedServerOptions {
-  const { corsOrigins = "*" } = options;
   const numbers = {
     bodyLimitBytes: options.bodyLimitBytes ?? DEFAULT_BODY_LIMIT_BYTES,
     heartbeatMs: options.heartbeatMs ?? 15_000,
@@ -41,7 +41,8 @@ export function resolveServerOptions(
         options.maxFrameBytes ?? 0,
         (options.bodyLimitBytes ?? 0) + (options.maxValues ?? 0) * BYTES_PER_VALUE,
       ),
-    corsOrigins: corsOrigins === "*" ? "*" : new Set(corsOrigins),
+    corsOrigins: resolveOrigins(options.corsOrigins),
+    allowedHosts: resolveHosts(options.allowedHosts ?? hostsFromEnvironment()),
     rootPath: normaliseRootPath(options.rootPath ?? process.env["FAL_APP_ROOT_PATH"] ?? ""),
     logger: options.logger ?? jsonLogger(),
     clock: options.clock ?? systemClock,

@@ -1,7 +1,9 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { contextStorage, type RequestContext } from "../context.ts";
 import { answerFor, asError, type ErrorAnswer } from "../answers.ts";
+import { AppException } from "../errors.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
+import type { Access } from "./access/access.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
 import type { RouteDispatch } from "./dispatch/route-dispatch.ts";
 import { UnreadableBody } from "./body.ts";
@@ -31,6 +33,7 @@ export class RouteRuntime {
   readonly budget: MemoryBudget;
   readonly #app: object;
   readonly #headers: AnswerHeaders;
+  readonly #access: Access;
   readonly #state: ServerState;
   /** What was logged: an error that fails a whole batch is one error. */
   readonly #logged = new WeakSet<object>();
@@ -45,6 +48,7 @@ export class RouteRuntime {
     definition: ServerDefinition;
     options: ResolvedServerOptions;
     headers: AnswerHeaders;
+    access: Access;
     state: ServerState;
   }) {
     this.signature = parts.signature;
@@ -58,11 +62,18 @@ export class RouteRuntime {
     this.budget = parts.state.budget;
     this.#app = parts.definition.app;
     this.#headers = parts.headers;
+    this.#access = parts.access;
     this.#state = parts.state;
   }
 
   createContext(request: FastifyRequest, reply: FastifyReply): HttpContext {
     return new HttpContext(request, reply, this.options.logger, this.#state);
+  }
+
+  /** Keeps a page of another origin from running a handler without asking first. @throws AppException */
+  assertAsked(request: FastifyRequest): void {
+    const refusal = this.#access.simpleRefusal(request.raw);
+    if (refusal !== undefined) throw new AppException(refusal, 403);
   }
 
   /** Calls the handler on a body. Whatever either throws comes out. */

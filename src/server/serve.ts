@@ -20,6 +20,8 @@ export interface ServeOptions extends ServerOptions {
   port?: number;
   /** The port of `GET /metrics`; 0 takes any, false serves none. Default: `METRICS_PORT`, else the class's, else 9090. */
   metricsPort?: number | false;
+  /** The address that the metrics' port is bound to. Default: `METRICS_HOST`, else 127.0.0.1. */
+  metricsHost?: string;
   /** Stop after so many requests, as if told to. */
   limitMaxRequests?: number;
   /** Stops the server when it aborts. */
@@ -49,6 +51,7 @@ export async function serve(definition: ServeDefinition, options: ServeOptions):
   const port = options.port ?? portFromEnvironment("PORT") ?? 8080;
   const metricsPort =
     options.metricsPort ?? portFromEnvironment("METRICS_PORT") ?? definition.metricsPort ?? 9090;
+  const metricsHost = options.metricsHost ?? (process.env["METRICS_HOST"] || "127.0.0.1");
   const built = buildServer(definition, { ...options, logger });
   const signals = new StopSignals(options.handleSignals ?? true, options.signal, logger);
   // A program that only embeds the server keeps its streams as they are.
@@ -62,12 +65,15 @@ export async function serve(definition: ServeDefinition, options: ServeOptions):
     }
     // The processes of a cluster share the port: a probe would take connections from those that already serve.
     if (!cluster.isWorker) await assertPortFree(host, port);
-    if (metricsPort !== false) metricsServer = await startMetricsServer(built.metrics, host, metricsPort);
+    if (metricsPort !== false) {
+      const place = { host: metricsHost, port: metricsPort, allowedHosts: built.allowedHosts };
+      metricsServer = await startMetricsServer(built.metrics, place);
+    }
     await Promise.race([setUp(built, definition, logger), signals.second.then(refuseToWait)]);
     if (!signals.stopping) {
       await open(built, host, port);
       setRunnerState("RUNNING");
-      options.onListening?.(addressesOf(built, metricsServer, host));
+      options.onListening?.(addressesOf(built, metricsServer, host, metricsHost));
       if (options.limitMaxRequests !== undefined) countDown(built, options.limitMaxRequests, signals);
       await signals.first;
     }
@@ -126,16 +132,26 @@ function countDown(built: BuiltServer, limit: number, signals: StopSignals): voi
   });
 }
 
-function addressesOf(built: BuiltServer, metricsServer: Server | undefined, host: string): ServeAddresses {
+function addressesOf(
+  built: BuiltServer,
+  metricsServer: Server | undefined,
+  host: string,
+  metricsHost: string,
+): ServeAddresses {
   const { port } = built.server.server.address() as AddressInfo;
   const metricsPort = (metricsServer?.address() as AddressInfo | undefined)?.port;
-  const shown = host === "0.0.0.0" || host === "::" ? "localhost" : host.includes(":") ? `[${host}]` : host;
   return {
     port,
     metricsPort,
-    url: `http://${shown}:${port}`,
-    metricsUrl: metricsPort === undefined ? undefined : `http://${shown}:${metricsPort}/metrics`,
+    url: `http://${shownHost(host)}:${port}`,
+    metricsUrl:
+      metricsPort === undefined ? undefined : `http://${shownHost(metricsHost)}:${metricsPort}/metrics`,
   };
+}
+
+function shownHost(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "localhost";
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 async function closeMetrics(server: Server | undefined): Promise<void> {

@@ -39,7 +39,7 @@ export function rawRequest(
 ): Buffer {
   const length = Buffer.byteLength(body);
   const lines = Object.entries({
-    host: "test",
+    host: "localhost",
     connection: "close",
     "content-length": String(length),
     ...headers,

@@ -198,7 +198,7 @@ describe("request bodies", () => {
     assert.deepEqual(await declared.json(), { detail: "Request body is too large" });
     const chunk = `${(50_000).toString(16)}\r\n${"x".repeat(50_000)}\r\n`;
     const head =
-      "POST / HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+      "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     const chunked = await exchange(served.port, head + chunk.repeat(4));
     assert.equal(statusOf(chunked), 413);
   });

@@ -58,7 +58,7 @@ const serve = (options: ServerOptions = {}, app: Sink = new Sink()): Promise<Ser
   serveBuilt(app, options);
 
 const head = (length: number | "chunked", path = "/"): string =>
-  `POST ${path} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\n` +
+  `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n` +
   `${length === "chunked" ? "transfer-encoding: chunked" : `content-length: ${length}`}\r\n\r\n`;
 
 /** What a caller is told, up to the end of the connection; what it sends meanwhile does not matter. */

@@ -32,7 +32,7 @@ describe("a caller who leaves", { timeout: 20_000 }, () => {
   test("in mid-body: nothing is called, nothing breaks", async () => {
     const socket = await openSocket(served.port);
     socket.write(
-      'POST /slow HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"ms":',
+      'POST /slow HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"ms":',
     );
     await sleep(20);
     socket.resetAndDestroy();

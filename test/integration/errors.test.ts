@@ -41,10 +41,10 @@ describe("errors of handlers", () => {
   for (const path of ["/throw", "/throw-sync"]) {
     for (const [kind, [status, detail]] of Object.entries(ANSWERS)) {
       test(`${path}: ${kind} is answered with ${status}`, async () => {
-        const answer = await served.post(path, { kind }, { origin: "http://page.test" });
+        const answer = await served.post(path, { kind }, { origin: "http://page.localhost" });
         assert.equal(answer.status, status);
         assert.deepEqual(await answer.json(), { detail });
-        assert.equal(answer.headers.get("access-control-allow-origin"), "http://page.test");
+        assert.equal(answer.headers.get("access-control-allow-origin"), "http://page.localhost");
       });
     }
   }

@@ -15,7 +15,7 @@ describe("CORS", () => {
   after(() => served.close());
 
   test("is on every answer to a page, whatever part of the server makes it", async () => {
-    const origin = "https://page.test";
+    const origin = "https://page.localhost";
     const requests: [path: string, init: RequestInit][] = [
       ["/", { method: "POST", body: '{"text":"x"}', headers: { "content-type": "application/json" } }],
       ["/", { method: "POST", body: "{", headers: { "content-type": "application/json" } }],
@@ -51,7 +51,7 @@ describe("CORS", () => {
       const answer = await fetch(served.url + path, {
         method: "OPTIONS",
         headers: {
-          origin: "https://page.test",
+          origin: "https://page.localhost",
           "access-control-request-method": "POST",
           "access-control-request-headers": "authorization,x-fal-request-id",
         },
@@ -60,7 +60,7 @@ describe("CORS", () => {
       assert.equal(answer.headers.get("access-control-max-age"), "600");
       assert.equal(answer.headers.get("access-control-allow-headers"), "authorization,x-fal-request-id");
       assert.match(answer.headers.get("access-control-allow-methods") ?? "", /POST/);
-      assert.equal(answer.headers.get("access-control-allow-origin"), "https://page.test");
+      assert.equal(answer.headers.get("access-control-allow-origin"), "https://page.localhost");
     }
   });
 

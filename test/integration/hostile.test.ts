@@ -72,7 +72,7 @@ describe("hostile input", { timeout: 180_000 }, () => {
       "",
       "POST ",
       "POST / HTTP/1.1\r\n",
-      "POST / HTTP/1.1\r\nhost: t\r\n",
+      "POST / HTTP/1.1\r\nhost: localhost\r\n",
       "GET /\r\n\r\n",
     );
     await fc.assert(
@@ -94,19 +94,19 @@ describe("hostile input", { timeout: 180_000 }, () => {
 
   const malformed: readonly [name: string, bytes: Buffer | string][] = [
     ["a header without a name", "POST / HTTP/1.1\r\n: x\r\n\r\n"],
-    ["a header with a bad character", "POST / HTTP/1.1\r\nhost: t\r\nx-a: b\u0000c\r\n\r\n"],
-    ["two lengths", "POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}"],
+    ["a header with a bad character", "POST / HTTP/1.1\r\nhost: localhost\r\nx-a: b\u0000c\r\n\r\n"],
+    ["two lengths", "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}"],
     [
       "a length and chunks",
-      "POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+      "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     ],
-    ["a negative length", "POST / HTTP/1.1\r\nhost: t\r\ncontent-length: -1\r\n\r\n"],
-    ["a length that is no number", "POST / HTTP/1.1\r\nhost: t\r\ncontent-length: ten\r\n\r\n"],
-    ["a broken chunk", "POST / HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"],
-    ["headers of 100 kB", `POST / HTTP/1.1\r\nhost: t\r\nx-a: ${"a".repeat(100_000)}\r\n\r\n`],
-    ["an unknown method", "BREW / HTTP/1.1\r\nhost: t\r\n\r\n"],
+    ["a negative length", "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n"],
+    ["a length that is no number", "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: ten\r\n\r\n"],
+    ["a broken chunk", "POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"],
+    ["headers of 100 kB", `POST / HTTP/1.1\r\nhost: localhost\r\nx-a: ${"a".repeat(100_000)}\r\n\r\n`],
+    ["an unknown method", "BREW / HTTP/1.1\r\nhost: localhost\r\n\r\n"],
     ["no host", "POST / HTTP/1.1\r\n\r\n"],
-    ["a path with a NUL", "POST /\u0000 HTTP/1.1\r\nhost: t\r\n\r\n"],
+    ["a path with a NUL", "POST /\u0000 HTTP/1.1\r\nhost: localhost\r\n\r\n"],
     ["another protocol", "\u0016\u0003\u0001\u0002\u0000"],
   ];
   for (const [name, bytes] of malformed) {
@@ -130,7 +130,8 @@ describe("hostile input", { timeout: 180_000 }, () => {
     for (const name of names) {
       for (const value of odd) {
         const answer = await exchange(served.port, rawRequest("POST", "/context", { [name]: value }));
-        assert.equal(statusOf(answer), 200, `${name}: ${value.slice(0, 20)}`);
+        const expected = name === "origin" ? 403 : 200; // no page on this machine
+        assert.equal(statusOf(answer), expected, `${name}: ${value.slice(0, 20)}`);
       }
     }
   });

@@ -78,7 +78,7 @@ describe("the life of a process", { timeout: 120_000, concurrency: 1 }, () => {
     const socket = await openSocket(app.port);
     let received = "";
     socket.on("data", (chunk: Buffer) => (received += chunk.toString()));
-    socket.write("GET /readyz HTTP/1.1\r\nhost: t\r\n"); // half a request: this connection is not idle
+    socket.write("GET /readyz HTTP/1.1\r\nhost: localhost\r\n"); // half a request: this connection is not idle
     await new Promise((resolve) => setTimeout(resolve, 50));
     app.child.kill("SIGTERM");
     await said(app, "handleExit");

@@ -14,7 +14,7 @@ async function thousand(served: TestServer<WireApp>): Promise<void> {
     () => served.post("/throw", { kind: "error" }),
     () => served.post("/slow", { ms: 1, tag: "x" }),
     () => served.post("/nope"),
-    () => served.post("/context?x=1", undefined, { origin: "http://a.test" }),
+    () => served.post("/context?x=1", undefined, { origin: "http://a.localhost" }),
     () => fetch(`${served.url}/health`),
     () => fetch(served.url, { method: "PUT" }),
   ];

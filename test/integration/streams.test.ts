@@ -118,8 +118,8 @@ describe("server-sent events", { timeout: 30_000 }, () => {
   });
 
   test("the common headers are on a stream too", async () => {
-    const answer = await served.post("/count", { count: 1 }, { origin: "https://page.test" });
-    assert.equal(answer.headers.get("access-control-allow-origin"), "https://page.test");
+    const answer = await served.post("/count", { count: 1 }, { origin: "https://page.localhost" });
+    assert.equal(answer.headers.get("access-control-allow-origin"), "https://page.localhost");
     await answer.text();
   });
 

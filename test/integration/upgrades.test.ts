@@ -71,7 +71,7 @@ const JSON_TYPE = "content-type: application/json";
 const BODY = '{"text":"hello"}';
 
 function request(line: string, headers: readonly string[] = [], body = ""): string {
-  return `${[`${line} HTTP/1.1`, "host: test", ...headers].join("\r\n")}\r\n\r\n${body}`;
+  return `${[`${line} HTTP/1.1`, "host: localhost", ...headers].join("\r\n")}\r\n\r\n${body}`;
 }
 
 const sized = (body: string): string => `content-length: ${Buffer.byteLength(body)}`;
@@ -303,7 +303,7 @@ describe("an offer of a websocket where there is one", { timeout: 60_000 }, () =
     ["with a query", "GET /raw?a=/b"],
     ["below the root path", "GET /me/app/raw"],
     ["in escapes", "GET /r%61w"],
-    ["with the whole address", "GET http://test/raw"],
+    ["with the whole address", "GET http://localhost/raw"],
     ["beside other protocols", "GET /raw", WEBSOCKET.with(1, "upgrade: h2c, WebSocket")],
     ["in a line of its own", "GET /raw", [...WEBSOCKET, "upgrade: h2c"]],
     ["of version 8", "GET /raw", WEBSOCKET.with(3, "sec-websocket-version: 8")],

@@ -9,6 +9,8 @@ export interface RunOptions {
   /** False for `--no-metrics`. */
   readonly metrics: boolean;
   readonly metricsPort?: number;
+  readonly metricsHost?: string;
+  readonly allowedHost?: readonly string[];
   readonly limitMaxRequests?: number;
   readonly watch?: boolean;
   readonly logFormat?: "pretty" | "json";
@@ -25,7 +27,13 @@ export function addRunCommand(program: Command): void {
     .option("-p, --port <port>", "where to listen, 0 for any free port (default: $PORT, else 8080)", port)
     .option("--host <address>", "on which address (default: $HOST, else 127.0.0.1)")
     .option("--metrics-port <port>", "where GET /metrics is (default: $METRICS_PORT, else 9090)", port)
+    .option("--metrics-host <address>", "on which address (default: $METRICS_HOST, else 127.0.0.1)")
     .option("--no-metrics", "serve no metrics")
+    .option(
+      "--allowed-host <name>",
+      "a host that a proxy or tunnel sends, .NAME for all below it; may be repeated (default: $SERVABLE_ALLOWED_HOSTS)",
+      (name: string, names: readonly string[] = []) => [...names, name],
+    )
     .option("-w, --watch", "restart when a file changes, without a gap")
     .option("--limit-max-requests <n>", "stop after so many requests", count)
     .addOption(

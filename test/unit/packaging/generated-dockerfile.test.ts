@@ -56,7 +56,7 @@ describe("the generated Dockerfile", () => {
     for (const line of [
       "ARG NODE_VERSION=20.19.0",
       "ARG BASE_IMAGE=docker.io/library/node:${NODE_VERSION}-slim",
-      "ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080",
+      "ENV NODE_ENV=production HOST=0.0.0.0 METRICS_HOST=0.0.0.0 PORT=8080",
       "EXPOSE 8080",
       "USER 1000:1000",
       'CMD ["node","node_modules/servable/dist/cli/main.js","run","src/app.ts::Greeter"]',
