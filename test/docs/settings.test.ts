@@ -42,7 +42,14 @@ test("every option of a server is documented, and no other", () => {
 
 test("every variable of the environment that the source reads is documented, and no other", () => {
   const sources = [
-    ...["context", "servable/base-servable", "server/logger", "server/options", "server/serve"],
+    ...[
+      "context",
+      "servable/base-servable",
+      "server/logger",
+      "server/options",
+      "server/serve",
+      "server/access/access-options",
+    ],
     ...["hosts/local/environments/cache-directory", "packaging/engines"],
   ]
     .map((file) => readFileSync(join(ROOT, "src", `${file}.ts`), "utf8"))
