@@ -52,6 +52,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "deploy-config": ["servable", "packaging", "platform"],
   controller: ["platform", "errors"],
   testing: ["servable", "server", "realtime", "dispatch", "context", "errors"],
+  tools: [],
   client: ["servable", "errors"],
   cli: [
     "controller",
@@ -92,7 +93,7 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   commander: ["cli"],
   chokidar: ["cli"],
   tsx: ["typescript"],
-  esbuild: ["functions"],
+  esbuild: ["functions", "tools"],
   "@bufbuild/protobuf": ["platform", "controller"],
   "@connectrpc/connect": ["platform", "controller"],
   "@connectrpc/connect-node": ["platform", "controller"],

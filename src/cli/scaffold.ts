@@ -1,10 +1,11 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { cp, readFile, rename, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { copyFile, cp, readFile, rename, writeFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
 import { didYouMean } from "../did-you-mean.ts";
 import { UsageError } from "../errors.ts";
 import { assertPackageName } from "./package-name.ts";
-import { PACKAGE_ROOT, packageVersion } from "./package-root.ts";
+import { ownPackage } from "./own-package.ts";
+import { PACKAGE_ROOT } from "./package-root.ts";
 
 /**
  * Files of a template that must not go by their real names inside this package: npm leaves a .gitignore out of what
@@ -36,7 +37,8 @@ export function listTemplates(): Template[] {
 /**
  * Copies a template into a new folder that bears the package's name (without its scope).
  * @returns the folder
- * @throws UsageError when the name can't be used, the folder holds files or the template is unknown
+ * @throws UsageError when the name can't be used, the folder holds files, the template is unknown, or there is no way
+ *   for the project to get this package
  */
 export async function scaffold(name: string, template: string, parent: string): Promise<string> {
   assertPackageName(name);
@@ -47,6 +49,18 @@ export async function scaffold(name: string, template: string, parent: string): 
   }
   const target = resolve(parent, name.split("/").at(-1) ?? name);
   assertEmpty(target);
+  const own = await ownPackage();
+  try {
+    await copyTemplate(template, target);
+    await fillIn(target, name, own.spec);
+    if (own.archive !== undefined) await copyFile(own.archive, join(target, basename(own.archive)));
+  } finally {
+    await own.dispose();
+  }
+  return target;
+}
+
+async function copyTemplate(template: string, target: string): Promise<void> {
   const source = join(PACKAGE_ROOT, "templates", template);
   await cp(source, target, {
     recursive: true,
@@ -55,15 +69,14 @@ export async function scaffold(name: string, template: string, parent: string): 
   for (const [from, to] of Object.entries(RENAMED)) {
     if (existsSync(join(target, from))) await rename(join(target, from), join(target, to));
   }
+}
+
+async function fillIn(target: string, name: string, spec: string): Promise<void> {
   const manifest = join(target, "package.json");
   const text = await readFile(manifest, "utf8");
-  await writeFile(
-    manifest,
-    text.replaceAll("SERVABLE_PROJECT", name).replaceAll("SERVABLE_VERSION", packageVersion()),
-  );
+  await writeFile(manifest, text.replaceAll("SERVABLE_PROJECT", name).replaceAll("SERVABLE_SPEC", spec));
   const readme = join(target, "README.md");
   await writeFile(readme, (await readFile(readme, "utf8")).replaceAll("SERVABLE_PROJECT", name));
-  return target;
 }
 
 function assertEmpty(target: string): void {

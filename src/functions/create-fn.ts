@@ -80,6 +80,7 @@ function define(
   const entry: FunctionEntry = {
     place: place ?? { module: module ?? "", line: 0, column: 0 },
     ...(exportName === undefined ? {} : { exportName }),
+    parameters: handler.length,
   };
   const options = host.parseOptions(config);
   const value = new IsolatedFunction({

@@ -17,4 +17,6 @@ export interface FunctionTarget {
 export interface FunctionEntry {
   readonly place: Place;
   readonly exportName?: string;
+  /** How many parameters its handler declares, to tell it from another one on the same line. */
+  readonly parameters?: number;
 }

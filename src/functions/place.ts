@@ -26,8 +26,15 @@ const MAX_FRAMES = 200;
  */
 export function callingPlace(module?: string): Place | undefined {
   const guest = currentGuest();
-  for (const frame of stackFrames()) {
-    const place = originOf(frame, guest?.bundleUrl);
+  const frames = stackFrames();
+  // In a bundle the map is Node's.
+  const shown = guest === undefined ? shownFrames() : [];
+  for (const [index, frame] of frames.entries()) {
+    const place = originOf(
+      frame,
+      guest?.bundleUrl,
+      shown.length === frames.length ? shown[index] : undefined,
+    );
     if (place === undefined) continue;
     // In a bundle, this package's own code lies in the same file, and what is looked for in a known module.
     const wanted = guest?.moduleUrl ?? module;
@@ -37,16 +44,35 @@ export function callingPlace(module?: string): Place | undefined {
 }
 
 function stackFrames(): readonly NodeJS.CallSite[] {
-  const { prepareStackTrace, stackTraceLimit } = Error;
+  const { prepareStackTrace } = Error;
+  try {
+    Error.prepareStackTrace = (_error, frames) => frames;
+    return capturedStack() as readonly NodeJS.CallSite[];
+  } finally {
+    Error.prepareStackTrace = prepareStackTrace;
+  }
+}
+
+/** The same frames as lines of text, as a stack shows them here. */
+function shownFrames(): readonly string[] {
+  try {
+    return String(capturedStack())
+      .split("\n")
+      .filter((line) => /^\s+at /.test(line));
+  } catch {
+    return []; // what a tool has put in place of Node's own can't show them
+  }
+}
+
+function capturedStack(): unknown {
+  const { stackTraceLimit } = Error;
   try {
     Error.stackTraceLimit = MAX_FRAMES;
-    Error.prepareStackTrace = (_error, frames) => frames;
     const holder: { stack?: unknown } = {};
     Error.captureStackTrace(holder, callingPlace);
-    return holder.stack as NodeJS.CallSite[];
+    return holder.stack;
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
-    Error.prepareStackTrace = prepareStackTrace;
   }
 }
 
@@ -54,7 +80,11 @@ function stackFrames(): readonly NodeJS.CallSite[] {
  * Where a frame stands in the file on the disk. A loader's source map is followed back to the file it was made from;
  * one that a compiler left beside its output is not, since it is the output that is bundled.
  */
-function originOf(frame: NodeJS.CallSite, bundleUrl: string | undefined): Place | undefined {
+function originOf(
+  frame: NodeJS.CallSite,
+  bundleUrl: string | undefined,
+  shown: string | undefined,
+): Place | undefined {
   const file = frame.getFileName();
   const line = frame.getLineNumber();
   const column = frame.getColumnNumber();
@@ -69,7 +99,20 @@ function originOf(frame: NodeJS.CallSite, bundleUrl: string | undefined): Place 
       return { module: source, line: origin.originalLine + 1, column: origin.originalColumn + 1 };
     }
   }
-  return url === bundleUrl ? undefined : { module: url, line, column };
+  if (url === bundleUrl) return undefined;
+  const place = shown === undefined ? undefined : placeInText(shown);
+  return place?.module === url ? place : { module: url, line, column };
+}
+
+/**
+ * The place that a line of a stack shows. Tools that evaluate what they have translated, as Vitest and Jest do, keep the
+ * source maps to themselves; Node knows of none, but stacks are shown by the tool.
+ */
+function placeInText(text: string): Place | undefined {
+  const [, file = "", line, column] =
+    / \((.+):(\d+):(\d+)\)$/.exec(text) ?? /^\s+at (?:async )?(.+):(\d+):(\d+)$/.exec(text) ?? [];
+  const module = plainUrl(file);
+  return module === undefined ? undefined : { module, line: Number(line), column: Number(column) };
 }
 
 /** A file's URL, without the marks that loaders add behind a "?". */

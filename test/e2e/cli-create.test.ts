@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import {
-  copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -32,7 +32,9 @@ describe("servable create", () => {
       dependencies: Record<string, string>;
     };
     assert.equal(manifest.name, "@me/first-app");
-    assert.equal(manifest.dependencies["servable"], `^${version}`);
+    // Nobody has installed the command that runs here: the project gets an archive of it.
+    assert.equal(manifest.dependencies["servable"], `file:servable-${version}.tgz`);
+    assert.ok(existsSync(join(folder, `first-app/servable-${version}.tgz`)));
     assert.match(readFileSync(join(folder, "first-app/.gitignore"), "utf8"), /^node_modules\/$/m);
     assert.match(readFileSync(join(folder, "first-app/README.md"), "utf8"), /^# @me\/first-app$/m);
   });
@@ -149,10 +151,8 @@ describe("a project made by the published package", { timeout: 600_000 }, () => 
         cwd: folder,
         env: cleanEnvironment(),
       });
-      // In the project, as images are made of what lies there.
-      const archive = join(project, basename(tarball));
-      copyFileSync(tarball, archive);
-      await npm(["install", "--no-audit", "--no-fund", "--prefer-offline", archive], project);
+      // As it says.
+      await npm(["install"], project, { npm_config_prefer_offline: "true" });
       await npm(["run", "check"], project);
       const { stdout } = await npm(["test"], project);
       assert.match(stdout, /pass 3\b/);

@@ -47,6 +47,8 @@ describe("servable run --watch", { timeout: 120_000 }, () => {
     );
     const [line] = await app.logged(/^restarting/);
     assert.equal(line?.msg, "restarting: app.ts changed");
+    const stops = await app.logged(/^stopping: /, 2);
+    assert.deepEqual([...new Set(stops.map(({ msg }) => msg))], ["stopping: a newer version serves"]);
     app.kill("SIGTERM");
     assert.equal((await app.ended).exitCode, 0);
   });

@@ -11,11 +11,11 @@ export async function serveGeneration(file: string, options: RunOptions): Promis
   process.on("message", (message: SupervisorMessage) => {
     if (message.type !== "stop") return;
     if (stop.signal.aborted) process.exit(1);
-    stop.abort();
+    stop.abort(message.why);
   });
   // A terminal sends Ctrl-C to every process; the supervisor passes it on.
   process.on("SIGINT", () => {});
-  process.on("SIGTERM", () => stop.abort());
+  process.on("SIGTERM", () => stop.abort("SIGTERM"));
   try {
     return await serveApp(file, options, {
       signal: stop.signal,

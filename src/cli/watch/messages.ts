@@ -8,6 +8,8 @@ export type GenerationMessage =
 /** What the supervisor tells a generation. */
 export interface SupervisorMessage {
   readonly type: "stop";
+  /** For the log. */
+  readonly why: string;
 }
 
 /** Set in the environment of every generation that replaces one: the banner has been shown. */

@@ -63,7 +63,7 @@ export class Supervisor {
     this.#stopping = true;
     for (const worker of this.#all) {
       if (isSecond) worker.process.kill("SIGKILL");
-      else tell(worker);
+      else tell(worker, "the watch ends");
     }
     if (this.#all.size === 0) this.#resolveEnd(0);
   }
@@ -75,7 +75,7 @@ export class Supervisor {
     this.#serving = worker;
     if (this.#hasServed) this.#parts.logger.info(`restarted in ${Math.round(ms)} ms`);
     this.#hasServed = true;
-    if (old !== undefined) tell(old);
+    if (old !== undefined) tell(old, "a newer version serves");
   }
 
   #onExit(worker: Worker, exitCode: number, failure: string | undefined): void {
@@ -97,14 +97,14 @@ export class Supervisor {
   }
 
   #discard(worker: Worker): void {
-    tell(worker);
+    tell(worker, "its files have changed again");
     setTimeout(() => {
       if (!worker.isDead()) worker.process.kill("SIGKILL");
     }, DISCARD_MS).unref();
   }
 }
 
-function tell(worker: Worker): void {
-  const message: SupervisorMessage = { type: "stop" };
+function tell(worker: Worker, why: string): void {
+  const message: SupervisorMessage = { type: "stop", why };
   if (worker.isConnected()) worker.send(message);
 }

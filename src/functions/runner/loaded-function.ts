@@ -163,11 +163,15 @@ function isOf({ value, handler }: Definition, candidate: unknown): boolean {
   return typeof candidate === "function" && (candidate as { rawFunction?: unknown }).rawFunction === handler;
 }
 
-/** Loaders agree on lines, and mostly on columns. */
-function definitionsAt(definitions: readonly Definition[], { place }: FunctionEntry): Definition[] {
+/** Loaders agree on lines, and mostly on columns. One that agrees on neither must not lead to another function. */
+function definitionsAt(
+  definitions: readonly Definition[],
+  { place, parameters }: FunctionEntry,
+): Definition[] {
   const sameLine = definitions.filter((definition) => definition.place?.line === place.line);
   const sameColumn = sameLine.filter((definition) => definition.place?.column === place.column);
-  return sameColumn.length > 0 ? sameColumn : sameLine;
+  if (sameColumn.length > 0) return sameColumn;
+  return sameLine.filter(({ handler }) => parameters === undefined || handler.length === parameters);
 }
 
 /** What a module exports, by name. A CommonJS module arrives as one default export that holds the real ones. */
