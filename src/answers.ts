@@ -1,6 +1,7 @@
 import {
   AppException,
   BatchLengthException,
+  FalServerlessError,
   FieldException,
   InputValidationError,
   OverloadException,
@@ -78,6 +79,8 @@ function readAnswer(error: unknown): ErrorAnswer {
       unexpected: error instanceof BatchLengthException || error instanceof WorkerDiedException,
     };
   }
+  // Its message names fields of the app, and those may be named after anything.
+  if (error instanceof FalServerlessError && error.code.startsWith("OUTPUT_")) return INTERNAL;
   const message = messageOf(error);
   if (CUDA_OUT_OF_MEMORY.some((parts) => parts.every((part) => message.includes(part)))) {
     return { status: 503, body: { detail: "CUDA error: out of memory" }, unexpected: true };

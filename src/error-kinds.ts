@@ -61,6 +61,7 @@ export const ERRORS = {
   BODY_TOO_COMPLEX: { status: 413, meaning: "The body holds more values than the limit." },
   BODY_TOO_LARGE: { status: 413, meaning: "The body is larger than the limit." },
   OUTPUT_INVALID: { status: 500, meaning: "The handler's result does not fit the output schema." },
+  OUTPUT_UNSENDABLE: { status: 500, meaning: "The handler's result holds what an answer can't carry." },
   // Thrown where an isolated function is defined or called. A handler that lets one through answers with the status.
   FUNCTION_OPTION_INVALID: {
     exitCode: 1,

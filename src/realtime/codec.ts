@@ -1,4 +1,5 @@
 import type { RouteSignature } from "../routes/signature.ts";
+import { assertExactNumbers } from "../json/inexact-issues.ts";
 import type { Frame } from "./connection.ts";
 import { scanJson, TOO_DEEP, TOO_MANY, unscannedBytes, type ValueLimits } from "../json-scan.ts";
 import { LOOSE_LIMITS, MessagePackError, TOO_DEEPLY, TOO_MANY_VALUES } from "./msgpack-scan.ts";
@@ -53,7 +54,10 @@ function jsonCodec(limits: ValueLimits): Codec {
         if (values === TOO_MANY) throw new SyntaxError(TOO_MANY_VALUES);
         admit?.(values);
       }
-      return JSON.parse(typeof frame === "string" ? frame : textOf(frame)) as unknown;
+      const text = typeof frame === "string" ? frame : textOf(frame);
+      const message: unknown = JSON.parse(text);
+      assertExactNumbers(text);
+      return message;
     },
   };
 }

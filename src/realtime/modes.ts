@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { Clock } from "../dispatch/clock.ts";
 import type { RealtimeMode } from "../routes/signature.ts";
-import { AppException } from "../errors.ts";
+import { AppException, InputValidationError } from "../errors.ts";
 import { type Attendance, LEFT } from "./attendance.ts";
 import { sizeOf, type InputBuffer, type InputEnd, type WaitingInput } from "./input-buffer.ts";
 import { InputReader } from "./input-reader.ts";
@@ -178,7 +178,7 @@ function decode({ route, admit }: Run, input: WaitingInput): unknown {
   try {
     return route.codec.decode(input.frame, admit);
   } catch (error) {
-    if (error instanceof AppException) throw error;
+    if (error instanceof AppException || error instanceof InputValidationError) throw error;
     const isOurs = error instanceof MessagePackError || error instanceof SyntaxError;
     throw new AppException(`The message can't be read${isOurs ? `: ${error.message}` : ""}`, 400, {
       cause: error,

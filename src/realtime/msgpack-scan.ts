@@ -13,10 +13,13 @@ export const MAX_FRAME_DEPTH = 512;
 export const LOOSE_LIMITS: ValueLimits = { maxDepth: MAX_FRAME_DEPTH, maxValues: Infinity };
 
 const TIMESTAMP = 0xff; // -1 as a byte
+const UINT_64 = 0xcf;
+const INT_64 = 0xd3;
 
 /**
  * Checks a frame without building anything: it holds exactly one value, no length goes beyond the frame, keys are
- * texts, timestamps are the only extension, and nesting and the number of values are bounded.
+ * texts, timestamps are the only extension, no integer would lose digits, and nesting and the number of values are
+ * bounded.
  * @returns how many values it holds: lists, maps, keys and single values together
  * @throws MessagePackError
  */
@@ -64,6 +67,7 @@ export function assertMessagePack(
         isMap[top] = kind === Kind.map;
       }
     } else {
+      if (byte === UINT_64 || byte === INT_64) assertExact(frame, at, byte === INT_64);
       if (kind === Kind.extension && !isTimestamp(frame[at] as number, count - 1)) {
         throw new MessagePackError("extension types other than timestamps are not taken");
       }
@@ -83,4 +87,12 @@ const CUT_SHORT = "the message is cut short";
 
 function isTimestamp(type: number, bytes: number): boolean {
   return type === TIMESTAMP && (bytes === 4 || bytes === 8 || bytes === 12);
+}
+
+/** @param at where its eight bytes begin; they are known to be there */
+function assertExact(frame: Uint8Array, at: number, isSigned: boolean): void {
+  const view = new DataView(frame.buffer, frame.byteOffset + at, 8);
+  const value = isSigned ? view.getBigInt64(0) : view.getBigUint64(0);
+  if (BigInt(Number(value)) === value) return;
+  throw new MessagePackError(`the integer ${value} has more digits than can be kept, send it as a text`);
 }

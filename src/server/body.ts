@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { BodyError, InputValidationError } from "../errors.ts";
+import { assertExactNumbers } from "../json/inexact-issues.ts";
 import { scanJson, TOO_DEEP, TOO_MANY, unscannedBytes, type ValueLimits } from "../json-scan.ts";
 import { findSyntaxFault } from "./json-syntax.ts";
 
@@ -41,7 +42,7 @@ export function readBody(
 /**
  * Reads a JSON body: UTF-8, with or without byte-order mark; undefined when it is empty.
  * @throws BodyError when it is not UTF-8, nested too deeply or holds too many values: found out before any is built.
- * @throws InputValidationError when it is not JSON.
+ * @throws InputValidationError when it is not JSON, or has numbers that would lose digits.
  */
 export function readJson(bytes: Buffer, limits: ValueLimits, admit?: Admit): unknown {
   if (bytes.length === 0) return undefined;
@@ -60,6 +61,7 @@ export function readJson(bytes: Buffer, limits: ValueLimits, admit?: Admit): unk
   } catch (error) {
     throw syntaxError(text, error);
   }
+  assertExactNumbers(text);
   if (text.includes("__proto__") || text.includes("\\u")) dropPrototypeKeys(value);
   return value;
 }

@@ -1,3 +1,4 @@
+import { foreignKind } from "../json/kinds.ts";
 import { isSchemaNode, literalValues, type SchemaNode } from "../routes/schema-walk.ts";
 import { INHERITED_NAMES } from "./validation/fields.ts";
 
@@ -67,3 +68,29 @@ function nullableOf(node: SchemaNode): unknown {
 }
 
 const NOTES: ReadonlySet<string> = new Set(["default", "deprecated", "description", "examples", "title"]);
+
+/**
+ * Tells whether the objects of a value that fits are such as fast-json-stringify writes: no `toJSON()`, no maps, no
+ * promises. Undefined where the schema has no objects.
+ */
+export function ordinary(fast: SchemaNode): ((value: unknown) => boolean) | undefined {
+  if (fast["type"] === "array") {
+    const isOrdinary = ordinary(fast["items"] as SchemaNode);
+    if (isOrdinary === undefined) return undefined;
+    return (value) => !Array.isArray(value) || value.every(isOrdinary);
+  }
+  if (fast["type"] !== "object") return undefined;
+  const inner = Object.entries(fast["properties"] as SchemaNode).flatMap(([key, property]) => {
+    const isOrdinary = ordinary(property as SchemaNode);
+    return isOrdinary === undefined ? [] : [{ key, isOrdinary }];
+  });
+  return (value) => {
+    if (typeof value !== "object" || value === null) return true;
+    if (Object.getPrototypeOf(value) !== Object.prototype && foreignKind(value) !== undefined) return false;
+    if (typeof (value as { toJSON?: unknown }).toJSON === "function") return false;
+    for (const { key, isOrdinary } of inner) {
+      if (!isOrdinary((value as Record<string, unknown>)[key])) return false;
+    }
+    return true;
+  };
+}

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { withDeadline } from "../dispatch/deadline.ts";
-import { OutputValidationError, StreamTimeoutException } from "../errors.ts";
+import { StreamTimeoutException } from "../errors.ts";
 import { closeItems, iteratorOf, type Items } from "../realtime/items.ts";
 import { EventStream } from "./event-stream.ts";
 import { bodyBytes } from "./body-stream.ts";
@@ -13,13 +13,7 @@ import { createSerializer } from "./serializer.ts";
 export function createStreamHandler(
   route: RouteRuntime,
 ): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
-  const serialize = createSerializer(route.output?.document);
-  const encode = (item: unknown): string => {
-    if (route.output !== undefined && !route.output.fits(item)) {
-      throw new OutputValidationError(route.signature.methodName, route.output.explain(item, ["output"]));
-    }
-    return serialize(item);
-  };
+  const serialize = createSerializer(route.output, route.signature.methodName);
 
   return async function handle(request, reply): Promise<void> {
     const started = performance.now();
@@ -48,7 +42,7 @@ export function createStreamHandler(
         const iterator = items;
         const result = await attend(route, context, () => route.within(context, () => iterator.next()));
         if (result === LEFT || result.done === true) break;
-        await stream.send(encode(result.value));
+        await stream.send(serialize(result.value));
       }
     } catch (error) {
       const answer = route.answer(context, error);

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { withDeadline } from "../dispatch/deadline.ts";
-import { OutputValidationError, RequestTimeoutException } from "../errors.ts";
+import { RequestTimeoutException } from "../errors.ts";
 import { bodyBytes } from "./body-stream.ts";
 import type { HttpContext } from "./http-context.ts";
 import { bodyWeight } from "./intake.ts";
@@ -13,7 +13,7 @@ const JSON_TYPE = "application/json; charset=utf-8";
 export function createUnaryHandler(
   route: RouteRuntime,
 ): (request: FastifyRequest, reply: FastifyReply) => void {
-  const serialize = createSerializer(route.output?.document);
+  const serialize = createSerializer(route.output, route.signature.methodName);
 
   return function handle(request, reply): void {
     const started = performance.now();
@@ -25,10 +25,6 @@ export function createUnaryHandler(
     const succeed = (value: unknown): void => {
       let payload: string;
       try {
-        if (route.output !== undefined && !route.output.fits(value)) {
-          const issues = route.output.explain(value, ["output"]);
-          throw new OutputValidationError(route.signature.methodName, issues);
-        }
         payload = serialize(value);
       } catch (error) {
         return fail(error);

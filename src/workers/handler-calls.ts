@@ -1,5 +1,6 @@
 import { contextStorage, type BatchContext } from "../context.ts";
 import { describeUncloneable, isCloneable } from "./cloning.ts";
+import { CLONE_FORM, sendable } from "../json/sendable.ts";
 import type { ForwardingLog } from "./forwarding-log.ts";
 import type { HostedServable } from "./hosted-servable.ts";
 import type { AbortMessage, CallMessage, FromWorker, WireEffects } from "./protocol.ts";
@@ -92,18 +93,24 @@ export class HandlerCalls {
     const failures: Failures = [];
     const isList = call.isBatch && Array.isArray(result);
     const value: unknown = isList ? withoutErrors(result, failures) : result;
-    const message = { type: "result", id, value, failures, ...effectsOf(contexts) } as const;
     try {
-      this.#send(message);
+      // Beyond here an object has no class, and with it no toJSON().
+      const told = sendable(value, CLONE_FORM);
+      this.#send({ type: "result", id, value: told, failures, ...effectsOf(contexts) });
     } catch (error) {
       if (!isList) throw this.#refusal(call, value, error);
       // One that can't be sent does not spoil the others.
-      const sendable = (value as unknown[]).map((item, place) => {
-        if (isCloneable(item)) return item;
+      const told = (value as unknown[]).map((item, place) => {
+        try {
+          const own = sendable(item, CLONE_FORM);
+          if (isCloneable(own)) return own;
+        } catch {
+          // what a getter or a toJSON() threw: refused like what can't be cloned
+        }
         failures.push([place, encodeThrown(this.#refusal(call, item, error))]);
         return undefined;
       });
-      this.#send({ ...message, value: sendable });
+      this.#send({ type: "result", id, value: told, failures, ...effectsOf(contexts) });
     }
   }
 

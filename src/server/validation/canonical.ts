@@ -99,9 +99,18 @@ function findDynamic(ref: string, scope: Scope): Target {
 export function dereference(node: SchemaNode, definitions: CanonicalSchema["definitions"]): SchemaNode {
   let target = node;
   for (let hops = 0; typeof target["$ref"] === "string" && hops < 100; hops++) {
-    target = definitions[target["$ref"].slice("#/$defs/".length)] ?? {};
+    target = refTarget(target, definitions) ?? {};
   }
   return target;
+}
+
+/** What a node's `$ref` leads to, one step on. */
+export function refTarget(
+  node: SchemaNode,
+  definitions: CanonicalSchema["definitions"],
+): SchemaNode | undefined {
+  const { $ref } = node;
+  return typeof $ref === "string" ? definitions[$ref.slice("#/$defs/".length)] : undefined;
 }
 
 /** The schema as one document: what a compiler takes. */

@@ -1,178 +1,290 @@
-import { isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
-import { dereference, type CanonicalSchema } from "./canonical.ts";
-import type { Discriminators } from "./discriminators.ts";
-import { isFields, readField } from "./fields.ts";
-import type { KeyPattern, Step, Style } from "./object-steps.ts";
+import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
+import {
+  Applicators,
+  listOf,
+  mapOf,
+  Role,
+  type Condition,
+  type Speaker,
+  type UnionJudge,
+} from "./applicators.ts";
+import { refTarget, type CanonicalSchema } from "./canonical.ts";
+import { DROPPED, type KeyPattern, type ObjectPlan, type Step, type Style } from "./object-steps.ts";
 import { patternTest } from "./patterns/refusal.ts";
 
-/** Tells whether a value fits one branch of a union. */
-export type Matcher = (branch: SchemaNode, value: unknown) => boolean;
+/** So many ways in which a caller's values may combine the schemas of a place are kept compiled. */
+const MAX_COMPILED = 2000;
 
-/** What all parts of a node say together about an object's fields. */
-interface Shape {
-  readonly properties: Map<string, SchemaNode[]>;
-  readonly patterns: [KeyPattern, SchemaNode][];
-  /** True when fields that nobody declared may stay. */
-  open: boolean;
-  /** True when some part says which properties there are: otherwise the object is a free-form map. */
-  declared: boolean;
-}
+/** The schemas that speak of one value, each once, with all that they say at once and without conditions. */
+type Parts = ReadonlyMap<SchemaNode, Role>;
 
 /**
  * Compiles what fills in defaults and drops unknown fields in a value that is already known to fit; undefined where
- * there is nothing to fill or drop. In a union the branch is taken that the value fits and that knows most of its
- * fields.
+ * there is nothing to fill or drop. What is known at a place is what all schemas know that apply to the value there:
+ * those beside a `$ref`, all members of an `allOf`, the branches of a union that the value fits, `if` with `then` or
+ * `else`, and `dependentSchemas`.
  */
-export function compileFill(
-  schema: CanonicalSchema,
-  { matches, discriminators }: { readonly matches: Matcher; readonly discriminators: Discriminators },
-  style: Style,
-): Step | undefined {
-  const { definitions } = schema;
-  const dropping = new Map<SchemaNode, { step?: Step | undefined }>();
-  const keeping = new Map<SchemaNode, { step?: Step | undefined }>();
+export function compileFill(schema: CanonicalSchema, judge: UnionJudge, style: Style): Step | undefined {
+  return new FillCompiler(schema.definitions, judge, style).compile([[schema.root, Role.fills]]);
+}
 
-  /** @param mayDrop false where another keyword speaks of the same object, and may know what this node does not. */
-  const compile = (node: unknown, mayDrop = true): Step | undefined => {
-    if (!isSchemaNode(node)) return undefined;
-    const compiled = mayDrop ? dropping : keeping;
-    const known = compiled.get(node);
-    // A node that refers to itself is met again while it is still being compiled.
-    if (known !== undefined)
-      return "step" in known ? known.step : (value) => (known.step === undefined ? value : known.step(value));
-    const entry: { step?: Step | undefined } = {};
-    compiled.set(node, entry);
-    const parts = partsOf(node);
-    const alone = parts.length === 1;
-    entry.step = sequence([
-      ...parts.map((part) => compileUnion(part, mayDrop && alone && !isSchemaNode(part["properties"]))),
-      ...parts.map(compileArray),
-      compileObject(parts, mayDrop),
-    ]);
-    return entry.step;
-  };
+class FillCompiler {
+  readonly #definitions: CanonicalSchema["definitions"];
+  readonly #applicators: Applicators;
+  readonly #style: Style;
+  readonly #compiled = new Map<string, { step?: Step | undefined }>();
+  readonly #ids = new Map<SchemaNode, number>();
+  readonly #active = new Map<SchemaNode, boolean>();
+  readonly #contained = new Map<SchemaNode, SchemaNode>();
 
-  /** The node, the targets of its `$ref` and the members of its `allOf`: all of them speak of the same value. */
-  const partsOf = (node: SchemaNode): SchemaNode[] => {
-    const parts = new Set<SchemaNode>();
-    const read = (part: unknown): void => {
-      if (!isSchemaNode(part) || parts.has(part)) return;
-      const { $ref, ...own } = part;
-      if ($ref === undefined || Object.keys(own).some((keyword) => !NOTES.has(keyword))) parts.add(part);
-      if ($ref !== undefined) read(dereference(part, definitions));
-      if (Array.isArray(part["allOf"])) part["allOf"].forEach(read);
-    };
-    read(node);
-    return [...parts];
-  };
+  constructor(definitions: CanonicalSchema["definitions"], judge: UnionJudge, style: Style) {
+    this.#definitions = definitions;
+    this.#applicators = new Applicators(definitions, judge);
+    this.#style = style;
+  }
 
-  const compileUnion = (node: SchemaNode, mayDrop: boolean): Step | undefined => {
-    const branches = [node["anyOf"], node["oneOf"]].flatMap((list) =>
-      Array.isArray(list) ? list.filter(isSchemaNode) : [],
-    );
-    const candidates = branches.map((branch) => ({
-      branch,
-      step: compile(branch, mayDrop),
-      fields: [...readShape(partsOf(branch)).properties.keys()],
-    }));
-    if (candidates.every(({ step }) => step === undefined)) return undefined;
-    const decided = decidedSteps(node, candidates);
-    return (value) => {
-      if (decided !== undefined && isFields(value)) {
-        const step = decided.steps.get(readField(value, decided.field));
-        return step === undefined ? value : step(value);
-      }
-      let best: (typeof candidates)[number] | undefined;
-      let bestScore = -1;
-      for (const candidate of candidates) {
-        const { branch, fields } = candidate;
-        const score = isFields(value)
-          ? fields.filter((key) => readField(value, key) !== undefined).length
-          : 0;
-        if (score > bestScore && matches(branch, value)) [best, bestScore] = [candidate, score];
-      }
-      return best?.step === undefined ? value : best.step(value);
-    };
-  };
-
-  /** What to do with a value by the field that tells the branches apart, where there is one. */
-  const decidedSteps = (
-    node: SchemaNode,
-    candidates: readonly { readonly branch: SchemaNode; readonly step: Step | undefined }[],
-  ): { readonly field: string; readonly steps: ReadonlyMap<unknown, Step | undefined> } | undefined => {
-    if (node["anyOf"] !== undefined && node["oneOf"] !== undefined) return undefined;
-    const discriminator = discriminators.of(node["anyOf"] ?? node["oneOf"]);
-    if (discriminator === undefined) return undefined;
-    const stepOf = new Map(candidates.map(({ branch, step }) => [branch, step]));
-    const steps = [...discriminator.branchOf].map(([value, branch]) => [value, stepOf.get(branch)] as const);
-    return { field: discriminator.field, steps: new Map(steps) };
-  };
-
-  const compileArray = (node: SchemaNode): Step | undefined => {
-    const { prefixItems } = node;
-    const places = (Array.isArray(prefixItems) ? prefixItems : []).map((item) => compile(item));
-    const rest = compile(node["items"]);
-    if (rest === undefined && places.every((step) => step === undefined)) return undefined;
-    return style.array(
-      places.length === 0 ? () => rest : (index) => (index in places ? places[index] : rest),
-    );
-  };
-
-  const readShape = (parts: readonly SchemaNode[]): Shape => {
-    const shape: Shape = { properties: new Map(), patterns: [], open: false, declared: false };
-    for (const part of parts) {
-      if (isSchemaNode(part["properties"])) {
-        shape.declared = true;
-        for (const [key, property] of Object.entries(part["properties"])) {
-          const declared = shape.properties.get(key) ?? [];
-          shape.properties.set(key, [...declared, ...(isSchemaNode(property) ? [property] : [])]);
-        }
-      }
-      if (isSchemaNode(part["patternProperties"])) {
-        for (const [pattern, property] of Object.entries(part["patternProperties"])) {
-          shape.patterns.push([{ test: patternTest(pattern) }, isSchemaNode(property) ? property : {}]);
-        }
-      }
-      if (part["additionalProperties"] === false) shape.declared = true;
-      if (SPEAKS_OF_OTHERS.some((keyword) => (part[keyword] ?? false) !== false)) shape.open = true;
-    }
-    return shape;
-  };
-
-  const compileObject = (parts: readonly SchemaNode[], mayDrop: boolean): Step | undefined => {
-    const shape = readShape(parts);
-    return style.object({
-      properties: [...shape.properties].map(([key, nodes]) => ({
-        key,
-        step: nodes.length === 1 ? compile(nodes[0]) : sequence(nodes.map((node) => compile(node, false))),
-        fallback: nodes.find((node) => "default" in node)?.["default"],
-      })),
-      declared: new Set(shape.properties.keys()),
-      patterns: shape.patterns.map(([pattern, property]) => ({ pattern, step: compile(property) })),
-      rest: sequence(parts.map((part) => compile(part["additionalProperties"]))),
-      drops: mayDrop && shape.declared && !shape.open,
+  /** The step for a value that these schemas speak of. */
+  compile(speakers: readonly Speaker[]): Step | undefined {
+    if (!speakers.some(([node]) => this.#isActive(node))) return undefined;
+    const parts = this.#partsOf(speakers);
+    return this.#once(parts, "?", () => {
+      const conditional = [...parts].some(([part]) => this.#applicators.conditions(part).length > 0);
+      return conditional ? this.#conditional(parts) : this.#unconditional(parts);
     });
-  };
+  }
 
-  return compile(schema.root);
+  /** Compiles the same parts once. Those that refer to themselves are met again while they are being compiled. */
+  #once(parts: Parts, kind: string, compile: () => Step | undefined): Step | undefined {
+    const key = kind + this.#keyOf(parts);
+    const known = this.#compiled.get(key);
+    if (known !== undefined) {
+      return "step" in known ? known.step : (value) => (known.step === undefined ? value : known.step(value));
+    }
+    if (this.#compiled.size >= MAX_COMPILED) this.#compiled.clear();
+    const entry: { step?: Step | undefined } = {};
+    this.#compiled.set(key, entry);
+    entry.step = compile();
+    return entry.step;
+  }
+
+  /** Finds out for each value which schemas apply to it, before any of their defaults is filled in. */
+  #conditional(parts: Parts): Step {
+    const conditionsOf = (part: SchemaNode, role: Role): (readonly [Condition, Role])[] =>
+      this.#applicators.conditions(part).map((condition) => [condition, role]);
+    const always = [...parts].flatMap(([part, role]) => conditionsOf(part, role));
+    const prepare = this.#style.withDefaults(
+      this.#propertiesOf(parts).flatMap(([key, speakers]) => {
+        const fallback = fallbackOf(speakers);
+        return fallback === undefined ? [] : [{ key, fallback }];
+      }),
+    );
+    return (value) => {
+      if (typeof value !== "object" || value === null) return value;
+      const judged = prepare(value);
+      const all = new Map(parts);
+      const pending = [...always]; // grows with the conditions of what is found to apply
+      for (const [condition, role] of pending) {
+        for (const [node, branchRole] of condition(judged, role)) {
+          for (const part of this.#applicators.parts(node)) {
+            const before = all.get(part);
+            if (before !== undefined && before >= branchRole) continue;
+            all.set(part, branchRole);
+            pending.push(...conditionsOf(part, branchRole));
+          }
+        }
+      }
+      const step = this.#once(all, "=", () => this.#unconditional(all));
+      return step === undefined ? value : step(value);
+    };
+  }
+
+  #unconditional(parts: Parts): Step | undefined {
+    const steps = [this.#array(parts), this.#style.object(this.#planOf(parts))];
+    const [first, second] = steps.filter((step) => step !== undefined);
+    return first === undefined || second === undefined ? first : (value) => second(first(value));
+  }
+
+  #array(parts: Parts): Step | undefined {
+    const length = Math.max(0, ...[...parts.keys()].map((part) => placesOf(part).length));
+    const stepAt = (index: number): Step | undefined => {
+      const speakers: Speaker[] = [];
+      for (const [part, role] of parts) {
+        const schema = placesOf(part)[index] ?? part["items"];
+        if (isSchemaNode(schema)) speakers.push([schema, role]);
+        if (isSchemaNode(part["contains"]))
+          speakers.push([this.#ifContained(part["contains"]), Role.mentions]);
+      }
+      if (speakers.length === 0) {
+        for (const [part, role] of parts) {
+          const other = part["unevaluatedItems"];
+          if (isSchemaNode(other)) speakers.push([other, role]);
+        }
+      }
+      return this.compile(speakers);
+    };
+    const places = Array.from({ length }, (_, index) => stepAt(index));
+    const rest = stepAt(length);
+    if (rest === undefined && places.every((step) => step === undefined)) return undefined;
+    return this.#style.array(length === 0 ? () => rest : (index) => (index < length ? places[index] : rest));
+  }
+
+  #planOf(parts: Parts): ObjectPlan {
+    const properties = this.#propertiesOf(parts).map(([key, speakers]) => ({
+      key,
+      step: this.compile(speakers),
+      fallback: fallbackOf(speakers),
+    }));
+    let declared = false;
+    let open = false;
+    for (const [part, role] of parts) {
+      if (role === Role.mentions) continue;
+      declared ||= isSchemaNode(part["properties"]) || part["additionalProperties"] === false;
+      open ||= OPENING.some((keyword) => (part[keyword] ?? false) !== false);
+    }
+    return {
+      properties,
+      declared: new Set(properties.map(({ key }) => key)),
+      others: this.#othersOf(parts, declared && !open),
+    };
+  }
+
+  /** Every field that a part names, with the schemas that speak of it. */
+  #propertiesOf(parts: Parts): [key: string, speakers: Speaker[]][] {
+    const names = new Set<string>();
+    for (const part of parts.keys()) {
+      for (const key of Object.keys(mapOf(part["properties"]))) names.add(key);
+      // What has to be there can't be unknown.
+      for (const key of listOf(part["required"])) names.add(String(key));
+    }
+    const patterns = patternsOf(parts);
+    return [...names].map((key) => [key, this.#speakersOf(parts, patterns, key)]);
+  }
+
+  /** The schemas that speak of a field. */
+  #speakersOf(parts: Parts, patterns: readonly Pattern[], key: string): Speaker[] {
+    const speakers: Speaker[] = [];
+    let evaluated = false;
+    for (const [part, role] of parts) {
+      const properties = mapOf(part["properties"]);
+      const own = Object.hasOwn(properties, key) ? [properties[key]] : [];
+      for (const { owner, pattern, schema } of patterns) {
+        if (owner === part && pattern.test(key)) own.push(schema);
+      }
+      if (own.length === 0 && part["additionalProperties"] !== undefined)
+        own.push(part["additionalProperties"]);
+      evaluated ||= own.length > 0;
+      for (const schema of own) if (isSchemaNode(schema)) speakers.push([schema, role]);
+    }
+    if (evaluated) return speakers;
+    for (const [part, role] of parts) {
+      const other = part["unevaluatedProperties"];
+      if (isSchemaNode(other)) speakers.push([other, role]);
+    }
+    return speakers;
+  }
+
+  #othersOf(parts: Parts, drops: boolean): ObjectPlan["others"] {
+    const patterns = patternsOf(parts);
+    const rest = this.compile(this.#speakersOf(parts, [], NO_NAME));
+    if (patterns.length === 0) {
+      if (drops) return "drop";
+      return rest === undefined ? "keep" : () => rest;
+    }
+    if (
+      !drops &&
+      rest === undefined &&
+      patterns.every(({ schema }) => this.compile([[schema, 2]]) === undefined)
+    )
+      return "keep";
+    // Which of the patterns a name matches says all that there is to know of it.
+    const known = new Map<string, Step | undefined | typeof DROPPED>();
+    return (key) => {
+      const matching = patterns.map(({ pattern }) => (pattern.test(key) ? "1" : "0")).join("");
+      if (known.has(matching)) return known.get(matching);
+      const isKnown = matching.includes("1") || !drops;
+      const step = isKnown ? this.compile(this.#speakersOf(parts, patterns, key)) : DROPPED;
+      if (known.size < MAX_COMPILED) known.set(matching, step);
+      return step;
+    };
+  }
+
+  #partsOf(speakers: readonly Speaker[]): Parts {
+    const parts = new Map<SchemaNode, Role>();
+    for (const [node, role] of speakers) {
+      for (const part of this.#applicators.parts(node)) {
+        parts.set(part, Math.max(role, parts.get(part) ?? Role.mentions) as Role);
+      }
+    }
+    return parts;
+  }
+
+  #keyOf(parts: Parts): string {
+    let key = "";
+    for (const [part, role] of parts) {
+      let id = this.#ids.get(part);
+      if (id === undefined) this.#ids.set(part, (id = this.#ids.size));
+      key += `${id}${ROLE_LETTERS[role] as string}`;
+    }
+    return key;
+  }
+
+  /** What `contains` says of each item: it applies to those that it fits. */
+  #ifContained(schema: SchemaNode): SchemaNode {
+    let node = this.#contained.get(schema);
+    if (node === undefined) this.#contained.set(schema, (node = { if: schema }));
+    return node;
+  }
+
+  /** Whether a schema, or one that it leads to, has something to say about an object's fields. */
+  #isActive(node: SchemaNode): boolean {
+    const known = this.#active.get(node);
+    if (known !== undefined) return known;
+    const seen = new Set<SchemaNode>();
+    const find = (place: SchemaNode): boolean => {
+      if (seen.has(place)) return false;
+      seen.add(place);
+      if (isSchemaNode(place["properties"]) || place["additionalProperties"] === false) return true;
+      const target = refTarget(place, this.#definitions);
+      let found = target !== undefined && find(target);
+      mapSubschemas(place, (subschema) => (found ||= find(subschema)));
+      return found;
+    };
+    const found = find(node);
+    this.#active.set(node, found);
+    return found;
+  }
 }
 
-/** Keywords beside a `$ref` that say nothing about the value. */
-const NOTES: ReadonlySet<string> = new Set(["default", "deprecated", "description", "examples", "title"]);
-
-/** Keywords that may accept fields which `properties` does not list. */
-const SPEAKS_OF_OTHERS = [
-  "additionalProperties",
-  "anyOf",
-  "oneOf",
-  "if",
-  "not",
-  "dependentSchemas",
-  "unevaluatedProperties",
-];
-
-function sequence(steps: readonly (Step | undefined)[]): Step | undefined {
-  const all = steps.filter((step) => step !== undefined);
-  if (all.length <= 1) return all[0];
-  return (value) => all.reduce((now, step) => step(now), value);
+interface Pattern {
+  readonly owner: SchemaNode;
+  readonly pattern: KeyPattern;
+  readonly schema: SchemaNode;
 }
+
+function patternsOf(parts: Parts): Pattern[] {
+  return [...parts.keys()].flatMap((owner) =>
+    Object.entries(mapOf(owner["patternProperties"])).map(([pattern, schema]) => ({
+      owner,
+      pattern: { test: patternTest(pattern) },
+      schema: isSchemaNode(schema) ? schema : {},
+    })),
+  );
+}
+
+function fallbackOf(speakers: readonly Speaker[]): unknown {
+  const [node] = speakers.find(([schema, role]) => role === Role.fills && "default" in schema) ?? [];
+  return node?.["default"];
+}
+
+/** The places of a tuple. */
+function placesOf(part: SchemaNode): readonly unknown[] {
+  return listOf(part["prefixItems"]);
+}
+
+/** Keywords by which fields that nobody names may stay. */
+const OPENING = ["additionalProperties", "unevaluatedProperties"];
+
+/** Stands for the name of any field that no schema names. */
+const NO_NAME = "\0";
+
+const ROLE_LETTERS = ["m", "d", "f"];

@@ -3,7 +3,7 @@ import type { SchemaNode } from "../../routes/schema-walk.ts";
 import type { CanonicalSchema } from "./canonical.ts";
 import { Checker } from "./checker.ts";
 import { Discriminators } from "./discriminators.ts";
-import type { Matcher } from "./fill.ts";
+import type { Matcher } from "./applicators.ts";
 import { NodeCompiler } from "./nodes.ts";
 import { repeatsItself } from "./repetition.ts";
 import { Work } from "./work.ts";

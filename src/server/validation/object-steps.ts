@@ -1,4 +1,5 @@
-import { isFields, readField, writeField } from "./fields.ts";
+import { foreignKind, kindOf } from "../../json/kinds.ts";
+import { isFields, readField, writeField, type Fields } from "./fields.ts";
 
 /** Treats a value that is known to fit, and gives back the one to go on with: itself, or a copy. */
 export type Step = (value: unknown) => unknown;
@@ -8,7 +9,10 @@ export interface KeyPattern {
   test(key: string): boolean;
 }
 
-/** What a schema says about an object's fields. */
+/** What a step for a field's name says in place of a step: the field is dropped. */
+export const DROPPED: unique symbol = Symbol("dropped");
+
+/** What schemas say about an object's fields. */
 export interface ObjectPlan {
   readonly properties: readonly {
     readonly key: string;
@@ -16,44 +20,45 @@ export interface ObjectPlan {
     readonly fallback: unknown;
   }[];
   readonly declared: ReadonlySet<string>;
-  readonly patterns: readonly { readonly pattern: KeyPattern; readonly step: Step | undefined }[];
-  /** For the fields that neither of the above speaks of. */
-  readonly rest: Step | undefined;
-  /** Whether such fields are dropped. */
-  readonly drops: boolean;
+  /** What becomes of the fields that are not declared: of all of them, or by name. */
+  readonly others: "keep" | "drop" | ((key: string) => Step | undefined | typeof DROPPED);
+}
+
+/** A field that is filled in where it is missing. */
+export interface Fallback {
+  readonly key: string;
+  readonly fallback: unknown;
 }
 
 /** How values are treated: both fill in defaults and drop unknown fields. Undefined: there is nothing to do. */
 export interface Style {
   object(plan: ObjectPlan): Step | undefined;
   array(stepAt: (index: number) => Step | undefined): Step;
+  /** The value by which conditions are decided: a missing field counts as its default. */
+  withDefaults(fallbacks: readonly Fallback[]): Step;
 }
 
 /** For what came in: the value is ours, and is changed in place. */
 export const IN_PLACE: Style = {
-  object(plan) {
-    const { properties, declared, patterns, rest, drops } = plan;
+  object({ properties, declared, others }) {
     const active = properties.filter(({ step, fallback }) => step !== undefined || fallback !== undefined);
-    const visitsOthers = drops || speaksOfOthers(plan);
-    if (active.length === 0 && !visitsOthers) return undefined;
+    if (active.length === 0 && others === "keep") return undefined;
     return (value) => {
       if (!isFields(value)) return value;
       for (const { key, step, fallback } of active) {
         let item = readField(value, key);
         if (item === undefined && fallback !== undefined) {
-          item = typeof fallback === "object" ? structuredClone(fallback) : fallback;
+          item = copyOf(fallback);
           writeField(value, key, item);
         }
         if (step !== undefined && item !== undefined) step(item);
       }
-      if (!visitsOthers) return value;
+      if (others === "keep") return value;
       for (const key in value) {
         if (declared.has(key)) continue;
-        const matching = patterns.filter(({ pattern }) => pattern.test(key));
-        for (const { step } of matching) step?.(value[key]);
-        if (matching.length > 0) continue;
-        if (drops) delete value[key];
-        else rest?.(value[key]);
+        const step = others === "drop" ? DROPPED : others(key);
+        if (step === DROPPED) delete value[key];
+        else step?.(value[key]);
       }
       return value;
     };
@@ -63,34 +68,36 @@ export const IN_PLACE: Style = {
       for (let index = 0; index < value.length; index++) stepAt(index)?.(value[index]);
     return value;
   },
+  // A copy, though it is filled in afterwards all the same: what was found of the value as it came is remembered.
+  withDefaults: (fallbacks) => (value) => {
+    if (!isFields(value)) return value;
+    const missing = fallbacks.filter(({ key }) => readField(value, key) === undefined);
+    if (missing.length === 0) return value;
+    const copy = { ...value };
+    for (const { key, fallback } of missing) writeField(copy, key, fallback);
+    return copy;
+  },
 };
 
 /** For what goes out: the value is the app's, perhaps frozen or of a class, and is copied where it matters. */
 export const COPYING: Style = {
-  object(plan) {
-    const { properties, declared, patterns, rest, drops } = plan;
-    if (properties.length === 0 && !drops && !speaksOfOthers(plan)) return undefined;
-    return (value) => {
-      if (!isFields(value)) return value;
-      const source = typeof value["toJSON"] === "function" ? (value["toJSON"]() as unknown) : value;
-      if (!isFields(source)) return source;
+  object({ properties, declared, others }) {
+    if (properties.length === 0 && others === "keep") return undefined;
+    return (source) => {
+      // What is no object of fields is left as it is, to be refused as that.
+      if (!isFields(source) || foreignKind(source) !== undefined) return source;
       const copy: Record<string, unknown> = {};
       for (const { key, step, fallback } of properties) {
         let item = readField(source, key);
         if (item === undefined) item = fallback;
         if (item !== undefined) writeField(copy, key, step === undefined ? item : step(item));
       }
-      if (drops && patterns.length === 0) return copy;
+      if (others === "drop") return isEmptied(copy, source) ? source : copy;
       for (const key of Object.keys(source)) {
         if (declared.has(key)) continue;
-        const matching = patterns.filter(({ pattern }) => pattern.test(key));
-        if (matching.length === 0 && drops) continue;
-        const steps = matching.length === 0 ? [rest] : matching.map(({ step }) => step);
-        writeField(
-          copy,
-          key,
-          steps.reduce((item, step) => (step === undefined ? item : step(item)), source[key]),
-        );
+        const step = others === "keep" ? undefined : others(key);
+        if (step === DROPPED) continue;
+        writeField(copy, key, step === undefined ? source[key] : step(source[key]));
       }
       return copy;
     };
@@ -102,8 +109,37 @@ export const COPYING: Style = {
           return step === undefined ? item : step(item);
         })
       : value,
+  withDefaults: (fallbacks) => (value) => {
+    if (!isFields(value)) return value;
+    const missing = fallbacks.filter(({ key }) => readField(value, key) === undefined);
+    return missing.length === 0 ? value : withFields(value, missing);
+  },
 };
 
-function speaksOfOthers({ rest, patterns }: ObjectPlan): boolean {
-  return rest !== undefined || patterns.some(({ step }) => step !== undefined);
+/** Whether nothing is left of an object that never was one of fields, such as `Headers`. */
+function isEmptied(copy: Fields, source: Fields): boolean {
+  return Object.keys(copy).length === 0 && kindOf(source) !== undefined;
+}
+
+function copyOf(fallback: unknown): unknown {
+  return typeof fallback === "object" ? structuredClone(fallback) : fallback;
+}
+
+/** The same object with these fields as well. No copy: what a class's getters say would be lost. */
+function withFields(value: Fields, added: readonly Fallback[]): Fields {
+  const fields = new Map(added.map(({ key, fallback }) => [key, fallback]));
+  return new Proxy(
+    {},
+    {
+      get: (_, key) =>
+        typeof key === "string" && fields.has(key) ? fields.get(key) : (Reflect.get(value, key) as unknown),
+      has: (_, key) => (typeof key === "string" && fields.has(key)) || key in value,
+      ownKeys: () => [...new Set([...Object.keys(value), ...fields.keys()])],
+      getOwnPropertyDescriptor: (_, key) => {
+        if (typeof key !== "string" || !(fields.has(key) || Object.hasOwn(value, key))) return undefined;
+        const item: unknown = fields.has(key) ? fields.get(key) : value[key];
+        return { value: item, enumerable: true, configurable: true, writable: true };
+      },
+    },
+  );
 }

@@ -1,5 +1,10 @@
 import type { Ajv2020 } from "ajv/dist/2020.js";
-import { DefinitionError, InputValidationError, type ValidationIssue } from "../../errors.ts";
+import {
+  DefinitionError,
+  InputValidationError,
+  OutputValidationError,
+  type ValidationIssue,
+} from "../../errors.ts";
 import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
 import { BYTES } from "../../routes/bytes.ts";
 import { createAjv } from "./ajv.ts";
@@ -8,8 +13,10 @@ import { Explainer } from "./explain.ts";
 import { compileFill } from "./fill.ts";
 import { checkKeywords } from "./keywords.ts";
 import { createMatching, type Matching } from "./matching.ts";
-import { IN_PLACE } from "./object-steps.ts";
+import { COPYING, IN_PLACE, type Step } from "./object-steps.ts";
 import { patternFault } from "./patterns/refusal.ts";
+import { compileSettle } from "./settle.ts";
+import { defaultsMayUnfit } from "./unfitting.ts";
 
 /** A schema, compiled once, for bodies, results and frames alike. */
 export interface CompiledSchema {
@@ -22,6 +29,12 @@ export interface CompiledSchema {
    * @throws InputValidationError
    */
   accept(value: unknown): unknown;
+  /**
+   * Of a result, what fits and a caller may see: each `toJSON()` asked, defaults filled in, unknown fields left out. The
+   * result stays as it is.
+   * @throws OutputValidationError
+   */
+  present(result: unknown, methodName: string): unknown;
   /** Why a value does not fit, in schema order; `at` names the root of each `loc`. */
   explain(value: unknown, at: readonly (string | number)[]): ValidationIssue[];
 }
@@ -58,6 +71,8 @@ export class Validator {
     checkDefaults(relaxed, matching);
     fits(undefined); // compiles it
     const fill = compileFill(relaxed, matching, IN_PLACE);
+    const isTangled = defaultsMayUnfit(relaxed);
+    let result: { settle: Step; project: Step } | undefined; // an input is never presented
 
     const takesBytes = BYTES in dereference(relaxed.root, relaxed.definitions);
     return {
@@ -74,7 +89,24 @@ export class Validator {
         }
         if (fill === undefined) return value;
         matching.forget();
-        return fill(value);
+        const filled = fill(value);
+        if (isTangled && !fits(filled)) throw new InputValidationError(explainer.explain(filled, ["body"]));
+        return filled;
+      },
+      present(value, methodName) {
+        const { settle, project } = (result ??= {
+          settle: compileSettle(relaxed),
+          project: compileFill(relaxed, matching, COPYING) ?? ((item) => item),
+        });
+        const check = (item: unknown): void => {
+          if (!fits(item)) throw new OutputValidationError(methodName, explainer.explain(item, ["output"]));
+        };
+        const settled = settle(value);
+        check(settled);
+        matching.forget();
+        const projected = project(settled);
+        if (isTangled) check(projected);
+        return projected;
       },
       explain: (value, at) => explainer.explain(value, at),
     };

@@ -3,7 +3,8 @@ import type { ServerOptions } from "ws";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { contextStorage } from "../../context.ts";
 import { answerFor, asError } from "../../answers.ts";
-import { ERRORS, OutputValidationError, RequestCancelledException } from "../../errors.ts";
+import { ERRORS, RequestCancelledException } from "../../errors.ts";
+import { JSON_FORM, MESSAGE_PACK_FORM, type Form } from "../../json/sendable.ts";
 import { createCodec } from "../../realtime/codec.ts";
 import { DEFAULT_SESSION_LIMITS, type RealtimeRoute } from "../../realtime/route.ts";
 import { RealtimeSession } from "../../realtime/session.ts";
@@ -17,9 +18,9 @@ import { resolveIntake } from "../intake.ts";
 import type { ServerMetrics } from "../metrics.ts";
 import { notFound } from "../not-found.ts";
 import { compileSchemas } from "../route-schemas.ts";
+import { createPresenter } from "../serializer.ts";
 import type { ServerState } from "../state.ts";
 import type { TakeUpgrade, Upgrades } from "../upgrades.ts";
-import { compileProjection } from "../validation/projection.ts";
 import type { Validator } from "../validation/validator.ts";
 import { FrameMeter } from "./frame-meter.ts";
 import { ServerSocket } from "./server-socket.ts";
@@ -173,7 +174,6 @@ function createRealtimeRoute(
   const { validator, definition } = parts;
   const { methodName, sessionTimeout } = signature;
   const { input, output } = compileSchemas(validator, signature);
-  const project = output && compileProjection(output.document);
   const queue = signature.dispatch && parts.queues.create(signature, handler);
   const within: RealtimeRoute["within"] = (context, code) => {
     const storage = contextStorage();
@@ -189,11 +189,7 @@ function createRealtimeRoute(
     emitTimings: signature.emitTimings ?? false,
     canBatch: signature.canBatch,
     accept: (value) => (input === undefined ? value : input.accept(value)),
-    present: (value) => {
-      if (output === undefined || project === undefined) return value;
-      if (output.fits(value)) return project(value);
-      throw new OutputValidationError(methodName, output.explain(value, ["output"]));
-    },
+    present: createPresenter(output, methodName, formOf(signature)),
     call: (context, value) => within(context, () => handler(value, context)),
     share: queue && ((context, value, bytes) => queue.submit(context, value, bytes)),
     within,
@@ -231,6 +227,12 @@ function rawOpener(parts: WebsocketParts, handler: RouteHandler): Open {
     };
     state.sessions.add({ stop, abort: (reason) => (abort(reason), socket.terminate()) }, closed(socket));
   };
+}
+
+/** What the frames of a route can carry; a codec of the app's own knows that itself. */
+function formOf({ encodeMessage, contentType }: RouteSignature): Form | undefined {
+  if (encodeMessage !== undefined) return undefined;
+  return contentType === "application/json" ? JSON_FORM : MESSAGE_PACK_FORM;
 }
 
 function upgradeOf(request: FastifyRequest): UpgradeRequest {

@@ -1,0 +1,151 @@
+/** A number of a text that a double can't hold. */
+export interface InexactNumber {
+  /** As it was written. */
+  readonly literal: string;
+  /** Keys and indexes that lead to it. */
+  readonly path: readonly (string | number)[];
+  /** It is beyond all doubles: it would be read as infinite. */
+  readonly isInfinite: boolean;
+}
+
+const LONG_EXPONENT = /[0-9][eE]\+?[0-9]{3}/;
+/** Fewer digits are kept whatever they are. */
+const LONG = 16;
+const INTEGER = /^-?[0-9]+$/;
+/** So many are told, each with so many characters of itself and of each key: no answer grows by much. */
+const MAX_FOUND = 20;
+const MAX_SHOWN = 100;
+
+/**
+ * Finds the numbers of a JSON text that reading it would change in silence: integers with more digits than a double
+ * keeps, and what would be infinite. Fractions are taken as doubles always are. An integer is fine that a double holds
+ * exactly, or that comes out of one again digit by digit.
+ * @param text JSON that has been read before: its syntax is right.
+ */
+export function findInexactNumbers(text: string): InexactNumber[] {
+  if (!isSuspicious(text)) return [];
+  const found: InexactNumber[] = [];
+  /** Where we are: the index in each list around, and in each object around where its key starts in the text. */
+  const path: number[] = [];
+  const isList: boolean[] = [];
+  let isKey = false;
+  let at = 0;
+  while (at < text.length && found.length < MAX_FOUND) {
+    const code = text.charCodeAt(at);
+    switch (code) {
+      case 0x22: {
+        if (isKey) path[path.length - 1] = at;
+        at = endOfString(text, at);
+        continue;
+      }
+      case 0x7b: // {
+      case 0x5b: // [
+        isList.push(code === 0x5b);
+        path.push(0);
+        isKey = code === 0x7b;
+        break;
+      case 0x7d: // }
+      case 0x5d: // ]
+        isList.pop();
+        path.pop();
+        isKey = false;
+        break;
+      case 0x3a: // :
+        isKey = false;
+        break;
+      case 0x2c: // ,
+        if (isList.at(-1) === true) path[path.length - 1] = (path.at(-1) as number) + 1;
+        else isKey = true;
+        break;
+      default:
+        if (code === 0x2d || isDigit(code)) {
+          const end = endOfNumber(text, at);
+          const literal = end - at < LONG && !hasExponent(text, at, end) ? "" : text.slice(at, end);
+          const fault = literal === "" ? undefined : faultOf(literal);
+          if (fault !== undefined) {
+            const keys = path.map((place, depth) => (isList[depth] === true ? place : keyAt(text, place)));
+            found.push({ literal: shortened(literal), path: keys, isInfinite: fault === "infinite" });
+          }
+          at = end;
+          continue;
+        }
+    }
+    at++;
+  }
+  return found;
+}
+
+/** What every text with such a number has, and few others. Each body is asked this: it looks at every 16th character. */
+function isSuspicious(text: string): boolean {
+  for (let at = LONG - 1; at < text.length; at += LONG) {
+    if (!isDigit(text.charCodeAt(at))) continue;
+    let first = at;
+    let last = at;
+    while (isDigit(text.charCodeAt(first - 1))) first--;
+    while (isDigit(text.charCodeAt(last + 1))) last++;
+    if (last - first + 1 >= LONG) return true;
+  }
+  return LONG_EXPONENT.test(text);
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
+}
+
+function faultOf(literal: string): "infinite" | "inexact" | undefined {
+  const value = Number(literal);
+  if (!Number.isFinite(value)) return "infinite";
+  return holds(value, literal) ? undefined : "inexact";
+}
+
+/** Whether a double keeps what was written. */
+function holds(value: number, literal: string): boolean {
+  if (Number.isSafeInteger(value) || !Number.isInteger(value)) return true;
+  const digits = integerOf(literal);
+  return digits === undefined || String(value) === digits || BigInt(value) === BigInt(digits);
+}
+
+/** The digits of an integer, also of one written `9007199254740993.0`; undefined for what is meant as a double. */
+function integerOf(literal: string): string | undefined {
+  const whole = literal.replace(/\.0*$/, "");
+  return INTEGER.test(whole) ? whole : undefined;
+}
+
+function keyAt(text: string, start: number): string {
+  return shortened(JSON.parse(text.slice(start, endOfString(text, start))) as string);
+}
+
+function shortened(text: string): string {
+  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;
+}
+
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  for (;;) {
+    const quote = text.indexOf('"', at);
+    if (quote === -1) return text.length;
+    let slashes = 0;
+    while (text.charCodeAt(quote - 1 - slashes) === 0x5c) slashes++;
+    if (slashes % 2 === 0) return quote + 1;
+    at = quote + 1;
+  }
+}
+
+function endOfNumber(text: string, start: number): number {
+  let at = start + 1;
+  while (at < text.length && isNumeric(text.charCodeAt(at))) at++;
+  return at;
+}
+
+/** Digits, and what else a number may have behind its first character. */
+function isNumeric(code: number): boolean {
+  return isDigit(code) || code === 0x2e || code === 0x65 || code === 0x45 || code === 0x2b || code === 0x2d;
+}
+
+function hasExponent(text: string, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x65 || code === 0x45) return true;
+  }
+  return false;
+}

@@ -1,0 +1,180 @@
+import { isSchemaNode, literalValues, type SchemaNode } from "../../routes/schema-walk.ts";
+import { refTarget, type CanonicalSchema } from "./canonical.ts";
+import type { Discriminators } from "./discriminators.ts";
+import { isFields, readField } from "./fields.ts";
+
+/** How a schema takes part in what is known of a value. */
+export const Role = {
+  /** It says what is known, no more: a condition that holds. */
+  mentions: 0,
+  /** What it does not know is unknown, unless somebody else knows it. */
+  declares: 1,
+  /** Its defaults are filled in as well. */
+  fills: 2,
+} as const;
+export type Role = (typeof Role)[keyof typeof Role];
+
+/** A schema that speaks of a value, and how. */
+export type Speaker = readonly [node: SchemaNode, role: Role];
+
+/** Tells whether a value fits a schema that applies only then. */
+export type Matcher = (branch: SchemaNode, value: unknown) => boolean;
+
+/** Tells which branches of a union a value fits: by a field that tells them apart, where there is one. */
+export interface UnionJudge {
+  readonly matches: Matcher;
+  readonly discriminators: Discriminators;
+}
+
+/** Schemas that apply to some values only: gives those that apply to this one. The value itself is known to fit. */
+export type Condition = (value: unknown, role: Role) => Speaker[];
+
+/** Reads which schemas speak of the same value as a given one: at once, or under conditions. */
+export class Applicators {
+  readonly #definitions: CanonicalSchema["definitions"];
+  readonly #matches: Matcher;
+  readonly #discriminators: Discriminators;
+  readonly #parts = new Map<SchemaNode, readonly SchemaNode[]>();
+  readonly #conditions = new Map<SchemaNode, readonly Condition[]>();
+
+  constructor(definitions: CanonicalSchema["definitions"], { matches, discriminators }: UnionJudge) {
+    this.#definitions = definitions;
+    this.#matches = matches;
+    this.#discriminators = discriminators;
+  }
+
+  /** The node, what its `$ref` leads to and the members of its `allOf`: what speaks of every value that it speaks of. */
+  parts(node: SchemaNode): readonly SchemaNode[] {
+    const known = this.#parts.get(node);
+    if (known !== undefined) return known;
+    const parts = new Set<SchemaNode>();
+    const read = (part: unknown): void => {
+      if (!isSchemaNode(part) || parts.has(part)) return;
+      parts.add(part);
+      read(refTarget(part, this.#definitions));
+      listOf(part["allOf"]).forEach(read);
+    };
+    read(node);
+    this.#parts.set(node, [...parts]);
+    return [...parts];
+  }
+
+  /** All that this node says of some values only, whichever they are. */
+  branches(part: SchemaNode): readonly SchemaNode[] {
+    const { anyOf, oneOf, if: test, then: yes, else: no } = part;
+    const schemas = [...listOf(anyOf), ...listOf(oneOf), test, yes, no];
+    return [...schemas, ...Object.values(mapOf(part["dependentSchemas"]))].filter(isSchemaNode);
+  }
+
+  /** What this node says of some values only; its parts have conditions of their own. */
+  conditions(part: SchemaNode): readonly Condition[] {
+    let conditions = this.#conditions.get(part);
+    if (conditions === undefined) {
+      conditions = [
+        ...[part["anyOf"], part["oneOf"]].flatMap((list) => this.#union(listOf(list))),
+        ...this.#ifThenElse(part),
+        ...Object.entries(mapOf(part["dependentSchemas"])).flatMap(([key, schema]): Condition[] => {
+          if (!isSchemaNode(schema)) return [];
+          return [
+            (value, role) => (isFields(value) && readField(value, key) !== undefined ? [[schema, role]] : []),
+          ];
+        }),
+      ];
+      this.#conditions.set(part, conditions);
+    }
+    return conditions;
+  }
+
+  /** All branches that the value fits; the defaults are those of the one that knows most of its fields. */
+  #union(branches: readonly unknown[]): Condition[] {
+    const candidates = branches.filter(isSchemaNode).map((branch) => ({
+      branch,
+      names: new Set(this.parts(branch).flatMap((part) => Object.keys(mapOf(part["properties"])))),
+      isRuledOut: this.#quickly(branch),
+    }));
+    if (candidates.length === 0) return [];
+    const discriminator = this.#discriminators.of(branches);
+    const oneHasToFit = !branches.includes(true);
+    const condition: Condition = (value, role) => {
+      if (discriminator !== undefined && isFields(value)) {
+        const branch = discriminator.branchOf.get(readField(value, discriminator.field));
+        return branch === undefined ? [] : [[branch, role]];
+      }
+      let fitting = candidates.filter(({ isRuledOut }) => !isRuledOut(value));
+      if (fitting.length > 1 || !oneHasToFit) {
+        fitting = fitting.filter(({ branch }) => this.#matches(branch, value));
+      }
+      if (fitting.length <= 1 || role !== Role.fills || !isFields(value)) {
+        return fitting.map(({ branch }) => [branch, role]);
+      }
+      const scores = fitting.map(({ names }) => count(names, (key) => readField(value, key) !== undefined));
+      const best = scores.indexOf(Math.max(...scores));
+      return fitting.map(({ branch }, index) => [branch, index === best ? role : Role.declares]);
+    };
+    return [condition];
+  }
+
+  #ifThenElse(part: SchemaNode): Condition[] {
+    const { if: test, then: yes, else: no } = part;
+    if (test === undefined) return [];
+    const holds = (value: unknown): boolean =>
+      isSchemaNode(test) ? this.#matches(test, value) : test !== false;
+    const condition: Condition = (value, role) => {
+      const speakers: Speaker[] = [];
+      const held = holds(value);
+      if (held && isSchemaNode(test)) speakers.push([test, Role.mentions]);
+      const branch = held ? yes : no;
+      if (isSchemaNode(branch)) speakers.push([branch, role]);
+      return speakers;
+    };
+    return [condition];
+  }
+
+  /**
+   * What can be told without a look at the whole value: its type, missing fields, and fields that are constants. That
+   * mostly settles which branch of a union a value belongs to.
+   */
+  #quickly(branch: SchemaNode): (value: unknown) => boolean {
+    const parts = this.parts(branch);
+    const types = parts.flatMap(({ type }) => (type === undefined ? [] : [new Set([type].flat())]));
+    const required = parts.flatMap((part) => listOf(part["required"]).map(String));
+    const literals = parts.flatMap((part) =>
+      Object.entries(mapOf(part["properties"])).flatMap(([key, property]) => {
+        if (!isSchemaNode(property)) return [];
+        const lists = this.parts(property).map(literalValues);
+        return lists
+          .filter((list) => list !== undefined && list.every(isScalar))
+          .map((list) => [key, new Set(list)] as const);
+      }),
+    );
+    return (value) => {
+      const type = isFields(value) ? "object" : Array.isArray(value) ? "array" : undefined;
+      if (type === undefined) return false;
+      if (types.some((allowed) => !allowed.has(type))) return true;
+      if (!isFields(value)) return false;
+      if (required.some((key) => readField(value, key) === undefined)) return true;
+      return literals.some(([key, allowed]) => {
+        const item = readField(value, key);
+        return item !== undefined && !allowed.has(item);
+      });
+    };
+  }
+}
+
+function isScalar(value: unknown): boolean {
+  return typeof value !== "object" || value === null;
+}
+
+function count(names: ReadonlySet<string>, holds: (name: string) => boolean): number {
+  let found = 0;
+  for (const name of names) if (holds(name)) found++;
+  return found;
+}
+
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+export function mapOf(value: unknown): SchemaNode {
+  return isSchemaNode(value) ? value : {};
+}

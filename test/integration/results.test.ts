@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { describe, test } from "node:test";
+import { WebSocket } from "ws";
+import { connectTestSocket, startTestServer } from "servable/testing";
+import { captureLogs, type LogLine } from "../helpers/captured-logs.ts";
+import { PooledResultsApp, REFUSED, ResultsApp, TOLD, WRITTEN } from "../fixtures/results-app.ts";
+
+const INTERNAL = { detail: "Internal Server Error" };
+
+/** Sends one message of JSON, and gives the first answer. */
+async function askJson(url: string, message: object): Promise<Record<string, unknown>> {
+  const socket = new WebSocket(url.replace(/^http/, "ws"));
+  await once(socket, "open");
+  socket.send(JSON.stringify(message));
+  const [data] = (await once(socket, "message")) as [Buffer];
+  socket.close();
+  await once(socket, "close");
+  return JSON.parse(data.toString()) as Record<string, unknown>;
+}
+
+/** What was logged of the last error, its message first. */
+function said(lines: readonly LogLine[]): string {
+  const err = lines.findLast(({ level }) => level === 50)?.["err"];
+  return (err as { message?: string } | undefined)?.message ?? "nothing";
+}
+
+describe("results that JSON would change in silence", { timeout: 120_000 }, () => {
+  for (const [path, place] of [
+    ["/plain", "the result"],
+    ["/nested", "list.1.deep"],
+    ["/typed", "list.0"],
+    ["/stream", "list.0"],
+    ["/batch", "list.0"],
+  ] as const) {
+    test(`${path}: each is 500, and the log says where it lies and what it is`, async () => {
+      const { logger, lines } = captureLogs();
+      await using server = await startTestServer(new ResultsApp(), { logger });
+      for (const [name, [make, words]] of Object.entries(REFUSED)) {
+        // What a handler returns as a promise is waited for.
+        if (path === "/plain" && ["promise", "thenable"].includes(name)) continue;
+        lines.length = 0;
+        const answer = await server.post(path, { name });
+        assert.equal(answer.status, 500, `${name}: ${JSON.stringify(make() instanceof Object)}`);
+        assert.deepEqual(await answer.json(), INTERNAL);
+        assert.match(said(lines), words, name);
+        if (name !== "cycle" && name !== "thenable")
+          assert.match(said(lines), new RegExp(` ${place} is `), name);
+        assert.match(said(lines), new RegExp(`^${path.slice(1)}\\(\\) returned what JSON can't carry: `));
+      }
+    });
+  }
+
+  test("/json: each ends the session, and the log says why", async () => {
+    const { logger, lines } = captureLogs();
+    await using server = await startTestServer(new ResultsApp(), { logger });
+    for (const [name, [, words]] of Object.entries(REFUSED)) {
+      lines.length = 0;
+      const { reason } = await askJson(`${server.url}/json`, { name });
+      assert.equal(reason, "Internal Server Error", name);
+      assert.match(said(lines), words, name);
+    }
+  });
+
+  test("/msgpack: so it is, but for what MessagePack carries", async () => {
+    const carried: Record<string, unknown> = { nan: NaN, infinity: -Infinity };
+    const { logger, lines } = captureLogs();
+    await using server = await startTestServer(new ResultsApp(), { logger });
+    for (const [name, [, words]] of Object.entries(REFUSED)) {
+      lines.length = 0;
+      const socket = await connectTestSocket(`${server.url}/msgpack`);
+      socket.send({ name });
+      if (["bytes", "buffer", "floats"].includes(name) || name in carried) {
+        const { list } = (await socket.next()) as { list: unknown[] };
+        if (name in carried) assert.deepEqual(list, [carried[name]]);
+        else assert.ok(list[0] instanceof Uint8Array, name);
+        await socket.close();
+        continue;
+      }
+      await socket.closed;
+      assert.match(said(lines), words, name);
+    }
+  });
+
+  test("from a worker as well", async () => {
+    const { logger, lines } = captureLogs();
+    await using server = await startTestServer(new PooledResultsApp(), { logger });
+    for (const path of ["/nested", "/batch"]) {
+      for (const [name, [, words]] of Object.entries(REFUSED)) {
+        lines.length = 0;
+        const answer = await server.post(path, { name });
+        assert.equal(answer.status, 500, `${path} ${name}: ${await answer.text()}`);
+        // What can't even be cloned is refused by the worker, in its words.
+        assert.match(said(lines), new RegExp(`${words.source}|can't be sent from its worker: .*`), name);
+      }
+    }
+  });
+});
+
+describe("results that have a toJSON()", { timeout: 120_000 }, () => {
+  for (const path of ["/plain", "/nested", "/typed", "/batch"]) {
+    test(`${path}: each goes out as what that gives`, async () => {
+      await using server = await startTestServer(new ResultsApp());
+      for (const [name, [, sent]] of Object.entries(TOLD)) {
+        const answer = await server.post(path, { name });
+        const expected = { "/plain": sent, "/nested": { list: [1, { deep: sent }] } }[path] ?? {
+          list: [sent],
+        };
+        assert.deepEqual(await answer.json(), expected, name);
+      }
+    });
+  }
+
+  test("a Date and a URL are texts where the output says string, on every transport", async () => {
+    await using server = await startTestServer(new ResultsApp());
+    assert.deepEqual(await (await server.post("/told")).json(), WRITTEN);
+    assert.equal(await (await server.post("/told-stream")).text(), `data: ${JSON.stringify(WRITTEN)}\n\n`);
+    assert.deepEqual(await askJson(`${server.url}/told-json`, {}), WRITTEN);
+    const packed = await connectTestSocket(`${server.url}/told-msgpack`);
+    packed.send({});
+    assert.deepEqual(await packed.next(), WRITTEN);
+    await packed.close();
+    await using pooled = await startTestServer(new PooledResultsApp());
+    assert.deepEqual(await (await pooled.post("/told")).json(), WRITTEN);
+    assert.deepEqual(await (await pooled.post("/nested", { name: "url" })).json(), {
+      list: [1, { deep: "https://a.example/b?c" }],
+    });
+  });
+
+  test("what they tell has to fit, formats included", async () => {
+    const { logger, lines } = captureLogs();
+    await using server = await startTestServer(new ResultsApp(), { logger });
+    assert.equal((await server.post("/untold")).status, 500);
+    assert.match(said(lines), /untold\(\) returned a result that does not fit its output schema: at: /);
+    assert.equal((await server.post("/misfit")).status, 500);
+    assert.match(said(lines), /misfit\(\) .*: at: String should be a valid date-time/);
+  });
+});
