@@ -60,6 +60,53 @@ function imageOf(request: JsonObject): JsonObject {
 }
 
 describe("servable deploy FILE", () => {
+  test("of a workspace uploads the packages that the app uses, and no secrets", async () => {
+    await using plane = await ControlPlane.start({ grpc: GOOD });
+    await using store = await FileStore.start();
+    const link = (folder: string): object => ({ resolved: folder, link: true });
+    const folder = createProject({
+      "package.json": '{"workspaces":["packages/*"]}',
+      "package-lock.json": JSON.stringify({
+        packages: {
+          "node_modules/@me/lib": link("packages/lib"),
+          "node_modules/other": link("packages/other"),
+          "packages/app": { dependencies: { "@me/lib": "*", servable: "*" } },
+          "packages/lib": {},
+          "packages/other": {},
+        },
+      }),
+      ".dockerignore": "*.md\n",
+      ".npmrc": "//registry.test/:_authToken=tok-1",
+      "packages/app/package.json": LOCKED["package.json"],
+      "packages/app/app.ts": appSource("TextMaker", "hi"),
+      "packages/app/.env.production": "PASSWORD=1",
+      "packages/lib/package.json": "{}",
+      "packages/lib/index.ts": "",
+      "packages/lib/certs/server.key": "",
+      "packages/other/package.json": "{}",
+    });
+    const ended = await deployIn(folder, plane, ["packages/app/app.ts"], { FAL_REST_HOST: store.url });
+    assert.equal(ended.exitCode, 0, ended.stderr);
+    const request = jsonOf(plane, "RegisterApplication");
+    assert.deepEqual(
+      (request["files"] as { relativePath: string }[]).map(({ relativePath }) => relativePath),
+      [
+        "package-lock.json",
+        "package.json",
+        "packages/app/app.ts",
+        "packages/app/package.json",
+        "packages/lib/index.ts",
+        "packages/lib/package.json",
+      ],
+    );
+    const left =
+      /Left out, because they may hold secrets: packages\/app\/\.env\.production, packages\/lib\/certs\/server\.key\. /;
+    assert.match(ended.stderr, left);
+    // Its settings of npm are a secret of the build.
+    assert.deepEqual(imageOf(request)["secrets"], { npmrc: "//registry.test/:_authToken=tok-1" });
+    assert.doesNotMatch(ended.stdout + ended.stderr, /tok-1/);
+  });
+
   test("builds a class from its project, registers it and prints its addresses", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     await using store = await FileStore.start();
