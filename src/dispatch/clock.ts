@@ -2,7 +2,7 @@
 export interface Clock {
   /** Milliseconds since some fixed point. Never goes back. */
   now(): number;
-  /** Calls back once, after `ms`, or a little later. Returns what stops it. */
+  /** Calls back once, after `ms`, or a little later; after however long, and never for Infinity. Returns what stops it. */
   after(ms: number, callback: () => void): () => void;
   /** The same to a fraction of a millisecond, for waits of a few. */
   precisely(ms: number, callback: () => void): () => void;
@@ -10,10 +10,28 @@ export interface Clock {
   soon(callback: () => void): () => void;
 }
 
+/** The longest wait a Node timer takes, about 24.8 days; a longer one would end at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Waits for longer than a timer of Node's can. */
+function inSteps(ms: number, callback: () => void): () => void {
+  if (ms === Infinity) return () => {};
+  const due = performance.now() + ms;
+  let timer: NodeJS.Timeout;
+  const wait = (): void => {
+    const left = due - performance.now();
+    if (left <= 0) return callback();
+    timer = setTimeout(wait, Math.min(left, LONGEST_TIMER_MS)).unref();
+  };
+  wait();
+  return () => clearTimeout(timer);
+}
+
 /** The machine's clock. Its timers keep no process alive. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(ms, callback) {
+    if (ms > LONGEST_TIMER_MS) return inSteps(ms, callback);
     const timer = setTimeout(callback, ms);
     timer.unref();
     return () => clearTimeout(timer);

@@ -405,3 +405,31 @@ test("a server that is cut off drops what waits: it never runs, and what runs is
   await Promise.all([running, ...waiting]);
   assert.deepEqual(app.batches, [[GATE]]);
 });
+
+test("x-fal-request-timeout: what a timer can't count is no limit that is over, and what is no number is none", async () => {
+  await using server = await startTestServer(new Narrow());
+  const endless = ["9999999", "2147483.648", "1e15", "1e400", "9".repeat(300)];
+  const none = ["", "0", "-1", "abc", "NaN", "Infinity", "0x10", "1,5", "1 2", "-9999999"];
+  const first = server.post("/busy", { value: 0 });
+  await until(() => server.app.running === 1);
+  for (const timeout of [...endless, ...none]) {
+    const leave = new AbortController();
+    const second = fetch(`${server.url}/busy`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-fal-request-timeout": timeout },
+      body: '{"value":1}',
+      signal: leave.signal,
+    });
+    // One that is over at once is answered well before one that is sent after it.
+    const third = await server.post("/busy", { value: 3 }, { "x-fal-request-timeout": "0.05" });
+    assert.equal(third.status, 504);
+    const early = await Promise.race([second, Promise.resolve("still waits")]);
+    assert.equal(early, "still waits", timeout);
+    leave.abort();
+    await assert.rejects(second);
+  }
+  const late = await server.post("/busy", { value: 3 }, { "x-fal-request-timeout": " +.05e0 " });
+  assert.deepEqual([late.status, late.headers.get("x-fal-request-timeout-type")], [504, "user"]);
+  server.app.open();
+  assert.equal((await first).status, 200);
+});

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { FalServerlessError } from "../../errors.ts";
 import { plainLine } from "../transport/plain-line.ts";
+import { timerMs } from "../transport/timer-range.ts";
 import type { RestCall, RestRequest } from "./rest-call.ts";
 import { errorCode, UploadFailure } from "./upload-failure.ts";
 
@@ -204,7 +205,7 @@ class StallWatch {
     this.#timer = setTimeout(() => {
       this.isStalled = true;
       this.#controller.abort(new Error("stalled"));
-    }, timeoutMs);
+    }, timerMs(timeoutMs));
   }
 
   get signal(): AbortSignal {

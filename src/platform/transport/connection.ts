@@ -25,7 +25,7 @@ import { GrpcSession, wasNeverSent, type GrpcSessionOptions } from "./grpc-sessi
 export interface ConnectionOptions extends GrpcSessionOptions {
   endpoint: Endpoint;
   credentials: Credentials;
-  /** How long a call with one answer may take, in milliseconds. Default 60,000; 0 sets no limit. */
+  /** How long a call with one answer may take, in milliseconds, up to 27 hours. Default 60,000; 0 sets no limit. */
   timeoutMs?: number | undefined;
   /** How long to wait before the second attempt, in milliseconds; twice as long before each further one. Default 100. */
   retryDelayMs?: number | undefined;
@@ -48,7 +48,12 @@ export interface CallOptions {
 
 const ATTEMPTS = 5;
 const MAX_RETRY_DELAY_MS = 5_000;
-const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
+/** What gRPC can say in its eight digits, 27 hours; beyond 2³¹ a timer of Node's would end at once. */
+const MAX_TIMEOUT_MS = 99_999_999;
+/** A larger answer is refused by the length it declares: none of a control plane's comes near. In bytes. */
+const MAX_ANSWER_BYTES = 64 * 2 ** 20;
+/** What is sent is our own. */
+const MAX_REQUEST_BYTES = 2 ** 31 - 1;
 
 /**
  * A connection to a control plane, opened by the first call and again whenever it broke.
@@ -69,8 +74,8 @@ export class Connection implements Disposable {
     this.#transport = createGrpcTransport({
       baseUrl: options.endpoint.url,
       sessionManager: this.#session,
-      readMaxBytes: MAX_MESSAGE_BYTES,
-      writeMaxBytes: MAX_MESSAGE_BYTES,
+      readMaxBytes: MAX_ANSWER_BYTES,
+      writeMaxBytes: MAX_REQUEST_BYTES,
     });
   }
 
@@ -188,7 +193,7 @@ class Attempts {
   /** What is left of the call's time, in milliseconds; nothing when there is no limit. */
   timeLeftMs(): number | undefined {
     if (this.#deadline === Infinity) return undefined;
-    return Math.max(1, Math.ceil(this.#deadline - performance.now()));
+    return Math.min(MAX_TIMEOUT_MS, Math.max(1, Math.ceil(this.#deadline - performance.now())));
   }
 
   /** Waits until another attempt may be made, or throws why none is. */

@@ -4,6 +4,7 @@ import {
   type ClientHttp2Stream,
   type OutgoingHttpHeaders,
 } from "node:http2";
+import { timerMs } from "./timer-range.ts";
 
 /** How a connection is opened and kept. */
 export interface GrpcSessionOptions {
@@ -61,9 +62,9 @@ export class GrpcSession implements Disposable {
   constructor(url: string, options: GrpcSessionOptions = {}) {
     this.authority = url;
     this.#options = {
-      connectTimeoutMs: options.connectTimeoutMs ?? 20_000,
-      pingIntervalMs: options.pingIntervalMs ?? 30_000,
-      pingTimeoutMs: options.pingTimeoutMs ?? 600_000,
+      connectTimeoutMs: timerMs(options.connectTimeoutMs ?? 20_000),
+      pingIntervalMs: timerMs(options.pingIntervalMs ?? 30_000),
+      pingTimeoutMs: timerMs(options.pingTimeoutMs ?? 600_000),
     };
   }
 

@@ -5,6 +5,7 @@ import { STREAMED_BODY, type RestCall, type RestRequest } from "../files/rest-ca
 import { keyRefused, keyTooWeak } from "../target/key-refusal.ts";
 import { CLOSED, networkFailure, TLS_HINT } from "./network-failure.ts";
 import { USER_AGENT } from "./user-agent.ts";
+import { timerMs } from "./timer-range.ts";
 import { plainCause, plainLine, plainSentence } from "./plain-line.ts";
 
 /** What a {@link Rest} is made of. */
@@ -23,6 +24,8 @@ export interface JsonRequest extends Omit<RestRequest, "body"> {
 
 /** More of an answer that is no success is not read, in bytes. */
 const MAX_ERROR_BYTES = 65_536;
+/** Nor is one that is read as JSON, in bytes: none of a control plane's comes near. */
+const MAX_ANSWER_BYTES = 64 * 2 ** 20;
 
 /** The REST side of a control plane. Whatever fails is a `PlatformError`, or the reason of the caller's signal. */
 export class Rest {
@@ -131,11 +134,15 @@ export class Rest {
   }
 
   async #parse(response: Response, request: JsonRequest, limit: Limit): Promise<unknown> {
-    let text: string;
+    let text: string | undefined;
     try {
-      text = await response.text();
+      text = await textUpTo(MAX_ANSWER_BYTES, response);
     } catch (error) {
       throw this.#unreachable(error, request, limit);
+    }
+    if (text === undefined) {
+      const message = `${this.#place()} answered ${nameOf(request)} with more than ${MAX_ANSWER_BYTES / 2 ** 20} MiB; check host and port.`;
+      throw new PlatformError("PLATFORM_UNREACHABLE", message, { status: `HTTP ${response.status}` });
     }
     if (text === "") return undefined;
     try {
@@ -193,7 +200,7 @@ class Limit {
     this.#timer = setTimeout(() => {
       this.#isOver = true;
       own.abort();
-    }, timeoutMs);
+    }, timerMs(timeoutMs));
   }
 
   /** The time was up. */
@@ -227,6 +234,18 @@ async function detailOf(response: Response): Promise<string> {
     if (/^\s*</.test(text)) return "";
   }
   return text;
+}
+
+/** The whole text of an answer; undefined when it is longer. */
+async function textUpTo(maxBytes: number, response: Response): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += (chunk as Uint8Array).byteLength;
+    if (length > maxBytes) return undefined;
+    chunks.push(chunk as Uint8Array);
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 async function startOf(response: Response): Promise<string> {

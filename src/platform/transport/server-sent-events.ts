@@ -5,7 +5,7 @@ export interface ServerSentEvent {
   readonly data: string;
 }
 
-/** No line is longer, in characters: what sends more without an end is something else. */
+/** No line is longer, nor the data of an event, in characters: what sends more without an end is something else. */
 const MAX_LINE = 16 * 2 ** 20;
 
 /** Reads server-sent events, each as soon as it is complete. What the body fails with is thrown as it is. */
@@ -14,16 +14,21 @@ export async function* serverSentEvents(
 ): AsyncGenerator<ServerSentEvent, void, undefined> {
   let event = "";
   let data: string[] = [];
+  let length = 0;
   for await (const line of linesOf(body)) {
     if (line === "") {
       if (data.length > 0) yield { event: event === "" ? "message" : event, data: data.join("\n") };
       event = "";
       data = [];
+      length = 0;
       continue;
     }
     const [, field, value = ""] = /^([^:]*)(?:: ?([^]*))?$/.exec(line) ?? [];
     if (field === "event") event = value;
-    if (field === "data") data.push(value);
+    if (field !== "data") continue;
+    length += value.length + 1;
+    if (length > MAX_LINE) throw new Error("an event of the stream has no end");
+    data.push(value);
   }
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { PlatformError } from "../../errors.ts";
+import { timerMs } from "./timer-range.ts";
 
 /** How {@link Tries} are spaced. */
 export interface TriesOptions {
@@ -29,7 +30,7 @@ export class Tries {
     this.#failed += 1;
     if (!isPassing(error) || this.#failed >= TRIES) throw error;
     const waitMs = this.#firstMs * 2 ** (this.#failed - 1) * (0.8 + Math.random() * 0.4);
-    await delay(waitMs, undefined, { signal }).catch(() => signal?.throwIfAborted());
+    await delay(timerMs(waitMs), undefined, { signal }).catch(() => signal?.throwIfAborted());
   }
 }
 

@@ -130,8 +130,12 @@ export class RouteDispatch {
   }
 }
 
-/** The header's seconds in milliseconds; Infinity for none, and for what is no positive number. */
+/** A number as people write it: what JavaScript takes beside that, such as `0x10`, is none. */
+const DECIMAL = /^\+?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+
+/** The header's seconds in milliseconds, however many; Infinity for none, and for what is no positive number. */
 function startTimeoutMs(header: string | string[] | undefined): number {
+  if (typeof header !== "string" || !DECIMAL.test(header)) return Infinity;
   const seconds = Number(header);
-  return header !== undefined && header !== "" && seconds > 0 ? seconds * 1000 : Infinity;
+  return seconds > 0 ? seconds * 1000 : Infinity;
 }

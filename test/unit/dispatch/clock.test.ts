@@ -63,3 +63,13 @@ test("soon comes after all promises that are due, and before the next turn's tim
   assert.deepEqual(order.slice(-1), ["soon"]);
   assert.equal(order.length, 3);
 });
+
+test("a wait that is longer than any timer's is not over at once, and can be stopped", async () => {
+  let calls = 0;
+  const call = (): void => void calls++;
+  const lengths = [2 ** 31 - 1, 2 ** 31, 2 ** 32 + 5, 9_999_999_000, 1e15, Infinity];
+  const stops = lengths.flatMap((ms) => [systemClock.after(ms, call), systemClock.precisely(ms, call)]);
+  await new Promise((resolve) => systemClock.after(30, () => resolve(undefined)));
+  assert.equal(calls, 0);
+  for (const stop of stops) stop();
+});
