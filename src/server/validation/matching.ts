@@ -1,5 +1,5 @@
 import type { Ajv2020 } from "ajv/dist/2020.js";
-import type { SchemaNode } from "../../routes/schema-walk.ts";
+import { mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
 import type { CanonicalSchema } from "./canonical.ts";
 import { Checker } from "./checker.ts";
 import { Discriminators } from "./discriminators.ts";
@@ -20,6 +20,21 @@ export interface Matching {
   forget(): void;
 }
 
+/**
+ * What Ajv gets wrong: the count of what was evaluated is kept in code that does not always compile, and `contains`
+ * takes an empty list beside `prefixItems`.
+ */
+const MISJUDGED = ["unevaluatedProperties", "unevaluatedItems", "contains"] as const;
+
+function isMisjudged({ root, definitions }: CanonicalSchema): boolean {
+  const says = (node: SchemaNode): boolean => {
+    let found = MISJUDGED.some((keyword) => keyword in node);
+    mapSubschemas(node, (subschema) => (found ||= says(subschema)));
+    return found;
+  };
+  return [root, ...Object.values(definitions)].some(says);
+}
+
 /** @throws Error for a schema that can't be judged. */
 export function createMatching(schema: CanonicalSchema, ajv: () => Ajv2020): Matching {
   const discriminators = new Discriminators(schema.definitions);
@@ -27,24 +42,25 @@ export function createMatching(schema: CanonicalSchema, ajv: () => Ajv2020): Mat
   let created: Ajv2020 | undefined;
   const nodes = new NodeCompiler(() => (created ??= ajv()), schema, discriminators);
   const isRecursive = Object.keys(schema.definitions).length > 0;
-  const repeats = repeatsItself(schema, discriminators);
+  const isCheckers = repeatsItself(schema, discriminators) || isMisjudged(schema);
   let work = Work.unlimited();
 
   let root: ((value: unknown) => boolean) | undefined;
-  const fits = repeats
+  const fits = isCheckers
     ? (value: unknown): boolean => checker.fits(schema.root, value, Work.unlimited())
     : (value: unknown): boolean => (root ??= nodes.compile(schema.root))(value);
   // Going down a value that holds itself, each level would be judged down to the end, again and again.
-  const matches = isRecursive
-    ? (node: SchemaNode, value: unknown): boolean => checker.fits(node, value, work)
-    : (node: SchemaNode, value: unknown): boolean => nodes.compile(node)(value);
+  const matches =
+    isRecursive || isCheckers
+      ? (node: SchemaNode, value: unknown): boolean => checker.fits(node, value, work)
+      : (node: SchemaNode, value: unknown): boolean => nodes.compile(node)(value);
   return {
     checker,
     discriminators,
     fits,
     matches,
     forget: () => {
-      if (isRecursive) work = Work.unlimited();
+      if (isRecursive || isCheckers) work = Work.unlimited();
     },
   };
 }

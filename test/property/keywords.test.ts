@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+import * as fc from "fast-check";
+import { Check } from "typebox/schema";
+import { MAX_ANSWER_BYTES } from "../../src/answers.ts";
+import { DefinitionError } from "../../src/errors.ts";
+import type { SchemaNode } from "../../src/routes/schema-walk.ts";
+import { canonicalSchema } from "../../src/server/validation/canonical.ts";
+import { Checker } from "../../src/server/validation/checker.ts";
+import { Discriminators } from "../../src/server/validation/discriminators.ts";
+import { Explainer } from "../../src/server/validation/explain.ts";
+import { Validator, type CompiledSchema } from "../../src/server/validation/validator.ts";
+import { BASE_STEPS, STEPS_A_SIZE, Work } from "../../src/server/validation/work.ts";
+import { sizeOf } from "../../src/server/validation/measure.ts";
+import { anyJson, anyJsonSchema } from "../helpers/json-schemas.ts";
+
+const RUNS = { numRuns: 400 };
+
+/**
+ * Two validators that know nothing of ours, and take the schema as it was written. Each has mistakes of its own, Ajv with
+ * what is unevaluated and with `contains`; where they disagree, nothing is said: undefined.
+ */
+function plainly(schema: SchemaNode): (value: unknown) => boolean | undefined {
+  const ajv = new Ajv2020({ strict: false, strictNumbers: true, logger: false, validateSchema: false });
+  addFormats.default(ajv);
+  ajv.opts.unevaluated = JSON.stringify(schema).includes('"unevaluated');
+  let fits: (value: unknown) => boolean;
+  try {
+    fits = ajv.compile(schema);
+  } catch (error) {
+    if (error instanceof ReferenceError) return () => undefined;
+    throw error;
+  }
+  return (value) => {
+    const expected = fits(value);
+    return Check(schema, value) === expected ? expected : undefined;
+  };
+}
+
+/** The schema, compiled; undefined for what no validator can judge: a reference that never goes into the value. */
+function compiled(schema: SchemaNode): CompiledSchema | undefined {
+  try {
+    return new Validator().compile(schema, "the input of run()");
+  } catch (error) {
+    assert.ok(error instanceof DefinitionError, String(error));
+    assert.match(error.message, /is above|leads back to itself/);
+    return undefined;
+  }
+}
+
+function checkerOf(schema: SchemaNode): { fits: (value: unknown) => boolean; explainer: Explainer } {
+  const canonical = canonicalSchema(schema);
+  const discriminators = new Discriminators(canonical.definitions);
+  const checker = new Checker(canonical.definitions, discriminators);
+  return {
+    fits: (value) => checker.fits(canonical.root, value, Work.unlimited()),
+    explainer: new Explainer(canonical, checker, discriminators),
+  };
+}
+
+test("every keyword holds as a plain validator of 2020-12 reads it, for the judge and for who explains", () => {
+  let tried = 0;
+  let fitting = 0;
+  fc.assert(
+    fc.property(anyJsonSchema, fc.array(anyJson, { minLength: 6, maxLength: 6 }), (schema, values) => {
+      const ours = compiled(schema);
+      if (ours === undefined) return;
+      const plain = plainly(schema);
+      const checker = checkerOf(schema);
+      for (const value of values) {
+        const expected = plain(value);
+        if (expected === undefined) continue;
+        tried++;
+        if (expected) fitting++;
+        assert.equal(ours.fits(value), expected, "the judge");
+        assert.equal(checker.fits(value), expected, "the checker");
+        if (expected) continue;
+        const issues = checker.explainer.explain(value, ["body"]);
+        assert.notEqual(issues[0]?.msg, "Value does not fit the schema", "a reason is found");
+      }
+    }),
+    RUNS,
+  );
+  assert.ok(tried > RUNS.numRuns * 4, `only ${tried} values were tried`);
+  assert.ok(fitting > RUNS.numRuns, `only ${fitting} of them fit`);
+});
+
+/** Bodies that are meant to come back larger than they were, or to be looked at again and again. */
+const hostile: fc.Arbitrary<unknown> = fc.oneof(
+  anyJson,
+  fc.tuple(anyJson, fc.integer({ min: 1, max: 400 })).map(([inner, depth]) => {
+    let value = inner;
+    for (let level = 0; level < depth; level++) value = level % 7 === 0 ? [value] : { a: value };
+    return value;
+  }),
+  fc
+    .tuple(anyJson, fc.integer({ min: 1, max: 3000 }))
+    .map(([item, count]) => Array.from({ length: count }, () => item)),
+  fc
+    .tuple(anyJson, fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 2000 }))
+    .map(([item, count, length]) =>
+      Object.fromEntries(
+        Array.from({ length: count }, (_, index) => [
+          `${"k\u0001é"[index % 3]}`.repeat(length) + index,
+          item,
+        ]),
+      ),
+    ),
+  fc
+    .integer({ min: 1, max: 100_000 })
+    .map((length) => ({ a: "\u0001".repeat(length), b: { a: "x".repeat(length) } })),
+);
+
+test("a refusal has 64 KiB at most, and takes steps in proportion to the body", () => {
+  let refused = 0;
+  fc.assert(
+    fc.property(anyJsonSchema, hostile, (schema, value) => {
+      if (compiled(schema) === undefined) return;
+      const { fits, explainer } = checkerOf(schema);
+      if (fits(value)) return;
+      refused++;
+      const work = Work.about(value);
+      assert.equal(work.limit, BASE_STEPS + STEPS_A_SIZE * sizeOf(value));
+      const issues = explainer.explain(value, ["body"], work);
+      assert.ok(issues.length > 0);
+      assert.ok(Buffer.byteLength(JSON.stringify({ detail: issues })) <= MAX_ANSWER_BYTES);
+      // What is counted at once, a text or a list compared, may pass the limit by its own size.
+      assert.ok(work.steps <= work.limit + sizeOf(value) + 1, `${work.steps} of ${work.limit} steps`);
+    }),
+    { numRuns: 300 },
+  );
+  assert.ok(refused > 30, `only ${refused} were refused`);
+});
