@@ -6,7 +6,7 @@ import { isFields, readField } from "./fields.ts";
 import { formatCheck } from "./formats.ts";
 import { isOfType } from "./json-types.ts";
 import { sizeOf } from "./measure.ts";
-import { patternTest } from "./patterns/refusal.ts";
+import { needsBound, patternTest } from "./patterns/refusal.ts";
 
 /** A rule about a value as a whole, none of its parts gone into. */
 export interface Rule {
@@ -69,11 +69,13 @@ const MAKERS: Readonly<Record<string, Make>> = {
   minLength: ofTexts(atLeast),
   pattern(pattern, node) {
     const test = patternTest(String(pattern));
-    const most = typeof node["maxLength"] === "number" ? node["maxLength"] : Infinity;
+    const limit = node["maxLength"];
+    // Some patterns must not see a text that is too long, of which that is told.
+    const most = typeof limit === "number" && needsBound(String(pattern)) ? limit : Infinity;
     return {
       params: { pattern },
-      // A text that is too long is told so; the pattern may be one that must not see it.
-      fits: (value) => typeof value !== "string" || codePoints(value) > most || test(value),
+      fits: (value) =>
+        typeof value !== "string" || (most < Infinity && codePoints(value) > most) || test(value),
       cost: textCost,
     };
   },

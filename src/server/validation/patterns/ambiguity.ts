@@ -48,10 +48,12 @@ class Ways {
   readonly #loopOf = new Map<number, number>();
   readonly #accepting: ReadonlySet<number>;
   readonly #first: readonly number[];
+  readonly #searches: boolean;
   #steps = 0;
 
   constructor(automaton: Automaton, alphabet: Alphabet, kind: { searches: boolean; endsAnywhere: boolean }) {
     const places = [...automaton.places];
+    this.#searches = kind.searches;
     if (kind.searches) {
       const next = new Map(automaton.first);
       next.set(places.length, 1);
@@ -68,7 +70,7 @@ class Ways {
   }
 
   get hasLoops(): boolean {
-    return this.#loops.length > (this.#places.at(-1)?.source === "[^]" ? 1 : 0);
+    return this.#loops.length > (this.#searches ? 1 : 0);
   }
 
   /** One text leads from a place back to it in two ways: each round doubles the ways. */

@@ -37,6 +37,12 @@ export function patternTest(source: string): (text: string) => boolean {
   return (text) => matches(pattern, text);
 }
 
+/** Whether a pattern's time is bounded by the length of the text alone. */
+export function needsBound(source: string): boolean {
+  const { verdict, linear } = judge(source);
+  return verdict !== "linear" && linear === undefined;
+}
+
 /**
  * Why the patterns of a node can't be used: a text of some dozens of characters, or some thousands, could take minutes.
  * Undefined where they can.
