@@ -1,0 +1,232 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Type } from "typebox";
+import { compileInput, placesOf } from "../../../helpers/issues.ts";
+
+/** A schema that is refused when the class is defined, and what the message says. */
+const REFUSED: readonly (readonly [schema: object, message: RegExp])[] = [
+  // Keywords that there are not.
+  [Type.String({ minLenght: 3 }), /"minLenght" is no keyword; did you mean "minLength"\?/],
+  [
+    Type.Object({ a: Type.Number({ minumum: 3 }) }),
+    /"minumum" at properties\.a is no keyword; did you mean "minimum"\?/,
+  ],
+  [{ type: "object", requred: ["a"] }, /"requred" is no keyword; did you mean "required"\?/],
+  [{ items: { uniqueitems: true } }, /"uniqueitems" at items is no keyword; did you mean "uniqueItems"\?/],
+  [
+    { $defs: { A: { additionalproperties: false } } },
+    /at \$defs\.A is no keyword; did you mean "additionalProperties"\?/,
+  ],
+  [
+    { anyOf: [{ ui: { widget: "slider" } }] },
+    /"ui" at anyOf\.0 is no keyword; notes of your own begin with "x-"/,
+  ],
+  [{ "x-servable-byte": {} }, /did you mean "x-servable-bytes"/],
+  [{ $vocabulary: {} }, /"\$vocabulary" belongs to the schemas of dialects/],
+  [{ $recursiveRef: "#" }, /"\$recursiveRef" is of an older draft; use "\$ref"/],
+  [{ contentSchema: {} }, /"contentSchema" is not enforced/],
+  [{ id: "Old" }, /"id" is of an older draft/],
+  [{ formatMinimum: "2024-01-01", format: "date" }, /"formatMinimum" is no keyword/],
+  // Formats and types that there are not.
+  [Type.String({ format: "e-mail" }), /"format" is not known: "e-mail"; did you mean "email"\?/],
+  [Type.String({ format: "datetime" }), /did you mean "date-time"\?/],
+  [Type.String({ format: "idn-email" }), /"format" is not known: "idn-email"/],
+  [Type.String({ format: "postcode" }), /"format" is not known: "postcode"/],
+  [{ type: "strng" }, /"type" is no type of JSON: "strng"; did you mean "string"\?/],
+  [{ type: ["string", "undefined"] }, /"type" is no type of JSON: "undefined"/],
+  [Type.BigInt(), /"type" is no type of JSON: "bigint"/],
+  [Type.Object({ a: Type.Undefined() }), /at properties\.a is no type of JSON/],
+  [Type.Function([], Type.String()), /"type" is no type of JSON: "function"|no keyword/],
+  // Values that keywords can't have.
+  [{ minLength: "3" }, /"minLength" must be a whole number of at least 0/],
+  [{ maxItems: -1 }, /"maxItems" must be a whole number/],
+  [{ minProperties: 1.5 }, /"minProperties" must be a whole number/],
+  [{ minimum: NaN }, /"minimum" must be a finite number/],
+  [{ exclusiveMinimum: true }, /"exclusiveMinimum" must be a finite number/],
+  [{ multipleOf: 0 }, /"multipleOf" must be a number above 0/],
+  [{ required: true }, /"required" must be a list of different names/],
+  [{ required: ["a", "a"] }, /"required" must be a list of different names/],
+  [{ enum: "a" }, /"enum" must be a list/],
+  [{ enum: [] }, /"enum" must be a list with at least one value/],
+  [{ anyOf: [] }, /"anyOf" must be a list of schemas/],
+  [{ anyOf: { type: "string" } }, /"anyOf" must be a list of schemas/],
+  [{ properties: [] }, /"properties" must be an object of schemas/],
+  [{ properties: { a: "string" } }, /"properties" must be an object of schemas/],
+  [{ items: "string" }, /"items" must be a schema/],
+  [{ additionalProperties: "no" }, /"additionalProperties" must be a schema/],
+  [{ dependentRequired: { a: "b" } }, /"dependentRequired" must be an object of lists of names/],
+  [{ uniqueItems: "true" }, /"uniqueItems" must be true or false/],
+  [{ pattern: "(" }, /"pattern" is no pattern/],
+  [{ patternProperties: { "[": {} } }, /"patternProperties" is no pattern/],
+  [{ minLength: 5, maxLength: 3 }, /"minLength" \(5\) is above "maxLength" \(3\)/],
+  [{ minimum: 5, maximum: 3 }, /"minimum" \(5\) is above "maximum" \(3\)/],
+  // What would say nothing.
+  [{ minContains: 2 }, /"minContains" says nothing without "contains"/],
+  [{ then: { type: "string" } }, /"then" says nothing without "if"/],
+  [{ additionalItems: false, items: {} }, /"additionalItems" says nothing without a list/],
+  [{ nullable: true }, /"nullable" says nothing without a "type"/],
+  // Code that no document tells of.
+  [Type.Refine(Type.String(), () => true), /Type\.Refine is not enforced; check the value in the handler/],
+  [
+    Type.Object({ a: Type.Refine(Type.Array(Type.Integer()), () => true) }),
+    /Type\.Refine is not enforced at properties\.a/,
+  ],
+  [
+    Type.Object({
+      a: Type.Codec(Type.String())
+        .Decode((text) => new Date(text))
+        .Encode((date) => date.toISOString()),
+    }),
+    /Type\.Codec is not applied at properties\.a/,
+  ],
+  // References.
+  [{ $ref: "Nowhere" }, /"\$ref": "Nowhere" leads nowhere/],
+  [{ properties: { a: { $ref: "#/properties/b" } } }, /leads nowhere/],
+  [{ properties: { a: { $ref: "https://example.com/other.json" } } }, /leads nowhere/],
+  [
+    { $defs: { A: { $ref: "#/$defs/B" }, B: { $ref: "#/$defs/A" } }, $ref: "#/$defs/A" },
+    /leads back to itself without going into the value/,
+  ],
+  [
+    { $defs: { A: { anyOf: [{ type: "null" }, { $ref: "#/$defs/A" }] } }, $ref: "#/$defs/A" },
+    /leads back to itself/,
+  ],
+  [
+    {
+      $defs: { A: { $dynamicAnchor: "n" }, B: { $id: "b", $dynamicAnchor: "n" } },
+      properties: { a: { $dynamicRef: "#n" } },
+    },
+    /has more than one "\$dynamicAnchor" to choose from/,
+  ],
+  [{ $schema: "http://json-schema.org/draft-04/schema#" }, /"\$schema" names a dialect that is not known/],
+];
+
+for (const [index, [schema, message]] of REFUSED.entries()) {
+  test(`a schema is refused by name: ${index}, ${message.source}`, () => {
+    assert.throws(() => compileInput(schema), { code: "SCHEMA_INVALID", message });
+  });
+}
+
+const Int = { type: "integer" };
+
+/** Schemas that are ordinary, with a value that does not fit and where. */
+const TAKEN: Readonly<Record<string, readonly [schema: object, bad: unknown, places: readonly string[]]>> = {
+  "$schema of 2020-12": [
+    { $schema: "https://json-schema.org/draft/2020-12/schema", properties: { a: Int } },
+    { a: "x" },
+    ["int_type body.a"],
+  ],
+  "$schema of draft-07": [
+    {
+      $schema: "http://json-schema.org/draft-07/schema#",
+      definitions: { I: Int },
+      properties: { a: { $ref: "#/definitions/I" } },
+    },
+    { a: "x" },
+    ["int_type body.a"],
+  ],
+  "a pointer to a property": [
+    { properties: { a: Int, b: { $ref: "#/properties/a" } } },
+    { b: "x" },
+    ["int_type body.b"],
+  ],
+  "a pointer into lists": [
+    { prefixItems: [Int], items: { $ref: "#/prefixItems/0" } },
+    [1, "x"],
+    ["int_type body.1"],
+  ],
+  "a pointer with escapes": [
+    { $defs: { "a/b~c d": Int }, properties: { a: { $ref: "#/$defs/a~1b~0c%20d" } } },
+    { a: "x" },
+    ["int_type body.a"],
+  ],
+  "an $id anywhere": [
+    { properties: { a: { $id: "Size", ...Int }, b: { $ref: "Size" } } },
+    { b: "x" },
+    ["int_type body.b"],
+  ],
+  "an absolute $id": [
+    {
+      $id: "https://example.com/root.json",
+      $defs: { S: { $id: "size.json", ...Int } },
+      properties: { b: { $ref: "https://example.com/size.json" }, c: { $ref: "size.json" } },
+    },
+    { b: "x", c: "x" },
+    ["int_type body.b", "int_type body.c"],
+  ],
+  "an $anchor": [
+    { $defs: { S: { $anchor: "size", ...Int } }, properties: { a: { $ref: "#size" } } },
+    { a: "x" },
+    ["int_type body.a"],
+  ],
+  "a pointer below an $id": [
+    {
+      $defs: { S: { $id: "S", $defs: { I: Int }, properties: { a: { $ref: "#/$defs/I" } } } },
+      properties: { s: { $ref: "S" }, t: { $ref: "S#/$defs/I" } },
+    },
+    { s: { a: "x" }, t: "x" },
+    ["int_type body.s.a", "int_type body.t"],
+  ],
+  "# below an $id": [
+    { properties: { list: { $id: "List", type: "object", properties: { next: { $ref: "#" }, n: Int } } } },
+    { list: { next: { next: { n: "x" } } } },
+    ["int_type body.list.next.next.n"],
+  ],
+  "a $ref to true and to false": [
+    {
+      $defs: { Any: true, None: false },
+      properties: { a: { $ref: "#/$defs/Any" }, b: { $ref: "#/$defs/None" } },
+    },
+    { a: 1, b: 2 },
+    ["value_error body.b"],
+  ],
+  "$comment, examples and OpenAPI's notes": [
+    {
+      $comment: "x",
+      examples: [1],
+      example: 1,
+      deprecated: true,
+      readOnly: true,
+      contentEncoding: "base64",
+      xml: {},
+      externalDocs: {},
+      "x-order": 1,
+      ...Int,
+    },
+    "x",
+    ["int_type body"],
+  ],
+};
+
+for (const [what, [schema, bad, places]] of Object.entries(TAKEN)) {
+  test(`${what} works`, () => assert.deepEqual(placesOf(schema, bad), places));
+}
+
+test("a Record speaks of all keys, those with line breaks too", () => {
+  const value = { "a\nb": "no integer" };
+  for (const schema of [
+    Type.Record(Type.String(), Type.Integer()),
+    Type.Record(Type.Any(), Type.Integer()),
+    Type.Object({}, { additionalProperties: Type.Integer() }),
+    { type: "object", patternProperties: { "^.*$": Int } },
+    { type: "object", patternProperties: { "^(.*)$": Int, "^x": true } },
+    { type: "object", properties: { x: true }, patternProperties: { "^.*$": Int } },
+    Type.Intersect([Type.Record(Type.String(), Type.Integer()), Type.Object({})]),
+  ]) {
+    assert.deepEqual(placesOf(schema, value), ["int_type body.a\nb"], JSON.stringify(schema));
+  }
+  const template = Type.Record(Type.TemplateLiteral("a${string}"), Type.Integer());
+  assert.deepEqual(placesOf(template, value), ["int_type body.a\nb"]);
+});
+
+test("the schema of another dialect's words is the author's still", () => {
+  const schema = {
+    items: [Int],
+    additionalItems: false,
+    definitions: { A: Int },
+    dependencies: { a: ["b"] },
+  };
+  const before = structuredClone(schema);
+  compileInput(schema);
+  assert.deepEqual(schema, before);
+});
