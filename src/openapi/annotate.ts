@@ -42,7 +42,9 @@ export function annotateDocument(
     openapi: "3.1.0",
     info: document.info as OpenApiDocument["info"],
     ...(servers === undefined || servers.length === 0 ? {} : { servers }),
-    paths: Object.fromEntries(order.map((path) => [path, { ...given[path], ...websockets[path] }])),
+    paths: Object.fromEntries(
+      order.map((path) => [path, { ...withOptionalBody(given[path], all, path), ...websockets[path] }]),
+    ),
     components: {
       schemas: Object.fromEntries(Object.entries(named).sort(([a], [b]) => (a < b ? -1 : 1))) as Record<
         string,
@@ -51,6 +53,19 @@ export function annotateDocument(
     },
     "x-fal-order-paths": order,
   };
+}
+
+/** A body whose schema has a default may be absent. */
+function withOptionalBody(
+  item: Readonly<Record<string, unknown>> | undefined,
+  routes: readonly RouteSignature[],
+  path: string,
+): Readonly<Record<string, unknown>> {
+  const route = routes.find((known) => known.path === path && !known.isWebsocket);
+  const post = item?.["post"] as { requestBody?: object } | undefined;
+  if (route?.input === undefined || !("default" in route.input) || post?.requestBody === undefined)
+    return item ?? {};
+  return { ...item, post: { ...post, requestBody: { ...post.requestBody, required: false } } };
 }
 
 /** `NAME#`, the form schemas refer to each other by while routes are mounted, becomes a place in the document. */

@@ -16,8 +16,17 @@ import { VALIDATION_SCHEMAS } from "./validation-schemas.ts";
 /** The schemas of a document, by name, with every reference between them written `NAME#`. */
 export interface Components {
   readonly schemas: Readonly<Record<string, SchemaNode>>;
-  /** What a route's body or result refers to. */
-  reference(schema: TSchema): SchemaNode;
+  /**
+   * What a route's body or result refers to.
+   * @param use whose it is: a schema without a name has a component for each of its uses
+   */
+  reference(schema: TSchema, use?: SchemaUse): SchemaNode;
+}
+
+/** One use of a schema: by which route, and as what. */
+export interface SchemaUse {
+  readonly route: RouteSignature;
+  readonly as: "input" | "output";
 }
 
 /**
@@ -29,6 +38,7 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
   const schemas = Object.create(null) as Record<string, SchemaNode>; // "constructor" is a name like any other
   const owners = new Map<string, SchemaNode>();
   const roots = new Map<TSchema, SchemaNode>();
+  const unnamed = new Map<TSchema, Map<RouteSignature, Partial<Record<"Input" | "Output", string>>>>();
   const list = [...routes];
 
   /** Makes a component of a schema, or finds the one made before; returns its name. */
@@ -100,10 +110,18 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
       if (schema === undefined || placed === undefined || "$ref" in placed) continue;
       const name = freeName(pascalCase(route.methodName) + suffix, schemas);
       schemas[name] = annotateRoot(name, placed);
-      roots.set(schema, { $ref: `${name}#` });
+      const names =
+        unnamed.get(schema) ?? new Map<RouteSignature, Partial<Record<"Input" | "Output", string>>>();
+      unnamed.set(schema, names.set(route, { ...names.get(route), [suffix]: name }));
     }
   }
-  const reference = (schema: TSchema): SchemaNode => {
+  const reference = (schema: TSchema, use?: SchemaUse): SchemaNode => {
+    const uses = unnamed.get(schema);
+    if (uses !== undefined) {
+      const own = use === undefined ? [...uses.values()][0] : uses.get(use.route);
+      const name = use?.as === "output" ? (own?.Output ?? own?.Input) : (own?.Input ?? own?.Output);
+      return { $ref: `${name}#` };
+    }
     const { $ref } = roots.get(schema) ?? {};
     return $ref === undefined ? {} : { $ref };
   };
@@ -158,7 +176,7 @@ function annotate(node: Record<string, unknown>): SchemaNode {
     const types = new Set(literals.map(jsonType));
     return { ...rest, type: types.size === 1 ? [...types][0] : [...types], enum: literals };
   }
-  if (!isSchemaNode(node["properties"])) return node;
+  if (!isSchemaNode(node["properties"])) return asMap(node);
   const properties = Object.entries(node["properties"]).map(([key, property]) => [
     key,
     withTitle(key, property),
@@ -181,9 +199,39 @@ function hasDefault(properties: unknown, key: string): boolean {
   return isSchemaNode(property) && "default" in property;
 }
 
+/** A map as clients know one: the schema of its values, and, where no other keys are taken, what keys look like. */
+function asMap(node: SchemaNode): SchemaNode {
+  const { patternProperties, ...rest } = node;
+  const [first, second] = Object.entries(isSchemaNode(patternProperties) ? patternProperties : {});
+  const others = rest["additionalProperties"];
+  if (first === undefined || second !== undefined || (others !== undefined && others !== false)) return node;
+  const [pattern, values] = first;
+  const isAnything = isSchemaNode(values) && Object.keys(values).length === 0;
+  return {
+    ...rest,
+    additionalProperties: isAnything ? true : values,
+    ...(others === false && !ANY_KEY.has(pattern) && !("propertyNames" in rest)
+      ? { propertyNames: { pattern } }
+      : {}),
+  };
+}
+
+/** Patterns that every key matches. */
+const ANY_KEY: ReadonlySet<string> = new Set(["^.*$", "^(.*)$", ".*", ""]);
+
+/** What refers to a component, or to one or null, has that one's title. */
 function withTitle(key: string, property: unknown): unknown {
-  if (!isSchemaNode(property) || "title" in property || "$ref" in property) return property;
+  if (!isSchemaNode(property) || "title" in property || refersAlone(property)) return property;
   return { ...property, title: titleWords(key) };
+}
+
+function refersAlone(node: SchemaNode): boolean {
+  if ("$ref" in node) return true;
+  const branches = node["anyOf"] ?? node["oneOf"];
+  if (!Array.isArray(branches)) return false;
+  const others = branches.filter((branch) => !isSchemaNode(branch) || branch["type"] !== "null");
+  const [only] = others;
+  return others.length === 1 && others.length < branches.length && isSchemaNode(only) && refersAlone(only);
 }
 
 function jsonType(value: unknown): string {

@@ -17,14 +17,15 @@ export interface Operation {
 
 /** Describes an HTTP route. */
 export function describeOperation(route: RouteSignature, components: Components): Operation {
-  const result = route.output === undefined ? {} : components.reference(route.output);
+  const result =
+    route.output === undefined ? {} : components.reference(route.output, { route, as: "output" });
   const { batch } = route.dispatch ?? {};
   const type = route.stream ? "text/event-stream" : "application/json";
   return {
     operationId: route.methodName,
     summary: route.summary ?? titleWords(route.methodName),
     ...(route.description === undefined ? {} : { description: route.description }),
-    ...(route.input === undefined ? {} : { body: components.reference(route.input) }),
+    ...(route.input === undefined ? {} : { body: components.reference(route.input, { route, as: "input" }) }),
     ...(batch === undefined ? {} : { "x-fal-batch": limitsOf(batch) }),
     response: {
       200: { description: "Successful Response", content: { [type]: { schema: result } } },

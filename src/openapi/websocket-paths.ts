@@ -1,3 +1,4 @@
+import type { TSchema } from "typebox";
 import type { SchemaNode } from "../routes/schema-walk.ts";
 import type { RealtimeMode, RouteSignature } from "../routes/signature.ts";
 import type { Components } from "./components.ts";
@@ -31,7 +32,9 @@ export function websocketPaths(
     if (!route.isWebsocket) continue;
     const item: Record<string, unknown> = { [PROTOCOL_KEY]: describeProtocol(route) };
     const hasPost = "post" in (paths[route.path] ?? {});
-    if (route.realtimeMode !== undefined && route.input !== undefined && !hasPost) {
+    const isTyped =
+      route.realtimeMode !== undefined && (route.input !== undefined || route.output !== undefined);
+    if (isTyped && !hasPost) {
       item["post"] = describeMirror(route, components, freeId(`${route.methodName}_post`, takenIds));
     } else if (route.description !== undefined && !(route.path in paths)) {
       item["description"] = route.description; // the path has no other place for it
@@ -60,18 +63,18 @@ export function describeProtocol(route: RouteSignature): Protocol {
 /** A realtime route in the shape of a POST that is not served: one message in, one message out. */
 function describeMirror(route: RouteSignature, components: Components, operationId: string): SchemaNode {
   const description = "WebSocket message response";
-  const content = (schema: RouteSignature["input"]): SchemaNode => ({
-    "application/json": { schema: schema === undefined ? {} : components.reference(schema) },
+  const content = (schema: TSchema, as: "input" | "output"): SchemaNode => ({
+    "application/json": { schema: components.reference(schema, { route, as }) },
   });
   return {
     operationId,
     summary: `Realtime endpoint: ${route.methodName}`,
     description: route.description ?? "",
-    requestBody: { content: content(route.input) },
+    ...(route.input === undefined ? {} : { requestBody: { content: content(route.input, "input") } }),
     responses:
       route.output === undefined
         ? { "204": { description } }
-        : { "200": { description, content: content(route.output) } },
+        : { "200": { description, content: content(route.output, "output") } },
   };
 }
 

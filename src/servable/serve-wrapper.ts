@@ -1,7 +1,8 @@
 import { endpointSignature, type EndpointOptions } from "../routes/endpoint.ts";
 import type { AnyMethod, CheckEndpoint, SchemaObject } from "../routes/handler-types.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
-import { BaseServable } from "./base-servable.ts";
+import type { ServeDefinition } from "../server/serve-definition.ts";
+import { BaseServable, DESCRIBE } from "./base-servable.ts";
 
 /**
  * Serves one function at `POST /`, without a class around it. The function is checked against the schemas as a
@@ -32,6 +33,11 @@ export class ServeWrapper<
     super();
     this.#handler = handler as unknown as RouteHandler;
     this.#signature = endpointSignature(operationName(handler), "/", options);
+  }
+
+  /** The document has the function's name for its title. */
+  override [DESCRIBE](): ServeDefinition {
+    return { ...super[DESCRIBE](), name: this.#signature.methodName };
   }
 
   override collectRoutes(): Map<RouteSignature, RouteHandler> {

@@ -74,11 +74,14 @@ export class Validator {
     const isTangled = defaultsMayUnfit(relaxed);
     let result: { settle: Step; project: Step } | undefined; // an input is never presented
 
+    const { default: fallback } = relaxed.root;
     const takesBytes = BYTES in dereference(relaxed.root, relaxed.definitions);
     return {
       document: documentOf(relaxed.root, relaxed.definitions),
       fits,
-      accept(value) {
+      accept(given) {
+        // A body may be absent where its schema has a default.
+        const value = given === undefined ? structuredClone(fallback) : given;
         if (value === undefined || (value === null && !fits(null))) {
           throw new InputValidationError([
             { type: "missing", loc: ["body"], msg: "Field required", input: null },

@@ -56,15 +56,25 @@ test("a made name gives way to an $id, and to another made name", () => {
 });
 
 test("one schema in several places is one component", () => {
-  const anonymous = Type.Object({ a: Type.Integer() });
   assert.deepEqual(names(route("one", Prompt, Picture), route("two", Prompt, Picture)), [
     "Picture",
     "Prompt",
   ]);
-  assert.deepEqual(names(route("one", anonymous), route("two", anonymous, anonymous)), ["OneInput"]);
   const copy = Type.Object({ a: Type.Integer() }, { $id: "Same" });
   const again = Type.Object({ a: Type.Integer() }, { $id: "Same" });
   assert.deepEqual(names(route("one", copy), route("two", again)), ["Same"]);
+});
+
+test("a schema without a name that is used several times is named after each use", () => {
+  const anonymous = Type.Object({ a: Type.Integer() });
+  const one = route("one", anonymous);
+  const two = route("two", anonymous, anonymous);
+  const { schemas, reference } = collectComponents([one, two]);
+  assert.deepEqual(Object.keys(schemas).sort(), ["OneInput", "TwoInput", "TwoOutput"]);
+  assert.deepEqual(reference(anonymous, { route: one, as: "input" }), { $ref: "OneInput#" });
+  assert.deepEqual(reference(anonymous, { route: two, as: "input" }), { $ref: "TwoInput#" });
+  assert.deepEqual(reference(anonymous, { route: two, as: "output" }), { $ref: "TwoOutput#" });
+  assert.equal(schemas["TwoOutput"]?.["title"], "TwoOutput");
 });
 
 test("two different schemas under one $id are refused", () => {
