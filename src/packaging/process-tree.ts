@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { descendants } from "../process-tree.ts";
 
 /** How often a program's processes are looked for, in milliseconds. */
 const LOOK_MS = 50;
@@ -58,36 +58,5 @@ function kill(pid: number): void {
     process.kill(pid, "SIGKILL");
   } catch {
     // it has ended meanwhile
-  }
-}
-
-/** A process below another one. */
-export interface Descendant {
-  readonly pid: number;
-  /** 1 for a child. */
-  readonly depth: number;
-}
-
-/** The processes below one, on Linux. */
-export function descendants(root: number): Descendant[] {
-  const children = new Map<number, number[]>();
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const parent = parentOf(name);
-    if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
-  }
-  const below = (pid: number, depth: number): Descendant[] =>
-    (children.get(pid) ?? []).flatMap((child) => [{ pid: child, depth }, ...below(child, depth + 1)]);
-  return below(root, 1);
-}
-
-function parentOf(pid: string): number | undefined {
-  try {
-    // The name is in brackets and may hold anything; state and parent follow it.
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const [state = "", parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return state === "Z" ? undefined : Number(parent);
-  } catch {
-    return undefined;
   }
 }

@@ -20,7 +20,6 @@ markWorkerProcess();
 guardStandardStreams();
 // A terminal sends Ctrl-C to every process, a supervisor SIGTERM to a whole group; the main process says when to end.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
-process.on("disconnect", () => process.exit(1));
 watchParent();
 
 const send = (message: FromWorker): unknown => process.send?.(ownMessage(message));

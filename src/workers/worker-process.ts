@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import type { Clock } from "../dispatch/clock.ts";
 import { StartupError, WorkerDiedException } from "../errors.ts";
+import { endGroup, endTree, LEADS_GROUP } from "../process-tree.ts";
 import { asError } from "../answers.ts";
 import { registersTypeScript, workerEnvironment, workerOptions } from "./child-environment.ts";
 import type { FromWorker, LogMessage, ResultMessage, ThrownMessage, ToWorker } from "./protocol.ts";
@@ -65,6 +66,7 @@ export class WorkerProcess implements WatchedWorker {
       env: workerEnvironment(environment),
       serialization: "advanced",
       stdio: ["ignore", "inherit", "inherit", "ipc"],
+      ...LEADS_GROUP,
     });
     this.#child.on("message", (message: unknown) => {
       const own = contentOf<FromWorker>(message);
@@ -141,7 +143,8 @@ export class WorkerProcess implements WatchedWorker {
 
   /** Ends the process at once. */
   kill(): void {
-    this.#child.kill("SIGKILL");
+    // Not once it has ended: its number may be another's.
+    if (this.#child.pid !== undefined && this.#exit === undefined) endTree(this.#child.pid);
   }
 
   #send(message: ToWorker): void {
@@ -178,6 +181,7 @@ export class WorkerProcess implements WatchedWorker {
   }
 
   #onExit(code: number | null, signal: string | null): void {
+    if (this.#child.pid !== undefined) endGroup(this.#child.pid);
     this.#exit = signal === null ? `exit code ${code}` : `killed by ${signal}`;
     if (this.#child.connected) this.#parts.clock.after(LAST_WORDS_MS, () => this.#end());
     else this.#end();

@@ -24,7 +24,6 @@ if (process.send === undefined || !process.connected) {
 markWorkerProcess();
 // A terminal sends Ctrl-C to every process, a supervisor SIGTERM to a whole group; the host says when to end.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
-process.on("disconnect", () => process.exit(1));
 watchParent();
 guardMemory();
 

@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import type { FromRunner, ToRunner } from "../../functions/runner/protocol.ts";
+import { endGroup, endTree, LEADS_GROUP } from "../../process-tree.ts";
 import { contentOf } from "../../workers/own-messages.ts";
 import { childArguments } from "../../workers/parent-watch.ts";
 import type { ChannelListener, WorkerChannel } from "./worker-channel.ts";
@@ -25,6 +26,7 @@ export class ForkChannel implements WorkerChannel {
   readonly #child: ChildProcess;
   readonly stdout: Readable;
   readonly stderr: Readable;
+  #hasExited = false;
 
   constructor(options: ForkOptions, listener: ChannelListener) {
     const { runner, node, nodeOptions, variables, directory, title } = options;
@@ -35,6 +37,7 @@ export class ForkChannel implements WorkerChannel {
       cwd: directory,
       serialization: "advanced",
       stdio: ["ignore", "pipe", "pipe", "ipc"],
+      ...LEADS_GROUP,
     });
     // Where this process may open no more files, Node gives neither streams nor a channel, and tells so by an event.
     this.stdout = this.#child.stdout ?? Readable.from([]);
@@ -54,8 +57,10 @@ export class ForkChannel implements WorkerChannel {
     this.#child.once("close", (code, signal) => {
       if (error === undefined) listener.onEnd({ code, signal });
     });
-    // A process that was started by the worker may hold the streams for ever.
     this.#child.once("exit", () => {
+      this.#hasExited = true;
+      if (this.#child.pid !== undefined) endGroup(this.#child.pid);
+      // A process that was started by the worker and has left its group may hold the streams for ever.
       setTimeout(() => this.#destroyStreams(), LAST_WORDS_MS).unref();
     });
   }
@@ -69,7 +74,8 @@ export class ForkChannel implements WorkerChannel {
   }
 
   kill(): void {
-    this.#child.kill("SIGKILL");
+    // Not once it has ended: its number may be another's.
+    if (this.#child.pid !== undefined && !this.#hasExited) endTree(this.#child.pid);
   }
 
   hold(isHeld: boolean): void {

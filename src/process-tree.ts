@@ -1,0 +1,93 @@
+import { readdirSync, readFileSync } from "node:fs";
+
+/** A process below another one. */
+export interface Descendant {
+  readonly pid: number;
+  /** 1 for a child. */
+  readonly depth: number;
+}
+
+/** What the system says of a process. */
+interface ProcessEntry {
+  readonly pid: number;
+  readonly parent: number;
+  /** The process that leads its group. */
+  readonly group: number;
+}
+
+/** The processes below one. Only Linux lists them without another program; elsewhere there are none to be seen. */
+export function descendants(root: number): Descendant[] {
+  return below(root, listed());
+}
+
+function below(root: number, entries: readonly ProcessEntry[]): Descendant[] {
+  const children = new Map<number, number[]>();
+  for (const { pid, parent } of entries) children.set(parent, [...(children.get(parent) ?? []), pid]);
+  const from = (pid: number, depth: number): Descendant[] =>
+    (children.get(pid) ?? []).flatMap((child) => [{ pid: child, depth }, ...from(child, depth + 1)]);
+  return from(root, 1);
+}
+
+function listed(): ProcessEntry[] {
+  if (process.platform !== "linux") return [];
+  return readdirSync("/proc").flatMap((name) => {
+    const entry = /^\d+$/.test(name) ? entryOf(name) : undefined;
+    return entry === undefined ? [] : [entry];
+  });
+}
+
+function entryOf(pid: string): ProcessEntry | undefined {
+  try {
+    // The name is in brackets and may hold anything; state, parent and group follow it.
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const [state = "", parent, group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return state === "Z" ? undefined : { pid: Number(pid), parent: Number(parent), group: Number(group) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** What starts a process that {@link endTree} can end whole: it leads a group, in which what it starts is, too. */
+export const LEADS_GROUP: { readonly detached: boolean } = { detached: process.platform !== "win32" };
+
+/**
+ * Ends a process that leads a group, and all that it has started: its group, and on Linux also what is below it in a
+ * group of its own.
+ */
+export function endTree(pid: number): void {
+  const started = startedBy(pid); // before it ends: then nobody can tell
+  endGroup(pid);
+  kill(pid);
+  started.forEach(kill);
+}
+
+/** Ends what a process that led a group and has ended has left in it. */
+export function endGroup(pid: number): void {
+  if (process.platform !== "win32") kill(-pid);
+}
+
+/** Ends all that this process has started, which is about to end itself. */
+export function endOwnChildren(): void {
+  startedBy(process.pid).forEach(kill);
+  // Elsewhere its parent ends the group once this process has ended; where there is none, it goes with its group.
+  if (process.platform !== "linux" && !process.connected) endGroup(process.pid);
+}
+
+/** What is below a process or in the group that it leads. */
+function startedBy(pid: number): number[] {
+  try {
+    const entries = listed();
+    const members = entries.filter((entry) => entry.group === pid && entry.pid !== pid);
+    return [...new Set([...below(pid, entries), ...members].map((each) => each.pid))];
+  } catch {
+    return []; // no /proc, or no more files to be opened
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // it has ended meanwhile
+  }
+}
