@@ -44,6 +44,8 @@ export function createProgram(): Command {
     .description("Serve a TypeScript class: validated HTTP endpoints, streams and docs.")
     .version(packageVersion(), "-v, --version", "print the version")
     .helpOption("-h, --help", "print this help")
+    // What stands behind a command is that command's: "runners exec" passes it on.
+    .enablePositionalOptions()
     .helpCommand("help [command]", "print the help of a command")
     .configureHelp({ styleTitle: bold, styleCommandText: cyan, styleSubcommandText: cyan })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, red("error:"))) })
