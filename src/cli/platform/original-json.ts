@@ -72,7 +72,7 @@ export function secretsJson(secrets: readonly SecretInfo[]): Json {
   return {
     secrets: secrets.map(({ name, environment, createdAt, defaultExposed }) => ({
       name,
-      environment: environment ?? null,
+      environment: environment ?? "",
       created_at: pythonTime(createdAt),
       default_exposed: defaultExposed ?? null,
     })),
