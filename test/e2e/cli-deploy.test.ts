@@ -115,7 +115,7 @@ describe("servable deploy FILE", () => {
       "app.ts": appSource(
         "TextMaker",
         "hi",
-        "static override maxMultiplexing = 4; static override secrets = ['TOKEN'];",
+        "static override maxMultiplexing = 4; static override requestStartTimeout = 5; static override secrets = ['TOKEN'];",
       ),
       ".env": "PASSWORD=1",
       "notes.md": "",
@@ -151,6 +151,7 @@ describe("servable deploy FILE", () => {
       keepAlive: 60,
       exposedPort: 8080,
       maxMultiplexing: 4,
+      requestStartTimeout: 5,
     });
     assert.deepEqual(request["healthCheckConfig"], { path: "/health", method: "GET" });
     assert.deepEqual(request["secrets"], { names: ["TOKEN"] });

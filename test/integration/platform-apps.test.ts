@@ -84,6 +84,7 @@ describe("apps on the wire", () => {
         minConcurrency: "minConcurrency",
         concurrencyBuffer: "concurrencyBuffer",
         concurrencyBufferPerc: "concurrencyBufferPerc",
+        requestStartTimeout: "requestStartTimeout",
         scalingDelay: "scalingDelaySeconds",
         requestTimeout: "requestTimeout",
         startupTimeout: "startupTimeout",

@@ -88,3 +88,38 @@ test("deploy() does so by a client of its own", async () => {
   await using plane = await ControlPlane.start({ grpc: GOOD });
   assert.deepEqual(await deploy(app, { environment: plane.environment }), deployed);
 });
+
+const NO_IMAGES: readonly (readonly [what: string, options: unknown, message: RegExp])[] = [
+  ["none", { appName: "web" }, /^There is no image for the deployment of web: give a ContainerImage, or/],
+  ["undefined", { appName: "web", image: undefined }, /^There is no image for the deployment of web/],
+  ["null", { appName: "web", image: null }, /^There is no image for the deployment of web/],
+  [
+    "a name",
+    { appName: "web", image: "ghcr.io/me/app:1" },
+    /^The image for the deployment of web is not one: give/,
+  ],
+  ["a list", { appName: "web", image: [] }, /is not one/],
+  ["nothing in it", { appName: "web", image: {} }, /is not one/],
+  ["an empty Dockerfile", { appName: "web", image: { dockerfile_str: "" } }, /is not one/],
+  ["the form of a config", { appName: "web", image: { dockerfile: "Dockerfile" } }, /is not one/],
+  ["a class", { appName: "web", image: class {} }, /is not one/],
+  ["neither image nor name", {}, /^There is no image for a deployment/],
+  ["a name that is missing", { image: { image: "x" } }, /^The app has no name\.$/],
+];
+for (const [what, options, message] of NO_IMAGES) {
+  test(`a deployment without an image says so, and sends nothing: ${what}`, async () => {
+    await using plane = await ControlPlane.start({ grpc: GOOD });
+    using client = new ServerlessClient({ environment: plane.environment });
+    for (const failed of [
+      client.deploy(options as typeof app),
+      deploy(options as typeof app, { environment: plane.environment }),
+    ]) {
+      await assert.rejects(failed, (error: Error) => {
+        assert.ok(error instanceof UsageError, String(error));
+        assert.match(error.message, message);
+        return true;
+      });
+    }
+    assert.deepEqual(plane.calls, []);
+  });
+}

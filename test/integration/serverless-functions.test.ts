@@ -77,7 +77,13 @@ test("an image is built once for a function, and each call runs it", async () =>
 test("what is sent of a run is what its options say, and it is open to its owner alone", async () => {
   const before = platform.plane.calls.length;
   const host = new FalServerlessHost({ environmentName: "staging", onLog() {} });
-  const options = { machineType: ["GPU-A100", "GPU-H100"], numGpus: 1, keepAlive: 0.5, maxMultiplexing: 2 };
+  const options = {
+    machineType: ["GPU-A100", "GPU-H100"],
+    numGpus: 1,
+    keepAlive: 0.5,
+    maxMultiplexing: 2,
+    requestStartTimeout: 0,
+  };
   const moved = functions.echo
     .on(host)
     .on({ ...options, secrets: ["TOKEN"], dataMounts: ["/data"], force: true });
@@ -101,7 +107,13 @@ test("what is sent of a run is what its options say, and it is open to its owner
   assert.deepEqual(run, {
     environmentName: "staging",
     environments: [environment],
-    machineRequirements: { ...machine, keepAlive: 1, maxMultiplexing: 2, exposedPort: 8080 },
+    machineRequirements: {
+      ...machine,
+      keepAlive: 1,
+      maxMultiplexing: 2,
+      requestStartTimeout: 0,
+      exposedPort: 8080,
+    },
     files: build["files"],
     secrets: { names: ["TOKEN"] },
     authMode: "PRIVATE",

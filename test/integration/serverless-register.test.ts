@@ -57,10 +57,13 @@ function openapiOf(metadata: RegisterApplicationRequest["metadata"]): Document {
 }
 
 test("a served function is registered with its image, its document and its health check", async () => {
-  const result = await host.register(greet.on({ keepAlive: 5, metadata: { team: "speech" } }), {
-    message: "first",
-    auth: "public",
-  });
+  const result = await host.register(
+    greet.on({ keepAlive: 5, requestStartTimeout: 7, metadata: { team: "speech" } }),
+    {
+      message: "first",
+      auth: "public",
+    },
+  );
   assert.deepEqual(result, { revision: "revision-1", appName: "greet", environment: "main", urls });
   const { applicationName, machineRequirements, healthCheckConfig, metadata, environments, files, authMode } =
     registered();
@@ -70,11 +73,12 @@ test("a served function is registered with its image, its document and its healt
   assert.deepEqual(
     [
       machineRequirements?.keepAlive,
+      machineRequirements?.requestStartTimeout,
       machineRequirements?.exposedPort,
       machineRequirements?.metricsPort,
       machineRequirements?.machineTypes,
     ],
-    [5, 8080, 9090, ["XS"]],
+    [5, 7, 8080, 9090, ["XS"]],
   );
   assert.equal(metadata?.["message"], "first");
   assert.equal(metadata?.["team"], "speech");

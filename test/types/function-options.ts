@@ -24,7 +24,14 @@ export const hosts: readonly HostOptions[] = [
   { setupFunction: () => 1, env: ["HF_TOKEN"] },
   { setupFunction: async () => new Map(), env: { MODE: "fast" } },
   { machineType: ["GPU-A100"], numGpus: 1, regions: ["us-east"], metadata: { team: 1 }, privateLogs: true },
-  { minConcurrency: 1, concurrencyBuffer: 1, concurrencyBufferPerc: 1, scalingDelay: 1, maxMultiplexing: 1 },
+  {
+    minConcurrency: 1,
+    concurrencyBuffer: 1,
+    concurrencyBufferPerc: 1,
+    scalingDelay: 1,
+    maxMultiplexing: 1,
+    requestStartTimeout: 1,
+  },
   { secrets: ["HF_TOKEN"], dataMounts: ["/data"] },
   // @ts-expect-error it is called without arguments
   { setupFunction: (name: string) => name },
