@@ -102,7 +102,7 @@ const NO_IMAGES: readonly (readonly [what: string, options: unknown, message: Re
   ["nothing in it", { appName: "web", image: {} }, /is not one/],
   ["an empty Dockerfile", { appName: "web", image: { dockerfile_str: "" } }, /is not one/],
   ["the form of a config", { appName: "web", image: { dockerfile: "Dockerfile" } }, /is not one/],
-  ["a class", { appName: "web", image: class {} }, /is not one/],
+  ["a function", { appName: "web", image: () => "x" }, /is not one/],
   ["neither image nor name", {}, /^There is no image for a deployment/],
   ["a name that is missing", { image: { image: "x" } }, /^The app has no name\.$/],
 ];
