@@ -65,7 +65,8 @@ export function linkedFolders(
     const { link, resolved = "" } = at(places, path) ?? {};
     if (link !== true) continue;
     if (isOutside(resolved)) throw new UsageError(refusal(nameOf(path), resolved));
-    folders.add(resolved);
+    // Some ways of installing link to where the packages of a registry are.
+    if (!/(?:^|\/)node_modules\//.test(resolved)) folders.add(resolved);
   }
   return [...folders].filter((folder) => folder !== "" && folder !== ".").sort();
 }

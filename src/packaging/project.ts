@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { UsageError } from "../errors.ts";
+import { compilerSettings } from "./compiler-settings.ts";
 import {
   linkedFolders,
   localArchives,
@@ -35,7 +36,7 @@ export interface Project {
   readonly unused: readonly string[];
   /** The `node_modules` of linked packages that npm fills. */
   readonly nestedModules: readonly string[];
-  /** Files in the root of a workspace that its packages read: settings of TypeScript. */
+  /** Files of a workspace beside its packages that these read: settings of TypeScript. */
   readonly rootFiles: readonly string[];
   /** What `npm ci` is told of the workspace. */
   readonly installFlags: readonly string[];
@@ -89,14 +90,22 @@ export function readProject(file: string): Project {
       `${join(directory, lockfile)} does not have the package in ${folder}: run "npm install" in ${directory}, the root of the workspace.`,
     );
   }
-  const used = usedPlaces(places, [folder, ...(isFromRoot ? [""] : [])]);
+  const starts = [folder, ...(isFromRoot ? [""] : [])];
+  const globs = workspaceGlobs(readManifest(join(directory, "package.json")));
+  const ground = {
+    ...{ directory, places, used: usedPlaces(places, starts) },
+    isMember: (each: string) => isMember(each, globs),
+  };
+  const { files, folders } = compilerSettings(file, ground);
+  const used = usedPlaces(places, [...starts, ...folders]);
   const linked = linkedFolders(places, used, (name, target) => {
     return (
       `The package ${name} is a link to the folder ${target}, outside of ${directory}: ` +
       `move it into the project, or ${OWN_DOCKERFILE}.`
     );
   });
-  const packages = [...new Set([...linked, ...(folder === "" ? [] : [folder])])];
+  const settled = folders.filter((each) => each !== "" && each !== folder && !linked.includes(each));
+  const packages = [...[...linked, ...settled].sort(), ...(folder === "" ? [] : [folder])].filter(isFirst);
   const framework = resolvePackage(places, FRAMEWORK, folder) ?? `node_modules/${FRAMEWORK}`;
   return {
     directory,
@@ -106,13 +115,13 @@ export function readProject(file: string): Project {
     packages,
     unused: unusedFolders(places, packages),
     nestedModules: nestedModules(used),
-    rootFiles: workspace === undefined ? [] : compilerSettings(directory),
-    installFlags: installFlags(
-      folder,
-      packages,
-      isFromRoot,
-      workspaceGlobs(readManifest(join(directory, "package.json"))),
-    ),
+    rootFiles:
+      workspace === undefined
+        ? []
+        : [...rootSettings(directory), ...files.filter((path) => !isBelow(path, packages))]
+            .filter(isFirst)
+            .sort(),
+    installFlags: installFlags(folder, folder === "" ? packages : [folder, ...settled], isFromRoot, globs),
     framework,
     isFrameworkLinked: places[framework]?.link === true,
     archives: localArchives(
@@ -187,7 +196,7 @@ function installFlags(
   globs: readonly string[],
 ): readonly string[] {
   if (globs.length === 0) return [];
-  const named = folder === "" ? packages.filter((each) => isMember(each, globs)) : [folder];
+  const named = packages.filter((each) => isMember(each, globs));
   if (named.length === 0) return ["--no-workspaces"];
   return [
     ...named.map((each) => `--workspace=${each}`),
@@ -195,8 +204,16 @@ function installFlags(
   ];
 }
 
-/** `tsconfig.json` and its like, which those of packages extend. */
-function compilerSettings(directory: string): readonly string[] {
+function isFirst(path: string, index: number, all: readonly string[]): boolean {
+  return all.indexOf(path) === index;
+}
+
+function isBelow(path: string, folders: readonly string[]): boolean {
+  return folders.some((folder) => path.startsWith(`${folder}/`));
+}
+
+/** `tsconfig.json` and its like. */
+function rootSettings(directory: string): readonly string[] {
   return readdirSync(directory, { withFileTypes: true })
     .filter((entry) => entry.isFile() && /^[jt]sconfig(?:\..+)?\.json$/.test(entry.name))
     .map(({ name }) => name)

@@ -235,6 +235,68 @@ describe("a package of a workspace", () => {
     assert.ok(one.unused.includes("packages/other"));
   });
 
+  test("comes with what its tsconfig.json extends: files elsewhere, and packages of the workspace", () => {
+    const places = {
+      ...PLACES,
+      "node_modules/@me/tsconfig": { resolved: "packages/tsconfig", link: true, dev: true },
+      "packages/tsconfig": { dependencies: { "@tsconfig/strictest": "1" } },
+      "node_modules/@tsconfig/strictest": {},
+    };
+    const file = workspace(
+      {
+        "packages/app/tsconfig.json":
+          '{ // "extends": "./none"\n "extends": ["@me/tsconfig/node", "../../config/more.json",], }',
+        "packages/tsconfig/node.json": '{ "extends": "@tsconfig/strictest/tsconfig.json" }',
+        "packages/tsconfig/package.json": "{}",
+        "config/more.json": '{ "extends": "./base" }',
+        "config/base.json": "{}",
+      },
+      places,
+    );
+    const read = readProject(file);
+    assert.deepEqual(read.rootFiles, ["config/base.json", "config/more.json"]);
+    assert.deepEqual(read.packages, [
+      "packages/lib",
+      "packages/lib/deep",
+      "packages/tsconfig",
+      "packages/app",
+    ]);
+    assert.deepEqual(read.installFlags, ["--workspace=packages/app", "--workspace=packages/tsconfig"]);
+  });
+
+  test("whose tsconfig.json extends what no image gets is an error, in a project of its own as well", () => {
+    const places = {
+      "": { devDependencies: { "@tsconfig/node22": "1" } },
+      "node_modules/@tsconfig/node22": {},
+    };
+    refused(
+      project({
+        "tsconfig.json": '{ "extends": "@tsconfig/node22/tsconfig.json" }',
+        "package-lock.json": JSON.stringify({ packages: places }),
+      }),
+      /tsconfig\.json extends "@tsconfig\/node22\/tsconfig\.json", which is installed for development alone.*--save-prod @tsconfig\/node22" in/,
+    );
+    const outside = createFolder({
+      "base.json": "{}",
+      "app/package.json": MANIFEST,
+      "app/package-lock.json": LOCKFILE,
+      "app/tsconfig.json": '{ "extends": "../base.json" }',
+    });
+    refused(
+      join(outside, "app/app.ts"),
+      /extends "\.\.\/base\.json", which an image does not get: move it into/,
+    );
+    for (const text of [
+      "{",
+      '{ "extends": 5 }',
+      '{ "extends": "./none" }',
+      '{ "extends": "./tsconfig.json" }',
+      "[]",
+    ]) {
+      assert.doesNotThrow(() => readProject(project({ "tsconfig.json": text })));
+    }
+  });
+
   test("says where to run npm when the root knows nothing of it", () => {
     const { "packages/app": _, ...others } = PLACES;
     refused(
