@@ -18,6 +18,11 @@ export class UnreadableBody {
   constructor(error: Error) {
     this.error = error;
   }
+
+  /** It is not JSON at all, rather than too much of it. */
+  get isNoJson(): boolean {
+    return this.error instanceof InputValidationError || (this.error as BodyError).code === "BODY_UNREADABLE";
+  }
 }
 
 /** Told how many values a body holds before any is built. Not told of small ones. What it throws refuses the body. */

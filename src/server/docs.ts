@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { AnswerHeaders } from "./answer-headers.ts";
 import type { ServerDefinition } from "./definition.ts";
+import { DOCS_HEADERS, PAGE_HEADERS } from "./page-headers.ts";
 import { createDocumentServer, type DocumentServer } from "./document.ts";
 
 /**
@@ -19,12 +20,13 @@ export function mountDocs(
   server.get("/openapi.json", async (request, reply) => {
     const { document } = await make();
     headers.apply(request, reply);
+    reply.headers(PAGE_HEADERS);
     return reply.type("application/json").send(JSON.stringify(document));
   });
   const showPage = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const pages = (await make()).server;
     reply.hijack();
-    for (const [name, value] of Object.entries(headers.for(request.headers.origin))) {
+    for (const [name, value] of Object.entries({ ...DOCS_HEADERS, ...headers.for(request.headers.origin) })) {
       reply.raw.setHeader(name, value);
     }
     request.raw.url = rootPath + request.url; // the pages' links start where the caller's path did

@@ -1,10 +1,13 @@
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { annotateDocument, type OpenApiDocument } from "../openapi/annotate.ts";
 import type { Components } from "../openapi/components.ts";
 import { VALIDATION_SCHEMAS } from "../openapi/validation-schemas.ts";
 import { describeHealth, describeOperation, type Operation } from "../openapi/operation.ts";
 import type { ServerDefinition } from "./definition.ts";
+import { notFoundDetail } from "./not-found.ts";
 import { loadFastify } from "./packages.ts";
+import { PAGE_HEADERS } from "./page-headers.ts";
+import { withoutRootPath } from "./root-path.ts";
 import { compileSchemas, namedSchemas } from "./route-schemas.ts";
 import { Validator } from "./validation/validator.ts";
 
@@ -49,6 +52,7 @@ export async function createDocumentServer(
   });
   // swagger-ui shows what this returns, the annotated document: it is complete once all routes are in.
   let document: OpenApiDocument | undefined;
+  if (withPages) answerLostPages(server, rootPath);
   if (withPages) await registerPages(server, `${rootPath}/docs`, definition.name, () => document);
   addSchemas(server, components);
   const http = signatures.filter((route) => !route.isWebsocket);
@@ -81,6 +85,22 @@ function addOperation(
     validatorCompiler: () => () => true,
     serializerCompiler: () => () => "",
     handler: (_request, reply) => reply.callNotFound(),
+  });
+}
+
+/** Below the pages' path as well, what is not there is told in the documented form. */
+function answerLostPages(server: FastifyInstance, rootPath: string): void {
+  const answer = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+    reply
+      .code(404)
+      .headers({ "x-fal-billable-units": "0", ...PAGE_HEADERS })
+      .type("application/json")
+      .send(JSON.stringify({ detail: notFoundDetail(withoutRootPath(request.url, rootPath)) }));
+  server.setNotFoundHandler(answer);
+  server.setErrorHandler((error, request, reply) => {
+    const { statusCode = 500 } = error as { statusCode?: number };
+    if (statusCode < 500) return answer(request, reply);
+    return reply.code(500).type("application/json").send('{"detail":"Internal Server Error"}');
   });
 }
 

@@ -2,11 +2,12 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { answerFor, asError } from "../answers.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
+import { PAGE_HEADERS } from "./page-headers.ts";
 import type { ServerDefinition } from "./definition.ts";
 import type { ServerMetrics } from "./metrics.ts";
 import type { ServerState } from "./state.ts";
 
-/** `GET /health`, unless the class has an endpoint there, and the probes `GET /livez` and `GET /readyz`. */
+/** `GET /health`, also where the class has an endpoint of its own there, and the probes `GET /livez` and `GET /readyz`. */
 export function mountHealth(
   server: FastifyInstance,
   parts: {
@@ -38,13 +39,11 @@ export function mountHealth(
       if (path === "/livez" && state.stuck() !== undefined) status = 503;
       counted.record(status, (performance.now() - started) / 1000);
       headers.apply(request, reply);
+      reply.headers(PAGE_HEADERS);
       return reply.code(status).type("application/json").send(body);
     });
   };
-  const hasOwn = [...definition.routes.keys()].some(
-    (route) => route.path === "/health" && !route.isWebsocket,
-  );
-  if (!hasOwn) mount("/health", () => definition.health());
+  mount("/health", () => definition.health());
   mount("/livez", () => ({ status: liveness(state, log) }));
   mount("/readyz", () => ({ status: readiness(state) }));
 }

@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { validateHeaderName, validateHeaderValue } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
+import { assertAnswerHeader } from "../answer-header.ts";
 import { parseLifecyclePreference, type RequestContext } from "../context.ts";
 import { RequestCancelledException } from "../errors.ts";
+import { firstValues } from "./first-values.ts";
 import type { ServerState } from "./state.ts";
 
 /** The context of an HTTP request. Everything that costs is made when it is first asked for. */
@@ -12,7 +14,8 @@ export class HttpContext implements RequestContext {
   readonly #reply: FastifyReply;
   readonly #rootLog: Logger;
   readonly #state: ServerState;
-  readonly #cdnToken: string | string[] | undefined;
+  #headers: Record<string, string | string[] | undefined> | undefined;
+  #cdnToken: string | string[] | undefined;
   #requestId: string | undefined;
   #log: Logger | undefined;
   #controller: AbortController | undefined;
@@ -41,7 +44,16 @@ export class HttpContext implements RequestContext {
   }
 
   get headers(): Record<string, string | string[] | undefined> {
-    return this.#request.raw.headers;
+    if (this.#headers === undefined) {
+      this.#headers = firstValues(this.#request.raw);
+      this.#cdnToken = this.#headers["x-fal-cdn-token"];
+    }
+    return this.#headers;
+  }
+
+  /** The request itself. */
+  get raw(): IncomingMessage {
+    return this.#request.raw;
   }
 
   get query(): Readonly<Record<string, string | string[] | undefined>> {
@@ -99,9 +111,10 @@ export class HttpContext implements RequestContext {
   }
 
   setHeader(name: string, value: string): void {
-    validateHeaderName(name);
-    validateHeaderValue(name, value);
-    this.#reply.header(name, value);
+    assertAnswerHeader(name, value);
+    if (this.#reply.raw.headersSent)
+      this.log.warn(`the header ${name} is not sent: the answer's head is out already`);
+    else this.#reply.header(name, value);
   }
 
   /** The new value of `x-fal-cdn-token`, if the handler changed it. */
@@ -111,7 +124,7 @@ export class HttpContext implements RequestContext {
   }
 
   #header(name: string): string | undefined {
-    const value = this.#request.raw.headers[name];
+    const value = this.headers[name];
     return typeof value === "string" ? value : value?.[0];
   }
 }

@@ -3,7 +3,8 @@ import type { IncomingMessage } from "node:http";
 import { BodyError, ERRORS, OverloadException } from "../errors.ts";
 import { BYTES_PER_VALUE, unscannedBytes, type ValueLimits } from "../json-scan.ts";
 import type { InputLimits } from "../routes/input-limits.ts";
-import { readBody } from "./body.ts";
+import { isEncoded } from "./body-cause.ts";
+import { readBody, UnreadableBody } from "./body.ts";
 import { collectBody, type BodyFault } from "./body-stream.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "./definition.ts";
 import { MemoryBudget } from "./memory-budget.ts";
@@ -105,10 +106,10 @@ export function acceptBodies(
         weights.set(payload, weight);
       };
       const isSmall = bytes.length <= unlimited;
-      done(
-        null,
-        readBody(request.headers["content-type"], bytes, intake.values, isSmall ? undefined : admit),
-      );
+      const type = request.headers["content-type"];
+      const body = readBody(type, bytes, intake.values, isSmall ? undefined : admit);
+      // Compressed JSON is no JSON yet: bytes, as a body of any other form.
+      done(null, body instanceof UnreadableBody && body.isNoJson && isEncoded(payload) ? bytes : body);
     });
   });
 }

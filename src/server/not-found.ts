@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { isPreflight, type Access } from "./access/access.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
+import { PAGE_HEADERS } from "./page-headers.ts";
 
 /** Paths, and the methods they are served with. */
 export class PathTable {
@@ -52,7 +53,7 @@ function createRefusal(headers: AnswerHeaders, access: Access) {
     if (refusal === undefined) return undefined;
     headers.apply(request, reply);
     if (refusal.isPreflight === true)
-      return reply.code(refusal.status).type("text/plain").send(refusal.detail);
+      return reply.code(refusal.status).headers(PAGE_HEADERS).type("text/plain").send(refusal.detail);
     if (refusal.status === 400) reply.header("connection", "close");
     return json(reply.code(refusal.status), { detail: refusal.detail });
   };
@@ -69,32 +70,35 @@ export function createRefusalHook(headers: AnswerHeaders, access: Access) {
 /** 404, in the documented form. */
 export function notFound(headers: AnswerHeaders, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   headers.apply(request, reply);
-  const [path = "/"] = splitUrl(request.url);
-  return json(reply.code(404).header("x-fal-billable-units", "0"), {
-    detail: `Path ${decodePath(path)} not found`,
-  });
+  return json(reply.code(404).header("x-fal-billable-units", "0"), { detail: notFoundDetail(request.url) });
 }
 
 function answerPreflight(headers: AnswerHeaders, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { origin = "", "access-control-request-headers": wanted } = request.headers;
   headers.apply(request, reply);
   if (headers.allows(origin) === "no")
-    return reply.code(400).type("text/plain").send("Disallowed CORS origin");
+    return reply.code(400).headers(PAGE_HEADERS).type("text/plain").send("Disallowed CORS origin");
   reply.headers({
     "access-control-allow-methods": "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
     "access-control-max-age": "600",
   });
   if (wanted !== undefined) reply.header("access-control-allow-headers", wanted);
-  return reply.code(200).type("text/plain").send("OK");
+  return reply.code(200).headers(PAGE_HEADERS).type("text/plain").send("OK");
 }
 
 function json(reply: FastifyReply, body: object): FastifyReply {
-  return reply.type("application/json").send(JSON.stringify(body));
+  return reply.headers(PAGE_HEADERS).type("application/json").send(JSON.stringify(body));
 }
 
 function splitUrl(url: string): [path: string, query: string] {
   const at = url.indexOf("?");
   return at < 0 ? [url, ""] : [url.slice(0, at), url.slice(at)];
+}
+
+/** What is said of a path that is not there. */
+export function notFoundDetail(url: string): string {
+  const [path = "/"] = splitUrl(url);
+  return `Path ${decodePath(path)} not found`;
 }
 
 function decodePath(path: string): string {

@@ -6,6 +6,7 @@ import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import type { Access } from "./access/access.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
 import type { RouteDispatch } from "./dispatch/route-dispatch.ts";
+import { withBodyCause } from "./body-cause.ts";
 import { UnreadableBody } from "./body.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "./definition.ts";
 import { isHeaderValue } from "./header-value.ts";
@@ -77,15 +78,15 @@ export class RouteRuntime {
   }
 
   /** Calls the handler on a body. Whatever either throws comes out. */
-  call(context: RequestContext, body: unknown): unknown {
+  call(context: HttpContext, body: unknown): unknown {
     if (this.input === undefined) return this.within(context, () => this.handler(context));
-    const input = this.#read(this.input, body);
+    const input = this.#read(this.input, body, context);
     return this.within(context, () => this.handler(input, context));
   }
 
   /** The same by way of the queue. */
   queue(dispatch: RouteDispatch, context: HttpContext, body: unknown, bytes: number): Promise<unknown> {
-    const input = this.input === undefined ? undefined : this.#read(this.input, body);
+    const input = this.input === undefined ? undefined : this.#read(this.input, body, context);
     return dispatch.submit(context, input, bytes, context).answer;
   }
 
@@ -119,9 +120,14 @@ export class RouteRuntime {
     }
   }
 
-  #read(schema: CompiledSchema, body: unknown): unknown {
-    if (body instanceof UnreadableBody) throw body.error;
-    return schema.accept(body);
+  #read(schema: CompiledSchema, body: unknown, context: HttpContext): unknown {
+    if (body instanceof UnreadableBody) throw withBodyCause(body.error, context.raw, true);
+    if (!(body instanceof Uint8Array)) return schema.accept(body);
+    try {
+      return schema.accept(body);
+    } catch (error) {
+      throw withBodyCause(error, context.raw, false);
+    }
   }
 
   #wasLogged(error: unknown): boolean {

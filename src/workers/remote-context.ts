@@ -1,5 +1,5 @@
-import { validateHeaderName, validateHeaderValue } from "node:http";
 import type { Logger } from "pino";
+import { assertAnswerHeader } from "../answer-header.ts";
 import type { RequestContext } from "../context.ts";
 import type { WireContext, WireEffects } from "./protocol.ts";
 import { decodeThrown, type WireThrown } from "./thrown-codec.ts";
@@ -64,8 +64,7 @@ export class RemoteContext implements RequestContext {
   }
 
   setHeader(name: string, value: string): void {
-    validateHeaderName(name);
-    validateHeaderValue(name, value);
+    assertAnswerHeader(name, value);
     (this.#answerHeaders ??= []).push([name, value]);
   }
 

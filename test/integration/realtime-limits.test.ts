@@ -162,7 +162,7 @@ async function upgrade(port: number, path: string): Promise<Socket> {
   const socket = await openSocket(port);
   const key = randomBytes(16).toString("base64");
   socket.write(
-    `GET ${path} HTTP/1.1\r\nhost: t\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
+    `GET ${path} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
       `sec-websocket-version: 13\r\nsec-websocket-key: ${key}\r\n\r\n`,
   );
   await once(socket, "data");

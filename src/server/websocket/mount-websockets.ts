@@ -16,6 +16,7 @@ import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
 import type { RouteQueues } from "../dispatch/route-queues.ts";
 import { resolveIntake } from "../intake.ts";
 import type { ServerMetrics } from "../metrics.ts";
+import { firstValues } from "../first-values.ts";
 import { notFound } from "../not-found.ts";
 import { compileSchemas } from "../route-schemas.ts";
 import { createPresenter } from "../serializer.ts";
@@ -236,7 +237,7 @@ function formOf({ encodeMessage, contentType }: RouteSignature): Form | undefine
 }
 
 function upgradeOf(request: FastifyRequest): UpgradeRequest {
-  return { headers: request.headers, query: request.query as UpgradeRequest["query"] };
+  return { headers: firstValues(request.raw), query: request.query as UpgradeRequest["query"] };
 }
 
 function closed(socket: ServerSocket): Promise<void> {
