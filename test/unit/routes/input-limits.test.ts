@@ -20,7 +20,7 @@ test("limits that make no sense are refused by name, of routes and of servers", 
         assert.ok(error instanceof DefinitionError && error.code === "ROUTE_OPTION_INVALID", name);
         assert.match(error.message, new RegExp(`^@endpoint on run\\(\\): ${name} must be `));
       }
-      if (value === null || (typeof value === "string" && /Bytes$/.test(name))) continue; // null is none there
+      if (value === null || (typeof value === "string" && name.endsWith("Bytes"))) continue; // null is none there
       const error = thrownBy(() => resolveServerOptions({ [name]: value }));
       assert.ok(
         error instanceof DefinitionError && error.code === "SETTING_INVALID",
