@@ -37,6 +37,8 @@ interface Slot {
   worker: WorkerProcess | undefined;
   /** When the present worker got ready, by the clock; undefined while it is not. */
   readyAt: number | undefined;
+  /** It was ready and is being ended. */
+  isGivenUp: boolean;
   /** Any worker of this slot was ever ready. */
   hasServed: boolean;
   readonly backoff: Backoff;
@@ -70,6 +72,7 @@ export class WorkerPool {
         environment,
         worker: undefined,
         readyAt: undefined,
+        isGivenUp: false,
         hasServed: false,
         backoff: new Backoff(),
         cancelRestart: undefined,
@@ -91,7 +94,8 @@ export class WorkerPool {
   get hopeful(): number {
     const now = this.#options.clock.now();
     const late = this.#slots.filter(
-      ({ worker, readyAt }) => readyAt !== undefined && (worker?.finishBy ?? 0) < now,
+      ({ worker, readyAt, isGivenUp }) =>
+        readyAt !== undefined && !isGivenUp && (worker?.finishBy ?? 0) < now,
     );
     return this.#ready - late.length;
   }
@@ -169,9 +173,24 @@ export class WorkerPool {
   /** One timer for all of them: one for each call would cost each call. */
   #lookLater(): void {
     this.#cancelLook = this.#options.clock.after(LOOK_MS, () => {
-      for (const { worker } of this.#slots) worker?.look();
+      for (const slot of this.#slots) {
+        if (!slot.isGivenUp && slot.worker?.look() === true) this.#giveUp(slot);
+      }
       this.#lookLater();
     });
+  }
+
+  /** No call is handed to a worker that is being ended: its end is heard of only later. */
+  #giveUp(slot: Slot): void {
+    this.#leaveIdle(slot.worker);
+    if (slot.readyAt === undefined) return;
+    slot.isGivenUp = true;
+    this.#setReady(this.#ready - 1);
+  }
+
+  #leaveIdle(worker: WorkerProcess | undefined): void {
+    const place = worker === undefined ? -1 : this.#idle.indexOf(worker);
+    if (place !== -1) this.#idle.splice(place, 1);
   }
 
   #launch(slot: Slot): void {
@@ -186,7 +205,9 @@ export class WorkerPool {
         stuckGraceMs,
         environment: slot.environment,
         onReady: () => this.#onReady(slot),
-        onIdle: () => this.#idle.push(worker as WorkerProcess),
+        onIdle: () => {
+          if (!slot.isGivenUp) this.#idle.push(worker as WorkerProcess);
+        },
         onEnd: (reason) => this.#onEnd(slot, reason),
       });
     } catch (error) {
@@ -204,11 +225,12 @@ export class WorkerPool {
 
   #onEnd(slot: Slot, reason: unknown): void {
     const { worker, readyAt } = slot;
-    const place = worker === undefined ? -1 : this.#idle.indexOf(worker);
-    if (place !== -1) this.#idle.splice(place, 1);
+    const wasCounted = readyAt !== undefined && !slot.isGivenUp;
+    this.#leaveIdle(worker);
     slot.worker = undefined;
     slot.readyAt = undefined;
-    if (readyAt !== undefined) this.#setReady(this.#ready - 1);
+    slot.isGivenUp = false;
+    if (wasCounted) this.#setReady(this.#ready - 1);
     if (this.#stopped === undefined) {
       this.#ended++;
       if (slot.hasServed) this.#restart(slot, readyAt, reason);

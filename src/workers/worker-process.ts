@@ -98,18 +98,19 @@ export class WorkerProcess implements WatchedWorker {
     this.#send({ type: "ping" });
   }
 
-  /** Ends the process if it is stuck. */
-  look(): void {
-    if (this.#hasEnded || this.#exit !== undefined) return;
+  /** Ends the process if it is stuck; says whether it was. */
+  look(): boolean {
+    if (this.#hasEnded || this.#exit !== undefined) return false;
     const { clock, log, className } = this.#parts;
     const why = this.#signs.look(this, clock.now());
-    if (why === undefined) return;
+    if (why === undefined) return false;
     const route = this.#running?.route;
     log.error(
       { pid: this.pid, ...(route && { route }) },
       `a worker of ${className} is stuck (${why}): it is ended`,
     );
     this.kill();
+    return true;
   }
 
   /** Runs a call. The worker must be idle. */
