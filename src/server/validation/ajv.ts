@@ -7,6 +7,9 @@ import { FORMAT_NAMES, formatCheck } from "./formats.ts";
 import { OWN_FIELDS } from "./own-fields.ts";
 import { patternTest } from "./patterns/refusal.ts";
 
+/** Keyword: a field of the value tells which branch of a long union it has to fit; the others are not asked. */
+export const DECIDED = "x-servable-decided";
+
 /** Keyword: the value is among these. Ajv compares with one after the other, and objects by going through them. */
 export const ONE_OF = "x-servable-one-of";
 
@@ -39,6 +42,12 @@ export function createAjv(): Ajv2020 {
     type: "array",
     schemaType: "boolean",
     validate: (wanted: boolean, items: readonly unknown[]) => !wanted || areUnique(items),
+  });
+  ajv.addKeyword({
+    keyword: DECIDED,
+    type: "object",
+    schemaType: "object",
+    compile: ({ fits }: { fits: (value: unknown) => boolean }) => fits,
   });
   ajv.addKeyword({ keyword: ONE_OF, schemaType: "array", compile: memberOf });
   ajv.addKeyword({
