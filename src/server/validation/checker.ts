@@ -27,6 +27,7 @@ export class Checker {
   readonly #definitions: CanonicalSchema["definitions"];
   readonly #discriminators: Discriminators;
   readonly #checks = new Map<SchemaNode, Check>();
+  readonly #parts = new Map<SchemaNode, readonly Check[]>();
 
   constructor(definitions: CanonicalSchema["definitions"], discriminators: Discriminators) {
     this.#definitions = definitions;
@@ -259,9 +260,12 @@ export class Checker {
   /** What `unevaluatedProperties` and `unevaluatedItems` of a node would be asked about. */
   leftOver(node: SchemaNode, value: unknown, work: Work): readonly (string | number)[] {
     const seen = new Evaluated();
-    for (const part of [...this.#inPlace(node), ...this.#ofArrays(node), ...this.#ofObjects(node)]) {
-      attempt(part, value, work, seen);
+    let parts = this.#parts.get(node);
+    if (parts === undefined) {
+      parts = [...this.#inPlace(node), ...this.#ofArrays(node), ...this.#ofObjects(node)];
+      this.#parts.set(node, parts);
     }
+    for (const part of parts) attempt(part, value, work, seen);
     if (Array.isArray(value)) return [...value.keys()].filter((index) => !seen.indexes.has(index));
     return isObject(value) ? keysOf(value).filter((key) => !seen.keys.has(key)) : [];
   }

@@ -5,7 +5,7 @@ import { dereference, type CanonicalSchema } from "./canonical.ts";
 import type { Checker } from "./checker.ts";
 import type { Discriminators } from "./discriminators.ts";
 import { isFields, readField } from "./fields.ts";
-import { ANSWER_FULL, IssueList, type Place } from "./issue-list.ts";
+import { ANSWER_FULL, below, IssueList, type Fault, type Place } from "./issue-list.ts";
 import { count, ruleFault, typeFault } from "./messages.ts";
 import { patternTest } from "./patterns/refusal.ts";
 import { lacking, rulesOf, type Rule } from "./rules.ts";
@@ -33,10 +33,7 @@ export class Explainer {
     work: Work = Work.about(value),
   ): ValidationIssue[] {
     const list = new IssueList();
-    const root = at.reduce<Place | undefined>((from, key) => ({ from, key }), undefined) ?? {
-      from: undefined,
-      key: "body",
-    };
+    const root = at.reduce<Place | undefined>(below, undefined) ?? below(undefined, "body");
     const look = new Look(
       this.#schema.definitions,
       this.#checker,
@@ -91,20 +88,20 @@ class Look {
     if (node["$ref"] !== undefined) this.walk(dereference(node, this.#definitions), value, at);
     // A body that is no JSON, or bytes in a frame, fits no JSON type.
     if (ArrayBuffer.isView(value) && node["type"] !== undefined)
-      return this.#list.add(typeFault(node, value), at);
+      return this.#tell(typeFault(node, value), at);
     const literals = literalValues(node);
     if (literals !== undefined) {
       if (this.#fits(node, value)) return;
-      return this.#list.add(ruleFault({ keyword: "enum", params: { allowedValues: literals } }, value), at);
+      return this.#tell(ruleFault({ keyword: "enum", params: { allowedValues: literals } }, value), at);
     }
     const faults = this.#rulesOf(node).filter((rule) => {
       this.#work.step(1 + (rule.cost?.(value) ?? 0));
       return !rule.fits(value);
     });
-    if (faults.some(({ keyword }) => keyword === "type")) return this.#list.add(typeFault(node, value), at);
+    if (faults.some(({ keyword }) => keyword === "type")) return this.#tell(typeFault(node, value), at);
     for (const fault of faults) {
       if (fault.keyword === "dependentRequired") continue; // told as fields that are missing
-      this.#list.add(ruleFault(fault, value), at);
+      this.#tell(ruleFault(fault, value), at);
     }
     this.#walkApplied(node, value, at);
     if (Array.isArray(value)) this.#walkItems(node, value, at);
@@ -137,11 +134,11 @@ class Look {
       const branch = branchOf.get(tag);
       if (branch !== undefined) {
         if (this.#fits(branch, value)) return;
-        return this.walk(branch, value, { from: at, key: this.#branchName(branch) });
+        return this.walk(branch, value, below(at, this.#branchName(branch)));
       }
-      const place = { from: at, key: field };
+      const place = below(at, field);
       if (tag === undefined) return this.#add(place, "missing", "Field required", value);
-      return this.#list.add(
+      return this.#tell(
         ruleFault({ keyword: "enum", params: { allowedValues: [...branchOf.keys()] } }, tag),
         place,
       );
@@ -151,7 +148,7 @@ class Look {
     const others = branches.filter((branch) => !isSchemaNode(branch) || branch["type"] !== "null");
     const telling = others.length === 0 ? branches.slice(0, 1) : others;
     if (telling.length === 1) return this.walk(telling[0], value, at);
-    for (const branch of telling) this.walk(branch, value, { from: at, key: this.#branchName(branch) });
+    for (const branch of telling) this.walk(branch, value, below(at, this.#branchName(branch)));
   }
 
   #checkOnlyOne(branches: readonly unknown[], value: unknown, at: Place): void {
@@ -163,10 +160,7 @@ class Look {
     const places = listOf(node["prefixItems"]);
     const end = node["items"] === undefined ? Math.min(places.length, value.length) : value.length;
     for (let index = 0; index < end; index++) {
-      this.walk(index < places.length ? places[index] : node["items"], value[index], {
-        from: at,
-        key: index,
-      });
+      this.walk(index < places.length ? places[index] : node["items"], value[index], below(at, index));
     }
     if (node["contains"] === undefined) return;
     const { minContains: least = 1, maxContains: most = Infinity } = node as Readonly<Record<string, number>>;
@@ -185,12 +179,12 @@ class Look {
     ]);
     for (const [key, property] of Object.entries(properties)) {
       const item = readField(value, key);
-      if (item !== undefined) this.walk(property, item, { from: at, key });
-      else if (required.has(key)) this.#add({ from: at, key }, "missing", "Field required", value);
+      if (item !== undefined) this.walk(property, item, below(at, key));
+      else if (required.has(key)) this.#add(below(at, key), "missing", "Field required", value);
     }
     for (const key of required) {
       if (Object.hasOwn(properties, key) || readField(value, key) !== undefined) continue;
-      this.#add({ from: at, key }, "missing", "Field required", value);
+      this.#add(below(at, key), "missing", "Field required", value);
     }
     const patterns = entriesOf(node["patternProperties"]).map(
       ([pattern, schema]) => [patternTest(pattern), schema] as const,
@@ -199,7 +193,7 @@ class Look {
     if (patterns.length === 0 && names === undefined && others === undefined) return;
     for (const key of Object.keys(value)) {
       this.#work.step(1 + (patterns.length * key.length) / 16);
-      const place = { from: at, key };
+      const place = below(at, key);
       if (names !== undefined && !this.#fits(names, key)) this.walk(names, key, place);
       let isKnown = Object.hasOwn(properties, key);
       for (const [matches, schema] of patterns) {
@@ -216,13 +210,18 @@ class Look {
     const rule = Array.isArray(value) ? node["unevaluatedItems"] : node["unevaluatedProperties"];
     if (rule === undefined || !(Array.isArray(value) || isFields(value))) return;
     for (const key of this.#checker.leftOver(node, value, this.#work)) {
-      this.walk(rule, (value as Readonly<Record<string | number, unknown>>)[key], { from: at, key });
+      this.walk(rule, (value as Readonly<Record<string | number, unknown>>)[key], below(at, key));
     }
   }
 
   #add(at: Place, type: string, msg: string, input: unknown): void {
-    this.#work.step(10);
-    this.#list.add({ type, msg, input }, at);
+    this.#tell({ type, msg, input }, at);
+  }
+
+  /** Putting a fault into words takes longer than most steps, also where it turns out to be told already. */
+  #tell(fault: Fault, at: Place): void {
+    this.#work.step(10 + at.depth / 4);
+    this.#list.add(fault, at);
   }
 
   #fits(node: unknown, value: unknown): boolean {

@@ -9,6 +9,12 @@ export const ANSWER_FULL: unique symbol = Symbol("answer full");
 export interface Place {
   readonly from: Place | undefined;
   readonly key: string | number;
+  readonly depth: number;
+}
+
+/** The place of a part of what is at another. */
+export function below(from: Place | undefined, key: string | number): Place {
+  return { from, key, depth: from === undefined ? 1 : from.depth + 1 };
 }
 
 /** A fault, as it was found. */

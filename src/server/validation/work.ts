@@ -4,7 +4,7 @@ import { sizeOf } from "./measure.ts";
 /** Whoever looks for reasons has looked long enough. */
 export const OUT_OF_WORK: unique symbol = Symbol("out of work");
 
-/** Steps that are always to be had: some microseconds. */
+/** Steps that are always to be had, about a millisecond: a small body may break many rules. */
 export const BASE_STEPS = 5000;
 /** Steps for each step that the value itself is large: a fraction of five times what parsing has taken. */
 export const STEPS_A_SIZE = 3;
