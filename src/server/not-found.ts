@@ -55,6 +55,7 @@ function createRefusal(headers: AnswerHeaders, access: Access) {
     if (refusal.isPreflight === true)
       return reply.code(refusal.status).headers(PAGE_HEADERS).type("text/plain").send(refusal.detail);
     if (refusal.status === 400) reply.header("connection", "close");
+    if (refusal.status === 422) reply.header("x-fal-billable-units", "0");
     return json(reply.code(refusal.status), { detail: refusal.detail });
   };
 }

@@ -1,11 +1,12 @@
 import type { IncomingMessage, Server } from "node:http";
 import { isJsonType } from "../body.ts";
 import { withoutRootPath } from "../root-path.ts";
+import { UPLOAD_POLICY, uploadPolicyFault } from "./upload-policy.ts";
 import { hostNameOf, hostOfOrigin, isAddress, isLoopbackAddress, isLoopbackName } from "./host-names.ts";
 
 /** Why a request is answered by nobody's handler. */
 export interface Refusal {
-  readonly status: 400 | 403;
+  readonly status: 400 | 403 | 422;
   readonly detail: string;
   /** It answers a preflight, which has a form of its own. */
   readonly isPreflight?: boolean;
@@ -58,6 +59,7 @@ export class Access {
       headers.host === this.#lastHost &&
       headers.origin === undefined &&
       headers["sec-fetch-site"] === undefined &&
+      headers[UPLOAD_POLICY] === undefined &&
       url.charCodeAt(0) === SLASH &&
       !hasTwoHosts(request.rawHeaders)
     ) {
@@ -80,7 +82,7 @@ export class Access {
     const { headers, httpVersion } = request;
     const isWithout = headers.host === undefined && httpVersion === "1.1";
     if (isWithout || hasTwoHosts(request.rawHeaders)) return { status: 400, detail: "Bad Request" };
-    return this.#hostRefusal(request) ?? this.#originRefusal(request);
+    return this.#hostRefusal(request) ?? this.#originRefusal(request) ?? policyRefusal(request);
   }
 
   /** How browsers on this origin may call: not at all, or with or without credentials. */
@@ -175,6 +177,15 @@ export class Access {
     const path = withoutRootPath(url, this.#rules.rootPath).split("?", 1)[0] ?? "";
     return (method === "GET" || method === "HEAD") && PROBES.has(path);
   }
+}
+
+/** A policy for uploads that is none; over a websocket, which can't follow one, any policy. */
+function policyRefusal({ headers }: IncomingMessage): Refusal | undefined {
+  const policy = headers[UPLOAD_POLICY];
+  if (policy === undefined) return undefined;
+  if (headers.upgrade === "websocket") return { status: 403, detail: `${UPLOAD_POLICY} can't be followed over a websocket.` };
+  const fault = uploadPolicyFault(String(policy));
+  return fault === undefined ? undefined : { status: 422, detail: fault };
 }
 
 /** A path that no route can have: requests that may not go on are sent there. */
