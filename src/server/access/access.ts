@@ -183,7 +183,8 @@ export class Access {
 function policyRefusal({ headers }: IncomingMessage): Refusal | undefined {
   const policy = headers[UPLOAD_POLICY];
   if (policy === undefined) return undefined;
-  if (headers.upgrade === "websocket") return { status: 403, detail: `${UPLOAD_POLICY} can't be followed over a websocket.` };
+  if (headers.upgrade === "websocket")
+    return { status: 403, detail: `${UPLOAD_POLICY} can't be followed over a websocket.` };
   const fault = uploadPolicyFault(String(policy));
   return fault === undefined ? undefined : { status: 422, detail: fault };
 }
