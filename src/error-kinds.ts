@@ -44,6 +44,7 @@ export const ERRORS = {
   },
   FIELD_EXCEPTION: { status: 422, meaning: "The handler refused one field of the input." },
   REQUEST_CANCELLED: { status: 499, meaning: "The caller cancelled the request." },
+  SERVER_STOPPED: { status: 503, meaning: "The server stopped before the request was done." },
   GPU_ERROR: { status: 503, meaning: "The GPU failed; the runner should be replaced." },
   GPU_OUT_OF_MEMORY: { status: 503, meaning: "The GPU is out of memory; the runner should be replaced." },
   CUDA_OUT_OF_MEMORY: { status: 503, meaning: "CUDA is out of memory; the runner should be replaced." },

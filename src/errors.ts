@@ -98,11 +98,24 @@ branded(FieldException, "FieldException");
 
 /** The handler noticed that the caller cancelled: 499. */
 export class RequestCancelledException extends AppException {
-  constructor(message: string = "Request cancelled by the client.", options?: ErrorOptions) {
-    super(message, 499, options, "REQUEST_CANCELLED");
+  constructor(
+    message: string = "Request cancelled by the client.",
+    options?: ErrorOptions,
+    statusCode: number = 499,
+    code: ErrorCode = "REQUEST_CANCELLED",
+  ) {
+    super(message, statusCode, options, code);
   }
 }
 branded(RequestCancelledException, "RequestCancelledException");
+
+/** The server stopped before the request was done: 503. Raised by the server; `ctx.signal.reason` holds it. */
+export class ServerStoppedException extends RequestCancelledException {
+  constructor(message: string = "The server stopped before the request was done.", options?: ErrorOptions) {
+    super(message, options, 503, "SERVER_STOPPED");
+  }
+}
+branded(ServerStoppedException, "ServerStoppedException");
 
 /** The handler ran into its timeout: 504. Raised by the server; `ctx.signal.reason` holds it. */
 export class RequestTimeoutException extends AppException {

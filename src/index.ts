@@ -144,6 +144,7 @@ export {
   PlatformError,
   QueueTimeoutException,
   RequestCancelledException,
+  ServerStoppedException,
   RequestTimeoutException,
   SessionTimeoutException,
   StartupError,

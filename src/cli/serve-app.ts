@@ -8,7 +8,8 @@ import type { RunOptions } from "./commands/run.ts";
 import type { LoadOptions } from "./module-loader.ts";
 
 /** What a caller may add to what the user typed. */
-export interface ServeHooks extends LoadOptions, Pick<ServeOptions, "signal" | "handleSignals"> {
+export interface ServeHooks
+  extends LoadOptions, Pick<ServeOptions, "signal" | "cutSignal" | "handleSignals"> {
   onListening?: (addresses: ServeAddresses) => void;
   /** Say nothing once the port is open: somebody else does. */
   isSilent?: boolean;
@@ -23,22 +24,18 @@ export async function serveApp(file: string, options: RunOptions, hooks: ServeHo
     ...(options.debug === true ? { level: "debug" } : {}),
   });
   const loaded = await loadApp(file, hooks);
-  const crash = (error: unknown): void => {
-    logger.fatal({ err: error }, "an error that nobody caught; the process ends");
-    process.exit(1);
-  };
-  process.on("uncaughtException", crash);
   const { exitCode } = await runServable(loaded.app, {
     logger,
     ...listenOptions(options),
     ...(hooks.signal === undefined ? {} : { signal: hooks.signal }),
+    ...(hooks.cutSignal === undefined ? {} : { cutSignal: hooks.cutSignal }),
+    handleErrors: true,
     handleSignals: hooks.handleSignals ?? true,
     onListening: (addresses) => {
       if (hooks.isSilent !== true) announce(loaded, addresses, options, logger);
       hooks.onListening?.(addresses);
     },
   });
-  process.off("uncaughtException", crash);
   return exitCode;
 }
 

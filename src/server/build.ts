@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { asError } from "../answers.ts";
 import { Access, REFUSED_PATH } from "./access/access.ts";
 import { AnswerHeaders } from "./answer-headers.ts";
+import { Connections } from "./connections.ts";
 import type { ServerDefinition, ServerOptions } from "./definition.ts";
 import { createTurnAwayHook } from "./dispatch/turn-away.ts";
 import { RouteQueues } from "./dispatch/route-queues.ts";
@@ -32,6 +33,7 @@ export interface BuiltServer {
   readonly metrics: ServerMetrics;
   /** Hosts that requests may name beside those of this machine. */
   readonly allowedHosts: readonly string[];
+  readonly connections: Connections;
 }
 
 /** A request must arrive in full within this time, so that half-sent ones do not pile up. */
@@ -81,9 +83,16 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
   mountRoutes(server, { definition, options, headers, metrics, state, queues, upgrades, access });
   mountHealth(server, { definition, metrics, headers, state, log: options.logger });
   mountDocs(server, definition, headers, options.rootPath);
+  const connections = new Connections({
+    server: server.server,
+    clock: options.clock,
+    sendTimeoutMs: options.sendTimeoutMs,
+    isWebsocket: (socket) => upgrades.isWebsocket(socket),
+    onStalled: () => metrics.stalledReaders++,
+  });
   const onBegin = (): void => void (isOurs = false);
-  attachLifespan(server, definition, { state, queues, log: options.logger, onBegin });
-  return { server, state, metrics, allowedHosts: options.allowedHosts };
+  attachLifespan(server, definition, { state, connections, queues, log: options.logger, onBegin });
+  return { server, state, metrics, connections, allowedHosts: options.allowedHosts };
 }
 
 function mountRoutes(
@@ -149,9 +158,15 @@ function prepareRequest(request: IncomingMessage, rootPath: string, access: Acce
 function attachLifespan(
   server: FastifyInstance,
   definition: ServerDefinition,
-  parts: { state: ServerState; queues: RouteQueues; log: Logger; onBegin: () => void },
+  parts: {
+    state: ServerState;
+    connections: Connections;
+    queues: RouteQueues;
+    log: Logger;
+    onBegin: () => void;
+  },
 ): void {
-  const { state, queues, log, onBegin } = parts;
+  const { state, connections, queues, log, onBegin } = parts;
   const { workers } = queues;
   let lifespan: AsyncGenerator<void, void, void> | undefined;
   // A plugin, not a hook: while plugins load, a lifespan may still add to the server.
@@ -176,6 +191,7 @@ function attachLifespan(
   server.addHook("preClose", async () => {
     state.stopping = true;
     state.sessions.stop();
+    connections.stop();
   });
   server.addHook("onClose", async () => {
     try {

@@ -80,6 +80,8 @@ export interface ServerOptions {
    * red. In milliseconds. Default: the class's `stuckGracePeriodSeconds`, else 10,000.
    */
   stuckGraceMs?: number;
+  /** A client that takes nothing of its answer, or a websocket's of what it is sent, for so long is cut. In milliseconds. Default 30,000. */
+  sendTimeoutMs?: number;
   /** Where log lines go. Default: pino, to standard output. */
   logger?: Logger;
   /** Default: the machine's. */
@@ -104,6 +106,7 @@ export interface ResolvedServerOptions {
   readonly maxSessions: number;
   readonly websocketPingMs: number;
   readonly stuckGraceMs: number;
+  readonly sendTimeoutMs: number;
   readonly logger: Logger;
   readonly clock: Clock;
 }

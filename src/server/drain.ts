@@ -1,7 +1,7 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { asError } from "../answers.ts";
-import { RequestCancelledException } from "../errors.ts";
+import { ServerStoppedException } from "../errors.ts";
 import type { BuiltServer } from "./build.ts";
 import type { ServeDefinition } from "./serve-definition.ts";
 import type { StopSignals } from "./stop-signals.ts";
@@ -12,12 +12,15 @@ export interface ServeOutcome {
   readonly exitCode: 0 | 1;
 }
 
+/** What is cut off gets so long to take its last answer, in milliseconds. */
+const LAST_ANSWERS_MS = 1_000;
 /** What teardown may still take once the grace period is over, in milliseconds. */
 const LATE_TEARDOWN_MS = 5_000;
+const POLL_MS = 10;
 
 /**
  * Stops a server: `handleExit()`, no new connections, the requests in flight get their answers, then teardown. What
- * is not answered when the grace period or a second signal comes is cut off, and the exit code says so.
+ * is not answered when the grace period ends or a second SIGINT comes is cut off, and the exit code says so.
  */
 export async function drain(
   built: BuiltServer,
@@ -25,32 +28,33 @@ export async function drain(
   signals: StopSignals,
   log: Logger,
 ): Promise<ServeOutcome> {
-  const { server, state } = built;
+  const { server, state, connections } = built;
   state.stopping = true;
   const exited = Promise.resolve()
     .then(() => definition.handleExit())
     .catch((error: unknown) => log.error({ err: asError(error, "handleExit") }, "handleExit() failed"));
-  // A connection that sends nothing would hold the server for as long as it stays open.
-  const sweep = setInterval(() => server.server.closeIdleConnections(), 100);
   const stopped = Promise.all([server.close(), exited]).then(() => "in time" as const);
   const [grace, cancelGrace] = timer(definition.terminationGraceMs, "the grace period is over");
   const end = await Promise.race([
     stopped,
     grace,
-    signals.second.then(() => "a second signal came" as const),
+    signals.cut.then(() => "it was told to wait no longer" as const),
   ]);
   cancelGrace();
   if (end !== "in time") {
-    log.warn(`${end}: open connections are cut`);
-    state.abortAll(new RequestCancelledException("The server stopped before the request was done."));
+    log.warn(`${end}: what is still running is cut off`);
+    state.abortAll(new ServerStoppedException());
     await nextTurn(); // handlers learn of it before their resources are torn down
-    server.server.closeAllConnections();
+    await nextTurn();
+    connections.refuseAll();
+    const lastMoment = performance.now() + LAST_ANSWERS_MS;
+    while (connections.count > 0 && performance.now() < lastMoment) await sleep(POLL_MS);
+    connections.destroyAll();
     const [late, cancelLate] = timer(LATE_TEARDOWN_MS, "late");
     if ((await Promise.race([stopped, late])) === "late")
       log.error("teardown does not end; leaving without it");
     cancelLate();
   }
-  clearInterval(sweep);
   return { exitCode: end === "in time" ? 0 : 1 };
 }
 

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { answerFor, asError } from "../answers.ts";
 import { InputValidationError } from "../errors.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
-import type { RouteMetrics } from "./metrics.ts";
+import { CLIENT_CLOSED_REQUEST, type RouteMetrics } from "./metrics.ts";
 import { notFound } from "./not-found.ts";
 import { leaveUnread } from "./unread-body.ts";
 
@@ -22,7 +22,8 @@ export function createErrorHandler(headers: AnswerHeaders, log: Logger) {
     const known = translate(error, request);
     const answer = answerFor(known);
     if (answer.unexpected) log.error({ err: asError(error), path: request.url }, "a request failed");
-    request.routeOptions.config.metrics?.record(answer.status, 0);
+    request.routeOptions.config.metrics?.record(statusOf(request, reply) ?? answer.status, 0);
+    if (reply.raw.writableEnded) return reply; // a server that stops has answered in the meantime
     headers.apply(request, reply);
     leaveUnread(request, reply);
     return reply
@@ -31,6 +32,12 @@ export function createErrorHandler(headers: AnswerHeaders, log: Logger) {
       .type("application/json")
       .send(JSON.stringify(answer.body));
   };
+}
+
+/** What a request is counted as whose body never came in full, by who is at fault. */
+function statusOf(request: FastifyRequest, reply: FastifyReply): number | undefined {
+  if (reply.raw.writableEnded) return reply.raw.statusCode;
+  return request.raw.socket.destroyed ? CLIENT_CLOSED_REQUEST : undefined;
 }
 
 /** Fastify's own errors in the terms of this package. */

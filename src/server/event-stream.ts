@@ -1,4 +1,6 @@
 import { once } from "node:events";
+import type { ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FastifyReply } from "fastify";
 import type { Clock } from "../dispatch/clock.ts";
@@ -38,8 +40,20 @@ export class EventStream {
     await this.#write(`data: ${json}\n\n`);
   }
 
-  async sendError(body: object, status: number): Promise<void> {
-    await this.#write(`event: error\ndata: ${JSON.stringify({ ...body, status })}\n\n`);
+  /**
+   * Tells an error as the last event, and then breaks the connection: clients that know nothing of such events would take
+   * a proper end for success.
+   */
+  async fail(body: object, status: number): Promise<void> {
+    this.cancel();
+    const { raw } = this.#reply;
+    if (raw.destroyed) return;
+    const text = `event: error\ndata: ${JSON.stringify({ ...body, status })}\n\n`;
+    await new Promise<void>((resolve) => {
+      raw.once("close", resolve);
+      raw.write(text, () => resolve());
+    });
+    breakOff(raw, this.#clock);
   }
 
   /** Ends the answer; a stream without items is an empty one. */
@@ -101,5 +115,22 @@ export class EventStream {
     reply.hijack();
     reply.raw.writeHead(200, reply.getHeaders() as Record<string, string>);
     reply.raw.flushHeaders();
+  }
+}
+
+/** Without chunks, a client is left so long with what it got before its connection is reset, in milliseconds. */
+const RESET_AFTER_MS = 500;
+
+/** Closes the connection of an answer that has not ended, so that its reader sees that it is not whole. */
+function breakOff(raw: ServerResponse, clock: Clock): void {
+  const { socket } = raw;
+  if (raw.destroyed || socket === null) return;
+  if (!(socket instanceof Socket))
+    raw.end(); // an answer to inject(), which has no connection
+  else if (raw.chunkedEncoding) socket.destroySoon();
+  else {
+    // To HTTP/1.0 a closed connection is the proper end; a reset one drops what is still on its way.
+    const cancel = clock.after(RESET_AFTER_MS, () => socket.resetAndDestroy());
+    socket.once("close", cancel);
   }
 }

@@ -6,14 +6,13 @@ import { assertAnswerHeader } from "../answer-header.ts";
 import { parseLifecyclePreference, type RequestContext } from "../context.ts";
 import { RequestCancelledException } from "../errors.ts";
 import { firstValues } from "./first-values.ts";
-import type { ServerState } from "./state.ts";
+import type { RunningCall } from "./state.ts";
 
 /** The context of an HTTP request. Everything that costs is made when it is first asked for. */
-export class HttpContext implements RequestContext {
+export class HttpContext implements RequestContext, RunningCall {
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
   readonly #rootLog: Logger;
-  readonly #state: ServerState;
   #headers: Record<string, string | string[] | undefined> | undefined;
   #cdnToken: string | string[] | undefined;
   #requestId: string | undefined;
@@ -21,13 +20,13 @@ export class HttpContext implements RequestContext {
   #controller: AbortController | undefined;
   #abortReason: unknown;
   #onAbort: ((reason: unknown) => void) | undefined;
+  #onCut: ((reason: unknown) => void) | undefined;
   #listens = false;
 
-  constructor(request: FastifyRequest, reply: FastifyReply, rootLog: Logger, state: ServerState) {
+  constructor(request: FastifyRequest, reply: FastifyReply, rootLog: Logger) {
     this.#request = request;
     this.#reply = reply;
     this.#rootLog = rootLog;
-    this.#state = state;
     this.#cdnToken = request.headers["x-fal-cdn-token"];
   }
 
@@ -91,23 +90,39 @@ export class HttpContext implements RequestContext {
     return this.#abortReason;
   }
 
-  /** Tells the handler to stop. */
+  /** Tells the handler to stop. The first who does decides what the call is answered and counted as. */
   abort(reason: unknown): void {
-    this.#abortReason ??= reason;
-    this.#controller?.abort(this.#abortReason);
-    this.#onAbort?.(this.#abortReason);
+    if (this.#abortReason !== undefined) return;
+    this.#abortReason = reason;
+    this.#controller?.abort(reason);
+    this.#onAbort?.(reason);
+  }
+
+  /** Calls back when the server stops waiting for the handler, which may never heed its signal. */
+  whenCut(answer: (reason: unknown) => void): void {
+    this.#onCut = answer;
+  }
+
+  /** The server stops, and waits no longer. */
+  cut(reason: unknown): void {
+    this.abort(reason);
+    this.#onCut?.(reason);
   }
 
   #listen(): void {
     const { raw } = this.#reply;
-    if (this.clientLeft) return this.abort(new RequestCancelledException());
+    if (this.clientLeft) return this.abort(this.#whyLeft());
     if (this.#listens || raw.writableFinished) return;
     this.#listens = true;
-    this.#state.listening.add(this);
     raw.once("close", () => {
-      this.#state.listening.delete(this);
-      if (this.clientLeft) this.abort(new RequestCancelledException());
+      if (this.clientLeft) this.abort(this.#whyLeft());
     });
+  }
+
+  /** The client left, or took nothing of its answer any more, which the connection then ended with. */
+  #whyLeft(): Error {
+    const { errored } = this.#request.raw.socket;
+    return errored instanceof RequestCancelledException ? errored : new RequestCancelledException();
   }
 
   setHeader(name: string, value: string): void {

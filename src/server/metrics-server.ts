@@ -65,6 +65,12 @@ export async function createMetricsRenderer(metrics: ServerMetrics): Promise<() 
   add("servable_log_lines_dropped_total", "Log lines that could not be written.", "counter", () => [
     { labels: {}, value: droppedLines() },
   ]);
+  add(
+    "servable_stalled_readers_total",
+    "Connections cut because their client took nothing of what it was sent.",
+    "counter",
+    () => [{ labels: { app_name: "fal" }, value: metrics.stalledReaders }],
+  );
   for (const { name, help, type, samples } of dispatchFamilies(metrics)) add(name, help, type, samples);
   // What the app itself registers with prom-client is served as well.
   return async () => `${await registry.metrics()}\n${await register.metrics()}`;

@@ -7,6 +7,9 @@ export const DURATION_BUCKETS = [
   ...[2.5, 5, 7.5, 10, 30, 60, 120, 300],
 ] as const;
 
+/** The status a request is counted under when its caller left before the answer. */
+export const CLIENT_CLOSED_REQUEST = 499;
+
 /** What was counted for one status code of one route. */
 export interface Tally {
   count: number;
@@ -64,6 +67,8 @@ export class ServerMetrics {
   readonly routes: RouteMetrics[] = [];
   readonly websockets: SessionMetrics[] = [];
   readonly queues: QueueMetrics[] = [];
+  /** Connections that were cut because their reader took nothing for too long. */
+  stalledReaders = 0;
   /** The processes that routes run in, if any do. */
   workers: { readonly ready: number; readonly ended: number } | undefined;
 

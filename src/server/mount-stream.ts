@@ -6,7 +6,7 @@ import { EventStream } from "./event-stream.ts";
 import { bodyBytes } from "./body-stream.ts";
 import type { HttpContext } from "./http-context.ts";
 import { bodyWeight } from "./intake.ts";
-import { CLIENT_CLOSED_REQUEST, type RouteRuntime } from "./route-runtime.ts";
+import type { RouteRuntime } from "./route-runtime.ts";
 import { createSerializer } from "./serializer.ts";
 
 /** Serves an endpoint that yields: each item becomes a server-sent event. */
@@ -17,7 +17,6 @@ export function createStreamHandler(
 
   return async function handle(request, reply): Promise<void> {
     const started = performance.now();
-    route.metrics.inProgress++;
     const bytes = bodyBytes(request.raw);
     const weight = bodyWeight(request.raw, bytes);
     route.budget.hold(weight);
@@ -37,19 +36,22 @@ export function createStreamHandler(
       route.assertAsked(request);
       leave = await route.dispatch?.enter(context, bytes, context);
       const called = await attend(route, context, () => route.call(context, request.body));
-      if (called !== LEFT) items = iteratorOf(called, route.signature.methodName);
-      while (items !== undefined) {
-        const iterator = items;
+      if (called === LEFT) throw context.abortReason;
+      const iterator = iteratorOf(called, route.signature.methodName);
+      items = iterator;
+      for (;;) {
         const result = await attend(route, context, () => route.within(context, () => iterator.next()));
-        if (result === LEFT || result.done === true) break;
+        if (result === LEFT) throw context.abortReason;
+        if (result.done === true) break;
         await stream.send(serialize(result.value));
       }
     } catch (error) {
       const answer = route.answer(context, error);
-      status = answer.status;
+      const { clientLeft } = context;
       context.abort(error);
-      if (stream.begun) await stream.sendError(answer.body, status);
-      else if (!context.clientLeft) {
+      status = clientLeft ? route.lostStatus(context) : answer.status;
+      if (stream.begun) await stream.fail(answer.body, status);
+      else if (!clientLeft) {
         route.applyHeaders(context, request, reply);
         const head = reply.code(status).headers(answer.headers ?? {});
         head.type("application/json").send(answer.payload);
@@ -57,11 +59,12 @@ export function createStreamHandler(
     } finally {
       signal.removeEventListener("abort", onAbort);
       if (leave !== undefined) void (closed ?? Promise.resolve()).then(leave); // its slot is free once it has ended
-      if (status === 200 || stream.begun) stream.end();
+      const isLost = status === 200 && context.clientLeft;
+      if (status === 200 || context.clientLeft) stream.end();
       else stream.cancel();
-      route.metrics.inProgress--;
       route.budget.free(weight);
-      const counted = context.clientLeft ? CLIENT_CLOSED_REQUEST : status;
+      route.end(context);
+      const counted = isLost ? route.lostStatus(context) : status;
       route.metrics.record(counted, (performance.now() - started) / 1000);
     }
   };

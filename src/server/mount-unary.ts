@@ -4,7 +4,7 @@ import { RequestTimeoutException } from "../errors.ts";
 import { bodyBytes } from "./body-stream.ts";
 import type { HttpContext } from "./http-context.ts";
 import { bodyWeight } from "./intake.ts";
-import { CLIENT_CLOSED_REQUEST, type RouteRuntime } from "./route-runtime.ts";
+import type { RouteRuntime } from "./route-runtime.ts";
 import { createSerializer } from "./serializer.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";
@@ -17,7 +17,6 @@ export function createUnaryHandler(
 
   return function handle(request, reply): void {
     const started = performance.now();
-    route.metrics.inProgress++;
     const bytes = bodyBytes(request.raw);
     const weight = bodyWeight(request.raw, bytes);
     route.budget.hold(weight);
@@ -32,16 +31,19 @@ export function createUnaryHandler(
       finish(200, payload);
     };
     const fail = (error: unknown): void => {
+      if (!route.isRunning(context)) return; // what it throws after it was cut off tells nobody anything
       const answer = route.answer(context, error);
       if (answer.headers !== undefined) reply.headers(answer.headers);
       finish(answer.status, answer.payload);
     };
     const finish = (status: number, payload: string): void => {
-      route.metrics.inProgress--;
+      if (!route.end(context)) return;
       route.budget.free(weight);
       const sent = send(route, context, request, reply, status, payload);
-      route.metrics.record(sent ? status : CLIENT_CLOSED_REQUEST, (performance.now() - started) / 1000);
+      const counted = sent ? status : route.lostStatus(context);
+      route.metrics.record(counted, (performance.now() - started) / 1000);
     };
+    context.whenCut(fail);
 
     let result: unknown;
     try {

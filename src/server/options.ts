@@ -22,6 +22,7 @@ export function resolveServerOptions(
     maxSessions: options.maxSessions ?? 10_000,
     websocketPingMs: options.websocketPingMs ?? 30_000,
     stuckGraceMs: options.stuckGraceMs ?? stuckGraceMs,
+    sendTimeoutMs: options.sendTimeoutMs ?? 30_000,
   };
   for (const [name, value] of Object.entries(numbers)) assertPositive(name, value);
   const { maxConcurrency, maxBytesInFlight, maxDepth = 256, maxValues = 1_000_000 } = options;

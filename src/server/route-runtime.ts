@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { contextStorage, type RequestContext } from "../context.ts";
 import { answerFor, asError, type ErrorAnswer } from "../answers.ts";
-import { AppException } from "../errors.ts";
+import { AppException, RequestCancelledException } from "../errors.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import type { Access } from "./access/access.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
@@ -12,12 +12,9 @@ import type { ResolvedServerOptions, ServerDefinition } from "./definition.ts";
 import { isHeaderValue } from "./header-value.ts";
 import { HttpContext } from "./http-context.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
-import type { RouteMetrics } from "./metrics.ts";
+import { CLIENT_CLOSED_REQUEST, type RouteMetrics } from "./metrics.ts";
 import type { ServerState } from "./state.ts";
 import type { CompiledSchema } from "./validation/validator.ts";
-
-/** The status a request is counted under when its caller left before the answer. */
-export const CLIENT_CLOSED_REQUEST = 499;
 
 /** One HTTP route, with all that serving it takes. */
 export class RouteRuntime {
@@ -68,7 +65,28 @@ export class RouteRuntime {
   }
 
   createContext(request: FastifyRequest, reply: FastifyReply): HttpContext {
-    return new HttpContext(request, reply, this.options.logger, this.#state);
+    const context = new HttpContext(request, reply, this.options.logger);
+    this.#state.running.add(context);
+    this.metrics.inProgress++;
+    return context;
+  }
+
+  /** Whether a call still waits for its answer. */
+  isRunning(context: HttpContext): boolean {
+    return this.#state.running.has(context);
+  }
+
+  /** A call has its answer. False when it had one before: that of a server that could not wait. */
+  end(context: HttpContext): boolean {
+    if (!this.#state.running.delete(context)) return false;
+    this.metrics.inProgress--;
+    return true;
+  }
+
+  /** What a call is counted as whose answer nobody took. */
+  lostStatus(context: HttpContext): number {
+    const { abortReason } = context;
+    return abortReason === undefined ? CLIENT_CLOSED_REQUEST : answerFor(abortReason).status;
   }
 
   /** Keeps a page of another origin from running a handler without asking first. @throws AppException */
@@ -107,7 +125,7 @@ export class RouteRuntime {
 
   /** What the caller is told about an error; logs it, once, when nobody raised it on purpose. */
   answer(context: HttpContext, thrown: unknown): ErrorAnswer & { payload: string } {
-    const error = context.abortReason !== undefined && isAbortError(thrown) ? context.abortReason : thrown;
+    const error = context.abortReason !== undefined && isCancellation(thrown) ? context.abortReason : thrown;
     const answer = answerFor(error);
     if (answer.unexpected && !context.clientLeft && !this.#wasLogged(error)) {
       const { methodName, path } = this.signature;
@@ -138,10 +156,12 @@ export class RouteRuntime {
   }
 }
 
-/** What code that was given the signal throws once it aborts; the reason says more. */
-function isAbortError(thrown: unknown): boolean {
+/** What code that heeds the signal throws once it aborts; the reason says who aborted. */
+function isCancellation(thrown: unknown): boolean {
   try {
-    return thrown instanceof Error && thrown.name === "AbortError";
+    return (
+      thrown instanceof RequestCancelledException || (thrown instanceof Error && thrown.name === "AbortError")
+    );
   } catch {
     return false;
   }

@@ -11,6 +11,7 @@ import { assertPortFree, portError } from "./listen.ts";
 import { createLogger } from "./logger.ts";
 import { startMetricsServer } from "./metrics-server.ts";
 import { StopSignals } from "./stop-signals.ts";
+import { UncaughtErrors } from "./uncaught-errors.ts";
 
 /** Where and how long to serve. */
 export interface ServeOptions extends ServerOptions {
@@ -26,8 +27,12 @@ export interface ServeOptions extends ServerOptions {
   limitMaxRequests?: number;
   /** Stops the server when it aborts. */
   signal?: AbortSignal;
-  /** SIGTERM and SIGINT stop the server, and the process is its own to end. Default true. */
+  /** Cuts off what still runs, once it aborts: what a second Ctrl-C does. */
+  cutSignal?: AbortSignal;
+  /** SIGTERM, SIGINT and SIGHUP stop the server, and the process is its own to end. Default true. */
   handleSignals?: boolean;
+  /** An error that nobody caught is logged, and stops the server as a signal does. Default: what `handleSignals` says. */
+  handleErrors?: boolean;
   /** Told once the port is open. */
   onListening?: (addresses: ServeAddresses) => void;
 }
@@ -53,9 +58,14 @@ export async function serve(definition: ServeDefinition, options: ServeOptions):
     options.metricsPort ?? portFromEnvironment("METRICS_PORT") ?? definition.metricsPort ?? 9090;
   const metricsHost = options.metricsHost ?? (process.env["METRICS_HOST"] || "127.0.0.1");
   const built = buildServer(definition, { ...options, logger });
-  const signals = new StopSignals(options.handleSignals ?? true, options.signal, logger);
+  const { handleSignals = true, handleErrors = handleSignals } = options;
+  const signals = new StopSignals(
+    { handlesSignals: handleSignals, stop: options.signal, cut: options.cutSignal },
+    logger,
+  );
+  const uncaught = handleErrors ? new UncaughtErrors(logger) : undefined;
   // A program that only embeds the server keeps its streams as they are.
-  if (options.handleSignals ?? true) guardStandardStreams();
+  if (handleSignals) guardStandardStreams();
   let metricsServer: Server | undefined;
   try {
     setRunnerState("SETUP");
@@ -69,18 +79,22 @@ export async function serve(definition: ServeDefinition, options: ServeOptions):
       const place = { host: metricsHost, port: metricsPort, allowedHosts: built.allowedHosts };
       metricsServer = await startMetricsServer(built.metrics, place);
     }
-    await Promise.race([setUp(built, definition, logger), signals.second.then(refuseToWait)]);
+    await Promise.race([setUp(built, definition, logger), signals.cut.then(refuseToWait)]);
     if (!signals.stopping) {
       await open(built, host, port);
       setRunnerState("RUNNING");
+      uncaught?.drain((why) => signals.stop(why));
       options.onListening?.(addressesOf(built, metricsServer, host, metricsHost));
       if (options.limitMaxRequests !== undefined) countDown(built, options.limitMaxRequests, signals);
+      signals.watch();
       await signals.first;
     }
     setRunnerState("TERMINATING");
-    return await drain(built, definition, signals, logger);
+    const outcome = await drain(built, definition, signals, logger);
+    return uncaught?.any === true ? { exitCode: 1 } : outcome;
   } finally {
     signals.dispose();
+    uncaught?.dispose();
     await closeMetrics(metricsServer);
   }
 }
@@ -106,7 +120,7 @@ async function setUp(
 }
 
 function refuseToWait(): never {
-  throw new StartupError("SETUP_FAILED", "Stopped by a second signal while setup was still running.");
+  throw new StartupError("SETUP_FAILED", "Told to stop at once while setup was still running.");
 }
 
 async function open(built: BuiltServer, host: string, port: number): Promise<void> {

@@ -1,9 +1,10 @@
 import type { MemoryBudget } from "./memory-budget.ts";
 import { Sessions } from "./websocket/sessions.ts";
 
-/** Work that can be told to stop. */
-export interface Abortable {
-  abort(reason: unknown): void;
+/** A call that has begun and is not answered yet. */
+export interface RunningCall {
+  /** Tells its handler to stop, and answers in its place. */
+  cut(reason: unknown): void;
 }
 
 /** Where a server stands in its life; shared by its parts. */
@@ -18,8 +19,8 @@ export class ServerState {
   canWork: () => boolean = () => true;
   /** What takes no call any more until the process is started again, by name. */
   stuck: () => string | undefined = () => undefined;
-  /** Requests whose handlers listen to their signal. */
-  readonly listening = new Set<Abortable>();
+  /** All calls that have begun and are not answered yet. */
+  readonly running = new Set<RunningCall>();
 
   /** Requests can be answered as they should be. */
   get isReady(): boolean {
@@ -38,10 +39,10 @@ export class ServerState {
     this.budget = budget;
   }
 
-  /** Tells everything that runs to stop. */
+  /** Tells everything that runs to stop, and its callers why. */
   abortAll(reason: unknown): void {
     this.cut = true;
-    for (const request of this.listening) request.abort(reason);
+    for (const call of this.running) call.cut(reason);
     this.sessions.abort(reason);
   }
 }

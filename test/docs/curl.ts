@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readStreamed } from "../helpers/streamed-text.ts";
 
 /** A curl command of the documentation, taken apart. */
 export interface CurlCommand {
@@ -58,7 +59,7 @@ export async function sendCurl(
   const { method, headers, body, grep } = command;
   const url = new URL(command.url.pathname + command.url.search, origin);
   const answer = await fetch(url, { method, headers, ...(body === undefined ? {} : { body }) });
-  const text = await answer.text();
+  const { text } = await readStreamed(answer); // curl prints what came of an answer that breaks off, too
   const lines =
     grep === undefined
       ? text

@@ -1,4 +1,4 @@
-import type { App } from "servable";
+import type { App, ServeOptions } from "servable";
 import { silentLogger } from "./silent-logger.ts";
 
 /** An app as it is served, with the port of its metrics. */
@@ -33,14 +33,14 @@ export class Metrics {
 }
 
 /** Serves an app on ports of its own; disposing stops it. */
-export async function serveApp(app: App): Promise<ServedApp> {
+export async function serveApp(app: App, options: ServeOptions = {}): Promise<ServedApp> {
   const stop = new AbortController();
   let served: Promise<unknown> | undefined;
   const { url, metricsUrl = "" } = await new Promise<{ url: string; metricsUrl: string | undefined }>(
     (resolve, reject) => {
       served = app.serve({
         ...{ port: 0, metricsPort: 0, logger: silentLogger(), handleSignals: false },
-        ...{ signal: stop.signal, onListening: resolve },
+        ...{ signal: stop.signal, onListening: resolve, ...options },
       });
       served.catch(reject);
     },

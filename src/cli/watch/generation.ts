@@ -8,17 +8,19 @@ import { REPLACES, type GenerationMessage, type SupervisorMessage } from "./mess
 /** Serves a watched app in a process of the supervisor's, until the supervisor says stop. */
 export async function serveGeneration(file: string, options: RunOptions): Promise<number> {
   const stop = new AbortController();
-  process.on("message", (message: SupervisorMessage) => {
-    if (message.type !== "stop") return;
-    if (stop.signal.aborted) process.exit(1);
-    stop.abort(message.why);
+  const cut = new AbortController();
+  process.on("message", ({ type, why }: SupervisorMessage) => {
+    if (type === "stop" || type === "cut") stop.abort(why);
+    if (type === "cut") cut.abort();
   });
-  // A terminal sends Ctrl-C to every process; the supervisor passes it on.
+  // A terminal sends Ctrl-C, and its end, to every process; the supervisor passes on what they mean.
   process.on("SIGINT", () => {});
+  process.on("SIGHUP", () => {});
   process.on("SIGTERM", () => stop.abort("SIGTERM"));
   try {
     return await serveApp(file, options, {
       signal: stop.signal,
+      cutSignal: cut.signal,
       handleSignals: false,
       isSilent: process.env[REPLACES] !== undefined,
       onImport: (path) => void tell({ type: "imported", path }),

@@ -7,7 +7,8 @@ export type GenerationMessage =
 
 /** What the supervisor tells a generation. */
 export interface SupervisorMessage {
-  readonly type: "stop";
+  /** `cut`: without waiting for what runs. */
+  readonly type: "stop" | "cut";
   /** For the log. */
   readonly why: string;
 }

@@ -25,6 +25,7 @@ export class Supervisor {
   #starting: Worker | undefined;
   #hasServed = false;
   #stopping = false;
+  #wasCut = false;
   #resolveEnd!: (exitCode: number) => void;
   /** Resolves with the exit code once the app has ended for good. */
   readonly ended: Promise<number>;
@@ -57,15 +58,22 @@ export class Supervisor {
     });
   }
 
-  /** Stops everything gracefully; the second time, at once. */
+  /** Stops everything gracefully. */
   stop(): void {
-    const isSecond = this.#stopping;
     this.#stopping = true;
-    for (const worker of this.#all) {
-      if (isSecond) worker.process.kill("SIGKILL");
-      else tell(worker, "the watch ends");
-    }
+    for (const worker of this.#all) tell(worker, "the watch ends");
     if (this.#all.size === 0) this.#resolveEnd(0);
+  }
+
+  /** Cuts off what still runs. */
+  cut(): void {
+    this.#wasCut = true;
+    for (const worker of this.#all) tell(worker, "the watch ends at once", "cut");
+  }
+
+  /** Ends everything on the spot. */
+  kill(): void {
+    for (const worker of this.#all) worker.process.kill("SIGKILL");
   }
 
   #takeOver(worker: Worker, ms: number): void {
@@ -81,7 +89,7 @@ export class Supervisor {
   #onExit(worker: Worker, exitCode: number, failure: string | undefined): void {
     const { logger } = this.#parts;
     if (this.#stopping) {
-      if (this.#all.size === 0) this.#resolveEnd(0);
+      if (this.#all.size === 0) this.#resolveEnd(this.#wasCut ? 1 : 0);
     } else if (worker === this.#starting) {
       this.#starting = undefined;
       if (this.#serving !== undefined)
@@ -104,7 +112,7 @@ export class Supervisor {
   }
 }
 
-function tell(worker: Worker, why: string): void {
-  const message: SupervisorMessage = { type: "stop", why };
+function tell(worker: Worker, why: string, type: SupervisorMessage["type"] = "stop"): void {
+  const message: SupervisorMessage = { type, why };
   if (worker.isConnected()) worker.send(message);
 }

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { guardStandardStreams } from "../../output/serving-streams.ts";
 import { assertPortFree } from "../../server/listen.ts";
 import { createLogger } from "../../server/logger.ts";
+import { StopSignals } from "../../server/stop-signals.ts";
 import type { RunOptions } from "../commands/run.ts";
 import { parseTarget } from "../target.ts";
 import { shortPath } from "../user-frame.ts";
@@ -32,14 +33,13 @@ export async function watchApp(text: string, options: RunOptions): Promise<numbe
     logger.info(`restarting: ${first} changed${others.length === 0 ? "" : `, and ${others.length} more`}`);
     supervisor.start();
   });
-  const stop = (): void => supervisor.stop();
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
+  const signals = new StopSignals({ handlesSignals: true, onThird: () => supervisor.kill() }, logger);
+  void signals.first.then(() => supervisor.stop());
+  void signals.cut.then(() => supervisor.cut());
   await files.ready();
   supervisor.start();
   const exitCode = await supervisor.ended;
-  process.off("SIGINT", stop);
-  process.off("SIGTERM", stop);
+  signals.dispose();
   await files.close();
   return exitCode;
 }

@@ -6,6 +6,8 @@ import { answerFor, asError } from "../../answers.ts";
 import { ERRORS, RequestCancelledException } from "../../errors.ts";
 import { JSON_FORM, MESSAGE_PACK_FORM, type Form } from "../../json/sendable.ts";
 import { createCodec } from "../../realtime/codec.ts";
+import { CLOSE_NORMAL, CLOSE_RESTART } from "../../realtime/connection.ts";
+import { Heartbeat } from "../../realtime/heartbeat.ts";
 import { DEFAULT_SESSION_LIMITS, type RealtimeRoute } from "../../realtime/route.ts";
 import { RealtimeSession } from "../../realtime/session.ts";
 import { SessionContext, type UpgradeRequest } from "../../realtime/session-context.ts";
@@ -155,10 +157,14 @@ function realtimeOpener(
     socket.on("close", () => session.disconnected());
     state.sessions.add(
       {
-        stop: () => session.stop(),
+        stop: () => {
+          socket.limitClosing(options.clock);
+          session.stop();
+        },
         abort: (reason) => {
           session.abort(reason);
-          socket.terminate();
+          // What the session says by itself, it says in this turn.
+          setImmediate(() => socket.end(CLOSE_RESTART));
         },
       },
       Promise.all([session.finished, closed(socket)]),
@@ -205,7 +211,21 @@ function rawOpener(parts: WebsocketParts, handler: RouteHandler): Open {
     const controller = new AbortController();
     const context = new SessionContext(upgradeOf(request), controller.signal, options.logger);
     const abort = (reason: unknown): void => controller.abort(reason);
-    socket.on("close", () => abort(new RequestCancelledException()));
+    const heartbeat = new Heartbeat(
+      options.websocketPingMs,
+      options.clock,
+      () => {
+        heartbeat.pause(socket.isPaused); // a handler that reads nothing sees no answer
+        if (socket.readyState === socket.OPEN) socket.ping();
+      },
+      () => socket.terminate(),
+    );
+    const alive = (): void => heartbeat.alive();
+    socket.on("pong", alive).on("message", alive).on("ping", alive);
+    socket.on("close", () => {
+      heartbeat.stop();
+      abort(new RequestCancelledException());
+    });
     const storage = contextStorage();
     const call = async (): Promise<void> => {
       await handler(socket satisfies RawWebSocket, context);
@@ -213,7 +233,7 @@ function rawOpener(parts: WebsocketParts, handler: RouteHandler): Open {
     const work =
       storage === undefined ? call() : storage.run({ request: context, app: definition.app }, call);
     work.then(
-      () => socket.end(state.stopping ? 1012 : 1000),
+      () => socket.end(state.stopping ? CLOSE_RESTART : CLOSE_NORMAL),
       (error: unknown) => {
         const { body, unexpected } = answerFor(error);
         if (unexpected && !controller.signal.aborted) {
@@ -223,10 +243,11 @@ function rawOpener(parts: WebsocketParts, handler: RouteHandler): Open {
       },
     );
     const stop = (): void => {
+      socket.limitClosing(options.clock);
       abort(new RequestCancelledException("The server is stopping."));
-      socket.end(1012);
+      socket.end(CLOSE_RESTART);
     };
-    state.sessions.add({ stop, abort: (reason) => (abort(reason), socket.terminate()) }, closed(socket));
+    state.sessions.add({ stop, abort }, closed(socket)); // who is told to stop has ended already
   };
 }
 

@@ -1,5 +1,9 @@
 import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
+import type { Clock } from "../../dispatch/clock.ts";
+
+/** While the server stops, a client gets so long to answer our close frame, in milliseconds. */
+const CLOSING_MS = 1_000;
 
 /** A part of `ws` that its types leave out. */
 interface SocketTaker {
@@ -17,6 +21,7 @@ export class ServerSocket extends WebSocket {
   #onPeerClosing: (() => void) | undefined;
   #ending = false;
   #sentCode: number | undefined;
+  #limit: (() => void) | undefined;
 
   /** Called instead of the automatic answer to a close frame; who sets it has to call {@link end}. */
   set onPeerClosing(listener: () => void) {
@@ -42,26 +47,75 @@ export class ServerSocket extends WebSocket {
     this.#ending = true;
     this.#sentCode ??= code;
     super.close(code, reason === undefined ? undefined : fitReason(reason));
+    this.#limit?.();
   }
 
-  /** `ws` calls this, too, when a close frame came in, and when a frame broke the protocol. */
+  /** From now on, a client that does not answer our close frame is cut: a server that stops waits for nobody's answer. */
+  limitClosing(clock: Clock): void {
+    if (this.#limit !== undefined) return;
+    let cancel: (() => void) | undefined;
+    const wait = (unsent: number): void => {
+      cancel = clock.after(CLOSING_MS, () => {
+        const left = this.bufferedAmount;
+        if (left > 0 && left < unsent)
+          wait(left); // it still takes what it was sent before
+        else this.terminate();
+      });
+    };
+    this.#limit = () => {
+      if (cancel === undefined && this.readyState !== this.CLOSED) wait(Infinity);
+    };
+    this.once("close", () => cancel?.());
+    if (this.#ending) this.#limit();
+  }
+
+  /**
+   * Called by handlers, and by `ws` when a close frame came in, and when a frame broke the protocol.
+   * @throws RangeError for a code or a reason that no close frame may have
+   */
   override close(code?: number, reason?: string | Buffer): void {
+    assertCloseFrame(code, reason);
     if (this.#ending) return super.close(code, reason);
-    if (VIOLATIONS.has(code)) {
-      this.#sentCode ??= code;
-      return super.close(code, reason);
-    }
-    if (this.#onPeerClosing === undefined) return this.end();
+    // Whoever owns the socket answers the client's close frame. What has no owner is answered in kind.
+    if (!this.#isPeerClosing || this.#onPeerClosing === undefined) return this.end(code, reason?.toString());
     this.#ending = true;
     this.#onPeerClosing();
   }
-}
 
-/** What `ws` ends a connection with by itself: protocol error, wrong data, bad UTF-8, policy, too large. */
-const VIOLATIONS: ReadonlySet<number | undefined> = new Set([1002, 1003, 1007, 1008, 1009]);
+  /**
+   * The client's close frame has come in. `ws` has no public word for it, though its own `close()` is what answers that
+   * frame, and what a handler calls.
+   */
+  get #isPeerClosing(): boolean {
+    return (this as unknown as { readonly _closeFrameReceived?: boolean })._closeFrameReceived === true;
+  }
+}
 
 /** A control frame holds 125 bytes, two of them the code. */
 const MAX_REASON_BYTES = 123;
+
+/** Whether a close frame may carry a code: RFC 6455, 7.4, and the registry that followed it. */
+function isCloseCode(code: unknown): boolean {
+  if (!Number.isInteger(code)) return false;
+  const value = code as number;
+  return (
+    (value >= 1000 && value <= 1003) || (value >= 1007 && value <= 1014) || (value >= 3000 && value <= 4999)
+  );
+}
+
+function assertCloseFrame(code: number | undefined, reason: string | Buffer | undefined): void {
+  if (code !== undefined && !isCloseCode(code)) {
+    throw new RangeError(
+      `A websocket can't be closed with ${String(code)}: give a code from 1000 to 1003, 1007 to 1014 or 3000 to 4999.`,
+    );
+  }
+  const bytes = reason === undefined ? 0 : Buffer.byteLength(reason);
+  if (bytes > MAX_REASON_BYTES) {
+    throw new RangeError(
+      `The reason that a websocket is closed with has ${bytes} bytes, and may have ${MAX_REASON_BYTES}; shorten it.`,
+    );
+  }
+}
 
 /** As much of a reason as fits, cut between characters. */
 function fitReason(reason: string): string {

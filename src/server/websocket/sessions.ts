@@ -2,7 +2,7 @@
 export interface Stoppable {
   /** Finish what is being done, then end. */
   stop(): void;
-  /** End now. */
+  /** End now, with a close frame that says so. */
   abort(reason: unknown): void;
 }
 
