@@ -103,6 +103,8 @@ export function buildAutomaton(
     if (min > 1 || max !== Infinity) isExact = false;
     const body = build(part, Math.max(bound, max));
     connect(body, body);
+    // Rounds that have to be taken may be empty, any of them: the next character is in this round or in a later one.
+    if (min > 1 && body.empty > 0) connect(body, body);
     return min === 0 ? optional(body) : body;
   };
 
