@@ -211,11 +211,13 @@ function rawOpener(parts: WebsocketParts, handler: RouteHandler): Open {
     const controller = new AbortController();
     const context = new SessionContext(upgradeOf(request), controller.signal, options.logger);
     const abort = (reason: unknown): void => controller.abort(reason);
+    let isPaused = false;
     const heartbeat = new Heartbeat(
       options.websocketPingMs,
       options.clock,
       () => {
-        heartbeat.pause(socket.isPaused); // a handler that reads nothing sees no answer
+        // A handler that reads nothing sees no answer. Told each time, the heartbeat would begin to count anew.
+        if (socket.isPaused !== isPaused) heartbeat.pause((isPaused = socket.isPaused));
         if (socket.readyState === socket.OPEN) socket.ping();
       },
       () => socket.terminate(),
