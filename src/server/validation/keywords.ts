@@ -183,6 +183,7 @@ const RULES: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
   ["discriminator", anything],
   ["xml", anything],
   ["externalDocs", anything],
+  ["ui", anything], // how fal's playground draws a field
 ]);
 
 /** Why others are refused, where there is more to say than that they are not known. */

@@ -10,6 +10,7 @@ const NOTES: ReadonlySet<string> = new Set([
   "example",
   "examples",
   "title",
+  "ui",
 ]);
 
 /** The values of a node that is nothing but literals; undefined for any other. */

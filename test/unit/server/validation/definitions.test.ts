@@ -18,8 +18,8 @@ const REFUSED: readonly (readonly [schema: object, message: RegExp])[] = [
     /at \$defs\.A is no keyword; did you mean "additionalProperties"\?/,
   ],
   [
-    { anyOf: [{ ui: { widget: "slider" } }] },
-    /"ui" at anyOf\.0 is no keyword; notes of your own begin with "x-"/,
+    { anyOf: [{ widget: "slider" }] },
+    /"widget" at anyOf\.0 is no keyword; notes of your own begin with "x-"/,
   ],
   [{ "x-servable-byte": {} }, /did you mean "x-servable-bytes"/],
   [{ $vocabulary: {} }, /"\$vocabulary" belongs to the schemas of dialects/],
@@ -185,6 +185,7 @@ const TAKEN: Readonly<Record<string, readonly [schema: object, bad: unknown, pla
       $comment: "x",
       examples: [1],
       example: 1,
+      ui: { important: true },
       deprecated: true,
       readOnly: true,
       contentEncoding: "base64",
