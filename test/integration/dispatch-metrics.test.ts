@@ -5,6 +5,7 @@ import { connectTestSocket } from "servable/testing";
 import { Type, type Static } from "typebox";
 import { SinglePooledApp } from "../fixtures/pooled-app.ts";
 import { serveApp, type Metrics, type ServedApp } from "../helpers/served-app.ts";
+import { readStreamed } from "../helpers/streamed-text.ts";
 import { WorkGate } from "../helpers/work-gate.ts";
 
 const Item = Type.Object({
@@ -198,7 +199,7 @@ test("routes without a queue show the layers they have: run, stream, session; an
   const app = new Limited();
   await using served = await serveApp(app);
   assert.equal((await served.post("/slow")).status, 504);
-  await (await served.post("/stream")).text();
+  await readStreamed(await served.post("/stream"));
   const socket = await connectTestSocket(`${served.url}/session`);
   await socket.closed;
   const metrics = await served.metricsWhen(

@@ -103,11 +103,11 @@ describe("a class with a websocket answers", { timeout: 240_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "servable-clients-"));
   let served: TestServer<Spoken>;
   /** By the callers' ports: a server may hear of one socket several times. */
-  const connections = new Set<number | undefined>();
+  const connections = new Set<Socket>();
 
   before(async () => {
     served = await startTestServer(new Spoken());
-    served.server.server.on("connection", (socket: Socket) => connections.add(socket.remotePort));
+    served.server.server.on("connection", (socket: Socket) => connections.add(socket));
   });
 
   after(async () => {
