@@ -12,7 +12,8 @@
  * that requests were sent or batches ended late, is repeated; how many had to be counted nevertheless is told.
  *
  * With `--quick` a row is ok from 0.9 of its target on; the target shown is the whole one. What misses is measured
- * again, up to eight times in all; what then misses in a run for which the machine had no time is told, but not judged.
+ * again, up to eight times in all. What then misses in a run for which the machine had no time, or on a machine on which
+ * a batcher without a rule is slow as well, is reported but not judged.
  * @module
  */
 import { writeFile } from "node:fs/promises";

@@ -114,11 +114,11 @@ describe("the logs of a spawned run", () => {
   });
 
   test("that nobody reads are kept up to the last 10,000 lines, and cost no more than that", async () => {
-    const before = process.memoryUsage().rss;
+    const before = heldBytes();
     const { logs, result } = flood.spawn(1_000_000);
     assert.equal(await result, 1_000_000);
-    const grown = (process.memoryUsage().rss - before) / 1e6;
-    assert.ok(grown < 150, `${grown} MB more for 100 MB of lines`);
+    const grown = (heldBytes() - before) / 1e6;
+    assert.ok(grown < 30, `${grown} MB more for 100 MB of lines`);
     let count = 0;
     for await (const { message } of logs) {
       assert.equal(message.length, 99);
@@ -127,3 +127,10 @@ describe("the logs of a spawned run", () => {
     assert.equal(count, 10_000);
   });
 });
+
+/** What is in use, garbage collected: the size of the process also has what the collector has not come to yet. */
+function heldBytes(): number {
+  globalThis.gc?.();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
