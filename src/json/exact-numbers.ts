@@ -15,6 +15,7 @@ const INTEGER = /^-?[0-9]+$/;
 /** So many are told, each with so many characters of itself and of each key: no answer grows by much. */
 const MAX_FOUND = 20;
 const MAX_SHOWN = 100;
+const NONE: readonly InexactNumber[] = [];
 
 /**
  * Finds the numbers of a JSON text that reading it would change in silence: integers with more digits than a double
@@ -22,8 +23,8 @@ const MAX_SHOWN = 100;
  * exactly, or that comes out of one again digit by digit.
  * @param text JSON that has been read before: its syntax is right.
  */
-export function findInexactNumbers(text: string): InexactNumber[] {
-  if (!isSuspicious(text)) return [];
+export function findInexactNumbers(text: string): readonly InexactNumber[] {
+  if (!isSuspicious(text)) return NONE;
   const found: InexactNumber[] = [];
   /** Where we are: the index in each list around, and in each object around where its key starts in the text. */
   const path: number[] = [];

@@ -23,68 +23,111 @@ export interface BodyBounds {
 export function collectBody(
   payload: IncomingMessage,
   declared: number,
-  { limitBytes, budget, clock }: BodyBounds,
+  bounds: BodyBounds,
   onEnd: (fault: BodyFault | undefined, bytes: Buffer) => void,
 ): void {
   // What could never fit is no matter of waiting.
-  const maxBytes = Math.min(limitBytes, budget.maxBytes);
-  if (declared > maxBytes) return onEnd("BODY_TOO_LARGE", EMPTY);
-  const isDeclared = declared >= 0;
-  let first: Buffer = EMPTY;
-  /**
-   * All that has come, where that is more than one chunk, with room for more. Copied at once: a list of chunks would take
-   * many times its bytes where they are small, and a second copy in the end.
-   */
-  let whole: Buffer | undefined;
-  let received = 0;
-  let arriving: ArrivingBody | undefined;
+  if (declared > bounds.limitBytes || declared > bounds.budget.maxBytes)
+    return onEnd("BODY_TOO_LARGE", EMPTY);
+  let whole: Buffer = EMPTY;
+  let pieces: Pieces | undefined;
 
   const finish = (fault?: BodyFault): void => {
     payload.removeListener("data", take);
     payload.removeListener("end", complete);
     payload.removeListener("error", lose);
-    payload.removeListener("close", lose);
-    arriving?.end();
-    if (!isDeclared) undeclaredBytes.set(payload, received);
-    onEnd(fault, fault !== undefined ? EMPTY : whole === undefined ? first : whole.subarray(0, received));
-  };
-  const giveUp = (): void => finish("OVERLOADED");
-  const expect = (bytes: number): boolean => {
-    arriving = budget.expect(bytes, giveUp);
-    if (arriving === undefined) return false;
-    payload.on("close", lose);
-    return true;
+    if (pieces !== undefined) {
+      payload.removeListener("close", lose);
+      whole = pieces.end();
+    }
+    if (!(declared >= 0)) undeclaredBytes.set(payload, whole.length);
+    onEnd(fault, fault === undefined ? whole : EMPTY);
   };
   const take = (chunk: Buffer): void => {
-    const before = received;
-    received += chunk.length;
-    if (received > maxBytes) return finish("BODY_TOO_LARGE");
-    if (received > declared) return finish("BODY_UNREADABLE"); // only what is injected can be so
-    if (received === declared && before === 0) {
-      first = chunk;
+    if (pieces === undefined && whole === EMPTY && chunk.length === declared) {
+      whole = chunk;
       return;
     }
-    if (arriving === undefined && !expect(isDeclared ? declared : received)) return finish("OVERLOADED");
-    let capacity = whole?.length ?? (isDeclared ? declared : before === 0 ? received : 0);
-    if (received > capacity) capacity = Math.min(maxBytes, Math.max(LONG_BODY, Math.ceil(1.5 * received)));
-    if (!(arriving as ArrivingBody).came(chunk.length, capacity, clock.now())) return finish("OVERLOADED");
-    if (before === 0 && !isDeclared) {
-      first = chunk;
-      return;
-    }
-    if (whole === undefined || whole.length < capacity) {
-      const larger = Buffer.allocUnsafeSlow(capacity);
-      (whole ?? first).copy(larger, 0, 0, before);
-      whole = larger;
-    }
-    chunk.copy(whole, before);
+    const fault = whole === EMPTY ? collect().add(chunk) : "BODY_UNREADABLE"; // longer than declared: injected
+    if (fault !== undefined) finish(fault);
   };
   const complete = (): void => finish();
   const lose = (): void => finish("BODY_UNREADABLE");
-  if (declared > LONG_BODY && !expect(declared)) return onEnd("OVERLOADED", EMPTY);
+  const collect = (): Pieces => {
+    if (pieces === undefined) {
+      pieces = new Pieces(declared, bounds, () => finish("OVERLOADED"));
+      payload.on("close", lose);
+    }
+    return pieces;
+  };
+  if (declared > LONG_BODY && !collect().expect(declared)) return onEnd("OVERLOADED", EMPTY);
   payload.on("data", take);
   payload.on("end", complete);
   payload.on("error", lose);
+}
+
+/** A body that comes in more than one chunk, or whose length nobody knows. */
+class Pieces {
+  readonly #declared: number;
+  readonly #maxBytes: number;
+  readonly #bounds: BodyBounds;
+  readonly #onGivenUp: () => void;
+  #first: Buffer = EMPTY;
+  /**
+   * All that has come, where that is more than one chunk, with room for more. Copied at once: a list of chunks would
+   * take many times its bytes where they are small, and a second copy in the end.
+   */
+  #whole: Buffer | undefined;
+  #received = 0;
+  #arriving: ArrivingBody | undefined;
+
+  constructor(declared: number, bounds: BodyBounds, onGivenUp: () => void) {
+    this.#declared = declared;
+    this.#maxBytes = Math.min(bounds.limitBytes, bounds.budget.maxBytes);
+    this.#bounds = bounds;
+    this.#onGivenUp = onGivenUp;
+  }
+
+  /** Keeps room for so many bytes; false when there is none. */
+  expect(bytes: number): boolean {
+    this.#arriving = this.#bounds.budget.expect(bytes, this.#onGivenUp);
+    return this.#arriving !== undefined;
+  }
+
+  /** Takes a chunk, or says why not. */
+  add(chunk: Buffer): BodyFault | undefined {
+    const isDeclared = this.#declared >= 0;
+    const before = this.#received;
+    const received = (this.#received += chunk.length);
+    if (received > this.#maxBytes) return "BODY_TOO_LARGE";
+    if (received > this.#declared) return "BODY_UNREADABLE"; // only what is injected can be so
+    if (this.#arriving === undefined && !this.expect(isDeclared ? this.#declared : received)) {
+      return "OVERLOADED";
+    }
+    let capacity = this.#whole?.length ?? (isDeclared ? this.#declared : before === 0 ? received : 0);
+    if (received > capacity) {
+      capacity = Math.min(this.#maxBytes, Math.max(LONG_BODY, Math.ceil(1.5 * received)));
+    }
+    const arriving = this.#arriving as ArrivingBody;
+    if (!arriving.came(chunk.length, capacity, this.#bounds.clock.now())) return "OVERLOADED";
+    if (before === 0 && !isDeclared) {
+      this.#first = chunk;
+      return undefined;
+    }
+    if (this.#whole === undefined || this.#whole.length < capacity) {
+      const larger = Buffer.allocUnsafeSlow(capacity);
+      (this.#whole ?? this.#first).copy(larger, 0, 0, before);
+      this.#whole = larger;
+    }
+    chunk.copy(this.#whole, before);
+    return undefined;
+  }
+
+  /** Nothing more comes: what has come. */
+  end(): Buffer {
+    this.#arriving?.end();
+    return this.#whole?.subarray(0, this.#received) ?? this.#first;
+  }
 }
 
 const EMPTY = Buffer.alloc(0);

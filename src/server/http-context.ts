@@ -10,6 +10,9 @@ import type { RunningCall } from "./state.ts";
 
 /** The context of an HTTP request. Everything that costs is made when it is first asked for. */
 export class HttpContext implements RequestContext, RunningCall {
+  isRunning = false;
+  before: RunningCall | undefined;
+  after: RunningCall | undefined;
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
   readonly #rootLog: Logger;

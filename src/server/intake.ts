@@ -4,7 +4,7 @@ import { BodyError, ERRORS, OverloadException } from "../errors.ts";
 import { BYTES_PER_VALUE, unscannedBytes, type ValueLimits } from "../json-scan.ts";
 import type { InputLimits } from "../routes/input-limits.ts";
 import { isEncoded } from "./body-cause.ts";
-import { readBody, UnreadableBody } from "./body.ts";
+import { readBody, UnreadableBody, type Admit } from "./body.ts";
 import { collectBody, type BodyFault } from "./body-stream.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "./definition.ts";
 import { MemoryBudget } from "./memory-budget.ts";
@@ -85,6 +85,15 @@ export function acceptBodies(
     unlimited = Math.min(unlimited, limitBytes, unscannedBytes(values));
   }
   const intakeOf = (request: FastifyRequest): Intake => request.routeOptions.config.intake ?? usual;
+  const admitter = (payload: IncomingMessage, length: number, intake: Intake): Admit => {
+    return (values) => {
+      if (values <= FEW_VALUES) return;
+      const weight = bytesOf(length, values);
+      if (weight > budget.maxBytes) throw new BodyError("BODY_TOO_COMPLEX");
+      if (!budget.hasRoom(weight)) throw errorOf("OVERLOADED", intake);
+      weights.set(payload, weight);
+    };
+  };
 
   server.removeAllContentTypeParsers();
   // Two entries for one parser: Fastify finds an exact type faster than the rest.
@@ -98,16 +107,10 @@ export function acceptBodies(
     collectBody(payload, declared, { limitBytes: intake.limitBytes, budget, clock }, (fault, bytes) => {
       if (fault !== undefined) return done(errorOf(fault, intakeOf(request)));
       if (!budget.hasRoom(bytes.length)) return done(errorOf("OVERLOADED", intakeOf(request)));
-      const admit = (values: number): void => {
-        if (values <= FEW_VALUES) return;
-        const weight = bytesOf(bytes.length, values);
-        if (weight > budget.maxBytes) throw new BodyError("BODY_TOO_COMPLEX");
-        if (!budget.hasRoom(weight)) throw errorOf("OVERLOADED", intakeOf(request));
-        weights.set(payload, weight);
-      };
-      const isSmall = bytes.length <= unlimited;
       const type = request.headers["content-type"];
-      const body = readBody(type, bytes, intake.values, isSmall ? undefined : admit);
+      const admit =
+        bytes.length <= unlimited ? undefined : admitter(payload, bytes.length, intakeOf(request));
+      const body = readBody(type, bytes, intake.values, admit);
       // Compressed JSON is no JSON yet: bytes, as a body of any other form.
       done(null, body instanceof UnreadableBody && body.isNoJson && isEncoded(payload) ? bytes : body);
     });

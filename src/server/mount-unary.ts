@@ -31,7 +31,7 @@ export function createUnaryHandler(
       finish(200, payload);
     };
     const fail = (error: unknown): void => {
-      if (!route.isRunning(context)) return; // what it throws after it was cut off tells nobody anything
+      if (!context.isRunning) return; // what it throws after it was cut off tells nobody anything
       const answer = route.answer(context, error);
       if (answer.headers !== undefined) reply.headers(answer.headers);
       finish(answer.status, answer.payload);

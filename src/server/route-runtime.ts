@@ -71,11 +71,6 @@ export class RouteRuntime {
     return context;
   }
 
-  /** Whether a call still waits for its answer. */
-  isRunning(context: HttpContext): boolean {
-    return this.#state.running.has(context);
-  }
-
   /** A call has its answer. False when it had one before: that of a server that could not wait. */
   end(context: HttpContext): boolean {
     if (!this.#state.running.delete(context)) return false;
