@@ -34,8 +34,12 @@ export interface AccessRules {
 export class Access {
   readonly #rules: AccessRules;
   #isLocal = false;
-  /** The host of the last request that was let through: most requests name the same. */
+  /** The host and the origin of the last request that was let through: most requests name the same. */
   #lastHost: string | undefined;
+  #lastOrigin: string | undefined;
+  /** What {@link allows} said last, and about which origin. */
+  #judgedOrigin: string | undefined;
+  #judgement: "no" | "plain" | "credentials" = "no";
   readonly #refused = new WeakMap<IncomingMessage, Refusal>();
 
   constructor(rules: AccessRules) {
@@ -48,6 +52,8 @@ export class Access {
       const address = server.address();
       this.#isLocal = typeof address === "object" && address !== null && isLoopbackAddress(address.address);
       this.#lastHost = undefined;
+      this.#lastOrigin = undefined;
+      this.#judgedOrigin = undefined;
     });
   }
 
@@ -57,8 +63,9 @@ export class Access {
     if (
       headers.host !== undefined &&
       headers.host === this.#lastHost &&
-      headers.origin === undefined &&
-      headers["sec-fetch-site"] === undefined &&
+      (headers.origin === undefined
+        ? headers["sec-fetch-site"] === undefined
+        : headers.origin === this.#lastOrigin) &&
       headers[UPLOAD_POLICY] === undefined &&
       url.charCodeAt(0) === SLASH &&
       !hasTwoHosts(request.rawHeaders)
@@ -68,7 +75,10 @@ export class Access {
     const refusal = this.refusal(request);
     if (refusal !== undefined) this.#refused.set(request, refusal);
     // Not that of a probe, which may name more than others.
-    else if (!this.#checksHosts || this.#isOwnHost(headers.host ?? "")) this.#lastHost = headers.host;
+    else if (!this.#checksHosts || this.#isOwnHost(headers.host ?? "")) {
+      this.#lastHost = headers.host;
+      this.#lastOrigin = headers.origin;
+    }
     return refusal === undefined;
   }
 
@@ -87,6 +97,14 @@ export class Access {
 
   /** How browsers on this origin may call: not at all, or with or without credentials. */
   allows(origin: string): "no" | "plain" | "credentials" {
+    if (origin !== this.#judgedOrigin) {
+      this.#judgement = this.#judge(origin);
+      this.#judgedOrigin = origin;
+    }
+    return this.#judgement;
+  }
+
+  #judge(origin: string): "no" | "plain" | "credentials" {
     const { corsOrigins } = this.#rules;
     if (corsOrigins === "*" || (corsOrigins === undefined && !this.#isLocal)) {
       return origin.includes(",") ? "no" : "plain"; // the header came twice
