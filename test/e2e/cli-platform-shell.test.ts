@@ -144,14 +144,12 @@ describe("servable runners exec", () => {
         },
         /^The session was ended by the other side, without an exit code\.\n$/,
       ],
-      // eslint-disable-next-line require-yield
       [
         async function* () {
           throw refusal(Code.NotFound, "Runner r-1 not found.");
         },
         /^error: Runner r-1 not found\.\n$/,
       ],
-      // eslint-disable-next-line require-yield
       [
         async function* () {
           throw refusal(Code.Unavailable, "Going down.");
@@ -236,7 +234,6 @@ describe("on a terminal", () => {
   const ends: readonly [what: string, Script, steps: readonly Step[], exit: number, shown: RegExp][] = [
     [
       "a refusal",
-      // eslint-disable-next-line require-yield
       async function* () {
         throw refusal(Code.PermissionDenied, "Not yours.");
       },

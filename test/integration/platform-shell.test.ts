@@ -141,7 +141,6 @@ test("exit codes arrive as they are", async () => {
 
 test("a refusal is a PlatformError, and an empty command or id is refused unsent", () =>
   withShell(
-    // eslint-disable-next-line require-yield
     async function* () {
       throw refusal(Code.NotFound, "Runner r-1 not found.");
     },
