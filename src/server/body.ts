@@ -51,15 +51,18 @@ export function readBody(
  */
 export function readJson(bytes: Buffer, limits: ValueLimits, admit?: Admit): unknown {
   if (bytes.length === 0) return undefined;
-  if (!isUtf8(bytes)) throw new BodyError("BODY_UNREADABLE");
-  if (bytes.length > unscannedBytes(limits)) {
+  const isLong = bytes.length > unscannedBytes(limits);
+  if (isLong) {
+    if (!isUtf8(bytes)) throw new BodyError("BODY_UNREADABLE");
     const values = scanJson(bytes, limits);
     if (values === TOO_DEEP) throw new BodyError("BODY_UNREADABLE");
     if (values === TOO_MANY) throw new BodyError("BODY_TOO_COMPLEX");
     admit?.(values);
   }
   const hasMark = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
-  const text = hasMark ? bytes.toString("utf8", 3) : bytes.toString("utf8");
+  const text = hasMark ? bytes.toString("utf8", 3) : bytes.toString();
+  // Decoding replaces each invalid sequence by this character: cheaper to look for than to check the bytes first.
+  if (!isLong && text.includes("\ufffd") && !isUtf8(bytes)) throw new BodyError("BODY_UNREADABLE");
   let value: unknown;
   try {
     value = JSON.parse(text);

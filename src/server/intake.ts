@@ -5,7 +5,7 @@ import { BYTES_PER_VALUE, unscannedBytes, type ValueLimits } from "../json-scan.
 import type { InputLimits } from "../routes/input-limits.ts";
 import { isEncoded } from "./body-cause.ts";
 import { readBody, UnreadableBody, type Admit } from "./body.ts";
-import { collectBody, type BodyFault } from "./body-stream.ts";
+import { collectBody, type BodyBounds, type BodyFault } from "./body-stream.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "./definition.ts";
 import { MemoryBudget } from "./memory-budget.ts";
 import type { RouteSignature } from "../routes/signature.ts";
@@ -78,6 +78,7 @@ export function acceptBodies(
 ): void {
   const usual = resolveIntake(options, undefined, definition.overloadStatus);
   const { clock } = options;
+  const usualBounds: BodyBounds = { limitBytes: usual.limitBytes, budget, clock };
   // To ask Fastify for a route's own limits costs; bodies that no limit is about need not.
   let unlimited = Math.min(usual.limitBytes, unscannedBytes(usual.values));
   for (const { limits } of definition.routes.keys()) {
@@ -104,7 +105,8 @@ export function acceptBodies(
     }
     const declared = lengthOf(payload);
     const intake = declared <= unlimited ? usual : intakeOf(request);
-    collectBody(payload, declared, { limitBytes: intake.limitBytes, budget, clock }, (fault, bytes) => {
+    const bounds = intake === usual ? usualBounds : { limitBytes: intake.limitBytes, budget, clock };
+    collectBody(payload, declared, bounds, (fault, bytes) => {
       if (fault !== undefined) return done(errorOf(fault, intakeOf(request)));
       if (!budget.hasRoom(bytes.length)) return done(errorOf("OVERLOADED", intakeOf(request)));
       const type = request.headers["content-type"];
