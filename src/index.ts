@@ -48,8 +48,8 @@ export type { BatchContext, RequestContext } from "./context.ts";
 
 // Serving
 export type { ServerOptions } from "./server/definition.ts";
-export type { ServeOutcome } from "./server/drain.ts";
-export type { ServeAddresses, ServeOptions } from "./server/serve.ts";
+export type { ServeOutcome } from "./server/lifecycle/drain.ts";
+export type { ServeAddresses, ServeOptions } from "./server/lifecycle/serve.ts";
 export type { OpenApiDocument } from "./openapi/annotate.ts";
 
 // Isolated functions

@@ -1,5 +1,5 @@
 import type { BaseServable } from "../servable/base-servable.ts";
-import type { ServeAddresses } from "../server/serve.ts";
+import type { ServeAddresses } from "../server/lifecycle/serve.ts";
 import type { LoadedApp } from "./app-loader.ts";
 import { exampleOf } from "./example-value.ts";
 import { packageVersion } from "./package-root.ts";

@@ -1,7 +1,7 @@
 import { guardStandardStreams } from "../output/serving-streams.ts";
 import { runServable } from "../servable/base-servable.ts";
 import { createLogger } from "../server/logger.ts";
-import type { ServeAddresses, ServeOptions } from "../server/serve.ts";
+import type { ServeAddresses, ServeOptions } from "../server/lifecycle/serve.ts";
 import { loadApp, type LoadedApp } from "./app-loader.ts";
 import { banner } from "./banner.ts";
 import type { RunOptions } from "./commands/run.ts";

@@ -6,11 +6,11 @@ import { definingModule, recordedRoutes } from "../routes/registry.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import { buildServer } from "../server/build.ts";
 import type { ServerOptions } from "../server/definition.ts";
-import { createDocument } from "../server/document.ts";
+import { createDocument } from "../server/docs/document.ts";
 import { createLogger } from "../server/logger.ts";
-import type { ServeOutcome } from "../server/drain.ts";
+import type { ServeOutcome } from "../server/lifecycle/drain.ts";
 import type { ServeDefinition } from "../server/serve-definition.ts";
-import { serve, type ServeOptions } from "../server/serve.ts";
+import { serve, type ServeOptions } from "../server/lifecycle/serve.ts";
 import { isWorkerProcess } from "../workers/worker-marker.ts";
 
 /** Marks the framework's own classes, each by itself; two installed copies of this package recognise each other's. */

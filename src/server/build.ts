@@ -3,26 +3,26 @@ import type { IncomingMessage } from "node:http";
 import type { Logger } from "pino";
 import { asError } from "../answers.ts";
 import { Access, REFUSED_PATH } from "./access/access.ts";
-import { AnswerHeaders } from "./answer-headers.ts";
-import { Connections } from "./connections.ts";
+import { AnswerHeaders } from "./http/answer-headers.ts";
+import { Connections } from "./connections/connections.ts";
 import type { ServerDefinition, ServerOptions } from "./definition.ts";
-import { createTurnAwayHook } from "./dispatch/turn-away.ts";
+import { createTurnAwayHook } from "./dispatch/early-rejection.ts";
 import { RouteQueues } from "./dispatch/route-queues.ts";
-import { mountDocs } from "./docs.ts";
-import { answerClientError, createErrorHandler } from "./error-handler.ts";
-import { mountHealth } from "./health.ts";
-import { acceptBodies, createBudget, resolveIntake } from "./intake.ts";
-import { ServerMetrics } from "./metrics.ts";
-import { createStreamHandler } from "./mount-stream.ts";
-import { createUnaryHandler } from "./mount-unary.ts";
-import { createNotFoundHandler, createRefusalHook, notFound, PathTable } from "./not-found.ts";
+import { mountDocs } from "./docs/docs-routes.ts";
+import { answerClientError, createErrorHandler } from "./http/error-handler.ts";
+import { mountHealth } from "./lifecycle/health.ts";
+import { acceptBodies, createBudget, resolveIntake } from "./bodies/body-limits.ts";
+import { ServerMetrics } from "./metrics/metrics.ts";
+import { createStreamHandler } from "./streams/stream-handler.ts";
+import { createUnaryHandler } from "./http/unary-handler.ts";
+import { createNotFoundHandler, createRefusalHook, notFound, PathTable } from "./http/not-found.ts";
 import { resolveServerOptions } from "./options.ts";
 import { loadFastify } from "./packages.ts";
-import { withoutRootPath } from "./root-path.ts";
-import { RouteRuntime } from "./route-runtime.ts";
-import { compileSchemas, namedSchemas } from "./route-schemas.ts";
-import { ServerState } from "./state.ts";
-import { Upgrades } from "./upgrades.ts";
+import { withoutRootPath } from "./http/root-path.ts";
+import { RouteRuntime } from "./http/route-runtime.ts";
+import { compileSchemas, namedSchemas } from "./validation/route-schemas.ts";
+import { ServerState } from "./lifecycle/server-state.ts";
+import { Upgrades } from "./connections/upgrades.ts";
 import { Validator } from "./validation/validator.ts";
 
 /** A server with all of a class's routes, and what running it takes. */
@@ -114,7 +114,7 @@ function mountRoutes(
   if (hasWebsockets) {
     // In a scope of its own, and loaded only here: the plugin's hooks cost every route of their scope.
     server.register(async (scope) => {
-      const { mountWebsockets } = await import("./websocket/mount-websockets.ts");
+      const { mountWebsockets } = await import("./sockets/websocket-routes.ts");
       await mountWebsockets(scope, { ...parts, validator });
     });
   }

@@ -5,7 +5,7 @@ import { BYTES_PER_VALUE } from "../json-scan.ts";
 import { DEEPEST } from "../routes/input-limits.ts";
 import type { ResolvedServerOptions, ServerOptions } from "./definition.ts";
 import { jsonLogger } from "./logger.ts";
-import { defaultMaxBytesInFlight } from "./memory-budget.ts";
+import { defaultMaxBytesInFlight } from "./bodies/memory-budget.ts";
 
 /** Of what callers send, unless a server or an endpoint says otherwise. */
 const DEFAULT_BODY_LIMIT_BYTES = 50 * 1024 * 1024;

@@ -5,8 +5,8 @@ import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import { App, endpoint, realtime, websocket, type RawWebSocket } from "servable";
 import type { ServerOptions } from "../../src/server/definition.ts";
-import { startMetricsServer } from "../../src/server/metrics-server.ts";
-import { ServerMetrics } from "../../src/server/metrics.ts";
+import { startMetricsServer } from "../../src/server/metrics/metrics-server.ts";
+import { ServerMetrics } from "../../src/server/metrics/metrics.ts";
 import { silentLogger } from "../helpers/silent-logger.ts";
 import { bodyOf, exchange, statusOf } from "../helpers/sockets.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { findSyntaxFault } from "../../src/server/json-syntax.ts";
+import { findSyntaxFault } from "../../src/server/bodies/json-syntax.ts";
 
 /** What JSON is made of, and what it is not. */
 const PIECES = [

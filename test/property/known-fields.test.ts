@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { InputValidationError, OutputValidationError } from "../../src/errors.ts";
-import { createSerializer } from "../../src/server/serializer.ts";
+import { createSerializer } from "../../src/server/http/serializer.ts";
 import { composedSchemas, composedValues } from "../helpers/composed-schemas.ts";
 import { compileInput } from "../helpers/issues.ts";
 import { knownPart, type Fits } from "../helpers/known-fields.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { FakeClock } from "servable/testing";
-import { MemoryBudget, type ArrivingBody } from "../../src/server/memory-budget.ts";
+import { MemoryBudget, type ArrivingBody } from "../../src/server/bodies/memory-budget.ts";
 
 const step = fc.oneof(
   fc.record({ do: fc.constant("expect" as const), bytes: fc.nat(400) }),

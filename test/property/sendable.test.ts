@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { FalServerlessError } from "../../src/errors.ts";
 import { findInexactNumbers } from "../../src/json/exact-numbers.ts";
-import { createSerializer } from "../../src/server/serializer.ts";
+import { createSerializer } from "../../src/server/http/serializer.ts";
 import { compileInput } from "../helpers/issues.ts";
 
 /** Values that JSON has no form for. */

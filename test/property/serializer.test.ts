@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { Type } from "typebox";
 import { OutputValidationError } from "../../src/errors.ts";
-import { createSerializer } from "../../src/server/serializer.ts";
+import { createSerializer } from "../../src/server/http/serializer.ts";
 import { compileInput } from "../helpers/issues.ts";
 import { knownPart, type Fits } from "../helpers/known-fields.ts";
 import { resultCases } from "../helpers/results.ts";

@@ -1,4 +1,4 @@
-import { assertPortFree } from "../../server/listen.ts";
+import { assertPortFree } from "../../server/connections/listen.ts";
 import type { Finding } from "./finding.ts";
 
 /** The oldest Node that can run an app: major and minor. */

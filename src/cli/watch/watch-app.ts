@@ -1,9 +1,9 @@
 import cluster from "node:cluster";
 import { dirname } from "node:path";
 import { guardStandardStreams } from "../../output/serving-streams.ts";
-import { assertPortFree } from "../../server/listen.ts";
+import { assertPortFree } from "../../server/connections/listen.ts";
 import { createLogger } from "../../server/logger.ts";
-import { StopSignals } from "../../server/stop-signals.ts";
+import { StopSignals } from "../../server/lifecycle/stop-signals.ts";
 import type { RunOptions } from "../commands/run.ts";
 import { parseTarget } from "../target.ts";
 import { shortPath } from "../user-frame.ts";

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from "node:http";
-import { isJsonType } from "../body.ts";
-import { withoutRootPath } from "../root-path.ts";
+import { isJsonType } from "../bodies/json-body.ts";
+import { withoutRootPath } from "../http/root-path.ts";
 import { UPLOAD_POLICY, uploadPolicyFault } from "./upload-policy.ts";
 import { hostNameOf, hostOfOrigin, isAddress, isLoopbackAddress, isLoopbackName } from "./host-names.ts";
 

@@ -2,7 +2,7 @@ import { Slots } from "../../dispatch/slots.ts";
 import { DEFAULT_QUEUE, type ResolvedDispatchOptions } from "../../routes/dispatch-options.ts";
 import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
-import type { ServerMetrics } from "../metrics.ts";
+import type { ServerMetrics } from "../metrics/metrics.ts";
 import { LOOK_MS } from "../../workers/vital-signs.ts";
 import { RouteDispatch } from "./route-dispatch.ts";
 import { WorkerRoutes, workerRoutes } from "./worker-routes.ts";

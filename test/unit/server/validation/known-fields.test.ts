@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Type } from "typebox";
-import { createSerializer } from "../../../../src/server/serializer.ts";
+import { createSerializer } from "../../../../src/server/http/serializer.ts";
 import { accepted, compileInput } from "../../../helpers/issues.ts";
 
 const SECRET = { passwordHash: "$2b$", deep: { token: 1 } };

@@ -1,0 +1,135 @@
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { IncomingMessage } from "node:http";
+import { BodyError, ERRORS, OverloadException } from "../../errors.ts";
+import { BYTES_PER_VALUE, unscannedBytes, type ValueLimits } from "../../json-scan.ts";
+import type { InputLimits } from "../../routes/input-limits.ts";
+import { isEncoded } from "./body-cause.ts";
+import { readBody, UnreadableBody, type Admit } from "./json-body.ts";
+import { collectBody, type BodyBounds, type BodyFault } from "./body-collection.ts";
+import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
+import { MemoryBudget } from "./memory-budget.ts";
+import type { RouteSignature } from "../../routes/signature.ts";
+
+/** What the bodies of a route are held to. */
+export interface Intake {
+  readonly limitBytes: number;
+  readonly values: ValueLimits;
+  /** Of a refusal for want of room. */
+  readonly overloadStatus: number;
+}
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Absent where the server's own limits hold. */
+    intake?: Intake;
+  }
+}
+
+/** The limits of the routes of a server. */
+export function resolveIntake(
+  options: ResolvedServerOptions,
+  limits: InputLimits | undefined,
+  overloadStatus: number | undefined,
+): Intake {
+  return {
+    limitBytes: limits?.maxBytes ?? options.bodyLimitBytes,
+    values: {
+      maxDepth: limits?.maxDepth ?? options.values.maxDepth,
+      maxValues: limits?.maxValues ?? options.values.maxValues,
+    },
+    overloadStatus: overloadStatus ?? ERRORS.OVERLOADED.status,
+  };
+}
+
+/** Room for what callers send: what the options say, or enough for the largest input that a route itself allows. */
+export function createBudget(
+  options: ResolvedServerOptions,
+  routes: Iterable<Pick<RouteSignature, "limits">>,
+): MemoryBudget {
+  let bytes = options.maxBytesInFlight;
+  if (!options.isBudgetGiven) {
+    for (const { limits } of routes) bytes = Math.max(bytes, bytesOf(limits?.maxBytes, limits?.maxValues));
+  }
+  return new MemoryBudget(bytes, options.clock);
+}
+
+/** What the largest input takes that these limits allow. In bytes. */
+export function bytesOf(maxBytes = 0, maxValues = 0): number {
+  return maxBytes + maxValues * BYTES_PER_VALUE;
+}
+
+/** What a value takes in memory whose text does not tell, since it is mostly structure. In bytes. */
+const weights = new WeakMap<IncomingMessage, number>();
+
+/** Values of a body of so many are not counted one by one. */
+const FEW_VALUES = 256;
+
+/** How much memory the body of a request takes once it is parsed, about. In bytes. */
+export function bodyWeight(request: IncomingMessage, bytes: number): number {
+  return bytes < FEW_VALUES ? bytes : (weights.get(request) ?? bytes);
+}
+
+/** Bodies reach handlers as parsed JSON, or as bytes when they claim to be something else. */
+export function acceptBodies(
+  server: FastifyInstance,
+  definition: ServerDefinition,
+  options: ResolvedServerOptions,
+  budget: MemoryBudget,
+): void {
+  const usual = resolveIntake(options, undefined, definition.overloadStatus);
+  const { clock } = options;
+  const usualBounds: BodyBounds = { limitBytes: usual.limitBytes, budget, clock };
+  // To ask Fastify for a route's own limits costs; bodies that no limit is about need not.
+  let unlimited = Math.min(usual.limitBytes, unscannedBytes(usual.values));
+  for (const { limits } of definition.routes.keys()) {
+    const { limitBytes, values } = resolveIntake(options, limits, undefined);
+    unlimited = Math.min(unlimited, limitBytes, unscannedBytes(values));
+  }
+  const intakeOf = (request: FastifyRequest): Intake => request.routeOptions.config.intake ?? usual;
+  const admitter = (payload: IncomingMessage, length: number, intake: Intake): Admit => {
+    return (values) => {
+      if (values <= FEW_VALUES) return;
+      const weight = bytesOf(length, values);
+      if (weight > budget.maxBytes) throw new BodyError("BODY_TOO_COMPLEX");
+      if (!budget.hasRoom(weight)) throw errorOf("OVERLOADED", intake);
+      weights.set(payload, weight);
+    };
+  };
+
+  server.removeAllContentTypeParsers();
+  // Two entries for one parser: Fastify finds an exact type faster than the rest.
+  server.addContentTypeParser(["application/json", "*"], (request, payload, done) => {
+    if (request.is404) {
+      payload.resume(); // nobody will look at it
+      return done(null);
+    }
+    const declared = lengthOf(payload);
+    const intake = declared <= unlimited ? usual : intakeOf(request);
+    const bounds = intake === usual ? usualBounds : { limitBytes: intake.limitBytes, budget, clock };
+    collectBody(payload, declared, bounds, (fault, bytes) => {
+      if (fault !== undefined) return done(errorOf(fault, intakeOf(request)));
+      if (!budget.hasRoom(bytes.length)) return done(errorOf("OVERLOADED", intakeOf(request)));
+      const type = request.headers["content-type"];
+      const admit =
+        bytes.length <= unlimited ? undefined : admitter(payload, bytes.length, intakeOf(request));
+      const body = readBody(type, bytes, intake.values, admit);
+      // Compressed JSON is no JSON yet: bytes, as a body of any other form.
+      done(null, body instanceof UnreadableBody && body.isNoJson && isEncoded(payload) ? bytes : body);
+    });
+  });
+}
+
+function lengthOf({ headers }: IncomingMessage): number {
+  const text = headers["content-length"];
+  return text === undefined ? NaN : Number(text);
+}
+
+function errorOf(fault: BodyFault, { overloadStatus }: Intake): Error {
+  if (fault !== "OVERLOADED") return new BodyError(fault);
+  return new OverloadException(
+    "Too much is being sent at a time; try again later.",
+    overloadStatus,
+    1_000,
+    "OVERLOADED",
+  );
+}

@@ -1,0 +1,104 @@
+import { isUtf8 } from "node:buffer";
+import { BodyError, InputValidationError } from "../../errors.ts";
+import { assertExactNumbers } from "../../json/inexact-issues.ts";
+import { scanJson, TOO_DEEP, TOO_MANY, unscannedBytes, type ValueLimits } from "../../json-scan.ts";
+import { findSyntaxFault } from "./json-syntax.ts";
+
+const JSON_TYPE = /^application\/(?:[\w.!#$&^-]+\+)?json[ \t]*(?:;|$)/i;
+
+/** True for `application/json` and `application/*+json`, in any case, with or without parameters. */
+export function isJsonType(contentType: string | undefined): boolean {
+  return contentType === "application/json" || (contentType !== undefined && JSON_TYPE.test(contentType));
+}
+
+/** A body that could not be read. Kept as a value: an error at this place would cost the caller its connection. */
+export class UnreadableBody {
+  readonly error: Error;
+
+  constructor(error: Error) {
+    this.error = error;
+  }
+
+  /** It is not JSON at all, rather than too much of it. */
+  get isNoJson(): boolean {
+    return this.error instanceof InputValidationError || (this.error as BodyError).code === "BODY_UNREADABLE";
+  }
+}
+
+/** Told how many values a body holds before any is built. Not told of small ones. What it throws refuses the body. */
+export type Admit = (values: number) => void;
+
+/** Parsed JSON; the bytes, when they claim to be something else; undefined for none. */
+export function readBody(
+  contentType: string | undefined,
+  bytes: Buffer,
+  limits: ValueLimits,
+  admit?: Admit,
+): unknown {
+  if (bytes.length === 0) return undefined;
+  if (!isJsonType(contentType)) return bytes;
+  try {
+    return readJson(bytes, limits, admit);
+  } catch (error) {
+    return new UnreadableBody(error as Error);
+  }
+}
+
+/**
+ * Reads a JSON body: UTF-8, with or without byte-order mark; undefined when it is empty.
+ * @throws BodyError when it is not UTF-8, nested too deeply or holds too many values: found out before any is built.
+ * @throws InputValidationError when it is not JSON, or has numbers that would lose digits.
+ */
+export function readJson(bytes: Buffer, limits: ValueLimits, admit?: Admit): unknown {
+  if (bytes.length === 0) return undefined;
+  const isLong = bytes.length > unscannedBytes(limits);
+  if (isLong) {
+    if (!isUtf8(bytes)) throw new BodyError("BODY_UNREADABLE");
+    const values = scanJson(bytes, limits);
+    if (values === TOO_DEEP) throw new BodyError("BODY_UNREADABLE");
+    if (values === TOO_MANY) throw new BodyError("BODY_TOO_COMPLEX");
+    admit?.(values);
+  }
+  const hasMark = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  const text = hasMark ? bytes.toString("utf8", 3) : bytes.toString();
+  // Decoding replaces each invalid sequence by this character: cheaper to look for than to check the bytes first.
+  if (!isLong && text.includes("\ufffd") && !isUtf8(bytes)) throw new BodyError("BODY_UNREADABLE");
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw syntaxError(text, error);
+  }
+  assertExactNumbers(text);
+  if (text.includes("__proto__") || text.includes("\\u")) dropPrototypeKeys(value);
+  return value;
+}
+
+function syntaxError(text: string, error: unknown): InputValidationError {
+  const fault = findSyntaxFault(text) ?? { offset: 0, message: (error as Error).message };
+  return new InputValidationError([
+    {
+      type: "json_invalid",
+      loc: ["body", fault.offset],
+      msg: "JSON decode error",
+      input: {},
+      ctx: { error: fault.message },
+    },
+  ]);
+}
+
+/** A key `__proto__` is harmless where it lies, but not once somebody copies the object field by field. */
+function dropPrototypeKeys(root: unknown): void {
+  const pending: unknown[] = [root];
+  while (pending.length > 0) {
+    const value = pending.pop();
+    if (typeof value !== "object" || value === null) continue;
+    if (Object.hasOwn(value, "__proto__")) delete (value as Record<string, unknown>)["__proto__"];
+    for (const child of childrenOf(value)) pending.push(child);
+  }
+}
+
+function childrenOf(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  return typeof value === "object" && value !== null ? Object.values(value) : [];
+}

@@ -1,0 +1,153 @@
+import { STATUS_CODES, type IncomingMessage, type Server } from "node:http";
+import type { Socket } from "node:net";
+import { answerInProgress } from "./answer-in-progress.ts";
+import { withoutRootPath } from "../http/root-path.ts";
+
+/** Turns a connection into a websocket, or answers why not. */
+export type TakeUpgrade = (request: IncomingMessage, socket: Socket, head: Buffer) => void;
+
+/**
+ * Owns every connection whose client offers another protocol. Node hands such a connection over as soon as the head of
+ * the request is read, and reads no HTTP on it from then on. An offer of a websocket where there is one is taken. All
+ * others are passed over, as HTTP demands: the request is read again without its offer, body and followers included.
+ */
+export class Upgrades {
+  readonly #server: Server;
+  readonly #rootPath: string;
+  readonly #paths = new Set<string>();
+  readonly #websockets = new WeakSet<Socket>();
+  #take: TakeUpgrade | undefined;
+
+  constructor(server: Server, rootPath: string) {
+    this.#server = server;
+    this.#rootPath = rootPath;
+    server.on("upgrade", this.#onUpgrade);
+  }
+
+  /** Hands offers of websockets on these paths to `take`. */
+  serve(paths: Iterable<string>, take: TakeUpgrade): void {
+    for (const path of paths) this.#paths.add(path);
+    this.#take = take;
+  }
+
+  /** Whether a connection has become a websocket. */
+  isWebsocket(socket: Socket): boolean {
+    return this.#websockets.has(socket);
+  }
+
+  readonly #onUpgrade = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
+    // Somebody else's listener, added to the server by the app, owns what it wants.
+    if (this.#server.listenerCount("upgrade") > 1 && !this.#isWanted(request)) return;
+    // Node took its own listener away. This one stays: an error may come in the turn in which the next owner begins.
+    if (!socket.listeners("error").includes(destroy)) socket.on("error", destroy);
+    const earlier = answerInProgress(socket);
+    if (earlier !== undefined) {
+      // Requests on one connection are answered in turn; the last one's answer is not out yet.
+      const next = (): void => {
+        earlier.removeListener("finish", next);
+        earlier.removeListener("close", next);
+        if (!socket.destroyed && socket.writable) this.#onUpgrade(request, socket, head);
+      };
+      earlier.on("finish", next).on("close", next);
+      return;
+    }
+    if (this.#take === undefined || !this.#isWanted(request)) this.#readAgain(request, socket, head);
+    else this.#accept(this.#take, request, socket, head);
+  };
+
+  #accept(take: TakeUpgrade, request: IncomingMessage, socket: Socket, head: Buffer): void {
+    this.#websockets.add(socket);
+    request.headers.upgrade = "websocket"; // what was chosen of a list
+    take(request, socket, head);
+    // Whoever refuses after all, does so with an answer; nobody reads the connection as HTTP after it.
+    answerInProgress(socket)?.once("finish", () => socket.destroySoon());
+  }
+
+  #isWanted(request: IncomingMessage): boolean {
+    return isWebsocketOffer(request) && this.#paths.has(pathOf(request.url ?? "/", this.#rootPath));
+  }
+
+  /** Gives the connection back to the server, as if it were new and the request had never offered anything. */
+  #readAgain(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const most = this.#server.maxHeadersCount ?? DEFAULT_MAX_HEADERS;
+    // Node leaves out headers beyond this number. Without them the length of the body may be another.
+    if (most > 0 && request.rawHeaders.length >= 2 * most) return refuse(socket, 431);
+    socket.setTimeout(0); // that of a connection between two requests
+    socket.unshift(Buffer.concat([headWithoutOffer(request), head]));
+    this.#server.emit("connection", socket);
+  }
+}
+
+/** Node's own, where a server sets none. */
+const DEFAULT_MAX_HEADERS = 1000;
+
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+const TOKENS = /^[\w!#$%&'*+.^`|~-]+(?:[ \t]*,[ \t]*[\w!#$%&'*+.^`|~-]+)*$/;
+
+/** Whether a request offers a websocket in the form that RFC 6455 demands. */
+function isWebsocketOffer({ method, httpVersion, headers }: IncomingMessage): boolean {
+  const version = headers["sec-websocket-version"];
+  const protocols = headers["sec-websocket-protocol"];
+  return (
+    method === "GET" &&
+    httpVersion === "1.1" &&
+    headers.host !== undefined &&
+    headers["transfer-encoding"] === undefined &&
+    (headers["content-length"] === undefined || Number(headers["content-length"]) === 0) &&
+    tokensOf(headers.upgrade).includes("websocket") &&
+    KEY.test(headers["sec-websocket-key"] ?? "") &&
+    (version === "13" || version === "8") &&
+    (protocols === undefined || (TOKENS.test(protocols) && isWithoutTwice(protocols)))
+  );
+}
+
+function isWithoutTwice(list: string): boolean {
+  const names = list.split(",").map((name) => name.trim());
+  return new Set(names).size === names.length;
+}
+
+function tokensOf(list: string | undefined): string[] {
+  return (list ?? "").split(",").map((token) => token.trim().toLowerCase());
+}
+
+/** The path of a request as the router reads it. */
+function pathOf(url: string, rootPath: string): string {
+  const relative = url.startsWith("/") ? url : url.replace(/^https?:\/\/[^/]*/, "");
+  const path = withoutRootPath(relative, rootPath).split(/[?#]/, 1)[0] ?? "";
+  try {
+    return decodeURI(path);
+  } catch {
+    return path;
+  }
+}
+
+/** The head of a request, byte for byte but for its offer. */
+function headWithoutOffer({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
+  const lines = [`${method} ${url} HTTP/${httpVersion}`];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? "";
+    let value = rawHeaders[index + 1] ?? "";
+    const known = name.toLowerCase();
+    if (known === "upgrade" || known === "http2-settings") continue;
+    if (known === "connection") {
+      const kept = value.split(",").filter((token) => !OFFERING.has(token.trim().toLowerCase()));
+      if (kept.length === 0) continue;
+      value = kept.join(",").trim();
+    }
+    lines.push(`${name}: ${value}`);
+  }
+  return Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
+}
+
+const OFFERING: ReadonlySet<string> = new Set(["upgrade", "http2-settings"]);
+
+function refuse(socket: Socket, status: number): void {
+  const body = JSON.stringify({ detail: STATUS_CODES[status] });
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\n`;
+  socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);
+  socket.once("finish", () => socket.destroy());
+}
+
+function destroy(this: Socket): void {
+  this.destroy();
+}

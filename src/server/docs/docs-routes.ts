@@ -1,0 +1,40 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { AnswerHeaders } from "../http/answer-headers.ts";
+import type { ServerDefinition } from "../definition.ts";
+import { DOCS_HEADERS, PAGE_HEADERS } from "../http/page-headers.ts";
+import { createDocumentServer, type DocumentServer } from "./document.ts";
+
+/**
+ * `GET /openapi.json` and the pages below `/docs`. A second server makes them, the first time somebody asks:
+ * a production process that nobody looks at neither loads nor holds them.
+ */
+export function mountDocs(
+  server: FastifyInstance,
+  definition: ServerDefinition,
+  headers: AnswerHeaders,
+  rootPath: string,
+): void {
+  let made: Promise<DocumentServer> | undefined;
+  const make = (): Promise<DocumentServer> => (made ??= createDocumentServer(definition, rootPath, true));
+
+  server.get("/openapi.json", async (request, reply) => {
+    const { document } = await make();
+    headers.apply(request, reply);
+    reply.headers(PAGE_HEADERS);
+    return reply.type("application/json").send(JSON.stringify(document));
+  });
+  const showPage = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const pages = (await make()).server;
+    reply.hijack();
+    for (const [name, value] of Object.entries({ ...DOCS_HEADERS, ...headers.for(request.headers.origin) })) {
+      reply.raw.setHeader(name, value);
+    }
+    request.raw.url = rootPath + request.url; // the pages' links start where the caller's path did
+    pages.routing(request.raw, reply.raw);
+  };
+  server.get("/docs", showPage);
+  server.get("/docs/*", showPage);
+  server.addHook("onClose", async () => {
+    await (await made)?.server.close();
+  });
+}

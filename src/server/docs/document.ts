@@ -1,0 +1,121 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { annotateDocument, type OpenApiDocument } from "../../openapi/annotate.ts";
+import type { Components } from "../../openapi/components.ts";
+import { VALIDATION_SCHEMAS } from "../../openapi/validation-schemas.ts";
+import { describeHealth, describeOperation, type Operation } from "../../openapi/operation.ts";
+import type { ServerDefinition } from "../definition.ts";
+import { notFoundDetail } from "../http/not-found.ts";
+import { loadFastify } from "../packages.ts";
+import { PAGE_HEADERS } from "../http/page-headers.ts";
+import { withoutRootPath } from "../http/root-path.ts";
+import { compileSchemas, namedSchemas } from "../validation/route-schemas.ts";
+import { Validator } from "../validation/validator.ts";
+
+/** The parts of a definition that a document is made of. */
+export type Documented = Pick<ServerDefinition, "name" | "version" | "routes">;
+
+/** A server that serves nothing but the description of another, made only when somebody asks for it. */
+export interface DocumentServer {
+  readonly document: OpenApiDocument;
+  readonly server: FastifyInstance;
+}
+
+/**
+ * Builds the OpenAPI document of a class. Nothing listens, and no `setup()` runs.
+ * @throws DefinitionError when the class can't be served: nobody should deploy what its document promises.
+ */
+export async function createDocument(definition: Documented, rootPath: string): Promise<OpenApiDocument> {
+  const validator = new Validator();
+  for (const route of definition.routes.keys()) compileSchemas(validator, route);
+  const { document, server } = await createDocumentServer(definition, rootPath, false);
+  await server.close();
+  return document;
+}
+
+/** The same with the pages that show it, below `/docs`. */
+export async function createDocumentServer(
+  definition: Documented,
+  rootPath: string,
+  withPages: boolean,
+): Promise<DocumentServer> {
+  const { default: swagger } = await import("@fastify/swagger");
+  const server = loadFastify().fastify();
+  const signatures = [...definition.routes.keys()];
+  const components = namedSchemas(definition);
+  await server.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: { title: definition.name, version: definition.version },
+      ...(rootPath === "" ? {} : { servers: [{ url: rootPath }] }),
+    },
+    refResolver: { buildLocalReference: (json) => String(json["$id"]) },
+  });
+  // swagger-ui shows what this returns, the annotated document: it is complete once all routes are in.
+  let document: OpenApiDocument | undefined;
+  if (withPages) answerLostPages(server, rootPath);
+  if (withPages) await registerPages(server, `${rootPath}/docs`, definition.name, () => document);
+  addSchemas(server, components);
+  const http = signatures.filter((route) => !route.isWebsocket);
+  for (const route of http) addOperation(server, "POST", route.path, describeOperation(route, components));
+  if (!http.some((route) => route.path === "/health")) {
+    addOperation(server, "GET", "/health", describeHealth(new Set(http.map((route) => route.methodName))));
+  }
+  await server.ready();
+  document = annotateDocument(server.swagger(), components, signatures);
+  return { document, server };
+}
+
+function addSchemas(server: FastifyInstance, components: Components): void {
+  for (const [name, schema] of Object.entries({ ...components.schemas, ...VALIDATION_SCHEMAS })) {
+    server.addSchema({ $id: name, title: schema["title"] });
+  }
+}
+
+function addOperation(
+  server: FastifyInstance,
+  method: "GET" | "POST",
+  url: string,
+  operation: Operation,
+): void {
+  server.route({
+    method,
+    url,
+    exposeHeadRoute: false,
+    schema: operation,
+    validatorCompiler: () => () => true,
+    serializerCompiler: () => () => "",
+    handler: (_request, reply) => reply.callNotFound(),
+  });
+}
+
+/** Below the pages' path as well, what is not there is told in the documented form. */
+function answerLostPages(server: FastifyInstance, rootPath: string): void {
+  const answer = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+    reply
+      .code(404)
+      .headers({ "x-fal-billable-units": "0", ...PAGE_HEADERS })
+      .type("application/json")
+      .send(JSON.stringify({ detail: notFoundDetail(withoutRootPath(request.url, rootPath)) }));
+  server.setNotFoundHandler(answer);
+  server.setErrorHandler((error, request, reply) => {
+    const { statusCode = 500 } = error as { statusCode?: number };
+    if (statusCode < 500) return answer(request, reply);
+    return reply.code(500).type("application/json").send('{"detail":"Internal Server Error"}');
+  });
+}
+
+async function registerPages(
+  server: FastifyInstance,
+  routePrefix: string,
+  title: string,
+  document: () => object | undefined,
+): Promise<void> {
+  const { default: swaggerUi } = await import("@fastify/swagger-ui");
+  await server.register(swaggerUi, {
+    routePrefix,
+    transformSpecification: () => document() ?? {},
+    transformSpecificationClone: false,
+    uiConfig: { layout: "BaseLayout", tryItOutEnabled: true, displayRequestDuration: true },
+    theme: { title },
+  });
+}

@@ -1,0 +1,79 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Logger } from "pino";
+import { asError } from "../../answers.ts";
+import type { Access } from "../access/access.ts";
+import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
+import { isHeaderValue } from "./header-value.ts";
+import type { ServerState } from "../lifecycle/server-state.ts";
+
+/**
+ * The headers that every answer carries, whatever part of the server makes it: CORS, hints, and
+ * `Connection: close` once the server stops. Called where answers are made, since a hook costs more than all of it.
+ */
+export class AnswerHeaders {
+  readonly #access: Access;
+  readonly #provideHints: ServerDefinition["provideHints"];
+  readonly #state: ServerState;
+  readonly #log: Logger;
+
+  constructor(
+    definition: ServerDefinition,
+    options: ResolvedServerOptions,
+    { state, access }: { state: ServerState; access: Access },
+  ) {
+    this.#access = access;
+    this.#provideHints = definition.provideHints;
+    this.#state = state;
+    this.#log = options.logger;
+  }
+
+  /** How browsers on this origin may call. */
+  allows(origin: string): ReturnType<Access["allows"]> {
+    return this.#access.allows(origin);
+  }
+
+  /** Adds them to a Fastify reply. */
+  apply(request: FastifyRequest, reply: FastifyReply): void {
+    const { origin } = request.headers;
+    if (origin !== undefined || this.#provideHints !== undefined || this.#state.stopping) {
+      this.#set(origin, (name, value) => reply.header(name, value));
+    }
+  }
+
+  /** The same as a record, for answers that Fastify does not make. */
+  for(origin: string | undefined): Record<string, string> {
+    const headers: Record<string, string> = {};
+    this.#set(origin, (name, value) => (headers[name] = value));
+    return headers;
+  }
+
+  #set(origin: string | undefined, set: (name: string, value: string) => unknown): void {
+    const allowed = origin === undefined ? "no" : this.allows(origin);
+    if (origin !== undefined && allowed !== "no") {
+      set("access-control-allow-origin", origin);
+      if (allowed === "credentials") set("access-control-allow-credentials", "true");
+      set("vary", "Origin");
+    }
+    const hints = this.#provideHints === undefined ? undefined : this.#hints(this.#provideHints);
+    if (hints !== undefined) set("x-fal-runner-hints", hints);
+    if (this.#state.stopping) set("connection", "close");
+  }
+
+  #hints(provideHints: () => readonly string[]): string | undefined {
+    try {
+      const hints = [...provideHints()].map(String);
+      const sent = hints.filter(isHeaderValue);
+      if (sent.length < hints.length) {
+        const left = hints.filter((hint) => !isHeaderValue(hint));
+        this.#log.warn({ hints: left }, "hints that are no latin-1 text are left out");
+      }
+      return sent.join(",");
+    } catch (error) {
+      this.#log.error(
+        { err: asError(error, "provideHints") },
+        "provideHints() threw; the answer goes out without hints",
+      );
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import type { Socket } from "node:net";
+import type { Logger } from "pino";
+import { answerFor, asError } from "../../answers.ts";
+import { InputValidationError } from "../../errors.ts";
+import type { AnswerHeaders } from "./answer-headers.ts";
+import { CLIENT_CLOSED_REQUEST, type RouteMetrics } from "../metrics/metrics.ts";
+import { notFound } from "./not-found.ts";
+import { leaveUnread } from "../bodies/unread-body.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Where the requests of this route are counted. */
+    metrics?: RouteMetrics;
+  }
+}
+
+/** Answers every error that reaches Fastify, in the documented form. */
+export function createErrorHandler(headers: AnswerHeaders, log: Logger) {
+  return function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    if (request.is404) return notFound(headers, request, reply);
+    const known = translate(error, request);
+    const answer = answerFor(known);
+    if (answer.unexpected) log.error({ err: asError(error), path: request.url }, "a request failed");
+    request.routeOptions.config.metrics?.record(statusOf(request, reply) ?? answer.status, 0);
+    if (reply.raw.writableEnded) return reply; // a server that stops has answered in the meantime
+    headers.apply(request, reply);
+    leaveUnread(request, reply);
+    return reply
+      .code(answer.status)
+      .headers(answer.headers ?? {})
+      .type("application/json")
+      .send(JSON.stringify(answer.body));
+  };
+}
+
+/** What a request is counted as whose body never came in full, by who is at fault. */
+function statusOf(request: FastifyRequest, reply: FastifyReply): number | undefined {
+  if (reply.raw.writableEnded) return reply.raw.statusCode;
+  return request.raw.socket.destroyed ? CLIENT_CLOSED_REQUEST : undefined;
+}
+
+/** Fastify's own errors in the terms of this package. */
+function translate(error: unknown, request: FastifyRequest): unknown {
+  if ((error as Partial<FastifyError> | null)?.code !== "FST_ERR_CTP_INVALID_MEDIA_TYPE") return error;
+  const bytes = Number(request.headers["content-length"] ?? 0);
+  const msg = "Input should be a valid dictionary or object to extract fields from";
+  const input = `<binary ${bytes} bytes>`;
+  return new InputValidationError([{ type: "model_attributes_type", loc: ["body"], msg, input }]);
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, readonly [status: number, reason: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, "Request Header Fields Too Large"],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout"],
+};
+
+/** Answers what is not even a request: broken headers, or one that never arrives in full. */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || socket.destroyed) return;
+  const [status, reason] = CLIENT_ERRORS[error.code ?? ""] ?? [400, "Bad Request"];
+  const body = JSON.stringify({ detail: reason });
+  const head = [
+    `HTTP/1.1 ${status} ${reason}`,
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+  ];
+  if (socket.writable) socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+  else socket.destroy();
+}

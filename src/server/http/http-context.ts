@@ -1,0 +1,148 @@
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Logger } from "pino";
+import { assertAnswerHeader } from "../../answer-header.ts";
+import { parseLifecyclePreference, type RequestContext } from "../../context.ts";
+import { RequestCancelledException } from "../../errors.ts";
+import { firstValues } from "./request-headers.ts";
+import type { RunningCall } from "../lifecycle/server-state.ts";
+
+/** The context of an HTTP request. Everything that costs is made when it is first asked for. */
+export class HttpContext implements RequestContext, RunningCall {
+  isRunning = false;
+  before: RunningCall | undefined;
+  after: RunningCall | undefined;
+  readonly #request: FastifyRequest;
+  readonly #reply: FastifyReply;
+  readonly #rootLog: Logger;
+  #headers: Record<string, string | string[] | undefined> | undefined;
+  #cdnToken: string | string[] | undefined;
+  #requestId: string | undefined;
+  #log: Logger | undefined;
+  #controller: AbortController | undefined;
+  #abortReason: unknown;
+  #onAbort: ((reason: unknown) => void) | undefined;
+  #onCut: ((reason: unknown) => void) | undefined;
+  #listens = false;
+
+  constructor(request: FastifyRequest, reply: FastifyReply, rootLog: Logger) {
+    this.#request = request;
+    this.#reply = reply;
+    this.#rootLog = rootLog;
+    this.#cdnToken = request.headers["x-fal-cdn-token"];
+  }
+
+  get requestId(): string {
+    return (this.#requestId ??= this.#header("x-fal-request-id") ?? randomUUID());
+  }
+
+  get endpoint(): string | undefined {
+    return this.#header("x-fal-endpoint");
+  }
+
+  get lifecyclePreference(): Readonly<Record<string, unknown>> | null {
+    return parseLifecyclePreference(this.#header("x-fal-object-lifecycle-preference"));
+  }
+
+  get headers(): Record<string, string | string[] | undefined> {
+    if (this.#headers === undefined) {
+      this.#headers = firstValues(this.#request.raw);
+      this.#cdnToken = this.#headers["x-fal-cdn-token"];
+    }
+    return this.#headers;
+  }
+
+  /** The request itself. */
+  get raw(): IncomingMessage {
+    return this.#request.raw;
+  }
+
+  get query(): Readonly<Record<string, string | string[] | undefined>> {
+    return this.#request.query as Record<string, string | string[] | undefined>;
+  }
+
+  get log(): Logger {
+    return (this.#log ??= this.#rootLog.child({ requestId: this.requestId }));
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
+      else this.#listen();
+    }
+    return this.#controller.signal;
+  }
+
+  /** Calls back when the handler is told to stop: what {@link signal} does, without the cost of a signal. */
+  watch(onAbort: (reason: unknown) => void): void {
+    this.#onAbort = onAbort;
+    if (this.#abortReason !== undefined) onAbort(this.#abortReason);
+    else this.#listen();
+  }
+
+  /** The connection is gone before the answer was out. */
+  get clientLeft(): boolean {
+    const { raw } = this.#reply;
+    return raw.destroyed && !raw.writableFinished;
+  }
+
+  /** Why the handler was told to stop; undefined as long as it was not. */
+  get abortReason(): unknown {
+    return this.#abortReason;
+  }
+
+  /** Tells the handler to stop. The first who does decides what the call is answered and counted as. */
+  abort(reason: unknown): void {
+    if (this.#abortReason !== undefined) return;
+    this.#abortReason = reason;
+    this.#controller?.abort(reason);
+    this.#onAbort?.(reason);
+  }
+
+  /** Calls back when the server stops waiting for the handler, which may never heed its signal. */
+  whenCut(answer: (reason: unknown) => void): void {
+    this.#onCut = answer;
+  }
+
+  /** The server stops, and waits no longer. */
+  cut(reason: unknown): void {
+    this.abort(reason);
+    this.#onCut?.(reason);
+  }
+
+  #listen(): void {
+    const { raw } = this.#reply;
+    if (this.clientLeft) return this.abort(this.#whyLeft());
+    if (this.#listens || raw.writableFinished) return;
+    this.#listens = true;
+    raw.once("close", () => {
+      if (this.clientLeft) this.abort(this.#whyLeft());
+    });
+  }
+
+  /** The client left, or took nothing of its answer any more, which the connection then ended with. */
+  #whyLeft(): Error {
+    const { errored } = this.#request.raw.socket;
+    return errored instanceof RequestCancelledException ? errored : new RequestCancelledException();
+  }
+
+  setHeader(name: string, value: string): void {
+    assertAnswerHeader(name, value);
+    if (this.#reply.raw.headersSent)
+      this.log.warn(`the header ${name} is not sent: the answer's head is out already`);
+    else this.#reply.header(name, value);
+  }
+
+  /** The new value of `x-fal-cdn-token`, if the handler changed it. */
+  get changedCdnToken(): string | undefined {
+    const token = this.#request.raw.headers["x-fal-cdn-token"];
+    return token === this.#cdnToken || typeof token !== "string" ? undefined : token;
+  }
+
+  #header(name: string): string | undefined {
+    const value = this.headers[name];
+    return typeof value === "string" ? value : value?.[0];
+  }
+}

@@ -1,0 +1,111 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { isPreflight, type Access } from "../access/access.ts";
+import type { AnswerHeaders } from "./answer-headers.ts";
+import { PAGE_HEADERS } from "./page-headers.ts";
+
+/** Paths, and the methods they are served with. */
+export class PathTable {
+  readonly #methods = new Map<string, Set<string>>();
+
+  add(path: string, methods: string | readonly string[]): void {
+    const known = this.#methods.get(path) ?? new Set();
+    for (const method of [methods].flat()) known.add(method);
+    this.#methods.set(path, known);
+  }
+
+  /** The methods of a path, sorted; undefined for an unknown one. */
+  methods(path: string): readonly string[] | undefined {
+    const known = this.#methods.get(path);
+    return known === undefined ? undefined : [...known].sort();
+  }
+}
+
+/** Answers what no route took: requests that may not go on, preflights, wrong methods, a slash too many or too few, unknown paths. */
+export function createNotFoundHandler(
+  headers: AnswerHeaders,
+  paths: PathTable,
+  { access, rootPath }: { access: Access; rootPath: string },
+) {
+  const refuse = createRefusal(headers, access);
+  return function handleNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const refused = refuse(request, reply);
+    if (refused !== undefined) return refused;
+    if (isPreflight(request.raw)) return answerPreflight(headers, request, reply);
+    const [path = "/", query] = splitUrl(request.url);
+    const methods = paths.methods(path);
+    if (methods !== undefined) {
+      headers.apply(request, reply);
+      return json(reply.code(405).header("allow", methods.join(", ")), { detail: "Method Not Allowed" });
+    }
+    const other = path.endsWith("/") ? path.slice(0, -1) : `${path}/`;
+    if (other !== "" && paths.methods(other) !== undefined) {
+      headers.apply(request, reply);
+      return reply.code(307).header("location", `${rootPath}${other}${query}`).send();
+    }
+    return notFound(headers, request, reply);
+  };
+}
+
+/** Answers a request that may not go on; undefined for any other. */
+function createRefusal(headers: AnswerHeaders, access: Access) {
+  return function refuse(request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
+    const refusal = access.refused(request.raw);
+    if (refusal === undefined) return undefined;
+    headers.apply(request, reply);
+    if (refusal.isPreflight === true)
+      return reply.code(refusal.status).headers(PAGE_HEADERS).type("text/plain").send(refusal.detail);
+    if (refusal.status === 400) reply.header("connection", "close");
+    if (refusal.status === 422) reply.header("x-fal-billable-units", "0");
+    return json(reply.code(refusal.status), { detail: refusal.detail });
+  };
+}
+
+/** The same before a route that the app itself has added. */
+export function createRefusalHook(headers: AnswerHeaders, access: Access) {
+  const refuse = createRefusal(headers, access);
+  return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    if (refuse(request, reply) === undefined) done();
+  };
+}
+
+/** 404, in the documented form. */
+export function notFound(headers: AnswerHeaders, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  headers.apply(request, reply);
+  return json(reply.code(404).header("x-fal-billable-units", "0"), { detail: notFoundDetail(request.url) });
+}
+
+function answerPreflight(headers: AnswerHeaders, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { origin = "", "access-control-request-headers": wanted } = request.headers;
+  headers.apply(request, reply);
+  if (headers.allows(origin) === "no")
+    return reply.code(400).headers(PAGE_HEADERS).type("text/plain").send("Disallowed CORS origin");
+  reply.headers({
+    "access-control-allow-methods": "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
+    "access-control-max-age": "600",
+  });
+  if (wanted !== undefined) reply.header("access-control-allow-headers", wanted);
+  return reply.code(200).headers(PAGE_HEADERS).type("text/plain").send("OK");
+}
+
+function json(reply: FastifyReply, body: object): FastifyReply {
+  return reply.headers(PAGE_HEADERS).type("application/json").send(JSON.stringify(body));
+}
+
+function splitUrl(url: string): [path: string, query: string] {
+  const at = url.indexOf("?");
+  return at < 0 ? [url, ""] : [url.slice(0, at), url.slice(at)];
+}
+
+/** What is said of a path that is not there. */
+export function notFoundDetail(url: string): string {
+  const [path = "/"] = splitUrl(url);
+  return `Path ${decodePath(path)} not found`;
+}
+
+function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}

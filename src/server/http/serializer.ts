@@ -1,0 +1,58 @@
+import type { Schema as FastJsonSchema } from "fast-json-stringify";
+import { FalServerlessError } from "../../errors.ts";
+import { JSON_FORM, sendable, UnsendableError, type Form } from "../../json/sendable.ts";
+import { fastSchema, ordinary } from "./fast-schema.ts";
+import { loadFastJsonStringify } from "../packages.ts";
+import type { CompiledSchema } from "../validation/validator.ts";
+
+/**
+ * Turns a result into JSON, held against its schema, with fields that the schema does not know left out.
+ * @throws OutputValidationError for what does not fit
+ * @throws FalServerlessError for what JSON can't carry
+ */
+export function createSerializer(
+  output: CompiledSchema | undefined,
+  methodName: string,
+): (value: unknown) => string {
+  const present = createPresenter(output, methodName, JSON_FORM);
+  const stringify = (value: unknown): string => JSON.stringify(present(value)) ?? "null";
+  const fast = output && fastSchema(output.document);
+  if (output === undefined || fast === undefined) return stringify;
+  const quickly = loadFastJsonStringify().default(fast as unknown as FastJsonSchema);
+  const isOrdinary = ordinary(fast) ?? (() => true);
+  return (value) => (output.fits(value) && isOrdinary(value) ? quickly(value) : stringify(value));
+}
+
+/** Makes of a result what goes out: of its fields those that its schema knows, as data that the form can carry. */
+export function createPresenter(
+  output: CompiledSchema | undefined,
+  methodName: string,
+  form: Form | undefined,
+): (value: unknown) => unknown {
+  return (value) => {
+    try {
+      const presented = output === undefined ? value : output.present(value, methodName);
+      return form === undefined ? presented : sendable(presented, form);
+    } catch (error) {
+      throw explained(error, value, methodName, form ?? JSON_FORM);
+    }
+  };
+}
+
+function explained(error: unknown, value: unknown, methodName: string, form: Form): unknown {
+  let known = error;
+  if (error instanceof RangeError) {
+    // Out of stack: what contains itself, mostly.
+    try {
+      sendable(value, form);
+    } catch (found) {
+      if (found instanceof UnsendableError) known = found;
+    }
+  }
+  if (!(known instanceof UnsendableError)) return known;
+  return new FalServerlessError(
+    "OUTPUT_UNSENDABLE",
+    `${methodName}() returned what ${form.name} can't carry: ${known.message}.`,
+    { cause: known.cause },
+  );
+}

@@ -1,0 +1,100 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { withDeadline } from "../../dispatch/deadline.ts";
+import { RequestTimeoutException } from "../../errors.ts";
+import { bodyBytes } from "../bodies/body-collection.ts";
+import type { HttpContext } from "./http-context.ts";
+import { bodyWeight } from "../bodies/body-limits.ts";
+import type { RouteRuntime } from "./route-runtime.ts";
+import { createSerializer } from "./serializer.ts";
+
+const JSON_TYPE = "application/json; charset=utf-8";
+
+/** Serves an endpoint that answers once. */
+export function createUnaryHandler(
+  route: RouteRuntime,
+): (request: FastifyRequest, reply: FastifyReply) => void {
+  const serialize = createSerializer(route.output, route.signature.methodName);
+
+  return function handle(request, reply): void {
+    const started = performance.now();
+    const bytes = bodyBytes(request.raw);
+    const weight = bodyWeight(request.raw, bytes);
+    route.budget.hold(weight);
+    const context = route.createContext(request, reply);
+    const succeed = (value: unknown): void => {
+      let payload: string;
+      try {
+        payload = serialize(value);
+      } catch (error) {
+        return fail(error);
+      }
+      finish(200, payload);
+    };
+    const fail = (error: unknown): void => {
+      if (!context.isRunning) return; // what it throws after it was cut off tells nobody anything
+      const answer = route.answer(context, error);
+      if (answer.headers !== undefined) reply.headers(answer.headers);
+      finish(answer.status, answer.payload);
+    };
+    const finish = (status: number, payload: string): void => {
+      if (!route.end(context)) return;
+      route.budget.free(weight);
+      const sent = send(route, context, request, reply, status, payload);
+      const counted = sent ? status : route.lostStatus(context);
+      route.metrics.record(counted, (performance.now() - started) / 1000);
+    };
+    context.whenCut(fail);
+
+    let result: unknown;
+    try {
+      route.assertAsked(request);
+      const { dispatch } = route;
+      if (dispatch !== undefined) {
+        return void route.queue(dispatch, context, request.body, bytes).then(succeed, fail);
+      }
+      result = route.call(context, request.body);
+    } catch (error) {
+      return fail(error);
+    }
+    if (!(result instanceof Promise))
+      return isThenable(result) ? void result.then(succeed, fail) : succeed(result);
+    const { timeoutMs } = route;
+    if (timeoutMs !== undefined) {
+      result = withDeadline(result, timeoutMs, route.options.clock, () => {
+        const error = new RequestTimeoutException(timeoutMs);
+        route.metrics.timeouts.run++;
+        context.abort(error);
+        return error;
+      });
+    }
+    void (result as Promise<unknown>).then(succeed, fail);
+  };
+}
+
+/** False when nobody was there to take the answer. */
+function send(
+  route: RouteRuntime,
+  context: HttpContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  status: number,
+  payload: string,
+): boolean {
+  if (context.clientLeft) {
+    reply.hijack(); // nothing is left to answer
+    return false;
+  }
+  try {
+    route.applyHeaders(context, request, reply);
+    reply.code(status).header("content-type", JSON_TYPE).send(payload);
+    return true;
+  } catch (error) {
+    context.log.error({ err: error }, "the answer could not be sent");
+    reply.raw.destroy();
+    return false;
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}

@@ -1,0 +1,65 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "pino";
+import { asError } from "../../answers.ts";
+import { ServerStoppedException } from "../../errors.ts";
+import type { BuiltServer } from "../build.ts";
+import type { ServeDefinition } from "../serve-definition.ts";
+import type { StopSignals } from "./stop-signals.ts";
+
+/** How a served app ended. */
+export interface ServeOutcome {
+  /** 0: all requests were answered. 1: what was left at the end of the grace period was cut off. */
+  readonly exitCode: 0 | 1;
+}
+
+/** What is cut off gets so long to take its last answer, in milliseconds. */
+const LAST_ANSWERS_MS = 1_000;
+/** What teardown may still take once the grace period is over, in milliseconds. */
+const LATE_TEARDOWN_MS = 5_000;
+const POLL_MS = 10;
+
+/**
+ * Stops a server: `handleExit()`, no new connections, the requests in flight get their answers, then teardown. What
+ * is not answered when the grace period ends or a second SIGINT comes is cut off, and the exit code says so.
+ */
+export async function drain(
+  built: BuiltServer,
+  definition: ServeDefinition,
+  signals: StopSignals,
+  log: Logger,
+): Promise<ServeOutcome> {
+  const { server, state, connections } = built;
+  state.stopping = true;
+  const exited = Promise.resolve()
+    .then(() => definition.handleExit())
+    .catch((error: unknown) => log.error({ err: asError(error, "handleExit") }, "handleExit() failed"));
+  const stopped = Promise.all([server.close(), exited]).then(() => "in time" as const);
+  const [grace, cancelGrace] = timer(definition.terminationGraceMs, "the grace period is over");
+  const end = await Promise.race([
+    stopped,
+    grace,
+    signals.cut.then(() => "it was told to wait no longer" as const),
+  ]);
+  cancelGrace();
+  if (end !== "in time") {
+    log.warn(`${end}: what is still running is cut off`);
+    state.abortAll(new ServerStoppedException());
+    await nextTurn(); // handlers learn of it before their resources are torn down
+    await nextTurn();
+    connections.refuseAll();
+    const lastMoment = performance.now() + LAST_ANSWERS_MS;
+    while (connections.count > 0 && performance.now() < lastMoment) await sleep(POLL_MS);
+    connections.destroyAll();
+    const [late, cancelLate] = timer(LATE_TEARDOWN_MS, "late");
+    if ((await Promise.race([stopped, late])) === "late")
+      log.error("teardown does not end; leaving without it");
+    cancelLate();
+  }
+  return { exitCode: end === "in time" ? 0 : 1 };
+}
+
+function timer<T>(ms: number, value: T): [due: Promise<T>, cancel: () => void] {
+  let handle: NodeJS.Timeout | undefined;
+  const due = new Promise<T>((resolve) => (handle = setTimeout(resolve, ms, value)));
+  return [due, () => clearTimeout(handle)];
+}

@@ -1,0 +1,64 @@
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import { answerFor, asError } from "../../answers.ts";
+import type { AnswerHeaders } from "../http/answer-headers.ts";
+import { PAGE_HEADERS } from "../http/page-headers.ts";
+import type { ServerDefinition } from "../definition.ts";
+import type { ServerMetrics } from "../metrics/metrics.ts";
+import type { ServerState } from "./server-state.ts";
+
+/** `GET /health`, also where the class has an endpoint of its own there, and the probes `GET /livez` and `GET /readyz`. */
+export function mountHealth(
+  server: FastifyInstance,
+  parts: {
+    definition: ServerDefinition;
+    metrics: ServerMetrics;
+    headers: AnswerHeaders;
+    state: ServerState;
+    log: Logger;
+  },
+): void {
+  const { definition, metrics, headers, state, log } = parts;
+  const mount = (path: string, probe: () => unknown): void => {
+    const counted = metrics.route("GET", path);
+    server.get(path, { exposeHeadRoute: true }, async (request, reply) => {
+      const started = performance.now();
+      counted.inProgress++;
+      let status = 200;
+      let body: string;
+      try {
+        body = JSON.stringify(await probe()) ?? "null";
+      } catch (error) {
+        const answer = answerFor(error);
+        if (answer.unexpected) log.error({ err: asError(error, "health") }, `GET ${path} failed`);
+        status = answer.status;
+        body = JSON.stringify(answer.body);
+      }
+      counted.inProgress--;
+      if (path === "/readyz" && !state.isReady) status = 503;
+      if (path === "/livez" && state.stuck() !== undefined) status = 503;
+      counted.record(status, (performance.now() - started) / 1000);
+      headers.apply(request, reply);
+      reply.headers(PAGE_HEADERS);
+      return reply.code(status).type("application/json").send(body);
+    });
+  };
+  mount("/health", () => definition.health());
+  mount("/livez", () => ({ status: liveness(state, log) }));
+  mount("/readyz", () => ({ status: readiness(state) }));
+}
+
+/** Only a new process helps where all slots are held by calls that never end. */
+function liveness(state: ServerState, log: Logger): string {
+  const stuck = state.stuck();
+  if (stuck === undefined) return "alive";
+  log.error(`${stuck} takes no calls: all of its slots are held by calls that are long past their deadlines`);
+  return "stuck";
+}
+
+function readiness(state: ServerState): string {
+  if (state.stopping) return "stopping";
+  if (!state.ready) return "starting";
+  if (!state.canWork()) return "no workers";
+  return state.stuck() === undefined ? "ready" : "stuck";
+}

@@ -1,0 +1,186 @@
+import cluster from "node:cluster";
+import type { AddressInfo } from "node:net";
+import type { Server } from "node:http";
+import { StartupError } from "../../errors.ts";
+import { buildServer, type BuiltServer } from "../build.ts";
+import type { ServerOptions } from "../definition.ts";
+import { drain, type ServeOutcome } from "./drain.ts";
+import type { ServeDefinition } from "../serve-definition.ts";
+import { guardStandardStreams } from "../../output/serving-streams.ts";
+import { assertPortFree, portError } from "../connections/listen.ts";
+import { createLogger } from "../logger.ts";
+import { startMetricsServer } from "../metrics/metrics-server.ts";
+import { StopSignals } from "./stop-signals.ts";
+import { UncaughtErrors } from "./uncaught-errors.ts";
+
+/** Where and how long to serve. */
+export interface ServeOptions extends ServerOptions {
+  /** Default: `HOST`, else 127.0.0.1. */
+  host?: string;
+  /** 0 takes any. Default: `PORT`, else 8080. */
+  port?: number;
+  /** The port of `GET /metrics`; 0 takes any, false serves none. Default: `METRICS_PORT`, else the class's, else 9090. */
+  metricsPort?: number | false;
+  /** The address that the metrics' port is bound to. Default: `METRICS_HOST`, else 127.0.0.1. */
+  metricsHost?: string;
+  /** Stop after so many requests, as if told to. */
+  limitMaxRequests?: number;
+  /** Stops the server when it aborts. */
+  signal?: AbortSignal;
+  /** Cuts off what still runs, once it aborts: what a second Ctrl-C does. */
+  cutSignal?: AbortSignal;
+  /** SIGTERM, SIGINT and SIGHUP stop the server, and the process is its own to end. Default true. */
+  handleSignals?: boolean;
+  /** An error that nobody caught is logged, and stops the server as a signal does. Default: what `handleSignals` says. */
+  handleErrors?: boolean;
+  /** Told once the port is open. */
+  onListening?: (addresses: ServeAddresses) => void;
+}
+
+/** Where a served app can be reached. */
+export interface ServeAddresses {
+  /** Such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  readonly metricsUrl: string | undefined;
+  readonly port: number;
+  readonly metricsPort: number | undefined;
+}
+
+/**
+ * Runs a class from setup to teardown: resolves when it has stopped.
+ * @throws StartupError when a port can't be had or setup fails.
+ */
+export async function serve(definition: ServeDefinition, options: ServeOptions): Promise<ServeOutcome> {
+  const logger = options.logger ?? (await createLogger());
+  const host = options.host ?? process.env["HOST"] ?? "127.0.0.1";
+  const port = options.port ?? portFromEnvironment("PORT") ?? 8080;
+  const metricsPort =
+    options.metricsPort ?? portFromEnvironment("METRICS_PORT") ?? definition.metricsPort ?? 9090;
+  const metricsHost = options.metricsHost ?? (process.env["METRICS_HOST"] || "127.0.0.1");
+  const built = buildServer(definition, { ...options, logger });
+  const { handleSignals = true, handleErrors = handleSignals } = options;
+  const signals = new StopSignals(
+    { handlesSignals: handleSignals, stop: options.signal, cut: options.cutSignal },
+    logger,
+  );
+  const uncaught = handleErrors ? new UncaughtErrors(logger) : undefined;
+  // A program that only embeds the server keeps its streams as they are.
+  if (handleSignals) guardStandardStreams();
+  let metricsServer: Server | undefined;
+  try {
+    setRunnerState("SETUP");
+    if (metricsPort === port && port !== 0) {
+      const message = `The app and its metrics can't share port ${port}; choose another with --metrics-port.`;
+      throw new StartupError("PORT_UNAVAILABLE", message);
+    }
+    // The processes of a cluster share the port: a probe would take connections from those that already serve.
+    if (!cluster.isWorker) await assertPortFree(host, port);
+    if (metricsPort !== false) {
+      const place = { host: metricsHost, port: metricsPort, allowedHosts: built.allowedHosts };
+      metricsServer = await startMetricsServer(built.metrics, place);
+    }
+    await Promise.race([setUp(built, definition, logger), signals.cut.then(refuseToWait)]);
+    if (!signals.stopping) {
+      await open(built, host, port);
+      setRunnerState("RUNNING");
+      uncaught?.drain((why) => signals.stop(why));
+      options.onListening?.(addressesOf(built, metricsServer, host, metricsHost));
+      if (options.limitMaxRequests !== undefined) countDown(built, options.limitMaxRequests, signals);
+      signals.watch();
+      await signals.first;
+    }
+    setRunnerState("TERMINATING");
+    const outcome = await drain(built, definition, signals, logger);
+    return uncaught?.any === true ? { exitCode: 1 } : outcome;
+  } finally {
+    signals.dispose();
+    uncaught?.dispose();
+    await closeMetrics(metricsServer);
+  }
+}
+
+async function setUp(
+  built: BuiltServer,
+  definition: ServeDefinition,
+  logger: NonNullable<ServeOptions["logger"]>,
+): Promise<void> {
+  const seconds = definition.startupTimeoutMs / 1000;
+  const warning = setTimeout(
+    () => logger.warn(`setup has taken ${seconds} s, the startup timeout; a platform would give up now`),
+    definition.startupTimeoutMs,
+  );
+  try {
+    await built.server.ready();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new StartupError("SETUP_FAILED", `setup() of ${definition.name} failed: ${why}`, { cause: error });
+  } finally {
+    clearTimeout(warning);
+  }
+}
+
+function refuseToWait(): never {
+  throw new StartupError("SETUP_FAILED", "Told to stop at once while setup was still running.");
+}
+
+async function open(built: BuiltServer, host: string, port: number): Promise<void> {
+  try {
+    await built.server.listen({ host, port });
+  } catch (error) {
+    await built.server.close(); // setup has run, so teardown has to
+    throw portError(error as NodeJS.ErrnoException, host, port);
+  }
+}
+
+/** The platform's word for where this process stands, for code that wants to know. */
+function setRunnerState(state: "SETUP" | "RUNNING" | "TERMINATING"): void {
+  process.env["FAL_RUNNER_STATE"] = state;
+}
+
+function countDown(built: BuiltServer, limit: number, signals: StopSignals): void {
+  let left = limit;
+  built.server.server.on("request", (_request, response) => {
+    response.once("close", () => {
+      if (--left === 0) signals.stop(`${limit} requests were served`);
+    });
+  });
+}
+
+function addressesOf(
+  built: BuiltServer,
+  metricsServer: Server | undefined,
+  host: string,
+  metricsHost: string,
+): ServeAddresses {
+  const { port } = built.server.server.address() as AddressInfo;
+  const metricsPort = (metricsServer?.address() as AddressInfo | undefined)?.port;
+  return {
+    port,
+    metricsPort,
+    url: `http://${shownHost(host)}:${port}`,
+    metricsUrl:
+      metricsPort === undefined ? undefined : `http://${shownHost(metricsHost)}:${metricsPort}/metrics`,
+  };
+}
+
+function shownHost(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "localhost";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+async function closeMetrics(server: Server | undefined): Promise<void> {
+  if (server === undefined) return;
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+}
+
+function portFromEnvironment(name: string): number | undefined {
+  const text = process.env[name];
+  if (text === undefined || text === "") return undefined;
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65535) return port;
+  throw new StartupError(
+    "PORT_UNAVAILABLE",
+    `${name}="${text}" is no port; set it to a number from 0 to 65535.`,
+  );
+}

@@ -1,0 +1,130 @@
+import type { Histogram } from "../../dispatch/tally.ts";
+import { histogram, type Sample } from "./samples.ts";
+import type { QueueMetrics, ServerMetrics } from "./metrics.ts";
+
+/** A family of samples, as Prometheus reads it. */
+export interface Family {
+  readonly name: string;
+  readonly help: string;
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly samples: () => Sample[];
+}
+
+/** What queues, batches, time limits and workers show. */
+export function dispatchFamilies(metrics: ServerMetrics): Family[] {
+  const { queues } = metrics;
+  const each = (read: (queue: QueueMetrics) => Sample[]): (() => Sample[]) => {
+    return () => queues.flatMap(read);
+  };
+  return [
+    gauge(
+      "servable_queue_depth",
+      "Calls that wait.",
+      each((queue) => [sample(queue, queue.tally.depth)]),
+    ),
+    gauge(
+      "servable_queue_oldest_age_seconds",
+      "How long the first of those that wait has waited.",
+      each((queue) => [sample(queue, queue.tally.oldestAgeMs / 1000)]),
+    ),
+    spread(queues, "servable_queue_wait_seconds", "From arrival to the start of the run.", "waits", 1000),
+    spread(queues, "servable_run_seconds", "Runs of handlers, of batches as a whole.", "runs", 1000),
+    spread(queues, "servable_batch_size", "Calls in a run.", "batchSizes", 1),
+    counter(
+      "servable_batches_total",
+      "Runs by why they hold no more: full by size or cost, all that waited, another group, a deadline, a retry.",
+      each((queue) => [...queue.tally.reasons].map(([reason, value]) => sample(queue, value, { reason }))),
+    ),
+    counter(
+      "servable_refused_total",
+      "Calls refused for lack of room or time.",
+      each((queue) => [...queue.tally.refusals].map(([cause, value]) => sample(queue, value, { cause }))),
+    ),
+    counter(
+      "servable_cancelled_total",
+      "Calls whose caller left.",
+      each(({ tally, ...queue }) =>
+        Object.entries(tally.cancelled).map(([state, value]) => sample(queue, value, { state })),
+      ),
+    ),
+    counter(
+      "servable_late_total",
+      "Calls that ended after they had been given up.",
+      each((queue) => [sample(queue, queue.tally.late)]),
+    ),
+    counter(
+      "servable_retried_total",
+      "Calls run once more after their worker had died.",
+      each((queue) => [sample(queue, queue.tally.retried)]),
+    ),
+    counter("servable_timeouts_total", "Calls and sessions whose time ran out, by where.", () =>
+      timeoutSamples(metrics),
+    ),
+    gauge("servable_bytes_in_flight", "What callers sent and is still in memory, in bytes.", () => [
+      { labels: { app_name: "fal" }, value: metrics.budget.held },
+    ]),
+    gauge("servable_workers_ready", "Worker processes that can take a call.", () =>
+      metrics.workers === undefined ? [] : [{ labels: { app_name: "fal" }, value: metrics.workers.ready }],
+    ),
+    counter("servable_workers_ended_total", "Worker processes that ended without being told to.", () =>
+      metrics.workers === undefined ? [] : [{ labels: { app_name: "fal" }, value: metrics.workers.ended }],
+    ),
+  ];
+}
+
+function timeoutSamples({ routes, websockets, queues }: ServerMetrics): Sample[] {
+  const labels = (method: string, path: string, layer: string): Sample["labels"] => {
+    return { app_name: "fal", method, path, layer };
+  };
+  return [
+    ...queues.flatMap(({ method, path, tally }) => [
+      { labels: labels(method, path, "queue"), value: tally.timeouts.queue },
+      { labels: labels(method, path, "run"), value: tally.timeouts.run },
+    ]),
+    ...routes.flatMap(({ method, path, timeouts }) => [
+      ...(queues.some((queue) => queue.method === method && queue.path === path)
+        ? []
+        : [{ labels: labels(method, path, "run"), value: timeouts.run }]),
+      { labels: labels(method, path, "stream"), value: timeouts.stream },
+    ]),
+    ...websockets.map(({ path, timeouts }) => ({
+      labels: labels("WEBSOCKET", path, "session"),
+      value: timeouts,
+    })),
+  ];
+}
+
+function gauge(name: string, help: string, samples: () => Sample[]): Family {
+  return { name, help, type: "gauge", samples };
+}
+
+function counter(name: string, help: string, samples: () => Sample[]): Family {
+  return { name, help, type: "counter", samples };
+}
+
+/** A histogram of a tally's; `scale`: what its values are divided by. */
+function spread(
+  queues: readonly QueueMetrics[],
+  name: string,
+  help: string,
+  which: "waits" | "runs" | "batchSizes",
+  scale: number,
+): Family {
+  const samples = (): Sample[] =>
+    queues.flatMap((queue) => {
+      const { bounds, buckets, count, sum }: Histogram = queue.tally[which];
+      const scaled = bounds.map((bound) => bound / scale);
+      return histogram(name, labelsOf(queue), scaled, { buckets, count, seconds: sum / scale });
+    });
+  return { name, help, type: "histogram", samples };
+}
+
+type Place = Pick<QueueMetrics, "method" | "path">;
+
+function sample(place: Place, value: number, more: Record<string, string> = {}): Sample {
+  return { labels: { ...labelsOf(place), ...more }, value };
+}
+
+function labelsOf({ method, path }: Place): Record<string, string> {
+  return { app_name: "fal", method, path };
+}

@@ -1,0 +1,100 @@
+import { DispatchTally } from "../../dispatch/tally.ts";
+import { SessionMetrics } from "./session-metrics.ts";
+
+/** Seconds; the usual ones, with longer ones for slow models. */
+export const DURATION_BUCKETS = [
+  ...[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1],
+  ...[2.5, 5, 7.5, 10, 30, 60, 120, 300],
+] as const;
+
+/** The status a request is counted under when its caller left before the answer. */
+export const CLIENT_CLOSED_REQUEST = 499;
+
+/** What was counted for one status code of one route. */
+export interface Tally {
+  count: number;
+  seconds: number;
+  /** One counter a bucket, not cumulative. */
+  readonly buckets: number[];
+}
+
+/** Counts the requests of one route with plain additions: a request must not pay for labels and maps. */
+export class RouteMetrics {
+  readonly method: string;
+  readonly path: string;
+  inProgress = 0;
+  /** Requests whose time ran out, by where: in the handler, or between two items of a stream. */
+  readonly timeouts = { run: 0, stream: 0 };
+  readonly #tallies = new Map<number, Tally>();
+
+  constructor(method: string, path: string) {
+    this.method = method;
+    this.path = path;
+  }
+
+  /** By status code. */
+  get tallies(): ReadonlyMap<number, Tally> {
+    return this.#tallies;
+  }
+
+  record(status: number, seconds: number): void {
+    let tally = this.#tallies.get(status);
+    if (tally === undefined) {
+      tally = { count: 0, seconds: 0, buckets: DURATION_BUCKETS.map(() => 0) };
+      this.#tallies.set(status, tally);
+    }
+    tally.count++;
+    tally.seconds += seconds;
+    for (let index = 0; index < DURATION_BUCKETS.length; index++) {
+      if (seconds <= (DURATION_BUCKETS[index] as number)) {
+        tally.buckets[index] = (tally.buckets[index] as number) + 1;
+        return;
+      }
+    }
+  }
+}
+
+/** What the queue of one route counts. */
+export interface QueueMetrics {
+  readonly method: "POST" | "WEBSOCKET";
+  readonly path: string;
+  readonly tally: DispatchTally;
+}
+
+/** Everything a server counts. */
+export class ServerMetrics {
+  readonly version: string;
+  readonly routes: RouteMetrics[] = [];
+  readonly websockets: SessionMetrics[] = [];
+  readonly queues: QueueMetrics[] = [];
+  /** Connections that were cut because their reader took nothing for too long. */
+  stalledReaders = 0;
+  /** The processes that routes run in, if any do. */
+  workers: { readonly ready: number; readonly ended: number } | undefined;
+
+  /** What callers sent and is still in memory. */
+  readonly budget: { readonly held: number };
+
+  constructor(version: string, budget: { readonly held: number }) {
+    this.version = version;
+    this.budget = budget;
+  }
+
+  queue(method: QueueMetrics["method"], path: string): DispatchTally {
+    const tally = new DispatchTally();
+    this.queues.push({ method, path, tally });
+    return tally;
+  }
+
+  websocket(path: string): SessionMetrics {
+    const metrics = new SessionMetrics(path);
+    this.websockets.push(metrics);
+    return metrics;
+  }
+
+  route(method: string, path: string): RouteMetrics {
+    const metrics = new RouteMetrics(method, path);
+    this.routes.push(metrics);
+    return metrics;
+  }
+}

@@ -1,0 +1,76 @@
+import { DURATION_BUCKETS, type RouteMetrics } from "./metrics.ts";
+import { SESSION_BUCKETS, type SessionMetrics } from "./session-metrics.ts";
+
+/** One line of what Prometheus reads. */
+export interface Sample {
+  metricName?: string;
+  labels: Record<string, string | number>;
+  value: number;
+}
+
+export function countSamples(route: RouteMetrics): Sample[] {
+  return [...route.tallies].map(([status, tally]) => ({
+    labels: { ...labelsOf(route), status_code: status },
+    value: tally.count,
+  }));
+}
+
+export function durationSamples(route: RouteMetrics): Sample[] {
+  return [...route.tallies].flatMap(([status, { count, seconds, buckets }]) => {
+    const labels = { ...labelsOf(route), status_code: status };
+    return histogram("http_request_duration_seconds", labels, DURATION_BUCKETS, { count, seconds, buckets });
+  });
+}
+
+export function progressSamples(route: RouteMetrics): Sample {
+  return { labels: labelsOf(route), value: route.inProgress };
+}
+
+/** One of a route's plain numbers, for all routes. */
+export function sessionSamples(
+  all: readonly SessionMetrics[],
+  which: "open" | "messagesIn" | "messagesOut" | "droppedInputs",
+): Sample[] {
+  return all.map((metrics) => ({ labels: sessionLabels(metrics), value: metrics[which] }));
+}
+
+export function lengthSamples(metrics: SessionMetrics): Sample[] {
+  const { ended: count, seconds, buckets } = metrics;
+  const labels = sessionLabels(metrics);
+  return histogram("realtime_session_duration_seconds", labels, SESSION_BUCKETS, { count, seconds, buckets });
+}
+
+export function closeSamples(metrics: SessionMetrics): Sample[] {
+  return [...metrics.closeCodes].map(([code, value]) => ({
+    labels: { ...sessionLabels(metrics), code },
+    value,
+  }));
+}
+
+function labelsOf(route: RouteMetrics): Record<string, string | number> {
+  return { app_name: "fal", method: route.method, path: route.path };
+}
+
+function sessionLabels(metrics: SessionMetrics): Record<string, string | number> {
+  return { app_name: "fal", path: metrics.path };
+}
+
+/** Prometheus wants each bucket to hold what is in the smaller ones too. */
+export function histogram(
+  name: string,
+  labels: Record<string, string | number>,
+  bounds: readonly number[],
+  tally: { count: number; seconds: number; buckets: readonly number[] },
+): Sample[] {
+  let below = 0;
+  const buckets = bounds.map((bound, index) => {
+    below += tally.buckets[index] ?? 0;
+    return { metricName: `${name}_bucket`, labels: { ...labels, le: bound }, value: below };
+  });
+  return [
+    ...buckets,
+    { metricName: `${name}_bucket`, labels: { ...labels, le: "+Inf" }, value: tally.count },
+    { metricName: `${name}_sum`, labels, value: tally.seconds },
+    { metricName: `${name}_count`, labels, value: tally.count },
+  ];
+}

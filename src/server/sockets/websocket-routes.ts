@@ -1,0 +1,268 @@
+import websocketPlugin, { type WebsocketPluginOptions } from "@fastify/websocket";
+import type { ServerOptions } from "ws";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { contextStorage } from "../../context.ts";
+import { answerFor, asError } from "../../answers.ts";
+import { ERRORS, RequestCancelledException } from "../../errors.ts";
+import { JSON_FORM, MESSAGE_PACK_FORM, type Form } from "../../json/sendable.ts";
+import { createCodec } from "../../realtime/codec.ts";
+import { CLOSE_NORMAL, CLOSE_RESTART } from "../../realtime/connection.ts";
+import { Heartbeat } from "../../realtime/heartbeat.ts";
+import { DEFAULT_SESSION_LIMITS, type RealtimeRoute } from "../../realtime/route.ts";
+import { RealtimeSession } from "../../realtime/session.ts";
+import { SessionContext, type UpgradeRequest } from "../../realtime/session-context.ts";
+import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
+import type { RawWebSocket } from "../../routes/websocket.ts";
+import type { AnswerHeaders } from "../http/answer-headers.ts";
+import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
+import type { RouteQueues } from "../dispatch/route-queues.ts";
+import { resolveIntake } from "../bodies/body-limits.ts";
+import type { ServerMetrics } from "../metrics/metrics.ts";
+import { firstValues } from "../http/request-headers.ts";
+import { notFound } from "../http/not-found.ts";
+import { compileSchemas } from "../validation/route-schemas.ts";
+import { createPresenter } from "../http/serializer.ts";
+import type { ServerState } from "../lifecycle/server-state.ts";
+import type { TakeUpgrade, Upgrades } from "../connections/upgrades.ts";
+import type { Validator } from "../validation/validator.ts";
+import { FrameMeter } from "./frame-meter.ts";
+import { ServerSocket } from "./server-socket.ts";
+import type { SessionMetrics } from "../metrics/session-metrics.ts";
+import { SocketConnection } from "./socket-connection.ts";
+
+/** What mounting websocket routes takes. */
+export interface WebsocketParts {
+  readonly definition: ServerDefinition;
+  readonly options: ResolvedServerOptions;
+  readonly headers: AnswerHeaders;
+  readonly metrics: ServerMetrics;
+  readonly state: ServerState;
+  readonly validator: Validator;
+  readonly queues: RouteQueues;
+  readonly upgrades: Upgrades;
+}
+
+/** Serves the realtime and websocket routes of a class, in a scope that holds nothing else. */
+export async function mountWebsockets(scope: FastifyInstance, parts: WebsocketParts): Promise<void> {
+  const options: ServerOptions = {
+    maxPayload: parts.options.maxFrameBytes,
+    perMessageDeflate: false,
+    clientTracking: false,
+    WebSocket: ServerSocket,
+  };
+  const before = scope.server.listeners("upgrade");
+  await scope.register(websocketPlugin, {
+    options: options as WebsocketPluginOptions["options"] & {}, // its type asks of the class what only the package has
+    errorHandler: () => {}, // ws ends the connection itself, with the code for what was wrong
+    preClose: (done) => done(), // sessions are told by the server's own stop
+  });
+  const paths: string[] = [];
+  for (const [signature, handler] of parts.definition.routes) {
+    if (!signature.isWebsocket) continue;
+    mountRoute(scope, parts, signature, handler);
+    paths.push(signature.path);
+  }
+  parts.upgrades.serve(paths, ownListener(scope, before));
+}
+
+/** The plugin listens for every offer; it is to have those alone that open a websocket. */
+function ownListener(scope: FastifyInstance, before: readonly unknown[]): TakeUpgrade {
+  const { server } = scope;
+  const added = server.listeners("upgrade").filter((listener) => !before.includes(listener));
+  for (const listener of added) server.removeListener("upgrade", listener as TakeUpgrade);
+  return added[0] as TakeUpgrade;
+}
+
+type Open = (
+  socket: ServerSocket,
+  request: FastifyRequest,
+  metrics: SessionMetrics,
+  meter: FrameMeter,
+) => void;
+
+function mountRoute(
+  scope: FastifyInstance,
+  parts: WebsocketParts,
+  signature: RouteSignature,
+  handler: RouteHandler,
+): void {
+  const { headers, state, metrics } = parts;
+  const overloadStatus = parts.definition.overloadStatus ?? ERRORS.OVERLOADED.status;
+  const counts = metrics.websocket(signature.path);
+  const maxBytes = signature.limits?.maxBytes;
+  const open: Open =
+    signature.realtimeMode === undefined
+      ? rawOpener(parts, handler)
+      : realtimeOpener(parts, signature, handler, signature.realtimeMode);
+  scope.route({
+    method: "GET",
+    url: signature.path,
+    exposeHeadRoute: false,
+    preValidation: (request, reply, done) => {
+      if (!request.ws || state.sessions.hasRoom) {
+        if (maxBytes !== undefined) ServerSocket.limits.set(request.raw.socket, maxBytes);
+        return done();
+      }
+      headers.apply(request, reply);
+      reply.code(overloadStatus).header("retry-after", "1").header("connection", "close");
+      reply.type("application/json").send('{"detail":"Too many open sessions"}');
+    },
+    handler: (request, reply) => {
+      const version = request.headers["sec-websocket-version"];
+      // RFC 6455 (4.4): who speaks another version is told ours.
+      if (version !== undefined && version !== "13") reply.header("sec-websocket-version", "13");
+      return notFound(headers, request, reply);
+    },
+    wsHandler: (socket, request) => {
+      const startedAt = performance.now();
+      counts.open++;
+      const ours = socket as ServerSocket;
+      ours.on("close", (code) => counts.close(ours.sentCode ?? code, (performance.now() - startedAt) / 1000));
+      open(
+        ours,
+        request,
+        counts,
+        new FrameMeter(ours, request.raw.socket, state.budget, parts.options.clock),
+      );
+    },
+  });
+}
+
+function realtimeOpener(
+  parts: WebsocketParts,
+  signature: RouteSignature,
+  handler: RouteHandler,
+  mode: RealtimeRoute["mode"],
+): Open {
+  const { options, state } = parts;
+  const route = createRealtimeRoute(parts, signature, handler, mode);
+  const limits = { ...DEFAULT_SESSION_LIMITS, heartbeatMs: options.websocketPingMs };
+  return (socket, request, counts, meter) => {
+    const session = new RealtimeSession({
+      route,
+      connection: new SocketConnection(socket, request.raw.socket),
+      request: upgradeOf(request),
+      limits,
+      clock: options.clock,
+      log: options.logger,
+      counts,
+      memory: state.budget,
+    });
+    socket.onPeerClosing = () => session.closing();
+    socket.on("message", (data, isBinary) => {
+      meter.whole((data as Buffer).length);
+      session.receive(isBinary ? (data as Buffer) : (data as Buffer).toString("utf8"));
+    });
+    socket.on("pong", () => session.pong());
+    socket.on("close", () => session.disconnected());
+    state.sessions.add(
+      {
+        stop: () => {
+          socket.limitClosing(options.clock);
+          session.stop();
+        },
+        abort: (reason) => {
+          session.abort(reason);
+          // What the session says by itself, it says in this turn.
+          setImmediate(() => socket.end(CLOSE_RESTART));
+        },
+      },
+      Promise.all([session.finished, closed(socket)]),
+    );
+  };
+}
+
+function createRealtimeRoute(
+  parts: WebsocketParts,
+  signature: RouteSignature,
+  handler: RouteHandler,
+  mode: RealtimeRoute["mode"],
+): RealtimeRoute {
+  const { validator, definition } = parts;
+  const { methodName, sessionTimeout } = signature;
+  const { input, output } = compileSchemas(validator, signature);
+  const queue = signature.dispatch && parts.queues.create(signature, handler);
+  const within: RealtimeRoute["within"] = (context, code) => {
+    const storage = contextStorage();
+    return storage === undefined ? code() : storage.run({ request: context, app: definition.app }, code);
+  };
+  return {
+    methodName,
+    mode,
+    codec: createCodec(signature, resolveIntake(parts.options, signature.limits, undefined).values),
+    buffering: signature.buffering,
+    sessionTimeoutMs: sessionTimeout === undefined ? undefined : sessionTimeout * 1000,
+    maxBatchSize: signature.maxBatchSize ?? 1,
+    emitTimings: signature.emitTimings ?? false,
+    canBatch: signature.canBatch,
+    accept: (value) => (input === undefined ? value : input.accept(value)),
+    present: createPresenter(output, methodName, formOf(signature)),
+    call: (context, value) => within(context, () => handler(value, context)),
+    share: queue && ((context, value, bytes) => queue.submit(context, value, bytes)),
+    within,
+  };
+}
+
+/** A raw websocket: the handler has the socket, the server only its end. */
+function rawOpener(parts: WebsocketParts, handler: RouteHandler): Open {
+  const { options, state, definition } = parts;
+  return (socket, request, _counts, meter) => {
+    socket.on("message", (data) => meter.whole((data as Buffer).length));
+    const controller = new AbortController();
+    const context = new SessionContext(upgradeOf(request), controller.signal, options.logger);
+    const abort = (reason: unknown): void => controller.abort(reason);
+    let isPaused = false;
+    const heartbeat = new Heartbeat(
+      options.websocketPingMs,
+      options.clock,
+      () => {
+        // A handler that reads nothing sees no answer. Told each time, the heartbeat would begin to count anew.
+        if (socket.isPaused !== isPaused) heartbeat.pause((isPaused = socket.isPaused));
+        if (socket.readyState === socket.OPEN) socket.ping();
+      },
+      () => socket.terminate(),
+    );
+    const alive = (): void => heartbeat.alive();
+    socket.on("pong", alive).on("message", alive).on("ping", alive);
+    socket.on("close", () => {
+      heartbeat.stop();
+      abort(new RequestCancelledException());
+    });
+    const storage = contextStorage();
+    const call = async (): Promise<void> => {
+      await handler(socket satisfies RawWebSocket, context);
+    };
+    const work =
+      storage === undefined ? call() : storage.run({ request: context, app: definition.app }, call);
+    work.then(
+      () => socket.end(state.stopping ? CLOSE_RESTART : CLOSE_NORMAL),
+      (error: unknown) => {
+        const { body, unexpected } = answerFor(error);
+        if (unexpected && !controller.signal.aborted) {
+          context.log.error({ err: asError(error) }, "a websocket's handler failed");
+        }
+        socket.end(1011, typeof body.detail === "string" ? body.detail : "Internal Server Error");
+      },
+    );
+    const stop = (): void => {
+      socket.limitClosing(options.clock);
+      abort(new RequestCancelledException("The server is stopping."));
+      socket.end(CLOSE_RESTART);
+    };
+    state.sessions.add({ stop, abort }, closed(socket)); // who is told to stop has ended already
+  };
+}
+
+/** What the frames of a route can carry; a codec of the app's own knows that itself. */
+function formOf({ encodeMessage, contentType }: RouteSignature): Form | undefined {
+  if (encodeMessage !== undefined) return undefined;
+  return contentType === "application/json" ? JSON_FORM : MESSAGE_PACK_FORM;
+}
+
+function upgradeOf(request: FastifyRequest): UpgradeRequest {
+  return { headers: firstValues(request.raw), query: request.query as UpgradeRequest["query"] };
+}
+
+function closed(socket: ServerSocket): Promise<void> {
+  return new Promise((resolve) => socket.once("close", () => resolve()));
+}

@@ -1,0 +1,100 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { withDeadline } from "../../dispatch/deadline.ts";
+import { StreamTimeoutException } from "../../errors.ts";
+import { closeItems, iteratorOf, type Items } from "../../realtime/items.ts";
+import { EventStream } from "./event-stream.ts";
+import { bodyBytes } from "../bodies/body-collection.ts";
+import type { HttpContext } from "../http/http-context.ts";
+import { bodyWeight } from "../bodies/body-limits.ts";
+import type { RouteRuntime } from "../http/route-runtime.ts";
+import { createSerializer } from "../http/serializer.ts";
+
+/** Serves an endpoint that yields: each item becomes a server-sent event. */
+export function createStreamHandler(
+  route: RouteRuntime,
+): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
+  const serialize = createSerializer(route.output, route.signature.methodName);
+
+  return async function handle(request, reply): Promise<void> {
+    const started = performance.now();
+    const bytes = bodyBytes(request.raw);
+    const weight = bodyWeight(request.raw, bytes);
+    route.budget.hold(weight);
+    const context = route.createContext(request, reply);
+    const stream = new EventStream(reply, route.options.clock, route.options.heartbeatMs, () => {
+      route.applyHeaders(context, request, reply);
+    });
+    let status = 200;
+    let items: Items | undefined;
+    // Asked for early, so that it aborts even if the handler looks at it only after the caller has left.
+    const { signal } = context;
+    let closed: Promise<void> | undefined;
+    let leave: (() => void) | undefined;
+    const onAbort = (): void => void (closed ??= closeItems(items, context.log));
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      route.assertAsked(request);
+      leave = await route.dispatch?.enter(context, bytes, context);
+      const called = await attend(route, context, () => route.call(context, request.body));
+      if (called === LEFT) throw context.abortReason;
+      const iterator = iteratorOf(called, route.signature.methodName);
+      items = iterator;
+      for (;;) {
+        const result = await attend(route, context, () => route.within(context, () => iterator.next()));
+        if (result === LEFT) throw context.abortReason;
+        if (result.done === true) break;
+        await stream.send(serialize(result.value));
+      }
+    } catch (error) {
+      const answer = route.answer(context, error);
+      const { clientLeft } = context;
+      context.abort(error);
+      status = clientLeft ? route.lostStatus(context) : answer.status;
+      if (stream.begun) await stream.fail(answer.body, status);
+      else if (!clientLeft) {
+        route.applyHeaders(context, request, reply);
+        const head = reply.code(status).headers(answer.headers ?? {});
+        head.type("application/json").send(answer.payload);
+      }
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      if (leave !== undefined) void (closed ?? Promise.resolve()).then(leave); // its slot is free once it has ended
+      const isLost = status === 200 && context.clientLeft;
+      if (status === 200 || context.clientLeft) stream.end();
+      else stream.cancel();
+      route.budget.free(weight);
+      route.end(context);
+      const counted = isLost ? route.lostStatus(context) : status;
+      route.metrics.record(counted, (performance.now() - started) / 1000);
+    }
+  };
+}
+
+/** What {@link attend} gives when the caller left first. */
+const LEFT: unique symbol = Symbol("left");
+
+/** Waits for the handler, but neither beyond its timeout nor for a caller who has left. */
+async function attend<T>(
+  route: RouteRuntime,
+  context: HttpContext,
+  start: () => T | PromiseLike<T>,
+): Promise<T | typeof LEFT> {
+  const { signal } = context;
+  if (signal.aborted) return LEFT;
+  const work = Promise.resolve(start());
+  const race = new Promise<T | typeof LEFT>((resolve, reject) => {
+    const leave = (): void => resolve(LEFT);
+    signal.addEventListener("abort", leave, { once: true });
+    const stop = (): void => signal.removeEventListener("abort", leave);
+    work.then(resolve, reject);
+    work.then(stop, stop);
+  });
+  if (route.timeoutMs === undefined) return race;
+  const { timeoutMs } = route;
+  return withDeadline(race, timeoutMs, route.options.clock, () => {
+    const error = new StreamTimeoutException(timeoutMs);
+    route.metrics.timeouts.stream++;
+    context.abort(error);
+    return error;
+  });
+}

@@ -1,0 +1,55 @@
+import { DefinitionError } from "../../errors.ts";
+import { collectComponents, type Components } from "../../openapi/components.ts";
+import { BYTES } from "../../routes/bytes.ts";
+import { mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
+import type { RouteSignature } from "../../routes/signature.ts";
+import type { ServerDefinition } from "../definition.ts";
+import type { CompiledSchema, Validator } from "./validator.ts";
+
+/** The schemas of one route, compiled. */
+export interface RouteSchemas {
+  readonly input: CompiledSchema | undefined;
+  readonly output: CompiledSchema | undefined;
+}
+
+/**
+ * The named schemas of a class's routes: the first look at a class, whether it is to be served or described.
+ * @throws DefinitionError when there is no route, or two schemas claim one name.
+ */
+export function namedSchemas(definition: Pick<ServerDefinition, "name" | "routes">): Components {
+  if (definition.routes.size === 0) {
+    throw new DefinitionError(
+      "ROUTES_MISSING",
+      `${definition.name} has no route; put @endpoint("/") on the method it should serve.`,
+    );
+  }
+  return collectComponents(definition.routes.keys());
+}
+
+/**
+ * Compiles what a route takes and gives.
+ * @throws DefinitionError for a schema that can't be used, and for bytes where the route talks JSON.
+ */
+export function compileSchemas(
+  validator: Validator,
+  route: Pick<RouteSignature, "input" | "output" | "methodName" | "isWebsocket" | "contentType">,
+): RouteSchemas {
+  const compile = (schema: object | undefined, which: string): CompiledSchema | undefined => {
+    if (schema === undefined) return undefined;
+    const name = `the ${which} of ${route.methodName}()`;
+    const compiled = validator.compile(schema, name);
+    const talksJson = !route.isWebsocket || route.contentType === "application/json";
+    if (talksJson && holdsBytes(compiled.document)) {
+      const advice = "send base64 as Type.String(), or serve the method with @realtime.";
+      throw new DefinitionError("SCHEMA_INVALID", `JSON can't carry the bytes() in ${name}; ${advice}`);
+    }
+    return compiled;
+  };
+  return { input: compile(route.input, "input"), output: compile(route.output, "output") };
+}
+
+function holdsBytes(node: SchemaNode): boolean {
+  let found = BYTES in node;
+  mapSubschemas(node, (subschema) => (found ||= holdsBytes(subschema)));
+  return found;
+}

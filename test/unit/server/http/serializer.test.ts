@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Type } from "typebox";
+import { OutputValidationError } from "../../../../src/errors.ts";
+import { createSerializer } from "../../../../src/server/http/serializer.ts";
+import { compileInput } from "../../../helpers/issues.ts";
+import { Tree } from "../../../helpers/schemas.ts";
+
+const serialize = (schema: object, value: unknown): unknown =>
+  JSON.parse(createSerializer(compileInput(schema), "run")(value));
+
+test("fields that the schema does not know are left out, at every depth", () => {
+  const schema = Type.Object({ a: Type.Object({ b: Type.Integer() }), list: Type.Array(Type.Object({})) });
+  assert.deepEqual(serialize(schema, { a: { b: 1, x: 2 }, list: [{ x: 1 }], secret: 3 }), {
+    a: { b: 1 },
+    list: [{}],
+  });
+});
+
+test("a missing field with a default goes out with it, in a union as well", () => {
+  const fields = Type.Object({ a: Type.String({ default: "x" }) });
+  assert.deepEqual(serialize(fields, {}), { a: "x" });
+  assert.deepEqual(serialize(Type.Union([fields, Type.Null()]), {}), { a: "x" });
+  assert.equal(serialize(Type.Union([fields, Type.Null()]), null), null);
+});
+
+test("a schema that refers to itself is written to any depth", () => {
+  const tree = { label: "a", weight: 2, children: [{ label: "b", weight: 1, children: [] }] };
+  assert.deepEqual(serialize(Tree, tree), tree);
+});
+
+test("what is not of the schema's own object is read as well: getters and inherited fields", () => {
+  class Point {
+    get x(): number {
+      return 5;
+    }
+  }
+  assert.deepEqual(serialize(Type.Object({ x: Type.Integer() }), new Point()), { x: 5 });
+});
+
+test("the places of a tuple may be of any schema", () => {
+  const point = Type.Object({ x: Type.Integer() }, { $id: "Point" });
+  const schema = Type.Tuple([
+    Type.Unknown(),
+    Type.Union([Type.String(), point]),
+    Type.Union([point, Type.Null()]),
+  ]);
+  assert.deepEqual(serialize(schema, [{ any: 1 }, { x: 1, y: 2 }, null]), [{ any: 1 }, { x: 1 }, null]);
+  assert.deepEqual(serialize(schema, ["a", "b", { x: 1, y: 2 }]), ["a", "b", { x: 1 }]);
+  const open = { type: "array", items: [{}], additionalItems: point };
+  assert.deepEqual(serialize(open, [{ y: 1 }, { x: 1, y: 1 }]), [{ y: 1 }, { x: 1 }]);
+});
+
+test("a union is written by the branch that knows most fields, whatever their order", () => {
+  const small = Type.Object({ a: Type.Integer() });
+  const large = Type.Object({ a: Type.Integer(), b: Type.Optional(Type.Object({ c: Type.Integer() })) });
+  for (const branches of [
+    [small, large],
+    [large, small],
+  ]) {
+    assert.deepEqual(serialize(Type.Union(branches), { a: 1, b: { c: 2, d: 3 }, e: 4 }), {
+      a: 1,
+      b: { c: 2 },
+    });
+  }
+});
+
+test("nothing is as JSON has it, where anything may stand", () => {
+  assert.deepEqual(serialize(Type.Array(Type.Unknown()), [undefined, 1]), [null, 1]);
+  assert.deepEqual(serialize(Type.Object({ a: Type.Optional(Type.Unknown()) }), { a: undefined }), {});
+  assert.deepEqual(serialize(Type.Unknown(), undefined), null);
+});
+
+test("what toJSON() says goes out if it fits, without fields that the schema does not know", () => {
+  const told = (value: unknown): object => ({ x: 1, toJSON: () => value });
+  const point = Type.Object({ x: Type.Integer() });
+  for (const schema of [point, Type.Union([point, Type.String()])]) {
+    assert.deepEqual(serialize(schema, told({ x: 2, secret: 1 })), { x: 2 });
+    assert.throws(() => serialize(schema, told({ secret: 1 })), OutputValidationError);
+  }
+  assert.deepEqual(serialize(Type.Union([point, Type.String()]), told("a point")), "a point");
+  assert.throws(() => serialize(point, told("a point")), OutputValidationError);
+});
+
+test("a result stays as it is, frozen or not", () => {
+  const schema = Type.Object({
+    list: Type.Array(Type.Union([Type.Object({ a: Type.Integer({ default: 1 }) }), Type.Null()])),
+  });
+  const result = Object.freeze({ list: Object.freeze([Object.freeze({ b: 2 })]), c: 3 });
+  assert.deepEqual(serialize(schema, result), { list: [{ a: 1 }] });
+  assert.deepEqual(result, { list: [{ b: 2 }], c: 3 });
+});
+
+test("fields may have the names of what every object inherits", () => {
+  const names = ["constructor", "toString", "__proto__"];
+  const schema = Type.Object(Object.fromEntries(names.map((name) => [name, Type.Optional(Type.Integer())])));
+  assert.equal(JSON.stringify(serialize(schema, {})), "{}");
+  const value = Object.fromEntries(names.map((name) => [name, 1]));
+  assert.deepEqual(serialize(schema, value), value);
+});
