@@ -83,7 +83,7 @@ export {
   type MissingDependency,
 } from "./functions/missing-dependencies.ts";
 export { cached } from "./functions/cached.ts";
-export { currentRun, type RunContext } from "./functions/current-run.ts";
+export { currentRun, type RunContext } from "./functions/runtime.ts";
 export { LocalHost, type LocalHostOptions } from "./hosts/local/local-host.ts";
 export { FalServerlessHost, type FalServerlessHostOptions } from "./hosts/serverless/fal-serverless-host.ts";
 export type { RegisterOptions, Registrable } from "./hosts/serverless/registration.ts";

@@ -2,7 +2,7 @@ import { types } from "node:util";
 import { DefinitionError } from "../errors.ts";
 import { shown } from "./option-table.ts";
 import { structuralKey } from "./structural-key.ts";
-import { assertCanTravel } from "./travelling-values.ts";
+import { assertSerializable } from "./serializable-values.ts";
 
 /** Function → key of the arguments → what the call returned. */
 const caches = new WeakMap<object, Map<string, unknown>>();
@@ -36,7 +36,7 @@ function share(fn: AnyFunction): AnyFunction {
   caches.set(fn, results);
   const name = fn.name === "" ? "the cached function" : `${fn.name}()`;
   function call(this: unknown, ...args: unknown[]): unknown {
-    for (const [index, arg] of args.entries()) assertCanTravel(arg, `argument ${index + 1} of ${name}`);
+    for (const [index, arg] of args.entries()) assertSerializable(arg, `argument ${index + 1} of ${name}`);
     const key = structuralKey(args);
     if (results.has(key)) return results.get(key);
     const result = fn.apply(this, args);

@@ -6,12 +6,12 @@ import type { EndpointOptions } from "../routes/endpoint.ts";
 import type { AnyMethod, CheckEndpoint, SchemaObject } from "../routes/handler-types.ts";
 import type { FunctionOptions } from "./function-options.ts";
 import type { FunctionEntry } from "./function-target.ts";
-import { currentGuest } from "./guest.ts";
+import { currentRuntime } from "./runtime.ts";
 import type { Host } from "./host.ts";
 import { schemasOf } from "./options.ts";
 import { IsolatedFunction } from "./isolated-function.ts";
 import { assertOwnOptions } from "./own-options.ts";
-import { callingPlace, type Place } from "./place.ts";
+import { callerLocation, type SourceLocation } from "./source-location.ts";
 import { serveFunction } from "./served-function.ts";
 
 /** Options of a function that is called. */
@@ -73,10 +73,10 @@ function define(
   checkArguments(given, handler);
   assertOwnOptions(given);
   const { host = defaultHost(), module, exportName, localModules = [], reraise = true, ...config } = given;
-  const guest = currentGuest();
+  const runtime = currentRuntime();
   // In a bundle, `import.meta.url` is the bundle's.
-  const place = callingPlace(guest === undefined ? module : undefined);
-  if (place === undefined && guest === undefined) throw noPlace(module);
+  const place = callerLocation(runtime === undefined ? module : undefined);
+  if (place === undefined && runtime === undefined) throw noPlace(module);
   const entry: FunctionEntry = {
     place: place ?? { module: module ?? "", line: 0, column: 0 },
     ...(exportName === undefined ? {} : { exportName }),
@@ -94,7 +94,7 @@ function define(
   });
   const { setupFunction } = options.host;
   const { serve: isServed = false } = options.gateway;
-  guest?.define({
+  runtime?.define({
     value,
     place,
     handler,
@@ -131,7 +131,7 @@ function nameOf({ name }: Handler, { place, exportName }: FunctionEntry): string
 }
 
 /** The name on the left of the line that defines the function. It is for messages alone. */
-function nameInSource({ module, line, column }: Place): string | undefined {
+function nameInSource({ module, line, column }: SourceLocation): string | undefined {
   try {
     const file = fileURLToPath(module);
     // What stands before the call.

@@ -1,4 +1,4 @@
-import { currentGuest } from "./guest.ts";
+import { currentRuntime } from "./runtime.ts";
 
 /** What a handler can learn of the call that it runs for. */
 export interface RunContext {
@@ -16,5 +16,5 @@ const NEVER = new AbortController().signal;
  * follows the other. Outside of a worker, where nobody cancels, its signal is never aborted.
  */
 export function currentRun(): RunContext {
-  return { signal: currentGuest()?.signal ?? NEVER };
+  return { signal: currentRuntime()?.signal ?? NEVER };
 }

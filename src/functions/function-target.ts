@@ -1,6 +1,6 @@
 import type { Bundle } from "./bundle/bundle.ts";
 import type { Options } from "./options.ts";
-import type { Place } from "./place.ts";
+import type { SourceLocation } from "./source-location.ts";
 
 /** What a host is given to run. */
 export interface FunctionTarget {
@@ -15,7 +15,7 @@ export interface FunctionTarget {
 
 /** How a function is found in its bundle: by where it is defined or, where that was given, by its export's name. */
 export interface FunctionEntry {
-  readonly place: Place;
+  readonly place: SourceLocation;
   readonly exportName?: string;
   /** How many parameters its handler declares, to tell it from another one on the same line. */
   readonly parameters?: number;

@@ -6,7 +6,7 @@ import {
 } from "../errors.ts";
 import type { Bundle } from "./bundle/bundle.ts";
 import type { FunctionEntry, FunctionTarget } from "./function-target.ts";
-import { currentGuest } from "./guest.ts";
+import { currentRuntime } from "./runtime.ts";
 import type { Host } from "./host.ts";
 import { missingDependency } from "./missing-dependencies.ts";
 import type { FunctionOptions } from "./function-options.ts";
@@ -182,11 +182,11 @@ export class IsolatedFunction<Args extends readonly unknown[], Result> extends C
   }
 
   async #makeBundle(): Promise<Bundle> {
-    const guest = currentGuest();
+    const runtime = currentRuntime();
     // In a bundle there is nothing to bundle: a function of the same module runs from the same one.
-    if (guest !== undefined) {
+    if (runtime !== undefined) {
       const { readBundle } = await import("./bundle/bundle-folder.ts");
-      return readBundle(new URL(".", guest.bundleUrl), guest.moduleUrl);
+      return readBundle(new URL(".", runtime.bundleUrl), runtime.moduleUrl);
     }
     const { entry, localModules, options } = this.#parts;
     const { bundleModule } = await import("./bundle/bundler.ts");
@@ -233,9 +233,9 @@ const NOTHING: AsyncIterable<never> = { [Symbol.asyncIterator]: () => ({ next: (
  * definitions alone. It is left waiting: what it does with the result is to be done once, where it runs.
  */
 function isStalled(): boolean {
-  const guest = currentGuest();
-  if (guest?.isLoading !== true) return false;
-  guest.stall();
+  const runtime = currentRuntime();
+  if (runtime?.isLoading !== true) return false;
+  runtime.stall();
   return true;
 }
 

@@ -1,5 +1,5 @@
 import type { SchemaObject } from "../routes/handler-types.ts";
-import type { ServedSchemas } from "./guest.ts";
+import type { ServedSchemas } from "./runtime.ts";
 import { mergeRequirements, type Requirements } from "./requirements.ts";
 
 export type { Requirements } from "./requirements.ts";

@@ -1,6 +1,6 @@
 import type { AnyMethod } from "../routes/handler-types.ts";
 import type { BaseServable } from "../servable/base-servable.ts";
-import type { ServedSchemas, ServeFunctionOptions } from "./guest.ts";
+import type { ServedSchemas, ServeFunctionOptions } from "./runtime.ts";
 
 /**
  * Serves a function over HTTP at `POST /` until the signal is aborted.

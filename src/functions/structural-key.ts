@@ -7,7 +7,7 @@ const MAX_PLAIN_LENGTH = 256;
 /**
  * A text that two values have in common exactly when their content is the same. The order of an object's keys makes no
  * difference, that of a map's and a set's does. What is no plain data by its class is the same only as itself.
- * @param value passes `assertCanTravel`, which also limits how deep it is nested
+ * @param value passes `assertSerializable`, which also limits how deep it is nested
  */
 export function structuralKey(value: unknown): string {
   return new KeyWriter().keyOf(value);

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { FalMissingDependencyError, FalSerializationError } from "../../errors.ts";
-import { becomeGuest, type Definition, type Guest } from "../guest.ts";
+import { installRuntime, type Definition, type FunctionRuntime } from "../runtime.ts";
 import type { FunctionEntry } from "../function-target.ts";
 import { packageNameOf } from "../bundle/package-imports.ts";
 import type { LoadMessage } from "./protocol.ts";
@@ -14,12 +14,12 @@ export class LoadedFunction {
   readonly definition: Definition;
   /** The name under which the module exports it. */
   readonly exportName: string;
-  readonly #guest: RunnerGuest;
+  readonly #runtime: RunnerRuntime;
 
-  private constructor({ definition, exportName }: Found, guest: RunnerGuest) {
+  private constructor({ definition, exportName }: Found, runtime: RunnerRuntime) {
     this.definition = definition;
     this.exportName = exportName;
-    this.#guest = guest;
+    this.#runtime = runtime;
   }
 
   /**
@@ -29,25 +29,25 @@ export class LoadedFunction {
    *   found, or not exported
    */
   static async load(bundleUrl: string, message: LoadMessage): Promise<LoadedFunction> {
-    const guest = new RunnerGuest(bundleUrl, message.moduleUrl);
-    becomeGuest(guest);
-    const exports = guest.exports();
-    const stalled = new Promise<void>((resolve) => (guest.onStall = resolve));
+    const runtime = new RunnerRuntime(bundleUrl, message.moduleUrl);
+    installRuntime(runtime);
+    const exports = runtime.exports();
+    const stalled = new Promise<void>((resolve) => (runtime.onStall = resolve));
     const isStalled = await Promise.race([
       importBundle(bundleUrl).then(() => false),
       stalled.then(() => true),
     ]);
-    guest.isLoading = false;
-    return new LoadedFunction(findFunction(guest.definitions, await exports, message, isStalled), guest);
+    runtime.isLoading = false;
+    return new LoadedFunction(findFunction(runtime.definitions, await exports, message, isStalled), runtime);
   }
 
   /** What the running handler can learn about its caller. */
   set signal(signal: AbortSignal | undefined) {
-    this.#guest.signal = signal;
+    this.#runtime.signal = signal;
   }
 }
 
-class RunnerGuest implements Guest {
+class RunnerRuntime implements FunctionRuntime {
   readonly bundleUrl: string;
   readonly moduleUrl: string;
   readonly definitions: Definition[] = [];

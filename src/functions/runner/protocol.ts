@@ -1,5 +1,5 @@
 import type { WireThrown } from "../../workers/thrown-codec.ts";
-import type { ServedSchemas } from "../guest.ts";
+import type { ServedSchemas } from "../runtime.ts";
 import type { FunctionEntry } from "../function-target.ts";
 
 /** The first message to a runner: what to load. The bundle lies beside the runner. */

@@ -1,4 +1,4 @@
-import { assertCanTravel, sendingFailure } from "../travelling-values.ts";
+import { assertSerializable, serializationFailure } from "../serializable-values.ts";
 import { decodeThrown, encodeThrown, type WireThrown } from "../../workers/thrown-codec.ts";
 import { missingPackage, type LoadedFunction } from "./loaded-function.ts";
 import { originOf } from "./failure-origin.ts";
@@ -35,7 +35,7 @@ export class Runs {
     const all = setupFunction === undefined ? args : [setupResult, ...args];
     return this.#start(id, async () => {
       const value: unknown = await handler(...(all as never[]));
-      assertCanTravel(value, `the result of ${functionName}`);
+      assertSerializable(value, `the result of ${functionName}`);
       return value;
     });
   }
@@ -85,7 +85,9 @@ export class Runs {
       send(message);
     } catch (error) {
       if (message.type !== "result") throw error;
-      const thrown = encodeThrown(sendingFailure(error, message.value, `the result of ${functionName}`));
+      const thrown = encodeThrown(
+        serializationFailure(error, message.value, `the result of ${functionName}`),
+      );
       send({ type: "thrown", id: message.id, origin: "runner", thrown });
     }
   }

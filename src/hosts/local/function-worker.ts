@@ -2,7 +2,7 @@ import { FalServerlessError, RequestTimeoutException, UserFunctionException } fr
 import type { FunctionEntry } from "../../functions/function-target.ts";
 import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
 import type { FailureOrigin, FromRunner, ServeMessage } from "../../functions/runner/protocol.ts";
-import { sendingFailure } from "../../functions/travelling-values.ts";
+import { serializationFailure } from "../../functions/serializable-values.ts";
 import { decodeThrown, encodeThrown, type WireThrown } from "../../workers/thrown-codec.ts";
 import { describeEnd } from "./worker-end.ts";
 import { OutputLines } from "./output-lines.ts";
@@ -135,7 +135,7 @@ export class FunctionWorker {
     } catch (error) {
       this.#running = undefined;
       const args = "args" in work ? work.args : [];
-      run.reject(sendingFailure(error, args, `the arguments of ${this.#parts.functionName}`));
+      run.reject(serializationFailure(error, args, `the arguments of ${this.#parts.functionName}`));
       this.#rest();
       return;
     }

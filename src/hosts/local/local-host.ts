@@ -1,8 +1,8 @@
 import { RequestCancelledException } from "../../errors.ts";
-import { assertCanTravel } from "../../functions/travelling-values.ts";
+import { assertSerializable } from "../../functions/serializable-values.ts";
 import { Host, type RunOptions } from "../../functions/host.ts";
 import { BUNDLE_FILES } from "../../functions/bundle/bundle.ts";
-import { currentGuest } from "../../functions/guest.ts";
+import { currentRuntime } from "../../functions/runtime.ts";
 import type { FunctionTarget } from "../../functions/function-target.ts";
 import { toSteps } from "../../functions/requirements.ts";
 import type { SpawnInfo } from "../../functions/spawn-info.ts";
@@ -108,15 +108,15 @@ export class LocalHost extends Host {
 
 /** Where a function calls another one, it lies beside the bundle. */
 function loadRuns(): Promise<typeof LocalRunsModule> {
-  const guest = currentGuest();
-  if (guest === undefined) return import("./local-runs.ts");
-  const url = new URL(BUNDLE_FILES.host, guest.bundleUrl).href;
+  const runtime = currentRuntime();
+  if (runtime === undefined) return import("./local-runs.ts");
+  const url = new URL(BUNDLE_FILES.host, runtime.bundleUrl).href;
   return import(url) as Promise<typeof LocalRunsModule>;
 }
 
 /** @throws FalSerializationError that names the argument */
 function checkArguments({ name }: FunctionTarget, args: readonly unknown[]): void {
-  for (const [place, value] of args.entries()) assertCanTravel(value, `argument ${place + 1} of ${name}`);
+  for (const [place, value] of args.entries()) assertSerializable(value, `argument ${place + 1} of ${name}`);
 }
 
 /** What a function needs, in words. */

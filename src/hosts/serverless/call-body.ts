@@ -1,5 +1,5 @@
 import { serialize } from "node:v8";
-import { sendingFailure } from "../../functions/travelling-values.ts";
+import { serializationFailure } from "../../functions/serializable-values.ts";
 import { assertFits, CALL_FORMAT } from "./server/call-protocol.ts";
 
 /** So much is made into text at a time, in bytes: whole groups of three. */
@@ -22,7 +22,7 @@ export class CallBody {
     try {
       this.#args = serialize(args);
     } catch (error) {
-      throw sendingFailure(error, args, label);
+      throw serializationFailure(error, args, label);
     }
     assertFits(this.#args.length, label);
     this.length = START.length + Math.ceil(this.#args.length / 3) * 4 + END.length;

@@ -1,11 +1,11 @@
 import { DefinitionError, FalServerlessError, RequestCancelledException } from "../../errors.ts";
 import type { FunctionTarget } from "../../functions/function-target.ts";
-import { currentGuest } from "../../functions/guest.ts";
+import { currentRuntime } from "../../functions/runtime.ts";
 import { Host, type RunOptions } from "../../functions/host.ts";
 import type { LogEntry } from "../../functions/log-entry.ts";
 import type { Options } from "../../functions/options.ts";
 import type { SpawnInfo } from "../../functions/spawn-info.ts";
-import { assertCanTravel } from "../../functions/travelling-values.ts";
+import { assertSerializable } from "../../functions/serializable-values.ts";
 import { LogQueue } from "../local/log-queue.ts";
 import type { DeploymentResult } from "../../platform/deployment/deploy.ts";
 import { plainLine } from "../../platform/transport/plain-line.ts";
@@ -122,7 +122,7 @@ export class FalServerlessHost extends Host {
 
   /** What runs functions, and with it what speaks to a platform, is loaded by the first call. */
   #getRuns(): Promise<RunsModule.ServerlessRuns> {
-    if (currentGuest() !== undefined) {
+    if (currentRuntime() !== undefined) {
       const message =
         "A function that runs isolated can't call one on a platform from there: it has no key. Call it from the program, " +
         "or call its runLocal().";
@@ -150,7 +150,7 @@ export class FalServerlessHost extends Host {
 
 /** @throws FalSerializationError that names the argument */
 function checkArguments({ name }: FunctionTarget, args: readonly unknown[]): void {
-  for (const [place, value] of args.entries()) assertCanTravel(value, `argument ${place + 1} of ${name}`);
+  for (const [place, value] of args.entries()) assertSerializable(value, `argument ${place + 1} of ${name}`);
 }
 
 /** The function's own lines go where they would here; what is done for it, to standard error. */

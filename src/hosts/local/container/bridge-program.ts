@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FalServerlessError } from "../../../errors.ts";
-import { currentGuest } from "../../../functions/guest.ts";
+import { currentRuntime } from "../../../functions/runtime.ts";
 
 /**
  * Puts the bridge into a folder, where processes may do so at the same time.
@@ -22,7 +22,7 @@ export async function placeBridge(directory: string): Promise<string> {
 
 async function bridgeCode(): Promise<string> {
   // What is bundled has left its sources behind.
-  if (currentGuest() !== undefined) {
+  if (currentRuntime() !== undefined) {
     throw new FalServerlessError(
       "CONTAINER_UNAVAILABLE",
       'A function of kind "container" can\'t be called from within an isolated function.',

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { bundleFiles, moduleUrlOf, type Bundle } from "../../../../src/functions/bundle/bundle.ts";
-import { becomeGuest } from "../../../../src/functions/guest.ts";
+import { installRuntime } from "../../../../src/functions/runtime.ts";
 import { narrowEntry, ownEntry } from "../../../../src/functions/bundle/own-entry.ts";
 import { bundleProject } from "../../../helpers/bundles.ts";
 import { createProject } from "../../../helpers/cli.ts";
@@ -20,7 +20,7 @@ async function load(bundle: Bundle): Promise<Record<string, unknown>> {
   const folder = createProject(Object.fromEntries(bundleFiles(bundle)));
   const bundleUrl = pathToFileURL(join(folder, "bundle.mjs")).href;
   const moduleUrl = moduleUrlOf(bundle);
-  becomeGuest({ bundleUrl, moduleUrl, isLoading: true, define() {}, stall() {}, signal: undefined });
+  installRuntime({ bundleUrl, moduleUrl, isLoading: true, define() {}, stall() {}, signal: undefined });
   return (await import(bundleUrl)) as Record<string, unknown>;
 }
 

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { fn, type IsolatedFunction } from "../../../src/index.ts";
 import type { FunctionTarget } from "../../../src/functions/function-target.ts";
-import { callingPlace } from "../../../src/functions/place.ts";
+import { callerLocation } from "../../../src/functions/source-location.ts";
 import { createProject } from "../../helpers/cli.ts";
 import { RecordingHost } from "../../helpers/recording-host.ts";
 import { assertRefused } from "../../helpers/thrown.ts";
@@ -129,7 +129,7 @@ test("to look for the place changes nothing of how errors are told here", () => 
   const previous = Error.prepareStackTrace;
   Error.prepareStackTrace = prepare;
   try {
-    const place = callingPlace();
+    const place = callerLocation();
     assert.equal(place?.module, import.meta.url.replace(/\?.*$/, ""));
     assert.equal(Error.prepareStackTrace, prepare);
     assert.equal(Error.stackTraceLimit, stackTraceLimit);

@@ -1,6 +1,6 @@
 import { types } from "node:util";
 import { FalSerializationError } from "../errors.ts";
-import { describeFunction, exoticKind, foreignKind } from "./foreign-objects.ts";
+import { functionFault, plainObjectFault, instanceFault } from "./unserializable-objects.ts";
 
 /**
  * How deep a value may be nested. What serialises values is recursive: on a fresh stack it gives up at some 1,600
@@ -24,7 +24,7 @@ const MAX_DENSE_LENGTH = 2 ** 26;
  * @param label what the value is, such as "argument 1 of speak()"
  * @throws FalSerializationError that names the path of what can't travel
  */
-export function assertCanTravel(value: unknown, label: string): void {
+export function assertSerializable(value: unknown, label: string): void {
   // Before a walk is set up: most arguments of small calls are such.
   if (isPlainPrimitive(value)) return;
   const fault = new Walk(false).faultOf(value);
@@ -35,7 +35,7 @@ export function assertCanTravel(value: unknown, label: string): void {
  * What to throw when a value could not be sent although it passed the check: names the path where it can be found.
  * @param thrown what the sending threw
  */
-export function sendingFailure(thrown: unknown, value: unknown, label: string): FalSerializationError {
+export function serializationFailure(thrown: unknown, value: unknown, label: string): FalSerializationError {
   const fault = new Walk(true).faultOf(value);
   const reason = thrown instanceof RangeError ? "it is too large or nested too deeply" : messageOf(thrown);
   return new FalSerializationError(`${label}${fault ?? ` can't travel to another process: ${reason}`}`, {
@@ -139,7 +139,7 @@ class Walk {
 
   /** Looks at a value, and goes into it if there may be something in it. Returns what is wrong with it. */
   #enter(value: unknown): string | undefined {
-    if (typeof value === "function") return describeFunction(value);
+    if (typeof value === "function") return functionFault(value);
     if (typeof value === "symbol") return "is a symbol; pass a text";
     const object = value as object;
     if (this.#seen.has(object)) return undefined;
@@ -155,7 +155,7 @@ class Walk {
     if (Array.isArray(object)) return this.#enterArray(object);
     const prototype = Object.getPrototypeOf(object) as object | null;
     if (prototype === Object.prototype || prototype === null) {
-      return exoticKind(object) ?? this.#push("property", object, Object.keys(object), NONE);
+      return plainObjectFault(object) ?? this.#push("property", object, Object.keys(object), NONE);
     }
     return this.#enterInstance(object);
   }
@@ -182,13 +182,13 @@ class Walk {
     if (types.isBoxedPrimitive(object)) {
       return types.isSymbolObject(object) ? "is a symbol; pass a text" : undefined;
     }
-    const foreign = foreignKind(object);
+    const foreign = instanceFault(object);
     if (foreign !== undefined) return foreign;
     return this.#push("property", object, Object.keys(object), NONE);
   }
 
   #enterError(error: Error): string | undefined {
-    if (Object.prototype.toString.call(error) === "[object DOMException]") return foreignKind(error);
+    if (Object.prototype.toString.call(error) === "[object DOMException]") return instanceFault(error);
     // They are read and made texts on the way.
     for (const name of ["name", "message"] as const) {
       try {

@@ -1,10 +1,10 @@
 import { findSourceMap } from "node:module";
 import { isAbsolute } from "node:path";
 import { pathToFileURL } from "node:url";
-import { currentGuest } from "./guest.ts";
+import { currentRuntime } from "./runtime.ts";
 
 /** Where in a file something stands: the file as it lies on the disk, before any loader translates it. */
-export interface Place {
+export interface SourceLocation {
   /** `file:` URL. */
   readonly module: string;
   /** From 1. */
@@ -24,20 +24,20 @@ const MAX_FRAMES = 200;
  * with `module`, the innermost one in that module. Undefined when there is none.
  * @param module `file:` URL
  */
-export function callingPlace(module?: string): Place | undefined {
-  const guest = currentGuest();
+export function callerLocation(module?: string): SourceLocation | undefined {
+  const runtime = currentRuntime();
   const frames = stackFrames();
   // In a bundle the map is Node's.
-  const shown = guest === undefined ? shownFrames() : [];
+  const shown = runtime === undefined ? shownFrames() : [];
   for (const [index, frame] of frames.entries()) {
     const place = originOf(
       frame,
-      guest?.bundleUrl,
+      runtime?.bundleUrl,
       shown.length === frames.length ? shown[index] : undefined,
     );
     if (place === undefined) continue;
     // In a bundle, this package's own code lies in the same file, and what is looked for in a known module.
-    const wanted = guest?.moduleUrl ?? module;
+    const wanted = runtime?.moduleUrl ?? module;
     if (wanted === undefined ? !place.module.startsWith(OWN_FOLDER) : place.module === wanted) return place;
   }
   return undefined;
@@ -69,7 +69,7 @@ function capturedStack(): unknown {
   try {
     Error.stackTraceLimit = MAX_FRAMES;
     const holder: { stack?: unknown } = {};
-    Error.captureStackTrace(holder, callingPlace);
+    Error.captureStackTrace(holder, callerLocation);
     return holder.stack;
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
@@ -84,7 +84,7 @@ function originOf(
   frame: NodeJS.CallSite,
   bundleUrl: string | undefined,
   shown: string | undefined,
-): Place | undefined {
+): SourceLocation | undefined {
   const file = frame.getFileName();
   const line = frame.getLineNumber();
   const column = frame.getColumnNumber();
@@ -108,7 +108,7 @@ function originOf(
  * The place that a line of a stack shows. Tools that evaluate what they have translated, as Vitest and Jest do, keep the
  * source maps to themselves; Node knows of none, but stacks are shown by the tool.
  */
-function placeInText(text: string): Place | undefined {
+function placeInText(text: string): SourceLocation | undefined {
   const [, file = "", line, column] =
     / \((.+):(\d+):(\d+)\)$/.exec(text) ?? /^\s+at (?:async )?(.+):(\d+):(\d+)$/.exec(text) ?? [];
   const module = plainUrl(file);

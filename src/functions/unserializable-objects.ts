@@ -29,7 +29,7 @@ const ADVICE_FOR_ALL = "pass plain data";
  * that nothing of it would arrive. Undefined for one whose fields can travel. What such objects become in the
  * serialisation differs from one version of Node to another: an error, or silently an empty object.
  */
-export function foreignKind(object: object): string | undefined {
+export function instanceFault(object: object): string | undefined {
   if (types.isPromise(object)) return described("Promise");
   if (types.isWeakMap(object)) return described("WeakMap");
   if (types.isWeakSet(object)) return described("WeakSet");
@@ -49,14 +49,14 @@ export function foreignKind(object: object): string | undefined {
 /**
  * What is wrong with an object that has the prototype of a plain one, or none. Undefined for one that is plain.
  */
-export function exoticKind(object: object): string | undefined {
+export function plainObjectFault(object: object): string | undefined {
   if (Object.prototype.toString.call(object) === "[object Object]") return undefined;
   if (types.isArgumentsObject(object)) return "is an arguments object; pass [...arguments]";
   return types.isModuleNamespaceObject(object) ? "is a module; pass what is needed of it" : undefined;
 }
 
 /** What is wrong with a function. */
-export function describeFunction(value: object): string {
+export function functionFault(value: object): string {
   const isClass = /^class\b/.test(Function.prototype.toString.call(value));
   return isClass
     ? "is a class; pass plain data, and import the class where it is used"

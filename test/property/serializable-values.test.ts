@@ -4,7 +4,7 @@ import { deserialize, serialize } from "node:v8";
 import * as fc from "fast-check";
 import { FalSerializationError } from "../../src/errors.ts";
 import { structuralKey } from "../../src/functions/structural-key.ts";
-import { assertCanTravel } from "../../src/functions/travelling-values.ts";
+import { assertSerializable } from "../../src/functions/serializable-values.ts";
 import { thrownBy } from "../helpers/thrown.ts";
 
 /** Plain data of all kinds, nested in each other. */
@@ -38,7 +38,7 @@ const { value: plain } = fc.letrec((tie) => ({
 test("whatever passes arrives as it was", () => {
   fc.assert(
     fc.property(plain, (value) => {
-      assertCanTravel(value, "it");
+      assertSerializable(value, "it");
       const arrived: unknown = deserialize(serialize(value));
       assert.deepEqual(arrived, value);
     }),
@@ -109,7 +109,7 @@ test("what can't travel is found at exactly the place where it was put", () => {
       const value = wraps.reduce((inner, [, put]) => put(inner), thing);
       const steps = wraps.map(([step]) => step).toReversed();
       const path = steps.join("").replace(/^\./, "");
-      const error = thrownBy(() => assertCanTravel(value, "it"));
+      const error = thrownBy(() => assertSerializable(value, "it"));
       assert.ok(error instanceof FalSerializationError);
       const start = path === "" ? "it " : `it: ${path} `;
       assert.ok(path.length > 150 || error.message.startsWith(start), `${error.message} at ${path}`);
@@ -130,7 +130,7 @@ test("whatever is thrown at it, the check answers with its own error or lets pas
   });
   fc.assert(
     fc.property(anything, (value) => {
-      assertCanTravel(value, "it");
+      assertSerializable(value, "it");
       assert.deepEqual(deserialize(serialize(value)), value);
     }),
     { numRuns: 1000 },

@@ -9,14 +9,18 @@ import { test } from "node:test";
 import { deserialize, serialize } from "node:v8";
 import { createContext, runInContext } from "node:vm";
 import { FalSerializationError } from "../../../src/errors.ts";
-import { assertCanTravel, MAX_DEPTH, sendingFailure } from "../../../src/functions/travelling-values.ts";
+import {
+  assertSerializable,
+  MAX_DEPTH,
+  serializationFailure,
+} from "../../../src/functions/serializable-values.ts";
 import { thrownBy } from "../../helpers/thrown.ts";
 
 const LABEL = "argument 1 of speak()";
 
 /** What is said of a value that is refused, behind the label. */
 function refusalOf(value: unknown): string {
-  const error = thrownBy(() => assertCanTravel(value, LABEL));
+  const error = thrownBy(() => assertSerializable(value, LABEL));
   assert.ok(error instanceof FalSerializationError, String(error));
   assert.equal(error.code, "SERIALIZATION_FAILED");
   assert.ok(error.message.startsWith(LABEL), error.message);
@@ -24,7 +28,7 @@ function refusalOf(value: unknown): string {
 }
 
 function travel(value: unknown): unknown {
-  assertCanTravel(value, LABEL);
+  assertSerializable(value, LABEL);
   return deserialize(serialize(value));
 }
 
@@ -82,7 +86,7 @@ test("a date that is none stays one", () => {
 
 test("data of another realm travels", () => {
   const code = "({ a: [new Map([[1, new Date(5)]]), new Uint8Array(2), new Error('x')], empty: {} })";
-  assertCanTravel(elsewhere(code), LABEL);
+  assertSerializable(elsewhere(code), LABEL);
 });
 
 test("what a function or a class is, is no data", () => {
@@ -266,7 +270,7 @@ const WRAPS: Readonly<Record<string, (value: unknown) => unknown>> = {
 for (const [name, wrap] of Object.entries(WRAPS)) {
   test(`${name} travel ${MAX_DEPTH} levels deep, and are refused beyond, however deep`, () => {
     serialize(deserialize(serialize(nested(MAX_DEPTH, wrap))));
-    assertCanTravel(nested(MAX_DEPTH, wrap), LABEL);
+    assertSerializable(nested(MAX_DEPTH, wrap), LABEL);
     for (const depth of [MAX_DEPTH + 1, 100_000]) {
       const said = refusalOf(nested(depth, wrap));
       assert.match(said, /nested deeper than 1000 levels; pass a flat list$/);
@@ -289,7 +293,7 @@ test("large data is not walked for long", () => {
     holes: Object.assign([], { 4_000_000_000: 1 }),
   };
   const start = process.cpuUsage(); // whatever else the machine does
-  assertCanTravel(large, LABEL);
+  assertSerializable(large, LABEL);
   assert.ok(process.cpuUsage(start).user < 200_000); // measured: 5 ms
 });
 
@@ -298,13 +302,13 @@ test("what fails when it is sent is found by a closer look, or told in the words
     Array.from({ length: 5000 }, () => 1),
     { load: () => 1 },
   );
-  assertCanTravel({ long }, LABEL); // names in long lists are not looked for at first
+  assertSerializable({ long }, LABEL); // names in long lists are not looked for at first
   const thrown = thrownBy(() => serialize({ long }));
-  const found = sendingFailure(thrown, { long }, LABEL);
+  const found = serializationFailure(thrown, { long }, LABEL);
   assert.equal(found.message, `${LABEL}: long.load${FUNCTION}`);
   assert.equal(found.cause, thrown);
-  const unknown = sendingFailure(new Error("no memory"), 5, LABEL);
+  const unknown = serializationFailure(new Error("no memory"), 5, LABEL);
   assert.equal(unknown.message, `${LABEL} can't travel to another process: no memory`);
-  const deep = sendingFailure(new RangeError("Maximum call stack size exceeded"), 5, LABEL);
+  const deep = serializationFailure(new RangeError("Maximum call stack size exceeded"), 5, LABEL);
   assert.match(deep.message, /it is too large or nested too deeply$/);
 });
