@@ -5,7 +5,7 @@ import { FalServerlessError } from "../errors.ts";
 import type { ContextEntry } from "./build-context.ts";
 import type { Builder } from "./builders.ts";
 import { lastWords } from "./engines.ts";
-import { runProgram, type ProgramEnd, type ProgramOptions } from "./program.ts";
+import { runProgram, type ProgramEnd, type ProgramOptions } from "../processes/program.ts";
 import { tarStream } from "./tar-stream.ts";
 
 /** What an image is made of. */

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { runProgram } from "./program.ts";
+import { runProgram } from "../processes/program.ts";
 
 /** Which program's habits one has. */
 export type EngineFlavor = "docker" | "podman" | "buildah";

@@ -1,7 +1,7 @@
 import { FalServerlessError } from "../errors.ts";
 import type { Builder } from "./builders.ts";
 import { lastWords } from "./engines.ts";
-import { runProgram, type ProgramOptions } from "./program.ts";
+import { runProgram, type ProgramOptions } from "../processes/program.ts";
 
 /** What the builders put before the reason: which layer they tried, and where. */
 const PREAMBLE = /^.*?(?:pinging container registry \S+|exists in \S+): /;

@@ -11,7 +11,7 @@ import { createLogger } from "../server/logger.ts";
 import type { ServeOutcome } from "../server/lifecycle/drain.ts";
 import type { ServeDefinition } from "../server/serve-definition.ts";
 import { serve, type ServeOptions } from "../server/lifecycle/serve.ts";
-import { isWorkerProcess } from "../workers/worker-marker.ts";
+import { isWorkerProcess } from "../processes/worker-marker.ts";
 
 /** Marks the framework's own classes, each by itself; two installed copies of this package recognise each other's. */
 export const SERVABLE: unique symbol = Symbol.for("servable.BaseServable");

@@ -8,12 +8,12 @@ import { guardStandardStreams } from "../output/serving-streams.ts";
 import { ForwardingLog } from "./forwarding-log.ts";
 import { HandlerCalls } from "./handler-calls.ts";
 import { findExportedServable, HostedServable } from "./hosted-servable.ts";
-import { ownMessage } from "./own-messages.ts";
+import { ownMessage } from "../processes/own-messages.ts";
 import type { FromWorker, StartMessage, ToWorker } from "./protocol.ts";
-import { encodeThrown } from "./thrown-codec.ts";
+import { encodeThrown } from "../processes/thrown-codec.ts";
 import { registerTypeScript } from "../typescript/register.ts";
-import { watchParent } from "./parent-watch.ts";
-import { markWorkerProcess } from "./worker-marker.ts";
+import { watchParent } from "../processes/parent-watch.ts";
+import { markWorkerProcess } from "../processes/worker-marker.ts";
 
 if (process.send === undefined || !process.connected) process.exit(1);
 markWorkerProcess();

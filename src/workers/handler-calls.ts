@@ -1,11 +1,11 @@
 import { contextStorage, type BatchContext } from "../context.ts";
-import { describeUncloneable, isCloneable } from "./cloning.ts";
+import { describeUncloneable, isCloneable } from "../processes/cloning.ts";
 import { CLONE_FORM, sendable } from "../json/sendable.ts";
 import type { ForwardingLog } from "./forwarding-log.ts";
 import type { HostedServable } from "./hosted-servable.ts";
 import type { AbortMessage, CallMessage, FromWorker, WireEffects } from "./protocol.ts";
 import { LazySignal, RemoteContext } from "./remote-context.ts";
-import { encodeThrown, isError, type WireThrown } from "./thrown-codec.ts";
+import { encodeThrown, isError, type WireThrown } from "../processes/thrown-codec.ts";
 
 type Failures = (readonly [place: number, error: WireThrown])[];
 

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { Clock } from "../dispatch/clock.ts";
-import { Backoff } from "./backoff.ts";
+import { Backoff } from "../processes/backoff.ts";
 import type { PoolCall } from "./running-call.ts";
 import { LOOK_MS } from "./vital-signs.ts";
 import { WorkerProcess } from "./worker-process.ts";

@@ -1,4 +1,4 @@
-import type { WireThrown } from "./thrown-codec.ts";
+import type { WireThrown } from "../processes/thrown-codec.ts";
 
 /** What a worker needs to know of one request. */
 export interface WireContext {

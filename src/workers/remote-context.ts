@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import { assertAnswerHeader } from "../answer-header.ts";
 import type { RequestContext } from "../context.ts";
 import type { WireContext, WireEffects } from "./protocol.ts";
-import { decodeThrown, type WireThrown } from "./thrown-codec.ts";
+import { decodeThrown, type WireThrown } from "../processes/thrown-codec.ts";
 
 const CDN_TOKEN = "x-fal-cdn-token";
 

@@ -7,7 +7,7 @@ import type {
   WireContext,
   WireEffects,
 } from "./protocol.ts";
-import { decodeThrown, encodeThrown } from "./thrown-codec.ts";
+import { decodeThrown, encodeThrown } from "../processes/thrown-codec.ts";
 
 /** One call of a handler in a worker. */
 export interface PoolCall {

@@ -4,15 +4,15 @@ import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import type { Clock } from "../dispatch/clock.ts";
 import { StartupError, WorkerDiedException } from "../errors.ts";
-import { endGroup, endTree, LEADS_GROUP } from "../process-tree.ts";
+import { endGroup, endTree, LEADS_GROUP } from "../processes/process-tree.ts";
 import { asError } from "../answers.ts";
 import { registersTypeScript, workerEnvironment, workerOptions } from "./child-environment.ts";
 import type { FromWorker, LogMessage, ResultMessage, ThrownMessage, ToWorker } from "./protocol.ts";
-import { contentOf } from "./own-messages.ts";
+import { contentOf } from "../processes/own-messages.ts";
 import { RunningCall, type PoolCall } from "./running-call.ts";
-import { childArguments } from "./parent-watch.ts";
+import { childArguments } from "../processes/parent-watch.ts";
 import { VitalSigns, type WatchedWorker } from "./vital-signs.ts";
-import { decodeThrown } from "./thrown-codec.ts";
+import { decodeThrown } from "../processes/thrown-codec.ts";
 
 const ENTRY = fileURLToPath(new URL(`./entry${extname(import.meta.url)}`, import.meta.url));
 

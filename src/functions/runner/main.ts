@@ -3,10 +3,10 @@
  * function's bundle, and is spoken to by messages.
  * @module
  */
-import { encodeThrown } from "../../workers/thrown-codec.ts";
-import { ownMessage } from "../../workers/own-messages.ts";
-import { watchParent } from "../../workers/parent-watch.ts";
-import { markWorkerProcess } from "../../workers/worker-marker.ts";
+import { encodeThrown } from "../../processes/thrown-codec.ts";
+import { ownMessage } from "../../processes/own-messages.ts";
+import { watchParent } from "../../processes/parent-watch.ts";
+import { markWorkerProcess } from "../../processes/worker-marker.ts";
 import { BUNDLE_FILES } from "../bundle/bundle.ts";
 import { LoadedFunction } from "./loaded-function.ts";
 import { guardMemory } from "./memory-guard.ts";

@@ -1,4 +1,4 @@
-import type { WireThrown } from "../../workers/thrown-codec.ts";
+import type { WireThrown } from "../../processes/thrown-codec.ts";
 import type { ServedSchemas } from "../runtime.ts";
 import type { FunctionEntry } from "../function-target.ts";
 

@@ -1,5 +1,5 @@
 import { assertSerializable, serializationFailure } from "../serializable-values.ts";
-import { decodeThrown, encodeThrown, type WireThrown } from "../../workers/thrown-codec.ts";
+import { decodeThrown, encodeThrown, type WireThrown } from "../../processes/thrown-codec.ts";
 import { missingPackage, type LoadedFunction } from "./loaded-function.ts";
 import { originOf } from "./failure-origin.ts";
 import { END_OF_RUN, type FromRunner, type RunMessage, type ServeMessage } from "./protocol.ts";

@@ -2,9 +2,9 @@ import { fork, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import type { FromRunner, ToRunner } from "../../functions/runner/protocol.ts";
-import { endGroup, endTree, LEADS_GROUP } from "../../process-tree.ts";
-import { contentOf } from "../../workers/own-messages.ts";
-import { childArguments } from "../../workers/parent-watch.ts";
+import { endGroup, endTree, LEADS_GROUP } from "../../processes/process-tree.ts";
+import { contentOf } from "../../processes/own-messages.ts";
+import { childArguments } from "../../processes/parent-watch.ts";
 import type { ChannelListener, WorkerChannel } from "./worker-channel.ts";
 
 /** What a process is started with. */

@@ -3,7 +3,7 @@ import type { FunctionEntry } from "../../functions/function-target.ts";
 import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
 import type { FailureOrigin, FromRunner, ServeMessage } from "../../functions/runner/protocol.ts";
 import { serializationFailure } from "../../functions/serializable-values.ts";
-import { decodeThrown, encodeThrown, type WireThrown } from "../../workers/thrown-codec.ts";
+import { decodeThrown, encodeThrown, type WireThrown } from "../../processes/thrown-codec.ts";
 import { describeEnd } from "./worker-end.ts";
 import { OutputLines } from "./output-lines.ts";
 import type { StartChannel, WorkerChannel, WorkerEnd } from "./worker-channel.ts";

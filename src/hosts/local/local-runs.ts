@@ -10,7 +10,7 @@ import { toSteps } from "../../functions/requirements.ts";
 import { MEMORY_LIMIT_VARIABLE } from "../../functions/runner/memory-guard.ts";
 import type { Environment, EnvironmentSpec, PrepareOptions } from "./environments/environment-spec.ts";
 import { NpmEnvironments } from "./environments/npm-environments.ts";
-import { SharedWork } from "./environments/shared-work.ts";
+import { SharedWork } from "../../processes/single-flight.ts";
 import { seesForeignPackages } from "./foreign-packages.ts";
 import { ForkChannel, type ForkOptions } from "./fork-channel.ts";
 import type { Run } from "./function-worker.ts";

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { isError } from "../../workers/thrown-codec.ts";
+import { isError } from "../../processes/thrown-codec.ts";
 import { PARENT, SOURCE_ROOT } from "./function-image.ts";
 
 /** So many errors are looked at, one inside of the other. */

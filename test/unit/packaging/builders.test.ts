@@ -3,7 +3,7 @@ import { chmodSync, readFileSync } from "node:fs";
 import { delimiter, join, relative, sep } from "node:path";
 import { describe, test } from "node:test";
 import { findBuilder } from "../../../src/packaging/builders.ts";
-import { runProgram } from "../../../src/packaging/program.ts";
+import { runProgram } from "../../../src/processes/program.ts";
 import { createFolder } from "../../helpers/folders.ts";
 import { ended } from "../../helpers/processes.ts";
 

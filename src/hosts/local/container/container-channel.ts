@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import type { FromRunner, ToRunner } from "../../../functions/runner/protocol.ts";
-import { contentOf } from "../../../workers/own-messages.ts";
+import { contentOf } from "../../../processes/own-messages.ts";
 import type { ChannelListener, WorkerChannel } from "../worker-channel.ts";
 import { ContainerProcess, type ContainerProcessParts } from "./container-process.ts";
 import { runEngineProgram, type ContainerEngine } from "./engine.ts";

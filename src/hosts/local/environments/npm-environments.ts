@@ -23,7 +23,7 @@ import {
 } from "./node-runtime.ts";
 import { pruneEnvironments, type PruneOptions, type PruneResult } from "./prune.ts";
 import { describeSteps } from "./requirement-specs.ts";
-import { SharedWork } from "./shared-work.ts";
+import { SharedWork } from "../../../processes/single-flight.ts";
 
 /** What {@link NpmEnvironments} may be given. */
 export interface NpmEnvironmentsOptions {

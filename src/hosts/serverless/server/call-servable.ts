@@ -1,6 +1,6 @@
 import { FieldException } from "../../../errors.ts";
 import { ServeWrapper } from "../../../servable/serve-wrapper.ts";
-import { encodeThrown } from "../../../workers/thrown-codec.ts";
+import { encodeThrown } from "../../../processes/thrown-codec.ts";
 import {
   CALL_FORMAT,
   packed,

@@ -6,7 +6,7 @@ import { FalSerializationError, UserFunctionException } from "../../../../src/er
 import { AnswerReader, type Answer } from "../../../../src/hosts/serverless/call-answer.ts";
 import { assertFits, packed } from "../../../../src/hosts/serverless/server/call-protocol.ts";
 import { callServable } from "../../../../src/hosts/serverless/server/call-servable.ts";
-import { decodeThrown, type WireThrown } from "../../../../src/workers/thrown-codec.ts";
+import { decodeThrown, type WireThrown } from "../../../../src/processes/thrown-codec.ts";
 
 const SETTINGS = {
   format: 1,

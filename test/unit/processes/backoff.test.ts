@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Backoff } from "../../../src/workers/backoff.ts";
+import { Backoff } from "../../../src/processes/backoff.ts";
 
 test("the first restart comes at once, the next ones after 100 ms doubled up to 5 s", () => {
   const backoff = new Backoff();

@@ -18,7 +18,7 @@ import {
   RequestTimeoutException,
   WorkerDiedException,
 } from "../../../src/errors.ts";
-import { decodeThrown, encodeThrown, type WireThrown } from "../../../src/workers/thrown-codec.ts";
+import { decodeThrown, encodeThrown, type WireThrown } from "../../../src/processes/thrown-codec.ts";
 import { secondCopy } from "../../helpers/second-copy.ts";
 
 /** To another process and back, as far as a value notices. */

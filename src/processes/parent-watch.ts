@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { endOwnChildren } from "../process-tree.ts";
+import { endOwnChildren } from "./process-tree.ts";
 
 /** How often it is looked whether the parent is still there, in milliseconds. */
 const CHECK_MS = 1000;

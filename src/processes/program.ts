@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { pipeline } from "node:stream/promises";
-import { endProcess, type EndingBy } from "./process-tree.ts";
+import { endProcess, type EndingBy } from "./program-end.ts";
 
 /** How a program is run. */
 export interface ProgramOptions {

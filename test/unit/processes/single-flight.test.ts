@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { SharedWork } from "../../../../src/hosts/local/environments/shared-work.ts";
+import { SharedWork } from "../../../src/processes/single-flight.ts";
 
 /** Work that ends when it is told to, or is aborted, and how often it was begun. */
 function createWork(): {

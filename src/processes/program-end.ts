@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
-import { descendants } from "../process-tree.ts";
+import { descendants } from "./process-tree.ts";
 
 /** How often a program's processes are looked for, in milliseconds. */
 const LOOK_MS = 50;

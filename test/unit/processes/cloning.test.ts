@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeUncloneable, isCloneable } from "../../../src/workers/cloning.ts";
+import { describeUncloneable, isCloneable } from "../../../src/processes/cloning.ts";
 
 test("plain data can be sent; functions, symbols, promises and streams can't", () => {
   for (const value of [undefined, 1, "a", [new Date(), new Map(), Buffer.from("a")], new Error("x")]) {
