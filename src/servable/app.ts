@@ -1,6 +1,6 @@
 import { DefinitionError } from "../errors.ts";
 import { resolveWorkers, type Refuse, type WorkerOptions } from "../routes/dispatch-options.ts";
-import type { ServeDefinition } from "../server/serve-definition.ts";
+import type { ServeDefinition } from "../server/definition.ts";
 import { deriveAppName } from "./app-name.ts";
 import { BaseServable, DESCRIBE, SERVABLE } from "./base-servable.ts";
 import { assertSettings, type AppImage, type RetryCondition } from "./settings.ts";

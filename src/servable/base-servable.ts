@@ -5,11 +5,10 @@ import { collectRoutes } from "../routes/collect.ts";
 import { definingModule, recordedRoutes } from "../routes/registry.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import { buildServer } from "../server/build.ts";
-import type { ServerOptions } from "../server/definition.ts";
+import type { ServerOptions, ServeDefinition } from "../server/definition.ts";
 import { createDocument } from "../server/docs/document.ts";
 import { createLogger } from "../server/logger.ts";
 import type { ServeOutcome } from "../server/lifecycle/drain.ts";
-import type { ServeDefinition } from "../server/serve-definition.ts";
 import { serve, type ServeOptions } from "../server/lifecycle/serve.ts";
 import { isWorkerProcess } from "../processes/worker-marker.ts";
 

@@ -1,7 +1,7 @@
 import { endpointSignature, type EndpointOptions } from "../routes/endpoint.ts";
 import type { AnyMethod, CheckEndpoint, SchemaObject } from "../routes/handler-types.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
-import type { ServeDefinition } from "../server/serve-definition.ts";
+import type { ServeDefinition } from "../server/definition.ts";
 import { BaseServable, DESCRIBE } from "./base-servable.ts";
 
 /**

@@ -31,12 +31,13 @@ test("every setting of an App is documented, and no other", () => {
 });
 
 test("every option of a server is documented, and no other", () => {
-  const real = ["src/server/definition.ts:ServerOptions", "src/server/serve.ts:ServeOptions"].flatMap(
-    (place) => {
-      const [file = "", name = ""] = place.split(":");
-      return fieldsOf(file, name);
-    },
-  );
+  const real = [
+    "src/server/definition.ts:ServerOptions",
+    "src/server/lifecycle/serve.ts:ServeOptions",
+  ].flatMap((place) => {
+    const [file = "", name = ""] = place.split(":");
+    return fieldsOf(file, name);
+  });
   assert.deepEqual(documented("Server options").toSorted(), real.toSorted());
 });
 
@@ -46,8 +47,8 @@ test("every variable of the environment that the source reads is documented, and
       "context",
       "servable/base-servable",
       "server/logger",
-      "server/options",
-      "server/serve",
+      "server/definition",
+      "server/lifecycle/serve",
       "server/access/access-options",
     ],
     ...["hosts/local/environments/cache-directory", "packaging/engines"],

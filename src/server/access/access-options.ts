@@ -1,12 +1,13 @@
 import { DefinitionError } from "../../errors.ts";
-import type { ResolvedServerOptions, ServerOptions } from "../definition.ts";
 import { hostNameOf } from "./host-names.ts";
 
 /** An app's own scheme (`capacitor://localhost`) makes an origin as well. No origin ends with a slash or has a path. */
 const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@,\s*]+$/i;
 
 /** Checks a list of origins. @throws DefinitionError */
-export function resolveOrigins(origins: ServerOptions["corsOrigins"]): ResolvedServerOptions["corsOrigins"] {
+export function resolveOrigins(
+  origins: "*" | readonly string[] | undefined,
+): "*" | ReadonlySet<string> | undefined {
   if (origins === undefined || origins === "*") return origins;
   if (!Array.isArray(origins)) {
     throw invalid(`corsOrigins must be "*" or a list of origins, got ${String(origins)}.`);
@@ -18,7 +19,7 @@ export function resolveOrigins(origins: ServerOptions["corsOrigins"]): ResolvedS
       'write it as a browser sends it, such as "https://example.com", with its port if it has one.';
     throw invalid(`corsOrigins: ${JSON.stringify(origin)} is not an origin; ${hint}`);
   }
-  return new Set((origins as readonly string[]).map(asSent));
+  return new Set(origins.map(asSent));
 }
 
 /** The origin as browsers write it: in lower case, without its scheme's own port. */
@@ -33,7 +34,7 @@ export function hostsFromEnvironment(): readonly string[] {
 }
 
 /** Checks names of hosts: without a port, in lower case, ".example.com" for all below a name. @throws DefinitionError */
-export function resolveHosts(hosts: ServerOptions["allowedHosts"] = []): readonly string[] {
+export function resolveHosts(hosts: readonly string[] = []): readonly string[] {
   if (!Array.isArray(hosts)) throw invalid(`allowedHosts must be a list of hosts, got ${String(hosts)}.`);
   const list: readonly unknown[] = hosts;
   return list.map((host) => {

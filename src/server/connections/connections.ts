@@ -2,7 +2,6 @@ import type { Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Clock } from "../../dispatch/clock.ts";
 import { RequestCancelledException } from "../../errors.ts";
-import { answerInProgress } from "./answer-in-progress.ts";
 
 /** While a server stops, a connection that was opened just now gets so long to begin its request, in milliseconds. */
 const FRESH_MS = 500;
@@ -161,4 +160,10 @@ function refuse(answer: ServerResponse, socket: Socket): void {
   const headers = { "content-type": "application/json", connection: "close" };
   answer.writeHead(503, { ...headers, "content-length": Buffer.byteLength(body) }).end(body);
   answer.once("finish", () => socket.destroySoon());
+}
+
+/** The answer that is due next on a connection; undefined when no request waits for one. */
+export function answerInProgress(socket: Socket): ServerResponse | undefined {
+  // Node has no public way from a connection to its answer, and to follow each request would cost each request.
+  return (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
 }

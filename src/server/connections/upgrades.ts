@@ -1,6 +1,6 @@
 import { STATUS_CODES, type IncomingMessage, type Server } from "node:http";
 import type { Socket } from "node:net";
-import { answerInProgress } from "./answer-in-progress.ts";
+import { answerInProgress } from "./connections.ts";
 import { withoutRootPath } from "../http/root-path.ts";
 
 /** Turns a connection into a websocket, or answers why not. */

@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { AnswerHeaders } from "../http/answer-headers.ts";
+import { type AnswerHeaders, DOCS_HEADERS, PAGE_HEADERS } from "../http/answer-headers.ts";
 import type { ServerDefinition } from "../definition.ts";
-import { DOCS_HEADERS, PAGE_HEADERS } from "../http/page-headers.ts";
 import { createDocumentServer, type DocumentServer } from "./document.ts";
 
 /**

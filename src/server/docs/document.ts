@@ -6,7 +6,7 @@ import { describeHealth, describeOperation, type Operation } from "../../openapi
 import type { ServerDefinition } from "../definition.ts";
 import { notFoundDetail } from "../http/not-found.ts";
 import { loadFastify } from "../packages.ts";
-import { PAGE_HEADERS } from "../http/page-headers.ts";
+import { PAGE_HEADERS } from "../http/answer-headers.ts";
 import { withoutRootPath } from "../http/root-path.ts";
 import { compileSchemas, namedSchemas } from "../validation/route-schemas.ts";
 import { Validator } from "../validation/validator.ts";

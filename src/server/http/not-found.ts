@@ -1,7 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { isPreflight, type Access } from "../access/access.ts";
-import type { AnswerHeaders } from "./answer-headers.ts";
-import { PAGE_HEADERS } from "./page-headers.ts";
+import { type AnswerHeaders, PAGE_HEADERS } from "./answer-headers.ts";
 
 /** Paths, and the methods they are served with. */
 export class PathTable {

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { asError } from "../../answers.ts";
 import { ServerStoppedException } from "../../errors.ts";
 import type { BuiltServer } from "../build.ts";
-import type { ServeDefinition } from "../serve-definition.ts";
+import type { ServeDefinition } from "../definition.ts";
 import type { StopSignals } from "./stop-signals.ts";
 
 /** How a served app ended. */

@@ -1,8 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { answerFor, asError } from "../../answers.ts";
-import type { AnswerHeaders } from "../http/answer-headers.ts";
-import { PAGE_HEADERS } from "../http/page-headers.ts";
+import { type AnswerHeaders, PAGE_HEADERS } from "../http/answer-headers.ts";
 import type { ServerDefinition } from "../definition.ts";
 import type { ServerMetrics } from "../metrics/metrics.ts";
 import type { ServerState } from "./server-state.ts";

@@ -18,7 +18,7 @@ import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
 import type { RouteQueues } from "../dispatch/route-queues.ts";
 import { resolveIntake } from "../bodies/body-limits.ts";
 import type { ServerMetrics } from "../metrics/metrics.ts";
-import { firstValues } from "../http/request-headers.ts";
+import { firstValues } from "../http/http-context.ts";
 import { notFound } from "../http/not-found.ts";
 import { compileSchemas } from "../validation/route-schemas.ts";
 import { createPresenter } from "../http/serializer.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DefinitionError } from "../../../src/errors.ts";
 import { resolveInputLimits } from "../../../src/routes/input-limits.ts";
-import { resolveServerOptions } from "../../../src/server/options.ts";
+import { resolveServerOptions } from "../../../src/server/definition.ts";
 import { thrownBy } from "../../helpers/thrown.ts";
 
 test("limits that make no sense are refused by name, of routes and of servers", () => {
