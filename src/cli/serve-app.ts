@@ -4,8 +4,22 @@ import { createLogger } from "../server/logger.ts";
 import type { ServeAddresses, ServeOptions } from "../server/lifecycle/serve.ts";
 import { loadApp, type LoadedApp } from "./app-loader.ts";
 import { banner } from "./banner.ts";
-import type { RunOptions } from "./commands/run.ts";
 import type { LoadOptions } from "./module-loader.ts";
+
+/** What `servable run` takes beside the file. */
+export interface RunOptions {
+  readonly host?: string;
+  readonly port?: number;
+  /** False for `--no-metrics`. */
+  readonly metrics: boolean;
+  readonly metricsPort?: number;
+  readonly metricsHost?: string;
+  readonly allowedHost?: readonly string[];
+  readonly limitMaxRequests?: number;
+  readonly watch?: boolean;
+  readonly logFormat?: "pretty" | "json";
+  readonly debug?: boolean;
+}
 
 /** What a caller may add to what the user typed. */
 export interface ServeHooks

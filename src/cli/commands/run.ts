@@ -1,21 +1,7 @@
 import { Option, type Command } from "commander";
 import { runAction } from "../action.ts";
 import { count, port } from "../option-values.ts";
-
-/** What `servable run` takes beside the file. */
-export interface RunOptions {
-  readonly host?: string;
-  readonly port?: number;
-  /** False for `--no-metrics`. */
-  readonly metrics: boolean;
-  readonly metricsPort?: number;
-  readonly metricsHost?: string;
-  readonly allowedHost?: readonly string[];
-  readonly limitMaxRequests?: number;
-  readonly watch?: boolean;
-  readonly logFormat?: "pretty" | "json";
-  readonly debug?: boolean;
-}
+import type { RunOptions } from "../serve-app.ts";
 
 /** `servable run FILE[::Class]`: serves a class until it is told to stop. */
 export function addRunCommand(program: Command): void {

@@ -14,7 +14,7 @@ import { resolveTarget } from "../../platform/target/target.ts";
 import { readBuildArgs, withBuildArgs } from "../build-args.ts";
 import { Interruption, INTERRUPTED } from "../interruption.ts";
 import { showNotices } from "../platform/notices.ts";
-import type { PlatformChoice } from "../platform/operation.ts";
+import type { PlatformChoice } from "../platform/notices.ts";
 import { formatOf, type OutputOptions } from "../platform/output.ts";
 import { styleFor } from "../style.ts";
 import { DeployProgress } from "./deploy-progress.ts";

@@ -2,7 +2,13 @@ import { PlatformError } from "../../errors.ts";
 import type { User } from "../../platform/account/user.ts";
 import { ConfigFile } from "../../platform/target/config-file.ts";
 import { plainLine } from "../../platform/transport/plain-line.ts";
-import type { PlatformChoice } from "./operation.ts";
+
+/** Which control plane is talked to, and as whom. */
+export interface PlatformChoice {
+  readonly host?: string;
+  readonly profile?: string;
+  readonly team?: string;
+}
 
 /**
  * Says on standard error what was asked for and does not hold: a profile whose values a variable goes before, a team that

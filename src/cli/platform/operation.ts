@@ -1,14 +1,8 @@
 import { Option, type Command } from "commander";
 import type { ServerlessClient } from "../../platform/serverless-client.ts";
 import { runAction, type CommonOptions } from "../action.ts";
+import type { PlatformChoice } from "./notices.ts";
 import type { OutputOptions } from "./output.ts";
-
-/** Which control plane is talked to, and as whom. */
-export interface PlatformChoice {
-  readonly host?: string;
-  readonly profile?: string;
-  readonly team?: string;
-}
 
 /** What the commands that operate a control plane take. */
 export interface OperationOptions extends CommonOptions, PlatformChoice, OutputOptions {

@@ -1,8 +1,7 @@
 import cluster from "node:cluster";
 import { once } from "node:events";
 import { FalServerlessError } from "../../errors.ts";
-import type { RunOptions } from "../commands/run.ts";
-import { serveApp } from "../serve-app.ts";
+import { serveApp, type RunOptions } from "../serve-app.ts";
 import { REPLACES, type GenerationMessage, type SupervisorMessage } from "./messages.ts";
 
 /** Serves a watched app in a process of the supervisor's, until the supervisor says stop. */

@@ -4,7 +4,7 @@ import { guardStandardStreams } from "../../output/serving-streams.ts";
 import { assertPortFree } from "../../server/connections/listen.ts";
 import { createLogger } from "../../server/logger.ts";
 import { StopSignals } from "../../server/lifecycle/stop-signals.ts";
-import type { RunOptions } from "../commands/run.ts";
+import type { RunOptions } from "../serve-app.ts";
 import { parseTarget } from "../target.ts";
 import { shortPath } from "../user-frame.ts";
 import { REPLACES } from "./messages.ts";
