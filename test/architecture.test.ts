@@ -51,9 +51,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   servable: ["server", "processes", "openapi", "routes", "context", "errors", "did-you-mean"],
   functions: ["servable", "routes", "processes", "typescript", "answers", "errors", "did-you-mean"],
-  platform: ["processes", "errors", "did-you-mean"],
-  packaging: ["processes", "platform", "errors", "did-you-mean"],
+  "build-context": ["errors"],
+  platform: ["build-context", "processes", "errors", "did-you-mean"],
+  packaging: ["build-context", "processes", "errors", "did-you-mean"],
   hosts: [
+    "build-context",
     "processes",
     "deploy-config",
     "functions",
@@ -69,6 +71,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   testing: ["servable", "server", "realtime", "dispatch", "context", "errors"],
   tools: [],
   cli: [
+    "build-context",
     "deploy-config",
     "packaging",
     "platform",
@@ -111,7 +114,7 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   "@connectrpc/connect": ["platform"],
   "@connectrpc/connect-node": ["platform"],
   "smol-toml": ["platform"],
-  ignore: ["platform"],
+  ignore: ["build-context"],
 };
 
 const root = fileURLToPath(new URL("../src", import.meta.url));

@@ -1,8 +1,8 @@
 import { didYouMean } from "../did-you-mean.ts";
 import { UsageError } from "../errors.ts";
 import type { ContainerImage } from "../packaging/container-image.ts";
-import { parseDockerfile } from "../packaging/dockerfile.ts";
-import { readAssignments } from "../packaging/dockerfile-words.ts";
+import { parseDockerfile } from "../build-context/dockerfile.ts";
+import { readAssignments } from "../build-context/dockerfile-words.ts";
 
 /** Values of a Dockerfile's ARGs. */
 export type BuildArgs = Readonly<Record<string, string>>;

@@ -2,11 +2,11 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FalServerlessError } from "../errors.ts";
-import type { ContextEntry } from "./build-context.ts";
+import type { ContextEntry } from "../build-context/context-entries.ts";
 import type { Builder } from "./builders.ts";
 import { lastWords } from "./engines.ts";
 import { runProgram, type ProgramEnd, type ProgramOptions } from "../processes/program.ts";
-import { tarStream } from "./tar-stream.ts";
+import { tarStream } from "../build-context/tar.ts";
 
 /** What an image is made of. */
 export interface BuildRequest {

@@ -2,11 +2,10 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
-import type { FileCollection } from "../platform/deployment/deploy.ts";
-import type { CollectedFile } from "../platform/files/collect.ts";
-import { IgnoreRules, readIgnoreFile } from "../platform/files/ignore-rules.ts";
-import { copySources } from "./copy-sources.ts";
-import { parseDockerfile } from "./dockerfile.ts";
+import type { CollectedFile, FileCollection } from "../build-context/collected-files.ts";
+import { IgnoreRules, readIgnoreFile } from "../build-context/ignore-rules.ts";
+import { copySources } from "../build-context/copy-sources.ts";
+import { parseDockerfile } from "../build-context/dockerfile.ts";
 
 /** Who may pull from a registry. */
 export interface RegistryLogin {
@@ -228,8 +227,8 @@ export class ContainerImage {
   async collectFiles(options: FileCollection = {}): Promise<CollectedFile[]> {
     if (this.dockerfile === undefined) return [];
     const [{ collectContext, secretsNotice }, { collectFiles }] = await Promise.all([
-      import("./build-context.ts"),
-      import("../platform/files/collect.ts"),
+      import("../build-context/context-entries.ts"),
+      import("../build-context/collected-files.ts"),
     ]);
     const directory = this.contextDirectory;
     const ignore = this.ignoreRules();

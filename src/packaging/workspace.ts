@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { UsageError } from "../errors.ts";
-import { segmentFits } from "../platform/files/glob-segment.ts";
+import { segmentFits } from "../build-context/globs.ts";
 
 /** The fields of a package.json that count here. */
 export interface Manifest {

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { copySources } from "../../src/packaging/copy-sources.ts";
-import { parseDockerfile } from "../../src/packaging/dockerfile.ts";
+import { copySources } from "../../src/build-context/copy-sources.ts";
+import { parseDockerfile } from "../../src/build-context/dockerfile.ts";
 import {
   appSource,
   cleanEnvironment,

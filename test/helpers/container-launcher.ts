@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { runEngineProgram, type ContainerEngine } from "../../src/hosts/local/container/engine.ts";
-import { collectContext } from "../../src/packaging/build-context.ts";
+import { collectContext } from "../../src/build-context/context-entries.ts";
 import { buildImage } from "../../src/packaging/build-image.ts";
 import { findBuilder } from "../../src/packaging/builders.ts";
 import { ContainerImage } from "../../src/packaging/container-image.ts";

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { collectFiles, type CollectedFile } from "../../src/platform/files/collect.ts";
+import { collectFiles, type CollectedFile } from "../../src/build-context/collected-files.ts";
 
 /** A folder with files, gone when disposed. */
 export class ContextFolder {

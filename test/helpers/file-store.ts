@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { STREAMED_BODY, type RestCall } from "../../src/platform/files/rest-call.ts";
+import { STREAMED_BODY, type RestCall } from "../../src/platform/transport/rest.ts";
 
 /** What the store does with a request in place of answering it. */
 export type StoreFault =

@@ -9,7 +9,7 @@ import { Connection } from "../../src/platform/transport/connection.ts";
 import { resolveCredentials } from "../../src/platform/target/credentials.ts";
 import { deploy, type DeployOptions, type DeploymentResult } from "../../src/platform/deployment/deploy.ts";
 import { resolveEndpoints } from "../../src/platform/target/endpoints.ts";
-import { collectFiles } from "../../src/platform/files/collect.ts";
+import { collectFiles } from "../../src/build-context/collected-files.ts";
 import { LogLevel, LogSource } from "../../src/platform/generated/common_pb.ts";
 import { HostedRunStatus_State } from "../../src/platform/generated/controller_pb.ts";
 import { Rest } from "../../src/platform/transport/rest.ts";

@@ -4,7 +4,7 @@ import { describeApp } from "../../hosts/serverless/app-description.ts";
 import { ContainerImage } from "../../packaging/container-image.ts";
 import { generateDockerfile, NPMRC_SECRET, type ImageApp } from "../../packaging/generated-dockerfile.ts";
 import { readProject, type Project } from "../../packaging/project.ts";
-import { DEFAULT_IGNORE, readIgnoreFile } from "../../platform/files/ignore-rules.ts";
+import { DEFAULT_IGNORE, readIgnoreFile } from "../../build-context/ignore-rules.ts";
 import { App } from "../../servable/app.ts";
 import type { AppImage } from "../../servable/settings.ts";
 import type { LoadedApp } from "../app-loader.ts";

@@ -1,5 +1,5 @@
 import { UsageError } from "../../errors.ts";
-import { contextSize, secretsNotice } from "../../packaging/build-context.ts";
+import { contextSize, secretsNotice } from "../../build-context/context-entries.ts";
 import { buildImage, type BuiltImage } from "../../packaging/build-image.ts";
 import { findBuilder, type Builder } from "../../packaging/builders.ts";
 import { pushImage } from "../../packaging/push-image.ts";

@@ -1,4 +1,4 @@
-import { collectContext, type ContextEntry } from "../../packaging/build-context.ts";
+import { collectContext, type ContextEntry } from "../../build-context/context-entries.ts";
 import type { ContainerImage } from "../../packaging/container-image.ts";
 import type { ImageApp } from "../../packaging/generated-dockerfile.ts";
 import { describeApp } from "../../hosts/serverless/app-description.ts";

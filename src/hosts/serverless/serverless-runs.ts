@@ -9,7 +9,7 @@ import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
 import { runApplication } from "../../platform/deployment/application-run.ts";
 import { isForReaders } from "../../platform/deployment/application-logs.ts";
 import { buildEnvironment } from "../../platform/deployment/environment-build.ts";
-import { collectFiles } from "../../platform/files/collect.ts";
+import { collectFiles } from "../../build-context/collected-files.ts";
 import { syncFiles } from "../../platform/files/sync.ts";
 import { abandonUploads } from "../../platform/files/unfinished-uploads.ts";
 import { PlatformSession } from "../../platform/transport/platform-session.ts";

@@ -8,9 +8,9 @@ import type { ApplicationLog } from "./application-logs.ts";
 import type { Connection } from "../transport/connection.ts";
 import { deployRequests, type Deployment, type DeployRequests } from "./deploy-request.ts";
 import { buildEnvironment } from "./environment-build.ts";
-import type { CollectedFile } from "../files/collect.ts";
+import type { CollectedFile, FileCollection } from "../../build-context/collected-files.ts";
 import type { SyncProgress } from "../files/progress.ts";
-import type { RestCall } from "../files/rest-call.ts";
+import type { RestCall } from "../transport/rest.ts";
 import { syncFiles } from "../files/sync.ts";
 import { abandonUploads } from "../files/unfinished-uploads.ts";
 import { IsolateController, type ServiceURLs } from "../generated/controller_pb.ts";
@@ -25,13 +25,6 @@ export interface DeployTarget {
 
 /** What a deployment is doing. */
 export type DeployPhase = "uploading" | "building" | "registering";
-
-/** How the files of an image are collected. */
-export interface FileCollection {
-  /** Told in a sentence what was left out that somebody may miss. */
-  readonly onWarning?: ((message: string) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** An image that says by itself how it goes over the wire, and what it is built from: a `ContainerImage`. */
 export interface DeployableImage {
@@ -82,7 +75,7 @@ export interface DeploymentResult {
  * Deploys a container that listens on a port: uploads what its image is built from, has the image built, and registers it
  * as a new revision of the app. Nothing is registered before the image is there.
  *
- * @throws UsageError for a name, setting or note that makes no sense; UploadFailure; PlatformError when the control plane can't
+ * @throws UsageError for a name, setting or note that makes no sense; FalServerlessError with code UPLOAD_FAILED; PlatformError when the control plane can't
  * be reached or refuses; FalServerlessError with code DEPLOY_FAILED when the build fails or an answer lacks what it has
  * to have, BUILD_FAILED when the image's files are not there; or the signal's reason.
  */

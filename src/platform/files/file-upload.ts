@@ -1,11 +1,12 @@
 import { open, type FileHandle } from "node:fs/promises";
+import { unreadable } from "../../build-context/file-failures.ts";
 import { partRange, PART_BYTES, type HashedFile } from "./hash.ts";
 import { PartBody } from "./part-body.ts";
 import type { ProgressTally } from "./progress.ts";
 import type { Slots } from "./slots.ts";
 import type { StoreRequests } from "./store-requests.ts";
 import type { UploadSession } from "./unfinished-uploads.ts";
-import { unreadable, UploadFailure } from "./upload-failure.ts";
+import { UploadFailure } from "./upload-failure.ts";
 
 /** What was asked of the store is heard for so long after the end, in milliseconds. */
 const LAST_ANSWER_MS = 2_000;

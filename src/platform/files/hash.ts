@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { crc32 } from "node:zlib";
-import { checkSize, type CollectedFile } from "./collect.ts";
+import { unreadable } from "../../build-context/file-failures.ts";
+import { checkSize, type CollectedFile } from "../../build-context/collected-files.ts";
+import { FalServerlessError } from "../../errors.ts";
 import { mapParallel } from "./slots.ts";
-import { unreadable, UploadFailure } from "./upload-failure.ts";
 
 /** The bytes of one part of an upload: 10 MiB. The last part of a file has what is left. */
 export const PART_BYTES = 10 * 1024 ** 2;
@@ -35,7 +36,7 @@ export interface HashOptions {
  * Reads files and computes their hashes, a few at a time, in the files' order. Holds one buffer of 256 KiB for each of
  * those, however large they are.
  *
- * @throws UploadFailure when a file cannot be read or has grown too large.
+ * @throws FalServerlessError with code UPLOAD_FAILED when a file cannot be read or has grown too large.
  */
 export async function hashFiles(
   files: readonly CollectedFile[],
@@ -81,7 +82,7 @@ async function hashFile(
     return { ...file, sizeBytes, hash, mode, modifiedSeconds: mtimeMs / 1000, partSums };
   } catch (error) {
     signal?.throwIfAborted();
-    throw error instanceof UploadFailure ? error : unreadable(file.relativePath, error);
+    throw error instanceof FalServerlessError ? error : unreadable(file.relativePath, error);
   }
 }
 

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { crc32 } from "node:zlib";
+import { unreadable, uploadFailure } from "../../build-context/file-failures.ts";
+import type { FalServerlessError } from "../../errors.ts";
 import { partRange, type HashedFile } from "./hash.ts";
-import { unreadable, UploadFailure } from "./upload-failure.ts";
 
 const CHUNK_BYTES = 128 * 1024;
 
@@ -14,7 +15,7 @@ export class PartBody {
   readonly headers: Readonly<Record<string, string>>;
   readonly stream: ReadableStream<Uint8Array>;
   /** Why the body broke off, when that was no fault of the connection. */
-  failure: UploadFailure | undefined;
+  failure: FalServerlessError | undefined;
 
   /** @param onSent told the number of the file's bytes that went out, chunk by chunk. */
   constructor(file: HashedFile, handle: FileHandle, part: number, onSent: (bytes: number) => void) {
@@ -86,12 +87,12 @@ export class PartBody {
     }
   }
 
-  #fail(failure: UploadFailure): UploadFailure {
+  #fail(failure: FalServerlessError): FalServerlessError {
     this.failure = failure;
     return failure;
   }
 }
 
-function changed(path: string): UploadFailure {
-  return new UploadFailure(`${path} changed while it was uploaded; deploy again once nothing writes to it.`);
+function changed(path: string): FalServerlessError {
+  return uploadFailure(`${path} changed while it was uploaded; deploy again once nothing writes to it.`);
 }

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { errorCode } from "../../build-context/file-failures.ts";
 import { FalServerlessError } from "../../errors.ts";
 import { plainLine } from "../transport/plain-line.ts";
 import { timerMs } from "../transport/timer-range.ts";
-import type { RestCall, RestRequest } from "./rest-call.ts";
-import { errorCode, UploadFailure } from "./upload-failure.ts";
+import type { RestCall, RestRequest } from "../transport/rest.ts";
+import { UploadFailure } from "./upload-failure.ts";
 
 /** How requests to the store are tried, and when they are given up. */
 export interface RetryOptions {
@@ -19,7 +20,7 @@ export interface RetryOptions {
 export interface Attempt {
   readonly request: Omit<RestRequest, "signal">;
   /** Why the request's own body broke off, once it has. */
-  readonly failure?: UploadFailure | undefined;
+  readonly failure?: FalServerlessError | undefined;
 }
 
 /** A request's purpose: `message` begins with it, as in "Uploading a.txt failed: …". */

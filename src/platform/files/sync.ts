@@ -1,9 +1,9 @@
 import { setMaxListeners } from "node:events";
-import type { CollectedFile } from "./collect.ts";
+import type { CollectedFile } from "../../build-context/collected-files.ts";
 import { FileUpload, type UploadGround } from "./file-upload.ts";
 import { hashFiles, type HashedFile } from "./hash.ts";
 import { ProgressTally, type SyncProgress } from "./progress.ts";
-import type { RestCall } from "./rest-call.ts";
+import type { RestCall } from "../transport/rest.ts";
 import { mapParallel, Slots } from "./slots.ts";
 import { StoreRequests, type RetryOptions } from "./store-requests.ts";
 import { cancelUploads, UnfinishedUploads, type UploadSession } from "./unfinished-uploads.ts";

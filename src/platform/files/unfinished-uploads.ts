@@ -1,4 +1,4 @@
-import type { RestCall } from "./rest-call.ts";
+import type { RestCall } from "../transport/rest.ts";
 
 /** An upload the store has begun to take: its id there, and the parts that have arrived. */
 export interface UploadSession {

@@ -19,21 +19,3 @@ export class UploadFailure extends FalServerlessError {
     this.isPassing = options.isPassing ?? false;
   }
 }
-
-/** The failure to read a file, with the system's reason in words. */
-export function unreadable(path: string, cause: unknown): UploadFailure {
-  const code = errorCode(cause);
-  const reason =
-    code === "EACCES" || code === "EPERM"
-      ? "permission denied"
-      : code === "ENOENT"
-        ? "it is gone"
-        : (code ?? String(cause));
-  return new UploadFailure(`${path} cannot be read: ${reason}.`, { cause });
-}
-
-/** The system's code of an error, such as `ENOENT`; nothing when it has none. */
-export function errorCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !("code" in error)) return undefined;
-  return typeof error.code === "string" ? error.code : undefined;
-}

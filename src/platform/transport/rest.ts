@@ -1,12 +1,35 @@
 import { PlatformError } from "../../errors.ts";
 import type { Credentials } from "../target/credentials.ts";
 import type { Endpoint } from "../target/endpoints.ts";
-import { STREAMED_BODY, type RestCall, type RestRequest } from "../files/rest-call.ts";
 import { keyRefused, keyTooWeak } from "../target/key-refusal.ts";
 import { CLOSED, networkFailure, TLS_HINT } from "./network-failure.ts";
 import { USER_AGENT } from "./user-agent.ts";
 import { timerMs } from "./timer-range.ts";
 import { plainCause, plainLine, plainSentence } from "./plain-line.ts";
+
+/** One request to the REST side of a control plane. */
+export interface RestRequest {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  /** With its leading `/`, escaped as in a URL. */
+  readonly path: string;
+  /** The body as it goes out. A stream is sent as it is read, and can be sent once: see {@link STREAMED_BODY}. */
+  readonly body?: string | ReadableStream<Uint8Array> | undefined;
+  /** Beside those of the credentials. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Sends a request with the host and the credentials it is bound to. Resolves with the answer, of whatever status, as
+ * soon as its head is there; rejects when there is no answer, or with the signal's reason.
+ */
+export type RestCall = (request: RestRequest) => Promise<Response>;
+
+/**
+ * What `fetch` has to be told beside a body that is a stream. Where a redirect could follow, it makes a copy of the stream
+ * to send again, and so keeps all of what was sent in memory.
+ */
+export const STREAMED_BODY = { duplex: "half", redirect: "error", window: null } as const;
 
 /** What a {@link Rest} is made of. */
 export interface RestOptions {

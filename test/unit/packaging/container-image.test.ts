@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import { ContainerImage, DefinitionError, type ContainerImageOptions } from "../../../src/index.ts";
-import { DEFAULT_IGNORE, IgnoreRules } from "../../../src/platform/files/ignore-rules.ts";
+import { DEFAULT_IGNORE, IgnoreRules } from "../../../src/build-context/ignore-rules.ts";
 import { createFolder } from "../../helpers/folders.ts";
 
 const DOCKERFILE = "FROM node:22\nCOPY package.json ./\nCOPY src/ ./src/\n";

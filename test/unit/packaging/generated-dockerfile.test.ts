@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { copySources } from "../../../src/packaging/copy-sources.ts";
-import { parseDockerfile } from "../../../src/packaging/dockerfile.ts";
-import { readAssignments } from "../../../src/packaging/dockerfile-words.ts";
+import { copySources } from "../../../src/build-context/copy-sources.ts";
+import { parseDockerfile } from "../../../src/build-context/dockerfile.ts";
+import { readAssignments } from "../../../src/build-context/dockerfile-words.ts";
 import {
   generateDockerfile,
   OPENAPI_LABEL,

@@ -3,12 +3,12 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { collectContext, secretsNotice } from "../../../../src/packaging/build-context.ts";
-import { ContainerImage } from "../../../../src/packaging/container-image.ts";
-import { collectFiles } from "../../../../src/platform/files/collect.ts";
-import { IgnoreRules } from "../../../../src/platform/files/ignore-rules.ts";
-import { secretParts } from "../../../../src/platform/files/secret-files.ts";
-import { createFolder } from "../../../helpers/folders.ts";
+import { collectContext, secretsNotice } from "../../../src/build-context/context-entries.ts";
+import { ContainerImage } from "../../../src/packaging/container-image.ts";
+import { collectFiles } from "../../../src/build-context/collected-files.ts";
+import { IgnoreRules } from "../../../src/build-context/ignore-rules.ts";
+import { secretParts } from "../../../src/build-context/secret-files.ts";
+import { createFolder } from "../../helpers/folders.ts";
 
 const SECRETS = [
   ...[".env", ".env.local", ".env.production", ".env.production.local", ".env-staging", "prod.env", ".envrc"],

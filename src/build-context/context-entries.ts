@@ -1,8 +1,8 @@
 import { lstat, readdir, readlink } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { FalServerlessError } from "../errors.ts";
-import { isPattern, translateSegment } from "../platform/files/glob-segment.ts";
-import type { IgnoreRules } from "../platform/files/ignore-rules.ts";
+import { isPattern, translateSegment } from "./globs.ts";
+import type { IgnoreRules } from "./ignore-rules.ts";
 
 /** More links than in any path: they lead in a circle. */
 const MAX_LINKS = 40;

@@ -3,8 +3,8 @@ import { execFileSync } from "node:child_process";
 import { symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { collectFiles, type CollectOptions } from "../../../../src/platform/files/collect.ts";
-import { ContextFolder } from "../../../helpers/context-folder.ts";
+import { collectFiles, type CollectOptions } from "../../../src/build-context/collected-files.ts";
+import { ContextFolder } from "../../helpers/context-folder.ts";
 
 interface Collected {
   readonly paths: string[];

@@ -1,10 +1,9 @@
-import { posix } from "node:path";
+import { copySourcePath } from "./context-path.ts";
 import type { Dockerfile, Instruction } from "./dockerfile.ts";
 import { expandWord, readAssignments } from "./dockerfile-words.ts";
 
 /** The arguments that builders give a value of their own, once a stage declares them. */
 const BUILDERS_OWN = /^(?:TARGET|BUILD)(?:PLATFORM|OS|ARCH|VARIANT)$|^(?:https?|ftp|no|all)_proxy$/i;
-const ADDRESS = /^(?:https?|ftp|git|ssh):\/\/|^git@/i;
 
 interface Stage {
   readonly name: string | undefined;
@@ -29,19 +28,12 @@ export function copySources(
     else if (instruction.keyword === "ENV" && stage !== undefined) assign(instruction, stage, dockerfile);
     else if (stage !== undefined) {
       for (const word of sourcesOf(instruction)) {
-        const path = contextPath(expandWord(word, stage.variables, dockerfile.escape));
+        const path = copySourcePath(expandWord(word, stage.variables, dockerfile.escape));
         if (path !== undefined) sources.add(path);
       }
     }
   }
   return [...sources];
-}
-
-/** A path below the context, whatever dots and slashes it was written with; undefined for an address. */
-export function contextPath(source: string): string | undefined {
-  if (source === "" || ADDRESS.test(source)) return undefined;
-  // Docker lets nothing above the context be named: "../a" is "a".
-  return posix.normalize(`/${source}`).replace(/^\/|\/$/g, "") || ".";
 }
 
 function openStage({ text }: Instruction, stages: readonly Stage[]): Stage {

@@ -13,9 +13,13 @@ import {
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { collectContext, contextSize, type ContextEntry } from "../../../src/packaging/build-context.ts";
-import { IgnoreRules } from "../../../src/platform/files/ignore-rules.ts";
-import { tarStream, type MadeFile } from "../../../src/packaging/tar-stream.ts";
+import {
+  collectContext,
+  contextSize,
+  type ContextEntry,
+} from "../../../src/build-context/context-entries.ts";
+import { IgnoreRules } from "../../../src/build-context/ignore-rules.ts";
+import { tarStream, type MadeFile } from "../../../src/build-context/tar.ts";
 import { createFolder } from "../../helpers/folders.ts";
 
 const FILES = {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { posix } from "node:path";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { contextPath } from "../../../../src/platform/files/context-path.ts";
+import { contextPath } from "../../../src/build-context/context-path.ts";
 
 const segment = fc.constantFrom("a", "b.ts", ".env", "...", "..x", "ä", "with space", "C:x");
 const filler = fc.constantFrom("", ".");

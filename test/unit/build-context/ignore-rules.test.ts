@@ -4,9 +4,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
-import { collectFiles } from "../../../../src/platform/files/collect.ts";
-import { DEFAULT_IGNORE, IgnoreRules } from "../../../../src/platform/files/ignore-rules.ts";
-import { ContextFolder } from "../../../helpers/context-folder.ts";
+import { collectFiles } from "../../../src/build-context/collected-files.ts";
+import { DEFAULT_IGNORE, IgnoreRules } from "../../../src/build-context/ignore-rules.ts";
+import { ContextFolder } from "../../helpers/context-folder.ts";
 
 const withoutPython =
   spawnSync("python3", ["--version"]).status === 0 ? false : "needs python3, which is not here";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { DefinitionError } from "../../../src/errors.ts";
-import { parseDockerfile } from "../../../src/packaging/dockerfile.ts";
+import { parseDockerfile } from "../../../src/build-context/dockerfile.ts";
 
 /** Keyword and text of each instruction. */
 function read(text: string): string[] {

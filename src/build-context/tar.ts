@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { FalServerlessError } from "../errors.ts";
-import type { ContextEntry } from "./build-context.ts";
+import type { ContextEntry } from "./context-entries.ts";
 
 /** A file that exists in the archive alone. */
 export interface MadeFile {

@@ -3,10 +3,10 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import type createIgnoreRules from "ignore";
 import type { Ignore } from "ignore";
-import { DefinitionError } from "../../errors.ts";
-import { isPattern, segmentFits, translateSegment } from "./glob-segment.ts";
+import { DefinitionError } from "../errors.ts";
+import { isPattern, segmentFits, translateSegment } from "./globs.ts";
 import { secretParts } from "./secret-files.ts";
-import { errorCode } from "./upload-failure.ts";
+import { errorCode } from "./file-failures.ts";
 
 /** Left out when nothing else says so: files that no image needs, and packages, which it installs. */
 export const DEFAULT_IGNORE: readonly string[] = [

@@ -1,10 +1,11 @@
 import type { Dirent, Stats } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { isAbsolute, join, relative, sep } from "node:path";
+import { FalServerlessError } from "../errors.ts";
 import { below, contextPath } from "./context-path.ts";
-import { isPattern, segmentFits } from "./glob-segment.ts";
+import { isPattern, segmentFits } from "./globs.ts";
 import { IgnoreRules } from "./ignore-rules.ts";
-import { errorCode, unreadable, UploadFailure } from "./upload-failure.ts";
+import { errorCode, unreadable, uploadFailure } from "./file-failures.ts";
 
 /** The largest file the store takes, in bytes: 1 GiB. */
 export const MAX_FILE_BYTES = 1024 ** 3;
@@ -18,24 +19,28 @@ export interface CollectedFile {
   readonly sizeBytes: number;
 }
 
-/** What {@link collectFiles} takes. */
-export interface CollectOptions {
+/** The part of {@link CollectOptions} that the caller of a deployment sets. */
+export interface FileCollection {
+  /** Called with a sentence for each file that is left out although it may be needed. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@link collectFiles}. */
+export interface CollectOptions extends FileCollection {
   /** The context folder. */
   readonly context: string;
   /** Files, folders and patterns (`*.json`, `src/**`), relative to the context folder. Default: all of it. */
   readonly paths?: readonly string[] | undefined;
   /** What stays behind: rules, or the lines of a `.gitignore`. Default: those that the context folder has. */
   readonly ignore?: IgnoreRules | readonly string[] | undefined;
-  /** Told what was left out that somebody may miss, in a sentence. */
-  readonly onWarning?: ((message: string) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * The files of a context folder that a deployment takes along, sorted by path, each once. Folders are walked, links to
  * folders inside of them are not; a link to a file counts as a file with its target's content, unless that is ignored.
  *
- * @throws UploadFailure when a path is absolute or has a `..`, a link leads out of the folder, a file is larger than
+ * @throws FalServerlessError with code UPLOAD_FAILED when a path is absolute or has a `..`, a link leads out of the folder, a file is larger than
  * {@link MAX_FILE_BYTES}, or something cannot be read; DefinitionError with code IMAGE_INVALID for a `.dockerignore` that
  * can't.
  */
@@ -59,9 +64,9 @@ async function contextFolder(path: string): Promise<string> {
     if ((await stat(folder)).isDirectory()) return folder;
   } catch (error) {
     if (errorCode(error) !== "ENOENT") throw unreadable(path, error);
-    throw new UploadFailure(`There is no context folder ${path}.`, { cause: error });
+    throw uploadFailure(`There is no context folder ${path}.`, { cause: error });
   }
-  throw new UploadFailure(`The context ${path} is no folder.`);
+  throw uploadFailure(`The context ${path} is no folder.`);
 }
 
 class Collection {
@@ -163,23 +168,22 @@ class Collection {
       const real = await realpath(place);
       const inside = relative(this.#context, real);
       if (inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
-        throw new UploadFailure(
+        throw uploadFailure(
           `${path} is a link that leads out of the context folder, to ${real}; copy what it links to, or ignore it.`,
         );
       }
       return { real, inside: inside.split(sep).join("/"), stats: await stat(real) };
     } catch (error) {
-      if (error instanceof UploadFailure) throw error;
+      if (error instanceof FalServerlessError) throw error;
       const code = errorCode(error);
       // What a name of other bytes than UTF-8 looks like once it is read.
       if (path.includes("\uFFFD")) {
-        throw new UploadFailure(`${path} has a name that is not UTF-8; rename it, or ignore it.`, {
+        throw uploadFailure(`${path} has a name that is not UTF-8; rename it, or ignore it.`, {
           cause: error,
         });
       }
       if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-      if (code === "ELOOP")
-        throw new UploadFailure(`${path} is a link that leads to itself.`, { cause: error });
+      if (code === "ELOOP") throw uploadFailure(`${path} is a link that leads to itself.`, { cause: error });
       throw unreadable(path, error);
     }
   }
@@ -208,7 +212,7 @@ interface Place {
 export function checkSize(path: string, sizeBytes: number): void {
   if (sizeBytes <= MAX_FILE_BYTES) return;
   const size = (sizeBytes / MAX_FILE_BYTES).toFixed(2);
-  throw new UploadFailure(
+  throw uploadFailure(
     `${path} has ${size} GiB; a file may have 1 GiB at most. Ignore it, or load it at start.`,
   );
 }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { contextPath, copySources } from "../../../src/packaging/copy-sources.ts";
-import { parseDockerfile } from "../../../src/packaging/dockerfile.ts";
+import { copySourcePath } from "../../../src/build-context/context-path.ts";
+import { copySources } from "../../../src/build-context/copy-sources.ts";
+import { parseDockerfile } from "../../../src/build-context/dockerfile.ts";
 
 function sources(text: string, buildArgs: Readonly<Record<string, string>> = {}): string[] {
   return copySources(parseDockerfile(text), buildArgs);
@@ -68,10 +69,10 @@ COPY $ROOT/\${DIR}.$EXT \${NONE:-fallback} \${NAME:+set} '$NAME' \\$NAME ./`;
   test("never lead out of the context", () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom("..", ".", "", "a", "b c", "*"), { minLength: 1 }), (parts) => {
-        const path = contextPath(`./${parts.join("/")}`);
+        const path = copySourcePath(`./${parts.join("/")}`);
         assert.ok(path !== undefined && path !== "" && !path.startsWith("/"));
         assert.ok(!path.split("/").includes(".."));
-        assert.equal(contextPath(path), path);
+        assert.equal(copySourcePath(path), path);
       }),
     );
   });
