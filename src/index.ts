@@ -63,9 +63,14 @@ export type {
 } from "./functions/create-fn.ts";
 export { IsolatedFunction, type CallOptions } from "./functions/isolated-function.ts";
 export type { Submission } from "./functions/submission.ts";
-export type { SpawnInfo } from "./functions/spawn-info.ts";
+export {
+  type FunctionEntry,
+  type FunctionTarget,
+  Host,
+  type RunOptions,
+  type SpawnInfo,
+} from "./functions/host.ts";
 export type { LogEntry, LogLevel, LogSource } from "./functions/log-entry.ts";
-export { Host, type RunOptions } from "./functions/host.ts";
 export {
   Options,
   type EnvironmentOptions,
@@ -75,7 +80,6 @@ export {
   type Requirements,
 } from "./functions/options.ts";
 export type { FunctionOptions } from "./functions/function-options.ts";
-export type { FunctionEntry, FunctionTarget } from "./functions/function-target.ts";
 export type { Bundle, PackageImport } from "./functions/bundle/bundle.ts";
 export {
   findMissingDependencies,

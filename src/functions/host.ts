@@ -1,16 +1,53 @@
 import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
-import type { FunctionTarget } from "./function-target.ts";
+import type { Bundle } from "./bundle/bundle.ts";
+import type { LogEntry } from "./log-entry.ts";
 import { environmentKeys, Misfit, OPTION_TABLE, optionRule, shown } from "./option-table.ts";
 import { Options, type EnvironmentOptions, type FunctionKind, type GatewayOptions } from "./options.ts";
 import { OWN_OPTIONS } from "./own-options.ts";
 import { serveRequirements } from "./requirements.ts";
-import type { SpawnInfo } from "./spawn-info.ts";
+import type { SourceLocation } from "./source-location.ts";
+
+/** What a host is given to run. */
+export interface FunctionTarget {
+  /** For messages: the handler's name, or the place where the function is defined. */
+  readonly name: string;
+  readonly options: Options;
+  /** Where in the bundle the function is found. */
+  readonly entry: FunctionEntry;
+  /** The code that travels. Made at the first call. */
+  bundle(): Promise<Bundle>;
+}
+
+/** How a function is found in its bundle: by where it is defined or, where that was given, by its export's name. */
+export interface FunctionEntry {
+  readonly place: SourceLocation;
+  readonly exportName?: string;
+  /** How many parameters its handler declares, to tell it from another one on the same line. */
+  readonly parameters?: number;
+}
 
 /** What a run is told beside its arguments. */
 export interface RunOptions {
   /** Ends the run when it aborts; the run then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+}
+
+/** A run that was started and is not waited for. */
+export interface SpawnInfo<Result = unknown> {
+  /**
+   * What the run prints, line by line, from its first line on; ends with the run. Lines that nobody reads are kept,
+   * the last 10,000 of them.
+   */
+  readonly logs: AsyncIterable<LogEntry>;
+  /** What the function returns. Rejects as a call of the function does; nobody has to listen. */
+  readonly result: Promise<Result>;
+  /** Where a served function can be reached; undefined for one that is not served. Rejects if it can't be started. */
+  readonly url: Promise<string | undefined>;
+  readonly stream: {
+    /** Ends the run. `result` rejects with the reason, by default a `RequestCancelledException`. */
+    cancel(reason?: unknown): void;
+  };
 }
 
 type Config = Readonly<Record<string, unknown>>;

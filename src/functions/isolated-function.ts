@@ -5,16 +5,13 @@ import {
   UserFunctionException,
 } from "../errors.ts";
 import type { Bundle } from "./bundle/bundle.ts";
-import type { FunctionEntry, FunctionTarget } from "./function-target.ts";
 import { currentRuntime } from "./runtime.ts";
-import type { Host } from "./host.ts";
+import type { FunctionEntry, FunctionTarget, Host, SpawnInfo } from "./host.ts";
 import { missingDependency } from "./missing-dependencies.ts";
 import type { FunctionOptions } from "./function-options.ts";
-import { mergedConfig } from "./merged-config.ts";
-import { shown } from "./option-table.ts";
-import type { Options } from "./options.ts";
+import { environmentKeys, optionRule, shown } from "./option-table.ts";
+import type { FunctionKind, Options } from "./options.ts";
 import { assertOwnOptions, isHost } from "./own-options.ts";
-import type { SpawnInfo } from "./spawn-info.ts";
 import { Submission } from "./submission.ts";
 
 /** What `submit` and `spawn` take behind the function's own arguments. */
@@ -257,4 +254,31 @@ function splitOptions(args: readonly unknown[]): [args: readonly unknown[], opti
   if (signal === undefined) return [args.slice(0, -1), {}];
   if (!(signal instanceof AbortSignal)) return [args, {}];
   return [args.slice(0, -1), { signal }];
+}
+
+/** What is said of a function beside how it is found and called. */
+type Config = Omit<FunctionOptions, "host" | "module" | "exportName" | "localModules" | "reraise">;
+
+/**
+ * The options of a function that is moved to another host, or changed: what was set before, as far as it means something
+ * there, and the changes over it.
+ */
+function mergedConfig(previous: Options, host: Host, changes: Config): Record<string, unknown> {
+  const { environment, gateway } = previous;
+  const kind: FunctionKind = changes.kind ?? (changes.image === undefined ? environment.kind : "container");
+  const isServed = changes.serve ?? gateway.serve === true;
+  return {
+    ...kept(previous.host, (key) => host.supportedKeys.has(key) || optionRule(key)?.isCarried === true),
+    ...kept(environment, (key) => environmentKeys(kind).includes(key)),
+    ...kept(gateway, (key) => isServed || !SCHEMAS.has(key)),
+    kind,
+    ...changes,
+  };
+}
+
+/** What only a served function has. */
+const SCHEMAS: ReadonlySet<string> = new Set(["input", "output", "stream"]);
+
+function kept(options: object, isKept: (key: string) => boolean): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => isKept(key)));
 }

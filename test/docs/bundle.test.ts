@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { Bundle, PackageImport } from "servable";
 import { BUNDLE_FILES, BUNDLE_FORMAT } from "../../src/functions/bundle/bundle.ts";
-import { MEMORY_LIMIT_VARIABLE } from "../../src/functions/runner/memory-guard.ts";
+import { MEMORY_LIMIT_VARIABLE } from "../../src/functions/runner/process-guards.ts";
 import {
   END_OF_RUN,
   OUT_OF_MEMORY,

@@ -1,7 +1,6 @@
 import { DefinitionError } from "../../src/errors.ts";
-import { Host } from "../../src/functions/host.ts";
+import { Host, type SpawnInfo } from "../../src/functions/host.ts";
 import type { Options } from "../../src/functions/options.ts";
-import type { SpawnInfo } from "../../src/functions/spawn-info.ts";
 import { thrownBy } from "./thrown.ts";
 
 /** A host that reads options and runs nothing. */

@@ -1,7 +1,5 @@
-import type { FunctionTarget } from "../../src/functions/function-target.ts";
-import { Host, type RunOptions } from "../../src/functions/host.ts";
+import { type FunctionTarget, Host, type RunOptions, type SpawnInfo } from "../../src/functions/host.ts";
 import { LogQueue } from "../../src/hosts/local/log-queue.ts";
-import type { SpawnInfo } from "../../src/functions/spawn-info.ts";
 
 /** One call that a host was given. */
 export interface Recorded {

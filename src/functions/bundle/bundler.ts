@@ -1,10 +1,11 @@
+import { readFile } from "node:fs/promises";
 import { dirname, extname, relative, resolve, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import type { Plugin } from "esbuild";
 import { findUp, packageType } from "../../typescript/package-files.ts";
 import { BUNDLE_FILES, createBundle, type Bundle, type PackageImport } from "./bundle.ts";
-import { entryPlugin } from "./entry-plugin.ts";
 import { runEsbuild, textOf } from "./esbuild.ts";
-import { packageNameOf } from "./package-imports.ts";
+import { packageNameOf } from "./specifiers.ts";
 import { programCode } from "./programs.ts";
 import { resolvePlugin, type OutsideImport } from "./resolve-plugin.ts";
 
@@ -108,4 +109,23 @@ function ownConditions(): string[] {
     if (option === "-C" || option === "--conditions") return options[index + 1] ?? [];
     return /^--conditions=(.+)$/.exec(option)?.[1] ?? [];
   });
+}
+
+/**
+ * Takes the entry module as it lies on the disk, though a compiler may have left a source map beside it: a definition is
+ * found by its place in the file that Node has loaded, not in the one that was compiled to it.
+ */
+function entryPlugin(file: string): Plugin {
+  const isEntry = new RegExp(`^${file.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&")}$`);
+  return {
+    name: "entry module as it is",
+    setup(build) {
+      build.onLoad({ filter: isEntry, namespace: "file" }, async ({ path }) => {
+        if (!/\.[cm]?jsx?$/.test(path)) return undefined;
+        const text = await readFile(path, "utf8");
+        const contents = text.replaceAll(/^\/\/[#@] sourceMappingURL=.*$/gm, "//");
+        return { contents, loader: path.endsWith("x") ? "jsx" : "js" };
+      });
+    },
+  };
 }

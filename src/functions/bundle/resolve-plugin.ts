@@ -1,9 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { sep } from "node:path";
 import type { OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from "esbuild";
-import { importsTarget } from "./imports-field.ts";
 import { narrowEntry, OWN_FOLDER, ownEntry } from "./own-entry.ts";
-import { isBare, isBuiltin, packageNameOf } from "./package-imports.ts";
+import { importsTarget, isBare, isBuiltin, packageNameOf } from "./specifiers.ts";
 
 /** An import that stays outside of the bundle. */
 export interface OutsideImport {

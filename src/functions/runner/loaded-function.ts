@@ -1,8 +1,7 @@
-import { fileURLToPath } from "node:url";
-import { FalMissingDependencyError, FalSerializationError } from "../../errors.ts";
+import { FalSerializationError } from "../../errors.ts";
 import { installRuntime, type Definition, type FunctionRuntime } from "../runtime.ts";
-import type { FunctionEntry } from "../function-target.ts";
-import { packageNameOf } from "../bundle/package-imports.ts";
+import type { FunctionEntry } from "../host.ts";
+import { missingPackage } from "./failures.ts";
 import type { LoadMessage } from "./protocol.ts";
 
 const BUNDLE: unique symbol = Symbol.for("servable.bundle");
@@ -81,30 +80,6 @@ async function importBundle(url: string): Promise<void> {
     await import(url);
   } catch (error) {
     throw missingPackage(error, url) ?? error;
-  }
-}
-
-/** What an error says of a package that the bundle imports and the environment does not have. */
-export function missingPackage(error: unknown, bundleUrl: string): FalMissingDependencyError | undefined {
-  const { code, message } = readable(error);
-  if (code !== "ERR_MODULE_NOT_FOUND" && code !== "MODULE_NOT_FOUND") return undefined;
-  const [, specifier] = /^Cannot find (?:package|module) '([^']+)'/.exec(message) ?? [];
-  if (specifier === undefined || !/^[^./]/.test(specifier) || specifier.startsWith("file:")) return undefined;
-  // A package that misses one of its own is broken; that is for its own message to tell.
-  if (!message.includes(fileURLToPath(bundleUrl))) return undefined;
-  const packageName = packageNameOf(specifier);
-  const text = `The environment has no package "${packageName}".`;
-  return new FalMissingDependencyError(text, { packageName, requirement: packageName, cause: error });
-}
-
-/** An error's code and message. A proxy may throw when it is read; neither is there then. */
-function readable(error: unknown): { readonly code?: unknown; readonly message: string } {
-  try {
-    if (!(error instanceof Error)) return { message: "" };
-    const { code, message } = error as Error & { code?: unknown };
-    return { code, message: String(message) };
-  } catch {
-    return { message: "" };
   }
 }
 

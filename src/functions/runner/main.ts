@@ -8,12 +8,11 @@ import { ownMessage } from "../../processes/own-messages.ts";
 import { watchParent } from "../../processes/parent-watch.ts";
 import { markWorkerProcess } from "../../processes/worker-marker.ts";
 import { BUNDLE_FILES } from "../bundle/bundle.ts";
+import { originOf } from "./failures.ts";
 import { LoadedFunction } from "./loaded-function.ts";
-import { guardMemory } from "./memory-guard.ts";
-import { guardPackages } from "./package-guard.ts";
+import { guardMemory, guardPackages } from "./process-guards.ts";
 import type { FromRunner, LoadMessage, ToRunner } from "./protocol.ts";
 import { Runs } from "./runs.ts";
-import { originOf } from "./failure-origin.ts";
 
 const BUNDLE_URL = new URL(BUNDLE_FILES.code, import.meta.url).href;
 

@@ -1,6 +1,6 @@
 import type { WireThrown } from "../../processes/thrown-codec.ts";
 import type { ServedSchemas } from "../runtime.ts";
-import type { FunctionEntry } from "../function-target.ts";
+import type { FunctionEntry } from "../host.ts";
 
 /** The first message to a runner: what to load. The bundle lies beside the runner. */
 export interface LoadMessage {

@@ -1,9 +1,8 @@
 import { assertSerializable, serializationFailure } from "../serializable-values.ts";
 import { decodeThrown, encodeThrown, type WireThrown } from "../../processes/thrown-codec.ts";
-import { missingPackage, type LoadedFunction } from "./loaded-function.ts";
-import { originOf } from "./failure-origin.ts";
+import { missingPackage, originOf, trimStack } from "./failures.ts";
+import type { LoadedFunction } from "./loaded-function.ts";
 import { END_OF_RUN, type FromRunner, type RunMessage, type ServeMessage } from "./protocol.ts";
-import { trimStack } from "./stack.ts";
 
 /** What runs are made of. */
 export interface RunsParts {

@@ -1,5 +1,5 @@
 import { FalServerlessError, RequestTimeoutException, UserFunctionException } from "../../errors.ts";
-import type { FunctionEntry } from "../../functions/function-target.ts";
+import type { FunctionEntry } from "../../functions/host.ts";
 import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
 import type { FailureOrigin, FromRunner, ServeMessage } from "../../functions/runner/protocol.ts";
 import { serializationFailure } from "../../functions/serializable-values.ts";

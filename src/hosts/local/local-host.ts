@@ -1,11 +1,9 @@
 import { RequestCancelledException } from "../../errors.ts";
 import { assertSerializable } from "../../functions/serializable-values.ts";
-import { Host, type RunOptions } from "../../functions/host.ts";
+import { type FunctionTarget, Host, type RunOptions, type SpawnInfo } from "../../functions/host.ts";
 import { BUNDLE_FILES } from "../../functions/bundle/bundle.ts";
 import { currentRuntime } from "../../functions/runtime.ts";
-import type { FunctionTarget } from "../../functions/function-target.ts";
 import { toSteps } from "../../functions/requirements.ts";
-import type { SpawnInfo } from "../../functions/spawn-info.ts";
 import type { LogEntry } from "../../functions/log-entry.ts";
 import { LogQueue } from "./log-queue.ts";
 import { standardOutput } from "./run-output.ts";

@@ -1,10 +1,8 @@
 import { DefinitionError, FalServerlessError, RequestCancelledException } from "../../errors.ts";
-import type { FunctionTarget } from "../../functions/function-target.ts";
+import { type FunctionTarget, Host, type RunOptions, type SpawnInfo } from "../../functions/host.ts";
 import { currentRuntime } from "../../functions/runtime.ts";
-import { Host, type RunOptions } from "../../functions/host.ts";
 import type { LogEntry } from "../../functions/log-entry.ts";
 import type { Options } from "../../functions/options.ts";
-import type { SpawnInfo } from "../../functions/spawn-info.ts";
 import { assertSerializable } from "../../functions/serializable-values.ts";
 import { LogQueue } from "../local/log-queue.ts";
 import type { DeploymentResult } from "../../platform/deployment/deploy.ts";

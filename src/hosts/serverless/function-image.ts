@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { FalServerlessError } from "../../errors.ts";
 import { bundleFiles, moduleUrlOf, type Bundle } from "../../functions/bundle/bundle.ts";
 import { programCode } from "../../functions/bundle/programs.ts";
-import type { FunctionTarget } from "../../functions/function-target.ts";
+import type { FunctionTarget } from "../../functions/host.ts";
 import { schemasOf, type HostOptions, type Options } from "../../functions/options.ts";
 import { serveRequirements, toSteps } from "../../functions/requirements.ts";
 import { ContainerImage } from "../../packaging/container-image.ts";

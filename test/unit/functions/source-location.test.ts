@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { fn, type IsolatedFunction } from "../../../src/index.ts";
-import type { FunctionTarget } from "../../../src/functions/function-target.ts";
+import type { FunctionTarget } from "../../../src/functions/host.ts";
 import { callerLocation } from "../../../src/functions/source-location.ts";
 import { createProject } from "../../helpers/cli.ts";
 import { RecordingHost } from "../../helpers/recording-host.ts";

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Host } from "../../../src/functions/host.ts";
-import type { SpawnInfo } from "../../../src/functions/spawn-info.ts";
+import { Host, type SpawnInfo } from "../../../src/functions/host.ts";
 import { ownerOf, placesInside } from "../../../src/hosts/local/container/container-npm.ts";
 import { containerVariables } from "../../../src/hosts/local/container/container-variables.ts";
 import type { ContainerEngine } from "../../../src/hosts/local/container/engine.ts";

@@ -5,7 +5,7 @@
  */
 import { deserialize, serialize } from "node:v8";
 import { FalSerializationError } from "../../../errors.ts";
-import type { FunctionEntry } from "../../../functions/function-target.ts";
+import type { FunctionEntry } from "../../../functions/host.ts";
 import type { ServedSchemas } from "../../../functions/runtime.ts";
 
 /** The version of what follows. A server refuses one that it does not know. */

@@ -3,7 +3,7 @@ import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, mock, test } from "node:test";
 import type { Bundle } from "../../../../src/functions/bundle/bundle.ts";
-import type { FunctionTarget } from "../../../../src/functions/function-target.ts";
+import type { FunctionTarget } from "../../../../src/functions/host.ts";
 import { createFunctionImage } from "../../../../src/hosts/serverless/function-image.ts";
 import { FalServerlessHost } from "../../../../src/hosts/serverless/fal-serverless-host.ts";
 import { localStacks } from "../../../../src/hosts/serverless/remote-stack.ts";
