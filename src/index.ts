@@ -75,11 +75,11 @@ export {
   Options,
   type EnvironmentOptions,
   type FunctionKind,
+  type FunctionOptions,
   type GatewayOptions,
   type HostOptions,
   type Requirements,
 } from "./functions/options.ts";
-export type { FunctionOptions } from "./functions/function-options.ts";
 export type { Bundle, PackageImport } from "./functions/bundle/bundle.ts";
 export {
   findMissingDependencies,

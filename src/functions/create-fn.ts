@@ -4,12 +4,11 @@ import { fileURLToPath } from "node:url";
 import { DefinitionError } from "../errors.ts";
 import type { EndpointOptions } from "../routes/endpoint.ts";
 import type { AnyMethod, CheckEndpoint, SchemaObject } from "../routes/handler-types.ts";
-import type { FunctionOptions } from "./function-options.ts";
 import type { FunctionEntry, Host } from "./host.ts";
 import { currentRuntime } from "./runtime.ts";
-import { schemasOf } from "./options.ts";
+import { schemasOf, type FunctionOptions } from "./options.ts";
 import { IsolatedFunction } from "./isolated-function.ts";
-import { assertOwnOptions } from "./own-options.ts";
+import { assertOwnOptions } from "./option-table.ts";
 import { callerLocation, type SourceLocation } from "./source-location.ts";
 import { serveFunction } from "./served-function.ts";
 

@@ -2,9 +2,8 @@ import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
 import type { Bundle } from "./bundle/bundle.ts";
 import type { LogEntry } from "./log-entry.ts";
-import { environmentKeys, Misfit, OPTION_TABLE, optionRule, shown } from "./option-table.ts";
+import { environmentKeys, Misfit, OPTION_TABLE, optionRule, OWN_OPTIONS, shown } from "./option-table.ts";
 import { Options, type EnvironmentOptions, type FunctionKind, type GatewayOptions } from "./options.ts";
-import { OWN_OPTIONS } from "./own-options.ts";
 import { serveRequirements } from "./requirements.ts";
 import type { SourceLocation } from "./source-location.ts";
 

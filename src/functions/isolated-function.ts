@@ -8,10 +8,8 @@ import type { Bundle } from "./bundle/bundle.ts";
 import { currentRuntime } from "./runtime.ts";
 import type { FunctionEntry, FunctionTarget, Host, SpawnInfo } from "./host.ts";
 import { missingDependency } from "./missing-dependencies.ts";
-import type { FunctionOptions } from "./function-options.ts";
-import { environmentKeys, optionRule, shown } from "./option-table.ts";
-import type { FunctionKind, Options } from "./options.ts";
-import { assertOwnOptions, isHost } from "./own-options.ts";
+import { assertOwnOptions, environmentKeys, isHost, optionRule, shown } from "./option-table.ts";
+import type { FunctionKind, FunctionOptions, Options } from "./options.ts";
 import { Submission } from "./submission.ts";
 
 /** What `submit` and `spawn` take behind the function's own arguments. */
