@@ -1,4 +1,4 @@
-import type { CutReason } from "./cut.ts";
+import type { BatchReason } from "./batch-plan.ts";
 
 /** So many batches in a row hold one item before anybody is told. */
 const LONELY_BATCHES = 64;
@@ -27,7 +27,7 @@ export class BatchHint {
   }
 
   /** A batch starts; `arrivedAt` is when its first item came, on the clock of {@link ended}. */
-  started(size: number, reason: CutReason, arrivedAt: number): void {
+  started(size: number, reason: BatchReason, arrivedAt: number): void {
     const cause = size === 1 ? this.#causeOf(reason, arrivedAt) : undefined;
     this.#inRow = cause !== undefined && cause === this.#cause ? this.#inRow + 1 : 1;
     this.#cause = cause;
@@ -41,7 +41,7 @@ export class BatchHint {
     this.#lastRunMs = runMs;
   }
 
-  #causeOf(reason: CutReason, arrivedAt: number): Cause | undefined {
+  #causeOf(reason: BatchReason, arrivedAt: number): Cause | undefined {
     if (reason === "group" || reason === "cost") return reason;
     // It came soon after the last answer and not before. If it came much later there is just little to do.
     const gap = arrivedAt - this.#lastEnd;

@@ -1,18 +1,16 @@
 import { ERRORS, OverloadException, QueueTimeoutException, RequestTimeoutException } from "../errors.ts";
 import { ArrivalRate } from "./arrival-rate.ts";
-import { Failure } from "./batch-run.ts";
+import { Failure, BatchRun, type RunSignal } from "./batch-run.ts";
 import { BatchHint } from "./batch-hint.ts";
 import type { Clock } from "./clock.ts";
-import { cutBatch, type BatchLimits, type Cut } from "./cut.ts";
-import { Executors } from "./executors.ts";
+import { planBatch, type BatchLimits, type BatchPlan } from "./batch-plan.ts";
+import { Executors, type Slots, type SlotUser } from "./slots.ts";
 import { forecast, type Forecast } from "./forecast.ts";
 import { HoldPolicy } from "./hold.ts";
 import { Job, type JobRequest } from "./job.ts";
 import { ServiceModel } from "./service-model.ts";
-import { Run, type RunSignal } from "./run.ts";
-import type { Slots, SlotUser } from "./slots.ts";
-import type { DispatchTally } from "./tally.ts";
-import { WaitingLine } from "./waiting-line.ts";
+import type { DispatchMetrics } from "./metrics.ts";
+import { JobQueue } from "./job-queue.ts";
 
 /** How much may wait. */
 export interface QueueLimits {
@@ -34,7 +32,7 @@ export interface DispatcherOptions<T> {
   /** The status of refusals. Default 429. */
   readonly overloadStatus?: 429 | 503 | undefined;
   readonly clock: Clock;
-  readonly tally: DispatchTally;
+  readonly metrics: DispatchMetrics;
   /** Told, once, why batching does nothing where it could. */
   readonly onHint?: (advice: string) => void;
 }
@@ -53,14 +51,14 @@ const LONG_BLOCK_MS = 0.5;
 export class Dispatcher<T> implements SlotUser {
   readonly #options: DispatcherOptions<T>;
   readonly #clock: Clock;
-  readonly #tally: DispatchTally;
+  readonly #metrics: DispatchMetrics;
   readonly #executors: Executors;
-  readonly #line = new WaitingLine<T>();
+  readonly #line = new JobQueue<T>();
   readonly #model = new ServiceModel();
   readonly #hold = new HoldPolicy();
   readonly #rate = new ArrivalRate(RATE_MEMORY_MS);
   /** The run of each job that is not waiting any more. */
-  readonly #runs = new Map<Job<T>, Run<T>>();
+  readonly #runs = new Map<Job<T>, BatchRun<T>>();
   readonly #hint: BatchHint | undefined;
   #unitCost = 1;
   /** From the end of a run until its answers are handed on, in milliseconds. */
@@ -76,11 +74,11 @@ export class Dispatcher<T> implements SlotUser {
   constructor(options: DispatcherOptions<T>) {
     this.#options = options;
     this.#clock = options.clock;
-    this.#tally = options.tally;
+    this.#metrics = options.metrics;
     this.#hint =
       options.onHint !== undefined && options.limits.maxSize > 1 ? new BatchHint(options.onHint) : undefined;
     this.#executors = new Executors(options.slots, this);
-    options.tally.watch({
+    options.metrics.watch({
       depth: () => this.#line.length,
       oldestAgeMs: () => Math.max(0, this.#clock.now() - (this.#line.oldestArrival ?? Infinity)),
     });
@@ -99,12 +97,12 @@ export class Dispatcher<T> implements SlotUser {
    * Refuses a request that has no chance, before more is done for it: its body may not even have been read. What is
    * not refused here may still be when it is submitted.
    */
-  turnAway(request: Omit<JobRequest<T>, "value">): OverloadException | undefined {
+  rejectEarly(request: Omit<JobRequest<T>, "value">): OverloadException | undefined {
     const now = this.#clock.now();
     const refusal = this.#refusal(request, now);
     if (refusal === undefined) return undefined;
     this.#rate.count(now);
-    this.#tally.shed(refusal);
+    this.#metrics.shed(refusal);
     return refusal;
   }
 
@@ -118,13 +116,13 @@ export class Dispatcher<T> implements SlotUser {
     this.#hold.arrived(now);
     const job = new Job(request, now);
     if (request.signal?.aborted) {
-      this.#tally.cancelled.waiting++;
+      this.#metrics.cancelled.waiting++;
       job.reject(request.signal.reason);
       return job;
     }
     const refusal = this.#refusal(request, now);
     if (refusal !== undefined) {
-      this.#tally.shed(refusal);
+      this.#metrics.shed(refusal);
       job.reject(refusal);
       return job;
     }
@@ -178,8 +176,8 @@ export class Dispatcher<T> implements SlotUser {
   #end(job: Job<T>, reason: unknown, why: "cancelled" | "queueTimeout" | "runTimeout"): void {
     if (!job.reject(reason)) return;
     const run = this.#runs.get(job);
-    if (why === "cancelled") this.#tally.cancelled[run === undefined ? "waiting" : "running"]++;
-    else this.#tally.timeouts[why === "runTimeout" ? "run" : "queue"]++;
+    if (why === "cancelled") this.#metrics.cancelled[run === undefined ? "waiting" : "running"]++;
+    else this.#metrics.timeouts[why === "runTimeout" ? "run" : "queue"]++;
     if (run === undefined) this.#line.remove(job);
     else run.leave(reason);
   }
@@ -242,7 +240,7 @@ export class Dispatcher<T> implements SlotUser {
         costRate: this.#rate.at(now) * this.#unitCost,
         nextFreeAt: () => (this.#executors.capacity > 1 ? this.#executors.freeAt(1, now) : Infinity),
       };
-      const cut = this.#withProbe(cutBatch(this.#line, conditions), now);
+      const cut = this.#withProbe(planBatch(this.#line, conditions), now);
       for (const job of cut.shed) this.#shed(job, now);
       if (cut.take.length > 0) this.#start(cut, now);
     }
@@ -263,7 +261,7 @@ export class Dispatcher<T> implements SlotUser {
   }
 
   /** A model that is wrong must not keep everything from running: what would be shed last may try, if nothing else can. */
-  #withProbe(cut: Cut<T>, now: number): Cut<T> {
+  #withProbe(cut: BatchPlan<T>, now: number): BatchPlan<T> {
     const last = cut.shed.at(-1);
     if (cut.take.length > 0 || last === undefined || last.lastStart <= now) return cut;
     return { ...cut, take: [last], cost: last.cost, shed: cut.shed.slice(0, -1) };
@@ -274,20 +272,20 @@ export class Dispatcher<T> implements SlotUser {
     if (job.lastStart <= now) return this.#expire(job);
     const message = "The answer could not come in time any more; try again later.";
     const error = this.#refuse(message, "OVERLOADED", this.#model.predict(this.#line.ahead(job).cost));
-    if (job.reject(error)) this.#tally.shed(error);
+    if (job.reject(error)) this.#metrics.shed(error);
   }
 
-  #start(cut: Cut<T>, now: number): void {
+  #start(cut: BatchPlan<T>, now: number): void {
     const jobs = cut.take;
-    const run = new Run(jobs, cut.cost, now, this.#model.predict(cut.cost));
+    const run = new BatchRun(jobs, cut.cost, now, this.#model.predict(cut.cost));
     for (const job of jobs) {
       job.run = run;
       this.#line.remove(job);
       this.#runs.set(job, run);
-      this.#tally.waited(now - job.arrivedAt);
+      this.#metrics.waited(now - job.arrivedAt);
     }
     this.#executors.take(run);
-    this.#tally.started(jobs.length, cut.reason);
+    this.#metrics.started(jobs.length, cut.reason);
     this.#hint?.started(jobs.length, cut.reason, jobs[0]?.arrivedAt ?? now);
     const values = jobs.map((job) => job.value);
     const work = this.#options.run(values, run);
@@ -302,14 +300,14 @@ export class Dispatcher<T> implements SlotUser {
     );
   }
 
-  #fail(run: Run<T>, error: unknown): void {
+  #fail(run: BatchRun<T>, error: unknown): void {
     const isRetried = this.#options.isRetried?.(error) ?? false;
     this.#finish(
       run,
       (job) => {
         if (!isRetried || job.retried || job.settled) return job.reject(error);
         job.retried = true;
-        this.#tally.retried++;
+        this.#metrics.retried++;
         this.#line.add(job);
         return false;
       },
@@ -321,7 +319,7 @@ export class Dispatcher<T> implements SlotUser {
    * Frees the executor and starts what waits for it, and only then sees to the answers; but the other way round where
    * a run keeps this thread to itself, since the answers would have to wait for all of it.
    */
-  #finish(run: Run<T>, answer: (job: Job<T>, index: number) => boolean, succeeded: boolean): void {
+  #finish(run: BatchRun<T>, answer: (job: Job<T>, index: number) => boolean, succeeded: boolean): void {
     const now = this.#clock.now();
     run.endedAt = now;
     const tookMs = now - run.startedAt;
@@ -329,7 +327,7 @@ export class Dispatcher<T> implements SlotUser {
     const isWhole = succeeded && run.wanted > 0;
     const isLonger = run.wanted === 0 && tookMs > this.#model.predict(run.cost);
     if (isWhole || isLonger) this.#model.learn(run.cost, tookMs);
-    this.#tally.ended(tookMs);
+    this.#metrics.ended(tookMs);
     this.#hint?.ended(now, tookMs);
     this.#hold.completed(now, run.wanted, this.#model.fixed);
     for (const job of run.jobs) this.#runs.delete(job);
@@ -337,7 +335,7 @@ export class Dispatcher<T> implements SlotUser {
     const answersFirst = this.#blockingMs > LONG_BLOCK_MS;
     if (!answersFirst) this.#executors.announce();
     run.jobs.forEach((job, index) => {
-      if (job.settled) this.#tally.late++;
+      if (job.settled) this.#metrics.late++;
       answer(job, index);
     });
     if (answersFirst) this.#clock.soon(() => this.#executors.announce());

@@ -1,5 +1,5 @@
-import type { BatchLimits } from "./cut.ts";
-import type { Executors } from "./executors.ts";
+import type { BatchLimits } from "./batch-plan.ts";
+import type { Executors } from "./slots.ts";
 import type { ServiceModel } from "./service-model.ts";
 
 /** What the batches that go ahead are counted by, where items cost nothing. */

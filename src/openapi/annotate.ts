@@ -1,7 +1,6 @@
 import type { RouteSignature } from "../routes/signature.ts";
 import type { SchemaNode } from "../routes/schema-walk.ts";
-import type { Components } from "./components.ts";
-import { VALIDATION_SCHEMAS } from "./validation-schemas.ts";
+import { type Components, VALIDATION_SCHEMAS } from "./components.ts";
 import { websocketPaths } from "./websocket-paths.ts";
 
 /** An OpenAPI 3.1 document. */

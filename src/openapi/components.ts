@@ -10,8 +10,6 @@ import {
   type SchemaNode,
 } from "../routes/schema-walk.ts";
 import type { RouteSignature } from "../routes/signature.ts";
-import { pascalCase, titleWords } from "./titles.ts";
-import { VALIDATION_SCHEMAS } from "./validation-schemas.ts";
 
 /** The schemas of a document, by name, with every reference between them written `NAME#`. */
 export interface Components {
@@ -239,3 +237,44 @@ function jsonType(value: unknown): string {
   if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";
   return typeof value;
 }
+
+/** The words of a name: `num_images`, `numImages` and `NumImages` all give `Num Images`. */
+export function titleWords(name: string): string {
+  return name
+    .replaceAll(/([a-z0-9])([A-Z])/g, "$1 $2")
+    .replaceAll(/([A-Z]+)([A-Z][a-z])/g, "$1 $2")
+    .split(/[\s_-]+/)
+    .filter((word) => word !== "")
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join(" ");
+}
+
+/** `text_to_image` and `textToImage` give `TextToImage`. */
+export function pascalCase(name: string): string {
+  return titleWords(name).replaceAll(" ", "");
+}
+
+/** What every refused body is answered with. */
+export const VALIDATION_SCHEMAS: Readonly<Record<string, SchemaNode>> = {
+  HTTPValidationError: {
+    properties: {
+      detail: { items: { $ref: "#/components/schemas/ValidationError" }, type: "array", title: "Detail" },
+    },
+    type: "object",
+    title: "HTTPValidationError",
+    "x-fal-order-properties": ["detail"],
+  },
+  ValidationError: {
+    properties: {
+      loc: { items: { anyOf: [{ type: "string" }, { type: "integer" }] }, type: "array", title: "Location" },
+      msg: { type: "string", title: "Message" },
+      type: { type: "string", title: "Error Type" },
+      input: { title: "Input" },
+      ctx: { type: "object", title: "Context" },
+    },
+    type: "object",
+    required: ["loc", "msg", "type"],
+    title: "ValidationError",
+    "x-fal-order-properties": ["loc", "msg", "type", "input", "ctx"],
+  },
+};

@@ -1,8 +1,7 @@
 import type { BatchOptions } from "../routes/dispatch-options.ts";
 import type { RouteSignature } from "../routes/signature.ts";
 import type { SchemaNode } from "../routes/schema-walk.ts";
-import type { Components } from "./components.ts";
-import { titleWords } from "./titles.ts";
+import { type Components, titleWords } from "./components.ts";
 
 /** The schema part of a route, as @fastify/swagger reads it. */
 export interface Operation {

@@ -1,9 +1,15 @@
 import type { RouteSignature } from "../routes/signature.ts";
-import { assertExactNumbers } from "../json/inexact-issues.ts";
+import { assertExactNumbers } from "../json/exact-numbers.ts";
 import type { Frame } from "./connection.ts";
-import { scanJson, TOO_DEEP, TOO_MANY, unscannedBytes, type ValueLimits } from "../json-scan.ts";
-import { LOOSE_LIMITS, MessagePackError, TOO_DEEPLY, TOO_MANY_VALUES } from "./msgpack-scan.ts";
-import { decodeMessagePack, encodeMessagePack } from "./msgpack.ts";
+import { scanJson, TOO_DEEP, TOO_MANY, unscannedBytes, type ValueLimits } from "../json/scan.ts";
+import {
+  LOOSE_LIMITS,
+  MessagePackError,
+  TOO_DEEPLY,
+  TOO_MANY_VALUES,
+  decodeMessagePack,
+  encodeMessagePack,
+} from "./msgpack.ts";
 
 /** Between frames and values. */
 export interface Codec {

@@ -22,3 +22,28 @@ export interface FrameConnection {
 export const CLOSE_NORMAL = 1000;
 /** The one code that tells a client to come back. */
 export const CLOSE_RESTART = 1012;
+
+/** The outgoing side of a session: sends frames in order, and reports back-pressure. */
+export class FrameSink {
+  readonly #connection: FrameConnection;
+  readonly #signal: AbortSignal;
+  readonly #counts: { sent(): void };
+
+  constructor(connection: FrameConnection, signal: AbortSignal, counts: { sent(): void }) {
+    this.#connection = connection;
+    this.#signal = signal;
+    this.#counts = counts;
+  }
+
+  /** Sends a result. Undefined when the next may follow at once, else a promise to wait for. */
+  send(frame: Frame): Promise<void> | undefined {
+    if (this.#signal.aborted) return undefined;
+    this.#counts.sent();
+    return this.#connection.send(frame) ? undefined : this.#connection.drained();
+  }
+
+  /** Sends a control message. */
+  control(text: string): void {
+    if (!this.#signal.aborted) this.#connection.send(text);
+  }
+}

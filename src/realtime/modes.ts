@@ -2,23 +2,22 @@ import { setImmediate } from "node:timers/promises";
 import type { Clock } from "../dispatch/clock.ts";
 import type { RealtimeMode } from "../routes/signature.ts";
 import { AppException, InputValidationError } from "../errors.ts";
-import { type Attendance, LEFT } from "./attendance.ts";
+import { type AbortableWait, LEFT } from "./abortable-wait.ts";
 import { sizeOf, type InputBuffer, type InputEnd, type WaitingInput } from "./input-buffer.ts";
-import { InputReader } from "./input-reader.ts";
 import { closeItems, iteratorOf } from "./items.ts";
 import { timingsMessage } from "./messages.ts";
-import { MessagePackError } from "./msgpack-scan.ts";
-import type { Outlet } from "./outlet.ts";
+import { MessagePackError } from "./msgpack.ts";
+import type { FrameSink } from "./connection.ts";
 import type { RealtimeRoute } from "./route.ts";
 import type { SessionContext } from "./session-context.ts";
 
 /** What a mode works with. */
-export interface Run {
+export interface SessionRun {
   readonly route: RealtimeRoute;
   readonly context: SessionContext;
   readonly inputs: InputBuffer;
-  readonly outlet: Outlet;
-  readonly attendance: Attendance;
+  readonly sink: FrameSink;
+  readonly waiter: AbortableWait;
   readonly clock: Clock;
   /** Takes room for the values of a frame. @throws OverloadException when there is none */
   readonly admit: (values: number) => void;
@@ -31,7 +30,7 @@ const ITEMS_PER_TURN = 256;
 type End = InputEnd | "finished";
 
 /** Each mode's own loop from inputs to outputs. */
-export const RUNNERS: Readonly<Record<RealtimeMode, (run: Run) => Promise<End>>> = {
+export const RUNNERS: Readonly<Record<RealtimeMode, (run: SessionRun) => Promise<End>>> = {
   unary: (run) => (run.route.share === undefined ? runUnary(run) : runShared(run, run.route.share)),
   server_streaming: runServerStreaming,
   client_streaming: runClientStreaming,
@@ -39,7 +38,7 @@ export const RUNNERS: Readonly<Record<RealtimeMode, (run: Run) => Promise<End>>>
 };
 
 /** Take, run, send, in order, one run at a time. */
-async function runUnary(run: Run): Promise<End> {
+async function runUnary(run: SessionRun): Promise<End> {
   const { route, context, inputs, clock } = run;
   for (;;) {
     const first = inputs.poll() ?? (await inputs.take());
@@ -49,7 +48,7 @@ async function runUnary(run: Run): Promise<End> {
     const startedAt = clock.now();
     const argument = route.maxBatchSize === 1 ? batch[0] : batch;
     const called = route.call(context, argument);
-    const result = isPromiseLike(called) ? await run.attendance.until(called) : called;
+    const result = isPromiseLike(called) ? await run.waiter.until(called) : called;
     if (result === LEFT) return leftReason(inputs);
     const timing = (clock.now() - startedAt) / 1000;
     const queue = (startedAt - first.arrivedAt) / 1000;
@@ -67,14 +66,14 @@ async function runUnary(run: Run): Promise<End> {
 }
 
 /** Take, hand over to a batch of many sessions, send, in order, one at a time. */
-async function runShared(run: Run, share: NonNullable<RealtimeRoute["share"]>): Promise<End> {
+async function runShared(run: SessionRun, share: NonNullable<RealtimeRoute["share"]>): Promise<End> {
   const { context, inputs } = run;
   for (;;) {
     const next = inputs.poll() ?? (await inputs.take());
     if (typeof next === "string") return next;
     if (context.signal.aborted) return leftReason(inputs);
     const job = share(context, readInput(run, next), sizeOf(next.frame));
-    const result = await run.attendance.until(job.answer);
+    const result = await run.waiter.until(job.answer);
     if (result === LEFT || job.run === undefined) return leftReason(inputs);
     const { startedAt, endedAt, size } = job.run;
     const wait = sendOutput(
@@ -89,7 +88,7 @@ async function runShared(run: Run, share: NonNullable<RealtimeRoute["share"]>): 
 }
 
 /** The first input, then those that wait and may join it. A bad one that waits fails the next run, not this one. */
-function takeBatch(run: Run, first: WaitingInput): unknown[] {
+function takeBatch(run: SessionRun, first: WaitingInput): unknown[] {
   const { route, inputs } = run;
   const batch = [readInput(run, first)];
   while (batch.length < route.maxBatchSize) {
@@ -109,7 +108,7 @@ function takeBatch(run: Run, first: WaitingInput): unknown[] {
 }
 
 /** The first input, then each item as it comes. */
-async function runServerStreaming(run: Run): Promise<End> {
+async function runServerStreaming(run: SessionRun): Promise<End> {
   const { route, context, inputs } = run;
   const first = await inputs.take();
   if (typeof first === "string") return first;
@@ -119,34 +118,34 @@ async function runServerStreaming(run: Run): Promise<End> {
 }
 
 /** Inputs until they end, then the one output. */
-async function runClientStreaming(run: Run): Promise<End> {
+async function runClientStreaming(run: SessionRun): Promise<End> {
   const { route, context, inputs, clock } = run;
   const reader = createReader(run);
   const startedAt = clock.now();
-  const result = await run.attendance.until(Promise.resolve(route.call(context, reader)));
+  const result = await run.waiter.until(Promise.resolve(route.call(context, reader)));
   if (result === LEFT) return leftReason(inputs);
   await sendOutput(run, result, (clock.now() - startedAt) / 1000, 0, reader.taken);
   return "finished";
 }
 
 /** Inputs and outputs at the same time. */
-async function runBidi(run: Run): Promise<End> {
+async function runBidi(run: SessionRun): Promise<End> {
   const { route, context } = run;
   const reader = createReader(run);
   return sendItems(run, () => route.call(context, reader));
 }
 
 /** Sends what an async iterable yields; closes it whenever it is left before its end. */
-async function sendItems(run: Run, call: () => unknown): Promise<End> {
-  const { route, context, inputs, attendance, clock } = run;
-  const called = await attendance.until(Promise.resolve(call()));
+async function sendItems(run: SessionRun, call: () => unknown): Promise<End> {
+  const { route, context, inputs, waiter, clock } = run;
+  const called = await waiter.until(Promise.resolve(call()));
   if (called === LEFT) return leftReason(inputs);
   const items = iteratorOf(called, route.methodName);
   let finished = false;
   try {
     for (let count = 1; ; count++) {
       const startedAt = clock.now();
-      const next = await attendance.until(Promise.resolve(route.within(context, () => items.next())));
+      const next = await waiter.until(Promise.resolve(route.within(context, () => items.next())));
       if (next === LEFT) return leftReason(inputs);
       if (next.done === true) {
         finished = true;
@@ -161,20 +160,20 @@ async function sendItems(run: Run, call: () => unknown): Promise<End> {
   }
 }
 
-function createReader(run: Run): InputReader {
-  const { inputs, attendance } = run;
+function createReader(run: SessionRun): InputReader {
+  const { inputs, waiter } = run;
   return new InputReader(
     inputs,
     (input) => readInput(run, input),
-    (error) => attendance.fail(error),
+    (error) => waiter.fail(error),
   );
 }
 
-function readInput(run: Run, input: WaitingInput): unknown {
+function readInput(run: SessionRun, input: WaitingInput): unknown {
   return run.route.accept(decode(run, input));
 }
 
-function decode({ route, admit }: Run, input: WaitingInput): unknown {
+function decode({ route, admit }: SessionRun, input: WaitingInput): unknown {
   try {
     return route.codec.decode(input.frame, admit);
   } catch (error) {
@@ -187,20 +186,20 @@ function decode({ route, admit }: Run, input: WaitingInput): unknown {
 }
 
 function sendOutput(
-  run: Run,
+  run: SessionRun,
   output: unknown,
   timing: number,
   queue: number,
   batchSize: number,
 ): Promise<void> | undefined {
-  const { route, outlet } = run;
+  const { route, sink } = run;
   if (!isMap(output)) {
     throw new TypeError(
       `${route.methodName}() must return objects, got ${output === null ? "null" : typeof output}`,
     );
   }
-  const wait = outlet.send(route.codec.encode(route.present(output)));
-  if (route.emitTimings) outlet.control(timingsMessage(timing, queue, batchSize));
+  const wait = sink.send(route.codec.encode(route.present(output)));
+  if (route.emitTimings) sink.control(timingsMessage(timing, queue, batchSize));
   return wait;
 }
 
@@ -215,4 +214,44 @@ function isMap(value: unknown): boolean {
 
 function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+/** The inputs of a session as the async iterable that a streaming handler reads. */
+class InputReader implements AsyncIterable<unknown> {
+  readonly #inputs: InputBuffer;
+  readonly #read: (input: WaitingInput) => unknown;
+  readonly #onFailed: (error: unknown) => void;
+  #taken = 0;
+
+  /** @param onFailed called when an input does not fit: that ends the session, whatever the handler makes of it. */
+  constructor(
+    inputs: InputBuffer,
+    read: (input: WaitingInput) => unknown,
+    onFailed: (error: unknown) => void,
+  ) {
+    this.#inputs = inputs;
+    this.#read = read;
+    this.#onFailed = onFailed;
+  }
+
+  /** How many inputs were handed out. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<unknown, void, void> {
+    for (;;) {
+      const input = this.#inputs.poll() ?? (await this.#inputs.take());
+      if (typeof input === "string") return;
+      let value: unknown;
+      try {
+        value = this.#read(input);
+      } catch (error) {
+        this.#onFailed(error);
+        throw error;
+      }
+      this.#taken++;
+      yield value;
+    }
+  }
 }

@@ -1,15 +1,14 @@
 import type { Clock } from "../dispatch/clock.ts";
 import { answerFor, asError } from "../answers.ts";
 import { ERRORS, OverloadException, RequestCancelledException, SessionTimeoutException } from "../errors.ts";
-import { BYTES_PER_VALUE } from "../json-scan.ts";
-import { Attendance } from "./attendance.ts";
-import { CLOSE_NORMAL, CLOSE_RESTART, type Frame, type FrameConnection } from "./connection.ts";
+import { BYTES_PER_VALUE } from "../json/scan.ts";
+import { AbortableWait } from "./abortable-wait.ts";
+import { CLOSE_NORMAL, CLOSE_RESTART, FrameSink, type Frame, type FrameConnection } from "./connection.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { InputBuffer, type InputEnd } from "./input-buffer.ts";
 import { droppedMessage, END_MESSAGE, failureMessage, TIMEOUT_MESSAGE } from "./messages.ts";
 import { RUNNERS } from "./modes.ts";
-import { Outlet } from "./outlet.ts";
-import { MessagePackError, TOO_MANY_VALUES } from "./msgpack-scan.ts";
+import { MessagePackError, TOO_MANY_VALUES } from "./msgpack.ts";
 import {
   ENDLESS_MEMORY,
   type RealtimeRoute,
@@ -35,7 +34,7 @@ export class RealtimeSession {
   readonly #inputs: InputBuffer;
   readonly #heartbeat: Heartbeat;
   readonly #counts: SessionCounts;
-  readonly #outlet: Outlet;
+  readonly #sink: FrameSink;
   readonly #context: SessionContext;
   readonly #route: RealtimeRoute;
   readonly #memory: SharedMemory;
@@ -69,7 +68,7 @@ export class RealtimeSession {
         this.disconnected();
       },
     );
-    this.#outlet = new Outlet(connection, this.#controller.signal, counts);
+    this.#sink = new FrameSink(connection, this.#controller.signal, counts);
     this.#inputs = new InputBuffer(
       {
         keep: bufferingOf(parts.request) ?? route.buffering,
@@ -143,8 +142,8 @@ export class RealtimeSession {
         route: this.#route,
         context: this.#context,
         inputs: this.#inputs,
-        outlet: this.#outlet,
-        attendance: new Attendance(this.#controller.signal),
+        sink: this.#sink,
+        waiter: new AbortableWait(this.#controller.signal),
         clock,
         admit: (values) => this.#admit(values),
       });
@@ -191,9 +190,9 @@ export class RealtimeSession {
       this.#counts.dropped(unread);
     }
     this.#tellDropped();
-    if (end === "failed") this.#outlet.control(failureMessage(failure));
-    if (end === "idle") this.#outlet.control(TIMEOUT_MESSAGE);
-    if (end === "finished") this.#outlet.control(END_MESSAGE);
+    if (end === "failed") this.#sink.control(failureMessage(failure));
+    if (end === "idle") this.#sink.control(TIMEOUT_MESSAGE);
+    if (end === "finished") this.#sink.control(END_MESSAGE);
     this.#connection.close(end === "stopped" ? CLOSE_RESTART : CLOSE_NORMAL);
   }
 
@@ -205,7 +204,7 @@ export class RealtimeSession {
   }
 
   #tellDropped(): void {
-    if (this.#dropped > 0) this.#outlet.control(droppedMessage(this.#dropped));
+    if (this.#dropped > 0) this.#sink.control(droppedMessage(this.#dropped));
     this.#dropped = 0;
   }
 

@@ -1,5 +1,6 @@
 import type { Static, TSchema } from "typebox";
 import type { BatchContext, RequestContext } from "../context.ts";
+import type { RealtimeMode } from "./signature.ts";
 
 /** A schema. TypeBox's own type is an empty interface, which a text or a number fits as well. */
 export type SchemaObject = TSchema & object;
@@ -8,8 +9,8 @@ export type SchemaObject = TSchema & object;
 export type AnyMethod = (this: never, ...args: never[]) => unknown;
 
 /** True for `any` alone. */
-export type IsAny<T> = 0 extends 1 & T ? true : false;
-type Not<Message extends string> = `@endpoint: ${Message}`;
+type IsAny<T> = 0 extends 1 & T ? true : false;
+type NotEndpoint<Message extends string> = `@endpoint: ${Message}`;
 
 /** The value that an `input` schema describes; a request without one has no body to look at. */
 export type InputOf<Input> = Input extends TSchema ? Static<Input> : unknown;
@@ -21,37 +22,48 @@ type CheckArguments<Args extends readonly unknown[], Input> = Args extends reado
   ? unknown
   : IsAny<Args[0]> extends true
     ? Input extends TSchema
-      ? Not<"the input is `any`; write (input: Static<typeof Schema>) with the schema given as `input`">
-      : Not<"the argument is `any`; write (ctx: RequestContext), or give the endpoint an `input` schema">
+      ? NotEndpoint<"the input is `any`; write (input: Static<typeof Schema>) with the schema given as `input`">
+      : NotEndpoint<"the argument is `any`; write (ctx: RequestContext), or give the endpoint an `input` schema">
     : [FirstArgument<Input>] extends [Args[0]]
       ? Input extends TSchema
         ? CheckContext<Args>
         : Args extends readonly [unknown?]
           ? unknown
-          : Not<"an endpoint without an `input` schema is called with (ctx) alone">
+          : NotEndpoint<"an endpoint without an `input` schema is called with (ctx) alone">
       : Input extends TSchema
-        ? Not<"the first parameter does not accept the input; write (input: Static<typeof Schema>)">
-        : Not<"without an `input` schema the method gets (ctx: RequestContext); add `input` to take a body">;
+        ? NotEndpoint<"the first parameter does not accept the input; write (input: Static<typeof Schema>)">
+        : NotEndpoint<"without an `input` schema the method gets (ctx: RequestContext); add `input` to take a body">;
 
-type CheckContext<Args extends readonly unknown[]> = Args extends readonly [unknown?]
+type CheckContext<Args extends readonly unknown[]> = CheckSecond<
+  Args,
+  RequestContext,
+  NotEndpoint<"the context is `any`; write (input, ctx: RequestContext)">,
+  NotEndpoint<"the second parameter is the context; write (input, ctx: RequestContext)">,
+  NotEndpoint<"the method is called with (input, ctx) and nothing more">
+>;
+
+/** Checks what follows the first parameter: nothing, or a parameter that accepts `Context`. */
+type CheckSecond<Args extends readonly unknown[], Context, IfAny, IfOther, IfMore> = Args extends readonly [
+  unknown?,
+]
   ? unknown
   : Args extends readonly [unknown?, unknown?]
     ? IsAny<Args[1]> extends true
-      ? Not<"the context is `any`; write (input, ctx: RequestContext)">
-      : [RequestContext] extends [Args[1]]
+      ? IfAny
+      : [Context] extends [Args[1]]
         ? unknown
-        : Not<"the second parameter is the context; write (input, ctx: RequestContext)">
-    : Not<"the method is called with (input, ctx) and nothing more">;
+        : IfOther
+    : IfMore;
 
 type CheckValue<Value, Output, Where extends string> =
   IsAny<Value> extends true
     ? Output extends TSchema
-      ? Not<`${Where} is \`any\`; give the method a return type that fits the \`output\` schema`>
+      ? NotEndpoint<`${Where} is \`any\`; give the method a return type that fits the \`output\` schema`>
       : unknown
     : Output extends TSchema
       ? [Value] extends [Static<Output>]
         ? unknown
-        : Not<`${Where} does not fit the \`output\` schema; return Static<typeof Schema>`>
+        : NotEndpoint<`${Where} does not fit the \`output\` schema; return Static<typeof Schema>`>
       : unknown;
 
 type CheckResult<Result, Output, Stream> =
@@ -64,26 +76,24 @@ type CheckResult<Result, Output, Stream> =
 type CheckReturned<Result, Output, Stream> = Stream extends true
   ? [Result] extends [(AsyncIterable<infer Item> | Iterable<infer Item>) & object]
     ? CheckValue<Item, Output, "a streamed item">
-    : Not<"with `stream: true` the method must return an async iterable; write `async *name(…)`">
+    : NotEndpoint<"with `stream: true` the method must return an async iterable; write `async *name(…)`">
   : [Result] extends [AsyncIterable<unknown> | Iterator<unknown>]
-    ? Not<"the method returns an async iterable; add `stream: true`">
+    ? NotEndpoint<"the method returns an async iterable; add `stream: true`">
     : CheckValue<Result, Output, "the result">;
 
 type CheckBatchArguments<Args extends readonly unknown[], Input> = Args extends readonly []
   ? unknown
   : IsAny<Args[0]> extends true
-    ? Not<"the inputs are `any`; write (inputs: Static<typeof Schema>[])">
+    ? NotEndpoint<"the inputs are `any`; write (inputs: Static<typeof Schema>[])">
     : [InputOf<Input>[]] extends [Args[0]]
-      ? Args extends readonly [unknown?]
-        ? unknown
-        : Args extends readonly [unknown?, unknown?]
-          ? IsAny<Args[1]> extends true
-            ? Not<"the context is `any`; write (inputs, batch: BatchContext)">
-            : [BatchContext] extends [Args[1]]
-              ? unknown
-              : Not<"the second parameter is the batch's context; write (inputs, batch: BatchContext)">
-          : Not<"the method is called with (inputs, batch) and nothing more">
-      : Not<"with `batch` the method gets an array; write (inputs: Static<typeof Schema>[])">;
+      ? CheckSecond<
+          Args,
+          BatchContext,
+          NotEndpoint<"the context is `any`; write (inputs, batch: BatchContext)">,
+          NotEndpoint<"the second parameter is the batch's context; write (inputs, batch: BatchContext)">,
+          NotEndpoint<"the method is called with (inputs, batch) and nothing more">
+        >
+      : NotEndpoint<"with `batch` the method gets an array; write (inputs: Static<typeof Schema>[])">;
 
 type CheckBatchResult<Result, Output> =
   IsAny<Result> extends true
@@ -98,7 +108,7 @@ type CheckBatchResult<Result, Output> =
               Output,
               "an item of the result"
             >
-        : Not<"with `batch` the method returns an array, one result (or Error) for each input">;
+        : NotEndpoint<"with `batch` the method returns an array, one result (or Error) for each input">;
 
 /**
  * `unknown` when the method fits its schemas, else a string type whose text says what to write. Intersected with
@@ -120,10 +130,108 @@ export type CheckEndpoint<Method extends AnyMethod, Input, Output, Stream, MaxSi
   : never;
 
 /** TypeScript 5.9 looks at the bound of `Method` before it knows the method; the real one is checked after that. */
-export type IsUnresolved<Args extends readonly unknown[], Result> = number extends Args["length"]
+type IsUnresolved<Args extends readonly unknown[], Result> = number extends Args["length"]
   ? [Args[number]] extends [never]
     ? unknown extends Result
       ? true
       : false
     : false
   : false;
+
+type NotRealtime<Message extends string> = `@realtime: ${Message}`;
+
+type SessionInput<Input> = Input extends TSchema ? Static<Input> : Record<string, unknown>;
+type SessionOutput<Output> = Output extends TSchema ? Static<Output> : object;
+
+/** What the method is called with first, by mode. */
+type SessionArgument<Input, Mode extends RealtimeMode, Batched> = Mode extends "client_streaming" | "bidi"
+  ? AsyncIterable<SessionInput<Input>>
+  : Batched extends false
+    ? SessionInput<Input>
+    : SessionInput<Input>[];
+
+type ArgumentHint<Mode extends RealtimeMode, Batched> = Mode extends "client_streaming" | "bidi"
+  ? NotRealtime<"in this mode the method gets a stream; write (inputs: AsyncIterable<Static<typeof Schema>>, ctx)">
+  : Batched extends false
+    ? NotRealtime<"the first parameter does not accept the input; write (input: Static<typeof Schema>, ctx)">
+    : NotRealtime<"with maxBatchSize above 1 the method gets an array; write (inputs: Static<typeof Schema>[], ctx)">;
+
+type CheckSessionArguments<
+  Args extends readonly unknown[],
+  Input,
+  Mode extends RealtimeMode,
+  Batched,
+> = Args extends readonly []
+  ? unknown
+  : IsAny<Args[0]> extends true
+    ? NotRealtime<"the input is `any`; write its type, Static<typeof Schema>">
+    : [SessionArgument<Input, Mode, Batched>] extends [Args[0]]
+      ? Batched extends "shared"
+        ? CheckSharedContext<Args>
+        : CheckSessionContext<Args>
+      : ArgumentHint<Mode, Batched>;
+
+type CheckSharedContext<Args extends readonly unknown[]> = CheckSecond<
+  Args,
+  BatchContext,
+  NotRealtime<"the context is `any`; write (inputs, batch: BatchContext)">,
+  NotRealtime<"a shared batch has many callers; write (inputs, batch: BatchContext)">,
+  NotRealtime<"the method is called with (inputs, batch) and nothing more">
+>;
+
+type CheckSessionContext<Args extends readonly unknown[]> = CheckSecond<
+  Args,
+  RequestContext,
+  NotRealtime<"the context is `any`; write (…, ctx: RequestContext)">,
+  NotRealtime<"the second parameter is the context; write (…, ctx: RequestContext)">,
+  NotRealtime<"the method is called with (input, ctx) and nothing more">
+>;
+
+type CheckOutput<Value, Output> =
+  IsAny<Value> extends true
+    ? NotRealtime<"a result is `any`; give the method a return type that fits the `output` schema">
+    : [Value] extends [never]
+      ? unknown
+      : [Value] extends [readonly unknown[]]
+        ? NotRealtime<"a result is a list; outputs are objects, put the list into one">
+        : [Value] extends [SessionOutput<Output>]
+          ? unknown
+          : NotRealtime<"a result does not fit the `output` schema, or is no object; return Static<typeof Schema>">;
+
+type CheckSessionResult<Result, Output, Mode extends RealtimeMode, Batched> =
+  IsAny<Result> extends true
+    ? CheckOutput<Result, Output>
+    : [Result] extends [never]
+      ? unknown
+      : Mode extends "server_streaming" | "bidi"
+        ? [Result] extends [AsyncIterable<infer Item>]
+          ? CheckOutput<Item, Output>
+          : NotRealtime<"in this mode the method must return an async iterable; write `async *name(…)`">
+        : [Result] extends [AsyncIterable<unknown>]
+          ? Mode extends "client_streaming"
+            ? NotRealtime<"the method returns an async iterable; write `mode: 'bidi'` for streams both ways">
+            : NotRealtime<"the method returns an async iterable; add `mode: 'server_streaming'`">
+          : Batched extends false
+            ? CheckOutput<Result, Output>
+            : [Result] extends [readonly (infer Item)[]]
+              ? CheckOutput<Batched extends "shared" ? WithoutErrors<Item> : Item, Output>
+              : Batched extends "shared"
+                ? NotRealtime<"a shared batch returns an array, one output (or Error) for each input">
+                : CheckOutput<Result, Output>;
+
+type WithoutErrors<Item> = IsAny<Item> extends true ? Item : Exclude<Item, Error>;
+
+/** `unknown` when the method fits its schemas and mode, else a string type whose text says what to write. */
+export type CheckRealtime<
+  Method extends AnyMethod,
+  Input,
+  Output,
+  Mode extends RealtimeMode,
+  Batched,
+> = Method extends (this: never, ...args: infer Args) => infer Result
+  ? IsUnresolved<Args, Result> extends true
+    ? unknown
+    : unknown extends CheckSessionArguments<Args, Input, Mode, Batched>
+      ? CheckSessionResult<Awaited<Result>, Output, Mode, Batched>
+      : CheckSessionArguments<Args, Input, Mode, Batched>
+  : never;

@@ -1,7 +1,7 @@
 import type { TSchema } from "typebox";
 import { DefinitionError } from "../errors.ts";
 import { resolveDispatchOptions, type ResolvedDispatchOptions } from "./dispatch-options.ts";
-import type { AnyMethod } from "./handler-types.ts";
+import type { AnyMethod, CheckRealtime } from "./handler-types.ts";
 import {
   FRAME_LIMIT_NAMES,
   resolveInputLimits,
@@ -9,7 +9,6 @@ import {
   type ValueLimitOptions,
 } from "./input-limits.ts";
 import { assertKnownOptions, assertMethod, assertSchemas, assertSocketPath } from "./placement.ts";
-import type { CheckRealtime } from "./realtime-types.ts";
 import { recordRoute } from "./registry.ts";
 import type { CanBatch, DecodeMessage, EncodeMessage, RealtimeMode } from "./signature.ts";
 

@@ -1,7 +1,16 @@
 import { DefinitionError } from "../errors.ts";
 import { callSite } from "./call-site.ts";
-import { metadataOf } from "./metadata.ts";
-import { describeRoute, type RouteSignature } from "./signature.ts";
+import { describeRoute, type RouteHandler, type RouteSignature } from "./signature.ts";
+
+// Node has no Symbol.metadata yet. It must exist before the first decorated class is defined, under the name
+// that compilers fall back to, so that every copy of this package and every compiler agree on it.
+const symbols = Symbol as { metadata?: symbol };
+symbols.metadata ??= Symbol.for("Symbol.metadata");
+
+/** A class's decorator metadata; undefined for a class without decorators. Inherits from the parent class's. */
+function metadataOf(constructor: object): object | undefined {
+  return (constructor as Record<symbol, object | undefined>)[symbols.metadata as symbol];
+}
 
 const ROUTES: unique symbol = Symbol.for("servable.routes");
 
@@ -87,4 +96,39 @@ function ownTable(metadata: Metadata): RouteTable {
     metadata[ROUTES] = { routes: new Map(metadata[ROUTES]?.routes), own: new Set(), definedIn: callSite() };
   }
   return metadata[ROUTES] as RouteTable;
+}
+
+/**
+ * Reads the routes off an instance: each signature with its method, bound. Paths come sorted, plain ones before
+ * websockets, as every document lists them. A subclass's method stands in for its parent's of the same name.
+ * @throws DefinitionError when routes of the class and its ancestors can't be served together.
+ */
+export function collectRoutes(instance: object): Map<RouteSignature, RouteHandler> {
+  assertOwnPaths(instance.constructor);
+  const collected = new Map<RouteSignature, RouteHandler>();
+  const routes = [...recordedRoutes(instance.constructor).values()];
+  for (const route of routes.sort(byPlace)) {
+    const method = (instance as Record<string, unknown>)[route.methodName];
+    if (typeof method !== "function") {
+      throw new DefinitionError(
+        "ROUTE_METHOD_REFUSED",
+        `${instance.constructor.name}.${route.methodName} is a route of the parent class, but no method here; ` +
+          "rename the field or make it a method.",
+      );
+    }
+    collected.set(route, method.bind(instance) as RouteHandler);
+  }
+  const probes = routes.filter((route) => route.healthCheck !== undefined);
+  if (probes.length > 1) {
+    throw new DefinitionError(
+      "HEALTH_CHECK_TWICE",
+      `${instance.constructor.name} marks ${probes.map((route) => route.path).join(" and ")} as its health check; keep one.`,
+    );
+  }
+  return collected;
+}
+
+function byPlace(a: RouteSignature, b: RouteSignature): number {
+  if (a.isWebsocket !== b.isWebsocket) return a.isWebsocket ? 1 : -1;
+  return a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
 }

@@ -1,8 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { DefinitionError, ERRORS, FalServerlessError } from "../errors.ts";
 import type { OpenApiDocument } from "../openapi/annotate.ts";
-import { collectRoutes } from "../routes/collect.ts";
-import { definingModule, recordedRoutes } from "../routes/registry.ts";
+import { collectRoutes, definingModule, recordedRoutes } from "../routes/registry.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import { buildServer } from "../server/build.ts";
 import type { ServerOptions, ServeDefinition } from "../server/definition.ts";

@@ -168,7 +168,7 @@ export function assertQuiet(world: DispatchWorld): void {
     const isFree = freeSlots(side) > 0;
     assert.ok(!isFree || waiting.length === 0 || now < side.holdEnd, "somebody waits beside a free slot");
     side.idle = { at: now, waiting: new Set(isFree ? waiting : []) };
-    assert.equal(side.tally.depth, waiting.length, "the depth of the queue");
+    assert.equal(side.metrics.depth, waiting.length, "the depth of the queue");
     for (const entry of side.entries) {
       if (entry.job?.settled !== false) continue;
       const due = isWaiting(entry) && !entry.job.retried ? entry.job.lastStart : entry.job.finishBy;
@@ -188,7 +188,7 @@ export function assertQuiet(world: DispatchWorld): void {
 
 /** When all is over: everybody has one answer, and what was counted is what was. */
 export function assertAccounts(
-  { entries, tally, turnedAway, slots, dispatcher }: Side,
+  { entries, metrics, turnedAway, slots, dispatcher }: Side,
   runs: readonly RunRecord[],
 ): void {
   const errors = entries.map(({ result }) => result?.error);
@@ -198,26 +198,26 @@ export function assertAccounts(
     entries.every(({ result }) => result !== undefined),
     "somebody has no answer",
   );
-  assert.ok(slots.every(({ used }) => used === 0) && tally.depth === 0);
+  assert.ok(slots.every(({ used }) => used === 0) && metrics.depth === 0);
   assert.equal(dispatcher.oldestArrival, undefined);
   const sum = (counts: Iterable<number>): number => [...counts].reduce((one, other) => one + other, 0);
   const refused = count((_, error) => error instanceof OverloadException);
-  assert.equal(sum(tally.refusals.values()), refused + turnedAway, "refusals");
+  assert.equal(sum(metrics.refusals.values()), refused + turnedAway, "refusals");
   const gone = count(
     ({ result, caller }) => result?.error !== undefined && result.error === caller.signal.reason,
   );
   const timedOut = count(({ timedOut }) => timedOut !== undefined);
-  assert.equal(sum(Object.values(tally.timeouts)), timedOut, "timeouts");
-  assert.equal(sum(Object.values(tally.cancelled)), gone - timedOut, "cancelled");
-  assert.equal(tally.late, tally.cancelled.running + tally.timeouts.run, "late");
+  assert.equal(sum(Object.values(metrics.timeouts)), timedOut, "timeouts");
+  assert.equal(sum(Object.values(metrics.cancelled)), gone - timedOut, "cancelled");
+  assert.equal(metrics.late, metrics.cancelled.running + metrics.timeouts.run, "late");
   assert.equal(
-    tally.retried,
+    metrics.retried,
     count(({ job }) => job?.retried === true),
     "retried",
   );
   const own = runs.filter(({ side }) => side.dispatcher === dispatcher);
-  assert.equal(tally.runs.count, own.length);
-  assert.equal(tally.batchSizes.count, own.length);
-  assert.equal(sum(tally.reasons.values()), own.length, "reasons");
-  assert.equal(tally.batchSizes.sum, tally.waits.count);
+  assert.equal(metrics.runs.count, own.length);
+  assert.equal(metrics.batchSizes.count, own.length);
+  assert.equal(sum(metrics.reasons.values()), own.length, "reasons");
+  assert.equal(metrics.batchSizes.sum, metrics.waits.count);
 }

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import type { BatchLimits } from "../../src/dispatch/cut.ts";
+import type { BatchLimits } from "../../src/dispatch/batch-plan.ts";
 import { Dispatcher, type QueueLimits } from "../../src/dispatch/dispatcher.ts";
 import type { Job, Priority } from "../../src/dispatch/job.ts";
-import type { RunSignal } from "../../src/dispatch/run.ts";
+import type { RunSignal } from "../../src/dispatch/batch-run.ts";
 import { Slots } from "../../src/dispatch/slots.ts";
-import { DispatchTally } from "../../src/dispatch/tally.ts";
+import { DispatchMetrics } from "../../src/dispatch/metrics.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { settled } from "./simulation.ts";
 import { assertAccounts, assertBatch, assertQuiet, assertResult, assertRoom } from "./dispatch-rules.ts";
@@ -89,7 +89,7 @@ export interface Entry {
 /** One dispatcher and what is known of it from outside. */
 export interface Side {
   readonly dispatcher: Dispatcher<Entry>;
-  readonly tally: DispatchTally;
+  readonly metrics: DispatchMetrics;
   readonly own: Slots;
   readonly slots: readonly Slots[];
   readonly entries: Entry[];
@@ -134,19 +134,19 @@ export class DispatchWorld {
   #createSide(shared: readonly Slots[]): Side {
     const { limits, queue, retries } = this.setup;
     const own = new Slots(this.setup.own);
-    const tally = new DispatchTally();
+    const metrics = new DispatchMetrics();
     const slots = [own, ...shared];
     const dispatcher = new Dispatcher<Entry>({
       limits,
       queue,
       slots,
-      tally,
+      metrics,
       clock: this.clock,
       run: (entries, handle) => this.#run(side, entries, handle),
       isRetried: (error) => retries && error instanceof Died,
     });
     const side: Side = {
-      ...{ dispatcher, tally, own, slots, entries: [], setup: this.setup },
+      ...{ dispatcher, metrics, own, slots, entries: [], setup: this.setup },
       ...{ turnedAway: 0, ended: 0, holdEnd: -Infinity },
       idle: { at: 0, waiting: new Set() },
     };
@@ -198,15 +198,15 @@ export class DispatchWorld {
     };
     const before = side.entries.filter(isWaiting);
     if (plan.asksFirst) {
-      const refusal = side.dispatcher.turnAway(request);
+      const refusal = side.dispatcher.rejectEarly(request);
       assertRoom(side, before, plan, refusal?.code);
       if (refusal !== undefined) return void side.turnedAway++;
     }
-    const refusals = new Map(side.tally.refusals);
+    const refusals = new Map(side.metrics.refusals);
     const job = side.dispatcher.submit(request);
     entry.job = job;
     side.entries.push(entry);
-    const [code] = [...side.tally.refusals].find(([key, count]) => count > (refusals.get(key) ?? 0)) ?? [];
+    const [code] = [...side.metrics.refusals].find(([key, count]) => count > (refusals.get(key) ?? 0)) ?? [];
     assert.equal(job.settled, code !== undefined);
     assertRoom(side, before, plan, code);
     const answered = (result: { value?: unknown; error?: unknown }): void => {

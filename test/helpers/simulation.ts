@@ -1,6 +1,6 @@
 import { Dispatcher, type DispatcherOptions } from "../../src/dispatch/dispatcher.ts";
 import { Slots } from "../../src/dispatch/slots.ts";
-import { DispatchTally } from "../../src/dispatch/tally.ts";
+import { DispatchMetrics } from "../../src/dispatch/metrics.ts";
 import { OverloadException } from "../../src/errors.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 
@@ -53,7 +53,7 @@ export interface Outcome {
 /** A dispatcher over a simulated executor, on a clock that stands still. */
 export class Simulation {
   readonly clock = new FakeClock();
-  readonly tally = new DispatchTally();
+  readonly metrics = new DispatchMetrics();
   readonly outcomes: Outcome[] = [];
   readonly dispatcher: Dispatcher<number>;
   /** Costs are multiplied by this. */
@@ -85,7 +85,7 @@ export class Simulation {
       slots: [new Slots(executors)],
       run: (values) => this.#run(values),
       clock: this.clock,
-      tally: this.tally,
+      metrics: this.metrics,
       ...options.limits,
     });
   }

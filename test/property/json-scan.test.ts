@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { scanJson, TOO_DEEP, TOO_MANY } from "../../src/json-scan.ts";
+import { scanJson, TOO_DEEP, TOO_MANY } from "../../src/json/scan.ts";
 
 const ALL = { maxDepth: Infinity, maxValues: Infinity };
 const scan = (text: string, limits: { maxDepth?: number; maxValues?: number } = {}): number =>

@@ -2,8 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decode, encode } from "@msgpack/msgpack";
 import * as fc from "fast-check";
-import { assertMessagePack, MAX_FRAME_DEPTH, MessagePackError } from "../../src/realtime/msgpack-scan.ts";
-import { decodeMessagePack, encodeMessagePack } from "../../src/realtime/msgpack.ts";
+import {
+  assertMessagePack,
+  MAX_FRAME_DEPTH,
+  MessagePackError,
+  decodeMessagePack,
+  encodeMessagePack,
+} from "../../src/realtime/msgpack.ts";
 
 /** Lengths around those at which MessagePack changes to a wider format. */
 const EDGES = [0, 1, 15, 16, 17, 31, 32, 33, 255, 256, 257, 65_535, 65_536, 65_537];

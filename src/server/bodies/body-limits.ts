@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { IncomingMessage } from "node:http";
 import { BodyError, ERRORS, OverloadException } from "../../errors.ts";
-import { BYTES_PER_VALUE, unscannedBytes, type ValueLimits } from "../../json-scan.ts";
+import { BYTES_PER_VALUE, unscannedBytes, type ValueLimits } from "../../json/scan.ts";
 import type { InputLimits } from "../../routes/input-limits.ts";
 import { isEncoded } from "./body-cause.ts";
 import { readBody, UnreadableBody, type Admit } from "./json-body.ts";

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { BodyError, InputValidationError } from "../../errors.ts";
-import { assertExactNumbers } from "../../json/inexact-issues.ts";
-import { scanJson, TOO_DEEP, TOO_MANY, unscannedBytes, type ValueLimits } from "../../json-scan.ts";
+import { assertExactNumbers } from "../../json/exact-numbers.ts";
+import { scanJson, TOO_DEEP, TOO_MANY, unscannedBytes, type ValueLimits } from "../../json/scan.ts";
 import { findSyntaxFault } from "./json-syntax.ts";
 
 const JSON_TYPE = /^application\/(?:[\w.!#$&^-]+\+)?json[ \t]*(?:;|$)/i;

@@ -7,9 +7,9 @@ import type { RouteDispatch } from "./route-dispatch.ts";
 
 /** Answers a request that has no chance before its body is read; a hook of the routes that have a queue. */
 export function createTurnAwayHook(dispatch: RouteDispatch, headers: AnswerHeaders, metrics: RouteMetrics) {
-  return function turnAway(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+  return function rejectEarly(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
     const bytes = declaredBytes(request);
-    const refusal = dispatch.turnAway({ headers: request.headers, bytes });
+    const refusal = dispatch.rejectEarly({ headers: request.headers, bytes });
     if (refusal === undefined) return done();
     const answer = answerFor(refusal);
     metrics.record(answer.status, 0);

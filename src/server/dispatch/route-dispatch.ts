@@ -4,7 +4,7 @@ import { Dispatcher, type RunBatch } from "../../dispatch/dispatcher.ts";
 import type { Clock } from "../../dispatch/clock.ts";
 import type { Job, JobRequest } from "../../dispatch/job.ts";
 import type { Slots } from "../../dispatch/slots.ts";
-import type { DispatchTally } from "../../dispatch/tally.ts";
+import type { DispatchMetrics } from "../../dispatch/metrics.ts";
 import { WorkerDiedException, type OverloadException } from "../../errors.ts";
 import type { ResolvedDispatchOptions } from "../../routes/dispatch-options.ts";
 
@@ -49,7 +49,7 @@ export class RouteDispatch {
     slots: readonly Slots[];
     run: RunBatch<QueuedCall>;
     clock: Clock;
-    tally: DispatchTally;
+    metrics: DispatchMetrics;
     onHint: (advice: string) => void;
   }) {
     const { options, slots, clock } = parts;
@@ -66,14 +66,14 @@ export class RouteDispatch {
       isRetried: (error) => options.idempotent && error instanceof WorkerDiedException,
       overloadStatus: options.overloadStatus,
       clock,
-      tally: parts.tally,
+      metrics: parts.metrics,
       onHint: parts.onHint,
     });
   }
 
   /** Refuses a request whose body has not been read yet, if it has no chance. */
-  turnAway(arrival: Arrival): OverloadException | undefined {
-    return this.#dispatcher.turnAway(this.#limitsOf(arrival));
+  rejectEarly(arrival: Arrival): OverloadException | undefined {
+    return this.#dispatcher.rejectEarly(this.#limitsOf(arrival));
   }
 
   /** Lets a call wait for its turn and run, unless it is given up. Default for `caller`: the context's signal. */

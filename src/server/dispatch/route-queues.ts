@@ -65,7 +65,7 @@ export class RouteQueues {
     const own = signature.dispatch ?? PLAIN;
     const options = { ...own, overloadStatus: own.overloadStatus ?? this.#definition.overloadStatus };
     const { clock, logger } = this.#options;
-    const tally = this.#metrics.queue(signature.isWebsocket ? "WEBSOCKET" : "POST", signature.path);
+    const metrics = this.#metrics.queue(signature.isWebsocket ? "WEBSOCKET" : "POST", signature.path);
     const slots = new Slots(concurrencyOf(options, workers !== undefined));
     if (workers === undefined) this.#held.push([signature.path, slots]);
     return new RouteDispatch({
@@ -79,7 +79,7 @@ export class RouteQueues {
         workers?.createRunner(signature) ??
         createRunner({ signature, handler, app: this.#definition.app, log: logger }),
       clock,
-      tally,
+      metrics,
       onHint: (advice) => logger.info({ route: signature.path }, advice),
     });
   }

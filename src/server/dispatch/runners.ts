@@ -1,8 +1,7 @@
 import type { Logger } from "pino";
 import { contextStorage, type BatchContext } from "../../context.ts";
-import { runBatch } from "../../dispatch/batch-run.ts";
+import { runBatch, type RunSignal } from "../../dispatch/batch-run.ts";
 import type { RunBatch } from "../../dispatch/dispatcher.ts";
-import type { RunSignal } from "../../dispatch/run.ts";
 import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
 import type { QueuedCall } from "./route-dispatch.ts";
 

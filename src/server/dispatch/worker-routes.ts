@@ -1,9 +1,8 @@
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { Clock } from "../../dispatch/clock.ts";
-import { runBatch } from "../../dispatch/batch-run.ts";
+import { runBatch, type RunSignal } from "../../dispatch/batch-run.ts";
 import type { RunBatch } from "../../dispatch/dispatcher.ts";
-import type { RunSignal } from "../../dispatch/run.ts";
 import { Slots } from "../../dispatch/slots.ts";
 import { DefinitionError } from "../../errors.ts";
 import { describeRoute, type RouteSignature } from "../../routes/signature.ts";

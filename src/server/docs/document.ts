@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { annotateDocument, type OpenApiDocument } from "../../openapi/annotate.ts";
-import type { Components } from "../../openapi/components.ts";
-import { VALIDATION_SCHEMAS } from "../../openapi/validation-schemas.ts";
+import { type Components, VALIDATION_SCHEMAS } from "../../openapi/components.ts";
 import { describeHealth, describeOperation, type Operation } from "../../openapi/operation.ts";
 import type { ServerDefinition } from "../definition.ts";
 import { notFoundDetail } from "../http/not-found.ts";

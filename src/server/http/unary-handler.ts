@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { withDeadline } from "../../dispatch/deadline.ts";
+import { withDeadline } from "../../dispatch/clock.ts";
 import { RequestTimeoutException } from "../../errors.ts";
 import { bodyBytes } from "../bodies/body-collection.ts";
 import type { HttpContext } from "./http-context.ts";

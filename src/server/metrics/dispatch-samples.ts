@@ -1,4 +1,4 @@
-import type { Histogram } from "../../dispatch/tally.ts";
+import type { Histogram } from "../../dispatch/metrics.ts";
 import { histogram, type Sample } from "./samples.ts";
 import type { QueueMetrics, ServerMetrics } from "./metrics.ts";
 
@@ -20,12 +20,12 @@ export function dispatchFamilies(metrics: ServerMetrics): Family[] {
     gauge(
       "servable_queue_depth",
       "Calls that wait.",
-      each((queue) => [sample(queue, queue.tally.depth)]),
+      each((queue) => [sample(queue, queue.metrics.depth)]),
     ),
     gauge(
       "servable_queue_oldest_age_seconds",
       "How long the first of those that wait has waited.",
-      each((queue) => [sample(queue, queue.tally.oldestAgeMs / 1000)]),
+      each((queue) => [sample(queue, queue.metrics.oldestAgeMs / 1000)]),
     ),
     spread(queues, "servable_queue_wait_seconds", "From arrival to the start of the run.", "waits", 1000),
     spread(queues, "servable_run_seconds", "Runs of handlers, of batches as a whole.", "runs", 1000),
@@ -33,29 +33,29 @@ export function dispatchFamilies(metrics: ServerMetrics): Family[] {
     counter(
       "servable_batches_total",
       "Runs by why they hold no more: full by size or cost, all that waited, another group, a deadline, a retry.",
-      each((queue) => [...queue.tally.reasons].map(([reason, value]) => sample(queue, value, { reason }))),
+      each((queue) => [...queue.metrics.reasons].map(([reason, value]) => sample(queue, value, { reason }))),
     ),
     counter(
       "servable_refused_total",
       "Calls refused for lack of room or time.",
-      each((queue) => [...queue.tally.refusals].map(([cause, value]) => sample(queue, value, { cause }))),
+      each((queue) => [...queue.metrics.refusals].map(([cause, value]) => sample(queue, value, { cause }))),
     ),
     counter(
       "servable_cancelled_total",
       "Calls whose caller left.",
-      each(({ tally, ...queue }) =>
-        Object.entries(tally.cancelled).map(([state, value]) => sample(queue, value, { state })),
+      each(({ metrics, ...queue }) =>
+        Object.entries(metrics.cancelled).map(([state, value]) => sample(queue, value, { state })),
       ),
     ),
     counter(
       "servable_late_total",
       "Calls that ended after they had been given up.",
-      each((queue) => [sample(queue, queue.tally.late)]),
+      each((queue) => [sample(queue, queue.metrics.late)]),
     ),
     counter(
       "servable_retried_total",
       "Calls run once more after their worker had died.",
-      each((queue) => [sample(queue, queue.tally.retried)]),
+      each((queue) => [sample(queue, queue.metrics.retried)]),
     ),
     counter("servable_timeouts_total", "Calls and sessions whose time ran out, by where.", () =>
       timeoutSamples(metrics),
@@ -77,9 +77,9 @@ function timeoutSamples({ routes, websockets, queues }: ServerMetrics): Sample[]
     return { app_name: "fal", method, path, layer };
   };
   return [
-    ...queues.flatMap(({ method, path, tally }) => [
-      { labels: labels(method, path, "queue"), value: tally.timeouts.queue },
-      { labels: labels(method, path, "run"), value: tally.timeouts.run },
+    ...queues.flatMap(({ method, path, metrics }) => [
+      { labels: labels(method, path, "queue"), value: metrics.timeouts.queue },
+      { labels: labels(method, path, "run"), value: metrics.timeouts.run },
     ]),
     ...routes.flatMap(({ method, path, timeouts }) => [
       ...(queues.some((queue) => queue.method === method && queue.path === path)
@@ -102,7 +102,7 @@ function counter(name: string, help: string, samples: () => Sample[]): Family {
   return { name, help, type: "counter", samples };
 }
 
-/** A histogram of a tally's; `scale`: what its values are divided by. */
+/** A histogram of a metrics's; `scale`: what its values are divided by. */
 function spread(
   queues: readonly QueueMetrics[],
   name: string,
@@ -112,7 +112,7 @@ function spread(
 ): Family {
   const samples = (): Sample[] =>
     queues.flatMap((queue) => {
-      const { bounds, buckets, count, sum }: Histogram = queue.tally[which];
+      const { bounds, buckets, count, sum }: Histogram = queue.metrics[which];
       const scaled = bounds.map((bound) => bound / scale);
       return histogram(name, labelsOf(queue), scaled, { buckets, count, seconds: sum / scale });
     });

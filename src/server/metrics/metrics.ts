@@ -1,4 +1,4 @@
-import { DispatchTally } from "../../dispatch/tally.ts";
+import { DispatchMetrics } from "../../dispatch/metrics.ts";
 import { SessionMetrics } from "./session-metrics.ts";
 
 /** Seconds; the usual ones, with longer ones for slow models. */
@@ -58,7 +58,7 @@ export class RouteMetrics {
 export interface QueueMetrics {
   readonly method: "POST" | "WEBSOCKET";
   readonly path: string;
-  readonly tally: DispatchTally;
+  readonly metrics: DispatchMetrics;
 }
 
 /** Everything a server counts. */
@@ -80,10 +80,10 @@ export class ServerMetrics {
     this.budget = budget;
   }
 
-  queue(method: QueueMetrics["method"], path: string): DispatchTally {
-    const tally = new DispatchTally();
-    this.queues.push({ method, path, tally });
-    return tally;
+  queue(method: QueueMetrics["method"], path: string): DispatchMetrics {
+    const metrics = new DispatchMetrics();
+    this.queues.push({ method, path, metrics });
+    return metrics;
   }
 
   websocket(path: string): SessionMetrics {

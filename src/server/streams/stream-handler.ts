@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { withDeadline } from "../../dispatch/deadline.ts";
+import { withDeadline } from "../../dispatch/clock.ts";
 import { StreamTimeoutException } from "../../errors.ts";
 import { closeItems, iteratorOf, type Items } from "../../realtime/items.ts";
 import { EventStream } from "./event-stream.ts";

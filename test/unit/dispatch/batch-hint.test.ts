@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BatchHint } from "../../../src/dispatch/batch-hint.ts";
-import type { CutReason } from "../../../src/dispatch/cut.ts";
+import type { BatchReason } from "../../../src/dispatch/batch-plan.ts";
 
 /** Batches of a size, one after the other; items come so many milliseconds after the last answer. */
 class Batches {
@@ -9,7 +9,7 @@ class Batches {
   readonly #hint = new BatchHint((advice) => this.told.push(advice));
   #now = 0;
 
-  run(count: number, reason: CutReason, { size = 1, gapMs = 0.5, runMs = 20 } = {}): void {
+  run(count: number, reason: BatchReason, { size = 1, gapMs = 0.5, runMs = 20 } = {}): void {
     for (let batch = 0; batch < count; batch++) {
       const arrivedAt = this.#now + gapMs;
       this.#hint.started(size, reason, arrivedAt);

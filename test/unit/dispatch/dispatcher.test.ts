@@ -3,7 +3,7 @@ import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { Dispatcher, type DispatcherOptions } from "../../../src/dispatch/dispatcher.ts";
 import { Slots } from "../../../src/dispatch/slots.ts";
-import { DispatchTally } from "../../../src/dispatch/tally.ts";
+import { DispatchMetrics } from "../../../src/dispatch/metrics.ts";
 import { OverloadException, QueueTimeoutException, RequestTimeoutException } from "../../../src/errors.ts";
 import { FakeClock } from "../../../src/testing/fake-clock.ts";
 import { settled } from "../../helpers/simulation.ts";
@@ -11,7 +11,7 @@ import { settled } from "../../helpers/simulation.ts";
 /** A dispatcher whose runs take so many milliseconds a unit, and what happened, in order. */
 class Bench {
   readonly clock = new FakeClock();
-  readonly tally = new DispatchTally();
+  readonly metrics = new DispatchMetrics();
   readonly log: string[] = [];
   readonly signals: AbortSignal[] = [];
   readonly dispatcher: Dispatcher<string>;
@@ -22,7 +22,7 @@ class Bench {
       queue: { count: 100, bytes: Infinity },
       slots: [new Slots(1)],
       clock: this.clock,
-      tally: this.tally,
+      metrics: this.metrics,
       run: (values, run) => {
         this.signals.push(run.signal);
         this.log.push(`run ${values.join("")}`);
@@ -96,8 +96,8 @@ test("a time limit that passes in the queue, one that passes in the run, and who
     "The request waited 7 ms without being started.",
     "The request waited 8 ms without being started.",
   ]);
-  assert.deepEqual(bench.tally.timeouts, { queue: 2, run: 1 });
-  assert.equal(bench.tally.late, 1);
+  assert.deepEqual(bench.metrics.timeouts, { queue: 2, run: 1 });
+  assert.equal(bench.metrics.late, 1);
 });
 
 test("a run that began in time is not bound by the time to start", async () => {
@@ -112,7 +112,7 @@ test("who has left before it is handed in costs nothing", async () => {
   bench.submit("a", { signal: AbortSignal.abort() });
   await bench.pass(10);
   assert.equal(bench.log.filter((line) => line.startsWith("run")).length, 0);
-  assert.deepEqual(bench.tally.cancelled, { waiting: 1, running: 0 });
+  assert.deepEqual(bench.metrics.cancelled, { waiting: 1, running: 0 });
 });
 
 test("the signal of a run aborts with the last of its callers", async () => {
@@ -129,8 +129,8 @@ test("the signal of a run aborts with the last of its callers", async () => {
   assert.equal(bench.signals[0]?.aborted, true);
   assert.deepEqual(bench.signals[0]?.reason, new Error("both gone"));
   await bench.pass(50);
-  assert.deepEqual(bench.tally.cancelled, { waiting: 0, running: 2 });
-  assert.equal(bench.tally.late, 2);
+  assert.deepEqual(bench.metrics.cancelled, { waiting: 0, running: 2 });
+  assert.equal(bench.metrics.late, 2);
 });
 
 test("a caller's signal that outlives its jobs gathers no listeners", async () => {
@@ -146,7 +146,7 @@ test("every refusal is 429, or as configured, and when to try again", async () =
   for (const overloadStatus of [undefined, 429, 503] as const) {
     const bench = new Bench({ queue: { count: 4, bytes: 10 }, overloadStatus });
     const refused = (request: { bytes?: number; finishBy?: number }): OverloadException => {
-      const refusal = bench.dispatcher.turnAway(request);
+      const refusal = bench.dispatcher.rejectEarly(request);
       assert.ok(refusal instanceof OverloadException);
       return refusal;
     };
@@ -163,7 +163,7 @@ test("every refusal is 429, or as configured, and when to try again", async () =
     const full = refused({});
     assert.deepEqual([full.statusCode, full.code], [overloadStatus ?? 429, "QUEUE_FULL"]);
     assert.ok(full.retryAfterMs >= 10 && full.retryAfterMs < 1_000, String(full.retryAfterMs));
-    assert.deepEqual(Object.fromEntries(bench.tally.refusals), { QUEUE_FULL: 2, OVERLOADED: 1 });
+    assert.deepEqual(Object.fromEntries(bench.metrics.refusals), { QUEUE_FULL: 2, OVERLOADED: 1 });
   }
 });
 
@@ -205,9 +205,9 @@ test("depth and age of the queue are what waits now", async () => {
   await bench.pass(2);
   for (const value of "bc") bench.submit(value);
   await bench.pass(3);
-  assert.deepEqual([bench.tally.depth, bench.tally.oldestAgeMs], [2, 3]);
+  assert.deepEqual([bench.metrics.depth, bench.metrics.oldestAgeMs], [2, 3]);
   await bench.pass(100);
-  assert.deepEqual([bench.tally.depth, bench.tally.oldestAgeMs], [0, 0]);
+  assert.deepEqual([bench.metrics.depth, bench.metrics.oldestAgeMs], [0, 0]);
 });
 
 test("a hint is given where batches are possible, and not where each runs by itself", async () => {

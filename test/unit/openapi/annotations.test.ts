@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Type } from "typebox";
-import { pascalCase, titleWords } from "../../../src/openapi/titles.ts";
+import { pascalCase, titleWords } from "../../../src/openapi/components.ts";
 import type { SchemaNode } from "../../../src/routes/schema-walk.ts";
 import { componentsOf } from "../../helpers/documents.ts";
 

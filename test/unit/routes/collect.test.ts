@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { collectRoutes } from "../../../src/routes/collect.ts";
+import { collectRoutes, recordRoute } from "../../../src/routes/registry.ts";
 import { endpoint } from "../../../src/routes/endpoint.ts";
-import { recordRoute } from "../../../src/routes/registry.ts";
 import type { RouteSignature } from "../../../src/routes/signature.ts";
 import { assertRefused } from "../../helpers/thrown.ts";
 

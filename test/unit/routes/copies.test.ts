@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type * as collectModule from "../../../src/routes/collect.ts";
-import { collectRoutes } from "../../../src/routes/collect.ts";
+import type * as collectModule from "../../../src/routes/registry.ts";
+import { collectRoutes } from "../../../src/routes/registry.ts";
 import type * as endpointModule from "../../../src/routes/endpoint.ts";
 import { endpoint } from "../../../src/routes/endpoint.ts";
 import { assertRefused } from "../../helpers/thrown.ts";
@@ -10,7 +10,7 @@ import { secondCopy } from "../../helpers/second-copy.ts";
 const load = secondCopy();
 const copy = {
   ...(await load<typeof endpointModule>("routes/endpoint.ts")),
-  ...(await load<typeof collectModule>("routes/collect.ts")),
+  ...(await load<typeof collectModule>("routes/registry.ts")),
 };
 
 const pathsOf = (collect: typeof collectRoutes, instance: object): string[] =>

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { collectRoutes } from "../../../src/routes/collect.ts";
+import { collectRoutes } from "../../../src/routes/registry.ts";
 import { endpoint } from "../../../src/routes/endpoint.ts";
 import { assertRefused } from "../../helpers/thrown.ts";
 

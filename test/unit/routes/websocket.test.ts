@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { collectRoutes } from "../../../src/routes/collect.ts";
+import { collectRoutes, recordedRoutes } from "../../../src/routes/registry.ts";
 import { endpoint } from "../../../src/routes/endpoint.ts";
 import { realtime } from "../../../src/routes/realtime.ts";
-import { recordedRoutes } from "../../../src/routes/registry.ts";
 import { websocket } from "../../../src/routes/websocket.ts";
 import { methodContext } from "../../helpers/decorators.ts";
 import { assertRefused } from "../../helpers/thrown.ts";

@@ -1,7 +1,7 @@
 import type { Job } from "./job.ts";
 
 /** Jobs that wait, first come first served within their priority; taking one out anywhere is cheap. */
-export class WaitingLine<T> {
+export class JobQueue<T> {
   readonly #normal = new Set<Job<T>>();
   readonly #low = new Set<Job<T>>();
   /** Jobs that get another chance, before all others. */

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Job, type JobRequest } from "../../../src/dispatch/job.ts";
-import { WaitingLine } from "../../../src/dispatch/waiting-line.ts";
+import { JobQueue } from "../../../src/dispatch/job-queue.ts";
 
 const job = (value: string, request: Partial<JobRequest<string>> = {}): Job<string> =>
   new Job({ value, ...request }, 0);
-const order = (line: WaitingLine<string>): string => [...line].map(({ value }) => value).join("");
+const order = (line: JobQueue<string>): string => [...line].map(({ value }) => value).join("");
 
 test("first come first served, low priority last, second chances first", () => {
-  const line = new WaitingLine<string>();
+  const line = new JobQueue<string>();
   const again = job("z", { priority: "low" });
   again.retried = true;
   for (const each of [
@@ -26,7 +26,7 @@ test("first come first served, low priority last, second chances first", () => {
 });
 
 test("who leaves from the middle takes its cost and bytes along; who does not wait can't leave", () => {
-  const line = new WaitingLine<string>();
+  const line = new JobQueue<string>();
   const middle = job("b", { cost: 3, bytes: 10 });
   line.add(job("a", { cost: 1, bytes: 5 }));
   line.add(middle);
@@ -43,7 +43,7 @@ test("who leaves from the middle takes its cost and bytes along; who does not wa
 });
 
 test("a second chance of low priority goes before normal work, and counts as ahead of it", () => {
-  const line = new WaitingLine<string>();
+  const line = new JobQueue<string>();
   const again = job("z", { priority: "low", cost: 4 });
   again.retried = true;
   line.add(again);
@@ -51,7 +51,7 @@ test("a second chance of low priority goes before normal work, and counts as ahe
 });
 
 test("the oldest arrival is that of all priorities together; an empty line has none, and no cost", () => {
-  const line = new WaitingLine<string>();
+  const line = new JobQueue<string>();
   assert.equal(line.oldestArrival, undefined);
   const jobs = [
     job("a", { arrivedAt: 5, cost: 0.1 }),
@@ -65,7 +65,7 @@ test("the oldest arrival is that of all priorities together; an empty line has n
 });
 
 test("of second chances the oldest counts, whichever failed first", () => {
-  const line = new WaitingLine<string>();
+  const line = new JobQueue<string>();
   for (const arrivedAt of [5, 3]) {
     const again = job("a", { arrivedAt });
     again.retried = true;
@@ -75,7 +75,7 @@ test("of second chances the oldest counts, whichever failed first", () => {
 });
 
 test("jobs may leave while the line is looked through", () => {
-  const line = new WaitingLine<string>();
+  const line = new JobQueue<string>();
   for (const value of "abcd") line.add(job(value));
   const seen: string[] = [];
   for (const each of line) {

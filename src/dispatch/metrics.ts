@@ -1,5 +1,5 @@
 import type { FalServerlessError } from "../errors.ts";
-import type { CutReason } from "./cut.ts";
+import type { BatchReason } from "./batch-plan.ts";
 
 /** Upper bounds of the sizes that batches are counted by. */
 export const SIZE_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] as const;
@@ -32,12 +32,12 @@ export class Histogram {
 }
 
 /** What a dispatcher counts; plain additions, read when somebody asks. */
-export class DispatchTally {
+export class DispatchMetrics {
   readonly batchSizes = new Histogram(SIZE_BUCKETS);
   readonly waits = new Histogram(TIME_BUCKETS_MS);
   readonly runs = new Histogram(TIME_BUCKETS_MS);
   /** Batches by why they held no more. */
-  readonly reasons = new Map<CutReason, number>();
+  readonly reasons = new Map<BatchReason, number>();
   /** Refusals by the code of their error. */
   readonly refusals = new Map<string, number>();
   /** Jobs whose callers left, while they waited and while they ran. */
@@ -70,7 +70,7 @@ export class DispatchTally {
     this.waits.add(ms);
   }
 
-  started(size: number, reason: CutReason): void {
+  started(size: number, reason: BatchReason): void {
     this.batchSizes.add(size);
     this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1);
   }

@@ -1,11 +1,11 @@
-/** What {@link Attendance.until} gives when the session was aborted first. */
+/** What {@link AbortableWait.until} gives when the session was aborted first. */
 export const LEFT: unique symbol = Symbol("left");
 
 /**
  * Waits for the handler, but not beyond the session's signal or a failure elsewhere in the session. One wait at a
  * time: a listener for each would cost more than a message does, and races would pile up on whatever outlives them.
  */
-export class Attendance {
+export class AbortableWait {
   readonly #signal: AbortSignal;
   #resolve: ((outcome: typeof LEFT) => void) | undefined;
   #reject: ((error: unknown) => void) | undefined;

@@ -1,6 +1,6 @@
 import type { Job } from "./job.ts";
 import type { ServiceModel } from "./service-model.ts";
-import type { WaitingLine } from "./waiting-line.ts";
+import type { JobQueue } from "./job-queue.ts";
 
 /** What a batch may hold. */
 export interface BatchLimits {
@@ -10,23 +10,23 @@ export interface BatchLimits {
 }
 
 /** Why a batch holds no more: it is full by count or cost, nothing waits that may join, or the oldest's deadline. */
-export type CutReason = "size" | "cost" | "drained" | "group" | "deadline" | "retry";
+export type BatchReason = "size" | "cost" | "drained" | "group" | "deadline" | "retry";
 
 /** What to do with those who wait, now that an executor is free. */
-export interface Cut<T> {
+export interface BatchPlan<T> {
   /** One batch; empty when there is nothing to run. */
   readonly take: readonly Job<T>[];
   readonly cost: number;
   /** Jobs that can't be answered in time any more. */
   readonly shed: readonly Job<T>[];
-  readonly reason: CutReason;
+  readonly reason: BatchReason;
 }
 
 /** So many standard deviations of a run's time are reckoned with where the deadline of somebody in it is at stake. */
 const CAUTION = 1.3;
 
 /** What a cut goes by. */
-export interface CutConditions {
+export interface PlanConditions {
   readonly limits: BatchLimits;
   readonly model: ServiceModel;
   readonly now: number;
@@ -46,11 +46,11 @@ export interface CutConditions {
  * there too, with what will have arrived by then. If it can't, somebody has to be let down: those whose deadlines make
  * batches small, since small batches would let down all who come after.
  */
-export function cutBatch<T>(line: WaitingLine<T>, conditions: CutConditions): Cut<T> {
+export function planBatch<T>(line: JobQueue<T>, conditions: PlanConditions): BatchPlan<T> {
   const { model, now, answerMs } = conditions;
   const shed: Job<T>[] = [];
   const alive: Job<T>[] = [];
-  let reason: CutReason = "drained";
+  let reason: BatchReason = "drained";
   let room = Infinity;
   for (const job of line) {
     if (isHopeless(job, conditions)) {
@@ -105,7 +105,7 @@ function misfit<T>(
   first: Job<T>,
   size: number,
   room: number,
-  { limits }: CutConditions,
+  { limits }: PlanConditions,
 ): "size" | "retry" | "group" | "cost" | undefined {
   if (size >= limits.maxSize) return "size";
   if (job.retried) return "retry";
@@ -117,7 +117,7 @@ function misfit<T>(
 function fitting<T>(
   jobs: readonly Job<T>[],
   from: number,
-  { model, now, answerMs }: CutConditions,
+  { model, now, answerMs }: PlanConditions,
 ): { count: number; cost: number } {
   let cost = 0;
   let finishBy = Infinity;
@@ -135,7 +135,7 @@ function fitting<T>(
 }
 
 /** Whether a job can't be answered in time any more, even if it were run at once by itself. */
-function isHopeless<T>(job: Job<T>, { model, now, answerMs }: CutConditions): boolean {
+function isHopeless<T>(job: Job<T>, { model, now, answerMs }: PlanConditions): boolean {
   if (job.lastStart <= now) return true;
   if (job.finishBy === Infinity || model.runs === 0) return false;
   return now + model.predict(job.cost) + answerMs > job.finishBy;

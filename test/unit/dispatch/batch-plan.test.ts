@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cutBatch, type Cut, type CutConditions } from "../../../src/dispatch/cut.ts";
+import { planBatch, type BatchPlan, type PlanConditions } from "../../../src/dispatch/batch-plan.ts";
 import { Job, type JobRequest } from "../../../src/dispatch/job.ts";
 import { ServiceModel } from "../../../src/dispatch/service-model.ts";
-import { WaitingLine } from "../../../src/dispatch/waiting-line.ts";
+import { JobQueue } from "../../../src/dispatch/job-queue.ts";
 
 /** Runs take 20 ms and 1 more for each unit. */
 const learned = new ServiceModel();
@@ -12,8 +12,8 @@ for (let run = 0; run < 200; run++) learned.learn(1 + (run % 60), 21 + (run % 60
 type Plan = Partial<JobRequest<string>> & { readonly retried?: boolean };
 
 /** Cuts a line of jobs a, b, c, …, at 0 on the clock. */
-function cut(plans: readonly Plan[], conditions: Partial<CutConditions> = {}): Cut<string> {
-  const line = new WaitingLine<string>();
+function cut(plans: readonly Plan[], conditions: Partial<PlanConditions> = {}): BatchPlan<string> {
+  const line = new JobQueue<string>();
   plans.forEach(({ retried = false, ...plan }, index) => {
     const job = new Job({ value: String.fromCharCode(97 + index), ...plan }, 0);
     job.retried = retried;
@@ -21,12 +21,12 @@ function cut(plans: readonly Plan[], conditions: Partial<CutConditions> = {}): C
   });
   const limits = { maxSize: 8, maxCost: Infinity };
   const usual = { limits, model: learned, now: 0, answerMs: 0, costRate: 0, nextFreeAt: () => Infinity };
-  return cutBatch(line, { ...usual, ...conditions });
+  return planBatch(line, { ...usual, ...conditions });
 }
 
 /** What a cut takes, sheds and says, in short. */
-const told = ({ take, shed, reason }: Cut<string>): string => {
-  const names = (jobs: Cut<string>["take"]): string => jobs.map(({ value }) => value).join("");
+const told = ({ take, shed, reason }: BatchPlan<string>): string => {
+  const names = (jobs: BatchPlan<string>["take"]): string => jobs.map(({ value }) => value).join("");
   return `${names(take)}/${names(shed)}/${reason}`;
 };
 
@@ -126,9 +126,9 @@ test("while nothing is known of runs, deadlines stop nobody but those that have 
 });
 
 test("a cut changes nothing in the line", () => {
-  const line = new WaitingLine<string>();
+  const line = new JobQueue<string>();
   for (const value of "abc") line.add(new Job({ value }, 0));
   const conditions = { limits, model: learned, now: 0, answerMs: 0, costRate: 0, nextFreeAt: () => Infinity };
-  cutBatch(line, conditions);
+  planBatch(line, conditions);
   assert.equal(line.length, 3);
 });

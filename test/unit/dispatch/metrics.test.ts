@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DispatchMetrics, Histogram } from "../../../src/dispatch/metrics.ts";
+import { OverloadException } from "../../../src/errors.ts";
+
+test("a histogram counts each value once: at a bound below it, above all in the last bucket", () => {
+  const histogram = new Histogram([1, 10, 100]);
+  for (const value of [0, 1, 1.5, 10, 99, 101, 5_000]) histogram.add(value);
+  assert.deepEqual(histogram.buckets, [2, 2, 1, 2]);
+  assert.equal(histogram.count, 7);
+  assert.equal(histogram.sum, 5_212.5);
+});
+
+test("batches are counted by size and reason, refusals by their code", () => {
+  const metrics = new DispatchMetrics();
+  metrics.started(3, "size");
+  metrics.started(1, "drained");
+  metrics.started(2, "size");
+  metrics.shed(new OverloadException("full", 429, 100, "QUEUE_FULL"));
+  metrics.shed(new OverloadException("late", 503, 100, "OVERLOADED"));
+  metrics.shed(new OverloadException("full", 503, 100, "QUEUE_FULL"));
+  assert.deepEqual(Object.fromEntries(metrics.reasons), { size: 2, drained: 1 });
+  assert.deepEqual(Object.fromEntries(metrics.refusals), { QUEUE_FULL: 2, OVERLOADED: 1 });
+  assert.equal(metrics.batchSizes.sum, 6);
+});
+
+test("waits and runs are kept apart, in milliseconds", () => {
+  const metrics = new DispatchMetrics();
+  metrics.waited(7);
+  metrics.ended(70);
+  assert.deepEqual([metrics.waits.sum, metrics.runs.sum], [7, 70]);
+});
+
+test("depth and age are what is the case when somebody looks; 0 before there is anything to watch", () => {
+  const metrics = new DispatchMetrics();
+  assert.deepEqual([metrics.depth, metrics.oldestAgeMs], [0, 0]);
+  let depth = 3;
+  metrics.watch({ depth: () => depth, oldestAgeMs: () => 20 });
+  assert.deepEqual([metrics.depth, metrics.oldestAgeMs], [3, 20]);
+  depth = 1;
+  assert.equal(metrics.depth, 1);
+});
