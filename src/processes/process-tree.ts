@@ -84,7 +84,8 @@ function startedBy(pid: number): number[] {
   }
 }
 
-function kill(pid: number): void {
+/** Ends one process. */
+export function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {

@@ -1,75 +1,104 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { pipeline } from "node:stream/promises";
-import { endProcess, type EndingBy } from "./program-end.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { descendants, endGroup, kill } from "./process-tree.ts";
+
+/**
+ * How a program is ended when its signal aborts:
+ *
+ * - `signal`: by SIGINT, SIGTERM 5 s later, and SIGKILL another 5 s later, so that it can remove what it has made.
+ * - `step`: by ending the processes below its children, so that it sees its step fail and removes what it has made. On
+ *   systems other than Linux the same as `signal`.
+ * - `group`: by SIGKILL, with everything it has started. What it leaves running when it exits is ended as well.
+ * - `alone`: by SIGKILL, without its children.
+ *
+ * All but `alone` put the program in a process group of its own, which Ctrl-C on a terminal does not reach.
+ */
+export type EndingBy = "signal" | "step" | "group" | "alone";
 
 /** How a program is run. */
 export interface ProgramOptions {
+  /** Default: this process's. */
   readonly environment?: NodeJS.ProcessEnv;
-  /** Goes to its standard input, which is empty otherwise. */
+  /** Default: this process's. */
+  readonly directory?: string;
+  /** Written to its standard input, which is empty by default. */
   readonly input?: AsyncIterable<Buffer>;
-  readonly signal?: AbortSignal;
-  /** How it is ended when the signal aborts. Default "signal". */
+  readonly signal?: AbortSignal | undefined;
+  /** Default "signal". */
   readonly endingBy?: EndingBy;
-  /** Told of each line that it prints, on either output. */
-  readonly onLine?: (line: string) => void;
+  /** Gives it a pipe as file 3 that reaches its end when this process is gone. */
+  readonly hasParentPipe?: boolean;
+  /** Called with each line that it prints, on either output. */
+  readonly onLine?: ((line: string) => void) | undefined;
 }
 
 /** How a program ended. */
 export interface ProgramEnd {
   /** Undefined when it could not be started, or was ended by a signal. */
   readonly code: number | undefined;
+  /** The signal that ended it; absent otherwise. */
+  readonly killedBy?: NodeJS.Signals;
+  /** The first 16 MiB of its standard output. */
   readonly stdout: string;
-  /** The last lines of both outputs, in the order in which they came. */
+  /** The last lines of both outputs in order; or why it could not be started. */
   readonly lines: readonly string[];
 }
 
-/** So many lines are kept, to show what a program said before it failed. */
-const KEPT_LINES = 200;
+const KEPT_LINES = 400;
+const KEPT_CHARACTERS = 16 * 2 ** 20;
 
 /**
- * Runs a program to its end. When the signal aborts, this waits until the program has cleared away what it has made.
+ * Runs a program to its end. After an abort it resolves only once the program has ended.
  * @throws the signal's reason, or what the input throws
  */
 export async function runProgram(
   command: string,
   args: readonly string[],
-  { environment = process.env, input, signal, endingBy = "signal", onLine }: ProgramOptions = {},
+  options: ProgramOptions = {},
 ): Promise<ProgramEnd> {
+  const { environment = process.env, directory, input, signal, endingBy = "signal", onLine } = options;
   signal?.throwIfAborted();
-  // In a group of its own: Ctrl-C on a terminal would end it before it can clear away.
   const child = spawn(command, args, {
     env: environment,
-    stdio: ["pipe", "pipe", "pipe"],
-    detached: process.platform !== "win32",
+    stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe", ...parentPipe(options)],
+    detached: endingBy !== "alone" && process.platform !== "win32",
     windowsHide: true,
+    ...(directory === undefined ? {} : { cwd: directory }),
   });
   const lines: string[] = [];
   let stdout = "";
-  // Where this process may open no more files, Node gives no streams, and tells so by an event.
-  const streams = child as Partial<typeof child>;
-  streams.stdout?.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  const outputs = [streams.stdout, streams.stderr].filter((stream) => stream !== undefined);
-  const readers = outputs.map((stream) => {
+  // When this process may open no more files, Node gives no streams and emits an error event.
+  const streams = child as Partial<ChildProcess>;
+  streams.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    if (stdout.length < KEPT_CHARACTERS) stdout += text;
+  });
+  streams.stdio?.[3]?.on("error", () => {}); // the program's end is reported by "close"
+  const readers = [streams.stdout, streams.stderr].flatMap((stream) => {
+    if (stream === undefined || stream === null) return [];
     const reader = createInterface({ input: stream, crlfDelay: Infinity });
     reader.on("line", (line) => {
-      lines.push(line);
-      if (lines.length > KEPT_LINES) lines.shift();
+      if (lines.push(line) > KEPT_LINES) lines.shift();
       onLine?.(line);
     });
     return once(reader, "close");
   });
-  const end = new Promise<number | undefined>((resolve) => {
+  const end = new Promise<Pick<ProgramEnd, "code" | "killedBy">>((resolve) => {
     child.once("error", ({ message }) => {
       lines.push(message.includes("ENOENT") ? "not found" : message);
-      resolve(undefined);
+      resolve({ code: undefined });
     });
-    child.once("close", (code) => resolve(code ?? undefined));
+    // A group without its leader can't be found on Windows.
+    if (endingBy === "group" && process.platform !== "win32") child.once("exit", () => killGroup(child));
+    child.once("close", (code, killedBy) =>
+      resolve({ code: code ?? undefined, ...(killedBy === null ? {} : { killedBy }) }),
+    );
   });
   let ending: Promise<void> | undefined;
   const stop = (): void => {
-    ending ??= endProcess(child, endingBy);
+    ending ??= endProgram(child, endingBy);
   };
   signal?.addEventListener("abort", stop, { once: true });
   try {
@@ -77,32 +106,32 @@ export async function runProgram(
       if (failure !== undefined) stop();
       return failure;
     });
-    const code = await end;
+    const { code, killedBy } = await end;
     if (code !== undefined) await Promise.all(readers);
     await ending;
     signal?.throwIfAborted();
     const failure = await fed;
     if (failure !== undefined) throw failure;
-    return { code, stdout, lines };
+    return { code, ...(killedBy === undefined ? {} : { killedBy }), stdout, lines };
   } finally {
     signal?.removeEventListener("abort", stop);
   }
 }
 
+function parentPipe({ hasParentPipe = false }: ProgramOptions): readonly "pipe"[] {
+  return hasParentPipe ? ["pipe"] : [];
+}
+
 /**
- * Resolves to what the input threw. That the program did not want to read on is no failure here, by whatever name
- * the system calls it (EPIPE, ECONNRESET, ECANCELED when it ends in mid-write): its exit code says why.
+ * Resolves to what the input threw. A program that stops reading is no failure here, whatever the system calls it
+ * (EPIPE, ECONNRESET, ECANCELED when it ends during a write): its exit code says why.
  */
 async function feed(
-  stdin: NodeJS.WritableStream | undefined,
+  stdin: NodeJS.WritableStream | null | undefined,
   input: AsyncIterable<Buffer> | undefined,
 ): Promise<unknown> {
-  if (stdin === undefined) return undefined;
+  if (stdin === undefined || stdin === null || input === undefined) return undefined;
   stdin.on("error", () => {});
-  if (input === undefined) {
-    stdin.end();
-    return undefined;
-  }
   let failure: unknown;
   async function* watched(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     try {
@@ -114,4 +143,62 @@ async function feed(
   }
   await pipeline(watched(input), stdin).catch(() => {});
   return failure;
+}
+
+/** How often a program's processes are looked for, in milliseconds. */
+const LOOK_MS = 50;
+/** Time for a process that the program starts during its cleanup, in milliseconds. */
+const HELPER_MS = 2000;
+/** Time between one signal and the next stronger one, in milliseconds. */
+const PATIENCE_MS = 5000;
+
+async function endProgram(child: ChildProcess, by: EndingBy): Promise<void> {
+  if (child.pid === undefined) return;
+  if (by === "alone") child.kill("SIGKILL");
+  else if (by === "group") killGroup(child);
+  else await endGently(child, child.pid, by);
+}
+
+/**
+ * A program that builds an image and gets a signal leaves its containers, its temporary files and even the running step
+ * behind; when its step fails, it removes them. The program's children are its helpers, and the step is what they have
+ * started. Where processes can't be listed, the work is done by a daemon, and a signal is enough.
+ */
+async function endGently(child: ChildProcess, pid: number, by: "signal" | "step"): Promise<void> {
+  const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  const byStep = by === "step" && process.platform === "linux";
+  const signals: NodeJS.Signals[] = byStep ? ["SIGTERM", "SIGKILL"] : ["SIGINT", "SIGTERM", "SIGKILL"];
+  const started = performance.now();
+  let nextSignalMs = byStep ? PATIENCE_MS : 0;
+  const killAt = new Map(stepsOf(byStep ? pid : undefined).map((step) => [step, 0]));
+  while (!isOver()) {
+    const passed = performance.now() - started;
+    for (const step of stepsOf(byStep ? pid : undefined)) {
+      // A process that starts later may be there to clean up.
+      const due = killAt.get(step) ?? passed + HELPER_MS;
+      killAt.set(step, due);
+      if (passed >= due) kill(step);
+    }
+    if (passed >= nextSignalMs) {
+      nextSignalMs += PATIENCE_MS;
+      child.kill(signals.shift() ?? "SIGKILL");
+    }
+    await delay(LOOK_MS);
+  }
+  // A process started at the last moment, whose parent is gone, would keep the outputs open.
+  endGroup(pid);
+}
+
+function stepsOf(root: number | undefined): number[] {
+  return root === undefined
+    ? []
+    : descendants(root)
+        .filter(({ depth }) => depth > 1)
+        .map(({ pid }) => pid);
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  if (process.platform !== "win32") return endGroup(pid);
+  spawn("taskkill", ["/pid", String(pid), "/t", "/f"], { stdio: "ignore" }).on("error", () => {});
 }

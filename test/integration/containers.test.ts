@@ -12,7 +12,8 @@ import { promisify } from "node:util";
 import { FalServerlessError, RequestCancelledException, type LogEntry } from "../../src/index.ts";
 import { ContainerProcess, type ContainerEnd } from "../../src/hosts/local/container/container-process.ts";
 import { placeBridge } from "../../src/hosts/local/container/bridge-program.ts";
-import { runEngineProgram, type ContainerEngine } from "../../src/hosts/local/container/engine.ts";
+import type { ContainerEngine } from "../../src/hosts/local/container/engine.ts";
+import { runEngineProgram } from "../helpers/engine-program.ts";
 import { findImage } from "../../src/hosts/local/container/image.ts";
 import { OUT_OF_MEMORY } from "../../src/functions/runner/protocol.ts";
 import {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { after, before, describe, test } from "node:test";
-import { runEngineProgram, type ContainerEngine } from "../../src/hosts/local/container/engine.ts";
+import type { ContainerEngine } from "../../src/hosts/local/container/engine.ts";
+import { runEngineProgram } from "../helpers/engine-program.ts";
 import { appSource, createProject, runCli, type Ended } from "../helpers/cli.ts";
 import { prepareContainers, withoutContainers } from "../helpers/container-base.ts";
 import { ImageRegistry } from "../helpers/image-registry.ts";

@@ -1,9 +1,10 @@
 import type { Readable } from "node:stream";
 import type { FromRunner, ToRunner } from "../../../functions/runner/protocol.ts";
 import { contentOf } from "../../../processes/own-messages.ts";
+import { runProgram } from "../../../processes/program.ts";
 import type { ChannelListener, WorkerChannel } from "../worker-channel.ts";
 import { ContainerProcess, type ContainerProcessParts } from "./container-process.ts";
-import { runEngineProgram, type ContainerEngine } from "./engine.ts";
+import type { ContainerEngine } from "./engine.ts";
 import type { PublishedPort } from "./run-arguments.ts";
 
 /** A worker in a container, and the ports by which its served function is reached. */
@@ -71,7 +72,8 @@ export class ContainerChannel implements WorkerChannel {
     const [exposed] = this.#ports;
     if (exposed === undefined || exposed.outer !== 0) return exposed?.outer ?? 0;
     const { command } = this.#engine;
-    const { stdout } = await runEngineProgram(command, ["port", this.#name, `${exposed.inner}/tcp`]);
+    const args = ["port", this.#name, `${exposed.inner}/tcp`];
+    const { stdout } = await runProgram(command, args, { endingBy: "alone" });
     return Number(/:(\d+)\s*$/m.exec(stdout)?.[1] ?? 0);
   }
 }

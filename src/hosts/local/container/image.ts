@@ -1,11 +1,10 @@
-import { spawn } from "node:child_process";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { FalServerlessError } from "../../../errors.ts";
 import { logEntry, type LogEntry } from "../../../functions/log-entry.ts";
 import { lastWords } from "../../../packaging/engines.ts";
-import { runEngineProgram, type ContainerEngine } from "./engine.ts";
+import { runProgram } from "../../../processes/program.ts";
+import type { ContainerEngine } from "./engine.ts";
 
 /** An image that functions can run in. */
 export interface ContainerImage {
@@ -92,8 +91,8 @@ async function inspect(
   name: string,
   { signal }: ImageOptions,
 ): Promise<Inspected | undefined> {
-  const run = signal === undefined ? {} : { signal };
-  const { code, stdout } = await runEngineProgram(engine.command, ["image", "inspect", name], run);
+  const args = ["image", "inspect", name];
+  const { code, stdout } = await runProgram(engine.command, args, { signal, endingBy: "alone" });
   if (code !== 0) return undefined;
   const [image] = JSON.parse(stdout) as readonly {
     readonly Id: string;
@@ -105,51 +104,24 @@ async function inspect(
 async function pull(engine: ContainerEngine, name: string, options: ImageOptions): Promise<Inspected> {
   const wanted = engine.flavor === "podman" ? qualifiedName(name) : name;
   options.log?.(logEntry(`pulling ${wanted}`, "BUILDER", "INFO"));
-  const { code, said } = await pullByLines(engine, wanted, options);
+  const { code, lines } = await runProgram(engine.command, ["pull", wanted], {
+    signal: options.signal,
+    endingBy: "alone",
+    onLine: (line) => {
+      if (line.trim() !== "") options.log?.(logEntry(line, "BUILDER", "INFO"));
+    },
+  });
   if (code !== 0) {
     const advice = "Correct the image's name, log in to its registry, or build it.";
     throw unusable(
       `The image ${name} is not on this machine and can't be pulled by ${engine.command}: ` +
-        `${lastWords(said) || `exit code ${code}`}. ${advice}`,
+        `${lastWords(lines.join("\n")) || `exit code ${code}`}. ${advice}`,
     );
   }
   const image = await inspect(engine, wanted, options);
   if (image === undefined)
     throw unusable(`${engine.command} has pulled the image ${name}, but does not find it.`);
   return image;
-}
-
-async function pullByLines(
-  { command }: ContainerEngine,
-  name: string,
-  { signal, log }: ImageOptions,
-): Promise<{ readonly code: number | null; readonly said: string }> {
-  const child = spawn(command, ["pull", name], { stdio: ["ignore", "pipe", "pipe"], windowsHide: true });
-  const stop = (): void => void child.kill("SIGKILL");
-  signal?.addEventListener("abort", stop, { once: true });
-  const lines: string[] = [];
-  // Where this process may open no more files, Node gives no streams, and tells so by an event.
-  const { stdout, stderr } = child as Partial<typeof child>;
-  for (const stream of [stdout, stderr]) {
-    if (stream === undefined) continue;
-    createInterface({ input: stream, crlfDelay: Infinity }).on("line", (line) => {
-      lines.push(line);
-      if (line.trim() !== "") log?.(logEntry(line, "BUILDER", "INFO"));
-    });
-  }
-  try {
-    const code = await new Promise<number | null>((resolve) => {
-      child.once("error", ({ message }) => {
-        lines.push(message);
-        resolve(null);
-      });
-      child.once("close", resolve);
-    });
-    signal?.throwIfAborted();
-    return { code, said: lines.join("\n") };
-  } finally {
-    signal?.removeEventListener("abort", stop);
-  }
 }
 
 /** An image's contents never change, so that they are looked at once. */
@@ -182,11 +154,7 @@ async function probe(
 ): Promise<Contents> {
   const { command } = engine;
   const args = ["run", "--rm", "--network=none", "--entrypoint=node", id, "-e", PROBE];
-  const { code, stdout, stderr } = await runEngineProgram(
-    command,
-    args,
-    signal === undefined ? {} : { signal },
-  );
+  const { code, stdout, lines } = await runProgram(command, args, { signal, endingBy: "alone" });
   const [, text] = new RegExp(`^${MARK}(.*)$`, "m").exec(stdout) ?? [];
   if (code === 0 && text !== undefined) return JSON.parse(text) as Contents;
   if (code === NOT_FOUND_CODE) {
@@ -197,7 +165,7 @@ async function probe(
   }
   throw new FalServerlessError(
     "CONTAINER_UNAVAILABLE",
-    `${command} can't run the image ${name}: ${lastWords(stderr) || `exit code ${code}`}`,
+    `${command} can't run the image ${name}: ${lastWords(lines.join("\n")) || `exit code ${code}`}`,
   );
 }
 

@@ -1,7 +1,6 @@
-import { execFile } from "node:child_process";
 import { lstat, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { runProgram } from "../../../processes/program.ts";
 import { syncFolder } from "./manifest.ts";
 
 /** Files that are looked at, or written out, at a time. */
@@ -44,11 +43,11 @@ async function walk(folder: string): Promise<{ readonly folders: string[]; reado
 /** Has the whole file system written out, where there is a way to. */
 async function syncFileSystem(folder: string): Promise<boolean> {
   if (process.platform !== "linux") return false;
+  const signal = AbortSignal.timeout(FILE_SYSTEM_SYNC_MS);
   try {
-    await promisify(execFile)("sync", ["-f", folder], { timeout: FILE_SYSTEM_SYNC_MS });
-    return true;
+    return (await runProgram("sync", ["-f", folder], { signal, endingBy: "alone" })).code === 0;
   } catch {
-    return false; // no such program, or a slow disk
+    return false; // a slow disk
   }
 }
 

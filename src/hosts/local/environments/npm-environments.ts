@@ -1,9 +1,8 @@
-import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { FalServerlessError } from "../../../errors.ts";
 import { logEntry, type LogEntry } from "../../../functions/log-entry.ts";
+import { runProgram } from "../../../processes/program.ts";
 import { cacheDirectory } from "./cache-directory.ts";
 import { syncTree } from "./durable-tree.ts";
 import { environmentKey, normalizedSteps } from "./environment-key.ts";
@@ -270,15 +269,12 @@ function releaseOf(executable: string): Promise<{ readonly version: string; read
 }
 
 async function ask(executable: string): Promise<{ readonly version: string; readonly modules: string }> {
-  try {
-    const code = "console.log(process.versions.node, process.versions.modules)";
-    const { stdout } = await promisify(execFile)(executable, ["-e", code], { env: {} });
-    const [version = "", modules = ""] = stdout.trim().split(" ");
-    return { version, modules };
-  } catch (error) {
-    const why = existsSync(executable) ? "it does not run on this machine" : "its package has no executable";
-    throw new FalServerlessError("ENVIRONMENT_FAILED", `The Node at ${executable} can't be used: ${why}.`, {
-      cause: error,
-    });
-  }
+  const script = "console.log(process.versions.node, process.versions.modules)";
+  const { code, stdout, lines } = await runProgram(executable, ["-e", script], { environment: {} });
+  const [version = "", modules = ""] = stdout.trim().split(" ");
+  if (code === 0) return { version, modules };
+  const why = existsSync(executable) ? "it does not run on this machine" : "its package has no executable";
+  throw new FalServerlessError("ENVIRONMENT_FAILED", `The Node at ${executable} can't be used: ${why}.`, {
+    cause: new Error(lines.join("\n")),
+  });
 }
