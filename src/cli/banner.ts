@@ -1,6 +1,6 @@
 import type { BaseServable } from "../servable/base-servable.ts";
 import type { ServeAddresses } from "../server/lifecycle/serve.ts";
-import type { LoadedApp } from "./app-loader.ts";
+import type { LoadedApp } from "./module-loader.ts";
 import { exampleOf } from "./example-value.ts";
 import { packageVersion } from "./package-root.ts";
 import { styleFor } from "./style.ts";

@@ -1,7 +1,7 @@
 import { didYouMean } from "../did-you-mean.ts";
 import { UsageError } from "../errors.ts";
 import { isServableClass, type BaseServable } from "../servable/base-servable.ts";
-import type { Target } from "./target.ts";
+import type { SourceTarget } from "./source-target.ts";
 
 /** A servable that a module exports: a class, or an instance such as a `ServeWrapper`. */
 export interface ExportedServable {
@@ -34,7 +34,7 @@ export function findServables(module: Readonly<Record<string, unknown>>): Export
 }
 
 /** The servable a target means: the named one, else the only one, else the default export. @throws UsageError */
-export function chooseServable(found: readonly ExportedServable[], target: Target): ExportedServable {
+export function chooseServable(found: readonly ExportedServable[], target: SourceTarget): ExportedServable {
   const { shown, className } = target;
   const names = found.map(({ name }) => name);
   const [first, ...others] = found;

@@ -1,6 +1,9 @@
 import { fileURLToPath, pathToFileURL } from "node:url";
+import type { BaseServable } from "../servable/base-servable.ts";
 import { registerTypeScript } from "../typescript/register.ts";
+import { chooseServable, findServables } from "./exported-servables.ts";
 import { explainLoadFailure } from "./load-failure.ts";
+import { parseSourceTarget } from "./source-target.ts";
 
 /** What may be watched while a module loads. */
 export interface LoadOptions {
@@ -25,4 +28,18 @@ export async function loadModule(file: string, options: LoadOptions = {}): Promi
   } catch (error) {
     throw explainLoadFailure(error, [...imported]);
   }
+}
+
+/** A servable made from what the user typed. */
+export interface LoadedApp {
+  /** The name of its class, or of the export. */
+  readonly name: string;
+  readonly app: BaseServable;
+}
+
+/** Imports `FILE[::Class]` and makes an instance of its class. @throws UsageError, DefinitionError */
+export async function loadApp(text: string, options: LoadOptions = {}): Promise<LoadedApp> {
+  const target = parseSourceTarget(text);
+  const servable = chooseServable(findServables(await loadModule(target.file, options)), target);
+  return { name: servable.name, app: servable.create() };
 }

@@ -3,7 +3,6 @@ import { copyFile, cp, readFile, rename, writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { didYouMean } from "../did-you-mean.ts";
 import { UsageError } from "../errors.ts";
-import { assertPackageName } from "./package-name.ts";
 import { ownPackage } from "./own-package.ts";
 import { PACKAGE_ROOT } from "./package-root.ts";
 
@@ -86,4 +85,24 @@ function assertEmpty(target: string): void {
   if (readdirSync(target).length > 0) {
     throw new UsageError(`${target} is not empty; choose another name, or empty it first.`);
   }
+}
+
+/** Checks a name by npm's rules. @throws UsageError that says what is wrong with it */
+function assertPackageName(name: string): void {
+  const plain = name.replace(/^@[^/]+\//, "");
+  const fault =
+    name === ""
+      ? "it is empty"
+      : name.length > 214
+        ? "it is longer than 214 characters"
+        : name !== name.toLowerCase()
+          ? `it has capital letters; write "${name.toLowerCase()}"`
+          : /^[._]/.test(plain)
+            ? 'it starts with "." or "_"'
+            : !/^(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/.test(name)
+              ? "it may hold small letters, digits, - . _ and ~"
+              : ["node_modules", "favicon.ico"].includes(name)
+                ? "npm keeps it for itself"
+                : undefined;
+  if (fault !== undefined) throw new UsageError(`"${name}" can't be the name of a package: ${fault}.`);
 }

@@ -2,12 +2,12 @@ import { guardStandardStreams } from "../output/serving-streams.ts";
 import { runServable } from "../servable/base-servable.ts";
 import { createLogger } from "../server/logger.ts";
 import type { ServeAddresses, ServeOptions } from "../server/lifecycle/serve.ts";
-import { loadApp, type LoadedApp } from "./app-loader.ts";
+import { loadApp, type LoadedApp } from "./module-loader.ts";
 import { banner } from "./banner.ts";
 import type { LoadOptions } from "./module-loader.ts";
 
 /** What `servable run` takes beside the file. */
-export interface RunOptions {
+export interface RunCommandOptions {
   readonly host?: string;
   readonly port?: number;
   /** False for `--no-metrics`. */
@@ -30,7 +30,11 @@ export interface ServeHooks
 }
 
 /** Loads a class and serves it until it is told to stop. Resolves to the process's exit code. */
-export async function serveApp(file: string, options: RunOptions, hooks: ServeHooks = {}): Promise<number> {
+export async function serveApp(
+  file: string,
+  options: RunCommandOptions,
+  hooks: ServeHooks = {},
+): Promise<number> {
   // For good: what the process still says when it ends must not change how it ends.
   guardStandardStreams();
   const logger = await createLogger({
@@ -53,7 +57,7 @@ export async function serveApp(file: string, options: RunOptions, hooks: ServeHo
   return exitCode;
 }
 
-function listenOptions(options: RunOptions): ServeOptions {
+function listenOptions(options: RunCommandOptions): ServeOptions {
   const { host, port, metrics, metricsPort, metricsHost, allowedHost, limitMaxRequests } = options;
   return {
     ...(host === undefined ? {} : { host }),
@@ -68,7 +72,7 @@ function listenOptions(options: RunOptions): ServeOptions {
 function announce(
   loaded: LoadedApp,
   addresses: ServeAddresses,
-  options: RunOptions,
+  options: RunCommandOptions,
   logger: Awaited<ReturnType<typeof createLogger>>,
 ): void {
   const format = options.logFormat ?? (process.stdout.isTTY ? "pretty" : "json");

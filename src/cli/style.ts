@@ -2,7 +2,7 @@
 export type Paint = (text: string) => string;
 
 /** The few colours the command line uses. */
-export interface Style {
+export interface TerminalStyle {
   readonly bold: Paint;
   readonly dim: Paint;
   readonly red: Paint;
@@ -12,7 +12,7 @@ export interface Style {
 }
 
 /** Colours for what is written to a stream: none unless it is a terminal, none when `NO_COLOR` is set. */
-export function styleFor(stream: { readonly isTTY?: boolean }): Style {
+export function styleFor(stream: { readonly isTTY?: boolean }): TerminalStyle {
   const isOn = stream.isTTY === true && !process.env["NO_COLOR"];
   const paint =
     (on: number, off: number): Paint =>

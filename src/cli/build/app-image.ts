@@ -7,7 +7,7 @@ import { readProject, type Project } from "../../packaging/project.ts";
 import { DEFAULT_IGNORE, readIgnoreFile } from "../../build-context/ignore-rules.ts";
 import { App } from "../../servable/app.ts";
 import type { AppImage } from "../../servable/settings.ts";
-import type { LoadedApp } from "../app-loader.ts";
+import type { LoadedApp } from "../module-loader.ts";
 
 /** What no generated image takes in, whatever else is said: it has its own packages. */
 const NEVER: readonly string[] = [".git", "node_modules"];

@@ -3,17 +3,17 @@ import { contextSize, secretsNotice } from "../../build-context/context-entries.
 import { buildImage, type BuiltImage } from "../../packaging/build-image.ts";
 import { findBuilder, type Builder } from "../../packaging/builders.ts";
 import { pushImage } from "../../packaging/push-image.ts";
-import { loadApp } from "../app-loader.ts";
-import { readBuildArgs } from "../build-args.ts";
-import { bytes } from "../env/amounts.ts";
+import { loadApp } from "../module-loader.ts";
+import { readBuildArgs } from "./image-options.ts";
+import { bytesText } from "../amount-texts.ts";
 import { Interruption, INTERRUPTED } from "../interruption.ts";
 import { styleFor } from "../style.ts";
-import { parseTarget } from "../target.ts";
+import { parseSourceTarget } from "../source-target.ts";
 import { planImage, type ImagePlan } from "./image-plan.ts";
-import { assertPlatform } from "./platform-name.ts";
+import { assertPlatform } from "./image-options.ts";
 
 /** What `servable build` takes beside the file. */
-export interface BuildOptions {
+export interface BuildCommandOptions {
   readonly tag?: string;
   readonly push?: boolean;
   readonly platform?: string;
@@ -29,14 +29,14 @@ export interface BuildOptions {
 const SHOWN_LETTERS = 200;
 
 /** Builds the image of a class, or says what it would be made of. Resolves to the process's exit code. */
-export async function buildApp(file: string, options: BuildOptions): Promise<number> {
+export async function buildApp(file: string, options: BuildCommandOptions): Promise<number> {
   const buildArgs = readBuildArgs(options.buildArg);
   if (options.tag !== undefined) assertTag(options.tag);
   if (options.platform !== undefined) assertPlatform(options.platform);
   // What the user's modules print must not get into what is printed here.
   const print = process.stdout.write.bind(process.stdout);
   process.stdout.write = process.stderr.write.bind(process.stderr);
-  const plan = await planImage(await loadApp(file), parseTarget(file).file, buildArgs);
+  const plan = await planImage(await loadApp(file), parseSourceTarget(file).file, buildArgs);
   const tag = options.tag ?? plan.tag;
   if (options.push === true && !tag.includes("/")) {
     throw new UsageError(`--push needs a name that has its registry: --tag ghcr.io/me/${tag}, for example.`);
@@ -54,7 +54,7 @@ export async function buildApp(file: string, options: BuildOptions): Promise<num
     isBuilt = true;
     if (options.push === true) await pushImage(builder, tag, { signal: stop.signal, onLine: showLine });
     const { bold, green } = styleFor(process.stderr);
-    const size = image.sizeBytes === undefined ? "" : `, ${bytes(image.sizeBytes)}`;
+    const size = image.sizeBytes === undefined ? "" : `, ${bytesText(image.sizeBytes)}`;
     const result = { ...image, builder: builder.command, pushed: options.push ?? false };
     if (options.json !== true) {
       const done = options.push === true ? "Built and pushed" : "Built";
@@ -75,10 +75,10 @@ export async function buildApp(file: string, options: BuildOptions): Promise<num
 async function build(
   builder: Builder,
   plan: ImagePlan,
-  options: BuildOptions,
+  options: BuildCommandOptions,
   signal: AbortSignal,
 ): Promise<BuiltImage> {
-  const sum = `${plan.entries.length} files and folders, ${bytes(contextSize(plan.entries))}`;
+  const sum = `${plan.entries.length} files and folders, ${bytesText(contextSize(plan.entries))}`;
   const notice = secretsNotice(plan.secrets);
   if (notice !== undefined) process.stderr.write(`${notice}\n`);
   showLine(`Building with ${builder.command} from ${sum} in ${plan.directory}`);
@@ -113,7 +113,7 @@ function assertTag(tag: string): void {
   );
 }
 
-function describePlan(plan: ImagePlan, options: BuildOptions): object {
+function describePlan(plan: ImagePlan, options: BuildCommandOptions): object {
   return {
     tag: options.tag ?? plan.tag,
     dockerfile: plan.dockerfile,
@@ -126,16 +126,16 @@ function describePlan(plan: ImagePlan, options: BuildOptions): object {
   };
 }
 
-function planText(plan: ImagePlan, options: BuildOptions): string {
+function planText(plan: ImagePlan, options: BuildCommandOptions): string {
   const files = plan.entries.filter(({ kind }) => kind !== "folder");
-  const sizes = files.map(({ size }) => bytes(size));
+  const sizes = files.map(({ size }) => bytesText(size));
   const notice = secretsNotice(plan.secrets);
   const width = Math.max(0, ...sizes.map((size) => size.length));
   return [
     plan.dockerfile.trimEnd(),
     "",
     ...files.map(({ path }, index) => `# ${sizes[index]?.padStart(width)}  ${path}`),
-    `# ${files.length} ${files.length === 1 ? "file" : "files"}, ${bytes(contextSize(files))}, in ${plan.directory}`,
+    `# ${files.length} ${files.length === 1 ? "file" : "files"}, ${bytesText(contextSize(files))}, in ${plan.directory}`,
     ...(notice === undefined ? [] : [`# ${notice}`]),
     `# The image would be called ${options.tag ?? plan.tag}.`,
     "",

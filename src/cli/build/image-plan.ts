@@ -3,8 +3,8 @@ import type { ContainerImage } from "../../packaging/container-image.ts";
 import type { ImageApp } from "../../packaging/generated-dockerfile.ts";
 import { describeApp } from "../../hosts/serverless/app-description.ts";
 import { UsageError } from "../../errors.ts";
-import type { LoadedApp } from "../app-loader.ts";
-import { withBuildArgs, type BuildArgs } from "../build-args.ts";
+import type { LoadedApp } from "../module-loader.ts";
+import { withBuildArgs, type BuildArgs } from "./image-options.ts";
 import { appImage } from "./app-image.ts";
 
 /** All that is known of an image before it is built. */

@@ -2,7 +2,7 @@ import { Option, type Command } from "commander";
 import type { AppInfo, AppScale, AuthMode } from "../../platform/apps/app-info.ts";
 import type { ScaleOptions } from "../../platform/apps/apps.ts";
 import { plainLine } from "../../platform/transport/plain-line.ts";
-import { amount } from "../platform/amounts.ts";
+import { amount } from "../option-values.ts";
 import {
   environmentOf,
   finishPlatformGroup,

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { runAction } from "../action.ts";
-import type { BuildOptions } from "../build/build-app.ts";
+import type { BuildCommandOptions } from "../build/build-app.ts";
 import { buildArgOption } from "../option-values.ts";
 
 /** `servable build FILE[::Class]`: makes a container image of a class. */
@@ -29,7 +29,7 @@ Examples:
   $ servable build app.ts --build-arg BASE_IMAGE=node:22-alpine
   $ servable build app.ts --dry-run`,
     )
-    .action((file: string, options: BuildOptions) =>
+    .action((file: string, options: BuildCommandOptions) =>
       runAction(options, async () => {
         const { buildApp } = await import("../build/build-app.ts");
         return buildApp(file, options);

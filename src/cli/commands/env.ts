@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { runAction, type CommonOptions } from "../action.ts";
-import { timeSpan } from "../env/amounts.ts";
+import { timeSpan } from "../option-values.ts";
 
 interface ListOptions extends CommonOptions {
   readonly json?: boolean;
@@ -74,7 +74,7 @@ async function list(options: ListOptions): Promise<void> {
     console.log(JSON.stringify({ cacheDirectory, environments, totalBytes }, null, 2));
     return;
   }
-  const { environmentLines, sumOf } = await import("../env/environment-lines.ts");
+  const { environmentLines, sumOf } = await import("../environment-lines.ts");
   const { styleFor } = await import("../style.ts");
   const style = styleFor(process.stdout);
   if (environments.length === 0) {
@@ -97,7 +97,7 @@ async function prune(options: PruneOptions): Promise<void> {
     console.log(JSON.stringify({ ...result, dryRun }, null, 2));
     return;
   }
-  const { environmentLines, sumOf } = await import("../env/environment-lines.ts");
+  const { environmentLines, sumOf } = await import("../environment-lines.ts");
   const { styleFor } = await import("../style.ts");
   const style = styleFor(process.stdout);
   for (const info of result.removed) console.log(environmentLines(info, style).join("\n"));

@@ -30,7 +30,7 @@ Examples:
 }
 
 async function printDocument(file: string, options: OpenapiOptions): Promise<void> {
-  const { loadApp } = await import("../app-loader.ts");
+  const { loadApp } = await import("../module-loader.ts");
   // What the user's modules print must not get into the document.
   const write = process.stdout.write.bind(process.stdout);
   process.stdout.write = process.stderr.write.bind(process.stderr);

@@ -1,7 +1,7 @@
 import { Option, type Command } from "commander";
 import { runAction } from "../action.ts";
-import { count, port } from "../option-values.ts";
-import type { RunOptions } from "../serve-app.ts";
+import { requestCount, port } from "../option-values.ts";
+import type { RunCommandOptions } from "../serve-app.ts";
 
 /** `servable run FILE[::Class]`: serves a class until it is told to stop. */
 export function addRunCommand(program: Command): void {
@@ -21,7 +21,7 @@ export function addRunCommand(program: Command): void {
       (name: string, names: readonly string[] = []) => [...names, name],
     )
     .option("-w, --watch", "restart when a file changes, without a gap")
-    .option("--limit-max-requests <n>", "stop after so many requests", count)
+    .option("--limit-max-requests <n>", "stop after so many requests", requestCount)
     .addOption(
       new Option("--log-format <format>", "how log lines look (default: pretty on a terminal)").choices([
         "pretty",
@@ -37,10 +37,10 @@ Examples:
   $ servable run app.ts --watch
   $ servable run app.ts::TextToImage --port 3000 --host 0.0.0.0`,
     )
-    .action((file: string, options: RunOptions) => runAction(options, () => run(file, options)));
+    .action((file: string, options: RunCommandOptions) => runAction(options, () => run(file, options)));
 }
 
-async function run(file: string, options: RunOptions): Promise<number> {
+async function run(file: string, options: RunCommandOptions): Promise<number> {
   if (options.watch === true) {
     const { default: cluster } = await import("node:cluster");
     if (cluster.isPrimary) {

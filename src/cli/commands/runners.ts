@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { Interruption, INTERRUPTED } from "../interruption.ts";
-import { lineChoice, moment, type LineChoice } from "../platform/amounts.ts";
+import { lineChoice, moment, type LineChoice } from "../option-values.ts";
 import { finishPlatformGroup, operate, type OperationOptions } from "../platform/operation.ts";
 import { inStates, withRunnerFilter, type RunnerFilter } from "../platform/runner-filter.ts";
 import { runnersJson } from "../platform/original-json.ts";

@@ -11,7 +11,7 @@ import { Rest } from "../../platform/transport/rest.ts";
 import { userOf } from "../../platform/account/user.ts";
 import { isOn } from "../../platform/target/endpoints.ts";
 import { resolveTarget } from "../../platform/target/target.ts";
-import { readBuildArgs, withBuildArgs } from "../build-args.ts";
+import { readBuildArgs, withBuildArgs } from "../build/image-options.ts";
 import { Interruption, INTERRUPTED } from "../interruption.ts";
 import { showNotices } from "../platform/notices.ts";
 import type { PlatformChoice } from "../platform/notices.ts";

@@ -2,8 +2,8 @@ import { isForReaders, type ApplicationLog } from "../../platform/deployment/app
 import type { DeployPhase } from "../../platform/deployment/deploy.ts";
 import type { SyncProgress } from "../../platform/files/progress.ts";
 import type { Secret } from "../../platform/target/secret.ts";
-import { bytes } from "../env/amounts.ts";
-import { terminalText } from "../platform/terminal-text.ts";
+import { bytesText } from "../amount-texts.ts";
+import { terminalText } from "../platform/output.ts";
 import { styleFor } from "../style.ts";
 
 /** The line of an upload is written so often at most, in milliseconds. */
@@ -46,7 +46,9 @@ export class DeployProgress {
     this.#drawnAt = now;
     const { phase, bytesDone, bytesTotal, filesDone, filesTotal } = progress;
     const verb = phase === "reading" ? "Reading" : "Uploading";
-    this.#draw(`${verb} ${filesDone} of ${filesTotal} files, ${bytes(bytesDone)} of ${bytes(bytesTotal)}`);
+    this.#draw(
+      `${verb} ${filesDone} of ${filesTotal} files, ${bytesText(bytesDone)} of ${bytesText(bytesTotal)}`,
+    );
   };
 
   readonly log = (log: ApplicationLog): void => {
@@ -74,7 +76,9 @@ export class DeployProgress {
     if (this.#phase !== "uploading" || upload?.phase !== "uploading") return this.#clear();
     const { filesTotal, bytesTotal } = upload;
     const files = filesTotal === 1 ? "1 file" : `${filesTotal} files`;
-    this.#line(filesTotal === 0 ? "All files are there already" : `Uploaded ${files}, ${bytes(bytesTotal)}`);
+    this.#line(
+      filesTotal === 0 ? "All files are there already" : `Uploaded ${files}, ${bytesText(bytesTotal)}`,
+    );
   }
 
   #line(text: string): void {

@@ -5,9 +5,9 @@ import { UsageError } from "../../errors.ts";
 import { appDeployment } from "../../hosts/serverless/app-deployment.ts";
 import { deploymentSettings, SHARED_SETTINGS } from "../../hosts/serverless/app-settings.ts";
 import type { Deployment } from "../../platform/deployment/deploy-request.ts";
-import { loadApp } from "../app-loader.ts";
+import { loadApp } from "../module-loader.ts";
 import { appImage } from "../build/app-image.ts";
-import { parseTarget } from "../target.ts";
+import { parseSourceTarget } from "../source-target.ts";
 import type { AppConfig, AppSettings } from "../../deploy-config.ts";
 import { findConfig, type DeployConfig } from "./config.ts";
 import { configuredImage } from "./image-config.ts";
@@ -112,6 +112,6 @@ async function ofConfig(config: DeployConfig, name: string, app: AppConfig): Pro
 
 async function ofClass(text: string, config: AppSettings): Promise<Deployable> {
   const loaded = await loadApp(text);
-  const image = await appImage(loaded, parseTarget(text).file);
+  const image = await appImage(loaded, parseSourceTarget(text).file);
   return { image, deployment: await appDeployment(loaded, config), file: text };
 }

@@ -1,5 +1,7 @@
+import { stripVTControlCharacters } from "node:util";
 import { Option, type Command } from "commander";
 import { UsageError } from "../../errors.ts";
+import { withoutControls } from "../../output/visible-text.ts";
 import { plainLine } from "../../platform/transport/plain-line.ts";
 import { styleFor, type Paint } from "../style.ts";
 
@@ -82,13 +84,9 @@ export function printJson(value: unknown): void {
   console.log(JSON.stringify(snakeCase(value), null, 2));
 }
 
-/** A span of seconds as people say it: "2 h 5 min". */
-export function spanText(seconds: number | undefined): string {
-  if (seconds === undefined) return "-";
-  const whole = Math.max(0, Math.round(seconds));
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3_600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3_600)} h ${Math.floor((whole % 3_600) / 60)} min`;
+/** Somebody else's text as it can be shown on a terminal: lines and tabs stay, what would move or colour things does not. */
+export function terminalText(text: string): string {
+  return withoutControls(stripVTControlCharacters(text));
 }
 
 function cellText(cell: Cell): string {

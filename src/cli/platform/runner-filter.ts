@@ -1,6 +1,6 @@
 import { Option, type Command } from "commander";
 import type { RunnerInfo, RunnerState } from "../../platform/runners/runner-info.ts";
-import { recentMoment } from "./amounts.ts";
+import { recentMoment } from "../option-values.ts";
 
 /** What `--state` takes, and which states of a runner each stands for. */
 const STATES: Readonly<Record<string, readonly RunnerState[]>> = {

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { plainLine } from "../../platform/transport/plain-line.ts";
 import type { RunnerLog } from "../../platform/runners/runner-logs.ts";
-import { styleFor, type Paint, type Style } from "../style.ts";
-import { terminalText } from "./terminal-text.ts";
+import { styleFor, type Paint, type TerminalStyle } from "../style.ts";
+import { terminalText } from "./output.ts";
 
 /** The widest of the common levels: "WARNING". */
 const LEVEL_WIDTH = 7;
@@ -29,7 +29,7 @@ export async function printLogsObject(logs: AsyncIterable<RunnerLog>): Promise<v
 }
 
 /** A line of a log for people: the local time, the level, the message. Further lines of the message are indented. */
-export function runnerLogText({ timestamp, level, message }: RunnerLog, style: Style): string {
+export function runnerLogText({ timestamp, level, message }: RunnerLog, style: TerminalStyle): string {
   const text = terminalText(message).replaceAll("\n", "\n  ");
   const paint = paintOf(level, style);
   return `${style.dim(localTime(timestamp))} ${paint(plainLine(level).padEnd(LEVEL_WIDTH))} ${text}`;
@@ -43,7 +43,7 @@ function localTime(time: Date): string {
   return `${date} ${clock}.${String(time.getMilliseconds()).padStart(3, "0")}`;
 }
 
-function paintOf(level: string, { red, yellow, dim }: Style): Paint {
+function paintOf(level: string, { red, yellow, dim }: TerminalStyle): Paint {
   if (/^(?:ERROR|CRITICAL|FATAL|STDERR)$/.test(level)) return red;
   if (/^WARN(?:ING)?$/.test(level)) return yellow;
   return /^(?:DEBUG|TRACE)$/.test(level) ? dim : String;

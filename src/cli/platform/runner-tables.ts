@@ -1,6 +1,7 @@
 import type { RunnerInfo } from "../../platform/runners/runner-info.ts";
 import type { GpuUsage } from "../../platform/apps/gpu-usage.ts";
-import { printJson, printOriginal, printTable, spanText, type Format } from "./output.ts";
+import { spanText } from "../amount-texts.ts";
+import { printJson, printOriginal, printTable, type Format } from "./output.ts";
 
 /** Prints how many GPUs of each kind there are. */
 export function printGpus({ gpus, total }: GpuUsage, format: Format): void {

@@ -1,11 +1,11 @@
 import cluster from "node:cluster";
 import { once } from "node:events";
 import { FalServerlessError } from "../../errors.ts";
-import { serveApp, type RunOptions } from "../serve-app.ts";
-import { REPLACES, type GenerationMessage, type SupervisorMessage } from "./messages.ts";
+import { serveApp, type RunCommandOptions } from "../serve-app.ts";
+import { REPLACES, type GenerationMessage, type SupervisorMessage } from "./supervisor.ts";
 
 /** Serves a watched app in a process of the supervisor's, until the supervisor says stop. */
-export async function serveGeneration(file: string, options: RunOptions): Promise<number> {
+export async function serveGeneration(file: string, options: RunCommandOptions): Promise<number> {
   const stop = new AbortController();
   const cut = new AbortController();
   process.on("message", ({ type, why }: SupervisorMessage) => {

@@ -4,20 +4,19 @@ import { guardStandardStreams } from "../../output/serving-streams.ts";
 import { assertPortFree } from "../../server/connections/listen.ts";
 import { createLogger } from "../../server/logger.ts";
 import { StopSignals } from "../../server/lifecycle/stop-signals.ts";
-import type { RunOptions } from "../serve-app.ts";
-import { parseTarget } from "../target.ts";
+import type { RunCommandOptions } from "../serve-app.ts";
+import { parseSourceTarget } from "../source-target.ts";
 import { shortPath } from "../user-frame.ts";
-import { REPLACES } from "./messages.ts";
-import { Supervisor } from "./supervisor.ts";
+import { REPLACES, Supervisor } from "./supervisor.ts";
 import { WatchedFiles } from "./watched-files.ts";
 
 /**
  * Serves an app and restarts it when one of its files changes. Resolves to the exit code once it is told to stop.
  * @throws UsageError for a file that is not there, StartupError for a port that is taken
  */
-export async function watchApp(text: string, options: RunOptions): Promise<number> {
+export async function watchApp(text: string, options: RunCommandOptions): Promise<number> {
   guardStandardStreams();
-  const { file } = parseTarget(text);
+  const { file } = parseSourceTarget(text);
   const host = options.host ?? process.env["HOST"] ?? "127.0.0.1";
   const port = options.port ?? Number(process.env["PORT"] || 8080);
   // Generations share the port, so that none of them could find it taken by a stranger before its setup.

@@ -104,6 +104,24 @@ export function keyVariables(environment: NodeJS.ProcessEnv = process.env): stri
   return isSet(FAL_KEY_ID) && isSet(FAL_KEY_SECRET) ? PAIR : undefined;
 }
 
+/** Says that a key was not accepted, on either channel. */
+export function keyRefused(where: string, credentials: Credentials, details: string): string {
+  const reason = details === "" ? "" : ` ${details}`;
+  return (
+    `${where} does not accept the ${keyName(credentials)}.${reason} ` +
+    "It may have expired, been revoked, or be another host's: make a new one."
+  );
+}
+
+/** Says what a key is missing, on either channel. */
+export function keyTooWeak(credentials: Credentials, what: string): string {
+  return `The ${keyName(credentials)} may not do this (${what}); most of it takes the preset FULL, formerly the scope ADMIN.`;
+}
+
+function keyName({ keyId, origin }: Credentials): string {
+  return `key from ${origin} (id ${keyId})`;
+}
+
 function pairOf(id: string, secret: string): Credentials {
   if (id.includes(":")) throw invalid("FAL_KEY_ID has a colon in it; a whole key goes into FAL_KEY.");
   return checked(id.trim(), secret.trim(), PAIR);

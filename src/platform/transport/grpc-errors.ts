@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { PlatformError, type PlatformErrorOptions } from "../../errors.ts";
 import type { Credentials } from "../target/credentials.ts";
 import type { Endpoint } from "../target/endpoints.ts";
-import { keyRefused, keyTooWeak } from "../target/key-refusal.ts";
+import { keyRefused, keyTooWeak } from "../target/credentials.ts";
 import { CLOSED, networkFailure, TLS_HINT } from "./network-failure.ts";
 import { plainCause, plainLine, plainSentence } from "./plain-line.ts";
 

@@ -1,7 +1,6 @@
 import { PlatformError } from "../../errors.ts";
-import type { Credentials } from "../target/credentials.ts";
+import { keyRefused, keyTooWeak, type Credentials } from "../target/credentials.ts";
 import type { Endpoint } from "../target/endpoints.ts";
-import { keyRefused, keyTooWeak } from "../target/key-refusal.ts";
 import { CLOSED, networkFailure, TLS_HINT } from "./network-failure.ts";
 import { USER_AGENT } from "./user-agent.ts";
 import { timerMs } from "./timer-range.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ago, bytes, timeSpan } from "../../../src/cli/env/amounts.ts";
+import { agoText, bytesText } from "../../../src/cli/amount-texts.ts";
+import { timeSpan } from "../../../src/cli/option-values.ts";
 
 test("a span of time is a number with a unit", () => {
   assert.deepEqual(
@@ -13,7 +14,7 @@ test("a span of time is a number with a unit", () => {
 
 test("a time in the past is told in its largest unit", () => {
   const now = new Date(10 * 7 * 86_400_000);
-  const before = (ms: number): string => ago(new Date(now.getTime() - ms), now);
+  const before = (ms: number): string => agoText(new Date(now.getTime() - ms), now);
   assert.deepEqual([0, 59_999, 60_000, 3_600_000, 2 * 86_400_000, 6 * 7 * 86_400_000].map(before), [
     "just now",
     "just now",
@@ -25,7 +26,7 @@ test("a time in the past is told in its largest unit", () => {
 });
 
 test("bytes are told in the largest unit that leaves one or more", () => {
-  assert.deepEqual([0, 1, 999, 1000, 12_345, 288_000_000, 1.5e12].map(bytes), [
+  assert.deepEqual([0, 1, 999, 1000, 12_345, 288_000_000, 1.5e12].map(bytesText), [
     "0 B",
     "1 B",
     "999 B",

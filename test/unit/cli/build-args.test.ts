@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { readBuildArgs, withBuildArgs } from "../../../src/cli/build-args.ts";
+import { readBuildArgs, withBuildArgs } from "../../../src/cli/build/image-options.ts";
 import { UsageError } from "../../../src/errors.ts";
 import { ContainerImage } from "../../../src/packaging/container-image.ts";
 

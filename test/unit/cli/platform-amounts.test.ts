@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { lineChoice, moment } from "../../../src/cli/platform/amounts.ts";
+import { lineChoice, moment } from "../../../src/cli/option-values.ts";
 
 test("a moment is a span before now, or a time", () => {
   for (const [text, ms] of [

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runnerLogText } from "../../../src/cli/platform/runner-log-lines.ts";
-import type { Style } from "../../../src/cli/style.ts";
+import type { TerminalStyle } from "../../../src/cli/style.ts";
 
 const named = (name: string) => (text: string) => `<${name}>${text}</${name}>`;
-const STYLE: Style = {
+const STYLE: TerminalStyle = {
   bold: named("bold"),
   dim: named("dim"),
   red: named("red"),

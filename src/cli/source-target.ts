@@ -4,7 +4,7 @@ import { didYouMean } from "../did-you-mean.ts";
 import { UsageError } from "../errors.ts";
 
 /** What `FILE[::Class]` names. */
-export interface Target {
+export interface SourceTarget {
   /** The file as it was typed, for messages. */
   readonly shown: string;
   /** Absolute. */
@@ -28,7 +28,7 @@ const EXTENSIONS: ReadonlySet<string> = new Set([
  * Reads `FILE[::Class]` and makes sure that the file is there. A drive letter's colon is no separator.
  * @throws UsageError
  */
-export function parseTarget(text: string): Target {
+export function parseSourceTarget(text: string): SourceTarget {
   const at = text.lastIndexOf("::");
   const shown = at === -1 ? text : text.slice(0, at);
   const className = at === -1 ? undefined : text.slice(at + 2);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { assertPlatform } from "../../../src/cli/build/platform-name.ts";
+import { assertPlatform } from "../../../src/cli/build/image-options.ts";
 import { UsageError } from "../../../src/errors.ts";
 
 test("a platform is a system, an architecture and perhaps a variant", () => {

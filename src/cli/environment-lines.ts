@@ -1,16 +1,16 @@
-import type { EnvironmentInfo } from "../../hosts/local/environments/environment-list.ts";
-import type { Style } from "../style.ts";
-import { ago, bytes } from "./amounts.ts";
+import type { EnvironmentInfo } from "../hosts/local/environments/environment-list.ts";
+import type { TerminalStyle } from "./style.ts";
+import { agoText, bytesText } from "./amount-texts.ts";
 
 /** An environment in two lines: its name, and what is known of it. */
-export function environmentLines(info: EnvironmentInfo, { bold, dim, yellow }: Style): string[] {
+export function environmentLines(info: EnvironmentInfo, { bold, dim, yellow }: TerminalStyle): string[] {
   const { key, state, node, sizeBytes, createdAt, lastUsedAt, users } = info;
   const facts = [
     contentOf(info),
     node === undefined ? undefined : `Node ${node.split(".")[0]}`,
-    bytes(sizeBytes),
-    createdAt === undefined ? undefined : `made ${ago(createdAt)}`,
-    lastUsedAt === undefined ? undefined : `used ${ago(lastUsedAt)}`,
+    bytesText(sizeBytes),
+    createdAt === undefined ? undefined : `made ${agoText(createdAt)}`,
+    lastUsedAt === undefined ? undefined : `used ${agoText(lastUsedAt)}`,
     users === 0 ? undefined : `in use by ${users} process${users === 1 ? "" : "es"}`,
   ].filter((fact) => fact !== undefined && fact !== "");
   const title = state === "ready" ? bold(key) : `${bold(key)} ${yellow(`(${state})`)}`;
@@ -21,7 +21,7 @@ export function environmentLines(info: EnvironmentInfo, { bold, dim, yellow }: S
 export function sumOf(environments: readonly EnvironmentInfo[]): string {
   const size = environments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const count = environments.length;
-  return `${count} environment${count === 1 ? "" : "s"}, ${bytes(size)}`;
+  return `${count} environment${count === 1 ? "" : "s"}, ${bytesText(size)}`;
 }
 
 function contentOf({ requirements, lockfile, state }: EnvironmentInfo): string {

@@ -1,0 +1,27 @@
+import { TIME_UNITS } from "./option-values.ts";
+
+/** A span of seconds as people say it: "2 h 5 min". */
+export function spanText(seconds: number | undefined): string {
+  if (seconds === undefined) return "-";
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3_600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3_600)} h ${Math.floor((whole % 3_600) / 60)} min`;
+}
+
+/** A time in the past as people say it: "3 hours ago". */
+export function agoText(time: Date, now: Date = new Date()): string {
+  const passed = now.getTime() - time.getTime();
+  const [, milliseconds, name] = TIME_UNITS.find(([, length]) => passed >= length) ?? [];
+  if (milliseconds === undefined || name === undefined) return "just now";
+  const count = Math.floor(passed / milliseconds);
+  return `${count} ${name}${count === 1 ? "" : "s"} ago`;
+}
+
+/** A number of bytes in the largest unit that leaves it at one or more: "1.5 MB". */
+export function bytesText(count: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const power = count < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(count) / 3));
+  const value = count / 1000 ** power;
+  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`;
+}
