@@ -2,14 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   CALL_FORMAT,
+  type CallAnswer,
+  type CallBody,
+} from "../../src/hosts/serverless/server/call-protocol.ts";
+import {
   IMAGE_ROOT,
   PLACES,
   SERVER_FILES,
-  type CallAnswer,
-  type CallBody,
   type ServerSettings,
-} from "../../src/hosts/serverless/server/call-protocol.ts";
-import { SOURCE_ROOT } from "../../src/hosts/serverless/function-image.ts";
+} from "../../src/hosts/serverless/server/container-layout.ts";
+import { SOURCE_ROOT } from "../../src/hosts/serverless/container-sources.ts";
 import { proseOf, readPage, tableRows } from "./markdown.ts";
 
 const page = proseOf(readPage("docs/wire/calls.md"));

@@ -14,7 +14,7 @@ import {
   type HostedRun,
   type HostedRunResultSchema,
 } from "../../src/platform/generated/controller_pb.ts";
-import type { ServerSettings } from "../../src/hosts/serverless/server/call-protocol.ts";
+import type { ServerSettings } from "../../src/hosts/serverless/server/container-layout.ts";
 import { ControlPlane, type ControlPlaneScripts, type HandlerCall } from "./control-plane.ts";
 import { FileStore } from "./file-store.ts";
 import { freePort } from "./free-port.ts";

@@ -5,9 +5,24 @@ import { setTimeout as delay } from "node:timers/promises";
 import { FalServerlessError, PlatformError } from "../../errors.ts";
 import { plainSentence } from "../../platform/transport/plain-line.ts";
 import type { Credentials } from "../../platform/target/credentials.ts";
+import type { Endpoint } from "../../platform/target/endpoints.ts";
 import { USER_AGENT } from "../../platform/transport/user-agent.ts";
-import { AnswerReader, type Answer } from "./call-answer.ts";
-import type { CallBody } from "./call-body.ts";
+import { AnswerReader, type Answer, type EncodedCall } from "./call-messages.ts";
+
+/**
+ * Checks an address that a control plane tells of an app. The key goes to whoever is named there, and must not go where
+ * it can be read on the way, unless it went so before.
+ * @throws PlatformError when no key is sent there
+ */
+export function checkAppAddress(url: string, { host, isPlaintext }: Endpoint): void {
+  const isHttp = URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
+  if (isHttp && (new URL(url).protocol === "https:" || isPlaintext)) return;
+  throw new PlatformError(
+    "PLATFORM_REFUSED",
+    `The control plane at ${host} tells an address of the function that no key is sent to: ` +
+      `${isHttp ? new URL(url).origin : "it is no http(s) address"}.`,
+  );
+}
 
 /** Where and how an app is called. */
 export interface CallRequest {
@@ -15,7 +30,7 @@ export interface CallRequest {
   readonly functionName: string;
   readonly url: string;
   readonly credentials: Credentials;
-  readonly body: CallBody;
+  readonly body: EncodedCall;
   /** Until then the app may be unknown at its address, or not be ready: by the clock of `performance.now()`. */
   readonly readyBy: number;
   /** What is known of why a call broke off: the error to throw, in place of the one that says that it did. */

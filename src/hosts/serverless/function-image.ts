@@ -16,19 +16,9 @@ import {
 import { readLockfile, type Lockfile } from "../local/environments/lockfile.ts";
 import { readNpmSettings } from "../local/environments/npm.ts";
 import { localPath } from "../local/environments/requirement-specs.ts";
-import {
-  CALL_FORMAT,
-  IMAGE_ROOT,
-  PLACES,
-  SERVER_FILES,
-  type ServerSettings,
-} from "./server/call-protocol.ts";
-
-/** The folder that stands for the project's, wherever that is: `file:` URL. */
-export const SOURCE_ROOT = `file://${IMAGE_ROOT}/source/`;
-
-/** Stands for a folder above it: where a package of the same workspace lies. A URL can't lead above the root of a disk. */
-export const PARENT = "__parent__";
+import { SOURCE_ROOT, withoutParents } from "./container-sources.ts";
+import { CALL_FORMAT } from "./server/call-protocol.ts";
+import { IMAGE_ROOT, PLACES, SERVER_FILES, type ServerSettings } from "./server/container-layout.ts";
 
 /** The port that calls come to, where the function doesn't say. */
 export const CALL_PORT = 8080;
@@ -117,13 +107,6 @@ function installOf({ environment }: Options, onWarning: (message: string) => voi
   if (path === undefined) return { lockfile: undefined, steps };
   const lockfile = readLockfile(path);
   return { lockfile, steps: stepsBeside(lockfile, steps, onWarning) };
-}
-
-/** A source map whose sources all lie below its root. */
-function withoutParents(map: string): string {
-  const { sources, ...rest } = JSON.parse(map) as { sources: readonly string[] };
-  const below = sources.map((source) => source.replaceAll(/(?<=^|\/)\.\.(?=\/)/g, PARENT));
-  return JSON.stringify({ ...rest, sources: below });
 }
 
 function settingsOf({ name, entry, options }: FunctionTarget, bundle: Bundle): ServerSettings {

@@ -2,7 +2,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { deserialize } from "node:v8";
 import { FalServerlessError, PlatformError } from "../../errors.ts";
 import type { FunctionTarget } from "../../functions/host.ts";
 import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
@@ -15,16 +14,13 @@ import { abandonUploads } from "../../platform/files/unfinished-uploads.ts";
 import { PlatformSession } from "../../platform/transport/platform-session.ts";
 import { runRequests, type RunRequests } from "../../platform/deployment/run-request.ts";
 import type { TargetOptions } from "../../platform/target/target.ts";
-import { decodeThrown, type WireThrown } from "../../processes/thrown-codec.ts";
 import { SharedWork } from "../../processes/single-flight.ts";
-import { checkAppAddress } from "./app-address.ts";
-import { AppOutput } from "./app-output.ts";
-import type { Answer } from "./call-answer.ts";
-import { CallBody } from "./call-body.ts";
-import { callApp, type CallRequest } from "./call-request.ts";
+import { EncodedCall, readOutcome, type Outcome } from "./call-messages.ts";
+import { callApp, checkAppAddress, type CallRequest } from "./call-request.ts";
 import { createFunctionImage } from "./function-image.ts";
 import { machineSettings } from "./machine-settings.ts";
-import { localStacks } from "./remote-stack.ts";
+import { localStacks } from "./container-sources.ts";
+import { END_OF_OUTPUT } from "./server/call-protocol.ts";
 
 /** What runs are made with. */
 export interface ServerlessRunsOptions {
@@ -192,23 +188,10 @@ export class ServerlessRuns {
       ...request,
       functionName: name,
       credentials,
-      body: new CallBody(name, args),
+      body: new EncodedCall(name, args),
       readyBy: performance.now() + startupTimeout * 1000,
     });
     return readOutcome(name, answer);
-  }
-}
-
-/** How a call ended that was answered. */
-type Outcome = { readonly value: unknown } | { readonly thrown: unknown };
-
-function readOutcome(name: string, { field, bytes }: Answer): Outcome {
-  try {
-    const value: unknown = deserialize(bytes);
-    return field === "result" ? { value } : { thrown: decodeThrown(value as WireThrown) };
-  } catch (error) {
-    const message = `The call of ${name} was answered with something that can't be read; is it the function that answers?`;
-    throw new FalServerlessError("RUN_FAILED", message, { cause: error });
   }
 }
 
@@ -238,5 +221,34 @@ async function before(
     await Promise.race([something, delay(ms, undefined, { signal: any }).catch(() => {})]);
   } finally {
     over.abort();
+  }
+}
+
+/** The server says it once to each of the two. */
+const STREAMS = 2;
+
+/** What is printed by an app that answers one call, and when all of it has come. */
+class AppOutput {
+  readonly #onLog: (entry: LogEntry) => void;
+  #left = STREAMS;
+  readonly #ended: Promise<void>;
+  #end!: () => void;
+
+  constructor(onLog: (entry: LogEntry) => void) {
+    this.#onLog = onLog;
+    this.#ended = new Promise((resolve) => (this.#end = resolve));
+  }
+
+  /** Takes a line, and passes it on unless it is the machinery's own. */
+  tell(entry: LogEntry): void {
+    if (entry.source === "USER" && entry.message === END_OF_OUTPUT) {
+      this.#left--;
+      if (this.#left === 0) this.#end();
+    } else if (entry.source === "USER" || isForReaders(entry)) this.#onLog(entry);
+  }
+
+  /** Resolves when all that was printed before the call ended has come. It may never. */
+  ended(): Promise<void> {
+    return this.#ended;
   }
 }

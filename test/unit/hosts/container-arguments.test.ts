@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Host, type SpawnInfo } from "../../../src/functions/host.ts";
-import { ownerOf, placesInside } from "../../../src/hosts/local/container/container-npm.ts";
-import { containerVariables } from "../../../src/hosts/local/container/container-variables.ts";
+import { placesInside } from "../../../src/hosts/local/container/container-npm.ts";
+import {
+  type ContainerRun,
+  containerVariables,
+  excludesOthers,
+  ownerOf,
+  publishedPorts,
+  runArguments,
+} from "../../../src/hosts/local/container/run-arguments.ts";
 import type { ContainerEngine } from "../../../src/hosts/local/container/engine.ts";
 import { qualifiedName } from "../../../src/hosts/local/container/image.ts";
-import { excludesOthers, publishedPorts } from "../../../src/hosts/local/container/published-ports.ts";
-import { runArguments, type ContainerRun } from "../../../src/hosts/local/container/run-arguments.ts";
 
 const RUN: ContainerRun = {
   name: "servable-1-a",

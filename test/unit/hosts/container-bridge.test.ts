@@ -6,9 +6,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { deserialize, serialize } from "node:v8";
-import type { BridgeEnd, BridgeStart } from "../../../src/hosts/local/container/bridge/protocol.ts";
+import {
+  type BridgeEnd,
+  type BridgeFrame,
+  type BridgeStart,
+  FRAME,
+  FrameDecoder,
+  writeFrame,
+} from "../../../src/hosts/local/container/bridge/protocol.ts";
 import { placeBridge } from "../../../src/hosts/local/container/bridge-program.ts";
-import { FRAME, FrameDecoder, writeFrame, type Frame } from "../../../src/hosts/local/container/frames.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "servable-bridge-"));
 let program = "";
@@ -21,7 +27,7 @@ after(() => rmSync(folder, { recursive: true }));
 /** A bridge as the first process of nothing: what it does is the same in a container. */
 class Bridge {
   readonly process: ChildProcessWithoutNullStreams;
-  readonly #frames: Frame[] = [];
+  readonly #frames: BridgeFrame[] = [];
   readonly #decoder = new FrameDecoder();
   #wake: (() => void) | undefined;
   said = "";
@@ -38,14 +44,14 @@ class Bridge {
     writeFrame(this.process.stdin, FRAME.start, serialize(whole));
   }
 
-  async next(): Promise<Frame> {
+  async next(): Promise<BridgeFrame> {
     while (this.#frames.length === 0) await new Promise<void>((resolve) => (this.#wake = resolve));
-    return this.#frames.shift() as Frame;
+    return this.#frames.shift() as BridgeFrame;
   }
 
   /** All frames until the process has ended. */
-  async rest(): Promise<{ readonly frames: Frame[]; readonly end: BridgeEnd }> {
-    const frames: Frame[] = [];
+  async rest(): Promise<{ readonly frames: BridgeFrame[]; readonly end: BridgeEnd }> {
+    const frames: BridgeFrame[] = [];
     for (;;) {
       const frame = await this.next();
       if (frame.kind === FRAME.end) return { frames, end: deserialize(frame.payload) as BridgeEnd };
@@ -54,7 +60,7 @@ class Bridge {
   }
 }
 
-function textOf(frames: readonly Frame[], kind: number): string {
+function textOf(frames: readonly BridgeFrame[], kind: number): string {
   return Buffer.concat(
     frames.filter((frame) => frame.kind === kind).map(({ payload }) => payload),
   ).toString();

@@ -7,9 +7,9 @@ import {
   FrameDecoder,
   FrameError,
   writeFrame,
-  type Frame,
+  type BridgeFrame,
   type FrameKind,
-} from "../../../src/hosts/local/container/frames.ts";
+} from "../../../src/hosts/local/container/bridge/protocol.ts";
 
 const KINDS = Object.values(FRAME);
 
@@ -28,7 +28,7 @@ test("frames come out as they went in, however the bytes are cut", () => {
       (frames, sizes) => {
         const bytes = encode(...frames.map(({ kind, payload }) => [kind, payload] as const));
         const decoder = new FrameDecoder();
-        const decoded: Frame[] = [];
+        const decoded: BridgeFrame[] = [];
         for (let start = 0, turn = 0; start < bytes.length; turn++) {
           const end = start + (sizes[turn % sizes.length] as number);
           decoded.push(...decoder.write(bytes.subarray(start, end)));
@@ -71,7 +71,7 @@ test("text is no frame, whatever it says, and the error shows it", () => {
 test("frames before what is no frame are handed out, and none after it", () => {
   const decoder = new FrameDecoder();
   const bytes = Buffer.concat([encode([FRAME.ready]), Buffer.from("garbage")]);
-  const frames: Frame[] = [];
+  const frames: BridgeFrame[] = [];
   assert.throws(() => {
     for (const frame of decoder.write(bytes)) frames.push(frame);
   }, FrameError);
@@ -89,7 +89,7 @@ test("a payload of 100 MB in small chunks is put together without copying it aga
   const decoder = new FrameDecoder();
   assert.deepEqual([...decoder.write(header)], []);
   const began = performance.now();
-  let decoded: Frame | undefined;
+  let decoded: BridgeFrame | undefined;
   for (let start = 0; start < payload.length; start += 65_536) {
     for (const frame of decoder.write(payload.subarray(start, start + 65_536))) decoded = frame;
   }

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { createInterface } from "node:readline";
@@ -8,8 +7,8 @@ import { localPath } from "../environments/requirement-specs.ts";
 import { placeBridge } from "./bridge-program.ts";
 import { ContainerProcess, type ContainerEnd } from "./container-process.ts";
 import type { ContainerEngine } from "./engine.ts";
-import type { ContainerImage } from "./image.ts";
-import type { Mount } from "./run-arguments.ts";
+import type { LocalImage } from "./image.ts";
+import { containerName, ownerOf, type Mount } from "./run-arguments.ts";
 
 /** Where an environment is in a container, while it is installed and when it is used: install scripts may note it. */
 export const ENVIRONMENT_PLACE = "/servable";
@@ -25,7 +24,7 @@ const KEPT_LINES = 400;
 /** What npm is run with in a container. */
 export interface ContainerNpmParts {
   readonly engine: ContainerEngine;
-  readonly image: ContainerImage;
+  readonly image: LocalImage;
   readonly steps: readonly (readonly string[])[];
 }
 
@@ -82,17 +81,6 @@ export function containerNpm({
     }
     return { exitCode: end.code, killedBy: end.signal as NodeJS.Signals | null, lines };
   };
-}
-
-/** A name that no other container has. */
-export function containerName(): string {
-  return `servable-${process.pid}-${randomBytes(6).toString("hex")}`;
-}
-
-/** The user in a container to whom the files belong that this process may remove again. */
-export function ownerOf(engine: ContainerEngine): string {
-  const user = process.getuid?.() ?? 0;
-  return engine.isRootless || user === 0 ? "0:0" : `${user}:${process.getgid?.() ?? 0}`;
 }
 
 /** What of npm's variables holds in a container, and the files that they name. */

@@ -3,10 +3,17 @@ import type { Socket } from "node:net";
 import { constants } from "node:os";
 import { PassThrough, type Readable, type Writable } from "node:stream";
 import { deserialize, serialize } from "node:v8";
-import type { BridgeEnd, BridgeStart } from "./bridge/protocol.ts";
 import { lastWords } from "../../../packaging/engines.ts";
+import {
+  FRAME,
+  FrameDecoder,
+  writeFrame,
+  type BridgeEnd,
+  type BridgeFrame,
+  type BridgeStart,
+} from "./bridge/protocol.ts";
 import type { ContainerEngine } from "./engine.ts";
-import { FRAME, FrameDecoder, writeFrame, type Frame } from "./frames.ts";
+
 import { runArguments, type ContainerRun } from "./run-arguments.ts";
 
 /** What a process in a container is started with. */
@@ -133,7 +140,7 @@ export class ContainerProcess {
     }
   }
 
-  #receive({ kind, payload }: Frame): void {
+  #receive({ kind, payload }: BridgeFrame): void {
     if (kind === FRAME.ready) this.#isReady = true;
     else if (kind === FRAME.message) this.#parts.onMessage(deserialize(payload));
     else if (kind === FRAME.stdout) this.#print(this.#stdout, payload);

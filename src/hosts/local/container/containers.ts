@@ -9,17 +9,22 @@ import type { StartChannel } from "../worker-channel.ts";
 import type { BridgeStart } from "./bridge/protocol.ts";
 import { placeBridge } from "./bridge-program.ts";
 import { ContainerChannel } from "./container-channel.ts";
-import { containerName, containerNpm, ENVIRONMENT_PLACE, ownerOf } from "./container-npm.ts";
-import { containerVariables } from "./container-variables.ts";
+import { containerNpm, ENVIRONMENT_PLACE } from "./container-npm.ts";
 import { findEngine, type ContainerEngine } from "./engine.ts";
-import { findImage, type ContainerImage } from "./image.ts";
-import { excludesOthers, publishedPorts } from "./published-ports.ts";
-import type { ContainerRun } from "./run-arguments.ts";
+import { findImage, type LocalImage } from "./image.ts";
+import {
+  containerName,
+  containerVariables,
+  excludesOthers,
+  ownerOf,
+  publishedPorts,
+  type ContainerRun,
+} from "./run-arguments.ts";
 
 /** An image with what a function requires beside it. */
 export interface PreparedContainer {
   readonly engine: ContainerEngine;
-  readonly image: ContainerImage;
+  readonly image: LocalImage;
   readonly environment: Environment;
 }
 

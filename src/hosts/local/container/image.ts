@@ -7,7 +7,7 @@ import { runProgram } from "../../../processes/program.ts";
 import type { ContainerEngine } from "./engine.ts";
 
 /** An image that functions can run in. */
-export interface ContainerImage {
+export interface LocalImage {
   /** As it was asked for. */
   readonly name: string;
   /** Another image under the same name has another one. */
@@ -27,7 +27,7 @@ export interface ImageOptions {
   readonly log?: (entry: LogEntry) => void;
 }
 
-type Contents = Pick<ContainerImage, "node" | "npm">;
+type Contents = Pick<LocalImage, "node" | "npm">;
 
 /** The oldest Node that runs functions. */
 const OLDEST_NODE = [20, 19] as const;
@@ -65,7 +65,7 @@ export async function findImage(
   engine: ContainerEngine,
   name: string,
   options: ImageOptions,
-): Promise<ContainerImage> {
+): Promise<LocalImage> {
   const found = (await inspect(engine, name, options)) ?? (await pull(engine, name, options));
   const contents = await contentsOf(engine, name, found.id, options);
   const { version } = contents.node;
@@ -84,7 +84,7 @@ export function qualifiedName(name: string): string {
   return /[.:]/.test(first) || first === "localhost" ? name : `docker.io/${name}`;
 }
 
-type Inspected = Pick<ContainerImage, "id" | "user">;
+type Inspected = Pick<LocalImage, "id" | "user">;
 
 async function inspect(
   engine: ContainerEngine,

@@ -1,3 +1,6 @@
+import { randomBytes } from "node:crypto";
+import type { Options } from "../../../functions/options.ts";
+import { workerVariables, type PassedVariables } from "../worker-environment.ts";
 import type { ContainerEngine } from "./engine.ts";
 
 /** A file or folder of this machine in a container. */
@@ -72,4 +75,60 @@ export function runArguments(
 function mountOption({ source, target, isWritable = false }: Mount): string {
   const fields = ["type=bind", `source=${source}`, `target=${target}`, ...(isWritable ? [] : ["readonly"])];
   return fields.map((field) => (/[",]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field)).join(",");
+}
+
+/** A name that no other container has. */
+export function containerName(): string {
+  return `servable-${process.pid}-${randomBytes(6).toString("hex")}`;
+}
+
+/** The user in a container to whom the files belong that this process may remove again. */
+export function ownerOf(engine: ContainerEngine): string {
+  const user = process.getuid?.() ?? 0;
+  return engine.isRootless || user === 0 ? "0:0" : `${user}:${process.getgid?.() ?? 0}`;
+}
+
+/** Where a served function listens in its container, if any port of this machine will do. */
+const INNER_PORTS = [8080, 9090] as const;
+
+/**
+ * The ports of a function's container: the exposed one first, then that of the metrics. A function that is not served
+ * listens by itself, on the ports that it names.
+ */
+export function publishedPorts(options: Options): readonly PublishedPort[] {
+  const { serve, exposedPort, metricsPort } = options.gateway;
+  if (serve !== true) {
+    const named = new Set([exposedPort ?? 0, metricsPort ?? 0]);
+    return [...named].filter((port) => port > 0).map((port) => ({ inner: port, outer: port }));
+  }
+  const outer = [options.getExposedPort() ?? 0, options.getMetricsPort() ?? 0];
+  const taken = new Set(outer);
+  return outer.map((port, place) => {
+    let inner = port === 0 ? (INNER_PORTS[place] as number) : port;
+    while (port === 0 && taken.has(inner)) inner++;
+    taken.add(inner);
+    return { inner, outer: port };
+  });
+}
+
+/** Whether two of these containers can't run at a time: both would have the same port of this machine. */
+export function excludesOthers(ports: readonly PublishedPort[]): boolean {
+  return ports.some(({ outer }) => outer !== 0);
+}
+
+/** Of the variables that every worker has, those that do not name places of this machine. */
+const PORTABLE_VARIABLES: readonly string[] = ["LANG", "LC_ALL", "TZ"];
+
+/**
+ * What a worker in a container has in its environment beside the image's own: the language, the time zone and the listed
+ * variables.
+ */
+export function containerVariables(
+  passed: PassedVariables = [],
+  own: NodeJS.ProcessEnv = process.env,
+): Record<string, string> {
+  const isList = Array.isArray as (value: unknown) => value is readonly string[];
+  const names = new Set([...PORTABLE_VARIABLES, ...(isList(passed) ? passed : [])]);
+  const known = Object.fromEntries(Object.entries(own).filter(([name]) => names.has(name)));
+  return workerVariables(passed, known);
 }

@@ -1,14 +1,8 @@
 import { FieldException } from "../../../errors.ts";
 import { ServeWrapper } from "../../../servable/serve-wrapper.ts";
 import { encodeThrown } from "../../../processes/thrown-codec.ts";
-import {
-  CALL_FORMAT,
-  packed,
-  unpacked,
-  type CallAnswer,
-  type CallBody,
-  type ServerSettings,
-} from "./call-protocol.ts";
+import { CALL_FORMAT, packed, unpacked, type CallAnswer, type CallBody } from "./call-protocol.ts";
+import type { ServerSettings } from "./container-layout.ts";
 import type { FunctionWorkers } from "./function-workers.ts";
 
 const CALL = {

@@ -3,7 +3,8 @@ import { BUNDLE_FILES } from "../../../functions/bundle/bundle.ts";
 import { ForkChannel } from "../../local/fork-channel.ts";
 import type { Run } from "../../local/function-worker.ts";
 import { WorkerGroup } from "../../local/worker-group.ts";
-import { END_OF_OUTPUT, type ServerSettings } from "./call-protocol.ts";
+import { END_OF_OUTPUT } from "./call-protocol.ts";
+import type { ServerSettings } from "./container-layout.ts";
 
 /** An idle process is kept for as long as timers go, in milliseconds: when the container ends is the platform's choice. */
 const KEEP_ALIVE_MS = 2 ** 31 - 1;

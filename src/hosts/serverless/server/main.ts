@@ -7,7 +7,8 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { RequestCancelledException } from "../../../errors.ts";
 import { runServable } from "../../../servable/base-servable.ts";
-import { BODY_LIMIT_BYTES, CALL_FORMAT, PLACES, SERVER_FILES, type ServerSettings } from "./call-protocol.ts";
+import { BODY_LIMIT_BYTES, CALL_FORMAT } from "./call-protocol.ts";
+import { PLACES, SERVER_FILES, type ServerSettings } from "./container-layout.ts";
 import { callServable } from "./call-servable.ts";
 import { FunctionWorkers } from "./function-workers.ts";
 

@@ -3,7 +3,7 @@ import { after, describe, test } from "node:test";
 import { deserialize, serialize } from "node:v8";
 import fc from "fast-check";
 import { FalSerializationError, UserFunctionException } from "../../../../src/errors.ts";
-import { AnswerReader, type Answer } from "../../../../src/hosts/serverless/call-answer.ts";
+import { AnswerReader, type Answer } from "../../../../src/hosts/serverless/call-messages.ts";
 import { assertFits, packed } from "../../../../src/hosts/serverless/server/call-protocol.ts";
 import { callServable } from "../../../../src/hosts/serverless/server/call-servable.ts";
 import { decodeThrown, type WireThrown } from "../../../../src/processes/thrown-codec.ts";

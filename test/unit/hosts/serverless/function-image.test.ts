@@ -6,7 +6,7 @@ import type { Bundle } from "../../../../src/functions/bundle/bundle.ts";
 import type { FunctionTarget } from "../../../../src/functions/host.ts";
 import { createFunctionImage } from "../../../../src/hosts/serverless/function-image.ts";
 import { FalServerlessHost } from "../../../../src/hosts/serverless/fal-serverless-host.ts";
-import { localStacks } from "../../../../src/hosts/serverless/remote-stack.ts";
+import { localStacks } from "../../../../src/hosts/serverless/container-sources.ts";
 import { createCacheFolder } from "../../../helpers/environments.ts";
 
 const BUNDLE = {

@@ -6,8 +6,14 @@
  */
 import { Socket } from "node:net";
 import { deserialize } from "node:v8";
-import { FRAME, FrameDecoder, writeFrame, type Frame, type FrameKind } from "../frames.ts";
-import type { BridgeStart } from "./protocol.ts";
+import {
+  FRAME,
+  FrameDecoder,
+  writeFrame,
+  type BridgeFrame,
+  type BridgeStart,
+  type FrameKind,
+} from "./protocol.ts";
 import { StartedProcess } from "./started-process.ts";
 
 // process.stdout would block all else while nobody reads.
@@ -29,7 +35,7 @@ for (const event of ["end", "close", "error"]) process.stdin.on(event, leave);
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, kill);
 tell(FRAME.ready);
 
-function receive({ kind, payload }: Frame): void {
+function receive({ kind, payload }: BridgeFrame): void {
   if (kind === FRAME.start) start(deserialize(payload) as BridgeStart);
   else if (kind === FRAME.message) started?.send(deserialize(payload), () => tell(FRAME.taken));
   else if (kind === FRAME.kill) kill();

@@ -2,8 +2,7 @@ import { spawn, type ChildProcess, type Serializable } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs";
 import { serialize } from "node:v8";
 import { OUT_OF_MEMORY } from "../../../../functions/runner/protocol.ts";
-import { FRAME, type FrameKind } from "../frames.ts";
-import type { BridgeEnd, BridgeStart } from "./protocol.ts";
+import { FRAME, type BridgeEnd, type BridgeStart, type FrameKind } from "./protocol.ts";
 
 /** The way out of the container. */
 export interface BridgeOutput {

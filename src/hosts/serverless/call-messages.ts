@@ -1,3 +1,45 @@
+import { deserialize, serialize } from "node:v8";
+import { FalServerlessError } from "../../errors.ts";
+import { serializationFailure } from "../../functions/serializable-values.ts";
+import { decodeThrown, type WireThrown } from "../../processes/thrown-codec.ts";
+import { assertFits, CALL_FORMAT } from "./server/call-protocol.ts";
+
+/** So much is made into text at a time, in bytes: whole groups of three. */
+const PIECE_BYTES = 3 * 2 ** 16;
+const BODY_START = `{"format":${CALL_FORMAT},"args":"`;
+const BODY_END = `"}`;
+
+/** The body of a call. Its arguments are in memory once, and made into text while they are sent. */
+export class EncodedCall {
+  readonly #args: Buffer;
+  /** How long it is, in bytes. */
+  readonly length: number;
+
+  /**
+   * @param functionName for messages
+   * @throws FalSerializationError when the arguments are too large
+   */
+  constructor(functionName: string, args: readonly unknown[]) {
+    const label = `the arguments of ${functionName}`;
+    try {
+      this.#args = serialize(args);
+    } catch (error) {
+      throw serializationFailure(error, args, label);
+    }
+    assertFits(this.#args.length, label);
+    this.length = BODY_START.length + Math.ceil(this.#args.length / 3) * 4 + BODY_END.length;
+  }
+
+  /** All of it, from the beginning; it may be sent again. */
+  *pieces(): Generator<Buffer> {
+    yield Buffer.from(BODY_START);
+    for (let at = 0; at < this.#args.length; at += PIECE_BYTES) {
+      yield Buffer.from(this.#args.toString("base64", at, at + PIECE_BYTES), "latin1");
+    }
+    yield Buffer.from(BODY_END);
+  }
+}
+
 /** What a call's answer holds: which field, and the bytes of its value. */
 export interface Answer {
   readonly field: "result" | "thrown";
@@ -71,5 +113,18 @@ export class AnswerReader {
     if (quote === -1) return;
     this.#hasEnded = true;
     this.#decode(chunk.subarray(quote + 1));
+  }
+}
+
+/** How a call ended that was answered. */
+export type Outcome = { readonly value: unknown } | { readonly thrown: unknown };
+
+export function readOutcome(name: string, { field, bytes }: Answer): Outcome {
+  try {
+    const value: unknown = deserialize(bytes);
+    return field === "result" ? { value } : { thrown: decodeThrown(value as WireThrown) };
+  } catch (error) {
+    const message = `The call of ${name} was answered with something that can't be read; is it the function that answers?`;
+    throw new FalServerlessError("RUN_FAILED", message, { cause: error });
   }
 }

@@ -1,6 +1,12 @@
 import { fileURLToPath } from "node:url";
 import { isError } from "../../processes/thrown-codec.ts";
-import { PARENT, SOURCE_ROOT } from "./function-image.ts";
+import { IMAGE_ROOT } from "./server/container-layout.ts";
+
+/** The folder that stands for the project's, wherever that is: `file:` URL. */
+export const SOURCE_ROOT = `file://${IMAGE_ROOT}/source/`;
+
+/** Stands for a folder above it: where a package of the same workspace lies. A URL can't lead above the root of a disk. */
+const PARENT = "__parent__";
 
 /** So many errors are looked at, one inside of the other. */
 const MAX_ERRORS = 100;
@@ -10,6 +16,13 @@ const NAMED = new RegExp(
   `(file://)?${new URL(SOURCE_ROOT).pathname}((?:${PARENT}/)*)`.replaceAll(".", "\\."),
   "g",
 );
+
+/** A source map whose sources all lie below its root. */
+export function withoutParents(map: string): string {
+  const { sources, ...rest } = JSON.parse(map) as { sources: readonly string[] };
+  const below = sources.map((source) => source.replaceAll(/(?<=^|\/)\.\.(?=\/)/g, PARENT));
+  return JSON.stringify({ ...rest, sources: below });
+}
 
 /**
  * Names the user's files in the stacks of an error that came from a container as they are called here: of the error, and

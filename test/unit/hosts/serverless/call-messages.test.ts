@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { AnswerReader, type Answer } from "../../../../src/hosts/serverless/call-answer.ts";
-import { CallBody } from "../../../../src/hosts/serverless/call-body.ts";
+import { type Answer, AnswerReader, EncodedCall } from "../../../../src/hosts/serverless/call-messages.ts";
 import { unpacked } from "../../../../src/hosts/serverless/server/call-protocol.ts";
 
 /** Reads a body that comes in pieces of these lengths, again and again. */
@@ -59,7 +58,7 @@ describe("an answer", () => {
 test("a body is as long as it says, and has the arguments, as often as it is asked for", () => {
   for (const length of [0, 1, 2, 3, 200_000, 3 * 2 ** 16]) {
     const value = new Uint8Array(length).fill(9);
-    const body = new CallBody("f()", [value, new Map([[1, new Date(5)]])]);
+    const body = new EncodedCall("f()", [value, new Map([[1, new Date(5)]])]);
     for (let time = 0; time < 2; time++) {
       const text = Buffer.concat([...body.pieces()]);
       assert.equal(text.length, body.length);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkAppAddress } from "../../../../src/hosts/serverless/app-address.ts";
+import { checkAppAddress } from "../../../../src/hosts/serverless/call-request.ts";
 import { resolveEndpoints } from "../../../../src/platform/target/endpoints.ts";
 
 const [secure, plain] = ["https://api.test", "http://api.test"].map(
