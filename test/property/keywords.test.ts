@@ -12,8 +12,7 @@ import { Checker } from "../../src/server/validation/checker.ts";
 import { Discriminators } from "../../src/server/validation/discriminators.ts";
 import { Explainer } from "../../src/server/validation/explain.ts";
 import { Validator, type CompiledSchema } from "../../src/server/validation/validator.ts";
-import { BASE_STEPS, STEPS_A_SIZE, Work } from "../../src/server/validation/work.ts";
-import { sizeOf } from "../../src/server/validation/measure.ts";
+import { BASE_STEPS, STEPS_A_SIZE, Work, sizeOf } from "../../src/server/validation/work.ts";
 import { anyJson, anyJsonSchema } from "../helpers/json-schemas.ts";
 
 const RUNS = { numRuns: 400 };

@@ -1,17 +1,20 @@
 import type { Ajv2020, Options } from "ajv/dist/2020.js";
+import { BYTES, type BytesLimits } from "../../routes/bytes.ts";
 import { loadAjv } from "../packages.ts";
-import { addBytesKeyword } from "./bytes-keyword.ts";
 import { areUnique, memberOf } from "./equality.ts";
 import { isFields } from "./fields.ts";
 import { FORMAT_NAMES, formatCheck } from "./formats.ts";
-import { OWN_FIELDS } from "./own-fields.ts";
 import { patternTest } from "./patterns/refusal.ts";
+import { bytesFault } from "./rules.ts";
 
 /** Keyword: a field of the value tells which branch of a long union it has to fit; the others are not asked. */
 export const DECIDED = "x-servable-decided";
 
 /** Keyword: the value is among these. Ajv compares with one after the other, and objects by going through them. */
 export const ONE_OF = "x-servable-one-of";
+
+/** Keyword: the object has these fields itself. Ajv's `required` is content with `toString`, which all objects inherit. */
+export const OWN_FIELDS = "x-servable-own";
 
 /**
  * An Ajv that takes values for nothing but what they are, and knows the framework's own keywords. Schemas have been
@@ -35,7 +38,11 @@ export function createAjv(): Ajv2020 {
     if (type === "number") ajv.addFormat(name, { type, validate: (value: number) => fits(value) });
     else ajv.addFormat(name, { type, validate: (value: string) => fits(value) });
   }
-  addBytesKeyword(ajv);
+  ajv.addKeyword({
+    keyword: BYTES,
+    schemaType: "object",
+    validate: (limits: BytesLimits, value: unknown) => bytesFault(limits, value) === undefined,
+  });
   // Its own compares each item with each.
   ajv.removeKeyword("uniqueItems").addKeyword({
     keyword: "uniqueItems",

@@ -1,5 +1,6 @@
 import { isSchemaNode, literalValues, type SchemaNode } from "../../routes/schema-walk.ts";
-import { refTarget, type CanonicalSchema } from "./canonical.ts";
+import { conjuncts, listOf, mapOf } from "./canonical-nodes.ts";
+import type { CanonicalSchema } from "./canonical.ts";
 import type { Discriminators } from "./discriminators.ts";
 import { isFields, readField } from "./fields.ts";
 
@@ -45,18 +46,9 @@ export class Applicators {
 
   /** The node, what its `$ref` leads to and the members of its `allOf`: what speaks of every value that it speaks of. */
   parts(node: SchemaNode): readonly SchemaNode[] {
-    const known = this.#parts.get(node);
-    if (known !== undefined) return known;
-    const parts = new Set<SchemaNode>();
-    const read = (part: unknown): void => {
-      if (!isSchemaNode(part) || parts.has(part)) return;
-      parts.add(part);
-      read(refTarget(part, this.#definitions));
-      listOf(part["allOf"]).forEach(read);
-    };
-    read(node);
-    this.#parts.set(node, [...parts]);
-    return [...parts];
+    let parts = this.#parts.get(node);
+    if (parts === undefined) this.#parts.set(node, (parts = conjuncts(node, this.#definitions)));
+    return parts;
   }
 
   /** All that this node says of some values only, whichever they are. */
@@ -169,12 +161,4 @@ function count(names: ReadonlySet<string>, holds: (name: string) => boolean): nu
   let found = 0;
   for (const name of names) if (holds(name)) found++;
   return found;
-}
-
-export function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-export function mapOf(value: unknown): SchemaNode {
-  return isSchemaNode(value) ? value : {};
 }

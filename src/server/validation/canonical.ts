@@ -7,9 +7,9 @@ import {
   type Scope,
   type Target,
 } from "../../routes/schema-references.ts";
-import { mapSubschemas, modernise, type SchemaNode } from "../../routes/schema-walk.ts";
-import { literalUnion } from "./literals.ts";
-import { coverAllKeys } from "./record-keys.ts";
+import { mapSubschemas, modernise, type SchemaNode, isSchemaNode } from "../../routes/schema-walk.ts";
+import { equalityKey } from "./equality.ts";
+import { isOfType } from "./fields.ts";
 
 /**
  * A schema in the one form the rest of this folder reads: in the words of 2020-12, no `$id`s, every reference written
@@ -95,25 +95,95 @@ function findDynamic(ref: string, scope: Scope): Target {
   );
 }
 
-/** Follows `$ref`s to a node that says something itself. Keywords beside a `$ref` stay with the referring node. */
-export function dereference(node: SchemaNode, definitions: CanonicalSchema["definitions"]): SchemaNode {
-  let target = node;
-  for (let hops = 0; typeof target["$ref"] === "string" && hops < 100; hops++) {
-    target = refTarget(target, definitions) ?? {};
+/** Keywords beside a literal that say nothing about the value. */
+const NOTES: ReadonlySet<string> = new Set([
+  "default",
+  "deprecated",
+  "description",
+  "example",
+  "examples",
+  "title",
+  "ui",
+]);
+
+/** The values of a node that is nothing but literals; undefined for any other. */
+export function literalsOf(node: unknown): readonly unknown[] | undefined {
+  if (!isSchemaNode(node)) return undefined;
+  const rules = Object.keys(node).filter((keyword) => keyword !== "type" && !NOTES.has(keyword));
+  if (rules.length !== 1) return undefined;
+  const [rule] = rules;
+  const values =
+    rule === "const"
+      ? [node["const"]]
+      : rule === "enum"
+        ? (node["enum"] as readonly unknown[])
+        : branches(node, rule);
+  if (values === undefined || node["type"] === undefined) return values;
+  return values.filter((value) => isOfType(value, node["type"]));
+}
+
+function branches(node: SchemaNode, rule: string | undefined): readonly unknown[] | undefined {
+  const list = rule === "anyOf" || rule === "oneOf" ? node[rule] : undefined;
+  if (!Array.isArray(list)) return undefined;
+  const values: unknown[] = [];
+  for (const branch of list) {
+    const literals = literalsOf(branch);
+    if (literals === undefined) return undefined;
+    values.push(...literals);
   }
-  return target;
+  // A value that two alternatives list fits more than one of them.
+  const distinct = new Set(values.map(equalityKey));
+  return rule === "oneOf" && distinct.size < values.length ? undefined : values;
 }
 
-/** What a node's `$ref` leads to, one step on. */
-export function refTarget(
-  node: SchemaNode,
-  definitions: CanonicalSchema["definitions"],
-): SchemaNode | undefined {
-  const { $ref } = node;
-  return typeof $ref === "string" ? definitions[$ref.slice("#/$defs/".length)] : undefined;
+/** A union of literals as what it is, a list of values: one look instead of one a branch. */
+export function literalUnion(node: Record<string, unknown>): Record<string, unknown> {
+  const keyword = Array.isArray(node["anyOf"]) ? "anyOf" : Array.isArray(node["oneOf"]) ? "oneOf" : undefined;
+  if (keyword === undefined || "enum" in node || "const" in node) return node;
+  if (keyword === "anyOf" && "oneOf" in node) return node;
+  const values = literalsOf({ [keyword]: node[keyword] });
+  if (values === undefined || values.length === 0) return node;
+  const { [keyword]: _union, ...rest } = node;
+  return { ...rest, enum: values };
 }
 
-/** The schema as one document: what a compiler takes. */
-export function documentOf(root: SchemaNode, definitions: CanonicalSchema["definitions"]): SchemaNode {
-  return Object.keys(definitions).length === 0 ? root : { ...root, $defs: definitions };
+/** Patterns that are meant to take every key, and stop at a line break by the letter. */
+const ANY_KEY: ReadonlySet<string> = new Set([
+  "^.*$",
+  "^(.*)$",
+  "^(?:.*)$",
+  ".*",
+  "",
+  "^",
+  "$",
+  "^.*",
+  ".*$",
+]);
+
+/**
+ * `Type.Record` speaks of all keys by a pattern, and a pattern's dot takes no line break: a key with one would go by
+ * without being looked at. Its dots take everything, here; in documents the pattern stays as it was written.
+ */
+export function coverAllKeys(copy: Record<string, unknown>, original: SchemaNode): Record<string, unknown> {
+  const patterns = copy["patternProperties"];
+  if (!isSchemaNode(patterns)) return copy;
+  const isRecord = original["~kind"] === "Record";
+  const entries = Object.entries(patterns);
+  const [first] = entries;
+  const speaksForAll = first !== undefined && entries.length === 1 && ANY_KEY.has(first[0]);
+  if (speaksForAll && !("properties" in copy) && !("additionalProperties" in copy)) {
+    const { patternProperties: _patterns, ...rest } = copy;
+    return { ...rest, additionalProperties: first[1] };
+  }
+  const widened = entries.map(([pattern, schema], index) => [
+    // Each spelling of "any" stays a key of its own.
+    ANY_KEY.has(pattern) ? "(?:)".repeat(index) : isRecord ? dotsTakeAll(pattern) : pattern,
+    schema,
+  ]);
+  return { ...copy, patternProperties: Object.fromEntries(widened) as SchemaNode };
+}
+
+/** The pattern with each dot that stands for a character standing for line breaks too. */
+function dotsTakeAll(pattern: string): string {
+  return pattern.replaceAll(/\\[^]|\[(?:\\[^]|[^\]])*\]|\./g, (part) => (part === "." ? "[^]" : part));
 }

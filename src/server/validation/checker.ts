@@ -1,9 +1,10 @@
 import { isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
 import { patternTest } from "./patterns/refusal.ts";
+import { entriesOf, listOf, refTarget } from "./canonical-nodes.ts";
 import type { CanonicalSchema } from "./canonical.ts";
 import type { Discriminators } from "./discriminators.ts";
-import { readField } from "./fields.ts";
-import { isObject, rulesOf } from "./rules.ts";
+import { isObject, readField } from "./fields.ts";
+import { rulesOf } from "./rules.ts";
 import type { Work } from "./work.ts";
 
 /** Which parts of a value some rule has spoken of: the others are what `unevaluated…` is about. */
@@ -70,9 +71,8 @@ export class Checker {
 
   #inPlace(node: SchemaNode): Check[] {
     const checks: Check[] = [];
-    const { $ref } = node;
-    if (typeof $ref === "string") {
-      const target = this.#definitions[$ref.slice("#/$defs/".length)] ?? {};
+    if (typeof node["$ref"] === "string") {
+      const target = refTarget(node, this.#definitions) ?? {};
       checks.push((value, work, seen) => this.#check(target)(value, work, seen));
     }
     for (const part of listOf(node["allOf"])) checks.push(this.#lazily(part));
@@ -310,12 +310,4 @@ function keysOf(value: object): string[] {
   const keys: string[] = [];
   for (const key in value) keys.push(key);
   return keys;
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function entriesOf(value: unknown): [string, unknown][] {
-  return isSchemaNode(value) ? Object.entries(value) : [];
 }

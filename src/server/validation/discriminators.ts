@@ -1,6 +1,6 @@
 import { isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
-import { dereference, type CanonicalSchema } from "./canonical.ts";
-import { literalsOf } from "./literals.ts";
+import { conjuncts, dereference, listOf, mapOf } from "./canonical-nodes.ts";
+import { literalsOf, type CanonicalSchema } from "./canonical.ts";
 
 /** A field that tells the branches of a union apart. */
 export interface Discriminator {
@@ -35,7 +35,7 @@ export class Discriminators {
     const objects: SchemaNode[] = [];
     for (const branch of branches) {
       const takes = isSchemaNode(branch)
-        ? this.#takesObjects(this.#parts(branch))
+        ? takesObjects(conjuncts(branch, this.#definitions))
         : branch === false
           ? "never"
           : "perhaps";
@@ -63,13 +63,11 @@ export class Discriminators {
 
   /** Fields that a branch demands, and of which it takes nothing but these values. */
   #literalFields(branch: SchemaNode): Map<string, readonly unknown[]> {
-    const parts = this.#parts(branch);
-    const required = new Set(
-      parts.flatMap((part) => (Array.isArray(part["required"]) ? (part["required"] as string[]) : [])),
-    );
+    const parts = conjuncts(branch, this.#definitions);
+    const required = new Set(parts.flatMap((part) => listOf(part["required"])));
     const fields = new Map<string, readonly unknown[]>();
     for (const { properties } of parts) {
-      for (const [key, property] of Object.entries(isSchemaNode(properties) ? properties : {})) {
+      for (const [key, property] of Object.entries(mapOf(properties))) {
         if (!required.has(key) || fields.has(key) || !isSchemaNode(property)) continue;
         const values = literalsOf(property) ?? literalsOf(dereference(property, this.#definitions));
         const areScalars = values?.every((value) => typeof value !== "object" || value === null);
@@ -78,27 +76,14 @@ export class Discriminators {
     }
     return fields;
   }
+}
 
-  #takesObjects(parts: readonly SchemaNode[]): "only" | "never" | "perhaps" {
-    const types = parts.map(({ type }) => type).filter((type) => type !== undefined);
-    if (types.includes("object")) return "only";
-    if (types.some((type) => !(Array.isArray(type) && type.includes("object")))) return "never";
-    const literals = parts.map(literalsOf).find((values) => values !== undefined);
-    return literals?.every((value) => typeof value !== "object" || value === null) === true
-      ? "never"
-      : "perhaps";
-  }
-
-  /** The node, what it refers to, and the members of its intersections: all of them hold for one value. */
-  #parts(node: SchemaNode): SchemaNode[] {
-    const parts = new Set<SchemaNode>();
-    const read = (part: unknown): void => {
-      if (!isSchemaNode(part) || parts.has(part)) return;
-      parts.add(part);
-      if (typeof part["$ref"] === "string") read(this.#definitions[part["$ref"].slice("#/$defs/".length)]);
-      if (Array.isArray(part["allOf"])) part["allOf"].forEach(read);
-    };
-    read(node);
-    return [...parts];
-  }
+function takesObjects(parts: readonly SchemaNode[]): "only" | "never" | "perhaps" {
+  const types = parts.map(({ type }) => type).filter((type) => type !== undefined);
+  if (types.includes("object")) return "only";
+  if (types.some((type) => !(Array.isArray(type) && type.includes("object")))) return "never";
+  const literals = parts.map(literalsOf).find((values) => values !== undefined);
+  return literals?.every((value) => typeof value !== "object" || value === null) === true
+    ? "never"
+    : "perhaps";
 }

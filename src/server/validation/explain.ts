@@ -1,7 +1,8 @@
 import type { ValidationIssue } from "../../errors.ts";
 import { BYTES } from "../../routes/bytes.ts";
 import { isSchemaNode, literalValues, type SchemaNode } from "../../routes/schema-walk.ts";
-import { dereference, type CanonicalSchema } from "./canonical.ts";
+import { dereference, entriesOf, listOf } from "./canonical-nodes.ts";
+import type { CanonicalSchema } from "./canonical.ts";
 import type { Checker } from "./checker.ts";
 import type { Discriminators } from "./discriminators.ts";
 import { isFields, readField } from "./fields.ts";
@@ -261,12 +262,4 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
 
 function quoted(value: unknown): string {
   return typeof value === "string" ? `'${value}'` : String(value);
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function entriesOf(value: unknown): [string, unknown][] {
-  return isSchemaNode(value) ? Object.entries(value) : [];
 }

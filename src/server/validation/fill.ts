@@ -1,14 +1,7 @@
 import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
-import {
-  Applicators,
-  listOf,
-  mapOf,
-  Role,
-  type Condition,
-  type Speaker,
-  type UnionJudge,
-} from "./applicators.ts";
-import { refTarget, type CanonicalSchema } from "./canonical.ts";
+import { Applicators, Role, type Condition, type Speaker, type UnionJudge } from "./applicators.ts";
+import { listOf, mapOf, refTarget } from "./canonical-nodes.ts";
+import type { CanonicalSchema } from "./canonical.ts";
 import { DROPPED, type KeyPattern, type ObjectPlan, type Step, type Style } from "./object-steps.ts";
 import { patternTest } from "./patterns/refusal.ts";
 

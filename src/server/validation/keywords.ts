@@ -2,7 +2,7 @@ import { closestName } from "../../did-you-mean.ts";
 import { BYTES } from "../../routes/bytes.ts";
 import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
 import { FORMAT_NAMES } from "./formats.ts";
-import { JSON_TYPES } from "./json-types.ts";
+import { JSON_TYPES } from "./fields.ts";
 import { TRUSTED_PATTERN } from "./patterns/refusal.ts";
 
 /** Says what a keyword's value has to be, or nothing where it is right. */

@@ -1,8 +1,7 @@
 import { BYTES, type BytesLimits } from "../../routes/bytes.ts";
 import type { SchemaNode } from "../../routes/schema-walk.ts";
-import { bytesFault } from "./bytes-keyword.ts";
 import type { Fault } from "./issue-list.ts";
-import type { Rule } from "./rules.ts";
+import { bytesFault, type Rule } from "./rules.ts";
 
 /** The wording of pydantic, which clients of the original match on. */
 const TYPE_ISSUES: Readonly<Record<string, readonly [type: string, msg: string]>> = {

@@ -1,9 +1,9 @@
 import { DefinitionError } from "../../errors.ts";
 import { collectComponents, type Components } from "../../openapi/components.ts";
 import { BYTES } from "../../routes/bytes.ts";
-import { mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
 import type { RouteSignature } from "../../routes/signature.ts";
 import type { ServerDefinition } from "../definition.ts";
+import { someNode } from "./canonical-nodes.ts";
 import type { CompiledSchema, Validator } from "./validator.ts";
 
 /** The schemas of one route, compiled. */
@@ -39,17 +39,11 @@ export function compileSchemas(
     const name = `the ${which} of ${route.methodName}()`;
     const compiled = validator.compile(schema, name);
     const talksJson = !route.isWebsocket || route.contentType === "application/json";
-    if (talksJson && holdsBytes(compiled.document)) {
+    if (talksJson && someNode(compiled.document, (node) => BYTES in node)) {
       const advice = "send base64 as Type.String(), or serve the method with @realtime.";
       throw new DefinitionError("SCHEMA_INVALID", `JSON can't carry the bytes() in ${name}; ${advice}`);
     }
     return compiled;
   };
   return { input: compile(route.input, "input"), output: compile(route.output, "output") };
-}
-
-function holdsBytes(node: SchemaNode): boolean {
-  let found = BYTES in node;
-  mapSubschemas(node, (subschema) => (found ||= holdsBytes(subschema)));
-  return found;
 }

@@ -1,11 +1,9 @@
 import { BYTES, type BytesLimits } from "../../routes/bytes.ts";
 import type { SchemaNode } from "../../routes/schema-walk.ts";
-import { bytesFault } from "./bytes-keyword.ts";
 import { areUnique, memberOf } from "./equality.ts";
-import { isFields, readField } from "./fields.ts";
+import { isFields, isObject, isOfType, readField } from "./fields.ts";
 import { formatCheck } from "./formats.ts";
-import { isOfType } from "./json-types.ts";
-import { sizeOf } from "./measure.ts";
+import { sizeOf } from "./work.ts";
 import { needsBound, patternTest } from "./patterns/refusal.ts";
 
 /** A rule about a value as a whole, none of its parts gone into. */
@@ -132,11 +130,6 @@ export function lacking(value: unknown, demands: Readonly<Record<string, readonl
     .flatMap(([, names]) => names.filter((name) => readField(value, name) === undefined));
 }
 
-/** What JSON Schema calls an object, bytes included, which are nothing else to it. */
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** People count characters, of which some take two places. */
 function codePoints(text: string): number {
   let count = text.length;
@@ -158,4 +151,14 @@ function isMultiple(value: number, step: number): boolean {
 
 function textCost(value: unknown): number {
   return typeof value === "string" ? value.length >> 4 : 0;
+}
+
+/** What is wrong with a value: the type, or the limit that it breaks. Undefined where it fits. */
+export function bytesFault(
+  { minBytes = 0, maxBytes = Infinity }: BytesLimits,
+  value: unknown,
+): Record<string, number> | undefined {
+  if (!(value instanceof Uint8Array)) return {};
+  if (value.byteLength < minBytes) return { minBytes };
+  return value.byteLength > maxBytes ? { maxBytes } : undefined;
 }

@@ -1,5 +1,6 @@
 import { isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
-import { Applicators, listOf, mapOf } from "./applicators.ts";
+import { Applicators } from "./applicators.ts";
+import { listOf, mapOf } from "./canonical-nodes.ts";
 import type { CanonicalSchema } from "./canonical.ts";
 import { Discriminators } from "./discriminators.ts";
 import { isFields, readField, writeField, type Fields } from "./fields.ts";

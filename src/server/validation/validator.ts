@@ -8,7 +8,8 @@ import {
 import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
 import { BYTES } from "../../routes/bytes.ts";
 import { createAjv } from "./ajv.ts";
-import { canonicalSchema, dereference, documentOf, type CanonicalSchema } from "./canonical.ts";
+import { dereference, documentOf, mapOf, rootsOf, someNode } from "./canonical-nodes.ts";
+import { canonicalSchema, type CanonicalSchema } from "./canonical.ts";
 import { Explainer } from "./explain.ts";
 import { compileFill } from "./fill.ts";
 import { checkKeywords } from "./keywords.ts";
@@ -16,7 +17,6 @@ import { createMatching, type Matching } from "./matching.ts";
 import { COPYING, IN_PLACE, type Step } from "./object-steps.ts";
 import { patternFault } from "./patterns/refusal.ts";
 import { compileSettle } from "./settle.ts";
-import { defaultsMayUnfit } from "./unfitting.ts";
 
 /** A schema, compiled once, for bodies, results and frames alike. */
 export interface CompiledSchema {
@@ -71,7 +71,7 @@ export class Validator {
     checkDefaults(relaxed, matching);
     fits(undefined); // compiles it
     const fill = compileFill(relaxed, matching, IN_PLACE);
-    const isTangled = defaultsMayUnfit(relaxed);
+    const isTangled = needsRecheck(relaxed);
     let result: { settle: Step; project: Step } | undefined; // an input is never presented
 
     const { default: fallback } = relaxed.root;
@@ -116,14 +116,14 @@ export class Validator {
   }
 }
 
-/** @throws Error for a pattern that a text could keep busy for ever. */
+/** @throws Error for a pattern whose matching time has no reasonable bound. */
 function checkPatterns(schema: CanonicalSchema): void {
-  const check = (node: SchemaNode): void => {
+  const check = (node: SchemaNode): boolean => {
     const fault = patternFault(node);
     if (fault !== undefined) throw new Error(fault);
-    mapSubschemas(node, (subschema) => (check(subschema), subschema));
+    return false;
   };
-  for (const node of [schema.root, ...Object.values(schema.definitions)]) check(node);
+  for (const root of rootsOf(schema)) someNode(root, check);
 }
 
 /** The schema with every field that has a default taken off the `required` lists: it is filled in afterwards. */
@@ -164,4 +164,20 @@ function checkDefaults(schema: CanonicalSchema, matching: Matching): void {
   };
   check(schema.root, "");
   for (const [name, node] of Object.entries(schema.definitions)) check(node, name);
+}
+
+/** Keywords by which the presence of one field restricts other fields, or the object as a whole. */
+const INTERDEPENDENT = [
+  ...["allOf", "anyOf", "oneOf", "if", "not", "dependentSchemas", "dependentRequired", "$ref"],
+  ...["maxProperties", "propertyNames", "patternProperties", "unevaluatedProperties"],
+];
+
+/** Whether a value that fits may no longer fit once its defaults are filled in. */
+function needsRecheck(schema: CanonicalSchema): boolean {
+  const holds = (test: (node: SchemaNode) => boolean): boolean =>
+    rootsOf(schema).some((root) => someNode(root, test));
+  return (
+    holds((node) => Object.values(mapOf(node["properties"])).some(hasDefault)) &&
+    holds((node) => INTERDEPENDENT.some((keyword) => keyword in node))
+  );
 }

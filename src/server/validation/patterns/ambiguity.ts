@@ -1,5 +1,12 @@
-import { Alphabet, overlap, type CharacterSet } from "./alphabet.ts";
-import { buildAutomaton, TooLargeError, type Automaton, type Place } from "./automaton.ts";
+import {
+  Alphabet,
+  overlap,
+  type CharacterSet,
+  buildAutomaton,
+  TooLargeError,
+  type Automaton,
+  type Place,
+} from "./automaton.ts";
 import { parsePattern, type Part } from "./syntax.ts";
 
 /** How the time of a match may grow with the text: with its length, with a power of it, or beyond all bounds. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Type } from "typebox";
 import { MAX_ANSWER_BYTES } from "../../../../src/answers.ts";
-import { Echo } from "../../../../src/server/validation/echo.ts";
+import { Echo } from "../../../../src/server/validation/issue-list.ts";
 import { Validator } from "../../../../src/server/validation/validator.ts";
 import { compileInput, issuesOf } from "../../../helpers/issues.ts";
 import { Tree } from "../../../helpers/schemas.ts";

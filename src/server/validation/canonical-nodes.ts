@@ -1,0 +1,68 @@
+import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
+import type { CanonicalSchema } from "./canonical.ts";
+
+/** Follows `$ref`s to a node that says something itself. Keywords beside a `$ref` stay with the referring node. */
+export function dereference(node: SchemaNode, definitions: CanonicalSchema["definitions"]): SchemaNode {
+  let target = node;
+  for (let hops = 0; typeof target["$ref"] === "string" && hops < 100; hops++) {
+    target = refTarget(target, definitions) ?? {};
+  }
+  return target;
+}
+
+/** What a node's `$ref` leads to, one step on. */
+export function refTarget(
+  node: SchemaNode,
+  definitions: CanonicalSchema["definitions"],
+): SchemaNode | undefined {
+  const { $ref } = node;
+  return typeof $ref === "string" ? definitions[$ref.slice("#/$defs/".length)] : undefined;
+}
+
+/** The schema as one document: what a compiler takes. */
+export function documentOf(root: SchemaNode, definitions: CanonicalSchema["definitions"]): SchemaNode {
+  return Object.keys(definitions).length === 0 ? root : { ...root, $defs: definitions };
+}
+
+/** The node, what its `$ref` leads to and the members of its `allOf`: all of them hold for the same value. */
+export function conjuncts(
+  node: SchemaNode,
+  definitions: CanonicalSchema["definitions"],
+): readonly SchemaNode[] {
+  const parts = new Set<SchemaNode>();
+  const read = (part: unknown): void => {
+    if (!isSchemaNode(part) || parts.has(part)) return;
+    parts.add(part);
+    read(refTarget(part, definitions));
+    listOf(part["allOf"]).forEach(read);
+  };
+  read(node);
+  return [...parts];
+}
+
+/** The root and all definitions. */
+export function rootsOf({ root, definitions }: CanonicalSchema): readonly SchemaNode[] {
+  return [root, ...Object.values(definitions)];
+}
+
+/** Whether the test is true of a node or of one below it, references not followed. */
+export function someNode(node: SchemaNode, test: (node: SchemaNode) => boolean): boolean {
+  let found = test(node);
+  mapSubschemas(node, (subschema) => (found ||= someNode(subschema, test)));
+  return found;
+}
+
+/** A keyword's list; empty where the keyword is missing. */
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** A keyword's object of schemas; empty where the keyword is missing. */
+export function mapOf(value: unknown): SchemaNode {
+  return isSchemaNode(value) ? value : {};
+}
+
+/** The entries of a keyword's object of schemas. */
+export function entriesOf(value: unknown): [string, unknown][] {
+  return Object.entries(mapOf(value));
+}
