@@ -32,7 +32,7 @@ export const HABITS = [
   {
     name: "is-no",
     pattern:
-      /(?<!\bthere )\b(?:is|are|was|were|be) (?:no|none)\b(?! (?:longer|more|less|later|larger|earlier|sooner|faster|slower|deeper)\b)/i,
+      /(?<!\bthere )\b(?:is|are|was|were|be) (?:no|none)\b(?! (?:longer|more|less|later|larger|earlier|sooner|faster|slower|deeper)\b)/,
     instead: "is not a valid X, invalid, missing",
   },
   {
@@ -50,7 +50,7 @@ export const HABITS = [
   {
     name: "of-those",
     start: true,
-    pattern: /^(?:of (?:those|these|them|what|all)\b|.{0,20}\bof those (?:that|who|which)\b)/i,
+    pattern: /^(?:of (?:those|these|them|what|all)\b|.{0,20}\bof those (?:that|who|which)\b)/,
     instead: "a list: Three settings have defaults",
   },
   {
@@ -68,7 +68,7 @@ export const HABITS = [
   {
     name: "goes-on",
     pattern:
-      /\b(?:go|goes|going|went|gone) on\b(?! (?:a|an|the|every|each|all|its|port|one|standard|npm)\b)/i,
+      /\b(?:go|goes|going|went|gone) on\b(?! (?:a|an|the|every|each|all|its|port|one|standard|npm)\b)/,
     instead: "continues, proceeds",
   },
   { name: "gone", pattern: /\bgone\b(?! on\b)/, unless: /\b410\b/, instead: "closed, removed, disconnected" },
