@@ -50,7 +50,7 @@ export const HABITS = [
   {
     name: "of-those",
     start: true,
-    pattern: /^(?:of (?:those|these|them|what|all)\b|.{0,20}\bof those (?:that|who|which)\b)/,
+    pattern: /^(?:of (?:those|these|them|what|all)\b|.{0,20}\bof those (?:that|who|which)\b)/i,
     instead: "a list: Three settings have defaults",
   },
   {
@@ -67,8 +67,7 @@ export const HABITS = [
   },
   {
     name: "goes-on",
-    pattern:
-      /\b(?:go|goes|going|went|gone) on\b(?! (?:a|an|the|every|each|all|its|port|one|standard|npm)\b)/,
+    pattern: /\b(?:go|goes|going|went|gone) on\b(?! (?:a|an|the|every|each|all|its|port|one|standard|npm)\b)/,
     instead: "continues, proceeds",
   },
   { name: "gone", pattern: /\bgone\b(?! on\b)/, unless: /\b410\b/, instead: "closed, removed, disconnected" },
