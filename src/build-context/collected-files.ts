@@ -1,11 +1,12 @@
-import type { Dirent, Stats } from "node:fs";
-import { readdir, realpath, stat } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { realpath, stat } from "node:fs/promises";
 import { isAbsolute, join, relative, sep } from "node:path";
 import { FalServerlessError } from "../errors.ts";
-import { below, contextPath } from "./context-path.ts";
-import { isPattern, segmentFits } from "./globs.ts";
+import { contextPath } from "./context-path.ts";
+import { isPattern, PathGlob } from "./globs.ts";
 import { IgnoreRules } from "./ignore-rules.ts";
 import { errorCode, unreadable, uploadFailure } from "./file-failures.ts";
+import { walk, type WalkedEntry } from "./walker.ts";
 
 /** The largest file the store takes, in bytes: 1 GiB. */
 export const MAX_FILE_BYTES = 1024 ** 3;
@@ -72,13 +73,13 @@ async function contextFolder(path: string): Promise<string> {
 class Collection {
   readonly #files = new Map<string, CollectedFile>();
   readonly #context: string;
-  readonly #rules: IgnoreRules;
+  readonly #ignore: IgnoreRules;
   readonly #warn: (message: string) => void;
   readonly #signal: AbortSignal | undefined;
 
-  constructor(context: string, rules: IgnoreRules, { onWarning, signal }: CollectOptions) {
+  constructor(context: string, ignore: IgnoreRules, { onWarning, signal }: CollectOptions) {
     this.#context = context;
-    this.#rules = rules;
+    this.#ignore = ignore;
     this.#warn = onWarning ?? (() => {});
     this.#signal = signal;
   }
@@ -87,85 +88,58 @@ class Collection {
     return [...this.#files.values()].sort((a, b) => (a.relativePath < b.relativePath ? -1 : 1));
   }
 
-  /** Adds what somebody named. */
+  /** Adds a path or a pattern that the caller has named. */
   async add(path: string): Promise<void> {
-    const place = await this.#resolve(path);
-    if (place === undefined) {
-      if (isPattern(path)) return this.#addPattern(path);
+    const target = await this.#resolve(path);
+    if (target !== undefined) return this.#addTarget(path, target);
+    if (!isPattern(path)) {
       return this.#warn(`${path} was not found in the context folder and is left out.`);
     }
-    const isDirectory = place.stats.isDirectory();
-    if (this.#staysBehind(path, isDirectory)) {
+    let isFound = false;
+    for await (const entry of this.#walk(".", this.#context, new PathGlob(path))) {
+      isFound = true;
+      await this.#addEntry(entry);
+    }
+    if (!isFound) this.#warn(`Nothing in the context folder fits ${path}.`);
+  }
+
+  async #addTarget(path: string, target: Target): Promise<void> {
+    const isFolder = target.stats.isDirectory();
+    const isIgnored = path !== "." && this.#ignore.ignores(isFolder ? `${path}/` : path);
+    if (isIgnored && !(isFolder && this.#ignore.mayReopen(path))) {
       return this.#warn(`${path} is left out: the ignore rules cover it.`);
     }
-    if (isDirectory) return this.#walk(path, place.real);
-    this.#addFile(path, place);
+    if (!isFolder) return this.#addFile(path, target);
+    for await (const entry of this.#walk(path, target.real)) await this.#addEntry(entry);
   }
 
-  /** Of a folder: all that is in it does. */
-  #staysBehind(path: string, isDirectory: boolean): boolean {
-    if (path === ".") return false;
-    if (!isDirectory) return this.#rules.ignores(path);
-    return this.#rules.ignores(`${path}/`) && !this.#rules.mayReopen(path);
-  }
-
-  async #addPattern(pattern: string): Promise<void> {
-    const found = await this.#matches(".", this.#context, pattern.split("/"));
-    if (found.length === 0) this.#warn(`Nothing in the context folder fits ${pattern}.`);
-    for (const path of found) await this.add(path);
-  }
-
-  /** Paths that fit a pattern and are not ignored. `**` is any number of folders, and no link is followed. */
-  async #matches(path: string, folder: string, [first, ...rest]: readonly string[]): Promise<string[]> {
-    if (first === undefined) return [path];
-    const found = first === "**" && rest.length > 0 ? await this.#matches(path, folder, rest) : [];
-    for (const entry of await this.#entries(folder)) {
-      const inner = below(path, entry.name);
-      if (this.#staysBehind(inner, entry.isDirectory())) continue;
-      const isMatch = first === "**" || segmentFits(first, entry.name);
-      const left = first === "**" && rest.length > 0 ? [first, ...rest] : rest;
-      if (!isMatch) continue;
-      if (left.length === 0) found.push(inner);
-      else if (entry.isDirectory())
-        found.push(...(await this.#matches(inner, join(folder, entry.name), left)));
-    }
-    return [...new Set(found)];
-  }
-
-  async #walk(path: string, folder: string): Promise<void> {
-    for (const entry of await this.#entries(folder)) {
-      const inner = below(path, entry.name);
-      if (this.#staysBehind(inner, entry.isDirectory())) continue;
-      if (entry.isDirectory()) {
-        await this.#walk(inner, join(folder, entry.name));
-        continue;
+  async *#walk(path: string, folder: string, glob?: PathGlob): AsyncGenerator<WalkedEntry, void, undefined> {
+    try {
+      for await (const entry of walk(path, folder, { ignore: this.#ignore, glob, signal: this.#signal })) {
+        if (!entry.isIgnored) yield entry;
       }
-      const place = await this.#resolve(inner, join(folder, entry.name));
-      if (place === undefined) {
-        this.#warn(
-          `${inner} ${entry.isSymbolicLink() ? "is a link to nothing" : "is gone"} and is left out.`,
-        );
-      } else if (place.stats.isDirectory()) {
-        this.#warn(`${inner} is a link to a folder, which is not followed.`);
-      } else this.#addFile(inner, place);
-    }
-  }
-
-  async #entries(folder: string): Promise<Dirent[]> {
-    this.#signal?.throwIfAborted();
-    try {
-      const entries = await readdir(folder, { withFileTypes: true });
-      return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
     } catch (error) {
-      throw unreadable(folder, error);
+      const { syscall, path: unread = folder } = error as NodeJS.ErrnoException;
+      throw syscall === undefined ? error : unreadable(unread, error);
     }
   }
 
-  /** What lies at a path, links followed; nothing when nothing does. */
-  async #resolve(path: string, place: string = join(this.#context, path)): Promise<Place | undefined> {
+  async #addEntry({ path, absolutePath, kind, isNamed }: WalkedEntry): Promise<void> {
+    if (kind === "folder") return;
+    const target = await this.#resolve(path, absolutePath);
+    if (target === undefined) {
+      this.#warn(`${path} ${kind === "link" ? "is a link to nothing" : "is gone"} and is left out.`);
+    } else if (isNamed) await this.#addTarget(path, target);
+    else if (target.stats.isDirectory()) {
+      this.#warn(`${path} is a link to a folder, which is not followed.`);
+    } else this.#addFile(path, target);
+  }
+
+  /** What a path leads to, links followed; undefined if that does not exist. */
+  async #resolve(path: string, absolutePath = join(this.#context, path)): Promise<Target | undefined> {
     this.#signal?.throwIfAborted();
     try {
-      const real = await realpath(place);
+      const real = await realpath(absolutePath);
       const inside = relative(this.#context, real);
       if (inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
         throw uploadFailure(
@@ -176,7 +150,7 @@ class Collection {
     } catch (error) {
       if (error instanceof FalServerlessError) throw error;
       const code = errorCode(error);
-      // What a name of other bytes than UTF-8 looks like once it is read.
+      // Reading a name whose bytes are not UTF-8 gives this character.
       if (path.includes("\uFFFD")) {
         throw uploadFailure(`${path} has a name that is not UTF-8; rename it, or ignore it.`, {
           cause: error,
@@ -188,12 +162,12 @@ class Collection {
     }
   }
 
-  #addFile(relativePath: string, { real, inside, stats }: Place): void {
+  #addFile(relativePath: string, { real, inside, stats }: Target): void {
     if (!stats.isFile()) {
       return this.#warn(`${relativePath} is neither a file nor a folder and is left out.`);
     }
-    // What is ignored stays behind, by whatever path it is reached.
-    if (inside !== relativePath && this.#rules.ignores(inside)) {
+    // An ignored file stays out, by whatever path it is reached.
+    if (inside !== relativePath && this.#ignore.ignores(inside)) {
       return this.#warn(`${relativePath} is left out: it leads to ${inside}, which the ignore rules cover.`);
     }
     checkSize(relativePath, stats.size);
@@ -201,9 +175,10 @@ class Collection {
   }
 }
 
-interface Place {
+/** What a path leads to. */
+interface Target {
   readonly real: string;
-  /** The same below the context folder, with `/` between the segments. */
+  /** The same relative to the context folder, with `/` between the segments. */
   readonly inside: string;
   readonly stats: Stats;
 }

@@ -1,8 +1,9 @@
-import { lstat, readdir, readlink } from "node:fs/promises";
+import { lstat, readlink } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { FalServerlessError } from "../errors.ts";
-import { isPattern, translateSegment } from "./globs.ts";
+import { isPattern, PathGlob } from "./globs.ts";
 import type { IgnoreRules } from "./ignore-rules.ts";
+import { kindAt, walk } from "./walker.ts";
 
 /** More links than in any path: they lead in a circle. */
 const MAX_LINKS = 40;
@@ -32,8 +33,6 @@ export interface CollectOptions {
   /** What is wanted, as COPY names it: paths and globs relative to the folder; "." is everything. */
   readonly sources: readonly string[];
   readonly ignore: IgnoreRules;
-  /** Paths that come along although they are ignored. */
-  readonly always?: readonly string[];
   /** Told of each file and folder that is left out only because its name says that it holds secrets. */
   readonly onSecret?: (path: string) => void;
   /** Takes what the path of a source leads to by links along, as a builder follows them. Not of globs. Default false. */
@@ -46,35 +45,40 @@ export interface CollectOptions {
  * @throws FalServerlessError with code BUILD_FAILED for a source that is not there, or is ignored
  */
 export async function collectContext(options: CollectOptions): Promise<ContextEntry[]> {
-  const { directory, sources, ignore, always = [], followsSources = false, onSecret } = options;
+  const { directory, sources, ignore, followsSources = false, onSecret } = options;
   const entries = new Map<string, ContextEntry>();
-  const guarded = new Set<string>();
+  const secrets = new Set<string>();
   for (const source of sources) {
-    const isGlob = isPattern(source);
+    const glob = isPattern(source) ? new PathGlob(source) : undefined;
     const { path, links } =
-      followsSources && !isGlob ? await follow(directory, source) : { path: source, links: [] };
-    const hidden = links.find((link) => ignore.ignores(link));
-    if (hidden !== undefined) throw ignoredSource(source, hidden, ignore);
+      followsSources && glob === undefined ? await follow(directory, source) : { path: source, links: [] };
+    const ignoredLink = links.find((link) => ignore.ignores(link));
+    if (ignoredLink !== undefined) throw ignoredSource(source, ignoredLink, ignore);
     for (const link of links) entries.set(link, await readEntry(directory, link));
-    const before = entries.size;
-    const left = new Set<string>();
-    const fixed = isGlob ? fixedPart(source) : path;
-    const wanted = isGlob ? globExpression(source) : undefined;
-    if (wanted !== null) await walk(directory, fixed, ignore, wanted, entries, left);
-    const isThere = entries.size > before || (!isGlob && (path === "." || entries.has(path)));
-    const [secret] = left;
-    if (!isThere && secret !== undefined && isGlob) throw ignoredSource(source, secret, ignore);
-    if (!isThere) {
-      if ((await typeOf(join(directory, path))) === undefined) throw missingSource(source, directory);
-      throw ignoredSource(source, path, ignore);
+    const start = glob === undefined ? path : ".";
+    const leftOut: string[] = [];
+    let isThere = path === ".";
+    for await (const found of walk(start, join(directory, start), { ignore, glob })) {
+      if (found.kind === "other") continue;
+      if (found.isIgnored) {
+        const name = found.kind === "folder" ? `${found.path}/` : found.path;
+        if (ignore.guardsAlone(name)) leftOut.push(name);
+        continue;
+      }
+      isThere = true;
+      if (!entries.has(found.path)) entries.set(found.path, await readEntry(directory, found.path));
     }
-    for (const each of left) guarded.add(each);
+    const [secret] = leftOut;
+    if (!isThere && glob !== undefined && secret !== undefined) throw ignoredSource(source, secret, ignore);
+    if (!isThere) {
+      const kind = await kindAt(join(directory, path));
+      throw kind === undefined || kind === "other"
+        ? missingSource(source, directory)
+        : ignoredSource(source, path, ignore);
+    }
+    for (const each of leftOut) secrets.add(each);
   }
-  for (const path of always) {
-    if ((await typeOf(join(directory, path))) === undefined) throw missingSource(path, directory);
-    await walk(directory, path, undefined, undefined, entries, guarded);
-  }
-  for (const path of [...guarded].sort()) onSecret?.(path);
+  for (const path of [...secrets].sort()) onSecret?.(path);
   await addParents(directory, entries);
   return [...entries.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }
@@ -82,42 +86,6 @@ export async function collectContext(options: CollectOptions): Promise<ContextEn
 /** The sum of the sizes, in bytes. */
 export function contextSize(entries: readonly ContextEntry[]): number {
   return entries.reduce((sum, { size }) => sum + size, 0);
-}
-
-async function walk(
-  directory: string,
-  path: string,
-  ignore: IgnoreRules | undefined,
-  wanted: RegExp | undefined,
-  entries: Map<string, ContextEntry>,
-  guarded: Set<string>,
-): Promise<void> {
-  const absolute = join(directory, path);
-  const type = await typeOf(absolute);
-  if (type === undefined) return;
-  const isRoot = path === "." || path === "";
-  if (type === "folder") {
-    const isIgnored = !isRoot && ignore?.ignores(`${path}/`) === true;
-    if (isIgnored && !ignore.mayReopen(path)) {
-      if (isWanted(path) && ignore.guardsAlone(`${path}/`)) guarded.add(`${path}/`);
-      return;
-    }
-    if (!isRoot && !isIgnored && isWanted(path)) await add(path);
-    for (const name of (await readdir(absolute)).sort()) {
-      await walk(directory, isRoot ? name : `${path}/${name}`, ignore, wanted, entries, guarded);
-    }
-  } else if (isWanted(path)) {
-    if (!(ignore?.ignores(path) ?? false)) await add(path);
-    else if (ignore?.guardsAlone(path) === true) guarded.add(path);
-  }
-
-  function isWanted(name: string): boolean {
-    return wanted === undefined || wanted.test(name);
-  }
-
-  async function add(name: string): Promise<void> {
-    if (!entries.has(name)) entries.set(name, await readEntry(directory, name));
-  }
 }
 
 /** Where a path leads to by its links, and these links. As for a builder, the context's folder is the root. */
@@ -130,7 +98,7 @@ async function follow(
   while (links.length < MAX_LINKS) {
     const parts = path.split("/");
     const paths = parts.map((_part, index) => parts.slice(0, index + 1).join("/"));
-    const types = await Promise.all(paths.map((each) => typeOf(join(directory, each))));
+    const types = await Promise.all(paths.map((each) => kindAt(join(directory, each))));
     const index = types.indexOf("link");
     const link = paths[index];
     if (link === undefined) break;
@@ -141,19 +109,6 @@ async function follow(
     path = led.replace(/^\/|\/$/g, "") || ".";
   }
   return { path, links };
-}
-
-/** What is neither file, folder nor link (a socket, a pipe) has no place in an image. */
-async function typeOf(path: string): Promise<ContextEntry["kind"] | undefined> {
-  try {
-    const found = await lstat(path);
-    if (found.isSymbolicLink()) return "link";
-    return found.isDirectory() ? "folder" : found.isFile() ? "file" : undefined;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP") return undefined;
-    throw error;
-  }
 }
 
 async function readEntry(directory: string, path: string): Promise<ContextEntry> {
@@ -175,28 +130,6 @@ async function addParents(directory: string, entries: Map<string, ContextEntry>)
       if (!entries.has(parent)) entries.set(parent, await readEntry(directory, parent));
     }
   }
-}
-
-/** The folder above a glob's first special part. */
-function fixedPart(glob: string): string {
-  const parts = glob.split("/");
-  const first = parts.findIndex(isPattern);
-  return parts.slice(0, first).join("/") || ".";
-}
-
-/** Fits every path that a glob names, and what is below one that is a folder; null for what can fit nothing. */
-function globExpression(glob: string): RegExp | null {
-  const parts: string[] = [];
-  for (const part of glob.split("/")) {
-    const translated = part === "**" ? "(?:.+/)?" : translateSegment(part);
-    if (translated === undefined) return null;
-    parts.push(translated);
-  }
-  const body = parts.map((part, index) =>
-    part === "(?:.+/)?" || index === parts.length - 1 ? part : `${part}/`,
-  );
-  const isTail = parts.at(-1) === "(?:.+/)?";
-  return new RegExp(`^${body.join("")}${isTail ? ".+" : "(?:/|$)"}`, "u");
 }
 
 function missingSource(source: string, directory: string): FalServerlessError {

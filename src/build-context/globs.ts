@@ -4,9 +4,55 @@ const CLASSES: Readonly<Record<string, string>> = {
   ...{ upper: "A-Z", xdigit: "0-9A-Fa-f" },
 };
 
+/** Matches no name. */
+const NOTHING = /(?!)/;
+
 /** Whether a path has wildcards as COPY knows them, or escapes. */
 export function isPattern(path: string): boolean {
   return /[*?[\\]/.test(path);
+}
+
+/** What a glob means for a path: it matches it, matches a folder above it, or may match something below it. */
+export type GlobMatch = "self" | "below" | "above";
+
+/**
+ * A path's pattern: `*`, `?`, sets and escapes within a segment, and `**` for any number of folders. A pattern with an
+ * invalid set matches nothing.
+ */
+export class PathGlob {
+  readonly #segments: readonly (RegExp | "**")[];
+
+  constructor(glob: string) {
+    this.#segments = glob.split("/").map((segment) => (segment === "**" ? "**" : segmentExpression(segment)));
+  }
+
+  /** @param path relative, with `/` between its segments */
+  match(path: string): GlobMatch | undefined {
+    return matchSegments(this.#segments, path.split("/"));
+  }
+}
+
+function matchSegments(
+  [first, ...rest]: readonly (RegExp | "**")[],
+  names: readonly string[],
+): GlobMatch | undefined {
+  const [name, ...others] = names;
+  if (first === undefined) return name === undefined ? "self" : "below";
+  if (name === undefined) return "above";
+  if (first !== "**") return first.test(name) ? matchSegments(rest, others) : undefined;
+  if (rest.length === 0) return others.length === 0 ? "self" : "below";
+  const matches = [matchSegments(rest, names), matchSegments([first, ...rest], others)];
+  return (["self", "below", "above"] as const).find((match) => matches.includes(match));
+}
+
+/** Whether a name fits a segment of a pattern. */
+export function segmentFits(segment: string, name: string): boolean {
+  return segmentExpression(segment).test(name);
+}
+
+function segmentExpression(segment: string): RegExp {
+  const translated = translateSegment(segment);
+  return translated === undefined ? NOTHING : new RegExp(`^${translated}$`, "su");
 }
 
 /**
@@ -36,12 +82,6 @@ export function translateSegment(segment: string): string | undefined {
   }
   // No name is empty.
   return out === "[^/]*" ? "[^/]+" : out;
-}
-
-/** Whether a name fits a segment of a pattern. */
-export function segmentFits(segment: string, name: string): boolean {
-  const translated = translateSegment(segment);
-  return translated !== undefined && new RegExp(`^${translated}$`, "su").test(name);
 }
 
 /** A set such as `[a-z]` or `[!0-9]`, up to its end. */

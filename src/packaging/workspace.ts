@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { UsageError } from "../errors.ts";
-import { segmentFits } from "../build-context/globs.ts";
+import { PathGlob } from "../build-context/globs.ts";
 
 /** The fields of a package.json that count here. */
 export interface Manifest {
@@ -63,25 +63,14 @@ export function readJson(path: string): object {
   }
 }
 
-/** Whether the globs of a workspace name a folder. The last one that fits decides; `!` takes a folder out. */
+/** Whether the globs of a workspace name a folder. The last glob that matches decides; `!` excludes a folder. */
 export function isMember(folder: string, globs: readonly string[]): boolean {
-  const fitting = globs.flatMap(withoutBraces).findLast((glob) => {
-    return globFits(partsOf(glob.replace(/^!/, "")), folder.split("/"));
+  const matching = globs.flatMap(withoutBraces).findLast((glob) => {
+    const segments = glob.replace(/^!/, "").split("/");
+    const path = segments.filter((segment) => segment !== "" && segment !== ".");
+    return new PathGlob([...path, "package.json"].join("/")).match(`${folder}/package.json`) === "self";
   });
-  return fitting !== undefined && !fitting.startsWith("!");
-}
-
-function partsOf(glob: string): readonly string[] {
-  return glob.split("/").filter((part) => part !== "" && part !== ".");
-}
-
-function globFits([first, ...rest]: readonly string[], parts: readonly string[]): boolean {
-  if (first === undefined) return parts.length === 0;
-  if (first === "**") {
-    return globFits(rest, parts) || (parts.length > 0 && globFits([first, ...rest], parts.slice(1)));
-  }
-  const [name, ...others] = parts;
-  return name !== undefined && segmentFits(first, name) && globFits(rest, others);
+  return matching !== undefined && !matching.startsWith("!");
 }
 
 /** `{a,b}` as one glob each. */

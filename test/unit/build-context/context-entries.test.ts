@@ -66,6 +66,7 @@ describe("a build context", () => {
       "src/deep/",
       "src/deep/b.ts",
     ]);
+    assert.deepEqual(await collect(directory, ["app.ts", "a*.ts"]), ["app.ts"]);
     assert.deepEqual(await collect(directory, ["s?c/deep"]), [
       "src/",
       "src/deep/",
@@ -144,6 +145,12 @@ describe("a build context", () => {
       message: /copies "short", which the ignore rules/,
     });
     await assert.rejects(followed("circle/x"), { code: "BUILD_FAILED" });
+  });
+
+  test("may be a link to a folder", async () => {
+    const link = join(createFolder(), "link");
+    symlinkSync(createFolder({ "a.ts": "" }), link);
+    for (const source of [".", "*.ts", "a.ts"]) assert.deepEqual(await collect(link, [source]), ["a.ts"]);
   });
 
   test("has no place for a socket", async () => {
