@@ -76,6 +76,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "hosts",
     "functions",
     "servable",
+    "routes",
     "server",
     "typescript",
     "errors",

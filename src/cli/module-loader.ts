@@ -1,9 +1,11 @@
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { didYouMean } from "../did-you-mean.ts";
+import { UsageError } from "../errors.ts";
+import { findServables, type ExportedServable } from "../routes/servable.ts";
 import type { BaseServable } from "../servable/base-servable.ts";
 import { registerTypeScript } from "../typescript/register.ts";
-import { chooseServable, findServables } from "./exported-servables.ts";
 import { explainLoadFailure } from "./load-failure.ts";
-import { parseSourceTarget } from "./source-target.ts";
+import { parseSourceTarget, type SourceTarget } from "./source-target.ts";
 
 /** What may be watched while a module loads. */
 export interface LoadOptions {
@@ -40,6 +42,39 @@ export interface LoadedApp {
 /** Imports `FILE[::Class]` and makes an instance of its class. @throws UsageError, DefinitionError */
 export async function loadApp(text: string, options: LoadOptions = {}): Promise<LoadedApp> {
   const target = parseSourceTarget(text);
-  const servable = chooseServable(findServables(await loadModule(target.file, options)), target);
+  const servable = chooseServable(
+    findServables<BaseServable>(await loadModule(target.file, options)),
+    target,
+  );
   return { name: servable.name, app: servable.create() };
+}
+
+/** The servable a target means: the named one, else the only one, else the default export. @throws UsageError */
+function chooseServable(
+  found: readonly ExportedServable<BaseServable>[],
+  { shown, className }: SourceTarget,
+): ExportedServable<BaseServable> {
+  const names = found.map(({ name }) => name);
+  const [first, ...others] = found;
+  if (first === undefined) {
+    throw new UsageError(
+      `${shown} exports no servable class; write "export default class MyApp extends App { … }" in it.`,
+    );
+  }
+  if (className !== undefined) {
+    const chosen =
+      found.find(({ name }) => name === className) ??
+      found.find(({ exportNames }) => exportNames.includes(className));
+    if (chosen !== undefined) return chosen;
+    const hint = didYouMean(className, names);
+    throw new UsageError(
+      `${shown} exports no servable class ${className}${hint || `; it exports ${names.join(", ")}.`}`,
+    );
+  }
+  const chosen = others.length === 0 ? first : found.find(({ isDefault }) => isDefault);
+  if (chosen !== undefined) return chosen;
+  throw new UsageError(
+    `${shown} exports ${found.length} servable classes: ${names.join(", ")}. ` +
+      `Say which one, for example: ${shown}::${first.name}`,
+  );
 }

@@ -2,7 +2,8 @@ import { DefinitionError } from "../errors.ts";
 import { resolveWorkers, type Refuse, type WorkerOptions } from "../routes/dispatch-options.ts";
 import type { ServeDefinition } from "../server/definition.ts";
 import { deriveAppName } from "./app-name.ts";
-import { BaseServable, DESCRIBE, SERVABLE } from "./base-servable.ts";
+import { DESCRIBE, SERVABLE } from "../routes/servable.ts";
+import { BaseServable } from "./base-servable.ts";
 import { assertSettings, type AppImage, type RetryCondition } from "./settings.ts";
 
 /** Who may call a deployed app: its owner, anybody, or anybody with a key (who pays). */

@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { DefinitionError, ERRORS, FalServerlessError } from "../errors.ts";
 import type { OpenApiDocument } from "../openapi/annotate.ts";
 import { collectRoutes, definingModule, recordedRoutes } from "../routes/registry.ts";
+import { DESCRIBE, extendsServable, SERVABLE } from "../routes/servable.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import { buildServer } from "../server/build.ts";
 import type { ServerOptions, ServeDefinition } from "../server/definition.ts";
@@ -10,12 +11,6 @@ import { createLogger } from "../server/logger.ts";
 import type { ServeOutcome } from "../server/lifecycle/drain.ts";
 import { serve, type ServeOptions } from "../server/lifecycle/serve.ts";
 import { isWorkerProcess } from "../processes/worker-marker.ts";
-
-/** Marks the framework's own classes, each by itself; two installed copies of this package recognise each other's. */
-export const SERVABLE: unique symbol = Symbol.for("servable.BaseServable");
-
-/** Key of the method by which the framework reads a servable. A symbol, so that no handler's name can hide it. */
-export const DESCRIBE: unique symbol = Symbol.for("servable.describe");
 
 /** A class that can be made without arguments, as every servable must be. */
 export interface ServableClass<S extends BaseServable = BaseServable> {
@@ -163,7 +158,7 @@ function frameworkPrototype(constructor: Function): object {
 
 /** Whether a value is a servable class, of this copy of the package or another. */
 export function isServableClass(value: unknown): value is ServableClass {
-  return typeof value === "function" && SERVABLE in value && value !== BaseServable;
+  return extendsServable(value);
 }
 
 /** The code a process should end with after an error. */

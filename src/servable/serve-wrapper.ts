@@ -2,7 +2,8 @@ import { endpointSignature, type EndpointOptions } from "../routes/endpoint.ts";
 import type { AnyMethod, CheckEndpoint, SchemaObject } from "../routes/handler-types.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import type { ServeDefinition } from "../server/definition.ts";
-import { BaseServable, DESCRIBE } from "./base-servable.ts";
+import { DESCRIBE } from "../routes/servable.ts";
+import { BaseServable } from "./base-servable.ts";
 
 /**
  * Serves one function at `POST /`, without a class around it. The function is checked against the schemas as a

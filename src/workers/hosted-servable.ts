@@ -1,24 +1,9 @@
 import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import { DefinitionError } from "../errors.ts";
-import { describeRoute, type RouteHandler, type RouteSignature } from "../routes/signature.ts";
+import { DESCRIBE, findServables, type Servable } from "../routes/servable.ts";
+import { describeRoute, type RouteHandler } from "../routes/signature.ts";
 import { createServerStandIn } from "./server-stand-in.ts";
-
-// The symbols by which servables of any copy of this package are known.
-const SERVABLE: unique symbol = Symbol.for("servable.BaseServable");
-const DESCRIBE: unique symbol = Symbol.for("servable.describe");
-
-/** What a worker uses of a servable's description. */
-interface Description {
-  readonly routes: ReadonlyMap<RouteSignature, RouteHandler>;
-  lifespan(server: unknown): AsyncGenerator<void, void, void>;
-}
-
-interface Servable {
-  [DESCRIBE](): Description;
-}
-
-type ServableClass = new () => Servable;
 
 /** A servable in a worker: an instance of its own, set up, without a server. */
 export class HostedServable {
@@ -65,36 +50,15 @@ export function findExportedServable(
   className: string,
   moduleUrl: string,
 ): Servable {
-  const found = exportsOf(module).filter(([, value]) => isServableClass(value) || isServable(value));
-  const [, chosen] =
-    found.find(([, value]) => nameOf(value) === className) ??
-    found.find(([name]) => name === className) ??
-    [];
-  if (isServableClass(chosen)) return new chosen();
-  if (isServable(chosen)) return chosen;
-  const names = [...new Set(found.map(([name, value]) => nameOf(value) || name))];
+  const found = findServables(module);
+  const chosen =
+    found.find((servable) => servable.className === className) ??
+    found.find(({ exportNames }) => exportNames.includes(className));
+  if (chosen !== undefined) return chosen.create();
+  const names = [...new Set(found.map((servable) => servable.className || servable.name))];
   const others = names.length === 0 ? "" : ` It exports ${names.join(", ")}.`;
   throw new DefinitionError(
     "ROUTE_OPTION_INVALID",
     `${fileURLToPath(moduleUrl)} does not export ${className}; export the class so that workers can load it.${others}`,
   );
-}
-
-/** A CommonJS module arrives as one default export that holds the real ones. */
-function exportsOf(module: Readonly<Record<string, unknown>>): [string, unknown][] {
-  const inner = module["default"];
-  const isWrapped = typeof inner === "object" && inner !== null && !isServable(inner);
-  return [...Object.entries(module), ...(isWrapped ? Object.entries(inner) : [])];
-}
-
-function isServableClass(value: unknown): value is ServableClass {
-  return typeof value === "function" && SERVABLE in value;
-}
-
-function isServable(value: unknown): value is Servable {
-  return typeof value === "object" && value !== null && isServableClass(value.constructor);
-}
-
-function nameOf(servable: unknown): string {
-  return isServableClass(servable) ? servable.name : ((servable as object).constructor.name ?? "");
 }

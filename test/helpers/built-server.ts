@@ -1,7 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { pino } from "pino";
 import type { BaseServable } from "servable";
-import { DESCRIBE } from "../../src/servable/base-servable.ts";
+import { DESCRIBE } from "../../src/routes/servable.ts";
 import { buildServer, type BuiltServer } from "../../src/server/build.ts";
 import type { ServerOptions } from "../../src/server/definition.ts";
 

@@ -1,7 +1,8 @@
 import { dirname, resolve } from "node:path";
 import { assertPortFree } from "../../server/connections/listen.ts";
+import { findServables } from "../../routes/servable.ts";
+import type { BaseServable } from "../../servable/base-servable.ts";
 import { routesOf } from "../banner.ts";
-import { findServables } from "../exported-servables.ts";
 import { messageOf } from "../load-failure.ts";
 import { loadModule } from "../module-loader.ts";
 import { parseSourceTarget } from "../source-target.ts";
@@ -73,7 +74,7 @@ async function checkPort(name: string, variable: string, usual: number): Promise
 async function checkFile(text: string): Promise<Finding> {
   try {
     const { file, shown, className } = parseSourceTarget(text);
-    const found = findServables(await loadModule(file));
+    const found = findServables<BaseServable>(await loadModule(file));
     const wanted = className === undefined ? found : found.filter(({ name }) => name === className);
     if (wanted.length === 0) {
       return {

@@ -1,4 +1,5 @@
 import { FalSerializationError } from "../../errors.ts";
+import { exportedValues } from "../../routes/servable.ts";
 import { installRuntime, type Definition, type FunctionRuntime } from "../runtime.ts";
 import type { FunctionEntry } from "../host.ts";
 import { missingPackage } from "./failures.ts";
@@ -147,29 +148,6 @@ function definitionsAt(
   const sameColumn = sameLine.filter((definition) => definition.place?.column === place.column);
   if (sameColumn.length > 0) return sameColumn;
   return sameLine.filter(({ handler }) => parameters === undefined || handler.length === parameters);
-}
-
-/** What a module exports, by name. A CommonJS module arrives as one default export that holds the real ones. */
-function exportedValues(exports: Exports): ReadonlyMap<string, unknown> {
-  const values = new Map<string, unknown>();
-  const add = (holder: Exports): void => {
-    for (const name of Object.keys(holder)) {
-      if (!values.has(name)) values.set(name, valueOf(holder, name));
-    }
-  };
-  add(exports);
-  const inner = values.get("default");
-  if (typeof inner === "object" && inner !== null) add(inner as Exports);
-  return values;
-}
-
-/** Undefined for a name whose line has not been reached. */
-function valueOf(holder: Exports, name: string): unknown {
-  try {
-    return holder[name];
-  } catch {
-    return undefined;
-  }
 }
 
 function namesOf(exported: ReadonlyMap<string, unknown>): string {
