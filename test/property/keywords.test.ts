@@ -10,9 +10,9 @@ import type { SchemaNode } from "../../src/routes/schema-walk.ts";
 import { canonicalSchema } from "../../src/server/validation/canonical.ts";
 import { Checker } from "../../src/server/validation/checker.ts";
 import { Discriminators } from "../../src/server/validation/discriminators.ts";
-import { Explainer } from "../../src/server/validation/explain.ts";
+import { IssueFinder } from "../../src/server/validation/issue-finder.ts";
 import { Validator, type CompiledSchema } from "../../src/server/validation/validator.ts";
-import { BASE_STEPS, STEPS_A_SIZE, Work, sizeOf } from "../../src/server/validation/work.ts";
+import { BASE_STEPS, STEPS_PER_SIZE, WorkBudget, sizeOf } from "../../src/server/validation/work-budget.ts";
 import { anyJson, anyJsonSchema } from "../helpers/json-schemas.ts";
 
 const RUNS = { numRuns: 400 };
@@ -49,13 +49,13 @@ function compiled(schema: SchemaNode): CompiledSchema | undefined {
   }
 }
 
-function checkerOf(schema: SchemaNode): { fits: (value: unknown) => boolean; explainer: Explainer } {
+function checkerOf(schema: SchemaNode): { fits: (value: unknown) => boolean; issueFinder: IssueFinder } {
   const canonical = canonicalSchema(schema);
   const discriminators = new Discriminators(canonical.definitions);
   const checker = new Checker(canonical.definitions, discriminators);
   return {
-    fits: (value) => checker.fits(canonical.root, value, Work.unlimited()),
-    explainer: new Explainer(canonical, checker, discriminators),
+    fits: (value) => checker.fits(canonical.root, value, WorkBudget.unlimited()),
+    issueFinder: new IssueFinder(canonical, checker, discriminators),
   };
 }
 
@@ -76,7 +76,7 @@ test("every keyword holds as a plain validator of 2020-12 reads it, for the judg
         assert.equal(ours.fits(value), expected, "the judge");
         assert.equal(checker.fits(value), expected, "the checker");
         if (expected) continue;
-        const issues = checker.explainer.explain(value, ["body"]);
+        const issues = checker.issueFinder.find(value, ["body"]);
         assert.notEqual(issues[0]?.msg, "Value does not fit the schema", "a reason is found");
       }
     }),
@@ -117,12 +117,12 @@ test("a refusal has 64 KiB at most, and takes steps in proportion to the body", 
   fc.assert(
     fc.property(anyJsonSchema, hostile, (schema, value) => {
       if (compiled(schema) === undefined) return;
-      const { fits, explainer } = checkerOf(schema);
+      const { fits, issueFinder } = checkerOf(schema);
       if (fits(value)) return;
       refused++;
-      const work = Work.about(value);
-      assert.equal(work.limit, BASE_STEPS + STEPS_A_SIZE * sizeOf(value));
-      const issues = explainer.explain(value, ["body"], work);
+      const work = WorkBudget.proportionalTo(value);
+      assert.equal(work.limit, BASE_STEPS + STEPS_PER_SIZE * sizeOf(value));
+      const issues = issueFinder.find(value, ["body"], work);
       assert.ok(issues.length > 0);
       assert.ok(Buffer.byteLength(JSON.stringify({ detail: issues })) <= MAX_ANSWER_BYTES);
       // What is counted at once, a text or a list compared, may pass the limit by its own size.

@@ -1,6 +1,6 @@
 import { foreignKind } from "../../json/kinds.ts";
 import { isSchemaNode, literalValues, type SchemaNode } from "../../routes/schema-walk.ts";
-import { INHERITED_NAMES } from "../validation/fields.ts";
+import { INHERITED_NAMES } from "../validation/json-values.ts";
 
 /** What fast-json-stringify writes exactly as `JSON.stringify` would, once the value is known to fit. */
 const SCALARS: ReadonlySet<unknown> = new Set(["string", "integer", "number", "boolean", "null"]);

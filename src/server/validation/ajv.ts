@@ -2,9 +2,9 @@ import type { Ajv2020, Options } from "ajv/dist/2020.js";
 import { BYTES, type BytesLimits } from "../../routes/bytes.ts";
 import { loadAjv } from "../packages.ts";
 import { areUnique, memberOf } from "./equality.ts";
-import { isFields } from "./fields.ts";
+import { isFields } from "./json-values.ts";
 import { FORMAT_NAMES, formatCheck } from "./formats.ts";
-import { patternTest } from "./patterns/refusal.ts";
+import { patternTest } from "./patterns/pattern-safety.ts";
 import { bytesFault } from "./rules.ts";
 
 /** Keyword: a field of the value tells which branch of a long union it has to fit; the others are not asked. */

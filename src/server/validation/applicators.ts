@@ -2,7 +2,7 @@ import { isSchemaNode, literalValues, type SchemaNode } from "../../routes/schem
 import { conjuncts, listOf, mapOf } from "./canonical-nodes.ts";
 import type { CanonicalSchema } from "./canonical.ts";
 import type { Discriminators } from "./discriminators.ts";
-import { isFields, readField } from "./fields.ts";
+import { isFields, readField } from "./json-values.ts";
 
 /** How a schema takes part in what is known of a value. */
 export const Role = {
@@ -16,29 +16,29 @@ export const Role = {
 export type Role = (typeof Role)[keyof typeof Role];
 
 /** A schema that speaks of a value, and how. */
-export type Speaker = readonly [node: SchemaNode, role: Role];
+export type AppliedSchema = readonly [node: SchemaNode, role: Role];
 
 /** Tells whether a value fits a schema that applies only then. */
-export type Matcher = (branch: SchemaNode, value: unknown) => boolean;
+export type NodeMatcher = (branch: SchemaNode, value: unknown) => boolean;
 
 /** Tells which branches of a union a value fits: by a field that tells them apart, where there is one. */
-export interface UnionJudge {
-  readonly matches: Matcher;
+export interface UnionResolver {
+  readonly matches: NodeMatcher;
   readonly discriminators: Discriminators;
 }
 
 /** Schemas that apply to some values only: gives those that apply to this one. The value itself is known to fit. */
-export type Condition = (value: unknown, role: Role) => Speaker[];
+export type Condition = (value: unknown, role: Role) => AppliedSchema[];
 
 /** Reads which schemas speak of the same value as a given one: at once, or under conditions. */
 export class Applicators {
   readonly #definitions: CanonicalSchema["definitions"];
-  readonly #matches: Matcher;
+  readonly #matches: NodeMatcher;
   readonly #discriminators: Discriminators;
   readonly #parts = new Map<SchemaNode, readonly SchemaNode[]>();
   readonly #conditions = new Map<SchemaNode, readonly Condition[]>();
 
-  constructor(definitions: CanonicalSchema["definitions"], { matches, discriminators }: UnionJudge) {
+  constructor(definitions: CanonicalSchema["definitions"], { matches, discriminators }: UnionResolver) {
     this.#definitions = definitions;
     this.#matches = matches;
     this.#discriminators = discriminators;
@@ -112,12 +112,12 @@ export class Applicators {
     const holds = (value: unknown): boolean =>
       isSchemaNode(test) ? this.#matches(test, value) : test !== false;
     const condition: Condition = (value, role) => {
-      const speakers: Speaker[] = [];
+      const applied: AppliedSchema[] = [];
       const held = holds(value);
-      if (held && isSchemaNode(test)) speakers.push([test, Role.mentions]);
+      if (held && isSchemaNode(test)) applied.push([test, Role.mentions]);
       const branch = held ? yes : no;
-      if (isSchemaNode(branch)) speakers.push([branch, role]);
-      return speakers;
+      if (isSchemaNode(branch)) applied.push([branch, role]);
+      return applied;
     };
     return [condition];
   }

@@ -9,7 +9,7 @@ import {
 } from "../../routes/schema-references.ts";
 import { mapSubschemas, modernise, type SchemaNode, isSchemaNode } from "../../routes/schema-walk.ts";
 import { equalityKey } from "./equality.ts";
-import { isOfType } from "./fields.ts";
+import { isOfType } from "./json-values.ts";
 
 /**
  * A schema in the one form the rest of this folder reads: in the words of 2020-12, no `$id`s, every reference written

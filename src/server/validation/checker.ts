@@ -1,11 +1,11 @@
 import { isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
-import { patternTest } from "./patterns/refusal.ts";
+import { patternTest } from "./patterns/pattern-safety.ts";
 import { entriesOf, listOf, refTarget } from "./canonical-nodes.ts";
 import type { CanonicalSchema } from "./canonical.ts";
 import type { Discriminators } from "./discriminators.ts";
-import { isObject, readField } from "./fields.ts";
+import { isObject, readField } from "./json-values.ts";
 import { rulesOf } from "./rules.ts";
-import type { Work } from "./work.ts";
+import type { WorkBudget } from "./work-budget.ts";
 
 /** Which parts of a value some rule has spoken of: the others are what `unevaluated…` is about. */
 class Evaluated {
@@ -18,7 +18,7 @@ class Evaluated {
   }
 }
 
-type Check = (value: unknown, work: Work, seen?: Evaluated) => boolean;
+type Check = (value: unknown, work: WorkBudget, seen?: Evaluated) => boolean;
 
 /**
  * Judges values by all of JSON Schema 2020-12, in time that grows with the value alone: what was found of one part of a
@@ -35,7 +35,7 @@ export class Checker {
     this.#discriminators = discriminators;
   }
 
-  fits(node: unknown, value: unknown, work: Work): boolean {
+  fits(node: unknown, value: unknown, work: WorkBudget): boolean {
     return this.#check(node)(value, work);
   }
 
@@ -258,7 +258,7 @@ export class Checker {
   }
 
   /** What `unevaluatedProperties` and `unevaluatedItems` of a node would be asked about. */
-  leftOver(node: SchemaNode, value: unknown, work: Work): readonly (string | number)[] {
+  leftOver(node: SchemaNode, value: unknown, work: WorkBudget): readonly (string | number)[] {
     const seen = new Evaluated();
     let parts = this.#parts.get(node);
     if (parts === undefined) {
@@ -293,7 +293,7 @@ const GOES_DEEPER: ReadonlySet<string> = new Set([
 ]);
 
 /** What a part that fails has looked at counts for nothing. */
-function attempt(check: Check, value: unknown, work: Work, seen: Evaluated | undefined): boolean {
+function attempt(check: Check, value: unknown, work: WorkBudget, seen: Evaluated | undefined): boolean {
   if (seen === undefined) return check(value, work);
   const mine = new Evaluated();
   if (!check(value, work, mine)) return false;

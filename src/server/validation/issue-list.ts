@@ -5,14 +5,14 @@ import type { ValidationIssue } from "../../errors.ts";
 export const ANSWER_FULL: unique symbol = Symbol("answer full");
 
 /** A place in a value: the last step, and where it was taken from. */
-export interface Place {
-  readonly from: Place | undefined;
+export interface IssueLocation {
+  readonly from: IssueLocation | undefined;
   readonly key: string | number;
   readonly depth: number;
 }
 
 /** The place of a part of what is at another. */
-export function below(from: Place | undefined, key: string | number): Place {
+export function childLocation(from: IssueLocation | undefined, key: string | number): IssueLocation {
   return { from, key, depth: from === undefined ? 1 : from.depth + 1 };
 }
 
@@ -31,7 +31,7 @@ const RESERVE = 512;
 export class IssueList {
   readonly #issues: ValidationIssue[] = [];
   readonly #seen = new Set<string>();
-  readonly #echo = new Echo();
+  readonly #excerpts = new Excerpts();
   #room = MAX_ANSWER_BYTES - RESERVE;
 
   get isEmpty(): boolean {
@@ -39,7 +39,7 @@ export class IssueList {
   }
 
   /** @throws ANSWER_FULL */
-  add(fault: Fault, at: Place): void {
+  add(fault: Fault, at: IssueLocation): void {
     const { type, input, ctx } = fault;
     const msg = cut(fault.msg, MAX_TEXT);
     const loc = locationOf(at);
@@ -48,7 +48,7 @@ export class IssueList {
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
     const issue: ValidationIssue = { type, loc, msg };
-    if ("input" in fault) issue.input = this.#echo.show(input);
+    if ("input" in fault) issue.input = this.#excerpts.show(input);
     if (ctx !== undefined) issue.ctx = bounded(ctx);
     if (!this.#fits(issue)) {
       if (issue.input === undefined) throw ANSWER_FULL;
@@ -73,9 +73,10 @@ export class IssueList {
   }
 }
 
-function locationOf(at: Place): (string | number)[] {
+function locationOf(at: IssueLocation): (string | number)[] {
   const keys: (string | number)[] = [];
-  for (let place: Place | undefined = at; place !== undefined; place = place.from) keys.push(place.key);
+  for (let place: IssueLocation | undefined = at; place !== undefined; place = place.from)
+    keys.push(place.key);
   keys.reverse();
   const told =
     keys.length <= MAX_KEYS ? keys : [...keys.slice(0, MAX_KEYS / 2), "…", ...keys.slice(-MAX_KEYS / 2)];
@@ -106,7 +107,7 @@ const MAX_VALUE_BYTES = 16 * 1024;
  * Shows an offending value back to the caller: as JSON, whatever it was, and never more of it than the answer has
  * room for. A hostile body could otherwise have its nested parts repeated at every level.
  */
-export class Echo {
+export class Excerpts {
   #room: number;
   /** What may be spent on values that turn out to be too large. */
   #tries: number;

@@ -2,8 +2,8 @@ import { closestName } from "../../did-you-mean.ts";
 import { BYTES } from "../../routes/bytes.ts";
 import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
 import { FORMAT_NAMES } from "./formats.ts";
-import { JSON_TYPES } from "./fields.ts";
-import { TRUSTED_PATTERN } from "./patterns/refusal.ts";
+import { JSON_TYPES } from "./json-values.ts";
+import { TRUSTED_PATTERN } from "./patterns/pattern-safety.ts";
 
 /** Says what a keyword's value has to be, or nothing where it is right. */
 type ValueRule = (value: unknown, node: SchemaNode) => string | undefined;

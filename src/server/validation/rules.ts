@@ -1,10 +1,10 @@
 import { BYTES, type BytesLimits } from "../../routes/bytes.ts";
 import type { SchemaNode } from "../../routes/schema-walk.ts";
 import { areUnique, memberOf } from "./equality.ts";
-import { isFields, isObject, isOfType, readField } from "./fields.ts";
+import { isFields, isObject, isOfType, readField } from "./json-values.ts";
 import { formatCheck } from "./formats.ts";
-import { sizeOf } from "./work.ts";
-import { needsBound, patternTest } from "./patterns/refusal.ts";
+import { sizeOf } from "./work-budget.ts";
+import { needsBound, patternTest } from "./patterns/pattern-safety.ts";
 
 /** A rule about a value as a whole, none of its parts gone into. */
 export interface Rule {

@@ -10,13 +10,13 @@ import { BYTES } from "../../routes/bytes.ts";
 import { createAjv } from "./ajv.ts";
 import { dereference, documentOf, mapOf, rootsOf, someNode } from "./canonical-nodes.ts";
 import { canonicalSchema, type CanonicalSchema } from "./canonical.ts";
-import { Explainer } from "./explain.ts";
-import { compileFill } from "./fill.ts";
+import { IssueFinder } from "./issue-finder.ts";
+import { compileNormalizer } from "./normalizer.ts";
 import { checkKeywords } from "./keywords.ts";
-import { createMatching, type Matching } from "./matching.ts";
-import { COPYING, IN_PLACE, type Step } from "./object-steps.ts";
-import { patternFault } from "./patterns/refusal.ts";
-import { compileSettle } from "./settle.ts";
+import { createSchemaMatcher, type SchemaMatcher } from "./matcher.ts";
+import { COPYING, IN_PLACE, type Step } from "./normalizer-steps.ts";
+import { patternFault } from "./patterns/pattern-safety.ts";
+import { compileJsonConversion } from "./json-conversion.ts";
 
 /** A schema, compiled once, for bodies, results and frames alike. */
 export interface CompiledSchema {
@@ -36,7 +36,7 @@ export interface CompiledSchema {
    */
   present(result: unknown, methodName: string): unknown;
   /** Why a value does not fit, in schema order; `at` names the root of each `loc`. */
-  explain(value: unknown, at: readonly (string | number)[]): ValidationIssue[];
+  issuesOf(value: unknown, at: readonly (string | number)[]): ValidationIssue[];
 }
 
 /** Compiles schemas with Ajv: strict JSON types, and a field with a default may be missing. */
@@ -65,14 +65,14 @@ export class Validator {
     checkKeywords(schema);
     const relaxed = relax(canonicalSchema(schema));
     checkPatterns(relaxed);
-    const matching = createMatching(relaxed, () => this.#ajv);
+    const matching = createSchemaMatcher(relaxed, () => this.#ajv);
     const { fits } = matching;
-    const explainer = new Explainer(relaxed, matching.checker, matching.discriminators);
+    const issueFinder = new IssueFinder(relaxed, matching.checker, matching.discriminators);
     checkDefaults(relaxed, matching);
     fits(undefined); // compiles it
-    const fill = compileFill(relaxed, matching, IN_PLACE);
+    const fill = compileNormalizer(relaxed, matching, IN_PLACE);
     const isTangled = needsRecheck(relaxed);
-    let result: { settle: Step; project: Step } | undefined; // an input is never presented
+    let result: { convert: Step; project: Step } | undefined; // an input is never presented
 
     const { default: fallback } = relaxed.root;
     const takesBytes = BYTES in dereference(relaxed.root, relaxed.definitions);
@@ -88,30 +88,30 @@ export class Validator {
           ]);
         }
         if ((ArrayBuffer.isView(value) && !takesBytes) || !fits(value)) {
-          throw new InputValidationError(explainer.explain(value, ["body"]));
+          throw new InputValidationError(issueFinder.find(value, ["body"]));
         }
         if (fill === undefined) return value;
         matching.forget();
         const filled = fill(value);
-        if (isTangled && !fits(filled)) throw new InputValidationError(explainer.explain(filled, ["body"]));
+        if (isTangled && !fits(filled)) throw new InputValidationError(issueFinder.find(filled, ["body"]));
         return filled;
       },
       present(value, methodName) {
-        const { settle, project } = (result ??= {
-          settle: compileSettle(relaxed),
-          project: compileFill(relaxed, matching, COPYING) ?? ((item) => item),
+        const { convert, project } = (result ??= {
+          convert: compileJsonConversion(relaxed),
+          project: compileNormalizer(relaxed, matching, COPYING) ?? ((item) => item),
         });
         const check = (item: unknown): void => {
-          if (!fits(item)) throw new OutputValidationError(methodName, explainer.explain(item, ["output"]));
+          if (!fits(item)) throw new OutputValidationError(methodName, issueFinder.find(item, ["output"]));
         };
-        const settled = settle(value);
-        check(settled);
+        const converted = convert(value);
+        check(converted);
         matching.forget();
-        const projected = project(settled);
+        const projected = project(converted);
         if (isTangled) check(projected);
         return projected;
       },
-      explain: (value, at) => explainer.explain(value, at),
+      issuesOf: (value, at) => issueFinder.find(value, at),
     };
   }
 }
@@ -150,7 +150,7 @@ function hasDefault(property: unknown): boolean {
 }
 
 /** A default that does not fit its own schema would only show when a caller leaves the field out. */
-function checkDefaults(schema: CanonicalSchema, matching: Matching): void {
+function checkDefaults(schema: CanonicalSchema, matching: SchemaMatcher): void {
   const check = (node: SchemaNode, path: string): void => {
     if ("default" in node && !matching.matches(node, node["default"])) {
       throw new Error(

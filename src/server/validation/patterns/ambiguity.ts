@@ -5,25 +5,25 @@ import {
   buildAutomaton,
   TooLargeError,
   type Automaton,
-  type Place,
+  type State,
 } from "./automaton.ts";
 import { parsePattern, type Part } from "./syntax.ts";
 
 /** How the time of a match may grow with the text: with its length, with a power of it, or beyond all bounds. */
-export type Verdict = "linear" | "polynomial" | "exponential";
+export type Complexity = "linear" | "polynomial" | "exponential";
 
 /** Loops with fewer ways than this, taken together, are no danger. */
 const FEW_WAYS = 4096;
-const MAX_PLACES = 2000;
+const MAX_STATES = 2000;
 /** Steps of the search after which a pattern counts as a danger. */
 const MAX_STEPS = 1_000_000;
 
 /**
  * Whether the engine, which goes back and tries another way whenever one fails, has more ways to try than characters:
  * two different ways through a loop for one text (`(a+)+`, `(a|a)*`), or two loops that can share a text between them
- * (`\d+\d+$`; the search for a place to begin is a loop too).
+ * (`\d+\d+$`; the search for a state to begin is a loop too).
  */
-export function judgePattern(source: string): Verdict {
+export function patternComplexity(source: string): Complexity {
   try {
     return judgePart(parsePattern(source), new Alphabet(source), false);
   } catch (error) {
@@ -32,11 +32,11 @@ export function judgePattern(source: string): Verdict {
   }
 }
 
-function judgePart(part: Part, alphabet: Alphabet, isLook: boolean): Verdict {
+function judgePart(part: Part, alphabet: Alphabet, isLook: boolean): Complexity {
   const inner = new Set(looksWithin(part).map((look) => judgePart(look, alphabet, true)));
   if (inner.has("exponential")) return "exponential";
   const searches = !isLook && !beginsAtStart(part);
-  const ways = new Ways(buildAutomaton(part, MAX_PLACES), alphabet, {
+  const ways = new Ways(buildAutomaton(part, MAX_STATES), alphabet, {
     searches,
     // Without anything that may fail at the end, the first way that gets there is the last.
     endsAnywhere: !has(part, ["end", "boundary", "look", "backreference"]),
@@ -49,7 +49,7 @@ function judgePart(part: Part, alphabet: Alphabet, isLook: boolean): Verdict {
 
 /** The ways through an automaton. */
 class Ways {
-  readonly #places: readonly Place[];
+  readonly #states: readonly State[];
   readonly #sets: readonly CharacterSet[];
   readonly #loops: readonly (readonly number[])[];
   readonly #loopOf = new Map<number, number>();
@@ -59,38 +59,38 @@ class Ways {
   #steps = 0;
 
   constructor(automaton: Automaton, alphabet: Alphabet, kind: { searches: boolean; endsAnywhere: boolean }) {
-    const places = [...automaton.places];
+    const states = [...automaton.states];
     this.#searches = kind.searches;
     if (kind.searches) {
       const next = new Map(automaton.first);
-      next.set(places.length, 1);
-      places.push({ source: "[^]", bound: Infinity, next });
+      next.set(states.length, 1);
+      states.push({ source: "[^]", bound: Infinity, next });
     }
-    this.#first = kind.searches ? [places.length - 1] : [...automaton.first.keys()];
-    this.#places = places;
-    this.#sets = places.map(({ source }) => alphabet.setOf(source));
+    this.#first = kind.searches ? [states.length - 1] : [...automaton.first.keys()];
+    this.#states = states;
+    this.#sets = states.map(({ source }) => alphabet.setOf(source));
     this.#accepting = new Set(kind.endsAnywhere ? automaton.last.keys() : []);
     if (kind.endsAnywhere && automaton.matchesEmpty) this.#first = [];
     this.#loops = this.#findLoops();
     for (const [index, loop] of this.#loops.entries())
-      for (const place of loop) this.#loopOf.set(place, index);
+      for (const state of loop) this.#loopOf.set(state, index);
   }
 
   get hasLoops(): boolean {
     return this.#loops.length > (this.#searches ? 1 : 0);
   }
 
-  /** One text leads from a place back to it in two ways: each round doubles the ways. */
+  /** One text leads from a state back to it in two ways: each round doubles the ways. */
   twoWaysThroughLoop(): boolean {
     return this.#loops.some((loop) => {
       const inside = new Set(loop);
-      const fails = loop.some((place) => !this.#accepting.has(place));
+      const fails = loop.some((state) => !this.#accepting.has(state));
       if (!fails) return false;
-      for (const place of loop) {
-        for (const [next, count] of this.#next(place)) if (inside.has(next) && count > 1) return true;
+      for (const state of loop) {
+        for (const [next, count] of this.#next(state)) if (inside.has(next) && count > 1) return true;
       }
       const pairs = this.#reach(
-        loop.map((place) => [place, place]),
+        loop.map((state) => [state, state]),
         [inside, inside],
       );
       return [...pairs.values()].some(
@@ -105,14 +105,14 @@ class Ways {
   tooManyWays(): boolean {
     const characters = this.#sets[0]?.length ?? 0;
     for (let character = 0; character < characters; character++) {
-      let ways = new Map<number, number>(this.#first.map((place) => [place, 1] as const));
+      let ways = new Map<number, number>(this.#first.map((state) => [state, 1] as const));
       let total = 0;
       for (let length = 0; length < 100 && ways.size > 0; length++) {
         const next = new Map<number, number>();
-        for (const [place, count] of ways) {
-          if (!this.#sets[place]?.[character] || this.#bound(place) === Infinity) continue;
+        for (const [state, count] of ways) {
+          if (!this.#sets[state]?.[character] || this.#bound(state) === Infinity) continue;
           total += count;
-          for (const [target, more] of this.#next(place)) {
+          for (const [target, more] of this.#next(state)) {
             this.#spend();
             next.set(target, (next.get(target) ?? 0) + count * more);
           }
@@ -128,15 +128,15 @@ class Ways {
   loopsShareText(): boolean {
     const shares = new Map<number, number[]>();
     for (const [index, loop] of this.#loops.entries()) {
-      const later = new Set(this.#reach(loop.map((place) => [place])).values());
-      const places = new Set([...later].map(([place]) => place as number));
+      const later = new Set(this.#reach(loop.map((state) => [state])).values());
+      const states = new Set([...later].map(([state]) => state as number));
       for (const [other, otherLoop] of this.#loops.entries()) {
-        if (index === other || !otherLoop.some((place) => places.has(place))) continue;
+        if (index === other || !otherLoop.some((state) => states.has(state))) continue;
         if (this.#shareText(loop, otherLoop)) shares.set(index, [...(shares.get(index) ?? []), other]);
       }
     }
     const boundOf = (loop: number): number =>
-      Math.max(...(this.#loops[loop] ?? []).map((place) => this.#bound(place)));
+      Math.max(...(this.#loops[loop] ?? []).map((state) => this.#bound(state)));
     // Along a chain of such loops the ways multiply; the longest loop alone is but the length of the text.
     const follow = (loop: number, product: number, largest: number): boolean => {
       this.#spend();
@@ -159,7 +159,7 @@ class Ways {
     });
   }
 
-  /** All tuples of places that one text leads to from those given, each staying where it has to. */
+  /** All tuples of states that one text leads to from those given, each staying where it has to. */
   #reach(
     from: readonly (readonly number[])[],
     within: readonly (ReadonlySet<number> | undefined)[] = [],
@@ -168,14 +168,14 @@ class Ways {
     const pending = [...from];
     for (let tuple = pending.pop(); tuple !== undefined; tuple = pending.pop()) {
       let nexts: number[][] = [[]];
-      for (const [index, place] of tuple.entries()) {
-        const allowed = [...this.#next(place).keys()].filter((next) => within[index]?.has(next) ?? true);
+      for (const [index, state] of tuple.entries()) {
+        const allowed = [...this.#next(state).keys()].filter((next) => within[index]?.has(next) ?? true);
         nexts = nexts.flatMap((begun) => allowed.map((next) => [...begun, next]));
       }
       for (const next of nexts) {
         this.#spend();
         const key = next.join();
-        if (found.has(key) || !overlap(...next.map((place) => this.#sets[place] as CharacterSet))) continue;
+        if (found.has(key) || !overlap(...next.map((state) => this.#sets[state] as CharacterSet))) continue;
         found.set(key, next);
         pending.push(next);
       }
@@ -183,11 +183,11 @@ class Ways {
     return found;
   }
 
-  /** Groups of places that lead to each other. */
+  /** Groups of states that lead to each other. */
   #findLoops(): number[][] {
-    const reaches = this.#places.map((_, place) => {
+    const reaches = this.#states.map((_, state) => {
       const seen = new Set<number>();
-      const pending = [place];
+      const pending = [state];
       for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
         for (const next of this.#next(at).keys()) {
           this.#spend();
@@ -201,21 +201,21 @@ class Ways {
     });
     const loops: number[][] = [];
     const done = new Set<number>();
-    for (const [place, reached] of reaches.entries()) {
-      if (done.has(place) || !reached.has(place)) continue;
-      const loop = [...reached].filter((other) => reaches[other]?.has(place));
+    for (const [state, reached] of reaches.entries()) {
+      if (done.has(state) || !reached.has(state)) continue;
+      const loop = [...reached].filter((other) => reaches[other]?.has(state));
       for (const other of loop) done.add(other);
       loops.push(loop);
     }
     return loops;
   }
 
-  #next(place: number): ReadonlyMap<number, number> {
-    return this.#places[place]?.next ?? new Map<number, number>();
+  #next(state: number): ReadonlyMap<number, number> {
+    return this.#states[state]?.next ?? new Map<number, number>();
   }
 
-  #bound(place: number): number {
-    return this.#places[place]?.bound ?? 0;
+  #bound(state: number): number {
+    return this.#states[state]?.bound ?? 0;
   }
 
   #spend(): void {

@@ -1,7 +1,7 @@
 import type { Part } from "./syntax.ts";
 
-/** A place of a pattern that takes one character. */
-export interface Place {
+/** A state of a pattern that takes one character. */
+export interface State {
   readonly source: string;
   /** How often the loops around it can run; 0 outside of loops. */
   readonly bound: number;
@@ -9,19 +9,19 @@ export interface Place {
   readonly next: Map<number, number>;
 }
 
-/** A pattern as places and the ways between them. */
+/** A pattern as states and the ways between them. */
 export interface Automaton {
-  readonly places: readonly Place[];
+  readonly states: readonly State[];
   /** Where it can begin. */
   readonly first: ReadonlyMap<number, number>;
-  /** After which places it may be at its end. */
+  /** After which states it may be at its end. */
   readonly last: ReadonlyMap<number, number>;
   readonly matchesEmpty: boolean;
-  /** True when the places say all that the pattern says: no counts left out, nothing that looks around. */
+  /** True when the states say all that the pattern says: no counts left out, nothing that looks around. */
   readonly isExact: boolean;
 }
 
-/** The pattern has more places than anybody should have to look at. */
+/** The pattern has more states than anybody should have to look at. */
 export class TooLargeError extends Error {}
 
 /** Repetitions of up to so many are written out; beyond, they are loops. */
@@ -37,22 +37,22 @@ interface Built {
 const NOTHING: Built = { first: new Map(), last: new Map(), empty: 1 };
 
 /**
- * @param writtenOut repetitions of up to so many are written out place by place.
+ * @param writtenOut repetitions of up to so many are written out state by state.
  * @throws TooLargeError
  */
 export function buildAutomaton(
   pattern: Part,
-  maxPlaces: number,
+  maxStates: number,
   writtenOut: number = WRITTEN_OUT,
 ): Automaton {
-  const places: Place[] = [];
+  const states: State[] = [];
   let isExact = true;
 
   const build = (part: Part, bound: number): Built => {
     switch (part.kind) {
       case "character": {
-        const index = places.push({ source: part.source, bound, next: new Map() }) - 1;
-        if (places.length > maxPlaces) throw new TooLargeError();
+        const index = states.push({ source: part.source, bound, next: new Map() }) - 1;
+        if (states.length > maxStates) throw new TooLargeError();
         return { first: new Map([[index, 1]]), last: new Map([[index, 1]]), empty: 0 };
       }
       case "sequence":
@@ -72,7 +72,7 @@ export function buildAutomaton(
 
   const connect = (from: Built, to: Built): void => {
     for (const [source, out] of from.last) {
-      const { next } = places[source] as Place;
+      const { next } = states[source] as State;
       for (const [target, into] of to.first) add(next, target, out * into);
     }
   };
@@ -109,7 +109,7 @@ export function buildAutomaton(
   };
 
   const { first, last, empty } = build(pattern, 0);
-  return { places, first, last, matchesEmpty: empty > 0, isExact };
+  return { states, first, last, matchesEmpty: empty > 0, isExact };
 }
 
 /** Trying nothing twice leads nowhere new: an empty round of a loop is not taken. */
@@ -131,7 +131,7 @@ function merge(
   ways: number,
 ): Map<number, number> {
   const all = new Map(one);
-  if (ways > 0) for (const [place, count] of other) add(all, place, count * ways);
+  if (ways > 0) for (const [state, count] of other) add(all, state, count * ways);
   return all;
 }
 

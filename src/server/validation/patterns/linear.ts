@@ -2,7 +2,7 @@ import { matches } from "../formats.ts";
 import { buildAutomaton, TooLargeError } from "./automaton.ts";
 import { parsePattern, type Part } from "./syntax.ts";
 
-const MAX_PLACES = 5000;
+const MAX_STATES = 5000;
 
 /**
  * A pattern's test that goes all ways at once, so that it takes time in proportion to the text whatever the pattern.
@@ -23,12 +23,12 @@ function alternativeTest(part: Part): ((text: string) => boolean) | undefined {
   const body = parts.slice(atStart ? 1 : 0, atEnd ? -1 : undefined);
   if (body.some(asserts)) return undefined;
   try {
-    const automaton = buildAutomaton({ kind: "sequence", parts: body }, MAX_PLACES, 1000);
+    const automaton = buildAutomaton({ kind: "sequence", parts: body }, MAX_STATES, 1000);
     if (!automaton.isExact) return undefined;
-    const { places, first, last, matchesEmpty } = automaton;
+    const { states, first, last, matchesEmpty } = automaton;
     const firsts = [...first.keys()];
-    const nexts = places.map(({ next }) => [...next.keys()]);
-    const takes = places.map(({ source }) => characterTest(source));
+    const nexts = states.map(({ next }) => [...next.keys()]);
+    const takes = states.map(({ source }) => characterTest(source));
     return (text) => {
       if (matchesEmpty && (!atEnd || !atStart || text === "")) return true;
       let expected: Iterable<number> = firsts;
@@ -36,15 +36,15 @@ function alternativeTest(part: Part): ((text: string) => boolean) | undefined {
       for (const character of text) {
         accepted = false;
         const reached = new Set<number>();
-        for (const place of expected) {
-          if (!takes[place]?.(character)) continue;
-          if (last.has(place)) {
+        for (const state of expected) {
+          if (!takes[state]?.(character)) continue;
+          if (last.has(state)) {
             if (!atEnd) return true;
             accepted = true;
           }
-          for (const next of nexts[place] as number[]) reached.add(next);
+          for (const next of nexts[state] as number[]) reached.add(next);
         }
-        if (!atStart) for (const place of firsts) reached.add(place);
+        if (!atStart) for (const state of firsts) reached.add(state);
         expected = reached;
       }
       return accepted;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Type } from "typebox";
 import { MAX_ANSWER_BYTES } from "../../../../src/answers.ts";
-import { Echo } from "../../../../src/server/validation/issue-list.ts";
+import { Excerpts } from "../../../../src/server/validation/issue-list.ts";
 import { Validator } from "../../../../src/server/validation/validator.ts";
 import { compileInput, issuesOf } from "../../../helpers/issues.ts";
 import { Tree } from "../../../helpers/schemas.ts";
@@ -26,14 +26,14 @@ test("an offending value is shown as JSON, whatever it is", () => {
     [{ a: [NaN, { b: new Uint8Array(1), c: undefined }] }, { a: ["NaN", { b: "<binary 1 bytes>" }] }],
   ];
   for (const [value, echo] of shown) {
-    assert.deepEqual(new Echo().show(value), echo);
+    assert.deepEqual(new Excerpts().show(value), echo);
     assert.deepEqual(JSON.parse(JSON.stringify(echo)), echo);
   }
 });
 
 test("a value is not shown at any length", () => {
-  assert.equal(new Echo(100).show("a".repeat(200)), "<omitted: too large>");
-  const echo = new Echo(1000);
+  assert.equal(new Excerpts(100).show("a".repeat(200)), "<omitted: too large>");
+  const echo = new Excerpts(1000);
   assert.equal(echo.show("short"), "short");
   assert.equal(echo.show(Array.from({ length: 1000 }, () => 1)), "<omitted: too large>");
 });
@@ -80,7 +80,7 @@ test("objects are compared whatever their fields are called", () => {
     const compiled = compileInput({ type: "object", properties: { f, g: { type: "string" } } });
     for (const name of ["toString", "valueOf"]) {
       assert.equal(compiled.fits({ f: [{ [name]: 1 }, { [name]: 1 }] }), false);
-      assert.notEqual(compiled.explain({ f: [{ [name]: 1 }, { [name]: 1 }] }, ["body"]).length, 0);
+      assert.notEqual(compiled.issuesOf({ f: [{ [name]: 1 }, { [name]: 1 }] }, ["body"]).length, 0);
     }
     assert.ok(compiled.fits({ g: "x" }));
   }

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import addFormats, { type FormatName } from "ajv-formats";
 import { Type } from "typebox";
 import { FORMAT_NAMES, formatCheck } from "../../../../src/server/validation/formats.ts";
-import { judgePattern, type Verdict } from "../../../../src/server/validation/patterns/ambiguity.ts";
+import { patternComplexity, type Complexity } from "../../../../src/server/validation/patterns/ambiguity.ts";
 import { linearTest } from "../../../../src/server/validation/patterns/linear.ts";
 import { accepted, compileInput, placesOf } from "../../../helpers/issues.ts";
 import { assertRefused } from "../../../helpers/thrown.ts";
@@ -80,15 +80,15 @@ const LINEAR = [
   "",
 ] as const;
 
-const VERDICTS: readonly (readonly [Verdict, readonly string[]])[] = [
+const VERDICTS: readonly (readonly [Complexity, readonly string[]])[] = [
   ["exponential", EXPONENTIAL],
   ["polynomial", POLYNOMIAL],
   ["linear", LINEAR],
 ];
 
-for (const [verdict, patterns] of VERDICTS) {
+for (const [complexity, patterns] of VERDICTS) {
   for (const pattern of patterns) {
-    test(`/${pattern}/ takes ${verdict} time`, () => assert.equal(judgePattern(pattern), verdict));
+    test(`/${pattern}/ takes ${complexity} time`, () => assert.equal(patternComplexity(pattern), complexity));
   }
 }
 
@@ -187,7 +187,7 @@ test("the patterns of formats go back over nothing", () => {
     if (name === "byte" || name === "url") continue; // these have tests of their own
     const format: unknown = addFormats.default.get(name as FormatName);
     const pattern = format instanceof RegExp ? format : undefined;
-    if (pattern !== undefined) assert.equal(judgePattern(pattern.source), "linear", name);
+    if (pattern !== undefined) assert.equal(patternComplexity(pattern.source), "linear", name);
   }
 });
 

@@ -4,20 +4,20 @@ import { documentOf, listOf, mapOf, rootsOf, someNode } from "./canonical-nodes.
 import type { CanonicalSchema } from "./canonical.ts";
 import { Checker } from "./checker.ts";
 import { Discriminators, type Discriminator } from "./discriminators.ts";
-import type { Matcher } from "./applicators.ts";
-import { repeatsItself } from "./repetition.ts";
-import { Work } from "./work.ts";
+import type { NodeMatcher } from "./applicators.ts";
+import { hasExponentialCost } from "./validation-cost.ts";
+import { WorkBudget } from "./work-budget.ts";
 import { DECIDED, ONE_OF, OWN_FIELDS } from "./ajv.ts";
-import { readField, INHERITED_NAMES } from "./fields.ts";
+import { readField, INHERITED_NAMES } from "./json-values.ts";
 
 /** Judges a schema's values, and by single nodes of it, the quickest way that has an end. */
-export interface Matching {
+export interface SchemaMatcher {
   readonly checker: Checker;
   readonly discriminators: Discriminators;
   /** Whether a value fits the schema. */
   readonly fits: (value: unknown) => boolean;
   /** Whether a part of a value fits a node. */
-  readonly matches: Matcher;
+  readonly matches: NodeMatcher;
   /** What was found of the last value is of no use for the next. */
   forget(): void;
 }
@@ -34,18 +34,18 @@ function isMisjudged(schema: CanonicalSchema): boolean {
 }
 
 /** @throws Error for a schema that can't be judged. */
-export function createMatching(schema: CanonicalSchema, ajv: () => Ajv2020): Matching {
+export function createSchemaMatcher(schema: CanonicalSchema, ajv: () => Ajv2020): SchemaMatcher {
   const discriminators = new Discriminators(schema.definitions);
   const checker = new Checker(schema.definitions, discriminators);
   let created: Ajv2020 | undefined;
   const nodes = new NodeCompiler(() => (created ??= ajv()), schema, discriminators);
   const isRecursive = Object.keys(schema.definitions).length > 0;
-  const isCheckers = repeatsItself(schema, discriminators) || isMisjudged(schema);
-  let work = Work.unlimited();
+  const isCheckers = hasExponentialCost(schema, discriminators) || isMisjudged(schema);
+  let work = WorkBudget.unlimited();
 
   let root: ((value: unknown) => boolean) | undefined;
   const fits = isCheckers
-    ? (value: unknown): boolean => checker.fits(schema.root, value, Work.unlimited())
+    ? (value: unknown): boolean => checker.fits(schema.root, value, WorkBudget.unlimited())
     : (value: unknown): boolean => (root ??= nodes.compile(schema.root))(value);
   // Going down a value that holds itself, each level would be judged down to the end, again and again.
   const matches =
@@ -58,7 +58,7 @@ export function createMatching(schema: CanonicalSchema, ajv: () => Ajv2020): Mat
     fits,
     matches,
     forget: () => {
-      if (isRecursive || isCheckers) work = Work.unlimited();
+      if (isRecursive || isCheckers) work = WorkBudget.unlimited();
     },
   };
 }

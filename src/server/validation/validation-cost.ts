@@ -21,7 +21,7 @@ type Looks = ReadonlyMap<string, number>;
  * union that refers to itself, and is not decided by a field of its own.
  * @throws Error for a schema that refers to itself without going into the value, or looks too often at one value.
  */
-export function repeatsItself(schema: CanonicalSchema, discriminators: Discriminators): boolean {
+export function hasExponentialCost(schema: CanonicalSchema, discriminators: Discriminators): boolean {
   const { definitions } = schema;
   const nameOf = (ref: unknown): string => String(ref).slice("#/$defs/".length);
   assertEnds(schema, nameOf);

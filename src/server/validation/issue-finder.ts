@@ -5,18 +5,18 @@ import { dereference, entriesOf, listOf } from "./canonical-nodes.ts";
 import type { CanonicalSchema } from "./canonical.ts";
 import type { Checker } from "./checker.ts";
 import type { Discriminators } from "./discriminators.ts";
-import { isFields, readField } from "./fields.ts";
-import { ANSWER_FULL, below, IssueList, type Fault, type Place } from "./issue-list.ts";
+import { isFields, readField } from "./json-values.ts";
+import { ANSWER_FULL, childLocation, IssueList, type Fault, type IssueLocation } from "./issue-list.ts";
 import { count, ruleFault, typeFault } from "./messages.ts";
-import { patternTest } from "./patterns/refusal.ts";
+import { patternTest } from "./patterns/pattern-safety.ts";
 import { lacking, rulesOf, type Rule } from "./rules.ts";
-import { OUT_OF_WORK, Work } from "./work.ts";
+import { OUT_OF_BUDGET, WorkBudget } from "./work-budget.ts";
 
 /**
  * Lists why a value does not fit, in schema order, in the words of wire contract's table: as much as the answer has
  * room for, found with no more work than the value is worth.
  */
-export class Explainer {
+export class IssueFinder {
   readonly #schema: CanonicalSchema;
   readonly #checker: Checker;
   readonly #discriminators: Discriminators;
@@ -28,14 +28,15 @@ export class Explainer {
     this.#discriminators = discriminators;
   }
 
-  explain(
+  find(
     value: unknown,
     at: readonly (string | number)[],
-    work: Work = Work.about(value),
+    work: WorkBudget = WorkBudget.proportionalTo(value),
   ): ValidationIssue[] {
     const list = new IssueList();
-    const root = at.reduce<Place | undefined>(below, undefined) ?? below(undefined, "body");
-    const look = new Look(
+    const root =
+      at.reduce<IssueLocation | undefined>(childLocation, undefined) ?? childLocation(undefined, "body");
+    const search = new IssueSearch(
       this.#schema.definitions,
       this.#checker,
       this.#discriminators,
@@ -45,10 +46,10 @@ export class Explainer {
     );
     let leftOut: "full" | "work" | undefined;
     try {
-      look.walk(this.#schema.root, value, root);
+      search.walk(this.#schema.root, value, root);
     } catch (error) {
       if (error === ANSWER_FULL) leftOut = "full";
-      else if (error === OUT_OF_WORK) leftOut = "work";
+      else if (error === OUT_OF_BUDGET) leftOut = "work";
       else throw error;
     }
     if (list.isEmpty)
@@ -58,12 +59,12 @@ export class Explainer {
 }
 
 /** One look at one value. */
-class Look {
+class IssueSearch {
   readonly #definitions: CanonicalSchema["definitions"];
   readonly #checker: Checker;
   readonly #discriminators: Discriminators;
   readonly #rules: Map<SchemaNode, readonly Rule[]>;
-  readonly #work: Work;
+  readonly #work: WorkBudget;
   readonly #list: IssueList;
 
   constructor(
@@ -71,7 +72,7 @@ class Look {
     checker: Checker,
     discriminators: Discriminators,
     rules: Map<SchemaNode, readonly Rule[]>,
-    work: Work,
+    work: WorkBudget,
     list: IssueList,
   ) {
     this.#definitions = definitions;
@@ -82,7 +83,7 @@ class Look {
     this.#list = list;
   }
 
-  walk(node: unknown, value: unknown, at: Place): void {
+  walk(node: unknown, value: unknown, at: IssueLocation): void {
     this.#work.step();
     if (node === false) return this.#add(at, "extra_forbidden", "Extra inputs are not permitted", value);
     if (!isSchemaNode(node)) return;
@@ -111,7 +112,7 @@ class Look {
   }
 
   /** The parts of a node that speak of the same value. */
-  #walkApplied(node: SchemaNode, value: unknown, at: Place): void {
+  #walkApplied(node: SchemaNode, value: unknown, at: IssueLocation): void {
     for (const part of listOf(node["allOf"])) this.walk(part, value, at);
     for (const union of [node["anyOf"], node["oneOf"]]) this.#walkUnion(listOf(union), value, at);
     if (node["oneOf"] !== undefined) this.#checkOnlyOne(listOf(node["oneOf"]), value, at);
@@ -126,7 +127,7 @@ class Look {
     }
   }
 
-  #walkUnion(branches: readonly unknown[], value: unknown, at: Place): void {
+  #walkUnion(branches: readonly unknown[], value: unknown, at: IssueLocation): void {
     if (branches.length === 0) return;
     const discriminator = isFields(value) ? this.#discriminators.of(branches) : undefined;
     if (discriminator !== undefined) {
@@ -135,9 +136,9 @@ class Look {
       const branch = branchOf.get(tag);
       if (branch !== undefined) {
         if (this.#fits(branch, value)) return;
-        return this.walk(branch, value, below(at, this.#branchName(branch)));
+        return this.walk(branch, value, childLocation(at, this.#branchName(branch)));
       }
-      const place = below(at, field);
+      const place = childLocation(at, field);
       if (tag === undefined) return this.#add(place, "missing", "Field required", value);
       return this.#tell(
         ruleFault({ keyword: "enum", params: { allowedValues: [...branchOf.keys()] } }, tag),
@@ -149,19 +150,23 @@ class Look {
     const others = branches.filter((branch) => !isSchemaNode(branch) || branch["type"] !== "null");
     const telling = others.length === 0 ? branches.slice(0, 1) : others;
     if (telling.length === 1) return this.walk(telling[0], value, at);
-    for (const branch of telling) this.walk(branch, value, below(at, this.#branchName(branch)));
+    for (const branch of telling) this.walk(branch, value, childLocation(at, this.#branchName(branch)));
   }
 
-  #checkOnlyOne(branches: readonly unknown[], value: unknown, at: Place): void {
+  #checkOnlyOne(branches: readonly unknown[], value: unknown, at: IssueLocation): void {
     if (branches.filter((branch) => this.#fits(branch, value)).length <= 1) return;
     this.#add(at, "value_error", "Input should fit exactly one alternative", value);
   }
 
-  #walkItems(node: SchemaNode, value: readonly unknown[], at: Place): void {
+  #walkItems(node: SchemaNode, value: readonly unknown[], at: IssueLocation): void {
     const places = listOf(node["prefixItems"]);
     const end = node["items"] === undefined ? Math.min(places.length, value.length) : value.length;
     for (let index = 0; index < end; index++) {
-      this.walk(index < places.length ? places[index] : node["items"], value[index], below(at, index));
+      this.walk(
+        index < places.length ? places[index] : node["items"],
+        value[index],
+        childLocation(at, index),
+      );
     }
     if (node["contains"] === undefined) return;
     const { minContains: least = 1, maxContains: most = Infinity } = node as Readonly<Record<string, number>>;
@@ -171,7 +176,7 @@ class Look {
     if (fitting > most) this.#add(at, "too_long", `List should have at most ${words(most)}`, value);
   }
 
-  #walkFields(node: SchemaNode, value: Readonly<Record<string, unknown>>, at: Place): void {
+  #walkFields(node: SchemaNode, value: Readonly<Record<string, unknown>>, at: IssueLocation): void {
     const properties = isSchemaNode(node["properties"]) ? node["properties"] : {};
     const demands = isSchemaNode(node["dependentRequired"]) ? node["dependentRequired"] : {};
     const required = new Set([
@@ -180,12 +185,12 @@ class Look {
     ]);
     for (const [key, property] of Object.entries(properties)) {
       const item = readField(value, key);
-      if (item !== undefined) this.walk(property, item, below(at, key));
-      else if (required.has(key)) this.#add(below(at, key), "missing", "Field required", value);
+      if (item !== undefined) this.walk(property, item, childLocation(at, key));
+      else if (required.has(key)) this.#add(childLocation(at, key), "missing", "Field required", value);
     }
     for (const key of required) {
       if (Object.hasOwn(properties, key) || readField(value, key) !== undefined) continue;
-      this.#add(below(at, key), "missing", "Field required", value);
+      this.#add(childLocation(at, key), "missing", "Field required", value);
     }
     const patterns = entriesOf(node["patternProperties"]).map(
       ([pattern, schema]) => [patternTest(pattern), schema] as const,
@@ -194,7 +199,7 @@ class Look {
     if (patterns.length === 0 && names === undefined && others === undefined) return;
     for (const key of Object.keys(value)) {
       this.#work.step(1 + (patterns.length * key.length) / 16);
-      const place = below(at, key);
+      const place = childLocation(at, key);
       if (names !== undefined && !this.#fits(names, key)) this.walk(names, key, place);
       let isKnown = Object.hasOwn(properties, key);
       for (const [matches, schema] of patterns) {
@@ -207,20 +212,20 @@ class Look {
   }
 
   /** What no other rule has spoken of: asked for only where it is what is wrong. */
-  #walkLeftOver(node: SchemaNode, value: unknown, at: Place): void {
+  #walkLeftOver(node: SchemaNode, value: unknown, at: IssueLocation): void {
     const rule = Array.isArray(value) ? node["unevaluatedItems"] : node["unevaluatedProperties"];
     if (rule === undefined || !(Array.isArray(value) || isFields(value))) return;
     for (const key of this.#checker.leftOver(node, value, this.#work)) {
-      this.walk(rule, (value as Readonly<Record<string | number, unknown>>)[key], below(at, key));
+      this.walk(rule, (value as Readonly<Record<string | number, unknown>>)[key], childLocation(at, key));
     }
   }
 
-  #add(at: Place, type: string, msg: string, input: unknown): void {
+  #add(at: IssueLocation, type: string, msg: string, input: unknown): void {
     this.#tell({ type, msg, input }, at);
   }
 
   /** Putting a fault into words takes longer than most steps, also where it turns out to be told already. */
-  #tell(fault: Fault, at: Place): void {
+  #tell(fault: Fault, at: IssueLocation): void {
     this.#work.step(10 + at.depth / 4);
     this.#list.add(fault, at);
   }

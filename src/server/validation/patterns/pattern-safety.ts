@@ -1,6 +1,6 @@
 import { isSchemaNode, type SchemaNode } from "../../../routes/schema-walk.ts";
 import { matches } from "../formats.ts";
-import { judgePattern, type Verdict } from "./ambiguity.ts";
+import { patternComplexity, type Complexity } from "./ambiguity.ts";
 import { linearTest } from "./linear.ts";
 
 /** Keyword by which an author vouches for the patterns of a node. */
@@ -13,7 +13,7 @@ const MAX_POWER_BOUND = 256;
 const MAX_SMALL_BOUND = 12;
 
 interface Judged {
-  readonly verdict: Verdict;
+  readonly complexity: Complexity;
   readonly linear: ((text: string) => boolean) | undefined;
 }
 
@@ -22,8 +22,8 @@ const judged = new Map<string, Judged>();
 function judge(source: string): Judged {
   let known = judged.get(source);
   if (known === undefined) {
-    const verdict = judgePattern(source);
-    known = { verdict, linear: verdict === "linear" ? undefined : linearTest(source) };
+    const complexity = patternComplexity(source);
+    known = { complexity, linear: complexity === "linear" ? undefined : linearTest(source) };
     judged.set(source, known);
   }
   return known;
@@ -39,8 +39,8 @@ export function patternTest(source: string): (text: string) => boolean {
 
 /** Whether a pattern's time is bounded by the length of the text alone. */
 export function needsBound(source: string): boolean {
-  const { verdict, linear } = judge(source);
-  return verdict !== "linear" && linear === undefined;
+  const { complexity, linear } = judge(source);
+  return complexity !== "linear" && linear === undefined;
 }
 
 /**
@@ -63,10 +63,10 @@ export function patternFault(node: SchemaNode): string | undefined {
 }
 
 function faultOf(source: string, bound: unknown, keyword: string): string | undefined {
-  const { verdict, linear } = judge(source);
-  if (verdict === "linear") return undefined;
+  const { complexity, linear } = judge(source);
+  if (complexity === "linear") return undefined;
   const most =
-    linear !== undefined ? MAX_BOUND : verdict === "polynomial" ? MAX_POWER_BOUND : MAX_SMALL_BOUND;
+    linear !== undefined ? MAX_BOUND : complexity === "polynomial" ? MAX_POWER_BOUND : MAX_SMALL_BOUND;
   if (typeof bound === "number" && bound <= most) return undefined;
   return (
     `the pattern ${JSON.stringify(source)} can go back over one text in too many ways, and a request could keep ` +

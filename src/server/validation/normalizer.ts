@@ -1,9 +1,15 @@
 import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
-import { Applicators, Role, type Condition, type Speaker, type UnionJudge } from "./applicators.ts";
+import { Applicators, Role, type Condition, type AppliedSchema, type UnionResolver } from "./applicators.ts";
 import { listOf, mapOf, refTarget } from "./canonical-nodes.ts";
 import type { CanonicalSchema } from "./canonical.ts";
-import { DROPPED, type KeyPattern, type ObjectPlan, type Step, type Style } from "./object-steps.ts";
-import { patternTest } from "./patterns/refusal.ts";
+import {
+  DROPPED,
+  type KeyPattern,
+  type ObjectPlan,
+  type Step,
+  type NormalizerStyle,
+} from "./normalizer-steps.ts";
+import { patternTest } from "./patterns/pattern-safety.ts";
 
 /** So many ways in which a caller's values may combine the schemas of a place are kept compiled. */
 const MAX_COMPILED = 2000;
@@ -17,29 +23,33 @@ type Parts = ReadonlyMap<SchemaNode, Role>;
  * those beside a `$ref`, all members of an `allOf`, the branches of a union that the value fits, `if` with `then` or
  * `else`, and `dependentSchemas`.
  */
-export function compileFill(schema: CanonicalSchema, judge: UnionJudge, style: Style): Step | undefined {
-  return new FillCompiler(schema.definitions, judge, style).compile([[schema.root, Role.fills]]);
+export function compileNormalizer(
+  schema: CanonicalSchema,
+  judge: UnionResolver,
+  style: NormalizerStyle,
+): Step | undefined {
+  return new NormalizerCompiler(schema.definitions, judge, style).compile([[schema.root, Role.fills]]);
 }
 
-class FillCompiler {
+class NormalizerCompiler {
   readonly #definitions: CanonicalSchema["definitions"];
   readonly #applicators: Applicators;
-  readonly #style: Style;
+  readonly #style: NormalizerStyle;
   readonly #compiled = new Map<string, { step?: Step | undefined }>();
   readonly #ids = new Map<SchemaNode, number>();
   readonly #active = new Map<SchemaNode, boolean>();
   readonly #contained = new Map<SchemaNode, SchemaNode>();
 
-  constructor(definitions: CanonicalSchema["definitions"], judge: UnionJudge, style: Style) {
+  constructor(definitions: CanonicalSchema["definitions"], judge: UnionResolver, style: NormalizerStyle) {
     this.#definitions = definitions;
     this.#applicators = new Applicators(definitions, judge);
     this.#style = style;
   }
 
   /** The step for a value that these schemas speak of. */
-  compile(speakers: readonly Speaker[]): Step | undefined {
-    if (!speakers.some(([node]) => this.#isActive(node))) return undefined;
-    const parts = this.#partsOf(speakers);
+  compile(applied: readonly AppliedSchema[]): Step | undefined {
+    if (!applied.some(([node]) => this.#isActive(node))) return undefined;
+    const parts = this.#partsOf(applied);
     return this.#once(parts, "?", () => {
       const conditional = [...parts].some(([part]) => this.#applicators.conditions(part).length > 0);
       return conditional ? this.#conditional(parts) : this.#unconditional(parts);
@@ -66,8 +76,8 @@ class FillCompiler {
       this.#applicators.conditions(part).map((condition) => [condition, role]);
     const always = [...parts].flatMap(([part, role]) => conditionsOf(part, role));
     const prepare = this.#style.withDefaults(
-      this.#propertiesOf(parts).flatMap(([key, speakers]) => {
-        const fallback = fallbackOf(speakers);
+      this.#propertiesOf(parts).flatMap(([key, applied]) => {
+        const fallback = fallbackOf(applied);
         return fallback === undefined ? [] : [{ key, fallback }];
       }),
     );
@@ -100,20 +110,20 @@ class FillCompiler {
   #array(parts: Parts): Step | undefined {
     const length = Math.max(0, ...[...parts.keys()].map((part) => placesOf(part).length));
     const stepAt = (index: number): Step | undefined => {
-      const speakers: Speaker[] = [];
+      const applied: AppliedSchema[] = [];
       for (const [part, role] of parts) {
         const schema = placesOf(part)[index] ?? part["items"];
-        if (isSchemaNode(schema)) speakers.push([schema, role]);
+        if (isSchemaNode(schema)) applied.push([schema, role]);
         if (isSchemaNode(part["contains"]))
-          speakers.push([this.#ifContained(part["contains"]), Role.mentions]);
+          applied.push([this.#ifContained(part["contains"]), Role.mentions]);
       }
-      if (speakers.length === 0) {
+      if (applied.length === 0) {
         for (const [part, role] of parts) {
           const other = part["unevaluatedItems"];
-          if (isSchemaNode(other)) speakers.push([other, role]);
+          if (isSchemaNode(other)) applied.push([other, role]);
         }
       }
-      return this.compile(speakers);
+      return this.compile(applied);
     };
     const places = Array.from({ length }, (_, index) => stepAt(index));
     const rest = stepAt(length);
@@ -122,10 +132,10 @@ class FillCompiler {
   }
 
   #planOf(parts: Parts): ObjectPlan {
-    const properties = this.#propertiesOf(parts).map(([key, speakers]) => ({
+    const properties = this.#propertiesOf(parts).map(([key, applied]) => ({
       key,
-      step: this.compile(speakers),
-      fallback: fallbackOf(speakers),
+      step: this.compile(applied),
+      fallback: fallbackOf(applied),
     }));
     let declared = false;
     let open = false;
@@ -142,7 +152,7 @@ class FillCompiler {
   }
 
   /** Every field that a part names, with the schemas that speak of it. */
-  #propertiesOf(parts: Parts): [key: string, speakers: Speaker[]][] {
+  #propertiesOf(parts: Parts): [key: string, applied: AppliedSchema[]][] {
     const names = new Set<string>();
     for (const part of parts.keys()) {
       for (const key of Object.keys(mapOf(part["properties"]))) names.add(key);
@@ -150,12 +160,12 @@ class FillCompiler {
       for (const key of listOf(part["required"])) names.add(String(key));
     }
     const patterns = patternsOf(parts);
-    return [...names].map((key) => [key, this.#speakersOf(parts, patterns, key)]);
+    return [...names].map((key) => [key, this.#appliedTo(parts, patterns, key)]);
   }
 
   /** The schemas that speak of a field. */
-  #speakersOf(parts: Parts, patterns: readonly Pattern[], key: string): Speaker[] {
-    const speakers: Speaker[] = [];
+  #appliedTo(parts: Parts, patterns: readonly Pattern[], key: string): AppliedSchema[] {
+    const applied: AppliedSchema[] = [];
     let evaluated = false;
     for (const [part, role] of parts) {
       const properties = mapOf(part["properties"]);
@@ -166,19 +176,19 @@ class FillCompiler {
       if (own.length === 0 && part["additionalProperties"] !== undefined)
         own.push(part["additionalProperties"]);
       evaluated ||= own.length > 0;
-      for (const schema of own) if (isSchemaNode(schema)) speakers.push([schema, role]);
+      for (const schema of own) if (isSchemaNode(schema)) applied.push([schema, role]);
     }
-    if (evaluated) return speakers;
+    if (evaluated) return applied;
     for (const [part, role] of parts) {
       const other = part["unevaluatedProperties"];
-      if (isSchemaNode(other)) speakers.push([other, role]);
+      if (isSchemaNode(other)) applied.push([other, role]);
     }
-    return speakers;
+    return applied;
   }
 
   #othersOf(parts: Parts, drops: boolean): ObjectPlan["others"] {
     const patterns = patternsOf(parts);
-    const rest = this.compile(this.#speakersOf(parts, [], NO_NAME));
+    const rest = this.compile(this.#appliedTo(parts, [], NO_NAME));
     if (patterns.length === 0) {
       if (drops) return "drop";
       return rest === undefined ? "keep" : () => rest;
@@ -195,15 +205,15 @@ class FillCompiler {
       const matching = patterns.map(({ pattern }) => (pattern.test(key) ? "1" : "0")).join("");
       if (known.has(matching)) return known.get(matching);
       const isKnown = matching.includes("1") || !drops;
-      const step = isKnown ? this.compile(this.#speakersOf(parts, patterns, key)) : DROPPED;
+      const step = isKnown ? this.compile(this.#appliedTo(parts, patterns, key)) : DROPPED;
       if (known.size < MAX_COMPILED) known.set(matching, step);
       return step;
     };
   }
 
-  #partsOf(speakers: readonly Speaker[]): Parts {
+  #partsOf(applied: readonly AppliedSchema[]): Parts {
     const parts = new Map<SchemaNode, Role>();
-    for (const [node, role] of speakers) {
+    for (const [node, role] of applied) {
       for (const part of this.#applicators.parts(node)) {
         parts.set(part, Math.max(role, parts.get(part) ?? Role.mentions) as Role);
       }
@@ -264,8 +274,8 @@ function patternsOf(parts: Parts): Pattern[] {
   );
 }
 
-function fallbackOf(speakers: readonly Speaker[]): unknown {
-  const [node] = speakers.find(([schema, role]) => role === Role.fills && "default" in schema) ?? [];
+function fallbackOf(applied: readonly AppliedSchema[]): unknown {
+  const [node] = applied.find(([schema, role]) => role === Role.fills && "default" in schema) ?? [];
   return node?.["default"];
 }
 

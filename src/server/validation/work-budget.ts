@@ -1,15 +1,15 @@
 import type { SchemaNode } from "../../routes/schema-walk.ts";
 
 /** Whoever looks for reasons has looked long enough. */
-export const OUT_OF_WORK: unique symbol = Symbol("out of work");
+export const OUT_OF_BUDGET: unique symbol = Symbol("out of work");
 
 /** Steps that are always to be had, about a millisecond: a small body may break many rules. */
 export const BASE_STEPS = 5000;
 /** Steps for each step that the value itself is large: a fraction of five times what parsing has taken. */
-export const STEPS_A_SIZE = 3;
+export const STEPS_PER_SIZE = 3;
 
 /** How much is done about one value, and what was found about its parts. */
-export class Work {
+export class WorkBudget {
   readonly limit: number;
   #steps = 0;
   readonly #found = new Map<SchemaNode, Map<object, boolean>>();
@@ -19,23 +19,23 @@ export class Work {
   }
 
   /** For judging: a value gets its answer, whatever it takes. */
-  static unlimited(): Work {
-    return new Work(Infinity);
+  static unlimited(): WorkBudget {
+    return new WorkBudget(Infinity);
   }
 
   /** For explaining: in proportion to the value. */
-  static about(value: unknown): Work {
-    return new Work(BASE_STEPS + STEPS_A_SIZE * sizeOf(value));
+  static proportionalTo(value: unknown): WorkBudget {
+    return new WorkBudget(BASE_STEPS + STEPS_PER_SIZE * sizeOf(value));
   }
 
   get steps(): number {
     return this.#steps;
   }
 
-  /** @throws OUT_OF_WORK */
+  /** @throws OUT_OF_BUDGET */
   step(count: number = 1): void {
     this.#steps += count;
-    if (this.#steps > this.limit) throw OUT_OF_WORK;
+    if (this.#steps > this.limit) throw OUT_OF_BUDGET;
   }
 
   found(node: SchemaNode, value: object): boolean | undefined {

@@ -1,5 +1,5 @@
 import { foreignKind, kindOf } from "../../json/kinds.ts";
-import { isFields, readField, writeField, type Fields } from "./fields.ts";
+import { isFields, readField, writeField, type Fields } from "./json-values.ts";
 
 /** Treats a value that is known to fit, and gives back the one to go on with: itself, or a copy. */
 export type Step = (value: unknown) => unknown;
@@ -31,7 +31,7 @@ export interface Fallback {
 }
 
 /** How values are treated: both fill in defaults and drop unknown fields. Undefined: there is nothing to do. */
-export interface Style {
+export interface NormalizerStyle {
   object(plan: ObjectPlan): Step | undefined;
   array(stepAt: (index: number) => Step | undefined): Step;
   /** The value by which conditions are decided: a missing field counts as its default. */
@@ -39,7 +39,7 @@ export interface Style {
 }
 
 /** For what came in: the value is ours, and is changed in place. */
-export const IN_PLACE: Style = {
+export const IN_PLACE: NormalizerStyle = {
   object({ properties, declared, others }) {
     const active = properties.filter(({ step, fallback }) => step !== undefined || fallback !== undefined);
     if (active.length === 0 && others === "keep") return undefined;
@@ -80,7 +80,7 @@ export const IN_PLACE: Style = {
 };
 
 /** For what goes out: the value is the app's, perhaps frozen or of a class, and is copied where it matters. */
-export const COPYING: Style = {
+export const COPYING: NormalizerStyle = {
   object({ properties, declared, others }) {
     if (properties.length === 0 && others === "keep") return undefined;
     return (source) => {

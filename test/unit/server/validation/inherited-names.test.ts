@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Type } from "typebox";
-import { INHERITED_NAMES } from "../../../../src/server/validation/fields.ts";
+import { INHERITED_NAMES } from "../../../../src/server/validation/json-values.ts";
 import { accepted, compileInput, placesOf } from "../../../helpers/issues.ts";
 
 const one = (name: string, value: unknown): object => Object.fromEntries([[name, value]]);
@@ -64,7 +64,7 @@ test("a getter of a result's class still counts, beside such a field", () => {
   assert.ok(compiled.fits(new Point()));
   assert.deepEqual(
     compiled
-      .explain(Object.create(Point.prototype, { constructor: { value: 5, enumerable: true } }), ["output"])
+      .issuesOf(Object.create(Point.prototype, { constructor: { value: 5, enumerable: true } }), ["output"])
       .map(({ loc }) => loc.join(".")),
     ["output.constructor"],
   );

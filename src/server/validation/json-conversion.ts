@@ -3,17 +3,17 @@ import { Applicators } from "./applicators.ts";
 import { listOf, mapOf } from "./canonical-nodes.ts";
 import type { CanonicalSchema } from "./canonical.ts";
 import { Discriminators } from "./discriminators.ts";
-import { isFields, readField, writeField, type Fields } from "./fields.ts";
-import type { KeyPattern } from "./object-steps.ts";
-import { patternTest } from "./patterns/refusal.ts";
+import { isFields, readField, writeField, type Fields } from "./json-values.ts";
+import type { KeyPattern } from "./normalizer-steps.ts";
+import { patternTest } from "./patterns/pattern-safety.ts";
 
-/** All schemas that may speak of a value at some place, whether they apply to this one or not. */
-interface Place {
+/** All schemas that may speak of a value at some plan, whether they apply to this one or not. */
+interface ConversionPlan {
   readonly nodes: readonly SchemaNode[];
-  readonly names: ReadonlyMap<string, Place>;
-  readonly patterns: readonly (readonly [KeyPattern, Place])[];
-  readonly rest: Place | undefined;
-  readonly items: readonly Place[];
+  readonly names: ReadonlyMap<string, ConversionPlan>;
+  readonly patterns: readonly (readonly [KeyPattern, ConversionPlan])[];
+  readonly rest: ConversionPlan | undefined;
+  readonly items: readonly ConversionPlan[];
 }
 
 /**
@@ -21,71 +21,71 @@ interface Place {
  * goes out as. What holds none is given back as it is, else a copy. What no schema names is not looked at: it may be
  * anything, and is dropped in the end.
  */
-export function compileSettle({ root, definitions }: CanonicalSchema): (value: unknown) => unknown {
-  const settler = new Settler(
+export function compileJsonConversion({ root, definitions }: CanonicalSchema): (value: unknown) => unknown {
+  const converter = new JsonConverter(
     new Applicators(definitions, { matches: () => true, discriminators: new Discriminators(definitions) }),
   );
-  const place = settler.place([root]);
-  return (value) => settler.settle(place, value, "");
+  const plan = converter.plan([root]);
+  return (value) => converter.convert(plan, value, "");
 }
 
-class Settler {
+class JsonConverter {
   readonly #applicators: Applicators;
-  readonly #places = new Map<string, Place>();
+  readonly #plans = new Map<string, ConversionPlan>();
   readonly #ids = new Map<SchemaNode, number>();
 
   constructor(applicators: Applicators) {
     this.#applicators = applicators;
   }
 
-  settle(place: Place, value: unknown, key: string): unknown {
+  convert(plan: ConversionPlan, value: unknown, key: string): unknown {
     if (typeof value !== "object" || value === null) return value;
     const told = toldBy(value, key);
-    if (Array.isArray(told)) return this.#list(place, told);
-    return isFields(told) ? this.#fields(place, told) : told;
+    if (Array.isArray(told)) return this.#list(plan, told);
+    return isFields(told) ? this.#fields(plan, told) : told;
   }
 
-  #list(place: Place, list: readonly unknown[]): unknown {
-    if (place.items.length === 0) return list;
+  #list(plan: ConversionPlan, list: readonly unknown[]): unknown {
+    if (plan.items.length === 0) return list;
     let copy: unknown[] | undefined;
     for (let index = 0; index < list.length; index++) {
-      const inner = place.items[Math.min(index, place.items.length - 1)] as Place;
-      const settled = this.settle(inner, list[index], String(index));
-      if (settled !== list[index]) (copy ??= Array.from(list))[index] = settled;
+      const inner = plan.items[Math.min(index, plan.items.length - 1)] as ConversionPlan;
+      const converted = this.convert(inner, list[index], String(index));
+      if (converted !== list[index]) (copy ??= Array.from(list))[index] = converted;
     }
     return copy ?? list;
   }
 
-  #fields(place: Place, fields: Fields): unknown {
+  #fields(plan: ConversionPlan, fields: Fields): unknown {
     let copy: Fields | undefined;
-    const settle = (key: string, inner: Place): void => {
+    const convert = (key: string, inner: ConversionPlan): void => {
       const item = readField(fields, key);
       if (typeof item !== "object" || item === null) return;
-      const settled = this.settle(inner, item, key);
-      if (settled !== item) writeField((copy ??= this.#copyOf(place, fields)), key, settled);
+      const converted = this.convert(inner, item, key);
+      if (converted !== item) writeField((copy ??= this.#copyOf(plan, fields)), key, converted);
     };
-    for (const [key, inner] of place.names) settle(key, inner);
-    if (place.rest === undefined && place.patterns.length === 0) return copy ?? fields;
+    for (const [key, inner] of plan.names) convert(key, inner);
+    if (plan.rest === undefined && plan.patterns.length === 0) return copy ?? fields;
     for (const key of Object.keys(fields)) {
-      if (place.names.has(key)) continue;
-      const matching = place.patterns.find(([pattern]) => pattern.test(key))?.[1] ?? place.rest;
-      if (matching !== undefined) settle(key, matching);
+      if (plan.names.has(key)) continue;
+      const matching = plan.patterns.find(([pattern]) => pattern.test(key))?.[1] ?? plan.rest;
+      if (matching !== undefined) convert(key, matching);
     }
     return copy ?? fields;
   }
 
   /** What the schema may read of an object: its own fields, and what a class's getters say under names that count. */
-  #copyOf(place: Place, fields: Fields): Fields {
+  #copyOf(plan: ConversionPlan, fields: Fields): Fields {
     const copy: Fields = {};
     for (const key of Object.keys(fields)) writeField(copy, key, fields[key]);
-    for (const key of place.names.keys()) {
+    for (const key of plan.names.keys()) {
       const item = readField(fields, key);
       if (item !== undefined) writeField(copy, key, item);
     }
     return copy;
   }
 
-  place(nodes: readonly SchemaNode[]): Place {
+  plan(nodes: readonly SchemaNode[]): ConversionPlan {
     const all = new Set<SchemaNode>();
     const read = (node: SchemaNode): void => {
       for (const part of this.#applicators.parts(node)) {
@@ -96,40 +96,38 @@ class Settler {
     };
     nodes.forEach(read);
     const key = [...all].map((node) => this.#idOf(node)).join();
-    const known = this.#places.get(key);
+    const known = this.#plans.get(key);
     if (known !== undefined) return known;
-    const names = new Map<string, Place>();
-    const patterns: [KeyPattern, Place][] = [];
-    const items: Place[] = [];
-    const place: { -readonly [Key in keyof Place]: Place[Key] } = {
+    const names = new Map<string, ConversionPlan>();
+    const patterns: [KeyPattern, ConversionPlan][] = [];
+    const items: ConversionPlan[] = [];
+    const plan: { -readonly [Key in keyof ConversionPlan]: ConversionPlan[Key] } = {
       ...{ nodes: [...all], names, patterns, rest: undefined, items },
     };
-    this.#places.set(key, place); // before its parts: they may lead back here
-    const parts = place.nodes;
+    this.#plans.set(key, plan); // before its parts: they may lead back here
+    const parts = plan.nodes;
     for (const name of new Set(parts.flatMap((part) => Object.keys(mapOf(part["properties"]))))) {
-      names.set(name, this.place(schemasOf(parts, (part) => schemaAt(part, name))));
+      names.set(name, this.plan(schemasOf(parts, (part) => schemaAt(part, name))));
     }
     const rest = schemasOf(parts, (part) => [part["additionalProperties"], part["unevaluatedProperties"]]);
-    if (rest.length > 0) place.rest = this.place(rest);
+    if (rest.length > 0) plan.rest = this.plan(rest);
     for (const pattern of new Set(parts.flatMap((part) => Object.keys(mapOf(part["patternProperties"]))))) {
       const schemas = schemasOf(parts, (part) => [mapOf(part["patternProperties"])[pattern]]);
-      patterns.push([{ test: patternTest(pattern) }, this.place([...schemas, ...rest])]);
+      patterns.push([{ test: patternTest(pattern) }, this.plan([...schemas, ...rest])]);
     }
     items.push(...this.#itemsOf(parts));
-    return place;
+    return plan;
   }
 
-  /** The places of lists, the last of which stands for all that follow. */
-  #itemsOf(parts: readonly SchemaNode[]): Place[] {
+  /** The plans of lists, the last of which stands for all that follow. */
+  #itemsOf(parts: readonly SchemaNode[]): ConversionPlan[] {
     const length = Math.max(0, ...parts.map((part) => tupleOf(part).length));
-    const places = Array.from({ length: length + 1 }, (_, index) =>
+    const plans = Array.from({ length: length + 1 }, (_, index) =>
       schemasOf(parts, (part) => {
         return [tupleOf(part)[index] ?? part["items"], part["contains"], part["unevaluatedItems"]];
       }),
     );
-    return places.every((schemas) => schemas.length === 0)
-      ? []
-      : places.map((schemas) => this.place(schemas));
+    return plans.every((schemas) => schemas.length === 0) ? [] : plans.map((schemas) => this.plan(schemas));
   }
 
   #idOf(node: SchemaNode): number {
