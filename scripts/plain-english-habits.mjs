@@ -19,7 +19,7 @@ export const HABITS = [
   {
     name: "what-subject",
     start: true,
-    pattern: /^what (?!(?:to|next|else)\b)[a-z]/i,
+    pattern: /^what (?!(?:to|next|else|happens)\b)[a-z]/i,
     unless: /\?["”)]*$/,
     instead: "a noun: The result is validated",
   },
@@ -32,7 +32,7 @@ export const HABITS = [
   {
     name: "is-no",
     pattern:
-      /(?<!\bthere )\b(?:is|are|was|were|be) (?:no|none)\b(?! (?:longer|more|less|later|larger|earlier|sooner|faster|slower|deeper)\b)/,
+      /(?<!\b[Tt]here )\b(?:is|are|was|were|be) (?:no|none)\b(?! (?:longer|more|less|later|larger|earlier|sooner|faster|slower|deeper)\b)/,
     instead: "is not a valid X, invalid, missing",
   },
   {
@@ -96,7 +96,7 @@ export const HABITS = [
   {
     name: "line",
     pattern:
-      /\b(?:waiting[- ]lines?|(?:in|joins?|leaves?) (?:a|the|one|its|their|that|this) line\b(?! of\b| \d| that\b| above\b| below\b)|lines? (?:before|for) (?:all|each|its)|one line for all|places? in (?:a|the) line)\b/i,
+      /\b(?:waiting[- ]lines?|(?:stands?|waits?|waiting|wait|places?|room) in (?:a|the|one|its|their) line\b|(?:joins?|leaves?) (?:a|the|its|their) line\b|lines? (?:before|for) (?:all|each|its)|one line for all)\b/i,
     unless: /\b(?:text|log|NDJSON|standard|output|stack|source|command|file|page|comment|first|last)\b/i,
     instead: "queue",
   },

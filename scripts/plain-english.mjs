@@ -84,7 +84,7 @@ function findingsIn(path) {
 function has({ name, pattern, start, unless }, sentence, kind) {
   if (unless?.test(sentence)) return false;
   if (!start) return pattern.test(sentence);
-  if (name === "what-subject" && (kind === "heading" || kind === "cell")) return false; // a title, not a sentence
+  if (kind === "cell" || (kind === "heading" && name === "what-subject")) return false; // a title, not a sentence
   return sentence.split(/; /).some((part) => pattern.test(part.replace(/^[^A-Za-z]+/, "")));
 }
 
