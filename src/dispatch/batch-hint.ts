@@ -15,15 +15,15 @@ type Cause = keyof typeof ADVICE;
 
 /** Notices that batching does nothing, for a reason that somebody can do something about, and says so once. */
 export class BatchHint {
-  readonly #tell: (advice: string) => void;
-  readonly #told = new Set<Cause>();
+  readonly #report: (advice: string) => void;
+  readonly #reported = new Set<Cause>();
   #cause: Cause | undefined;
   #inRow = 0;
   #lastEnd = -Infinity;
   #lastRunMs = 0;
 
-  constructor(tell: (advice: string) => void) {
-    this.#tell = tell;
+  constructor(report: (advice: string) => void) {
+    this.#report = report;
   }
 
   /** A batch starts; `arrivedAt` is when its first item came, on the clock of {@link ended}. */
@@ -31,9 +31,9 @@ export class BatchHint {
     const cause = size === 1 ? this.#causeOf(reason, arrivedAt) : undefined;
     this.#inRow = cause !== undefined && cause === this.#cause ? this.#inRow + 1 : 1;
     this.#cause = cause;
-    if (cause === undefined || this.#inRow < LONELY_BATCHES || this.#told.has(cause)) return;
-    this.#told.add(cause);
-    this.#tell(`the last ${LONELY_BATCHES} batches held one item each: ${ADVICE[cause]}`);
+    if (cause === undefined || this.#inRow < LONELY_BATCHES || this.#reported.has(cause)) return;
+    this.#reported.add(cause);
+    this.#report(`the last ${LONELY_BATCHES} batches held one item each: ${ADVICE[cause]}`);
   }
 
   ended(now: number, runMs: number): void {

@@ -46,13 +46,13 @@ export interface PlanConditions {
  * there too, with what will have arrived by then. If it can't, somebody has to be let down: those whose deadlines make
  * batches small, since small batches would let down all who come after.
  */
-export function planBatch<T>(line: JobQueue<T>, conditions: PlanConditions): BatchPlan<T> {
+export function planBatch<T>(queue: JobQueue<T>, conditions: PlanConditions): BatchPlan<T> {
   const { model, now, answerMs } = conditions;
   const shed: Job<T>[] = [];
   const alive: Job<T>[] = [];
   let reason: BatchReason = "drained";
   let room = Infinity;
-  for (const job of line) {
+  for (const job of queue) {
     if (isHopeless(job, conditions)) {
       shed.push(job);
       continue;

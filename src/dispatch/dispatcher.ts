@@ -53,7 +53,7 @@ export class Dispatcher<T> implements SlotUser {
   readonly #clock: Clock;
   readonly #metrics: DispatchMetrics;
   readonly #executors: Executors;
-  readonly #line = new JobQueue<T>();
+  readonly #queue = new JobQueue<T>();
   readonly #model = new ServiceModel();
   readonly #hold = new HoldPolicy();
   readonly #rate = new ArrivalRate(RATE_MEMORY_MS);
@@ -67,7 +67,7 @@ export class Dispatcher<T> implements SlotUser {
   #blockingMs = 0;
   #isTiming = false;
   /** Stops the cut that comes at the end of this turn. */
-  #cancelCut: (() => void) | undefined;
+  #cancelStart: (() => void) | undefined;
   /** Stops the alarm at the end of a hold. */
   #cancelHold: (() => void) | undefined;
 
@@ -79,13 +79,13 @@ export class Dispatcher<T> implements SlotUser {
       options.onHint !== undefined && options.limits.maxSize > 1 ? new BatchHint(options.onHint) : undefined;
     this.#executors = new Executors(options.slots, this);
     options.metrics.watch({
-      depth: () => this.#line.length,
-      oldestAgeMs: () => Math.max(0, this.#clock.now() - (this.#line.oldestArrival ?? Infinity)),
+      depth: () => this.#queue.length,
+      oldestAgeMs: () => Math.max(0, this.#clock.now() - (this.#queue.oldestArrival ?? Infinity)),
     });
   }
 
   get oldestArrival(): number | undefined {
-    return this.#line.oldestArrival;
+    return this.#queue.oldestArrival;
   }
 
   /** What a run costs, as learned so far. */
@@ -127,9 +127,9 @@ export class Dispatcher<T> implements SlotUser {
       return job;
     }
     this.#unitCost += 0.05 * (job.cost - this.#unitCost);
-    this.#attend(job);
-    this.#line.add(job);
-    this.#cutSoon();
+    this.#watch(job);
+    this.#queue.add(job);
+    this.#startSoon();
     return job;
   }
 
@@ -140,11 +140,11 @@ export class Dispatcher<T> implements SlotUser {
 
   /** A slot is free. */
   wake(): void {
-    this.#cut();
+    this.#startBatches();
   }
 
   /** Sees to it that the job ends when its caller leaves or its time is up. */
-  #attend(job: Job<T>): void {
+  #watch(job: Job<T>): void {
     const { signal } = job;
     const leave = (): void => this.cancel(job, signal?.reason);
     signal?.addEventListener("abort", leave, { once: true });
@@ -178,7 +178,7 @@ export class Dispatcher<T> implements SlotUser {
     const run = this.#runs.get(job);
     if (why === "cancelled") this.#metrics.cancelled[run === undefined ? "waiting" : "running"]++;
     else this.#metrics.timeouts[why === "runTimeout" ? "run" : "queue"]++;
-    if (run === undefined) this.#line.remove(job);
+    if (run === undefined) this.#queue.remove(job);
     else run.leave(reason);
   }
 
@@ -187,9 +187,9 @@ export class Dispatcher<T> implements SlotUser {
     const { finishBy = Infinity, bytes = 0 } = request;
     // What free executors take at the end of this turn does not count as waiting.
     const room = this.#executors.free * limits.maxSize;
-    if (limits.maxSize === 1 ? this.#line.length < room : this.#line.length === 0 && room > 0)
+    if (limits.maxSize === 1 ? this.#queue.length < room : this.#queue.length === 0 && room > 0)
       return undefined;
-    if (this.#line.length >= queue.count + room || this.#line.bytes + bytes > queue.bytes) {
+    if (this.#queue.length >= queue.count + room || this.#queue.bytes + bytes > queue.bytes) {
       const message = "Too many requests wait already; try again later.";
       return this.#refuse(message, "QUEUE_FULL", this.#forecast(request, now).start - now);
     }
@@ -210,8 +210,8 @@ export class Dispatcher<T> implements SlotUser {
     const outlook = {
       now,
       executors: this.#executors,
-      ahead: this.#line.ahead({ priority: request.priority ?? "normal" }),
-      firstFinishBy: this.#line.first?.finishBy ?? Infinity,
+      ahead: this.#queue.ahead({ priority: request.priority ?? "normal" }),
+      firstFinishBy: this.#queue.first?.finishBy ?? Infinity,
       rate: this.#rate.at(now),
       unitCost: this.#unitCost,
     };
@@ -220,16 +220,16 @@ export class Dispatcher<T> implements SlotUser {
   }
 
   /** Cuts at the end of this turn, when all that arrived in it is in the line. */
-  #cutSoon(): void {
-    if (this.#cancelCut !== undefined || this.#executors.free === 0) return;
-    this.#cancelCut = this.#clock.soon(() => this.#cut());
+  #startSoon(): void {
+    if (this.#cancelStart !== undefined || this.#executors.free === 0) return;
+    this.#cancelStart = this.#clock.soon(() => this.#startBatches());
   }
 
-  #cut(): void {
-    this.#cancelCut?.();
+  #startBatches(): void {
+    this.#cancelStart?.();
     this.#cancelHold?.();
-    this.#cancelCut = this.#cancelHold = undefined;
-    while (this.#line.length > 0 && this.#executors.free > 0) {
+    this.#cancelStart = this.#cancelHold = undefined;
+    while (this.#queue.length > 0 && this.#executors.free > 0) {
       const now = this.#clock.now();
       if (this.#holds(now)) return;
       const conditions = {
@@ -240,53 +240,54 @@ export class Dispatcher<T> implements SlotUser {
         costRate: this.#rate.at(now) * this.#unitCost,
         nextFreeAt: () => (this.#executors.capacity > 1 ? this.#executors.freeAt(1, now) : Infinity),
       };
-      const cut = this.#withProbe(planBatch(this.#line, conditions), now);
-      for (const job of cut.shed) this.#shed(job, now);
-      if (cut.take.length > 0) this.#start(cut, now);
+      const plan = this.#withProbe(planBatch(this.#queue, conditions), now);
+      for (const job of plan.shed) this.#shed(job, now);
+      if (plan.take.length > 0) this.#start(plan, now);
     }
   }
 
   /** Whether the batch should wait for callers who are about to be back; if so, sets the alarm. */
   #holds(now: number): boolean {
-    if (this.#line.length >= this.#options.limits.maxSize) return false;
+    if (this.#queue.length >= this.#options.limits.maxSize) return false;
     let until = this.#hold.holdUntil(now);
     if (until <= now) return false;
-    for (const job of this.#line) {
-      const lastStart = job.finishBy - this.#model.predictHigh(this.#line.ahead({ priority: "low" }).cost, 2);
+    for (const job of this.#queue) {
+      const lastStart =
+        job.finishBy - this.#model.predictHigh(this.#queue.ahead({ priority: "low" }).cost, 2);
       until = Math.min(until, lastStart - this.#answerMs, job.startBy - TIMER_GRAIN_MS);
       if (until <= now) return false;
     }
-    this.#cancelHold = this.#clock.precisely(until - now, () => this.#cut());
+    this.#cancelHold = this.#clock.precisely(until - now, () => this.#startBatches());
     return true;
   }
 
   /** A model that is wrong must not keep everything from running: what would be shed last may try, if nothing else can. */
-  #withProbe(cut: BatchPlan<T>, now: number): BatchPlan<T> {
-    const last = cut.shed.at(-1);
-    if (cut.take.length > 0 || last === undefined || last.lastStart <= now) return cut;
-    return { ...cut, take: [last], cost: last.cost, shed: cut.shed.slice(0, -1) };
+  #withProbe(plan: BatchPlan<T>, now: number): BatchPlan<T> {
+    const last = plan.shed.at(-1);
+    if (plan.take.length > 0 || last === undefined || last.lastStart <= now) return plan;
+    return { ...plan, take: [last], cost: last.cost, shed: plan.shed.slice(0, -1) };
   }
 
   #shed(job: Job<T>, now: number): void {
-    this.#line.remove(job);
+    this.#queue.remove(job);
     if (job.lastStart <= now) return this.#expire(job);
     const message = "The answer could not come in time any more; try again later.";
-    const error = this.#refuse(message, "OVERLOADED", this.#model.predict(this.#line.ahead(job).cost));
+    const error = this.#refuse(message, "OVERLOADED", this.#model.predict(this.#queue.ahead(job).cost));
     if (job.reject(error)) this.#metrics.shed(error);
   }
 
-  #start(cut: BatchPlan<T>, now: number): void {
-    const jobs = cut.take;
-    const run = new BatchRun(jobs, cut.cost, now, this.#model.predict(cut.cost));
+  #start(plan: BatchPlan<T>, now: number): void {
+    const jobs = plan.take;
+    const run = new BatchRun(jobs, plan.cost, now, this.#model.predict(plan.cost));
     for (const job of jobs) {
       job.run = run;
-      this.#line.remove(job);
+      this.#queue.remove(job);
       this.#runs.set(job, run);
       this.#metrics.waited(now - job.arrivedAt);
     }
     this.#executors.take(run);
-    this.#metrics.started(jobs.length, cut.reason);
-    this.#hint?.started(jobs.length, cut.reason, jobs[0]?.arrivedAt ?? now);
+    this.#metrics.started(jobs.length, plan.reason);
+    this.#hint?.started(jobs.length, plan.reason, jobs[0]?.arrivedAt ?? now);
     const values = jobs.map((job) => job.value);
     const work = this.#options.run(values, run);
     this.#blockingMs += 0.2 * (this.#clock.now() - now - this.#blockingMs);
@@ -308,7 +309,7 @@ export class Dispatcher<T> implements SlotUser {
         if (!isRetried || job.retried || job.settled) return job.reject(error);
         job.retried = true;
         this.#metrics.retried++;
-        this.#line.add(job);
+        this.#queue.add(job);
         return false;
       },
       false,
@@ -339,7 +340,7 @@ export class Dispatcher<T> implements SlotUser {
       answer(job, index);
     });
     if (answersFirst) this.#clock.soon(() => this.#executors.announce());
-    else if (this.#line.length > 0) this.#cutSoon();
+    else if (this.#queue.length > 0) this.#startSoon();
     this.#timeAnswers(now);
   }
 

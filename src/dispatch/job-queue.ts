@@ -36,16 +36,16 @@ export class JobQueue<T> {
     let oldest = Infinity;
     // Second chances are in the order in which they failed.
     for (const job of this.#again) oldest = Math.min(oldest, job.arrivedAt);
-    for (const line of [this.#normal, this.#low]) {
-      const [first] = line;
+    for (const jobs of [this.#normal, this.#low]) {
+      const [first] = jobs;
       if (first !== undefined) oldest = Math.min(oldest, first.arrivedAt);
     }
     return oldest < Infinity ? oldest : undefined;
   }
 
   add(job: Job<T>): void {
-    const line = job.retried ? this.#again : job.priority === "low" ? this.#low : this.#normal;
-    line.add(job);
+    const jobs = job.retried ? this.#again : job.priority === "low" ? this.#low : this.#normal;
+    jobs.add(job);
     this.#account(job, 1);
   }
 

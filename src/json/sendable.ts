@@ -100,8 +100,8 @@ class Copier {
     if (typeof value !== "object" || value === null) return value;
     if (types.isDate(value)) return this.#date(value, path, key ?? "");
     if (form.bytes && ArrayBuffer.isView(value)) return value;
-    const told = key === undefined ? value : this.#told(value, path, key);
-    if (told !== value) return this.copy(told, path, undefined);
+    const converted = key === undefined ? value : this.#converted(value, path, key);
+    if (converted !== value) return this.copy(converted, path, undefined);
     if (types.isBoxedPrimitive(value))
       return this.copy((value as { valueOf(): unknown }).valueOf(), path, key);
     const kind = kindOf(value);
@@ -149,11 +149,11 @@ class Copier {
       if (this.#form.clones) return value;
       this.#refuse(path, { what: "an invalid Date", advice: "return a valid one, or null", clones: true });
     }
-    return this.#form.dates ? value : this.#told(value, path, key);
+    return this.#form.dates ? value : this.#converted(value, path, key);
   }
 
   /** What the value's own toJSON() makes of it. */
-  #told(value: object, path: string, key: string): unknown {
+  #converted(value: object, path: string, key: string): unknown {
     const toJSON = this.#read(value, "toJSON", path);
     if (typeof toJSON !== "function" || ArrayBuffer.isView(value)) return value;
     try {

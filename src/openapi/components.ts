@@ -1,7 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
 import type { TSchema } from "typebox";
 import { DefinitionError } from "../errors.ts";
-import { enterScope, resolveReference, type Scope, type Target } from "../routes/schema-references.ts";
+import {
+  enterScope,
+  resolveReference,
+  type Scope,
+  type ResolvedReference,
+} from "../routes/schema-references.ts";
 import {
   isSchemaNode,
   literalValues,
@@ -82,7 +87,7 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
     return target === undefined ? { ...copy, $ref: ref } : { ...copy, ...referTo(target) };
   };
 
-  const referTo = ({ node, scope, name }: Target): SchemaNode => {
+  const referTo = ({ node, scope, name }: ResolvedReference): SchemaNode => {
     if (typeof node === "boolean") return node ? {} : { not: {} };
     const { $id } = node;
     if (typeof $id === "string") return { $ref: `${claim($id, node, scope)}#` };

@@ -13,7 +13,7 @@ export interface WaitingInput {
 export type InputEnd = "idle" | "closed" | "stopped" | "gone";
 
 /** How many inputs may wait. */
-export interface InputLimits {
+export interface BufferLimits {
   /** Keep so many, the newest; undefined: keep all, and hold the sender back when there are too many. */
   readonly keep: number | undefined;
   readonly maxCount: number;
@@ -37,7 +37,7 @@ const RESERVE = 1 / 4;
 
 /** The inputs of a session between the connection and the handler. */
 export class InputBuffer {
-  readonly #limits: InputLimits;
+  readonly #limits: BufferLimits;
   readonly #events: InputEvents;
   readonly #clock: Clock;
   readonly #memory: SharedMemory;
@@ -51,7 +51,12 @@ export class InputBuffer {
   #lastInputAt: number;
   #wake: (() => void) | undefined;
 
-  constructor(limits: InputLimits, events: InputEvents, clock: Clock, memory: SharedMemory = ENDLESS_MEMORY) {
+  constructor(
+    limits: BufferLimits,
+    events: InputEvents,
+    clock: Clock,
+    memory: SharedMemory = ENDLESS_MEMORY,
+  ) {
     this.#memory = memory;
     this.#limits = limits;
     this.#events = events;
@@ -77,7 +82,7 @@ export class InputBuffer {
     }
     this.#lastInputAt = this.#clock.now();
     this.#waiting.push({ frame, arrivedAt: this.#lastInputAt });
-    const size = sizeOf(frame);
+    const size = frameBytes(frame);
     this.#bytes += size;
     this.#memory.hold(size);
     const { keep, maxCount, maxBytes } = this.#limits;
@@ -196,7 +201,7 @@ export class InputBuffer {
   #remove(): WaitingInput | undefined {
     const input = this.#waiting.shift();
     if (input === undefined) return undefined;
-    const size = sizeOf(input.frame);
+    const size = frameBytes(input.frame);
     this.#bytes -= size;
     this.#inHand += size;
     const { maxCount, maxBytes } = this.#limits;
@@ -209,6 +214,6 @@ export class InputBuffer {
   }
 }
 
-export function sizeOf(frame: Frame): number {
+export function frameBytes(frame: Frame): number {
   return typeof frame === "string" ? frame.length * 2 : frame.byteLength;
 }

@@ -12,7 +12,7 @@ export function timingsMessage(timing: number, queue: number, batchSize: number)
 export const END_MESSAGE = message({ type: "x-fal-message", action: "end" });
 
 /** So many inputs were never looked at. */
-export function droppedMessage(count: number): string {
+export function droppedInputsMessage(count: number): string {
   return message({ type: "x-fal-message", action: "dropped", count });
 }
 

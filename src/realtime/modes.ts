@@ -3,7 +3,7 @@ import type { Clock } from "../dispatch/clock.ts";
 import type { RealtimeMode } from "../routes/signature.ts";
 import { AppException, InputValidationError } from "../errors.ts";
 import { type AbortableWait, LEFT } from "./abortable-wait.ts";
-import { sizeOf, type InputBuffer, type InputEnd, type WaitingInput } from "./input-buffer.ts";
+import { frameBytes, type InputBuffer, type InputEnd, type WaitingInput } from "./input-buffer.ts";
 import { closeItems, iteratorOf } from "./items.ts";
 import { timingsMessage } from "./messages.ts";
 import { MessagePackError } from "./msgpack.ts";
@@ -72,7 +72,7 @@ async function runShared(run: SessionRun, share: NonNullable<RealtimeRoute["shar
     const next = inputs.poll() ?? (await inputs.take());
     if (typeof next === "string") return next;
     if (context.signal.aborted) return leftReason(inputs);
-    const job = share(context, readInput(run, next), sizeOf(next.frame));
+    const job = share(context, readInput(run, next), frameBytes(next.frame));
     const result = await run.waiter.until(job.answer);
     if (result === LEFT || job.run === undefined) return leftReason(inputs);
     const { startedAt, endedAt, size } = job.run;

@@ -6,7 +6,7 @@ import { AbortableWait } from "./abortable-wait.ts";
 import { CLOSE_NORMAL, CLOSE_RESTART, FrameSink, type Frame, type FrameConnection } from "./connection.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { InputBuffer, type InputEnd } from "./input-buffer.ts";
-import { droppedMessage, END_MESSAGE, failureMessage, TIMEOUT_MESSAGE } from "./messages.ts";
+import { droppedInputsMessage, END_MESSAGE, failureMessage, TIMEOUT_MESSAGE } from "./messages.ts";
 import { RUNNERS } from "./modes.ts";
 import { MessagePackError, TOO_MANY_VALUES } from "./msgpack.ts";
 import {
@@ -204,7 +204,7 @@ export class RealtimeSession {
   }
 
   #tellDropped(): void {
-    if (this.#dropped > 0) this.#sink.control(droppedMessage(this.#dropped));
+    if (this.#dropped > 0) this.#sink.control(droppedInputsMessage(this.#dropped));
     this.#dropped = 0;
   }
 

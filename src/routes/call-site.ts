@@ -12,7 +12,7 @@ const FEW_FRAMES = 4;
 const MANY_FRAMES = 200;
 
 /** A frame's file → its URL, or undefined where it is none of a user's. */
-const places = new Map<string, string | undefined>();
+const modules = new Map<string, string | undefined>();
 
 /**
  * The `file:` URL of the module that called into this package: of the first stack frame outside of it. Called while a
@@ -20,14 +20,14 @@ const places = new Map<string, string | undefined>();
  * Undefined when no file is on the stack.
  */
 export function callSite(): string | undefined {
-  return firstPlace(FEW_FRAMES) ?? firstPlace(MANY_FRAMES);
+  return firstModule(FEW_FRAMES) ?? firstModule(MANY_FRAMES);
 }
 
-function firstPlace(limit: number): string | undefined {
+function firstModule(limit: number): string | undefined {
   const { prepareStackTrace, stackTraceLimit } = Error;
   try {
     Error.stackTraceLimit = limit;
-    Error.prepareStackTrace = pickPlace;
+    Error.prepareStackTrace = pickModule;
     const holder: { stack?: unknown } = {};
     Error.captureStackTrace(holder, callSite);
     return holder.stack as string | undefined;
@@ -37,22 +37,22 @@ function firstPlace(limit: number): string | undefined {
   }
 }
 
-function pickPlace(_error: Error, frames: NodeJS.CallSite[]): string | undefined {
+function pickModule(_error: Error, frames: NodeJS.CallSite[]): string | undefined {
   for (const frame of frames) {
     const file = frame.getFileName();
     if (file === null || file === undefined) continue;
-    const place = places.has(file) ? places.get(file) : remember(file);
-    if (place !== undefined) return place;
+    const module = modules.has(file) ? modules.get(file) : moduleOf(file);
+    if (module !== undefined) return module;
   }
   return undefined;
 }
 
-function remember(file: string): string | undefined {
+function moduleOf(file: string): string | undefined {
   const url = file.startsWith("file:") ? file : isAbsolute(file) ? pathToFileURL(file).href : undefined;
   // Loaders add marks of their own behind a "?".
   const plain = url?.replace(/[?#].*$/, "");
-  const place =
+  const module =
     plain === undefined || plain.startsWith(OWN_FOLDER) || HELPERS.test(plain) ? undefined : plain;
-  places.set(file, place);
-  return place;
+  modules.set(file, module);
+  return module;
 }

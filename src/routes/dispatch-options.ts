@@ -92,9 +92,9 @@ export const DEFAULT_QUEUE: Required<QueueOptions> = { count: 1000, bytes: 256 *
 export type Refuse = (message: string) => never;
 
 /** Checks the options of a route and fills in their defaults. @throws DefinitionError */
-export function resolveDispatchOptions(place: string, options: DispatchOptions): ResolvedDispatchOptions {
+export function resolveDispatchOptions(where: string, options: DispatchOptions): ResolvedDispatchOptions {
   const refuse: Refuse = (message) => {
-    throw new DefinitionError("ROUTE_OPTION_INVALID", `${place}: ${message}`);
+    throw new DefinitionError("ROUTE_OPTION_INVALID", `${where}: ${message}`);
   };
   const { batch, maxConcurrency, overloadStatus, idempotent = false } = options;
   if (batch !== undefined) assertBatch(batch, refuse);

@@ -7,7 +7,7 @@ import {
 } from "./dispatch-options.ts";
 import type { AnyMethod, CheckEndpoint, InputOf, SchemaObject } from "./handler-types.ts";
 import { BODY_LIMIT_NAMES, resolveInputLimits, type BodyLimitOptions } from "./input-limits.ts";
-import { assertKnownOptions, assertMethod, assertPath, assertSchemas } from "./placement.ts";
+import { assertKnownOptions, assertMethod, assertPath, assertSchemas } from "./decorator-checks.ts";
 import { recordRoute } from "./registry.ts";
 import type { HealthCheckOptions, RouteSignature } from "./signature.ts";
 
@@ -91,8 +91,8 @@ export function endpointSignature(
 ): RouteSignature {
   assertPath(methodName, path);
   assertOptions(methodName, options);
-  const place = `@endpoint on ${methodName}()`;
-  const limits = resolveInputLimits(place, options);
+  const where = `@endpoint on ${methodName}()`;
+  const limits = resolveInputLimits(where, options);
   const usesDispatch = DISPATCH_OPTION_NAMES.some((name) => options[name] !== undefined);
   return {
     path,
@@ -106,7 +106,7 @@ export function endpointSignature(
     summary: options.summary,
     description: options.description,
     ...(limits === undefined ? {} : { limits }),
-    ...(usesDispatch ? { dispatch: resolveDispatchOptions(place, options) } : {}),
+    ...(usesDispatch ? { dispatch: resolveDispatchOptions(where, options) } : {}),
   };
 }
 

@@ -36,12 +36,12 @@ export const FRAME_LIMIT_NAMES = ["maxFrameBytes", "maxDepth", "maxValues"] as c
 
 /**
  * Checks a route's own limits.
- * @param place the decorator and the method, for messages
+ * @param where the decorator and the method, for messages
  * @returns undefined where it has none
  * @throws DefinitionError
  */
 export function resolveInputLimits(
-  place: string,
+  where: string,
   options: BodyLimitOptions & FrameLimitOptions,
 ): InputLimits | undefined {
   for (const [name, [minimum, maximum]] of Object.entries(RANGES)) {
@@ -50,7 +50,7 @@ export function resolveInputLimits(
     const range = maximum === MOST ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`;
     throw new DefinitionError(
       "ROUTE_OPTION_INVALID",
-      `${place}: ${name} must be a whole number ${range}, got ${String(value)}.`,
+      `${where}: ${name} must be a whole number ${range}, got ${String(value)}.`,
     );
   }
   const { maxDepth, maxValues, bodyLimitBytes, maxFrameBytes } = options;

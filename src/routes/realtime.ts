@@ -8,7 +8,7 @@ import {
   type FrameLimitOptions,
   type ValueLimitOptions,
 } from "./input-limits.ts";
-import { assertKnownOptions, assertMethod, assertSchemas, assertSocketPath } from "./placement.ts";
+import { assertKnownOptions, assertMethod, assertSchemas, assertSocketPath } from "./decorator-checks.ts";
 import { recordRoute } from "./registry.ts";
 import type { CanBatch, DecodeMessage, EncodeMessage, RealtimeMode } from "./signature.ts";
 

@@ -37,7 +37,7 @@ export function recordRoute(metadata: object, route: RouteSignature): void {
   // Inherited routes may still move on in this very class: they are looked at when routes are collected.
   for (const methodName of table.own) {
     const other = table.routes.get(methodName);
-    if (other === undefined || !isSamePlace(other, route)) continue;
+    if (other === undefined || !sharePath(other, route)) continue;
     throw new DefinitionError(
       "ROUTE_PATH_TAKEN",
       `${route.methodName}() and ${methodName}() both claim ${describeRoute(route)}; change one path.`,
@@ -64,7 +64,7 @@ export function definingModule(constructor: object): string | undefined {
 export function assertOwnPaths(constructor: object): void {
   const routes = [...recordedRoutes(constructor).values()];
   for (const [index, route] of routes.entries()) {
-    const other = routes.slice(0, index).find((earlier) => isSamePlace(earlier, route));
+    const other = routes.slice(0, index).find((earlier) => sharePath(earlier, route));
     if (other === undefined) continue;
     const [newer, older] = isNewer(other, route, constructor) ? [other, route] : [route, other];
     throw new DefinitionError(
@@ -87,7 +87,7 @@ function isNewer(one: RouteSignature, two: RouteSignature, constructor: object):
   return false;
 }
 
-function isSamePlace(one: RouteSignature, two: RouteSignature): boolean {
+function sharePath(one: RouteSignature, two: RouteSignature): boolean {
   return one.path === two.path && one.isWebsocket === two.isWebsocket;
 }
 
@@ -107,7 +107,7 @@ export function collectRoutes(instance: object): Map<RouteSignature, RouteHandle
   assertOwnPaths(instance.constructor);
   const collected = new Map<RouteSignature, RouteHandler>();
   const routes = [...recordedRoutes(instance.constructor).values()];
-  for (const route of routes.sort(byPlace)) {
+  for (const route of routes.sort(byDocumentOrder)) {
     const method = (instance as Record<string, unknown>)[route.methodName];
     if (typeof method !== "function") {
       throw new DefinitionError(
@@ -128,7 +128,7 @@ export function collectRoutes(instance: object): Map<RouteSignature, RouteHandle
   return collected;
 }
 
-function byPlace(a: RouteSignature, b: RouteSignature): number {
+function byDocumentOrder(a: RouteSignature, b: RouteSignature): number {
   if (a.isWebsocket !== b.isWebsocket) return a.isWebsocket ? 1 : -1;
   return a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
 }

@@ -13,7 +13,7 @@ export interface Scope {
 }
 
 /** What a reference leads to, and where that stands. */
-export interface Target {
+export interface ResolvedReference {
   readonly node: SchemaNode | boolean;
   readonly scope: Scope | undefined;
   /** A name for it: a definition's, an `$id`, or the last part of a pointer. */
@@ -41,15 +41,16 @@ export function enterScope(node: SchemaNode, outer: Scope | undefined): Scope {
  * Finds what a `$ref` leads to: a definition by its bare name, as TypeBox writes it; a JSON pointer; an `$id`; an
  * `$anchor`. Undefined where it leads nowhere.
  */
-export function resolveReference(ref: string, scope: Scope): Target | undefined {
+export function resolveReference(ref: string, scope: Scope): ResolvedReference | undefined {
   const [path = "", fragment] = split(ref);
-  if (path === "" && fragment === "") return { node: scope.resource, scope: placeOf(scope), name: "" };
+  if (path === "" && fragment === "")
+    return { node: scope.resource, scope: outerResourceScope(scope), name: "" };
   if (path !== "" && fragment === "") {
     const named = byName(path, scope);
     if (named !== undefined) return named;
   }
   if (path === "") {
-    const found = inResource(fragment, scope.resource, placeOf(scope), scope.uri, scope);
+    const found = inResource(fragment, scope.resource, outerResourceScope(scope), scope.uri, scope);
     // Written for the root of a schema that has since been put inside another.
     return (
       found ?? (/^\/(?:\$defs|definitions)\/[^/]+$/.test(fragment) ? byName(refName(ref), scope) : undefined)
@@ -78,15 +79,15 @@ function split(ref: string): [path: string, fragment: string] {
   return mark === -1 ? [ref, ""] : [ref.slice(0, mark), ref.slice(mark + 1)];
 }
 
-function byName(ref: string, scope: Scope): Target | undefined {
+function byName(ref: string, scope: Scope): ResolvedReference | undefined {
   const name = decoded(ref);
-  for (let place: Scope | undefined = scope; place !== undefined; place = place.outer) {
-    const { names } = place;
+  for (let current: Scope | undefined = scope; current !== undefined; current = current.outer) {
+    const { names } = current;
     if (names === undefined) continue;
     const direct = Object.hasOwn(names, name) ? names[name] : undefined;
-    if (isSchema(direct)) return { node: direct, scope: place, name };
+    if (isSchema(direct)) return { node: direct, scope: current, name };
     const byId = Object.values(names).find((node) => isSchemaNode(node) && node["$id"] === name);
-    if (byId !== undefined) return { node: byId as SchemaNode, scope: place, name };
+    if (byId !== undefined) return { node: byId as SchemaNode, scope: current, name };
   }
   return undefined;
 }
@@ -97,23 +98,27 @@ function inResource(
   outer: Scope | undefined,
   uri: string,
   from: Scope,
-): Target | undefined {
+): ResolvedReference | undefined {
   if (fragment.startsWith("/")) return byPointer(fragment, resource, outer);
   const anchored = indexOf(from.document).get(`${uri}#${decoded(fragment)}`);
   return anchored && { ...anchored, name: decoded(fragment) };
 }
 
-function byPointer(pointer: string, resource: SchemaNode, outer: Scope | undefined): Target | undefined {
-  let place: unknown = resource;
+function byPointer(
+  pointer: string,
+  resource: SchemaNode,
+  outer: Scope | undefined,
+): ResolvedReference | undefined {
+  let value: unknown = resource;
   let scope = outer;
   let name = "";
   for (const token of pointer.slice(1).split("/")) {
-    if (isSchemaNode(place)) scope = enterScope(place, scope);
+    if (isSchemaNode(value)) scope = enterScope(value, scope);
     name = decoded(token).replaceAll("~1", "/").replaceAll("~0", "~");
-    if (typeof place !== "object" || place === null || !Object.hasOwn(place, name)) return undefined;
-    place = (place as Record<string, unknown>)[name];
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;
+    value = (value as Record<string, unknown>)[name];
   }
-  return isSchema(place) ? { node: place, scope, name } : undefined;
+  return isSchema(value) ? { node: value, scope, name } : undefined;
 }
 
 interface Indexed {
@@ -145,10 +150,10 @@ function indexOf(document: SchemaNode): ReadonlyMap<string, Indexed> {
 }
 
 /** The scope around the resource of a scope. */
-function placeOf(scope: Scope): Scope | undefined {
-  let place: Scope | undefined = scope;
-  while (place.outer !== undefined && place.outer.resource === scope.resource) place = place.outer;
-  return place.outer;
+function outerResourceScope(scope: Scope): Scope | undefined {
+  let current: Scope | undefined = scope;
+  while (current.outer !== undefined && current.outer.resource === scope.resource) current = current.outer;
+  return current.outer;
 }
 
 function absolute(id: string, base: string): string {

@@ -5,7 +5,7 @@ import {
   enterScope,
   resolveReference,
   type Scope,
-  type Target,
+  type ResolvedReference,
 } from "../../routes/schema-references.ts";
 import { mapSubschemas, modernise, type SchemaNode, isSchemaNode } from "../../routes/schema-walk.ts";
 import { equalityKey } from "./equality.ts";
@@ -51,7 +51,7 @@ export function canonicalSchema(schema: object): CanonicalSchema {
     return key;
   };
 
-  const refer = (copy: SchemaNode, { node, name, scope }: Target): SchemaNode => {
+  const refer = (copy: SchemaNode, { node, name, scope }: ResolvedReference): SchemaNode => {
     if (node === true) return copy;
     if (node === false) return { ...copy, not: {} };
     const $ref = `#/$defs/${define(node, name, scope)}`;
@@ -75,7 +75,7 @@ export function canonicalSchema(schema: object): CanonicalSchema {
   return { root: rewrite(schema as SchemaNode, undefined), definitions };
 }
 
-function find(ref: string, scope: Scope): Target {
+function find(ref: string, scope: Scope): ResolvedReference {
   const target = resolveReference(ref, scope);
   if (target !== undefined) return target;
   throw new DefinitionError(
@@ -85,7 +85,7 @@ function find(ref: string, scope: Scope): Target {
 }
 
 /** Where one anchor of the name exists, nothing can stand in for it: the reference is an ordinary one. */
-function findDynamic(ref: string, scope: Scope): Target {
+function findDynamic(ref: string, scope: Scope): ResolvedReference {
   const target = find(ref, scope);
   const name = ref.slice(ref.indexOf("#") + 1);
   if (countDynamicAnchors(scope.document, name) <= 1) return target;
