@@ -51,7 +51,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   functions: ["servable", "routes", "processes", "typescript", "answers", "errors", "did-you-mean"],
   "build-context": ["errors"],
   platform: ["build-context", "processes", "errors", "did-you-mean"],
-  packaging: ["build-context", "processes", "errors", "did-you-mean"],
+  packaging: ["build-context", "processes", "typescript", "errors", "did-you-mean"],
   hosts: [
     "build-context",
     "processes",

@@ -27,7 +27,7 @@ export interface ContextEntry {
 }
 
 /** What {@link collectContext} looks for. */
-export interface CollectOptions {
+export interface ContextOptions {
   /** The context's folder, absolute. */
   readonly directory: string;
   /** What is wanted, as COPY names it: paths and globs relative to the folder; "." is everything. */
@@ -44,7 +44,7 @@ export interface CollectOptions {
  * Links are taken as links.
  * @throws FalServerlessError with code BUILD_FAILED for a source that is not there, or is ignored
  */
-export async function collectContext(options: CollectOptions): Promise<ContextEntry[]> {
+export async function collectContext(options: ContextOptions): Promise<ContextEntry[]> {
   const { directory, sources, ignore, followsSources = false, onSecret } = options;
   const entries = new Map<string, ContextEntry>();
   const secrets = new Set<string>();

@@ -32,6 +32,6 @@ export function copySourcePath(source: string): string | undefined {
 }
 
 /** Appends a name to a context path. */
-export function below(path: string, name: string): string {
+export function joinContextPath(path: string, name: string): string {
   return path === "." ? name : `${path}/${name}`;
 }

@@ -41,8 +41,8 @@ function matchSegments(
   if (name === undefined) return "above";
   if (first !== "**") return first.test(name) ? matchSegments(rest, others) : undefined;
   if (rest.length === 0) return others.length === 0 ? "self" : "below";
-  const matches = [matchSegments(rest, names), matchSegments([first, ...rest], others)];
-  return (["self", "below", "above"] as const).find((match) => matches.includes(match));
+  const matches = new Set([matchSegments(rest, names), matchSegments([first, ...rest], others)]);
+  return (["self", "below", "above"] as const).find((match) => matches.has(match));
 }
 
 /** Whether a name fits a segment of a pattern. */

@@ -3,7 +3,7 @@ import { FalServerlessError } from "../errors.ts";
 import type { ContextEntry } from "./context-entries.ts";
 
 /** A file that exists in the archive alone. */
-export interface MadeFile {
+export interface VirtualFile {
   readonly path: string;
   readonly content: string;
 }
@@ -19,7 +19,7 @@ const MAX_OCTAL = 8 ** 11 - 1;
  */
 export async function* tarStream(
   entries: Iterable<ContextEntry>,
-  made: readonly MadeFile[] = [],
+  made: readonly VirtualFile[] = [],
 ): AsyncGenerator<Buffer, void, void> {
   for (const { path, content } of made) {
     const bytes = Buffer.from(content);

@@ -1,7 +1,7 @@
 import type { Dirent, Stats } from "node:fs";
 import { lstat, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { below } from "./context-path.ts";
+import { joinContextPath } from "./context-path.ts";
 import type { PathGlob } from "./globs.ts";
 import type { IgnoreRules } from "./ignore-rules.ts";
 
@@ -58,7 +58,10 @@ export async function* walk(
     signal?.throwIfAborted();
     const found = await readdir(entry.absolutePath, { withFileTypes: true });
     for (const each of found.sort((a, b) => (a.name < b.name ? 1 : -1))) {
-      const inner = { path: below(path, each.name), absolutePath: join(entry.absolutePath, each.name) };
+      const inner = {
+        path: joinContextPath(path, each.name),
+        absolutePath: join(entry.absolutePath, each.name),
+      };
       pending.push({ ...inner, kind: kindOf(each) });
     }
   }

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { UsageError } from "../errors.ts";
-import { resolvePackage, usedPlaces, type LockedPlaces } from "./npm-lockfile.ts";
+import { parseJsonWithComments } from "../typescript/json-with-comments.ts";
+import { resolvePackage, usedPackages, type LockedPackages } from "./npm-lockfile.ts";
 
 /** What the tsconfig.json of an app needs beside it, by "extends". */
 export interface CompilerSettings {
@@ -12,10 +13,10 @@ export interface CompilerSettings {
 }
 
 /** Where it is looked. */
-export interface CompilerGround {
+export interface CompilerContext {
   /** The folder of the lockfile. */
   readonly directory: string;
-  readonly places: LockedPlaces;
+  readonly places: LockedPackages;
   /** The places of packages that an image gets. */
   readonly used: ReadonlySet<string>;
   /** Whether a folder is a package of the workspace, which npm links for whoever names it. */
@@ -26,7 +27,7 @@ export interface CompilerGround {
  * Follows the tsconfig.json that is nearest to a file: an app doesn't start where one that is extended is missing.
  * @throws UsageError for one outside of the project, or in a package that is installed for development alone
  */
-export function compilerSettings(file: string, ground: CompilerGround): CompilerSettings {
+export function compilerSettings(file: string, ground: CompilerContext): CompilerSettings {
   const found = { files: new Set<string>(), folders: new Set<string>() };
   const used = new Set(ground.used);
   const first = nearest(dirname(file), ground.directory);
@@ -39,7 +40,7 @@ export function compilerSettings(file: string, ground: CompilerGround): Compiler
       const next = locate(parent, path, { ...ground, used });
       if (next?.folder !== undefined) {
         found.folders.add(next.folder);
-        for (const place of usedPlaces(ground.places, [next.folder])) used.add(place);
+        for (const place of usedPackages(ground.places, [next.folder])) used.add(place);
       }
       if (next?.file !== undefined) waiting.push(next.file);
     }
@@ -65,7 +66,7 @@ interface Extended {
 function locate(
   parent: string,
   from: string,
-  { directory, places, used, isMember }: CompilerGround,
+  { directory, places, used, isMember }: CompilerContext,
 ): Extended | undefined {
   if (isAbsolute(parent) || /^\.\.?(?:\/|\\|$)/.test(parent)) {
     const path = settingsAt(resolve(dirname(from), parent));
@@ -100,24 +101,13 @@ function settingsAt(path: string): string | undefined {
 /** A file that can't be read is nobody's parent: running the app says what is wrong with it. */
 function parentsOf(path: string): readonly string[] {
   try {
-    const { extends: parents = [] } = JSON.parse(withoutComments(readFileSync(path, "utf8"))) as {
+    const { extends: parents = [] } = parseJsonWithComments(readFileSync(path, "utf8")) as {
       extends?: unknown;
     };
     return [parents].flat().filter((parent) => typeof parent === "string");
   } catch {
     return [];
   }
-}
-
-/** Strings are matched first, so that a "//" or a comma inside one stays. */
-function withoutComments(text: string): string {
-  return text
-    .replace(/^\uFEFF/, "")
-    .replaceAll(
-      /("(?:[^"\\]|\\.)*")|\/\/[^\n]*|\/\*[^]*?\*\//g,
-      (_all, quoted: string | undefined) => quoted ?? " ",
-    )
-    .replaceAll(/("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])/g, (_all, quoted: string | undefined) => quoted ?? "");
 }
 
 function within(directory: string, path: string): string {

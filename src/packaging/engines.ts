@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { FalServerlessError } from "../errors.ts";
 import { runProgram } from "../processes/program.ts";
 
 /** Which program's habits one has. */
@@ -25,7 +26,7 @@ const CHECK_MS = 10_000;
  * @returns the first that works, or else what each of them said
  * @throws the signal's reason
  */
-export async function lookForEngine<Flavor extends EngineFlavor>(
+export async function probeEngines<Flavor extends EngineFlavor>(
   flavors: readonly Flavor[],
   environment: NodeJS.ProcessEnv,
   signal?: AbortSignal,
@@ -51,6 +52,33 @@ export async function lookForEngine<Flavor extends EngineFlavor>(
   }
 }
 
+/** A program that builds images, and can do so here and now. */
+export interface Builder {
+  /** Its name in `PATH`, or its path. */
+  readonly command: string;
+  readonly flavor: EngineFlavor;
+}
+
+/**
+ * Finds the builder: the one that the environment names, else Docker if its daemon answers, else Podman, else Buildah.
+ * @throws FalServerlessError with code BUILDER_MISSING, which says what each of them said; the signal's reason
+ */
+export async function findBuilder(
+  environment: NodeJS.ProcessEnv = process.env,
+  signal?: AbortSignal,
+): Promise<Builder> {
+  const found = await probeEngines(["docker", "podman", "buildah"], environment, signal);
+  if ("command" in found) return { command: found.command, flavor: found.flavor };
+  const advice = environment[ENGINE_VARIABLE]
+    ? `start it, or set ${ENGINE_VARIABLE} to "docker", "podman", "buildah" or a program's path`
+    : `install one of them, or start it; ${ENGINE_VARIABLE} names a program elsewhere`;
+  throw new FalServerlessError(
+    "BUILDER_MISSING",
+    `Docker, Podman or Buildah is needed to build an image, and none is usable here: ${advice}.\n` +
+      found.map((failure) => `  ${failure}`).join("\n"),
+  );
+}
+
 /** A program that works, or why it does not. */
 async function checkEngine<Flavor extends EngineFlavor>(
   command: string,
@@ -69,7 +97,7 @@ async function checkEngine<Flavor extends EngineFlavor>(
     const { code, stdout, lines } = end;
     const known = code === 0 ? readInfo(stdout) : undefined;
     if (known === undefined) {
-      return `${command}: ${lastWords(lines.join("\n")) || `its "info" ended with exit code ${code}`}`;
+      return `${command}: ${failureReason(lines.join("\n")) || `its "info" ended with exit code ${code}`}`;
     }
     const flavor = flavors.find((item) => item === known.flavor);
     return flavor === undefined
@@ -110,7 +138,7 @@ function readInfo(text: string): Omit<FoundEngine, "command"> | undefined {
 }
 
 /** What a program said last, without the marks of its log and its advice: the reason it failed for. */
-export function lastWords(said: string): string {
+export function failureReason(said: string): string {
   const last = said
     .split("\n")
     .findLast(

@@ -1,8 +1,8 @@
 import { UsageError } from "../errors.ts";
-import { readJson } from "./workspace.ts";
+import { readJsonFile } from "./workspace.ts";
 
 /** What npm's lockfile says of a place: a package that is installed there, a link, or a folder of the project. */
-export interface LockedPlace {
+export interface LockedPackage {
   readonly resolved?: string;
   readonly link?: boolean;
   readonly dependencies?: Readonly<Record<string, string>>;
@@ -11,18 +11,18 @@ export interface LockedPlace {
 }
 
 /** The places of a lockfile by their paths below the project; "" is the project itself. */
-export type LockedPlaces = Readonly<Record<string, LockedPlace>>;
+export type LockedPackages = Readonly<Record<string, LockedPackage>>;
 
 /** @throws UsageError when the file can't be read */
-export function readLockedPlaces(path: string): LockedPlaces {
-  return (readJson(path) as { packages?: LockedPlaces }).packages ?? {};
+export function readLockfile(path: string): LockedPackages {
+  return (readJsonFile(path) as { packages?: LockedPackages }).packages ?? {};
 }
 
 /**
  * Where the packages are that some places need at run time, directly or not: those places first, links with what they
  * lead to.
  */
-export function usedPlaces(places: LockedPlaces, starts: readonly string[]): ReadonlySet<string> {
+export function usedPackages(places: LockedPackages, starts: readonly string[]): ReadonlySet<string> {
   const used = new Set(starts);
   // What is added while this runs is visited as well.
   for (const path of used) {
@@ -41,7 +41,7 @@ export function usedPlaces(places: LockedPlaces, starts: readonly string[]): Rea
 }
 
 /** Where Node finds a package from a place: in its own `node_modules`, or in one above it. */
-export function resolvePackage(places: LockedPlaces, name: string, from: string): string | undefined {
+export function resolvePackage(places: LockedPackages, name: string, from: string): string | undefined {
   const parts = from === "" ? [] : from.split("/");
   for (let length = parts.length; length >= 0; length--) {
     if (parts[length - 1] === "node_modules") continue;
@@ -56,7 +56,7 @@ export function resolvePackage(places: LockedPlaces, name: string, from: string)
  * @throws UsageError for one that lies outside of it
  */
 export function linkedFolders(
-  places: LockedPlaces,
+  places: LockedPackages,
   used: ReadonlySet<string>,
   refusal: (name: string, folder: string) => string,
 ): readonly string[] {
@@ -76,7 +76,7 @@ export function linkedFolders(
  * @throws UsageError for one that lies outside of it
  */
 export function localArchives(
-  places: LockedPlaces,
+  places: LockedPackages,
   isUsed: (path: string) => boolean,
   refusal: (name: string, archive: string) => string,
 ): readonly string[] {
@@ -109,6 +109,6 @@ function isOutside(path: string): boolean {
   return path === ".." || path.startsWith("../") || path.startsWith("/") || /^[A-Za-z]:/.test(path);
 }
 
-function at(places: LockedPlaces, path: string): LockedPlace | undefined {
+function at(places: LockedPackages, path: string): LockedPackage | undefined {
   return Object.hasOwn(places, path) ? places[path] : undefined;
 }

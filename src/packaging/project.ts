@@ -6,17 +6,17 @@ import {
   linkedFolders,
   localArchives,
   nestedModules,
-  readLockedPlaces,
+  readLockfile,
   resolvePackage,
-  usedPlaces,
-  type LockedPlaces,
+  usedPackages,
+  type LockedPackages,
 } from "./npm-lockfile.ts";
 import {
   findWorkspace,
   isMember,
-  readManifest,
+  readPackageJson,
   workspaceGlobs,
-  type Manifest,
+  type PackageJson,
   type Workspace,
 } from "./workspace.ts";
 
@@ -84,20 +84,20 @@ export function readProject(file: string): Project {
   const directory = workspace?.directory ?? own;
   const lockfile = requireLockfile(directory, workspace);
   const folder = workspace?.folder ?? "";
-  const places = readLockedPlaces(join(directory, lockfile));
+  const places = readLockfile(join(directory, lockfile));
   if (workspace !== undefined && places[folder] === undefined) {
     throw new UsageError(
       `${join(directory, lockfile)} does not have the package in ${folder}: run "npm install" in ${directory}, the root of the workspace.`,
     );
   }
   const starts = [folder, ...(isFromRoot ? [""] : [])];
-  const globs = workspaceGlobs(readManifest(join(directory, "package.json")));
+  const globs = workspaceGlobs(readPackageJson(join(directory, "package.json")));
   const ground = {
-    ...{ directory, places, used: usedPlaces(places, starts) },
+    ...{ directory, places, used: usedPackages(places, starts) },
     isMember: (each: string) => isMember(each, globs),
   };
   const { files, folders } = compilerSettings(file, ground);
-  const used = usedPlaces(places, [...starts, ...folders]);
+  const used = usedPackages(places, [...starts, ...folders]);
   const linked = linkedFolders(places, used, (name, target) => {
     return (
       `The package ${name} is a link to the folder ${target}, outside of ${directory}: ` +
@@ -146,7 +146,7 @@ function projectFolder(from: string): string | undefined {
 /** Whether this package is a dependency of the workspace's root alone. @throws UsageError where it is none at all */
 function assertDependency(directory: string, workspace: Workspace | undefined): boolean {
   const path = join(directory, "package.json");
-  const manifest = readManifest(path);
+  const manifest = readPackageJson(path);
   if (isDependency(manifest)) return false;
   if (workspace !== undefined && isDependency(workspace.manifest)) return true;
   throw new UsageError(
@@ -156,7 +156,7 @@ function assertDependency(directory: string, workspace: Workspace | undefined): 
   );
 }
 
-function isDependency({ dependencies, optionalDependencies }: Manifest): boolean {
+function isDependency({ dependencies, optionalDependencies }: PackageJson): boolean {
   return (dependencies?.[FRAMEWORK] ?? optionalDependencies?.[FRAMEWORK]) !== undefined;
 }
 
@@ -181,7 +181,7 @@ function requireLockfile(directory: string, workspace: Workspace | undefined): P
   throw new UsageError(`There is no package-lock.json in ${directory}${where}: run "npm install" there.`);
 }
 
-function unusedFolders(places: LockedPlaces, packages: readonly string[]): readonly string[] {
+function unusedFolders(places: LockedPackages, packages: readonly string[]): readonly string[] {
   return Object.values(places)
     .flatMap(({ link, resolved }) => (link === true && resolved !== undefined ? [resolved] : []))
     .filter((folder) => !packages.includes(folder) && !folder.startsWith("..") && folder !== "")

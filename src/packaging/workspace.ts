@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 import { PathGlob } from "../build-context/globs.ts";
 
 /** The fields of a package.json that count here. */
-export interface Manifest {
+export interface PackageJson {
   readonly workspaces?: unknown;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
@@ -17,7 +17,7 @@ export interface Workspace {
   readonly directory: string;
   /** The package's folder below it, with `/` between its parts. */
   readonly folder: string;
-  readonly manifest: Manifest;
+  readonly manifest: PackageJson;
 }
 
 const PNPM_WORKSPACE = "pnpm-workspace.yaml";
@@ -31,7 +31,7 @@ const PNPM_WORKSPACE = "pnpm-workspace.yaml";
 export function findWorkspace(directory: string): Workspace | undefined {
   for (let root = dirname(directory); ; root = dirname(root)) {
     const path = join(root, "package.json");
-    const manifest = existsSync(path) ? readManifest(path) : {};
+    const manifest = existsSync(path) ? readPackageJson(path) : {};
     const folder = relative(root, directory).split(sep).join("/");
     if (existsSync(join(root, PNPM_WORKSPACE)) || isMember(folder, workspaceGlobs(manifest))) {
       return { directory: root, folder, manifest };
@@ -41,19 +41,19 @@ export function findWorkspace(directory: string): Workspace | undefined {
 }
 
 /** The globs of a root's package.json: a list, or one in an object, as Yarn has it. */
-export function workspaceGlobs({ workspaces }: Manifest): readonly string[] {
+export function workspaceGlobs({ workspaces }: PackageJson): readonly string[] {
   const isObject = typeof workspaces === "object" && workspaces !== null && !Array.isArray(workspaces);
   const list = isObject ? (workspaces as { packages?: unknown }).packages : workspaces;
   return Array.isArray(list) ? list.filter((glob) => typeof glob === "string") : [];
 }
 
 /** @throws UsageError when it can't be read */
-export function readManifest(path: string): Manifest {
-  return readJson(path) as Manifest;
+export function readPackageJson(path: string): PackageJson {
+  return readJsonFile(path) as PackageJson;
 }
 
 /** @throws UsageError when a file is not there, or no JSON object */
-export function readJson(path: string): object {
+export function readJsonFile(path: string): object {
   try {
     const value: unknown = JSON.parse(readFileSync(path, "utf8").replace(/^\uFEFF/, ""));
     if (typeof value === "object" && value !== null) return value;

@@ -6,7 +6,7 @@ import type { ContainerEngine } from "../../src/hosts/local/container/engine.ts"
 import { runEngineProgram } from "./engine-program.ts";
 import { collectContext } from "../../src/build-context/context-entries.ts";
 import { buildImage } from "../../src/packaging/build-image.ts";
-import { findBuilder } from "../../src/packaging/builders.ts";
+import { findBuilder } from "../../src/packaging/engines.ts";
 import { ContainerImage } from "../../src/packaging/container-image.ts";
 import type { Launcher } from "./function-platform.ts";
 

@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
 import { runCommand } from "../../benchmarks/lib/command.ts";
 import type { ContainerEngine } from "../../src/hosts/local/container/engine.ts";
@@ -13,6 +10,7 @@ import { RunningCli, type Ended } from "../helpers/cli.ts";
 import { compiledPackage } from "../helpers/compiled-package.ts";
 import { assertInNoLayer, prepareContainers, withoutContainers } from "../helpers/container-base.ts";
 import { BASE_IMAGE, createBuildBase } from "../helpers/image-project.ts";
+import { runImage } from "../helpers/running-image.ts";
 
 const APP = `import { App, endpoint } from "servable";
 import { greeting, version } from "@me/lib";
@@ -121,22 +119,10 @@ describe("the image of an app in a workspace", { skip: withoutContainers }, () =
   /** The answer of an image to `POST /`. */
   async function answerOf(image: string): Promise<unknown> {
     const name = `servable-test-workspace-${process.pid}`;
-    const flags = engine.flavor === "podman" ? ["--no-healthcheck"] : [];
-    const args = ["run", "--rm", "--name", name, "--publish", "127.0.0.1::8080", ...flags, image];
-    const child = spawn(engine.command, args, { stdio: ["ignore", "pipe", "inherit"] });
-    const ended = once(child, "close");
-    try {
-      for await (const line of createInterface({ input: child.stdout }))
-        if (line.includes('"listening"')) break;
-      child.stdout.resume();
-      const { stdout: port } = await runEngineProgram(engine.command, ["port", name, "8080"]);
-      const response = await fetch(`http://${port.trim()}/`, { method: "POST" });
-      assert.equal(response.status, 200);
-      return await response.json();
-    } finally {
-      await runEngineProgram(engine.command, ["rm", "--force", name]);
-      await ended;
-    }
+    await using running = await runImage(engine, image, name);
+    const response = await fetch(running.url, { method: "POST" });
+    assert.equal(response.status, 200);
+    return await response.json();
   }
 
   /** The files of an image below /app, but for what is in packages from a registry. */

@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
 import type { ContainerEngine } from "../../src/hosts/local/container/engine.ts";
 import { runEngineProgram } from "../helpers/engine-program.ts";
@@ -12,6 +10,7 @@ import { OPENAPI_LABEL } from "../../src/packaging/generated-dockerfile.ts";
 import { RunningCli, type Ended } from "../helpers/cli.ts";
 import { assertInNoLayer, prepareContainers, withoutContainers } from "../helpers/container-base.ts";
 import { BASE_IMAGE, createBuildBase, stageLanguageProject } from "../helpers/image-project.ts";
+import { runImage } from "../helpers/running-image.ts";
 
 const MOST_BYTES = 40_000_000;
 const PYTHON =
@@ -95,42 +94,31 @@ describe("the image of an app", { skip: withoutContainers }, () => {
 
   test("answers, is healthy, has no rights, and stops at SIGTERM with 0", async () => {
     const name = `servable-test-image-${process.pid}`;
-    const flags = engine.flavor === "podman" ? ["--no-healthcheck"] : [];
-    const args = ["run", "--rm", "--name", name, "--publish", "127.0.0.1::8080", ...flags, BUILT];
-    const child = spawn(engine.command, args, { stdio: ["ignore", "pipe", "inherit"] });
-    const ended = once(child, "close");
-    try {
-      for await (const line of createInterface({ input: child.stdout }))
-        if (line.includes('"listening"')) break;
-      child.stdout.resume();
-      const { stdout: port } = await runEngineProgram(engine.command, ["port", name, "8080"]);
-      const response = await fetch(`http://${port.trim()}/`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ text: PYTHON }),
-      });
-      assert.equal(response.status, 200);
-      const { languages } = (await response.json()) as { languages: { language: string }[] };
-      assert.equal(languages[0]?.language, "py");
+    await using running = await runImage(engine, BUILT, name);
+    const response = await fetch(running.url, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ text: PYTHON }),
+    });
+    assert.equal(response.status, 200);
+    const { languages } = (await response.json()) as { languages: { language: string }[] };
+    assert.equal(languages[0]?.language, "py");
 
-      const image = await inspect(BUILT);
-      const [kind, ...probe] = (image.Healthcheck ?? image.Config.Healthcheck)?.Test ?? [];
-      assert.equal(kind, "CMD");
-      const check = await runEngineProgram(engine.command, ["exec", name, ...probe]);
-      assert.equal(check.code, 0, check.stderr);
+    const image = await inspect(BUILT);
+    const [kind, ...probe] = (image.Healthcheck ?? image.Config.Healthcheck)?.Test ?? [];
+    assert.equal(kind, "CMD");
+    const check = await runEngineProgram(engine.command, ["exec", name, ...probe]);
+    assert.equal(check.code, 0, check.stderr);
 
-      const program =
-        "const { readFileSync, accessSync, constants } = require('fs');" +
-        "let writes = true; try { accessSync('/app/app.ts', constants.W_OK) } catch { writes = false }" +
-        "console.log(JSON.stringify([process.getuid(), process.env.NODE_ENV, readFileSync('/proc/1/cmdline', 'utf8').split('\\0')[0], writes]))";
-      const { stdout } = await runEngineProgram(engine.command, ["exec", name, "node", "-e", program]);
-      assert.deepEqual(JSON.parse(stdout), [1000, "production", "node", false]);
+    const program =
+      "const { readFileSync, accessSync, constants } = require('fs');" +
+      "let writes = true; try { accessSync('/app/app.ts', constants.W_OK) } catch { writes = false }" +
+      "console.log(JSON.stringify([process.getuid(), process.env.NODE_ENV, readFileSync('/proc/1/cmdline', 'utf8').split('\\0')[0], writes]))";
+    const { stdout } = await runEngineProgram(engine.command, ["exec", name, "node", "-e", program]);
+    assert.deepEqual(JSON.parse(stdout), [1000, "production", "node", false]);
 
-      await runEngineProgram(engine.command, ["kill", "--signal", "SIGTERM", name]);
-      assert.deepEqual(await ended, [0, null]);
-    } finally {
-      await runEngineProgram(engine.command, ["rm", "--force", name]);
-    }
+    await runEngineProgram(engine.command, ["kill", "--signal", "SIGTERM", name]);
+    assert.deepEqual(await running.ended, [0, null]);
   });
 
   test("is smaller than its base and 40 MB, and says what is in it", async () => {

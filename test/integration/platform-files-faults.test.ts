@@ -18,7 +18,7 @@ import { FalServerlessError } from "servable";
 import { parseKey } from "../../src/platform/target/credentials.ts";
 import { PART_BYTES } from "../../src/platform/files/hash.ts";
 import { syncFiles, type SyncOptions } from "../../src/platform/files/sync.ts";
-import { abandonUploads } from "../../src/platform/files/unfinished-uploads.ts";
+import { abandonUploads } from "../../src/platform/files/resumable-uploads.ts";
 import { Rest, type RestCall } from "../../src/platform/transport/rest.ts";
 import { ContextFolder } from "../helpers/context-folder.ts";
 import { freePort } from "../helpers/free-port.ts";

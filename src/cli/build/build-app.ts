@@ -1,8 +1,7 @@
 import { UsageError } from "../../errors.ts";
 import { contextSize, secretsNotice } from "../../build-context/context-entries.ts";
-import { buildImage, type BuiltImage } from "../../packaging/build-image.ts";
-import { findBuilder, type Builder } from "../../packaging/builders.ts";
-import { pushImage } from "../../packaging/push-image.ts";
+import { buildImage, pushImage, type BuiltImage } from "../../packaging/build-image.ts";
+import { findBuilder, type Builder } from "../../packaging/engines.ts";
 import { loadApp } from "../module-loader.ts";
 import { readBuildArgs } from "./image-options.ts";
 import { bytesText } from "../amount-texts.ts";

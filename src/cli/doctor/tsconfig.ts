@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, extname, isAbsolute, resolve } from "node:path";
+import { parseJsonWithComments } from "../../typescript/json-with-comments.ts";
 
 /** What of a tsconfig.json matters here, with what it extends taken in. */
 export interface TypeScriptSettings {
@@ -20,7 +21,7 @@ export function readTypeScriptSettings(path: string): TypeScriptSettings {
 function compilerOptions(path: string, seen: Set<string>): Record<string, unknown> {
   if (seen.has(path)) throw new Error(`${path} extends itself`);
   seen.add(path);
-  const config = JSON.parse(withoutComments(readFileSync(path, "utf8"))) as {
+  const config = parseJsonWithComments(readFileSync(path, "utf8")) as {
     extends?: string | string[];
     compilerOptions?: Record<string, unknown>;
   };
@@ -47,15 +48,4 @@ function locate(parent: string, from: string): string {
     }
   }
   throw new Error(`it extends "${parent}", which is not installed`);
-}
-
-/** Strings are matched first, so that a "//" or a comma inside one stays. */
-function withoutComments(text: string): string {
-  return text
-    .replace(/^\uFEFF/, "")
-    .replaceAll(
-      /("(?:[^"\\]|\\.)*")|\/\/[^\n]*|\/\*[^]*?\*\//g,
-      (_all, quoted: string | undefined) => quoted ?? " ",
-    )
-    .replaceAll(/("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])/g, (_all, quoted: string | undefined) => quoted ?? "");
 }

@@ -10,7 +10,7 @@ import { isForReaders } from "../../platform/deployment/application-logs.ts";
 import { buildEnvironment } from "../../platform/deployment/environment-build.ts";
 import { collectFiles } from "../../build-context/collected-files.ts";
 import { syncFiles } from "../../platform/files/sync.ts";
-import { abandonUploads } from "../../platform/files/unfinished-uploads.ts";
+import { abandonUploads } from "../../platform/files/resumable-uploads.ts";
 import { PlatformSession } from "../../platform/transport/platform-session.ts";
 import { runRequests, type RunRequests } from "../../platform/deployment/run-request.ts";
 import type { TargetOptions } from "../../platform/target/target.ts";

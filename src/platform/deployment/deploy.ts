@@ -12,7 +12,7 @@ import type { CollectedFile, FileCollection } from "../../build-context/collecte
 import type { SyncProgress } from "../files/progress.ts";
 import type { RestCall } from "../transport/rest.ts";
 import { syncFiles } from "../files/sync.ts";
-import { abandonUploads } from "../files/unfinished-uploads.ts";
+import { abandonUploads } from "../files/resumable-uploads.ts";
 import { IsolateController, type ServiceURLs } from "../generated/controller_pb.ts";
 import { StreamLines } from "./stream-lines.ts";
 

@@ -2,35 +2,34 @@ import { open, type FileHandle } from "node:fs/promises";
 import { unreadable } from "../../build-context/file-failures.ts";
 import { partRange, PART_BYTES, type HashedFile } from "./hash.ts";
 import { PartBody } from "./part-body.ts";
-import type { ProgressTally } from "./progress.ts";
-import type { Slots } from "./slots.ts";
-import type { StoreRequests } from "./store-requests.ts";
-import type { UploadSession } from "./unfinished-uploads.ts";
-import { UploadFailure } from "./upload-failure.ts";
+import type { ProgressCounter } from "./progress.ts";
+import type { Semaphore } from "./concurrency.ts";
+import { UploadFailure, type StoreRequests } from "./store-requests.ts";
+import type { UploadSession } from "./resumable-uploads.ts";
 
 /** What was asked of the store is heard for so long after the end, in milliseconds. */
 const LAST_ANSWER_MS = 2_000;
 
 /** What all uploads of one sync share. */
-export interface UploadGround {
+export interface UploadContext {
   readonly requests: StoreRequests;
   /** As many requests run at once, over all files. */
-  readonly slots: Slots;
-  readonly progress: ProgressTally;
+  readonly slots: Semaphore;
+  readonly progress: ProgressCounter;
   readonly signal: AbortSignal;
 }
 
 /** The upload of one file, part by part. */
 export class FileUpload {
   readonly #file: HashedFile;
-  readonly #ground: UploadGround;
+  readonly #ground: UploadContext;
   readonly #what: string;
   #session: UploadSession | undefined;
   #surplus: UploadSession | undefined;
   #counted = 0;
 
   /** @param session an upload of the same content that was broken off, to go on with. */
-  constructor(file: HashedFile, ground: UploadGround, session: UploadSession | undefined) {
+  constructor(file: HashedFile, ground: UploadContext, session: UploadSession | undefined) {
     this.#file = file;
     this.#ground = ground;
     this.#session = session;

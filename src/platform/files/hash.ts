@@ -4,7 +4,7 @@ import { crc32 } from "node:zlib";
 import { unreadable } from "../../build-context/file-failures.ts";
 import { checkSize, type CollectedFile } from "../../build-context/collected-files.ts";
 import { FalServerlessError } from "../../errors.ts";
-import { mapParallel } from "./slots.ts";
+import { mapParallel } from "./concurrency.ts";
 
 /** The bytes of one part of an upload: 10 MiB. The last part of a file has what is left. */
 export const PART_BYTES = 10 * 1024 ** 2;

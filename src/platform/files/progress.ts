@@ -10,7 +10,7 @@ export interface SyncProgress {
 }
 
 /** Counts one phase of a sync and tells of each step. */
-export class ProgressTally {
+export class ProgressCounter {
   readonly #phase: SyncProgress["phase"];
   readonly #bytesTotal: number;
   readonly #filesTotal: number;

@@ -4,10 +4,29 @@ import { FalServerlessError } from "../../errors.ts";
 import { plainLine } from "../transport/plain-line.ts";
 import { timerMs } from "../transport/timer-range.ts";
 import type { RestCall, RestRequest } from "../transport/rest.ts";
-import { UploadFailure } from "./upload-failure.ts";
+
+/** What an {@link UploadFailure} says beside its message. */
+export interface UploadFailureOptions extends ErrorOptions {
+  /** The HTTP status the store answered with; absent when it gave no answer, or when the fault is on this side. */
+  readonly status?: number;
+  /** The connection or the store failed, not the files: another try may go on where this one ended. Default false. */
+  readonly isPassing?: boolean;
+}
+
+/** Files of a deployment could not be read or uploaded: `UPLOAD_FAILED`. The message names the file. */
+export class UploadFailure extends FalServerlessError {
+  readonly status: number | undefined;
+  readonly isPassing: boolean;
+
+  constructor(message: string, options: UploadFailureOptions = {}) {
+    super("UPLOAD_FAILED", message, options);
+    this.status = options.status;
+    this.isPassing = options.isPassing ?? false;
+  }
+}
 
 /** How requests to the store are tried, and when they are given up. */
-export interface RetryOptions {
+export interface StoreRetryOptions {
   /** How often a request is tried in all. Default 3. */
   readonly attempts?: number | undefined;
   /** The wait before the second try, in milliseconds; it doubles with each further one. Default 1000. */
@@ -48,7 +67,7 @@ export class StoreRequests {
 
   constructor(
     rest: RestCall,
-    { attempts = 3, backoffMs = 1000, stallTimeoutMs = 120_000 }: RetryOptions = {},
+    { attempts = 3, backoffMs = 1000, stallTimeoutMs = 120_000 }: StoreRetryOptions = {},
   ) {
     this.#rest = rest;
     this.#attempts = attempts;

@@ -1,16 +1,15 @@
 import { setMaxListeners } from "node:events";
 import type { CollectedFile } from "../../build-context/collected-files.ts";
-import { FileUpload, type UploadGround } from "./file-upload.ts";
+import { FileUpload, type UploadContext } from "./file-upload.ts";
 import { hashFiles, type HashedFile } from "./hash.ts";
-import { ProgressTally, type SyncProgress } from "./progress.ts";
+import { ProgressCounter, type SyncProgress } from "./progress.ts";
 import type { RestCall } from "../transport/rest.ts";
-import { mapParallel, Slots } from "./slots.ts";
-import { StoreRequests, type RetryOptions } from "./store-requests.ts";
-import { cancelUploads, UnfinishedUploads, type UploadSession } from "./unfinished-uploads.ts";
-import { UploadFailure } from "./upload-failure.ts";
+import { mapParallel, Semaphore } from "./concurrency.ts";
+import { StoreRequests, UploadFailure, type StoreRetryOptions } from "./store-requests.ts";
+import { cancelUploads, ResumableUploads, type UploadSession } from "./resumable-uploads.ts";
 
 /** What {@link syncFiles} takes. */
-export interface SyncOptions extends RetryOptions {
+export interface SyncOptions extends StoreRetryOptions {
   /** As `collectFiles` returns them. */
   readonly files: readonly CollectedFile[];
   /** Sends requests. The same function has to be given again for an upload that broke off to be resumed. */
@@ -62,7 +61,7 @@ export async function syncFiles(options: SyncOptions): Promise<SyncResult> {
       sync.abort(error); // called from within a request, where it would pass for a broken connection
     }
   };
-  const reading = new ProgressTally("reading", files, tell);
+  const reading = new ProgressCounter("reading", files, tell);
   const hashed = await hashFiles(files, {
     signal: sync.signal,
     onHashed: (bytes) => reading.add(bytes, 1),
@@ -70,8 +69,8 @@ export async function syncFiles(options: SyncOptions): Promise<SyncResult> {
   const requests = new StoreRequests(rest, options);
   let doubt: string | undefined;
   const missing = await findMissing(hashed, requests, sync.signal, (reason) => (doubt = reason));
-  const progress = new ProgressTally("uploading", missing, tell);
-  const ground = { requests, slots: new Slots(PARALLEL_REQUESTS), progress, signal: sync.signal };
+  const progress = new ProgressCounter("uploading", missing, tell);
+  const ground = { requests, slots: new Semaphore(PARALLEL_REQUESTS), progress, signal: sync.signal };
   await uploadAll(missing, rest, ground, sync);
   sync.signal.throwIfAborted();
   // Told last: an upload that fails has most likely the same reason, and says it itself.
@@ -109,10 +108,10 @@ async function findMissing(
 async function uploadAll(
   files: readonly HashedFile[],
   rest: RestCall,
-  ground: UploadGround,
+  ground: UploadContext,
   sync: SyncAbort,
 ): Promise<void> {
-  const unfinished = UnfinishedUploads.of(rest);
+  const unfinished = ResumableUploads.of(rest);
   const broken: UploadSession[] = [];
   const surplus: UploadSession[] = [];
   try {

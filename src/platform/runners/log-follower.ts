@@ -1,6 +1,6 @@
 import { LineCounts, type LogLine } from "./log-line.ts";
 import type { LogRange, LogSource } from "./log-source.ts";
-import { Tries, type TriesOptions } from "../transport/tries.ts";
+import { Retries, type RetryOptions } from "../transport/retries.ts";
 
 /** How far back lines are remembered, in microseconds, to know them when a stream that was opened again repeats them. */
 const REMEMBERED_MICROS = 1_000_000;
@@ -15,11 +15,11 @@ const GOOD_MS = 30_000;
 export class LogFollower {
   readonly #source: LogSource;
   readonly #range: LogRange;
-  readonly #options: TriesOptions;
+  readonly #options: RetryOptions;
   readonly #recent: LogLine[] = [];
   #newest: number | undefined;
 
-  constructor(source: LogSource, range: LogRange, options: TriesOptions = {}) {
+  constructor(source: LogSource, range: LogRange, options: RetryOptions = {}) {
     this.#source = source;
     this.#range = range;
     this.#options = options;
@@ -54,7 +54,7 @@ export class LogFollower {
 
   /** The lines, until the stream ends or the signal aborts. A stream that breaks is opened again, five times in a row. */
   async *lines(signal: AbortSignal): AsyncGenerator<LogLine, void, undefined> {
-    const tries = new Tries(this.#options);
+    const tries = new Retries(this.#options);
     const { until } = this.#range;
     for (;;) {
       const openedAt = performance.now();

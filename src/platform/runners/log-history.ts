@@ -1,7 +1,7 @@
 import { PlatformError } from "../../errors.ts";
 import { LineCounts, microsOf, type LogLine } from "./log-line.ts";
 import type { LogPage, LogRange, LogSource } from "./log-source.ts";
-import { Tries, type TriesOptions } from "../transport/tries.ts";
+import { Retries, type RetryOptions } from "../transport/retries.ts";
 
 /** Lines a page has at most. */
 const PAGE_LINES = 1_000;
@@ -29,9 +29,9 @@ export class LogHistory {
   readonly #source: LogSource;
   readonly #range: LogRange;
   readonly #signal: AbortSignal | undefined;
-  readonly #tries: TriesOptions;
+  readonly #tries: RetryOptions;
 
-  constructor(source: LogSource, range: LogRange, signal?: AbortSignal, tries: TriesOptions = {}) {
+  constructor(source: LogSource, range: LogRange, signal?: AbortSignal, tries: RetryOptions = {}) {
     this.#source = source;
     this.#range = range;
     this.#signal = signal;
@@ -102,7 +102,7 @@ export class LogHistory {
   }
 
   async #page(until: number | string | undefined, size: number): Promise<LogPage> {
-    const tries = new Tries(this.#tries);
+    const tries = new Retries(this.#tries);
     for (;;) {
       try {
         return await this.#source.page(this.#range.since, until, size, this.#signal);

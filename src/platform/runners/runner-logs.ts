@@ -4,7 +4,7 @@ import { LogHistory } from "./log-history.ts";
 import { microsOfDate, type LogLine, type RunnerLog } from "./log-line.ts";
 import { LogSource, type LogRange, type RunnerLife } from "./log-source.ts";
 import type { PlatformSession } from "../transport/platform-session.ts";
-import type { TriesOptions } from "../transport/tries.ts";
+import type { RetryOptions } from "../transport/retries.ts";
 
 export type { RunnerLog } from "./log-line.ts";
 
@@ -30,7 +30,7 @@ export interface RunnerLogsOptions {
 }
 
 /** What tests set to other values. */
-export interface RunnerLogsTiming extends TriesOptions {
+export interface RunnerLogsTiming extends RetryOptions {
   /** How often it is asked whether a runner that is followed has ended, in milliseconds. Default 15,000. */
   readonly checkMs?: number | undefined;
 }

@@ -34,7 +34,7 @@ export interface ConnectionOptions extends GrpcSessionOptions {
 }
 
 /** What each call may set. */
-export interface CallOptions {
+export interface GrpcCallOptions {
   /** Ends the call, and on the other side what it does. The call then throws the signal's reason. */
   signal?: AbortSignal | undefined;
   /** How long the call may take, in milliseconds, all attempts together. Default: the connection's; none for streams. */
@@ -83,7 +83,7 @@ export class Connection implements Disposable {
   async unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     input: MessageInitShape<I>,
-    options: CallOptions = {},
+    options: GrpcCallOptions = {},
   ): Promise<MessageShape<O>> {
     const attempts = new Attempts(method, this.#options, {
       ...options,
@@ -105,7 +105,7 @@ export class Connection implements Disposable {
   async *stream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodServerStreaming<I, O>,
     input: MessageInitShape<I>,
-    options: CallOptions = {},
+    options: GrpcCallOptions = {},
   ): AsyncGenerator<MessageShape<O>, void, undefined> {
     const attempts = new Attempts(method, this.#options, options);
     let hasReceived = false;
@@ -126,7 +126,7 @@ export class Connection implements Disposable {
   async *duplex<I extends DescMessage, O extends DescMessage>(
     method: DescMethodBiDiStreaming<I, O>,
     inputs: AsyncIterable<MessageInitShape<I>>,
-    options: CallOptions = {},
+    options: GrpcCallOptions = {},
   ): AsyncGenerator<MessageShape<O>, void, undefined> {
     const attempts = new Attempts(method, this.#options, options);
     try {
@@ -178,7 +178,7 @@ class Attempts {
   constructor(
     method: DescMethod,
     options: ConnectionOptions,
-    { signal, timeoutMs, retry = true }: CallOptions,
+    { signal, timeoutMs, retry = true }: GrpcCallOptions,
   ) {
     const { endpoint, credentials } = options;
     const limit = timeoutMs === 0 ? undefined : timeoutMs;

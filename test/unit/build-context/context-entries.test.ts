@@ -19,7 +19,7 @@ import {
   type ContextEntry,
 } from "../../../src/build-context/context-entries.ts";
 import { IgnoreRules } from "../../../src/build-context/ignore-rules.ts";
-import { tarStream, type MadeFile } from "../../../src/build-context/tar.ts";
+import { tarStream, type VirtualFile } from "../../../src/build-context/tar.ts";
 import { createFolder } from "../../helpers/folders.ts";
 
 const FILES = {
@@ -42,7 +42,7 @@ async function collect(
   return entries.map(({ path, kind }) => (kind === "folder" ? `${path}/` : path));
 }
 
-async function archive(entries: readonly ContextEntry[], made: readonly MadeFile[] = []): Promise<Buffer> {
+async function archive(entries: readonly ContextEntry[], made: readonly VirtualFile[] = []): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of tarStream(entries, made)) chunks.push(chunk);
   return Buffer.concat(chunks);

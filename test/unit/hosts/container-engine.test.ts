@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { FalServerlessError } from "../../../src/errors.ts";
 import { findEngine } from "../../../src/hosts/local/container/engine.ts";
-import { lastWords } from "../../../src/packaging/engines.ts";
+import { failureReason } from "../../../src/packaging/engines.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "servable-engines-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -109,13 +109,13 @@ test("an engine that was found is not asked again; one that was missing is", asy
 test("the last words of an engine are those without its log and its advice", () => {
   const podman =
     'time="2026" level=warning msg="x"\nError: image not known\ntime="2026" level=error msg="y"\n';
-  assert.equal(lastWords(podman), "image not known");
+  assert.equal(failureReason(podman), "image not known");
   const docker =
     "docker: Error response from daemon: port is taken.\n\nRun 'docker run --help' for more information\n";
-  assert.equal(lastWords(docker), "port is taken.");
+  assert.equal(failureReason(docker), "port is taken.");
   assert.equal(
-    lastWords(docker.replace("Run 'docker run --help' for", "See 'docker run --help'.")),
+    failureReason(docker.replace("Run 'docker run --help' for", "See 'docker run --help'.")),
     "port is taken.",
   );
-  assert.equal(lastWords(""), "");
+  assert.equal(failureReason(""), "");
 });

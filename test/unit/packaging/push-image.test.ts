@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import type { Builder } from "../../../src/packaging/builders.ts";
-import { buildImage } from "../../../src/packaging/build-image.ts";
-import { pushImage } from "../../../src/packaging/push-image.ts";
+import type { Builder } from "../../../src/packaging/engines.ts";
+import { buildImage, pushImage } from "../../../src/packaging/build-image.ts";
 import { createFolder } from "../../helpers/folders.ts";
 
 const isPosix = process.platform !== "win32";

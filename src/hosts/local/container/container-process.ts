@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { constants } from "node:os";
 import { PassThrough, type Readable, type Writable } from "node:stream";
 import { deserialize, serialize } from "node:v8";
-import { lastWords } from "../../../packaging/engines.ts";
+import { failureReason } from "../../../packaging/engines.ts";
 import {
   FRAME,
   FrameDecoder,
@@ -179,7 +179,7 @@ export class ContainerProcess {
   #endOfClient(code: number | null, signal: string | null): ContainerEnd {
     if (!this.#isReady && !this.#isBeingKilled) {
       const { command } = this.#parts.engine;
-      const words = lastWords(this.#said) || `it ended with ${signal ?? `exit code ${code}`}`;
+      const words = failureReason(this.#said) || `it ended with ${signal ?? `exit code ${code}`}`;
       return { code, signal, error: new Error(`${command}: ${words}`) };
     }
     // Whatever the program makes of it: the bridge tells of every end but its own.

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { FalServerlessError } from "../../../errors.ts";
-import { ENGINE_VARIABLE, lookForEngine, type FoundEngine } from "../../../packaging/engines.ts";
+import { ENGINE_VARIABLE, probeEngines, type FoundEngine } from "../../../packaging/engines.ts";
 
 /** A program that runs containers, and can do so here and now. */
 export interface ContainerEngine extends FoundEngine<"docker" | "podman"> {
@@ -27,7 +27,7 @@ export function findEngine(environment: NodeJS.ProcessEnv = process.env): Promis
 }
 
 async function searchEngine(environment: NodeJS.ProcessEnv): Promise<ContainerEngine> {
-  const result = await lookForEngine(["docker", "podman"], environment);
+  const result = await probeEngines(["docker", "podman"], environment);
   if ("command" in result) return { ...result, isConfined: existsSync("/sys/fs/selinux/enforce") };
   const advice = environment[ENGINE_VARIABLE]
     ? `Start it, or set ${ENGINE_VARIABLE} to "docker", "podman" or a program's path.`

@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FalServerlessError } from "../../../errors.ts";
 import { logEntry, type LogEntry } from "../../../functions/log-entry.ts";
-import { lastWords } from "../../../packaging/engines.ts";
+import { failureReason } from "../../../packaging/engines.ts";
 import { runProgram } from "../../../processes/program.ts";
 import type { ContainerEngine } from "./engine.ts";
 
@@ -115,7 +115,7 @@ async function pull(engine: ContainerEngine, name: string, options: ImageOptions
     const advice = "Correct the image's name, log in to its registry, or build it.";
     throw unusable(
       `The image ${name} is not on this machine and can't be pulled by ${engine.command}: ` +
-        `${lastWords(lines.join("\n")) || `exit code ${code}`}. ${advice}`,
+        `${failureReason(lines.join("\n")) || `exit code ${code}`}. ${advice}`,
     );
   }
   const image = await inspect(engine, wanted, options);
@@ -165,7 +165,7 @@ async function probe(
   }
   throw new FalServerlessError(
     "CONTAINER_UNAVAILABLE",
-    `${command} can't run the image ${name}: ${lastWords(lines.join("\n")) || `exit code ${code}`}`,
+    `${command} can't run the image ${name}: ${failureReason(lines.join("\n")) || `exit code ${code}`}`,
   );
 }
 

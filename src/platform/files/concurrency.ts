@@ -1,5 +1,5 @@
 /** A number of places that tasks take in turn: as many run at once, the others wait in line. */
-export class Slots {
+export class Semaphore {
   readonly #waiting: (() => void)[] = [];
   #free: number;
 

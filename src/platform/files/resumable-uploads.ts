@@ -12,13 +12,13 @@ export interface UploadSession {
 const CANCEL_TIMEOUT_MS = 5000;
 
 /** Uploads that a broken connection ended, so that the next sync of this process goes on with them. */
-export class UnfinishedUploads {
-  static readonly #ofCalls = new WeakMap<RestCall, UnfinishedUploads>();
+export class ResumableUploads {
+  static readonly #ofCalls = new WeakMap<RestCall, ResumableUploads>();
   readonly #sessions = new Map<string, UploadSession>();
 
   /** Those of one host and account. */
-  static of(rest: RestCall): UnfinishedUploads {
-    const known = this.#ofCalls.get(rest) ?? new UnfinishedUploads();
+  static of(rest: RestCall): ResumableUploads {
+    const known = this.#ofCalls.get(rest) ?? new ResumableUploads();
     this.#ofCalls.set(rest, known);
     return known;
   }
@@ -60,5 +60,5 @@ export async function cancelUploads(rest: RestCall, sessions: readonly UploadSes
 
 /** Gives up what a failed sync has left to go on with, and tells the store. For who will not try again. */
 export async function abandonUploads(rest: RestCall): Promise<void> {
-  await cancelUploads(rest, UnfinishedUploads.of(rest).takeAll());
+  await cancelUploads(rest, ResumableUploads.of(rest).takeAll());
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, readFileSync } from "node:fs";
 import { delimiter, join, relative, sep } from "node:path";
 import { describe, test } from "node:test";
-import { findBuilder } from "../../../src/packaging/builders.ts";
+import { findBuilder } from "../../../src/packaging/engines.ts";
 import { runProgram } from "../../../src/processes/program.ts";
 import { createFolder } from "../../helpers/folders.ts";
 import { ended } from "../../helpers/processes.ts";

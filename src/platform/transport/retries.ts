@@ -2,8 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { PlatformError } from "../../errors.ts";
 import { timerMs } from "./timer-range.ts";
 
-/** How {@link Tries} are spaced. */
-export interface TriesOptions {
+/** How {@link Retries} are spaced. */
+export interface RetryOptions {
   /** How long to wait before the second try, in milliseconds; twice as long before each further one. Default 500. */
   readonly retryDelayMs?: number | undefined;
 }
@@ -11,11 +11,11 @@ export interface TriesOptions {
 const TRIES = 5;
 
 /** The tries at reading something that may be asked for again: five in a row that fail are enough. */
-export class Tries {
+export class Retries {
   readonly #firstMs: number;
   #failed = 0;
 
-  constructor({ retryDelayMs = 500 }: TriesOptions = {}) {
+  constructor({ retryDelayMs = 500 }: RetryOptions = {}) {
     this.#firstMs = retryDelayMs;
   }
 
