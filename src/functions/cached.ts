@@ -4,19 +4,18 @@ import { shown } from "./option-table.ts";
 import { structuralKey } from "./structural-key.ts";
 import { assertSerializable } from "./serializable-values.ts";
 
-/** Function → key of the arguments → what the call returned. */
+/** Function → key of the arguments → result. */
 const caches = new WeakMap<object, Map<string, unknown>>();
 
 /**
- * A function that runs once for the same arguments and then returns the same result again, for as long as the process
- * lives: a model that is loaded, a table that is fetched. Arguments are the same when their content is (the order of an
- * object's keys doesn't count); instances of classes of your own only when they are the same object. Calls that come
- * while the first one runs share its promise. What throws or rejects is not kept, nor is a generator. `this` is handed on
- * and makes no difference.
+ * Wraps a function so that it runs once for equal arguments and returns the same result again for the lifetime of the
+ * process: to load a model or fetch a table. Arguments are equal if their contents are (key order is ignored); instances
+ * of your own classes are equal only to themselves. Calls made during the first run share its promise. Failed calls and
+ * generators are not cached. `this` is passed through and is not part of the key.
  *
- * All callers get the one result: change nothing in it.
- * @throws DefinitionError with code FUNCTION_OPTION_INVALID for what is no function; FalSerializationError, from a call,
- * for an argument whose content can't be told, such as a function
+ * All callers share one result: do not modify it.
+ * @throws DefinitionError with code FUNCTION_OPTION_INVALID if `fn` is not a function; FalSerializationError, from a
+ * call, for an argument without comparable content, such as a function
  * @example
  * ```ts
  * const loadModel = cached(async (name: string) => Model.load(name));
@@ -40,7 +39,7 @@ function share(fn: AnyFunction): AnyFunction {
     const key = structuralKey(args);
     if (results.has(key)) return results.get(key);
     const result = fn.apply(this, args);
-    if (types.isGeneratorObject(result)) return result; // gives its items once
+    if (types.isGeneratorObject(result)) return result; // can be iterated only once
     results.set(key, result);
     if (types.isPromise(result)) {
       result.catch(() => {

@@ -12,7 +12,7 @@ import { assertOwnOptions } from "./option-table.ts";
 import { callerLocation, type SourceLocation } from "./source-location.ts";
 import { serveFunction } from "./served-function.ts";
 
-/** Options of a function that is called. */
+/** Options of a function that is called, not served. */
 export type CalledOptions = Omit<
   FunctionOptions,
   "setupFunction" | "serve" | "input" | "output" | "stream"
@@ -20,10 +20,10 @@ export type CalledOptions = Omit<
   readonly serve?: false;
 };
 
-/** Options of a function with a setup: what it returns lives as long as the process, and is passed first. */
+/** Options of a function with a setup. The setup's result lives as long as the process and is the first argument. */
 export type SetupOptions<Setup> = CalledOptions & { readonly setupFunction: () => Setup };
 
-/** Options of a function that is served over HTTP, at `POST /`. */
+/** Options of a function that is served over HTTP at `POST /`. */
 export type ServeOptions<
   Input extends SchemaObject | undefined,
   Output extends SchemaObject | undefined,
@@ -31,10 +31,10 @@ export type ServeOptions<
 > = Omit<FunctionOptions, "setupFunction" | "serve" | "input" | "output" | "stream"> &
   Pick<EndpointOptions<Input, Output, Stream>, "input" | "output" | "stream"> & { readonly serve: true };
 
-/** A function that is served: a call runs its server, until it is cancelled. */
+/** A served function: a call runs its server until the call is cancelled. */
 export type ServedIsolatedFunction = IsolatedFunction<[], void>;
 
-/** Makes isolated functions. */
+/** The signatures of `fn()`, which creates isolated functions. */
 export interface Fn {
   <Setup, Args extends readonly unknown[], Result>(
     options: SetupOptions<Setup>,
@@ -57,7 +57,7 @@ export interface Fn {
 
 type Handler = (...args: never[]) => unknown;
 
-/** Makes `fn`. @param defaultHost where functions run that name no host */
+/** Creates `fn`. @param defaultHost the host of functions without the option `host` */
 export function createFn(defaultHost: () => Host): Fn {
   return ((options: FunctionOptions, handler: Handler) =>
     define(options, handler, defaultHost)) as unknown as Fn;
@@ -73,10 +73,10 @@ function define(
   const { host = defaultHost(), module, exportName, localModules = [], reraise = true, ...config } = given;
   const runtime = currentRuntime();
   // In a bundle, `import.meta.url` is the bundle's.
-  const place = callerLocation(runtime === undefined ? module : undefined);
-  if (place === undefined && runtime === undefined) throw noPlace(module);
+  const location = callerLocation(runtime === undefined ? module : undefined);
+  if (location === undefined && runtime === undefined) throw noLocation(module);
   const entry: FunctionEntry = {
-    place: place ?? { module: module ?? "", line: 0, column: 0 },
+    place: location ?? { module: module ?? "", line: 0, column: 0 },
     ...(exportName === undefined ? {} : { exportName }),
     parameters: handler.length,
   };
@@ -94,7 +94,7 @@ function define(
   const { serve: isServed = false } = options.gateway;
   runtime?.define({
     value,
-    place,
+    location,
     handler,
     setupFunction,
     serve: (serving) => {
@@ -113,7 +113,7 @@ function checkArguments(options: unknown, handler: unknown): void {
   );
 }
 
-function noPlace(module: string | undefined): DefinitionError {
+function noLocation(module: string | undefined): DefinitionError {
   const message =
     module === undefined
       ? "fn() can't tell which module it is called from; say so with `module: import.meta.url`."
@@ -121,18 +121,17 @@ function noPlace(module: string | undefined): DefinitionError {
   return new DefinitionError("FUNCTION_OPTION_INVALID", message);
 }
 
-/** What messages call the function. */
+/** The function's name in messages. */
 function nameOf({ name }: Handler, { place, exportName }: FunctionEntry): string {
   if (name !== "" && name !== "default") return `${name}()`;
   if (exportName !== undefined) return `${exportName}()`;
   return nameInSource(place) ?? `the function at ${place.module.replace(/^.*\//, "")}:${place.line}`;
 }
 
-/** The name on the left of the line that defines the function. It is for messages alone. */
+/** The variable that the function is assigned to, read from the source; for messages only. */
 function nameInSource({ module, line, column }: SourceLocation): string | undefined {
   try {
     const file = fileURLToPath(module);
-    // What stands before the call.
     const text = (readFileSync(file, "utf8").split("\n")[line - 1] ?? "").slice(0, column - 1);
     const [, name] =
       /^\s*(?:export\s+)?(?:const|let|var)\s+([\p{ID_Start}$_][\p{ID_Continue}$]*)\s*(?::[^=]*)?=\s*[\w$.]*$/u.exec(

@@ -7,41 +7,41 @@ import { Options, type EnvironmentOptions, type FunctionKind, type GatewayOption
 import { serveRequirements } from "./requirements.ts";
 import type { SourceLocation } from "./source-location.ts";
 
-/** What a host is given to run. */
+/** The function that a host is to run. */
 export interface FunctionTarget {
-  /** For messages: the handler's name, or the place where the function is defined. */
+  /** For messages: the handler's name, or the source location of the definition. */
   readonly name: string;
   readonly options: Options;
-  /** Where in the bundle the function is found. */
+  /** How the function is found in its bundle. */
   readonly entry: FunctionEntry;
-  /** The code that travels. Made at the first call. */
+  /** The code that is sent to the environment. Built by the first call. */
   bundle(): Promise<Bundle>;
 }
 
-/** How a function is found in its bundle: by where it is defined or, where that was given, by its export's name. */
+/** How a function is found in its bundle: by the source location of its definition or, if set, by its export's name. */
 export interface FunctionEntry {
   readonly place: SourceLocation;
   readonly exportName?: string;
-  /** How many parameters its handler declares, to tell it from another one on the same line. */
+  /** Number of parameters of its handler, to distinguish two functions on the same line. */
   readonly parameters?: number;
 }
 
-/** What a run is told beside its arguments. */
+/** Options of a run, besides the arguments. */
 export interface RunOptions {
   /** Ends the run when it aborts; the run then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
-/** A run that was started and is not waited for. */
+/** A run in the background. */
 export interface SpawnInfo<Result = unknown> {
   /**
-   * What the run prints, line by line, from its first line on; ends with the run. Lines that nobody reads are kept,
-   * the last 10,000 of them.
+   * The output of the run, line by line, from its first line on; ends with the run. Up to 10,000 unread lines are kept,
+   * the newest ones.
    */
   readonly logs: AsyncIterable<LogEntry>;
-  /** What the function returns. Rejects as a call of the function does; nobody has to listen. */
+  /** The return value. Rejects like a call of the function; an unhandled rejection does not end the process. */
   readonly result: Promise<Result>;
-  /** Where a served function can be reached; undefined for one that is not served. Rejects if it can't be started. */
+  /** The address of a served function; undefined for any other function. Rejects if the function can't be started. */
   readonly url: Promise<string | undefined>;
   readonly stream: {
     /** Ends the run. `result` rejects with the reason, by default a `RequestCancelledException`. */
@@ -51,7 +51,7 @@ export interface SpawnInfo<Result = unknown> {
 
 type Config = Readonly<Record<string, unknown>>;
 
-/** Names of fal's Python SDK, and others that are close to none of ours, with what they are called here. */
+/** Option names of fal's Python SDK, and other names too different for a spelling suggestion, with our names for them. */
 const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
   ["pythonversion", "nodeVersion"],
   ["node", "nodeVersion"],
@@ -69,22 +69,22 @@ const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
 
 /** Where isolated functions run. */
 export abstract class Host {
-  /** The options for hosts that this one understands. */
+  /** The names of the host options that this host supports. */
   abstract readonly supportedKeys: ReadonlySet<string>;
 
   /**
    * Runs a function.
-   * @param args able to travel, or the run rejects with a FalSerializationError
-   * @returns what the function returned
+   * @param args serializable, otherwise the run rejects with a FalSerializationError
+   * @returns the function's return value
    */
   abstract run(target: FunctionTarget, args: readonly unknown[], options: RunOptions): Promise<unknown>;
 
-  /** Starts a run that is not waited for. */
+  /** Starts a run in the background. */
   abstract spawn(target: FunctionTarget, args: readonly unknown[], options: RunOptions): SpawnInfo;
 
   /**
-   * Checks one option. A host with options of its own, or with other names for them, overrides it.
-   * @returns the name and the value to keep, which is a copy wherever the caller could change it
+   * Checks one option. Override it in a host that has its own options or other names for them.
+   * @returns the name and the value to keep, copied if the caller could change it later
    * @throws DefinitionError with code FUNCTION_OPTION_INVALID
    */
   parseKey(key: string, value: unknown): [key: string, value: unknown] {
@@ -103,8 +103,8 @@ export abstract class Host {
   }
 
   /**
-   * Checks the options of a function and sorts them by who answers them. Those that are `undefined` are left out.
-   * Nothing of `config` is kept.
+   * Checks the options of a function and groups them into environment, host and gateway options. Options set to
+   * `undefined` are omitted. Keeps no reference to `config`.
    * @throws DefinitionError with code FUNCTION_OPTION_INVALID
    */
   parseOptions(config: Config): Options {
@@ -137,7 +137,7 @@ export abstract class Host {
   }
 
   #describeUnknown(key: string): string {
-    if (OWN_OPTIONS.has(key)) return `"${key}" is an option of fn() alone; a host is not told of it.`;
+    if (OWN_OPTIONS.has(key)) return `"${key}" is an option of fn() alone; hosts do not take it.`;
     const known = [...Object.keys(OPTION_TABLE), ...OWN_OPTIONS, ...this.supportedKeys];
     const plain = key.toLowerCase().replaceAll(/[-_ ]/g, "");
     if (plain === "pythonversion") {
@@ -149,14 +149,14 @@ export abstract class Host {
   }
 }
 
-/** Settles the kind, and refuses what is for another one. */
+/** Determines the kind, and rejects options of another kind. */
 function resolveEnvironment(given: Config): EnvironmentOptions {
   const { image } = given;
   const kind = (given["kind"] as FunctionKind | undefined) ?? (image === undefined ? "npm" : "container");
   for (const name of Object.keys(given)) {
     if (optionRule(name)?.kinds?.includes(kind) ?? true) continue;
     throw refusal(
-      `"${name}" is no option of kind "${kind}", which takes ${environmentKeys(kind).join(", ")}.`,
+      `"${name}" is not an option of kind "${kind}", which takes ${environmentKeys(kind).join(", ")}.`,
     );
   }
   if (kind === "container" && image === undefined) {
@@ -181,7 +181,7 @@ function assertGateway({ serve, stream, input, output }: GatewayOptions, hasSetu
 
 function assertPorts(options: Options): void {
   const { serve, exposedPort, metricsPort } = options.gateway;
-  // Unserved, the port is the function's own affair, and the default of the metrics a platform's.
+  // A function that is not served opens its ports itself, and a platform chooses the default metrics port.
   const areOurs = serve === true || (exposedPort !== undefined && metricsPort !== undefined);
   const port = options.getExposedPort();
   if (!areOurs || port === 0 || port !== options.getMetricsPort()) return;

@@ -12,29 +12,29 @@ import { assertOwnOptions, environmentKeys, isHost, optionRule, shown } from "./
 import type { FunctionKind, FunctionOptions, Options } from "./options.ts";
 import { Submission } from "./submission.ts";
 
-/** What `submit` and `spawn` take behind the function's own arguments. */
+/** Options of `submit` and `spawn`, passed after the function's own arguments. */
 export interface CallOptions {
   /** Cancels the call when it aborts; the call then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
-/** What an isolated function is made of. */
+/** The parts of an isolated function. */
 export interface IsolatedFunctionParts {
   readonly host: Host;
   readonly options: Options;
   readonly handler: (...args: never[]) => unknown;
-  /** What messages call it. */
+  /** Its name in messages. */
   describe(): string;
   readonly entry: FunctionEntry;
   readonly localModules: readonly string[];
   readonly reraise: boolean;
 }
 
-/** A function that is a method of nobody: what a class's constructor returns in place of the instance. */
+/** A base class whose instances are functions: its constructor returns a function in place of `this`. */
 // oxlint-disable-next-line no-extraneous-class -- what extends it has the members
 class Callable {
   static {
-    // bind, call and apply, as any function has them
+    // inherits bind, call and apply
     Object.setPrototypeOf(this.prototype, Function.prototype);
   }
 
@@ -47,15 +47,17 @@ class Callable {
 export interface IsolatedFunction<Args extends readonly unknown[], Result> {
   /**
    * Runs the function in its own environment.
-   * @throws what the function throws (as the cause of a UserFunctionException where `reraise` is false);
-   *   FalSerializationError for an argument or a result that can't travel; FalMissingDependencyError for a package
-   *   that is not among the requirements; FalServerlessError when the environment can't be made or the process dies
+   * @throws the function's own error (as the cause of a UserFunctionException if `reraise` is false);
+   *   FalSerializationError for an argument or a result that can't be serialized; FalMissingDependencyError for a
+   *   package that is not among the requirements; FalServerlessError if the environment can't be created or the
+   *   process dies
    */
   (...args: Args): Promise<Result>;
 }
 
 /**
- * A function that runs in an environment of its own, here or elsewhere; made by {@link fn}. Calling it runs it there.
+ * A function that runs in an environment of its own, on this machine or elsewhere; created by {@link fn}. A call runs it
+ * there.
  */
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- see above
 export class IsolatedFunction<Args extends readonly unknown[], Result> extends Callable {
@@ -89,29 +91,29 @@ export class IsolatedFunction<Args extends readonly unknown[], Result> extends C
     return this.#parts.host;
   }
 
-  /** What its host was told. */
+  /** Its checked options. */
   get options(): Options {
     return this.#parts.options;
   }
 
-  /** What its host is given of it. */
+  /** Passed to its host. */
   get target(): FunctionTarget {
     return this.#target;
   }
 
-  /** The function itself, as it was given. */
+  /** The handler passed to `fn()`. */
   get rawFunction(): (...args: never[]) => unknown {
     return this.#parts.handler;
   }
 
-  /** Whether a call throws the function's own error, or a UserFunctionException with it as its cause. */
+  /** Whether a call throws the function's own error instead of a UserFunctionException that has it as its cause. */
   get reraise(): boolean {
     return this.#parts.reraise;
   }
 
   /**
-   * Runs the function, as a call does, and returns a promise that can be cancelled.
-   * @param args the function's arguments; behind them, `{ signal }` may cancel the call
+   * Runs the function like a call, and returns a promise that can be cancelled.
+   * @param args the function's arguments, optionally followed by `{ signal }` to cancel the call
    */
   submit(...args: [...args: Args, options?: CallOptions]): Submission<Result> {
     const [own, { signal: outer }] = splitOptions(args);
@@ -119,23 +121,23 @@ export class IsolatedFunction<Args extends readonly unknown[], Result> extends C
   }
 
   /**
-   * Starts a run without waiting for it: its output goes to the {@link SpawnInfo}, not to this process's.
-   * @param args the function's arguments; behind them, `{ signal }` may cancel the run
+   * Starts a run in the background. Its output goes to the {@link SpawnInfo}, not to this process's output.
+   * @param args the function's arguments, optionally followed by `{ signal }` to cancel the run
    */
   spawn(...args: [...args: Args, options?: CallOptions]): SpawnInfo<Result> {
     if (isStalled()) return { logs: NOTHING, result: NEVER, url: NEVER, stream: { cancel() {} } };
     const [own, options] = splitOptions(args);
     const info = this.#parts.host.spawn(this.#target, own, options);
     const result = info.result.catch((error: unknown) => this.#rethrow(error)) as Promise<Result>;
-    // One that can't be served fails for the same reason.
+    // If the function can't be served, both reject with the same reason.
     const url = info.url.catch(() => result.then(() => undefined));
-    for (const promise of [result, url]) promise.catch(() => {}); // nobody has to listen
+    for (const promise of [result, url]) promise.catch(() => {}); // no unhandled rejections
     return { ...info, result, url };
   }
 
   /**
-   * The same function elsewhere, or with other options. What was set before stays where the new host knows it; new
-   * options win. Its handler and setup stay what they are.
+   * The same function on another host, or with other options. Options set before are kept if the new host supports
+   * them; new options take precedence. The handler and the setup stay the same.
    * @throws DefinitionError with code FUNCTION_OPTION_INVALID
    */
   on(target: FunctionOptions & { readonly serve: true }): IsolatedFunction<[], void>;
@@ -155,7 +157,7 @@ export class IsolatedFunction<Args extends readonly unknown[], Result> extends C
     });
   }
 
-  /** Calls the function in this process, with the packages of this one. Its setup runs once. */
+  /** Calls the function in this process, with this process's packages. Its setup runs once. */
   async runLocal(...args: Args): Promise<Result> {
     if (isStalled()) return NEVER;
     const { handler, options } = this.#parts;
@@ -167,7 +169,7 @@ export class IsolatedFunction<Args extends readonly unknown[], Result> extends C
   }
 
   /**
-   * The code that travels: the function's module with all that is local in it. Made once.
+   * The code that is sent to the environment: the function's module with its local imports. Built once.
    * @throws FalServerlessError with code BUNDLE_FAILED
    */
   bundle(): Promise<Bundle> {
@@ -178,7 +180,7 @@ export class IsolatedFunction<Args extends readonly unknown[], Result> extends C
 
   async #makeBundle(): Promise<Bundle> {
     const runtime = currentRuntime();
-    // In a bundle there is nothing to bundle: a function of the same module runs from the same one.
+    // A function defined in a bundle runs from that same bundle.
     if (runtime !== undefined) {
       const { readBundle } = await import("./bundle/bundle-folder.ts");
       return readBundle(new URL(".", runtime.bundleUrl), runtime.moduleUrl);
@@ -203,20 +205,20 @@ export class IsolatedFunction<Args extends readonly unknown[], Result> extends C
     }
   }
 
-  /** Tells the caller of a failure. @throws always */
+  /** Throws a run's failure in the form that callers get. @throws always */
   async #rethrow(error: unknown): Promise<never> {
     if (error instanceof UserFunctionException) {
-      // This package's errors are for the caller as they are, whoever throws them.
+      // Errors of this package reach the caller unwrapped.
       const isForCaller = this.#parts.reraise || error.cause instanceof FalServerlessError;
       if (isForCaller) throw error.cause;
     }
-    const told =
+    const failure =
       error instanceof FalMissingDependencyError
         ? await missingDependency(error, this.#target.name, this.bundle())
         : error;
-    // It arose in an event of the host's, and belongs to the call.
-    if (told instanceof FalServerlessError) Error.captureStackTrace(told);
-    throw told;
+    // It was created in an event handler of the host; the stack of the call is the useful one.
+    if (failure instanceof FalServerlessError) Error.captureStackTrace(failure);
+    throw failure;
   }
 }
 
@@ -224,8 +226,8 @@ const NEVER = new Promise<never>(() => {});
 const NOTHING: AsyncIterable<never> = { [Symbol.asyncIterator]: () => ({ next: () => NEVER }) };
 
 /**
- * Whether it is the main program that calls a function, on the top level of a module that is loaded here for its
- * definitions alone. It is left waiting: what it does with the result is to be done once, where it runs.
+ * Whether a call comes from the top level of a module that this process has loaded only for its definitions. Such a
+ * call never settles: the main program runs in another process, and its work must not be done twice.
  */
 function isStalled(): boolean {
   const runtime = currentRuntime();
@@ -244,7 +246,7 @@ function noTarget(target: unknown): DefinitionError {
   return new DefinitionError("FUNCTION_OPTION_INVALID", message);
 }
 
-/** Takes the options off the end of a call's arguments: a signal can't travel, so that this can be no argument. */
+/** Splits trailing options off a call's arguments. A signal can't be serialized, so `{ signal }` is never an argument. */
 function splitOptions(args: readonly unknown[]): [args: readonly unknown[], options: CallOptions] {
   const last = args.at(-1);
   if (typeof last !== "object" || last === null || Object.keys(last).join() !== "signal") return [args, {}];
@@ -254,12 +256,12 @@ function splitOptions(args: readonly unknown[]): [args: readonly unknown[], opti
   return [args.slice(0, -1), { signal }];
 }
 
-/** What is said of a function beside how it is found and called. */
+/** The options that a host checks. */
 type Config = Omit<FunctionOptions, "host" | "module" | "exportName" | "localModules" | "reraise">;
 
 /**
- * The options of a function that is moved to another host, or changed: what was set before, as far as it means something
- * there, and the changes over it.
+ * The options of a function that is moved to another host or changed: the previous ones that the host supports, with the
+ * changes applied.
  */
 function mergedConfig(previous: Options, host: Host, changes: Config): Record<string, unknown> {
   const { environment, gateway } = previous;
@@ -274,7 +276,7 @@ function mergedConfig(previous: Options, host: Host, changes: Config): Record<st
   };
 }
 
-/** What only a served function has. */
+/** Options of served functions only. */
 const SCHEMAS: ReadonlySet<string> = new Set(["input", "output", "stream"]);
 
 function kept(options: object, isKept: (key: string) => boolean): Record<string, unknown> {

@@ -1,20 +1,20 @@
-/** Who wrote a line: the one who builds the environment, the machinery in between, or the user's function. */
+/** The origin of a line: the build of the environment, this package or the platform, or the user's function. */
 export type LogSource = "BUILDER" | "BRIDGE" | "USER";
 
-/** What a line is. A function's own output has the name of the stream it was written to. */
+/** The level of a line. A function's own output has the name of its stream instead. */
 export type LogLevel = "TRACE" | "DEBUG" | "INFO" | "WARNING" | "ERROR" | "STDOUT" | "STDERR";
 
-/** One line of what a run printed, or of what was done for it. */
+/** One line of a run's output, or of the work done for the run. */
 export interface LogEntry {
-  /** The line, without its end. */
+  /** The line, without its line feed. */
   readonly message: string;
   readonly source: LogSource;
   readonly level: LogLevel;
-  /** When it arrived. */
+  /** When the line arrived. */
   readonly timestamp: Date;
 }
 
-/** A line of now. */
+/** A line with the current time. */
 export function logEntry(message: string, source: LogSource, level: LogLevel): LogEntry {
   return { message, source, level, timestamp: new Date() };
 }

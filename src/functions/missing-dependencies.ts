@@ -4,23 +4,23 @@ import type { Bundle, PackageImport } from "./bundle/bundle.ts";
 import type { EnvironmentOptions } from "./options.ts";
 import { requirementName, toSteps } from "./requirements.ts";
 
-/** A package that a function's code imports and its environment does not list. */
+/** A package that a function's code imports and its requirements do not list. */
 export interface MissingDependency {
   readonly packageName: string;
-  /** What to add to the requirements: the package, with the version that is installed here, if it is. */
+  /** The entry to add to the requirements: the package, with the version installed here if there is one. */
   readonly requirement: string;
   readonly imports: readonly PackageImport[];
 }
 
-/** Anything that can be bundled: an isolated function. */
+/** An isolated function, or anything else with a bundle. */
 export interface Bundled {
   bundle(): Promise<Bundle>;
 }
 
 /**
- * The packages that a function's module and its local modules import, and that are not among the requirements. A package
- * that another one brings with it may be there all the same. Nothing is installed or run.
- * @param env where to look for them; of a container nothing is known, so that nothing is missing
+ * The packages that a function's module and its local modules import and that the requirements do not list. Some may
+ * still be installed, as a dependency of a listed package. Installs and runs nothing.
+ * @param env the environment to check. Container images are not inspected: for kind "container" the result is empty
  * @throws FalServerlessError with code BUNDLE_FAILED
  */
 export async function findMissingDependencies(
@@ -33,7 +33,7 @@ export async function findMissingDependencies(
       .flat()
       .map(requirementName),
   );
-  // Without a name in it, a requirement may be any of them.
+  // A requirement without a name, such as a URL, may be any of them.
   if (listed.has(undefined)) return [];
   const { imports, module, root } = await fn.bundle();
   const missing = new Map<string, PackageImport[]>();
@@ -50,7 +50,7 @@ export async function findMissingDependencies(
   }));
 }
 
-/** The error for a package that was not found when a function ran: which import needs it, and what to add. */
+/** The error for a package that was not found at run time. It names the import and the requirement to add. */
 export async function missingDependency(
   error: FalMissingDependencyError,
   functionName: string,
@@ -67,7 +67,7 @@ export async function missingDependency(
   return new FalMissingDependencyError(message, { packageName, requirement, cause: error.cause });
 }
 
-/** The package with the version that the module has here; its name alone when it has none. */
+/** The package with the version that the module resolves to here; its name alone if it is not installed. */
 function requirementFor(packageName: string, moduleUrl: string): string {
   try {
     const require = createRequire(moduleUrl);
@@ -77,7 +77,7 @@ function requirementFor(packageName: string, moduleUrl: string): string {
       if (version !== undefined) return `${packageName}@${version}`;
     }
   } catch {
-    // a module that is not a file here
+    // the module is not a file on this machine
   }
   return packageName;
 }

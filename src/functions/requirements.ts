@@ -10,7 +10,7 @@ const FILE_SPEC = /[/\\]|\.(?:tgz|tar\.gz|tar)$/i;
 
 /**
  * The name under which the package of an npm spec is imported: `lodash` for `lodash@^4`, `alias` for
- * `alias@npm:real@1`. Undefined for a spec that doesn't say it, such as a URL or a file.
+ * `alias@npm:real@1`. Undefined for a spec without a name, such as a URL or a file.
  */
 export function requirementName(spec: string): string | undefined {
   if (URL_SPEC.test(spec) || GIT_SPEC.test(spec)) return undefined;
@@ -20,15 +20,15 @@ export function requirementName(spec: string): string | undefined {
   return name === "" || FILE_SPEC.test(name) || name.startsWith(".") ? undefined : name;
 }
 
-/** The steps in which requirements are installed, as lists of their own; a plain list is one step. */
+/** The installation steps of requirements, as new lists; a plain list is one step. */
 export function toSteps(requirements: Requirements): string[][] {
   if (isLayered(requirements)) return requirements.map((step) => [...step]);
   return requirements.length === 0 ? [] : [[...(requirements as readonly string[])]];
 }
 
 /**
- * Adds requirements to others, in a new list: to the last step, and none whose package is there already in any step.
- * Steps stay steps. What is added may have steps itself; they become one with the last.
+ * Adds requirements to others, in a new list: to the last step, without packages that any step already has. The steps of
+ * `present` are kept; those of `added` are flattened.
  */
 export function mergeRequirements(present: Requirements, added: Requirements): Requirements {
   const steps = toSteps(present);
@@ -47,14 +47,14 @@ function isLayered(requirements: Requirements): requirements is readonly (readon
   return requirements.some((item) => typeof item !== "string");
 }
 
-/** What two specs of one package have in common: its name, or all of a spec that has none. */
+/** Equal for two specs of one package: its name, or the whole spec if it has no name. */
 function identity(spec: string): string {
   return requirementName(spec) ?? spec;
 }
 
 /**
- * What this package loads at run time to serve a function; the rest of it travels in the function's bundle. Schemas are
- * made with typebox, by the module itself.
+ * The packages that serving a function loads at run time; the code of this package itself is in the function's bundle.
+ * typebox is used by the user's module, to create schemas.
  */
 const SERVING_PACKAGES = [
   "fastify",
@@ -69,8 +69,8 @@ const SERVING_PACKAGES = [
 ] as const;
 
 /**
- * The packages that the process of a served function needs, with the exact versions that are installed here; with the
- * range of this package where one is not.
+ * The packages that the process of a served function needs, with the exact versions installed here; with the range in
+ * this package's package.json if one is not installed.
  */
 export function serveRequirements(): string[] {
   servingSpecs ??= SERVING_PACKAGES.map((name) => {
@@ -88,7 +88,7 @@ interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>;
 }
 
-/** The version in the nearest node_modules above this file, which is the one that is loaded. */
+/** The version in the nearest node_modules above this file, which is the one that Node loads. */
 function installedVersion(name: string): string | undefined {
   for (let folder = new URL(".", import.meta.url); ; folder = new URL("..", folder)) {
     const version = readManifest(new URL(`node_modules/${name}/package.json`, folder))?.version;
@@ -98,7 +98,7 @@ function installedVersion(name: string): string | undefined {
 
 function ownRange(name: string): string | undefined {
   const manifest = readManifest(new URL("../../package.json", import.meta.url));
-  // In a bundle, this file is no longer where it was.
+  // In a bundle, this URL leads to another package.json or to none.
   return manifest?.name === "servable" ? manifest.dependencies?.[name] : undefined;
 }
 

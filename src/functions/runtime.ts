@@ -2,13 +2,13 @@ import type { SchemaObject } from "../routes/handler-types.ts";
 import type { SourceLocation } from "./source-location.ts";
 
 /**
- * What a process that runs an isolated function offers to the copy of this package in the function's bundle: functions
+ * The interface of a process that runs an isolated function, for the copy of this package in its bundle. Functions
  * defined there run in this process instead of being sent elsewhere.
  */
 export interface FunctionRuntime {
   /** `file:` URL of the bundle. */
   readonly bundleUrl: string;
-  /** `file:` URL that the bundle's entry module had where it was bundled. */
+  /** `file:` URL that the entry module had when it was bundled. */
   readonly moduleUrl: string;
   /** The bundle is being evaluated. Calls of isolated functions then belong to the main program, not to the handler. */
   readonly isLoading: boolean;
@@ -24,7 +24,7 @@ export interface FunctionRuntime {
 export interface Definition {
   /** The return value of `fn()`, to be found among the module's exports. */
   readonly value: unknown;
-  readonly place: SourceLocation | undefined;
+  readonly location: SourceLocation | undefined;
   readonly handler: (...args: never[]) => unknown;
   readonly setupFunction: (() => unknown) | undefined;
   /** Serves the function until the signal is aborted. */

@@ -3,42 +3,42 @@ import { FalSerializationError } from "../errors.ts";
 import { functionFault, plainObjectFault, instanceFault } from "./unserializable-objects.ts";
 
 /**
- * How deep a value may be nested. What serialises values is recursive: on a fresh stack it gives up at some 1,600
- * objects within each other, on a used one earlier.
+ * Maximum nesting of a value. Node's serialization is recursive: it fails at about 1,600 levels on an empty stack, and
+ * earlier on a used one.
  */
 export const MAX_DEPTH = 1000;
 
-/** In longer lists, names beside the elements are looked for only when a value has turned out not to travel. */
+/** Named properties of longer lists are checked only after serialization has failed. */
 const MAX_NAMED_LENGTH = 1024;
 
-/** Objects with more in them are remembered, so that none is looked at twice. */
+/** Objects with more entries are remembered, so that each is checked once. */
 const MAX_LEAF_LENGTH = 16;
 
-/** Longer than any list without holes that fits into memory. Of longer ones, only what is there is looked at. */
+/** Longer lists can only be sparse; only their existing elements are checked. */
 const MAX_DENSE_LENGTH = 2 ** 26;
 
 /**
- * Makes sure that a value arrives whole in another process: that it is made of plain data, which are objects and
- * arrays, texts, numbers, bigints, dates, maps, sets, errors, regular expressions and bytes. Cycles are fine. An instance
- * of a class travels as a plain object, without its methods. Bytes are not looked at.
- * @param label what the value is, such as "argument 1 of speak()"
- * @throws FalSerializationError that names the path of what can't travel
+ * Checks that a value arrives complete in another process, which plain data does: objects, arrays, texts, numbers,
+ * bigints, dates, maps, sets, errors, regular expressions and bytes. Cycles are allowed. An instance of a class arrives
+ * as a plain object, without its methods. The contents of bytes are not checked.
+ * @param label names the value in messages, such as "argument 1 of speak()"
+ * @throws FalSerializationError that names the path of the first value that can't be serialized
  */
 export function assertSerializable(value: unknown, label: string): void {
-  // Before a walk is set up: most arguments of small calls are such.
+  // Most arguments of small calls are primitives and need no walk.
   if (isPlainPrimitive(value)) return;
   const fault = new Walk(false).faultOf(value);
   if (fault !== undefined) throw new FalSerializationError(`${label}${fault}`);
 }
 
 /**
- * What to throw when a value could not be sent although it passed the check: names the path where it can be found.
- * @param thrown what the sending threw
+ * The error for a value that passed the check and still could not be sent. It names the path if a thorough check finds one.
+ * @param thrown the error from sending
  */
 export function serializationFailure(thrown: unknown, value: unknown, label: string): FalSerializationError {
   const fault = new Walk(true).faultOf(value);
   const reason = thrown instanceof RangeError ? "it is too large or nested too deeply" : messageOf(thrown);
-  return new FalSerializationError(`${label}${fault ?? ` can't travel to another process: ${reason}`}`, {
+  return new FalSerializationError(`${label}${fault ?? ` can't be sent to another process: ${reason}`}`, {
     cause: thrown,
   });
 }
@@ -58,35 +58,34 @@ function isPlainPrimitive(value: unknown): boolean {
 }
 
 /**
- * Whether nothing is in an object that has to be entered. Most objects are such; looking at a small one once more, where
- * it is met again, is cheaper than remembering it.
+ * Whether an object holds primitives only. Most objects do; checking a small one again at its next occurrence is cheaper
+ * than remembering it.
  */
 function isLeaf(object: object, names: readonly string[] | undefined, items: readonly unknown[]): boolean {
   if (names === undefined) return items.every(isPlainPrimitive);
   try {
     return names.every((name) => isPlainPrimitive((object as Record<string, unknown>)[name]));
   } catch {
-    return false; // the walk tells which getter it was
+    return false; // the walk reports the getter
   }
 }
 
-/** How what is in an object is reached from it. */
+/** The kind of step from an object to a value in it. */
 type Steps = "property" | "index" | "map" | "set" | "cause";
 
-/** An object on the way from the value to what is looked at, with how far it has been walked. */
+/** An object on the path to the current value, and the position of the walk in it. */
 interface Level {
   steps: Steps;
   object: object;
-  /** Names of the properties; undefined where `items` are walked. */
+  /** Names of the properties; undefined if `items` are walked. */
   names: readonly string[] | undefined;
-  /** The elements of an array, or of a map's keys and values in turn, or of a set. */
+  /** The elements of an array or a set, or the alternating keys and values of a map. */
   items: readonly unknown[];
   position: number;
 }
 
 /**
- * A walk through a value, without recursion, in the order in which it is serialised, so that the depth is that of the
- * serialisation.
+ * A walk through a value without recursion, in the order of serialization, so that depths match.
  */
 class Walk {
   readonly #levels: Level[] = [];
@@ -98,7 +97,7 @@ class Walk {
     this.#isThorough = isThorough;
   }
 
-  /** What is wrong with a value, as the end of a sentence about it; undefined when nothing is. */
+  /** The reason that a value can't be serialized, as the end of a sentence about it; undefined if it can. */
   faultOf(value: unknown): string | undefined {
     if (isPlainPrimitive(value)) return undefined;
     const own = this.#enter(value);
@@ -110,7 +109,7 @@ class Walk {
     return undefined;
   }
 
-  /** Goes on with one object until something in it is to be entered, or it is done. */
+  /** Continues with one object until a value in it has to be entered, or the object is complete. */
   #advance(level: Level): string | undefined {
     const { names, items, object } = level;
     const depth = this.#depth;
@@ -137,7 +136,7 @@ class Walk {
     return undefined;
   }
 
-  /** Looks at a value, and goes into it if there may be something in it. Returns what is wrong with it. */
+  /** Checks a value and enters it if it can contain others. Returns its fault. */
   #enter(value: unknown): string | undefined {
     if (typeof value === "function") return functionFault(value);
     if (typeof value === "symbol") return "is a symbol; pass a text";
@@ -189,7 +188,7 @@ class Walk {
 
   #enterError(error: Error): string | undefined {
     if (Object.prototype.toString.call(error) === "[object DOMException]") return instanceFault(error);
-    // They are read and made texts on the way.
+    // Serialization reads them and converts them to text.
     for (const name of ["name", "message"] as const) {
       try {
         void `${error[name]}`;
@@ -228,7 +227,7 @@ class Walk {
     return undefined;
   }
 
-  /** Where the walk is, as JavaScript would say it: `: options.pictures[0].load`. */
+  /** The path to the current value in JavaScript notation: `: options.pictures[0].load`. */
   #path(): string {
     const path = this.#levels.slice(0, this.#depth).map(stepOf).join("").replace(/^\./, "");
     return path.length <= MAX_PATH_LENGTH
@@ -241,7 +240,7 @@ const MAX_PATH_LENGTH = 160;
 const NONE: readonly unknown[] = [];
 const PROXY = "is a Proxy; pass a plain copy, such as { ...value }";
 
-/** The keys and values of a map in turn, by what it really holds. */
+/** The alternating keys and values of a map, unaffected by overridden methods. */
 function mapItems(map: ReadonlyMap<unknown, unknown>): unknown[] {
   const items: unknown[] = [];
   Map.prototype.forEach.call(map, (value, key) => items.push(key, value));
@@ -265,13 +264,13 @@ function bufferFault(buffer: ArrayBufferLike, isInView: boolean): string | undef
     void new Uint8Array(buffer);
     return undefined;
   } catch {
-    return "has been transferred elsewhere; its bytes are gone";
+    return "has been transferred elsewhere; it has no bytes left";
   }
 }
 
 const IDENTIFIER = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
 
-/** The step from a level to what is looked at in it. */
+/** The step from a level to its current value. */
 function stepOf({ steps, object, names, items, position }: Level): string {
   const index = position - 1;
   switch (steps) {
@@ -280,11 +279,11 @@ function stepOf({ steps, object, names, items, position }: Level): string {
     case "set":
       return `.values()[${index}]`;
     case "map": {
-      const place = index >> 1;
-      if (index % 2 === 0) return `.keys()[${place}]`;
+      const entry = index >> 1;
+      if (index % 2 === 0) return `.keys()[${entry}]`;
       const key = items[index - 1];
       const isShown = typeof key === "string" || typeof key === "number";
-      return isShown ? `.get(${JSON.stringify(key)})` : `.values()[${place}]`;
+      return isShown ? `.get(${JSON.stringify(key)})` : `.values()[${entry}]`;
     }
     case "index":
       return `[${index}]`;

@@ -4,8 +4,8 @@ import type { ServedSchemas, ServeFunctionOptions } from "./runtime.ts";
 
 /**
  * Serves a function over HTTP at `POST /` until the signal is aborted.
- * @param own the schemas that it was defined with; undefined when it was not defined to be served
- * @throws StartupError when a port can't be had
+ * @param own the schemas of its definition; undefined if it was not defined with `serve: true`
+ * @throws StartupError if a port can't be opened
  */
 export async function serveFunction(
   handler: AnyMethod,
@@ -26,18 +26,18 @@ export async function serveFunction(
   });
 }
 
-/** A servable of one function. @param name the operation's, where the handler has none */
+/** A servable of one function. @param name the operation's name if the handler has none */
 export async function functionServable(
   handler: AnyMethod,
   name: string,
   options: ServedSchemas & { readonly timeoutMs?: number },
 ): Promise<BaseServable> {
-  // Only a function that is served pays for it.
+  // Loaded late: functions that are not served do without.
   const { ServeWrapper } = await import("../servable/serve-wrapper.ts");
   return new ServeWrapper(named(handler, name) as never, options as never);
 }
 
-/** The handler under the name that it is exported by, where it has none of its own. */
+/** The handler, with its export's name if it has none of its own. */
 function named(handler: AnyMethod, name: string): AnyMethod {
   if (handler.name !== "") return handler;
   const call = handler.bind(undefined as never);

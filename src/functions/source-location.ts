@@ -3,42 +3,43 @@ import { isAbsolute } from "node:path";
 import { pathToFileURL } from "node:url";
 import { currentRuntime } from "./runtime.ts";
 
-/** Where in a file something stands: the file as it lies on the disk, before any loader translates it. */
+/** A location in a source file as it is on the disk, before any loader transforms it. */
 export interface SourceLocation {
   /** `file:` URL. */
   readonly module: string;
-  /** From 1. */
+  /** Starts at 1. */
   readonly line: number;
-  /** From 1. */
+  /** Starts at 1. */
   readonly column: number;
 }
 
 /** The folder of this package's code: src, or dist. */
 const OWN_FOLDER = new URL("../", import.meta.url).href;
 
-/** A definition may stand deep below the start of its program. */
+/** Captured stack frames. A definition may be nested deeper than Node's default of 10 frames. */
 const MAX_FRAMES = 200;
 
 /**
- * The place of the user's code that is being run: the innermost frame of the stack that is not this package's or,
- * with `module`, the innermost one in that module. Undefined when there is none.
+ * The location of the user's code that called this package: the innermost stack frame outside this package or, with
+ * `module`, the innermost one in that module. Undefined if there is no such frame.
  * @param module `file:` URL
  */
 export function callerLocation(module?: string): SourceLocation | undefined {
   const runtime = currentRuntime();
   const frames = stackFrames();
-  // In a bundle the map is Node's.
+  // For a bundle, Node itself applies the source map.
   const shown = runtime === undefined ? shownFrames() : [];
   for (const [index, frame] of frames.entries()) {
-    const place = originOf(
+    const location = originOf(
       frame,
       runtime?.bundleUrl,
       shown.length === frames.length ? shown[index] : undefined,
     );
-    if (place === undefined) continue;
-    // In a bundle, this package's own code lies in the same file, and what is looked for in a known module.
+    if (location === undefined) continue;
+    // A bundle contains this package's code too; the user's module is known there.
     const wanted = runtime?.moduleUrl ?? module;
-    if (wanted === undefined ? !place.module.startsWith(OWN_FOLDER) : place.module === wanted) return place;
+    if (wanted === undefined ? !location.module.startsWith(OWN_FOLDER) : location.module === wanted)
+      return location;
   }
   return undefined;
 }
@@ -53,14 +54,14 @@ function stackFrames(): readonly NodeJS.CallSite[] {
   }
 }
 
-/** The same frames as lines of text, as a stack shows them here. */
+/** The same frames as lines of text, as `error.stack` shows them. */
 function shownFrames(): readonly string[] {
   try {
     return String(capturedStack())
       .split("\n")
       .filter((line) => /^\s+at /.test(line));
   } catch {
-    return []; // what a tool has put in place of Node's own can't show them
+    return []; // a tool's own prepareStackTrace may fail
   }
 }
 
@@ -77,8 +78,8 @@ function capturedStack(): unknown {
 }
 
 /**
- * Where a frame stands in the file on the disk. A loader's source map is followed back to the file it was made from;
- * one that a compiler left beside its output is not, since it is the output that is bundled.
+ * The location of a frame in the file on the disk. A loader's source map is applied; the map of compiled output on the
+ * disk is not, since the output is what gets bundled.
  */
 function originOf(
   frame: NodeJS.CallSite,
@@ -100,22 +101,22 @@ function originOf(
     }
   }
   if (url === bundleUrl) return undefined;
-  const place = shown === undefined ? undefined : placeInText(shown);
-  return place?.module === url ? place : { module: url, line, column };
+  const location = shown === undefined ? undefined : locationInText(shown);
+  return location?.module === url ? location : { module: url, line, column };
 }
 
 /**
- * The place that a line of a stack shows. Tools that evaluate what they have translated, as Vitest and Jest do, keep the
- * source maps to themselves; Node knows of none, but stacks are shown by the tool.
+ * The location in one line of a stack trace. Tools that evaluate transformed code, such as Vitest and Jest, keep their
+ * source maps to themselves: Node does not know them, but the tool applies them to the text of stack traces.
  */
-function placeInText(text: string): SourceLocation | undefined {
+function locationInText(text: string): SourceLocation | undefined {
   const [, file = "", line, column] =
     / \((.+):(\d+):(\d+)\)$/.exec(text) ?? /^\s+at (?:async )?(.+):(\d+):(\d+)$/.exec(text) ?? [];
   const module = plainUrl(file);
   return module === undefined ? undefined : { module, line: Number(line), column: Number(column) };
 }
 
-/** A file's URL, without the marks that loaders add behind a "?". */
+/** A file's URL, without the query that loaders add. */
 function plainUrl(file: string): string | undefined {
   const url = file.startsWith("file:") ? file : isAbsolute(file) ? pathToFileURL(file).href : undefined;
   return url?.replace(/[?#].*$/, "");

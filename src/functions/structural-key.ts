@@ -1,24 +1,24 @@
 import { createHash } from "node:crypto";
 import { types } from "node:util";
 
-/** Longer keys are kept as their hash. */
+/** Longer keys are replaced by their hash. */
 const MAX_PLAIN_LENGTH = 256;
 
 /**
- * A text that two values have in common exactly when their content is the same. The order of an object's keys makes no
- * difference, that of a map's and a set's does. What is no plain data by its class is the same only as itself.
- * @param value passes `assertSerializable`, which also limits how deep it is nested
+ * A text that is equal for two values exactly if their contents are equal. The key order of objects is ignored, that of
+ * maps and sets is not. Instances of other classes than JavaScript's own data classes are equal only to themselves.
+ * @param value passes `assertSerializable`, which also limits its depth
  */
 export function structuralKey(value: unknown): string {
   return new KeyWriter().keyOf(value);
 }
 
 class KeyWriter {
-  /** Keys of objects that are written. */
+  /** Keys of completed objects. */
   readonly #known = new Map<object, string>();
-  /** The objects that the one being written is in, with their levels, so that cycles end. */
+  /** The objects that contain the current one, with their levels, to detect cycles. */
   readonly #open = new Map<object, number>();
-  /** The outermost object that the one being written refers back to. */
+  /** The level of the outermost object that the current one refers back to. */
   #reach = Infinity;
 
   keyOf(value: unknown): string {
@@ -38,7 +38,7 @@ class KeyWriter {
     this.#open.set(object, level);
     const key = shortened(`${classKey(object)}(${this.#contentOf(object)})`);
     this.#open.delete(object);
-    // The key of one that refers to what it is in is another one elsewhere.
+    // A key with a back reference is valid in this position only.
     if (this.#reach >= level) {
       this.#known.set(object, key);
       this.#reach = outerReach;
@@ -73,7 +73,7 @@ class KeyWriter {
     const isPlain =
       names.length === array.length && (names.length === 0 || names.at(-1) === `${array.length - 1}`);
     if (isPlain) return array.map((item) => this.keyOf(item)).join();
-    return `${array.length};${this.#fields(array, names)}`; // with holes, or names of its own
+    return `${array.length};${this.#fields(array, names)}`; // with holes or named properties
   }
 
   #fields(object: object, names: readonly string[]): string {
@@ -100,7 +100,7 @@ function shortened(text: string): string {
   return text.length <= MAX_PLAIN_LENGTH ? text : `#${createHash("sha256").update(text).digest("base64")}`;
 }
 
-/** The classes whose instances are told by their content. */
+/** The classes whose instances are compared by content. */
 const PLAIN_CLASSES: readonly { readonly name: string; readonly prototype: object }[] = [
   ...[Object, Array, Map, Set, Date, RegExp, ArrayBuffer, SharedArrayBuffer, DataView, Buffer],
   ...[Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError],
@@ -109,7 +109,7 @@ const PLAIN_CLASSES: readonly { readonly name: string; readonly prototype: objec
 ];
 const CLASS_NAMES = new Map<object, string>(PLAIN_CLASSES.map(({ name, prototype }) => [prototype, name]));
 
-/** Of any other class: which object it is. */
+/** Identities of the prototypes of all other classes. */
 const identities = new WeakMap<object, number>();
 let lastIdentity = 0;
 

@@ -1,15 +1,15 @@
 import { RequestCancelledException } from "../errors.ts";
 
-/** A call that is on its way: a promise that can be cancelled. */
+/** A running call: a promise that can be cancelled. */
 export class Submission<Result> extends Promise<Result> {
   #controller: AbortController | undefined;
 
-  /** What `then()` makes of it is an ordinary promise. */
+  /** `then()` returns an ordinary promise. */
   static override get [Symbol.species](): PromiseConstructor {
     return Promise;
   }
 
-  /** Starts a call with a signal that is aborted by {@link cancel} or by the caller's own. */
+  /** Starts a call with a signal that is aborted by {@link cancel} or by the caller's own signal. */
   static start<Result>(
     call: (signal: AbortSignal) => Promise<Result>,
     outer: AbortSignal | undefined,
@@ -28,8 +28,8 @@ export class Submission<Result> extends Promise<Result> {
   }
 
   /**
-   * Ends the call: it rejects at once with the reason, the run is told by its signal and, when it does not stop,
-   * its process is ended. A call that has ended does not care.
+   * Cancels the call: it rejects immediately with the reason, and the run's signal is aborted. If the run does not stop,
+   * its process is ended. No effect on a call that has ended.
    * @param reason by default a `RequestCancelledException`
    */
   cancel(reason: unknown = new RequestCancelledException("The call was cancelled.")): void {

@@ -1,6 +1,6 @@
 import { types } from "node:util";
 
-/** What to pass in place of objects that are no data, by their names. */
+/** Replacements for objects that are not data, by class name. */
 const ADVICE: Readonly<Record<string, string>> = {
   URL: "pass url.href",
   URLSearchParams: "pass params.toString()",
@@ -25,9 +25,9 @@ const ITERATOR_ADVICE = "pass its items, as an array";
 const ADVICE_FOR_ALL = "pass plain data";
 
 /**
- * What is wrong with an object of a class, as the end of a sentence: that it is a thing of this process and no data, or
- * that nothing of it would arrive. Undefined for one whose fields can travel. What such objects become in the
- * serialisation differs from one version of Node to another: an error, or silently an empty object.
+ * The fault of an instance of a class, as the end of a sentence: it is bound to this process, or nothing of it would
+ * arrive. Undefined if its fields can be serialized. Depending on its version, Node fails to serialize such objects or
+ * silently makes them empty.
  */
 export function instanceFault(object: object): string | undefined {
   if (types.isPromise(object)) return described("Promise");
@@ -46,16 +46,14 @@ export function instanceFault(object: object): string | undefined {
   return Object.keys(object).length === 0 && hasHiddenState(object) ? describeEmpty(object) : undefined;
 }
 
-/**
- * What is wrong with an object that has the prototype of a plain one, or none. Undefined for one that is plain.
- */
+/** The fault of an object with the prototype of a plain object, or without a prototype. Undefined for a plain object. */
 export function plainObjectFault(object: object): string | undefined {
   if (Object.prototype.toString.call(object) === "[object Object]") return undefined;
   if (types.isArgumentsObject(object)) return "is an arguments object; pass [...arguments]";
   return types.isModuleNamespaceObject(object) ? "is a module; pass what is needed of it" : undefined;
 }
 
-/** What is wrong with a function. */
+/** The fault of a function or a class. */
 export function functionFault(value: object): string {
   const isClass = /^class\b/.test(Function.prototype.toString.call(value));
   return isClass
@@ -63,10 +61,7 @@ export function functionFault(value: object): string {
     : "is a function; pass plain data, and import the function where it is called";
 }
 
-/**
- * An instance with members but without a field: what it knows is where nothing but its methods gets at it, in private
- * fields or native code.
- */
+/** Whether an instance without fields has members: its state is in private fields or native code, which are not sent. */
 function hasHiddenState(object: object): boolean {
   if (Object.getOwnPropertySymbols(object).length > 0) return true;
   for (let prototype = parentOf(object); prototype !== null; prototype = parentOf(prototype)) {
@@ -94,17 +89,17 @@ function withArticle(name: string): string {
   return `${/^[aeio]/i.test(name) ? "an" : "a"} ${name}`;
 }
 
-/** Whether an object has methods of these names, its own or inherited. */
+/** Whether an object has methods with these names, own or inherited. */
 function has(object: object, ...names: readonly string[]): boolean {
   return names.every(
     (name) => name in object && typeof (object as Record<string, unknown>)[name] === "function",
   );
 }
 
-/** What an object is called: by its tag, which classes of the platform have, or by its class. */
+/** The name of an object: its tag, which built-in classes have, or its class. */
 function nameOf(object: object): string {
   const tag = Object.prototype.toString.call(object).slice(8, -1);
-  // A message port says that it is an EventTarget.
+  // A message port has the tag "EventTarget".
   const { constructor } = object;
   const own = typeof constructor === "function" ? constructor.name : "";
   if (own !== "" && own !== "Object" && (tag === "Object" || tag === "EventTarget")) return own;

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { FalServerlessError, RequestCancelledException, type LogEntry } from "../../src/index.ts";
 import { ContainerProcess, type ContainerEnd } from "../../src/hosts/local/container/container-process.ts";
-import { placeBridge } from "../../src/hosts/local/container/bridge-program.ts";
+import { writeBridge } from "../../src/hosts/local/container/bridge-program.ts";
 import type { ContainerEngine } from "../../src/hosts/local/container/engine.ts";
 import { runEngineProgram } from "../helpers/engine-program.ts";
 import { findImage } from "../../src/hosts/local/container/image.ts";
@@ -249,7 +249,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
 
   test("the engine's own limit is told like the function's", async () => {
     const memoryBytes = 128 * 2 ** 20;
-    const bridge = await placeBridge(folder);
+    const bridge = await writeBridge(folder);
     let said = "";
     const end = await new Promise<ContainerEnd>((resolve) => {
       const container = new ContainerProcess({

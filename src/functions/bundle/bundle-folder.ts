@@ -4,16 +4,16 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BUNDLE_FILES, bundleFiles, createBundle, type Bundle } from "./bundle.ts";
 
-/** A bundle that nobody has used for so long is removed when another one is written, in milliseconds: a week. */
+/** Maximum age of an unused bundle, in ms: one week. Older ones are removed when another bundle is written. */
 const UNUSED_MS = 7 * 24 * 60 * 60 * 1000;
 
 /**
- * Puts a bundle into a folder of its own below `parent`, where processes may do so at the same time. One that is there
- * already is left as it is. Equal bundles of two copies of a project lie apart: their maps name different files, by
- * which functions are found.
+ * Writes a bundle to a folder of its own below `parent`. Several processes may do so at the same time, and an existing
+ * folder is reused. Equal bundles of two copies of a project have separate folders, since their source maps, by which
+ * functions are found, name different files.
  * @returns the folder
  */
-export async function placeBundle(bundle: Bundle, parent: string): Promise<string> {
+export async function writeBundle(bundle: Bundle, parent: string): Promise<string> {
   const name = createHash("sha256").update(`${bundle.hash} ${bundle.root}`).digest("hex");
   const folder = join(parent, name);
   const now = new Date();
@@ -50,8 +50,8 @@ async function removeUnused(parent: string): Promise<void> {
 }
 
 /**
- * Reads a bundle back from the folder it was put into.
- * @param moduleUrl what its entry module is called there: its `file:` URL
+ * Reads a bundle from its folder.
+ * @param moduleUrl `file:` URL of its entry module, as named in its source map
  */
 export async function readBundle(folder: URL, moduleUrl: string): Promise<Bundle> {
   const read = (name: string): Promise<string> => readFile(fileURLToPath(new URL(name, folder)), "utf8");
@@ -61,6 +61,6 @@ export async function readBundle(folder: URL, moduleUrl: string): Promise<Bundle
     read(BUNDLE_FILES.runner),
     read(BUNDLE_FILES.host),
   ]);
-  // Sources in a placed map are whole URLs, which any root leaves as they are.
+  // Sources in a written map are absolute URLs, so the root has no effect on them.
   return createBundle({ module: moduleUrl, code, map, runner, host, imports: [], root: folder.href });
 }

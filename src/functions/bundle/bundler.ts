@@ -9,19 +9,19 @@ import { packageNameOf } from "./specifiers.ts";
 import { programCode } from "./programs.ts";
 import { resolvePlugin, type OutsideImport } from "./resolve-plugin.ts";
 
-/** What is bundled. */
+/** Options of {@link bundleModule}. */
 export interface BundleOptions {
   /** `file:` URL of the module that defines the function. */
   readonly module: string;
-  /** Packages that are taken in, though they lie in `node_modules`. */
+  /** Packages that are bundled although they are in `node_modules`. */
   readonly localModules?: readonly string[];
-  /** The function is served: what serves it is taken in. Default false. */
+  /** The function is served: the server is bundled too. Default false. */
   readonly isServed?: boolean;
 }
 
 /**
- * The code hands out its exports as soon as it is evaluated, since the evaluation may never end: a program that calls
- * an isolated function on its top level waits there. CommonJS in a bundle needs `require`.
+ * Provides the bundle's exports before its evaluation, which may never end: a program that calls an isolated function at
+ * its top level waits there. Defines `require` for bundled CommonJS modules.
  */
 const BANNER = `import * as __servableExports from "./${BUNDLE_FILES.code}";
 import { createRequire as __servableCreateRequire } from "node:module";
@@ -29,15 +29,15 @@ const require = __servableCreateRequire(import.meta.url);
 globalThis[Symbol.for("servable.bundle")]?.(__servableExports);`;
 
 /**
- * What TypeScript that is compiled to CommonJS takes for its `module`, though it is written in the form of ES modules.
- * It is never the main one, and somebody else's child.
+ * Replaces `module` in TypeScript that is written as ES modules and meant to be compiled to CommonJS. Its `parent` says
+ * that it is not the main module.
  */
 const COMMONJS_MODULE = "__servableModule";
 const COMMONJS_BANNER = `const ${COMMONJS_MODULE} = { exports: {}, parent: {}, children: [], require };`;
 
 /**
  * Bundles the module that defines an isolated function.
- * @throws FalServerlessError with code BUNDLE_FAILED when a module can't be parsed or found
+ * @throws FalServerlessError with code BUNDLE_FAILED if a module can't be parsed or found
  */
 export async function bundleModule({
   module,
@@ -52,14 +52,14 @@ export async function bundleModule({
   const [output, runner, host] = await Promise.all([
     runEsbuild({
       entryPoints: [file],
-      // The code names its files in comments: as they lie to each other, wherever the program was started.
+      // Comments in the code name its files relative to this folder, independent of the current directory.
       absWorkingDir: root,
-      // Nothing is written; paths in the source map are relative to it.
+      // Not written; paths in the source map are relative to it.
       outfile: resolve(root, BUNDLE_FILES.code),
       sourcemap: "linked",
       sourcesContent: false,
       banner: { js: isCommonJs ? `${BANNER}\n${COMMONJS_BANNER}` : BANNER },
-      // It is replaced where nothing of that name is there: CommonJS proper has a module of its own.
+      // Replaces only undeclared names: real CommonJS modules get a `module` of their own.
       ...(isCommonJs ? { define: { module: COMMONJS_MODULE } } : {}),
       conditions,
       plugins: [
@@ -81,13 +81,13 @@ export async function bundleModule({
   });
 }
 
-/** The folder of the nearest package.json, else the module's own. */
+/** The folder of the nearest package.json, otherwise the module's own folder. */
 function rootOf(file: string): string {
   const manifest = findUp("package.json", dirname(file));
   return dirname(manifest ?? file);
 }
 
-/** Whether Node, or what compiles for it, may take a file for CommonJS. */
+/** Whether Node, or a compiler for Node, may treat a file as CommonJS. */
 function mayBeCommonJs(file: string): boolean {
   const extension = extname(file);
   return !extension.startsWith(".m") && packageType(dirname(file)) !== "module";
@@ -102,7 +102,7 @@ function packageImport(root: string, { specifier, importer, isDynamic }: Outside
   return { packageName, specifier, importer: relativePath(root, importer), isDynamic };
 }
 
-/** What `--conditions` of this process says of which files packages are made. */
+/** The `--conditions` of this process, by which packages select their files. */
 function ownConditions(): string[] {
   const options = [...process.execArgv, ...(process.env["NODE_OPTIONS"] ?? "").split(/\s+/)];
   return options.flatMap((option, index) => {
@@ -112,8 +112,8 @@ function ownConditions(): string[] {
 }
 
 /**
- * Takes the entry module as it lies on the disk, though a compiler may have left a source map beside it: a definition is
- * found by its place in the file that Node has loaded, not in the one that was compiled to it.
+ * Ignores the source map of a compiled entry module: a definition is found by its location in the file that Node has
+ * loaded, not in the original source.
  */
 function entryPlugin(file: string): Plugin {
   const isEntry = new RegExp(`^${file.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&")}$`);

@@ -6,7 +6,7 @@ import { FalServerlessError } from "../../errors.ts";
 
 const require = createRequire(import.meta.url);
 
-/** Code runs on the oldest Node that this package supports. */
+/** The oldest Node that this package supports. */
 const TARGET = "node20.19";
 
 const COMMON = {
@@ -14,22 +14,22 @@ const COMMON = {
   format: "esm",
   platform: "node",
   target: TARGET,
-  // Names are part of messages and stacks.
+  // Messages and stacks contain names.
   keepNames: true,
   charset: "utf8",
   write: false,
   logLevel: "silent",
 } as const satisfies BuildOptions;
 
-/** What is bundled, and how. Paths in messages and comments are relative to `absWorkingDir`. */
+/** Options of a build. Paths in messages and comments are relative to `absWorkingDir`. */
 export type Build = BuildOptions & { readonly absWorkingDir: string };
 
 /**
- * Bundles to one ES module for Node. Nothing is written.
- * @throws FalServerlessError with code BUNDLE_FAILED when a module can't be parsed or found
+ * Bundles to one ES module for Node. Writes nothing.
+ * @throws FalServerlessError with code BUNDLE_FAILED if a module can't be parsed or found
  */
 export async function runEsbuild(options: Build): Promise<readonly OutputFile[]> {
-  // As a CommonJS package it is loaded faster by require() than by import().
+  // A CommonJS package: require() loads it faster than import().
   const { build } = require("esbuild") as typeof Esbuild;
   try {
     const { outputFiles = [] } = await build({ ...COMMON, ...options });
@@ -39,7 +39,7 @@ export async function runEsbuild(options: Build): Promise<readonly OutputFile[]>
   }
 }
 
-/** The text of the one output with that extension. */
+/** The text of the output with an extension. */
 export function textOf(files: readonly OutputFile[], extension: string): string {
   const file = files.find(({ path }) => path.endsWith(extension));
   if (file !== undefined) return file.text;
@@ -56,7 +56,7 @@ function explain(error: unknown, root: string): unknown {
   return new FalServerlessError("BUNDLE_FAILED", message, { cause: error });
 }
 
-/** @param root the folder that the places of messages are relative to */
+/** @param root the folder that paths in messages are relative to */
 function describe({ text, location }: Message, root: string): string {
   if (location === null) return text;
   const file = relative(process.cwd(), resolve(root, location.file));

@@ -7,28 +7,28 @@ const EXTENSION = extname(import.meta.url);
 /** The folder of this package's code: src, or dist. */
 export const OWN_FOLDER = fileURLToPath(new URL("../../", import.meta.url));
 
-/** This package's entries, by how they are imported. */
+/** This package's entries by import specifier. */
 const ENTRIES: ReadonlyMap<string, string> = new Map([
   ["servable", "index"],
   ["servable/current", "current"],
   ["servable/testing", "testing/index"],
 ]);
 
-/** The file behind an import of this package; undefined when it is none. */
+/** The file of an entry of this package; undefined for any other specifier. */
 export function ownEntry(specifier: string): string | undefined {
   const name = ENTRIES.get(specifier);
   return name === undefined ? undefined : `${OWN_FOLDER}${name}${EXTENSION}`;
 }
 
-/** Every way to import from the package itself, but for types. */
+/** Every kind of import from the package itself, except type-only ones. */
 const ANY_IMPORT = /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*)["']servable["']/g;
 const NAMED_IMPORT = /\bimport\s*\{([^{}]*)\}\s*from\s*["']servable["']/g;
 const TYPE_IMPORT = /\b(?:import|export)\s+type\b[^;"']*from\s*["']servable["']/g;
 
 /**
- * A module that exports only those names of the package that a file imports. The whole index leads to some two hundred
- * files, of which a function needs few, and which all would have to be read to find that out.
- * @returns undefined when the file imports the package otherwise than by names: the index it is then
+ * The code of a module that exports only the names of the package that a file imports. The index imports hundreds of
+ * files, which the bundler would have to read to find that a function needs few of them.
+ * @returns undefined if the file does not import the package by names only; the index is used then
  */
 export async function narrowEntry(importer: string): Promise<string | undefined> {
   const text = await readFile(importer, "utf8").catch(() => "");
@@ -43,7 +43,7 @@ export async function narrowEntry(importer: string): Promise<string | undefined>
     for (const part of names.replaceAll(/\/\*[^]*?\*\/|\/\/.*$/gm, "").split(",")) {
       const [name = ""] = part.trim().split(/\s+as\s+/);
       const home = homes.get(name);
-      // What has no home is a type.
+      // Types are not in the map.
       if (home !== undefined) lines.add(`export { ${name} } from ${JSON.stringify(home)};`);
     }
   }
@@ -52,7 +52,7 @@ export async function narrowEntry(importer: string): Promise<string | undefined>
 
 let exportsOfIndex: Promise<ReadonlyMap<string, string>> | undefined;
 
-/** What the index exports → the file that has it. */
+/** Export of the index → the file that it comes from. */
 function ownExports(): Promise<ReadonlyMap<string, string>> {
   return (exportsOfIndex ??= readOwnExports());
 }

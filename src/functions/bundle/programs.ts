@@ -6,8 +6,8 @@ import { OWN_FOLDER } from "./own-entry.ts";
 import { resolvePlugin } from "./resolve-plugin.ts";
 
 /**
- * The programs of this package that go where functions run: the runner, the host of functions that call functions, what
- * stands between a container and its host, and the server of a function on a platform. By the files that they begin with.
+ * The entry files of the programs that run in the environments of functions: the runner, the host for functions that
+ * call functions, the bridge between a container and its host, and the server of a function on a platform.
  */
 export const PROGRAMS = {
   runner: "functions/runner/main",
@@ -16,15 +16,15 @@ export const PROGRAMS = {
   server: "hosts/serverless/server/main",
 } as const;
 
-/** One of them. */
+/** The name of a program. */
 export type ProgramName = keyof typeof PROGRAMS;
 
-/** Where `npm run build` leaves them, in the folder of the compiled package. */
+/** The folder in the compiled package that `npm run build` writes the programs to. */
 export const PREBUILT_FOLDER = "programs";
 
 const programs = new Map<ProgramName, Promise<string>>();
 
-/** The code of a program: one ES module that needs nothing but Node; the server needs the packages that serve, too. */
+/** The code of a program: one ES module that needs only Node. The server also needs the packages for serving. */
 export function programCode(name: ProgramName): Promise<string> {
   let code = programs.get(name);
   if (code === undefined) {
@@ -34,7 +34,7 @@ export function programCode(name: ProgramName): Promise<string> {
   return code;
 }
 
-/** Makes the code of a program. */
+/** Bundles a program. */
 export async function buildProgram(name: ProgramName): Promise<string> {
   const entry = new URL(`../../${PROGRAMS[name]}${extname(import.meta.url)}`, import.meta.url);
   const files = await runEsbuild({

@@ -12,46 +12,46 @@ export interface OutsideImport {
   readonly isDynamic: boolean;
 }
 
-/** What `functions/served-function` imports late: a bundle of a function that is called does without. */
+/** Late imports of `functions/served-function`, not needed in the bundle of a function that is not served. */
 const SERVING = /^\.\.\/servable\/(?:serve-wrapper|base-servable)\.[jt]s$/;
 
-/** What bundles functions, and what runs them on this machine, is imported late: there it is not, or lies beside. */
+/** Late imports of bundling and hosting code: not needed in a bundle, or available as a separate file next to it. */
 const HOSTING =
   /(?:^\.\/|\/)(?:local-runs|serverless-runs|registration|bundle\/bundler|bundle\/programs)\.[jt]s$/;
 
-/** No file, and not marked as Node's own: each question costs a way from the bundler's process and back. */
+/** A bare specifier without "node:". A narrow filter, since each match costs a round trip to the bundler's process. */
 const PERHAPS_BARE = /^(?:[^./#n]|n(?:[^o]|$)|no(?:[^d]|$)|nod(?:[^e]|$)|node(?:[^:]|$))/;
 
 /** An entry of `imports` in package.json. */
 const PRIVATE = /^#/;
 
-/** Marks the plugin's own questions to the resolver. */
+/** Marks the plugin's own requests to the resolver. */
 const ASKED = Symbol("asked");
 
-/** What goes into a bundle, and whom to tell of what does not. */
+/** Options of {@link resolvePlugin}. */
 export interface ResolvePluginOptions {
-  /** Packages that are taken in although they lie in `node_modules`. */
+  /** Packages that are bundled although they are in `node_modules`. */
   readonly localModules: readonly string[];
-  /** The function is served, and needs what serves it. */
+  /** The function is served, and the server is bundled. */
   readonly isServed: boolean;
-  /** Which files packages are made of, beside Node's own conditions. */
+  /** Conditions for `exports` and `imports` of packages, in addition to Node's own. */
   readonly conditions: readonly string[];
-  /** Told of every package that is left outside. */
+  /** Called for each import of a package that is not bundled. */
   onOutside(outside: OutsideImport): void;
 }
 
 /**
- * Local modules in, packages out: a package is what lies in a `node_modules` folder, or nowhere at all. Links into the
- * user's own folders (workspaces), paths of a tsconfig.json and `#imports` are local, unless one of these leads to a
- * package, and so is what is listed.
+ * Bundles local modules and leaves packages out. A specifier is a package if it resolves into a `node_modules` folder or
+ * not at all. Links into the user's own folders (workspaces), paths of a tsconfig.json and `#imports` are local unless
+ * they lead to a package. Listed packages are bundled too.
  */
 export function resolvePlugin(options: ResolvePluginOptions): Plugin {
   const { localModules, isServed, conditions, onOutside } = options;
-  /** @param specifier what it is called in the bundle */
+  /** @param specifier the specifier in the bundle */
   const leaveOutside = async (args: OnResolveArgs, specifier: string): Promise<OnResolveResult> => {
     const isDynamic = args.kind !== "import-statement";
     onOutside({ specifier, importer: args.importer, isDynamic });
-    // One of which nothing is used is not imported for what it may do when loaded, unless that is what is asked for.
+    // An unused import is dropped unless it is written for its side effects.
     return { path: specifier, external: true, sideEffects: !isDynamic && (await isForEffect(args)) };
   };
   return {
@@ -70,7 +70,7 @@ export function resolvePlugin(options: ResolvePluginOptions): Plugin {
         if (!isBare(args.path)) return undefined;
         const own = ownEntry(args.path);
         if (own !== undefined) return resolveOwn(own, args);
-        // What this package imports late belongs to serving, and is among the requirements of a served function.
+        // Packages that this package imports late serve functions; the requirements of served functions list them.
         if (args.importer.startsWith(OWN_FOLDER)) {
           return args.kind === "import-statement"
             ? undefined
@@ -79,7 +79,7 @@ export function resolvePlugin(options: ResolvePluginOptions): Plugin {
         if (isInPackage(args.importer) || isListed(args.path, localModules)) return undefined;
         return (await isLocal(build, args)) ? undefined : leaveOutside(args, args.path);
       });
-      // There is no package.json where the bundle runs: what an entry of it leads to stands in its place.
+      // There is no package.json where the bundle runs, so an entry of `imports` is replaced by its target.
       build.onResolve({ filter: PRIVATE }, async (args) => {
         const { path, importer, kind } = args;
         if (kind === "entry-point" || args.pluginData === ASKED || isInPackage(importer)) return undefined;
@@ -99,7 +99,7 @@ export function resolvePlugin(options: ResolvePluginOptions): Plugin {
   };
 }
 
-/** Whether a file imports a package for what it does when it is loaded, and not for a name: `import "polyfill"`. */
+/** Whether a file imports a package for its side effects only: `import "polyfill"`. */
 async function isForEffect({ path, importer }: OnResolveArgs): Promise<boolean> {
   const text = await readFile(importer, "utf8").catch(() => "");
   return [...text.matchAll(EFFECT_IMPORT)].some(([, specifier]) => specifier === path);
@@ -107,7 +107,7 @@ async function isForEffect({ path, importer }: OnResolveArgs): Promise<boolean> 
 
 const EFFECT_IMPORT = /\bimport\s*["']([^"'\n]+)["']/g;
 
-/** Where the narrowed entries of this package are. */
+/** The namespace of the narrowed entries of this package. */
 const NARROW = "servable";
 
 async function resolveOwn(
@@ -119,7 +119,7 @@ async function resolveOwn(
   return { path: importer, namespace: NARROW, pluginData: contents, sideEffects: false };
 }
 
-/** What a package that was taken in imports is taken in as well. */
+/** Whether a file belongs to a package. The imports of a bundled package are bundled too. */
 function isInPackage(file: string): boolean {
   return file.includes(`${sep}node_modules${sep}`);
 }

@@ -5,12 +5,12 @@ import { findUp } from "../../typescript/package-files.ts";
 
 const BUILTIN: ReadonlySet<string> = new Set(builtinModules);
 
-/** Whether it is a module of Node's own. */
+/** Whether a specifier names a built-in module of Node. */
 export function isBuiltin(specifier: string): boolean {
   return specifier.startsWith("node:") || BUILTIN.has(specifier);
 }
 
-/** Whether a specifier names a package, rather than a file or an entry of `imports` in package.json. */
+/** Whether a specifier names a package, not a file or an entry of `imports` in package.json. */
 export function isBare(specifier: string): boolean {
   return /^[^./#\\]/.test(specifier) && !/^[A-Za-z][A-Za-z+.-]*:/.test(specifier);
 }
@@ -20,19 +20,19 @@ export function packageNameOf(specifier: string): string {
   return /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier;
 }
 
-/** Who asks what an entry of `imports` means. */
+/** The import of an entry of `imports` in package.json. */
 export interface ImportsQuestion {
-  /** The file that imports it. */
+  /** The importing file. */
   readonly importer: string;
   /** Whether it is imported by `require()`. */
   readonly isRequired: boolean;
-  /** Conditions beside Node's own. */
+  /** Conditions in addition to Node's own. */
   readonly conditions: readonly string[];
 }
 
 /**
- * What the `imports` of the nearest package.json put in place of `#name`: a path that begins with "./", or a package.
- * @returns undefined when they say nothing of it
+ * The target of `#name` in the `imports` of the nearest package.json: a path that begins with "./", or a package.
+ * @returns undefined if there is no entry for it
  */
 export function importsTarget(
   specifier: string,
@@ -54,11 +54,11 @@ function importsOf(importer: string): Readonly<Record<string, unknown>> {
     const { imports } = JSON.parse(readFileSync(manifest, "utf8")) as { imports?: unknown };
     return typeof imports === "object" && imports !== null ? (imports as Record<string, unknown>) : {};
   } catch {
-    return {}; // the bundler says what is wrong with it
+    return {}; // the bundler reports the error
   }
 }
 
-/** The pattern with the longest beginning, and what its "*" stands for. */
+/** The matching pattern with the longest prefix, and the text matched by its "*". */
 function bestPattern(
   keys: readonly string[],
   specifier: string,
@@ -74,7 +74,7 @@ function bestPattern(
   return patterns.sort((a, b) => b.start.length - a.start.length || b.key.length - a.key.length)[0];
 }
 
-/** The first that holds: conditions in the order in which they stand, and lists. */
+/** The first matching target, in the order of conditions and lists. */
 function choose(target: unknown, conditions: ReadonlySet<string>): string | undefined {
   if (typeof target === "string") return target;
   if (typeof target !== "object" || target === null) return undefined;
@@ -84,7 +84,7 @@ function choose(target: unknown, conditions: ReadonlySet<string>): string | unde
   for (const candidate of candidates) {
     const chosen = choose(candidate, conditions);
     if (chosen !== undefined) return chosen;
-    // `null` says that there is none, whatever else stands behind.
+    // `null` excludes the entry, whatever follows.
     if (candidate === null && !Array.isArray(target)) return undefined;
   }
   return undefined;

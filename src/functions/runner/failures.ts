@@ -4,10 +4,10 @@ import { BUNDLE_FILES } from "../bundle/bundle.ts";
 import { packageNameOf } from "../bundle/specifiers.ts";
 import type { FailureOrigin } from "./protocol.ts";
 
-/** Causes may hold each other. */
+/** Limit for cyclic causes. */
 const MAX_CAUSES = 100;
 
-/** Whose failure it is: this package's own refusals are told as they are, all else is the user's code's. */
+/** The origin of a failure: "runner" for errors of this package that callers get unwrapped, "user" for all others. */
 export function originOf(error: unknown): FailureOrigin {
   try {
     const isOurs = error instanceof FalSerializationError || error instanceof FalMissingDependencyError;
@@ -17,20 +17,20 @@ export function originOf(error: unknown): FailureOrigin {
   }
 }
 
-/** What an error says of a package that the bundle imports and the environment does not have. */
+/** The missing package that an error reports, if the bundle imports it; undefined for any other error. */
 export function missingPackage(error: unknown, bundleUrl: string): FalMissingDependencyError | undefined {
   const { code, message } = readable(error);
   if (code !== "ERR_MODULE_NOT_FOUND" && code !== "MODULE_NOT_FOUND") return undefined;
   const [, specifier] = /^Cannot find (?:package|module) '([^']+)'/.exec(message) ?? [];
   if (specifier === undefined || !/^[^./]/.test(specifier) || specifier.startsWith("file:")) return undefined;
-  // A package that misses one of its own is broken; that is for its own message to tell.
+  // If an installed package misses one of its dependencies, the original message explains it.
   if (!message.includes(fileURLToPath(bundleUrl))) return undefined;
   const packageName = packageNameOf(specifier);
   const text = `The environment has no package "${packageName}".`;
   return new FalMissingDependencyError(text, { packageName, requirement: packageName, cause: error });
 }
 
-/** An error's code and message. A proxy may throw when it is read; neither is there then. */
+/** An error's code and message; both are empty if reading them throws, as a proxy may. */
 function readable(error: unknown): { readonly code?: unknown; readonly message: string } {
   try {
     if (!(error instanceof Error)) return { message: "" };
@@ -42,7 +42,7 @@ function readable(error: unknown): { readonly code?: unknown; readonly message: 
 }
 
 /**
- * Cuts the stacks of an error and its causes where the runner begins: what is left is the user's.
+ * Removes the runner's frames from the stacks of an error and its causes; the user's frames remain.
  * @param folder `file:` URL of the folder that the runner lies in
  */
 export function trimStack(error: unknown, folder: string): void {
@@ -54,7 +54,7 @@ export function trimStack(error: unknown, folder: string): void {
       current = current.cause;
     }
   } catch {
-    // a stack that can't be read or set, or a proxy whose traps throw
+    // the stack can't be read or set, or a proxy's trap throws
   }
 }
 
@@ -64,7 +64,7 @@ function trimOwn(error: Error, runner: string): void {
   const lines = stack.split("\n");
   let first = lines.findIndex((line) => /^\s+at /.test(line) && line.includes(runner));
   if (first === -1) return;
-  // What Node did between the runner and the handler goes with it.
+  // Node's own frames between the runner and the handler are removed too.
   while (/^\s+at .*\bnode:internal\//.test(lines[first - 1] ?? "")) lines.splice(--first, 1);
   Object.defineProperty(error, "stack", {
     value: lines.slice(0, first).join("\n"),

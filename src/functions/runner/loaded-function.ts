@@ -9,7 +9,7 @@ const BUNDLE: unique symbol = Symbol.for("servable.bundle");
 
 type Exports = Readonly<Record<string, unknown>>;
 
-/** A bundle that is loaded into this process, and the one function in it that is to be run. */
+/** The function that this process runs, from the bundle that it has loaded. */
 export class LoadedFunction {
   readonly definition: Definition;
   /** The name under which the module exports it. */
@@ -25,8 +25,8 @@ export class LoadedFunction {
   /**
    * Loads the bundle and finds the function.
    * @param bundleUrl `file:` URL
-   * @throws what the user's module throws; FalMissingDependencyError; FalSerializationError when the function is not
-   *   found, or not exported
+   * @throws the error of the user's module; FalMissingDependencyError; FalSerializationError if the function is not
+   *   found or not exported
    */
   static async load(bundleUrl: string, message: LoadMessage): Promise<LoadedFunction> {
     const runtime = new RunnerRuntime(bundleUrl, message.moduleUrl);
@@ -41,7 +41,7 @@ export class LoadedFunction {
     return new LoadedFunction(findFunction(runtime.definitions, await exports, message, isStalled), runtime);
   }
 
-  /** What the running handler can learn about its caller. */
+  /** The signal that `currentRun()` gives to the running handler. */
   set signal(signal: AbortSignal | undefined) {
     this.#runtime.signal = signal;
   }
@@ -68,7 +68,7 @@ class RunnerRuntime implements FunctionRuntime {
     this.onStall?.();
   }
 
-  /** The exports of the bundle, which it hands out before it is evaluated. */
+  /** The exports of the bundle, which it provides before it is evaluated. */
   exports(): Promise<Exports> {
     return new Promise((resolve) => {
       (globalThis as { [BUNDLE]?: (exports: Exports) => void })[BUNDLE] = (exports) => resolve(exports);
@@ -133,19 +133,22 @@ function findFunction(
   );
 }
 
-/** Whether a value is what a definition made, or a copy of it that runs elsewhere. */
+/** Whether a value is the function of a definition, or a copy of it made by `on()`. */
 function isOf({ value, handler }: Definition, candidate: unknown): boolean {
   if (candidate === value) return true;
   return typeof candidate === "function" && (candidate as { rawFunction?: unknown }).rawFunction === handler;
 }
 
-/** Loaders agree on lines, and mostly on columns. One that agrees on neither must not lead to another function. */
+/**
+ * The definitions at a source location. Loaders agree on lines and mostly on columns; if no column matches, the number
+ * of parameters prevents a match with another function on the same line.
+ */
 function definitionsAt(
   definitions: readonly Definition[],
   { place, parameters }: FunctionEntry,
 ): Definition[] {
-  const sameLine = definitions.filter((definition) => definition.place?.line === place.line);
-  const sameColumn = sameLine.filter((definition) => definition.place?.column === place.column);
+  const sameLine = definitions.filter((definition) => definition.location?.line === place.line);
+  const sameColumn = sameLine.filter((definition) => definition.location?.column === place.column);
   if (sameColumn.length > 0) return sameColumn;
   return sameLine.filter(({ handler }) => parameters === undefined || handler.length === parameters);
 }

@@ -1,6 +1,6 @@
 /**
- * The program that runs an isolated function, in a process of its own: it is bundled into one file, lies beside the
- * function's bundle, and is spoken to by messages.
+ * The program that runs an isolated function in a process of its own. It is bundled into one file, in the same folder as
+ * the function's bundle, and is controlled by messages.
  * @module
  */
 import { encodeThrown } from "../../processes/thrown-codec.ts";
@@ -21,7 +21,7 @@ if (process.send === undefined || !process.connected) {
   process.exit(1);
 }
 markWorkerProcess();
-// A terminal sends Ctrl-C to every process, a supervisor SIGTERM to a whole group; the host says when to end.
+// Terminals send Ctrl-C, and supervisors SIGTERM, to the whole process group. This process ends when its host asks.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
 watchParent();
 guardMemory();

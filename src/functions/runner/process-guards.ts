@@ -3,13 +3,13 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { OUT_OF_MEMORY } from "./protocol.ts";
 
-/** The variable by which a host sets the limit, in megabytes (1,000,000 bytes) of resident memory. */
+/** The variable with the memory limit, in MB (1,000,000 bytes) of resident memory. */
 export const MEMORY_LIMIT_VARIABLE = "SERVABLE_MEMORY_LIMIT_MB";
 
-/** How often the memory is looked at, in milliseconds. */
+/** Interval between checks of the memory, in ms. */
 const CHECK_MS = 100;
 
-// In a thread of its own: a handler that computes without end would keep the process from looking.
+// Runs in a thread of its own, since a handler may block the main thread.
 const GUARD = `
   const { writeSync } = require("node:fs");
   const { workerData } = require("node:worker_threads");
@@ -23,7 +23,7 @@ const GUARD = `
   }, ${CHECK_MS});
 `;
 
-/** Ends this process when it has more memory than its host allows. Node's own limit is for its heap alone. */
+/** Ends this process when it exceeds its host's memory limit. Node's own limit covers its heap only. */
 export function guardMemory(): void {
   const megabytes = Number(process.env[MEMORY_LIMIT_VARIABLE] ?? 0);
   delete process.env[MEMORY_LIMIT_VARIABLE];
@@ -32,14 +32,14 @@ export function guardMemory(): void {
   new Worker(GUARD, { eval: true, execArgv: [], env: {}, workerData }).on("error", () => {}).unref();
 }
 
-/** What a resolver found, as Node's hooks pass it on. */
+/** The result of a resolve hook of Node. */
 interface Resolved {
   readonly url: string;
 }
 
 type NextResolve<Result> = (specifier: string, context: object) => Result;
 
-/** Node's hooks in the same thread, which its older versions do not have, and what CommonJS looks through. */
+/** Node's synchronous hooks, missing in older versions, and the search paths of CommonJS. */
 interface Internals {
   readonly registerHooks?: (hooks: { resolve: typeof resolveSync }) => unknown;
   readonly _nodeModulePaths: (from: string) => string[];
@@ -49,8 +49,8 @@ interface Internals {
 let root = "";
 
 /**
- * Lets this process find packages in its environment alone. Node looks in every folder above it as well, and there may
- * lie what is none of the function's: an import that is not required would work here by chance, and nowhere else.
+ * Makes this process find packages in its environment only. Node also searches all folders above it: an import missing
+ * from the requirements would work by chance on this machine and fail elsewhere.
  * @param environment `file:` URL of the environment's folder, with a "/" at its end
  */
 export function guardPackages(environment: string): void {
@@ -73,19 +73,19 @@ function resolveSync(specifier: string, context: object, next: NextResolve<Resol
   throw notFound(specifier, (context as { parentURL?: string }).parentURL);
 }
 
-/** Whether something lies in a `node_modules` folder that is not the environment's. */
+/** Whether a file is in a `node_modules` folder outside the environment. */
 function isForeign(url: string, environment: string): boolean {
   return url.startsWith("file:") && url.includes("/node_modules/") && !url.startsWith(environment);
 }
 
-/** What Node says of a package that there is not. */
+/** Node's error for a missing package. */
 function notFound(specifier: string, parent: string | undefined): Error {
   const importer = parent?.startsWith("file:") === true ? fileURLToPath(parent) : (parent ?? "");
   const error = new Error(`Cannot find package '${specifier}' imported from ${importer}`);
   return Object.assign(error, { code: "ERR_MODULE_NOT_FOUND" });
 }
 
-/** The same in the thread that older versions of Node ask, which shares no code with this one. */
+/** The same for older versions of Node, whose hooks run in a thread that shares no code with this one. */
 function registerInThread(environment: string): void {
   const code = `
     import { fileURLToPath } from "node:url";

@@ -2,29 +2,28 @@ import type { WireThrown } from "../../processes/thrown-codec.ts";
 import type { ServedSchemas } from "../runtime.ts";
 import type { FunctionEntry } from "../host.ts";
 
-/** The first message to a runner: what to load. The bundle lies beside the runner. */
+/** The first message to a runner: load the bundle, which is in the runner's folder. */
 export interface LoadMessage {
   readonly type: "load";
-  /** `file:` URL that the entry module had where it was bundled: what the sources in the map are named by. */
+  /** `file:` URL that the entry module had when it was bundled, as it is named in the source map. */
   readonly moduleUrl: string;
   /** For messages. */
   readonly functionName: string;
   readonly entry: FunctionEntry;
   /**
-   * `file:` URL of the folder that packages may be found in, with a "/" at its end: given where others could be found
-   * above it.
+   * `file:` URL of the only folder to find packages in, with a "/" at its end. Set if a folder above it has packages too.
    */
   readonly environment?: string;
 }
 
-/** Call the function. One at a time. */
+/** Call the function. Runs one call at a time. */
 export interface RunMessage {
   readonly type: "run";
   readonly id: number;
   readonly args: readonly unknown[];
 }
 
-/** Serve the function, until the run is aborted. */
+/** Serve the function until the run is aborted. */
 export interface ServeMessage {
   readonly type: "serve";
   readonly id: number;
@@ -32,28 +31,28 @@ export interface ServeMessage {
   readonly port: number;
   readonly metricsPort: number | false;
   readonly schemas: ServedSchemas;
-  /** How long a request may take, in milliseconds; undefined for as long as it takes. */
+  /** Maximum duration of a request, in ms; undefined for no limit. */
   readonly timeoutMs?: number;
 }
 
-/** What a host tells a runner. */
+/** The messages from a host to a runner. */
 export type ToRunner =
   | LoadMessage
   | RunMessage
   | ServeMessage
-  /** The caller of the run has gone, and why. */
+  /** The caller of the run has left, with the reason. */
   | { readonly type: "abort"; readonly id: number; readonly reason: WireThrown }
-  /** End, once the run has. */
+  /** End the process after the current run. */
   | { readonly type: "stop" };
 
-/** Whose fault a failure is: of the user's own code, or of this package's that said so itself. */
+/** The origin of a failure: the user's code, or a check of this package. */
 export type FailureOrigin = "user" | "runner";
 
-/** What a runner tells its host. */
+/** The messages from a runner to its host. */
 export type FromRunner =
-  /** The function is found and set up. */
+  /** The function has been found and set up. */
   | { readonly type: "ready" }
-  /** It can't be run in this process. */
+  /** The function can't be run in this process. */
   | { readonly type: "failed"; readonly origin: FailureOrigin; readonly thrown: WireThrown }
   | { readonly type: "result"; readonly id: number; readonly value: unknown }
   | {
@@ -66,10 +65,10 @@ export type FromRunner =
   | { readonly type: "listening"; readonly id: number; readonly url: string };
 
 /**
- * Written to both output streams when a run has ended, followed by its number and a line feed: all that the run printed
- * stands before it. Output and messages come by different ways.
+ * Written to both output streams at the end of a run, followed by its id and a line feed, to mark the end of the run's
+ * output: output and messages arrive through different channels.
  */
 export const END_OF_RUN = "\u0000servable:end:";
 
-/** Written to the standard error of a runner that is about to end itself since it has too much memory. */
+/** Written to standard error by a runner that is about to end itself because it exceeds its memory limit. */
 export const OUT_OF_MEMORY = "\u0000servable:memory:";

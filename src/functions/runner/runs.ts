@@ -4,17 +4,17 @@ import { missingPackage, originOf, trimStack } from "./failures.ts";
 import type { LoadedFunction } from "./loaded-function.ts";
 import { END_OF_RUN, type FromRunner, type RunMessage, type ServeMessage } from "./protocol.ts";
 
-/** What runs are made of. */
+/** Dependencies of {@link Runs}. */
 export interface RunsParts {
   readonly loaded: LoadedFunction;
-  /** What the function's setup returned; undefined when it has none. */
+  /** The result of the function's setup; undefined if it has none. */
   readonly setupResult: unknown;
   readonly bundleUrl: string;
   readonly functionName: string;
   send(message: FromRunner): void;
 }
 
-/** The streams as they were before the user's code could put something in their place. */
+/** The original write functions, captured before the user's code can replace them. */
 const STREAMS = [process.stdout, process.stderr].map((stream) => stream.write.bind(stream));
 
 /** Runs the function, one call at a time. */
@@ -27,7 +27,7 @@ export class Runs {
     this.#parts = parts;
   }
 
-  /** Calls the handler and sends back what comes of it. Never rejects. */
+  /** Calls the handler and sends back its result or error. Never rejects. */
   run({ id, args }: RunMessage): Promise<void> {
     const { loaded, setupResult, functionName } = this.#parts;
     const { handler, setupFunction } = loaded.definition;
@@ -51,12 +51,12 @@ export class Runs {
     });
   }
 
-  /** Tells the running handler that its caller has gone; one that has ended meanwhile does not care. */
+  /** Aborts the signal of the running handler, because its caller has left. Ignored if that run has ended. */
   abort(id: number, reason: WireThrown): void {
     if (this.#running?.id === id) this.#running.controller.abort(decodeThrown(reason));
   }
 
-  /** Resolves when nothing runs. */
+  /** Resolves when no run is in progress. */
   async idle(): Promise<void> {
     if (this.#running !== undefined) await new Promise<void>((resolve) => (this.#onIdle = resolve));
   }
@@ -92,8 +92,8 @@ export class Runs {
   }
 
   #failure(id: number, error: unknown): FromRunner {
-    const told = missingPackage(error, this.#parts.bundleUrl) ?? error;
-    trimStack(told, new URL(".", this.#parts.bundleUrl).href);
-    return { type: "thrown", id, origin: originOf(told), thrown: encodeThrown(told) };
+    const failure = missingPackage(error, this.#parts.bundleUrl) ?? error;
+    trimStack(failure, new URL(".", this.#parts.bundleUrl).href);
+    return { type: "thrown", id, origin: originOf(failure), thrown: encodeThrown(failure) };
   }
 }

@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { BUNDLE_FILES, moduleUrlOf } from "../../functions/bundle/bundle.ts";
-import { placeBundle } from "../../functions/bundle/bundle-folder.ts";
+import { writeBundle } from "../../functions/bundle/bundle-folder.ts";
 import type { FunctionTarget } from "../../functions/host.ts";
 import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
 import { schemasOf, type Options } from "../../functions/options.ts";
@@ -138,7 +138,7 @@ export class LocalRuns {
       throw error;
     });
     const place = await placing;
-    const folder = await placeBundle(bundle, join(place.environment.directory, "bundles"));
+    const folder = await writeBundle(bundle, join(place.environment.directory, "bundles"));
     const { keepAlive = KEEP_ALIVE_S, maxConcurrency = availableParallelism() } = options.host;
     const { startupTimeout = STARTUP_TIMEOUT_S, memoryLimitMb } = options.host;
     const { start, maxWorkers = maxConcurrency } = await place.workers(options, folder, target.name);

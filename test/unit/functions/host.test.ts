@@ -33,12 +33,12 @@ test("an image makes a container; a container without one is refused", () => {
 test("an option of another kind is refused with those of this kind", () => {
   assert.equal(
     refusalOf({ kind: "npm", image: "node:22" }),
-    '"image" is no option of kind "npm", which takes requirements, nodeVersion, lockfile, force.',
+    '"image" is not an option of kind "npm", which takes requirements, nodeVersion, lockfile, force.',
   );
   for (const name of ["nodeVersion", "lockfile"]) {
     assert.equal(
       refusalOf({ image: "node:22", [name]: "22" }),
-      `"${name}" is no option of kind "container", which takes requirements, image, force.`,
+      `"${name}" is not an option of kind "container", which takes requirements, image, force.`,
     );
   }
 });

@@ -308,7 +308,7 @@ test("what fails when it is sent is found by a closer look, or told in the words
   assert.equal(found.message, `${LABEL}: long.load${FUNCTION}`);
   assert.equal(found.cause, thrown);
   const unknown = serializationFailure(new Error("no memory"), 5, LABEL);
-  assert.equal(unknown.message, `${LABEL} can't travel to another process: no memory`);
+  assert.equal(unknown.message, `${LABEL} can't be sent to another process: no memory`);
   const deep = serializationFailure(new RangeError("Maximum call stack size exceeded"), 5, LABEL);
   assert.match(deep.message, /it is too large or nested too deeply$/);
 });

@@ -14,13 +14,13 @@ import {
   FrameDecoder,
   writeFrame,
 } from "../../../src/hosts/local/container/bridge/protocol.ts";
-import { placeBridge } from "../../../src/hosts/local/container/bridge-program.ts";
+import { writeBridge } from "../../../src/hosts/local/container/bridge-program.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "servable-bridge-"));
 let program = "";
 
 before(async () => {
-  program = await placeBridge(folder);
+  program = await writeBridge(folder);
 });
 after(() => rmSync(folder, { recursive: true }));
 

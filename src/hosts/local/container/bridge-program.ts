@@ -9,7 +9,7 @@ import { currentRuntime } from "../../../functions/runtime.ts";
  * Puts the bridge into a folder, where processes may do so at the same time.
  * @returns its path
  */
-export async function placeBridge(directory: string): Promise<string> {
+export async function writeBridge(directory: string): Promise<string> {
   const code = await bridgeCode();
   const hash = createHash("sha256").update(code).digest("hex").slice(0, 16);
   const path = join(directory, `bridge-${hash}.mjs`);

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { FalServerlessError } from "../../../errors.ts";
 import type { NpmResult, NpmRun } from "../environments/npm-run.ts";
 import { localPath } from "../environments/requirement-specs.ts";
-import { placeBridge } from "./bridge-program.ts";
+import { writeBridge } from "./bridge-program.ts";
 import { ContainerProcess, type ContainerEnd } from "./container-process.ts";
 import type { ContainerEngine } from "./engine.ts";
 import type { LocalImage } from "./image.ts";
@@ -37,7 +37,7 @@ export function containerNpm({
   return async ({ args, cwd, env, npm, signal, onLine }) => {
     signal?.throwIfAborted();
     const { variables, mounts } = placesInside(env);
-    const bridge = basename(await placeBridge(cwd));
+    const bridge = basename(await writeBridge(cwd));
     const lines: string[] = [];
     const end = await new Promise<ContainerEnd>((resolve) => {
       const container = new ContainerProcess({

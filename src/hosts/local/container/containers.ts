@@ -7,7 +7,7 @@ import type { NodeRuntime } from "../environments/node-runtime.ts";
 import type { NpmEnvironments } from "../environments/npm-environments.ts";
 import type { StartChannel } from "../worker-channel.ts";
 import type { BridgeStart } from "./bridge/protocol.ts";
-import { placeBridge } from "./bridge-program.ts";
+import { writeBridge } from "./bridge-program.ts";
 import { ContainerChannel } from "./container-channel.ts";
 import { containerNpm, ENVIRONMENT_PLACE } from "./container-npm.ts";
 import { findEngine, type ContainerEngine } from "./engine.ts";
@@ -91,7 +91,7 @@ export async function containerWorkers(
 ): Promise<ContainerWorkers> {
   const { env, memoryLimitMb } = options.host;
   const ports = publishedPorts(options);
-  const bridge = await placeBridge(environment.directory);
+  const bridge = await writeBridge(environment.directory);
   // The runner ends itself at its limit. This is for what it has started, and for what grows faster than it looks;
   // arguments and results pass through the bridge, and may be half as large as the limit.
   const memory = memoryLimitMb === undefined ? {} : { memoryBytes: memoryLimitMb * 2e6 + BRIDGE_BYTES };

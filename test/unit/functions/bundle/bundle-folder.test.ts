@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { createBundle, type Bundle } from "../../../../src/functions/bundle/bundle.ts";
-import { placeBundle } from "../../../../src/functions/bundle/bundle-folder.ts";
+import { writeBundle } from "../../../../src/functions/bundle/bundle-folder.ts";
 
 let parent: string;
 
@@ -36,13 +36,13 @@ test("two copies of a project have equal bundles, each placed with a map of its 
   const one = bundleIn("file:///one/");
   const two = bundleIn("file:///two/");
   assert.equal(one.hash, two.hash);
-  assert.deepEqual(await sourcesIn(await placeBundle(one, parent)), ["file:///one/app.js"]);
-  assert.deepEqual(await sourcesIn(await placeBundle(two, parent)), ["file:///two/app.js"]);
+  assert.deepEqual(await sourcesIn(await writeBundle(one, parent)), ["file:///one/app.js"]);
+  assert.deepEqual(await sourcesIn(await writeBundle(two, parent)), ["file:///two/app.js"]);
 });
 
 test("a bundle that is placed again, also at the same time, lies there once", async () => {
-  const folders = await Promise.all([1, 2, 3].map(() => placeBundle(bundleIn("file:///one/"), parent)));
-  folders.push(await placeBundle(bundleIn("file:///one/"), parent));
+  const folders = await Promise.all([1, 2, 3].map(() => writeBundle(bundleIn("file:///one/"), parent)));
+  folders.push(await writeBundle(bundleIn("file:///one/"), parent));
   assert.equal(new Set(folders).size, 1);
   assert.equal((await readdir(parent)).length, 1);
 });
