@@ -1,17 +1,17 @@
 import { ERRORS, FalServerlessError } from "../errors.ts";
 import { styleFor } from "./style.ts";
 
-/** What every command takes. */
+/** Options that every command has. */
 export interface CommonOptions {
   readonly debug?: boolean;
 }
 
-/** How long a process may take to end by itself, in milliseconds: what the app left open would hold it for ever. */
+/** Maximum time for a process to end by itself, in ms: handles that the app left open would keep it alive. */
 const LINGER_MS = 500;
 
 /**
- * Runs a command's work and ends the process with the code it returns (nothing: 0), or with the failure's code
- * after saying what went wrong.
+ * Runs a command and ends the process with the exit code it returns (default 0). If it throws, the error is printed and the
+ * exit code is the error's.
  */
 export async function runAction(options: CommonOptions, work: () => Promise<number | void>): Promise<void> {
   try {
@@ -22,7 +22,7 @@ export async function runAction(options: CommonOptions, work: () => Promise<numb
   }
 }
 
-/** Says on standard error what went wrong, in a line or two. With `debug`, the stack and its causes too. */
+/** Prints an error on standard error, in a line or two. With `debug`, its stack and its causes too. */
 async function reportFailure(error: unknown, debug: boolean): Promise<void> {
   const { red, dim } = styleFor(process.stderr);
   process.stderr.write(`${red("error:")} ${await explain(error)}\n`);
@@ -35,7 +35,7 @@ async function explain(error: unknown): Promise<string> {
   const { messageOf } = await import("./load-failure.ts");
   const { userFrame } = await import("./user-frame.ts");
   if (error instanceof FalServerlessError) {
-    // setup() is the user's own code: say where it gave up
+    // setup() is user code: name the line that threw.
     const frame = error.code === "SETUP_FAILED" ? userFrame(error.cause) : undefined;
     return frame === undefined ? error.message : `${error.message}\n  at ${frame}`;
   }

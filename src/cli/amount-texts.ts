@@ -1,6 +1,6 @@
 import { TIME_UNITS } from "./option-values.ts";
 
-/** A span of seconds as people say it: "2 h 5 min". */
+/** Formats a number of seconds: "2 h 5 min". */
 export function spanText(seconds: number | undefined): string {
   if (seconds === undefined) return "-";
   const whole = Math.max(0, Math.round(seconds));
@@ -9,7 +9,7 @@ export function spanText(seconds: number | undefined): string {
   return `${Math.floor(whole / 3_600)} h ${Math.floor((whole % 3_600) / 60)} min`;
 }
 
-/** A time in the past as people say it: "3 hours ago". */
+/** Formats a time in the past: "3 hours ago". */
 export function agoText(time: Date, now: Date = new Date()): string {
   const passed = now.getTime() - time.getTime();
   const [, milliseconds, name] = TIME_UNITS.find(([, length]) => passed >= length) ?? [];
@@ -18,7 +18,7 @@ export function agoText(time: Date, now: Date = new Date()): string {
   return `${count} ${name}${count === 1 ? "" : "s"} ago`;
 }
 
-/** A number of bytes in the largest unit that leaves it at one or more: "1.5 MB". */
+/** Formats a number of bytes in the largest unit of which there is at least one: "1.5 MB". */
 export function bytesText(count: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
   const power = count < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(count) / 3));

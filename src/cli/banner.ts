@@ -5,7 +5,7 @@ import { exampleOf } from "./example-value.ts";
 import { packageVersion } from "./package-root.ts";
 import { styleFor } from "./style.ts";
 
-/** What a terminal shows once an app listens: where everything is, and a request to paste. */
+/** The text shown on a terminal once an app listens: its addresses, its routes, and a request to paste. */
 export function banner({ name, app }: LoadedApp, addresses: ServeAddresses, isWatching: boolean): string {
   const { bold, cyan, dim, green } = styleFor(process.stdout);
   const { url, metricsUrl } = addresses;

@@ -2,7 +2,7 @@ import type { EnvironmentInfo } from "../hosts/local/environments/environment-li
 import type { TerminalStyle } from "./style.ts";
 import { agoText, bytesText } from "./amount-texts.ts";
 
-/** An environment in two lines: its name, and what is known of it. */
+/** Describes an environment in two lines: its name and its facts. */
 export function environmentLines(info: EnvironmentInfo, { bold, dim, yellow }: TerminalStyle): string[] {
   const { key, state, node, sizeBytes, createdAt, lastUsedAt, users } = info;
   const facts = [
@@ -17,7 +17,7 @@ export function environmentLines(info: EnvironmentInfo, { bold, dim, yellow }: T
   return [title, `  ${dim(facts.join(" · "))}`];
 }
 
-/** How many environments there are and what they take: "2 environments, 1.5 MB". */
+/** The number of environments and their total size: "2 environments, 1.5 MB". */
 export function sumOf(environments: readonly EnvironmentInfo[]): string {
   const size = environments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const count = environments.length;

@@ -1,11 +1,11 @@
-/** Deeper than any body a person would paste; a schema that contains itself ends here. */
+/** Maximum depth of an example. A recursive schema ends here. */
 const MAX_DEPTH = 6;
 
 type Schema = Readonly<Record<string, unknown>>;
 
 /**
- * A small value that fits a JSON Schema, for an example request: what the schema itself gives as an example or
- * default, else the simplest value its limits allow. Patterns are not solved.
+ * A small value that fits a JSON Schema, for an example request: the schema's own example or default, else the simplest
+ * value within its limits. `pattern` is ignored.
  */
 export function exampleOf(schema: unknown, name = "text", depth = 0): unknown {
   if (typeof schema !== "object" || schema === null || depth > MAX_DEPTH) return {};
@@ -39,7 +39,7 @@ export function exampleOf(schema: unknown, name = "text", depth = 0): unknown {
   }
 }
 
-/** Required properties that have no default: the rest would only make the line long. */
+/** Only required properties without a default, to keep the example short. */
 function objectFor(node: Schema, depth: number): Record<string, unknown> {
   const properties = (node["properties"] ?? {}) as Record<string, Schema>;
   const required = Array.isArray(node["required"]) ? (node["required"] as string[]) : [];

@@ -1,21 +1,21 @@
-/** What a shell reports of a program that Ctrl-C ended. */
+/** The exit code of a program that Ctrl-C ended. */
 export const INTERRUPTED = 130;
 
-/** How an {@link Interruption} takes what comes after the first Ctrl-C. */
+/** Options of an {@link Interruption}. */
 export interface InterruptionOptions {
-  /** Further ones change nothing: to leave at once would leave behind what is just being ended. Default false. */
+  /** Ignore further Ctrl-C: ending at once would leave resources behind. Default false. */
   readonly isPatient?: boolean;
 }
 
 /**
- * Aborts its signal at Ctrl-C, SIGTERM and when the terminal is closed, as long as it is not disposed; a second one ends the
- * process at once.
+ * Aborts its signal on Ctrl-C, on SIGTERM and when the terminal closes, until it is disposed. A second signal ends the process
+ * at once.
  */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
   readonly #onSignal: () => void;
 
-  /** @param message shown when it happens, if there is one */
+  /** @param message printed on the first signal */
   constructor(message?: string, { isPatient = false }: InterruptionOptions = {}) {
     this.#onSignal = () => {
       if (this.signal.aborted) return isPatient ? undefined : process.exit(INTERRUPTED);
@@ -29,12 +29,12 @@ export class Interruption implements Disposable {
     return this.#controller.signal;
   }
 
-  /** Whether this is what an error came of. */
+  /** Whether an error was caused by this interruption. */
   caused(error: unknown): boolean {
     return this.signal.aborted && error === this.signal.reason;
   }
 
-  /** What comes of work that can't be stopped, unless it is interrupted first: then the signal's reason is thrown. */
+  /** Waits for work that cannot be aborted, or until the interruption, which throws the signal's reason. */
   async orStop<T>(work: Promise<T>): Promise<T> {
     const { signal } = this;
     let stop = (): void => {};

@@ -6,15 +6,14 @@ import { FalServerlessError, UsageError } from "../errors.ts";
 import { findUp } from "../typescript/package-files.ts";
 import { shortPath, userFrame } from "./user-frame.ts";
 
-/** The words of an error that may be no Error at all. */
+/** The message of anything thrown. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.name === "Error" || error.name === "" ? error.message : `${error.name}: ${error.message}`;
 }
 
 /**
- * Turns what an `import()` of a user's file threw into one line that says where and why. `imported` are the files
- * that were loaded, the user's own first.
+ * Explains in one line why `import()` of a user's file failed, and where. `imported` are the loaded files, the user's own first.
  */
 export function explainLoadFailure(error: unknown, imported: readonly string[]): Error {
   if (error instanceof FalServerlessError) return error;
@@ -37,7 +36,7 @@ function translationFault(error: unknown): string | undefined {
   return path === undefined ? undefined : `${shortPath(path)}:${row}:${column}: ${why}`;
 }
 
-/** A syntax error in JavaScript: the loader names the file at best, Node's own check the line. */
+/** A syntax error in JavaScript. The loader names the file at best; `node --check` finds the line. */
 function parserFault(error: unknown, imported: readonly string[]): string | undefined {
   const [, named] = /^Parse error (.+?):\d+:\d+$/.exec(rawMessage(error)) ?? [];
   if (named === undefined && !(error instanceof SyntaxError)) return undefined;
@@ -68,14 +67,14 @@ function missingImport(error: unknown): string | undefined {
     : `${where}: there is no file ${shortPath(wanted)}`;
 }
 
-/** What installs a package for a file: one that its project lists comes with all others. */
+/** The command that installs a package for a file. A package that the project lists is installed by `npm install`. */
 function installOf(name: string, path: string): string {
   const manifest = findUp("package.json", dirname(path));
   try {
     const lists = JSON.parse(readFileSync(manifest ?? "", "utf8")) as Record<string, object | undefined>;
     if (name in { ...lists["devDependencies"], ...lists["dependencies"] }) return "npm install";
   } catch {
-    // no project, or one that npm will say more of
+    // No project, or an invalid package.json, which npm reports.
   }
   return `npm install ${name}`;
 }
@@ -89,7 +88,7 @@ function missingExport(error: unknown): string | undefined {
   return `${head === undefined ? "" : `${shortPath(head.path)}:${head.row}: `}${error.message}${advice}`;
 }
 
-/** The user's own code threw while the module ran. */
+/** User code threw while the module ran. */
 function thrown(error: unknown): string | undefined {
   const frame = userFrame(error);
   return frame === undefined ? undefined : `${messageOf(error)}\n  at ${frame}`;
@@ -99,14 +98,14 @@ function rawMessage(error: unknown): string {
   return error instanceof Error ? error.message : "";
 }
 
-/** Node puts the place of a syntax error on the first line of the stack. */
+/** Node writes the location of a syntax error in the first line of the stack. */
 function stackHead(error: Error): { path: string; row: string } | undefined {
   const [, place, row] = /^((?:file:\/\/)?(?:\/|[A-Za-z]:[\\/]).+?):(\d+)\n/.exec(error.stack ?? "") ?? [];
   if (place === undefined || row === undefined) return undefined;
   return { path: place.startsWith("file:") ? fileURLToPath(place.replace(/[?#].*$/, "")) : place, row };
 }
 
-/** `file:line` of the import of `wanted`, or the file alone when it is not written out there. */
+/** `file:line` of the import of `wanted`, or the file alone if the specifier is not a literal. */
 function placeOfImport(path: string, wanted: string): string {
   const stem = wanted
     .replaceAll("\\", "/")

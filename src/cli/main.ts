@@ -2,7 +2,7 @@
 import { isServing } from "../output/serving-streams.ts";
 import { createProgram } from "./program.ts";
 
-/** Commands of fal's own command line that have no counterpart, with what does it here. */
+/** Commands of fal's own command line that are missing here, with the alternative. */
 const ABSENT: readonly (readonly [names: readonly string[], advice: string])[] = [
   [
     ["account", "accounts", "team", "teams"],
@@ -15,14 +15,14 @@ const ABSENT: readonly (readonly [names: readonly string[], advice: string])[] =
 ];
 
 process.stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
-  if (isServing()) return; // its requests matter more than its log
-  // A reader that has seen enough (`servable openapi app.ts | head`) is no error.
+  if (isServing()) return; // Serving continues without the log.
+  // Expected when the reader closes early: `servable openapi app.ts | head`.
   if (code === "EPIPE") process.exit(0);
   process.stderr.write(`error: Standard output can't be written: ${message}\n`);
   process.exit(1);
 });
-// Where nobody reads what is said on the way (`servable build app.ts 2>&1 | head`), the work goes on to its end: to stop in
-// the middle would leave a build running, and its files behind.
+// Work continues if standard error is closed (`servable build app.ts 2>&1 | head`): stopping would leave a build running and
+// its files behind.
 process.stderr.on("error", () => {});
 const absence = absentCommand(process.argv.slice(2));
 if (absence === undefined) await createProgram().parseAsync();
@@ -31,7 +31,7 @@ else {
   process.exitCode = 1;
 }
 
-/** Why there is no such command, where fal's own command line has it and this one has not. */
+/** The message for a command that only fal's own command line has. */
 function absentCommand([name = ""]: readonly string[]): string | undefined {
   const advice = ABSENT.find(([names]) => names.includes(name))?.[1];
   return advice === undefined ? undefined : `There is no "servable ${name}": ${advice}`;

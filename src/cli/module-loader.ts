@@ -7,15 +7,15 @@ import { registerTypeScript } from "../typescript/register.ts";
 import { explainLoadFailure } from "./load-failure.ts";
 import { parseSourceTarget, type SourceTarget } from "./source-target.ts";
 
-/** What may be watched while a module loads. */
+/** Options of loading a module. */
 export interface LoadOptions {
-  /** Told of every file of the user's that is imported, now or later, by its path. */
+  /** Called with the path of each user file that is imported, now or later. */
   onImport?: (path: string) => void;
 }
 
 /**
- * Imports a TypeScript or JavaScript file of the user's, with the tsconfig.json that is nearest to it.
- * @throws UsageError that names file and line, when it can't be parsed or something it imports is missing.
+ * Imports a user's TypeScript or JavaScript file, with the nearest tsconfig.json.
+ * @throws UsageError with file and line if it cannot be parsed or an import is missing.
  */
 export async function loadModule(file: string, options: LoadOptions = {}): Promise<Record<string, unknown>> {
   const imported = new Set([file]);
@@ -32,14 +32,14 @@ export async function loadModule(file: string, options: LoadOptions = {}): Promi
   }
 }
 
-/** A servable made from what the user typed. */
+/** A servable, created from `FILE[::Class]`. */
 export interface LoadedApp {
   /** The name of its class, or of the export. */
   readonly name: string;
   readonly app: BaseServable;
 }
 
-/** Imports `FILE[::Class]` and makes an instance of its class. @throws UsageError, DefinitionError */
+/** Imports `FILE[::Class]` and creates an instance of its class. @throws UsageError, DefinitionError */
 export async function loadApp(text: string, options: LoadOptions = {}): Promise<LoadedApp> {
   const target = parseSourceTarget(text);
   const servable = chooseServable(

@@ -10,27 +10,27 @@ export const TIME_UNITS = [
   ["m", 60_000, "minute"],
 ] as const;
 
-/** A port, 0 for any. @throws InvalidArgumentError, which the command line explains */
+/** Parses a port; 0 means any free port. @throws InvalidArgumentError, which commander prints */
 export function port(text: string): number {
   return wholeNumber(text, 0, 65_535);
 }
 
-/** A number of requests. @throws InvalidArgumentError */
+/** Parses a number of requests, at least 1. @throws InvalidArgumentError */
 export function requestCount(text: string): number {
   return wholeNumber(text, 1, Number.MAX_SAFE_INTEGER);
 }
 
-/** Spaces of indentation. @throws InvalidArgumentError */
+/** Parses a number of spaces, at most 10. @throws InvalidArgumentError */
 export function indent(text: string): number {
   return wholeNumber(text, 0, 10);
 }
 
-/** All values of an option that can be given often, in their order. */
+/** Collects the values of an option that can be repeated, in order. */
 export function collected(value: string, others: readonly string[] = []): string[] {
   return [...others, value];
 }
 
-/** `--build-arg`, of whatever builds an image. */
+/** The option `--build-arg` of each command that builds an image. */
 export function buildArgOption(): Option {
   return new Option(
     "--build-arg <name=value>",
@@ -38,7 +38,7 @@ export function buildArgOption(): Option {
   ).argParser(collected);
 }
 
-/** A span of time such as "30d", in milliseconds. @throws InvalidArgumentError, which the command line explains */
+/** Parses a time span such as "30d". Returns ms. @throws InvalidArgumentError */
 export function timeSpan(text: string): number {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)([mhdw])$/.exec(text) ?? [];
   const [, milliseconds] = TIME_UNITS.find(([letter]) => letter === unit) ?? [];
@@ -48,27 +48,27 @@ export function timeSpan(text: string): number {
   return Number(amount) * milliseconds;
 }
 
-/** How many lines of a log are meant, and which. */
+/** How many lines of a log to print, from which end. */
 export interface LineChoice {
   readonly lines: number;
-  /** The oldest ones in place of the newest. */
+  /** Take the oldest lines instead of the newest. */
   readonly oldest: boolean;
 }
 
-/** "20" for the newest lines, "+20" for the oldest. @throws InvalidArgumentError */
+/** Parses `--lines`: "20" for the newest lines, "+20" for the oldest. @throws InvalidArgumentError */
 export function lineChoice(text: string): LineChoice {
   const oldest = text.startsWith("+");
   return { lines: amount(oldest ? text.slice(1) : text), oldest };
 }
 
-/** A whole number from 0. @throws InvalidArgumentError, which the command line explains */
+/** Parses a whole number from 0. @throws InvalidArgumentError */
 export function amount(text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (value <= 2 ** 31 - 1) return value;
   throw new InvalidArgumentError("It must be a whole number from 0.");
 }
 
-/** A time: a span before now such as "90s" or "30m", "now", or an ISO date. @throws InvalidArgumentError */
+/** Parses a time: a span before now such as "90s" or "30m", "now", or an ISO date. @throws InvalidArgumentError */
 export function moment(text: string): Date {
   if (/^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(Date.parse(text))) return new Date(text);
   if (text === "now") return new Date();
@@ -82,10 +82,10 @@ export function moment(text: string): Date {
   }
 }
 
-/** A time at most a day ago. @throws InvalidArgumentError */
+/** Parses a time at most 24 hours ago. @throws InvalidArgumentError */
 export function recentMoment(text: string): Date {
   const time = moment(text);
-  // A second for the time it takes to say "24h".
+  // One second of tolerance, for "24h".
   if (Date.now() - time.getTime() <= DAY_MS + 1_000) return time;
   throw new InvalidArgumentError("It can be 24 hours ago at most.");
 }

@@ -8,24 +8,24 @@ import { UsageError } from "../errors.ts";
 import { messageOf } from "./load-failure.ts";
 import { PACKAGE_ROOT, packageVersion } from "./package-root.ts";
 
-/** What a new project writes down as its dependency on this package, so that `npm install` finds it. */
+/** How a new project depends on this package, so that `npm install` finds it. */
 export interface OwnPackage {
   readonly spec: string;
-  /** Path of an archive of this package that has to lie in the project, where no registry has it. */
+  /** An archive of this package to copy into the project, if no registry has it. */
   readonly archive?: string;
-  /** Removes what was made for it. */
+  /** Deletes the archive. */
   dispose(): Promise<void>;
 }
 
-/** How long a registry is waited for, in milliseconds. */
+/** Timeout for requests to a registry, in ms. */
 const REGISTRY_MS = 10_000;
 
 const run = promisify(execFile);
 
 /**
- * Finds out where a project gets this package from: the registry or the address it was installed from itself; else the
- * registry, if that has it; else an archive that is made of it.
- * @throws UsageError when there is no way
+ * Finds the source of this package for a new project: where it was installed from, else the registry if that has it, else an
+ * archive made of it.
+ * @throws UsageError if no archive can be made either
  */
 export async function ownPackage(): Promise<OwnPackage> {
   const origin = installedFrom();
@@ -43,7 +43,7 @@ function isInstalled(): boolean {
   return basename(dirname(PACKAGE_ROOT.replace(/[/\\]$/, ""))) === "node_modules";
 }
 
-/** What npm wrote down when it installed this package; undefined where another tool did, or nobody. */
+/** The address that npm installed this package from; undefined if it was not installed by npm. */
 function installedFrom(): string | undefined {
   if (!isInstalled()) return undefined;
   try {
@@ -60,7 +60,7 @@ function isRegistry(origin: string): boolean {
   return /^https?:\/\/.+\/servable\/-\/servable-[^/]+\.tgz$/.test(origin);
 }
 
-/** Whether npm's registry has this very package: another one may bear its name. */
+/** Whether npm's registry has this package. Another package may have its name. */
 async function isInRegistry(): Promise<boolean> {
   try {
     const wanted = `servable@${packageVersion()}`;
@@ -77,7 +77,7 @@ async function isInRegistry(): Promise<boolean> {
 async function pack(): Promise<OwnPackage> {
   const folder = await mkdtemp(join(tmpdir(), "servable-pack-"));
   const dispose = (): Promise<void> => rm(folder, { recursive: true, force: true });
-  // The sources have to be compiled first; what was published is.
+  // Sources are compiled first; a published package is compiled already.
   const scripts = extname(import.meta.url) === ".ts" ? [] : ["--ignore-scripts"];
   try {
     await npm(["pack", "--silent", ...scripts, "--pack-destination", folder, PACKAGE_ROOT]);

@@ -36,7 +36,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   addEnvCommand,
 ];
 
-/** The whole command line. What a command needs to do its work is loaded when it runs. */
+/** The whole command line. Each command loads its modules when it runs. */
 export function createProgram(): Command {
   const { bold, cyan } = styleFor(process.stdout);
   const { red } = styleFor(process.stderr);
@@ -44,7 +44,7 @@ export function createProgram(): Command {
     .description("Serve a TypeScript class: validated HTTP endpoints, streams and docs.")
     .version(packageVersion(), "-v, --version", "print the version")
     .helpOption("-h, --help", "print this help")
-    // What stands behind a command is that command's: "runners exec" passes it on.
+    // Options after a command belong to that command: "runners exec" forwards them.
     .enablePositionalOptions()
     .helpCommand("help [command]", "print the help of a command")
     .configureHelp({ styleTitle: bold, styleCommandText: cyan, styleSubcommandText: cyan })

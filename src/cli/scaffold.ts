@@ -7,8 +7,8 @@ import { ownPackage } from "./own-package.ts";
 import { PACKAGE_ROOT } from "./package-root.ts";
 
 /**
- * Files of a template that must not go by their real names inside this package: npm leaves a .gitignore out of what
- * it publishes, and a package.json would cut the template off from the package it lies in.
+ * Template files that have another name in this package: npm does not publish a .gitignore, and a package.json would make the
+ * template a package of its own.
  */
 const RENAMED: Readonly<Record<string, string>> = {
   gitignore: ".gitignore",
@@ -34,10 +34,10 @@ export function listTemplates(): Template[] {
 }
 
 /**
- * Copies a template into a new folder that bears the package's name (without its scope).
+ * Copies a template into a new folder with the package's name, without its scope.
  * @returns the folder
- * @throws UsageError when the name can't be used, the folder holds files, the template is unknown, or there is no way
- *   for the project to get this package
+ * @throws UsageError if the name is invalid, the folder is not empty, the template is unknown, or the project cannot get this
+ *   package
  */
 export async function scaffold(name: string, template: string, parent: string): Promise<string> {
   assertPackageName(name);
@@ -87,7 +87,7 @@ function assertEmpty(target: string): void {
   }
 }
 
-/** Checks a name by npm's rules. @throws UsageError that says what is wrong with it */
+/** Checks a name by npm's rules. @throws UsageError with the reason */
 function assertPackageName(name: string): void {
   const plain = name.replace(/^@[^/]+\//, "");
   const fault =

@@ -6,7 +6,7 @@ import { loadApp, type LoadedApp } from "./module-loader.ts";
 import { banner } from "./banner.ts";
 import type { LoadOptions } from "./module-loader.ts";
 
-/** What `servable run` takes beside the file. */
+/** Options of `servable run`. */
 export interface RunCommandOptions {
   readonly host?: string;
   readonly port?: number;
@@ -21,21 +21,21 @@ export interface RunCommandOptions {
   readonly debug?: boolean;
 }
 
-/** What a caller may add to what the user typed. */
+/** Further options, for `--watch`. */
 export interface ServeHooks
   extends LoadOptions, Pick<ServeOptions, "signal" | "cutSignal" | "handleSignals"> {
   onListening?: (addresses: ServeAddresses) => void;
-  /** Say nothing once the port is open: somebody else does. */
+  /** Print nothing once the app listens. */
   isSilent?: boolean;
 }
 
-/** Loads a class and serves it until it is told to stop. Resolves to the process's exit code. */
+/** Loads a class and serves it until it is stopped. Resolves to the process's exit code. */
 export async function serveApp(
   file: string,
   options: RunCommandOptions,
   hooks: ServeHooks = {},
 ): Promise<number> {
-  // For good: what the process still says when it ends must not change how it ends.
+  // Never undone: a failed write at the very end must not change the exit code.
   guardStandardStreams();
   const logger = await createLogger({
     ...(options.logFormat === undefined ? {} : { format: options.logFormat }),

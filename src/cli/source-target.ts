@@ -3,13 +3,13 @@ import { basename, dirname, extname, resolve } from "node:path";
 import { didYouMean } from "../did-you-mean.ts";
 import { UsageError } from "../errors.ts";
 
-/** What `FILE[::Class]` names. */
+/** A parsed `FILE[::Class]`. */
 export interface SourceTarget {
   /** The file as it was typed, for messages. */
   readonly shown: string;
   /** Absolute. */
   readonly file: string;
-  /** The class, or the export, to take; absent: the only one. */
+  /** The class or export to use. Default: the only one. */
   readonly className: string | undefined;
 }
 
@@ -25,7 +25,7 @@ const EXTENSIONS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Reads `FILE[::Class]` and makes sure that the file is there. A drive letter's colon is no separator.
+ * Parses `FILE[::Class]`, and checks that the file exists. The single colon of a drive letter is part of the file.
  * @throws UsageError
  */
 export function parseSourceTarget(text: string): SourceTarget {

@@ -1,4 +1,4 @@
-/** Colours a text, or leaves it as it is. */
+/** Colours a text, or returns it unchanged. */
 export type Paint = (text: string) => string;
 
 /** The few colours the command line uses. */
@@ -11,7 +11,7 @@ export interface TerminalStyle {
   readonly cyan: Paint;
 }
 
-/** Colours for what is written to a stream: none unless it is a terminal, none when `NO_COLOR` is set. */
+/** Colours for a stream. None unless it is a terminal; none if `NO_COLOR` is set. */
 export function styleFor(stream: { readonly isTTY?: boolean }): TerminalStyle {
   const isOn = stream.isTTY === true && !process.env["NO_COLOR"];
   const paint =

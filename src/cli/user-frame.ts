@@ -5,7 +5,7 @@ import { PACKAGE_ROOT } from "./package-root.ts";
 const FRAME = /^\s+at (?:.*? \(|async )?((?:file:\/\/)?(?:\/|[A-Za-z]:[\\/]).*?):(\d+):(\d+)\)?$/;
 const OWN_FOLDERS = ["src", "dist"].map((name) => resolve(PACKAGE_ROOT, name) + sep);
 
-/** Where in the user's own code an error came from, such as `app.ts:12:9`; undefined when none of it is to blame. */
+/** The first stack frame of an error that is in user code, such as `app.ts:12:9`; undefined if there is none. */
 export function userFrame(error: unknown): string | undefined {
   const stack = error instanceof Error ? error.stack : undefined;
   for (const line of stack?.split("\n") ?? []) {
@@ -19,7 +19,7 @@ export function userFrame(error: unknown): string | undefined {
   return undefined;
 }
 
-/** A path as one would type it here: relative below the current folder, absolute elsewhere. */
+/** A path relative to the current folder, if it is in there; else absolute. */
 export function shortPath(path: string): string {
   const short = relative(process.cwd(), path);
   return short === "" || short.startsWith("..") || resolve(short) !== resolve(path) ? path : short;

@@ -44,7 +44,7 @@ export async function scaleApp(
   return await client.apps.scale(appName, options);
 }
 
-/** Deploys a container by a client of its own: see `client.deploy()`. If it fails, no upload is left open. */
+/** Deploys a container by a client of its own: see `client.deploy()`. If it fails, uploads are cancelled. */
 export async function deploy(
   options: DeployOptions,
   { host, apiKey, profile, environment }: ServerlessClientOptions = {},

@@ -5,27 +5,27 @@ import type { PlatformSession } from "./transport/platform-session.ts";
 import type { Rest } from "./transport/rest.ts";
 import { currentUser } from "./account/user.ts";
 
-/** What is asked of a queue. */
+/** Options of reading the size of a queue. */
 export interface QueueSizeOptions extends EnvironmentChoice {
-  /** Tell whose the requests are, too. Default false. */
+  /** Count the requests of each user, too. Default false. */
   readonly byUser?: boolean | undefined;
 }
 
-/** What waits for an app. */
+/** The size of an app's queue. */
 export interface QueueSize {
-  /** The requests that wait. */
+  /** The number of queued requests. */
   readonly size: number;
-  /** The same by the id of who sent them. Undefined when that was not asked for, or not told. */
+  /** The same by user id. Undefined if not requested, or not sent by the control plane. */
   readonly byUser: Readonly<Record<string, number>> | undefined;
 }
 
-/** Which requests are dropped. */
+/** Options of dropping queued requests. */
 export interface FlushQueueOptions extends EnvironmentChoice {
   /** Only those of the user with this id. Default: all. */
   readonly callerUserId?: string | undefined;
 }
 
-/** The queues of one's own apps, in which requests wait for a runner. */
+/** The queues of requests of your apps. */
 export class Queue {
   readonly #session: PlatformSession;
 
@@ -33,7 +33,7 @@ export class Queue {
     this.#session = session;
   }
 
-  /** How many requests wait for an app. */
+  /** The number of queued requests of an app. */
   async size(appName: string, { environment, byUser = false }: QueueSizeOptions = {}): Promise<QueueSize> {
     const query = byUser ? "?by_user=true" : "";
     const answer = await this.#ask(appName, environment, (rest, path) =>
@@ -48,7 +48,7 @@ export class Queue {
     return { size, byUser: byUser ? countsOf(fields["by_user"]) : undefined };
   }
 
-  /** Drops the requests that wait for an app: they are never worked on. */
+  /** Drops the queued requests of an app: they are never processed. */
   async flush(appName: string, { environment, callerUserId }: FlushQueueOptions = {}): Promise<void> {
     if (callerUserId === "") throw new UsageError("The id of the user whose requests are dropped is empty.");
     const fields = callerUserId === undefined ? {} : { caller_user_id: callerUserId };
@@ -57,12 +57,12 @@ export class Queue {
       const request = { method: "DELETE", path: query === "" ? path : `${path}?${query}` } as const;
       const response = await rest.send(request);
       if (!response.ok) throw await rest.failure(response, request);
-      // What it says of it, if anything, has no form that is promised.
+      // The body has no documented form.
       await response.body?.cancel();
     });
   }
 
-  /** Makes a request about the queue of an app, which is known by its owner and its name. */
+  /** Sends a request about an app's queue, by the app's owner and name. */
   async #ask<T>(
     appName: string,
     environment: string | undefined,
@@ -76,7 +76,7 @@ export class Queue {
       return await request(rest, `/applications/${place}/queue`);
     } catch (error) {
       if (!(error instanceof PlatformError) || error.status !== "HTTP 404") throw error;
-      // In its own words if they say more than that.
+      // Keep the control plane's own message if it is more specific.
       if (!/^Not found\.$/i.test(error.message)) throw error;
       const message = `There is no app ${plainLine(alias)}; "servable apps list" shows those there are.`;
       throw new PlatformError("PLATFORM_REFUSED", message, { status: error.status });
@@ -88,7 +88,7 @@ function fieldsOf(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null ? { ...value } : {};
 }
 
-/** By the user's id; the control plane tells either a map or a list. */
+/** Counts by user id, from a map or a list. */
 function countsOf(value: unknown): Record<string, number> | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const pairs: [unknown, unknown][] = Array.isArray(value)

@@ -8,21 +8,21 @@ import { Runners } from "./runners/runners.ts";
 import { Secrets } from "./account/secrets.ts";
 import { currentUser, type User } from "./account/user.ts";
 
-/** Which control plane a {@link ServerlessClient} talks to, and with which key. */
+/** Options of a {@link ServerlessClient}: its control plane and key. */
 export interface ServerlessClientOptions {
   /** The control plane's host. Default: `FAL_GRPC_HOST`, `FAL_HOST`, the profile's, fal's own. */
   host?: string | undefined;
   /** A key, `id:secret`. Default: `FAL_KEY`, the profile's, `FAL_KEY_ID` with `FAL_KEY_SECRET`. */
   apiKey?: string | undefined;
-  /** A profile of the config file. Default: the one that `FAL_PROFILE` names, else the one that is selected there. */
+  /** A profile of the config file. Default: `FAL_PROFILE`, else the profile selected in the file. */
   profile?: string | undefined;
   /** Where variables are read. Default: `process.env`. */
   environment?: NodeJS.ProcessEnv | undefined;
 }
 
 /**
- * A client of a control plane: operates what is deployed there. It connects with the first call, and has to be closed (or
- * made with `using`) for the process to end by itself.
+ * A client of a control plane: manages deployed apps. It connects with the first call. Close it, or create it with `using`: an open
+ * connection keeps the process alive.
  */
 export class ServerlessClient implements Disposable {
   readonly apps: Apps;
@@ -45,7 +45,7 @@ export class ServerlessClient implements Disposable {
   }
 
   /**
-   * Deploys a container: uploads what its image is built from, has it built, and registers it as a new revision.
+   * Deploys a container: uploads its build context, builds the image, and registers a new revision.
    * @throws UsageError, PlatformError, FalServerlessError with code DEPLOY_FAILED or UPLOAD_FAILED
    */
   async deploy(options: DeployOptions): Promise<DeploymentResult> {
@@ -57,12 +57,12 @@ export class ServerlessClient implements Disposable {
     return deploy({ connection, rest: rest.send }, options);
   }
 
-  /** Whose the key is that calls are made with. @throws PlatformError */
+  /** The owner of the client's key. @throws PlatformError */
   currentUser(): Promise<User> {
     return currentUser(this.#session);
   }
 
-  /** Closes the connection. Calls that still run fail. */
+  /** Closes the connection. Running calls fail. */
   close(): void {
     this.#session.close();
   }

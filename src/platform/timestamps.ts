@@ -1,17 +1,17 @@
 import { UsageError } from "../errors.ts";
 
-/** A time in a message of the protocol. */
+/** A time in a protocol message. */
 interface WireTime {
   readonly seconds: bigint;
   readonly nanos: number;
 }
 
-/** A time of the protocol's, to the millisecond. */
+/** Converts a time of the protocol, to the millisecond. */
 export function dateOf({ seconds, nanos }: WireTime): Date {
   return new Date(Number(seconds) * 1_000 + Math.floor(nanos / 1_000_000));
 }
 
-/** A time for the protocol. @throws UsageError for one that is none */
+/** Converts a time for the protocol. @throws UsageError for an invalid Date */
 export function wireTime(date: Date): { seconds: bigint; nanos: number } {
   const ms = date.getTime();
   if (Number.isNaN(ms)) throw new UsageError("That is no time: an invalid Date.");

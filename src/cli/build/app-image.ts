@@ -9,9 +9,9 @@ import { App } from "../../servable/app.ts";
 import type { AppImage } from "../../servable/settings.ts";
 import type { LoadedApp } from "../module-loader.ts";
 
-/** What no generated image takes in, whatever else is said: it has its own packages. */
+/** Never part of a generated image: the image installs its own packages. */
 const NEVER: readonly string[] = [".git", "node_modules"];
-/** What a generated image leaves out beside the usual where the project does not say. */
+/** Further paths that a generated image ignores if the project has no .dockerignore. */
 const RARELY: readonly string[] = [
   ".env.*",
   ".npmrc",
@@ -26,7 +26,7 @@ const RARELY: readonly string[] = [
 /**
  * The image of an app: its own `static image`, or one by a Dockerfile that is generated from its npm project.
  * @param file the app's file, absolute
- * @param described what is said of the app, where that is known already
+ * @param described the description of the app, if it was made already
  * @throws UsageError, DefinitionError, FalServerlessError with code BUILD_FAILED
  */
 export async function appImage(
@@ -40,7 +40,7 @@ export async function appImage(
   return generatedImage(loaded, readProject(file), described ?? (await describeApp(loaded)));
 }
 
-/** A `ContainerImage`, of this copy of the package or another. @throws UsageError when it is something else */
+/** Returns the value as a `ContainerImage`, made by this copy of the package or by another. @throws UsageError for anything else */
 export function asContainerImage(image: AppImage, where: string): ContainerImage {
   if (image instanceof ContainerImage || "ignoreRules" in image) return image as ContainerImage;
   throw new UsageError(`${where}.image is no ContainerImage; make it with ContainerImage.fromDockerfile().`);
@@ -67,7 +67,7 @@ function generatedImage({ app }: LoadedApp, project: Project, described: ImageAp
         return lines.flatMap((line) => ruleBelow(each, line));
       }),
       ...project.unused.map((each) => `/${escaped(each)}/`),
-      // It is a secret of the build.
+      // Mounted as a build secret instead.
       ...(npmrc === undefined ? [] : ["/.npmrc"]),
       ...appFilesIgnore.flatMap((line) => ruleBelow(folder, line)),
       ...appFiles.map((path) => `!/${posix.join(folder, path.replace(/^\.?\//, ""))}`),
@@ -78,7 +78,7 @@ function generatedImage({ app }: LoadedApp, project: Project, described: ImageAp
   });
 }
 
-/** What a line of ignore rules in a folder means from the root. */
+/** Rewrites an ignore rule of a folder as rules relative to the root. */
 function ruleBelow(folder: string, written: string): readonly string[] {
   const line = written.replace(/\r$/, "");
   if (folder === "") return [line];
@@ -89,7 +89,7 @@ function ruleBelow(folder: string, written: string): readonly string[] {
   return [`${mark}/${escaped(folder)}/${isTied ? text.replace(/^\//, "") : `**/${text}`}`];
 }
 
-/** A path as ignore rules name it. */
+/** Escapes a path for use in an ignore rule. */
 function escaped(path: string): string {
   return path.replaceAll(/[*?[\\ ]/g, "\\$&");
 }

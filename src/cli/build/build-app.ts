@@ -11,7 +11,7 @@ import { parseSourceTarget } from "../source-target.ts";
 import { planImage, type ImagePlan } from "./image-plan.ts";
 import { assertPlatform } from "./image-options.ts";
 
-/** What `servable build` takes beside the file. */
+/** Options of `servable build`. */
 export interface BuildCommandOptions {
   readonly tag?: string;
   readonly push?: boolean;
@@ -24,15 +24,15 @@ export interface BuildCommandOptions {
   readonly debug?: boolean;
 }
 
-/** So much of one line of the builder's is shown. */
+/** Longer lines of the builder are truncated, in characters. */
 const SHOWN_LETTERS = 200;
 
-/** Builds the image of a class, or says what it would be made of. Resolves to the process's exit code. */
+/** Builds the image of a class, or prints its contents with `--dry-run`. Resolves to the process's exit code. */
 export async function buildApp(file: string, options: BuildCommandOptions): Promise<number> {
   const buildArgs = readBuildArgs(options.buildArg);
   if (options.tag !== undefined) assertTag(options.tag);
   if (options.platform !== undefined) assertPlatform(options.platform);
-  // What the user's modules print must not get into what is printed here.
+  // Output of the user's modules goes to standard error: only the result may be on standard output.
   const print = process.stdout.write.bind(process.stdout);
   process.stdout.write = process.stderr.write.bind(process.stderr);
   const plan = await planImage(await loadApp(file), parseSourceTarget(file).file, buildArgs);
@@ -98,7 +98,7 @@ function showLine(line: string): void {
   process.stderr.write(`${styleFor(process.stderr).dim(shortened(line))}\n`);
 }
 
-/** A label of a builder's own words may be a whole document. */
+/** A builder may print a label with a whole document in it. */
 function shortened(line: string): string {
   return line.length > SHOWN_LETTERS ? `${line.slice(0, SHOWN_LETTERS)}…` : line;
 }

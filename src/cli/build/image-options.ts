@@ -7,11 +7,11 @@ import { readAssignments } from "../../build-context/dockerfile-words.ts";
 /** Values of a Dockerfile's ARGs. */
 export type BuildArgs = Readonly<Record<string, string>>;
 
-/** The arguments of a build that need no ARG. */
+/** Build arguments that are valid without an ARG in the Dockerfile. */
 const PREDEFINED = /^(?:https?|ftp|no|all)_proxy$|^(?:BUILDKIT|DOCKER|BUILDX)_|^SOURCE_DATE_EPOCH$/i;
 
 /**
- * What `--build-arg` says: `NAME=value` each, or a `NAME` whose value this process's environment has.
+ * Parses `--build-arg` values: `NAME=value`, or a `NAME` whose value is read from the environment.
  * @throws UsageError
  */
 export function readBuildArgs(items: readonly string[] = []): BuildArgs {
@@ -31,8 +31,8 @@ export function readBuildArgs(items: readonly string[] = []): BuildArgs {
 }
 
 /**
- * An image with values of ARGs, which go before its own.
- * @throws UsageError for an ARG that its Dockerfile does not have, and for an image that is not built
+ * Sets build arguments of an image. They override the image's own.
+ * @throws UsageError for an ARG that the Dockerfile lacks, and for an image that is not built from a Dockerfile
  */
 export function withBuildArgs(image: ContainerImage, buildArgs: BuildArgs): ContainerImage {
   if (Object.keys(buildArgs).length === 0) return image;
@@ -55,14 +55,14 @@ function assertBuildArgs(dockerfile: string, buildArgs: BuildArgs): void {
   }
 }
 
-/** As the builders write them, and as others do. */
+/** Names that builders use, and common aliases. */
 const ARCHITECTURES: readonly string[] = [
   ...["amd64", "arm64", "arm", "386", "ppc64le", "s390x", "riscv64", "loong64", "mips64le"],
   ...["x86_64", "aarch64", "armhf", "armel", "i386"],
 ];
 
 /**
- * Refuses what is no platform of an image, such as `linux/arm64` or `linux/arm/v7`, before anything is built.
+ * Checks `--platform`: `linux/arm64` or `linux/arm/v7`, for example.
  * @throws UsageError
  */
 export function assertPlatform(text: string): void {

@@ -7,26 +7,25 @@ import type { LoadedApp } from "../module-loader.ts";
 import { withBuildArgs, type BuildArgs } from "./image-options.ts";
 import { appImage } from "./app-image.ts";
 
-/** All that is known of an image before it is built. */
+/** An image before it is built. */
 export interface ImagePlan {
   readonly image: ContainerImage;
-  /** With the entrypoint and command that take the place of its own. */
+  /** The Dockerfile, with the entrypoint and command that replace its own. */
   readonly dockerfile: string;
-  /** The folder that COPY is relative to. */
+  /** The build context: COPY is relative to it. */
   readonly directory: string;
   readonly entries: readonly ContextEntry[];
-  /** Files and folders that are left out only because their names say that they hold secrets. */
+  /** Files and folders that are excluded because their names suggest secrets. */
   readonly secrets: readonly string[];
-  /** The name it gets when none is given. */
+  /** The default name of the image. */
   readonly tag: string;
 }
 
 /**
- * Says what the image of an app is made of: its own `static image`, or a Dockerfile that is generated from its npm
- * project.
+ * Plans the image of an app: its own `static image`, or a Dockerfile generated from its npm project.
  * @param file the app's file, absolute
- * @param buildArgs values of ARGs, which go before those of the image
- * @throws UsageError, DefinitionError, FalServerlessError with code BUILD_FAILED, when that can't be said
+ * @param buildArgs override the build arguments of the image
+ * @throws UsageError, DefinitionError, FalServerlessError with code BUILD_FAILED
  */
 export async function planImage(
   loaded: LoadedApp,
@@ -59,13 +58,13 @@ export async function planImage(
   };
 }
 
-/** A name and a tag as builders take them: a tag starts with no dot or dash, and has at most 128 letters. */
+/** A valid image name: the tag has at most 128 characters and does not start with a dot or dash. */
 function tagOf({ name, version }: ImageApp): string {
   const tag = version.replaceAll(/[^\w.-]/g, "-").replace(/^[.-]/, "_");
   return `${name.toLowerCase().replaceAll(/[^a-z0-9._-]+/g, "-")}:${tag.slice(0, 128)}`;
 }
 
-/** Of a Dockerfile, the last ENTRYPOINT and CMD hold. */
+/** Appends them: the last ENTRYPOINT and CMD of a Dockerfile are used. */
 function withOverrides(dockerfile: string, { entrypoint, cmd }: ContainerImage): string {
   const lines = [
     ...(entrypoint === undefined ? [] : [`ENTRYPOINT ${command(entrypoint)}`]),

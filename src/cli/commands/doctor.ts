@@ -4,7 +4,7 @@ import { formatOf, withOutput, type OutputOptions } from "../platform/output.ts"
 
 interface DoctorOptions extends CommonOptions, OutputOptions {}
 
-/** `servable doctor [FILE]`: finds out what would keep an app from being served here. */
+/** `servable doctor [FILE]`: checks whether an app can be served on this machine. */
 export function addDoctorCommand(program: Command): void {
   const doctor = program
     .command("doctor")
@@ -53,7 +53,7 @@ async function diagnose(file: string | undefined, options: DoctorOptions): Promi
   return failed === 0 ? 0 : 1;
 }
 
-/** What fal's own command line tells of itself, under its keys; of a key its id alone. */
+/** The facts that `fal doctor` prints, under its keys. Of a key, only the id. */
 async function facts(): Promise<Readonly<Record<string, unknown>>> {
   const [{ packageVersion }, { resolveEndpoints }, { platform, release, arch }] = await Promise.all([
     import("../package-root.ts"),

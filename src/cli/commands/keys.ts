@@ -26,7 +26,7 @@ const PRESETS = [
   "AGENT",
 ] as const satisfies readonly KeyPreset[];
 
-/** `servable keys`: what opens the control plane and what runs there. */
+/** `servable keys`: keys of the control plane and of the apps on it. */
 export function addKeysCommand(program: Command): void {
   const keys = program
     .command("keys")
@@ -117,7 +117,7 @@ Examples:
     );
 }
 
-/** What the options grant; nothing when none of them is given. @throws UsageError */
+/** The permissions that the options ask for; undefined if there is no such option. @throws UsageError */
 function grantOf({ preset, permission, scope }: CreateOptions): CreateKeyOptions | undefined {
   if (preset !== undefined) return { preset };
   if (scope !== undefined) return { scope };

@@ -7,7 +7,7 @@ interface OpenapiOptions extends CommonOptions {
   readonly indent: number;
 }
 
-/** `servable openapi FILE[::Class]`: prints the document of a class, without serving it. */
+/** `servable openapi FILE[::Class]`: prints the OpenAPI document of a class without serving it. */
 export function addOpenapiCommand(program: Command): void {
   program
     .command("openapi")
@@ -31,7 +31,7 @@ Examples:
 
 async function printDocument(file: string, options: OpenapiOptions): Promise<void> {
   const { loadApp } = await import("../module-loader.ts");
-  // What the user's modules print must not get into the document.
+  // Output of the user's modules goes to standard error: only the document may be on standard output.
   const write = process.stdout.write.bind(process.stdout);
   process.stdout.write = process.stderr.write.bind(process.stderr);
   const { app } = await loadApp(file);

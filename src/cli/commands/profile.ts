@@ -48,11 +48,11 @@ function addSelectionCommands(profile: Command): void {
       edit(options, async (file) => {
         const format = formatOf(options);
         const { parseKey } = await import("../../platform/target/credentials.ts");
-        const { profileInForce, profileVariable } = await import("../../platform/target/profile-choice.ts");
+        const { activeProfile, profileVariable } = await import("../../platform/target/profile-choice.ts");
         const variable = profileVariable();
         const selected = file.selected()?.name;
-        // A wrong name must not keep the right ones from being listed.
-        const [inForce, failure] = attempt(() => profileInForce(file)?.profile.name);
+        // The profiles are listed even if FAL_PROFILE names an unknown one.
+        const [inForce, failure] = attempt(() => activeProfile(file)?.profile.name);
         const list = file.profiles().map(({ name, host, key }) => ({
           name,
           isSelected: name === selected,
@@ -165,7 +165,7 @@ function addContentCommands(profile: Command): void {
     );
 }
 
-/** Says that a variable goes before what was just selected. */
+/** Warns that a variable overrides the selected profile. */
 async function showVariable(selected: string | undefined): Promise<void> {
   const { profileVariable } = await import("../../platform/target/profile-choice.ts");
   const variable = profileVariable();
@@ -173,7 +173,7 @@ async function showVariable(selected: string | undefined): Promise<void> {
   process.stderr.write(`FAL_PROFILE names the profile ${plainLine(variable)}, and goes before it.\n`);
 }
 
-/** A profile under the keys of fal's own command line: `settings` are the names of what is set. */
+/** A profile under the keys of fal's own command line. `settings` lists the fields that are set. */
 function originalOf(
   { name, key, host }: Profile,
   inForce: string | undefined,
@@ -190,7 +190,7 @@ function attempt<T>(work: () => T): readonly [value: T | undefined, failure: unk
   }
 }
 
-/** The id of a profile's key. One that has not the form of a key must not keep the others from being listed. */
+/** The id of a profile's key, or a note if the key is malformed: the other profiles are still listed. */
 function keyIdOf(key: Profile["key"], parse: typeof parseKey): string | undefined {
   if (key === undefined) return undefined;
   try {

@@ -22,7 +22,7 @@ interface FlushOptions extends OperationOptions {
   readonly yes?: boolean;
 }
 
-/** `servable queue`: the requests that wait for an app. */
+/** `servable queue`: an app's queue of requests. */
 export function addQueueCommand(program: Command): void {
   const queue = program
     .command("queue")
@@ -89,7 +89,7 @@ Examples:
   finishPlatformGroup(queue);
 }
 
-/** Not in snake_case where the names are those of users. */
+/** `by_user` has user ids as keys, which stay as they are. */
 function printSizeJson({ size, byUser }: QueueSize, format: Format): void {
   const value = { size, ...(byUser === undefined ? {} : { by_user: byUser }) };
   if (format === "original") printOriginal(value);

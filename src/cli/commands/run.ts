@@ -3,7 +3,7 @@ import { runAction } from "../action.ts";
 import { requestCount, port } from "../option-values.ts";
 import type { RunCommandOptions } from "../serve-app.ts";
 
-/** `servable run FILE[::Class]`: serves a class until it is told to stop. */
+/** `servable run FILE[::Class]`: serves a class until it is stopped. */
 export function addRunCommand(program: Command): void {
   program
     .command("run")

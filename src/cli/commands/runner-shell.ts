@@ -22,7 +22,7 @@ export function addShellCommands(runners: Command): void {
         return runOnTerminal(client, runnerId, { isInteractive: true, tty: true });
       }),
     );
-  // Options may stand between the id and the command; those behind are the command's own.
+  // Options before the command are this program's; those after it belong to the command.
   runners.enablePositionalOptions();
   const exec = runners
     .command("exec <runner-id> <command...>")
@@ -62,7 +62,7 @@ Examples:
   });
 }
 
-/** Takes this command line's own options off the front, and leaves the command. */
+/** Parses this program's options at the front, and returns the command. */
 function commandOf(exec: Command, rest: readonly string[]): string[] {
   if (rest[0] === "--") return rest.slice(1);
   const { operands, unknown } = exec.parseOptions([...rest]);

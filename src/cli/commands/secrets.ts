@@ -83,7 +83,7 @@ Examples:
 
 type Pair = readonly [name: string, value: string];
 
-/** Nothing when the question for a value was ended by Ctrl-C. @throws UsageError */
+/** Undefined if Ctrl-C ended the prompt for a value. @throws UsageError */
 async function pairsOf(items: readonly string[]): Promise<readonly Pair[] | undefined> {
   const [first = ""] = items;
   if (items.length > 1 || !/^[A-Z_][A-Z0-9_]*$/.test(first)) {
@@ -97,7 +97,7 @@ async function pairsOf(items: readonly string[]): Promise<readonly Pair[] | unde
   return value === undefined ? undefined : [[first, value]];
 }
 
-// What is not of the form may be a value alone: it is in no message.
+// An invalid argument may be a secret value: messages do not repeat it.
 function pairOf(item: string): Pair {
   const at = item.indexOf("=");
   if (at <= 0) {

@@ -10,7 +10,7 @@ import type { Finding } from "./finding.ts";
 import { checkDecorators, checkTypeScriptConfig } from "./typescript-checks.ts";
 import { checkPackages, checkServable } from "./package-checks.ts";
 
-/** Runs every check, from the machine to the file. A failing check keeps none of the others from running. */
+/** Runs every check, from the machine to the file. All of them run, even if some fail. */
 export async function runChecks(file: string | undefined): Promise<Finding[]> {
   const folder = file === undefined ? process.cwd() : folderOf(file);
   return [
@@ -33,10 +33,10 @@ function folderOf(file: string): string {
   }
 }
 
-/** The oldest Node that can run an app: major and minor. */
+/** The oldest supported version of Node: major and minor. */
 const OLDEST = [20, 19] as const;
 
-/** Whether this Node is new enough. */
+/** Checks the version of Node. */
 function checkNode(version: string): Finding {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const isEnough = major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]);
@@ -45,7 +45,7 @@ function checkNode(version: string): Finding {
     : { name: "Node", status: "failed", message: version, advice: `install ${OLDEST.join(".")} or later` };
 }
 
-/** Whether a port can be had now: the one in the environment, else the usual one. */
+/** Checks that a port is free: that of the environment variable, else the default. */
 async function checkPort(name: string, variable: string, usual: number): Promise<Finding> {
   const text = process.env[variable] || String(usual);
   const port = Number(text);
@@ -70,7 +70,7 @@ async function checkPort(name: string, variable: string, usual: number): Promise
   }
 }
 
-/** Loads a file and makes each class it exports, as `servable run` would, without running setup. */
+/** Loads a file and creates each class it exports, as `servable run` does, without running setup(). */
 async function checkFile(text: string): Promise<Finding> {
   try {
     const { file, shown, className } = parseSourceTarget(text);

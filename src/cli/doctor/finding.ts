@@ -1,9 +1,9 @@
-/** What one check of `servable doctor` found. */
+/** The result of one check of `servable doctor`. */
 export interface Finding {
   readonly name: string;
-  /** A warning may be meant that way; a failure keeps apps from being served. */
+  /** A warning may be intended. After a failure, apps cannot be served. */
   readonly status: "ok" | "warning" | "failed";
   readonly message: string;
-  /** What to do about it. */
+  /** How to fix it. */
   readonly advice?: string;
 }

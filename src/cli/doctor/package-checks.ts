@@ -4,7 +4,7 @@ import { PACKAGE_ROOT, packageVersion } from "../package-root.ts";
 import { packageType } from "../../typescript/package-files.ts";
 import type { Finding } from "./finding.ts";
 
-/** Which copies of this package an app in `folder` would meet: one is right. */
+/** Checks that an app in `folder` finds exactly one copy of this package. */
 export function checkServable(folder: string): Finding {
   const name = "servable";
   const own = realpathSync(PACKAGE_ROOT);
@@ -30,7 +30,7 @@ export function checkServable(folder: string): Finding {
   };
 }
 
-/** Whether schemas can be written, and whether the project is one of ES modules. */
+/** Checks that typebox is installed, and that the project uses ES modules. */
 export function checkPackages(folder: string): Finding[] {
   const typebox = installed("typebox", folder)[0];
   const isOld = installed("@sinclair/typebox", folder).length > 0;
@@ -60,7 +60,7 @@ export function checkPackages(folder: string): Finding[] {
   return [schemas, format];
 }
 
-/** Every folder of a package that code in `folder` could be given, nearest first. */
+/** Every installed copy of a package that code in `folder` could load, nearest first. */
 function installed(name: string, folder: string): string[] {
   const found: string[] = [];
   for (let current = folder; ; current = dirname(current)) {

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, extname, isAbsolute, resolve } from "node:path";
 import { parseJsonWithComments } from "../../typescript/json-with-comments.ts";
 
-/** What of a tsconfig.json matters here, with what it extends taken in. */
+/** The checked settings of a tsconfig.json, including those it extends. */
 export interface TypeScriptSettings {
   readonly experimentalDecorators: boolean;
   readonly strict: boolean;

@@ -7,7 +7,7 @@ import { shortPath } from "../user-frame.ts";
 import type { Finding } from "./finding.ts";
 import { readTypeScriptSettings } from "./tsconfig.ts";
 
-/** Whether there is a tsconfig.json, and whether it leaves decorators as the standard has them. */
+/** Checks that there is a tsconfig.json, and that it uses standard decorators. */
 export function checkTypeScriptConfig(folder: string): Finding {
   const name = "tsconfig.json";
   const path = findUp(name, folder);
@@ -46,7 +46,7 @@ export class Probe {
 export const result = [...seen, new Probe().answer()].join(" ");
 `;
 
-/** Whether TypeScript with decorators really runs here: translates a class and uses it. */
+/** Checks that decorators work: compiles a class with one and uses it. */
 export async function checkDecorators(folder: string): Promise<Finding> {
   const name = "decorators";
   let temporary: string;

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
 import { UsageError } from "../../errors.ts";
 
-/** Where a question is asked. */
+/** Streams of a question. */
 export interface Asking {
   /** Default: standard input. */
   readonly input?: NodeJS.ReadableStream & { readonly isTTY?: boolean };
@@ -12,18 +12,18 @@ export interface Asking {
   readonly signal?: AbortSignal;
 }
 
-/** What is asked. */
+/** A question that is answered by typing a text. */
 export interface Question {
-  /** What is to be confirmed, as a sentence. */
+  /** The consequence to confirm, as a sentence. */
   readonly warning: string;
-  /** What has to be typed. */
+  /** The text to type. */
   readonly text: string;
 }
 
 /**
- * Asks on the terminal to type a text, and says whether just that was typed. The end of the input is a no.
+ * Asks on the terminal to type a text. Resolves to whether exactly that was typed; false at the end of the input.
  *
- * @throws UsageError when there is no terminal to ask on; it names `--yes`.
+ * @throws UsageError without a terminal; its message names `--yes`
  */
 export async function isConfirmed(
   { warning, text }: Question,
@@ -32,7 +32,7 @@ export async function isConfirmed(
   if (input.isTTY !== true) {
     throw new UsageError(`${warning} There is no terminal to ask on whether it is meant; if so, add --yes.`);
   }
-  // Not as a terminal: Ctrl-C is then the signal that it is everywhere else.
+  // Not in terminal mode, so that Ctrl-C sends SIGINT.
   const questions = createInterface({ input, output, terminal: false });
   try {
     const ended = once(questions, "close").then(() => undefined);

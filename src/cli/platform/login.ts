@@ -5,34 +5,34 @@ import { plainLine } from "../../platform/transport/plain-line.ts";
 import { Rest } from "../../platform/transport/rest.ts";
 import { Secret } from "../../platform/target/secret.ts";
 import { resolveEndpoints, type Endpoints } from "../../platform/target/endpoints.ts";
-import { profileInForce, profileVariable } from "../../platform/target/profile-choice.ts";
+import { activeProfile, profileVariable } from "../../platform/target/profile-choice.ts";
 import { userOf } from "../../platform/account/user.ts";
 import type { CommonOptions } from "../action.ts";
 import { INTERRUPTED } from "../interruption.ts";
 import { chosenProfile, type ProfileChoice } from "./profile-choice.ts";
 import { typedKey, type TypedSource } from "./typed-secret.ts";
 
-/** What `servable auth login` takes. */
+/** Options of `servable auth login`. */
 export interface LoginOptions extends ProfileChoice, CommonOptions {
   readonly host?: string;
   readonly withKey?: boolean;
 }
 
-/** The profile that is made where none is selected or named. */
+/** The profile that is created if none is selected or named. */
 const FIRST_PROFILE = "default";
 
 /**
- * Asks for a key, and keeps it in a profile once the control plane has said whose it is. Resolves to the process's exit
- * code. Nothing is written before, or if it fails.
+ * Asks for a key, checks it with the control plane, and stores it in a profile. Nothing is stored if the check fails. Resolves
+ * to the process's exit code.
  *
  * @throws UsageError, FalServerlessError with code CREDENTIALS_INVALID or CONFIG_INVALID, PlatformError
  */
 export async function login(options: LoginOptions, source: TypedSource = {}): Promise<number> {
   const file = await ConfigFile.read();
   const selected = file.selected()?.name;
-  // A variable with a typo must not make a profile: that takes --profile.
+  // Only --profile creates a profile: FAL_PROFILE may have a typo.
   const variable = profileVariable();
-  const named = variable === undefined ? undefined : (options.profile ?? profileInForce(file)?.profile.name);
+  const named = variable === undefined ? undefined : (options.profile ?? activeProfile(file)?.profile.name);
   const name = options.profile ?? named ?? selected ?? FIRST_PROFILE;
   const { host } = options;
   const { rest, grpc } = hostsOf(file.has(name) ? file.profile(name) : undefined, host);
@@ -43,7 +43,7 @@ export async function login(options: LoginOptions, source: TypedSource = {}): Pr
   if (key === undefined) return INTERRUPTED;
   const credentials = parseKey(key, "standard input");
   const user = await userOf(new Rest({ endpoint: rest, credentials }));
-  // A key goes on to where it was checked, also when the variable that says so is gone.
+  // The key keeps working with the host that checked it, even if the variable is unset later.
   const isOfVariable = grpc.origin === "FAL_GRPC_HOST" || grpc.origin === "FAL_HOST";
   const kept = host ?? (isOfVariable ? grpc.url : undefined);
   const isSelected = selected === undefined || name === selected;
@@ -65,7 +65,7 @@ export async function login(options: LoginOptions, source: TypedSource = {}): Pr
   return 0;
 }
 
-/** Where a key is checked: at the host of the profile that it is kept in, as that is where it belongs. */
+/** The hosts that check the key: those of the profile that stores it. */
 function hostsOf(profile: Profile | undefined, host: string | undefined): Endpoints {
   const environment = { ...process.env };
   if (profile?.host !== undefined) {
@@ -76,7 +76,7 @@ function hostsOf(profile: Profile | undefined, host: string | undefined): Endpoi
 }
 
 /**
- * Deletes the key of a profile, and says which variable still gives one.
+ * Deletes the key of a profile, and prints which variable still sets one.
  *
  * @throws UsageError, FalServerlessError with code CONFIG_INVALID
  */

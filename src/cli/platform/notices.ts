@@ -3,7 +3,7 @@ import type { User } from "../../platform/account/user.ts";
 import { ConfigFile } from "../../platform/target/config-file.ts";
 import { plainLine } from "../../platform/transport/plain-line.ts";
 
-/** Which control plane is talked to, and as whom. */
+/** Options that select the control plane and the account. */
 export interface PlatformChoice {
   readonly host?: string;
   readonly profile?: string;
@@ -11,10 +11,10 @@ export interface PlatformChoice {
 }
 
 /**
- * Says on standard error what was asked for and does not hold: a profile whose values a variable goes before, a team that
- * is not the key's account.
+ * Prints on standard error which options have no effect: a profile whose values a variable overrides, a team that is not the
+ * key's account.
  *
- * @param currentUser whose the key is
+ * @param currentUser looks up the owner of the key
  */
 export async function showNotices(options: PlatformChoice, currentUser: () => Promise<User>): Promise<void> {
   for (const notice of [...(await profileNotices(options)), ...(await teamNotices(options, currentUser))]) {
@@ -22,11 +22,11 @@ export async function showNotices(options: PlatformChoice, currentUser: () => Pr
   }
 }
 
-/** A profile that was named as an argument, and variables that go before its values. */
+/** Variables that override the values of the profile given by `--profile`. */
 async function profileNotices({ profile: name, host: given }: PlatformChoice): Promise<string[]> {
   if (name === undefined) return [];
-  const { profileInForce } = await import("../../platform/target/profile-choice.ts");
-  const chosen = profileInForce(await ConfigFile.read(), { profile: name });
+  const { activeProfile } = await import("../../platform/target/profile-choice.ts");
+  const chosen = activeProfile(await ConfigFile.read(), { profile: name });
   const hostVariable = ["FAL_GRPC_HOST", "FAL_HOST"].find(isSet);
   const notices: string[] = [];
   if (chosen?.profile.key !== undefined && isSet("FAL_KEY")) {
@@ -38,7 +38,7 @@ async function profileNotices({ profile: name, host: given }: PlatformChoice): P
   return notices;
 }
 
-/** The team of `--team`, else of the config file, that a key leads past. */
+/** A team, of `--team` or the config file, that is ignored because a key is used. */
 async function teamNotices(
   { team: given }: PlatformChoice,
   currentUser: () => Promise<User>,
@@ -50,7 +50,7 @@ async function teamNotices(
     const { nickname, fullName = nickname, userId } = await currentUser();
     return nickname === team ? [] : [`${ignored}: it belongs to ${fullName} (${nickname}, ${userId}).`];
   } catch (error) {
-    // A key may lack the permission to say whose it is, and be good for all else.
+    // A key may lack only the permission to read its owner.
     const isDenied = error instanceof PlatformError && error.status === "HTTP 403";
     if (given && !isDenied) throw error;
     return [`${ignored}.`];
@@ -61,7 +61,7 @@ async function selectedTeam(): Promise<string | undefined> {
   try {
     return (await ConfigFile.read()).selectedTeam();
   } catch {
-    // A broken file is told where something of it is needed.
+    // An invalid file is reported where it is needed.
     return undefined;
   }
 }

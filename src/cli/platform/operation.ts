@@ -4,12 +4,12 @@ import { runAction, type CommonOptions } from "../action.ts";
 import type { PlatformChoice } from "./notices.ts";
 import type { OutputOptions } from "./output.ts";
 
-/** What the commands that operate a control plane take. */
+/** Options of the commands that use a control plane. */
 export interface OperationOptions extends CommonOptions, PlatformChoice, OutputOptions {
   readonly env?: string;
 }
 
-/** Runs a command's work with a client of the control plane that its options, the environment and the profile name. */
+/** Runs a command with a client of the control plane that its options, the environment or the profile select. */
 export async function operate(
   options: OperationOptions,
   work: (client: ServerlessClient) => Promise<number | void>,
@@ -24,7 +24,7 @@ export async function operate(
   });
 }
 
-/** The environment that `--env` or `FAL_ENV` names; nothing when neither does. */
+/** The environment of `--env` or `FAL_ENV`, as an option of the client. */
 export function environmentOf({ env }: Pick<OperationOptions, "env">): { environment?: string } {
   const environment = env ?? process.env["FAL_ENV"];
   return environment === undefined || environment === "" ? {} : { environment };
@@ -35,10 +35,10 @@ export function withEnvironment(command: Command): Command {
   return command.option("--env <name>", "the environment it is about (default: $FAL_ENV, else the main one)");
 }
 
-/** Where the help lists the options that all commands of a control plane have. */
+/** The heading of the options that all commands of a control plane have. */
 const GROUP = "Control plane options:";
 
-/** Adds the options that say which control plane is talked to. */
+/** Adds the options that select the control plane. */
 export function withPlatform(command: Command): Command {
   const options = [
     new Option(
@@ -60,13 +60,13 @@ export function withPlatform(command: Command): Command {
   return command;
 }
 
-/** Ends the definition of a group of commands of the control plane: what each of them has. */
+/** Completes a group of commands of the control plane: adds their common options. */
 export function finishPlatformGroup(group: Command): void {
   for (const command of group.commands) withPlatform(command);
   finishGroup(group);
 }
 
-/** Ends the definition of a group of commands: what each of them has. */
+/** Completes a group of commands: adds their common options. */
 export function finishGroup(group: Command): void {
   for (const command of group.commands) {
     command.option("--debug", "show stacks");

@@ -6,8 +6,7 @@ import type { SecretInfo } from "../../platform/account/secrets.ts";
 import type { RunnerInfo } from "../../platform/runners/runner-info.ts";
 
 /**
- * Results under the keys of fal's own command line, for `--output json`. Times have the form that Python gives them, and an
- * amount that the control plane has not told is 0, as there.
+ * Results under the keys of fal's own command line, for `--output json`. As there, times have the form of Python, and an amount that the control plane did not send is 0.
  * @module
  */
 
@@ -109,7 +108,7 @@ function scaleJson(info: AppScale): Json {
   };
 }
 
-/** `2026-01-31 12:00:00+00:00`, with microseconds where there are any. */
+/** `2026-01-31 12:00:00+00:00`, with microseconds unless they are 0. */
 function pythonTime(time: Date | undefined): string | null {
   if (time === undefined) return null;
   const [date = "", clock = ""] = time.toISOString().slice(0, -1).split("T");

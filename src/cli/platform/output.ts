@@ -5,7 +5,7 @@ import { withoutControls } from "../../output/visible-text.ts";
 import { plainLine } from "../../platform/transport/plain-line.ts";
 import { styleFor, type Paint } from "../style.ts";
 
-/** How a command prints its result. */
+/** Options that choose how a command prints its result. */
 export interface OutputOptions {
   readonly json?: boolean;
   readonly output?: "pretty" | "json";
@@ -14,7 +14,7 @@ export interface OutputOptions {
 /** For people, as JSON of this command line, or as JSON under the keys of fal's own command line. */
 export type Format = "pretty" | "json" | "original";
 
-/** Adds `--json` and `--output`. @param what `--json` prints, as "them" or "the app" */
+/** Adds `--json` and `--output`. @param what the help of `--json` */
 export function withOutput(command: Command, what = "print them as JSON"): Command {
   return command
     .option("--json", what)
@@ -25,7 +25,7 @@ export function withOutput(command: Command, what = "print them as JSON"): Comma
     );
 }
 
-/** The format that is asked for. @throws UsageError when two are */
+/** The requested format. @throws UsageError for two */
 export function formatOf({ json, output }: OutputOptions): Format {
   if (output === "json") return "original";
   if (json !== true) return "pretty";
@@ -33,24 +33,24 @@ export function formatOf({ json, output }: OutputOptions): Format {
   return "json";
 }
 
-/** Prints JSON in a line, as fal's own command line does. */
+/** Prints JSON in one line, as fal's own command line does. */
 export function printOriginal(value: unknown): void {
   console.log(JSON.stringify(value));
 }
 
-/** What a cell of a table shows. */
+/** A value in a table. */
 export type Cell = string | number | boolean | Date | undefined | readonly string[];
 
-/** Prints a table: its heads, and a line for each row; on a terminal that is too narrow for it, a block for each row. */
+/** Prints a table, or on a terminal that is too narrow a block for each row. */
 export function printTable(heads: readonly string[], rows: readonly (readonly Cell[])[]): void {
   const columns = process.stdout.isTTY ? process.stdout.columns : undefined;
   for (const line of tableLines(heads, rows, styleFor(process.stdout).bold, columns)) console.log(line);
 }
 
 /**
- * The lines of a table. Nothing from elsewhere can break out of its cell.
+ * Formats a table. Control characters are removed, so that a value stays in its cell.
  *
- * @param columns how long a line may be before each row becomes a block, with a line for each cell. Default: any length.
+ * @param columns the width; rows of a wider table become blocks with one cell per row. Default: unlimited
  */
 export function tableLines(
   heads: readonly string[],
@@ -84,7 +84,7 @@ export function printJson(value: unknown): void {
   console.log(JSON.stringify(snakeCase(value), null, 2));
 }
 
-/** Somebody else's text as it can be shown on a terminal: lines and tabs stay, what would move or colour things does not. */
+/** Makes untrusted text safe for a terminal: removes escapes and control characters other than line breaks and tabs. */
 export function terminalText(text: string): string {
   return withoutControls(stripVTControlCharacters(text));
 }

@@ -4,15 +4,15 @@ import { UsageError } from "../../errors.ts";
 import { KEY_PRESETS, type CreateKeyOptions, type KeyPreset } from "../../platform/account/keys.ts";
 import type { Asking } from "./confirmation.ts";
 
-/** What is made where only Enter is pressed. */
+/** The default: Enter alone. */
 const DEFAULT_PRESET: KeyPreset = "API";
 const CUSTOM = "CUSTOM";
 
 /**
- * Asks on the terminal what a key is to open: one of the presets by its number or name, or permissions by their names.
- * Resolves to nothing when the input ends without an answer.
+ * Asks on the terminal for the permissions of a key: a preset by number or name, or a list of permissions. Resolves to
+ * undefined if the input ends without an answer.
  *
- * @throws UsageError when there is no terminal to ask on, or the answer is none of those.
+ * @throws UsageError without a terminal, and for an invalid answer
  */
 export async function askPreset({ input = process.stdin, output = process.stderr }: Asking = {}): Promise<
   CreateKeyOptions | undefined
@@ -28,7 +28,7 @@ export async function askPreset({ input = process.stdin, output = process.stderr
   for (const [index, name] of names.entries()) {
     output.write(`  ${index + 1}  ${name.padEnd(10)}  ${texts[index] ?? ""}\n`);
   }
-  // Not as a terminal: Ctrl-C is then the signal that it is everywhere else.
+  // Not in terminal mode, so that Ctrl-C sends SIGINT.
   const questions = createInterface({ input, output, terminal: false });
   try {
     const answer = await answerTo(

@@ -2,7 +2,7 @@ import { Option, type Command } from "commander";
 import type { RunnerInfo, RunnerState } from "../../platform/runners/runner-info.ts";
 import { recentMoment } from "../option-values.ts";
 
-/** What `--state` takes, and which states of a runner each stands for. */
+/** Values of `--state`, with the states of a runner that each includes. */
 const STATES: Readonly<Record<string, readonly RunnerState[]>> = {
   idle: ["IDLE"],
   running: ["RUNNING", "DRAINING"],
@@ -12,15 +12,15 @@ const STATES: Readonly<Record<string, readonly RunnerState[]>> = {
   terminated: ["TERMINATING", "TERMINATED", "DEAD"],
 };
 
-/** Which runners are asked for. */
+/** Options that filter runners. */
 export interface RunnerFilter {
-  /** Those too that have ended since. */
+  /** Include runners that have ended since then. */
   readonly since?: Date;
-  /** Names of states, as `--state` takes them; all when there is none. */
+  /** Values of `--state`. Default: all. */
   readonly state?: readonly string[];
 }
 
-/** Adds the options that say which runners are asked for. */
+/** Adds the options that filter runners. */
 export function withRunnerFilter(command: Command): Command {
   return command
     .option(
@@ -33,7 +33,7 @@ export function withRunnerFilter(command: Command): Command {
     );
 }
 
-/** The runners in one of the states; all when none is named. */
+/** The runners in one of the states; all of them by default. */
 export function inStates(runners: readonly RunnerInfo[], names: readonly string[] = []): RunnerInfo[] {
   if (names.length === 0 || names.includes("all")) return [...runners];
   const states = new Set(names.flatMap((name) => STATES[name] ?? []));

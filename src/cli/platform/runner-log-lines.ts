@@ -4,10 +4,10 @@ import type { RunnerLog } from "../../platform/runners/runner-logs.ts";
 import { styleFor, type Paint, type TerminalStyle } from "../style.ts";
 import { terminalText } from "./output.ts";
 
-/** The widest of the common levels: "WARNING". */
+/** The length of the longest common level: "WARNING". */
 const LEVEL_WIDTH = 7;
 
-/** Prints lines of a log as they come, for people or as JSON, no faster than they are read. @throws the signal's reason */
+/** Prints log lines as they arrive, as text or JSON. Waits while the output is full. @throws the signal's reason */
 export async function printRunnerLogs(
   logs: AsyncIterable<RunnerLog>,
   isJson: boolean,
@@ -21,14 +21,14 @@ export async function printRunnerLogs(
   }
 }
 
-/** Prints all lines of a log as one object of JSON, the newest line first. */
+/** Prints all log lines as one JSON object, newest first. */
 export async function printLogsObject(logs: AsyncIterable<RunnerLog>): Promise<void> {
   const lines: RunnerLog[] = [];
   for await (const log of logs) lines.push(log);
   console.log(JSON.stringify({ logs: lines.toReversed() }));
 }
 
-/** A line of a log for people: the local time, the level, the message. Further lines of the message are indented. */
+/** Formats a log line: local time, level, message. Further lines of the message are indented. */
 export function runnerLogText({ timestamp, level, message }: RunnerLog, style: TerminalStyle): string {
   const text = terminalText(message).replaceAll("\n", "\n  ");
   const paint = paintOf(level, style);

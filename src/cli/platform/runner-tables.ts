@@ -3,9 +3,9 @@ import type { GpuUsage } from "../../platform/apps/gpu-usage.ts";
 import { spanText } from "../amount-texts.ts";
 import { printJson, printOriginal, printTable, type Format } from "./output.ts";
 
-/** Prints how many GPUs of each kind there are. */
+/** Prints the number of GPUs of each kind. */
 export function printGpus({ gpus, total }: GpuUsage, format: Format): void {
-  // Not in snake_case: the names are those of GPUs.
+  // Not in snake_case: the keys are names of GPUs.
   if (format === "json") return console.log(JSON.stringify({ gpus, total }, null, 2));
   if (format === "original") return printOriginal({ gpus, total });
   const rows = Object.entries(gpus);
@@ -18,7 +18,7 @@ export function printRunnersJson(runners: readonly RunnerInfo[]): void {
   printJson(runners.map(({ uptime, leases, ...info }) => ({ ...info, uptimeSeconds: uptime, leases })));
 }
 
-/** Prints runners and the requests they work on, in two tables. */
+/** Prints runners and the requests they are processing, in two tables. */
 export function printRunners(runners: readonly RunnerInfo[], withAlias: boolean): void {
   const count = runners.length;
   const requests = runners.reduce((sum, { inFlightRequests }) => sum + inFlightRequests, 0);

@@ -4,21 +4,21 @@ import type { TerminalDimensions } from "../../platform/runners/shell-session.ts
 import type { ServerlessClient } from "../../platform/serverless-client.ts";
 import { Interruption, INTERRUPTED } from "../interruption.ts";
 
-/** What is run on a runner, and how this process's streams are connected to it. */
+/** A command on a runner, and how this process's streams connect to it. */
 export interface TerminalSession {
-  /** Left out, a shell. */
+  /** Default: a shell. */
   readonly command?: readonly string[];
-  /** Pass standard input on. */
+  /** Forward standard input. */
   readonly isInteractive: boolean;
   /** The command runs on a terminal of its own. */
   readonly tty: boolean;
 }
 
 /**
- * Runs a command on a runner with this process's input and output. Resolves to its exit code, to 1 when none is told.
- * A terminal here is as it was before, whatever happens.
+ * Runs a command on a runner with this process's input and output. Resolves to its exit code, or 1 if the control plane sends
+ * none. Always restores the terminal.
  *
- * @throws UsageError where interactive sessions don't work
+ * @throws UsageError for an interactive session on Windows
  */
 export async function runOnTerminal(
   client: ServerlessClient,
@@ -56,10 +56,10 @@ export async function runOnTerminal(
   }
 }
 
-/** This process's standard input; a terminal passes on every key, also those that it would act on itself. */
+/** This process's standard input. A terminal is put into raw mode, so that Ctrl-C too is sent to the runner. */
 class LocalTerminal implements Disposable {
   readonly input: AsyncIterable<Uint8Array> = process.stdin;
-  /** The size now, and after each change; nothing where there is no terminal. */
+  /** The size now and after each change; undefined without a terminal. */
   readonly sizes: AsyncIterable<TerminalDimensions> | undefined;
   readonly #restore: () => void;
   readonly #onResize: () => void;
@@ -74,7 +74,7 @@ class LocalTerminal implements Disposable {
     if (!stdin.isTTY) return;
     this.sizes = this.#sizes();
     process.on("SIGWINCH", this.#onResize);
-    // Also when the process ends in a way that runs nothing else.
+    // Restores it however the process ends.
     process.on("exit", this.#restore);
     stdin.setRawMode(true);
   }
@@ -91,12 +91,12 @@ class LocalTerminal implements Disposable {
     this.#restore();
     process.off("exit", this.#restore);
     process.off("SIGWINCH", this.#onResize);
-    // What waits for the next key would hold the process.
+    // A pending read would keep the process alive.
     process.stdin.destroy();
   }
 }
 
-/** That of whichever stream is a terminal; else the usual one. */
+/** The size of the output that is a terminal; else 24 by 80. */
 function localSize(): TerminalDimensions {
   for (const stream of [process.stdout, process.stderr]) {
     if (!stream.isTTY) continue;

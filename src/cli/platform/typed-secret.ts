@@ -2,32 +2,31 @@ import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 import { UsageError } from "../../errors.ts";
 
-/** Where what is typed comes from. */
+/** Streams of a prompt for a secret. */
 export interface TypedSource {
   /** Default: standard input. */
   readonly input?: NodeJS.ReadableStream & { readonly isTTY?: boolean };
-  /** Where it is asked for. Default: standard error. */
+  /** Where the prompt is written. Default: standard error. */
   readonly output?: NodeJS.WritableStream;
 }
 
-/** What is to be typed. */
+/** A prompt for a secret. */
 interface Wanted {
   /** Such as "Key (id:secret)". */
   readonly question: string;
-  /** Said when there is none. */
+  /** The error for empty input. */
   readonly missing: string;
-  /** Longer it can't be, in characters. */
+  /** Maximum length, in characters. */
   readonly maxLength: number;
-  /** Said when it is. */
+  /** The error for longer input. */
   readonly tooLong: string;
 }
 
 /**
- * A key from standard input: asked for on a terminal, which does not show what is typed, else what comes through the pipe. It
- * is no argument, as those are seen by every user of the machine and kept by shells. Resolves with nothing when the question
- * was ended by Ctrl-C.
+ * Reads a key from standard input: by a prompt without echo on a terminal, else from the pipe. Keys are not taken as arguments:
+ * every user of the machine can see those, and shells store them. Resolves to undefined if Ctrl-C ended the prompt.
  *
- * @throws UsageError when there is none.
+ * @throws UsageError for empty or too long input
  */
 export async function typedKey(source: TypedSource = {}): Promise<string | undefined> {
   const wanted = {
@@ -39,7 +38,7 @@ export async function typedKey(source: TypedSource = {}): Promise<string | undef
   return (await typed(wanted, source))?.trim();
 }
 
-/** The value of a secret, in the same way. One line feed at its end is not part of it. @throws UsageError when there is none */
+/** Reads the value of a secret in the same way. One line feed at its end is removed. @throws UsageError */
 export async function typedValue(name: string, source: TypedSource = {}): Promise<string | undefined> {
   const wanted = {
     question: `Value of ${name}`,
@@ -64,10 +63,10 @@ async function asked(
   input: NodeJS.ReadableStream,
   output: NodeJS.WritableStream,
 ): Promise<string | undefined> {
-  // A terminal of readline's own shows nothing but what it writes, which goes nowhere.
+  // In terminal mode only readline echoes the input, to an output that discards it.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const questions = createInterface({ input, output: nowhere, terminal: true });
-  // Not before: until now the terminal itself shows what is typed.
+  // Prompt only now: before, the terminal echoes the input.
   output.write(`${question}, which is not shown: `);
   try {
     return await new Promise<string | undefined>((resolve, reject) => {

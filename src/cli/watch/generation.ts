@@ -4,7 +4,7 @@ import { FalServerlessError } from "../../errors.ts";
 import { serveApp, type RunCommandOptions } from "../serve-app.ts";
 import { REPLACES, type GenerationMessage, type SupervisorMessage } from "./supervisor.ts";
 
-/** Serves a watched app in a process of the supervisor's, until the supervisor says stop. */
+/** Serves a watched app in a process of the supervisor, until the supervisor sends `stop`. */
 export async function serveGeneration(file: string, options: RunCommandOptions): Promise<number> {
   const stop = new AbortController();
   const cut = new AbortController();
@@ -12,7 +12,7 @@ export async function serveGeneration(file: string, options: RunCommandOptions):
     if (type === "stop" || type === "cut") stop.abort(why);
     if (type === "cut") cut.abort();
   });
-  // A terminal sends Ctrl-C, and its end, to every process; the supervisor passes on what they mean.
+  // A terminal sends these signals to every process. Only the supervisor acts on them.
   process.on("SIGINT", () => {});
   process.on("SIGHUP", () => {});
   process.on("SIGTERM", () => stop.abort("SIGTERM"));
@@ -34,8 +34,8 @@ export async function serveGeneration(file: string, options: RunCommandOptions):
 }
 
 /**
- * Leaves the cluster in good order. Connections that the supervisor handed over while the port was being closed are
- * still on their way: a process that just exits would leave their clients without an answer for ever.
+ * Disconnects from the cluster before the process exits. The supervisor may still be handing over connections that it accepted
+ * before the port closed: their clients would never get an answer.
  */
 async function leave(): Promise<void> {
   const { worker } = cluster;

@@ -1,39 +1,39 @@
 import type { Worker } from "node:cluster";
 import type { Logger } from "pino";
 
-/** What a generation of a watched app tells its supervisor. */
+/** A message from a generation of a watched app to its supervisor. */
 export type GenerationMessage =
   | { readonly type: "imported"; readonly path: string }
   | { readonly type: "listening" }
-  /** It could not start; a change of a file may help unless a port is the matter. */
+  /** Starting failed. A changed file may fix it, unless the port is in use. */
   | { readonly type: "failed"; readonly code: string | undefined };
 
-/** What the supervisor tells a generation. */
+/** A message from the supervisor to a generation. */
 export interface SupervisorMessage {
-  /** `cut`: without waiting for what runs. */
+  /** `cut`: without waiting for running requests. */
   readonly type: "stop" | "cut";
   /** For the log. */
   readonly why: string;
 }
 
-/** Set in the environment of every generation that replaces one: the banner has been shown. */
+/** An environment variable, set for every generation but the first: the banner is shown once. */
 export const REPLACES = "SERVABLE_WATCH_REPLACES";
 
-/** What a supervisor needs from outside. */
+/** Dependencies of a supervisor. */
 export interface SupervisorParts {
   readonly logger: Logger;
-  /** Starts a process that serves the app; `replaces` when another has served before. */
+  /** Starts a process that serves the app. `replaces`: another has served before. */
   fork(replaces: boolean): Worker;
-  /** Told of each file that a generation imported. */
+  /** Called with each file that a generation imported. */
   onImport(path: string): void;
 }
 
-/** A generation that never listened gets this long to end once it is not wanted any more, in milliseconds. */
+/** Time for a discarded generation to end before it is killed, in ms. */
 const DISCARD_MS = 5_000;
 
 /**
- * Keeps an app served while its files change. Each generation is a process that shares the port: the old one stops
- * only once the new one listens, and keeps serving when the new one can't.
+ * Keeps an app served while its files change. Each generation is a process that shares the port. The old one stops once the new
+ * one listens, and keeps serving if the new one fails.
  */
 export class Supervisor {
   readonly #parts: SupervisorParts;
@@ -44,7 +44,7 @@ export class Supervisor {
   #stopping = false;
   #wasCut = false;
   #resolveEnd!: (exitCode: number) => void;
-  /** Resolves with the exit code once the app has ended for good. */
+  /** Resolves to the exit code once the app has ended. */
   readonly ended: Promise<number>;
 
   constructor(parts: SupervisorParts) {
@@ -52,7 +52,7 @@ export class Supervisor {
     this.ended = new Promise((resolve) => (this.#resolveEnd = resolve));
   }
 
-  /** Starts a generation. It takes over once it listens; one that was still starting is dropped. */
+  /** Starts a generation, which takes over once it listens. One that is still starting is discarded. */
   start(): void {
     if (this.#stopping) return;
     if (this.#starting !== undefined) this.#discard(this.#starting);
@@ -82,19 +82,19 @@ export class Supervisor {
     if (this.#all.size === 0) this.#resolveEnd(0);
   }
 
-  /** Cuts off what still runs. */
+  /** Aborts running requests. */
   cut(): void {
     this.#wasCut = true;
     for (const worker of this.#all) tell(worker, "the watch ends at once", "cut");
   }
 
-  /** Ends everything on the spot. */
+  /** Kills all processes. */
   kill(): void {
     for (const worker of this.#all) worker.process.kill("SIGKILL");
   }
 
   #takeOver(worker: Worker, ms: number): void {
-    if (worker !== this.#starting) return; // a later change made it obsolete
+    if (worker !== this.#starting) return; // A later generation replaced it.
     const old = this.#serving;
     this.#starting = undefined;
     this.#serving = worker;

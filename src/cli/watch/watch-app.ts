@@ -11,15 +11,15 @@ import { REPLACES, Supervisor } from "./supervisor.ts";
 import { WatchedFiles } from "./watched-files.ts";
 
 /**
- * Serves an app and restarts it when one of its files changes. Resolves to the exit code once it is told to stop.
- * @throws UsageError for a file that is not there, StartupError for a port that is taken
+ * Serves an app and restarts it when one of its files changes. Resolves to the exit code once it is stopped.
+ * @throws UsageError for a missing file, StartupError for a port in use
  */
 export async function watchApp(text: string, options: RunCommandOptions): Promise<number> {
   guardStandardStreams();
   const { file } = parseSourceTarget(text);
   const host = options.host ?? process.env["HOST"] ?? "127.0.0.1";
   const port = options.port ?? Number(process.env["PORT"] || 8080);
-  // Generations share the port, so that none of them could find it taken by a stranger before its setup.
+  // Generations share the port, so none of them would notice before setup() that another program uses it.
   if (Number.isInteger(port) && port <= 65_535) await assertPortFree(host, port);
   const logger = await createLogger(options.logFormat === undefined ? {} : { format: options.logFormat });
   const supervisor = new Supervisor({

@@ -2,7 +2,7 @@ import type { Stats } from "node:fs";
 import { basename, extname, sep } from "node:path";
 import { watch, type FSWatcher } from "chokidar";
 
-/** Changes that come within this time count as one, in milliseconds: editors and formatters write in steps. */
+/** Changes within this time cause one restart, in ms: editors and formatters write in steps. */
 const DEBOUNCE_MS = 100;
 
 const EXTENSIONS: ReadonlySet<string> = new Set([
@@ -10,7 +10,7 @@ const EXTENSIONS: ReadonlySet<string> = new Set([
 ]);
 const IGNORED_FOLDERS: ReadonlySet<string> = new Set(["node_modules", "dist", ".git"]);
 
-/** The files whose change restarts an app: those in its folder, and those it imported from elsewhere. */
+/** Watches the files whose change restarts an app: those in its folder, and imported files elsewhere. */
 export class WatchedFiles {
   readonly #watcher: FSWatcher;
   readonly #imported = new Set<string>();
@@ -29,12 +29,12 @@ export class WatchedFiles {
     }
   }
 
-  /** Resolves once changes are seen. */
+  /** Resolves once the folder is being watched. */
   ready(): Promise<void> {
     return new Promise((resolve) => this.#watcher.once("ready", resolve));
   }
 
-  /** Watches a file too, wherever it lies. */
+  /** Watches a further file, in any folder. */
   add(path: string): void {
     if (this.#imported.has(path)) return;
     this.#imported.add(path);

@@ -3,17 +3,17 @@ import type * as controller from "../generated/controller_pb.ts";
 import type { PlatformSession } from "../transport/platform-session.ts";
 import { dateOf } from "../timestamps.ts";
 
-/** A space of apps and secrets with a name, such as "staging". */
+/** A named group of apps and secrets, such as "staging". */
 export interface EnvironmentInfo {
   readonly name: string;
   readonly description: string | undefined;
-  /** It is the main one, where apps are when no environment is named. */
+  /** Whether it is the main environment, the default for apps. */
   readonly isDefault: boolean;
-  /** Undefined when the control plane has not told. */
+  /** Undefined if the control plane does not send it. */
   readonly createdAt: Date | undefined;
 }
 
-/** The environments of a control plane: spaces of apps and secrets. */
+/** The environments of a control plane: named groups of apps and secrets. */
 export class Environments {
   readonly #session: PlatformSession;
 
@@ -21,7 +21,7 @@ export class Environments {
     this.#session = session;
   }
 
-  /** Every environment, the main one too. */
+  /** Lists all environments, including the main one. */
   async list(): Promise<EnvironmentInfo[]> {
     const { connection, protocol } = await this.#session.grpc();
     const { listEnvironments } = protocol.IsolateController.method;
@@ -29,12 +29,12 @@ export class Environments {
     return environments.map(environmentInfo);
   }
 
-  /** Makes an environment. Resolves to it, or to nothing when the control plane tells nothing of it. */
+  /** Creates an environment. Resolves to it, or to undefined if the control plane does not send it. */
   async create(
     name: string,
     { description }: { readonly description?: string | undefined } = {},
   ): Promise<EnvironmentInfo | undefined> {
-    // It becomes part of the names of apps, and so of their addresses.
+    // The name becomes part of the addresses of apps.
     if (!/^[\w.-]+$/.test(name)) {
       throw new UsageError(
         `"${name}" can't be the name of an environment: it has letters, digits and "-" only.`,
@@ -44,13 +44,13 @@ export class Environments {
     const { environment } = await connection.unary(
       protocol.IsolateController.method.createEnvironment,
       { name, ...(description === undefined ? {} : { description }) },
-      // A second call would be told that the name is taken.
+      // A retry would fail because the name is already in use.
       { retry: false },
     );
     return environment === undefined ? undefined : environmentInfo(environment);
   }
 
-  /** Deletes an environment, with what is in it. */
+  /** Deletes an environment, including its apps and secrets. */
   async delete(name: string): Promise<void> {
     if (name === "") throw new UsageError("The environment to delete has no name.");
     const { connection, protocol } = await this.#session.grpc();

@@ -5,13 +5,13 @@ import type { PlatformSession } from "../transport/platform-session.ts";
 import { Secret } from "../target/secret.ts";
 import { dateOf } from "../timestamps.ts";
 
-/** What a key opens: everything, or calls of apps alone. */
+/** The former scope of a key: everything, or only calls of apps. */
 export type KeyScope = "ADMIN" | "API";
 
-/** A named set of permissions that a key is made with. */
+/** A named set of permissions of a key. */
 export type KeyPreset = keyof typeof KEY_PRESETS;
 
-/** The sets of permissions, with what each is for. */
+/** The presets, each with its purpose. */
 export const KEY_PRESETS = {
   FULL: "everything in the account",
   API: "run models and upload files",
@@ -23,40 +23,40 @@ export const KEY_PRESETS = {
   AGENT: "run agents; the account has to have access to them",
 } as const;
 
-/** What a scope of before stands for. */
+/** The presets that replace the former scopes. */
 const PRESET_OF_SCOPE: Readonly<Record<KeyScope, KeyPreset>> = { ADMIN: "FULL", API: "API" };
 
-/** What is known of a key without its secret. */
+/** A key without its secret. */
 export interface KeyInfo {
   readonly keyId: string;
-  /** Undefined when the control plane has not told. */
+  /** Undefined if the control plane does not send it. */
   readonly createdAt: Date | undefined;
-  /** Undefined when it is none that is known here. */
+  /** Undefined for an unknown scope. */
   readonly scope: KeyScope | undefined;
-  /** What its owner says of it. */
+  /** The owner's description. */
   readonly description: string | undefined;
 }
 
-/** A key that has just been made. */
+/** A new key. */
 export interface CreatedKey {
   readonly keyId: string;
-  /** The whole key, `id:secret`, by `key.reveal()`. It is told this one time; printed, logged or as JSON it is "…". */
+  /** The whole key, `id:secret`: read it by `key.reveal()`. It is sent only once. Printed, logged or as JSON it is "…". */
   readonly key: Secret;
 }
 
-/** How a key is made: with exactly one of `preset`, `permissions` and `scope`. */
+/** Options of a new key. Exactly one of `preset`, `permissions` and `scope` is required. */
 export interface CreateKeyOptions {
-  /** What it opens, as a named set of permissions. */
+  /** A named set of permissions. */
   readonly preset?: KeyPreset | undefined;
-  /** What it opens, permission by permission, such as `models:requests:submit`. The control plane knows which there are. */
+  /** Single permissions, such as `models:requests:submit`. The control plane checks them. */
   readonly permissions?: readonly string[] | undefined;
   /** @deprecated The preset FULL (ADMIN) or API. */
   readonly scope?: KeyScope | undefined;
-  /** What to know it by in the list. */
+  /** A description, shown in the list. */
   readonly description?: string | undefined;
 }
 
-/** The keys of a control plane's user. A key's secret is told once, when it is made. */
+/** The keys of an account. The secret of a key is sent only once, when it is created. */
 export class Keys {
   readonly #session: PlatformSession;
 
@@ -64,7 +64,7 @@ export class Keys {
     this.#session = session;
   }
 
-  /** The keys, without their secrets. */
+  /** Lists the keys, without their secrets. */
   async list(): Promise<KeyInfo[]> {
     const { connection, protocol } = await this.#session.grpc();
     const { listUserKeys } = protocol.IsolateController.method;
@@ -77,7 +77,7 @@ export class Keys {
     }));
   }
 
-  /** Makes a key. What it resolves to is the only place where its secret ever is. */
+  /** Creates a key. Its secret is available only in the result. */
   async create(options: CreateKeyOptions): Promise<CreatedKey> {
     const grant = grantOf(options);
     const { description } = options;
@@ -89,7 +89,7 @@ export class Keys {
         ...grant,
         ...(description === undefined ? {} : { alias: description }),
       },
-      // A second key would be one that nobody ever sees.
+      // A retry could create a second key, whose secret would be lost.
       { retry: false },
     );
     if (!/^[!-9;-~]+$/.test(keyId) || !/^[!-~]+$/.test(keySecret)) {
@@ -101,9 +101,9 @@ export class Keys {
     return { keyId, key: new Secret(`${keyId}:${keySecret}`) };
   }
 
-  /** Revokes a key, by its id: from then on it opens nothing. */
+  /** Revokes a key, by its id. It is invalid from then on. */
   async revoke(keyId: string): Promise<void> {
-    // Not in a message: what is not an id alone is most likely a whole key.
+    // The message does not repeat the text: it is probably a whole key.
     if (!/^[!-9;-~]+$/.test(keyId)) {
       throw new UsageError("A key is revoked by its id alone, which is what comes before the colon.");
     }
@@ -112,7 +112,7 @@ export class Keys {
   }
 }
 
-/** What a key may do, in the form of the protocol: never nothing, as that would be everything. */
+/** The permissions of a key, for the protocol. Never empty: without permissions a key may do everything. */
 function grantOf({
   preset,
   permissions,

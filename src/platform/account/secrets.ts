@@ -3,17 +3,17 @@ import { environmentField, MAIN_ENVIRONMENT, type EnvironmentChoice } from "../a
 import type { PlatformSession } from "../transport/platform-session.ts";
 import { dateOf } from "../timestamps.ts";
 
-/** What is known of a secret without its value. */
+/** A secret without its value. */
 export interface SecretInfo {
   readonly name: string;
-  /** Undefined when the control plane has not told. */
+  /** Undefined if the control plane does not send it. */
   readonly environment: string | undefined;
   readonly createdAt: Date | undefined;
-  /** Apps that list no secrets see it. Undefined when the control plane has not told. */
+  /** Whether apps that list no secrets see it. Undefined if the control plane does not send it. */
   readonly defaultExposed: boolean | undefined;
 }
 
-/** The secrets of a control plane, which apps see as variables. Values go there and never come back. */
+/** The secrets of a control plane, which apps see as environment variables. Values can be set, not read. */
 export class Secrets {
   readonly #session: PlatformSession;
 
@@ -21,7 +21,7 @@ export class Secrets {
     this.#session = session;
   }
 
-  /** The secrets of an environment, without their values. */
+  /** Lists the secrets of an environment, without their values. */
   async list({ environment }: EnvironmentChoice = {}): Promise<SecretInfo[]> {
     const { connection, protocol } = await this.#session.grpc();
     const { listSecrets } = protocol.IsolateController.method;
@@ -49,7 +49,7 @@ export class Secrets {
     await connection.unary(setSecret, { name, value, defaultExposed, ...environmentField(environment) });
   }
 
-  /** Deletes a secret. Resolves to whether there was one, as far as the key may tell; where there was none, nothing is sent. */
+  /** Deletes a secret. Resolves to whether it existed; true if the key may not list secrets. */
   async unset(name: string, { environment }: EnvironmentChoice = {}): Promise<boolean> {
     checkName(name);
     if (!(await this.#mayBeThere(name, environment))) return false;
@@ -59,7 +59,7 @@ export class Secrets {
     return true;
   }
 
-  /** Whether there is such a secret, as far as it can be told: a key may delete secrets and not list them. */
+  /** Whether a secret exists. True if that is unknown: a key may have the permission to delete secrets but not to list them. */
   async #mayBeThere(name: string, environment: string | undefined): Promise<boolean> {
     const wanted = environment || MAIN_ENVIRONMENT;
     try {
@@ -75,7 +75,7 @@ export class Secrets {
 
 const UNTOLD: ReadonlySet<string> = new Set(["PERMISSION_DENIED", "UNIMPLEMENTED"]);
 
-/** The name is in no message: it may be the value. */
+/** The message does not repeat the name: it may be a secret value. */
 function checkName(name: string): void {
   if (!/^[A-Za-z_]\w*$/.test(name)) {
     throw new UsageError('The name of a secret has letters, digits and "_" only, such as API_TOKEN.');

@@ -2,23 +2,23 @@ import { PlatformError } from "../../errors.ts";
 import type { PlatformSession } from "../transport/platform-session.ts";
 import type { Rest } from "../transport/rest.ts";
 
-/** Whose key it is: a person, or a team. */
+/** The owner of a key: a person or a team. */
 export interface User {
   readonly userId: string;
-  /** The owner's name in the addresses of apps. */
+  /** The owner's name in the addresses of its apps. */
   readonly nickname: string;
-  /** Undefined when the control plane has not told. */
+  /** Undefined if the control plane does not send it. */
   readonly fullName: string | undefined;
-  /** Whether it is a person. Undefined when the control plane has not told. */
+  /** Whether it is a person. Undefined if the control plane does not send it. */
   readonly isPersonal: boolean | undefined;
 }
 
-/** Whose the key is that calls are made with. @throws PlatformError */
+/** The owner of the session's key. @throws PlatformError */
 export async function currentUser(session: PlatformSession): Promise<User> {
   return userOf(await session.rest());
 }
 
-/** Whose the key is that requests are sent with. @throws PlatformError */
+/** The owner of the key of a REST client. @throws PlatformError */
 export async function userOf(rest: Rest): Promise<User> {
   const answer = await rest.json({ method: "GET", path: "/users/current" });
   const fields: Record<string, unknown> = typeof answer === "object" && answer !== null ? { ...answer } : {};

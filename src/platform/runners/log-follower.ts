@@ -2,16 +2,16 @@ import { LineCounts, type LogLine } from "./log-line.ts";
 import type { LogRange, LogSource } from "./log-source.ts";
 import { Retries, type RetryOptions } from "../transport/retries.ts";
 
-/** How far back lines are remembered, in microseconds, to know them when a stream that was opened again repeats them. */
+/** How far back lines are remembered, in microseconds, to skip them if a reopened stream repeats them. */
 const REMEMBERED_MICROS = 1_000_000;
-/** More lines are not remembered. */
+/** Maximum number of remembered lines. */
 const REMEMBERED_LINES = 10_000;
-/** A stream is opened again a little before its last line, in microseconds: others may have the same time. */
+/** A stream is reopened this much before its last line, in microseconds: further lines may have the same time. */
 const OVERLAP_MICROS = 1_000;
-/** A stream that lasted as long was a good one, in milliseconds. */
+/** A stream that lasted this long resets the retries, in ms. */
 const GOOD_MS = 30_000;
 
-/** Follows a log from a time on, across streams that break: each line once. */
+/** Follows a log from a time on, reopening broken streams. Yields each line once. */
 export class LogFollower {
   readonly #source: LogSource;
   readonly #range: LogRange;
@@ -25,14 +25,14 @@ export class LogFollower {
     this.#options = options;
   }
 
-  /** From when on there may be lines that were not passed on yet, in microseconds since 1970. */
+  /** The time from which lines may be new, in microseconds since 1970. */
   get since(): number | undefined {
     const { since } = this.#range;
     if (this.#newest === undefined) return since;
     return Math.max(this.#newest - OVERLAP_MICROS, since ?? -Infinity);
   }
 
-  /** Remembers a line that was passed on. */
+  /** Remembers a line that was yielded. */
   remember(line: LogLine): void {
     this.#newest = Math.max(this.#newest ?? -Infinity, line.micros);
     this.#recent.push(line);
@@ -42,7 +42,7 @@ export class LogFollower {
     }
   }
 
-  /** Those of the lines that were not passed on yet, which are remembered. */
+  /** Yields the lines that were not yielded before, and remembers them. */
   async *onlyNew(lines: AsyncIterable<LogLine>): AsyncGenerator<LogLine, void, undefined> {
     const known = new LineCounts(this.#recent);
     for await (const line of lines) {
@@ -52,7 +52,7 @@ export class LogFollower {
     }
   }
 
-  /** The lines, until the stream ends or the signal aborts. A stream that breaks is opened again, five times in a row. */
+  /** Yields the lines, until the stream ends or the signal aborts. A broken stream is reopened, five times in a row at most. */
   async *lines(signal: AbortSignal): AsyncGenerator<LogLine, void, undefined> {
     const tries = new Retries(this.#options);
     const { until } = this.#range;

@@ -3,27 +3,26 @@ import { LineCounts, microsOf, type LogLine } from "./log-line.ts";
 import type { LogPage, LogRange, LogSource } from "./log-source.ts";
 import { Retries, type RetryOptions } from "../transport/retries.ts";
 
-/** Lines a page has at most. */
+/** Maximum number of lines in a page. */
 const PAGE_LINES = 1_000;
-/** Fewer are not asked for: a page has to be longer than what is written within one tick of the clock. */
+/** Minimum number of lines in a page: more than are written within one tick of the clock. */
 const LEAST_LINES = 100;
-/** Pages kept in memory at a time. */
+/** Maximum number of pages in memory. */
 const HELD_PAGES = 20;
 
-/** A page that was read. */
+/** A page that was fetched. */
 interface ReadPage {
   readonly until: number | string | undefined;
-  /** Lines at its end that the page after it has had. */
+  /** Lines at its end that the following page had as well. */
   readonly repeated: readonly LogLine[];
   /** The time of its oldest line. */
   readonly oldest: number;
-  /** The newest first; nothing once they have been let go. */
+  /** Newest first; undefined once released. */
   lines: readonly LogLine[] | undefined;
 }
 
 /**
- * The log of a span of time. The control plane tells it from the newest line back, in pages; whatever is asked for, few of
- * them are in memory at a time.
+ * The log of a time range. The control plane sends it in pages, newest first. Only a few pages are in memory at a time.
  */
 export class LogHistory {
   readonly #source: LogSource;
@@ -43,7 +42,7 @@ export class LogHistory {
     const pages: ReadPage[] = [];
     for await (const page of this.#backwards(PAGE_LINES)) {
       pages.push(page);
-      // Read a second time when its turn comes. Not the newest one, which may grow until then.
+      // Fetched again when needed. Not the newest page, which may grow until then.
       const letGo = pages[pages.length - HELD_PAGES];
       if (letGo !== undefined && letGo !== pages[0]) letGo.lines = undefined;
     }
@@ -91,7 +90,7 @@ export class LogHistory {
         throw new PlatformError("PLATFORM_REFUSED", "The control plane's log does not go on after a page.");
       }
       until = nextUntil;
-      // Whether the end of a span belongs to it is the control plane's choice.
+      // The control plane may include the end of a range or exclude it.
       if (lines.length > 0) repeated = lines.filter(({ micros }) => micros === oldest);
     }
   }

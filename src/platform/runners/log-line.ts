@@ -1,20 +1,20 @@
 /** One line of a runner's log. */
 export interface RunnerLog {
   readonly timestamp: Date;
-  /** How much it matters, in capital letters: "INFO", "ERROR". The app's own output may have the name of its stream. */
+  /** The level, in capital letters: "INFO", "ERROR". For output of the app it may be the name of the stream. */
   readonly level: string;
-  /** The line, without its end. Its text is somebody else's: not to be shown without care on a terminal. */
+  /** The line, without its line break. Untrusted: escape it before showing it on a terminal. */
   readonly message: string;
 }
 
-/** A line with its time as finely as it was told. */
+/** A line with its time in microseconds. */
 export interface LogLine {
   readonly log: RunnerLog;
   /** Microseconds since 1970. */
   readonly micros: number;
 }
 
-/** Reads a line of the REST side; nothing when it is none. One without a time gets that at which it came. */
+/** Parses a line of the REST API; undefined if it is invalid. A line without a time gets the present one. */
 export function logLine(value: unknown): LogLine | undefined {
   if (typeof value !== "object" || value === null || !("message" in value)) return undefined;
   const { message, level, timestamp } = value as Record<string, unknown>;
@@ -30,12 +30,12 @@ export function logLine(value: unknown): LogLine | undefined {
   };
 }
 
-/** What two lines have in common that are the same one. */
+/** The identity of a line: equal for a repeated line. */
 export function lineKey({ micros, log: { level, message } }: LogLine): string {
   return `${micros} ${level} ${message}`;
 }
 
-/** Lines by {@link lineKey}, and how often each is there. */
+/** Counts equal lines. */
 export class LineCounts {
   readonly #counts = new Map<string, number>();
 
@@ -46,7 +46,7 @@ export class LineCounts {
     }
   }
 
-  /** Takes one such line out; false when there was none. */
+  /** Removes one such line; false if there is none. */
   take(line: LogLine): boolean {
     const key = lineKey(line);
     const count = this.#counts.get(key) ?? 0;
@@ -56,7 +56,7 @@ export class LineCounts {
   }
 }
 
-/** Microseconds since 1970 of an ISO time; in UTC when it names no zone. Nothing when it is no time. */
+/** Microseconds since 1970 of an ISO time, in UTC by default. Undefined if it is invalid. */
 export function microsOf(text: unknown): number | undefined {
   if (typeof text !== "string") return undefined;
   const [, date, time, fraction = "", zone = "Z"] =

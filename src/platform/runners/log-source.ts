@@ -5,26 +5,26 @@ import { plainCause, plainLine, plainSentence } from "../transport/plain-line.ts
 import type { Rest } from "../transport/rest.ts";
 import { serverSentEvents } from "../transport/server-sent-events.ts";
 
-/** When a runner began and ended, in microseconds since 1970; nothing where that has not been, or was not told. */
+/** When a runner started and ended, in microseconds since 1970; undefined if it has not, or the control plane does not send it. */
 export interface RunnerLife {
   readonly startedAt: number | undefined;
   readonly endedAt: number | undefined;
 }
 
-/** A span of time, in microseconds since 1970. */
+/** A time range, in microseconds since 1970. */
 export interface LogRange {
   readonly since: number | undefined;
   readonly until: number | undefined;
 }
 
-/** Lines of the past, the newest first. */
+/** A page of past lines, newest first. */
 export interface LogPage {
   readonly lines: readonly LogLine[];
-  /** Where the page before it ends, in the control plane's own words; nothing when there is none. */
+  /** The end of the preceding page, as the control plane sent it; undefined if there is none. */
   readonly nextUntil: string | undefined;
 }
 
-/** What a {@link LogSource} is made of. */
+/** Options of a {@link LogSource}. */
 export interface LogSourceOptions {
   readonly rest: Rest;
   readonly credentials: Credentials;
@@ -33,7 +33,7 @@ export interface LogSourceOptions {
   readonly search?: string | undefined;
 }
 
-/** The REST side's requests about the log of one runner. */
+/** The REST requests for the log of one runner. */
 export class LogSource {
   readonly #options: LogSourceOptions;
 
@@ -41,7 +41,7 @@ export class LogSource {
     this.#options = options;
   }
 
-  /** When the runner began and ended. @throws PlatformError, which says so when there is no such runner */
+  /** When the runner started and ended. @throws PlatformError, also for an unknown runner */
   async life(signal?: AbortSignal): Promise<RunnerLife> {
     const { rest, runnerId } = this.#options;
     const path = `/runners/${encodeURIComponent(runnerId)}`;
@@ -58,7 +58,7 @@ export class LogSource {
     }
   }
 
-  /** A page of the past that ends at a time: in microseconds, or as the page after it told. */
+  /** Fetches a page of past lines that ends at a time: in microseconds, or as the following page named it. */
   async page(
     since: number | undefined,
     until: number | string | undefined,
@@ -78,7 +78,7 @@ export class LogSource {
     };
   }
 
-  /** Lines as they are written. Leaving the loop over them ends the request. */
+  /** Streams lines as they are written. Leaving the loop aborts the request. */
   async *stream({ since, until }: LogRange, signal?: AbortSignal): AsyncGenerator<LogLine, void, undefined> {
     const { rest } = this.#options;
     const left = new AbortController();
@@ -137,7 +137,7 @@ function fieldsOf(answer: unknown): Record<string, unknown> {
   return typeof answer === "object" && answer !== null ? { ...answer } : {};
 }
 
-/** What is no JSON is nothing. */
+/** Undefined for invalid JSON. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,6 +1,6 @@
 import type * as controller from "../generated/controller_pb.ts";
 
-/** What a runner is doing. A runner whose app keeps crashing waits in `CRASH_BACKOFF`. */
+/** The state of a runner. A runner whose app keeps crashing waits in `CRASH_BACKOFF`. */
 export type RunnerState =
   | "RUNNING"
   | "PENDING"
@@ -14,10 +14,10 @@ export type RunnerState =
   | "CRASH_BACKOFF"
   | "UNKNOWN";
 
-/** A request that a runner works on. */
+/** A request that a runner is processing. */
 export interface RunnerLease {
   readonly requestId: string;
-  /** Whose request it is. */
+  /** The user who sent the request. */
   readonly callerUserId: string | undefined;
   readonly leasedAt: Date | undefined;
 }
@@ -25,24 +25,24 @@ export interface RunnerLease {
 /** A process that serves an app. */
 export interface RunnerInfo {
   readonly runnerId: string;
-  /** The app, as the control plane names it: outside of the main environment with `--` and the environment behind. */
+  /** The app, as the control plane names it: followed by `--` and the environment if that is not the main one. */
   readonly alias: string;
   readonly revision: string;
   readonly state: RunnerState;
   readonly machineType: string;
   readonly inFlightRequests: number;
-  /** Seconds until it ends for want of work. */
+  /** Seconds until the idle runner ends. */
   readonly expirationCountdown: number | undefined;
   /** In seconds. */
   readonly uptime: number;
-  /** Whether another runner takes, or took, its place. */
+  /** Whether another runner will replace it, or has replaced it. */
   readonly replacement: "NO_REPLACE" | "WILL_REPLACE" | "DID_REPLACE";
   readonly leases: readonly RunnerLease[];
 }
 
 const REPLACEMENTS = ["NO_REPLACE", "WILL_REPLACE", "DID_REPLACE"] as const;
 
-/** Reads a runner of the protocol. */
+/** Converts a runner of the protocol. */
 export function runnerInfo(info: controller.RunnerInfo, protocol: typeof controller): RunnerInfo {
   const { runnerId, alias, revision, machineType, inFlightRequests, expirationCountdown, uptime } = info;
   return {

@@ -8,30 +8,29 @@ import type { RetryOptions } from "../transport/retries.ts";
 
 export type { RunnerLog } from "./log-line.ts";
 
-/** Which lines of a runner's log are told. */
+/** Options of reading the log of a runner. */
 export interface RunnerLogsOptions {
   /**
-   * Go on with those that are written from now on, until the runner has ended. Default false. Where neither `lines` nor
-   * `since` says what comes before, it is the last minute.
+   * Continue with new lines until the runner has ended. Default false. Without `lines` and `since` it starts one minute ago.
    */
   readonly follow?: boolean | undefined;
-  /** This many, the newest ones. Default: all. */
+  /** Number of lines, the newest ones. Default: all. */
   readonly lines?: number | undefined;
-  /** The oldest ones in place of the newest; not with `follow`. Default false. */
+  /** Take the oldest lines instead of the newest; not with `follow`. Default false. */
   readonly oldest?: boolean | undefined;
-  /** Only those with this text in them. */
+  /** Only lines that contain this text. */
   readonly search?: string | undefined;
   /** Default: the runner's start. */
   readonly since?: Date | undefined;
   /** Default: the runner's end, or now. */
   readonly until?: Date | undefined;
-  /** Ends it; its reason is then thrown. */
+  /** Stops reading; its reason is then thrown. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What tests set to other values. */
+/** Times that tests change. */
 export interface RunnerLogsTiming extends RetryOptions {
-  /** How often it is asked whether a runner that is followed has ended, in milliseconds. Default 15,000. */
+  /** How often to check whether a followed runner has ended, in ms. Default 15,000. */
   readonly checkMs?: number | undefined;
 }
 
@@ -90,12 +89,12 @@ async function* followed(
     signal?.throwIfAborted();
     if (end.at === undefined) throw error;
   }
-  // What the stream had not told when the runner ended.
+  // Lines that the stream had not sent when the runner ended.
   const rest = new LogHistory(source, { since: follower.since, until: end.at }, signal, timing);
   yield* follower.onlyNew(rest.all());
 }
 
-/** Asks from time to time whether a runner has ended: its stream need not end with it. */
+/** Polls whether a runner has ended: its stream may stay open. */
 class RunnerEnd implements Disposable {
   readonly #source: LogSource;
   readonly #ended = new AbortController();
@@ -127,7 +126,7 @@ class RunnerEnd implements Disposable {
   }
 
   async #check(): Promise<void> {
-    // If it can't be told now, it will be later, or the stream ends.
+    // After a failed check the next one decides, or the end of the stream.
     const life = await this.#source.life(this.#left.signal).catch(() => undefined);
     if (life?.endedAt === undefined) return;
     this.#at = life.endedAt;
@@ -148,7 +147,7 @@ function checkOptions({ follow = false, lines, oldest = false, since, until }: R
   }
 }
 
-/** The span that was asked for, as far as the runner lived in it. */
+/** The requested range, limited to the runner's lifetime. */
 function rangeOf(
   { follow = false, lines, since, until }: RunnerLogsOptions,
   { startedAt, endedAt }: RunnerLife,

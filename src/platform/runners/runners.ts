@@ -33,7 +33,7 @@ export class Runners {
 
   /**
    * The log of a runner, the oldest line first. `for await (const { message } of client.runners.logs(id))`
-   * @throws UsageError, PlatformError, or the signal's reason, each by the first line that can't be told
+   * @throws UsageError, PlatformError, or the signal's reason, when reading the first line that fails
    */
   async *logs(runnerId: string, options: RunnerLogsOptions = {}): AsyncGenerator<RunnerLog, void, undefined> {
     checkId(runnerId);

@@ -1,5 +1,5 @@
 /**
- * A command, or a shell, on a runner. Loads the gRPC libraries: who need not always have one loads this by `import()`.
+ * Runs a command or a shell on a runner. It loads the gRPC libraries, so import it by `import()`.
  * @module
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -13,26 +13,26 @@ export interface TerminalDimensions {
   readonly columns: number;
 }
 
-/** What is run on a runner, and what it is given. */
+/** A command to run on a runner, and its input. */
 export interface RunnerCommandOptions {
   /** The program with its arguments; none opens a login shell. */
   readonly command?: readonly string[] | undefined;
-  /** Run it on a terminal. Default: a shell is, a command is not. */
+  /** Run it on a terminal. Default: true for a shell, false for a command. */
   readonly tty?: boolean | undefined;
-  /** What is typed, or piped into it. Left out, its input is empty. */
+  /** Its standard input. Default: empty. */
   readonly input?: AsyncIterable<Uint8Array> | undefined;
-  /** The terminal's size, first as it is and then whenever it changes. Only with `tty`. */
+  /** The terminal's size: the present one, then one for each change. Only with `tty`. */
   readonly sizes?: AsyncIterable<TerminalDimensions> | undefined;
   /** Ends the command. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a command does: bytes that it wrote, or at last its exit code. */
+/** Output of a command, or finally its exit code. */
 export type RunnerCommandEvent =
   | { readonly type: "stdout" | "stderr"; readonly data: Uint8Array }
   | {
       readonly type: "exit";
-      /** Undefined when the other side ended the session without telling one. */
+      /** Undefined if the control plane ended the session without one. */
       readonly exitCode: number | undefined;
     };
 
@@ -60,7 +60,7 @@ export async function* runnerCommand(
       .follow(input, (data) => (data.length === 0 ? undefined : { data }))
       .then(() => inputs.end(!tty));
   } else if (!tty) {
-    // A program that reads gets the end at once. A terminal has none: the other side ends the session.
+    // A program without input gets the end at once. A terminal has no end: the control plane ends the session.
     inputs.end(true);
   }
   try {
@@ -80,14 +80,14 @@ function sizeMessage(rows: number, columns: number): Input {
   return { ttySize: { height: rows, width: columns } };
 }
 
-/** Messages from several sources in one order, taken no faster than they are sent. */
+/** Merges messages from several sources, with back-pressure. */
 class Inputs {
   readonly #waiting: { readonly message: Input; readonly onTaken: () => void }[] = [];
   #failure: { readonly error: unknown } | undefined;
   #isEnded = false;
   #wake: () => void = () => {};
 
-  /** Resolves once the message was taken. */
+  /** Resolves once the message was sent. */
   push(message: Input): Promise<void> {
     if (this.#isEnded) return Promise.resolve();
     return new Promise((onTaken) => {
@@ -96,7 +96,7 @@ class Inputs {
     });
   }
 
-  /** Pushes what a source has, until it or the session has ended. */
+  /** Pushes the items of a source, until it or the session has ended. */
   async follow<T>(source: AsyncIterable<T>, toMessage: (item: T) => Input | undefined): Promise<void> {
     try {
       for await (const item of source) {
@@ -110,7 +110,7 @@ class Inputs {
     }
   }
 
-  /** Ends the messages after those that wait; `withClose` says so to the other side as well. */
+  /** Ends the messages after the queued ones. `withClose` sends a close message, too. */
   end(withClose: boolean): void {
     if (this.#isEnded) return;
     if (withClose) void this.push({ close: true });

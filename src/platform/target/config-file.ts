@@ -18,21 +18,21 @@ export interface Profile {
   readonly host: string | undefined;
 }
 
-/** What {@link ConfigFile.keep} writes. */
+/** A profile as {@link ConfigFile.keep} writes it. */
 export interface KeptProfile {
   readonly name: string;
   /** The whole key, `id:secret`. */
   readonly key: Secret;
-  /** Undefined leaves the one that is there. */
+  /** Undefined keeps the present one. */
   readonly host: string | undefined;
   /** Select the profile, too. */
   readonly isSelected: boolean;
 }
 
-/** Where the selected profile is kept; no profile can have its name. */
+/** The table that stores the selected profile. No profile can have this name. */
 const INTERNAL = "__internal__";
 
-/** Where profiles are: `FAL_CONFIG_PATH`, else `~/.fal/config.toml`. */
+/** The path of the config file: `FAL_CONFIG_PATH`, else `~/.fal/config.toml`. */
 export function configPath(environment: NodeJS.ProcessEnv = process.env): string {
   const given = environment["FAL_CONFIG_PATH"];
   if (given === undefined || given.trim() === "") return join(homedir(), ".fal", "config.toml");
@@ -40,11 +40,10 @@ export function configPath(environment: NodeJS.ProcessEnv = process.env): string
 }
 
 /**
- * The file with the profiles, as it was when it was read: a TOML with a table for each profile, the selected one's name
- * under `[__internal__]`, and settings of the command line at its root. fal's own command line has the same file.
+ * The config file, as it was read: TOML with a table for each profile, the name of the selected one under `[__internal__]`, and
+ * settings of the command line at the root. It is shared with fal's own command line.
  *
- * Each change is written at once: a new file, for the owner alone to read, takes the place of the old one. What is not known here
- * stays in it.
+ * Each change is written immediately and atomically, to a file that only its owner can read. Unknown settings are kept.
  */
 export class ConfigFile {
   readonly path: string;
@@ -58,13 +57,13 @@ export class ConfigFile {
   }
 
   /**
-   * Reads the file; one that isn't there is empty.
+   * Reads the file. A missing file is read as empty.
    *
-   * @throws FalServerlessError `CONFIG_INVALID` when it can't be read or is no TOML. Nothing of its content is in the
-   * message but the number of a line.
+   * @throws FalServerlessError `CONFIG_INVALID` if it cannot be read or is not valid TOML. The message has the number of the
+   * line, but none of the file's content.
    */
   static async read(path: string = configPath()): Promise<ConfigFile> {
-    // A parser of its own, for a file that most never have.
+    // Loaded here only: most users have no config file.
     const toml = await import("./toml-edit.ts");
     return new ConfigFile(path, toml, await textOf(path));
   }
@@ -79,7 +78,7 @@ export class ConfigFile {
   /**
    * A profile by its name.
    *
-   * @throws UsageError when there is none, with the name that was most likely meant.
+   * @throws UsageError if there is none, with the most similar name
    */
   profile(name: string): Profile {
     const table = this.#table(name);
@@ -95,7 +94,7 @@ export class ConfigFile {
     };
   }
 
-  /** The name that is selected, whether or not there is such a profile. */
+  /** The selected name, even if that profile does not exist. */
   selectedName(): string | undefined {
     const internal = this.#table(INTERNAL);
     return internal === undefined ? undefined : this.#textAt(internal, "profile", INTERNAL);
@@ -107,7 +106,7 @@ export class ConfigFile {
     return internal === undefined ? undefined : this.#textAt(internal, "team", INTERNAL);
   }
 
-  /** The profile that is selected; nothing when none is, or it is gone. */
+  /** The selected profile; undefined if none is selected or it no longer exists. */
   selected(): Profile | undefined {
     const name = this.selectedName();
     return name === undefined || name === INTERNAL || this.#table(name) === undefined
@@ -115,7 +114,7 @@ export class ConfigFile {
       : this.profile(name);
   }
 
-  /** A setting at the file's root. */
+  /** Returns a setting at the file's root. */
   setting(name: string): SettingValue | undefined {
     const value = Object.hasOwn(this.#data, name) ? this.#data[name] : undefined;
     return typeof value === "string" || typeof value === "number" || typeof value === "boolean"
@@ -154,7 +153,7 @@ export class ConfigFile {
     await this.#change((text) => this.#toml.addTable(text, name));
   }
 
-  /** Keeps a key in a profile, with a host if one is given, in one change; makes the profile if there is none. */
+  /** Stores a key, and a host if given, in a profile. Creates the profile if it is missing. */
   async keep({ name, key, host, isSelected }: KeptProfile): Promise<void> {
     this.has(name);
     await this.#change((text) => {
@@ -165,7 +164,7 @@ export class ConfigFile {
     });
   }
 
-  /** Deletes a profile; if it was selected, none is. */
+  /** Deletes a profile. If it was selected, no profile is selected afterwards. */
   async delete(name: string): Promise<void> {
     this.profile(name);
     const isSelected = this.selected()?.name === name;
@@ -189,7 +188,7 @@ export class ConfigFile {
     await this.#change((text) => this.#toml.setKey(text, name, "host", host?.trim()));
   }
 
-  /** Edits what the file says by now, which may be more than what was read. */
+  /** Edits the present content of the file, which may have changed since it was read. */
   async #change(edit: (text: string) => string): Promise<void> {
     const now = await textOf(this.path);
     parsed(this.path, this.#toml, now);
@@ -221,7 +220,7 @@ function parsed(path: string, toml: Toml, text: string): TomlData {
   try {
     return toml.parseToml(text);
   } catch (error) {
-    // The parser's own error shows the lines around, which may be those with the keys.
+    // The parser's own message quotes lines of the file, which may have keys in them.
     const line = error instanceof Error && "line" in error ? `, line ${String(error.line)}` : "";
     throw new FalServerlessError(
       "CONFIG_INVALID",

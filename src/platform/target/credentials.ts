@@ -2,13 +2,13 @@ import { FalServerlessError } from "../../errors.ts";
 import { isOn } from "./endpoints.ts";
 import { Secret } from "./secret.ts";
 
-/** The name of the two variables that hold a key in halves. */
+/** The two variables that hold the halves of a key, for messages. */
 const PAIR = "FAL_KEY_ID and FAL_KEY_SECRET";
 
-/** A key, in the two forms in which it travels. Printing it shows its id alone. */
+/** A key, in the forms that gRPC and REST calls send. Printing it shows only its id. */
 export class Credentials {
   readonly keyId: string;
-  /** Where it comes from, as it stands after "the key from": "FAL_KEY", "the profile staging". */
+  /** Its source, to follow "the key from" in messages: "FAL_KEY", "the profile staging". */
   readonly origin: string;
   readonly secret: Secret;
 
@@ -18,7 +18,7 @@ export class Credentials {
     this.origin = origin;
   }
 
-  /** What goes with every gRPC call. */
+  /** The metadata of every gRPC call. */
   metadata(): [name: string, value: string][] {
     return [
       ["auth-key", this.secret.reveal()],
@@ -32,22 +32,22 @@ export class Credentials {
   }
 }
 
-/** What {@link resolveCredentials} goes by. */
+/** Options of {@link resolveCredentials}. */
 export interface CredentialOptions {
-  /** A key, `id:secret`, before anything else. */
+  /** A key, `id:secret`. Takes precedence over all other sources. */
   key?: string | Secret | undefined;
-  /** The profile that is selected. */
+  /** The active profile. */
   profile?: { readonly name: string; readonly key?: Secret | undefined } | undefined;
   /** Default: `process.env`. */
   environment?: NodeJS.ProcessEnv | undefined;
 }
 
 /**
- * The key to use, from the first of: the argument, `FAL_KEY`, the profile, `FAL_KEY_ID` with `FAL_KEY_SECRET`. Logins
- * that fal's own command line saved are not used, nor is `FAL_FORCE_AUTH_BY_USER`.
+ * Finds the key, in this order: the argument, `FAL_KEY`, the profile, `FAL_KEY_ID` with `FAL_KEY_SECRET`. Saved logins of fal's own
+ * command line and `FAL_FORCE_AUTH_BY_USER` are not supported.
  *
- * @throws FalServerlessError `CREDENTIALS_MISSING` when there is none, `CREDENTIALS_INVALID` when the first that is
- * set has not the form of a key. The key is in no message.
+ * @throws FalServerlessError `CREDENTIALS_MISSING` if there is none, `CREDENTIALS_INVALID` if the first one found is malformed.
+ * Messages never contain the key.
  */
 export function resolveCredentials(options: CredentialOptions = {}): Credentials {
   const environment = options.environment ?? process.env;
@@ -84,9 +84,9 @@ export function resolveCredentials(options: CredentialOptions = {}): Credentials
 }
 
 /**
- * A key from its text, `id:secret`, split at the first colon.
+ * Parses a key, `id:secret`, at the first colon.
  *
- * @param origin where the text came from, as it stands after "the key from".
+ * @param origin the source, to follow "the key from" in messages
  * @throws FalServerlessError `CREDENTIALS_INVALID`.
  */
 export function parseKey(text: string | Secret, origin: string): Credentials {
@@ -97,14 +97,14 @@ export function parseKey(text: string | Secret, origin: string): Credentials {
   return checked(id, secret, origin);
 }
 
-/** The variables that give a key, as {@link Credentials.origin} names them; nothing when none does. */
+/** The variables that set a key, as in {@link Credentials.origin}; undefined if none does. */
 export function keyVariables(environment: NodeJS.ProcessEnv = process.env): string | undefined {
   const { FAL_KEY, FAL_KEY_ID, FAL_KEY_SECRET } = environment;
   if (isSet(FAL_KEY)) return "FAL_KEY";
   return isSet(FAL_KEY_ID) && isSet(FAL_KEY_SECRET) ? PAIR : undefined;
 }
 
-/** Says that a key was not accepted, on either channel. */
+/** The message for a rejected key, of gRPC and REST calls. */
 export function keyRefused(where: string, credentials: Credentials, details: string): string {
   const reason = details === "" ? "" : ` ${details}`;
   return (
@@ -113,7 +113,7 @@ export function keyRefused(where: string, credentials: Credentials, details: str
   );
 }
 
-/** Says what a key is missing, on either channel. */
+/** The message for a missing permission, of gRPC and REST calls. */
 export function keyTooWeak(credentials: Credentials, what: string): string {
   return `The ${keyName(credentials)} may not do this (${what}); most of it takes the preset FULL, formerly the scope ADMIN.`;
 }
@@ -127,7 +127,7 @@ function pairOf(id: string, secret: string): Credentials {
   return checked(id.trim(), secret.trim(), PAIR);
 }
 
-// Both are sent in headers.
+// Both are sent in headers: other characters are invalid there.
 function checked(id: string, secret: string, origin: string): Credentials {
   if (!/^[!-~]+$/.test(id) || !/^[!-~]+$/.test(secret)) {
     throw invalid(

@@ -7,13 +7,13 @@ export interface Endpoint {
   readonly url: string;
   /** Name, and port where it is not the scheme's own: `rest.alpha.fal.ai`. */
   readonly host: string;
-  /** Nothing is encrypted on the way: the host was given with `http://`. */
+  /** No TLS: the host was given with `http://`. */
   readonly isPlaintext: boolean;
-  /** What set it, for messages: a variable's name, "the profile staging", or "the default". */
+  /** Its source, for messages: a variable's name, "the profile staging", or "the default". */
   readonly origin: string;
 }
 
-/** Where a control plane and what it runs are reached. */
+/** The addresses of a control plane and its apps. */
 export interface Endpoints {
   /** The control plane itself. */
   readonly grpc: Endpoint;
@@ -24,23 +24,23 @@ export interface Endpoints {
   /**
    * Apps, called through their queues.
    *
-   * @throws UsageError when the control plane is an address without a name and `FAL_QUEUE_RUN_HOST` is not set: there
-   * is no name to put `queue.` before.
+   * @throws UsageError if the control plane is an IP address or localhost and `FAL_QUEUE_RUN_HOST` is not set: there is no
+   * domain to prefix with `queue.`
    */
   readonly queue: Endpoint;
   /**
    * Apps, called over websockets.
    *
-   * @throws UsageError when the control plane is an address without a name and `FAL_WS_RUN_HOST` is not set.
+   * @throws UsageError if the control plane is an IP address or localhost and `FAL_WS_RUN_HOST` is not set
    */
   readonly ws: Endpoint;
 }
 
-/** What {@link resolveEndpoints} goes by. */
-export interface EndpointOptions {
-  /** The control plane's host, before anything else. */
+/** Options of {@link resolveEndpoints}. */
+export interface ResolveEndpointsOptions {
+  /** The control plane's host. Takes precedence over all other sources. */
   host?: string | undefined;
-  /** The profile that is selected. */
+  /** The active profile. */
   profile?: { readonly name: string; readonly host?: string | undefined } | undefined;
   /** Default: `process.env`. */
   environment?: NodeJS.ProcessEnv | undefined;
@@ -49,16 +49,16 @@ export interface EndpointOptions {
 const DEFAULT_HOST = "api.alpha.fal.ai";
 
 /**
- * Where everything is, from the first of: the argument, `FAL_GRPC_HOST`, `FAL_HOST`, the profile, fal itself. The other
- * hosts follow from that one's name (`api.…` → `rest.…`), each unless its own variable is set.
+ * Finds the control plane's host, in this order: the argument, `FAL_GRPC_HOST`, `FAL_HOST`, the profile, fal's own. The other
+ * hosts are derived from its name (`api.…` → `rest.…`), unless their own variables are set.
  *
- * A host is a name with or without a port, reached over TLS. `http://` before it means plaintext, which is for control
- * planes of one's own, and so does `ISOLATE_TEST_MODE` for hosts without a scheme. A host that doesn't begin with `api` has
- * everything behind the one address, apart from queues and websockets.
+ * A host is a name with an optional port, reached over TLS. `http://` before it means plaintext, for self-hosted control planes;
+ * so does `ISOLATE_TEST_MODE` for hosts without a scheme. If a host does not begin with `api`, everything but queues and
+ * websockets is at that one address.
  *
- * @throws UsageError when one is no host; the message names where it came from.
+ * @throws UsageError for an invalid host; the message names its source
  */
-export function resolveEndpoints(options: EndpointOptions = {}): Endpoints {
+export function resolveEndpoints(options: ResolveEndpointsOptions = {}): Endpoints {
   const environment = options.environment ?? process.env;
   const { FAL_GRPC_HOST, FAL_HOST, FAL_REST_HOST, FAL_RUN_HOST } = environment;
   const isTest = isOn(environment["ISOLATE_TEST_MODE"]);
@@ -96,12 +96,12 @@ export function resolveEndpoints(options: EndpointOptions = {}): Endpoints {
   };
 }
 
-/** Whether a variable is switched on, as the original reads one: set, and not empty, "0" or "false". */
+/** Whether a variable is on, by the rule of fal's SDK: set, and not empty, "0" or "false". */
 export function isOn(text: string | undefined): boolean {
   return text !== undefined && !/^(?:|0|false)$/i.test(text.trim());
 }
 
-/** `api.alpha.fal.ai` → `fal.run`. A name of another kind is its own. */
+/** `api.alpha.fal.ai` → `fal.run`. Other names stay as they are. */
 function runName(name: string): string {
   if (!name.startsWith("api.")) return name;
   return name
@@ -116,7 +116,7 @@ function derived(from: Endpoint, rename: (name: string) => string): Endpoint {
   return { ...from, url: `${protocol}//${host}`, host };
 }
 
-/** The host beside the apps' that has a prefix before their name. */
+/** The host of the apps with a prefix: `queue.fal.run`. */
 function prefixed(run: Endpoint, prefix: string, what: string, variable: string): Endpoint {
   if (isAddress(run)) {
     throw new UsageError(`Where ${what} cannot be told from ${run.host} (${run.origin}): set ${variable}.`);
@@ -129,7 +129,7 @@ function isAddress({ url }: Endpoint): boolean {
   return hostname === "localhost" || isIP(hostname.replaceAll(/[[\]]/g, "")) !== 0;
 }
 
-/** The other hosts are found by the `api` at the start; a name without it is most likely meant for something else. */
+/** The other hosts are derived by replacing `api` at the start: a name without it is probably a mistake. */
 function checkName(endpoint: Endpoint): void {
   const { hostname, port } = new URL(endpoint.url);
   if (hostname.startsWith("api") || port !== "" || isAddress(endpoint)) return;
@@ -139,7 +139,7 @@ function checkName(endpoint: Endpoint): void {
   );
 }
 
-// The text itself is in no message: what was pasted into the wrong variable may be a key.
+// Messages never contain the text: it may be a key, pasted into the wrong variable.
 function parseEndpoint(text: string, origin: string, defaultScheme: "http" | "https"): Endpoint {
   const refuse = (what: string): never => {
     throw new UsageError(

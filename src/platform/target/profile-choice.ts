@@ -2,38 +2,38 @@ import { didYouMean } from "../../did-you-mean.ts";
 import { UsageError } from "../../errors.ts";
 import type { ConfigFile, Profile } from "./config-file.ts";
 
-/** What chose a profile: an argument, the variable `FAL_PROFILE`, or the config file. */
+/** The source of the active profile: an argument, the variable `FAL_PROFILE`, or the config file. */
 export type ProfileSource = "argument" | "FAL_PROFILE" | "file";
 
-/** The profile in force, and what chose it. */
-export interface ChosenProfile {
+/** The active profile, and its source. */
+export interface ActiveProfile {
   readonly profile: Profile;
   readonly source: ProfileSource;
 }
 
-/** What {@link profileInForce} goes by. */
+/** Options of {@link activeProfile}. */
 export interface ProfileOptions {
-  /** A profile's name, before anything else. */
+  /** A profile's name. Takes precedence over all other sources. */
   readonly profile?: string | undefined;
   /** Default: `process.env`. */
   readonly environment?: NodeJS.ProcessEnv | undefined;
 }
 
-/** The name that `FAL_PROFILE` has; nothing when it is unset or blank. */
+/** The value of `FAL_PROFILE`; undefined if it is unset or blank. */
 export function profileVariable(environment: NodeJS.ProcessEnv = process.env): string | undefined {
   const name = environment["FAL_PROFILE"]?.trim();
   return name === "" ? undefined : name;
 }
 
 /**
- * The profile in force: that of the argument, else of `FAL_PROFILE`, else the one selected in the file.
+ * The active profile: that of the argument, else of `FAL_PROFILE`, else the one selected in the file.
  *
- * @throws UsageError when the name is not a profile's; it names what chose it and the profiles there are.
+ * @throws UsageError for an unknown profile; the message names its source and the known profiles
  */
-export function profileInForce(
+export function activeProfile(
   file: ConfigFile,
   { profile, environment }: ProfileOptions = {},
-): ChosenProfile | undefined {
+): ActiveProfile | undefined {
   const variable = profileVariable(environment);
   const [name, source]: [string | undefined, ProfileSource] =
     profile !== undefined
@@ -47,7 +47,7 @@ export function profileInForce(
   return { profile: file.profile(name), source };
 }
 
-/** How a source is written in messages. */
+/** Sources as messages name them. */
 export const SOURCE_TEXTS: Readonly<Record<ProfileSource, string>> = {
   argument: "the argument --profile",
   FAL_PROFILE: "FAL_PROFILE",

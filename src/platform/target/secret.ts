@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 
-/** A text that shows itself to nobody who does not ask for it: printed, logged or turned into JSON it is "…". */
+/** A secret text. Printed, logged or as JSON it is "…". */
 export class Secret {
   readonly #text: string;
 
@@ -8,12 +8,12 @@ export class Secret {
     this.#text = text;
   }
 
-  /** The text itself, for the one place that sends it. */
+  /** The text itself. */
   reveal(): string {
     return this.#text;
   }
 
-  /** A message of somebody else's without the secret in it, whole or encoded for a URL. */
+  /** Replaces the secret in a message by "…", also where it is URL-encoded. */
   removeFrom(message: string): string {
     const forms = new Set([this.#text, encodeURIComponent(this.#text)]);
     let cleaned = message;

@@ -1,15 +1,15 @@
 import { ConfigFile, configPath } from "./config-file.ts";
 import { resolveCredentials, type Credentials } from "./credentials.ts";
 import { resolveEndpoints, type Endpoints } from "./endpoints.ts";
-import { profileInForce, profileVariable, type ChosenProfile } from "./profile-choice.ts";
+import { activeProfile, profileVariable, type ActiveProfile } from "./profile-choice.ts";
 
-/** What a caller may say of the control plane it wants; the rest comes from the environment and the profile. */
+/** Options that select a control plane. The rest comes from the environment and the profile. */
 export interface TargetOptions {
   /** The control plane's host. Default: `FAL_GRPC_HOST`, `FAL_HOST`, the profile's, fal's own. */
   host?: string | undefined;
   /** A key, `id:secret`. Default: `FAL_KEY`, the profile's, `FAL_KEY_ID` with `FAL_KEY_SECRET`. */
   key?: string | undefined;
-  /** A profile of the config file. Default: the one that `FAL_PROFILE` names, else the one that is selected there. */
+  /** A profile of the config file. Default: `FAL_PROFILE`, else the profile selected in the file. */
   profile?: string | undefined;
   /** Default: `process.env`. */
   environment?: NodeJS.ProcessEnv | undefined;
@@ -19,13 +19,13 @@ export interface TargetOptions {
 export interface Target {
   readonly endpoints: Endpoints;
   readonly credentials: Credentials;
-  /** The profile in force; nothing when there is none, or nothing was needed of it. */
-  readonly profile: ChosenProfile | undefined;
+  /** The active profile; undefined if there is none, or it was not needed. */
+  readonly profile: ActiveProfile | undefined;
 }
 
 /**
- * Which control plane is meant, and with which key: from arguments, the environment and the profile in force, in this order. The
- * config file is read only where it is needed.
+ * Finds the control plane and the key. Precedence: options, environment, active profile. The config file is read only if it is
+ * needed.
  *
  * @throws UsageError for an invalid host or an unknown profile; FalServerlessError `CREDENTIALS_MISSING`,
  * `CREDENTIALS_INVALID`, `CONFIG_INVALID`.
@@ -44,14 +44,14 @@ export async function resolveTarget(options: TargetOptions = {}): Promise<Target
 async function chosenProfile(
   { host, key, profile }: TargetOptions,
   environment: NodeJS.ProcessEnv,
-): Promise<ChosenProfile | undefined> {
+): Promise<ActiveProfile | undefined> {
   const { FAL_GRPC_HOST, FAL_HOST, FAL_KEY } = environment;
   const isNamed = profile !== undefined || profileVariable(environment) !== undefined;
   const hasHost = [host, FAL_GRPC_HOST, FAL_HOST].some(isSet);
   const hasKey = [key, FAL_KEY].some(isSet);
-  // A broken file doesn't matter where nothing of it is needed; a name that was given is checked all the same.
+  // An invalid file is ignored if nothing in it is needed; a profile that was named is always checked.
   if (!isNamed && hasHost && hasKey) return undefined;
-  return profileInForce(await ConfigFile.read(configPath(environment)), { profile, environment });
+  return activeProfile(await ConfigFile.read(configPath(environment)), { profile, environment });
 }
 
 function isSet(text: string | undefined): boolean {

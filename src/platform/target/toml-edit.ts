@@ -1,25 +1,24 @@
 import { isDeepStrictEqual } from "node:util";
 import { parse, stringify } from "smol-toml";
 
-/** What a value may be that is set here. */
+/** A value that can be set. */
 export type SettingValue = string | number | boolean;
 
-/** A file's tables as plain data. */
+/** A parsed TOML file. */
 export type TomlData = Record<string, unknown>;
 
 /**
  * Reads a TOML text.
  *
- * @throws an error with the `line` of the mistake; its message shows lines of the text.
+ * @throws an error with the `line` of the mistake; its message quotes the text
  */
 export function parseToml(text: string): TomlData {
   return parse(text);
 }
 
 /**
- * Sets or deletes one key in a TOML text: of a table, or with `table` undefined of the root. Comments and layout stay.
- * Where the text has a form that can't be edited by lines (an inline table, a value over several lines) it is written anew,
- * without its comments but with all its data.
+ * Sets or deletes one key of a table in a TOML text, or of the root if `table` is undefined. Comments and layout are kept. If the
+ * text cannot be edited by lines (inline tables, multi-line values), it is generated from its data, without comments.
  *
  * @param value undefined deletes the key.
  */
@@ -58,7 +57,7 @@ export function addTable(text: string, table: string): string {
   return checked(lines.join("\n"), wanted);
 }
 
-/** Deletes a table with all that is in it. */
+/** Deletes a table and its content. */
 export function deleteTable(text: string, table: string): string {
   const wanted = parseToml(text);
   delete wanted[table];
@@ -68,18 +67,18 @@ export function deleteTable(text: string, table: string): string {
   return checked(lines.join("\n"), wanted);
 }
 
-/** The edited text when it says what it should, else a text made anew. */
+/** The edited text if it has the wanted data, else a text generated from the data. */
 function checked(text: string, wanted: TomlData): string {
   const tidy = text.trim() === "" ? "" : `${text.trimEnd()}\n`;
   try {
     if (isDeepStrictEqual(parse(tidy), wanted)) return tidy;
   } catch {
-    // It was a form that lines can't tell.
+    // The text cannot be edited by lines.
   }
   return stringify(wanted);
 }
 
-/** The lines of a table, from after its head to before the next; of the root, all before the first head. */
+/** The lines of a table, between its header and the next; those of the root are before the first header. */
 function sectionOf(
   lines: readonly string[],
   table: string | undefined,
@@ -97,7 +96,7 @@ function appendSection(lines: string[], table: string | undefined): [start: numb
   return [lines.length, lines.length];
 }
 
-/** After the last line of a section that says something: blank lines stay before the next head. */
+/** The line after the last non-blank line of a section: blank lines stay before the next header. */
 function lastLine(lines: readonly string[], start: number, end: number): number {
   let last = end;
   while (last > start && lines[last - 1]?.trim() === "") last -= 1;
@@ -131,12 +130,12 @@ function nameText(name: string): string {
   return /^[A-Za-z0-9_-]+$/.test(name) ? name : valueText(name);
 }
 
-/** TOML's basic strings are JSON's, but that TOML escapes DEL as well. */
+/** TOML's basic strings are those of JSON, but TOML also escapes DEL. */
 function valueText(value: SettingValue): string {
   return JSON.stringify(value).replaceAll("\u007f", "\\u007f");
 }
 
-/** As the parser makes them, for the comparison. */
+/** Without a prototype, as the parser creates tables, so that they compare as equal. */
 function emptyTable(): TomlData {
   return Object.create(null) as TomlData;
 }
@@ -145,7 +144,7 @@ function own(data: TomlData, key: string): unknown {
   return Object.hasOwn(data, key) ? data[key] : undefined;
 }
 
-/** Like an assignment, but of "__proto__" too. */
+/** Like an assignment, but safe for the key "__proto__". */
 function define(data: TomlData, key: string, value: unknown): void {
   Object.defineProperty(data, key, { value, enumerable: true, configurable: true, writable: true });
 }

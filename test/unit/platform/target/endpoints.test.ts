@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { UsageError } from "../../../../src/errors.ts";
-import { resolveEndpoints, type EndpointOptions } from "../../../../src/platform/target/endpoints.ts";
+import { resolveEndpoints, type ResolveEndpointsOptions } from "../../../../src/platform/target/endpoints.ts";
 
 type Urls = readonly [grpc: string, rest: string, run: string, queue: string];
 
-function urlsOf(environment: NodeJS.ProcessEnv, options: EndpointOptions = {}): Urls {
+function urlsOf(environment: NodeJS.ProcessEnv, options: ResolveEndpointsOptions = {}): Urls {
   const { grpc, rest, run, queue } = resolveEndpoints({ environment, ...options });
   return [grpc.url, rest.url, run.url, queue.url];
 }
