@@ -1,17 +1,45 @@
-/** The second restart in a row waits so long, each further one twice as long as the one before. In milliseconds. */
-const FIRST_MS = 100;
-const LAST_MS = 5_000;
-/** Who has run for so long is not to blame for earlier ends, in milliseconds. */
-const STABLE_MS = 10_000;
+/** How the waits of a {@link Backoff} grow. */
+export interface BackoffOptions {
+  /** The first wait, in milliseconds. Each further one is twice as long. */
+  readonly firstMs: number;
+  /** The longest wait, in milliseconds. Default: no limit. */
+  readonly lastMs?: number;
+  /** Changes each wait by up to this fraction at random, so that many callers don't return at the same moment. Default 0. */
+  readonly jitter?: number;
+  /** The first retry comes without a wait. Default false. */
+  readonly isFirstImmediate?: boolean;
+  /** After success for this long, in milliseconds, the waits start again from the first. Default: never. */
+  readonly stableMs?: number;
+}
 
-/** How long to wait before something that ended is started again: not at all at first, then longer and longer. */
+/** Exponential back-off: how long to wait before the next attempt. */
 export class Backoff {
-  #ends = 0;
+  readonly #options: BackoffOptions;
+  #doublings: number;
 
-  /** The wait after an end, in milliseconds; `ranMs` is how long it had run well, 0 for not at all. */
-  next(ranMs: number): number {
-    if (ranMs >= STABLE_MS) this.#ends = 0;
-    const ends = this.#ends++;
-    return ends === 0 ? 0 : Math.min(LAST_MS, FIRST_MS * 2 ** (ends - 1));
+  constructor(options: BackoffOptions) {
+    this.#options = options;
+    this.#doublings = this.#start;
+  }
+
+  /**
+   * The wait after a failure, in milliseconds.
+   * @param succeededMs how long the attempt was successful before it failed
+   */
+  next(succeededMs = 0): number {
+    const { firstMs, lastMs = Infinity, jitter = 0, stableMs = Infinity } = this.#options;
+    if (succeededMs >= stableMs) this.reset();
+    const doublings = this.#doublings++;
+    if (doublings < 0) return 0;
+    return Math.min(lastMs, firstMs * 2 ** doublings) * (1 - jitter + Math.random() * 2 * jitter);
+  }
+
+  /** Starts again from the first wait. */
+  reset(): void {
+    this.#doublings = this.#start;
+  }
+
+  get #start(): number {
+    return this.#options.isFirstImmediate === true ? -1 : 0;
   }
 }

@@ -1,54 +1,61 @@
-/** One who waits for a piece of work. */
-export interface Participant<Line> {
+/** A caller of a shared call. */
+export interface Caller<Line> {
+  /** The caller leaves when it aborts. */
   readonly signal?: AbortSignal | undefined;
   readonly log?: ((line: Line) => void) | undefined;
 }
 
-/** A piece of work that several wait for. Each may leave; with the last one it is aborted. */
-export class SharedWork<Result, Line> {
+/** Does the work. Its log lines reach every caller. */
+export type SharedCallWork<Result, Line> = (
+  signal: AbortSignal,
+  log: (line: Line) => void,
+) => Promise<Result>;
+
+/** One call whose result several callers wait for. Each may leave; when the last one leaves, the call is aborted. */
+export class SharedCall<Result, Line> {
   readonly #abort = new AbortController();
-  readonly #participants = new Set<Participant<Line>>();
+  readonly #callers = new Set<Caller<Line>>();
   readonly #result: Promise<Result>;
   #isOver = false;
 
-  constructor(work: (signal: AbortSignal, log: (line: Line) => void) => Promise<Result>) {
+  constructor(work: SharedCallWork<Result, Line>) {
     const log = (line: Line): void => {
-      for (const participant of this.#participants) participant.log?.(line);
+      for (const caller of this.#callers) caller.log?.(line);
     };
-    // Not at once: the first participant has yet to join, and is to hear the first line.
+    // Starts in a later turn, so that the first caller has joined and receives the first line.
     this.#result = Promise.resolve()
       .then(() => {
         this.#abort.signal.throwIfAborted();
         return work(this.#abort.signal, log);
       })
       .finally(() => (this.#isOver = true));
-    this.#result.catch(() => {}); // each participant is told by itself
+    this.#result.catch(() => {}); // reported to each caller
   }
 
-  /** Whether nobody can join any more: it has ended, or is being aborted. */
+  /** Whether nobody can join any more: the call has ended, or is being aborted. */
   get isClosed(): boolean {
     return this.#isOver || this.#abort.signal.aborted;
   }
 
-  /** Resolves when the work has ended, however it did. */
+  /** Resolves when the call has ended, however it did. */
   async settled(): Promise<void> {
     await this.#result.catch(() => {});
   }
 
-  /** Waits for the work. Rejects with its failure, or with the reason of the participant's own signal. */
-  async join(participant: Participant<Line>): Promise<Result> {
-    const { signal } = participant;
+  /** Waits for the result. Rejects with the call's failure, or with the reason of the caller's own signal. */
+  async join(caller: Caller<Line>): Promise<Result> {
+    const { signal } = caller;
     if (signal?.aborted === true) {
-      if (this.#participants.size === 0) this.#abort.abort(signal.reason); // nobody waits for it
+      if (this.#callers.size === 0) this.#abort.abort(signal.reason);
       throw signal.reason;
     }
-    this.#participants.add(participant);
+    this.#callers.add(caller);
     let leave: (() => void) | undefined;
     const left = new Promise<never>((_resolve, reject) => {
       leave = () => {
-        this.#participants.delete(participant);
-        // The last one waits until all is put away, so that nothing goes on behind its back.
-        if (this.#participants.size > 0) return reject(signal?.reason);
+        this.#callers.delete(caller);
+        if (this.#callers.size > 0) return reject(signal?.reason);
+        // The last caller waits for the cleanup, so that no work continues after its promise has settled.
         this.#abort.abort(signal?.reason);
         void this.settled().then(() => reject(signal?.reason));
       };
@@ -56,12 +63,42 @@ export class SharedWork<Result, Line> {
     });
     try {
       const result = await Promise.race([this.#result, left]);
-      // It may be done although the last one has left.
+      // The call may succeed although the last caller has left.
       signal?.throwIfAborted();
       return result;
     } finally {
-      this.#participants.delete(participant);
+      this.#callers.delete(caller);
       if (leave !== undefined) signal?.removeEventListener("abort", leave);
     }
   }
+}
+
+/** Lets concurrent callers with the same key share one call. */
+export class SingleFlight<Key extends object, Result, Line> {
+  readonly #calls = new WeakMap<Key, SharedCall<Result, Line>>();
+
+  /** Joins the running call of a key, or starts one. */
+  run(key: Key, caller: Caller<Line>, work: SharedCallWork<Result, Line>): Promise<Result> {
+    let call = this.#calls.get(key);
+    if (call === undefined || call.isClosed) {
+      call = new SharedCall(work);
+      this.#calls.set(key, call);
+    }
+    return call.join(caller);
+  }
+}
+
+/** Calls `load` once for each key: later callers get the same promise, until it fails. */
+export function loadOnce<Key, Result>(
+  results: Map<Key, Promise<Result>>,
+  key: Key,
+  load: () => Promise<Result>,
+): Promise<Result> {
+  let result = results.get(key);
+  if (result === undefined) {
+    result = load();
+    results.set(key, result);
+    result.catch(() => results.delete(key));
+  }
+  return result;
 }

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { Clock } from "../dispatch/clock.ts";
-import { Backoff } from "../processes/backoff.ts";
+import { Backoff, type BackoffOptions } from "../processes/backoff.ts";
 import type { PoolCall } from "./running-call.ts";
 import { LOOK_MS } from "./vital-signs.ts";
 import { WorkerProcess } from "./worker-process.ts";
@@ -30,6 +30,14 @@ export interface WorkerPoolOptions {
 const GRACE_MS = 30_000;
 
 const STUCK_GRACE_MS = 10_000;
+
+/** How restarts of a worker follow each other: the first one comes at once. */
+const RESTARTS: BackoffOptions = {
+  firstMs: 100,
+  lastMs: 5_000,
+  isFirstImmediate: true,
+  stableMs: 10_000,
+};
 
 /** The place of one worker: process follows process, the device stays. */
 interface Slot {
@@ -74,7 +82,7 @@ export class WorkerPool {
         readyAt: undefined,
         isGivenUp: false,
         hasServed: false,
-        backoff: new Backoff(),
+        backoff: new Backoff(RESTARTS),
         cancelRestart: undefined,
       };
     });

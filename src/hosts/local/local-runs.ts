@@ -10,7 +10,7 @@ import { toSteps } from "../../functions/requirements.ts";
 import { MEMORY_LIMIT_VARIABLE } from "../../functions/runner/process-guards.ts";
 import type { Environment, EnvironmentSpec, PrepareOptions } from "./environments/environment-spec.ts";
 import { NpmEnvironments } from "./environments/npm-environments.ts";
-import { SharedWork } from "../../processes/single-flight.ts";
+import { SingleFlight } from "../../processes/single-flight.ts";
 import { seesForeignPackages } from "./foreign-packages.ts";
 import { ForkChannel, type ForkOptions } from "./fork-channel.ts";
 import type { Run } from "./function-worker.ts";
@@ -41,7 +41,7 @@ export class LocalRuns {
   readonly #active = new Set<WorkerGroup>();
   /** Aborted when all is closed that has begun until then. */
   #closing = new AbortController();
-  readonly #preparations = new WeakMap<FunctionTarget, SharedWork<WorkerGroup, LogEntry>>();
+  readonly #preparations = new SingleFlight<FunctionTarget, WorkerGroup, LogEntry>();
 
   constructor(cacheDirectory: string | undefined) {
     this.#environments = new NpmEnvironments(cacheDirectory === undefined ? {} : { cacheDirectory });
@@ -103,18 +103,13 @@ export class LocalRuns {
 
   /** Makes what the function runs in. Calls that come meanwhile wait for the same. */
   async #prepared(target: FunctionTarget, { signal, output }: RunListener): Promise<WorkerGroup> {
-    let preparation = this.#preparations.get(target);
-    if (preparation === undefined || preparation.isClosed) {
-      preparation = new SharedWork((shared, log) => this.#prepare(target, shared, log));
-      this.#preparations.set(target, preparation);
-    }
     let isThere = false;
     try {
       const signals = [this.#closing.signal, ...(signal === undefined ? [] : [signal])];
-      const group = await preparation.join({
-        signal: AbortSignal.any(signals),
-        log: (entry) => output.log(entry),
-      });
+      const caller = { signal: AbortSignal.any(signals), log: (entry: LogEntry) => output.log(entry) };
+      const group = await this.#preparations.run(target, caller, (shared, log) =>
+        this.#prepare(target, shared, log),
+      );
       isThere = true;
       return group;
     } finally {

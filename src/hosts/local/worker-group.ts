@@ -1,4 +1,5 @@
 import { RequestCancelledException } from "../../errors.ts";
+import { LONGEST_TIMER_MS } from "../../processes/timers.ts";
 import { cannotStart } from "./worker-end.ts";
 import { FunctionWorker, type FunctionWorkerParts, type Run } from "./function-worker.ts";
 
@@ -16,9 +17,6 @@ export interface WorkerGroupOptions {
   onLastWorkerEnded(group: WorkerGroup): void;
   readonly worker: Omit<FunctionWorkerParts, "onReady" | "onIdle" | "onEnd" | "onLog">;
 }
-
-/** A timer that does nothing but keep the process, in milliseconds: as long as there is. */
-const KEEPER_MS = 2 ** 31 - 1;
 
 /** The workers of one function. They are started when they are needed, and kept for a while. */
 export class WorkerGroup {
@@ -158,7 +156,7 @@ export class WorkerGroup {
 
   /** Who waits, waits for a worker to be set up or to make room: neither keeps this process by itself. */
   #keepProcess(): void {
-    if (this.#waiting.length > 0) this.#keeper ??= setInterval(() => {}, KEEPER_MS);
+    if (this.#waiting.length > 0) this.#keeper ??= setInterval(() => {}, LONGEST_TIMER_MS);
     else {
       clearInterval(this.#keeper);
       this.#keeper = undefined;

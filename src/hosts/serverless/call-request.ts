@@ -1,7 +1,8 @@
 import { request as requestPlain } from "node:http";
 import { request as requestSecure } from "node:https";
 import { pipeline, Readable } from "node:stream";
-import { setTimeout as delay } from "node:timers/promises";
+import { Backoff } from "../../processes/backoff.ts";
+import { pause } from "../../processes/timers.ts";
 import { FalServerlessError, PlatformError } from "../../errors.ts";
 import { plainSentence } from "../../platform/transport/plain-line.ts";
 import type { Credentials } from "../../platform/target/credentials.ts";
@@ -62,7 +63,9 @@ const KEEP_ALIVE_MS = 30_000;
  */
 export async function callApp(call: CallRequest): Promise<Answer> {
   const knownBy = Math.min(call.readyBy, performance.now() + UNKNOWN_MS);
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)) {
+  const backoff = new Backoff({ firstMs: FIRST_PAUSE_MS, lastMs: LAST_PAUSE_MS });
+  for (;;) {
+    const pauseMs = backoff.next();
     const answer = await post(call).catch(async (error: unknown) => {
       call.signal.throwIfAborted();
       const { code = "" } = error as NodeJS.ErrnoException;
@@ -75,7 +78,7 @@ export async function callApp(call: CallRequest): Promise<Answer> {
     if (performance.now() + pauseMs > (isUnknown ? knownBy : call.readyBy)) {
       throw answer instanceof Error ? brokenOff(call, answer) : refused(call, answer);
     }
-    await delay(pauseMs, undefined, { signal: call.signal }).catch(() => call.signal.throwIfAborted());
+    await pause(pauseMs, call.signal);
   }
 }
 

@@ -14,7 +14,7 @@ import { abandonUploads } from "../../platform/files/resumable-uploads.ts";
 import { PlatformSession } from "../../platform/transport/platform-session.ts";
 import { runRequests, type RunRequests } from "../../platform/deployment/run-request.ts";
 import type { TargetOptions } from "../../platform/target/target.ts";
-import { SharedWork } from "../../processes/single-flight.ts";
+import { SingleFlight } from "../../processes/single-flight.ts";
 import { EncodedCall, readOutcome, type Outcome } from "./call-messages.ts";
 import { callApp, checkAppAddress, type CallRequest } from "./call-request.ts";
 import { createFunctionImage } from "./function-image.ts";
@@ -50,7 +50,7 @@ export class ServerlessRuns {
   readonly #options: ServerlessRunsOptions;
   /** What a function's app is run by, once its image is there. */
   readonly #prepared = new WeakMap<FunctionTarget, RunRequests>();
-  readonly #preparations = new WeakMap<FunctionTarget, SharedWork<RunRequests, LogEntry>>();
+  readonly #preparations = new SingleFlight<FunctionTarget, RunRequests, LogEntry>();
 
   constructor(options: ServerlessRunsOptions) {
     this.#options = options;
@@ -115,13 +115,10 @@ export class ServerlessRuns {
   /**
    * Brings a function's image to the platform, once. Calls that come meanwhile wait for the same.
    */
-  async #prepare(target: FunctionTarget, { signal, onLog }: RunListener): Promise<RunRequests> {
-    let preparation = this.#preparations.get(target);
-    if (preparation === undefined || preparation.isClosed) {
-      preparation = new SharedWork((shared, log) => this.#build(target, shared, log));
-      this.#preparations.set(target, preparation);
-    }
-    return preparation.join({ signal, log: onLog });
+  #prepare(target: FunctionTarget, { signal, onLog }: RunListener): Promise<RunRequests> {
+    return this.#preparations.run(target, { signal, log: onLog }, (shared, log) =>
+      this.#build(target, shared, log),
+    );
   }
 
   async #build(

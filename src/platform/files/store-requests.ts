@@ -1,8 +1,8 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { errorCode } from "../../build-context/file-failures.ts";
 import { FalServerlessError } from "../../errors.ts";
 import { plainLine } from "../transport/plain-line.ts";
-import { timerMs } from "../transport/timer-range.ts";
+import { Backoff } from "../../processes/backoff.ts";
+import { pause, timerMs } from "../../processes/timers.ts";
 import type { RestCall, RestRequest } from "../transport/rest.ts";
 
 /** What an {@link UploadFailure} says beside its message. */
@@ -94,11 +94,13 @@ export class StoreRequests {
    * @throws UploadFailure with the server's `detail`, or with what became of the connection.
    */
   async send(start: (onBytes: () => void) => Attempt, { what, signal }: Purpose): Promise<unknown> {
+    const backoff = new Backoff({ firstMs: this.#backoffMs });
     for (let attempt = 1; ; attempt++) {
       const outcome = await this.#try(start, signal);
       if ("value" in outcome) return outcome.value;
       const { reason, status, isPassing, cause, retryAfterMs } = outcome;
-      const waitMs = retryAfterMs ?? this.#backoffMs * 2 ** (attempt - 1);
+      const backoffMs = backoff.next();
+      const waitMs = retryAfterMs ?? backoffMs;
       if (!isPassing || attempt >= this.#attempts || waitMs > MAX_RETRY_AFTER_MS) {
         const tries = isPassing && attempt > 1 ? ` (${attempt} tries)` : "";
         throw new UploadFailure(`${what} failed: ${reason}${tries}`, {
@@ -107,7 +109,7 @@ export class StoreRequests {
           ...(cause === undefined ? {} : { cause }),
         });
       }
-      await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+      await pause(waitMs, signal);
     }
   }
 

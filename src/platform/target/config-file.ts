@@ -1,9 +1,9 @@
-import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, realpath, rename, rm } from "node:fs/promises";
+import { mkdir, readFile, realpath } from "node:fs/promises";
 import { homedir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { FalServerlessError, UsageError } from "../../errors.ts";
 import { didYouMean } from "../../did-you-mean.ts";
+import { writeFileAtomic } from "../../processes/atomic-file.ts";
 import { parseKey } from "./credentials.ts";
 import { resolveEndpoints } from "./endpoints.ts";
 import { Secret } from "./secret.ts";
@@ -245,20 +245,7 @@ async function writeWhole(path: string, text: string): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     const target = await realpath(path).catch(() => path);
-    const fresh = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}`);
-    try {
-      const file = await open(fresh, "wx", 0o600);
-      try {
-        await file.writeFile(text);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(fresh, target);
-    } catch (error) {
-      await rm(fresh, { force: true });
-      throw error;
-    }
+    writeFileAtomic(target, text, { mode: 0o600, isFlushed: true });
   } catch (error) {
     throw new FalServerlessError("CONFIG_INVALID", `${path} cannot be written (${codeOf(error)}).`, {
       cause: error,

@@ -2,7 +2,6 @@
  * Calls to a control plane over gRPC. Loads the gRPC libraries: who need not always call one loads this by `import()`.
  * @module
  */
-import { setTimeout as delay } from "node:timers/promises";
 import type {
   DescMessage,
   DescMethod,
@@ -15,6 +14,8 @@ import type {
 import type { Transport } from "@connectrpc/connect";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import { Backoff } from "../../processes/backoff.ts";
+import { pause } from "../../processes/timers.ts";
 import type { Credentials } from "../target/credentials.ts";
 import type { Endpoint } from "../target/endpoints.ts";
 import { grpcFailure, type GrpcCall } from "./grpc-errors.ts";
@@ -173,6 +174,7 @@ class Attempts {
   readonly #options: ConnectionOptions;
   readonly #deadline: number;
   readonly #isRepeatable: boolean;
+  readonly #backoff: Backoff;
   #made = 0;
 
   constructor(
@@ -185,6 +187,8 @@ class Attempts {
     this.#call = { method: method.name, endpoint, credentials, timeoutMs: limit };
     this.#options = options;
     this.#isRepeatable = retry;
+    const { retryDelayMs: firstMs = 100 } = options;
+    this.#backoff = new Backoff({ firstMs, lastMs: MAX_RETRY_DELAY_MS, jitter: 0.2 });
     this.#deadline = limit === undefined ? Infinity : performance.now() + limit;
     this.signal = signal;
     signal?.throwIfAborted();
@@ -202,17 +206,10 @@ class Attempts {
     const mayBeDone = !this.#isRepeatable && !wasNeverSent(thrown);
     const { error, isPassing } = grpcFailure(thrown, { ...this.#call, mayBeDone });
     this.#made += 1;
-    const delayMs = this.#delayMs();
+    const delayMs = this.#backoff.next();
     const isInTime = performance.now() + delayMs < this.#deadline;
     if (!mayRepeat || mayBeDone || !isPassing || this.#made >= ATTEMPTS || !isInTime) throw error;
     this.#options.onRetry?.({ method: this.#call.method, attempt: this.#made + 1, error });
-    await delay(delayMs, undefined, { signal: this.signal }).catch(() => this.signal?.throwIfAborted());
-  }
-
-  /** A fifth more or less than the rule says, so that many callers don't come back at once. */
-  #delayMs(): number {
-    const first = this.#options.retryDelayMs ?? 100;
-    const regular = Math.min(first * 2 ** (this.#made - 1), MAX_RETRY_DELAY_MS);
-    return regular * (0.8 + Math.random() * 0.4);
+    await pause(delayMs, this.signal);
   }
 }

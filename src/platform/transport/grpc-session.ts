@@ -4,7 +4,7 @@ import {
   type ClientHttp2Stream,
   type OutgoingHttpHeaders,
 } from "node:http2";
-import { timerMs } from "./timer-range.ts";
+import { timerMs } from "../../processes/timers.ts";
 
 /** How a connection is opened and kept. */
 export interface GrpcSessionOptions {

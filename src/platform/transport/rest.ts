@@ -3,7 +3,7 @@ import { keyRefused, keyTooWeak, type Credentials } from "../target/credentials.
 import type { Endpoint } from "../target/endpoints.ts";
 import { CLOSED, networkFailure, TLS_HINT } from "./network-failure.ts";
 import { USER_AGENT } from "./user-agent.ts";
-import { timerMs } from "./timer-range.ts";
+import { timerMs } from "../../processes/timers.ts";
 import { plainCause, plainLine, plainSentence } from "./plain-line.ts";
 
 /** One request to the REST side of a control plane. */

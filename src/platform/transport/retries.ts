@@ -1,6 +1,6 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { PlatformError } from "../../errors.ts";
-import { timerMs } from "./timer-range.ts";
+import { Backoff } from "../../processes/backoff.ts";
+import { pause } from "../../processes/timers.ts";
 
 /** How {@link Retries} are spaced. */
 export interface RetryOptions {
@@ -12,16 +12,17 @@ const TRIES = 5;
 
 /** The tries at reading something that may be asked for again: five in a row that fail are enough. */
 export class Retries {
-  readonly #firstMs: number;
+  readonly #backoff: Backoff;
   #failed = 0;
 
   constructor({ retryDelayMs = 500 }: RetryOptions = {}) {
-    this.#firstMs = retryDelayMs;
+    this.#backoff = new Backoff({ firstMs: retryDelayMs, jitter: 0.2 });
   }
 
   /** It went well: what comes counts anew. */
   reset(): void {
     this.#failed = 0;
+    this.#backoff.reset();
   }
 
   /** Waits until another try may be made, or throws why none is. */
@@ -29,8 +30,7 @@ export class Retries {
     signal?.throwIfAborted();
     this.#failed += 1;
     if (!isPassing(error) || this.#failed >= TRIES) throw error;
-    const waitMs = this.#firstMs * 2 ** (this.#failed - 1) * (0.8 + Math.random() * 0.4);
-    await delay(timerMs(waitMs), undefined, { signal }).catch(() => signal?.throwIfAborted());
+    await pause(this.#backoff.next(), signal);
   }
 }
 

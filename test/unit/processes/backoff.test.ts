@@ -2,15 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Backoff } from "../../../src/processes/backoff.ts";
 
+const RESTARTS = { firstMs: 100, lastMs: 5_000, isFirstImmediate: true, stableMs: 10_000 };
+
 test("the first restart comes at once, the next ones after 100 ms doubled up to 5 s", () => {
-  const backoff = new Backoff();
+  const backoff = new Backoff(RESTARTS);
   const waits = Array.from({ length: 10 }, () => backoff.next(0));
   assert.deepEqual(waits, [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
   for (let end = 0; end < 2000; end++) assert.equal(backoff.next(9_999), 5000);
 });
 
 test("after ten good seconds it begins anew", () => {
-  const backoff = new Backoff();
+  const backoff = new Backoff(RESTARTS);
   assert.deepEqual(
     [backoff.next(0), backoff.next(500), backoff.next(10_000), backoff.next(0)],
     [0, 100, 0, 100],

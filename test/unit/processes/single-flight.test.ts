@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { SharedWork } from "../../../src/processes/single-flight.ts";
+import { SharedCall } from "../../../src/processes/single-flight.ts";
 
 /** Work that ends when it is told to, or is aborted, and how often it was begun. */
 function createWork(): {
-  readonly shared: SharedWork<string, string>;
+  readonly shared: SharedCall<string, string>;
   readonly begun: AbortSignal[];
   finish(result: string): void;
 } {
   const begun: AbortSignal[] = [];
   let finish!: (result: string) => void;
-  const shared = new SharedWork<string, string>((signal, log) => {
+  const shared = new SharedCall<string, string>((signal, log) => {
     begun.push(signal);
     log("begun");
     return new Promise((resolve, reject) => {

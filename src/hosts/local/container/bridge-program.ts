@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FalServerlessError } from "../../../errors.ts";
+import { writeFileAtomic } from "../../../processes/atomic-file.ts";
 import { currentRuntime } from "../../../functions/runtime.ts";
 
 /**
@@ -14,9 +14,7 @@ export async function writeBridge(directory: string): Promise<string> {
   const hash = createHash("sha256").update(code).digest("hex").slice(0, 16);
   const path = join(directory, `bridge-${hash}.mjs`);
   if (existsSync(path)) return path;
-  const temporary = `${path}.${process.pid}-${Math.random().toString(36).slice(2)}`;
-  await writeFile(temporary, code, { mode: 0o644 });
-  await rename(temporary, path);
+  writeFileAtomic(path, code, { mode: 0o644 });
   return path;
 }
 

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { FalServerlessError } from "../../../errors.ts";
 import { ENGINE_VARIABLE, probeEngines, type FoundEngine } from "../../../packaging/engines.ts";
+import { loadOnce } from "../../../processes/single-flight.ts";
 
 /** A program that runs containers, and can do so here and now. */
 export interface ContainerEngine extends FoundEngine<"docker" | "podman"> {
@@ -17,13 +18,7 @@ const found = new Map<string, Promise<ContainerEngine>>();
  */
 export function findEngine(environment: NodeJS.ProcessEnv = process.env): Promise<ContainerEngine> {
   const key = `${environment[ENGINE_VARIABLE] ?? ""}\0${environment["PATH"] ?? ""}`;
-  let engine = found.get(key);
-  if (engine === undefined) {
-    engine = searchEngine(environment);
-    found.set(key, engine);
-    engine.catch(() => found.delete(key)); // it may be started meanwhile
-  }
-  return engine;
+  return loadOnce(found, key, () => searchEngine(environment)); // a missing one may be started later
 }
 
 async function searchEngine(environment: NodeJS.ProcessEnv): Promise<ContainerEngine> {

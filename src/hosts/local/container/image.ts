@@ -1,8 +1,9 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FalServerlessError } from "../../../errors.ts";
 import { logEntry, type LogEntry } from "../../../functions/log-entry.ts";
 import { failureReason } from "../../../packaging/engines.ts";
+import { writeFileAtomic } from "../../../processes/atomic-file.ts";
 import { runProgram } from "../../../processes/program.ts";
 import type { ContainerEngine } from "./engine.ts";
 
@@ -139,10 +140,8 @@ async function contentsOf(
     // not seen yet
   }
   const contents = await probe(engine, name, id, options);
-  const temporary = `${path}.${process.pid}-${Math.random().toString(36).slice(2)}`;
   await mkdir(folder, { recursive: true });
-  await writeFile(temporary, JSON.stringify(contents));
-  await rename(temporary, path);
+  writeFileAtomic(path, JSON.stringify(contents));
   return contents;
 }
 

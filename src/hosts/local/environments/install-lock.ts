@@ -1,5 +1,6 @@
-import { linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { writeFileAtomic } from "../../../processes/atomic-file.ts";
 import { createMark, parseMark, stateOf, type ProcessMark } from "./process-mark.ts";
 
 /** How a lock behaves in time, in milliseconds. */
@@ -152,9 +153,7 @@ function replace(path: string, dead: ProcessMark | undefined, mark: ProcessMark,
   }
   try {
     if (holderOf(path)?.token !== dead.token) return false; // somebody has followed it already
-    const temporary = `${path}.${mark.token}`;
-    writeFileSync(temporary, JSON.stringify(mark));
-    renameSync(temporary, path);
+    writeFileAtomic(path, JSON.stringify(mark));
     return true;
   } finally {
     rmSync(right, { force: true });

@@ -1,5 +1,6 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { closeSync, fsyncSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { writeFileAtomic } from "../../../processes/atomic-file.ts";
 
 /** The form of environments. One of another form is installed anew. */
 export const ENVIRONMENT_FORMAT = 1;
@@ -49,19 +50,11 @@ export function readManifest(parent: string): Manifest | undefined {
   }
 }
 
-/** Writes a manifest in one step, so that it is there whole or not at all, after a power cut too. */
+/** Writes a manifest whole or not at all, after a power cut too. */
 export function writeManifest(parent: string, manifest: Manifest): void {
-  const path = manifestPath(parent);
-  const temporary = `${path}.${manifest.generation}`;
-  const file = openSync(temporary, "w");
-  try {
-    writeFileSync(file, `${JSON.stringify(manifest, null, 2)}\n`);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(temporary, path);
-  syncFolder(dirname(path));
+  const text = `${JSON.stringify(manifest, null, 2)}\n`;
+  writeFileAtomic(manifestPath(parent), text, { isFlushed: true });
+  syncFolder(parent);
 }
 
 /** Makes a folder's list of names durable. */

@@ -22,7 +22,7 @@ import {
 } from "./node-runtime.ts";
 import { pruneEnvironments, type PruneOptions, type PruneResult } from "./prune.ts";
 import { describeSteps } from "./requirement-specs.ts";
-import { SharedWork } from "../../../processes/single-flight.ts";
+import { loadOnce, SharedCall } from "../../../processes/single-flight.ts";
 
 /** What {@link NpmEnvironments} may be given. */
 export interface NpmEnvironmentsOptions {
@@ -32,7 +32,7 @@ export interface NpmEnvironmentsOptions {
   readonly npmEnvironment?: NodeJS.ProcessEnv;
 }
 
-type Install = SharedWork<Manifest, LogEntry>;
+type Install = SharedCall<Manifest, LogEntry>;
 
 /**
  * Folders with npm packages, made once and kept: the same spec gives the same environment, in this process and in
@@ -123,7 +123,7 @@ export class NpmEnvironments {
       await running.work.settled();
       if (this.#installs.get(key) === running) this.#installs.delete(key);
     }
-    const work: Install = new SharedWork((signal, log) =>
+    const work: Install = new SharedCall((signal, log) =>
       this.#installAlone(key, spec, node, isForced, signal, log),
     );
     this.#installs.set(key, { work, isForced });
@@ -259,13 +259,7 @@ const releases = new Map<string, Promise<{ readonly version: string; readonly mo
 
 /** Asks an executable what it is, once. */
 function releaseOf(executable: string): Promise<{ readonly version: string; readonly modules: string }> {
-  let release = releases.get(executable);
-  if (release === undefined) {
-    release = ask(executable);
-    releases.set(executable, release);
-    release.catch(() => releases.delete(executable));
-  }
-  return release;
+  return loadOnce(releases, executable, () => ask(executable));
 }
 
 async function ask(executable: string): Promise<{ readonly version: string; readonly modules: string }> {

@@ -1,13 +1,12 @@
 import { logEntry, type LogEntry } from "../../../functions/log-entry.ts";
 import { BUNDLE_FILES } from "../../../functions/bundle/bundle.ts";
+import { LONGEST_TIMER_MS } from "../../../processes/timers.ts";
 import { ForkChannel } from "../../local/fork-channel.ts";
 import type { Run } from "../../local/function-worker.ts";
 import { WorkerGroup } from "../../local/worker-group.ts";
 import { END_OF_OUTPUT } from "./call-protocol.ts";
 import type { ServerSettings } from "./container-layout.ts";
 
-/** An idle process is kept for as long as timers go, in milliseconds: when the container ends is the platform's choice. */
-const KEEP_ALIVE_MS = 2 ** 31 - 1;
 /** After a stop signal, a served function has so long to answer what it has begun, in milliseconds: what platforms grant. */
 const DRAIN_MS = 3_600_000;
 
@@ -29,7 +28,8 @@ export class FunctionWorkers {
     this.#settings = settings;
     this.#group = new WorkerGroup({
       maxWorkers: maxCalls,
-      keepAliveMs: served === undefined ? KEEP_ALIVE_MS : 0,
+      // The platform decides when the container ends.
+      keepAliveMs: served === undefined ? LONGEST_TIMER_MS : 0,
       onStartFailed() {},
       onFirstWorker() {},
       onLastWorkerEnded() {},
@@ -84,7 +84,7 @@ export class FunctionWorkers {
    */
   async close(reason: unknown): Promise<void> {
     // A process whose run was cancelled does not keep this one, which would end in the middle of it.
-    const keeper = setInterval(() => {}, KEEP_ALIVE_MS);
+    const keeper = setInterval(() => {}, LONGEST_TIMER_MS);
     try {
       await this.#group.idle();
       await this.#group.close(reason);

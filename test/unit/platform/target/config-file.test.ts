@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import {
+import fs, {
   chmodSync,
   mkdirSync,
   mkdtempSync,
@@ -10,7 +10,6 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -168,9 +167,9 @@ describe("writing", () => {
   test("a new file that can't take the place of the old one leaves that as it is, and is gone", async () => {
     const path = fileWith(TWO);
     const config = await ConfigFile.read(path);
-    const { mock: renaming } = mock.method(promises, "rename", () =>
-      Promise.reject(Object.assign(new Error("EPERM: not permitted"), { code: "EPERM" })),
-    );
+    const { mock: renaming } = mock.method(fs, "renameSync", () => {
+      throw Object.assign(new Error("EPERM: not permitted"), { code: "EPERM" });
+    });
     syncBuiltinESMExports();
     try {
       await assert.rejects(config.setKey("work", "new-id:new-secret"), {

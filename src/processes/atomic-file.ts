@@ -1,0 +1,35 @@
+import { randomBytes } from "node:crypto";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+
+/** How {@link writeFileAtomic} writes. */
+export interface AtomicWriteOptions {
+  /** Permissions of the file. Default 0o666, less the umask. */
+  readonly mode?: number;
+  /** Whether the content is on the disk before the file is renamed, so that it survives a power cut. Default false. */
+  readonly isFlushed?: boolean;
+}
+
+/**
+ * Writes a file under a temporary name beside its own, and renames it: readers see either the whole file or the old one,
+ * also when several processes write it.
+ */
+export function writeFileAtomic(
+  path: string,
+  content: string,
+  { mode, isFlushed = false }: AtomicWriteOptions = {},
+): void {
+  const temporary = `${path}.${process.pid}-${randomBytes(6).toString("hex")}`;
+  try {
+    const file = openSync(temporary, "wx", mode);
+    try {
+      writeFileSync(file, content);
+      if (isFlushed) fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
