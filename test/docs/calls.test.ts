@@ -7,7 +7,7 @@ import {
 } from "../../src/hosts/serverless/server/call-protocol.ts";
 import {
   IMAGE_ROOT,
-  PLACES,
+  IMAGE_FOLDERS,
   SERVER_FILES,
   type ServerSettings,
 } from "../../src/hosts/serverless/server/container-layout.ts";
@@ -58,10 +58,10 @@ test("the page of calls names the places and the format as they are", () => {
   assert.ok(page.includes(`\`${SOURCE_ROOT}\``));
   const paths = documented("Below `");
   for (const path of [
-    `${PLACES.function}/node_modules`,
-    PLACES.bundle,
-    `${PLACES.server}/${SERVER_FILES.program}`,
-    `${PLACES.server}/${SERVER_FILES.settings}`,
+    `${IMAGE_FOLDERS.function}/node_modules`,
+    IMAGE_FOLDERS.bundle,
+    `${IMAGE_FOLDERS.server}/${SERVER_FILES.program}`,
+    `${IMAGE_FOLDERS.server}/${SERVER_FILES.settings}`,
   ]) {
     assert.ok(paths.includes(path), path);
   }

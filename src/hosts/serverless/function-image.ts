@@ -18,7 +18,7 @@ import { readNpmSettings } from "../local/environments/npm.ts";
 import { localPath } from "../local/environments/requirement-specs.ts";
 import { SOURCE_ROOT, withoutParents } from "./container-sources.ts";
 import { CALL_FORMAT } from "./server/call-protocol.ts";
-import { IMAGE_ROOT, PLACES, SERVER_FILES, type ServerSettings } from "./server/container-layout.ts";
+import { IMAGE_ROOT, IMAGE_FOLDERS, SERVER_FILES, type ServerSettings } from "./server/container-layout.ts";
 
 /** The port that calls come to, where the function doesn't say. */
 export const CALL_PORT = 8080;
@@ -54,15 +54,15 @@ export async function createFunctionImage(
   const bundle: Bundle = { ...made, map: withoutParents(made.map), root: SOURCE_ROOT };
   const install = installOf(options, onWarning);
   const files = new Map<string, string>();
-  for (const [name, text] of bundleFiles(bundle)) files.set(`${PLACES.bundle}/${name}`, text);
-  files.set(`${PLACES.server}/${SERVER_FILES.program}`, program);
-  files.set(`${PLACES.server}/${SERVER_FILES.settings}`, json(settingsOf(target, bundle)));
-  files.set(`${PLACES.function}/package.json`, json(installProject(install.lockfile, install.steps)));
+  for (const [name, text] of bundleFiles(bundle)) files.set(`${IMAGE_FOLDERS.bundle}/${name}`, text);
+  files.set(`${IMAGE_FOLDERS.server}/${SERVER_FILES.program}`, program);
+  files.set(`${IMAGE_FOLDERS.server}/${SERVER_FILES.settings}`, json(settingsOf(target, bundle)));
+  files.set(`${IMAGE_FOLDERS.function}/package.json`, json(installProject(install.lockfile, install.steps)));
   if (install.lockfile !== undefined)
-    files.set(`${PLACES.function}/package-lock.json`, install.lockfile.text);
+    files.set(`${IMAGE_FOLDERS.function}/package-lock.json`, install.lockfile.text);
   const serverSteps = isServed ? [] : [serveRequirements().filter((spec) => !spec.startsWith("typebox@"))];
   if (!isServed) {
-    files.set(`${PLACES.server}/package.json`, json(installProject(undefined, serverSteps)));
+    files.set(`${IMAGE_FOLDERS.server}/package.json`, json(installProject(undefined, serverSteps)));
   }
   for (const [name, text] of files) await writePlain(join(folder, name), text);
   const npmrc = npmSettings();
@@ -148,7 +148,7 @@ interface DockerfileParts extends Install {
 
 /** What changes least comes first: an edit of the function makes two small layers. */
 function dockerfile({ base, user, serverSteps, lockfile, steps, hasNpmrc, port }: DockerfileParts): string {
-  const { function: own, bundle, server } = PLACES;
+  const { function: own, bundle, server } = IMAGE_FOLDERS;
   const mount = hasNpmrc ? `--mount=type=secret,id=${NPMRC},target=${IMAGE_ROOT}/${own}/.npmrc ` : "";
   const npm = (place: string, ...args: readonly string[]): string =>
     `RUN ${place === own ? mount : ""}${JSON.stringify(["npm", ...args])}`;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Host, type SpawnInfo } from "../../../src/functions/host.ts";
-import { placesInside } from "../../../src/hosts/local/container/container-npm.ts";
+import { npmInContainer } from "../../../src/hosts/local/container/container-npm.ts";
 import {
   type ContainerRun,
   containerVariables,
@@ -90,7 +90,7 @@ test("nothing of a worker's variables is on the command line or names a place of
 });
 
 test("npm in a container gets its settings, the proxies and the files that they name", () => {
-  const { variables, mounts } = placesInside({
+  const { variables, mounts } = npmInContainer({
     PATH: "/bin",
     HOME: "/nowhere",
     npm_config_registry: "http://127.0.0.1:4873/",

@@ -93,7 +93,7 @@ test("messages go both ways, and each is acknowledged", async () => {
   writeFrame(bridge.process.stdin, FRAME.message, serialize(message));
   const { frames, end } = await bridge.rest();
   assert.deepEqual(end, { code: 0, signal: null });
-  assert.equal(frames.filter(({ kind }) => kind === FRAME.taken).length, 1);
+  assert.equal(frames.filter(({ kind }) => kind === FRAME.acknowledged).length, 1);
   const answer = frames.find(({ kind }) => kind === FRAME.message);
   assert.deepEqual(deserialize(answer?.payload as Buffer), { got: message });
 });
@@ -161,7 +161,7 @@ test("what is no frame ends the bridge, which says why", async () => {
   child.stdin.write("hello there\n");
   const [code] = (await once(child, "close")) as [number];
   assert.equal(code, 1);
-  assert.equal(said, 'servable: something that is no frame came instead of one: "hello there"\n');
+  assert.equal(said, 'servable: expected a frame, got "hello there"\n');
 });
 
 test("a process that a process has started does not hold its end back", async () => {

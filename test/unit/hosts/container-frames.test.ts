@@ -64,7 +64,7 @@ test("text is no frame, whatever it says, and the error shows it", () => {
   const decoder = new FrameDecoder();
   assert.throws(() => [...decoder.write(Buffer.from("== CUDA ==\nVersion 12"))], {
     name: "FrameError",
-    message: 'something that is no frame came instead of one: "== CUDA == Version 12"',
+    message: 'expected a frame, got "== CUDA == Version 12"',
   });
 });
 

@@ -6,7 +6,7 @@ import { writeFileAtomic } from "../../../processes/atomic-file.ts";
 import { currentRuntime } from "../../../functions/runtime.ts";
 
 /**
- * Puts the bridge into a folder, where processes may do so at the same time.
+ * Writes the bridge program to a folder. Several processes may do so at the same time.
  * @returns its path
  */
 export async function writeBridge(directory: string): Promise<string> {
@@ -19,7 +19,7 @@ export async function writeBridge(directory: string): Promise<string> {
 }
 
 async function bridgeCode(): Promise<string> {
-  // What is bundled has left its sources behind.
+  // A bundle does not contain the sources of the bridge.
   if (currentRuntime() !== undefined) {
     throw new FalServerlessError(
       "CONTAINER_UNAVAILABLE",

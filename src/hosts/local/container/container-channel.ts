@@ -7,7 +7,7 @@ import { ContainerProcess, type ContainerProcessParts } from "./container-proces
 import type { ContainerEngine } from "./engine.ts";
 import type { PublishedPort } from "./run-arguments.ts";
 
-/** A worker in a container, and the ports by which its served function is reached. */
+/** A worker in a container, with the published ports of its served function. */
 export class ContainerChannel implements WorkerChannel {
   readonly stdout: Readable;
   readonly stderr: Readable;
@@ -50,7 +50,7 @@ export class ContainerChannel implements WorkerChannel {
     this.#process.hold(isHeld);
   }
 
-  /** In a container, what listens on the loopback address is reached by nobody; the published ports are this machine's. */
+  /** Makes the function listen on all addresses and on the container's ports: published ports do not reach its loopback. */
   #inside(message: ToRunner & { readonly type: "serve" }): ToRunner {
     const [exposed, metrics] = this.#ports;
     return {

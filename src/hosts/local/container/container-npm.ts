@@ -10,25 +10,25 @@ import type { ContainerEngine } from "./engine.ts";
 import type { LocalImage } from "./image.ts";
 import { containerName, ownerOf, type Mount } from "./run-arguments.ts";
 
-/** Where an environment is in a container, while it is installed and when it is used: install scripts may note it. */
-export const ENVIRONMENT_PLACE = "/servable";
+/** The environment's folder in a container. The same during installation and use, since install scripts may store it. */
+export const ENVIRONMENT_FOLDER = "/servable";
 
-/** Variables that name places of this machine, or its user. What else npm is given is for it wherever it runs. */
-const PLACES =
+/** Variables that name paths or the user of this machine. npm's other variables are valid in a container too. */
+const LOCAL_VARIABLES =
   /^(?:path|home|userprofile|(?:local)?appdata|program(?:files|data)|systemroot|comspec|pathext|te?mp|tmpdir|shell|user|logname|ssl_cert_(?:file|dir)|node_extra_ca_certs|npm_config_(?:cache|cafile|userconfig|globalconfig|prefix|tmp))$/i;
-/** Variables that name a file of this machine that npm needs. */
+/** Variables with the path of a file that npm needs. */
 const FILE_VARIABLES = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "npm_config_cafile"] as const;
-/** Lines that are kept for a message. */
+/** Number of output lines kept for messages. */
 const KEPT_LINES = 400;
 
-/** What npm is run with in a container. */
+/** The engine, the image and the requirements to install. */
 export interface ContainerNpmParts {
   readonly engine: ContainerEngine;
   readonly image: LocalImage;
   readonly steps: readonly (readonly string[])[];
 }
 
-/** Runs an image's npm in a container: the packages are made for what the image has. */
+/** Runs an image's npm in a container, so that packages are built for the image's system. */
 export function containerNpm({
   engine,
   image,
@@ -36,7 +36,7 @@ export function containerNpm({
 }: ContainerNpmParts): (run: NpmRun) => Promise<NpmResult> {
   return async ({ args, cwd, env, npm, signal, onLine }) => {
     signal?.throwIfAborted();
-    const { variables, mounts } = placesInside(env);
+    const { variables, mounts } = npmInContainer(env);
     const bridge = basename(await writeBridge(cwd));
     const lines: string[] = [];
     const end = await new Promise<ContainerEnd>((resolve) => {
@@ -47,15 +47,15 @@ export function containerNpm({
           label: "install",
           image: image.id,
           mounts: [
-            { source: cwd, target: ENVIRONMENT_PLACE, isWritable: true },
+            { source: cwd, target: ENVIRONMENT_FOLDER, isWritable: true },
             ...mounts,
             ...localMounts(steps),
           ],
           user: ownerOf(engine),
-          directory: ENVIRONMENT_PLACE,
-          // A registry may be on this machine, or be reached by its proxies alone.
+          directory: ENVIRONMENT_FOLDER,
+          // The registry may be on this machine, or reachable only through its proxies.
           hasHostNetwork: true,
-          args: [`${ENVIRONMENT_PLACE}/${bridge}`],
+          args: [`${ENVIRONMENT_FOLDER}/${bridge}`],
         },
         start: { args: [npm.script ?? "", ...args], variables, hasMessages: false },
         directory: cwd,
@@ -83,15 +83,15 @@ export function containerNpm({
   };
 }
 
-/** What of npm's variables holds in a container, and the files that they name. */
-export function placesInside(env: NodeJS.ProcessEnv): {
+/** npm's variables for a container, and the mounts of the files that they name. */
+export function npmInContainer(env: NodeJS.ProcessEnv): {
   readonly variables: Readonly<Record<string, string>>;
   readonly mounts: readonly Mount[];
 } {
   const variables: Record<string, string> = { HOME: "/tmp", npm_config_cache: "/tmp/servable-npm" };
   const mounts: Mount[] = [];
   for (const [name, value] of Object.entries(env)) {
-    if (value !== undefined && !PLACES.test(name)) variables[name] = value;
+    if (value !== undefined && !LOCAL_VARIABLES.test(name)) variables[name] = value;
   }
   const takeFile = (name: string, path: string): void => {
     const target = `/run/servable/${name}`;
@@ -107,7 +107,7 @@ export function placesInside(env: NodeJS.ProcessEnv): {
   return { variables, mounts };
 }
 
-/** Packages of this machine are where npm is told that they are. */
+/** Mounts of the local packages among the requirements, at the same paths. */
 function localMounts(steps: ContainerNpmParts["steps"]): Mount[] {
   const paths = steps.flat().flatMap((requirement) => localPath(requirement) ?? []);
   return [...new Set(paths)].map((path) => ({ source: path, target: path }));

@@ -16,15 +16,15 @@ import type { ContainerEngine } from "./engine.ts";
 
 import { runArguments, type ContainerRun } from "./run-arguments.ts";
 
-/** What a process in a container is started with. */
+/** Parts of a {@link ContainerProcess}. */
 export interface ContainerProcessParts {
   readonly engine: ContainerEngine;
   readonly run: ContainerRun;
   readonly start: BridgeStart;
-  /** A folder for the engine's program to work in: Podman leaves a file "oom" there when memory has run out. */
+  /** The working directory of the engine's program. Podman writes a file "oom" there if memory runs out. */
   readonly directory: string;
   onMessage(message: unknown): void;
-  /** It is no more, and all that it printed can be read. Told once. */
+  /** The process has ended and its output is complete. Called once. */
   onEnd(end: ContainerEnd): void;
 }
 
@@ -32,34 +32,34 @@ export interface ContainerProcessParts {
 export interface ContainerEnd {
   readonly code: number | null;
   readonly signal: string | null;
-  /** Why it could not be started, or nothing more is known of it. */
+  /** The reason that it could not be started, or that its connection was lost. */
   readonly error?: Error;
 }
 
-/** So many bytes of messages may be on their way to the process; the others wait here, so that `kill` overtakes them. */
+/** Maximum size of unacknowledged messages, in bytes. Further messages are queued here, so that `kill` overtakes them. */
 const WINDOW_BYTES = 2 ** 20;
-/** A container that has not ended so long after it was told to is removed, in milliseconds. */
+/** Maximum time for a container to end after a kill, in ms; then it is removed. */
 const KILL_GRACE_MS = 1000;
-/** An engine's program that has not ended so long after its container is ended as well, in milliseconds. */
-const CLIENT_GRACE_MS = 10_000;
-/** So many characters of what the engine's program says are kept. */
+/** Maximum time for the engine's program to end after its container, in ms; then it is killed. */
+const ENGINE_GRACE_MS = 10_000;
+/** Number of characters kept of the engine's error output. */
 const KEPT_CHARACTERS = 8192;
 
-/** A process in a container of its own, reached through the bridge. It ends with this process, however that ends. */
+/** A process in a container of its own, connected through the bridge. It ends with this process in all cases. */
 export class ContainerProcess {
   readonly stdout: Readable;
   readonly stderr: Readable;
   readonly #parts: ContainerProcessParts;
-  readonly #client: ChildProcess;
+  readonly #engineProcess: ChildProcess;
   readonly #input: Writable;
   readonly #output: Readable;
   readonly #stdout = new PassThrough();
   readonly #stderr = new PassThrough();
   readonly #decoder = new FrameDecoder();
-  readonly #waiting: Uint8Array[] = [];
-  readonly #untaken: number[] = [];
-  #untakenBytes = 0;
-  #said = "";
+  readonly #queue: Uint8Array[] = [];
+  readonly #unacknowledged: number[] = [];
+  #unacknowledgedBytes = 0;
+  #engineOutput = "";
   #isReady = false;
   #hasEnded = false;
   #isBeingKilled = false;
@@ -69,40 +69,40 @@ export class ContainerProcess {
     const { engine, run, start, directory } = parts;
     this.stdout = this.#stdout;
     this.stderr = this.#stderr;
-    this.#client = spawn(engine.command, runArguments(run, engine.flavor, engine.isConfined), {
+    this.#engineProcess = spawn(engine.command, runArguments(run, engine.flavor, engine.isConfined), {
       stdio: ["pipe", "pipe", "pipe"],
       cwd: directory,
-      // A terminal's Ctrl-C is for this process to answer.
+      // Not in this process's group, so that a terminal's Ctrl-C reaches this process only.
       detached: process.platform !== "win32",
       windowsHide: true,
     });
-    // Where this process may open no more files, Node gives no streams, and tells so by an event.
-    this.#input = this.#client.stdin ?? new PassThrough();
-    this.#output = this.#client.stdout ?? new PassThrough();
-    this.#input.on("error", () => {}); // the end of the program is told by itself
+    // If no more files can be opened, the streams are missing and an "error" event follows.
+    this.#input = this.#engineProcess.stdin ?? new PassThrough();
+    this.#output = this.#engineProcess.stdout ?? new PassThrough();
+    this.#input.on("error", () => {}); // "close" reports the end
     this.#output.on("data", (chunk: Buffer) => this.#read(chunk));
-    this.#client.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      this.#said = (this.#said + text).slice(-KEPT_CHARACTERS);
+    this.#engineProcess.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.#engineOutput = (this.#engineOutput + text).slice(-KEPT_CHARACTERS);
     });
-    this.#client.on("error", (error) => {
-      if (this.#client.pid === undefined) this.#end({ code: null, signal: null, error });
+    this.#engineProcess.on("error", (error) => {
+      if (this.#engineProcess.pid === undefined) this.#end({ code: null, signal: null, error });
     });
-    this.#client.once("close", (code, signal) => this.#end(this.#endOfClient(code, signal)));
+    this.#engineProcess.once("close", (code, signal) => this.#end(this.#endOfEngine(code, signal)));
     writeFrame(this.#input, FRAME.start, serialize(start));
   }
 
-  /** The process of the engine's program on this machine. */
+  /** The process id of the engine's program on this machine. */
   get pid(): number | undefined {
-    return this.#client.pid;
+    return this.#engineProcess.pid;
   }
 
-  /** @throws when the message can't be cloned */
+  /** @throws if the message can't be cloned */
   send(message: unknown): void {
-    this.#waiting.push(serialize(message));
-    this.#hand();
+    this.#queue.push(serialize(message));
+    this.#sendQueued();
   }
 
-  /** Ends it at once. */
+  /** Ends the process immediately. */
   kill(): void {
     if (this.#hasEnded || this.#isBeingKilled) return;
     this.#isBeingKilled = true;
@@ -111,21 +111,21 @@ export class ContainerProcess {
     setTimeout(() => this.#remove(), KILL_GRACE_MS).unref();
   }
 
-  /** Whether this process stays alive for it. */
+  /** Sets whether this process stays alive for it. */
   hold(isHeld: boolean): void {
     const method = isHeld && !this.#hasEnded ? "ref" : "unref";
-    this.#client[method]();
-    const { stderr } = this.#client;
+    this.#engineProcess[method]();
+    const { stderr } = this.#engineProcess;
     for (const stream of [this.#input, this.#output, stderr])
       (stream as Partial<Socket> | null)?.[method]?.();
   }
 
-  #hand(): void {
-    while (this.#untakenBytes < WINDOW_BYTES && !this.#isBeingKilled) {
-      const payload = this.#waiting.shift();
+  #sendQueued(): void {
+    while (this.#unacknowledgedBytes < WINDOW_BYTES && !this.#isBeingKilled) {
+      const payload = this.#queue.shift();
       if (payload === undefined) return;
-      this.#untaken.push(payload.byteLength);
-      this.#untakenBytes += payload.byteLength;
+      this.#unacknowledged.push(payload.byteLength);
+      this.#unacknowledgedBytes += payload.byteLength;
       writeFrame(this.#input, FRAME.message, payload);
     }
   }
@@ -145,9 +145,9 @@ export class ContainerProcess {
     else if (kind === FRAME.message) this.#parts.onMessage(deserialize(payload));
     else if (kind === FRAME.stdout) this.#print(this.#stdout, payload);
     else if (kind === FRAME.stderr) this.#print(this.#stderr, payload);
-    else if (kind === FRAME.taken) {
-      this.#untakenBytes -= this.#untaken.shift() ?? 0;
-      this.#hand();
+    else if (kind === FRAME.acknowledged) {
+      this.#unacknowledgedBytes -= this.#unacknowledged.shift() ?? 0;
+      this.#sendQueued();
     } else if (kind === FRAME.end) {
       const { code, signal, error } = deserialize(payload) as BridgeEnd;
       this.#end({ code, signal, ...(error === undefined ? {} : { error: new Error(error) }) });
@@ -165,7 +165,7 @@ export class ContainerProcess {
     this.#hasEnded = true;
     this.hold(false);
     this.#input.end();
-    setTimeout(() => this.#remove(), CLIENT_GRACE_MS).unref();
+    setTimeout(() => this.#remove(), ENGINE_GRACE_MS).unref();
     let open = 2;
     for (const stream of [this.#stdout, this.#stderr]) {
       stream.once("end", () => {
@@ -175,20 +175,20 @@ export class ContainerProcess {
     }
   }
 
-  /** What the end of the engine's program tells, where the bridge has told nothing. */
-  #endOfClient(code: number | null, signal: string | null): ContainerEnd {
+  /** The end of the process, derived from the end of the engine's program if the bridge has not reported it. */
+  #endOfEngine(code: number | null, signal: string | null): ContainerEnd {
     if (!this.#isReady && !this.#isBeingKilled) {
       const { command } = this.#parts.engine;
-      const words = failureReason(this.#said) || `it ended with ${signal ?? `exit code ${code}`}`;
+      const words = failureReason(this.#engineOutput) || `it ended with ${signal ?? `exit code ${code}`}`;
       return { code, signal, error: new Error(`${command}: ${words}`) };
     }
-    // Whatever the program makes of it: the bridge tells of every end but its own.
+    // The bridge reports every end except its own: exit code 0 without a report means that it was killed.
     return code === 0 ? { code: null, signal: "SIGKILL" } : { code, signal, ...signalOf(code) };
   }
 
-  /** Removes what goes neither by itself nor by being told. */
+  /** Removes the container if it has not ended. */
   #remove(): void {
-    if (this.#client.exitCode !== null || this.#client.signalCode !== null) return;
+    if (this.#engineProcess.exitCode !== null || this.#engineProcess.signalCode !== null) return;
     const { engine, run } = this.#parts;
     const removal = spawn(engine.command, ["rm", "--force", run.name], {
       stdio: "ignore",
@@ -196,11 +196,11 @@ export class ContainerProcess {
     });
     removal.unref();
     removal.on("error", () => {});
-    removal.once("close", () => this.#client.kill("SIGKILL"));
+    removal.once("close", () => this.#engineProcess.kill("SIGKILL"));
   }
 }
 
-/** An engine's program tells a signal as its shell would: 137 for SIGKILL. */
+/** The signal of an engine's exit code, which follows the shell: 137 for SIGKILL. */
 function signalOf(code: number | null): Partial<ContainerEnd> {
   if (code === null || code <= 128) return {};
   const [name] = Object.entries(constants.signals).find(([, number]) => number === code - 128) ?? [];

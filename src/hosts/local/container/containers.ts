@@ -9,7 +9,7 @@ import type { StartChannel } from "../worker-channel.ts";
 import type { BridgeStart } from "./bridge/protocol.ts";
 import { writeBridge } from "./bridge-program.ts";
 import { ContainerChannel } from "./container-channel.ts";
-import { containerNpm, ENVIRONMENT_PLACE } from "./container-npm.ts";
+import { containerNpm, ENVIRONMENT_FOLDER } from "./container-npm.ts";
 import { findEngine, type ContainerEngine } from "./engine.ts";
 import { findImage, type LocalImage } from "./image.ts";
 import {
@@ -29,7 +29,7 @@ export interface PreparedContainer {
 }
 
 /**
- * Finds the engine and the image, and installs the requirements by the image's npm.
+ * Finds the engine and the image, and installs the requirements with the image's npm.
  * @throws FalServerlessError with code CONTAINER_UNAVAILABLE or ENVIRONMENT_FAILED; the signal's reason
  */
 export async function prepareContainer(
@@ -59,29 +59,29 @@ export async function prepareContainer(
   return { engine, image, environment };
 }
 
-/** What workers in containers are started with. */
+/** Options of {@link containerWorkers}. */
 export interface ContainerWorkerOptions {
   readonly options: Options;
   /** The folder of the bundle on this machine. */
   readonly folder: string;
-  /** For whoever lists containers. */
+  /** The container's label, for people who list containers. */
   readonly title: string;
   readonly nodeOptions: readonly string[];
-  /** Variables for the runner alone. */
+  /** Variables for the runner. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
-/** How workers are started, and how many there may be at a time: undefined for as many as are wanted. */
+/** How workers are started, and the maximum number of them; undefined for no limit. */
 export interface ContainerWorkers {
   readonly start: StartChannel;
   readonly maxWorkers?: number;
 }
 
-/** Where a bundle is in a container: above it are the packages of the environment. */
-const BUNDLE_PLACE = `${ENVIRONMENT_PLACE}/function`;
-const BRIDGE_PLACE = `${ENVIRONMENT_PLACE}/bridge.mjs`;
+/** Path of the bundle in a container, below the environment's packages. */
+const BUNDLE_FOLDER = `${ENVIRONMENT_FOLDER}/function`;
+const BRIDGE_PATH = `${ENVIRONMENT_FOLDER}/bridge.mjs`;
 
-/** What the bridge takes by itself, in bytes. What passes through it comes on top. */
+/** Memory of the bridge, in bytes, without the messages that pass through it. */
 const BRIDGE_BYTES = 128 * 2 ** 20;
 
 /** The workers of a function, each in a container of its own. */
@@ -92,25 +92,25 @@ export async function containerWorkers(
   const { env, memoryLimitMb } = options.host;
   const ports = publishedPorts(options);
   const bridge = await writeBridge(environment.directory);
-  // The runner ends itself at its limit. This is for what it has started, and for what grows faster than it looks;
-  // arguments and results pass through the bridge, and may be half as large as the limit.
+  // The runner ends itself at its limit. The container's limit covers its child processes and sudden growth; arguments
+  // and results, up to half of the limit, also pass through the bridge.
   const memory = memoryLimitMb === undefined ? {} : { memoryBytes: memoryLimitMb * 2e6 + BRIDGE_BYTES };
   const run: Omit<ContainerRun, "name"> = {
     label: title,
     image: image.id,
     mounts: [
-      { source: join(environment.directory, "node_modules"), target: `${ENVIRONMENT_PLACE}/node_modules` },
-      { source: folder, target: BUNDLE_PLACE },
-      { source: bridge, target: BRIDGE_PLACE },
+      { source: join(environment.directory, "node_modules"), target: `${ENVIRONMENT_FOLDER}/node_modules` },
+      { source: folder, target: BUNDLE_FOLDER },
+      { source: bridge, target: BRIDGE_PATH },
     ],
     ports,
-    // An image with a user of its own is made for it.
+    // An image with a user of its own is built for that user.
     ...(image.user === "" ? { user: ownerOf(engine) } : {}),
     ...memory,
-    args: [BRIDGE_PLACE],
+    args: [BRIDGE_PATH],
   };
   const start: BridgeStart = {
-    args: [...nodeOptions, `${BUNDLE_PLACE}/${BUNDLE_FILES.runner}`, title],
+    args: [...nodeOptions, `${BUNDLE_FOLDER}/${BUNDLE_FILES.runner}`, title],
     variables: { ...containerVariables(env), ...variables },
     hasMessages: true,
     ...memory,

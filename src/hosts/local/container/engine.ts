@@ -3,18 +3,18 @@ import { FalServerlessError } from "../../../errors.ts";
 import { ENGINE_VARIABLE, probeEngines, type FoundEngine } from "../../../packaging/engines.ts";
 import { loadOnce } from "../../../processes/single-flight.ts";
 
-/** A program that runs containers, and can do so here and now. */
+/** A container engine that works on this machine. */
 export interface ContainerEngine extends FoundEngine<"docker" | "podman"> {
-  /** This machine keeps containers from files that are not labelled for them. */
+  /** Whether SELinux denies containers access to files without a label for them. */
   readonly isConfined: boolean;
 }
 
 const found = new Map<string, Promise<ContainerEngine>>();
 
 /**
- * Finds the engine: the one that the environment names, else Docker if its daemon answers, else Podman. An engine that
- * was found is not looked for again.
- * @throws FalServerlessError with code CONTAINER_UNAVAILABLE, which says what each of them said
+ * Finds the engine: the one named by the environment, otherwise Docker if its daemon responds, otherwise Podman. The
+ * result is cached.
+ * @throws FalServerlessError with code CONTAINER_UNAVAILABLE and the error of each engine
  */
 export function findEngine(environment: NodeJS.ProcessEnv = process.env): Promise<ContainerEngine> {
   const key = `${environment[ENGINE_VARIABLE] ?? ""}\0${environment["PATH"] ?? ""}`;

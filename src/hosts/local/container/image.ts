@@ -7,22 +7,22 @@ import { writeFileAtomic } from "../../../processes/atomic-file.ts";
 import { runProgram } from "../../../processes/program.ts";
 import type { ContainerEngine } from "./engine.ts";
 
-/** An image that functions can run in. */
+/** An image on this machine that functions can run in. */
 export interface LocalImage {
-  /** As it was asked for. */
+  /** As requested. */
   readonly name: string;
-  /** Another image under the same name has another one. */
+  /** Changes when the name refers to another image. */
   readonly id: string;
-  /** The user that its containers have; empty for root. */
+  /** The user of its containers; empty for root. */
   readonly user: string;
   readonly node: { readonly version: string; readonly modules: string };
-  /** Absent where it has none. */
+  /** Absent if the image has no npm. */
   readonly npm?: { readonly script: string; readonly version: string };
 }
 
-/** How an image is looked for. */
+/** Options of {@link findImage}. */
 export interface ImageOptions {
-  /** Where what is known of images is kept. */
+  /** The folder that caches the contents of images. */
   readonly cacheDirectory: string;
   readonly signal?: AbortSignal;
   readonly log?: (entry: LogEntry) => void;
@@ -32,11 +32,11 @@ type Contents = Pick<LocalImage, "node" | "npm">;
 
 /** The oldest Node that runs functions. */
 const OLDEST_NODE = [20, 19] as const;
-/** What the engines' programs end with when the container has no such program. */
+/** Exit code of the engines if the image does not have the program to run. */
 const NOT_FOUND_CODE = 127;
 const MARK = "servable:";
 
-// Any Node has to understand it.
+// In the syntax of the oldest versions of Node.
 const PROBE = `
 var fs = require("fs"), path = require("path"), bin = path.dirname(process.execPath);
 var places = [path.join(bin, "../lib/node_modules/npm"), path.join(bin, "node_modules/npm")];
@@ -58,9 +58,9 @@ console.log("${MARK}" + JSON.stringify({
 `;
 
 /**
- * Finds an image, pulls one that is not there, and sees what is in it.
- * @throws FalServerlessError: ENVIRONMENT_FAILED when it can't be had or has no Node that will do,
- *   CONTAINER_UNAVAILABLE when the engine can't run it; the signal's reason
+ * Finds an image, pulls it if it is missing, and inspects its contents.
+ * @throws FalServerlessError: ENVIRONMENT_FAILED if it can't be pulled or has no suitable Node, CONTAINER_UNAVAILABLE if
+ *   the engine can't run it; the signal's reason
  */
 export async function findImage(
   engine: ContainerEngine,
@@ -78,7 +78,7 @@ export async function findImage(
   return { name, ...found, ...contents };
 }
 
-/** A name with its registry, as Docker reads it: Podman asks for one, unless it is set up otherwise. */
+/** An image name with Docker's default registry: Podman may have no default. */
 export function qualifiedName(name: string): string {
   const [first = "", ...rest] = name.split("/");
   if (rest.length === 0) return `docker.io/library/${name}`;
@@ -125,7 +125,7 @@ async function pull(engine: ContainerEngine, name: string, options: ImageOptions
   return image;
 }
 
-/** An image's contents never change, so that they are looked at once. */
+/** The contents of an image, which never change: read once, then cached on the disk. */
 async function contentsOf(
   engine: ContainerEngine,
   name: string,
@@ -137,7 +137,7 @@ async function contentsOf(
   try {
     return JSON.parse(await readFile(path, "utf8")) as Contents;
   } catch {
-    // not seen yet
+    // not cached yet
   }
   const contents = await probe(engine, name, id, options);
   await mkdir(folder, { recursive: true });

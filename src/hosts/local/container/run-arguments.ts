@@ -3,16 +3,16 @@ import type { Options } from "../../../functions/options.ts";
 import { workerVariables, type PassedVariables } from "../worker-environment.ts";
 import type { ContainerEngine } from "./engine.ts";
 
-/** A file or folder of this machine in a container. */
+/** A file or folder of this machine that is mounted in a container. */
 export interface Mount {
   readonly source: string;
-  /** Where it is in the container. */
+  /** Its path in the container. */
   readonly target: string;
   /** Default false. */
   readonly isWritable?: boolean;
 }
 
-/** A port of a container that is reached from this machine alone. */
+/** A port of a container that is reachable from this machine only. */
 export interface PublishedPort {
   /** The port in the container. */
   readonly inner: number;
@@ -20,10 +20,10 @@ export interface PublishedPort {
   readonly outer: number;
 }
 
-/** A container, run once and removed when it ends. */
+/** A container that runs once and is removed at its end. */
 export interface ContainerRun {
   readonly name: string;
-  /** What it is for, for whoever lists containers. */
+  /** Its purpose, for people who list containers. */
   readonly label: string;
   /** The image's id. */
   readonly image: string;
@@ -31,9 +31,9 @@ export interface ContainerRun {
   readonly ports?: readonly PublishedPort[];
   /** `UID:GID`. Default: the image's own. */
   readonly user?: string;
-  /** The folder it works in. Default: the image's own. */
+  /** The working directory. Default: the image's own. */
   readonly directory?: string;
-  /** It has this machine's network instead of one of its own. Default false. */
+  /** Uses this machine's network instead of a separate one. Default false. */
   readonly hasHostNetwork?: boolean;
   /** Default: no limit. */
   readonly memoryBytes?: number;
@@ -41,12 +41,12 @@ export interface ContainerRun {
   readonly args: readonly string[];
 }
 
-/** The label that all containers of this package have; its value says what they are for. */
+/** The label of all containers of this package; its value is their purpose. */
 export const CONTAINER_LABEL = "servable";
 
 /**
- * The arguments by which an engine's program runs a container, attached to the program's input and output.
- * @param isConfined this machine keeps containers from files that are not labelled for them (SELinux)
+ * The engine's arguments that run a container attached to standard input and output.
+ * @param isConfined SELinux denies containers access to files without a label for them
  */
 export function runArguments(
   run: ContainerRun,
@@ -56,9 +56,9 @@ export function runArguments(
   const { ports = [], user, directory, hasHostNetwork = false, memoryBytes } = run;
   return [
     ...["run", "--rm", "--interactive", `--name=${run.name}`, `--label=${CONTAINER_LABEL}=${run.label}`],
-    // Frames are not worth a log; an image's own check knows nothing of what runs in it here.
+    // Frames need no log, and the image's own health check does not apply to a function.
     ...["--log-driver=none", "--no-healthcheck"],
-    // Podman would hand this process's proxies over, with what passwords are in them.
+    // By default, Podman passes this process's proxy settings, including passwords.
     ...(flavor === "podman" ? ["--http-proxy=false"] : []),
     ...(isConfined ? ["--security-opt=label=disable"] : []),
     ...(hasHostNetwork ? ["--network=host"] : []),
@@ -71,29 +71,29 @@ export function runArguments(
   ];
 }
 
-/** The fields of a line of comma-separated values. */
+/** The value of `--mount`: one line of comma-separated values. */
 function mountOption({ source, target, isWritable = false }: Mount): string {
   const fields = ["type=bind", `source=${source}`, `target=${target}`, ...(isWritable ? [] : ["readonly"])];
   return fields.map((field) => (/[",]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field)).join(",");
 }
 
-/** A name that no other container has. */
+/** A unique name for a container. */
 export function containerName(): string {
   return `servable-${process.pid}-${randomBytes(6).toString("hex")}`;
 }
 
-/** The user in a container to whom the files belong that this process may remove again. */
+/** The user in a container whose files this process can remove. */
 export function ownerOf(engine: ContainerEngine): string {
   const user = process.getuid?.() ?? 0;
   return engine.isRootless || user === 0 ? "0:0" : `${user}:${process.getgid?.() ?? 0}`;
 }
 
-/** Where a served function listens in its container, if any port of this machine will do. */
+/** The ports of a served function in its container if any port of this machine can be used. */
 const INNER_PORTS = [8080, 9090] as const;
 
 /**
- * The ports of a function's container: the exposed one first, then that of the metrics. A function that is not served
- * listens by itself, on the ports that it names.
+ * The ports of a function's container: first the exposed port, then the metrics port. A function that is not served
+ * opens the ports in its options itself.
  */
 export function publishedPorts(options: Options): readonly PublishedPort[] {
   const { serve, exposedPort, metricsPort } = options.gateway;
@@ -111,17 +111,16 @@ export function publishedPorts(options: Options): readonly PublishedPort[] {
   });
 }
 
-/** Whether two of these containers can't run at a time: both would have the same port of this machine. */
+/** Whether only one such container can run at a time, because it needs a fixed port of this machine. */
 export function excludesOthers(ports: readonly PublishedPort[]): boolean {
   return ports.some(({ outer }) => outer !== 0);
 }
 
-/** Of the variables that every worker has, those that do not name places of this machine. */
+/** The variables of every worker that contain no paths of this machine. */
 const PORTABLE_VARIABLES: readonly string[] = ["LANG", "LC_ALL", "TZ"];
 
 /**
- * What a worker in a container has in its environment beside the image's own: the language, the time zone and the listed
- * variables.
+ * The variables of a worker in a container, in addition to the image's own: language, time zone and the listed ones.
  */
 export function containerVariables(
   passed: PassedVariables = [],

@@ -6,7 +6,7 @@ import type { CALL_FORMAT } from "./call-protocol.ts";
 export const IMAGE_ROOT = "/srv/servable";
 
 /** Its folders below that. */
-export const PLACES = {
+export const IMAGE_FOLDERS = {
   /** The function's packages, and its bundle. */
   function: "function",
   bundle: "function/bundle",

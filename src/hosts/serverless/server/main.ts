@@ -8,14 +8,14 @@ import { fileURLToPath } from "node:url";
 import { RequestCancelledException } from "../../../errors.ts";
 import { runServable } from "../../../servable/base-servable.ts";
 import { BODY_LIMIT_BYTES, CALL_FORMAT } from "./call-protocol.ts";
-import { PLACES, SERVER_FILES, type ServerSettings } from "./container-layout.ts";
+import { IMAGE_FOLDERS, SERVER_FILES, type ServerSettings } from "./container-layout.ts";
 import { callServable } from "./call-servable.ts";
 import { FunctionWorkers } from "./function-workers.ts";
 
 const settings = JSON.parse(
   readFileSync(new URL(SERVER_FILES.settings, import.meta.url), "utf8"),
 ) as ServerSettings;
-const bundle = fileURLToPath(new URL(`../${PLACES.bundle}`, import.meta.url));
+const bundle = fileURLToPath(new URL(`../${IMAGE_FOLDERS.bundle}`, import.meta.url));
 const workers = new FunctionWorkers(settings, { bundle, environment: { ...process.env } });
 // What the container prints is the function's, but for faults of the server.
 process.env["LOG_LEVEL"] ??= "warn";

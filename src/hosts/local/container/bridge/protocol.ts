@@ -1,73 +1,70 @@
 import type { Writable } from "node:stream";
 
-/**
- * What a frame holds. The numbers are bytes that no UTF-8 text has, so that text which comes where frames should is
- * seen to be none at its first "frame".
- */
+/** The kinds of frames. The numbers never occur in UTF-8 text, so that text in place of a frame is detected. */
 export const FRAME = {
-  /** To the bridge: what to start, serialized. Once. */
+  /** To the bridge: the process to start, serialized. Sent once. */
   start: 0xf5,
   /** A message to or from the process, serialized. */
   message: 0xf6,
   /** To the bridge: end the process, and the bridge with it. */
   kill: 0xf7,
-  /** From the bridge: it runs. Its first frame. */
+  /** From the bridge: it is running. Its first frame. */
   ready: 0xf8,
-  /** From the bridge: the process has been given the oldest message. */
-  taken: 0xf9,
-  /** From the bridge: what the process printed. */
+  /** From the bridge: the oldest message has been passed to the process. */
+  acknowledged: 0xf9,
+  /** From the bridge: output of the process. */
   stdout: 0xfa,
   stderr: 0xfb,
-  /** From the bridge: how the process ended, serialized. The last frame. */
+  /** From the bridge: the end of the process, serialized. The last frame. */
   end: 0xfc,
 } as const;
 
 /** The kind of a frame. */
 export type FrameKind = (typeof FRAME)[keyof typeof FRAME];
 
-/** One frame, as it arrived. */
+/** A received frame. */
 export interface BridgeFrame {
   readonly kind: FrameKind;
   readonly payload: Buffer;
 }
 
-/** What the bridge is to start. */
+/** The process that the bridge starts. */
 export interface BridgeStart {
   /** The arguments of the image's Node. */
   readonly args: readonly string[];
-  /** Variables beside those of the image. */
+  /** Variables in addition to those of the image. */
   readonly variables: Readonly<Record<string, string>>;
-  /** The process is spoken to by messages. */
+  /** The process has an IPC channel. */
   readonly hasMessages: boolean;
-  /** The memory that the container may take, in bytes. */
+  /** The container's memory limit, in bytes. */
   readonly memoryBytes?: number;
 }
 
-/** How the process ended that the bridge has started. */
+/** The end of the process that the bridge has started. */
 export interface BridgeEnd {
   readonly code: number | null;
   readonly signal: string | null;
-  /** Why it could not be started. */
+  /** The reason that it could not be started. */
   readonly error?: string;
 }
 
 const KINDS: ReadonlySet<number> = new Set(Object.values(FRAME));
-/** The payload's length, in 4 bytes with the highest first, and the kind in one. */
+/** The payload's length in 4 bytes, big-endian, and the kind in 1 byte. */
 const HEADER_BYTES = 5;
-/** So much of what is no frame is shown. */
+/** Number of bytes of invalid input shown in an error. */
 const SHOWN_BYTES = 200;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Writes a frame. A payload has less than 4 GiB.
- * @returns false when the stream wants no more for now
+ * Writes a frame with a payload of less than 4 GiB.
+ * @returns false if the stream's buffer is full
  */
 export function writeFrame(stream: Writable, kind: FrameKind, payload: Uint8Array = NOTHING): boolean {
   const header = Buffer.allocUnsafe(HEADER_BYTES);
   header.writeUInt32BE(payload.byteLength, 0);
   header[HEADER_BYTES - 1] = kind;
   if (payload.byteLength === 0) return stream.write(header);
-  // Not copied into one: a payload may be hundreds of megabytes.
+  // Not joined into one buffer: a payload may be hundreds of megabytes.
   stream.cork();
   stream.write(header);
   const takesMore = stream.write(payload);
@@ -75,35 +72,35 @@ export function writeFrame(stream: Writable, kind: FrameKind, payload: Uint8Arra
   return takesMore;
 }
 
-/** What arrived is no frame. */
+/** The input is not a valid frame. */
 export class FrameError extends Error {
-  /** @param bytes what arrived instead */
+  /** @param bytes the invalid input */
   constructor(bytes: Buffer) {
     const text = bytes
       .toString("utf8", 0, SHOWN_BYTES)
       .replaceAll(/\p{Cc}+/gu, " ")
       .trim();
-    super(`something that is no frame came instead of one: "${text}"`);
+    super(`expected a frame, got "${text}"`);
     this.name = "FrameError";
   }
 }
 
-/** Puts frames together again from chunks of any size. */
+/** Decodes frames from chunks of any size. */
 export class FrameDecoder {
   #chunks: Buffer[] = [];
   #bytes = 0;
-  /** What the chunks must hold before there is anything to do. */
+  /** Number of bytes needed for the next step. */
   #wanted = HEADER_BYTES;
   #isBroken = false;
 
-  /** Whether the stream may end here: no frame is half there. */
+  /** Whether the input so far ends with a complete frame. */
   get isBetweenFrames(): boolean {
     return this.#bytes === 0;
   }
 
   /**
    * The frames that a chunk completes, in order.
-   * @throws FrameError for what is no frame; nothing is decoded after it
+   * @throws FrameError for an invalid frame; nothing is decoded after it
    */
   *write(chunk: Buffer): Generator<BridgeFrame, void, undefined> {
     if (this.#isBroken) return;

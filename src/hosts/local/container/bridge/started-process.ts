@@ -4,29 +4,29 @@ import { serialize } from "node:v8";
 import { OUT_OF_MEMORY } from "../../../../functions/runner/protocol.ts";
 import { FRAME, type BridgeEnd, type BridgeStart, type FrameKind } from "./protocol.ts";
 
-/** The way out of the container. */
+/** The bridge's connection to the host. */
 export interface BridgeOutput {
-  /** Sends a frame. False when no more is wanted for now. */
-  tell(kind: FrameKind, payload?: Uint8Array): boolean;
-  /** Calls back once more is wanted. */
-  whenTaken(callback: () => void): void;
-  /** The process has ended, and its end is told. */
+  /** Sends a frame. Returns false if the buffer is full. */
+  send(kind: FrameKind, payload?: Uint8Array): boolean;
+  /** Calls back once the buffer is empty. */
+  onceDrained(callback: () => void): void;
+  /** The process has ended, and its end has been sent. */
   onEnd(): void;
 }
 
-/** How long the output of a process is waited for that has ended, in milliseconds. */
+/** Maximum wait for the rest of the output of an ended process, in ms. */
 const LAST_WORDS_MS = 500;
 
-/** Where a container's kernel says how often it ended a process for want of memory: by cgroups version 2, and 1. */
+/** Files in which the kernel counts processes killed for lack of memory, for cgroups version 2 and version 1. */
 const MEMORY_EVENTS = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"] as const;
 
-/** The process that a container is for. */
+/** The process that a container runs. */
 export class StartedProcess {
   readonly #child: ChildProcess;
   readonly #output: BridgeOutput;
   readonly #memoryBytes: number | undefined;
   #hasEnded = false;
-  #isHeldUp = false;
+  #isPaused = false;
 
   constructor({ args, variables, hasMessages, memoryBytes }: BridgeStart, output: BridgeOutput) {
     this.#output = output;
@@ -36,23 +36,23 @@ export class StartedProcess {
       serialization: "advanced",
       stdio: ["ignore", "pipe", "pipe", ...(hasMessages ? (["ipc"] as const) : [])],
     });
-    preferToKill(this.#child.pid);
+    preferForOutOfMemoryKill(this.#child.pid);
     this.#child.stdout?.on("data", (chunk: Buffer) => this.#print(FRAME.stdout, chunk));
     this.#child.stderr?.on("data", (chunk: Buffer) => this.#print(FRAME.stderr, chunk));
-    // These can't be held up: a run sends one answer.
-    this.#child.on("message", (message) => void output.tell(FRAME.message, serialize(message)));
+    // Not paused when the buffer is full: a run sends one message.
+    this.#child.on("message", (message) => void output.send(FRAME.message, serialize(message)));
     this.#child.on("error", ({ message }) => {
       if (this.#child.pid === undefined) this.#end({ code: null, signal: null, error: message });
     });
-    // A process that was started by it may hold the streams for ever.
+    // A child process may keep the streams open forever.
     this.#child.once("exit", () => setTimeout(() => this.#destroyStreams(), LAST_WORDS_MS));
     this.#child.once("close", (code, signal) => this.#end({ code, signal }));
   }
 
-  /** @param onTaken told when the message has been handed over, or there is nobody any more to take it */
-  send(message: unknown, onTaken: () => void): void {
-    if (this.#child.connected) this.#child.send(message as Serializable, onTaken);
-    else onTaken();
+  /** @param onSent called when the message has been passed on, or the process has closed its channel */
+  send(message: unknown, onSent: () => void): void {
+    if (this.#child.connected) this.#child.send(message as Serializable, onSent);
+    else onSent();
   }
 
   kill(): void {
@@ -60,11 +60,11 @@ export class StartedProcess {
   }
 
   #print(kind: FrameKind, chunk: Buffer): void {
-    if (this.#output.tell(kind, chunk) || this.#isHeldUp) return;
-    this.#isHeldUp = true;
+    if (this.#output.send(kind, chunk) || this.#isPaused) return;
+    this.#isPaused = true;
     this.#eachStream((stream) => stream.pause());
-    this.#output.whenTaken(() => {
-      this.#isHeldUp = false;
+    this.#output.onceDrained(() => {
+      this.#isPaused = false;
       this.#eachStream((stream) => stream.resume());
     });
   }
@@ -73,15 +73,16 @@ export class StartedProcess {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     if (end.signal === "SIGKILL" && this.#memoryBytes !== undefined && wasOutOfMemory()) {
-      this.#output.tell(FRAME.stderr, Buffer.from(`\n${OUT_OF_MEMORY}${this.#memoryBytes}\n`));
+      this.#output.send(FRAME.stderr, Buffer.from(`\n${OUT_OF_MEMORY}${this.#memoryBytes}\n`));
     }
-    this.#output.tell(FRAME.end, serialize(end));
+    this.#output.send(FRAME.end, serialize(end));
     this.#output.onEnd();
   }
 
   #destroyStreams(): void {
-    // What is held up is on its way, and not lost.
-    if (this.#isHeldUp) this.#output.whenTaken(() => setTimeout(() => this.#destroyStreams(), LAST_WORDS_MS));
+    // Paused output is still to be sent.
+    if (this.#isPaused)
+      this.#output.onceDrained(() => setTimeout(() => this.#destroyStreams(), LAST_WORDS_MS));
     else this.#eachStream((stream) => stream.destroy());
   }
 
@@ -90,13 +91,13 @@ export class StartedProcess {
   }
 }
 
-/** Out of memory, the kernel is to end this process rather than the bridge, which tells of it. */
-function preferToKill(pid: number | undefined): void {
+/** Makes the kernel kill this process first if memory runs out, so that the bridge can report it. */
+function preferForOutOfMemoryKill(pid: number | undefined): void {
   if (pid === undefined) return;
   try {
     writeFileSync(`/proc/${pid}/oom_score_adj`, "1000");
   } catch {
-    // then the end of the container tells
+    // the end of the container is reported instead
   }
 }
 
