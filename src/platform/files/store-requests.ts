@@ -1,6 +1,7 @@
 import { errorCode } from "../../build-context/file-failures.ts";
 import { FalServerlessError } from "../../errors.ts";
 import { plainLine } from "../transport/plain-line.ts";
+import { detailOf, readText } from "../transport/response-text.ts";
 import { Backoff } from "../../processes/backoff.ts";
 import { pause, timerMs } from "../../processes/timers.ts";
 import type { RestCall, RestRequest } from "../transport/rest.ts";
@@ -119,7 +120,9 @@ export class StoreRequests {
     const attempt = start(() => watch.touch());
     try {
       const response = await this.#rest({ ...attempt.request, signal: watch.signal });
-      const text = await textOf(response, () => watch.touch());
+      const { text, isTooLong, failure } = await readText(response, MAX_ANSWER_BYTES, () => watch.touch());
+      if (failure !== undefined) throw failure;
+      if (isTooLong) throw new UploadFailure("The answer of the file store has no end.");
       if (response.ok) return { value: parsed(text) };
       return refusal(response, text);
     } catch (error) {
@@ -146,7 +149,7 @@ interface Fault {
 
 function refusal(response: Response, text: string): Fault {
   const { status } = response;
-  const reason = `${detailOf(text) ?? (plainLine(response.statusText) || "no reason given")} (HTTP ${status}).`;
+  const reason = `${shortDetail(text) ?? (plainLine(response.statusText) || "no reason given")} (HTTP ${status}).`;
   if (status === 429) {
     const retryAfterMs = retryAfter(response.headers.get("retry-after")) ?? RATE_LIMIT_MS;
     const seconds = Math.ceil(retryAfterMs / 1000);
@@ -156,16 +159,9 @@ function refusal(response: Response, text: string): Fault {
   return { reason, status, isPassing: status >= 500 };
 }
 
-/** What the server says is wrong: `detail`, else a short text; nothing of a page of HTML. */
-function detailOf(text: string): string | undefined {
-  let detail: unknown = text;
-  try {
-    const body: unknown = JSON.parse(text);
-    if (typeof body === "object" && body !== null && "detail" in body) detail = body.detail;
-  } catch {
-    // no JSON: the text itself
-  }
-  const words = plainLine(typeof detail === "string" ? detail : JSON.stringify(detail)).replace(/\.$/, "");
+/** The reason that the store gives, shortened; undefined for none and for an HTML page. */
+function shortDetail(text: string): string | undefined {
+  const words = plainLine(detailOf(text)).replace(/\.$/, "");
   if (words === "" || words.startsWith("<")) return undefined;
   return words.length > 300 ? `${words.slice(0, 300)}…` : words;
 }
@@ -175,20 +171,6 @@ function retryAfter(header: string | null): number | undefined {
   if (header === null) return undefined;
   const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - Date.now();
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
-}
-
-/** The text of an answer; no answer of the store comes near the limit. */
-async function textOf(response: Response, onBytes: () => void): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  onBytes();
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-    onBytes();
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > MAX_ANSWER_BYTES) throw new UploadFailure("The answer of the file store has no end.");
-  }
-  return Buffer.concat(chunks).toString();
 }
 
 function parsed(text: string): unknown {

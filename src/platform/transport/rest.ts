@@ -5,6 +5,7 @@ import { CLOSED, networkFailure, TLS_HINT } from "./network-failure.ts";
 import { USER_AGENT } from "./user-agent.ts";
 import { timerMs } from "../../processes/timers.ts";
 import { plainCause, plainLine, plainSentence } from "./plain-line.ts";
+import { detailOf, readText } from "./response-text.ts";
 
 /** One request to the REST side of a control plane. */
 export interface RestRequest {
@@ -94,7 +95,7 @@ export class Rest {
   async failure(response: Response, request: Pick<RestRequest, "method" | "path">): Promise<PlatformError> {
     const { credentials } = this.#options;
     const { status } = response;
-    const details = plainSentence(await detailOf(response), credentials);
+    const details = plainSentence(detailOf((await readText(response, MAX_ERROR_BYTES)).text), credentials);
     const options = { status: `HTTP ${status}` };
     const where = this.#place();
     if (status === 401) {
@@ -114,7 +115,7 @@ export class Rest {
 
   async #withoutKey(response: Response, limit: Limit): Promise<Response> {
     const { status, statusText, headers } = response;
-    const text = await startOf(response);
+    const { text } = await readText(response, MAX_ERROR_BYTES);
     limit.throwIfAborted();
     const { credentials } = this.#options;
     return new Response(credentials.secret.removeFrom(text), {
@@ -156,13 +157,9 @@ export class Rest {
   }
 
   async #parse(response: Response, request: JsonRequest, limit: Limit): Promise<unknown> {
-    let text: string | undefined;
-    try {
-      text = await textUpTo(MAX_ANSWER_BYTES, response);
-    } catch (error) {
-      throw this.#unreachable(error, request, limit);
-    }
-    if (text === undefined) {
+    const { text, isTooLong, failure } = await readText(response, MAX_ANSWER_BYTES);
+    if (failure !== undefined) throw this.#unreachable(failure, request, limit);
+    if (isTooLong) {
       const message = `${this.#place()} answered ${nameOf(request)} with more than ${MAX_ANSWER_BYTES / 2 ** 20} MiB; check host and port.`;
       throw new PlatformError("PLATFORM_UNREACHABLE", message, { status: `HTTP ${response.status}` });
     }
@@ -243,46 +240,6 @@ class Limit {
 
 function nameOf({ method, path }: Pick<RestRequest, "method" | "path">): string {
   return `${method} ${path.replace(/\?.*$/, "")}`;
-}
-
-/** What an error answer says: the `detail` of JSON, or its text. */
-async function detailOf(response: Response): Promise<string> {
-  const text = await startOf(response);
-  try {
-    const { detail } = JSON.parse(text) as { detail?: unknown };
-    if (detail !== undefined) return typeof detail === "string" ? detail : JSON.stringify(detail);
-  } catch {
-    // A page of a proxy's says nothing that helps.
-    if (/^\s*</.test(text)) return "";
-  }
-  return text;
-}
-
-/** The whole text of an answer; undefined when it is longer. */
-async function textUpTo(maxBytes: number, response: Response): Promise<string | undefined> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response.body ?? []) {
-    length += (chunk as Uint8Array).byteLength;
-    if (length > maxBytes) return undefined;
-    chunks.push(chunk as Uint8Array);
-  }
-  return new TextDecoder().decode(Buffer.concat(chunks));
-}
-
-async function startOf(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of response.body ?? []) {
-      chunks.push(chunk as Uint8Array);
-      length += chunk.byteLength;
-      if (length >= MAX_ERROR_BYTES) break;
-    }
-  } catch {
-    // What has come is what there is.
-  }
-  return Buffer.concat(chunks).toString("utf8", 0, MAX_ERROR_BYTES);
 }
 
 /** fetch says "fetch failed", and why only in the cause. */
