@@ -59,9 +59,10 @@ export type ContextStorage = AsyncLocalStorage<RequestScope>;
 const SLOT: unique symbol = Symbol.for("servable.context.storage");
 const slots = globalThis as { [SLOT]?: ContextStorage };
 
-/** The storage, if this process has one. */
-export function contextStorage(): ContextStorage | undefined {
-  return slots[SLOT];
+/** Runs code of an app so that it can ask for the current request; in a batch there is none. */
+export function runInScope<T>(request: RequestContext | undefined, app: object, code: () => T): T {
+  const storage = slots[SLOT];
+  return storage === undefined ? code() : storage.run({ request, app }, code);
 }
 
 /** Gives this process its storage; the first caller's stays. */

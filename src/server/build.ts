@@ -6,7 +6,7 @@ import { Access, REFUSED_PATH } from "./access/access.ts";
 import { AnswerHeaders } from "./http/answer-headers.ts";
 import { Connections } from "./connections/connections.ts";
 import { type ServerDefinition, type ServerOptions, resolveServerOptions } from "./definition.ts";
-import { createTurnAwayHook } from "./dispatch/early-rejection.ts";
+import { createEarlyRejection } from "./dispatch/early-rejection.ts";
 import { RouteQueues } from "./dispatch/route-queues.ts";
 import { mountDocs } from "./docs/docs-routes.ts";
 import { answerClientError, createErrorHandler } from "./http/error-handler.ts";
@@ -134,7 +134,9 @@ function mountRoutes(
       method: "POST",
       url: path,
       config: { metrics, ...(own === undefined ? {} : { intake: own }) },
-      ...(dispatch === undefined ? {} : { onRequest: createTurnAwayHook(dispatch, parts.headers, metrics) }),
+      ...(dispatch === undefined
+        ? {}
+        : { onRequest: createEarlyRejection(dispatch, parts.headers, metrics) }),
       handler: create(runtime),
     });
   }

@@ -1,4 +1,4 @@
-import { contextStorage, type BatchContext } from "../context.ts";
+import { runInScope, type BatchContext } from "../context.ts";
 import { describeUncloneable, isCloneable } from "../processes/cloning.ts";
 import { CLONE_FORM, sendable } from "../json/sendable.ts";
 import type { ForwardingLog } from "./forwarding-log.ts";
@@ -64,15 +64,10 @@ export class HandlerCalls {
 
   #call(call: CallMessage, { contexts, signal }: Running): unknown {
     const { handler } = this.servable.route(call.route);
-    const run = (): unknown => {
+    return runInScope(call.isBatch ? undefined : contexts[0], this.servable.instance, () => {
       if (call.isBatch) return handler(call.inputs, this.#batchContext(contexts, signal));
       return call.inputs === undefined ? handler(contexts[0]) : handler(call.inputs[0], contexts[0]);
-    };
-    const storage = contextStorage();
-    if (storage === undefined) return run();
-    // A batch belongs to no request alone.
-    const scope = { request: call.isBatch ? undefined : contexts[0], app: this.servable.instance };
-    return storage.run(scope, run);
+    });
   }
 
   #batchContext(requests: readonly RemoteContext[], signal: LazySignal): BatchContext {

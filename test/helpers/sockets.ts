@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
@@ -6,6 +7,18 @@ export async function openSocket(port: number): Promise<Socket> {
   const socket = connect({ port, host: "127.0.0.1" });
   socket.on("error", () => {}); // the tests look at what came, and at the close
   await once(socket, "connect");
+  return socket;
+}
+
+/** Opens a websocket by hand: a connection whose upgrade the server has accepted. */
+export async function upgrade(port: number, path: string): Promise<Socket> {
+  const socket = await openSocket(port);
+  const key = randomBytes(16).toString("base64");
+  socket.write(
+    `GET ${path} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
+      `sec-websocket-version: 13\r\nsec-websocket-key: ${key}\r\n\r\n`,
+  );
+  await once(socket, "data");
   return socket;
 }
 

@@ -1,14 +1,12 @@
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import { WebSocket } from "ws";
 import { encode } from "@msgpack/msgpack";
 import { connectTestSocket, startTestServer, type TestServer } from "servable/testing";
 import { RealtimeApp } from "../helpers/realtime-app.ts";
-import { openSocket } from "../helpers/sockets.ts";
+import { upgrade } from "../helpers/sockets.ts";
 
 const MODES = ["/double", "/batch", "/count", "/sum", "/echo", "/json"];
 /** What a session may end with: done, a protocol error, wrong data, bad UTF-8, too large. */
@@ -24,17 +22,6 @@ function rawFrame(
   if (declared < 126) head.push(0x80 | declared);
   else head.push(0x80 | 127, 0, 0, 0, 0, ...[24, 16, 8, 0].map((shift) => (declared >>> shift) & 0xff));
   return Buffer.concat([Buffer.from([...head, 0, 0, 0, 0]), payload]);
-}
-
-async function upgrade(port: number, path: string): Promise<Socket> {
-  const socket = await openSocket(port);
-  const key = randomBytes(16).toString("base64");
-  socket.write(
-    `GET ${path} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
-      `sec-websocket-version: 13\r\nsec-websocket-key: ${key}\r\n\r\n`,
-  );
-  await once(socket, "data");
-  return socket;
 }
 
 describe("hostile frames", { timeout: 180_000 }, () => {

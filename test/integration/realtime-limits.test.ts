@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { test } from "node:test";
@@ -8,7 +7,7 @@ import { encode } from "@msgpack/msgpack";
 import { WebSocket } from "ws";
 import { App, realtime, websocket, type RawWebSocket, type RequestContext } from "servable";
 import { serveBuilt } from "../helpers/built-server.ts";
-import { openSocket } from "../helpers/sockets.ts";
+import { upgrade } from "../helpers/sockets.ts";
 
 const MB = 1_000_000;
 
@@ -156,17 +155,6 @@ function piece(opcode: number, payload: Uint8Array, isLast = false): Buffer {
   head[1] = 0xff;
   head.writeUInt32BE(payload.length, 6);
   return Buffer.concat([head, payload]);
-}
-
-async function upgrade(port: number, path: string): Promise<Socket> {
-  const socket = await openSocket(port);
-  const key = randomBytes(16).toString("base64");
-  socket.write(
-    `GET ${path} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
-      `sec-websocket-version: 13\r\nsec-websocket-key: ${key}\r\n\r\n`,
-  );
-  await once(socket, "data");
-  return socket;
 }
 
 /** The code of the close frame that comes, and its reason. */

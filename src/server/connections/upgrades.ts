@@ -1,6 +1,7 @@
-import { STATUS_CODES, type IncomingMessage, type Server } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import { answerInProgress } from "./connections.ts";
+import { closingAnswer } from "./closing-answer.ts";
 import { withoutRootPath } from "../http/root-path.ts";
 
 /** Turns a connection into a websocket, or answers why not. */
@@ -142,9 +143,7 @@ function headWithoutOffer({ method, url, httpVersion, rawHeaders }: IncomingMess
 const OFFERING: ReadonlySet<string> = new Set(["upgrade", "http2-settings"]);
 
 function refuse(socket: Socket, status: number): void {
-  const body = JSON.stringify({ detail: STATUS_CODES[status] });
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\n`;
-  socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);
+  socket.end(closingAnswer(status));
   socket.once("finish", () => socket.destroy());
 }
 

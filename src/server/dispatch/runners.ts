@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { contextStorage, type BatchContext } from "../../context.ts";
+import { runInScope, type BatchContext } from "../../context.ts";
 import { runBatch, type RunSignal } from "../../dispatch/batch-run.ts";
 import type { RunBatch } from "../../dispatch/dispatcher.ts";
 import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
@@ -48,9 +48,9 @@ function createBatchContext(calls: readonly QueuedCall[], run: RunSignal, log: L
 }
 
 function callAlone({ signature, handler, app }: RunnerParts, { context, input }: QueuedCall): unknown {
-  const storage = contextStorage();
-  const call = (): unknown => (signature.input === undefined ? handler(context) : handler(input, context));
-  return storage === undefined ? call() : storage.run({ request: context, app }, call);
+  return runInScope(context, app, () =>
+    signature.input === undefined ? handler(context) : handler(input, context),
+  );
 }
 
 function callTogether(
@@ -58,8 +58,6 @@ function callTogether(
   calls: readonly QueuedCall[],
   batch: BatchContext,
 ): unknown {
-  const storage = contextStorage();
   const inputs = calls.map(({ input }) => input);
-  const call = (): unknown => handler(inputs, batch);
-  return storage === undefined ? call() : storage.run({ request: undefined, app }, call);
+  return runInScope(undefined, app, () => handler(inputs, batch));
 }

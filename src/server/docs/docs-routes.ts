@@ -18,9 +18,7 @@ export function mountDocs(
 
   server.get("/openapi.json", async (request, reply) => {
     const { document } = await make();
-    headers.apply(request, reply);
-    reply.headers(PAGE_HEADERS);
-    return reply.type("application/json").send(JSON.stringify(document));
+    return headers.sendJson(request, reply, 200, JSON.stringify(document), PAGE_HEADERS);
   });
   const showPage = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const pages = (await make()).server;

@@ -46,6 +46,18 @@ export class AnswerHeaders {
     return headers;
   }
 
+  /** Answers in JSON, with the headers that every answer carries and `more`. */
+  sendJson(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    status: number,
+    payload: string,
+    more: Readonly<Record<string, string>> = {},
+  ): FastifyReply {
+    this.apply(request, reply);
+    return reply.code(status).headers(more).type("application/json").send(payload);
+  }
+
   #set(origin: string | undefined, set: (name: string, value: string) => unknown): void {
     const allowed = origin === undefined ? "no" : this.allows(origin);
     if (origin !== undefined && allowed !== "no") {

@@ -6,6 +6,7 @@ import { InputValidationError } from "../../errors.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
 import { CLIENT_CLOSED_REQUEST, type RouteMetrics } from "../metrics/metrics.ts";
 import { notFound } from "./not-found.ts";
+import { closingAnswer } from "../connections/closing-answer.ts";
 import { leaveUnread } from "../bodies/unread-body.ts";
 
 declare module "fastify" {
@@ -24,13 +25,8 @@ export function createErrorHandler(headers: AnswerHeaders, log: Logger) {
     if (answer.unexpected) log.error({ err: asError(error), path: request.url }, "a request failed");
     request.routeOptions.config.metrics?.record(statusOf(request, reply) ?? answer.status, 0);
     if (reply.raw.writableEnded) return reply; // a server that stops has answered in the meantime
-    headers.apply(request, reply);
     leaveUnread(request, reply);
-    return reply
-      .code(answer.status)
-      .headers(answer.headers ?? {})
-      .type("application/json")
-      .send(JSON.stringify(answer.body));
+    return headers.sendJson(request, reply, answer.status, JSON.stringify(answer.body), answer.headers);
   };
 }
 
@@ -49,22 +45,14 @@ function translate(error: unknown, request: FastifyRequest): unknown {
   return new InputValidationError([{ type: "model_attributes_type", loc: ["body"], msg, input }]);
 }
 
-const CLIENT_ERRORS: Readonly<Record<string, readonly [status: number, reason: string]>> = {
-  HPE_HEADER_OVERFLOW: [431, "Request Header Fields Too Large"],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout"],
+const CLIENT_ERRORS: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
 };
 
 /** Answers what is not even a request: broken headers, or one that never arrives in full. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === "ECONNRESET" || socket.destroyed) return;
-  const [status, reason] = CLIENT_ERRORS[error.code ?? ""] ?? [400, "Bad Request"];
-  const body = JSON.stringify({ detail: reason });
-  const head = [
-    `HTTP/1.1 ${status} ${reason}`,
-    "content-type: application/json",
-    `content-length: ${Buffer.byteLength(body)}`,
-    "connection: close",
-  ];
-  if (socket.writable) socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+  if (socket.writable) socket.end(closingAnswer(CLIENT_ERRORS[error.code ?? ""] ?? 400));
   else socket.destroy();
 }

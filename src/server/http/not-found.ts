@@ -33,8 +33,7 @@ export function createNotFoundHandler(
     const [path = "/", query] = splitUrl(request.url);
     const methods = paths.methods(path);
     if (methods !== undefined) {
-      headers.apply(request, reply);
-      return json(reply.code(405).header("allow", methods.join(", ")), { detail: "Method Not Allowed" });
+      return refuseJson(headers, request, reply, 405, "Method Not Allowed", { allow: methods.join(", ") });
     }
     const other = path.endsWith("/") ? path.slice(0, -1) : `${path}/`;
     if (other !== "" && paths.methods(other) !== undefined) {
@@ -50,12 +49,13 @@ function createRefusal(headers: AnswerHeaders, access: Access) {
   return function refuse(request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
     const refusal = access.refused(request.raw);
     if (refusal === undefined) return undefined;
-    headers.apply(request, reply);
-    if (refusal.isPreflight === true)
-      return reply.code(refusal.status).headers(PAGE_HEADERS).type("text/plain").send(refusal.detail);
-    if (refusal.status === 400) reply.header("connection", "close");
-    if (refusal.status === 422) reply.header("x-fal-billable-units", "0");
-    return json(reply.code(refusal.status), { detail: refusal.detail });
+    const { status, detail } = refusal;
+    if (refusal.isPreflight === true) {
+      headers.apply(request, reply);
+      return reply.code(status).headers(PAGE_HEADERS).type("text/plain").send(detail);
+    }
+    const more = status === 400 ? CLOSE : status === 422 ? UNBILLED : {};
+    return refuseJson(headers, request, reply, status, detail, more);
   };
 }
 
@@ -69,8 +69,7 @@ export function createRefusalHook(headers: AnswerHeaders, access: Access) {
 
 /** 404, in the documented form. */
 export function notFound(headers: AnswerHeaders, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  headers.apply(request, reply);
-  return json(reply.code(404).header("x-fal-billable-units", "0"), { detail: notFoundDetail(request.url) });
+  return refuseJson(headers, request, reply, 404, notFoundDetail(request.url), UNBILLED);
 }
 
 function answerPreflight(headers: AnswerHeaders, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -86,9 +85,19 @@ function answerPreflight(headers: AnswerHeaders, request: FastifyRequest, reply:
   return reply.code(200).headers(PAGE_HEADERS).type("text/plain").send("OK");
 }
 
-function json(reply: FastifyReply, body: object): FastifyReply {
-  return reply.headers(PAGE_HEADERS).type("application/json").send(JSON.stringify(body));
+function refuseJson(
+  headers: AnswerHeaders,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  status: number,
+  detail: string,
+  more: Readonly<Record<string, string>>,
+): FastifyReply {
+  return headers.sendJson(request, reply, status, JSON.stringify({ detail }), { ...more, ...PAGE_HEADERS });
 }
+
+const CLOSE = { connection: "close" };
+const UNBILLED = { "x-fal-billable-units": "0" };
 
 function splitUrl(url: string): [path: string, query: string] {
   const at = url.indexOf("?");

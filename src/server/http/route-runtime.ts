@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { contextStorage, type RequestContext } from "../../context.ts";
+import { runInScope, type RequestContext } from "../../context.ts";
 import { answerFor, asError, type ErrorAnswer } from "../../answers.ts";
 import { AppException, RequestCancelledException } from "../../errors.ts";
 import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
@@ -104,8 +104,7 @@ export class RouteRuntime {
 
   /** Runs code of the app so that it can ask for the current request. */
   within<T>(context: RequestContext, code: () => T): T {
-    const storage = contextStorage();
-    return storage === undefined ? code() : storage.run({ request: context, app: this.#app }, code);
+    return runInScope(context, this.#app, code);
   }
 
   /** Adds the headers that every answer of a handler carries. */

@@ -37,9 +37,7 @@ export function mountHealth(
       if (path === "/readyz" && !state.isReady) status = 503;
       if (path === "/livez" && state.stuck() !== undefined) status = 503;
       counted.record(status, (performance.now() - started) / 1000);
-      headers.apply(request, reply);
-      reply.headers(PAGE_HEADERS);
-      return reply.code(status).type("application/json").send(body);
+      return headers.sendJson(request, reply, status, body, PAGE_HEADERS);
     });
   };
   mount("/health", () => definition.health());

@@ -1,7 +1,7 @@
 import websocketPlugin, { type WebsocketPluginOptions } from "@fastify/websocket";
 import type { ServerOptions } from "ws";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { contextStorage } from "../../context.ts";
+import { runInScope } from "../../context.ts";
 import { answerFor, asError } from "../../answers.ts";
 import { ERRORS, RequestCancelledException } from "../../errors.ts";
 import { JSON_FORM, MESSAGE_PACK_FORM, type Form } from "../../json/sendable.ts";
@@ -103,9 +103,8 @@ function mountRoute(
         if (maxBytes !== undefined) ServerSocket.limits.set(request.raw.socket, maxBytes);
         return done();
       }
-      headers.apply(request, reply);
-      reply.code(overloadStatus).header("retry-after", "1").header("connection", "close");
-      reply.type("application/json").send('{"detail":"Too many open sessions"}');
+      const more = { "retry-after": "1", connection: "close" };
+      headers.sendJson(request, reply, overloadStatus, '{"detail":"Too many open sessions"}', more);
     },
     handler: (request, reply) => {
       const version = request.headers["sec-websocket-version"];
@@ -182,10 +181,7 @@ function createRealtimeRoute(
   const { methodName, sessionTimeout } = signature;
   const { input, output } = compileSchemas(validator, signature);
   const queue = signature.dispatch && parts.queues.create(signature, handler);
-  const within: RealtimeRoute["within"] = (context, code) => {
-    const storage = contextStorage();
-    return storage === undefined ? code() : storage.run({ request: context, app: definition.app }, code);
-  };
+  const within: RealtimeRoute["within"] = (context, code) => runInScope(context, definition.app, code);
   return {
     methodName,
     mode,
@@ -228,12 +224,9 @@ function rawOpener(parts: WebsocketParts, handler: RouteHandler): Open {
       heartbeat.stop();
       abort(new RequestCancelledException());
     });
-    const storage = contextStorage();
-    const call = async (): Promise<void> => {
+    const work = runInScope(context, definition.app, async (): Promise<void> => {
       await handler(socket satisfies RawWebSocket, context);
-    };
-    const work =
-      storage === undefined ? call() : storage.run({ request: context, app: definition.app }, call);
+    });
     work.then(
       () => socket.end(state.stopping ? CLOSE_RESTART : CLOSE_NORMAL),
       (error: unknown) => {
