@@ -1,7 +1,7 @@
-/** How fast work arrives, in jobs per millisecond, over about the last `memoryMs`. */
+/** The arrival rate in jobs per millisecond, averaged over about the last `memoryMs`. */
 export class ArrivalRate {
   readonly #memoryMs: number;
-  /** Arrivals, each worth less the longer ago it was. */
+  /** Number of arrivals, each discounted exponentially by its age. */
   #weight = 0;
   #since: number | undefined;
   #at = 0;
@@ -10,7 +10,7 @@ export class ArrivalRate {
     this.#memoryMs = memoryMs;
   }
 
-  /** One more has arrived. */
+  /** Counts an arrival. */
   count(now: number): void {
     this.#decay(now);
     this.#weight++;
@@ -21,7 +21,7 @@ export class ArrivalRate {
   at(now: number): number {
     if (this.#since === undefined) return 0;
     this.#decay(now);
-    // Of the time before the first arrival nothing is known, and from a moment no rate can be told.
+    // Measured since the first arrival. The lower bound keeps a single arrival from looking like a burst.
     const known = 1 - Math.exp(-Math.max((now - this.#since) / this.#memoryMs, 0.1));
     return this.#weight / (this.#memoryMs * known);
   }

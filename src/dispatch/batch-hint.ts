@@ -1,19 +1,19 @@
 import type { BatchReason } from "./batch-plan.ts";
 
-/** So many batches in a row hold one item before anybody is told. */
+/** Number of consecutive one-item batches before a hint is reported. */
 const LONELY_BATCHES = 64;
 
-/** Why batches hold one item each, where it can be told, and what to do. */
+/** For each detectable cause of one-item batches: the cause, and a remedy. */
 const ADVICE = {
   sequence:
-    "one caller sends in sequence, each request after the answer to the last; several at a time would share a batch",
-  group: "every item is of another group; a coarser groupBy would let them share a batch",
-  cost: "one item costs as much as a batch may; a higher maxCost would let several share a batch",
+    "one caller sends in sequence, waiting for each answer; several requests at a time would share a batch",
+  group: "each item has a different group; a coarser groupBy would let items share a batch",
+  cost: "a single item reaches the cost limit of a batch; a higher maxCost would let several share one",
 } as const;
 
 type Cause = keyof typeof ADVICE;
 
-/** Notices that batching does nothing, for a reason that somebody can do something about, and says so once. */
+/** Detects that batching has no effect for a reason that can be fixed. Reports each cause once. */
 export class BatchHint {
   readonly #report: (advice: string) => void;
   readonly #reported = new Set<Cause>();
@@ -26,7 +26,7 @@ export class BatchHint {
     this.#report = report;
   }
 
-  /** A batch starts; `arrivedAt` is when its first item came, on the clock of {@link ended}. */
+  /** Records the start of a batch. `arrivedAt`: arrival of its first item, on the clock of {@link ended}. */
   started(size: number, reason: BatchReason, arrivedAt: number): void {
     const cause = size === 1 ? this.#causeOf(reason, arrivedAt) : undefined;
     this.#inRow = cause !== undefined && cause === this.#cause ? this.#inRow + 1 : 1;
@@ -43,7 +43,7 @@ export class BatchHint {
 
   #causeOf(reason: BatchReason, arrivedAt: number): Cause | undefined {
     if (reason === "group" || reason === "cost") return reason;
-    // It came soon after the last answer and not before. If it came much later there is just little to do.
+    // Arrived shortly after the last answer: the caller waits for each. Much later: there is just little load.
     const gap = arrivedAt - this.#lastEnd;
     return gap >= 0 && gap < this.#lastRunMs ? "sequence" : undefined;
   }

@@ -2,49 +2,49 @@ import type { Job } from "./job.ts";
 import type { ServiceModel } from "./service-model.ts";
 import type { JobQueue } from "./job-queue.ts";
 
-/** What a batch may hold. */
+/** The limits of a batch. */
 export interface BatchLimits {
   readonly maxSize: number;
-  /** The sum of its items' costs; an item that costs more goes by itself. */
+  /** Maximum sum of its items' costs. An item that costs more runs alone. */
   readonly maxCost: number;
 }
 
-/** Why a batch holds no more: it is full by count or cost, nothing waits that may join, or the oldest's deadline. */
+/** The limit that ended a batch: its count or cost, an empty queue, another group, a deadline, or a retried job. */
 export type BatchReason = "size" | "cost" | "drained" | "group" | "deadline" | "retry";
 
-/** What to do with those who wait, now that an executor is free. */
+/** The decision on the queued jobs when an executor is free. */
 export interface BatchPlan<T> {
-  /** One batch; empty when there is nothing to run. */
+  /** The jobs to run as one batch; empty if there is nothing to run. */
   readonly take: readonly Job<T>[];
   readonly cost: number;
-  /** Jobs that can't be answered in time any more. */
+  /** Jobs to reject, because they would miss their deadline. */
   readonly shed: readonly Job<T>[];
   readonly reason: BatchReason;
 }
 
-/** So many standard deviations of a run's time are reckoned with where the deadline of somebody in it is at stake. */
+/** Safety margin for deadlines, in standard deviations of a run's time. */
 const CAUTION = 1.3;
 
-/** What a cut goes by. */
+/** The inputs of {@link planBatch}. */
 export interface PlanConditions {
   readonly limits: BatchLimits;
   readonly model: ServiceModel;
   readonly now: number;
-  /** From the end of a run until its answers are out, in milliseconds. */
+  /** Time from the end of a run until its answers are sent, in milliseconds. */
   readonly answerMs: number;
-  /** What arrives, in units of cost per millisecond. */
+  /** Arrival rate, in units of cost per millisecond. */
   readonly costRate: number;
-  /** When the next executor is expected to be free, if there are others; else Infinity. */
+  /** Expected time at which another executor is free; Infinity if there is only one. */
   readonly nextFreeAt: () => number;
 }
 
 /**
- * Cuts the next batch: first come first served within priority, up to the limits, one group, and no larger than lets
- * the first deadline in it be kept. What could not be answered in time even alone is shed.
+ * Plans the next batch: first come, first served within each priority, one group, within the limits, and small enough
+ * to meet the earliest deadline in it. Jobs that would miss their deadline even when run alone are shed.
  *
- * When the first deadlines allow only a part of those who wait, the rest goes into the next batch, if it can be kept
- * there too, with what will have arrived by then. If it can't, somebody has to be let down: those whose deadlines make
- * batches small, since small batches would let down all who come after.
+ * If deadlines allow only some of the queued jobs, the rest form the next batch, provided that they meet their
+ * deadlines there, together with the jobs expected to arrive by then. Otherwise some jobs must be shed: those whose
+ * deadlines make batches small, since small batches reduce the throughput for all later jobs.
  */
 export function planBatch<T>(queue: JobQueue<T>, conditions: PlanConditions): BatchPlan<T> {
   const { model, now, answerMs } = conditions;
@@ -85,10 +85,10 @@ export function planBatch<T>(queue: JobQueue<T>, conditions: PlanConditions): Ba
   if (start + model.predictHigh(joined, CAUTION) + answerMs <= next.finishBy) {
     return { take: alive.slice(0, fit.count), cost: fit.cost, shed, reason: "deadline" };
   }
-  // Without the oldest, the others fit.
+  // Shed the oldest jobs if that lets more of the others run.
   let best = { from: 0, ...fit };
   for (let from = 1; from < alive.length && alive.length - from > best.count; from++) {
-    // Who can wait for ever makes no batch small, and is not overtaken either.
+    // A job without a deadline does not limit the size of a batch, and is not overtaken.
     if (alive[from - 1]?.finishBy === Infinity) break;
     const other = fitting(alive, from, conditions);
     if (other.count > best.count) best = { from, ...other };
@@ -99,7 +99,7 @@ export function planBatch<T>(queue: JobQueue<T>, conditions: PlanConditions): Ba
   return { take, cost: best.cost, shed: [...shed, ...letDown], reason: "deadline" };
 }
 
-/** Why a job can't join the batch of the first, if it can't. */
+/** The reason why a job cannot join a batch that starts with `first`; undefined if it can. */
 function misfit<T>(
   job: Job<T>,
   first: Job<T>,
@@ -113,7 +113,7 @@ function misfit<T>(
   return job.cost > room ? "cost" : undefined;
 }
 
-/** How many from an index on can run together so that the first deadline among them is kept. */
+/** How many jobs, starting at an index, can run together and still meet the earliest deadline among them. */
 function fitting<T>(
   jobs: readonly Job<T>[],
   from: number,
@@ -134,7 +134,7 @@ function fitting<T>(
   return { count, cost };
 }
 
-/** Whether a job can't be answered in time any more, even if it were run at once by itself. */
+/** Whether a job would miss its deadline even if it ran alone immediately. */
 function isHopeless<T>(job: Job<T>, { model, now, answerMs }: PlanConditions): boolean {
   if (job.lastStart <= now) return true;
   if (job.finishBy === Infinity || model.runs === 0) return false;

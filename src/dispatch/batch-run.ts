@@ -2,14 +2,15 @@ import { BatchItemErrors, BatchLengthException } from "../errors.ts";
 import type { Job } from "./job.ts";
 import type { SlotLease } from "./slots.ts";
 
-/** Aborts when nobody wants any result of a run any more. A signal is made when somebody asks for it. */
+/** The signal and the deadline of a run. */
 export interface RunSignal {
+  /** Aborts when no caller waits for a result of the run any more. Created at first access. */
   readonly signal: AbortSignal;
-  /** When the last of its calls has to be answered, on the dispatcher's clock; Infinity for no limit. */
+  /** The latest deadline of its jobs, on the dispatcher's clock; Infinity for no limit. */
   readonly finishBy: number;
 }
 
-/** A batch that runs, until its executor has ended it: its callers may be gone before. */
+/** A running batch. It lasts until its executor has finished, even if all callers have left before. */
 export class BatchRun<T> implements SlotLease, RunSignal {
   readonly jobs: readonly Job<T>[];
   readonly cost: number;
@@ -28,12 +29,12 @@ export class BatchRun<T> implements SlotLease, RunSignal {
     this.#wanted = jobs.length;
   }
 
-  /** How many callers it began with. */
+  /** Number of jobs at the start. */
   get size(): number {
     return this.jobs.length;
   }
 
-  /** How many callers still wait. */
+  /** Number of callers that still wait for their result. */
   get wanted(): number {
     return this.#wanted;
   }
@@ -50,7 +51,7 @@ export class BatchRun<T> implements SlotLease, RunSignal {
     return this.#controller.signal;
   }
 
-  /** One caller less. With the last one the run is of no use. */
+  /** Records that a caller has left. Aborts the run with the last one. */
   leave(reason: unknown): void {
     if (--this.#wanted > 0) return;
     this.#aborted = { reason };
@@ -58,13 +59,13 @@ export class BatchRun<T> implements SlotLease, RunSignal {
   }
 }
 
-/** Calls a method that takes and returns arrays. */
+/** Calls a batched method, which takes and returns arrays. */
 export type CallBatch<T> = (values: readonly T[]) => unknown;
 
 /**
- * Runs a batch and gives each of its items a result of its own: a value, or the `Error` that is that item's answer.
- * With `isolateErrors` a batch that throws is run again in halves, so that what is at fault fails alone.
- * @throws BatchLengthException when there are more or fewer results than items, and what the method threw.
+ * Runs a batch. Returns one result for each item: a value, or the `Error` to answer that item with.
+ * With `isolateErrors`, a batch that throws is run again in halves until only the faulty items fail.
+ * @throws BatchLengthException if the number of results differs from the number of items; and the method's own error.
  */
 export async function runBatch<T>(
   name: string,
@@ -87,7 +88,7 @@ export async function runBatch<T>(
   }
 }
 
-/** What makes an item fail with whatever was thrown, which need not be an error. */
+/** The result of a failed item, for a thrown value that is not an `Error`. */
 export class Failure {
   readonly reason: unknown;
 

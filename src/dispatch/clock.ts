@@ -1,19 +1,19 @@
-/** Time, as everything that waits sees it; tests give a clock of their own. */
+/** The source of time for everything that waits. Tests pass a clock of their own. */
 export interface Clock {
-  /** Milliseconds since some fixed point. Never goes back. */
+  /** Milliseconds since a fixed point. Monotonic. */
   now(): number;
-  /** Calls back once, after `ms`, or a little later; after however long, and never for Infinity. Returns what stops it. */
+  /** Calls back once after `ms`, possibly a little later; never for Infinity. Returns a cancel function. */
   after(ms: number, callback: () => void): () => void;
-  /** The same to a fraction of a millisecond, for waits of a few. */
+  /** Like {@link after}, accurate to a fraction of a millisecond: for waits of a few milliseconds. */
   precisely(ms: number, callback: () => void): () => void;
-  /** Calls back once all that has arrived by now was looked at. Returns what stops it. */
+  /** Calls back after all I/O events that are pending now were processed. Returns a cancel function. */
   soon(callback: () => void): () => void;
 }
 
-/** The longest wait a Node timer takes, about 24.8 days; a longer one would end at once. */
+/** The longest delay of a Node timer, about 24.8 days. A longer delay would fire immediately. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Waits for longer than a timer of Node's can. */
+/** Waits longer than a single Node timer can. */
 function inSteps(ms: number, callback: () => void): () => void {
   if (ms === Infinity) return () => {};
   const due = performance.now() + ms;
@@ -27,7 +27,7 @@ function inSteps(ms: number, callback: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
-/** The machine's clock. Its timers keep no process alive. */
+/** The system's clock. Its timers do not keep the process alive. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(ms, callback) {
@@ -42,7 +42,7 @@ export const systemClock: Clock = {
     const wait = (): void => {
       const left = due - performance.now();
       if (left <= 0) return callback();
-      // Node's timers count whole milliseconds and may come one late.
+      // Node's timers have a resolution of 1 ms and may fire 1 ms late.
       stop = left > 2 ? systemClock.after(left - 2, wait) : systemClock.soon(wait);
     };
     stop = systemClock.soon(wait);
@@ -55,8 +55,8 @@ export const systemClock: Clock = {
 };
 
 /**
- * The promise, or what `onExpired` makes of it when it takes longer than `timeoutMs`: that should signal the work,
- * whose own outcome is ignored from then on, and return the error to reject with.
+ * Settles as `work` does, or rejects with the error that `onExpired` returns after `timeoutMs`. `onExpired` should
+ * abort the work, whose outcome is ignored from then on.
  */
 export function withDeadline<T>(
   work: Promise<T>,

@@ -12,41 +12,41 @@ import { ServiceModel } from "./service-model.ts";
 import type { DispatchMetrics } from "./metrics.ts";
 import { JobQueue } from "./job-queue.ts";
 
-/** How much may wait. */
+/** Maximum number of queued jobs, and the sum of their bytes. */
 export interface QueueLimits {
   readonly count: number;
   readonly bytes: number;
 }
 
-/** Runs a batch: one result for each value, in order; an `Error` or {@link Failure} among them fails that one alone. */
+/** Runs a batch. Returns one result for each value, in order; an `Error` or {@link Failure} fails that item only. */
 export type RunBatch<T> = (values: readonly T[], run: RunSignal) => Promise<readonly unknown[]>;
 
 export interface DispatcherOptions<T> {
   readonly limits: BatchLimits;
   readonly queue: QueueLimits;
-  /** Each run needs one of each. */
+  /** Each run takes one slot of each. */
   readonly slots: readonly Slots[];
   readonly run: RunBatch<T>;
-  /** Whether a run that failed like this should be tried once more, each job by itself. Default: never. */
+  /** Whether a run that failed with this error should be retried once, each job alone. Default: never. */
   readonly isRetried?: (error: unknown) => boolean;
-  /** The status of refusals. Default 429. */
+  /** HTTP status of rejected requests. Default 429. */
   readonly overloadStatus?: 429 | 503 | undefined;
   readonly clock: Clock;
   readonly metrics: DispatchMetrics;
-  /** Told, once, why batching does nothing where it could. */
+  /** Called, once per cause, if batching has no effect for a reason that can be fixed. */
   readonly onHint?: (advice: string) => void;
 }
 
-/** The memory of the arrival rate, in milliseconds. */
+/** Averaging period of the arrival rate, in milliseconds. */
 const RATE_MEMORY_MS = 500;
-/** A hold ends so long before somebody's time to start is up, in milliseconds: timers come a little early or late. */
+/** Margin between the end of a hold and the latest start of a job, in milliseconds: timers are inexact. */
 const TIMER_GRAIN_MS = 2;
-/** Runs that keep this thread to themselves for longer start after the answers of the last one. In milliseconds. */
+/** Runs that block this thread for longer start after the answers of the previous run were sent. In milliseconds. */
 const LONG_BLOCK_MS = 0.5;
 
 /**
- * One queue before one or more executors: admits what can be answered in time, refuses the rest at once, and cuts a
- * batch whenever an executor is free. Knows nothing of transports; time comes from the clock alone.
+ * A queue in front of one or more executors. Admits jobs that can meet their deadline, rejects the others immediately,
+ * and starts a batch whenever an executor is free. Independent of transports; all time comes from the clock.
  */
 export class Dispatcher<T> implements SlotUser {
   readonly #options: DispatcherOptions<T>;
@@ -57,18 +57,18 @@ export class Dispatcher<T> implements SlotUser {
   readonly #model = new ServiceModel();
   readonly #hold = new HoldPolicy();
   readonly #rate = new ArrivalRate(RATE_MEMORY_MS);
-  /** The run of each job that is not waiting any more. */
+  /** The run of each job that has started. */
   readonly #runs = new Map<Job<T>, BatchRun<T>>();
   readonly #hint: BatchHint | undefined;
   #unitCost = 1;
-  /** From the end of a run until its answers are handed on, in milliseconds. */
+  /** Average time from the end of a run until its answers are handed on, in milliseconds. */
   #answerMs = 0;
-  /** How long a run keeps this thread to itself when it starts, in milliseconds. */
+  /** Average time that the start of a run blocks this thread, in milliseconds. */
   #blockingMs = 0;
   #isTiming = false;
-  /** Stops the cut that comes at the end of this turn. */
+  /** Cancels the start of batches at the end of this turn. */
   #cancelStart: (() => void) | undefined;
-  /** Stops the alarm at the end of a hold. */
+  /** Cancels the timer at the end of a hold. */
   #cancelHold: (() => void) | undefined;
 
   constructor(options: DispatcherOptions<T>) {
@@ -88,14 +88,14 @@ export class Dispatcher<T> implements SlotUser {
     return this.#queue.oldestArrival;
   }
 
-  /** What a run costs, as learned so far. */
+  /** The cost model of runs, as learned so far. */
   get model(): ServiceModel {
     return this.#model;
   }
 
   /**
-   * Refuses a request that has no chance, before more is done for it: its body may not even have been read. What is
-   * not refused here may still be when it is submitted.
+   * Rejects a request that would miss its deadline before more work is done for it: its body may not have been read
+   * yet. A request that passes may still be rejected by {@link submit}.
    */
   rejectEarly(request: Omit<JobRequest<T>, "value">): OverloadException | undefined {
     const now = this.#clock.now();
@@ -107,8 +107,8 @@ export class Dispatcher<T> implements SlotUser {
   }
 
   /**
-   * Hands in a job. Its answer is what its run gave; it rejects with what the handler threw, or with why the job was
-   * refused, gave up waiting or ran late.
+   * Queues a job. Its answer resolves to the result of its run. It rejects with the handler's error, or with the reason
+   * why the job was rejected, cancelled or timed out.
    */
   submit(request: JobRequest<T>): Job<T> {
     const now = this.#clock.now();
@@ -133,17 +133,17 @@ export class Dispatcher<T> implements SlotUser {
     return job;
   }
 
-  /** Nobody wants the job's answer any more: it leaves the line, or its run is told to stop. */
+  /** Cancels a job whose answer is not needed any more: removes it from the queue, or aborts its run. */
   cancel(job: Job<T>, reason: unknown): void {
     this.#end(job, reason, "cancelled");
   }
 
-  /** A slot is free. */
+  /** Called when a slot is free. */
   wake(): void {
     this.#startBatches();
   }
 
-  /** Sees to it that the job ends when its caller leaves or its time is up. */
+  /** Ends the job when its caller leaves or its deadline passes. */
   #watch(job: Job<T>): void {
     const { signal } = job;
     const leave = (): void => this.cancel(job, signal?.reason);
@@ -172,7 +172,7 @@ export class Dispatcher<T> implements SlotUser {
     job.onExpired?.(error);
   }
 
-  /** Ends a job before its run has: it leaves the line, or its result will not be looked at. */
+  /** Ends a job before its run ends: removes it from the queue, or ignores its result. */
   #end(job: Job<T>, reason: unknown, why: "cancelled" | "queueTimeout" | "runTimeout"): void {
     if (!job.reject(reason)) return;
     const run = this.#runs.get(job);
@@ -185,7 +185,7 @@ export class Dispatcher<T> implements SlotUser {
   #refusal(request: Omit<JobRequest<T>, "value">, now: number): OverloadException | undefined {
     const { limits, queue } = this.#options;
     const { finishBy = Infinity, bytes = 0 } = request;
-    // What free executors take at the end of this turn does not count as waiting.
+    // Jobs that free executors take at the end of this turn do not count as queued.
     const room = this.#executors.free * limits.maxSize;
     if (limits.maxSize === 1 ? this.#queue.length < room : this.#queue.length === 0 && room > 0)
       return undefined;
@@ -195,7 +195,7 @@ export class Dispatcher<T> implements SlotUser {
     }
     if (finishBy === Infinity || this.#model.runs === 0) return undefined;
     const { start, finish } = this.#forecast(request, now);
-    // What the way out takes, the way in has most likely taken before anybody could look at the clock.
+    // Twice: reading the request has most likely taken as long as sending the answer will, and was not measured.
     if (finish + 2 * this.#answerMs <= finishBy) return undefined;
     return this.#refuse("The answer could not come in time; try again later.", "OVERLOADED", start - now);
   }
@@ -219,7 +219,7 @@ export class Dispatcher<T> implements SlotUser {
     return forecast(outlook, request.cost ?? this.#unitCost, limits, this.#model, limitMs);
   }
 
-  /** Cuts at the end of this turn, when all that arrived in it is in the line. */
+  /** Starts batches at the end of this turn, when all jobs that arrived in it are queued. */
   #startSoon(): void {
     if (this.#cancelStart !== undefined || this.#executors.free === 0) return;
     this.#cancelStart = this.#clock.soon(() => this.#startBatches());
@@ -246,7 +246,7 @@ export class Dispatcher<T> implements SlotUser {
     }
   }
 
-  /** Whether the batch should wait for callers who are about to be back; if so, sets the alarm. */
+  /** Whether to wait for callers that are expected back soon. If so, sets a timer for the end of the wait. */
   #holds(now: number): boolean {
     if (this.#queue.length >= this.#options.limits.maxSize) return false;
     let until = this.#hold.holdUntil(now);
@@ -261,7 +261,7 @@ export class Dispatcher<T> implements SlotUser {
     return true;
   }
 
-  /** A model that is wrong must not keep everything from running: what would be shed last may try, if nothing else can. */
+  /** Runs the last job that would be shed if there is nothing else to run: a wrong model must not block all jobs. */
   #withProbe(plan: BatchPlan<T>, now: number): BatchPlan<T> {
     const last = plan.shed.at(-1);
     if (plan.take.length > 0 || last === undefined || last.lastStart <= now) return plan;
@@ -293,7 +293,7 @@ export class Dispatcher<T> implements SlotUser {
     this.#blockingMs += 0.2 * (this.#clock.now() - now - this.#blockingMs);
     work.then(
       (results) => {
-        // A run in which something failed says nothing about what runs cost.
+        // A run with a failed item says nothing about the cost of runs.
         const succeeded = !results.some((result) => result instanceof Error || result instanceof Failure);
         this.#finish(run, (job, index) => settle(job, results[index]), succeeded);
       },
@@ -317,14 +317,14 @@ export class Dispatcher<T> implements SlotUser {
   }
 
   /**
-   * Frees the executor and starts what waits for it, and only then sees to the answers; but the other way round where
-   * a run keeps this thread to itself, since the answers would have to wait for all of it.
+   * Frees the executor and starts the next batch before handing on the answers. The other way round if starting a run
+   * blocks this thread, since the answers would have to wait for it.
    */
   #finish(run: BatchRun<T>, answer: (job: Job<T>, index: number) => boolean, succeeded: boolean): void {
     const now = this.#clock.now();
     run.endedAt = now;
     const tookMs = now - run.startedAt;
-    // What ended because nobody wanted it any more would have taken longer, and says only that.
+    // An aborted run would have taken longer; it counts only if it exceeded the prediction.
     const isWhole = succeeded && run.wanted > 0;
     const isLonger = run.wanted === 0 && tookMs > this.#model.predict(run.cost);
     if (isWhole || isLonger) this.#model.learn(run.cost, tookMs);
@@ -344,7 +344,7 @@ export class Dispatcher<T> implements SlotUser {
     this.#timeAnswers(now);
   }
 
-  /** Learns how long it takes until the answers of a run are handed on. */
+  /** Measures how long it takes until the answers of a run are handed on. */
   #timeAnswers(since: number): void {
     if (this.#isTiming) return;
     this.#isTiming = true;

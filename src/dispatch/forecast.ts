@@ -2,45 +2,45 @@ import type { BatchLimits } from "./batch-plan.ts";
 import type { Executors } from "./slots.ts";
 import type { ServiceModel } from "./service-model.ts";
 
-/** What the batches that go ahead are counted by, where items cost nothing. */
+/** Lower bound of a batch's cost, for items without cost. */
 const LEAST_COST = 1e-6;
 
-/** How long it may take until there is an executor, while there is none, in milliseconds: nobody knows. */
+/** Assumed time until an executor is available while there is none, in milliseconds. */
 const RESTART_MS = 1000;
 
-/** So many standard deviations are reckoned with when somebody asks to be let in, of all the runs until the answer. */
+/** Safety margin of admission, in standard deviations of the time of all runs until the answer. */
 const ADMISSION_CAUTION = 1.3;
-/** The same where the next batch might be too small for one more: more, so that few who were let in are let down. */
+/** Safety margin of the next batch's size. Larger, so that few admitted jobs miss their deadline. */
 const ROOM_CAUTION = 1.6;
 
-/** Where a dispatcher stands when something new arrives. */
+/** The state of a dispatcher when a job arrives. */
 export interface Outlook {
   readonly now: number;
   readonly executors: Pick<Executors, "capacity" | "freeAt">;
-  /** What waits before the new job: how many, and their costs. */
+  /** Number and cost of the jobs queued before the new one. */
   readonly ahead: { readonly count: number; readonly cost: number };
-  /** When the first of all that wait is due; Infinity for never. */
+  /** Deadline of the first queued job; Infinity for none. */
   readonly firstFinishBy: number;
-  /** Offered jobs per millisecond, refused ones included. */
+  /** Arrivals per millisecond, including rejected jobs. */
   readonly rate: number;
-  /** The usual cost of a job. */
+  /** Average cost of a job. */
   readonly unitCost: number;
 }
 
-/** When a job that arrives now would be answered. */
+/** The predicted times of a job that arrives now. */
 export interface Forecast {
-  /** When its batch would start. */
+  /** Start of its batch. */
   readonly start: number;
-  /** When it would end, at a high quantile. */
+  /** End of its batch, at a high quantile. */
   readonly finish: number;
 }
 
 /**
- * Predicts when a job of some cost would run and be answered, if it joined the line now.
+ * Predicts when a job of a given cost would run and be answered if it were queued now.
  *
- * The size of its batch is what matters: a batch is cut so that the first deadline in it is kept, so a job that is
- * accepted with little time left makes the batch small for everybody. Under overload such a job is better refused:
- * the most is served when those are accepted who arrive within `L - s` of the cut, which gives
+ * The size of its batch matters most. A batch is limited so that it meets the earliest deadline in it, so a job
+ * admitted with little time left makes the batch small for all others. Under overload, rejecting such jobs serves the
+ * most requests: throughput is highest if only jobs that arrive within `L - s` of the batch's start are admitted, where
  * `s = (fixed + rate · perUnit · L) / (1 + rate · perUnit)` for a time limit L.
  */
 export function forecast(
@@ -55,7 +55,7 @@ export function forecast(
   const fullCost = Math.max(Math.min(limits.maxSize * unitCost, limits.maxCost), LEAST_COST);
   if (count === 0) return { start: now + RESTART_MS, finish: now };
   const firstStart = executors.freeAt(0, now);
-  // The next batch is as large as the first deadline in it allows; what has no room in it goes after it.
+  // The earliest deadline limits the size of the next batch; jobs that do not fit run after it.
   const nextRoom = model.costWithin(outlook.firstFinishBy - firstStart, ROOM_CAUTION);
   const nextCost = Math.max(0, Math.min(fullCost, nextRoom));
   const inNext = ahead.cost + cost <= nextCost + 1e-9;
@@ -75,19 +75,19 @@ export function forecast(
     const steady = steadyCost(model, costRate, count);
     batchCost = Math.max(withMe, Math.min(fullCost, joining, ideal, steady));
   }
-  // One that runs now, those between, and its own.
+  // The current run, those in between, and its own.
   const runs = rounds + (start > now ? 2 : 1);
   return { start, finish: start + model.predictHigh(batchCost, ADMISSION_CAUTION * Math.sqrt(runs)) };
 }
 
-/** The cost of a batch that serves the most, when more is offered than can be served within a time limit. */
+/** The cost of a batch that maximises throughput under overload with a time limit. */
 function idealCost(model: ServiceModel, costRate: number, limitMs: number): number {
   const { fixed, perUnit } = model;
   const time = (fixed + costRate * perUnit * limitMs) / (1 + costRate * perUnit);
   return costRate * Math.max(0, limitMs - time);
 }
 
-/** The cost of a batch when several executors share what comes evenly: `fixed / (1 - rate · perUnit / N)` a run. */
+/** The cost of a batch if N executors share the load evenly: a run takes `fixed / (1 - rate · perUnit / N)`. */
 function steadyCost({ fixed, perUnit }: ServiceModel, costRate: number, executors: number): number {
   const busy = (costRate * perUnit) / executors;
   return busy < 1 ? ((costRate / executors) * fixed) / (1 - busy) : Infinity;

@@ -1,91 +1,91 @@
-/** The weight of the newest look at what followed a completion. */
+/** Weight of the newest observation in the averages. */
 const LEARNING = 0.15;
-/** A hold is over when nobody has come for so many of the usual gaps… */
+/** A hold ends when nothing has arrived for this many average gaps… */
 const PATIENCE_GAPS = 4;
-/** …but not before this, in milliseconds: sockets deliver in bursts. */
+/** …but not before this time, in milliseconds: sockets deliver in bursts. */
 const SHORTEST_PATIENCE_MS = 1;
-/** A hold takes at most this share of what a run costs beside its items: that is all it can save. */
+/** Maximum length of a hold, as a share of a run's fixed cost: a hold cannot save more than that cost. */
 const LONGEST_SHARE = 0.5;
 
 /**
- * Decides whether to wait a moment for callers who have just been answered, since those that send in a loop are back
- * at once, and a batch without them would make them wait for a whole run. Open traffic does not follow completions,
- * and waiting for it only costs time.
+ * Decides whether to delay a batch for callers that were just answered. Callers that send in a loop return immediately,
+ * and would wait for a whole run if the batch started without them. Open traffic does not depend on completions:
+ * waiting for it only costs time.
  *
- * It learns by looking: after each completion it counts who arrives within a moment, whether a batch was cut
- * meanwhile or not, and compares that with the rate at other times. So no batch need be held on trial.
+ * It learns by observation. After each completion it counts the arrivals within a short window, whether or not a batch
+ * started in it, and compares them with the rate at other times. No batch has to be delayed as an experiment.
  */
 export class HoldPolicy {
   #completedAt = -Infinity;
-  /** Callers that the last completion answered, who may be back. */
+  /** Number of callers answered by the last completion. */
   #answered = 0;
-  /** Arrivals since then, within the moment. */
-  #back = 0;
-  #lastBackAt = -Infinity;
-  /** How long the look at this completion lasts. */
-  #momentMs = 0;
-  #looking = false;
-  /** Arrivals within a moment beyond what the rate explains, on average; and what it explains. */
+  /** Arrivals since then, within the window. */
+  #returned = 0;
+  #lastReturnAt = -Infinity;
+  /** Length of the window after this completion. */
+  #windowMs = 0;
+  #isOpen = false;
+  /** Average number of arrivals per window: in excess of the usual rate, and expected at that rate. */
   #excess = 0;
   #expected = 0;
   #firstDelay = SHORTEST_PATIENCE_MS;
   #gap = SHORTEST_PATIENCE_MS / PATIENCE_GAPS;
-  /** Arrivals and time outside of such moments: the rate to compare with. */
+  /** Arrivals and time outside of windows: the usual rate. */
   #otherCount = 0;
   #otherMs = 0;
   #otherSince: number | undefined;
 
-  /** A run has answered so many callers. `fixedMs`: what a run costs beside its items. */
+  /** Records that a run has answered callers. `fixedMs`: the fixed cost of a run. */
   completed(now: number, answered: number, fixedMs: number): void {
-    this.#closeLook(now);
+    this.#closeWindow(now);
     if (this.#otherSince !== undefined) this.#countOther(now);
     this.#completedAt = now;
     this.#answered = answered;
-    this.#back = 0;
-    this.#lastBackAt = now;
-    this.#momentMs = fixedMs * LONGEST_SHARE;
-    this.#looking = this.#momentMs > 0;
-    this.#otherSince = now + this.#momentMs;
+    this.#returned = 0;
+    this.#lastReturnAt = now;
+    this.#windowMs = fixedMs * LONGEST_SHARE;
+    this.#isOpen = this.#windowMs > 0;
+    this.#otherSince = now + this.#windowMs;
   }
 
-  /** Something has arrived. */
+  /** Records an arrival. */
   arrived(now: number): void {
-    if (!this.#looking) return void this.#otherCount++;
-    if (now - this.#completedAt > this.#momentMs) {
-      this.#closeLook(now);
+    if (!this.#isOpen) return void this.#otherCount++;
+    if (now - this.#completedAt > this.#windowMs) {
+      this.#closeWindow(now);
       this.#otherCount++;
       return;
     }
-    const delay = now - this.#lastBackAt;
-    if (this.#back === 0) this.#firstDelay += LEARNING * (delay - this.#firstDelay);
+    const delay = now - this.#lastReturnAt;
+    if (this.#returned === 0) this.#firstDelay += LEARNING * (delay - this.#firstDelay);
     else this.#gap += LEARNING * (delay - this.#gap);
-    this.#back++;
-    this.#lastBackAt = now;
+    this.#returned++;
+    this.#lastReturnAt = now;
   }
 
-  /** Until when a batch should wait for more, on the clock; `now` or earlier: not at all. */
+  /** The time until which a batch should wait for more jobs; `now` or earlier: do not wait. */
   holdUntil(now: number): number {
-    if (this.#back >= this.#answered) return now;
+    if (this.#returned >= this.#answered) return now;
     if (this.#excess <= 0.25 + 0.5 * this.#expected) return now;
     const patience =
-      this.#back === 0
+      this.#returned === 0
         ? Math.max(SHORTEST_PATIENCE_MS, 2 * this.#firstDelay)
         : Math.max(SHORTEST_PATIENCE_MS, PATIENCE_GAPS * this.#gap);
-    return Math.min(this.#lastBackAt + patience, this.#completedAt + this.#momentMs);
+    return Math.min(this.#lastReturnAt + patience, this.#completedAt + this.#windowMs);
   }
 
-  #closeLook(now: number): void {
-    if (!this.#looking) return;
-    this.#looking = false;
-    const lookedMs = Math.min(now - this.#completedAt, this.#momentMs);
-    const expected = this.#otherMs > 0 ? (this.#otherCount / this.#otherMs) * lookedMs : 0;
-    this.#excess += LEARNING * (this.#back - expected - this.#excess);
+  #closeWindow(now: number): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    const observedMs = Math.min(now - this.#completedAt, this.#windowMs);
+    const expected = this.#otherMs > 0 ? (this.#otherCount / this.#otherMs) * observedMs : 0;
+    this.#excess += LEARNING * (this.#returned - expected - this.#excess);
     this.#expected += LEARNING * (expected - this.#expected);
   }
 
   #countOther(now: number): void {
     this.#otherMs += Math.max(0, now - (this.#otherSince ?? now));
-    // Old times count for less and less.
+    // Discount older observations.
     this.#otherMs *= 0.9;
     this.#otherCount *= 0.9;
   }

@@ -1,10 +1,10 @@
 import type { Job } from "./job.ts";
 
-/** Jobs that wait, first come first served within their priority; taking one out anywhere is cheap. */
+/** Queued jobs: first come, first served within each priority. Removing any job takes constant time. */
 export class JobQueue<T> {
   readonly #normal = new Set<Job<T>>();
   readonly #low = new Set<Job<T>>();
-  /** Jobs that get another chance, before all others. */
+  /** Retried jobs, which come before all others. */
   readonly #again = new Set<Job<T>>();
   #bytes = 0;
   #cost = 0;
@@ -14,27 +14,27 @@ export class JobQueue<T> {
     return this.#again.size + this.#normal.size + this.#low.size;
   }
 
-  /** What the waiting jobs hold in memory. */
+  /** Memory that the queued jobs take. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Jobs that go before one of this priority that came now. */
+  /** Number and cost of the jobs before a new one of this priority. */
   ahead(job: Pick<Job<T>, "priority">): { count: number; cost: number } {
     if (job.priority === "low") return { count: this.length, cost: this.#cost };
     return { count: this.length - this.#low.size, cost: this.#cost - this.#lowCost };
   }
 
-  /** The one that is next. */
+  /** The next job. */
   get first(): Job<T> | undefined {
     for (const job of this) return job;
     return undefined;
   }
 
-  /** When the first of all waiting jobs came; undefined when none waits. */
+  /** Arrival of the oldest queued job; undefined if none is queued. */
   get oldestArrival(): number | undefined {
     let oldest = Infinity;
-    // Second chances are in the order in which they failed.
+    // Retried jobs are in the order in which they failed.
     for (const job of this.#again) oldest = Math.min(oldest, job.arrivedAt);
     for (const jobs of [this.#normal, this.#low]) {
       const [first] = jobs;
@@ -49,14 +49,14 @@ export class JobQueue<T> {
     this.#account(job, 1);
   }
 
-  /** False when it did not wait any more. */
+  /** False if it was not queued any more. */
   remove(job: Job<T>): boolean {
     if (!this.#again.delete(job) && !this.#normal.delete(job) && !this.#low.delete(job)) return false;
     this.#account(job, -1);
     return true;
   }
 
-  /** In the order they are to be taken. Jobs may be removed meanwhile. */
+  /** In the order of their turn. Jobs may be removed during the iteration. */
   *[Symbol.iterator](): Generator<Job<T>> {
     yield* this.#again;
     yield* this.#normal;
@@ -67,6 +67,6 @@ export class JobQueue<T> {
     this.#bytes += sign * job.bytes;
     this.#cost += sign * job.cost;
     if (job.priority === "low" && !job.retried) this.#lowCost += sign * job.cost;
-    if (this.length === 0) this.#cost = this.#lowCost = 0; // no rounding errors are carried on
+    if (this.length === 0) this.#cost = this.#lowCost = 0; // do not accumulate rounding errors
   }
 }

@@ -1,32 +1,32 @@
-/** Low work fills only what room normal work leaves. */
+/** Low-priority jobs only use capacity that normal ones leave. */
 export type Priority = "normal" | "low";
 
-/** What is known of a piece of work when it is handed in. */
+/** The properties of a job when it is submitted. */
 export interface JobRequest<T> {
   readonly value: T;
-  /** What it counts for against the batch's cost budget, and in the time a run takes. Default 1. */
+  /** Its share of a batch's cost limit, and of the time of a run. Default 1. */
   readonly cost?: number;
-  /** Only work of one group goes into one batch. */
+  /** Only jobs of the same group share a batch. */
   readonly group?: unknown;
   /** Default "normal". */
   readonly priority?: Priority;
-  /** What it holds in memory while it waits. Default 0. */
+  /** Memory it takes while queued. Default 0. */
   readonly bytes?: number;
-  /** When it came in, on the dispatcher's clock. Default: now. */
+  /** Arrival time, on the dispatcher's clock. Default: now. */
   readonly arrivedAt?: number;
-  /** It has to be answered by then, on the dispatcher's clock. Default: never. */
+  /** Deadline of the answer, on the dispatcher's clock. Default: none. */
   readonly finishBy?: number;
-  /** It has to be running by then. Default: never. */
+  /** Deadline of the start. Default: none. */
   readonly startBy?: number | undefined;
-  /** Whether `startBy` is the caller's own wish. Default true. */
+  /** Whether the caller set `startBy`. Default true. */
   readonly isCallersLimit?: boolean;
-  /** Aborts when nobody wants the answer any more. */
+  /** Aborts when the answer is not needed any more. */
   readonly signal?: AbortSignal | undefined;
-  /** Told when time runs out: should abort the signal, so that a run in progress learns of it. */
+  /** Called when a deadline passes. Should abort the signal, so that a run in progress stops. */
   readonly onExpired?: ((reason: Error) => void) | undefined;
 }
 
-/** A piece of work between its arrival and its answer. */
+/** A unit of work, from its arrival to its answer. */
 export class Job<T> {
   readonly value: T;
   readonly cost: number;
@@ -41,9 +41,9 @@ export class Job<T> {
   readonly onExpired: ((reason: Error) => void) | undefined;
   /** The caller's answer. */
   readonly answer: Promise<unknown>;
-  /** When its run started and ended, on the dispatcher's clock, and how many were in it. */
+  /** Start and end of its run, on the dispatcher's clock, and the size of the batch. */
   run: { readonly startedAt: number; endedAt: number; readonly size: number } | undefined;
-  /** Its run ended in a way that was not its fault; it has one more chance, in a batch of its own. */
+  /** Its run failed through no fault of its own. It runs once more, in a batch of its own. */
   retried = false;
   #settled = false;
   #resolve!: (value: unknown) => void;
@@ -68,29 +68,29 @@ export class Job<T> {
     });
   }
 
-  /** It has been answered, one way or the other. */
+  /** Whether its answer has resolved or rejected. */
   get settled(): boolean {
     return this.#settled;
   }
 
-  /** The moment after which starting it is of no use. One that runs again has been started in time. */
+  /** Latest useful start. The start deadline does not apply to a retried job, which has started in time once. */
   get lastStart(): number {
     return this.retried ? this.finishBy : Math.min(this.startBy, this.finishBy);
   }
 
-  /** What has to be freed once it is answered. */
+  /** Registers a callback for when it is settled. */
   onSettled(release: () => void): void {
     this.#release = release;
   }
 
-  /** Answers it, unless it has been. */
+  /** Resolves the answer. False if it was settled already. */
   resolve(value: unknown): boolean {
     if (!this.#settle()) return false;
     this.#resolve(value);
     return true;
   }
 
-  /** Fails it, unless it has been answered. */
+  /** Rejects the answer. False if it was settled already. */
   reject(reason: unknown): boolean {
     if (!this.#settle()) return false;
     this.#reject(reason);

@@ -1,18 +1,18 @@
 import type { FalServerlessError } from "../errors.ts";
 import type { BatchReason } from "./batch-plan.ts";
 
-/** Upper bounds of the sizes that batches are counted by. */
+/** Upper bounds of the histogram of batch sizes. */
 export const SIZE_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] as const;
-/** Upper bounds of waits and runs, in milliseconds. */
+/** Upper bounds of the histograms of waits and runs, in milliseconds. */
 export const TIME_BUCKETS_MS = [
   ...[1, 2.5, 5, 10, 25, 50, 100, 250, 500],
   ...[1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000],
 ] as const;
 
-/** How often values fell below each of some bounds. */
+/** A histogram with fixed bounds. */
 export class Histogram {
   readonly bounds: readonly number[];
-  /** One counter a bound, not cumulative; the last is for what is above all bounds. */
+  /** One counter for each bound, not cumulative; the last is for values above all bounds. */
   readonly buckets: number[];
   count = 0;
   sum = 0;
@@ -31,32 +31,32 @@ export class Histogram {
   }
 }
 
-/** What a dispatcher counts; plain additions, read when somebody asks. */
+/** The counters of a dispatcher, read when metrics are collected. */
 export class DispatchMetrics {
   readonly batchSizes = new Histogram(SIZE_BUCKETS);
   readonly waits = new Histogram(TIME_BUCKETS_MS);
   readonly runs = new Histogram(TIME_BUCKETS_MS);
-  /** Batches by why they held no more. */
+  /** Batches by what limited their size. */
   readonly reasons = new Map<BatchReason, number>();
-  /** Refusals by the code of their error. */
+  /** Rejected jobs by error code. */
   readonly refusals = new Map<string, number>();
-  /** Jobs whose callers left, while they waited and while they ran. */
+  /** Jobs whose caller left, while queued and while running. */
   readonly cancelled = { waiting: 0, running: 0 };
-  /** Jobs whose time ran out. */
+  /** Jobs that missed their deadline, while queued and while running. */
   readonly timeouts = { queue: 0, run: 0 };
-  /** Jobs whose run ended after their caller had been answered or had left. */
+  /** Jobs whose run ended after the caller had been answered or had left. */
   late = 0;
-  /** Jobs that were run again after their worker had died. */
+  /** Jobs that were run again after their worker died. */
   retried = 0;
   #depth: () => number = () => 0;
   #oldestAgeMs: () => number = () => 0;
 
-  /** Jobs that wait now. */
+  /** Number of queued jobs. */
   get depth(): number {
     return this.#depth();
   }
 
-  /** How long the first of them has waited, in milliseconds; 0 when none waits. */
+  /** Age of the oldest queued job, in milliseconds; 0 if none is queued. */
   get oldestAgeMs(): number {
     return this.#oldestAgeMs();
   }

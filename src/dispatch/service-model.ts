@@ -1,47 +1,46 @@
-/** Each run's weight in what is learned falls by this factor with every later one: about the last 30 count. */
+/** The weight of a run falls by this factor with each later run: about the last 30 runs count. */
 const FORGETTING = 0.97;
-/** The scatter around the line is an average over so many runs at most, the last ones weighing most. */
+/** The scatter around the line is averaged over at most this many runs, the newest weighing most. */
 const SCATTER_RUNS = 20;
-/** What is taken for the scatter until some runs have shown it, as a relative variance, and how many runs that counts for. */
+/** Initial scatter, as a relative variance, and the number of runs it weighs as much as. */
 const FIRST_VARIANCE = 0.01;
 const FIRST_RUNS = 2;
 /**
- * The costs have changed when two runs, one after the other, are off the line on one side: by three standard
- * deviations, but by no less and no more than this, as a logarithm.
+ * The costs have changed if two consecutive runs deviate from the line to the same side by three standard deviations.
+ * These are the lower and upper bounds of that threshold, as logarithms.
  */
 const LEAST_CHANGE = 0.3;
 const SURE_CHANGE = 0.7;
-/** Costs that differ by less than this, relative to their mean and squared, say nothing of the slope: it stays. */
+/** Regularisation: if the relative variance of costs is below this, the slope stays nearly unchanged. */
 const DOUBT = 1e-3;
 
 /**
- * What a run costs: `s = fixed + perUnit · cost` milliseconds, learned from the runs so far by least squares with
- * exponential forgetting. Runs count by the inverse square of the time expected of them, since a long one scatters
- * more than a short one. While all runs are alike, nothing is learned of how a time is made up, and the slope stays
- * what it was.
+ * Predicts the time of a run: `s = fixed + perUnit · cost` milliseconds, fitted to past runs by least squares with
+ * exponential forgetting. Runs are weighted by the inverse square of their expected time, since long runs scatter more.
+ * While all runs have the same cost, the split into both parts cannot be observed, and the slope stays unchanged.
  */
 export class ServiceModel {
   #fixed = 0;
   #perUnit = 0;
-  /** Sums over the runs so far: of their weights, and weighted of costs, times, and products. */
+  /** Weighted sums over the runs so far. */
   #sums = NOTHING;
   #runs = 0;
   #variance = FIRST_VARIANCE;
-  /** Runs since the costs have last changed. */
+  /** Runs since the last change of costs. */
   #runsAlike = 0;
   #surprise = 0;
 
-  /** How many runs it has learned from. */
+  /** Number of runs learned from. */
   get runs(): number {
     return this.#runs;
   }
 
-  /** Milliseconds that a run takes beside what its items cost. */
+  /** Fixed time of a run, in milliseconds. */
   get fixed(): number {
     return this.#fixed;
   }
 
-  /** Milliseconds for one unit of cost. */
+  /** Time per unit of cost, in milliseconds. */
   get perUnit(): number {
     return this.#perUnit;
   }
@@ -51,17 +50,17 @@ export class ServiceModel {
     return Math.sqrt(this.#variance);
   }
 
-  /** The mean time of a run, in milliseconds; 0 before the first. */
+  /** Mean time of a run of this cost, in milliseconds; 0 before the first run. */
   predict(cost: number): number {
     return this.#fixed + this.#perUnit * cost;
   }
 
-  /** A time that so many standard deviations of runs stay below. */
+  /** The mean time plus this many standard deviations, in milliseconds. */
   predictHigh(cost: number, deviations: number): number {
     return this.predict(cost) * (1 + deviations * this.scatter);
   }
 
-  /** The largest cost whose run takes no longer than `ms`, with the same caution. */
+  /** The largest cost for which {@link predictHigh} is at most `ms`. */
   costWithin(ms: number, deviations: number): number {
     const mean = ms / (1 + deviations * this.scatter);
     if (this.#perUnit <= 0) return mean >= this.#fixed ? Infinity : 0;
@@ -73,13 +72,13 @@ export class ServiceModel {
     const time = Math.max(ms, 1e-3);
     this.#runs++;
     if (this.#runs === 1) {
-      // Before a second cost was seen, the split is a guess: half of it fixed.
+      // One run does not show the split: assume that half of its time is fixed.
       this.#perUnit = cost > 0 ? time / 2 / cost : 0;
       this.#fixed = time - this.#perUnit * cost;
     }
     const ratio = time / this.#expected(cost);
     if (this.#hasChanged(Math.log(ratio))) {
-      // Both parts have most likely changed alike: learns anew from the old line, scaled.
+      // Most likely both parts have changed alike: start again from the old line, scaled.
       this.#perUnit *= ratio;
       this.#sums = NOTHING;
       this.#variance = FIRST_VARIANCE;
@@ -95,8 +94,8 @@ export class ServiceModel {
   }
 
   /**
-   * Whether two runs in a row were far off, and on the same side. In logarithms, since costs that fall to a third are
-   * no less of a change than costs that triple.
+   * Whether two consecutive runs deviated strongly to the same side. Compares logarithms, so that a fall to a third
+   * weighs as much as a threefold rise.
    */
   #hasChanged(ratio: number): boolean {
     const limit = Math.min(Math.max(LEAST_CHANGE, 3 * this.scatter), SURE_CHANGE);
@@ -106,7 +105,7 @@ export class ServiceModel {
     return again;
   }
 
-  /** The line through the runs; as far as their costs are alike, with the slope it had. */
+  /** Fits the line to the runs. The more alike their costs, the closer the slope stays to its old value. */
   #fit(): void {
     const { weight, cost, time, costCost, costTime } = this.#sums;
     const meanCost = cost / weight;
@@ -122,7 +121,7 @@ export class ServiceModel {
   }
 
   #scatterBy(residual: number): void {
-    // A single outlier must not pass for scatter.
+    // Bound outliers: a single one must not count as scatter.
     const bounded = Math.min(Math.abs(residual), 3 * this.scatter + 0.05, 1);
     const weight = 1 / Math.min(++this.#runsAlike + FIRST_RUNS, SCATTER_RUNS);
     this.#variance += weight * (bounded * bounded - this.#variance);
@@ -141,7 +140,7 @@ interface Sums {
 const NOTHING: Sums = { weight: 0, cost: 0, time: 0, costCost: 0, costTime: 0 };
 
 function withRun(sums: Sums, cost: number, time: number, expected: number): Sums {
-  // What took several times as long as expected was held up by something else, and counts for less.
+  // A run that took much longer than expected was probably delayed by something else: it weighs less.
   const weight = 1 / (Math.max(expected, time) * expected);
   return {
     weight: FORGETTING * sums.weight + weight,

@@ -1,20 +1,20 @@
-/** Somebody who runs work on slots. */
+/** A user of slots, such as a dispatcher. */
 export interface SlotUser {
-  /** When the first that waits for a slot came; undefined when nothing waits. */
+  /** Arrival of its oldest queued job; undefined if none is queued. */
   readonly oldestArrival: number | undefined;
-  /** A slot is free. */
+  /** Called when a slot is free. */
   wake(): void;
 }
 
-/** Holds a slot until it is given back. */
+/** The use of a slot, until it is returned. */
 export interface SlotLease {
-  /** When it will most likely be given back, on the dispatcher's clock. */
+  /** When it is expected to be returned, on the dispatcher's clock. */
   readonly expectedEnd: number;
-  /** When it should be given back at the latest, on the same clock. Default: never. */
+  /** Latest time at which it should be returned, on the same clock. Default: none. */
   readonly finishBy?: number;
 }
 
-/** Room for so many runs at a time, shared by all who run work on it. A free slot goes to whom has waited longest. */
+/** A limit of concurrent runs, shared by its users. A free slot is offered to the user with the oldest job first. */
 export class Slots {
   readonly #users: SlotUser[] = [];
   readonly #leases = new Set<SlotLease>();
@@ -36,17 +36,17 @@ export class Slots {
     return Math.max(0, this.#capacity - this.#leases.size);
   }
 
-  /** Those who want to hear of free slots. */
+  /** The users that are notified of free slots. */
   get users(): readonly SlotUser[] {
     return this.#users;
   }
 
-  /** Wants to hear of free slots. */
+  /** Adds a user to notify of free slots. */
   join(user: SlotUser): void {
     this.#users.push(user);
   }
 
-  /** More or fewer from now on; leases that are out stay out. */
+  /** Changes the number of slots. Slots in use are not affected. */
   resize(capacity: number): void {
     const grows = capacity > this.#capacity;
     this.#capacity = capacity;
@@ -57,12 +57,12 @@ export class Slots {
     this.#leases.add(lease);
   }
 
-  /** Gives a slot back; nobody hears of it before {@link announceFree}. */
+  /** Returns a slot, without notifying users: see {@link announceFree}. */
   giveBack(lease: SlotLease): void {
     this.#leases.delete(lease);
   }
 
-  /** Whether every slot is held by what should have given it back `graceMs` ago: nothing can start any more. */
+  /** Whether all slots are in use and overdue by `graceMs`, so that nothing can start any more. */
   isStuck(now: number, graceMs: number): boolean {
     if (this.#leases.size < this.#capacity) return false;
     let late = 0;
@@ -70,20 +70,20 @@ export class Slots {
     return late > 0 && late >= this.#capacity;
   }
 
-  /** When the slot that is free first, second, … is expected to be, from 0; `now` for one that is. */
+  /** Expected time at which slot `index` is free, counted from 0 in that order; `now` if it is free. */
   freeAt(index: number, now: number): number {
     const { free } = this;
     if (index < free) return now;
     const ends = Array.from(this.#leases, ({ expectedEnd }) => expectedEnd).sort((a, b) => a - b);
-    // Where there are more leases than slots, the first that are given back free none.
+    // With more leases than slots, the first returns do not free a slot.
     const surplus = Math.max(0, this.#leases.size - this.#capacity);
     return Math.max(now, ends[index - free + surplus] ?? Infinity);
   }
 }
 
 /**
- * Tells those who wait of what is free on any of these. Who has waited longest comes first, whichever of them it is
- * that they share: else who shares least would always be asked before all others.
+ * Notifies the users of these slots that some are free, oldest job first. All users are sorted together: notifying them
+ * per set of slots would always favour the same ones.
  */
 export function announceFree(slots: readonly Slots[]): void {
   const [first] = slots;
@@ -96,7 +96,7 @@ export function announceFree(slots: readonly Slots[]): void {
   }
 }
 
-/** What a dispatcher's runs run on. A run takes a slot of each kind: its own, and those it shares with others. */
+/** The executors of a dispatcher. A run takes one of each set of slots: the dispatcher's own, and shared ones. */
 export class Executors {
   readonly #slots: readonly Slots[];
 
@@ -105,21 +105,21 @@ export class Executors {
     for (const each of slots) each.join(user);
   }
 
-  /** How many runs there may be at a time; Infinity for any number. */
+  /** Maximum number of concurrent runs; Infinity for no limit. */
   get capacity(): number {
     let capacity = Infinity;
     for (const slots of this.#slots) capacity = Math.min(capacity, slots.capacity);
     return capacity;
   }
 
-  /** How many runs could start now. */
+  /** Number of runs that could start now. */
   get free(): number {
     let free = Infinity;
     for (const slots of this.#slots) free = Math.min(free, slots.free);
     return free;
   }
 
-  /** When the executor that is free first, second, … is expected to be, from 0; `now` for one that is. */
+  /** Expected time at which executor `index` is free, counted from 0 in that order; `now` if it is free. */
   freeAt(index: number, now: number): number {
     let time = now;
     for (const slots of this.#slots) time = Math.max(time, slots.freeAt(index, now));
@@ -130,12 +130,12 @@ export class Executors {
     for (const slots of this.#slots) slots.take(lease);
   }
 
-  /** Nobody hears of it before {@link announce}. */
+  /** Returns the slots, without notifying users: see {@link announce}. */
   giveBack(lease: SlotLease): void {
     for (const slots of this.#slots) slots.giveBack(lease);
   }
 
-  /** Tells all who wait for any of the slots, this dispatcher among them. */
+  /** Notifies all users of these slots, this dispatcher included. */
   announce(): void {
     announceFree(this.#slots);
   }
