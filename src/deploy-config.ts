@@ -1,35 +1,9 @@
 import type { ContainerImageOptions, ImageRunOptions } from "./packaging/container-image.ts";
-import type { HealthCheckSettings } from "./platform/deployment/deploy-request.ts";
-import type { App, AppAuth } from "./servable/app.ts";
-import type { AppImage } from "./servable/settings.ts";
+import type { HealthCheckSettings } from "./settings/health-check.ts";
+import type { AppAuth, AppImage, DeployStrategy, SettingsOf, SettingValues } from "./settings/settings.ts";
 
-/** Settings that a class has as statics, and a config by the same names. */
-export type AppSettings = Partial<
-  Pick<
-    typeof App,
-    | "machineType"
-    | "numGpus"
-    | "regions"
-    | "keepAlive"
-    | "minConcurrency"
-    | "maxConcurrency"
-    | "concurrencyBuffer"
-    | "concurrencyBufferPerc"
-    | "scalingDelay"
-    | "maxMultiplexing"
-    | "requestTimeout"
-    | "requestStartTimeout"
-    | "startupTimeout"
-    | "exposedPort"
-    | "metricsPort"
-    | "terminationGracePeriodSeconds"
-    | "secrets"
-    | "dataMounts"
-    | "retryConfig"
-    | "skipRetryConditions"
-    | "privateLogs"
-  >
->;
+/** The settings that a config shares with the statics of a class, by the same names. */
+export type AppSettings = SettingValues<SettingsOf<"config">>;
 
 /** The image of an app in a config: a `ContainerImage`, a Dockerfile with its options, or the name of an image. */
 export type ImageConfig =
@@ -57,7 +31,7 @@ export interface CommonAppConfig extends AppSettings {
   /** The name it is deployed under. Default: its name in the config. */
   readonly name?: string;
   readonly auth?: AppAuth;
-  readonly strategy?: "rolling" | "recreate";
+  readonly strategy?: DeployStrategy;
   /** Take the scale from here at each deployment. Default false. */
   readonly resetScale?: boolean;
   /** What tells whether a runner is well. Of a class: its own check, else `GET /health`; of an image: none. */

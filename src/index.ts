@@ -19,10 +19,10 @@
  */
 
 // What a user extends
-export { App, type AppAuth } from "./servable/app.ts";
+export { App } from "./servable/app.ts";
 export { BaseServable, isServableClass, type ServableClass } from "./servable/base-servable.ts";
 export { ServeWrapper } from "./servable/serve-wrapper.ts";
-export type { AppImage, RetryCondition } from "./servable/settings.ts";
+export type { AppAuth, AppImage, RetryCondition } from "./settings/settings.ts";
 
 // Routes
 export { endpoint, type EndpointOptions } from "./routes/endpoint.ts";
@@ -38,12 +38,8 @@ export type {
   RouteHandler,
   RouteSignature,
 } from "./routes/signature.ts";
-export type {
-  BatchOptions,
-  DispatchOptions,
-  QueueOptions,
-  WorkerOptions,
-} from "./routes/dispatch-options.ts";
+export type { BatchOptions, DispatchOptions, QueueOptions } from "./routes/dispatch-options.ts";
+export type { WorkerOptions } from "./settings/worker-options.ts";
 export type { BatchContext, RequestContext } from "./context.ts";
 
 // Serving
@@ -113,7 +109,7 @@ export type {
   DeployOptions,
   DeployPhase,
 } from "./platform/deployment/deploy.ts";
-export type { HealthCheckSettings } from "./platform/deployment/deploy-request.ts";
+export type { HealthCheckSettings } from "./settings/health-check.ts";
 export type { GpuUsage } from "./platform/apps/gpu-usage.ts";
 export type { EnvironmentInfo } from "./platform/account/environments.ts";
 export type { CreatedKey, CreateKeyOptions, KeyInfo, KeyPreset, KeyScope } from "./platform/account/keys.ts";

@@ -1,6 +1,6 @@
 import { types } from "node:util";
 import { DefinitionError } from "../errors.ts";
-import { shown } from "./option-table.ts";
+import { shown } from "../settings/check.ts";
 import { structuralKey } from "./structural-key.ts";
 import { assertSerializable } from "./serializable-values.ts";
 

@@ -2,7 +2,8 @@ import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
 import type { Bundle } from "./bundle/bundle.ts";
 import type { LogEntry } from "./log-entry.ts";
-import { environmentKeys, Misfit, OPTION_TABLE, optionRule, OWN_OPTIONS, shown } from "./option-table.ts";
+import { shown } from "../settings/check.ts";
+import { checkedOption, environmentKeys, OPTION_TABLE, optionRule, OWN_OPTIONS } from "./option-table.ts";
 import { Options, type EnvironmentOptions, type FunctionKind, type GatewayOptions } from "./options.ts";
 import { serveRequirements } from "./requirements.ts";
 import type { SourceLocation } from "./source-location.ts";
@@ -97,9 +98,7 @@ export abstract class Host {
       const known = this.#hostKeys().join(", ");
       throw refusal(`${this.constructor.name} has no option "${key}"; it takes ${known}.`);
     }
-    const read = rule.read(value);
-    if (!(read instanceof Misfit)) return [key, read];
-    throw refusal(`${key}${read.path} must be ${read.expected}; got ${read.got}.`);
+    return [key, checkedOption(key, rule.check, value)];
   }
 
   /**

@@ -8,7 +8,8 @@ import type { Bundle } from "./bundle/bundle.ts";
 import { currentRuntime } from "./runtime.ts";
 import type { FunctionEntry, FunctionTarget, Host, SpawnInfo } from "./host.ts";
 import { missingDependency } from "./missing-dependencies.ts";
-import { assertOwnOptions, environmentKeys, isHost, optionRule, shown } from "./option-table.ts";
+import { shown } from "../settings/check.ts";
+import { assertOwnOptions, environmentKeys, isHost, optionRule } from "./option-table.ts";
 import type { FunctionKind, FunctionOptions, Options } from "./options.ts";
 import { Submission } from "./submission.ts";
 

@@ -1,4 +1,5 @@
 import type { SchemaObject } from "../routes/handler-types.ts";
+import { SETTINGS, type SettingsOf, type SettingValues } from "../settings/settings.ts";
 import type { ServedSchemas } from "./runtime.ts";
 import type { Host } from "./host.ts";
 import { mergeRequirements, type Requirements } from "./requirements.ts";
@@ -27,51 +28,22 @@ export interface EnvironmentOptions {
   readonly force?: boolean;
 }
 
-/** How a function's host runs it. A host has defaults of its own; the given ones are `LocalHost`'s. */
-export interface HostOptions {
-  /** How long a process without work is kept, in seconds. 0 ends it after each call. Default 10. */
-  readonly keepAlive?: number;
-  /** So many processes run calls at a time. */
-  readonly maxConcurrency?: number;
-  /** Runs once in each process; what it returns is passed to the function first, and need not be able to travel. */
+/**
+ * How a function's host runs it. Settings of runners, such as `machineType`, have no effect on this machine. Defaults
+ * are the host's own; those of `LocalHost` are noted.
+ */
+export interface HostOptions extends SettingValues<SettingsOf<"function">> {
+  /** Runs once in each process. Its result is the function's first argument and need not be serializable. */
   readonly setupFunction?: () => unknown;
-  /** How long a call may run, in seconds. Default: no limit. */
-  readonly requestTimeout?: number;
-  /** How long a process may take until it is ready for calls, in seconds. Installing packages doesn't count. */
-  readonly startupTimeout?: number;
-  /** The memory that a process may take, in MB (1,000,000 bytes); at least 100. */
+  /** Maximum memory of a process, in MB (1,000,000 bytes); at least 100. */
   readonly memoryLimitMb?: number;
   /**
-   * What the process has in its environment beside a short default: names of this process's variables, or names with
+   * Environment variables of the process beside a short default: names of this process's variables, or names with
    * values.
    */
   readonly env?: readonly string[] | Readonly<Record<string, string>>;
-  /** The kind of machine, or several in order of preference. Without effect on this machine, as all that follow. */
-  readonly machineType?: string | readonly string[];
-  /** GPUs a runner gets. */
-  readonly numGpus?: number;
-  /** Where runners may run. */
-  readonly regions?: readonly string[];
-  /** Runners that are always there. */
-  readonly minConcurrency?: number;
-  /** Runners kept above what is needed. */
-  readonly concurrencyBuffer?: number;
-  /** The same in percent of what is needed. */
-  readonly concurrencyBufferPerc?: number;
-  /** How long more runners have to be needed until they are started, in seconds. */
-  readonly scalingDelay?: number;
-  /** How long a request of the owner's may wait for a runner, in seconds; 0 sets no limit. */
-  readonly requestStartTimeout?: number;
-  /** Calls that one runner is given at a time. */
-  readonly maxMultiplexing?: number;
-  /** The platform's secrets that the function sees as variables. Default: all that are exposed by default. */
-  readonly secrets?: readonly string[];
-  /** Folders of the platform's storage that a runner has. */
-  readonly dataMounts?: readonly string[];
-  /** What else a platform should know. Plain data. */
+  /** Further information for a platform. Plain data. */
   readonly metadata?: Readonly<Record<string, unknown>>;
-  /** Only the owner reads the logs. */
-  readonly privateLogs?: boolean;
 }
 
 /** How a function can be reached beside being called. */
@@ -114,9 +86,6 @@ export interface DefinitionOptions {
 export interface FunctionOptions
   extends DefinitionOptions, Partial<EnvironmentOptions>, HostOptions, GatewayOptions {}
 
-const DEFAULT_EXPOSED_PORT = 8080;
-const DEFAULT_METRICS_PORT = 9090;
-
 /** What a function asks for, by who answers it. Made by a host's `parseOptions`; nothing in it is the caller's own. */
 export class Options {
   readonly host: HostOptions;
@@ -153,13 +122,15 @@ export class Options {
 
   /** The port that is reached from outside; undefined where there is none. */
   getExposedPort(): number | undefined {
-    return this.gateway.exposedPort ?? (this.gateway.serve === true ? DEFAULT_EXPOSED_PORT : undefined);
+    return (
+      this.gateway.exposedPort ?? (this.gateway.serve === true ? SETTINGS.exposedPort.default : undefined)
+    );
   }
 
   /** The port of the metrics; undefined where there is none. */
   getMetricsPort(): number | undefined {
     const isExposed = this.getExposedPort() !== undefined;
-    return this.gateway.metricsPort ?? (isExposed ? DEFAULT_METRICS_PORT : undefined);
+    return this.gateway.metricsPort ?? (isExposed ? SETTINGS.metricsPort.default : undefined);
   }
 }
 

@@ -1,5 +1,12 @@
-import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
+import {
+  assertCount,
+  assertObject,
+  resolveWorkers,
+  type Refuse,
+  type ResolvedWorkerOptions,
+  type WorkerOptions,
+} from "../settings/worker-options.ts";
 
 /** How inputs of several callers go into one call of the method, which then takes and returns arrays. */
 export interface BatchOptions<Input = unknown> {
@@ -16,26 +23,6 @@ export interface BatchOptions<Input = unknown> {
    * methods that may run twice on one input. Default false: an error fails the whole batch.
    */
   isolateErrors?: boolean;
-}
-
-/** Processes that run the method beside the server's own. */
-export interface WorkerOptions {
-  /** How many. Default: one for each of the devices. */
-  count?: number;
-  /** Each worker sees one of these, in turn. */
-  devices?: readonly string[];
-  /** The environment variable that holds it. Default "CUDA_VISIBLE_DEVICES". */
-  deviceVariable?: string;
-  /** The module that exports the class, `import.meta.url`. Default: where its first decorator was called. */
-  module?: string;
-}
-
-/** The same with defaults filled in. */
-export interface ResolvedWorkerOptions {
-  readonly count: number;
-  readonly devices: readonly string[];
-  readonly deviceVariable: string;
-  readonly module: string | undefined;
 }
 
 /** How much may wait. */
@@ -82,14 +69,10 @@ export const DISPATCH_OPTION_NAMES = [
 ] as const satisfies readonly (keyof DispatchOptions)[];
 
 const BATCH_OPTION_NAMES = ["maxSize", "maxCost", "cost", "groupBy", "isolateErrors"];
-const WORKER_OPTION_NAMES = ["count", "devices", "deviceVariable", "module"];
 const QUEUE_OPTION_NAMES = ["count", "bytes"];
 
 /** What may wait unless an endpoint says otherwise. */
 export const DEFAULT_QUEUE: Required<QueueOptions> = { count: 1000, bytes: 256 * 1024 * 1024 };
-
-/** Complains of an option, in the words of what takes it. */
-export type Refuse = (message: string) => never;
 
 /** Checks the options of a route and fills in their defaults. @throws DefinitionError */
 export function resolveDispatchOptions(where: string, options: DispatchOptions): ResolvedDispatchOptions {
@@ -111,28 +94,6 @@ export function resolveDispatchOptions(where: string, options: DispatchOptions):
     workers: options.workers === undefined ? undefined : resolveWorkers(options.workers, refuse),
     idempotent,
   };
-}
-
-/** Checks how many workers there should be, and fills in the rest. @param refuse is told what is wrong */
-export function resolveWorkers(workers: number | WorkerOptions, refuse: Refuse): ResolvedWorkerOptions {
-  if (typeof workers === "number") {
-    assertCount("workers", workers, 1, refuse);
-    return { count: workers, devices: [], deviceVariable: "CUDA_VISIBLE_DEVICES", module: undefined };
-  }
-  assertObject("workers", workers, WORKER_OPTION_NAMES, refuse);
-  const { devices = [], deviceVariable = "CUDA_VISIBLE_DEVICES" } = workers;
-  const isList = Array.isArray(devices) && devices.every((device) => typeof device === "string");
-  if (!isList) refuse('workers.devices must be a list of texts, such as ["0", "1"].');
-  if (workers.count === undefined && devices.length === 0) refuse("workers needs a count, or devices.");
-  if (typeof deviceVariable !== "string" || !/^[A-Za-z_]\w*$/.test(deviceVariable)) {
-    refuse(`workers.deviceVariable must be the name of a variable, got ${String(deviceVariable)}.`);
-  }
-  const { count = devices.length, module } = workers;
-  if (module !== undefined && !(typeof module === "string" && module.startsWith("file:"))) {
-    refuse(`workers.module must be a file: URL; write import.meta.url.`);
-  }
-  assertCount("workers.count", count, 1, refuse);
-  return { count, devices, deviceVariable, module };
 }
 
 function resolveQueue(maxQueue: number | QueueOptions | undefined, refuse: Refuse): Required<QueueOptions> {
@@ -167,20 +128,5 @@ function assertBatch(batch: BatchOptions, refuse: Refuse): void {
   for (const name of ["cost", "groupBy"] as const) {
     if (batch[name] === undefined || typeof batch[name] === "function") continue;
     refuse(`batch.${name} must be a function of an input, got ${String(batch[name])}.`);
-  }
-}
-
-function assertCount(name: string, value: unknown, minimum: number, refuse: Refuse): void {
-  if (Number.isInteger(value) && (value as number) >= minimum) return;
-  refuse(`${name} must be a whole number of at least ${minimum}, got ${String(value)}.`);
-}
-
-function assertObject(name: string, value: unknown, known: readonly string[], refuse: Refuse): void {
-  if (typeof value !== "object" || value === null) {
-    refuse(`${name} must be an object with ${known.join(", ")}, got ${String(value)}.`);
-  }
-  for (const key of Object.keys(value as object)) {
-    if (known.includes(key)) continue;
-    refuse(`unknown option "${name}.${key}"${didYouMean(key, known) || `; known: ${known.join(", ")}.`}`);
   }
 }

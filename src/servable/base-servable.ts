@@ -10,6 +10,7 @@ import { createDocument } from "../server/docs/document.ts";
 import { createLogger } from "../server/logger.ts";
 import type { ServeOutcome } from "../server/lifecycle/drain.ts";
 import { serve, type ServeOptions } from "../server/lifecycle/serve.ts";
+import { SETTINGS } from "../settings/settings.ts";
 import { isWorkerProcess } from "../processes/worker-marker.ts";
 
 /** A class that can be made without arguments, as every servable must be. */
@@ -26,7 +27,7 @@ export interface ServableClass<S extends BaseServable = BaseServable> {
  */
 export abstract class BaseServable {
   /** Shown in the docs, at `/health` and in metrics. */
-  static version = "0.1.0";
+  static version: string = SETTINGS.version.default;
   static readonly [SERVABLE] = true;
 
   constructor() {
@@ -134,8 +135,8 @@ export abstract class BaseServable {
       workers: undefined,
       needsSetUp: overridesHints || overridesOf(this, "lifespan", "health", "handleExit"),
       metricsPort: undefined,
-      startupTimeoutMs: 600_000,
-      terminationGraceMs: 30_000,
+      startupTimeoutMs: SETTINGS.startupTimeout.default * 1000,
+      terminationGraceMs: SETTINGS.terminationGracePeriodSeconds.default * 1000,
     };
   }
 }

@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { type Clock, systemClock } from "../dispatch/clock.ts";
 import { type ValueLimits, BYTES_PER_VALUE } from "../json/scan.ts";
-import type { ResolvedWorkerOptions } from "../routes/dispatch-options.ts";
+import type { ResolvedWorkerOptions } from "../settings/worker-options.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import { hostsFromEnvironment, resolveHosts, resolveOrigins } from "./access/access-options.ts";
 import { DefinitionError } from "../errors.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { APP_SETTINGS } from "../../src/servable/settings.ts";
+import { settingOf, SETTINGS, settingsOf } from "../../src/settings/settings.ts";
 import { proseOf, readPage, ROOT, tableRows } from "./markdown.ts";
 
 const page = readPage("docs/guides/settings.md");
@@ -27,7 +27,48 @@ function fieldsOf(file: string, name: string): string[] {
 }
 
 test("every setting of an App is documented, and no other", () => {
-  assert.deepEqual(documented("Of a class").toSorted(), Object.keys(APP_SETTINGS).toSorted());
+  assert.deepEqual(documented("Of a class").toSorted(), settingsOf("class").toSorted());
+});
+
+test("the tables of the settings say what their rows say", () => {
+  const plain = (text: string): string => text.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1").replaceAll("`", "");
+  const [section = ""] = page.split(/^## /m).filter((text) => text.startsWith("Of a class"));
+  for (const [name = "", value = "", ...others] of tableRows(
+    section.slice(section.indexOf("Settings of the server")),
+  )) {
+    const row = settingOf(plain(name));
+    assert.ok(row !== undefined, name);
+    const told = others.at(-1) ?? "";
+    assert.ok(plain(told).startsWith(plain(row.doc)), `${name}: "${told}" does not begin with "${row.doc}"`);
+    if (row.unit !== undefined) assert.match(value, new RegExp(row.unit.replace("whole ", "")), name);
+    if (others.length === 2)
+      assert.equal(plain(others[0] ?? "").replaceAll('"', ""), defaultText(plain(name)), name);
+  }
+});
+
+/** The default of a class's setting in words. */
+function defaultText(name: string): string {
+  if (name === "appName") return "from the class's name";
+  return String(settingOf(name)?.default ?? "none");
+}
+
+test("the comment above the row of a setting says the same as its doc", () => {
+  const source = readFileSync(join(ROOT, "src/settings/settings.ts"), "utf8");
+  for (const [name, { doc }] of Object.entries(SETTINGS)) {
+    const [, comment = ""] =
+      new RegExp(`/\\*\\*((?:(?!\\*/)[^])*)\\*/\\n {2}${name}: \\{`).exec(source) ?? [];
+    const text = comment.replaceAll(/\s*\n\s*\*\s*/g, " ").trim();
+    assert.ok(text.toLowerCase().startsWith(doc.toLowerCase()), `${name}: ${text}`);
+  }
+});
+
+test("the settings of a config are those that the guide on deploying lists", () => {
+  const text = readPage("docs/guides/deploy.md");
+  const [, list = ""] = /settings of (?:a|the) class[^:]*: ((?:`\w+`,?\s*)+)\./.exec(text) ?? [];
+  assert.deepEqual(
+    [...list.matchAll(/`(\w+)`/g)].map(([, name]) => name).toSorted(),
+    settingsOf("config").toSorted(),
+  );
 });
 
 test("every option of a server is documented, and no other", () => {

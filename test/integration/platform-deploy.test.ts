@@ -264,15 +264,20 @@ describe("what is sent", () => {
   test("times in fractions of seconds are rounded up: whole ones travel", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     await deployTo(plane, {
-      machine: { keepAlive: 0.5, scalingDelay: 1.5 },
+      machine: { requestTimeout: 0.5, scalingDelay: 1.5 },
       terminationGracePeriodSeconds: 2.5,
       healthCheck: { path: "/", startPeriodSeconds: 3.5 },
     });
     const [request] = plane.requestsOf("registerApplication");
-    const { keepAlive, scalingDelaySeconds } = request?.machineRequirements ?? {};
+    const { requestTimeout, scalingDelaySeconds } = request?.machineRequirements ?? {};
     const { terminationGracePeriodSeconds, healthCheckConfig } = request ?? {};
     assert.deepEqual(
-      [keepAlive, scalingDelaySeconds, terminationGracePeriodSeconds, healthCheckConfig?.startPeriodSeconds],
+      [
+        requestTimeout,
+        scalingDelaySeconds,
+        terminationGracePeriodSeconds,
+        healthCheckConfig?.startPeriodSeconds,
+      ],
       [1, 2, 3, 4],
     );
   });
@@ -292,7 +297,8 @@ describe("what is sent", () => {
       [{ machine: { numGpus: 0.5 } }, /numGpus has to be a whole number from 0, not 0\.5/],
       [{ machine: { maxConcurrency: -1 } }, /maxConcurrency has to be a whole number from 0, not -1/],
       [{ machine: { requestTimeout: Infinity } }, /requestTimeout has to be a number of seconds/],
-      [{ machine: { keepAlive: 2 ** 31 } }, /keepAlive has to be a number of seconds/],
+      [{ machine: { keepAlive: 2 ** 31 } }, /keepAlive has to be a whole number from 0/],
+      [{ machine: { keepAlive: 0.5 } }, /keepAlive has to be a whole number from 0, not 0\.5/],
       [{ terminationGracePeriodSeconds: Number.NaN }, /terminationGracePeriodSeconds .* not NaN/],
       [{ healthCheck: { path: "/", failureThreshold: 1.5 } }, /failureThreshold has to be a whole number/],
       [{ retryConfig: { timeout: { retries: 1.5 } } }, /retries has to be a whole number/],

@@ -80,7 +80,7 @@ test("what is sent of a run is what its options say, and it is open to its owner
   const options = {
     machineType: ["GPU-A100", "GPU-H100"],
     numGpus: 1,
-    keepAlive: 0.5,
+    keepAlive: 1,
     maxMultiplexing: 2,
     requestStartTimeout: 0,
   };

@@ -17,7 +17,6 @@ export class Right extends App {
   static override appAuth = "shared" as const;
   static override machineType = ["GPU-A100", "GPU-H100"];
   static override numGpus = 2;
-  static override requirements = ["a@1", ["b@2", "c@3"]];
   static override keepAlive = 300;
   static override requestTimeout = 1.5;
   static override retryConfig = { timeout: { retries: 2 } };
@@ -28,6 +27,11 @@ export class Right extends App {
 
   @endpoint("/")
   run(): void {}
+}
+
+export class Former extends App {
+  // @ts-expect-error a setting no more
+  static override requirements = ["a@1"];
 }
 
 export class Misspelt extends App {

@@ -1,6 +1,15 @@
 import { Option, type Command } from "commander";
-import type { AppInfo, AppScale, AuthMode } from "../../platform/apps/app-info.ts";
+import type { AppInfo, AppScale } from "../../platform/apps/app-info.ts";
 import type { ScaleOptions } from "../../platform/apps/apps.ts";
+import {
+  AUTH_MODES,
+  SETTINGS,
+  settingsOf,
+  STRATEGIES,
+  type AppAuth,
+  type DeployStrategy,
+  type Setting,
+} from "../../settings/settings.ts";
 import { plainLine } from "../../platform/transport/plain-line.ts";
 import { amount } from "../option-values.ts";
 import {
@@ -22,8 +31,8 @@ interface ListOptions extends OperationOptions {
 }
 
 interface RevisionOptions extends OperationOptions {
-  readonly auth?: AuthMode;
-  readonly strategy?: "rolling" | "recreate";
+  readonly auth?: AppAuth;
+  readonly strategy?: DeployStrategy;
 }
 
 /** `servable apps`: what is deployed. */
@@ -122,27 +131,18 @@ function addListCommands(apps: Command): void {
 }
 
 function addScaleCommand(apps: Command): void {
-  withOutput(withEnvironment(apps.command("scale <app>")), "print the app as JSON")
+  const scale = withOutput(withEnvironment(apps.command("scale <app>")), "print the app as JSON")
     .summary("change how an app scales")
     .description(
-      "Change how an app scales. What is not given stays as it is. The next deployment takes machine types, multiplexing and the startup timeout from the code again.",
-    )
-    .option("--keep-alive <seconds>", "how long an idle runner lives", amount)
-    .option("--max-multiplexing <n>", "requests one runner works on at a time", amount)
-    .option("--max-concurrency <n>", "runners there may be", amount)
-    .option("--min-concurrency <n>", "runners that are always there", amount)
-    .option("--concurrency-buffer <n>", "runners held ready beyond the demand", amount)
-    .option("--concurrency-buffer-perc <n>", "the same, in percent of the demand", amount)
-    .option("--scaling-delay <seconds>", "how long a request waits before a runner is added", amount)
-    .option("--request-timeout <seconds>", "how long a request may take", amount)
-    .option(
-      "--request-start-timeout <seconds>",
-      "how long a request of the owner's may wait for a runner; 0 sets no limit",
-      amount,
-    )
-    .option("--startup-timeout <seconds>", "how long a runner may take to start", amount)
+      "Change how an app scales. Omitted settings stay as they are. The next deployment takes machine types, multiplexing and the startup timeout from the code again.",
+    );
+  for (const name of settingsOf("scale")) {
+    const { doc, unit }: Setting = SETTINGS[name];
+    scale.option(`${flagOf(name)} <${unit?.endsWith("seconds") === true ? "seconds" : "n"}>`, doc, amount);
+  }
+  scale
     .option("--machine-types <type...>", "kinds of machine, in order of preference")
-    .option("--regions <region...>", "where runners may be")
+    .option("--regions <region...>", SETTINGS.regions.doc)
     .addHelpText(
       "after",
       "\nExamples:\n  $ servable apps scale web --min-concurrency 1\n  $ servable apps scale web --machine-types GPU-A100 GPU-H100",
@@ -160,12 +160,15 @@ function addScaleCommand(apps: Command): void {
     );
 }
 
+/** The flag of a setting: `keepAlive` → `--keep-alive`. */
+function flagOf(name: string): string {
+  return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
 /** Says what of a scale does not outlast the next deployment. */
 async function showResets(options: ScaleOptions): Promise<void> {
   const { RESET_BY_DEPLOYMENT } = await import("../../platform/apps/apps.ts");
-  const names = RESET_BY_DEPLOYMENT.filter((name) => options[name] !== undefined).map(
-    (name) => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
-  );
+  const names = RESET_BY_DEPLOYMENT.filter((name) => options[name] !== undefined).map(flagOf);
   if (names.length === 0) return;
   process.stderr.write(
     `Note: ${names.join(", ")} will be reset by the next deployment, which takes it from the code; change it there as well.\n`,
@@ -188,18 +191,12 @@ function addChangeCommands(apps: Command): void {
     .alias("set-rev")
     .summary("go back to an earlier revision, or on to another")
     .description("Point an app to another of its revisions.")
-    .addOption(
-      new Option("--auth <mode>", "who may call it (default: as before)").choices([
-        "private",
-        "public",
-        "shared",
-      ]),
-    )
+    .addOption(new Option("--auth <mode>", "who may call it (default: as before)").choices(AUTH_MODES))
     .addOption(
       new Option(
         "--strategy <strategy>",
         "whether old runners end once new ones are ready, or first",
-      ).choices(["rolling", "recreate"]),
+      ).choices(STRATEGIES),
     )
     .addHelpText(
       "after",

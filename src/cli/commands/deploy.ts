@@ -1,4 +1,5 @@
 import { Option, type Command } from "commander";
+import { AUTH_MODES, STRATEGIES } from "../../settings/settings.ts";
 import { runAction } from "../action.ts";
 import type { DeployCommandOptions } from "../deploy/deploy-app.ts";
 import { buildArgOption, collected } from "../option-values.ts";
@@ -22,13 +23,13 @@ export function addDeployCommand(program: Command): void {
       new Option(
         "--auth <mode>",
         "who may call it: its owner, anybody, anybody with a key (default: as before, private for a new app)",
-      ).choices(["private", "public", "shared"]),
+      ).choices(AUTH_MODES),
     )
     .addOption(
       new Option(
         "--strategy <strategy>",
         "whether old runners end once new ones are ready, or first",
-      ).choices(["rolling", "recreate"]),
+      ).choices(STRATEGIES),
     )
     .addOption(
       new Option(

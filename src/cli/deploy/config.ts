@@ -3,8 +3,9 @@ import { dirname, join, relative } from "node:path";
 import type { AppConfig, ServableConfig } from "../../deploy-config.ts";
 import { didYouMean } from "../../did-you-mean.ts";
 import { UsageError } from "../../errors.ts";
-import { SHARED_SETTINGS } from "../../hosts/serverless/app-settings.ts";
-import { APP_SETTINGS } from "../../servable/settings.ts";
+import { flag, isRecord, misfit, Misfit, oneOf, text, type Check } from "../../settings/check.ts";
+import { HEALTH_CHECK } from "../../settings/health-check.ts";
+import { SETTINGS, settingsOf, STRATEGIES } from "../../settings/settings.ts";
 import { loadModule } from "../module-loader.ts";
 
 /** A config that was found. */
@@ -16,41 +17,18 @@ export interface DeployConfig {
   readonly apps: ServableConfig["apps"];
 }
 
-type Rule = (value: unknown) => string | undefined;
-
 const NAMES = ["servable.config.ts", "servable.config.mts", "servable.config.js", "servable.config.mjs"];
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-const text: Rule = (value) => (typeof value === "string" && value !== "" ? undefined : "a text");
-const flag: Rule = (value) => (typeof value === "boolean" ? undefined : "true or false");
-const positive: Rule = (value) =>
-  typeof value === "number" && value > 0 && Number.isFinite(value) ? undefined : "a positive number";
-const oneOf =
-  (...names: string[]): Rule =>
-  (value) =>
-    names.includes(value as string) ? undefined : `one of ${names.map((name) => `"${name}"`).join(", ")}`;
-
-const HEALTH_CHECK: Readonly<Record<string, Rule>> = {
-  path: (value) =>
-    typeof value === "string" && value.startsWith("/") ? undefined : 'a path, such as "/health"',
-  method: oneOf("GET", "POST"),
-  startPeriodSeconds: positive,
-  timeoutSeconds: positive,
-  failureThreshold: positive,
-  callRegularly: flag,
-};
-const APP: Readonly<Record<string, Rule>> = {
-  file: text,
-  image: (value) => (isRecord(value) ? undefined : "a ContainerImage, or { dockerfile } or { image }"),
-  name: (value) => APP_SETTINGS["appName"]?.(value),
-  auth: (value) => APP_SETTINGS["appAuth"]?.(value),
-  strategy: oneOf("rolling", "recreate"),
+const APP: Readonly<Record<string, Check>> = {
+  file: text("app.ts"),
+  image: (value) =>
+    isRecord(value) ? value : misfit("a ContainerImage, or { dockerfile } or { image }", value),
+  name: SETTINGS.appName.check,
+  auth: SETTINGS.appAuth.check,
+  strategy: oneOf(...STRATEGIES),
   resetScale: flag,
-  healthCheck: (value) => (isRecord(value) ? undefined : "an object with a path"),
-  ...Object.fromEntries(
-    SHARED_SETTINGS.map((name) => [name, (value: unknown) => APP_SETTINGS[name]?.(value)]),
-  ),
+  healthCheck: (value) => (isRecord(value) ? value : misfit("an object with a path", value)),
+  ...Object.fromEntries(settingsOf("config").map((name) => [name, SETTINGS[name].check])),
 };
 
 /**
@@ -90,7 +68,7 @@ function checkConfig(value: unknown, directory: string, name: string): DeployCon
   const shown = shownPath(directory, name);
   const place = name === "package.json" ? `"servable" in ${shown}` : shown;
   if (!isRecord(value)) throw new UsageError(`${place} is no object; write { apps: { … } }.`);
-  checkKeys(value, { apps: () => undefined }, place);
+  checkKeys(value, { apps: (apps) => apps }, place);
   const { apps } = value;
   if (!isRecord(apps)) throw new UsageError(`${place} has no apps; write { apps: { "my-app": { … } } }.`);
   for (const [appName, app] of Object.entries(apps)) checkApp(appName, app, place);
@@ -117,18 +95,20 @@ function checkApp(name: string, app: unknown, place: string): void {
 
 function checkKeys(
   value: Readonly<Record<string, unknown>>,
-  rules: Readonly<Record<string, Rule>>,
+  checks: Readonly<Record<string, Check>>,
   where: string,
 ): void {
   for (const [key, item] of Object.entries(value)) {
-    const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
-    if (rule === undefined) {
-      const known = Object.keys(rules);
+    const check = Object.hasOwn(checks, key) ? checks[key] : undefined;
+    if (check === undefined) {
+      const known = Object.keys(checks);
       const hint = didYouMean(key, known) || `; it takes ${known.join(", ")}.`;
       throw new UsageError(`${where} has an unknown key "${key}"${hint}`);
     }
-    const expected = item === undefined ? undefined : rule(item);
-    if (expected !== undefined) throw new UsageError(`${where}.${key} must be ${expected}.`);
+    const result = item === undefined ? undefined : check(item);
+    if (!(result instanceof Misfit)) continue;
+    const { path, expected, got } = result;
+    throw new UsageError(`${where}.${key}${path} must be ${expected}, got ${got}.`);
   }
 }
 

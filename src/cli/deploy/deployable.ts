@@ -3,8 +3,8 @@ import { relative, resolve } from "node:path";
 import { didYouMean } from "../../did-you-mean.ts";
 import { UsageError } from "../../errors.ts";
 import { appDeployment } from "../../hosts/serverless/app-deployment.ts";
-import { deploymentSettings, SHARED_SETTINGS } from "../../hosts/serverless/app-settings.ts";
-import type { Deployment } from "../../platform/deployment/deploy-request.ts";
+import { deploymentSettings, type Deployment } from "../../platform/deployment/deploy-request.ts";
+import { pick, settingsOf } from "../../settings/settings.ts";
 import { loadApp } from "../module-loader.ts";
 import { appImage } from "../build/app-image.ts";
 import { parseSourceTarget } from "../source-target.ts";
@@ -86,7 +86,7 @@ async function ofConfig(config: DeployConfig, name: string, app: AppConfig): Pro
     strategy: app.strategy,
     resetScale: app.resetScale,
   };
-  const own: AppSettings = Object.fromEntries(SHARED_SETTINGS.map((key) => [key, app[key]]));
+  const own: AppSettings = pick(app as AppSettings, settingsOf("config"));
   if (app.image !== undefined) {
     return {
       image: configuredImage(app.image, directory, `${shown}: apps.${name}`),

@@ -3,6 +3,7 @@ import type { AppInfo, AppRevision, AppScale } from "../../platform/apps/app-inf
 import type { EnvironmentInfo } from "../../platform/account/environments.ts";
 import type { KeyInfo } from "../../platform/account/keys.ts";
 import type { SecretInfo } from "../../platform/account/secrets.ts";
+import { settingsOf } from "../../settings/settings.ts";
 import type { RunnerInfo } from "../../platform/runners/runner-info.ts";
 
 /**
@@ -91,19 +92,14 @@ export function environmentsJson(environments: readonly EnvironmentInfo[]): Json
 }
 
 function scaleJson(info: AppScale): Json {
+  const settings = settingsOf("scale").map((name) => {
+    const original = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    return [original, info[name] ?? (name === "requestStartTimeout" ? null : 0)] as const;
+  });
   return {
-    keep_alive: info.keepAlive,
-    max_concurrency: info.maxConcurrency,
-    max_multiplexing: info.maxMultiplexing,
+    ...Object.fromEntries(settings),
     active_runners: info.activeRunners,
-    min_concurrency: info.minConcurrency,
-    concurrency_buffer: info.concurrencyBuffer ?? 0,
-    concurrency_buffer_perc: info.concurrencyBufferPerc ?? 0,
-    scaling_delay: info.scalingDelay ?? 0,
     machine_types: info.machineTypes,
-    request_timeout: info.requestTimeout ?? 0,
-    request_start_timeout: info.requestStartTimeout ?? null,
-    startup_timeout: info.startupTimeout ?? 0,
     valid_regions: info.regions,
   };
 }

@@ -11,6 +11,7 @@ import { MEMORY_LIMIT_VARIABLE } from "../../functions/runner/process-guards.ts"
 import type { Environment, EnvironmentSpec, PrepareOptions } from "./environments/environment-spec.ts";
 import { NpmEnvironments } from "./environments/npm-environments.ts";
 import { SingleFlight } from "../../processes/single-flight.ts";
+import { SETTINGS } from "../../settings/settings.ts";
 import { seesForeignPackages } from "./foreign-packages.ts";
 import { ForkChannel, type ForkOptions } from "./fork-channel.ts";
 import type { Run } from "./function-worker.ts";
@@ -18,12 +19,6 @@ import type { RunOutput } from "./run-output.ts";
 import type { StartChannel } from "./worker-channel.ts";
 import { workerVariables } from "./worker-environment.ts";
 import { WorkerGroup } from "./worker-group.ts";
-
-/** A worker that has nothing to do is kept so long by default, in seconds. */
-const KEEP_ALIVE_S = 10;
-
-/** Loading a module and its setup may take so long by default, in seconds: as on fal. */
-const STARTUP_TIMEOUT_S = 600;
 
 /** Whom to tell of a run. */
 export interface RunListener {
@@ -134,8 +129,8 @@ export class LocalRuns {
     });
     const place = await placing;
     const folder = await writeBundle(bundle, join(place.environment.directory, "bundles"));
-    const { keepAlive = KEEP_ALIVE_S, maxConcurrency = availableParallelism() } = options.host;
-    const { startupTimeout = STARTUP_TIMEOUT_S, memoryLimitMb } = options.host;
+    const { keepAlive = SETTINGS.keepAlive.default, maxConcurrency = availableParallelism() } = options.host;
+    const { startupTimeout = SETTINGS.startupTimeout.default, memoryLimitMb } = options.host;
     const { start, maxWorkers = maxConcurrency } = await place.workers(options, folder, target.name);
     const group = new WorkerGroup({
       maxWorkers: Math.min(maxWorkers, maxConcurrency),

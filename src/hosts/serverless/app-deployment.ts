@@ -1,8 +1,12 @@
 import type { AppSettings } from "../../deploy-config.ts";
-import type { Deployment, HealthCheckSettings } from "../../platform/deployment/deploy-request.ts";
+import { deploymentSettings, type Deployment } from "../../platform/deployment/deploy-request.ts";
 import { App } from "../../servable/app.ts";
+import type { HealthCheckSettings } from "../../settings/health-check.ts";
+import { pick, settingOf, settingsOf } from "../../settings/settings.ts";
 import { describeApp, type NamedServable } from "./app-description.ts";
-import { classSettings, deploymentSettings, SHARED_SETTINGS } from "./app-settings.ts";
+
+const NO_STATICS: AppSettings = {};
+const CONFIG = settingsOf("config");
 
 /**
  * What is deployed of a servable, but for its image: its name, its settings and those of a config before them, its health
@@ -21,13 +25,17 @@ export async function appDeployment(
   return {
     appName: name,
     auth: statics?.appAuth,
-    ...deploymentSettings(classSettings(staticsOf(statics), config)),
+    ...deploymentSettings({
+      ...classDefaults(),
+      ...pick(statics ?? NO_STATICS, CONFIG),
+      ...pick(config, CONFIG),
+    }),
     healthCheck,
     openapi,
   };
 }
 
-function staticsOf(statics: typeof App | undefined): AppSettings {
-  if (statics === undefined) return {};
-  return Object.fromEntries(SHARED_SETTINGS.map((key) => [key, statics[key]]));
+/** The values of a class that gives none: a bare image needs less than Node and a model. */
+function classDefaults(): AppSettings {
+  return Object.fromEntries(CONFIG.map((name) => [name, settingOf(name)?.classDefault]));
 }

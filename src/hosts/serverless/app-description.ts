@@ -1,11 +1,8 @@
 import type { HealthProbe, ImageApp } from "../../packaging/generated-dockerfile.ts";
 import { App } from "../../servable/app.ts";
 import type { BaseServable } from "../../servable/base-servable.ts";
+import { SETTINGS } from "../../settings/settings.ts";
 import { deriveAppName } from "../../servable/app-name.ts";
-
-const DEFAULT_PORT = 8080;
-/** So long `setup()` may take where the class does not say, in seconds. */
-const DEFAULT_STARTUP_SECONDS = 600;
 
 /** A servable, and the name of its class or export. */
 export interface NamedServable {
@@ -22,8 +19,8 @@ export async function describeApp({ name: className, app }: NamedServable): Prom
     className,
     version,
     openapi: await app.openapi(),
-    health: healthProbe(app, settings?.startupTimeout ?? DEFAULT_STARTUP_SECONDS),
-    port: settings?.exposedPort ?? DEFAULT_PORT,
+    health: healthProbe(app, settings?.startupTimeout ?? SETTINGS.startupTimeout.default),
+    port: settings?.exposedPort ?? SETTINGS.exposedPort.default,
   };
 }
 

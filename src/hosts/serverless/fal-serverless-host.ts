@@ -7,6 +7,7 @@ import { assertSerializable } from "../../functions/serializable-values.ts";
 import { LogQueue } from "../local/log-queue.ts";
 import type { DeploymentResult } from "../../platform/deployment/deploy.ts";
 import { plainLine } from "../../platform/transport/plain-line.ts";
+import { settingsOf } from "../../settings/settings.ts";
 import type { RegisterOptions, Registrable } from "./registration.ts";
 import type * as RunsModule from "./serverless-runs.ts";
 
@@ -47,18 +48,8 @@ export interface FalServerlessHostOptions {
  */
 export class FalServerlessHost extends Host {
   readonly supportedKeys: ReadonlySet<string> = new Set([
-    ...["machineType", "numGpus", "regions", "keepAlive", "minConcurrency", "maxConcurrency"],
-    ...["concurrencyBuffer", "concurrencyBufferPerc", "scalingDelay", "maxMultiplexing"],
-    ...[
-      "requestTimeout",
-      "requestStartTimeout",
-      "startupTimeout",
-      "setupFunction",
-      "env",
-      "secrets",
-      "dataMounts",
-    ],
-    ...["metadata", "privateLogs"],
+    ...settingsOf("function"),
+    ...["setupFunction", "env", "metadata"],
   ]);
   readonly #options: FalServerlessHostOptions;
   #runs: Promise<RunsModule.ServerlessRuns> | undefined;

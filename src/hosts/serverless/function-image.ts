@@ -7,6 +7,7 @@ import type { FunctionTarget } from "../../functions/host.ts";
 import { schemasOf, type HostOptions, type Options } from "../../functions/options.ts";
 import { serveRequirements, toSteps } from "../../functions/requirements.ts";
 import { ContainerImage } from "../../packaging/container-image.ts";
+import { SETTINGS } from "../../settings/settings.ts";
 import {
   installProject,
   INSTALL_FLAGS,
@@ -21,10 +22,7 @@ import { CALL_FORMAT } from "./server/call-protocol.ts";
 import { IMAGE_ROOT, IMAGE_FOLDERS, SERVER_FILES, type ServerSettings } from "./server/container-layout.ts";
 
 /** The port that calls come to, where the function doesn't say. */
-export const CALL_PORT = 8080;
-const METRICS_PORT = 9090;
-/** Loading a module and its setup may take so long by default, in seconds. */
-const STARTUP_TIMEOUT_S = 600;
+export const CALL_PORT = SETTINGS.exposedPort.default;
 /** The user of the processes where the image has none: the number of `node` in the official images. */
 const USER = "1000:1000";
 /** The secret of the build that has the settings of npm. */
@@ -86,7 +84,9 @@ export function portOf(options: Options): number {
 
 /** The port of the metrics; undefined for a function that is called. */
 export function metricsPortOf(options: Options): number | undefined {
-  return options.gateway.serve === true ? options.getMetricsPort() || METRICS_PORT : undefined;
+  return options.gateway.serve === true
+    ? options.getMetricsPort() || SETTINGS.metricsPort.default
+    : undefined;
 }
 
 interface Install {
@@ -110,7 +110,12 @@ function installOf({ environment }: Options, onWarning: (message: string) => voi
 }
 
 function settingsOf({ name, entry, options }: FunctionTarget, bundle: Bundle): ServerSettings {
-  const { maxMultiplexing = 1, requestTimeout, startupTimeout = STARTUP_TIMEOUT_S, env } = options.host;
+  const {
+    maxMultiplexing = 1,
+    requestTimeout,
+    startupTimeout = SETTINGS.startupTimeout.default,
+    env,
+  } = options.host;
   const moduleUrl = moduleUrlOf(bundle);
   const metricsPort = metricsPortOf(options);
   return {

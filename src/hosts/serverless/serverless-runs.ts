@@ -15,6 +15,7 @@ import { PlatformSession } from "../../platform/transport/platform-session.ts";
 import { runRequests, type RunRequests } from "../../platform/deployment/run-request.ts";
 import type { TargetOptions } from "../../platform/target/target.ts";
 import { SingleFlight } from "../../processes/single-flight.ts";
+import { SETTINGS } from "../../settings/settings.ts";
 import { EncodedCall, readOutcome, type Outcome } from "./call-messages.ts";
 import { callApp, checkAppAddress, type CallRequest } from "./call-request.ts";
 import { createFunctionImage } from "./function-image.ts";
@@ -42,8 +43,6 @@ export interface RunListener {
 const LAST_LINES_MS = 1_000;
 /** What the platform says of a run that broke off is waited for so long, in milliseconds. */
 const LAST_WORDS_MS = 1_000;
-/** A runner has so long to be ready, by default, in seconds. */
-const STARTUP_TIMEOUT_S = 600;
 
 /** Runs functions on a platform, each run as an app of its own that is deleted at its end. */
 export class ServerlessRuns {
@@ -180,7 +179,7 @@ export class ServerlessRuns {
   ): Promise<Outcome> {
     const { name, options } = target;
     const { credentials } = await session.target();
-    const { startupTimeout = STARTUP_TIMEOUT_S } = options.host;
+    const { startupTimeout = SETTINGS.startupTimeout.default } = options.host;
     const answer = await callApp({
       ...request,
       functionName: name,

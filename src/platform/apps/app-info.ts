@@ -1,25 +1,20 @@
 import { appNameOf, MAIN_ENVIRONMENT } from "./alias-name.ts";
 import type * as controller from "../generated/controller_pb.ts";
+import { AUTH_MODES, SETTINGS, settingsOf, type AppAuth, type SettingsOf } from "../../settings/settings.ts";
 import { dateOf } from "../timestamps.ts";
 
-/** Who may call an app: its owner, anybody, or anybody with a key, who then pays. */
-export type AuthMode = "private" | "public" | "shared";
+/** Settings that every control plane reports. */
+type Reported = "minConcurrency" | "maxConcurrency" | "maxMultiplexing" | "keepAlive";
 
-/** How an app scales. Times are in seconds; what is undefined, the control plane has not told. */
-export interface AppScale {
-  readonly minConcurrency: number;
-  readonly maxConcurrency: number;
-  readonly concurrencyBuffer: number | undefined;
-  readonly concurrencyBufferPerc: number | undefined;
-  readonly scalingDelay: number | undefined;
-  readonly maxMultiplexing: number;
-  readonly keepAlive: number;
-  readonly requestTimeout: number | undefined;
-  /** How long a request of the owner's may wait for a runner; no limit when 0 or undefined. */
+/** How an app scales. Times are in seconds; undefined if the control plane did not report the setting. */
+export interface AppScale
+  extends
+    Readonly<Record<Reported, number>>,
+    Readonly<Record<Exclude<SettingsOf<"scale">, Reported | "requestStartTimeout">, number | undefined>> {
+  /** Maximum time a request of the owner waits for a runner; no limit if 0 or undefined. */
   readonly requestStartTimeout?: number | undefined;
-  readonly startupTimeout: number | undefined;
   readonly machineTypes: readonly string[];
-  /** Where runners may be; anywhere when empty. */
+  /** Regions where runners may be; all if empty. */
   readonly regions: readonly string[];
   readonly activeRunners: number;
 }
@@ -30,7 +25,7 @@ export interface AppInfo extends AppScale {
   readonly environment: string;
   /** The revision that its name leads to. */
   readonly revision: string;
-  readonly auth: AuthMode;
+  readonly auth: AppAuth;
   /** Its runners are just being replaced. */
   readonly isRolling: boolean;
 }
@@ -41,8 +36,6 @@ export interface AppRevision extends AppScale {
   readonly environment: string;
   readonly createdAt: Date | undefined;
 }
-
-const AUTH_MODES: readonly AuthMode[] = ["private", "public", "shared"];
 
 /** Reads an app of the protocol. */
 export function appInfo(info: controller.AliasInfo): AppInfo {
@@ -68,17 +61,10 @@ export function appRevision(info: controller.ApplicationInfo): AppRevision {
 }
 
 function scaleOf(info: controller.AliasInfo | controller.ApplicationInfo): AppScale {
+  const entries = settingsOf("scale").map((name) => [name, info[SETTINGS[name].wire]] as const);
+  const told = entries.filter(([name, value]) => value !== undefined || name !== "requestStartTimeout");
   return {
-    minConcurrency: info.minConcurrency,
-    maxConcurrency: info.maxConcurrency,
-    concurrencyBuffer: info.concurrencyBuffer,
-    concurrencyBufferPerc: info.concurrencyBufferPerc,
-    scalingDelay: info.scalingDelaySeconds,
-    maxMultiplexing: info.maxMultiplexing,
-    keepAlive: info.keepAlive,
-    requestTimeout: info.requestTimeout,
-    ...(info.requestStartTimeout === undefined ? {} : { requestStartTimeout: info.requestStartTimeout }),
-    startupTimeout: info.startupTimeout,
+    ...(Object.fromEntries(told) as unknown as AppScale),
     machineTypes: [...info.machineTypes],
     regions: [...info.validRegions],
     activeRunners: info.activeRunners,

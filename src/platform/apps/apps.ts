@@ -1,8 +1,18 @@
 import { PlatformError, UsageError } from "../../errors.ts";
 import { aliasName, environmentField, type EnvironmentChoice } from "./alias-name.ts";
-import { wholeAmount } from "./amounts.ts";
-import { choice } from "./choice.ts";
-import { appInfo, appRevision, type AppInfo, type AppRevision, type AuthMode } from "./app-info.ts";
+import { enumName } from "./choice.ts";
+import { wireFields, type WireFields } from "./machine-requirements.ts";
+import { appInfo, appRevision, type AppInfo, type AppRevision } from "./app-info.ts";
+import {
+  AUTH_MODES,
+  SETTINGS,
+  settingsOf,
+  STRATEGIES,
+  type AppAuth,
+  type DeployStrategy,
+  type SettingsOf,
+  type SettingValues,
+} from "../../settings/settings.ts";
 import type { GpuUsage } from "./gpu-usage.ts";
 import type { Grpc, PlatformSession } from "../transport/platform-session.ts";
 import { runnerInfo, type RunnerInfo } from "../runners/runner-info.ts";
@@ -14,26 +24,8 @@ export interface RunnersOptions {
   readonly since?: Date | undefined;
 }
 
-/** What is to change of an app's scale; what is left out stays. Times are in seconds. */
-export interface ScaleOptions extends EnvironmentChoice {
-  /** How long an idle runner lives. */
-  readonly keepAlive?: number | undefined;
-  /** Requests one runner works on at a time. */
-  readonly maxMultiplexing?: number | undefined;
-  /** Runners there may be. */
-  readonly maxConcurrency?: number | undefined;
-  /** Runners that are always there. */
-  readonly minConcurrency?: number | undefined;
-  /** Runners held ready beyond the demand. */
-  readonly concurrencyBuffer?: number | undefined;
-  /** The same, in percent of the demand. */
-  readonly concurrencyBufferPerc?: number | undefined;
-  /** How long a request waits before a runner is added. */
-  readonly scalingDelay?: number | undefined;
-  readonly requestTimeout?: number | undefined;
-  /** How long a request of the owner's may wait for a runner; 0 sets no limit. */
-  readonly requestStartTimeout?: number | undefined;
-  readonly startupTimeout?: number | undefined;
+/** The changes of an app's scale; omitted settings stay as they are. */
+export interface ScaleOptions extends EnvironmentChoice, SettingValues<SettingsOf<"scale">> {
   /** In order of preference. */
   readonly machineTypes?: readonly string[] | undefined;
   readonly regions?: readonly string[] | undefined;
@@ -42,29 +34,16 @@ export interface ScaleOptions extends EnvironmentChoice {
 /** How an app is pointed to another revision. */
 export interface SetRevisionOptions extends EnvironmentChoice {
   /** Who may call it. Default: as before. */
-  readonly auth?: AuthMode | undefined;
+  readonly auth?: AppAuth | undefined;
   /** Whether old runners end once new ones are ready, or first. Default: the control plane's. */
-  readonly strategy?: "rolling" | "recreate" | undefined;
+  readonly strategy?: DeployStrategy | undefined;
 }
 
-/** What a deployment takes from the code again, whatever was scaled since: by the names of {@link ScaleOptions}. */
-export const RESET_BY_DEPLOYMENT = ["machineTypes", "maxMultiplexing", "startupTimeout"] as const;
-
-const AUTH_MODES = { private: "PRIVATE", public: "PUBLIC", shared: "SHARED" } as const;
-const STRATEGIES = { recreate: "RECREATE", rolling: "ROLLING" } as const;
-
-const AMOUNTS = {
-  keepAlive: "keepAlive",
-  maxMultiplexing: "maxMultiplexing",
-  maxConcurrency: "maxConcurrency",
-  minConcurrency: "minConcurrency",
-  concurrencyBuffer: "concurrencyBuffer",
-  concurrencyBufferPerc: "concurrencyBufferPerc",
-  scalingDelay: "scalingDelaySeconds",
-  requestTimeout: "requestTimeout",
-  requestStartTimeout: "requestStartTimeout",
-  startupTimeout: "startupTimeout",
-} as const;
+/** The names of {@link ScaleOptions} whose values the next deployment takes from the code again. */
+export const RESET_BY_DEPLOYMENT: readonly (keyof ScaleOptions)[] = [
+  "machineTypes",
+  ...settingsOf("scale").filter((name) => SETTINGS[name].keptBy === "code"),
+];
 
 /** The apps of a control plane. Whatever a call fails with is a `PlatformError`, or a `UsageError` before it is made. */
 export class Apps {
@@ -178,8 +157,9 @@ export class Apps {
     { environment, auth, strategy }: SetRevisionOptions = {},
   ): Promise<AppInfo | undefined> {
     const alias = aliasName(appName, environment);
-    const authMode = auth === undefined ? undefined : choice("auth", AUTH_MODES, auth);
-    const deploymentStrategy = strategy === undefined ? undefined : choice("strategy", STRATEGIES, strategy);
+    const authMode = auth === undefined ? undefined : enumName("auth", AUTH_MODES, auth);
+    const deploymentStrategy =
+      strategy === undefined ? undefined : enumName("strategy", STRATEGIES, strategy);
     const { connection, method, protocol } = await this.#open();
     const { aliasInfo } = await connection.unary(method.setAlias, {
       alias,
@@ -199,24 +179,12 @@ export class Apps {
   }
 }
 
-type ScaleFields = { [K in (typeof AMOUNTS)[keyof typeof AMOUNTS]]?: number } & {
-  machineTypes?: string[];
-  validRegions?: string[];
-};
-
-/** What was given, and nothing else: a field that is sent is one that changes. */
-function scaleFields(options: ScaleOptions): ScaleFields {
-  const fields: ScaleFields = {};
-  for (const [name, field] of Object.entries(AMOUNTS) as [keyof typeof AMOUNTS, keyof ScaleFields][]) {
-    const value = options[name];
-    if (value === undefined) continue;
-    Object.assign(fields, { [field]: wholeAmount(name, value) });
-  }
-  const { machineTypes, regions } = options;
-  for (const [name, list] of Object.entries({ machineTypes, regions })) {
+/** @throws UsageError if a number does not fit its field, or a list is empty */
+function scaleFields(options: ScaleOptions): WireFields {
+  const { machineTypes: machineType, regions } = options;
+  for (const [name, list] of Object.entries({ machineTypes: machineType, regions })) {
     if (list?.length === 0) throw new UsageError(`${name} has to name at least one.`);
   }
-  if (machineTypes !== undefined) fields.machineTypes = [...machineTypes];
-  if (regions !== undefined) fields.validRegions = [...regions];
-  return fields;
+  const names = [...settingsOf("scale"), "machineType", "regions"] as const;
+  return wireFields({ ...options, machineType, regions }, names);
 }

@@ -1,97 +1,99 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { wholeAmount, wholeSeconds } from "./amounts.ts";
+import { UsageError } from "../../errors.ts";
+import { misfit, Misfit, type Check } from "../../settings/check.ts";
+import {
+  pick,
+  SETTINGS,
+  settingOf,
+  type MachineSetting,
+  type SettingName,
+  type SettingValues,
+} from "../../settings/settings.ts";
 import type { MachineRequirementsSchema } from "../generated/controller_pb.ts";
 
-/** Where an app runs and how it scales. What is left out is not sent, but for the machine and `keepAlive`. */
-export interface MachineSettings {
-  /** The kind of machine, or several in order of preference. Default "XS". */
-  readonly machineType?: string | readonly string[] | undefined;
-  /** GPUs a runner gets. */
-  readonly numGpus?: number | undefined;
-  /** Where runners may be. */
-  readonly regions?: readonly string[] | undefined;
-  /** How long an idle runner lives, in seconds. Default 10. */
-  readonly keepAlive?: number | undefined;
-  /** Runners that are always there. */
-  readonly minConcurrency?: number | undefined;
-  /** Runners there may be. */
-  readonly maxConcurrency?: number | undefined;
-  /** Runners held ready beyond the demand. */
-  readonly concurrencyBuffer?: number | undefined;
-  /** The same, in percent of the demand. */
-  readonly concurrencyBufferPerc?: number | undefined;
-  /** How long a request waits before a runner is added, in seconds. */
-  readonly scalingDelay?: number | undefined;
-  /** Requests one runner works on at a time. */
-  readonly maxMultiplexing?: number | undefined;
-  /** How long a request of the owner's may wait for a runner, in seconds; 0 sets no limit. Default: as before. */
-  readonly requestStartTimeout?: number | undefined;
-  /** In seconds. */
-  readonly requestTimeout?: number | undefined;
-  /** In seconds. */
-  readonly startupTimeout?: number | undefined;
-  /** The port of the container that gets the requests. */
-  readonly exposedPort?: number | undefined;
-  /** The port of the container that has the metrics. */
-  readonly metricsPort?: number | undefined;
-}
+/** Where an app runs and how it scales. Omitted settings are not sent, except for the machine type and `keepAlive`. */
+export type MachineSettings = SettingValues<MachineSetting>;
 
-/** What is sent of a machine. */
+/** The fields of the protocol that describe a machine. */
 export type MachineMessage = MessageInitShape<typeof MachineRequirementsSchema>;
 
-/** The machine where nothing else is said. */
-export const DEFAULT_MACHINE_TYPE = "XS";
-/** How long an idle runner lives where nothing else is said, in seconds. */
-export const DEFAULT_KEEP_ALIVE = 10;
+/** The settings by the names of their fields. */
+export type WireFields = {
+  [Name in MachineSetting as (typeof SETTINGS)[Name]["wire"]]?: number extends SettingValues<Name>[Name]
+    ? number
+    : string[];
+};
 
-/** What the build of an environment has to know of the machine. @throws UsageError when a setting makes no sense */
+/** The settings that are sent as fields of {@link MachineMessage}. */
+export const MACHINE_SETTINGS = (Object.keys(SETTINGS) as SettingName[]).filter(
+  (name): name is MachineSetting => settingOf(name)?.wire !== undefined,
+);
+
+/** The largest number that a field of the protocol holds. */
+const MAX_INT32 = 2 ** 31 - 1;
+
+const isInt32 = (value: unknown): value is number =>
+  typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_INT32;
+export const int32: Check<number> = (value) =>
+  isInt32(value) ? value : misfit("a whole number from 0", value);
+/** Fractions are rounded up: a limit that was rounded down would come too early. */
+export const int32Seconds: Check<number> = (value) => {
+  const whole = typeof value === "number" ? Math.ceil(value) : value;
+  return isInt32(whole) ? whole : misfit("a number of seconds from 0", value);
+};
+
+/** @throws UsageError that names the value */
+export function checked<Value>(name: string, check: Check<Value>, value: unknown): Value {
+  const result = check(value);
+  if (!(result instanceof Misfit)) return result;
+  throw new UsageError(`${name} has to be ${result.expected}, not ${result.got}.`);
+}
+
+/**
+ * Settings as fields of the protocol. Those without a value are left out: a field that is sent changes the app.
+ * @throws UsageError if a number does not fit its field
+ */
+export function wireFields<Name extends MachineSetting>(
+  settings: SettingValues<Name>,
+  names: readonly Name[],
+): WireFields {
+  const fields = Object.entries(pick(settings, names)).map(([name, value]) => {
+    const { wire, unit } = SETTINGS[name as Name] as (typeof SETTINGS)[Name] & { readonly unit?: string };
+    if (typeof value !== "number")
+      return [wire, typeof value === "string" ? [value] : [...(value as string[])]];
+    return [wire, checked(name, unit === "seconds" ? int32Seconds : int32, value)];
+  });
+  return Object.fromEntries(fields) as WireFields;
+}
+
+/** The machine as the build of an image needs to know it. @throws UsageError if a setting is invalid */
 export function buildRequirements(settings: MachineSettings): MachineMessage {
-  const { numGpus, regions } = settings;
   const types = machineTypes(settings);
   return {
+    ...wireFields(settings, ["numGpus", "regions"]),
     // Deprecated, but a control plane may know it alone.
     machineType: types[0] as string,
     machineTypes: types,
     schedulerOptions: {},
-    ...given({ numGpus: wholeAmount("numGpus", numGpus) }),
-    ...(regions === undefined ? {} : { validRegions: [...regions] }),
   };
 }
 
-/** All there is to say of a machine. @throws UsageError when a setting makes no sense */
+/** All fields of a machine. @throws UsageError if a setting is invalid */
 export function machineRequirements(settings: MachineSettings): MachineMessage {
-  const amount = (name: keyof MachineSettings): number | undefined =>
-    wholeAmount(name, settings[name] as number | undefined);
-  const seconds = (name: keyof MachineSettings): number | undefined =>
-    wholeSeconds(name, settings[name] as number | undefined);
   return {
+    keepAlive: SETTINGS.keepAlive.default,
+    ...wireFields(settings, MACHINE_SETTINGS),
     ...buildRequirements(settings),
-    keepAlive: seconds("keepAlive") ?? DEFAULT_KEEP_ALIVE,
-    ...given({
-      exposedPort: amount("exposedPort"),
-      metricsPort: amount("metricsPort"),
-      maxMultiplexing: amount("maxMultiplexing"),
-      maxConcurrency: amount("maxConcurrency"),
-      minConcurrency: amount("minConcurrency"),
-      concurrencyBuffer: amount("concurrencyBuffer"),
-      concurrencyBufferPerc: amount("concurrencyBufferPerc"),
-      scalingDelaySeconds: seconds("scalingDelay"),
-      requestTimeout: seconds("requestTimeout"),
-      requestStartTimeout: seconds("requestStartTimeout"),
-      startupTimeout: seconds("startupTimeout"),
-    }),
   };
 }
 
-/** The kinds of machine, the preferred one first; never none. */
-export function machineTypes({ machineType = DEFAULT_MACHINE_TYPE }: MachineSettings): string[] {
+/** The kinds of machine, the preferred one first; at least one. */
+export function machineTypes({ machineType = [] }: MachineSettings): string[] {
   const types = typeof machineType === "string" ? [machineType] : [...machineType];
-  return types.length === 0 ? [DEFAULT_MACHINE_TYPE] : types;
+  return types.length === 0 ? [SETTINGS.machineType.platformDefault] : types;
 }
 
-/** The fields that have a value: what is not set must not be sent, not even as zero. */
-export function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
+/** The fields that have a value. A field that is not set must not be sent, not even as zero. */
+export function omitUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return pick(fields, Object.keys(fields) as (keyof T)[]);
 }

@@ -1,32 +1,26 @@
 import type { AliasInfo } from "../generated/controller_pb.ts";
-import { DEFAULT_KEEP_ALIVE, machineTypes, type MachineSettings } from "./machine-requirements.ts";
+import {
+  settingOf,
+  SETTINGS,
+  settingsOf,
+  type MachineSetting,
+  type Setting,
+  type SettingsOf,
+} from "../../settings/settings.ts";
+import { machineTypes, type MachineSettings } from "./machine-requirements.ts";
 
 /** A setting that a deployment changes, in words. */
 export interface ScaleChange {
   /** As it is called in a class. */
-  readonly setting: keyof MachineSettings;
+  readonly setting: MachineSetting;
   readonly from: string;
   readonly to: string;
 }
 
-/** What holds where an app has never said anything else. */
-const DEFAULTS = {
-  keepAlive: DEFAULT_KEEP_ALIVE,
-  minConcurrency: 0,
-  maxConcurrency: 2,
-  concurrencyBuffer: 0,
-  concurrencyBufferPerc: 0,
-  scalingDelay: 0,
-  maxMultiplexing: 1,
-  requestTimeout: 3_600,
-  requestStartTimeout: 0,
-  startupTimeout: 600,
-} as const;
-
-type Amount = keyof typeof DEFAULTS;
-const AMOUNTS = Object.keys(DEFAULTS) as Amount[];
-/** These are the code's at every deployment; all others stay as they were scaled, unless the scale is reset. */
-const OF_CODE: ReadonlySet<string> = new Set(["maxMultiplexing", "startupTimeout", "machineType"]);
+/** Whether the value of the code comes into force at every deployment, without a reset of the scale. */
+function isOfCode(setting: MachineSetting): boolean {
+  return settingOf(setting)?.keptBy === "code";
+}
 
 /**
  * What changes of an app's scale when it is deployed: what runs now beside what would run then. Of an app that is new
@@ -39,13 +33,13 @@ export function scaleDifference(
 ): ScaleChange[] {
   const isKept = current !== undefined && !resetScale;
   return comparison(current, next)
-    .map((change) => (isKept && !OF_CODE.has(change.setting) ? { ...change, to: change.from } : change))
+    .map((change) => (isKept && !isOfCode(change.setting) ? { ...change, to: change.from } : change))
     .filter(({ from, to }) => from !== to);
 }
 
 /** What of the code does not come into force when an app is deployed again: `from` is what stays, `to` what the code says. */
 export function keptSettings(current: AliasInfo, next: MachineSettings): ScaleChange[] {
-  return comparison(current, next).filter(({ setting, from, to }) => !OF_CODE.has(setting) && from !== to);
+  return comparison(current, next).filter(({ setting, from, to }) => !isOfCode(setting) && from !== to);
 }
 
 /** All of a new app's scale: `to` is what it would be deployed with. */
@@ -56,13 +50,12 @@ export function allSettings(next: MachineSettings): ScaleChange[] {
 /** Each setting as it is, beside what the code says. */
 function comparison(current: AliasInfo | undefined, next: MachineSettings): ScaleChange[] {
   return [
-    ...AMOUNTS.map((setting): ScaleChange => {
-      const from =
-        current === undefined ? DEFAULTS[setting] : (valueOf(current, setting) ?? DEFAULTS[setting]);
+    ...settingsOf("scale").map((setting): ScaleChange => {
+      const byDefault = defaultOf(SETTINGS[setting]);
       return {
         setting,
-        from: amountText(setting, from),
-        to: amountText(setting, next[setting] ?? DEFAULTS[setting]),
+        from: amountText(setting, current?.[SETTINGS[setting].wire] ?? byDefault),
+        to: amountText(setting, next[setting] ?? byDefault),
       };
     }),
     {
@@ -78,12 +71,13 @@ function comparison(current: AliasInfo | undefined, next: MachineSettings): Scal
   ];
 }
 
-function amountText(setting: Amount, amount: number): string {
-  return setting === "requestStartTimeout" && amount === 0 ? "none" : String(amount);
+/** The amount on a platform where an app never gave one. */
+function defaultOf({ platformDefault, default: byDefault = 0 }: Setting): number {
+  return Number(platformDefault ?? byDefault);
 }
 
-function valueOf(alias: AliasInfo, setting: Amount): number | undefined {
-  return setting === "scalingDelay" ? alias.scalingDelaySeconds : alias[setting];
+function amountText(setting: SettingsOf<"scale">, amount: number): string {
+  return setting === "requestStartTimeout" && amount === 0 ? "none" : String(amount);
 }
 
 function regionNames(regions: readonly string[]): string {

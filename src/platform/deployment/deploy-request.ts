@@ -1,8 +1,17 @@
 import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
 import { UsageError } from "../../errors.ts";
+import type { Check } from "../../settings/check.ts";
+import { AUTH_MODES, pick, RETRY_CONDITIONS, settingsOf, STRATEGIES } from "../../settings/settings.ts";
+import type {
+  AppAuth,
+  DeployStrategy,
+  MachineSetting,
+  SettingsOf,
+  SettingValues,
+} from "../../settings/settings.ts";
+import type { HealthCheckSettings } from "../../settings/health-check.ts";
 import { aliasName, environmentField } from "../apps/alias-name.ts";
-import { wholeAmount, wholeSeconds } from "../apps/amounts.ts";
-import { choice } from "../apps/choice.ts";
+import { choice, enumName } from "../apps/choice.ts";
 import { deployMetadata, type DeployNotes } from "./deploy-metadata.ts";
 import type { SyncedFile } from "../files/sync.ts";
 import {
@@ -16,31 +25,20 @@ import {
 } from "../generated/controller_pb.ts";
 import {
   buildRequirements,
-  given,
+  checked,
+  int32,
+  int32Seconds,
+  MACHINE_SETTINGS,
   machineRequirements,
+  omitUndefined,
   type MachineSettings,
 } from "../apps/machine-requirements.ts";
 
-/** How a control plane asks a runner whether it is well. */
-export interface HealthCheckSettings {
-  readonly path: string;
-  /** Default "GET". */
-  readonly method?: "GET" | "POST" | undefined;
-  /** Failures are ignored for this long after the start, in seconds. */
-  readonly startPeriodSeconds?: number | undefined;
-  /** How long one answer may take, in seconds. */
-  readonly timeoutSeconds?: number | undefined;
-  /** Failures in a row after which a runner is replaced. */
-  readonly failureThreshold?: number | undefined;
-  /** Ask all the time, not only while a runner starts. */
-  readonly callRegularly?: boolean | undefined;
-}
+/** Settings of a config that are not fields of the machine. */
+export type AppFieldSetting = Exclude<SettingsOf<"config">, MachineSetting>;
 
-/** A reason to send a request to another runner. */
-export type RetryReason = "timeout" | "server_error" | "connection_error";
-
-/** What is deployed: a container that listens on a port. What is left out is the control plane's choice. */
-export interface Deployment extends DeployNotes {
+/** The app to deploy: a container that listens on a port. The control plane decides what is omitted. */
+export interface Deployment extends DeployNotes, SettingValues<AppFieldSetting> {
   /** The name of the app. */
   readonly appName: string;
   /** The environment it goes to. Default: the main one. */
@@ -49,9 +47,9 @@ export interface Deployment extends DeployNotes {
   readonly image: Readonly<Record<string, unknown>>;
   readonly machine?: MachineSettings | undefined;
   /** Who may call it. Default: of a new app its owner alone, of one that is there already those of before. */
-  readonly auth?: "private" | "public" | "shared" | undefined;
+  readonly auth?: AppAuth | undefined;
   /** Whether the old runners go once the new ones are ready, or first. Default "rolling". */
-  readonly strategy?: "rolling" | "recreate" | undefined;
+  readonly strategy?: DeployStrategy | undefined;
   /**
    * Whether the registration ends once the new runners have taken over, or at once. Only where the strategy is "rolling".
    * Default: the control plane's choice.
@@ -60,32 +58,10 @@ export interface Deployment extends DeployNotes {
   /** Take all of `machine`, in place of how the app was scaled since the last deployment. Default false. */
   readonly resetScale?: boolean | undefined;
   readonly healthCheck?: HealthCheckSettings | undefined;
-  /** How often a request is tried again, by reason. */
-  readonly retryConfig?: Readonly<Partial<Record<RetryReason, { readonly retries: number }>>> | undefined;
-  /** Reasons for which no request is tried again. */
-  readonly skipRetryConditions?: readonly RetryReason[] | undefined;
-  /** How long running requests may take to end after a stop signal, in seconds. */
-  readonly terminationGracePeriodSeconds?: number | undefined;
-  /** The secrets the app may see. An empty list: none; left out: all that are exposed by default. */
-  readonly secrets?: readonly string[] | undefined;
-  readonly dataMounts?: readonly string[] | undefined;
-  /** Logs are for the owner's eyes only. */
-  readonly privateLogs?: boolean | undefined;
   /** Build every layer anew. Default false. */
   readonly noCache?: boolean | undefined;
 }
 
-const AUTH_MODES = {
-  private: ApplicationAuthMode.PRIVATE,
-  public: ApplicationAuthMode.PUBLIC,
-  shared: ApplicationAuthMode.SHARED,
-} as const;
-const STRATEGIES = { recreate: DeploymentStrategy.RECREATE, rolling: DeploymentStrategy.ROLLING } as const;
-const CONDITIONS = {
-  timeout: RetryCondition.TIMEOUT,
-  server_error: RetryCondition.SERVER_ERROR,
-  connection_error: RetryCondition.CONNECTION_ERROR,
-} as const;
 const METHODS = {
   GET: ApplicationHealthCheckConfig_Method.GET,
   POST: ApplicationHealthCheckConfig_Method.POST,
@@ -126,20 +102,25 @@ export function deployRequests(deployment: Deployment, synced: readonly SyncedFi
       // Without force: what was just built anew is not to be built once more.
       environments: [container],
       machineRequirements: machineRequirements(machine),
-      deploymentStrategy: choice("strategy", STRATEGIES, deployment.strategy ?? "rolling"),
+      deploymentStrategy:
+        DeploymentStrategy[enumName("strategy", STRATEGIES, deployment.strategy ?? "rolling")],
       scale: deployment.resetScale ?? false,
       buildEnvironment: false,
-      skipRetryConditions: skipRetryConditions.map((reason) =>
-        choice("skipRetryConditions", CONDITIONS, reason),
+      skipRetryConditions: skipRetryConditions.map(
+        (reason) => RetryCondition[enumName("skipRetryConditions", RETRY_CONDITIONS, reason)],
       ),
       dataMounts: [...(deployment.dataMounts ?? [])],
-      ...given({
-        authMode: deployment.auth === undefined ? undefined : choice("auth", AUTH_MODES, deployment.auth),
+      ...omitUndefined({
+        authMode:
+          deployment.auth === undefined
+            ? undefined
+            : ApplicationAuthMode[enumName("auth", AUTH_MODES, deployment.auth)],
         metadata,
         healthCheckConfig: healthCheck(deployment.healthCheck),
         retryConfig: retryConfig === undefined ? undefined : retryText(retryConfig),
-        terminationGracePeriodSeconds: wholeSeconds(
+        terminationGracePeriodSeconds: optional(
           "terminationGracePeriodSeconds",
+          int32Seconds,
           deployment.terminationGracePeriodSeconds,
         ),
         privateLogs: deployment.privateLogs,
@@ -147,6 +128,15 @@ export function deployRequests(deployment: Deployment, synced: readonly SyncedFi
       }),
     },
   };
+}
+
+/** The settings of a class or a config as parts of a {@link Deployment}. */
+export function deploymentSettings(
+  settings: SettingValues<SettingsOf<"config">>,
+): Pick<Deployment, "machine" | AppFieldSetting> {
+  const machine: readonly string[] = MACHINE_SETTINGS;
+  const others = settingsOf("config").filter((name): name is AppFieldSetting => !machine.includes(name));
+  return { machine: pick(settings, MACHINE_SETTINGS), ...pick(settings, others) };
 }
 
 /** The image of a container that is all there is, in the form of the protocol. */
@@ -177,13 +167,17 @@ export function healthCheck(
   return {
     path,
     method: choice("The method of the health check", METHODS, method),
-    ...given({
-      startPeriodSeconds: wholeSeconds("startPeriodSeconds", startPeriodSeconds),
-      timeoutSeconds: wholeSeconds("timeoutSeconds", timeoutSeconds),
-      failureThreshold: wholeAmount("failureThreshold", failureThreshold),
+    ...omitUndefined({
+      startPeriodSeconds: optional("startPeriodSeconds", int32Seconds, startPeriodSeconds),
+      timeoutSeconds: optional("timeoutSeconds", int32Seconds, timeoutSeconds),
+      failureThreshold: optional("failureThreshold", int32, failureThreshold),
       callRegularly,
     }),
   };
+}
+
+function optional(name: string, check: Check<number>, value: number | undefined): number | undefined {
+  return value === undefined ? undefined : checked(name, check, value);
 }
 
 /** JSON whose keys are sorted, so that the same settings are the same text. */
@@ -192,8 +186,8 @@ function retryText(config: Deployment["retryConfig"] & {}): string | undefined {
     .filter(([, item]) => item !== undefined)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([reason, { retries }]) => {
-      choice("retryConfig", CONDITIONS, reason);
-      return [reason, { retries: wholeAmount("retries", Math.max(0, retries)) }];
+      enumName("retryConfig", RETRY_CONDITIONS, reason as (typeof RETRY_CONDITIONS)[number]);
+      return [reason, { retries: checked("retries", int32, Math.max(0, retries)) }];
     });
   return entries.length === 0 ? undefined : JSON.stringify(Object.fromEntries(entries));
 }

@@ -7,7 +7,7 @@ import {
   type BuildEnvironmentRequestSchema,
   type HostedRunSchema,
 } from "../generated/controller_pb.ts";
-import { buildRequirements, given, machineRequirements } from "../apps/machine-requirements.ts";
+import { buildRequirements, omitUndefined, machineRequirements } from "../apps/machine-requirements.ts";
 
 /** What is run: a container that listens on a port, for as long as its caller wants it. */
 export type EphemeralApp = Pick<
@@ -47,7 +47,7 @@ export function runRequests(app: EphemeralApp, synced: readonly SyncedFile[]): R
       authMode: ApplicationAuthMode.PRIVATE,
       buildEnvironment: false,
       dataMounts: [...(app.dataMounts ?? [])],
-      ...given({ healthCheckConfig: healthCheck(app.healthCheck) }),
+      ...omitUndefined({ healthCheckConfig: healthCheck(app.healthCheck) }),
     },
   };
 }

@@ -34,7 +34,7 @@ export default { apps: { web: { image: { image: "ghcr.io/me/web:1" }, keepAlive:
       ofApp("{ file: 'a.ts', keepalive: 1 }"),
       /apps\.web has an unknown key "keepalive"; did you mean "keepAlive"\?/,
     ],
-    [ofApp("{ file: 'a.ts', keepAlive: '1' }"), /apps\.web\.keepAlive must be a whole number of at least 0/],
+    [ofApp("{ file: 'a.ts', keepAlive: '1' }"), /apps\.web\.keepAlive must be a whole number from 0/],
     [
       ofApp("{ file: 'a.ts', auth: 'secret' }"),
       /apps\.web\.auth must be one of "private", "public", "shared"/,

@@ -6,9 +6,9 @@ import { parsed, ReadingHost, refusalOf } from "../../helpers/option-hosts.ts";
 test("options are sorted by who answers them", () => {
   const setupFunction = (): number => 1;
   const input = { type: "object" };
-  const { environment, host } = parsed({ requirements: ["a@1"], keepAlive: 2.5, setupFunction });
+  const { environment, host } = parsed({ requirements: ["a@1"], keepAlive: 2, setupFunction });
   assert.deepEqual(environment, { kind: "npm", requirements: ["a@1"] });
-  assert.deepEqual(host, { keepAlive: 2.5, setupFunction });
+  assert.deepEqual(host, { keepAlive: 2, setupFunction });
   const { gateway } = parsed({ serve: true, exposedPort: 80, input });
   assert.deepEqual(gateway, { serve: true, exposedPort: 80, input });
 });
@@ -124,7 +124,7 @@ test("a host may have options of its own, and names of its own for others", () =
     { ...new Renaming().parseOptions({ idleSeconds: 5, priority: "high" }).host },
     { keepAlive: 5, priority: "high" },
   );
-  assert.match(refusalOf({ idleSeconds: -1 }, new Renaming()), /^keepAlive must be a number of seconds/);
+  assert.match(refusalOf({ idleSeconds: -1 }, new Renaming()), /^keepAlive must be a whole number from 0/);
 });
 
 const WRONG: readonly (readonly [name: string, ...values: unknown[]])[] = [
@@ -133,7 +133,7 @@ const WRONG: readonly (readonly [name: string, ...values: unknown[]])[] = [
   ["lockfile", "", " ", 1],
   ["image", "", 1],
   ["force", 1, "true", null],
-  ["keepAlive", -1, Infinity, Number.NaN, "10", 2_147_484],
+  ["keepAlive", -1, 0.5, Infinity, Number.NaN, "10", 2_147_484],
   ["maxConcurrency", 0, 1.5, "2", Infinity],
   ["setupFunction", "setup", {}],
   ["requestTimeout", 0, -1, Infinity, "1"],

@@ -115,7 +115,7 @@ const WRONG: readonly [options: object, message: string][] = [
     { localModules: "my-package" },
     'localModules must be a list of texts, such as ["my-package"]; got "my-package".',
   ],
-  [{ localModules: [3] }, 'localModules must be a list of texts, such as ["my-package"]; got [3].'],
+  [{ localModules: [3] }, 'localModules[0] must be a text, such as "my-package"; got 3.'],
   [{ reraise: "no" }, 'reraise must be true or false; got "no".'],
 ];
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { APP_SETTINGS, assertSettings } from "../../../src/servable/settings.ts";
+import { assertSettings, CLASS_SETTINGS } from "../../../src/servable/settings.ts";
 import { ContainerImage } from "../../../src/packaging/container-image.ts";
 import { App } from "../../../src/servable/app.ts";
 import { assertRefused } from "../../helpers/thrown.ts";
@@ -40,11 +40,6 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
     [0, ...NO_COUNT],
   ],
   regions: [TEXTS, NO_TEXTS],
-  requirements: [
-    [[], ["a@1"], ["a", ["b", "c"]]],
-    ["a", [5], [[""]], null],
-  ],
-  localModules: [TEXTS, NO_TEXTS],
   keepAlive: [[0, 300], NO_COUNT],
   minConcurrency: [[0, 5], NO_COUNT],
   maxConcurrency: [
@@ -109,19 +104,14 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
   ],
   appFiles: [TEXTS, NO_TEXTS],
   appFilesIgnore: [TEXTS, NO_TEXTS],
-  appFilesContextDir: [["."], ["", 5, null]],
   privateLogs: [
     [true, false],
     [1, "yes", null],
   ],
-  hostOptions: [
-    [{}, { a: 1 }],
-    ["a", [], null],
-  ],
 };
 
 test("every setting is tried here, and every one is declared by App", () => {
-  assert.deepEqual(Object.keys(VALUES).sort(), Object.keys(APP_SETTINGS).sort());
+  assert.deepEqual(Object.keys(VALUES).sort(), [...CLASS_SETTINGS].sort());
   for (const name of Object.keys(VALUES)) assert.ok(name in App, name);
 });
 
@@ -132,7 +122,7 @@ for (const [name, [right, wrong]] of Object.entries(VALUES)) {
       assertRefused(
         () => use({ [name]: value }),
         "SETTING_INVALID",
-        new RegExp(`^Served\\.${name} must be .+, got .+\\.$`, "s"),
+        new RegExp(`^Served\\.${name}\\S* must be .+, got .+\\.$`, "s"),
       );
     }
   });
@@ -140,11 +130,13 @@ for (const [name, [right, wrong]] of Object.entries(VALUES)) {
 
 test("messages say what was expected and what was there", () => {
   const messages: readonly (readonly [statics: Record<string, unknown>, message: string])[] = [
-    [{ keepAlive: -1 }, "Served.keepAlive must be a whole number of at least 0, got -1."],
+    [{ keepAlive: -1 }, "Served.keepAlive must be a whole number from 0 to 2147483, got -1."],
+    [{ keepAlive: 0.5 }, "Served.keepAlive must be a whole number from 0 to 2147483, got 0.5."],
     [{ metricsPort: 70_000 }, "Served.metricsPort must be a whole number from 0 to 65535, got 70000."],
     [{ appAuth: "x" }, 'Served.appAuth must be one of "private", "public", "shared", got "x".'],
-    [{ secrets: "TOKEN" }, 'Served.secrets must be a list of texts, got "TOKEN".'],
-    [{ privateLogs: 1n }, "Served.privateLogs must be true or false, got bigint."],
+    [{ secrets: "TOKEN" }, 'Served.secrets must be a list of texts, such as ["HF_TOKEN"], got "TOKEN".'],
+    [{ secrets: ["A", ""] }, 'Served.secrets[1] must be a text, such as "HF_TOKEN", got "".'],
+    [{ privateLogs: 1n }, "Served.privateLogs must be true or false, got 1."],
   ];
   for (const [statics, message] of messages) assertRefused(() => use(statics), "SETTING_INVALID", message);
 });
@@ -157,7 +149,6 @@ test("a misspelt setting is refused, with the name that was meant", () => {
     machine_type: "machineType",
     num_gpus: "numGpus",
     termination_grace_period_seconds: "terminationGracePeriodSeconds",
-    requirments: "requirements",
     secret: "secrets",
     region: "regions",
     keepAlve: "keepAlive",
@@ -178,8 +169,32 @@ test("a misspelt setting is refused, with the name that was meant", () => {
   }
 });
 
+test("a former setting that is still set is refused with the reason", () => {
+  const former: Readonly<Record<string, [value: unknown, reason: RegExp]>> = {
+    requirements: [["a@1"], /packages are those of the app's package\.json/],
+    localModules: [["a"], /modules that the app imports are always included/],
+    hostOptions: [{}, /it has no effect; remove it/],
+    appFilesContextDir: ["..", /appFiles are relative to the app's own folder/],
+    local_modules: [[], /modules that the app imports/],
+  };
+  for (const [name, [value, reason]] of Object.entries(former)) {
+    use({ [name]: undefined });
+    assertRefused(
+      () => use({ [name]: value }),
+      "SETTING_UNKNOWN",
+      new RegExp(`^Served\\.${name} is not a setting any more: .*${reason.source}`),
+    );
+  }
+  class Computed extends App {
+    static get requirements(): string[] {
+      return ["a@1"];
+    }
+  }
+  assertRefused(() => new Computed(), "SETTING_UNKNOWN", /^Computed\.requirements is not a setting/);
+});
+
 test("every setting in the original's letters is recognised", () => {
-  for (const name of Object.keys(APP_SETTINGS)) {
+  for (const name of CLASS_SETTINGS) {
     const original = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     if (original !== name)
       assertRefused(() => use({ [original]: 1 }), "SETTING_UNKNOWN", new RegExp(`"${name}"`));
@@ -237,7 +252,7 @@ test("a setting may be given by a getter, but not be a method", () => {
   assertRefused(
     () => new Computed(),
     "SETTING_INVALID",
-    "Computed.keepAlive must be a whole number of at least 0, got -1.",
+    "Computed.keepAlive must be a whole number from 0 to 2147483, got -1.",
   );
   assertRefused(
     () => use({ regions: () => ["eu"] }),

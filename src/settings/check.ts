@@ -1,0 +1,103 @@
+/** Why a value does not fit a setting. */
+export class Misfit {
+  /** What was expected, such as "a whole number of at least 1". */
+  readonly expected: string;
+  /** The value in words. */
+  readonly got: string;
+  /** The place inside the setting, such as "[1]"; empty for the whole value. */
+  readonly path: string;
+
+  constructor(expected: string, got: string, path = "") {
+    this.expected = expected;
+    this.got = got;
+    this.path = path;
+  }
+
+  /** The same misfit of an item of a list or a field of an object. */
+  within(path: string): Misfit {
+    return new Misfit(this.expected, this.got, `${path}${this.path}`);
+  }
+}
+
+/** Returns the value to keep, copied where the caller could change it later, or a {@link Misfit}. */
+export type Check<Value = unknown> = (value: unknown) => Value | Misfit;
+
+/** The type of the values that a check lets through. */
+export type Checked<C> = C extends (value: unknown) => infer Result ? Exclude<Result, Misfit> : never;
+
+/** The longest delay of a Node timer, about 24.8 days, in seconds. */
+export const MAX_SECONDS = Math.floor((2 ** 31 - 1) / 1000);
+
+export function misfit(expected: string, value: unknown): Misfit {
+  return new Misfit(expected, shown(value));
+}
+
+/** A value for a message: data as JSON, cut at 80 characters; of anything else its type. */
+export function shown(value: unknown): string {
+  if (typeof value === "function") return "a function";
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  try {
+    const text = JSON.stringify(value) ?? String(value);
+    return text.length <= 80 ? text : `${text.slice(0, 80)}…`;
+  } catch {
+    return `a value of type ${typeof value}`;
+  }
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export const flag: Check<boolean> = (value) =>
+  typeof value === "boolean" ? value : misfit("true or false", value);
+
+export function text(example?: string): Check<string> {
+  const expected = example === undefined ? "a text" : `a text, such as "${example}"`;
+  return (value) => (typeof value === "string" && value.trim() !== "" ? value : misfit(expected, value));
+}
+
+export function texts(example?: string): Check<readonly string[]> {
+  const expected = example === undefined ? "a list of texts" : `a list of texts, such as ["${example}"]`;
+  return (value) => readList(value, expected, text(example));
+}
+
+export function textMatching(pattern: RegExp, expected: string): Check<string> {
+  return (value) => (typeof value === "string" && pattern.test(value) ? value : misfit(expected, value));
+}
+
+export function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER): Check<number> {
+  const isOpen = maximum === Number.MAX_SAFE_INTEGER;
+  const expected = `a whole number ${isOpen ? "of at least" : "from"} ${minimum}${isOpen ? "" : ` to ${maximum}`}`;
+  return (value) =>
+    typeof value === "number" && Number.isInteger(value) && value >= minimum && value <= maximum
+      ? value
+      : misfit(expected, value);
+}
+
+/** Seconds, fractions included, that a timer can wait. */
+export const seconds: Check<number> = (value) =>
+  typeof value === "number" && value > 0 && value <= MAX_SECONDS
+    ? value
+    : misfit(`a positive number of seconds, at most ${MAX_SECONDS}`, value);
+
+export function oneOf<const Value extends string | number>(...values: readonly Value[]): Check<Value> {
+  const names = values.map((value) => JSON.stringify(value));
+  const expected = names.length === 2 ? names.join(" or ") : `one of ${names.join(", ")}`;
+  return (value) => (values.includes(value as Value) ? (value as Value) : misfit(expected, value));
+}
+
+export function readList<Item>(
+  value: unknown,
+  expected: string,
+  check: Check<Item>,
+): readonly Item[] | Misfit {
+  if (!Array.isArray(value)) return misfit(expected, value);
+  const items: Item[] = [];
+  // By index, to find holes.
+  for (let index = 0; index < value.length; index++) {
+    const item = check(value[index]);
+    if (item instanceof Misfit) return item.within(`[${index}]`);
+    items.push(item);
+  }
+  return Object.freeze(items);
+}

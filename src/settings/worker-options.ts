@@ -1,0 +1,76 @@
+import { didYouMean } from "../did-you-mean.ts";
+import { misfit, type Check } from "./check.ts";
+
+/** Processes that run the method beside the server's own. */
+export interface WorkerOptions {
+  /** How many. Default: one for each of the devices. */
+  count?: number;
+  /** Each worker sees one of these, in turn. */
+  devices?: readonly string[];
+  /** The environment variable that holds it. Default "CUDA_VISIBLE_DEVICES". */
+  deviceVariable?: string;
+  /** The module that exports the class, `import.meta.url`. Default: where its first decorator was called. */
+  module?: string;
+}
+
+/** The same with defaults filled in. */
+export interface ResolvedWorkerOptions {
+  readonly count: number;
+  readonly devices: readonly string[];
+  readonly deviceVariable: string;
+  readonly module: string | undefined;
+}
+
+const WORKER_OPTION_NAMES = ["count", "devices", "deviceVariable", "module"];
+
+/** Complains of an option, in the words of what takes it. */
+export type Refuse = (message: string) => never;
+
+/** Checks how many workers there should be, and fills in the rest. @param refuse is told what is wrong */
+export function resolveWorkers(workers: number | WorkerOptions, refuse: Refuse): ResolvedWorkerOptions {
+  if (typeof workers === "number") {
+    assertCount("workers", workers, 1, refuse);
+    return { count: workers, devices: [], deviceVariable: "CUDA_VISIBLE_DEVICES", module: undefined };
+  }
+  assertObject("workers", workers, WORKER_OPTION_NAMES, refuse);
+  const { devices = [], deviceVariable = "CUDA_VISIBLE_DEVICES" } = workers;
+  const isList = Array.isArray(devices) && devices.every((device) => typeof device === "string");
+  if (!isList) refuse('workers.devices must be a list of texts, such as ["0", "1"].');
+  if (workers.count === undefined && devices.length === 0) refuse("workers needs a count, or devices.");
+  if (typeof deviceVariable !== "string" || !/^[A-Za-z_]\w*$/.test(deviceVariable)) {
+    refuse(`workers.deviceVariable must be the name of a variable, got ${String(deviceVariable)}.`);
+  }
+  const { count = devices.length, module } = workers;
+  if (module !== undefined && !(typeof module === "string" && module.startsWith("file:"))) {
+    refuse(`workers.module must be a file: URL; write import.meta.url.`);
+  }
+  assertCount("workers.count", count, 1, refuse);
+  return { count, devices, deviceVariable, module };
+}
+
+/** The check of a class's workers. */
+export const workerOptions: Check<number | WorkerOptions> = (value) => {
+  try {
+    resolveWorkers(value as number | WorkerOptions, (message) => {
+      throw new TypeError(message);
+    });
+    return value as number | WorkerOptions;
+  } catch (error) {
+    return misfit(`a number or { count, devices } (${(error as Error).message})`, value);
+  }
+};
+
+export function assertCount(name: string, value: unknown, minimum: number, refuse: Refuse): void {
+  if (Number.isInteger(value) && (value as number) >= minimum) return;
+  refuse(`${name} must be a whole number of at least ${minimum}, got ${String(value)}.`);
+}
+
+export function assertObject(name: string, value: unknown, known: readonly string[], refuse: Refuse): void {
+  if (typeof value !== "object" || value === null) {
+    refuse(`${name} must be an object with ${known.join(", ")}, got ${String(value)}.`);
+  }
+  for (const key of Object.keys(value as object)) {
+    if (known.includes(key)) continue;
+    refuse(`unknown option "${name}.${key}"${didYouMean(key, known) || `; known: ${known.join(", ")}.`}`);
+  }
+}
