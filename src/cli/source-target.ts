@@ -54,7 +54,7 @@ function assertSourceFile(shown: string, file: string): void {
     );
   }
   if (!EXTENSIONS.has(extname(file))) {
-    throw new UsageError(`${shown} is no TypeScript or JavaScript file; its name should end in .ts or .js.`);
+    throw new UsageError(`${shown} is not a TypeScript or JavaScript file; its name must end in .ts or .js.`);
   }
 }
 

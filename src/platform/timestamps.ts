@@ -14,7 +14,7 @@ export function dateOf({ seconds, nanos }: WireTime): Date {
 /** Converts a time for the protocol. @throws UsageError for an invalid Date */
 export function wireTime(date: Date): { seconds: bigint; nanos: number } {
   const ms = date.getTime();
-  if (Number.isNaN(ms)) throw new UsageError("That is no time: an invalid Date.");
+  if (Number.isNaN(ms)) throw new UsageError("The time is an invalid Date.");
   const seconds = Math.floor(ms / 1_000);
   return { seconds: BigInt(seconds), nanos: (ms - seconds * 1_000) * 1_000_000 };
 }

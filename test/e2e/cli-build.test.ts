@@ -279,7 +279,10 @@ describe("servable build says in one line", () => {
 
   test("that a tag or a build argument is none, with the one that was meant", async () => {
     const project = createProject(FILES);
-    assertOneLine(await build(project, "--tag", "My App"), /"My App" is no name of an image; write one like/);
+    assertOneLine(
+      await build(project, "--tag", "My App"),
+      /"My App" is not a valid image name; write one like/,
+    );
     assertOneLine(await build(project, "--build-arg", "=1"), /--build-arg takes NAME=value, not "=1"/);
     assertOneLine(await build(project, "--build-arg", "UNSET_HERE"), /UNSET_HERE has no value: write/);
     assertOneLine(
@@ -292,7 +295,10 @@ describe("servable build says in one line", () => {
     const project = createProject(FILES);
     const wrong = (platform: string, ...args: string[]): Promise<Ended> =>
       build(project, "--platform", platform, ...args);
-    assertOneLine(await wrong("arm64"), /"arm64" is no platform of an image; did you mean "linux\/arm64"\?/);
+    assertOneLine(
+      await wrong("arm64"),
+      /"arm64" is not a valid platform of an image; did you mean "linux\/arm64"\?/,
+    );
     assertOneLine(await wrong("linux/amd64,linux/arm64"), /--platform takes one platform, not "linux/);
     assertOneLine(await build(project, "--push"), /--push needs .* --tag ghcr\.io\/me\/answer:0\.1\.0, for/);
   });

@@ -163,9 +163,9 @@ describe("--check", () => {
     });
     let stdout = "";
     for await (const chunk of child.stdout.setEncoding("utf8")) {
-      const hasAsked = stdout.includes("to go on: ");
+      const hasAsked = stdout.includes("to continue: ");
       stdout += String(chunk);
-      if (!hasAsked && stdout.includes("to go on: ")) child.stdin.write(answer);
+      if (!hasAsked && stdout.includes("to continue: ")) child.stdin.write(answer);
     }
     await text(child.stderr);
     return { exitCode: child.exitCode, stdout: stdout.replaceAll(/\u001b\[\d+m|\r/g, ""), stderr: "" };

@@ -230,7 +230,7 @@ describe("servable deploy FILE", () => {
       [["nothing"], /no servable\.config\.ts or "servable" in package\.json that has an app of this name/],
       [["one.ts"], /does not have servable among its dependencies/],
       [["one.ts", "--annotation", "x"], /--annotation takes KEY=value, not "x"/],
-      [["one.ts"], /FAL_KEY has not the form id:secret/, { FAL_KEY: "nocolon" }],
+      [["one.ts"], /FAL_KEY does not have the form id:secret/, { FAL_KEY: "nocolon" }],
       [["one.ts"], /There is no key: set FAL_KEY/, { FAL_KEY: "" }],
       [["one.ts"], /FAL_URL_OUTPUT has to be one of all, .* not "some"/, { FAL_URL_OUTPUT: "some" }],
     ];

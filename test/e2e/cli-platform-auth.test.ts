@@ -86,7 +86,7 @@ describe("servable auth", () => {
     assert.equal(
       second.stderr,
       'The profile default is selected; "servable profile set my work" selects this one.\n' +
-        "FAL_KEY is set, and goes before it.\n",
+        "FAL_KEY is set, and takes precedence.\n",
     );
     assert.ok(
       readFileSync(path, "utf8").includes(`["my work"]\nhost = "${plane.grpcUrl}"\nkey = "${KEY}"\n`),
@@ -110,11 +110,11 @@ describe("servable auth", () => {
   test("a key that is wrong, refused or can't be checked is not kept, and told of in a line without it", async () => {
     await using plane = await startPlane();
     const wrong: [input: string, args: string[], RegExp, NodeJS.ProcessEnv?][] = [
-      ["hidden", [], /^error: The key from standard input has not the form id:secret\.\n$/],
+      ["hidden", [], /^error: The key from standard input does not have the form id:secret\.\n$/],
       ["old-id:hidden", [], /does not accept the key from standard input \(id old-id\)\. Invalid key\. /],
       [KEY, [], /could not be reached: nothing listens there/, { FAL_REST_HOST: await closedUrl() }],
       ["", [], /^error: There is no key on standard input/],
-      [KEY, ["--profile", "__internal__"], /can't be a profile's name/],
+      [KEY, ["--profile", "__internal__"], /name of the profile is invalid/],
       [KEY, ["--host", "a host"], /The host that was given has spaces/],
     ];
     await Promise.all(

@@ -192,8 +192,8 @@ describe("which account a command acts on", () => {
       [exitCode, stderr],
       [
         0,
-        "FAL_KEY is set, and goes before the key of the profile other.\n" +
-          "FAL_HOST is set, and goes before the host of the profile other.\n",
+        "FAL_KEY is set, and takes precedence over the key of the profile other.\n" +
+          "FAL_HOST is set, and takes precedence over the host of the profile other.\n",
       ],
     );
   });
@@ -267,7 +267,7 @@ describe("which account a command acts on", () => {
     // What mends it works all the same.
     assert.equal((await run("wrk", "profile", "create", "wrk")).exitCode, 0);
     const set = await run("wrk", "profile", "set", "other");
-    assert.equal(set.stderr, "FAL_PROFILE names the profile wrk, and goes before it.\n");
+    assert.equal(set.stderr, "FAL_PROFILE selects the profile wrk, and takes precedence.\n");
   });
 });
 

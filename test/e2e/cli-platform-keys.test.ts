@@ -41,7 +41,7 @@ describe("servable keys", () => {
     assert.deepEqual([none.exitCode, none.stdout], [1, ""]);
     assert.match(
       none.stderr,
-      /^error: What the key is to open is not given, and there is no terminal to ask on: add --preset /,
+      /^error: The permissions of the key are missing, and there is no terminal to ask on: add --preset /,
     );
     const other = await run(plane, "create", "--scope", "all");
     assert.match(other.stderr, /Allowed choices are ADMIN, API\./);

@@ -64,7 +64,7 @@ describe("servable profile", () => {
       [await run("set", "stagin"), /^error: There is no profile "stagin"; did you mean "staging"\?\n$/],
       [await run("host", "a host", "--profile", "staging"), /has spaces/],
       [await pipeKey(path, KEY), /No profile is selected: name one with --profile/],
-      [await pipeKey(path, "hidden", "--profile", "staging"), /has not the form id:secret/],
+      [await pipeKey(path, "hidden", "--profile", "staging"), /does not have the form id:secret/],
       [await pipeKey(path, "\n", "--profile", "staging"), /There is no key on standard input/],
       [await pipeKey(path, "hidden".repeat(1_000), "--profile", "staging"), /too long for a key/],
       [await run("key", KEY, "--profile", "staging"), /too many arguments/],

@@ -226,7 +226,7 @@ describe("what servable run says when it can't", () => {
     [
       "a file of another kind",
       "package.json",
-      "error: package.json is no TypeScript or JavaScript file; its name should end in .ts or .js.\n",
+      "error: package.json is not a TypeScript or JavaScript file; its name must end in .ts or .js.\n",
     ],
     ["a syntax error in TypeScript", "syntax.ts", 'error: syntax.ts:2:24: Expected "}" but found "1"\n'],
     ["a syntax error in JavaScript", "syntax.mjs", "error: syntax.mjs:2: Unexpected number\n"],

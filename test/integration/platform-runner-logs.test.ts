@@ -172,7 +172,7 @@ describe("the log of a runner", () => {
         response.end(JSON.stringify({ items: [], next_until: lineAt(1).timestamp }));
         return true;
       };
-      await assert.rejects(messages(tell()), /does not go on after a page/);
+      await assert.rejects(messages(tell()), /does not continue after a page/);
       server.intercept = ({ path }, response) => path === HISTORY && Boolean(response.end("[]"));
       await assert.rejects(messages(tell()), /has no list of log lines/);
     });
@@ -275,7 +275,7 @@ describe("a log that is followed", () => {
     const server = new RunnerLogServer();
     server.intercept = ({ path }, response) => path === STREAM && Boolean(response.end("<html>"));
     await withLog(server, async (tell) => {
-      await assert.rejects(messages(tell({ follow: true })), /something that is no stream of events/);
+      await assert.rejects(messages(tell({ follow: true })), /something other than a stream of events/);
       assert.equal(server.queries(STREAM).length, 1);
     });
   });

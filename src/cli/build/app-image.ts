@@ -43,7 +43,9 @@ export async function appImage(
 /** Returns the value as a `ContainerImage`, made by this copy of the package or by another. @throws UsageError for anything else */
 export function asContainerImage(image: AppImage, where: string): ContainerImage {
   if (image instanceof ContainerImage || "ignoreRules" in image) return image as ContainerImage;
-  throw new UsageError(`${where}.image is no ContainerImage; make it with ContainerImage.fromDockerfile().`);
+  throw new UsageError(
+    `${where}.image is not a ContainerImage; create it with ContainerImage.fromDockerfile().`,
+  );
 }
 
 function generatedImage({ app }: LoadedApp, project: Project, described: ImageApp): ContainerImage {

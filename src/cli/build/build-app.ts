@@ -108,7 +108,7 @@ function assertTag(tag: string): void {
   const host = String.raw`[A-Za-z0-9.-]+(?::\d+)?`;
   if (new RegExp(`^(?:${host}/)?${name}(?:/${name})*(?::\\w[\\w.-]{0,127})?$`).test(tag)) return;
   throw new UsageError(
-    `"${tag}" is no name of an image; write one like my-app:1.0 or ghcr.io/me/my-app:1.0, in lower case.`,
+    `"${tag}" is not a valid image name; write one like my-app:1.0 or ghcr.io/me/my-app:1.0, in lower case.`,
   );
 }
 

@@ -77,6 +77,6 @@ export function assertPlatform(text: string): void {
   const known = [...ARCHITECTURES, "arm/v6", "arm/v7"].map((name) => `linux/${name}`);
   const meant = ARCHITECTURES.includes(text) ? `; did you mean "linux/${text}"?` : didYouMean(text, known);
   throw new UsageError(
-    `"${text}" is no platform of an image${meant || "; write one like linux/amd64 or linux/arm64."}`,
+    `"${text}" is not a valid platform of an image${meant || "; write one like linux/amd64 or linux/arm64."}`,
   );
 }

@@ -11,7 +11,7 @@ export function addAuthCommand(program: Command): void {
   const auth = program
     .command("auth")
     .summary("keep a key, and see whose is used")
-    .description("Who one is to the control plane, by a key: that of FAL_KEY, or of a profile.")
+    .description("The key to use with the control plane: that of FAL_KEY, or of a profile.")
     .addHelpText(
       "after",
       `

@@ -41,13 +41,13 @@ Examples:
     .action((options: ListOptions) => runAction(options, () => list(options)));
   env
     .command("prune")
-    .summary("remove what is no longer needed")
+    .summary("remove environments that are no longer needed")
     .description(
-      "Remove environments that are broken or left over and, as asked, others. None that is in use is removed.",
+      "Remove broken and unfinished environments and, with an option, others. Environments in use are kept.",
     )
-    .option("--older-than <span>", "those too that were last used longer ago: 12h, 30d, 4w", timeSpan)
+    .option("--older-than <span>", "also those that were last used longer ago: 12h, 30d, 4w", timeSpan)
     .option("--all", "all that are not in use")
-    .option("--dry-run", "only say what would be removed")
+    .option("--dry-run", "print the environments that would be removed, and remove none")
     .option("--json", "print what was removed as JSON")
     .option("--debug", "show stacks")
     .addHelpText(

@@ -40,7 +40,7 @@ Examples:
     .command("create <name>")
     .summary("make one")
     .description("Make an environment.")
-    .option("--description <text>", "what it is for")
+    .option("--description <text>", "its purpose, shown in the list")
     .addHelpText(
       "after",
       '\nExamples:\n  $ servable environments create staging --description "before a release"',

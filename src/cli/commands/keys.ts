@@ -61,7 +61,7 @@ Examples:
   keys
     .command("revoke <key-id>")
     .summary("revoke one")
-    .description("Revoke a key: from then on it opens nothing.")
+    .description("Revoke a key. It is invalid from then on.")
     .addHelpText("after", "\nExamples:\n  $ servable keys revoke 6f1c2a9e-8f43-4b53-9c0e-3f3f1f0a7c55")
     .action((keyId: string, options: OperationOptions) =>
       operate(options, async (client) => {
@@ -76,17 +76,14 @@ function addCreateCommand(keys: Command): void {
   keys
     .command("create")
     .summary("make one")
-    .description("Make a key, and print it: this one time, as the line that sets it in a shell.")
+    .description("Create a key and print it, once, as the line that sets it in a shell.")
     .addOption(
-      new Option("--preset <preset>", "what it opens, as a named set of permissions (default: asked for)")
+      new Option("--preset <preset>", "a named set of permissions (default: asked for)")
         .choices(PRESETS)
         .conflicts(["permission", "scope"]),
     )
     .addOption(
-      new Option(
-        "--permission <names>",
-        "what it opens: permissions with commas between them; can be given often",
-      )
+      new Option("--permission <names>", "permissions, separated by commas; can be repeated")
         .argParser(collected)
         .conflicts("scope"),
     )
@@ -96,7 +93,7 @@ function addCreateCommand(keys: Command): void {
         "API",
       ]),
     )
-    .option("--desc <text>", "what to know it by in the list")
+    .option("--desc <text>", "a description, shown in the list")
     .addOption(new Option("--alias <text>", "the same as --desc").conflicts("desc").hideHelp())
     .addHelpText(
       "after",

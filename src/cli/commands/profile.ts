@@ -42,7 +42,7 @@ Examples:
 function addSelectionCommands(profile: Command): void {
   withOutput(profile.command("list"))
     .summary("list them")
-    .description("List the profiles, with the ids of their keys, and which one is in force.")
+    .description("List the profiles, the ids of their keys, and which one is active.")
     .addHelpText("after", "\nExamples:\n  $ servable profile list")
     .action((options: CommonOptions & OutputOptions) =>
       edit(options, async (file) => {
@@ -144,7 +144,7 @@ function addContentCommands(profile: Command): void {
   profile
     .command("create <name>")
     .summary("make one")
-    .description("Make a profile, without a key and a host. It is not selected by that.")
+    .description("Create a profile without a key and a host. It is not selected.")
     .addHelpText("after", "\nExamples:\n  $ servable profile create work")
     .action((name: string, options: CommonOptions) =>
       edit(options, async (file) => {
@@ -170,7 +170,7 @@ async function showVariable(selected: string | undefined): Promise<void> {
   const { profileVariable } = await import("../../platform/target/profile-choice.ts");
   const variable = profileVariable();
   if (variable === undefined || variable === selected) return;
-  process.stderr.write(`FAL_PROFILE names the profile ${plainLine(variable)}, and goes before it.\n`);
+  process.stderr.write(`FAL_PROFILE selects the profile ${plainLine(variable)}, and takes precedence.\n`);
 }
 
 /** A profile under the keys of fal's own command line. `settings` lists the fields that are set. */
@@ -196,7 +196,7 @@ function keyIdOf(key: Profile["key"], parse: typeof parseKey): string | undefine
   try {
     return parse(key, "the config file").keyId;
   } catch {
-    return "(not of the form id:secret)";
+    return "(invalid: not id:secret)";
   }
 }
 

@@ -21,7 +21,7 @@ export function addRunCommand(program: Command): void {
       (name: string, names: readonly string[] = []) => [...names, name],
     )
     .option("-w, --watch", "restart when a file changes, without a gap")
-    .option("--limit-max-requests <n>", "stop after so many requests", requestCount)
+    .option("--limit-max-requests <n>", "stop after this number of requests", requestCount)
     .addOption(
       new Option("--log-format <format>", "how log lines look (default: pretty on a terminal)").choices([
         "pretty",

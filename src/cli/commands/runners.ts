@@ -94,12 +94,16 @@ function addLogsCommand(runners: Command): void {
     .description("Print the log of a runner, the oldest line first, each with its local time and level.")
     .option(
       "-f, --follow",
-      "go on with what is written, until the runner has ended; begins a minute back if neither -n nor --since is given",
+      "print new lines until the runner has ended; starts one minute ago without -n and --since",
     )
     .option("-n, --lines <n>", "only the newest lines, such as 20; the oldest ones with +20", lineChoice)
     .option("--search <text>", "only lines with this text in them")
-    .option("--since <time>", "from then on: 90s, 15m, 2h, 1d ago, or a time (default: its start)", moment)
-    .option("--until <time>", "until then, in the same way (default: its end, or now)", moment)
+    .option(
+      "--since <time>",
+      "only lines since then: 90s, 15m, 2h, 1d ago, or a time (default: its start)",
+      moment,
+    )
+    .option("--until <time>", "only lines until then, in the same form (default: its end, or now)", moment)
     .addHelpText(
       "after",
       `

@@ -47,8 +47,8 @@ Examples:
   withEnvironment(secrets.command("set <name=value...>"))
     .summary("set one or more")
     .description(
-      "Set secrets. What has such a name already is replaced. Of a NAME alone the value is asked for, or read from standard " +
-        "input: arguments are seen by every user of the machine, and kept by shells.",
+      "Set secrets, replacing those of the same name. For a NAME alone, the value is asked for or read from standard input: " +
+        "every user of the machine can see arguments, and shells store them.",
     )
     .option("--not-exposed-by-default", "for apps alone that list it among their secrets")
     .addHelpText(

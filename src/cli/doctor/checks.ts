@@ -51,7 +51,7 @@ async function checkPort(name: string, variable: string, usual: number): Promise
   const port = Number(text);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     const advice = `set ${variable} to a number from 0 to 65535`;
-    return { name, status: "failed", message: `${variable}="${text}" is no port`, advice };
+    return { name, status: "failed", message: `${variable}="${text}" is not a valid port`, advice };
   }
   try {
     await assertPortFree(process.env["HOST"] ?? "127.0.0.1", port);

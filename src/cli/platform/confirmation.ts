@@ -30,14 +30,14 @@ export async function isConfirmed(
   { input = process.stdin, output = process.stderr, signal }: Asking = {},
 ): Promise<boolean> {
   if (input.isTTY !== true) {
-    throw new UsageError(`${warning} There is no terminal to ask on whether it is meant; if so, add --yes.`);
+    throw new UsageError(`${warning} There is no terminal to confirm it on; to do it anyway, add --yes.`);
   }
   // Not in terminal mode, so that Ctrl-C sends SIGINT.
   const questions = createInterface({ input, output, terminal: false });
   try {
     const ended = once(questions, "close").then(() => undefined);
     const asked = questions.question(
-      `${warning} Type "${text}" to go on: `,
+      `${warning} Type "${text}" to continue: `,
       signal === undefined ? {} : { signal },
     );
     const answer = await Promise.race([asked, ended]);

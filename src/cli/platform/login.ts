@@ -54,14 +54,14 @@ export async function login(options: LoginOptions, source: TypedSource = {}): Pr
     plainLine(`The key ${credentials.keyId} of ${owner} is kept in the profile ${name}, for ${grpc.host}.`),
   );
   if (variable !== undefined && variable !== name) {
-    process.stderr.write(`FAL_PROFILE names the profile ${plainLine(variable)}, and goes before it.\n`);
+    process.stderr.write(`FAL_PROFILE selects the profile ${plainLine(variable)}, and takes precedence.\n`);
   } else if (!isSelected && variable === undefined) {
     process.stderr.write(
       plainLine(`The profile ${selected} is selected; "servable profile set ${name}" selects this one.`) +
         "\n",
     );
   }
-  if (keyVariables() === "FAL_KEY") process.stderr.write("FAL_KEY is set, and goes before it.\n");
+  if (keyVariables() === "FAL_KEY") process.stderr.write("FAL_KEY is set, and takes precedence.\n");
   return 0;
 }
 

@@ -30,10 +30,10 @@ async function profileNotices({ profile: name, host: given }: PlatformChoice): P
   const hostVariable = ["FAL_GRPC_HOST", "FAL_HOST"].find(isSet);
   const notices: string[] = [];
   if (chosen?.profile.key !== undefined && isSet("FAL_KEY")) {
-    notices.push(`FAL_KEY is set, and goes before the key of the profile ${name}.`);
+    notices.push(`FAL_KEY is set, and takes precedence over the key of the profile ${name}.`);
   }
   if (chosen?.profile.host !== undefined && given === undefined && hostVariable !== undefined) {
-    notices.push(`${hostVariable} is set, and goes before the host of the profile ${name}.`);
+    notices.push(`${hostVariable} is set, and takes precedence over the host of the profile ${name}.`);
   }
   return notices;
 }

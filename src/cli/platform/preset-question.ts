@@ -19,7 +19,7 @@ export async function askPreset({ input = process.stdin, output = process.stderr
 > {
   if (input.isTTY !== true) {
     throw new UsageError(
-      "What the key is to open is not given, and there is no terminal to ask on: add --preset or --permission.",
+      "The permissions of the key are missing, and there is no terminal to ask on: add --preset or --permission.",
     );
   }
   const presets = Object.keys(KEY_PRESETS) as KeyPreset[];
@@ -33,12 +33,12 @@ export async function askPreset({ input = process.stdin, output = process.stderr
   try {
     const answer = await answerTo(
       questions,
-      `What is the key to open, by number or name (${DEFAULT_PRESET})? `,
+      `Which permissions shall the key have, by number or name (${DEFAULT_PRESET})? `,
     );
     if (answer === undefined) return undefined;
     const word = answer === "" ? DEFAULT_PRESET : answer.toUpperCase();
     const chosen = /^\d+$/.test(word) ? names[Number(word) - 1] : names.find((name) => name === word);
-    if (chosen === undefined) throw new UsageError(`"${answer}" is none of ${names.join(", ")}.`);
+    if (chosen === undefined) throw new UsageError(`"${answer}" is not one of ${names.join(", ")}.`);
     if (chosen !== CUSTOM) return { preset: chosen as KeyPreset };
     const list = await answerTo(
       questions,

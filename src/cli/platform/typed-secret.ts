@@ -33,7 +33,7 @@ export async function typedKey(source: TypedSource = {}): Promise<string | undef
     question: "Key (id:secret)",
     missing: "There is no key on standard input: type it, or pipe it, as id:secret.",
     maxLength: 4_096,
-    tooLong: "What is on standard input is too long for a key.",
+    tooLong: "Standard input is too long for a key.",
   };
   return (await typed(wanted, source))?.trim();
 }
@@ -44,7 +44,7 @@ export async function typedValue(name: string, source: TypedSource = {}): Promis
     question: `Value of ${name}`,
     missing: `There is no value of ${name} on standard input: type it, or pipe it.`,
     maxLength: 65_536,
-    tooLong: `What is on standard input is too long for ${name}: it may have 65,536 characters.`,
+    tooLong: `Standard input is too long for ${name}: the maximum is 65,536 characters.`,
   };
   return (await typed(wanted, source))?.replace(/\r?\n$/, "");
 }

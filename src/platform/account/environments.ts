@@ -36,9 +36,7 @@ export class Environments {
   ): Promise<EnvironmentInfo | undefined> {
     // The name becomes part of the addresses of apps.
     if (!/^[\w.-]+$/.test(name)) {
-      throw new UsageError(
-        `"${name}" can't be the name of an environment: it has letters, digits and "-" only.`,
-      );
+      throw new UsageError(`"${name}" is not a valid name of an environment: use letters, digits and "-".`);
     }
     const { connection, protocol } = await this.#session.grpc();
     const { environment } = await connection.unary(

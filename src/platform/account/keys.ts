@@ -95,7 +95,7 @@ export class Keys {
     if (!/^[!-9;-~]+$/.test(keyId) || !/^[!-~]+$/.test(keySecret)) {
       throw new PlatformError(
         "PLATFORM_REFUSED",
-        "The control plane made a key that has not the form id:secret; see servable keys list.",
+        "The control plane created a key that does not have the form id:secret; see servable keys list.",
       );
     }
     return { keyId, key: new Secret(`${keyId}:${keySecret}`) };

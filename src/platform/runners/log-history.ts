@@ -87,7 +87,10 @@ export class LogHistory {
       if (this.#range.since !== undefined && next <= this.#range.since) return;
       const current = typeof until === "string" ? microsOf(until) : until;
       if (current !== undefined && next >= current) {
-        throw new PlatformError("PLATFORM_REFUSED", "The control plane's log does not go on after a page.");
+        throw new PlatformError(
+          "PLATFORM_REFUSED",
+          "The control plane's log does not continue after a page.",
+        );
       }
       until = nextUntil;
       // The control plane may include the end of a range or exclude it.

@@ -92,7 +92,7 @@ export class LogSource {
       if (!(response.headers.get("content-type") ?? "").startsWith("text/event-stream")) {
         throw new PlatformError(
           "PLATFORM_UNREACHABLE",
-          "The control plane's REST side answered POST /logs/stream with something that is no stream of events; " +
+          "The control plane's REST side answered POST /logs/stream with something other than a stream of events; " +
             "check its host.",
           { status: `HTTP ${response.status}` },
         );
@@ -101,7 +101,7 @@ export class LogSource {
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof PlatformError) throw error;
-      throw new PlatformError("PLATFORM_UNREACHABLE", "The stream of the log broke off; try again.", {
+      throw new PlatformError("PLATFORM_UNREACHABLE", "The stream of the log was interrupted; try again.", {
         cause: plainCause(error, this.#options.credentials),
       });
     } finally {

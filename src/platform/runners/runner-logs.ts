@@ -140,7 +140,8 @@ function checkOptions({ follow = false, lines, oldest = false, since, until }: R
   }
   if (follow && oldest) throw new UsageError("The oldest lines are not followed by new ones.");
   for (const [name, time] of Object.entries({ since, until })) {
-    if (time !== undefined && Number.isNaN(time.getTime())) throw new UsageError(`"${name}" is no time.`);
+    if (time !== undefined && Number.isNaN(time.getTime()))
+      throw new UsageError(`"${name}" is not a valid time.`);
   }
   if (since !== undefined && until !== undefined && since > until) {
     throw new UsageError('The time of "since" is after that of "until".');

@@ -140,7 +140,7 @@ export class ConfigFile {
    */
   has(name: string): boolean {
     if (name === INTERNAL || name.trim() !== name || !/^[^\p{C}]+$/u.test(name)) {
-      throw new UsageError("That can't be a profile's name: take letters, digits and dashes.");
+      throw new UsageError("The name of the profile is invalid: use letters, digits and dashes.");
     }
     if (this.#table(name) !== undefined) return true;
     if (Object.hasOwn(this.#data, name)) throw new UsageError(`There is a setting "${name}" already.`);
@@ -206,7 +206,7 @@ export class ConfigFile {
     const value = Object.hasOwn(table, key) ? table[key] : undefined;
     if (value === undefined || (typeof value === "string" && value.trim() === "")) return undefined;
     if (typeof value === "string") return value;
-    throw new FalServerlessError("CONFIG_INVALID", `In ${this.path}, ${key} of [${name}] is no text.`);
+    throw new FalServerlessError("CONFIG_INVALID", `In ${this.path}, ${key} of [${name}] is not a string.`);
   }
 }
 
@@ -224,7 +224,7 @@ function parsed(path: string, toml: Toml, text: string): TomlData {
     const line = error instanceof Error && "line" in error ? `, line ${String(error.line)}` : "";
     throw new FalServerlessError(
       "CONFIG_INVALID",
-      `${path}${line}: this is no TOML. Mend it, or delete the file.`,
+      `${path}${line}: invalid TOML. Fix it, or delete the file.`,
     );
   }
 }

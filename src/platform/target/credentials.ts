@@ -93,7 +93,7 @@ export function parseKey(text: string | Secret, origin: string): Credentials {
   const trimmed = (typeof text === "string" ? text : text.reveal()).trim();
   const colon = trimmed.indexOf(":");
   const [id, secret] = [trimmed.slice(0, Math.max(colon, 0)), trimmed.slice(colon + 1)];
-  if (id === "" || secret === "") throw invalid(`The key from ${origin} has not the form id:secret.`);
+  if (id === "" || secret === "") throw invalid(`The key from ${origin} does not have the form id:secret.`);
   return checked(id, secret, origin);
 }
 
@@ -109,7 +109,7 @@ export function keyRefused(where: string, credentials: Credentials, details: str
   const reason = details === "" ? "" : ` ${details}`;
   return (
     `${where} does not accept the ${keyName(credentials)}.${reason} ` +
-    "It may have expired, been revoked, or be another host's: make a new one."
+    "It may have expired, been revoked, or belong to another host: create a new one."
   );
 }
 
@@ -131,7 +131,7 @@ function pairOf(id: string, secret: string): Credentials {
 function checked(id: string, secret: string, origin: string): Credentials {
   if (!/^[!-~]+$/.test(id) || !/^[!-~]+$/.test(secret)) {
     throw invalid(
-      `The key from ${origin} has spaces or characters in it that no key has; the form is id:secret.`,
+      `The key from ${origin} has spaces or other characters that are invalid in a key; the form is id:secret.`,
     );
   }
   return new Credentials(id, new Secret(secret), origin);

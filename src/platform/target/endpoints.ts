@@ -88,10 +88,10 @@ export function resolveEndpoints(options: ResolveEndpointsOptions = {}): Endpoin
     rest,
     run,
     get queue() {
-      return queue ?? prefixed(run, "queue", "queues are", "FAL_QUEUE_RUN_HOST");
+      return queue ?? prefixed(run, "queue", "queues", "FAL_QUEUE_RUN_HOST");
     },
     get ws() {
-      return ws ?? prefixed(run, "ws", "websockets are", "FAL_WS_RUN_HOST");
+      return ws ?? prefixed(run, "ws", "websockets", "FAL_WS_RUN_HOST");
     },
   };
 }
@@ -119,7 +119,9 @@ function derived(from: Endpoint, rename: (name: string) => string): Endpoint {
 /** The host of the apps with a prefix: `queue.fal.run`. */
 function prefixed(run: Endpoint, prefix: string, what: string, variable: string): Endpoint {
   if (isAddress(run)) {
-    throw new UsageError(`Where ${what} cannot be told from ${run.host} (${run.origin}): set ${variable}.`);
+    throw new UsageError(
+      `The host of ${what} cannot be derived from ${run.host} (${run.origin}): set ${variable}.`,
+    );
   }
   return derived(run, (name) => `${prefix}.${name}`);
 }
@@ -151,9 +153,9 @@ function parseEndpoint(text: string, origin: string, defaultScheme: "http" | "ht
     refuse("has a scheme other than http(s)");
   if (/[\s\\]/.test(text)) refuse("has spaces or backslashes in it");
   const whole = scheme === undefined ? `${defaultScheme}://${text}` : text;
-  const url = URL.canParse(whole) ? new URL(whole) : refuse("is no host");
+  const url = URL.canParse(whole) ? new URL(whole) : refuse("is not a valid host");
   if (url.username !== "" || url.password !== "") refuse("has a user in it");
-  if (url.pathname !== "/" || url.search !== "" || url.hash !== "") refuse("has more in it than a host");
+  if (url.pathname !== "/" || url.search !== "" || url.hash !== "") refuse("has more than a host in it");
   if (url.port === "0") refuse("has the port 0");
   return { url: url.origin, host: url.host, isPlaintext: url.protocol === "http:", origin };
 }

@@ -18,7 +18,7 @@ async function answered(typed: string): Promise<{ isYes: boolean; shown: string 
 describe("a question before what can't be undone", () => {
   test("is answered by just the text that it asks for", async () => {
     const { isYes, shown } = await answered("staging\n");
-    assert.deepEqual([isYes, shown], [true, 'This deletes staging. Type "staging" to go on: ']);
+    assert.deepEqual([isYes, shown], [true, 'This deletes staging. Type "staging" to continue: ']);
   });
 
   test("takes all else for a no, the end of the input too", async () => {

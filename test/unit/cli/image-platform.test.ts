@@ -14,7 +14,7 @@ for (const [text, meant] of [
   ["linux/amd46", /did you mean "linux\/amd64"\?$/],
   ["linux-arm64", /did you mean "linux\/arm64"\?$/],
   ["linux", /write one like/],
-  ["", /"" is no platform of an image; write one like/],
+  ["", /"" is not a valid platform of an image; write one like/],
   ["linux/arm/7", /did you mean "linux\/arm\/v7"\?$/],
   ["linux/arm/v7/x", /did you mean "linux\/arm\/v7"\?$/],
   ["linux/amd64,linux/arm64", /takes one platform/],

@@ -24,5 +24,5 @@ test("a single colon, as after a drive letter, is part of the path", () => {
 test("half a target is refused", () => {
   assert.throws(() => parseSourceTarget("::Model"), /names no file/);
   assert.throws(() => parseSourceTarget("app.ts::"), /names no class after "::"; write app\.ts::Class\./);
-  assert.throws(() => parseSourceTarget(join(folder, "notes.md")), /no TypeScript or JavaScript file/);
+  assert.throws(() => parseSourceTarget(join(folder, "notes.md")), /not a TypeScript or JavaScript file/);
 });

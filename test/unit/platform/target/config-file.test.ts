@@ -86,22 +86,22 @@ describe("reading", () => {
     assert.throws(() => config.profile("constructor"), { name: "UsageError" });
   });
 
-  test("a text that is no TOML is refused with its line, and nothing of it is told", async () => {
+  test("invalid TOML is refused with its line, and none of its text is shown", async () => {
     const path = fileWith('[work]\nkey = "id:hidden"\nkey = "id:hidden\n');
     await assert.rejects(ConfigFile.read(path), (error) => {
       assert.ok(error instanceof FalServerlessError);
       assert.equal(error.code, "CONFIG_INVALID");
-      assert.match(error.message, /config\.toml, line \d: this is no TOML/);
+      assert.match(error.message, /config\.toml, line \d: invalid TOML/);
       assert.doesNotMatch(inspect(error, { depth: 9, showHidden: true }), /hidden/);
       return true;
     });
   });
 
-  test("a key or host that is no text is refused by its place", async () => {
+  test("a key or host that is not a string is refused by its place", async () => {
     const config = await ConfigFile.read(fileWith("[work]\nkey = 7\n"));
     assert.throws(() => config.profile("work"), {
       code: "CONFIG_INVALID",
-      message: /key of \[work\] is no text/,
+      message: /key of \[work\] is not a string/,
     });
   });
 

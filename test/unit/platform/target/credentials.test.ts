@@ -45,19 +45,19 @@ const REFUSED: readonly (readonly [
     "no colon",
     { environment: { FAL_KEY: "hidden" } },
     "CREDENTIALS_INVALID",
-    /^The key from FAL_KEY has not the form id:secret/,
+    /^The key from FAL_KEY does not have the form id:secret/,
   ],
   [
     "no id",
     { environment: { FAL_KEY: ":hidden" } },
     "CREDENTIALS_INVALID",
-    /^The key from FAL_KEY has not the form/,
+    /^The key from FAL_KEY does not have the form/,
   ],
   [
     "no secret",
     { environment: { FAL_KEY: "hidden:" } },
     "CREDENTIALS_INVALID",
-    /^The key from FAL_KEY has not the form/,
+    /^The key from FAL_KEY does not have the form/,
   ],
   [
     "a line break",
@@ -69,13 +69,13 @@ const REFUSED: readonly (readonly [
     "no ASCII",
     { key: "a:hidden\u00e9" },
     "CREDENTIALS_INVALID",
-    /^The key from the arguments has spaces or characters/,
+    /^The key from the arguments has spaces or other characters/,
   ],
   [
     "a profile's",
     { profile: { name: "work", key: new Secret("hidden") } },
     "CREDENTIALS_INVALID",
-    /^The key from the profile work has not the form/,
+    /^The key from the profile work does not have the form/,
   ],
   ["half a pair", { environment: { FAL_KEY_ID: "hidden" } }, "CREDENTIALS_INVALID", /FAL_KEY_SECRET is not/],
   [

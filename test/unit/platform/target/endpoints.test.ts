@@ -107,16 +107,16 @@ test("of an address without a name, the queue's host has to be said", () => {
 
 describe("bad hosts", () => {
   const BAD: readonly (readonly [text: string, what: RegExp])[] = [
-    ["api.example.com:port", /is no host/],
-    ["api.example.com:99999", /is no host/],
+    ["api.example.com:port", /is not a valid host/],
+    ["api.example.com:99999", /is not a valid host/],
     ["api.example.com:0", /has the port 0/],
     ["ftp://api.example.com", /has a scheme other than http/],
     ["https://id:hidden@api.example.com", /has a user in it/],
-    ["api.example.com/v1", /has more in it than a host/],
-    ["api.example.com?key=hidden", /has more in it than a host/],
+    ["api.example.com/v1", /has more than a host in it/],
+    ["api.example.com?key=hidden", /has more than a host in it/],
     ["api example.com", /has spaces/],
-    ["http://", /is no host/],
-    ["01234567-hidden:0123456789abcdef", /is no host/],
+    ["http://", /is not a valid host/],
+    ["01234567-hidden:0123456789abcdef", /is not a valid host/],
   ];
   for (const name of ["FAL_HOST", "FAL_GRPC_HOST", "FAL_REST_HOST", "FAL_RUN_HOST", "FAL_QUEUE_RUN_HOST"]) {
     test(`${name} is named, its value is not`, () => {
@@ -159,7 +159,7 @@ test("websockets have a host of their own: the variable's, else the apps' after 
   for (const [environment, url] of rows) assert.equal(resolveEndpoints({ environment }).ws.url, url);
   const address = resolveEndpoints({ environment: { FAL_HOST: "http://127.0.0.1:4000" } });
   assert.throws(() => address.ws, {
-    message: /Where websockets are cannot be told .*: set FAL_WS_RUN_HOST\./,
+    message: /The host of websockets cannot be derived .*: set FAL_WS_RUN_HOST\./,
   });
   assert.throws(() => resolveEndpoints({ environment: { FAL_WS_RUN_HOST: "a b" } }), {
     message: /^FAL_WS_RUN_HOST has spaces/,
