@@ -8,14 +8,14 @@ import { IgnoreRules } from "./ignore-rules.ts";
 import { errorCode, unreadable, uploadFailure } from "./file-failures.ts";
 import { walk, type WalkedEntry } from "./walker.ts";
 
-/** The largest file the store takes, in bytes: 1 GiB. */
+/** The largest file that the store accepts, in bytes: 1 GiB. */
 export const MAX_FILE_BYTES = 1024 ** 3;
 
 /** One file of a context. */
 export interface CollectedFile {
-  /** Below the context folder, with `/` between the segments. */
+  /** Relative to the context folder, with `/` between the segments. */
   readonly relativePath: string;
-  /** Where its bytes are; of a link, its target. */
+  /** The file on this machine; for a link, its target. */
   readonly absolutePath: string;
   readonly sizeBytes: number;
 }
@@ -33,17 +33,18 @@ export interface CollectOptions extends FileCollection {
   readonly context: string;
   /** Files, folders and patterns (`*.json`, `src/**`), relative to the context folder. Default: all of it. */
   readonly paths?: readonly string[] | undefined;
-  /** What stays behind: rules, or the lines of a `.gitignore`. Default: those that the context folder has. */
+  /** Rules, or lines in the format of a `.gitignore`. Default: the rules of the context folder. */
   readonly ignore?: IgnoreRules | readonly string[] | undefined;
 }
 
 /**
- * The files of a context folder that a deployment takes along, sorted by path, each once. Folders are walked, links to
- * folders inside of them are not; a link to a file counts as a file with its target's content, unless that is ignored.
+ * Finds the files of a context folder that a deployment uploads, sorted by path, each once. A link to a file is uploaded as
+ * a file with the content of its target, unless the rules ignore the target. A link to a folder is followed only if a path
+ * or a pattern names it.
  *
- * @throws FalServerlessError with code UPLOAD_FAILED when a path is absolute or has a `..`, a link leads out of the folder, a file is larger than
- * {@link MAX_FILE_BYTES}, or something cannot be read; DefinitionError with code IMAGE_INVALID for a `.dockerignore` that
- * can't.
+ * @throws FalServerlessError with code UPLOAD_FAILED if a path is absolute or has a `..`, a link leads out of the folder, a
+ * file is larger than {@link MAX_FILE_BYTES} or a file can't be read; DefinitionError with code IMAGE_INVALID if the
+ * `.dockerignore` can't be read
  */
 export async function collectFiles(options: CollectOptions): Promise<CollectedFile[]> {
   const paths = (options.paths ?? ["."]).map(contextPath);
@@ -53,7 +54,7 @@ export async function collectFiles(options: CollectOptions): Promise<CollectedFi
   return collection.files();
 }
 
-/** Rules of another copy of this package are rules, too. */
+/** Recognizes rules by their methods: they may come from another copy of this package. */
 function rulesOf(context: string, ignore: CollectOptions["ignore"]): IgnoreRules {
   if (ignore === undefined) return IgnoreRules.of(context);
   return "ignores" in ignore ? ignore : new IgnoreRules(ignore);
@@ -65,9 +66,9 @@ async function contextFolder(path: string): Promise<string> {
     if ((await stat(folder)).isDirectory()) return folder;
   } catch (error) {
     if (errorCode(error) !== "ENOENT") throw unreadable(path, error);
-    throw uploadFailure(`There is no context folder ${path}.`, { cause: error });
+    throw uploadFailure(`The context folder ${path} does not exist.`, { cause: error });
   }
-  throw uploadFailure(`The context ${path} is no folder.`);
+  throw uploadFailure(`The context ${path} is not a folder.`);
 }
 
 class Collection {
@@ -88,26 +89,26 @@ class Collection {
     return [...this.#files.values()].sort((a, b) => (a.relativePath < b.relativePath ? -1 : 1));
   }
 
-  /** Adds a path or a pattern that the caller has named. */
+  /** Adds a path or a pattern from the options. */
   async add(path: string): Promise<void> {
     const target = await this.#resolve(path);
     if (target !== undefined) return this.#addTarget(path, target);
     if (!isPattern(path)) {
-      return this.#warn(`${path} was not found in the context folder and is left out.`);
+      return this.#warn(`${path} was not found in the context folder and is skipped.`);
     }
     let isFound = false;
     for await (const entry of this.#walk(".", this.#context, new PathGlob(path))) {
       isFound = true;
       await this.#addEntry(entry);
     }
-    if (!isFound) this.#warn(`Nothing in the context folder fits ${path}.`);
+    if (!isFound) this.#warn(`No file in the context folder matches ${path}.`);
   }
 
   async #addTarget(path: string, target: Target): Promise<void> {
     const isFolder = target.stats.isDirectory();
     const isIgnored = path !== "." && this.#ignore.ignores(isFolder ? `${path}/` : path);
     if (isIgnored && !(isFolder && this.#ignore.mayReopen(path))) {
-      return this.#warn(`${path} is left out: the ignore rules cover it.`);
+      return this.#warn(`${path} is skipped: the ignore rules exclude it.`);
     }
     if (!isFolder) return this.#addFile(path, target);
     for await (const entry of this.#walk(path, target.real)) await this.#addEntry(entry);
@@ -128,14 +129,14 @@ class Collection {
     if (kind === "folder") return;
     const target = await this.#resolve(path, absolutePath);
     if (target === undefined) {
-      this.#warn(`${path} ${kind === "link" ? "is a link to nothing" : "is gone"} and is left out.`);
+      this.#warn(`${path} ${kind === "link" ? "is a link to nothing" : "no longer exists"} and is skipped.`);
     } else if (isNamed) await this.#addTarget(path, target);
     else if (target.stats.isDirectory()) {
-      this.#warn(`${path} is a link to a folder, which is not followed.`);
+      this.#warn(`${path} is a link to a folder and is not followed.`);
     } else this.#addFile(path, target);
   }
 
-  /** What a path leads to, links followed; undefined if that does not exist. */
+  /** The target of a path, links followed; undefined if it does not exist. */
   async #resolve(path: string, absolutePath = join(this.#context, path)): Promise<Target | undefined> {
     this.#signal?.throwIfAborted();
     try {
@@ -164,21 +165,21 @@ class Collection {
 
   #addFile(relativePath: string, { real, inside, stats }: Target): void {
     if (!stats.isFile()) {
-      return this.#warn(`${relativePath} is neither a file nor a folder and is left out.`);
+      return this.#warn(`${relativePath} is neither a file nor a folder and is skipped.`);
     }
-    // An ignored file stays out, by whatever path it is reached.
+    // An ignored file is skipped whatever path leads to it.
     if (inside !== relativePath && this.#ignore.ignores(inside)) {
-      return this.#warn(`${relativePath} is left out: it leads to ${inside}, which the ignore rules cover.`);
+      return this.#warn(`${relativePath} is skipped: it leads to ${inside}, which the ignore rules exclude.`);
     }
     checkSize(relativePath, stats.size);
     this.#files.set(relativePath, { relativePath, absolutePath: real, sizeBytes: stats.size });
   }
 }
 
-/** What a path leads to. */
+/** The file or folder that a path leads to. */
 interface Target {
   readonly real: string;
-  /** The same relative to the context folder, with `/` between the segments. */
+  /** Its path relative to the context folder, with `/` between the segments. */
   readonly inside: string;
   readonly stats: Stats;
 }

@@ -5,44 +5,44 @@ import { isPattern, PathGlob } from "./globs.ts";
 import type { IgnoreRules } from "./ignore-rules.ts";
 import { kindAt, walk } from "./walker.ts";
 
-/** More links than in any path: they lead in a circle. */
+/** After this many links, a path is a circle. */
 const MAX_LINKS = 40;
 
-/** So many names of secrets that were left out are shown. */
+/** The number of excluded secrets that a notice names. */
 const SHOWN_SECRETS = 10;
 
-/** One thing of a build context. Owner and times are left out: they have no place in an image. */
+/** A file, folder or link of a build context. Owner and times are omitted, so that they don't change the image. */
 export interface ContextEntry {
-  /** Relative to the context, with `/` between its parts. */
+  /** Relative to the context, with `/` between the segments. */
   readonly path: string;
   readonly kind: "file" | "folder" | "link";
   /** In bytes; 0 for folders and links. */
   readonly size: number;
-  /** 0o644 or 0o755: whether its owner may run it is all that is kept. */
+  /** 0o644, or 0o755 for a folder and for a file that its owner may execute. */
   readonly mode: number;
   /** The file on this machine. */
   readonly source: string;
-  /** Where a link leads, as it was written. */
+  /** The target of a link, as written in the link. */
   readonly target?: string;
 }
 
-/** What {@link collectContext} looks for. */
+/** Options of {@link collectContext}. */
 export interface ContextOptions {
   /** The context's folder, absolute. */
   readonly directory: string;
-  /** What is wanted, as COPY names it: paths and globs relative to the folder; "." is everything. */
+  /** The sources of COPY: paths and globs relative to the folder; "." is everything. */
   readonly sources: readonly string[];
   readonly ignore: IgnoreRules;
-  /** Told of each file and folder that is left out only because its name says that it holds secrets. */
+  /** Called for each file and folder that is excluded only because its name is typical of secrets. */
   readonly onSecret?: (path: string) => void;
-  /** Takes what the path of a source leads to by links along, as a builder follows them. Not of globs. Default false. */
+  /** Includes the targets of links in the path of a source, as a builder follows them; not for globs. Default false. */
   readonly followsSources?: boolean;
 }
 
 /**
- * Finds what a Dockerfile needs of its context, in the order of its paths: the same files give the same list anywhere.
- * Links are taken as links.
- * @throws FalServerlessError with code BUILD_FAILED for a source that is not there, or is ignored
+ * Finds the part of a context that a Dockerfile copies, sorted by path: the same files give the same list on any machine.
+ * Links are kept as links.
+ * @throws FalServerlessError with code BUILD_FAILED for a source that is missing or ignored
  */
 export async function collectContext(options: ContextOptions): Promise<ContextEntry[]> {
   const { directory, sources, ignore, followsSources = false, onSecret } = options;
@@ -83,12 +83,12 @@ export async function collectContext(options: ContextOptions): Promise<ContextEn
   return [...entries.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** The sum of the sizes, in bytes. */
+/** The total size, in bytes. */
 export function contextSize(entries: readonly ContextEntry[]): number {
   return entries.reduce((sum, { size }) => sum + size, 0);
 }
 
-/** Where a path leads to by its links, and these links. As for a builder, the context's folder is the root. */
+/** Resolves the links in a path, with the context as the root of absolute links, as a builder does. */
 async function follow(
   directory: string,
   source: string,
@@ -121,7 +121,7 @@ async function readEntry(directory: string, path: string): Promise<ContextEntry>
   return { path, kind: "file", size: found.size, mode: found.mode & 0o100 ? 0o755 : 0o644, source };
 }
 
-/** A folder that comes up only in the path of a file is made by the builder, with times of its own, if it is not named. */
+/** Adds the folders that files are in. A builder would create them with the current time. */
 async function addParents(directory: string, entries: Map<string, ContextEntry>): Promise<void> {
   for (const path of entries.keys()) {
     const parts = path.split("/").slice(0, -1);
@@ -139,24 +139,24 @@ function missingSource(source: string, directory: string): FalServerlessError {
   );
 }
 
-/** @param path what the source means, which the rules leave out */
+/** @param path the path that the rules exclude */
 function ignoredSource(source: string, path: string, ignore: IgnoreRules): FalServerlessError {
   const isSecret = ignore.guardsAlone(path) || ignore.guardsAlone(`${path.replace(/\/$/, "")}/`);
   return new FalServerlessError(
     "BUILD_FAILED",
     isSecret
-      ? `The Dockerfile copies "${source}", which is left out because it may hold secrets: mount it as a secret of the build (RUN --mount=type=secret), or add "!${path}" to .dockerignore, or to the image's option "ignore".`
-      : `The Dockerfile copies "${source}", which the ignore rules leave out; take it out of .dockerignore, or add "!${source}".`,
+      ? `The Dockerfile copies "${source}", which is excluded because it may contain secrets: mount it as a secret of the build (RUN --mount=type=secret), or add "!${path}" to .dockerignore or to the image's option "ignore".`
+      : `The Dockerfile copies "${source}", which the ignore rules exclude; remove the rule from .dockerignore, or add "!${source}".`,
   );
 }
 
-/** A sentence about secrets that were left out, by their names alone; undefined for none. */
+/** A notice that names excluded secrets; undefined if there are none. */
 export function secretsNotice(paths: readonly string[]): string | undefined {
   if (paths.length === 0) return undefined;
   const shown = paths.slice(0, SHOWN_SECRETS).join(", ");
   const more = paths.length > SHOWN_SECRETS ? ` and ${paths.length - SHOWN_SECRETS} more` : "";
   return (
-    `Left out, because they may hold secrets: ${shown}${more}. ` +
-    `A line such as "!${paths[0]}" in .dockerignore, or in the image's option "ignore", takes one back in.`
+    `Excluded because they may contain secrets: ${shown}${more}. ` +
+    `A line such as "!${paths[0]}" in .dockerignore, or in the image's option "ignore", includes it.`
   );
 }

@@ -2,7 +2,7 @@ import { copySourcePath } from "./context-path.ts";
 import type { Dockerfile, Instruction } from "./dockerfile.ts";
 import { expandWord, readAssignments } from "./dockerfile-words.ts";
 
-/** The arguments that builders give a value of their own, once a stage declares them. */
+/** Arguments that the builder sets once a stage declares them. */
 const BUILDERS_OWN = /^(?:TARGET|BUILD)(?:PLATFORM|OS|ARCH|VARIANT)$|^(?:https?|ftp|no|all)_proxy$/i;
 
 interface Stage {
@@ -11,8 +11,8 @@ interface Stage {
 }
 
 /**
- * What a Dockerfile takes from its build context: the sources of COPY and ADD and of bind mounts, relative to the
- * context, each once, in their order. Globs stay globs. What comes from another stage or an address is none.
+ * Lists the paths and globs that a Dockerfile takes from its build context by COPY, ADD and bind mounts, relative to the
+ * context, in order and each once. Sources from another stage and URLs are omitted.
  */
 export function copySources(
   dockerfile: Dockerfile,
@@ -53,13 +53,13 @@ function declare(
     const scope = stage?.variables ?? globals;
     const byDefault = given === undefined ? undefined : expandWord(given, scope, escape);
     const known = Object.hasOwn(buildArgs, name) ? buildArgs[name] : (byDefault ?? globals.get(name));
-    // Declared without a value it is empty, unless it is one of the builder's own.
+    // An argument without a value is empty, unless the builder sets it.
     scope.set(name, known ?? (BUILDERS_OWN.test(name) || stage === undefined ? undefined : ""));
   }
 }
 
 function assign({ text }: Instruction, { variables }: Stage, { escape }: Dockerfile): void {
-  // All values of one ENV are expanded with what was there before it.
+  // One ENV expands all its values with the variables of earlier instructions.
   const before = new Map(variables);
   for (const [name, value = ""] of readAssignments(text)) {
     variables.set(name, expandWord(value, before, escape));
@@ -75,7 +75,7 @@ function sourcesOf(instruction: Instruction): readonly string[] {
   return words.slice(0, -1).filter((word) => !/^\d*<<-?["']?[A-Za-z_]/.test(word));
 }
 
-/** What `--mount=type=bind,source=…` brings in from the context. */
+/** The path in the context that a flag such as `--mount=type=bind,source=…` mounts. */
 function bindSource(flag: string): string[] {
   if (!flag.startsWith("mount=")) return [];
   const settings = flag.slice("mount=".length).split(",");

@@ -1,12 +1,12 @@
-/** Variables by name; one that is there without a value is known only when the image is built. */
+/** Variables by name. The value of one that is undefined is known only during the build. */
 export type Variables = ReadonlyMap<string, string | undefined>;
 
-/** Stands for the value of a variable that nobody knows yet, in a path: it may be anything. */
+/** Replaces the value of a variable that is not known yet: as part of a path it matches anything. */
 const ANYTHING = "*";
 
 /**
- * Expands a word as Docker does: quotes and escapes go, `$NAME`, `${NAME}`, `${NAME:-word}` and `${NAME:+word}` become
- * their values. What is not known becomes `*`, which as a path means more files rather than fewer.
+ * Expands a word as Docker does: removes quotes and escapes, and replaces `$NAME`, `${NAME}`, `${NAME:-word}` and
+ * `${NAME:+word}` by their values. Unknown values become `*`, so that a path matches too many files rather than too few.
  */
 export function expandWord(word: string, variables: Variables, escape: "\\" | "`" = "\\"): string {
   let out = "";
@@ -15,7 +15,7 @@ export function expandWord(word: string, variables: Variables, escape: "\\" | "`
     const letter = word.charAt(at);
     if (letter === escape && quote !== "'") {
       const next = word.charAt(at + 1);
-      // In double quotes only these are escaped; elsewhere everything is.
+      // Double quotes allow only these escapes.
       if (quote === '"' && !['"', "$", escape].includes(next)) out += letter;
       else at++;
       if (quote !== '"' || ['"', "$", escape].includes(next)) out += next;
@@ -49,7 +49,7 @@ function readVariable(
   return { value: modified(name, modifier, variables, escape), length: end + 1 };
 }
 
-/** Where the brace of `${` is closed: a default may have variables of its own. */
+/** The index of the brace that closes `${`. Defaults may contain variables, so braces nest. */
 function closingBrace(text: string): number {
   let depth = 0;
   for (let at = 0; at < text.length; at++) {
@@ -65,7 +65,7 @@ function modified(name: string, modifier: string, variables: Variables, escape: 
   if (modifier === "") return value;
   const [, colon, kind, word = ""] = /^(:?)([-+?])([^]*)$/.exec(modifier) ?? [];
   if (kind === undefined || !isKnown) {
-    // A default holds for a variable that is declared nowhere; whether the base image has it, nobody knows.
+    // The default applies to a variable that is declared nowhere. The base image may set any other.
     return kind === "-" && !variables.has(name) ? expandWord(word, variables, escape) : ANYTHING;
   }
   const isSet = colon === "" || value !== "";

@@ -1,25 +1,25 @@
 import { DefinitionError } from "../errors.ts";
 
-/** One instruction of a Dockerfile, its continued lines joined and its comments left out. */
+/** One instruction of a Dockerfile, with continued lines joined and comments removed. */
 export interface Instruction {
   /** In upper case: "COPY". */
   readonly keyword: string;
-  /** The flags that come first, such as `--from=build`, without their dashes. */
+  /** Flags such as `--from=build`, without the dashes. */
   readonly flags: readonly string[];
-  /** What follows the flags, as it was written. */
+  /** The text after the flags, as written. */
   readonly text: string;
   /** The strings of the JSON form; undefined in the shell form. */
   readonly json: readonly string[] | undefined;
   /** The bodies of its here-documents. */
   readonly heredocs: readonly string[];
-  /** Where it starts, counted from 1. */
+  /** Its first line, counted from 1. */
   readonly line: number;
 }
 
-/** A Dockerfile that was read. */
+/** A parsed Dockerfile. */
 export interface Dockerfile {
   readonly instructions: readonly Instruction[];
-  /** What escapes, and continues lines: a backslash unless a directive says a backtick. */
+  /** The character that escapes others and continues lines: a backslash, or a backtick if a directive sets it. */
   readonly escape: "\\" | "`";
 }
 
@@ -30,8 +30,8 @@ const KEYWORDS: ReadonlySet<string> = new Set([
 const WITH_HEREDOCS: ReadonlySet<string> = new Set(["ADD", "COPY", "RUN"]);
 
 /**
- * Reads a Dockerfile: continued lines, comments between them, here-documents, flags, JSON and shell form.
- * @throws DefinitionError with code IMAGE_INVALID, which names the line
+ * Parses a Dockerfile: continued lines, comments between them, here-documents, flags, JSON and shell form.
+ * @throws DefinitionError with code IMAGE_INVALID; the message names the line
  */
 export function parseDockerfile(text: string): Dockerfile {
   const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
@@ -56,7 +56,7 @@ export function parseDockerfile(text: string): Dockerfile {
       const body: string[] = [];
       for (index++; ; index++) {
         const next = lines[index];
-        if (next === undefined) throw invalid(line, `the here-document ${name} has no end`);
+        if (next === undefined) throw invalid(line, `the here-document ${name} is not closed`);
         const content = isIndented ? next.replace(/^\t+/, "") : next;
         if (content === name) break;
         body.push(content);
@@ -74,7 +74,7 @@ export function parseDockerfile(text: string): Dockerfile {
   return { instructions, escape };
 }
 
-/** A directive counts only above everything else. */
+/** Reads the directive `# escape=`, which is valid only above all instructions and comments. */
 function escapeOf(lines: readonly string[]): "\\" | "`" {
   for (const line of lines) {
     const [, name = "", value = ""] = /^\s*#\s*([a-z]+)\s*=\s*(\S+)\s*$/i.exec(line) ?? [];
@@ -91,7 +91,7 @@ function isSkipped(line: string): boolean {
 function readHead(text: string, line: number): Omit<Instruction, "heredocs" | "line"> {
   const [, word = "", tail = ""] = /^(\S+)\s*([^]*)$/.exec(text) ?? [];
   const keyword = word.toUpperCase();
-  if (!KEYWORDS.has(keyword)) throw invalid(line, `"${word}" is no instruction`);
+  if (!KEYWORDS.has(keyword)) throw invalid(line, `"${word}" is not an instruction`);
   const flags: string[] = [];
   let rest = tail;
   for (;;) {
@@ -109,7 +109,7 @@ function jsonForm(text: string): string[] | undefined {
     const value: unknown = JSON.parse(text);
     return Array.isArray(value) && value.every((item) => typeof item === "string") ? value : undefined;
   } catch {
-    return undefined; // as Docker does, the shell form is meant
+    return undefined; // Docker takes invalid JSON as the shell form
   }
 }
 
@@ -118,7 +118,7 @@ interface HeredocMark {
   readonly isIndented: boolean;
 }
 
-/** The here-documents that a line opens: `<<EOF`, `<<-"EOF"`, each a word of its own. */
+/** The here-documents that a line opens, such as `<<EOF` and `<<-"EOF"`. */
 function heredocMarks(text: string): HeredocMark[] {
   const unquoted = text.replaceAll(/"(?:[^"\\]|\\.)*"|'[^']*'/g, (quoted, at: number) =>
     /<<-?$/.test(text.slice(0, at)) ? quoted : "",

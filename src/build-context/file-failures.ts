@@ -12,7 +12,7 @@ export function unreadable(path: string, cause: unknown): FalServerlessError {
     code === "EACCES" || code === "EPERM"
       ? "permission denied"
       : code === "ENOENT"
-        ? "it is gone"
+        ? "it no longer exists"
         : (code ?? String(cause));
   return uploadFailure(`${path} cannot be read: ${reason}.`, { cause });
 }

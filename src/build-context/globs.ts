@@ -1,3 +1,4 @@
+/** Character classes such as `[:alpha:]`, as parts of a regular expression. */
 const CLASSES: Readonly<Record<string, string>> = {
   ...{ alnum: "0-9A-Za-z", alpha: "A-Za-z", blank: " \\t", cntrl: "\\x00-\\x1f\\x7f", digit: "0-9" },
   ...{ graph: "!-~", lower: "a-z", print: " -~", punct: "!-\\/:-@\\[-`{-~", space: " \\t\\n\\r\\f\\v" },
@@ -7,17 +8,17 @@ const CLASSES: Readonly<Record<string, string>> = {
 /** Matches no name. */
 const NOTHING = /(?!)/;
 
-/** Whether a path has wildcards as COPY knows them, or escapes. */
+/** Whether a path has wildcards or escapes. */
 export function isPattern(path: string): boolean {
   return /[*?[\\]/.test(path);
 }
 
-/** What a glob means for a path: it matches it, matches a folder above it, or may match something below it. */
+/** How a glob relates to a path: it matches the path, a folder above it, or possibly a path below it. */
 export type GlobMatch = "self" | "below" | "above";
 
 /**
- * A path's pattern: `*`, `?`, sets and escapes within a segment, and `**` for any number of folders. A pattern with an
- * invalid set matches nothing.
+ * A pattern for paths: `*`, `?`, sets and escapes match within a segment, `**` matches any number of folders. A segment
+ * with an invalid set matches nothing.
  */
 export class PathGlob {
   readonly #segments: readonly (RegExp | "**")[];
@@ -45,7 +46,7 @@ function matchSegments(
   return (["self", "below", "above"] as const).find((match) => matches.has(match));
 }
 
-/** Whether a name fits a segment of a pattern. */
+/** Whether a segment of a pattern matches a name. */
 export function segmentFits(segment: string, name: string): boolean {
   return segmentExpression(segment).test(name);
 }
@@ -56,15 +57,15 @@ function segmentExpression(segment: string): RegExp {
 }
 
 /**
- * Turns one part of a path's pattern (`*`, `?`, sets, escapes) into a regular expression that never fits a `/`, for
- * JavaScript and Python alike. Undefined for what can fit nothing.
+ * Translates one segment of a pattern into a regular expression that never matches a `/`. JavaScript and Python read it
+ * alike. Undefined for a segment that matches nothing.
  */
 export function translateSegment(segment: string): string | undefined {
   let out = "";
   for (let at = 0; at < segment.length; at++) {
     const letter = segment.charAt(at);
     if (letter === "*") {
-      while (segment.charAt(at + 1) === "*") at++; // several are as good as one
+      while (segment.charAt(at + 1) === "*") at++; // several mean the same as one
       out += "[^/]*";
     } else if (letter === "?") {
       out += "[^/]";
@@ -80,11 +81,11 @@ export function translateSegment(segment: string): string | undefined {
       out += quoted(letter);
     }
   }
-  // No name is empty.
+  // Names are never empty.
   return out === "[^/]*" ? "[^/]+" : out;
 }
 
-/** A set such as `[a-z]` or `[!0-9]`, up to its end. */
+/** Translates a set such as `[a-z]` or `[!0-9]`; undefined if it is invalid. */
 function readSet(text: string, start: number): { expression: string; end: number } | undefined {
   let at = start + 1;
   const isNegated = text.charAt(at) === "!" || text.charAt(at) === "^";
@@ -114,7 +115,7 @@ function readSet(text: string, start: number): { expression: string; end: number
   return isExpression(expression) ? { expression, end: at } : undefined;
 }
 
-/** A range that runs backwards fits nothing, and can't be written down. */
+/** A descending range such as `[z-a]` is not a valid regular expression. */
 function isExpression(text: string): boolean {
   try {
     return new RegExp(text, "u").source !== "";

@@ -8,36 +8,35 @@ import { isPattern, segmentFits, translateSegment } from "./globs.ts";
 import { secretParts } from "./secret-files.ts";
 import { errorCode } from "./file-failures.ts";
 
-/** Left out when nothing else says so: files that no image needs, and packages, which it installs. */
+/** Rules for folders without a `.dockerignore`: files that images don't need, and packages, which the build installs. */
 export const DEFAULT_IGNORE: readonly string[] = [
   ...[".git", ".gitignore", ".dockerignore", "Dockerfile", "Dockerfile.*", "*.md", "__pycache__", "*.pyc"],
   ...[".DS_Store", ".venv", "venv", ".env", "node_modules"],
 ];
 
-/** What {@link IgnoreRules} do beside their lines. */
+/** Options of {@link IgnoreRules}. */
 export interface IgnoreRulesOptions {
   /**
-   * Leaves out files whose names say that they hold secrets (`.npmrc`, `.env.local`, private keys), unless an exception
-   * names them: `!.npmrc`, `!.env*` or `!certs/*.pem`, but neither `!src` nor `!**`. Default false.
+   * Ignores files whose names are typical of secrets (`.npmrc`, `.env.local`, private keys), unless an exception names
+   * them: `!.npmrc`, `!.env*` or `!certs/*.pem`, but neither `!src` nor `!**`. Default false.
    */
   readonly guardsSecrets?: boolean;
 }
 
 /**
- * Lines that each mean what they mean in a .gitignore: `/` ties one to the root, a trailing `/` means folders. Of those
- * that fit a path, or a folder that it is in, the last one decides. Git itself takes nothing back in below a folder that
- * it leaves out. Here, as in a .dockerignore, an exception (`!`) is good for all that is in a folder, and one that is
- * tied to the root holds although the folder around it was left out.
+ * Ignore rules in the format of a .gitignore: a `/` anchors a line to the root, a trailing `/` limits it to folders. The
+ * last line that matches a path, or a folder above it, decides. Unlike in Git, and as in a .dockerignore, an exception (`!`)
+ * covers everything in a folder, and an anchored exception applies even if a folder above it is ignored.
  */
 export class IgnoreRules {
   /**
-   * The lines as regular expressions, of which any may fit: they mean one thing to JavaScript and Python, and take paths
-   * with `/` between their parts. Guarded secrets are not among them: whoever gets these patterns gets no secrets.
+   * The lines as regular expressions; a path is ignored if one of them matches. JavaScript and Python read them alike.
+   * Guarded secrets are not among them: the receiver of these patterns receives no secrets.
    */
   readonly patterns: readonly string[];
   readonly #rules: readonly Rule[];
   readonly #guardsSecrets: boolean;
-  /** Fits what any line fits, exception or not. */
+  /** Matches any line, exceptions included: a quick check before the lines are tried one by one. */
   #all: Ignore | undefined;
 
   constructor(lines: readonly string[], { guardsSecrets = false }: IgnoreRulesOptions = {}) {
@@ -50,20 +49,20 @@ export class IgnoreRules {
   }
 
   /**
-   * The rules of a folder: those of its `.dockerignore`, else {@link DEFAULT_IGNORE}. They guard secrets.
-   * @throws DefinitionError with code IMAGE_INVALID when the file is there, but can't be read
+   * The rules of a folder: its `.dockerignore`, else {@link DEFAULT_IGNORE}. They guard secrets.
+   * @throws DefinitionError with code IMAGE_INVALID if the file exists but can't be read
    */
   static of(directory: string): IgnoreRules {
     const lines = readIgnoreFile(join(directory, ".dockerignore")) ?? DEFAULT_IGNORE;
     return new IgnoreRules(lines, { guardsSecrets: true });
   }
 
-  /** Whether a path stays behind. A folder's path ends in `/`. */
+  /** Whether a path is ignored. A folder's path ends in `/`. */
   ignores(path: string): boolean {
     return this.#linesIgnore(path) || this.#guards(path);
   }
 
-  /** Whether a path stays behind only because its name says that it holds secrets: no line mentions it. */
+  /** Whether a path is ignored only because its name is typical of secrets, not by a line. */
   guardsAlone(path: string): boolean {
     return this.#guards(path) && !this.#linesIgnore(path);
   }
@@ -82,7 +81,7 @@ export class IgnoreRules {
     return !this.#rules.some((rule) => rule.isException && rule.names(parts) && fits(rule, path));
   }
 
-  /** Whether something below an ignored folder may be taken back in, so that it has to be looked into. */
+  /** Whether an exception may apply below an ignored folder, so that it has to be walked. */
   mayReopen(folder: string): boolean {
     const parts = folder.replace(/\/$/, "").split("/");
     return this.#rules.some(
@@ -93,8 +92,8 @@ export class IgnoreRules {
 }
 
 /**
- * The lines of a file of ignore rules; undefined when it is not there.
- * @throws DefinitionError with code IMAGE_INVALID when it can't be read
+ * The lines of a file of ignore rules; undefined if it does not exist.
+ * @throws DefinitionError with code IMAGE_INVALID if it can't be read
  */
 export function readIgnoreFile(path: string): string[] | undefined {
   try {
@@ -111,39 +110,39 @@ export function readIgnoreFile(path: string): string[] | undefined {
 
 interface Rule {
   readonly isException: boolean;
-  /** The line without the mark of an exception. */
+  /** The line without the `!` of an exception. */
   readonly line: string;
-  /** A regular expression for the whole path from its start, without anchor. */
+  /** A regular expression for the path from its start, without `^`. */
   readonly body: string;
-  /** The plain parts that a pattern which is tied to the root starts with. */
+  /** The segments of an anchored pattern before its first wildcard. */
   readonly anchor: readonly string[] | undefined;
-  /** Whether a part of it that is more than wildcards fits one of these names. */
+  /** Whether a segment that is more than wildcards matches one of these names. */
   readonly names: (parts: readonly string[]) => boolean;
   matcher?: Ignore;
 }
 
-/** Whether a line fits a path, or a folder that it is in. */
+/** Whether a line matches a path, or a folder above it. */
 function fits(rule: Rule, path: string): boolean {
   return (rule.matcher ??= matcher([rule])).ignores(path);
 }
 
-/** Fits the paths that any of some lines fits, or a folder that they are in. */
+/** Matches the paths that one of the lines matches, or a folder above them. */
 function matcher(rules: readonly Rule[]): Ignore {
-  // Whoever only makes an image known needs none of it.
+  // Loaded here: registering an image does not need it.
   const { default: createIgnore } = require("ignore") as { default: typeof createIgnoreRules };
-  // Git's own default; the package's is to ignore case.
+  // As Git does by default; the package's default is to ignore case.
   return createIgnore({ ignorecase: false, allowRelativePaths: true }).add(rules.map(({ line }) => line));
 }
 
 const require = createRequire(import.meta.url);
 
-/** Reads one line; undefined for an empty one, a comment, and what can fit nothing. */
+/** Parses one line; undefined if it is empty, a comment or a pattern that matches nothing. */
 function parseRule(written: string): Rule | undefined {
   let text = withoutEnd(written.replace(/\r$/, ""));
   if (text === "" || text.startsWith("#")) return undefined;
   const isException = text.startsWith("!");
   if (isException) text = text.slice(1);
-  // A slash is one with or without an escape.
+  // An escaped slash is still a separator.
   text = text.replaceAll(/(?<!\\)((?:\\\\)*)\\\//g, "$1/");
   const line = /^[!#]/.test(text) ? `\\${text}` : text;
   const segments = splitSegments(text);
@@ -181,7 +180,7 @@ function isAnyDepth(segment: string | undefined): boolean {
   return segment !== undefined && /^\*{2,}$/.test(segment);
 }
 
-/** The parts between slashes, of which one in a set is none. */
+/** Splits at slashes, but not inside a set. */
 function splitSegments(text: string): string[] {
   const segments = [""];
   for (const [piece] of text.matchAll(/\\[^]|\[[!^]?\]?(?:\\[^]|\[:[a-z]+:\]|[^\\\]])*\]|[^]/gu)) {
@@ -191,7 +190,7 @@ function splitSegments(text: string): string[] {
   return segments;
 }
 
-/** A line without the spaces at its end, but for one that is escaped. */
+/** Removes the spaces at the end of a line, except an escaped one. */
 function withoutEnd(line: string): string {
   const text = line.replace(/ +$/, "");
   const [slashes = ""] = /\\*$/.exec(text) ?? [];

@@ -2,20 +2,23 @@ import { createReadStream } from "node:fs";
 import { FalServerlessError } from "../errors.ts";
 import type { ContextEntry } from "./context-entries.ts";
 
-/** A file that exists in the archive alone. */
+/** A file that exists only in the archive. */
 export interface VirtualFile {
   readonly path: string;
   readonly content: string;
 }
 
 const BLOCK = 512;
-/** What twelve places hold as octal digits and a space. */
+/** The largest number that fits the twelve bytes of a numeric field: eleven octal digits. */
 const MAX_OCTAL = 8 ** 11 - 1;
 
 /**
- * Writes a build context as a tar archive, piece by piece: its files in their order, all of owner 0 and of time 0, so
- * that the same sources give the same bytes.
- * @throws FalServerlessError with code BUILD_FAILED for a file that changes while it is read
+ * Writes a build context as a tar archive, chunk by chunk and in order. Owner and time of all files are 0, so that the same
+ * sources give the same bytes.
+ *
+ * Written by hand: tar-stream 3.2 would add 13 packages of 7.4 MB in place of these 80 lines, and its headers differ in
+ * the bytes of the mode and owner fields.
+ * @throws FalServerlessError with code BUILD_FAILED for a file that becomes shorter while it is read
  */
 export async function* tarStream(
   entries: Iterable<ContextEntry>,
@@ -43,7 +46,7 @@ export async function* tarStream(
 
 async function* contents({ source, path, size }: ContextEntry): AsyncGenerator<Buffer, void, void> {
   let read = 0;
-  // Not beyond the size that was announced, however the file grows.
+  // Reads only the size in the header, even if the file grows.
   if (size > 0) {
     for await (const chunk of createReadStream(source, { end: size - 1, highWaterMark: 2 ** 18 })) {
       read += (chunk as Buffer).length;
@@ -63,7 +66,7 @@ interface Header {
   readonly link?: string;
 }
 
-/** The header block of an entry, after one of type "x" where name or size do not fit into the old fields. */
+/** The header block of an entry, after an extended header if the name or the size does not fit its field. */
 function* headers(header: Header): Generator<Buffer> {
   const { path, link = "", size } = header;
   const split = splitPath(path);
@@ -105,7 +108,7 @@ function octal(value: number, digits: number): string {
   return value.toString(8).padStart(digits, "0");
 }
 
-/** A name of up to 100 bytes and what is before it, up to 155; undefined when it can't be split so. */
+/** Splits a path for its two fields: a prefix of up to 155 bytes and a name of up to 100. Undefined if it does not fit. */
 function splitPath(path: string): readonly [prefix: string, name: string] | undefined {
   if (Buffer.byteLength(path) <= 100) return ["", path];
   for (let at = path.indexOf("/"); at !== -1 && at < path.length - 1; at = path.indexOf("/", at + 1)) {
@@ -116,7 +119,7 @@ function splitPath(path: string): readonly [prefix: string, name: string] | unde
   return undefined;
 }
 
-/** A record names its own length, which counts the digits it takes. */
+/** A record of an extended header. It starts with its own length, which includes the digits of that number. */
 function record(key: string, value: string): string {
   const rest = ` ${key}=${value}\n`;
   const bytes = Buffer.byteLength(rest);

@@ -5,7 +5,7 @@ import { joinContextPath } from "./context-path.ts";
 import type { PathGlob } from "./globs.ts";
 import type { IgnoreRules } from "./ignore-rules.ts";
 
-/** What is at a path. "other" is a socket, a pipe or a device. */
+/** The type of a directory entry. "other" is a socket, a pipe or a device. */
 export type EntryKind = "file" | "folder" | "link" | "other";
 
 /** A path that a walk has found. */
@@ -14,26 +14,26 @@ export interface WalkedEntry {
   readonly path: string;
   readonly absolutePath: string;
   readonly kind: EntryKind;
-  /** The ignore rules exclude it. A folder that they exclude but for something below it is walked and not reported. */
+  /** The ignore rules exclude it. An excluded folder with exceptions below it is walked, but not reported. */
   readonly isIgnored: boolean;
-  /** It is the start of the walk, or the glob matches the path itself rather than a folder above it. */
+  /** It is the start of the walk, or the glob matches the path itself, not only a folder above it. */
   readonly isNamed: boolean;
 }
 
-/** What a walk reports. */
+/** Options of {@link walk}. */
 export interface WalkOptions {
   readonly ignore: IgnoreRules;
-  /** Limits the walk to what the glob matches. */
+  /** Limits the walk to matching paths and what is below them. */
   readonly glob?: PathGlob | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Reports a path and, if it is a folder, all that is below it, in the order of names. Links are reported as links and
- * never followed: the caller keeps or resolves them.
- * @param start a path in the context; "." is the context itself, which is not reported
+ * Yields a path and, if it is a folder, everything below it, sorted by name. Links are yielded as links and never
+ * followed: the caller keeps or resolves them.
+ * @param start a path in the context; "." is the context itself, which is not yielded
  * @param absolutePath where the walk starts on this machine
- * @throws the system's error for what can't be read; the signal's reason
+ * @throws the system's error if a folder can't be read; the signal's reason
  */
 export async function* walk(
   start: string,
@@ -67,7 +67,7 @@ export async function* walk(
   }
 }
 
-/** What is at a path, links not followed by default; undefined if nothing is. */
+/** The type of the entry at a path, links not followed by default; undefined if there is none. */
 export async function kindAt(
   path: string,
   look: (path: string) => Promise<Stats> = lstat,

@@ -233,7 +233,7 @@ describe("servable build without secrets", () => {
     const { stdout } = await runCli(["build", "app.ts", "--dry-run"], project);
     assert.match(
       stdout,
-      /\n# Left out, because they may hold secrets: \.aws\/, \.env, \.npmrc, src\/\.env\.production\. /,
+      /\n# Excluded because they may contain secrets: \.aws\/, \.env, \.npmrc, src\/\.env\.production\. /,
     );
     writeFileSync(join(project, "app.ts"), appSource("Answer", "yes"));
     const generated = await plan(project);
@@ -248,7 +248,7 @@ describe("servable build without secrets", () => {
     assert.equal(exitCode, 1);
     assert.match(
       stderr,
-      /copies "\.npmrc", which is left out because it may hold secrets: .*add "!\.npmrc" to/,
+      /copies "\.npmrc", which is excluded because it may contain secrets: .*add "!\.npmrc" to/,
     );
     writeFileSync(join(project, ".dockerignore"), "*\n!app.ts\n!.npmrc\n");
     assert.deepEqual(

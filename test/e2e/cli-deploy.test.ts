@@ -100,7 +100,7 @@ describe("servable deploy FILE", () => {
       ],
     );
     const left =
-      /Left out, because they may hold secrets: packages\/app\/\.env\.production, packages\/lib\/certs\/server\.key\. /;
+      /Excluded because they may contain secrets: packages\/app\/\.env\.production, packages\/lib\/certs\/server\.key\. /;
     assert.match(ended.stderr, left);
     // Its settings of npm are a secret of the build.
     assert.deepEqual(imageOf(request)["secrets"], { npmrc: "//registry.test/:_authToken=tok-1" });

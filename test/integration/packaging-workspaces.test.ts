@@ -177,7 +177,7 @@ describe("the image of an app in a workspace", { skip: withoutContainers }, () =
 
   test("had npm's settings, which are in no layer, as little as a file of variables", async () => {
     assert.match(built.stderr, /npm http /, "the level of npm's log is in its settings");
-    assert.match(built.stderr, /^Left out, because they may hold secrets: apps\/greeter\/\.env\.local\. /m);
+    assert.match(built.stderr, /^Excluded because they may contain secrets: apps\/greeter\/\.env\.local\. /m);
     await assertInNoLayer(engine, tag, /tok-(?:workspace|env)-secret/);
   });
 });

@@ -410,7 +410,7 @@ describe("a file that changes while it is uploaded", () => {
     };
     await failure(
       syncFiles({ files: await folder.collect(), rest: slow }),
-      /^a\.txt cannot be read: it is gone\.$/,
+      /^a\.txt cannot be read: it no longer exists\.$/,
     );
     assert.equal(store.uploads.size, 0);
   });

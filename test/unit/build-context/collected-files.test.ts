@@ -59,7 +59,10 @@ describe("a pattern", () => {
       using folder = new ContextFolder(SOURCES);
       const { paths, warnings } = await collect(folder, { paths: [pattern] });
       assert.deepEqual(paths, wanted);
-      assert.deepEqual(warnings, wanted.length > 0 ? [] : [`Nothing in the context folder fits ${pattern}.`]);
+      assert.deepEqual(
+        warnings,
+        wanted.length > 0 ? [] : [`No file in the context folder matches ${pattern}.`],
+      );
     });
   }
 
@@ -74,9 +77,9 @@ test("what is not there is left out with a warning, and so is what is ignored bu
   const { paths, warnings } = await collect(folder, { paths: ["a", "nope", "b", "a/x"], ignore: ["b"] });
   assert.deepEqual(paths, ["a"]);
   assert.deepEqual(warnings, [
-    "nope was not found in the context folder and is left out.",
-    "b is left out: the ignore rules cover it.",
-    "a/x was not found in the context folder and is left out.",
+    "nope was not found in the context folder and is skipped.",
+    "b is skipped: the ignore rules exclude it.",
+    "a/x was not found in the context folder and is skipped.",
   ]);
 });
 
@@ -91,9 +94,12 @@ test("a context that is not there, or is a file, is an error that has its path",
   using folder = new ContextFolder({ a: "" });
   await assert.rejects(
     collectFiles({ context: join(folder.path, "no") }),
-    /There is no context folder .*no\./,
+    /The context folder .*no does not exist\./,
   );
-  await assert.rejects(collectFiles({ context: join(folder.path, "a") }), /The context .*a is no folder\./);
+  await assert.rejects(
+    collectFiles({ context: join(folder.path, "a") }),
+    /The context .*a is not a folder\./,
+  );
 });
 
 test("a file above 1 GiB is refused with its size, and one of 1 GiB is not", async () => {
@@ -125,8 +131,8 @@ describe("a link", () => {
     const walked = await collect(folder);
     assert.deepEqual(walked.paths, ["real/a.txt"]);
     assert.deepEqual(walked.warnings, [
-      "link is a link to a folder, which is not followed.",
-      "real/loop is a link to a folder, which is not followed.",
+      "link is a link to a folder and is not followed.",
+      "real/loop is a link to a folder and is not followed.",
     ]);
     assert.deepEqual((await collect(folder, { paths: ["link"] })).paths, ["link/a.txt"]);
   });
@@ -170,8 +176,8 @@ describe("a link", () => {
     const { paths, warnings } = await collect(folder, { paths: ["link", "key"], ignore });
     assert.deepEqual(paths, ["link/a.txt"]);
     assert.deepEqual(warnings, [
-      "link/logs/b.log is left out: it leads to real/logs/b.log, which the ignore rules cover.",
-      "key is left out: it leads to secret/key, which the ignore rules cover.",
+      "link/logs/b.log is skipped: it leads to real/logs/b.log, which the ignore rules exclude.",
+      "key is skipped: it leads to secret/key, which the ignore rules exclude.",
     ]);
   });
 
@@ -180,7 +186,7 @@ describe("a link", () => {
     symlinkSync("nowhere", join(folder.path, "broken"));
     const { paths, warnings } = await collect(folder);
     assert.deepEqual(paths, ["a"]);
-    assert.deepEqual(warnings, ["broken is a link to nothing and is left out."]);
+    assert.deepEqual(warnings, ["broken is a link to nothing and is skipped."]);
     symlinkSync("self", join(folder.path, "self"));
     await assert.rejects(collect(folder), /^.*self is a link that leads to itself\.$/);
   });
@@ -191,7 +197,7 @@ test("what is neither file nor folder is left out with a warning", async () => {
   execFileSync("mkfifo", [join(folder.path, "pipe")]);
   const { paths, warnings } = await collect(folder);
   assert.deepEqual(paths, ["a"]);
-  assert.deepEqual(warnings, ["pipe is neither a file nor a folder and is left out."]);
+  assert.deepEqual(warnings, ["pipe is neither a file nor a folder and is skipped."]);
 });
 
 test("a name that is not UTF-8 is an error, not a file that is silently missing", async () => {

@@ -108,7 +108,7 @@ describe("a build context", () => {
       message: /copies "\*\.py", which is not in/,
     });
     await assert.rejects(failing("src", ["src"]), {
-      message: /copies "src", which the ignore rules leave out/,
+      message: /copies "src", which the ignore rules exclude/,
     });
   });
 

@@ -70,8 +70,8 @@ describe("a Dockerfile is read", () => {
   });
 
   test("but for what is none: the error names the line", () => {
-    refused("FROM a\nRUM b", /^Line 2 of the Dockerfile: "RUM" is no instruction\.$/);
-    refused("FROM a\n\nRUN <<EOF\nb", /^Line 3 .* here-document EOF has no end\.$/);
+    refused("FROM a\nRUM b", /^Line 2 of the Dockerfile: "RUM" is not an instruction\.$/);
+    refused("FROM a\n\nRUN <<EOF\nb", /^Line 3 .* here-document EOF is not closed\.$/);
     refused("ARG A=1", /has no FROM/);
     refused("", /has no FROM/);
   });

@@ -189,7 +189,7 @@ describe("secrets of a context", () => {
     assert.ok(all.every(({ relativePath }) => secretParts(relativePath).length === 0));
     assert.match(
       warnings[0] ?? "",
-      /^Left out, because they may hold secrets: \.aws\/, \.npmrc, certs.*"!\.aws\/"/,
+      /^Excluded because they may contain secrets: \.aws\/, \.npmrc, certs.*"!\.aws\/"/,
     );
     const direct = await collectFiles({ context: contextDirectory });
     assert.deepEqual(
@@ -223,7 +223,7 @@ describe("secrets of a context", () => {
     ] as const) {
       await assert.rejects(built(FILES, [source], guard()), (error: Error) => {
         assert.ok(
-          error.message.includes(`copies "${source}", which is left out because it may hold secrets`),
+          error.message.includes(`copies "${source}", which is excluded because it may contain secrets`),
         );
         assert.ok(error.message.includes(`add "!${path}`), error.message);
         assert.match(error.message, /--mount=type=secret.*\.dockerignore/);
@@ -260,7 +260,7 @@ describe("secrets of a context", () => {
           ignore: guard(),
           followsSources: true,
         }),
-        /may hold secrets/,
+        /may contain secrets/,
       );
     }
   });

@@ -70,7 +70,7 @@ describe("a hash", () => {
     folder[Symbol.dispose]();
     await assert.rejects(hashFiles(files), {
       code: "UPLOAD_FAILED",
-      message: "a.txt cannot be read: it is gone.",
+      message: "a.txt cannot be read: it no longer exists.",
     });
   });
 
