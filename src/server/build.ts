@@ -11,7 +11,7 @@ import { RouteQueues } from "./dispatch/route-queues.ts";
 import { mountDocs } from "./docs/docs-routes.ts";
 import { answerClientError, createErrorHandler } from "./http/error-handler.ts";
 import { mountHealth } from "./lifecycle/health.ts";
-import { acceptBodies, createBudget, resolveIntake } from "./bodies/body-limits.ts";
+import { addBodyParser, createBudget, resolveBodyLimits } from "./bodies/body-limits.ts";
 import { ServerMetrics } from "./metrics/metrics.ts";
 import { createStreamHandler } from "./streams/stream-handler.ts";
 import { createUnaryHandler } from "./http/unary-handler.ts";
@@ -76,7 +76,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
       done(null, typeof payload === "string" ? Buffer.from(payload) : payload);
     });
   }
-  acceptBodies(server, definition, options, state.budget);
+  addBodyParser(server, definition, options, state.budget);
   const queues = new RouteQueues({ definition, options, metrics });
   const upgrades = new Upgrades(server.server, options.rootPath);
   mountRoutes(server, { definition, options, headers, metrics, state, queues, upgrades, access });
@@ -127,13 +127,13 @@ function mountRoutes(
     const own =
       signature.limits === undefined && status === undefined
         ? undefined
-        : resolveIntake(parts.options, signature.limits, status ?? parts.definition.overloadStatus);
+        : resolveBodyLimits(parts.options, signature.limits, status ?? parts.definition.overloadStatus);
     const runtime = new RouteRuntime({ ...parts, signature, handler, metrics, dispatch, ...compiled });
     const create = signature.stream ? createStreamHandler : createUnaryHandler;
     server.route({
       method: "POST",
       url: path,
-      config: { metrics, ...(own === undefined ? {} : { intake: own }) },
+      config: { metrics, ...(own === undefined ? {} : { bodyLimits: own }) },
       ...(dispatch === undefined
         ? {}
         : { onRequest: createEarlyRejection(dispatch, parts.headers, metrics) }),
@@ -172,7 +172,7 @@ function attachLifespan(
   let lifespan: AsyncGenerator<void, void, void> | undefined;
   // A plugin, not a hook: while plugins load, a lifespan may still add to the server.
   server.register(async () => {
-    if (workers?.isWhole && !definition.needsSetUp) return; // the app is set up where it runs
+    if (workers?.coversAllRoutes && !definition.needsSetUp) return; // the app is set up where it runs
     onBegin();
     try {
       lifespan = definition.lifespan(server);
@@ -182,7 +182,7 @@ function attachLifespan(
     }
   });
   if (workers !== undefined) {
-    workers.attach(server, () => state.cut);
+    workers.attach(server, () => state.isForced);
     state.canWork = () => workers.pool.hopeful > 0;
   }
   state.stuck = () => queues.stuck;

@@ -33,8 +33,8 @@ export async function watchApp(text: string, options: RunCommandOptions): Promis
     supervisor.start();
   });
   const signals = new StopSignals({ handlesSignals: true, onThird: () => supervisor.kill() }, logger);
-  void signals.first.then(() => supervisor.stop());
-  void signals.cut.then(() => supervisor.cut());
+  void signals.requested.then(() => supervisor.stop());
+  void signals.forced.then(() => supervisor.cut());
   await files.ready();
   supervisor.start();
   const exitCode = await supervisor.ended;

@@ -11,7 +11,7 @@ import { MemoryBudget } from "./memory-budget.ts";
 import type { RouteSignature } from "../../routes/signature.ts";
 
 /** What the bodies of a route are held to. */
-export interface Intake {
+export interface BodyLimits {
   readonly limitBytes: number;
   readonly values: ValueLimits;
   /** Of a refusal for want of room. */
@@ -21,16 +21,16 @@ export interface Intake {
 declare module "fastify" {
   interface FastifyContextConfig {
     /** Absent where the server's own limits hold. */
-    intake?: Intake;
+    bodyLimits?: BodyLimits;
   }
 }
 
 /** The limits of the routes of a server. */
-export function resolveIntake(
+export function resolveBodyLimits(
   options: ResolvedServerOptions,
   limits: InputLimits | undefined,
   overloadStatus: number | undefined,
-): Intake {
+): BodyLimits {
   return {
     limitBytes: limits?.maxBytes ?? options.bodyLimitBytes,
     values: {
@@ -70,28 +70,28 @@ export function bodyWeight(request: IncomingMessage, bytes: number): number {
 }
 
 /** Bodies reach handlers as parsed JSON, or as bytes when they claim to be something else. */
-export function acceptBodies(
+export function addBodyParser(
   server: FastifyInstance,
   definition: ServerDefinition,
   options: ResolvedServerOptions,
   budget: MemoryBudget,
 ): void {
-  const usual = resolveIntake(options, undefined, definition.overloadStatus);
+  const usual = resolveBodyLimits(options, undefined, definition.overloadStatus);
   const { clock } = options;
   const usualBounds: BodyBounds = { limitBytes: usual.limitBytes, budget, clock };
   // To ask Fastify for a route's own limits costs; bodies that no limit is about need not.
   let unlimited = Math.min(usual.limitBytes, unscannedBytes(usual.values));
   for (const { limits } of definition.routes.keys()) {
-    const { limitBytes, values } = resolveIntake(options, limits, undefined);
+    const { limitBytes, values } = resolveBodyLimits(options, limits, undefined);
     unlimited = Math.min(unlimited, limitBytes, unscannedBytes(values));
   }
-  const intakeOf = (request: FastifyRequest): Intake => request.routeOptions.config.intake ?? usual;
-  const admitter = (payload: IncomingMessage, length: number, intake: Intake): Admit => {
+  const limitsOf = (request: FastifyRequest): BodyLimits => request.routeOptions.config.bodyLimits ?? usual;
+  const admitter = (payload: IncomingMessage, length: number, bodyLimits: BodyLimits): Admit => {
     return (values) => {
       if (values <= FEW_VALUES) return;
       const weight = bytesOf(length, values);
       if (weight > budget.maxBytes) throw new BodyError("BODY_TOO_COMPLEX");
-      if (!budget.hasRoom(weight)) throw errorOf("OVERLOADED", intake);
+      if (!budget.hasRoom(weight)) throw errorOf("OVERLOADED", bodyLimits);
       weights.set(payload, weight);
     };
   };
@@ -104,17 +104,17 @@ export function acceptBodies(
       return done(null);
     }
     const declared = lengthOf(payload);
-    const intake = declared <= unlimited ? usual : intakeOf(request);
-    const bounds = intake === usual ? usualBounds : { limitBytes: intake.limitBytes, budget, clock };
+    const bodyLimits = declared <= unlimited ? usual : limitsOf(request);
+    const bounds = bodyLimits === usual ? usualBounds : { limitBytes: bodyLimits.limitBytes, budget, clock };
     collectBody(payload, declared, bounds, (fault, bytes) => {
-      if (fault !== undefined) return done(errorOf(fault, intakeOf(request)));
-      if (!budget.hasRoom(bytes.length)) return done(errorOf("OVERLOADED", intakeOf(request)));
+      if (fault !== undefined) return done(errorOf(fault, limitsOf(request)));
+      if (!budget.hasRoom(bytes.length)) return done(errorOf("OVERLOADED", limitsOf(request)));
       const type = request.headers["content-type"];
       const admit =
-        bytes.length <= unlimited ? undefined : admitter(payload, bytes.length, intakeOf(request));
-      const body = readBody(type, bytes, intake.values, admit);
+        bytes.length <= unlimited ? undefined : admitter(payload, bytes.length, limitsOf(request));
+      const body = readBody(type, bytes, bodyLimits.values, admit);
       // Compressed JSON is no JSON yet: bytes, as a body of any other form.
-      done(null, body instanceof UnreadableBody && body.isNoJson && isEncoded(payload) ? bytes : body);
+      done(null, body instanceof UnreadableBody && body.isInvalidJson && isEncoded(payload) ? bytes : body);
     });
   });
 }
@@ -124,7 +124,7 @@ function lengthOf({ headers }: IncomingMessage): number {
   return text === undefined ? NaN : Number(text);
 }
 
-function errorOf(fault: BodyFault, { overloadStatus }: Intake): Error {
+function errorOf(fault: BodyFault, { overloadStatus }: BodyLimits): Error {
   if (fault !== "OVERLOADED") return new BodyError(fault);
   return new OverloadException(
     "Too much is being sent at a time; try again later.",

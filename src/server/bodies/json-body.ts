@@ -20,7 +20,7 @@ export class UnreadableBody {
   }
 
   /** It is not JSON at all, rather than too much of it. */
-  get isNoJson(): boolean {
+  get isInvalidJson(): boolean {
     return this.error instanceof InputValidationError || (this.error as BodyError).code === "BODY_UNREADABLE";
   }
 }

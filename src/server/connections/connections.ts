@@ -10,7 +10,7 @@ const SILENT_MS = 2_000;
 /** A server that stops looks at its connections this often, in milliseconds. */
 const SWEEP_MS = 100;
 /** Looks a send timeout is divided into: a reader is cut that much too late at most. */
-const LOOKS = 4;
+const CHECKS = 4;
 
 /** What is known of a connection. */
 interface Observed {
@@ -41,7 +41,7 @@ export interface ConnectionsOptions {
 export class Connections {
   readonly #open = new Map<Socket, Observed>();
   readonly #options: ConnectionsOptions;
-  #cancelLook: (() => void) | undefined;
+  #cancelCheck: (() => void) | undefined;
   #stopping = false;
 
   constructor(options: ConnectionsOptions) {
@@ -82,17 +82,17 @@ export class Connections {
     socket.once("close", () => {
       this.#open.delete(socket);
       if (this.#open.size > 0) return;
-      this.#cancelLook?.();
-      this.#cancelLook = undefined;
+      this.#cancelCheck?.();
+      this.#cancelCheck = undefined;
     });
-    this.#cancelLook ??= this.#planLook();
+    this.#cancelCheck ??= this.#planCheck();
   };
 
-  #planLook(): () => void {
-    return this.#options.clock.after(this.#options.sendTimeoutMs / LOOKS, this.#look);
+  #planCheck(): () => void {
+    return this.#options.clock.after(this.#options.sendTimeoutMs / CHECKS, this.#check);
   }
 
-  readonly #look = (): void => {
+  readonly #check = (): void => {
     const { clock, sendTimeoutMs, onStalled } = this.#options;
     const now = clock.now();
     for (const [socket, seen] of this.#open) {
@@ -102,7 +102,7 @@ export class Connections {
         new RequestCancelledException(`The client took nothing of its answer for ${sendTimeoutMs} ms.`),
       );
     }
-    this.#cancelLook = this.#open.size > 0 ? this.#planLook() : undefined;
+    this.#cancelCheck = this.#open.size > 0 ? this.#planCheck() : undefined;
   };
 
   readonly #release = (): void => {

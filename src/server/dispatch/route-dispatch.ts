@@ -33,7 +33,7 @@ export interface Arrival {
   readonly bytes: number;
 }
 
-/** The queue between a route and its method: reads limits and wishes off requests, and hands them to the dispatcher. */
+/** The queue between a route and its method: reads limits and requested off requests, and hands them to the dispatcher. */
 export class RouteDispatch {
   readonly #dispatcher: Dispatcher<QueuedCall>;
   readonly #options: ResolvedDispatchOptions;

@@ -9,7 +9,7 @@ import { WorkerRoutes, workerRoutes } from "./worker-routes.ts";
 import { createRunner } from "./runners.ts";
 
 /** Of a route that sets nothing itself, on a server that limits all. */
-const PLAIN: ResolvedDispatchOptions = {
+const DEFAULTS: ResolvedDispatchOptions = {
   batch: undefined,
   maxConcurrency: undefined,
   maxQueue: DEFAULT_QUEUE,
@@ -62,7 +62,7 @@ export class RouteQueues {
     const workers = this.workers?.has(signature) ? this.workers : undefined;
     const isFree = this.#shared.length === 0 || signature.healthCheck !== undefined;
     if (signature.dispatch === undefined && workers === undefined && isFree) return undefined;
-    const own = signature.dispatch ?? PLAIN;
+    const own = signature.dispatch ?? DEFAULTS;
     const options = { ...own, overloadStatus: own.overloadStatus ?? this.#definition.overloadStatus };
     const { clock, logger } = this.#options;
     const metrics = this.#metrics.queue(signature.isWebsocket ? "WEBSOCKET" : "POST", signature.path);

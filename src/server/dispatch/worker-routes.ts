@@ -19,7 +19,7 @@ export class WorkerRoutes {
   /** Room for as many calls as workers are ready. */
   readonly slots = new Slots(0);
   /** Nothing of the class runs in the main process, so that it need not be set up there. */
-  readonly isWhole: boolean;
+  readonly coversAllRoutes: boolean;
   readonly #routes: ReadonlySet<RouteSignature>;
 
   /** @param routes that run in workers */
@@ -29,7 +29,7 @@ export class WorkerRoutes {
     { clock, log, stuckGraceMs }: { clock: Clock; log: Logger; stuckGraceMs: number },
   ) {
     this.#routes = routes;
-    this.isWhole = routes.size === definition.routes.size;
+    this.coversAllRoutes = routes.size === definition.routes.size;
     this.pool = new WorkerPool({ ...poolOptions(definition, routes), clock, log, stuckGraceMs });
     this.pool.onReadyChange((ready) => this.slots.resize(ready));
   }
@@ -85,8 +85,11 @@ function poolOptions(
   devices: readonly string[];
   deviceVariable: string;
 } {
-  const wishes = [...routes].map(({ dispatch }) => dispatch?.workers).filter((wish) => wish !== undefined);
-  const largest = wishes.reduce((one, other) => (other.count > one.count ? other : one), wishes[0] ?? NONE);
+  const requested = [...routes].map(({ dispatch }) => dispatch?.workers).filter((each) => each !== undefined);
+  const largest = requested.reduce(
+    (one, other) => (other.count > one.count ? other : one),
+    requested[0] ?? NONE,
+  );
   const { count, devices, deviceVariable, module } = definition.workers ?? largest;
   const moduleUrl = module ?? definition.moduleUrl;
   const { className } = definition;

@@ -22,7 +22,7 @@ export class HttpContext implements RequestContext, RunningCall {
   #controller: AbortController | undefined;
   #abortReason: unknown;
   #onAbort: ((reason: unknown) => void) | undefined;
-  #onCut: ((reason: unknown) => void) | undefined;
+  #onForced: ((reason: unknown) => void) | undefined;
   #listens = false;
 
   constructor(request: FastifyRequest, reply: FastifyReply, rootLog: Logger) {
@@ -101,14 +101,14 @@ export class HttpContext implements RequestContext, RunningCall {
   }
 
   /** Calls back when the server stops waiting for the handler, which may never heed its signal. */
-  whenCut(answer: (reason: unknown) => void): void {
-    this.#onCut = answer;
+  onForcedAbort(answer: (reason: unknown) => void): void {
+    this.#onForced = answer;
   }
 
   /** The server stops, and waits no longer. */
-  cut(reason: unknown): void {
+  forceAbort(reason: unknown): void {
     this.abort(reason);
-    this.#onCut?.(reason);
+    this.#onForced?.(reason);
   }
 
   #listen(): void {

@@ -84,7 +84,7 @@ export class RouteRuntime {
   }
 
   /** Keeps a page of another origin from running a handler without asking first. @throws AppException */
-  assertAsked(request: FastifyRequest): void {
+  assertPreflighted(request: FastifyRequest): void {
     const refusal = this.#access.simpleRefusal(request.raw);
     if (refusal !== undefined) throw new AppException(refusal, 403);
   }

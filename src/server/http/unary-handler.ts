@@ -43,11 +43,11 @@ export function createUnaryHandler(
       const counted = sent ? status : route.lostStatus(context);
       route.metrics.record(counted, (performance.now() - started) / 1000);
     };
-    context.whenCut(fail);
+    context.onForcedAbort(fail);
 
     let result: unknown;
     try {
-      route.assertAsked(request);
+      route.assertPreflighted(request);
       const { dispatch } = route;
       if (dispatch !== undefined) {
         return void route.queue(dispatch, context, request.body, bytes).then(succeed, fail);

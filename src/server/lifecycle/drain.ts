@@ -38,7 +38,7 @@ export async function drain(
   const end = await Promise.race([
     stopped,
     grace,
-    signals.cut.then(() => "it was told to wait no longer" as const),
+    signals.forced.then(() => "it was told to wait no longer" as const),
   ]);
   cancelGrace();
   if (end !== "in time") {

@@ -59,7 +59,7 @@ export async function serve(definition: ServeDefinition, options: ServeOptions):
   const built = buildServer(definition, { ...options, logger });
   const { handleSignals = true, handleErrors = handleSignals } = options;
   const signals = new StopSignals(
-    { handlesSignals: handleSignals, stop: options.signal, cut: options.cutSignal },
+    { handlesSignals: handleSignals, stop: options.signal, force: options.cutSignal },
     logger,
   );
   const uncaught = handleErrors ? new UncaughtErrors(logger) : undefined;
@@ -78,7 +78,7 @@ export async function serve(definition: ServeDefinition, options: ServeOptions):
       const place = { host: metricsHost, port: metricsPort, allowedHosts: built.allowedHosts };
       metricsServer = await startMetricsServer(built.metrics, place);
     }
-    await Promise.race([setUp(built, definition, logger), signals.cut.then(refuseToWait)]);
+    await Promise.race([setUp(built, definition, logger), signals.forced.then(refuseToWait)]);
     if (!signals.stopping) {
       await open(built, host, port);
       setRunnerState("RUNNING");
@@ -86,7 +86,7 @@ export async function serve(definition: ServeDefinition, options: ServeOptions):
       options.onListening?.(addressesOf(built, metricsServer, host, metricsHost));
       if (options.limitMaxRequests !== undefined) countDown(built, options.limitMaxRequests, signals);
       signals.watch();
-      await signals.first;
+      await signals.requested;
     }
     setRunnerState("TERMINATING");
     const outcome = await drain(built, definition, signals, logger);

@@ -7,7 +7,7 @@ export interface RunningCall {
   before: RunningCall | undefined;
   after: RunningCall | undefined;
   /** Tells its handler to stop, and answers in its place. */
-  cut(reason: unknown): void;
+  forceAbort(reason: unknown): void;
 }
 
 /** The calls that have begun and are not answered yet. A list through the calls themselves: a Set costs each several times as much. */
@@ -50,7 +50,7 @@ export class ServerState {
   /** A stop signal came: answers carry `Connection: close`, readiness is red. */
   stopping = false;
   /** What was left running was cut off. */
-  cut = false;
+  isForced = false;
   /** Whether work can be done at all; false while all workers are gone. */
   canWork: () => boolean = () => true;
   /** What takes no call any more until the process is started again, by name. */
@@ -76,8 +76,8 @@ export class ServerState {
 
   /** Tells everything that runs to stop, and its callers why. */
   abortAll(reason: unknown): void {
-    this.cut = true;
-    for (const call of this.running.all()) call.cut(reason);
+    this.isForced = true;
+    for (const call of this.running.all()) call.forceAbort(reason);
     this.sessions.abort(reason);
   }
 }

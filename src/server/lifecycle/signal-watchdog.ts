@@ -11,10 +11,10 @@ const PATIENCE_MS = 500;
  */
 export class SignalWatchdog {
   readonly #thread: Worker | undefined;
-  #onWatch = false;
+  #isWatching = false;
 
-  /** @param onWatch told once it sees signals */
-  constructor(signals: readonly NodeJS.Signals[], onWatch: () => void) {
+  /** @param onWatching told once it sees signals */
+  constructor(signals: readonly NodeJS.Signals[], onWatching: () => void) {
     const numbers = signals.map((name) => constants.signals[name]);
     try {
       this.#thread = new Worker(PROGRAM, {
@@ -29,20 +29,20 @@ export class SignalWatchdog {
       return;
     }
     this.#thread.on("message", () => {
-      this.#onWatch = true;
-      onWatch();
+      this.#isWatching = true;
+      onWatching();
     });
-    this.#thread.on("error", () => (this.#onWatch = false));
+    this.#thread.on("error", () => (this.#isWatching = false));
     this.#thread.unref();
   }
 
   /** Whether it sees signals. */
-  get isOnWatch(): boolean {
-    return this.#onWatch;
+  get isWatching(): boolean {
+    return this.#isWatching;
   }
 
   dispose(): void {
-    this.#onWatch = false;
+    this.#isWatching = false;
     void this.#thread?.terminate();
   }
 }

@@ -12,7 +12,7 @@ export interface StopSources {
   /** Stops when it aborts. */
   readonly stop?: AbortSignal | undefined;
   /** Cuts off when it aborts. */
-  readonly cut?: AbortSignal | undefined;
+  readonly force?: AbortSignal | undefined;
   /** Told of the third signal, before the process ends by it. */
   readonly onThird?: () => void;
 }
@@ -24,9 +24,9 @@ export interface StopSources {
  */
 export class StopSignals {
   /** Resolves when it is time to stop. */
-  readonly first: Promise<void>;
+  readonly requested: Promise<void>;
   /** Resolves when it is time to stop waiting. */
-  readonly cut: Promise<void>;
+  readonly forced: Promise<void>;
   readonly #log: Logger;
   readonly #sources: StopSources;
   #watchdog: SignalWatchdog | undefined;
@@ -34,17 +34,17 @@ export class StopSignals {
   #signals = 0;
   #interrupts = 0;
   #hungUp = false;
-  #resolveFirst!: () => void;
-  #resolveCut!: () => void;
+  #resolveRequested!: () => void;
+  #resolveForced!: () => void;
 
   constructor(sources: StopSources, log: Logger) {
     this.#log = log;
     this.#sources = sources;
-    this.first = new Promise((resolve) => (this.#resolveFirst = resolve));
-    this.cut = new Promise((resolve) => (this.#resolveCut = resolve));
+    this.requested = new Promise((resolve) => (this.#resolveRequested = resolve));
+    this.forced = new Promise((resolve) => (this.#resolveForced = resolve));
     if (sources.handlesSignals) for (const name of STOP_SIGNALS) process.on(name, this.#onSignal);
     onceAborted(sources.stop, this.#onAbort);
-    onceAborted(sources.cut, this.#onCut);
+    onceAborted(sources.force, this.#onForce);
   }
 
   /** A stop was asked for. */
@@ -65,14 +65,14 @@ export class StopSignals {
     if (this.#stopping) return;
     this.#stopping = true;
     this.#log.info(`stopping: ${why}`);
-    this.#resolveFirst();
+    this.#resolveRequested();
   }
 
   dispose(): void {
     this.#letGo();
     this.#watchdog?.dispose();
     this.#sources.stop?.removeEventListener("abort", this.#onAbort);
-    this.#sources.cut?.removeEventListener("abort", this.#onCut);
+    this.#sources.force?.removeEventListener("abort", this.#onForce);
   }
 
   readonly #onSignal = (name: StopSignal): void => {
@@ -85,9 +85,9 @@ export class StopSignals {
       process.exit(1);
     }
     // Without a watchdog, the third is left to the system, which ends the process by it even if nothing here runs.
-    const isWatched = this.#watchdog?.isOnWatch === true || this.#sources.onThird !== undefined;
+    const isWatched = this.#watchdog?.isWatching === true || this.#sources.onThird !== undefined;
     if (this.#signals === 2 && !isWatched) this.#letGo();
-    if (name === "SIGINT" && ++this.#interrupts === 2) this.#onCut();
+    if (name === "SIGINT" && ++this.#interrupts === 2) this.#onForce();
     else if (this.#stopping)
       this.#log.info(`${name} came, too: the stop goes on, a third signal ends the process`);
     else this.stop(name);
@@ -102,10 +102,10 @@ export class StopSignals {
     this.stop(typeof reason === "string" ? reason : "told to stop");
   };
 
-  readonly #onCut = (): void => {
+  readonly #onForce = (): void => {
     this.stop("told to stop at once");
     this.#log.warn("no more waiting: what is still running is cut off");
-    this.#resolveCut();
+    this.#resolveForced();
   };
 }
 

@@ -11,7 +11,7 @@ export const DURATION_BUCKETS = [
 export const CLIENT_CLOSED_REQUEST = 499;
 
 /** What was counted for one status code of one route. */
-export interface Tally {
+export interface StatusCounts {
   count: number;
   seconds: number;
   /** One counter a bucket, not cumulative. */
@@ -25,7 +25,7 @@ export class RouteMetrics {
   inProgress = 0;
   /** Requests whose time ran out, by where: in the handler, or between two items of a stream. */
   readonly timeouts = { run: 0, stream: 0 };
-  readonly #tallies = new Map<number, Tally>();
+  readonly #byStatus = new Map<number, StatusCounts>();
 
   constructor(method: string, path: string) {
     this.method = method;
@@ -33,21 +33,21 @@ export class RouteMetrics {
   }
 
   /** By status code. */
-  get tallies(): ReadonlyMap<number, Tally> {
-    return this.#tallies;
+  get byStatus(): ReadonlyMap<number, StatusCounts> {
+    return this.#byStatus;
   }
 
   record(status: number, seconds: number): void {
-    let tally = this.#tallies.get(status);
-    if (tally === undefined) {
-      tally = { count: 0, seconds: 0, buckets: DURATION_BUCKETS.map(() => 0) };
-      this.#tallies.set(status, tally);
+    let counts = this.#byStatus.get(status);
+    if (counts === undefined) {
+      counts = { count: 0, seconds: 0, buckets: DURATION_BUCKETS.map(() => 0) };
+      this.#byStatus.set(status, counts);
     }
-    tally.count++;
-    tally.seconds += seconds;
+    counts.count++;
+    counts.seconds += seconds;
     for (let index = 0; index < DURATION_BUCKETS.length; index++) {
       if (seconds <= (DURATION_BUCKETS[index] as number)) {
-        tally.buckets[index] = (tally.buckets[index] as number) + 1;
+        counts.buckets[index] = (counts.buckets[index] as number) + 1;
         return;
       }
     }

@@ -9,14 +9,14 @@ export interface Sample {
 }
 
 export function countSamples(route: RouteMetrics): Sample[] {
-  return [...route.tallies].map(([status, tally]) => ({
+  return [...route.byStatus].map(([status, counts]) => ({
     labels: { ...labelsOf(route), status_code: status },
-    value: tally.count,
+    value: counts.count,
   }));
 }
 
 export function durationSamples(route: RouteMetrics): Sample[] {
-  return [...route.tallies].flatMap(([status, { count, seconds, buckets }]) => {
+  return [...route.byStatus].flatMap(([status, { count, seconds, buckets }]) => {
     const labels = { ...labelsOf(route), status_code: status };
     return histogram("http_request_duration_seconds", labels, DURATION_BUCKETS, { count, seconds, buckets });
   });
@@ -60,17 +60,17 @@ export function histogram(
   name: string,
   labels: Record<string, string | number>,
   bounds: readonly number[],
-  tally: { count: number; seconds: number; buckets: readonly number[] },
+  counts: { count: number; seconds: number; buckets: readonly number[] },
 ): Sample[] {
   let below = 0;
   const buckets = bounds.map((bound, index) => {
-    below += tally.buckets[index] ?? 0;
+    below += counts.buckets[index] ?? 0;
     return { metricName: `${name}_bucket`, labels: { ...labels, le: bound }, value: below };
   });
   return [
     ...buckets,
-    { metricName: `${name}_bucket`, labels: { ...labels, le: "+Inf" }, value: tally.count },
-    { metricName: `${name}_sum`, labels, value: tally.seconds },
-    { metricName: `${name}_count`, labels, value: tally.count },
+    { metricName: `${name}_bucket`, labels: { ...labels, le: "+Inf" }, value: counts.count },
+    { metricName: `${name}_sum`, labels, value: counts.seconds },
+    { metricName: `${name}_count`, labels, value: counts.count },
   ];
 }

@@ -8,10 +8,10 @@ const SMALL = 4 * 1024;
 /** What a chunk takes beside its bytes. */
 const CHUNK_BYTES = 256;
 /** For so long a sender is held back where there is no room, in milliseconds; it is looked for this often. */
-const PATIENCE_MS = 2_000;
-const LOOK_MS = 20;
+const MAX_PAUSE_MS = 2_000;
+const RETRY_MS = 20;
 /** A far end that does not answer the close frame is cut after so long, in milliseconds. */
-const LAST_WORDS_MS = 2_000;
+const CLOSE_ANSWER_MS = 2_000;
 
 /** What stands before the data of a ping from a client. */
 const CONTROL_HEAD_BYTES = 6;
@@ -44,24 +44,24 @@ export class FrameMeter {
     this.#clock = clock;
     this.#transport = transport;
     this.#budget = budget;
-    transport.prependListener("data", this.#came); // before `ws`, which makes messages of it
-    socket.on("ping", this.#controlled);
-    socket.on("pong", this.#controlled);
+    transport.prependListener("data", this.#onData); // before `ws`, which makes messages of it
+    socket.on("ping", this.#onControlFrame);
+    socket.on("pong", this.#onControlFrame);
     socket.once("close", () => this.#end());
   }
 
   /** A message of so many bytes is whole: what is left of the next one came with the last chunk. */
-  whole(bytes: number): void {
+  messageComplete(bytes: number): void {
     this.#pending = Math.min(this.#chunk, Math.max(0, this.#pending - bytes));
-    if (this.#held > 0) this.#settle();
+    if (this.#held > 0) this.#releaseRoom();
   }
 
-  readonly #came = (chunk: Buffer): void => {
+  readonly #onData = (chunk: Buffer): void => {
     this.#chunk = chunk.length;
     this.#isCredited = false;
     this.#pending += chunk.length + CHUNK_BYTES;
     if (this.#pending <= SMALL) return;
-    if (!this.#takeRoom() && this.#stopWaiting === undefined) this.#wait(this.#clock.now() + PATIENCE_MS);
+    if (!this.#takeRoom() && this.#stopWaiting === undefined) this.#wait(this.#clock.now() + MAX_PAUSE_MS);
   };
 
   #takeRoom(): boolean {
@@ -73,7 +73,7 @@ export class FrameMeter {
 
   #wait(until: number): void {
     this.#transport.pause();
-    this.#stopWaiting = this.#clock.after(LOOK_MS, () => {
+    this.#stopWaiting = this.#clock.after(RETRY_MS, () => {
       this.#stopWaiting = undefined;
       if (this.#takeRoom()) {
         if (!this.#socket.isPaused) this.#transport.resume();
@@ -83,14 +83,14 @@ export class FrameMeter {
   }
 
   /** A ping or pong, which may come alone in its chunk, or between the pieces of a message. */
-  readonly #controlled = (data: Buffer): void => {
+  readonly #onControlFrame = (data: Buffer): void => {
     const frame = data.length + CONTROL_HEAD_BYTES + (this.#isCredited ? 0 : CHUNK_BYTES);
     this.#isCredited = true;
     this.#pending = Math.max(0, this.#pending - frame);
-    if (this.#held > 0) this.#settle();
+    if (this.#held > 0) this.#releaseRoom();
   };
 
-  #settle(): void {
+  #releaseRoom(): void {
     const held = this.#pending <= SMALL ? 0 : Math.min(this.#held, this.#pending);
     this.#budget.free(this.#held - held);
     this.#held = held;
@@ -102,7 +102,7 @@ export class FrameMeter {
     // What still comes is thrown away, or it would pile up as before.
     this.#transport.removeAllListeners("data");
     this.#transport.resume();
-    const late = setTimeout(() => this.#socket.terminate(), LAST_WORDS_MS).unref();
+    const late = setTimeout(() => this.#socket.terminate(), CLOSE_ANSWER_MS).unref();
     this.#socket.once("close", () => clearTimeout(late));
   }
 
@@ -110,7 +110,7 @@ export class FrameMeter {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#stopWaiting?.();
-    this.#transport.removeListener("data", this.#came);
+    this.#transport.removeListener("data", this.#onData);
     this.#budget.free(this.#held);
     this.#held = 0;
   }

@@ -16,7 +16,7 @@ import type { RawWebSocket } from "../../routes/websocket.ts";
 import type { AnswerHeaders } from "../http/answer-headers.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
 import type { RouteQueues } from "../dispatch/route-queues.ts";
-import { resolveIntake } from "../bodies/body-limits.ts";
+import { resolveBodyLimits } from "../bodies/body-limits.ts";
 import type { ServerMetrics } from "../metrics/metrics.ts";
 import { firstValues } from "../http/http-context.ts";
 import { notFound } from "../http/not-found.ts";
@@ -149,7 +149,7 @@ function realtimeOpener(
     });
     socket.onPeerClosing = () => session.closing();
     socket.on("message", (data, isBinary) => {
-      meter.whole((data as Buffer).length);
+      meter.messageComplete((data as Buffer).length);
       session.receive(isBinary ? (data as Buffer) : (data as Buffer).toString("utf8"));
     });
     socket.on("pong", () => session.pong());
@@ -185,7 +185,7 @@ function createRealtimeRoute(
   return {
     methodName,
     mode,
-    codec: createCodec(signature, resolveIntake(parts.options, signature.limits, undefined).values),
+    codec: createCodec(signature, resolveBodyLimits(parts.options, signature.limits, undefined).values),
     buffering: signature.buffering,
     sessionTimeoutMs: sessionTimeout === undefined ? undefined : sessionTimeout * 1000,
     maxBatchSize: signature.maxBatchSize ?? 1,
@@ -203,7 +203,7 @@ function createRealtimeRoute(
 function rawOpener(parts: WebsocketParts, handler: RouteHandler): Open {
   const { options, state, definition } = parts;
   return (socket, request, _counts, meter) => {
-    socket.on("message", (data) => meter.whole((data as Buffer).length));
+    socket.on("message", (data) => meter.messageComplete((data as Buffer).length));
     const controller = new AbortController();
     const context = new SessionContext(upgradeOf(request), controller.signal, options.logger);
     const abort = (reason: unknown): void => controller.abort(reason);

@@ -33,15 +33,15 @@ export function createStreamHandler(
     const onAbort = (): void => void (closed ??= closeItems(items, context.log));
     signal.addEventListener("abort", onAbort, { once: true });
     try {
-      route.assertAsked(request);
+      route.assertPreflighted(request);
       leave = await route.dispatch?.enter(context, bytes, context);
-      const called = await attend(route, context, () => route.call(context, request.body));
-      if (called === LEFT) throw context.abortReason;
+      const called = await raceAbort(route, context, () => route.call(context, request.body));
+      if (called === ABORTED) throw context.abortReason;
       const iterator = iteratorOf(called, route.signature.methodName);
       items = iterator;
       for (;;) {
-        const result = await attend(route, context, () => route.within(context, () => iterator.next()));
-        if (result === LEFT) throw context.abortReason;
+        const result = await raceAbort(route, context, () => route.within(context, () => iterator.next()));
+        if (result === ABORTED) throw context.abortReason;
         if (result.done === true) break;
         await stream.send(serialize(result.value));
       }
@@ -70,20 +70,20 @@ export function createStreamHandler(
   };
 }
 
-/** What {@link attend} gives when the caller left first. */
-const LEFT: unique symbol = Symbol("left");
+/** What {@link raceAbort} gives when the caller left first. */
+const ABORTED: unique symbol = Symbol("left");
 
 /** Waits for the handler, but neither beyond its timeout nor for a caller who has left. */
-async function attend<T>(
+async function raceAbort<T>(
   route: RouteRuntime,
   context: HttpContext,
   start: () => T | PromiseLike<T>,
-): Promise<T | typeof LEFT> {
+): Promise<T | typeof ABORTED> {
   const { signal } = context;
-  if (signal.aborted) return LEFT;
+  if (signal.aborted) return ABORTED;
   const work = Promise.resolve(start());
-  const race = new Promise<T | typeof LEFT>((resolve, reject) => {
-    const leave = (): void => resolve(LEFT);
+  const race = new Promise<T | typeof ABORTED>((resolve, reject) => {
+    const leave = (): void => resolve(ABORTED);
     signal.addEventListener("abort", leave, { once: true });
     const stop = (): void => signal.removeEventListener("abort", leave);
     work.then(resolve, reject);
