@@ -1,9 +1,9 @@
-import type { EnvironmentInfo } from "../hosts/local/environments/environment-list.ts";
+import type { NpmEnvironmentInfo } from "../hosts/local/environments/environment-list.ts";
 import type { TerminalStyle } from "./style.ts";
 import { agoText, bytesText } from "./amount-texts.ts";
 
 /** Describes an environment in two lines: its name and its facts. */
-export function environmentLines(info: EnvironmentInfo, { bold, dim, yellow }: TerminalStyle): string[] {
+export function environmentLines(info: NpmEnvironmentInfo, { bold, dim, yellow }: TerminalStyle): string[] {
   const { key, state, node, sizeBytes, createdAt, lastUsedAt, users } = info;
   const facts = [
     contentOf(info),
@@ -18,13 +18,13 @@ export function environmentLines(info: EnvironmentInfo, { bold, dim, yellow }: T
 }
 
 /** The number of environments and their total size: "2 environments, 1.5 MB". */
-export function sumOf(environments: readonly EnvironmentInfo[]): string {
+export function sumOf(environments: readonly NpmEnvironmentInfo[]): string {
   const size = environments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const count = environments.length;
   return `${count} environment${count === 1 ? "" : "s"}, ${bytesText(size)}`;
 }
 
-function contentOf({ requirements, lockfile, state }: EnvironmentInfo): string {
+function contentOf({ requirements, lockfile, state }: NpmEnvironmentInfo): string {
   const steps = requirements.map((step) => step.join(", "));
   if (lockfile !== undefined) steps.unshift(lockfile);
   return steps.join(" → ") || (state === "ready" ? "no requirements" : "");

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, utimesSync, writeFileSync } from "node:f
 import { join, relative } from "node:path";
 import { after, describe, test } from "node:test";
 import { NpmEnvironments } from "../../src/hosts/local/environments/npm-environments.ts";
-import type { EnvironmentInfo } from "../../src/hosts/local/environments/environment-list.ts";
+import type { NpmEnvironmentInfo } from "../../src/hosts/local/environments/environment-list.ts";
 import type { Environment } from "../../src/hosts/local/environments/environment-spec.ts";
 import { runCli } from "../helpers/cli.ts";
 import { createCacheFolder, npmSpec, type CacheFolder } from "../helpers/environments.ts";
@@ -90,7 +90,7 @@ describe("servable env list", () => {
     const { stdout } = await runCli(["env", "list", "--json"], cache.path, inCache(cache));
     const { cacheDirectory, environments, totalBytes } = JSON.parse(stdout) as {
       cacheDirectory: string;
-      environments: (Omit<EnvironmentInfo, "createdAt"> & { createdAt?: string })[];
+      environments: (Omit<NpmEnvironmentInfo, "createdAt"> & { createdAt?: string })[];
       totalBytes: number;
     };
     assert.equal(cacheDirectory, cache.path);
@@ -136,7 +136,7 @@ describe("servable env prune", () => {
     const { environments, young, old } = await makeCache(cache);
     const none = await runCli(["env", "prune", "--older-than", "6w", "--json"], cache.path, inCache(cache));
     const removedKeys = (stdout: string): string[] =>
-      (JSON.parse(stdout) as { removed: EnvironmentInfo[] }).removed.map(({ key }) => key);
+      (JSON.parse(stdout) as { removed: NpmEnvironmentInfo[] }).removed.map(({ key }) => key);
     assert.deepEqual(removedKeys(none.stdout), ["pkg-c-0123"]);
     const one = await runCli(["env", "prune", "--older-than", "30d", "--json"], cache.path, inCache(cache));
     assert.deepEqual(removedKeys(one.stdout), [old.key]);

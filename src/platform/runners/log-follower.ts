@@ -1,5 +1,5 @@
 import { LineCounts, type LogLine } from "./log-line.ts";
-import type { LogRange, LogSource } from "./log-source.ts";
+import type { LogRange, RunnerLogSource } from "./log-source.ts";
 import { Retries, type RetryOptions } from "../transport/retries.ts";
 
 /** How far back lines are remembered, in microseconds, to skip them if a reopened stream repeats them. */
@@ -13,13 +13,13 @@ const GOOD_MS = 30_000;
 
 /** Follows a log from a time on, reopening broken streams. Yields each line once. */
 export class LogFollower {
-  readonly #source: LogSource;
+  readonly #source: RunnerLogSource;
   readonly #range: LogRange;
   readonly #options: RetryOptions;
   readonly #recent: LogLine[] = [];
   #newest: number | undefined;
 
-  constructor(source: LogSource, range: LogRange, options: RetryOptions = {}) {
+  constructor(source: RunnerLogSource, range: LogRange, options: RetryOptions = {}) {
     this.#source = source;
     this.#range = range;
     this.#options = options;

@@ -1,6 +1,6 @@
 import { PlatformError } from "../../errors.ts";
 import { LineCounts, microsOf, type LogLine } from "./log-line.ts";
-import type { LogPage, LogRange, LogSource } from "./log-source.ts";
+import type { LogPage, LogRange, RunnerLogSource } from "./log-source.ts";
 import { Retries, type RetryOptions } from "../transport/retries.ts";
 
 /** Maximum number of lines in a page. */
@@ -25,12 +25,12 @@ interface ReadPage {
  * The log of a time range. The control plane sends it in pages, newest first. Only a few pages are in memory at a time.
  */
 export class LogHistory {
-  readonly #source: LogSource;
+  readonly #source: RunnerLogSource;
   readonly #range: LogRange;
   readonly #signal: AbortSignal | undefined;
   readonly #tries: RetryOptions;
 
-  constructor(source: LogSource, range: LogRange, signal?: AbortSignal, tries: RetryOptions = {}) {
+  constructor(source: RunnerLogSource, range: LogRange, signal?: AbortSignal, tries: RetryOptions = {}) {
     this.#source = source;
     this.#range = range;
     this.#signal = signal;

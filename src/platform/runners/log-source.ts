@@ -24,8 +24,8 @@ export interface LogPage {
   readonly nextUntil: string | undefined;
 }
 
-/** Options of a {@link LogSource}. */
-export interface LogSourceOptions {
+/** Options of a {@link RunnerLogSource}. */
+export interface RunnerLogSourceOptions {
   readonly rest: Rest;
   readonly credentials: Credentials;
   readonly runnerId: string;
@@ -34,10 +34,10 @@ export interface LogSourceOptions {
 }
 
 /** The REST requests for the log of one runner. */
-export class LogSource {
-  readonly #options: LogSourceOptions;
+export class RunnerLogSource {
+  readonly #options: RunnerLogSourceOptions;
 
-  constructor(options: LogSourceOptions) {
+  constructor(options: RunnerLogSourceOptions) {
     this.#options = options;
   }
 

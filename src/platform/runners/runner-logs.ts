@@ -2,7 +2,7 @@ import { UsageError } from "../../errors.ts";
 import { LogFollower } from "./log-follower.ts";
 import { LogHistory } from "./log-history.ts";
 import { microsOfDate, type LogLine, type RunnerLog } from "./log-line.ts";
-import { LogSource, type LogRange, type RunnerLife } from "./log-source.ts";
+import { RunnerLogSource, type LogRange, type RunnerLife } from "./log-source.ts";
 import type { PlatformSession } from "../transport/platform-session.ts";
 import type { RetryOptions } from "../transport/retries.ts";
 
@@ -51,7 +51,7 @@ export async function* runnerLogs(
   const search = options.search === "" ? undefined : options.search;
   signal?.throwIfAborted();
   const [rest, { credentials }] = await Promise.all([session.rest(), session.target()]);
-  const source = new LogSource({ rest, credentials, runnerId, search });
+  const source = new RunnerLogSource({ rest, credentials, runnerId, search });
   const life = await source.life(signal);
   const range = rangeOf(options, life);
   const isLive =
@@ -68,7 +68,7 @@ export async function* runnerLogs(
 }
 
 async function* followed(
-  source: LogSource,
+  source: RunnerLogSource,
   range: LogRange,
   { lines, signal }: RunnerLogsOptions,
   timing: RunnerLogsTiming,
@@ -96,13 +96,13 @@ async function* followed(
 
 /** Polls whether a runner has ended: its stream may stay open. */
 class RunnerEnd implements Disposable {
-  readonly #source: LogSource;
+  readonly #source: RunnerLogSource;
   readonly #ended = new AbortController();
   readonly #left = new AbortController();
   readonly #timer: NodeJS.Timeout;
   #at: number | undefined;
 
-  constructor(source: LogSource, checkMs = 15_000) {
+  constructor(source: RunnerLogSource, checkMs = 15_000) {
     this.#source = source;
     this.#timer = setTimeout(async () => {
       await this.#check();

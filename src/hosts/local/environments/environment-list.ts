@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { EnvironmentStore } from "./environment-store.ts";
 
 /** An environment of the cache, or what is left of one. */
-export interface EnvironmentInfo {
+export interface NpmEnvironmentInfo {
   readonly key: string;
   readonly directory: string;
   readonly kind: "npm" | "container";
@@ -27,12 +27,12 @@ export interface EnvironmentInfo {
 }
 
 /** Lists a store, by key. */
-export function listEnvironments(store: EnvironmentStore): EnvironmentInfo[] {
+export function listEnvironments(store: EnvironmentStore): NpmEnvironmentInfo[] {
   return store.keys().flatMap((key) => {
     const manifest = store.find(key);
     const uses = store.uses(key);
     const isBusy = store.isBusy(key);
-    return store.generations(key).map((generation): EnvironmentInfo => {
+    return store.generations(key).map((generation): NpmEnvironmentInfo => {
       const directory = join(store.parentOf(key), generation);
       const users = uses.get(generation) ?? 0;
       if (manifest?.generation !== generation) {

@@ -6,7 +6,7 @@ import { runProgram } from "../../../processes/program.ts";
 import { cacheDirectory } from "./cache-directory.ts";
 import { syncTree } from "./durable-tree.ts";
 import { environmentKey, normalizedSteps } from "./environment-key.ts";
-import { listEnvironments, type EnvironmentInfo } from "./environment-list.ts";
+import { listEnvironments, type NpmEnvironmentInfo } from "./environment-list.ts";
 import type { Environment, EnvironmentSpec, PrepareOptions } from "./environment-spec.ts";
 import { EnvironmentStore } from "./environment-store.ts";
 import { installTrouble } from "./install-failure.ts";
@@ -92,7 +92,7 @@ export class NpmEnvironments {
   }
 
   /** All environments of the cache, by key; those too that are being installed, broken or replaced. */
-  async list(): Promise<EnvironmentInfo[]> {
+  async list(): Promise<NpmEnvironmentInfo[]> {
     return listEnvironments(this.#store);
   }
 

@@ -1,4 +1,4 @@
-import { listEnvironments, type EnvironmentInfo } from "./environment-list.ts";
+import { listEnvironments, type NpmEnvironmentInfo } from "./environment-list.ts";
 import type { EnvironmentStore } from "./environment-store.ts";
 
 /** What to remove beside what is broken or left over. */
@@ -13,9 +13,9 @@ export interface PruneOptions {
 
 /** What was removed, or would be. */
 export interface PruneResult {
-  readonly removed: readonly EnvironmentInfo[];
+  readonly removed: readonly NpmEnvironmentInfo[];
   /** What was asked for but is in use. */
-  readonly kept: readonly EnvironmentInfo[];
+  readonly kept: readonly NpmEnvironmentInfo[];
   readonly freedBytes: number;
 }
 
@@ -24,8 +24,8 @@ export async function pruneEnvironments(
   store: EnvironmentStore,
   options: PruneOptions,
 ): Promise<PruneResult> {
-  const removed: EnvironmentInfo[] = [];
-  const kept: EnvironmentInfo[] = [];
+  const removed: NpmEnvironmentInfo[] = [];
+  const kept: NpmEnvironmentInfo[] = [];
   for (const info of listEnvironments(store)) {
     if (!isWanted(info, options)) continue;
     if (info.users > 0) kept.push(info);
@@ -38,14 +38,14 @@ export async function pruneEnvironments(
   return { removed, kept, freedBytes: removed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
 }
 
-function isWanted({ state, lastUsedAt }: EnvironmentInfo, { all, olderThanMs }: PruneOptions): boolean {
+function isWanted({ state, lastUsedAt }: NpmEnvironmentInfo, { all, olderThanMs }: PruneOptions): boolean {
   if (state === "left over") return true;
   if (state !== "ready") return false;
   if (all === true) return true;
   return olderThanMs !== undefined && Date.now() - (lastUsedAt?.getTime() ?? 0) > olderThanMs;
 }
 
-async function remove(store: EnvironmentStore, info: EnvironmentInfo): Promise<boolean> {
+async function remove(store: EnvironmentStore, info: NpmEnvironmentInfo): Promise<boolean> {
   using lock = store.tryLock(info.key);
   if (lock === undefined) return false; // it is just being installed
   if (info.state === "ready") return store.remove(info.key);
