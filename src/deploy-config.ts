@@ -1,6 +1,7 @@
 import type { ContainerImageOptions, ImageRunOptions } from "./packaging/container-image.ts";
 import type { HealthCheckSettings } from "./settings/health-check.ts";
-import type { AppAuth, AppImage, DeployStrategy, SettingsOf, SettingValues } from "./settings/settings.ts";
+import type { AppAuth, AppImage, DeployStrategy } from "./settings/app-values.ts";
+import type { SettingsOf, SettingValues } from "./settings/settings.ts";
 
 /** The settings that a config shares with the statics of a class, by the same names. */
 export type AppSettings = SettingValues<SettingsOf<"config">>;

@@ -22,7 +22,7 @@
 export { App } from "./servable/app.ts";
 export { BaseServable, isServableClass, type ServableClass } from "./servable/base-servable.ts";
 export { ServeWrapper } from "./servable/serve-wrapper.ts";
-export type { AppAuth, AppImage, RetryCondition } from "./settings/settings.ts";
+export type { AppAuth, AppImage, RetryCondition } from "./settings/app-values.ts";
 
 // Routes
 export { endpoint, type EndpointOptions } from "./routes/endpoint.ts";

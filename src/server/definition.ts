@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { type Clock, systemClock } from "../dispatch/clock.ts";
 import { type ValueLimits, BYTES_PER_VALUE } from "../json/scan.ts";
+import { SETTINGS } from "../settings/settings.ts";
 import type { ResolvedWorkerOptions } from "../settings/worker-options.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import { hostsFromEnvironment, resolveHosts, resolveOrigins } from "./access/access-options.ts";
@@ -130,7 +131,7 @@ const DEFAULT_BODY_LIMIT_BYTES = 50 * 1024 * 1024;
 /** Checks a server's options and fills in their defaults; `stuckGraceMs` is the class's own. */
 export function resolveServerOptions(
   options: ServerOptions = {},
-  stuckGraceMs: number = 10_000,
+  stuckGraceMs: number = SETTINGS.stuckGracePeriodSeconds.default * 1000,
 ): ResolvedServerOptions {
   const numbers = {
     bodyLimitBytes: options.bodyLimitBytes ?? DEFAULT_BODY_LIMIT_BYTES,

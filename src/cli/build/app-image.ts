@@ -6,7 +6,7 @@ import { generateDockerfile, NPMRC_SECRET, type ImageApp } from "../../packaging
 import { readProject, type Project } from "../../packaging/project.ts";
 import { DEFAULT_IGNORE, readIgnoreFile } from "../../build-context/ignore-rules.ts";
 import { App } from "../../servable/app.ts";
-import type { AppImage } from "../../settings/settings.ts";
+import type { AppImage } from "../../settings/app-values.ts";
 import type { LoadedApp } from "../module-loader.ts";
 
 /** Never part of a generated image: the image installs its own packages. */

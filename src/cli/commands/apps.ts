@@ -1,15 +1,8 @@
 import { Option, type Command } from "commander";
 import type { AppInfo, AppScale } from "../../platform/apps/app-info.ts";
 import type { ScaleOptions } from "../../platform/apps/apps.ts";
-import {
-  AUTH_MODES,
-  SETTINGS,
-  settingsOf,
-  STRATEGIES,
-  type AppAuth,
-  type DeployStrategy,
-  type Setting,
-} from "../../settings/settings.ts";
+import { AUTH_MODES, STRATEGIES, type AppAuth, type DeployStrategy } from "../../settings/app-values.ts";
+import { SETTINGS, settingsOf, type Setting } from "../../settings/settings.ts";
 import { plainLine } from "../../platform/transport/plain-line.ts";
 import { amount } from "../option-values.ts";
 import {

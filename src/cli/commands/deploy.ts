@@ -1,5 +1,5 @@
 import { Option, type Command } from "commander";
-import { AUTH_MODES, STRATEGIES } from "../../settings/settings.ts";
+import { AUTH_MODES, STRATEGIES } from "../../settings/app-values.ts";
 import { runAction } from "../action.ts";
 import type { DeployCommandOptions } from "../deploy/deploy-app.ts";
 import { buildArgOption, collected } from "../option-values.ts";

@@ -5,7 +5,8 @@ import { didYouMean } from "../../did-you-mean.ts";
 import { UsageError } from "../../errors.ts";
 import { flag, isRecord, misfit, Misfit, oneOf, text, type Check } from "../../settings/check.ts";
 import { HEALTH_CHECK } from "../../settings/health-check.ts";
-import { SETTINGS, settingsOf, STRATEGIES } from "../../settings/settings.ts";
+import { STRATEGIES } from "../../settings/app-values.ts";
+import { SETTINGS, settingsOf } from "../../settings/settings.ts";
 import { loadModule } from "../module-loader.ts";
 
 /** A config that was found. */

@@ -1,6 +1,7 @@
 import { appNameOf, MAIN_ENVIRONMENT } from "./alias-name.ts";
 import type * as controller from "../generated/controller_pb.ts";
-import { AUTH_MODES, SETTINGS, settingsOf, type AppAuth, type SettingsOf } from "../../settings/settings.ts";
+import { AUTH_MODES, type AppAuth } from "../../settings/app-values.ts";
+import { SETTINGS, settingsOf, type SettingsOf } from "../../settings/settings.ts";
 import { dateOf } from "../timestamps.ts";
 
 /** Settings that every control plane reports. */

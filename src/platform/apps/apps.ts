@@ -3,16 +3,8 @@ import { aliasName, environmentField, type EnvironmentChoice } from "./alias-nam
 import { enumName } from "./choice.ts";
 import { wireFields, type WireFields } from "./machine-requirements.ts";
 import { appInfo, appRevision, type AppInfo, type AppRevision } from "./app-info.ts";
-import {
-  AUTH_MODES,
-  SETTINGS,
-  settingsOf,
-  STRATEGIES,
-  type AppAuth,
-  type DeployStrategy,
-  type SettingsOf,
-  type SettingValues,
-} from "../../settings/settings.ts";
+import { AUTH_MODES, STRATEGIES, type AppAuth, type DeployStrategy } from "../../settings/app-values.ts";
+import { SETTINGS, settingsOf, type SettingsOf, type SettingValues } from "../../settings/settings.ts";
 import type { GpuUsage } from "./gpu-usage.ts";
 import type { Grpc, PlatformSession } from "../transport/platform-session.ts";
 import { runnerInfo, type RunnerInfo } from "../runners/runner-info.ts";

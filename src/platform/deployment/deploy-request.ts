@@ -1,14 +1,10 @@
 import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
 import { UsageError } from "../../errors.ts";
 import type { Check } from "../../settings/check.ts";
-import { AUTH_MODES, pick, RETRY_CONDITIONS, settingsOf, STRATEGIES } from "../../settings/settings.ts";
-import type {
-  AppAuth,
-  DeployStrategy,
-  MachineSetting,
-  SettingsOf,
-  SettingValues,
-} from "../../settings/settings.ts";
+import { AUTH_MODES, RETRY_CONDITIONS, STRATEGIES } from "../../settings/app-values.ts";
+import { pick, settingsOf } from "../../settings/settings.ts";
+import type { AppAuth, DeployStrategy } from "../../settings/app-values.ts";
+import type { MachineSetting, SettingsOf, SettingValues } from "../../settings/settings.ts";
 import type { HealthCheckSettings } from "../../settings/health-check.ts";
 import { aliasName, environmentField } from "../apps/alias-name.ts";
 import { choice, enumName } from "../apps/choice.ts";

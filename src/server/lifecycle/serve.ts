@@ -6,6 +6,7 @@ import { buildServer, type BuiltServer } from "../build.ts";
 import type { ServerOptions, ServeDefinition } from "../definition.ts";
 import { drain, type ServeOutcome } from "./drain.ts";
 import { guardStandardStreams } from "../../output/serving-streams.ts";
+import { SETTINGS } from "../../settings/settings.ts";
 import { assertPortFree, portError } from "../connections/listen.ts";
 import { createLogger } from "../logger.ts";
 import { startMetricsServer } from "../metrics/metrics-server.ts";
@@ -52,9 +53,12 @@ export interface ServeAddresses {
 export async function serve(definition: ServeDefinition, options: ServeOptions): Promise<ServeOutcome> {
   const logger = options.logger ?? (await createLogger());
   const host = options.host ?? process.env["HOST"] ?? "127.0.0.1";
-  const port = options.port ?? portFromEnvironment("PORT") ?? 8080;
+  const port = options.port ?? portFromEnvironment("PORT") ?? SETTINGS.exposedPort.default;
   const metricsPort =
-    options.metricsPort ?? portFromEnvironment("METRICS_PORT") ?? definition.metricsPort ?? 9090;
+    options.metricsPort ??
+    portFromEnvironment("METRICS_PORT") ??
+    definition.metricsPort ??
+    SETTINGS.metricsPort.default;
   const metricsHost = options.metricsHost ?? (process.env["METRICS_HOST"] || "127.0.0.1");
   const built = buildServer(definition, { ...options, logger });
   const { handleSignals = true, handleErrors = handleSignals } = options;
