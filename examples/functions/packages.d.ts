@@ -1,4 +1,4 @@
-// What the packages are to the compiler. They are not installed in this repository: each function has its own.
+// Types of the packages for the compiler. They are not installed in this repository: each function has its own.
 
 declare module "marked" {
   export function parse(markdown: string): string;

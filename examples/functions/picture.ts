@@ -4,10 +4,10 @@ import { currentRun, fn, RequestCancelledException } from "servable";
 
 const HEIGHT = 900;
 const WIDTH = 1200;
-/** A point that has not left by then never does. */
+/** A point that has not escaped by then is in the set. */
 const MAX_STEPS = 5000;
 
-/** Draws the Mandelbrot set as a PNG. Prints how far it is. */
+/** Draws the Mandelbrot set as a PNG and prints its progress. */
 export const draw = fn({ requirements: ["pngjs@7.0.0"], maxConcurrency: 1 }, async () => {
   const { PNG } = await import("pngjs");
   const { signal } = currentRun();
@@ -18,7 +18,7 @@ export const draw = fn({ requirements: ["pngjs@7.0.0"], maxConcurrency: 1 }, asy
       picture.data.set([steps * 5, steps * 3, 60 + steps * 7, 255], (y * WIDTH + x) * 4);
     }
     if (y % 90 === 0) console.log(`${Math.round((100 * y) / HEIGHT)} %`);
-    await nextTurn(); // or the word of the cancellation could not come in
+    await nextTurn(); // lets the message of a cancellation in
     signal.throwIfAborted();
   }
   return PNG.sync.write(picture);
@@ -44,5 +44,5 @@ try {
 } catch (error) {
   if (!(error instanceof RequestCancelledException)) throw error;
   console.log("cancelled: nothing is written");
-  process.exitCode = 130; // what a shell expects after Ctrl-C
+  process.exitCode = 130; // the exit code that a shell expects after Ctrl-C
 }

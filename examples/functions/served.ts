@@ -9,14 +9,14 @@ type Title = Static<typeof Title>;
 const Slug = Type.Object({ slug: Type.String() });
 type Slug = Static<typeof Slug>;
 
-/** Makes the part of an address that names a page from its title. */
+/** Makes the slug of a page's address from its title. */
 export const makeSlug = fn(
   {
     requirements: ["slugify@1.6.6"],
     serve: true,
     input: Title,
     output: Slug,
-    exposedPort: 0, // any
+    exposedPort: 0, // any free port
     metricsPort: 0,
   },
   async ({ title, locale }: Title): Promise<Slug> => {

@@ -18,7 +18,7 @@ const pages = {
   "notes.md": "Nothing *special* here.",
 };
 
-// All pages through both versions at the same time: each version is in processes of its own.
+// All pages through both versions at the same time: each version runs in its own processes.
 const comparisons = await Promise.all(
   Object.entries(pages).map(async ([page, markdown]) => {
     const [today, upgraded] = await Promise.all([renderToday(markdown), renderUpgraded(markdown)]);

@@ -2,7 +2,7 @@ import languageDetection, { type ModelOperations } from "@vscode/vscode-language
 import { App, AppException, endpoint, FieldException, type RequestContext } from "servable";
 import { Type, type Static } from "typebox";
 
-/** Below this the model has nothing to go by, and says so by an empty answer. */
+/** The model returns an empty answer for shorter texts. */
 const MIN_CHARACTERS = 20;
 
 const Limit = Type.Integer({
@@ -50,7 +50,7 @@ const FileRanking = Type.Object(
 );
 type FileRanking = Static<typeof FileRanking>;
 
-/** Tells which programming language a text is written in. */
+/** Detects the programming language of a text. */
 export default class LanguageDetector extends App {
   static override version = "1.0.0";
 
@@ -92,7 +92,7 @@ export default class LanguageDetector extends App {
   })
   async *detectFiles({ files, limit }: Files, ctx: RequestContext): AsyncGenerator<FileRanking> {
     for (const { name, text } of files) {
-      ctx.signal.throwIfAborted(); // nobody is there to read the rest
+      ctx.signal.throwIfAborted(); // the client has disconnected
       yield { name, languages: await this.#rank(text, limit) };
     }
   }

@@ -33,11 +33,11 @@ const Line = Type.Object(
 );
 type Line = Static<typeof Line>;
 
-/** What a picture says. */
+/** The text of a picture. */
 export const Text = Type.Object(
   {
     lines: Type.Array(Line, { description: "In reading order." }),
-    width: Type.Integer({ description: "Of the picture, in pixels, turned as its EXIF data says." }),
+    width: Type.Integer({ description: "Of the picture, in pixels, rotated by its EXIF data." }),
     height: Type.Integer(),
   },
   { $id: "Text" },

@@ -1,5 +1,5 @@
 // Sends pictures to the running app, all at once, and prints the lines of each.
-// npm run client -- [FILE…]; URL, if set, is the app's address.
+// npm run client -- [FILE…]. The variable URL, if set, is the app's address.
 import { readFile } from "node:fs/promises";
 import type { Text } from "./app.ts";
 

@@ -1,13 +1,13 @@
 import { sizeOf, smallestQuad, type Point, type Quad } from "./quad.ts";
 
-/** Pieces of a line are not so far from each other, in heights of the lower one. */
+/** Maximum gap between two pieces of one line, in heights of the lower piece. */
 const GAP = 0.8;
-/** One piece of a line is at most so much higher than another. */
+/** Maximum ratio of the heights of two pieces of one line. */
 const HIGHER = 1.6;
-/** The middles of two pieces are not so far above each other, in heights of the lower one. */
+/** Maximum vertical distance of the middles of two pieces of one line, in heights of the lower piece. */
 const OFFSET = 0.25;
 
-/** Wide gaps between words part a line into pieces; this puts them together again, before they are read. */
+/** Joins the pieces into which wide gaps between words divide a line, before they are read. */
 export function joined(pieces: readonly Quad[]): Quad[] {
   const lines: Quad[] = [];
   for (const piece of pieces.toSorted((a, b) => a[0][0] - b[0][0])) {
@@ -21,7 +21,7 @@ export function joined(pieces: readonly Quad[]): Quad[] {
 
 function goesOn(line: Quad, piece: Quad): boolean {
   const [a, b] = [sizeOf(line), sizeOf(piece)];
-  // Two that are higher than wide are lines of their own, which run down or up.
+  // Two pieces that are higher than wide are separate lines, which run down or up.
   if (a.width < a.height && b.width < b.height) return false;
   const height = Math.min(a.height, b.height);
   if (Math.max(a.height, b.height) > height * HIGHER) return false;

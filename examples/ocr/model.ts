@@ -1,6 +1,6 @@
 import { InferenceSession, type Tensor } from "onnxruntime-node";
 
-/** One thread: what runs side by side are workers, and a second thread makes a picture hardly faster. */
+/** One thread, because workers run in parallel and a second thread makes one picture hardly faster. */
 const OPTIONS: InferenceSession.SessionOptions = { intraOpNumThreads: 1, interOpNumThreads: 1 };
 
 /** A network with one input and one output of numbers. */
@@ -16,11 +16,12 @@ export class Model {
     return new Model(await InferenceSession.create(path, OPTIONS));
   }
 
-  /** What the network makes of its input. */
+  /** Runs the network and returns its output. */
   async run(input: Tensor): Promise<Float32Array> {
     const [from, to] = [this.#session.inputNames[0] as string, this.#session.outputNames[0] as string];
     const { [to]: output } = await this.#session.run({ [from]: input });
-    if (!(output?.data instanceof Float32Array)) throw new TypeError(`the model gave no numbers as ${to}`);
+    if (!(output?.data instanceof Float32Array))
+      throw new TypeError(`the model returned no numbers as ${to}`);
     return output.data;
   }
 

@@ -92,7 +92,7 @@ suite("examples/ocr", () => {
     ]);
   });
 
-  test("a picture that is upside down says the same, and its boxes begin where its lines do", async () => {
+  test("a picture that is upside down has the same text, and its boxes begin where its lines do", async () => {
     const upright = await read(pictureNamed("newspaper.png"));
     const file = await sharp(pictureNamed("newspaper.png")).rotate(180).png().toBuffer();
     const turned = await read(file);
@@ -103,7 +103,7 @@ suite("examples/ocr", () => {
     );
   });
 
-  test("a photograph is turned as its EXIF data says before it is read", async () => {
+  test("a photograph is rotated by its EXIF data before it is read", async () => {
     const sideways = await sharp(pictureNamed("newspaper.png")).rotate(270).toBuffer();
     const file = await sharp(sideways).withMetadata({ orientation: 6 }).jpeg({ quality: 90 }).toBuffer();
     const text = await read(file);
@@ -119,7 +119,7 @@ suite("examples/ocr", () => {
     assert.ok(text.lines.some(({ box }) => box.some(([x = 0]) => x > 2400)));
   });
 
-  test("what is transparent is read as white paper", async () => {
+  test("transparent parts are read as white paper", async () => {
     const mask = await sharp(pictureNamed("station.png")).greyscale().negate().raw().toBuffer();
     const file = await sharp({ create: { width: 480, height: 300, channels: 3, background: "black" } })
       .joinChannel(mask, { raw: { width: 480, height: 300, channels: 1 } })
@@ -143,18 +143,18 @@ suite("examples/ocr", () => {
     }
   });
 
-  test("what is no picture, damaged or too large is refused with the reason", async () => {
+  test("a file that is not a picture, damaged or too large is rejected with the reason", async () => {
     const png = pictureNamed("newspaper.png");
     const large = { width: 5001, height: 5000, channels: 3, background: "white" } as const;
     const cases: [file: string, type: string, msg: RegExp][] = [
       ["not base64!", "string_format_mismatch", /valid byte/],
-      ["", "picture_invalid", /^This is no PNG, JPEG or WebP picture$/],
-      [base64(Buffer.from("a text")), "picture_invalid", /^This is no PNG, JPEG or WebP picture$/],
-      [base64(Buffer.from("<svg/>")), "picture_invalid", /^This is no PNG, JPEG or WebP picture$/],
+      ["", "picture_invalid", /^This is not a PNG, JPEG or WebP picture$/],
+      [base64(Buffer.from("a text")), "picture_invalid", /^This is not a PNG, JPEG or WebP picture$/],
+      [base64(Buffer.from("<svg/>")), "picture_invalid", /^This is not a PNG, JPEG or WebP picture$/],
       [
         base64(await sharp(png).gif().toBuffer()),
         "picture_invalid",
-        /^This is no PNG, JPEG or WebP picture$/,
+        /^This is not a PNG, JPEG or WebP picture$/,
       ],
       [base64(png.subarray(0, 20)), "picture_invalid", /^The picture is damaged or cut short$/],
       [base64(png.subarray(0, 5000)), "picture_invalid", /^The picture is damaged or cut short$/],

@@ -1,31 +1,31 @@
 import sharp from "sharp";
 
-/** Pictures with more pixels than this are refused: a photograph of 25 megapixels takes 75 MB once unpacked. */
+/** Pictures with more pixels than this are refused: a photograph of 25 megapixels takes 75 MB when decoded. */
 export const MAX_PIXELS = 25_000_000;
 
-/** Thrown for bytes that can't be read as a picture; the message says what is wrong. */
+/** Thrown for bytes that cannot be decoded as a picture; the message gives the reason. */
 export class PictureError extends Error {
   override name = "PictureError";
 }
 
-/** An unpacked picture: three bytes a pixel, red, green and blue, row by row. */
+/** A decoded picture: three bytes per pixel, red, green and blue, row by row. */
 export interface Picture {
   readonly rgb: Uint8Array;
   readonly width: number;
   readonly height: number;
 }
 
-// A worker reads one picture at a time, and none twice.
+// A worker reads one picture at a time, and never the same one twice.
 sharp.concurrency(1);
 sharp.cache(false);
 
 /**
- * Unpacks a PNG, JPEG or WebP file, the right way up as its EXIF data says, transparent parts on white.
+ * Decodes a PNG, JPEG or WebP file, rotated by its EXIF data, with transparent parts on white.
  * @throws PictureError
  */
 export async function readPicture(file: Uint8Array): Promise<Picture> {
-  // sharp reads much more, SVG for one, which needs not be open to anybody's bytes.
-  if (!isKnownFormat(file)) throw new PictureError("This is no PNG, JPEG or WebP picture");
+  // sharp decodes more formats, such as SVG, which would be an unnecessary attack surface.
+  if (!isKnownFormat(file)) throw new PictureError("This is not a PNG, JPEG or WebP picture");
   await assertSize(file);
   try {
     const { data, info } = await sharp(file, { limitInputPixels: MAX_PIXELS })
@@ -50,7 +50,7 @@ export async function resized({ rgb, ...from }: Picture, width: number, height: 
 }
 
 async function assertSize(file: Uint8Array): Promise<void> {
-  // Reads the file's head alone; without a limit, so that the answer can say how large the picture is.
+  // Reads only the file's head, without a limit, so that the message can give the picture's size.
   const head = await sharp(file, { limitInputPixels: false })
     .metadata()
     .catch((error: unknown) => {

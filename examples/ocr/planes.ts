@@ -1,7 +1,7 @@
 import { Tensor } from "onnxruntime-node";
 import type { Picture } from "./picture.ts";
 
-/** What a model subtracts from colours between 0 and 1, and then divides them by: for blue, green and red. */
+/** The mean that a model subtracts from colours between 0 and 1, and the deviation that divides them: blue, green, red. */
 export interface Scaling {
   readonly mean: readonly [number, number, number];
   readonly deviation: readonly [number, number, number];
@@ -11,8 +11,7 @@ export interface Scaling {
 export const EVEN: Scaling = { mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5] };
 
 /**
- * A picture as the models take it: a plane of blue, one of green, one of red. With a row width, rows are filled up to
- * it with 0.
+ * A picture in the models' format: a plane of blue, one of green, one of red. With a row width, rows are padded with 0.
  */
 export function planesOf(
   { rgb, width, height }: Picture,

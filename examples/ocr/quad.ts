@@ -1,4 +1,4 @@
-/** A place in a picture, in pixels from its top left corner. */
+/** A point in a picture, in pixels from its top left corner. */
 export type Point = readonly [x: number, y: number];
 
 /** The corners of a rectangle at any angle, clockwise, from the top left as its text is read. */
@@ -9,7 +9,7 @@ export function sizeOf([topLeft, topRight, , bottomLeft]: Quad): { width: number
   return { width: distance(topLeft, topRight), height: distance(topLeft, bottomLeft) };
 }
 
-/** The same rectangle for text that is turned clockwise by so many quarters, from 0 to 3. */
+/** The same rectangle for text that is turned clockwise by a number of quarters, from 0 to 3. */
 export function turned(quad: Quad, quarters: number): Quad {
   const corner = (index: number): Point => quad[(index + quarters) % 4] as Point;
   return [corner(0), corner(1), corner(2), corner(3)];
@@ -34,7 +34,7 @@ export function smallestQuad(points: readonly Point[]): Quad {
   return best ?? [only, only, only, only];
 }
 
-/** The quad with each edge moved outwards by so many pixels. */
+/** The quad with each edge moved outwards by a number of pixels. */
 export function grown(quad: Quad, by: number): Quad {
   const [topLeft, topRight, , bottomLeft] = quad;
   const { width, height } = sizeOf(quad);

@@ -1,13 +1,13 @@
 import { sizeOf, type Point, type Quad } from "./quad.ts";
 
-/** Where so much is left free all across, in heights of a line, a part of the page ends. */
+/** Minimum height of a free strip across the page that ends a part of it, in heights of a line. */
 const PART_GAP = 1.5;
-/** Two columns of text are at least so far from each other, in heights of a line. */
+/** Minimum gap between two columns of text, in heights of a line. */
 const COLUMN_GAP = 0.75;
-/** The lines of a column of text are so long, in their heights; shorter ones are cells of a table. */
+/** Minimum length of the lines of a column of text, in their heights; shorter ones are cells of a table. */
 const COLUMN_WIDTH = 5;
 
-/** The upright rectangle around a line, once the page is straight. */
+/** The upright rectangle around a line, after the page was straightened. */
 interface Block {
   readonly index: number;
   readonly left: number;
@@ -17,7 +17,7 @@ interface Block {
 }
 
 /**
- * The order in which lines are read, as indexes of their places: columns of text one after another, everything else
+ * The order in which lines are read, as indexes of their quads: columns of text one after another, everything else
  * row by row, each from left to right. The page may be at any angle: "left" is where the lines begin.
  */
 export function readingOrder(quads: readonly Quad[]): number[] {
@@ -25,7 +25,7 @@ export function readingOrder(quads: readonly Quad[]): number[] {
 }
 
 function straightened(quads: readonly Quad[]): Block[] {
-  // The page runs as its lines do, the long ones above all.
+  // The angle of the page is that of its lines; long lines have more weight.
   let [right, down] = [0, 0];
   for (const [start, end] of quads) {
     right += end[0] - start[0];
@@ -56,7 +56,7 @@ function ordered(blocks: readonly Block[]): Block[] {
   const parts = partedAt(blocks, "top", "bottom", heightOf(blocks) * PART_GAP);
   if (parts.length > 1) return parts.flatMap(ordered);
   const bands = partedAt(blocks, "top", "bottom", 0);
-  // The most bands, one below another, that are columns; what is above them and below is read before and after.
+  // The largest run of bands that are columns; the bands above are read before it, those below after it.
   for (let count = bands.length; count > 0; count--) {
     for (let start = 0; start + count <= bands.length; start++) {
       const columns = columnsOf(bands.slice(start, start + count).flat());
@@ -82,7 +82,7 @@ function columnsOf(blocks: readonly Block[]): Block[][] {
   return areText ? columns : [[...blocks]];
 }
 
-/** Parts the blocks wherever a gap goes through all of them; each part in the order of `from`. */
+/** Divides the blocks at gaps that cross all of them; each part in the order of `from`. */
 function partedAt(
   blocks: readonly Block[],
   from: "left" | "top",
@@ -99,7 +99,7 @@ function partedAt(
   return parts;
 }
 
-/** The blocks of a band row by row: what begins above the middle of the row's first block is in that row. */
+/** The blocks of a band row by row. A block that begins above the middle of the row's first block is in that row. */
 function rowsOf(band: readonly Block[]): Block[] {
   const middle = ({ top, bottom }: Block): number => (top + bottom) / 2;
   const rows: Block[][] = [];

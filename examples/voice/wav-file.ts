@@ -1,12 +1,12 @@
 import { SAMPLE_RATE } from "./frame.ts";
 
-/** Thrown for bytes that are no WAV file of this example's kind; the message says what is wrong. */
+/** Thrown for bytes that are not a WAV file of this example's kind; the message gives the reason. */
 export class WavError extends Error {
   override name = "WavError";
 }
 
 const PCM = 1;
-/** A chunk is a name of four letters, a length of four bytes, and so many bytes. */
+/** A chunk is a name of four letters, a length in four bytes, and that number of bytes. */
 const CHUNK_HEAD = 8;
 
 /**
@@ -15,7 +15,7 @@ const CHUNK_HEAD = 8;
  */
 export function readWav(file: Uint8Array): Uint8Array {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  if (nameAt(file, 0) !== "RIFF" || nameAt(file, 8) !== "WAVE") throw new WavError("This is no WAV file");
+  if (nameAt(file, 0) !== "RIFF" || nameAt(file, 8) !== "WAVE") throw new WavError("This is not a WAV file");
   let formatSeen = false;
   for (let at = 12; at + CHUNK_HEAD <= file.byteLength;) {
     const name = nameAt(file, at);
@@ -28,7 +28,7 @@ export function readWav(file: Uint8Array): Uint8Array {
       formatSeen = true;
     }
     if (name === "data" && formatSeen) return file.subarray(start, start + length - (length % 2));
-    at = start + length + (length % 2); // chunks start at even places
+    at = start + length + (length % 2); // chunks start at even offsets
   }
   throw new WavError("The WAV file holds no samples");
 }

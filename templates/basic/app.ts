@@ -3,7 +3,7 @@ import { App, endpoint, FieldException, type RequestContext } from "servable";
 
 const Text = Type.Object(
   {
-    text: Type.String({ minLength: 1, maxLength: 100_000, description: "What to look at." }),
+    text: Type.String({ minLength: 1, maxLength: 100_000, description: "The text to summarise." }),
     top: Type.Integer({ minimum: 1, maximum: 100, default: 3, description: "How many words to return." }),
   },
   { $id: "Text" },
@@ -19,13 +19,13 @@ const Summary = Type.Object(
 );
 type Summary = Static<typeof Summary>;
 
-/** Tells what a text is about, by the words it uses most. */
+/** Summarises a text by its most frequent words. */
 export default class TextSummary extends App {
   static override version = "0.1.0";
 
   #commonWords: ReadonlySet<string> = new Set();
 
-  /** Runs once, before the port opens: the place to load a model. */
+  /** Runs once, before the port opens. Load models here. */
   override setup(): void {
     this.#commonWords = new Set(["a", "an", "and", "in", "is", "it", "of", "on", "or", "the", "to"]);
   }
@@ -45,7 +45,7 @@ export default class TextSummary extends App {
   @endpoint("/sentences", { input: Text, output: Summary, stream: true, summary: "Sentence by sentence" })
   async *sentences({ text, top }: Text, ctx: RequestContext): AsyncGenerator<Summary> {
     for (const sentence of sentencesOf(text)) {
-      if (ctx.signal.aborted) return; // the caller has left
+      if (ctx.signal.aborted) return; // the client has disconnected
       const words = wordsOf(sentence);
       yield { words: words.length, sentences: 1, frequent: this.#rank(words).slice(0, top) };
     }

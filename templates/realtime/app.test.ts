@@ -6,7 +6,7 @@ import Typist from "./app.ts";
 const server = await startTestServer(new Typist());
 after(() => server.close());
 
-test("each draft is answered with the words that are likely to come, in order", async () => {
+test("each draft is answered with the likely next words, in order", async () => {
   const session = await connectTestSocket(`${server.url}/suggest`);
   session.send({ text: "the rabbit ", top: 2 });
   session.send({ text: "she w", top: 1 });
@@ -16,7 +16,7 @@ test("each draft is answered with the words that are likely to come, in order", 
   assert.equal(session.control[0]?.action, "timings");
 });
 
-test("a wish is answered word by word, until the app ends the session", async () => {
+test("a start word is continued word by word, until the app ends the session", async () => {
   const session = await connectTestSocket(`${server.url}/write`);
   session.send({ start: "White", length: 4 });
   assert.equal((await session.closed).code, 1000);
@@ -29,7 +29,7 @@ test("a wish is answered word by word, until the app ends the session", async ()
   assert.equal(session.control.at(-1)?.action, "end");
 });
 
-test("a message that does not fit ends the session, and the last word says why", async () => {
+test("an invalid message ends the session, and the control message has the reason", async () => {
   const session = await connectTestSocket(`${server.url}/suggest`);
   session.send({ text: 5 });
   await session.closed;

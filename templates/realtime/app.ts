@@ -6,7 +6,7 @@ import { WordModel } from "./word-model.ts";
 
 const Draft = Type.Object(
   {
-    text: Type.String({ maxLength: 10_000, description: "What has been typed so far." }),
+    text: Type.String({ maxLength: 10_000, description: "The text typed so far." }),
     top: Type.Integer({ minimum: 1, maximum: 20, default: 3, description: "How many words to suggest." }),
   },
   { $id: "Draft" },
@@ -20,7 +20,7 @@ const Wish = Type.Object(
   {
     start: Type.String({ minLength: 1, maxLength: 100, description: "The word to begin with." }),
     length: Type.Integer({ minimum: 1, maximum: 1000, default: 20, description: "How many words at most." }),
-    pauseMs: Type.Integer({ minimum: 0, maximum: 5000, default: 0, description: "Rest after each word." }),
+    pauseMs: Type.Integer({ minimum: 0, maximum: 5000, default: 0, description: "Pause after each word." }),
   },
   { $id: "Wish" },
 );
@@ -29,18 +29,18 @@ type Wish = Static<typeof Wish>;
 const Word = Type.Object({ index: Type.Integer(), word: Type.String() }, { $id: "Word" });
 type Word = Static<typeof Word>;
 
-/** Suggests words while somebody types, and writes on from a first word. */
+/** Suggests words during typing, and continues a text from a first word. */
 export default class Typist extends App {
   static override version = "0.1.0";
 
   #model = new WordModel("");
 
-  /** Runs once, before the port opens: the place to load a model. */
+  /** Runs once, before the port opens. Load models here. */
   override async setup(): Promise<void> {
     this.#model = new WordModel(await readFile(new URL("tale.txt", import.meta.url), "utf8"));
   }
 
-  /** One answer for each message. Who types faster than we answer gets the newest two drafts answered. */
+  /** One answer for each message. If messages arrive faster than answers, only the newest two wait. */
   @realtime("/suggest", {
     input: Draft,
     output: Suggestions,
@@ -52,7 +52,7 @@ export default class Typist extends App {
     return { words: this.#model.suggest(text, top) };
   }
 
-  /** One message in, then word after word. `finally` would run when the caller leaves, too. */
+  /** One message in, then word after word. A `finally` block would also run when the client disconnects. */
   @realtime("/write", { input: Wish, output: Word, mode: "server_streaming" })
   async *write({ start, length, pauseMs }: Wish, ctx: RequestContext): AsyncGenerator<Word> {
     let word: string | undefined = start;

@@ -1,4 +1,4 @@
-// Talks to the running app: node --import tsx client.ts [URL]. Any websocket and MessagePack library would do.
+// Talks to the running app: node --import tsx client.ts [URL]. Any websocket and MessagePack library works.
 import { once } from "node:events";
 import { decode, encode } from "@msgpack/msgpack";
 import { WebSocket } from "ws";
@@ -11,7 +11,7 @@ async function connect(path: string, onResult: (result: unknown) => void): Promi
   socket.on("message", (data: Buffer, isBinary) => {
     if (isBinary) return onResult(decode(data));
     const message = JSON.parse(data.toString());
-    if (message.error === "INTERNAL_ERROR") console.error(`The app refused: ${message.reason}`);
+    if (message.error === "INTERNAL_ERROR") console.error(`The app rejected it: ${message.reason}`);
   });
   await once(socket, "open");
   return socket;

@@ -1,4 +1,4 @@
-/** Knows which word follows which, and how often, in the text it has read. */
+/** Counts which word follows which in a text. */
 export class WordModel {
   readonly #counts = new Map<string, number>();
   readonly #followers = new Map<string, Map<string, number>>();
@@ -12,7 +12,7 @@ export class WordModel {
     }
   }
 
-  /** Words that may end the last word of a text; behind a space, words that may come next. Likely ones first. */
+  /** Completions of the last word of a text; after a space, likely next words. The most likely first. */
   suggest(text: string, top: number): string[] {
     const words = wordsOf(text);
     const last = words.at(-1);
@@ -26,7 +26,7 @@ export class WordModel {
     return [...new Set(endings)].slice(0, top);
   }
 
-  /** A word that follows another: of the likeliest ones, another each turn. Undefined when none does. */
+  /** A word that follows another: one of the three most likely, a different one each turn. Undefined if no word does. */
   follow(word: string, turn: number): string | undefined {
     const likely = ranked(this.#followers.get(word.toLowerCase()) ?? new Map()).slice(0, 3);
     return likely[turn % likely.length];
