@@ -114,7 +114,7 @@ describe("a call is one clear error, and its app is gone, when what answers", ()
       while (!response.destroyed)
         if (!response.write(page)) await Promise.race([once(response, "drain"), once(response, "close")]);
     };
-    await fails(/that is no result/);
+    await fails(/that is not a function's result/);
     while (!isClosed) await delay(5);
   });
 

@@ -9,8 +9,8 @@ const NO_STATICS: AppSettings = {};
 const CONFIG = settingsOf("config");
 
 /**
- * What is deployed of a servable, but for its image: its name, its settings and those of a config before them, its health
- * check and its OpenAPI document.
+ * The deployment of a servable without its image: its name, its settings, its health check and its OpenAPI document.
+ * @param config settings that take precedence over those of the class
  */
 export async function appDeployment(
   named: NamedServable,

@@ -10,7 +10,7 @@ export interface NamedServable {
   readonly app: BaseServable;
 }
 
-/** What the image of an app says of it. */
+/** The description of an app for its image. */
 export async function describeApp({ name: className, app }: NamedServable): Promise<ImageApp> {
   const { version } = app.constructor as typeof BaseServable;
   const settings = app instanceof App ? (app.constructor as typeof App) : undefined;

@@ -4,20 +4,20 @@ import { serializationFailure } from "../../functions/serializable-values.ts";
 import { decodeThrown, type WireThrown } from "../../processes/thrown-codec.ts";
 import { assertFits, CALL_FORMAT } from "./server/call-protocol.ts";
 
-/** So much is made into text at a time, in bytes: whole groups of three. */
+/** Size of a piece that is converted to base64, in bytes: a multiple of three. */
 const PIECE_BYTES = 3 * 2 ** 16;
 const BODY_START = `{"format":${CALL_FORMAT},"args":"`;
 const BODY_END = `"}`;
 
-/** The body of a call. Its arguments are in memory once, and made into text while they are sent. */
+/** The body of a call. Its arguments are in memory once, and converted to text while they are sent. */
 export class EncodedCall {
   readonly #args: Buffer;
-  /** How long it is, in bytes. */
+  /** Length of the body, in bytes. */
   readonly length: number;
 
   /**
    * @param functionName for messages
-   * @throws FalSerializationError when the arguments are too large
+   * @throws FalSerializationError if the arguments can't be serialized or are too large
    */
   constructor(functionName: string, args: readonly unknown[]) {
     const label = `the arguments of ${functionName}`;
@@ -30,7 +30,7 @@ export class EncodedCall {
     this.length = BODY_START.length + Math.ceil(this.#args.length / 3) * 4 + BODY_END.length;
   }
 
-  /** All of it, from the beginning; it may be sent again. */
+  /** The whole body from the start. May be called again to resend it. */
   *pieces(): Generator<Buffer> {
     yield Buffer.from(BODY_START);
     for (let at = 0; at < this.#args.length; at += PIECE_BYTES) {
@@ -40,7 +40,7 @@ export class EncodedCall {
   }
 }
 
-/** What a call's answer holds: which field, and the bytes of its value. */
+/** The answer to a call: its field, and the bytes of the field's value. */
 export interface Answer {
   readonly field: "result" | "thrown";
   readonly bytes: Buffer;
@@ -48,27 +48,27 @@ export interface Answer {
 
 const START = /^\s*\{\s*"(result|thrown)"\s*:\s*"/;
 const END = /^\s*\}\s*$/;
-/** Within so many bytes an answer says what it is. */
+/** Length in bytes within which the field's name must be found. */
 const START_BYTES = 64;
-/** So much is kept of what is no answer, in bytes: what is wrong is said in less. */
+/** Number of bytes kept of a body that is not an answer, for an error message. */
 const OTHER_BYTES = 65_536;
 const QUOTE = 0x22;
 
 /**
- * Takes an answer's body as it comes. The value is made into bytes at once, since it may be hundreds of megabytes: it is
- * in memory once, and never as a text. Of a body of another form no more than its beginning is kept.
+ * Decodes an answer's body while it arrives. A value may be hundreds of megabytes: it is decoded immediately, so that it
+ * is in memory once and never as text. Of any other body, only the beginning is kept.
  */
 export class AnswerReader {
   #head = Buffer.alloc(0);
   #field: Answer["field"] | undefined;
   #isOther = false;
   #hasEnded = false;
-  /** Digits that are no whole group yet. */
+  /** Base64 digits of an incomplete group. */
   #rest = "";
   #tail = "";
   readonly #bytes: Buffer[] = [];
 
-  /** Takes the next piece. */
+  /** Decodes the next chunk. */
   push(chunk: Buffer): void {
     if (this.#field !== undefined) return this.#decode(chunk);
     const before = this.#head.length;
@@ -84,18 +84,18 @@ export class AnswerReader {
     }
   }
 
-  /** Whether nothing that may still come is of any use. */
+  /** Whether the rest of the body can be ignored. */
   get isOver(): boolean {
     return this.#isOther && this.#head.length >= OTHER_BYTES;
   }
 
-  /** The answer, once all has come; undefined when the body is none. */
+  /** The answer, after the last chunk; undefined if the body is not a valid answer. */
   answer(): Answer | undefined {
     if (this.#field === undefined || !this.#hasEnded || !END.test(this.#tail)) return undefined;
     return { field: this.#field, bytes: Buffer.concat(this.#bytes) };
   }
 
-  /** What came where it is no answer, or its beginning. */
+  /** The beginning of a body that is not an answer. */
   text(): string {
     return this.#head.toString("utf8", 0, OTHER_BYTES);
   }
@@ -116,7 +116,7 @@ export class AnswerReader {
   }
 }
 
-/** How a call ended that was answered. */
+/** The outcome of an answered call. */
 export type Outcome = { readonly value: unknown } | { readonly thrown: unknown };
 
 export function readOutcome(name: string, { field, bytes }: Answer): Outcome {

@@ -11,55 +11,55 @@ import { USER_AGENT } from "../../platform/transport/user-agent.ts";
 import { AnswerReader, type Answer, type EncodedCall } from "./call-messages.ts";
 
 /**
- * Checks an address that a control plane tells of an app. The key goes to whoever is named there, and must not go where
- * it can be read on the way, unless it went so before.
- * @throws PlatformError when no key is sent there
+ * Checks an app's address from a control plane before the key is sent to it: it must use https, unless the connection to
+ * the control plane itself is unencrypted.
+ * @throws PlatformError if the key must not be sent there
  */
 export function checkAppAddress(url: string, { host, isPlaintext }: Endpoint): void {
   const isHttp = URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
   if (isHttp && (new URL(url).protocol === "https:" || isPlaintext)) return;
   throw new PlatformError(
     "PLATFORM_REFUSED",
-    `The control plane at ${host} tells an address of the function that no key is sent to: ` +
-      `${isHttp ? new URL(url).origin : "it is no http(s) address"}.`,
+    `The control plane at ${host} returned an address for the function that must not get the key: ` +
+      `${isHttp ? new URL(url).origin : "not an http(s) address"}.`,
   );
 }
 
-/** Where and how an app is called. */
+/** A call of an app. */
 export interface CallRequest {
   /** For messages. */
   readonly functionName: string;
   readonly url: string;
   readonly credentials: Credentials;
   readonly body: EncodedCall;
-  /** Until then the app may be unknown at its address, or not be ready: by the clock of `performance.now()`. */
+  /** Time by which the app must be known at its address and ready, on the clock of `performance.now()`. */
   readonly readyBy: number;
-  /** What is known of why a call broke off: the error to throw, in place of the one that says that it did. */
+  /** Replaces the error of a broken connection by one with the cause, if the cause is known. */
   readonly explain: (error: Error) => Promise<unknown>;
-  /** Ends the call; the app is told that its caller has left. */
+  /** Ends the call by closing the connection to the app. */
   readonly signal: AbortSignal;
 }
 
-/** What came back: a status, and what is in the body. */
+/** A response: its status and its body. */
 interface Reply {
   readonly status: number;
   readonly body: AnswerReader;
 }
 
-/** How often one asks again, in milliseconds: at first, and later. */
+/** The first and the longest pause between two attempts, in ms. */
 const FIRST_PAUSE_MS = 100;
 const LAST_PAUSE_MS = 3_000;
-/** Nothing was done by whoever answers so. */
+/** Statuses of a request that was not processed. */
 const NOT_READY: ReadonlySet<number> = new Set([429, 503]);
-/** An address that was told a moment ago may not be known everywhere for so long, in milliseconds. */
+/** Maximum time until a new address is known everywhere, in ms. */
 const UNKNOWN_MS = 30_000;
-/** No request has gone out when these happen. */
+/** Errors that occur before a request is sent. */
 const NOT_SENT: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH"]);
 const KEEP_ALIVE_MS = 30_000;
 
 /**
- * Calls an app, and waits for as long as it takes. The call is sent again only while nobody can have begun it.
- * @throws FalServerlessError with code RUN_FAILED; PlatformError when the key is refused; the signal's reason
+ * Calls an app, without a time limit for the answer. The call is retried only if it certainly has not been started.
+ * @throws FalServerlessError with code RUN_FAILED; PlatformError if the key is rejected; the signal's reason
  */
 export async function callApp(call: CallRequest): Promise<Answer> {
   const knownBy = Math.min(call.readyBy, performance.now() + UNKNOWN_MS);
@@ -82,7 +82,7 @@ export async function callApp(call: CallRequest): Promise<Answer> {
   }
 }
 
-/** One request. `fetch` gives up on an answer after five minutes. */
+/** Sends one request. Not with `fetch`, which waits at most five minutes for a response. */
 function post({ url, credentials, body, signal }: CallRequest): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const send = new URL(url).protocol === "http:" ? requestPlain : requestSecure;
@@ -91,7 +91,7 @@ function post({ url, credentials, body, signal }: CallRequest): Promise<Reply> {
       "user-agent": USER_AGENT,
       "content-type": "application/json",
       "content-length": body.length,
-      // A function may do something: whether it is called again is for its caller to say.
+      // A function may have side effects: only its caller can decide to call it again.
       "x-fal-no-retry": "1",
     };
     let isAnswered = false;
@@ -100,7 +100,7 @@ function post({ url, credentials, body, signal }: CallRequest): Promise<Reply> {
       const reader = new AnswerReader();
       const end = (): void => {
         resolve({ status: response.statusCode ?? 0, body: reader });
-        // One who answers before all has been sent wants no more of it.
+        // A server that responds early does not read the rest of the request.
         request.destroy();
       };
       response.on("data", (chunk: Buffer) => {
@@ -118,7 +118,7 @@ function post({ url, credentials, body, signal }: CallRequest): Promise<Reply> {
     request.on("error", (error) => {
       if (!isAnswered) reject(error);
     });
-    // One who answers by another protocol (101) is left without an error.
+    // Switching protocols (101) closes the request without an error.
     request.once("close", () => {
       if (!isAnswered) reject(new Error("the connection was closed without an answer"));
     });
@@ -132,7 +132,7 @@ async function read(call: CallRequest, reply: Reply): Promise<Answer> {
   if (answer !== undefined) return answer;
   throw failed(
     call,
-    "was answered with something that is no result of a function; is it the function that answers?",
+    "was answered with something that is not a function's result; is it the function that answers?",
   );
 }
 
@@ -157,7 +157,7 @@ function failed({ functionName }: CallRequest, what: string, cause?: unknown): F
   return new FalServerlessError("RUN_FAILED", `The call of ${functionName} ${what}`, { cause });
 }
 
-/** What the body of a failure says: the `detail` of one in fal's form, else its text. */
+/** The reason in the body of a failure: `detail` in fal's format, otherwise the text. */
 function detailOf(text: string): string {
   try {
     const { detail } = JSON.parse(text) as { detail?: unknown };

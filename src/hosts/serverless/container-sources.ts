@@ -2,22 +2,22 @@ import { fileURLToPath } from "node:url";
 import { isError } from "../../processes/thrown-codec.ts";
 import { IMAGE_ROOT } from "./server/container-layout.ts";
 
-/** The folder that stands for the project's, wherever that is: `file:` URL. */
+/** `file:` URL that replaces the project's folder in a container. */
 export const SOURCE_ROOT = `file://${IMAGE_ROOT}/source/`;
 
-/** Stands for a folder above it: where a package of the same workspace lies. A URL can't lead above the root of a disk. */
+/** Replaces "..", as in the path of another package of the workspace: a URL can't lead above the root of a disk. */
 const PARENT = "__parent__";
 
-/** So many errors are looked at, one inside of the other. */
+/** Maximum number of nested errors. */
 const MAX_ERRORS = 100;
 
-/** A file of the project, or of a folder above it, as the container calls it: by its URL, or by its path. */
+/** The start of a URL or path in the container that stands for a file of the project, or of a folder above it. */
 const NAMED = new RegExp(
   `(file://)?${new URL(SOURCE_ROOT).pathname}((?:${PARENT}/)*)`.replaceAll(".", "\\."),
   "g",
 );
 
-/** A source map whose sources all lie below its root. */
+/** The source map with all sources below its root. */
 export function withoutParents(map: string): string {
   const { sources, ...rest } = JSON.parse(map) as { sources: readonly string[] };
   const below = sources.map((source) => source.replaceAll(/(?<=^|\/)\.\.(?=\/)/g, PARENT));
@@ -25,9 +25,8 @@ export function withoutParents(map: string): string {
 }
 
 /**
- * Names the user's files in the stacks of an error that came from a container as they are called here: of the error, and
- * of those that it holds.
- * @param root `file:` URL of the project's folder here
+ * Replaces the container's paths by local ones in the stacks of an error from a container, and of the errors in it.
+ * @param root `file:` URL of the local project folder
  */
 export function localStacks(error: unknown, root: string): void {
   const seen = new Set<unknown>();

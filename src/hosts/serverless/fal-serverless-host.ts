@@ -13,30 +13,30 @@ import type * as RunsModule from "./serverless-runs.ts";
 
 /** Settings of a {@link FalServerlessHost}. */
 export interface FalServerlessHostOptions {
-  /** The control plane's host. Default: `FAL_GRPC_HOST`, `FAL_HOST`, the profile's, fal's own. */
+  /** The control plane's host. Default, in this order: `FAL_GRPC_HOST`, `FAL_HOST`, the profile's host, fal's own. */
   readonly host?: string;
-  /** A key, `id:secret`. Default: `FAL_KEY`, the profile's, `FAL_KEY_ID` with `FAL_KEY_SECRET`. */
+  /** A key, `id:secret`. Default, in this order: `FAL_KEY`, the profile's key, `FAL_KEY_ID` with `FAL_KEY_SECRET`. */
   readonly apiKey?: string;
-  /** A profile of the config file. Default: the one that `FAL_PROFILE` names, else the one that is selected there. */
+  /** A profile of the config file. Default: the one named by `FAL_PROFILE`, otherwise the selected one. */
   readonly profile?: string;
-  /** The environment of the control plane that functions run in, such as "staging". Default: `FAL_ENV`, else the main one. */
+  /** The control plane's environment for functions, such as "staging". Default: `FAL_ENV`, otherwise the main one. */
   readonly environmentName?: string;
   /**
-   * What images of functions without an `image` are based on: any with the function's version of Node, and npm. Default:
-   * the official `node` image of that version.
+   * The base image of functions without an `image`. It needs npm and the function's version of Node. Default: the official
+   * `node` image of that version.
    */
   readonly baseImage?: string;
   /**
-   * Told of every line of a call's output and of what is built for it, instead of this process's standard output and
-   * error. A spawned run's lines go to its {@link SpawnInfo}.
+   * Receives every line of a call's output and of its build, instead of this process's standard output and error. Lines
+   * of a spawned run go to its {@link SpawnInfo}.
    */
   readonly onLog?: (entry: LogEntry, functionName: string) => void;
 }
 
 /**
- * Runs isolated functions on a platform: fal's, or one of your own. The first call brings the function's code there and
- * has an image made of it and its packages; each call runs an app of that image, which nobody else can call, and which is
- * deleted when the call ends or is cancelled.
+ * Runs isolated functions on a platform: fal's, or one of your own. The first call uploads the function's code and builds
+ * an image with its packages. Each call runs a private app of that image, which is deleted when the call ends or is
+ * cancelled.
  *
  * @example
  * ```ts
@@ -91,7 +91,7 @@ export class FalServerlessHost extends Host {
     );
     const isServed = target.options.gateway.serve === true;
     const url = Promise.race([...(isServed ? [told] : []), result.then(() => undefined)]);
-    url.catch(() => {}); // nobody has to listen
+    url.catch(() => {}); // no unhandled rejections
     void result.catch(() => {}).then(() => logs.end());
     const cancel = (reason: unknown = new RequestCancelledException("The run was cancelled.")): void =>
       controller.abort(reason);
@@ -99,17 +99,17 @@ export class FalServerlessHost extends Host {
   }
 
   /**
-   * Deploys a served function, or a class, as an app that stays: as `servable deploy` does it with a file, with its OpenAPI
-   * document and health check. Of a class its `static image` is deployed, unless another one is given.
-   * @throws UsageError when it can't be registered, or its name or notes make no sense; else what
-   *   `ServerlessClient.deploy` throws
+   * Deploys a served function or a class as a permanent app, like `servable deploy` deploys a file, with its OpenAPI
+   * document and health check. The image of a class is its `static image`, unless the option `image` is set.
+   * @throws UsageError if it can't be registered, or its name or notes are invalid; the errors of
+   *   `ServerlessClient.deploy`
    */
   async register(app: Registrable, options: RegisterOptions = {}): Promise<DeploymentResult> {
     const { register } = await import("./registration.ts");
     return register(app, options, this.#parts());
   }
 
-  /** What runs functions, and with it what speaks to a platform, is loaded by the first call. */
+  /** The code that runs functions, with the platform's client. Loaded by the first call. */
   #getRuns(): Promise<RunsModule.ServerlessRuns> {
     if (currentRuntime() !== undefined) {
       const message =
@@ -125,7 +125,7 @@ export class FalServerlessHost extends Host {
     return new Runs(this.#parts());
   }
 
-  /** What this host says of itself, and the environment where it doesn't. */
+  /** The settings of this host, with defaults from the environment's variables. */
   #parts(): RunsModule.ServerlessRunsOptions {
     const { host, apiKey, profile, baseImage } = this.#options;
     const { environmentName = process.env["FAL_ENV"] } = this.#options;
@@ -142,7 +142,7 @@ function checkArguments({ name }: FunctionTarget, args: readonly unknown[]): voi
   for (const [place, value] of args.entries()) assertSerializable(value, `argument ${place + 1} of ${name}`);
 }
 
-/** The function's own lines go where they would here; what is done for it, to standard error. */
+/** Prints the function's own lines to the stream that they were written to, and all other lines to standard error. */
 function print({ message, source, level }: LogEntry, functionName: string): void {
   if (source === "USER") (level === "STDERR" ? process.stderr : process.stdout).write(`${message}\n`);
   else process.stderr.write(`${functionName}: ${plainLine(message)}\n`);

@@ -7,6 +7,8 @@ import type { FunctionTarget } from "../../functions/host.ts";
 import { schemasOf, type HostOptions, type Options } from "../../functions/options.ts";
 import { serveRequirements, toSteps } from "../../functions/requirements.ts";
 import { ContainerImage } from "../../packaging/container-image.ts";
+import { MACHINE_SETTINGS, type MachineSettings } from "../../platform/apps/machine-requirements.ts";
+import { pick } from "../../settings/settings.ts";
 import { SETTINGS } from "../../settings/settings.ts";
 import {
   installProject,
@@ -21,24 +23,24 @@ import { SOURCE_ROOT, withoutParents } from "./container-sources.ts";
 import { CALL_FORMAT } from "./server/call-protocol.ts";
 import { IMAGE_ROOT, IMAGE_FOLDERS, SERVER_FILES, type ServerSettings } from "./server/container-layout.ts";
 
-/** The port that calls come to, where the function doesn't say. */
+/** The default port for calls. */
 export const CALL_PORT = SETTINGS.exposedPort.default;
-/** The user of the processes where the image has none: the number of `node` in the official images. */
+/** The user of the processes unless the image is the function's own: `node` in the official images. */
 const USER = "1000:1000";
-/** The secret of the build that has the settings of npm. */
+/** The build secret with npm's settings. */
 const NPMRC = "npmrc";
 
-/** What an image is made with beside the function. */
+/** Options of {@link createFunctionImage}. */
 export interface FunctionImageOptions {
-  /** What it is based on. Default: the official image of the function's version of Node. */
+  /** The base image. Default: the official image of the function's version of Node. */
   readonly baseImage?: string | undefined;
-  /** The folder that its files are written to: an empty one. */
+  /** An empty folder for its files. */
   readonly folder: string;
   readonly onWarning: (message: string) => void;
 }
 
 /**
- * Makes the image of a function: its packages, its bundle, and the server that answers calls of it or serves it.
+ * Creates the image of a function, with its packages, its bundle, and the server that answers its calls or serves it.
  * @throws FalServerlessError with code BUNDLE_FAILED or ENVIRONMENT_FAILED
  */
 export async function createFunctionImage(
@@ -48,7 +50,7 @@ export async function createFunctionImage(
   const { options } = target;
   const isServed = options.gateway.serve === true;
   const [made, program] = await Promise.all([target.bundle(), programCode("server")]);
-  // Where the project lies here is nobody's business, and must not make it another image elsewhere.
+  // The local path of the project is private, and must not change the image's hash.
   const bundle: Bundle = { ...made, map: withoutParents(made.map), root: SOURCE_ROOT };
   const install = installOf(options, onWarning);
   const files = new Map<string, string>();
@@ -77,16 +79,22 @@ export async function createFunctionImage(
   );
 }
 
-/** The port of the container that is reached from outside. */
-export function portOf(options: Options): number {
+/** The container's port for requests from outside. */
+function portOf(options: Options): number {
   return options.getExposedPort() || CALL_PORT;
 }
 
-/** The port of the metrics; undefined for a function that is called. */
-export function metricsPortOf(options: Options): number | undefined {
+/** The port of the metrics; undefined for a function that is not served. */
+function metricsPortOf(options: Options): number | undefined {
   return options.gateway.serve === true
     ? options.getMetricsPort() || SETTINGS.metricsPort.default
     : undefined;
+}
+
+/** The machine that a function's options ask for. */
+export function machineSettings(options: Options): MachineSettings {
+  const ports = { exposedPort: portOf(options), metricsPort: metricsPortOf(options) };
+  return pick({ ...options.host, ...ports }, MACHINE_SETTINGS);
 }
 
 interface Install {
@@ -132,7 +140,7 @@ function settingsOf({ name, entry, options }: FunctionTarget, bundle: Bundle): S
   };
 }
 
-/** The option `env` with the values that this process has now. */
+/** The option `env`, with current values from this process. */
 function variablesOf(env: HostOptions["env"]): Readonly<Record<string, string>> {
   if (env === undefined) return {};
   const isList = Array.isArray as (value: unknown) => value is readonly string[];
@@ -144,14 +152,14 @@ function variablesOf(env: HostOptions["env"]): Readonly<Record<string, string>> 
 
 interface DockerfileParts extends Install {
   readonly base: string;
-  /** Undefined: the image's own. */
+  /** Undefined for the image's own. */
   readonly user: string | undefined;
   readonly serverSteps: readonly (readonly string[])[];
   readonly hasNpmrc: boolean;
   readonly port: number;
 }
 
-/** What changes least comes first: an edit of the function makes two small layers. */
+/** The layers that change least come first, so that an edit of the function rebuilds only two small layers. */
 function dockerfile({ base, user, serverSteps, lockfile, steps, hasNpmrc, port }: DockerfileParts): string {
   const { function: own, bundle, server } = IMAGE_FOLDERS;
   const mount = hasNpmrc ? `--mount=type=secret,id=${NPMRC},target=${IMAGE_ROOT}/${own}/.npmrc ` : "";
@@ -188,14 +196,14 @@ function dockerfile({ base, user, serverSteps, lockfile, steps, hasNpmrc, port }
   ].join("\n");
 }
 
-/** Flags that only it knows are passed over by older ones. */
+/** Selects the flags of the newest npm; older versions ignore unknown flags. */
 const NEWEST_NPM = "12";
 
 function nodeImage(version: string = process.versions.node): string {
   return `docker.io/library/node:${version}-slim`;
 }
 
-/** The project's settings of npm, with the variables they name filled in: tokens, and registries. */
+/** The project's npm settings, such as tokens and registries, with the values of variables inserted. */
 function npmSettings(): string {
   return readNpmSettings().project.replaceAll(/\$\{([^}?]+)\??\}/g, (text, name: string) => {
     return process.env[name] ?? (text.endsWith("?}") ? "" : text);
@@ -206,7 +214,7 @@ function json(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-/** Writes a file that is the same whoever writes it: its rights are part of what it is known by. */
+/** Writes a file with fixed permissions, which are part of its hash. */
 async function writePlain(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, text);

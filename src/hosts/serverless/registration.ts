@@ -12,14 +12,13 @@ import { App } from "../../servable/app.ts";
 import { deriveAppName } from "../../servable/app-name.ts";
 import { isServableClass, type BaseServable, type ServableClass } from "../../servable/base-servable.ts";
 import { appDeployment } from "./app-deployment.ts";
-import { createFunctionImage } from "./function-image.ts";
-import { machineSettings } from "./machine-settings.ts";
+import { createFunctionImage, machineSettings } from "./function-image.ts";
 import type { ServerlessRunsOptions } from "./serverless-runs.ts";
 
-/** What can be registered: a function that is served, a class, or an instance of one. */
+/** A served function, a class, or an instance of a class. */
 export type Registrable = IsolatedFunction<[], void> | ServableClass | BaseServable;
 
-/** How something is registered. What it says itself stands where nothing is said here. */
+/** Options of a registration. They take precedence over the app's own settings. */
 export interface RegisterOptions extends Partial<
   Pick<
     DeployOptions,
@@ -33,7 +32,7 @@ export interface RegisterOptions extends Partial<
 
 type Registered = Omit<DeployOptions, "image"> & { readonly image: ContainerImage };
 
-/** Registers something as an app that stays. @throws what `deploy` throws; UsageError when it can't be registered */
+/** Deploys a permanent app. @throws the errors of `deploy`; UsageError if it can't be registered */
 export async function register(
   what: Registrable,
   options: RegisterOptions,

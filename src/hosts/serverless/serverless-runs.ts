@@ -18,36 +18,35 @@ import { SingleFlight } from "../../processes/single-flight.ts";
 import { SETTINGS } from "../../settings/settings.ts";
 import { EncodedCall, readOutcome, type Outcome } from "./call-messages.ts";
 import { callApp, checkAppAddress, type CallRequest } from "./call-request.ts";
-import { createFunctionImage } from "./function-image.ts";
-import { machineSettings } from "./machine-settings.ts";
+import { createFunctionImage, machineSettings } from "./function-image.ts";
 import { localStacks } from "./container-sources.ts";
 import { END_OF_OUTPUT } from "./server/call-protocol.ts";
 
-/** What runs are made with. */
+/** Options of {@link ServerlessRuns}. */
 export interface ServerlessRunsOptions {
   /** The control plane, and the key. */
   readonly target: TargetOptions;
-  /** The environment of the control plane that functions run in; undefined for the main one. */
+  /** The control plane's environment for functions; undefined for the main one. */
   readonly environmentName: string | undefined;
   readonly baseImage: string | undefined;
 }
 
-/** Whom to tell of a run. */
+/** The caller's side of a run. */
 export interface RunListener {
   readonly signal: AbortSignal | undefined;
   onLog(entry: LogEntry): void;
   onUrl?(url: string): void;
 }
 
-/** What the function prints last may arrive behind its result; it is waited for so long at most, in milliseconds. */
+/** Maximum wait for output that arrives after the function's result, in ms. */
 const LAST_LINES_MS = 1_000;
-/** What the platform says of a run that broke off is waited for so long, in milliseconds. */
-const LAST_WORDS_MS = 1_000;
+/** Maximum wait for the platform's reason for a broken connection, in ms. */
+const REASON_MS = 1_000;
 
-/** Runs functions on a platform, each run as an app of its own that is deleted at its end. */
+/** Runs functions on a platform. Each run is an app of its own, deleted at its end. */
 export class ServerlessRuns {
   readonly #options: ServerlessRunsOptions;
-  /** What a function's app is run by, once its image is there. */
+  /** The requests that run a function's app, once its image exists. */
   readonly #prepared = new WeakMap<FunctionTarget, RunRequests>();
   readonly #preparations = new SingleFlight<FunctionTarget, RunRequests, LogEntry>();
 
@@ -55,7 +54,7 @@ export class ServerlessRuns {
     this.#options = options;
   }
 
-  /** Runs a function: makes its image where it is not there yet, and an app of it. */
+  /** Runs a function: builds its image if it does not exist, then runs an app of it. */
   async run(target: FunctionTarget, args: readonly unknown[], listener: RunListener): Promise<unknown> {
     const { signal } = listener;
     signal?.throwIfAborted();
@@ -67,13 +66,13 @@ export class ServerlessRuns {
     let onUrl!: (url: string) => void;
     const url = new Promise<string>((resolve) => (onUrl = resolve));
     const output = new AppOutput(listener.onLog);
-    let isTold = false;
+    let hasUrl = false;
     const app = runApplication(connection, requests.run, {
       name: target.name,
       signal: ending,
-      onLog: (log) => output.tell(log),
+      onLog: (log) => output.add(log),
       onUrl: (url) => {
-        isTold = true;
+        hasUrl = true;
         onUrl(url);
       },
     }).then(
@@ -81,27 +80,27 @@ export class ServerlessRuns {
         throw new FalServerlessError("RUN_FAILED", `The platform ended the run of ${target.name}.`);
       },
       (error: unknown) => {
-        // From then on the function may have begun.
-        throw isTold && error instanceof PlatformError ? brokenOff(target.name, error) : error;
+        // Once the address is known, the function may have started.
+        throw hasUrl && error instanceof PlatformError ? brokenOff(target.name, error) : error;
       },
     );
     app.catch(() => {
-      // It may be the image that is there no longer: the next call has it looked for again.
-      if (!isTold && !ending.aborted) this.#prepared.delete(target);
+      // The image may have been deleted: the next call looks for it again.
+      if (!hasUrl && !ending.aborted) this.#prepared.delete(target);
     });
     try {
-      const told = await Promise.race([url, app]);
-      checkAppAddress(told, (await session.target()).endpoints.grpc);
-      listener.onUrl?.(told);
+      const address = await Promise.race([url, app]);
+      checkAppAddress(address, (await session.target()).endpoints.grpc);
+      listener.onUrl?.(address);
       if (target.options.gateway.serve === true) {
-        listener.onLog(logEntry(`served at ${told}`, "BRIDGE", "INFO"));
+        listener.onLog(logEntry(`served at ${address}`, "BRIDGE", "INFO"));
         return await app;
       }
-      // That a call broke off is less than why.
-      const explain = (error: Error): Promise<unknown> => lastWords(app, error);
-      const call = this.#call(session, target, args, { url: told, explain, signal: ending });
+      // The platform's reason says more than the broken connection.
+      const explain = (error: Error): Promise<unknown> => platformReason(app, error);
+      const call = this.#call(session, target, args, { url: address, explain, signal: ending });
       const outcome = await Promise.race([call, app]);
-      await before(LAST_LINES_MS, output.ended(), ending);
+      await waitAtMost(LAST_LINES_MS, output.ended(), ending);
       if ("value" in outcome) return outcome.value;
       localStacks(outcome.thrown, (await target.bundle()).root);
       throw outcome.thrown;
@@ -111,9 +110,7 @@ export class ServerlessRuns {
     }
   }
 
-  /**
-   * Brings a function's image to the platform, once. Calls that come meanwhile wait for the same.
-   */
+  /** Builds a function's image on the platform. Concurrent calls share one build. */
   #prepare(target: FunctionTarget, { signal, onLog }: RunListener): Promise<RunRequests> {
     return this.#preparations.run(target, { signal, log: onLog }, (shared, log) =>
       this.#build(target, shared, log),
@@ -125,7 +122,7 @@ export class ServerlessRuns {
     signal: AbortSignal,
     log: (entry: LogEntry) => void,
   ): Promise<RunRequests> {
-    const tell = (message: string): void => log(logEntry(message, "BRIDGE", "INFO"));
+    const inform = (message: string): void => log(logEntry(message, "BRIDGE", "INFO"));
     const warn = (message: string): void => log(logEntry(message, "BRIDGE", "WARNING"));
     using session = new PlatformSession(this.#options.target);
     const folder = await mkdtemp(join(tmpdir(), "servable-function-"));
@@ -156,7 +153,7 @@ export class ServerlessRuns {
       );
       const { connection } = await session.grpc();
       const { endpoints } = await session.target();
-      tell(`building its image at ${endpoints.grpc.host}`);
+      inform(`building its image at ${endpoints.grpc.host}`);
       await buildEnvironment(connection, requests.build, {
         appName: target.name,
         signal,
@@ -195,18 +192,18 @@ function brokenOff(name: string, cause: PlatformError): FalServerlessError {
   return new FalServerlessError("RUN_FAILED", `The run of ${name} broke off: ${cause.message}`, { cause });
 }
 
-/** What the platform says of the end, if it says so in time, else what is known already. */
-async function lastWords(app: Promise<never>, error: Error): Promise<unknown> {
+/** The platform's reason for the end of the app if it arrives in time, otherwise the error itself. */
+async function platformReason(app: Promise<never>, error: Error): Promise<unknown> {
   try {
-    await before(LAST_WORDS_MS, app, undefined);
+    await waitAtMost(REASON_MS, app, undefined);
     return error;
-  } catch (told) {
-    return told;
+  } catch (reason) {
+    return reason;
   }
 }
 
-/** Waits for something, but not for long, and not after the signal is aborted. @throws what that throws */
-async function before(
+/** Waits for a promise, at most until the time is up or the signal is aborted. @throws the promise's rejection */
+async function waitAtMost(
   ms: number,
   something: Promise<unknown>,
   signal: AbortSignal | undefined,
@@ -220,10 +217,10 @@ async function before(
   }
 }
 
-/** The server says it once to each of the two. */
+/** The server prints the end of the output once to each of its two streams. */
 const STREAMS = 2;
 
-/** What is printed by an app that answers one call, and when all of it has come. */
+/** The output of an app that answers one call. */
 class AppOutput {
   readonly #onLog: (entry: LogEntry) => void;
   #left = STREAMS;
@@ -235,15 +232,15 @@ class AppOutput {
     this.#ended = new Promise((resolve) => (this.#end = resolve));
   }
 
-  /** Takes a line, and passes it on unless it is the machinery's own. */
-  tell(entry: LogEntry): void {
+  /** Passes a line on unless it is internal. */
+  add(entry: LogEntry): void {
     if (entry.source === "USER" && entry.message === END_OF_OUTPUT) {
       this.#left--;
       if (this.#left === 0) this.#end();
     } else if (entry.source === "USER" || isForReaders(entry)) this.#onLog(entry);
   }
 
-  /** Resolves when all that was printed before the call ended has come. It may never. */
+  /** Resolves when the output of the call is complete. May never resolve. */
   ended(): Promise<void> {
     return this.#ended;
   }

@@ -1,24 +1,21 @@
 /**
- * What a call of an isolated function looks like over HTTP, for the host that sends it and the server that answers.
- * `docs/wire/calls.md` describes it.
+ * The format of a call of an isolated function over HTTP, shared by the host and the server. `docs/wire/calls.md`
+ * describes it.
  * @module
  */
 import { deserialize, serialize } from "node:v8";
 import { FalSerializationError } from "../../../errors.ts";
 
-/** The version of what follows. A server refuses one that it does not know. */
+/** The version of the format. A server rejects an unknown version. */
 export const CALL_FORMAT = 1;
 
-/** The largest body, in bytes: the longest text that Node can hold. */
+/** The largest body, in bytes: the maximum length of a string in Node. */
 export const BODY_LIMIT_BYTES = 2 ** 29 - 24;
 
-/** What stands around a value in a body is shorter, in bytes. */
+/** Upper bound for the length of a body without its value, in bytes. */
 const FRAME_BYTES = 64;
 
-/**
- * What the server prints to each of the two outputs when a call has ended, so that all that the function printed is known
- * to have arrived where the line has.
- */
+/** Printed by the server to both output streams at the end of a call, to mark the end of the function's output. */
 export const END_OF_OUTPUT = "[servable] the call has ended";
 
 /** The body of a call: `POST /`. */
@@ -28,13 +25,13 @@ export interface CallBody {
   readonly args: string;
 }
 
-/** The answer: what the function returned, or what was thrown, taken apart; either {@link packed}. */
+/** The answer: the function's result, or the encoded error; both {@link packed}. */
 export type CallAnswer = { readonly result: string } | { readonly thrown: string };
 
 /**
- * A value as a text: the form of structured clone, in base64.
- * @param label what it is, for messages
- * @throws FalSerializationError when it is too large
+ * A value as text: serialized by structured clone, in base64.
+ * @param label names the value in messages
+ * @throws FalSerializationError if it is too large
  */
 export function packed(value: unknown, label = "a value"): string {
   const bytes = serialize(value);
@@ -42,17 +39,17 @@ export function packed(value: unknown, label = "a value"): string {
   return bytes.toString("base64");
 }
 
-/** The value of a text. @throws for a text that is none */
+/** The value of a {@link packed} text. @throws for an invalid text */
 export function unpacked(text: string): unknown {
   return deserialize(Buffer.from(text, "base64"));
 }
 
-/** @throws FalSerializationError when a value of so many bytes is too large for a body */
+/** @throws FalSerializationError if a value of this size is too large for a body */
 export function assertFits(bytes: number, label: string): void {
   const limit = Math.floor(((BODY_LIMIT_BYTES - FRAME_BYTES) / 4) * 3);
   if (bytes <= limit) return;
   const megabytes = (count: number): string => `${Math.floor(count / 1e6)} MB`;
   throw new FalSerializationError(
-    `${label} is too large: it has ${megabytes(bytes)}, and no more than ${megabytes(limit)} can travel; put it into a store, and pass where it is`,
+    `${label} is too large: it has ${megabytes(bytes)}, and no more than ${megabytes(limit)} can be sent; store it elsewhere, and pass its location`,
   );
 }

@@ -21,14 +21,14 @@ const ANSWER = {
   $id: "CallAnswer",
   type: "object",
   properties: {
-    result: { type: "string", description: "What the function returned, in the same form." },
-    thrown: { type: "string", description: "What it threw, taken apart, in the same form." },
+    result: { type: "string", description: "The function's result, in the same form." },
+    thrown: { type: "string", description: "The encoded error, in the same form." },
   },
 };
 
-/** What of a request's context is asked. */
+/** The used part of a request's context. */
 interface Caller {
-  /** Aborts when the caller has left, and when the time is up. */
+  /** Aborted when the caller has left or the time limit is reached. */
   readonly signal: AbortSignal;
 }
 
@@ -42,7 +42,7 @@ export function callServable(
     try {
       return { result: packed(await workers.call(list, signal), `the result of ${functionName}`) };
     } catch (error) {
-      // Nobody hears what becomes of a call whose caller has gone: the server says that in its own way.
+      // For a cancelled call, the server itself responds.
       if (signal.aborted) throw error;
       return { thrown: packed(encodeThrown(error)) };
     }
@@ -59,7 +59,7 @@ function readArguments(format: number, args: string): readonly unknown[] {
     const list = unpacked(args);
     if (Array.isArray(list)) return list;
   } catch {
-    // as what is no list
+    // handled like a value that is not a list
   }
   throw new FieldException("args", "The arguments are not a list in the form of structured clone.");
 }

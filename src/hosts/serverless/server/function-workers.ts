@@ -7,10 +7,10 @@ import { WorkerGroup } from "../../local/worker-group.ts";
 import { END_OF_OUTPUT } from "./call-protocol.ts";
 import type { ServerSettings } from "./container-layout.ts";
 
-/** After a stop signal, a served function has so long to answer what it has begun, in milliseconds: what platforms grant. */
+/** Maximum time for a served function to complete its requests after a stop signal, in ms: the platforms' own limit. */
 const DRAIN_MS = 3_600_000;
 
-/** Where the processes of a function find themselves. */
+/** The files and variables of a function's processes. */
 export interface WorkerSurroundings {
   /** Path of the folder with the function's bundle. */
   readonly bundle: string;
@@ -18,7 +18,7 @@ export interface WorkerSurroundings {
   readonly environment: NodeJS.ProcessEnv;
 }
 
-/** The processes that run the function, so that one that computes or dies leaves the server as it is. */
+/** The processes that run the function. The server keeps working if one of them is busy or dies. */
 export class FunctionWorkers {
   readonly #settings: ServerSettings;
   readonly #group: WorkerGroup;
@@ -55,7 +55,7 @@ export class FunctionWorkers {
     });
   }
 
-  /** Calls the function. @throws what it throws; the signal's reason */
+  /** Calls the function. @throws the function's error; the signal's reason */
   async call(args: readonly unknown[], signal: AbortSignal): Promise<unknown> {
     const { requestTimeout } = this.#settings;
     try {
@@ -65,7 +65,7 @@ export class FunctionWorkers {
     }
   }
 
-  /** Serves the function until the signal is aborted. What it has begun then, `close()` waits for. */
+  /** Serves the function until the signal is aborted. `close()` then waits for the running requests. */
   async serve(signal: AbortSignal): Promise<void> {
     const { port, served, requestTimeout } = this.#settings;
     const { metricsPort = 0, schemas = {} } = served ?? {};
@@ -79,11 +79,11 @@ export class FunctionWorkers {
   }
 
   /**
-   * Ends all processes. A call that was cancelled may come to its end before, within a second; what a served function has
-   * begun, within the time that a platform grants.
+   * Ends all processes. Waits before that for cancelled calls, up to one second, and for running requests of a served
+   * function, up to the platforms' limit.
    */
   async close(reason: unknown): Promise<void> {
-    // A process whose run was cancelled does not keep this one, which would end in the middle of it.
+    // Processes of cancelled runs do not keep this process alive.
     const keeper = setInterval(() => {}, LONGEST_TIMER_MS);
     try {
       await this.#group.idle();
@@ -118,7 +118,7 @@ export class FunctionWorkers {
   }
 }
 
-/** What the function prints is what the container prints: a platform reads it there. */
+/** Prints a line as output of the container, which the platform reads. */
 function print({ message, level }: LogEntry): void {
   (level === "STDERR" ? process.stderr : process.stdout).write(`${message}\n`);
 }

@@ -1,6 +1,6 @@
 /**
  * The program of a function's container: it answers calls of the function over HTTP, or serves it. It is bundled into one
- * file, beside its settings.
+ * file, next to its settings file.
  * @module
  */
 import { readFileSync } from "node:fs";
@@ -17,7 +17,7 @@ const settings = JSON.parse(
 ) as ServerSettings;
 const bundle = fileURLToPath(new URL(`../${IMAGE_FOLDERS.bundle}`, import.meta.url));
 const workers = new FunctionWorkers(settings, { bundle, environment: { ...process.env } });
-// What the container prints is the function's, but for faults of the server.
+// The container's output is the function's, except for warnings and errors of the server.
 process.env["LOG_LEVEL"] ??= "warn";
 process.exitCode = await (settings.served === undefined ? answerCalls() : serveFunction());
 await workers.close(new RequestCancelledException("The server was stopped."));

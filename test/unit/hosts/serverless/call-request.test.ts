@@ -15,14 +15,14 @@ test("a control plane behind TLS may name addresses behind TLS alone, one in pla
   assert.throws(() => checkAppAddress("http://run.test/app?a=1", secure), {
     code: "PLATFORM_REFUSED",
     message:
-      "The control plane at api.test tells an address of the function that no key is sent to: http://run.test.",
+      "The control plane at api.test returned an address for the function that must not get the key: http://run.test.",
   });
 });
 
 test("no key goes to what is no address of HTTP", () => {
   for (const url of ["", "run.test/app", "ftp://run.test", "file:///etc/passwd", "javascript:alert(1)"]) {
     for (const endpoint of [secure, plain]) {
-      assert.throws(() => checkAppAddress(url, endpoint), /it is no http\(s\) address\.$/);
+      assert.throws(() => checkAppAddress(url, endpoint), /not an http\(s\) address\.$/);
     }
   }
 });
