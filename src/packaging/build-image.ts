@@ -7,7 +7,7 @@ import { failureReason, type Builder } from "./engines.ts";
 import { runProgram, type ProgramEnd, type ProgramOptions } from "../processes/program.ts";
 import { tarStream } from "../build-context/tar.ts";
 
-/** What an image is made of. */
+/** Options of {@link buildImage}. */
 export interface BuildRequest {
   readonly dockerfile: string;
   readonly entries: readonly ContextEntry[];
@@ -16,32 +16,32 @@ export interface BuildRequest {
   readonly buildArgs?: Readonly<Record<string, string>>;
   /** Secrets of the build, by id. */
   readonly secrets?: Readonly<Record<string, string>>;
-  /** Such as "linux/arm64". Default: this machine's. */
+  /** The target platform, such as "linux/arm64". Default: this machine's. */
   readonly platform?: string;
-  /** Builds every layer again. */
+  /** Ignores the cache of layers. */
   readonly noCache?: boolean;
   readonly signal?: AbortSignal;
-  /** Told of each line that the builder prints. */
+  /** Called for each line that the builder prints. */
   readonly onLine?: (line: string) => void;
 }
 
-/** An image that was built. */
+/** The result of a build. */
 export interface BuiltImage {
   /** `sha256:` and 64 hexadecimal digits. */
   readonly id: string;
   readonly tag: string;
-  /** The sum of its layers, as the builder counts; undefined where it does not tell. */
+  /** The size of its layers in bytes, as reported by the builder; undefined for Buildah. */
   readonly sizeBytes: number | undefined;
 }
 
-/** A name that no project has. */
+/** A file name that projects do not use. */
 const DOCKERFILE = ".servable.dockerfile";
-/** Of a failing build, so many last lines are shown. */
+/** The number of last lines that the error of a failed build contains. */
 const SHOWN_LINES = 15;
 
 /**
- * Builds an image. Its name is given to it only when all is done: a build that fails or is aborted leaves neither image
- * nor container nor temporary files, but for the layers in the builder's cache.
+ * Builds an image and tags it at the end: a build that fails or is aborted leaves no image, container or temporary files,
+ * only layers in the builder's cache.
  * @throws FalServerlessError with code BUILD_FAILED and the last lines of the builder; the signal's reason
  */
 export async function buildImage(builder: Builder, request: BuildRequest): Promise<BuiltImage> {
@@ -51,7 +51,7 @@ export async function buildImage(builder: Builder, request: BuildRequest): Promi
     const idFile = join(folder, "image-id");
     const environment: NodeJS.ProcessEnv = {
       ...process.env,
-      // Podman and Buildah unpack the context there, and leave it when they are killed.
+      // Podman and Buildah unpack the context there, and do not remove it when they are killed.
       TMPDIR: folder,
       SOURCE_DATE_EPOCH: "0",
     };
@@ -76,7 +76,7 @@ export async function buildImage(builder: Builder, request: BuildRequest): Promi
     if (end.code !== 0) throw buildFailure(builder, end, request.platform);
     const id = withAlgorithm((await readFile(idFile, "utf8")).trim());
     const sizeBytes = await imageSize(builder, id, options);
-    // Not to be interrupted: nobody would know whether it has its name.
+    // Without the signal: after an abort it would be unknown whether the image is tagged.
     await mustRun(builder, ["tag", id, tag], { environment });
     return { id, tag, sizeBytes };
   } finally {
@@ -93,7 +93,7 @@ async function buildArguments(
   const { buildArgs = {}, secrets = {}, platform, noCache } = request;
   const own: Readonly<Record<Builder["flavor"], readonly string[]>> = {
     docker: ["build", "--force-rm", "--build-arg", "SOURCE_DATE_EPOCH=0"],
-    // Health checks exist in Docker's format alone.
+    // Only Docker's format has health checks.
     podman: ["build", "--force-rm", "--format", "docker", "--timestamp", "0"],
     buildah: ["bud", "--force-rm", "--layers", "--format", "docker", "--timestamp", "0"],
   };
@@ -119,7 +119,7 @@ async function imageSize(
   id: string,
   options: ProgramOptions,
 ): Promise<number | undefined> {
-  if (flavor === "buildah") return undefined; // it does not tell
+  if (flavor === "buildah") return undefined; // it does not report sizes
   const { code, stdout } = await runProgram(
     command,
     ["image", "inspect", "--format", "{{.Size}}", id],
@@ -146,8 +146,8 @@ function buildFailure(
   platform: string | undefined,
 ): FalServerlessError {
   const shown = lines.filter((line) => line.trim() !== "").slice(-SHOWN_LINES);
-  const reason = code === undefined ? `was ended` : `ended with exit code ${code}`;
-  // What the kernel says of a program that is made for other machines.
+  const reason = code === undefined ? "was terminated" : `ended with exit code ${code}`;
+  // The kernel's error for a program of another architecture.
   const isForeign = lines.some((line) => /exec format error/i.test(line));
   return new FalServerlessError(
     "BUILD_FAILED",
@@ -160,21 +160,21 @@ function buildFailure(
 }
 
 function emulationAdvice(platform: string | undefined): string {
-  const made = platform === undefined ? "the base image's platform" : platform;
-  return `This machine can't run programs of ${made}: set up QEMU for them (Debian: qemu-user-static and binfmt-support), or build on such a machine.`;
+  const target = platform === undefined ? "the base image's platform" : platform;
+  return `This machine can't run programs of ${target}: set up QEMU for them (Debian: qemu-user-static and binfmt-support), or build on such a machine.`;
 }
 
 function withAlgorithm(id: string): string {
   return id.startsWith("sha256:") ? id : `sha256:${id}`;
 }
 
-/** What the builders put before the reason: which layer they tried, and where. */
+/** The text that builders print before the reason of a failed push. */
 const PREAMBLE = /^.*?(?:pinging container registry \S+|exists in \S+): /;
 
 /**
- * Sends an image to its registry, with the builder's own settings and logins.
- * @param tag an image of this machine, by a name that starts with its registry
- * @throws FalServerlessError with code BUILD_FAILED, in one line; the signal's reason
+ * Pushes an image to its registry, with the builder's own settings and logins.
+ * @param tag the name of a local image, which starts with its registry
+ * @throws FalServerlessError with code BUILD_FAILED; the signal's reason
  */
 export async function pushImage(
   builder: Builder,
@@ -195,11 +195,11 @@ function advice({ command, flavor }: Builder, tag: string, reason: string): stri
   const registry = /[.:]/.test(first) || first === "localhost" ? first : "docker.io";
   if (reason.includes("HTTP response to HTTPS client")) {
     return flavor === "docker"
-      ? `If it is meant to have no TLS, add "${registry}" to the "insecure-registries" of Docker's daemon.json.`
-      : `If it is meant to have no TLS, say so in a file in /etc/containers/registries.conf.d: [[registry]], location = "${registry}", insecure = true.`;
+      ? `If the registry has no TLS, add "${registry}" to the "insecure-registries" of Docker's daemon.json.`
+      : `If the registry has no TLS, add a file to /etc/containers/registries.conf.d: [[registry]], location = "${registry}", insecure = true.`;
   }
   if (/unauthori[sz]ed|authentication|denied|forbidden|credentials/i.test(reason)) {
-    return `Log in by "${command} login ${registry}", as somebody who may push there.`;
+    return `Log in with "${command} login ${registry}", as a user with permission to push.`;
   }
   return `Is ${registry} the right registry, and are you logged in (${command} login ${registry})?`;
 }

@@ -4,28 +4,28 @@ import { UsageError } from "../errors.ts";
 import { parseJsonWithComments } from "../typescript/json-with-comments.ts";
 import { resolvePackage, usedPackages, type LockedPackages } from "./npm-lockfile.ts";
 
-/** What the tsconfig.json of an app needs beside it, by "extends". */
+/** The files that the tsconfig.json of an app extends. */
 export interface CompilerSettings {
-  /** Files of the project, relative to its folder, the tsconfig.json itself included. */
+  /** Paths relative to the project's folder, the tsconfig.json itself included. */
   readonly files: readonly string[];
-  /** Folders of linked packages that have such files. */
+  /** Folders of linked packages that such files are in. */
   readonly folders: readonly string[];
 }
 
-/** Where it is looked. */
+/** The project that is searched. */
 export interface CompilerContext {
   /** The folder of the lockfile. */
   readonly directory: string;
   readonly places: LockedPackages;
-  /** The places of packages that an image gets. */
+  /** The packages that are installed in the image, by path. */
   readonly used: ReadonlySet<string>;
-  /** Whether a folder is a package of the workspace, which npm links for whoever names it. */
+  /** Whether a folder is a package of the workspace, which npm can link. */
   readonly isMember: (folder: string) => boolean;
 }
 
 /**
- * Follows the tsconfig.json that is nearest to a file: an app doesn't start where one that is extended is missing.
- * @throws UsageError for one outside of the project, or in a package that is installed for development alone
+ * Follows "extends" from the tsconfig.json nearest to a file: an app does not start if an extended file is missing.
+ * @throws UsageError for a file outside of the project, or in a package that is installed only for development
  */
 export function compilerSettings(file: string, ground: CompilerContext): CompilerSettings {
   const found = { files: new Set<string>(), folders: new Set<string>() };
@@ -58,11 +58,11 @@ function nearest(from: string, directory: string): string | undefined {
 
 interface Extended {
   readonly file: string | undefined;
-  /** Of the linked package that has it. */
+  /** The folder of the linked package that it is in. */
   readonly folder?: string;
 }
 
-/** What is extended; undefined for a file of an installed package, and for one that is not there at all. */
+/** Finds an extended file; undefined if it is missing or in an installed package. */
 function locate(
   parent: string,
   from: string,
@@ -73,7 +73,7 @@ function locate(
     if (path === undefined) return undefined;
     if (isAbsolute(parent) || within(directory, path).startsWith("..")) {
       throw new UsageError(
-        `${from} extends "${parent}", which an image does not get: move it into ${directory}, and name it by a relative path.`,
+        `${from} extends "${parent}", which is not copied into the image: move it into ${directory}, and use a relative path.`,
       );
     }
     return { file: path };
@@ -84,21 +84,21 @@ function locate(
   const { link, resolved = "" } = places[place] ?? {};
   if (!used.has(place) && !(link === true && isMember(resolved))) {
     throw new UsageError(
-      `${from} extends "${parent}", which is installed for development alone, and so not in an image: run "npm install --save-prod ${name}" in ${dirname(from)}.`,
+      `${from} extends "${parent}", which is installed only for development and therefore not in the image: run "npm install --save-prod ${name}" in ${dirname(from)}.`,
     );
   }
   if (link !== true) return undefined;
   return { folder: resolved, file: settingsAt(join(directory, resolved, parent.slice(name.length))) };
 }
 
-/** The file that a path in "extends" means. */
+/** The file that a path in "extends" refers to. */
 function settingsAt(path: string): string | undefined {
   return [path, `${path}.json`, join(path, "tsconfig.json")].find(
     (each) => statSync(each, { throwIfNoEntry: false })?.isFile() === true,
   );
 }
 
-/** A file that can't be read is nobody's parent: running the app says what is wrong with it. */
+/** The values of "extends". Errors in the file are reported when the app is run. */
 function parentsOf(path: string): readonly string[] {
   try {
     const { extends: parents = [] } = parseJsonWithComments(readFileSync(path, "utf8")) as {

@@ -7,48 +7,48 @@ import { IgnoreRules, readIgnoreFile } from "../build-context/ignore-rules.ts";
 import { copySources } from "../build-context/copy-sources.ts";
 import { parseDockerfile } from "../build-context/dockerfile.ts";
 
-/** Who may pull from a registry. */
+/** Credentials for a registry. */
 export interface RegistryLogin {
   readonly username: string;
   readonly password: string;
 }
 
-/** What an image needs to run, wherever it comes from. */
+/** Options of every image. */
 export interface ImageRunOptions {
-  /** Logins by the registry's host, for its base image or itself. */
+  /** Credentials for the image and its base image, by host of the registry. */
   readonly registries?: Readonly<Record<string, RegistryLogin>>;
-  /** In place of the image's own. A text is given to a shell, a list is not. */
+  /** Replaces the image's entrypoint. A string is run by a shell, a list is not. */
   readonly entrypoint?: string | readonly string[];
-  /** In place of the image's own. */
+  /** Replaces the image's command. */
   readonly cmd?: string | readonly string[];
-  /** False for a container that only listens on a port, as a servable does. Default: the platform's choice. */
+  /** False for a container that only listens on a port, as a servable does. If omitted, the platform decides. */
   readonly useIsolate?: boolean;
 }
 
-/** What an image made of a Dockerfile takes. */
+/** Options of an image that is built from a Dockerfile. */
 export interface ContainerImageOptions extends ImageRunOptions {
-  /** Values of the Dockerfile's ARGs. */
+  /** Values for the ARG instructions of the Dockerfile. */
   readonly buildArgs?: Readonly<Record<string, string>>;
-  /** Secrets of the build, by id, for `RUN --mount=type=secret`. Not those of the running app. */
+  /** Secrets of the build for `RUN --mount=type=secret`, by id. The running app does not receive them. */
   readonly secrets?: Readonly<Record<string, string>>;
-  /** Who builds it on the platform. Default: the platform's choice. */
+  /** The platform's build service. If omitted, the platform decides. */
   readonly builder?: "depot";
-  /** How its layers are compressed. Default "gzip". */
+  /** The compression of its layers. Default "gzip". */
   readonly compression?: string;
-  /** Compresses layers of the base image again. Default false. */
+  /** Also compresses the layers of the base image again. Default false. */
   readonly forceCompression?: boolean;
-  /** What COPY and ADD are relative to. Default: the Dockerfile's own folder; of a text, the working directory. */
+  /** The folder that COPY and ADD are relative to. Default: the Dockerfile's folder, or the working directory for a string. */
   readonly contextDirectory?: string;
   /**
-   * Files to leave out, as gitignore patterns. Default: those of `ignoreFile`. Files whose names say that they hold
-   * secrets are left out as well, unless an exception names them: `!.npmrc`.
+   * Files to exclude, as gitignore patterns. Default: the patterns of `ignoreFile`. Files whose names are typical of
+   * secrets are excluded as well, unless an exception names them: `!.npmrc`.
    */
   readonly ignore?: readonly string[];
-  /** A file of such patterns. Default: `.dockerignore` in the context if there is one, else the usual ones. */
+  /** A file of such patterns. Default: the `.dockerignore` of the context, else common patterns. */
   readonly ignoreFile?: string;
 }
 
-/** The form in which an image goes over the wire, with the wire's names. */
+/** The representation of an image in the protocol of a platform. */
 export type ContainerImageDict = Readonly<Record<string, unknown>>;
 
 type Check = (value: unknown) => string | undefined;
@@ -93,9 +93,9 @@ const BUILD_CHECKS: Readonly<Record<keyof ContainerImageOptions, Check>> = {
 };
 
 /**
- * The container image of an app: made of a Dockerfile of one's own, or one that is there already.
+ * The container image of an app: built from your Dockerfile, or an existing image of a registry.
  *
- * Nothing of it prints its secrets or logins; `toDict()` has them, for the wire.
+ * Printing it does not show secrets or credentials; only `toDict()` contains them.
  *
  * @example
  * ```ts
@@ -105,11 +105,11 @@ const BUILD_CHECKS: Readonly<Record<keyof ContainerImageOptions, Check>> = {
  * ```
  */
 export class ContainerImage {
-  /** The name of an image that is there; undefined for one that is made of a Dockerfile. */
+  /** The name of an existing image; undefined for an image built from a Dockerfile. */
   readonly reference: string | undefined;
-  /** The text of the Dockerfile; undefined for an image that is there. */
+  /** The text of the Dockerfile; undefined for an existing image. */
   readonly dockerfile: string | undefined;
-  /** What COPY and ADD are relative to: absolute. */
+  /** The absolute path of the folder that COPY and ADD are relative to. */
   readonly contextDirectory: string;
   readonly #options: ContainerImageOptions;
 
@@ -125,9 +125,9 @@ export class ContainerImage {
   }
 
   /**
-   * An image made of a Dockerfile.
+   * An image built from a Dockerfile.
    * @param path relative to the working directory
-   * @throws DefinitionError with code IMAGE_INVALID: no such file, no Dockerfile, an option that makes no sense
+   * @throws DefinitionError with code IMAGE_INVALID if the file is missing or not a valid Dockerfile, or an option is invalid
    */
   static fromDockerfile(path: string, options: ContainerImageOptions = {}): ContainerImage {
     let content: string;
@@ -135,24 +135,25 @@ export class ContainerImage {
       content = readFileSync(path, "utf8");
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      const why = code === "ENOENT" ? `There is no file ${path}.` : `${path} can't be read: ${message}.`;
+      const why =
+        code === "ENOENT" ? `The file ${path} does not exist.` : `${path} can't be read: ${message}.`;
       throw new DefinitionError("IMAGE_INVALID", why, { cause: error });
     }
     return ContainerImage.#make(content, dirname(resolve(path)), options);
   }
 
   /**
-   * An image made of the text of a Dockerfile.
-   * @throws DefinitionError with code IMAGE_INVALID: it is none, or an option makes no sense
+   * An image built from the text of a Dockerfile.
+   * @throws DefinitionError with code IMAGE_INVALID if the text is not a valid Dockerfile, or an option is invalid
    */
   static fromDockerfileString(content: string, options: ContainerImageOptions = {}): ContainerImage {
     return ContainerImage.#make(content, process.cwd(), options);
   }
 
   /**
-   * An image that is in a registry already.
+   * An existing image of a registry.
    * @param reference such as "ghcr.io/me/app:1"
-   * @throws DefinitionError with code IMAGE_INVALID for an option that makes no sense
+   * @throws DefinitionError with code IMAGE_INVALID if the reference or an option is invalid
    */
   static fromImage(reference: string, options: ImageRunOptions = {}): ContainerImage {
     if (typeof reference !== "string" || !/^[\w][^\s]*$/.test(reference)) {
@@ -170,7 +171,7 @@ export class ContainerImage {
     return new ContainerImage({ dockerfile: content }, directory, { ...options });
   }
 
-  /** Values of the Dockerfile's ARGs. */
+  /** Values for the ARG instructions of the Dockerfile. */
   get buildArgs(): Readonly<Record<string, string>> {
     return this.#options.buildArgs ?? {};
   }
@@ -180,37 +181,37 @@ export class ContainerImage {
     return this.#options.secrets ?? {};
   }
 
-  /** In place of the image's own. */
+  /** Replaces the image's entrypoint. */
   get entrypoint(): string | readonly string[] | undefined {
     return this.#options.entrypoint;
   }
 
-  /** In place of the image's own. */
+  /** Replaces the image's command. */
   get cmd(): string | readonly string[] | undefined {
     return this.#options.cmd;
   }
 
-  /** What the Dockerfile takes from its context: paths and globs relative to it; "." is all of it. */
+  /** The paths and globs that the Dockerfile copies from its context; "." is the whole context. */
   sources(): string[] {
     if (this.dockerfile === undefined) return [];
     return copySources(parseDockerfile(this.dockerfile), this.buildArgs);
   }
 
   /**
-   * What stays behind: the list that was given, else the file that was given, else `.dockerignore` in the context,
-   * else the usual ones. In any case secrets do that no exception names.
-   * @throws DefinitionError with code IMAGE_INVALID when such a file can't be read, or the one that was given is not there
+   * The rules for excluded files: the option `ignore`, else the option `ignoreFile`, else the `.dockerignore` of the
+   * context, else common patterns. They also exclude secrets that no exception names.
+   * @throws DefinitionError with code IMAGE_INVALID if the file can't be read, or `ignoreFile` does not exist
    */
   ignoreRules(): IgnoreRules {
     const { ignore, ignoreFile } = this.#options;
     if (ignore !== undefined) return new IgnoreRules(ignore, { guardsSecrets: true });
     if (ignoreFile === undefined) return IgnoreRules.of(this.contextDirectory);
     const lines = readIgnoreFile(ignoreFile);
-    if (lines === undefined) throw invalid(`There is no ignore file ${ignoreFile}.`);
+    if (lines === undefined) throw invalid(`The ignore file ${ignoreFile} does not exist.`);
     return new IgnoreRules(lines, { guardsSecrets: true });
   }
 
-  /** The same image with values of ARGs that go before its own. One that is there already stays as it is. */
+  /** The same image with other values for ARGs, which override its own. An existing image is returned unchanged. */
   withBuildArgs(buildArgs: Readonly<Record<string, string>>): ContainerImage {
     if (this.dockerfile === undefined) return this;
     const options = { ...this.#options, buildArgs: { ...this.buildArgs, ...buildArgs } };
@@ -219,9 +220,8 @@ export class ContainerImage {
   }
 
   /**
-   * The files that a platform builds it from, as they are uploaded: links as what they lead to. None for an image that is
-   * there already.
-   * @throws FalServerlessError with code BUILD_FAILED for a source that is not there, UPLOAD_FAILED for what can't be
+   * The files that a platform builds the image from. Links are replaced by their targets. Empty for an existing image.
+   * @throws FalServerlessError with code BUILD_FAILED for a missing source, UPLOAD_FAILED for a file that can't be
    * uploaded; DefinitionError with code IMAGE_INVALID
    */
   async collectFiles(options: FileCollection = {}): Promise<CollectedFile[]> {
@@ -242,7 +242,7 @@ export class ContainerImage {
     return collectFiles({ context: directory, paths, ignore, ...options });
   }
 
-  /** The form in which it goes over the wire. It has the secrets: not for logs. */
+  /** The representation in the protocol of a platform. It contains the secrets: do not log it. */
   toDict(): ContainerImageDict {
     const { registries, entrypoint, cmd, useIsolate } = this.#options;
     const overrides = {
@@ -265,7 +265,7 @@ export class ContainerImage {
       builder: this.#options.builder ?? null,
       compression: this.#options.compression ?? "gzip",
       force_compression: this.#options.forceCompression ?? false,
-      // Of no use to the other side, which gets the files: where they are here is nobody's business.
+      // The platform receives the files themselves, so the path on this machine is not sent.
       docker_context_dir: ".",
       docker_files_list: this.sources(),
       docker_ignore: this.ignoreRules().patterns,
@@ -284,7 +284,7 @@ function assertOptions(options: object, checks: Readonly<Record<string, Check>>)
       throw invalid(`A container image has no option "${name}"${hint}`);
     }
     const expected = value === undefined ? undefined : check(value);
-    // Not the value: it may be a secret.
+    // The message omits the value, which may be a secret.
     if (expected !== undefined)
       throw invalid(`The option "${name}" of a container image must be ${expected}.`);
   }

@@ -2,28 +2,28 @@ import { resolve } from "node:path";
 import { FalServerlessError } from "../errors.ts";
 import { runProgram } from "../processes/program.ts";
 
-/** Which program's habits one has. */
+/** The program whose command line an engine has. Podman may be installed as "docker". */
 export type EngineFlavor = "docker" | "podman" | "buildah";
 
-/** A program that builds images or runs containers, and can do so here and now. */
+/** An installed program that builds images or runs containers, with its daemon running. */
 export interface FoundEngine<Flavor extends EngineFlavor = EngineFlavor> {
   /** Its name in `PATH`, or its path. */
   readonly command: string;
   readonly flavor: Flavor;
-  /** Root in its containers is this process's user. */
+  /** Root in its containers is the user of this process. */
   readonly isRootless: boolean;
 }
 
-/** The variable that names the program: "docker", "podman", "buildah" or a path. */
+/** The environment variable that selects the program: "docker", "podman", "buildah" or a path. */
 export const ENGINE_VARIABLE = "SERVABLE_CONTAINER_ENGINE";
 
-/** A daemon that has not answered by then is none, in milliseconds. */
+/** Timeout for the check of a program, in milliseconds. */
 const CHECK_MS = 10_000;
 
 /**
- * Looks for the one that the environment names, else for those that will do, in their order.
- * @param flavors those that will do
- * @returns the first that works, or else what each of them said
+ * Finds the program that the environment names, else the first usable one of the given flavors.
+ * @param flavors the accepted flavors, by preference
+ * @returns the program, or the reason why each candidate is not usable
  * @throws the signal's reason
  */
 export async function probeEngines<Flavor extends EngineFlavor>(
@@ -32,9 +32,9 @@ export async function probeEngines<Flavor extends EngineFlavor>(
   signal?: AbortSignal,
 ): Promise<FoundEngine<Flavor> | readonly string[]> {
   const named = environment[ENGINE_VARIABLE];
-  // A path counts from here, wherever the program is run later.
+  // Resolved now: the program may be run in another folder later.
   const candidates = named ? [/[/\\]/.test(named) ? resolve(named) : named] : flavors;
-  // All at once, since a daemon that hangs takes its time; those that are not waited for are ended.
+  // In parallel, because a daemon that hangs uses its whole timeout. Checks that are not needed are aborted.
   const enough = new AbortController();
   const stop = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
   const checks = candidates.map((command) => checkEngine(command, flavors, environment, stop));
@@ -52,16 +52,12 @@ export async function probeEngines<Flavor extends EngineFlavor>(
   }
 }
 
-/** A program that builds images, and can do so here and now. */
-export interface Builder {
-  /** Its name in `PATH`, or its path. */
-  readonly command: string;
-  readonly flavor: EngineFlavor;
-}
+/** A program that builds images. */
+export type Builder = Pick<FoundEngine, "command" | "flavor">;
 
 /**
- * Finds the builder: the one that the environment names, else Docker if its daemon answers, else Podman, else Buildah.
- * @throws FalServerlessError with code BUILDER_MISSING, which says what each of them said; the signal's reason
+ * Finds a builder: the program that the environment names, else Docker if its daemon runs, else Podman, else Buildah.
+ * @throws FalServerlessError with code BUILDER_MISSING and the reason for each candidate; the signal's reason
  */
 export async function findBuilder(
   environment: NodeJS.ProcessEnv = process.env,
@@ -79,7 +75,7 @@ export async function findBuilder(
   );
 }
 
-/** A program that works, or why it does not. */
+/** Checks a program by its "info" command. Resolves to a reason if it is not usable. */
 async function checkEngine<Flavor extends EngineFlavor>(
   command: string,
   flavors: readonly Flavor[],
@@ -90,7 +86,7 @@ async function checkEngine<Flavor extends EngineFlavor>(
   try {
     const options = { environment, signal: AbortSignal.any([signal, limit]) };
     let end = await runProgram(command, ["info", "--format", "{{json .}}"], options);
-    // Buildah prints JSON unless it is asked to.
+    // Buildah prints JSON by default and refuses the flag.
     if (end.lines.some((line) => line.includes('"json" not defined'))) {
       end = await runProgram(command, ["info"], options);
     }
@@ -101,7 +97,7 @@ async function checkEngine<Flavor extends EngineFlavor>(
     }
     const flavor = flavors.find((item) => item === known.flavor);
     return flavor === undefined
-      ? `${command}: it builds images, and runs no containers`
+      ? `${command}: it builds images but does not run containers`
       : { command, flavor, isRootless: known.isRootless };
   } catch {
     return `${command}: no answer in ${CHECK_MS} ms`;
@@ -117,7 +113,7 @@ interface EngineInfo {
   readonly SecurityOptions?: readonly string[] | null;
 }
 
-/** What they say of themselves: Podman may well be called "docker". Undefined for a client without a daemon. */
+/** Reads the output of "info", which tells the flavors apart. Undefined for a client without a daemon. */
 function readInfo(text: string): Omit<FoundEngine, "command"> | undefined {
   let info: EngineInfo;
   try {
@@ -137,9 +133,9 @@ function readInfo(text: string): Omit<FoundEngine, "command"> | undefined {
   };
 }
 
-/** What a program said last, without the marks of its log and its advice: the reason it failed for. */
-export function failureReason(said: string): string {
-  const last = said
+/** The last line of a program's output that is neither a log line nor advice: the reason of its failure. */
+export function failureReason(output: string): string {
+  const last = output
     .split("\n")
     .findLast(
       (line) =>

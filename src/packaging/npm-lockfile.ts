@@ -1,7 +1,7 @@
 import { UsageError } from "../errors.ts";
 import { readJsonFile } from "./workspace.ts";
 
-/** What npm's lockfile says of a place: a package that is installed there, a link, or a folder of the project. */
+/** An entry of npm's lockfile: an installed package, a link, or a folder of the project. */
 export interface LockedPackage {
   readonly resolved?: string;
   readonly link?: boolean;
@@ -10,21 +10,18 @@ export interface LockedPackage {
   readonly peerDependencies?: Readonly<Record<string, string>>;
 }
 
-/** The places of a lockfile by their paths below the project; "" is the project itself. */
+/** The entries of a lockfile by path relative to the project; "" is the project itself. */
 export type LockedPackages = Readonly<Record<string, LockedPackage>>;
 
-/** @throws UsageError when the file can't be read */
+/** @throws UsageError if the file can't be read */
 export function readLockfile(path: string): LockedPackages {
   return (readJsonFile(path) as { packages?: LockedPackages }).packages ?? {};
 }
 
-/**
- * Where the packages are that some places need at run time, directly or not: those places first, links with what they
- * lead to.
- */
+/** The paths of packages and of all that they need at run time, links together with their targets. */
 export function usedPackages(places: LockedPackages, starts: readonly string[]): ReadonlySet<string> {
   const used = new Set(starts);
-  // What is added while this runs is visited as well.
+  // Paths that are added in the loop are visited as well.
   for (const path of used) {
     const place = at(places, path);
     if (place?.link === true) {
@@ -40,7 +37,7 @@ export function usedPackages(places: LockedPackages, starts: readonly string[]):
   return used;
 }
 
-/** Where Node finds a package from a place: in its own `node_modules`, or in one above it. */
+/** The path at which Node finds a package from another path: in its `node_modules`, or in one above it. */
 export function resolvePackage(places: LockedPackages, name: string, from: string): string | undefined {
   const parts = from === "" ? [] : from.split("/");
   for (let length = parts.length; length >= 0; length--) {
@@ -53,7 +50,7 @@ export function resolvePackage(places: LockedPackages, name: string, from: strin
 
 /**
  * The folders of the project that used links lead to.
- * @throws UsageError for one that lies outside of it
+ * @throws UsageError for a folder outside of the project
  */
 export function linkedFolders(
   places: LockedPackages,
@@ -65,15 +62,15 @@ export function linkedFolders(
     const { link, resolved = "" } = at(places, path) ?? {};
     if (link !== true) continue;
     if (isOutside(resolved)) throw new UsageError(refusal(nameOf(path), resolved));
-    // Some ways of installing link to where the packages of a registry are.
+    // Some install strategies link to a store of registry packages.
     if (!/(?:^|\/)node_modules\//.test(resolved)) folders.add(resolved);
   }
   return [...folders].filter((folder) => folder !== "" && folder !== ".").sort();
 }
 
 /**
- * Packages that are installed from files or folders of the project, by their paths.
- * @throws UsageError for one that lies outside of it
+ * The files and folders of the project that packages are installed from.
+ * @throws UsageError for one outside of the project
  */
 export function localArchives(
   places: LockedPackages,
@@ -90,7 +87,7 @@ export function localArchives(
   return [...archives].sort();
 }
 
-/** The `node_modules` that used packages are in, but for the project's own. */
+/** The `node_modules` folders of used packages, except the project's own. */
 export function nestedModules(used: ReadonlySet<string>): readonly string[] {
   const folders = new Set<string>();
   for (const path of used) {
@@ -100,7 +97,7 @@ export function nestedModules(used: ReadonlySet<string>): readonly string[] {
   return [...folders].sort();
 }
 
-/** "@me/lib" of "packages/app/node_modules/@me/lib". */
+/** The name in a path: "@me/lib" for "packages/app/node_modules/@me/lib". */
 function nameOf(path: string): string {
   return path.replace(/^.*node_modules\//, "");
 }

@@ -20,37 +20,37 @@ import {
   type Workspace,
 } from "./workspace.ts";
 
-/** An npm project that an image can be made of: a package, or one of a workspace with those that it uses. */
+/** An npm project that an image is built from: a package, or a package of a workspace with those that it uses. */
 export interface Project {
   /** The folder of the lockfile: the package's own, or the root of its workspace. Paths are relative to it. */
   readonly directory: string;
-  /** The folder of the app's package: "" where it is the project's own. */
+  /** The folder of the app's package; "" for the project itself. */
   readonly folder: string;
-  /** The app's file relative to its package, with `/` between its parts. */
+  /** The app's file relative to its package, with `/` between the segments. */
   readonly file: string;
   /** The name of the lockfile. */
   readonly lockfile: "package-lock.json" | "npm-shrinkwrap.json";
-  /** The folders of the packages that are linked: those of a workspace that the app uses, its own included. */
+  /** The folders of linked packages: those of a workspace that the app uses, its own included. */
   readonly packages: readonly string[];
   /** The folders of a workspace's packages that the app does not use. */
   readonly unused: readonly string[];
   /** The `node_modules` of linked packages that npm fills. */
   readonly nestedModules: readonly string[];
-  /** Files of a workspace beside its packages that these read: settings of TypeScript. */
+  /** TypeScript settings of a workspace that its packages extend. */
   readonly rootFiles: readonly string[];
-  /** What `npm ci` is told of the workspace. */
+  /** Flags of `npm ci` that select packages of the workspace. */
   readonly installFlags: readonly string[];
-  /** Where this package is installed. */
+  /** The path at which this package is installed. */
   readonly framework: string;
-  /** Whether this package is linked: its programs are there only once the sources are. */
+  /** Whether this package is linked, so that its programs are missing until the sources are copied. */
   readonly isFrameworkLinked: boolean;
-  /** Packages that lie in the project as archives or folders. */
+  /** Archives and folders of the project that packages are installed from. */
   readonly archives: readonly string[];
-  /** npm's settings; undefined where there are none. */
+  /** npm's settings; undefined if there are none. */
   readonly npmrc: string | undefined;
-  /** The variables that those settings name. */
+  /** The variables that the settings refer to. */
   readonly npmrcVariables: readonly string[];
-  /** The exact version of Node that it names, if it names one. */
+  /** The exact Node version in its `.node-version` or `.nvmrc`. */
   readonly nodeVersion: string | undefined;
 }
 
@@ -67,15 +67,15 @@ const OWN_DOCKERFILE =
   'write a Dockerfile and give the app "static override image = ContainerImage.fromDockerfile("Dockerfile")"';
 
 /**
- * Reads the project that a file belongs to: the nearest package.json above it, and npm's lockfile beside that or in the
- * root of its workspace.
- * @throws UsageError that says what is missing: package.json, lockfile, this package among the dependencies
+ * Reads the project of a file: the nearest package.json above it, and npm's lockfile beside it or in the root of its
+ * workspace.
+ * @throws UsageError if package.json or lockfile is missing, or this package is not a dependency
  */
 export function readProject(file: string): Project {
   const own = projectFolder(dirname(file));
   if (own === undefined) {
     throw new UsageError(
-      `There is no package.json in ${dirname(file)} or above: run "npm init -y" and "npm install ${FRAMEWORK}" there.`,
+      `No package.json was found in ${dirname(file)} or above: run "npm init -y" and "npm install ${FRAMEWORK}" there.`,
     );
   }
   const hasOwnLockfile = findLockfile(own) !== undefined;
@@ -143,7 +143,7 @@ function projectFolder(from: string): string | undefined {
   }
 }
 
-/** Whether this package is a dependency of the workspace's root alone. @throws UsageError where it is none at all */
+/** Whether this package is a dependency of the workspace's root only. @throws UsageError if it is not a dependency */
 function assertDependency(directory: string, workspace: Workspace | undefined): boolean {
   const path = join(directory, "package.json");
   const manifest = readPackageJson(path);
@@ -152,7 +152,7 @@ function assertDependency(directory: string, workspace: Workspace | undefined): 
   throw new UsageError(
     manifest.devDependencies?.[FRAMEWORK] === undefined
       ? `${path} does not have ${FRAMEWORK} among its dependencies: run "npm install ${FRAMEWORK}" in ${directory}.`
-      : `${path} has ${FRAMEWORK} among the devDependencies, which an image does not get: run "npm install --save-prod ${FRAMEWORK}" in ${directory}.`,
+      : `${path} has ${FRAMEWORK} among the devDependencies, which are not in the image: run "npm install --save-prod ${FRAMEWORK}" in ${directory}.`,
   );
 }
 
@@ -167,18 +167,18 @@ function findLockfile(directory: string): Project["lockfile"] | undefined {
 function requireLockfile(directory: string, workspace: Workspace | undefined): Project["lockfile"] {
   const found = findLockfile(directory);
   if (found !== undefined) return found;
-  // A package may have the lockfile of another manager although the workspace has none.
+  // A package may have the lockfile of another package manager although the workspace has none.
   const own = workspace === undefined ? directory : join(directory, workspace.folder);
   for (const folder of new Set([own, directory])) {
     const other = OTHER_LOCKFILES.find(([name]) => existsSync(join(folder, name)));
     if (other === undefined) continue;
     const what = folder === own ? "" : `, the root of the workspace of ${workspace?.folder},`;
     throw new UsageError(
-      `${folder}${what} has the lockfile of ${other[1]} (${other[0]}), and a Dockerfile is generated for npm's alone: ${OWN_DOCKERFILE}.`,
+      `${folder}${what} has the lockfile of ${other[1]} (${other[0]}), and a Dockerfile can only be generated for npm: ${OWN_DOCKERFILE}.`,
     );
   }
-  const where = workspace === undefined ? "" : `, the root of the workspace of ${workspace.folder}`;
-  throw new UsageError(`There is no package-lock.json in ${directory}${where}: run "npm install" there.`);
+  const where = workspace === undefined ? "" : `, the root of the workspace of ${workspace.folder},`;
+  throw new UsageError(`${directory}${where} has no package-lock.json: run "npm install" there.`);
 }
 
 function unusedFolders(places: LockedPackages, packages: readonly string[]): readonly string[] {
@@ -188,7 +188,7 @@ function unusedFolders(places: LockedPackages, packages: readonly string[]): rea
     .sort();
 }
 
-/** Packages of a workspace are installed with what they need; those that are not named stay out. */
+/** Flags that install only the named packages of a workspace, with their dependencies. */
 function installFlags(
   folder: string,
   packages: readonly string[],
@@ -212,7 +212,7 @@ function isBelow(path: string, folders: readonly string[]): boolean {
   return folders.some((folder) => path.startsWith(`${folder}/`));
 }
 
-/** `tsconfig.json` and its like. */
+/** The names of `tsconfig.json`, `tsconfig.base.json`, `jsconfig.json` and the like. */
 function rootSettings(directory: string): readonly string[] {
   return readdirSync(directory, { withFileTypes: true })
     .filter((entry) => entry.isFile() && /^[jt]sconfig(?:\..+)?\.json$/.test(entry.name))

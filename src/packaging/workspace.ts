@@ -3,7 +3,7 @@ import { dirname, join, relative, sep } from "node:path";
 import { UsageError } from "../errors.ts";
 import { PathGlob } from "../build-context/globs.ts";
 
-/** The fields of a package.json that count here. */
+/** The fields of a package.json that are read. */
 export interface PackageJson {
   readonly workspaces?: unknown;
   readonly dependencies?: Readonly<Record<string, string>>;
@@ -11,11 +11,11 @@ export interface PackageJson {
   readonly devDependencies?: Readonly<Record<string, string>>;
 }
 
-/** A workspace that a package is part of. */
+/** The workspace of a package. */
 export interface Workspace {
   /** The folder of its root. */
   readonly directory: string;
-  /** The package's folder below it, with `/` between its parts. */
+  /** The package's folder relative to the root, with `/` between the segments. */
   readonly folder: string;
   readonly manifest: PackageJson;
 }
@@ -23,10 +23,10 @@ export interface Workspace {
 const PNPM_WORKSPACE = "pnpm-workspace.yaml";
 
 /**
- * Finds the workspace that a package is part of: the nearest package.json above it whose "workspaces" name its folder, or
- * the nearest folder with pnpm's file of workspaces.
+ * Finds the workspace of a package: the nearest folder above it whose package.json lists it under "workspaces", or that
+ * has a pnpm-workspace.yaml.
  * @param directory the package's folder, absolute
- * @throws UsageError for a package.json that can't be read
+ * @throws UsageError if a package.json can't be read
  */
 export function findWorkspace(directory: string): Workspace | undefined {
   for (let root = dirname(directory); ; root = dirname(root)) {
@@ -40,19 +40,19 @@ export function findWorkspace(directory: string): Workspace | undefined {
   }
 }
 
-/** The globs of a root's package.json: a list, or one in an object, as Yarn has it. */
+/** The globs of a root's package.json: a list, or an object with a list, which Yarn allows. */
 export function workspaceGlobs({ workspaces }: PackageJson): readonly string[] {
   const isObject = typeof workspaces === "object" && workspaces !== null && !Array.isArray(workspaces);
   const list = isObject ? (workspaces as { packages?: unknown }).packages : workspaces;
   return Array.isArray(list) ? list.filter((glob) => typeof glob === "string") : [];
 }
 
-/** @throws UsageError when it can't be read */
+/** @throws UsageError if it can't be read */
 export function readPackageJson(path: string): PackageJson {
   return readJsonFile(path) as PackageJson;
 }
 
-/** @throws UsageError when a file is not there, or no JSON object */
+/** @throws UsageError if the file is missing or is not a JSON object */
 export function readJsonFile(path: string): object {
   try {
     const value: unknown = JSON.parse(readFileSync(path, "utf8").replace(/^\uFEFF/, ""));
@@ -73,7 +73,7 @@ export function isMember(folder: string, globs: readonly string[]): boolean {
   return matching !== undefined && !matching.startsWith("!");
 }
 
-/** `{a,b}` as one glob each. */
+/** Expands `{a,b}` into one glob each. */
 function withoutBraces(glob: string): readonly string[] {
   const [whole, before = "", choices = "", behind = ""] = /^(.*?)\{([^{}]*)\}(.*)$/.exec(glob) ?? [];
   if (whole === undefined) return [glob];

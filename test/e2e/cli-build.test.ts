@@ -205,7 +205,7 @@ describe("servable build in a workspace", () => {
     const build = (): Promise<Ended> => runCli(["build", "app.ts"], join(project, "packages/app"));
     assertOneLine(
       await build(),
-      /no package-lock\.json in \S+, the root of the workspace of packages\/app: run/,
+      /\S+, the root of the workspace of packages\/app, has no package-lock\.json: run/,
     );
     writeFileSync(join(project, "yarn.lock"), "");
     assertOneLine(await build(), /the workspace of packages\/app, has the lockfile of Yarn .*fromDockerfile/);
@@ -270,7 +270,7 @@ describe("servable build says in one line", () => {
   test("that package.json, lockfile or this package are missing", async () => {
     const project = createProject(FILES);
     rmSync(join(project, "package-lock.json"));
-    assertOneLine(await build(project), /There is no package-lock\.json in .*: run "npm install" there\./);
+    assertOneLine(await build(project), / has no package-lock\.json: run "npm install" there\./);
     writeFileSync(join(project, "pnpm-lock.yaml"), "");
     assertOneLine(await build(project), /lockfile of pnpm .*ContainerImage\.fromDockerfile/);
     writeFileSync(join(project, "package.json"), '{"type":"module"}');

@@ -54,7 +54,7 @@ describe("servable build --push", { skip: withoutContainers }, () => {
     assert.deepEqual([refused.exitCode, refused.stdout], [1, ""]);
     assert.match(
       lastLine(refused),
-      /error: \S+\/refused:1 is built, but \w+ can't push it: .*\. Log in by "\w+ login 127\.0\.0\.1:\d+"/,
+      /error: \S+\/refused:1 is built, but \w+ can't push it: .*\. Log in with "\w+ login 127\.0\.0\.1:\d+"/,
     );
     assert.equal(await registry.idOf("tests/refused", "1"), undefined);
     // Docker itself does without on this machine's own addresses.

@@ -1,7 +1,6 @@
 /**
- * Run in the image that is built, once its packages are installed: trims the `node_modules` of the working directory, and those
- * of its arguments.
- * `TRIM_PACKAGES=0` keeps every file.
+ * Runs during a build, after the installation of the packages: trims the `node_modules` of the working directory and the
+ * folders in its arguments. `TRIM_PACKAGES=0` keeps every file.
  * @module
  */
 import { trimPackages } from "./trim-packages.ts";

@@ -14,13 +14,13 @@ const UNREAD_FOLDERS = /^(?:tests?|__tests__|docs?|examples?|benchmarks?|bench|c
 const LICENCES = /^(?:licen[cs]e|copying|notice|copyright)/i;
 
 /**
- * Removes from a `node_modules` what programs do not read: source maps and type declarations beside their JavaScript,
- * Markdown but for licences, and a package's own folders of tests, examples and documentation, unless its package.json
- * leads into them. All times become 0, so that the same packages make the same layer.
- * @param trims false: only the times are set
+ * Removes files that programs do not read from a `node_modules`: source maps and type declarations beside their
+ * JavaScript, Markdown except licences, and a package's folders of tests, examples and documentation, unless its
+ * package.json refers to them. Sets all times to 0, so that the same packages give the same layer.
+ * @param trims false sets only the times
  */
 export function trimPackages(folder: string, trims: boolean): void {
-  mkdirSync(folder, { recursive: true }); // a project may have no packages
+  mkdirSync(folder, { recursive: true }); // missing if a project has no packages
   visit(folder, trims);
 }
 
@@ -44,7 +44,7 @@ function isUnreadFile(path: string): boolean {
   return /\.(?:md|markdown)$/i.test(path) && !LICENCES.test(basename(path));
 }
 
-/** Right below the root of a package, and not where its package.json leads. */
+/** A folder in the root of a package that its package.json does not refer to. */
 function isUnreadFolder(path: string): boolean {
   const name = basename(path);
   if (!UNREAD_FOLDERS.test(name)) return false;
@@ -52,9 +52,9 @@ function isUnreadFolder(path: string): boolean {
   try {
     manifest = JSON.parse(readFileSync(join(dirname(path), "package.json"), "utf8")) as typeof manifest;
   } catch {
-    return false; // no package's root
+    return false; // not the root of a package
   }
-  // One that only says how its files are to be read is in the middle of a package.
+  // A package.json without name or version only sets the module format of a subfolder.
   if (manifest["name"] === undefined || manifest["version"] === undefined) return false;
   const entries = ["main", "module", "exports", "imports", "bin", "browser", "scripts", "binary"];
   return !JSON.stringify(

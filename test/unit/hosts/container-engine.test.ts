@@ -85,7 +85,7 @@ test("an engine that was named is the only one that is tried", async () => {
 test("a program that only builds images is no engine", async () => {
   await assert.rejects(
     findEngine({ PATH: pathWith({ buildah: BUILDAH }), SERVABLE_CONTAINER_ENGINE: "buildah" }),
-    /buildah: it builds images, and runs no containers\nStart it, or set/,
+    /buildah: it builds images but does not run containers\nStart it, or set/,
   );
 });
 

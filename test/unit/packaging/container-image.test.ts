@@ -91,7 +91,10 @@ describe("a container image", () => {
     assert.deepEqual(patternsOf({ ignore: ["x"], ignoreFile: join(directory, "other") }), [
       "^(?:.+/)?x(?:/|$)",
     ]);
-    refused(() => patternsOf({ ignoreFile: join(directory, "none") }), /^There is no ignore file .*none\.$/);
+    refused(
+      () => patternsOf({ ignoreFile: join(directory, "none") }),
+      /^The ignore file .*none does not exist\.$/,
+    );
   });
 
   test("prints neither secrets nor logins", () => {
@@ -126,7 +129,7 @@ describe("a container image", () => {
     refused(() => ContainerImage.fromDockerfileString("hello"), /Line 1 of the Dockerfile: "hello" is no/);
     refused(
       () => ContainerImage.fromDockerfile("no/such/Dockerfile"),
-      /^There is no file no\/such\/Dockerfile\.$/,
+      /^The file no\/such\/Dockerfile does not exist\.$/,
     );
   });
 

@@ -66,9 +66,9 @@ describe("a project", () => {
   });
 
   test("without package.json or lockfile is an error that says which command makes it", () => {
-    refused(join(createFolder(), "app.ts"), /There is no package\.json in .* run "npm init -y"/);
+    refused(join(createFolder(), "app.ts"), /No package\.json was found in .* run "npm init -y"/);
     const folder = createFolder({ "package.json": MANIFEST });
-    refused(join(folder, "app.ts"), /There is no package-lock\.json in .*: run "npm install" there\.$/);
+    refused(join(folder, "app.ts"), / has no package-lock\.json: run "npm install" there\.$/);
   });
 
   test("of another package manager is an error that names the way out", () => {
@@ -199,7 +199,7 @@ describe("a package of a workspace", () => {
       assert.equal(readProject(workspace({}, PLACES, globs)).folder, "packages/app", JSON.stringify(globs));
     }
     for (const globs of [[], ["packages"], ["apps/*"], ["packages/*", "!packages/app"], "packages/*", null]) {
-      refused(workspace({}, PLACES, globs), /There is no package-lock\.json in \S+packages\/app: run/);
+      refused(workspace({}, PLACES, globs), /\S+packages\/app has no package-lock\.json: run/);
     }
   });
 
@@ -274,7 +274,7 @@ describe("a package of a workspace", () => {
         "tsconfig.json": '{ "extends": "@tsconfig/node22/tsconfig.json" }',
         "package-lock.json": JSON.stringify({ packages: places }),
       }),
-      /tsconfig\.json extends "@tsconfig\/node22\/tsconfig\.json", which is installed for development alone.*--save-prod @tsconfig\/node22" in/,
+      /tsconfig\.json extends "@tsconfig\/node22\/tsconfig\.json", which is installed only for development.*--save-prod @tsconfig\/node22" in/,
     );
     const outside = createFolder({
       "base.json": "{}",
@@ -284,7 +284,7 @@ describe("a package of a workspace", () => {
     });
     refused(
       join(outside, "app/app.ts"),
-      /extends "\.\.\/base\.json", which an image does not get: move it into/,
+      /extends "\.\.\/base\.json", which is not copied into the image: move it into/,
     );
     for (const text of [
       "{",
@@ -305,7 +305,7 @@ describe("a package of a workspace", () => {
     );
     const file = workspace();
     rmSync(join(file, "../../../../package-lock.json"));
-    refused(file, /There is no package-lock\.json in \S+, the root of the workspace of packages\/app: run/);
+    refused(file, /\S+, the root of the workspace of packages\/app, has no package-lock\.json: run/);
     refused(
       workspace({ "package.json": '{"workspaces":["packages/*"]}', "packages/app/package.json": "{}" }),
       /packages\/app\/package\.json does not have servable .* run "npm install servable" in \S+packages\/app\.$/,

@@ -25,12 +25,12 @@ describe("a push that fails", { skip: isPosix ? false : "the programs here are s
     [
       "podman",
       `Getting image source signatures\nCopying blob ${DIGEST}\nError: ${TRIED} checking whether a blob ${DIGEST} exists in r.example:5000/me/app: unauthorized: authentication required`,
-      /^r\.example:5000\/me\/app:1 is built, but \S+ can't push it: unauthorized: authentication required\. Log in by "\S+ login r\.example:5000", as somebody who may push there\.$/,
+      /^r\.example:5000\/me\/app:1 is built, but \S+ can't push it: unauthorized: authentication required\. Log in with "\S+ login r\.example:5000", as a user with permission to push\.$/,
     ],
     [
       "buildah",
       `Error: pushing image "x" to "docker://x": ${TRIED} pinging container registry r.example:5000: Get "https://r.example:5000/v2/": http: server gave HTTP response to HTTPS client`,
-      /can't push it: Get "https:\S+": http: server gave HTTP response to HTTPS client\. If it is meant to have no TLS, .*registries\.conf\.d: \[\[registry\]\], location = "r\.example:5000", insecure = true\.$/,
+      /can't push it: Get "https:\S+": http: server gave HTTP response to HTTPS client\. If the registry has no TLS, .*registries\.conf\.d: \[\[registry\]\], location = "r\.example:5000", insecure = true\.$/,
     ],
     [
       "docker",
@@ -53,7 +53,7 @@ describe("a push that fails", { skip: isPosix ? false : "the programs here are s
 
   test("to no registry of its own is one to Docker's", async () => {
     await assert.rejects(pushImage(failing("docker", "denied: requested access"), "me/app:1"), {
-      message: /Log in by "\S+ login docker\.io"/,
+      message: /Log in with "\S+ login docker\.io"/,
     });
   });
 });
