@@ -24,21 +24,24 @@ import { ServerState } from "./lifecycle/server-state.ts";
 import { Upgrades } from "./connections/upgrades.ts";
 import { Validator } from "./validation/validator.ts";
 
-/** A server with all of a class's routes, and what running it takes. */
+/** A server with all routes of a class, and the parts needed to run it. */
 export interface BuiltServer {
-  /** Not listening yet. Its `ready()` runs the first half of the lifespan (setup), its `close()` the second. */
+  /** Not listening yet. `ready()` runs the first half of the lifespan (setup), `close()` the second (teardown). */
   readonly server: FastifyInstance;
   readonly state: ServerState;
   readonly metrics: ServerMetrics;
-  /** Hosts that requests may name beside those of this machine. */
+  /** Hosts that requests may name in addition to those of this machine. */
   readonly allowedHosts: readonly string[];
   readonly connections: Connections;
 }
 
-/** A request must arrive in full within this time, so that half-sent ones do not pile up. */
+/** Maximum time for a request to arrive completely, in ms. Half-sent requests must not pile up. */
 const REQUEST_ARRIVAL_MS = 300_000;
 
-/** Builds the server of a class. @throws DefinitionError when the class can't be served. */
+/**
+ * Builds the server of a class.
+ * @throws DefinitionError when the class can't be served.
+ */
 export function buildServer(definition: ServerDefinition, given: ServerOptions = {}): BuiltServer {
   const options = resolveServerOptions(given, definition.stuckGraceMs);
   namedSchemas(definition);
@@ -51,11 +54,11 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     logger: false,
     bodyLimit: options.bodyLimitBytes,
     requestTimeout: REQUEST_ARRIVAL_MS,
-    return503OnClosing: false, // what still arrives on an open connection is served, not refused
+    return503OnClosing: false, // requests that still arrive on an open connection are served, not refused
     exposeHeadRoutes: false,
-    pluginTimeout: 0, // setup() may take as long as it takes
+    pluginTimeout: 0, // setup() has no time limit
     rewriteUrl: (request) => prepareRequest(request, options.rootPath, access),
-    http: { requireHostHeader: false }, // Node's own refusal has no body; ours is below
+    http: { requireHostHeader: false }, // Node's own refusal has no body; Access refuses such requests
     clientErrorHandler: answerClientError,
     frameworkErrors: (_error, request, reply) => void notFound(headers, request, reply),
   });
@@ -65,9 +68,9 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
   const guard = createRefusalHook(headers, access);
   let isOurs = true;
   server.addHook("onRoute", (route) => {
-    // A websocket's path is no path to a plain request.
+    // A plain request to the path of a websocket is answered with 404.
     if (route.wsHandler === undefined) paths.add(route.url, route.method);
-    // A route that the app adds may take any path, also the one of requests that may not go on.
+    // Routes added by the app are guarded separately: they may match the path of refused requests, too.
     if (!isOurs) route.onRequest = [guard, ...[route.onRequest ?? []].flat()];
   });
   if (definition.provideHints !== undefined) {
@@ -111,7 +114,7 @@ function mountRoutes(
   const validator = new Validator();
   const hasWebsockets = [...parts.definition.routes.keys()].some((route) => route.isWebsocket);
   if (hasWebsockets) {
-    // In a scope of its own, and loaded only here: the plugin's hooks cost every route of their scope.
+    // Registered in a scope of its own and loaded on demand: the plugin's hooks cost every route of their scope.
     server.register(async (scope) => {
       const { mountWebsockets } = await import("./sockets/websocket-routes.ts");
       await mountWebsockets(scope, { ...parts, validator });
@@ -144,14 +147,14 @@ function mountRoutes(
 
 const CONTENT_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+[ \t]*(?:;.*)?$/;
 
-/** Runs before routing: takes the root path off, and makes a content type that is none into "some bytes". */
+/** Runs before routing: removes the root path and replaces an invalid content type by `application/octet-stream`. */
 function prepareRequest(request: IncomingMessage, rootPath: string, access: Access): string {
   const { headers, url = "/" } = request;
   const type = headers["content-type"];
   if (type !== undefined && type !== "application/json" && !CONTENT_TYPE.test(type)) {
     headers["content-type"] = "application/octet-stream";
   }
-  if (!access.admits(request)) return REFUSED_PATH; // no route has it, so that the not-found handler gets to refuse it
+  if (!access.admits(request)) return REFUSED_PATH; // matches no route, so the not-found handler sends the refusal
   return withoutRootPath(url, rootPath);
 }
 
@@ -170,15 +173,15 @@ function attachLifespan(
   const { state, connections, queues, log, onBegin } = parts;
   const { workers } = queues;
   let lifespan: AsyncGenerator<void, void, void> | undefined;
-  // A plugin, not a hook: while plugins load, a lifespan may still add to the server.
+  // A plugin instead of a hook: routes can be added only while plugins load.
   server.register(async () => {
-    if (workers?.coversAllRoutes && !definition.needsSetUp) return; // the app is set up where it runs
+    if (workers?.coversAllRoutes && !definition.needsSetUp) return; // setup runs in the workers
     onBegin();
     try {
       lifespan = definition.lifespan(server);
       await lifespan.next();
     } catch (error) {
-      throw asError(error, "setup"); // Fastify takes what is falsy for success
+      throw asError(error, "setup"); // Fastify takes falsy errors for success
     }
   });
   if (workers !== undefined) {

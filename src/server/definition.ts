@@ -11,86 +11,98 @@ import { DEEPEST } from "../routes/input-limits.ts";
 import { jsonLogger } from "./logger.ts";
 import { defaultMaxBytesInFlight } from "./bodies/memory-budget.ts";
 
-/** What the server needs to know of the class it serves. */
+/** The server's view of the class it serves. */
 export interface ServerDefinition {
-  /** The instance that handlers belong to. */
+  /** The instance that the handlers belong to. */
   readonly app: object;
   /** The title of the docs, and the name in logs. */
   readonly name: string;
   readonly version: string;
   /** In document order. */
   readonly routes: ReadonlyMap<RouteSignature, RouteHandler>;
-  /** The answer of `GET /health`. */
+  /** Returns the answer of `GET /health`. */
   health(): unknown;
-  /** Names of what this runner holds warm, sent on every answer; absent when the class has none. */
+  /** Names of the resources that this runner keeps loaded, sent with every answer; undefined if the class has none. */
   readonly provideHints: (() => readonly string[]) | undefined;
-  /** Yields once between start and end of the server. */
+  /** Yields once, between start and end of the server. */
   lifespan(server: FastifyInstance): AsyncGenerator<void, void, void>;
-  /** The limit of every endpoint that sets none of its own, in milliseconds. */
+  /** Default timeout of endpoints, in ms. */
   readonly defaultTimeoutMs: number | undefined;
-  /** The status of refusals for want of room, of endpoints that set none of their own; undefined: 429. */
+  /** Default status of overload errors; undefined: 429. */
   readonly overloadStatus: 429 | 503 | undefined;
   /** The name of the app's class. */
   readonly className: string;
-  /** `file:` URL of the module that exports it, if it can be told. */
+  /** `file:` URL of the module that exports the class, if known. */
   readonly moduleUrl: string | undefined;
-  /** Workers that run whatever can run in them; undefined: only what asks for them. */
+  /** Workers for all routes that can run in workers; undefined: only routes that ask for workers use them. */
   readonly workers: ResolvedWorkerOptions | undefined;
-  /** The app itself has to be set up, even if all of its routes run in workers: its health or hints may need it. */
+  /** Setup is needed in this process even if all routes run in workers, for example for health checks or hints. */
   readonly needsSetUp: boolean;
-  /** So many calls run at a time, of all endpoints together; undefined: no limit. */
+  /** Maximum number of concurrent calls over all endpoints; undefined: unlimited. */
   readonly maxConcurrency: number | undefined;
-  /** A call may be past its deadline for so long before it counts as stuck, in milliseconds; undefined: the default. */
+  /** Time after its deadline at which a call counts as stuck, in ms; undefined: the default. */
   readonly stuckGraceMs: number | undefined;
 }
 
-/** What a server may be told beside what it serves. */
+/** Options of a server that are independent of the class. */
 export interface ServerOptions {
-  /** Larger bodies are refused with 413, of endpoints that set no limit of their own. In bytes. Default 50 MiB. */
+  /** Larger bodies are refused with 413, unless the endpoint sets its own limit. In bytes. Default 50 MiB. */
   bodyLimitBytes?: number;
-  /** Bodies and messages that are nested more deeply are refused unread, likewise. Default 256. */
+  /**
+   * Maximum nesting of bodies and messages, unless the endpoint sets its own limit. Checked before parsing. Default
+   * 256.
+   */
   maxDepth?: number;
-  /** Those with more lists, objects, keys and single values together, too. Default 1,000,000. */
+  /** Maximum number of lists, objects, keys and scalars in a body or message, likewise. Default 1,000,000. */
   maxValues?: number;
   /**
-   * So much of what callers sent may be in memory at a time: what is arriving, waiting or being handled; what would be
-   * more is refused with the status of an overload. In bytes. Default: an eighth of the heap's limit, up to 256 MiB, but
-   * no less than the largest body that is allowed by an option.
+   * Maximum memory for input: bodies and messages that are arriving, queued or being handled. Further requests are
+   * refused with the overload status. In bytes. Default: an eighth of the heap limit, at most 256 MiB, at least the
+   * largest body that an option allows.
    */
   maxBytesInFlight?: number;
   /**
    * Origins that browsers may call from, websockets included: a list (with credentials), or "*" for any (without).
-   * Default: those on loopback hosts while the server is bound to a loopback address, else any.
+   * Default: loopback origins while the server is bound to a loopback address, otherwise any.
    */
   corsOrigins?: "*" | readonly string[];
   /**
-   * Hosts that requests may name beside `localhost`, names below it and loopback addresses: for a proxy or tunnel on
-   * this machine. ".example.com" stands for all names below it, "*" for any host. Checked while the server is bound to
-   * a loopback address, and wherever the list is set. Default: `SERVABLE_ALLOWED_HOSTS`, separated by commas, else none.
+   * Hosts that requests may name in addition to `localhost`, names below it and loopback addresses, for example the
+   * host of a proxy or tunnel on this machine. ".example.com" allows all names below it, "*" any host. Checked while
+   * the server is bound to a loopback address, and always if the list is set. Default: `SERVABLE_ALLOWED_HOSTS`,
+   * separated by commas, otherwise none.
    */
   allowedHosts?: readonly string[];
-  /** A prefix taken off request paths where present, such as `/user/app`. Default: `FAL_APP_ROOT_PATH`. */
+  /** A prefix that is removed from request paths, such as `/user/app`. Default: `FAL_APP_ROOT_PATH`. */
   rootPath?: string;
-  /** An idle event stream gets a comment this often, in milliseconds. Default 15,000. */
+  /** Interval of comments on an idle event stream, in ms. Default 15,000. */
   heartbeatMs?: number;
-  /** Larger websocket messages end their connection with 1009, likewise. In bytes. Default 16 MiB. */
+  /**
+   * Larger websocket messages close their connection with 1009, unless the endpoint sets its own limit. In bytes.
+   * Default 16 MiB.
+   */
   maxFrameBytes?: number;
-  /** So many calls run at a time, of all endpoints together; others wait. Default: the class's `maxMultiplexing`. */
+  /**
+   * Maximum number of concurrent calls over all endpoints; further calls are queued. Default: the class's
+   * `maxMultiplexing`.
+   */
   maxConcurrency?: number;
-  /** So many websockets may be open at a time; further ones are refused with the status of an overload. Default 10,000. */
+  /** Maximum number of open websockets; further ones are refused with the overload status. Default 10,000. */
   maxSessions?: number;
-  /** A websocket is pinged this often, and given up after two pings without an answer, in milliseconds. Default 30,000. */
+  /** Interval of pings on a websocket, which is closed after two unanswered pings. In ms. Default 30,000. */
   websocketPingMs?: number;
   /**
-   * A call may be past its deadline for so long before it counts as stuck: its worker is replaced, or the probes turn
-   * red. In milliseconds. Default: the class's `stuckGracePeriodSeconds`, else 10,000.
+   * Time after its deadline at which a call counts as stuck: its worker is replaced, or the probes fail. In ms.
+   * Default: the class's `stuckGracePeriodSeconds`, otherwise 10,000.
    */
   stuckGraceMs?: number;
-  /** A client that takes nothing of its answer, or a websocket's of what it is sent, for so long is cut. In milliseconds. Default 30,000. */
+  /**
+   * A connection is closed if its client reads nothing of the data sent to it for this time, in ms. Default 30,000.
+   */
   sendTimeoutMs?: number;
-  /** Where log lines go. Default: pino, to standard output. */
+  /** Receives log lines. Default: pino, to standard output. */
   logger?: Logger;
-  /** Default: the machine's. */
+  /** Default: the system clock. */
   clock?: Clock;
 }
 
@@ -99,12 +111,12 @@ export interface ResolvedServerOptions {
   readonly bodyLimitBytes: number;
   readonly values: ValueLimits;
   readonly maxBytesInFlight: number;
-  /** It was given, so that what routes allow does not raise it. */
+  /** The limit was set explicitly, so the limits of routes do not raise it. */
   readonly isBudgetGiven: boolean;
   readonly corsOrigins: "*" | ReadonlySet<string> | undefined;
   /** In lower case. */
   readonly allowedHosts: readonly string[];
-  /** "" or "/user/app": no slash at the end. */
+  /** "" or "/user/app": without a slash at the end. */
   readonly rootPath: string;
   readonly heartbeatMs: number;
   readonly maxFrameBytes: number;
@@ -117,7 +129,7 @@ export interface ResolvedServerOptions {
   readonly clock: Clock;
 }
 
-/** What serving needs to know beside how to answer requests. */
+/** What {@link ServerDefinition} lacks for a whole process: its exit, metrics and time limits. */
 export interface ServeDefinition extends ServerDefinition {
   handleExit(): unknown;
   readonly metricsPort: number | undefined;
@@ -125,10 +137,13 @@ export interface ServeDefinition extends ServerDefinition {
   readonly terminationGraceMs: number;
 }
 
-/** Of what callers send, unless a server or an endpoint says otherwise. */
+/** Default of {@link ServerOptions.bodyLimitBytes}. */
 const DEFAULT_BODY_LIMIT_BYTES = 50 * 1024 * 1024;
 
-/** Checks a server's options and fills in their defaults; `stuckGraceMs` is the class's own. */
+/**
+ * Checks a server's options and fills in defaults.
+ * @param stuckGraceMs the class's own value
+ */
 export function resolveServerOptions(
   options: ServerOptions = {},
   stuckGraceMs: number = SETTINGS.stuckGracePeriodSeconds.default * 1000,

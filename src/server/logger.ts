@@ -6,15 +6,15 @@ import { standardOutput } from "../output/standard-output.ts";
 import { escapeUnsafe, showControls } from "../output/visible-text.ts";
 import { loadPino } from "./packages.ts";
 
-/** How log lines look. */
+/** The form of log lines. */
 export interface LogOptions {
   /** "pretty" for people, "json" for machines. Default: pretty on a terminal. */
   format?: "pretty" | "json";
-  /** Default: `LOG_LEVEL` from the environment, else "info". */
+  /** Default: `LOG_LEVEL` from the environment, otherwise "info". */
   level?: string;
 }
 
-/** The logger of a served app: one JSON line an event, or a readable one on a terminal. */
+/** Creates the logger of a served app: one JSON line per event, or a readable one on a terminal. */
 export async function createLogger(options: LogOptions = {}): Promise<Logger> {
   const level = options.level ?? process.env["LOG_LEVEL"] ?? "info";
   const format = options.format ?? (process.stdout.isTTY ? "pretty" : "json");
@@ -25,13 +25,13 @@ export async function createLogger(options: LogOptions = {}): Promise<Logger> {
   return create(level, (line) => prettify(showControls(line)) ?? "");
 }
 
-/** One JSON line an event, to standard output. */
+/** Creates a logger that writes one JSON line per event to standard output. */
 export function jsonLogger(level: string = process.env["LOG_LEVEL"] ?? "info"): Logger {
   return create(level, escapeUnsafe);
 }
 
 function create(level: string, format: (line: string) => string): Logger {
-  // Created before anything is logged: asking for it late would cost the first line its time.
+  // Created eagerly: creating it on demand would delay the first line.
   const output = isCaptured(process.stdout) ? process.stdout : standardOutput();
   if ("notice" in output) output.notice = (count) => format(`${noticeLine(count)}\n`);
   const stream = {

@@ -5,8 +5,8 @@ import type * as FastJsonStringify from "fast-json-stringify";
 import type * as Fastify from "fastify";
 import type * as Pino from "pino";
 
-// The heavy packages, loaded when a server is first built: whoever imports the framework only to define a class, or
-// to read one, waits for none of them. All are CommonJS, so that building a server stays synchronous.
+// Heavy packages, loaded when the first server is built: importing the framework to define or read a class stays fast.
+// All are CommonJS, so that building a server stays synchronous.
 const require = createRequire(import.meta.url);
 
 export const loadAjv = () => require("ajv/dist/2020") as typeof Ajv;

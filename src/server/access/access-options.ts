@@ -1,10 +1,13 @@
 import { DefinitionError } from "../../errors.ts";
 import { hostNameOf } from "./host-names.ts";
 
-/** An app's own scheme (`capacitor://localhost`) makes an origin as well. No origin ends with a slash or has a path. */
+/** An origin may have an app's own scheme (`capacitor://localhost`). It never ends with a slash or has a path. */
 const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@,\s*]+$/i;
 
-/** Checks a list of origins. @throws DefinitionError */
+/**
+ * Checks a list of origins.
+ * @throws DefinitionError
+ */
 export function resolveOrigins(
   origins: "*" | readonly string[] | undefined,
 ): "*" | ReadonlySet<string> | undefined {
@@ -22,18 +25,21 @@ export function resolveOrigins(
   return new Set(origins.map(asSent));
 }
 
-/** The origin as browsers write it: in lower case, without its scheme's own port. */
+/** The origin as browsers write it: in lower case, without the default port of its scheme. */
 function asSent(origin: string): string {
   return origin.toLowerCase().replace(/^(https:.*):443$|^(http:.*):80$/, "$1$2");
 }
 
-/** The hosts that `SERVABLE_ALLOWED_HOSTS` names. */
+/** The hosts listed in `SERVABLE_ALLOWED_HOSTS`. */
 export function hostsFromEnvironment(): readonly string[] {
   const names = (process.env["SERVABLE_ALLOWED_HOSTS"] ?? "").split(",").map((name) => name.trim());
   return names.filter((name) => name !== "");
 }
 
-/** Checks names of hosts: without a port, in lower case, ".example.com" for all below a name. @throws DefinitionError */
+/**
+ * Checks host names: without a port, in lower case, ".example.com" for all names below it.
+ * @throws DefinitionError
+ */
 export function resolveHosts(hosts: readonly string[] = []): readonly string[] {
   if (!Array.isArray(hosts)) throw invalid(`allowedHosts must be a list of hosts, got ${String(hosts)}.`);
   const list: readonly unknown[] = hosts;

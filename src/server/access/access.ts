@@ -4,40 +4,40 @@ import { withoutRootPath } from "../http/root-path.ts";
 import { UPLOAD_POLICY, uploadPolicyFault } from "./upload-policy.ts";
 import { hostNameOf, hostOfOrigin, isAddress, isLoopbackAddress, isLoopbackName } from "./host-names.ts";
 
-/** Why a request is answered by nobody's handler. */
+/** The answer to a request that is refused before any handler runs. */
 export interface Refusal {
   readonly status: 400 | 403 | 422;
   readonly detail: string;
-  /** It answers a preflight, which has a form of its own. */
+  /** The refusal of a preflight, which has a text body. */
   readonly isPreflight?: boolean;
 }
 
-/** What a server was told about who may call it. */
+/** The access rules of a server. */
 export interface AccessRules {
-  /** Undefined: it depends on the address that the server listens on. */
+  /** Undefined: the default, which depends on the server's address. */
   readonly corsOrigins: "*" | ReadonlySet<string> | undefined;
-  /** Beside the names of this machine. A name that starts with a dot stands for all below it, "*" for any. */
+  /** In addition to the names of this machine. A leading dot allows all names below, "*" any. */
   readonly allowedHosts: readonly string[];
   readonly rootPath: string;
-  /** The list of hosts counts only while the server is bound to a loopback address. */
+  /** The list of hosts is checked only while the server is bound to a loopback address. */
   readonly onlyLocal?: boolean;
 }
 
 /**
- * Who may call a server, as far as browsers are concerned: any page can make a browser send requests to this machine.
+ * Decides which requests may reach the server. Any web page can make a browser send requests to this machine, so:
  *
- * - Bound to a loopback address, the server answers only hosts that lead there (a name server could point any other at
- *   it), and of pages only those on such hosts.
- * - Bound elsewhere, pages of any origin may call, without credentials.
- * - A list of origins counts instead, with credentials; for websockets too.
+ * - Bound to a loopback address, the server accepts only loopback hosts (a foreign DNS name could point to it), and
+ *   only pages on such hosts.
+ * - Bound to another address, pages of any origin may call, without credentials.
+ * - A list of origins replaces both rules, with credentials, also for websockets.
  */
 export class Access {
   readonly #rules: AccessRules;
   #isLocal = false;
-  /** The host and the origin of the last request that was let through: most requests name the same. */
+  /** Host and origin of the last admitted request: most requests repeat them. */
   #lastHost: string | undefined;
   #lastOrigin: string | undefined;
-  /** What {@link allows} said last, and about which origin. */
+  /** The last result of {@link allows}, and its origin. */
   #judgedOrigin: string | undefined;
   #judgement: "no" | "plain" | "credentials" = "no";
   readonly #refused = new WeakMap<IncomingMessage, Refusal>();
@@ -46,7 +46,7 @@ export class Access {
     this.#rules = rules;
   }
 
-  /** Learns from a server, once it listens, where it is bound. A server without a socket counts as bound elsewhere. */
+  /** Reads a server's address once it listens. A server without a socket counts as not local. */
   follow(server: Server): void {
     server.prependListener("listening", () => {
       const address = server.address();
@@ -57,7 +57,7 @@ export class Access {
     });
   }
 
-  /** Whether a request may go on to its route. For most it costs a comparison. */
+  /** Whether a request may proceed to its route. Costs one comparison for most requests. */
   admits(request: IncomingMessage): boolean {
     const { headers, url = "/" } = request;
     if (
@@ -74,7 +74,7 @@ export class Access {
     }
     const refusal = this.refusal(request);
     if (refusal !== undefined) this.#refused.set(request, refusal);
-    // Not that of a probe, which may name more than others.
+    // Not for probes, which may name any address.
     else if (!this.#checksHosts || this.#isOwnHost(headers.host ?? "")) {
       this.#lastHost = headers.host;
       this.#lastOrigin = headers.origin;
@@ -82,12 +82,12 @@ export class Access {
     return refusal === undefined;
   }
 
-  /** Why {@link admits} held a request back. */
+  /** The reason why {@link admits} refused a request. */
   refused(request: IncomingMessage): Refusal | undefined {
     return this.#refused.get(request);
   }
 
-  /** Why a request may not go on; undefined when it may. */
+  /** The reason why a request is refused; undefined if it is admitted. */
   refusal(request: IncomingMessage): Refusal | undefined {
     const { headers, httpVersion } = request;
     const isWithout = headers.host === undefined && httpVersion === "1.1";
@@ -95,7 +95,7 @@ export class Access {
     return this.#hostRefusal(request) ?? this.#originRefusal(request) ?? policyRefusal(request);
   }
 
-  /** How browsers on this origin may call: not at all, or with or without credentials. */
+  /** Whether browsers on this origin may call, and with credentials. */
   allows(origin: string): "no" | "plain" | "credentials" {
     if (origin !== this.#judgedOrigin) {
       this.#judgement = this.#judge(origin);
@@ -107,7 +107,7 @@ export class Access {
   #judge(origin: string): "no" | "plain" | "credentials" {
     const { corsOrigins } = this.#rules;
     if (corsOrigins === "*" || (corsOrigins === undefined && !this.#isLocal)) {
-      return origin.includes(",") ? "no" : "plain"; // the header came twice
+      return origin.includes(",") ? "no" : "plain"; // the header was sent twice
     }
     if (corsOrigins !== undefined) return corsOrigins.has(origin) ? "credentials" : "no";
     const host = hostOfOrigin(origin);
@@ -115,8 +115,8 @@ export class Access {
   }
 
   /**
-   * Why an endpoint may not run: a page of another origin sent a request that browsers send without asking first, with
-   * a form or a text as its body. Undefined when it may.
+   * The reason why an endpoint must not run: a page of another origin sent a simple request (a form or text as its
+   * body), which browsers send without a preflight. Undefined if the endpoint may run.
    */
   simpleRefusal(request: IncomingMessage): string | undefined {
     const { headers } = request;
@@ -157,7 +157,7 @@ export class Access {
     }
     if (this.allows(origin) !== "no") return undefined;
     if (isPreflight(request)) return { status: 400, detail: "Disallowed CORS origin", isPreflight: true };
-    // The server's own pages. A name that others could point at this server is not taken for its own.
+    // The server's own pages, unless foreign DNS could point this host name to the server.
     if (isSame(origin, headers.host) && this.#cannotBeRebound(headers.host)) return undefined;
     const hint =
       corsOrigins === undefined
@@ -178,7 +178,7 @@ export class Access {
     return this.#rules.allowedHosts.includes("*") || this.#isNamed(host);
   }
 
-  /** One of this machine's names, or one that was allowed by name. */
+  /** A name of this machine, or one of the allowed names. */
   #isNamed(host: string): boolean {
     const name = hostNameOf(host);
     if (name === undefined) return false;
@@ -197,7 +197,7 @@ export class Access {
   }
 }
 
-/** A policy for uploads that is none; over a websocket, which can't follow one, any policy. */
+/** Refuses an invalid upload policy, and any policy on a websocket, where it can't be applied. */
 function policyRefusal({ headers }: IncomingMessage): Refusal | undefined {
   const policy = headers[UPLOAD_POLICY];
   if (policy === undefined) return undefined;
@@ -207,10 +207,10 @@ function policyRefusal({ headers }: IncomingMessage): Refusal | undefined {
   return fault === undefined ? undefined : { status: 422, detail: fault };
 }
 
-/** A path that no route can have: requests that may not go on are sent there. */
+/** A path that no route can have. Refused requests are routed to it. */
 export const REFUSED_PATH = "/(refused)";
 
-/** Asks the server for leave before the request itself. */
+/** Whether a request is a CORS preflight. */
 export function isPreflight({ method, headers }: IncomingMessage): boolean {
   return (
     method === "OPTIONS" &&
@@ -221,10 +221,10 @@ export function isPreflight({ method, headers }: IncomingMessage): boolean {
 
 const PROBES: ReadonlySet<string> = new Set(["/health", "/livez", "/readyz"]);
 const SLASH = 0x2f;
-/** Of what a client sent, messages show so many characters. */
+/** Maximum number of characters of a client's value in a message. */
 const MAX_SHOWN = 200;
 
-/** Node keeps the first of several. What stands before this server may have looked at another. */
+/** Node keeps the first of several. A proxy before the server may have used another. */
 function hasTwoHosts(rawHeaders: readonly string[]): boolean {
   let count = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -234,17 +234,17 @@ function hasTwoHosts(rawHeaders: readonly string[]): boolean {
   return count > 1;
 }
 
-/** The host in a target such as `http://host/path`, which goes before the header. */
+/** The host in a target such as `http://host/path`, which takes precedence over the header. */
 function targetHost(url: string): string | undefined {
   return /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(url)?.[1];
 }
 
-/** Whether a page of this origin was served by this host. Which scheme a proxy before the server speaks, is not known. */
+/** Whether a page of this origin was served by this host. The scheme may differ behind a proxy. */
 function isSame(origin: string, host: string | undefined): boolean {
   return host !== undefined && hostOfOrigin(origin)?.toLowerCase() === host.toLowerCase();
 }
 
-/** A link that somebody followed, which shows what it leads to and runs nothing. */
+/** A link that somebody followed: the browser displays the answer and runs no script of the linking page. */
 function isNavigation({ method, headers }: IncomingMessage): boolean {
   return (
     (method === "GET" || method === "HEAD") &&

@@ -1,12 +1,12 @@
-/** Optional port, any number of digits that a port can have. */
+/** An optional port, in as many digits as a port can have. */
 const PORT = /:\d{0,5}$/;
 const NAME = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/;
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.|$)){4}$/;
 const ORIGIN = /^https?:\/\/([^/?#@\\\s]+)$/i;
 
 /**
- * The host that a `Host` header or an origin names, without its port: in lower case, without the dot at the end, an IPv6
- * address in brackets. Undefined when it is not exactly a host with an optional port.
+ * The host of a `Host` header or origin without its port: in lower case, without a trailing dot, an IPv6 address in
+ * brackets. Undefined for an invalid value.
  */
 export function hostNameOf(value: string): string | undefined {
   const host = value.toLowerCase();
@@ -20,7 +20,7 @@ export function hostNameOf(value: string): string | undefined {
   return NAME.test(name) ? name : undefined;
 }
 
-/** The same address in its one short form, brackets included. */
+/** The canonical short form of the address, with brackets. */
 function shortIpv6(address: string): string | undefined {
   if (!/^\[[0-9a-f:.]+\]$/.test(address)) return undefined;
   try {
@@ -30,24 +30,24 @@ function shortIpv6(address: string): string | undefined {
   }
 }
 
-/** Whether a name as {@link hostNameOf} gives it always leads to this machine. */
+/** Whether a name returned by {@link hostNameOf} always resolves to this machine. */
 export function isLoopbackName(name: string): boolean {
   if (name === "localhost" || name.endsWith(".localhost") || name === "[::1]") return true;
   if (/^\[::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}\]$/.test(name)) return true; // 127.0.0.0/8 in IPv6
   return name.startsWith("127.") && IPV4.test(name);
 }
 
-/** Whether it is an address: no name server has a say in where that leads. */
+/** Whether a name is an IP address, which DNS can't redirect. */
 export function isAddress(name: string): boolean {
   return name.startsWith("[") || IPV4.test(name);
 }
 
-/** Whether a socket that is bound to this address is reached from this machine alone. */
+/** Whether a socket bound to this address can be reached from this machine only. */
 export function isLoopbackAddress(address: string): boolean {
   return isLoopbackName(address.includes(":") ? (shortIpv6(`[${address}]`) ?? "") : address);
 }
 
-/** The host, with its port, of an http origin; undefined for `null`, other schemes and what is no origin. */
+/** The host, with its port, of an http origin; undefined for `null`, other schemes and invalid origins. */
 export function hostOfOrigin(origin: string): string | undefined {
   return ORIGIN.exec(origin)?.[1];
 }

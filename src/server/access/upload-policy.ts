@@ -1,14 +1,14 @@
-/** The header with a policy for uploads to the caller's own bucket: a presigned POST of S3, as JSON. */
+/** Header with a policy for uploads to the caller's own bucket: a presigned POST of S3, as JSON. */
 export const UPLOAD_POLICY = "x-app-fal-upload-policy";
 
 const MAX_URL = 2_048;
 const PLACEHOLDER = "${filename}";
-/** What S3 does not see in a field's name, and people don't either. */
+/** Characters that S3 ignores in a field's name, and that are invisible. */
 const ZERO_WIDTH = /[\u00ad\u200b-\u200f\u2060\ufeff]/g;
 const S3_HOST =
   /^(?<bucket>[a-z0-9][a-z0-9.-]*\.)?(?<endpoint>s3(?:express-[a-z0-9-]+)?(?:[.-](?:dualstack|accelerate|accesspoint|object-lambda|outposts|fips|website))?(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?)$/;
 
-/** Why a policy is refused, as fal words it; undefined for one that is as it should be. */
+/** The reason why a policy is refused, in fal's words; undefined for a valid policy. */
 export function uploadPolicyFault(text: string): string | undefined {
   const fault = headerFault(text);
   if (fault === undefined || fault.startsWith("Invalid ")) return fault;
@@ -85,7 +85,7 @@ function urlFault(url: string): string | undefined {
   if (/\p{Surrogate}/u.test(url)) return "not encodable as UTF-8";
   if (url.length > MAX_URL) return `longer than ${MAX_URL} characters`;
   if (/[\u0000- \u007f-\u009f\u2028\u2029]/.test(url)) return "must not contain control characters or spaces";
-  // Not by URL, which resolves what is looked for below.
+  // Not parsed by URL, which would resolve the dot segments that are checked below.
   const [, scheme = "", authority = "", path = ""] = /^([^:/?#]+):\/\/([^/?#]*)([^?#]*)/.exec(url) ?? [];
   const place = authority.slice(authority.lastIndexOf("@") + 1);
   const [, name = "", port] = /^(.*?)(?::(\d*))?$/.exec(place) ?? [];
@@ -130,7 +130,7 @@ function decodedPath(path: string): string {
   }
 }
 
-/** A field's name as S3 reads it, and as it looks. */
+/** A field's name as S3 reads it and as it appears. */
 function folded(name: string): string {
   return name.normalize("NFKC").replaceAll(ZERO_WIDTH, "").trim().toLowerCase();
 }
@@ -139,7 +139,7 @@ function isDots(segment: string): boolean {
   return segment === "." || segment === "..";
 }
 
-/** What comes from the caller, short enough for an answer. */
+/** Shortens a value of the caller for an answer. */
 function quoted(text: string): string {
   return `'${text.length > 100 ? `${text.slice(0, 100)}…` : text}'`;
 }

@@ -1,16 +1,16 @@
 import type { IncomingMessage } from "node:http";
 import { AppException, BodyError, InputValidationError } from "../../errors.ts";
 
-/** Of what a client sent, messages show so many characters. */
+/** Maximum number of characters of a client's value in a message. */
 const MAX_SHOWN = 100;
 
-/** Whether a request says that its body is compressed. Bodies are read as they are. */
+/** Whether the request's body is marked as compressed. Bodies are not decompressed. */
 export function isEncoded({ headers }: IncomingMessage): boolean {
   const encoding = headers["content-encoding"];
   return encoding !== undefined && !/^\s*(?:identity)?\s*$/i.test(encoding);
 }
 
-/** Adds to a refusal of a body why it was not read as JSON, where the request's headers tell. */
+/** Adds to the refusal of a body why it was not read as JSON, if the request's headers show the reason. */
 export function withBodyCause(error: unknown, request: IncomingMessage, wasParsed: boolean): unknown {
   const cause = wasParsed ? charsetCause(request) : typeCause(request);
   if (cause === undefined) return error;
@@ -36,7 +36,7 @@ function charsetCause(request: IncomingMessage): string | undefined {
   return `the body's charset is ${shown(charset)}, send it in UTF-8`;
 }
 
-/** The type as it was sent: one that is none was replaced before routing. */
+/** The content type as it was sent: an invalid one was replaced before routing. */
 function sentType({ rawHeaders }: IncomingMessage): string | undefined {
   for (let index = 0; index < rawHeaders.length; index += 2) {
     if (rawHeaders[index]?.toLowerCase() === "content-type") return rawHeaders[index + 1];

@@ -2,13 +2,13 @@ import type { IncomingMessage } from "node:http";
 import type { Clock } from "../../dispatch/clock.ts";
 import type { ArrivingBody, MemoryBudget } from "./memory-budget.ts";
 
-/** Room for a longer body is kept from its head on; for others as they come. In bytes. */
+/** Memory for a body of more bytes is reserved as soon as its head is read, for shorter ones while they arrive. */
 const LONG_BODY = 64 * 1024;
 
-/** Why a body was not taken. */
+/** The reason why a body was not accepted. */
 export type BodyFault = "BODY_TOO_LARGE" | "BODY_UNREADABLE" | "OVERLOADED";
 
-/** What a body is held to while it arrives. */
+/** Limits that apply while a body arrives. */
 export interface BodyBounds {
   readonly limitBytes: number;
   readonly budget: MemoryBudget;
@@ -16,9 +16,9 @@ export interface BodyBounds {
 }
 
 /**
- * Collects a body, and hands over its bytes at the end. Most bodies are one chunk, which is handed over as it is:
- * Fastify's own reader would copy it first. So the bytes are the receiver's only until it returns.
- * @param declared what its head says of its length; NaN for nothing
+ * Collects a body and passes its bytes to `onEnd`. Most bodies are one chunk, which is passed without a copy (Fastify's
+ * own reader would copy it), so the bytes are valid only until `onEnd` returns.
+ * @param declared the length according to the request's head; NaN if unknown
  */
 export function collectBody(
   payload: IncomingMessage,
@@ -26,7 +26,7 @@ export function collectBody(
   bounds: BodyBounds,
   onEnd: (fault: BodyFault | undefined, bytes: Buffer) => void,
 ): void {
-  // What could never fit is no matter of waiting.
+  // A body above the limit is refused without waiting for it.
   if (declared > bounds.limitBytes || declared > bounds.budget.maxBytes)
     return onEnd("BODY_TOO_LARGE", EMPTY);
   let whole: Buffer = EMPTY;
@@ -48,7 +48,7 @@ export function collectBody(
       whole = chunk;
       return;
     }
-    const fault = whole === EMPTY ? collect().add(chunk) : "BODY_UNREADABLE"; // longer than declared: injected
+    const fault = whole === EMPTY ? collect().add(chunk) : "BODY_UNREADABLE"; // longer than declared, which happens only to injected requests
     if (fault !== undefined) finish(fault);
   };
   const complete = (): void => finish();
@@ -66,7 +66,7 @@ export function collectBody(
   payload.on("error", lose);
 }
 
-/** A body that comes in more than one chunk, or whose length nobody knows. */
+/** A body in several chunks, or of unknown length. */
 class Pieces {
   readonly #declared: number;
   readonly #maxBytes: number;
@@ -74,8 +74,8 @@ class Pieces {
   readonly #onGivenUp: () => void;
   #first: Buffer = EMPTY;
   /**
-   * All that has come, where that is more than one chunk, with room for more. Copied at once: a list of chunks would
-   * take many times its bytes where they are small, and a second copy in the end.
+   * The received bytes of a body in several chunks, with spare capacity. Chunks are copied as they arrive: a list of
+   * small chunks would take many times the memory, and a second copy at the end.
    */
   #whole: Buffer | undefined;
   #received = 0;
@@ -88,19 +88,19 @@ class Pieces {
     this.#onGivenUp = onGivenUp;
   }
 
-  /** Keeps room for so many bytes; false when there is none. */
+  /** Reserves memory for this number of bytes; false if there is none. */
   expect(bytes: number): boolean {
     this.#arriving = this.#bounds.budget.expect(bytes, this.#onGivenUp);
     return this.#arriving !== undefined;
   }
 
-  /** Takes a chunk, or says why not. */
+  /** Adds a chunk, or returns the reason why it is refused. */
   add(chunk: Buffer): BodyFault | undefined {
     const isDeclared = this.#declared >= 0;
     const before = this.#received;
     const received = (this.#received += chunk.length);
     if (received > this.#maxBytes) return "BODY_TOO_LARGE";
-    if (received > this.#declared) return "BODY_UNREADABLE"; // only what is injected can be so
+    if (received > this.#declared) return "BODY_UNREADABLE"; // happens only to injected requests
     if (this.#arriving === undefined && !this.expect(isDeclared ? this.#declared : received)) {
       return "OVERLOADED";
     }
@@ -123,7 +123,7 @@ class Pieces {
     return undefined;
   }
 
-  /** Nothing more comes: what has come. */
+  /** Ends the collection and returns the received bytes. */
   end(): Buffer {
     this.#arriving?.end();
     return this.#whole?.subarray(0, this.#received) ?? this.#first;
@@ -132,10 +132,10 @@ class Pieces {
 
 const EMPTY = Buffer.alloc(0);
 
-/** The lengths of bodies that came in chunks, which nobody has to know but those who keep them waiting. */
+/** Lengths of bodies in chunks, for queues that count bytes. */
 const undeclaredBytes = new WeakMap<IncomingMessage, number>();
 
-/** How many bytes the body of a request has. */
+/** The length of a request's body, in bytes. */
 export function bodyBytes(request: IncomingMessage): number {
   const declared = Number(request.headers["content-length"]);
   return declared >= 0 ? declared : (undeclaredBytes.get(request) ?? 0);

@@ -10,22 +10,22 @@ import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
 import { MemoryBudget } from "./memory-budget.ts";
 import type { RouteSignature } from "../../routes/signature.ts";
 
-/** What the bodies of a route are held to. */
+/** The limits of a route's bodies. */
 export interface BodyLimits {
   readonly limitBytes: number;
   readonly values: ValueLimits;
-  /** Of a refusal for want of room. */
+  /** Status of a refusal for lack of memory. */
   readonly overloadStatus: number;
 }
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** Absent where the server's own limits hold. */
+    /** Undefined where the server's own limits apply. */
     bodyLimits?: BodyLimits;
   }
 }
 
-/** The limits of the routes of a server. */
+/** Resolves the limits of a route. */
 export function resolveBodyLimits(
   options: ResolvedServerOptions,
   limits: InputLimits | undefined,
@@ -41,7 +41,9 @@ export function resolveBodyLimits(
   };
 }
 
-/** Room for what callers send: what the options say, or enough for the largest input that a route itself allows. */
+/**
+ * Creates the memory budget: as large as the options say, or large enough for the largest input that a route allows.
+ */
 export function createBudget(
   options: ResolvedServerOptions,
   routes: Iterable<Pick<RouteSignature, "limits">>,
@@ -53,23 +55,23 @@ export function createBudget(
   return new MemoryBudget(bytes, options.clock);
 }
 
-/** What the largest input takes that these limits allow. In bytes. */
+/** The memory that the largest input within these limits takes, in bytes. */
 export function bytesOf(maxBytes = 0, maxValues = 0): number {
   return maxBytes + maxValues * BYTES_PER_VALUE;
 }
 
-/** What a value takes in memory whose text does not tell, since it is mostly structure. In bytes. */
+/** Memory of bodies that are mostly structure, so that their length is too low an estimate. In bytes. */
 const weights = new WeakMap<IncomingMessage, number>();
 
-/** Values of a body of so many are not counted one by one. */
+/** Values of bodies up to this number are not weighed. */
 const FEW_VALUES = 256;
 
-/** How much memory the body of a request takes once it is parsed, about. In bytes. */
+/** Estimated memory of a request's parsed body, in bytes. */
 export function bodyWeight(request: IncomingMessage, bytes: number): number {
   return bytes < FEW_VALUES ? bytes : (weights.get(request) ?? bytes);
 }
 
-/** Bodies reach handlers as parsed JSON, or as bytes when they claim to be something else. */
+/** Makes a server pass bodies to handlers as parsed JSON, or as bytes if they are of another content type. */
 export function addBodyParser(
   server: FastifyInstance,
   definition: ServerDefinition,
@@ -79,7 +81,7 @@ export function addBodyParser(
   const usual = resolveBodyLimits(options, undefined, definition.overloadStatus);
   const { clock } = options;
   const usualBounds: BodyBounds = { limitBytes: usual.limitBytes, budget, clock };
-  // To ask Fastify for a route's own limits costs; bodies that no limit is about need not.
+  // Looking up a route's own limits in Fastify costs time, so bodies below all limits skip it.
   let unlimited = Math.min(usual.limitBytes, unscannedBytes(usual.values));
   for (const { limits } of definition.routes.keys()) {
     const { limitBytes, values } = resolveBodyLimits(options, limits, undefined);
@@ -97,10 +99,10 @@ export function addBodyParser(
   };
 
   server.removeAllContentTypeParsers();
-  // Two entries for one parser: Fastify finds an exact type faster than the rest.
+  // Two entries for one parser: Fastify finds an exact type faster than the wildcard.
   server.addContentTypeParser(["application/json", "*"], (request, payload, done) => {
     if (request.is404) {
-      payload.resume(); // nobody will look at it
+      payload.resume(); // discarded
       return done(null);
     }
     const declared = lengthOf(payload);
@@ -113,7 +115,7 @@ export function addBodyParser(
       const admit =
         bytes.length <= unlimited ? undefined : admitter(payload, bytes.length, limitsOf(request));
       const body = readBody(type, bytes, bodyLimits.values, admit);
-      // Compressed JSON is no JSON yet: bytes, as a body of any other form.
+      // Compressed JSON is passed as bytes, like a body of any other type.
       done(null, body instanceof UnreadableBody && body.isInvalidJson && isEncoded(payload) ? bytes : body);
     });
   });

@@ -11,7 +11,7 @@ export function isJsonType(contentType: string | undefined): boolean {
   return contentType === "application/json" || (contentType !== undefined && JSON_TYPE.test(contentType));
 }
 
-/** A body that could not be read. Kept as a value: an error at this place would cost the caller its connection. */
+/** A body that could not be read. Passed on as a value: an error thrown by the parser would close the connection. */
 export class UnreadableBody {
   readonly error: Error;
 
@@ -19,16 +19,16 @@ export class UnreadableBody {
     this.error = error;
   }
 
-  /** It is not JSON at all, rather than too much of it. */
+  /** The body is not JSON, as opposed to JSON beyond a limit. */
   get isInvalidJson(): boolean {
     return this.error instanceof InputValidationError || (this.error as BodyError).code === "BODY_UNREADABLE";
   }
 }
 
-/** Told how many values a body holds before any is built. Not told of small ones. What it throws refuses the body. */
+/** Called with the number of values in a large body before any is built. Throws to refuse the body. */
 export type Admit = (values: number) => void;
 
-/** Parsed JSON; the bytes, when they claim to be something else; undefined for none. */
+/** Returns parsed JSON, the bytes of another content type, or undefined for an empty body. */
 export function readBody(
   contentType: string | undefined,
   bytes: Buffer,
@@ -45,9 +45,9 @@ export function readBody(
 }
 
 /**
- * Reads a JSON body: UTF-8, with or without byte-order mark; undefined when it is empty.
- * @throws BodyError when it is not UTF-8, nested too deeply or holds too many values: found out before any is built.
- * @throws InputValidationError when it is not JSON, or has numbers that would lose digits.
+ * Reads a JSON body in UTF-8, with or without a byte-order mark; undefined if it is empty.
+ * @throws BodyError if it is not UTF-8, nested too deeply or holds too many values; checked before parsing
+ * @throws InputValidationError if it is not JSON, or has numbers that would lose digits
  */
 export function readJson(bytes: Buffer, limits: ValueLimits, admit?: Admit): unknown {
   if (bytes.length === 0) return undefined;
@@ -61,7 +61,8 @@ export function readJson(bytes: Buffer, limits: ValueLimits, admit?: Admit): unk
   }
   const hasMark = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
   const text = hasMark ? bytes.toString("utf8", 3) : bytes.toString();
-  // Decoding replaces each invalid sequence by this character: cheaper to look for than to check the bytes first.
+  // Decoding replaces each invalid sequence by this character. Searching for it is cheaper than checking the bytes
+  // first.
   if (!isLong && text.includes("\ufffd") && !isUtf8(bytes)) throw new BodyError("BODY_UNREADABLE");
   let value: unknown;
   try {
@@ -87,7 +88,7 @@ function syntaxError(text: string, error: unknown): InputValidationError {
   ]);
 }
 
-/** A key `__proto__` is harmless where it lies, but not once somebody copies the object field by field. */
+/** A key `__proto__` is harmless in parsed JSON, but not once the object is copied field by field. */
 function dropPrototypeKeys(root: unknown): void {
   const pending: unknown[] = [root];
   while (pending.length > 0) {

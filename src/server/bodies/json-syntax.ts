@@ -1,6 +1,6 @@
-/** Where a text stops being JSON, and why. */
+/** The position of a syntax error in JSON, and its reason. */
 export interface SyntaxFault {
-  /** Code points before the fault, counted where Python's parser counts them: at the start of an unclosed string. */
+  /** Code points before the error, counted as in Python's parser: an unclosed string is reported at its start. */
   readonly offset: number;
   readonly message: string;
 }
@@ -11,13 +11,13 @@ const UNICODE_ESCAPE = /\\u[0-9a-fA-F]{4}/y;
 const SHORT_ESCAPES = '"\\/bfnrt';
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-/** What comes before it is a control character, which has to be escaped. */
+/** Characters below are control characters, which must be escaped. */
 const FIRST_PLAIN = 0x20;
 const WORD = /true|false|null/y;
 
 /**
- * Finds the first fault of a text that `JSON.parse` refused. The engine's own message differs between Node versions
- * and mostly lacks the place. Keeps its own stack, so that depth costs no calls.
+ * Finds the first syntax error of a text that `JSON.parse` refused. The engine's own message differs between Node
+ * versions and mostly lacks the position. Uses its own stack, so that deep nesting can't overflow the call stack.
  */
 export function findSyntaxFault(text: string): SyntaxFault | undefined {
   const closers: ("}" | "]")[] = [];
@@ -43,7 +43,7 @@ export function findSyntaxFault(text: string): SyntaxFault | undefined {
   const takeString = (): boolean => {
     const start = at++; // the opening quote
     for (;;) {
-      // By hand: a pattern for each escape of a long text would take seconds.
+      // Scanned by hand: a pattern per escape would take seconds on a long text.
       let code = text.charCodeAt(at);
       while (code !== QUOTE && code !== BACKSLASH && code >= FIRST_PLAIN) code = text.charCodeAt(++at);
       if (take('"')) return true;
@@ -63,7 +63,7 @@ export function findSyntaxFault(text: string): SyntaxFault | undefined {
     skip(WHITESPACE);
     return take(":") || fail("Expecting ':'");
   };
-  /** Reads up to the end of one value, or into a container. True when the value is complete. */
+  /** Reads one value, or the start of a container. True if the value is complete. */
   const takeValue = (): boolean | undefined => {
     skip(WHITESPACE);
     if (take("{")) {
@@ -81,7 +81,7 @@ export function findSyntaxFault(text: string): SyntaxFault | undefined {
     if (text[at] === '"') return takeString();
     return skip(NUMBER) || skip(WORD) || fail("Expecting value");
   };
-  /** After a complete value: closes containers, or moves on to the next value of one. */
+  /** Runs after a complete value: closes containers, or proceeds to the next value of one. */
   const takeSeparator = (): boolean => {
     for (;;) {
       skip(WHITESPACE);

@@ -1,24 +1,24 @@
 import { getHeapStatistics } from "node:v8";
 import type { Clock } from "../../dispatch/clock.ts";
 
-/** Without a limit of its own, a server holds this share of the heap's limit in what its callers sent. */
+/** Default budget, as a share of the heap limit. */
 const HEAP_SHARE = 1 / 8;
-/** And no more than so much, in bytes. */
+/** Maximum of the default budget, in bytes. */
 const MOST_BYTES = 256 * 1024 * 1024;
 
-/** A body that doesn't come may keep others out for so long, in milliseconds. */
+/** Maximum time for which a stalled body may keep its memory while others need it, in ms. */
 const PATIENCE_MS = 2_000;
-/** Each so many bytes buy a body another millisecond, up to {@link PATIENCE_MS} from now. */
+/** Number of received bytes that extend this time by 1 ms, up to {@link PATIENCE_MS} from now. */
 const BYTES_PER_MS = 16;
 
-/** How much of what callers sent may be in memory at a time, unless a server says so itself. In bytes. */
+/** Default of the memory for callers' input, in bytes. */
 export function defaultMaxBytesInFlight(heapLimitBytes = getHeapStatistics().heap_size_limit): number {
   return Math.min(MOST_BYTES, Math.floor(heapLimitBytes * HEAP_SHARE));
 }
 
 /**
- * Counts what callers have sent and the server still has in memory: bodies that arrive, requests that are not answered
- * yet, frames of websockets. Room is taken before memory is, so that no number of callers can fill the heap.
+ * Counts the memory of callers' input: bodies that arrive, requests that are not answered yet, frames of websockets.
+ * Memory is reserved before it is allocated, so that no number of callers can exhaust the heap.
  */
 export class MemoryBudget {
   readonly maxBytes: number;
@@ -31,19 +31,19 @@ export class MemoryBudget {
     this.#clock = clock;
   }
 
-  /** What is held now, in bytes. */
+  /** The reserved memory, in bytes. */
   get held(): number {
     return this.#held;
   }
 
-  /** Takes room, if there is some. */
+  /** Reserves memory, if available. */
   take(bytes: number): boolean {
     if (!this.hasRoom(bytes)) return false;
     this.#held += bytes;
     return true;
   }
 
-  /** Whether so much could be taken. What keeps others out and doesn't come is given up for it. */
+  /** Whether this number of bytes is available. Drops stalled bodies to make room. */
   hasRoom(bytes: number): boolean {
     if (this.#held + bytes <= this.maxBytes) return true;
     if (bytes > this.maxBytes) return false;
@@ -56,19 +56,19 @@ export class MemoryBudget {
     return false;
   }
 
-  /** Counts what is in memory already, whether or not there is room. */
+  /** Counts memory that is already allocated, whether or not there is room. */
   hold(bytes: number): void {
     this.#held += bytes;
   }
 
-  /** What was taken or held is not in memory any more. */
+  /** Releases memory that was taken or held. */
   free(bytes: number): void {
     this.#held -= bytes;
   }
 
   /**
-   * Keeps room for a body of so many bytes that begins to arrive; undefined when there is none.
-   * @param onGivenUp called when it comes too slowly and its room is wanted: it has ended then.
+   * Reserves memory for an arriving body; undefined if there is none.
+   * @param onGivenUp called when the body has been dropped because it arrived too slowly while others needed its memory
    */
   expect(bytes: number, onGivenUp: () => void): ArrivingBody | undefined {
     if (!this.take(bytes)) return undefined;
@@ -85,7 +85,7 @@ export class MemoryBudget {
   }
 }
 
-/** A body on its way, with the room that is kept for it. */
+/** An arriving body with its reserved memory. */
 export class ArrivingBody {
   readonly #events: { take: (bytes: number) => boolean; end: () => void; onGivenUp: () => void };
   #held: number;
@@ -102,15 +102,15 @@ export class ArrivingBody {
     this.#patientUntil = now + PATIENCE_MS;
   }
 
-  /** The room it has, in bytes. */
+  /** The reserved memory, in bytes. */
   get held(): number {
     return this.#held;
   }
 
   /**
-   * So many bytes came.
-   * @param capacity what all of it may take from now on
-   * @returns false when that is more than was expected, and there is no room for it
+   * Records received bytes.
+   * @param capacity memory that the whole body takes from now on
+   * @returns false if that exceeds the reservation and no more is available
    */
   came(bytes: number, capacity: number, now: number): boolean {
     this.#patientUntil = Math.min(now + PATIENCE_MS, this.#patientUntil + bytes / BYTES_PER_MS);
@@ -121,18 +121,18 @@ export class ArrivingBody {
     return true;
   }
 
-  /** It comes so slowly that others need not wait for it. */
+  /** Arrives so slowly that its memory may be given to others. */
   isLate(now: number): boolean {
     return now > this.#patientUntil;
   }
 
-  /** Gives its room to others. */
+  /** Drops the body and releases its memory. */
   giveUp(): void {
     this.end();
     this.#events.onGivenUp();
   }
 
-  /** It has arrived, or never will. */
+  /** Releases the memory: the body has arrived, or never will. */
   end(): void {
     if (this.#isOver) return;
     this.#isOver = true;

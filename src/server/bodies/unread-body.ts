@@ -1,14 +1,14 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Socket } from "node:net";
 
-/** Of a refused request, a longer body is not waited for: its connection is closed. In bytes. */
+/** If a refused request has a longer body, its connection is closed instead of reading it. In bytes. */
 const LONG_BODY = 1024 * 1024;
-/** For so long a connection takes what is still sent after its last answer, in milliseconds. */
+/** Time for which a connection still reads after its last answer, in ms. */
 const LINGER_MS = 2_000;
 
 /**
- * Sees to the body of a request that is answered before it has arrived: a short one is read and forgotten, with a longer
- * one the connection ends.
+ * Handles the body of a request that is answered before the body has arrived: a short one is discarded, for a longer
+ * one the connection is closed.
  */
 export function leaveUnread({ raw }: FastifyRequest, reply: FastifyReply): void {
   if (raw.complete || Number(raw.headers["content-length"]) <= LONG_BODY) return;
@@ -17,11 +17,11 @@ export function leaveUnread({ raw }: FastifyRequest, reply: FastifyReply): void 
 }
 
 /**
- * Has a connection end so that its last answer arrives: closed at once, with bytes of the caller's unread, the system
- * would reset it, and the caller see that in place of the answer.
+ * Closes a connection in a way that its last answer arrives. If it were closed immediately, with unread bytes of the
+ * client, the system would reset it and the client would lose the answer.
  */
 function closeGently(socket: Socket): void {
-  // What Node calls once the answer is out.
+  // Node calls this once the answer is sent.
   socket.destroySoon = () => {
     socket.end();
     const late = setTimeout(() => socket.destroy(), LINGER_MS).unref();
