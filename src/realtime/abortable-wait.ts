@@ -1,9 +1,9 @@
-/** What {@link AbortableWait.until} gives when the session was aborted first. */
+/** The result of {@link AbortableWait.until} if the session is aborted first. */
 export const LEFT: unique symbol = Symbol("left");
 
 /**
- * Waits for the handler, but not beyond the session's signal or a failure elsewhere in the session. One wait at a
- * time: a listener for each would cost more than a message does, and races would pile up on whatever outlives them.
+ * Waits for the handler until the session's signal aborts or another part of the session fails. One wait at a time: a
+ * listener for each wait would cost more than a message, and `Promise.race` leaks on promises that outlive it.
  */
 export class AbortableWait {
   readonly #signal: AbortSignal;
@@ -16,7 +16,7 @@ export class AbortableWait {
     signal.addEventListener("abort", () => this.#resolve?.(LEFT), { once: true });
   }
 
-  /** The work's outcome, or {@link LEFT}. What the work does later is ignored. */
+  /** Settles as `work` does, or resolves to {@link LEFT}. A later outcome of the work is ignored. */
   until<T>(work: PromiseLike<T>): Promise<T | typeof LEFT> {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -27,7 +27,7 @@ export class AbortableWait {
     });
   }
 
-  /** Ends the wait of this moment with an error, else the next one. */
+  /** Rejects the current wait, or the next one. */
   fail(error: unknown): void {
     this.#failure ??= { error };
     this.#reject?.(error);

@@ -11,21 +11,21 @@ import {
   encodeMessagePack,
 } from "./msgpack.ts";
 
-/** Between frames and values. */
+/** Converts between frames and values. */
 export interface Codec {
   /** Text for a text frame, bytes for a binary one. */
   encode(message: unknown): Frame;
   /**
-   * @param admit told how many values a frame holds, before any is built, unless it is a small one; what it throws
-   *   refuses the frame. A codec of the route's own tells nobody.
-   * @throws any error for a frame that can't be read.
+   * @param admit called with the number of values in a frame before any is built, except for small frames. If it throws,
+   *   the frame is rejected. Custom codecs do not call it.
+   * @throws any error for a frame that cannot be read.
    */
   decode(frame: Frame, admit?: (values: number) => void): unknown;
 }
 
 /**
- * The codec of a realtime route: its own, or its content type's.
- * @param limits what a frame may hold; a codec of the route's own sees to that itself
+ * Creates the codec of a realtime route: its custom one, or that of its content type.
+ * @param limits of the values in a frame. Custom codecs have to limit them themselves
  */
 export function createCodec(
   route: Pick<RouteSignature, "contentType" | "encodeMessage" | "decodeMessage">,
@@ -43,7 +43,7 @@ function messagePackCodec(limits: ValueLimits): Codec {
     encode: encodeMessagePack,
     decode(frame, admit) {
       if (typeof frame === "string")
-        throw new MessagePackError("text frames are not taken here, send MessagePack");
+        throw new MessagePackError("text frames are not accepted here, send MessagePack");
       return decodeMessagePack(frame, limits, admit);
     },
   };

@@ -1,26 +1,26 @@
-/** One message of a connection: text, or bytes. */
+/** A message of a connection: text or bytes. */
 export type Frame = string | Uint8Array;
 
-/** A duplex of frames, as a session sees it: a websocket, or a test's stand-in. */
+/** A bidirectional connection for frames: a websocket, or a fake one in tests. */
 export interface FrameConnection {
-  /** Sends a frame. False when the far end is behind: wait for {@link drained} before the next. */
+  /** Sends a frame. Returns false under back-pressure: wait for {@link drained} before the next one. */
   send(frame: Frame): boolean;
-  /** Resolves when the connection takes more, or has ended. */
+  /** Resolves when the connection accepts more frames, or has ended. */
   drained(): Promise<void>;
-  /** Asks the far end for a sign of life. */
+  /** Sends a ping. */
   ping(): void;
-  /** Stops taking frames in; what the far end sends piles up there. */
+  /** Stops reading frames, which puts back-pressure on the peer. */
   pause(): void;
   resume(): void;
-  /** Ends the connection with a close frame. */
+  /** Closes the connection with a close frame. */
   close(code: number, reason?: string): void;
-  /** Ends it without a word. */
+  /** Closes the connection immediately, without a close frame. */
   terminate(): void;
 }
 
-/** Codes of close frames that sessions end with. */
+/** Code of the close frame of a session that ends normally, or by an error or timeout. */
 export const CLOSE_NORMAL = 1000;
-/** The one code that tells a client to come back. */
+/** Code of the close frame of a server that stops: clients should reconnect. */
 export const CLOSE_RESTART = 1012;
 
 /** The outgoing side of a session: sends frames in order, and reports back-pressure. */
@@ -35,7 +35,7 @@ export class FrameSink {
     this.#counts = counts;
   }
 
-  /** Sends a result. Undefined when the next may follow at once, else a promise to wait for. */
+  /** Sends a result. Returns a promise to wait for under back-pressure, otherwise undefined. */
   send(frame: Frame): Promise<void> | undefined {
     if (this.#signal.aborted) return undefined;
     this.#counts.sent();

@@ -1,9 +1,9 @@
 import type { Clock } from "../dispatch/clock.ts";
 
-/** So many pings in a row may stay unanswered. */
+/** Maximum number of consecutive unanswered pings. */
 const MISSED_PINGS = 2;
 
-/** Notices a far end that is gone without a word: asks for a sign of life at regular times. */
+/** Detects a lost connection by regular pings. */
 export class Heartbeat {
   readonly #everyMs: number;
   readonly #clock: Clock;
@@ -21,12 +21,12 @@ export class Heartbeat {
     this.#cancel = clock.after(everyMs, this.#beat);
   }
 
-  /** Something came from the far end. */
+  /** Records that something was received. */
   alive(): void {
     this.#missed = 0;
   }
 
-  /** While frames are not taken in, no answer can be seen either. */
+  /** Pauses the detection: while frames are not read, answers to pings are not seen either. */
   pause(paused: boolean): void {
     this.#paused = paused;
     this.#missed = 0;

@@ -2,46 +2,48 @@ import type { Clock } from "../dispatch/clock.ts";
 import type { Frame } from "./connection.ts";
 import { ENDLESS_MEMORY, type SharedMemory } from "./route.ts";
 
-/** An input that waits for its turn. */
+/** A queued input. */
 export interface WaitingInput {
   readonly frame: Frame;
-  /** When it came, by the clock. In milliseconds. */
+  /** Arrival time on the clock, in milliseconds. */
   readonly arrivedAt: number;
 }
 
-/** Why no further input comes: silence, the caller's close frame, a stop of the server, a lost connection. */
+/** Why the inputs ended: idle timeout, the caller's close frame, a stop of the server, or a lost connection. */
 export type InputEnd = "idle" | "closed" | "stopped" | "gone";
 
-/** How many inputs may wait. */
+/** Limits of queued inputs. */
 export interface BufferLimits {
-  /** Keep so many, the newest; undefined: keep all, and hold the sender back when there are too many. */
+  /** Maximum number of inputs to keep, the newest; undefined: keep all, with back-pressure at the other limits. */
   readonly keep: number | undefined;
   readonly maxCount: number;
   readonly maxBytes: number;
-  /** Silence ends the inputs after so long; undefined: never. */
+  /** Maximum time without an input, in milliseconds; undefined for no limit. */
   readonly idleMs: number | undefined;
 }
 
-/** What the buffer tells its session. */
+/** Callbacks of the buffer. */
 export interface InputEvents {
-  /** An input was discarded: for a newer one, or because nobody will look at it. */
+  /** An input was discarded: for a newer one, or because it will not be handled. */
   onDropped(): void;
-  /** No more room: the sender should be held back. */
+  /** The buffer is full: stop reading from the sender. */
   onFull(): void;
-  /** There is room again. */
+  /** The buffer has room again. */
   onRoom(): void;
 }
 
-/** So much of the memory that all share is for messages on their way: sessions with inputs that wait take no more then. */
+/**
+ * Share of the shared memory that is reserved for messages in transit: sessions with queued inputs stop reading then.
+ */
 const RESERVE = 1 / 4;
 
-/** The inputs of a session between the connection and the handler. */
+/** Queues the inputs of a session between the connection and the handler. */
 export class InputBuffer {
   readonly #limits: BufferLimits;
   readonly #events: InputEvents;
   readonly #clock: Clock;
   readonly #memory: SharedMemory;
-  /** What those that were taken hold, until others are taken. In bytes. */
+  /** Memory of the inputs taken last, held until the next are taken. In bytes. */
   #inHand = 0;
   readonly #waiting: WaitingInput[] = [];
   #bytes = 0;
@@ -64,12 +66,12 @@ export class InputBuffer {
     this.#lastInputAt = clock.now();
   }
 
-  /** How many inputs wait. */
+  /** Number of queued inputs. */
   get length(): number {
     return this.#waiting.length;
   }
 
-  /** Why nothing more comes in; undefined as long as more can. */
+  /** Why the inputs ended; undefined while more can arrive. */
   get ended(): InputEnd | undefined {
     return this.#end;
   }
@@ -101,35 +103,33 @@ export class InputBuffer {
     this.#wakeUp();
   }
 
-  /** Whatever waits and whatever comes from now on is dropped: nobody will read it. */
+  /** Drops all queued and all later inputs: they will not be read. */
   refuse(): void {
     this.#refusing = true;
     while (this.#discard() !== undefined) this.#events.onDropped();
   }
 
-  /**
-   * Takes more memory for what was taken last, until something else is. False when there is no room for it.
-   */
-  weigh(bytes: number): boolean {
+  /** Reserves more memory for the inputs taken last. Returns false if there is not enough. */
+  reserve(bytes: number): boolean {
     if (!this.#memory.take(bytes)) return false;
     this.#inHand += bytes;
     return true;
   }
 
-  /** The session is over: nothing of it is in memory any more. */
+  /** Discards all inputs and frees their memory, at the end of the session. */
   clear(): void {
-    this.#letGo();
+    this.#release();
     while (this.#discard() !== undefined);
   }
 
-  /** Nothing more comes in. Inputs that wait are still handed out, unless the reason makes them pointless. */
+  /** Ends the inputs. Queued ones are still returned, except after a stop or a lost connection. */
   end(reason: InputEnd): void {
     if (this.#end !== undefined && reason !== "gone") return;
     this.#end = reason;
     this.#wakeUp();
   }
 
-  /** The next input without waiting, left in place. */
+  /** The next input without waiting; it stays queued. */
   peek(): WaitingInput | undefined {
     return this.#waiting[0];
   }
@@ -139,9 +139,9 @@ export class InputBuffer {
     return this.#remove();
   }
 
-  /** The next input, or the reason why none comes; undefined when it is a matter of waiting. */
+  /** The next input, or why the inputs ended; undefined if the caller has to wait. */
   poll(): WaitingInput | InputEnd | undefined {
-    this.#letGo();
+    this.#release();
     if (this.#end === "gone" || this.#end === "stopped") return this.#end;
     const input = this.#remove();
     if (input !== undefined) return input;
@@ -149,7 +149,7 @@ export class InputBuffer {
     return this.#end;
   }
 
-  /** Waits for the next input, or for the reason why none comes. Who takes at the same time shares the inputs. */
+  /** Waits for the next input or the end. Each input goes to one of several concurrent callers. */
   async take(): Promise<WaitingInput | InputEnd> {
     for (;;) {
       const next = this.poll();
@@ -158,13 +158,13 @@ export class InputBuffer {
     }
   }
 
-  /** How long silence may last from now on. */
+  /** Time until the idle timeout. */
   #leftMs(): number {
     const { idleMs } = this.#limits;
     return idleMs === undefined ? Infinity : this.#lastInputAt + idleMs - this.#clock.now();
   }
 
-  /** Resolves at the next input or end, or when silence has lasted too long. */
+  /** Resolves at the next input, the end or the idle timeout. */
   #change(): Promise<void> {
     return new Promise((resolve) => {
       const leftMs = this.#leftMs();
@@ -184,12 +184,12 @@ export class InputBuffer {
     wake?.();
   }
 
-  #letGo(): void {
+  #release(): void {
     if (this.#inHand > 0) this.#memory.free(this.#inHand);
     this.#inHand = 0;
   }
 
-  /** Removes an input that nobody looks at. */
+  /** Removes an input that will not be handled. */
   #discard(): WaitingInput | undefined {
     const inHand = this.#inHand;
     const input = this.#remove();
@@ -205,7 +205,7 @@ export class InputBuffer {
     this.#bytes -= size;
     this.#inHand += size;
     const { maxCount, maxBytes } = this.#limits;
-    // Only once half is gone: to stop and start the connection for each input would cost more than it saves.
+    // Resume at half: pausing and resuming the connection for each input would cost more than it saves.
     if (this.#full && this.#waiting.length <= maxCount / 2 && this.#bytes <= maxBytes / 2) {
       this.#full = false;
       this.#events.onRoom();

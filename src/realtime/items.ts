@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { asError } from "../answers.ts";
 
-/** What a streaming handler returned, as an iterator. */
+/** The iterator of a streaming handler's result. */
 export type Items = Iterator<unknown, unknown> | AsyncIterator<unknown, unknown>;
 
 /** @throws TypeError when it is not iterable. */

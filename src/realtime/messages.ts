@@ -1,9 +1,9 @@
 import { answerFor, fitText } from "../answers.ts";
 import { FieldException, InputValidationError } from "../errors.ts";
 
-/** Control messages are text frames of compact JSON, whatever the codec. */
+// Control messages are text frames of compact JSON, independent of the codec.
 
-/** How long the result took that was just sent. All times in seconds. */
+/** The timing of the result sent last. Times in seconds. */
 export function timingsMessage(timing: number, queue: number, batchSize: number): string {
   return message({ type: "x-fal-message", action: "timings", timing, queue, batch_size: batchSize });
 }
@@ -11,12 +11,12 @@ export function timingsMessage(timing: number, queue: number, batchSize: number)
 /** The stream is complete. */
 export const END_MESSAGE = message({ type: "x-fal-message", action: "end" });
 
-/** So many inputs were never looked at. */
+/** Inputs were dropped without being handled. */
 export function droppedInputsMessage(count: number): string {
   return message({ type: "x-fal-message", action: "dropped", count });
 }
 
-/** The session ends because nothing came in. */
+/** The session ends by the idle timeout. */
 export const TIMEOUT_MESSAGE = message({
   type: "x-fal-error",
   error: "TIMEOUT",
@@ -28,7 +28,7 @@ export function failureMessage(error: unknown): string {
   return message({ type: "x-fal-error", error: "INTERNAL_ERROR", reason: fitText(reasonOf(error)) });
 }
 
-/** Short and readable; only what was raised for the caller, or about the caller's input, is told. */
+/** A short text for the caller. Only errors raised for the caller, or about its input, show their message. */
 function reasonOf(error: unknown): string {
   if (error instanceof InputValidationError) return error.message;
   if (error instanceof FieldException) return `${error.field}: ${error.message}`;

@@ -11,7 +11,7 @@ import type { FrameSink } from "./connection.ts";
 import type { RealtimeRoute } from "./route.ts";
 import type { SessionContext } from "./session-context.ts";
 
-/** What a mode works with. */
+/** The parts of a session that a mode works with. */
 export interface SessionRun {
   readonly route: RealtimeRoute;
   readonly context: SessionContext;
@@ -19,17 +19,17 @@ export interface SessionRun {
   readonly sink: FrameSink;
   readonly waiter: AbortableWait;
   readonly clock: Clock;
-  /** Takes room for the values of a frame. @throws OverloadException when there is none */
+  /** Reserves memory for the values of a frame. @throws OverloadException if there is not enough */
   readonly admit: (values: number) => void;
 }
 
-/** A stream that never waits for anything lets the rest of the process have a turn after so many items. */
+/** A stream that never waits yields to the event loop after this many items. */
 const ITEMS_PER_TURN = 256;
 
-/** How a mode ends; what it throws ends the session as a failure. */
+/** How a mode ends. If it throws, the session fails. */
 type End = InputEnd | "finished";
 
-/** Each mode's own loop from inputs to outputs. */
+/** The loop of each mode from inputs to outputs. */
 export const RUNNERS: Readonly<Record<RealtimeMode, (run: SessionRun) => Promise<End>>> = {
   unary: (run) => (run.route.share === undefined ? runUnary(run) : runShared(run, run.route.share)),
   server_streaming: runServerStreaming,
@@ -65,7 +65,7 @@ async function runUnary(run: SessionRun): Promise<End> {
   }
 }
 
-/** Take, hand over to a batch of many sessions, send, in order, one at a time. */
+/** For each input: joins a batch of several sessions, waits for its result and sends it. In order, one at a time. */
 async function runShared(run: SessionRun, share: NonNullable<RealtimeRoute["share"]>): Promise<End> {
   const { context, inputs } = run;
   for (;;) {
@@ -87,7 +87,7 @@ async function runShared(run: SessionRun, share: NonNullable<RealtimeRoute["shar
   }
 }
 
-/** The first input, then those that wait and may join it. A bad one that waits fails the next run, not this one. */
+/** The first input and the queued ones that can join it. An invalid queued input fails the next call, not this one. */
 function takeBatch(run: SessionRun, first: WaitingInput): unknown[] {
   const { route, inputs } = run;
   const batch = [readInput(run, first)];
@@ -107,7 +107,7 @@ function takeBatch(run: SessionRun, first: WaitingInput): unknown[] {
   return batch;
 }
 
-/** The first input, then each item as it comes. */
+/** Takes one input, then sends each item as it comes. */
 async function runServerStreaming(run: SessionRun): Promise<End> {
   const { route, context, inputs } = run;
   const first = await inputs.take();
@@ -117,7 +117,7 @@ async function runServerStreaming(run: SessionRun): Promise<End> {
   return sendItems(run, () => route.call(context, argument));
 }
 
-/** Inputs until they end, then the one output. */
+/** Takes inputs until they end, then sends one output. */
 async function runClientStreaming(run: SessionRun): Promise<End> {
   const { route, context, inputs, clock } = run;
   const reader = createReader(run);
@@ -128,14 +128,14 @@ async function runClientStreaming(run: SessionRun): Promise<End> {
   return "finished";
 }
 
-/** Inputs and outputs at the same time. */
+/** Takes inputs and sends outputs concurrently. */
 async function runBidi(run: SessionRun): Promise<End> {
   const { route, context } = run;
   const reader = createReader(run);
   return sendItems(run, () => route.call(context, reader));
 }
 
-/** Sends what an async iterable yields; closes it whenever it is left before its end. */
+/** Sends the items of an async iterable, and closes it if it has not ended. */
 async function sendItems(run: SessionRun, call: () => unknown): Promise<End> {
   const { route, context, inputs, waiter, clock } = run;
   const called = await waiter.until(Promise.resolve(call()));
@@ -216,14 +216,14 @@ function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
-/** The inputs of a session as the async iterable that a streaming handler reads. */
+/** The inputs of a session as an async iterable for a streaming handler. */
 class InputReader implements AsyncIterable<unknown> {
   readonly #inputs: InputBuffer;
   readonly #read: (input: WaitingInput) => unknown;
   readonly #onFailed: (error: unknown) => void;
   #taken = 0;
 
-  /** @param onFailed called when an input does not fit: that ends the session, whatever the handler makes of it. */
+  /** @param onFailed called for an invalid input, which ends the session even if the handler catches the error */
   constructor(
     inputs: InputBuffer,
     read: (input: WaitingInput) => unknown,
@@ -234,7 +234,7 @@ class InputReader implements AsyncIterable<unknown> {
     this.#onFailed = onFailed;
   }
 
-  /** How many inputs were handed out. */
+  /** Number of inputs read. */
   get taken(): number {
     return this.#taken;
   }

@@ -1,28 +1,28 @@
 import { Decoder, Encoder } from "@msgpack/msgpack";
 import type { ValueLimits } from "../json/scan.ts";
 
-/** A frame that is no MessagePack this package takes. */
+/** A frame is not valid MessagePack, or holds types that are not supported. */
 export class MessagePackError extends Error {
   override readonly name = "MessagePackError";
 }
 
-/** Deeper nesting can't be allowed: code that walks the value by recursion would run out of stack. */
+/** Maximum depth. Code that walks a value recursively would overflow the stack with deeper values. */
 export const MAX_FRAME_DEPTH = 512;
 
-/** What a frame may hold unless somebody sets a limit. */
+/** The limits of a frame unless others are set. */
 export const LOOSE_LIMITS: ValueLimits = { maxDepth: MAX_FRAME_DEPTH, maxValues: Infinity };
 
-const encoder = new Encoder({ ignoreUndefined: true, maxDepth: MAX_FRAME_DEPTH + 1 }); // it counts single values, too
+const encoder = new Encoder({ ignoreUndefined: true, maxDepth: MAX_FRAME_DEPTH + 1 }); // it also counts scalar values
 const decoder = new Decoder();
 
-/** One value as MessagePack: objects as maps with text keys, bytes as bytes, dates as timestamps. */
+/** Encodes a value: objects as maps with string keys, bytes as bytes, dates as timestamps. */
 export function encodeMessagePack(value: unknown): Uint8Array {
-  return Buffer.from(encoder.encodeSharedRef(value)); // copied into a pool: cheaper than a buffer of its own
+  return Buffer.from(encoder.encodeSharedRef(value)); // copies into Node's pool: cheaper than a separate buffer
 }
 
 /**
- * Reads one MessagePack value. The frame is scanned first: the decoder itself believes whatever lengths it is told.
- * @param admit told how many values it holds, before any is built; what it throws refuses the frame
+ * Decodes one MessagePack value. The frame is scanned first, since the decoder trusts the lengths in it.
+ * @param admit called with the number of values before any is built. If it throws, the frame is rejected
  * @throws MessagePackError
  */
 export function decodeMessagePack(
@@ -35,32 +35,32 @@ export function decodeMessagePack(
   try {
     return decoder.decode(frame);
   } catch (error) {
-    // What is left is the key __proto__, which has more than one spelling in bytes.
+    // The remaining case is the key __proto__, which has several encodings.
     throw new MessagePackError(error instanceof Error ? error.message : String(error), { cause: error });
   }
 }
 
-/** What follows the first byte of a MessagePack value. Format: github.com/msgpack/msgpack, spec.md. */
+/** The kind of a MessagePack value, by its first byte. Format: github.com/msgpack/msgpack, spec.md. */
 const Kind = {
-  /** So many bytes that need no look: numbers, true, bytes. */
+  /** Bytes without structure: numbers, booleans, binary data. */
   plain: 0,
-  /** So many bytes of text. */
+  /** Bytes of a string. */
   text: 1,
-  /** So many values. */
+  /** Values. */
   array: 2,
-  /** So many pairs of values. */
+  /** Pairs of values. */
   map: 3,
-  /** A type, then so many bytes. */
+  /** A type byte, then bytes. */
   extension: 4,
-  /** Not in use. */
+  /** Not used by the format. */
   never: 5,
 } as const;
 
-/** By first byte: what follows. */
+/** Kind by first byte. */
 const KINDS = new Uint8Array(256);
-/** By first byte: how much of it follows, where the first byte alone says so. */
+/** Count of bytes or values by first byte, if the first byte defines it. */
 const COUNTS = new Uint8Array(256);
-/** By first byte: the length of the number that says how much follows, where there is one. */
+/** Length of the count that follows, by first byte; 0 if there is none. */
 const LENGTH_BYTES = new Uint8Array(256);
 
 function define(first: number, kind: number, counts: readonly number[], lengthBytes: number = 0): void {
@@ -73,7 +73,7 @@ function define(first: number, kind: number, counts: readonly number[], lengthBy
 
 const upTo = (length: number): number[] => Array.from({ length }, (_, count) => count);
 
-// Small integers, nil, false and true are plain, with nothing that follows: all tables start with zeros.
+// Small integers, nil, false and true are plain with a count of 0, which is the initial value of all tables.
 define(0x80, Kind.map, upTo(16));
 define(0x90, Kind.array, upTo(16));
 define(0xa0, Kind.text, upTo(32));
@@ -97,10 +97,10 @@ const UINT_64 = 0xcf;
 const INT_64 = 0xd3;
 
 /**
- * Checks a frame without building anything: it holds exactly one value, no length goes beyond the frame, keys are
- * texts, timestamps are the only extension, no integer would lose digits, and nesting and the number of values are
- * bounded.
- * @returns how many values it holds: lists, maps, keys and single values together
+ * Checks a frame without building values. It must hold exactly one value; lengths must stay within the frame; keys must
+ * be strings; timestamps are the only extension; integers must be exact as doubles; depth and number of values are
+ * limited.
+ * @returns the number of values: arrays, maps, keys and scalars together
  * @throws MessagePackError
  */
 export function assertMessagePack(
@@ -108,7 +108,7 @@ export function assertMessagePack(
   { maxDepth, maxValues }: ValueLimits = LOOSE_LIMITS,
 ): number {
   const end = frame.byteLength;
-  // Values that are still to come, level by level; a map counts its keys and values.
+  // Remaining values at each level; a map counts its keys and its values.
   const left: number[] = [];
   const isMap: boolean[] = [];
   let top = -1;
@@ -121,7 +121,7 @@ export function assertMessagePack(
     if (top >= 0) {
       const values = left[top] as number;
       if (isMap[top] === true && values % 2 === 0 && kind !== Kind.text) {
-        throw new MessagePackError("a map's key is no text");
+        throw new MessagePackError("a map's key is not a string");
       }
       left[top] = values - 1;
     }
@@ -136,7 +136,7 @@ export function assertMessagePack(
     else if (kind === Kind.extension)
       count += 1; // its type
     else if (kind === Kind.never) throw new MessagePackError("the byte 0xc1 is never used");
-    if (count > end - at) throw new MessagePackError(CUT_SHORT); // each value takes a byte at least
+    if (count > end - at) throw new MessagePackError(CUT_SHORT); // each value takes at least one byte
 
     if (kind === Kind.array || kind === Kind.map) {
       values += count;
@@ -149,7 +149,7 @@ export function assertMessagePack(
     } else {
       if (byte === UINT_64 || byte === INT_64) assertExact(frame, at, byte === INT_64);
       if (kind === Kind.extension && !isTimestamp(frame[at] as number, count - 1)) {
-        throw new MessagePackError("extension types other than timestamps are not taken");
+        throw new MessagePackError("extension types other than timestamps are not accepted");
       }
       at += count;
     }
@@ -159,7 +159,7 @@ export function assertMessagePack(
   return values;
 }
 
-/** What is said of a message that holds too much, in whatever form. */
+/** Errors of messages that exceed a limit, in all formats. */
 export const TOO_DEEPLY = "the message is nested too deeply";
 export const TOO_MANY_VALUES = "the message holds too many values";
 
@@ -169,10 +169,10 @@ function isTimestamp(type: number, bytes: number): boolean {
   return type === TIMESTAMP && (bytes === 4 || bytes === 8 || bytes === 12);
 }
 
-/** @param at where its eight bytes begin; they are known to be there */
+/** @param at offset of its eight bytes, which are within the frame */
 function assertExact(frame: Uint8Array, at: number, isSigned: boolean): void {
   const view = new DataView(frame.buffer, frame.byteOffset + at, 8);
   const value = isSigned ? view.getBigInt64(0) : view.getBigUint64(0);
   if (BigInt(Number(value)) === value) return;
-  throw new MessagePackError(`the integer ${value} has more digits than can be kept, send it as a text`);
+  throw new MessagePackError(`the integer ${value} has more digits than a double keeps, send it as a string`);
 }

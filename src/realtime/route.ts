@@ -3,37 +3,37 @@ import type { CanBatch, RealtimeMode } from "../routes/signature.ts";
 import type { Job } from "../dispatch/job.ts";
 import type { Codec } from "./codec.ts";
 
-/** A realtime route, ready to run sessions. */
+/** A realtime route that is ready to run sessions. */
 export interface RealtimeRoute {
   readonly methodName: string;
   readonly mode: RealtimeMode;
   readonly codec: Codec;
-  /** Keep so many waiting inputs; undefined: all. */
+  /** Maximum number of queued inputs to keep; undefined for all. */
   readonly buffering: number | undefined;
-  /** Undefined: a session may be silent for ever. */
+  /** Idle timeout; undefined for no limit. */
   readonly sessionTimeoutMs: number | undefined;
   readonly maxBatchSize: number;
   readonly emitTimings: boolean;
   readonly canBatch: CanBatch | undefined;
-  /** Validates a decoded input, fills in its defaults. @throws InputValidationError */
+  /** Validates a decoded input and fills in defaults. @throws InputValidationError */
   accept(value: unknown): unknown;
-  /** What of an output goes out: fields that the schema does not know stay behind. @throws OutputValidationError */
+  /** Checks an output and removes fields that its schema does not have. @throws OutputValidationError */
   present(output: unknown): unknown;
   /** Calls the handler. */
   call(context: RequestContext, input: unknown): unknown;
-  /** Has an input handled together with those of other sessions; absent where each session is by itself. */
+  /** Submits an input to the batches of all sessions; undefined if each session is handled separately. */
   readonly share: ((context: RequestContext, input: unknown, bytes: number) => Job<unknown>) | undefined;
-  /** Runs code of the app, such as a generator's next step, so that it can ask for the current request. */
+  /** Runs code of the app, such as the next step of a generator, with the current request available to it. */
   within<T>(context: RequestContext, code: () => T): T;
 }
 
-/** What one session may hold, and how its connection is watched. */
+/** Limits of a session, and the interval of pings. */
 export interface SessionLimits {
-  /** Inputs that may wait where `buffering` does not say. Default 1,024. */
+  /** Maximum number of queued inputs without `buffering`. Default 1,024. */
   readonly maxWaitingInputs: number;
-  /** Their bytes. Default 16 MiB. */
+  /** Maximum sum of their bytes. Default 16 MiB. */
   readonly maxWaitingBytes: number;
-  /** A ping goes out this often; two in a row without an answer end the session. Default 30,000. */
+  /** Interval of pings, in milliseconds. Two consecutive pings without an answer end the session. Default 30,000. */
   readonly heartbeatMs: number;
 }
 
@@ -43,18 +43,18 @@ export const DEFAULT_SESSION_LIMITS: SessionLimits = {
   heartbeatMs: 30_000,
 };
 
-/** The memory that all callers share. */
+/** The memory budget that all callers share. */
 export interface SharedMemory {
   readonly maxBytes: number;
-  /** Takes room, if there is some. */
+  /** Reserves memory. Returns false if there is not enough. */
   take(bytes: number): boolean;
-  /** Counts what is there already. */
+  /** Counts memory that is in use already. */
   hold(bytes: number): void;
   free(bytes: number): void;
   hasRoom(bytes: number): boolean;
 }
 
-/** Memory without a bound, for sessions that stand alone. */
+/** An unlimited budget, for sessions outside of a server. */
 export const ENDLESS_MEMORY: SharedMemory = {
   maxBytes: Infinity,
   take: () => true,
@@ -63,11 +63,11 @@ export const ENDLESS_MEMORY: SharedMemory = {
   hasRoom: () => true,
 };
 
-/** Counts what sessions of a route do. */
+/** The counters of a route's sessions. */
 export interface SessionCounts {
   received(): void;
   sent(): void;
   dropped(count: number): void;
-  /** A session ends for lack of inputs. */
+  /** A session ended by the idle timeout. */
   timedOut(): void;
 }

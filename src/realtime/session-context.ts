@@ -2,13 +2,13 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { parseLifecyclePreference, type RequestContext } from "../context.ts";
 
-/** What a session keeps of the upgrade request. */
+/** The parts of the upgrade request that a session keeps. */
 export interface UpgradeRequest {
   readonly headers: Record<string, string | string[] | undefined>;
   readonly query: Readonly<Record<string, string | string[] | undefined>>;
 }
 
-/** The context of a websocket: its headers and query are the upgrade request's. */
+/** The context of a websocket. Its headers and query are those of the upgrade request. */
 export class SessionContext implements RequestContext {
   readonly requestId: string;
   readonly headers: Record<string, string | string[] | undefined>;
@@ -33,7 +33,7 @@ export class SessionContext implements RequestContext {
   }
 
   setHeader(): never {
-    throw new Error("A websocket has no answer to set headers of; send a message instead.");
+    throw new Error("A websocket has no response headers; send a message instead.");
   }
 
   #header(name: string): string | undefined {

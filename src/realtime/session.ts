@@ -19,15 +19,15 @@ import {
 import { SessionContext, type UpgradeRequest } from "./session-context.ts";
 import type { Logger } from "pino";
 
-/** What takes less is not counted beside its frame. In bytes. */
+/** Values that take less than this are not counted in addition to their frame. In bytes. */
 const LIGHT_BYTES = 16_384;
 
-/** Why a session ended: the inputs' end, a finished stream, or a failure. */
+/** Why a session ended: the end of its inputs, a finished stream, or a failure. */
 export type SessionEnd = InputEnd | "finished" | "failed";
 
-/** One realtime session over any duplex of frames. */
+/** A realtime session over any bidirectional connection for frames. */
 export class RealtimeSession {
-  /** Resolves once the connection is on its way out and the handler is released. */
+  /** Resolves when the connection is closing and the handler is released. */
   readonly finished: Promise<SessionEnd>;
   readonly #connection: FrameConnection;
   readonly #controller = new AbortController();
@@ -50,7 +50,7 @@ export class RealtimeSession {
     clock: Clock;
     log: Logger;
     counts: SessionCounts;
-    /** Default: memory without a bound. */
+    /** Default: unlimited. */
     memory?: SharedMemory;
   }) {
     const { route, connection, limits, clock, counts, memory = ENDLESS_MEMORY } = parts;
@@ -93,22 +93,22 @@ export class RealtimeSession {
     this.finished = this.#run(clock);
   }
 
-  /** A frame came in. */
+  /** Handles a received frame. */
   receive(frame: Frame): void {
     this.#heartbeat.alive();
     this.#counts.received();
     this.#inputs.push(frame);
   }
 
-  /** The answer to a ping came in. */
+  /** Handles the answer to a ping. */
   pong(): void {
     this.#heartbeat.alive();
   }
 
-  /** The caller sent its close frame: no further input comes, and results are read only where a stream still runs. */
+  /** Handles the caller's close frame. No further input comes; results are only sent while a stream still runs. */
   closing(): void {
     this.#peerClosing = true;
-    this.#heartbeat.pause(true); // what comes after a close frame is not read, answers to pings included
+    this.#heartbeat.pause(true); // nothing is read after a close frame, not even answers to pings
     const { mode } = this.#route;
     this.#inputs.end("closed");
     if (mode === "unary" || mode === "server_streaming") {
@@ -116,19 +116,19 @@ export class RealtimeSession {
     }
   }
 
-  /** The connection is lost. */
+  /** Handles a lost connection. */
   disconnected(): void {
     this.#gone = true;
     this.#inputs.end("gone");
     this.#controller.abort(new RequestCancelledException());
   }
 
-  /** The server stops: the run in progress is finished, and no other begins. */
+  /** Stops the session: the current call finishes, and no other starts. */
   stop(): void {
     this.#inputs.end("stopped");
   }
 
-  /** The server stops waiting. */
+  /** Aborts the session, when the server's grace period is over. */
   abort(reason: unknown): void {
     this.#inputs.end("stopped");
     this.#controller.abort(reason);
@@ -147,27 +147,27 @@ export class RealtimeSession {
         clock,
         admit: (values) => this.#admit(values),
       });
-      // What was streamed to its end is complete, also when the server stops; the others have lost their inputs.
+      // A stream that ended is complete even if the server stops; sessions of other modes have lost inputs.
       const cutShort = this.#inputs.ended === "stopped" && this.#route.mode !== "server_streaming";
       if (end === "finished" && cutShort) end = "stopped";
-      if (this.#gone) end = "gone"; // while the last output was on its way
+      if (this.#gone) end = "gone"; // the connection was lost while the last output was sent
     } catch (error) {
       end = this.#gone ? "gone" : this.#peerClosing ? "closed" : "failed";
       this.#logFailure(error);
       failure = error;
     }
     this.#heartbeat.stop();
-    this.#takeLeave(end, failure);
+    this.#sendEnd(end, failure);
     this.#inputs.end("gone");
     this.#inputs.clear();
     this.#controller.abort(this.#reasonOf(end));
     return end;
   }
 
-  /** Room for the values of an input that is about to be built. */
+  /** Reserves memory for the values of an input before they are built. */
   #admit(values: number): void {
     const bytes = values * BYTES_PER_VALUE;
-    if (bytes < LIGHT_BYTES || this.#inputs.weigh(bytes)) return;
+    if (bytes < LIGHT_BYTES || this.#inputs.reserve(bytes)) return;
     if (bytes > this.#memory.maxBytes) throw new MessagePackError(TOO_MANY_VALUES);
     const message = "Too much is being sent at a time; try again later.";
     throw new OverloadException(message, ERRORS.OVERLOADED.status, 1_000, "OVERLOADED");
@@ -182,14 +182,14 @@ export class RealtimeSession {
     return new SessionTimeoutException(sessionTimeoutMs);
   }
 
-  #takeLeave(end: SessionEnd, failure: unknown): void {
+  #sendEnd(end: SessionEnd, failure: unknown): void {
     if (end === "gone") return;
     if (end === "stopped" || end === "finished") {
       const unread = this.#inputs.length;
       this.#dropped += unread;
       this.#counts.dropped(unread);
     }
-    this.#tellDropped();
+    this.#reportDropped();
     if (end === "failed") this.#sink.control(failureMessage(failure));
     if (end === "idle") this.#sink.control(TIMEOUT_MESSAGE);
     if (end === "finished") this.#sink.control(END_MESSAGE);
@@ -199,11 +199,11 @@ export class RealtimeSession {
   #onDropped(): void {
     this.#counts.dropped(1);
     this.#dropped++;
-    // One message tells of all that were dropped in this turn.
-    if (this.#dropped === 1) setImmediate(() => this.#tellDropped());
+    // One message covers all inputs dropped in this turn.
+    if (this.#dropped === 1) setImmediate(() => this.#reportDropped());
   }
 
-  #tellDropped(): void {
+  #reportDropped(): void {
     if (this.#dropped > 0) this.#sink.control(droppedInputsMessage(this.#dropped));
     this.#dropped = 0;
   }
@@ -214,7 +214,7 @@ export class RealtimeSession {
   }
 }
 
-/** `max_buffering`, 1 to 60, takes the place of the route's own setting for this connection. */
+/** The query parameter `max_buffering`, 1 to 60, overrides the route's setting for this connection. */
 function bufferingOf(request: UpgradeRequest): number | undefined {
   const value = Number(request.query["max_buffering"]);
   return Number.isInteger(value) && value >= 1 && value <= 60 ? value : undefined;

@@ -1,33 +1,33 @@
 import type { TUnsafe } from "typebox";
 import { DefinitionError } from "../errors.ts";
 
-/** The keyword by which the validator knows a schema of bytes. JSON Schema has no type for them. */
+/** The keyword that marks a schema of bytes for the validator. JSON Schema has no type for bytes. */
 export const BYTES = "x-servable-bytes";
 
-/** How many bytes there may be. */
+/** Limits of the number of bytes. */
 export interface BytesLimits {
-  /** At least so many bytes. Default 0. */
+  /** Minimum number of bytes. Default 0. */
   minBytes?: number;
-  /** At most so many bytes. Default: no limit but the frame's. */
+  /** Maximum number of bytes. Default: only limited by the size of the frame. */
   maxBytes?: number;
 }
 
-/** What {@link bytes} takes: limits, and words for the docs. */
+/** The options of {@link bytes}: limits, and text for the docs. */
 export interface BytesOptions extends BytesLimits {
   title?: string;
   description?: string;
 }
 
 /**
- * The schema of a `Uint8Array`: an image, a piece of sound. For frames of realtime sessions, whose codec can carry
- * bytes, as MessagePack does; JSON can't. In documents it is a `string` of the format `binary`.
+ * The schema of a `Uint8Array`, such as an image or a piece of audio. For realtime sessions with a codec that carries
+ * bytes, such as MessagePack; JSON cannot. In OpenAPI documents it is a `string` with the format `binary`.
  *
  * @example
  * ```ts
  * const Frame = Type.Object({ image: bytes({ maxBytes: 1_000_000 }), seed: Type.Integer() });
  * type Frame = Static<typeof Frame>; // { image: Uint8Array; seed: number }
  * ```
- * @throws DefinitionError for limits that make no sense.
+ * @throws DefinitionError for invalid limits.
  */
 export function bytes(options: BytesOptions = {}): TUnsafe<Uint8Array> {
   const { minBytes, maxBytes, ...notes } = options;

@@ -1,23 +1,23 @@
 import { isAbsolute } from "node:path";
 import { pathToFileURL } from "node:url";
 
-/** The folder of this package's code: src, or dist. */
+/** The folder of this package's code: src or dist. */
 const OWN_FOLDER = new URL("../", import.meta.url).href;
 
-/** What compilers put between a class and its decorators when their helpers are imported. */
+/** Packages with compilers' helpers, which are on the stack between a class and its decorators. */
 const HELPERS = /\/node_modules\/(?:tslib|@swc\/helpers|@babel\/runtime)\//;
 
-/** Enough for a decorator's own frames and a helper's; deeper stacks are looked at only when this finds nothing. */
+/** Enough for the frames of a decorator and a helper. Deeper stacks are only searched if this finds nothing. */
 const FEW_FRAMES = 4;
 const MANY_FRAMES = 200;
 
-/** A frame's file → its URL, or undefined where it is none of a user's. */
+/** A frame's file → its URL, or undefined if the file is not part of the user's code. */
 const modules = new Map<string, string | undefined>();
 
 /**
- * The `file:` URL of the module that called into this package: of the first stack frame outside of it. Called while a
- * decorator is applied (rather than while its options are read), it is the module that defines the class.
- * Undefined when no file is on the stack.
+ * The `file:` URL of the module that called into this package: that of the first stack frame outside of it. While a
+ * decorator is applied (not while its options are read), it is the module that defines the class.
+ * Undefined if no file is on the stack.
  */
 export function callSite(): string | undefined {
   return firstModule(FEW_FRAMES) ?? firstModule(MANY_FRAMES);
@@ -49,7 +49,7 @@ function pickModule(_error: Error, frames: NodeJS.CallSite[]): string | undefine
 
 function moduleOf(file: string): string | undefined {
   const url = file.startsWith("file:") ? file : isAbsolute(file) ? pathToFileURL(file).href : undefined;
-  // Loaders add marks of their own behind a "?".
+  // Loaders append marks of their own after a "?".
   const plain = url?.replace(/[?#].*$/, "");
   const module =
     plain === undefined || plain.startsWith(OWN_FOLDER) || HELPERS.test(plain) ? undefined : plain;

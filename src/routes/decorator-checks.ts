@@ -1,10 +1,10 @@
 import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
 
-// What find-my-way or @fastify/swagger reads as a pattern (":", "*", "(") and what a URL's path can't hold is left out.
+// Excludes pattern characters of find-my-way and @fastify/swagger (":", "*", "(") and characters invalid in URL paths.
 const PATH = /^\/[A-Za-z0-9._~!$&',;=@/-]*$/;
 
-/** Checks what a method decorator was called with, and returns the method's name. */
+/** Checks the arguments of a method decorator, and returns the method's name. */
 export function assertMethod(decorator: string, value: unknown, context: unknown): string {
   if (typeof context !== "object" || context === null || !("kind" in context)) {
     throw new DefinitionError(
@@ -52,7 +52,7 @@ export function assertPath(methodName: string, path: unknown): asserts path is s
   }
 }
 
-// An upgrade is a GET, and these have one of the framework's own.
+// Paths of the framework's own GET routes. A websocket upgrade is a GET as well.
 const OWN_PATHS = /^\/(?:health|livez|readyz|openapi\.json|docs(?:\/.*)?)$/;
 
 /** Checks a websocket's path. */
@@ -65,7 +65,7 @@ export function assertSocketPath(methodName: string, path: unknown): asserts pat
   );
 }
 
-/** Refuses options that the decorator does not know. */
+/** Rejects options that the decorator does not know. */
 export function assertKnownOptions(
   decorator: string,
   methodName: string,
@@ -82,7 +82,7 @@ export function assertKnownOptions(
   }
 }
 
-/** Refuses what is given as a schema and is none. */
+/** Rejects values that are passed as schemas but are not objects. */
 export function assertSchemas(
   decorator: string,
   methodName: string,

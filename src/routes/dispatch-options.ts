@@ -8,48 +8,48 @@ import {
   type WorkerOptions,
 } from "../settings/worker-options.ts";
 
-/** How inputs of several callers go into one call of the method, which then takes and returns arrays. */
+/** Batching: the inputs of several callers go into one call of the method, which takes and returns arrays. */
 export interface BatchOptions<Input = unknown> {
-  /** So many inputs at most. */
+  /** Maximum number of inputs. */
   maxSize: number;
-  /** The sum of the inputs' costs at most. An input that costs more goes by itself. Default: no limit. */
+  /** Maximum sum of the inputs' costs. An input that costs more runs alone. Default: no limit. */
   maxCost?: number;
-  /** What an input counts for, such as its number of tokens; also what the time of a run is learned by. Default 1. */
+  /** The cost of an input, such as its number of tokens. It also predicts the time of a run. Default 1. */
   cost?: (input: Input) => number;
-  /** Only inputs of one group go into one call: those of one model, say, or of one picture size. */
+  /** Only inputs of the same group share a call, such as those of one model or image size. */
   groupBy?: (input: Input) => string | number | boolean;
   /**
-   * When the method throws, it is called again with each half of the batch, until what is at fault stands alone. For
-   * methods that may run twice on one input. Default false: an error fails the whole batch.
+   * If the method throws, call it again with each half of the batch, until only the faulty inputs fail. For methods
+   * that may run twice on the same input. Default false: an error fails the whole batch.
    */
   isolateErrors?: boolean;
 }
 
-/** How much may wait. */
+/** Limits of a queue. */
 export interface QueueOptions {
-  /** Requests. Default 1,000. */
+  /** Maximum number of queued requests. Default 1,000. */
   count?: number;
-  /** The sum of their bodies, in bytes. Default 256 MiB. */
+  /** Maximum sum of their bodies, in bytes. Default 256 MiB. */
   bytes?: number;
 }
 
-/** When an endpoint's method runs: shared by all who call it. */
+/** When an endpoint's method runs. The limits apply to all callers together. */
 export interface DispatchOptions<Input = unknown> {
-  /** Puts the inputs of several callers into one call. Default: each call by itself. */
+  /** Puts the inputs of several callers into one call. Default: one call for each input. */
   batch?: BatchOptions<Input>;
-  /** So many calls run at a time, the others wait. Default: 1 with `batch`, else no limit of the endpoint's own. */
+  /** Maximum number of concurrent calls; further ones are queued. Default: 1 with `batch`, otherwise no limit. */
   maxConcurrency?: number;
-  /** How many may wait where there is a limit; further ones are refused. Default: 1,000 of 256 MiB together. */
+  /** Maximum size of the queue; further requests are rejected. Default: 1,000 requests, 256 MiB together. */
   maxQueue?: number | QueueOptions;
-  /** The status of refusals for want of room or time. Default: the class's, else 429. */
+  /** HTTP status of requests rejected under overload. Default: the class's, else 429. */
   overloadStatus?: 429 | 503;
-  /** Runs the method in so many processes of its own, for work that would keep the server from answering. */
+  /** Runs the method in worker processes, for work that would block the server. */
   workers?: number | WorkerOptions;
-  /** A call whose worker dies may be run once more. Default false. */
+  /** Whether a call may be retried once if its worker dies. Default false. */
   idempotent?: boolean;
 }
 
-/** Options with their defaults filled in; part of a route's signature. */
+/** {@link DispatchOptions} with defaults filled in: part of a route's signature. */
 export interface ResolvedDispatchOptions {
   readonly batch: BatchOptions | undefined;
   readonly maxConcurrency: number | undefined;
@@ -71,7 +71,7 @@ export const DISPATCH_OPTION_NAMES = [
 const BATCH_OPTION_NAMES = ["maxSize", "maxCost", "cost", "groupBy", "isolateErrors"];
 const QUEUE_OPTION_NAMES = ["count", "bytes"];
 
-/** What may wait unless an endpoint says otherwise. */
+/** The default limits of a queue. */
 export const DEFAULT_QUEUE: Required<QueueOptions> = { count: 1000, bytes: 256 * 1024 * 1024 };
 
 /** Checks the options of a route and fills in their defaults. @throws DefinitionError */
@@ -120,7 +120,7 @@ function assertBatch(batch: BatchOptions, refuse: Refuse): void {
     refuse(`batch.maxCost must be a positive number, got ${String(maxCost)}.`);
   }
   if (maxCost !== undefined && batch.cost === undefined) {
-    refuse("batch.maxCost needs batch.cost, which says what an input costs.");
+    refuse("batch.maxCost needs batch.cost, which returns the cost of an input.");
   }
   if (isolateErrors !== undefined && typeof isolateErrors !== "boolean") {
     refuse(`batch.isolateErrors must be true or false, got ${String(isolateErrors)}.`);

@@ -11,7 +11,7 @@ import { assertKnownOptions, assertMethod, assertPath, assertSchemas } from "./d
 import { recordRoute } from "./registry.ts";
 import type { HealthCheckOptions, RouteSignature } from "./signature.ts";
 
-/** What `@endpoint` takes beside the path. */
+/** The options of `@endpoint`. */
 export interface EndpointOptions<
   Input extends SchemaObject | undefined,
   Output extends SchemaObject | undefined,
@@ -19,11 +19,11 @@ export interface EndpointOptions<
   MaxSize extends number = never,
 >
   extends Omit<DispatchOptions, "batch">, BodyLimitOptions {
-  /** The schema of the body. With it the method is called `(input, ctx)`, without it `(ctx)`. */
+  /** The schema of the body. With it, the method is called with `(input, ctx)`; without it, with `(ctx)`. */
   input?: Input;
-  /** The schema of the result, or of one item when `stream` is set. Without it results go out as they are. */
+  /** The schema of the result, or of an item with `stream`. Without it, results are not checked. */
   output?: Output;
-  /** The method is an async generator; its items are sent as server-sent events. Default false. */
+  /** Whether the method is an async generator, whose items are sent as server-sent events. Default false. */
   stream?: Stream;
   /** Puts the inputs of several callers into one call: the method takes and returns arrays. Needs `input`. */
   batch?: BatchOptions<InputOf<Input>> & { maxSize: MaxSize };
@@ -32,11 +32,11 @@ export interface EndpointOptions<
   /** Markdown for the docs. */
   description?: string;
   /**
-   * How long a caller may have to wait for the answer, in milliseconds, the time in a queue included; on a stream, how
-   * long for each item. Then the caller gets 504 and `ctx.signal` aborts. Default: no limit.
+   * Maximum time until the answer, including time in a queue, or until each item of a stream, in milliseconds. After
+   * it, the caller gets 504 and `ctx.signal` aborts. Default: no limit.
    */
   timeoutMs?: number;
-  /** Marks the endpoint a platform probes; at most one. `true` takes the platform's defaults. */
+  /** Marks the endpoint that a platform probes; at most one. `true` uses the platform's defaults. */
   healthCheck?: boolean | HealthCheckOptions;
 }
 
@@ -52,7 +52,7 @@ const OPTION_NAMES = [
   ...DISPATCH_OPTION_NAMES,
 ] as const satisfies readonly (keyof EndpointOptions<undefined, undefined, false>)[];
 
-/** The longest delay a Node timer takes, about 24.8 days. */
+/** The longest delay of a Node timer, about 24.8 days. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
@@ -66,7 +66,7 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
  *   greet({ name }: Name): Greeting { return { text: `Hello ${name}` }; }
  * }
  * ```
- * @throws DefinitionError when the path or an option can't be used, or the method is private or static.
+ * @throws DefinitionError if the path or an option is invalid, or the method is private or static.
  */
 export function endpoint<
   Input extends SchemaObject | undefined = undefined,

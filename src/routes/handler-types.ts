@@ -2,7 +2,7 @@ import type { Static, TSchema } from "typebox";
 import type { BatchContext, RequestContext } from "../context.ts";
 import type { RealtimeMode } from "./signature.ts";
 
-/** A schema. TypeBox's own type is an empty interface, which a text or a number fits as well. */
+/** A schema. TypeBox's own type is an empty interface, which strings and numbers fit as well. */
 export type SchemaObject = TSchema & object;
 
 /** Any method; parameters are contravariant, so `never` accepts them all without `any`. */
@@ -12,10 +12,10 @@ export type AnyMethod = (this: never, ...args: never[]) => unknown;
 type IsAny<T> = 0 extends 1 & T ? true : false;
 type NotEndpoint<Message extends string> = `@endpoint: ${Message}`;
 
-/** The value that an `input` schema describes; a request without one has no body to look at. */
+/** The value that an `input` schema describes. Without a schema, the body is ignored. */
 export type InputOf<Input> = Input extends TSchema ? Static<Input> : unknown;
 
-/** What an endpoint's method receives first: its input where there is a schema, else the context. */
+/** The first argument of an endpoint's method: the input if there is a schema, else the context. */
 type FirstArgument<Input> = Input extends TSchema ? Static<Input> : RequestContext;
 
 type CheckArguments<Args extends readonly unknown[], Input> = Args extends readonly []
@@ -111,8 +111,8 @@ type CheckBatchResult<Result, Output> =
         : NotEndpoint<"with `batch` the method returns an array, one result (or Error) for each input">;
 
 /**
- * `unknown` when the method fits its schemas, else a string type whose text says what to write. Intersected with
- * the decorated method's own type, the text is what the compiler shows.
+ * `unknown` if the method fits its schemas, else a string type whose text says what to write. It is intersected with
+ * the type of the decorated method, so that the compiler shows the text.
  */
 export type CheckEndpoint<Method extends AnyMethod, Input, Output, Stream, MaxSize = never> = Method extends (
   this: never,
@@ -129,7 +129,7 @@ export type CheckEndpoint<Method extends AnyMethod, Input, Output, Stream, MaxSi
         : CheckBatchArguments<Args, Input>
   : never;
 
-/** TypeScript 5.9 looks at the bound of `Method` before it knows the method; the real one is checked after that. */
+/** TypeScript 5.9 first checks the constraint of `Method`, before it infers the method's own type. */
 type IsUnresolved<Args extends readonly unknown[], Result> = number extends Args["length"]
   ? [Args[number]] extends [never]
     ? unknown extends Result
@@ -143,7 +143,7 @@ type NotRealtime<Message extends string> = `@realtime: ${Message}`;
 type SessionInput<Input> = Input extends TSchema ? Static<Input> : Record<string, unknown>;
 type SessionOutput<Output> = Output extends TSchema ? Static<Output> : object;
 
-/** What the method is called with first, by mode. */
+/** The first argument of a realtime method, by mode. */
 type SessionArgument<Input, Mode extends RealtimeMode, Batched> = Mode extends "client_streaming" | "bidi"
   ? AsyncIterable<SessionInput<Input>>
   : Batched extends false
@@ -196,7 +196,7 @@ type CheckOutput<Value, Output> =
         ? NotRealtime<"a result is a list; outputs are objects, put the list into one">
         : [Value] extends [SessionOutput<Output>]
           ? unknown
-          : NotRealtime<"a result does not fit the `output` schema, or is no object; return Static<typeof Schema>">;
+          : NotRealtime<"a result does not fit the `output` schema, or is not an object; return Static<typeof Schema>">;
 
 type CheckSessionResult<Result, Output, Mode extends RealtimeMode, Batched> =
   IsAny<Result> extends true
@@ -221,7 +221,7 @@ type CheckSessionResult<Result, Output, Mode extends RealtimeMode, Batched> =
 
 type WithoutErrors<Item> = IsAny<Item> extends true ? Item : Exclude<Item, Error>;
 
-/** `unknown` when the method fits its schemas and mode, else a string type whose text says what to write. */
+/** `unknown` if the method fits its schemas and mode, else a string type whose text says what to write. */
 export type CheckRealtime<
   Method extends AnyMethod,
   Input,

@@ -1,33 +1,36 @@
 import { DefinitionError } from "../errors.ts";
 
-/** Deeper nesting can't be allowed: code that walks a value by recursion would run out of stack. */
+/** Maximum configurable depth. Code that walks a value recursively would overflow the stack with deeper values. */
 export const DEEPEST = 512;
 
-/** How much one input may hold; checked before any of it is built. */
+/** Limits of the values in one input, checked before any of them is built. */
 export interface ValueLimitOptions {
-  /** Levels of lists and objects, up to 512. Default: the server's, 256. */
+  /** Maximum nesting of arrays and objects, up to 512. Default: the server's limit, 256. */
   maxDepth?: number;
-  /** Lists, objects, keys and single values together. Default: the server's, 1,000,000. */
+  /** Maximum number of arrays, objects, keys and other values together. Default: the server's limit, 1,000,000. */
   maxValues?: number;
 }
 
-/** How large a body may be. */
+/** Limits of a request body. */
 export interface BodyLimitOptions extends ValueLimitOptions {
-  /** Larger bodies are refused with 413. In bytes. Default: the server's, 50 MiB. */
+  /** Maximum size of a body, in bytes. Larger ones are rejected with 413. Default: the server's limit, 50 MiB. */
   bodyLimitBytes?: number;
 }
 
-/** How large a websocket's message may be. */
+/** Limits of a websocket message. */
 export interface FrameLimitOptions {
-  /** Larger messages end the connection with 1009. In bytes. Default: the server's, 16 MiB. */
+  /**
+   * Maximum size of a message, in bytes. Larger ones close the connection with 1009. Default: the server's limit, 16
+   * MiB.
+   */
   maxFrameBytes?: number;
 }
 
-/** A route's own limits; what is undefined is the server's. */
+/** The limits of a route. The server's limit applies where a field is undefined. */
 export interface InputLimits {
   readonly maxDepth: number | undefined;
   readonly maxValues: number | undefined;
-  /** Of a body, or of a websocket's message. */
+  /** Of a body, or of a websocket message. */
   readonly maxBytes: number | undefined;
 }
 
@@ -35,9 +38,9 @@ export const BODY_LIMIT_NAMES = ["bodyLimitBytes", "maxDepth", "maxValues"] as c
 export const FRAME_LIMIT_NAMES = ["maxFrameBytes", "maxDepth", "maxValues"] as const;
 
 /**
- * Checks a route's own limits.
+ * Checks the limits of a route.
  * @param where the decorator and the method, for messages
- * @returns undefined where it has none
+ * @returns undefined if the route sets none
  * @throws DefinitionError
  */
 export function resolveInputLimits(

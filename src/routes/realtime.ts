@@ -12,7 +12,7 @@ import { assertKnownOptions, assertMethod, assertSchemas, assertSocketPath } fro
 import { recordRoute } from "./registry.ts";
 import type { CanBatch, DecodeMessage, EncodeMessage, RealtimeMode } from "./signature.ts";
 
-/** What `@realtime` takes beside the path. */
+/** The options of `@realtime`. */
 export interface RealtimeOptions<
   Input extends TSchema | undefined,
   Output extends TSchema | undefined,
@@ -21,39 +21,39 @@ export interface RealtimeOptions<
   Batch extends RealtimeBatch = "session",
 >
   extends FrameLimitOptions, ValueLimitOptions {
-  /** The schema of one input. Absent: any map. */
+  /** The schema of an input. Default: any object. */
   input?: Input;
-  /** The schema of one output, which must be an object. Absent: any map goes out. */
+  /** The schema of an output, which must be an object. Default: any object. */
   output?: Output;
-  /** How inputs and outputs relate. Default "unary": one output for each input, in order. */
+  /** How inputs relate to outputs. Default "unary": one output for each input, in order. */
   mode?: Mode;
-  /** Keep this many waiting inputs, the newest, and drop older ones. Default: keep all, up to a high bound. */
+  /** Maximum number of queued inputs: older ones are dropped. Default: keep all, up to the session's limits. */
   buffering?: number;
-  /** End the session after so many seconds without an input. Default: never. */
+  /** Maximum time without an input, in seconds: the session ends after it. Default: no limit. */
   sessionTimeout?: number;
-  /** Unary: hand over up to so many waiting inputs in one call, as an array. Default 1: one input, no array. */
+  /** Unary: maximum number of queued inputs passed in one call, as an array. Default 1: one input, not an array. */
   maxBatchSize?: MaxBatchSize;
   /**
-   * Unary: whose inputs share a call. "session" (default): those that wait in one session. "shared": one input of each
-   * session, so that the sessions of all callers form batches of up to `maxBatchSize` together; the method takes
-   * `(inputs, batch)` and returns one output, or `Error`, for each.
+   * Unary: which inputs share a call. "session" (default): the queued inputs of one session. "shared": one input of
+   * each session, so that all sessions form batches of up to `maxBatchSize` together; the method takes `(inputs,
+   * batch)` and returns one output, or `Error`, for each.
    */
   batch?: Batch;
-  /** Follow each result with a message that says how long it took. Default false. */
+  /** Send a message with the timing after each result. Default false. */
   emitTimings?: boolean;
-  /** What frames hold: "application/msgpack" (default) or "application/json". */
+  /** Format of frames: "application/msgpack" (default) or "application/json". */
   contentType?: string;
-  /** An encoder of your own, in place of the content type's. */
+  /** A custom encoder. Default: the content type's. */
   encodeMessage?: EncodeMessage;
-  /** A decoder of your own, in place of the content type's. What it builds is its own to bound. */
+  /** A custom decoder, which must limit the size of values itself. Default: the content type's. */
   decodeMessage?: DecodeMessage;
-  /** Ends a batch early: false when `next` can't join the batch that starts with `first`. */
+  /** Returns false if `next` cannot join the batch that starts with `first`, which ends the batch. */
   canBatch?: CanBatch;
   /** Markdown for the docs. */
   description?: string;
 }
 
-/** Whose inputs form one batch. */
+/** Which inputs form a batch: those of one session, or of all sessions. */
 export type RealtimeBatch = "session" | "shared";
 
 const OPTION_NAMES = [
@@ -75,7 +75,7 @@ const MODES: readonly string[] = ["unary", "server_streaming", "client_streaming
 const CONTENT_TYPES: readonly string[] = ["application/msgpack", "application/json"];
 const MAX_BUFFERING = 60;
 
-/** An array goes to the method when more than one input may be handled at once. */
+/** Whether the method takes an array, and of whose inputs. */
 type Batched<MaxBatchSize extends number, Batch extends RealtimeBatch> = [Batch] extends ["shared"]
   ? "shared"
   : [MaxBatchSize] extends [1]
@@ -92,7 +92,7 @@ type Batched<MaxBatchSize extends number, Batch extends RealtimeBatch> = [Batch]
  * @realtime("/realtime", { input: Prompt, output: Picture, buffering: 2, sessionTimeout: 10 })
  * async live(input: Prompt, ctx: RequestContext): Promise<Picture> { … }
  * ```
- * @throws DefinitionError when the path or an option can't be used, or the method is private or static.
+ * @throws DefinitionError if the path or an option is invalid, or the method is private or static.
  */
 export function realtime<
   Input extends TSchema | undefined = undefined,
@@ -136,7 +136,7 @@ export function realtime<
   };
 }
 
-/** Sessions hold back what they can't have handled, so their queue needs no bound of its own. */
+/** The queue needs no limit: each session sends its next input after the result of the last. */
 function sharedBatch(methodName: string, maxSize: number): ResolvedDispatchOptions {
   const resolved = resolveDispatchOptions(`@realtime on ${methodName}()`, { batch: { maxSize } });
   return { ...resolved, maxQueue: { count: Infinity, bytes: Infinity } };
@@ -174,7 +174,7 @@ function assertOptions(methodName: string, options: AnyRealtimeOptions): void {
     refuse(`maxBatchSize must be a whole number of at least 1, got ${String(maxBatchSize)}.`);
   }
   if (mode !== "unary" && (maxBatchSize > 1 || options.canBatch !== undefined)) {
-    refuse(`maxBatchSize and canBatch are for unary sessions; "${mode}" has none.`);
+    refuse(`maxBatchSize and canBatch are for unary sessions, not for "${mode}".`);
   }
   const { batch = "session" } = options;
   if (batch !== "session" && batch !== "shared") {
@@ -185,7 +185,7 @@ function assertOptions(methodName: string, options: AnyRealtimeOptions): void {
   }
   for (const name of ["maxDepth", "maxValues"] as const) {
     if (options[name] === undefined || options.decodeMessage === undefined) continue;
-    refuse(`${name} is of no use beside decodeMessage, which builds the input by itself.`);
+    refuse(`${name} has no effect with decodeMessage, which builds the input itself.`);
   }
   for (const name of ["encodeMessage", "decodeMessage", "canBatch"] as const) {
     const given: unknown = options[name];
@@ -206,7 +206,7 @@ function assertOptions(methodName: string, options: AnyRealtimeOptions): void {
   }
 }
 
-/** Seconds that a timer of Node's can wait. */
+/** Whether a Node timer can wait this many seconds. */
 function isDelay(seconds: unknown): boolean {
   return typeof seconds === "number" && seconds > 0 && seconds < 2 ** 31 / 1000;
 }

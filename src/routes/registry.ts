@@ -2,7 +2,7 @@ import { DefinitionError } from "../errors.ts";
 import { callSite } from "./call-site.ts";
 import { describeRoute, type RouteHandler, type RouteSignature } from "./signature.ts";
 
-// Node has no Symbol.metadata yet. It must exist before the first decorated class is defined, under the name
+// Node does not have Symbol.metadata yet. It must exist before the first decorated class is defined, under the name
 // that compilers fall back to, so that every copy of this package and every compiler agree on it.
 const symbols = Symbol as { metadata?: symbol };
 symbols.metadata ??= Symbol.for("Symbol.metadata");
@@ -17,9 +17,9 @@ const ROUTES: unique symbol = Symbol.for("servable.routes");
 /** The routes of one class: its parent's, with its own added or replaced. Keyed by method name. */
 interface RouteTable {
   readonly routes: Map<string, RouteSignature>;
-  /** The methods this very class decorated. */
+  /** The methods that this class itself decorates. */
   readonly own: Set<string>;
-  /** `file:` URL of the module that the class is defined in, if it can be told. */
+  /** `file:` URL of the module that defines the class, if known. */
   readonly definedIn: string | undefined;
 }
 
@@ -34,7 +34,7 @@ export function recordRoute(metadata: object, route: RouteSignature): void {
       `${route.methodName}() has two route decorators; give each route a method of its own.`,
     );
   }
-  // Inherited routes may still move on in this very class: they are looked at when routes are collected.
+  // This class may still override inherited routes: those are checked when routes are collected.
   for (const methodName of table.own) {
     const other = table.routes.get(methodName);
     if (other === undefined || !sharePath(other, route)) continue;
@@ -53,14 +53,14 @@ export function recordedRoutes(constructor: object): ReadonlyMap<string, RouteSi
   return metadata?.[ROUTES]?.routes ?? new Map();
 }
 
-/** The `file:` URL of the module that defines a class; undefined for one without a route of its own. */
+/** The `file:` URL of the module that defines a class; undefined for a class without routes of its own. */
 export function definingModule(constructor: object): string | undefined {
   const metadata = metadataOf(constructor) as Metadata | undefined;
   if (metadata === undefined || !Object.hasOwn(constructor, Symbol.metadata)) return undefined;
   return Object.hasOwn(metadata, ROUTES) ? metadata[ROUTES]?.definedIn : undefined;
 }
 
-/** @throws DefinitionError when a route of a class claims the path of one that it inherits under another name. */
+/** @throws DefinitionError if a route has the path of an inherited route with another method name. */
 export function assertOwnPaths(constructor: object): void {
   const routes = [...recordedRoutes(constructor).values()];
   for (const [index, route] of routes.entries()) {
@@ -75,7 +75,7 @@ export function assertOwnPaths(constructor: object): void {
   }
 }
 
-/** Whether the first of two routes was decorated further down the line of classes. */
+/** Whether the first of two routes belongs to a more derived class. */
 function isNewer(one: RouteSignature, two: RouteSignature, constructor: object): boolean {
   let metadata = metadataOf(constructor) as Metadata | null | undefined;
   while (metadata !== undefined && metadata !== null) {
@@ -99,9 +99,9 @@ function ownTable(metadata: Metadata): RouteTable {
 }
 
 /**
- * Reads the routes off an instance: each signature with its method, bound. Paths come sorted, plain ones before
- * websockets, as every document lists them. A subclass's method stands in for its parent's of the same name.
- * @throws DefinitionError when routes of the class and its ancestors can't be served together.
+ * Collects the routes of an instance: each signature with its bound method. Paths are sorted, HTTP before websockets,
+ * as in every document. A subclass's method replaces its parent's of the same name.
+ * @throws DefinitionError if routes of the class and its ancestors conflict.
  */
 export function collectRoutes(instance: object): Map<RouteSignature, RouteHandler> {
   assertOwnPaths(instance.constructor);

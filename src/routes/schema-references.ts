@@ -1,28 +1,28 @@
 import { isSchemaNode, mapSubschemas, refName, type SchemaNode } from "./schema-walk.ts";
 
-/** Where a node of a schema stands: what its references are relative to. */
+/** The position of a node in a schema, which its references are relative to. */
 export interface Scope {
   /** The schema's outermost node. */
   readonly document: SchemaNode;
-  /** The nearest node around it that has an `$id`, or the outermost: what `#` means. */
+  /** The nearest enclosing node with an `$id`, or the outermost: the target of `#`. */
   readonly resource: SchemaNode;
   readonly uri: string;
-  /** Definitions visible here, innermost first. */
+  /** The definitions of this scope. */
   readonly names: SchemaNode | undefined;
   readonly outer: Scope | undefined;
 }
 
-/** What a reference leads to, and where that stands. */
+/** The target of a reference, and its scope. */
 export interface ResolvedReference {
   readonly node: SchemaNode | boolean;
   readonly scope: Scope | undefined;
-  /** A name for it: a definition's, an `$id`, or the last part of a pointer. */
+  /** Its name: that of a definition, an `$id`, or the last part of a pointer. */
   readonly name: string;
 }
 
 const BASE = "schema://document/";
 
-/** The scope of what is inside a node, the node itself included. */
+/** The scope of a node and its descendants. */
 export function enterScope(node: SchemaNode, outer: Scope | undefined): Scope {
   const { $id } = node;
   const names = node["$defs"] ?? node["definitions"];
@@ -38,8 +38,8 @@ export function enterScope(node: SchemaNode, outer: Scope | undefined): Scope {
 }
 
 /**
- * Finds what a `$ref` leads to: a definition by its bare name, as TypeBox writes it; a JSON pointer; an `$id`; an
- * `$anchor`. Undefined where it leads nowhere.
+ * Resolves a `$ref`: a definition's bare name, as TypeBox writes it, a JSON pointer, an `$id` or an `$anchor`.
+ * Undefined if the target does not exist.
  */
 export function resolveReference(ref: string, scope: Scope): ResolvedReference | undefined {
   const [path = "", fragment] = split(ref);
@@ -51,7 +51,7 @@ export function resolveReference(ref: string, scope: Scope): ResolvedReference |
   }
   if (path === "") {
     const found = inResource(fragment, scope.resource, outerResourceScope(scope), scope.uri, scope);
-    // Written for the root of a schema that has since been put inside another.
+    // The reference is relative to the root of a schema that was since embedded in another.
     return (
       found ?? (/^\/(?:\$defs|definitions)\/[^/]+$/.test(fragment) ? byName(refName(ref), scope) : undefined)
     );
@@ -63,7 +63,7 @@ export function resolveReference(ref: string, scope: Scope): ResolvedReference |
   return inResource(fragment, resource.node as SchemaNode, resource.scope, uri, scope);
 }
 
-/** How many `$dynamicAnchor`s of a name there are: with a single one, a dynamic reference is a plain one. */
+/** Number of `$dynamicAnchor`s with this name. If there is one, a dynamic reference to it is a plain reference. */
 export function countDynamicAnchors(document: SchemaNode, name: string): number {
   let count = 0;
   const look = (node: SchemaNode): void => {
@@ -128,7 +128,7 @@ interface Indexed {
 
 const INDEXES = new WeakMap<SchemaNode, ReadonlyMap<string, Indexed>>();
 
-/** All resources and anchors of a schema, by URI. */
+/** All resources and anchors of a schema by URI. */
 function indexOf(document: SchemaNode): ReadonlyMap<string, Indexed> {
   const known = INDEXES.get(document);
   if (known !== undefined) return known;
@@ -149,7 +149,7 @@ function indexOf(document: SchemaNode): ReadonlyMap<string, Indexed> {
   return index;
 }
 
-/** The scope around the resource of a scope. */
+/** The scope that encloses the resource of a scope. */
 function outerResourceScope(scope: Scope): Scope | undefined {
   let current: Scope | undefined = scope;
   while (current.outer !== undefined && current.outer.resource === scope.resource) current = current.outer;

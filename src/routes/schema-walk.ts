@@ -24,14 +24,14 @@ const MAPS = [
   "properties",
 ] as const;
 
-/** True for a schema that is an object; booleans are schemas too, but hold nothing to look at. */
+/** Whether a value is a schema object. Boolean schemas have no content to inspect. */
 export function isSchemaNode(value: unknown): value is SchemaNode {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**
- * Copies a schema node with each of its direct subschemas replaced by what `visit` returns. `path` leads from the
- * node to the subschema: `["properties", "name"]`, `["anyOf", 1]`, `["items"]`.
+ * Copies a schema node and replaces each direct subschema by the result of `visit`. `path` leads from the node to the
+ * subschema: `["properties", "name"]`, `["anyOf", 1]`, `["items"]`.
  */
 export function mapSubschemas(
   node: SchemaNode,
@@ -58,8 +58,8 @@ export function mapSubschemas(
 }
 
 /**
- * A node in the words of JSON Schema 2020-12: what older drafts and OpenAPI 3.0 say in others (lists of `items`,
- * `dependencies`, `nullable`) said in its own.
+ * Converts a node to JSON Schema 2020-12: replaces keywords of older drafts and OpenAPI 3.0 (`items` as an array,
+ * `dependencies`, `nullable`).
  */
 export function modernise(node: SchemaNode): Record<string, unknown> {
   const { items, additionalItems, dependencies, nullable, ...rest } = node;
@@ -87,7 +87,7 @@ function mapAt(node: SchemaNode, keyword: string): SchemaNode {
   return isSchemaNode(node[keyword]) ? node[keyword] : {};
 }
 
-/** The name a `$ref` points at (`Node`, `#/$defs/Node`), or "" for the root (`#`). */
+/** The name that a `$ref` points at (`Node` for `#/$defs/Node`), or "" for the root (`#`). */
 export function refName(ref: string): string {
   if (ref === "#") return "";
   return decodeURIComponent(ref.replace(/^#\/(?:\$defs|definitions)\//, "").replace(/#$/, ""))
@@ -95,7 +95,7 @@ export function refName(ref: string): string {
     .replaceAll("~0", "~");
 }
 
-/** True when every branch of a union is a constant: such a union reads as an enumeration. */
+/** The values of an enumeration, a constant, or a union of constants; undefined for other schemas. */
 export function literalValues(node: SchemaNode): readonly unknown[] | undefined {
   if (Array.isArray(node["enum"])) return node["enum"];
   if ("const" in node) return [node["const"]];

@@ -7,11 +7,11 @@ import { recordRoute } from "./registry.ts";
 export interface RawWebSocket {
   /** 1 while open. */
   readonly readyState: number;
-  /** Bytes that wait to be sent. */
+  /** Number of bytes that are queued to be sent. */
   readonly bufferedAmount: number;
   send(data: string | Uint8Array, done?: (error?: Error | null) => void): void;
   close(code?: number, reason?: string): void;
-  /** Cuts the connection without a word. */
+  /** Closes the connection immediately, without a close frame. */
   terminate(): void;
   ping(): void;
   on(event: "message", listener: (data: Buffer, isBinary: boolean) => void): this;
@@ -19,13 +19,13 @@ export interface RawWebSocket {
   on(event: "error", listener: (error: Error) => void): this;
 }
 
-/** What `@websocket` takes beside the path. */
+/** The options of `@websocket`. */
 export interface WebsocketOptions extends FrameLimitOptions {
   /** Markdown for the docs. */
   description?: string;
 }
 
-/** A method that serves a raw websocket. The connection ends when it returns. */
+/** A method that serves a raw websocket. The connection is closed when it returns. */
 export type WebsocketMethod = (
   this: never,
   socket: RawWebSocket,
@@ -33,8 +33,8 @@ export type WebsocketMethod = (
 ) => void | Promise<void>;
 
 /**
- * Serves a method as a raw websocket: it is called with the socket and the context for each connection, which is
- * closed (1000) when the returned promise settles; `ctx.signal` aborts when the caller leaves.
+ * Serves a method as a raw websocket. The method is called with the socket and the context for each connection.
+ * `ctx.signal` aborts when the caller disconnects. The connection is closed (1000) when the returned promise settles.
  *
  * @example
  * ```ts
@@ -44,7 +44,7 @@ export type WebsocketMethod = (
  *   await once(ctx.signal, "abort");
  * }
  * ```
- * @throws DefinitionError when the path can't be used, or the method is private or static.
+ * @throws DefinitionError if the path is invalid, or the method is private or static.
  */
 export function websocket(path: string, options: WebsocketOptions = {}) {
   return function decorate(method: WebsocketMethod, context: ClassMethodDecoratorContext): void {

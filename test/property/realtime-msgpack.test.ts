@@ -175,9 +175,9 @@ test("a lone piece of each kind has the answer that the format asks for", () => 
     refused(hex, /cut short/);
   }
   refused("c1", /0xc1 is never used/);
-  refused("81 01 02", /key is no text/);
-  refused("82 a1 61 01 c2 01", /key is no text/);
-  refused("81 c4 01 61 c0", /key is no text/);
+  refused("81 01 02", /key is not a string/);
+  refused("82 a1 61 01 c2 01", /key is not a string/);
+  refused("81 c4 01 61 c0", /key is not a string/);
   refused("d4 01 00", /extension types/);
   refused("c7 03 01 000000", /extension types/);
   refused("d5 ff 0000", /extension types/); // a timestamp of a length there is not

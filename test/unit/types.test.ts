@@ -118,7 +118,7 @@ const WRONG_SESSIONS: Wrong = {
   "rt-wrong-result": [
     "{ input: Prompt, output: Prompt }",
     "run(input: Prompt) { return { prompt: 5 }; }",
-    "@realtime: a result does not fit the `output` schema, or is no object; return Static<typeof Schema>",
+    "@realtime: a result does not fit the `output` schema, or is not an object; return Static<typeof Schema>",
   ],
   "rt-list": [
     "{ input: Prompt, output: Prompt }",

@@ -47,7 +47,7 @@ test("the handler has the upgrade request's headers, its query, a signal and a l
   assert.equal(seen?.requestId, "r1");
   assert.deepEqual(seen?.query, { a: "1" });
   assert.equal(seen?.signal.aborted, false);
-  assert.throws(() => seen?.setHeader("x-a", "1"), /no answer to set headers of/);
+  assert.throws(() => seen?.setHeader("x-a", "1"), /no response headers/);
 });
 
 test("timings follow each result, in seconds, with the time in the queue and the size of the batch", async () => {
@@ -202,7 +202,7 @@ test("a frame that can't be read says why; a text is not taken where MessagePack
   text.session.receive("{}");
   assert.equal(await text.session.finished, "failed");
   assert.deepEqual(text.pipe.sent, [
-    failure("The message can't be read: text frames are not taken here, send MessagePack"),
+    failure("The message can't be read: text frames are not accepted here, send MessagePack"),
   ]);
 });
 

@@ -51,7 +51,7 @@ test("a cost budget is a positive number, and needs what says the costs", () => 
   }
   assertOptionRefused(
     { batch: { maxSize: 8, maxCost: 100 } },
-    "batch.maxCost needs batch.cost, which says what an input costs.",
+    "batch.maxCost needs batch.cost, which returns the cost of an input.",
   );
   assertOptionRefused(
     { batch: { maxSize: 8, cost: 5 } },

@@ -144,7 +144,7 @@ test("a batch size is a whole number of at least 1", () => {
 
 test("only unary sessions have batches", () => {
   for (const mode of ["server_streaming", "client_streaming", "bidi"]) {
-    const message = `maxBatchSize and canBatch are for unary sessions; "${mode}" has none.`;
+    const message = `maxBatchSize and canBatch are for unary sessions, not for "${mode}".`;
     refuses({ mode, maxBatchSize: 2 }, message);
     refuses({ mode, canBatch: () => true }, message);
     decorating({ mode, maxBatchSize: 1 })();
