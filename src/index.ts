@@ -61,6 +61,7 @@ export { IsolatedFunction, type CallOptions } from "./functions/isolated-functio
 export type { Submission } from "./functions/submission.ts";
 export {
   type FunctionEntry,
+  type FunctionOptions,
   type FunctionTarget,
   Host,
   type RunOptions,
@@ -71,7 +72,6 @@ export {
   Options,
   type EnvironmentOptions,
   type FunctionKind,
-  type FunctionOptions,
   type GatewayOptions,
   type HostOptions,
   type Requirements,

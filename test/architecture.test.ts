@@ -184,6 +184,23 @@ test("rooms import downwards only", () => {
   assert.deepEqual(wrong, []);
 });
 
+test("no file imports itself by way of others, types included", () => {
+  const targets = new Map<string, string[]>();
+  for (const { file, target } of imports.filter((each) => each.target.startsWith("."))) {
+    targets.set(file, [...(targets.get(file) ?? []), relative(root, resolve(root, dirname(file), target))]);
+  }
+  const finished = new Set<string>();
+  const circles: string[] = [];
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(" → "));
+    if (path.includes(file) || finished.has(file)) return;
+    for (const target of targets.get(file) ?? []) visit(target, [...path, file]);
+    finished.add(file);
+  };
+  for (const file of targets.keys()) visit(file, []);
+  assert.deepEqual(circles, []);
+});
+
 test("every room is known to the rules", () => {
   const unknown = [...new Set(files.map(roomOf))].filter((room) => !(room in MAY_IMPORT));
   assert.deepEqual(unknown, []);

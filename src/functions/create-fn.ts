@@ -4,11 +4,10 @@ import { fileURLToPath } from "node:url";
 import { DefinitionError } from "../errors.ts";
 import type { EndpointOptions } from "../routes/endpoint.ts";
 import type { AnyMethod, CheckEndpoint, SchemaObject } from "../routes/handler-types.ts";
-import type { FunctionEntry, Host } from "./host.ts";
+import { assertOwnOptions, type FunctionEntry, type FunctionOptions, type Host } from "./host.ts";
 import { currentRuntime } from "./runtime.ts";
-import { schemasOf, type FunctionOptions } from "./options.ts";
+import { schemasOf } from "./options.ts";
 import { IsolatedFunction } from "./isolated-function.ts";
-import { assertOwnOptions } from "./option-table.ts";
 import { callerLocation, type SourceLocation } from "./source-location.ts";
 import { serveFunction } from "./served-function.ts";
 
@@ -73,7 +72,7 @@ function define(
   const { host = defaultHost(), module, exportName, localModules = [], reraise = true, ...config } = given;
   const runtime = currentRuntime();
   // In a bundle, `import.meta.url` is the bundle's.
-  const location = callerLocation(runtime === undefined ? module : undefined);
+  const location = callerLocation(module, runtime);
   if (location === undefined && runtime === undefined) throw noLocation(module);
   const entry: FunctionEntry = {
     place: location ?? { module: module ?? "", line: 0, column: 0 },

@@ -2,9 +2,15 @@ import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
 import type { Bundle } from "./bundle/bundle.ts";
 import type { LogEntry } from "./log-entry.ts";
-import { shown } from "../settings/check.ts";
-import { checkedOption, environmentKeys, OPTION_TABLE, optionRule, OWN_OPTIONS } from "./option-table.ts";
-import { Options, type EnvironmentOptions, type FunctionKind, type GatewayOptions } from "./options.ts";
+import { flag, misfit, shown, text, texts, type Check } from "../settings/check.ts";
+import { checkedOption, environmentKeys, OPTION_TABLE, optionRule } from "./option-table.ts";
+import {
+  Options,
+  type EnvironmentOptions,
+  type FunctionKind,
+  type GatewayOptions,
+  type HostOptions,
+} from "./options.ts";
 import { serveRequirements } from "./requirements.ts";
 import type { SourceLocation } from "./source-location.ts";
 
@@ -50,6 +56,30 @@ export interface SpawnInfo<Result = unknown> {
   };
 }
 
+/** How a function is found and called, whatever its host. */
+export interface DefinitionOptions {
+  /** Where it runs. Default: a `LocalHost`. */
+  readonly host?: Host;
+  /**
+   * The module that exports the function, as `import.meta.url`. By default the one that calls `fn()`: to be given when a
+   * helper in another file does.
+   */
+  readonly module?: string;
+  /** The name under which the module exports the function, where it can't be found by itself. */
+  readonly exportName?: string;
+  /** Packages whose code is taken along, instead of being installed where the function runs. */
+  readonly localModules?: readonly string[];
+  /**
+   * A call throws the function's own error. Default true; if false, it throws a `UserFunctionException` with that error
+   * as its cause.
+   */
+  readonly reraise?: boolean;
+}
+
+/** Everything that can be said about a function, but how it is served. */
+export interface FunctionOptions
+  extends DefinitionOptions, Partial<EnvironmentOptions>, HostOptions, GatewayOptions {}
+
 type Config = Readonly<Record<string, unknown>>;
 
 /** Option names of fal's Python SDK, and other names too different for a spelling suggestion, with our names for them. */
@@ -67,6 +97,29 @@ const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
   ["port", "exposedPort"],
   ["workers", "maxConcurrency"],
 ]);
+
+const OWN_CHECKS: Readonly<Record<keyof DefinitionOptions, Check>> = {
+  host: (value) => (isHost(value) ? value : misfit("a host, such as new LocalHost()", value)),
+  module: (value) =>
+    typeof value === "string" && value !== "" ? value : misfit("the module's import.meta.url", value),
+  exportName: text("speak"),
+  localModules: texts("my-package"),
+  reraise: flag,
+};
+
+/** Options of `fn()` itself, which a host is not told of. */
+const OWN_OPTIONS: ReadonlySet<string> = new Set(Object.keys(OWN_CHECKS));
+
+/**
+ * Checks the options that no host is told of.
+ * @throws DefinitionError with code FUNCTION_OPTION_INVALID
+ */
+export function assertOwnOptions(options: DefinitionOptions): void {
+  for (const [name, check] of Object.entries(OWN_CHECKS)) {
+    const value: unknown = options[name as keyof DefinitionOptions];
+    if (value !== undefined) checkedOption(name, check, value);
+  }
+}
 
 /** Where isolated functions run. */
 export abstract class Host {
@@ -189,4 +242,9 @@ function assertPorts(options: Options): void {
 
 function refusal(message: string): DefinitionError {
   return new DefinitionError("FUNCTION_OPTION_INVALID", message);
+}
+
+/** Whether a value is a host, of any copy of this package. */
+export function isHost(value: unknown): value is Host {
+  return typeof (value as Partial<Host> | null | undefined)?.parseOptions === "function";
 }

@@ -6,11 +6,19 @@ import {
 } from "../errors.ts";
 import type { Bundle } from "./bundle/bundle.ts";
 import { currentRuntime } from "./runtime.ts";
-import type { FunctionEntry, FunctionTarget, Host, SpawnInfo } from "./host.ts";
+import {
+  assertOwnOptions,
+  isHost,
+  type FunctionEntry,
+  type FunctionOptions,
+  type FunctionTarget,
+  type Host,
+  type SpawnInfo,
+} from "./host.ts";
 import { missingDependency } from "./missing-dependencies.ts";
 import { shown } from "../settings/check.ts";
-import { assertOwnOptions, environmentKeys, isHost, optionRule } from "./option-table.ts";
-import type { FunctionKind, FunctionOptions, Options } from "./options.ts";
+import { environmentKeys, optionRule } from "./option-table.ts";
+import type { FunctionKind, Options } from "./options.ts";
 import { Submission } from "./submission.ts";
 
 /** Options of `submit` and `spawn`, passed after the function's own arguments. */

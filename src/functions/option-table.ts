@@ -6,20 +6,12 @@ import {
   Misfit,
   readList,
   text,
-  texts,
   wholeNumber,
   type Check,
 } from "../settings/check.ts";
 import { SETTINGS, settingsOf, type SettingsOf } from "../settings/settings.ts";
-import type { Host } from "./host.ts";
 import { requirementName } from "./requirements.ts";
-import type {
-  DefinitionOptions,
-  EnvironmentOptions,
-  FunctionKind,
-  GatewayOptions,
-  HostOptions,
-} from "./options.ts";
+import type { EnvironmentOptions, FunctionKind, GatewayOptions, HostOptions } from "./options.ts";
 
 /** One that does not show the value, which may be a secret. */
 function hiddenMisfit(expected: string, value: unknown): Misfit {
@@ -183,38 +175,10 @@ export function environmentKeys(kind: FunctionKind): string[] {
     .map(([name]) => name);
 }
 
-const OWN_CHECKS: Readonly<Record<keyof DefinitionOptions, Check>> = {
-  host: (value) => (isHost(value) ? value : misfit("a host, such as new LocalHost()", value)),
-  module: (value) =>
-    typeof value === "string" && value !== "" ? value : misfit("the module's import.meta.url", value),
-  exportName: text("speak"),
-  localModules: texts("my-package"),
-  reraise: flag,
-};
-
-/** Options of `fn()` itself, which a host is not told of. */
-export const OWN_OPTIONS: ReadonlySet<string> = new Set(Object.keys(OWN_CHECKS));
-
-/**
- * Checks the options that no host is told of.
- * @throws DefinitionError with code FUNCTION_OPTION_INVALID
- */
-export function assertOwnOptions(options: DefinitionOptions): void {
-  for (const [name, check] of Object.entries(OWN_CHECKS)) {
-    const value: unknown = options[name as keyof DefinitionOptions];
-    if (value !== undefined) checkedOption(name, check, value);
-  }
-}
-
 /** @throws DefinitionError with code FUNCTION_OPTION_INVALID */
 export function checkedOption(name: string, check: Check, value: unknown): unknown {
   const result = check(value);
   if (!(result instanceof Misfit)) return result;
   const { path, expected, got } = result;
   throw new DefinitionError("FUNCTION_OPTION_INVALID", `${name}${path} must be ${expected}; got ${got}.`);
-}
-
-/** Whether a value is a host, of any copy of this package. */
-export function isHost(value: unknown): value is Host {
-  return typeof (value as Partial<Host> | null | undefined)?.parseOptions === "function";
 }

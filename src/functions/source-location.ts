@@ -1,7 +1,6 @@
 import { findSourceMap } from "node:module";
 import { isAbsolute } from "node:path";
 import { pathToFileURL } from "node:url";
-import { currentRuntime } from "./runtime.ts";
 
 /** A location in a source file as it is on the disk, before any loader transforms it. */
 export interface SourceLocation {
@@ -23,21 +22,24 @@ const MAX_FRAMES = 200;
  * The location of the user's code that called this package: the innermost stack frame outside this package or, with
  * `module`, the innermost one in that module. Undefined if there is no such frame.
  * @param module `file:` URL
+ * @param bundle the bundle that this code is part of, if it is: the module is then the bundled one
  */
-export function callerLocation(module?: string): SourceLocation | undefined {
-  const runtime = currentRuntime();
+export function callerLocation(
+  module?: string,
+  bundle?: { readonly bundleUrl: string; readonly moduleUrl: string },
+): SourceLocation | undefined {
   const frames = stackFrames();
   // For a bundle, Node itself applies the source map.
-  const shown = runtime === undefined ? shownFrames() : [];
+  const shown = bundle === undefined ? shownFrames() : [];
   for (const [index, frame] of frames.entries()) {
     const location = originOf(
       frame,
-      runtime?.bundleUrl,
+      bundle?.bundleUrl,
       shown.length === frames.length ? shown[index] : undefined,
     );
     if (location === undefined) continue;
     // A bundle contains this package's code too; the user's module is known there.
-    const wanted = runtime?.moduleUrl ?? module;
+    const wanted = bundle?.moduleUrl ?? module;
     if (wanted === undefined ? !location.module.startsWith(OWN_FOLDER) : location.module === wanted)
       return location;
   }
