@@ -50,10 +50,10 @@ export async function deploy(
   { host, apiKey, profile, environment }: ServerlessClientOptions = {},
 ): Promise<DeploymentResult> {
   using session = new PlatformSession({ host, key: apiKey, profile, environment });
-  const [{ deployOnce }, { connection }, rest] = await Promise.all([
+  const [deployment, { connection }, rest] = await Promise.all([
     import("./deployment/deploy.ts"),
     session.grpc(),
     session.rest(),
   ]);
-  return await deployOnce({ connection, rest: rest.send }, options);
+  return await deployment.deploy({ connection, rest: rest.send, cancelsUploads: true }, options);
 }

@@ -111,8 +111,8 @@ for (const [what, options, message] of NO_IMAGES) {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     using client = new ServerlessClient({ environment: plane.environment });
     for (const failed of [
-      client.deploy(options as typeof app),
-      deploy(options as typeof app, { environment: plane.environment }),
+      () => client.deploy(options as typeof app),
+      () => deploy(options as typeof app, { environment: plane.environment }),
     ]) {
       await assert.rejects(failed, (error: Error) => {
         assert.ok(error instanceof UsageError, String(error));

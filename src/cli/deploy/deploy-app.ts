@@ -1,7 +1,7 @@
 import { PlatformError, UsageError } from "../../errors.ts";
 import { aliasName } from "../../platform/apps/alias-name.ts";
 import { Connection } from "../../platform/transport/connection.ts";
-import { deployOnce, type DeploymentResult } from "../../platform/deployment/deploy.ts";
+import { deploy, type DeploymentResult } from "../../platform/deployment/deploy.ts";
 import {
   ApplicationAuthMode,
   IsolateController,
@@ -84,8 +84,8 @@ export async function deployApp(ref: string | undefined, options: DeployCommandO
     const hint = runHint(deployable);
     if (current === null && isPretty) process.stderr.write(firstDeployTip(deployment, hint));
     progress = new DeployProgress(appName, credentials.secret, options.debug ?? false);
-    const result = await deployOnce(
-      { connection, rest: rest.send },
+    const result = await deploy(
+      { connection, rest: rest.send, cancelsUploads: true },
       {
         ...deployment,
         image,

@@ -6,12 +6,11 @@ import { appDeployment } from "../../hosts/serverless/app-deployment.ts";
 import { deploymentSettings, type Deployment } from "../../platform/deployment/deploy-request.ts";
 import { pick, settingsOf } from "../../settings/settings.ts";
 import { loadApp } from "../module-loader.ts";
-import { appImage } from "../build/app-image.ts";
+import { appImage, asContainerImage } from "../build/app-image.ts";
 import { parseSourceTarget } from "../source-target.ts";
-import type { AppConfig, AppSettings } from "../../deploy-config.ts";
+import type { AppConfig, AppSettings, ImageConfig } from "../../deploy-config.ts";
 import { findConfig, type DeployConfig } from "./config.ts";
-import { configuredImage } from "./image-config.ts";
-import type { ContainerImage } from "../../packaging/container-image.ts";
+import { ContainerImage, type ContainerImageOptions } from "../../packaging/container-image.ts";
 
 /** What is deployed, but for its image's form and files. */
 export interface Deployable {
@@ -114,4 +113,27 @@ async function ofClass(text: string, config: AppSettings): Promise<Deployable> {
   const loaded = await loadApp(text);
   const image = await appImage(loaded, parseSourceTarget(text).file);
   return { image, deployment: await appDeployment(loaded, config), file: text };
+}
+
+/**
+ * The image that a config describes. Its paths are relative to the config's folder, which is what COPY is relative to, too,
+ * where nothing else is said.
+ * @throws UsageError, DefinitionError with code IMAGE_INVALID
+ */
+function configuredImage(config: ImageConfig, directory: string, where: string): ContainerImage {
+  if ("toDict" in config) return asContainerImage(config, where);
+  const { dockerfile, image, ...options } = config as {
+    readonly dockerfile?: string;
+    readonly image?: string;
+  };
+  if ((dockerfile === undefined) === (image === undefined)) {
+    throw new UsageError(`${where}.image needs either a dockerfile or an image.`);
+  }
+  if (image !== undefined) return ContainerImage.fromImage(image, options);
+  const { contextDirectory = ".", ignoreFile, ...others } = options as ContainerImageOptions;
+  return ContainerImage.fromDockerfile(resolve(directory, dockerfile as string), {
+    ...others,
+    contextDirectory: resolve(directory, contextDirectory),
+    ...(ignoreFile === undefined ? {} : { ignoreFile: resolve(directory, ignoreFile) }),
+  });
 }

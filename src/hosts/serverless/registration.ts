@@ -6,7 +6,7 @@ import { IsolatedFunction } from "../../functions/isolated-function.ts";
 import { schemasOf } from "../../functions/options.ts";
 import { functionServable } from "../../functions/served-function.ts";
 import type { ContainerImage } from "../../packaging/container-image.ts";
-import { deployOnce, type DeploymentResult, type DeployOptions } from "../../platform/deployment/deploy.ts";
+import { deploy, type DeploymentResult, type DeployOptions } from "../../platform/deployment/deploy.ts";
 import { PlatformSession } from "../../platform/transport/platform-session.ts";
 import { App } from "../../servable/app.ts";
 import { deriveAppName } from "../../servable/app-name.ts";
@@ -47,8 +47,8 @@ export async function register(
     const given = Object.entries(options).filter(([, value]) => value !== undefined);
     using session = new PlatformSession(parts.target);
     const [{ connection }, { send: rest }] = await Promise.all([session.grpc(), session.rest()]);
-    return await deployOnce(
-      { connection, rest },
+    return await deploy(
+      { connection, rest, cancelsUploads: true },
       {
         ...registered,
         ...(parts.environmentName === undefined ? {} : { environment: parts.environmentName }),

@@ -1,5 +1,5 @@
 import { PlatformError, UsageError } from "../../errors.ts";
-import { choice } from "../apps/choice.ts";
+import { choice } from "../apps/wire-values.ts";
 import type * as controller from "../generated/controller_pb.ts";
 import type { PlatformSession } from "../transport/platform-session.ts";
 import { Secret } from "../target/secret.ts";

@@ -1,6 +1,6 @@
 import { PlatformError, UsageError } from "../../errors.ts";
 import { aliasName, environmentField, type EnvironmentChoice } from "./alias-name.ts";
-import { enumName } from "./choice.ts";
+import { enumName } from "./wire-values.ts";
 import { wireFields, type WireFields } from "./machine-requirements.ts";
 import { appInfo, appRevision, type AppInfo, type AppRevision } from "./app-info.ts";
 import { AUTH_MODES, STRATEGIES, type AppAuth, type DeployStrategy } from "../../settings/app-values.ts";

@@ -1,4 +1,5 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { plainLine } from "../transport/plain-line.ts";
 import { LogLevel, LogSource, type Log } from "../generated/common_pb.ts";
 
 /** One line that a control plane passed on. */
@@ -28,4 +29,31 @@ export function isForReaders({ level, message }: ApplicationLog): boolean {
   if (level === "TRACE" || level === "DEBUG") return false;
   // Pages of the service that builds images, which open for its own people alone.
   return !/https?:\/\/[\w.-]*\bdepot\.dev\b/.test(message);
+}
+
+/** The lines of one stream: passed on, and the one that most likely says why it failed kept. */
+export class StreamLines {
+  readonly #onLog: ((log: ApplicationLog) => void) | undefined;
+  #last = "";
+  #error = "";
+
+  constructor(onLog: ((log: ApplicationLog) => void) | undefined) {
+    this.#onLog = onLog;
+  }
+
+  tell(logs: readonly Log[]): void {
+    for (const log of logs) {
+      const entry = applicationLog(log);
+      const line = plainLine(entry.message);
+      if (line !== "") this.#last = line;
+      if (line !== "" && entry.level === "ERROR") this.#error = line;
+      this.#onLog?.(entry);
+    }
+  }
+
+  /** To be put behind what failed. */
+  reason(): string {
+    const line = this.#error || this.#last;
+    return line === "" ? "." : `: ${/[.!?…]$/.test(line) ? line : `${line}.`}`;
+  }
 }

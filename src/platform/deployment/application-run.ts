@@ -5,14 +5,13 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { FalServerlessError } from "../../errors.ts";
-import type { ApplicationLog } from "./application-logs.ts";
+import { StreamLines, type ApplicationLog } from "./application-logs.ts";
 import type { Connection } from "../transport/connection.ts";
 import {
   HostedRunStatus_State,
   IsolateController,
   type HostedRunSchema,
 } from "../generated/controller_pb.ts";
-import { StreamLines } from "./stream-lines.ts";
 
 /** Who is told of a run. */
 export interface ApplicationRunOptions {

@@ -7,7 +7,7 @@ import type { AppAuth, DeployStrategy } from "../../settings/app-values.ts";
 import type { MachineSetting, SettingsOf, SettingValues } from "../../settings/settings.ts";
 import type { HealthCheckSettings } from "../../settings/health-check.ts";
 import { aliasName, environmentField } from "../apps/alias-name.ts";
-import { choice, enumName } from "../apps/choice.ts";
+import { checked, choice, enumName, int32, int32Seconds, omitUndefined } from "../apps/wire-values.ts";
 import { deployMetadata, type DeployNotes } from "./deploy-metadata.ts";
 import type { SyncedFile } from "../files/sync.ts";
 import {
@@ -21,12 +21,8 @@ import {
 } from "../generated/controller_pb.ts";
 import {
   buildRequirements,
-  checked,
-  int32,
-  int32Seconds,
   MACHINE_SETTINGS,
   machineRequirements,
-  omitUndefined,
   type MachineSettings,
 } from "../apps/machine-requirements.ts";
 

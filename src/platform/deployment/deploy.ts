@@ -4,7 +4,7 @@
  */
 import { FalServerlessError, UsageError } from "../../errors.ts";
 import { MAIN_ENVIRONMENT } from "../apps/alias-name.ts";
-import type { ApplicationLog } from "./application-logs.ts";
+import { StreamLines, type ApplicationLog } from "./application-logs.ts";
 import type { Connection } from "../transport/connection.ts";
 import { deployRequests, type Deployment, type DeployRequests } from "./deploy-request.ts";
 import { buildEnvironment } from "./environment-build.ts";
@@ -14,13 +14,17 @@ import type { RestCall } from "../transport/rest.ts";
 import { syncFiles } from "../files/sync.ts";
 import { abandonUploads } from "../files/resumable-uploads.ts";
 import { IsolateController, type ServiceURLs } from "../generated/controller_pb.ts";
-import { StreamLines } from "./stream-lines.ts";
 
 /** Where it is deployed to. */
 export interface DeployTarget {
   readonly connection: Connection;
   /** Where files are uploaded. */
   readonly rest: RestCall;
+  /**
+   * Cancel unfinished uploads when the deployment fails, for processes that do not deploy again. Default false: the next
+   * deployment resumes them.
+   */
+  readonly cancelsUploads?: boolean;
 }
 
 /** What a deployment is doing. */
@@ -80,6 +84,15 @@ export interface DeploymentResult {
  * to have, BUILD_FAILED when the image's files are not there; or the signal's reason.
  */
 export async function deploy(target: DeployTarget, options: DeployOptions): Promise<DeploymentResult> {
+  try {
+    return await buildAndRegister(target, options);
+  } catch (error) {
+    if (target.cancelsUploads === true) await abandonUploads(target.rest);
+    throw error;
+  }
+}
+
+async function buildAndRegister(target: DeployTarget, options: DeployOptions): Promise<DeploymentResult> {
   const { image, signal, onPhase, onUpload: onProgress, onWarning } = options;
   signal?.throwIfAborted();
   checkImage(options);
@@ -93,21 +106,6 @@ export async function deploy(target: DeployTarget, options: DeployOptions): Prom
   await buildEnvironment(target.connection, requests.build, options);
   onPhase?.("registering");
   return register(target, requests, options);
-}
-
-/**
- * Deploys as {@link deploy} does, for who will not try again in this process: uploads that a failure has left open, so
- * that a next deployment goes on with them, are cancelled at the store.
- *
- * @throws what {@link deploy} throws
- */
-export async function deployOnce(target: DeployTarget, options: DeployOptions): Promise<DeploymentResult> {
-  try {
-    return await deploy(target, options);
-  } catch (error) {
-    await abandonUploads(target.rest);
-    throw error;
-  }
 }
 
 /** The types say so already, to those who have them. */

@@ -1,13 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { FalServerlessError } from "../../errors.ts";
-import type { ApplicationLog } from "./application-logs.ts";
+import { StreamLines, type ApplicationLog } from "./application-logs.ts";
 import type { Connection } from "../transport/connection.ts";
 import {
   HostedRunStatus_State,
   IsolateController,
   type BuildEnvironmentRequestSchema,
 } from "../generated/controller_pb.ts";
-import { StreamLines } from "./stream-lines.ts";
 
 /** Whose image is built, and who is told of it. */
 export interface BuildOptions {

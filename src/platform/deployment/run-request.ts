@@ -7,7 +7,8 @@ import {
   type BuildEnvironmentRequestSchema,
   type HostedRunSchema,
 } from "../generated/controller_pb.ts";
-import { buildRequirements, omitUndefined, machineRequirements } from "../apps/machine-requirements.ts";
+import { buildRequirements, machineRequirements } from "../apps/machine-requirements.ts";
+import { omitUndefined } from "../apps/wire-values.ts";
 
 /** What is run: a container that listens on a port, for as long as its caller wants it. */
 export type EphemeralApp = Pick<
