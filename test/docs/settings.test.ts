@@ -106,7 +106,12 @@ test("every variable of the environment that the source reads is documented, and
 test("the section on control planes names every variable that their client reads, and no other", () => {
   const sources = [
     ...["config-file", "credentials", "endpoints", "target"].map((name) => `platform/target/${name}`),
-    ...["cli/platform/operation", "cli/deploy/deploy-app"],
+    ...[
+      "cli/platform/operation",
+      "cli/deploy/deploy-app",
+      "cli/deploy/deploy-options",
+      "cli/deploy/deploy-output",
+    ],
   ]
     .map((file) => readFileSync(join(ROOT, "src", `${file}.ts`), "utf8"))
     .join("\n");

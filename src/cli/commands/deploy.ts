@@ -1,7 +1,7 @@
 import { Option, type Command } from "commander";
 import { AUTH_MODES, STRATEGIES } from "../../settings/app-values.ts";
 import { runAction } from "../action.ts";
-import type { DeployCommandOptions } from "../deploy/deploy-app.ts";
+import type { DeployCommandOptions } from "../deploy/deploy-options.ts";
 import { buildArgOption, collected } from "../option-values.ts";
 import { withPlatform } from "../platform/operation.ts";
 import { withOutput } from "../platform/output.ts";

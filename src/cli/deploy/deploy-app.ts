@@ -1,7 +1,7 @@
-import { PlatformError, UsageError } from "../../errors.ts";
+import { PlatformError } from "../../errors.ts";
 import { aliasName } from "../../platform/apps/alias-name.ts";
 import { Connection } from "../../platform/transport/connection.ts";
-import { deploy, type DeploymentResult } from "../../platform/deployment/deploy.ts";
+import { deploy } from "../../platform/deployment/deploy.ts";
 import {
   ApplicationAuthMode,
   IsolateController,
@@ -14,38 +14,15 @@ import { resolveTarget } from "../../platform/target/target.ts";
 import { readBuildArgs, withBuildArgs } from "../build/image-options.ts";
 import { Interruption, INTERRUPTED } from "../interruption.ts";
 import { showNotices } from "../platform/notices.ts";
-import type { PlatformChoice } from "../platform/notices.ts";
-import { formatOf, type OutputOptions } from "../platform/output.ts";
-import { styleFor } from "../style.ts";
+import { formatOf } from "../platform/output.ts";
 import { DeployProgress } from "./deploy-progress.ts";
-import { findDeployable, type Deployable } from "./deployable.ts";
+import { findDeployable } from "./deployable.ts";
 import { detachedNote, firstDeployTip, inheritedNote, runHint } from "./deploy-notes.ts";
-import { dashboardUrls } from "./dashboard-urls.ts";
+import { readAnnotations, withOptions, type DeployCommandOptions } from "./deploy-options.ts";
+import { asJson, asText, readShownUrls } from "./deploy-output.ts";
 import { checkDeployment } from "./scale-check.ts";
 
-/** What `servable deploy` takes beside the app. */
-export interface DeployCommandOptions extends PlatformChoice, OutputOptions {
-  readonly appName?: string;
-  readonly auth?: "private" | "public" | "shared";
-  readonly strategy?: "rolling" | "recreate";
-  readonly attach?: boolean;
-  readonly detach?: boolean;
-  readonly resetScale?: boolean;
-  /** False for `--no-scale`. */
-  readonly scale?: boolean;
-  readonly message?: string;
-  readonly annotation?: readonly string[];
-  readonly env?: string;
-  readonly buildArg?: readonly string[];
-  /** False for `--no-cache`. */
-  readonly cache: boolean;
-  readonly forceEnvBuild?: boolean;
-  readonly check?: boolean;
-  readonly yes?: boolean;
-  readonly debug?: boolean;
-}
-
-/** How long the control plane may take to tell of the app as it is, in milliseconds. */
+/** Maximum time for the control plane to report the app as it is, in milliseconds. */
 const PROBE_MS = 20_000;
 
 /** Deploys what a user means by FILE[::Class] or NAME. Resolves to the process's exit code. */
@@ -119,68 +96,6 @@ export async function deployApp(ref: string | undefined, options: DeployCommandO
   }
 }
 
-const SHOWN_URLS = ["all", "playground", "none"] as const;
-type ShownUrls = (typeof SHOWN_URLS)[number];
-type Prepared = Deployable["deployment"];
-
-function withOptions(
-  { deployment, configName }: Deployable,
-  options: DeployCommandOptions & { readonly annotations: Readonly<Record<string, string>> },
-): Prepared {
-  for (const flag of ["appName", "auth"] as const) {
-    if (configName === undefined || options[flag] === undefined) continue;
-    const written = flag === "appName" ? "--app-name" : "--auth";
-    const key = flag === "appName" ? "name" : "auth";
-    throw new UsageError(
-      `${written} is for files; of ${configName}, the config says it: set "${key}" there.`,
-    );
-  }
-  if (options.resetScale === true && options.scale === false) {
-    throw new UsageError(
-      "--reset-scale takes the scale of the code, and --no-scale keeps that of before: give one.",
-    );
-  }
-  const environment = options.env ?? process.env["FAL_ENV"];
-  const strategy = options.strategy ?? deployment.strategy;
-  if (strategy === "recreate" && (options.attach === true || options.detach === true)) {
-    throw new UsageError("--attach and --detach are for the strategy rolling, not for recreate.");
-  }
-  return {
-    ...deployment,
-    appName: options.appName ?? deployment.appName,
-    environment: environment === "" ? undefined : environment,
-    auth: options.auth ?? deployment.auth,
-    strategy,
-    attach: options.detach === true ? false : options.attach,
-    resetScale: options.scale === false ? false : (options.resetScale ?? deployment.resetScale),
-    message: options.message,
-    annotations: options.annotations,
-    noCache: !options.cache || options.forceEnvBuild === true,
-  };
-}
-
-/** `KEY=value` each. */
-function readAnnotations(items: readonly string[]): Record<string, string> {
-  const annotations = new Map<string, string>();
-  for (const item of items) {
-    const at = item.indexOf("=");
-    if (at <= 0) throw new UsageError(`--annotation takes KEY=value, not "${item}".`);
-    const key = item.slice(0, at);
-    if (annotations.has(key)) throw new UsageError(`--annotation gives "${key}" twice: give it one value.`);
-    annotations.set(key, item.slice(at + 1));
-  }
-  return Object.fromEntries(annotations);
-}
-
-/** What `FAL_URL_OUTPUT` says of which addresses people are shown. */
-function readShownUrls(): ShownUrls {
-  const text = process.env["FAL_URL_OUTPUT"]?.trim().toLowerCase() ?? "";
-  if (text === "") return "all";
-  const known = SHOWN_URLS.find((name) => name === text);
-  if (known !== undefined) return known;
-  throw new UsageError(`FAL_URL_OUTPUT has to be one of ${SHOWN_URLS.join(", ")}, not "${text}".`);
-}
-
 /** Looks up the app as it is before the deployment, once. */
 class Probe {
   readonly #found: Promise<AliasInfo | undefined>;
@@ -221,47 +136,4 @@ class Probe {
 function authOf(current: AliasInfo | null | undefined): string | undefined {
   if (current === undefined) return undefined;
   return current === null ? "private" : ApplicationAuthMode[current.authMode].toLowerCase();
-}
-
-function asText(
-  { appName, environment, revision, urls }: DeploymentResult,
-  auth: string | undefined,
-  shownUrls: ShownUrls,
-): string {
-  const { bold, green, cyan } = styleFor(process.stdout);
-  const details = [auth, environment === "main" ? undefined : `in ${environment}`, `revision ${revision}`];
-  const { playground, overview } = dashboardUrls(urls.playground);
-  const rows = [
-    ["playground", playground],
-    ["endpoints", overview],
-    ["synchronous", urls.run],
-    ["queue", urls.queue],
-    ["websocket", urls.ws],
-    ["logs", urls.log],
-  ].filter(([name = "", url]) => url !== "" && isShown(name, shownUrls));
-  const shown = details.filter((detail) => detail !== undefined).join(", ");
-  return [
-    `${green("●")} Deployed ${bold(appName)} (${shown})`,
-    ...rows.map(([name = "", url = ""]) => `  ${name.padEnd(12)} ${cyan(url)}`),
-    "",
-  ].join("\n");
-}
-
-/** A page of all endpoints goes with the playground. */
-function isShown(name: string, shownUrls: ShownUrls): boolean {
-  if (shownUrls === "all") return true;
-  return shownUrls === "playground" && (name === "playground" || name === "endpoints");
-}
-
-function asJson(
-  { appName, environment, revision, urls }: DeploymentResult,
-  { strategy = "rolling", attach = false }: Prepared,
-  auth: string | undefined,
-  current: AliasInfo | null | undefined,
-): string {
-  // The old runners serve on until the new ones are ready, unless that was waited for.
-  const isRolling = strategy === "rolling" && !attach && (current?.activeRunners ?? 0) > 0;
-  const status = isRolling ? "rolling_out" : "deployed";
-  const result = { revision, app_name: appName, environment, status, auth: auth ?? null, urls };
-  return `${JSON.stringify(result, null, 2)}\n`;
 }

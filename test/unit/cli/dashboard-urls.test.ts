@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { dashboardUrls } from "../../../src/cli/deploy/dashboard-urls.ts";
+import { dashboardUrls } from "../../../src/cli/deploy/deploy-output.ts";
 
 const DASHBOARD = "https://fal.ai/dashboard/apps/me/web";
 const ROWS: readonly (readonly [url: string, playground: string, overview: string])[] = [
