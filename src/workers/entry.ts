@@ -8,33 +8,27 @@ import { guardStandardStreams } from "../output/serving-streams.ts";
 import { ForwardingLog } from "./forwarding-log.ts";
 import { HandlerCalls } from "./handler-calls.ts";
 import { findExportedServable, HostedServable } from "./hosted-servable.ts";
-import { ownMessage } from "../processes/own-messages.ts";
 import type { FromWorker, StartMessage, ToWorker } from "./protocol.ts";
 import { encodeThrown } from "../processes/thrown-codec.ts";
 import { registerTypeScript } from "../typescript/register.ts";
-import { watchParent } from "../processes/parent-watch.ts";
-import { markWorkerProcess } from "../processes/worker-marker.ts";
+import { startWorkerProgram } from "../processes/worker-program.ts";
 
-if (process.send === undefined || !process.connected) process.exit(1);
-markWorkerProcess();
+const port = startWorkerProgram<ToWorker, FromWorker>(receive);
+if (port === undefined) process.exit(1);
+const { send, sendLast } = port;
 guardStandardStreams();
-// A terminal sends Ctrl-C to every process, a supervisor SIGTERM to a whole group; the main process says when to end.
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
-watchParent();
-
-const send = (message: FromWorker): unknown => process.send?.(ownMessage(message));
 const log = new ForwardingLog("info", send);
 let calls: HandlerCalls | undefined;
 let stopping = false;
 
-process.on("message", (message: ToWorker) => {
+function receive(message: ToWorker): void {
   if (message.type === "start") void start(message);
   else if (message.type === "call") void calls?.run(message);
   else if (message.type === "abort") calls?.abort(message);
   else if (message.type === "level") log.level = message.logLevel;
   else if (message.type === "ping") send({ type: "pong" });
   else if (message.type === "stop") void stop();
-});
+}
 
 async function start(message: StartMessage): Promise<void> {
   const { moduleUrl, className } = message;
@@ -63,11 +57,6 @@ async function stop(): Promise<void> {
     log.logger.error({ err: asError(error, "teardown") }, "teardown failed in a worker");
   }
   sendLast({ type: "stopped" }, 0);
-}
-
-/** Ends the process once the message, and so all before it, is on its way. */
-function sendLast(message: FromWorker, exitCode: number): void {
-  process.send?.(ownMessage(message), () => process.exit(exitCode));
 }
 
 /** The platform's word for where the runner stands; it was inherited when the main process was in its setup. */

@@ -1,26 +1,17 @@
-import { fork, type ChildProcess } from "node:child_process";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import type { Clock } from "../dispatch/clock.ts";
 import { StartupError, WorkerDiedException } from "../errors.ts";
-import { endGroup, endTree, LEADS_GROUP } from "../processes/process-tree.ts";
 import { asError } from "../answers.ts";
 import { registersTypeScript, workerEnvironment, workerOptions } from "./child-environment.ts";
 import type { FromWorker, LogMessage, ResultMessage, ThrownMessage, ToWorker } from "./protocol.ts";
-import { contentOf } from "../processes/own-messages.ts";
 import { RunningCall, type PoolCall } from "./running-call.ts";
-import { childArguments } from "../processes/parent-watch.ts";
+import { ForkChannel, describeExit, type WorkerEnd } from "../processes/worker-channel.ts";
 import { VitalSigns, type WatchedWorker } from "./vital-signs.ts";
 import { decodeThrown } from "../processes/thrown-codec.ts";
 
 const ENTRY = fileURLToPath(new URL(`./entry${extname(import.meta.url)}`, import.meta.url));
-
-/**
- * The end of a process and that of its channel are told one after the other; the second brings what was still on its
- * way. It is waited for so long, in milliseconds.
- */
-const LAST_WORDS_MS = 1000;
 
 /** What a worker process is started with, and whom it tells of itself. */
 export interface WorkerProcessParts {
@@ -44,7 +35,7 @@ export interface WorkerProcessParts {
 export class WorkerProcess implements WatchedWorker {
   readonly #parts: WorkerProcessParts;
   readonly #signs: VitalSigns;
-  readonly #child: ChildProcess;
+  readonly #channel: ForkChannel<ToWorker, FromWorker>;
   #running: RunningCall | undefined;
   #calls = 0;
   #logLevel: string;
@@ -52,8 +43,6 @@ export class WorkerProcess implements WatchedWorker {
   #isStopping = false;
   #hasEnded = false;
   #setupFailure: { readonly error: unknown } | undefined;
-  /** How the process ended, in words. */
-  #exit: string | undefined;
 
   /** Starts the process. @throws what the operating system says when it can't */
   constructor(parts: WorkerProcessParts) {
@@ -61,29 +50,29 @@ export class WorkerProcess implements WatchedWorker {
     this.#signs = new VitalSigns(parts.stuckGraceMs);
     const { moduleUrl, className, environment, log } = parts;
     this.#logLevel = log.level;
-    this.#child = fork(ENTRY, childArguments(className), {
-      execArgv: workerOptions(),
-      env: workerEnvironment(environment),
-      serialization: "advanced",
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-      ...LEADS_GROUP,
-    });
-    this.#child.on("message", (message: unknown) => {
-      const own = contentOf<FromWorker>(message);
-      if (own !== undefined) this.#receive(own);
-    });
-    this.#child.once("exit", (code, signal) => this.#onExit(code, signal));
-    this.#child.once("disconnect", () => this.#onDisconnect());
-    // Of a started process it says only that a message could not be sent; its end is told by itself.
-    this.#child.on("error", (error) => {
-      if (this.#child.pid === undefined) this.#end(error);
-    });
+    this.#channel = new ForkChannel(
+      {
+        program: ENTRY,
+        nodeOptions: workerOptions(),
+        environment: workerEnvironment(environment),
+        title: className,
+        output: "inherit",
+        endsWithChannel: true,
+      },
+      { onMessage: (message) => this.#receive(message), onEnd: (end) => this.#end(end) },
+    );
     const registers = registersTypeScript(moduleUrl);
-    this.#send({ type: "start", moduleUrl, className, registersTypeScript: registers, logLevel: log.level });
+    this.#channel.send({
+      type: "start",
+      moduleUrl,
+      className,
+      registersTypeScript: registers,
+      logLevel: log.level,
+    });
   }
 
   get pid(): number | undefined {
-    return this.#child.pid;
+    return this.#channel.pid;
   }
 
   get isIdle(): boolean {
@@ -95,12 +84,12 @@ export class WorkerProcess implements WatchedWorker {
   }
 
   ping(): void {
-    this.#send({ type: "ping" });
+    this.#channel.send({ type: "ping" });
   }
 
   /** Ends the process if it is stuck; says whether it was. */
   look(): boolean {
-    if (this.#hasEnded || this.#exit !== undefined) return false;
+    if (this.#hasEnded || this.#channel.hasExited) return false;
     const { clock, log, className } = this.#parts;
     const why = this.#signs.look(this, clock.now());
     if (why === undefined) return false;
@@ -118,11 +107,11 @@ export class WorkerProcess implements WatchedWorker {
     const { log, onIdle } = this.#parts;
     if (log.level !== this.#logLevel) {
       this.#logLevel = log.level;
-      this.#send({ type: "level", logLevel: log.level });
+      this.#channel.send({ type: "level", logLevel: log.level });
     }
-    const running = new RunningCall(++this.#calls, call, (message) => this.#send(message));
+    const running = new RunningCall(++this.#calls, call, (message) => this.#channel.send(message));
     try {
-      this.#send(running.message);
+      this.#channel.send(running.message);
     } catch (error) {
       onIdle.call(this.#parts);
       const why = error instanceof Error ? error.message : String(error);
@@ -138,19 +127,13 @@ export class WorkerProcess implements WatchedWorker {
   /** Lets the running call end and the worker tear down. One that is not set up yet has nothing to tear down. */
   stop(): void {
     this.#isStopping = true;
-    if (this.#isReady) this.#send({ type: "stop" });
+    if (this.#isReady) this.#channel.send({ type: "stop" });
     else this.kill();
   }
 
   /** Ends the process at once. */
   kill(): void {
-    // Not once it has ended: its number may be another's.
-    if (this.#child.pid !== undefined && this.#exit === undefined) endTree(this.#child.pid);
-  }
-
-  #send(message: ToWorker): void {
-    // One that could not be started has no channel; Node tells of it by an event.
-    if (this.#child.pid !== undefined) this.#child.send(message);
+    this.#channel.kill();
   }
 
   #receive(message: FromWorker): void {
@@ -159,7 +142,7 @@ export class WorkerProcess implements WatchedWorker {
     else if (message.type === "log") this.#log(message);
     else if (message.type === "ready") {
       this.#isReady = true;
-      if (this.#isStopping) this.#send({ type: "stop" });
+      if (this.#isStopping) this.#channel.send({ type: "stop" });
       else this.#parts.onReady();
     } else if (message.type === "failed") {
       this.#setupFailure = { error: decodeThrown(message.thrown) };
@@ -181,38 +164,24 @@ export class WorkerProcess implements WatchedWorker {
     else log[level](fields, text);
   }
 
-  #onExit(code: number | null, signal: string | null): void {
-    if (this.#child.pid !== undefined) endGroup(this.#child.pid);
-    this.#exit = signal === null ? `exit code ${code}` : `killed by ${signal}`;
-    if (this.#child.connected) this.#parts.clock.after(LAST_WORDS_MS, () => this.#end());
-    else this.#end();
-  }
-
-  #onDisconnect(): void {
-    if (this.#exit !== undefined) return this.#end();
-    this.kill(); // nothing can be said to it any more
-    this.#parts.clock.after(LAST_WORDS_MS, () => this.#end());
-  }
-
-  #end(failure?: Error): void {
+  #end(end: WorkerEnd): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     const running = this.#running;
     this.#running = undefined;
-    const { error } = this.#setupFailure ?? {};
-    const reason =
-      this.#setupFailure === undefined ? this.#describeEnd(running, failure) : asError(error, "setup");
+    const failure = this.#setupFailure;
+    const reason = failure === undefined ? this.#describeEnd(running, end) : asError(failure.error, "setup");
     this.#parts.onEnd(reason);
     running?.fail(reason);
   }
 
-  #describeEnd(running: RunningCall | undefined, failure: Error | undefined): Error {
+  #describeEnd(running: RunningCall | undefined, end: WorkerEnd): Error {
     const { className } = this.#parts;
-    if (failure !== undefined) {
-      const message = `A worker of ${className} could not be started: ${failure.message}`;
-      return new StartupError("SETUP_FAILED", message, { cause: failure });
+    if (end.error !== undefined) {
+      const message = `A worker of ${className} could not be started: ${end.error.message}`;
+      return new StartupError("SETUP_FAILED", message, { cause: end.error });
     }
-    const how = this.#exit ?? "no answer any more";
+    const how = describeExit(end);
     if (running !== undefined || this.#isReady) return new WorkerDiedException(how);
     return new StartupError("SETUP_FAILED", `A worker of ${className} ended before it was set up (${how}).`);
   }

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
-import { END_OF_RUN, type ToRunner } from "../../src/functions/runner/protocol.ts";
-import type { ChannelListener, WorkerChannel } from "../../src/hosts/local/worker-channel.ts";
+import { END_OF_RUN, type FromRunner, type ToRunner } from "../../src/functions/runner/protocol.ts";
+import type { ChannelListener, WorkerChannel } from "../../src/processes/worker-channel.ts";
 
 /** A worker that does nothing by itself: it is set up, answers and dies when it is told to. */
-export class FakeChannel implements WorkerChannel {
+export class FakeChannel implements WorkerChannel<ToRunner> {
   readonly pid = undefined;
   readonly stdout = new Readable({ read() {} });
   readonly stderr = new Readable({ read() {} });
@@ -15,9 +15,9 @@ export class FakeChannel implements WorkerChannel {
   isStopping = false;
   isKilled = false;
   isHeld = true;
-  readonly #listener: ChannelListener;
+  readonly #listener: ChannelListener<FromRunner>;
 
-  constructor(listener: ChannelListener) {
+  constructor(listener: ChannelListener<FromRunner>) {
     this.#listener = listener;
   }
 

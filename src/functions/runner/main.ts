@@ -4,9 +4,7 @@
  * @module
  */
 import { encodeThrown } from "../../processes/thrown-codec.ts";
-import { ownMessage } from "../../processes/own-messages.ts";
-import { watchParent } from "../../processes/parent-watch.ts";
-import { markWorkerProcess } from "../../processes/worker-marker.ts";
+import { startWorkerProgram } from "../../processes/worker-program.ts";
 import { BUNDLE_FILES } from "../bundle/bundle.ts";
 import { originOf } from "./failures.ts";
 import { LoadedFunction } from "./loaded-function.ts";
@@ -16,26 +14,22 @@ import { Runs } from "./runs.ts";
 
 const BUNDLE_URL = new URL(BUNDLE_FILES.code, import.meta.url).href;
 
-if (process.send === undefined || !process.connected) {
+const port = startWorkerProgram<ToRunner, FromRunner>(receive);
+if (port === undefined) {
   console.error("This program runs an isolated function for its host; it is not started by hand.");
   process.exit(1);
 }
-markWorkerProcess();
-// Terminals send Ctrl-C, and supervisors SIGTERM, to the whole process group. This process ends when its host asks.
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
-watchParent();
 guardMemory();
-
-const send = (message: FromRunner): void => void process.send?.(ownMessage(message));
+const { send, sendLast } = port;
 let runs: Runs | undefined;
 
-process.on("message", (message: ToRunner) => {
+function receive(message: ToRunner): void {
   if (message.type === "load") void load(message);
   else if (message.type === "run") void runs?.run(message);
   else if (message.type === "serve") void runs?.serve(message);
   else if (message.type === "abort") runs?.abort(message.id, message.reason);
   else if (message.type === "stop") void stop();
-});
+}
 
 async function load(message: LoadMessage): Promise<void> {
   try {
@@ -45,8 +39,7 @@ async function load(message: LoadMessage): Promise<void> {
     runs = new Runs({ loaded, setupResult, bundleUrl: BUNDLE_URL, functionName: message.functionName, send });
     send({ type: "ready" });
   } catch (error) {
-    const failure = { type: "failed", origin: originOf(error), thrown: encodeThrown(error) } as const;
-    process.send?.(ownMessage(failure), () => process.exit(1));
+    sendLast({ type: "failed", origin: originOf(error), thrown: encodeThrown(error) }, 1);
   }
 }
 

@@ -1,16 +1,19 @@
 import { FalServerlessError, RequestTimeoutException, UserFunctionException } from "../../errors.ts";
 import type { FunctionEntry } from "../../functions/host.ts";
 import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
-import type { FailureOrigin, FromRunner, ServeMessage } from "../../functions/runner/protocol.ts";
+import type { FailureOrigin, FromRunner, ServeMessage, ToRunner } from "../../functions/runner/protocol.ts";
 import { serializationFailure } from "../../functions/serializable-values.ts";
 import { decodeThrown, encodeThrown, type WireThrown } from "../../processes/thrown-codec.ts";
 import { describeEnd } from "./worker-end.ts";
 import { OutputLines } from "./output-lines.ts";
-import type { StartChannel, WorkerChannel, WorkerEnd } from "./worker-channel.ts";
+import type { StartChannel, WorkerChannel, WorkerEnd } from "../../processes/worker-channel.ts";
+
+/** Starts a process with the runner in it. */
+export type StartRunner = StartChannel<ToRunner, FromRunner>;
 
 /** What a worker is for, and whom it tells of itself. */
 export interface FunctionWorkerParts {
-  readonly start: StartChannel;
+  readonly start: StartRunner;
   readonly functionName: string;
   readonly moduleUrl: string;
   readonly entry: FunctionEntry;
@@ -70,7 +73,7 @@ const STREAMS = 2;
 /** One process that runs one function, one call at a time. */
 export class FunctionWorker {
   readonly #parts: FunctionWorkerParts;
-  readonly #channel: WorkerChannel;
+  readonly #channel: WorkerChannel<ToRunner>;
   readonly #startTimer: NodeJS.Timeout | undefined;
   #stopTimer: NodeJS.Timeout | undefined;
   #running: Running | undefined;

@@ -13,10 +13,9 @@ import { NpmEnvironments } from "./environments/npm-environments.ts";
 import { SingleFlight } from "../../processes/single-flight.ts";
 import { SETTINGS } from "../../settings/settings.ts";
 import { seesForeignPackages } from "./foreign-packages.ts";
-import { ForkChannel, type ForkOptions } from "./fork-channel.ts";
-import type { Run } from "./function-worker.ts";
+import { ForkChannel, type ForkOptions } from "../../processes/worker-channel.ts";
+import type { Run, StartRunner } from "./function-worker.ts";
 import type { RunOutput } from "./run-output.ts";
-import type { StartChannel } from "./worker-channel.ts";
 import { workerVariables } from "./worker-environment.ts";
 import { WorkerGroup } from "./worker-group.ts";
 
@@ -200,7 +199,7 @@ interface Place {
 }
 
 interface Workers {
-  readonly start: StartChannel;
+  readonly start: StartRunner;
   readonly maxWorkers?: number;
 }
 
@@ -216,10 +215,10 @@ function forkPlace(environment: Environment): Place {
 function forks(options: Options, { node }: Environment, folder: string, title: string): Workers {
   const { nodeOptions, variables } = runnerSettings(options);
   const forkOptions: ForkOptions = {
-    runner: join(folder, BUNDLE_FILES.runner),
+    program: join(folder, BUNDLE_FILES.runner),
     node,
     nodeOptions,
-    variables: { ...workerVariables(options.host.env), ...variables },
+    environment: { ...workerVariables(options.host.env), ...variables },
     directory: process.cwd(),
     title,
   };

@@ -1,5 +1,5 @@
 import { FalServerlessError } from "../../errors.ts";
-import type { WorkerEnd } from "./worker-channel.ts";
+import { describeExit, type WorkerEnd } from "../../processes/worker-channel.ts";
 
 /** What is known of a worker that has ended. */
 export interface WorkerCircumstances {
@@ -22,7 +22,7 @@ export function describeEnd(end: WorkerEnd, circumstances: WorkerCircumstances):
   const when = circumstances.isReady ? "" : " while it was set up";
   const memory = memoryReason(circumstances);
   if (memory !== undefined) return died(`The process of ${functionName} ended${when}: ${memory}`);
-  const how = end.signal === null ? `exit code ${end.code}` : `killed by ${end.signal}`;
+  const how = describeExit(end);
   const [advice] = Object.entries(ADVICE).flatMap(([known, text]) => (how.endsWith(known) ? text : []));
   return died(
     `The process of ${functionName} ended${when} (${how}).${advice === undefined ? "" : ` ${advice}`}`,

@@ -1,23 +1,26 @@
 import type { Readable } from "node:stream";
 import type { FromRunner, ToRunner } from "../../../functions/runner/protocol.ts";
-import { contentOf } from "../../../processes/own-messages.ts";
+import { contentOf } from "../../../processes/worker-program.ts";
 import { runProgram } from "../../../processes/program.ts";
-import type { ChannelListener, WorkerChannel } from "../worker-channel.ts";
+import type { ChannelListener, WorkerChannel } from "../../../processes/worker-channel.ts";
 import { ContainerProcess, type ContainerProcessParts } from "./container-process.ts";
 import type { ContainerEngine } from "./engine.ts";
 import type { PublishedPort } from "./run-arguments.ts";
 
 /** A worker in a container, with the published ports of its served function. */
-export class ContainerChannel implements WorkerChannel {
+export class ContainerChannel implements WorkerChannel<ToRunner> {
   readonly stdout: Readable;
   readonly stderr: Readable;
   readonly #process: ContainerProcess;
   readonly #engine: ContainerEngine;
   readonly #name: string;
   readonly #ports: readonly PublishedPort[];
-  readonly #listener: ChannelListener;
+  readonly #listener: ChannelListener<FromRunner>;
 
-  constructor(parts: Omit<ContainerProcessParts, "onMessage" | "onEnd">, listener: ChannelListener) {
+  constructor(
+    parts: Omit<ContainerProcessParts, "onMessage" | "onEnd">,
+    listener: ChannelListener<FromRunner>,
+  ) {
     this.#engine = parts.engine;
     this.#name = parts.run.name;
     this.#ports = parts.run.ports ?? [];

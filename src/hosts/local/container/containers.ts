@@ -5,7 +5,7 @@ import type { Options } from "../../../functions/options.ts";
 import type { Environment, EnvironmentSpec, PrepareOptions } from "../environments/environment-spec.ts";
 import type { NodeRuntime } from "../environments/node-runtime.ts";
 import type { NpmEnvironments } from "../environments/npm-environments.ts";
-import type { StartChannel } from "../worker-channel.ts";
+import type { StartRunner } from "../function-worker.ts";
 import type { BridgeStart } from "./bridge/protocol.ts";
 import { writeBridge } from "./bridge-program.ts";
 import { ContainerChannel } from "./container-channel.ts";
@@ -73,7 +73,7 @@ export interface ContainerWorkerOptions {
 
 /** How workers are started, and the maximum number of them; undefined for no limit. */
 export interface ContainerWorkers {
-  readonly start: StartChannel;
+  readonly start: StartRunner;
   readonly maxWorkers?: number;
 }
 

@@ -1,7 +1,7 @@
 import { logEntry, type LogEntry } from "../../../functions/log-entry.ts";
 import { BUNDLE_FILES } from "../../../functions/bundle/bundle.ts";
 import { LONGEST_TIMER_MS } from "../../../processes/timers.ts";
-import { ForkChannel } from "../../local/fork-channel.ts";
+import { ForkChannel } from "../../../processes/worker-channel.ts";
 import type { Run } from "../../local/function-worker.ts";
 import { WorkerGroup } from "../../local/worker-group.ts";
 import { END_OF_OUTPUT } from "./call-protocol.ts";
@@ -42,10 +42,10 @@ export class FunctionWorkers {
         start: (listener) =>
           new ForkChannel(
             {
-              runner: `${bundle}/${BUNDLE_FILES.runner}`,
+              program: `${bundle}/${BUNDLE_FILES.runner}`,
               node: process.execPath,
               nodeOptions: ["--enable-source-maps"],
-              variables: { ...(environment as Record<string, string>), ...variables },
+              environment: { ...environment, ...variables },
               directory: bundle,
               title: functionName,
             },

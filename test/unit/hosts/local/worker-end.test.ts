@@ -5,7 +5,7 @@ import {
   describeEnd,
   type WorkerCircumstances,
 } from "../../../../src/hosts/local/worker-end.ts";
-import type { WorkerEnd } from "../../../../src/hosts/local/worker-channel.ts";
+import type { WorkerEnd } from "../../../../src/processes/worker-channel.ts";
 
 const HEAP = "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory";
 

@@ -1,0 +1,99 @@
+import { Worker } from "node:worker_threads";
+import { endOwnChildren } from "./process-tree.ts";
+import { markWorkerProcess } from "./worker-marker.ts";
+
+/** A message of this package, which a library that sends messages to its parent process can't be confused with. */
+interface OwnMessage<Content> {
+  readonly servable: Content;
+}
+
+/** The content of a worker's message; undefined for a message that is not of this package. */
+export function contentOf<Content>(message: unknown): Content | undefined {
+  const isObject = typeof message === "object" && message !== null;
+  return isObject && "servable" in message ? (message as OwnMessage<Content>).servable : undefined;
+}
+
+/** The arguments of a worker's program: its title for lists of processes, and the id of its parent. */
+export function workerArguments(title: string): string[] {
+  return [title, String(process.pid)];
+}
+
+/** The worker's side of its channel. */
+export interface WorkerPort<FromWorker> {
+  send(message: FromWorker): void;
+  /** Sends a message, and ends the process when it has been written. */
+  sendLast(message: FromWorker, exitCode: number): void;
+}
+
+/**
+ * Makes this process a worker, which is controlled by messages and ends with its parent.
+ * @returns undefined when the process was not started as a worker
+ */
+export function startWorkerProgram<ToWorker, FromWorker>(
+  onMessage: (message: ToWorker) => void,
+): WorkerPort<FromWorker> | undefined {
+  if (process.send === undefined || !process.connected) return undefined;
+  markWorkerProcess();
+  // Terminals send Ctrl-C, and supervisors SIGTERM, to the whole process group. A worker ends when its parent asks.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
+  watchParent();
+  process.on("message", onMessage);
+  const wrap = (content: FromWorker): OwnMessage<FromWorker> => ({ servable: content });
+  return {
+    send: (message) => void process.send?.(wrap(message)),
+    sendLast: (message, exitCode) => void process.send?.(wrap(message), () => process.exit(exitCode)),
+  };
+}
+
+/** How often the parent is looked for, in milliseconds. */
+const CHECK_MS = 1000;
+
+/**
+ * Ends this process, and all that it has started, when its parent is gone. A thread looks for the parent, since this one
+ * may compute without end; without a thread, only the end of the channel is noticed.
+ *
+ * The parent is the one named by {@link workerArguments}: it may be gone before this process can ask for its id.
+ */
+function watchParent(): void {
+  const parent = Number(process.argv[3] ?? process.ppid);
+  process.on("exit", endOwnChildren);
+  process.on("disconnect", () => process.exit(1));
+  // Some descendants have left the group that this process leads. Without /proc, ending the group has to do.
+  const check = `
+    const { readdirSync, readFileSync } = require("node:fs");
+    const kill = (pid) => {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {}
+    };
+    const childrenOf = (parent) => {
+      try {
+        return readdirSync("/proc").filter((name) => {
+          try {
+            const stat = readFileSync("/proc/" + name + "/stat", "latin1");
+            return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) === parent;
+          } catch {
+            return false;
+          }
+        }).map(Number);
+      } catch {
+        return [];
+      }
+    };
+    const endBelow = (pid) => {
+      for (const child of childrenOf(pid)) {
+        endBelow(child);
+        kill(child);
+      }
+    };
+    const check = () => {
+      if (process.ppid === ${parent}) return;
+      endBelow(process.pid);
+      if (process.platform !== "win32") kill(-process.pid);
+      kill(process.pid);
+    };
+    setInterval(check, ${CHECK_MS});
+    check();
+  `;
+  new Worker(check, { eval: true, execArgv: [], env: {} }).on("error", () => {}).unref();
+}
