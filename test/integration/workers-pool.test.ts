@@ -87,8 +87,10 @@ function recordingLogger(): {
 const TYPESCRIPT_APP = `
 enum Kind { Module = "module" }
 const kind = await Promise.resolve(Kind.Module);
-export class Plain {
+class Base {
   static [Symbol.for("servable.BaseServable")] = true;
+}
+export class Plain extends Base {
   [Symbol.for("servable.describe")]() {
     const route = { path: "/kind", methodName: "kind", isWebsocket: false };
     return { routes: new Map([[route, () => kind]]), lifespan: async function* () { yield; } };
