@@ -223,7 +223,7 @@ describe("--check", () => {
           ...extra.env,
         });
         assert.equal(exitCode, 1);
-        assert.match(stderr, /There is no terminal to ask on .* add --yes\.\n$/);
+        assert.match(stderr, /There is no terminal to confirm it on.* add --yes\.\n$/);
       }
       assert.ok(plane.methods().every((method) => method === "ListAliases"));
       assert.equal((await deploy(plane, folder, "fine", "--check", "--yes")).exitCode, 0);

@@ -38,7 +38,7 @@ describe("servable environments", () => {
     assert.deepEqual([refused.exitCode, refused.stdout], [1, ""]);
     assert.match(
       refused.stderr,
-      /^error: This deletes the environment qa, .* There is no terminal to ask on .* add --yes\.\n$/,
+      /^error: This deletes the environment qa, .* There is no terminal to confirm it on.* add --yes\.\n$/,
     );
     assert.deepEqual(plane.methods(), []);
     const deleted = await run(plane, "delete", "qa", "--yes");
