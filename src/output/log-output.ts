@@ -1,66 +1,66 @@
-/** Lines that wait for a reader take up this much at most, in bytes; further ones are dropped. */
+/** Maximum size of pending lines, in bytes; further lines are dropped. */
 const MAX_PENDING_BYTES = 1024 * 1024;
 
-/** A full pipe is tried again this often, in milliseconds. */
+/** Interval of attempts to write to a full pipe, in ms. */
 const POLL_MS = 20;
 
-/** An output that refused a line is tried again this often, in milliseconds. Until then lines are dropped untried. */
+/** Interval of attempts to write to a failed output, in ms. Lines in between are dropped without an attempt. */
 const RETRY_MS = 500;
 
-/** At the end of the process, a reader that takes nothing for this long is given up, in milliseconds. */
+/** At the end of the process, the time after which a stalled reader is abandoned, in ms. */
 const PATIENCE_MS = 200;
 
-/** Writes some bytes from an offset on and returns how many; throws as `fs.writeSync` does. */
+/** Writes bytes from an offset on and returns their number; throws as `fs.writeSync` does. */
 export type WriteBytes = (bytes: Uint8Array, offset: number) => number;
 
 /**
- * Writes log lines to a file descriptor without ever holding up the process. A reader that is slow gets the lines
- * later, up to a bound; lines that can't be written (disk full, reader gone) are dropped and counted, and one line
- * says how many once writing works again.
+ * Writes log lines to a file descriptor without ever blocking the process. A slow reader gets the lines later, up to a
+ * limit. Lines that can't be written (disk full, reader closed) are dropped and counted, and a notice gives their
+ * number once writing works again.
  *
- * Writes are synchronous on a descriptor that does not block. Asynchronous ones would each hold a thread of Node's
- * pool while a reader stalls, and the process could not even end: its exit waits for those threads.
+ * Writes are synchronous on a non-blocking descriptor. Asynchronous ones would each hold a thread of Node's pool while
+ * a reader stalls, and the process could not exit, since its exit waits for those threads.
  */
 export class LogOutput {
-  /** The text that says how many lines were dropped, line break included. */
+  /** The notice for a number of dropped lines, with a line break. */
   notice: (count: number) => string = defaultNotice;
   readonly #writeBytes: WriteBytes;
   readonly #reporter: LogOutput | undefined;
-  /** Lines that wait for the reader. The first may be the rest of one. */
+  /** Pending lines. The first may be partially written. */
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   #isRefused = false;
-  /** A part of the first waiting line was written. */
+  /** A part of the first pending line was written. */
   #isBegun = false;
-  /** A part of a line was written, and its rest never will be. */
+  /** A line was partially written, and its rest was dropped. */
   #isTorn = false;
   #unreported = 0;
   #total = 0;
   #timer: NodeJS.Timeout | undefined;
   #onDrain: (() => void)[] = [];
 
-  /** @param reporter counts and reports what is dropped here; without one, this output does so itself. */
+  /** @param reporter counts and reports lines dropped here; by default, this output does */
   constructor(writeBytes: WriteBytes, reporter?: LogOutput) {
     this.#writeBytes = writeBytes;
     this.#reporter = reporter;
   }
 
-  /** How many lines were dropped so far. */
+  /** The number of dropped lines so far. */
   get dropped(): number {
     return this.#total;
   }
 
-  /** The reader takes less than is written. */
+  /** The reader is slower than the writer. */
   get isBehind(): boolean {
     return this.#pending.length > 0;
   }
 
-  /** Calls back once everything was written that is kept now. */
+  /** Calls back once all pending lines are written. */
   onDrain(callback: () => void): void {
     this.#onDrain.push(callback);
   }
 
-  /** Writes a line, now or later; or drops it. Never throws, never waits. */
+  /** Writes a line now or later, or drops it. Never throws or blocks. */
   write(line: string | Uint8Array): void {
     if (this.#isRefused) return this.drop();
     const bytes = this.#toBytes(line);
@@ -73,7 +73,7 @@ export class LogOutput {
     else if (rest !== undefined) this.#keep(rest);
   }
 
-  /** Counts lines that something else could not write. */
+  /** Counts lines that were dropped elsewhere. */
   drop(count = 1): void {
     if (this.#reporter !== undefined) return this.#reporter.drop(count);
     this.#total += count;
@@ -81,7 +81,7 @@ export class LogOutput {
     this.#arm(this.#pending.length > 0 ? POLL_MS : RETRY_MS);
   }
 
-  /** Writes what waits, as long as the reader takes some of it. For the end of the process. */
+  /** Writes pending lines while the reader makes progress. For the end of the process. */
   flushSync(): void {
     let before = this.#pendingBytes;
     let patience = PATIENCE_MS;
@@ -97,7 +97,7 @@ export class LogOutput {
   }
 
   #toBytes(line: string | Uint8Array): Buffer {
-    // Copied where it has to be kept: the writer may use its bytes again.
+    // Copied if it becomes pending: the writer may reuse its bytes.
     const bytes =
       typeof line === "string"
         ? Buffer.from(line)
@@ -105,7 +105,7 @@ export class LogOutput {
     return this.#isTorn ? Buffer.concat([LINE_BREAK, bytes]) : bytes;
   }
 
-  /** Writes what waits, then says what was dropped. */
+  /** Writes pending lines, then the notice about dropped ones. */
   #proceed(): void {
     while (this.#pending.length > 0) {
       const [first] = this.#pending as [Buffer];
@@ -132,7 +132,7 @@ export class LogOutput {
     if (rest !== undefined) this.#keep(rest);
   }
 
-  /** Writes as much as fits: undefined for all of it, else the rest that did not fit yet. */
+  /** Writes as much as possible: undefined for all of it, otherwise the rest. */
   #attempt(bytes: Buffer): Buffer | undefined | typeof REFUSED {
     let offset = 0;
     try {
@@ -184,7 +184,7 @@ function isBusy(error: unknown): boolean {
   return code === "EAGAIN" || code === "EBUSY" || code === "EINTR";
 }
 
-/** How many lines were dropped, in words. */
+/** The number of dropped lines as text. */
 export function droppedMessage(count: number): string {
   return count === 1 ? "1 log line was dropped" : `${count} log lines were dropped`;
 }

@@ -8,20 +8,20 @@ let guards = 0;
 let release: (() => void)[] = [];
 const guarded = new WeakSet<Function>();
 
-/** Whether this process serves: a reader of its output that leaves is no reason to end. */
+/** Whether this process serves. If so, it does not end when the reader of its output closes. */
 export function isServing(): boolean {
   return guards > 0;
 }
 
-/** Whether somebody else, a test runner say, has taken over what a stream writes. */
+/** Whether other code, for example a test runner, has replaced a stream's `write`. */
 export function isCaptured(stream: NodeJS.WriteStream): boolean {
   return Object.hasOwn(stream, "write") && !guarded.has(stream.write);
 }
 
 /**
- * From now on, what the app prints goes the way of its log lines: text that standard output or standard error can't
- * take (disk full, reader gone or stalled) is dropped and counted. Neither an error nor a growing buffer nor a write
- * that waits can end or hold up the process. Returns what takes the guard off again.
+ * Routes the app's output through the log output: text that standard output or standard error can't take (disk full,
+ * reader closed or stalled) is dropped and counted. Neither an error nor a growing buffer nor a blocking write can end
+ * or block the process. Returns the function that undoes this.
  */
 export function guardStandardStreams(): () => void {
   if (guards++ === 0) {
@@ -47,7 +47,7 @@ function guard(stream: StandardStream, outputOf: () => LogOutput): () => void {
   let waits = false;
   const write: Write = (chunk, ...rest) => {
     const bytes = bytesOf(chunk, rest[0]);
-    // What is no text is refused by Node in its own words; what already waits goes first.
+    // Node reports values of a wrong type; data that Node has buffered must be written first.
     if (bytes === undefined || stream.writableLength > 0) return original.call(stream, chunk, ...rest);
     const output = outputOf();
     output.write(bytes);

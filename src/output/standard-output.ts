@@ -5,17 +5,17 @@ import { LogOutput, type WriteBytes } from "./log-output.ts";
 let output: LogOutput | undefined;
 let errors: LogOutput | undefined;
 
-/** Where this process's log lines go: its standard output, written so that it never holds up the process. */
+/** The output of this process's log lines: its standard output, written without blocking. */
 export function standardOutput(): LogOutput {
   return (output ??= flushedAtExit(new LogOutput(writerOf(1, process.stdout))));
 }
 
-/** The same for standard error. What it drops is reported on standard output. */
+/** The same for standard error. Lines dropped here are reported on standard output. */
 export function standardError(): LogOutput {
   return (errors ??= flushedAtExit(new LogOutput(writerOf(2, process.stderr), standardOutput())));
 }
 
-/** How many lines this process could not write so far. */
+/** The number of lines that this process has dropped so far. */
 export function droppedLines(): number {
   return output?.dropped ?? 0;
 }
@@ -25,12 +25,12 @@ function flushedAtExit(created: LogOutput): LogOutput {
   return created;
 }
 
-/** What Node's streams of pipes and sockets have inside. */
+/** Internals of Node's pipe and socket streams. */
 interface WithHandle {
   readonly _handle?: { setBlocking?: (blocks: boolean) => void } | null;
 }
 
-/** Writes to a descriptor that fails instead of waiting when the reader is behind. */
+/** Writes to a descriptor and fails instead of blocking when the reader is behind. */
 function writerOf(fd: number, stream: NodeJS.WriteStream): WriteBytes {
   if (isatty(fd)) {
     const own = reopened(fd);
@@ -39,17 +39,18 @@ function writerOf(fd: number, stream: NodeJS.WriteStream): WriteBytes {
   const handle = (stream as unknown as WithHandle)._handle;
   if (typeof handle?.setBlocking !== "function") return (bytes, offset) => writeSync(fd, bytes, offset); // a file
   return (bytes, offset) => {
-    // Each time: other processes share the flag, and some set it back (esbuild, as other programs in Go, when it starts).
+    // Set before each write: other processes share the flag, and some reset it (esbuild, like other Go programs, when
+    // it starts).
     handle.setBlocking?.(false);
     return writeSync(fd, bytes, offset);
   };
 }
 
-/** The same terminal with flags of its own, so that writing does not wait while its output is stopped. */
+/** Opens the same terminal with separate flags, so that writing does not block while its output is paused. */
 function reopened(fd: number): number {
   try {
     return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch {
-    return fd; // no Linux, or somebody else's terminal
+    return fd; // not Linux, or another user's terminal
   }
 }

@@ -1,21 +1,21 @@
 /**
- * Characters that change how a terminal shows what follows: delete and the C1 controls (U+009B begins a command just
- * as ESC [ does), line and paragraph separators, and those that turn the direction of text.
+ * Characters that change how a terminal displays the text after them: delete and the C1 controls (U+009B begins a
+ * command like ESC [), line and paragraph separators, and those that change the text direction.
  */
 const UNSAFE = "\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069";
 
 const UNSAFE_CHARACTER = new RegExp(`[${UNSAFE}]`, "g");
 const UNSAFE_CHARACTERS = new RegExp(`[\\u0000-\\u0008\\u000b-\\u001f${UNSAFE}]`, "g");
 
-/** In JSON, what would reach a terminal raw; its value stays the same. */
+/** Escapes unsafe characters in JSON text; its value is unchanged. */
 export function escapeUnsafe(json: string): string {
   return json.replace(UNSAFE_CHARACTER, unicodeEscape);
 }
 
-/** An escape of JSON text, or a character that needs none and is not safe to show. */
+/** An escape in JSON text, or an unescaped character that is unsafe to display. */
 const JSON_ESCAPE = new RegExp(`\\\\(?:u([0-9a-fA-F]{4})|([^]))|[${UNSAFE}]`, "g");
 
-/** In JSON, makes the controls in texts into visible escapes such as `\u001b`; line breaks and tabs stay. */
+/** Makes control characters in the texts of JSON visible as escapes such as `\u001b`; line breaks and tabs stay. */
 export function showControls(json: string): string {
   return json.replace(JSON_ESCAPE, (found, code: string | undefined, letter: string | undefined) => {
     if (letter !== undefined) return "bfr".includes(letter) ? `\\\\${letter}` : found;
@@ -26,7 +26,7 @@ export function showControls(json: string): string {
   });
 }
 
-/** Removes what a terminal would act upon; line breaks and tabs stay. */
+/** Removes control characters; line breaks and tabs stay. */
 export function withoutControls(text: string): string {
   return text.replace(UNSAFE_CHARACTERS, "");
 }

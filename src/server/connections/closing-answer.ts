@@ -1,6 +1,6 @@
 import { STATUS_CODES } from "node:http";
 
-/** A whole answer of HTTP/1.1 for a raw connection, which has to be closed after it. The detail is the status text. */
+/** A complete HTTP/1.1 answer for a raw connection, which must be closed after it. The detail is the status text. */
 export function closingAnswer(status: number): string {
   const reason = STATUS_CODES[status];
   const body = JSON.stringify({ detail: reason });

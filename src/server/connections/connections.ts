@@ -3,40 +3,40 @@ import type { Socket } from "node:net";
 import type { Clock } from "../../dispatch/clock.ts";
 import { RequestCancelledException } from "../../errors.ts";
 
-/** While a server stops, a connection that was opened just now gets so long to begin its request, in milliseconds. */
+/** Time that a new connection has to begin its request while the server stops, in ms. */
 const FRESH_MS = 500;
-/** While a server stops, a body of which so long nothing came is not waited for, nor a reader who takes nothing. */
+/** Time without progress after which a body or an answer is abandoned while the server stops, in ms. */
 const SILENT_MS = 2_000;
-/** A server that stops looks at its connections this often, in milliseconds. */
+/** Interval at which a stopping server checks its connections, in ms. */
 const SWEEP_MS = 100;
-/** Looks a send timeout is divided into: a reader is cut that much too late at most. */
+/** Checks per send timeout: a stalled connection is closed at most one check late. */
 const CHECKS = 4;
 
-/** What is known of a connection. */
+/** The last observation of a connection. */
 interface Observed {
   readonly acceptedAt: number;
   received: number;
   receivedAt: number;
   sent: number;
-  /** Since when it has taken nothing of what waits for it; undefined when nothing waits. */
+  /** Time since which the client has read nothing of the pending data; undefined if nothing is pending. */
   stalledAt: number | undefined;
 }
 
-/** What watching connections takes. */
+/** Options of {@link Connections}. */
 export interface ConnectionsOptions {
   readonly server: Server;
   readonly clock: Clock;
-  /** A reader who takes nothing for so long is cut. */
+  /** A connection is closed if its client reads nothing for this time. */
   readonly sendTimeoutMs: number;
-  /** Websockets are ended by their own sessions. */
+  /** Websockets are closed by their own sessions. */
   isWebsocket(socket: Socket): boolean;
-  /** Told of each reader who is cut. */
+  /** Called for each connection that is closed because of a stalled client. */
   onStalled(): void;
 }
 
 /**
- * The open connections of a server, of whatever protocol: cuts readers who take nothing, and lets go, when the server
- * stops, of all connections but those on which a call has begun. Costs a request nothing: it looks from time to time.
+ * The open connections of a server, whatever their protocol. Closes stalled connections and, once the server stops,
+ * every connection without a running call. Checks periodically, so requests pay nothing.
  */
 export class Connections {
   readonly #open = new Map<Socket, Observed>();
@@ -49,20 +49,20 @@ export class Connections {
     options.server.on("connection", this.#onConnection);
   }
 
-  /** How many are open. */
+  /** The number of open connections. */
   get count(): number {
     return this.#open.size;
   }
 
-  /** From now on only connections with a begun call are kept. */
+  /** From now on only connections with a running call are kept open. */
   stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
-    // What has reached this machine already is read first.
+    // Data that has already reached this machine is read first.
     setImmediate(() => setImmediate(this.#release));
   }
 
-  /** Answers with 503 whatever has no answer yet. */
+  /** Answers all unanswered requests with 503. */
   refuseAll(): void {
     for (const socket of this.#open.keys()) {
       const answer = answerInProgress(socket);
@@ -70,13 +70,13 @@ export class Connections {
     }
   }
 
-  /** Ends all, whatever happens on them. */
+  /** Closes all connections, whatever their state. */
   destroyAll(): void {
     for (const socket of this.#open.keys()) socket.destroy();
   }
 
   readonly #onConnection = (socket: Socket): void => {
-    if (this.#open.has(socket)) return; // given back to the server after an offer that was passed over
+    if (this.#open.has(socket)) return; // handed back to the server after a declined upgrade
     const now = this.#options.clock.now();
     this.#open.set(socket, { acceptedAt: now, received: 0, receivedAt: now, sent: 0, stalledAt: undefined });
     socket.once("close", () => {
@@ -113,7 +113,7 @@ export class Connections {
   };
 }
 
-/** Ends a connection of a server that stops, unless a call has begun on it. */
+/** Closes a connection of a stopping server, unless a call is running on it. */
 function release(socket: Socket, seen: Observed, now: number): void {
   const answer = answerInProgress(socket);
   const stalledMs = stalledFor(socket, seen, now);
@@ -127,7 +127,7 @@ function release(socket: Socket, seen: Observed, now: number): void {
   }
 }
 
-/** For how long nothing has come in, in milliseconds, as far as was looked. */
+/** Time since the last observed input, in ms. */
 function silentFor(socket: Socket, seen: Observed, now: number): number {
   const { bytesRead } = socket;
   if (bytesRead !== seen.received) {
@@ -137,7 +137,7 @@ function silentFor(socket: Socket, seen: Observed, now: number): number {
   return now - seen.receivedAt;
 }
 
-/** For how long something has waited to be sent of which nothing was taken, in milliseconds, as far as was looked. */
+/** Time for which pending output has made no observed progress, in ms. */
 function stalledFor(socket: Socket, seen: Observed, now: number): number {
   const { writeQueueSize = 0, bytesWritten = 0 } = (socket as WithHandle)._handle ?? {};
   const sent = bytesWritten - writeQueueSize;
@@ -148,12 +148,12 @@ function stalledFor(socket: Socket, seen: Observed, now: number): number {
 }
 
 /**
- * What Node's own timeouts of sockets go by: the system's handle alone knows how much of a large chunk is out. Nothing
- * that is public tells a slow reader from one who has stopped.
+ * Internals that Node's own socket timeouts rely on: only the system's handle knows how much of a large chunk has been
+ * sent. No public API tells a slow client from a stalled one.
  */
 type WithHandle = Socket & { readonly _handle?: { writeQueueSize?: number; bytesWritten?: number } | null };
 
-/** Answers 503 where no answer has begun, and closes the connection. */
+/** Answers with 503 unless an answer has begun, and closes the connection. */
 function refuse(answer: ServerResponse, socket: Socket): void {
   if (answer.headersSent || answer.writableEnded) return;
   const body = '{"detail":"The server stopped before the request was done."}';
@@ -162,8 +162,8 @@ function refuse(answer: ServerResponse, socket: Socket): void {
   answer.once("finish", () => socket.destroySoon());
 }
 
-/** The answer that is due next on a connection; undefined when no request waits for one. */
+/** The next answer due on a connection; undefined if no request is pending. */
 export function answerInProgress(socket: Socket): ServerResponse | undefined {
-  // Node has no public way from a connection to its answer, and to follow each request would cost each request.
+  // Node has no public API from a connection to its answer, and tracking each request would cost each request.
   return (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
 }

@@ -1,7 +1,10 @@
 import { createServer, type Server } from "node:net";
 import { StartupError } from "../../errors.ts";
 
-/** Listens, or says in one line why not. @throws StartupError */
+/**
+ * Listens on a port.
+ * @throws StartupError with the reason in one line
+ */
 export function listen(server: Server, host: string, port: number, what = "port"): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException): void => reject(portError(error, host, port, what));
@@ -13,7 +16,10 @@ export function listen(server: Server, host: string, port: number, what = "port"
   });
 }
 
-/** Finds out that a port is taken before minutes go into setup. @throws StartupError */
+/**
+ * Checks that a port is free before setup, which may take minutes.
+ * @throws StartupError
+ */
 export async function assertPortFree(host: string, port: number, what = "port"): Promise<void> {
   if (port === 0) return;
   const probe = createServer();
@@ -21,7 +27,7 @@ export async function assertPortFree(host: string, port: number, what = "port"):
   await new Promise((resolve) => probe.close(resolve));
 }
 
-/** What went wrong with a port, and what to do. */
+/** The error for a port that can't be opened, with advice. */
 export function portError(
   error: NodeJS.ErrnoException,
   host: string,

@@ -4,13 +4,14 @@ import { answerInProgress } from "./connections.ts";
 import { closingAnswer } from "./closing-answer.ts";
 import { withoutRootPath } from "../http/root-path.ts";
 
-/** Turns a connection into a websocket, or answers why not. */
+/** Turns a connection into a websocket, or answers with the reason why not. */
 export type TakeUpgrade = (request: IncomingMessage, socket: Socket, head: Buffer) => void;
 
 /**
- * Owns every connection whose client offers another protocol. Node hands such a connection over as soon as the head of
- * the request is read, and reads no HTTP on it from then on. An offer of a websocket where there is one is taken. All
- * others are passed over, as HTTP demands: the request is read again without its offer, body and followers included.
+ * Owns every connection whose client offers a protocol upgrade. Node hands over such a connection after the head of the
+ * request and stops reading HTTP on it. Offers of a websocket on a websocket route are accepted. All others are
+ * ignored, as HTTP demands: the request is read again without its offer, together with its body and the requests that
+ * follow.
  */
 export class Upgrades {
   readonly #server: Server;
@@ -25,7 +26,7 @@ export class Upgrades {
     server.on("upgrade", this.#onUpgrade);
   }
 
-  /** Hands offers of websockets on these paths to `take`. */
+  /** Passes websocket offers on these paths to `take`. */
   serve(paths: Iterable<string>, take: TakeUpgrade): void {
     for (const path of paths) this.#paths.add(path);
     this.#take = take;
@@ -37,13 +38,13 @@ export class Upgrades {
   }
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
-    // Somebody else's listener, added to the server by the app, owns what it wants.
+    // A listener that the app added to the server handles the remaining offers.
     if (this.#server.listenerCount("upgrade") > 1 && !this.#isWanted(request)) return;
-    // Node took its own listener away. This one stays: an error may come in the turn in which the next owner begins.
+    // Node removed its own listener. This one stays: an error may be emitted before the next owner listens.
     if (!socket.listeners("error").includes(destroy)) socket.on("error", destroy);
     const earlier = answerInProgress(socket);
     if (earlier !== undefined) {
-      // Requests on one connection are answered in turn; the last one's answer is not out yet.
+      // Requests on one connection are answered in order, and the answer to the previous one is not sent yet.
       const next = (): void => {
         earlier.removeListener("finish", next);
         earlier.removeListener("close", next);
@@ -58,9 +59,10 @@ export class Upgrades {
 
   #accept(take: TakeUpgrade, request: IncomingMessage, socket: Socket, head: Buffer): void {
     this.#websockets.add(socket);
-    request.headers.upgrade = "websocket"; // what was chosen of a list
+    request.headers.upgrade = "websocket"; // the accepted one of a list
     take(request, socket, head);
-    // Whoever refuses after all, does so with an answer; nobody reads the connection as HTTP after it.
+    // If the upgrade is refused after all, the connection is closed after the answer: nothing reads HTTP on it any
+    // more.
     answerInProgress(socket)?.once("finish", () => socket.destroySoon());
   }
 
@@ -68,24 +70,24 @@ export class Upgrades {
     return isWebsocketOffer(request) && this.#paths.has(pathOf(request.url ?? "/", this.#rootPath));
   }
 
-  /** Gives the connection back to the server, as if it were new and the request had never offered anything. */
+  /** Hands the connection back to the server as if it were new and the request had offered nothing. */
   #readAgain(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const most = this.#server.maxHeadersCount ?? DEFAULT_MAX_HEADERS;
-    // Node leaves out headers beyond this number. Without them the length of the body may be another.
+    // Node drops headers beyond this number, among them perhaps the length of the body.
     if (most > 0 && request.rawHeaders.length >= 2 * most) return refuse(socket, 431);
-    socket.setTimeout(0); // that of a connection between two requests
+    socket.setTimeout(0); // the timeout between two requests
     socket.unshift(Buffer.concat([headWithoutOffer(request), head]));
     this.#server.emit("connection", socket);
   }
 }
 
-/** Node's own, where a server sets none. */
+/** Node's default. */
 const DEFAULT_MAX_HEADERS = 1000;
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 const TOKENS = /^[\w!#$%&'*+.^`|~-]+(?:[ \t]*,[ \t]*[\w!#$%&'*+.^`|~-]+)*$/;
 
-/** Whether a request offers a websocket in the form that RFC 6455 demands. */
+/** Whether a request offers a websocket as RFC 6455 demands. */
 function isWebsocketOffer({ method, httpVersion, headers }: IncomingMessage): boolean {
   const version = headers["sec-websocket-version"];
   const protocols = headers["sec-websocket-protocol"];
@@ -122,7 +124,7 @@ function pathOf(url: string, rootPath: string): string {
   }
 }
 
-/** The head of a request, byte for byte but for its offer. */
+/** The head of a request, byte for byte except for the offer. */
 function headWithoutOffer({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
   const lines = [`${method} ${url} HTTP/${httpVersion}`];
   for (let index = 0; index < rawHeaders.length; index += 2) {

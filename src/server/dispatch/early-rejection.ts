@@ -5,7 +5,7 @@ import type { RouteMetrics } from "../metrics/metrics.ts";
 import { leaveUnread } from "../bodies/unread-body.ts";
 import type { RouteDispatch } from "./route-dispatch.ts";
 
-/** Answers a request that has no chance before its body is read; a hook of the routes that have a queue. */
+/** Creates a hook for routes with a queue: requests that would be refused are answered before their body is read. */
 export function createEarlyRejection(dispatch: RouteDispatch, headers: AnswerHeaders, metrics: RouteMetrics) {
   return function rejectEarly(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
     const bytes = declaredBytes(request);
@@ -18,7 +18,7 @@ export function createEarlyRejection(dispatch: RouteDispatch, headers: AnswerHea
   };
 }
 
-/** The length of a request's body as its sender says; 0 where it does not. */
+/** The declared length of a request's body; 0 if there is none. */
 function declaredBytes(request: FastifyRequest): number {
   const bytes = Number(request.headers["content-length"]);
   return bytes > 0 ? bytes : 0;

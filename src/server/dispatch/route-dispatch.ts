@@ -8,32 +8,35 @@ import type { DispatchMetrics } from "../../dispatch/metrics.ts";
 import { WorkerDiedException, type OverloadException } from "../../errors.ts";
 import type { ResolvedDispatchOptions } from "../../routes/dispatch-options.ts";
 
-/** A call of a method, waiting for its turn or running. */
+/** A call of a method, queued or running. */
 export interface QueuedCall {
   readonly context: RequestContext;
   readonly input: unknown;
-  /** On a stream: resolves when it is over. */
+  /** Of a stream: resolves when it is over. */
   readonly untilOver?: Promise<void>;
-  /** On a stream: it may begin. */
+  /** Of a stream: called when it may begin. */
   readonly begin?: () => void;
 }
 
-/** Who waits for a call's answer. */
+/** The receiver of a call's answer. */
 export interface Caller {
-  /** Calls back when the call is not wanted any more. */
+  /** Registers a callback for when the answer is no longer wanted. */
   watch(onAbort: (reason: unknown) => void): void;
-  /** Tells the handler to stop. */
+  /** Aborts the handler. */
   abort(reason: unknown): void;
 }
 
-/** What is known of a request before its body is. */
+/** The parts of a request that are known before its body. */
 export interface Arrival {
   readonly headers: IncomingHttpHeaders | RequestContext["headers"];
-  /** Of its body. */
+  /** The length of the body. */
   readonly bytes: number;
 }
 
-/** The queue between a route and its method: reads limits and requested off requests, and hands them to the dispatcher. */
+/**
+ * The queue between a route and its method: reads limits and priorities from requests and submits them to the
+ * dispatcher.
+ */
 export class RouteDispatch {
   readonly #dispatcher: Dispatcher<QueuedCall>;
   readonly #options: ResolvedDispatchOptions;
@@ -45,7 +48,7 @@ export class RouteDispatch {
     options: ResolvedDispatchOptions;
     timeoutMs: number | undefined;
     isStream: boolean;
-    /** Its own, for so many calls or batches at a time, and those it shares with other routes. */
+    /** The route's own slots, one per concurrent call or batch, and those shared with other routes. */
     slots: readonly Slots[];
     run: RunBatch<QueuedCall>;
     clock: Clock;
@@ -71,12 +74,12 @@ export class RouteDispatch {
     });
   }
 
-  /** Refuses a request whose body has not been read yet, if it has no chance. */
+  /** Refuses a request before its body is read, if it would be refused anyway. */
   rejectEarly(arrival: Arrival): OverloadException | undefined {
     return this.#dispatcher.rejectEarly(this.#limitsOf(arrival));
   }
 
-  /** Lets a call wait for its turn and run, unless it is given up. Default for `caller`: the context's signal. */
+  /** Queues a call and runs it in its turn, unless it is cancelled. Default for `caller`: the context's signal. */
   submit(context: RequestContext, input: unknown, bytes: number, caller?: Caller): Job<QueuedCall> {
     const { batch } = this.#options;
     const cost = batch?.cost?.(input) ?? 1;
@@ -85,7 +88,7 @@ export class RouteDispatch {
     const limits = this.#limitsOf({ headers: context.headers, bytes });
     const job = this.#dispatcher.submit({
       ...limits,
-      // The headers of a session are not about each of its messages.
+      // The headers of a session do not apply to its messages.
       startBy: caller === undefined ? Infinity : limits.startBy,
       value: { context, input },
       cost,
@@ -97,7 +100,7 @@ export class RouteDispatch {
     return job;
   }
 
-  /** Waits until a stream may begin; resolves to what has to be called when it is over. */
+  /** Waits until a stream may begin. Resolves to the function to call when the stream is over. */
   async enter(context: RequestContext, bytes: number, caller: Caller): Promise<() => void> {
     let leave!: () => void;
     const untilOver = new Promise<void>((resolve) => (leave = resolve));
@@ -122,7 +125,7 @@ export class RouteDispatch {
       arrivedAt: now,
       bytes,
       priority: headers["x-fal-queue-priority"] === "low" ? "low" : "normal",
-      // A stream may go on for ever, once it has begun.
+      // A stream that has begun has no time limit.
       finishBy: this.#isStream ? Infinity : timeoutAt,
       startBy: this.#isStream ? Math.min(timeoutAt, callersStartBy) : callersStartBy,
       isCallersLimit: callersStartBy <= timeoutAt,
@@ -130,10 +133,10 @@ export class RouteDispatch {
   }
 }
 
-/** A number as people write it: what JavaScript takes beside that, such as `0x10`, is none. */
+/** A decimal number. JavaScript's other forms, such as `0x10`, are invalid. */
 const DECIMAL = /^\+?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
-/** The header's seconds in milliseconds, however many; Infinity for none, and for what is no positive number. */
+/** The header's seconds in ms; Infinity if missing or not a positive number. */
 function startTimeoutMs(header: string | string[] | undefined): number {
   if (typeof header !== "string" || !DECIMAL.test(header)) return Infinity;
   const seconds = Number(header);

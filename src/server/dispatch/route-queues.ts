@@ -8,7 +8,7 @@ import { RouteDispatch } from "./route-dispatch.ts";
 import { WorkerRoutes, workerRoutes } from "./worker-routes.ts";
 import { createRunner } from "./runners.ts";
 
-/** Of a route that sets nothing itself, on a server that limits all. */
+/** Options of a route without options of its own, on a server with a limit for all routes. */
 const DEFAULTS: ResolvedDispatchOptions = {
   batch: undefined,
   maxConcurrency: undefined,
@@ -18,15 +18,15 @@ const DEFAULTS: ResolvedDispatchOptions = {
   idempotent: false,
 };
 
-/** Makes the queues of a server's routes, which may share room. */
+/** Creates the queues of a server's routes, which may share slots. */
 export class RouteQueues {
   readonly #definition: ServerDefinition;
   readonly #options: ResolvedServerOptions;
   readonly #metrics: ServerMetrics;
-  /** What runs in worker processes, if anything does. */
+  /** The routes that run in worker processes, if any. */
   readonly workers: WorkerRoutes | undefined;
   readonly #shared: readonly Slots[];
-  /** What runs in this process holds, and what it is called. */
+  /** The slots of calls in this process, with a name for messages. */
   readonly #held: (readonly [name: string, slots: Slots])[] = [];
 
   constructor(parts: {
@@ -48,17 +48,20 @@ export class RouteQueues {
     for (const slots of this.#shared) this.#held.push([parts.definition.name, slots]);
   }
 
-  /** What takes no call any more, since all of its slots are held by calls that are past their deadlines. */
+  /**
+   * The name of a queue that accepts no calls because calls past their deadlines hold all of its slots; otherwise
+   * undefined.
+   */
   get stuck(): string | undefined {
     const { clock, stuckGraceMs } = this.#options;
-    // What runs in workers is ended with them, at the next look at them.
+    // Stuck calls in workers are ended with their worker, at the next check of its vital signs.
     const graceMs = stuckGraceMs + (this.workers === undefined ? 0 : 2 * LOOK_MS);
     return this.#held.find(([, slots]) => slots.isStuck(clock.now(), graceMs))?.[0];
   }
 
-  /** The queue of a route; undefined where nothing calls for one, since it costs. */
+  /** Creates the queue of a route; undefined if none is needed, since a queue costs time. */
   create(signature: RouteSignature, handler: RouteHandler): RouteDispatch | undefined {
-    // A platform that asks how the app is must not wait behind its callers.
+    // Health checks of a platform must not wait behind calls.
     const workers = this.workers?.has(signature) ? this.workers : undefined;
     const isFree = this.#shared.length === 0 || signature.healthCheck !== undefined;
     if (signature.dispatch === undefined && workers === undefined && isFree) return undefined;
@@ -85,7 +88,7 @@ export class RouteQueues {
   }
 }
 
-/** How many calls of a route run at a time: in workers, as many as there are; batches, one; others, any number. */
+/** Concurrent calls of a route: in workers, one per worker; for batches, one; otherwise unlimited. */
 function concurrencyOf(
   { batch, maxConcurrency, workers }: ResolvedDispatchOptions,
   inWorkers: boolean,

@@ -5,7 +5,7 @@ import type { RunBatch } from "../../dispatch/dispatcher.ts";
 import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
 import type { QueuedCall } from "./route-dispatch.ts";
 
-/** What a route's calls run with. */
+/** The parts that run a route's calls. */
 export interface RunnerParts {
   readonly signature: Pick<RouteSignature, "methodName" | "input" | "dispatch">;
   readonly handler: RouteHandler;
@@ -13,7 +13,7 @@ export interface RunnerParts {
   readonly log: Logger;
 }
 
-/** Runs a route's calls in this process: alone, or many in one. */
+/** Runs a route's calls in this process, one by one or in batches. */
 export function createRunner(parts: RunnerParts): RunBatch<QueuedCall> {
   const { signature, log } = parts;
   const { batch } = signature.dispatch ?? {};

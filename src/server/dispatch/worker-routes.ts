@@ -10,19 +10,19 @@ import { WorkerPool } from "../../workers/pool.ts";
 import type { ServerDefinition } from "../definition.ts";
 import type { QueuedCall } from "./route-dispatch.ts";
 
-/** Workers that are left with a call get so long to end it, once a server does not wait any more, in milliseconds. */
+/** Time that workers with a running call have to end it after a forced stop, in ms. */
 const CUT_GRACE_MS = 1_000;
 
-/** The routes of a class that run in worker processes, and the pool they share. */
+/** The routes of a class that run in worker processes, and their shared pool. */
 export class WorkerRoutes {
   readonly pool: WorkerPool;
-  /** Room for as many calls as workers are ready. */
+  /** One slot per ready worker. */
   readonly slots = new Slots(0);
-  /** Nothing of the class runs in the main process, so that it need not be set up there. */
+  /** No route runs in the main process, so setup is not needed there. */
   readonly coversAllRoutes: boolean;
   readonly #routes: ReadonlySet<RouteSignature>;
 
-  /** @param routes that run in workers */
+  /** @param routes the routes that run in workers */
   constructor(
     definition: ServerDefinition,
     routes: ReadonlySet<RouteSignature>,
@@ -57,19 +57,19 @@ export class WorkerRoutes {
       runBatch(methodName, calls, (some) => call(some, run), batch.isolateErrors ?? false, run);
   }
 
-  /** Starts the workers with a server and stops them with it. */
+  /** Starts and stops the workers together with a server. */
   attach(server: FastifyInstance, wasCut: () => boolean): void {
     server.register(async () => this.pool.start());
     server.addHook("onClose", () => this.pool.stop(wasCut() ? CUT_GRACE_MS : undefined));
   }
 }
 
-/** The routes of a class that should run in workers: those that say so, or all that can if the class says so. */
+/** The routes of a class that run in workers: those that ask for it, or all possible ones if the class asks for it. */
 export function workerRoutes(definition: ServerDefinition): ReadonlySet<RouteSignature> {
   const routes = [...definition.routes.keys()];
   const chosen = routes.filter(({ dispatch, stream, isWebsocket, healthCheck }) => {
     if (dispatch?.workers !== undefined) return true;
-    // Sessions keep state, which a worker that is chosen anew for each batch would not have.
+    // Sessions keep state, but each batch may run in a different worker.
     return definition.workers !== undefined && !isWebsocket && !stream && healthCheck === undefined;
   });
   return new Set(chosen);

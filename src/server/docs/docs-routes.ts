@@ -4,8 +4,8 @@ import type { ServerDefinition } from "../definition.ts";
 import { createDocumentServer, type DocumentServer } from "./document.ts";
 
 /**
- * `GET /openapi.json` and the pages below `/docs`. A second server makes them, the first time somebody asks:
- * a production process that nobody looks at neither loads nor holds them.
+ * Mounts `GET /openapi.json` and the pages below `/docs`. A second server creates them on the first request, so that a
+ * production process without such requests neither loads nor keeps them.
  */
 export function mountDocs(
   server: FastifyInstance,
@@ -26,7 +26,7 @@ export function mountDocs(
     for (const [name, value] of Object.entries({ ...DOCS_HEADERS, ...headers.for(request.headers.origin) })) {
       reply.raw.setHeader(name, value);
     }
-    request.raw.url = rootPath + request.url; // the pages' links start where the caller's path did
+    request.raw.url = rootPath + request.url; // the links of the pages begin with the path that the client used
     pages.routing(request.raw, reply.raw);
   };
   server.get("/docs", showPage);

@@ -10,18 +10,18 @@ import { withoutRootPath } from "../http/root-path.ts";
 import { compileSchemas, namedSchemas } from "../validation/route-schemas.ts";
 import { Validator } from "../validation/validator.ts";
 
-/** The parts of a definition that a document is made of. */
+/** The parts of a definition that the document is made of. */
 export type Documented = Pick<ServerDefinition, "name" | "version" | "routes">;
 
-/** A server that serves nothing but the description of another, made only when somebody asks for it. */
+/** A server that serves nothing but the document of another one. */
 export interface DocumentServer {
   readonly document: OpenApiDocument;
   readonly server: FastifyInstance;
 }
 
 /**
- * Builds the OpenAPI document of a class. Nothing listens, and no `setup()` runs.
- * @throws DefinitionError when the class can't be served: nobody should deploy what its document promises.
+ * Builds the OpenAPI document of a class, without listening and without `setup()`.
+ * @throws DefinitionError when the class can't be served
  */
 export async function createDocument(definition: Documented, rootPath: string): Promise<OpenApiDocument> {
   const validator = new Validator();
@@ -31,7 +31,7 @@ export async function createDocument(definition: Documented, rootPath: string): 
   return document;
 }
 
-/** The same with the pages that show it, below `/docs`. */
+/** Builds the document together with the pages below `/docs` that display it. */
 export async function createDocumentServer(
   definition: Documented,
   rootPath: string,
@@ -49,7 +49,7 @@ export async function createDocumentServer(
     },
     refResolver: { buildLocalReference: (json) => String(json["$id"]) },
   });
-  // swagger-ui shows what this returns, the annotated document: it is complete once all routes are in.
+  // swagger-ui displays the annotated document, which is complete once all routes are registered.
   let document: OpenApiDocument | undefined;
   if (withPages) answerLostPages(server, rootPath);
   if (withPages) await registerPages(server, `${rootPath}/docs`, definition.name, () => document);
@@ -87,7 +87,7 @@ function addOperation(
   });
 }
 
-/** Below the pages' path as well, what is not there is told in the documented form. */
+/** Answers missing paths below the pages in the documented form, too. */
 function answerLostPages(server: FastifyInstance, rootPath: string): void {
   const answer = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
     reply

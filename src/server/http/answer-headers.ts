@@ -6,8 +6,8 @@ import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
 import type { ServerState } from "../lifecycle/server-state.ts";
 
 /**
- * The headers that every answer carries, whatever part of the server makes it: CORS, hints, and
- * `Connection: close` once the server stops. Called where answers are made, since a hook costs more than all of it.
+ * The headers of every answer, whichever part of the server sends it: CORS, hints, and `Connection: close` once the
+ * server stops. Called by the senders, since a hook would cost more than the headers themselves.
  */
 export class AnswerHeaders {
   readonly #access: Access;
@@ -26,12 +26,12 @@ export class AnswerHeaders {
     this.#log = options.logger;
   }
 
-  /** How browsers on this origin may call. */
+  /** Whether browsers on this origin may call, and with credentials. */
   allows(origin: string): ReturnType<Access["allows"]> {
     return this.#access.allows(origin);
   }
 
-  /** Adds them to a Fastify reply. */
+  /** Adds the headers to a Fastify reply. */
   apply(request: FastifyRequest, reply: FastifyReply): void {
     const { origin } = request.headers;
     if (origin !== undefined || this.#provideHints !== undefined || this.#state.stopping) {
@@ -39,14 +39,14 @@ export class AnswerHeaders {
     }
   }
 
-  /** The same as a record, for answers that Fastify does not make. */
+  /** Returns the headers as a record, for answers that Fastify does not send. */
   for(origin: string | undefined): Record<string, string> {
     const headers: Record<string, string> = {};
     this.#set(origin, (name, value) => (headers[name] = value));
     return headers;
   }
 
-  /** Answers in JSON, with the headers that every answer carries and `more`. */
+  /** Sends a JSON answer with the headers of every answer and `more`. */
   sendJson(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -89,18 +89,18 @@ export class AnswerHeaders {
   }
 }
 
-/** Latin-1 without control characters: what Node lets into a header. */
+/** Whether Node accepts a value in a header: latin-1 without control characters. */
 export function isHeaderValue(value: string): boolean {
   return /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
 }
 
-/** Of what a browser can be led to that is no page: it is what its content type says, and loads nothing. */
+/** Headers of answers that are not pages: browsers must not guess another type or load anything. */
 export const PAGE_HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 };
 
-/** Of the pages that show the document: everything they load comes from the app, and so do the calls that they make. */
+/** Headers of the documentation pages, which load everything from the app and call only the app. */
 export const DOCS_HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
   "content-security-policy": [

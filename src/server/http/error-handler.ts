@@ -11,12 +11,12 @@ import { leaveUnread } from "../bodies/unread-body.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** Where the requests of this route are counted. */
+    /** The metrics of this route's requests. */
     metrics?: RouteMetrics;
   }
 }
 
-/** Answers every error that reaches Fastify, in the documented form. */
+/** Creates the handler that answers every error in Fastify, in the documented form. */
 export function createErrorHandler(headers: AnswerHeaders, log: Logger) {
   return function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     if (request.is404) return notFound(headers, request, reply);
@@ -24,19 +24,19 @@ export function createErrorHandler(headers: AnswerHeaders, log: Logger) {
     const answer = answerFor(known);
     if (answer.unexpected) log.error({ err: asError(error), path: request.url }, "a request failed");
     request.routeOptions.config.metrics?.record(statusOf(request, reply) ?? answer.status, 0);
-    if (reply.raw.writableEnded) return reply; // a server that stops has answered in the meantime
+    if (reply.raw.writableEnded) return reply; // already answered by a server that stops
     leaveUnread(request, reply);
     return headers.sendJson(request, reply, answer.status, JSON.stringify(answer.body), answer.headers);
   };
 }
 
-/** What a request is counted as whose body never came in full, by who is at fault. */
+/** The status that an incomplete request is counted as, depending on who aborted it. */
 function statusOf(request: FastifyRequest, reply: FastifyReply): number | undefined {
   if (reply.raw.writableEnded) return reply.raw.statusCode;
   return request.raw.socket.destroyed ? CLIENT_CLOSED_REQUEST : undefined;
 }
 
-/** Fastify's own errors in the terms of this package. */
+/** Translates Fastify's errors into errors of this package. */
 function translate(error: unknown, request: FastifyRequest): unknown {
   if ((error as Partial<FastifyError> | null)?.code !== "FST_ERR_CTP_INVALID_MEDIA_TYPE") return error;
   const bytes = Number(request.headers["content-length"] ?? 0);
@@ -50,7 +50,7 @@ const CLIENT_ERRORS: Readonly<Record<string, number>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
 };
 
-/** Answers what is not even a request: broken headers, or one that never arrives in full. */
+/** Answers invalid requests: broken headers, or a request that never arrives completely. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === "ECONNRESET" || socket.destroyed) return;
   if (socket.writable) socket.end(closingAnswer(CLIENT_ERRORS[error.code ?? ""] ?? 400));

@@ -2,18 +2,18 @@ import { foreignKind } from "../../json/kinds.ts";
 import { isSchemaNode, literalValues, type SchemaNode } from "../../routes/schema-walk.ts";
 import { INHERITED_NAMES } from "../validation/json-values.ts";
 
-/** What fast-json-stringify writes exactly as `JSON.stringify` would, once the value is known to fit. */
+/** Types that fast-json-stringify writes exactly as `JSON.stringify` does, for values that fit. */
 const SCALARS: ReadonlySet<unknown> = new Set(["string", "integer", "number", "boolean", "null"]);
 
-/** Keywords that let in more than the `type` says, or make the fields of an object depend on its value. */
+/** Keywords that allow more than the `type` says, or make an object's fields depend on its value. */
 const REFUSED = [
   ...["$ref", "nullable", "allOf", "anyOf", "oneOf", "if", "not", "patternProperties", "dependentSchemas"],
   ...["unevaluatedProperties", "prefixItems"],
 ] as const;
 
 /**
- * The schema in the few words that fast-json-stringify is trusted with: objects of declared fields, lists, scalars,
- * and any of them or null. Undefined when it needs more.
+ * Reduces a schema to the keywords that fast-json-stringify handles correctly: objects of declared fields, lists,
+ * scalars, and any of them or null. Undefined if that is impossible.
  */
 export function fastSchema(node: unknown): SchemaNode | undefined {
   if (!isSchemaNode(node)) return undefined;
@@ -34,7 +34,7 @@ export function fastSchema(node: unknown): SchemaNode | undefined {
   return type === "object" ? fastObject(node) : undefined;
 }
 
-/** An object with a required field: one that a `toJSON()` has replaced is noticed by it. */
+/** An object with a required field, whose absence reveals an object replaced by `toJSON()`. */
 function fastObject(node: SchemaNode): SchemaNode | undefined {
   const { type, properties, required, additionalProperties = false } = node;
   if (additionalProperties !== false || !isSchemaNode(properties)) return undefined;
@@ -44,21 +44,21 @@ function fastObject(node: SchemaNode): SchemaNode | undefined {
     const fast = fastSchema(property);
     if (fast === undefined || INHERITED_NAMES.has(key)) return undefined;
     const fallback = (property as SchemaNode)["default"];
-    if (typeof fallback === "object" && fallback !== null) return undefined; // has itself to be filled
+    if (typeof fallback === "object" && fallback !== null) return undefined; // needs filling itself
     entries.push([key, fallback === undefined ? fast : { ...fast, default: fallback }]);
   }
   if (!required.every((key) => Object.hasOwn(properties, key))) return undefined;
   return { type, properties: Object.fromEntries(entries), required };
 }
 
-/** The one type of all literals. */
+/** The common type of all literals. */
 function scalarOf(literals: readonly unknown[] | undefined): string | undefined {
   const types = new Set(literals?.map((value) => typeof value));
   const [type = ""] = types;
   return types.size === 1 && SCALARS.has(type) ? type : undefined;
 }
 
-/** The other branch of "this or null". */
+/** The other branch of a nullable union. */
 function nullableOf(node: SchemaNode): unknown {
   const { anyOf } = node;
   const rest = Object.keys(node).filter((keyword) => keyword !== "anyOf" && !NOTES.has(keyword));
@@ -70,8 +70,8 @@ function nullableOf(node: SchemaNode): unknown {
 const NOTES: ReadonlySet<string> = new Set(["default", "deprecated", "description", "examples", "title"]);
 
 /**
- * Tells whether the objects of a value that fits are such as fast-json-stringify writes: no `toJSON()`, no maps, no
- * promises. Undefined where the schema has no objects.
+ * Creates a check whether fast-json-stringify can write the objects of a valid value: no `toJSON()`, maps or promises.
+ * Undefined if the schema has no objects.
  */
 export function ordinary(fast: SchemaNode): ((value: unknown) => boolean) | undefined {
   if (fast["type"] === "array") {

@@ -7,7 +7,7 @@ import { parseLifecyclePreference, type RequestContext } from "../../context.ts"
 import { RequestCancelledException } from "../../errors.ts";
 import type { RunningCall } from "../lifecycle/server-state.ts";
 
-/** The context of an HTTP request. Everything that costs is made when it is first asked for. */
+/** The context of an HTTP request. Expensive parts are created on first use. */
 export class HttpContext implements RequestContext, RunningCall {
   isRunning = false;
   before: RunningCall | undefined;
@@ -74,25 +74,25 @@ export class HttpContext implements RequestContext, RunningCall {
     return this.#controller.signal;
   }
 
-  /** Calls back when the handler is told to stop: what {@link signal} does, without the cost of a signal. */
+  /** Registers a callback for aborts: cheaper than {@link signal}. */
   watch(onAbort: (reason: unknown) => void): void {
     this.#onAbort = onAbort;
     if (this.#abortReason !== undefined) onAbort(this.#abortReason);
     else this.#listen();
   }
 
-  /** The connection is gone before the answer was out. */
+  /** The connection was closed before the answer was complete. */
   get clientLeft(): boolean {
     const { raw } = this.#reply;
     return raw.destroyed && !raw.writableFinished;
   }
 
-  /** Why the handler was told to stop; undefined as long as it was not. */
+  /** The reason of the abort; undefined while the call is not aborted. */
   get abortReason(): unknown {
     return this.#abortReason;
   }
 
-  /** Tells the handler to stop. The first who does decides what the call is answered and counted as. */
+  /** Aborts the handler. The first reason decides the answer and the metrics of the call. */
   abort(reason: unknown): void {
     if (this.#abortReason !== undefined) return;
     this.#abortReason = reason;
@@ -100,12 +100,12 @@ export class HttpContext implements RequestContext, RunningCall {
     this.#onAbort?.(reason);
   }
 
-  /** Calls back when the server stops waiting for the handler, which may never heed its signal. */
+  /** Registers a callback that answers when the server no longer waits for a handler that ignores its signal. */
   onForcedAbort(answer: (reason: unknown) => void): void {
     this.#onForced = answer;
   }
 
-  /** The server stops, and waits no longer. */
+  /** Aborts the handler, and answers in its place. */
   forceAbort(reason: unknown): void {
     this.abort(reason);
     this.#onForced?.(reason);
@@ -121,7 +121,7 @@ export class HttpContext implements RequestContext, RunningCall {
     });
   }
 
-  /** The client left, or took nothing of its answer any more, which the connection then ended with. */
+  /** The reason why the client disconnected: it left, or its connection was closed because it stopped reading. */
   #whyLeft(): Error {
     const { errored } = this.#request.raw.socket;
     return errored instanceof RequestCancelledException ? errored : new RequestCancelledException();
@@ -147,12 +147,12 @@ export class HttpContext implements RequestContext, RunningCall {
 }
 
 /**
- * The headers of a request, of which one that was sent twice has its first value: Node joins most of them, and clients
- * of the original rely on the first. The record is the request's own.
+ * The headers of a request, with the first value of repeated ones: Node joins most of them, but clients of the original
+ * rely on the first. The record belongs to the request.
  */
 export function firstValues(request: IncomingMessage): Record<string, string | string[] | undefined> {
   const { headers, rawHeaders } = request;
-  // As many names as lines: none was sent twice.
+  // As many names as lines: no header is repeated.
   if (Object.keys(headers).length === rawHeaders.length / 2) return headers;
   const seen = new Set<string>();
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -160,7 +160,7 @@ export function firstValues(request: IncomingMessage): Record<string, string | s
     const value = rawHeaders[index + 1] as string;
     if (seen.has(name)) continue;
     seen.add(name);
-    // One that was changed before routing has another value already.
+    // A header that was changed before routing keeps its new value.
     if (headers[name] !== undefined && isJoined(headers[name], value)) headers[name] = value;
   }
   return headers;

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { isPreflight, type Access } from "../access/access.ts";
 import { type AnswerHeaders, PAGE_HEADERS } from "./answer-headers.ts";
 
-/** Paths, and the methods they are served with. */
+/** Paths with the methods they are served with. */
 export class PathTable {
   readonly #methods = new Map<string, Set<string>>();
 
@@ -12,14 +12,17 @@ export class PathTable {
     this.#methods.set(path, known);
   }
 
-  /** The methods of a path, sorted; undefined for an unknown one. */
+  /** The methods of a path, sorted; undefined for an unknown path. */
   methods(path: string): readonly string[] | undefined {
     const known = this.#methods.get(path);
     return known === undefined ? undefined : [...known].sort();
   }
 }
 
-/** Answers what no route took: requests that may not go on, preflights, wrong methods, a slash too many or too few, unknown paths. */
+/**
+ * Answers requests without a route: refused requests, preflights, wrong methods, a missing or extra slash, unknown
+ * paths.
+ */
 export function createNotFoundHandler(
   headers: AnswerHeaders,
   paths: PathTable,
@@ -44,7 +47,7 @@ export function createNotFoundHandler(
   };
 }
 
-/** Answers a request that may not go on; undefined for any other. */
+/** Creates a function that answers refused requests and returns undefined for admitted ones. */
 function createRefusal(headers: AnswerHeaders, access: Access) {
   return function refuse(request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
     const refusal = access.refused(request.raw);
@@ -59,7 +62,7 @@ function createRefusal(headers: AnswerHeaders, access: Access) {
   };
 }
 
-/** The same before a route that the app itself has added. */
+/** Creates a hook that answers refused requests before a route that the app added. */
 export function createRefusalHook(headers: AnswerHeaders, access: Access) {
   const refuse = createRefusal(headers, access);
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
@@ -67,7 +70,7 @@ export function createRefusalHook(headers: AnswerHeaders, access: Access) {
   };
 }
 
-/** 404, in the documented form. */
+/** Answers with 404 in the documented form. */
 export function notFound(headers: AnswerHeaders, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   return refuseJson(headers, request, reply, 404, notFoundDetail(request.url), UNBILLED);
 }
@@ -104,7 +107,7 @@ function splitUrl(url: string): [path: string, query: string] {
   return at < 0 ? [url, ""] : [url.slice(0, at), url.slice(at)];
 }
 
-/** What is said of a path that is not there. */
+/** The error detail for an unknown path. */
 export function notFoundDetail(url: string): string {
   const [path = "/"] = splitUrl(url);
   return `Path ${decodePath(path)} not found`;

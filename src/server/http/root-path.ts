@@ -1,4 +1,4 @@
-/** Takes the root path off a request's address, where it is there. */
+/** Removes the root path from a request's URL, if present. */
 export function withoutRootPath(url: string, rootPath: string): string {
   if (rootPath === "" || !url.startsWith(rootPath)) return url;
   const rest = url.slice(rootPath.length);

@@ -15,7 +15,7 @@ import { CLIENT_CLOSED_REQUEST, type RouteMetrics } from "../metrics/metrics.ts"
 import type { ServerState } from "../lifecycle/server-state.ts";
 import type { CompiledSchema } from "../validation/validator.ts";
 
-/** One HTTP route, with all that serving it takes. */
+/** An HTTP route with everything needed to serve it. */
 export class RouteRuntime {
   readonly signature: RouteSignature;
   readonly handler: RouteHandler;
@@ -23,16 +23,16 @@ export class RouteRuntime {
   readonly output: CompiledSchema | undefined;
   readonly metrics: RouteMetrics;
   readonly timeoutMs: number | undefined;
-  /** The queue in front of the handler, if there is one; it keeps to the timeout of what waits and runs. */
+  /** The queue before the handler, if any; it enforces the timeout of queued and running calls. */
   readonly dispatch: RouteDispatch | undefined;
   readonly options: ResolvedServerOptions;
-  /** What this server's callers may have in memory. */
+  /** The memory for callers' input. */
   readonly budget: MemoryBudget;
   readonly #app: object;
   readonly #headers: AnswerHeaders;
   readonly #access: Access;
   readonly #state: ServerState;
-  /** What was logged: an error that fails a whole batch is one error. */
+  /** Errors already logged: an error that fails a whole batch is logged once. */
   readonly #logged = new WeakSet<object>();
 
   constructor(parts: {
@@ -70,44 +70,47 @@ export class RouteRuntime {
     return context;
   }
 
-  /** A call has its answer. False when it had one before: that of a server that could not wait. */
+  /** Ends a call when its answer is sent. False if it was already answered, by a server that no longer waited. */
   end(context: HttpContext): boolean {
     if (!this.#state.running.delete(context)) return false;
     this.metrics.inProgress--;
     return true;
   }
 
-  /** What a call is counted as whose answer nobody took. */
+  /** The status in the metrics for a call whose answer was not delivered. */
   lostStatus(context: HttpContext): number {
     const { abortReason } = context;
     return abortReason === undefined ? CLIENT_CLOSED_REQUEST : answerFor(abortReason).status;
   }
 
-  /** Keeps a page of another origin from running a handler without asking first. @throws AppException */
+  /**
+   * Keeps pages of other origins from running a handler without a preflight.
+   * @throws AppException
+   */
   assertPreflighted(request: FastifyRequest): void {
     const refusal = this.#access.simpleRefusal(request.raw);
     if (refusal !== undefined) throw new AppException(refusal, 403);
   }
 
-  /** Calls the handler on a body. Whatever either throws comes out. */
+  /** Calls the handler with a body. Throws the errors of validation and handler. */
   call(context: HttpContext, body: unknown): unknown {
     if (this.input === undefined) return this.within(context, () => this.handler(context));
     const input = this.#read(this.input, body, context);
     return this.within(context, () => this.handler(input, context));
   }
 
-  /** The same by way of the queue. */
+  /** Like {@link call}, through the queue. */
   queue(dispatch: RouteDispatch, context: HttpContext, body: unknown, bytes: number): Promise<unknown> {
     const input = this.input === undefined ? undefined : this.#read(this.input, body, context);
     return dispatch.submit(context, input, bytes, context).answer;
   }
 
-  /** Runs code of the app so that it can ask for the current request. */
+  /** Runs code of the app so that it can read the current request. */
   within<T>(context: RequestContext, code: () => T): T {
     return runInScope(context, this.#app, code);
   }
 
-  /** Adds the headers that every answer of a handler carries. */
+  /** Adds the headers of a handler's answer. */
   applyHeaders(context: HttpContext, request: FastifyRequest, reply: FastifyReply): void {
     this.#headers.apply(request, reply);
     const token = context.changedCdnToken;
@@ -116,7 +119,7 @@ export class RouteRuntime {
     else context.log.warn("the new x-fal-cdn-token is no header value; it is not sent");
   }
 
-  /** What the caller is told about an error; logs it, once, when nobody raised it on purpose. */
+  /** The answer to an error. Logs unexpected errors once. */
   answer(context: HttpContext, thrown: unknown): ErrorAnswer & { payload: string } {
     const error = context.abortReason !== undefined && isCancellation(thrown) ? context.abortReason : thrown;
     const answer = answerFor(error);
@@ -127,7 +130,7 @@ export class RouteRuntime {
     try {
       return { ...answer, payload: JSON.stringify(answer.body) };
     } catch {
-      return { ...answerFor(undefined), payload: '{"detail":"Internal Server Error"}' }; // a field that is no JSON
+      return { ...answerFor(undefined), payload: '{"detail":"Internal Server Error"}' }; // a field that JSON can't represent
     }
   }
 
@@ -149,7 +152,7 @@ export class RouteRuntime {
   }
 }
 
-/** What code that heeds the signal throws once it aborts; the reason says who aborted. */
+/** Errors that code throws when its signal aborts. The abort's reason is more precise. */
 function isCancellation(thrown: unknown): boolean {
   try {
     return (

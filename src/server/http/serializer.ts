@@ -6,9 +6,9 @@ import { loadFastJsonStringify } from "../packages.ts";
 import type { CompiledSchema } from "../validation/validator.ts";
 
 /**
- * Turns a result into JSON, held against its schema, with fields that the schema does not know left out.
- * @throws OutputValidationError for what does not fit
- * @throws FalServerlessError for what JSON can't carry
+ * Creates a function that validates a result and turns it into JSON, without fields that are missing in the schema.
+ * @throws OutputValidationError for a result that does not fit
+ * @throws FalServerlessError for values that JSON can't represent
  */
 export function createSerializer(
   output: CompiledSchema | undefined,
@@ -23,7 +23,9 @@ export function createSerializer(
   return (value) => (output.fits(value) && isOrdinary(value) ? quickly(value) : stringify(value));
 }
 
-/** Makes of a result what goes out: of its fields those that its schema knows, as data that the form can carry. */
+/**
+ * Creates a function that validates a result and reduces it to the fields of its schema, as data of the given form.
+ */
 export function createPresenter(
   output: CompiledSchema | undefined,
   methodName: string,
@@ -42,7 +44,7 @@ export function createPresenter(
 function explained(error: unknown, value: unknown, methodName: string, form: Form): unknown {
   let known = error;
   if (error instanceof RangeError) {
-    // Out of stack: what contains itself, mostly.
+    // Stack overflow, mostly caused by a circular value.
     try {
       sendable(value, form);
     } catch (found) {

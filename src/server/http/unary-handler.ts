@@ -9,7 +9,7 @@ import { createSerializer } from "./serializer.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";
 
-/** Serves an endpoint that answers once. */
+/** Creates the handler of an endpoint with a single answer. */
 export function createUnaryHandler(
   route: RouteRuntime,
 ): (request: FastifyRequest, reply: FastifyReply) => void {
@@ -31,7 +31,7 @@ export function createUnaryHandler(
       finish(200, payload);
     };
     const fail = (error: unknown): void => {
-      if (!context.isRunning) return; // what it throws after it was cut off tells nobody anything
+      if (!context.isRunning) return; // errors after a forced abort are irrelevant
       const answer = route.answer(context, error);
       if (answer.headers !== undefined) reply.headers(answer.headers);
       finish(answer.status, answer.payload);
@@ -71,7 +71,7 @@ export function createUnaryHandler(
   };
 }
 
-/** False when nobody was there to take the answer. */
+/** Sends the answer. False if the client has disconnected. */
 function send(
   route: RouteRuntime,
   context: HttpContext,
@@ -81,7 +81,7 @@ function send(
   payload: string,
 ): boolean {
   if (context.clientLeft) {
-    reply.hijack(); // nothing is left to answer
+    reply.hijack(); // no answer to send
     return false;
   }
   try {

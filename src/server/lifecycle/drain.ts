@@ -6,21 +6,21 @@ import type { BuiltServer } from "../build.ts";
 import type { ServeDefinition } from "../definition.ts";
 import type { StopSignals } from "./stop-signals.ts";
 
-/** How a served app ended. */
+/** The result of serving an app. */
 export interface ServeOutcome {
-  /** 0: all requests were answered. 1: what was left at the end of the grace period was cut off. */
+  /** 0: all requests were answered. 1: requests still running after the grace period were aborted. */
   readonly exitCode: 0 | 1;
 }
 
-/** What is cut off gets so long to take its last answer, in milliseconds. */
+/** Time for aborted requests to deliver their last answer, in ms. */
 const LAST_ANSWERS_MS = 1_000;
-/** What teardown may still take once the grace period is over, in milliseconds. */
+/** Time for teardown after the grace period, in ms. */
 const LATE_TEARDOWN_MS = 5_000;
 const POLL_MS = 10;
 
 /**
- * Stops a server: `handleExit()`, no new connections, the requests in flight get their answers, then teardown. What
- * is not answered when the grace period ends or a second SIGINT comes is cut off, and the exit code says so.
+ * Stops a server: calls `handleExit()`, accepts no new connections, answers the requests in flight, then runs teardown.
+ * Requests still running after the grace period or a second SIGINT are aborted, which the exit code reports.
  */
 export async function drain(
   built: BuiltServer,
@@ -44,7 +44,7 @@ export async function drain(
   if (end !== "in time") {
     log.warn(`${end}: what is still running is cut off`);
     state.abortAll(new ServerStoppedException());
-    await nextTurn(); // handlers learn of it before their resources are torn down
+    await nextTurn(); // handlers are aborted before their resources are torn down
     await nextTurn();
     connections.refuseAll();
     const lastMoment = performance.now() + LAST_ANSWERS_MS;

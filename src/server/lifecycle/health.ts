@@ -6,7 +6,7 @@ import type { ServerDefinition } from "../definition.ts";
 import type { ServerMetrics } from "../metrics/metrics.ts";
 import type { ServerState } from "./server-state.ts";
 
-/** `GET /health`, also where the class has an endpoint of its own there, and the probes `GET /livez` and `GET /readyz`. */
+/** Mounts `GET /health`, unless the class has an endpoint there, and the probes `GET /livez` and `GET /readyz`. */
 export function mountHealth(
   server: FastifyInstance,
   parts: {
@@ -45,7 +45,7 @@ export function mountHealth(
   mount("/readyz", () => ({ status: readiness(state) }));
 }
 
-/** Only a new process helps where all slots are held by calls that never end. */
+/** If endless calls hold all slots, only a restart of the process helps. */
 function liveness(state: ServerState, log: Logger): string {
   const stuck = state.stuck();
   if (stuck === undefined) return "alive";

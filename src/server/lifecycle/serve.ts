@@ -13,33 +13,36 @@ import { startMetricsServer } from "../metrics/metrics-server.ts";
 import { StopSignals } from "./stop-signals.ts";
 import { UncaughtErrors } from "./uncaught-errors.ts";
 
-/** Where and how long to serve. */
+/** Address and duration of serving. */
 export interface ServeOptions extends ServerOptions {
-  /** Default: `HOST`, else 127.0.0.1. */
+  /** Default: `HOST`, otherwise 127.0.0.1. */
   host?: string;
-  /** 0 takes any. Default: `PORT`, else 8080. */
+  /** 0 takes any free port. Default: `PORT`, otherwise 8080. */
   port?: number;
-  /** The port of `GET /metrics`; 0 takes any, false serves none. Default: `METRICS_PORT`, else the class's, else 9090. */
+  /**
+   * The port of `GET /metrics`; 0 takes any free port, false serves none. Default: `METRICS_PORT`, otherwise the
+   * class's, otherwise 9090.
+   */
   metricsPort?: number | false;
-  /** The address that the metrics' port is bound to. Default: `METRICS_HOST`, else 127.0.0.1. */
+  /** The address of the metrics port. Default: `METRICS_HOST`, otherwise 127.0.0.1. */
   metricsHost?: string;
-  /** Stop after so many requests, as if told to. */
+  /** Stop after this number of requests. */
   limitMaxRequests?: number;
   /** Stops the server when it aborts. */
   signal?: AbortSignal;
-  /** Cuts off what still runs, once it aborts: what a second Ctrl-C does. */
+  /** Aborts running requests when it aborts, like a second Ctrl-C. */
   cutSignal?: AbortSignal;
-  /** SIGTERM, SIGINT and SIGHUP stop the server, and the process is its own to end. Default true. */
+  /** SIGTERM, SIGINT and SIGHUP stop the server, and the third one ends the process. Default true. */
   handleSignals?: boolean;
-  /** An error that nobody caught is logged, and stops the server as a signal does. Default: what `handleSignals` says. */
+  /** Uncaught errors are logged and stop the server like a signal. Default: the value of `handleSignals`. */
   handleErrors?: boolean;
-  /** Told once the port is open. */
+  /** Called once the port is open. */
   onListening?: (addresses: ServeAddresses) => void;
 }
 
-/** Where a served app can be reached. */
+/** The addresses of a served app. */
 export interface ServeAddresses {
-  /** Such as `http://127.0.0.1:8080`. */
+  /** For example `http://127.0.0.1:8080`. */
   readonly url: string;
   readonly metricsUrl: string | undefined;
   readonly port: number;
@@ -47,8 +50,8 @@ export interface ServeAddresses {
 }
 
 /**
- * Runs a class from setup to teardown: resolves when it has stopped.
- * @throws StartupError when a port can't be had or setup fails.
+ * Runs a class from setup to teardown. Resolves when it has stopped.
+ * @throws StartupError when a port can't be opened or setup fails.
  */
 export async function serve(definition: ServeDefinition, options: ServeOptions): Promise<ServeOutcome> {
   const logger = options.logger ?? (await createLogger());
@@ -67,7 +70,7 @@ export async function serve(definition: ServeDefinition, options: ServeOptions):
     logger,
   );
   const uncaught = handleErrors ? new UncaughtErrors(logger) : undefined;
-  // A program that only embeds the server keeps its streams as they are.
+  // A program that embeds the server keeps its streams unchanged.
   if (handleSignals) guardStandardStreams();
   let metricsServer: Server | undefined;
   try {
@@ -76,7 +79,7 @@ export async function serve(definition: ServeDefinition, options: ServeOptions):
       const message = `The app and its metrics can't share port ${port}; choose another with --metrics-port.`;
       throw new StartupError("PORT_UNAVAILABLE", message);
     }
-    // The processes of a cluster share the port: a probe would take connections from those that already serve.
+    // The processes of a cluster share the port: a probe would take connections from serving processes.
     if (!cluster.isWorker) await assertPortFree(host, port);
     if (metricsPort !== false) {
       const place = { host: metricsHost, port: metricsPort, allowedHosts: built.allowedHosts };
@@ -130,12 +133,12 @@ async function open(built: BuiltServer, host: string, port: number): Promise<voi
   try {
     await built.server.listen({ host, port });
   } catch (error) {
-    await built.server.close(); // setup has run, so teardown has to
+    await built.server.close(); // setup has run, so teardown must run
     throw portError(error as NodeJS.ErrnoException, host, port);
   }
 }
 
-/** The platform's word for where this process stands, for code that wants to know. */
+/** The state of this process in the platform's words, readable by the app. */
 function setRunnerState(state: "SETUP" | "RUNNING" | "TERMINATING"): void {
   process.env["FAL_RUNNER_STATE"] = state;
 }

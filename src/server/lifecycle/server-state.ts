@@ -1,16 +1,19 @@
 import type { MemoryBudget } from "../bodies/memory-budget.ts";
 import { Sessions } from "../sockets/sessions.ts";
 
-/** A call that may be in the list of those that run: it holds its own place in it. */
+/** A running call, as a node of the linked list {@link RunningCalls}. */
 export interface RunningCall {
   isRunning: boolean;
   before: RunningCall | undefined;
   after: RunningCall | undefined;
-  /** Tells its handler to stop, and answers in its place. */
+  /** Aborts the handler, and answers in its place. */
   forceAbort(reason: unknown): void;
 }
 
-/** The calls that have begun and are not answered yet. A list through the calls themselves: a Set costs each several times as much. */
+/**
+ * Calls that have begun and are not answered yet. A linked list through the calls: a Set costs each call several times
+ * as much.
+ */
 export class RunningCalls {
   #first: RunningCall | undefined;
 
@@ -22,7 +25,7 @@ export class RunningCalls {
     this.#first = call;
   }
 
-  /** False when it was not among them. */
+  /** Removes a call. False if it was not in the list. */
   delete(call: RunningCall): boolean {
     if (!call.isRunning) return false;
     const { before, after } = call;
@@ -35,7 +38,7 @@ export class RunningCalls {
     return true;
   }
 
-  /** Those that run now: a copy, since a call that is cut leaves the list. */
+  /** A copy of the list, since aborted calls leave it. */
   all(): RunningCall[] {
     const calls: RunningCall[] = [];
     for (let call = this.#first; call !== undefined; call = call.after) calls.push(call);
@@ -43,21 +46,21 @@ export class RunningCalls {
   }
 }
 
-/** Where a server stands in its life; shared by its parts. */
+/** The lifecycle state of a server, shared by its parts. */
 export class ServerState {
   /** Setup is done. */
   ready = false;
-  /** A stop signal came: answers carry `Connection: close`, readiness is red. */
+  /** The server is stopping: answers carry `Connection: close`, and it is not ready. */
   stopping = false;
-  /** What was left running was cut off. */
+  /** Remaining calls were aborted. */
   isForced = false;
-  /** Whether work can be done at all; false while all workers are gone. */
+  /** Whether calls can run; false while no worker is alive. */
   canWork: () => boolean = () => true;
-  /** What takes no call any more until the process is started again, by name. */
+  /** The name of a queue that accepts no calls until the process is restarted. */
   stuck: () => string | undefined = () => undefined;
   readonly running = new RunningCalls();
 
-  /** Requests can be answered as they should be. */
+  /** Whether requests can be served normally. */
   get isReady(): boolean {
     return this.ready && !this.stopping && this.canWork() && this.stuck() === undefined;
   }
@@ -65,16 +68,16 @@ export class ServerState {
   /** Open websockets. */
   readonly sessions: Sessions;
 
-  /** What callers sent and is still in memory. */
+  /** The memory for callers' input. */
   readonly budget: MemoryBudget;
 
-  /** @param maxSessions so many websockets may be open at a time. */
+  /** @param maxSessions maximum number of open websockets */
   constructor(maxSessions: number, budget: MemoryBudget) {
     this.sessions = new Sessions(maxSessions);
     this.budget = budget;
   }
 
-  /** Tells everything that runs to stop, and its callers why. */
+  /** Aborts all running calls and sessions. Their callers receive the reason. */
   abortAll(reason: unknown): void {
     this.isForced = true;
     for (const call of this.running.all()) call.forceAbort(reason);

@@ -1,19 +1,19 @@
 import { constants } from "node:os";
 import { Worker } from "node:worker_threads";
 
-/** So long a process may take to end by itself after the third signal, in milliseconds. */
+/** Time that a process has to end by itself after the third signal, in ms. */
 const PATIENCE_MS = 500;
 
 /**
- * Counts a process's signals in a thread of its own, and ends the process after the third: while the event loop is busy,
- * nobody else sees them. Node lets no thread but the main one listen to signals by its public means, though each
- * thread's loop can; so this asks for the means that Node itself uses. Where it is refused them there is no watchdog.
+ * Counts a process's signals in a separate thread and ends the process after the third: a busy event loop would not see
+ * them. Node's public API lets only the main thread listen to signals, though each thread's event loop can, so this
+ * uses Node's internal binding. If that is unavailable, there is no watchdog.
  */
 export class SignalWatchdog {
   readonly #thread: Worker | undefined;
   #isWatching = false;
 
-  /** @param onWatching told once it sees signals */
+  /** @param onWatching called once it receives signals */
   constructor(signals: readonly NodeJS.Signals[], onWatching: () => void) {
     const numbers = signals.map((name) => constants.signals[name]);
     try {
@@ -22,7 +22,7 @@ export class SignalWatchdog {
         name: "signal watchdog",
         workerData: { numbers, hangup: constants.signals.SIGHUP, patienceMs: PATIENCE_MS },
         execArgv: ["--expose-internals", "--no-warnings"],
-        env: {}, // no NODE_OPTIONS: what they load is not for this thread
+        env: {}, // without NODE_OPTIONS, whose modules are not for this thread
         resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16, stackSizeMb: 1 },
       });
     } catch {
@@ -36,7 +36,7 @@ export class SignalWatchdog {
     this.#thread.unref();
   }
 
-  /** Whether it sees signals. */
+  /** Whether it receives signals. */
   get isWatching(): boolean {
     return this.#isWatching;
   }
@@ -47,7 +47,7 @@ export class SignalWatchdog {
   }
 }
 
-/** Plain JavaScript: a thread can't be given TypeScript. Several SIGHUPs count as one, as they do to the process. */
+/** Plain JavaScript: a thread can't run TypeScript. Several SIGHUPs count as one, as in the process. */
 const PROGRAM = `
 "use strict";
 const { parentPort, workerData } = require("node:worker_threads");

@@ -1,31 +1,31 @@
 import type { Logger } from "pino";
 import { SignalWatchdog } from "./signal-watchdog.ts";
 
-/** What stops a process that owns its signals: a platform, a terminal's Ctrl-C, and a terminal that is closed. */
+/** Signals that stop a process: sent by a platform, by Ctrl-C, and by a terminal that is closed. */
 export const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 type StopSignal = (typeof STOP_SIGNALS)[number];
 
-/** What a stop comes from. */
+/** The sources of a stop. */
 export interface StopSources {
-  /** The process's signals are the server's. */
+  /** The server handles the process's signals. */
   readonly handlesSignals: boolean;
-  /** Stops when it aborts. */
+  /** Requests a stop when it aborts. */
   readonly stop?: AbortSignal | undefined;
-  /** Cuts off when it aborts. */
+  /** Forces the stop when it aborts. */
   readonly force?: AbortSignal | undefined;
-  /** Told of the third signal, before the process ends by it. */
+  /** Called before the third signal ends the process. */
   readonly onThird?: () => void;
 }
 
 /**
- * What makes a server stop, and how urgently. The first signal drains. Platforms repeat SIGTERM, so that a second one
- * changes nothing; a second SIGINT is a person who won't wait, and cuts off. The third signal ends the process, whatever
- * it does.
+ * Decides when a server stops, and how urgently. The first signal starts a graceful stop. Platforms repeat SIGTERM, so
+ * a second one changes nothing; a second SIGINT comes from a person and forces the stop. The third signal ends the
+ * process immediately.
  */
 export class StopSignals {
-  /** Resolves when it is time to stop. */
+  /** Resolves when a stop is requested. */
   readonly requested: Promise<void>;
-  /** Resolves when it is time to stop waiting. */
+  /** Resolves when the stop is forced: nothing is waited for any more. */
   readonly forced: Promise<void>;
   readonly #log: Logger;
   readonly #sources: StopSources;
@@ -47,7 +47,7 @@ export class StopSignals {
     onceAborted(sources.force, this.#onForce);
   }
 
-  /** A stop was asked for. */
+  /** A stop was requested. */
   get stopping(): boolean {
     return this.#stopping;
   }
@@ -60,7 +60,7 @@ export class StopSignals {
     );
   }
 
-  /** Asks for a stop from inside. A second time changes nothing. */
+  /** Requests a stop from the program itself. Repeated requests change nothing. */
   stop(why: string): void {
     if (this.#stopping) return;
     this.#stopping = true;
@@ -76,7 +76,7 @@ export class StopSignals {
   }
 
   readonly #onSignal = (name: StopSignal): void => {
-    // The system and the shell both tell of one terminal that was closed.
+    // The system and the shell both send a signal when a terminal is closed.
     if (name === "SIGHUP" && this.#hungUp) return;
     this.#hungUp ||= name === "SIGHUP";
     this.#signals++;
@@ -84,7 +84,7 @@ export class StopSignals {
       this.#sources.onThird?.();
       process.exit(1);
     }
-    // Without a watchdog, the third is left to the system, which ends the process by it even if nothing here runs.
+    // Without a watchdog, the system handles the third signal: it ends the process even if no JavaScript can run.
     const isWatched = this.#watchdog?.isWatching === true || this.#sources.onThird !== undefined;
     if (this.#signals === 2 && !isWatched) this.#letGo();
     if (name === "SIGINT" && ++this.#interrupts === 2) this.#onForce();

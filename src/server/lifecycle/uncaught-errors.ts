@@ -1,11 +1,11 @@
 import type { Logger } from "pino";
 
-/** Further errors after the first are logged up to so many: what throws in a loop would fill the disk. */
+/** Maximum number of further errors that are logged: an error thrown in a loop would fill the disk. */
 const MAX_LOGGED = 10;
 
 /**
- * What nobody caught, rejections included. Before the server is up it ends the process. After that it stops the server:
- * what its memory holds is not known any more, but requests that run are answered.
+ * Handles uncaught errors, rejections included. Before the server has started, they end the process. Later they stop
+ * the server gracefully: its memory may be corrupt, but running requests are answered.
  */
 export class UncaughtErrors {
   readonly #log: Logger;
@@ -22,7 +22,7 @@ export class UncaughtErrors {
     return this.#count > 0;
   }
 
-  /** From now on there is something to drain. */
+  /** From now on an uncaught error stops the server instead of ending the process. */
   drain(stop: (why: string) => void): void {
     this.#stop = stop;
   }

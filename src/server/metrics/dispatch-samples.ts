@@ -2,7 +2,7 @@ import type { Histogram } from "../../dispatch/metrics.ts";
 import { histogram, type Sample } from "./samples.ts";
 import type { QueueMetrics, ServerMetrics } from "./metrics.ts";
 
-/** A family of samples, as Prometheus reads it. */
+/** A metric family of Prometheus. */
 export interface Family {
   readonly name: string;
   readonly help: string;
@@ -10,7 +10,7 @@ export interface Family {
   readonly samples: () => Sample[];
 }
 
-/** What queues, batches, time limits and workers show. */
+/** The metrics of queues, batches, time limits and workers. */
 export function dispatchFamilies(metrics: ServerMetrics): Family[] {
   const { queues } = metrics;
   const each = (read: (queue: QueueMetrics) => Sample[]): (() => Sample[]) => {
@@ -102,7 +102,10 @@ function counter(name: string, help: string, samples: () => Sample[]): Family {
   return { name, help, type: "counter", samples };
 }
 
-/** A histogram of a metrics's; `scale`: what its values are divided by. */
+/**
+ * A histogram of each queue.
+ * @param scale divisor of its values
+ */
 function spread(
   queues: readonly QueueMetrics[],
   name: string,

@@ -15,7 +15,7 @@ import {
 } from "./samples.ts";
 import type { ServerMetrics } from "./metrics.ts";
 
-/** Turns the counters of a server into the text that Prometheus reads. */
+/** Creates a function that renders the counters of a server in Prometheus's text format. */
 export async function createMetricsRenderer(metrics: ServerMetrics): Promise<() => Promise<string>> {
   const { collectDefaultMetrics, Gauge, register, Registry } = await import("prom-client");
   const registry = new Registry();
@@ -27,7 +27,7 @@ export async function createMetricsRenderer(metrics: ServerMetrics): Promise<() 
     registers: [registry],
   }).set({ version: metrics.version }, 1);
   const add = (name: string, help: string, type: string, samples: () => Sample[]): void => {
-    // The registry asks a metric for its samples when it is scraped; this is all it needs of one.
+    // The registry only reads a metric's samples when it is scraped, so this object is sufficient.
     const metric = {
       name,
       help,
@@ -72,11 +72,11 @@ export async function createMetricsRenderer(metrics: ServerMetrics): Promise<() 
     () => [{ labels: { app_name: "fal" }, value: metrics.stalledReaders }],
   );
   for (const { name, help, type, samples } of dispatchFamilies(metrics)) add(name, help, type, samples);
-  // What the app itself registers with prom-client is served as well.
+  // Metrics that the app registers with prom-client are included.
   return async () => `${await registry.metrics()}\n${await register.metrics()}`;
 }
 
-/** Serves `GET /metrics` on a port of its own. Port 0 takes any. */
+/** Serves `GET /metrics` on a separate port. Port 0 takes any free one. */
 export async function startMetricsServer(
   metrics: ServerMetrics,
   { host, port, allowedHosts }: { host: string; port: number; allowedHosts: readonly string[] },

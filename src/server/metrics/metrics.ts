@@ -1,29 +1,29 @@
 import { DispatchMetrics } from "../../dispatch/metrics.ts";
 import { SessionMetrics } from "./session-metrics.ts";
 
-/** Seconds; the usual ones, with longer ones for slow models. */
+/** In seconds. Prometheus's usual buckets, with longer ones for slow models. */
 export const DURATION_BUCKETS = [
   ...[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1],
   ...[2.5, 5, 7.5, 10, 30, 60, 120, 300],
 ] as const;
 
-/** The status a request is counted under when its caller left before the answer. */
+/** The status of requests whose client left before the answer. */
 export const CLIENT_CLOSED_REQUEST = 499;
 
-/** What was counted for one status code of one route. */
+/** The counts of one status code of one route. */
 export interface StatusCounts {
   count: number;
   seconds: number;
-  /** One counter a bucket, not cumulative. */
+  /** One counter per bucket, not cumulative. */
   readonly buckets: number[];
 }
 
-/** Counts the requests of one route with plain additions: a request must not pay for labels and maps. */
+/** Counts the requests of one route with plain additions: labels and maps would slow down each request. */
 export class RouteMetrics {
   readonly method: string;
   readonly path: string;
   inProgress = 0;
-  /** Requests whose time ran out, by where: in the handler, or between two items of a stream. */
+  /** Timed-out requests, by phase: in the handler, or between two items of a stream. */
   readonly timeouts = { run: 0, stream: 0 };
   readonly #byStatus = new Map<number, StatusCounts>();
 
@@ -32,7 +32,7 @@ export class RouteMetrics {
     this.path = path;
   }
 
-  /** By status code. */
+  /** Counts by status code. */
   get byStatus(): ReadonlyMap<number, StatusCounts> {
     return this.#byStatus;
   }
@@ -54,25 +54,25 @@ export class RouteMetrics {
   }
 }
 
-/** What the queue of one route counts. */
+/** The metrics of one route's queue. */
 export interface QueueMetrics {
   readonly method: "POST" | "WEBSOCKET";
   readonly path: string;
   readonly metrics: DispatchMetrics;
 }
 
-/** Everything a server counts. */
+/** All metrics of a server. */
 export class ServerMetrics {
   readonly version: string;
   readonly routes: RouteMetrics[] = [];
   readonly websockets: SessionMetrics[] = [];
   readonly queues: QueueMetrics[] = [];
-  /** Connections that were cut because their reader took nothing for too long. */
+  /** Connections closed because their client stopped reading. */
   stalledReaders = 0;
-  /** The processes that routes run in, if any do. */
+  /** The worker processes, if any. */
   workers: { readonly ready: number; readonly ended: number } | undefined;
 
-  /** What callers sent and is still in memory. */
+  /** The memory of callers' input. */
   readonly budget: { readonly held: number };
 
   constructor(version: string, budget: { readonly held: number }) {

@@ -1,7 +1,7 @@
 import { DURATION_BUCKETS, type RouteMetrics } from "./metrics.ts";
 import { SESSION_BUCKETS, type SessionMetrics } from "./session-metrics.ts";
 
-/** One line of what Prometheus reads. */
+/** One line of Prometheus's text format. */
 export interface Sample {
   metricName?: string;
   labels: Record<string, string | number>;
@@ -26,7 +26,7 @@ export function progressSamples(route: RouteMetrics): Sample {
   return { labels: labelsOf(route), value: route.inProgress };
 }
 
-/** One of a route's plain numbers, for all routes. */
+/** The samples of one plain number for all websocket routes. */
 export function sessionSamples(
   all: readonly SessionMetrics[],
   which: "open" | "messagesIn" | "messagesOut" | "droppedInputs",
@@ -55,7 +55,7 @@ function sessionLabels(metrics: SessionMetrics): Record<string, string | number>
   return { app_name: "fal", path: metrics.path };
 }
 
-/** Prometheus wants each bucket to hold what is in the smaller ones too. */
+/** Creates the samples of a histogram. Prometheus's buckets are cumulative. */
 export function histogram(
   name: string,
   labels: Record<string, string | number>,

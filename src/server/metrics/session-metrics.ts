@@ -1,6 +1,6 @@
 import type { SessionCounts } from "../../realtime/route.ts";
 
-/** Seconds; sessions live longer than requests. */
+/** In seconds. Sessions last longer than requests. */
 export const SESSION_BUCKETS = [0.1, 1, 10, 60, 300, 900, 3600, 14_400, 86_400] as const;
 
 /** Counts the sessions of one websocket route. */
@@ -10,15 +10,15 @@ export class SessionMetrics implements SessionCounts {
   messagesIn = 0;
   messagesOut = 0;
   droppedInputs = 0;
-  /** Sessions that ended for lack of inputs. */
+  /** Sessions that ended for lack of input. */
   timeouts = 0;
   /** Ended sessions. */
   ended = 0;
-  /** The sum of their lengths. */
+  /** The sum of their durations. */
   seconds = 0;
-  /** One counter for each of {@link SESSION_BUCKETS}, not cumulative. */
+  /** One counter per bucket of {@link SESSION_BUCKETS}, not cumulative. */
   readonly buckets: number[] = SESSION_BUCKETS.map(() => 0);
-  /** By the code of the close frame that was sent; what came in where none was, 1006 for nothing at all. */
+  /** Sessions by close code: the code that was sent, otherwise the one received, 1006 for a lost connection. */
   readonly closeCodes = new Map<number, number>();
 
   constructor(path: string) {
@@ -41,7 +41,7 @@ export class SessionMetrics implements SessionCounts {
     this.timeouts++;
   }
 
-  /** One session is over. */
+  /** Records the end of a session. */
   close(code: number, seconds: number): void {
     this.open--;
     this.ended++;

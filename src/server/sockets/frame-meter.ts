@@ -3,34 +3,34 @@ import type { Clock } from "../../dispatch/clock.ts";
 import type { MemoryBudget } from "../bodies/memory-budget.ts";
 import type { ServerSocket } from "./server-socket.ts";
 
-/** What is smaller need not be counted: each of ten thousand websockets may have it. In bytes. */
+/** Smaller amounts are not counted, even for ten thousand websockets. In bytes. */
 const SMALL = 4 * 1024;
-/** What a chunk takes beside its bytes. */
+/** Memory overhead of a chunk, in bytes. */
 const CHUNK_BYTES = 256;
-/** For so long a sender is held back where there is no room, in milliseconds; it is looked for this often. */
+/** Maximum time for which a sender is paused while memory is short, and the interval of retries, in ms. */
 const MAX_PAUSE_MS = 2_000;
 const RETRY_MS = 20;
-/** A far end that does not answer the close frame is cut after so long, in milliseconds. */
+/** Time that a client has to answer the close frame, in ms. */
 const CLOSE_ANSWER_MS = 2_000;
 
-/** What stands before the data of a ping from a client. */
+/** The header of a client's ping or pong, in bytes. */
 const CONTROL_HEAD_BYTES = 6;
 
-/** The code of a close frame. */
+/** A close code. */
 const TRY_AGAIN_LATER = 1013;
 
 /**
- * Counts the bytes of a websocket's message that is on its way and not there yet: `ws` keeps them until the message is
- * whole. Where there is no room for them, the sender is held back, and the connection ends when none comes free.
+ * Counts the bytes of an incomplete websocket message, which `ws` buffers until the message is complete. If there is no
+ * memory for them, the sender is paused, and the connection is closed if none becomes available.
  */
 export class FrameMeter {
   readonly #socket: ServerSocket;
   readonly #transport: Duplex;
   readonly #budget: MemoryBudget;
   readonly #clock: Clock;
-  /** Of the message on its way, with what its chunks take. In bytes. */
+  /** Bytes of the incomplete message, with the overhead of its chunks. */
   #pending = 0;
-  /** Of these, what the budget knows of. */
+  /** The part of them that the budget has counted. */
   #held = 0;
   /** The length of the last chunk. */
   #chunk = 0;
@@ -38,19 +38,19 @@ export class FrameMeter {
   #isOver = false;
   #stopWaiting: (() => void) | undefined;
 
-  /** @param transport what the websocket reads from */
+  /** @param transport the stream that the websocket reads */
   constructor(socket: ServerSocket, transport: Duplex, budget: MemoryBudget, clock: Clock) {
     this.#socket = socket;
     this.#clock = clock;
     this.#transport = transport;
     this.#budget = budget;
-    transport.prependListener("data", this.#onData); // before `ws`, which makes messages of it
+    transport.prependListener("data", this.#onData); // before the listener of `ws`, which parses messages
     socket.on("ping", this.#onControlFrame);
     socket.on("pong", this.#onControlFrame);
     socket.once("close", () => this.#end());
   }
 
-  /** A message of so many bytes is whole: what is left of the next one came with the last chunk. */
+  /** A message of this length is complete. The beginning of the next one may have arrived with the last chunk. */
   messageComplete(bytes: number): void {
     this.#pending = Math.min(this.#chunk, Math.max(0, this.#pending - bytes));
     if (this.#held > 0) this.#releaseRoom();
@@ -82,7 +82,7 @@ export class FrameMeter {
     });
   }
 
-  /** A ping or pong, which may come alone in its chunk, or between the pieces of a message. */
+  /** A ping or pong, which may arrive alone in its chunk or between the fragments of a message. */
   readonly #onControlFrame = (data: Buffer): void => {
     const frame = data.length + CONTROL_HEAD_BYTES + (this.#isCredited ? 0 : CHUNK_BYTES);
     this.#isCredited = true;
@@ -99,7 +99,7 @@ export class FrameMeter {
   #refuse(): void {
     this.#end();
     this.#socket.end(TRY_AGAIN_LATER, "Too much is being sent at a time");
-    // What still comes is thrown away, or it would pile up as before.
+    // Further data is discarded instead of buffered.
     this.#transport.removeAllListeners("data");
     this.#transport.resume();
     const late = setTimeout(() => this.#socket.terminate(), CLOSE_ANSWER_MS).unref();

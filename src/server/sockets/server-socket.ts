@@ -2,20 +2,21 @@ import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
 import type { Clock } from "../../dispatch/clock.ts";
 
-/** While the server stops, a client gets so long to answer our close frame, in milliseconds. */
+/** Time that a client has to answer the close frame while the server stops, in ms. */
 const CLOSING_MS = 1_000;
 
-/** A part of `ws` that its types leave out. */
+/** A method of `ws` that its types lack. */
 interface SocketTaker {
   setSocket(transport: Duplex, head: Buffer, options: object): void;
 }
 
 /**
- * The server's end of a websocket. `ws` answers a close frame at once, with its own code or none, which official
- * clients read as an error; here the owner is told, and answers when it is done, with 1000 unless it says otherwise.
+ * The server's end of a websocket. `ws` answers a close frame immediately, with the client's code or none, which
+ * official clients treat as an error. Here the owner is notified and answers when it has finished, by default with
+ * 1000.
  */
 export class ServerSocket extends WebSocket {
-  /** The largest message that may come over a connection, in bytes: `ws` knows one limit for all of a server. */
+  /** The largest message of a connection, in bytes: `ws` has only one limit per server. */
   static readonly limits = new WeakMap<Duplex, number>();
 
   #onPeerClosing: (() => void) | undefined;
@@ -23,17 +24,17 @@ export class ServerSocket extends WebSocket {
   #sentCode: number | undefined;
   #limit: (() => void) | undefined;
 
-  /** Called instead of the automatic answer to a close frame; who sets it has to call {@link end}. */
+  /** Called instead of the automatic answer to a close frame. The listener must call {@link end}. */
   set onPeerClosing(listener: () => void) {
     this.#onPeerClosing = listener;
   }
 
-  /** The code of the close frame that was sent from here; undefined if none was. */
+  /** The code of the close frame sent by the server; undefined if none was sent. */
   get sentCode(): number | undefined {
     return this.#sentCode;
   }
 
-  /** What `ws` calls once the connection is upgraded. */
+  /** Called by `ws` once the connection is upgraded. */
   setSocket(transport: Duplex, head: Buffer, options: { readonly maxPayload?: number }): void {
     const maxPayload = ServerSocket.limits.get(transport) ?? options.maxPayload;
     (WebSocket.prototype as unknown as SocketTaker).setSocket.call(this, transport, head, {
@@ -42,7 +43,7 @@ export class ServerSocket extends WebSocket {
     });
   }
 
-  /** Ends the connection: by a close frame of our own, or by the answer to one. */
+  /** Ends the connection with a close frame, or with the answer to one. */
   end(code: number = 1000, reason?: string): void {
     this.#ending = true;
     this.#sentCode ??= code;
@@ -50,7 +51,9 @@ export class ServerSocket extends WebSocket {
     this.#limit?.();
   }
 
-  /** From now on, a client that does not answer our close frame is cut: a server that stops waits for nobody's answer. */
+  /**
+   * From now on a client that does not answer the close frame is disconnected: a stopping server waits for no answer.
+   */
   limitClosing(clock: Clock): void {
     if (this.#limit !== undefined) return;
     let cancel: (() => void) | undefined;
@@ -58,7 +61,7 @@ export class ServerSocket extends WebSocket {
       cancel = clock.after(CLOSING_MS, () => {
         const left = this.bufferedAmount;
         if (left > 0 && left < unsent)
-          wait(left); // it still takes what it was sent before
+          wait(left); // the client still reads pending data
         else this.terminate();
       });
     };
@@ -70,31 +73,31 @@ export class ServerSocket extends WebSocket {
   }
 
   /**
-   * Called by handlers, and by `ws` when a close frame came in, and when a frame broke the protocol.
-   * @throws RangeError for a code or a reason that no close frame may have
+   * Called by handlers, and by `ws` after a close frame or a frame that violates the protocol.
+   * @throws RangeError for an invalid code or reason
    */
   override close(code?: number, reason?: string | Buffer): void {
     assertCloseFrame(code, reason);
     if (this.#ending) return super.close(code, reason);
-    // Whoever owns the socket answers the client's close frame. What has no owner is answered in kind.
+    // The owner of the socket answers the client's close frame. Without an owner, it is echoed.
     if (!this.#isPeerClosing || this.#onPeerClosing === undefined) return this.end(code, reason?.toString());
     this.#ending = true;
     this.#onPeerClosing();
   }
 
   /**
-   * The client's close frame has come in. `ws` has no public word for it, though its own `close()` is what answers that
-   * frame, and what a handler calls.
+   * The client's close frame has arrived. `ws` has no public API for this, though it answers such a frame by the same
+   * `close()` that handlers call.
    */
   get #isPeerClosing(): boolean {
     return (this as unknown as { readonly _closeFrameReceived?: boolean })._closeFrameReceived === true;
   }
 }
 
-/** A control frame holds 125 bytes, two of them the code. */
+/** A control frame holds 125 bytes, two of them for the code. */
 const MAX_REASON_BYTES = 123;
 
-/** Whether a close frame may carry a code: RFC 6455, 7.4, and the registry that followed it. */
+/** Whether a code is allowed in a close frame: RFC 6455, 7.4, and its registry. */
 function isCloseCode(code: unknown): boolean {
   if (!Number.isInteger(code)) return false;
   const value = code as number;
@@ -117,7 +120,7 @@ function assertCloseFrame(code: number | undefined, reason: string | Buffer | un
   }
 }
 
-/** As much of a reason as fits, cut between characters. */
+/** Truncates a reason to the maximum length, between characters. */
 function fitReason(reason: string): string {
   const bytes = Buffer.from(reason);
   if (bytes.length <= MAX_REASON_BYTES) return reason;

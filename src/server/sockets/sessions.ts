@@ -1,8 +1,8 @@
-/** A session or raw socket, as the server's stop sees it. */
+/** A session or raw socket that can be stopped with the server. */
 export interface Stoppable {
-  /** Finish what is being done, then end. */
+  /** Finishes the current work, then closes. */
   stop(): void;
-  /** End now, with a close frame that says so. */
+  /** Closes immediately, with a close frame that gives the reason. */
   abort(reason: unknown): void;
 }
 
@@ -12,7 +12,7 @@ export class Sessions {
   readonly #max: number;
   #stopping = false;
 
-  /** @param max so many may be open at a time. */
+  /** @param max maximum number of open websockets */
   constructor(max: number) {
     this.#max = max;
   }
@@ -21,7 +21,7 @@ export class Sessions {
     return this.#open.size;
   }
 
-  /** Whether one more may open. */
+  /** Whether another websocket may open. */
   get hasRoom(): boolean {
     return this.#open.size < this.#max;
   }
@@ -33,13 +33,13 @@ export class Sessions {
     if (this.#stopping) session.stop();
   }
 
-  /** Tells all to finish, and those that open from now on. */
+  /** Stops all sessions, and those that open later. */
   stop(): void {
     this.#stopping = true;
     for (const session of this.#open) session.stop();
   }
 
-  /** Cuts all off. */
+  /** Aborts all sessions. */
   abort(reason: unknown): void {
     for (const session of this.#open) session.abort(reason);
   }

@@ -2,19 +2,19 @@ import type { Duplex } from "node:stream";
 import type { Frame, FrameConnection } from "../../realtime/connection.ts";
 import type { ServerSocket } from "./server-socket.ts";
 
-/** A far end with more than so much unsent waits before it gets more. In bytes. */
+/** Amount of unsent data above which sending pauses, in bytes. */
 const HIGH_WATER_BYTES = 256 * 1024;
-/** It counts as caught up again from here on. In bytes. */
+/** Amount of unsent data at which sending resumes, in bytes. */
 const LOW_WATER_BYTES = 64 * 1024;
 
-/** A websocket as a session sees it. */
+/** A websocket as the frame connection of a session. */
 export class SocketConnection implements FrameConnection {
   readonly #socket: ServerSocket;
   readonly #transport: Duplex;
   #corked = false;
   #drained: { promise: Promise<void>; resolve: () => void } | undefined;
 
-  /** @param transport what the websocket writes to. */
+  /** @param transport the stream that the websocket writes to */
   constructor(socket: ServerSocket, transport: Duplex) {
     this.#socket = socket;
     this.#transport = transport;
@@ -23,7 +23,7 @@ export class SocketConnection implements FrameConnection {
 
   send(frame: Frame): boolean {
     const socket = this.#socket;
-    if (socket.readyState !== socket.OPEN) return true; // nobody is there; the session will learn of it
+    if (socket.readyState !== socket.OPEN) return true; // disconnected; the session will be notified
     if (!this.#corked) {
       this.#corked = true;
       this.#transport.cork(); // one write for all frames of this turn: the system call costs more than a frame
@@ -58,7 +58,7 @@ export class SocketConnection implements FrameConnection {
   }
 
   close(code: number, reason?: string): void {
-    this.#socket.resume(); // a paused socket would never see the answer
+    this.#socket.resume(); // a paused socket would never receive the answer
     this.#socket.end(code, reason);
   }
 

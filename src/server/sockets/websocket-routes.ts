@@ -30,7 +30,7 @@ import { ServerSocket } from "./server-socket.ts";
 import type { SessionMetrics } from "../metrics/session-metrics.ts";
 import { SocketConnection } from "./socket-connection.ts";
 
-/** What mounting websocket routes takes. */
+/** The parts needed to mount websocket routes. */
 export interface WebsocketParts {
   readonly definition: ServerDefinition;
   readonly options: ResolvedServerOptions;
@@ -42,7 +42,7 @@ export interface WebsocketParts {
   readonly upgrades: Upgrades;
 }
 
-/** Serves the realtime and websocket routes of a class, in a scope that holds nothing else. */
+/** Mounts the realtime and websocket routes of a class, in a scope of their own. */
 export async function mountWebsockets(scope: FastifyInstance, parts: WebsocketParts): Promise<void> {
   const options: ServerOptions = {
     maxPayload: parts.options.maxFrameBytes,
@@ -52,9 +52,9 @@ export async function mountWebsockets(scope: FastifyInstance, parts: WebsocketPa
   };
   const before = scope.server.listeners("upgrade");
   await scope.register(websocketPlugin, {
-    options: options as WebsocketPluginOptions["options"] & {}, // its type asks of the class what only the package has
-    errorHandler: () => {}, // ws ends the connection itself, with the code for what was wrong
-    preClose: (done) => done(), // sessions are told by the server's own stop
+    options: options as WebsocketPluginOptions["options"] & {}, // its type demands of the class what only the package has
+    errorHandler: () => {}, // ws closes the connection itself, with the matching code
+    preClose: (done) => done(), // sessions are stopped by the server itself
   });
   const paths: string[] = [];
   for (const [signature, handler] of parts.definition.routes) {
@@ -65,7 +65,7 @@ export async function mountWebsockets(scope: FastifyInstance, parts: WebsocketPa
   parts.upgrades.serve(paths, ownListener(scope, before));
 }
 
-/** The plugin listens for every offer; it is to have those alone that open a websocket. */
+/** Returns the plugin's upgrade listener, removed from the server: it must receive only accepted offers. */
 function ownListener(scope: FastifyInstance, before: readonly unknown[]): TakeUpgrade {
   const { server } = scope;
   const added = server.listeners("upgrade").filter((listener) => !before.includes(listener));
@@ -108,7 +108,7 @@ function mountRoute(
     },
     handler: (request, reply) => {
       const version = request.headers["sec-websocket-version"];
-      // RFC 6455 (4.4): who speaks another version is told ours.
+      // RFC 6455 (4.4): a client with another version is answered with ours.
       if (version !== undefined && version !== "13") reply.header("sec-websocket-version", "13");
       return notFound(headers, request, reply);
     },
@@ -162,7 +162,7 @@ function realtimeOpener(
         },
         abort: (reason) => {
           session.abort(reason);
-          // What the session says by itself, it says in this turn.
+          // The session sends its own close frame in this turn, if any.
           setImmediate(() => socket.end(CLOSE_RESTART));
         },
       },
@@ -199,7 +199,7 @@ function createRealtimeRoute(
   };
 }
 
-/** A raw websocket: the handler has the socket, the server only its end. */
+/** Opens a raw websocket: the handler owns the socket, the server only its end. */
 function rawOpener(parts: WebsocketParts, handler: RouteHandler): Open {
   const { options, state, definition } = parts;
   return (socket, request, _counts, meter) => {
@@ -212,7 +212,7 @@ function rawOpener(parts: WebsocketParts, handler: RouteHandler): Open {
       options.websocketPingMs,
       options.clock,
       () => {
-        // A handler that reads nothing sees no answer. Told each time, the heartbeat would begin to count anew.
+        // A paused handler receives no pong. Notified on change only, since each notification restarts the heartbeat.
         if (socket.isPaused !== isPaused) heartbeat.pause((isPaused = socket.isPaused));
         if (socket.readyState === socket.OPEN) socket.ping();
       },
@@ -242,11 +242,11 @@ function rawOpener(parts: WebsocketParts, handler: RouteHandler): Open {
       abort(new RequestCancelledException("The server is stopping."));
       socket.end(CLOSE_RESTART);
     };
-    state.sessions.add({ stop, abort }, closed(socket)); // who is told to stop has ended already
+    state.sessions.add({ stop, abort }, closed(socket)); // a stopped socket has already ended
   };
 }
 
-/** What the frames of a route can carry; a codec of the app's own knows that itself. */
+/** The form of a route's frames; undefined for the app's own codec. */
 function formOf({ encodeMessage, contentType }: RouteSignature): Form | undefined {
   if (encodeMessage !== undefined) return undefined;
   return contentType === "application/json" ? JSON_FORM : MESSAGE_PACK_FORM;

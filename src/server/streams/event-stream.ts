@@ -8,8 +8,8 @@ import type { Clock } from "../../dispatch/clock.ts";
 const MAX_WRITES_A_TURN = 64;
 
 /**
- * Writes server-sent events. The head of the answer waits for the first item, so that an error before it still gets
- * a status of its own; but no longer than one heartbeat, since proxies cut connections that stay silent.
+ * Writes server-sent events. The head of the answer is sent with the first item, so that an earlier error still gets
+ * its own status, but after one heartbeat at the latest, since proxies close silent connections.
  */
 export class EventStream {
   readonly #reply: FastifyReply;
@@ -30,19 +30,19 @@ export class EventStream {
     this.#cancelBeat = clock.after(heartbeatMs, this.#beat);
   }
 
-  /** The head is out: errors can only be told as events. */
+  /** The head is sent: errors can only be reported as events. */
   get begun(): boolean {
     return this.#begun;
   }
 
-  /** Sends one item; resolves when the caller's connection takes more. */
+  /** Sends one item. Resolves when the connection accepts more. */
   async send(json: string): Promise<void> {
     await this.#write(`data: ${json}\n\n`);
   }
 
   /**
-   * Tells an error as the last event, and then breaks the connection: clients that know nothing of such events would take
-   * a proper end for success.
+   * Sends an error as the last event, then breaks the connection: clients that do not know such events would take a
+   * regular end for success.
    */
   async fail(body: object, status: number): Promise<void> {
     this.cancel();
@@ -56,7 +56,7 @@ export class EventStream {
     breakOff(raw, this.#clock);
   }
 
-  /** Ends the answer; a stream without items is an empty one. */
+  /** Ends the answer; a stream without items is empty. */
   end(): void {
     this.cancel();
     const { raw } = this.#reply;
@@ -68,14 +68,14 @@ export class EventStream {
     raw.end();
   }
 
-  /** Stops the heartbeat; the answer is left to somebody else. */
+  /** Stops the heartbeat; the answer is sent by other code. */
   cancel(): void {
     this.#cancelBeat();
   }
 
   readonly #beat = (): void => {
     const silentMs = this.#clock.now() - this.#lastWriteAt;
-    // A reader that is behind has more to read than a comment.
+    // A slow client has unread data and needs no comment.
     if (silentMs >= this.#heartbeatMs && !this.#reply.raw.writableNeedDrain)
       void this.#write(": heartbeat\n\n");
     const dueMs = this.#heartbeatMs - (this.#clock.now() - this.#lastWriteAt);
@@ -88,7 +88,7 @@ export class EventStream {
     this.#begin();
     this.#lastWriteAt = this.#clock.now();
     if (raw.write(text)) {
-      // A generator that never waits would keep every other connection from its turn.
+      // A generator that never waits would starve all other connections.
       if (++this.#writesThisTurn >= MAX_WRITES_A_TURN) {
         await nextTurn();
         this.#writesThisTurn = 0;
@@ -118,10 +118,13 @@ export class EventStream {
   }
 }
 
-/** Without chunks, a client is left so long with what it got before its connection is reset, in milliseconds. */
+/**
+ * Without chunked encoding, the time before the connection is reset, in ms, so that the client can read the data
+ * already sent.
+ */
 const RESET_AFTER_MS = 500;
 
-/** Closes the connection of an answer that has not ended, so that its reader sees that it is not whole. */
+/** Breaks the connection of an incomplete answer, so that the client notices. */
 function breakOff(raw: ServerResponse, clock: Clock): void {
   const { socket } = raw;
   if (raw.destroyed || socket === null) return;
@@ -129,7 +132,7 @@ function breakOff(raw: ServerResponse, clock: Clock): void {
     raw.end(); // an answer to inject(), which has no connection
   else if (raw.chunkedEncoding) socket.destroySoon();
   else {
-    // To HTTP/1.0 a closed connection is the proper end; a reset one drops what is still on its way.
+    // For HTTP/1.0 a closed connection is the regular end; a reset discards data in transit.
     const cancel = clock.after(RESET_AFTER_MS, () => socket.resetAndDestroy());
     socket.once("close", cancel);
   }

@@ -9,7 +9,7 @@ import { bodyWeight } from "../bodies/body-limits.ts";
 import type { RouteRuntime } from "../http/route-runtime.ts";
 import { createSerializer } from "../http/serializer.ts";
 
-/** Serves an endpoint that yields: each item becomes a server-sent event. */
+/** Creates the handler of a streaming endpoint: each item becomes a server-sent event. */
 export function createStreamHandler(
   route: RouteRuntime,
 ): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
@@ -26,7 +26,7 @@ export function createStreamHandler(
     });
     let status = 200;
     let items: Items | undefined;
-    // Asked for early, so that it aborts even if the handler looks at it only after the caller has left.
+    // Created early, so that it aborts even if the handler reads it only after the caller has left.
     const { signal } = context;
     let closed: Promise<void> | undefined;
     let leave: (() => void) | undefined;
@@ -58,7 +58,7 @@ export function createStreamHandler(
       }
     } finally {
       signal.removeEventListener("abort", onAbort);
-      if (leave !== undefined) void (closed ?? Promise.resolve()).then(leave); // its slot is free once it has ended
+      if (leave !== undefined) void (closed ?? Promise.resolve()).then(leave); // the slot is released once the generator has ended
       const isLost = status === 200 && context.clientLeft;
       if (status === 200 || context.clientLeft) stream.end();
       else stream.cancel();
@@ -70,10 +70,10 @@ export function createStreamHandler(
   };
 }
 
-/** What {@link raceAbort} gives when the caller left first. */
+/** The result of {@link raceAbort} if the call was aborted first. */
 const ABORTED: unique symbol = Symbol("left");
 
-/** Waits for the handler, but neither beyond its timeout nor for a caller who has left. */
+/** Waits for the handler until its timeout or an abort. */
 async function raceAbort<T>(
   route: RouteRuntime,
   context: HttpContext,
