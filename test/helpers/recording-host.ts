@@ -1,5 +1,5 @@
 import { type FunctionTarget, Host, type RunOptions, type SpawnInfo } from "../../src/functions/host.ts";
-import { LogQueue } from "../../src/hosts/local/log-queue.ts";
+import { LogQueue } from "../../src/hosts/spawned-run.ts";
 
 /** One call that a host was given. */
 export interface Recorded {

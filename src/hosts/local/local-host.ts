@@ -1,11 +1,10 @@
 import { RequestCancelledException } from "../../errors.ts";
-import { assertSerializable } from "../../functions/serializable-values.ts";
 import { type FunctionTarget, Host, type RunOptions, type SpawnInfo } from "../../functions/host.ts";
 import { BUNDLE_FILES } from "../../functions/bundle/bundle.ts";
 import { currentRuntime } from "../../functions/runtime.ts";
 import { toSteps } from "../../functions/requirements.ts";
 import type { LogEntry } from "../../functions/log-entry.ts";
-import { LogQueue } from "./log-queue.ts";
+import { checkArguments, spawnRun, type RunListener } from "../spawned-run.ts";
 import { standardOutput } from "./run-output.ts";
 import type * as LocalRunsModule from "./local-runs.ts";
 
@@ -61,23 +60,11 @@ export class LocalHost extends Host {
 
   spawn(target: FunctionTarget, args: readonly unknown[], { signal }: RunOptions): SpawnInfo {
     checkArguments(target, args);
-    const controller = new AbortController();
-    const logs = new LogQueue();
-    let onListening!: (url: string) => void;
-    const listening = new Promise<string>((resolve) => (onListening = resolve));
-    const result = this.#getRuns().then((runs) =>
-      runs.run(target, args, {
-        signal: signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]),
-        output: { log: (entry) => logs.push(entry) },
-        onListening,
-      }),
-    );
-    const url = Promise.race([listening, result.then(() => undefined)]);
-    url.catch(() => {}); // nobody has to listen
-    void result.catch(() => {}).then(() => logs.end());
-    const cancel = (reason: unknown = new RequestCancelledException("The run was cancelled.")): void =>
-      controller.abort(reason);
-    return { logs, result, url, stream: { cancel } };
+    const start = ({ onLog, onUrl, ...listener }: Required<RunListener>): Promise<unknown> =>
+      this.#getRuns().then((runs) =>
+        runs.run(target, args, { ...listener, output: { log: onLog }, onListening: onUrl }),
+      );
+    return spawnRun(start, signal);
   }
 
   /**
@@ -110,11 +97,6 @@ function loadRuns(): Promise<typeof LocalRunsModule> {
   if (runtime === undefined) return import("./local-runs.ts");
   const url = new URL(BUNDLE_FILES.host, runtime.bundleUrl).href;
   return import(url) as Promise<typeof LocalRunsModule>;
-}
-
-/** @throws FalSerializationError that names the argument */
-function checkArguments({ name }: FunctionTarget, args: readonly unknown[]): void {
-  for (const [place, value] of args.entries()) assertSerializable(value, `argument ${place + 1} of ${name}`);
 }
 
 /** What a function needs, in words. */

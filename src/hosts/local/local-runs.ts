@@ -20,7 +20,7 @@ import { workerVariables } from "./worker-environment.ts";
 import { WorkerGroup } from "./worker-group.ts";
 
 /** Whom to tell of a run. */
-export interface RunListener {
+export interface LocalRunListener {
   readonly signal: AbortSignal | undefined;
   readonly output: RunOutput;
   onListening?(url: string): void;
@@ -42,7 +42,7 @@ export class LocalRuns {
   }
 
   /** Runs a function: makes its environment where it is not there yet, and waits for a free worker. */
-  async run(target: FunctionTarget, args: readonly unknown[], listener: RunListener): Promise<unknown> {
+  async run(target: FunctionTarget, args: readonly unknown[], listener: LocalRunListener): Promise<unknown> {
     const { signal, output } = listener;
     const closing = this.#closing.signal;
     const group = this.#groups.get(target) ?? (await this.#prepared(target, listener));
@@ -96,7 +96,7 @@ export class LocalRuns {
   }
 
   /** Makes what the function runs in. Calls that come meanwhile wait for the same. */
-  async #prepared(target: FunctionTarget, { signal, output }: RunListener): Promise<WorkerGroup> {
+  async #prepared(target: FunctionTarget, { signal, output }: LocalRunListener): Promise<WorkerGroup> {
     let isThere = false;
     try {
       const signals = [this.#closing.signal, ...(signal === undefined ? [] : [signal])];

@@ -32,13 +32,15 @@ export type PassedVariables = readonly string[] | Readonly<Record<string, string
 /**
  * The environment of a worker: the safe variables and the listed ones, nothing else of this process's.
  * @param passed a name that is not set here is left out
+ * @param safe the names of the safe variables
  */
 export function workerVariables(
   passed: PassedVariables = [],
   own: NodeJS.ProcessEnv = process.env,
+  safe: readonly string[] = SAFE_VARIABLES,
 ): Record<string, string> {
   const isList = Array.isArray as (value: unknown) => value is readonly string[];
-  const names = isList(passed) ? [...SAFE_VARIABLES, ...passed] : SAFE_VARIABLES;
+  const names = isList(passed) ? [...safe, ...passed] : safe;
   const variables: Record<string, string> = {};
   for (const name of names) {
     const value = own[name];

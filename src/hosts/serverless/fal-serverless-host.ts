@@ -1,10 +1,9 @@
-import { DefinitionError, FalServerlessError, RequestCancelledException } from "../../errors.ts";
+import { DefinitionError, FalServerlessError } from "../../errors.ts";
 import { type FunctionTarget, Host, type RunOptions, type SpawnInfo } from "../../functions/host.ts";
 import { currentRuntime } from "../../functions/runtime.ts";
 import type { LogEntry } from "../../functions/log-entry.ts";
 import type { Options } from "../../functions/options.ts";
-import { assertSerializable } from "../../functions/serializable-values.ts";
-import { LogQueue } from "../local/log-queue.ts";
+import { checkArguments, spawnRun, type RunListener } from "../spawned-run.ts";
 import type { DeploymentResult } from "../../platform/deployment/deploy.ts";
 import { plainLine } from "../../platform/transport/plain-line.ts";
 import { settingsOf } from "../../settings/settings.ts";
@@ -78,24 +77,10 @@ export class FalServerlessHost extends Host {
 
   spawn(target: FunctionTarget, args: readonly unknown[], { signal }: RunOptions): SpawnInfo {
     checkArguments(target, args);
-    const controller = new AbortController();
-    const logs = new LogQueue();
-    let onUrl!: (url: string) => void;
-    const told = new Promise<string>((resolve) => (onUrl = resolve));
-    const result = this.#getRuns().then((runs) =>
-      runs.run(target, args, {
-        signal: signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]),
-        onLog: (entry) => logs.push(entry),
-        onUrl,
-      }),
-    );
     const isServed = target.options.gateway.serve === true;
-    const url = Promise.race([...(isServed ? [told] : []), result.then(() => undefined)]);
-    url.catch(() => {}); // no unhandled rejections
-    void result.catch(() => {}).then(() => logs.end());
-    const cancel = (reason: unknown = new RequestCancelledException("The run was cancelled.")): void =>
-      controller.abort(reason);
-    return { logs, result, url, stream: { cancel } };
+    const start = ({ onUrl, ...listener }: Required<RunListener>): Promise<unknown> =>
+      this.#getRuns().then((runs) => runs.run(target, args, isServed ? { ...listener, onUrl } : listener));
+    return spawnRun(start, signal);
   }
 
   /**
@@ -135,11 +120,6 @@ export class FalServerlessHost extends Host {
       baseImage,
     };
   }
-}
-
-/** @throws FalSerializationError that names the argument */
-function checkArguments({ name }: FunctionTarget, args: readonly unknown[]): void {
-  for (const [place, value] of args.entries()) assertSerializable(value, `argument ${place + 1} of ${name}`);
 }
 
 /** Prints the function's own lines to the stream that they were written to, and all other lines to standard error. */

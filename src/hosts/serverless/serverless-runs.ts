@@ -16,6 +16,7 @@ import { runRequests, type RunRequests } from "../../platform/deployment/run-req
 import type { TargetOptions } from "../../platform/target/target.ts";
 import { SingleFlight } from "../../processes/single-flight.ts";
 import { SETTINGS } from "../../settings/settings.ts";
+import type { RunListener } from "../spawned-run.ts";
 import { EncodedCall, readOutcome, type Outcome } from "./call-messages.ts";
 import { callApp, checkAppAddress, type CallRequest } from "./call-request.ts";
 import { createFunctionImage, machineSettings } from "./function-image.ts";
@@ -29,13 +30,6 @@ export interface ServerlessRunsOptions {
   /** The control plane's environment for functions; undefined for the main one. */
   readonly environmentName: string | undefined;
   readonly baseImage: string | undefined;
-}
-
-/** The caller's side of a run. */
-export interface RunListener {
-  readonly signal: AbortSignal | undefined;
-  onLog(entry: LogEntry): void;
-  onUrl?(url: string): void;
 }
 
 /** Maximum wait for output that arrives after the function's result, in ms. */

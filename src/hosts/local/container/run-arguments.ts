@@ -126,8 +126,5 @@ export function containerVariables(
   passed: PassedVariables = [],
   own: NodeJS.ProcessEnv = process.env,
 ): Record<string, string> {
-  const isList = Array.isArray as (value: unknown) => value is readonly string[];
-  const names = new Set([...PORTABLE_VARIABLES, ...(isList(passed) ? passed : [])]);
-  const known = Object.fromEntries(Object.entries(own).filter(([name]) => names.has(name)));
-  return workerVariables(passed, known);
+  return workerVariables(passed, own, PORTABLE_VARIABLES);
 }

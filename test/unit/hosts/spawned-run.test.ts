@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { logEntry, type LogEntry } from "../../../../src/functions/log-entry.ts";
-import { LogQueue } from "../../../../src/hosts/local/log-queue.ts";
+import { logEntry, type LogEntry } from "../../../src/functions/log-entry.ts";
+import { LogQueue } from "../../../src/hosts/spawned-run.ts";
 
 function push(queue: LogQueue, ...messages: readonly string[]): void {
   for (const message of messages) queue.push(logEntry(message, "USER", "STDOUT"));
