@@ -1,34 +1,34 @@
 import { InputValidationError, type ValidationIssue } from "../errors.ts";
 
-/** A number of a text that a double can't hold. */
+/** A number in a JSON text that a double cannot represent. */
 export interface InexactNumber {
-  /** As it was written. */
+  /** The number as written. */
   readonly literal: string;
-  /** Keys and indexes that lead to it. */
+  /** Its path: keys and indexes. */
   readonly path: readonly (string | number)[];
-  /** It is beyond all doubles: it would be read as infinite. */
+  /** Whether it is beyond the range of doubles, so that it would be parsed as infinite. */
   readonly isInfinite: boolean;
 }
 
 const LONG_EXPONENT = /[0-9][eE]\+?[0-9]{3}/;
-/** Fewer digits are kept whatever they are. */
+/** Numbers with fewer digits are always exact. */
 const LONG = 16;
 const INTEGER = /^-?[0-9]+$/;
-/** So many are told, each with so many characters of itself and of each key: no answer grows by much. */
+/** Maximum number of reported numbers, and of characters of each number and key: this limits the size of an answer. */
 const MAX_FOUND = 20;
 const MAX_SHOWN = 100;
 const NONE: readonly InexactNumber[] = [];
 
 /**
- * Finds the numbers of a JSON text that reading it would change in silence: integers with more digits than a double
- * keeps, and what would be infinite. Fractions are taken as doubles always are. An integer is fine that a double holds
- * exactly, or that comes out of one again digit by digit.
- * @param text JSON that has been read before: its syntax is right.
+ * Finds the numbers of a JSON text that parsing would silently change: integers with more digits than a double keeps,
+ * and numbers that would become infinite. Fractions are rounded to doubles as usual. An integer is accepted if a double
+ * holds it exactly, or prints the same digits.
+ * @param text valid JSON: it has been parsed before
  */
 export function findInexactNumbers(text: string): readonly InexactNumber[] {
   if (!isSuspicious(text)) return NONE;
   const found: InexactNumber[] = [];
-  /** Where we are: the index in each list around, and in each object around where its key starts in the text. */
+  /** The current path: the index in each enclosing list, and the offset of the key in each enclosing object. */
   const path: number[] = [];
   const isList: boolean[] = [];
   let isKey = false;
@@ -78,7 +78,10 @@ export function findInexactNumbers(text: string): readonly InexactNumber[] {
   return found;
 }
 
-/** What every text with such a number has, and few others. Each body is asked this: it looks at every 16th character. */
+/**
+ * A quick test that all texts with such a number pass, and few others. It runs on each body: reads every 16th
+ * character.
+ */
 function isSuspicious(text: string): boolean {
   for (let at = LONG - 1; at < text.length; at += LONG) {
     if (!isDigit(text.charCodeAt(at))) continue;
@@ -101,14 +104,14 @@ function faultOf(literal: string): "infinite" | "inexact" | undefined {
   return holds(value, literal) ? undefined : "inexact";
 }
 
-/** Whether a double keeps what was written. */
+/** Whether a double keeps the number as written. */
 function holds(value: number, literal: string): boolean {
   if (Number.isSafeInteger(value) || !Number.isInteger(value)) return true;
   const digits = integerOf(literal);
   return digits === undefined || String(value) === digits || BigInt(value) === BigInt(digits);
 }
 
-/** The digits of an integer, also of one written `9007199254740993.0`; undefined for what is meant as a double. */
+/** The digits of an integer, including one written as `9007199254740993.0`; undefined for other numbers. */
 function integerOf(literal: string): string | undefined {
   const whole = literal.replace(/\.0*$/, "");
   return INTEGER.test(whole) ? whole : undefined;
@@ -140,7 +143,7 @@ function endOfNumber(text: string, start: number): number {
   return at;
 }
 
-/** Digits, and what else a number may have behind its first character. */
+/** Whether a character can follow the first one of a number. */
 function isNumeric(code: number): boolean {
   return isDigit(code) || code === 0x2e || code === 0x65 || code === 0x45 || code === 0x2b || code === 0x2d;
 }
@@ -154,9 +157,9 @@ function hasExponent(text: string, start: number, end: number): boolean {
 }
 
 /**
- * Refuses JSON whose numbers a handler could not get as they were sent.
- * @param text JSON that has been read before
- * @throws InputValidationError that names each, up to twenty
+ * Rejects JSON with numbers that parsing would change.
+ * @param text valid JSON: it has been parsed before
+ * @throws InputValidationError with up to 20 of these numbers
  */
 export function assertExactNumbers(text: string): void {
   const found = findInexactNumbers(text);

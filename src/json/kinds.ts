@@ -1,18 +1,18 @@
 import { types } from "node:util";
 
-/** Something that is no plain data. */
+/** A kind of value other than plain data. */
 export interface Kind {
-  /** As a sentence goes on after "is": `a Map`. */
+  /** Its name with an article: `a Map`. */
   readonly what: string;
   readonly advice: string;
-  /** Whether structured cloning deals with it: carries it as what it is, or refuses it. What it would empty is false. */
+  /** Whether structured clone keeps it or rejects it. False if it would silently become an empty object. */
   readonly clones: boolean;
 }
 
-/** By this a message in place of a value is known: what it stood for could not leave its worker. */
+/** Prefix of the message of an `Error` that replaces a value which could not be sent from a worker. */
 export const MARKER = "\0servable:";
 
-/** What a value is that is no plain data; undefined for plain data, and for objects of a class with fields of its own. */
+/** The kind of a value; undefined for plain data, and for objects of a class with fields. */
 export function kindOf(value: unknown): Kind | undefined {
   switch (typeof value) {
     case "number":
@@ -39,10 +39,10 @@ function kindOfObject(value: object): Kind | undefined {
   }
   if (isPlainObject(value) || Object.keys(value).length > 0) return undefined;
   if (["", "Object"].includes(constructorOf(value))) return undefined;
-  return kind(value, "it has no fields that JSON sees: give it a toJSON(), or return plain data");
+  return kind(value, "it has no fields that JSON includes: give it a toJSON(), or return plain data");
 }
 
-/** What is nothing like an object of fields, whatever fields it may have: bytes, promises, maps, streams. */
+/** The kind of an object that is not a record, even if it has fields: bytes, promises, maps, streams. */
 export function foreignKind(value: object): Kind | undefined {
   if (isPlainObject(value)) return typeof read(value, "then") === "function" ? PROMISE : undefined;
   if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) {
@@ -71,7 +71,7 @@ function kind(value: object, advice: string, clones = false): Kind {
   return { what: articled(nameOf(value)), advice, clones };
 }
 
-/** Streams, iterators and generators, of whatever kind. */
+/** Whether an object is a stream, an iterator or a generator. */
 function isStream(value: object): boolean {
   if (Symbol.asyncIterator in value) return true;
   if (["pipe", "getReader", "getWriter"].some((name) => typeof read(value, name) === "function")) return true;

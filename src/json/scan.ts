@@ -1,20 +1,22 @@
-/** How much a JSON text or MessagePack frame may hold. */
+/** Limits of the values in a JSON text or MessagePack frame. */
 export interface ValueLimits {
-  /** Levels of lists and objects. */
+  /** Maximum nesting of arrays and objects. */
   readonly maxDepth: number;
-  /** Lists, objects, keys and single values together: each takes memory of its own once it is parsed. */
+  /** Maximum number of arrays, objects, keys and scalars together: each takes memory when parsed. */
   readonly maxValues: number;
 }
 
-/** What a value may take in memory beside its text, in bytes: an empty object with its place in a list. */
+/** Memory that a parsed value may take in addition to its text, in bytes: that of an empty object in an array. */
 export const BYTES_PER_VALUE = 64;
 
-/** What {@link scanJson} gives for a text that is nested too deeply. */
+/** The result of {@link scanJson} for a text that is nested too deeply. */
 export const TOO_DEEP = -1;
-/** What it gives for one with too many values. */
+/** The result of {@link scanJson} for a text with too many values. */
 export const TOO_MANY = -2;
 
-/** More of a text in a row is left to the engine's own search, which costs as much as looking at so many bytes. */
+/**
+ * After this many bytes of a string, `indexOf` searches for its end: a call costs as much as reading this many bytes.
+ */
 const PLAIN_RUN = 48;
 
 const QUOTE = 0x22;
@@ -29,15 +31,15 @@ for (const character of " \t\n\r") KINDS[character.charCodeAt(0)] = Kind.space;
 KINDS[QUOTE] = Kind.quote;
 
 /**
- * Counts what a JSON text holds without building any of it: the number of its values, {@link TOO_DEEP} or
- * {@link TOO_MANY}. What the number is for a text that is no JSON does not matter: it is refused when it is parsed.
+ * Counts the values of a JSON text without building them. Returns their number, {@link TOO_DEEP} or {@link TOO_MANY}.
+ * For invalid JSON, the number is arbitrary: parsing rejects the text.
  */
 export function scanJson(bytes: Uint8Array, { maxDepth, maxValues }: ValueLimits): number {
   const end = bytes.length;
   let depth = 0;
   let values = 1;
   let at = 0;
-  /** The last byte that was no space opened a list or an object. */
+  /** Whether the last byte other than whitespace opened an array or an object. */
   let isOpened = false;
   while (at < end) {
     const kind = KINDS[bytes[at++] as number];
@@ -46,7 +48,7 @@ export function scanJson(bytes: Uint8Array, { maxDepth, maxValues }: ValueLimits
         continue;
       case Kind.open:
         if (++depth > maxDepth) return TOO_DEEP;
-        if (++values > maxValues + 1) return TOO_MANY; // one more for the first item, which may not come
+        if (++values > maxValues + 1) return TOO_MANY; // includes the first item, which may be missing
         isOpened = true;
         continue;
       case Kind.close:
@@ -65,7 +67,7 @@ export function scanJson(bytes: Uint8Array, { maxDepth, maxValues }: ValueLimits
   return values > maxValues ? TOO_MANY : values;
 }
 
-/** The place after the quote that ends a string; the end of the text where none does. */
+/** The offset after the closing quote of a string; the end of the text if there is none. */
 function endOfString(bytes: Uint8Array, start: number): number {
   const end = bytes.length;
   let at = start;
@@ -85,7 +87,7 @@ function endOfString(bytes: Uint8Array, start: number): number {
   }
 }
 
-/** A text of n bytes nests n / 2 deep at most and holds no more than (n + 1) / 2 values: small ones need no look. */
+/** Size up to which a text cannot exceed the limits: n bytes hold at most n / 2 levels and (n + 1) / 2 values. */
 export function unscannedBytes({ maxDepth, maxValues }: ValueLimits): number {
   return 2 * Math.min(maxDepth, maxValues) - 1;
 }

@@ -1,15 +1,15 @@
 import { types } from "node:util";
 import { kindOf, MARKER, type Kind } from "./kinds.ts";
 
-/** What a form of a value can carry beyond JSON. */
+/** A format of values: the types that it supports in addition to JSON's. */
 export interface Form {
-  /** What it is called in an error. */
+  /** Its name in errors. */
   readonly name: string;
   readonly bytes: boolean;
   readonly dates: boolean;
-  /** NaN and the infinite numbers. */
+  /** NaN and infinite numbers. */
   readonly anyNumber: boolean;
-  /** Whatever structured cloning carries is left to the one who gets it. */
+  /** Whether all values that structured clone supports are kept, for the receiver to check. */
   readonly clones: boolean;
 }
 
@@ -24,18 +24,18 @@ export const MESSAGE_PACK_FORM: Form = {
 /** From process to process. */
 export const CLONE_FORM: Form = { name: "a worker", bytes: true, dates: true, anyNumber: true, clones: true };
 
-/** A value holds something that its form can't carry. The message says where, what, and what to do. */
+/** A value holds something that the format does not support. The message says where, what, and what to do. */
 export class UnsendableError extends Error {
   override readonly name = "UnsendableError";
 }
 
-/** Deeper values are looked at with an eye on cycles. */
+/** Deeper values are checked for cycles. */
 const QUICK_DEPTH = 100;
 
 /**
- * The value as plain data of this form: itself where it is that already, else a copy in which every `toJSON()` has
- * been asked. As in JSON, fields without a value are left out and gaps in lists are null.
- * @throws UnsendableError for what the form would lose in silence: bytes, streams, maps, NaN, functions, cycles.
+ * The value as plain data of this format: the value itself if it is plain already, else a copy in which each `toJSON()`
+ * was called. As in JSON, undefined fields are omitted and gaps in arrays are null.
+ * @throws UnsendableError for values that the format would silently lose: bytes, streams, maps, NaN, functions, cycles.
  */
 export function sendable(value: unknown, form: Form): unknown {
   if (isPlainly(value, form)) return value;
@@ -46,11 +46,11 @@ function isPlainly(value: unknown, form: Form): boolean {
   try {
     return isPlain(value, form, 0);
   } catch {
-    return false; // a getter that throws: the copier says which
+    return false; // a getter that throws: the copier reports which
   }
 }
 
-/** Whether there is nothing to change or to refuse: what nearly every value is. */
+/** Whether there is nothing to convert or to reject, which is the usual case. */
 function isPlain(value: unknown, form: Form, depth: number): boolean {
   switch (typeof value) {
     case "string":
@@ -82,14 +82,14 @@ function isPlain(value: unknown, form: Form, depth: number): boolean {
 
 class Copier {
   readonly #form: Form;
-  /** The objects around the one that is looked at, with their places. */
+  /** The objects that enclose the current one, with their paths. */
   readonly #around = new Map<object, string>();
 
   constructor(form: Form) {
     this.#form = form;
   }
 
-  /** @param key what the value lies under, for its `toJSON()`; undefined where that was asked already. */
+  /** @param key the value's key, for its `toJSON()`; undefined if that was called already */
   copy(value: unknown, path: string, key: string | undefined): unknown {
     const form = this.#form;
     if (typeof value === "number" && !form.anyNumber && !Number.isFinite(value))
@@ -152,14 +152,14 @@ class Copier {
     return this.#form.dates ? value : this.#converted(value, path, key);
   }
 
-  /** What the value's own toJSON() makes of it. */
+  /** The result of the value's own toJSON(). */
   #converted(value: object, path: string, key: string): unknown {
     const toJSON = this.#read(value, "toJSON", path);
     if (typeof toJSON !== "function" || ArrayBuffer.isView(value)) return value;
     try {
       return (toJSON as (key: string) => unknown).call(value, key);
     } catch (error) {
-      throw unsendable(path, `can't be told: its toJSON() threw ${messageOf(error)}`, error);
+      throw unsendable(path, `can't be converted: its toJSON() threw ${messageOf(error)}`, error);
     }
   }
 

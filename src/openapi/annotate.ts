@@ -24,7 +24,7 @@ export function orderedPaths(routes: Iterable<Pick<RouteSignature, "path" | "isW
   return [...new Set([...sorted(false), "/health", ...sorted(true)])];
 }
 
-/** Puts paths and components in order, adds websockets, and the marks that user interfaces draw forms by. */
+/** Sorts paths and components, and adds websockets and the marks that forms are generated from. */
 export function annotateDocument(
   document: { openapi?: unknown; info?: unknown; servers?: unknown; paths?: unknown },
   components: Components,
@@ -54,7 +54,7 @@ export function annotateDocument(
   };
 }
 
-/** A body whose schema has a default may be absent. */
+/** Makes a body optional if its schema has a default. */
 function withOptionalBody(
   item: Readonly<Record<string, unknown>> | undefined,
   routes: readonly RouteSignature[],
@@ -67,7 +67,7 @@ function withOptionalBody(
   return { ...item, post: { ...post, requestBody: { ...post.requestBody, required: false } } };
 }
 
-/** `NAME#`, the form schemas refer to each other by while routes are mounted, becomes a place in the document. */
+/** Converts references of the form `NAME#`, used while routes are mounted, to references into the document. */
 function localReferences<T>(value: T): T {
   return JSON.parse(JSON.stringify(value), (key, item: unknown) =>
     key === "$ref" && typeof item === "string" && item.endsWith("#") && item !== "#"

@@ -16,37 +16,37 @@ import {
 } from "../routes/schema-walk.ts";
 import type { RouteSignature } from "../routes/signature.ts";
 
-/** The schemas of a document, by name, with every reference between them written `NAME#`. */
+/** The schemas of a document by name. References between them have the form `NAME#`. */
 export interface Components {
   readonly schemas: Readonly<Record<string, SchemaNode>>;
   /**
-   * What a route's body or result refers to.
-   * @param use whose it is: a schema without a name has a component for each of its uses
+   * A reference to the schema of a body or result.
+   * @param use the use of the schema: a schema without a name has a component for each use
    */
   reference(schema: TSchema, use?: SchemaUse): SchemaNode;
 }
 
-/** One use of a schema: by which route, and as what. */
+/** A use of a schema: its route, and its role there. */
 export interface SchemaUse {
   readonly route: RouteSignature;
   readonly as: "input" | "output";
 }
 
 /**
- * Names the schemas of all routes: by their `$id`, nested ones too; those without one after the method they belong
- * to. Adds titles and order marks.
- * @throws DefinitionError when two different schemas carry one `$id`.
+ * Collects the schemas of all routes, including nested ones with an `$id`, and names each by its `$id`, else after the
+ * method. Adds titles and the order of properties.
+ * @throws DefinitionError if two different schemas have the same `$id`.
  */
 export function collectComponents(routes: Iterable<RouteSignature>): Components {
-  const schemas = Object.create(null) as Record<string, SchemaNode>; // "constructor" is a name like any other
+  const schemas = Object.create(null) as Record<string, SchemaNode>; // allows names such as "constructor"
   const owners = new Map<string, SchemaNode>();
   const roots = new Map<TSchema, SchemaNode>();
   const unnamed = new Map<TSchema, Map<RouteSignature, Partial<Record<"Input" | "Output", string>>>>();
   const list = [...routes];
 
-  /** Makes a component of a schema, or finds the one made before; returns its name. */
+  /** Adds a component for a schema unless there is one already. Returns its name. */
   const claim = (id: string, source: SchemaNode, scope: Scope | undefined): string => {
-    const name = id.replaceAll(/[^A-Za-z0-9._-]/g, "_"); // what the specification allows
+    const name = id.replaceAll(/[^A-Za-z0-9._-]/g, "_"); // the characters that OpenAPI allows
     if (Object.hasOwn(VALIDATION_SCHEMAS, name)) {
       throw new DefinitionError(
         "SCHEMA_NAME_TAKEN",
@@ -56,7 +56,7 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
     const owner = owners.get(name);
     if (owner === undefined) {
       owners.set(name, source);
-      const { default: _default, ...own } = source; // belongs to the place where the schema is used
+      const { default: _default, ...own } = source; // belongs to each use of the schema
       schemas[name] = annotateRoot(name, rewrite(own, scope));
     } else if (owner !== source && !isDeepStrictEqual(withoutNotes(owner), withoutNotes(source))) {
       throw new DefinitionError(
@@ -67,8 +67,8 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
     return name;
   };
 
-  /** The node as it stands inside another: a reference where it has a name. */
-  const place = (node: SchemaNode, scope: Scope | undefined): SchemaNode => {
+  /** The form of a node inside another one: a reference if it has a name. */
+  const embed = (node: SchemaNode, scope: Scope | undefined): SchemaNode => {
     const { $id } = node;
     if (typeof $id !== "string") return rewrite(node, scope);
     const name = claim($id, node, scope);
@@ -79,7 +79,7 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
     const scope = enterScope(node, outer);
     const rest = modernise(node);
     for (const keyword of NAMING) delete rest[keyword];
-    const copy = mapSubschemas(rest, (subschema) => place(subschema, scope));
+    const copy = mapSubschemas(rest, (subschema) => embed(subschema, scope));
     const ref = node["$ref"] ?? node["$dynamicRef"];
     if (typeof ref !== "string") return annotate(copy);
     if (ref === "#") return { ...copy, $ref: ref };
@@ -92,7 +92,7 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
     const { $id } = node;
     if (typeof $id === "string") return { $ref: `${claim($id, node, scope)}#` };
     const own = [...owners].find(([, owner]) => owner === node)?.[0];
-    // A place within a schema has no name of its own, and must not take another's.
+    // A position in a schema has no name, and must not take that of another component.
     const isTaken = owners.has(name) && !isDeepStrictEqual(owners.get(name), node);
     return { $ref: `${own ?? claim(isTaken ? freeName(name, schemas) : name, node, scope)}#` };
   };
@@ -100,10 +100,10 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
   for (const route of list) {
     for (const schema of [route.input, route.output]) {
       if (schema !== undefined && !roots.has(schema))
-        roots.set(schema, place(schema as SchemaNode, undefined));
+        roots.set(schema, embed(schema as SchemaNode, undefined));
     }
   }
-  // Only once all $ids are known can the others be given names that nobody uses.
+  // Schemas without a $id are named last, when all names in use are known.
   for (const route of list) {
     for (const [schema, suffix] of [
       [route.input, "Input"],
@@ -131,13 +131,13 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
   return { schemas, reference };
 }
 
-/** What names and refers within a schema, and marks that are the framework's: nothing for readers of the document. */
+/** Keywords that name and refer within a schema, and the framework's own marks. They do not appear in documents. */
 const NAMING = [
   ...["$id", "$schema", "$defs", "definitions", "$ref", "$dynamicRef", "$anchor", "$dynamicAnchor"],
   "x-servable-trusted-pattern",
 ] as const;
 
-/** Keywords that say something about one use of a schema: two uses may differ in them. */
+/** Annotations, which may differ between two uses of a schema. */
 const NOTES = ["default", "deprecated", "description", "examples", "readOnly", "title", "writeOnly"] as const;
 
 function withoutNotes(node: SchemaNode): SchemaNode {
@@ -146,7 +146,7 @@ function withoutNotes(node: SchemaNode): SchemaNode {
   );
 }
 
-/** What a reference has to say itself: a default, and where this use differs from the component. */
+/** Annotations beside a reference: its default, and those that differ from the component's. */
 function notesBeside(node: SchemaNode, component: SchemaNode | undefined): SchemaNode {
   const notes = NOTES.filter(
     (key) => key in node && (key === "default" || !isDeepStrictEqual(node[key], component?.[key])),
@@ -165,13 +165,13 @@ function annotateRoot(name: string, node: SchemaNode): SchemaNode {
   return "$ref" in own ? own : { ...own, title: own["title"] ?? name };
 }
 
-/** In a schema, "#" is the schema itself; in the document it would be the document. */
+/** Replaces "#", which means the schema itself here but would mean the whole document there. */
 function pointHome(node: SchemaNode, name: string): SchemaNode {
   const copy = mapSubschemas(node, (subschema) => pointHome(subschema, name));
   return copy["$ref"] === "#" ? { ...copy, $ref: `${name}#` } : copy;
 }
 
-/** Says in the document's dialect what TypeBox says in its own, and adds titles and order. */
+/** Converts TypeBox's form of enumerations and maps to the usual one, and adds titles and the order of properties. */
 function annotate(node: Record<string, unknown>): SchemaNode {
   const literals = literalValues(node);
   if (literals !== undefined && !("const" in node)) {
@@ -196,13 +196,13 @@ function annotate(node: Record<string, unknown>): SchemaNode {
   };
 }
 
-/** A field with a default is filled in when it is missing, so callers need not send it. */
+/** Whether a field has a default, which makes it optional for callers. */
 function hasDefault(properties: unknown, key: string): boolean {
   const property = (properties as SchemaNode)[key];
   return isSchemaNode(property) && "default" in property;
 }
 
-/** A map as clients know one: the schema of its values, and, where no other keys are taken, what keys look like. */
+/** Converts a map to the usual form: the schema of its values, and the pattern of keys if others are not allowed. */
 function asMap(node: SchemaNode): SchemaNode {
   const { patternProperties, ...rest } = node;
   const [first, second] = Object.entries(isSchemaNode(patternProperties) ? patternProperties : {});
@@ -219,10 +219,10 @@ function asMap(node: SchemaNode): SchemaNode {
   };
 }
 
-/** Patterns that every key matches. */
+/** Patterns that match every key. */
 const ANY_KEY: ReadonlySet<string> = new Set(["^.*$", "^(.*)$", ".*", ""]);
 
-/** What refers to a component, or to one or null, has that one's title. */
+/** Adds a title, except to a reference to a component, nullable or not, which has the component's title. */
 function withTitle(key: string, property: unknown): unknown {
   if (!isSchemaNode(property) || "title" in property || refersAlone(property)) return property;
   return { ...property, title: titleWords(key) };
@@ -259,7 +259,7 @@ export function pascalCase(name: string): string {
   return titleWords(name).replaceAll(" ", "");
 }
 
-/** What every refused body is answered with. */
+/** The schemas of the answer to an invalid body. */
 export const VALIDATION_SCHEMAS: Readonly<Record<string, SchemaNode>> = {
   HTTPValidationError: {
     properties: {

@@ -3,14 +3,14 @@ import type { RouteSignature } from "../routes/signature.ts";
 import type { SchemaNode } from "../routes/schema-walk.ts";
 import { type Components, titleWords } from "./components.ts";
 
-/** The schema part of a route, as @fastify/swagger reads it. */
+/** The schema of a route in the form that @fastify/swagger reads. */
 export interface Operation {
   operationId: string;
   summary: string;
   description?: string;
   body?: SchemaNode;
   response: Record<string, unknown>;
-  /** The limits of a batch. A caller sends and gets a single item. */
+  /** The limits of a batch. Each caller sends and receives a single item. */
   "x-fal-batch"?: { maxSize: number; maxCost?: number };
 }
 

@@ -3,23 +3,24 @@ import type { SchemaNode } from "../routes/schema-walk.ts";
 import type { RealtimeMode, RouteSignature } from "../routes/signature.ts";
 import type { Components } from "./components.ts";
 
-/** What a document says about the websocket at a path, since OpenAPI itself has no words for one. */
+/** The description of the websocket at a path. OpenAPI itself cannot describe websockets. */
 export interface Protocol {
   type: "realtime" | "websocket";
   /** The method's name. */
   operationId: string;
-  /** What the route leaves open is null. Seconds for `sessionTimeout`. */
+  /** Settings without a value are null. `sessionTimeout` is in seconds. */
   config: { buffering: number | null; sessionTimeout: number | null; maxBatchSize: number };
   contentType?: string;
   realtimeMode?: RealtimeMode;
 }
 
-/** Where a path of a document says what its websocket speaks. */
+/** The key of a path that holds the description of its websocket. */
 export const PROTOCOL_KEY = "x-fal-protocol";
 
 /**
- * What websocket routes add to the paths of a document: the protocol, and where a typed realtime route has no POST
- * beside it a mirror of one, for forms to be drawn from. @param paths what is there already; stays as it is
+ * The additions of websocket routes to the paths of a document: the protocol, and for a typed realtime route without a
+ * POST at the same path a mirror of one, which forms are generated from.
+ * @param paths the existing paths, which are not changed
  */
 export function websocketPaths(
   routes: Iterable<RouteSignature>,
@@ -37,14 +38,14 @@ export function websocketPaths(
     if (isTyped && !hasPost) {
       item["post"] = describeMirror(route, components, freeId(`${route.methodName}_post`, takenIds));
     } else if (route.description !== undefined && !(route.path in paths)) {
-      item["description"] = route.description; // the path has no other place for it
+      item["description"] = route.description; // the path has no other field for it
     }
     added[route.path] = item;
   }
   return added;
 }
 
-/** How a websocket route is spoken to. */
+/** Describes the protocol of a websocket route. */
 export function describeProtocol(route: RouteSignature): Protocol {
   const isRealtime = route.realtimeMode !== undefined;
   return {
@@ -60,7 +61,7 @@ export function describeProtocol(route: RouteSignature): Protocol {
   };
 }
 
-/** A realtime route in the shape of a POST that is not served: one message in, one message out. */
+/** Describes a realtime route in the form of a POST that is not served: one message in, one out. */
 function describeMirror(route: RouteSignature, components: Components, operationId: string): SchemaNode {
   const description = "WebSocket message response";
   const content = (schema: TSchema, as: "input" | "output"): SchemaNode => ({

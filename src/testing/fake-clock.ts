@@ -5,10 +5,10 @@ interface Timer {
   readonly callback: () => void;
 }
 
-/** A clock that stands still until it is told to go on. */
+/** A clock that only moves when a test advances it. */
 export class FakeClock implements Clock {
   #now = 0;
-  /** By due time; of two due at once, the one set first comes first. */
+  /** Sorted by due time; timers due at the same time are in the order of creation. */
   readonly #timers: Timer[] = [];
 
   now(): number {
@@ -17,7 +17,7 @@ export class FakeClock implements Clock {
 
   after(ms: number, callback: () => void): () => void {
     const timer = { due: this.#now + Math.max(ms, 0), callback };
-    this.#timers.splice(this.#placeAfter(timer.due), 0, timer);
+    this.#timers.splice(this.#indexAfter(timer.due), 0, timer);
     return () => {
       const index = this.#timers.indexOf(timer);
       if (index >= 0) this.#timers.splice(index, 1);
@@ -32,22 +32,22 @@ export class FakeClock implements Clock {
     return this.after(0, callback);
   }
 
-  /** How many callbacks wait. */
+  /** Number of pending callbacks. */
   get pending(): number {
     return this.#timers.length;
   }
 
-  /** When the next callback is due; undefined when none waits. */
+  /** Due time of the next callback; undefined if there is none. */
   get nextDue(): number | undefined {
     return this.#timers[0]?.due;
   }
 
-  /** Lets so many milliseconds pass: what falls due runs in order, what it starts included. */
+  /** Advances time by `ms`. Due callbacks run in order, including those that they schedule. */
   advance(ms: number): void {
     this.advanceTo(this.#now + ms);
   }
 
-  /** The same up to a point in time, so that repeated steps add no rounding errors. */
+  /** Advances time to `end`. Unlike repeated {@link advance}, it does not add up rounding errors. */
   advanceTo(end: number): void {
     for (;;) {
       const next = this.#timers[0];
@@ -59,7 +59,7 @@ export class FakeClock implements Clock {
     this.#now = Math.max(this.#now, end);
   }
 
-  #placeAfter(due: number): number {
+  #indexAfter(due: number): number {
     let low = 0;
     let high = this.#timers.length;
     while (low < high) {

@@ -7,18 +7,18 @@ import { pino } from "pino";
 /** A served app in the test's own process. */
 export interface TestServer<A extends BaseServable> {
   readonly app: A;
-  /** Such as `http://127.0.0.1:49152`. */
+  /** For example `http://127.0.0.1:49152`. */
   readonly url: string;
   readonly port: number;
   readonly server: FastifyInstance;
-  /** Posts JSON and returns the answer. A text or bytes are sent as they are. */
+  /** Posts JSON and returns the answer. Strings and bytes are sent unchanged. */
   post(path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>;
   /** Runs teardown and frees the port. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Runs an app's setup and serves it on a free port of this machine. Logs nothing unless given a logger. */
+/** Runs an app's setup and serves it on a free local port. Logs nothing unless a logger is passed. */
 export async function startTestServer<A extends BaseServable>(
   app: A,
   options: ServerOptions = {},

@@ -23,24 +23,24 @@ export interface SocketClose {
 
 /** A client of a realtime session, typed by the route's schemas. Frames are MessagePack. */
 export interface TestSocket<Input, Output> {
-  /** The socket itself, for what the rest does not offer. */
+  /** The socket itself, for everything else. */
   readonly socket: WebSocket;
   send(input: Input): void;
-  /** The next result. Rejects when the connection ends first. */
+  /** The next result. Rejects if the connection ends first. */
   next(): Promise<Output>;
   /** All control messages so far. */
   readonly control: readonly ControlMessage[];
-  /** All results so far, those given out by {@link next} included. */
+  /** All results so far, including those returned by {@link next}. */
   readonly results: readonly Output[];
   /** Sends a close frame and waits for the end. */
   close(code?: number): Promise<SocketClose>;
-  /** Resolves when the connection has ended, by whomever. */
+  /** Resolves when the connection has ended, no matter who closed it. */
   readonly closed: Promise<SocketClose>;
 }
 
 /**
- * Opens a realtime session, for example `connectTestSocket(server.url + "/realtime", { input: Prompt, output: Picture })`.
- * The schemas are for the types alone: nothing is checked here.
+ * Opens a realtime session, for example `connectTestSocket(server.url + "/realtime", { input: Prompt, output: Picture
+ * })`. The schemas only provide the types: nothing is validated here.
  */
 export async function connectTestSocket<
   Input extends TSchema | undefined = undefined,
@@ -55,7 +55,7 @@ export async function connectTestSocket<
   const control: ControlMessage[] = [];
   const results: Result[] = [];
   const waiting: { resolve: (result: Result) => void; reject: (error: Error) => void }[] = [];
-  let given = 0;
+  let returned = 0;
   socket.on("message", (data: Buffer, isBinary) => {
     if (!isBinary) {
       control.push(JSON.parse(data.toString("utf8")) as ControlMessage);
@@ -65,19 +65,19 @@ export async function connectTestSocket<
     results.push(result);
     const first = waiting.shift();
     if (first === undefined) return;
-    given++;
+    returned++;
     first.resolve(result);
   });
   const closed = new Promise<SocketClose>((resolve) => {
     socket.once("close", (code, reason) => {
       const last = control.at(-1);
-      const why = last?.reason ?? (reason.toString() || "no reason given");
+      const why = last?.reason ?? (reason.toString() || "no reason returned");
       for (const { reject } of waiting.splice(0)) reject(new Error(`The session ended with ${code}: ${why}`));
       resolve({ code, reason: reason.toString() });
     });
   });
   await once(socket, "open");
-  socket.on("error", () => {}); // told by the close that follows
+  socket.on("error", () => {}); // reported by the close that follows
   return {
     socket,
     control,
@@ -85,7 +85,7 @@ export async function connectTestSocket<
     closed,
     send: (input) => socket.send(encodeMessagePack(input)),
     next: () => {
-      if (given < results.length) return Promise.resolve(results[given++] as Result);
+      if (returned < results.length) return Promise.resolve(results[returned++] as Result);
       if (socket.readyState === WebSocket.CLOSED) return Promise.reject(new Error("The session is over."));
       return new Promise((resolve, reject) => waiting.push({ resolve, reject }));
     },

@@ -2,13 +2,13 @@ import { createRequire } from "node:module";
 import type * as Esbuild from "esbuild";
 import type { Loader, TransformOptions } from "esbuild";
 
-/** What was made of a file: JavaScript, and the map back to the file. */
+/** The JavaScript of a translated file, and its source map. */
 export interface Translated {
   readonly code: string;
   readonly map: string;
 }
 
-/** What a file is to become a part of. */
+/** The module format to translate to; undefined keeps that of the file. */
 export type ModuleFormat = "esm" | "cjs" | undefined;
 
 const LOADERS: Readonly<Record<string, Loader>> = {
@@ -21,17 +21,17 @@ const LOADERS: Readonly<Record<string, Loader>> = {
   cjs: "js",
   jsx: "jsx",
 };
-/** May be one. One that stands in a comment costs a translation, no more. */
+/** Matches possible decorators. A false match, such as in a comment, only costs a translation. */
 const DECORATOR = /(?:^|[\s;{}(=])@[\p{ID_Start}$_([]/mu;
 
-/** Whether a file is written in something that esbuild reads, and may have decorators. */
+/** Whether esbuild can read a file, and the file may have decorators. */
 export function mayHaveDecorators(path: string, source: string): boolean {
   return loaderOf(path) !== undefined && DECORATOR.test(source);
 }
 
 /**
  * Translates a file with standard decorators into JavaScript that every Node runs.
- * @param path for the kind of the file, and for its map
+ * @param path determines the kind of the file, and is named in the source map
  */
 export async function translateDecorators(
   source: string,
@@ -42,7 +42,7 @@ export async function translateDecorators(
   return transform(source, optionsFor(path, format));
 }
 
-/** The same at once, for tools that can't wait. */
+/** The synchronous form of {@link translateDecorators}, for tools that need it. */
 export function translateDecoratorsSync(source: string, path: string, format: ModuleFormat): Translated {
   const { transformSync } = createRequire(import.meta.url)("esbuild") as typeof Esbuild;
   return transformSync(source, optionsFor(path, format));
@@ -54,7 +54,7 @@ function optionsFor(path: string, format: ModuleFormat): TransformOptions {
     sourcefile: path,
     sourcemap: true,
     target: "es2022", // has no decorators
-    // Decorators and fields mean what they mean in the language, whatever a tsconfig.json says.
+    // Standard semantics of decorators and fields, regardless of tsconfig.json.
     tsconfigRaw: { compilerOptions: { experimentalDecorators: false, useDefineForClassFields: true } },
     ...(format === undefined ? { jsx: "preserve" } : { format, jsx: "automatic" }),
     ...(format === "cjs" ? { platform: "node" } : {}),

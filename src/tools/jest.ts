@@ -6,14 +6,14 @@
 import { createHash } from "node:crypto";
 import { translateDecorators, translateDecoratorsSync, type Translated } from "./decorators.ts";
 
-/** What of a transformer's options is asked. */
+/** The options of a transformer that are used here. */
 interface JestOptions {
-  /** The file is loaded as a module of the language's own, rather than of CommonJS. */
+  /** Whether the file is loaded as an ES module rather than as CommonJS. */
   readonly supportsStaticESM?: boolean;
   readonly configString?: string;
 }
 
-/** What Jest is given of the transformer. */
+/** The methods of the transformer that Jest calls. */
 export interface ServableJestTransformer {
   process(source: string, path: string, options: JestOptions): Translated;
   processAsync(source: string, path: string, options: JestOptions): Promise<Translated>;

@@ -4,7 +4,7 @@
  */
 import { mayHaveDecorators, translateDecorators, type Translated } from "./decorators.ts";
 
-/** What Vite is given of the plugin. */
+/** The parts of the plugin that Vite uses. */
 export interface ServableVitePlugin {
   readonly name: "servable";
   readonly enforce: "pre";
@@ -12,8 +12,8 @@ export interface ServableVitePlugin {
 }
 
 /**
- * The plugin: `plugins: [servable()]` in `vite.config.ts` or `vitest.config.ts`. Files without a decorator are left to
- * Vite's own compiler.
+ * The plugin: `plugins: [servable()]` in `vite.config.ts` or `vitest.config.ts`. Files without a decorator are compiled
+ * by Vite itself.
  */
 export function servable(): ServableVitePlugin {
   return {

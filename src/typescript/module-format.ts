@@ -3,21 +3,21 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { packageType } from "./package-files.ts";
 
-/** What a resolver found, as Node's hooks pass it on. */
+/** The result of a resolver in Node's hooks. */
 export interface Resolved {
   url: string;
   format?: string | null;
 }
 
-/** The loader's own mark on the address of a file that it means to wrap as CommonJS. */
+/** The suffix that tsx appends to the URL of a file that it loads as CommonJS. */
 const AS_COMMONJS = /(?:\?|%3F)tsx-commonjs-.*$/;
 
 type Next<Result> = (specifier: string, context: object) => Result;
 
 /**
- * A package.json without "type" (as `npm install` writes it) means CommonJS to the TypeScript loader, which then
- * runs an app of ES modules by translating every package it imports. As Node does with JavaScript, this looks at
- * the file: with `import` or `export` in it, it is a module.
+ * For a package.json without "type" (as `npm install` writes it) the TypeScript loader assumes CommonJS, and translates
+ * every package that an app of ES modules imports. This checks the file itself, as Node does with JavaScript: with
+ * `import` or `export`, it is an ES module.
  */
 function withFormat(resolved: Resolved): Resolved {
   const { format } = resolved;
@@ -31,12 +31,12 @@ function withFormat(resolved: Resolved): Resolved {
     : resolved;
 }
 
-/** The hook for a loader in the app's own thread. */
+/** The hook for loaders in the app's own thread. */
 export function resolveSync(specifier: string, context: object, next: Next<Resolved>): Resolved {
   return withFormat(next(specifier, context));
 }
 
-/** The hook for a loader in a thread of its own; Node finds it by this name. */
+/** The hook for loaders in a separate thread. Node requires this name. */
 export async function resolve(
   specifier: string,
   context: object,

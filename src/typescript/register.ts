@@ -4,8 +4,8 @@ import { resolveSync } from "./module-format.ts";
 import { findUp, packageType } from "./package-files.ts";
 
 /**
- * Lets this process import a TypeScript file, with the tsconfig.json that is nearest to it.
- * @param onImport is told of every module that is imported from now on, by its URL
+ * Enables imports of a TypeScript file in this process, with the nearest tsconfig.json.
+ * @param onImport called with the URL of every module that is imported from now on
  */
 export async function registerTypeScript(file: string, onImport?: (url: string) => void): Promise<void> {
   const folder = dirname(file);
@@ -21,7 +21,7 @@ export async function registerTypeScript(file: string, onImport?: (url: string) 
   }
 }
 
-/** Node's hooks in the same thread, which its older versions do not have. */
+/** Node's synchronous hooks, which older versions do not have. */
 interface SyncHooks {
   registerHooks?: (hooks: { resolve: typeof resolveSync }) => unknown;
 }
