@@ -309,7 +309,7 @@ describe("servable build says in one line", () => {
     const project = createProject({ ...FILES, "app.ts": own('ContainerImage.fromImage("node:22")') });
     assertOneLine(await build(project), /Own has the image node:22, which is there already/);
     writeFileSync(join(project, "app.ts"), own('ContainerImage.fromDockerfile("Dokerfile")'));
-    assertOneLine(await build(project), /There is no file Dokerfile/);
+    assertOneLine(await build(project), /The file Dokerfile does not exist/);
     writeFileSync(
       join(project, "app.ts"),
       own('ContainerImage.fromDockerfileString("FROM a\\nCOPY none ./")'),

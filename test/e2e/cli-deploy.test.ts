@@ -380,7 +380,7 @@ describe("servable deploy NAME", () => {
         /The Dockerfile has no ARG MODEL; did you mean "MODE"\?/,
       ],
       [good, ["web", "--strategy", "recreate", "--detach"], /--detach are for the strategy rolling/],
-      [withApp("{ image: { dockerfile: 'Dockerfile' } }"), [], /There is no file .*Dockerfile/],
+      [withApp("{ image: { dockerfile: 'Dockerfile' } }"), [], /The file .*Dockerfile does not exist/],
     ];
     await Promise.all(
       wrong.map(async ([folder, args, pattern]) => {

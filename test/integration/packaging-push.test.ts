@@ -61,6 +61,6 @@ describe("servable build --push", { skip: withoutContainers }, () => {
     if (engine.flavor === "docker") return;
     const plain = await push("refused", engine.command, registry.login());
     assert.deepEqual([plain.exitCode, plain.stdout], [1, ""]);
-    assert.match(lastLine(plain), /HTTP response to HTTPS client\. If it is meant to have no TLS, say so/);
+    assert.match(lastLine(plain), /HTTP response to HTTPS client\. If the registry has no TLS, add a file/);
   });
 });

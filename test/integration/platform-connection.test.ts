@@ -330,7 +330,7 @@ describe("attempts", () => {
 
   test("what must not be done twice is not made again once it may have arrived", async () => {
     const once = { retry: false };
-    const look = /may have been done all the same, so look before you try again\.$/;
+    const look = /may have been done anyway, so check before you try again\.$/;
     await withPlane({ updateApplication: unavailable(1, () => ({})) }, async (connection, plane) => {
       const call = connection.unary(updateApplication, {}, once);
       await assert.rejects(call, failing(look, "PLATFORM_UNREACHABLE", "UNAVAILABLE"));
@@ -373,7 +373,7 @@ describe("attempts", () => {
         () => client.apps.rollout("web"),
         () => client.runners.stop("r-1", { replaceFirst: true }),
       ]) {
-        await assert.rejects(call, /may have been done all the same/);
+        await assert.rejects(call, /may have been done anyway/);
       }
       const made = ["CreateUserKey", "CreateEnvironment", "RolloutApplication", "StopRunner"];
       assert.deepEqual(plane.methods(), made);
@@ -401,7 +401,7 @@ describe("what the control plane says", () => {
       await assert.rejects(
         connection.unary(listAliases, {}),
         failing(
-          /does not accept the key from FAL_KEY \(id test-id\)\. Key expired\. .*make a new one/,
+          /does not accept the key from FAL_KEY \(id test-id\)\. Key expired\. .*create a new one/,
           "CREDENTIALS_INVALID",
           "UNAUTHENTICATED",
         ),
@@ -437,7 +437,7 @@ describe("what the control plane says", () => {
     for (const [break_, pattern] of [
       [endWithoutStatus, broken],
       [cutConnection, broken],
-      [sendGarbage, /an answer to BuildEnvironment that makes no sense/],
+      [sendGarbage, /an invalid answer to BuildEnvironment/],
     ] as const) {
       const grpc = {
         async *buildEnvironment() {

@@ -105,7 +105,7 @@ describe("gRPC: one clear line, without the key, for", () => {
 
   test("a name that does not exist", async () => {
     for (const error of await failuresAt("http://api.servable.invalid")) {
-      assertClear(error, "api.servable.invalid", /there is no host of that name|name could not be looked up/);
+      assertClear(error, "api.servable.invalid", /the host name does not exist|name could not be looked up/);
     }
   });
 
@@ -142,13 +142,13 @@ describe("gRPC: one clear line, without the key, for", () => {
         "plaintext where TLS was said",
         "https",
         () => createHttpServer((_, to) => to.end("hi")),
-        /it speaks no TLS; write http:\/\/ before the host/,
+        /it does not speak TLS; write http:\/\/ before the host/,
       ],
       [
         "a certificate that nobody vouches for",
         "https",
         () => createSecureServer(tls),
-        /its certificate is signed by itself; .*NODE_EXTRA_CA_CERTS/,
+        /its certificate is self-signed; .*NODE_EXTRA_CA_CERTS/,
       ],
       [
         "TLS without HTTP/2",
@@ -169,13 +169,13 @@ describe("gRPC: one clear line, without the key, for", () => {
         "HTTP/2 that is no gRPC",
         "http",
         () => createHttp2Server((_, to) => to.end("hello")),
-        /makes no sense \(unsupported content type null\); check/,
+        /gave an invalid answer to \w+ \(unsupported content type null\); check/,
       ],
       [
         "HTTP/2 that knows no such path",
         "http",
         () => createHttp2Server((_, to) => to.writeHead(404).end()),
-        /does not answer as one \(HTTP 404\); check host and port/,
+        /does not answer like a control plane \(HTTP 404\); check host and port/,
       ],
       [
         "a stream that is closed unanswered",
@@ -223,7 +223,7 @@ describe("REST: one clear line, without the key, for", () => {
     assertClear(
       error,
       "127.0.0.1:6667",
-      /its port is kept for another protocol, .*; check the port, and let/,
+      /its port is reserved for another protocol, .*; check the port; your own/,
     );
   });
 
@@ -252,31 +252,31 @@ describe("REST: one clear line, without the key, for", () => {
         "plaintext where TLS was said",
         "https",
         () => createHttpServer((_, to) => to.end("hi")),
-        /it speaks no TLS/,
+        /it does not speak TLS/,
       ],
       [
         "a certificate that nobody vouches for",
         "https",
         () => createHttpsServer(tls),
-        /its certificate is signed by itself/,
+        /its certificate is self-signed/,
       ],
       [
         "a page in place of JSON",
         "http",
         () => createHttpServer((_, to) => to.end("<html>")),
-        /something that is no JSON; check host and port/,
+        /with invalid JSON; check host and port/,
       ],
       [
         "an answer that leads elsewhere",
         "http",
         () => createHttpServer((_, to) => to.writeHead(302, { location: "http://example.com" }).end()),
-        /elsewhere \(HTTP 302\); check its host/,
+        /redirects GET \/users\/current \(HTTP 302\); check its host/,
       ],
       [
         "an answer of no status that there is",
         "http",
         () => createHttpServer((_, to) => to.writeHead(999).end()),
-        /does not answer as one \(HTTP 999\); check host and port/,
+        /does not answer like a control plane \(HTTP 999\); check host and port/,
       ],
       [
         "an answer of no form that there is",

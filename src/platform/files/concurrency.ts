@@ -1,4 +1,4 @@
-/** A number of places that tasks take in turn: as many run at once, the others wait in line. */
+/** Limits how many tasks run at once; the others wait in order. */
 export class Semaphore {
   readonly #waiting: (() => void)[] = [];
   #free: number;
@@ -7,7 +7,7 @@ export class Semaphore {
     this.#free = count;
   }
 
-  /** Runs a task as soon as there is a place for it. */
+  /** Runs a task as soon as fewer than the limit run. */
   async run<Result>(task: () => Promise<Result>): Promise<Result> {
     if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#free--;
@@ -22,8 +22,8 @@ export class Semaphore {
 }
 
 /**
- * Runs one task for each item, so many at a time, and resolves with the results in the items' order. After a failure no
- * further one is started; once those that run have ended, it rejects with that first failure.
+ * Runs a task for each item, at most `count` at once, and resolves with the results in the order of the items. After a
+ * failure no further task starts; when the running ones have ended, it rejects with the first failure.
  */
 export async function mapParallel<Item, Result>(
   items: readonly Item[],

@@ -7,19 +7,19 @@ import type { Semaphore } from "./concurrency.ts";
 import { UploadFailure, type StoreRequests } from "./store-requests.ts";
 import type { UploadSession } from "./resumable-uploads.ts";
 
-/** What was asked of the store is heard for so long after the end, in milliseconds. */
+/** How long the start of an upload may still be answered after an abort, in milliseconds. */
 const LAST_ANSWER_MS = 2_000;
 
-/** What all uploads of one sync share. */
+/** Objects that all uploads of one sync share. */
 export interface UploadContext {
   readonly requests: StoreRequests;
-  /** As many requests run at once, over all files. */
+  /** Limits the requests of all files together. */
   readonly slots: Semaphore;
   readonly progress: ProgressCounter;
   readonly signal: AbortSignal;
 }
 
-/** The upload of one file, part by part. */
+/** Uploads one file in parts. */
 export class FileUpload {
   readonly #file: HashedFile;
   readonly #ground: UploadContext;
@@ -28,7 +28,7 @@ export class FileUpload {
   #surplus: UploadSession | undefined;
   #counted = 0;
 
-  /** @param session an upload of the same content that was broken off, to go on with. */
+  /** @param session an interrupted upload of the same content, which is continued */
   constructor(file: HashedFile, ground: UploadContext, session: UploadSession | undefined) {
     this.#file = file;
     this.#ground = ground;
@@ -36,27 +36,27 @@ export class FileUpload {
     this.#what = `Uploading ${file.relativePath}`;
   }
 
-  /** What the store holds of this upload as long as it is not done: to go on with, or to cancel. */
+  /** The open upload at the store, to continue or to cancel; undefined once the upload is complete. */
   get session(): UploadSession | undefined {
     return this.#session;
   }
 
-  /** What the store still holds of it although it has the file: to cancel. Somebody else has brought that meanwhile. */
+  /** An open upload to cancel, because another client has uploaded the file meanwhile. */
   get surplus(): UploadSession | undefined {
     return this.#surplus;
   }
 
-  /** Uploads what is missing. Resolves when the store has the file, whoever brought it. */
+  /** Uploads the missing parts. Resolves when the store has the file. */
   async run(): Promise<void> {
     try {
       if (this.#session !== undefined && (await this.#isFinished(this.#session))) return this.#done();
       if (await this.#isFinished(await this.#initiate())) return this.#done();
-      // Gone while it ran: the answer to its completion may have been lost, which the next initiation tells.
+      // The upload disappeared. It may be complete with a lost response: then the store refuses the next one with 409.
       if (await this.#isFinished(await this.#initiate())) return this.#done();
     } catch (error) {
       if (!(error instanceof UploadFailure) || error.status !== 409) throw error;
       this.#surplus = this.#session;
-      return this.#done(); // the store has it already
+      return this.#done(); // the store has the file already
     }
     throw new UploadFailure(`${this.#what} failed: the store has lost the upload, twice.`, {
       isPassing: true,
@@ -73,7 +73,7 @@ export class FileUpload {
     return { size: String(sizeBytes), mtime: String(modifiedSeconds), mode: String(mode), hash };
   }
 
-  /** Opens an upload at the store. What is asked when the sync is aborted is still heard: it is there, to be cancelled. */
+  /** Opens an upload at the store. An abort waits for the response, so that the upload can be cancelled. */
   async #initiate(): Promise<UploadSession> {
     const { requests, slots, signal } = this.#ground;
     const { hash } = this.#file;
@@ -98,7 +98,7 @@ export class FileUpload {
     }
   }
 
-  /** Brings an upload to its end; false when the store does not know it any more. */
+  /** Completes an upload; false if the store no longer has it. */
   async #isFinished(session: UploadSession): Promise<boolean> {
     try {
       await this.#sendParts(session);
@@ -125,7 +125,7 @@ export class FileUpload {
     for (const part of session.etags.keys()) this.#count(partRange(this.#file, part).length);
     if (missing.length === 0) return;
     await using handle = await this.#open();
-    // One that fails ends the upload; the others that run are waited for, so that what has arrived is known.
+    // After a failure the running parts are awaited, so that the parts at the store are known.
     const failures: unknown[] = [];
     await Promise.all(
       missing.map((part) =>

@@ -6,37 +6,35 @@ import { checkSize, type CollectedFile } from "../../build-context/collected-fil
 import { FalServerlessError } from "../../errors.ts";
 import { mapParallel } from "./concurrency.ts";
 
-/** The bytes of one part of an upload: 10 MiB. The last part of a file has what is left. */
+/** The size of a part of an upload, in bytes: 10 MiB. The last part of a file may be smaller. */
 export const PART_BYTES = 10 * 1024 ** 2;
 
 const BUFFER_BYTES = 256 * 1024;
-/** As many reads as Node has threads for; more would only hold more buffers. */
+/** The number of threads that Node has for file reads. */
 const PARALLEL_HASHES = 4;
 
-/** A file with the hash the store knows it by. */
+/** A file with the hash that identifies it at the store. */
 export interface HashedFile extends CollectedFile {
-  /** SHA-256, in hex, of the file's bytes followed by its mode as a decimal number. */
+  /** SHA-256 of the file's bytes followed by its mode as a decimal number, in hex. */
   readonly hash: string;
-  /** The mode, with the bits that tell what kind of file it is: 33188 is a file of 0644. */
+  /** The mode, including the bits for the file type: 33188 is a file of 0644. */
   readonly mode: number;
-  /** When it was last written, in seconds since 1970. */
+  /** The time of the last write, in seconds since 1970. */
   readonly modifiedSeconds: number;
-  /** The CRC-32 of each part, by which an upload knows that it sends what was hashed. An empty file has one. */
+  /** The CRC-32 of each part, to detect changes between hashing and upload. An empty file has one part. */
   readonly partSums: readonly number[];
 }
 
-/** What {@link hashFiles} takes beside the files. */
+/** Options of {@link hashFiles}. */
 export interface HashOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Told the size of each file that has been read. */
+  /** Called with the size of each file that has been read. */
   readonly onHashed?: ((sizeBytes: number) => void) | undefined;
 }
 
 /**
- * Reads files and computes their hashes, a few at a time, in the files' order. Holds one buffer of 256 KiB for each of
- * those, however large they are.
- *
- * @throws FalServerlessError with code UPLOAD_FAILED when a file cannot be read or has grown too large.
+ * Hashes files, four at a time, with one buffer of 256 KiB each. The result has the order of the files.
+ * @throws FalServerlessError with code UPLOAD_FAILED if a file can't be read or has become too large
  */
 export async function hashFiles(
   files: readonly CollectedFile[],
@@ -66,7 +64,7 @@ async function hashFile(
     let sizeBytes = 0;
     for (;;) {
       signal?.throwIfAborted();
-      // No read crosses the border of a part.
+      // No read extends into the next part.
       const wanted = Math.min(buffer.length, PART_BYTES - (sizeBytes % PART_BYTES));
       const { bytesRead } = await handle.read(buffer, 0, wanted, sizeBytes);
       if (bytesRead === 0) break;
@@ -86,7 +84,7 @@ async function hashFile(
   }
 }
 
-/** Where a part of a file begins and how many bytes it has. Parts are counted from 1. */
+/** The offset and length of a part, in bytes. Parts are counted from 1. */
 export function partRange(
   { sizeBytes }: Pick<HashedFile, "sizeBytes">,
   part: number,

@@ -8,16 +8,16 @@ import { partRange, type HashedFile } from "./hash.ts";
 const CHUNK_BYTES = 128 * 1024;
 
 /**
- * The body of one part's request: a form of one field, `file_upload`, read from the file while it is sent, so that no
- * part is ever held whole. Ends in an error in place of its last bytes when they are not those that were hashed.
+ * The request body of one part: a form with the field `file_upload`, read from the file while it is sent, so that a part
+ * is never in memory as a whole. Ends with an error before its last bytes if the file has changed since it was hashed.
  */
 export class PartBody {
   readonly headers: Readonly<Record<string, string>>;
   readonly stream: ReadableStream<Uint8Array>;
-  /** Why the body broke off, when that was no fault of the connection. */
+  /** The reason why the body ended early, if it is not the connection. */
   failure: FalServerlessError | undefined;
 
-  /** @param onSent told the number of the file's bytes that went out, chunk by chunk. */
+  /** @param onSent called with the size of each chunk of the file that is sent, in bytes */
   constructor(file: HashedFile, handle: FileHandle, part: number, onSent: (bytes: number) => void) {
     const boundary = `servable-${randomUUID()}`;
     const head = Buffer.from(
@@ -63,13 +63,13 @@ export class PartBody {
     let sum = 0;
     let done = 0;
     while (done < this.#length) {
-      // The connection may still hold the last chunk, so each has a buffer of its own.
+      // Each chunk has its own buffer, because the connection may still use the last one.
       const wanted = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, this.#length - done));
       const bytes = await this.#read(file, handle, wanted, this.#start + done);
       if (bytes.length === 0) break;
       sum = crc32(bytes, sum);
       done += bytes.length;
-      // What is sent to the end was checked: the last chunk goes out only if the sum is right.
+      // The last chunk is sent only if the sum matches, so a complete body is a verified one.
       if (done === this.#length && sum !== file.partSums[part - 1]) break;
       yield bytes;
       onSent(bytes.length);

@@ -1,40 +1,40 @@
-/** How far a sync of files is. */
+/** The progress of a sync. */
 export interface SyncProgress {
-  /** First all files are read for their hashes, then those that the store lacks are uploaded. */
+  /** First all files are hashed, then the missing ones are uploaded. */
   readonly phase: "reading" | "uploading";
-  /** Bytes of this phase. Those of a part that has to be sent again are taken back. */
+  /** Bytes of this phase. It decreases when a part has to be sent again. */
   readonly bytesDone: number;
   readonly bytesTotal: number;
   readonly filesDone: number;
   readonly filesTotal: number;
 }
 
-/** Counts one phase of a sync and tells of each step. */
+/** Counts the progress of one phase and reports each step. */
 export class ProgressCounter {
   readonly #phase: SyncProgress["phase"];
   readonly #bytesTotal: number;
   readonly #filesTotal: number;
-  readonly #tell: (progress: SyncProgress) => void;
+  readonly #report: (progress: SyncProgress) => void;
   #bytesDone = 0;
   #filesDone = 0;
 
   constructor(
     phase: SyncProgress["phase"],
     files: readonly { readonly sizeBytes: number }[],
-    tell: (progress: SyncProgress) => void,
+    report: (progress: SyncProgress) => void,
   ) {
     this.#phase = phase;
     this.#filesTotal = files.length;
     this.#bytesTotal = files.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
-    this.#tell = tell;
+    this.#report = report;
     this.add(0);
   }
 
-  /** Counts bytes, and takes them back when negative; `files` that are done with them. */
+  /** Adds bytes and completed files. Negative bytes are subtracted. */
   add(bytes: number, files: number = 0): void {
     this.#bytesDone += bytes;
     this.#filesDone += files;
-    this.#tell({
+    this.#report({
       phase: this.#phase,
       bytesDone: this.#bytesDone,
       bytesTotal: this.#bytesTotal,

@@ -6,15 +6,15 @@ import { Backoff } from "../../processes/backoff.ts";
 import { pause, timerMs } from "../../processes/timers.ts";
 import type { RestCall, RestRequest } from "../transport/rest.ts";
 
-/** What an {@link UploadFailure} says beside its message. */
+/** Options of an {@link UploadFailure}. */
 export interface UploadFailureOptions extends ErrorOptions {
-  /** The HTTP status the store answered with; absent when it gave no answer, or when the fault is on this side. */
+  /** The HTTP status of the store; undefined without a response. */
   readonly status?: number;
-  /** The connection or the store failed, not the files: another try may go on where this one ended. Default false. */
+  /** The connection or the store failed temporarily, so that a later sync may continue the upload. Default false. */
   readonly isPassing?: boolean;
 }
 
-/** Files of a deployment could not be read or uploaded: `UPLOAD_FAILED`. The message names the file. */
+/** The error for a failed request to the store: `UPLOAD_FAILED`. */
 export class UploadFailure extends FalServerlessError {
   readonly status: number | undefined;
   readonly isPassing: boolean;
@@ -26,39 +26,39 @@ export class UploadFailure extends FalServerlessError {
   }
 }
 
-/** How requests to the store are tried, and when they are given up. */
+/** Retries and timeouts of requests to the store. */
 export interface StoreRetryOptions {
-  /** How often a request is tried in all. Default 3. */
+  /** Maximum number of attempts. Default 3. */
   readonly attempts?: number | undefined;
-  /** The wait before the second try, in milliseconds; it doubles with each further one. Default 1000. */
+  /** The wait before the second attempt, in milliseconds; it doubles with each further one. Default 1000. */
   readonly backoffMs?: number | undefined;
-  /** How long a request may go without a byte sent and without an answer, in milliseconds. Default 120,000. */
+  /** Maximum time in which a request transfers no data, in milliseconds. Default 120,000. */
   readonly stallTimeoutMs?: number | undefined;
 }
 
-/** One try of a request. */
+/** One attempt of a request. */
 export interface Attempt {
   readonly request: Omit<RestRequest, "signal">;
-  /** Why the request's own body broke off, once it has. */
+  /** The error that ended the request's body early. */
   readonly failure?: FalServerlessError | undefined;
 }
 
-/** A request's purpose: `message` begins with it, as in "Uploading a.txt failed: …". */
+/** The purpose of a request: messages start with `what`, as in "Uploading a.txt failed: …". */
 interface Purpose {
   readonly what: string;
   readonly signal: AbortSignal;
 }
 
 const RATE_LIMIT_MS = 2000;
-/** Longer than this nobody sits before a deploy that does nothing. */
+/** Longer waits that a server demands end the request with an error. */
 const MAX_RETRY_AFTER_MS = 120_000;
-/** What a connection is called that ends while it is used, from one side or the other. */
+/** Codes of errors for a connection that was closed during a request. */
 const BROKEN = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"]);
 const MAX_ANSWER_BYTES = 64 * 1024 ** 2;
 
 /**
- * Requests to the file store: tried again after 429, when the server says; after 5xx and a broken connection, after a
- * wait that doubles; never after another 4xx.
+ * Sends requests to the file store. Repeats them after 429, at the time that the server sets, and with exponential
+ * back-off after 5xx and a closed connection. Other errors are final.
  */
 export class StoreRequests {
   readonly #rest: RestCall;
@@ -76,7 +76,7 @@ export class StoreRequests {
     this.#stallTimeoutMs = stallTimeoutMs;
   }
 
-  /** Posts a JSON body, or none, and resolves with the JSON of the answer. */
+  /** Posts a JSON body, or none, and resolves with the JSON of the response. */
   async post(path: string, body: unknown, purpose: Purpose): Promise<unknown> {
     const request = {
       method: "POST",
@@ -89,10 +89,9 @@ export class StoreRequests {
   }
 
   /**
-   * Sends a request, made anew for each try, and resolves with the JSON of the answer.
-   *
-   * @param start makes a try; `onBytes` is to be called whenever bytes go out, or it counts as stalled.
-   * @throws UploadFailure with the server's `detail`, or with what became of the connection.
+   * Sends a request and resolves with the JSON of the response.
+   * @param start creates the request of each attempt; it calls `onBytes` whenever it sends data, or the request times out
+   * @throws UploadFailure with the server's `detail`, or with the error of the connection
    */
   async send(start: (onBytes: () => void) => Attempt, { what, signal }: Purpose): Promise<unknown> {
     const backoff = new Backoff({ firstMs: this.#backoffMs });
@@ -122,7 +121,7 @@ export class StoreRequests {
       const response = await this.#rest({ ...attempt.request, signal: watch.signal });
       const { text, isTooLong, failure } = await readText(response, MAX_ANSWER_BYTES, () => watch.touch());
       if (failure !== undefined) throw failure;
-      if (isTooLong) throw new UploadFailure("The answer of the file store has no end.");
+      if (isTooLong) throw new UploadFailure("The answer of the file store is longer than 64 MiB.");
       if (response.ok) return { value: parsed(text) };
       return refusal(response, text);
     } catch (error) {
@@ -130,7 +129,7 @@ export class StoreRequests {
       if (attempt.failure !== undefined) throw attempt.failure;
       if (watch.isStalled) {
         const seconds = this.#stallTimeoutMs / 1000;
-        return { isPassing: true, reason: `nothing moved for ${seconds} s.`, cause: error };
+        return { isPassing: true, reason: `no data was transferred for ${seconds} s.`, cause: error };
       }
       return brokenConnection(error);
     }
@@ -153,8 +152,8 @@ function refusal(response: Response, text: string): Fault {
   if (status === 429) {
     const retryAfterMs = retryAfter(response.headers.get("retry-after")) ?? RATE_LIMIT_MS;
     const seconds = Math.ceil(retryAfterMs / 1000);
-    const told = retryAfterMs > MAX_RETRY_AFTER_MS ? ` Try again in ${seconds} s.` : "";
-    return { reason: `${reason}${told}`, status, isPassing: true, retryAfterMs };
+    const advice = retryAfterMs > MAX_RETRY_AFTER_MS ? ` Try again in ${seconds} s.` : "";
+    return { reason: `${reason}${advice}`, status, isPassing: true, retryAfterMs };
   }
   return { reason, status, isPassing: status >= 500 };
 }
@@ -177,13 +176,13 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    return undefined; // whoever asked says what was expected
+    return undefined; // the caller reports what it expected
   }
 }
 
 function brokenConnection(error: unknown): Fault {
   if (error instanceof FalServerlessError) {
-    // The one who sends has already said what it is, and only an unreachable host may come back.
+    // Rest has already described the error. Only an unreachable host may recover.
     if (error.code !== "PLATFORM_UNREACHABLE") throw error;
     return { reason: error.message, isPassing: true, cause: error };
   }
@@ -194,7 +193,7 @@ function brokenConnection(error: unknown): Fault {
   return { reason: `${reason}.`, isPassing: true, cause: error };
 }
 
-/** A signal that also aborts when nothing has moved for a while. */
+/** A signal that also aborts after a time without data. */
 class StallWatch {
   readonly #controller = new AbortController();
   readonly #outer: AbortSignal;

@@ -8,60 +8,59 @@ import { mapParallel, Semaphore } from "./concurrency.ts";
 import { StoreRequests, UploadFailure, type StoreRetryOptions } from "./store-requests.ts";
 import { cancelUploads, ResumableUploads, type UploadSession } from "./resumable-uploads.ts";
 
-/** What {@link syncFiles} takes. */
+/** Options of {@link syncFiles}. */
 export interface SyncOptions extends StoreRetryOptions {
-  /** As `collectFiles` returns them. */
+  /** The result of `collectFiles`. */
   readonly files: readonly CollectedFile[];
-  /** Sends requests. The same function has to be given again for an upload that broke off to be resumed. */
+  /** Sends requests. An interrupted upload is continued by a later sync with the same function. */
   readonly rest: RestCall;
-  /** Told of each step: often, so draw at a rate of your own. What it throws ends the sync. */
+  /** Called for each step, which is often. An error that it throws ends the sync. */
   readonly onProgress?: ((progress: SyncProgress) => void) | undefined;
-  /** Told in a sentence what went wrong without ending the sync. */
+  /** Called with a sentence for each problem that does not end the sync. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Ends the sync and cancels its uploads at the store. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A file as a deployment refers to it. */
+/** A file as a deployment request names it. */
 export interface SyncedFile {
   readonly hash: string;
   readonly relativePath: string;
 }
 
-/** What a sync has done. */
+/** The result of a sync. */
 export interface SyncResult {
-  /** All files, in the order they were given. */
+  /** All files, in the order of the options. */
   readonly files: SyncedFile[];
-  /** How many the store lacked and has now. */
+  /** The number of files that were uploaded. */
   readonly uploaded: number;
-  /** Their size in all, in bytes. */
+  /** The total size of the uploaded files, in bytes. */
   readonly bytes: number;
 }
 
-/** As many requests run at once. */
+/** Maximum number of requests at once. */
 const PARALLEL_REQUESTS = 10;
 
 /**
- * Brings files to the store of a control plane: asks once which of them it lacks, and uploads those, in parts, ten
- * requests at a time. Without files it asks nothing.
+ * Uploads files to the store of a control plane: asks once which ones are missing and uploads those in parts, with ten
+ * requests at a time. Without files it sends no request.
  *
- * An upload that a broken connection ended is kept: another sync of the same process sends the parts that are missing.
- * One that was cancelled or refused is cancelled at the store.
- *
- * @throws UploadFailure when a file can't be read, changes while it is sent, or the store refuses it or can't be
- * reached; or the signal's reason.
+ * An upload that a closed connection interrupts is kept: the next sync of the same process sends the remaining parts. An
+ * aborted or refused upload is cancelled at the store.
+ * @throws FalServerlessError with code UPLOAD_FAILED if a file can't be read or changes during the upload, or the store
+ * refuses it or can't be reached; the signal's reason
  */
 export async function syncFiles(options: SyncOptions): Promise<SyncResult> {
   const { files, rest, signal, onProgress } = options;
   using sync = new SyncAbort(signal);
-  const tell = (step: SyncProgress): void => {
+  const report = (step: SyncProgress): void => {
     try {
       onProgress?.(step);
     } catch (error) {
-      sync.abort(error); // called from within a request, where it would pass for a broken connection
+      sync.abort(error); // thrown in a request, it would look like an error of the connection
     }
   };
-  const reading = new ProgressCounter("reading", files, tell);
+  const reading = new ProgressCounter("reading", files, report);
   const hashed = await hashFiles(files, {
     signal: sync.signal,
     onHashed: (bytes) => reading.add(bytes, 1),
@@ -69,11 +68,11 @@ export async function syncFiles(options: SyncOptions): Promise<SyncResult> {
   const requests = new StoreRequests(rest, options);
   let doubt: string | undefined;
   const missing = await findMissing(hashed, requests, sync.signal, (reason) => (doubt = reason));
-  const progress = new ProgressCounter("uploading", missing, tell);
+  const progress = new ProgressCounter("uploading", missing, report);
   const ground = { requests, slots: new Semaphore(PARALLEL_REQUESTS), progress, signal: sync.signal };
   await uploadAll(missing, rest, ground, sync);
   sync.signal.throwIfAborted();
-  // Told last: an upload that fails has most likely the same reason, and says it itself.
+  // Reported last: a failed upload has most likely the same reason.
   if (doubt !== undefined) options.onWarning?.(`${doubt} All files were uploaded.`);
   return {
     files: hashed.map(({ hash, relativePath }) => ({ hash, relativePath })),
@@ -82,7 +81,7 @@ export async function syncFiles(options: SyncOptions): Promise<SyncResult> {
   };
 }
 
-/** The files the store lacks, one for each content; all of them when it does not say. */
+/** The files that the store lacks, one for each content; all files if the store does not answer. */
 async function findMissing(
   files: readonly HashedFile[],
   requests: StoreRequests,
@@ -95,7 +94,7 @@ async function findMissing(
     const body = { hashes: [...byHash.keys()] };
     const what = "Asking for the files that are missing";
     const answer = await requests.post("/files/missing_hashes", body, { what, signal });
-    if (!Array.isArray(answer)) throw new UploadFailure(`${what} failed: the answer is no list.`);
+    if (!Array.isArray(answer)) throw new UploadFailure(`${what} failed: the answer is not a list.`);
     const lacking = new Set<unknown>(answer);
     return [...byHash.values()].filter(({ hash }) => lacking.has(hash));
   } catch (error) {
@@ -123,11 +122,11 @@ async function uploadAll(
         if (upload.surplus !== undefined) surplus.push(upload.surplus);
       } catch (error) {
         if (upload.session !== undefined) broken.push(upload.session);
-        sync.abort(error); // the others end now, and for the same reason
+        sync.abort(error); // ends the other uploads for the same reason
         throw error;
       }
     });
-    // What was broken off and is not among the files any more, and what somebody else was faster with.
+    // Interrupted uploads of files that have changed since, and files that another client has uploaded.
     await cancelUploads(rest, [...unfinished.takeAll(), ...surplus]);
   } catch (error) {
     if (error instanceof UploadFailure && error.isPassing)
@@ -138,7 +137,7 @@ async function uploadAll(
   }
 }
 
-/** The end of a sync before its time: by the caller's signal, or by its own first failure. */
+/** The abort of a sync, by the caller's signal or by its first failure. */
 class SyncAbort {
   readonly #controller = new AbortController();
   readonly #outer: AbortSignal | undefined;

@@ -1,5 +1,6 @@
 /**
- * Calls to a control plane over gRPC. Loads the gRPC libraries: who need not always call one loads this by `import()`.
+ * Calls to a control plane over gRPC. It loads the gRPC libraries, so import it with `import()` where it is not always
+ * needed.
  * @module
  */
 import type {
@@ -22,45 +23,45 @@ import { grpcFailure, type GrpcCall } from "./grpc-errors.ts";
 import { USER_AGENT } from "./user-agent.ts";
 import { GrpcSession, wasNeverSent, type GrpcSessionOptions } from "./grpc-session.ts";
 
-/** What a {@link Connection} is made of. */
+/** Options of a {@link Connection}. */
 export interface ConnectionOptions extends GrpcSessionOptions {
   endpoint: Endpoint;
   credentials: Credentials;
-  /** How long a call with one answer may take, in milliseconds, up to 27 hours. Default 60,000; 0 sets no limit. */
+  /** Maximum time of a unary call, in milliseconds, up to 27 hours. Default 60,000; 0 sets no limit. */
   timeoutMs?: number | undefined;
-  /** How long to wait before the second attempt, in milliseconds; twice as long before each further one. Default 100. */
+  /** The wait before the second attempt, in milliseconds; it doubles with each further one. Default 100. */
   retryDelayMs?: number | undefined;
-  /** Told before another attempt is made. */
+  /** Called before each further attempt. */
   onRetry?: ((retry: { method: string; attempt: number; error: Error }) => void) | undefined;
 }
 
-/** What each call may set. */
+/** Options of one call. */
 export interface GrpcCallOptions {
-  /** Ends the call, and on the other side what it does. The call then throws the signal's reason. */
+  /** Cancels the call, also on the server. The call then throws the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** How long the call may take, in milliseconds, all attempts together. Default: the connection's; none for streams. */
+  /** Maximum time of all attempts together, in milliseconds. Default: the connection's; none for streams. */
   timeoutMs?: number | undefined;
   /**
-   * Whether the call may be made again when the other side may have done already what it asks for. Default true. Where
-   * nothing was sent, it is made again all the same.
+   * Whether the call may be repeated if the server may already have executed it. Default true. A call of which nothing was
+   * sent is repeated in any case.
    */
   retry?: boolean | undefined;
 }
 
 const ATTEMPTS = 5;
 const MAX_RETRY_DELAY_MS = 5_000;
-/** What gRPC can say in its eight digits, 27 hours; beyond 2³¹ a timer of Node's would end at once. */
+/** The largest timeout of gRPC, which has eight digits: 27 hours. */
 const MAX_TIMEOUT_MS = 99_999_999;
-/** A larger answer is refused by the length it declares: none of a control plane's comes near. In bytes. */
+/** Maximum size of a response, in bytes. Responses of control planes are far smaller. */
 const MAX_ANSWER_BYTES = 64 * 2 ** 20;
-/** What is sent is our own. */
+/** Requests are not limited. */
 const MAX_REQUEST_BYTES = 2 ** 31 - 1;
 
 /**
- * A connection to a control plane, opened by the first call and again whenever it broke.
+ * A connection to a control plane, opened by the first call and reopened after a failure.
  *
- * A call that fails for want of a connection, or with UNAVAILABLE, before it has received anything is made up to five
- * times; what must not be done twice is made with `retry: false`. Whatever fails in the end is a `PlatformError`.
+ * A call that fails without a connection or with UNAVAILABLE, before it has received data, is attempted up to five times.
+ * Use `retry: false` for a call that must not be executed twice. All errors are `PlatformError`s.
  */
 export class Connection implements Disposable {
   readonly #options: ConnectionOptions;
@@ -80,7 +81,7 @@ export class Connection implements Disposable {
     });
   }
 
-  /** A call with one answer. */
+  /** A unary call. */
   async unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     input: MessageInitShape<I>,
@@ -102,7 +103,7 @@ export class Connection implements Disposable {
     }
   }
 
-  /** A call with a stream of answers. Leaving the loop over them ends the call. */
+  /** A call with a stream of responses. Leaving the loop over them cancels the call. */
   async *stream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodServerStreaming<I, O>,
     input: MessageInitShape<I>,
@@ -123,7 +124,7 @@ export class Connection implements Disposable {
     }
   }
 
-  /** A call with a stream both ways. It is made once: what was sent can't be sent again. */
+  /** A call with streams in both directions. It is not repeated, because the inputs are consumed. */
   async *duplex<I extends DescMessage, O extends DescMessage>(
     method: DescMethodBiDiStreaming<I, O>,
     inputs: AsyncIterable<MessageInitShape<I>>,
@@ -137,7 +138,7 @@ export class Connection implements Disposable {
     }
   }
 
-  /** Closes the connection. Calls that still run fail. */
+  /** Closes the connection. Running calls fail. */
   close(): void {
     this.#session[Symbol.dispose]();
   }
@@ -151,7 +152,7 @@ export class Connection implements Disposable {
     inputs: AsyncIterable<MessageInitShape<I>>,
     attempts: Attempts,
   ): AsyncGenerator<MessageShape<O>, void, undefined> {
-    // connect's own iterator goes on when the loop over it is left.
+    // Without this, the call continues when the loop over connect's iterator is left.
     const left = new AbortController();
     const end = (): void => left.abort(attempts.signal?.reason);
     attempts.signal?.addEventListener("abort", end, { once: true });
@@ -167,7 +168,7 @@ export class Connection implements Disposable {
   }
 }
 
-/** The attempts at one call: how many are left, and how much time. */
+/** Counts the attempts of one call and the time that is left. */
 class Attempts {
   readonly signal: AbortSignal | undefined;
   readonly #call: GrpcCall;
@@ -194,13 +195,13 @@ class Attempts {
     signal?.throwIfAborted();
   }
 
-  /** What is left of the call's time, in milliseconds; nothing when there is no limit. */
+  /** The remaining time of the call, in milliseconds; undefined without a limit. */
   timeLeftMs(): number | undefined {
     if (this.#deadline === Infinity) return undefined;
     return Math.min(MAX_TIMEOUT_MS, Math.max(1, Math.ceil(this.#deadline - performance.now())));
   }
 
-  /** Waits until another attempt may be made, or throws why none is. */
+  /** Waits for the next attempt, or throws the error of the call if it is not repeated. */
   async failed(thrown: unknown, mayRepeat: boolean): Promise<void> {
     this.signal?.throwIfAborted();
     const mayBeDone = !this.#isRepeatable && !wasNeverSent(thrown);

@@ -6,26 +6,26 @@ import { keyRefused, keyTooWeak } from "../target/credentials.ts";
 import { CLOSED, networkFailure, TLS_HINT } from "./network-failure.ts";
 import { plainCause, plainLine, plainSentence } from "./plain-line.ts";
 
-/** What was called, for messages. */
+/** The call, for messages. */
 export interface GrpcCall {
-  /** The name in the protocol: `ListAliases`. */
+  /** The name of the method, such as `ListAliases`. */
   readonly method: string;
   readonly endpoint: Endpoint;
   readonly credentials: Credentials;
-  /** The deadline that was set, in milliseconds. */
+  /** The deadline of the call, in milliseconds. */
   readonly timeoutMs?: number | undefined;
-  /** It must not be done twice, and the other side may have done it, whatever it failed with. */
+  /** The call must not be executed twice, and the server may have executed it. */
   readonly mayBeDone?: boolean | undefined;
 }
 
-/** How a call failed. */
+/** The failure of a call. */
 export interface GrpcFailure {
   readonly error: PlatformError;
-  /** UNAVAILABLE, or a connection that broke: another try may go better. */
+  /** UNAVAILABLE or a closed connection: another attempt may succeed. */
   readonly isPassing: boolean;
 }
 
-/** Says why a call failed, and what may help. No key is in it, even if the other side repeats one. */
+/** Translates an error into one with advice. Keys are removed from the text of the server. */
 export function grpcFailure(thrown: unknown, call: GrpcCall): GrpcFailure {
   const error = ConnectError.from(thrown);
   const network = networkFailure(error);
@@ -52,7 +52,7 @@ export function grpcFailure(thrown: unknown, call: GrpcCall): GrpcFailure {
     return unreachable(what, error, call, true);
   }
   return unreachable(
-    `gave an answer to ${call.method} that makes no sense (${plainLine(error.rawMessage, call.credentials)}); ` +
+    `gave an invalid answer to ${call.method} (${plainLine(error.rawMessage, call.credentials)}); ` +
       "check that host and port are those of a control plane.",
     error,
     call,
@@ -60,13 +60,13 @@ export function grpcFailure(thrown: unknown, call: GrpcCall): GrpcFailure {
   );
 }
 
-/** Without a status of the server's: the connection ended, though nothing on it was wrong. */
+/** Whether the connection ended without a status of the server and without an error of the protocol. */
 function isBrokenOff({ code, rawMessage }: ConnectError): boolean {
   if (code === Code.Canceled || code === Code.Aborted || code === Code.Unavailable) return true;
   return /missing status|incomplete envelope|premature EOF in envelope/i.test(rawMessage);
 }
 
-/** The control plane itself has said no. */
+/** The control plane has refused the call. */
 function refused(error: ConnectError, call: GrpcCall): GrpcFailure {
   const { credentials, method } = call;
   const details = plainSentence(error.rawMessage, credentials);
@@ -101,7 +101,7 @@ function refused(error: ConnectError, call: GrpcCall): GrpcFailure {
   }
 }
 
-/** Something before the control plane has answered, or there is none. */
+/** A proxy before the control plane has answered, or another kind of server. */
 function httpFailure(error: ConnectError, status: number, call: GrpcCall): GrpcFailure {
   const options = optionsOf(error, call, `HTTP ${status}`);
   const where = place(call);
@@ -112,7 +112,7 @@ function httpFailure(error: ConnectError, status: number, call: GrpcCall): GrpcF
   const isPassing = error.code === Code.Unavailable;
   const message = isPassing
     ? `${where} is not available (HTTP ${status}). ${againInAWhile(call)}`
-    : `${where} does not answer as one (HTTP ${status}); check host and port.`;
+    : `${where} does not answer like a control plane (HTTP ${status}); check host and port.`;
   return { error: new PlatformError("PLATFORM_UNREACHABLE", message, options), isPassing };
 }
 
@@ -122,12 +122,10 @@ function unreachable(what: string, error: ConnectError, call: GrpcCall, isPassin
 }
 
 function again({ mayBeDone }: GrpcCall): string {
-  return mayBeDone === true
-    ? "it may have been done all the same, so look before you try again"
-    : "try again";
+  return mayBeDone === true ? "it may have been done anyway, so check before you try again" : "try again";
 }
 
-/** The same as a sentence. */
+/** The advice as a sentence. */
 function againInAWhile(call: GrpcCall): string {
   const text = again(call);
   const sentence = text.charAt(0).toUpperCase() + text.slice(1);
@@ -143,7 +141,7 @@ function place({ endpoint }: GrpcCall): string {
   return `The control plane at ${endpoint.host} (${endpoint.origin})`;
 }
 
-/** A runner that was killed says so with the signal; nearly always it had no memory left. */
+/** Explains SIGKILL of a runner, which nearly always means that it ran out of memory. */
 function outOfMemory(details: string): string | undefined {
   if (!/died with <Signals\.SIGKILL: 9>/.test(details)) return undefined;
   return `${details} It was most likely out of memory: choose a larger machineType.`;

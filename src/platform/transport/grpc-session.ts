@@ -6,23 +6,23 @@ import {
 } from "node:http2";
 import { timerMs } from "../../processes/timers.ts";
 
-/** How a connection is opened and kept. */
+/** Timeouts of a connection. */
 export interface GrpcSessionOptions {
-  /** How long until the other side has to have spoken HTTP/2, in milliseconds. Default 20,000. */
+  /** Maximum time until the server speaks HTTP/2, in milliseconds. Default 20,000. */
   connectTimeoutMs?: number | undefined;
-  /** How often it is asked whether it is still there, in milliseconds. Default 30,000. */
+  /** Interval of pings, in milliseconds. Default 30,000. */
   pingIntervalMs?: number | undefined;
-  /** How long it may take to say so, in milliseconds. Default 600,000: servers stall while they build. */
+  /** Maximum time until a ping is answered, in milliseconds. Default 600,000: servers stall while they build. */
   pingTimeoutMs?: number | undefined;
 }
 
-/** Until when an unanswered ping is no reason to mistrust the connection with another call, in milliseconds. */
+/** After a ping has been unanswered this long, new calls use another connection. In milliseconds. */
 const TRUSTED_MS = 20_000;
 
-/** How often a connection that closes at once is opened again for one call. */
+/** Maximum number of connections that one call opens, if each closes immediately. */
 const MAX_CONNECTIONS = 3;
 
-/** The connection broke, or was never one. `code` is that of a system error, where one fits. */
+/** The connection failed. `code` is the code of a similar system error. */
 export class SessionError extends Error {
   readonly code: string;
 
@@ -33,10 +33,10 @@ export class SessionError extends Error {
   }
 }
 
-/** What requests failed with of which nothing was sent. */
+/** Errors of requests of which nothing was sent. */
 const UNSENT = new WeakSet<Error>();
 
-/** Whether a call failed before anything of it was sent, or was turned away unread: the other side can't have done it. */
+/** Whether a call failed before it was sent, or was rejected unread: the server can't have executed it. */
 export function wasNeverSent(error: unknown): boolean {
   const seen = new Set<unknown>();
   for (let item = error; item instanceof Error && !seen.has(item); item = item.cause) {
@@ -47,12 +47,11 @@ export function wasNeverSent(error: unknown): boolean {
 }
 
 /**
- * The HTTP/2 connection to one host, opened when it is needed and again when it broke. Takes the place of
- * connect-node's own manager, with which an answer in another protocol ends the process, and a silent one is waited for
- * without end.
+ * The HTTP/2 connection to one host, opened when it is needed and reopened after a failure. Replaces connect-node's own
+ * manager, in which a response in another protocol ends the process, and which has no timeout for a silent server.
  */
 export class GrpcSession implements Disposable {
-  /** The scheme, name and port it connects to. */
+  /** The scheme, name and port that it connects to. */
   readonly authority: string;
   readonly #options: Required<{ [K in keyof GrpcSessionOptions]: number }>;
   readonly #open = new Set<ClientHttp2Session>();
@@ -84,10 +83,10 @@ export class GrpcSession implements Disposable {
     }
   }
 
-  /** Part of the interface; pings are sent whether or not something comes. */
+  /** Required by the interface. Pings are sent even while data arrives. */
   notifyResponseByteRead(): void {}
 
-  /** Closes the connection, and ends what runs on it. */
+  /** Closes the connection and ends its calls. */
   [Symbol.dispose](): void {
     this.#isClosed = true;
     for (const session of this.#open) session.destroy();
@@ -108,7 +107,7 @@ export class GrpcSession implements Disposable {
     throw new SessionError("ECONNRESET", "the connection is closed as soon as it is open");
   }
 
-  /** Several calls may have waited for the one that is no good; a later one stays. */
+  /** Forgets a failed connection, unless another waiting call has replaced it already. */
   #forget(pending: Promise<LiveSession>): void {
     if (this.#current === pending) this.#current = undefined;
   }
@@ -116,7 +115,7 @@ export class GrpcSession implements Disposable {
   #connect(): Promise<LiveSession> {
     const { promise, resolve, reject } = withResolvers<LiveSession>();
     const session = connect(this.authority, {
-      // A single message may be large: a function's bundle, or a long list.
+      // A single message may be large, such as the bundle of a function.
       maxSessionMemory: 1_000,
       settings: { initialWindowSize: 2 ** 20, enablePush: false },
     });
@@ -125,14 +124,14 @@ export class GrpcSession implements Disposable {
     const late = setTimeout(() => {
       session.destroy(new SessionError("ETIMEDOUT", `no HTTP/2 within ${connectTimeoutMs / 1000} s`));
     }, connectTimeoutMs);
-    // Stays for good: an error without a listener would end the process.
+    // Never removed, because an error without a listener ends the process.
     session.on("error", reject);
     session.once("close", () => {
       clearTimeout(late);
       this.#open.delete(session);
       reject(new SessionError("ECONNRESET", "the connection was closed"));
     });
-    // The first that the other side says, when it speaks HTTP/2.
+    // The first frame of an HTTP/2 server.
     session.once("remoteSettings", () => {
       clearTimeout(late);
       resolve(new LiveSession(session, pingIntervalMs, pingTimeoutMs));
@@ -141,7 +140,7 @@ export class GrpcSession implements Disposable {
   }
 }
 
-/** A connection over which HTTP/2 was spoken. */
+/** An open connection to an HTTP/2 server. */
 class LiveSession {
   readonly session: ClientHttp2Session;
   #failure: unknown;
@@ -158,7 +157,7 @@ class LiveSession {
     session.once("close", () => clearInterval(pings));
   }
 
-  /** Another call may use it. */
+  /** Whether a new call may use it. */
   isTrusted(): boolean {
     const { closed, destroyed } = this.session;
     const silentMs = this.#pingedAt === undefined ? 0 : performance.now() - this.#pingedAt;
@@ -168,12 +167,12 @@ class LiveSession {
   request(headers: OutgoingHttpHeaders, options: object): ClientHttp2Stream {
     const stream = this.session.request(headers, options);
     let isAnswered = false;
-    // The process stays for as long as a call runs, and no longer.
+    // Only running calls keep the process alive.
     if (++this.#streams === 1) this.session.ref();
     stream.once("response", () => (isAnswered = true));
     stream.once("close", () => {
       if (--this.#streams === 0 && !this.session.destroyed) this.session.unref();
-      // Without it, a call whose stream was closed in good order before its answer would wait for ever.
+      // Otherwise a call whose stream is closed without an error before the response would never settle.
       if (!isAnswered) {
         stream.emit("error", new SessionError("ECONNRESET", "no answer came", { cause: this.#failure }));
       }
@@ -182,11 +181,11 @@ class LiveSession {
   }
 
   #ping(timeoutMs: number): void {
-    // A session that is destroyed but not closed yet takes no ping.
+    // A destroyed session accepts no pings, even before it is closed.
     if (this.#pingedAt !== undefined || this.session.destroyed) return;
     this.#pingedAt = performance.now();
     const late = setTimeout(() => {
-      this.session.destroy(new SessionError("ETIMEDOUT", `no sign of life within ${timeoutMs / 1000} s`));
+      this.session.destroy(new SessionError("ETIMEDOUT", `no answer to a ping within ${timeoutMs / 1000} s`));
     }, timeoutMs).unref();
     this.session.ping(() => {
       clearTimeout(late);

@@ -1,10 +1,10 @@
-/** Why a host could not be talked to. */
+/** Why a host could not be reached. */
 export interface NetworkFailure {
-  /** What is the case, to be read after a colon. */
+  /** The cause, to follow a colon. */
   readonly cause: string;
-  /** What may help, as a sentence without its full stop. */
+  /** Advice, as a sentence without the full stop. */
   readonly advice: string;
-  /** Another try may go better. */
+  /** Another attempt may succeed. */
   readonly isPassing: boolean;
 }
 
@@ -14,26 +14,26 @@ const TRUST = "make the authority known to Node with NODE_EXTRA_CA_CERTS, if the
 const lasting = (cause: string, advice: string): NetworkFailure => ({ cause, advice, isPassing: false });
 const passing = (cause: string, advice: string): NetworkFailure => ({ cause, advice, isPassing: true });
 
-/** The cause of a connection that ended while it was used. */
+/** The cause for a connection that was closed during a request. */
 export const CLOSED = "it closed the connection";
 
-/** What may help besides, where that happened in plaintext: it is how some servers take it that wait for TLS. */
+/** Further advice for a plaintext connection: servers that expect TLS may close it. */
 export const TLS_HINT = ", or leave out http:// if it speaks TLS";
 
 const HUNG_UP = passing(CLOSED, NOT_IT);
 const SILENT = lasting("it does not answer", "check host and port, and firewalls on the way");
-const NO_WAY = passing("there is no way to it", "check the network connection");
+const NO_WAY = passing("there is no route to it", "check the network connection");
 const NO_TLS = lasting(
-  "it speaks no TLS",
+  "it does not speak TLS",
   "write http:// before the host, if it is a control plane of your own",
 );
-/** Stands for what fetch says of ports like 6667 without a code: it sends nothing there. */
+/** Stands for the error of fetch for blocked ports such as 6667, which has no code. */
 const REFUSED_PORT = "refused port";
 const FOREIGN = lasting("it speaks another protocol", NOT_IT);
 
-/** By the code of an error of Node's, or of its fetch. */
+/** By code of an error of Node or of its fetch. */
 const FAILURES: Readonly<Record<string, NetworkFailure>> = {
-  ENOTFOUND: lasting("there is no host of that name", "check its spelling, and the network connection"),
+  ENOTFOUND: lasting("the host name does not exist", "check its spelling, and the network connection"),
   EAI_AGAIN: passing("its name could not be looked up", "check the network connection"),
   ECONNREFUSED: passing("nothing listens there", "check host and port, and that it runs"),
   ECONNRESET: HUNG_UP,
@@ -51,33 +51,33 @@ const FAILURES: Readonly<Record<string, NetworkFailure>> = {
   ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
   EPROTO: NO_TLS,
   ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: lasting("it does not speak HTTP/2, as gRPC has to", NOT_IT),
-  DEPTH_ZERO_SELF_SIGNED_CERT: lasting("its certificate is signed by itself", TRUST),
-  SELF_SIGNED_CERT_IN_CHAIN: lasting("its certificate is of an authority that is not known", TRUST),
-  UNABLE_TO_GET_ISSUER_CERT: lasting("its certificate is of an authority that is not known", TRUST),
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: lasting("its certificate is of an authority that is not known", TRUST),
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: lasting("its certificate is of an authority that is not known", TRUST),
+  DEPTH_ZERO_SELF_SIGNED_CERT: lasting("its certificate is self-signed", TRUST),
+  SELF_SIGNED_CERT_IN_CHAIN: lasting("its certificate is issued by an unknown authority", TRUST),
+  UNABLE_TO_GET_ISSUER_CERT: lasting("its certificate is issued by an unknown authority", TRUST),
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: lasting("its certificate is issued by an unknown authority", TRUST),
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: lasting("its certificate is issued by an unknown authority", TRUST),
   CERT_HAS_EXPIRED: lasting(
     "its certificate has expired",
-    "tell who runs it, and check this machine's clock",
+    "inform its operator, and check this machine's clock",
   ),
   CERT_NOT_YET_VALID: lasting("its certificate is not valid yet", "check this machine's clock"),
   ERR_TLS_CERT_ALTNAME_INVALID: lasting(
-    "its certificate is another host's",
+    "its certificate is for another host",
     "check the spelling of the host",
   ),
   [REFUSED_PORT]: lasting(
-    "its port is kept for another protocol, so no HTTP is sent to it",
-    "check the port, and let a control plane of your own listen at another one",
+    "its port is reserved for another protocol, so no HTTP is sent to it",
+    "check the port; your own control plane has to listen on another one",
   ),
   ERR_HTTP2_ERROR: FOREIGN,
-  // It was sent away with a reason of its own, such as too many pings.
+  // The server closed the session with a reason, such as too many pings.
   ERR_HTTP2_SESSION_ERROR: HUNG_UP,
-  // Of fetch's own, when an answer has no form that there is.
+  // An assertion of fetch about a malformed response.
   ERR_ASSERTION: FOREIGN,
   ERR_CLOSED: lasting("the connection was closed on this side", "open another one"),
 };
 
-/** Reads an error and its causes; nothing when they are of another kind. */
+/** Finds the failure by the codes of an error and its causes; undefined for errors of another kind. */
 export function networkFailure(error: unknown): NetworkFailure | undefined {
   for (const code of codesOf(error)) {
     const known = FAILURES[code];
@@ -88,18 +88,18 @@ export function networkFailure(error: unknown): NetworkFailure | undefined {
   return undefined;
 }
 
-/** The codes of an error, its causes, and what an attempt at several addresses gathered. */
+/** The codes of an error, its causes, and the errors of attempts at several addresses. */
 function codesOf(error: unknown): string[] {
   const codes: string[] = [];
   const seen = new Set<unknown>();
   for (let item = error; item instanceof Error && !seen.has(item); item = item.cause) {
     seen.add(item);
     if ("code" in item && typeof item.code === "string") codes.push(item.code);
-    // From Node 24 on it has no code.
+    // It has no code since Node 24.
     if (item.name === "HTTPParserError") codes.push("HPE_UNKNOWN");
     if (item.message === "bad port") codes.push(REFUSED_PORT);
     if (item instanceof AggregateError) codes.push(...item.errors.flatMap(codesOf));
-    // Node tells a stream that was refused by its message alone.
+    // A refused stream has only this message.
     if (item.message.includes("NGHTTP2_REFUSED_STREAM")) codes.unshift("ECONNRESET");
   }
   return codes;

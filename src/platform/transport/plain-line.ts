@@ -1,9 +1,9 @@
 import type { Credentials } from "../target/credentials.ts";
 
-/** More than this of somebody else's message helps nobody, in characters. */
+/** Maximum length of a foreign message, in characters. */
 const MAX_LENGTH = 2_000;
 
-/** What somebody else wrote, in one line that can be shown: without control characters, and without the key. */
+/** Turns foreign text into one line that is safe to print: without control characters and without the key. */
 export function plainLine(text: string, credentials?: Credentials): string {
   const safe = credentials === undefined ? text : credentials.secret.removeFrom(text);
   const line = safe
@@ -14,15 +14,15 @@ export function plainLine(text: string, credentials?: Credentials): string {
   return line.length > MAX_LENGTH ? `${line.slice(0, MAX_LENGTH)}…` : line;
 }
 
-/** A sentence out of somebody else's message: with one full stop at its end. */
+/** Like {@link plainLine}, with one full stop at the end. */
 export function plainSentence(text: string, credentials?: Credentials): string {
   const line = plainLine(text, credentials);
   return line === "" || /[.!?…]$/.test(line) ? line : `${line}.`;
 }
 
 /**
- * An error to hand on as the cause of another one. Not the error itself: what a library keeps in one (headers, the bytes
- * of a message) would be printed with it.
+ * Copies name, message and code of an error, to use it as a cause. Other properties, such as the headers that a library
+ * attaches, would be printed with it.
  */
 export function plainCause(error: unknown, credentials?: Credentials): Error {
   const message = error instanceof Error ? error.message : String(error);

@@ -4,15 +4,15 @@ import type * as controller from "../generated/controller_pb.ts";
 import type { Rest } from "./rest.ts";
 import { resolveTarget, type Target, type TargetOptions } from "../target/target.ts";
 
-/** What gRPC calls take: the connection, and the messages and enums of the protocol. */
+/** The connection for gRPC calls, and the messages and enums of the protocol. */
 export interface Grpc {
   readonly connection: Connection;
   readonly protocol: typeof controller;
 }
 
 /**
- * One control plane, as the parts of a client share it. What it is, and with which key it is talked to, is found out by the
- * first call; until then nothing is read, loaded or opened.
+ * The control plane that the parts of a client share. The first call resolves its host and key; until then nothing is
+ * read, loaded or opened.
  */
 export class PlatformSession implements Disposable {
   readonly #options: TargetOptions;
@@ -25,28 +25,28 @@ export class PlatformSession implements Disposable {
     this.#options = options;
   }
 
-  /** Where the control plane is, and the key. @throws what `resolveTarget` throws */
+  /** The hosts and the key. @throws the errors of `resolveTarget` */
   target(): Promise<Target> {
     this.#target ??= resolveTarget(this.#options);
     return this.#target;
   }
 
-  /** The gRPC side. @throws what `resolveTarget` throws, UsageError after `close()` */
+  /** The gRPC connection. @throws the errors of `resolveTarget`, UsageError after `close()` */
   async grpc(): Promise<Grpc> {
     if (this.#isClosed) throw new UsageError("The client is closed.");
     this.#grpc ??= this.#connect();
     return this.#grpc;
   }
 
-  /** The REST side. @throws what `resolveTarget` throws, UsageError after `close()` */
+  /** The REST client. @throws the errors of `resolveTarget`, UsageError after `close()` */
   async rest(): Promise<Rest> {
     if (this.#isClosed) throw new UsageError("The client is closed.");
-    // One, so that a deployment that broke off is gone on with by the next one.
+    // Always the same, because interrupted uploads are continued only with the same client.
     this.#rest ??= this.#makeRest();
     return this.#rest;
   }
 
-  /** Closes the connection. Calls that still run fail. */
+  /** Closes the connection. Running calls fail. */
   close(): void {
     this.#isClosed = true;
     this.#grpc?.then(

@@ -7,50 +7,50 @@ import { timerMs } from "../../processes/timers.ts";
 import { plainCause, plainLine, plainSentence } from "./plain-line.ts";
 import { detailOf, readText } from "./response-text.ts";
 
-/** One request to the REST side of a control plane. */
+/** A request to the REST API of a control plane. */
 export interface RestRequest {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
-  /** With its leading `/`, escaped as in a URL. */
+  /** The path of the URL, with its leading `/`, escaped. */
   readonly path: string;
-  /** The body as it goes out. A stream is sent as it is read, and can be sent once: see {@link STREAMED_BODY}. */
+  /** The body. A stream is sent while it is read, and only once: see {@link STREAMED_BODY}. */
   readonly body?: string | ReadableStream<Uint8Array> | undefined;
-  /** Beside those of the credentials. */
+  /** Further headers; those of the credentials are added. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Sends a request with the host and the credentials it is bound to. Resolves with the answer, of whatever status, as
- * soon as its head is there; rejects when there is no answer, or with the signal's reason.
+ * Sends a request with the host and credentials that it is bound to. Resolves with the response, of any status, when the
+ * headers have arrived; rejects without a response, or with the signal's reason.
  */
 export type RestCall = (request: RestRequest) => Promise<Response>;
 
 /**
- * What `fetch` has to be told beside a body that is a stream. Where a redirect could follow, it makes a copy of the stream
- * to send again, and so keeps all of what was sent in memory.
+ * The options of `fetch` for a body that is a stream. If redirects were allowed, `fetch` would keep a copy of the whole
+ * stream in memory.
  */
 export const STREAMED_BODY = { duplex: "half", redirect: "error", window: null } as const;
 
-/** What a {@link Rest} is made of. */
+/** Options of {@link Rest}. */
 export interface RestOptions {
   endpoint: Endpoint;
   credentials: Credentials;
-  /** How long until the head of an answer has to be there, and of `json()` all of it, in milliseconds. Default 60,000. */
+  /** Maximum time until the headers of a response, and for `json()` until its end, in milliseconds. Default 60,000. */
   timeoutMs?: number | undefined;
 }
 
-/** A request whose answer is read as JSON. */
+/** A request whose response is read as JSON. */
 export interface JsonRequest extends Omit<RestRequest, "body"> {
-  /** Sent as JSON; without it there is no body. */
+  /** Sent as JSON; if omitted, there is no body. */
   readonly json?: unknown;
 }
 
-/** More of an answer that is no success is not read, in bytes. */
+/** Maximum size of an error response that is read, in bytes. */
 const MAX_ERROR_BYTES = 65_536;
-/** Nor is one that is read as JSON, in bytes: none of a control plane's comes near. */
+/** Maximum size of a JSON response, in bytes. Responses of control planes are far smaller. */
 const MAX_ANSWER_BYTES = 64 * 2 ** 20;
 
-/** The REST side of a control plane. Whatever fails is a `PlatformError`, or the reason of the caller's signal. */
+/** A client for the REST API of a control plane. Errors are `PlatformError`s, or the reason of the caller's signal. */
 export class Rest {
   readonly #options: RestOptions;
 
@@ -59,23 +59,22 @@ export class Rest {
   }
 
   /**
-   * Sends a request, with the key. Resolves with the answer, of any status but a redirect, as soon as its head is
-   * there. There is no time limit for a body that is a stream. An answer that is no success is read first: it may repeat
-   * the key, which is taken out.
+   * Sends a request with the key. Resolves when the headers have arrived, with a response of any status except redirects.
+   * A streamed body has no time limit. An error response is read first, and the key is removed from it.
    */
   readonly send: RestCall = async (request) => {
-    // How long a body takes is for who reads it from somewhere to say.
+    // The time of a streamed body is limited by its source.
     const limit = new Limit(request.signal, typeof request.body === "object" ? Infinity : this.#timeoutMs);
     try {
       const response = await this.#fetch(request, limit);
       return response.ok ? response : await this.#withoutKey(response, limit);
     } finally {
-      // So is how long the answer's may take: logs are followed for hours.
+      // The body of a response may take hours, as for logs that are followed.
       limit.end();
     }
   };
 
-  /** Sends a request and reads its answer: what it says, or nothing when it is empty. */
+  /** Sends a request and parses its response; undefined if that is empty. */
   async json(request: JsonRequest): Promise<unknown> {
     const { json, ...rest } = request;
     const body = json === undefined ? {} : { body: JSON.stringify(json) };
@@ -91,7 +90,7 @@ export class Rest {
     }
   }
 
-  /** What an answer that is no success means. Reads its body. */
+  /** Translates an error response into an error. Reads its body. */
   async failure(response: Response, request: Pick<RestRequest, "method" | "path">): Promise<PlatformError> {
     const { credentials } = this.#options;
     const { status } = response;
@@ -120,7 +119,7 @@ export class Rest {
     const { credentials } = this.#options;
     return new Response(credentials.secret.removeFrom(text), {
       status,
-      // Of what a server may say there a `Response` takes only a part.
+      // `Response` accepts only some of the characters that a server may send.
       statusText: plainLine(statusText, credentials)
         .replaceAll("…", "...")
         .replaceAll(/[^ -~]/g, ""),
@@ -138,7 +137,7 @@ export class Rest {
         method,
         headers: { ...headers, "user-agent": USER_AGENT, authorization: credentials.authorization() },
         signal: limit.signal,
-        // The key is for this host alone.
+        // A redirect would send the key to another host.
         redirect: "manual",
         ...(body === undefined ? {} : { body }),
         ...(typeof body === "object" ? STREAMED_BODY : {}),
@@ -151,8 +150,8 @@ export class Rest {
     await response.body?.cancel().catch(() => {});
     const what =
       status < 400
-        ? `sends ${nameOf(request)} elsewhere (HTTP ${status}); check its host.`
-        : `does not answer as one (HTTP ${status}); check host and port.`;
+        ? `redirects ${nameOf(request)} (HTTP ${status}); check its host.`
+        : `does not answer like a control plane (HTTP ${status}); check host and port.`;
     throw new PlatformError("PLATFORM_UNREACHABLE", `${this.#place()} ${what}`, { status: `HTTP ${status}` });
   }
 
@@ -169,7 +168,7 @@ export class Rest {
     } catch {
       throw new PlatformError(
         "PLATFORM_UNREACHABLE",
-        `${this.#place()} answered ${nameOf(request)} with something that is no JSON; check host and port.`,
+        `${this.#place()} answered ${nameOf(request)} with invalid JSON; check host and port.`,
         { status: `HTTP ${response.status}` },
       );
     }
@@ -204,7 +203,7 @@ export class Rest {
   }
 }
 
-/** A caller's signal and a time limit as one signal. */
+/** Combines a caller's signal with a timeout. */
 class Limit {
   readonly signal: AbortSignal;
   readonly #callers: AbortSignal | undefined;
@@ -222,17 +221,17 @@ class Limit {
     }, timerMs(timeoutMs));
   }
 
-  /** The time was up. */
+  /** Whether the time is over. */
   get isOver(): boolean {
     return this.#isOver;
   }
 
-  /** Throws the reason of the caller's signal, if it was aborted. */
+  /** Throws the reason of the caller's signal if it is aborted. */
   throwIfAborted(): void {
     this.#callers?.throwIfAborted();
   }
 
-  /** Lifts the time limit; the caller's signal still counts. */
+  /** Ends the timeout. The caller's signal stays connected. */
   end(): void {
     clearTimeout(this.#timer);
   }
@@ -242,7 +241,7 @@ function nameOf({ method, path }: Pick<RestRequest, "method" | "path">): string 
   return `${method} ${path.replace(/\?.*$/, "")}`;
 }
 
-/** fetch says "fetch failed", and why only in the cause. */
+/** The message of the innermost cause: fetch itself only says "fetch failed". */
 function rootMessage(error: unknown): string {
   let item = error;
   while (item instanceof Error && item.cause instanceof Error) item = item.cause;

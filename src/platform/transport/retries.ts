@@ -2,15 +2,15 @@ import { PlatformError } from "../../errors.ts";
 import { Backoff } from "../../processes/backoff.ts";
 import { pause } from "../../processes/timers.ts";
 
-/** How {@link Retries} are spaced. */
+/** Options of {@link Retries}. */
 export interface RetryOptions {
-  /** How long to wait before the second try, in milliseconds; twice as long before each further one. Default 500. */
+  /** The wait before the second attempt, in milliseconds; it doubles with each further one. Default 500. */
   readonly retryDelayMs?: number | undefined;
 }
 
-const TRIES = 5;
+const MAX_ATTEMPTS = 5;
 
-/** The tries at reading something that may be asked for again: five in a row that fail are enough. */
+/** Repeats a request that only reads, until five attempts in a row have failed. */
 export class Retries {
   readonly #backoff: Backoff;
   #failed = 0;
@@ -19,22 +19,22 @@ export class Retries {
     this.#backoff = new Backoff({ firstMs: retryDelayMs, jitter: 0.2 });
   }
 
-  /** It went well: what comes counts anew. */
+  /** Starts to count again, after a success. */
   reset(): void {
     this.#failed = 0;
     this.#backoff.reset();
   }
 
-  /** Waits until another try may be made, or throws why none is. */
+  /** Waits for the next attempt, or throws the error if there is none. */
   async failed(error: unknown, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
     this.#failed += 1;
-    if (!isPassing(error) || this.#failed >= TRIES) throw error;
+    if (!isPassing(error) || this.#failed >= MAX_ATTEMPTS) throw error;
     await pause(this.#backoff.next(), signal);
   }
 }
 
-/** No answer came, or one that says that there will be one later. */
+/** Whether there was no response, or one that announces a later one. */
 function isPassing(error: unknown): boolean {
   if (!(error instanceof PlatformError) || error.code !== "PLATFORM_UNREACHABLE") return false;
   return error.status === undefined || /^HTTP (?:429|502|503|504)$/.test(error.status);

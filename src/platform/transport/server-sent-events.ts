@@ -1,14 +1,14 @@
 /** One event of a stream of server-sent events. */
 export interface ServerSentEvent {
-  /** Its type; "message" where none was given. */
+  /** The type; "message" by default. */
   readonly event: string;
   readonly data: string;
 }
 
-/** No line is longer, nor the data of an event, in characters: what sends more without an end is something else. */
+/** Maximum length of a line and of the data of an event, in characters. */
 const MAX_LINE = 16 * 2 ** 20;
 
-/** Reads server-sent events, each as soon as it is complete. What the body fails with is thrown as it is. */
+/** Parses server-sent events and yields each when it is complete. Errors of the body are thrown unchanged. */
 export async function* serverSentEvents(
   body: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<ServerSentEvent, void, undefined> {
@@ -27,7 +27,7 @@ export async function* serverSentEvents(
     if (field === "event") event = value;
     if (field !== "data") continue;
     length += value.length + 1;
-    if (length > MAX_LINE) throw new Error("an event of the stream has no end");
+    if (length > MAX_LINE) throw new Error("an event of the stream is too long");
     data.push(value);
   }
 }
@@ -37,10 +37,10 @@ async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<string,
   let rest = "";
   for await (const chunk of body) {
     rest += decoder.decode(chunk, { stream: true });
-    // A "\r" at the end may be half of a "\r\n".
+    // A "\r" at the end may be the first half of "\r\n".
     const lines = rest.split(/\r\n|\n|\r(?!$)/);
     rest = lines.pop() ?? "";
-    if (rest.length > MAX_LINE) throw new Error("a line of the stream has no end");
+    if (rest.length > MAX_LINE) throw new Error("a line of the stream is too long");
     yield* lines;
   }
 }

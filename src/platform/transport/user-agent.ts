@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 
-/** How this package is known to a control plane: `servable/1.2.0 (node)`. */
+/** The User-Agent header of all requests, such as `servable/1.2.0 (node)`. */
 export const USER_AGENT: string = `servable${version()} (node)`;
 
-/** Of this package. A program that was bundled into one file may not have it beside. */
+/** The version of this package; "" if the program was bundled without the package.json. */
 function version(): string {
   try {
     const text = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
