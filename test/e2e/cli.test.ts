@@ -285,7 +285,7 @@ describe("what servable run says when it can't", () => {
       assert.equal(exitCode, 3);
       assert.equal(
         stderr,
-        `error: The port ${port} on 127.0.0.1 is in use; stop what listens there, or choose another with --port.\n`,
+        `error: The port ${port} on 127.0.0.1 is in use; stop the program that listens there, or choose another with --port.\n`,
       );
       assert.equal(stdout, "");
     }

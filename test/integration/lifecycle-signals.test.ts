@@ -45,12 +45,12 @@ describe("signals and errors that nobody caught", { timeout: 300_000, concurrenc
   ] as const) {
     test(`a third signal (${signals.join(", ")}) does not wait for teardown`, async () => {
       const app = await startProcess("long teardown", { LOG_LEVEL: "debug" });
-      await said(app, "on watch");
+      await said(app, "watches for signals");
       app.child.kill(signals[0]);
       await said(app, "teardown");
       app.child.kill(signals[1]);
       // The second has been seen once it is logged.
-      await Promise.race([said(app, "the stop goes on"), said(app, "no more waiting")]);
+      await Promise.race([said(app, "the stop continues"), said(app, "forced stop")]);
       app.child.kill(signals[2]);
       assert.equal(await app.exited, 1);
     });
@@ -65,7 +65,7 @@ describe("signals and errors that nobody caught", { timeout: 300_000, concurrenc
   ] as const) {
     test(`three signals (${kinds.join(", ")}) end a process whose event loop is busy in ${what}`, async () => {
       const app = await startProcess(scenario, { LOG_LEVEL: "debug" });
-      await said(app, "on watch");
+      await said(app, "watches for signals");
       if (path !== undefined) {
         void exchange(app.port, rawRequest("POST", path));
         await said(app, "spinning");

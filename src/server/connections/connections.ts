@@ -99,7 +99,7 @@ export class Connections {
       if (stalledFor(socket, seen, now) < sendTimeoutMs) continue;
       onStalled();
       socket.destroy(
-        new RequestCancelledException(`The client took nothing of its answer for ${sendTimeoutMs} ms.`),
+        new RequestCancelledException(`The client read nothing of its answer for ${sendTimeoutMs} ms.`),
       );
     }
     this.#cancelCheck = this.#open.size > 0 ? this.#planCheck() : undefined;

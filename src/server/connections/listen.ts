@@ -36,9 +36,9 @@ export function portError(
 ): StartupError {
   const flag = what === "port" ? "--port" : "--metrics-port";
   const why: Readonly<Record<string, string>> = {
-    EADDRINUSE: `is in use; stop what listens there, or choose another with ${flag}.`,
+    EADDRINUSE: `is in use; stop the program that listens there, or choose another with ${flag}.`,
     EACCES: `needs more rights; choose one above 1023 with ${flag}.`,
-    EADDRNOTAVAIL: `can't be opened: ${host} is no address of this machine; choose another with --host.`,
+    EADDRNOTAVAIL: `can't be opened: ${host} is not an address of this machine; choose another with --host.`,
     ENOTFOUND: `can't be opened: the host ${host} is unknown; choose another with --host.`,
   };
   const message = `The ${what} ${port} on ${host} ${why[error.code ?? ""] ?? `can't be opened: ${error.message}`}`;

@@ -96,7 +96,7 @@ function poolOptions(
   if (moduleUrl !== undefined) return { moduleUrl, className, count, devices, deviceVariable };
   throw new DefinitionError(
     "SETTING_INVALID",
-    `Where ${className} is defined can't be told; say so with workers: { count: ${count}, module: import.meta.url }.`,
+    `The module that defines ${className} is unknown; name it with workers: { count: ${count}, module: import.meta.url }.`,
   );
 }
 

@@ -76,13 +76,13 @@ export class AnswerHeaders {
       const sent = hints.filter(isHeaderValue);
       if (sent.length < hints.length) {
         const left = hints.filter((hint) => !isHeaderValue(hint));
-        this.#log.warn({ hints: left }, "hints that are no latin-1 text are left out");
+        this.#log.warn({ hints: left }, "hints that are not latin-1 text are omitted");
       }
       return sent.join(",");
     } catch (error) {
       this.#log.error(
         { err: asError(error, "provideHints") },
-        "provideHints() threw; the answer goes out without hints",
+        "provideHints() threw; the answer is sent without hints",
       );
       return undefined;
     }

@@ -130,7 +130,7 @@ export class HttpContext implements RequestContext, RunningCall {
   setHeader(name: string, value: string): void {
     assertAnswerHeader(name, value);
     if (this.#reply.raw.headersSent)
-      this.log.warn(`the header ${name} is not sent: the answer's head is out already`);
+      this.log.warn(`the header ${name} is not sent: the answer's head has already been sent`);
     else this.#reply.header(name, value);
   }
 

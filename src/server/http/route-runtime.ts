@@ -116,7 +116,7 @@ export class RouteRuntime {
     const token = context.changedCdnToken;
     if (token === undefined) return;
     if (isHeaderValue(token)) reply.header("x-fal-cdn-token", token);
-    else context.log.warn("the new x-fal-cdn-token is no header value; it is not sent");
+    else context.log.warn("the new x-fal-cdn-token is not a valid header value; it is not sent");
   }
 
   /** The answer to an error. Logs unexpected errors once. */

@@ -35,14 +35,10 @@ export async function drain(
     .catch((error: unknown) => log.error({ err: asError(error, "handleExit") }, "handleExit() failed"));
   const stopped = Promise.all([server.close(), exited]).then(() => "in time" as const);
   const [grace, cancelGrace] = timer(definition.terminationGraceMs, "the grace period is over");
-  const end = await Promise.race([
-    stopped,
-    grace,
-    signals.forced.then(() => "it was told to wait no longer" as const),
-  ]);
+  const end = await Promise.race([stopped, grace, signals.forced.then(() => "the stop was forced" as const)]);
   cancelGrace();
   if (end !== "in time") {
-    log.warn(`${end}: what is still running is cut off`);
+    log.warn(`${end}: aborting requests that are still running`);
     state.abortAll(new ServerStoppedException());
     await nextTurn(); // handlers are aborted before their resources are torn down
     await nextTurn();
@@ -52,7 +48,7 @@ export async function drain(
     connections.destroyAll();
     const [late, cancelLate] = timer(LATE_TEARDOWN_MS, "late");
     if ((await Promise.race([stopped, late])) === "late")
-      log.error("teardown does not end; leaving without it");
+      log.error("teardown did not finish in time; exiting without it");
     cancelLate();
   }
   return { exitCode: end === "in time" ? 0 : 1 };

@@ -49,7 +49,7 @@ export function mountHealth(
 function liveness(state: ServerState, log: Logger): string {
   const stuck = state.stuck();
   if (stuck === undefined) return "alive";
-  log.error(`${stuck} takes no calls: all of its slots are held by calls that are long past their deadlines`);
+  log.error(`${stuck} accepts no calls: calls long past their deadlines hold all of its slots`);
   return "stuck";
 }
 

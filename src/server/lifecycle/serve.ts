@@ -112,7 +112,7 @@ async function setUp(
 ): Promise<void> {
   const seconds = definition.startupTimeoutMs / 1000;
   const warning = setTimeout(
-    () => logger.warn(`setup has taken ${seconds} s, the startup timeout; a platform would give up now`),
+    () => logger.warn(`setup has taken ${seconds} s, the startup timeout; a platform would stop waiting now`),
     definition.startupTimeoutMs,
   );
   try {
@@ -126,7 +126,7 @@ async function setUp(
 }
 
 function refuseToWait(): never {
-  throw new StartupError("SETUP_FAILED", "Told to stop at once while setup was still running.");
+  throw new StartupError("SETUP_FAILED", "The stop was forced while setup was still running.");
 }
 
 async function open(built: BuiltServer, host: string, port: number): Promise<void> {
@@ -187,6 +187,6 @@ function portFromEnvironment(name: string): number | undefined {
   if (Number.isInteger(port) && port >= 0 && port <= 65535) return port;
   throw new StartupError(
     "PORT_UNAVAILABLE",
-    `${name}="${text}" is no port; set it to a number from 0 to 65535.`,
+    `${name}="${text}" is not a valid port; set it to a number from 0 to 65535.`,
   );
 }

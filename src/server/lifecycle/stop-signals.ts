@@ -56,7 +56,7 @@ export class StopSignals {
   watch(): void {
     if (!this.#sources.handlesSignals) return;
     this.#watchdog ??= new SignalWatchdog(STOP_SIGNALS, () =>
-      this.#log.debug("a thread is on watch for signals"),
+      this.#log.debug("a separate thread watches for signals"),
     );
   }
 
@@ -89,7 +89,7 @@ export class StopSignals {
     if (this.#signals === 2 && !isWatched) this.#letGo();
     if (name === "SIGINT" && ++this.#interrupts === 2) this.#onForce();
     else if (this.#stopping)
-      this.#log.info(`${name} came, too: the stop goes on, a third signal ends the process`);
+      this.#log.info(`received ${name} as well: the stop continues, a third signal ends the process`);
     else this.stop(name);
   };
 
@@ -99,12 +99,12 @@ export class StopSignals {
 
   readonly #onAbort = (): void => {
     const reason: unknown = this.#sources.stop?.reason;
-    this.stop(typeof reason === "string" ? reason : "told to stop");
+    this.stop(typeof reason === "string" ? reason : "stop requested");
   };
 
   readonly #onForce = (): void => {
-    this.stop("told to stop at once");
-    this.#log.warn("no more waiting: what is still running is cut off");
+    this.stop("forced stop");
+    this.#log.warn("forced stop: aborting requests that are still running");
     this.#resolveForced();
   };
 }

@@ -34,14 +34,14 @@ export class UncaughtErrors {
   readonly #onError = (error: unknown): void => {
     this.#count++;
     if (this.#stop === undefined) {
-      this.#log.fatal({ err: error }, "an error that nobody caught; the process ends");
+      this.#log.fatal({ err: error }, "uncaught error; the process ends");
       process.exit(1);
     }
     if (this.#count === 1) {
-      this.#log.fatal({ err: error }, "an error that nobody caught; the server stops");
-      this.#stop("an error that nobody caught");
+      this.#log.fatal({ err: error }, "uncaught error; the server stops");
+      this.#stop("uncaught error");
     } else if (this.#count <= MAX_LOGGED) {
-      this.#log.error({ err: error }, "one more error that nobody caught, while the server stops");
+      this.#log.error({ err: error }, "another uncaught error while the server stops");
     }
   };
 }

@@ -19,25 +19,31 @@ export function dispatchFamilies(metrics: ServerMetrics): Family[] {
   return [
     gauge(
       "servable_queue_depth",
-      "Calls that wait.",
+      "Queued calls.",
       each((queue) => [sample(queue, queue.metrics.depth)]),
     ),
     gauge(
       "servable_queue_oldest_age_seconds",
-      "How long the first of those that wait has waited.",
+      "Waiting time of the oldest queued call.",
       each((queue) => [sample(queue, queue.metrics.oldestAgeMs / 1000)]),
     ),
-    spread(queues, "servable_queue_wait_seconds", "From arrival to the start of the run.", "waits", 1000),
-    spread(queues, "servable_run_seconds", "Runs of handlers, of batches as a whole.", "runs", 1000),
-    spread(queues, "servable_batch_size", "Calls in a run.", "batchSizes", 1),
+    spread(
+      queues,
+      "servable_queue_wait_seconds",
+      "Time from arrival to the start of the run.",
+      "waits",
+      1000,
+    ),
+    spread(queues, "servable_run_seconds", "Duration of handler runs; a batch is one run.", "runs", 1000),
+    spread(queues, "servable_batch_size", "Calls per run.", "batchSizes", 1),
     counter(
       "servable_batches_total",
-      "Runs by why they hold no more: full by size or cost, all that waited, another group, a deadline, a retry.",
+      "Runs by what limited their batch: size, cost, no more queued calls, another group, a deadline, a retry.",
       each((queue) => [...queue.metrics.reasons].map(([reason, value]) => sample(queue, value, { reason }))),
     ),
     counter(
       "servable_refused_total",
-      "Calls refused for lack of room or time.",
+      "Calls refused for lack of capacity or time.",
       each((queue) => [...queue.metrics.refusals].map(([cause, value]) => sample(queue, value, { cause }))),
     ),
     counter(
@@ -49,24 +55,24 @@ export function dispatchFamilies(metrics: ServerMetrics): Family[] {
     ),
     counter(
       "servable_late_total",
-      "Calls that ended after they had been given up.",
+      "Calls that ended after they were abandoned.",
       each((queue) => [sample(queue, queue.metrics.late)]),
     ),
     counter(
       "servable_retried_total",
-      "Calls run once more after their worker had died.",
+      "Calls retried after their worker died.",
       each((queue) => [sample(queue, queue.metrics.retried)]),
     ),
-    counter("servable_timeouts_total", "Calls and sessions whose time ran out, by where.", () =>
+    counter("servable_timeouts_total", "Timeouts of calls and sessions, by phase.", () =>
       timeoutSamples(metrics),
     ),
-    gauge("servable_bytes_in_flight", "What callers sent and is still in memory, in bytes.", () => [
+    gauge("servable_bytes_in_flight", "Memory of the input of running calls, in bytes.", () => [
       { labels: { app_name: "fal" }, value: metrics.budget.held },
     ]),
-    gauge("servable_workers_ready", "Worker processes that can take a call.", () =>
+    gauge("servable_workers_ready", "Worker processes that are ready.", () =>
       metrics.workers === undefined ? [] : [{ labels: { app_name: "fal" }, value: metrics.workers.ready }],
     ),
-    counter("servable_workers_ended_total", "Worker processes that ended without being told to.", () =>
+    counter("servable_workers_ended_total", "Worker processes that ended unexpectedly.", () =>
       metrics.workers === undefined ? [] : [{ labels: { app_name: "fal" }, value: metrics.workers.ended }],
     ),
   ];

@@ -44,16 +44,16 @@ export async function createMetricsRenderer(metrics: ServerMetrics): Promise<() 
   );
   add("http_requests_in_progress", "Requests being handled.", "gauge", () => routes.map(progressSamples));
   add("realtime_sessions_open", "Open websockets.", "gauge", () => sessionSamples(websockets, "open"));
-  add("realtime_messages_received_total", "Messages that came in.", "counter", () =>
+  add("realtime_messages_received_total", "Messages received.", "counter", () =>
     sessionSamples(websockets, "messagesIn"),
   );
-  add("realtime_messages_sent_total", "Results that went out.", "counter", () =>
+  add("realtime_messages_sent_total", "Results sent.", "counter", () =>
     sessionSamples(websockets, "messagesOut"),
   );
-  add("realtime_inputs_dropped_total", "Inputs that were never looked at.", "counter", () =>
+  add("realtime_inputs_dropped_total", "Inputs dropped unprocessed.", "counter", () =>
     sessionSamples(websockets, "droppedInputs"),
   );
-  add("realtime_session_duration_seconds", "How long websockets were open.", "histogram", () =>
+  add("realtime_session_duration_seconds", "Duration of websocket sessions.", "histogram", () =>
     websockets.flatMap(lengthSamples),
   );
   add(
@@ -67,7 +67,7 @@ export async function createMetricsRenderer(metrics: ServerMetrics): Promise<() 
   ]);
   add(
     "servable_stalled_readers_total",
-    "Connections cut because their client took nothing of what it was sent.",
+    "Connections closed because their client stopped reading.",
     "counter",
     () => [{ labels: { app_name: "fal" }, value: metrics.stalledReaders }],
   );

@@ -115,7 +115,7 @@ function assertCloseFrame(code: number | undefined, reason: string | Buffer | un
   const bytes = reason === undefined ? 0 : Buffer.byteLength(reason);
   if (bytes > MAX_REASON_BYTES) {
     throw new RangeError(
-      `The reason that a websocket is closed with has ${bytes} bytes, and may have ${MAX_REASON_BYTES}; shorten it.`,
+      `The close reason of a websocket has ${bytes} bytes, but may have ${MAX_REASON_BYTES} at most; shorten it.`,
     );
   }
 }
