@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
+import { flag, isRecord, misfit, Misfit, oneOf, text, type Check } from "../settings/check.ts";
 import type { CollectedFile, FileCollection } from "../build-context/collected-files.ts";
 import { IgnoreRules, readIgnoreFile } from "../build-context/ignore-rules.ts";
 import { copySources } from "../build-context/copy-sources.ts";
@@ -51,28 +52,27 @@ export interface ContainerImageOptions extends ImageRunOptions {
 /** The representation of an image in the protocol of a platform. */
 export type ContainerImageDict = Readonly<Record<string, unknown>>;
 
-type Check = (value: unknown) => string | undefined;
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-const text: Check = (value) => (typeof value === "string" && value !== "" ? undefined : "a text");
-const flag: Check = (value) => (typeof value === "boolean" ? undefined : "true or false");
-const texts: Check = (value) =>
-  Array.isArray(value) && value.every((item) => typeof item === "string") ? undefined : "a list of texts";
+/** Items may be empty: a blank line of ignore patterns, an empty argument. */
+const anyTexts: Check = (value) =>
+  Array.isArray(value) && value.every((item) => typeof item === "string")
+    ? value
+    : misfit("a list of texts", value);
 const command: Check = (value) =>
-  text(value) === undefined || texts(value) === undefined ? undefined : "a text or a list of texts";
+  [text()(value), anyTexts(value)].every((result) => result instanceof Misfit)
+    ? misfit("a text or a list of texts", value)
+    : value;
 const textByName: Check = (value) =>
   isRecord(value) && Object.values(value).every((item) => typeof item === "string")
-    ? undefined
-    : "an object of texts";
+    ? value
+    : misfit("an object of texts", value);
+const isText = (value: unknown): boolean => typeof value === "string" && value !== "";
 const logins: Check = (value) =>
   isRecord(value) &&
   Object.values(value).every(
-    (login) =>
-      isRecord(login) && text(login["username"]) === undefined && text(login["password"]) === undefined,
+    (login) => isRecord(login) && isText(login["username"]) && isText(login["password"]),
   )
-    ? undefined
-    : "an object from hosts to { username, password }";
+    ? value
+    : misfit("an object from hosts to { username, password }", value);
 
 const RUN_CHECKS: Readonly<Record<keyof ImageRunOptions, Check>> = {
   registries: logins,
@@ -84,12 +84,12 @@ const BUILD_CHECKS: Readonly<Record<keyof ContainerImageOptions, Check>> = {
   ...RUN_CHECKS,
   buildArgs: textByName,
   secrets: textByName,
-  builder: (value) => (value === "depot" ? undefined : '"depot"'),
-  compression: text,
+  builder: oneOf("depot"),
+  compression: text(),
   forceCompression: flag,
-  contextDirectory: text,
-  ignore: texts,
-  ignoreFile: text,
+  contextDirectory: text(),
+  ignore: anyTexts,
+  ignoreFile: text(),
 };
 
 /**
@@ -283,10 +283,10 @@ function assertOptions(options: object, checks: Readonly<Record<string, Check>>)
       const hint = didYouMean(name, known) || `; it takes ${known.join(", ")}.`;
       throw invalid(`A container image has no option "${name}"${hint}`);
     }
-    const expected = value === undefined ? undefined : check(value);
+    const result = value === undefined ? undefined : check(value);
     // The message omits the value, which may be a secret.
-    if (expected !== undefined)
-      throw invalid(`The option "${name}" of a container image must be ${expected}.`);
+    if (result instanceof Misfit)
+      throw invalid(`The option "${name}" of a container image must be ${result.expected}.`);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Why a value does not fit a setting. */
 export class Misfit {
-  /** What was expected, such as "a whole number of at least 1". */
+  /** The expected kind of value, such as "a whole number of at least 1". */
   readonly expected: string;
   /** The value in words. */
   readonly got: string;
@@ -32,7 +32,7 @@ export function misfit(expected: string, value: unknown): Misfit {
   return new Misfit(expected, shown(value));
 }
 
-/** A value for a message: data as JSON, cut at 80 characters; of anything else its type. */
+/** A value for a message: data as JSON, at most 80 characters; of anything else its type. */
 export function shown(value: unknown): string {
   if (typeof value === "function") return "a function";
   if (typeof value === "number" || typeof value === "bigint") return String(value);
@@ -82,7 +82,7 @@ export const seconds: Check<number> = (value) =>
 
 export function oneOf<const Value extends string | number>(...values: readonly Value[]): Check<Value> {
   const names = values.map((value) => JSON.stringify(value));
-  const expected = names.length === 2 ? names.join(" or ") : `one of ${names.join(", ")}`;
+  const expected = names.length <= 2 ? names.join(" or ") : `one of ${names.join(", ")}`;
   return (value) => (values.includes(value as Value) ? (value as Value) : misfit(expected, value));
 }
 
