@@ -12,7 +12,7 @@ export type ImageConfig =
   | ({ readonly dockerfile: string; readonly image?: never } & ContainerImageOptions)
   | ({ readonly image: string; readonly dockerfile?: never } & ImageRunOptions);
 
-/** One app of a config: a class of a file, or an image. Its settings go before those of the class. */
+/** One app of a config: a class of a file, or an image. Its settings override those of the class. */
 export type AppConfig = CommonAppConfig &
   (
     | {
@@ -21,21 +21,21 @@ export type AppConfig = CommonAppConfig &
         readonly image?: never;
       }
     | {
-        /** A Dockerfile or an image that is there, in place of a file. */
+        /** A Dockerfile or an existing image, in place of a file. */
         readonly image: ImageConfig;
         readonly file?: never;
       }
   );
 
-/** What every app of a config may have. */
+/** The keys of every app of a config. */
 export interface CommonAppConfig extends AppSettings {
-  /** The name it is deployed under. Default: its name in the config. */
+  /** The name of the deployed app. Default: its name in the config. */
   readonly name?: string;
   readonly auth?: AppAuth;
   readonly strategy?: DeployStrategy;
-  /** Take the scale from here at each deployment. Default false. */
+  /** Apply the scale of the config at each deployment. Default false. */
   readonly resetScale?: boolean;
-  /** What tells whether a runner is well. Of a class: its own check, else `GET /health`; of an image: none. */
+  /** Default: the check of the class, else `GET /health`; none for an image. */
   readonly healthCheck?: HealthCheckSettings;
 }
 
@@ -54,6 +54,6 @@ export interface CommonAppConfig extends AppSettings {
  * ```
  */
 export interface ServableConfig {
-  /** Apps by the names they are called by, and deployed under unless they have a `name`. */
+  /** Apps by name; the app is deployed under it unless it has a `name`. */
   readonly apps: Readonly<Record<string, AppConfig>>;
 }

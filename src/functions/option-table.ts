@@ -13,18 +13,18 @@ import { SETTINGS, settingsOf, type SettingsOf } from "../settings/settings.ts";
 import { requirementName } from "./requirements.ts";
 import type { EnvironmentOptions, FunctionKind, GatewayOptions, HostOptions } from "./options.ts";
 
-/** One that does not show the value, which may be a secret. */
+/** A misfit that omits the value, which may be a secret. */
 function hiddenMisfit(expected: string, value: unknown): Misfit {
   return new Misfit(expected, value === null ? "null" : `a value of type ${typeof value}`);
 }
 
 /** One option that functions can have. */
 export interface OptionRule {
-  /** Who it is for. */
+  /** The part of the options that it belongs to. */
   readonly group: "environment" | "host" | "gateway";
   /** The kinds of environment it is for. Default: all. */
   readonly kinds?: readonly FunctionKind[];
-  /** Kept by hosts that have no use for it, for those that have. */
+  /** Also accepted by hosts that do not use it, so that a function can move to one that does. */
   readonly isCarried?: boolean;
   /** The value to keep, or a {@link Misfit}. */
   readonly check: Check;
@@ -32,7 +32,7 @@ export interface OptionRule {
 
 type OptionName = keyof EnvironmentOptions | keyof HostOptions | keyof GatewayOptions;
 
-/** A process that does nothing yet takes some 75 MB. */
+/** An idle process takes some 75 MB. */
 const LEAST_MEMORY_MB = 100;
 
 const port = wholeNumber(0, 65_535);
@@ -137,7 +137,7 @@ const SHARED = Object.fromEntries(
   ]),
 ) as Record<SettingsOf<"function">, OptionRule>;
 
-/** Every option that a host can be told of, with what it takes. One place for all checks of a single value. */
+/** Every option for hosts, with the check of its value. */
 export const OPTION_TABLE: Readonly<Record<OptionName, OptionRule>> = {
   kind: { ...environment, check: kind },
   requirements: { ...environment, check: requirements },
@@ -160,7 +160,7 @@ export const OPTION_TABLE: Readonly<Record<OptionName, OptionRule>> = {
   stream: { ...gateway, check: flag },
 };
 
-/** The rule of an option; undefined for a name that is none. */
+/** The rule of an option; undefined for an unknown name. */
 export function optionRule(name: string): OptionRule | undefined {
   return Object.hasOwn(OPTION_TABLE, name) ? OPTION_TABLE[name as OptionName] : undefined;
 }

@@ -5,7 +5,7 @@ import { mergeRequirements, type Requirements } from "./requirements.ts";
 
 export type { Requirements } from "./requirements.ts";
 
-/** What a function's environment is made of: npm packages, or a container image. */
+/** The kind of a function's environment: npm packages, or a container image. */
 export type FunctionKind = "npm" | "container";
 
 /** Where a function's packages come from. */
@@ -21,9 +21,9 @@ export interface EnvironmentOptions {
   readonly nodeVersion?: string;
   /** The package-lock.json to install by. Kind "npm" only. */
   readonly lockfile?: string;
-  /** The image, such as "node:22-slim". Kind "container" only, which can't be without. */
+  /** The image, such as "node:22-slim". Required for kind "container", and for that alone. */
   readonly image?: string;
-  /** Makes the environment anew, even if it is there already. Default false. */
+  /** Rebuild an existing environment. Default false. */
   readonly force?: boolean;
 }
 
@@ -45,13 +45,13 @@ export interface HostOptions extends SettingValues<SettingsOf<"function">> {
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
-/** How a function can be reached beside being called. */
+/** How a function is served. */
 export interface GatewayOptions {
   /** Serves the function over HTTP at `POST /`. Default false. */
   readonly serve?: boolean;
-  /** The port that is reached from outside; 0 takes any. Default 8080 for a served function. */
+  /** The public port; 0 for any free one. Default 8080 for a served function. */
   readonly exposedPort?: number;
-  /** The port of the metrics; 0 takes any. Default 9090 where a port is exposed. */
+  /** The port of the metrics; 0 for any free one. Default 9090 if a port is exposed. */
   readonly metricsPort?: number;
   /** The schema of a served function's body. */
   readonly input?: SchemaObject;
@@ -61,7 +61,7 @@ export interface GatewayOptions {
   readonly stream?: boolean;
 }
 
-/** What a function asks for, by who answers it. Made by a host's `parseOptions`; nothing in it is the caller's own. */
+/** The checked options of a function, made by a host's `parseOptions`. Nothing in it is shared with the caller. */
 export class Options {
   readonly host: HostOptions;
   readonly gateway: GatewayOptions;
@@ -81,28 +81,27 @@ export class Options {
     return this.#environment;
   }
 
-  /** One of the same content, that can be changed by itself. */
+  /** An independent copy. */
   copy(): Options {
     return new Options(this);
   }
 
   /**
-   * Adds packages to the last step of the requirements. One that is there already, in whatever version and step, stays
-   * as it is.
+   * Adds packages to the last step of the requirements. Packages that are listed already keep their version and step.
    */
   addRequirements(requirements: Requirements): void {
     const merged = mergeRequirements(this.#environment.requirements ?? [], requirements);
     this.#environment = Object.freeze({ ...this.#environment, requirements: merged });
   }
 
-  /** The port that is reached from outside; undefined where there is none. */
+  /** The public port; undefined if there is none. */
   getExposedPort(): number | undefined {
     return (
       this.gateway.exposedPort ?? (this.gateway.serve === true ? SETTINGS.exposedPort.default : undefined)
     );
   }
 
-  /** The port of the metrics; undefined where there is none. */
+  /** The port of the metrics; undefined if there is none. */
   getMetricsPort(): number | undefined {
     const isExposed = this.getExposedPort() !== undefined;
     return this.gateway.metricsPort ?? (isExposed ? SETTINGS.metricsPort.default : undefined);

@@ -11,8 +11,8 @@ import { assertSettings, CLASS_SETTINGS } from "./settings.ts";
 const Configurable = BaseServable as typeof BaseServable & ClassSettings;
 
 /**
- * A servable that can be deployed: its statics say how a platform runs it. All of them are optional; what is left
- * out is the platform's choice. They are checked when the class is first used.
+ * A servable that can be deployed: its statics say how a platform runs it. All are optional; the
+ * platform decides what is omitted. They are checked when the class is first used.
  *
  * @example
  * ```ts

@@ -54,7 +54,7 @@ export abstract class BaseServable {
   /** Frees it again. Runs once, after the last request was answered. */
   teardown(): void | Promise<void> {}
 
-  /** Told once when a stop signal comes, while requests are still running. */
+  /** Runs once when a stop signal arrives, while requests are still running. */
   handleExit(): void | Promise<void> {}
 
   /** The answer of `GET /health`; throw to be unhealthy. */
@@ -97,7 +97,7 @@ export abstract class BaseServable {
 
   /**
    * Serves this class until a stop signal, then lets running requests finish. Ends the process with 0, with 1 when
-   * requests had to be cut off, with 3 when it could not start; unless `handleSignals` is false.
+   * requests had to be aborted, with 3 when it could not start; unless `handleSignals` is false.
    */
   async serve(options: ServeOptions = {}): Promise<void> {
     if (isWorkerProcess()) return; // a module that serves its class is imported by its workers, too

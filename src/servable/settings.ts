@@ -64,7 +64,7 @@ function assertNotMisspelt(className: string, name: string): void {
   if (meant === undefined) return; // a static of the user's own
   throw new DefinitionError(
     "SETTING_UNKNOWN",
-    `${className}.${name} is no setting; did you mean "${meant}"?`,
+    `${className}.${name} is not a setting; did you mean "${meant}"?`,
   );
 }
 

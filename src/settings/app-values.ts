@@ -21,7 +21,7 @@ export interface AppImage {
 
 export const AUTH_MODES = ["private", "public", "shared"] as const;
 
-/** Who may call a deployed app: its owner, anybody, or anybody with a key (who pays). */
+/** The allowed callers of a deployed app: its owner, anybody, or anybody with a key, who pays. */
 export type AppAuth = (typeof AUTH_MODES)[number];
 
 export const STRATEGIES = ["rolling", "recreate"] as const;

@@ -122,10 +122,10 @@ export const SETTINGS = {
     classDefault: 8080,
     wire: "exposedPort",
   },
-  /** Who may call: the owner, anybody, anybody with a key (who pays). */
+  /** Allowed callers: the owner, anybody, or anybody with a key, who pays. */
   appAuth: {
     check: oneOf(...AUTH_MODES),
-    doc: "who may call: the owner, anybody, anybody with a key (who pays)",
+    doc: "allowed callers: the owner, anybody, or anybody with a key, who pays",
     sources: ["class"],
   },
   /** Kind of machine, or several in order of preference. */

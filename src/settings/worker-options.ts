@@ -26,7 +26,7 @@ const WORKER_OPTION_NAMES = ["count", "devices", "deviceVariable", "module"];
 /** Complains of an option, in the words of what takes it. */
 export type Refuse = (message: string) => never;
 
-/** Checks how many workers there should be, and fills in the rest. @param refuse is told what is wrong */
+/** Checks the options and fills in the defaults. @param refuse throws an error with the message */
 export function resolveWorkers(workers: number | WorkerOptions, refuse: Refuse): ResolvedWorkerOptions {
   if (typeof workers === "number") {
     assertCount("workers", workers, 1, refuse);

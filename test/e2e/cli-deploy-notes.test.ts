@@ -107,7 +107,7 @@ describe("what a deployment says beside its result", () => {
     const { stderr } = await deploy(plane, createProject(CONFIG), "web", "--detach");
     assert.match(
       stderr,
-      /The rollout goes on: .*\n +progress +servable apps runners web\n +roll back +servable apps set-revision web REVISION\n$/,
+      /The rollout continues: .*\n +progress +servable apps runners web\n +roll back +servable apps set-revision web REVISION\n$/,
     );
   });
 

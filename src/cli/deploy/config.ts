@@ -9,11 +9,11 @@ import { STRATEGIES } from "../../settings/app-values.ts";
 import { SETTINGS, settingsOf } from "../../settings/settings.ts";
 import { loadModule } from "../module-loader.ts";
 
-/** A config that was found. */
+/** A loaded config. */
 export interface DeployConfig {
-  /** Where it is, for messages. */
+  /** Its path in messages. */
   readonly shown: string;
-  /** What its paths are relative to. */
+  /** The folder that paths are relative to. */
   readonly directory: string;
   readonly apps: ServableConfig["apps"];
 }
@@ -68,7 +68,7 @@ function packageSection(path: string): unknown {
 function checkConfig(value: unknown, directory: string, name: string): DeployConfig {
   const shown = shownPath(directory, name);
   const place = name === "package.json" ? `"servable" in ${shown}` : shown;
-  if (!isRecord(value)) throw new UsageError(`${place} is no object; write { apps: { … } }.`);
+  if (!isRecord(value)) throw new UsageError(`${place} is not an object; write { apps: { … } }.`);
   checkKeys(value, { apps: (apps) => apps }, place);
   const { apps } = value;
   if (!isRecord(apps)) throw new UsageError(`${place} has no apps; write { apps: { "my-app": { … } } }.`);

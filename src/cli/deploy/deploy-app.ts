@@ -25,9 +25,9 @@ import { checkDeployment } from "./scale-check.ts";
 /** Maximum time for the control plane to report the app as it is, in milliseconds. */
 const PROBE_MS = 20_000;
 
-/** Deploys what a user means by FILE[::Class] or NAME. Resolves to the process's exit code. */
+/** Deploys FILE[::Class] or the app NAME of a config. Resolves to the exit code. */
 export async function deployApp(ref: string | undefined, options: DeployCommandOptions): Promise<number> {
-  // What the user's modules print must not get into what is printed here.
+  // Output of the user's modules goes to standard error: standard output is the result alone.
   const print = process.stdout.write.bind(process.stdout);
   process.stdout.write = process.stderr.write.bind(process.stderr);
   using stop = new Interruption("Stopping the deployment…");
@@ -96,7 +96,7 @@ export async function deployApp(ref: string | undefined, options: DeployCommandO
   }
 }
 
-/** Looks up the app as it is before the deployment, once. */
+/** Looks up the app before the deployment, once. */
 class Probe {
   readonly #found: Promise<AliasInfo | undefined>;
 
@@ -113,14 +113,14 @@ class Probe {
     this.#found.catch(() => {});
   }
 
-  /** The app; nothing when it is new. */
+  /** The app; undefined if it is new. */
   async app(): Promise<AliasInfo | undefined> {
     return this.#found;
   }
 
   /**
-   * The app; null when it is new, nothing when that could not be found out: it is no reason not to deploy, unless all
-   * that follows would fail, too.
+   * The app; null if it is new, undefined if the control plane could not report it. Throws only if the deployment would
+   * fail as well.
    */
   async appIfKnown(): Promise<AliasInfo | null | undefined> {
     try {

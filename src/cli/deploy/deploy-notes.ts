@@ -4,12 +4,12 @@ import type { Deployment } from "../../platform/deployment/deploy-request.ts";
 import type { AliasInfo } from "../../platform/generated/controller_pb.ts";
 import type { Deployable } from "./deployable.ts";
 
-/** The command that serves the same here; nothing for an image that is not a class. */
+/** The command that serves the same class on this machine; undefined for an image. */
 export function runHint({ file }: Pick<Deployable, "file">): string | undefined {
   return file === undefined ? undefined : `servable run ${file}`;
 }
 
-/** What is said before an app is deployed for the first time. */
+/** The note before the first deployment of an app. */
 export function firstDeployTip(
   { appName, environment }: Pick<Deployment, "appName" | "environment">,
   hint: string | undefined,
@@ -20,7 +20,7 @@ export function firstDeployTip(
   return `${first} "${hint}" serves it here, and shows errors of imports and of setup() before runners crash of them.\n`;
 }
 
-/** What is said after an app was deployed that was there already, and kept its scale. */
+/** The note after a deployment that kept the scale of an existing app. */
 export function inheritedNote(current: AliasInfo | undefined, code: MachineSettings): string {
   const kept = current === undefined ? [] : keptSettings(current, code);
   const values = kept.map(({ setting, from, to }) => `${setting} ${from}, not ${to}`).join("; ");
@@ -30,11 +30,11 @@ export function inheritedNote(current: AliasInfo | undefined, code: MachineSetti
   );
 }
 
-/** What is said after a deployment whose rollout is not waited for. */
+/** The note after a deployment with `--detach`. */
 export function detachedNote({ appName, environment }: Pick<Deployment, "appName" | "environment">): string {
   const env = environment === undefined ? "" : ` --env ${environment}`;
   return (
-    "The rollout goes on: the new revision gets requests while its runners start, and a rollout that fails is not undone.\n" +
+    "The rollout continues: the new revision gets requests while its runners start, and a rollout that fails is not undone.\n" +
     `  progress   servable apps runners ${appName}${env}\n` +
     `  roll back  servable apps set-revision ${appName} REVISION${env}\n`
   );

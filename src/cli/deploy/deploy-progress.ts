@@ -27,7 +27,7 @@ export class DeployProgress {
     this.#isDebug = isDebug;
   }
 
-  /** What it was doing last. */
+  /** The current phase. */
   get phase(): DeployPhase | undefined {
     return this.#phase;
   }

@@ -12,20 +12,20 @@ import type { AppConfig, AppSettings, ImageConfig } from "../../deploy-config.ts
 import { findConfig, type DeployConfig } from "./config.ts";
 import { ContainerImage, type ContainerImageOptions } from "../../packaging/container-image.ts";
 
-/** What is deployed, but for its image's form and files. */
+/** An app to deploy. */
 export interface Deployable {
   readonly image: ContainerImage;
   readonly deployment: Omit<Deployment, "image">;
-  /** It is an app of a config, by this name. */
+  /** The name of the app in a config. */
   readonly configName?: string;
-  /** What `servable run` serves the same by; nothing for an image. */
+  /** The argument of `servable run` for the same class; undefined for an image. */
   readonly file?: string;
 }
 
 const SOURCE = /\.[cm]?[jt]sx?$/;
 
 /**
- * What a user means by FILE, FILE::Class or the NAME of a config. Nothing means the config's only app, else the only
+ * Resolves FILE, FILE::Class or the NAME of an app in a config. If omitted, it is the config's only app, else the only
  * file in the working directory.
  * @throws UsageError, DefinitionError
  */
@@ -116,8 +116,7 @@ async function ofClass(text: string, config: AppSettings): Promise<Deployable> {
 }
 
 /**
- * The image that a config describes. Its paths are relative to the config's folder, which is what COPY is relative to, too,
- * where nothing else is said.
+ * The image that a config describes. Its paths are relative to the config's folder, and so is COPY by default.
  * @throws UsageError, DefinitionError with code IMAGE_INVALID
  */
 function configuredImage(config: ImageConfig, directory: string, where: string): ContainerImage {

@@ -9,18 +9,18 @@ import type { Deployment } from "../../platform/deployment/deploy-request.ts";
 import { isConfirmed } from "../platform/confirmation.ts";
 import { styleFor } from "../style.ts";
 
-/** What {@link checkDeployment} goes by. */
+/** Options of {@link checkDeployment}. */
 export interface DeploymentCheck {
   readonly deployment: Omit<Deployment, "image">;
-  /** The app as it is; nothing when it is new. */
+  /** The app before the deployment; undefined if it is new. */
   readonly current: AliasInfo | undefined;
-  /** Go on without asking. */
+  /** Continue without asking. */
   readonly isSure: boolean;
   readonly signal: AbortSignal;
 }
 
 /**
- * Shows what a deployment changes of an app, or of a new one all of its scale, and asks whether to go on; resolves to the
+ * Prints the settings that a deployment changes, or all of a new app, and asks whether to continue; resolves to the
  * answer.
  * @throws UsageError when there is no terminal to ask on
  */
@@ -45,7 +45,7 @@ export async function checkDeployment(check: DeploymentCheck): Promise<boolean> 
       print(bold("It keeps, where the code says otherwise (--reset-scale takes the code's):"));
     printChanges(kept, ({ setting, from, to }) => [setting, `${from} ${dim(`(code: ${to})`)}`]);
   }
-  return isSure || isConfirmed({ warning: "--check asks before it goes on.", text: "confirm" }, { signal });
+  return isSure || isConfirmed({ warning: "--check asks before it continues.", text: "confirm" }, { signal });
 }
 
 function printChanges(

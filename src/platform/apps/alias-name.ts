@@ -3,9 +3,9 @@ import { UsageError } from "../../errors.ts";
 /** The environment an app is in when none is named. */
 export const MAIN_ENVIRONMENT = "main";
 
-/** Where an app is looked for. */
+/** The environment of an app. */
 export interface EnvironmentChoice {
-  /** The environment. Default, and of an empty text: the main one. */
+  /** Default, also for an empty text: the main environment. */
   readonly environment?: string | undefined;
 }
 
@@ -34,7 +34,7 @@ export function appNameOf(alias: string, environment: string = MAIN_ENVIRONMENT)
   return alias.endsWith(suffix) && alias.length > suffix.length ? alias.slice(0, -suffix.length) : alias;
 }
 
-/** What goes beside the alias into a message: nothing unless an environment was named. */
+/** The environment as a field of a message; no field for the main environment of an omitted name. */
 export function environmentField(environment: string | undefined): { environmentName?: string } {
   return environment === undefined || environment === "" ? {} : { environmentName: environment };
 }

@@ -12,7 +12,7 @@ import { wireTime } from "../timestamps.ts";
 
 /** Which runners are listed. */
 export interface RunnersOptions {
-  /** Those that have ended since then, too. */
+  /** Include runners that ended since then. */
   readonly since?: Date | undefined;
 }
 
@@ -23,11 +23,11 @@ export interface ScaleOptions extends EnvironmentChoice, SettingValues<SettingsO
   readonly regions?: readonly string[] | undefined;
 }
 
-/** How an app is pointed to another revision. */
+/** Options of a switch to another revision. */
 export interface SetRevisionOptions extends EnvironmentChoice {
-  /** Who may call it. Default: as before. */
+  /** Allowed callers. Default: unchanged. */
   readonly auth?: AppAuth | undefined;
-  /** Whether old runners end once new ones are ready, or first. Default: the control plane's. */
+  /** Default: the control plane decides. */
   readonly strategy?: DeployStrategy | undefined;
 }
 
@@ -37,7 +37,7 @@ export const RESET_BY_DEPLOYMENT: readonly (keyof ScaleOptions)[] = [
   ...settingsOf("scale").filter((name) => SETTINGS[name].keptBy === "code"),
 ];
 
-/** The apps of a control plane. Whatever a call fails with is a `PlatformError`, or a `UsageError` before it is made. */
+/** The apps of a control plane. Calls fail with a `PlatformError`, or with a `UsageError` before they are sent. */
 export class Apps {
   readonly #session: PlatformSession;
 
@@ -45,14 +45,14 @@ export class Apps {
     this.#session = session;
   }
 
-  /** The apps of an environment; of all of them when none is named. */
+  /** The apps of an environment; the apps of all environments if none is given. */
   async list({ environment }: EnvironmentChoice = {}): Promise<AppInfo[]> {
     const { connection, method } = await this.#open();
     const { aliases } = await connection.unary(method.listAliases, environmentField(environment));
     return aliases.map(appInfo);
   }
 
-  /** The runners of an app, with those that are not up yet. */
+  /** The runners of an app, including starting ones. */
   async runners(
     appName: string,
     { environment, since }: RunnersOptions & EnvironmentChoice = {},
@@ -69,8 +69,8 @@ export class Apps {
   }
 
   /**
-   * Scales an app, and resolves to the app as it then is; to nothing when nothing was to change, in which case nothing
-   * is sent. The next deployment takes `machineTypes`, `maxMultiplexing` and `startupTimeout` from the code again
+   * Scales an app and resolves to the changed app. Sends nothing and resolves to undefined if no setting is given. The
+   * next deployment takes `machineTypes`, `maxMultiplexing` and `startupTimeout` from the code again
    * ({@link RESET_BY_DEPLOYMENT}).
    */
   async scale(appName: string, options: ScaleOptions): Promise<AppInfo | undefined> {
@@ -118,7 +118,7 @@ export class Apps {
     }
   }
 
-  /** Deletes a revision, by its id. One that an app's name leads to is the control plane's to refuse. */
+  /** Deletes a revision by its id. The control plane refuses to delete the current revision of an app. */
   async deleteRevision(revision: string): Promise<void> {
     if (typeof revision !== "string" || revision.trim() === "") {
       throw new UsageError("The revision to delete has no id.");
@@ -127,13 +127,13 @@ export class Apps {
     await connection.unary(method.deleteApplication, { applicationId: revision });
   }
 
-  /** The GPUs that an app's runners have, by kind. The app's name may have its owner's before it: `me/web`. */
+  /** The number of GPUs of an app's runners, by kind. The name may include the owner: `me/web`. */
   async gpus(appName: string): Promise<GpuUsage> {
     const { appGpus } = await import("./gpu-usage.ts");
     return await appGpus(this.#session, appName);
   }
 
-  /** The revisions of an app; of all apps when none is named. */
+  /** The revisions of an app; the revisions of all apps if none is given. */
   async revisions(appName?: string, { environment }: EnvironmentChoice = {}): Promise<AppRevision[]> {
     const name = appName === undefined ? {} : { applicationName: aliasName(appName, environment) };
     const { connection, method } = await this.#open();
@@ -142,7 +142,7 @@ export class Apps {
     return applications.map(appRevision);
   }
 
-  /** Points an app to another of its revisions: an earlier one to go back. Resolves to the app as it then is. */
+  /** Switches an app to another of its revisions, such as an earlier one. Resolves to the changed app. */
   async setRevision(
     appName: string,
     revision: string,

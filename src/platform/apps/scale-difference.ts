@@ -9,9 +9,9 @@ import {
 } from "../../settings/settings.ts";
 import { machineTypes, type MachineSettings } from "./machine-requirements.ts";
 
-/** A setting that a deployment changes, in words. */
+/** A setting that a deployment changes, as text. */
 export interface ScaleChange {
-  /** As it is called in a class. */
+  /** Its name in a class. */
   readonly setting: MachineSetting;
   readonly from: string;
   readonly to: string;
@@ -23,8 +23,8 @@ function isOfCode(setting: MachineSetting): boolean {
 }
 
 /**
- * What changes of an app's scale when it is deployed: what runs now beside what would run then. Of an app that is new
- * (`current` is absent), what would run beside what the control plane takes where nothing is said.
+ * The settings of an app's scale that a deployment changes, with the value before and after it. For a new app
+ * (`current` is undefined), the value before is the control plane's default.
  */
 export function scaleDifference(
   current: AliasInfo | undefined,
@@ -37,17 +37,17 @@ export function scaleDifference(
     .filter(({ from, to }) => from !== to);
 }
 
-/** What of the code does not come into force when an app is deployed again: `from` is what stays, `to` what the code says. */
+/** The settings of the code that the next deployment does not apply: `from` is the value in force, `to` that of the code. */
 export function keptSettings(current: AliasInfo, next: MachineSettings): ScaleChange[] {
   return comparison(current, next).filter(({ setting, from, to }) => !isOfCode(setting) && from !== to);
 }
 
-/** All of a new app's scale: `to` is what it would be deployed with. */
+/** The complete scale of a new app: `to` is the deployed value. */
 export function allSettings(next: MachineSettings): ScaleChange[] {
   return comparison(undefined, next);
 }
 
-/** Each setting as it is, beside what the code says. */
+/** Each setting: the value in force and that of the code. */
 function comparison(current: AliasInfo | undefined, next: MachineSettings): ScaleChange[] {
   return [
     ...settingsOf("scale").map((setting): ScaleChange => {

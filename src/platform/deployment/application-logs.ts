@@ -2,19 +2,19 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { plainLine } from "../transport/plain-line.ts";
 import { LogLevel, LogSource, type Log } from "../generated/common_pb.ts";
 
-/** One line that a control plane passed on. */
+/** A log line from a control plane. */
 export interface ApplicationLog {
-  /** The line, without its end. Its text is somebody else's: not to be shown without care on a terminal. */
+  /** The line without its line break. Untrusted text: escape it before printing it on a terminal. */
   readonly message: string;
-  /** Who wrote it: the build of the image, the machinery around the app, or the app. */
+  /** The writer: the image build, the platform, or the app. */
   readonly source: "BUILDER" | "BRIDGE" | "USER";
-  /** How much it matters; the app's own output has the name of its stream. */
+  /** The severity, or the stream for output of the app. */
   readonly level: "TRACE" | "DEBUG" | "INFO" | "WARNING" | "ERROR" | "STDOUT" | "STDERR";
-  /** When it was written; when it came, if nothing was said of that. */
+  /** The time of writing; the time of arrival if the control plane did not report it. */
   readonly timestamp: Date;
 }
 
-/** Reads a line of the protocol. A level or source that is not known here is INFO, and the machinery's. */
+/** Decodes a line of the protocol. An unknown level becomes INFO, an unknown source BRIDGE. */
 export function applicationLog({ message, source, level, timestamp }: Log): ApplicationLog {
   return {
     message: message.replace(/\r?\n$/, ""),
@@ -24,14 +24,14 @@ export function applicationLog({ message, source, level, timestamp }: Log): Appl
   };
 }
 
-/** Whether a line is for everybody, not only for who looks for a fault. */
+/** Whether a line is of interest outside debugging. */
 export function isForReaders({ level, message }: ApplicationLog): boolean {
   if (level === "TRACE" || level === "DEBUG") return false;
-  // Pages of the service that builds images, which open for its own people alone.
+  // Links to pages of the build service, which only its staff can open.
   return !/https?:\/\/[\w.-]*\bdepot\.dev\b/.test(message);
 }
 
-/** The lines of one stream: passed on, and the one that most likely says why it failed kept. */
+/** Forwards the lines of a stream and keeps the line that most likely explains a failure. */
 export class StreamLines {
   readonly #onLog: ((log: ApplicationLog) => void) | undefined;
   #last = "";
@@ -41,7 +41,7 @@ export class StreamLines {
     this.#onLog = onLog;
   }
 
-  tell(logs: readonly Log[]): void {
+  forward(logs: readonly Log[]): void {
     for (const log of logs) {
       const entry = applicationLog(log);
       const line = plainLine(entry.message);
@@ -51,7 +51,7 @@ export class StreamLines {
     }
   }
 
-  /** To be put behind what failed. */
+  /** The end of a message about a failure: the kept line, or a full stop. */
   reason(): string {
     const line = this.#error || this.#last;
     return line === "" ? "." : `: ${/[.!?…]$/.test(line) ? line : `${line}.`}`;

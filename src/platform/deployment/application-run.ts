@@ -13,13 +13,13 @@ import {
   type HostedRunSchema,
 } from "../generated/controller_pb.ts";
 
-/** Who is told of a run. */
+/** Options of a run. */
 export interface ApplicationRunOptions {
-  /** For messages. */
+  /** The name in messages. */
   readonly name: string;
-  /** Told of each line that the app prints, and of what is done for it. */
+  /** Called with each log line of the app and of the platform. */
   readonly onLog?: ((log: ApplicationLog) => void) | undefined;
-  /** Told once where the app can be called. It need not answer yet. */
+  /** Called once with the app's address. The app may not answer yet. */
   readonly onUrl?: ((url: string) => void) | undefined;
   /** Ends the run: the app is deleted. */
   readonly signal?: AbortSignal | undefined;
@@ -36,16 +36,16 @@ export async function runApplication(
   { name, onLog, onUrl, signal }: ApplicationRunOptions,
 ): Promise<void> {
   const lines = new StreamLines((log) => {
-    // The build was told of before.
+    // Lines of the build were forwarded before.
     if (log.source !== "BUILDER") onLog?.(log);
   });
-  let isTold = false;
+  let isReported = false;
   for await (const { logs, status, serviceUrls } of connection.stream(IsolateController.method.run, request, {
     signal,
   })) {
-    lines.tell(logs);
-    if (serviceUrls !== undefined && !isTold) {
-      isTold = true;
+    lines.forward(logs);
+    if (serviceUrls !== undefined && !isReported) {
+      isReported = true;
       onUrl?.(serviceUrls.run);
     }
     if (status?.state === HostedRunStatus_State.SUCCESS) return;

@@ -1,15 +1,15 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { UsageError } from "../../errors.ts";
 
-/** What is told of a deployment beside what it runs. */
+/** Information about a deployment. */
 export interface DeployNotes {
   /** The app's OpenAPI document. */
   readonly openapi?: object | undefined;
-  /** Why it was deployed, in at most 2,048 characters. */
+  /** The reason for the deployment, at most 2,048 characters. */
   readonly message?: string | undefined;
-  /** What else the platform should know: plain data, under names that are not those of the other notes. */
+  /** Further information: plain data. The names of the other fields are reserved. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
-  /** At most 32 of them, whose names have at most 64 characters, in 16 KiB of JSON. */
+  /** At most 32, with names of at most 64 characters, in 16 KiB of JSON. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -21,7 +21,7 @@ const RESERVED: ReadonlySet<string> = new Set(["openapi", "message", "annotation
 
 /**
  * The metadata of a deployment; nothing when there is none.
- * @throws UsageError when message or annotations pass a limit, a name is taken, or something is no plain data
+ * @throws UsageError when message or annotations pass a limit, a name is taken, or a value is not plain data
  */
 export function deployMetadata({
   openapi,
@@ -44,7 +44,7 @@ export function deployMetadata({
   return Object.keys(metadata).length === 0 ? undefined : metadata;
 }
 
-/** What JSON has no word for (undefined) has no place in the message either. */
+/** A copy without undefined fields, which JSON lacks too. */
 function plain(name: string, value: object): JsonObject {
   try {
     return JSON.parse(JSON.stringify(value)) as JsonObject;
@@ -75,7 +75,7 @@ function checkAnnotations(annotations: Readonly<Record<string, string>>): void {
       );
     }
     if (RESERVED.has(key)) throw new UsageError(`No annotation may be called "${key}": the name is taken.`);
-    if (typeof value !== "string") throw new UsageError(`The annotation "${key}" is no text.`);
+    if (typeof value !== "string") throw new UsageError(`The annotation "${key}" is not a text.`);
   }
   const bytes = Buffer.byteLength(JSON.stringify(annotations));
   if (bytes > MAX_BYTES) {

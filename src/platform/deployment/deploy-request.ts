@@ -33,24 +33,24 @@ export type AppFieldSetting = Exclude<SettingsOf<"config">, MachineSetting>;
 export interface Deployment extends DeployNotes, SettingValues<AppFieldSetting> {
   /** The name of the app. */
   readonly appName: string;
-  /** The environment it goes to. Default: the main one. */
+  /** Default: the main environment. */
   readonly environment?: string | undefined;
-  /** The image in the form of the protocol, as `ContainerImage.toDict()` gives it. */
+  /** The image in the form of the protocol, as `ContainerImage.toDict()` returns it. */
   readonly image: Readonly<Record<string, unknown>>;
   readonly machine?: MachineSettings | undefined;
-  /** Who may call it. Default: of a new app its owner alone, of one that is there already those of before. */
+  /** Allowed callers. Default: unchanged; the owner for a new app. */
   readonly auth?: AppAuth | undefined;
-  /** Whether the old runners go once the new ones are ready, or first. Default "rolling". */
+  /** Default "rolling". */
   readonly strategy?: DeployStrategy | undefined;
   /**
-   * Whether the registration ends once the new runners have taken over, or at once. Only where the strategy is "rolling".
-   * Default: the control plane's choice.
+   * Wait until the new runners have replaced the old ones; false returns after the registration. Only with the strategy
+   * "rolling". Default: the control plane decides.
    */
   readonly attach?: boolean | undefined;
-  /** Take all of `machine`, in place of how the app was scaled since the last deployment. Default false. */
+  /** Apply all of `machine`, replacing changes of the scale since the last deployment. Default false. */
   readonly resetScale?: boolean | undefined;
   readonly healthCheck?: HealthCheckSettings | undefined;
-  /** Build every layer anew. Default false. */
+  /** Build all layers without the cache. Default false. */
   readonly noCache?: boolean | undefined;
 }
 
@@ -67,8 +67,8 @@ export interface DeployRequests {
 
 /**
  * The requests that build an image and register it as an app.
- * @param synced what the image is built from
- * @throws UsageError when the name, a setting or a note makes no sense, or `attach` does not fit the strategy
+ * @param synced the files that the image is built from
+ * @throws UsageError if the name, a setting or a note is invalid, or `attach` contradicts the strategy
  */
 export function deployRequests(deployment: Deployment, synced: readonly SyncedFile[] = []): DeployRequests {
   const { machine = {}, environment, secrets, retryConfig, skipRetryConditions = [] } = deployment;

@@ -15,7 +15,7 @@ import { syncFiles } from "../files/sync.ts";
 import { abandonUploads } from "../files/resumable-uploads.ts";
 import { IsolateController, type ServiceURLs } from "../generated/controller_pb.ts";
 
-/** Where it is deployed to. */
+/** Connections to the control plane. */
 export interface DeployTarget {
   readonly connection: Connection;
   /** Where files are uploaded. */
@@ -27,48 +27,48 @@ export interface DeployTarget {
   readonly cancelsUploads?: boolean;
 }
 
-/** What a deployment is doing. */
+/** The phases of a deployment. */
 export type DeployPhase = "uploading" | "building" | "registering";
 
-/** An image that says by itself how it goes over the wire, and what it is built from: a `ContainerImage`. */
+/** An image that knows its form in the protocol and its files: a `ContainerImage`. */
 export interface DeployableImage {
   toDict(): Readonly<Record<string, unknown>>;
   collectFiles(options: FileCollection): Promise<readonly CollectedFile[]>;
 }
 
-/** What is deployed, and who is told of its progress. */
+/** Options of a deployment. */
 export interface DeployOptions extends Omit<Deployment, "image"> {
-  /** A `ContainerImage`, whose files are uploaded; or an image in the form of the protocol, as `toDict()` gives it. */
+  /** A `ContainerImage`, whose files are uploaded; or an image in the form of the protocol, as `toDict()` returns it. */
   readonly image: DeployableImage | Readonly<Record<string, unknown>>;
-  /** What the image is built from. Default: what it says itself; of one in the form of the protocol, nothing. */
+  /** The files that the image is built from. Default: those of a `ContainerImage`, none for the form of the protocol. */
   readonly files?: readonly CollectedFile[] | undefined;
-  /** Told when each phase begins; "uploading" is left out where there are no files. */
+  /** Called when a phase begins. Without files there is no "uploading". */
   readonly onPhase?: ((phase: DeployPhase) => void) | undefined;
-  /** Told each line of the build and of the registration. */
+  /** Called with each log line of the build and of the registration. */
   readonly onLog?: ((log: ApplicationLog) => void) | undefined;
-  /** Told of each step of the upload: often. */
+  /** Called with the progress of the upload, frequently. */
   readonly onUpload?: ((progress: SyncProgress) => void) | undefined;
-  /** Told in a sentence what went wrong without ending the deployment. */
+  /** Called with a sentence about a problem that does not end the deployment. */
   readonly onWarning?: ((message: string) => void) | undefined;
-  /** Ends the deployment, and on the other side what it does. */
+  /** Cancels the deployment, also on the control plane. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** An app that was deployed. */
 export interface DeploymentResult {
-  /** The id of the revision that was made. */
+  /** The id of the new revision. */
   readonly revision: string;
   readonly appName: string;
   /** Default "main". */
   readonly environment: string;
   readonly urls: {
-    /** A page to try the app on. */
+    /** A page to try the app. */
     readonly playground: string;
-    /** Calls that wait for the answer. */
+    /** The address of synchronous calls. */
     readonly run: string;
-    /** Calls by queue. */
+    /** The address of queued calls. */
     readonly queue: string;
-    /** Calls by websocket; empty where the control plane tells none. */
+    /** The address of websockets; empty if the control plane reports none. */
     readonly ws: string;
     /** A page with the app's logs. */
     readonly log: string;
@@ -97,7 +97,7 @@ async function buildAndRegister(target: DeployTarget, options: DeployOptions): P
   signal?.throwIfAborted();
   checkImage(options);
   const deployment: Deployment = { ...options, image: isDeployable(image) ? image.toDict() : image };
-  deployRequests(deployment); // a name that makes no sense is told before anything is uploaded
+  deployRequests(deployment); // reports invalid options before the upload
   const files = options.files ?? (isDeployable(image) ? await image.collectFiles({ onWarning, signal }) : []);
   if (files.length > 0) onPhase?.("uploading");
   const synced = await syncFiles({ files, rest: target.rest, signal, onProgress, onWarning });
@@ -146,7 +146,7 @@ async function register(
   for await (const { logs, result, serviceUrls } of connection.stream(method, requests.register, {
     signal,
   })) {
-    lines.tell(logs);
+    lines.forward(logs);
     if (result === undefined) continue;
     const { applicationId: revision } = result;
     if (revision === "" || serviceUrls === undefined) {

@@ -8,16 +8,16 @@ import {
   type BuildEnvironmentRequestSchema,
 } from "../generated/controller_pb.ts";
 
-/** Whose image is built, and who is told of it. */
+/** Options of a build. */
 export interface BuildOptions {
-  /** For messages. */
+  /** The name in messages. */
   readonly appName: string;
   readonly onLog?: ((log: ApplicationLog) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Has an image built, and waits for it.
+ * Builds an image on the platform.
  * @throws PlatformError; FalServerlessError with code DEPLOY_FAILED when the build fails; the signal's reason
  */
 export async function buildEnvironment(
@@ -28,7 +28,7 @@ export async function buildEnvironment(
   const lines = new StreamLines(onLog);
   const method = IsolateController.method.buildEnvironment;
   for await (const { logs, status } of connection.stream(method, request, { signal })) {
-    lines.tell(logs);
+    lines.forward(logs);
     if (status?.state === HostedRunStatus_State.SUCCESS) return;
     if (status?.state === HostedRunStatus_State.INTERNAL_FAILURE) {
       throw failed(`The image of ${appName} could not be built${lines.reason()}`);

@@ -10,7 +10,7 @@ import {
 import { buildRequirements, machineRequirements } from "../apps/machine-requirements.ts";
 import { omitUndefined } from "../apps/wire-values.ts";
 
-/** What is run: a container that listens on a port, for as long as its caller wants it. */
+/** A container that listens on a port, to run until the caller stops it. */
 export type EphemeralApp = Pick<
   Deployment,
   "image" | "machine" | "environment" | "secrets" | "dataMounts" | "healthCheck" | "noCache"
@@ -24,7 +24,7 @@ export interface RunRequests {
 
 /**
  * The requests that build an image and run it. The app has no name, and its owner alone may call it.
- * @param synced what the image is built from
+ * @param synced the files that the image is built from
  */
 export function runRequests(app: EphemeralApp, synced: readonly SyncedFile[]): RunRequests {
   const { machine = {}, environment, secrets } = app;
@@ -44,7 +44,7 @@ export function runRequests(app: EphemeralApp, synced: readonly SyncedFile[]): R
       ...shared,
       environments: [container],
       machineRequirements: machineRequirements(machine),
-      // Left out, it would be open to all.
+      // The protocol's default is public.
       authMode: ApplicationAuthMode.PRIVATE,
       buildEnvironment: false,
       dataMounts: [...(app.dataMounts ?? [])],

@@ -164,7 +164,7 @@ test("a misspelt setting is refused, with the name that was meant", () => {
     assertRefused(
       () => use({ [name]: 1 }),
       "SETTING_UNKNOWN",
-      `Served.${name} is no setting; did you mean "${setting}"?`,
+      `Served.${name} is not a setting; did you mean "${setting}"?`,
     );
   }
 });
