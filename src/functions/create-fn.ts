@@ -10,6 +10,7 @@ import { schemasOf } from "./options.ts";
 import { IsolatedFunction } from "./isolated-function.ts";
 import { callerLocation, type SourceLocation } from "./source-location.ts";
 import { serveFunction } from "./served-function.ts";
+import { omitUndefined } from "../settings/defined-fields.ts";
 
 /** Options of a function that is called, not served. */
 export type CalledOptions = Omit<
@@ -76,7 +77,7 @@ function define(
   if (location === undefined && runtime === undefined) throw noLocation(module);
   const entry: FunctionEntry = {
     place: location ?? { module: module ?? "", line: 0, column: 0 },
-    ...(exportName === undefined ? {} : { exportName }),
+    ...omitUndefined({ exportName }),
     parameters: handler.length,
   };
   const options = host.parseOptions(config);

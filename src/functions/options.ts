@@ -2,6 +2,7 @@ import type { SchemaObject } from "../routes/handler-types.ts";
 import { SETTINGS, type SettingsOf, type SettingValues } from "../settings/settings.ts";
 import type { ServedSchemas } from "./runtime.ts";
 import { mergeRequirements, type Requirements } from "./requirements.ts";
+import { omitUndefined } from "../settings/defined-fields.ts";
 
 export type { Requirements } from "./requirements.ts";
 
@@ -110,9 +111,5 @@ export class Options {
 
 /** The schemas among the options. */
 export function schemasOf({ input, output, stream }: GatewayOptions): ServedSchemas {
-  return {
-    ...(input === undefined ? {} : { input }),
-    ...(output === undefined ? {} : { output }),
-    ...(stream === undefined ? {} : { stream }),
-  };
+  return omitUndefined({ input, output, stream });
 }

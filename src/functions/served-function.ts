@@ -1,6 +1,7 @@
 import type { AnyMethod } from "../routes/handler-types.ts";
 import type { BaseServable } from "../servable/base-servable.ts";
 import type { ServedSchemas, ServeFunctionOptions } from "./runtime.ts";
+import { omitUndefined } from "../settings/defined-fields.ts";
 
 /**
  * Serves a function over HTTP at `POST /` until the signal is aborted.
@@ -13,8 +14,10 @@ export async function serveFunction(
   { host, port, metricsPort, signal, onListening, schemas, timeoutMs, name }: ServeFunctionOptions,
 ): Promise<void> {
   const { runServable } = await import("../servable/base-servable.ts");
-  const timeout = timeoutMs === undefined ? {} : { timeoutMs };
-  const servable = await functionServable(handler, name, { ...(own ?? schemas), ...timeout });
+  const servable = await functionServable(handler, name, {
+    ...(own ?? schemas),
+    ...omitUndefined({ timeoutMs }),
+  });
   await runServable(servable, {
     host,
     port,

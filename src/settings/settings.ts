@@ -342,12 +342,3 @@ export function settingsOf<S extends Source>(source: S): readonly SettingsOf<S>[
   const rows: [string, Setting][] = Object.entries(SETTINGS);
   return rows.filter(([, { sources }]) => sources.includes(source)).map(([name]) => name as SettingsOf<S>);
 }
-
-/** The fields that are among the names and have a value. */
-export function pick<T extends object, Name extends keyof T>(
-  values: T,
-  names: readonly Name[],
-): { [N in Name]?: Exclude<T[N], undefined> } {
-  const entries = names.map((name) => [name, values[name]]).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [N in Name]?: Exclude<T[N], undefined> };
-}

@@ -1,6 +1,6 @@
 import { UsageError } from "../../errors.ts";
 import type { Deployment } from "../../platform/deployment/deploy-request.ts";
-import { pick } from "../../settings/settings.ts";
+import { pick } from "../../settings/defined-fields.ts";
 import type { PlatformChoice } from "../platform/notices.ts";
 import type { OutputOptions } from "../platform/output.ts";
 import type { Deployable } from "./deployable.ts";

@@ -2,7 +2,8 @@ import type { AppSettings } from "../../deploy-config.ts";
 import { deploymentSettings, type Deployment } from "../../platform/deployment/deploy-request.ts";
 import { App } from "../../servable/app.ts";
 import type { HealthCheckSettings } from "../../settings/health-check.ts";
-import { pick, settingOf, settingsOf } from "../../settings/settings.ts";
+import { settingOf, settingsOf } from "../../settings/settings.ts";
+import { pick } from "../../settings/defined-fields.ts";
 import { describeApp, type NamedServable } from "./app-description.ts";
 
 const NO_STATICS: AppSettings = {};

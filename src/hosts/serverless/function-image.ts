@@ -8,7 +8,7 @@ import { schemasOf, type HostOptions, type Options } from "../../functions/optio
 import { serveRequirements, toSteps } from "../../functions/requirements.ts";
 import { ContainerImage } from "../../packaging/container-image.ts";
 import { MACHINE_SETTINGS, type MachineSettings } from "../../platform/apps/machine-requirements.ts";
-import { pick } from "../../settings/settings.ts";
+import { omitUndefined, pick } from "../../settings/defined-fields.ts";
 import { SETTINGS } from "../../settings/settings.ts";
 import {
   installProject,
@@ -134,7 +134,7 @@ function settingsOf({ name, entry, options }: FunctionTarget, bundle: Bundle): S
     port: portOf(options),
     ...(metricsPort === undefined ? {} : { served: { metricsPort, schemas: schemasOf(options.gateway) } }),
     maxCalls: maxMultiplexing,
-    ...(requestTimeout === undefined ? {} : { requestTimeout }),
+    ...omitUndefined({ requestTimeout }),
     startupTimeout,
     variables: variablesOf(env),
   };

@@ -14,6 +14,7 @@ import { isServableClass, type BaseServable, type ServableClass } from "../../se
 import { appDeployment } from "./app-deployment.ts";
 import { createFunctionImage, machineSettings } from "./function-image.ts";
 import type { ServerlessRunsOptions } from "./serverless-runs.ts";
+import { omitUndefined } from "../../settings/defined-fields.ts";
 
 /** A served function, a class, or an instance of a class. */
 export type Registrable = IsolatedFunction<[], void> | ServableClass | BaseServable;
@@ -44,15 +45,14 @@ export async function register(
       what instanceof IsolatedFunction
         ? await ofFunction(what, options, { folder, baseImage: parts.baseImage })
         : await ofServable(servableOf(what), options);
-    const given = Object.entries(options).filter(([, value]) => value !== undefined);
     using session = new PlatformSession(parts.target);
     const [{ connection }, { send: rest }] = await Promise.all([session.grpc(), session.rest()]);
     return await deploy(
       { connection, rest, cancelsUploads: true },
       {
         ...registered,
-        ...(parts.environmentName === undefined ? {} : { environment: parts.environmentName }),
-        ...(Object.fromEntries(given) as RegisterOptions),
+        ...omitUndefined({ environment: parts.environmentName }),
+        ...omitUndefined(options),
         image: registered.image,
       },
     );

@@ -1,12 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
-  pick,
   SETTINGS,
   settingOf,
   type MachineSetting,
   type SettingName,
   type SettingValues,
 } from "../../settings/settings.ts";
+import { pick } from "../../settings/defined-fields.ts";
 import type { MachineRequirementsSchema } from "../generated/controller_pb.ts";
 import { checked, int32, int32Seconds } from "./wire-values.ts";
 

@@ -1,6 +1,5 @@
 import { UsageError } from "../../errors.ts";
 import { misfit, Misfit, type Check } from "../../settings/check.ts";
-import { pick } from "../../settings/settings.ts";
 
 /** The largest number that a field of the protocol holds. */
 const MAX_INT32 = 2 ** 31 - 1;
@@ -40,9 +39,4 @@ export function enumName<Word extends string>(
 ): Uppercase<Word> {
   const names = Object.fromEntries(words.map((known) => [known, known.toUpperCase() as Uppercase<Word>]));
   return choice(name, names, word);
-}
-
-/** The fields that have a value. A field that is not set must not be sent, not even as zero. */
-export function omitUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return pick(fields, Object.keys(fields) as (keyof T)[]);
 }

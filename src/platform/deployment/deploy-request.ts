@@ -1,13 +1,23 @@
 import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
 import { UsageError } from "../../errors.ts";
 import type { Check } from "../../settings/check.ts";
-import { AUTH_MODES, RETRY_CONDITIONS, STRATEGIES } from "../../settings/app-values.ts";
-import { pick, settingsOf } from "../../settings/settings.ts";
-import type { AppAuth, DeployStrategy } from "../../settings/app-values.ts";
-import type { MachineSetting, SettingsOf, SettingValues } from "../../settings/settings.ts";
+import {
+  type AppAuth,
+  AUTH_MODES,
+  type DeployStrategy,
+  RETRY_CONDITIONS,
+  STRATEGIES,
+} from "../../settings/app-values.ts";
+import {
+  type MachineSetting,
+  settingsOf,
+  type SettingsOf,
+  type SettingValues,
+} from "../../settings/settings.ts";
+import { omitUndefined, pick } from "../../settings/defined-fields.ts";
 import type { HealthCheckSettings } from "../../settings/health-check.ts";
 import { aliasName, environmentField } from "../apps/alias-name.ts";
-import { checked, choice, enumName, int32, int32Seconds, omitUndefined } from "../apps/wire-values.ts";
+import { checked, choice, enumName, int32, int32Seconds } from "../apps/wire-values.ts";
 import { deployMetadata, type DeployNotes } from "./deploy-metadata.ts";
 import type { SyncedFile } from "../files/sync.ts";
 import {

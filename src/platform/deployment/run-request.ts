@@ -8,7 +8,7 @@ import {
   type HostedRunSchema,
 } from "../generated/controller_pb.ts";
 import { buildRequirements, machineRequirements } from "../apps/machine-requirements.ts";
-import { omitUndefined } from "../apps/wire-values.ts";
+import { omitUndefined } from "../../settings/defined-fields.ts";
 
 /** A container that listens on a port, to run until the caller stops it. */
 export type EphemeralApp = Pick<

@@ -20,6 +20,7 @@ import {
   publishedPorts,
   type ContainerRun,
 } from "./run-arguments.ts";
+import { omitUndefined } from "../../../settings/defined-fields.ts";
 
 /** An image with what a function requires beside it. */
 export interface PreparedContainer {
@@ -41,8 +42,7 @@ export async function prepareContainer(
   const engine = await findEngine();
   const image = await findImage(engine, spec.image, {
     cacheDirectory: environments.cacheDirectory,
-    ...(signal === undefined ? {} : { signal }),
-    ...(log === undefined ? {} : { log }),
+    ...omitUndefined({ signal, log }),
   });
   if (image.npm === undefined && spec.steps.flat().length > 0) {
     throw new FalServerlessError(
