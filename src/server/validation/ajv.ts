@@ -7,19 +7,20 @@ import { FORMAT_NAMES, formatCheck } from "./formats.ts";
 import { patternTest } from "./patterns/pattern-safety.ts";
 import { bytesFault } from "./rules.ts";
 
-/** Keyword: a field of the value tells which branch of a long union it has to fit; the others are not asked. */
+/** Keyword: a field of the value selects the branch of a long union; the other branches are not checked. */
 export const DECIDED = "x-servable-decided";
 
-/** Keyword: the value is among these. Ajv compares with one after the other, and objects by going through them. */
+/**
+ * Keyword: the value is in this list. Ajv would compare with one item after the other, and recursively for objects.
+ */
 export const ONE_OF = "x-servable-one-of";
 
-/** Keyword: the object has these fields itself. Ajv's `required` is content with `toString`, which all objects inherit. */
+/** Keyword: these are own fields of the object. Ajv's `required` accepts inherited ones such as `toString`. */
 export const OWN_FIELDS = "x-servable-own";
 
 /**
- * An Ajv that takes values for nothing but what they are, and knows the framework's own keywords. Schemas have been
- * looked through before, so that it need not hold them against the schema of schemas: compiling that one takes longer
- * than anything else.
+ * Creates an Ajv that coerces no types and knows the framework's own keywords. Schemas have been checked before, so Ajv
+ * does not validate them: compiling its meta-schema takes longer than anything else.
  */
 export function createAjv(): Ajv2020 {
   const ajv = new (loadAjv().Ajv2020)({
@@ -31,7 +32,7 @@ export function createAjv(): Ajv2020 {
     meta: false,
     code: { regExp: patternEngine },
   });
-  // The checker judges what is unevaluated; keeping count of it would cost every other schema too.
+  // The checker handles unevaluated fields and items; tracking them in Ajv would slow down every other schema.
   ajv.opts.unevaluated = false;
   for (const name of FORMAT_NAMES) {
     const { type, fits } = formatCheck(name);
@@ -43,7 +44,7 @@ export function createAjv(): Ajv2020 {
     schemaType: "object",
     validate: (limits: BytesLimits, value: unknown) => bytesFault(limits, value) === undefined,
   });
-  // Its own compares each item with each.
+  // Ajv's own keyword compares all pairs of items.
   ajv.removeKeyword("uniqueItems").addKeyword({
     keyword: "uniqueItems",
     type: "array",

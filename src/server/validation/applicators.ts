@@ -4,33 +4,33 @@ import type { CanonicalSchema } from "./canonical.ts";
 import type { Discriminators } from "./discriminators.ts";
 import { isFields, readField } from "./json-values.ts";
 
-/** How a schema takes part in what is known of a value. */
+/** How an applied schema contributes to the known fields of a value. */
 export const Role = {
-  /** It says what is known, no more: a condition that holds. */
+  /** Its fields are known, no more: an `if` whose condition holds. */
   mentions: 0,
-  /** What it does not know is unknown, unless somebody else knows it. */
+  /** Its fields are known, and all others are unknown unless another applied schema knows them. */
   declares: 1,
-  /** Its defaults are filled in as well. */
+  /** Like `declares`, and its defaults are filled in. */
   fills: 2,
 } as const;
 export type Role = (typeof Role)[keyof typeof Role];
 
-/** A schema that speaks of a value, and how. */
+/** A schema that applies to a value, and its role. */
 export type AppliedSchema = readonly [node: SchemaNode, role: Role];
 
-/** Tells whether a value fits a schema that applies only then. */
+/** Whether a value fits a conditional schema. */
 export type NodeMatcher = (branch: SchemaNode, value: unknown) => boolean;
 
-/** Tells which branches of a union a value fits: by a field that tells them apart, where there is one. */
+/** Finds the branches of a union that a value fits, by a discriminator if there is one. */
 export interface UnionResolver {
   readonly matches: NodeMatcher;
   readonly discriminators: Discriminators;
 }
 
-/** Schemas that apply to some values only: gives those that apply to this one. The value itself is known to fit. */
+/** Returns the conditional schemas that apply to a valid value. */
 export type Condition = (value: unknown, role: Role) => AppliedSchema[];
 
-/** Reads which schemas speak of the same value as a given one: at once, or under conditions. */
+/** Finds the schemas that apply to the same value as a given one, unconditionally or under conditions. */
 export class Applicators {
   readonly #definitions: CanonicalSchema["definitions"];
   readonly #matches: NodeMatcher;
@@ -44,21 +44,21 @@ export class Applicators {
     this.#discriminators = discriminators;
   }
 
-  /** The node, what its `$ref` leads to and the members of its `allOf`: what speaks of every value that it speaks of. */
+  /** The schemas that apply to every value of the node: the node, its `$ref` target and the members of its `allOf`. */
   parts(node: SchemaNode): readonly SchemaNode[] {
     let parts = this.#parts.get(node);
     if (parts === undefined) this.#parts.set(node, (parts = conjuncts(node, this.#definitions)));
     return parts;
   }
 
-  /** All that this node says of some values only, whichever they are. */
+  /** All conditional schemas of this node, whichever values they apply to. */
   branches(part: SchemaNode): readonly SchemaNode[] {
     const { anyOf, oneOf, if: test, then: yes, else: no } = part;
     const schemas = [...listOf(anyOf), ...listOf(oneOf), test, yes, no];
     return [...schemas, ...Object.values(mapOf(part["dependentSchemas"]))].filter(isSchemaNode);
   }
 
-  /** What this node says of some values only; its parts have conditions of their own. */
+  /** The conditions of this node; its parts have conditions of their own. */
   conditions(part: SchemaNode): readonly Condition[] {
     let conditions = this.#conditions.get(part);
     if (conditions === undefined) {
@@ -77,7 +77,9 @@ export class Applicators {
     return conditions;
   }
 
-  /** All branches that the value fits; the defaults are those of the one that knows most of its fields. */
+  /**
+   * Selects all branches that the value fits. Defaults are those of the branch that knows most of the value's fields.
+   */
   #union(branches: readonly unknown[]): Condition[] {
     const candidates = branches.filter(isSchemaNode).map((branch) => ({
       branch,
@@ -123,8 +125,8 @@ export class Applicators {
   }
 
   /**
-   * What can be told without a look at the whole value: its type, missing fields, and fields that are constants. That
-   * mostly settles which branch of a union a value belongs to.
+   * Creates a quick check that rules out a branch by the value's type, missing fields and constant fields. This is
+   * mostly enough to find the branch of a union.
    */
   #quickly(branch: SchemaNode): (value: unknown) => boolean {
     const parts = this.parts(branch);

@@ -1,7 +1,7 @@
 import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
 import type { CanonicalSchema } from "./canonical.ts";
 
-/** Follows `$ref`s to a node that says something itself. Keywords beside a `$ref` stay with the referring node. */
+/** Follows `$ref`s to a node without one. Keywords beside a `$ref` stay with the referring node. */
 export function dereference(node: SchemaNode, definitions: CanonicalSchema["definitions"]): SchemaNode {
   let target = node;
   for (let hops = 0; typeof target["$ref"] === "string" && hops < 100; hops++) {
@@ -10,7 +10,7 @@ export function dereference(node: SchemaNode, definitions: CanonicalSchema["defi
   return target;
 }
 
-/** What a node's `$ref` leads to, one step on. */
+/** The target of a node's `$ref`, one step. */
 export function refTarget(
   node: SchemaNode,
   definitions: CanonicalSchema["definitions"],
@@ -19,7 +19,7 @@ export function refTarget(
   return typeof $ref === "string" ? definitions[$ref.slice("#/$defs/".length)] : undefined;
 }
 
-/** The schema as one document: what a compiler takes. */
+/** The schema as a single document, for compilers. */
 export function documentOf(root: SchemaNode, definitions: CanonicalSchema["definitions"]): SchemaNode {
   return Object.keys(definitions).length === 0 ? root : { ...root, $defs: definitions };
 }
@@ -45,7 +45,7 @@ export function rootsOf({ root, definitions }: CanonicalSchema): readonly Schema
   return [root, ...Object.values(definitions)];
 }
 
-/** Whether the test is true of a node or of one below it, references not followed. */
+/** Whether the test is true of a node or one below it. References are not followed. */
 export function someNode(node: SchemaNode, test: (node: SchemaNode) => boolean): boolean {
   let found = test(node);
   mapSubschemas(node, (subschema) => (found ||= someNode(subschema, test)));

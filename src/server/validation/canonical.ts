@@ -12,18 +12,18 @@ import { equalityKey } from "./equality.ts";
 import { isOfType } from "./json-values.ts";
 
 /**
- * A schema in the one form the rest of this folder reads: in the words of 2020-12, no `$id`s, every reference written
- * `#/$defs/NAME`, all definitions at the root. The user's schema stays as it is.
+ * A schema in the one form that this folder reads: keywords of 2020-12, no `$id`s, every reference written as
+ * `#/$defs/NAME`, all definitions at the root. The user's schema is not changed.
  */
 export interface CanonicalSchema {
   readonly root: SchemaNode;
   readonly definitions: Readonly<Record<string, SchemaNode>>;
 }
 
-/** What a schema of bytes tells documents: true of no value. */
+/** Keywords of a bytes schema that are meant for documents and true of no value. */
 const BYTES_NOTES = ["type", "format", "contentMediaType"];
 
-/** Said by the form itself. */
+/** Keywords that the canonical form replaces. */
 const NAMING = [
   "$id",
   "$schema",
@@ -35,9 +35,9 @@ const NAMING = [
   "$dynamicRef",
 ];
 
-/** @throws DefinitionError for a reference that leads nowhere. */
+/** @throws DefinitionError for an unresolved reference */
 export function canonicalSchema(schema: object): CanonicalSchema {
-  const definitions = Object.create(null) as Record<string, SchemaNode>; // "constructor" is a name like any other
+  const definitions = Object.create(null) as Record<string, SchemaNode>; // a definition may be named "constructor"
   const keys = new Map<SchemaNode, string>();
 
   const define = (target: SchemaNode, name: string, scope: Scope | undefined): string => {
@@ -46,7 +46,7 @@ export function canonicalSchema(schema: object): CanonicalSchema {
     const plain = name.replaceAll(/[^A-Za-z0-9_-]/g, "_") || "root";
     const key = plain in definitions ? `${plain}-${keys.size}` : plain;
     keys.set(target, key);
-    definitions[key] = {}; // holds the place while the target is read: it may refer to itself
+    definitions[key] = {}; // reserves the name while the target is rewritten: it may refer to itself
     definitions[key] = rewrite(target, scope);
     return key;
   };
@@ -65,7 +65,7 @@ export function canonicalSchema(schema: object): CanonicalSchema {
     for (const keyword of NAMING) delete rest[keyword];
     let copy: Record<string, unknown> = mapSubschemas(rest, (subschema) => rewrite(subschema, scope));
     if (BYTES in copy) for (const keyword of BYTES_NOTES) delete copy[keyword];
-    if (typeof node["$id"] === "string") copy["title"] ??= node["$id"]; // the name a union's branch is reported under
+    if (typeof node["$id"] === "string") copy["title"] ??= node["$id"]; // the name that a union's branch is reported under
     copy = coverAllKeys(literalUnion(copy), node);
     if (typeof $ref === "string") copy = refer(copy, find($ref, scope));
     const dynamic = node["$dynamicRef"];
@@ -84,7 +84,7 @@ function find(ref: string, scope: Scope): ResolvedReference {
   );
 }
 
-/** Where one anchor of the name exists, nothing can stand in for it: the reference is an ordinary one. */
+/** If the anchor is unique, a dynamic reference is an ordinary one. */
 function findDynamic(ref: string, scope: Scope): ResolvedReference {
   const target = find(ref, scope);
   const name = ref.slice(ref.indexOf("#") + 1);
@@ -95,7 +95,7 @@ function findDynamic(ref: string, scope: Scope): ResolvedReference {
   );
 }
 
-/** Keywords beside a literal that say nothing about the value. */
+/** Annotations beside a literal, without effect on values. */
 const NOTES: ReadonlySet<string> = new Set([
   "default",
   "deprecated",
@@ -106,7 +106,7 @@ const NOTES: ReadonlySet<string> = new Set([
   "ui",
 ]);
 
-/** The values of a node that is nothing but literals; undefined for any other. */
+/** The values of a node that consists of literals only; undefined for any other. */
 export function literalsOf(node: unknown): readonly unknown[] | undefined {
   if (!isSchemaNode(node)) return undefined;
   const rules = Object.keys(node).filter((keyword) => keyword !== "type" && !NOTES.has(keyword));
@@ -131,12 +131,12 @@ function branches(node: SchemaNode, rule: string | undefined): readonly unknown[
     if (literals === undefined) return undefined;
     values.push(...literals);
   }
-  // A value that two alternatives list fits more than one of them.
+  // A value in two alternatives fits more than one of them.
   const distinct = new Set(values.map(equalityKey));
   return rule === "oneOf" && distinct.size < values.length ? undefined : values;
 }
 
-/** A union of literals as what it is, a list of values: one look instead of one a branch. */
+/** Rewrites a union of literals as an enumeration: one lookup instead of one check per branch. */
 export function literalUnion(node: Record<string, unknown>): Record<string, unknown> {
   const keyword = Array.isArray(node["anyOf"]) ? "anyOf" : Array.isArray(node["oneOf"]) ? "oneOf" : undefined;
   if (keyword === undefined || "enum" in node || "const" in node) return node;
@@ -147,7 +147,7 @@ export function literalUnion(node: Record<string, unknown>): Record<string, unkn
   return { ...rest, enum: values };
 }
 
-/** Patterns that are meant to take every key, and stop at a line break by the letter. */
+/** Patterns meant to match every key, but which stop at a line break. */
 const ANY_KEY: ReadonlySet<string> = new Set([
   "^.*$",
   "^(.*)$",
@@ -161,8 +161,8 @@ const ANY_KEY: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * `Type.Record` speaks of all keys by a pattern, and a pattern's dot takes no line break: a key with one would go by
- * without being looked at. Its dots take everything, here; in documents the pattern stays as it was written.
+ * Makes the patterns of `Type.Record` match keys with line breaks, which a pattern's dot does not: such a key would
+ * pass unchecked. Documents keep the pattern as it was written.
  */
 export function coverAllKeys(copy: Record<string, unknown>, original: SchemaNode): Record<string, unknown> {
   const patterns = copy["patternProperties"];
@@ -176,14 +176,14 @@ export function coverAllKeys(copy: Record<string, unknown>, original: SchemaNode
     return { ...rest, additionalProperties: first[1] };
   }
   const widened = entries.map(([pattern, schema], index) => [
-    // Each spelling of "any" stays a key of its own.
+    // Each spelling of "any" keeps a key of its own.
     ANY_KEY.has(pattern) ? "(?:)".repeat(index) : isRecord ? dotsTakeAll(pattern) : pattern,
     schema,
   ]);
   return { ...copy, patternProperties: Object.fromEntries(widened) as SchemaNode };
 }
 
-/** The pattern with each dot that stands for a character standing for line breaks too. */
+/** Replaces each dot that matches any character by one that matches line breaks, too. */
 function dotsTakeAll(pattern: string): string {
   return pattern.replaceAll(/\\[^]|\[(?:\\[^]|[^\]])*\]|\./g, (part) => (part === "." ? "[^]" : part));
 }

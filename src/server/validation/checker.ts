@@ -7,7 +7,7 @@ import { isObject, readField } from "./json-values.ts";
 import { rulesOf } from "./rules.ts";
 import type { WorkBudget } from "./work-budget.ts";
 
-/** Which parts of a value some rule has spoken of: the others are what `unevaluated…` is about. */
+/** The evaluated fields and items of a value, for `unevaluatedProperties` and `unevaluatedItems`. */
 class Evaluated {
   readonly keys = new Set<string>();
   readonly indexes = new Set<number>();
@@ -21,8 +21,8 @@ class Evaluated {
 type Check = (value: unknown, work: WorkBudget, seen?: Evaluated) => boolean;
 
 /**
- * Judges values by all of JSON Schema 2020-12, in time that grows with the value alone: what was found of one part of a
- * value is not looked for again, and each step is counted. Ajv is faster where it does not repeat itself.
+ * Validates values by all of JSON Schema 2020-12, in time proportional to the value: results about parts of a value are
+ * cached, and each step is counted. Ajv is faster unless it repeats work.
  */
 export class Checker {
   readonly #definitions: CanonicalSchema["definitions"];
@@ -98,7 +98,7 @@ export class Checker {
       if (only !== undefined) return only(value, work, seen);
       if (seen === undefined) return checks.some((check) => check(value, work));
       let fits = false;
-      for (const check of checks) fits = attempt(check, value, work, seen) || fits; // each has its say
+      for (const check of checks) fits = attempt(check, value, work, seen) || fits; // all matching branches evaluate fields
       return fits;
     };
   }
@@ -122,7 +122,7 @@ export class Checker {
     };
   }
 
-  /** The one branch that can take a value, where a field of it tells. */
+  /** The only branch that a value can fit, according to a discriminator. */
   #decided(branches: readonly unknown[]): (value: unknown) => Check | undefined {
     const discriminator = this.#discriminators.of(branches);
     if (discriminator === undefined) return () => undefined;
@@ -250,14 +250,14 @@ export class Checker {
     };
   }
 
-  /** Parts are compiled when a value gets to them: a schema may hold itself. */
+  /** Compiled on first use: a schema may contain itself. */
   #lazily(node: unknown): Check {
     if (!isSchemaNode(node)) return this.#check(node);
     let check: Check | undefined;
     return (value, work, seen) => (check ??= this.#check(node))(value, work, seen);
   }
 
-  /** What `unevaluatedProperties` and `unevaluatedItems` of a node would be asked about. */
+  /** The parts of a value that `unevaluatedProperties` and `unevaluatedItems` apply to. */
   leftOver(node: SchemaNode, value: unknown, work: WorkBudget): readonly (string | number)[] {
     const seen = new Evaluated();
     let parts = this.#parts.get(node);
@@ -274,7 +274,7 @@ export class Checker {
 const ALWAYS: Check = () => true;
 const NEVER: Check = () => false;
 
-/** What was found of a part of a value is kept for as long as the value is judged. */
+/** Caches results about parts of a value while the value is validated. */
 function remembering(node: SchemaNode, check: Check): Check {
   if (!Object.keys(node).some((keyword) => GOES_DEEPER.has(keyword))) return check;
   return (value, work, seen) => {
@@ -292,7 +292,7 @@ const GOES_DEEPER: ReadonlySet<string> = new Set([
   ...["properties", "patternProperties", "additionalProperties", "unevaluatedItems", "unevaluatedProperties"],
 ]);
 
-/** What a part that fails has looked at counts for nothing. */
+/** A failed check evaluates nothing. */
 function attempt(check: Check, value: unknown, work: WorkBudget, seen: Evaluated | undefined): boolean {
   if (seen === undefined) return check(value, work);
   const mine = new Evaluated();
@@ -305,7 +305,7 @@ function hasField(value: unknown, key: string): boolean {
   return isObject(value) && readField(value, key) !== undefined;
 }
 
-/** All keys, those of a result's class included, as Ajv goes through them. */
+/** All enumerable keys, those of a result's class included, as in Ajv. */
 function keysOf(value: object): string[] {
   const keys: string[] = [];
   for (const key in value) keys.push(key);

@@ -2,16 +2,16 @@ import { isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
 import { conjuncts, dereference, listOf, mapOf } from "./canonical-nodes.ts";
 import { literalsOf, type CanonicalSchema } from "./canonical.ts";
 
-/** A field that tells the branches of a union apart. */
+/** A field whose value selects the branch of a union. */
 export interface Discriminator {
   readonly field: string;
-  /** The one branch that takes a value of the field. */
+  /** The branch for each value of the field. */
   readonly branchOf: ReadonlyMap<unknown, SchemaNode>;
-  /** The values that each branch for objects takes; others are in no map. */
+  /** The values of each object branch; other branches are missing. */
   readonly valuesOf: ReadonlyMap<SchemaNode, readonly unknown[]>;
 }
 
-/** Finds the fields by which unions can be decided without a look at anything else of a value. */
+/** Finds discriminators of unions. */
 export class Discriminators {
   readonly #definitions: CanonicalSchema["definitions"];
   readonly #known = new WeakMap<readonly unknown[], { found: Discriminator | undefined }>();
@@ -21,8 +21,8 @@ export class Discriminators {
   }
 
   /**
-   * The field that every branch for objects demands, with other literals in each, wherever it stands among the fields;
-   * undefined where there is none. Branches for what is no object don't matter.
+   * The field that is required and has distinct literals in every object branch, wherever it is listed; undefined if
+   * there is none. Branches for other types don't matter.
    */
   of(branches: unknown): Discriminator | undefined {
     if (!Array.isArray(branches)) return undefined;
@@ -61,7 +61,7 @@ export class Discriminators {
     return undefined;
   }
 
-  /** Fields that a branch demands, and of which it takes nothing but these values. */
+  /** The required fields of a branch that accept literals only. */
   #literalFields(branch: SchemaNode): Map<string, readonly unknown[]> {
     const parts = conjuncts(branch, this.#definitions);
     const required = new Set(parts.flatMap((part) => listOf(part["required"])));

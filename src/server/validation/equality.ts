@@ -1,6 +1,6 @@
 /**
- * A text that two values have in common when JSON Schema calls them equal: `1` and `1.0`, objects whatever the order of
- * their fields. Takes time in proportion to the value's size, where comparing each with each would not.
+ * A text that is the same for values that JSON Schema considers equal: `1` and `1.0`, or objects with fields in another
+ * order. Takes time proportional to the value, which comparing all pairs would not.
  */
 export function equalityKey(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
@@ -22,7 +22,7 @@ export function equalityKey(value: unknown): string {
 export function areUnique(items: readonly unknown[]): boolean {
   const seen = new Set<unknown>();
   for (const item of items) {
-    // Objects need their text; scalars are told apart as they are.
+    // Objects need a text as their key; scalars are their own.
     const key =
       typeof item === "object" && item !== null
         ? `o${equalityKey(item)}`
@@ -35,7 +35,7 @@ export function areUnique(items: readonly unknown[]): boolean {
   return true;
 }
 
-/** Tells whether a value is among those listed. */
+/** Creates a check whether a value is in the list. */
 export function memberOf(values: readonly unknown[]): (value: unknown) => boolean {
   const scalars = new Set(values.filter((value) => typeof value !== "object" || value === null));
   const others = new Set(

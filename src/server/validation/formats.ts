@@ -2,7 +2,7 @@ import type { Format } from "ajv/dist/2020.js";
 import type { FormatName } from "ajv-formats";
 import { loadAjvFormats } from "../packages.ts";
 
-/** The formats that are checked. `binary` and `password` are told to readers, and take any text. */
+/** The formats that are checked. `binary` and `password` are annotations and accept any text. */
 export const FORMAT_NAMES: ReadonlySet<string> = new Set([
   ...["date", "time", "date-time", "iso-time", "iso-date-time", "duration"],
   ...["uri", "uri-reference", "uri-template", "url", "email", "hostname", "ipv4", "ipv6"],
@@ -12,7 +12,7 @@ export const FORMAT_NAMES: ReadonlySet<string> = new Set([
 
 const OF_NUMBERS: ReadonlySet<string> = new Set(["int32", "int64", "float", "double"]);
 
-/** What tells whether a value is of a format; values of another type are of any. */
+/** The check of a format; values of another type always pass. */
 export interface FormatCheck {
   readonly type: "string" | "number";
   readonly fits: (value: string | number) => boolean;
@@ -20,7 +20,7 @@ export interface FormatCheck {
 
 const checks = new Map<string, FormatCheck["fits"]>();
 
-/** The check of a format that {@link FORMAT_NAMES} lists. The package that knows them is loaded by the first value. */
+/** The check of a format in {@link FORMAT_NAMES}. The package with the checks is loaded by the first value. */
 export function formatCheck(name: string): FormatCheck {
   const fits = (value: string | number): boolean => {
     let check = checks.get(name);
@@ -42,12 +42,12 @@ function makeCheck(name: string): FormatCheck["fits"] {
   return typeof check === "function" ? (check as FormatCheck["fits"]) : () => true;
 }
 
-/** The package's pattern says "anything before an @" in a way that tries each `:` with each `@`. */
+/** The package's pattern tries each `:` with each `@`, which takes quadratic time. */
 function urlPattern(given: RegExp): RegExp {
   return new RegExp(given.source.replace("(?:\\S+(?::\\S*)?@)?", "(?:\\S+@)?"), given.flags);
 }
 
-/** Whether a text matches. One so long that the engine runs out of room does not. */
+/** Whether a text matches. A text too long for the regex engine does not. */
 export function matches(pattern: RegExp, text: string): boolean {
   try {
     return pattern.test(text);
@@ -57,7 +57,7 @@ export function matches(pattern: RegExp, text: string): boolean {
   }
 }
 
-// The package's own pattern takes line breaks, and runs out of stack on some megabytes.
+// The package's own pattern accepts line breaks, and overflows the stack on some megabytes.
 function isBase64(text: string): boolean {
   return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
 }

@@ -13,8 +13,8 @@ import { lacking, rulesOf, type Rule } from "./rules.ts";
 import { OUT_OF_BUDGET, WorkBudget } from "./work-budget.ts";
 
 /**
- * Lists why a value does not fit, in schema order, in the words of wire contract's table: as much as the answer has
- * room for, found with no more work than the value is worth.
+ * Lists the reasons why a value does not fit, in schema order and in the words of the wire contract: as many as the
+ * answer has room for, with work in proportion to the value.
  */
 export class IssueFinder {
   readonly #schema: CanonicalSchema;
@@ -58,7 +58,7 @@ export class IssueFinder {
   }
 }
 
-/** One look at one value. */
+/** The search in one value. */
 class IssueSearch {
   readonly #definitions: CanonicalSchema["definitions"];
   readonly #checker: Checker;
@@ -88,7 +88,7 @@ class IssueSearch {
     if (node === false) return this.#add(at, "extra_forbidden", "Extra inputs are not permitted", value);
     if (!isSchemaNode(node)) return;
     if (node["$ref"] !== undefined) this.walk(dereference(node, this.#definitions), value, at);
-    // A body that is no JSON, or bytes in a frame, fits no JSON type.
+    // Bytes fit no JSON type: a body of another content type, or bytes in a frame.
     if (ArrayBuffer.isView(value) && node["type"] !== undefined)
       return this.#tell(typeFault(node, value), at);
     const literals = literalValues(node);
@@ -102,7 +102,7 @@ class IssueSearch {
     });
     if (faults.some(({ keyword }) => keyword === "type")) return this.#tell(typeFault(node, value), at);
     for (const fault of faults) {
-      if (fault.keyword === "dependentRequired") continue; // told as fields that are missing
+      if (fault.keyword === "dependentRequired") continue; // reported as missing fields
       this.#tell(ruleFault(fault, value), at);
     }
     this.#walkApplied(node, value, at);
@@ -111,7 +111,7 @@ class IssueSearch {
     this.#walkLeftOver(node, value, at);
   }
 
-  /** The parts of a node that speak of the same value. */
+  /** Visits the subschemas that apply to the same value. */
   #walkApplied(node: SchemaNode, value: unknown, at: IssueLocation): void {
     for (const part of listOf(node["allOf"])) this.walk(part, value, at);
     for (const union of [node["anyOf"], node["oneOf"]]) this.#walkUnion(listOf(union), value, at);
@@ -146,7 +146,7 @@ class IssueSearch {
       );
     }
     if (branches.some((branch) => this.#fits(branch, value))) return;
-    // "Or null" is no branch of its own: what does not fit is told about the other branch alone.
+    // "Or null" is not a branch for messages: issues are reported for the other branch alone.
     const others = branches.filter((branch) => !isSchemaNode(branch) || branch["type"] !== "null");
     const telling = others.length === 0 ? branches.slice(0, 1) : others;
     if (telling.length === 1) return this.walk(telling[0], value, at);
@@ -211,7 +211,7 @@ class IssueSearch {
     }
   }
 
-  /** What no other rule has spoken of: asked for only where it is what is wrong. */
+  /** Visits unevaluated fields and items, only if they are what does not fit. */
   #walkLeftOver(node: SchemaNode, value: unknown, at: IssueLocation): void {
     const rule = Array.isArray(value) ? node["unevaluatedItems"] : node["unevaluatedProperties"];
     if (rule === undefined || !(Array.isArray(value) || isFields(value))) return;
@@ -224,7 +224,7 @@ class IssueSearch {
     this.#tell({ type, msg, input }, at);
   }
 
-  /** Putting a fault into words takes longer than most steps, also where it turns out to be told already. */
+  /** Formatting an issue takes longer than most steps, even if it is a duplicate. */
   #tell(fault: Fault, at: IssueLocation): void {
     this.#work.step(10 + at.depth / 4);
     this.#list.add(fault, at);

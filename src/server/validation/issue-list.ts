@@ -1,33 +1,33 @@
 import { endOfList, MAX_ANSWER_BYTES } from "../../answers.ts";
 import type { ValidationIssue } from "../../errors.ts";
 
-/** Thrown once the answer is full: nobody has to look any further. */
+/** Thrown when the answer is full, to end the search. */
 export const ANSWER_FULL: unique symbol = Symbol("answer full");
 
-/** A place in a value: the last step, and where it was taken from. */
+/** A location in a value: the last key, and the location of its parent. */
 export interface IssueLocation {
   readonly from: IssueLocation | undefined;
   readonly key: string | number;
   readonly depth: number;
 }
 
-/** The place of a part of what is at another. */
+/** The location of a part of a value. */
 export function childLocation(from: IssueLocation | undefined, key: string | number): IssueLocation {
   return { from, key, depth: from === undefined ? 1 : from.depth + 1 };
 }
 
-/** A fault, as it was found. */
+/** An issue without its location. */
 export type Fault = Omit<ValidationIssue, "loc">;
 
-/** Keys are the caller's, and as long as it likes. */
+/** Maximum length of a key in a location: keys are the caller's. */
 const MAX_KEY = 200;
-/** Keys that a place is told by, the first and the last ones where it is deeper. */
+/** Maximum number of keys in a location; the first and last ones of a longer one are shown. */
 const MAX_KEYS = 40;
 const MAX_TEXT = 1200;
-/** For the last entry, and what is around the list. */
+/** Bytes for the closing entry and the JSON around the list. */
 const RESERVE = 512;
 
-/** The faults of one answer: each once, as many as it has room for. */
+/** The issues of one answer, without duplicates, as many as it has room for. */
 export class IssueList {
   readonly #issues: ValidationIssue[] = [];
   readonly #seen = new Set<string>();
@@ -43,7 +43,7 @@ export class IssueList {
     const { type, input, ctx } = fault;
     const msg = cut(fault.msg, MAX_TEXT);
     const loc = locationOf(at);
-    // The members of an intersection may find the same fault at the same place.
+    // The members of an intersection may report the same issue.
     const key = JSON.stringify([type, loc, msg]);
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
@@ -58,7 +58,7 @@ export class IssueList {
     this.#issues.push(issue);
   }
 
-  /** @param why what was left out, where something was. */
+  /** @param why the reason why issues were omitted, if any */
   finish(why: "full" | "work" | undefined): ValidationIssue[] {
     return why === undefined
       ? this.#issues
@@ -97,23 +97,23 @@ function cut(text: string, length: number): string {
   return `${text.slice(0, length - 1).replace(/[\ud800-\udbff]$/, "")}…`;
 }
 
-/** What is shown in place of a value that the answer has no room for. */
+/** Replaces a value that the answer has no room for. */
 export const OMITTED = "<omitted: too large>";
 
-/** So many bytes of JSON are shown of one value. */
+/** Maximum size of one value, in bytes of JSON. */
 const MAX_VALUE_BYTES = 16 * 1024;
 
 /**
- * Shows an offending value back to the caller: as JSON, whatever it was, and never more of it than the answer has
- * room for. A hostile body could otherwise have its nested parts repeated at every level.
+ * Shows invalid values to the caller as JSON, whatever their type, within the room of the answer. A hostile body could
+ * otherwise have its nested parts repeated at every level.
  */
 export class Excerpts {
   #room: number;
-  /** What may be spent on values that turn out to be too large. */
+  /** Bytes that may be spent on values that turn out to be too large. */
   #tries: number;
   #left = 0;
 
-  /** @param room how many bytes of JSON all echoes of one answer may take together. */
+  /** @param room maximum size of all excerpts of one answer, in bytes of JSON */
   constructor(room: number = 32 * 1024) {
     this.#room = room;
     this.#tries = 8 * room;

@@ -7,7 +7,7 @@ import { isFields, readField, writeField, type Fields } from "./json-values.ts";
 import type { KeyPattern } from "./normalizer-steps.ts";
 import { patternTest } from "./patterns/pattern-safety.ts";
 
-/** All schemas that may speak of a value at some plan, whether they apply to this one or not. */
+/** The schemas that may apply to a value, whether or not they apply to this one, with the plans of its parts. */
 interface ConversionPlan {
   readonly nodes: readonly SchemaNode[];
   readonly names: ReadonlyMap<string, ConversionPlan>;
@@ -17,9 +17,9 @@ interface ConversionPlan {
 }
 
 /**
- * Compiles what asks every `toJSON()` of a result, wherever its schema looks: a `Date` is judged as the text that it
- * goes out as. What holds none is given back as it is, else a copy. What no schema names is not looked at: it may be
- * anything, and is dropped in the end.
+ * Compiles a function that calls `toJSON()` wherever the schema describes a result: a `Date` is validated as the text
+ * that it is sent as. Values without `toJSON()` are returned unchanged, others are copied. Parts without a schema are
+ * not converted: they are dropped later.
  */
 export function compileJsonConversion({ root, definitions }: CanonicalSchema): (value: unknown) => unknown {
   const converter = new JsonConverter(
@@ -74,7 +74,7 @@ class JsonConverter {
     return copy ?? fields;
   }
 
-  /** What the schema may read of an object: its own fields, and what a class's getters say under names that count. */
+  /** The fields of an object that the schema may read: own fields, and getters of a class that the schema names. */
   #copyOf(plan: ConversionPlan, fields: Fields): Fields {
     const copy: Fields = {};
     for (const key of Object.keys(fields)) writeField(copy, key, fields[key]);
@@ -104,7 +104,7 @@ class JsonConverter {
     const plan: { -readonly [Key in keyof ConversionPlan]: ConversionPlan[Key] } = {
       ...{ nodes: [...all], names, patterns, rest: undefined, items },
     };
-    this.#plans.set(key, plan); // before its parts: they may lead back here
+    this.#plans.set(key, plan); // stored before its parts are planned: they may refer to it
     const parts = plan.nodes;
     for (const name of new Set(parts.flatMap((part) => Object.keys(mapOf(part["properties"]))))) {
       names.set(name, this.plan(schemasOf(parts, (part) => schemaAt(part, name))));
@@ -119,7 +119,7 @@ class JsonConverter {
     return plan;
   }
 
-  /** The plans of lists, the last of which stands for all that follow. */
+  /** The plans of list items; the last one applies to all further items. */
   #itemsOf(parts: readonly SchemaNode[]): ConversionPlan[] {
     const length = Math.max(0, ...parts.map((part) => tupleOf(part).length));
     const plans = Array.from({ length: length + 1 }, (_, index) =>
@@ -137,7 +137,7 @@ class JsonConverter {
   }
 }
 
-/** What a value's toJSON() makes of it; an invalid Date and bytes stay what they are, to be refused as that. */
+/** The result of `toJSON()`. An invalid Date and bytes stay unchanged, so that they are refused as such. */
 function toldBy(value: object, key: string): unknown {
   const { toJSON } = value as { toJSON?: unknown };
   if (typeof toJSON !== "function" || ArrayBuffer.isView(value)) return value;

@@ -1,19 +1,19 @@
 /** An object as its fields. */
 export type Fields = Record<string, unknown>;
 
-/** Names that every object answers to without having them: `constructor`, `toString`, `__proto__`… */
+/** Names that every object inherits: `constructor`, `toString`, `__proto__`… */
 export const INHERITED_NAMES: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object.prototype));
 
 export function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
 }
 
-/** A field as a schema means it: a class's getter counts, what every object inherits does not. */
+/** Reads a field as a schema means it: getters of a class are read, names that every object inherits are not. */
 export function readField(value: Fields, key: string): unknown {
   return INHERITED_NAMES.has(key) && !Object.hasOwn(value, key) ? undefined : value[key];
 }
 
-/** Sets a field of this object itself, under any name. */
+/** Sets an own field of an object, under any name. */
 export function writeField(value: Fields, key: string, item: unknown): void {
   if (key !== "__proto__") value[key] = item;
   else
@@ -23,7 +23,7 @@ export function writeField(value: Fields, key: string, item: unknown): void {
 /** The types of JSON Schema. */
 export const JSON_TYPES = ["array", "boolean", "integer", "null", "number", "object", "string"] as const;
 
-/** Whether a value is of a type, or of one of several. `3.0` is an integer; what is not finite is no number. */
+/** Whether a value has one of these types. `3.0` is an integer; NaN and infinities are not numbers. */
 export function isOfType(value: unknown, type: unknown): boolean {
   if (Array.isArray(type)) return type.some((one) => isOfType(value, one));
   switch (type) {
@@ -42,7 +42,7 @@ export function isOfType(value: unknown, type: unknown): boolean {
   }
 }
 
-/** What JSON Schema calls an object, bytes included, which are nothing else to it. */
+/** Whether a value is an object in JSON Schema's sense, which includes bytes. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -5,7 +5,7 @@ import { FORMAT_NAMES } from "./formats.ts";
 import { JSON_TYPES } from "./json-values.ts";
 import { TRUSTED_PATTERN } from "./patterns/pattern-safety.ts";
 
-/** Says what a keyword's value has to be, or nothing where it is right. */
+/** Returns what a keyword's value must be if it is invalid. */
 type ValueRule = (value: unknown, node: SchemaNode) => string | undefined;
 
 const isSchema = (value: unknown): boolean => isSchemaNode(value) || typeof value === "boolean";
@@ -109,9 +109,9 @@ const dialect: ValueRule = (value) =>
     ? undefined
     : `names a dialect that is not known: ${JSON.stringify(value)}; use "https://json-schema.org/draft/2020-12/schema"`;
 
-/** Every keyword that may stand in a schema, with what its value has to be. All of them are enforced, the notes aside. */
+/** All allowed keywords with the rules for their values. All of them are enforced, except annotations. */
 const RULES: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
-  // Naming and referring.
+  // Identification and references.
   ["$schema", dialect],
   ["$id", text],
   ["$ref", text],
@@ -120,7 +120,7 @@ const RULES: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
   ["$dynamicAnchor", anchor],
   ["$defs", schemaMap],
   ["definitions", schemaMap],
-  // Of any value.
+  // For any value.
   ["type", type],
   ["enum", options],
   ["const", anything],
@@ -132,18 +132,18 @@ const RULES: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
   ["then", ofCondition],
   ["else", ofCondition],
   ["nullable", nullable],
-  // Of numbers.
+  // For numbers.
   ["multipleOf", divisor],
   ["minimum", number],
   ["maximum", number],
   ["exclusiveMinimum", number],
   ["exclusiveMaximum", number],
-  // Of texts.
+  // For strings.
   ["minLength", count],
   ["maxLength", count],
   ["pattern", pattern],
   ["format", format],
-  // Of lists.
+  // For arrays.
   ["items", items],
   ["prefixItems", schemas],
   ["additionalItems", additionalItems],
@@ -154,7 +154,7 @@ const RULES: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
   ["maxItems", count],
   ["uniqueItems", flag],
   ["unevaluatedItems", schema],
-  // Of objects.
+  // For objects.
   ["properties", schemaMap],
   ["patternProperties", patterns],
   ["additionalProperties", schema],
@@ -168,7 +168,7 @@ const RULES: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
   ["unevaluatedProperties", schema],
   [BYTES, anything],
   [TRUSTED_PATTERN, flag],
-  // Notes: for readers and documents, no rule for values.
+  // Annotations, without effect on values.
   ["$comment", text],
   ["title", text],
   ["description", text],
@@ -183,10 +183,10 @@ const RULES: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
   ["discriminator", anything],
   ["xml", anything],
   ["externalDocs", anything],
-  ["ui", anything], // how fal's playground draws a field
+  ["ui", anything], // the widget in fal's playground
 ]);
 
-/** Why others are refused, where there is more to say than that they are not known. */
+/** Reasons why other keywords are refused, if there is more to say than that they are unknown. */
 const REFUSED: Readonly<Record<string, string>> = {
   $vocabulary: "belongs to the schemas of dialects",
   $recursiveRef: 'is of an older draft; use "$ref"',
@@ -195,16 +195,16 @@ const REFUSED: Readonly<Record<string, string>> = {
   id: 'is of an older draft; use "$id"',
 };
 
-/** What TypeBox hangs on a schema that it checks by code, where the document would not say so. */
+/** Marks of TypeBox for checks in code, which the document would not show. */
 const BY_CODE: Readonly<Record<string, string>> = {
   "~refine": "Type.Refine is not enforced",
   "~codec": "Type.Codec is not applied",
 };
 
 /**
- * Looks through a schema as its author wrote it: what it says has to be understood, so that nothing of it is passed
- * over in silence. Names that begin with `x-` are the author's own notes.
- * @throws Error that names the keyword, and where it stands.
+ * Checks a schema as its author wrote it, so that no keyword is ignored silently. Names that begin with `x-` are the
+ * author's own annotations.
+ * @throws Error with the keyword and its path
  */
 export function checkKeywords(root: object): void {
   const seen = new Set<SchemaNode>();
@@ -234,7 +234,7 @@ export function checkKeywords(root: object): void {
   check(root as SchemaNode, "");
 }
 
-/** A lower bound above the upper one: no value could ever fit. */
+/** Pairs of bounds. A lower bound above the upper one is an error: no value could fit. */
 const BOUNDS = [
   ["minLength", "maxLength"],
   ["minItems", "maxItems"],

@@ -10,7 +10,7 @@ import { WorkBudget } from "./work-budget.ts";
 import { DECIDED, ONE_OF, OWN_FIELDS } from "./ajv.ts";
 import { readField, INHERITED_NAMES } from "./json-values.ts";
 
-/** Judges a schema's values, and by single nodes of it, the quickest way that has an end. */
+/** Validates values against a schema and its single nodes, with the fastest method that takes bounded time. */
 export interface SchemaMatcher {
   readonly checker: Checker;
   readonly discriminators: Discriminators;
@@ -18,13 +18,13 @@ export interface SchemaMatcher {
   readonly fits: (value: unknown) => boolean;
   /** Whether a part of a value fits a node. */
   readonly matches: NodeMatcher;
-  /** What was found of the last value is of no use for the next. */
+  /** Discards the cached results of the last value. */
   forget(): void;
 }
 
 /**
- * What Ajv gets wrong: the count of what was evaluated is kept in code that does not always compile, and `contains`
- * takes an empty list beside `prefixItems`.
+ * Keywords that Ajv handles incorrectly: its code for tracking evaluated fields does not always compile, and `contains`
+ * accepts an empty list beside `prefixItems`.
  */
 const MISJUDGED = ["unevaluatedProperties", "unevaluatedItems", "contains"] as const;
 
@@ -33,7 +33,7 @@ function isMisjudged(schema: CanonicalSchema): boolean {
   return rootsOf(schema).some((root) => someNode(root, says));
 }
 
-/** @throws Error for a schema that can't be judged. */
+/** @throws Error for a schema that can't be validated in bounded time */
 export function createSchemaMatcher(schema: CanonicalSchema, ajv: () => Ajv2020): SchemaMatcher {
   const discriminators = new Discriminators(schema.definitions);
   const checker = new Checker(schema.definitions, discriminators);
@@ -47,7 +47,7 @@ export function createSchemaMatcher(schema: CanonicalSchema, ajv: () => Ajv2020)
   const fits = isCheckers
     ? (value: unknown): boolean => checker.fits(schema.root, value, WorkBudget.unlimited())
     : (value: unknown): boolean => (root ??= nodes.compile(schema.root))(value);
-  // Going down a value that holds itself, each level would be judged down to the end, again and again.
+  // For nested values of a recursive schema, Ajv would validate each level down to the leaves again.
   const matches =
     isRecursive || isCheckers
       ? (node: SchemaNode, value: unknown): boolean => checker.fits(node, value, work)
@@ -63,10 +63,10 @@ export function createSchemaMatcher(schema: CanonicalSchema, ajv: () => Ajv2020)
   };
 }
 
-/** A list of so many values, or branches, is looked up rather than gone through. */
+/** Number of values or branches from which a list is looked up instead of searched. */
 const LONG_LIST = 8;
 
-/** Compiles a schema, and single nodes of it, each once. */
+/** Compiles a schema and its single nodes, each once. */
 class NodeCompiler {
   readonly #ajv: () => Ajv2020;
   readonly #discriminators: Discriminators;
@@ -74,7 +74,7 @@ class NodeCompiler {
   readonly #documentOf: (node: SchemaNode) => SchemaNode;
   readonly #compiled = new Map<SchemaNode, ValidateFunction>();
 
-  /** @param ajv is asked for when something is compiled. */
+  /** @param ajv called when the first node is compiled */
   constructor(ajv: () => Ajv2020, schema: CanonicalSchema, discriminators: Discriminators) {
     const { definitions } = schema;
     this.#ajv = ajv;
@@ -97,7 +97,7 @@ class NodeCompiler {
     return fits;
   }
 
-  /** The schema in the words that Ajv is quick with. */
+  /** Rewrites the schema to keywords that Ajv is fast with. */
   #quick(node: SchemaNode): SchemaNode {
     const copy = mapSubschemas(node, (subschema) => this.#quick(subschema));
     for (const keyword of ["anyOf", "oneOf"]) {
@@ -110,8 +110,8 @@ class NodeCompiler {
   }
 
   /**
-   * A union's branch is asked for the field that tells branches apart before anything else: Ajv would go through the
-   * fields in their order, and so into those that hold the union again, for every branch anew.
+   * Puts the check of the discriminator first in each branch: Ajv would check fields in their order, and so descend
+   * into fields that hold the union again, for every branch.
    */
   #decided(
     branches: readonly SchemaNode[],
@@ -140,7 +140,7 @@ class NodeCompiler {
   }
 }
 
-/** Long lists of values, and those of objects, as what is looked up. */
+/** Replaces long lists of values, and lists of objects, by a lookup. */
 function withLookups(node: Record<string, unknown>): SchemaNode {
   const { enum: listed, const: only, ...rest } = node;
   const values = Array.isArray(listed) ? listed : [];
@@ -159,14 +159,14 @@ function isCompound(value: unknown): boolean {
   return typeof value === "object" && value !== null;
 }
 
-/** Whether a schema names a field that every object seems to have. */
+/** Whether a schema names a field that every object inherits. */
 function namesInherited({ properties, required }: SchemaNode): boolean {
   return [...Object.keys(mapOf(properties)), ...listOf(required)].some(isInherited);
 }
 
 /**
- * The schema with such fields said in a way that looks at an object's own fields only. Ajv can be told to look at own
- * fields everywhere, but then it no longer sees the getters of a result's class, and is slower for all.
+ * Rewrites such fields so that only an object's own fields count. Ajv has an option for all own fields, but then it
+ * ignores the getters of a result's class, and every schema gets slower.
  */
 function onlyOwn(node: SchemaNode): SchemaNode {
   const copy = mapSubschemas(node, onlyOwn);

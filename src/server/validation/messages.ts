@@ -13,7 +13,7 @@ const TYPE_ISSUES: Readonly<Record<string, readonly [type: string, msg: string]>
   null: ["none_required", "Input should be None"],
 };
 
-/** The value is of the wrong JSON type. */
+/** The issue of a value with the wrong JSON type. */
 export function typeFault(node: SchemaNode, input: unknown): Fault {
   const types = Array.isArray(node["type"]) ? node["type"].filter((type) => type !== "null") : [node["type"]];
   const [type, msg] = typeWords(String(types[0]), node, input);
@@ -42,7 +42,7 @@ const BOUNDS: Readonly<Record<string, readonly [type: string, words: string, key
   multipleOf: ["multiple_of", "a multiple of", "multiple_of"],
 };
 
-/** The value is of the right type, but breaks a rule about the value as a whole. */
+/** The issue of a value with the right type that breaks a rule about the value as a whole. */
 export function ruleFault({ keyword, params }: Pick<Rule, "keyword" | "params">, input: unknown): Fault {
   const fault = (type: string, msg: string, ctx: Record<string, unknown>): Fault => ({
     type,
@@ -122,11 +122,11 @@ export function count(limit: number, noun: string): string {
   return `${limit} ${noun}${limit === 1 ? "" : "s"}`;
 }
 
-/** Characters of a list of values that are told, and of one value. */
+/** Maximum length of a list of values in a message, and of one value, in characters. */
 const MAX_LISTED = 1000;
 const MAX_SHOWN = 200;
 
-/** `'a'`, `'a' or 'b'`, `'a', 'b' or 'c'`; the first of a long list, and how many others there are. */
+/** `'a'`, `'a' or 'b'`, `'a', 'b' or 'c'`; of a long list the first ones and the number of the others. */
 function alternatives(values: readonly unknown[]): string {
   const shown: string[] = [];
   let length = 0;

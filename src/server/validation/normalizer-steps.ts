@@ -1,18 +1,18 @@
 import { foreignKind, kindOf } from "../../json/kinds.ts";
 import { isFields, readField, writeField, type Fields } from "./json-values.ts";
 
-/** Treats a value that is known to fit, and gives back the one to go on with: itself, or a copy. */
+/** Normalizes a valid value and returns it, or a copy. */
 export type Step = (value: unknown) => unknown;
 
-/** Tells which keys a rule is about. */
+/** Tells which keys a rule applies to. */
 export interface KeyPattern {
   test(key: string): boolean;
 }
 
-/** What a step for a field's name says in place of a step: the field is dropped. */
+/** In place of a step: the field is dropped. */
 export const DROPPED: unique symbol = Symbol("dropped");
 
-/** What schemas say about an object's fields. */
+/** How an object's fields are normalized. */
 export interface ObjectPlan {
   readonly properties: readonly {
     readonly key: string;
@@ -20,25 +20,25 @@ export interface ObjectPlan {
     readonly fallback: unknown;
   }[];
   readonly declared: ReadonlySet<string>;
-  /** What becomes of the fields that are not declared: of all of them, or by name. */
+  /** Undeclared fields: keep or drop all of them, or decide by name. */
   readonly others: "keep" | "drop" | ((key: string) => Step | undefined | typeof DROPPED);
 }
 
-/** A field that is filled in where it is missing. */
+/** A default for a missing field. */
 export interface Fallback {
   readonly key: string;
   readonly fallback: unknown;
 }
 
-/** How values are treated: both fill in defaults and drop unknown fields. Undefined: there is nothing to do. */
+/** How values are changed; both styles fill in defaults and drop unknown fields. Undefined: nothing to do. */
 export interface NormalizerStyle {
   object(plan: ObjectPlan): Step | undefined;
   array(stepAt: (index: number) => Step | undefined): Step;
-  /** The value by which conditions are decided: a missing field counts as its default. */
+  /** Returns the value that conditions are evaluated on: missing fields have their defaults. */
   withDefaults(fallbacks: readonly Fallback[]): Step;
 }
 
-/** For what came in: the value is ours, and is changed in place. */
+/** For inputs: the value belongs to the framework and is changed in place. */
 export const IN_PLACE: NormalizerStyle = {
   object({ properties, declared, others }) {
     const active = properties.filter(({ step, fallback }) => step !== undefined || fallback !== undefined);
@@ -68,7 +68,7 @@ export const IN_PLACE: NormalizerStyle = {
       for (let index = 0; index < value.length; index++) stepAt(index)?.(value[index]);
     return value;
   },
-  // A copy, though it is filled in afterwards all the same: what was found of the value as it came is remembered.
+  // Copied although the defaults are filled in afterwards: results about the original value are cached.
   withDefaults: (fallbacks) => (value) => {
     if (!isFields(value)) return value;
     const missing = fallbacks.filter(({ key }) => readField(value, key) === undefined);
@@ -79,12 +79,14 @@ export const IN_PLACE: NormalizerStyle = {
   },
 };
 
-/** For what goes out: the value is the app's, perhaps frozen or of a class, and is copied where it matters. */
+/**
+ * For results: the value belongs to the app, may be frozen or an instance of a class, and is copied where necessary.
+ */
 export const COPYING: NormalizerStyle = {
   object({ properties, declared, others }) {
     if (properties.length === 0 && others === "keep") return undefined;
     return (source) => {
-      // What is no object of fields is left as it is, to be refused as that.
+      // Other objects are left unchanged, to be refused as such.
       if (!isFields(source) || foreignKind(source) !== undefined) return source;
       const copy: Record<string, unknown> = {};
       for (const { key, step, fallback } of properties) {
@@ -116,7 +118,7 @@ export const COPYING: NormalizerStyle = {
   },
 };
 
-/** Whether nothing is left of an object that never was one of fields, such as `Headers`. */
+/** Whether a special object such as `Headers` has lost all of its content. */
 function isEmptied(copy: Fields, source: Fields): boolean {
   return Object.keys(copy).length === 0 && kindOf(source) !== undefined;
 }
@@ -125,7 +127,7 @@ function copyOf(fallback: unknown): unknown {
   return typeof fallback === "object" ? structuredClone(fallback) : fallback;
 }
 
-/** The same object with these fields as well. No copy: what a class's getters say would be lost. */
+/** A view of the object with additional fields. Not a copy, which would lose the getters of a class. */
 function withFields(value: Fields, added: readonly Fallback[]): Fields {
   const fields = new Map(added.map(({ key, fallback }) => [key, fallback]));
   return new Proxy(

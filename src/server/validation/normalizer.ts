@@ -11,17 +11,16 @@ import {
 } from "./normalizer-steps.ts";
 import { patternTest } from "./patterns/pattern-safety.ts";
 
-/** So many ways in which a caller's values may combine the schemas of a place are kept compiled. */
+/** Maximum number of compiled combinations of schemas, which depend on the callers' values. */
 const MAX_COMPILED = 2000;
 
-/** The schemas that speak of one value, each once, with all that they say at once and without conditions. */
+/** The schemas that apply unconditionally to one value, with their roles. */
 type Parts = ReadonlyMap<SchemaNode, Role>;
 
 /**
- * Compiles what fills in defaults and drops unknown fields in a value that is already known to fit; undefined where
- * there is nothing to fill or drop. What is known at a place is what all schemas know that apply to the value there:
- * those beside a `$ref`, all members of an `allOf`, the branches of a union that the value fits, `if` with `then` or
- * `else`, and `dependentSchemas`.
+ * Compiles a function that fills in defaults and drops unknown fields of a valid value; undefined if there is nothing
+ * to do. The known fields are those of all schemas that apply to the value: beside a `$ref`, in `allOf`, in the union
+ * branches that the value fits, in `if` with `then` or `else`, and in `dependentSchemas`.
  */
 export function compileNormalizer(
   schema: CanonicalSchema,
@@ -46,7 +45,7 @@ class NormalizerCompiler {
     this.#style = style;
   }
 
-  /** The step for a value that these schemas speak of. */
+  /** The step for a value that these schemas apply to. */
   compile(applied: readonly AppliedSchema[]): Step | undefined {
     if (!applied.some(([node]) => this.#isActive(node))) return undefined;
     const parts = this.#partsOf(applied);
@@ -56,7 +55,7 @@ class NormalizerCompiler {
     });
   }
 
-  /** Compiles the same parts once. Those that refer to themselves are met again while they are being compiled. */
+  /** Compiles the same parts once. Recursive parts refer to themselves while they are being compiled. */
   #once(parts: Parts, kind: string, compile: () => Step | undefined): Step | undefined {
     const key = kind + this.#keyOf(parts);
     const known = this.#compiled.get(key);
@@ -70,7 +69,7 @@ class NormalizerCompiler {
     return entry.step;
   }
 
-  /** Finds out for each value which schemas apply to it, before any of their defaults is filled in. */
+  /** Determines for each value which schemas apply to it, before any default is filled in. */
   #conditional(parts: Parts): Step {
     const conditionsOf = (part: SchemaNode, role: Role): (readonly [Condition, Role])[] =>
       this.#applicators.conditions(part).map((condition) => [condition, role]);
@@ -85,7 +84,7 @@ class NormalizerCompiler {
       if (typeof value !== "object" || value === null) return value;
       const judged = prepare(value);
       const all = new Map(parts);
-      const pending = [...always]; // grows with the conditions of what is found to apply
+      const pending = [...always]; // grows with the conditions of schemas that apply
       for (const [condition, role] of pending) {
         for (const [node, branchRole] of condition(judged, role)) {
           for (const part of this.#applicators.parts(node)) {
@@ -151,19 +150,19 @@ class NormalizerCompiler {
     };
   }
 
-  /** Every field that a part names, with the schemas that speak of it. */
+  /** Every field that a part names, with the schemas that apply to it. */
   #propertiesOf(parts: Parts): [key: string, applied: AppliedSchema[]][] {
     const names = new Set<string>();
     for (const part of parts.keys()) {
       for (const key of Object.keys(mapOf(part["properties"]))) names.add(key);
-      // What has to be there can't be unknown.
+      // A required field is known.
       for (const key of listOf(part["required"])) names.add(String(key));
     }
     const patterns = patternsOf(parts);
     return [...names].map((key) => [key, this.#appliedTo(parts, patterns, key)]);
   }
 
-  /** The schemas that speak of a field. */
+  /** The schemas that apply to a field. */
   #appliedTo(parts: Parts, patterns: readonly Pattern[], key: string): AppliedSchema[] {
     const applied: AppliedSchema[] = [];
     let evaluated = false;
@@ -199,7 +198,7 @@ class NormalizerCompiler {
       patterns.every(({ schema }) => this.compile([[schema, 2]]) === undefined)
     )
       return "keep";
-    // Which of the patterns a name matches says all that there is to know of it.
+    // The set of matching patterns determines the step of a name.
     const known = new Map<string, Step | undefined | typeof DROPPED>();
     return (key) => {
       const matching = patterns.map(({ pattern }) => (pattern.test(key) ? "1" : "0")).join("");
@@ -231,14 +230,14 @@ class NormalizerCompiler {
     return key;
   }
 
-  /** What `contains` says of each item: it applies to those that it fits. */
+  /** Wraps `contains`, so that it applies to the items that fit it. */
   #ifContained(schema: SchemaNode): SchemaNode {
     let node = this.#contained.get(schema);
     if (node === undefined) this.#contained.set(schema, (node = { if: schema }));
     return node;
   }
 
-  /** Whether a schema, or one that it leads to, has something to say about an object's fields. */
+  /** Whether a schema, or one that it refers to, normalizes any fields. */
   #isActive(node: SchemaNode): boolean {
     const known = this.#active.get(node);
     if (known !== undefined) return known;
@@ -279,15 +278,15 @@ function fallbackOf(applied: readonly AppliedSchema[]): unknown {
   return node?.["default"];
 }
 
-/** The places of a tuple. */
+/** The item schemas of a tuple. */
 function placesOf(part: SchemaNode): readonly unknown[] {
   return listOf(part["prefixItems"]);
 }
 
-/** Keywords by which fields that nobody names may stay. */
+/** Keywords that allow undeclared fields. */
 const OPENING = ["additionalProperties", "unevaluatedProperties"];
 
-/** Stands for the name of any field that no schema names. */
+/** A name that stands for any undeclared field. */
 const NO_NAME = "\0";
 
 const ROLE_LETTERS = ["m", "d", "f"];

@@ -6,15 +6,15 @@ import type { ServerDefinition } from "../definition.ts";
 import { someNode } from "./canonical-nodes.ts";
 import type { CompiledSchema, Validator } from "./validator.ts";
 
-/** The schemas of one route, compiled. */
+/** The compiled schemas of one route. */
 export interface RouteSchemas {
   readonly input: CompiledSchema | undefined;
   readonly output: CompiledSchema | undefined;
 }
 
 /**
- * The named schemas of a class's routes: the first look at a class, whether it is to be served or described.
- * @throws DefinitionError when there is no route, or two schemas claim one name.
+ * Collects the named schemas of a class's routes; the first check of a class, for serving and for its document.
+ * @throws DefinitionError when there is no route, or two schemas have the same name
  */
 export function namedSchemas(definition: Pick<ServerDefinition, "name" | "routes">): Components {
   if (definition.routes.size === 0) {
@@ -27,8 +27,8 @@ export function namedSchemas(definition: Pick<ServerDefinition, "name" | "routes
 }
 
 /**
- * Compiles what a route takes and gives.
- * @throws DefinitionError for a schema that can't be used, and for bytes where the route talks JSON.
+ * Compiles the input and output schema of a route.
+ * @throws DefinitionError for an invalid schema, and for bytes in a route that uses JSON
  */
 export function compileSchemas(
   validator: Validator,

@@ -6,12 +6,12 @@ import { formatCheck } from "./formats.ts";
 import { sizeOf } from "./work-budget.ts";
 import { needsBound, patternTest } from "./patterns/pattern-safety.ts";
 
-/** A rule about a value as a whole, none of its parts gone into. */
+/** A rule about a value as a whole, independent of its parts. */
 export interface Rule {
   readonly keyword: string;
   readonly params: Readonly<Record<string, unknown>>;
   fits(value: unknown): boolean;
-  /** What a look takes beyond the usual step. */
+  /** The cost of the check in addition to the usual step. */
   cost?(value: unknown): number;
 }
 
@@ -51,7 +51,7 @@ const fields = (value: unknown): number | undefined =>
 const atLeast = (size: number, limit: number): boolean => size >= limit;
 const atMost = (size: number, limit: number): boolean => size <= limit;
 
-/** In the order in which their faults are told. */
+/** In the order in which issues are reported. */
 const MAKERS: Readonly<Record<string, Make>> = {
   type: (type) => ({ params: { type }, fits: (value) => isOfType(value, type) }),
   maximum: ofNumbers(atMost),
@@ -68,7 +68,7 @@ const MAKERS: Readonly<Record<string, Make>> = {
   pattern(pattern, node) {
     const test = patternTest(String(pattern));
     const limit = node["maxLength"];
-    // Some patterns must not see a text that is too long, of which that is told.
+    // Unsafe patterns are not tried on texts above maxLength, whose length is reported instead.
     const most = typeof limit === "number" && needsBound(String(pattern)) ? limit : Infinity;
     return {
       params: { pattern },
@@ -122,7 +122,7 @@ export function rulesOf(node: SchemaNode): readonly Rule[] {
   );
 }
 
-/** The fields that a value lacks, though others that it has demand them. */
+/** The missing fields that are required by other fields of the value. */
 export function lacking(value: unknown, demands: Readonly<Record<string, readonly string[]>>): string[] {
   if (!isFields(value)) return [];
   return Object.entries(demands)
@@ -130,7 +130,7 @@ export function lacking(value: unknown, demands: Readonly<Record<string, readonl
     .flatMap(([, names]) => names.filter((name) => readField(value, name) === undefined));
 }
 
-/** People count characters, of which some take two places. */
+/** Counts characters, some of which take two code units. */
 function codePoints(text: string): number {
   let count = text.length;
   for (let at = 0; at < text.length - 1; at++) {
@@ -153,7 +153,7 @@ function textCost(value: unknown): number {
   return typeof value === "string" ? value.length >> 4 : 0;
 }
 
-/** What is wrong with a value: the type, or the limit that it breaks. Undefined where it fits. */
+/** The violated limit of a bytes value, or an empty record for another type; undefined for a valid value. */
 export function bytesFault(
   { minBytes = 0, maxBytes = Infinity }: BytesLimits,
   value: unknown,

@@ -2,24 +2,24 @@ import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schem
 import type { CanonicalSchema } from "./canonical.ts";
 import type { Discriminators } from "./discriminators.ts";
 
-/** Keywords whose subschemas speak of the same value as the node itself. */
+/** Keywords whose subschemas apply to the same value as the node itself. */
 const IN_PLACE: ReadonlySet<string> = new Set([
   ...["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"],
 ]);
 
-/** One value may be looked at so often by one schema; more is a slip. */
+/** Maximum number of schemas that apply to one value; more are a mistake. */
 const MAX_LOOKS = 10_000;
 
-/** Chains of so many definitions can double the work at each link, as one that refers to itself does. */
+/** Number of definitions from which a chain can double the work at each link, like recursion. */
 const LONG_CHAIN = 8;
 
-/** How often parts of a value are looked at: each field by its name, any other by `*`. */
+/** Number of visits to parts of a value: each field by its name, all others under `*`. */
 type Looks = ReadonlyMap<string, number>;
 
 /**
- * Whether a plain validator would look at one part of a value twice, and at that part's parts four times, and so on: a
- * union that refers to itself, and is not decided by a field of its own.
- * @throws Error for a schema that refers to itself without going into the value, or looks too often at one value.
+ * Whether a plain validator would need exponential time: it visits one part of a value twice, that part's parts four
+ * times, and so on. This happens in recursive unions without a discriminator.
+ * @throws Error for a reference cycle that does not descend into the value, or too many schemas for one value
  */
 export function hasExponentialCost(schema: CanonicalSchema, discriminators: Discriminators): boolean {
   const { definitions } = schema;
@@ -91,7 +91,7 @@ function subschemasOf(node: SchemaNode): [keyword: string, key: string | number 
   return all;
 }
 
-/** Definitions that lead back to themselves. */
+/** Definitions that refer back to themselves. */
 function recursive(
   definitions: CanonicalSchema["definitions"],
   nameOf: (ref: unknown) => string,
@@ -116,7 +116,7 @@ function recursive(
   );
 }
 
-/** Whatever judges a value has to come to an end, without any part of the value being gone into. */
+/** Checks that validation ends: no reference leads back to itself without descending into the value. */
 function assertEnds({ root, definitions }: CanonicalSchema, nameOf: (ref: unknown) => string): void {
   const looks = new Map<SchemaNode, number>();
   const count = (node: SchemaNode): number => {

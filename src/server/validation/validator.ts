@@ -18,33 +18,33 @@ import { COPYING, IN_PLACE, type Step } from "./normalizer-steps.ts";
 import { patternFault } from "./patterns/pattern-safety.ts";
 import { compileJsonConversion } from "./json-conversion.ts";
 
-/** A schema, compiled once, for bodies, results and frames alike. */
+/** A schema, compiled once, for bodies, results and frames. */
 export interface CompiledSchema {
-  /** The schema in canonical form, as one document; fields with a default are not required in it. */
+  /** The schema in canonical form, as a single document. Fields with a default are not required in it. */
   readonly document: SchemaNode;
-  /** Whether a value fits. Does not touch the value. */
+  /** Whether a value fits. Does not change the value. */
   fits(value: unknown): boolean;
   /**
-   * Takes an input in: fills in defaults and drops unknown fields, in place, and returns the value.
+   * Validates an input, fills in defaults and drops unknown fields in place, and returns the value.
    * @throws InputValidationError
    */
   accept(value: unknown): unknown;
   /**
-   * Of a result, what fits and a caller may see: each `toJSON()` asked, defaults filled in, unknown fields left out. The
-   * result stays as it is.
+   * Validates a result and returns what callers may see of it: `toJSON()` called, defaults filled in, unknown fields
+   * dropped. The result itself is not changed.
    * @throws OutputValidationError
    */
   present(result: unknown, methodName: string): unknown;
-  /** Why a value does not fit, in schema order; `at` names the root of each `loc`. */
+  /** The reasons why a value does not fit, in schema order; each `loc` begins with `at`. */
   issuesOf(value: unknown, at: readonly (string | number)[]): ValidationIssue[];
 }
 
-/** Compiles schemas with Ajv: strict JSON types, and a field with a default may be missing. */
+/** Compiles schemas: strict JSON types, and fields with a default are optional. */
 export class Validator {
   readonly #ajv: Ajv2020 = createAjv();
   readonly #compiled = new WeakMap<object, CompiledSchema>();
 
-  /** @param name says in an error which schema it is, for example "the input of run()". */
+  /** @param name the schema's name in errors, for example "the input of run()" */
   compile(schema: object, name: string): CompiledSchema {
     let compiled = this.#compiled.get(schema);
     if (compiled === undefined) {
@@ -69,10 +69,10 @@ export class Validator {
     const { fits } = matching;
     const issueFinder = new IssueFinder(relaxed, matching.checker, matching.discriminators);
     checkDefaults(relaxed, matching);
-    fits(undefined); // compiles it
+    fits(undefined); // compiles the schema
     const fill = compileNormalizer(relaxed, matching, IN_PLACE);
     const isTangled = needsRecheck(relaxed);
-    let result: { convert: Step; project: Step } | undefined; // an input is never presented
+    let result: { convert: Step; project: Step } | undefined; // created for results only
 
     const { default: fallback } = relaxed.root;
     const takesBytes = BYTES in dereference(relaxed.root, relaxed.definitions);
@@ -80,7 +80,7 @@ export class Validator {
       document: documentOf(relaxed.root, relaxed.definitions),
       fits,
       accept(given) {
-        // A body may be absent where its schema has a default.
+        // A body may be missing if its schema has a default.
         const value = given === undefined ? structuredClone(fallback) : given;
         if (value === undefined || (value === null && !fits(null))) {
           throw new InputValidationError([
@@ -126,7 +126,7 @@ function checkPatterns(schema: CanonicalSchema): void {
   for (const root of rootsOf(schema)) someNode(root, check);
 }
 
-/** The schema with every field that has a default taken off the `required` lists: it is filled in afterwards. */
+/** Removes fields with a default from the `required` lists: they are filled in later. */
 function relax(schema: CanonicalSchema): CanonicalSchema {
   const relaxNode = (node: SchemaNode): SchemaNode => {
     const copy = mapSubschemas(node, relaxNode);
@@ -149,7 +149,7 @@ function hasDefault(property: unknown): boolean {
   return isSchemaNode(property) && "default" in property;
 }
 
-/** A default that does not fit its own schema would only show when a caller leaves the field out. */
+/** Checks defaults early: an invalid one would otherwise show only when a caller omits the field. */
 function checkDefaults(schema: CanonicalSchema, matching: SchemaMatcher): void {
   const check = (node: SchemaNode, path: string): void => {
     if ("default" in node && !matching.matches(node, node["default"])) {

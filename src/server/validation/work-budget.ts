@@ -1,14 +1,14 @@
 import type { SchemaNode } from "../../routes/schema-walk.ts";
 
-/** Whoever looks for reasons has looked long enough. */
+/** Thrown when the budget is used up. */
 export const OUT_OF_BUDGET: unique symbol = Symbol("out of work");
 
-/** Steps that are always to be had, about a millisecond: a small body may break many rules. */
+/** Minimum budget, about a millisecond: a small body may violate many rules. */
 export const BASE_STEPS = 5000;
-/** Steps for each step that the value itself is large: a fraction of five times what parsing has taken. */
+/** Steps for each unit of the value's size: the work stays below five times the parsing time. */
 export const STEPS_PER_SIZE = 3;
 
-/** How much is done about one value, and what was found about its parts. */
+/** Counts the steps spent on one value, and caches results about its parts. */
 export class WorkBudget {
   readonly limit: number;
   #steps = 0;
@@ -18,12 +18,12 @@ export class WorkBudget {
     this.limit = limit;
   }
 
-  /** For judging: a value gets its answer, whatever it takes. */
+  /** For validation, which always ends with a result. */
   static unlimited(): WorkBudget {
     return new WorkBudget(Infinity);
   }
 
-  /** For explaining: in proportion to the value. */
+  /** For finding issues: proportional to the value. */
   static proportionalTo(value: unknown): WorkBudget {
     return new WorkBudget(BASE_STEPS + STEPS_PER_SIZE * sizeOf(value));
   }
@@ -49,12 +49,12 @@ export class WorkBudget {
   }
 }
 
-/** How many characters of a text cost about as much as one value does. */
+/** Number of characters that cost about as much as one value. */
 const CHARACTERS_A_STEP = 16;
 
 /**
- * How much there is of a value, in steps: one for each value and key in it, and some for long texts. About what
- * parsing it has cost.
+ * The size of a value in steps: one for each value and key, and some for long texts. Roughly proportional to its
+ * parsing time.
  */
 export function sizeOf(root: unknown): number {
   let size = 0;
@@ -75,5 +75,5 @@ export function sizeOf(root: unknown): number {
   return size;
 }
 
-/** Nothing larger arrives; a result may hold itself. */
+/** No larger value arrives, but a result may contain itself. */
 const MAX_SIZE = 100_000_000;

@@ -9,25 +9,25 @@ import {
 } from "./automaton.ts";
 import { parsePattern, type Part } from "./syntax.ts";
 
-/** How the time of a match may grow with the text: with its length, with a power of it, or beyond all bounds. */
+/** Growth of the matching time with the text's length. */
 export type Complexity = "linear" | "polynomial" | "exponential";
 
-/** Loops with fewer ways than this, taken together, are no danger. */
+/** Maximum number of paths through bounded loops that is considered safe. */
 const FEW_WAYS = 4096;
 const MAX_STATES = 2000;
-/** Steps of the search after which a pattern counts as a danger. */
+/** Maximum number of search steps; a more complex pattern counts as unsafe. */
 const MAX_STEPS = 1_000_000;
 
 /**
- * Whether the engine, which goes back and tries another way whenever one fails, has more ways to try than characters:
- * two different ways through a loop for one text (`(a+)+`, `(a|a)*`), or two loops that can share a text between them
- * (`\d+\d+$`; the search for a state to begin is a loop too).
+ * Determines how many paths a backtracking engine may try: two paths through a loop for one text (`(a+)+`, `(a|a)*`)
+ * take exponential time, two loops that can share a text (`\d+\d+$`; the search for the first state is a loop, too)
+ * polynomial time.
  */
 export function patternComplexity(source: string): Complexity {
   try {
     return judgePart(parsePattern(source), new Alphabet(source), false);
   } catch (error) {
-    if (error instanceof TooLargeError) return "exponential"; // nobody can tell
+    if (error instanceof TooLargeError) return "exponential"; // undecided, so assumed unsafe
     throw error;
   }
 }
@@ -38,7 +38,7 @@ function judgePart(part: Part, alphabet: Alphabet, isLook: boolean): Complexity 
   const searches = !isLook && !beginsAtStart(part);
   const ways = new Ways(buildAutomaton(part, MAX_STATES), alphabet, {
     searches,
-    // Without anything that may fail at the end, the first way that gets there is the last.
+    // Without an assertion that may fail at the end, the first path is final.
     endsAnywhere: !has(part, ["end", "boundary", "look", "backreference"]),
   });
   if (has(part, ["backreference"]) && ways.hasLoops) return "exponential";
@@ -47,7 +47,7 @@ function judgePart(part: Part, alphabet: Alphabet, isLook: boolean): Complexity 
   return looksInLoops(part, searches) ? "polynomial" : "linear";
 }
 
-/** The ways through an automaton. */
+/** The paths through an automaton. */
 class Ways {
   readonly #states: readonly State[];
   readonly #sets: readonly CharacterSet[];
@@ -80,7 +80,7 @@ class Ways {
     return this.#loops.length > (this.#searches ? 1 : 0);
   }
 
-  /** One text leads from a state back to it in two ways: each round doubles the ways. */
+  /** Whether a text leads from a state back to it on two paths: each iteration doubles the number of paths. */
   twoWaysThroughLoop(): boolean {
     return this.#loops.some((loop) => {
       const inside = new Set(loop);
@@ -101,7 +101,7 @@ class Ways {
     });
   }
 
-  /** So many ways through what is no loop that it might as well be one: repetitions of a few, one in another. */
+  /** Whether nested bounded repetitions have too many paths, like an unsafe loop. */
   tooManyWays(): boolean {
     const characters = this.#sets[0]?.length ?? 0;
     for (let character = 0; character < characters; character++) {
@@ -124,7 +124,7 @@ class Ways {
     return false;
   }
 
-  /** A text can be given to one loop or to a later one, character by character. */
+  /** Whether a text can be divided between two loops at any character. */
   loopsShareText(): boolean {
     const shares = new Map<number, number[]>();
     for (const [index, loop] of this.#loops.entries()) {
@@ -137,7 +137,7 @@ class Ways {
     }
     const boundOf = (loop: number): number =>
       Math.max(...(this.#loops[loop] ?? []).map((state) => this.#bound(state)));
-    // Along a chain of such loops the ways multiply; the longest loop alone is but the length of the text.
+    // Along a chain of such loops the numbers of paths multiply; the longest loop alone only follows the text's length.
     const follow = (loop: number, product: number, largest: number): boolean => {
       this.#spend();
       const bound = boundOf(loop);
@@ -159,7 +159,7 @@ class Ways {
     });
   }
 
-  /** All tuples of states that one text leads to from those given, each staying where it has to. */
+  /** All tuples of states that one text can reach from the given ones, each within its allowed set. */
   #reach(
     from: readonly (readonly number[])[],
     within: readonly (ReadonlySet<number> | undefined)[] = [],
@@ -183,7 +183,7 @@ class Ways {
     return found;
   }
 
-  /** Groups of states that lead to each other. */
+  /** Strongly connected groups of states. */
   #findLoops(): number[][] {
     const reaches = this.#states.map((_, state) => {
       const seen = new Set<number>();
@@ -223,7 +223,7 @@ class Ways {
   }
 }
 
-/** Whether the pattern can match at the text's start only. */
+/** Whether the pattern can match only at the start of the text. */
 export function beginsAtStart(part: Part): boolean {
   switch (part.kind) {
     case "start":
@@ -246,7 +246,7 @@ function partsOf(part: Part): readonly Part[] {
   return part.kind === "repeat" || part.kind === "look" ? [part.part] : [];
 }
 
-/** Whether a part of such a kind is in the pattern, what looks around left out. */
+/** Whether the pattern contains a part of such a kind outside of lookarounds. */
 function has(part: Part, kinds: readonly Part["kind"][]): boolean {
   return (
     kinds.includes(part.kind) || (part.kind !== "look" && partsOf(part).some((inner) => has(inner, kinds)))
@@ -257,7 +257,7 @@ function looksWithin(part: Part): readonly Part[] {
   return part.kind === "look" ? [part.part] : partsOf(part).flatMap(looksWithin);
 }
 
-/** Whether a look as far as the text goes is taken again and again. */
+/** Whether an unbounded lookaround is evaluated in a loop. */
 function looksInLoops(part: Part, inLoop: boolean): boolean {
   if (part.kind === "look") return inLoop && repeatsForEver(part.part);
   const repeats = part.kind === "repeat" && part.max > WRITTEN_OUT_LOOKS;

@@ -1,43 +1,43 @@
 import type { Part } from "./syntax.ts";
 
-/** A state of a pattern that takes one character. */
+/** A state, which consumes one character. */
 export interface State {
   readonly source: string;
-  /** How often the loops around it can run; 0 outside of loops. */
+  /** Maximum number of iterations of the loops around the state; 0 outside of loops. */
   readonly bound: number;
-  /** Where it may go on to, and in how many ways. */
+  /** The successor states, with the number of paths to each. */
   readonly next: Map<number, number>;
 }
 
-/** A pattern as states and the ways between them. */
+/** A pattern as an automaton. */
 export interface Automaton {
   readonly states: readonly State[];
-  /** Where it can begin. */
+  /** The initial states. */
   readonly first: ReadonlyMap<number, number>;
-  /** After which states it may be at its end. */
+  /** The accepting states. */
   readonly last: ReadonlyMap<number, number>;
   readonly matchesEmpty: boolean;
-  /** True when the states say all that the pattern says: no counts left out, nothing that looks around. */
+  /** The automaton is equivalent to the pattern: no counts or lookarounds were dropped. */
   readonly isExact: boolean;
 }
 
-/** The pattern has more states than anybody should have to look at. */
+/** The pattern has too many states to analyse. */
 export class TooLargeError extends Error {}
 
-/** Repetitions of up to so many are written out; beyond, they are loops. */
+/** Repetitions up to this number are unrolled; others become loops. */
 const WRITTEN_OUT = 8;
 
 interface Built {
   readonly first: Map<number, number>;
   readonly last: Map<number, number>;
-  /** In how many ways it matches nothing. */
+  /** The number of ways to match the empty text. */
   readonly empty: number;
 }
 
 const NOTHING: Built = { first: new Map(), last: new Map(), empty: 1 };
 
 /**
- * @param writtenOut repetitions of up to so many are written out state by state.
+ * @param writtenOut repetitions up to this number are unrolled
  * @throws TooLargeError
  */
 export function buildAutomaton(
@@ -90,7 +90,7 @@ export function buildAutomaton(
     if (max === 0) return NOTHING;
     if (max <= writtenOut) {
       let built = NOTHING;
-      // From the back, so that each optional one holds all that follow: `x{1,3}` is `x(x(x)?)?`.
+      // From the end, so that each optional iteration contains all later ones: `x{1,3}` is `x(x(x)?)?`.
       for (let count = max; count > 0; count--) {
         built = join(build(part, bound), built);
         if (count > min) built = optional(built);
@@ -103,7 +103,7 @@ export function buildAutomaton(
     if (min > 1 || max !== Infinity) isExact = false;
     const body = build(part, Math.max(bound, max));
     connect(body, body);
-    // Rounds that have to be taken may be empty, any of them: the next character is in this round or in a later one.
+    // Required iterations may be empty: the next character belongs to this iteration or to a later one.
     if (min > 1 && body.empty > 0) connect(body, body);
     return min === 0 ? optional(body) : body;
   };
@@ -112,7 +112,7 @@ export function buildAutomaton(
   return { states, first, last, matchesEmpty: empty > 0, isExact };
 }
 
-/** Trying nothing twice leads nowhere new: an empty round of a loop is not taken. */
+/** Engines skip empty iterations of a loop, so there is one way to match nothing. */
 function optional({ first, last }: Built): Built {
   return { first, last, empty: 1 };
 }
@@ -139,13 +139,13 @@ function add(map: Map<number, number>, key: number, count: number): void {
   map.set(key, Math.min((map.get(key) ?? 0) + count, 1000));
 }
 
-/** Characters of every sort that patterns tell apart, beside those that a pattern names itself. */
+/** Representative characters, in addition to those that a pattern names. */
 const SAMPLES = [..."a9A_ \n\r\t-.@:/%+é中Яαאعक😀\u{10FFFF}\u2028\u00a0\0!\"#$&'()*,;<=>?[\\]^`{|}~zZ05fFgG"];
 
-/** As many of them as a set of alternatives can be told apart by. */
+/** A set of sample characters, as flags by position. */
 export type CharacterSet = readonly boolean[];
 
-/** Makes sets of the characters of a pattern, so that it can be told whether two of them have one in common. */
+/** Represents character classes as sets of sample characters, to test whether two of them overlap. */
 export class Alphabet {
   readonly #characters: readonly string[];
   readonly #sets = new Map<string, CharacterSet>();
@@ -164,7 +164,7 @@ export class Alphabet {
     this.#characters = [...new Set([...SAMPLES, ...[...codes].map((code) => String.fromCodePoint(code))])];
   }
 
-  /** The set of one character's pattern: `a`, `\d`, `[^x]`. */
+  /** The set of a single-character pattern: `a`, `\d`, `[^x]`. */
   setOf(source: string): CharacterSet {
     let set = this.#sets.get(source);
     if (set === undefined) {
@@ -175,13 +175,13 @@ export class Alphabet {
     return set;
   }
 
-  /** Each character's position in the sets. */
+  /** The number of sample characters. */
   get size(): number {
     return this.#characters.length;
   }
 }
 
-/** Whether some character is in all of the sets. */
+/** Whether the sets have a character in common. */
 export function overlap(...sets: readonly CharacterSet[]): boolean {
   const [first = [], ...others] = sets;
   return first.some((has, index) => has && others.every((set) => set[index]));

@@ -5,9 +5,9 @@ import { parsePattern, type Part } from "./syntax.ts";
 const MAX_STATES = 5000;
 
 /**
- * A pattern's test that goes all ways at once, so that it takes time in proportion to the text whatever the pattern.
- * Slower than the engine's own where that does not go back. Undefined for patterns that look around or back, or count
- * too far.
+ * Compiles a pattern into a test that follows all paths at once, in time proportional to the text. Slower than the
+ * regex engine for patterns without backtracking. Undefined for patterns with lookarounds, backreferences or large
+ * counts.
  */
 export function linearTest(source: string): ((text: string) => boolean) | undefined {
   const alternatives = alternativesOf(parsePattern(source));

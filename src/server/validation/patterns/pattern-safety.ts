@@ -3,12 +3,12 @@ import { matches } from "../formats.ts";
 import { patternComplexity, type Complexity } from "./ambiguity.ts";
 import { linearTest } from "./linear.ts";
 
-/** Keyword by which an author vouches for the patterns of a node. */
+/** Keyword by which an author declares the patterns of a node safe. */
 export const TRUSTED_PATTERN = "x-servable-trusted-pattern";
 
-/** The longest text for which a pattern that goes back may be tried all ways at once. */
+/** Maximum length of a text for an unsafe pattern that the linear test can handle. */
 const MAX_BOUND = 100_000;
-/** The same where only the engine can try it, for patterns whose time grows by a power, and for others. */
+/** Maximum lengths where only the regex engine can match the pattern, in polynomial and in exponential time. */
 const MAX_POWER_BOUND = 256;
 const MAX_SMALL_BOUND = 12;
 
@@ -29,7 +29,7 @@ function judge(source: string): Judged {
   return known;
 }
 
-/** A pattern's test: the engine's own, or one that does not go back where that could take for ever. */
+/** Creates the test of a pattern: the regex engine, or the linear test for an unsafe pattern. */
 export function patternTest(source: string): (text: string) => boolean {
   const { linear } = judge(source);
   if (linear !== undefined) return linear;
@@ -37,15 +37,15 @@ export function patternTest(source: string): (text: string) => boolean {
   return (text) => matches(pattern, text);
 }
 
-/** Whether a pattern's time is bounded by the length of the text alone. */
+/** Whether only a limited text length keeps the matching time of a pattern low. */
 export function needsBound(source: string): boolean {
   const { complexity, linear } = judge(source);
   return complexity !== "linear" && linear === undefined;
 }
 
 /**
- * Why the patterns of a node can't be used: a text of some dozens of characters, or some thousands, could take minutes.
- * Undefined where they can.
+ * The reason why the patterns of a node are refused: some dozens or thousands of characters could take minutes.
+ * Undefined for safe patterns.
  */
 export function patternFault(node: SchemaNode): string | undefined {
   if (node[TRUSTED_PATTERN] === true) return undefined;

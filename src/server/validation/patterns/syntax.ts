@@ -1,4 +1,4 @@
-/** A pattern, taken apart. */
+/** The syntax tree of a pattern. */
 export type Part =
   | { readonly kind: "character"; readonly source: string }
   | { readonly kind: "sequence" | "choice"; readonly parts: readonly Part[] }
@@ -6,7 +6,7 @@ export type Part =
   | { readonly kind: "start" | "end" | "boundary" | "backreference" }
   | { readonly kind: "look"; readonly part: Part };
 
-/** Takes a pattern apart that `new RegExp(source, "u")` has accepted. */
+/** Parses a pattern that `new RegExp(source, "u")` accepts. */
 export function parsePattern(source: string): Part {
   const reader = new Reader(source);
   return reader.choice();
@@ -48,7 +48,7 @@ class Reader {
       const [min = "", max] = this.#until("}").split(",");
       range = [Number(min), max === undefined ? Number(min) : max === "" ? Infinity : Number(max)];
     }
-    if (range !== undefined) this.#take("?"); // lazy: the same ways, in another order
+    if (range !== undefined) this.#take("?"); // lazy: the same paths in another order
     return range;
   }
 
@@ -77,7 +77,7 @@ class Reader {
         if (this.#take("=") || this.#take("!")) isLook = true;
         else this.#until(">");
       } else if (this.#take("=") || this.#take("!")) isLook = true;
-      else this.#until(":"); // with flags of its own, perhaps
+      else this.#until(":"); // perhaps with flags
     }
     const part = this.choice();
     this.#take(")");
