@@ -9,7 +9,7 @@ import { errorCode, unreadable, uploadFailure } from "./file-failures.ts";
 import { walk, type WalkedEntry } from "./walker.ts";
 
 /** The largest file that the store accepts, in bytes: 1 GiB. */
-export const MAX_FILE_BYTES = 1024 ** 3;
+const MAX_FILE_BYTES = 1024 ** 3;
 
 /** One file of a context. */
 export interface CollectedFile {

@@ -2,7 +2,7 @@ import { UsageError } from "../errors.ts";
 import { readJsonFile } from "./workspace.ts";
 
 /** An entry of npm's lockfile: an installed package, a link, or a folder of the project. */
-export interface LockedPackage {
+interface LockedPackage {
   readonly resolved?: string;
   readonly link?: boolean;
   readonly dependencies?: Readonly<Record<string, string>>;

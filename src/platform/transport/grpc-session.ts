@@ -23,7 +23,7 @@ const TRUSTED_MS = 20_000;
 const MAX_CONNECTIONS = 3;
 
 /** The connection failed. `code` is the code of a similar system error. */
-export class SessionError extends Error {
+class SessionError extends Error {
   readonly code: string;
 
   constructor(code: string, message: string, options?: ErrorOptions) {
