@@ -4,7 +4,7 @@ const HTTP = "HTTP sets it for each connection and body";
 const FORMAT = "the answer has a form of its own";
 const ORIGINS = "it follows from corsOrigins";
 
-/** Headers of an answer that are not a handler's to set, and why. */
+/** Response headers that a handler may not set, and why. */
 const OWNED: Readonly<Record<string, string>> = {
   connection: HTTP,
   "content-length": HTTP,
@@ -28,8 +28,8 @@ const OWNED: Readonly<Record<string, string>> = {
 };
 
 /**
- * Checks a header that a handler sets on its answer.
- * @throws TypeError for a name or value that HTTP can't carry, and for a header that HTTP or the framework sets itself
+ * Checks a response header that a handler sets.
+ * @throws TypeError for an invalid name or value, and for a header that HTTP or the framework sets itself
  */
 export function assertAnswerHeader(name: string, value: string): void {
   validateHeaderName(name);

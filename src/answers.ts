@@ -10,23 +10,24 @@ import {
   type ValidationIssue,
 } from "./errors.ts";
 
-/** What a client is told about an error: the same for HTTP answers, stream events and realtime frames. */
+/** The answer to a client for an error, the same for HTTP answers, stream events and realtime frames. */
 export interface ErrorAnswer {
   status: number;
   body: { detail: string | readonly ValidationIssue[] };
   headers?: Record<string, string>;
-  /** True when nobody raised it on purpose: it has to be logged, with its stack. */
+  /** Whether the error was not raised on purpose, so that it must be logged with its stack. */
   unexpected: boolean;
 }
 
-// Texts that show it, all parts of one in any order. No patterns: a message may be long, and of a caller's making.
+// Parts of messages: all parts of one entry must occur, in any order. Plain strings, since callers may control
+// messages.
 const CUDA_OUT_OF_MEMORY = [
   ["CUDA", "out of memory"],
   ["NVML_SUCCESS == r INTERNAL ASSERT FAILED"],
   ["CUDNN_STATUS_INTERNAL_ERROR"],
   ["cuDNN error: CUDNN_STATUS_NOT_SUPPORTED."],
 ];
-/** The original's own list, and what else CUDA consists of. */
+/** The original's list, and further components of CUDA. */
 const GPU_NAMES = [
   ...["cuda", "cudnn", "nvml", "nccl", "cublas", "cufft", "cusolver", "cusparse", "triton"],
   ...["cudart", "cudadevrt", "nvcuda", "nvrtc", "nvvm", "nvjitlink", "nvfatbin", "nvptxcompiler", "cupti"],
@@ -35,22 +36,22 @@ const GPU_NAMES = [
 ];
 const inAnyCase = (name: string): string =>
   Array.from(name, (letter) => `[${letter}${letter.toUpperCase()}]`).join("");
-// A name where a word or a library's name begins, and not the beginning of a longer word: "barracuda" is a fish. Its
-// letters are spelt out, since a pattern without regard to case takes every letter that follows for a small one.
+// A name at the start of a word or library name that does not continue in lower case: "barracuda" does not match. Both
+// cases of its letters are listed, since with the flag "i" the class of lower-case letters would match all letters.
 const GPU_NAME = new RegExp(
   String.raw`(?<![\p{L}\p{N}])(?:${inAnyCase("lib")})?(?:${GPU_NAMES.map(inAnyCase).join("|")})(?!\p{Ll})`,
   "u",
 );
 
-/** The whole of an error's answer takes no more: what a caller sends must not come back many times over. */
+/** Maximum size of an error's answer: a small request must not cause a huge answer. */
 export const MAX_ANSWER_BYTES = 64 * 1024;
-/** What is around the text of an error, or the list of its issues. */
+/** Size of the answer without the text of the error or the list of issues. */
 const FRAME_BYTES = 256;
 const MAX_DETAIL_BYTES = MAX_ANSWER_BYTES - FRAME_BYTES;
 
 const INTERNAL: ErrorAnswer = { status: 500, body: { detail: "Internal Server Error" }, unexpected: true };
 
-/** Turns anything a handler can throw into what the client is told. Never throws, never shows a stack. */
+/** Converts any thrown value to the answer to the client. Never throws, and never includes a stack. */
 export function answerFor(error: unknown): ErrorAnswer {
   try {
     return readAnswer(error);
@@ -79,7 +80,7 @@ function readAnswer(error: unknown): ErrorAnswer {
       unexpected: error instanceof BatchLengthException || error instanceof WorkerDiedException,
     };
   }
-  // Its message names fields of the app, and those may be named after anything.
+  // Its message contains names of the app's fields, which could match the patterns below.
   if (error instanceof FalServerlessError && error.code.startsWith("OUTPUT_")) return INTERNAL;
   const message = messageOf(error);
   if (CUDA_OUT_OF_MEMORY.some((parts) => parts.every((part) => message.includes(part)))) {
@@ -113,7 +114,7 @@ function fieldAnswer(error: FieldException): ErrorAnswer {
   return units === undefined ? INTERNAL : { ...answer, headers: { "x-fal-billable-units": units } };
 }
 
-/** The last entry of a list of issues that says less than there is to say. */
+/** The last entry of an incomplete list of issues. */
 export function endOfList(
   why: "full" | "work",
   loc: readonly (string | number)[] = ["body"],
@@ -125,7 +126,7 @@ export function endOfList(
   return { type: "errors_omitted", loc: [...loc], msg };
 }
 
-/** As many issues as an answer has room for; the last entry says when there are more. */
+/** As many issues as fit into an answer. The last entry says if there are more. */
 function fitIssues(issues: readonly ValidationIssue[]): readonly ValidationIssue[] {
   if (sizeOf(issues) <= MAX_DETAIL_BYTES) return issues;
   const fitting: ValidationIssue[] = [];
@@ -137,12 +138,12 @@ function fitIssues(issues: readonly ValidationIssue[]): readonly ValidationIssue
   }
   const [first] = issues;
   if (fitting.length > 0 || first === undefined) return [...fitting, endOfList("full")];
-  // Not even one: what is wrong is said, not all that it is about.
+  // Not even one fits: shorten it.
   const loc = first.loc.slice(0, 20).map((key) => (typeof key === "string" ? key.slice(0, 200) : key));
   return [{ type: first.type.slice(0, 200), loc, msg: fitText(first.msg, 4096) }, endOfList("full")];
 }
 
-/** As much of a text as an answer has room for. */
+/** As much of a text as fits into an answer. */
 export function fitText(text: string, maxBytes: number = MAX_DETAIL_BYTES): string {
   if (text.length * 6 <= maxBytes || sizeOf(text) <= maxBytes) return text;
   let cut = text.slice(0, maxBytes);
@@ -152,12 +153,12 @@ export function fitText(text: string, maxBytes: number = MAX_DETAIL_BYTES): stri
   return `${cut.replace(/[\ud800-\udbff]$/, "")}…`;
 }
 
-/** Bytes of JSON. */
+/** Size as JSON, in bytes. */
 function sizeOf(value: unknown): number {
   return Buffer.byteLength(JSON.stringify(value) ?? "");
 }
 
-/** An integer as it is; any other number, or a numeric string, with 8 decimals; undefined for anything else. */
+/** Formats an integer unchanged, other numbers and numeric strings with 8 decimals; undefined for other values. */
 export function formatBillableUnits(units: unknown): string | undefined {
   if (typeof units === "bigint") return units.toString();
   if (typeof units === "number" && Number.isInteger(units)) return BigInt(units).toString();
@@ -182,17 +183,17 @@ function messageOf(error: unknown): string {
 }
 
 /**
- * What was thrown, as an error to log or to hand on: anything can be thrown, also what breaks whoever looks at it, and
- * what is falsy, which libraries take for success.
- * @param who what threw it
+ * Converts any thrown value to an error to log or to pass on. A thrown value may throw when it is inspected, or be
+ * falsy, which libraries take for success.
+ * @param thrower the code that threw it, for the message
  */
-export function asError(thrown: unknown, who: string = "a handler"): Error {
+export function asError(thrown: unknown, thrower: string = "a handler"): Error {
   try {
     if (thrown instanceof Error) return thrown;
-    if (thrown === undefined || thrown === null) return new Error(`${who} threw ${thrown}, no error`);
+    if (thrown === undefined || thrown === null) return new Error(`${thrower} threw ${thrown}, no error`);
     const shown = typeof thrown === "object" ? JSON.stringify(thrown) : String(thrown);
-    return new Error(`${who} threw no error but ${typeof thrown}: ${shown}`, { cause: thrown });
+    return new Error(`${thrower} threw no error but ${typeof thrown}: ${shown}`, { cause: thrown });
   } catch {
-    return new Error(`${who} threw no error but a ${typeof thrown} that can't be shown`);
+    return new Error(`${thrower} threw no error but a ${typeof thrown} that can't be shown`);
   }
 }

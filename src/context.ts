@@ -1,40 +1,42 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
 import type { Logger } from "pino";
 
-/** What a handler may know about the request it serves, beside its input. */
+/** The context of a request: all that a handler knows about it beside its input. */
 export interface RequestContext {
-  /** From the header `x-fal-request-id`; a new UUID where there is none. */
+  /** From the header `x-fal-request-id`; a new UUID if it is missing. */
   readonly requestId: string;
   /** The endpoint as the platform names it (`user/app/path`), from `x-fal-endpoint`. */
   readonly endpoint: string | undefined;
-  /** The caller's wish for stored objects, from `x-fal-object-lifecycle-preference`; null for none or bad JSON. */
+  /**
+   * The caller's preference for stored objects, from `x-fal-object-lifecycle-preference`; null if missing or invalid.
+   */
   readonly lifecyclePreference: Readonly<Record<string, unknown>> | null;
   /**
-   * The request's headers, names in lower case. It belongs to this request alone and may be changed:
-   * a new value of `x-fal-cdn-token` goes back to the caller in that response header.
+   * The request's headers, with names in lower case. The object may be changed: a new value of `x-fal-cdn-token` is
+   * returned to the caller in the response header of that name.
    */
   readonly headers: Record<string, string | string[] | undefined>;
   /** The query string's parameters. */
   readonly query: Readonly<Record<string, string | string[] | undefined>>;
-  /** Aborts when the caller leaves, the endpoint's timeout passes or the server is cut off. */
+  /** Aborts when the caller disconnects, at the endpoint's timeout, and when the server stops waiting for requests. */
   readonly signal: AbortSignal;
-  /** A logger that puts the request id on every line. */
+  /** A logger that adds the request id to each line. */
   readonly log: Logger;
-  /** Sets a header of the answer. On a stream: before the first item. */
+  /** Sets a response header. On a stream: before the first item. */
   setHeader(name: string, value: string): void;
 }
 
-/** What a batched method may know beside its inputs. */
+/** The context of a batch: all that a batched method knows beside its inputs. */
 export interface BatchContext {
-  /** The context of each input's request, in the order of the inputs. Each has a signal of its own. */
+  /** The context of each input's request, in the order of the inputs. Each has its own signal. */
   readonly requests: readonly RequestContext[];
-  /** Aborts when nobody waits for any of the results any more, or the server is cut off. */
+  /** Aborts when no caller waits for a result any more, and when the server stops waiting for requests. */
   readonly signal: AbortSignal;
-  /** A logger for what concerns the batch as a whole. */
+  /** A logger for the batch as a whole. */
   readonly log: Logger;
 }
 
-/** Reads the header `x-fal-object-lifecycle-preference`: an object, or null for anything else. */
+/** Parses the header `x-fal-object-lifecycle-preference`. Returns null unless it is an object. */
 export function parseLifecyclePreference(text: string | undefined): Readonly<Record<string, unknown>> | null {
   try {
     const value: unknown = JSON.parse(text ?? "null");
@@ -44,9 +46,9 @@ export function parseLifecyclePreference(text: string | undefined): Readonly<Rec
   }
 }
 
-/** What {@link ContextStorage} holds while a handler runs. */
+/** The value of {@link ContextStorage} while a handler runs. */
 export interface RequestScope {
-  /** Undefined in a batch, which belongs to no single request. */
+  /** Undefined in a batch, which belongs to several requests. */
   readonly request: RequestContext | undefined;
   readonly app: object;
 }
@@ -54,18 +56,18 @@ export interface RequestScope {
 /** Carries the current request through `await`s. */
 export type ContextStorage = AsyncLocalStorage<RequestScope>;
 
-// Node 20 pays 8 to 10 % of its throughput for a running AsyncLocalStorage. So there is none until somebody
-// imports "servable/current"; the slot is global, so that two installed copies share it.
+// On Node 20, an AsyncLocalStorage costs 8 to 10 % of the throughput, so that only importing "servable/current" creates it.
+// The slot is global: two installed copies share it.
 const SLOT: unique symbol = Symbol.for("servable.context.storage");
 const slots = globalThis as { [SLOT]?: ContextStorage };
 
-/** Runs code of an app so that it can ask for the current request; in a batch there is none. */
+/** Runs code of an app with the current request available to it; a batch has none. */
 export function runInScope<T>(request: RequestContext | undefined, app: object, code: () => T): T {
   const storage = slots[SLOT];
   return storage === undefined ? code() : storage.run({ request, app }, code);
 }
 
-/** Gives this process its storage; the first caller's stays. */
+/** Creates the storage of this process unless there is one. */
 export function installContextStorage(create: () => ContextStorage): ContextStorage {
   return (slots[SLOT] ??= create());
 }

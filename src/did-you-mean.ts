@@ -1,6 +1,8 @@
 import { distance } from "fastest-levenshtein";
 
-/** The known name a misspelt word most likely meant: equal but for case, dashes and underscores, or two typos away. */
+/**
+ * The closest known name to a misspelt word: equal except for case, dashes and underscores, or at most two typos away.
+ */
 export function closestName(word: string, known: Iterable<string>): string | undefined {
   const plain = (name: string): string => name.toLowerCase().replaceAll(/[-_ ]/g, "");
   let best: string | undefined;
@@ -13,7 +15,7 @@ export function closestName(word: string, known: Iterable<string>): string | und
   return bestDistance <= allowed ? best : undefined;
 }
 
-/** `; did you mean "x"?`, or nothing when no known name is close. */
+/** `; did you mean "x"?`, or an empty string if no known name is close. */
 export function didYouMean(word: string, known: Iterable<string>): string {
   const name = closestName(word, known);
   return name === undefined ? "" : `; did you mean "${name}"?`;

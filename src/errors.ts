@@ -1,8 +1,8 @@
 /**
- * Every public error class. Their codes are in the table of `error-kinds.ts`.
+ * All public error classes. Their codes are in the table of `error-kinds.ts`.
  *
- * Errors are branded with `Symbol.for`, so `instanceof` holds between two installed copies of the package
- * (an isolated function loads its own).
+ * Errors are branded with `Symbol.for`, so that `instanceof` works between two installed copies of the package: an
+ * isolated function loads its own copy.
  */
 import { ERRORS, type ErrorCode } from "./error-kinds.ts";
 
@@ -10,7 +10,7 @@ export { ERRORS, type ErrorCode, type ErrorKind } from "./error-kinds.ts";
 
 const BRAND: unique symbol = Symbol.for("servable.error.brand");
 
-/** Gives an error class its brand; a subclass of one without a brand of its own is matched by its prototype. */
+/** Brands an error class. Subclasses without a brand are matched by their prototype. */
 function branded<C extends { prototype: object }>(constructor: C, name: string): C {
   const brand = Symbol.for(`servable.error.${name}`);
   Object.defineProperty(constructor, BRAND, { value: brand });
@@ -19,9 +19,9 @@ function branded<C extends { prototype: object }>(constructor: C, name: string):
   return constructor;
 }
 
-/** The root of every error this package throws on purpose. */
+/** The base class of all errors that this package throws on purpose. */
 export class FalServerlessError extends Error {
-  /** What kind of error this is: match on it rather than on the message. */
+  /** The kind of error. Match on it rather than on the message. */
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
@@ -37,15 +37,15 @@ export class FalServerlessError extends Error {
 }
 branded(FalServerlessError, "FalServerlessError");
 
-/** The class, a decorator, a schema or a setting is wrong: thrown when the class is defined or first used. */
+/** A class, decorator, schema or setting is invalid: thrown when the class is defined or first used. */
 export class DefinitionError extends FalServerlessError {}
 branded(DefinitionError, "DefinitionError");
 
-/** The server could not start; the process exits with 3. */
+/** The server could not start. The process exits with 3. */
 export class StartupError extends FalServerlessError {}
 branded(StartupError, "StartupError");
 
-/** The command line was given something it cannot use. The message is the whole answer: no stack is shown. */
+/** The arguments of a command are invalid. Only the message is shown, without a stack. */
 export class UsageError extends FalServerlessError {
   constructor(message: string, options?: ErrorOptions) {
     super("USAGE", message, options);
@@ -53,7 +53,7 @@ export class UsageError extends FalServerlessError {
 }
 branded(UsageError, "UsageError");
 
-/** An error the handler raises for the caller to read: `{"detail": message}` with `statusCode` (default 500). */
+/** An error that a handler raises for the caller: `{"detail": message}` with `statusCode` (default 500). */
 export class AppException extends FalServerlessError {
   readonly statusCode: number;
 
@@ -69,17 +69,17 @@ export class AppException extends FalServerlessError {
 }
 branded(AppException, "AppException");
 
-/** What a {@link FieldException} may set beside field and message. */
+/** The options of a {@link FieldException}. */
 export interface FieldExceptionOptions extends ErrorOptions {
   /** HTTP status. Default 422. */
   statusCode?: number;
-  /** The machine-readable kind of fault. Default "value_error". */
+  /** The machine-readable type of the fault. Default "value_error". */
   type?: string;
-  /** Sent as `x-fal-billable-units` when truthy: an integer as it is, anything else numeric with 8 decimals. */
+  /** Sent as `x-fal-billable-units` if truthy: integers unchanged, other numbers with 8 decimals. */
   billableUnits?: number | string;
 }
 
-/** The handler refuses one field of the input, in the form of a validation error. */
+/** The handler rejects a field of the input, in the form of a validation error. */
 export class FieldException extends FalServerlessError {
   readonly field: string;
   readonly statusCode: number;
@@ -96,7 +96,7 @@ export class FieldException extends FalServerlessError {
 }
 branded(FieldException, "FieldException");
 
-/** The handler noticed that the caller cancelled: 499. */
+/** The caller cancelled the request: 499. */
 export class RequestCancelledException extends AppException {
   constructor(
     message: string = "Request cancelled by the client.",
@@ -109,7 +109,7 @@ export class RequestCancelledException extends AppException {
 }
 branded(RequestCancelledException, "RequestCancelledException");
 
-/** The server stopped before the request was done: 503. Raised by the server; `ctx.signal.reason` holds it. */
+/** The server stopped before the request was done: 503. Raised by the server, and the reason of `ctx.signal`. */
 export class ServerStoppedException extends RequestCancelledException {
   constructor(message: string = "The server stopped before the request was done.", options?: ErrorOptions) {
     super(message, options, 503, "SERVER_STOPPED");
@@ -117,9 +117,9 @@ export class ServerStoppedException extends RequestCancelledException {
 }
 branded(ServerStoppedException, "ServerStoppedException");
 
-/** The handler ran into its timeout: 504. Raised by the server; `ctx.signal.reason` holds it. */
+/** The handler exceeded its timeout: 504. Raised by the server, and the reason of `ctx.signal`. */
 export class RequestTimeoutException extends AppException {
-  /** The limit that was passed, in milliseconds. */
+  /** The exceeded limit, in milliseconds. */
   readonly timeoutMs: number;
 
   constructor(
@@ -133,9 +133,9 @@ export class RequestTimeoutException extends AppException {
 }
 branded(RequestTimeoutException, "RequestTimeoutException");
 
-/** The time was up before the handler could start: 504. Raised by the server. */
+/** The deadline passed before the handler could start: 504. Raised by the server. */
 export class QueueTimeoutException extends RequestTimeoutException {
-  /** The limit was the caller's own, from `x-fal-request-timeout`. */
+  /** Whether the caller set the limit, by `x-fal-request-timeout`. */
   readonly isCallers: boolean;
 
   constructor(timeoutMs: number, isCallers: boolean) {
@@ -153,7 +153,7 @@ export class StreamTimeoutException extends RequestTimeoutException {
 }
 branded(StreamTimeoutException, "StreamTimeoutException");
 
-/** A realtime session had no input for its `sessionTimeout`: what `ctx.signal.reason` holds. */
+/** A realtime session had no input for its `sessionTimeout`: the reason of `ctx.signal`. */
 export class SessionTimeoutException extends RequestTimeoutException {
   constructor(timeoutMs: number) {
     super(timeoutMs, `The session had no input for ${timeoutMs} ms.`, "SESSION_TIMEOUT");
@@ -161,9 +161,9 @@ export class SessionTimeoutException extends RequestTimeoutException {
 }
 branded(SessionTimeoutException, "SessionTimeoutException");
 
-/** There is no room for the request: it was refused at once and has run nothing. */
+/** The server is overloaded: the request was rejected immediately, and nothing was run. */
 export class OverloadException extends AppException {
-  /** When it may be worth another try, in milliseconds from now. */
+  /** Time after which to try again, in milliseconds. */
   readonly retryAfterMs: number;
 
   constructor(message: string, status: number, retryAfterMs: number, code: "QUEUE_FULL" | "OVERLOADED") {
@@ -173,9 +173,9 @@ export class OverloadException extends AppException {
 }
 branded(OverloadException, "OverloadException");
 
-/** A batched method returned no array with one result for each input: 500. */
+/** A batched method did not return an array with one result for each input: 500. */
 export class BatchLengthException extends AppException {
-  /** @param got how many results came, or what came in place of an array. */
+  /** @param got the number of results, or the value returned instead of an array. */
   constructor(method: string, wanted: number, got: unknown) {
     const returned =
       typeof got !== "number"
@@ -195,11 +195,11 @@ export class BatchLengthException extends AppException {
 branded(BatchLengthException, "BatchLengthException");
 
 /**
- * What a batched method may throw in place of returning: some items failed, the others succeeded. Callers never see
- * it, each gets its own result.
+ * Thrown by a batched method instead of returning: some items failed, the others succeeded. Callers never see it: each
+ * gets its own result.
  */
 export class BatchItemErrors extends FalServerlessError {
-  /** One for each input, in order: the result, or an `Error`. */
+  /** The result or an `Error` for each input, in order. */
   readonly results: readonly unknown[];
 
   constructor(results: readonly unknown[]) {
@@ -209,7 +209,7 @@ export class BatchItemErrors extends FalServerlessError {
 }
 branded(BatchItemErrors, "BatchItemErrors");
 
-/** The worker process that ran the request ended: 500. Marked `idempotent`, an endpoint runs it once more. */
+/** The worker process that ran the request ended: 500. An `idempotent` endpoint runs the request once more. */
 export class WorkerDiedException extends AppException {
   constructor(how: string) {
     super(`The worker that ran the request ended (${how}).`, 500, undefined, "WORKER_DIED");
@@ -217,7 +217,7 @@ export class WorkerDiedException extends AppException {
 }
 branded(WorkerDiedException, "WorkerDiedException");
 
-/** The GPU failed: 503, which tells the platform to replace the runner. */
+/** The GPU failed: 503, so that the platform replaces the runner. */
 export class GPUException extends AppException {
   constructor(message: string = "GPU error", statusCode: number = 503, code: ErrorCode = "GPU_ERROR") {
     super(message, statusCode, undefined, code);
@@ -245,7 +245,7 @@ export class CUDAOutOfMemoryException extends GPUOutOfMemoryException {
 }
 branded(CUDAOutOfMemoryException, "CUDAOutOfMemoryException");
 
-/** One entry of a 422 answer. `loc` starts with "body", then keys and array indexes. */
+/** An entry of a 422 answer. `loc` starts with "body", followed by keys and array indexes. */
 export interface ValidationIssue {
   type: string;
   loc: (string | number)[];
@@ -254,7 +254,7 @@ export interface ValidationIssue {
   ctx?: Record<string, unknown>;
 }
 
-/** The input does not fit its schema: 422 with every fault found, in schema order. */
+/** The input does not fit its schema: 422 with all faults, in schema order. */
 export class InputValidationError extends FalServerlessError {
   readonly issues: readonly ValidationIssue[];
 
@@ -265,7 +265,7 @@ export class InputValidationError extends FalServerlessError {
 }
 branded(InputValidationError, "InputValidationError");
 
-/** The handler's result does not fit the output schema: 500, logged with what did not fit, never sent. */
+/** The handler's result does not fit the output schema: 500. The faults are logged, never sent. */
 export class OutputValidationError extends FalServerlessError {
   readonly issues: readonly ValidationIssue[];
 
@@ -279,7 +279,7 @@ export class OutputValidationError extends FalServerlessError {
 }
 branded(OutputValidationError, "OutputValidationError");
 
-/** The body could not be read at all: too large, or too many values (413); not UTF-8, or nested too deeply (400). */
+/** The body could not be read: too large or too many values (413), not UTF-8 or nested too deeply (400). */
 export class BodyError extends AppException {
   constructor(code: "BODY_TOO_COMPLEX" | "BODY_TOO_LARGE" | "BODY_UNREADABLE") {
     super(BODY_MESSAGES[code], ERRORS[code].status, undefined, code);
@@ -293,7 +293,7 @@ const BODY_MESSAGES = {
   BODY_UNREADABLE: "There was an error parsing the body",
 } as const;
 
-/** An isolated function threw. `cause` is what it threw, with its own stack, message and causes. */
+/** An isolated function threw. `cause` is the thrown error, with its own stack, message and causes. */
 export class UserFunctionException extends FalServerlessError {
   constructor(message: string, options?: ErrorOptions) {
     super("USER_FUNCTION_FAILED", message, options);
@@ -301,7 +301,7 @@ export class UserFunctionException extends FalServerlessError {
 }
 branded(UserFunctionException, "UserFunctionException");
 
-/** A value can't travel to or from an isolated function, or the function itself can't. The message says which. */
+/** A value, or the function itself, cannot be serialized to or from an isolated function. The message says which. */
 export class FalSerializationError extends FalServerlessError {
   constructor(
     message: string,
@@ -313,11 +313,11 @@ export class FalSerializationError extends FalServerlessError {
 }
 branded(FalSerializationError, "FalSerializationError");
 
-/** What a {@link FalMissingDependencyError} says beside its message. */
+/** The options of a {@link FalMissingDependencyError}. */
 export interface MissingDependencyOptions extends ErrorOptions {
-  /** The package, as it is imported: `@scope/name` without a path. */
+  /** The package as imported: `@scope/name`, without a path. */
   packageName: string;
-  /** What to add to `requirements`, such as `lodash@4.17.21`. */
+  /** The requirement to add, such as `lodash@4.17.21`. */
   requirement: string;
 }
 
@@ -334,7 +334,7 @@ export class FalMissingDependencyError extends FalSerializationError {
 }
 branded(FalMissingDependencyError, "FalMissingDependencyError");
 
-/** Something between the caller and the isolated function failed that neither of them is at fault for. */
+/** A failure between the caller and the isolated function that neither of them caused. */
 export class InternalFalServerlessError extends FalServerlessError {
   constructor(message: string, options?: ErrorOptions) {
     super("INTERNAL_FAILURE", message, options);
@@ -342,15 +342,15 @@ export class InternalFalServerlessError extends FalServerlessError {
 }
 branded(InternalFalServerlessError, "InternalFalServerlessError");
 
-/** What a {@link PlatformError} says beside its message. */
+/** The options of a {@link PlatformError}. */
 export interface PlatformErrorOptions extends ErrorOptions {
-  /** The control plane's own word for what went wrong, where it gave one: `NOT_FOUND`, or `HTTP 404` of REST. */
+  /** The control plane's status, if it sent one: `NOT_FOUND`, or `HTTP 404` from REST. */
   status?: string | undefined;
 }
 
-/** A call to a control plane failed. The message has the cause, and what to do about it where something can be done. */
+/** A call to a control plane failed. The message says why, and what to do if there is something to do. */
 export class PlatformError extends FalServerlessError {
-  /** `NOT_FOUND`, `HTTP 404`; nothing when there was no answer. */
+  /** For example `NOT_FOUND` or `HTTP 404`; undefined without an answer. */
   readonly status: string | undefined;
 
   constructor(

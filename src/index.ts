@@ -18,7 +18,7 @@
  * @module
  */
 
-// What a user extends
+// Classes to extend
 export { App } from "./servable/app.ts";
 export { BaseServable, isServableClass, type ServableClass } from "./servable/base-servable.ts";
 export { ServeWrapper } from "./servable/serve-wrapper.ts";
