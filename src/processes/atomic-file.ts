@@ -5,7 +5,10 @@ import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } fro
 export interface AtomicWriteOptions {
   /** Permissions of the file. Default 0o666, less the umask. */
   readonly mode?: number;
-  /** Whether the content is on the disk before the file is renamed, so that it survives a power cut. Default false. */
+  /**
+   * Whether the content is on the disk before the file is renamed, so that it survives a power failure. Default
+   * false.
+   */
   readonly isFlushed?: boolean;
 }
 

@@ -7,7 +7,7 @@ export interface Descendant {
   readonly depth: number;
 }
 
-/** What the system says of a process. */
+/** A process as the system lists it. */
 interface ProcessEntry {
   readonly pid: number;
   readonly parent: number;
@@ -15,7 +15,7 @@ interface ProcessEntry {
   readonly group: number;
 }
 
-/** The processes below one. Only Linux lists them without another program; elsewhere there are none to be seen. */
+/** The descendants of a process. Empty on systems other than Linux, which only list them through another program. */
 export function descendants(root: number): Descendant[] {
   return below(root, listed());
 }
@@ -47,33 +47,33 @@ function entryOf(pid: string): ProcessEntry | undefined {
   }
 }
 
-/** What starts a process that {@link endTree} can end whole: it leads a group, in which what it starts is, too. */
+/** Options to start a process with so that {@link endTree} can end it with its children: it leads a process group. */
 export const LEADS_GROUP: { readonly detached: boolean } = { detached: process.platform !== "win32" };
 
 /**
- * Ends a process that leads a group, and all that it has started: its group, and on Linux also what is below it in a
- * group of its own.
+ * Ends a process that leads a group, and all that it has started: its group, and on Linux also descendants in other
+ * groups.
  */
 export function endTree(pid: number): void {
-  const started = startedBy(pid); // before it ends: then nobody can tell
+  const started = startedBy(pid); // listed before it ends, since its children then get another parent
   endGroup(pid);
   kill(pid);
   started.forEach(kill);
 }
 
-/** Ends what a process that led a group and has ended has left in it. */
+/** Ends the rest of a group whose leader has ended. */
 export function endGroup(pid: number): void {
   if (process.platform !== "win32") kill(-pid);
 }
 
-/** Ends all that this process has started, which is about to end itself. */
+/** Ends all that this process has started. Called just before it ends. */
 export function endOwnChildren(): void {
   startedBy(process.pid).forEach(kill);
   // Elsewhere its parent ends the group once this process has ended; where there is none, it goes with its group.
   if (process.platform !== "linux" && !process.connected) endGroup(process.pid);
 }
 
-/** What is below a process or in the group that it leads. */
+/** The descendants of a process, and the members of the group that it leads. */
 function startedBy(pid: number): number[] {
   try {
     const entries = listed();

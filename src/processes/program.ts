@@ -11,7 +11,7 @@ import { descendants, endGroup, kill } from "./process-tree.ts";
  * - `signal`: by SIGINT, SIGTERM 5 s later, and SIGKILL another 5 s later, so that it can remove what it has made.
  * - `step`: by ending the processes below its children, so that it sees its step fail and removes what it has made. On
  *   systems other than Linux the same as `signal`.
- * - `group`: by SIGKILL, with everything it has started. What it leaves running when it exits is ended as well.
+ * - `group`: by SIGKILL, with everything it has started. Processes that still run when it exits are ended as well.
  * - `alone`: by SIGKILL, without its children.
  *
  * All but `alone` put the program in a process group of its own, which Ctrl-C on a terminal does not reach.
@@ -29,7 +29,7 @@ export interface ProgramOptions {
   readonly signal?: AbortSignal | undefined;
   /** Default "signal". */
   readonly endingBy?: EndingBy;
-  /** Gives it a pipe as file 3 that reaches its end when this process is gone. */
+  /** Gives it a pipe as file 3 that is closed when this process ends. */
   readonly hasParentPipe?: boolean;
   /** Called with each line that it prints, on either output. */
   readonly onLine?: ((line: string) => void) | undefined;
@@ -123,8 +123,8 @@ function parentPipe({ hasParentPipe = false }: ProgramOptions): readonly "pipe"[
 }
 
 /**
- * Resolves to what the input threw. A program that stops reading is no failure here, whatever the system calls it
- * (EPIPE, ECONNRESET, ECANCELED when it ends during a write): its exit code says why.
+ * Resolves to what the input threw. A program that stops reading does not count as a failure, whatever the system
+ * calls it (EPIPE, ECONNRESET, ECANCELED): its exit code says why.
  */
 async function feed(
   stdin: NodeJS.WritableStream | null | undefined,
@@ -185,7 +185,7 @@ async function endGently(child: ChildProcess, pid: number, by: "signal" | "step"
     }
     await delay(LOOK_MS);
   }
-  // A process started at the last moment, whose parent is gone, would keep the outputs open.
+  // A process started at the last moment would keep the outputs open.
   endGroup(pid);
 }
 

@@ -49,10 +49,10 @@ export function startWorkerProgram<ToWorker, FromWorker>(
 const CHECK_MS = 1000;
 
 /**
- * Ends this process, and all that it has started, when its parent is gone. A thread looks for the parent, since this one
- * may compute without end; without a thread, only the end of the channel is noticed.
+ * Ends this process, and all that it has started, when its parent has ended. A thread checks for the parent, since
+ * the main thread may be busy for ever; without a thread, only the end of the channel is noticed.
  *
- * The parent is the one named by {@link workerArguments}: it may be gone before this process can ask for its id.
+ * The parent is the one named by {@link workerArguments}: it may end before this process can ask for its id.
  */
 function watchParent(): void {
   const parent = Number(process.argv[3] ?? process.ppid);

@@ -9,7 +9,7 @@ const VALUE_FOLLOWS =
 /** Options whose value is the code that the main process runs. */
 const CODE_OPTION = /^(?:-e|--eval|-p|--print|-pe)$/;
 
-/** Variables that tie a process to whoever started it. */
+/** Variables that only hold for the process that they were set for. */
 const OWN_VARIABLES = ["NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "WATCH_REPORT_DEPENDENCIES"] as const;
 
 const TYPESCRIPT = /\.[cm]?tsx?$/;

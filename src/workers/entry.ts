@@ -1,5 +1,5 @@
 /**
- * What runs in a worker process. Started by {@link WorkerProcess}, spoken to by messages.
+ * The program of a worker process. {@link WorkerProcess} starts it and sends it messages.
  * @module
  */
 import { fileURLToPath } from "node:url";
@@ -59,7 +59,7 @@ async function stop(): Promise<void> {
   sendLast({ type: "stopped" }, 0);
 }
 
-/** The platform's word for where the runner stands; it was inherited when the main process was in its setup. */
+/** The runner's state as the platform names it. The inherited value is from the setup of the main process. */
 function setRunnerState(state: "RUNNING" | "TERMINATING"): void {
   if (process.env["FAL_RUNNER_STATE"] !== undefined) process.env["FAL_RUNNER_STATE"] = state;
 }

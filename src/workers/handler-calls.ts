@@ -100,7 +100,7 @@ export class HandlerCalls {
           const own = sendable(item, CLONE_FORM);
           if (isCloneable(own)) return own;
         } catch {
-          // what a getter or a toJSON() threw: refused like what can't be cloned
+          // a getter or a toJSON() threw: refused like a value that can't be cloned
         }
         failures.push([place, encodeThrown(this.#refusal(call, item, error))]);
         return undefined;

@@ -3,7 +3,6 @@ import type { Logger } from "pino";
 import { DefinitionError } from "../errors.ts";
 import { DESCRIBE, findServables, type Servable } from "../routes/servable.ts";
 import { describeRoute, type RouteHandler } from "../routes/signature.ts";
-import { createServerStandIn } from "./server-stand-in.ts";
 
 /** A servable in a worker: an instance of its own, set up, without a server. */
 export class HostedServable {
@@ -61,4 +60,22 @@ export function findExportedServable(
     "ROUTE_OPTION_INVALID",
     `${fileURLToPath(moduleUrl)} does not export ${className}; export the class so that workers can load it.${others}`,
   );
+}
+
+/**
+ * Stands for the server that a lifespan gets, since a worker has none. The same lifespan runs in the main process on the
+ * real server, where it adds routes and hooks; here these calls do nothing.
+ */
+function createServerStandIn(log: Logger): object {
+  const standIn: object = new Proxy(() => {}, {
+    get: (_target, name) => {
+      if (name === "log") return log;
+      // Neither a promise to be awaited nor a value to be converted.
+      return name === "then" || typeof name === "symbol" ? undefined : standIn;
+    },
+    apply: () => standIn,
+    set: () => true,
+    has: () => true,
+  });
+  return standIn;
 }

@@ -7,19 +7,19 @@ import { WorkerProcess } from "./worker-process.ts";
 
 export type { PoolCall } from "./running-call.ts";
 
-/** What a pool runs, and on what. */
+/** Options of a {@link WorkerPool}. */
 export interface WorkerPoolOptions {
   /** `file:` URL of the module that exports the class. */
   readonly moduleUrl: string;
   /** The name of the class, or of its export. */
   readonly className: string;
-  /** So many processes. */
+  /** Number of processes. */
   readonly count: number;
   /** One of these for each worker, in turn; in the environment variable {@link deviceVariable}. Default: none. */
   readonly devices?: readonly string[];
   /** Default `CUDA_VISIBLE_DEVICES`. */
   readonly deviceVariable?: string;
-  /** A call may be past its deadline for so long, in milliseconds, before its worker is replaced. Default 10,000. */
+  /** Maximum time a call may exceed its deadline before its worker is replaced, in milliseconds. Default 10,000. */
   readonly stuckGraceMs?: number;
   readonly clock: Clock;
   /** Where the pool and its workers log. */
@@ -39,13 +39,13 @@ const RESTARTS: BackoffOptions = {
   stableMs: 10_000,
 };
 
-/** The place of one worker: process follows process, the device stays. */
+/** The place of one worker. A process that ends is replaced by another one with the same device. */
 interface Slot {
   readonly environment: Readonly<Record<string, string>>;
   worker: WorkerProcess | undefined;
   /** When the present worker got ready, by the clock; undefined while it is not. */
   readyAt: number | undefined;
-  /** It was ready and is being ended. */
+  /** It was ready, and is being ended because it is stuck. */
   isGivenUp: boolean;
   /** Any worker of this slot was ever ready. */
   hasServed: boolean;
@@ -98,7 +98,7 @@ export class WorkerPool {
     return this.#ready;
   }
 
-  /** How many of these can be hoped to take a call: not those whose call is past its deadline. */
+  /** Number of ready workers without those whose call is past its deadline. */
   get hopeful(): number {
     const now = this.#options.clock.now();
     const late = this.#slots.filter(
@@ -108,7 +108,7 @@ export class WorkerPool {
     return this.#ready - late.length;
   }
 
-  /** How many processes have ended without being told to, so far. */
+  /** Number of processes that have ended unexpectedly. */
   get ended(): number {
     return this.#ended;
   }
@@ -119,8 +119,8 @@ export class WorkerPool {
   }
 
   /**
-   * Starts the workers; resolves once all are set up. With the first that can't be set up it ends the others and,
-   * once all are gone, rejects with what that one threw.
+   * Starts the workers; resolves once all are set up. If one can't be set up, it ends the others and then rejects
+   * with the error of that setup.
    */
   async start(): Promise<void> {
     try {
@@ -150,8 +150,8 @@ export class WorkerPool {
   }
 
   /**
-   * Lets running calls end and workers tear down; what has not ended after `graceMs` (default 30,000) is killed.
-   * Resolves once all processes are gone. Called again, it may cut the time short.
+   * Lets running calls end and workers tear down; kills the workers that remain after `graceMs` (default 30,000).
+   * Resolves once all processes have ended. A second call can shorten the time.
    */
   async stop(graceMs: number = GRACE_MS): Promise<void> {
     this.#stopped ??= this.#stop();
@@ -178,7 +178,7 @@ export class WorkerPool {
     });
   }
 
-  /** One timer for all of them: one for each call would cost each call. */
+  /** One timer for all workers: a timer for each call would slow down each call. */
   #lookLater(): void {
     this.#cancelLook = this.#options.clock.after(LOOK_MS, () => {
       for (const slot of this.#slots) {
@@ -188,7 +188,7 @@ export class WorkerPool {
     });
   }
 
-  /** No call is handed to a worker that is being ended: its end is heard of only later. */
+  /** A worker that is being ended gets no more calls, although its end is reported only later. */
   #giveUp(slot: Slot): void {
     this.#leaveIdle(slot.worker);
     if (slot.readyAt === undefined) return;

@@ -1,6 +1,6 @@
 import type { WireThrown } from "../processes/thrown-codec.ts";
 
-/** What a worker needs to know of one request. */
+/** The parts of a request's context that a worker needs. */
 export interface WireContext {
   readonly requestId: string;
   readonly endpoint: string | undefined;
@@ -44,18 +44,18 @@ export interface AbortMessage {
   readonly reason: WireThrown;
 }
 
-/** What the main process tells a worker. */
+/** The messages from the main process to a worker. */
 export type ToWorker =
   | StartMessage
   | CallMessage
   | AbortMessage
   | { readonly type: "level"; readonly logLevel: string }
-  /** Say that you can hear. */
+  /** Asks for a `pong`. */
   | { readonly type: "ping" }
   /** Finish the running call, tear down, end. */
   | { readonly type: "stop" };
 
-/** What a handler did to the answer of one request. */
+/** The changes that a handler made to the answer of one request. */
 export interface WireEffects {
   /** The place in `contexts`. */
   readonly item: number;
@@ -93,7 +93,7 @@ export interface LogMessage {
 /** The levels a line can have. */
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
 
-/** What a worker tells the main process. */
+/** The messages from a worker to the main process. */
 export type FromWorker =
   | { readonly type: "ready" }
   /** It could not be set up. */

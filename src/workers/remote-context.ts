@@ -73,7 +73,7 @@ export class RemoteContext implements RequestContext {
     this.#signal.abort(reason);
   }
 
-  /** What has to go back to the main process; undefined when nothing was changed. */
+  /** The changes to send to the main process; undefined if there are none. */
   effects(item: number): WireEffects | undefined {
     const token = this.headers[CDN_TOKEN];
     const cdnToken = token === this.#cdnToken || typeof token !== "string" ? undefined : token;

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 
-/** How often workers are looked at, in milliseconds. */
+/** How often workers are checked, in milliseconds. */
 export const LOOK_MS = 1_000;
-/** A worker is asked for a sign of life after so many looks. */
+/** Number of checks between two pings of a worker. */
 const LOOKS_BETWEEN_PINGS = 5;
 
-/** What is looked at in a worker. */
+/** The state of a worker that is checked. */
 export interface WatchedWorker {
   readonly pid: number | undefined;
   /** It is set up, has nothing to do, and should answer at once. */

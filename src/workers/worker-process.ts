@@ -13,21 +13,21 @@ import { decodeThrown } from "../processes/thrown-codec.ts";
 
 const ENTRY = fileURLToPath(new URL(`./entry${extname(import.meta.url)}`, import.meta.url));
 
-/** What a worker process is started with, and whom it tells of itself. */
+/** Options and listeners of a {@link WorkerProcess}. */
 export interface WorkerProcessParts {
   readonly moduleUrl: string;
   readonly className: string;
-  /** What its environment has beside this process's. */
+  /** Variables in addition to those of this process. */
   readonly environment: Readonly<Record<string, string>>;
   readonly clock: Clock;
   readonly log: Logger;
-  /** A call may be past its deadline for so long, in milliseconds, before it is ended with its process. */
+  /** Maximum time a call may exceed its deadline before its process is ended, in milliseconds. */
   readonly stuckGraceMs: number;
-  /** It is set up and can take its first call. */
+  /** Called when the worker is set up and can take its first call. */
   onReady(): void;
-  /** It has answered a call and can take the next one. */
+  /** Called when the worker has answered a call and can take the next one. */
   onIdle(): void;
-  /** It is no more, and why. Told before its running call is rejected. */
+  /** Called with the reason when the worker has ended, before its running call is rejected. */
   onEnd(reason: unknown): void;
 }
 
@@ -44,7 +44,7 @@ export class WorkerProcess implements WatchedWorker {
   #hasEnded = false;
   #setupFailure: { readonly error: unknown } | undefined;
 
-  /** Starts the process. @throws what the operating system says when it can't */
+  /** Starts the process. @throws the operating system's error if it can't be started */
   constructor(parts: WorkerProcessParts) {
     this.#parts = parts;
     this.#signs = new VitalSigns(parts.stuckGraceMs);
@@ -124,7 +124,7 @@ export class WorkerProcess implements WatchedWorker {
     return running.promise;
   }
 
-  /** Lets the running call end and the worker tear down. One that is not set up yet has nothing to tear down. */
+  /** Lets the running call end and the worker tear down. A worker that is not set up yet is killed. */
   stop(): void {
     this.#isStopping = true;
     if (this.#isReady) this.#channel.send({ type: "stop" });

@@ -182,7 +182,7 @@ describe("an install that fails says what failed, where and what to do, and the 
 describe("a lockfile is refused with the reason", () => {
   for (const [what, content, message] of [
     ["is not there", undefined, /package-lock\.json can't be read \(ENOENT\)/],
-    ["is no JSON", "{", /package-lock\.json is no JSON/],
+    ["is not valid JSON", "{", /package-lock\.json is not valid JSON/],
     ["is that of an old npm", '{"lockfileVersion":1,"dependencies":{}}', /Renew it with `npm install`/],
     [
       "has local packages",

@@ -11,7 +11,13 @@ import type { StartChannel, WorkerChannel, WorkerEnd } from "../../processes/wor
 /** Starts a process with the runner in it. */
 export type StartRunner = StartChannel<ToRunner, FromRunner>;
 
-/** What a worker is for, and whom it tells of itself. */
+/** How workers are started, and the limit of their number; undefined for no limit. */
+export interface LaunchedWorkers {
+  readonly start: StartRunner;
+  readonly maxWorkers?: number;
+}
+
+/** Options and listeners of a {@link FunctionWorker}. */
 export interface FunctionWorkerParts {
   readonly start: StartRunner;
   readonly functionName: string;
@@ -19,17 +25,17 @@ export interface FunctionWorkerParts {
   readonly entry: FunctionEntry;
   /** `file:` URL of the folder that packages may be found in; given where others could be found above it. */
   readonly environment?: string | undefined;
-  /** How long a start may take, in milliseconds; undefined for as long as it takes. */
+  /** Maximum time to load and set up the function, in milliseconds; undefined for no limit. */
   readonly startupTimeoutMs: number | undefined;
   /** In megabytes; for messages. */
   readonly memoryLimitMb: number | undefined;
-  /** It is set up and can take its first run. */
+  /** Called when the worker is set up and can take its first run. */
   onReady(worker: FunctionWorker): void;
-  /** A run has ended and it can take the next one. */
+  /** Called when a run has ended and the worker can take the next one. */
   onIdle(worker: FunctionWorker): void;
-  /** It is no more, and why. Told after its run was rejected. */
+  /** Called with the reason when the worker has ended, after its run was rejected. */
   onEnd(worker: FunctionWorker, reason: unknown): void;
-  /** What it prints while it starts. */
+  /** Called with its output while it starts. */
   onLog(entry: LogEntry): void;
 }
 
@@ -41,7 +47,7 @@ export interface Run {
     | (Omit<ServeMessage, "type" | "id" | "host"> & Partial<Pick<ServeMessage, "host">>);
   /** In milliseconds; undefined for none. */
   readonly timeoutMs: number | undefined;
-  /** How long it may take to end once it was cancelled, in milliseconds. Default 1000. */
+  /** Maximum time to end after it was cancelled, in milliseconds. Default 1000. */
   readonly cancelGraceMs?: number;
   onLog(entry: LogEntry): void;
   onListening(url: string): void;
@@ -54,20 +60,20 @@ interface Running {
   readonly run: Run;
   /** Streams whose output is complete. */
   endedStreams: number;
-  /** How it ended, told once the output is complete. */
+  /** Reports the result of the run; called once its output is complete. */
   outcome: (() => void) | undefined;
-  /** The caller knows how it ended. */
+  /** The caller's promise has settled. */
   isSettled: boolean;
   timer: NodeJS.Timeout | undefined;
 }
 
-/** A run that does not end so long after it was cancelled is ended with its process, in milliseconds. */
+/** A cancelled run that has not ended after this time is ended with its process, in milliseconds. */
 const CANCEL_GRACE_MS = 1000;
-/** A worker that is not needed any more has so long to end by itself, in milliseconds. */
+/** A stopped worker that has not ended after this time is killed, in milliseconds. */
 const STOP_GRACE_MS = 1000;
-/** Output that is on its way when a run has ended is waited for so long, in milliseconds. */
+/** Maximum wait for the rest of the output after the end of a run, in milliseconds. */
 const OUTPUT_MS = 1000;
-/** Both output streams tell the end of a run. */
+/** Both output streams carry the mark of a run's end. */
 const STREAMS = 2;
 
 /** One process that runs one function, one call at a time. */
@@ -80,10 +86,10 @@ export class FunctionWorker {
   #runs = 0;
   #isReady = false;
   #hasEnded = false;
-  /** Why it is being ended, where that is known. */
+  /** Why it is being ended, if known. */
   #reason: { readonly error: unknown } | undefined;
   #outOfMemoryBytes: number | undefined;
-  /** The last lines on standard error, for what they tell of its end. */
+  /** The last lines on standard error, which may explain its end. */
   #lastLines: string[] = [];
 
   constructor(parts: FunctionWorkerParts) {
@@ -107,7 +113,7 @@ export class FunctionWorker {
     return this.#channel.pid;
   }
 
-  /** It can take runs, or could until it ended. */
+  /** Whether it was ever ready. */
   get wasReady(): boolean {
     return this.#isReady;
   }
@@ -157,13 +163,13 @@ export class FunctionWorker {
     if (running?.run !== run || running.isSettled) return;
     this.#settle(running, () => run.reject(reason));
     this.#channel.send({ type: "abort", id: running.id, reason: encodeThrown(reason) });
-    // Its process may be all that keeps this one; who has cancelled does not wait.
+    // After a cancel, the worker no longer keeps this process alive.
     this.#channel.hold(false);
     running.timer = setTimeout(() => this.kill(), run.cancelGraceMs ?? CANCEL_GRACE_MS);
     running.timer.unref();
   }
 
-  /** Ends it, which must be idle. What a run has left behind may keep it from hearing that; then by force. */
+  /** Ends the worker, which must be idle. It is killed if leftovers of a run keep it from ending. */
   stop(): void {
     this.#channel.send({ type: "stop" });
     this.#stopTimer = setTimeout(() => this.kill(), STOP_GRACE_MS);
@@ -185,7 +191,7 @@ export class FunctionWorker {
     });
     stream.on("data", (chunk: Buffer) => lines.write(chunk));
     stream.on("end", () => lines.end());
-    stream.on("error", () => {}); // the end of the process is told by itself
+    stream.on("error", () => {}); // the end of the process is reported by the channel
   }
 
   #log(line: string, level: "STDOUT" | "STDERR"): void {

@@ -15,8 +15,8 @@ export interface LocalHostOptions {
    */
   readonly cacheDirectory?: string;
   /**
-   * Told of every line of a call's output and of what is installed for it, instead of this process's standard output and
-   * error. A spawned run's lines go to its {@link SpawnInfo}.
+   * Called with every line of a call's output and of its install, which by default go to this process's standard
+   * output and error. The lines of a spawned run go to its {@link SpawnInfo}.
    */
   readonly onLog?: (entry: LogEntry, functionName: string) => void;
 }
@@ -68,7 +68,7 @@ export class LocalHost extends Host {
   }
 
   /**
-   * Ends all processes of this host at once, instead of waiting for their `keepAlive`. What runs rejects with a
+   * Ends all processes of this host at once, instead of waiting for their `keepAlive`. Running calls reject with a
    * RequestCancelledException. A later call starts anew. Nothing has to be closed for this process to end.
    */
   async close(): Promise<void> {
@@ -80,7 +80,7 @@ export class LocalHost extends Host {
     await this.close();
   }
 
-  /** What runs functions is loaded by the first call. */
+  /** The code that runs functions is loaded by the first call. */
   #getRuns(): Promise<LocalRunsModule.LocalRuns> {
     if (this.#runs === undefined) {
       this.#runs = loadRuns().then(({ LocalRuns: Runs }) => new Runs(this.#options.cacheDirectory));
@@ -99,7 +99,7 @@ function loadRuns(): Promise<typeof LocalRunsModule> {
   return import(url) as Promise<typeof LocalRunsModule>;
 }
 
-/** What a function needs, in words. */
+/** The requirements of a function, in words. */
 function requirementsOf({ name, options }: FunctionTarget): string {
   const listed = toSteps(options.environment.requirements ?? []).flat();
   return listed.length === 0 ? `the environment of ${name}` : listed.join(", ");

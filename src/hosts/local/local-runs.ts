@@ -1,25 +1,19 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { BUNDLE_FILES, moduleUrlOf } from "../../functions/bundle/bundle.ts";
+import { moduleUrlOf } from "../../functions/bundle/bundle.ts";
 import { writeBundle } from "../../functions/bundle/bundle-folder.ts";
 import type { FunctionTarget } from "../../functions/host.ts";
 import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
-import { schemasOf, type Options } from "../../functions/options.ts";
-import { toSteps } from "../../functions/requirements.ts";
-import { MEMORY_LIMIT_VARIABLE } from "../../functions/runner/process-guards.ts";
-import type { Environment, EnvironmentSpec, PrepareOptions } from "./environments/environment-spec.ts";
+import { schemasOf } from "../../functions/options.ts";
 import { NpmEnvironments } from "./environments/npm-environments.ts";
 import { SingleFlight } from "../../processes/single-flight.ts";
 import { SETTINGS } from "../../settings/settings.ts";
-import { seesForeignPackages } from "./foreign-packages.ts";
-import { ForkChannel, type ForkOptions } from "../../processes/worker-channel.ts";
-import type { Run, StartRunner } from "./function-worker.ts";
+import type { Run } from "./function-worker.ts";
 import type { RunOutput } from "./run-output.ts";
-import { workerVariables } from "./worker-environment.ts";
 import { WorkerGroup } from "./worker-group.ts";
+import { prepareLauncher } from "./worker-launcher.ts";
 
-/** Whom to tell of a run. */
+/** Receives the output and the URL of a run. */
 export interface LocalRunListener {
   readonly signal: AbortSignal | undefined;
   readonly output: RunOutput;
@@ -31,9 +25,9 @@ export class LocalRuns {
   readonly #environments: NpmEnvironments;
   /** Each function's workers, once its environment is there. */
   readonly #groups = new WeakMap<FunctionTarget, WorkerGroup>();
-  /** Those that have processes. */
+  /** The groups that have processes. */
   readonly #active = new Set<WorkerGroup>();
-  /** Aborted when all is closed that has begun until then. */
+  /** Aborted by {@link close}. */
   #closing = new AbortController();
   readonly #preparations = new SingleFlight<FunctionTarget, WorkerGroup, LogEntry>();
 
@@ -52,7 +46,7 @@ export class LocalRuns {
     const { host, gateway } = target.options;
     const exposedPort = target.options.getExposedPort();
     const isServed = gateway.serve === true;
-    // One that listens by itself on any port keeps its number to itself.
+    // If the function itself picks a free port, its number is not known.
     if (!isServed && exposedPort !== undefined && exposedPort > 0)
       listener.onListening?.(localUrl(exposedPort));
     const timeoutMs = host.requestTimeout === undefined ? undefined : host.requestTimeout * 1000;
@@ -66,7 +60,7 @@ export class LocalRuns {
               ...(timeoutMs === undefined ? {} : { timeoutMs }),
             }
           : { args },
-        // Of a served function it limits each request, not the server's life.
+        // For a served function it limits each request, not the run.
         timeoutMs: isServed ? undefined : timeoutMs,
         onLog: (entry) => output.log(entry),
         onListening: (url) => {
@@ -88,7 +82,7 @@ export class LocalRuns {
     });
   }
 
-  /** Ends all processes; what runs, or is being prepared, is rejected with the reason. */
+  /** Ends all processes. Calls that run or are being prepared reject with the reason. */
   async close(reason: unknown): Promise<void> {
     this.#closing.abort(reason);
     this.#closing = new AbortController();
@@ -118,23 +112,26 @@ export class LocalRuns {
   ): Promise<WorkerGroup> {
     const { options } = target;
     const failure = new AbortController();
-    const placing = this.#place(options, AbortSignal.any([signal, failure.signal]), log);
-    placing.catch(() => {}); // told below
+    const launching = prepareLauncher(this.#environments, options, {
+      signal: AbortSignal.any([signal, failure.signal]),
+      log,
+    });
+    launching.catch(() => {}); // reported below
     const bundle = await target.bundle().catch(async (error: unknown) => {
       // Nothing is installed for code that can't run.
       failure.abort(error);
-      await Promise.allSettled([placing]);
+      await Promise.allSettled([launching]);
       throw error;
     });
-    const place = await placing;
-    const folder = await writeBundle(bundle, join(place.environment.directory, "bundles"));
+    const launcher = await launching;
+    const folder = await writeBundle(bundle, join(launcher.environment.directory, "bundles"));
     const { keepAlive = SETTINGS.keepAlive.default, maxConcurrency = availableParallelism() } = options.host;
     const { startupTimeout = SETTINGS.startupTimeout.default, memoryLimitMb } = options.host;
-    const { start, maxWorkers = maxConcurrency } = await place.workers(options, folder, target.name);
+    const { start, maxWorkers = maxConcurrency } = await launcher.workers(options, folder, target.name);
     const group = new WorkerGroup({
       maxWorkers: Math.min(maxWorkers, maxConcurrency),
       keepAliveMs: keepAlive * 1000,
-      // Its files may be gone, or what it needs has changed: the next call prepares anew.
+      // Its files may have been removed or changed: the next call prepares the function again.
       onStartFailed: () => this.#groups.delete(target),
       onFirstWorker: (active) => this.#active.add(active),
       onLastWorkerEnded: (active) => this.#active.delete(active),
@@ -143,7 +140,7 @@ export class LocalRuns {
         functionName: target.name,
         moduleUrl: moduleUrlOf(bundle),
         entry: target.entry,
-        environment: place.guarded,
+        environment: launcher.packagesUrl,
         startupTimeoutMs: startupTimeout * 1000,
         memoryLimitMb,
       },
@@ -151,91 +148,6 @@ export class LocalRuns {
     this.#groups.set(target, group);
     return group;
   }
-
-  async #place(options: Options, signal: AbortSignal, log: (entry: LogEntry) => void): Promise<Place> {
-    const { kind, requirements = [], nodeVersion, lockfile, image, force } = options.environment;
-    const spec: EnvironmentSpec = {
-      kind,
-      steps: toSteps(requirements),
-      ...(nodeVersion === undefined ? {} : { nodeVersion }),
-      ...(lockfile === undefined ? {} : { lockfile }),
-    };
-    const prepareOptions = { signal, log, ...(force === undefined ? {} : { force }) };
-    const place =
-      image === undefined
-        ? forkPlace(await this.#environments.prepare(spec, prepareOptions))
-        : await this.#containerPlace({ ...spec, image }, prepareOptions);
-    this.#environments.use(place.environment); // as long as this process lives
-    return place;
-  }
-
-  async #containerPlace(
-    spec: EnvironmentSpec & { readonly image: string },
-    options: PrepareOptions,
-  ): Promise<Place> {
-    // Only a function in a container pays for it.
-    const { prepareContainer, containerWorkers } = await import("./container/containers.ts");
-    const prepared = await prepareContainer(this.#environments, spec, options);
-    return {
-      environment: prepared.environment,
-      guarded: undefined, // a container has nothing above it
-      workers: (of, folder, title) =>
-        containerWorkers(prepared, { options: of, folder, title, ...runnerSettings(of) }),
-    };
-  }
-}
-
-/** Where a function runs. */
-interface Place {
-  readonly environment: Environment;
-  /** `file:` URL of the environment, as the processes see it, where other packages could be found above it. */
-  readonly guarded: string | undefined;
-  /**
-   * How its workers are started, and how many there may be at a time.
-   * @param folder the function's bundle
-   * @param title for whoever lists processes
-   */
-  workers(options: Options, folder: string, title: string): Promise<Workers>;
-}
-
-interface Workers {
-  readonly start: StartRunner;
-  readonly maxWorkers?: number;
-}
-
-function forkPlace(environment: Environment): Place {
-  const { directory } = environment;
-  return {
-    environment,
-    guarded: seesForeignPackages(directory) ? pathToFileURL(join(directory, "/")).href : undefined,
-    workers: (options, folder, title) => Promise.resolve(forks(options, environment, folder, title)),
-  };
-}
-
-function forks(options: Options, { node }: Environment, folder: string, title: string): Workers {
-  const { nodeOptions, variables } = runnerSettings(options);
-  const forkOptions: ForkOptions = {
-    program: join(folder, BUNDLE_FILES.runner),
-    node,
-    nodeOptions,
-    environment: { ...workerVariables(options.host.env), ...variables },
-    directory: process.cwd(),
-    title,
-  };
-  return { start: (listener) => new ForkChannel(forkOptions, listener) };
-}
-
-/** What the runner is started with, wherever it is. */
-function runnerSettings({ host: { memoryLimitMb } }: Options): {
-  readonly nodeOptions: readonly string[];
-  readonly variables: Readonly<Record<string, string>>;
-} {
-  if (memoryLimitMb === undefined) return { nodeOptions: ["--enable-source-maps"], variables: {} };
-  const heapMb = Math.ceil((memoryLimitMb * 1e6) / 2 ** 20);
-  return {
-    nodeOptions: ["--enable-source-maps", `--max-old-space-size=${heapMb}`],
-    variables: { [MEMORY_LIMIT_VARIABLE]: String(memoryLimitMb) },
-  };
 }
 
 function localUrl(port: number): string {

@@ -1,24 +1,24 @@
 import { StringDecoder } from "node:string_decoder";
 import { END_OF_RUN, OUT_OF_MEMORY } from "../../functions/runner/protocol.ts";
 
-/** A line without an end is told when it has so many characters. */
+/** Maximum length of a line, in characters; a longer one is split. */
 const MAX_LINE = 64 * 1024;
 
-/** A runner's own words, which end their line. */
+/** A mark that the runner prints at the end of a line. */
 const MARK = new RegExp(`(${END_OF_RUN}|${OUT_OF_MEMORY})(\\d+)$`);
 /** No mark is longer. */
 const MAX_MARK = 64;
 
-/** Whom to tell what a stream brings. */
+/** Receives the lines and marks of a stream. */
 export interface LineListener {
   onLine(line: string): void;
   /** The output of the run with that number is complete. */
   onEndOfRun(id: number): void;
-  /** The process is about to end itself: it has so many bytes of memory. */
+  /** The process is about to end itself because of its memory use, in bytes. */
   onOutOfMemory(bytes: number): void;
 }
 
-/** Cuts what a process prints into lines, and takes the runner's own marks out of it. */
+/** Splits the output of a process into lines, and removes the runner's marks. */
 export class OutputLines {
   readonly #listener: LineListener;
   readonly #decoder = new StringDecoder("utf8");
@@ -46,7 +46,7 @@ export class OutputLines {
     if (last !== "") this.#tell(last);
   }
 
-  /** Tells what there is of a line that is too long. A mark at its end may have come in part only. */
+  /** Passes on the start of a line that is too long. Its end may be the start of a mark. */
   #cut(): void {
     const mark = this.#rest.lastIndexOf("\u0000");
     const end = mark > this.#rest.length - MAX_MARK ? mark : this.#rest.length;
@@ -57,7 +57,7 @@ export class OutputLines {
   #tell(line: string): void {
     const [mark, kind = "", number = ""] = MARK.exec(line) ?? [];
     if (mark === undefined) return this.#listener.onLine(line);
-    // What stands before it was printed without a line feed.
+    // Text before the mark was printed without a line feed.
     if (mark !== line) this.#listener.onLine(line.slice(0, -mark.length));
     if (kind === END_OF_RUN) this.#listener.onEndOfRun(Number(number));
     else this.#listener.onOutOfMemory(Number(number));

@@ -1,14 +1,14 @@
 import { FalServerlessError } from "../../errors.ts";
 import { describeExit, type WorkerEnd } from "../../processes/worker-channel.ts";
 
-/** What is known of a worker that has ended. */
+/** The circumstances of a worker's end. */
 export interface WorkerCircumstances {
   readonly functionName: string;
   readonly isReady: boolean;
   readonly memoryLimitMb: number | undefined;
   /** It said that it has too much memory. */
   readonly outOfMemoryBytes: number | undefined;
-  /** What it printed last on standard error. */
+  /** Its last lines on standard error. */
   readonly lastLines: readonly string[];
 }
 

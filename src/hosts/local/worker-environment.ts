@@ -1,6 +1,6 @@
 /**
- * What every process needs to work at all: where programs and the user's folder are, the language, where temporary files
- * go, and which certificates to trust. None of it is a secret.
+ * Variables that every process needs: paths of programs, the user's folder and temporary files, the language, and
+ * trusted certificates. None of them is a secret.
  */
 const SAFE_VARIABLES: readonly string[] = [
   "PATH",

@@ -3,17 +3,17 @@ import { LONGEST_TIMER_MS } from "../../processes/timers.ts";
 import { cannotStart } from "./worker-end.ts";
 import { FunctionWorker, type FunctionWorkerParts, type Run } from "./function-worker.ts";
 
-/** How many workers a function has, and how long. */
+/** Options of a {@link WorkerGroup}. */
 export interface WorkerGroupOptions {
-  /** As many run at the same time; further calls wait for one to be free, first come, first served. */
+  /** Maximum number of workers; further calls wait for a free one in order of arrival. */
   readonly maxWorkers: number;
-  /** So long a worker that has nothing to do is kept, in milliseconds. */
+  /** How long an idle worker is kept, in milliseconds. */
   readonly keepAliveMs: number;
-  /** A worker could not be set up. */
+  /** Called when a worker could not be set up. */
   onStartFailed(): void;
-  /** It begins to have workers. */
+  /** Called before the first worker is started. */
   onFirstWorker(group: WorkerGroup): void;
-  /** It has no workers any more. */
+  /** Called when the last worker has ended. */
   onLastWorkerEnded(group: WorkerGroup): void;
   readonly worker: Omit<FunctionWorkerParts, "onReady" | "onIdle" | "onEnd" | "onLog">;
 }
@@ -22,24 +22,24 @@ export interface WorkerGroupOptions {
 export class WorkerGroup {
   readonly #options: WorkerGroupOptions;
   readonly #workers = new Set<FunctionWorker>();
-  /** Ready and without a run; the last one in is the first one out, so that the others can be let go. */
+  /** Ready and without a run. The last one in is the first one out, so that the others reach their time limit. */
   readonly #idle: { readonly worker: FunctionWorker; readonly timer: NodeJS.Timeout }[] = [];
   readonly #waiting: Run[] = [];
   readonly #running = new Map<Run, FunctionWorker>();
   readonly #onIdle: (() => void)[] = [];
-  /** Killed, but not gone yet. */
+  /** Killed, but not ended yet. */
   readonly #leaving = new Map<FunctionWorker, () => void>();
   #starting = 0;
   /** Keeps this process while something waits. */
   #keeper: NodeJS.Timeout | undefined;
-  /** The last one that was started could not be set up, while others run. */
+  /** The last start failed while other workers run. */
   #hasStartFailed = false;
 
   constructor(options: WorkerGroupOptions) {
     this.#options = options;
   }
 
-  /** Starts a run, as soon as there is a worker for it. Its end is told to the run. */
+  /** Starts a run as soon as there is a worker for it. The run's own callbacks report its end. */
   run(run: Run): void {
     this.#waiting.push(run);
     this.#hand();
@@ -56,7 +56,7 @@ export class WorkerGroup {
     this.#keepProcess();
   }
 
-  /** Ends every worker at once; what runs or waits is rejected. Resolves when all are gone. */
+  /** Ends every worker at once; running and waiting runs are rejected. Resolves when all workers have ended. */
   async close(reason: unknown): Promise<void> {
     for (const run of this.#waiting.splice(0)) run.reject(reason);
     this.#keepProcess();
@@ -67,7 +67,7 @@ export class WorkerGroup {
     await Promise.all(ends);
   }
 
-  /** Resolves when a worker that is killed is gone, for each who asks. */
+  /** Resolves when a killed worker has ended. May be called several times for one worker. */
   #left(worker: FunctionWorker): Promise<void> {
     const tellOthers = this.#leaving.get(worker);
     return new Promise((resolve) => {
@@ -78,7 +78,7 @@ export class WorkerGroup {
     });
   }
 
-  /** Resolves when nothing runs: one that was cancelled has ended then, or was ended. */
+  /** Resolves when nothing runs, cancelled runs included. */
   async idle(): Promise<void> {
     if (this.#running.size > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
@@ -115,10 +115,10 @@ export class WorkerGroup {
     try {
       const worker = this.#createWorker();
       this.#workers.add(worker);
-      // It is who waits that keeps this process, until a worker runs something.
+      // Until a worker runs something, the waiting runs keep this process alive.
       worker.hold(false);
     } catch (error) {
-      // The machine has no more processes or files to give.
+      // The system has reached its limit of processes or files.
       this.#onStartFailed(cannotStart(this.#options.worker.functionName, error));
     }
   }
@@ -136,7 +136,7 @@ export class WorkerGroup {
         this.#rest(idle);
       },
       onEnd: (ended, reason) => this.#onEnd(ended, reason),
-      // What is printed while a worker starts belongs to whoever waits for it.
+      // The output of a starting worker goes to the first run that waits for it.
       onLog: (entry) => (this.#waiting[0] ?? [...this.#running.keys()][0])?.onLog(entry),
     });
   }
@@ -154,7 +154,7 @@ export class WorkerGroup {
     worker.stop();
   }
 
-  /** Who waits, waits for a worker to be set up or to make room: neither keeps this process by itself. */
+  /** Waiting runs keep this process alive: starting and idle workers do not. */
   #keepProcess(): void {
     if (this.#waiting.length > 0) this.#keeper ??= setInterval(() => {}, LONGEST_TIMER_MS);
     else {
@@ -167,7 +167,8 @@ export class WorkerGroup {
     this.#workers.delete(worker);
     this.#leaveIdle(worker);
     this.#forget(worker);
-    // One that was ended from here is no sign that the next one would fail: who has come meanwhile gets another.
+    // A worker that was killed here says nothing about the next start: runs that have arrived meanwhile get a new
+    // worker.
     const isLeaving = this.#leaving.has(worker);
     if (worker.wasReady || isLeaving) this.#hasStartFailed = false;
     if (!worker.wasReady && isLeaving) this.#starting--;
@@ -178,7 +179,7 @@ export class WorkerGroup {
     if (this.#workers.size === 0) this.#options.onLastWorkerEnded(this);
   }
 
-  /** The next one would fail in the same way: what waits is left to those that run, as long as there are any. */
+  /** The next start would fail too: waiting runs are left to the running workers, if there are any. */
   #onStartFailed(reason: unknown): void {
     this.#starting--;
     this.#hasStartFailed = this.#workers.size > 0;

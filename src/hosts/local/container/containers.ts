@@ -5,7 +5,7 @@ import type { Options } from "../../../functions/options.ts";
 import type { Environment, EnvironmentSpec, PrepareOptions } from "../environments/environment-spec.ts";
 import type { NodeRuntime } from "../environments/node-runtime.ts";
 import type { NpmEnvironments } from "../environments/npm-environments.ts";
-import type { StartRunner } from "../function-worker.ts";
+import type { LaunchedWorkers } from "../function-worker.ts";
 import type { BridgeStart } from "./bridge/protocol.ts";
 import { writeBridge } from "./bridge-program.ts";
 import { ContainerChannel } from "./container-channel.ts";
@@ -71,12 +71,6 @@ export interface ContainerWorkerOptions {
   readonly variables: Readonly<Record<string, string>>;
 }
 
-/** How workers are started, and the maximum number of them; undefined for no limit. */
-export interface ContainerWorkers {
-  readonly start: StartRunner;
-  readonly maxWorkers?: number;
-}
-
 /** Path of the bundle in a container, below the environment's packages. */
 const BUNDLE_FOLDER = `${ENVIRONMENT_FOLDER}/function`;
 const BRIDGE_PATH = `${ENVIRONMENT_FOLDER}/bridge.mjs`;
@@ -88,7 +82,7 @@ const BRIDGE_BYTES = 128 * 2 ** 20;
 export async function containerWorkers(
   { engine, image, environment }: PreparedContainer,
   { options, folder, title, nodeOptions, variables }: ContainerWorkerOptions,
-): Promise<ContainerWorkers> {
+): Promise<LaunchedWorkers> {
   const { env, memoryLimitMb } = options.host;
   const ports = publishedPorts(options);
   const bridge = await writeBridge(environment.directory);

@@ -58,7 +58,7 @@ function digestOfLockfile(path: string): string {
   return hash.digest("hex");
 }
 
-/** What is in a package that lies on this machine: a change of it makes another environment. */
+/** The hash of a package on this machine: a changed package makes another environment. */
 function digestOfLocal(requirement: string): string | undefined {
   const path = localPath(requirement);
   if (path === undefined) return undefined;
@@ -82,7 +82,7 @@ function digestOfLocal(requirement: string): string | undefined {
     }
     for (const entry of readdirSync(place, { withFileTypes: true }).sort(byName)) {
       if (entry.name === "node_modules" || entry.name === ".git") continue;
-      // A link may lead nowhere, or in a circle; npm leaves links out of a package, and what is no file.
+      // npm packs neither links, which may be broken or circular, nor special files.
       if (entry.isDirectory() || entry.isFile()) addToHash(join(place, entry.name), `${name}/${entry.name}`);
     }
   }
@@ -92,7 +92,7 @@ function byName(one: Dirent, other: Dirent): number {
   return one.name < other.name ? -1 : 1;
 }
 
-/** What the musl C library calls the architectures of Node. */
+/** Names of Node's architectures in the musl C library. */
 const MUSL_NAMES: Partial<Record<NodeJS.Architecture, string>> = {
   x64: "x86_64",
   arm64: "aarch64",

@@ -2,7 +2,7 @@ import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { EnvironmentStore } from "./environment-store.ts";
 
-/** An environment of the cache, or what is left of one. */
+/** An environment of the cache, or the remains of one. */
 export interface NpmEnvironmentInfo {
   readonly key: string;
   readonly directory: string;

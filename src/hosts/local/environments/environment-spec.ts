@@ -1,7 +1,7 @@
 import type { LogEntry } from "../../../functions/log-entry.ts";
 import type { NodeRuntime } from "./node-runtime.ts";
 
-/** What an environment is made of. */
+/** The requirements of an environment. */
 export interface EnvironmentSpec {
   readonly kind: "npm" | "container";
   /** npm specs. Steps are installed one after the other; the order within one does not matter. */
@@ -20,13 +20,13 @@ export interface EnvironmentSpec {
 
 /** How an environment is prepared. */
 export interface PrepareOptions {
-  /** Installs it anew. What runs in the old one goes on there. Default false. */
+  /** Installs it again. Functions that run in the old one are not disturbed. Default false. */
   readonly force?: boolean;
-  /** Ends the wait. The install itself ends with the last one who waits for it. */
+  /** Ends the wait. The install itself is aborted when its last caller leaves. */
   readonly signal?: AbortSignal;
-  /** The Node it is for, where that is not of this machine. Kind "container" can't be without. */
+  /** The Node it is for, if that is not on this machine. Required for kind "container". */
   readonly node?: NodeRuntime;
-  /** Told what is done, line by line. Nothing is said of an environment that is there already. */
+  /** Called with the lines of the install's log; not called for a cached environment. */
   readonly log?: (entry: LogEntry) => void;
 }
 

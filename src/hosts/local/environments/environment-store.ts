@@ -71,7 +71,7 @@ export class EnvironmentStore {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw unusableCache(parent, error);
     }
-    // What removes an environment takes its manifest away before it looks for marks.
+    // A removal takes the manifest away before it looks for marks.
     return readManifest(parent)?.generation === manifest.generation ? manifest : undefined;
   }
 

@@ -2,7 +2,7 @@ import { statfsSync } from "node:fs";
 import { FalServerlessError } from "../../../errors.ts";
 import type { NpmResult } from "./npm-run.ts";
 
-/** What an install was about, for the message of its failure. */
+/** The subject of an install, for the message of its failure. */
 export interface InstallSubject {
   /** The requirements, in a line. */
   readonly what: string;
@@ -147,7 +147,7 @@ function failedScript(said: readonly string[]): Explanation | undefined {
   };
 }
 
-/** What npm said as errors, without its prefix, and without what concerns only npm itself. */
+/** The errors that npm printed, without its prefix and without lines about npm itself. */
 function errorLines(lines: readonly string[]): string[] {
   return lines
     .map((line) => /^npm (?:ERR!|error)(?: (.*))?$/.exec(line)?.[1])
@@ -169,7 +169,7 @@ function diskFull(directory: string): string {
     const { bavail, bsize } = statfsSync(directory);
     left = `; ${((bavail * bsize) / 1e6).toFixed(1)} MB are free`;
   } catch {
-    // the folder is gone
+    // the folder has been removed
   }
   return `the disk is full (ENOSPC) in ${directory}${left}. Make room, for instance with \`servable env prune\`, and call again.`;
 }

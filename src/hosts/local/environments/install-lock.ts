@@ -9,7 +9,7 @@ export interface LockTimes {
   readonly pollMs: number;
   /** How often the holder shows that it lives. */
   readonly heartbeatMs: number;
-  /** A holder that shows nothing for so long is replaced: it is suspended, or on another machine that is no more. */
+  /** A holder that does not renew its lock for this time is replaced: it is suspended, or its machine has stopped. */
   readonly silentMs: number;
 }
 
@@ -18,21 +18,21 @@ const USUAL_TIMES: LockTimes = { pollMs: 100, heartbeatMs: 2000, silentMs: 60_00
 /** How one waits for a lock. */
 export interface LockWait<T> {
   readonly signal?: AbortSignal;
-  /** Told once, when somebody else holds it. */
+  /** Called once if another process holds it. */
   readonly onWait?: (holder: ProcessMark) => void;
   /** Asked before each try: whatever it returns ends the wait in place of the lock. */
   readonly instead?: () => T | undefined;
   readonly times?: Partial<LockTimes>;
 }
 
-/** What stands for a lock whose file is empty or damaged; only its silence tells that it is nobody's. */
+/** The holder of a lock whose file is empty or damaged: such a lock is only free after its time of silence. */
 const UNREADABLE: ProcessMark = { token: "unreadable", pid: 0, place: "" };
 
 /**
  * A lock between processes: a file that only one can create. Its holder's death is seen at once, by its pid.
  *
- * A dead holder's lock is never removed, since somebody else's new one could be hit; it is overwritten, by whoever
- * creates a file that is named after that very lock. So of two who see one dead holder, only one follows it.
+ * A dead holder's lock is never removed, since that could remove the new lock of another process. It is overwritten
+ * by the process that creates a file named after that lock, so only one of two processes replaces it.
  */
 export class InstallLock {
   readonly #path: string;

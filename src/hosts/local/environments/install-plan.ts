@@ -10,7 +10,7 @@ export const INSTALL_FLAGS: readonly string[] = [
 
 /**
  * The steps that are left where a lockfile comes first: where its project depends on a package itself, it decides about it.
- * @param onWarning told of a requirement that asks for another version than the lockfile has
+ * @param onWarning called for a requirement that asks for another version than the lockfile has
  */
 export function stepsBeside(
   lockfile: Lockfile,

@@ -10,7 +10,7 @@ import { findNpm, npmEnvironment, readNpmSettings, registryOf } from "./npm.ts";
 import { runNpm } from "./npm-run.ts";
 import { absoluteRequirement, describeSteps } from "./requirement-specs.ts";
 
-/** What an install needs to know. */
+/** Options of {@link install}. */
 export interface InstallParts {
   readonly spec: EnvironmentSpec;
   /** An empty folder. */

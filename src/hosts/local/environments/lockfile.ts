@@ -7,7 +7,7 @@ export interface Lockfile {
   readonly text: string;
   /** The `package.json` that fits it. */
   readonly project: Readonly<Record<string, unknown>>;
-  /** What the project itself depends on: name → version that is locked, if it is. */
+  /** The project's own dependencies: name → locked version, if there is one. */
   readonly locked: ReadonlyMap<string, string | undefined>;
 }
 
@@ -64,7 +64,7 @@ function parse(path: string, text: string): Readonly<Record<string, LockedPackag
   try {
     return object((JSON.parse(text) as { packages?: unknown }).packages) as Record<string, LockedPackage>;
   } catch (error) {
-    throw refused(path, `is no JSON: ${(error as Error).message}`, error);
+    throw refused(path, `is not valid JSON: ${(error as Error).message}`, error);
   }
 }
 

@@ -5,7 +5,7 @@ import { writeFileAtomic } from "../../../processes/atomic-file.ts";
 /** The form of environments. One of another form is installed anew. */
 export const ENVIRONMENT_FORMAT = 1;
 
-/** What stands in `environment.json` about an environment that is whole. */
+/** The content of `environment.json`, which describes a complete environment. */
 export interface Manifest {
   readonly format: typeof ENVIRONMENT_FORMAT;
   readonly key: string;
@@ -50,7 +50,7 @@ export function readManifest(parent: string): Manifest | undefined {
   }
 }
 
-/** Writes a manifest whole or not at all, after a power cut too. */
+/** Writes a manifest atomically, also if the power fails. */
 export function writeManifest(parent: string, manifest: Manifest): void {
   const text = `${JSON.stringify(manifest, null, 2)}\n`;
   writeFileAtomic(manifestPath(parent), text, { isFlushed: true });

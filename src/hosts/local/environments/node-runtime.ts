@@ -1,3 +1,7 @@
+import { existsSync } from "node:fs";
+import { FalServerlessError } from "../../../errors.ts";
+import { runProgram } from "../../../processes/program.ts";
+import { loadOnce } from "../../../processes/single-flight.ts";
 import type { NodeRelease } from "./manifest.ts";
 import type { NpmProgram } from "./npm.ts";
 import type { NpmResult, NpmRun } from "./npm-run.ts";
@@ -35,4 +39,22 @@ export function nodeExecutable(): string {
 function nodePackage(): string {
   const platform = process.platform === "win32" ? "win" : process.platform;
   return `node-${platform}-${process.arch}`;
+}
+
+const releases = new Map<string, Promise<NodeRelease>>();
+
+/** Asks an executable what it is, once. */
+export function releaseOf(executable: string): Promise<NodeRelease> {
+  return loadOnce(releases, executable, () => ask(executable));
+}
+
+async function ask(executable: string): Promise<NodeRelease> {
+  const script = "console.log(process.versions.node, process.versions.modules)";
+  const { code, stdout, lines } = await runProgram(executable, ["-e", script], { environment: {} });
+  const [version = "", modules = ""] = stdout.trim().split(" ");
+  if (code === 0) return { version, modules };
+  const why = existsSync(executable) ? "it does not run on this machine" : "its package has no executable";
+  throw new FalServerlessError("ENVIRONMENT_FAILED", `The Node at ${executable} can't be used: ${why}.`, {
+    cause: new Error(lines.join("\n")),
+  });
 }

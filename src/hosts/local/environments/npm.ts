@@ -7,7 +7,7 @@ import { FalServerlessError } from "../../../errors.ts";
 export interface NpmProgram {
   /** The script that a Node runs; absent where npm is a program of its own. */
   readonly script?: string;
-  /** The program, where npm is no script that can be found. */
+  /** The program, if the script of npm is not found. */
   readonly command?: string;
   /** Its version; absent where that is not known before it runs. */
   readonly version?: string;
@@ -68,7 +68,7 @@ function realpath(path: string): string | undefined {
   }
 }
 
-/** What npm gets of this process's environment; secrets of the process are not for install scripts. */
+/** Variables of this process that npm gets. Install scripts must not see the process's secrets. */
 const PASSED_ON: ReadonlySet<string> = new Set([
   ...["PATH", "HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PROGRAMFILES", "PROGRAMDATA", "SYSTEMROOT"],
   ...["COMSPEC", "PATHEXT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "SHELL"],
@@ -76,7 +76,10 @@ const PASSED_ON: ReadonlySet<string> = new Set([
   ...["SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_USE_ENV_PROXY", "NODE_USE_SYSTEM_CA"],
 ]);
 
-/** What an `npm run` around this process says of itself, or would make npm work elsewhere or on something else. */
+/**
+ * Variables that an `npm run` around this process has set for itself, or that would change the folder or the task of
+ * npm.
+ */
 const OF_ANOTHER_RUN =
   /^npm_config_(?:local[-_]prefix|global[-_]prefix|prefix|global|location|workspaces?|include[-_]workspace[-_]root|dry[-_]run|package[-_]lock[-_]only|node[-_]gyp|npm[-_]version|user[-_]agent|omit|include|only|production|save.*|json|loglevel|long|parseable|silent)$/i;
 
@@ -127,7 +130,7 @@ export function npmEnvironment(
   return env;
 }
 
-/** The registry that npm asks, as far as it can be told without running it. */
+/** The registry that npm asks, as far as its settings show. */
 export function registryOf(env: NodeJS.ProcessEnv, settings: NpmSettings): string {
   const fromFile = (text: string): string | undefined => /^\s*registry\s*=\s*"?([^\s"]+)/m.exec(text)?.[1];
   return (

@@ -1,12 +1,12 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 
-/** What a process leaves in a file, so that others can tell whether it still lives. */
+/** The identity of a process in a file, by which others check whether it still runs. */
 export interface ProcessMark {
   /** Unique to the file. */
   readonly token: string;
   readonly pid: number;
-  /** When the process began, in the system's own terms, since pids are given again. Absent where it can't be told. */
+  /** When the process began, in the system's own terms, since pids are given again. Absent if unknown. */
   readonly start?: string;
   /** The machine, its boot and its space of pids. */
   readonly place: string;
@@ -26,7 +26,7 @@ export function createMark(): ProcessMark {
   };
 }
 
-/** Reads a mark; undefined for what is none. */
+/** Reads a mark; undefined for an invalid one. */
 export function parseMark(text: string): ProcessMark | undefined {
   try {
     const mark = JSON.parse(text) as ProcessMark | null;

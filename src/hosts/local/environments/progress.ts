@@ -1,19 +1,19 @@
 import { stripVTControlCharacters } from "node:util";
 import { withoutControls } from "../../../output/visible-text.ts";
 
-/** Shows that an install goes on. One begins with `start` and ends with `done` or `failed`. */
+/** Shows the progress of an install. One begins with `start` and ends with `done` or `failed`. */
 export interface InstallProgress {
   /** Begins to show an install. @param title what is installed, such as "cowsay@1.6.0" */
   start(title: string): void;
   /** Tells what is being done at the moment. */
   log(line: string): void;
-  /** Ends the display; on a stream that is no terminal, says so of an install that has taken long. */
+  /** Ends the display. A stream other than a terminal gets a line about an install that took long. */
   done(): void;
-  /** Ends the display. The failure itself is told by its error. */
+  /** Ends the display. The error itself is reported elsewhere. */
   failed(): void;
 }
 
-/** What a progress display needs of a stream. */
+/** The parts of a stream that a progress display needs. */
 export interface ProgressStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -23,7 +23,7 @@ export interface ProgressStream {
 /** How often the line on a terminal is drawn again, in milliseconds. */
 const FRAME_MS = 100;
 
-/** What is installed sooner is not worth a line, in milliseconds: on a terminal, and elsewhere. */
+/** Shorter installs are not shown, in milliseconds: on a terminal, and elsewhere. */
 const SHOWN_AFTER_MS = { terminal: 300, lines: 2000 } as const;
 
 const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"] as const;
@@ -36,7 +36,7 @@ interface Running {
 }
 
 /**
- * A display of an install. On a terminal it is one line that is drawn again and is gone in the end; several installs
+ * A display of an install. On a terminal it is one line, which is redrawn and erased in the end; several installs
  * share it. Elsewhere it is a line for an install that takes longer than 2 s, and one at its end. It keeps no process
  * alive.
  */

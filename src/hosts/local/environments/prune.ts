@@ -1,20 +1,20 @@
 import { listEnvironments, type NpmEnvironmentInfo } from "./environment-list.ts";
 import type { EnvironmentStore } from "./environment-store.ts";
 
-/** What to remove beside what is broken or left over. */
+/** Environments to remove in addition to broken and leftover ones. */
 export interface PruneOptions {
   /** Environments that were last used longer ago, in milliseconds. */
   readonly olderThanMs?: number;
   /** All environments. Default false. */
   readonly all?: boolean;
-  /** Only says what would be removed. Default false. */
+  /** Removes nothing, and returns the environments that would be removed. Default false. */
   readonly dryRun?: boolean;
 }
 
-/** What was removed, or would be. */
+/** The environments that were removed, or would be. */
 export interface PruneResult {
   readonly removed: readonly NpmEnvironmentInfo[];
-  /** What was asked for but is in use. */
+  /** Environments that are in use and were therefore kept. */
   readonly kept: readonly NpmEnvironmentInfo[];
   readonly freedBytes: number;
 }

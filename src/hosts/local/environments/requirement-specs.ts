@@ -7,13 +7,13 @@ export interface RegistryRequirement {
   readonly name: string;
   /** The package's own name: another one for `alias@npm:real@1`. */
   readonly packageName: string;
-  /** What it asks for: a version, a range or a tag; "" for the latest. */
+  /** The wanted version, range or tag; "" for the latest. */
   readonly wanted: string;
 }
 
 const REGISTRY_SPEC = /^((?:@[a-z0-9~-][\w.~-]*\/)?[a-z0-9~-][\w.~-]*)(?:@(.*))?$/i;
 
-/** Takes a requirement apart; undefined for one that is no package of a registry: a path, an address, a repository. */
+/** Parses a requirement; undefined for a path, an address or a repository, which name no package of a registry. */
 export function registryRequirement(requirement: string): RegistryRequirement | undefined {
   const [, name, wanted = ""] = REGISTRY_SPEC.exec(requirement) ?? [];
   if (name === undefined || isTarball(requirement)) return undefined;

@@ -5,7 +5,7 @@ import { createMark, parseMark, stateOf } from "./process-mark.ts";
 /** How often a mark is renewed, in milliseconds: only for those who can't see this process. */
 const RENEWAL_MS = 30_000;
 
-/** A mark of another machine or container counts for so long after its last renewal, in milliseconds. */
+/** Time for which a mark of another machine or container is valid after its last renewal, in milliseconds. */
 const SILENCE_MS = 5 * 60_000;
 
 /** How long what was prepared counts as used before its use begins, in milliseconds. */

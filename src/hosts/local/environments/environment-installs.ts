@@ -1,0 +1,149 @@
+import { logEntry, type LogEntry } from "../../../functions/log-entry.ts";
+import { SharedCall } from "../../../processes/single-flight.ts";
+import { syncTree } from "./durable-tree.ts";
+import type { EnvironmentSpec, PrepareOptions } from "./environment-spec.ts";
+import type { EnvironmentStore } from "./environment-store.ts";
+import { installTrouble } from "./install-failure.ts";
+import { InstallLock } from "./install-lock.ts";
+import { install } from "./installation.ts";
+import { ENVIRONMENT_FORMAT, type Manifest } from "./manifest.ts";
+import type { NodeRuntime } from "./node-runtime.ts";
+import { describeSteps } from "./requirement-specs.ts";
+
+type Install = SharedCall<Manifest, LogEntry>;
+
+/** Installs environments into a store: one install of an environment at a time, in this process and across processes. */
+export class EnvironmentInstalls {
+  readonly #store: EnvironmentStore;
+  readonly #npmEnvironment: NodeJS.ProcessEnv;
+  readonly #installs = new Map<string, { readonly work: Install; readonly isForced: boolean }>();
+
+  constructor(store: EnvironmentStore, npmEnvironment: NodeJS.ProcessEnv) {
+    this.#store = store;
+    this.#npmEnvironment = npmEnvironment;
+  }
+
+  /** Concurrent calls share an install; one that was asked to be new shares only another such. */
+  async install(
+    key: string,
+    spec: EnvironmentSpec,
+    node: NodeRuntime,
+    options: PrepareOptions,
+  ): Promise<Manifest> {
+    const isForced = options.force === true;
+    for (;;) {
+      const running = this.#installs.get(key);
+      if (running !== undefined && !running.work.isClosed && (running.isForced || !isForced)) {
+        return this.#kept(await running.work.join(options));
+      }
+      if (running === undefined) break;
+      await running.work.settled();
+      if (this.#installs.get(key) === running) this.#installs.delete(key);
+    }
+    const work: Install = new SharedCall((signal, log) =>
+      this.#installAlone(key, spec, node, isForced, signal, log),
+    );
+    this.#installs.set(key, { work, isForced });
+    void work.settled().then(() => {
+      if (this.#installs.get(key)?.work === work) this.#installs.delete(key);
+    });
+    return this.#kept(await work.join(options));
+  }
+
+  #kept(manifest: Manifest): Manifest {
+    this.#store.marks.holdBriefly(this.#store.parentOf(manifest.key), manifest.generation);
+    return manifest;
+  }
+
+  async #installAlone(
+    key: string,
+    spec: EnvironmentSpec,
+    node: NodeRuntime,
+    isForced: boolean,
+    signal: AbortSignal,
+    log: (entry: LogEntry) => void,
+  ): Promise<Manifest> {
+    const startedAt = Date.now();
+    const what = describeSteps(spec.steps, spec.lockfile);
+    for (;;) {
+      const lock = await this.#store.lock(key, {
+        signal,
+        // One that another process began after this call is as new as one of its own.
+        instead: () => {
+          const isNew = !isForced || (this.#store.find(key)?.startedAt ?? 0) >= startedAt;
+          return isNew ? this.#store.take(key) : undefined;
+        },
+        onWait: ({ pid }) =>
+          log(logEntry(`another process (${pid}) is installing ${what}; waiting for it`, "BUILDER", "INFO")),
+      });
+      if (!(lock instanceof InstallLock)) return lock;
+      try {
+        const found = isForced ? undefined : this.#store.take(key);
+        if (found !== undefined) return found;
+        await this.#store.sweep();
+        await this.#store.removeLeftovers(key);
+        const manifest = await this.#build(key, spec, node, lock, signal, log);
+        if (manifest === undefined) continue; // it took so long that another process took over
+        await this.#store.removeLeftovers(key);
+        return manifest;
+      } finally {
+        lock.release();
+      }
+    }
+  }
+
+  /** Installs into a new folder and, when it is whole, makes it the environment. */
+  async #build(
+    key: string,
+    spec: EnvironmentSpec,
+    node: NodeRuntime,
+    lock: InstallLock,
+    signal: AbortSignal,
+    log: (entry: LogEntry) => void,
+  ): Promise<Manifest | undefined> {
+    const startedAt = Date.now();
+    const subject = {
+      what: describeSteps(spec.steps, spec.lockfile),
+      directory: this.#store.root,
+      registry: "",
+    };
+    let directory: string | undefined;
+    let hold: Disposable | undefined;
+    let isWhole = false;
+    try {
+      const begun = this.#store.begin(key);
+      ({ directory, hold } = begun);
+      const npm = await install({ spec, directory, node, npmEnvironment: this.#npmEnvironment, signal, log });
+      const sizeBytes = await syncTree(directory);
+      signal.throwIfAborted();
+      if (!lock.isHeld()) return undefined;
+      const manifest: Manifest = {
+        format: ENVIRONMENT_FORMAT,
+        key,
+        generation: begun.generation,
+        kind: spec.kind,
+        steps: spec.steps,
+        ...(spec.nodeVersion === undefined ? {} : { nodeVersion: spec.nodeVersion }),
+        ...(spec.lockfile === undefined ? {} : { lockfile: spec.lockfile }),
+        node: { version: node.version, modules: node.modules },
+        ...(npm === undefined ? {} : { npm }),
+        startedAt,
+        createdAt: Date.now(),
+        sizeBytes,
+      };
+      this.#store.publish(manifest);
+      isWhole = true;
+      const seconds = ((manifest.createdAt - startedAt) / 1000).toFixed(1);
+      if (npm !== undefined) log(logEntry(`installed ${subject.what} in ${seconds} s`, "BUILDER", "INFO"));
+      this.#kept(manifest);
+      return manifest;
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      throw installTrouble(subject, error);
+    } finally {
+      if (!isWhole && directory !== undefined) await this.#store.discard(directory).catch(() => {});
+      hold?.[Symbol.dispose]();
+      if (!isWhole) await this.#store.removeLeftovers(key).catch(() => {});
+    }
+  }
+}
