@@ -22,6 +22,7 @@ export default function configuration({ production = false }) {
       "benchmarks/batching/generator.ts",
       "examples/language/*.ts",
       "test/**/*.test.ts",
+      "test/fixtures/**/*.ts", // loaded by path, by workers and in processes of their own
       "test/helpers/property-seed.mjs",
       "test/types/*.ts",
     ],

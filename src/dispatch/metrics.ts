@@ -2,9 +2,9 @@ import type { FalServerlessError } from "../errors.ts";
 import type { BatchReason } from "./batch-plan.ts";
 
 /** Upper bounds of the histogram of batch sizes. */
-export const SIZE_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] as const;
+const SIZE_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] as const;
 /** Upper bounds of the histograms of waits and runs, in milliseconds. */
-export const TIME_BUCKETS_MS = [
+const TIME_BUCKETS_MS = [
   ...[1, 2.5, 5, 10, 25, 50, 100, 250, 500],
   ...[1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000],
 ] as const;

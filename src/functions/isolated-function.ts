@@ -28,7 +28,7 @@ export interface CallOptions {
 }
 
 /** The parts of an isolated function. */
-export interface IsolatedFunctionParts {
+interface IsolatedFunctionParts {
   readonly host: Host;
   readonly options: Options;
   readonly handler: (...args: never[]) => unknown;

@@ -62,7 +62,7 @@ export function foreignKind(value: object): Kind | undefined {
 
 const PROMISE: Kind = { what: "a promise", advice: "did you forget await?", clones: true };
 
-export function isPlainObject(value: object): boolean {
+function isPlainObject(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || (prototype === Object.prototype && !types.isArgumentsObject(value));
 }

@@ -14,7 +14,7 @@ export interface OpenApiDocument {
 }
 
 /** The order of paths everywhere: HTTP paths sorted, then `/health`, then websocket paths sorted. */
-export function orderedPaths(routes: Iterable<Pick<RouteSignature, "path" | "isWebsocket">>): string[] {
+function orderedPaths(routes: Iterable<Pick<RouteSignature, "path" | "isWebsocket">>): string[] {
   const all = [...routes];
   const sorted = (isWebsocket: boolean): string[] =>
     all

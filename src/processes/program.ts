@@ -16,7 +16,7 @@ import { descendants, endGroup, kill } from "./process-tree.ts";
  *
  * All but `alone` put the program in a process group of its own, which Ctrl-C on a terminal does not reach.
  */
-export type EndingBy = "signal" | "step" | "group" | "alone";
+type EndingBy = "signal" | "step" | "group" | "alone";
 
 /** How a program is run. */
 export interface ProgramOptions {

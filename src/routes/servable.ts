@@ -7,7 +7,7 @@ export const SERVABLE: unique symbol = Symbol.for("servable.BaseServable");
 export const DESCRIBE: unique symbol = Symbol.for("servable.describe");
 
 /** The part of a servable's description that holds wherever its handlers run. */
-export interface Description {
+interface Description {
   readonly routes: ReadonlyMap<RouteSignature, RouteHandler>;
   lifespan(server: unknown): AsyncGenerator<void, void, void>;
 }

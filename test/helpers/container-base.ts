@@ -46,7 +46,7 @@ export async function prepareContainers(): Promise<ContainerEngine> {
 }
 
 /** Makes an image of this machine's Node with the libraries that it needs, npm, and a shell where there is one. */
-export async function createBaseImage(engine: ContainerEngine, name: string): Promise<void> {
+async function createBaseImage(engine: ContainerEngine, name: string): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), "servable-image-"));
   try {
     for (const folder of ["bin", "tmp", "usr/bin", "usr/local/bin", "usr/local/lib/node_modules"]) {

@@ -199,7 +199,7 @@ export class FunctionPlatform implements AsyncDisposable {
 }
 
 /** Starts an app as a process of this machine: its files, and this project's packages in place of installed ones. */
-export const processLauncher: Launcher = {
+const processLauncher: Launcher = {
   async launch(root) {
     const settingsFile = join(root, "server/settings.json");
     const settings = JSON.parse(readFileSync(settingsFile, "utf8")) as ServerSettings;

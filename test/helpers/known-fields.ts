@@ -3,7 +3,7 @@
  * each place, which schemas apply there, and which fields they name.
  */
 
-export type Node = Readonly<Record<string, unknown>>;
+type Node = Readonly<Record<string, unknown>>;
 /** Whether a value fits a schema. */
 export type Fits = (schema: object, value: unknown) => boolean;
 

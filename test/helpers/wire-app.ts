@@ -11,7 +11,7 @@ import {
   type RequestContext,
 } from "servable";
 
-export const Size = Type.Object(
+const Size = Type.Object(
   { width: Type.Integer({ minimum: 1, default: 512 }), height: Type.Integer({ minimum: 1, default: 512 }) },
   { $id: "Size" },
 );

@@ -24,7 +24,7 @@ import { CALL_FORMAT } from "./server/call-protocol.ts";
 import { IMAGE_ROOT, IMAGE_FOLDERS, SERVER_FILES, type ServerSettings } from "./server/container-layout.ts";
 
 /** The default port for calls. */
-export const CALL_PORT = SETTINGS.exposedPort.default;
+const CALL_PORT = SETTINGS.exposedPort.default;
 /** The user of the processes unless the image is the function's own: `node` in the official images. */
 const USER = "1000:1000";
 /** The build secret with npm's settings. */

@@ -31,7 +31,7 @@ export function logLine(value: unknown): LogLine | undefined {
 }
 
 /** The identity of a line: equal for a repeated line. */
-export function lineKey({ micros, log: { level, message } }: LogLine): string {
+function lineKey({ micros, log: { level, message } }: LogLine): string {
   return `${micros} ${level} ${message}`;
 }
 

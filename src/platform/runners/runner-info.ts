@@ -15,7 +15,7 @@ export type RunnerState =
   | "UNKNOWN";
 
 /** A request that a runner is processing. */
-export interface RunnerLease {
+interface RunnerLease {
   readonly requestId: string;
   /** The user who sent the request. */
   readonly callerUserId: string | undefined;

@@ -56,7 +56,7 @@ export function createBudget(
 }
 
 /** The memory that the largest input within these limits takes, in bytes. */
-export function bytesOf(maxBytes = 0, maxValues = 0): number {
+function bytesOf(maxBytes = 0, maxValues = 0): number {
   return maxBytes + maxValues * BYTES_PER_VALUE;
 }
 

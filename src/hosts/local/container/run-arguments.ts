@@ -42,7 +42,7 @@ export interface ContainerRun {
 }
 
 /** The label of all containers of this package; its value is their purpose. */
-export const CONTAINER_LABEL = "servable";
+const CONTAINER_LABEL = "servable";
 
 /**
  * The engine's arguments that run a container attached to standard input and output.

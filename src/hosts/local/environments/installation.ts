@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { logEntry, type LogEntry } from "../../../functions/log-entry.ts";
 import type { EnvironmentSpec } from "./environment-spec.ts";
@@ -100,9 +100,4 @@ function writeProject(
 function levelOf(line: string): LogEntry["level"] {
   if (/^npm (?:ERR!|error)/.test(line)) return "ERROR";
   return /^npm (?:WARN|warn)/.test(line) ? "WARNING" : "INFO";
-}
-
-/** Whether a folder holds an installed environment. */
-export function isInstalled(directory: string): boolean {
-  return existsSync(join(directory, "node_modules")) && existsSync(join(directory, "package.json"));
 }
