@@ -27,7 +27,7 @@ export interface Components {
 }
 
 /** A use of a schema: its route, and its role there. */
-export interface SchemaUse {
+interface SchemaUse {
   readonly route: RouteSignature;
   readonly as: "input" | "output";
 }

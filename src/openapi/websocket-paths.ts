@@ -4,7 +4,7 @@ import type { RealtimeMode, RouteSignature } from "../routes/signature.ts";
 import type { Components } from "./components.ts";
 
 /** The description of the websocket at a path. OpenAPI itself cannot describe websockets. */
-export interface Protocol {
+interface Protocol {
   type: "realtime" | "websocket";
   /** The method's name. */
   operationId: string;
@@ -15,7 +15,7 @@ export interface Protocol {
 }
 
 /** The key of a path that holds the description of its websocket. */
-export const PROTOCOL_KEY = "x-fal-protocol";
+const PROTOCOL_KEY = "x-fal-protocol";
 
 /**
  * The additions of websocket routes to the paths of a document: the protocol, and for a typed realtime route without a
@@ -46,7 +46,7 @@ export function websocketPaths(
 }
 
 /** Describes the protocol of a websocket route. */
-export function describeProtocol(route: RouteSignature): Protocol {
+function describeProtocol(route: RouteSignature): Protocol {
   const isRealtime = route.realtimeMode !== undefined;
   return {
     type: isRealtime ? "realtime" : "websocket",

@@ -14,7 +14,7 @@ export interface RunningCall {
  * Calls that have begun and are not answered yet. A linked list through the calls: a Set costs each call several times
  * as much.
  */
-export class RunningCalls {
+class RunningCalls {
   #first: RunningCall | undefined;
 
   add(call: RunningCall): void {

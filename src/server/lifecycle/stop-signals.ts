@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import { SignalWatchdog } from "./signal-watchdog.ts";
 
 /** Signals that stop a process: sent by a platform, by Ctrl-C, and by a terminal that is closed. */
-export const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 type StopSignal = (typeof STOP_SIGNALS)[number];
 
 /** The sources of a stop. */

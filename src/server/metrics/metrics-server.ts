@@ -16,7 +16,7 @@ import {
 import type { ServerMetrics } from "./metrics.ts";
 
 /** Creates a function that renders the counters of a server in Prometheus's text format. */
-export async function createMetricsRenderer(metrics: ServerMetrics): Promise<() => Promise<string>> {
+async function createMetricsRenderer(metrics: ServerMetrics): Promise<() => Promise<string>> {
   const { collectDefaultMetrics, Gauge, register, Registry } = await import("prom-client");
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
