@@ -47,7 +47,7 @@ export function parseLifecyclePreference(text: string | undefined): Readonly<Rec
 }
 
 /** The value of {@link ContextStorage} while a handler runs. */
-export interface RequestScope {
+interface RequestScope {
   /** Undefined in a batch, which belongs to several requests. */
   readonly request: RequestContext | undefined;
   readonly app: object;

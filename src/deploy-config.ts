@@ -28,7 +28,7 @@ export type AppConfig = CommonAppConfig &
   );
 
 /** The keys of every app of a config. */
-export interface CommonAppConfig extends AppSettings {
+interface CommonAppConfig extends AppSettings {
   /** The name of the deployed app. Default: its name in the config. */
   readonly name?: string;
   readonly auth?: AppAuth;

@@ -9,7 +9,7 @@ import { OutputLines } from "./output-lines.ts";
 import type { StartChannel, WorkerChannel, WorkerEnd } from "../../processes/worker-channel.ts";
 
 /** Starts a process with the runner in it. */
-export type StartRunner = StartChannel<ToRunner, FromRunner>;
+type StartRunner = StartChannel<ToRunner, FromRunner>;
 
 /** How workers are started, and the limit of their number; undefined for no limit. */
 export interface LaunchedWorkers {

@@ -15,7 +15,7 @@ export interface ApplicationLog {
 }
 
 /** Decodes a line of the protocol. An unknown level becomes INFO, an unknown source BRIDGE. */
-export function applicationLog({ message, source, level, timestamp }: Log): ApplicationLog {
+function applicationLog({ message, source, level, timestamp }: Log): ApplicationLog {
   return {
     message: message.replace(/\r?\n$/, ""),
     source: (LogSource[source] as ApplicationLog["source"] | undefined) ?? "BRIDGE",

@@ -137,7 +137,7 @@ function branches(node: SchemaNode, rule: string | undefined): readonly unknown[
 }
 
 /** Rewrites a union of literals as an enumeration: one lookup instead of one check per branch. */
-export function literalUnion(node: Record<string, unknown>): Record<string, unknown> {
+function literalUnion(node: Record<string, unknown>): Record<string, unknown> {
   const keyword = Array.isArray(node["anyOf"]) ? "anyOf" : Array.isArray(node["oneOf"]) ? "oneOf" : undefined;
   if (keyword === undefined || "enum" in node || "const" in node) return node;
   if (keyword === "anyOf" && "oneOf" in node) return node;
@@ -164,7 +164,7 @@ const ANY_KEY: ReadonlySet<string> = new Set([
  * Makes the patterns of `Type.Record` match keys with line breaks, which a pattern's dot does not: such a key would
  * pass unchecked. Documents keep the pattern as it was written.
  */
-export function coverAllKeys(copy: Record<string, unknown>, original: SchemaNode): Record<string, unknown> {
+function coverAllKeys(copy: Record<string, unknown>, original: SchemaNode): Record<string, unknown> {
   const patterns = copy["patternProperties"];
   if (!isSchemaNode(patterns)) return copy;
   const isRecord = original["~kind"] === "Record";

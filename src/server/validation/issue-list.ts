@@ -98,7 +98,7 @@ function cut(text: string, length: number): string {
 }
 
 /** Replaces a value that the answer has no room for. */
-export const OMITTED = "<omitted: too large>";
+const OMITTED = "<omitted: too large>";
 
 /** Maximum size of one value, in bytes of JSON. */
 const MAX_VALUE_BYTES = 16 * 1024;

@@ -25,7 +25,7 @@ export interface ObjectPlan {
 }
 
 /** A default for a missing field. */
-export interface Fallback {
+interface Fallback {
   readonly key: string;
   readonly fallback: unknown;
 }

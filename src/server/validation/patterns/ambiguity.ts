@@ -224,7 +224,7 @@ class Ways {
 }
 
 /** Whether the pattern can match only at the start of the text. */
-export function beginsAtStart(part: Part): boolean {
+function beginsAtStart(part: Part): boolean {
   switch (part.kind) {
     case "start":
       return true;
