@@ -59,12 +59,12 @@ const items: ValueRule = (value, node) => {
   return value.every(isSchema) ? undefined : "must be a schema, or a list of schemas";
 };
 const additionalItems: ValueRule = (value, node) =>
-  Array.isArray(node["items"]) ? schema(value, node) : 'says nothing without a list of "items"; use "items"';
+  Array.isArray(node["items"]) ? schema(value, node) : 'has no effect without a list of "items"; use "items"';
 
 const ofItems: ValueRule = (value, node) =>
-  "contains" in node ? count(value, node) : 'says nothing without "contains"';
+  "contains" in node ? count(value, node) : 'has no effect without "contains"';
 const ofCondition: ValueRule = (value, node) =>
-  "if" in node ? schema(value, node) : 'says nothing without "if"';
+  "if" in node ? schema(value, node) : 'has no effect without "if"';
 
 const type: ValueRule = (value) => {
   const types: readonly unknown[] = Array.isArray(value) ? value : [value];
@@ -72,20 +72,20 @@ const type: ValueRule = (value) => {
     return "must be a type, or a list of different ones";
   const unknown = types.find((one) => !(JSON_TYPES as readonly unknown[]).includes(one));
   if (unknown === undefined) return undefined;
-  return `is no type of JSON: ${JSON.stringify(unknown)}${suggestion(unknown, JSON_TYPES)}`;
+  return `is not a JSON type: ${JSON.stringify(unknown)}${suggestion(unknown, JSON_TYPES)}`;
 };
 
 const format: ValueRule = (value) => {
-  if (typeof value !== "string") return "must be a text";
+  if (typeof value !== "string") return "must be a string";
   return FORMAT_NAMES.has(value) ? undefined : `is not known: "${value}"${suggestion(value, FORMAT_NAMES)}`;
 };
 
 const pattern: ValueRule = (value) => {
-  if (typeof value !== "string") return "must be a text";
+  if (typeof value !== "string") return "must be a string";
   try {
     RegExp(value, "u");
   } catch (error) {
-    return `is no pattern: ${(error as Error).message}`;
+    return `is not a valid pattern: ${(error as Error).message}`;
   }
   return undefined;
 };
@@ -99,7 +99,7 @@ const nullable: ValueRule = (value, node) =>
   typeof value !== "boolean"
     ? "must be true or false"
     : value && !("type" in node)
-      ? 'says nothing without a "type"; use Type.Union([…, Type.Null()])'
+      ? 'has no effect without a "type"; use Type.Union([…, Type.Null()])'
       : undefined;
 
 const DIALECTS =
@@ -107,7 +107,7 @@ const DIALECTS =
 const dialect: ValueRule = (value) =>
   typeof value === "string" && DIALECTS.test(value)
     ? undefined
-    : `names a dialect that is not known: ${JSON.stringify(value)}; use "https://json-schema.org/draft/2020-12/schema"`;
+    : `names an unknown dialect: ${JSON.stringify(value)}; use "https://json-schema.org/draft/2020-12/schema"`;
 
 /** All allowed keywords with the rules for their values. All of them are enforced, except annotations. */
 const RULES: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
@@ -260,8 +260,8 @@ function unknownKeyword(keyword: string, where: string): string {
   const reason = REFUSED[keyword];
   if (reason !== undefined) return `"${keyword}"${where} ${reason}`;
   const meant = closestName(keyword, RULES.keys());
-  return `"${keyword}"${where} is no keyword; ${
-    meant === undefined ? 'notes of your own begin with "x-"' : `did you mean "${meant}"?`
+  return `"${keyword}"${where} is not a keyword; ${
+    meant === undefined ? 'your own annotations begin with "x-"' : `did you mean "${meant}"?`
   }`;
 }
 

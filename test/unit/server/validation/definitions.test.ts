@@ -6,37 +6,37 @@ import { compileInput, placesOf } from "../../../helpers/issues.ts";
 /** A schema that is refused when the class is defined, and what the message says. */
 const REFUSED: readonly (readonly [schema: object, message: RegExp])[] = [
   // Keywords that there are not.
-  [Type.String({ minLenght: 3 }), /"minLenght" is no keyword; did you mean "minLength"\?/],
+  [Type.String({ minLenght: 3 }), /"minLenght" is not a keyword; did you mean "minLength"\?/],
   [
     Type.Object({ a: Type.Number({ minumum: 3 }) }),
-    /"minumum" at properties\.a is no keyword; did you mean "minimum"\?/,
+    /"minumum" at properties\.a is not a keyword; did you mean "minimum"\?/,
   ],
-  [{ type: "object", requred: ["a"] }, /"requred" is no keyword; did you mean "required"\?/],
-  [{ items: { uniqueitems: true } }, /"uniqueitems" at items is no keyword; did you mean "uniqueItems"\?/],
+  [{ type: "object", requred: ["a"] }, /"requred" is not a keyword; did you mean "required"\?/],
+  [{ items: { uniqueitems: true } }, /"uniqueitems" at items is not a keyword; did you mean "uniqueItems"\?/],
   [
     { $defs: { A: { additionalproperties: false } } },
-    /at \$defs\.A is no keyword; did you mean "additionalProperties"\?/,
+    /at \$defs\.A is not a keyword; did you mean "additionalProperties"\?/,
   ],
   [
     { anyOf: [{ widget: "slider" }] },
-    /"widget" at anyOf\.0 is no keyword; notes of your own begin with "x-"/,
+    /"widget" at anyOf\.0 is not a keyword; your own annotations begin with "x-"/,
   ],
   [{ "x-servable-byte": {} }, /did you mean "x-servable-bytes"/],
   [{ $vocabulary: {} }, /"\$vocabulary" belongs to the schemas of dialects/],
   [{ $recursiveRef: "#" }, /"\$recursiveRef" is of an older draft; use "\$ref"/],
   [{ contentSchema: {} }, /"contentSchema" is not enforced/],
   [{ id: "Old" }, /"id" is of an older draft/],
-  [{ formatMinimum: "2024-01-01", format: "date" }, /"formatMinimum" is no keyword/],
+  [{ formatMinimum: "2024-01-01", format: "date" }, /"formatMinimum" is not a keyword/],
   // Formats and types that there are not.
   [Type.String({ format: "e-mail" }), /"format" is not known: "e-mail"; did you mean "email"\?/],
   [Type.String({ format: "datetime" }), /did you mean "date-time"\?/],
   [Type.String({ format: "idn-email" }), /"format" is not known: "idn-email"/],
   [Type.String({ format: "postcode" }), /"format" is not known: "postcode"/],
-  [{ type: "strng" }, /"type" is no type of JSON: "strng"; did you mean "string"\?/],
-  [{ type: ["string", "undefined"] }, /"type" is no type of JSON: "undefined"/],
-  [Type.BigInt(), /"type" is no type of JSON: "bigint"/],
-  [Type.Object({ a: Type.Undefined() }), /at properties\.a is no type of JSON/],
-  [Type.Function([], Type.String()), /"type" is no type of JSON: "function"|no keyword/],
+  [{ type: "strng" }, /"type" is not a JSON type: "strng"; did you mean "string"\?/],
+  [{ type: ["string", "undefined"] }, /"type" is not a JSON type: "undefined"/],
+  [Type.BigInt(), /"type" is not a JSON type: "bigint"/],
+  [Type.Object({ a: Type.Undefined() }), /at properties\.a is not a JSON type/],
+  [Type.Function([], Type.String()), /"type" is not a JSON type: "function"|not a keyword/],
   // Values that keywords can't have.
   [{ minLength: "3" }, /"minLength" must be a whole number of at least 0/],
   [{ maxItems: -1 }, /"maxItems" must be a whole number/],
@@ -56,15 +56,15 @@ const REFUSED: readonly (readonly [schema: object, message: RegExp])[] = [
   [{ additionalProperties: "no" }, /"additionalProperties" must be a schema/],
   [{ dependentRequired: { a: "b" } }, /"dependentRequired" must be an object of lists of names/],
   [{ uniqueItems: "true" }, /"uniqueItems" must be true or false/],
-  [{ pattern: "(" }, /"pattern" is no pattern/],
-  [{ patternProperties: { "[": {} } }, /"patternProperties" is no pattern/],
+  [{ pattern: "(" }, /"pattern" is not a valid pattern/],
+  [{ patternProperties: { "[": {} } }, /"patternProperties" is not a valid pattern/],
   [{ minLength: 5, maxLength: 3 }, /"minLength" \(5\) is above "maxLength" \(3\)/],
   [{ minimum: 5, maximum: 3 }, /"minimum" \(5\) is above "maximum" \(3\)/],
   // What would say nothing.
-  [{ minContains: 2 }, /"minContains" says nothing without "contains"/],
-  [{ then: { type: "string" } }, /"then" says nothing without "if"/],
-  [{ additionalItems: false, items: {} }, /"additionalItems" says nothing without a list/],
-  [{ nullable: true }, /"nullable" says nothing without a "type"/],
+  [{ minContains: 2 }, /"minContains" has no effect without "contains"/],
+  [{ then: { type: "string" } }, /"then" has no effect without "if"/],
+  [{ additionalItems: false, items: {} }, /"additionalItems" has no effect without a list/],
+  [{ nullable: true }, /"nullable" has no effect without a "type"/],
   // Code that no document tells of.
   [Type.Refine(Type.String(), () => true), /Type\.Refine is not enforced; check the value in the handler/],
   [
@@ -98,7 +98,7 @@ const REFUSED: readonly (readonly [schema: object, message: RegExp])[] = [
     },
     /has more than one "\$dynamicAnchor" to choose from/,
   ],
-  [{ $schema: "http://json-schema.org/draft-04/schema#" }, /"\$schema" names a dialect that is not known/],
+  [{ $schema: "http://json-schema.org/draft-04/schema#" }, /"\$schema" names an unknown dialect/],
 ];
 
 for (const [index, [schema, message]] of REFUSED.entries()) {
