@@ -54,7 +54,7 @@ export type {
   CalledOptions,
   Fn,
   ServedIsolatedFunction,
-  ServeOptions as ServeFunctionOptions,
+  ServeFunctionOptions,
   SetupOptions,
 } from "./functions/create-fn.ts";
 export { IsolatedFunction, type CallOptions } from "./functions/isolated-function.ts";

@@ -24,7 +24,7 @@ export type CalledOptions = Omit<
 export type SetupOptions<Setup> = CalledOptions & { readonly setupFunction: () => Setup };
 
 /** Options of a function that is served over HTTP at `POST /`. */
-export type ServeOptions<
+export type ServeFunctionOptions<
   Input extends SchemaObject | undefined,
   Output extends SchemaObject | undefined,
   Stream extends boolean,
@@ -46,7 +46,7 @@ export interface Fn {
     Output extends SchemaObject | undefined = undefined,
     Stream extends boolean = false,
   >(
-    options: ServeOptions<Input, Output, Stream>,
+    options: ServeFunctionOptions<Input, Output, Stream>,
     handler: Handler & CheckEndpoint<Handler, Input, Output, Stream>,
   ): ServedIsolatedFunction;
   <Args extends readonly unknown[], Result>(

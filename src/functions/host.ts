@@ -107,11 +107,11 @@ const OWN_CHECKS: Readonly<Record<keyof DefinitionOptions, Check>> = {
   reraise: flag,
 };
 
-/** Options of `fn()` itself, which a host is not told of. */
+/** Options of `fn()` itself, not passed to hosts. */
 const OWN_OPTIONS: ReadonlySet<string> = new Set(Object.keys(OWN_CHECKS));
 
 /**
- * Checks the options that no host is told of.
+ * Checks the options of `fn()` that are not passed to hosts.
  * @throws DefinitionError with code FUNCTION_OPTION_INVALID
  */
 export function assertOwnOptions(options: DefinitionOptions): void {

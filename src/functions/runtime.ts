@@ -28,7 +28,7 @@ export interface Definition {
   readonly handler: (...args: never[]) => unknown;
   readonly setupFunction: (() => unknown) | undefined;
   /** Serves the function until the signal is aborted. */
-  serve(options: ServeFunctionOptions): Promise<void>;
+  serve(options: ServingOptions): Promise<void>;
 }
 
 /** The schemas of a served function. */
@@ -38,8 +38,8 @@ export interface ServedSchemas {
   readonly stream?: boolean;
 }
 
-/** How a served function is served. */
-export interface ServeFunctionOptions {
+/** Options of the server of a served function. */
+export interface ServingOptions {
   /** Used for a function that was not defined with `serve: true`; others have their own. */
   readonly schemas: ServedSchemas;
   /** Maximum duration of a request, in ms; undefined for no limit. */

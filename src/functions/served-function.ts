@@ -1,6 +1,6 @@
 import type { AnyMethod } from "../routes/handler-types.ts";
 import type { BaseServable } from "../servable/base-servable.ts";
-import type { ServedSchemas, ServeFunctionOptions } from "./runtime.ts";
+import type { ServedSchemas, ServingOptions } from "./runtime.ts";
 import { omitUndefined } from "../settings/defined-fields.ts";
 
 /**
@@ -11,7 +11,7 @@ import { omitUndefined } from "../settings/defined-fields.ts";
 export async function serveFunction(
   handler: AnyMethod,
   own: ServedSchemas | undefined,
-  { host, port, metricsPort, signal, onListening, schemas, timeoutMs, name }: ServeFunctionOptions,
+  { host, port, metricsPort, signal, onListening, schemas, timeoutMs, name }: ServingOptions,
 ): Promise<void> {
   const { runServable } = await import("../servable/base-servable.ts");
   const servable = await functionServable(handler, name, {
