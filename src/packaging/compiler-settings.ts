@@ -16,7 +16,7 @@ export interface CompilerSettings {
 export interface CompilerContext {
   /** The folder of the lockfile. */
   readonly directory: string;
-  readonly places: LockedPackages;
+  readonly locked: LockedPackages;
   /** The packages that are installed in the image, by path. */
   readonly used: ReadonlySet<string>;
   /** Whether a folder is a package of the workspace, which npm can link. */
@@ -27,20 +27,20 @@ export interface CompilerContext {
  * Follows "extends" from the tsconfig.json nearest to a file: an app does not start if an extended file is missing.
  * @throws UsageError for a file outside of the project, or in a package that is installed only for development
  */
-export function compilerSettings(file: string, ground: CompilerContext): CompilerSettings {
+export function compilerSettings(file: string, context: CompilerContext): CompilerSettings {
   const found = { files: new Set<string>(), folders: new Set<string>() };
-  const used = new Set(ground.used);
-  const first = nearest(dirname(file), ground.directory);
+  const used = new Set(context.used);
+  const first = nearest(dirname(file), context.directory);
   const waiting = first === undefined ? [] : [first];
   for (const path of waiting) {
-    const name = within(ground.directory, path);
+    const name = within(context.directory, path);
     if (found.files.has(name)) continue;
     found.files.add(name);
     for (const parent of parentsOf(path)) {
-      const next = locate(parent, path, { ...ground, used });
+      const next = locate(parent, path, { ...context, used });
       if (next?.folder !== undefined) {
         found.folders.add(next.folder);
-        for (const place of usedPackages(ground.places, [next.folder])) used.add(place);
+        for (const each of usedPackages(context.locked, [next.folder])) used.add(each);
       }
       if (next?.file !== undefined) waiting.push(next.file);
     }
@@ -66,7 +66,7 @@ interface Extended {
 function locate(
   parent: string,
   from: string,
-  { directory, places, used, isMember }: CompilerContext,
+  { directory, locked, used, isMember }: CompilerContext,
 ): Extended | undefined {
   if (isAbsolute(parent) || /^\.\.?(?:\/|\\|$)/.test(parent)) {
     const path = settingsAt(resolve(dirname(from), parent));
@@ -79,10 +79,10 @@ function locate(
     return { file: path };
   }
   const [name = ""] = /^(?:@[^/]+\/)?[^/]+/.exec(parent) ?? [];
-  const place = resolvePackage(places, name, within(directory, dirname(from)));
-  if (place === undefined) return undefined;
-  const { link, resolved = "" } = places[place] ?? {};
-  if (!used.has(place) && !(link === true && isMember(resolved))) {
+  const installedAt = resolvePackage(locked, name, within(directory, dirname(from)));
+  if (installedAt === undefined) return undefined;
+  const { link, resolved = "" } = locked[installedAt] ?? {};
+  if (!used.has(installedAt) && !(link === true && isMember(resolved))) {
     throw new UsageError(
       `${from} extends "${parent}", which is installed only for development and therefore not in the image: run "npm install --save-prod ${name}" in ${dirname(from)}.`,
     );

@@ -19,18 +19,18 @@ export function readLockfile(path: string): LockedPackages {
 }
 
 /** The paths of packages and of all that they need at run time, links together with their targets. */
-export function usedPackages(places: LockedPackages, starts: readonly string[]): ReadonlySet<string> {
+export function usedPackages(locked: LockedPackages, starts: readonly string[]): ReadonlySet<string> {
   const used = new Set(starts);
   // Paths that are added in the loop are visited as well.
   for (const path of used) {
-    const place = at(places, path);
-    if (place?.link === true) {
-      used.add(place.resolved ?? "");
+    const entry = at(locked, path);
+    if (entry?.link === true) {
+      used.add(entry.resolved ?? "");
       continue;
     }
-    const needs = { ...place?.peerDependencies, ...place?.optionalDependencies, ...place?.dependencies };
+    const needs = { ...entry?.peerDependencies, ...entry?.optionalDependencies, ...entry?.dependencies };
     for (const name of Object.keys(needs)) {
-      const found = resolvePackage(places, name, path);
+      const found = resolvePackage(locked, name, path);
       if (found !== undefined) used.add(found);
     }
   }
@@ -38,12 +38,12 @@ export function usedPackages(places: LockedPackages, starts: readonly string[]):
 }
 
 /** The path at which Node finds a package from another path: in its `node_modules`, or in one above it. */
-export function resolvePackage(places: LockedPackages, name: string, from: string): string | undefined {
+export function resolvePackage(locked: LockedPackages, name: string, from: string): string | undefined {
   const parts = from === "" ? [] : from.split("/");
   for (let length = parts.length; length >= 0; length--) {
     if (parts[length - 1] === "node_modules") continue;
     const path = [...parts.slice(0, length), "node_modules", name].join("/");
-    if (at(places, path) !== undefined) return path;
+    if (at(locked, path) !== undefined) return path;
   }
   return undefined;
 }
@@ -53,13 +53,13 @@ export function resolvePackage(places: LockedPackages, name: string, from: strin
  * @throws UsageError for a folder outside of the project
  */
 export function linkedFolders(
-  places: LockedPackages,
+  locked: LockedPackages,
   used: ReadonlySet<string>,
   refusal: (name: string, folder: string) => string,
 ): readonly string[] {
   const folders = new Set<string>();
   for (const path of used) {
-    const { link, resolved = "" } = at(places, path) ?? {};
+    const { link, resolved = "" } = at(locked, path) ?? {};
     if (link !== true) continue;
     if (isOutside(resolved)) throw new UsageError(refusal(nameOf(path), resolved));
     // Some install strategies link to a store of registry packages.
@@ -73,12 +73,12 @@ export function linkedFolders(
  * @throws UsageError for one outside of the project
  */
 export function localArchives(
-  places: LockedPackages,
+  locked: LockedPackages,
   isUsed: (path: string) => boolean,
   refusal: (name: string, archive: string) => string,
 ): readonly string[] {
   const archives = new Set<string>();
-  for (const [path, { resolved = "", link }] of Object.entries(places)) {
+  for (const [path, { resolved = "", link }] of Object.entries(locked)) {
     if (link === true || !resolved.startsWith("file:") || !isUsed(path)) continue;
     const archive = resolved.slice("file:".length).replace(/^\.\//, "");
     if (isOutside(archive)) throw new UsageError(refusal(nameOf(path), archive));
@@ -106,6 +106,6 @@ function isOutside(path: string): boolean {
   return path === ".." || path.startsWith("../") || path.startsWith("/") || /^[A-Za-z]:/.test(path);
 }
 
-function at(places: LockedPackages, path: string): LockedPackage | undefined {
-  return Object.hasOwn(places, path) ? places[path] : undefined;
+function at(locked: LockedPackages, path: string): LockedPackage | undefined {
+  return Object.hasOwn(locked, path) ? locked[path] : undefined;
 }

@@ -84,21 +84,21 @@ export function readProject(file: string): Project {
   const directory = workspace?.directory ?? own;
   const lockfile = requireLockfile(directory, workspace);
   const folder = workspace?.folder ?? "";
-  const places = readLockfile(join(directory, lockfile));
-  if (workspace !== undefined && places[folder] === undefined) {
+  const locked = readLockfile(join(directory, lockfile));
+  if (workspace !== undefined && locked[folder] === undefined) {
     throw new UsageError(
       `${join(directory, lockfile)} does not have the package in ${folder}: run "npm install" in ${directory}, the root of the workspace.`,
     );
   }
   const starts = [folder, ...(isFromRoot ? [""] : [])];
   const globs = workspaceGlobs(readPackageJson(join(directory, "package.json")));
-  const ground = {
-    ...{ directory, places, used: usedPackages(places, starts) },
+  const context = {
+    ...{ directory, locked, used: usedPackages(locked, starts) },
     isMember: (each: string) => isMember(each, globs),
   };
-  const { files, folders } = compilerSettings(file, ground);
-  const used = usedPackages(places, [...starts, ...folders]);
-  const linked = linkedFolders(places, used, (name, target) => {
+  const { files, folders } = compilerSettings(file, context);
+  const used = usedPackages(locked, [...starts, ...folders]);
+  const linked = linkedFolders(locked, used, (name, target) => {
     return (
       `The package ${name} is a link to the folder ${target}, outside of ${directory}: ` +
       `move it into the project, or ${OWN_DOCKERFILE}.`
@@ -106,14 +106,14 @@ export function readProject(file: string): Project {
   });
   const settled = folders.filter((each) => each !== "" && each !== folder && !linked.includes(each));
   const packages = [...[...linked, ...settled].sort(), ...(folder === "" ? [] : [folder])].filter(isFirst);
-  const framework = resolvePackage(places, FRAMEWORK, folder) ?? `node_modules/${FRAMEWORK}`;
+  const framework = resolvePackage(locked, FRAMEWORK, folder) ?? `node_modules/${FRAMEWORK}`;
   return {
     directory,
     folder,
     file: relative(own, file).split(sep).join("/"),
     lockfile,
     packages,
-    unused: unusedFolders(places, packages),
+    unused: unusedFolders(locked, packages),
     nestedModules: nestedModules(used),
     rootFiles:
       workspace === undefined
@@ -123,9 +123,9 @@ export function readProject(file: string): Project {
             .sort(),
     installFlags: installFlags(folder, folder === "" ? packages : [folder, ...settled], isFromRoot, globs),
     framework,
-    isFrameworkLinked: places[framework]?.link === true,
+    isFrameworkLinked: locked[framework]?.link === true,
     archives: localArchives(
-      places,
+      locked,
       (path) => workspace === undefined || used.has(path),
       (name, archive) =>
         `The package ${name} is installed from ${archive}, outside of ${directory}: ` +
@@ -181,8 +181,8 @@ function requireLockfile(directory: string, workspace: Workspace | undefined): P
   throw new UsageError(`${directory}${where} has no package-lock.json: run "npm install" there.`);
 }
 
-function unusedFolders(places: LockedPackages, packages: readonly string[]): readonly string[] {
-  return Object.values(places)
+function unusedFolders(locked: LockedPackages, packages: readonly string[]): readonly string[] {
+  return Object.values(locked)
     .flatMap(({ link, resolved }) => (link === true && resolved !== undefined ? [resolved] : []))
     .filter((folder) => !packages.includes(folder) && !folder.startsWith("..") && folder !== "")
     .sort();

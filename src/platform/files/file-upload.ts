@@ -14,7 +14,7 @@ const LAST_ANSWER_MS = 2_000;
 export interface UploadContext {
   readonly requests: StoreRequests;
   /** Limits the requests of all files together. */
-  readonly slots: Semaphore;
+  readonly semaphore: Semaphore;
   readonly progress: ProgressCounter;
   readonly signal: AbortSignal;
 }
@@ -22,16 +22,16 @@ export interface UploadContext {
 /** Uploads one file in parts. */
 export class FileUpload {
   readonly #file: HashedFile;
-  readonly #ground: UploadContext;
+  readonly #context: UploadContext;
   readonly #what: string;
   #session: UploadSession | undefined;
   #surplus: UploadSession | undefined;
   #counted = 0;
 
   /** @param session an interrupted upload of the same content, which is continued */
-  constructor(file: HashedFile, ground: UploadContext, session: UploadSession | undefined) {
+  constructor(file: HashedFile, context: UploadContext, session: UploadSession | undefined) {
     this.#file = file;
-    this.#ground = ground;
+    this.#context = context;
     this.#session = session;
     this.#what = `Uploading ${file.relativePath}`;
   }
@@ -59,13 +59,13 @@ export class FileUpload {
       return this.#done(); // the store has the file already
     }
     throw new UploadFailure(`${this.#what} failed: the store has lost the upload, twice.`, {
-      isPassing: true,
+      isRetryable: true,
     });
   }
 
   #done(): void {
     this.#session = undefined;
-    this.#ground.progress.add(this.#file.sizeBytes - this.#counted, 1);
+    this.#context.progress.add(this.#file.sizeBytes - this.#counted, 1);
   }
 
   get #metadata(): Readonly<Record<string, string>> {
@@ -75,7 +75,7 @@ export class FileUpload {
 
   /** Opens an upload at the store. An abort waits for the response, so that the upload can be cancelled. */
   async #initiate(): Promise<UploadSession> {
-    const { requests, slots, signal } = this.#ground;
+    const { requests, semaphore, signal } = this.#context;
     const { hash } = this.#file;
     const path = `/files/app/multipart/${hash}/initiate`;
     const late = new AbortController();
@@ -85,7 +85,7 @@ export class FileUpload {
     };
     signal.addEventListener("abort", onAbort, { once: true });
     try {
-      const answer = await slots.run(() => {
+      const answer = await semaphore.run(() => {
         signal.throwIfAborted();
         return requests.post(path, this.#metadata, { what: this.#what, signal: late.signal });
       });
@@ -129,7 +129,7 @@ export class FileUpload {
     const failures: unknown[] = [];
     await Promise.all(
       missing.map((part) =>
-        this.#ground.slots.run(async () => {
+        this.#context.semaphore.run(async () => {
           if (failures.length > 0) return;
           try {
             session.etags.set(part, await this.#sendPart(session, handle, part));
@@ -151,7 +151,7 @@ export class FileUpload {
   }
 
   async #sendPart(session: UploadSession, handle: FileHandle, part: number): Promise<string> {
-    const { requests, signal } = this.#ground;
+    const { requests, signal } = this.#context;
     let counted = 0;
     const takeBack = (): void => {
       this.#count(-counted);
@@ -188,13 +188,13 @@ export class FileUpload {
   }
 
   async #post(path: string, body: unknown): Promise<unknown> {
-    const { requests, slots, signal } = this.#ground;
-    return slots.run(() => requests.post(path, body, { what: this.#what, signal }));
+    const { requests, semaphore, signal } = this.#context;
+    return semaphore.run(() => requests.post(path, body, { what: this.#what, signal }));
   }
 
   #count(bytes: number): void {
     this.#counted += bytes;
-    if (bytes !== 0) this.#ground.progress.add(bytes);
+    if (bytes !== 0) this.#context.progress.add(bytes);
   }
 
   #text(answer: unknown, field: string): string {

@@ -11,18 +11,18 @@ export interface UploadFailureOptions extends ErrorOptions {
   /** The HTTP status of the store; undefined without a response. */
   readonly status?: number;
   /** The connection or the store failed temporarily, so that a later sync may continue the upload. Default false. */
-  readonly isPassing?: boolean;
+  readonly isRetryable?: boolean;
 }
 
 /** The error for a failed request to the store: `UPLOAD_FAILED`. */
 export class UploadFailure extends FalServerlessError {
   readonly status: number | undefined;
-  readonly isPassing: boolean;
+  readonly isRetryable: boolean;
 
   constructor(message: string, options: UploadFailureOptions = {}) {
     super("UPLOAD_FAILED", message, options);
     this.status = options.status;
-    this.isPassing = options.isPassing ?? false;
+    this.isRetryable = options.isRetryable ?? false;
   }
 }
 
@@ -98,13 +98,13 @@ export class StoreRequests {
     for (let attempt = 1; ; attempt++) {
       const outcome = await this.#try(start, signal);
       if ("value" in outcome) return outcome.value;
-      const { reason, status, isPassing, cause, retryAfterMs } = outcome;
+      const { reason, status, isRetryable, cause, retryAfterMs } = outcome;
       const backoffMs = backoff.next();
       const waitMs = retryAfterMs ?? backoffMs;
-      if (!isPassing || attempt >= this.#attempts || waitMs > MAX_RETRY_AFTER_MS) {
-        const tries = isPassing && attempt > 1 ? ` (${attempt} tries)` : "";
+      if (!isRetryable || attempt >= this.#attempts || waitMs > MAX_RETRY_AFTER_MS) {
+        const tries = isRetryable && attempt > 1 ? ` (${attempt} tries)` : "";
         throw new UploadFailure(`${what} failed: ${reason}${tries}`, {
-          isPassing,
+          isRetryable,
           ...(status === undefined ? {} : { status }),
           ...(cause === undefined ? {} : { cause }),
         });
@@ -129,7 +129,7 @@ export class StoreRequests {
       if (attempt.failure !== undefined) throw attempt.failure;
       if (watch.isStalled) {
         const seconds = this.#stallTimeoutMs / 1000;
-        return { isPassing: true, reason: `no data was transferred for ${seconds} s.`, cause: error };
+        return { isRetryable: true, reason: `no data was transferred for ${seconds} s.`, cause: error };
       }
       return brokenConnection(error);
     }
@@ -140,7 +140,7 @@ type Outcome = { readonly value: unknown } | Fault;
 
 interface Fault {
   readonly reason: string;
-  readonly isPassing: boolean;
+  readonly isRetryable: boolean;
   readonly status?: number;
   readonly retryAfterMs?: number;
   readonly cause?: unknown;
@@ -153,9 +153,9 @@ function refusal(response: Response, text: string): Fault {
     const retryAfterMs = retryAfter(response.headers.get("retry-after")) ?? RATE_LIMIT_MS;
     const seconds = Math.ceil(retryAfterMs / 1000);
     const advice = retryAfterMs > MAX_RETRY_AFTER_MS ? ` Try again in ${seconds} s.` : "";
-    return { reason: `${reason}${advice}`, status, isPassing: true, retryAfterMs };
+    return { reason: `${reason}${advice}`, status, isRetryable: true, retryAfterMs };
   }
-  return { reason, status, isPassing: status >= 500 };
+  return { reason, status, isRetryable: status >= 500 };
 }
 
 /** The reason that the store gives, shortened; undefined for none and for an HTML page. */
@@ -184,13 +184,13 @@ function brokenConnection(error: unknown): Fault {
   if (error instanceof FalServerlessError) {
     // Rest has already described the error. Only an unreachable host may recover.
     if (error.code !== "PLATFORM_UNREACHABLE") throw error;
-    return { reason: error.message, isPassing: true, cause: error };
+    return { reason: error.message, isRetryable: true, cause: error };
   }
   let cause = error;
   while (cause instanceof Error && cause.cause instanceof Error) cause = cause.cause;
   const message = cause instanceof Error ? cause.message : String(cause);
   const reason = BROKEN.has(errorCode(cause) ?? "") ? "the connection broke" : message.replace(/\.$/, "");
-  return { reason: `${reason}.`, isPassing: true, cause: error };
+  return { reason: `${reason}.`, isRetryable: true, cause: error };
 }
 
 /** A signal that also aborts after a time without data. */

@@ -69,8 +69,8 @@ export async function syncFiles(options: SyncOptions): Promise<SyncResult> {
   let doubt: string | undefined;
   const missing = await findMissing(hashed, requests, sync.signal, (reason) => (doubt = reason));
   const progress = new ProgressCounter("uploading", missing, report);
-  const ground = { requests, slots: new Semaphore(PARALLEL_REQUESTS), progress, signal: sync.signal };
-  await uploadAll(missing, rest, ground, sync);
+  const context = { requests, semaphore: new Semaphore(PARALLEL_REQUESTS), progress, signal: sync.signal };
+  await uploadAll(missing, rest, context, sync);
   sync.signal.throwIfAborted();
   // Reported last: a failed upload has most likely the same reason.
   if (doubt !== undefined) options.onWarning?.(`${doubt} All files were uploaded.`);
@@ -107,7 +107,7 @@ async function findMissing(
 async function uploadAll(
   files: readonly HashedFile[],
   rest: RestCall,
-  ground: UploadContext,
+  context: UploadContext,
   sync: SyncAbort,
 ): Promise<void> {
   const unfinished = ResumableUploads.of(rest);
@@ -115,9 +115,9 @@ async function uploadAll(
   const surplus: UploadSession[] = [];
   try {
     await mapParallel(files, PARALLEL_REQUESTS, async (file) => {
-      const upload = new FileUpload(file, ground, unfinished.take(file.hash));
+      const upload = new FileUpload(file, context, unfinished.take(file.hash));
       try {
-        ground.signal.throwIfAborted();
+        context.signal.throwIfAborted();
         await upload.run();
         if (upload.surplus !== undefined) surplus.push(upload.surplus);
       } catch (error) {
@@ -129,7 +129,7 @@ async function uploadAll(
     // Interrupted uploads of files that have changed since, and files that another client has uploaded.
     await cancelUploads(rest, [...unfinished.takeAll(), ...surplus]);
   } catch (error) {
-    if (error instanceof UploadFailure && error.isPassing)
+    if (error instanceof UploadFailure && error.isRetryable)
       for (const session of broken) unfinished.keep(session);
     else await cancelUploads(rest, broken);
     await cancelUploads(rest, surplus);

@@ -205,11 +205,11 @@ class Attempts {
   async failed(thrown: unknown, mayRepeat: boolean): Promise<void> {
     this.signal?.throwIfAborted();
     const mayBeDone = !this.#isRepeatable && !wasNeverSent(thrown);
-    const { error, isPassing } = grpcFailure(thrown, { ...this.#call, mayBeDone });
+    const { error, isRetryable } = grpcFailure(thrown, { ...this.#call, mayBeDone });
     this.#made += 1;
     const delayMs = this.#backoff.next();
     const isInTime = performance.now() + delayMs < this.#deadline;
-    if (!mayRepeat || mayBeDone || !isPassing || this.#made >= ATTEMPTS || !isInTime) throw error;
+    if (!mayRepeat || mayBeDone || !isRetryable || this.#made >= ATTEMPTS || !isInTime) throw error;
     this.#options.onRetry?.({ method: this.#call.method, attempt: this.#made + 1, error });
     await pause(delayMs, this.signal);
   }

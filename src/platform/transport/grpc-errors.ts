@@ -22,7 +22,7 @@ export interface GrpcCall {
 export interface GrpcFailure {
   readonly error: PlatformError;
   /** UNAVAILABLE or a closed connection: another attempt may succeed. */
-  readonly isPassing: boolean;
+  readonly isRetryable: boolean;
 }
 
 /** Translates an error into one with advice. Keys are removed from the text of the server. */
@@ -33,10 +33,10 @@ export function grpcFailure(thrown: unknown, call: GrpcCall): GrpcFailure {
   const httpStatus = /^HTTP (\d+)$/.exec(error.rawMessage)?.[1];
   if (httpStatus !== undefined) return httpFailure(error, Number(httpStatus), call);
   if (network !== undefined) {
-    const { cause, advice, isPassing } = network;
+    const { cause, advice, isRetryable } = network;
     const extra = cause === CLOSED && call.endpoint.isPlaintext ? TLS_HINT : "";
     const what = call.mayBeDone === true ? `; ${again(call)}` : "";
-    return unreachable(`could not be reached: ${cause}; ${advice}${extra}${what}.`, error, call, isPassing);
+    return unreachable(`could not be reached: ${cause}; ${advice}${extra}${what}.`, error, call, isRetryable);
   }
   if (error.code === Code.DeadlineExceeded) {
     const seconds = call.timeoutMs === undefined ? "time" : `${call.timeoutMs / 1000} s`;
@@ -74,12 +74,12 @@ function refused(error: ConnectError, call: GrpcCall): GrpcFailure {
   const fail = (
     code: ConstructorParameters<typeof PlatformError>[0],
     message: string,
-    isPassing = false,
+    isRetryable = false,
   ): GrpcFailure => ({
     error: new PlatformError(code, message.trim(), optionsOf(error, call, status)),
-    isPassing,
+    isRetryable,
   });
-  const where = place(call);
+  const where = subject(call);
   switch (error.code) {
     case Code.Unauthenticated:
       return fail("CREDENTIALS_INVALID", keyRefused(where, credentials, details));
@@ -104,21 +104,21 @@ function refused(error: ConnectError, call: GrpcCall): GrpcFailure {
 /** A proxy before the control plane has answered, or another kind of server. */
 function httpFailure(error: ConnectError, status: number, call: GrpcCall): GrpcFailure {
   const options = optionsOf(error, call, `HTTP ${status}`);
-  const where = place(call);
+  const where = subject(call);
   if (status === 401) {
     const message = keyRefused(where, call.credentials, "HTTP 401.");
-    return { error: new PlatformError("CREDENTIALS_INVALID", message, options), isPassing: false };
+    return { error: new PlatformError("CREDENTIALS_INVALID", message, options), isRetryable: false };
   }
-  const isPassing = error.code === Code.Unavailable;
-  const message = isPassing
+  const isRetryable = error.code === Code.Unavailable;
+  const message = isRetryable
     ? `${where} is not available (HTTP ${status}). ${againInAWhile(call)}`
     : `${where} does not answer like a control plane (HTTP ${status}); check host and port.`;
-  return { error: new PlatformError("PLATFORM_UNREACHABLE", message, options), isPassing };
+  return { error: new PlatformError("PLATFORM_UNREACHABLE", message, options), isRetryable };
 }
 
-function unreachable(what: string, error: ConnectError, call: GrpcCall, isPassing: boolean): GrpcFailure {
-  const message = `${place(call)} ${what}`;
-  return { error: new PlatformError("PLATFORM_UNREACHABLE", message, optionsOf(error, call)), isPassing };
+function unreachable(what: string, error: ConnectError, call: GrpcCall, isRetryable: boolean): GrpcFailure {
+  const message = `${subject(call)} ${what}`;
+  return { error: new PlatformError("PLATFORM_UNREACHABLE", message, optionsOf(error, call)), isRetryable };
 }
 
 function again({ mayBeDone }: GrpcCall): string {
@@ -137,7 +137,7 @@ function optionsOf(error: ConnectError, call: GrpcCall, status?: string): Platfo
 }
 
 /** The subject of a sentence. */
-function place({ endpoint }: GrpcCall): string {
+function subject({ endpoint }: GrpcCall): string {
   return `The control plane at ${endpoint.host} (${endpoint.origin})`;
 }
 

@@ -96,7 +96,7 @@ export class Rest {
     const { status } = response;
     const details = plainSentence(detailOf((await readText(response, MAX_ERROR_BYTES)).text), credentials);
     const options = { status: `HTTP ${status}` };
-    const where = this.#place();
+    const where = this.#subject();
     if (status === 401) {
       return new PlatformError("CREDENTIALS_INVALID", keyRefused(where, credentials, details), options);
     }
@@ -152,14 +152,16 @@ export class Rest {
       status < 400
         ? `redirects ${nameOf(request)} (HTTP ${status}); check its host.`
         : `does not answer like a control plane (HTTP ${status}); check host and port.`;
-    throw new PlatformError("PLATFORM_UNREACHABLE", `${this.#place()} ${what}`, { status: `HTTP ${status}` });
+    throw new PlatformError("PLATFORM_UNREACHABLE", `${this.#subject()} ${what}`, {
+      status: `HTTP ${status}`,
+    });
   }
 
   async #parse(response: Response, request: JsonRequest, limit: Limit): Promise<unknown> {
     const { text, isTooLong, failure } = await readText(response, MAX_ANSWER_BYTES);
     if (failure !== undefined) throw this.#unreachable(failure, request, limit);
     if (isTooLong) {
-      const message = `${this.#place()} answered ${nameOf(request)} with more than ${MAX_ANSWER_BYTES / 2 ** 20} MiB; check host and port.`;
+      const message = `${this.#subject()} answered ${nameOf(request)} with more than ${MAX_ANSWER_BYTES / 2 ** 20} MiB; check host and port.`;
       throw new PlatformError("PLATFORM_UNREACHABLE", message, { status: `HTTP ${response.status}` });
     }
     if (text === "") return undefined;
@@ -168,7 +170,7 @@ export class Rest {
     } catch {
       throw new PlatformError(
         "PLATFORM_UNREACHABLE",
-        `${this.#place()} answered ${nameOf(request)} with invalid JSON; check host and port.`,
+        `${this.#subject()} answered ${nameOf(request)} with invalid JSON; check host and port.`,
         { status: `HTTP ${response.status}` },
       );
     }
@@ -178,9 +180,9 @@ export class Rest {
     limit.throwIfAborted();
     const { credentials, endpoint } = this.#options;
     const cause = plainCause(error, credentials);
-    const place = this.#place();
+    const subject = this.#subject();
     if (limit.isOver) {
-      const message = `${place} gave no answer to ${nameOf(request)} within ${this.#timeoutMs / 1000} s; try again.`;
+      const message = `${subject} gave no answer to ${nameOf(request)} within ${this.#timeoutMs / 1000} s; try again.`;
       return new PlatformError("PLATFORM_UNREACHABLE", message, { cause });
     }
     const failure = networkFailure(error);
@@ -189,7 +191,7 @@ export class Rest {
       failure === undefined
         ? plainSentence(plainLine(rootMessage(error), credentials))
         : `${failure.cause}; ${failure.advice}${hint}.`;
-    return new PlatformError("PLATFORM_UNREACHABLE", `${place} could not be reached: ${why}`, { cause });
+    return new PlatformError("PLATFORM_UNREACHABLE", `${subject} could not be reached: ${why}`, { cause });
   }
 
   get #timeoutMs(): number {
@@ -197,7 +199,7 @@ export class Rest {
   }
 
   /** The subject of a sentence. */
-  #place(): string {
+  #subject(): string {
     const { host, origin } = this.#options.endpoint;
     return `The control plane's REST side at ${host} (${origin})`;
   }

@@ -29,13 +29,13 @@ export class Retries {
   async failed(error: unknown, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
     this.#failed += 1;
-    if (!isPassing(error) || this.#failed >= MAX_ATTEMPTS) throw error;
+    if (!isRetryable(error) || this.#failed >= MAX_ATTEMPTS) throw error;
     await pause(this.#backoff.next(), signal);
   }
 }
 
 /** Whether there was no response, or one that announces a later one. */
-function isPassing(error: unknown): boolean {
+function isRetryable(error: unknown): boolean {
   if (!(error instanceof PlatformError) || error.code !== "PLATFORM_UNREACHABLE") return false;
   return error.status === undefined || /^HTTP (?:429|502|503|504)$/.test(error.status);
 }
