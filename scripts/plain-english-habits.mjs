@@ -8,7 +8,7 @@ export const HABITS = [
     name: "person-subject",
     start: true,
     pattern: /^(?:who(?:ever)?|whom|whose|those (?:that|who|which)|he who)\b/i,
-    unless: /\?["”)]*$/,
+    unless: /\?["”)]*$|\bwho may (?:call|use|read)\b/i,
     instead: "the thing as subject: Queued calls keep the process alive",
   },
   {
@@ -85,6 +85,7 @@ export const HABITS = [
   {
     name: "counts",
     pattern: /\bcounts(?=[.;,]|$)|\bthat is set counts\b|\bcounts as none\b/i,
+    unless: /\b(?:large|all|the|their) counts\b/i,
     instead: "is used, takes precedence, is ignored",
   },
   {

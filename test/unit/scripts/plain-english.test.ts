@@ -29,8 +29,8 @@ function count(
     encoding: "utf8",
   });
   assert.equal(stderr, "");
-  const { areas } = JSON.parse(stdout) as { areas: { findings: Finding[] }[] };
-  return { findings: areas.flatMap(({ findings }) => findings), status };
+  const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+  return { findings, status };
 }
 
 const SAMPLES: Readonly<Record<string, readonly string[]>> = {
@@ -71,7 +71,7 @@ const ORDINARY = `# What happens
 
 Who may call the app? The method is no longer called, and there is no queue. Requests that arrive during a run form the next batch.
 The last line of the log stands for the whole run. Standard output is a sink; the server listens on one port.
-If omitted, the platform decides: what to send is up to it. The command prints one line for each app.
+If omitted, the platform decides: what to send is up to it. The list says who may call it, with large counts. The command prints one line for each app.
 
 | option | what it does |
 |---|---|
