@@ -18,3 +18,14 @@ test("after ten good seconds it begins anew", () => {
     [0, 100, 0, 100],
   );
 });
+
+test("waits differ by the jitter at most, double up to the last one, and start again after a reset", () => {
+  const backoff = new Backoff({ firstMs: 100, lastMs: 300, jitter: 0.2 });
+  for (let round = 0; round < 20; round++) {
+    for (const regular of [100, 200, 300, 300]) {
+      const wait = backoff.next();
+      assert.ok(wait >= regular * 0.8 && wait <= regular * 1.2, `${wait} ms for ${regular} ms`);
+    }
+    backoff.reset();
+  }
+});
