@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -224,6 +225,21 @@ test("CONTRIBUTING.md tells the rules as they are, of every room there is", () =
   assert.deepEqual(
     Object.fromEntries(told),
     Object.fromEntries(rooms.map((room) => [room, MAY_IMPORT[room]?.toSorted()])),
+  );
+});
+
+test("CONTRIBUTING.md shows the rooms as the sources import them", () => {
+  execFileSync(process.execPath, [join(root, "../scripts/house-diagram.mjs"), "--check"]);
+});
+
+test("the ways through the house lead through files that exist", () => {
+  const text = readFileSync(join(root, "../CONTRIBUTING.md"), "utf8");
+  const [ways = ""] = /^## Four ways through the house$[^]*?^## /m.exec(text) ?? [];
+  const named = [...ways.matchAll(/`([a-z-/]+\.ts)`/g)].map(([, name]) => name as string);
+  assert.ok(named.length > 40, `${named.length} files`);
+  assert.deepEqual(
+    named.filter((name) => !existsSync(join(root, name))),
+    [],
   );
 });
 
