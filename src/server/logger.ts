@@ -7,7 +7,7 @@ import { escapeUnsafe, showControls } from "../output/visible-text.ts";
 import { loadPino } from "./packages.ts";
 
 /** The form of log lines. */
-export interface LogOptions {
+interface LogOptions {
   /** "pretty" for people, "json" for machines. Default: pretty on a terminal. */
   format?: "pretty" | "json";
   /** Default: `LOG_LEVEL` from the environment, otherwise "info". */

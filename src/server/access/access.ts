@@ -13,7 +13,7 @@ export interface Refusal {
 }
 
 /** The access rules of a server. */
-export interface AccessRules {
+interface AccessRules {
   /** Undefined: the default, which depends on the server's address. */
   readonly corsOrigins: "*" | ReadonlySet<string> | undefined;
   /** In addition to the names of this machine. A leading dot allows all names below, "*" any. */

@@ -1,5 +1,5 @@
 /** The position of a syntax error in JSON, and its reason. */
-export interface SyntaxFault {
+interface SyntaxFault {
   /** Code points before the error, counted as in Python's parser: an unclosed string is reported at its start. */
   readonly offset: number;
   readonly message: string;

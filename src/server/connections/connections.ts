@@ -23,7 +23,7 @@ interface Observed {
 }
 
 /** Options of {@link Connections}. */
-export interface ConnectionsOptions {
+interface ConnectionsOptions {
   readonly server: Server;
   readonly clock: Clock;
   /** A connection is closed if its client reads nothing for this time. */

@@ -6,7 +6,7 @@ import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
 import type { QueuedCall } from "./route-dispatch.ts";
 
 /** The parts that run a route's calls. */
-export interface RunnerParts {
+interface RunnerParts {
   readonly signature: Pick<RouteSignature, "methodName" | "input" | "dispatch">;
   readonly handler: RouteHandler;
   readonly app: object;

@@ -11,7 +11,7 @@ import { compileSchemas, namedSchemas } from "../validation/route-schemas.ts";
 import { Validator } from "../validation/validator.ts";
 
 /** The parts of a definition that the document is made of. */
-export type Documented = Pick<ServerDefinition, "name" | "version" | "routes">;
+type Documented = Pick<ServerDefinition, "name" | "version" | "routes">;
 
 /** A server that serves nothing but the document of another one. */
 export interface DocumentServer {

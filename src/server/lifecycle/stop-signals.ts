@@ -6,7 +6,7 @@ const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 type StopSignal = (typeof STOP_SIGNALS)[number];
 
 /** The sources of a stop. */
-export interface StopSources {
+interface StopSources {
   /** The server handles the process's signals. */
   readonly handlesSignals: boolean;
   /** Requests a stop when it aborts. */

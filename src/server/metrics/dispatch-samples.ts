@@ -3,7 +3,7 @@ import { histogram, type Sample } from "./samples.ts";
 import type { QueueMetrics, ServerMetrics } from "./metrics.ts";
 
 /** A metric family of Prometheus. */
-export interface Family {
+interface Family {
   readonly name: string;
   readonly help: string;
   readonly type: "counter" | "gauge" | "histogram";

@@ -11,7 +11,7 @@ export const DURATION_BUCKETS = [
 export const CLIENT_CLOSED_REQUEST = 499;
 
 /** The counts of one status code of one route. */
-export interface StatusCounts {
+interface StatusCounts {
   count: number;
   seconds: number;
   /** One counter per bucket, not cumulative. */

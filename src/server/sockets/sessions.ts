@@ -1,5 +1,5 @@
 /** A session or raw socket that can be stopped with the server. */
-export interface Stoppable {
+interface Stoppable {
   /** Finishes the current work, then closes. */
   stop(): void;
   /** Closes immediately, with a close frame that gives the reason. */

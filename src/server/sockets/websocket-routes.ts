@@ -31,7 +31,7 @@ import type { SessionMetrics } from "../metrics/session-metrics.ts";
 import { SocketConnection } from "./socket-connection.ts";
 
 /** The parts needed to mount websocket routes. */
-export interface WebsocketParts {
+interface WebsocketParts {
   readonly definition: ServerDefinition;
   readonly options: ResolvedServerOptions;
   readonly headers: AnswerHeaders;

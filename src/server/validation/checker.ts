@@ -258,7 +258,7 @@ export class Checker {
   }
 
   /** The parts of a value that `unevaluatedProperties` and `unevaluatedItems` apply to. */
-  leftOver(node: SchemaNode, value: unknown, work: WorkBudget): readonly (string | number)[] {
+  unevaluated(node: SchemaNode, value: unknown, work: WorkBudget): readonly (string | number)[] {
     const seen = new Evaluated();
     let parts = this.#parts.get(node);
     if (parts === undefined) {

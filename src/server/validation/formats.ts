@@ -13,7 +13,7 @@ export const FORMAT_NAMES: ReadonlySet<string> = new Set([
 const OF_NUMBERS: ReadonlySet<string> = new Set(["int32", "int64", "float", "double"]);
 
 /** The check of a format; values of another type always pass. */
-export interface FormatCheck {
+interface FormatCheck {
   readonly type: "string" | "number";
   readonly fits: (value: string | number) => boolean;
 }

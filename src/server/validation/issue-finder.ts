@@ -44,17 +44,17 @@ export class IssueFinder {
       work,
       list,
     );
-    let leftOut: "full" | "work" | undefined;
+    let omitted: "full" | "work" | undefined;
     try {
       search.walk(this.#schema.root, value, root);
     } catch (error) {
-      if (error === ANSWER_FULL) leftOut = "full";
-      else if (error === OUT_OF_BUDGET) leftOut = "work";
+      if (error === ANSWER_FULL) omitted = "full";
+      else if (error === OUT_OF_BUDGET) omitted = "work";
       else throw error;
     }
     if (list.isEmpty)
       list.add({ type: "value_error", msg: "Value does not fit the schema", input: value }, root);
-    return list.finish(leftOut);
+    return list.finish(omitted);
   }
 }
 
@@ -90,25 +90,25 @@ class IssueSearch {
     if (node["$ref"] !== undefined) this.walk(dereference(node, this.#definitions), value, at);
     // Bytes fit no JSON type: a body of another content type, or bytes in a frame.
     if (ArrayBuffer.isView(value) && node["type"] !== undefined)
-      return this.#tell(typeFault(node, value), at);
+      return this.#report(typeFault(node, value), at);
     const literals = literalValues(node);
     if (literals !== undefined) {
       if (this.#fits(node, value)) return;
-      return this.#tell(ruleFault({ keyword: "enum", params: { allowedValues: literals } }, value), at);
+      return this.#report(ruleFault({ keyword: "enum", params: { allowedValues: literals } }, value), at);
     }
     const faults = this.#rulesOf(node).filter((rule) => {
       this.#work.step(1 + (rule.cost?.(value) ?? 0));
       return !rule.fits(value);
     });
-    if (faults.some(({ keyword }) => keyword === "type")) return this.#tell(typeFault(node, value), at);
+    if (faults.some(({ keyword }) => keyword === "type")) return this.#report(typeFault(node, value), at);
     for (const fault of faults) {
       if (fault.keyword === "dependentRequired") continue; // reported as missing fields
-      this.#tell(ruleFault(fault, value), at);
+      this.#report(ruleFault(fault, value), at);
     }
     this.#walkApplied(node, value, at);
     if (Array.isArray(value)) this.#walkItems(node, value, at);
     else if (isFields(value)) this.#walkFields(node, value, at);
-    this.#walkLeftOver(node, value, at);
+    this.#walkUnevaluated(node, value, at);
   }
 
   /** Visits the subschemas that apply to the same value. */
@@ -140,7 +140,7 @@ class IssueSearch {
       }
       const place = childLocation(at, field);
       if (tag === undefined) return this.#add(place, "missing", "Field required", value);
-      return this.#tell(
+      return this.#report(
         ruleFault({ keyword: "enum", params: { allowedValues: [...branchOf.keys()] } }, tag),
         place,
       );
@@ -148,9 +148,9 @@ class IssueSearch {
     if (branches.some((branch) => this.#fits(branch, value))) return;
     // "Or null" is not a branch for messages: issues are reported for the other branch alone.
     const others = branches.filter((branch) => !isSchemaNode(branch) || branch["type"] !== "null");
-    const telling = others.length === 0 ? branches.slice(0, 1) : others;
-    if (telling.length === 1) return this.walk(telling[0], value, at);
-    for (const branch of telling) this.walk(branch, value, childLocation(at, this.#branchName(branch)));
+    const reported = others.length === 0 ? branches.slice(0, 1) : others;
+    if (reported.length === 1) return this.walk(reported[0], value, at);
+    for (const branch of reported) this.walk(branch, value, childLocation(at, this.#branchName(branch)));
   }
 
   #checkOnlyOne(branches: readonly unknown[], value: unknown, at: IssueLocation): void {
@@ -212,20 +212,20 @@ class IssueSearch {
   }
 
   /** Visits unevaluated fields and items, only if they are what does not fit. */
-  #walkLeftOver(node: SchemaNode, value: unknown, at: IssueLocation): void {
+  #walkUnevaluated(node: SchemaNode, value: unknown, at: IssueLocation): void {
     const rule = Array.isArray(value) ? node["unevaluatedItems"] : node["unevaluatedProperties"];
     if (rule === undefined || !(Array.isArray(value) || isFields(value))) return;
-    for (const key of this.#checker.leftOver(node, value, this.#work)) {
+    for (const key of this.#checker.unevaluated(node, value, this.#work)) {
       this.walk(rule, (value as Readonly<Record<string | number, unknown>>)[key], childLocation(at, key));
     }
   }
 
   #add(at: IssueLocation, type: string, msg: string, input: unknown): void {
-    this.#tell({ type, msg, input }, at);
+    this.#report({ type, msg, input }, at);
   }
 
   /** Formatting an issue takes longer than most steps, even if it is a duplicate. */
-  #tell(fault: Fault, at: IssueLocation): void {
+  #report(fault: Fault, at: IssueLocation): void {
     this.#work.step(10 + at.depth / 4);
     this.#list.add(fault, at);
   }

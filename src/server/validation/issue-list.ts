@@ -41,7 +41,7 @@ export class IssueList {
   /** @throws ANSWER_FULL */
   add(fault: Fault, at: IssueLocation): void {
     const { type, input, ctx } = fault;
-    const msg = cut(fault.msg, MAX_TEXT);
+    const msg = truncate(fault.msg, MAX_TEXT);
     const loc = locationOf(at);
     // The members of an intersection may report the same issue.
     const key = JSON.stringify([type, loc, msg]);
@@ -78,21 +78,21 @@ function locationOf(at: IssueLocation): (string | number)[] {
   for (let place: IssueLocation | undefined = at; place !== undefined; place = place.from)
     keys.push(place.key);
   keys.reverse();
-  const told =
+  const shown =
     keys.length <= MAX_KEYS ? keys : [...keys.slice(0, MAX_KEYS / 2), "…", ...keys.slice(-MAX_KEYS / 2)];
-  return told.map((key) => (typeof key === "string" ? cut(key, MAX_KEY) : key));
+  return shown.map((key) => (typeof key === "string" ? truncate(key, MAX_KEY) : key));
 }
 
 function bounded(ctx: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(ctx).map(([key, value]) => [
       key,
-      typeof value === "string" ? cut(value, MAX_TEXT) : value,
+      typeof value === "string" ? truncate(value, MAX_TEXT) : value,
     ]),
   );
 }
 
-function cut(text: string, length: number): string {
+function truncate(text: string, length: number): string {
   if (text.length <= length) return text;
   return `${text.slice(0, length - 1).replace(/[\ud800-\udbff]$/, "")}…`;
 }

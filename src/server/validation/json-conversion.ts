@@ -40,9 +40,9 @@ class JsonConverter {
 
   convert(plan: ConversionPlan, value: unknown, key: string): unknown {
     if (typeof value !== "object" || value === null) return value;
-    const told = toldBy(value, key);
-    if (Array.isArray(told)) return this.#list(plan, told);
-    return isFields(told) ? this.#fields(plan, told) : told;
+    const json = callToJson(value, key);
+    if (Array.isArray(json)) return this.#list(plan, json);
+    return isFields(json) ? this.#fields(plan, json) : json;
   }
 
   #list(plan: ConversionPlan, list: readonly unknown[]): unknown {
@@ -138,7 +138,7 @@ class JsonConverter {
 }
 
 /** The result of `toJSON()`. An invalid Date and bytes stay unchanged, so that they are refused as such. */
-function toldBy(value: object, key: string): unknown {
+function callToJson(value: object, key: string): unknown {
   const { toJSON } = value as { toJSON?: unknown };
   if (typeof toJSON !== "function" || ArrayBuffer.isView(value)) return value;
   if (value instanceof Date && Number.isNaN(value.getTime())) return value;

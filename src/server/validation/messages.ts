@@ -132,9 +132,9 @@ function alternatives(values: readonly unknown[]): string {
   let length = 0;
   for (const value of values) {
     const text = typeof value === "string" ? `'${value}'` : JSON.stringify(value);
-    const told = text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
-    if ((length += told.length + 2) > MAX_LISTED) break;
-    shown.push(told);
+    const short = text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+    if ((length += short.length + 2) > MAX_LISTED) break;
+    shown.push(short);
   }
   const left = values.length - shown.length;
   if (left > 0) shown.push(left === 1 ? "another" : `${left} others`);

@@ -7,7 +7,7 @@ import { someNode } from "./canonical-nodes.ts";
 import type { CompiledSchema, Validator } from "./validator.ts";
 
 /** The compiled schemas of one route. */
-export interface RouteSchemas {
+interface RouteSchemas {
   readonly input: CompiledSchema | undefined;
   readonly output: CompiledSchema | undefined;
 }
