@@ -14,7 +14,7 @@ interface LockedPackage {
 export type LockedPackages = Readonly<Record<string, LockedPackage>>;
 
 /** @throws UsageError if the file can't be read */
-export function readLockfile(path: string): LockedPackages {
+export function readLockedPackages(path: string): LockedPackages {
   return (readJsonFile(path) as { packages?: LockedPackages }).packages ?? {};
 }
 

@@ -6,7 +6,7 @@ import {
   linkedFolders,
   localArchives,
   nestedModules,
-  readLockfile,
+  readLockedPackages,
   resolvePackage,
   usedPackages,
   type LockedPackages,
@@ -84,7 +84,7 @@ export function readProject(file: string): Project {
   const directory = workspace?.directory ?? own;
   const lockfile = requireLockfile(directory, workspace);
   const folder = workspace?.folder ?? "";
-  const locked = readLockfile(join(directory, lockfile));
+  const locked = readLockedPackages(join(directory, lockfile));
   if (workspace !== undefined && locked[folder] === undefined) {
     throw new UsageError(
       `${join(directory, lockfile)} does not have the package in ${folder}: run "npm install" in ${directory}, the root of the workspace.`,

@@ -55,5 +55,5 @@ export async function deploy(
     session.grpc(),
     session.rest(),
   ]);
-  return await deployment.deploy({ connection, rest: rest.send, cancelsUploads: true }, options);
+  return await deployment.runDeployment({ connection, rest: rest.send, cancelsUploads: true }, options);
 }

@@ -49,12 +49,12 @@ export class ServerlessClient implements Disposable {
    * @throws UsageError, PlatformError, FalServerlessError with code DEPLOY_FAILED or UPLOAD_FAILED
    */
   async deploy(options: DeployOptions): Promise<DeploymentResult> {
-    const [{ deploy }, { connection }, rest] = await Promise.all([
+    const [{ runDeployment }, { connection }, rest] = await Promise.all([
       import("./deployment/deploy.ts"),
       this.#session.grpc(),
       this.#session.rest(),
     ]);
-    return deploy({ connection, rest: rest.send }, options);
+    return runDeployment({ connection, rest: rest.send }, options);
   }
 
   /** The owner of the client's key. @throws PlatformError */

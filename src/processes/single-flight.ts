@@ -1,5 +1,5 @@
 /** A caller of a shared call. */
-export interface Caller<Line> {
+export interface SharedCaller<Line> {
   /** The caller leaves when it aborts. */
   readonly signal?: AbortSignal | undefined;
   readonly log?: ((line: Line) => void) | undefined;
@@ -14,7 +14,7 @@ export type SharedCallWork<Result, Line> = (
 /** One call whose result several callers wait for. Each may leave; when the last one leaves, the call is aborted. */
 export class SharedCall<Result, Line> {
   readonly #abort = new AbortController();
-  readonly #callers = new Set<Caller<Line>>();
+  readonly #callers = new Set<SharedCaller<Line>>();
   readonly #result: Promise<Result>;
   #isOver = false;
 
@@ -43,7 +43,7 @@ export class SharedCall<Result, Line> {
   }
 
   /** Waits for the result. Rejects with the call's failure, or with the reason of the caller's own signal. */
-  async join(caller: Caller<Line>): Promise<Result> {
+  async join(caller: SharedCaller<Line>): Promise<Result> {
     const { signal } = caller;
     if (signal?.aborted === true) {
       if (this.#callers.size === 0) this.#abort.abort(signal.reason);
@@ -78,7 +78,7 @@ export class SingleFlight<Key extends object, Result, Line> {
   readonly #calls = new WeakMap<Key, SharedCall<Result, Line>>();
 
   /** Joins the running call of a key, or starts one. */
-  run(key: Key, caller: Caller<Line>, work: SharedCallWork<Result, Line>): Promise<Result> {
+  run(key: Key, caller: SharedCaller<Line>, work: SharedCallWork<Result, Line>): Promise<Result> {
     let call = this.#calls.get(key);
     if (call === undefined || call.isClosed) {
       call = new SharedCall(work);

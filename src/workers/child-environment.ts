@@ -16,7 +16,7 @@ const TYPESCRIPT = /\.[cm]?tsx?$/;
 const TSX = /(?:^|[/\\=\s])tsx(?:$|[/\\\s])/;
 
 /** The options of Node that a worker starts with: those of this process, without what only one process can have. */
-export function workerOptions(execArgv: readonly string[] = process.execArgv): string[] {
+export function workerNodeOptions(execArgv: readonly string[] = process.execArgv): string[] {
   const kept: string[] = [];
   for (let index = 0; index < execArgv.length; index++) {
     const option = execArgv[index] as string;
@@ -45,7 +45,7 @@ export function workerEnvironment(
  */
 export function registersTypeScript(moduleUrl: string): boolean {
   if (isServableCommand()) return true;
-  const commandLine = [...workerOptions(), process.env["NODE_OPTIONS"] ?? ""].join(" ");
+  const commandLine = [...workerNodeOptions(), process.env["NODE_OPTIONS"] ?? ""].join(" ");
   return TYPESCRIPT.test(moduleUrl) && !TSX.test(commandLine);
 }
 

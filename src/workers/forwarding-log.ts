@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import type * as Pino from "pino";
-import type { LogLevel, LogMessage } from "./protocol.ts";
+import type { PinoLevel, LogMessage } from "./protocol.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -36,7 +36,7 @@ export class ForwardingLog {
       lastLevel: 30,
       write(line: string): void {
         const { level: _, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
-        const level = pino.levels.labels[this.lastLevel] as LogLevel;
+        const level = pino.levels.labels[this.lastLevel] as PinoLevel;
         send({ type: "log", level, fields, text: msg === undefined ? undefined : String(msg) });
       },
     };

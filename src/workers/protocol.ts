@@ -85,13 +85,13 @@ export interface ThrownMessage {
 /** A line that the handler logged. */
 export interface LogMessage {
   readonly type: "log";
-  readonly level: LogLevel;
+  readonly level: PinoLevel;
   readonly fields: Readonly<Record<string, unknown>>;
   readonly text: string | undefined;
 }
 
 /** The levels a line can have. */
-export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+export type PinoLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
 
 /** The messages from a worker to the main process. */
 export type FromWorker =

@@ -27,7 +27,7 @@ export interface PoolCall {
 const CDN_TOKEN = "x-fal-cdn-token";
 
 /** A call on its way: sent to a worker, not answered yet. */
-export class RunningCall {
+export class WorkerCall {
   readonly promise: Promise<unknown>;
   readonly message: CallMessage;
   readonly #call: PoolCall;

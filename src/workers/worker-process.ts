@@ -4,9 +4,9 @@ import type { Logger } from "pino";
 import type { Clock } from "../dispatch/clock.ts";
 import { StartupError, WorkerDiedException } from "../errors.ts";
 import { asError } from "../answers.ts";
-import { registersTypeScript, workerEnvironment, workerOptions } from "./child-environment.ts";
+import { registersTypeScript, workerEnvironment, workerNodeOptions } from "./child-environment.ts";
 import type { FromWorker, LogMessage, ResultMessage, ThrownMessage, ToWorker } from "./protocol.ts";
-import { RunningCall, type PoolCall } from "./running-call.ts";
+import { WorkerCall, type PoolCall } from "./running-call.ts";
 import { ForkChannel, describeExit, type WorkerEnd } from "../processes/worker-channel.ts";
 import { VitalSigns, type WatchedWorker } from "./vital-signs.ts";
 import { decodeThrown } from "../processes/thrown-codec.ts";
@@ -36,7 +36,7 @@ export class WorkerProcess implements WatchedWorker {
   readonly #parts: WorkerProcessParts;
   readonly #signs: VitalSigns;
   readonly #channel: ForkChannel<ToWorker, FromWorker>;
-  #running: RunningCall | undefined;
+  #running: WorkerCall | undefined;
   #calls = 0;
   #logLevel: string;
   #isReady = false;
@@ -53,7 +53,7 @@ export class WorkerProcess implements WatchedWorker {
     this.#channel = new ForkChannel(
       {
         program: ENTRY,
-        nodeOptions: workerOptions(),
+        nodeOptions: workerNodeOptions(),
         environment: workerEnvironment(environment),
         title: className,
         output: "inherit",
@@ -109,7 +109,7 @@ export class WorkerProcess implements WatchedWorker {
       this.#logLevel = log.level;
       this.#channel.send({ type: "level", logLevel: log.level });
     }
-    const running = new RunningCall(++this.#calls, call, (message) => this.#channel.send(message));
+    const running = new WorkerCall(++this.#calls, call, (message) => this.#channel.send(message));
     try {
       this.#channel.send(running.message);
     } catch (error) {
@@ -175,7 +175,7 @@ export class WorkerProcess implements WatchedWorker {
     running?.fail(reason);
   }
 
-  #describeEnd(running: RunningCall | undefined, end: WorkerEnd): Error {
+  #describeEnd(running: WorkerCall | undefined, end: WorkerEnd): Error {
     const { className } = this.#parts;
     if (end.error !== undefined) {
       const message = `A worker of ${className} could not be started: ${end.error.message}`;

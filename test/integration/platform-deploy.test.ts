@@ -7,7 +7,11 @@ import { ContainerImage } from "../../src/packaging/container-image.ts";
 import type { ApplicationLog } from "../../src/platform/deployment/application-logs.ts";
 import { Connection } from "../../src/platform/transport/connection.ts";
 import { resolveCredentials } from "../../src/platform/target/credentials.ts";
-import { deploy, type DeployOptions, type DeploymentResult } from "../../src/platform/deployment/deploy.ts";
+import {
+  runDeployment,
+  type DeployOptions,
+  type DeploymentResult,
+} from "../../src/platform/deployment/deploy.ts";
 import { resolveEndpoints } from "../../src/platform/target/endpoints.ts";
 import { collectFiles } from "../../src/build-context/collected-files.ts";
 import { LogLevel, LogSource } from "../../src/platform/generated/common_pb.ts";
@@ -53,7 +57,7 @@ async function deployTo(
   const { grpc, rest } = resolveEndpoints({ environment });
   using connection = new Connection({ endpoint: grpc, credentials, retryDelayMs: 1 });
   const { send } = new Rest({ endpoint: rest, credentials });
-  return await deploy({ connection, rest: send }, { appName: "web", image: IMAGE, ...options });
+  return await runDeployment({ connection, rest: send }, { appName: "web", image: IMAGE, ...options });
 }
 
 const jsonOf = (plane: ControlPlane, method: string): unknown =>

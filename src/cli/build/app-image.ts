@@ -29,7 +29,7 @@ const RARELY: readonly string[] = [
  * @param described the description of the app, if it was made already
  * @throws UsageError, DefinitionError, FalServerlessError with code BUILD_FAILED
  */
-export async function appImage(
+export async function imageOfApp(
   loaded: LoadedApp,
   file: string,
   described?: ImageApp,

@@ -5,7 +5,7 @@ import { describeApp } from "../../hosts/serverless/app-description.ts";
 import { UsageError } from "../../errors.ts";
 import type { LoadedApp } from "../module-loader.ts";
 import { withBuildArgs, type BuildArgs } from "./image-options.ts";
-import { appImage } from "./app-image.ts";
+import { imageOfApp } from "./app-image.ts";
 
 /** An image before it is built. */
 export interface ImagePlan {
@@ -33,7 +33,7 @@ export async function planImage(
   buildArgs: BuildArgs = {},
 ): Promise<ImagePlan> {
   const described = await describeApp(loaded);
-  const image = withBuildArgs(await appImage(loaded, file, described), buildArgs);
+  const image = withBuildArgs(await imageOfApp(loaded, file, described), buildArgs);
   if (image.dockerfile === undefined) {
     throw new UsageError(
       `${loaded.name} has the image ${image.reference}, which is there already: nothing is to be built.`,

@@ -1,7 +1,7 @@
 import { PlatformError } from "../../errors.ts";
 import { aliasName } from "../../platform/apps/alias-name.ts";
 import { Connection } from "../../platform/transport/connection.ts";
-import { deploy } from "../../platform/deployment/deploy.ts";
+import { runDeployment } from "../../platform/deployment/deploy.ts";
 import {
   ApplicationAuthMode,
   IsolateController,
@@ -61,7 +61,7 @@ export async function deployApp(ref: string | undefined, options: DeployCommandO
     const hint = runHint(deployable);
     if (current === null && isPretty) process.stderr.write(firstDeployTip(deployment, hint));
     progress = new DeployProgress(appName, credentials.secret, options.debug ?? false);
-    const result = await deploy(
+    const result = await runDeployment(
       { connection, rest: rest.send, cancelsUploads: true },
       {
         ...deployment,

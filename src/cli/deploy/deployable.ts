@@ -7,7 +7,7 @@ import { deploymentSettings, type Deployment } from "../../platform/deployment/d
 import { settingsOf } from "../../settings/settings.ts";
 import { pick } from "../../settings/defined-fields.ts";
 import { loadApp } from "../module-loader.ts";
-import { appImage, asContainerImage } from "../build/app-image.ts";
+import { imageOfApp, asContainerImage } from "../build/app-image.ts";
 import { parseSourceTarget } from "../source-target.ts";
 import type { AppConfig, AppSettings, ImageConfig } from "../../deploy-config.ts";
 import { findConfig, type DeployConfig } from "./config.ts";
@@ -112,7 +112,7 @@ async function ofConfig(config: DeployConfig, name: string, app: AppConfig): Pro
 
 async function ofClass(text: string, config: AppSettings): Promise<Deployable> {
   const loaded = await loadApp(text);
-  const image = await appImage(loaded, parseSourceTarget(text).file);
+  const image = await imageOfApp(loaded, parseSourceTarget(text).file);
   return { image, deployment: await appDeployment(loaded, config), file: text };
 }
 

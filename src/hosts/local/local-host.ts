@@ -5,7 +5,7 @@ import { currentRuntime } from "../../functions/runtime.ts";
 import { toSteps } from "../../functions/requirements.ts";
 import type { LogEntry } from "../../functions/log-entry.ts";
 import { checkArguments, spawnRun, type RunListener } from "../spawned-run.ts";
-import { standardOutput } from "./run-output.ts";
+import { standardRunOutput } from "./run-output.ts";
 import type * as LocalRunsModule from "./local-runs.ts";
 
 /** Settings of a {@link LocalHost}. */
@@ -53,7 +53,7 @@ export class LocalHost extends Host {
     const { name } = target;
     const output =
       onLog === undefined
-        ? standardOutput(name, requirementsOf(target))
+        ? standardRunOutput(name, requirementsOf(target))
         : { log: (entry: LogEntry) => onLog(entry, name) };
     return runs.run(target, args, { signal: options.signal, output });
   }

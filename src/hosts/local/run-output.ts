@@ -12,7 +12,7 @@ export interface RunOutput {
  * This process's own output: what the function prints and, while its environment is installed, how far that is.
  * @param requirements what is installed, in words
  */
-export function standardOutput(functionName: string, requirements: string): RunOutput {
+export function standardRunOutput(functionName: string, requirements: string): RunOutput {
   let progress: InstallProgress | undefined;
   return {
     log({ message, source, level }) {

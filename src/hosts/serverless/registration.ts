@@ -6,7 +6,11 @@ import { IsolatedFunction } from "../../functions/isolated-function.ts";
 import { schemasOf } from "../../functions/options.ts";
 import { functionServable } from "../../functions/served-function.ts";
 import type { ContainerImage } from "../../packaging/container-image.ts";
-import { deploy, type DeploymentResult, type DeployOptions } from "../../platform/deployment/deploy.ts";
+import {
+  runDeployment,
+  type DeploymentResult,
+  type DeployOptions,
+} from "../../platform/deployment/deploy.ts";
 import { PlatformSession } from "../../platform/transport/platform-session.ts";
 import { App } from "../../servable/app.ts";
 import { deriveAppName } from "../../servable/app-name.ts";
@@ -47,7 +51,7 @@ export async function register(
         : await ofServable(servableOf(what), options);
     using session = new PlatformSession(parts.target);
     const [{ connection }, { send: rest }] = await Promise.all([session.grpc(), session.rest()]);
-    return await deploy(
+    return await runDeployment(
       { connection, rest, cancelsUploads: true },
       {
         ...registered,

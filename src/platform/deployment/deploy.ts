@@ -83,7 +83,7 @@ export interface DeploymentResult {
  * be reached or refuses; FalServerlessError with code DEPLOY_FAILED when the build fails or an answer lacks what it has
  * to have, BUILD_FAILED when the image's files are not there; or the signal's reason.
  */
-export async function deploy(target: DeployTarget, options: DeployOptions): Promise<DeploymentResult> {
+export async function runDeployment(target: DeployTarget, options: DeployOptions): Promise<DeploymentResult> {
   try {
     return await buildAndRegister(target, options);
   } catch (error) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { workerEnvironment, workerOptions } from "../../../src/workers/child-environment.ts";
+import { workerEnvironment, workerNodeOptions } from "../../../src/workers/child-environment.ts";
 
 test("a worker inherits the options of Node that say how code is loaded and run", () => {
   const options = [
@@ -10,7 +10,7 @@ test("a worker inherits the options of Node that say how code is loaded and run"
     "--max-old-space-size=200",
     "--expose-gc",
   ];
-  assert.deepEqual(workerOptions(options), options);
+  assert.deepEqual(workerNodeOptions(options), options);
 });
 
 test("debugger, watching, test run and inline code stay with the main process", () => {
@@ -27,7 +27,7 @@ test("debugger, watching, test run and inline code stay with the main process", 
     ...["--test", "--test-concurrency=2", "--test-reporter", "spec", "-e", "1 + 1", "--eval", "2", "-p", "3"],
     ...["--require", "./first.cjs"],
   ];
-  assert.deepEqual(workerOptions(options), ["--require", "./first.cjs"]);
+  assert.deepEqual(workerNodeOptions(options), ["--require", "./first.cjs"]);
 });
 
 test("a worker's environment has what is its own, and no tie of this process's", () => {
