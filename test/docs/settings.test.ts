@@ -32,7 +32,7 @@ test("every setting of an App is documented, and no other", () => {
 
 test("the tables of the settings say what their rows say", () => {
   const plain = (text: string): string => text.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1").replaceAll("`", "");
-  const [section = ""] = page.split(/^## /m).filter((text) => text.startsWith("Of a class"));
+  const section = page.split(/^## /m).find((text) => text.startsWith("Of a class")) ?? "";
   for (const [name = "", value = "", ...others] of tableRows(
     section.slice(section.indexOf("Settings of the server")),
   )) {
