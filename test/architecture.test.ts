@@ -128,6 +128,7 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   "@connectrpc/connect": ["platform"],
   "@connectrpc/connect-node": ["platform"],
   "smol-toml": ["platform"],
+  "eventsource-parser": ["platform"],
   ignore: ["build-context"],
 };
 

@@ -1,3 +1,5 @@
+import { createParser } from "eventsource-parser";
+
 /** One event of a stream of server-sent events. */
 export interface ServerSentEvent {
   /** The type; "message" by default. */
@@ -12,35 +14,17 @@ const MAX_LINE = 16 * 2 ** 20;
 export async function* serverSentEvents(
   body: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<ServerSentEvent, void, undefined> {
-  let event = "";
-  let data: string[] = [];
-  let length = 0;
-  for await (const line of linesOf(body)) {
-    if (line === "") {
-      if (data.length > 0) yield { event: event === "" ? "message" : event, data: data.join("\n") };
-      event = "";
-      data = [];
-      length = 0;
-      continue;
-    }
-    const [, field, value = ""] = /^([^:]*)(?:: ?([^]*))?$/.exec(line) ?? [];
-    if (field === "event") event = value;
-    if (field !== "data") continue;
-    length += value.length + 1;
-    if (length > MAX_LINE) throw new Error("an event of the stream is too long");
-    data.push(value);
-  }
-}
-
-async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, undefined> {
+  const events: ServerSentEvent[] = [];
+  const parser = createParser({
+    maxBufferSize: MAX_LINE,
+    onEvent: ({ event = "message", data }) => events.push({ event, data }),
+    onError({ type }) {
+      if (type === "max-buffer-size-exceeded") throw new Error("an event of the stream is too long");
+    },
+  });
   const decoder = new TextDecoder();
-  let rest = "";
   for await (const chunk of body) {
-    rest += decoder.decode(chunk, { stream: true });
-    // A "\r" at the end may be the first half of "\r\n".
-    const lines = rest.split(/\r\n|\n|\r(?!$)/);
-    rest = lines.pop() ?? "";
-    if (rest.length > MAX_LINE) throw new Error("a line of the stream is too long");
-    yield* lines;
+    parser.feed(decoder.decode(chunk, { stream: true }));
+    yield* events.splice(0);
   }
 }
