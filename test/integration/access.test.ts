@@ -107,7 +107,7 @@ async function upgrade(port: number, path: string, headers: Headers): Promise<nu
 const JSON_TYPE = ["content-type", "application/json"] as const;
 const LOCAL = ["host", "localhost"] as const;
 
-describe("a server that is bound to a loopback address", () => {
+describe("a server bound to a loopback address", () => {
   let served: Running;
   before(async () => {
     served = await start("127.0.0.1");
@@ -128,7 +128,7 @@ describe("a server that is bound to a loopback address", () => {
     ...["127.1.2.3", "127.255.255.254:9", "[::1]", "[::1]:PORT", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]"],
   ];
   for (const host of OWN_HOSTS) {
-    test(`the host ${host} is its own`, async () => {
+    test(`accepts the host ${host}`, async () => {
       const answer = await send(served.port, "POST /any HTTP/1.1", [["host", host], JSON_TYPE], "{}");
       assert.equal(statusOf(answer), 200, answer);
     });
@@ -175,7 +175,7 @@ describe("a server that is bound to a loopback address", () => {
     ...["localhost evil.com", "localhost,evil.com", "xn--lcalhost-n1a", "l\u00f6calhost", "", "*"],
   ];
   for (const host of OTHER_HOSTS) {
-    test(`the host "${host}" is refused by name, and nothing runs`, async () => {
+    test(`refuses the host "${host}", names it in the error, and runs nothing`, async () => {
       const { ran } = served.app;
       for (const line of [
         "POST /any",
@@ -194,7 +194,7 @@ describe("a server that is bound to a loopback address", () => {
     });
   }
 
-  test("every route has the check", async () => {
+  test("checks the host on every route", async () => {
     const lines = [
       "/health",
       "/livez",
@@ -213,7 +213,7 @@ describe("a server that is bound to a loopback address", () => {
     }
   });
 
-  test("a probe may name an address", async () => {
+  test("lets health probes, and no other route, use an IP address as host", async () => {
     for (const path of ["/health", "/livez", "/readyz"]) {
       const answer = await send(served.port, `GET ${path} HTTP/1.1`, [["host", "10.1.2.3:8080"]]);
       assert.equal(statusOf(answer), 200);
@@ -224,7 +224,7 @@ describe("a server that is bound to a loopback address", () => {
     }
   });
 
-  test("a target with a host goes before the header", async () => {
+  test("uses the host of an absolute request target instead of the Host header", async () => {
     for (const [target, host, status] of [
       ["http://evil.com/any", "localhost", 403],
       ["http://localhost/any", "evil.com", 403],
@@ -239,7 +239,7 @@ describe("a server that is bound to a loopback address", () => {
     }
   });
 
-  test("two hosts are a bad request, none is one in HTTP/1.1, and served in HTTP/1.0", async () => {
+  test("answers 400 to two Host headers, or none in HTTP/1.1, and serves HTTP/1.0 without one", async () => {
     for (const hosts of [
       [LOCAL, ["Host", "evil.com"]],
       [["HOST", "evil.com"], LOCAL],
@@ -268,7 +268,7 @@ describe("a server that is bound to a loopback address", () => {
     ],
   ];
   for (const origin of OWN_ORIGINS) {
-    test(`a page of ${origin} may call, and open sockets`, async () => {
+    test(`lets a page of ${origin} call it and open sockets`, async () => {
       const headers: Headers = [LOCAL, ["origin", origin]];
       const answer = await send(served.port, "POST /any HTTP/1.1", [...headers, JSON_TYPE], "{}");
       assert.equal(statusOf(answer), 200, answer);
@@ -325,7 +325,7 @@ describe("a server that is bound to a loopback address", () => {
     ],
   ];
   for (const origin of OTHER_ORIGINS) {
-    test(`a page of "${origin}" may neither call nor open sockets`, async () => {
+    test(`lets a page of "${origin}" neither call it nor open sockets`, async () => {
       const { ran } = served.app;
       const headers: Headers = [LOCAL, ["origin", origin]];
       for (const line of [
@@ -355,7 +355,7 @@ describe("a server that is bound to a loopback address", () => {
     });
   }
 
-  test("a page of another site is refused where it sends no origin, but a link leads to the pages", async () => {
+  test("refuses cross-site requests without an Origin header, but serves its pages to someone who follows a link", async () => {
     const cross = ["sec-fetch-site", "cross-site"] as const;
     const { ran } = served.app;
     for (const line of ["POST /none", "POST /any", "GET /health", "GET /custom/x", "GET /openapi.json"]) {
@@ -374,7 +374,7 @@ describe("a server that is bound to a loopback address", () => {
     }
   });
 
-  test("a host that was refused is not remembered as one that may, nor the reverse", async () => {
+  test("does not remember a refused host as accepted, nor the reverse", async () => {
     for (const [host, status] of [
       ["localhost", 200],
       ["evil.com", 403],
@@ -386,7 +386,7 @@ describe("a server that is bound to a loopback address", () => {
     }
   });
 
-  test("the addresses ::1 and localhost count as loopback, 0.0.0.0 does not", async () => {
+  test("applies to localhost and ::1, but not to 0.0.0.0", async () => {
     for (const [host, status] of [
       ["localhost", 403],
       ["127.0.0.2", 403],
@@ -407,7 +407,7 @@ describe("a server that is bound to a loopback address", () => {
   });
 });
 
-describe("a server that is bound elsewhere", () => {
+describe("a server bound to another address", () => {
   let served: Running;
   before(async () => {
     served = await start("0.0.0.0");
@@ -469,7 +469,7 @@ describe("a server that is bound elsewhere", () => {
     });
   }
 
-  test("the server's own pages and programs may leave out the content type", async () => {
+  test("the server's own pages, and callers without an Origin header, may omit the content type", async () => {
     for (const headers of [
       [["host", "app.example"]],
       [
@@ -491,9 +491,9 @@ describe("a server that is bound elsewhere", () => {
   });
 });
 
-describe("a list of origins", () => {
+describe("a list of allowed origins", () => {
   for (const host of ["127.0.0.1", "0.0.0.0"]) {
-    test(`counts for calls and sockets, with credentials, bound to ${host}`, async () => {
+    test(`applies to calls and sockets, with credentials, for a server bound to ${host}`, async () => {
       const served = await start(host, { corsOrigins: ["https://ours.example", "https://Port.example:443"] });
       try {
         for (const origin of ["https://ours.example", "https://port.example"]) {
@@ -535,7 +535,7 @@ describe("a list of origins", () => {
     });
   }
 
-  test('"*" opens a local server to any page, without credentials; its host is still checked', async () => {
+  test('"*" opens a local server to pages of any origin, without credentials; the host is still checked', async () => {
     const served = await start("127.0.0.1", { corsOrigins: "*" });
     try {
       const page = ["origin", "https://page.example"] as const;
@@ -552,7 +552,7 @@ describe("a list of origins", () => {
     }
   });
 
-  test("a list that could never match is refused by name", () => {
+  test("entries that can never match an origin are rejected with an error that names them", () => {
     for (const corsOrigins of [
       ["example.com"],
       ["https://example.com/"],
@@ -573,7 +573,7 @@ describe("a list of origins", () => {
 });
 
 describe("allowed hosts", () => {
-  test("of a proxy or tunnel are answered, and their pages may call; others stay refused", async () => {
+  test("a proxy's or tunnel's host and its pages are accepted; all others are refused", async () => {
     const served = await start("127.0.0.1", {
       allowedHosts: ["App.Example.com", ".tunnel.dev", "*.other.dev"],
     });
@@ -610,7 +610,7 @@ describe("allowed hosts", () => {
     }
   });
 
-  test("count wherever the server is bound, but not for probes that name an address", async () => {
+  test("are checked on any bind address, except for probes that use an IP address", async () => {
     const served = await start("0.0.0.0", { allowedHosts: ["app.example"] });
     try {
       assert.equal(statusOf(await send(served.port, "POST /none HTTP/1.1", [["host", "app.example"]])), 200);
@@ -621,7 +621,7 @@ describe("allowed hosts", () => {
     }
   });
 
-  test('"*" takes any host, and no other page for that', async () => {
+  test('"*" accepts any host, but pages of other origins stay refused', async () => {
     const served = await start("127.0.0.1", { allowedHosts: ["*"] });
     try {
       assert.equal(statusOf(await send(served.port, "POST /none HTTP/1.1", [["host", "any.example"]])), 200);
@@ -632,7 +632,7 @@ describe("allowed hosts", () => {
     }
   });
 
-  test("come from SERVABLE_ALLOWED_HOSTS where no option names them", async () => {
+  test("are read from SERVABLE_ALLOWED_HOSTS if the option is not set", async () => {
     process.env["SERVABLE_ALLOWED_HOSTS"] = "one.example, two.example";
     const served = await start("127.0.0.1");
     delete process.env["SERVABLE_ALLOWED_HOSTS"];
@@ -645,7 +645,7 @@ describe("allowed hosts", () => {
     }
   });
 
-  test("that are no hosts are refused by name", () => {
+  test("are rejected with an error that names the entry if it is not a valid host", () => {
     for (const host of ["https://a.com", "a.com:8080", "a.com/x", "", "a b", "[::1]:80", 7, "a..b", "*.*"]) {
       assert.throws(
         () => new Guarded().buildServer({ allowedHosts: [host as string] }),
@@ -656,7 +656,7 @@ describe("allowed hosts", () => {
   });
 });
 
-test("without a socket, a server counts as bound elsewhere", async () => {
+test("a server without a socket is treated as bound to a non-loopback address", async () => {
   const server = new Guarded().buildServer({ logger: silentLogger() });
   const headers = { host: "any.example", origin: "https://page.example", "content-type": "application/json" };
   const answer = await server.inject({ method: "POST", url: "/none", headers });
@@ -665,7 +665,7 @@ test("without a socket, a server counts as bound elsewhere", async () => {
   await server.close();
 });
 
-test("the metrics' port has the same checks", async () => {
+test("the metrics port has the same host and origin checks", async () => {
   const place = { port: 0, allowedHosts: ["scrape.example"] };
   const local = await startMetricsServer(new ServerMetrics("1", { held: 0 }), {
     host: "127.0.0.1",

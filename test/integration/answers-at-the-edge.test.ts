@@ -81,21 +81,21 @@ async function raw(
   );
 }
 
-describe("an endpoint of one's own at POST /health", () => {
-  test("leaves GET and HEAD /health as they are", async () => {
+describe("an app's own endpoint at POST /health", () => {
+  test("does not change GET and HEAD /health", async () => {
     const answer = await fetch(`${served.url}/health`);
     assert.deepEqual([answer.status, await answer.json()], [200, { version: "3.2.1" }]);
     assert.equal((await fetch(`${served.url}/health`, { method: "HEAD" })).status, 200);
     assert.equal(await (await served.post("/health", { name: "mine" })).json(), "mine");
   });
 
-  test("is one of the methods that another one is told of", async () => {
+  test("is listed in the Allow header for other methods", async () => {
     const answer = await fetch(`${served.url}/health`, { method: "PUT" });
     assert.deepEqual([answer.status, answer.headers.get("allow")], [405, "GET, HEAD, POST"]);
   });
 });
 
-describe("a body that is not read as JSON says why", () => {
+describe("the error for a body that is not read as JSON gives the reason", () => {
   const json = '{"name":"x"}';
   const cases: Readonly<Record<string, [headers: string[], body: string | Buffer, cause: RegExp]>> = {
     "no content type": [[], json, /; the body has no content type, send it as application\/json$/],
@@ -154,14 +154,14 @@ describe("a body that is not read as JSON says why", () => {
     });
   }
 
-  test("an encoding that the body does not have, and identity, are passed over", async () => {
+  test("a Content-Encoding that does not match the body, and identity, are ignored", async () => {
     for (const encoding of ["identity", "gzip", ""]) {
       const headers = ["content-type: application/json", `content-encoding: ${encoding}`];
       assert.equal(statusOf(await raw("POST /set", headers, '{"name":"x-mine"}')), 200);
     }
   });
 
-  test("another charset is named; without one the answer is as ever", async () => {
+  test("an unsupported charset is named in the error; without one the error is unchanged", async () => {
     const latin1 = Buffer.from('{"name":"caf\u00e9"}', "latin1");
     const named = await raw("POST /set", ["content-type: application/json; charset=latin-1"], latin1);
     assert.equal(statusOf(named), 400);
@@ -180,7 +180,7 @@ describe("a body that is not read as JSON says why", () => {
   });
 });
 
-describe("a header that HTTP or the framework sets itself", () => {
+describe("a handler's header that HTTP or the framework sets itself", () => {
   const owned = [
     ...[
       "transfer-encoding",
@@ -196,7 +196,7 @@ describe("a header that HTTP or the framework sets itself", () => {
     ...["sec-websocket-accept"],
   ];
   for (const name of owned) {
-    test(`${name} is refused by name, in an answer and in a stream`, async () => {
+    test(`${name} is refused with an error that names it, in responses and in streams`, async () => {
       for (const path of ["/set", "/set-stream"]) {
         const before = logs.lines.length;
         const answer = await served.post(path, { name });
@@ -208,7 +208,7 @@ describe("a header that HTTP or the framework sets itself", () => {
     });
   }
 
-  test("others go out", async () => {
+  test("any other header is sent", async () => {
     for (const name of [
       "x-mine",
       "cache-control",
@@ -225,15 +225,15 @@ describe("a header that HTTP or the framework sets itself", () => {
     }
   });
 
-  test("one that comes after the head of a stream is told of in the log", async () => {
+  test("a header that is set after the stream's head was sent is reported in the log", async () => {
     const answer = await served.post("/late");
     assert.equal(await answer.text(), "data: 1\n\ndata: 2\n\n");
     assert.ok(JSON.stringify(logs.lines).includes("the header x-late is not sent"));
   });
 });
 
-describe("of a request header that was sent twice, the first value counts", () => {
-  test("for everything that the context has", async () => {
+describe("the first value of a repeated request header is used", () => {
+  test("for every field of the context", async () => {
     const answer = await raw("POST /look", [
       ...["x-fal-request-id: one", "X-Fal-Request-Id: two", "x-fal-endpoint: me/a", "x-fal-endpoint: me/b"],
       ...['x-fal-object-lifecycle-preference: {"a":1}', 'x-fal-object-lifecycle-preference: {"b":2}'],
@@ -249,17 +249,17 @@ describe("of a request header that was sent twice, the first value counts", () =
     assert.doesNotMatch(answer, /^x-fal-cdn-token/im);
   });
 
-  test("and a token that was changed still goes back", async () => {
+  test("and a changed CDN token is still sent back", async () => {
     const answer = await raw("POST /retoken", ["x-fal-cdn-token: t1", "x-fal-cdn-token: t2"]);
     assert.match(answer, /^x-fal-cdn-token: new$/im);
   });
 
-  test("an empty first value counts as well", async () => {
+  test("even if the first value is empty", async () => {
     const answer = await raw("POST /look", ["x-custom:", "x-custom: c"]);
     assert.equal((JSON.parse(bodyOf(answer)) as { custom: string }).custom, "");
   });
 
-  test("on a websocket too", async () => {
+  test("for websockets too", async () => {
     const socket = new WebSocket(served.url.replace("http", "ws") + "/socket", {
       headers: { "x-fal-request-id": ["one", "two"], "x-custom": ["a", "b"] },
     });
@@ -269,8 +269,8 @@ describe("of a request header that was sent twice, the first value counts", () =
   });
 });
 
-describe("pages", () => {
-  test("below /docs, what is not there is told in the documented form", async () => {
+describe("documentation pages", () => {
+  test("unknown paths below /docs return a 404 in the documented form", async () => {
     const paths = [
       ...["/docs/nope", "/docs/static/nope.js", "/docs/static/a/b/c", "/docs/static/%2e%2e/x"],
       ...["/docs/static/..%2f..%2fpackage.json", "/docs/a%20b", "/docs/json/x", "/docs/static/.hidden"],
@@ -284,7 +284,7 @@ describe("pages", () => {
     }
   });
 
-  test("have nosniff and a policy of what they may load, and so has whatever a browser can be led to", async () => {
+  test("are sent with nosniff and a content security policy, as is every other response that a browser may open", async () => {
     const paths = [
       "/docs",
       "/docs/",
@@ -308,7 +308,7 @@ describe("pages", () => {
     }
   });
 
-  test("hold no script in the page itself, which the policy would stop", async () => {
+  test("contain no inline script, which the policy would block", async () => {
     const page = await (await fetch(`${served.url}/docs`)).text();
     assert.match(page, /<script src=/);
     assert.doesNotMatch(page, /<script(?![^>]*src=)[^>]*>\s*\S|\son\w+=/);

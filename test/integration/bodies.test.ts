@@ -25,7 +25,7 @@ describe("request bodies", () => {
     return (await answer.json()) as Refusal;
   }
 
-  test("JSON is taken by any of its content types, in any case, with or without charset", async () => {
+  test("JSON is accepted with any JSON content type, in any case, with or without charset", async () => {
     const types = [
       "application/json",
       "Application/JSON; Charset=UTF-8",
@@ -38,7 +38,7 @@ describe("request bodies", () => {
     }
   });
 
-  test("another content type, a malformed one or none is refused as bytes", async () => {
+  test("another, malformed or missing content type makes the body be refused as bytes", async () => {
     for (const type of [
       "text/plain",
       "application/x-www-form-urlencoded",
@@ -65,7 +65,7 @@ describe("request bodies", () => {
     assert.match(none, /<binary 12 bytes>/);
   });
 
-  test("a body that is no object is refused by its value", async () => {
+  test("a body that is not an object is refused with its value in the error", async () => {
     for (const [body, input] of [
       ["[1]", [1]],
       ["5", 5],
@@ -78,7 +78,7 @@ describe("request bodies", () => {
     }
   });
 
-  test("an empty body, a missing one and null are one missing field: the body", async () => {
+  test("an empty body, a missing body and null all report one missing field: the body", async () => {
     const missing = [{ type: "missing", loc: ["body"], msg: "Field required", input: null }];
     assert.deepEqual((await refused("")).detail, missing);
     assert.deepEqual((await refused("null")).detail, missing);
@@ -86,7 +86,7 @@ describe("request bodies", () => {
     assert.deepEqual((JSON.parse(bodyOf(none)) as Refusal).detail, missing);
   });
 
-  test("text that is not JSON is refused with the place of the fault", async () => {
+  test("invalid JSON is refused with the position of the error", async () => {
     const { detail } = await refused('{"text": }');
     assert.deepEqual(detail, [
       {
@@ -99,7 +99,7 @@ describe("request bodies", () => {
     ]);
   });
 
-  test("a refused body does not cost the caller its connection", async () => {
+  test("the connection stays usable after a refused body", async () => {
     const one = rawRequest(
       "POST",
       "/",
@@ -116,7 +116,7 @@ describe("request bodies", () => {
     assert.equal(answer.status, 200);
   });
 
-  test("invalid UTF-8 and too deep nesting are 400", async () => {
+  test("invalid UTF-8 and too deep nesting return 400", async () => {
     const invalid = new Uint8Array([...new TextEncoder().encode('{"text":"'), 0xff, 0xfe, 0x22, 0x7d]);
     for (const body of [
       invalid,
@@ -129,17 +129,17 @@ describe("request bodies", () => {
     }
   });
 
-  test("nesting that a person would write passes", async () => {
+  test("nesting of ordinary depth is accepted", async () => {
     const answer = await served.post("/raw", `${"[".repeat(200)}${"]".repeat(200)}`);
     assert.equal(answer.status, 200);
   });
 
-  test("the last of two equal keys wins", async () => {
+  test("the last of two duplicate keys is used", async () => {
     const answer = await served.post("/", '{"text":"first","text":"last"}');
     assert.deepEqual(await answer.json(), { text: "last", count: 3 });
   });
 
-  test("unknown fields are dropped and defaults filled, at every depth", async () => {
+  test("unknown fields are dropped and defaults are filled in, at every depth", async () => {
     const answer = await served.post("/", {
       text: "x",
       bogus: 1,
@@ -154,20 +154,20 @@ describe("request bodies", () => {
     });
   });
 
-  test("__proto__ is a field like any other unknown one", async () => {
+  test("__proto__ is treated like any other unknown field", async () => {
     const answer = await served.post("/raw", '{"__proto__":{"polluted":1},"a":{"__proto__":{"b":1},"c":2}}');
     assert.equal(await answer.text(), '{"a":{"c":2}}');
     assert.equal(({} as { polluted?: number }).polluted, undefined);
   });
 
-  test("types are strict: no text for a number; 3.0 is an integer", async () => {
+  test("types are strict: no text for a number; 3.0 is accepted as an integer", async () => {
     assert.equal((await refused('{"text":"x","count":"12"}')).detail[0]?.type, "int_type");
     assert.equal((await refused('{"text":"x","count":true}')).detail[0]?.type, "int_type");
     assert.equal((await refused('{"text":"x","count":3.5}')).detail[0]?.type, "int_from_float");
     assert.equal((await served.post("/", '{"text":"x","count":3.0}')).status, 200);
   });
 
-  test("every fault is reported, in schema order", async () => {
+  test("every error is reported, in the order of the schema", async () => {
     const { detail } = await refused('{"size":{"height":0,"width":"w"},"count":-1,"text":""}');
     assert.deepEqual(
       detail.map(({ type, loc }) => [type, ...loc]),
@@ -180,7 +180,7 @@ describe("request bodies", () => {
     );
   });
 
-  test("the answer is valid JSON whatever was sent", async () => {
+  test("the response is valid JSON whatever the body was", async () => {
     const infinite = await refused('{"text":"x","count":1e999}');
     assert.equal(infinite.detail[0]?.input, "Infinity");
     const answer = await served.post("/", String.raw`{"text":5,"count":{"a":"\ud800"}}`);
@@ -191,7 +191,7 @@ describe("request bodies", () => {
     );
   });
 
-  test("a body over the limit is 413, with or without a declared length", async () => {
+  test("a body over the limit returns 413, with or without a declared length", async () => {
     const large = JSON.stringify({ text: "x".repeat(200_000) });
     const declared = await served.post("/", large);
     assert.equal(declared.status, 413);
@@ -203,7 +203,7 @@ describe("request bodies", () => {
     assert.equal(statusOf(chunked), 413);
   });
 
-  test("a body with a million faults is answered, with a bounded number of them", async () => {
+  test("a body with a million errors gets a response with a bounded number of them", async () => {
     await using roomy = await startTestServer(new WireApp());
     const nested = `{"size":`.repeat(100);
     const answer = await roomy.post(

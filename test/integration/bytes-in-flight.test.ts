@@ -61,7 +61,7 @@ const head = (length: number | "chunked", path = "/"): string =>
   `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n` +
   `${length === "chunked" ? "transfer-encoding: chunked" : `content-length: ${length}`}\r\n\r\n`;
 
-/** What a caller is told, up to the end of the connection; what it sends meanwhile does not matter. */
+/** Collects what the server sends until the connection closes, whatever the caller sends meanwhile. */
 async function answerOn(socket: Socket): Promise<string> {
   let received = "";
   socket.on("data", (chunk: Buffer) => (received += chunk.toString("latin1")));
@@ -77,7 +77,7 @@ async function idle({ built: { state } }: Served): Promise<void> {
   await until(() => state.budget.held === 0);
 }
 
-test("unfinished bodies hold no more than the budget; further ones are refused at once, with Retry-After", async () => {
+test("unfinished bodies hold at most the budget; further requests are refused immediately, with Retry-After", async () => {
   await using served = await serve({
     maxBytesInFlight: 20 * MB,
     bodyLimitBytes: 5 * MB,
@@ -112,7 +112,7 @@ test("unfinished bodies hold no more than the budget; further ones are refused a
   assert.equal(answer.status, 200);
 });
 
-test("who is refused while sending still gets the whole answer", async () => {
+test("a caller that is refused while sending still receives the whole response", async () => {
   await using served = await serve({ maxBytesInFlight: 10 * MB, bodyLimitBytes: 10 * MB });
   served.built.state.budget.hold(10 * MB);
   for (const body of ["declared", "chunked"]) {
@@ -133,7 +133,7 @@ test("who is refused while sending still gets the whole answer", async () => {
   served.built.state.budget.free(10 * MB);
 });
 
-test("a body in chunks is counted as it comes", async () => {
+test("a chunked body is counted as it arrives", async () => {
   await using served = await serve({ maxBytesInFlight: 3 * MB, bodyLimitBytes: 3 * MB });
   const { budget } = served.built.state;
   const first = await openSocket(served.port);
@@ -148,7 +148,7 @@ test("a body in chunks is counted as it comes", async () => {
   await idle(served);
 });
 
-test("a body that stalls gives way to one that comes", async () => {
+test("a stalled body gives up its bytes to one that arrives", async () => {
   const clock = new FakeClock();
   await using served = await serve({ maxBytesInFlight: 4 * MB, bodyLimitBytes: 4 * MB, clock });
   const { budget } = served.built.state;
@@ -168,7 +168,7 @@ test("a body that stalls gives way to one that comes", async () => {
   await idle(served);
 });
 
-test("what is being handled counts until it is answered, with the memory that its values take", async () => {
+test("a request in progress is counted until its response, with the memory of its parsed values", async () => {
   await using served = await serve({ maxBytesInFlight: 10 * MB });
   const { budget } = served.built.state;
   const post = (body: string): Promise<Response> =>
@@ -191,7 +191,7 @@ test("what is being handled counts until it is answered, with the memory that it
   await idle(served);
 });
 
-test("the status of the refusal is the app's choice, or the endpoint's", async () => {
+test("the app or the endpoint chooses the status of the refusal", async () => {
   class Patient extends Sink {
     static override overloadStatus = 503 as const;
   }
@@ -216,7 +216,7 @@ test("the status of the refusal is the app's choice, or the endpoint's", async (
   }
 });
 
-test("a body that could never fit is 413, however idle the server is", async () => {
+test("a body larger than the whole budget returns 413, even on an idle server", async () => {
   await using served = await serve({ maxBytesInFlight: MB });
   const body = JSON.stringify({ data: "x".repeat(MB) });
   const headers = { "content-type": "application/json" };
@@ -224,7 +224,7 @@ test("a body that could never fit is 413, however idle the server is", async () 
   await idle(served);
 });
 
-test("however requests end, the budget is free again", { timeout: 120_000 }, async () => {
+test("the budget is free again however requests end", { timeout: 120_000 }, async () => {
   await using served = await serve({ maxBytesInFlight: 3 * MB, bodyLimitBytes: 600_000, maxValues: 20_000 });
   const request = fc.record({
     path: fc.constantFrom("/", "/late", "/stream", "/queued", "/without", "/nope", "/health"),

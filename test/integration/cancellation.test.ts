@@ -10,7 +10,7 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await sleep(5);
 }
 
-describe("a caller who leaves", { timeout: 20_000 }, () => {
+describe("a caller that disconnects", { timeout: 20_000 }, () => {
   let served: TestServer<WireApp>;
   before(async () => {
     served = await startTestServer(new WireApp());
@@ -18,7 +18,7 @@ describe("a caller who leaves", { timeout: 20_000 }, () => {
   after(() => served.close());
 
   for (const how of ["end", "reset"] as const) {
-    test(`by ${how}: the handler's signal aborts`, async () => {
+    test(`by ${how} aborts the handler's signal`, async () => {
       const socket = await openSocket(served.port);
       const body = JSON.stringify({ ms: 60_000, tag: how });
       socket.write(rawRequest("POST", "/slow", { "content-type": "application/json" }, body));
@@ -29,7 +29,7 @@ describe("a caller who leaves", { timeout: 20_000 }, () => {
     });
   }
 
-  test("in mid-body: nothing is called, nothing breaks", async () => {
+  test("in the middle of its body calls no handler and breaks nothing", async () => {
     const socket = await openSocket(served.port);
     socket.write(
       'POST /slow HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"ms":',
@@ -39,7 +39,7 @@ describe("a caller who leaves", { timeout: 20_000 }, () => {
     assert.equal((await served.post("/nothing")).status, 200);
   });
 
-  test("the signal is not aborted by an answer that went well", async () => {
+  test("the signal is not aborted by a successful response", async () => {
     class Keeper extends App {
       signal: AbortSignal | undefined;
       @endpoint("/")
@@ -54,7 +54,7 @@ describe("a caller who leaves", { timeout: 20_000 }, () => {
     assert.equal(kept.app.signal?.aborted, false);
   });
 
-  test("a signal asked for after the caller has left is aborted at once", async () => {
+  test("a signal that is first read after the disconnect is already aborted", async () => {
     class Late extends App {
       aborted: boolean | undefined;
       started = false;

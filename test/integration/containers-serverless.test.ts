@@ -27,7 +27,7 @@ describe("the image of a function", { skip: withoutContainers }, () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test("is built of what is sent, has its packages, and answers calls without rights", async () => {
+  test("is built from the upload, has its packages, and answers calls without privileges", async () => {
     const { isOdd, user, program } = await describePlace(3);
     assert.equal(isOdd, true);
     assert.equal(user, 1000);

@@ -29,7 +29,7 @@ import { serveGreeting } from "../helpers/container-served.ts";
 import { TEST_IMAGE } from "../helpers/container-image.ts";
 import { NpmRegistry } from "../helpers/npm-registry.ts";
 
-/** The images that the tests make, beside the one that they all run in. */
+/** Images that the tests make, besides the one that all of them run in. */
 const IMAGES = {
   empty: "localhost/servable-test-empty:1",
   renamed: "localhost/servable-test-renamed:1",
@@ -69,7 +69,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     return container;
   }
 
-  test("a function has the packages that it requires, installed by its image's npm", async () => {
+  test("a function has its required packages, installed by the image's npm", async () => {
     process.env[registry] = npm.url;
     try {
       const { logs, result } = functions.greet.spawn("container");
@@ -88,7 +88,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     }
   });
 
-  test("what can be cloned travels both ways", async () => {
+  test("every cloneable value is passed in both directions", async () => {
     const cycle: { self?: unknown } = {};
     cycle.self = cycle;
     const value = {
@@ -106,20 +106,20 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     assert.equal(returned.cycle.self, returned.cycle);
   });
 
-  test("100 MB travel both ways", async () => {
+  test("100 MB are passed in both directions", async () => {
     const bytes = Buffer.alloc(1e8);
     for (let place = 0; place < bytes.length; place += 4096) bytes.writeUInt32LE(place, place);
     const returned = (await functions.echo(bytes)) as Buffer;
     assert.ok(Buffer.from(returned).equals(bytes));
   });
 
-  test("each call gets its own result, through several containers", async () => {
+  test("each call gets its own result, with several containers", async () => {
     const doubled = functions.echo.on({ maxConcurrency: 2 });
     const values = Array.from({ length: 50 }, (_, index) => index);
     assert.deepEqual(await Promise.all(values.map((value) => doubled(value))), values);
   });
 
-  test("a container has the listed variables, and neither this process's own nor its files", async () => {
+  test("a container has the listed variables, but neither this process's own nor its files", async () => {
     process.env["LISTED_VARIABLE"] = "listed";
     process.env["HTTP_PROXY"] = "http://user:secret@127.0.0.1:9";
     try {
@@ -139,7 +139,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     }
   });
 
-  test("lines come by stream, and what is written to the descriptor itself is output like any other", async () => {
+  test("log lines name their stream, and direct writes to the file descriptor are logged too", async () => {
     const { logs, result } = functions.print.spawn(500);
     const entries: LogEntry[] = [];
     for await (const entry of logs) entries.push(entry);
@@ -159,7 +159,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     assert.equal(printed.at(-1), "straight to the descriptor");
   });
 
-  test("an error comes out as it was thrown, with its cause", async () => {
+  test("an error is rethrown to the caller as it was thrown, with its cause", async () => {
     await assert.rejects(functions.fail(), (error) => {
       assert.ok(error instanceof RangeError);
       assert.equal(error.message, "too far");
@@ -169,7 +169,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     });
   });
 
-  test("a cancelled run is told, and its container goes on; one that does not stop is ended", async () => {
+  test("cancelling a run signals it and keeps its container; a run that does not stop is killed", async () => {
     const obedient = functions.waitForAbort.spawn(true);
     assert.equal(await firstLine(obedient.logs), "started");
     const container = await containerOf("waitForAbort()");
@@ -184,7 +184,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     await containerGone(engine, container);
   });
 
-  test("a container that is killed is an error that says so, and the next call works", async () => {
+  test("a killed container rejects the call with an error that says so, and the next call works", async () => {
     const run = functions.processNumber.spawn(true);
     assert.equal(await firstLine(run.logs), "started");
     const container = await containerOf("processNumber()");
@@ -198,7 +198,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     assert.equal(typeof (await functions.processNumber(false)), "number");
   });
 
-  test("no container outlives the engine's program that runs it", async () => {
+  test("no container outlives the engine process that runs it", async () => {
     const run = functions.processNumber.spawn(true);
     assert.equal(await firstLine(run.logs), "started");
     const container = await containerOf("processNumber()");
@@ -209,7 +209,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     await containerGone(engine, container);
   });
 
-  test("a port that is taken is an error that says so", async () => {
+  test("a port in use is an error that says so", async () => {
     const server = createServer().listen(47_831, "127.0.0.1");
     await once(server, "listening");
     try {
@@ -222,7 +222,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     }
   });
 
-  test("an image's own user runs the function, with packages that are installed for it", async () => {
+  test("an image's own user runs the function, with packages installed for that user", async () => {
     process.env[registry] = npm.url;
     try {
       const image = IMAGES.user;
@@ -234,7 +234,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     }
   });
 
-  test("a function that takes too much memory is ended, with its limit in the error", async () => {
+  test("a function that exceeds its memory limit is killed, with the limit in the error", async () => {
     await assert.rejects(functions.grow(4000), {
       code: "FUNCTION_WORKER_DIED",
       message:
@@ -243,11 +243,11 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     assert.equal(await functions.grow(1), 1);
   });
 
-  test("the limit holds for the processes that a function starts", async () => {
+  test("the memory limit includes the processes that a function starts", async () => {
     assert.equal(await functions.growElsewhere(), "SIGKILL");
   });
 
-  test("the engine's own limit is told like the function's", async () => {
+  test("the engine's own memory limit is reported like the function's", async () => {
     const memoryBytes = 128 * 2 ** 20;
     const bridge = await writeBridge(folder);
     let said = "";
@@ -280,7 +280,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     assert.equal(existsSync("oom"), false, "an engine leaves nothing in this folder");
   });
 
-  test("no container outlives this process, though it is killed", async () => {
+  test("no container outlives this process, even if it is killed", async () => {
     const program = fileURLToPath(new URL("../helpers/container-parent.ts", import.meta.url));
     const parent = spawn(process.execPath, ["--conditions=servable-source", "--import", "tsx", program], {
       stdio: ["ignore", "pipe", "inherit"],
@@ -296,7 +296,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     await containerGone(engine, container);
   });
 
-  test("a served function is reached at a port of this machine", async () => {
+  test("a served function is reachable at a port of this machine", async () => {
     const { url, stream, result } = serveGreeting.spawn();
     const address = (await url) as string;
     assert.match(address, /^http:\/\/127\.0\.0\.1:\d+$/);
@@ -311,7 +311,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     await assert.rejects(result, RequestCancelledException);
   });
 
-  test("a function that listens by itself is reached at the port that it exposes", async () => {
+  test("a function that listens by itself is reachable at the port that it exposes", async () => {
     const { logs, url, stream, result } = functions.listener.spawn();
     assert.equal(await firstLine(logs), "listening");
     assert.equal(await (await fetch((await url) as string)).text(), "by itself");
@@ -319,7 +319,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     await assert.rejects(result, RequestCancelledException);
   });
 
-  test("an image that can't be had, or has no Node, is an error that says what to do", async () => {
+  test("an image that is missing or has no Node is an error that says what to do", async () => {
     const empty = join(folder, "empty");
     mkdirSync(join(empty, "tmp"), { recursive: true });
     const name = IMAGES.empty;
@@ -336,7 +336,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     });
   });
 
-  test("another image under the same name is another one", async () => {
+  test("a changed image with the same name is treated as another image", async () => {
     const name = IMAGES.renamed;
     const options = { cacheDirectory: folder };
     await runEngineProgram(engine.command, ["tag", TEST_IMAGE, name]);
@@ -348,7 +348,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     assert.equal((await findImage(engine, TEST_IMAGE, options)).id, before.id);
   });
 
-  test("a requirement that can't be installed is an error, and leaves no container", async () => {
+  test("a requirement that can't be installed is an error and leaves no container", async () => {
     process.env[registry] = npm.url;
     try {
       await assert.rejects(functions.echo.on({ requirements: ["not-there@1"] })(1), {
@@ -370,7 +370,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
   });
 });
 
-test("without an engine, a function in a container is an error that says so", async () => {
+test("without an engine, a function in a container is rejected with an error that says so", async () => {
   const variable = "SERVABLE_CONTAINER_ENGINE";
   const former = process.env[variable];
   process.env[variable] = "/no/such/engine";

@@ -56,7 +56,7 @@ class Batches extends Gate {
 const ROUTE = { method: "POST", path: "/" };
 const depth = (metrics: Metrics): number => metrics.value("servable_queue_depth", ROUTE);
 
-/** Starts a run that lasts until the gate is opened, and puts these behind it, one after the other. */
+/** Starts a run that lasts until the gate is opened, and queues these behind it, one after the other. */
 async function queue(
   served: ServedApp,
   app: Gate,
@@ -74,7 +74,7 @@ async function queue(
   return answers;
 }
 
-test("a queue shows how many wait and since when, whom it refused, and batches by size, wait, run and reason", async () => {
+test("a queue's metrics: length, oldest age, refusals, and batches by size, wait, run and reason", async () => {
   const app = new Batches();
   await using served = await serveApp(app);
   const answers = await queue(served, app, [{}, {}, {}, {}, {}]);
@@ -87,7 +87,7 @@ test("a queue shows how many wait and since when, whom it refused, and batches b
   assert.equal(depth(metrics), 0);
   assert.equal(metrics.value("servable_queue_oldest_age_seconds", ROUTE), 0);
   assert.equal(metrics.value("servable_refused_total", { ...ROUTE, cause: "QUEUE_FULL" }), 1);
-  // One at the gate, four of those that waited, and the fifth.
+  // The batch at the gate, one of four waiting calls, and one with the fifth.
   assert.equal(metrics.value("servable_batch_size_count", ROUTE), 3);
   assert.equal(metrics.value("servable_batch_size_sum", ROUTE), 6);
   assert.equal(metrics.value("servable_batch_size_bucket", { ...ROUTE, le: "2" }), 2);
@@ -102,7 +102,7 @@ test("a queue shows how many wait and since when, whom it refused, and batches b
   assert.ok(ran > 0 && ran < 60, `${ran} s of running`);
 });
 
-test("batches that other groups, or costs, have cut short say so", async () => {
+test("batches that end early because of another group, or of cost, report that reason", async () => {
   const app = new Batches();
   await using served = await serveApp(app);
   for (const second of [{ group: "b" }, { cost: 5 }]) {
@@ -116,7 +116,7 @@ test("batches that other groups, or costs, have cut short say so", async () => {
   assert.equal(metrics.value("servable_batches_total", { ...ROUTE, reason: "drained" }), 4);
 });
 
-test("callers who leave are counted where they left; what ran for nobody is late", async () => {
+test("cancelled callers are counted by the state of their call; a run without callers is counted as late", async () => {
   const app = new Batches();
   await using served = await serveApp(app);
   const leaving = new AbortController();
@@ -136,7 +136,7 @@ test("callers who leave are counted where they left; what ran for nobody is late
   assert.equal(after.value("servable_queue_wait_seconds_count", ROUTE), 1);
 });
 
-test("time that runs out is counted by layer: in the queue and in the run", async () => {
+test("timeouts are counted by layer: in the queue and in the run", async () => {
   const app = new Batches();
   await using served = await serveApp(app);
   const first = served.post("/late", {});
@@ -154,7 +154,7 @@ test("time that runs out is counted by layer: in the queue and in the run", asyn
   await served.metricsWhen((later) => later.value("servable_late_total", place) === 1);
 });
 
-/** One call at a time; other routes have no queue, but limits in time. */
+/** Limits one route to one call at a time; other routes have no queue, but time limits. */
 class Limited extends Gate {
   @endpoint("/", { input: Item, maxConcurrency: 1, ...limits })
   async run({ gate }: Item): Promise<void> {
@@ -178,7 +178,7 @@ class Limited extends Gate {
   }
 }
 
-test("an endpoint with maxConcurrency shows its queue as well, with calls as batches of one", async () => {
+test("an endpoint with maxConcurrency has queue metrics too, with each call as a batch of one", async () => {
   const app = new Limited();
   await using served = await serveApp(app);
   const answers = await queue(served, app, [{}, {}]);
@@ -195,7 +195,7 @@ test("an endpoint with maxConcurrency shows its queue as well, with calls as bat
   assert.equal(metrics.value("servable_retried_total", ROUTE), 0);
 });
 
-test("routes without a queue show the layers they have: run, stream, session; and no queue", async () => {
+test("routes without a queue have metrics for run, stream and session, and none for a queue", async () => {
   const app = new Limited();
   await using served = await serveApp(app);
   assert.equal((await served.post("/slow")).status, 504);
@@ -217,7 +217,7 @@ test("routes without a queue show the layers they have: run, stream, session; an
 });
 
 test(
-  "workers: how many are ready, how many have died, and what ran once more for it",
+  "worker metrics: how many are ready, how many have ended, and how many calls were retried for it",
   { timeout: 60_000 },
   async () => {
     await using served = await serveApp(new SinglePooledApp());

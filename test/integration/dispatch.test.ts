@@ -20,7 +20,7 @@ const GATE = -1;
 class Batches extends App {
   static override terminationGracePeriodSeconds = 1;
 
-  /** Inputs that have come in, whether they were run or wait. */
+  /** Inputs that have arrived, whether running or queued. */
   arrived = 0;
   readonly batches: number[][] = [];
   readonly signals: AbortSignal[] = [];
@@ -70,7 +70,7 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise(setImmediate);
 }
 
-/** Sends one request that keeps the executor busy, then others that wait behind it. */
+/** Sends one request that keeps the executor busy, then others that queue behind it. */
 async function hold(
   server: TestServer<Batches>,
   path: string,
@@ -99,7 +99,7 @@ async function hold(
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
-test("64 callers in one batch, one item fails: 63 times 200 and one error", async () => {
+test("64 callers in one batch, one item fails: 63 responses of 200 and one error", async () => {
   await using server = await startTestServer(new Batches());
   const { gate, rest } = await hold(server, "/", range(64));
   server.app.open();
@@ -115,14 +115,14 @@ test("64 callers in one batch, one item fails: 63 times 200 and one error", asyn
   assert.deepEqual(await answers[63]?.json(), { value: 63, batch: 64 });
 });
 
-test("200 wait, 150 leave: the handler sees the 50 that are left", async () => {
+test("of 200 queued calls 150 disconnect: the handler sees the other 50", async () => {
   await using server = await startTestServer(new Batches());
   const leaving = new AbortController();
   const { gate, rest } = await hold(server, "/", range(200), (index) =>
     index % 4 === 0 ? undefined : leaving.signal,
   );
   leaving.abort();
-  // The server learns of it when the closed connections reach it.
+  // The server notices when the closed connections reach it.
   while ((await connectionsOf(server)) > 51) await new Promise(setImmediate);
   server.app.open();
   await gate;
@@ -139,7 +139,7 @@ function connectionsOf(server: TestServer<Batches>): Promise<number> {
   return new Promise((resolve) => server.server.server.getConnections((_error, count) => resolve(count)));
 }
 
-test("an error fails the whole batch, and is logged as one", async () => {
+test("an error fails the whole batch and is logged once", async () => {
   const logs = captureLogs();
   await using server = await startTestServer(new Batches(), { logger: logs.logger });
   const { gate, rest } = await hold(server, "/", [1, 2, 1000]);
@@ -151,7 +151,7 @@ test("an error fails the whole batch, and is logged as one", async () => {
   );
 });
 
-test("too few results: an error that names the method, what it wanted and what it got", async () => {
+test("too few results are an error with the method, the expected count and the actual count", async () => {
   const logs = captureLogs();
   await using server = await startTestServer(new Batches(), { logger: logs.logger });
   const { gate, rest } = await hold(server, "/", [1, 2000]);
@@ -166,7 +166,7 @@ test("too few results: an error that names the method, what it wanted and what i
   assert.equal(logs.lines.filter(({ level }) => level >= 50).length, 1);
 });
 
-test("isolateErrors: a batch that throws is run again in halves, until the one at fault fails alone", async () => {
+test("isolateErrors: a batch that throws is run again in halves until the faulty input fails alone", async () => {
   await using server = await startTestServer(new Batches());
   const { gate, rest } = await hold(server, "/isolated", range(32));
   server.app.open();
@@ -177,7 +177,7 @@ test("isolateErrors: a batch that throws is run again in halves, until the one a
   assert.ok(server.app.batches.length <= 2 + 2 * Math.log2(32));
 });
 
-test("a running batch is signalled when its last caller has left, and frees its executor when it ends", async () => {
+test("a running batch is aborted when its last caller disconnects, and frees its executor when it ends", async () => {
   await using server = await startTestServer(new Batches());
   const leaving = new AbortController();
   const first = fetch(`${server.url}/`, {
@@ -199,7 +199,7 @@ test("a running batch is signalled when its last caller has left, and frees its 
   assert.equal((await next).status, 200);
 });
 
-test("the time limit counts from the arrival: 504 for who waits and who runs, whatever the handler does", async () => {
+test("the time limit starts on arrival: 504 for queued and running calls, whatever the handler does", async () => {
   await using server = await startTestServer(new Batches());
   const { gate, rest } = await hold(server, "/late", [1]);
   const running = await gate;
@@ -213,7 +213,7 @@ test("the time limit counts from the arrival: 504 for who waits and who runs, wh
   assert.equal(server.app.batches.length, 1);
 });
 
-/** One call at a time, and room for two to wait. */
+/** One call at a time, and a queue of two. */
 class Narrow extends App {
   running = 0;
   readonly order: number[] = [];
@@ -258,7 +258,7 @@ class Narrow extends App {
   }
 }
 
-test("a full queue is told at once, with Retry-After, and those who wait are served in turn", async () => {
+test("a full queue refuses immediately, with Retry-After, and queued calls are served in order", async () => {
   await using server = await startTestServer(new Narrow());
   const first = server.post("/", { value: 0 });
   await until(() => server.app.running === 1);
@@ -282,11 +282,11 @@ test("a full queue is told at once, with Retry-After, and those who wait are ser
   assert.deepEqual(server.app.order, [0, 1, 2]);
 });
 
-test("a body that there is no room for is refused before it is read, with the status of the endpoint's choice", async () => {
+test("a body that exceeds the queue is refused before it is read, with the endpoint's own status", async () => {
   await using server = await startTestServer(new Narrow());
   const first = server.post("/busy", { value: 0 });
   await until(() => server.app.running === 1);
-  // A body that is promised and never sent: only an answer that does not wait for it can come.
+  // A body that is announced and never sent: only a response that does not wait for it can arrive.
   const headers = { "content-type": "application/json", "content-length": "2000" };
   const request = http.request(`${server.url}/busy`, { method: "POST", headers });
   request.flushHeaders();
@@ -298,7 +298,7 @@ test("a body that there is no room for is refused before it is read, with the st
   await first;
 });
 
-test("low priority waits behind normal", async () => {
+test("low priority is queued behind normal priority", async () => {
   await using server = await startTestServer(new Narrow());
   const first = server.post("/", { value: 0 });
   await until(() => server.app.running === 1);
@@ -314,7 +314,7 @@ test("low priority waits behind normal", async () => {
   assert.deepEqual(server.app.order, [0, 2, 1]);
 });
 
-test("x-fal-request-timeout: 504 of type user when it passes in the queue; a run that has begun goes on", async () => {
+test("x-fal-request-timeout: 504 of type user when it expires in the queue; a run that has started continues", async () => {
   await using server = await startTestServer(new Narrow());
   const first = server.post("/", { value: 0 }, { "x-fal-request-timeout": "0.05" });
   await until(() => server.app.running === 1);
@@ -326,7 +326,7 @@ test("x-fal-request-timeout: 504 of type user when it passes in the queue; a run
   assert.deepEqual(server.app.order, [0]);
 });
 
-test("a stream holds its place until it has ended; others wait for it", async () => {
+test("a stream occupies its slot until it has ended; others are queued", async () => {
   await using server = await startTestServer(new Narrow());
   const first = await server.post("/stream");
   await until(() => server.app.running === 1);
@@ -344,7 +344,7 @@ test("a stream holds its place until it has ended; others wait for it", async ()
   assert.match(await answer.text(), /data: 0\n\n/);
 });
 
-/** Two endpoints that share one place. */
+/** Two endpoints that share one slot. */
 class Shared extends App {
   static override maxMultiplexing = 1;
   running = 0;
@@ -367,14 +367,14 @@ class Shared extends App {
   }
 }
 
-test("maxMultiplexing bounds the calls of all endpoints together", async () => {
+test("maxMultiplexing limits the calls of all endpoints together", async () => {
   await using server = await startTestServer(new Shared());
   const answers = await Promise.all(range(40).map((index) => server.post(index % 2 === 0 ? "/one" : "/two")));
   assert.ok(answers.every(({ status }) => status === 200));
   assert.equal(server.app.most, 1);
 });
 
-test("a server that is cut off drops what waits: it never runs, and what runs is signalled", async () => {
+test("a forced stop drops queued calls without running them, and aborts running ones", async () => {
   const app = new Batches();
   const stop = new AbortController();
   let url = "";
@@ -406,7 +406,7 @@ test("a server that is cut off drops what waits: it never runs, and what runs is
   assert.deepEqual(app.batches, [[GATE]]);
 });
 
-test("x-fal-request-timeout: what a timer can't count is no limit that is over, and what is no number is none", async () => {
+test("x-fal-request-timeout: values too large for a timer never expire, and invalid numbers set no limit", async () => {
   await using server = await startTestServer(new Narrow());
   const endless = ["9999999", "2147483.648", "1e15", "1e400", "9".repeat(300)];
   const none = ["", "0", "-1", "abc", "NaN", "Infinity", "0x10", "1,5", "1 2", "-9999999"];
@@ -420,7 +420,7 @@ test("x-fal-request-timeout: what a timer can't count is no limit that is over, 
       body: '{"value":1}',
       signal: leave.signal,
     });
-    // One that is over at once is answered well before one that is sent after it.
+    // A call that expires at once would be answered well before one that is sent after it.
     const third = await server.post("/busy", { value: 3 }, { "x-fal-request-timeout": "0.05" });
     assert.equal(third.status, 504);
     const early = await Promise.race([second, Promise.resolve("still waits")]);

@@ -62,7 +62,7 @@ class Documented extends App {
 
 type Post = { requestBody?: { required?: boolean; content: Record<string, { schema: object }> } };
 
-describe("what a document says of a class, and what its server does", async () => {
+describe("a class's OpenAPI document and its server's behavior", async () => {
   const document = await new Documented().openapi();
   const wish = document.components.schemas["Wish"]?.["properties"] as Record<string, Record<string, unknown>>;
   const post = (path: string): Post => document.paths[path]?.["post"] as Post;
@@ -75,7 +75,7 @@ describe("what a document says of a class, and what its server does", async () =
     assert.doesNotMatch(JSON.stringify(document), /patternProperties/);
   });
 
-  test("what only refers to a component, or to one or null, has no title of its own", () => {
+  test("a mere reference to a component, or to one or null, has no title of its own", () => {
     const titles = Object.fromEntries(Object.entries(wish).map(([key, { title }]) => [key, title]));
     assert.deepEqual(titles, {
       ...{
@@ -89,7 +89,7 @@ describe("what a document says of a class, and what its server does", async () =
     });
   });
 
-  test("a body may be absent where its schema has a default, and nowhere else", async () => {
+  test("a body is optional if its schema has a default, and required otherwise", async () => {
     await using server = await startTestServer(new Documented());
     for (const [path, note] of [
       ["/nullable", null],
@@ -105,18 +105,18 @@ describe("what a document says of a class, and what its server does", async () =
     assert.deepEqual(await (await server.post("/nullable", { text: "a" })).json(), { note: { text: "a" } });
   });
 
-  test("a schema without a name is named after each of its users", () => {
+  test("an unnamed schema is named after each operation that uses it", () => {
     const refers = (path: string): string => JSON.stringify(document.paths[path]?.["post"]);
     assert.match(refers("/first"), /FirstInput.*FirstOutput/);
     assert.match(refers("/second"), /SecondInput.*SecondOutput/);
   });
 
-  test("a realtime route without an input has a mirror without a body", () => {
+  test("a realtime route without an input has a POST operation without a body", () => {
     assert.equal(post("/ticks").requestBody, undefined);
     assert.match(JSON.stringify(post("/ticks")), /TicksOutput/);
   });
 
-  test("the title of a function is its name", async () => {
+  test("the title of a function's document is the function's name", async () => {
     const greet = ({ path }: Static<typeof Lora>): string => path;
     assert.equal((await new ServeWrapper(greet, { input: Lora }).openapi()).info.title, "greet");
   });

@@ -21,7 +21,7 @@ import { bodyOf, exchange, rawRequest, statusOf } from "../helpers/sockets.ts";
 
 const aborted = (ctx: RequestContext): Promise<unknown> => once(ctx.signal, "abort");
 
-/** Every way to take a signal, or not to. */
+/** Every way to react to an aborted signal, or to ignore it. */
 class Ends extends App {
   readonly begunCalls: string[] = [];
   metricsUrl = "";
@@ -130,7 +130,7 @@ class Ends extends App {
     if (!ctx.signal.aborted) await aborted(ctx);
   }
 
-  /** Resolves once so many handlers have begun. */
+  /** Resolves once the condition holds; checked whenever a handler begins. */
   async until(holds: () => boolean): Promise<void> {
     while (!holds()) await new Promise<void>((resolve) => (this.onBegun = resolve));
   }
@@ -145,7 +145,7 @@ const UNANSWERED = [
 const BEGUN = ["/begun", "/begun-returns"];
 
 test(
-  "a forced stop is 503 to whatever waits, however its handler takes it",
+  "a forced stop returns 503 to every pending call, however its handler reacts",
   { timeout: 60_000 },
   async () => {
     const app = new Ends();
@@ -163,7 +163,7 @@ test(
     const socket = new WebSocket(`${url.replace("http", "ws")}/live`);
     await once(socket, "open");
     socket.send(Buffer.from([0x80]));
-    await app.until(() => app.begunCalls.length === 11); // one of two stands in the line
+    await app.until(() => app.begunCalls.length === 11); // One of the two is queued.
     const socketClosed = once(socket, "close");
     cut.abort();
     for (const [index, path] of UNANSWERED.entries()) {
@@ -189,7 +189,7 @@ test(
 );
 
 describe("a stream that fails", { timeout: 30_000 }, () => {
-  test("ends without its last chunk; over HTTP/1.0 its event arrives before the reset", async () => {
+  test("ends without its last chunk; over HTTP/1.0 its error event arrives before the reset", async () => {
     await using served = await startTestServer(new Ends());
     for (const version of ["1.1", "1.0"]) {
       const head = `POST /fails HTTP/${version}\r\nhost: localhost\r\nconnection: keep-alive\r\ncontent-length: 0`;
@@ -199,7 +199,7 @@ describe("a stream that fails", { timeout: 30_000 }, () => {
     }
   });
 
-  test("is a failure to fal's JavaScript client: done() rejects, and on('error') is called", async () => {
+  test("is an error in fal's JavaScript client: done() rejects, and on('error') is called", async () => {
     await using served = await startTestServer(new Ends());
     const fal = createFalClient({
       credentials: "none",
@@ -215,7 +215,7 @@ describe("a stream that fails", { timeout: 30_000 }, () => {
     assert.deepEqual(seen, ["one", { detail: "Out of rhymes", status: 409 }]);
   });
 
-  test("is whole to inject(), which has no connection to break", async () => {
+  test("is complete for inject(), which has no connection to break", async () => {
     await using served = await startTestServer(new Ends());
     const { payload } = await served.server.inject({
       method: "POST",
@@ -229,7 +229,7 @@ describe("a stream that fails", { timeout: 30_000 }, () => {
 const CODES = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4001, 4999];
 
 describe("a raw websocket", { timeout: 30_000 }, () => {
-  test("is closed with every code that the protocol allows, and its reason, both ways", async () => {
+  test("is closed with every code that the protocol allows, and its reason, in both directions", async () => {
     const app = new Ends();
     await using served = await startTestServer(app);
     const address = served.url.replace("http", "ws");
@@ -248,7 +248,7 @@ describe("a raw websocket", { timeout: 30_000 }, () => {
     }
   });
 
-  test("is not closed with a code or a reason that no close frame may have", async () => {
+  test("is not closed with a code or a reason that a close frame may not have", async () => {
     await using served = await startTestServer(new Ends());
     const address = served.url.replace("http", "ws");
     const refused: [number, string][] = [1004, 1005, 1006, 1015, 999, 2999, 5000].map((code) => [code, "x"]);
@@ -258,7 +258,7 @@ describe("a raw websocket", { timeout: 30_000 }, () => {
     }
   });
 
-  test("is pinged, and cut after two pings without an answer", async () => {
+  test("is pinged, and closed after two pings without a pong", async () => {
     const clock = new FakeClock();
     await using served = await startTestServer(new Ends(), { clock, websocketPingMs: 1_000 });
     const socket = new WebSocket(`${served.url.replace("http", "ws")}/told`, { autoPong: false });

@@ -24,14 +24,14 @@ const PACKAGES: RegistryPackages = {
 interface Failing {
   readonly spec: EnvironmentSpec;
   readonly env?: NodeJS.ProcessEnv;
-  /** What is done to the registry first. */
+  /** Prepares the registry first. */
   readonly prepare?: (registry: NpmRegistry) => void;
   readonly message: RegExp;
-  /** What is done so that the next call works; left out where another spec has to be asked for. */
+  /** Repairs the registry so that the next call works; omitted if another spec has to be used for that. */
   readonly mend?: (registry: NpmRegistry) => void;
 }
 
-/** Prepares a spec that can't be, checks the error, and that nothing is left and another call works. */
+/** Prepares a spec that fails, and checks the error, that nothing is left, and that another call works. */
 async function fails({ spec, env = {}, prepare, message, mend }: Failing): Promise<void> {
   await using registry = await NpmRegistry.start(PACKAGES);
   using cache = createCacheFolder();
@@ -64,7 +64,7 @@ async function fails({ spec, env = {}, prepare, message, mend }: Failing): Promi
   assert.equal((await working.list())[0]?.key, next.key);
 }
 
-describe("an install that fails says what failed, where and what to do, and the next call works:", () => {
+describe("a failed install reports what failed, where and what to do, and the next call works:", () => {
   test("a package that does not exist", () =>
     fails({
       spec: npmSpec("good", "nowhere@^1"),
@@ -80,7 +80,7 @@ describe("an install that fails says what failed, where and what to do, and the 
       mend: (registry) => registry.publish("good", "9.0.0"),
     }));
 
-  test("an install script that fails, with its package, command and last words", () =>
+  test("an install script that fails, with its package, command and last output", () =>
     fails({
       spec: npmSpec("broken"),
       message:
@@ -88,7 +88,7 @@ describe("an install that fails says what failed, where and what to do, and the 
       mend: (registry) => registry.publish("broken", "1.0.1"),
     }));
 
-  test("a registry that can't be reached", () =>
+  test("an unreachable registry", () =>
     fails({
       spec: npmSpec("good"),
       env: { npm_config_registry: "http://127.0.0.1:1/" },
@@ -97,7 +97,7 @@ describe("an install that fails says what failed, where and what to do, and the 
       mend: () => {},
     }));
 
-  test("a registry that hangs up", () =>
+  test("a registry that closes the connection", () =>
     fails({
       spec: npmSpec("good"),
       prepare: (registry) => registry.break(/good/, "reset"),
@@ -105,7 +105,7 @@ describe("an install that fails says what failed, where and what to do, and the 
       mend: () => {},
     }));
 
-  test("a registry that is silent for too long", () =>
+  test("a registry that stays silent for too long", () =>
     fails({
       spec: npmSpec("good"),
       env: { npm_config_fetch_timeout: "300", npm_config_fetch_retries: "0" },
@@ -114,7 +114,7 @@ describe("an install that fails says what failed, where and what to do, and the 
       mend: () => {},
     }));
 
-  test("a registry that is out of order", () =>
+  test("a registry that answers with a server error", () =>
     fails({
       spec: npmSpec("good"),
       prepare: (registry) => registry.break(/good/, 503),
@@ -122,7 +122,7 @@ describe("an install that fails says what failed, where and what to do, and the 
       mend: () => {},
     }));
 
-  test("a registry that wants a login", () =>
+  test("a registry that requires a login", () =>
     fails({
       spec: npmSpec("good"),
       prepare: (registry) => registry.break(/good/, 401),
@@ -130,7 +130,7 @@ describe("an install that fails says what failed, where and what to do, and the 
       mend: () => {},
     }));
 
-  test("an archive that is damaged on its way", () =>
+  test("an archive that is damaged in transit", () =>
     fails({
       spec: npmSpec("good"),
       prepare: (registry) => registry.break(/tgz$/, "damage"),
@@ -138,13 +138,13 @@ describe("an install that fails says what failed, where and what to do, and the 
       mend: () => {},
     }));
 
-  test("peer dependencies that exclude each other", () =>
+  test("conflicting peer dependencies", () =>
     fails({
       spec: npmSpec("plugin-one", "plugin-two"),
       message: /: packages want versions of the same package that exclude each other\. .*\n {2}[^]*plugin-/,
     }));
 
-  test("a disk that is full", () =>
+  test("a full disk", () =>
     fails({
       spec: npmSpec("good"),
       env: {
@@ -164,7 +164,7 @@ describe("an install that fails says what failed, where and what to do, and the 
       mend: () => {},
     }));
 
-  test("a Node that does not exist", () =>
+  test("a Node version that does not exist", () =>
     fails({
       spec: { kind: "npm", steps: [["good"]], nodeVersion: "99.1" },
       prepare: (registry) => registry.publish(`node-${process.platform}-${process.arch}`, "22.0.0"),
@@ -172,7 +172,7 @@ describe("an install that fails says what failed, where and what to do, and the 
         /^There is no Node 99\.1 for \w+-\w+ in the registry \(node-\S+@99\.1\)\. Correct nodeVersion, or /,
     }));
 
-  test("a local package that is not there", () =>
+  test("a local package that does not exist", () =>
     fails({
       spec: npmSpec("./no-such-folder"),
       message: /^The requirement \.\/no-such-folder can't be read \(ENOENT\)\. Paths count from /,
@@ -200,7 +200,7 @@ describe("a lockfile is refused with the reason", () => {
     });
   }
 
-  test("when it does not fit its own root", async () => {
+  test("when it does not match its own root package", async () => {
     await using registry = await NpmRegistry.start(PACKAGES);
     using cache = createCacheFolder();
     const lockfile = join(cache.path, "package-lock.json");
@@ -219,7 +219,7 @@ describe("a lockfile is refused with the reason", () => {
   });
 });
 
-test("a cache folder that can't be made is an error that names SERVABLE_CACHE_DIR", async () => {
+test("a cache folder that can't be created is an error that names SERVABLE_CACHE_DIR", async () => {
   using cache = createCacheFolder();
   writeFileSync(join(cache.path, "file"), "");
   const environments = new NpmEnvironments({ cacheDirectory: join(cache.path, "file/cache") });

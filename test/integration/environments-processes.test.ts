@@ -13,13 +13,13 @@ import { NpmRegistry, type RegistryPackages } from "../helpers/npm-registry.ts";
 const PACKAGES: RegistryPackages = { "pkg-a": { "1.0.0": { files: { "index.js": "" } } } };
 const SPEC = npmSpec("pkg-a");
 
-/** A package whose install script tells its pid to a port, and then never ends. */
+/** A package whose install script sends its pid to a port, and then never ends. */
 function endlessScript(port: number): RegistryPackages {
   const code = `const s = require('net').connect(${port}, '127.0.0.1', () => s.write(String(process.pid)))`;
   return { endless: { "1.0.0": { manifest: { scripts: { install: `node -e "${code}"` } } } } };
 }
 
-/** Waits for the install script above: its pid, and its connection, which ends with it. */
+/** Waits for the install script above: its pid, and its connection, which closes with it. */
 async function scriptListener(): Promise<{
   readonly port: number;
   readonly script: Promise<{ readonly pid: number; readonly socket: Socket }>;
@@ -40,7 +40,7 @@ async function scriptListener(): Promise<{
   };
 }
 
-/** Ends when the process does; a killed one may be a zombie for a while. */
+/** Resolves when the process ends; a killed one may be a zombie for a while. */
 async function gone(pid: number): Promise<void> {
   for (;;) {
     try {
@@ -49,12 +49,12 @@ async function gone(pid: number): Promise<void> {
     } catch {
       return;
     }
-    await delay(20); // nothing tells of the end of a process that is not one's child
+    await delay(20); // There is no event for the end of a process that is not a child.
   }
 }
 
 describe("ten processes", () => {
-  test("that want one environment install it once, and those that wait say so", async () => {
+  test("that need the same environment install it once, and the waiting ones say so", async () => {
     await using registry = await NpmRegistry.start(PACKAGES);
     using cache = createCacheFolder();
     const all = Array.from(
@@ -77,7 +77,7 @@ describe("ten processes", () => {
 });
 
 describe("a process that is killed while it installs", () => {
-  test("leaves nothing that is taken for an environment, and those that wait take over", async () => {
+  test("leaves nothing that is mistaken for an environment, and a waiting process takes over", async () => {
     await using registry = await NpmRegistry.start(PACKAGES);
     using cache = createCacheFolder();
     registry.break(/tgz$/, "stall");
@@ -100,7 +100,7 @@ describe("a process that is killed while it installs", () => {
   });
 
   for (const signal of ["SIGKILL", "SIGINT", "SIGTERM"] as const) {
-    test(`by ${signal} takes npm and its install scripts with it; what it leaves is removed by prune`, async () => {
+    test(`by ${signal} takes npm and its install scripts with it; the rest is removed by prune`, async () => {
       using listener = await scriptListener();
       await using registry = await NpmRegistry.start(endlessScript(listener.port));
       using cache = createCacheFolder();
@@ -122,7 +122,7 @@ describe("a process that is killed while it installs", () => {
     });
   }
 
-  test("has what it left removed by the next install, of whatever environment", async () => {
+  test("has its leftovers removed by the next install, of any environment", async () => {
     using listener = await scriptListener();
     await using registry = await NpmRegistry.start({ ...PACKAGES, ...endlessScript(listener.port) });
     using cache = createCacheFolder();
@@ -142,7 +142,7 @@ describe("a process that is killed while it installs", () => {
   });
 });
 
-test("an aborted install takes npm and its install scripts with it", async () => {
+test("an aborted install ends npm and its install scripts", async () => {
   using listener = await scriptListener();
   await using registry = await NpmRegistry.start(endlessScript(listener.port));
   using cache = createCacheFolder();
@@ -161,8 +161,8 @@ test("an aborted install takes npm and its install scripts with it", async () =>
   assert.deepEqual(await environments.list(), []);
 });
 
-describe("an environment that another process uses", () => {
-  test("is not pruned, is when that process is killed", async () => {
+describe("an environment in use by another process", () => {
+  test("is not pruned until that process is killed", async () => {
     await using registry = await NpmRegistry.start(PACKAGES);
     using cache = createCacheFolder();
     const user = new EnvironmentProcess(cache.path, SPEC, registry.environment, "hold");
@@ -177,7 +177,7 @@ describe("an environment that another process uses", () => {
     assert.deepEqual(await environments.list(), []);
   });
 
-  test("and force replaces goes on being there until it is used no more", async () => {
+  test("stays until it is no longer used, even if force replaces it", async () => {
     await using registry = await NpmRegistry.start(PACKAGES);
     using cache = createCacheFolder();
     const user = new EnvironmentProcess(cache.path, SPEC, registry.environment, "hold");
@@ -198,7 +198,7 @@ describe("an environment that another process uses", () => {
   });
 });
 
-test("install scripts see no secrets of the process, but what .npmrc names", async () => {
+test("install scripts see no secrets of the process, except those that .npmrc names", async () => {
   const script = `node -e "require('fs').writeFileSync('env.json', JSON.stringify(process.env))"`;
   await using registry = await NpmRegistry.start({
     nosy: { "1.0.0": { manifest: { scripts: { install: script } } } },
@@ -210,7 +210,7 @@ test("install scripts see no secrets of the process, but what .npmrc names", asy
     ...registry.environment,
     HOME: home.path,
     USERPROFILE: home.path,
-    // npm sets it for the scripts that it runs, this one's too.
+    // npm sets it for the scripts that it runs, including this one.
     npm_config_userconfig: join(home.path, ".npmrc"),
     MY_SECRET: "secret",
     NAMED_TOKEN: "named",

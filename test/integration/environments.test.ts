@@ -21,13 +21,13 @@ const PACKAGES: RegistryPackages = {
 
 const require = createRequire(import.meta.url);
 
-/** What a package of an environment exports. */
+/** Loads a package of an environment and returns its exports. */
 function load(environment: Environment, name: string): unknown {
   return require(require.resolve(name, { paths: [environment.directory] }));
 }
 
 describe("an environment", () => {
-  test("has the packages that were asked for, and theirs, and a lockfile", async () => {
+  test("has the required packages, their dependencies, and a lockfile", async () => {
     await using registry = await NpmRegistry.start(PACKAGES);
     using cache = createCacheFolder();
     const environments = new NpmEnvironments({
@@ -47,7 +47,7 @@ describe("an environment", () => {
     assert.match(environment.key, /^pkg-a\+pkg-b-[0-9a-f]{20}$/);
   });
 
-  test("that is cached needs no registry and no npm, and logs nothing", async () => {
+  test("from the cache needs no registry and no npm, and logs nothing", async () => {
     using cache = createCacheFolder();
     let made: Environment;
     {
@@ -65,7 +65,7 @@ describe("an environment", () => {
     assert.deepEqual(log, []);
   });
 
-  test("without requirements is made without npm", async () => {
+  test("without requirements is created without npm", async () => {
     using cache = createCacheFolder();
     const environments = new NpmEnvironments({
       cacheDirectory: cache.path,
@@ -104,7 +104,7 @@ describe("an environment", () => {
     assert.notEqual(other?.key, key, "steps are not the same as one step");
   });
 
-  test("runs the install scripts of what is required, with the environment's Node first in PATH", async () => {
+  test("runs the install scripts of its requirements, with the environment's Node first in PATH", async () => {
     const script = `node -e "require('fs').writeFileSync('ran', process.execPath)"`;
     await using registry = await NpmRegistry.start({
       scripted: { "1.0.0": { manifest: { scripts: { postinstall: script } } } },
@@ -126,7 +126,7 @@ describe("an environment", () => {
     });
   });
 
-  test("can be made from a package on this machine, and is another one when that changes", async () => {
+  test("can be created from a local package, and changes when that does", async () => {
     using cache = createCacheFolder();
     using project = createCacheFolder();
     writeFileSync(join(project.path, "package.json"), '{"name":"mine","version":"1.0.0"}');
@@ -139,7 +139,7 @@ describe("an environment", () => {
     assert.equal(load(second, "mine"), 2);
   });
 
-  test("made from a lockfile has exactly what that lists, and steps come after it", async () => {
+  test("from a lockfile has exactly the packages in it, and further steps come after it", async () => {
     await using registry = await NpmRegistry.start({ ...PACKAGES, dev: { "1.0.0": module("dev") } });
     using cache = createCacheFolder();
     const options = { cacheDirectory: cache.path, npmEnvironment: registry.environment };
@@ -167,7 +167,7 @@ describe("an environment", () => {
     assert.notEqual(other.key, environment.key);
   });
 
-  test("asked for by ten callers of a process is installed once, and each is told the log", async () => {
+  test("requested by ten callers in one process is installed once, and each caller gets the log", async () => {
     await using registry = await NpmRegistry.start(PACKAGES);
     using cache = createCacheFolder();
     const environments = new NpmEnvironments({
@@ -185,7 +185,7 @@ describe("an environment", () => {
     for (const lines of logs) assert.ok(lines.some((line) => line.startsWith("installed pkg-a@1.0.0 in ")));
   });
 
-  test("is still installed when one of its callers gives up, and is not when all do", async () => {
+  test("is still installed when one of its callers cancels, and not when all do", async () => {
     await using registry = await NpmRegistry.start(PACKAGES);
     using cache = createCacheFolder();
     const environments = new NpmEnvironments({
@@ -211,7 +211,7 @@ describe("an environment", () => {
     assert.equal(load(await environments.prepare(npmSpec("pkg-a@1.0.0")), "pkg-a"), "a1");
   });
 
-  test("that is forced is made anew, and what uses the old one keeps it", async () => {
+  test("with force is created anew, and processes that use the old one keep it", async () => {
     await using registry = await NpmRegistry.start({ "pkg-a": { "1.0.0": module("old") } });
     using cache = createCacheFolder();
     const environments = new NpmEnvironments({
@@ -242,7 +242,7 @@ describe("an environment", () => {
     assert.deepEqual(await environments.prepare(npmSpec("pkg-a")), anew);
   });
 
-  test("for another Node brings it from the registry, once, and is used and kept with it", async () => {
+  test("for another Node downloads it from the registry once, and is used and kept with it", async () => {
     const name = nodeRequirement("99").split("@")[0] ?? "";
     const major = Number.parseInt(process.versions.node, 10);
     const executable = `#!/bin/sh\nexec '${process.execPath}' "$@"\n`;
@@ -271,7 +271,7 @@ describe("an environment", () => {
     assert.deepEqual(await environments.prepare(npmSpec("pkg-a")), own);
   });
 
-  test("that was damaged by hand is made anew", async () => {
+  test("that was damaged by hand is created anew", async () => {
     await using registry = await NpmRegistry.start(PACKAGES);
     using cache = createCacheFolder();
     const options = { cacheDirectory: cache.path, npmEnvironment: registry.environment };
@@ -284,7 +284,7 @@ describe("an environment", () => {
 });
 
 describe("pruning", () => {
-  test("goes by the last use, keeps what is in use, and says what it would do", async () => {
+  test("removes by last use, keeps environments in use, and reports what it would do", async () => {
     await using registry = await NpmRegistry.start(PACKAGES);
     using cache = createCacheFolder();
     const environments = new NpmEnvironments({

@@ -5,7 +5,7 @@ import { pino } from "pino";
 import { startTestServer, type TestServer } from "servable/testing";
 import { WireApp } from "../helpers/wire-app.ts";
 
-/** kind → status, detail */
+/** Status and detail by kind of error. */
 const ANSWERS: Readonly<Record<string, readonly [number, unknown]>> = {
   app: [418, "no such style"],
   field: [422, [{ loc: ["body", "prompt"], msg: "is unsafe", type: "content_policy" }]],
@@ -40,7 +40,7 @@ describe("errors of handlers", () => {
 
   for (const path of ["/throw", "/throw-sync"]) {
     for (const [kind, [status, detail]] of Object.entries(ANSWERS)) {
-      test(`${path}: ${kind} is answered with ${status}`, async () => {
+      test(`${path}: ${kind} returns ${status}`, async () => {
         const answer = await served.post(path, { kind }, { origin: "http://page.localhost" });
         assert.equal(answer.status, status);
         assert.deepEqual(await answer.json(), { detail });
@@ -49,7 +49,7 @@ describe("errors of handlers", () => {
     }
   }
 
-  test("billable units of a refused field are sent", async () => {
+  test("billable units are sent for a refused field", async () => {
     const answer = await served.post("/throw", { kind: "field" });
     assert.equal(answer.headers.get("x-fal-billable-units"), "1.50000000");
   });
@@ -70,7 +70,7 @@ describe("errors of handlers", () => {
     assert.deepEqual(lines, []);
   });
 
-  test("a result that does not fit its schema is a 500 that shows nothing of it, and is logged", async () => {
+  test("a result that does not match its schema returns a 500 that reveals nothing of it, and is logged", async () => {
     lines.length = 0;
     const answer = await served.post("/wrong-output");
     assert.equal(answer.status, 500);
@@ -78,18 +78,18 @@ describe("errors of handlers", () => {
     assert.match(lines.join(""), /wrongOutput\(\) returned a result that does not fit.*text/);
   });
 
-  test("a result that is no JSON is a 500", async () => {
+  test("a result that is not valid JSON returns 500", async () => {
     assert.equal((await served.post("/cyclic")).status, 500);
   });
 
-  test("a handler that never settles is answered with 504 after its timeout, and its signal aborts", async () => {
+  test("a handler that never settles gets 504 after its timeout, and its signal aborts", async () => {
     const answer = await served.post("/never");
     assert.equal(answer.status, 504);
     assert.deepEqual(await answer.json(), { detail: "The request took longer than 50 ms." });
     assert.deepEqual(served.app.seen, ["never: RequestTimeoutException"]);
   });
 
-  test("a header that can't be sent is the handler's error, not a broken connection", async () => {
+  test("a header that can't be sent fails the handler's call, not the connection", async () => {
     const bad = await served.post("/header", { name: "x-note", value: "a\r\nb" });
     assert.equal(bad.status, 500);
     const good = await served.post("/header", { name: "x-note", value: "fine" });
