@@ -4,13 +4,13 @@ import { closestName, didYouMean } from "../../src/did-you-mean.ts";
 
 const KNOWN = ["minConcurrency", "keepAlive", "image", "port"];
 
-test("case, dashes and underscores make no difference", () => {
+test("case, dashes and underscores do not matter", () => {
   for (const word of ["min_concurrency", "MIN-CONCURRENCY", "minconcurrency", "min concurrency"]) {
     assert.equal(closestName(word, KNOWN), "minConcurrency");
   }
 });
 
-test("two typos are forgiven in a long word, one in a short one", () => {
+test("a long word may have two typos, a short one only one", () => {
   assert.equal(closestName("minConcurency", KNOWN), "minConcurrency");
   assert.equal(closestName("keepAlvie", KNOWN), "keepAlive");
   assert.equal(closestName("keebAliwes", KNOWN), undefined);
@@ -19,16 +19,16 @@ test("two typos are forgiven in a long word, one in a short one", () => {
   assert.equal(closestName("pa", KNOWN), undefined);
 });
 
-test("the closest of several is meant", () => {
+test("the closest of several names is suggested", () => {
   assert.equal(closestName("appFile", ["appFilesIgnore", "appFiles", "appName"]), "appFiles");
 });
 
-test("nothing is close to nothing", () => {
+test("nothing is suggested for a word unlike all names, or without names", () => {
   assert.equal(closestName("model", KNOWN), undefined);
   assert.equal(closestName("port", []), undefined);
 });
 
-test("the question ends a sentence, or is not asked", () => {
+test("the suggestion comes at the end of a sentence, or is omitted", () => {
   assert.equal(didYouMean("ports", KNOWN), '; did you mean "port"?');
   assert.equal(didYouMean("model", KNOWN), "");
 });

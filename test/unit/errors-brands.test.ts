@@ -72,7 +72,7 @@ function ancestry(name: Name): Name[] {
   return name === "FalServerlessError" ? [name] : [name, ...ancestry(PARENTS[name])];
 }
 
-test("the second copy is another one", () => {
+test("the second copy of the package has classes of its own", () => {
   assert.notEqual(copy.AppException, errors.AppException);
 });
 
@@ -90,7 +90,7 @@ for (const name of NAMES) {
   });
 }
 
-test("errors of the other copy are answered like our own", () => {
+test("errors of the other copy are answered like those of this one", () => {
   for (const name of NAMES) {
     assert.deepEqual(answerFor(make[name](copy)), answerFor(make[name](errors)));
   }
@@ -118,13 +118,13 @@ test("a user's subclass is an instance of its own ancestors, in both copies, and
   assert.deepEqual(answerFor(error), { status: 400, body: { detail: "no" }, unexpected: false });
 });
 
-test("values that are no objects are instances of nothing", () => {
+test("primitive values are not instances of any error class", () => {
   for (const value of [undefined, null, 5, "text", Symbol("s"), () => 5]) {
     assert.ok(!(value instanceof (errors.FalServerlessError as unknown as new () => object)));
   }
 });
 
-test("brands do not show: neither in JSON nor in a loop", () => {
+test("brands are invisible in JSON and in loops", () => {
   const error = new errors.AppException("m", 400);
   assert.deepEqual(Object.keys(error).sort(), ["code", "statusCode"]);
   assert.equal(JSON.stringify(error), '{"code":"APP_EXCEPTION","statusCode":400}');
@@ -136,7 +136,7 @@ test("an error keeps its cause", () => {
   assert.equal(new errors.FieldException("f", "m", { cause }).cause, cause);
 });
 
-test("every code of the table is used by some class, or thrown somewhere", () => {
+test("every code of the table is used by a class or thrown somewhere", () => {
   const sources = readdirSync(join(REPOSITORY, "src"), { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".ts"))
     .map((file) => readFileSync(join(REPOSITORY, "src", file), "utf8"));
@@ -146,7 +146,7 @@ test("every code of the table is used by some class, or thrown somewhere", () =>
   }
 });
 
-test("every code means something, and ends a request or a process", () => {
+test("every code has a meaning, and ends a request or a process", () => {
   for (const [code, kind] of Object.entries<errors.ErrorKind>(errors.ERRORS)) {
     assert.match(code, /^[A-Z]+(?:_[A-Z]+)*$/);
     assert.match(kind.meaning, /^\S.*\.$/);
@@ -154,7 +154,7 @@ test("every code means something, and ends a request or a process", () => {
   }
 });
 
-test("the status of the table is the one that is sent", () => {
+test("the status in the table is the status that is sent", () => {
   for (const name of NAMES) {
     const error = make[name](errors) as errors.FalServerlessError;
     const kind: errors.ErrorKind = errors.ERRORS[error.code];

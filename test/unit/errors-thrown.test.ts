@@ -9,7 +9,7 @@ function fail(): never {
   throw new Error("a trap");
 }
 
-/** Fails on everything that can be asked of it. */
+/** Throws on every operation. */
 const hostile = (target: object): object =>
   new Proxy(target, {
     get: fail,
@@ -59,26 +59,26 @@ const ODD: readonly (readonly [what: string, value: unknown])[] = [
 ];
 
 for (const [what, value] of ODD) {
-  test(`${what}, thrown, is an internal error and nothing worse`, () => {
+  test(`${what}, thrown, is answered as an internal error`, () => {
     assert.deepEqual(answerFor(value), INTERNAL);
   });
 }
 
-test("a very long message is searched in no time", () => {
+test("a very long message is searched quickly", () => {
   const started = performance.now();
   for (const words of ["CUDA ", "out of memory ", "cud", "CUDA out of "])
     answerFor(new Error(words.repeat(20_000)));
   assert.ok(performance.now() - started < 1000);
 });
 
-test("the answer can always be sent as JSON, and never holds a stack", () => {
+test("the answer can always be sent as JSON, and never contains a stack", () => {
   for (const [, value] of ODD) {
     const text = JSON.stringify(answerFor(value).body);
     assert.ok(!text.includes("at ") && !text.includes("it broke"), text);
   }
 });
 
-test("an answer belongs to its error: changing one changes no other", () => {
+test("answers are independent of each other: changing one changes no other", () => {
   const first = answerFor(new FieldException("a", "b", { billableUnits: 1 }));
   first.headers = { changed: "yes" };
   assert.deepEqual(answerFor(new FieldException("a", "b", { billableUnits: 1 })).headers, {

@@ -67,7 +67,7 @@ test("FieldException has the form of a validation error", () => {
   });
 });
 
-test("billable units: an integer as it is, any other number or numeric text with 8 decimals", () => {
+test("billable units: an integer stays as it is, other numbers and numeric text get 8 decimals", () => {
   const table: readonly (readonly [units: unknown, header: string])[] = [
     [7, "7"],
     [7.0, "7"],
@@ -93,7 +93,7 @@ test("billable units: an integer as it is, any other number or numeric text with
   }
 });
 
-test("billable units that are falsy are left out", () => {
+test("falsy billable units are omitted", () => {
   for (const units of [0, -0, "", undefined, NaN]) {
     const answer = answerFor(new FieldException("a", "b", { billableUnits: units as number }));
     assert.equal(answer.status, 422);
@@ -101,14 +101,14 @@ test("billable units that are falsy are left out", () => {
   }
 });
 
-test("billable units that are no number are a fault of the app", () => {
+test("billable units that are not numeric are an error of the app", () => {
   for (const units of ["many", " ", "7 units", Infinity, -Infinity, "Infinity", {}, [7], true, Symbol("7")]) {
     const answer = answerFor(new FieldException("a", "b", { billableUnits: units as number }));
     assert.deepEqual(answer, INTERNAL);
   }
 });
 
-test("a status that HTTP does not have is a fault of the app", () => {
+test("a status outside HTTP's range is an error of the app", () => {
   for (const status of [0, 99, 199, 600, 1000, 404.5, NaN, Infinity, "404", null, {}]) {
     assert.deepEqual(answerFor(new AppException("a", status as number)), INTERNAL, String(status));
     const field = new FieldException("a", "b", { statusCode: status as number });
@@ -119,7 +119,7 @@ test("a status that HTTP does not have is a fault of the app", () => {
   }
 });
 
-test("refused input is answered with its issues, and costs nothing", () => {
+test("rejected input is answered with its issues, and is not billed", () => {
   const issues = [{ type: "missing", loc: ["body", "a"], msg: "Field required", input: {} }];
   assert.deepEqual(answerFor(new InputValidationError(issues)), {
     status: 422,
@@ -129,7 +129,7 @@ test("refused input is answered with its issues, and costs nothing", () => {
   });
 });
 
-test("an error that shows CUDA out of memory asks for another runner", () => {
+test("an error that reports CUDA out of memory requests another runner", () => {
   const messages = [
     "CUDA out of memory. Tried to allocate 20.00 MiB",
     "CUDA error: out of memory",
@@ -163,7 +163,7 @@ test("an error that names a GPU library, in any case, is a GPU error", () => {
   }
 });
 
-test("a GPU library's name counts where a word or a file's name begins, whatever but a small letter follows", () => {
+test("a GPU library's name is recognised at the start of a word or file name unless a lowercase letter follows it", () => {
   const messages = [
     "cudaErrorIllegalAddress: an illegal memory access was encountered",
     "ncclSystemError: System call (e.g. socket, malloc) failed",
@@ -197,7 +197,7 @@ test("a GPU library's name counts where a word or a file's name begins, whatever
   for (const message of messages) assert.deepEqual(answerFor(new Error(message)), GPU, message);
 });
 
-test("a word that only contains one, or only begins so, does not", () => {
+test("a word that merely contains such a name, or continues it with lowercase letters, is not recognised", () => {
   const messages = [
     "barracuda",
     "Barracudas",
@@ -223,7 +223,7 @@ test("a word that only contains one, or only begins so, does not", () => {
   for (const message of messages) assert.deepEqual(answerFor(new Error(message)), INTERNAL, message);
 });
 
-test("only what an error shows counts: neither its cause nor its stack", () => {
+test("only the visible message of an error is searched: neither its cause nor its stack", () => {
   assert.deepEqual(answerFor(new Error("plain", { cause: new Error("cuda") })), INTERNAL);
   const error = new Error("plain");
   error.stack = "Error: plain\n    at cuda (file.ts)";

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { drawPlot, ticks } from "../../../benchmarks/batching/plot.ts";
 
-test("axes go from 0 to a round value that nothing exceeds", () => {
+test("axes run from 0 to a round value that is at least the maximum", () => {
   assert.deepEqual(ticks(720), [0, 100, 200, 300, 400, 500, 600, 700, 800]);
   assert.deepEqual(ticks(1800), [0, 200, 400, 600, 800, 1000, 1200, 1400, 1600, 1800]);
   assert.deepEqual(ticks(1), [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]);
   assert.deepEqual(ticks(0), [0, 0.1]);
 });
 
-test("a plot draws each line, names it in the legend and labels its axes", () => {
+test("a plot draws each series, names it in the legend and labels its axes", () => {
   const svg = drawPlot({
     title: "n ≤ 64 & L < 100",
     xLabel: "load",
@@ -44,7 +44,7 @@ test("a plot draws each line, names it in the legend and labels its axes", () =>
   for (const text of ["load", "goodput", "ideal", "ours", "λ*"]) assert.ok(svg.includes(`>${text}</text>`));
 });
 
-test("the largest value lies within the drawing, the origin at the corner of the axes", () => {
+test("the largest value lies inside the plot, the origin at the corner of the axes", () => {
   const svg = drawPlot({
     title: "t",
     xLabel: "x",

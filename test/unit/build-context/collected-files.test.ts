@@ -55,7 +55,7 @@ describe("a pattern", () => {
     ["s*", ["src/a.ts", "src/c.json", "src/deep/b.ts"]],
     ["*.t[", []],
   ] as const) {
-    test(`${pattern} finds ${wanted.join(", ") || "nothing, with a warning"}`, async () => {
+    test(`${pattern} matches ${wanted.join(", ") || "nothing, with a warning"}`, async () => {
       using folder = new ContextFolder(SOURCES);
       const { paths, warnings } = await collect(folder, { paths: [pattern] });
       assert.deepEqual(paths, wanted);
@@ -66,13 +66,13 @@ describe("a pattern", () => {
     });
   }
 
-  test("that is a file's own name is that file", async () => {
+  test("that equals the name of a file matches that file", async () => {
     using folder = new ContextFolder({ "pages/[id].ts": "", "pages/i.ts": "" });
     assert.deepEqual((await collect(folder, { paths: ["pages/[id].ts"] })).paths, ["pages/[id].ts"]);
   });
 });
 
-test("what is not there is left out with a warning, and so is what is ignored but named", async () => {
+test("missing paths, and ignored paths that are named, are skipped with a warning", async () => {
   using folder = new ContextFolder({ a: "", "b/c": "" });
   const { paths, warnings } = await collect(folder, { paths: ["a", "nope", "b", "a/x"], ignore: ["b"] });
   assert.deepEqual(paths, ["a"]);
@@ -83,14 +83,14 @@ test("what is not there is left out with a warning, and so is what is ignored bu
   ]);
 });
 
-test("absolute paths and those with .. are refused before anything is read", async () => {
+test("absolute paths and paths with .. are rejected before any file is read", async () => {
   using folder = new ContextFolder({ a: "" });
   for (const path of ["/etc/passwd", "../x", "a/../../x", ""]) {
     await assert.rejects(collect(folder, { paths: ["a", path] }), { code: "UPLOAD_FAILED" });
   }
 });
 
-test("a context that is not there, or is a file, is an error that has its path", async () => {
+test("a context that is missing, or is a file, is an error with its path", async () => {
   using folder = new ContextFolder({ a: "" });
   await assert.rejects(
     collectFiles({ context: join(folder.path, "no") }),
@@ -102,7 +102,7 @@ test("a context that is not there, or is a file, is an error that has its path",
   );
 });
 
-test("a file above 1 GiB is refused with its size, and one of 1 GiB is not", async () => {
+test("a file larger than 1 GiB is rejected with its size; a file of exactly 1 GiB is accepted", async () => {
   using folder = new ContextFolder({ weights: "" });
   truncateSync(join(folder.path, "weights"), 1024 ** 3);
   assert.deepEqual((await collect(folder)).paths, ["weights"]);
@@ -114,7 +114,7 @@ test("a file above 1 GiB is refused with its size, and one of 1 GiB is not", asy
 });
 
 describe("a link", () => {
-  test("to a file inside is a file of its own, with the target's content", async () => {
+  test("to a file inside the context is collected as a file of its own, with the target's content", async () => {
     using folder = new ContextFolder({ "real/a.txt": "hello" });
     symlinkSync("real/a.txt", join(folder.path, "link.txt"));
     const files = await collectFiles({ context: folder.path, ignore: [] });
@@ -124,7 +124,7 @@ describe("a link", () => {
     );
   });
 
-  test("to a folder is not followed in a walk, and is when it is named", async () => {
+  test("to a folder is followed only when the link itself is named", async () => {
     using folder = new ContextFolder({ "real/a.txt": "" });
     symlinkSync("real", join(folder.path, "link"));
     symlinkSync("..", join(folder.path, "real/loop"));
@@ -137,7 +137,7 @@ describe("a link", () => {
     assert.deepEqual((await collect(folder, { paths: ["link"] })).paths, ["link/a.txt"]);
   });
 
-  test("that leads outside is refused, in a walk, when named, and on the way to a file", async () => {
+  test("that leads outside the context is rejected, during a walk, when named, and on the way to a file", async () => {
     using outside = new ContextFolder({ "secret/key": "s" });
     for (const target of [outside.path, `${outside.path}/secret/key`]) {
       using folder = new ContextFolder({ a: "" });
@@ -151,19 +151,19 @@ describe("a link", () => {
     await assert.rejects(collect(folder, { paths: ["out/secret/key"] }), /leads out of the context folder/);
   });
 
-  test("that leads outside and is ignored is no matter", async () => {
+  test("that leads outside the context is skipped without an error if it is ignored", async () => {
     using folder = new ContextFolder({ a: "" });
     symlinkSync("/etc", join(folder.path, "out"));
     assert.deepEqual(await collect(folder, { ignore: ["out"] }), { paths: ["a"], warnings: [] });
   });
 
-  test("to a folder whose name begins like the context's is outside", async () => {
+  test("to a folder whose name starts with the context's name leads outside", async () => {
     using folder = new ContextFolder({ "app/a": "", "app-secret/key": "" });
     symlinkSync("../app-secret/key", join(folder.path, "app/link"));
     await assert.rejects(collectFiles({ context: join(folder.path, "app"), ignore: [] }), /leads out/);
   });
 
-  test("brings nothing along that is ignored, by its own path or by the link's", async () => {
+  test("adds no files that are ignored by their own path or by the path of the link", async () => {
     using folder = new ContextFolder({
       "real/a.txt": "",
       "real/.env": "",
@@ -181,7 +181,7 @@ describe("a link", () => {
     ]);
   });
 
-  test("to nothing is left out with a warning, and one to itself is an error", async () => {
+  test("to a missing target is skipped with a warning; one to itself is an error", async () => {
     using folder = new ContextFolder({ a: "" });
     symlinkSync("nowhere", join(folder.path, "broken"));
     const { paths, warnings } = await collect(folder);
@@ -192,7 +192,7 @@ describe("a link", () => {
   });
 });
 
-test("what is neither file nor folder is left out with a warning", async () => {
+test("anything that is neither a file nor a folder is skipped with a warning", async () => {
   using folder = new ContextFolder({ a: "" });
   execFileSync("mkfifo", [join(folder.path, "pipe")]);
   const { paths, warnings } = await collect(folder);
@@ -200,13 +200,13 @@ test("what is neither file nor folder is left out with a warning", async () => {
   assert.deepEqual(warnings, ["pipe is neither a file nor a folder and is skipped."]);
 });
 
-test("a name that is not UTF-8 is an error, not a file that is silently missing", async () => {
+test("a name that is not UTF-8 is an error, not a silently missing file", async () => {
   using folder = new ContextFolder({ a: "" });
   writeFileSync(Buffer.concat([Buffer.from(`${folder.path}/caf`), Buffer.of(0xe9)]), "x");
   await assert.rejects(collect(folder), /has a name that is not UTF-8; rename it, or ignore it\.$/);
 });
 
-test("what the system refuses is an error that has the path and the reason", async () => {
+test("a failed file system call is an error with the path and the reason", async () => {
   using folder = new ContextFolder({ a: "" });
   await assert.rejects(
     collect(folder, { paths: ["x".repeat(300)] }),
@@ -214,7 +214,7 @@ test("what the system refuses is an error that has the path and the reason", asy
   );
 });
 
-test("a walk ends with the signal's reason", async () => {
+test("an aborted walk fails with the signal's reason", async () => {
   using folder = new ContextFolder({ a: "" });
   const reason = new Error("enough");
   await assert.rejects(collect(folder, { signal: AbortSignal.abort(reason) }), reason);

@@ -51,7 +51,7 @@ async function archive(entries: readonly ContextEntry[], made: readonly VirtualF
 describe("a build context", () => {
   const directory = createFolder(FILES);
 
-  test("is what the Dockerfile names, with the folders it is in, in order", async () => {
+  test("has the files that the Dockerfile names and their parent folders, in order", async () => {
     assert.deepEqual(await collect(directory, ["src/deep/b.ts", "app.ts"]), [
       "app.ts",
       "src/",
@@ -75,7 +75,7 @@ describe("a build context", () => {
     ]);
   });
 
-  test("is everything for a dot, but what is ignored", async () => {
+  test("has everything except ignored files if the Dockerfile copies a dot", async () => {
     assert.deepEqual(
       await collect(directory, ["."], ["node_modules", "*.md", "/data/*", "!/data/model.bin"]),
       [
@@ -92,11 +92,11 @@ describe("a build context", () => {
     );
   });
 
-  test("has what an exception names below an ignored folder", async () => {
+  test("has the files of an exception below an ignored folder", async () => {
     assert.deepEqual(await collect(directory, ["."], ["*", "!/src/a.ts"]), ["src/", "src/a.ts"]);
   });
 
-  test("can't be without what the Dockerfile names: the error says whether it is ignored", async () => {
+  test("is an error if a file named by the Dockerfile is missing; the message says whether it is ignored", async () => {
     const failing = (source: string, ignore: readonly string[]): Promise<unknown> =>
       collect(directory, [source], ignore);
     await assert.rejects(failing("lib", []), {
@@ -112,7 +112,7 @@ describe("a build context", () => {
     });
   });
 
-  test("has what a source leads to by links, as a builder follows them, and the links", async () => {
+  test("has the links in a source path and their targets, as a builder follows them", async () => {
     const folder = createFolder({ "data/v1/a.txt": "a", "data/v1/b.txt": "b", "other.txt": "" });
     for (const [path, target] of [
       ["data/current", "v1"],
@@ -153,7 +153,7 @@ describe("a build context", () => {
     for (const source of [".", "*.ts", "a.ts"]) assert.deepEqual(await collect(link, [source]), ["a.ts"]);
   });
 
-  test("has no place for a socket", async () => {
+  test("rejects sockets", async () => {
     const folder = createFolder({ "read.txt": "123" });
     const server = createServer().listen(join(folder, "socket"));
     await once(server, "listening");
@@ -164,7 +164,7 @@ describe("a build context", () => {
     }
   });
 
-  test("knows its size, and who may be run", async () => {
+  test("knows its size, and which files are executable", async () => {
     const folder = createFolder({ "run.sh": "12345", "read.txt": "123" });
     chmodSync(join(folder, "run.sh"), 0o700);
     chmodSync(join(folder, "read.txt"), 0o600);
@@ -213,7 +213,7 @@ describe("the archive of a build context", () => {
     assert.ok(listed.split("\n").every((line) => line === "" || / 0\/0 .* 1970-01-01 /.test(line)));
   });
 
-  test("has the same bytes for the same files, whenever and with whatever rights they were made", async () => {
+  test("has the same bytes for the same files, regardless of modification times and permissions", async () => {
     const [first = "", second = ""] = [
       createFolder(FILES),
       createFolder(Object.fromEntries(Object.entries(FILES).toReversed())),
@@ -228,7 +228,7 @@ describe("the archive of a build context", () => {
     assert.ok(one?.equals(two ?? Buffer.alloc(0)));
   });
 
-  test("tells the size of a file that is too large for the old field in a record of its own", async () => {
+  test("writes the size of a file that exceeds the classic size field into an extra record", async () => {
     const size = 8 ** 11 + 5;
     const large = { path: "large", kind: "file", size, mode: 0o644, source: "/dev/zero" } as const;
     const blocks: Buffer[] = [];
@@ -241,7 +241,7 @@ describe("the archive of a build context", () => {
     assert.equal(records?.toString(), `19 size=${size}\n`);
   });
 
-  test("ends with an error when a file becomes shorter; what a file grows by is left out", async () => {
+  test("ends with an error if a file shrinks; bytes appended meanwhile are omitted", async () => {
     const folder = createFolder({ file: "x".repeat(100) });
     const entries = await collectContext({ directory: folder, sources: ["."], ignore: new IgnoreRules([]) });
     writeFileSync(join(folder, "file"), "y".repeat(200));

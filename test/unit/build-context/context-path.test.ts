@@ -7,10 +7,10 @@ import { contextPath } from "../../../src/build-context/context-path.ts";
 const segment = fc.constantFrom("a", "b.ts", ".env", "...", "..x", "ä", "with space", "C:x");
 const filler = fc.constantFrom("", ".");
 
-/** Paths without `..`, with superfluous segments, and what they mean. */
+/** Paths without `..` but with superfluous segments, and their normal forms. */
 const paths = fc.array(fc.tuple(segment, fc.array(filler, { maxLength: 2 })), { minLength: 1, maxLength: 5 });
 
-test("a path has one form, whatever separators and superfluous segments it is written with", () => {
+test("a path has one normal form, regardless of separators and superfluous segments", () => {
   fc.assert(
     fc.property(
       paths,
@@ -29,7 +29,7 @@ test("a path has one form, whatever separators and superfluous segments it is wr
   );
 });
 
-test("a path with a .. anywhere is refused, even one that stays inside", () => {
+test("a path with .. anywhere is rejected, even one that stays inside", () => {
   fc.assert(
     fc.property(paths, fc.nat(5), fc.constantFrom("/", "\\"), (parts, at, separator) => {
       const pieces: string[] = parts.map(([name]) => name);
@@ -39,17 +39,17 @@ test("a path with a .. anywhere is refused, even one that stays inside", () => {
   );
 });
 
-test("an absolute path is refused, of Windows too", () => {
+test("an absolute path is rejected, also in Windows form", () => {
   for (const path of ["/", "/etc/passwd", "\\\\server\\share", "\\x", "C:\\x", "c:/x", "C:"]) {
     assert.throws(() => contextPath(path), /is an absolute path/, path);
   }
 });
 
-test("an empty path and one with a NUL are refused", () => {
+test("an empty path and a path with a NUL character are rejected", () => {
   assert.throws(() => contextPath(""), /is empty/);
   assert.throws(() => contextPath("a\0b"), /has a NUL/);
 });
 
-test("the folder itself is one dot", () => {
+test("the folder itself is written as one dot", () => {
   for (const path of [".", "./", "././", ".\\"]) assert.equal(contextPath(path), ".");
 });

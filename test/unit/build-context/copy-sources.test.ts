@@ -10,15 +10,15 @@ function sources(text: string, buildArgs: Readonly<Record<string, string>> = {})
 }
 
 describe("the sources of COPY and ADD", () => {
-  test("are all arguments but the last, in shell and in JSON form", () => {
+  test("are all arguments except the last, in shell and in JSON form", () => {
     assert.deepEqual(sources('FROM a\nCOPY x y/ z\nADD ["a b.txt", "c", "/d/"]'), ["x", "y", "a b.txt", "c"]);
   });
 
-  test("are relative to the context, each once", () => {
+  test("are relative to the context, without duplicates", () => {
     assert.deepEqual(sources("FROM a\nCOPY /x ./y ../z a/../b x/ d/\nCOPY . ."), ["x", "y", "z", "b", "."]);
   });
 
-  test("are none of another stage, of an address, or of a here-document", () => {
+  test("exclude other build stages, URLs and here-documents", () => {
     assert.deepEqual(
       sources(
         "FROM a AS b\nFROM c\nCOPY --from=b /x /y\nADD https://example.org/x.tar /x\nADD git@github.com:a/b.git /b\n" +
@@ -28,14 +28,14 @@ describe("the sources of COPY and ADD", () => {
     );
   });
 
-  test("keep their globs, and flags are none", () => {
+  test("keep their globs and exclude flags", () => {
     assert.deepEqual(sources("FROM a\nCOPY --chown=1:1 --link package*.json [ab].ts ./"), [
       "package*.json",
       "[ab].ts",
     ]);
   });
 
-  test("are those of bind mounts, too", () => {
+  test("include those of bind mounts", () => {
     assert.deepEqual(
       sources(
         "FROM a\nRUN --mount=type=bind,source=package.json,target=/p --mount=type=cache,target=/c npm ci\n" +
@@ -45,7 +45,7 @@ describe("the sources of COPY and ADD", () => {
     );
   });
 
-  test("have the values of variables that the file or the build gives", () => {
+  test("contain the values of variables that the file or the build sets", () => {
     const text = `ARG ROOT=lib
 FROM a AS base
 ARG ROOT
@@ -58,7 +58,7 @@ COPY $ROOT/\${DIR}.$EXT \${NONE:-fallback} \${NAME:+set} '$NAME' \\$NAME ./`;
     assert.deepEqual(sources(text, { NAME: "main", ROOT: "r" })[0], "r/src/main.ts");
   });
 
-  test("may be anything where a variable is known to the builder or the base image alone", () => {
+  test("may match anything where a variable is known only to the builder or the base image", () => {
     assert.deepEqual(sources("FROM a\nARG TARGETARCH\nCOPY bin/$TARGETARCH/x ${HOME}/y ./"), [
       "bin/*/x",
       "*/y",
@@ -66,7 +66,7 @@ COPY $ROOT/\${DIR}.$EXT \${NONE:-fallback} \${NAME:+set} '$NAME' \\$NAME ./`;
     assert.deepEqual(sources("FROM a\nARG EMPTY\nCOPY ${EMPTY}x ./"), ["x"]);
   });
 
-  test("never lead out of the context", () => {
+  test("never lead outside the context", () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom("..", ".", "", "a", "b c", "*"), { minLength: 1 }), (parts) => {
         const path = copySourcePath(`./${parts.join("/")}`);
@@ -77,7 +77,7 @@ COPY $ROOT/\${DIR}.$EXT \${NONE:-fallback} \${NAME:+set} '$NAME' \\$NAME ./`;
     );
   });
 
-  test("are found wherever they are among other instructions", () => {
+  test("are found anywhere among other instructions", () => {
     const name = fc.stringMatching(/^[a-z][a-z0-9_.]{0,8}$/);
     const other = fc.constantFrom(
       "RUN make",

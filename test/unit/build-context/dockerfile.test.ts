@@ -18,7 +18,7 @@ function refused(text: string, message: RegExp): void {
 }
 
 describe("a Dockerfile is read", () => {
-  test("with its continued lines joined, and comments and empty lines between them left out", () => {
+  test("with continuation lines joined, and comments and empty lines between them omitted", () => {
     assert.deepEqual(read("# head\nFROM a\nRUN one \\\n  # why\n\n  two \\  \n  three\n\ncopy x y\n"), [
       "FROM|a",
       "RUN|one   two   three",
@@ -34,7 +34,7 @@ describe("a Dockerfile is read", () => {
     );
   });
 
-  test("with flags apart, and the JSON form where it is one", () => {
+  test("with flags separated from arguments, and arguments in JSON form parsed", () => {
     const [, copy, run, shell] = parseDockerfile(
       'FROM a\nCOPY --chown=1:1 --from=b ["a b", "c"]\nRUN --mount=type=bind,source=x ls\nCMD [not, json]',
     ).instructions;
@@ -45,7 +45,7 @@ describe("a Dockerfile is read", () => {
     assert.equal(shell?.json, undefined);
   });
 
-  test("with the bodies of here-documents, whatever is in them", () => {
+  test("with the bodies of here-documents, whatever they contain", () => {
     const { instructions } = parseDockerfile(
       'FROM a\nRUN <<EOF cat <<-"TWO"\nCOPY not this \\\nEOF\n\t\tindented\n\tTWO\nCOPY <<x.txt /x\nhi\nx.txt\nCMD y',
     );
@@ -55,11 +55,11 @@ describe("a Dockerfile is read", () => {
     );
   });
 
-  test("with no here-document where the marks are quoted", () => {
+  test("without a here-document where its marker is quoted", () => {
     assert.deepEqual(read("FROM a\nRUN echo \"<<EOF\" '<<X'\nCMD b").length, 3);
   });
 
-  test("with a backtick for escapes where the directive says so, and with Windows' line ends", () => {
+  test("with a backtick for escapes where the directive says so, and with Windows line endings", () => {
     const dockerfile = parseDockerfile("# escape=`\r\nFROM a\r\nRUN b `\r\n c\\\r\nCMD d\r\n");
     assert.equal(dockerfile.escape, "`");
     assert.deepEqual(
@@ -69,14 +69,14 @@ describe("a Dockerfile is read", () => {
     assert.equal(parseDockerfile("# words\n# escape=`\nFROM a").escape, "\\");
   });
 
-  test("but for what is none: the error names the line", () => {
+  test("unless it is invalid: the error names the line", () => {
     refused("FROM a\nRUM b", /^Line 2 of the Dockerfile: "RUM" is not an instruction\.$/);
     refused("FROM a\n\nRUN <<EOF\nb", /^Line 3 .* here-document EOF is not closed\.$/);
     refused("ARG A=1", /has no FROM/);
     refused("", /has no FROM/);
   });
 
-  test("without a crash, whatever text it is", () => {
+  test("without a crash for any text", () => {
     const line = fc.oneof(
       fc.constantFrom("FROM a", "RUN x \\", "COPY [", "ADD <<E", "E", "# c", "", "ENV A=$", "ONBUILD RUN x"),
       fc.string({ unit: "binary" }),
@@ -92,7 +92,7 @@ describe("a Dockerfile is read", () => {
     );
   });
 
-  test("alike wherever its lines are broken", () => {
+  test("in the same way wherever its lines are broken", () => {
     const word = fc.stringMatching(/^[a-z0-9./=-]{1,8}$/);
     const instruction = fc.record({
       keyword: fc.constantFrom("RUN", "COPY", "ENV", "CMD"),
@@ -112,7 +112,7 @@ describe("a Dockerfile is read", () => {
         );
         const normal = read(["FROM a", ...broken].join("\n")).map((text) => text.replaceAll(/\s+/g, " "));
         const whole = instructions.map(({ keyword, words }) => `${keyword}|${words.join(" ")}`);
-        // A first word that looks like a flag is one.
+        // A first word in the form of a flag is parsed as a flag.
         if (instructions.some(({ words }) => words.some((item) => item.startsWith("--")))) return;
         assert.deepEqual(normal, ["FROM|a", ...whole]);
       }),

@@ -22,7 +22,7 @@ function matched({ patterns }: IgnoreRules, paths: readonly string[]): string[] 
 }
 
 describe("ignore rules", () => {
-  test("without a slash hold at every depth, with one from the root", () => {
+  test("without a slash match at every depth; rules with a slash match from the root", () => {
     const paths = ["x.log", "a/x.log", "build/a", "a/build/b", "a/b", "c/a/b"];
     assert.deepEqual(ignored(["*.log"], paths), ["x.log", "a/x.log"]);
     assert.deepEqual(ignored(["build/"], paths), ["build/a", "a/build/b"]);
@@ -30,33 +30,33 @@ describe("ignore rules", () => {
     assert.deepEqual(ignored(["**/b"], paths), ["a/build/b", "a/b", "c/a/b"]);
   });
 
-  test("for folders leave files of that name alone", () => {
+  test("for folders do not match files of the same name", () => {
     assert.deepEqual(ignored(["a/"], ["a", "a/b", "x/a/b"]), ["a/b", "x/a/b"]);
   });
 
-  test("that come later decide, and take files back in", () => {
+  test("override earlier rules, and can include files again", () => {
     assert.deepEqual(
       ignored(["*.md", "!README.md", "docs/README.md"], ["a.md", "README.md", "docs/README.md"]),
       ["a.md", "docs/README.md"],
     );
   });
 
-  test("that take a folder back in are good for all that is in it", () => {
+  test("that include a folder again include everything in it", () => {
     const paths = ["src/a.ts", "src/deep/b.ts", "src/deep/c.log", "other.ts"];
     assert.deepEqual(ignored(["*", "!src", "*.log"], paths), ["src/deep/c.log", "other.ts"]);
   });
 
-  test("are none in comments and empty lines, and keep escaped marks", () => {
+  test("do not come from comments and empty lines, and may contain escaped special characters", () => {
     const lines = ["# a", "", "  ", "\\#b", "\\!c", "d\\ ", "e  ", "*.f", "!#g.f", "!!h.f"];
     const paths = ["# a", "#b", "!c", "d ", "e", "#g.f", "!h.f", "i.f"];
     assert.deepEqual(ignored(lines, paths), ["#b", "!c", "d ", "e", "i.f"]);
   });
 
-  test("tell the case of letters apart, as git does", () => {
+  test("are case-sensitive, as in git", () => {
     assert.deepEqual(ignored(["A"], ["a", "A"]), ["A"]);
   });
 
-  test("by default leave out what no image needs", () => {
+  test("by default exclude files that no image needs", () => {
     const paths = [
       ".git/config",
       "Dockerfile.dev",
@@ -68,11 +68,11 @@ describe("ignore rules", () => {
     assert.deepEqual(ignored(DEFAULT_IGNORE, [...paths, "app.ts", ".environment", "gitignore"]), paths);
   });
 
-  test("for a folder of packages are the expression of the wire", () => {
+  test("for package folders use the expression required by the platform's protocol", () => {
     assert.deepEqual(new IgnoreRules(["node_modules"]).patterns, ["^(?:.+/)?node_modules(?:/|$)"]);
   });
 
-  test("look below an ignored folder only where an exception is tied to it", () => {
+  test("keep an ignored folder closed unless an exception's path starts with it", () => {
     const rules = new IgnoreRules(["data", "node_modules", "!keep.md", "!/data/a/model.bin"]);
     assert.ok(rules.mayReopen("data/") && rules.mayReopen("data/a") && !rules.mayReopen("data/b"));
     assert.ok(!rules.mayReopen("node_modules"));
@@ -82,7 +82,7 @@ describe("ignore rules", () => {
 describe("the rules of a folder", () => {
   const files = { a: "", b: "", "node_modules/x/index.js": "", "src/README.md": "", "Dockerfile.gpu": "" };
 
-  /** What is left of the files above. */
+  /** The files above that are not ignored. */
   async function left(ignore?: string[], more: Record<string, string> = {}): Promise<string[]> {
     using folder = new ContextFolder({ ...files, ...more });
     const collected = await collectFiles({
@@ -92,7 +92,7 @@ describe("the rules of a folder", () => {
     return collected.map(({ relativePath }) => relativePath).filter((path) => !(path in more));
   }
 
-  test("are the list, else .dockerignore, else the defaults; never two of them", async () => {
+  test("are the given list, else .dockerignore, else the defaults; sources are never combined", async () => {
     const more = { ".dockerignore": "a\n" };
     assert.deepEqual(await left(["b"], more), Object.keys(files).toSorted().toSpliced(2, 1));
     assert.deepEqual(await left(undefined, more), Object.keys(files).toSorted().toSpliced(1, 1));
@@ -100,12 +100,12 @@ describe("the rules of a folder", () => {
     assert.deepEqual(await left([]), Object.keys(files).toSorted());
   });
 
-  test("may have a byte order mark and line ends of Windows", async () => {
+  test("may have a byte order mark and Windows line endings", async () => {
     const text = "\uFEFFa\r\nb\r\n!a\r\nnode_modules\r\nsrc\r\n";
     assert.deepEqual(await left(undefined, { ".dockerignore": text }), ["Dockerfile.gpu", "a"]);
   });
 
-  test("that can't be read are an error, not the defaults", async () => {
+  test("are an error if they cannot be read; the defaults are not used", async () => {
     using folder = new ContextFolder();
     mkdirSync(join(folder.path, ".dockerignore"));
     assert.throws(() => IgnoreRules.of(folder.path), {
@@ -114,7 +114,7 @@ describe("the rules of a folder", () => {
     });
   });
 
-  test("open a folder that is left out where an exception is tied to it", async () => {
+  test("open an ignored folder if an exception's path starts with it", async () => {
     assert.deepEqual(await left(["*", "!/src/README.md", "!/node_modules/x"]), [
       "node_modules/x/index.js",
       "src/README.md",
@@ -123,7 +123,8 @@ describe("the rules of a folder", () => {
 });
 
 describe("the expressions of ignore rules", () => {
-  // Letters above U+FFFF are left out: for "?" and sets the one side counts them as two.
+  // Letters above U+FFFF are not used here: for "?" and sets one of the two engines treats them as two
+  // characters.
   const letter = fc.constantFrom(..."ab-*?[]!^\\ /#.${}()+|:\té", "**", "***", "[ab]", "[!a]", "[a-c]");
   const line = fc
     .tuple(fc.constantFrom("", "", "!"), fc.array(letter, { minLength: 1, maxLength: 6 }))
@@ -140,7 +141,7 @@ describe("the expressions of ignore rules", () => {
     fc.uniqueArray(path, { minLength: 1, maxLength: 20 }),
   );
 
-  test("fit what the rules leave out, and nothing else", () => {
+  test("match exactly the paths that the rules ignore", () => {
     fc.assert(
       fc.property(cases, ([lines, paths]) => {
         assert.deepEqual(matched(new IgnoreRules(lines), paths), ignored(lines, paths));
@@ -149,7 +150,7 @@ describe("the expressions of ignore rules", () => {
     );
   });
 
-  test("mean the same to Python", { skip: withoutPython }, () => {
+  test("mean the same in Python", { skip: withoutPython }, () => {
     const sets = fc.sample(cases, 300);
     const input = sets.map(([lines, paths]) => ({ patterns: new IgnoreRules(lines).patterns, paths }));
     const program =
@@ -165,7 +166,7 @@ describe("the expressions of ignore rules", () => {
     }
   });
 
-  test("have no named groups, and are never refused", () => {
+  test("have no named groups, and are always valid", () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: "grapheme" })), path, (lines, somePath) => {
         const rules = new IgnoreRules(lines);
@@ -177,7 +178,7 @@ describe("the expressions of ignore rules", () => {
   });
 });
 
-describe("beside git", () => {
+describe("compared with git", () => {
   const NAMES = ["a", "b", "ab", "A", ".env", "x.ts", "y.ts", "#c", "!d", "sp ace", "tail "];
   const glob = fc.constantFrom(
     ...NAMES,
@@ -202,7 +203,7 @@ describe("beside git", () => {
   const plain = fc.oneof({ weight: 9, arbitrary: pattern }, blank);
   const exception = pattern.map((text) => `!${text}`);
 
-  /** Files three deep under names that the patterns are made of, in a repository. */
+  /** Files three levels deep, in a repository, with names built from the parts of the patterns. */
   function tree(): ContextFolder {
     const folder = new ContextFolder();
     for (const [index, name] of NAMES.entries()) {
@@ -242,7 +243,7 @@ describe("beside git", () => {
     return files.map(({ relativePath }) => relativePath);
   }
 
-  test("rules without exceptions leave out what it ignores, and nothing else", async () => {
+  test("rules without exceptions ignore exactly the paths that git ignores", async () => {
     using folder = tree();
     const paths = await pathsOf(folder, []);
     assert.ok(paths.length > 60, `${paths.length} files`);
@@ -258,7 +259,7 @@ describe("beside git", () => {
     );
   });
 
-  test("rules leave in more than it does only where an exception fits", async () => {
+  test("rules include more than git does only where an exception matches", async () => {
     using folder = tree();
     const paths = await pathsOf(folder, []);
     await fc.assert(

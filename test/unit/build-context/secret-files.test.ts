@@ -70,7 +70,7 @@ const guard = (...lines: readonly string[]): IgnoreRules => new IgnoreRules(line
 
 describe("a secret", () => {
   for (const prefix of ["", "deep/er/"]) {
-    test(`is known by its name${prefix === "" ? "" : ", in any folder"}, in any case of letters`, () => {
+    test(`is recognised by its name${prefix === "" ? "" : ", in any folder"}, in any letter case`, () => {
       for (const path of SECRETS) {
         for (const each of [path, path.toUpperCase()]) {
           const rules = guard("*.md");
@@ -82,7 +82,7 @@ describe("a secret", () => {
     });
   }
 
-  test("is taken back in by an exception that names it, wherever that stands", () => {
+  test("is included again by an exception that names it, at any position in the list", () => {
     for (const [line, path] of [
       ["!.npmrc", ".npmrc"],
       ["!.npmrc", "packages/a/.npmrc"],
@@ -108,7 +108,7 @@ describe("a secret", () => {
     }
   });
 
-  test("is not taken back in by an exception that only happens to fit", () => {
+  test("is not included again by an exception that matches it only by a wildcard", () => {
     for (const [line, path] of [
       ["!src", "src/.env"],
       ["!src/**", "src/.env"],
@@ -128,8 +128,8 @@ describe("a secret", () => {
     }
   });
 
-  test("is guarded whatever lines there are that name none, and any path may be asked for", () => {
-    const line = fc.stringMatching(/^!?[jkz*?/]{1,8}$/); // letters that none of these names has
+  test("stays excluded by any rules that do not name it, and any path can be checked", () => {
+    const line = fc.stringMatching(/^!?[jkz*?/]{1,8}$/); // letters that do not occur in these names
     fc.assert(
       fc.property(fc.array(line), fc.constantFrom(".env", "a/.npmrc", "b/.aws/x"), (lines, path) => {
         assert.ok(guard(...lines).ignores(path));
@@ -168,13 +168,13 @@ describe("secrets of a context", () => {
     return { paths, secrets };
   }
 
-  test("stay behind beside a .dockerignore that does not name them, and are told", async () => {
+  test("are excluded even if .dockerignore does not name them, and are reported", async () => {
     const { paths, secrets } = await built({ ...FILES, ".dockerignore": "*.md\n" });
     assert.deepEqual(paths, [".dockerignore", ".env.example", "app.ts", "certs/server.crt", "src/index.ts"]);
     assert.deepEqual(secrets, [".aws/", ".npmrc", "certs/server.key", "src/.env.local"]);
   });
 
-  test("are uploaded as little as they are built with", async () => {
+  test("are excluded from uploads just as from builds", async () => {
     const contextDirectory = createFolder({ ...FILES, ".dockerignore": "*\n!src\n!certs/**\n!app.ts\n" });
     const image = ContainerImage.fromDockerfileString("FROM a\nCOPY . .", { contextDirectory });
     const warnings: string[] = [];
@@ -198,7 +198,7 @@ describe("secrets of a context", () => {
     );
   });
 
-  test("come along when an exception of .dockerignore or of the list names them", async () => {
+  test("are included by an exception in .dockerignore or in the list that names them", async () => {
     const named = { ...FILES, ".dockerignore": "!.npmrc\n!.aws/credentials\n" };
     assert.deepEqual((await built(named)).secrets, ["certs/server.key", "src/.env.local"]);
     const contextDirectory = createFolder(FILES);
@@ -212,7 +212,7 @@ describe("secrets of a context", () => {
     );
   });
 
-  test("that the Dockerfile names are an error that says how to take them in", async () => {
+  test("that the Dockerfile names are an error that says how to include them", async () => {
     for (const [source, path] of [
       [".npmrc", ".npmrc"],
       [".npmrc*", ".npmrc"],
@@ -234,7 +234,7 @@ describe("secrets of a context", () => {
     }
   });
 
-  test("are not reached through links", { skip: process.platform === "win32" }, async () => {
+  test("cannot be included through links", { skip: process.platform === "win32" }, async () => {
     const contextDirectory = createFolder(FILES);
     for (const [path, target] of [
       ["settings", ".npmrc"],
@@ -265,13 +265,13 @@ describe("secrets of a context", () => {
     }
   });
 
-  test("are named in one line, however many there are", () => {
+  test("are reported in one line, however many there are", () => {
     assert.equal(secretsNotice([]), undefined);
     const many = Array.from({ length: 30 }, (_, index) => `${index}.key`);
     assert.match(secretsNotice(many) ?? "", /^[^\n]*9\.key and 20 more\. A line such as "!0\.key"/);
   });
 
-  test("of packages stay where certificates are data", async () => {
+  test("inside node_modules is excluded, but certificates there are included as data", async () => {
     const directory = createFolder({ "node_modules/a/roots.pem": "", "node_modules/a/.env": "" });
     mkdirSync(join(directory, "keys"));
     writeFileSync(join(directory, "keys/roots.pem"), "");

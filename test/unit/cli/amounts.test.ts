@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { agoText, bytesText } from "../../../src/cli/amount-texts.ts";
 import { timeSpan } from "../../../src/cli/option-values.ts";
 
-test("a span of time is a number with a unit", () => {
+test("a duration is a number with a unit", () => {
   assert.deepEqual(
     ["90m", "12h", "1.5d", "4w"].map(timeSpan),
     [5_400_000, 43_200_000, 129_600_000, 2_419_200_000],
@@ -12,7 +12,7 @@ test("a span of time is a number with a unit", () => {
     assert.throws(() => timeSpan(text), /number with m, h, d or w/);
 });
 
-test("a time in the past is told in its largest unit", () => {
+test("a past time is shown in its largest unit", () => {
   const now = new Date(10 * 7 * 86_400_000);
   const before = (ms: number): string => agoText(new Date(now.getTime() - ms), now);
   assert.deepEqual([0, 59_999, 60_000, 3_600_000, 2 * 86_400_000, 6 * 7 * 86_400_000].map(before), [
@@ -25,7 +25,7 @@ test("a time in the past is told in its largest unit", () => {
   ]);
 });
 
-test("bytes are told in the largest unit that leaves one or more", () => {
+test("bytes are shown in the largest unit in which the number is at least one", () => {
   assert.deepEqual([0, 1, 999, 1000, 12_345, 288_000_000, 1.5e12].map(bytesText), [
     "0 B",
     "1 B",

@@ -27,7 +27,7 @@ const addresses = {
   metricsPort: 9090,
 };
 
-test("the banner shows where everything is, and plain text in a pipe", () => {
+test("the banner shows all URLs and routes, and is plain text in a pipe", () => {
   const text = banner({ name: "Speaker", app: new Speaker() }, addresses, false);
   for (const line of [
     /● Speaker 2\.0\.0 is ready in \d+ ms/,
@@ -44,7 +44,7 @@ test("the banner shows where everything is, and plain text in a pipe", () => {
   assert.ok(!text.includes("\u001B"));
 });
 
-test("the request to paste survives a quote, in a POSIX shell and on Windows", () => {
+test("the sample request keeps a quote intact, in a POSIX shell and on Windows", () => {
   const head = "curl http://127.0.0.1:8080/say -H";
   assert.deepEqual(tryIt(new Speaker(), addresses.url, "linux"), [
     `${head} 'content-type: application/json' -d '{"text":"it'\\''s"}'`,

@@ -7,7 +7,7 @@ import { ContainerImage } from "../../../src/packaging/container-image.ts";
 const DOCKERFILE = "ARG BASE=node\nFROM $BASE\nARG SITE=public MODE\nCOPY $SITE /\n";
 
 describe("build arguments", () => {
-  test("are read as NAME=value, or taken from the environment by a name alone", () => {
+  test("are given as NAME=value, or as a name whose value comes from the environment", () => {
     process.env["SERVABLE_TEST_TOKEN"] = "t=1";
     try {
       assert.deepEqual(readBuildArgs(["A=1", "B=", "C=x=y", "SERVABLE_TEST_TOKEN"]), {
@@ -24,7 +24,7 @@ describe("build arguments", () => {
     assert.throws(() => readBuildArgs(["1=2"]), /takes NAME=value, not "1=2"/);
   });
 
-  test("go before those of the image, for what its Dockerfile copies as well, and leave the image as it was", () => {
+  test("override those of the image, also in the sources of COPY, and do not modify the image object", () => {
     const image = ContainerImage.fromDockerfileString(DOCKERFILE, {
       buildArgs: { MODE: "a", BASE: "b" },
       secrets: { token: "s" },
@@ -38,7 +38,7 @@ describe("build arguments", () => {
     assert.equal(withBuildArgs(image, {}), image);
   });
 
-  test("that the Dockerfile does not take are refused, and so are all for an image that is there", () => {
+  test("that the Dockerfile does not declare are rejected, and so are all arguments for an existing image", () => {
     const image = ContainerImage.fromDockerfileString(DOCKERFILE);
     assert.throws(() => withBuildArgs(image, { BASIS: "x" }), /no ARG BASIS; did you mean "BASE"\?/);
     assert.throws(() => withBuildArgs(image, { OTHERWISE: "x" }), /it takes BASE, SITE, MODE\./);

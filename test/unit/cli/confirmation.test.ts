@@ -15,19 +15,19 @@ async function answered(typed: string): Promise<{ isYes: boolean; shown: string 
   return { isYes, shown: await text(output.end()) };
 }
 
-describe("a question before what can't be undone", () => {
-  test("is answered by just the text that it asks for", async () => {
+describe("the confirmation of an irreversible action", () => {
+  test("is given only by the exact text that it asks for", async () => {
     const { isYes, shown } = await answered("staging\n");
     assert.deepEqual([isYes, shown], [true, 'This deletes staging. Type "staging" to continue: ']);
   });
 
-  test("takes all else for a no, the end of the input too", async () => {
+  test("is refused by any other input, including the end of the input", async () => {
     for (const typed of ["Staging\n", "yes\n", "\n", ""]) {
       assert.equal((await answered(typed)).isYes, false, JSON.stringify(typed));
     }
   });
 
-  test("ends with the reason of a signal that aborts", async () => {
+  test("fails with the reason of an aborted signal", async () => {
     const input = Object.assign(new PassThrough(), { isTTY: true });
     const controller = new AbortController();
     const reason = new Error("interrupted");
@@ -37,7 +37,7 @@ describe("a question before what can't be undone", () => {
     await assert.rejects(asked, (error) => error === reason);
   });
 
-  test("is not asked where there is no terminal", async () => {
+  test("is not requested without a terminal", async () => {
     const output = new PassThrough();
     await assert.rejects(isConfirmed(QUESTION, { input: new PassThrough(), output }), UsageError);
     assert.equal(await text(output.end()), "");

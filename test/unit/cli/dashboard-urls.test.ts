@@ -38,7 +38,7 @@ const ROWS: readonly (readonly [url: string, playground: string, overview: strin
   ["", "", ""],
 ];
 for (const [url, playground, overview] of ROWS) {
-  test(`a playground at ${JSON.stringify(url)}`, () => {
+  test(`the playground URL is ${JSON.stringify(url)}`, () => {
     assert.deepEqual(dashboardUrls(url), { playground, overview });
   });
 }

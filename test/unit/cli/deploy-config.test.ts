@@ -10,8 +10,8 @@ const found = (text: string): ReturnType<typeof findConfig> =>
   findConfig(createProject({ "servable.config.ts": text }));
 const ofApp = (app: string): string => `export default { apps: { web: ${app} } };`;
 
-describe("a config of deploy", () => {
-  test("is the nearest one, in the folder or above, with a type or without", async () => {
+describe("a deploy config", () => {
+  test("is the nearest one in the folder or its parents, with or without a type", async () => {
     const folder = createProject({
       "package.json": '{"type":"module","servable":{"apps":{"outer":{"file":"a.ts"}}}}',
       "inner/servable.config.ts": `import type { ServableConfig } from "servable";
@@ -50,7 +50,7 @@ export default { apps: { web: { image: { image: "ghcr.io/me/web:1" }, keepAlive:
     ],
   ];
   for (const [text, message] of wrong) {
-    test(`is refused in a line: ${text.replace(/^export default /, "")}`, () =>
+    test(`is rejected with a one-line message: ${text.replace(/^export default /, "")}`, () =>
       assert.rejects(found(text), (error) => {
         assert.ok(error instanceof UsageError);
         assert.match(error.message, message);

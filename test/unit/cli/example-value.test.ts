@@ -47,7 +47,7 @@ const { schema } = fc.letrec<{ schema: TSchema }>((tie) => ({
   ),
 }));
 
-test("an example fits its schema", () => {
+test("an example matches its schema", () => {
   const validator = new Validator();
   fc.assert(
     fc.property(schema, (each) => {
@@ -59,7 +59,7 @@ test("an example fits its schema", () => {
   );
 });
 
-test("examples and defaults that the schema gives are taken", () => {
+test("examples and defaults from the schema are used", () => {
   assert.equal(exampleOf(Type.String({ examples: ["a cat"] })), "a cat");
   assert.equal(exampleOf(Type.Integer({ default: 7 })), 7);
   const input = Type.Object({
@@ -69,7 +69,7 @@ test("examples and defaults that the schema gives are taken", () => {
   assert.deepEqual(exampleOf(input), { prompt: "a cat" });
 });
 
-test("a schema that contains itself ends", () => {
+test("the example of a recursive schema is finite", () => {
   const node: Record<string, unknown> = { type: "object", required: ["next"] };
   node["properties"] = { next: node };
   assert.ok(JSON.stringify(exampleOf(node)).length < 200);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { assertPlatform } from "../../../src/cli/build/image-options.ts";
 import { UsageError } from "../../../src/errors.ts";
 
-test("a platform is a system, an architecture and perhaps a variant", () => {
+test("a platform is an operating system, an architecture and an optional variant", () => {
   for (const text of ["linux/amd64", "linux/arm64", "linux/arm/v7", "linux/arm64/v8", "linux/aarch64"]) {
     assertPlatform(text);
   }
@@ -20,7 +20,7 @@ for (const [text, meant] of [
   ["linux/amd64,linux/arm64", /takes one platform/],
   ["solaris/sparc", /write one like/],
 ] as const) {
-  test(`"${text}" is none`, () => {
+  test(`"${text}" is not a platform`, () => {
     assert.throws(
       () => assertPlatform(text),
       (error) => error instanceof UsageError && meant.test(error.message),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lineChoice, moment } from "../../../src/cli/option-values.ts";
 
-test("a moment is a span before now, or a time", () => {
+test("a point in time is a duration before now, or a timestamp", () => {
   for (const [text, ms] of [
     ["now", 0],
     ["90s", 90_000],
@@ -19,7 +19,7 @@ test("a moment is a span before now, or a time", () => {
     assert.throws(() => moment(text), /span such as/);
 });
 
-test("lines are the newest ones, or with a plus the oldest", () => {
+test("a line count selects the newest lines, or with a plus the oldest ones", () => {
   assert.deepEqual(["20", "+20", "0"].map(lineChoice), [
     { lines: 20, oldest: false },
     { lines: 20, oldest: true },

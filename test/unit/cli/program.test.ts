@@ -6,7 +6,7 @@ import { createProgram } from "../../../src/cli/program.ts";
 
 const program = createProgram();
 
-/** Every command below another, with the names that lead to it. */
+/** Every subcommand of a command, with its full name. */
 function commandsBelow(parent: Command, path: readonly string[] = []): [string[], Command][] {
   return parent.commands.flatMap((command) => {
     const inner = [...path, command.name()];
@@ -20,7 +20,7 @@ function helpOf(command: Command): string {
   return stripVTControlCharacters(text);
 }
 
-/** The command that the words of a line lead to. */
+/** The command that the words of a command line select. */
 function commandOf(words: readonly string[]): Command {
   return words.reduce<Command>(
     (command, word) => command.commands.find((inner) => inner.name() === word) ?? command,
@@ -28,7 +28,7 @@ function commandOf(words: readonly string[]): Command {
   );
 }
 
-test("the help of every command and group has examples of it, with flags that there are", () => {
+test("the help of every command and group has examples that use existing flags", () => {
   for (const [path, command] of commandsBelow(program)) {
     const examples = [...helpOf(command).matchAll(/^ {2}\$ servable (.*?)(?: {2,}.*)?$/gm)].map(
       ([, line = ""]) => line,

@@ -18,7 +18,7 @@ function shown(level: string, message: string): string {
   return text.replace(/^<dim>2026-01-31 09:05:07\.042<\/dim> /, "");
 }
 
-test("a level has a colour where it says that something is wrong, or that it is detail", () => {
+test("levels for problems and for debug output are coloured", () => {
   assert.deepEqual(
     ["INFO", "ERROR", "STDERR", "WARN", "DEBUG"].map((level) => shown(level, "m")),
     [
@@ -31,7 +31,7 @@ test("a level has a colour where it says that something is wrong, or that it is 
   );
 });
 
-test("neither message nor level can move the cursor, set a title, or pass for a line of their own", () => {
+test("neither message nor level can move the cursor, set a title, or look like a separate log line", () => {
   assert.equal(shown("INFO", "a\u001b[2J\u001b]0;title\u0007b\rc\u0008\td\ne"), "INFO    abc\td\n  e");
   assert.equal(shown("X\n2026\u001b[1m", "m"), "X 2026  m");
 });

@@ -20,7 +20,7 @@ const RUNNER: RunnerInfo = {
   ],
 };
 
-/** What is printed meanwhile. */
+/** Runs an action and returns its output. */
 function printed(work: () => void): string {
   const { mock: log } = mock.method(console, "log", () => {});
   try {
@@ -33,7 +33,7 @@ function printed(work: () => void): string {
 
 const cellsOf = (line = ""): string[] => line.split(/ {2,}/);
 
-test("runners are counted, and shown with the requests they work on", () => {
+test("runners are counted, and listed with the requests they work on", () => {
   const lines = printed(() => printRunners([RUNNER], true)).split("\n");
   assert.equal(lines[0], "1 runner, 1 request in flight");
   const heads = [
@@ -60,7 +60,7 @@ test("runners are counted, and shown with the requests they work on", () => {
   );
 });
 
-test("as JSON a runner has fal's names", () => {
+test("a runner in JSON has fal's field names", () => {
   const [runner = {}] = JSON.parse(printed(() => printRunnersJson([RUNNER]))) as Record<string, unknown>[];
   assert.deepEqual(
     Object.keys(runner).toSorted(),
@@ -71,7 +71,7 @@ test("as JSON a runner has fal's names", () => {
   );
 });
 
-test("a state of the command line is one or several of the protocol", () => {
+test("a state on the command line stands for one or several states of the protocol", () => {
   const states = [
     "RUNNING",
     "DRAINING",

@@ -9,7 +9,7 @@ const folder = mkdtempSync(join(tmpdir(), "servable-target-"));
 after(() => rmSync(folder, { recursive: true }));
 for (const name of ["app.ts", "C:drive.ts", "notes.md"]) writeFileSync(join(folder, name), "");
 
-test("a file, and a class after ::", () => {
+test("a target is a file, or a file and a class after ::", () => {
   const file = join(folder, "app.ts");
   assert.deepEqual(parseSourceTarget(file), { shown: file, file, className: undefined });
   assert.deepEqual(parseSourceTarget(`${file}::Model`), { shown: file, file, className: "Model" });
@@ -21,7 +21,7 @@ test("a single colon, as after a drive letter, is part of the path", () => {
   assert.deepEqual(parseSourceTarget(`${file}::Model`), { shown: file, file, className: "Model" });
 });
 
-test("half a target is refused", () => {
+test("an incomplete target is rejected", () => {
   assert.throws(() => parseSourceTarget("::Model"), /names no file/);
   assert.throws(() => parseSourceTarget("app.ts::"), /names no class after "::"; write app\.ts::Class\./);
   assert.throws(() => parseSourceTarget(join(folder, "notes.md")), /not a TypeScript or JavaScript file/);

@@ -8,7 +8,7 @@ const ROWS = [
   ["text-to-image", undefined, undefined],
 ] as const;
 
-test("a table has a line for each row, below its heads", () => {
+test("a table has a header and one line for each row", () => {
   const lines = [
     "Name           Runners  Created",
     "web            0        2023-11-14T22:13:20Z",
@@ -18,7 +18,7 @@ test("a table has a line for each row, below its heads", () => {
   assert.deepEqual(tableLines(HEADS, ROWS, String, 44), lines);
 });
 
-test("where the terminal is narrower, each row is a block that can be read", () => {
+test("on a narrow terminal, each row is printed as a readable block", () => {
   assert.deepEqual(
     tableLines(HEADS, ROWS, (text) => `*${text}*`, 43),
     [
@@ -28,7 +28,7 @@ test("where the terminal is narrower, each row is a block that can be read", () 
   );
 });
 
-test("nothing from elsewhere breaks out of its cell, in either form", () => {
+test("external text cannot break out of its cell, in either form", () => {
   const rows = [["a\u001b[31m\nb\u0007", true, ["x\r", "y"]]];
   assert.equal(tableLines(HEADS, rows)[1], "a b   yes      x , y");
   assert.equal(tableLines(HEADS, rows, String, 1)[0], "Name     a b");

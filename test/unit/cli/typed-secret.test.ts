@@ -18,13 +18,13 @@ async function answered(typed: string): Promise<Answered> {
   return { key: await key, shown: await text(output.end()) };
 }
 
-describe("a key that is asked for on a terminal", () => {
-  test("is not shown, nor what is around it taken", async () => {
+describe("a key typed on a terminal", () => {
+  test("is not echoed, and surrounding blanks are removed", async () => {
     const { key, shown } = await answered(" my-id:hidden \r");
     assert.deepEqual([key, shown], ["my-id:hidden", "Key (id:secret), which is not shown: \n"]);
   });
 
-  test("is none after Ctrl-C, whatever was typed before", async () => {
+  test("is missing after Ctrl-C, whatever was typed before", async () => {
     for (const typed of ["\u0003", "my-id:hid\u0003"]) {
       const { key, shown } = await answered(typed);
       assert.deepEqual([key, shown], [undefined, "Key (id:secret), which is not shown: \n"]);
@@ -36,17 +36,17 @@ describe("a key that is asked for on a terminal", () => {
   });
 });
 
-describe("a key that is piped", () => {
+describe("a key from a pipe", () => {
   const piped = (content: string): Promise<string | undefined> => {
     const output = new PassThrough();
     return typedKey({ input: new PassThrough().end(content), output });
   };
 
-  test("is all that comes, without the line's end", async () => {
+  test("is the whole input without the line ending", async () => {
     assert.equal(await piped("my-id:hidden\n"), "my-id:hidden");
   });
 
-  test("is an error when there is none, or no end of it", async () => {
+  test("is an error when the input is empty or too long", async () => {
     await assert.rejects(piped("\n"), /There is no key on standard input/);
     await assert.rejects(piped("x".repeat(5_000)), /too long for a key/);
   });

@@ -10,7 +10,7 @@ function errorWith(...frames: string[]): Error {
   return error;
 }
 
-test("the first frame of the user's own code is found, whatever its form", () => {
+test("the first stack frame in the user's own code is found, in every form", () => {
   const outer = "async serve (node:internal/x:1:2)";
   assert.equal(userFrame(errorWith("f (/a/app.ts:3:4)", outer)), "/a/app.ts:3:4");
   assert.equal(userFrame(errorWith("new Model (file:///a/my%20app.ts?x=1:3:4)")), "/a/my app.ts:3:4");
@@ -22,7 +22,7 @@ test("the first frame of the user's own code is found, whatever its form", () =>
   );
 });
 
-test("packages, Node and this package are not the user's", () => {
+test("frames of packages, Node and this package are skipped", () => {
   const frames = [
     "a (/p/node_modules/x/i.js:1:1)",
     "b (node:fs:1:1)",

@@ -6,7 +6,7 @@ test("before the first arrival the rate is 0", () => {
   assert.equal(new ArrivalRate(500).at(100), 0);
 });
 
-test("an even stream is known for what it is after a fraction of the memory, and stays so", () => {
+test("the rate of a steady stream is accurate after a fraction of the memory time, and stays accurate", () => {
   const rate = new ArrivalRate(500);
   for (let now = 0; now <= 5_000; now++) {
     rate.count(now);
@@ -14,13 +14,13 @@ test("an even stream is known for what it is after a fraction of the memory, and
   }
 });
 
-test("a burst out of nowhere is no infinite rate", () => {
+test("a sudden burst does not give an infinite rate", () => {
   const rate = new ArrivalRate(500);
   for (let count = 0; count < 10; count++) rate.count(1_000);
   assert.ok(rate.at(1_000) < 1, String(rate.at(1_000)));
 });
 
-test("what is long past is forgotten; what is newer counts for more", () => {
+test("old arrivals are forgotten; newer ones weigh more", () => {
   const rate = new ArrivalRate(500);
   for (let now = 0; now < 2_000; now++) rate.count(now);
   assert.ok(rate.at(2_500) < 0.4);

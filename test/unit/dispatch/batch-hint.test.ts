@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { BatchHint } from "../../../src/dispatch/batch-hint.ts";
 import type { BatchReason } from "../../../src/dispatch/batch-plan.ts";
 
-/** Batches of a size, one after the other; items come so many milliseconds after the last answer. */
+/** Runs consecutive batches of one size. The first item of each arrives `gapMs` ms after the last answer. */
 class Batches {
   readonly told: string[] = [];
   readonly #hint = new BatchHint((advice) => this.told.push(advice));
@@ -19,7 +19,7 @@ class Batches {
   }
 }
 
-test("one caller who sends in sequence is told after 64 batches, once", () => {
+test("a caller that sends sequentially gets one hint, after 64 batches", () => {
   const batches = new Batches();
   batches.run(64, "drained");
   assert.deepEqual(batches.told, []);
@@ -31,20 +31,20 @@ test("one caller who sends in sequence is told after 64 batches, once", () => {
   );
 });
 
-test("groups of one, and items that cost a whole batch, are told for what they are", () => {
+test("groups of one item, and items that use the whole cost budget, each get a hint with their cause", () => {
   for (const [reason, advice] of [
     ["group", /coarser groupBy/],
     ["cost", /higher maxCost/],
   ] as const) {
     const batches = new Batches();
-    // They wait, so they came before the last answer.
+    // These items wait, so they arrived before the last answer.
     batches.run(200, reason, { gapMs: -5 });
     assert.equal(batches.told.length, 1);
     assert.match(batches.told[0] ?? "", advice);
   }
 });
 
-test("each cause is told for itself", () => {
+test("each cause gets its own hint, once", () => {
   const batches = new Batches();
   for (let round = 0; round < 3; round++) {
     batches.run(70, "group", { gapMs: -5 });
@@ -55,20 +55,20 @@ test("each cause is told for itself", () => {
   assert.equal(batches.told.length, 3);
 });
 
-test("nothing is told at low load, where items are simply rare", () => {
+test("there is no hint at low load, where items are simply rare", () => {
   const batches = new Batches();
   batches.run(1_000, "drained", { gapMs: 100 });
   assert.deepEqual(batches.told, []);
 });
 
-test("nothing is told of batches of one that have another reason", () => {
+test("there is no hint when batches of one item have another cause", () => {
   const batches = new Batches();
   for (const reason of ["deadline", "retry", "drained", "size"] as const)
     batches.run(200, reason, { gapMs: -5 });
   assert.deepEqual(batches.told, []);
 });
 
-test("one larger batch in between, and it counts from the start", () => {
+test("one larger batch resets the count", () => {
   const batches = new Batches();
   for (let round = 0; round < 20; round++) {
     batches.run(60, "drained");

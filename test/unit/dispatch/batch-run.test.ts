@@ -8,7 +8,7 @@ const gone = { signal: AbortSignal.abort() };
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 const double = (values: readonly number[]): number[] => values.map((value) => 2 * value);
 
-/** A method that throws when one of these is in a batch, and the batches it was called with. */
+/** A method that throws if its batch contains one of these items; and the batches it was called with. */
 function failing(bad: readonly number[], thrown: unknown = new Error("bad")) {
   const calls: number[][] = [];
   const call = async (values: readonly number[]): Promise<number[]> => {
@@ -19,18 +19,18 @@ function failing(bad: readonly number[], thrown: unknown = new Error("bad")) {
   return { calls, call };
 }
 
-test("one result for each, in order, whether they come at once or later", async () => {
+test("a batch method returns one result per item, in order, directly or as a promise", async () => {
   assert.deepEqual(await runBatch("run", [1, 2], double, false, running), [2, 4]);
   assert.deepEqual(await runBatch("run", [1, 2], async (values) => double(values), false, running), [2, 4]);
 });
 
-test("errors among the results are those items' answers", async () => {
+test("errors among the results become the answers to those items", async () => {
   const error = new Error("odd");
   const results = await runBatch("run", [1, 2], () => [error, 4], false, running);
   assert.deepEqual(results, [error, 4]);
 });
 
-test("too few, too many, and what is no array: an error that says what was wanted and what came", async () => {
+test("too few results, too many, or no array: the error says what was expected and what was returned", async () => {
   const cases: [unknown, string][] = [
     [[], "run() returned 0 results for 2 inputs; return one result for each, in order."],
     [[1], "run() returned 1 result for 2 inputs; return one result for each, in order."],
@@ -63,13 +63,13 @@ test("BatchItemErrors gives each item its own result, if there is one for each",
   await assert.rejects(runBatch("run", [1, 2, 3], call, false, running), BatchLengthException);
 });
 
-test("what the method throws fails the batch, after one call", async () => {
+test("a method that throws fails the batch after one call", async () => {
   const { calls, call } = failing([1]);
   await assert.rejects(runBatch("run", range(4), call, false, running), { message: "bad" });
   assert.equal(calls.length, 1);
 });
 
-test("isolateErrors: halves, until what is at fault stands alone, in 1 + 2 log n calls", async () => {
+test("isolateErrors: the batch is halved until the failing item is alone, in 1 + 2 log n calls", async () => {
   for (const [size, count] of [
     [1, 1],
     [2, 3],
@@ -88,20 +88,20 @@ test("isolateErrors: halves, until what is at fault stands alone, in 1 + 2 log n
   }
 });
 
-test("isolateErrors: the halves of odd batches, in order", async () => {
+test("isolateErrors: odd batches are halved in order", async () => {
   const { calls, call } = failing([3]);
   await runBatch("run", range(5), call, true, running);
   assert.deepEqual(calls, [[0, 1, 2, 3, 4], [0, 1, 2], [3, 4], [3], [4]]);
 });
 
-test("isolateErrors: if all are at fault, all fail, in 2n - 1 calls", async () => {
+test("isolateErrors: if all items are faulty, all fail, in 2n - 1 calls", async () => {
   const { calls, call } = failing(range(16));
   const results = await runBatch("run", range(16), call, true, running);
   assert.equal(calls.length, 31);
   assert.ok(results.every((result) => result instanceof Error));
 });
 
-test("isolateErrors: a half that returns the wrong number fails with that, the other half counts", async () => {
+test("isolateErrors: a half that returns the wrong number of results fails with that error; the other half is unaffected", async () => {
   const call = (values: readonly number[]): unknown => {
     if (values.length === 4) throw new Error("bad");
     return values.includes(0) ? [] : double(values);
@@ -111,13 +111,13 @@ test("isolateErrors: a half that returns the wrong number fails with that, the o
   assert.deepEqual(results.slice(2), [4, 6]);
 });
 
-test("isolateErrors: nothing is run again for callers who are gone", async () => {
+test("isolateErrors: items of disconnected callers are not run again", async () => {
   const { calls, call } = failing([1]);
   await assert.rejects(runBatch("run", range(4), call, true, gone));
   assert.equal(calls.length, 1);
 });
 
-test("whatever is thrown is what fails: it need not be an error", async () => {
+test("any thrown value is the failure, even if it is not an error", async () => {
   const thrown = { status: 418 };
   await assert.rejects(runBatch("run", [1, 2], failing([1], thrown).call, false, running), (error) => {
     return error === thrown;

@@ -3,12 +3,12 @@ import { after, before, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { systemClock } from "../../../src/dispatch/clock.ts";
 
-// The clock's own timers keep no process alive.
+// The clock's own timers do not keep the process alive.
 let alive: NodeJS.Timeout;
 before(() => (alive = setInterval(() => {}, 1_000)));
 after(() => clearInterval(alive));
 
-test("the clock goes on, in milliseconds, and never back", () => {
+test("the clock advances in milliseconds and never goes back", () => {
   const start = systemClock.now();
   let last = start;
   for (let look = 0; look < 1_000; look++) {
@@ -18,7 +18,7 @@ test("the clock goes on, in milliseconds, and never back", () => {
   }
 });
 
-test("precisely calls back once, and never early, for waits of all lengths", async () => {
+test("precisely() calls back once, and never early, for waits of all lengths", async () => {
   for (const ms of [0, 0.3, 1, 2.5, 7.25]) {
     const due = systemClock.now() + ms;
     let calls = 0;
@@ -34,7 +34,7 @@ test("precisely calls back once, and never early, for waits of all lengths", asy
   }
 });
 
-test("what is stopped does not call back any more, at whatever stage it is", async () => {
+test("a stopped timer never calls back, at whatever stage it was stopped", async () => {
   const called: string[] = [];
   const note = (name: string) => (): void => void called.push(name);
   systemClock.soon(note("soon"))();
@@ -44,13 +44,13 @@ test("what is stopped does not call back any more, at whatever stage it is", asy
   const stops = [1.9, 4, 30].map((ms) => systemClock.precisely(ms, note(`precisely, of ${ms} ms`)));
   await setImmediate();
   for (const stop of stops) stop();
-  // On a machine that stood still meanwhile, some may have been called before they were stopped.
+  // If the machine paused meanwhile, some timers may have been called before they were stopped.
   const before = [...called];
   await new Promise<void>((resolve) => void systemClock.precisely(35, resolve));
   assert.deepEqual(called, before);
 });
 
-test("soon comes after all promises that are due, and before the next turn's timers", async () => {
+test("soon() calls back after all pending promises, and before the timers of the next turn", async () => {
   const order: string[] = [];
   await new Promise<void>((resolve) => {
     systemClock.soon(() => {
@@ -64,7 +64,7 @@ test("soon comes after all promises that are due, and before the next turn's tim
   assert.equal(order.length, 3);
 });
 
-test("a wait that is longer than any timer's is not over at once, and can be stopped", async () => {
+test("a wait longer than the maximum of Node's timers does not end at once, and can be stopped", async () => {
   let calls = 0;
   const call = (): void => void calls++;
   const lengths = [2 ** 31 - 1, 2 ** 31, 2 ** 32 + 5, 9_999_999_000, 1e15, Infinity];

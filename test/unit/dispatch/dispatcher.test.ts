@@ -8,7 +8,7 @@ import { OverloadException, QueueTimeoutException, RequestTimeoutException } fro
 import { FakeClock } from "../../../src/testing/fake-clock.ts";
 import { settled } from "../../helpers/simulation.ts";
 
-/** A dispatcher whose runs take so many milliseconds a unit, and what happened, in order. */
+/** A dispatcher whose runs take 10 ms per item, and a log of its runs and answers, in order. */
 class Bench {
   readonly clock = new FakeClock();
   readonly metrics = new DispatchMetrics();
@@ -50,14 +50,14 @@ class Bench {
   }
 }
 
-test("all that comes in one turn is in one batch; the next starts before the answers go out", async () => {
+test("all calls of one turn form one batch; the next batch starts before the answers are sent", async () => {
   const bench = new Bench();
   for (const value of "abcdef") bench.submit(value);
   await bench.pass(100);
   assert.deepEqual(bench.log, ["run abcd", "run ef", "a: a", "b: b", "c: c", "d: d", "e: e", "f: f"]);
 });
 
-test("where runs keep the thread to themselves, answers go out before the next starts", async () => {
+test("if runs block the thread, answers are sent before the next run starts", async () => {
   const bench: Bench = new Bench({
     limits: { maxSize: 1, maxCost: Infinity },
     run: async (values) => {
@@ -76,7 +76,7 @@ test("where runs keep the thread to themselves, answers go out before the next s
   assert.deepEqual(bench.log, ["run c", "c: c", "run d", "d: d"]);
 });
 
-test("a time limit that passes in the queue, one that passes in the run, and who is told which", async () => {
+test("a time limit that expires in the queue or during the run ends the call with the matching error", async () => {
   const bench = new Bench();
   const told: string[] = [];
   const onExpired = (error: Error): void => void told.push(error.message);
@@ -100,14 +100,14 @@ test("a time limit that passes in the queue, one that passes in the run, and who
   assert.equal(bench.metrics.late, 1);
 });
 
-test("a run that began in time is not bound by the time to start", async () => {
+test("a run that started in time is not affected by the start limit", async () => {
   const bench = new Bench();
   bench.submit("a", { startBy: 5, finishBy: 50 });
   await bench.pass(30);
   assert.deepEqual(bench.log, ["run a", "a: a"]);
 });
 
-test("who has left before it is handed in costs nothing", async () => {
+test("a call that was aborted before it was submitted is not run", async () => {
   const bench = new Bench();
   bench.submit("a", { signal: AbortSignal.abort() });
   await bench.pass(10);
@@ -115,7 +115,7 @@ test("who has left before it is handed in costs nothing", async () => {
   assert.deepEqual(bench.metrics.cancelled, { waiting: 1, running: 0 });
 });
 
-test("the signal of a run aborts with the last of its callers", async () => {
+test("the signal of a run aborts when its last caller aborts", async () => {
   const bench = new Bench();
   const callers = ["a", "b"].map((value) => {
     const caller = new AbortController();
@@ -133,7 +133,7 @@ test("the signal of a run aborts with the last of its callers", async () => {
   assert.equal(bench.metrics.late, 2);
 });
 
-test("a caller's signal that outlives its jobs gathers no listeners", async () => {
+test("a caller's signal that outlives its jobs keeps no listeners", async () => {
   const bench = new Bench();
   const { signal } = new AbortController();
   for (const value of "abcdefgh") bench.submit(value, { signal });
@@ -142,7 +142,7 @@ test("a caller's signal that outlives its jobs gathers no listeners", async () =
   assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
-test("every refusal is 429, or as configured, and when to try again", async () => {
+test("every rejection has status 429 or the configured one, and says when to retry", async () => {
   for (const overloadStatus of [undefined, 429, 503] as const) {
     const bench = new Bench({ queue: { count: 4, bytes: 10 }, overloadStatus });
     const refused = (request: { bytes?: number; finishBy?: number }): OverloadException => {
@@ -167,7 +167,7 @@ test("every refusal is 429, or as configured, and when to try again", async () =
   }
 });
 
-test("a model that was wrong does not keep everything out: somebody may always try", async () => {
+test("a wrong cost model does not reject everything: one call is always let through", async () => {
   let slowness = 100;
   const bench: Bench = new Bench({
     run: (values) => new Promise((resolve) => bench.clock.after(10 * slowness, () => resolve(values))),
@@ -184,7 +184,7 @@ test("a model that was wrong does not keep everything out: somebody may always t
   assert.deepEqual(bench.log.slice(2), Array(5).fill("c: c"));
 });
 
-test("results that are errors do not teach what runs cost, nor do runs that throw", async () => {
+test("results that are errors do not update the cost model, nor do runs that throw", async () => {
   let outcome: "item" | "throw" | "fine" = "item";
   const bench: Bench = new Bench({
     run: async (values) => {
@@ -199,7 +199,7 @@ test("results that are errors do not teach what runs cost, nor do runs that thro
   }
 });
 
-test("depth and age of the queue are what waits now", async () => {
+test("depth and age of the queue describe the jobs that wait now", async () => {
   const bench = new Bench();
   bench.submit("a");
   await bench.pass(2);
@@ -210,7 +210,7 @@ test("depth and age of the queue are what waits now", async () => {
   assert.deepEqual([bench.metrics.depth, bench.metrics.oldestAgeMs], [0, 0]);
 });
 
-test("a hint is given where batches are possible, and not where each runs by itself", async () => {
+test("a hint is given only where batches are possible", async () => {
   for (const maxSize of [4, 1]) {
     const hints: string[] = [];
     const bench = new Bench({

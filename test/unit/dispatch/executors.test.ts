@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Simulation } from "../../helpers/simulation.ts";
 
-test("many executors count as many: what they can answer in time is not refused", async () => {
+test("several executors are counted: calls that they can answer in time are accepted", async () => {
   const shape = { fixed: 100, perItem: 0, maxSize: 1, limitMs: 430 };
   const simulation = new Simulation(shape, { executors: 64 });
   simulation.send();
-  await simulation.runUntil(200); // what a run costs is known from here on
+  await simulation.runUntil(200); // from here on the cost of a run is known
   for (let count = 0; count < 150; count++) simulation.send();
   await simulation.runUntil(1_000);
   assert.deepEqual(
@@ -15,10 +15,10 @@ test("many executors count as many: what they can answer in time is not refused"
   );
 });
 
-test("what comes after more than they can answer in time is refused at once", async () => {
+test("calls that the executors cannot answer in time are rejected immediately", async () => {
   const shape = { fixed: 100, perItem: 0, maxSize: 1, limitMs: 430 };
   const simulation = new Simulation(shape, { executors: 64 });
-  // Sixty runs, after which nobody doubts what one costs.
+  // After sixty runs the cost of one is certain.
   for (let count = 0; count < 60; count++) simulation.send();
   await simulation.runUntil(200);
   for (let count = 0; count < 300; count++) simulation.send();

@@ -10,18 +10,19 @@ import {
 } from "../../helpers/simulation.ts";
 import { isGood, openLoad } from "../../helpers/simulated-load.ts";
 
-// What batching has to reach, over simulated executors whose times are known: no machine is in the way.
+// Performance goals of batching, checked with simulated executors of known speed, so that the machine has no
+// influence.
 
 type Name = keyof typeof SHAPES;
 const NAMES = Object.keys(SHAPES) as Name[];
-/** So many milliseconds for some thousand jobs at a rate. */
+/** The time in ms in which a few thousand jobs arrive at a rate. */
 const durationOf = (rate: number): number => Math.min(30_000, 12_000 / rate);
 const atLeast = (got: number, wanted: number, what: string): void =>
   assert.ok(got >= wanted, `${what}: ${got.toFixed(4)} where ${wanted} is wanted`);
 const atMost = (got: number, wanted: number, what: string): void =>
   assert.ok(got <= wanted, `${what}: ${got.toFixed(4)} where no more than ${wanted} is wanted`);
 
-test("at 85 % (S1) and 90 % of the highest rate that can be served in time, 99 % are", async () => {
+test("at 85 % (S1) and 90 % of the highest rate that can be served in time, 99 % of calls are in time", async () => {
   for (const name of NAMES) {
     const rate = fullServiceRate(SHAPES[name]) * (name === "S1" ? 0.85 : 0.9);
     const { share } = await openLoad(SHAPES[name], rate, durationOf(rate));
@@ -29,7 +30,7 @@ test("at 85 % (S1) and 90 % of the highest rate that can be served in time, 99 %
   }
 });
 
-test("overload of 1.5 and 3 times: 95 % of ideal shedding, who is let in is in time, who is not is told at once", async () => {
+test("overload of 1.5 and 3 times: goodput is 95 % of ideal shedding, accepted calls are in time, others are rejected immediately", async () => {
   for (const name of NAMES) {
     for (const factor of [1.5, 3]) {
       const shape = SHAPES[name];
@@ -42,7 +43,7 @@ test("overload of 1.5 and 3 times: 95 % of ideal shedding, who is let in is in t
   }
 });
 
-test("15 % noise: 85 % of ideal shedding at three times the rate", async () => {
+test("15 % noise: goodput is 85 % of ideal shedding at three times the rate", async () => {
   for (const name of NAMES) {
     const rate = fullServiceRate(SHAPES[name]) * 3;
     const { goodput } = await openLoad(SHAPES[name], rate, durationOf(rate), { noise: 0.15 });
@@ -50,16 +51,19 @@ test("15 % noise: 85 % of ideal shedding at three times the rate", async () => {
   }
 });
 
-test("low load: half of all answers come within 25.7 ms, as if there were no batching", async () => {
+test("low load: the median response time is at most 25.7 ms, as if there were no batching", async () => {
   const rate = fullServiceRate(SHAPES.S1) * 0.05;
   atMost((await openLoad(SHAPES.S1, rate, 60_000)).medianMs, 25.7, "S1");
 });
 
-test("four executors on one queue serve 2,550 a second in time", async () => {
+test("four executors on one queue serve 2,550 calls per second in time", async () => {
   atLeast((await openLoad(SHAPES.S1, 2.55, 15_000, { executors: 4 })).share, 0.99, "S1");
 });
 
-/** What so many clients get that send again at once, of what they would if all were in each batch. */
+/**
+ * Throughput of clients that send again immediately, relative to the throughput with all of them in each
+ * batch.
+ */
 async function closedLoad(shape: Shape, clients: number, durationMs: number): Promise<number> {
   const random = randomFrom(7);
   const simulation = new Simulation({ ...shape, limitMs: 1e6 });
@@ -68,13 +72,13 @@ async function closedLoad(shape: Shape, clients: number, durationMs: number): Pr
   return answered / durationMs / (size / (shape.fixed + shape.perItem * size));
 }
 
-test("closed loop: 8, 16 and 48 clients get 92 % of what they would if all were in each batch", async () => {
+test("closed loop: 8, 16 and 48 clients reach 92 % of the throughput with all of them in each batch", async () => {
   for (const clients of [8, 16, 48]) {
     atLeast(await closedLoad(SHAPES.S1, clients, 10_000), 0.92, `${clients} clients`);
   }
 });
 
-test("saturation: with four clients for each place in a batch, 97 % of the ceiling", async () => {
+test("saturation: four clients for each slot in a batch reach 97 % of the maximum throughput", async () => {
   for (const name of NAMES) {
     const shape = SHAPES[name];
     const durationMs = 100 * (shape.fixed + shape.perItem * shape.maxSize);
@@ -82,7 +86,7 @@ test("saturation: with four clients for each place in a batch, 97 % of the ceili
   }
 });
 
-/** Of the goodput that it has later, what the best half second had soon after costs were multiplied. */
+/** The best half second of goodput soon after a change of costs, relative to the goodput later on. */
 async function recovery(
   shape: Shape,
   simulation: Simulation,
@@ -103,7 +107,7 @@ async function recovery(
   return best / goodput(withinMs + 1_000, withinMs + 1_000 + 6 * windowMs);
 }
 
-test("costs that triple, and fall back: 90 % of the later goodput within 50 batches or two seconds", async () => {
+test("after costs triple, and after they fall back, goodput reaches 90 % of its later level within 50 batches or two seconds", async () => {
   for (const name of NAMES) {
     const simulation = new Simulation(SHAPES[name]);
     const rate = fullServiceRate(SHAPES[name]) * 1.5;
@@ -115,7 +119,7 @@ test("costs that triple, and fall back: 90 % of the later goodput within 50 batc
   }
 });
 
-test("with 15 % noise, too, costs that fall back are noticed in time, whatever the noise was", async () => {
+test("with 15 % noise, falling costs are also detected in time, for every seed", async () => {
   for (let seed = 1; seed <= 12; seed++) {
     for (const name of ["S1", "S3"] as const) {
       const simulation = new Simulation(SHAPES[name], { noise: 0.15, seed });

@@ -6,7 +6,10 @@ import { randomFrom } from "../../helpers/simulation.ts";
 const RUN_MS = 30;
 const FIXED_MS = 20;
 
-/** So many runs of which each answers some callers, who are back so many milliseconds later. Returns the last end. */
+/**
+ * `rounds` runs, each for a few callers that return after the given delays in ms. Returns the end of the last
+ * run.
+ */
 function closedLoop(hold: HoldPolicy, rounds: number, back: readonly number[]): number {
   let now = 0;
   for (let round = 0; round < rounds; round++) {
@@ -17,7 +20,7 @@ function closedLoop(hold: HoldPolicy, rounds: number, back: readonly number[]): 
   return now;
 }
 
-test("it knows nothing at first, and does not hold", () => {
+test("without measurements the policy does not hold", () => {
   const hold = new HoldPolicy();
   assert.ok(hold.holdUntil(0) <= 0);
   hold.arrived(5);
@@ -25,7 +28,7 @@ test("it knows nothing at first, and does not hold", () => {
   assert.ok(hold.holdUntil(30) <= 30);
 });
 
-test("callers that are back at once each time are waited for", () => {
+test("batches wait for callers that always return immediately", () => {
   const hold = new HoldPolicy();
   const end = closedLoop(hold, 30, [0.5, 0.6, 0.7, 0.8]) + RUN_MS;
   hold.completed(end, 4, FIXED_MS);
@@ -36,7 +39,7 @@ test("callers that are back at once each time are waited for", () => {
   assert.ok(hold.holdUntil(end + 0.8) <= end + 0.8, "for nobody, once all are back");
 });
 
-test("a caller who leaves costs a moment, not the rest of what a run could save", () => {
+test("if a caller does not return, the batch waits only a moment longer", () => {
   const hold = new HoldPolicy();
   const end = closedLoop(hold, 30, [0.5, 0.6, 0.7, 0.8]) + RUN_MS;
   hold.completed(end, 4, FIXED_MS);
@@ -45,7 +48,7 @@ test("a caller who leaves costs a moment, not the rest of what a run could save"
   assert.ok(until > end + 0.7 && until < end + 3, String(until - end));
 });
 
-test("if nobody comes back any more, it stops waiting", () => {
+test("when no caller returns any more, batches stop waiting", () => {
   const hold = new HoldPolicy();
   let now = closedLoop(hold, 30, [0.5, 0.6, 0.7, 0.8]);
   let held = 0;
@@ -58,7 +61,7 @@ test("if nobody comes back any more, it stops waiting", () => {
   assert.ok(hold.holdUntil(now) <= now);
 });
 
-test("open traffic is not waited for, at no rate", () => {
+test("batches do not wait for open traffic, at any rate", () => {
   for (const rate of [0.01, 0.1, 0.5, 2]) {
     const hold = new HoldPolicy();
     const random = randomFrom(5);
@@ -76,16 +79,16 @@ test("open traffic is not waited for, at no rate", () => {
   }
 });
 
-test("a hold never lasts longer than half of what a run costs beside its items", () => {
+test("a hold lasts at most half of the fixed cost of a run", () => {
   const hold = new HoldPolicy();
-  // They come back late: 9 ms after the answer.
+  // The callers return late: 9 ms after the answer.
   const end = closedLoop(hold, 60, [9, 9.1, 9.2]) + RUN_MS;
   hold.completed(end, 3, FIXED_MS);
   assert.ok(hold.holdUntil(end) > end);
   assert.ok(hold.holdUntil(end) <= end + FIXED_MS / 2);
 });
 
-test("runs that cost nothing beside their items are not waited with", () => {
+test("batches are not held if runs have no fixed cost", () => {
   const hold = new HoldPolicy();
   let now = 0;
   for (let round = 0; round < 50; round++) {

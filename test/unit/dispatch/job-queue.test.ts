@@ -7,7 +7,7 @@ const job = (value: string, request: Partial<JobRequest<string>> = {}): Job<stri
   new Job({ value, ...request }, 0);
 const order = (line: JobQueue<string>): string => [...line].map(({ value }) => value).join("");
 
-test("first come first served, low priority last, second chances first", () => {
+test("jobs are served first come, first served: retried jobs first, low priority last", () => {
   const line = new JobQueue<string>();
   const again = job("z", { priority: "low" });
   again.retried = true;
@@ -25,7 +25,7 @@ test("first come first served, low priority last, second chances first", () => {
   assert.equal(line.length, 5);
 });
 
-test("who leaves from the middle takes its cost and bytes along; who does not wait can't leave", () => {
+test("a job removed from the middle takes its cost and bytes with it; a job that is not queued cannot be removed", () => {
   const line = new JobQueue<string>();
   const middle = job("b", { cost: 3, bytes: 10 });
   line.add(job("a", { cost: 1, bytes: 5 }));
@@ -42,7 +42,7 @@ test("who leaves from the middle takes its cost and bytes along; who does not wa
   assert.equal(order(line), "ac");
 });
 
-test("a second chance of low priority goes before normal work, and counts as ahead of it", () => {
+test("a retried job of low priority goes before normal jobs, and is counted ahead of them", () => {
   const line = new JobQueue<string>();
   const again = job("z", { priority: "low", cost: 4 });
   again.retried = true;
@@ -50,7 +50,7 @@ test("a second chance of low priority goes before normal work, and counts as ahe
   assert.deepEqual(line.ahead({ priority: "normal" }), { count: 1, cost: 4 });
 });
 
-test("the oldest arrival is that of all priorities together; an empty line has none, and no cost", () => {
+test("the oldest arrival covers all priorities; an empty queue has neither an oldest arrival nor a cost", () => {
   const line = new JobQueue<string>();
   assert.equal(line.oldestArrival, undefined);
   const jobs = [
@@ -64,7 +64,7 @@ test("the oldest arrival is that of all priorities together; an empty line has n
   assert.deepEqual(line.ahead({ priority: "low" }), { count: 0, cost: 0 });
 });
 
-test("of second chances the oldest counts, whichever failed first", () => {
+test("among retried jobs the oldest arrival is used, in whatever order they failed", () => {
   const line = new JobQueue<string>();
   for (const arrivedAt of [5, 3]) {
     const again = job("a", { arrivedAt });
@@ -74,7 +74,7 @@ test("of second chances the oldest counts, whichever failed first", () => {
   assert.equal(line.oldestArrival, 3);
 });
 
-test("jobs may leave while the line is looked through", () => {
+test("jobs may be removed while iterating over the queue", () => {
   const line = new JobQueue<string>();
   for (const value of "abcd") line.add(job(value));
   const seen: string[] = [];

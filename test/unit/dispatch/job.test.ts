@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Job } from "../../../src/dispatch/job.ts";
 
-test("the first answer counts: what comes later is told so, and frees nothing twice", async () => {
+test("only the first answer is used: later ones return false and release nothing twice", async () => {
   const job = new Job({ value: "a" }, 0);
   let freed = 0;
   job.onSettled(() => freed++);
@@ -15,12 +15,12 @@ test("the first answer counts: what comes later is told so, and frees nothing tw
   await assert.rejects(job.answer, { message: "first" });
 });
 
-test("unless it says otherwise it costs 1, came now, has normal priority and all the time there is", () => {
+test("by default a job costs 1, arrives now, has normal priority and no time limit", () => {
   const { cost, arrivedAt, priority, bytes, lastStart } = new Job({ value: "a" }, 7);
   assert.deepEqual([cost, arrivedAt, priority, bytes, lastStart], [1, 7, "normal", 0, Infinity]);
 });
 
-test("the last moment to start is the sooner of its limits", () => {
+test("the latest start is the earlier of the two limits", () => {
   assert.equal(new Job({ value: "a", startBy: 5, finishBy: 9 }, 0).lastStart, 5);
   assert.equal(new Job({ value: "a", startBy: 15, finishBy: 9 }, 0).lastStart, 9);
 });

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { DispatchMetrics, Histogram } from "../../../src/dispatch/metrics.ts";
 import { OverloadException } from "../../../src/errors.ts";
 
-test("a histogram counts each value once: at a bound below it, above all in the last bucket", () => {
+test("a histogram counts each value once: in the bucket of its upper bound, or in the last bucket above all bounds", () => {
   const histogram = new Histogram([1, 10, 100]);
   for (const value of [0, 1, 1.5, 10, 99, 101, 5_000]) histogram.add(value);
   assert.deepEqual(histogram.buckets, [2, 2, 1, 2]);
@@ -11,7 +11,7 @@ test("a histogram counts each value once: at a bound below it, above all in the 
   assert.equal(histogram.sum, 5_212.5);
 });
 
-test("batches are counted by size and reason, refusals by their code", () => {
+test("batches are counted by size and reason, rejections by their code", () => {
   const metrics = new DispatchMetrics();
   metrics.started(3, "size");
   metrics.started(1, "drained");
@@ -24,14 +24,14 @@ test("batches are counted by size and reason, refusals by their code", () => {
   assert.equal(metrics.batchSizes.sum, 6);
 });
 
-test("waits and runs are kept apart, in milliseconds", () => {
+test("wait times and run times are recorded separately, in milliseconds", () => {
   const metrics = new DispatchMetrics();
   metrics.waited(7);
   metrics.ended(70);
   assert.deepEqual([metrics.waits.sum, metrics.runs.sum], [7, 70]);
 });
 
-test("depth and age are what is the case when somebody looks; 0 before there is anything to watch", () => {
+test("depth and age are measured when they are read; they are 0 before a queue is observed", () => {
   const metrics = new DispatchMetrics();
   assert.deepEqual([metrics.depth, metrics.oldestAgeMs], [0, 0]);
   let depth = 3;

@@ -6,7 +6,7 @@ import { randomFrom } from "../../helpers/simulation.ts";
 const near = (got: number, wanted: number, share: number): void =>
   assert.ok(Math.abs(got - wanted) <= share * wanted, `${got} where about ${wanted} is wanted`);
 
-/** Runs of random sizes of which each takes fixed + perUnit · size, give or take `noise` of it. */
+/** Runs of random sizes. Each takes fixed + perUnit · size, plus or minus `noise` of it. */
 function learn(
   model: ServiceModel,
   line: { fixed: number; perUnit: number },
@@ -15,13 +15,13 @@ function learn(
   const random = randomFrom(seed);
   for (let run = 0; run < runs; run++) {
     const cost = 1 + Math.floor(random() * most);
-    // Three uniform numbers together scatter like a normal one of variance 1/4.
+    // The sum of three uniform numbers is roughly normal, with variance 1/4.
     const normal = 2 * (random() + random() + random() - 1.5);
     model.learn(cost, (line.fixed + line.perUnit * cost) * (1 + noise * normal));
   }
 }
 
-test("before the first run it expects nothing; one run is taken for half fixed, half of its items", () => {
+test("before the first run the model predicts nothing; the first run is split into half fixed and half per-item cost", () => {
   const model = new ServiceModel();
   assert.equal(model.runs, 0);
   assert.equal(model.predict(64), 0);
@@ -29,7 +29,7 @@ test("before the first run it expects nothing; one run is taken for half fixed, 
   assert.deepEqual([model.runs, model.fixed, model.perUnit], [1, 50, 5]);
 });
 
-test("a handful of exact runs of two sizes give the line to three percent", () => {
+test("a few exact runs of two sizes give the cost function to within three percent", () => {
   const model = new ServiceModel();
   for (let run = 0; run < 3; run++) {
     model.learn(1, 21);
@@ -40,27 +40,27 @@ test("a handful of exact runs of two sizes give the line to three percent", () =
   near(model.predict(64), 84, 0.03);
 });
 
-test("it learns both parts of noisy runs, and how much they scatter", () => {
+test("the model learns both parts of noisy runs, and their variation", () => {
   const model = new ServiceModel();
   learn(model, { fixed: 20, perUnit: 1 }, { runs: 400, noise: 0.15 });
   for (const cost of [1, 32, 64]) near(model.predict(cost), 20 + cost, 0.15);
   near(model.scatter, 0.15, 0.4);
 });
 
-test("exact runs have no scatter, and are predicted to a thousandth", () => {
+test("exact runs have no variation, and are predicted to a thousandth", () => {
   const model = new ServiceModel();
   learn(model, { fixed: 5, perUnit: 0.2 });
   near(model.predict(64), 17.8, 0.001);
   assert.ok(model.scatter < 0.01);
 });
 
-test("runs that are all alike leave the split as it was", () => {
+test("runs of equal size do not change the split", () => {
   const model = new ServiceModel();
   learn(model, { fixed: 20, perUnit: 1 });
   for (let run = 0; run < 2_000; run++) model.learn(8, 28);
   near(model.predict(8), 28, 0.01);
   near(model.predict(64), 84, 0.05);
-  // What is known after so long must not be forgotten at the first look at something else.
+  // A single run of another size must not erase what was learned over a long time.
   model.learn(64, 84);
   near(model.predict(1), 21, 0.05);
 });
@@ -77,7 +77,7 @@ test("costs that triple, or fall to a third, are known after two runs", () => {
   }
 });
 
-test("a single outlier passes for no scatter, and for no change of costs", () => {
+test("a single outlier is taken neither for noise nor for a change of costs", () => {
   const model = new ServiceModel();
   learn(model, { fixed: 20, perUnit: 1 }, { noise: 0.05 });
   model.learn(32, 520);
@@ -87,9 +87,9 @@ test("a single outlier passes for no scatter, and for no change of costs", () =>
   near(model.predict(32), 52, 0.05);
 });
 
-test("a line that was wrong is put right although it looks like scatter", () => {
+test("a wrong cost function is corrected even though its error looks like noise", () => {
   const model = new ServiceModel();
-  // Small runs fit, large ones take a third of what is expected: no two in a row are off.
+  // Small runs fit, large ones take a third of the prediction: two consecutive runs are never both off.
   learn(model, { fixed: 0, perUnit: 30 }, { noise: 0.15, most: 9 });
   for (let run = 0; run < 30; run++) {
     model.learn(1, 30);
@@ -99,7 +99,7 @@ test("a line that was wrong is put right although it looks like scatter", () => 
   near(model.predict(1), 30, 0.15);
 });
 
-test("no part ever becomes negative, whatever runs take", () => {
+test("neither part ever becomes negative, whatever runs take", () => {
   const random = randomFrom(3);
   for (let round = 0; round < 50; round++) {
     const model = new ServiceModel();
@@ -111,7 +111,7 @@ test("no part ever becomes negative, whatever runs take", () => {
   }
 });
 
-test("runs that take no time, and items that cost nothing, are no trouble", () => {
+test("runs of zero duration and items of zero cost cause no errors", () => {
   const model = new ServiceModel();
   for (let run = 0; run < 100; run++) model.learn(0, 0);
   assert.ok(model.predict(1) < 0.01);
@@ -119,7 +119,7 @@ test("runs that take no time, and items that cost nothing, are no trouble", () =
   near(model.predict(0), 12, 0.01);
 });
 
-test("high predictions allow for scatter, and costWithin is their inverse", () => {
+test("high predictions include the variation, and costWithin is their inverse", () => {
   const model = new ServiceModel();
   learn(model, { fixed: 20, perUnit: 1 }, { noise: 0.15 });
   assert.ok(model.predictHigh(10, 2) > model.predict(10) * 1.2);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { announceFree, Slots, type SlotUser } from "../../../src/dispatch/slots.ts";
 
-/** Takes a slot of each, as long as anything waits. */
+/** Takes one slot from each of its `Slots` while jobs wait. */
 class User implements SlotUser {
   readonly waiting: number[];
   readonly #slots: readonly Slots[];
@@ -33,7 +33,7 @@ class User implements SlotUser {
 const addUser = (...user: ConstructorParameters<typeof User>): User => new User(...user);
 const lease = (expectedEnd: number): { expectedEnd: number } => ({ expectedEnd });
 
-test("a free slot goes to whom has waited longest, not to whom came first", () => {
+test("a free slot goes to the user whose job has waited longest, not to the one that registered first", () => {
   const slots = new Slots(1);
   const log: string[] = [];
   const held = lease(5);
@@ -48,7 +48,7 @@ test("a free slot goes to whom has waited longest, not to whom came first", () =
   assert.equal(slots.free, 0);
 });
 
-test("of a slot of its own and a shared one, the shared one goes by who has waited longest", () => {
+test("if a user needs its own slot and a shared one, the shared one goes to the longest wait", () => {
   const shared = new Slots(1);
   const own = new Slots(1);
   const log: string[] = [];
@@ -63,7 +63,7 @@ test("of a slot of its own and a shared one, the shared one goes by who has wait
   assert.deepEqual(log, ["b2"]);
 });
 
-test("more capacity is told at once; less takes nothing away that is out", () => {
+test("more capacity is announced immediately; less capacity does not take back slots in use", () => {
   const slots = new Slots(0);
   const log: string[] = [];
   const user = addUser("a", [slots], [1, 2, 3], log);
@@ -76,7 +76,7 @@ test("more capacity is told at once; less takes nothing away that is out", () =>
   assert.equal(slots.free, 1);
 });
 
-test("after capacity shrank, a slot is free only when so many more have been given back", () => {
+test("after capacity was reduced, a slot is free only once enough have been returned", () => {
   const slots = new Slots(3);
   const leases = [lease(10), lease(20), lease(30)];
   for (const each of leases) slots.take(each);
@@ -89,7 +89,7 @@ test("after capacity shrank, a slot is free only when so many more have been giv
   assert.equal(slots.free, 1);
 });
 
-test("when slots will be free: those that are, now; then the leases as they end, late ones at any moment", () => {
+test("free slots are available now, the others when their leases end; overdue leases may end at any moment", () => {
   const slots = new Slots(4);
   for (const end of [90, 20, 40]) slots.take(lease(end));
   assert.deepEqual(
@@ -98,14 +98,14 @@ test("when slots will be free: those that are, now; then the leases as they end,
   );
 });
 
-test("after capacity shrank, the first leases to end free no slot", () => {
+test("after capacity was reduced, the first leases to end free no slot", () => {
   const slots = new Slots(3);
   for (const end of [10, 20, 30]) slots.take(lease(end));
   slots.resize(2);
   assert.deepEqual([slots.freeAt(0, 0), slots.freeAt(1, 0)], [20, 30]);
 });
 
-test("room for any number is always free", () => {
+test("with unlimited capacity a slot is always free", () => {
   const slots = new Slots(Infinity);
   for (let count = 0; count < 1_000; count++) slots.take(lease(50));
   assert.equal(slots.free, Infinity);
@@ -125,7 +125,7 @@ const stuckness: readonly (readonly [
   [2, [100], false],
   [2, [100, 900], true],
   [2, [100, 5_000], false],
-  [1, [100, 5_000], true], // more leases than slots: one that comes back frees none
+  [1, [100, 5_000], true], // more leases than slots: the first one returned frees no slot
   [2, [100, 200, Infinity], true],
   [3, [100, 200, Infinity], false],
   [Infinity, [100, 200], false],
