@@ -5,7 +5,7 @@ import { WebSocket } from "ws";
 import { startTestServer } from "servable/testing";
 import { RealtimeApp } from "../helpers/realtime-app.ts";
 
-/** The official client's socket goes to fal's host; this one goes to ours. */
+/** The official client connects to fal's host; this socket redirects it to the test server. */
 function redirectTo(url: string): new (address: string | URL) => WebSocket {
   return class Redirected extends WebSocket {
     constructor(address: string | URL) {
@@ -16,7 +16,7 @@ function redirectTo(url: string): new (address: string | URL) => WebSocket {
 }
 
 describe("the official JavaScript client", { timeout: 30_000 }, () => {
-  test("holds a realtime conversation, sees no error, and closes cleanly", async () => {
+  test("holds a realtime conversation without errors, and closes cleanly", async () => {
     await using served = await startTestServer(new RealtimeApp());
     const globals = globalThis as { WebSocket?: unknown };
     const original = globals.WebSocket;
@@ -59,7 +59,7 @@ describe("the official JavaScript client", { timeout: 30_000 }, () => {
     }
   });
 
-  test("takes TIMEOUT as silence, and a failure as one error with its reason", async () => {
+  test("reports no error for TIMEOUT, and one error with its reason for a failure", async () => {
     await using served = await startTestServer(new RealtimeApp());
     const globals = globalThis as { WebSocket?: unknown };
     const original = globals.WebSocket;
@@ -75,7 +75,7 @@ describe("the official JavaScript client", { timeout: 30_000 }, () => {
           onResult: () => {},
           onError: (error) => errors.push(error),
         });
-      open("/timed").send({ n: 1 }); // 0.15 s later the session ends
+      open("/timed").send({ n: 1 }); // the session ends after 0.15 s
       await new Promise((resolve) => setTimeout(resolve, 500));
       assert.deepEqual(errors, []);
       open("/double").send({ n: 13 });

@@ -19,7 +19,7 @@ useFunctionCache();
 const SILENT = pino({ level: "silent" });
 const NAMES = Object.keys(FALSY);
 
-/** What a promise rejects with; fails when it does not. */
+/** Resolves with the value that a promise rejects with; fails if it fulfills. */
 async function reasonOf(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     () => assert.fail("it counted as success"),
@@ -34,7 +34,7 @@ class Quiet extends App {
   }
 }
 
-/** Classes whose start fails with a value. */
+/** Classes whose start throws a given value. */
 const STARTS: Readonly<Record<string, (thrown: unknown) => App>> = {
   "setup() that rejects": (thrown) =>
     new (class Failing extends Quiet {
@@ -71,7 +71,7 @@ const STARTS: Readonly<Record<string, (thrown: unknown) => App>> = {
     })(),
 };
 
-describe("what is falsy counts as a failure when it is thrown by", { timeout: 120_000 }, () => {
+describe("a falsy value is a failure when it is thrown by", { timeout: 120_000 }, () => {
   for (const [hook, create] of Object.entries(STARTS)) {
     test(`${hook}: neither a server nor a process starts`, async () => {
       for (const name of NAMES) {
@@ -92,7 +92,7 @@ describe("what is falsy counts as a failure when it is thrown by", { timeout: 12
     test(`${place} in a worker: the pool does not start`, async () => {
       process.env[THROWN_AT] = place;
       try {
-        // Each takes a process: all the values for one place, and two of them for the others.
+        // Each takes a process: all the values for one of them, and two for the others.
         for (const name of place === "setup()" ? NAMES : ["undefined", "zero"]) {
           process.env[THROWN] = name;
           const moduleUrl = new URL("../fixtures/falsy-worker.ts", import.meta.url).href;
@@ -107,7 +107,7 @@ describe("what is falsy counts as a failure when it is thrown by", { timeout: 12
     });
   }
 
-  test("a handler in a worker: the call rejects with it", async () => {
+  test("a handler in a worker: the call rejects with the value", async () => {
     const moduleUrl = new URL("../fixtures/falsy-worker.ts", import.meta.url).href;
     const pool = new WorkerPool({ ...poolOptions(), moduleUrl, className: "FalsyWorker" });
     await pool.start();
@@ -130,7 +130,7 @@ describe("what is falsy counts as a failure when it is thrown by", { timeout: 12
 const Named = Type.Object({ name: Type.String() });
 type Named = { name: string };
 
-/** Each way in which a handler, or what is asked about its input, can throw. */
+/** Each way in which a handler, or a function called for its input, can throw. */
 class Falsy extends App {
   @endpoint("/sync", { input: Named })
   sync({ name }: Named): never {
@@ -243,9 +243,9 @@ class Falsy extends App {
   }
 }
 
-describe("what is falsy and thrown by", { timeout: 60_000 }, () => {
+describe("a falsy value that is thrown by", { timeout: 60_000 }, () => {
   const paths = ["/sync", "/async", "/timed", "/queued", "/batch", "/isolated", "/cost", "/group", "/stream"];
-  test("a handler is a 500, however the endpoint runs", async () => {
+  test("a handler returns a 500, however the endpoint runs", async () => {
     await using served: TestServer<Falsy> = await startTestServer(new Falsy());
     for (const path of paths) {
       for (const name of NAMES) {
@@ -260,7 +260,7 @@ describe("what is falsy and thrown by", { timeout: 60_000 }, () => {
     }
   });
 
-  test("a stream after its first item is an error of the stream", async () => {
+  test("a stream after its first item is an error event of the stream", async () => {
     await using served = await startTestServer(new Falsy());
     for (const name of NAMES) {
       const answer = await served.post("/stream-late", { name });
@@ -268,7 +268,7 @@ describe("what is falsy and thrown by", { timeout: 60_000 }, () => {
       try {
         for await (const chunk of answer.body ?? []) text += Buffer.from(chunk).toString();
       } catch {
-        // an answer that was broken off
+        // the response was aborted
       }
       assert.match(text, /event: error\ndata: {"detail":"Internal Server Error","status":500}/, name);
     }
@@ -301,7 +301,7 @@ describe("what is falsy and thrown by", { timeout: 60_000 }, () => {
     }
   });
 
-  test("a function that is served is a 500", async () => {
+  test("a served function returns a 500", async () => {
     const served = await startTestServer(
       new ServeWrapper(
         ({ name }: Named): string => {
@@ -314,7 +314,7 @@ describe("what is falsy and thrown by", { timeout: 60_000 }, () => {
     await served.close();
   });
 
-  test("health() is a 500, and provideHints(), handleExit() and teardown() are logged, each as what it is", async () => {
+  test("health() returns a 500; by provideHints(), handleExit() and teardown() it is logged as the value that it is", async () => {
     for (const name of NAMES) {
       const { logger, lines } = captureLogs();
       class Failing extends Quiet {

@@ -18,7 +18,7 @@ const Text = Type.Object({ text: Type.String() });
 type Text = Static<typeof Text>;
 const Length = Type.Object({ length: Type.Integer() });
 
-/** Once a class has a websocket, its server hears of every upgrade that is offered. */
+/** With a websocket in the class, its server receives every upgrade request. */
 class Spoken extends App {
   @endpoint("/echo", { input: Text, output: Text })
   echo(input: Text): Text {
@@ -55,7 +55,7 @@ class Spoken extends App {
   }
 }
 
-/** Why a client is not tried here: false where it is. A machine that runs the whole suite (CI) has to have all of them. */
+/** The reason why a client is skipped, or false. On a machine that runs the whole suite (CI), none may be skipped. */
 function without(program: string, args: readonly string[], says = /./): string | false {
   const { status, stdout, stderr } = spawnSync(program, args, { encoding: "utf8", timeout: 30_000 });
   if (status === 0 && says.test(stdout + stderr)) return false;
@@ -77,7 +77,7 @@ interface Run {
 
 function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Run> {
   return new Promise((resolve) => {
-    // No proxy of this machine stands between the client and the server.
+    // Bypasses a proxy of this machine between client and server.
     const clean = { http_proxy: "", HTTP_PROXY: "", ALL_PROXY: "", NO_PROXY: "*", no_proxy: "*" };
     const options = { env: { ...process.env, ...clean, ...env }, maxBuffer: 2 ** 26 };
     const child = execFile(program, args, options, (_error, stdout, stderr) => {
@@ -87,7 +87,7 @@ function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = 
   });
 }
 
-/** Every case that a program told of went well, and it told of so many. */
+/** Checks that every case in a program's output passed, and that there were as many as expected. */
 function assertCases({ code, stdout, stderr }: Run, count: number): void {
   const lines = stdout.split("\n").filter((line) => /^(?:not )?ok /.test(line));
   assert.deepEqual(
@@ -102,7 +102,7 @@ function assertCases({ code, stdout, stderr }: Run, count: number): void {
 describe("a class with a websocket answers", { timeout: 240_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "servable-clients-"));
   let served: TestServer<Spoken>;
-  /** By the callers' ports: a server may hear of one socket several times. */
+  /** Every connection, once: a server may report a socket several times. */
   const connections = new Set<Socket>();
 
   before(async () => {
@@ -115,7 +115,7 @@ describe("a class with a websocket answers", { timeout: 240_000 }, () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Resolves once the server has no connection any more: a client that has ended leaves none behind. */
+  /** Resolves once the server has no connection left: a client that has ended must not leave one open. */
   async function noneIsLeft(): Promise<void> {
     const open = (): Promise<number> =>
       new Promise((resolve) => served.server.server.getConnections((_error, count) => resolve(count)));
@@ -131,7 +131,7 @@ describe("a class with a websocket answers", { timeout: 240_000 }, () => {
     },
   );
 
-  test("Go's net/http, on connections that it uses again", { skip: GO }, async () => {
+  test("Go's net/http, on reused connections", { skip: GO }, async () => {
     const environment = { GOFLAGS: "", GO111MODULE: "off", GOTOOLCHAIN: "local" };
     assertCases(await run("go", ["run", join(clients, "client.go"), served.url], environment), 14);
     await noneIsLeft();
@@ -161,7 +161,7 @@ describe("a class with a websocket answers", { timeout: 240_000 }, () => {
       ...["-d", JSON.stringify({ text }), `${served.url}/echo`],
     ];
 
-    test("gets the answer of a body, of a bad one, of none", async () => {
+    test("gets the response to a valid body, an invalid one and a missing one", async () => {
       assert.equal((await curl(...echo("hello"))).stdout, '{"text":"hello"}');
       assert.match(
         (await curl(...JSON_TYPE, "-d", '{"text":5}', `${served.url}/echo`)).stdout,
@@ -183,7 +183,7 @@ describe("a class with a websocket answers", { timeout: 240_000 }, () => {
       assert.equal(connections.size - before, 1, stderr);
     });
 
-    test("sends megabytes, in chunks as well, and waits for 100-continue", async () => {
+    test("sends megabytes, also in chunks, and waits for 100-continue", async () => {
       const file = join(folder, "large.json");
       writeFileSync(file, JSON.stringify({ text: "x".repeat(3_000_000) }));
       const args = [...JSON_TYPE, "--data-binary", `@${file}`];
@@ -194,21 +194,21 @@ describe("a class with a websocket answers", { timeout: 240_000 }, () => {
       assert.equal(chunked.stdout, '{"length":3000000}', chunked.stderr);
     });
 
-    test("reads a stream to its end, and asks for gzip", async () => {
+    test("reads a stream to its end, and accepts gzip", async () => {
       const args = [...JSON_TYPE, "-N", "-d", '{"text":"s"}', `${served.url}/stream`];
       const { stdout } = await curl("--compressed", ...args);
       assert.equal(stdout.match(/^data: /gm)?.length, 50);
       assert.match(stdout, /data: "s49"\n/);
     });
 
-    test("leaves no connection behind", async () => {
+    test("leaves no connection open", async () => {
       await Promise.all(Array.from({ length: 20 }, (_, index) => curl(...echo(`${index}`))));
       await noneIsLeft();
     });
   });
 });
 
-/** A Python with httpx and websockets, made once and kept; undefined where PyPI can't be reached. */
+/** A Python with httpx and websockets, installed once and cached; undefined if PyPI can't be reached. */
 async function pythonWithPackages(): Promise<string | undefined> {
   const folder = join(root, ".cache/python-clients");
   const python = join(folder, "bin/python");

@@ -9,10 +9,10 @@ import { ended, isAlive } from "../helpers/processes.ts";
 
 useFunctionCache();
 
-/** One that waits for ever fails. */
+/** Makes a test that waits forever fail. */
 const LIMIT = { timeout: 90_000 };
 
-/** A cancelled call, by each of the ways there are: starts it, and returns how to end it and what it becomes. */
+/** A way to cancel a call: starts it, and returns its result and a function that cancels it. */
 type Way = (
   fn: typeof wait,
   how: "listen" | "ignore" | "compute",
@@ -41,7 +41,7 @@ const WAYS: Readonly<Record<string, Way>> = {
   },
 };
 
-/** Waits for the pid of a run: by its logs, or those of its host. */
+/** Waits for the pid of a run, in its own logs or those of its host. */
 async function pidOf(spawned: { readonly logs: AsyncIterable<{ message: string }> }): Promise<number> {
   for await (const { message } of spawned.logs) {
     const found = /^pid (\d+)$/.exec(message);
@@ -52,7 +52,7 @@ async function pidOf(spawned: { readonly logs: AsyncIterable<{ message: string }
 
 describe("a run that is cancelled by", LIMIT, () => {
   for (const [name, start] of Object.entries(WAYS)) {
-    test(`${name} rejects at once with the reason, for whoever waits`, async () => {
+    test(`${name} rejects immediately with the reason`, async () => {
       const { result, cancel } = start(wait, "listen");
       const reason = new Error("changed my mind");
       cancel(reason);
@@ -61,7 +61,7 @@ describe("a run that is cancelled by", LIMIT, () => {
   }
 
   for (const name of ["the signal of submit()", "submit().cancel()"]) {
-    test(`${name} tells its handler, which stops, and the worker goes on`, async () => {
+    test(`${name} aborts its handler's signal, the handler stops, and the worker is kept`, async () => {
       const logged = new LoggedHost();
       const fn = wait.on(logged.host);
       const { result, cancel } = (WAYS[name] as Way)(fn as typeof wait, "listen");
@@ -74,7 +74,7 @@ describe("a run that is cancelled by", LIMIT, () => {
     });
   }
 
-  test("spawn().stream.cancel() says so by default, and one that computes without end is ended", async () => {
+  test("spawn().stream.cancel() rejects with a default reason, and a run that computes forever is killed", async () => {
     const spawned = wait.spawn("compute");
     const pid = await pidOf(spawned);
     spawned.stream.cancel();
@@ -88,7 +88,7 @@ describe("a run that is cancelled by", LIMIT, () => {
     await ended(pid);
   });
 
-  test("any reason at all gets that reason, and so does its handler", async () => {
+  test("any value as the reason rejects with that value, and its handler receives it", async () => {
     const logged = new LoggedHost();
     const fn = wait.on(logged.host);
     const submission = fn.submit("listen");
@@ -102,7 +102,7 @@ describe("a run that is cancelled by", LIMIT, () => {
 
 describe("a handler that does not stop", LIMIT, () => {
   for (const how of ["ignore", "compute"] as const) {
-    test(`is ended with its worker after a second (${how}), and the next call has another one`, async () => {
+    test(`is killed with its worker after a second (${how}), and the next call gets another worker`, async () => {
       const logged = new LoggedHost();
       const fn = wait.on(logged.host);
       const submission = fn.submit(how);
@@ -120,7 +120,7 @@ describe("a handler that does not stop", LIMIT, () => {
 });
 
 describe("a call that waits", LIMIT, () => {
-  test("for a worker is cancelled at once, is never run, and those behind it are", async () => {
+  test("for a worker is cancelled immediately and never run, and the calls behind it are run", async () => {
     const logged = new LoggedHost();
     const fn = wait.on(logged.host);
     const running = fn.submit("listen");
@@ -134,7 +134,7 @@ describe("a call that waits", LIMIT, () => {
     assert.equal(await last, pid, "the worker computes nothing");
   });
 
-  test("for its worker's setup is cancelled at once", async () => {
+  test("for its worker's setup is cancelled immediately", async () => {
     const logged = new LoggedHost();
     const submission = slowStart.on({ host: logged.host, startupTimeout: 60 }).submit();
     const pid = await logged.pid();
@@ -144,7 +144,7 @@ describe("a call that waits", LIMIT, () => {
     await ended(pid);
   });
 
-  test("for its environment to be installed is cancelled, nothing is left of it, and the next call works", async () => {
+  test("for its environment to be installed is cancelled, nothing of it is left, and the next call works", async () => {
     await using registry = await NpmRegistry.start({ slow: { "1.0.0": { files: { "index.js": "" } } } });
     const before = { ...process.env };
     Object.assign(process.env, registry.environment);
@@ -164,7 +164,7 @@ describe("a call that waits", LIMIT, () => {
     }
   });
 
-  test("and was cancelled before it was made does not start anything", async () => {
+  test("and was cancelled before it was made starts nothing", async () => {
     const logged = new LoggedHost();
     const signal = AbortSignal.abort(new Error("from the start"));
     await assert.rejects(wait.on(logged.host).submit("compute", { signal }), { message: "from the start" });
@@ -172,7 +172,7 @@ describe("a call that waits", LIMIT, () => {
   });
 });
 
-test("a call whose worker is warm is cancelled in the same moment", LIMIT, async () => {
+test("a call whose worker is warm is cancelled immediately", LIMIT, async () => {
   const logged = new LoggedHost();
   const fn = wait.on(logged.host);
   const pid = await fn("return");
@@ -188,7 +188,7 @@ test("a call whose worker is warm is cancelled in the same moment", LIMIT, async
   );
 });
 
-test("a cancellation that comes after the end changes nothing", LIMIT, async () => {
+test("cancelling after the end changes nothing", LIMIT, async () => {
   const submission = wait.submit("return");
   const pid = await submission;
   submission.cancel();
@@ -216,7 +216,11 @@ test("a signal keeps no listeners of calls that have ended", LIMIT, async () => 
   assert.equal(count, 0);
 });
 
-test("a handler whose caller has not left has a signal that is not aborted, here too", LIMIT, async () => {
-  assert.equal(await hasSignal(), false);
-  assert.equal(await hasSignal.runLocal(), false);
-});
+test(
+  "a handler that was not cancelled has a signal that is not aborted, in a worker and locally",
+  LIMIT,
+  async () => {
+    assert.equal(await hasSignal(), false);
+    assert.equal(await hasSignal.runLocal(), false);
+  },
+);

@@ -10,7 +10,7 @@ useFunctionCache();
 process.env["ONLY_SET_AT_THE_CALLER"] = "1";
 const functions = await import("../fixtures/functions/definitions.ts");
 
-describe("a function is found where it runs when it is", () => {
+describe("a function is found in its worker when it is", () => {
   const found: [how: string, call: () => Promise<string>, result: string][] = [
     ["one of two on a line", () => functions.left(), "left"],
     ["the other one", () => functions.right(), "right"],
@@ -73,7 +73,7 @@ describe("a function is refused, with what to do, when it is", () => {
   }
 });
 
-/** Runs a program of a project, and returns what it prints. */
+/** Runs a program of a project, and returns its output. */
 async function output(files: Readonly<Record<string, string>>): Promise<string> {
   const folder = createProject(files);
   const [entry = ""] = Object.keys(files);
@@ -110,7 +110,7 @@ void g({ name: "x" }).then(console.log);
     assert.equal(said, "g f x\n");
   });
 
-  test("has a require and other names of its own on its top level", async () => {
+  test("declares a require and other CommonJS names at its top level", async () => {
     const said = await output({
       "app.ts": `import { createRequire } from "node:module";
 import { fn } from "servable";
@@ -124,7 +124,7 @@ console.log(await f());
     assert.equal(said, "function,mine,mine\n");
   });
 
-  test("gets its own modules by the paths of its tsconfig.json", async () => {
+  test("resolves its own modules by the paths of its tsconfig.json", async () => {
     const said = await output({
       "app.ts": `import { fn } from "servable";
 import { word } from "@/lib/word";
@@ -139,7 +139,7 @@ console.log(await f());
     assert.equal(said, "found\n");
   });
 
-  test("imports this package late, or all of it", async () => {
+  test("imports this package dynamically, or as a namespace", async () => {
     const said = await output({
       "app.ts": `const { fn } = await import("servable");
 export const f = fn({}, () => "late");

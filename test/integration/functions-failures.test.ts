@@ -17,7 +17,7 @@ import { useFunctionCache } from "../helpers/function-cache.ts";
 
 useFunctionCache();
 
-/** What a promise rejects with. */
+/** Resolves with the value that a promise rejects with. */
 async function reasonOf(promise: Promise<unknown>): Promise<unknown> {
   try {
     await promise;
@@ -27,7 +27,7 @@ async function reasonOf(promise: Promise<unknown>): Promise<unknown> {
   return assert.fail("nothing was thrown");
 }
 
-/** The line of a fixture that has a text in it, from 1. */
+/** Returns the number of the first line of a fixture that contains a text, from 1. */
 function lineOf(file: string, text: string): number {
   const source = readFileSync(new URL(`../fixtures/functions/${file}`, import.meta.url), "utf8");
   return source.split("\n").findIndex((line) => line.includes(text)) + 1;
@@ -38,15 +38,15 @@ function versionOf(name: string): string {
   return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }
 
-describe("what a function throws, its caller gets:", () => {
-  test("an error of the language's, with its class and message", async () => {
+describe("a function's error reaches its caller:", () => {
+  test("a built-in error, with its class and message", async () => {
     const error = await reasonOf(fail("range"));
     assert.ok(error instanceof RangeError);
     assert.equal(error.message, "out of range");
     assert.equal(Object.prototype.toString.call(error), "[object Error]");
   });
 
-  test("one of this package's, with its status, to answer a request with", async () => {
+  test("an error of this package, with the status for a response", async () => {
     const error = await reasonOf(fail("app"));
     assert.ok(error instanceof AppException);
     assert.equal(error.statusCode, 418);
@@ -56,7 +56,7 @@ describe("what a function throws, its caller gets:", () => {
     assert.ok((await reasonOf(fail("gpu"))) instanceof GPUException);
   });
 
-  test("one of a class of its own, as the nearest known one, with its name and fields", async () => {
+  test("an error of a custom class, as the nearest known class, with its name and fields", async () => {
     const error = (await reasonOf(fail("own"))) as RangeError & { left: number; inner: unknown[] };
     assert.ok(error instanceof RangeError);
     assert.equal(error.name, "QuotaError");
@@ -65,7 +65,7 @@ describe("what a function throws, its caller gets:", () => {
     assert.equal(error.inner[0].message, "in a list");
   });
 
-  test("one with its causes, and those of an AggregateError", async () => {
+  test("an error with its causes, and with the errors of an AggregateError", async () => {
     const error = (await reasonOf(fail("causes"))) as Error;
     assert.ok(error.cause instanceof TypeError);
     assert.ok(error.cause.cause instanceof RangeError);
@@ -76,13 +76,13 @@ describe("what a function throws, its caller gets:", () => {
     assert.equal(all.errors[1], "two");
   });
 
-  test("one that a promise was rejected with", async () => {
+  test("the reason of a rejected promise", async () => {
     const error = await reasonOf(fail("rejected"));
     assert.ok(error instanceof SyntaxError);
     assert.equal(error.message, "in a promise");
   });
 
-  test("with the stack of where it was thrown: the user's file and line, and nothing of the machinery", async () => {
+  test("with its original stack: the user's file and line, without this package's or Node's own files", async () => {
     const { stack = "" } = (await reasonOf(fail("range"))) as Error;
     assert.match(stack, new RegExp(`functions/failures\\.ts:${lineOf("failures.ts", 'RangeError("out')}:`));
     assert.doesNotMatch(stack, /bundle\.mjs|runner\.mjs|node:internal/);
@@ -102,12 +102,12 @@ describe("what a function throws, its caller gets:", () => {
     ["object", { status: 7 }],
   ];
   for (const [kind, thrown] of others) {
-    test(`no error at all: ${kind}`, async () => {
+    test(`a value that is not an error: ${kind}`, async () => {
       assert.deepEqual(await reasonOf(fail(kind)), thrown);
     });
   }
 
-  test("in words, when it can't be sent; and the worker goes on", async () => {
+  test("as a description if it can't be serialized; the worker is kept", async () => {
     for (const kind of ["function", "unreadable"]) {
       const error = await reasonOf(fail(kind));
       assert.ok(error instanceof Error, kind);
@@ -121,7 +121,7 @@ describe("what a function throws, its caller gets:", () => {
 });
 
 describe("with reraise: false", () => {
-  test("the error comes as the cause of one that says which function threw", async () => {
+  test("the error is the cause of an error that names the function", async () => {
     const error = await reasonOf(failWrapped("causes"));
     assert.ok(error instanceof UserFunctionException);
     assert.equal(error.code, "USER_FUNCTION_FAILED");
@@ -132,19 +132,19 @@ describe("with reraise: false", () => {
     assert.match(error.cause.stack ?? "", /functions\/failures\.ts/);
   });
 
-  test("what is no error comes so, too", async () => {
+  test("a value that is not an error is a cause too", async () => {
     const error = await reasonOf(failWrapped("text"));
     assert.ok(error instanceof UserFunctionException);
     assert.equal(error.cause, "a text");
     assert.equal(error.message, "failWrapped() threw: a text");
   });
 
-  test("a copy of the function that says otherwise throws otherwise", async () => {
+  test("a copy of the function with another reraise option follows its own", async () => {
     assert.ok((await reasonOf(failWrapped.on({ reraise: true })("range"))) instanceof RangeError);
     assert.ok((await reasonOf(fail.on({ reraise: false })("range"))) instanceof UserFunctionException);
   });
 
-  test("submit and spawn tell of it in the same way", async () => {
+  test("submit and spawn reject in the same way", async () => {
     assert.ok((await reasonOf(failWrapped.submit("range"))) instanceof UserFunctionException);
     assert.ok((await reasonOf(failWrapped.spawn("range").result)) instanceof UserFunctionException);
     assert.ok((await reasonOf(fail.submit("range"))) instanceof RangeError);
@@ -153,7 +153,7 @@ describe("with reraise: false", () => {
 });
 
 describe("a setup that fails", () => {
-  test("is told to every call that waits, as the error it is, and tried again by the next one", async () => {
+  test("rejects every waiting call with its own error, and is run again by the next call", async () => {
     const errors = await Promise.all([1, 2, 3].map(() => reasonOf(failInSetup())));
     for (const error of errors) {
       assert.ok(error instanceof RangeError);
@@ -166,7 +166,7 @@ describe("a setup that fails", () => {
     assert.ok((await reasonOf(failInSetup())) instanceof RangeError);
   });
 
-  test("by a rejected promise, with reraise: false, is the cause", async () => {
+  test("by a rejected promise, with reraise: false, is reported as the cause", async () => {
     const error = await reasonOf(rejectInSetup());
     assert.ok(error instanceof UserFunctionException || error instanceof AppException);
     const cause = error instanceof UserFunctionException ? error.cause : error;
@@ -175,8 +175,8 @@ describe("a setup that fails", () => {
   });
 });
 
-describe("a package that is missing", () => {
-  test("for an import of the module is named, with the import and what to add", async () => {
+describe("a missing package", () => {
+  test("that the module imports is reported with the import and the requirement to add", async () => {
     const error = await reasonOf(connect());
     assert.ok(error instanceof FalMissingDependencyError);
     assert.equal(error.code, "MISSING_DEPENDENCY");
@@ -189,7 +189,7 @@ describe("a package that is missing", () => {
     );
   });
 
-  test("for an import that is reached late is named in the same way", async () => {
+  test("that is imported late is reported in the same way", async () => {
     const error = await reasonOf(late.encode(1));
     assert.ok(error instanceof FalMissingDependencyError);
     assert.equal(error.requirement, `@msgpack/msgpack@${versionOf("@msgpack/msgpack")}`);
@@ -199,7 +199,7 @@ describe("a package that is missing", () => {
     );
   });
 
-  test("and that the caller does not have either is named without a version", async () => {
+  test("that the caller does not have either is reported without a version", async () => {
     for (const call of [late.loadNowhere, late.requireNowhere]) {
       const error = await reasonOf(call());
       assert.ok(error instanceof FalMissingDependencyError, String(error));
@@ -207,7 +207,7 @@ describe("a package that is missing", () => {
     }
   });
 
-  test("is not what a missing file is", async () => {
+  test("is not confused with a missing file", async () => {
     const error = await reasonOf(late.loadFile());
     assert.ok(error instanceof Error);
     assert.equal(error instanceof FalServerlessError, false);

@@ -24,7 +24,7 @@ interface Found {
   readonly uncaught: readonly object[];
 }
 
-describe("in a program that may open no more files,", { timeout: 90_000 }, () => {
+describe("in a program that can open no more files,", { timeout: 90_000 }, () => {
   let found: Found;
   const cannotStart = /spawn \S+ EMFILE/;
 
@@ -38,24 +38,24 @@ describe("in a program that may open no more files,", { timeout: 90_000 }, () =>
     found = JSON.parse(stdout) as Found;
   });
 
-  test("a function's call says why its process can't be started", () => {
+  test("a function's call reports why its process can't be started", () => {
     assert.equal(found.call.code, "FUNCTION_WORKER_DIED");
     assert.match(found.call.message, /^The process of pid\(\) can't be started: /);
     assert.match(found.call.message, cannotStart);
   });
 
-  test("a container, an image, an install and a builder say it as well", () => {
+  test("a container, an image, an install and a builder report it too", () => {
     assert.match(found.container.message, cannotStart);
     assert.match(found.image.message, cannotStart);
     assert.match(found.npm.message, cannotStart);
     assert.match(found.program.join("\n"), cannotStart);
   });
 
-  test("a worker of a pool is started again once, after a while", () => {
+  test("a pool starts its worker again once, after a delay", () => {
     assert.deepEqual(found.restarts, [100]);
   });
 
-  test("nothing is thrown past those who called, and all goes on when there are files again", () => {
+  test("nothing is thrown outside the calls, and everything works again once files can be opened", () => {
     assert.deepEqual(found.uncaught, []);
     assert.deepEqual(found.next, { call: "number", ready: 1 });
   });

@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 import { FalMissingDependencyError, fn, LocalHost } from "servable";
 import { NpmRegistry } from "../helpers/npm-registry.ts";
 
-// A cache with a node_modules folder above it, as in a project, or in a home with packages of its own.
+// A cache below a folder with node_modules, as in a project, or in a home with packages of its own.
 const project = mkdtempSync(join(tmpdir(), "servable-isolation-"));
 for (const name of ["above", "listed"]) {
   const folder = join(project, "node_modules", name);
@@ -42,11 +42,11 @@ export const withPackages = fn(
 );
 
 for (const how of ["import", "require"] as const) {
-  test(`a package that lies above the environment is not there for ${how}()`, async () => {
+  test(`a package in a node_modules above the environment is not found by ${how}()`, async () => {
     await assert.rejects(withoutPackages("above", how), FalMissingDependencyError);
   });
 
-  test(`the environment's own packages are, with theirs, for ${how}()`, async () => {
+  test(`the environment's own packages and their dependencies are found by ${how}()`, async () => {
     assert.equal(await withPackages("listed", how), "from the environment, with its own");
   });
 }

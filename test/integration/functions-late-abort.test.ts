@@ -19,8 +19,8 @@ after(async () => {
   rmSync(cacheDirectory, { recursive: true, force: true, maxRetries: 5 });
 });
 
-test("a call that is cancelled when its environment is there, but its code not yet, is not run", async () => {
-  await say("first"); // the environment is there from now on
+test("a call that is cancelled after its environment is ready but before its code is, is not run", async () => {
+  await say("first"); // the environment is ready from now on
   const controller = new AbortController();
   const reason = new Error("changed my mind");
   const bundle = await say.bundle();
@@ -42,7 +42,7 @@ test("a call that is cancelled when its environment is there, but its code not y
   assert.ok(logs.includes("first") && !logs.includes("second"), logs.join("\n"));
 });
 
-test("an install ends with the call whose code turns out to have a fault meanwhile", async (t) => {
+test("an install is aborted when its call's code turns out to be faulty meanwhile", async (t) => {
   await using registry = await NpmRegistry.start({ slow: { "1.0.0": {} } });
   const { environment } = registry;
   Object.assign(process.env, environment);

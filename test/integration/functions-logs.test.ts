@@ -10,14 +10,14 @@ useFunctionCache();
 const logged = new LoggedHost();
 const fn = print.on(logged.host);
 
-/** What a run printed, once its call has returned. */
+/** Returns the output of a run, once its call has returned. */
 async function printed(what: string): Promise<LogEntry[]> {
   const from = logged.entries.length;
   await fn(what);
   return logged.entries.slice(from);
 }
 
-describe("what a function prints is there when its call returns:", () => {
+describe("a function's output is logged before its call returns:", () => {
   test("all of it, in order", async () => {
     const lines = (await printed("order")).map(({ message }) => message);
     assert.deepEqual(
@@ -26,7 +26,7 @@ describe("what a function prints is there when its call returns:", () => {
     );
   });
 
-  test("by the stream it was printed to, with who printed it and when", async () => {
+  test("by the stream it was printed to, with its source and time", async () => {
     const before = Date.now();
     const entries = await printed("streams");
     const of = (level: string): string[] =>
@@ -56,13 +56,13 @@ describe("what a function prints is there when its call returns:", () => {
     });
   }
 
-  test("a line that is longer than any reader wants, in pieces", async () => {
+  test("a line longer than a log entry may be, in pieces", async () => {
     const lines = (await printed("long")).map(({ message }) => message);
     assert.ok(lines.length > 1);
     assert.equal(lines.join(""), "x".repeat(200_000));
   });
 
-  test("also when it throws, and when its process ends", async () => {
+  test("even if it throws, or its process exits", async () => {
     const from = logged.entries.length;
     await assert.rejects(fn("throws"), { message: "thrown" });
     assert.deepEqual(
@@ -82,14 +82,14 @@ describe("what a function prints is there when its call returns:", () => {
     );
   });
 
-  test("unless it closes its output, which its call does not fail by", async () => {
+  test("unless it closes its output, which does not fail its call", async () => {
     await fn("ended");
     await fn("nothing");
   });
 });
 
 describe("the logs of a spawned run", () => {
-  test("come line by line while it runs, and end with it", async () => {
+  test("arrive line by line while it runs, and end with it", async () => {
     const { logs, result, stream } = printSlowly.spawn();
     const lines = logs[Symbol.asyncIterator]();
     const first = await lines.next();
@@ -99,7 +99,7 @@ describe("the logs of a spawned run", () => {
     assert.deepEqual(await lines.next(), { value: undefined, done: true });
   });
 
-  test("are complete, and are its own alone", async () => {
+  test("are complete, and contain no lines of other runs", async () => {
     const from = logged.entries.length;
     const runs = ["order", "streams", "order"].map((what) => print.spawn(what));
     const counts = await Promise.all(
@@ -113,7 +113,7 @@ describe("the logs of a spawned run", () => {
     assert.equal(logged.entries.length, from, "the host's listener is told of calls alone");
   });
 
-  test("that nobody reads are kept up to the last 10,000 lines, and cost no more than that", async () => {
+  test("that nobody reads are kept up to the last 10,000 lines, and use no more memory than that", async () => {
     const before = heldBytes();
     const { logs, result } = flood.spawn(1_000_000);
     assert.equal(await result, 1_000_000);
@@ -128,7 +128,7 @@ describe("the logs of a spawned run", () => {
   });
 });
 
-/** What is in use, garbage collected: the size of the process also has what the collector has not come to yet. */
+/** Memory in use after a garbage collection: the size of the process includes what is not collected yet. */
 function heldBytes(): number {
   globalThis.gc?.();
   const { heapUsed, external } = process.memoryUsage();

@@ -10,7 +10,7 @@ import { ended, isAlive } from "../helpers/processes.ts";
 
 useFunctionCache();
 
-/** One that waits for ever fails. */
+/** Makes a test that waits forever fail. */
 const LIMIT = { timeout: 90_000 };
 
 const fixture = fileURLToPath(new URL("../fixtures/functions/parent.ts", import.meta.url));
@@ -19,7 +19,7 @@ const fixture = fileURLToPath(new URL("../fixtures/functions/parent.ts", import.
 class Program {
   readonly lines: { readonly text: string; readonly at: number }[] = [];
   readonly child;
-  /** Resolves with the exit code, and when that was. */
+  /** Resolves with the exit code and the time of the exit. */
   readonly closed: Promise<{ readonly code: number | null; readonly at: number }>;
   stderr = "";
   readonly #watchers = new Set<() => void>();
@@ -45,7 +45,7 @@ class Program {
     return this.lines.map(({ text }) => text);
   }
 
-  /** Resolves with the first line that fits; rejects when the program ends without one. */
+  /** Resolves with the first line that matches; rejects if the program ends without one. */
   async said(pattern: RegExp): Promise<RegExpExecArray> {
     const found = new Promise<RegExpExecArray>((resolve) => {
       const look = (): void => {
@@ -98,7 +98,7 @@ describe("no worker outlives the program that started it:", LIMIT, () => {
 });
 
 describe("a program", LIMIT, () => {
-  test("ends at once after its last call, though workers are kept for others", async () => {
+  test("ends right after its last call, although its workers are kept alive", async () => {
     const folder = createProject({
       "app.ts": `import { fn } from "servable";
 export const add = fn({ keepAlive: 60, maxConcurrency: 2 }, async (a: number, b: number) => {
@@ -116,7 +116,7 @@ console.log((await Promise.all([add(1, 1), add(1, 2), add(1, 3), add(1, 4)])).jo
     assert.ok(lingered < 30_000, `it stayed ${lingered} ms`);
   });
 
-  test("stays for a call that waits behind one that was cancelled", async () => {
+  test("stays alive for a call that waits behind a cancelled one", async () => {
     const folder = createProject({
       "app.ts": `import { fn } from "servable";
 export const nap = fn({ maxConcurrency: 1 }, async (ms: number) => {
@@ -137,7 +137,7 @@ console.log(await second);
     assert.equal(code, 0, program.stderr);
   });
 
-  test("does not stay for a run that it has cancelled", async () => {
+  test("does not stay alive for a run that it has cancelled", async () => {
     const folder = createProject({
       "app.ts": `import { fn } from "servable";
 export const forever = fn({}, () => {
@@ -159,7 +159,7 @@ console.log("stays for " + processes());
     assert.deepEqual(program.texts, ["stays for 1", "stays for 0"]);
   });
 
-  test("may call its own functions on its top level: what stands there is done once, where it runs", async () => {
+  test("may call its own functions at its top level: that code runs in the program, not in its workers", async () => {
     const folder = createProject({
       "app.ts": `import { fn } from "servable";
 console.log("loaded by", process.send === undefined ? "the program" : "a worker");
@@ -188,7 +188,7 @@ try {
     ]);
   });
 
-  test("that throws on its top level after a call ends as it would without", async () => {
+  test("that throws at its top level after a call exits as it would without the call", async () => {
     const folder = createProject({
       "app.ts": `import { fn } from "servable";
 export const one = fn({}, () => 1);
@@ -202,7 +202,7 @@ throw new Error("on the top level");
     assert.match(program.stderr, /Error: on the top level\n.*app\.ts:4:7/);
   });
 
-  test("prints what its functions print, to the stream they print to", async () => {
+  test("prints its functions' output, to the same stream", async () => {
     const folder = createProject({
       "app.ts": `import { fn } from "servable";
 export const say = fn({}, () => {

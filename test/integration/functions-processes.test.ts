@@ -8,10 +8,10 @@ import { ended, isAlive } from "../helpers/processes.ts";
 
 useFunctionCache();
 
-/** One that waits for ever fails. */
+/** Makes a test that waits forever fail. */
 const LIMIT = { timeout: 90_000 };
 
-/** Checks the code and the message of what a promise rejects with. */
+/** Checks the code and the message of a rejection. */
 async function rejects(promise: Promise<unknown>, code: string, message: RegExp | string): Promise<void> {
   await assert.rejects(promise, (error) => {
     assert.ok(error instanceof FalServerlessError, String(error));
@@ -22,80 +22,75 @@ async function rejects(promise: Promise<unknown>, code: string, message: RegExp 
   });
 }
 
-describe(
-  "a worker that dies in the middle of a run is told to the caller, and the next call works:",
-  LIMIT,
-  () => {
-    const { host, entries } = new LoggedHost();
-    const end = functions.end.on(host);
-    const deaths: [how: string, message: string][] = [
-      ["exit 0", "The process of end() ended (exit code 0). The function called process.exit()."],
-      ["exit 3", "The process of end() ended (exit code 3)."],
-      ["segfault", "The process of end() ended (killed by SIGSEGV). A native package crashed."],
-      ["bus", "The process of end() ended (killed by SIGBUS). A native package crashed."],
-      [
-        "uncaught",
-        "The process of end() ended (exit code 1). If it did not call process.exit(1), nothing caught an error, which is in the logs.",
-      ],
-      [
-        "unhandled",
-        "The process of end() ended (exit code 1). If it did not call process.exit(1), nothing caught an error, which is in the logs.",
-      ],
-    ];
-    for (const [how, message] of deaths) {
-      test(`by ${how}`, async () => {
-        await rejects(end(how), "FUNCTION_WORKER_DIED", message);
-        assert.equal(await end("nothing"), undefined);
-      });
-    }
-
-    test("what it said last is in its logs", () => {
-      assert.ok(entries.some(({ message, level }) => level === "STDERR" && message === "Error: in an event"));
-      assert.ok(entries.some(({ message }) => message === "Error: nobody listens"));
-    });
-
-    test("by closing its channel", async () => {
-      await rejects(end("disconnect"), "FUNCTION_WORKER_DIED", /ended \(exit code \d\)/);
+describe("a worker that dies during a run rejects the call, and the next call works:", LIMIT, () => {
+  const { host, entries } = new LoggedHost();
+  const end = functions.end.on(host);
+  const deaths: [how: string, message: string][] = [
+    ["exit 0", "The process of end() ended (exit code 0). The function called process.exit()."],
+    ["exit 3", "The process of end() ended (exit code 3)."],
+    ["segfault", "The process of end() ended (killed by SIGSEGV). A native package crashed."],
+    ["bus", "The process of end() ended (killed by SIGBUS). A native package crashed."],
+    [
+      "uncaught",
+      "The process of end() ended (exit code 1). If it did not call process.exit(1), nothing caught an error, which is in the logs.",
+    ],
+    [
+      "unhandled",
+      "The process of end() ended (exit code 1). If it did not call process.exit(1), nothing caught an error, which is in the logs.",
+    ],
+  ];
+  for (const [how, message] of deaths) {
+    test(`by ${how}`, async () => {
+      await rejects(end(how), "FUNCTION_WORKER_DIED", message);
       assert.equal(await end("nothing"), undefined);
     });
+  }
 
-    test("but not by sending words of its own, which are no answer", async () => {
-      const [first, second] = await Promise.all([end("own words"), end("own words")]);
-      assert.equal(typeof first, "number");
-      assert.equal(second, first, "the worker goes on");
-      assert.equal(await end("nothing"), undefined);
-    });
+  test("its last output is in its logs", () => {
+    assert.ok(entries.some(({ message, level }) => level === "STDERR" && message === "Error: in an event"));
+    assert.ok(entries.some(({ message }) => message === "Error: nobody listens"));
+  });
 
-    test("by kill -9, and the calls that waited for it are answered by the next one", async () => {
-      const logged = new LoggedHost();
-      const its = functions.end.on(logged.host);
-      const killed = its("wait");
-      const next = [its("nothing"), its("nothing")];
-      process.kill(await logged.pid(), "SIGKILL");
-      await rejects(
-        killed,
-        "FUNCTION_WORKER_DIED",
-        "The process of end() ended (killed by SIGKILL). If nobody killed it, the machine may have run out of memory.",
-      );
-      assert.deepEqual(await Promise.all(next), [undefined, undefined]);
-    });
+  test("by closing its channel", async () => {
+    await rejects(end("disconnect"), "FUNCTION_WORKER_DIED", /ended \(exit code \d\)/);
+    assert.equal(await end("nothing"), undefined);
+  });
 
-    test("by kill -9 between two calls", async () => {
-      const first = await functions.pid();
-      process.kill(first, "SIGKILL");
-      await ended(first);
-      const second = await functions.pid().catch((error: unknown) => error);
-      // The end may not have been told when the second call was sent.
-      if (typeof second !== "number")
-        await rejects(Promise.reject(second), "FUNCTION_WORKER_DIED", /SIGKILL/);
-      const third = await functions.pid();
-      assert.notEqual(third, first);
-    });
-  },
-);
+  test("but not by sending messages of its own, which are ignored", async () => {
+    const [first, second] = await Promise.all([end("own words"), end("own words")]);
+    assert.equal(typeof first, "number");
+    assert.equal(second, first, "the worker goes on");
+    assert.equal(await end("nothing"), undefined);
+  });
+
+  test("by kill -9, and the calls that waited for it run in the next worker", async () => {
+    const logged = new LoggedHost();
+    const its = functions.end.on(logged.host);
+    const killed = its("wait");
+    const next = [its("nothing"), its("nothing")];
+    process.kill(await logged.pid(), "SIGKILL");
+    await rejects(
+      killed,
+      "FUNCTION_WORKER_DIED",
+      "The process of end() ended (killed by SIGKILL). If nobody killed it, the machine may have run out of memory.",
+    );
+    assert.deepEqual(await Promise.all(next), [undefined, undefined]);
+  });
+
+  test("by kill -9 between two calls", async () => {
+    const first = await functions.pid();
+    process.kill(first, "SIGKILL");
+    await ended(first);
+    const second = await functions.pid().catch((error: unknown) => error);
+    // The exit may not have been noticed yet when the second call was sent.
+    if (typeof second !== "number") await rejects(Promise.reject(second), "FUNCTION_WORKER_DIED", /SIGKILL/);
+    const third = await functions.pid();
+    assert.notEqual(third, first);
+  });
+});
 
 describe(
-  "a function that takes more memory than its memoryLimitMb ends with its worker, which says so:",
+  "a function that exceeds its memoryLimitMb is ended with its worker, and the error says so:",
   LIMIT,
   () => {
     test("objects on the heap", async () => {
@@ -106,7 +101,7 @@ describe(
       );
     });
 
-    test("buffers, which are not on it; and the next call works", async () => {
+    test("buffers outside the heap; and the next call works", async () => {
       const logged = new LoggedHost();
       const fill = functions.fill.on(logged.host);
       await rejects(
@@ -120,8 +115,8 @@ describe(
   },
 );
 
-describe("a function that takes longer than", LIMIT, () => {
-  test("its requestTimeout is told to stop, and its caller that it did not end", async () => {
+describe("a function that exceeds", LIMIT, () => {
+  test("its requestTimeout is aborted, and its caller gets an error", async () => {
     const first = await functions.limited("return");
     await assert.rejects(functions.limited("listen"), (error) => {
       assert.ok(error instanceof RequestTimeoutException);
@@ -131,14 +126,14 @@ describe("a function that takes longer than", LIMIT, () => {
     assert.equal(await functions.limited("return"), first, "the worker goes on");
   });
 
-  test("its requestTimeout and does not stop is ended with its worker", async () => {
+  test("its requestTimeout and does not stop is killed with its worker", async () => {
     const first = await functions.limited("return");
     await assert.rejects(functions.limited("compute"), RequestTimeoutException);
     assert.notEqual(await functions.limited("return"), first);
     await ended(first);
   });
 
-  test("its startupTimeout to be set up is ended, and one that is given more time is set up", async () => {
+  test("its startupTimeout during setup is killed; with a larger one the setup succeeds", async () => {
     const logged = new LoggedHost();
     const slowStart = functions.slowStart.on(logged.host);
     const failed = slowStart();
@@ -147,7 +142,7 @@ describe("a function that takes longer than", LIMIT, () => {
       "STARTUP_TIMEOUT",
       "slowStart() was not set up within its startupTimeout of 0.5 s: its module and setupFunction take longer.",
     );
-    // On a busy machine it has not come so far as to say it.
+    // On a busy machine it may be killed before it prints its pid.
     const said = logged.entries.map(({ message }) => /^pid (\d+)$/.exec(message)?.[1]);
     for (const pid of said) if (pid !== undefined) await ended(Number(pid));
     functions.allowStart();
@@ -156,7 +151,7 @@ describe("a function that takes longer than", LIMIT, () => {
 });
 
 describe("workers", LIMIT, () => {
-  test("are as many as maxConcurrency says; of 1,000 calls through 4, each gets its own answer", async () => {
+  test("are at most maxConcurrency; of 1,000 calls through 4, each gets its own result", async () => {
     const answers = await Promise.all(Array.from({ length: 1000 }, (_, value) => functions.work(value)));
     assert.deepEqual(
       answers.map(({ value }) => value),
@@ -167,7 +162,7 @@ describe("workers", LIMIT, () => {
     assert.ok(!pids.has(process.pid));
   });
 
-  test("are set up once; what the setup made need not travel, and is passed first to every call", async () => {
+  test("are set up once; the setup's result need not be serializable, and is the first argument of every call", async () => {
     const { withSetup } = functions;
     assert.deepEqual(await Promise.all(["a", "b", "c"].map((name) => withSetup(name))), [
       "a 1, setups: 1",
@@ -182,7 +177,7 @@ describe("workers", LIMIT, () => {
     assert.notEqual(await functions.shortLived(), first);
   });
 
-  test("are used again within their keepAlive, and end after it", async () => {
+  test("are reused within their keepAlive, and end after it", async () => {
     const first = await functions.brief();
     assert.equal(await functions.brief(), first);
     assert.ok(isAlive(first));
@@ -208,7 +203,7 @@ describe("of this process's variables a worker has", LIMIT, () => {
     ...["SSL_CERT_DIR", "XDG_CACHE_HOME", "SERVABLE_CACHE_DIR"],
   ]);
 
-  test("a few that every program needs, and no secret", async () => {
+  test("a few that every program needs, and no secrets", async () => {
     const found = await functions.unlisted();
     assert.deepEqual(
       Object.keys(found).filter((name) => !safe.has(name)),
@@ -217,7 +212,7 @@ describe("of this process's variables a worker has", LIMIT, () => {
     assert.equal(found["PATH"], process.env["PATH"]);
   });
 
-  test("those that are listed; one that is not set is left out", async () => {
+  test("those that are listed, if they are set", async () => {
     const found = await functions.listed();
     assert.equal(found["LISTED_VARIABLE"], "listed");
     assert.deepEqual(
@@ -226,7 +221,7 @@ describe("of this process's variables a worker has", LIMIT, () => {
     );
   });
 
-  test("none but the safe ones when it is given values, which win", async () => {
+  test("only the safe ones if it is given values, and the values take precedence", async () => {
     const found = await functions.recorded();
     assert.equal(found["GIVEN"], "value");
     assert.equal(found["PATH"], "/usr/bin");
@@ -236,7 +231,7 @@ describe("of this process's variables a worker has", LIMIT, () => {
     );
   });
 
-  test("nothing more to hand on to its own children", async () => {
+  test("no others that its own child processes would inherit", async () => {
     const found = (await functions.childSees()) as Record<string, string>;
     assert.deepEqual(
       Object.keys(found).filter((name) => !safe.has(name)),

@@ -6,7 +6,7 @@ import { fn, LocalHost, RequestCancelledException, type SpawnInfo } from "servab
 import { useFunctionCache } from "../helpers/function-cache.ts";
 
 useFunctionCache();
-// What serves is npm's to install, from its own registry.
+// npm installs this package for the server, from npm's own registry.
 const host = new LocalHost({ onLog: () => {} });
 after(() => host.close());
 
@@ -56,23 +56,23 @@ test("a served function answers at /, checks its input, and has a document with 
   await stop(info);
 });
 
-test("requestTimeout limits each request of a served function, and not the server's life", async () => {
+test("requestTimeout limits each request of a served function, not the lifetime of its server", async () => {
   const info = wait.spawn();
   assert.equal((await post(info, { ms: 1 })).status, 200);
   assert.equal((await post(info, { ms: 20_000 })).status, 504);
-  // Longer than the timeout since its start by now.
+  // By now the server has run for longer than the timeout.
   assert.equal((await post(info, { ms: 1 })).status, 200);
   await stop(info);
 });
 
-test("a function can be served where it is moved to, and its schemas go with it", async () => {
+test("the copy of a function with serve: true is served, with its schemas", async () => {
   const info = called.on({ serve: true, ...ports, input: Wait, output: Waited }).spawn();
   assert.equal((await post(info, { ms: 2 })).status, 200);
   assert.equal((await post(info, { ms: "soon" })).status, 422);
   await stop(info);
 });
 
-test("a served function whose port is taken says so, by its result and its url", async () => {
+test("a served function whose port is in use rejects its result and its url with that error", async () => {
   const first = wait.spawn();
   const port = Number(new URL(String(await first.url)).port);
   const second = wait.on({ serve: true, exposedPort: port, metricsPort: 0 }).spawn();

@@ -6,7 +6,7 @@ import { useFunctionCache } from "../helpers/function-cache.ts";
 
 useFunctionCache();
 
-describe("what travels both ways, and arrives equal:", () => {
+describe("values passed in both directions arrive equal:", () => {
   const values: [what: string, value: unknown][] = [
     ["texts, with every kind of character", "naïve 😀 \u0000 \ud800 end"],
     ["numbers, with the odd ones", [0, -0, 1.5, NaN, Infinity, -Infinity, Number.MAX_SAFE_INTEGER]],
@@ -44,13 +44,13 @@ describe("what travels both ways, and arrives equal:", () => {
     });
   }
 
-  test("a date that is none", async () => {
+  test("an invalid date", async () => {
     const { value } = await echo(new Date(NaN));
     assert.ok(value instanceof Date);
     assert.equal(value.getTime(), NaN);
   });
 
-  test("cycles, and one object in two places", async () => {
+  test("cycles, and an object that occurs twice", async () => {
     interface Node {
       name: string;
       self?: Node;
@@ -83,7 +83,7 @@ describe("what travels both ways, and arrives equal:", () => {
     assert.equal(back[99_999_999], total % 256);
   });
 
-  test("no result at all, and any number of arguments", async () => {
+  test("no result, and any number of arguments", async () => {
     assert.equal(await nothing(), undefined);
     assert.equal(await count(), 0);
     assert.equal(await count(undefined, undefined), 2);
@@ -100,7 +100,7 @@ describe("what travels both ways, and arrives equal:", () => {
   });
 });
 
-describe("what can't travel is refused with its path:", () => {
+describe("a value that can't be serialized is refused with its path:", () => {
   const cases: [what: string, value: unknown, message: string | RegExp][] = [
     ["a function", () => 1, /^argument 1 of echo\(\) is a function; pass plain data/],
     [
@@ -138,7 +138,7 @@ describe("what can't travel is refused with its path:", () => {
     ["a file's stream", /^the result of foreign\(\): input is a /],
   ];
   for (const [what, message] of results) {
-    test(`${what} as a result, and the worker goes on`, async () => {
+    test(`${what} as a result; the worker is kept`, async () => {
       await assert.rejects(foreign(what), (error) => {
         assert.ok(error instanceof FalSerializationError);
         assert.match(error.message, message);
@@ -148,7 +148,7 @@ describe("what can't travel is refused with its path:", () => {
     });
   }
 
-  test("the second argument is named as such, also by submit and spawn", async () => {
+  test("the second argument is named in the error, also by submit and spawn", async () => {
     const name = /^argument 2 of count\(\) is a function/;
     await assert.rejects(
       count(1, () => 2),

@@ -36,7 +36,7 @@ type Functions = Record<"old" | "young" | "layered", IsolatedFunction<[], string
 const project = createProject({
   "app.ts": SOURCE,
   "lib/word.ts": 'export const word = "hello";\n',
-  // What the caller has is another one still.
+  // The caller itself has yet another version.
   "node_modules/dep/package.json": '{ "name": "dep", "version": "3.0.0", "main": "index.js" }',
   "node_modules/dep/index.js": 'exports.version = "3.0.0";',
 });
@@ -65,7 +65,7 @@ after(async () => {
 });
 
 describe("an isolated function", () => {
-  test("has the versions that it requires, beside another one that has others", async () => {
+  test("has the versions that it requires, beside a function that requires others", async () => {
     const { old, young } = functions;
     assert.deepEqual(await Promise.all([old(), young(), old(), young()]), [
       "1.5.0",
@@ -76,30 +76,30 @@ describe("an isolated function", () => {
     assert.equal(await old.runLocal(), "3.0.0", "the caller's own is another one");
   });
 
-  test("has what was installed step by step", async () => {
+  test("has the packages that were installed step by step", async () => {
     assert.equal(await functions.layered(), "user of 1.5.0");
   });
 
-  test("takes the modules of its project along", async () => {
+  test("brings the modules of its project", async () => {
     assert.equal(await functions.local("you"), "hello you");
     assert.equal(await functions.local.runLocal("here"), "hello here");
   });
 
-  test("works in the folder of its caller, in a process of its own", async () => {
+  test("runs in its caller's working directory, in a process of its own", async () => {
     const { cwd, argv, pid } = await functions.where();
     assert.equal(cwd, process.cwd());
     assert.equal(argv, 4); // Node, the runner, the function's name, its parent
     assert.notEqual(pid, process.pid);
   });
 
-  test("that is spawned tells its result, and that it has no address", async () => {
+  test("that is spawned resolves to its result, and to no url", async () => {
     const { result, url, logs } = functions.local.spawn("spawned");
     assert.equal(await url, undefined);
     assert.equal(await result, "hello spawned");
     for await (const { message } of logs) assert.fail(message);
   });
 
-  test("that is spawned tells what is installed for it, in its logs", async () => {
+  test("that is spawned logs the installation of its packages", async () => {
     const fresh = new LocalHost();
     const { logs, result } = functions.old.on({ host: fresh, requirements: ["dep@1.0.0"] }).spawn();
     const lines: string[] = [];
@@ -109,7 +109,7 @@ describe("an isolated function", () => {
     await fresh.close();
   });
 
-  test("is installed once for all who call it at the same time", async () => {
+  test("is installed once for all simultaneous callers", async () => {
     const downloads = registry.downloads("user");
     const hosts = [new LoggedHost(), new LoggedHost()];
     const results = await Promise.all(
@@ -123,7 +123,7 @@ describe("an isolated function", () => {
     await Promise.all(hosts.map(({ host }) => host.close()));
   });
 
-  test("runs the code that it was loaded with, though the file is another one by now", async () => {
+  test("runs the code that it was loaded with, even if the file has changed since", async () => {
     const folder = createProject({
       "app.ts":
         'import { fn } from "servable";\nexport const f = fn({ maxConcurrency: 1 }, () => "first");\n',
@@ -136,8 +136,8 @@ describe("an isolated function", () => {
   });
 });
 
-describe("a host that is closed", () => {
-  test("rejects what runs, ends its workers, and can be used again", async () => {
+describe("a closed host", () => {
+  test("rejects running calls, ends its workers, and can be used again", async () => {
     const { host } = new LoggedHost();
     const where = functions.where.on(host);
     const { pid } = await where();

@@ -17,7 +17,7 @@ async function allEnded(pids: readonly number[]): Promise<void> {
   await Promise.all(pids.map((pid) => ended(pid)));
 }
 
-/** The first line of a program that goes on, and what kills it. */
+/** The first matching line of a program that keeps running, and a function that kills the program. */
 async function firstLine(
   file: string,
   how: string,
@@ -39,7 +39,7 @@ async function firstLine(
 }
 
 describe(
-  "what a worker's handlers have started ends with it, when the worker",
+  "child processes of a worker's handlers end with the worker, when it",
   { timeout: 180_000, skip: process.platform !== "linux" },
   () => {
     test("is stopped", async () => {
@@ -60,7 +60,7 @@ describe(
       await allEnded(pids);
     });
 
-    test("is replaced, since its call is stuck", async () => {
+    test("is replaced because its call is stuck", async () => {
       const pool = familyPool({ stuckGraceMs: 100 });
       await pool.start();
       const pids = (await pool.run(callOf("family", true))) as number[];
@@ -69,7 +69,7 @@ describe(
       await pool.stop(0);
     });
 
-    // Of one that is killed from outside, nobody can tell what it has started in groups of their own.
+    // A worker that is killed from outside can't report the process groups that it has started.
     for (const [how, withDetached] of [
       ["exit", true],
       ["crash", true],
@@ -99,10 +99,10 @@ describe(
 );
 
 describe(
-  "what a function has started ends with its process, when it",
+  "child processes of a function end with its process, when it",
   { timeout: 180_000, skip: process.platform !== "linux" },
   () => {
-    test("is not needed any more", async () => {
+    test("is no longer needed", async () => {
       await allEnded(await shortFamily());
     });
 

@@ -14,7 +14,7 @@ describe("CORS", () => {
   });
   after(() => served.close());
 
-  test("is on every answer to a page, whatever part of the server makes it", async () => {
+  test("headers are on every response to a page, whichever part of the server creates it", async () => {
     const origin = "https://page.localhost";
     const requests: [path: string, init: RequestInit][] = [
       ["/", { method: "POST", body: '{"text":"x"}', headers: { "content-type": "application/json" } }],
@@ -40,13 +40,13 @@ describe("CORS", () => {
     }
   });
 
-  test("is not on answers to anybody else", async () => {
+  test("headers are not on responses to other clients", async () => {
     const answer = await served.post("/", { text: "x" });
     assert.equal(answer.headers.get("access-control-allow-origin"), null);
     assert.equal(answer.headers.get("vary"), null);
   });
 
-  test("a preflight is 200 on any path, echoes the headers asked for, and may be kept 600 seconds", async () => {
+  test("preflights return 200 on any path, echo the requested headers, and may be cached for 600 seconds", async () => {
     for (const path of ["/", "/health", "/nope"]) {
       const answer = await fetch(served.url + path, {
         method: "OPTIONS",
@@ -64,7 +64,7 @@ describe("CORS", () => {
     }
   });
 
-  test("can be closed to a list of origins", async () => {
+  test("can be limited to a list of origins", async () => {
     await using closed = await startTestServer(new WireApp(), { corsOrigins: ["https://ours.test"] });
     const ours = await closed.post("/nothing", undefined, { origin: "https://ours.test" });
     assert.equal(ours.headers.get("access-control-allow-origin"), "https://ours.test");
@@ -85,7 +85,7 @@ describe("request context", () => {
   });
   after(() => served.close());
 
-  test("takes id, endpoint and preference from their headers, and the query", async () => {
+  test("takes id, endpoint and preference from their headers, and the query from the URL", async () => {
     const answer = await served.post("/context?a=1&b=2", undefined, {
       "x-fal-request-id": "id-1",
       "x-fal-endpoint": "me/app/path",
@@ -101,14 +101,14 @@ describe("request context", () => {
     });
   });
 
-  test("has an id of its own without the header, and no preference for bad JSON", async () => {
+  test("generates an id if the header is missing, and has no preference if its JSON is invalid", async () => {
     const answer = await served.post("/context", undefined, { "x-fal-object-lifecycle-preference": "{nope" });
     const seen = (await answer.json()) as { requestId: string; lifecyclePreference: unknown };
     assert.match(seen.requestId, /^[0-9a-f-]{36}$/);
     assert.equal(seen.lifecyclePreference, null);
   });
 
-  test("a changed x-fal-cdn-token goes back; an unchanged one does not", async () => {
+  test("sends a changed x-fal-cdn-token back, and an unchanged one not", async () => {
     const same = await served.post("/token", {}, { "x-fal-cdn-token": "old" });
     assert.equal(same.headers.get("x-fal-cdn-token"), null);
     const changed = await served.post("/token", { token: "new" }, { "x-fal-cdn-token": "old" });
@@ -121,7 +121,7 @@ describe("request context", () => {
   });
 });
 
-test("concurrent requests see their own context through awaits, by ctx and by currentRequest()", async () => {
+test("is separate for concurrent requests, across awaits, by ctx and by currentRequest()", async () => {
   class Tracked extends App {
     @endpoint("/", { input: Type.Object({ ms: Type.Integer() }) })
     async run({ ms }: { ms: number }, ctx: RequestContext): Promise<unknown> {
@@ -160,7 +160,7 @@ describe("hints", () => {
     }
   }
 
-  test("are on every answer, joined by commas", async () => {
+  test("are on every response, joined by commas", async () => {
     await using served = await startTestServer(new Hinting());
     for (const path of ["/", "/nope"]) {
       assert.equal((await served.post(path)).headers.get("x-fal-runner-hints"), "a,b");
@@ -170,7 +170,7 @@ describe("hints", () => {
     assert.equal((await served.post("/")).headers.get("x-fal-runner-hints"), "");
   });
 
-  test("that are no latin-1 are left out; an override that throws sends none", async () => {
+  test("are omitted if they are not latin-1; an override that throws sends none", async () => {
     await using served = await startTestServer(new Hinting());
     served.app.hints = () => ["été", "日本", "x\ny"];
     assert.equal((await served.post("/")).headers.get("x-fal-runner-hints"), "été");

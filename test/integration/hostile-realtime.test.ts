@@ -9,7 +9,7 @@ import { RealtimeApp } from "../helpers/realtime-app.ts";
 import { upgrade } from "../helpers/sockets.ts";
 
 const MODES = ["/double", "/batch", "/count", "/sum", "/echo", "/json"];
-/** What a session may end with: done, a protocol error, wrong data, bad UTF-8, too large. */
+/** Close codes that a session may end with: done, protocol error, invalid data, invalid UTF-8, too large. */
 const DOCUMENTED = new Set([1000, 1002, 1003, 1007, 1009]);
 
 /** A frame as bytes: RFC 6455, section 5.2, masked with zeros. */
@@ -57,7 +57,7 @@ describe("hostile frames", { timeout: 180_000 }, () => {
 
   const valid = encode({ n: 1, wait: 0, note: "text", list: [1, [2, { a: null }]] });
 
-  test("random and mutated messages, 1,500 of them, in every mode: a documented close, and nothing of the inside", async () => {
+  test("1,500 random and mutated messages, in every mode, end with a documented close code and reveal no internals", async () => {
     const mutated = fc
       .array(fc.tuple(fc.nat(), fc.nat(255), fc.constantFrom("replace", "insert", "delete", "cut")), {
         minLength: 1,
@@ -121,7 +121,7 @@ describe("hostile frames", { timeout: 180_000 }, () => {
     });
   }
 
-  test("broken websocket frames end the connection, 300 times", async () => {
+  test("broken websocket frames close the connection, 300 times", async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ minLength: 2, maxLength: 50 }), async (bytes) => {
         const socket = await upgrade(served.port, "/double");
@@ -135,7 +135,7 @@ describe("hostile frames", { timeout: 180_000 }, () => {
     await alive();
   });
 
-  test("a message in fragments is one message", async () => {
+  test("a fragmented message is received as one message", async () => {
     const socket = await upgrade(served.port, "/double");
     const bytes = encode({ n: 21 });
     socket.write(rawFrame(2, bytes.slice(0, 2), { fin: false }));
@@ -146,7 +146,7 @@ describe("hostile frames", { timeout: 180_000 }, () => {
     socket.destroy();
   });
 
-  test("fragments that never end are bounded by the frame limit", async () => {
+  test("endless fragments are limited by the frame limit", async () => {
     const socket = await upgrade(served.port, "/double");
     socket.resume();
     const chunk = new Uint8Array(20_000);
@@ -156,7 +156,7 @@ describe("hostile frames", { timeout: 180_000 }, () => {
     await alive();
   });
 
-  test("a frame that declares more than the limit is refused before it comes", async () => {
+  test("a frame that declares more than the limit is refused before its payload arrives", async () => {
     const socket = await upgrade(served.port, "/double");
     let received = Buffer.alloc(0);
     socket.on("data", (data: Buffer) => (received = Buffer.concat([received, data])));
@@ -165,7 +165,7 @@ describe("hostile frames", { timeout: 180_000 }, () => {
     assert.equal(received.readUInt16BE(received.indexOf(0x88) + 2), 1009);
   });
 
-  test("text that is no UTF-8 ends a session with 1007", async () => {
+  test("invalid UTF-8 in a text message ends the session with 1007", async () => {
     const socket = await upgrade(served.port, "/json");
     let received = Buffer.alloc(0);
     socket.on("data", (data: Buffer) => (received = Buffer.concat([received, data])));

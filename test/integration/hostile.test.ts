@@ -17,7 +17,7 @@ describe("hostile input", { timeout: 180_000 }, () => {
 
   const alive = async (): Promise<void> => assert.equal((await served.post("/", { text: "x" })).status, 200);
 
-  /** Every answer is one of these, JSON with a detail, and shows nothing of the inside. */
+  /** Checks that a response has a documented status and JSON with a detail, and reveals no internals. */
   function assertDocumented(answer: string): void {
     const status = statusOf(answer);
     assert.ok([200, 307, 400, 404, 405, 408, 413, 422, 431].includes(status), answer.slice(0, 300));
@@ -27,7 +27,7 @@ describe("hostile input", { timeout: 180_000 }, () => {
     }
   }
 
-  test("mutated bodies are answered in the documented form, 2,000 of them", async () => {
+  test("2,000 mutated bodies are answered in the documented form", async () => {
     const mutation = fc.tuple(
       fc.nat(),
       fc.nat(255),
@@ -53,7 +53,7 @@ describe("hostile input", { timeout: 180_000 }, () => {
     await alive();
   });
 
-  test("wrong types at every depth are 422, with a place in the body for each fault", async () => {
+  test("wrong types at every depth return 422, with the path of each error in the body", async () => {
     await fc.assert(
       fc.asyncProperty(fc.json({ maxDepth: 6 }), fc.json({ maxDepth: 3 }), async (size, count) => {
         const answer = await served.post("/", `{"text":"x","size":${size},"count":${count}}`);
@@ -67,7 +67,7 @@ describe("hostile input", { timeout: 180_000 }, () => {
     await alive();
   });
 
-  test("random bytes instead of a request are answered or cut, 500 times", async () => {
+  test("random bytes instead of a request get a response or a closed connection, 500 times", async () => {
     const head = fc.constantFrom(
       "",
       "POST ",
@@ -118,7 +118,7 @@ describe("hostile input", { timeout: 180_000 }, () => {
     });
   }
 
-  test("headers of odd kinds reach no stack", async () => {
+  test("unusual headers never cause an internal error", async () => {
     const odd = ["{", "null", "[]", '"x"', "\u00ff\u00fe", " ", "a".repeat(5000), '{"a":', "undefined"];
     const names = [
       "x-fal-request-id",
@@ -130,13 +130,13 @@ describe("hostile input", { timeout: 180_000 }, () => {
     for (const name of names) {
       for (const value of odd) {
         const answer = await exchange(served.port, rawRequest("POST", "/context", { [name]: value }));
-        const expected = name === "origin" ? 403 : 200; // no page on this machine
+        const expected = name === "origin" ? 403 : 200; // not a page of this machine
         assert.equal(statusOf(answer), expected, `${name}: ${value.slice(0, 20)}`);
       }
     }
   });
 
-  test("a content type of any shape is answered", async () => {
+  test("a content type of any form gets a response", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.string({ unit: fc.integer({ min: 32, max: 126 }).map((code) => String.fromCharCode(code)) }),
@@ -152,7 +152,7 @@ describe("hostile input", { timeout: 180_000 }, () => {
     );
   });
 
-  test("a hundred callers who leave in mid-request cost nothing", async () => {
+  test("the server still responds after a hundred callers disconnect during their requests", async () => {
     const cut = Array.from({ length: 100 }, async (_, index) => {
       const socket = await openSocket(served.port);
       const whole = rawRequest("POST", "/slow", JSON_TYPE, '{"ms":1000,"tag":"left"}');

@@ -57,7 +57,7 @@ describe("each keyword of JSON Schema", { timeout: 120_000 }, () => {
     const text = await answer.text();
     return answer.status === 200 && text.includes("event: error") ? 500 : answer.status;
   };
-  /** Whether a frame is answered, rather than the session ended. */
+  /** Returns true if a frame gets a response, false if the session ends. */
   const isAnswered = async (path: string, value: Record<string, unknown>): Promise<boolean> => {
     const socket = await connectTestSocket(served.url + path);
     socket.send(value as never);
@@ -70,7 +70,7 @@ describe("each keyword of JSON Schema", { timeout: 120_000 }, () => {
   };
 
   for (const [keyword, { good, bad }] of Object.entries(KEYWORD_ROWS)) {
-    test(`${keyword}: bodies, results, items and frames are held to it`, async () => {
+    test(`${keyword}: is enforced for bodies, results, stream items and frames`, async () => {
       for (const value of good) {
         const sent = { [keyword]: value };
         assert.equal(await statusOf("/in", sent), 200, JSON.stringify(sent));
@@ -90,7 +90,7 @@ describe("each keyword of JSON Schema", { timeout: 120_000 }, () => {
     });
   }
 
-  test("the document of such a class is made, and its references lead somewhere", async () => {
+  test("the class's document is generated, and its references resolve", async () => {
     const document = await served.app.openapi();
     for (const [, name] of JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g)) {
       const key = /^#\/components\/schemas\/(.+)$/.exec(name ?? "")?.[1];

@@ -11,7 +11,7 @@ async function said(app: AppProcess, line: string): Promise<void> {
   while (!app.output().includes(line)) await once(app.child.stdout, "data");
 }
 
-describe("signals and errors that nobody caught", { timeout: 300_000, concurrency: 1 }, () => {
+describe("signals and uncaught errors", { timeout: 300_000, concurrency: 1 }, () => {
   for (const [name, signals, isCut] of [
     ["a second SIGTERM", ["SIGTERM", "SIGTERM"], false],
     ["a SIGTERM behind a SIGINT", ["SIGINT", "SIGTERM"], false],
@@ -49,7 +49,7 @@ describe("signals and errors that nobody caught", { timeout: 300_000, concurrenc
       app.child.kill(signals[0]);
       await said(app, "teardown");
       app.child.kill(signals[1]);
-      // The second has been seen once it is logged.
+      // The second signal has been handled once it is logged.
       await Promise.race([said(app, "the stop continues"), said(app, "forced stop")]);
       app.child.kill(signals[2]);
       assert.equal(await app.exited, 1);
@@ -71,7 +71,7 @@ describe("signals and errors that nobody caught", { timeout: 300_000, concurrenc
         await said(app, "spinning");
       }
       for (const [index, kind] of kinds.entries()) {
-        // Signals of one kind that are not seen one by one are one signal to the system.
+        // The system merges signals of one kind that have not been handled yet.
         if (index > 0) await sleep(200);
         app.child.kill(kind);
         if (index === 0 && path === undefined) await said(app, "teardown");
@@ -87,7 +87,7 @@ describe("signals and errors that nobody caught", { timeout: 300_000, concurrenc
     ["exception", 50],
     ["rejection", 3],
   ] as const) {
-    test(`${times} uncaught ${how}(s): logged, what runs is answered, teardown, exit 1`, async () => {
+    test(`${times} uncaught ${how}(s): logged, running calls complete, teardown, exit 1`, async () => {
       const app = await startProcess("ok");
       const answer = exchange(app.port, rawRequest("POST", "/sleep", JSON_TYPE, '{"ms":500}'));
       await said(app, "sleeping");

@@ -32,8 +32,8 @@ async function said(app: AppProcess, line: string, times = 1): Promise<void> {
   while (app.output().split(line).length - 1 < times) await once(app.child.stdout, "data");
 }
 
-describe("the life of a process", { timeout: 120_000, concurrency: 1 }, () => {
-  test("setup, serving, handleExit, teardown, exit 0, each in its state", async () => {
+describe("the lifecycle of a process", { timeout: 120_000, concurrency: 1 }, () => {
+  test("setup, serving, handleExit, teardown and exit 0 come in order, each with its state", async () => {
     const app = await startProcess("ok");
     assert.equal((await fetch(`${app.url}/readyz`)).status, 200);
     assert.equal(await app.stop(), 0);
@@ -47,7 +47,7 @@ describe("the life of a process", { timeout: 120_000, concurrency: 1 }, () => {
     );
   });
 
-  test("SIGTERM with 50 requests in flight on keep-alive connections: all are answered, exit 0 within 1 s of the last", async () => {
+  test("SIGTERM with 50 requests in flight on keep-alive connections: all get a response, exit 0 within 1 s of the last", async () => {
     const app = await startProcess("ok");
     const agent = new Agent({ keepAlive: true, maxSockets: 50 });
     // Each connection has served a request before, so that all of them are kept alive.
@@ -70,7 +70,7 @@ describe("the life of a process", { timeout: 120_000, concurrency: 1 }, () => {
     agent.destroy();
   });
 
-  test("while it stops, readiness is red on an open connection, and new connections are refused", async () => {
+  test("during a stop, readiness is red on an open connection, and new connections are refused", async () => {
     const app = await startProcess("ok");
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const slow = post(app, new Agent({ keepAlive: true }), "/sleep", { ms: 600 });
@@ -90,7 +90,7 @@ describe("the life of a process", { timeout: 120_000, concurrency: 1 }, () => {
     assert.equal(await app.exited, 0);
   });
 
-  test("a stream that is running is sent to its end", async () => {
+  test("a running stream is sent to its end", async () => {
     const app = await startProcess("ok");
     const answer = await fetch(`${app.url}/stream`, { method: "POST" });
     app.child.kill("SIGINT");
@@ -98,7 +98,7 @@ describe("the life of a process", { timeout: 120_000, concurrency: 1 }, () => {
     assert.equal(await app.exited, 0);
   });
 
-  test("what outlasts the grace period is cut off: the signal aborts, teardown runs, exit 1", async () => {
+  test("calls that outlast the grace period are aborted: the signal aborts, teardown runs, exit 1", async () => {
     const app = await startProcess("deaf");
     const answer = exchange(app.port, rawRequest("POST", "/deaf"));
     await said(app, "deaf");
@@ -109,34 +109,34 @@ describe("the life of a process", { timeout: 120_000, concurrency: 1 }, () => {
     assert.match(app.output(), /aborted[^]*teardown/);
   });
 
-  test("errors of handleExit and teardown are logged and skip nothing", async () => {
+  test("errors of handleExit and teardown are logged, and no later step is skipped", async () => {
     const app = await startProcess("bad hooks");
     assert.equal(await app.stop(), 0);
     assert.match(app.output(), /handleExit broke/);
     assert.match(app.output(), /teardown broke/);
   });
 
-  test("after limitMaxRequests it stops by itself with exit 0", async () => {
+  test("the process stops by itself after limitMaxRequests, with exit 0", async () => {
     const app = await startProcess("limited");
     for (let count = 0; count < 3; count++) await exchange(app.port, rawRequest("POST", "/fast"));
     assert.equal(await app.exited, 0);
     assert.match(app.output(), /teardown/);
   });
 
-  test("a setup that throws: says why, exit 3", async () => {
+  test("a setup that throws: the reason is logged, exit 3", async () => {
     const app = spawnScenario("bad setup");
     assert.equal(await app.exited, 3);
     assert.match(app.output(), /no weights at \/models/);
     assert.doesNotMatch(app.output(), /listening|teardown/);
   });
 
-  test("a setup that takes longer than startupTimeout is warned about", async () => {
+  test("a setup that exceeds startupTimeout logs a warning", async () => {
     const app = await startProcess("slow setup");
     assert.match(app.output(), /setup has taken 0\.05 s/);
     assert.equal(await app.stop(), 0);
   });
 
-  test("a signal during setup stops the app once setup is over, without opening the port", async () => {
+  test("a signal during setup stops the app after the setup, and the port is never opened", async () => {
     const app = spawnScenario("slow setup");
     while (!app.output().includes("setup SETUP")) await once(app.child.stdout, "data");
     app.child.kill("SIGTERM");
@@ -149,7 +149,7 @@ describe("the life of a process", { timeout: 120_000, concurrency: 1 }, () => {
     ["PORT", "port"],
     ["METRICS_PORT", "metrics port"],
   ] as const) {
-    test(`a ${what} in use is found before setup, and named; exit 3`, async () => {
+    test(`a ${what} in use is reported by name before setup; exit 3`, async () => {
       const blocker = createServer().listen(0, "127.0.0.1");
       await once(blocker, "listening");
       const { port } = blocker.address() as AddressInfo;
@@ -161,12 +161,12 @@ describe("the life of a process", { timeout: 120_000, concurrency: 1 }, () => {
     });
   }
 
-  test("a timer the app forgot does not hold the process", async () => {
+  test("a timer that the app forgot does not keep the process alive", async () => {
     const app = await startProcess("leaky");
     assert.equal(await app.stop(), 0);
   });
 
-  test("a connection that sends nothing, or half a request, does not hold the process", async () => {
+  test("a connection that sends nothing, or half a request, does not keep the process alive", async () => {
     const app = await startProcess("deaf"); // one second of grace
     const idle = await openSocket(app.port);
     const half = await openSocket(app.port);

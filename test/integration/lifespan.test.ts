@@ -4,7 +4,7 @@ import type { FastifyInstance } from "fastify";
 import { App, endpoint } from "servable";
 import { startTestServer } from "servable/testing";
 
-test("a lifespan may add hooks and routes to the server, and wraps its whole life", async () => {
+test("a lifespan may add hooks and routes to the server, and runs from start to stop", async () => {
   const steps: string[] = [];
   class Extended extends App {
     override async *lifespan(server: FastifyInstance): AsyncGenerator<void, void, void> {
