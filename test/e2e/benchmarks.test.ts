@@ -26,7 +26,7 @@ function run(name: string, ...flags: readonly string[]): Promise<Outcome> {
   });
 }
 
-/** Names that a benchmark's rows must have among them: the figures that are held to a target. */
+/** Names that must be among a benchmark's rows: the figures that have a target. */
 const TARGETS: Readonly<Record<string, readonly string[]>> = {
   overhead: ["servable / bare Fastify, by CPU per request in quiet rounds"],
   startup: ['import "servable" / import "fastify"'],
@@ -39,9 +39,9 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
   types: ["check time, decorated / plain", "instantiations a decorated endpoint adds"],
 };
 
-// bench:batch takes minutes and a machine of its own: CI runs it by itself and holds it to its targets.
+// bench:batch needs minutes and an otherwise idle machine: CI runs it alone and checks its targets.
 for (const [name, targets] of Object.entries(TARGETS)) {
-  test(`bench:${name} --quick --json prints a list of rows and nothing else`, async () => {
+  test(`bench:${name} --quick --json prints only a list of rows`, async () => {
     const { code, stdout, stderr } = await run(name, "--quick", "--json");
     assert.ok(code === 0 || code === 1, `exit code ${code}\n${stderr}`);
     const rows = JSON.parse(stdout) as Record<string, unknown>[];
@@ -62,7 +62,7 @@ for (const [name, targets] of Object.entries(TARGETS)) {
 }
 
 for (const name of [...Object.keys(TARGETS), "batch", "soak"]) {
-  test(`bench:${name} --help says how to use it; an unknown option is refused`, async () => {
+  test(`bench:${name} --help prints its usage; an unknown option is refused`, async () => {
     const help = await run(name, "--help");
     assert.equal(help.code, 0);
     assert.match(help.stdout, new RegExp(`^Usage: npm run bench:${name} `));

@@ -8,7 +8,7 @@ import { cleanEnvironment, cliCommand, createProject } from "../helpers/cli.ts";
 import { mountTinyDisk, StalledPipe } from "../helpers/broken-outputs.ts";
 import { freePort } from "../helpers/free-port.ts";
 
-/** An app that prints as much as it is told to, in each way there is. Its address goes to a file: its output may be broken. */
+/** An app that prints the requested amount in every possible way. It writes its address to a file: its output may be broken. */
 const SOURCE = `import { App, endpoint } from "servable";
 import { renameSync, writeFileSync } from "node:fs";
 import { Type } from "typebox";
@@ -42,9 +42,9 @@ const WAYS = ["log", "console", "stdout", "stderr", "error"];
 interface Printer {
   readonly child: ChildProcess;
   readonly folder: string;
-  /** Prints so many lines of so many characters; returns the memory that the process then holds. */
+  /** Prints `lines` lines of `size` characters; returns the process's memory afterwards, in bytes. */
   print(by: string, lines: number, size: number): Promise<number>;
-  /** The lines that were dropped, by its metrics. */
+  /** The number of dropped lines, read from its metrics. */
   dropped(): Promise<number>;
   /** Sends SIGTERM and returns the exit code. */
   stop(): Promise<number | null>;
@@ -87,7 +87,7 @@ async function start(stdio: StdioOptions, flags: readonly string[] = [], shell =
   };
 }
 
-/** Resolves once a file is there. */
+/** Resolves once a file exists. */
 async function appears(path: string, ended: Promise<unknown>): Promise<void> {
   const watcher = watch(join(path, ".."));
   const over = ended.then(() => assert.fail("the app ended before it listened"));
@@ -96,7 +96,7 @@ async function appears(path: string, ended: Promise<unknown>): Promise<void> {
   watcher.close();
 }
 
-/** Every way of printing, many lines, then a stop: all calls are answered and the exit code is right. */
+/** Prints many lines in every way, then stops: every call is answered and the exit code is 0. */
 async function servesAndStops(printer: Printer, { drops }: { drops: boolean }): Promise<void> {
   for (const by of WAYS) await printer.print(by, 300, 1_000);
   if (drops) assert.ok((await printer.dropped()) > 0, "what was dropped is counted");
@@ -111,21 +111,21 @@ function opened(path: string, flags = "w"): number {
 
 for (const flags of [[], ["--log-format", "pretty"], ["--watch"]]) {
   const how = flags.join(" ") || "JSON lines";
-  test(`full disk under stdout and stderr (/dev/full), ${how}: serves, counts, stops with 0`, async (t) => {
+  test(`full disk under stdout and stderr (/dev/full), ${how}: serves, counts dropped lines, exits with 0`, async (t) => {
     if (!existsSync("/dev/full")) return t.skip("this system has no /dev/full");
     const full = opened("/dev/full");
     const printer = await start(["ignore", full, full], flags);
     await servesAndStops(printer, { drops: true });
   });
 
-  test(`readers of stdout and stderr that are gone (EPIPE), ${how}: serves, counts, stops with 0`, async () => {
+  test(`closed readers of stdout and stderr (EPIPE), ${how}: serves, counts dropped lines, exits with 0`, async () => {
     const pipe = new StalledPipe();
     const printer = await start(["ignore", pipe.writeFd, pipe.writeFd], flags);
     pipe.leave();
     await servesAndStops(printer, { drops: true });
   });
 
-  test(`a reader that stops reading, ${how}: serves, holds no more than a bound, stops with 0`, async () => {
+  test(`a reader that stops reading, ${how}: serves, buffers a bounded amount, exits with 0`, async () => {
     const pipe = new StalledPipe();
     const printer = await start(["ignore", pipe.writeFd, pipe.writeFd], flags);
     const before = await printer.print("log", 100, 1_000);
@@ -133,29 +133,29 @@ for (const flags of [[], ["--log-format", "pretty"], ["--watch"]]) {
     for (let round = 0; round < 40; round++) {
       for (const by of WAYS) memory = await printer.print(by, 1_000, 1_000);
     }
-    // 200 MB were printed.
+    // 200 MB have been printed.
     assert.ok(memory - before < 120e6, `${memory - before} bytes are held`);
     await servesAndStops(printer, { drops: true });
   });
 }
 
-test("a socket as stdout whose reader stops reading: serves and stops with 0", async () => {
+test("a socket as stdout whose reader stops reading: serves and exits with 0", async () => {
   const printer = await start(["ignore", "pipe", "pipe"]); // Node's pipes to children are sockets
   for (let round = 0; round < 5; round++) await printer.print("log", 1_000, 1_000);
   await servesAndStops(printer, { drops: true });
 });
 
-test("stdout and stderr that are closed: serves and stops with 0", async () => {
+test("closed stdout and stderr: serves and exits with 0", async () => {
   const printer = await start(["ignore", "ignore", "ignore"], [], ">&- 2>&-");
-  await servesAndStops(printer, { drops: false }); // Node opens /dev/null in their place
+  await servesAndStops(printer, { drops: false }); // Node opens /dev/null instead
 });
 
-test("a terminal that nobody reads from: log lines are dropped, the process stops with 0", async (t) => {
+test("a terminal that is never read: log lines are dropped, the process exits with 0", async (t) => {
   if (process.platform !== "linux") return t.skip("a terminal is made by Python's pty on Linux");
   const folder = createProject({ "app.ts": SOURCE });
   const port = await freePort();
   const command = [...cliCommand(), "run", "app.ts", "--port", String(port), "--no-metrics"];
-  // The terminal's other side stays open and reads nothing.
+  // The terminal's other side stays open and never reads.
   const python = `import os, pty, subprocess, sys
 master, slave = pty.openpty()
 child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=slave, stderr=slave)
@@ -189,7 +189,7 @@ sys.exit(child.wait())`;
   assert.deepEqual((await ended)[0], 0);
 });
 
-test("a disk that was full and has room again: one line says how many were dropped, and no line is torn", async (t) => {
+test("after a full disk has room again, one line says how many were dropped, and no later line is torn", async (t) => {
   const disk = mountTinyDisk(64);
   if (disk === undefined) return t.skip("this process may not mount a file system");
   const filler = join(disk, "filler");
@@ -230,7 +230,7 @@ test("a disk that was full and has room again: one line says how many were dropp
   assert.ok(statSync(log).size > 0);
 });
 
-test("a reader that was behind gets every line that was kept, in order, and the number of the others", async () => {
+test("a reader that catches up gets every kept line, in order, and the number of dropped ones", async () => {
   const pipe = new StalledPipe();
   const printer = await start(["ignore", pipe.writeFd, "ignore"]);
   for (let round = 0; round < 4; round++) await printer.print("log", 500, 1_000);

@@ -55,7 +55,7 @@ function assertOneLine({ exitCode, stdout, stderr }: Ended, message: RegExp): vo
 }
 
 describe("servable build --dry-run", () => {
-  test("prints a Dockerfile that is one, and the files with their sizes", async () => {
+  test("prints a valid Dockerfile, and the files with their sizes", async () => {
     const project = createProject(FILES);
     const { exitCode, stdout } = await runCli(["build", "app.ts", "--dry-run"], project);
     assert.equal(exitCode, 0);
@@ -65,7 +65,7 @@ describe("servable build --dry-run", () => {
     assert.match(stdout, /\n# 4 files, \d+ B, in .*\n# The image would be called answer:0\.1\.0\.\n$/);
   });
 
-  test("prints the same as JSON: neither notes, secrets nor packages are among the files", async () => {
+  test("prints the same as JSON: the files include no notes, secrets or packages", async () => {
     const project = createProject(FILES);
     const { tag, directory, files, totalBytes } = await plan(project, ["--tag", "ghcr.io/me/answer:2"]);
     assert.equal(tag, "ghcr.io/me/answer:2");
@@ -80,13 +80,13 @@ describe("servable build --dry-run", () => {
     );
   });
 
-  test("makes the image's name of any version", async () => {
+  test("derives a valid image name from any version", async () => {
     const source = appSource("Answer", "yes", `static override version = "-1+über${"0".repeat(200)}";`);
     const { tag } = await plan(createProject({ ...FILES, "app.ts": source }));
     assert.equal(tag, `answer:_1--ber${"0".repeat(121)}`);
   });
 
-  test("goes by .dockerignore, appFilesIgnore and appFiles", async () => {
+  test("applies .dockerignore, appFilesIgnore and appFiles", async () => {
     const statics = 'static override appFiles = ["README.md"]; static override appFilesIgnore = ["/lib"];';
     const project = createProject({
       ...FILES,
@@ -100,7 +100,7 @@ describe("servable build --dry-run", () => {
     );
   });
 
-  test("takes the health endpoint, port and startup time of the class", async () => {
+  test("uses the class's health endpoint, port and startup timeout", async () => {
     const source = appSource(
       "Answer",
       "yes",
@@ -112,7 +112,7 @@ describe("servable build --dry-run", () => {
     assert.match(dockerfile, /--timeout=2s --start-period=42s --retries=3 .*\/well.*POST/);
   });
 
-  test("shows the app's own Dockerfile, with what it copies alone", async () => {
+  test("shows the app's own Dockerfile, and only the files that it copies", async () => {
     const project = createProject(FILES);
     const image =
       'static override image = ContainerImage.fromDockerfile("Dockerfile", { cmd: ["node", "x"], ignore: [] });';
@@ -168,7 +168,7 @@ describe("servable build in a workspace", () => {
     ".dockerignore": "*.md\n",
   };
 
-  test("takes the app's package and those that it uses, from wherever it is run", async () => {
+  test("includes the app's package and the packages it uses, from any working directory", async () => {
     const project = createProject(ROOT);
     for (const [folder, file] of [
       [".", "packages/app/app.ts"],
@@ -199,7 +199,7 @@ describe("servable build in a workspace", () => {
     }
   });
 
-  test("leads to the root once, and names another manager's workspace", async () => {
+  test("names the root once, and reports a workspace of another package manager", async () => {
     const { "package-lock.json": _, ...files } = ROOT;
     const project = createProject(files);
     const build = (): Promise<Ended> => runCli(["build", "app.ts"], join(project, "packages/app"));
@@ -221,7 +221,7 @@ describe("servable build without secrets", () => {
     ).replace("App,", "App, ContainerImage,");
   const SECRETS = { ...FILES, ".npmrc": "a=b", "src/.env.production": "A=1", ".aws/credentials": "" };
 
-  test("names those that it leaves out, whatever Dockerfile there is, and beside a .dockerignore", async () => {
+  test("names the secrets that it leaves out, with any Dockerfile and with a .dockerignore", async () => {
     const project = createProject({
       ...SECRETS,
       "app.ts": own("COPY . ."),
@@ -242,7 +242,7 @@ describe("servable build without secrets", () => {
     assert.ok(!generated.files.some(({ path }) => /env|npmrc|aws/.test(path)));
   });
 
-  test("takes in what an exception names, and says how where the Dockerfile asks for one", async () => {
+  test("includes a secret that an exception names, and says how to add one when the Dockerfile copies a secret", async () => {
     const project = createProject({ ...SECRETS, "app.ts": own("COPY .npmrc ./") });
     const { exitCode, stderr } = await runCli(["build", "app.ts", "--dry-run"], project);
     assert.equal(exitCode, 1);
@@ -263,11 +263,11 @@ describe("servable build without secrets", () => {
   });
 });
 
-describe("servable build says in one line", () => {
+describe("servable build reports in one line", () => {
   const build = (project: string, ...args: readonly string[]): Promise<Ended> =>
     runCli(["build", "app.ts", ...args], project);
 
-  test("that package.json, lockfile or this package are missing", async () => {
+  test("a missing lockfile, and a package.json without this package", async () => {
     const project = createProject(FILES);
     rmSync(join(project, "package-lock.json"));
     assertOneLine(await build(project), / has no package-lock\.json: run "npm install" there\./);
@@ -277,7 +277,7 @@ describe("servable build says in one line", () => {
     assertOneLine(await build(project), /does not have servable among its dependencies/);
   });
 
-  test("that a tag or a build argument is none, with the one that was meant", async () => {
+  test("an invalid tag or build argument, with the likely one", async () => {
     const project = createProject(FILES);
     assertOneLine(
       await build(project, "--tag", "My App"),
@@ -291,7 +291,7 @@ describe("servable build says in one line", () => {
     );
   });
 
-  test("that a platform is none, or that nobody could know where to push", async () => {
+  test("an invalid platform, and --push without a registry", async () => {
     const project = createProject(FILES);
     const wrong = (platform: string, ...args: string[]): Promise<Ended> =>
       build(project, "--platform", platform, ...args);
@@ -303,7 +303,7 @@ describe("servable build says in one line", () => {
     assertOneLine(await build(project, "--push"), /--push needs .* --tag ghcr\.io\/me\/answer:0\.1\.0, for/);
   });
 
-  test("that an image is there already, or its Dockerfile is none", async () => {
+  test("an image that needs no build, and a Dockerfile that can't be built", async () => {
     const own = (image: string): string =>
       appSource("Own", "yes", `static override image = ${image};`).replace("App,", "App, ContainerImage,");
     const project = createProject({ ...FILES, "app.ts": own('ContainerImage.fromImage("node:22")') });
@@ -317,7 +317,7 @@ describe("servable build says in one line", () => {
     assertOneLine(await build(project), /copies "none", which is not in /);
   });
 
-  test("that nothing can build, and then what each program said", async () => {
+  test("a missing builder, followed by the output of each program tried", async () => {
     const ended = await runCli(["build", "app.ts"], createProject(FILES), {
       SERVABLE_CONTAINER_ENGINE: "/no/such/builder",
     });
@@ -329,7 +329,7 @@ describe("servable build says in one line", () => {
   });
 });
 
-/** A project, and a Docker for it: a script that says what it does, and goes on when it is told. */
+/** A project with a script as its Docker, which logs its steps and continues when `goOn` is called. */
 function projectWithDocker(): {
   readonly project: string;
   readonly temporary: string;
@@ -369,7 +369,7 @@ esac
 const isOfBuild = (name: string): boolean => name.startsWith("servable-build-");
 
 describe("servable build", { skip: isPosix ? false : "the builder here is a shell script" }, () => {
-  test("ends with its terminal, and leaves nothing behind", async () => {
+  test("ends when its terminal closes, and leaves no temporary files", async () => {
     const { project, temporary, environment, did } = projectWithDocker();
     const running = startCli(["build", "app.ts"], project, environment);
     await running.complained(/^started$/m);
@@ -380,7 +380,7 @@ describe("servable build", { skip: isPosix ? false : "the builder here is a shel
     assert.deepEqual(readdirSync(temporary).filter(isOfBuild), []);
   });
 
-  test("goes on to its end when nobody reads what it says any more", async () => {
+  test("completes after the readers of its output have closed", async () => {
     const { project, temporary, environment, goOn, did } = projectWithDocker();
     const [program = "", ...first] = cliCommand();
     const child = spawn(program, [...first, "build", "app.ts"], {

@@ -23,7 +23,7 @@ const folder = realpathSync(mkdtempSync(join(tmpdir(), "servable-create-")));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("servable create", () => {
-  test("writes a project of that name and says what to do next", async () => {
+  test("writes a project of the given name and says what to do next", async () => {
     const { exitCode, stdout } = await runCli(["create", "@me/first-app"], folder);
     assert.equal(exitCode, 0);
     assert.match(stdout, /Next:\n\n {2}cd first-app\n {2}npm install\n {2}npm run dev\n/);
@@ -32,7 +32,7 @@ describe("servable create", () => {
       dependencies: Record<string, string>;
     };
     assert.equal(manifest.name, "@me/first-app");
-    // Nobody has installed the command that runs here: the project gets an archive of it.
+    // The command that runs here is not installed from a registry: the project gets an archive of it.
     assert.equal(manifest.dependencies["servable"], `file:servable-${version}.tgz`);
     assert.ok(existsSync(join(folder, `first-app/servable-${version}.tgz`)));
     assert.match(readFileSync(join(folder, "first-app/.gitignore"), "utf8"), /^node_modules\/$/m);
@@ -76,7 +76,7 @@ describe("servable create", () => {
   }
 });
 
-/** What a user may try with each template, and what it answers. */
+/** A call that a user may try with each template, and its response. */
 const TEMPLATES: Readonly<
   Record<string, { name: string; paths: string[]; call: (url: string, project: string) => Promise<void> }>
 > = {
@@ -129,7 +129,7 @@ describe("a project made by the published package", { timeout: 600_000 }, () => 
   before(async () => {
     const packed = await npm(["pack", "--silent", "--pack-destination", folder], root);
     tarball = join(folder, packed.stdout.trim().split("\n").at(-1) ?? "");
-    // The command itself comes out of the tarball as well.
+    // The command itself is run from the tarball, too.
     mkdirSync(tool);
     writeFileSync(join(tool, "package.json"), '{"private":true}');
     await npm(["install", "--no-audit", "--no-fund", "--prefer-offline", tarball], tool);
@@ -151,7 +151,7 @@ describe("a project made by the published package", { timeout: 600_000 }, () => 
         cwd: folder,
         env: cleanEnvironment(),
       });
-      // As it says.
+      // The steps that `servable create` prints.
       await npm(["install"], project, { npm_config_prefer_offline: "true" });
       await npm(["run", "check"], project);
       const { stdout } = await npm(["test"], project);
@@ -162,7 +162,7 @@ describe("a project made by the published package", { timeout: 600_000 }, () => 
       assert.deepEqual(Object.keys(document.paths), paths);
     });
 
-    test(`${template}: npm run deploy uploads what its image is built from, and registers it`, async () => {
+    test(`${template}: npm run deploy uploads the files of its image, and registers it`, async () => {
       await using platform = await AcceptingPlatform.start();
       const { stdout } = await npm(
         ["run", "--silent", "deploy", "--", "--json"],
@@ -179,7 +179,7 @@ describe("a project made by the published package", { timeout: 600_000 }, () => 
       assert.ok(!files.some((file) => /node_modules|README/.test(file)), files.join());
     });
 
-    test(`${template}: npm start serves it, and SIGTERM ends it with 0`, async () => {
+    test(`${template}: npm start serves it, and SIGTERM makes it exit with 0`, async () => {
       const app = startCli([], project, { PORT: "0", METRICS_PORT: "0" }, ["npm", "start", "--silent"]);
       const url = await app.listening();
       await call(url, project);

@@ -53,8 +53,8 @@ const startPlane = (...aliases: readonly object[]): Promise<ControlPlane> =>
 const deploy = (plane: ControlPlane, folder: string, ...args: string[]): Promise<Ended> =>
   runCli(["deploy", ...args], folder, plane.environment);
 
-describe("what a deployment says beside its result", () => {
-  test("an app that was there: which settings of the code did not come into force", async () => {
+describe("notes that a deployment prints beside its result", () => {
+  test("an existing app: the settings of the code that did not take effect", async () => {
     await using plane = await startPlane(CURRENT);
     const folder = createProject(CONFIG);
     const { exitCode, stderr } = await deploy(plane, folder, "web");
@@ -79,7 +79,7 @@ describe("what a deployment says beside its result", () => {
     assert.match(both.stderr, /^error: --reset-scale takes the scale of the code, and --no-scale/);
   });
 
-  test("a new app: that it is the first time, and how to serve it here", async () => {
+  test("a new app: its first deployment, and how to serve it locally", async () => {
     await using plane = await startPlane();
     const locked = {
       "package.json": '{"type":"module","dependencies":{"servable":"0.1.0"}}',
@@ -102,7 +102,7 @@ describe("what a deployment says beside its result", () => {
     assert.doesNotMatch((await deploy(later, folder, "web")).stderr, /Tip/);
   });
 
-  test("--detach: that the rollout goes on, and how to go back", async () => {
+  test("--detach: the rollout continues, and how to roll back", async () => {
     await using plane = await startPlane(CURRENT);
     const { stderr } = await deploy(plane, createProject(CONFIG), "web", "--detach");
     assert.match(
@@ -111,7 +111,7 @@ describe("what a deployment says beside its result", () => {
     );
   });
 
-  test("the pages of fal's dashboard stand for a playground of models", async () => {
+  test("links to the app's pages on fal's dashboard", async () => {
     await using plane = await startPlane(CURRENT);
     const folder = createProject(CONFIG);
     const { stdout } = await deploy(plane, folder, "web");
@@ -126,7 +126,7 @@ describe("what a deployment says beside its result", () => {
     assert.doesNotMatch(only.stdout, /run\.test/);
   });
 
-  test("an annotation that is given twice is refused before anything is asked", async () => {
+  test("an annotation given twice is refused before any call to the platform", async () => {
     await using plane = await startPlane(CURRENT);
     const folder = createProject(CONFIG);
     const twice: readonly (readonly string[])[] = [
@@ -149,7 +149,7 @@ describe("what a deployment says beside its result", () => {
 });
 
 describe("--check", () => {
-  /** `servable deploy --check` on a terminal, that answers its question. */
+  /** `servable deploy --check` on a terminal; `answer` is typed at its question. */
   async function answering(
     plane: ControlPlane,
     folder: string,
@@ -171,7 +171,7 @@ describe("--check", () => {
     return { exitCode: child.exitCode, stdout: stdout.replaceAll(/\u001b\[\d+m|\r/g, ""), stderr: "" };
   }
 
-  test("asks for a new app too, with all that it gets", async () => {
+  test("asks before deploying a new app too, and lists all its settings", async () => {
     await using plane = await startPlane();
     const folder = createProject(CONFIG);
     const refused = await answering(plane, folder, ["web"], "no\n");
@@ -195,7 +195,7 @@ describe("--check", () => {
     assert.match(confirmed.stdout, /Deployed web/);
   });
 
-  test("asks where nothing changes, and shows what of the code does not come into force", async () => {
+  test("asks when nothing changes too, and shows the settings of the code that do not take effect", async () => {
     await using plane = await startPlane(CURRENT, { ...CURRENT, alias: "fine" });
     const folder = createProject(CONFIG);
     const same = await answering(plane, folder, ["fine"], "no\n");
@@ -210,7 +210,7 @@ describe("--check", () => {
     assert.ok(!plane.methods().includes("RegisterApplication"));
   });
 
-  test("without a terminal nothing is deployed, for a new app and one that is there, unless --yes is given", async () => {
+  test("without a terminal, deploys a new or an existing app only with --yes", async () => {
     const folder = createProject(CONFIG);
     for (const aliases of [[], [{ ...CURRENT, alias: "fine" }]]) {
       await using plane = await startPlane(...aliases);

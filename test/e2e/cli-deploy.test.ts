@@ -60,7 +60,7 @@ function imageOf(request: JsonObject): JsonObject {
 }
 
 describe("servable deploy FILE", () => {
-  test("of a workspace uploads the packages that the app uses, and no secrets", async () => {
+  test("in a workspace, uploads the packages that the app uses, and no secrets", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     await using store = await FileStore.start();
     const link = (folder: string): object => ({ resolved: folder, link: true });
@@ -102,12 +102,12 @@ describe("servable deploy FILE", () => {
     const left =
       /Excluded because they may contain secrets: packages\/app\/\.env\.production, packages\/lib\/certs\/server\.key\. /;
     assert.match(ended.stderr, left);
-    // Its settings of npm are a secret of the build.
+    // Its npm settings are a build secret.
     assert.deepEqual(imageOf(request)["secrets"], { npmrc: "//registry.test/:_authToken=tok-1" });
     assert.doesNotMatch(ended.stdout + ended.stderr, /tok-1/);
   });
 
-  test("builds a class from its project, registers it and prints its addresses", async () => {
+  test("builds a class from its project, registers it and prints its URLs", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     await using store = await FileStore.start();
     const folder = createProject({
@@ -165,7 +165,7 @@ describe("servable deploy FILE", () => {
     assert.ok(!JSON.stringify(plane.calls.map(({ json }) => json)).includes(folder));
   });
 
-  test("an image of the class's own takes the place of the generated one; flags go before the class", async () => {
+  test("the class's own image replaces the generated one; flags take precedence over the class", async () => {
     await using plane = await ControlPlane.start({
       grpc: {
         ...GOOD,
@@ -201,7 +201,7 @@ describe("servable deploy FILE", () => {
     assert.deepEqual(plane.requests, []);
   });
 
-  test("goes by the name, the rights and the strategy that are given", async () => {
+  test("the given name, auth mode and strategy take precedence over the class", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     const image = 'static override image = ContainerImage.fromImage("ghcr.io/me/maker:2");';
     const statics = `${image} static override appName = "maker"; static override appAuth = "private" as const;`;
@@ -217,7 +217,7 @@ describe("servable deploy FILE", () => {
     );
   });
 
-  test("says in a line what is wrong, ends with 1 and sends nothing", async () => {
+  test("reports each error in one line, exits with 1 and sends nothing", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     const folder = createProject({
       "one.ts": appSource("One", "1"),
@@ -277,7 +277,7 @@ describe("servable deploy NAME", () => {
     });
   });
 
-  test("deploys a class that it names, whose settings it goes before", async () => {
+  test("deploys a class that the config names; the config's settings take precedence over the class's", async () => {
     const app = { alias: "speaker", activeRunners: 1 };
     await using plane = await ControlPlane.start({
       grpc: { ...GOOD, listAliases: () => ({ aliases: [app] }) },
@@ -302,7 +302,7 @@ describe("servable deploy NAME", () => {
     assert.deepEqual([machineTypes, keepAlive], [["GPU-A100"], 7]);
   });
 
-  test("a Dockerfile that package.json names is built from the files it copies, by the ARGs that are given", async () => {
+  test("a Dockerfile named in package.json is built with the files it copies and the given ARGs", async () => {
     const listAliases = (): never => {
       throw refusal(Code.Internal, "No list today.");
     };
@@ -323,7 +323,7 @@ describe("servable deploy NAME", () => {
       FAL_URL_OUTPUT: "playground",
     });
     assert.equal(exitCode, 0, stderr);
-    // Who may call it is not known, which is no reason not to deploy.
+    // The auth mode is unknown, but the deployment succeeds.
     assert.equal(stdout, `● Deployed web (in staging, revision rev-1)\n  playground   ${URLS.playground}\n`);
     assert.doesNotMatch(stderr, /No list|private/);
     const { attachToDeployment, applicationName } = jsonOf(plane, "RegisterApplication");
@@ -335,7 +335,7 @@ describe("servable deploy NAME", () => {
     assert.equal(store.files.size, 1);
   });
 
-  test("an upload that fails is told in a line, and none is left open at the store", async () => {
+  test("a failed upload is reported in one line, and leaves no open upload at the store", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     await using store = await FileStore.start();
     store.break("PUT", /./, { status: 503 });
@@ -352,7 +352,7 @@ describe("servable deploy NAME", () => {
     assert.deepEqual(plane.methods(), ["ListAliases"]);
   });
 
-  test("says in a line what is wrong with the config, or the name", async () => {
+  test("reports an invalid config or name in one line", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     const good = createProject({ "servable.config.ts": IMAGE_CONFIG });
     const withApp = (app: string): string =>
@@ -393,14 +393,14 @@ describe("servable deploy NAME", () => {
   });
 });
 
-describe("on the way", () => {
+describe("servable deploy, interrupted or refused midway", () => {
   const config = { "servable.config.ts": IMAGE_CONFIG };
 
   for (const [phase, method] of [
     ["building", "buildEnvironment"],
     ["registering", "registerApplication"],
   ] as const) {
-    test(`Ctrl-C while ${phase} cancels the call and ends with 130`, async () => {
+    test(`Ctrl-C while ${phase} cancels the call and exits with 130`, async () => {
       let left: Promise<unknown> | undefined;
       const waitForEnd = async function* (_request: unknown, { signal }: { readonly signal: AbortSignal }) {
         left = once(signal, "abort");
@@ -420,7 +420,7 @@ describe("on the way", () => {
     });
   }
 
-  test("Ctrl-C while uploading cancels the uploads at the store, and builds nothing; a second one ends at once", async () => {
+  test("Ctrl-C while uploading cancels the uploads at the store and builds nothing; a second Ctrl-C exits at once", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     await using store = await FileStore.start();
     await using deaf = await FileStore.start();
@@ -445,13 +445,13 @@ describe("on the way", () => {
     assert.deepEqual([first.exitCode, first.stdout], [130, ""], first.stderr);
     assert.match(first.stderr, /Stopping the deployment…\nCancelled\. Nothing was deployed\.\n$/);
     assert.equal(store.uploads.size, 0);
-    // It does not wait for the answers.
+    // It exits without waiting for the responses.
     assert.deepEqual([second.exitCode, second.stdout], [130, ""], second.stderr);
     assert.match(second.stderr, /Stopping the deployment…\n$/);
     assert.ok(plane.methods().every((method) => method === "ListAliases"));
   });
 
-  test("Ctrl-C while the app is looked up, or a module of the user's loads, ends with 130 as well", async () => {
+  test("Ctrl-C while the app is looked up, or while a user's module loads, exits with 130", async () => {
     let asked = (): void => {};
     const isAsked = new Promise<void>((resolve) => (asked = resolve));
     await using plane = await ControlPlane.start({
@@ -480,7 +480,7 @@ describe("on the way", () => {
     );
   });
 
-  test("--check shows what changes of the scale, and deploys nothing without a yes", async () => {
+  test("--check shows the changes to the scale, and deploys only once confirmed", async () => {
     const app = { alias: "web", maxConcurrency: 3, maxMultiplexing: 1, keepAlive: 40, machineTypes: ["S"] };
     await using plane = await ControlPlane.start({
       grpc: { ...GOOD, listAliases: () => ({ aliases: [app] }) },
@@ -495,7 +495,7 @@ describe("on the way", () => {
     assert.match(sure.stderr, /there already; changes:\n +machineType +S → XS\n/);
   });
 
-  test("an expired key, a host that is not there and a failing build are told in a line", async () => {
+  test("an expired key, an unreachable host and a failing build are each reported in one line", async () => {
     await using plane = await ControlPlane.start({
       grpc: {
         ...GOOD,

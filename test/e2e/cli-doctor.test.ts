@@ -27,7 +27,7 @@ async function diagnose(
 }
 
 describe("servable doctor", () => {
-  test("finds a sound project sound, and lists a file's classes with their routes", async () => {
+  test("passes a correct project, and lists a file's classes with their routes", async () => {
     const folder = createProject({
       "tsconfig.json": STRICT,
       "app.ts": `console.log("loading");${appSource("Fine", "x")}`,
@@ -39,7 +39,7 @@ describe("servable doctor", () => {
     assert.equal(found.get("Node")?.message, process.versions.node);
   });
 
-  test("prints a line for each check, and advice below", async () => {
+  test("prints one result per check, and advice below it", async () => {
     const folder = createProject({});
     const { exitCode, stdout } = await runCli(["doctor"], folder, ANY);
     assert.equal(exitCode, 0);
@@ -48,7 +48,7 @@ describe("servable doctor", () => {
     assert.match(stdout, /\n\nAll is well\.\n$/);
   });
 
-  test("finds legacy decorators, in what tsconfig.json extends too", async () => {
+  test("finds legacy decorators, also in a file that tsconfig.json extends", async () => {
     const folder = createProject({
       "tsconfig.json": '{ "extends": "./base" }',
       "base.json": '{ "compilerOptions": { "experimentalDecorators": true } } // old',
@@ -87,7 +87,7 @@ describe("servable doctor", () => {
     assert.match(found.get("servable")?.message ?? "", /two copies: 9\.9\.9 in /);
   });
 
-  test("finds a port that is taken", async () => {
+  test("finds a port that is in use", async () => {
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
     const { port } = taken.address() as { port: number };
@@ -98,7 +98,7 @@ describe("servable doctor", () => {
     assert.equal(found.get("app port")?.status, "ok");
   });
 
-  test("finds that there is no place for temporary files, and goes on with the other checks", async () => {
+  test("finds a missing folder for temporary files, and still runs the other checks", async () => {
     const { exitCode, found } = await diagnose(createProject({}), [], { ...ANY, TMPDIR: "/no/such/folder" });
     assert.equal(exitCode, 1);
     assert.match(found.get("decorators")?.message ?? "", /^not tried: ENOENT/);
@@ -106,7 +106,7 @@ describe("servable doctor", () => {
     assert.equal(found.get("app port")?.status, "ok");
   });
 
-  test("says what keeps a file from being served", async () => {
+  test("says why a file can't be served", async () => {
     const folder = createProject({
       "syntax.ts": "class {",
       "empty.ts": 'import { App } from "servable";\nexport class Empty extends App {}',

@@ -37,7 +37,7 @@ async function install(): Promise<readonly Environment[]> {
   return made;
 }
 
-/** A cache with an environment that was last used 40 days ago, one of now, and a folder that a dead process left. */
+/** A cache with an environment last used 40 days ago, one just used, and a folder left by a dead process. */
 async function makeCache(cache: CacheFolder): Promise<Made> {
   const made = await (installed ??= install());
   cpSync(template.path, cache.path, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
@@ -57,7 +57,7 @@ async function makeCache(cache: CacheFolder): Promise<Made> {
 const inCache = ({ path }: CacheFolder): NodeJS.ProcessEnv => ({ SERVABLE_CACHE_DIR: path });
 
 describe("servable env list", () => {
-  test("prints what is in each environment, its size and times, what is left over, and the sum", async () => {
+  test("prints each environment's packages, size and times, leftover folders, and the total", async () => {
     using cache = createCacheFolder();
     const { old, young } = await makeCache(cache);
     const { exitCode, stdout } = await runCli(["env", "list"], cache.path, inCache(cache));
@@ -76,7 +76,7 @@ describe("servable env list", () => {
     assert.ok(lines[7]?.endsWith(cache.path));
   });
 
-  test("counts the processes that use one", async () => {
+  test("counts the processes that use an environment", async () => {
     using cache = createCacheFolder();
     const { environments, old } = await makeCache(cache);
     using _use = environments.use(old);
@@ -109,7 +109,7 @@ describe("servable env list", () => {
     assert.ok(Date.parse(environments[0]?.createdAt ?? "") <= Date.now());
   });
 
-  test("says that there are none", async () => {
+  test("says when there are no environments", async () => {
     using cache = createCacheFolder();
     const { exitCode, stdout } = await runCli(["env", "list"], cache.path, inCache(cache));
     assert.deepEqual([exitCode, stdout], [0, `No environments in ${cache.path}.\n`]);
@@ -117,7 +117,7 @@ describe("servable env list", () => {
 });
 
 describe("servable env prune", () => {
-  test("removes only what is left over, and says how others are removed", async () => {
+  test("removes only leftover folders, and says how to remove environments", async () => {
     using cache = createCacheFolder();
     const { environments } = await makeCache(cache);
     const { exitCode, stdout } = await runCli(["env", "prune"], cache.path, inCache(cache));
@@ -131,7 +131,7 @@ describe("servable env prune", () => {
     assert.match(again.stdout, /^Nothing to remove\.\n/);
   });
 
-  test("removes what was last used long ago", async () => {
+  test("removes environments last used before the given time", async () => {
     using cache = createCacheFolder();
     const { environments, young, old } = await makeCache(cache);
     const none = await runCli(["env", "prune", "--older-than", "6w", "--json"], cache.path, inCache(cache));
@@ -146,7 +146,7 @@ describe("servable env prune", () => {
     );
   });
 
-  test("removes nothing with --dry-run, and nothing that is in use with --all", async () => {
+  test("removes nothing with --dry-run, and no environment in use with --all", async () => {
     using cache = createCacheFolder();
     const { environments, young, old } = await makeCache(cache);
     using _use = environments.use(old);
@@ -160,7 +160,7 @@ describe("servable env prune", () => {
     assert.ok(!existsSync(young.directory));
   });
 
-  test("refuses a span that is none", async () => {
+  test("refuses an invalid time span", async () => {
     using cache = createCacheFolder();
     const { exitCode, stderr } = await runCli(["env", "prune", "--older-than", "30"], cache.path);
     assert.equal(exitCode, 1);

@@ -42,13 +42,13 @@ function accounts(plane: ControlPlane): {
   };
 }
 
-/** An address where nothing listens any more. */
+/** An address where nothing listens. */
 async function closedUrl(): Promise<string> {
   await using plane = await startPlane();
   return plane.restUrl;
 }
 
-/** `servable auth login` on a terminal, that gets a text once it asks. What the terminal shows is its output. */
+/** `servable auth login` on a terminal; `typed` is entered once it asks. Its output is the text on the screen. */
 async function onTerminal(plane: ControlPlane, path: string, typed: string): Promise<Ended> {
   const command = [...cliCommand(), "auth", "login"].map((word) => `'${word}'`).join(" ");
   const env = cleanEnvironment({ ...plane.environment, FAL_CONFIG_PATH: path, FAL_KEY: "" });
@@ -65,7 +65,7 @@ async function onTerminal(plane: ControlPlane, path: string, typed: string): Pro
 }
 
 describe("servable auth", () => {
-  test("login keeps a key once it is accepted, for its owner alone to read, and logout deletes it", async () => {
+  test("login saves a key that the host accepts, readable by its owner only, and logout deletes it", async () => {
     await using plane = await startPlane();
     const { path, run } = accounts(plane);
     const host = plane.grpcUrl.replace("http://", "");
@@ -76,7 +76,7 @@ describe("servable auth", () => {
       stderr: "",
     });
     assert.equal(statSync(path).mode & 0o777, 0o600);
-    // The host is that of a variable, which may be gone when the key is sent.
+    // The host comes from a variable that may be unset when the key is sent.
     const kept = `[default]\nhost = "${plane.grpcUrl}"\nkey = "work-id:work-hidden"\n`;
     assert.ok(readFileSync(path, "utf8").startsWith(kept));
 
@@ -107,7 +107,7 @@ describe("servable auth", () => {
     for (const { stdout, stderr } of [first, second, gone]) assert.doesNotMatch(stdout + stderr, /hidden/);
   });
 
-  test("a key that is wrong, refused or can't be checked is not kept, and told of in a line without it", async () => {
+  test("a malformed, rejected or unverifiable key is not saved, and the one-line error does not contain it", async () => {
     await using plane = await startPlane();
     const wrong: [input: string, args: string[], RegExp, NodeJS.ProcessEnv?][] = [
       ["hidden", [], /^error: The key from standard input does not have the form id:secret\.\n$/],
@@ -129,7 +129,7 @@ describe("servable auth", () => {
     );
   });
 
-  test("on a terminal, what is typed is not shown; Ctrl-C ends with 130 and Ctrl-D with 1, and nothing is written", async () => {
+  test("on a terminal, typed text is hidden; Ctrl-C exits with 130, Ctrl-D with 1, and nothing is written", async () => {
     await using plane = await startPlane();
     const [kept, interrupted, ended] = ["a", "b", "c"].map((name) => join(createProject({}), name)) as [
       string,

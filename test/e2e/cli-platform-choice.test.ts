@@ -44,7 +44,7 @@ const REST = {
 
 const startPlane = (): Promise<ControlPlane> => ControlPlane.start({ key: KEY, grpc: GRPC, rest: REST });
 
-/** A config file with the profile "work", which is right, and "other", which is selected and wrong. */
+/** A config file with the valid profile "work", and the selected but invalid profile "other". */
 function withProfiles(plane: ControlPlane): {
   readonly path: string;
   readonly environment: NodeJS.ProcessEnv;
@@ -58,7 +58,7 @@ function withProfiles(plane: ControlPlane): {
   return { path, environment: { FAL_CONFIG_PATH: path, FAL_REST_HOST: plane.restUrl } };
 }
 
-/** Each command that talks to a control plane. */
+/** Every command that calls a control plane. */
 const COMMANDS: readonly string[][] = [
   ["apps", "list"],
   ["apps", "revisions"],
@@ -87,7 +87,7 @@ const COMMANDS: readonly string[][] = [
   ["auth", "whoami"],
 ];
 
-/** Runs so many at a time that a small machine still answers. */
+/** Runs three at a time, so that a small machine still responds. */
 async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const rest = [...items];
   const worker = async (): Promise<void> => {
@@ -96,8 +96,8 @@ async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<void>)
   await Promise.all([worker(), worker(), worker()]);
 }
 
-describe("which account a command acts on", () => {
-  test("every command goes by FAL_PROFILE before the file's choice", async () => {
+describe("the account that a command acts on", () => {
+  test("for every command, FAL_PROFILE takes precedence over the profile selected in the file", async () => {
     await using plane = await startPlane();
     const { environment } = withProfiles(plane);
     await inTurns(COMMANDS, async (args) => {
@@ -107,14 +107,14 @@ describe("which account a command acts on", () => {
     for (const { method, metadata } of plane.calls) assert.equal(metadata["auth-key-id"], "work-id", method);
     for (const { path, headers } of plane.requests) assert.equal(headers.authorization, `Key ${KEY}`, path);
     assert.ok(plane.calls.length >= 21 && plane.requests.length >= 4);
-    // Every call says what makes it.
+    // Every call names the program that makes it.
     for (const { metadata } of plane.calls)
       assert.match(metadata["user-agent"] ?? "", /^servable\/\d\S* \(node\)$/);
     for (const { headers } of plane.requests)
       assert.match(headers["user-agent"] ?? "", /^servable\/\d\S* \(node\)$/);
   });
 
-  test("every command takes --profile before FAL_PROFILE, and an unknown one is an error", async () => {
+  test("for every command, --profile takes precedence over FAL_PROFILE, and an unknown profile is an error", async () => {
     await using plane = await startPlane();
     const { environment } = withProfiles(plane);
     const chosen = COMMANDS.filter((_, index) => index % 4 === 0);
@@ -139,7 +139,7 @@ describe("which account a command acts on", () => {
     assert.equal(plane.calls.length, count);
   });
 
-  test("servable deploy, a ServerlessClient and a FalServerlessHost go by it as well", async () => {
+  test("servable deploy, a ServerlessClient and a FalServerlessHost use it as well", async () => {
     await using plane = await startPlane();
     const { environment } = withProfiles(plane);
     const folder = createProject({ "app.ts": appSource("Web", "1"), "package-lock.json": "{}" });
@@ -183,7 +183,7 @@ describe("which account a command acts on", () => {
     }
   });
 
-  test("a variable that goes before the values of --profile is told", async () => {
+  test("a variable that takes precedence over a value of --profile is reported", async () => {
     await using plane = await startPlane();
     const { environment } = withProfiles(plane);
     const extra = { ...environment, FAL_KEY: KEY, FAL_HOST: plane.grpcUrl };
@@ -198,7 +198,7 @@ describe("which account a command acts on", () => {
     );
   });
 
-  test("servable profile list says which profile is in force and why, and lists them all when it is unknown", async () => {
+  test("servable profile list says which profile is used and why, and lists all when that profile is unknown", async () => {
     await using plane = await startPlane();
     const { environment } = withProfiles(plane);
     const list = (variable: string, ...args: string[]): Promise<Ended> =>
@@ -229,7 +229,7 @@ describe("which account a command acts on", () => {
     assert.match(unknown.stderr, /^error: There is no profile "wrk" \(from FAL_PROFILE\)/);
   });
 
-  test("whoami names the profile and what chose it", async () => {
+  test("whoami names the profile and what selected it", async () => {
     await using plane = await startPlane();
     const { environment } = withProfiles(plane);
     const told = await runCli(["auth", "whoami"], undefined, { ...environment, FAL_PROFILE: "work" });
@@ -240,7 +240,7 @@ describe("which account a command acts on", () => {
     assert.deepEqual([fields["profile"], fields["profile_origin"]], ["work", "the argument --profile"]);
   });
 
-  test("changes of profiles go by it: key, host, logout and login; a login makes none by it", async () => {
+  test("profile key, profile host, auth logout and auth login change the profile of FAL_PROFILE; none creates it", async () => {
     await using plane = await startPlane();
     const { path, environment } = withProfiles(plane);
     const run = (variable: string, ...args: string[]): Promise<Ended> =>
@@ -264,7 +264,7 @@ describe("which account a command acts on", () => {
       assert.match(stderr, /^error: There is no profile "wrk" \(from FAL_PROFILE\)/);
     }
     assert.equal(readFileSync(path, "utf8"), text);
-    // What mends it works all the same.
+    // Commands that fix the selection still work.
     assert.equal((await run("wrk", "profile", "create", "wrk")).exitCode, 0);
     const set = await run("wrk", "profile", "set", "other");
     assert.equal(set.stderr, "FAL_PROFILE selects the profile wrk, and takes precedence.\n");
@@ -275,7 +275,7 @@ describe("--team", () => {
   const run = (plane: ControlPlane, args: string[], extra: NodeJS.ProcessEnv = {}): Promise<Ended> =>
     runCli(args, undefined, { ...plane.environment, ...extra });
 
-  test("a team that the key is not of is told of, and nothing else changes", async () => {
+  test("a team that the key does not belong to is reported as ignored, and nothing else changes", async () => {
     await using plane = await startPlane();
     const other = await run(plane, ["apps", "list", "--team", "blue"]);
     assert.deepEqual(other, {
@@ -287,7 +287,7 @@ describe("--team", () => {
     assert.deepEqual([own.exitCode, own.stderr], [0, ""]);
   });
 
-  test("a key that may not say whose it is works, with a line without detail", async () => {
+  test("a key that may not look up its owner works, with a line without the owner", async () => {
     await using plane = await ControlPlane.start({
       grpc: GRPC,
       rest: { "GET /users/current": () => ({ status: 403, json: { detail: "Insufficient permissions" } }) },
@@ -296,7 +296,7 @@ describe("--team", () => {
     assert.deepEqual([exitCode, stderr], [0, "The team blue is ignored, as a key is used.\n"]);
   });
 
-  test("a team that fal's own command line has selected is told of in the same way, and asked for no more than it", async () => {
+  test("a team selected by fal's own command line is reported in the same way; without one, no request is made", async () => {
     await using plane = await startPlane();
     const path = join(createProject({}), "config.toml");
     writeFileSync(path, '[__internal__]\nteam = "blue"\n');

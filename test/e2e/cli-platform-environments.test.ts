@@ -7,7 +7,7 @@ const run = (plane: ControlPlane, ...args: string[]): Promise<Ended> =>
   runCli(["environments", ...args], undefined, plane.environment);
 
 describe("servable environments", () => {
-  test("makes and lists them", async () => {
+  test("creates and lists environments", async () => {
     await using plane = await ControlPlane.start({
       grpc: {
         createEnvironment: () => ({}),
@@ -32,7 +32,7 @@ describe("servable environments", () => {
     );
   });
 
-  test("deletes none where nobody can be asked, unless told not to ask", async () => {
+  test("without a terminal to ask on, deletes only with a flag that skips the question", async () => {
     await using plane = await ControlPlane.start({ grpc: { deleteEnvironment: () => ({}) } });
     const refused = await run(plane, "delete", "qa");
     assert.deepEqual([refused.exitCode, refused.stdout], [1, ""]);

@@ -7,7 +7,7 @@ const run = (plane: ControlPlane, ...args: string[]): Promise<Ended> =>
   runCli(["keys", ...args], undefined, plane.environment);
 
 describe("servable keys", () => {
-  test("a key is printed once, when it is made, quoted for a shell; no other output has a secret", async () => {
+  test("a new key is printed once, quoted for a shell; no other output contains a secret", async () => {
     await using plane = await ControlPlane.start({
       grpc: {
         createUserKey: () => ({ keyId: "k-1", keySecret: "hid'den" }),
@@ -35,7 +35,7 @@ describe("servable keys", () => {
     assert.deepEqual(plane.methods(), ["CreateUserKey", "ListUserKeys", "ListUserKeys", "RevokeUserKey"]);
   });
 
-  test("a scope that is none or left out, and a whole key to revoke, are a clear line and not sent", async () => {
+  test("an invalid or missing scope, and a whole key to revoke, give a one-line error and are not sent", async () => {
     await using plane = await ControlPlane.start();
     const none = await run(plane, "create");
     assert.deepEqual([none.exitCode, none.stdout], [1, ""]);

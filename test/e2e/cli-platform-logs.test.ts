@@ -6,7 +6,7 @@ import { cleanEnvironment, cliCommand, runCli, startCli } from "../helpers/cli.t
 import { ControlPlane } from "../helpers/control-plane.ts";
 import { lineAt, RunnerLogServer } from "../helpers/runner-log.ts";
 
-test("servable runners logs prints lines for people and as NDJSON, and says in a line what is wrong", async () => {
+test("servable runners logs prints lines as text and as NDJSON, and reports an error in one line", async () => {
   const server = new RunnerLogServer([
     lineAt(0, "first"),
     lineAt(1.25, "\u001b[31mred\u001b[0m\u0007 alert\u009b2J\nat there\r\n", "error"),
@@ -43,7 +43,7 @@ test("servable runners logs prints lines for people and as NDJSON, and says in a
   assert.match(wrong.stderr, /'-n, --lines <n>' argument 'many' is invalid/);
 });
 
-test("servable runners logs --follow goes on until Ctrl-C, which is quiet, or until nobody reads", async () => {
+test("servable runners logs --follow continues until Ctrl-C, which prints nothing, or until its reader closes", async () => {
   const server = new RunnerLogServer([lineAt(0), lineAt(1)]);
   await using plane = await ControlPlane.start({ restListener: server.listener });
   const args = ["runners", "logs", "r-1", "-f", "-n", "1", "--json"];
@@ -73,7 +73,7 @@ test("servable runners logs --follow goes on until Ctrl-C, which is quiet, or un
   assert.deepEqual([(await ended)[0], said], [0, ""]);
 });
 
-test("servable queue prints how many requests wait, and drops them once it is sure", async () => {
+test("servable queue prints the number of queued requests, and drops them after a confirmation", async () => {
   await using plane = await ControlPlane.start({
     rest: {
       "GET /users/current": () => ({ json: { user_id: "github|1", nickname: "ada" } }),

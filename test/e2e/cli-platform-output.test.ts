@@ -89,7 +89,7 @@ const startPlane = (): Promise<ControlPlane> =>
     },
   });
 
-/** Commands under the names of fal's own command line, with what it prints for them; recorded with fal 1.83. */
+/** Commands under the names of fal's own command line, with its output for each; recorded with fal 1.83. */
 const RECORDED: readonly (readonly [args: readonly string[], printed: unknown])[] = [
   [["app", "list", "--filter", "web"], { apps: [APP_JSON] }],
   [["apps", "runners", "web"], RUNNERS_JSON],
@@ -116,7 +116,7 @@ const RECORDED: readonly (readonly [args: readonly string[], printed: unknown])[
   ],
   [["profiles", "list"], { profiles: [] }],
   [["runners", "log", "r-1"], { logs: LINES }],
-  // These have tables alone there.
+  // fal's own command line prints these only as tables.
   [
     ["apps", "list-rev", "web"],
     {
@@ -129,8 +129,8 @@ const RECORDED: readonly (readonly [args: readonly string[], printed: unknown])[
   [["apps", "set-rev", "web", "rev-1"], { apps: [APP_JSON] }],
 ];
 
-describe("the command line under the original's names and keys", () => {
-  test("--output json prints one line with its keys", async () => {
+describe("the command line with fal's names and keys", () => {
+  test("--output json prints one line with fal's keys", async () => {
     await using plane = await startPlane();
     for (const [args, printed] of RECORDED) {
       const { exitCode, stdout, stderr } = await runCli(
@@ -144,7 +144,7 @@ describe("the command line under the original's names and keys", () => {
     }
   });
 
-  test("--json and --output json agree to disagree: the first stays as it was, and two formats are refused", async () => {
+  test("--json keeps its own format beside --output json, and two formats at once are refused", async () => {
     await using plane = await startPlane();
     const run = (...args: string[]): Promise<Ended> =>
       runCli(["secrets", "list", ...args], undefined, plane.environment);
@@ -160,7 +160,7 @@ describe("the command line under the original's names and keys", () => {
     assert.match(yaml.stderr, /Allowed choices are pretty, json/);
   });
 
-  test("delete-rev and keys create --alias are understood, and sent as there", async () => {
+  test("delete-rev and keys create --alias are accepted, and send the same messages as fal's", async () => {
     await using plane = await startPlane();
     const run = (...args: string[]): Promise<Ended> => runCli(args, undefined, plane.environment);
     assert.equal((await run("apps", "delete-rev", "rev-1")).stdout, "Deleted the revision rev-1.\n");
@@ -200,7 +200,7 @@ describe("the command line under the original's names and keys", () => {
     }
   });
 
-  test("what a scale loses with the next deployment, and runners that crash, are told on standard error", async () => {
+  test("settings that the next deployment resets, and crashing runners, are reported on standard error", async () => {
     await using plane = await startPlane();
     const run = (...args: string[]): Promise<Ended> => runCli(args, undefined, plane.environment);
     const scale = ["apps", "scale", "web"];
@@ -227,7 +227,7 @@ describe("the command line under the original's names and keys", () => {
     }
   });
 
-  test("servable secrets unset says that there is none", async () => {
+  test("servable secrets unset says when the secret does not exist", async () => {
     await using plane = await startPlane();
     const gone = await runCli(["secrets", "unset", "B"], undefined, plane.environment);
     assert.deepEqual(gone, { exitCode: 0, stdout: "There is no secret B.\n", stderr: "" });
@@ -241,7 +241,7 @@ describe("the command line under the original's names and keys", () => {
     assert.ok(!plane.methods().includes("SetSecret"));
   });
 
-  test("servable doctor tells versions, host and the key's id", async () => {
+  test("servable doctor prints the versions, the host and the key's id", async () => {
     const folder = createProject({});
     const { stdout } = await runCli(["doctor", "--output", "json"], folder, {
       FAL_KEY: "my-id:hidden",

@@ -29,7 +29,7 @@ async function pipeKey(path: string, input: string, ...args: string[]): Promise<
 }
 
 describe("servable profile", () => {
-  test("keeps a key and a host under a name, for the owner alone to read, and shows no key", async () => {
+  test("saves a key and a host under a name, readable by the owner only, and never prints the key", async () => {
     const { path, run } = profiles();
     assert.equal((await run("list")).stdout, "There are no profiles.\n");
     assert.equal((await run("create", "work")).stdout, "Made the profile work.\n");
@@ -57,7 +57,7 @@ describe("servable profile", () => {
     assert.doesNotMatch(readFileSync(path, "utf8"), /hidden/);
   });
 
-  test("what is wrong is one clear line, without the key in it", async () => {
+  test("an error is reported in one line that does not contain the key", async () => {
     const { path, run } = profiles();
     await run("create", "staging");
     const failures: [Ended, RegExp][] = [
@@ -78,7 +78,7 @@ describe("servable profile", () => {
   });
 });
 
-test("servable auth whoami tells the user, the key's id and where it is from, by the profile's key too", async () => {
+test("servable auth whoami prints the user, the key's id and its origin, also for a profile's key", async () => {
   const { path, run } = profiles();
   await using plane = await ControlPlane.start({
     key: KEY,

@@ -7,7 +7,7 @@ import { ControlPlane } from "../helpers/control-plane.ts";
 const run = (plane: ControlPlane, ...args: string[]): Promise<Ended> =>
   runCli(["runners", ...args], undefined, plane.environment);
 
-test("servable runners lists those of all apps by state, with their apps, and stops and kills them", async () => {
+test("servable runners lists the runners of all apps by state, with their apps, and stops and kills them", async () => {
   await using plane = await ControlPlane.start({
     grpc: {
       listRunners: () => ({

@@ -10,26 +10,29 @@ const run = (plane: ControlPlane, ...args: string[]): Promise<Ended> =>
   runCli(["secrets", ...args], undefined, plane.environment);
 
 describe("servable secrets", () => {
-  test("sets values, with = in them too, says their names alone, and deletes by sending no value", async () => {
-    const listSecrets = () => ({ secrets: [{ name: "A" }] });
-    await using plane = await ControlPlane.start({ grpc: { setSecret: () => ({}), listSecrets } });
-    const set = await run(plane, "set", "A=hidden=1", "B=hidden2", "--env", "staging");
-    assert.deepEqual([set.exitCode, set.stdout, set.stderr], [0, "Set A.\nSet B.\n", ""]);
-    await run(plane, "set", "C=", "--not-exposed-by-default");
-    await run(plane, "unset", "A");
-    assert.deepEqual(
-      plane.calls.map(({ json }) => json),
-      [
-        { name: "A", value: "hidden=1", defaultExposed: true, environmentName: "staging" },
-        { name: "B", value: "hidden2", defaultExposed: true, environmentName: "staging" },
-        { name: "C", value: "", defaultExposed: false },
-        {},
-        { name: "A" },
-      ],
-    );
-  });
+  test(
+    ("sets values, also with " = " in them, prints only their names, and deletes by sending no value"),
+    async () => {
+      const listSecrets = () => ({ secrets: [{ name: "A" }] });
+      await using plane = await ControlPlane.start({ grpc: { setSecret: () => ({}), listSecrets } });
+      const set = await run(plane, "set", "A=hidden=1", "B=hidden2", "--env", "staging");
+      assert.deepEqual([set.exitCode, set.stdout, set.stderr], [0, "Set A.\nSet B.\n", ""]);
+      await run(plane, "set", "C=", "--not-exposed-by-default");
+      await run(plane, "unset", "A");
+      assert.deepEqual(
+        plane.calls.map(({ json }) => json),
+        [
+          { name: "A", value: "hidden=1", defaultExposed: true, environmentName: "staging" },
+          { name: "B", value: "hidden2", defaultExposed: true, environmentName: "staging" },
+          { name: "C", value: "", defaultExposed: false },
+          {},
+          { name: "A" },
+        ],
+      );
+    },
+  );
 
-  test("reads the value of a name alone from standard input, where no other user sees it", async () => {
+  test("reads the value from standard input, hidden from other users, when only a name is given", async () => {
     await using plane = await ControlPlane.start({ grpc: { setSecret: () => ({}) } });
     const [program = "", ...args] = [...cliCommand(), "secrets", "set", "API_TOKEN"];
     const child = spawn(program, args, { env: cleanEnvironment(plane.environment) });
@@ -40,7 +43,7 @@ describe("servable secrets", () => {
     assert.deepEqual(plane.calls[0]?.json, { name: "API_TOKEN", value: "two\nlines", defaultExposed: true });
   });
 
-  test("lists them without values", async () => {
+  test("lists secrets without their values", async () => {
     const createdTime = { seconds: 1_700_000_000n, nanos: 0 };
     const secrets = [
       { name: "A", environmentName: "main", createdTime, defaultExposed: true },
@@ -55,7 +58,7 @@ describe("servable secrets", () => {
     assert.deepEqual(plane.calls[0]?.json, {});
   });
 
-  test("refuses what has no name, without showing it and before anything is set", async () => {
+  test("refuses a value without a name before anything is set, and does not print it", async () => {
     await using plane = await ControlPlane.start({ grpc: { setSecret: () => ({}) } });
     const { exitCode, stderr } = await run(plane, "set", "A=1", "hidden");
     assert.deepEqual(

@@ -16,7 +16,7 @@ const bytes = (value: string): Uint8Array => Buffer.from(value);
 const startPlane = (shellRunner: Script): Promise<ControlPlane> =>
   ControlPlane.start({ grpc: { shellRunner } });
 
-/** Runs a command of `servable runners` with a text piped into it; nothing leaves its input open. */
+/** Runs a command of `servable runners` with a text piped into it, or with its input left open. */
 async function piped(plane: ControlPlane, args: readonly string[], input?: string): Promise<Ended> {
   const [program = "", ...first] = cliCommand();
   const child = spawn(program, [...first, "runners", ...args], { env: cleanEnvironment(plane.environment) });
@@ -51,7 +51,7 @@ async function onTerminal(
   return JSON.parse(await text(child.stdout)) as Shown;
 }
 
-/** What a message says, in short. */
+/** A short form of a message. */
 function said({ runnerId, command, tty, data, close, ttySize }: ShellRunnerInput): string {
   if (runnerId !== "") return `${runnerId} [${command.join(" ")}] tty ${String(tty)}`;
   if (ttySize !== undefined) return `size ${ttySize.height} ${ttySize.width}`;
@@ -64,7 +64,7 @@ const readAll: Script = async function* (inputs) {
 };
 
 describe("servable runners exec", () => {
-  test("passes output on apart, byte by byte, and ends with the exit code", async () => {
+  test("forwards both output streams separately, byte for byte, and exits with the command's code", async () => {
     await using plane = await startPlane(async function* (inputs) {
       for await (const _ of inputs);
       yield { data: Uint8Array.of(0xff, 0x00, 0x0a) };
@@ -93,7 +93,7 @@ describe("servable runners exec", () => {
     [["exec", "r-1", "--host", "HOST", "--", "ls", "-la"], "ls -la"],
     [["exec", "--debug", "r-1", "--host=HOST", "sh", "-c", "echo 'a b'"], "sh -c echo 'a b'"],
   ];
-  test("options of its own stand before the command, those behind are the command's", async () => {
+  test("options before the command are its own; options after it belong to the command", async () => {
     await using plane = await startPlane(readAll);
     for (const [args, command] of places) {
       const given = args.map((word) => word.replace("HOST", plane.grpcUrl));
@@ -105,7 +105,7 @@ describe("servable runners exec", () => {
     }
   });
 
-  test("what is wrong is a line, and nothing is run", async () => {
+  test("an error is reported in one line, and nothing is run", async () => {
     await using plane = await startPlane(readAll);
     const wrong: readonly [args: readonly string[], RegExp][] = [
       [["exec", "r-1"], /missing required argument 'command'/],
@@ -123,7 +123,7 @@ describe("servable runners exec", () => {
     assert.deepEqual(plane.calls, []);
   });
 
-  test("-i and -it pass on what is piped in, and its end, without a terminal", async () => {
+  test("-i and -it forward piped input and its end, without a terminal", async () => {
     await using plane = await startPlane(async function* (inputs) {
       for await (const { data } of inputs) if (data.length > 0) yield { data };
       yield { exitCode: 0 };
@@ -136,7 +136,7 @@ describe("servable runners exec", () => {
     assert.deepEqual(all.slice(0, 3), ["r-1 [cat] tty false", "one\ntwo", "close"]);
   });
 
-  test("a session without an exit code, one that is refused and one that breaks end with 1 and say why", async () => {
+  test("a session that ends without an exit code, is refused or breaks exits with 1 and says why", async () => {
     const scripts: readonly [Script, RegExp][] = [
       [
         async function* () {
@@ -165,7 +165,7 @@ describe("servable runners exec", () => {
     }
   });
 
-  test("SIGTERM and SIGINT end it, and the session on the other side, with 130", async () => {
+  test("SIGTERM and SIGINT end it and the remote session, with exit code 130", async () => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       let ended = (): void => {};
       const isEnded = new Promise<void>((resolve) => (ended = resolve));
@@ -189,7 +189,7 @@ describe("servable runners exec", () => {
 });
 
 describe("on a terminal", () => {
-  /** A shell that echoes, tells its size, and ends at "exit". */
+  /** A shell that echoes, prints its size, and ends at "exit". */
   const shell: Script = async function* (inputs) {
     yield { data: bytes("ready> ") };
     for await (const { data, ttySize } of inputs) {
@@ -208,11 +208,11 @@ describe("on a terminal", () => {
     ["shell", "r-1"],
     ["exec", "-it", "r-1", "--", "bash"],
   ]) {
-    test(`${args[0]} passes on keys and sizes, and leaves the terminal as it was`, async () => {
+    test(`${args[0]} forwards keys and window sizes, and restores the terminal`, async () => {
       await using plane = await startPlane(shell);
       const { exit, shown, modes, after } = await onTerminal(plane, args, [
         { until: "[30x100]" },
-        // Ctrl-C and Ctrl-D are keys like others.
+        // Ctrl-C and Ctrl-D are forwarded like any other key.
         { type: "\u0003" },
         { until: '<"\\u0003">' },
         { resize: [50, 132] },
@@ -255,7 +255,7 @@ describe("on a terminal", () => {
     ["SIGHUP", shell, [{ until: "[30x100]" }, { signal: 1 }], 130, /ready> /],
   ];
   for (const [what, script, steps, exit, shown] of ends) {
-    test(`after ${what} the terminal is as it was`, async () => {
+    test(`after ${what} the terminal is restored`, async () => {
       await using plane = await startPlane(script);
       const told = await onTerminal(plane, ["shell", "r-1"], steps);
       assert.match(told.shown, shown);
@@ -264,7 +264,7 @@ describe("on a terminal", () => {
     });
   }
 
-  test("exec without -i has no terminal there, and changes nothing here", async () => {
+  test("exec without -i opens no remote terminal and leaves the local one unchanged", async () => {
     await using plane = await startPlane(async function* (inputs) {
       for await (const _ of inputs);
       yield { data: bytes("done") };
@@ -275,7 +275,7 @@ describe("on a terminal", () => {
     assert.deepEqual(plane.requestsOf("shellRunner").map(said), ["r-1 [ls] tty false", "close"]);
   });
 
-  test("a shell into which a script is piped has a terminal there", async () => {
+  test("a shell with a piped script has a remote terminal", async () => {
     await using plane = await startPlane(readAll);
     assert.equal((await piped(plane, ["shell", "r-1"], "ls\n")).exitCode, 0);
     assert.deepEqual(plane.requestsOf("shellRunner").map(said), ["r-1 [] tty true", "ls\n"]);

@@ -19,7 +19,7 @@ const ALIASES = [
 ];
 
 describe("servable apps", () => {
-  test("lists apps in a table, sorted as asked, with nothing from elsewhere that a terminal obeys", async () => {
+  test("lists apps in a table, sorted as requested, without terminal control characters from the platform", async () => {
     await using plane = await ControlPlane.start({ grpc: { listAliases: () => ({ aliases: ALIASES }) } });
     const { exitCode, stdout, stderr } = await run(plane, ["apps", "list", "--sort-by-runners"], {
       FAL_ENV: "main",
@@ -36,7 +36,7 @@ describe("servable apps", () => {
     assert.deepEqual(plane.calls[0]?.json, { environmentName: "main" });
   });
 
-  test("prints JSON with fal's names", async () => {
+  test("prints JSON with fal's keys", async () => {
     await using plane = await ControlPlane.start({
       grpc: {
         listAliasRunners: () => ({
@@ -54,7 +54,7 @@ describe("servable apps", () => {
     assert.equal(runner?.["uptime_seconds"], 3);
   });
 
-  test("scales by what was given alone, in the environment that was named", async () => {
+  test("sends only the given settings of the scale, for the named environment", async () => {
     await using plane = await ControlPlane.start({ grpc: { updateApplication: () => ({}) } });
     const { exitCode } = await run(plane, [
       "apps",
@@ -73,7 +73,7 @@ describe("servable apps", () => {
     });
   });
 
-  test("sends each setting of the scale by its own name", async () => {
+  test("sends each setting of the scale under its own name", async () => {
     await using plane = await ControlPlane.start({ grpc: { updateApplication: () => ({}) } });
     const amounts = {
       ...{ "keep-alive": "keepAlive", "max-multiplexing": "maxMultiplexing" },
@@ -95,7 +95,7 @@ describe("servable apps", () => {
     });
   });
 
-  test("replaces runners, lists and sets revisions, and deletes", async () => {
+  test("replaces runners, lists and sets revisions, and deletes apps", async () => {
     await using plane = await ControlPlane.start({
       grpc: {
         rolloutApplication: () => ({}),
@@ -130,7 +130,7 @@ describe("servable apps", () => {
     );
   });
 
-  test("an expired key, a number that is none and an unknown flag are one clear line each", async () => {
+  test("an expired key, an invalid number and an unknown flag each give a one-line error", async () => {
     await using plane = await ControlPlane.start({ grpc: { listAliases: () => ({}) } });
     const expired = await run(plane, ["apps", "list"], { FAL_KEY: "test-id:no-longer" });
     assert.equal(expired.exitCode, 1);

@@ -24,7 +24,7 @@ function ask(url: string): Promise<string> {
 }
 
 describe("servable run --watch", { timeout: 120_000 }, () => {
-  test("a change takes over without a failed request", async () => {
+  test("a changed file takes effect without a failed request", async () => {
     const folder = createProject({ "app.ts": appSource("Live", "one") });
     const app = startCli(["run", "app.ts", "--watch", ...ANY_PORT], folder);
     const url = await app.listening();
@@ -36,7 +36,7 @@ describe("servable run --watch", { timeout: 120_000 }, () => {
     for (const [index, text] of ["two", "three"].entries()) {
       writeFileSync(join(folder, "app.ts"), appSource("Live", text));
       await app.logged(/^restarted in \d+ ms$/, index + 1);
-      // The old process may still hold a connection or two.
+      // The old process may still hold some connections.
       while (!answers.slice(-20).every((answer) => answer.includes(text))) await ask(url);
     }
     isOver = true;
@@ -53,7 +53,7 @@ describe("servable run --watch", { timeout: 120_000 }, () => {
     assert.equal((await app.ended).exitCode, 0);
   });
 
-  test("a change that can't be loaded or set up leaves the old version serving; the next one is tried", async () => {
+  test("a change that can't be loaded or set up leaves the old version serving, until the next change", async () => {
     const folder = createProject({ "app.ts": appSource("Steady", "one") });
     const app = startCli(["run", "app.ts", "--watch", ...ANY_PORT], folder);
     const url = await app.listening();
@@ -74,7 +74,7 @@ describe("servable run --watch", { timeout: 120_000 }, () => {
     assert.equal((await app.ended).exitCode, 0);
   });
 
-  test("a first version that fails waits for a change, in a file that it imports from elsewhere too", async () => {
+  test("a first version that fails waits for a change, also in a file it imports from another folder", async () => {
     const shared = createProject({ "answer.ts": "export const answer = (" });
     const folder = createProject({
       "app.ts": `import { answer } from ${JSON.stringify(join(shared, "answer.ts"))};
@@ -96,11 +96,11 @@ export class Late extends App { @endpoint("/") ask(): unknown { return answer; }
     assert.equal((await app.ended).exitCode, 0);
   });
 
-  test("an app that ends by an error is started again by the next change", async () => {
+  test("an app that crashes is started again after the next change", async () => {
     const crash = '@endpoint("/crash") crash(): void { setImmediate(() => { throw new Error("bang"); }); }';
     const folder = createProject({ "app.ts": appSource("Fragile", "one", crash) });
     const app = startCli(["run", "app.ts", "--watch", ...ANY_PORT], folder);
-    await ask(`${await app.listening()}/crash`).catch(() => {}); // the process may be gone before its answer
+    await ask(`${await app.listening()}/crash`).catch(() => {}); // the process may end before it answers
     await app.logged(/ended with code 1; waiting for a change/);
     writeFileSync(join(folder, "app.ts"), appSource("Fragile", "two"));
     await app.logged(/^restarted/);

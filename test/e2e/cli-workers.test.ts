@@ -26,10 +26,10 @@ async function ask(url: string): Promise<Answer> {
 }
 
 describe("servable run of a class with workers", () => {
-  // Without "type" in package.json, the loader has to be told that the file is a module.
+  // Without "type" in package.json, the loader can't know by itself that the file is a module.
   const project = createProject({ "app.ts": APP, "package.json": "{}" });
 
-  test("sets the class up in the workers, logs their lines as its own, and ends them with itself", async () => {
+  test("sets up the class in the workers, logs their lines as its own, and ends them when it ends", async () => {
     const app = startCli(["run", "app.ts", ...ANY_PORT], project);
     const url = await app.listening();
     const { pid, loaded } = await ask(url);
@@ -43,7 +43,7 @@ describe("servable run of a class with workers", () => {
     assert.ok(!isAlive(pid));
   });
 
-  test("Ctrl-C, which a terminal sends to every process, ends it with 0", async () => {
+  test("Ctrl-C, which a terminal sends to every process, makes it exit with 0", async () => {
     const app = startCli(["run", "app.ts", ...ANY_PORT], project);
     const { pid } = await ask(await app.listening());
     process.kill(pid, "SIGINT");
@@ -52,7 +52,7 @@ describe("servable run of a class with workers", () => {
     assert.ok(!isAlive(pid));
   });
 
-  test("killed without a chance to say goodbye, it leaves no worker behind", async () => {
+  test("a SIGKILL of the main process leaves no worker running", async () => {
     const app = startCli(["run", "app.ts", ...ANY_PORT], project);
     const { pid } = await ask(await app.listening());
     app.kill("SIGKILL");
@@ -68,7 +68,7 @@ class Hidden extends App {
 ${tail}
 `;
 
-  test("a class is found under another name, and by an instance of it", async () => {
+  test("a class is found under another export name, and through an instance of it", async () => {
     const folder = createProject({
       "renamed.ts": hidden("export { Hidden as Shown };"),
       "instance.ts": hidden("export const app = new Hidden();"),
@@ -82,7 +82,7 @@ ${tail}
     }
   });
 
-  test("a class that is not exported: one line that says what to do, exit code 3", async () => {
+  test("a class that is not exported gives one line that says what to do, and exit code 3", async () => {
     const folder = createProject({
       "inner.ts": hidden("export const create = () => Hidden;"),
       "app.ts": `import { create } from "./inner.ts";\nexport const Made = create();\n`,

@@ -42,7 +42,7 @@ describe("the command line", () => {
     });
   }
 
-  test("an unknown command or option is answered with the one that was meant", async () => {
+  test("an unknown command or option gets a suggestion", async () => {
     const command = await runCli(["rnu"]);
     assert.equal(command.exitCode, 1);
     assert.match(command.stderr, /unknown command 'rnu'\n\(Did you mean run\?\)/);
@@ -51,7 +51,7 @@ describe("the command line", () => {
     assert.match(option.stderr, /unknown option '--prot'\n\(Did you mean --port\?\)/);
   });
 
-  test("an option's value is checked", async () => {
+  test("an invalid option value is refused", async () => {
     for (const args of [
       ["--port", "70000"],
       ["--port", "1.5"],
@@ -66,7 +66,7 @@ describe("the command line", () => {
 });
 
 describe("servable run", () => {
-  test("serves a TypeScript class, logs JSON in a pipe, and ends with 0 on SIGTERM", async () => {
+  test("serves a TypeScript class, logs JSON in a pipe, and exits with 0 on SIGTERM", async () => {
     const app = startCli(["run", "app.ts", ...ANY_PORT], greeter);
     const url = await app.listening();
     const [line] = await app.logged(/^listening$/);
@@ -82,7 +82,7 @@ describe("servable run", () => {
     assert.deepEqual([exitCode, stderr], [0, ""]);
   });
 
-  test("ends with 0 on Ctrl-C, even when the app left a timer running", async () => {
+  test("exits with 0 on Ctrl-C, even when the app left a timer running", async () => {
     const folder = createProject({ "app.ts": `${appSource("Busy", "yes")}\nsetInterval(() => {}, 1000);\n` });
     const app = startCli(["run", "app.ts", ...ANY_PORT], folder);
     await app.listening();
@@ -90,7 +90,7 @@ describe("servable run", () => {
     assert.equal((await app.ended).exitCode, 0);
   });
 
-  test("--no-metrics serves none, --limit-max-requests stops after so many", async () => {
+  test("--no-metrics serves no metrics, --limit-max-requests stops after that many requests", async () => {
     const app = startCli(
       ["run", "app.ts", "--port", "0", "--no-metrics", "--limit-max-requests", "1"],
       greeter,
@@ -102,19 +102,19 @@ describe("servable run", () => {
     assert.equal((await app.ended).exitCode, 0);
   });
 
-  test("HOST, PORT and METRICS_PORT count where no option is given", async () => {
+  test("HOST, PORT and METRICS_PORT are used when no option is given", async () => {
     const app = startCli(["run", "app.ts"], greeter, { HOST: "127.0.0.2", PORT: "0", METRICS_PORT: "0" });
     assert.match(await app.listening(), /^http:\/\/127\.0\.0\.2:\d+$/);
   });
 
-  test("--log-format pretty writes for people", async () => {
+  test("--log-format pretty writes readable text", async () => {
     const args = ["run", "app.ts", ...ANY_PORT, "--log-format", "pretty", "--limit-max-requests", "1"];
     const app = startCli(args, greeter);
     await app.printed(/INFO: listening/);
     assert.ok(!app.stdout.includes("\u001B"));
   });
 
-  test("tsconfig paths, modules beside the file and plain JavaScript are found", async () => {
+  test("tsconfig paths, modules beside the file and plain JavaScript are resolved", async () => {
     const folder = createProject({
       "src/app.ts": `import { App, endpoint } from "servable";
 import { answer } from "@lib/answer.ts";
@@ -165,19 +165,19 @@ describe("which class servable run takes", () => {
     "none.ts": "export const nothing = 1;",
   });
 
-  test("of several, the one after ::", async () => {
+  test("of several classes, the one after ::", async () => {
     const app = startCli(["run", "two.ts::Second", ...ANY_PORT], folder);
     const answer = await fetch(await app.listening(), { method: "POST" });
     assert.deepEqual(await answer.json(), { answer: "two" });
   });
 
-  test("of several, the default export", async () => {
+  test("of several classes, the default export", async () => {
     const app = startCli(["run", "default.ts", ...ANY_PORT], folder);
     const answer = await fetch(await app.listening(), { method: "POST" });
     assert.deepEqual(await answer.json(), { answer: "two" });
   });
 
-  test("of several without a default none: the error lists them and shows what to type", async () => {
+  test("of several classes without a default export, none: the error lists them and shows what to type", async () => {
     const { exitCode, stderr } = await runCli(["run", "two.ts"], folder);
     assert.equal(exitCode, 1);
     assert.equal(
@@ -186,20 +186,20 @@ describe("which class servable run takes", () => {
     );
   });
 
-  test("a misspelt name is answered with the one that was meant", async () => {
+  test("a misspelt name gets a suggestion", async () => {
     const { exitCode, stderr } = await runCli(["run", "two.ts::Secnd"], folder);
     assert.equal(exitCode, 1);
     assert.equal(stderr, 'error: two.ts exports no servable class Secnd; did you mean "Second"?\n');
   });
 
-  test("a file without any is an error that shows how to write one", async () => {
+  test("a file without a class is an error that shows how to write one", async () => {
     const { exitCode, stderr } = await runCli(["run", "none.ts"], folder);
     assert.equal(exitCode, 1);
     assert.match(stderr, /^error: none\.ts exports no servable class; write "export default class/);
   });
 });
 
-describe("what servable run says when it can't", () => {
+describe("errors of servable run", () => {
   const folder = createProject({
     "app.ts": appSource("Fine", "yes"),
     "syntax.ts": "const a = 1;\nclass X { foo( { return 1 } }\n",
@@ -245,13 +245,13 @@ describe("what servable run says when it can't", () => {
     ["two methods on one path", "twice.ts", "error: ask() and other() both claim POST /; change one path.\n"],
   ];
   for (const [name, file, expected] of cases) {
-    test(`${name}: where and what, in a line or two`, async () => {
+    test(`${name}: one or two lines name the location and the cause`, async () => {
       const { exitCode, stdout, stderr } = await runCli(["run", file, ...ANY_PORT], folder);
       assert.deepEqual({ exitCode, stdout, stderr }, { exitCode: 1, stdout: "", stderr: expected });
     });
   }
 
-  test("a missing export: file, line and what may be meant", async () => {
+  test("a missing export: file, line and a suggestion", async () => {
     const { stderr } = await runCli(["run", "name.ts"], folder);
     assert.match(
       stderr,
@@ -259,7 +259,7 @@ describe("what servable run says when it can't", () => {
     );
   });
 
-  test("a setup that throws: exit code 3, its message and the user's own line", async () => {
+  test("a setup that throws: exit code 3, its message and the line in the user's file", async () => {
     const { exitCode, stderr } = await runCli(["run", "setup.ts", ...ANY_PORT], folder);
     assert.equal(exitCode, 3);
     assert.match(stderr, /^error: setup\(\) of heavy failed: no weights\n {2}at setup\.ts:4:\d+\n$/);
@@ -292,7 +292,7 @@ describe("what servable run says when it can't", () => {
     taken.close();
   });
 
-  test("experimentalDecorators in the user's tsconfig.json: what to turn off", async () => {
+  test("experimentalDecorators in the user's tsconfig.json: the setting to turn off", async () => {
     const legacy = createProject({
       "app.ts": appSource("Legacy", "no"),
       "tsconfig.json": '{"compilerOptions":{"experimentalDecorators":true}}',
@@ -305,14 +305,14 @@ describe("what servable run says when it can't", () => {
     );
   });
 
-  test("an error nobody caught while serving is logged, and the process ends with 1", async () => {
+  test("an uncaught error while serving is logged, and the process exits with 1", async () => {
     const { exitCode, stdout } = await startCli(["run", "crash.ts", ...ANY_PORT], folder).ended;
     assert.equal(exitCode, 1);
     const logged = stdout
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line) as { level: number; err?: { message: string } });
-    // What was begun meanwhile may still be told after it.
+    // Lines of work begun before may follow the fatal one.
     const fatal = logged.filter(({ level }) => level === 60).map(({ err }) => err?.message);
     assert.deepEqual(fatal, ["bang"]);
   });
@@ -333,20 +333,24 @@ describe("servable openapi", () => {
     assert.equal(stderr, "loading\n");
   });
 
-  test("that can't be printed is an error in a line", { skip: !existsSync("/dev/full") }, async () => {
-    const [program = "", ...first] = cliCommand();
-    const full = openSync("/dev/full", "w");
-    const child = spawn(program, [...first, "openapi", "app.ts"], {
-      cwd: greeter,
-      env: cleanEnvironment(),
-      stdio: ["ignore", full, "pipe"],
-    });
-    closeSync(full);
-    const closed = once(child, "close");
-    assert.ok(child.stderr !== null);
-    assert.match(await text(child.stderr), /^error: Standard output can't be written: ENOSPC.*\n$/);
-    assert.deepEqual(await closed, [1, null]);
-  });
+  test(
+    "reports output that can't be written as an error in one line",
+    { skip: !existsSync("/dev/full") },
+    async () => {
+      const [program = "", ...first] = cliCommand();
+      const full = openSync("/dev/full", "w");
+      const child = spawn(program, [...first, "openapi", "app.ts"], {
+        cwd: greeter,
+        env: cleanEnvironment(),
+        stdio: ["ignore", full, "pipe"],
+      });
+      closeSync(full);
+      const closed = once(child, "close");
+      assert.ok(child.stderr !== null);
+      assert.match(await text(child.stderr), /^error: Standard output can't be written: ENOSPC.*\n$/);
+      assert.deepEqual(await closed, [1, null]);
+    },
+  );
 
   test("--indent 0 prints one line, --output writes a file", async () => {
     const folder = createProject({ "app.ts": appSource("Quiet", "x") });

@@ -18,7 +18,7 @@ suite("examples/functions, run as its README says, with npm's registry", () => {
     ...["--conditions=servable-source", "--import", "tsx", `examples/functions/${program}`, ...rest],
   ];
 
-  test("two versions of a package work side by side, and each renders in its own way", async () => {
+  test("two versions of a package run side by side, and each renders in its own way", async () => {
     const { stdout } = await run(process.execPath, command("versions.ts"), { env });
     const pages = stdout.split(/^(?=\w+\.md: )/m);
     assert.equal(
@@ -26,7 +26,7 @@ suite("examples/functions, run as its README says, with npm's registry", () => {
       'install.md: differs\n  - <h1 id="install-it">Install it</h1>\n<p>Needs Node 20.</p>\n' +
         "  + <h1>Install it</h1>\n<p>Needs Node 20.</p>\n",
     );
-    // The old one disguises addresses, by chance in another way each time.
+    // The old version obfuscates email addresses at random, differently each time.
     assert.match(
       pages[1] ?? "",
       /^contact\.md: differs\n {2}- .*&#.*\n {2}\+ .*<a href="mailto:team@example\.com">team@/,
@@ -34,7 +34,7 @@ suite("examples/functions, run as its README says, with npm's registry", () => {
     assert.deepEqual(pages.slice(2), ["notes.md: the same\n"]);
   });
 
-  test("the job tells how far it is, in order, and its picture arrives whole", async () => {
+  test("the job reports its progress in order, and its picture arrives complete", async () => {
     const file = join(folder, "picture.png");
     const { stdout } = await run(process.execPath, command("picture.ts", file), { env });
     const percents = [...stdout.matchAll(/^USER: (\d+) %$/gm)].map(([, percent]) => Number(percent));
@@ -47,9 +47,9 @@ suite("examples/functions, run as its README says, with npm's registry", () => {
     assert.equal(png.subarray(-8, -4).toString(), "IEND");
   });
 
-  test("Ctrl-C ends the job while it draws, with the exit code of an interruption and without a file", async () => {
+  test("Ctrl-C while the job draws ends it with the exit code of an interruption, without writing a file", async () => {
     const file = join(folder, "never.png");
-    // A group of its own, which gets the signal as a whole, as from a terminal.
+    // A process group of its own: the whole group gets the signal, as from a terminal.
     const child = spawn(process.execPath, command("picture.ts", file), {
       env,
       detached: true,
@@ -68,7 +68,7 @@ suite("examples/functions, run as its README says, with npm's registry", () => {
     assert.equal(existsSync(file), false);
   });
 
-  test("the served function answers with a slug or with what is wrong, and stops when told to", async () => {
+  test("the served function answers with a slug or with an error, and stops on a signal", async () => {
     const { stdout } = await run(process.execPath, command("served.ts"), { env });
     const [served = "", good, bad, ...rest] = stdout.trimEnd().split("\n");
     assert.match(served, /^served at http:\/\/127\.0\.0\.1:\d+; try it at http:\/\/127\.0\.0\.1:\d+\/docs$/);

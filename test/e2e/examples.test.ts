@@ -18,7 +18,7 @@ interface Served {
   readonly child: ChildProcessByStdio<null, Readable, Readable>;
 }
 
-/** Runs the command that `npm start` runs, on ports of its own, up to the line that names its address. */
+/** Runs the command of `npm start`, on ports of its own, and waits for the line with its address. */
 async function serveExample(): Promise<Served> {
   const args = ["--conditions=servable-source", "--import", "tsx", "src/cli/main.ts", "run", APP];
   const child = spawn(process.execPath, [...args, "--port", "0", "--metrics-port", "0"], {
@@ -66,7 +66,7 @@ suite("examples/language, run by the command line", () => {
     });
   }
 
-  test("limit says how many languages are listed", async () => {
+  test("limit sets the number of languages listed", async () => {
     const answer = await post(served.url, { text: SNIPPETS["py"], limit: 54 });
     const { languages } = (await answer.json()) as { languages: { confidence: number }[] };
     assert.equal(languages.length, 54);
@@ -74,7 +74,7 @@ suite("examples/language, run by the command line", () => {
     assert.ok(Math.abs(sum - 1) < 0.05, `all confidences together are ${sum}`);
   });
 
-  test("the stream gives one event a file, in order, an empty ranking for a text too short to tell", async () => {
+  test("the stream sends one event per file, in order, with an empty ranking for a text that is too short", async () => {
     const files = [
       { name: "main.go", text: SNIPPETS["go"] },
       { name: "tiny", text: "x = 1" },
@@ -97,7 +97,7 @@ suite("examples/language, run by the command line", () => {
     );
   });
 
-  test("a text too short for the model is refused with its reason", async () => {
+  test("a text too short for the model is refused with the reason", async () => {
     const answer = await post(served.url, { text: "x = 1" });
     assert.equal(answer.status, 422);
     assert.deepEqual(await answer.json(), {
@@ -111,7 +111,7 @@ suite("examples/language, run by the command line", () => {
     });
   });
 
-  test("a body that does not fit is refused with every fault", async () => {
+  test("an invalid body is refused with every fault", async () => {
     const answer = await post(`${served.url}/files`, { files: [{ name: 1 }], limit: 0 });
     assert.equal(answer.status, 422);
     const { detail } = (await answer.json()) as { detail: { loc: unknown[]; type: string }[] };
@@ -125,7 +125,7 @@ suite("examples/language, run by the command line", () => {
     );
   });
 
-  test("health says that the model is loaded", async () => {
+  test("/health reports that the model is loaded", async () => {
     const answer = await fetch(`${served.url}/health`);
     assert.deepEqual(await answer.json(), { version: "1.0.0", modelLoaded: true });
   });

@@ -27,14 +27,14 @@ const cache = join(folder, "cache");
 const compiler = join(root, "node_modules/typescript/lib/tsc.js");
 after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
-/** Installs the package as it is published, compiled, into a project that has its packages from here. */
+/** Installs the compiled package, as published, into a project that uses this repository's packages. */
 function install(): void {
   const modules = join(project, "node_modules");
   const own = join(modules, "servable");
   mkdirSync(own, { recursive: true });
   for (const name of readdirSync(join(root, "node_modules"))) {
     const path = join(root, "node_modules", name);
-    // What the package takes from others into a bundle has its place in that, and is to lie where npm puts it.
+    // A bundle records the paths of the code it takes from other packages, so this one must be where npm puts it.
     if (name === "fastest-levenshtein") cpSync(path, join(modules, name), { recursive: true });
     else if (!name.startsWith(".")) symlinkSync(path, join(modules, name));
   }
@@ -77,7 +77,7 @@ console.log(JSON.stringify(await outer(1)));
 await fail().catch(({ stack }) => console.log(stack));
 `;
 
-describe("the package as it is installed", () => {
+describe("the installed package", () => {
   before(() => {
     install();
     write({
@@ -103,7 +103,7 @@ describe("the package as it is installed", () => {
     );
   });
 
-  test("runs functions of a compiled program, whose errors lead to its sources by its source maps", async () => {
+  test("runs functions of a compiled program; source maps point its errors to its sources", async () => {
     write({
       "src/app.ts": `interface Unused {\n  a: 1;\n}\n${app("word").replace("(a, b)", "(a: number, b: number)").replace("(a) =>", "(a: number) =>")}`,
       "src/lib/words.ts": 'export const word: string = "compiled";\n',
@@ -147,7 +147,7 @@ console.log(await speak("there"));
     assert.deepEqual(platform.plane.methods(), ["BuildEnvironment", "Run"]);
   });
 
-  test("makes the same bundle of a project wherever that lies", async () => {
+  test("makes the same bundle of a project in any folder", async () => {
     write({
       "hash.mjs": `import { fn } from "servable";
 import { word } from "./lib/words.js";

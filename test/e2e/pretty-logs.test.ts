@@ -21,7 +21,7 @@ export class Shout extends App {
 `;
 
 for (const format of ["pretty", "json"]) {
-  test(`no control or turn of direction of a message, field, error or header reaches the output raw: ${format}`, async () => {
+  test(`control and bidirectional characters in messages, fields, errors and headers are escaped: ${format}`, async () => {
     const folder = createProject({ "app.ts": SOURCE });
     const port = await freePort();
     const flags = ["--port", String(port), "--no-metrics", "--log-format", format];
@@ -34,7 +34,7 @@ for (const format of ["pretty", "json"]) {
     running.kill("SIGTERM");
     const { exitCode, stdout, stderr } = await running.ended;
     assert.equal(exitCode, 0);
-    // eslint-disable-next-line no-control-regex -- they are what is looked for
+    // eslint-disable-next-line no-control-regex -- the test looks for control characters
     const raw = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
     assert.doesNotMatch(stdout + stderr, raw);
     assert.match(stdout, /\\u009b31m/);

@@ -12,11 +12,11 @@ interface Row {
   readonly ok: boolean;
 }
 
-// A minute is what the slope and the descriptors need; whoever only runs the tests waits less.
+// The slope and the descriptors need a minute; an ordinary run of the tests takes less.
 const length = process.env["CI"] === undefined ? ["--quick"] : ["--seconds", "60"];
 
 test(
-  "callers of every kind, hostile ones among them, get right answers, and leave neither memory, descriptors nor handles",
+  "callers of every kind, including hostile ones, get correct responses and leak no memory, descriptors or handles",
   { timeout: 300_000 },
   async () => {
     const flags = ["--conditions=servable-source", "--import", "tsx"];

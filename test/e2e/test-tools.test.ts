@@ -21,7 +21,7 @@ import { compiledPackage } from "../helpers/compiled-package.ts";
 const run = promisify(execFile);
 const MANIFESTS = ["package.json", "package-lock.json"];
 
-/** What shifts lines stands above each function: types go, and imports are rewritten. */
+/** Each function follows code that shifts lines when it is compiled: types are removed, imports rewritten. */
 const FUNCTIONS = `// Functions whose lines move when their types are taken away.
 import { fn } from "servable";
 import { half } from "./numbers.ts";
@@ -139,7 +139,7 @@ test("its lines are those of its file", () => {
 `,
 };
 
-/** A folder with these files, in which the tool is installed by its lockfile, and this package beside it. */
+/** A folder with these files, the tool installed from its lockfile, and this package beside it. */
 async function createToolProject(tool: string, files: Readonly<Record<string, string>>): Promise<string> {
   const installed = await install(tool);
   const folder = mkdtempSync(join(installed, "run-"));
@@ -150,7 +150,7 @@ async function createToolProject(tool: string, files: Readonly<Record<string, st
   return folder;
 }
 
-/** Installs once for a lockfile. */
+/** Installs once per lockfile. */
 async function install(tool: string): Promise<string> {
   const source = join(root, "test/tools", tool);
   const key = createHash("sha256").update(readFileSync(join(source, "package-lock.json")));
@@ -163,7 +163,7 @@ async function install(tool: string): Promise<string> {
   try {
     renameSync(making, folder);
   } catch (error) {
-    rmSync(making, { recursive: true }); // another run was faster
+    rmSync(making, { recursive: true }); // another run finished first
     if (!existsSync(folder)) throw error;
   }
   return folder;
@@ -175,7 +175,7 @@ function filesFor(imports: string): Record<string, string> {
   );
 }
 
-/** What a command prints, both streams together; fails with it. */
+/** The output of a command, both streams together; if it fails, the error contains the output. */
 async function output(folder: string, args: readonly string[]): Promise<string> {
   const env = cleanEnvironment({ NO_COLOR: "1", CI: "true" });
   try {
