@@ -22,7 +22,7 @@ type FieldsOf<Message extends { readonly type: string }> = {
   >;
 };
 
-// The compiler holds these to the code, the tests hold the page to these.
+// The compiler checks these names against the code, the tests check the page against these names.
 const TO_RUNNER: FieldsOf<ToRunner> = {
   load: { moduleUrl: true, functionName: true, entry: true, environment: true },
   run: { id: true, args: true },
@@ -56,7 +56,7 @@ const IMPORT: Readonly<Record<keyof PackageImport, true>> = {
 };
 const ORIGINS: Readonly<Record<FailureOrigin, true>> = { user: true, runner: true };
 
-/** The rows of the table below a line of the page that says so. */
+/** The rows of the table below the given line of the page. */
 function rowsBelow(heading: string): string[][] {
   const start = page.indexOf(`\n${heading}`);
   assert.notEqual(start, -1, `no "${heading}"`);
@@ -64,7 +64,7 @@ function rowsBelow(heading: string): string[][] {
   return tableRows(table);
 }
 
-/** What stands in backticks. */
+/** The texts in backticks. */
 function namesIn(cell: string): string[] {
   return [...cell.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name);
 }
@@ -77,7 +77,7 @@ function fieldsOf(messages: Readonly<Record<string, object>>): [string, string[]
   return Object.entries(messages).map(([type, fields]) => [type, Object.keys(fields)]);
 }
 
-test("the page is about the format that is made, and names each field of a bundle", () => {
+test("the page states the current format number, and names each field of a bundle", () => {
   assert.ok(page.includes(`This is format ${BUNDLE_FORMAT}.`));
   const rows = rowsBelow("`await f.bundle()`");
   assert.deepEqual(
@@ -88,7 +88,7 @@ test("the page is about the format that is made, and names each field of a bundl
   for (const name of Object.keys(IMPORT)) assert.ok(namesIn(imports).includes(name), name);
 });
 
-test("the page names the files of a bundle, with what is in them", () => {
+test("the page names the files of a bundle, with their contents", () => {
   const files = rowsBelow("## On the disk").map(([name = "", content = ""]) => [
     namesIn(name)[0],
     namesIn(content)[0],
@@ -99,13 +99,13 @@ test("the page names the files of a bundle, with what is in them", () => {
   );
 });
 
-test("the page lists all messages, each with its fields", () => {
+test("the page lists every message with its fields", () => {
   assert.deepEqual(fieldsBelow("To the runner:"), fieldsOf(TO_RUNNER));
   assert.deepEqual(fieldsBelow("From the runner:"), fieldsOf(FROM_RUNNER));
   for (const origin of Object.keys(ORIGINS)) assert.ok(page.includes(`\`${origin}\` for`), origin);
 });
 
-test("the page names the marks in the output and the variable of the limit", () => {
+test("the page names the markers in the output and the variable of the limit", () => {
   for (const mark of [END_OF_RUN, OUT_OF_MEMORY]) {
     assert.equal(mark[0], "\0");
     assert.ok(page.includes(`\`${mark.slice(1)}\``), mark.slice(1));

@@ -18,7 +18,7 @@ const page = proseOf(readPage("docs/wire/calls.md"));
 
 type KeysOf<Union> = Union extends unknown ? keyof Union : never;
 
-// The compiler holds these to the code, the tests hold the page to these.
+// The compiler checks these names against the code, the tests check the page against these names.
 const BODY: Readonly<Record<keyof CallBody, true>> = { format: true, args: true };
 const ANSWER: Readonly<Record<KeysOf<CallAnswer>, true>> = { result: true, thrown: true };
 const SETTINGS: Readonly<Record<keyof ServerSettings, true>> = {
@@ -46,13 +46,13 @@ function documented(text: string): string[] {
   return tableRows(table).map(([name = ""]) => name.replaceAll("`", ""));
 }
 
-test("the page of calls has every field of a call, its answer and the settings, and no other", () => {
+test("the page on calls has every field of a call, its response and the settings, and no other", () => {
   assert.deepEqual(documented("`POST /`"), Object.keys(BODY));
   assert.deepEqual(documented("The answer is 200"), Object.keys(ANSWER));
   assert.deepEqual(documented("The settings:"), Object.keys(SETTINGS));
 });
 
-test("the page of calls names the places and the format as they are", () => {
+test("the page on calls states the actual paths and format", () => {
   assert.equal(CALL_FORMAT, 1);
   assert.ok(page.includes(`Below \`${IMAGE_ROOT}\`:`));
   assert.ok(page.includes(`\`${SOURCE_ROOT}\``));

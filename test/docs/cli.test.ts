@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from "node:util";
 import { createProgram } from "../../src/cli/program.ts";
 import { blocksOf, pages, proseOf, readPage, tableRows } from "./markdown.ts";
 
-/** What `servable COMMAND --help` says, by command; by "env list" and the like for commands that have commands. */
+/** The output of `servable COMMAND --help`, by command; subcommands as "env list". */
 const help = new Map(
   createProgram().commands.flatMap((command) =>
     command.commands.length === 0

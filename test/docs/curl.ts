@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { readStreamed } from "../helpers/streamed-text.ts";
 
-/** A curl command of the documentation, taken apart. */
+/** A parsed curl command of the documentation. */
 export interface CurlCommand {
   readonly url: URL;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
-  /** Only the answer's lines that match, from `| grep PATTERN`. */
+  /** The PATTERN of `| grep PATTERN`, which filters the lines of the response. */
   readonly grep: RegExp | undefined;
 }
 
-/** Reads a curl command as a shell would. Knows the options that the documentation uses, and refuses others. */
+/** Parses a curl command as a shell would. Accepts only the options that the documentation uses. */
 export function parseCurl(text: string): CurlCommand {
   const words = shellWords(text);
   const pipe = words.indexOf("|");
@@ -59,7 +59,7 @@ export async function sendCurl(
   const { method, headers, body, grep } = command;
   const url = new URL(command.url.pathname + command.url.search, origin);
   const answer = await fetch(url, { method, headers, ...(body === undefined ? {} : { body }) });
-  const { text } = await readStreamed(answer); // curl prints what came of an answer that breaks off, too
+  const { text } = await readStreamed(answer); // curl also prints the received part of an aborted response
   const lines =
     grep === undefined
       ? text

@@ -28,12 +28,12 @@ import { blocksOf, readPage, ROOT, type Block } from "./markdown.ts";
 
 const run = promisify(execFile);
 const TSX = ["--import", "tsx"];
-/** Where the programs are written. Inside the repository, so that its packages are found. */
+/** The folder for the programs. Inside the repository, so that its packages are found. */
 const FOLDER = join(ROOT, ".cache/docs");
 
 type Addresses = Pick<ServeAddresses, "url" | "metricsUrl">;
 
-/** Runs the code of pages. One file of tests does so for all: what they share is made once. */
+/** Runs the code of pages. One test file does so for all, so that shared set-up is done once. */
 export function testPages(pages: readonly string[]): void {
   rmSync(FOLDER, { recursive: true, force: true });
   installPackage();
@@ -43,14 +43,14 @@ export function testPages(pages: readonly string[]): void {
 /**
  * Runs a page's code. Its conventions, in the first line of a block:
  *
- * - ` ```ts ` is a program: it must type-check, run and exit with 0. `file=NAME` lets other blocks import it.
+ * - ` ```ts ` is a program: it must type-check, run and exit with code 0. `file=NAME` lets other blocks import it.
  * - ` ```ts file=NAME ` whose default export is a servable class is built and served instead.
- * - ` ```ts file=NAME serve ` serves by itself until SIGTERM, then exits with 0; it prints its address.
- * - ` ```ts platform ` is a program that deploys: it gets a control plane on this machine.
- * - ` ```ts check ` must type-check, and is not run: it needs a network or an engine for containers.
- * - ` ```text output=NAME ` is what the program NAME prints; `…` for what may differ.
- * - ` ```bash call=NAME ` is a curl command, sent to what NAME serves, on whatever port it really has. The next block
- *   is its answer; `status=` where it is not 200, and `…` for what may differ.
+ * - ` ```ts file=NAME serve ` starts a server, prints its address, and exits with 0 on SIGTERM.
+ * - ` ```ts platform ` is a program that deploys: it gets a local control plane.
+ * - ` ```ts check ` must type-check and is not run: it needs a network or a container engine.
+ * - ` ```text output=NAME ` is the output of the program NAME; `…` matches anything.
+ * - ` ```bash call=NAME ` is a curl command, sent to the server NAME on its actual port. The next block is
+ *   its response; `status=` if it is not 200, and `…` matches anything.
  */
 function testPage(page: string): void {
   const blocks = blocksOf(readPage(page));
@@ -76,7 +76,7 @@ function testPage(page: string): void {
 
     test("type-checks", async () => {
       checked ??= typeCheck();
-      // What is wrong with none of the pages is wrong with all of them.
+      // An error that belongs to no page fails every page.
       const faults = (await checked).filter(
         (line) => line.startsWith(`${basename(folder)}/`) || !/^[^/]+-md\//.test(line),
       );
@@ -95,7 +95,7 @@ function testPage(page: string): void {
     for (const { attributes, language, line, text } of blocks) {
       const name = attributes.get("output");
       if (name === undefined) continue;
-      test(`line ${line}: ${name} prints what is shown`, async () => {
+      test(`line ${line}: ${name} prints the output shown`, async () => {
         const { stdout } = await runProgram(name);
         assert.ok(isLike(text, stdout.trimEnd(), language), `it prints:\n${stdout}`);
       });
@@ -117,7 +117,7 @@ function testPage(page: string): void {
     for (const [index, block] of blocks.entries()) {
       const name = block.attributes.get("call");
       if (name === undefined) continue;
-      test(`line ${block.line}: curl gives the answer shown`, async () => {
+      test(`line ${block.line}: curl prints the response shown`, async () => {
         const shown = blocks[index + 1];
         assert.ok(shown !== undefined, "no block follows with the answer");
         const command = parseCurl(block.text);
@@ -135,11 +135,11 @@ function testPage(page: string): void {
 let checked: Promise<string[]> | undefined;
 
 /**
- * Type-checks the programs of all pages at once, since most of the time goes into what they import, and resolves with the
- * compiler's lines, each with a file below the folder of all.
+ * Type-checks the programs of all pages at once, since most of the time goes into their imports, and resolves with the
+ * compiler's messages, each with a file path below the common folder.
  */
 async function typeCheck(): Promise<string[]> {
-  // The package is taken as who installs it has it.
+  // The package is resolved as for a user who installed it.
   const compilerOptions = { customConditions: [] };
   const config = { extends: "../../tsconfig.json", compilerOptions, include: ["*/*.ts"], exclude: [] };
   writeFileSync(join(FOLDER, "tsconfig.json"), JSON.stringify(config));
@@ -148,17 +148,17 @@ async function typeCheck(): Promise<string[]> {
     await run(process.execPath, [compiler, "-p", ".", "--pretty", "false"], { cwd: FOLDER });
     return [];
   } catch (error) {
-    // What belongs to the line before is indented.
+    // A continuation of the previous message is indented.
     return (error as { stdout: string }).stdout.trimEnd().split(/\n(?! )/);
   }
 }
 
-/** Programs import the package compiled; in this process, it is the source, as for the tests. */
+/** Programs import the compiled package; this process imports the source, as the tests do. */
 function installPackage(): void {
   const modules = join(FOLDER, "node_modules");
   mkdirSync(modules, { recursive: true });
   symlinkSync(compiledPackage(), join(modules, "servable"), "dir");
-  // Without one of its own, the package of the repository would be found before.
+  // Without a `package.json` of its own, the repository's package would be resolved first.
   writeFileSync(join(FOLDER, "package.json"), '{ "type": "module" }');
 }
 
@@ -176,14 +176,14 @@ function writePrograms(blocks: readonly Block[], folder: string): Map<string, Bl
   return programs;
 }
 
-/** A child's environment: any free port, and nothing of the test runner's own or a developer's. */
+/** A child's environment: any free port, and no variables of the test runner or a developer. */
 function environment(): NodeJS.ProcessEnv {
   return cleanEnvironment({ HOST: "127.0.0.1", PORT: "0", METRICS_PORT: "0", NODE_NO_WARNINGS: "1" });
 }
 
 /**
- * Where the isolated functions of a page have their environments, and where npm finds what they require: a registry on
- * this machine, of the packages that are installed here anyway.
+ * The folder of environments for the isolated functions of a page, and the npm registry for their requirements: a local
+ * registry of the packages that are installed in this repository.
  */
 class FunctionCache {
   readonly #requirements: ReadonlySet<string>;
@@ -216,7 +216,7 @@ class FunctionCache {
   }
 }
 
-/** A package without dependencies, as it lies in the repository's node_modules. */
+/** A package without dependencies from the repository's node_modules. */
 function installedPackage(name: string, version: string): RegistryPackage {
   const folder = join(ROOT, "node_modules", name);
   const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Record<string, unknown>;
@@ -227,7 +227,7 @@ function installedPackage(name: string, version: string): RegistryPackage {
   return { manifest, files: Object.fromEntries(files) };
 }
 
-/** What a page's programs serve, each started once, when somebody first calls it. */
+/** The servers of a page's programs, each started once, at its first call. */
 class Servers {
   readonly #folder: string;
   readonly #programs: ReadonlyMap<string, Block>;

@@ -22,18 +22,18 @@ const sections = new Map(
 );
 const kinds = new Map<string, ErrorKind>(Object.entries(ERRORS));
 
-test("the table of docs/errors.md lists the codes of ERRORS, all of them and in their order", () => {
+test("the table of docs/errors.md lists all codes of ERRORS in the same order", () => {
   assert.deepEqual(
     rows.map(({ code }) => code),
     [...kinds.keys()],
   );
 });
 
-test("each code has a section, and no section is of a code that is gone", () => {
+test("each code has a section, and each section has an existing code", () => {
   assert.deepEqual([...sections.keys()], [...kinds.keys()]);
 });
 
-test("the table has the status and exit code of ERRORS", () => {
+test("the table has the statuses and exit codes of ERRORS", () => {
   const documented = rows.map(({ code, status, exitCode }) => [code, status, exitCode]);
   const real = [...kinds].map(([code, { status, exitCode }]) => [
     code,
@@ -43,7 +43,7 @@ test("the table has the status and exit code of ERRORS", () => {
   assert.deepEqual(documented, real);
 });
 
-test("each section has the meaning that ERRORS gives, and says what to do beyond it", () => {
+test("each section has the meaning given in ERRORS, followed by what to do", () => {
   for (const [code, { meaning }] of kinds) {
     const section = sections.get(code) ?? "";
     const words = meaning.replaceAll(/[.;].*$/g, "");
@@ -52,12 +52,12 @@ test("each section has the meaning that ERRORS gives, and says what to do beyond
   }
 });
 
-test("the table names every public error class but the root, and none that is not exported", () => {
+test("the table names every public error class except the root class, and only exported ones", () => {
   const exported = Object.entries(servable)
     .filter(([, value]) => typeof value === "function" && value.prototype instanceof FalServerlessError)
     .filter(([, value]) => value !== FalServerlessError)
     .map(([name]) => name);
   const named = new Set(rows.map(({ className }) => className));
-  named.delete(FalServerlessError.name); // some codes have no class of their own
+  named.delete(FalServerlessError.name); // some codes have no error class of their own
   assert.deepEqual([...named].toSorted(), exported.toSorted());
 });

@@ -20,7 +20,7 @@ function documented(heading: string): string[] {
   return tableRows(section(heading)).map(([name = ""]) => name.replaceAll("`", ""));
 }
 
-test("the tables of the guide have every option of environments and processes, and no other", () => {
+test("the guide's tables have every option of environments and processes, and no other", () => {
   const rules = Object.entries(OPTION_TABLE);
   const ofNpm = rules.filter(
     ([name, { group, kinds = ["npm"] }]) =>
@@ -31,7 +31,7 @@ test("the tables of the guide have every option of environments and processes, a
   assert.deepEqual(documented("Processes").toSorted(), ofHost.map(([name]) => name).toSorted());
 });
 
-test("the guide names every variable that processes have without asking, and no other", () => {
+test("the guide names every variable that processes get by default, and no other", () => {
   const everything = new Proxy<NodeJS.ProcessEnv>({}, { get: () => "set" });
   const [, list = ""] =
     /^Always there, if you have them: ([^]*?)\.$/m.exec(lines(section("Variables"))) ?? [];
@@ -39,7 +39,7 @@ test("the guide names every variable that processes have without asking, and no 
   assert.deepEqual(named.toSorted(), Object.keys(workerVariables([], everything)).toSorted());
 });
 
-test("the guide's table of errors has codes of ERRORS and classes that are exported", () => {
+test("the guide's table of errors has only codes of ERRORS and exported classes", () => {
   const rows = tableRows(section("Errors")).map((cells) => cells.map((cell) => cell.replaceAll("`", "")));
   for (const [code = "", className = ""] of rows) {
     assert.ok(Object.hasOwn(servable.ERRORS, code), code);
@@ -47,7 +47,7 @@ test("the guide's table of errors has codes of ERRORS and classes that are expor
   }
 });
 
-/** A text with each sentence on a line. */
+/** The text with each sentence on its own line. */
 function lines(text: string): string {
   return text.replaceAll(/\s+/g, " ").replaceAll(". ", ".\n");
 }

@@ -1,7 +1,7 @@
-/** Stands for whatever is there: in a text for any characters, in JSON for any value, or for further ones. */
+/** Matches anything: any characters in a text; any value, or further values, in JSON. */
 const ANYTHING = "…";
 
-/** Whether a printed answer is the one that the documentation shows. */
+/** Whether a printed response matches the one in the documentation. */
 export function isLike(shown: string, printed: string, language: string): boolean {
   if (language !== "json") return pattern(shown.trim()).test(printed);
   return valueIsLike(JSON.parse(shown), JSON.parse(printed));

@@ -4,7 +4,7 @@ import { dirname, join, normalize } from "node:path";
 import { test } from "node:test";
 import { pages, proseOf, readPage, ROOT } from "./markdown.ts";
 
-/** The anchors that a page's headings have. */
+/** The anchors of a page's headings. */
 function anchors(page: string): Set<string> {
   const headings = proseOf(readPage(page)).matchAll(/^#+ (.*)$/gm);
   return new Set(
@@ -17,7 +17,7 @@ function anchors(page: string): Set<string> {
   );
 }
 
-test("every relative link of every page leads somewhere", () => {
+test("every relative link of every page has a target", () => {
   const broken = pages().flatMap((page) => {
     const links = [...proseOf(readPage(page)).matchAll(/\[[^\]]*\]\(([^)\s]+)\)/g)].map(
       ([, link = ""]) => link,

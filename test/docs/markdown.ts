@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 /** The repository's folder. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** A fenced block of code. What follows the language in its first line are attributes: `ts file=app.ts`. */
+/** A fenced code block. The words after the language in its first line are attributes: `ts file=app.ts`. */
 export interface Block {
   readonly language: string;
   readonly attributes: ReadonlyMap<string, string>;
@@ -37,7 +37,7 @@ export function proseOf(markdown: string): string {
   return markdown.replaceAll(/^```[^]*?^```[ \t]*$/gm, "");
 }
 
-/** The rows of every table of a page, each as the texts of its cells; heads and rulers left out. */
+/** The rows of every table of a page, each as the texts of its cells, without header and delimiter rows. */
 export function tableRows(markdown: string): string[][] {
   const lines = proseOf(markdown).split("\n");
   return lines
@@ -54,7 +54,7 @@ function isRuler(line: string): boolean {
   return /^\|[\s:|-]+\|$/.test(line);
 }
 
-/** Every Markdown page of the repository, by its path from the root. */
+/** The path of every Markdown page, relative to the repository. */
 export function pages(): string[] {
   const skipped = new Set(["node_modules", "dist", ".git", ".cache", "coverage"]);
   const find = (folder: string): string[] =>
@@ -66,7 +66,7 @@ export function pages(): string[] {
   return find(ROOT).sort();
 }
 
-/** The text of a page, given by its path from the root. */
+/** The text of a page, by its path relative to the repository. */
 export function readPage(page: string): string {
   return readFileSync(join(ROOT, page), "utf8");
 }

@@ -8,7 +8,7 @@ const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as
   scripts: Record<string, string>;
 };
 
-test("the README's two commands come before the tour, and what they run is there", () => {
+test("the README's two commands come before the tour, and the scripts they run exist", () => {
   const commands = blocksOf(readPage("README.md"))
     .filter(({ language, attributes }) => language === "bash" && !attributes.has("call"))
     .map(({ text }) => text.trim());

@@ -30,7 +30,7 @@ test("every setting of an App is documented, and no other", () => {
   assert.deepEqual(documented("Of a class").toSorted(), settingsOf("class").toSorted());
 });
 
-test("the tables of the settings say what their rows say", () => {
+test("the tables of settings agree with the rows in the source", () => {
   const plain = (text: string): string => text.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1").replaceAll("`", "");
   const section = page.split(/^## /m).find((text) => text.startsWith("Of a class")) ?? "";
   for (const [name = "", value = "", ...others] of tableRows(
@@ -46,13 +46,13 @@ test("the tables of the settings say what their rows say", () => {
   }
 });
 
-/** The default of a class's setting in words. */
+/** The default of a class setting in words. */
 function defaultText(name: string): string {
   if (name === "appName") return "from the class's name";
   return String(settingOf(name)?.default ?? "none");
 }
 
-test("the comment above the row of a setting says the same as its doc", () => {
+test("the comment above the row of a setting equals its doc", () => {
   const source = readFileSync(join(ROOT, "src/settings/settings.ts"), "utf8");
   for (const [name, { doc }] of Object.entries(SETTINGS)) {
     const [, comment = ""] =
@@ -62,7 +62,7 @@ test("the comment above the row of a setting says the same as its doc", () => {
   }
 });
 
-test("the settings of a config are those that the guide on deploying lists", () => {
+test("the guide on deploying lists exactly the settings of a config", () => {
   const text = readPage("docs/guides/deploy.md");
   const [, list = ""] = /settings of (?:a|the) class[^:]*: ((?:`\w+`,?\s*)+)\./.exec(text) ?? [];
   assert.deepEqual(
@@ -82,7 +82,7 @@ test("every option of a server is documented, and no other", () => {
   assert.deepEqual(documented("Server options").toSorted(), real.toSorted());
 });
 
-test("every variable of the environment that the source reads is documented, and no other", () => {
+test("every environment variable that the source reads is documented, and no other", () => {
   const sources = [
     ...[
       "context",
@@ -103,7 +103,7 @@ test("every variable of the environment that the source reads is documented, and
   assert.deepEqual(documented("Environment").toSorted(), [...names].toSorted());
 });
 
-test("the section on control planes names every variable that their client reads, and no other", () => {
+test("the section on control planes names every variable that the client reads, and no other", () => {
   const sources = [
     ...["config-file", "credentials", "endpoints", "target"].map((name) => `platform/target/${name}`),
     ...[
@@ -120,7 +120,7 @@ test("the section on control planes names every variable that their client reads
   assert.deepEqual(namesIn(section), namesIn(sources));
 });
 
-/** What the client and the runtime of fal 1.83 read from their environment. */
+/** The environment variables that the client and the runtime of fal 1.83 read. */
 const VARIABLES_OF_FAL = [
   ...["DEBUG", "FAL_API_SOCKET", "FAL_APP_NAME", "FAL_APP_ROOT_PATH", "FAL_CDN_V3_HOST", "FAL_CONFIG_PATH"],
   ...["FAL_DEPLOY_CHECK", "FAL_DONT_OPEN_LINKS", "FAL_ENV", "FAL_FORCE_AUTH_BY_USER", "FAL_GRPC_HOST"],
@@ -138,6 +138,6 @@ const VARIABLES_OF_FAL = [
   ...["IS_ISOLATE_AGENT", "NOMAD_ALLOC_PORT_grpc"],
 ];
 
-test("every variable that fal's own tools read has a line that says what it does here", () => {
+test("every variable that fal's own tools read has a row with its effect here", () => {
   assert.deepEqual(documented("Variables of fal's own tools").toSorted(), VARIABLES_OF_FAL.toSorted());
 });

@@ -10,27 +10,24 @@ const run = (plane: ControlPlane, ...args: string[]): Promise<Ended> =>
   runCli(["secrets", ...args], undefined, plane.environment);
 
 describe("servable secrets", () => {
-  test(
-    ("sets values, also with " = " in them, prints only their names, and deletes by sending no value"),
-    async () => {
-      const listSecrets = () => ({ secrets: [{ name: "A" }] });
-      await using plane = await ControlPlane.start({ grpc: { setSecret: () => ({}), listSecrets } });
-      const set = await run(plane, "set", "A=hidden=1", "B=hidden2", "--env", "staging");
-      assert.deepEqual([set.exitCode, set.stdout, set.stderr], [0, "Set A.\nSet B.\n", ""]);
-      await run(plane, "set", "C=", "--not-exposed-by-default");
-      await run(plane, "unset", "A");
-      assert.deepEqual(
-        plane.calls.map(({ json }) => json),
-        [
-          { name: "A", value: "hidden=1", defaultExposed: true, environmentName: "staging" },
-          { name: "B", value: "hidden2", defaultExposed: true, environmentName: "staging" },
-          { name: "C", value: "", defaultExposed: false },
-          {},
-          { name: "A" },
-        ],
-      );
-    },
-  );
+  test("sets values, also with = in them, prints only their names, and deletes by sending no value", async () => {
+    const listSecrets = () => ({ secrets: [{ name: "A" }] });
+    await using plane = await ControlPlane.start({ grpc: { setSecret: () => ({}), listSecrets } });
+    const set = await run(plane, "set", "A=hidden=1", "B=hidden2", "--env", "staging");
+    assert.deepEqual([set.exitCode, set.stdout, set.stderr], [0, "Set A.\nSet B.\n", ""]);
+    await run(plane, "set", "C=", "--not-exposed-by-default");
+    await run(plane, "unset", "A");
+    assert.deepEqual(
+      plane.calls.map(({ json }) => json),
+      [
+        { name: "A", value: "hidden=1", defaultExposed: true, environmentName: "staging" },
+        { name: "B", value: "hidden2", defaultExposed: true, environmentName: "staging" },
+        { name: "C", value: "", defaultExposed: false },
+        {},
+        { name: "A" },
+      ],
+    );
+  });
 
   test("reads the value from standard input, hidden from other users, when only a name is given", async () => {
     await using plane = await ControlPlane.start({ grpc: { setSecret: () => ({}) } });

@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { schedules, type Theme } from "../helpers/dispatch-schedules.ts";
 import { DispatchWorld } from "../helpers/dispatch-world.ts";
 
-/** Plays so many schedules of a theme; the rules are those of test/helpers/dispatch-rules.ts, all of them each time. */
+/** Plays `count` schedules of a theme; each is checked against all the rules of test/helpers/dispatch-rules.ts. */
 async function play(count: number, theme: Theme): Promise<void> {
   await fc.assert(
     fc.asyncProperty(schedules(theme), ([setup, steps]) => new DispatchWorld(setup).play(steps)),
@@ -11,20 +11,20 @@ async function play(count: number, theme: Theme): Promise<void> {
   );
 }
 
-test("2,000 schedules: each runs once and in its turn, in batches of what may be together, never beside a free slot", () =>
+test("2,000 schedules: each job runs once and in turn, in batches of compatible jobs, and never waits beside a free slot", () =>
   play(2000, {}));
 
-test("2,500 schedules with deadlines: nobody starts late, is late untold or succeeds late, or is shed without one", () =>
+test("2,500 schedules with deadlines: no job starts or succeeds late, late jobs are answered, and jobs without one are not shed", () =>
   play(2500, { deadlines: true }));
 
-test("2,000 schedules of two dispatchers on shared slots: never more runs than slots, and who waited longest is first", () =>
+test("2,000 schedules of two dispatchers on shared slots: never more runs than slots, and the longest wait goes first", () =>
   play(2000, { shared: true }));
 
-test("2,000 schedules with dying workers: one second chance where it is allowed, alone and before all others", () =>
+test("2,000 schedules with dying workers: one retry where it is allowed, alone and before all other jobs", () =>
   play(2000, { dying: true }));
 
-test("1,500 schedules with narrow queues: no more wait than may, and nobody is refused while there is room", () =>
+test("1,500 schedules with small queues: the queue limit holds, and no job is refused while there is room", () =>
   play(1500, { narrow: true }));
 
-test("3,000 schedules of all this at once: all is answered once, all is counted, and no timer is left", () =>
+test("3,000 schedules of all themes at once: every job is answered once and counted, and no timer is left", () =>
   play(3000, { deadlines: true, shared: true, dying: true, narrow: true }));

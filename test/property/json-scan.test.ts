@@ -7,7 +7,7 @@ const ALL = { maxDepth: Infinity, maxValues: Infinity };
 const scan = (text: string, limits: { maxDepth?: number; maxValues?: number } = {}): number =>
   scanJson(Buffer.from(text), { ...ALL, ...limits });
 
-/** The same by looking at the value itself. */
+/** The same numbers, taken from the parsed value. */
 function measure(value: unknown): { values: number; depth: number } {
   if (typeof value !== "object" || value === null) return { values: 1, depth: 0 };
   const children = (Array.isArray(value) ? value : Object.values(value)).map(measure);
@@ -18,7 +18,7 @@ function measure(value: unknown): { values: number; depth: number } {
   };
 }
 
-/** Texts with everything in them that could be taken for structure. */
+/** Strings that contain characters of JSON's structure. */
 const tricky = fc.oneof(
   fc.string(),
   fc.string({ unit: "binary" }),
@@ -38,7 +38,7 @@ const json = fc.letrec((tie) => ({
   ),
 })).value;
 
-test("a scan counts exactly what parsing builds, whatever stands in texts and between values", () => {
+test("a scan counts exactly the values that parsing creates, with any strings and whitespace", () => {
   fc.assert(
     fc.property(json, fc.constantFrom(undefined, 1, "\t", " \n"), (value, space) => {
       const text = JSON.stringify(value, undefined, space);
@@ -52,7 +52,7 @@ test("a scan counts exactly what parsing builds, whatever stands in texts and be
   );
 });
 
-test("whatever passes a scan and is JSON is within its limits; a scan takes any bytes", () => {
+test("JSON that passes a scan is within the limits; a scan accepts any bytes", () => {
   const noise = fc.oneof(
     fc.uint8Array({ maxLength: 400 }),
     fc
@@ -74,7 +74,7 @@ test("whatever passes a scan and is JSON is within its limits; a scan takes any 
           return;
         }
         const { values, depth } = measure(value);
-        // Of equal keys only the last is built, but each is read.
+        // Of equal keys only the last one is kept, but the scan counts each.
         if (found > 0) assert.ok(values <= maxValues && depth <= maxDepth);
       },
     ),

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { findSyntaxFault } from "../../src/server/bodies/json-syntax.ts";
 
-/** What JSON is made of, and what it is not. */
+/** Pieces of valid and of invalid JSON. */
 const PIECES = [
   ..."{}[]:,\"\\-+.eE0129 \n\t\r\u0000u/tfnx'é😀\ud800",
   "true",
@@ -48,7 +48,7 @@ function check(text: string): void {
   assert.ok(Number.isInteger(fault.offset) && fault.offset >= 0 && fault.offset <= [...text].length);
 }
 
-test("a fault is found exactly where JSON.parse refuses: mutated JSON", () => {
+test("a fault is found exactly when JSON.parse throws: mutated JSON", () => {
   fc.assert(
     fc.property(
       fc.json({ maxDepth: 4 }),
@@ -61,7 +61,7 @@ test("a fault is found exactly where JSON.parse refuses: mutated JSON", () => {
   );
 });
 
-test("a fault is found exactly where JSON.parse refuses: pieces at random", () => {
+test("a fault is found exactly when JSON.parse throws: random pieces", () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...PIECES), { maxLength: 12 }), (pieces) => check(pieces.join(""))),
     { numRuns: 5000 },

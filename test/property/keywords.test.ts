@@ -18,8 +18,8 @@ import { anyJson, anyJsonSchema } from "../helpers/json-schemas.ts";
 const RUNS = { numRuns: 400 };
 
 /**
- * Two validators that know nothing of ours, and take the schema as it was written. Each has mistakes of its own, Ajv with
- * what is unevaluated and with `contains`; where they disagree, nothing is said: undefined.
+ * Two independent validators, given the schema as it was written. Each has bugs of its own, Ajv with `unevaluated…`
+ * keywords and with `contains`; the result is undefined where they disagree.
  */
 function plainly(schema: SchemaNode): (value: unknown) => boolean | undefined {
   const ajv = new Ajv2020({ strict: false, strictNumbers: true, logger: false, validateSchema: false });
@@ -38,7 +38,7 @@ function plainly(schema: SchemaNode): (value: unknown) => boolean | undefined {
   };
 }
 
-/** The schema, compiled; undefined for what no validator can judge: a reference that never goes into the value. */
+/** The compiled schema; undefined if no validator can evaluate it: a reference cycle that never descends into the value. */
 function compiled(schema: SchemaNode): CompiledSchema | undefined {
   try {
     return new Validator().compile(schema, "the input of run()");
@@ -59,7 +59,7 @@ function checkerOf(schema: SchemaNode): { fits: (value: unknown) => boolean; iss
   };
 }
 
-test("every keyword holds as a plain validator of 2020-12 reads it, for the judge and for who explains", () => {
+test("every keyword has its 2020-12 meaning, for the check and for the issues it reports", () => {
   let tried = 0;
   let fitting = 0;
   fc.assert(
@@ -86,7 +86,7 @@ test("every keyword holds as a plain validator of 2020-12 reads it, for the judg
   assert.ok(fitting > RUNS.numRuns, `only ${fitting} of them fit`);
 });
 
-/** Bodies that are meant to come back larger than they were, or to be looked at again and again. */
+/** Bodies designed to give large error responses or repeated checks of the same value. */
 const hostile: fc.Arbitrary<unknown> = fc.oneof(
   anyJson,
   fc.tuple(anyJson, fc.integer({ min: 1, max: 400 })).map(([inner, depth]) => {
@@ -112,7 +112,7 @@ const hostile: fc.Arbitrary<unknown> = fc.oneof(
     .map((length) => ({ a: "\u0001".repeat(length), b: { a: "x".repeat(length) } })),
 );
 
-test("a refusal has 64 KiB at most, and takes steps in proportion to the body", () => {
+test("a refusal has at most 64 KiB, and its steps are proportional to the body", () => {
   let refused = 0;
   fc.assert(
     fc.property(anyJsonSchema, hostile, (schema, value) => {
@@ -125,7 +125,7 @@ test("a refusal has 64 KiB at most, and takes steps in proportion to the body", 
       const issues = issueFinder.find(value, ["body"], work);
       assert.ok(issues.length > 0);
       assert.ok(Buffer.byteLength(JSON.stringify({ detail: issues })) <= MAX_ANSWER_BYTES);
-      // What is counted at once, a text or a list compared, may pass the limit by its own size.
+      // A string or list is compared in one step of its size, which may exceed the limit by that size.
       assert.ok(work.steps <= work.limit + sizeOf(value) + 1, `${work.steps} of ${work.limit} steps`);
     }),
     { numRuns: 300 },

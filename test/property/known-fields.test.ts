@@ -11,7 +11,7 @@ const RUNS = { numRuns: 150, includeErrorInReport: true };
 
 const fits: Fits = (schema, value) => compileInput(schema).fits(value);
 
-test("of a value, what some schema knows that applies there goes in and out with its defaults, nothing else", () => {
+test("inputs and outputs keep exactly the fields that an applicable schema knows, with defaults filled in", () => {
   let fitting = 0;
   let dropping = 0;
   fc.assert(
@@ -26,7 +26,7 @@ test("of a value, what some schema knows that applies there goes in and out with
         assert.deepEqual(JSON.parse(serialize(value)), expected, "what goes out");
         assert.deepEqual(compiled.accept(structuredClone(value)), expected, "what comes in");
       } else {
-        // A default that one schema fills in is none to another.
+        // One schema's default may be invalid for another schema.
         assert.throws(() => serialize(value), OutputValidationError);
         assert.throws(() => compiled.accept(structuredClone(value)), InputValidationError);
       }

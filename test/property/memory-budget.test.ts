@@ -13,7 +13,7 @@ const step = fc.oneof(
   fc.record({ do: fc.constant("wait" as const), ms: fc.nat(3_000) }),
 );
 
-test("whatever comes, stalls, ends or is given up: no more is taken than there is, and all of it comes back", () => {
+test("in any order of arrivals, stalls and ends, the budget is never exceeded, and all memory is freed in the end", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       const clock = new FakeClock();
@@ -34,7 +34,7 @@ test("whatever comes, stalls, ends or is given up: no more is taken than there i
         }
         if (item.do === "came") {
           const body = pick(bodies, item.which);
-          // What finds no room ends its body, as a server does.
+          // A body without room is ended, as a server does.
           if (body?.came(item.bytes, item.bytes, clock.now()) === false) {
             body.end();
             bodies.delete(body);

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { InputBuffer, type InputEnd } from "../../src/realtime/input-buffer.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 
-/** The buffer as its description has it, with no thought for speed. */
+/** A model of the buffer that follows its description, regardless of speed. */
 interface Model {
   waiting: { size: number; id: number }[];
   end: InputEnd | undefined;
@@ -43,7 +43,7 @@ function remove(model: Model, { maxCount, maxBytes }: Limits): number | undefine
   return first?.id;
 }
 
-/** A frame that can be told from others: its first four bytes are its number. */
+/** A distinguishable frame: its first four bytes are its number. */
 function frameOf(id: number, size: number): Buffer {
   const frame = Buffer.alloc(size);
   frame.writeUInt32BE(id);
@@ -127,7 +127,7 @@ function commandsFor(given: Limits): fc.Arbitrary<Iterable<Command>> {
   );
 }
 
-test("the buffer holds, drops, pauses and ends as its model does", () => {
+test("the buffer holds, drops, pauses and ends exactly as its model does", () => {
   fc.assert(
     fc.property(
       limits.chain((given) => fc.tuple(fc.constant(given), commandsFor(given))),

@@ -10,7 +10,7 @@ import {
   encodeMessagePack,
 } from "../../src/realtime/msgpack.ts";
 
-/** Lengths around those at which MessagePack changes to a wider format. */
+/** Lengths around the limits at which MessagePack changes to a wider format. */
 const EDGES = [0, 1, 15, 16, 17, 31, 32, 33, 255, 256, 257, 65_535, 65_536, 65_537];
 const edge = fc.constantFrom(...EDGES);
 
@@ -39,10 +39,10 @@ const value: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   ),
 })).value;
 
-/** Frames of values small enough to be broken in many places. */
+/** Frames of values, small enough to be corrupted at many positions. */
 const smallFrame = fc.jsonValue({ maxDepth: 5 }).map((json) => encode(json));
 
-/** Pieces that hostile frames are made of: huge lengths, odd types, what is never used. */
+/** Pieces of hostile frames: huge lengths, odd types, unused codes. */
 const PIECES = [
   ...[
     "dd ffffffff",
@@ -89,19 +89,19 @@ const edit: fc.Arbitrary<Edit> = fc.record({
   insert: fc.oneof(fc.constantFrom(...PIECES), fc.uint8Array({ maxLength: 4 })),
 });
 
-test("what an official encoder wrote is taken, and read back as it was", () => {
+test("a frame of an official encoder is accepted and decodes to the original value", () => {
   fc.assert(
     fc.property(value, (original) => {
       const frame = encode(original);
       assertMessagePack(frame);
       assert.deepEqual(decodeMessagePack(frame), original);
-      assert.deepEqual(decode(Uint8Array.from(encodeMessagePack(original))), original); // not as a Buffer, nor are its parts
+      assert.deepEqual(decode(Uint8Array.from(encodeMessagePack(original))), original); // neither it nor its parts are Buffers
     }),
     { numRuns: 300 },
   );
 });
 
-test("arrays and maps of all sizes are taken, and read back as they were", () => {
+test("arrays and maps of all sizes are accepted and decode to the original values", () => {
   for (const size of EDGES) {
     const array = Array.from({ length: size }, (_, index) => index % 200);
     const map = Object.fromEntries(array.map((item, index) => [`k${index}`, item]));
@@ -110,7 +110,7 @@ test("arrays and maps of all sizes are taken, and read back as they were", () =>
   }
 });
 
-test("a frame is taken wherever it lies in its buffer", () => {
+test("a frame is accepted at any offset in its buffer", () => {
   fc.assert(
     fc.property(smallFrame, fc.nat(9), (frame, offset) => {
       const buffer = Buffer.alloc(offset + frame.length + 5, 0x81);
@@ -121,7 +121,7 @@ test("a frame is taken wherever it lies in its buffer", () => {
   );
 });
 
-test("a frame cut short anywhere, or with bytes after it, is refused", () => {
+test("a frame truncated anywhere, or followed by bytes, is refused", () => {
   fc.assert(
     fc.property(smallFrame, fc.nat(), fc.uint8Array({ minLength: 1, maxLength: 3 }), (frame, at, more) => {
       assert.throws(() => assertMessagePack(frame.subarray(0, at % frame.length)), MessagePackError);
@@ -130,11 +130,11 @@ test("a frame cut short anywhere, or with bytes after it, is refused", () => {
   );
 });
 
-test("random bytes: either refused with a MessagePackError, or readable", () => {
+test("random bytes are refused with a MessagePackError, or can be decoded", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), check), { numRuns: 5000 });
 });
 
-test("broken frames: either refused with a MessagePackError, or readable", () => {
+test("corrupted frames are refused with a MessagePackError, or can be decoded", () => {
   fc.assert(
     fc.property(smallFrame, fc.array(edit, { minLength: 1, maxLength: 4 }), (frame, edits) =>
       check(edits.reduce(mutate, frame)),
@@ -143,7 +143,7 @@ test("broken frames: either refused with a MessagePackError, or readable", () =>
   );
 });
 
-test("hostile pieces in a row and in each other are refused, or readable", () => {
+test("hostile pieces, in sequence and nested, are refused or can be decoded", () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 6 }), (pieces) =>
       check(Buffer.concat(pieces)),
@@ -152,7 +152,7 @@ test("hostile pieces in a row and in each other are refused, or readable", () =>
   );
 });
 
-test("a lone piece of each kind has the answer that the format asks for", () => {
+test("a single piece of each kind is handled as the format specifies", () => {
   const refused = (hex: string, message: RegExp): void => {
     assert.throws(
       () => decodeMessagePack(bytes(hex)),
@@ -180,7 +180,7 @@ test("a lone piece of each kind has the answer that the format asks for", () => 
   refused("81 c4 01 61 c0", /key is not a string/);
   refused("d4 01 00", /extension types/);
   refused("c7 03 01 000000", /extension types/);
-  refused("d5 ff 0000", /extension types/); // a timestamp of a length there is not
+  refused("d5 ff 0000", /extension types/); // a timestamp of an undefined length
   refused("01 02", /bytes after/);
   refused("81 a9 5f5f70726f746f5f5f c0", /__proto__/);
   assert.deepEqual(decodeMessagePack(bytes("d6 ff 00000001")), new Date(1000));
@@ -188,7 +188,7 @@ test("a lone piece of each kind has the answer that the format asks for", () => 
   assert.deepEqual(decodeMessagePack(bytes("82 a1 61 80 a1 62 81 a1 63 01")), { a: {}, b: { c: 1 } });
 });
 
-test("nesting is bounded: so deep and no deeper, in arrays and maps, in and out", () => {
+test("nesting has a maximum depth, in arrays and maps, when decoding and encoding", () => {
   const nested = (depth: number, open: string): Buffer => bytes(`${open.repeat(depth)} c0`);
   for (const open of ["91", "81 a1 61"]) {
     const deepest = decodeMessagePack(nested(MAX_FRAME_DEPTH, open));
@@ -198,11 +198,11 @@ test("nesting is bounded: so deep and no deeper, in arrays and maps, in and out"
   }
 });
 
-test("a hostile frame of 8 MiB is scanned in linear time and without memory of its own", () => {
+test("a hostile frame of 8 MiB is scanned in linear time and without extra memory", () => {
   const size = 8 * 1024 * 1024;
   const arrays = Buffer.alloc(size, 0x91);
   const frames: readonly Buffer[] = [
-    Buffer.alloc(size, 0xdd), // arrays in arrays, each of 3.7 thousand million
+    Buffer.alloc(size, 0xdd), // nested arrays that each claim 3.7 billion items
     ...[lengthOf(0xdd, size), lengthOf(0xdf, size / 2), lengthOf(0xc6, size)].map((head) => {
       const frame = Buffer.alloc(size, 0x90);
       frame.set(head);
@@ -228,7 +228,7 @@ test("a hostile frame of 8 MiB is scanned in linear time and without memory of i
   }
 });
 
-test("arrays that each claim all that is left never reach the decoder, which would believe each", () => {
+test("nested arrays that each claim all the remaining bytes never reach the decoder, which would allocate each", () => {
   const levels = Array.from({ length: MAX_FRAME_DEPTH - 1 }, (_, level) =>
     lengthOf(0xdd, 1_000_000 - level * 5),
   );
@@ -247,7 +247,7 @@ function check(frame: Uint8Array): void {
     decodeMessagePack(frame);
   } catch (error) {
     assert.ok(error instanceof MessagePackError, String(error));
-    assert.match(error.message, /__proto__/); // the one thing that only shows in the decoder
+    assert.match(error.message, /__proto__/); // only the decoder can find this
   }
 }
 
@@ -266,7 +266,7 @@ function bytes(hex: string): Buffer {
   return Buffer.from(hex.replaceAll(" ", ""), "hex");
 }
 
-/** A text of so many bytes, not all of them ASCII. */
+/** A string of the given number of bytes, with non-ASCII characters. */
 function text(bytes: number): string {
   return bytes < 2 ? "x".repeat(bytes) : `é${"x".repeat(bytes - 2)}`;
 }

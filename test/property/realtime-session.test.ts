@@ -18,7 +18,7 @@ after(async () => {
   assert.deepEqual(unhandled, []);
 });
 
-/** What may happen to a session, in any order. */
+/** Events of a session, in any order. */
 const step = fc.oneof(
   {
     weight: 8,
@@ -53,7 +53,7 @@ const setup = fc.record({
 });
 type Setup = Made<typeof setup>;
 
-/** Handlers that wait for the schedule before each answer, and answer with the inputs' own numbers. */
+/** Handlers that wait for the schedule before each result, and return the numbers of their inputs. */
 function handlersOf(work: () => Promise<void>): Record<RealtimeMode, (input: never) => unknown> {
   return {
     unary: async (input: Numbered | Numbered[]) => {
@@ -84,7 +84,7 @@ function handlersOf(work: () => Promise<void>): Record<RealtimeMode, (input: nev
   };
 }
 
-test("whatever happens in whatever order: answered in order and once, all told, always over", async () => {
+test("in any order of events, each input is answered once and in order, drops are reported, and the session ends", async () => {
   await fc.assert(
     fc.asyncProperty(setup, fc.array(step, { maxLength: 40 }), async (given, steps) => {
       await play(given, steps);
@@ -115,7 +115,7 @@ async function play(given: Setup, steps: readonly Step[]): Promise<void> {
   for (const now of steps) {
     happened.add(now.do);
     if (now.do === "inputs" && "count" in now && isOpen()) {
-      // A sender that is held back sends nothing more than what is on its way.
+      // A paused sender sends nothing new.
       for (let index = 0; index < now.count && !pipe.paused; index++) input({ n: next++ });
     } else if (now.do === "bad" && isOpen()) session.receive(new Uint8Array([0xc1]));
     else if (now.do === "work" && "count" in now) for (const go of waiting.splice(0, now.count)) go();

@@ -6,7 +6,7 @@ import { findInexactNumbers } from "../../src/json/exact-numbers.ts";
 import { createSerializer } from "../../src/server/http/serializer.ts";
 import { compileInput } from "../helpers/issues.ts";
 
-/** Values that JSON has no form for. */
+/** Values that JSON cannot represent. */
 const lost = fc.constantFrom<() => unknown>(
   () => new Map([[1, 2]]),
   () => new Set(),
@@ -55,7 +55,7 @@ function listOf(items: readonly Result[]): Result {
   return { value: items.map(({ value }) => value), isLost: items.some(({ isLost }) => isLost) };
 }
 
-test("JSON that goes out reads back as the same value, or is refused by name, with a schema and without", () => {
+test("sent JSON parses to the same value, or the value is refused by name, with and without a schema", () => {
   const serializers = [
     createSerializer(undefined, "run"),
     createSerializer(compileInput({}), "run"),
@@ -78,7 +78,7 @@ test("JSON that goes out reads back as the same value, or is refused by name, wi
         return;
       }
       assert.ok(!isLost, `went out as ${text}`);
-      // JSON has one zero, as it is written by JSON.stringify.
+      // JSON.stringify writes 0 and -0 alike.
       assert.deepEqual(JSON.stringify(JSON.parse(text)), JSON.stringify(value));
     }),
     { numRuns: 1000 },
@@ -86,7 +86,7 @@ test("JSON that goes out reads back as the same value, or is refused by name, wi
   assert.ok(refused > 50, `only ${refused} were refused`);
 });
 
-test("an integer that is taken comes out as it was written or as the very same number; any other is named", () => {
+test("an accepted integer keeps its digits or its exact value; any other is reported", () => {
   const literal = fc
     .tuple(fc.boolean(), fc.bigInt({ min: 0n, max: 10n ** 25n }))
     .map(([isNegative, value]) => `${isNegative ? "-" : ""}${value}`);

@@ -35,7 +35,7 @@ const { value: plain } = fc.letrec((tie) => ({
   ),
 }));
 
-test("whatever passes arrives as it was", () => {
+test("a value that passes the check is equal after serialization and deserialization", () => {
   fc.assert(
     fc.property(plain, (value) => {
       assertSerializable(value, "it");
@@ -103,7 +103,7 @@ const wrap: fc.Arbitrary<Wrap> = fc.oneof(
   fc.constant<Wrap>([".cause", (cause) => new Error("x", { cause })]),
 );
 
-test("what can't travel is found at exactly the place where it was put", () => {
+test("a value that can't be serialized is reported at its exact path", () => {
   fc.assert(
     fc.property(forbidden, fc.array(wrap, { maxLength: 6 }), (thing, wraps) => {
       const value = wraps.reduce((inner, [, put]) => put(inner), thing);
@@ -118,7 +118,7 @@ test("what can't travel is found at exactly the place where it was put", () => {
   );
 });
 
-test("whatever is thrown at it, the check answers with its own error or lets pass what can be sent", () => {
+test("for any value, the check throws its own error or passes a value that can be sent", () => {
   const anything = fc.anything({
     withBigInt: true,
     withBoxedValues: true,
@@ -137,7 +137,7 @@ test("whatever is thrown at it, the check answers with its own error or lets pas
   );
 });
 
-test("a value and its copy have one key, whatever the order of an object's keys; another value has another", () => {
+test("a value and its copy have the same key, in any order of an object's keys; different values have different keys", () => {
   fc.assert(
     fc.property(plain, plain, (value, other) => {
       const key = structuralKey(value);
@@ -150,7 +150,7 @@ test("a value and its copy have one key, whatever the order of an object's keys;
   );
 });
 
-/** The same with the keys of plain objects the other way round. */
+/** The same value with the keys of plain objects in reverse order. */
 function reordered(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(reordered);
   if (value === null || typeof value !== "object") return value;

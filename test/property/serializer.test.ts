@@ -8,7 +8,7 @@ import { compileInput } from "../helpers/issues.ts";
 import { knownPart, type Fits } from "../helpers/known-fields.ts";
 import { resultCases } from "../helpers/results.ts";
 
-/** The same value with each toJSON() asked. What only a class's getters say stays out of sight. */
+/** The same value with each toJSON() applied. Values of a class's getters are not enumerable. */
 function asTold(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   const { toJSON } = value as { toJSON?: unknown };
@@ -35,7 +35,7 @@ function json(value: unknown): unknown {
   return text === undefined ? undefined : (JSON.parse(text) as unknown);
 }
 
-test("whatever fits is serialised, as JSON of the fields that the schema knows", () => {
+test("a valid value is serialized to JSON with the fields that the schema knows", () => {
   let fitting = 0;
   const runs = 300;
   fc.assert(
@@ -56,7 +56,7 @@ test("whatever fits is serialised, as JSON of the fields that the schema knows",
   assert.ok(fitting > runs / 2, `only ${fitting} values fit: little was tried`);
 });
 
-test("texts of any kind come out of a serializer as they went in", () => {
+test("a serializer keeps every string unchanged", () => {
   const serialize = createSerializer(compileInput(Type.Object({ text: Type.String() })), "run");
   fc.assert(
     fc.property(fc.string({ unit: "binary", maxLength: 60 }), (text) => {
@@ -66,7 +66,7 @@ test("texts of any kind come out of a serializer as they went in", () => {
   );
 });
 
-test("without a schema a serializer is JSON.stringify, and nothing is null", () => {
+test("without a schema a serializer equals JSON.stringify, and undefined becomes null", () => {
   const serialize = createSerializer(undefined, "run");
   fc.assert(fc.property(fc.jsonValue(), (value) => assert.equal(serialize(value), JSON.stringify(value))));
   assert.equal(serialize(undefined), "null");

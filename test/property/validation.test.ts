@@ -11,7 +11,7 @@ const ajv = new Ajv({ strict: false, logger: false });
 const validator = new Validator();
 const compileInput = (schema: object): CompiledSchema => validator.compile(schema, "the input of run()");
 
-/** The rule in one sentence, for a validator that knows nothing of ours: a field with a default may be missing. */
+/** Our rule, expressed for an independent validator: a field with a default may be missing. */
 function relaxed(node: SchemaNode): SchemaNode {
   const copy = mapSubschemas(node, relaxed);
   const { properties, required } = node;
@@ -22,12 +22,12 @@ function relaxed(node: SchemaNode): SchemaNode {
 
 const plainly = (schema: object): ValidateFunction => ajv.compile(relaxed({ ...schema }));
 
-/** A schema, and a value that was made for it, or for no schema at all. */
+/** A schema, and a value generated for it or independently of any schema. */
 const cases = anySchema.chain((schema) =>
   fc.tuple(fc.constant(schema), fc.oneof(valueFor(schema), anyValue)),
 );
 
-/** Whether a place is in the value, or is a missing key of something that is. Names of branches lead nowhere. */
+/** Whether the issue's path is in the value, or is a missing key of an object in it. Branch names are not in the value. */
 function leadsSomewhere(value: unknown, { loc, type }: ValidationIssue): boolean {
   let place = value;
   const keys = loc.slice(1);
@@ -45,7 +45,7 @@ const BRANCH = /^(?:int|float|str|bool|dict|any|list|list\[.*\]|literal\[.*\])$/
 
 const RUNS = { numRuns: 500 };
 
-test("what a plain validator accepts is accepted, once and again; what it refuses is refused with where and why", () => {
+test("a value that an independent validator accepts is accepted, also twice; any other is refused with path and reason", () => {
   let accepted = 0;
   fc.assert(
     fc.property(cases, ([schema, value]) => {
