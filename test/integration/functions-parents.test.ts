@@ -159,7 +159,7 @@ console.log("stays for " + processes());
     assert.deepEqual(program.texts, ["stays for 1", "stays for 0"]);
   });
 
-  test("may call its own functions at its top level: that code runs in the program, not in its workers", async () => {
+  test("may call its own functions at its top level; its workers do not repeat those calls", async () => {
     const folder = createProject({
       "app.ts": `import { fn } from "servable";
 console.log("loaded by", process.send === undefined ? "the program" : "a worker");

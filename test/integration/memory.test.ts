@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { startTestServer, type TestServer } from "servable/testing";
 import { WireApp } from "../helpers/wire-app.ts";
 
-/** A thousand requests of every kind, twenty at a time. */
+/** Sends a thousand requests of every kind, twenty at a time. */
 async function thousand(served: TestServer<WireApp>): Promise<void> {
   const kinds: (() => Promise<Response>)[] = [
     () => served.post("/", { text: "hello", size: { width: 3 } }),
@@ -36,7 +36,7 @@ function heapBytes(): number {
   return process.memoryUsage().heapUsed;
 }
 
-/** How much 10,000 requests leave on the heap. */
+/** Returns how many bytes 10,000 requests leave on the heap. */
 async function growth(served: TestServer<WireApp>): Promise<number> {
   const before = heapBytes();
   for (let count = 0; count < 10; count++) await thousand(served);
@@ -44,18 +44,18 @@ async function growth(served: TestServer<WireApp>): Promise<number> {
   return heapBytes() - before;
 }
 
-/** Compiled code and caches come late on a busy machine. What is left by requests comes with each ten thousand. */
+/** Compiled code and caches may be created late on a busy machine; a leak would appear in every ten thousand. */
 const ATTEMPTS = 3;
 const NOISE_BYTES = 1_500_000;
 
 test(
-  "10,000 requests leave no growth beyond noise, and no open handle after the stop",
+  "10,000 requests leave no heap growth beyond noise, and no open handle after the stop",
   { timeout: 180_000 },
   async () => {
     const openBefore = process.getActiveResourcesInfo();
     const served = await startTestServer(new WireApp());
     try {
-      for (let count = 0; count < 3; count++) await thousand(served); // warm: caches, connections, compiled code
+      for (let count = 0; count < 3; count++) await thousand(served); // warm-up: caches, connections, compiled code
       await sleep(50);
       const grown: number[] = [];
       while (grown.length < ATTEMPTS && !grown.some((bytes) => bytes < NOISE_BYTES)) {
@@ -65,7 +65,7 @@ test(
     } finally {
       await served.close();
     }
-    // Nothing stays open that was not before: no server, no connection, no timer that keeps the process.
+    // No new handle stays open: no server, no connection, no timer that keeps the process alive.
     const opened = (): string[] =>
       process.getActiveResourcesInfo().filter((kind) => !openBefore.includes(kind));
     for (let look = 0; look < 100 && opened().some((kind) => kind !== "Timeout"); look++) await sleep(50);

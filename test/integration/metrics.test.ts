@@ -5,7 +5,7 @@ import { connectTestSocket } from "servable/testing";
 import { startProcess } from "../helpers/process-app.ts";
 
 test(
-  "metrics are served on a port of their own, per route, in Prometheus's words",
+  "metrics are served on a port of their own, per route, in Prometheus's format",
   { timeout: 30_000 },
   async () => {
     const app = await startProcess("ok");
@@ -22,7 +22,7 @@ test(
     await post("/unknown");
     await fetch(`${app.url}/fast`);
     const pending = post("/sleep", '{"ms":400}');
-    await once(app.child.stdout, "data"); // the handler says that it began
+    await once(app.child.stdout, "data"); // the handler logs that it began
     const text = await (await fetch(app.metricsUrl)).text();
     await pending;
 
@@ -58,7 +58,7 @@ test(
 );
 
 test(
-  "sessions are counted: open, messages, dropped inputs, length, close codes",
+  "sessions are counted: open, messages, dropped inputs, duration, close codes",
   { timeout: 30_000 },
   async () => {
     const app = await startProcess("ok");

@@ -35,7 +35,7 @@ describe("servable build --push", { skip: withoutContainers }, () => {
 
   const hasBuildah = spawnSync("buildah", ["--version"]).status === 0;
   for (const builder of ["engine", ...(hasBuildah ? ["buildah"] : [])]) {
-    test(`by the ${builder} goes to the registry with the builder's own settings and login`, async () => {
+    test(`by the ${builder} pushes to the registry with the builder's own settings and login`, async () => {
       const command = builder === "engine" ? engine.command : builder;
       const { exitCode, stdout, stderr } = await push(builder, command, {
         ...registry.trust(),
@@ -48,7 +48,7 @@ describe("servable build --push", { skip: withoutContainers }, () => {
     });
   }
 
-  test("without a login, or to a registry without TLS, is an error in one line, after the builder's", async () => {
+  test("without a login, or to a registry without TLS, ends with a one-line error after the builder's", async () => {
     const lastLine = ({ stderr }: Ended): string => stderr.trimEnd().split("\n").at(-1) ?? "";
     const refused = await push("refused", engine.command, registry.trust());
     assert.deepEqual([refused.exitCode, refused.stdout], [1, ""]);
@@ -57,7 +57,7 @@ describe("servable build --push", { skip: withoutContainers }, () => {
       /error: \S+\/refused:1 is built, but \w+ can't push it: .*\. Log in with "\w+ login 127\.0\.0\.1:\d+"/,
     );
     assert.equal(await registry.idOf("tests/refused", "1"), undefined);
-    // Docker itself does without on this machine's own addresses.
+    // Docker itself does not require TLS for this machine's own addresses.
     if (engine.flavor === "docker") return;
     const plain = await push("refused", engine.command, registry.login());
     assert.deepEqual([plain.exitCode, plain.stdout], [1, ""]);

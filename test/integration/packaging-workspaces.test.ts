@@ -21,11 +21,11 @@ export class Greeter extends App {
 `;
 const json = (value: object): string => JSON.stringify(value, null, 2);
 
-/** Sources of libraries are TypeScript, their scripts would fail, and one package is used by nobody. */
+/** A workspace with libraries in TypeScript, scripts that would fail, and one package that nothing depends on. */
 function workspace(archive: string): Readonly<Record<string, string>> {
   return {
     "package.json": json({
-      // A name of its own, so that no builder takes the packages from its cache.
+      // A unique name, so that no builder takes the packages from its cache.
       name: `workspace-${process.pid}`,
       private: true,
       workspaces: ["apps/*", "libs/**"],
@@ -69,7 +69,7 @@ function workspace(archive: string): Readonly<Record<string, string>> {
       version: "1.0.0",
       type: "module",
       exports: "./words.ts",
-      // Another version than that of the packages that it is installed beside, which has to stay in its own folder.
+      // A version other than the one installed at the top level, so that it has to stay in its own folder.
       dependencies: { ms: "2.1.2" },
     }),
     "libs/deep/words/words.ts":
@@ -116,7 +116,7 @@ describe("the image of an app in a workspace", { skip: withoutContainers }, () =
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** The answer of an image to `POST /`. */
+  /** Returns an image's response to `POST /`. */
   async function answerOf(image: string): Promise<unknown> {
     const name = `servable-test-workspace-${process.pid}`;
     await using running = await runImage(engine, image, name);
@@ -125,7 +125,7 @@ describe("the image of an app in a workspace", { skip: withoutContainers }, () =
     return await response.json();
   }
 
-  /** The files of an image below /app, but for what is in packages from a registry. */
+  /** The files of an image below /app, except those of packages from a registry. */
   async function filesOf(image: string): Promise<{ files: readonly string[]; packages: readonly string[] }> {
     const program =
       "const { readdirSync } = require('fs');" +
@@ -138,7 +138,7 @@ describe("the image of an app in a workspace", { skip: withoutContainers }, () =
     return JSON.parse(stdout) as { files: string[]; packages: string[] };
   }
 
-  test("answers with what its libraries of TypeScript say, from its package's folder", async () => {
+  test("responds with the text of its TypeScript libraries, from its package's folder", async () => {
     assert.deepEqual(await answerOf(tag), {
       greeting: "hello you",
       version: "1s",
@@ -147,7 +147,7 @@ describe("the image of an app in a workspace", { skip: withoutContainers }, () =
     });
   });
 
-  test("has the packages that the app uses, and nothing of others", async () => {
+  test("has the packages that the app uses, and no others", async () => {
     const { files, packages } = await filesOf(tag);
     assert.deepEqual(files, [
       "/package-lock.json",
@@ -175,7 +175,7 @@ describe("the image of an app in a workspace", { skip: withoutContainers }, () =
     }
   });
 
-  test("had npm's settings, which are in no layer, as little as a file of variables", async () => {
+  test("was built with npm's settings, and contains neither those nor an .env file in any layer", async () => {
     assert.match(built.stderr, /npm http /, "the level of npm's log is in its settings");
     assert.match(built.stderr, /^Excluded because they may contain secrets: apps\/greeter\/\.env\.local\. /m);
     await assertInNoLayer(engine, tag, /tok-(?:workspace|env)-secret/);

@@ -16,7 +16,7 @@ const MOST_BYTES = 40_000_000;
 const PYTHON =
   "def fib(n):\n    a, b = 0, 1\n    for _ in range(n):\n        a, b = b, a + b\n    return a\n";
 
-/** It shares the images of Podman. */
+/** Buildah shares the images of Podman. */
 const BY_BUILDAH = { SERVABLE_CONTAINER_ENGINE: "buildah", BUILDAH_ISOLATION: "chroot" };
 const hasBuildah =
   spawnSync("podman", ["--version"]).status === 0 && spawnSync("buildah", ["--version"]).status === 0;
@@ -34,7 +34,7 @@ interface Image {
     readonly Labels: Readonly<Record<string, string>>;
     readonly Healthcheck?: HealthCheck;
   };
-  /** Where Podman has it. */
+  /** Where Podman reports the health check. */
   readonly Healthcheck?: HealthCheck;
 }
 
@@ -43,7 +43,7 @@ describe("the image of an app", { skip: withoutContainers }, () => {
   const project = join(folder, "project");
   const tags = ["built", "again", "edited"].map((name) => `localhost/servable-test-${name}:${process.pid}`);
   const [BUILT = "", AGAIN = "", EDITED = ""] = tags;
-  // The base by a name of its own, after which the containers are called in which images are made on it here.
+  // The base has a name of its own, which the names of the containers of builds on it start with.
   const BASE_NAME = `servable-test-own-base-${process.pid}`;
   const OWN_BASE = `localhost/${BASE_NAME}:1`;
   let engine: ContainerEngine;
@@ -84,7 +84,7 @@ describe("the image of an app", { skip: withoutContainers }, () => {
     return (JSON.parse(stdout) as [Image])[0];
   }
 
-  /** The containers in which images are made on the base. */
+  /** Lists the containers of builds on the base. */
   async function workingContainers(): Promise<string[]> {
     if (engine.flavor !== "podman") return [];
     const args = ["ps", "--all", "--external", "--format", "{{.Names}}"];
@@ -92,7 +92,7 @@ describe("the image of an app", { skip: withoutContainers }, () => {
     return stdout.split("\n").filter((name) => name.startsWith(BASE_NAME));
   }
 
-  test("answers, is healthy, has no rights, and stops at SIGTERM with 0", async () => {
+  test("responds, is healthy, has no privileges, and exits with 0 at SIGTERM", async () => {
     const name = `servable-test-image-${process.pid}`;
     await using running = await runImage(engine, BUILT, name);
     const response = await fetch(running.url, {
@@ -121,7 +121,7 @@ describe("the image of an app", { skip: withoutContainers }, () => {
     assert.deepEqual(await running.ended, [0, null]);
   });
 
-  test("is smaller than its base and 40 MB, and says what is in it", async () => {
+  test("is at most 40 MB larger than its base, and has labels that describe it", async () => {
     const [image, base] = await Promise.all([inspect(BUILT), inspect(BASE_IMAGE)]);
     const grown = image.Size - base.Size;
     assert.ok(grown < MOST_BYTES, `${(grown / 1e6).toFixed(1)} MB are added`);
@@ -133,7 +133,7 @@ describe("the image of an app", { skip: withoutContainers }, () => {
     assert.deepEqual(Object.keys(document.paths), ["/", "/files", "/health"]);
   });
 
-  test("has neither archives nor development files, nor what nobody reads", async () => {
+  test("contains no archives, development files or source maps", async () => {
     const program =
       "const { existsSync, readdirSync } = require('fs');" +
       "const isLeft = (path) => /\\.tgz$|^[^/]*$/.test(path) || (/\\.map$/.test(path) && existsSync(path.slice(0, -4)));" +
@@ -147,7 +147,7 @@ describe("the image of an app", { skip: withoutContainers }, () => {
     await assertInNoLayer(engine, BUILT, /tok-npm-secret/);
   });
 
-  test("has the same layers when it is built again from nothing, by Buildah where it is there", async () => {
+  test("has the same layers when it is rebuilt without a cache, with Buildah where that is installed", async () => {
     const environment = hasBuildah ? BY_BUILDAH : {};
     const { exitCode, stdout, stderr } = await build(["--no-cache", "--json", "--tag", AGAIN], environment);
     assert.equal(exitCode, 0, stderr);
@@ -159,7 +159,7 @@ describe("the image of an app", { skip: withoutContainers }, () => {
     assert.deepEqual(second.RootFS.Layers, first.RootFS.Layers);
   });
 
-  test("has one other layer after an edit of the app", async () => {
+  test("has one changed layer after an edit of the app", async () => {
     appendFileSync(join(project, "app.ts"), "\n// edited\n");
     const { exitCode, stderr } = await build(["--tag", EDITED]);
     assert.equal(exitCode, 0, stderr);
@@ -170,18 +170,18 @@ describe("the image of an app", { skip: withoutContainers }, () => {
   });
 
   for (const builder of ["engine", ...(hasBuildah ? ["buildah"] : [])]) {
-    test(`is not there after Ctrl-C of the ${builder}'s build, nor a container, a process or a file of it`, async () => {
+    test(`does not exist after Ctrl-C of the ${builder}'s build, nor does a container, a process or a file of it`, async () => {
       const marker = `sleep 3${process.pid}`;
       writeFileSync(join(project, "app.ts"), ownImage(`RUN echo started && ${marker}`));
       const tag = `localhost/servable-test-cancelled:${process.pid}`;
       const temporary = join(folder, "temporary");
       const environment = builder === "engine" ? {} : BY_BUILDAH;
       const running = startBuild(["--tag", tag], { ...environment, TMPDIR: temporary });
-      // The step's own words, not the line of the Dockerfile.
+      // The output of the step, not the line of the Dockerfile.
       await running.complained(/^started$/m);
       if (engine.flavor === "podman") assert.notDeepEqual(await workingContainers(), []);
       running.kill("SIGINT");
-      running.kill("SIGINT"); // people do, and it must not leave more behind
+      running.kill("SIGINT"); // a user may press it twice, which must not leave more behind
       const { exitCode, stderr } = await running.ended;
       assert.equal(exitCode, 130, stderr);
       assert.match(stderr, /\nCancelled\. Nothing is left but layers in the builder's cache\.\n$/);
@@ -203,7 +203,7 @@ describe("the image of an app", { skip: withoutContainers }, () => {
     assert.match(stderr, /\n {2}no such luck\n/);
   });
 
-  test("gets the secrets of its build, which are in no layer", async () => {
+  test("gets its build secrets, which are in no layer", async () => {
     const read =
       'RUN --mount=type=secret,id=token test \\"$(cat /run/secrets/token)\\" = s3cret && cat app.ts > /copy';
     writeFileSync(
@@ -218,7 +218,7 @@ describe("the image of an app", { skip: withoutContainers }, () => {
   });
 });
 
-/** Whether a temporary file has to do with a build: Node and tsx have others. */
+/** Returns true if a temporary file belongs to a build: Node and tsx create others. */
 function isOfBuild(name: string): boolean {
   return /build/.test(name);
 }

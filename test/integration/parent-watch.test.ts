@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { programCode } from "../../src/functions/bundle/programs.ts";
 
-/** A process that is no parent of one that is started here. */
+/** The pid of a process that is not the parent of those started here. */
 const GONE = "1";
 
 async function endOf(child: ChildProcess): Promise<unknown> {
@@ -16,7 +16,7 @@ async function endOf(child: ChildProcess): Promise<unknown> {
   return signal;
 }
 
-test("a function's process whose parent was gone before it could ask ends, also while it computes", async (t) => {
+test("a function's process whose parent ended before its first check ends, even while it computes", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "servable-parent-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(join(folder, "runner.mjs"), await programCode("runner"));
@@ -27,7 +27,7 @@ test("a function's process whose parent was gone before it could ask ends, also 
   assert.equal(await endOf(child), "SIGKILL");
 });
 
-test("a worker of an app whose parent was gone before it could ask ends", async () => {
+test("a worker of an app whose parent ended before its first check ends", async () => {
   const entry = fileURLToPath(new URL("../../src/workers/entry.ts", import.meta.url));
   const child = fork(entry, ["App", GONE], { serialization: "advanced" });
   assert.equal(await endOf(child), "SIGKILL");

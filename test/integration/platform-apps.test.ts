@@ -26,8 +26,8 @@ const ALIAS = {
   scalingDelaySeconds: 5,
 };
 
-describe("apps on the wire", () => {
-  test("a list names no environment that was not named, and shows what was told and no more", () =>
+describe("app requests to the control plane", () => {
+  test("a list sends no environment unless one is named, and contains only the fields that were sent", () =>
     withClient({ listAliases: () => ({ aliases: [ALIAS] }) }, async (client, plane) => {
       const [app] = await client.apps.list();
       await client.apps.list({ environment: "staging" });
@@ -56,7 +56,7 @@ describe("apps on the wire", () => {
       ]);
     }));
 
-  test("scaling of one value sends that one alone, a zero too", () =>
+  test("scaling one value sends only that value, even if it is zero", () =>
     withClient({ updateApplication: () => ({ aliasInfo: ALIAS }) }, async (client, plane) => {
       const app = await client.apps.scale("web", { minConcurrency: 0 });
       assert.equal(app?.name, "web");
@@ -75,7 +75,7 @@ describe("apps on the wire", () => {
       ]);
     }));
 
-  test("whichever value is set, it alone is sent", () =>
+  test("every value can be set alone, and only that value is sent", () =>
     withClient({ updateApplication: () => ({}) }, async (client, plane) => {
       const amounts = {
         keepAlive: "keepAlive",
@@ -101,7 +101,7 @@ describe("apps on the wire", () => {
       );
     }));
 
-  test("scaling of nothing sends nothing, and of what makes no sense neither", () =>
+  test("scaling without values, or with invalid ones, sends nothing", () =>
     withClient({}, async (client, plane) => {
       assert.equal(await client.apps.scale("web", {}), undefined);
       await assert.rejects(
@@ -124,7 +124,7 @@ describe("apps on the wire", () => {
       assert.deepEqual(plane.methods(), ["ListAliases"]);
     }));
 
-  test("runners come with their state, their times and the requests they work on", () =>
+  test("runners have their state, their times and the requests they work on", () =>
     withClient(
       {
         listAliasRunners: () => ({
@@ -176,7 +176,7 @@ describe("apps on the wire", () => {
       },
     ));
 
-  test("rollout, revisions and another revision carry what was given", () =>
+  test("rollout, the list of revisions and a change of revision send the given values", () =>
     withClient(
       {
         rolloutApplication: () => ({}),
@@ -211,7 +211,7 @@ describe("apps on the wire", () => {
       },
     ));
 
-  test("deleting what isn't there is no error; any other refusal is", () =>
+  test("deleting an app that does not exist succeeds; any other refusal is an error", () =>
     withClient(
       {
         deleteAlias: ({ alias }) => {
@@ -230,7 +230,7 @@ describe("apps on the wire", () => {
       },
     ));
 
-  test("a client that is closed makes no further calls", () =>
+  test("a closed client makes no further calls", () =>
     withClient({ listAliases: () => ({}) }, async (client, plane) => {
       await client.apps.list();
       client.close();
@@ -238,7 +238,7 @@ describe("apps on the wire", () => {
       assert.equal(plane.calls.length, 1);
     }));
 
-  test("the free functions do the same by a client of their own", async () => {
+  test("the standalone functions do the same with a client of their own", async () => {
     await using plane = await ControlPlane.start({
       grpc: {
         listAliases: unavailable(1, () => ({ aliases: [ALIAS] })),

@@ -26,7 +26,7 @@ test("client.deploy() builds and registers over the client's own connection", as
   assert.deepEqual(plane.methods(), ["BuildEnvironment", "RegisterApplication"]);
 });
 
-test("a ContainerImage brings the files that its Dockerfile copies", async () => {
+test("a ContainerImage uploads the files that its Dockerfile copies", async () => {
   await using plane = await ControlPlane.start({ grpc: GOOD });
   await using store = await FileStore.start();
   using folder = new ContextFolder({ "src/app.js": "1", "src/app.test.js": "2", "notes.txt": "3" });
@@ -47,7 +47,7 @@ test("a ContainerImage brings the files that its Dockerfile copies", async () =>
   assert.match(sent, /COPY src/);
   assert.ok(!sent.includes(folder.path));
 
-  // A name that makes no sense is told before anything is read or sent; a source that is not there before it is built.
+  // An invalid name is reported before anything is read or sent; a missing source is reported before the build.
   await assert.rejects(client.deploy({ appName: "a/b", image }), UsageError);
   const missing = ContainerImage.fromDockerfileString("FROM scratch\nCOPY none /\n", {
     contextDirectory: folder.path,
@@ -56,7 +56,7 @@ test("a ContainerImage brings the files that its Dockerfile copies", async () =>
   assert.deepEqual([store.questions.length, plane.calls.length], [1, 2]);
 });
 
-test("an upload that broke off is gone on with by the client's next deployment", async () => {
+test("an interrupted upload is continued by the client's next deployment", async () => {
   await using plane = await ControlPlane.start({ grpc: GOOD });
   await using store = await FileStore.start();
   using folder = new ContextFolder({ "model.bin": "weights" });
@@ -71,7 +71,7 @@ test("an upload that broke off is gone on with by the client's next deployment",
   assert.deepEqual([store.count(/\/initiate$/), store.count(/^PUT /), store.uploads.size], [1, 1, 0]);
 });
 
-test("deploy(), whose client is gone after it, leaves no upload open", async () => {
+test("deploy(), which closes its client, leaves no upload open", async () => {
   await using plane = await ControlPlane.start({ grpc: GOOD });
   await using store = await FileStore.start();
   using folder = new ContextFolder({ "model.bin": "weights" });
@@ -84,7 +84,7 @@ test("deploy(), whose client is gone after it, leaves no upload open", async () 
   assert.deepEqual([store.count(/\/cancel$/), store.uploads.size, plane.calls.length], [1, 0, 0]);
 });
 
-test("deploy() does so by a client of its own", async () => {
+test("deploy() deploys with a client of its own", async () => {
   await using plane = await ControlPlane.start({ grpc: GOOD });
   assert.deepEqual(await deploy(app, { environment: plane.environment }), deployed);
 });
@@ -107,7 +107,7 @@ const NO_IMAGES: readonly (readonly [what: string, options: unknown, message: Re
   ["a name that is missing", { image: { image: "x" } }, /^The app has no name\.$/],
 ];
 for (const [what, options, message] of NO_IMAGES) {
-  test(`a deployment without an image says so, and sends nothing: ${what}`, async () => {
+  test(`a deployment without an image is rejected, and sends nothing: ${what}`, async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     using client = new ServerlessClient({ environment: plane.environment });
     for (const failed of [

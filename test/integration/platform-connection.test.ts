@@ -63,7 +63,7 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 const SUCCESS = { status: { state: HostedRunStatus_State.SUCCESS } };
 
 describe("calls", () => {
-  test("a call carries the key in two entries, and nothing that was not set", () =>
+  test("a call sends the key in two metadata entries, and no value that was not set", () =>
     withPlane({ updateApplication: () => ({}) }, async (connection, plane) => {
       await connection.unary(updateApplication, { applicationName: "web", minConcurrency: 0 });
       const [call] = plane.calls;
@@ -76,7 +76,7 @@ describe("calls", () => {
       assert.equal(call?.isAborted, false);
     }));
 
-  test("a stream's messages come one by one", () =>
+  test("a stream's messages arrive one by one", () =>
     withPlane(
       {
         *buildEnvironment() {
@@ -98,7 +98,7 @@ describe("calls", () => {
       },
     ));
 
-  test("a duplex call talks both ways", () =>
+  test("a duplex call sends and receives at the same time", () =>
     withPlane(
       {
         async *shellRunner(inputs) {
@@ -128,7 +128,7 @@ describe("calls", () => {
       assert.equal(plane.calls.length, 50);
     }));
 
-  test("messages of 50 MB go out and come back", () =>
+  test("messages of 50 MB are sent and received", () =>
     withPlane(
       { listAliases: (request) => ({ aliases: [{ alias: request.environmentName ?? "" }] }) },
       async (connection) => {
@@ -138,7 +138,7 @@ describe("calls", () => {
       },
     ));
 
-  test("leaving the loop over a stream ends the call on the other side", async () => {
+  test("leaving the loop over a stream ends the call on the server", async () => {
     const { promise: left, resolve } = deferred();
     await withPlane(
       {
@@ -193,7 +193,7 @@ describe("cancellation and deadlines", () => {
     );
   });
 
-  test("a signal ends a call with one answer, and the wait for another attempt", () =>
+  test("a signal ends a unary call, and the wait before a retry", () =>
     withPlane(
       { listAliases: unavailable(9, () => ({})) },
       async (connection, plane) => {
@@ -208,7 +208,7 @@ describe("cancellation and deadlines", () => {
       { retryDelayMs: 60_000 },
     ));
 
-  test("a call whose signal was aborted before is not made", () =>
+  test("a call whose signal is already aborted is not made", () =>
     withPlane({ listAliases: () => ({}) }, async (connection, plane) => {
       const reason = new Error("too late");
       const options = { signal: AbortSignal.abort(reason) };
@@ -220,11 +220,11 @@ describe("cancellation and deadlines", () => {
       assert.equal(plane.calls.length, 0);
     }));
 
-  test("a deadline is told to the other side, and is one line when it passes", () =>
+  test("a deadline is sent to the server, and is a one-line error when it expires", () =>
     withPlane(
       { listAliases: (_, { signal }) => once(signal, "abort").then(() => ({})) },
       async (connection, plane) => {
-        // Opens the connection, which takes its own time.
+        // Opens the connection, which takes time of its own.
         await assert.rejects(connection.unary(updateApplication, {}), /does not know UpdateApplication/);
         await assert.rejects(
           connection.unary(listAliases, {}, { timeoutMs: 500 }),
@@ -235,7 +235,7 @@ describe("cancellation and deadlines", () => {
       },
     ));
 
-  test("a deadline holds for all attempts together", () =>
+  test("a deadline covers all attempts together", () =>
     withPlane(
       { listAliases: unavailable(9, () => ({})) },
       async (connection, plane) => {
@@ -243,13 +243,13 @@ describe("cancellation and deadlines", () => {
         await assert.rejects(call, failing(/is not available/, "PLATFORM_UNREACHABLE", "UNAVAILABLE"));
         assert.equal(plane.calls.length, 1);
       },
-      // At least four fifths of that are waited.
+      // The wait lasts at least four fifths of this.
       { retryDelayMs: 5_000 },
     ));
 });
 
 describe("attempts", () => {
-  test("UNAVAILABLE twice and then an answer is an answer", () =>
+  test("a call that gets UNAVAILABLE twice and then a response succeeds", () =>
     withPlane(
       { listAliases: unavailable(2, () => ({ aliases: [{ alias: "web" }] })) },
       async (connection, plane) => {
@@ -259,7 +259,7 @@ describe("attempts", () => {
       },
     ));
 
-  test("so it is for a stream that has said nothing yet", () =>
+  test("a stream is retried too, before its first message", () =>
     withPlane(
       {
         buildEnvironment: unavailable(2, function* () {
@@ -273,7 +273,7 @@ describe("attempts", () => {
       },
     ));
 
-  test("the fifth UNAVAILABLE is the last, and each retry is told", async () => {
+  test("the fifth UNAVAILABLE is the last, and each retry is reported", async () => {
     const retries: number[] = [];
     await withPlane(
       { listAliases: unavailable(9, () => ({})) },
@@ -290,7 +290,7 @@ describe("attempts", () => {
     );
   });
 
-  test("a stream that has said something is not made again", () =>
+  test("a stream that has sent a message is not retried", () =>
     withPlane(
       {
         *buildEnvironment() {
@@ -305,7 +305,7 @@ describe("attempts", () => {
       },
     ));
 
-  test("no other status is tried again", async () => {
+  test("no other status is retried", async () => {
     for (const code of [Code.Internal, Code.Aborted, Code.ResourceExhausted, Code.DeadlineExceeded]) {
       const grpc = {
         listAliases: () => {
@@ -319,7 +319,7 @@ describe("attempts", () => {
     }
   });
 
-  test("a connection that breaks before the answer is opened again", () =>
+  test("a connection that breaks before the response is reopened", () =>
     withPlane(
       { listAliases: (_, { index }) => (index === 0 ? cutConnection() : { aliases: [{ alias: "web" }] }) },
       async (connection, plane) => {
@@ -328,7 +328,7 @@ describe("attempts", () => {
       },
     ));
 
-  test("what must not be done twice is not made again once it may have arrived", async () => {
+  test("a call that must not be repeated is not retried once it may have arrived", async () => {
     const once = { retry: false };
     const look = /may have been done anyway, so check before you try again\.$/;
     await withPlane({ updateApplication: unavailable(1, () => ({})) }, async (connection, plane) => {
@@ -345,7 +345,7 @@ describe("attempts", () => {
     });
   });
 
-  test("where nothing listens nothing can have arrived: any call is made again", async () => {
+  test("if the connection is refused, any call is retried", async () => {
     const environment = { FAL_HOST: `http://127.0.0.1:${await freePort()}`, FAL_KEY: "id:secret" };
     const { grpc: endpoint } = resolveEndpoints({ environment });
     const credentials = resolveCredentials({ environment });
@@ -359,7 +359,7 @@ describe("attempts", () => {
     assert.deepEqual(attempts, [2, 3, 4, 5]);
   });
 
-  test("keys, environments, rollouts and runners in another's place are asked for once", async () => {
+  test("creating keys or environments, rollouts and replacing runners are tried once", async () => {
     const grpc: ControlPlaneScripts = {
       createUserKey: unavailable(9, () => ({})),
       createEnvironment: unavailable(9, () => ({})),
@@ -381,14 +381,14 @@ describe("attempts", () => {
   });
 });
 
-describe("what the control plane says", () => {
+describe("errors of the control plane", () => {
   const saying = (code: Code, details: string) => ({
     listAliases: () => {
       throw refusal(code, details);
     },
   });
 
-  test("details are shown as they are, on one line and without control characters", () =>
+  test("details are shown unchanged, on one line and without control characters", () =>
     withPlane(saying(Code.NotFound, "No app\n  named \u001b[31mweb\u0007."), async (connection) => {
       await assert.rejects(
         connection.unary(listAliases, {}),
@@ -396,7 +396,7 @@ describe("what the control plane says", () => {
       );
     }));
 
-  test("an expired key names where it came from", () =>
+  test("an expired key is reported with where it came from", () =>
     withPlane(saying(Code.Unauthenticated, "Key expired"), async (connection) => {
       await assert.rejects(
         connection.unary(listAliases, {}),
@@ -408,7 +408,7 @@ describe("what the control plane says", () => {
       );
     }));
 
-  test("a key that may not deploy hears of the scope", () =>
+  test("a key that may not deploy is reported with the scope it needs", () =>
     withPlane(saying(Code.PermissionDenied, "Forbidden"), async (connection) => {
       await assert.rejects(
         connection.unary(listAliases, {}),
@@ -416,7 +416,7 @@ describe("what the control plane says", () => {
       );
     }));
 
-  test("a killed runner hears of memory", () =>
+  test("a killed runner is reported with the advice to choose more memory", () =>
     withPlane(saying(Code.Internal, "Worker died with <Signals.SIGKILL: 9>.`."), async (connection) => {
       await assert.rejects(
         connection.unary(listAliases, {}),
@@ -424,7 +424,7 @@ describe("what the control plane says", () => {
       );
     }));
 
-  test("a method it does not have is named", () =>
+  test("an unknown method is named in the error", () =>
     withPlane({}, async (connection) => {
       await assert.rejects(
         connection.unary(listAliases, {}),
@@ -432,7 +432,7 @@ describe("what the control plane says", () => {
       );
     }));
 
-  test("a stream that ends without a status, is cut or is garbage is one line each", async () => {
+  test("a stream that ends without a status, breaks off or is garbage is a one-line error each", async () => {
     const broken = /broke off in the middle of its answer to BuildEnvironment|it closed the connection/;
     for (const [break_, pattern] of [
       [endWithoutStatus, broken],
@@ -457,7 +457,7 @@ describe("what the control plane says", () => {
     }
   });
 
-  test("a closed connection takes no further calls", () =>
+  test("a closed connection accepts no further calls", () =>
     withPlane({ listAliases: () => ({}) }, async (connection) => {
       await connection.unary(listAliases, {});
       connection.close();

@@ -71,8 +71,8 @@ const failing = (code: string, pattern: RegExp) => (error: unknown) => {
   return true;
 };
 
-describe("what is sent", () => {
-  test("an image that is there already: a build and a registration, and nothing over REST", async () => {
+describe("a deployment request", () => {
+  test("for an image that exists sends a build and a registration, and nothing over REST", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     const result = await deployTo(plane, { retryConfig: {} });
     const image = { image: "ghcr.io/me/app:1", use_isolate: false };
@@ -99,7 +99,7 @@ describe("what is sent", () => {
     assert.deepEqual(result, { revision: "rev-1", appName: "web", environment: "main", urls: URLS });
   });
 
-  test("a Dockerfile: its files are asked for once, and go into both calls", async () => {
+  test("for a Dockerfile checks its files once, and sends them with both calls", async () => {
     await using plane = await ControlPlane.start({
       grpc: GOOD,
       rest: { "POST /files/missing_hashes": () => ({ json: [] }) },
@@ -226,7 +226,7 @@ describe("what is sent", () => {
     assert.ok(uploads.includes("reading"));
   });
 
-  test("the scale is reset only on demand, and the cache left aside only for the build", async () => {
+  test("resets the scale only on demand, and skips the cache only for the build", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     await deployTo(plane, { machine: { maxConcurrency: 3 } });
     await deployTo(plane, { machine: { maxConcurrency: 3 }, resetScale: true, noCache: true });
@@ -241,7 +241,7 @@ describe("what is sent", () => {
     ]);
   });
 
-  test("an environment is in the app's name and by itself; of the main one the name is bare", async () => {
+  test("sends the environment as part of the app's name and as a field; for the main one the name has no suffix", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     const { appName, environment } = await deployTo(plane, { environment: "staging" });
     assert.deepEqual([appName, environment], ["web", "staging"]);
@@ -258,14 +258,14 @@ describe("what is sent", () => {
     );
   });
 
-  test("an environment of an empty text is the main one, as if it were not named", async () => {
+  test("treats an empty environment as the main one", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     assert.equal((await deployTo(plane, { environment: "" })).environment, "main");
     const [{ applicationName, environmentName } = {}] = plane.requestsOf("registerApplication");
     assert.deepEqual([applicationName, environmentName], ["web", undefined]);
   });
 
-  test("times in fractions of seconds are rounded up: whole ones travel", async () => {
+  test("rounds fractional seconds up to whole ones", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     await deployTo(plane, {
       machine: { requestTimeout: 0.5, scalingDelay: 1.5 },
@@ -286,7 +286,7 @@ describe("what is sent", () => {
     );
   });
 
-  test("a name, a setting, a message or annotations that make no sense are refused before anything is sent", async () => {
+  test("with an invalid name, setting, message or annotation is refused before anything is sent", async () => {
     await using plane = await ControlPlane.start({ grpc: GOOD });
     const many = Object.fromEntries(Array.from({ length: 33 }, (_, index) => [`k${index}`, ""]));
     const wrong: [Partial<DeployOptions>, RegExp][] = [
@@ -328,8 +328,8 @@ function isUsageError(pattern: RegExp) {
   };
 }
 
-describe("what comes back", () => {
-  test("lines of the build and of the registration are passed on as they come", async () => {
+describe("a deployment's response", () => {
+  test("log lines of the build and the registration are passed on as they arrive", async () => {
     await using plane = await ControlPlane.start({
       grpc: {
         *buildEnvironment() {
@@ -360,7 +360,7 @@ describe("what comes back", () => {
     assert.deepEqual(logs.at(-1)?.timestamp, new Date(5_000));
   });
 
-  test("a build that fails says why in one line, and registers nothing", async () => {
+  test("a failed build reports the reason in one line, and registers nothing", async () => {
     await using plane = await ControlPlane.start({
       grpc: {
         ...GOOD,
@@ -402,7 +402,7 @@ describe("what comes back", () => {
     );
   });
 
-  test("a result without addresses, or addresses without a result, is a failure", async () => {
+  test("a result without URLs, or URLs without a result, is a failure", async () => {
     await using plane = await ControlPlane.start({
       grpc: {
         ...GOOD,
@@ -432,7 +432,7 @@ describe("what comes back", () => {
     assert.equal(plane.calls.length, 6);
   });
 
-  test("an answer that breaks off is no success", async () => {
+  test("a response that breaks off is a failure", async () => {
     await using plane = await ControlPlane.start({
       grpc: {
         ...GOOD,
@@ -448,7 +448,7 @@ describe("what comes back", () => {
     assert.equal(plane.requestsOf("registerApplication").length, 2);
   });
 
-  test("an expired key and a refusal are told in a line, without the key", async () => {
+  test("an expired key and a refusal are reported in one line, without the key", async () => {
     await using plane = await ControlPlane.start({
       grpc: {
         ...GOOD,
@@ -467,7 +467,7 @@ describe("what comes back", () => {
   });
 
   for (const phase of ["building", "registering"] as const) {
-    test(`who cancels while ${phase} ends the call on the other side, too`, async () => {
+    test(`cancelling while ${phase} ends the call on the server too`, async () => {
       const controller = new AbortController();
       const reason = new Error("enough");
       let left: Promise<unknown> | undefined;

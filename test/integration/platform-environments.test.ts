@@ -5,8 +5,8 @@ import { UsageError } from "../../src/errors.ts";
 import { refusal } from "../helpers/control-plane.ts";
 import { sent, withClient } from "../helpers/platform-client.ts";
 
-describe("environments on the wire", () => {
-  test("a list has what was told of each", () =>
+describe("environment requests to the control plane", () => {
+  test("a list has the fields that were sent for each environment", () =>
     withClient(
       {
         listEnvironments: () => ({
@@ -30,7 +30,7 @@ describe("environments on the wire", () => {
       },
     ));
 
-  test("creating sends the name, and a description that was given alone, an empty one too", () =>
+  test("creating sends the name, and a description only if given, even an empty one", () =>
     withClient(
       { createEnvironment: ({ name }, { index }) => (index === 0 ? {} : { environment: { name } }) },
       async (client, plane) => {
@@ -45,7 +45,7 @@ describe("environments on the wire", () => {
       },
     ));
 
-  test("deleting sends the name, and a refusal is told as it is", () =>
+  test("deleting sends the name, and a refusal is reported unchanged", () =>
     withClient(
       {
         deleteEnvironment: ({ name }) => {

@@ -27,14 +27,14 @@ import { FileStore, restTo } from "../helpers/file-store.ts";
 const QUICK = { backoffMs: 1 };
 const PUT_PART_2 = /^PUT .*\/2$/;
 
-/** A file of three parts, the last a small one. */
+/** A file of three parts, of which the last is a small one. */
 const LARGE_BYTES = 2 * PART_BYTES + 5000;
 
 function largeFile(): Buffer {
   return randomBytes(LARGE_BYTES);
 }
 
-/** Rejects with UPLOAD_FAILED and such a message, in one line. */
+/** Checks that a sync rejects with UPLOAD_FAILED and a one-line message that matches; returns the error. */
 async function failure(sync: Promise<unknown>, message: RegExp): Promise<FalServerlessError> {
   let caught: unknown;
   await assert.rejects(sync, (error) => {
@@ -60,7 +60,7 @@ describe("a broken connection", () => {
     assert.equal(store.count(/initiate/), 1);
   });
 
-  test("that does not come back fails the sync; the next one goes on with the parts that are missing", async () => {
+  test("that does not recover fails the sync; the next one uploads only the missing parts", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });
     const options: SyncOptions = { files: await folder.collect(), rest: store.rest(), ...QUICK };
@@ -78,7 +78,7 @@ describe("a broken connection", () => {
     assert.equal(store.uploads.size, 0);
   });
 
-  test("that fails one file keeps what the others have sent", async () => {
+  test("that fails one file keeps the uploads of the others", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ a: largeFile(), b: largeFile() });
     const options: SyncOptions = { files: await folder.collect(), rest: store.rest(), ...QUICK };
@@ -92,7 +92,7 @@ describe("a broken connection", () => {
     assert.equal(store.files.size, 2);
   });
 
-  test("is no use to another client: it begins anew", async () => {
+  test("is not resumed by another client, which starts anew", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });
     const files = await folder.collect();
@@ -105,7 +105,7 @@ describe("a broken connection", () => {
     assert.equal(store.count(/^PUT/), 3);
   });
 
-  test("leaves nothing at the store once it is abandoned", async () => {
+  test("leaves no upload in the store once it is abandoned", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });
     const rest = store.rest();
@@ -116,7 +116,7 @@ describe("a broken connection", () => {
     assert.equal(store.uploads.size, 0);
   });
 
-  test("leaves nothing at the store of a file that is other than before when the sync is tried again", async () => {
+  test("leaves no upload in the store if the file has changed before the next sync", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });
     const rest = store.rest();
@@ -128,7 +128,7 @@ describe("a broken connection", () => {
     assert.equal(store.uploads.size, 0);
   });
 
-  test("begins anew when the store has dropped the upload meanwhile", async () => {
+  test("starts anew if the store has dropped the upload meanwhile", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });
     const options: SyncOptions = { files: await folder.collect(), rest: store.rest(), ...QUICK };
@@ -143,7 +143,7 @@ describe("a broken connection", () => {
   });
 
   for (const step of ["initiate", "complete"] as const) {
-    test(`that swallows the answer to ${step} is no failure`, async () => {
+    test(`that loses the response to ${step} is not a failure`, async () => {
       await using store = await FileStore.start();
       using folder = new ContextFolder({ "a.txt": "a" });
       store.break("POST", new RegExp(step), "lose", 1);
@@ -153,7 +153,7 @@ describe("a broken connection", () => {
     });
   }
 
-  test("that moves nothing for a while is given up and tried again", async () => {
+  test("that transfers nothing for a while is closed and retried", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ "a.txt": "a" });
     store.break("PUT", /./, "stall", 1);
@@ -168,8 +168,8 @@ describe("a broken connection", () => {
   });
 });
 
-describe("an answer of the store", () => {
-  test("of 429 is waited for as long as it says, and two seconds when it doesn't", async () => {
+describe("a response of the store", () => {
+  test("with 429 is retried after its Retry-After, or after two seconds without one", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ "a.txt": "a", "b.txt": "b" });
     store.break("PUT", /./, { status: 429, retryAfter: "1" }, 1);
@@ -179,11 +179,11 @@ describe("an answer of the store", () => {
     assert.ok(file !== undefined);
     await syncFiles({ files: [file], rest: store.rest(), ...QUICK });
     const tookMs = performance.now() - start;
-    // Far less than a minute, which a second must not be taken for.
+    // Far less than a minute, so the second was not mistaken for one.
     assert.ok(tookMs >= 2990 && tookMs < 30_000, `${tookMs} ms`);
   });
 
-  test("of 429 that wants minutes is told, not waited for", async () => {
+  test("with 429 and a Retry-After of minutes is reported, not retried", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ "a.txt": "a" });
     store.break("PUT", /./, { status: 429, detail: "Slow down.", retryAfter: "3600" });
@@ -194,7 +194,7 @@ describe("an answer of the store", () => {
     assert.equal(store.count(/^PUT/), 1);
   });
 
-  test("of 5xx is tried three times in all", async () => {
+  test("with 5xx is tried three times in total", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ "a.txt": "a" });
     store.break("POST", /initiate/, { status: 503 }, 2);
@@ -209,7 +209,7 @@ describe("an answer of the store", () => {
     assert.equal(store.count(/initiate/), 6);
   });
 
-  test("of another 4xx fails at once with its detail, and cancels the upload", async () => {
+  test("with another 4xx fails immediately with its detail, and cancels the upload", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ "a.txt": "a" });
     store.break("PUT", /./, { status: 403, detail: "Your team has no\nroom left." });
@@ -228,7 +228,7 @@ describe("an answer of the store", () => {
     ["PUT", /./],
     ["POST", /complete/],
   ] as const) {
-    test(`of 409 to ${method} ${path.source} means that the file is there, and no upload is left open`, async () => {
+    test(`with 409 to ${method} ${path.source} means that the file exists, and leaves no upload open`, async () => {
       await using store = await FileStore.start();
       using folder = new ContextFolder({ "a.txt": "a" });
       store.break(method, path, { status: 409, detail: "File already exists" });
@@ -244,7 +244,7 @@ describe("an answer of the store", () => {
     ["garbage", "garbage"],
     ["silence", "cut"],
   ] as const) {
-    test(`to the question for missing files that is ${title} uploads everything, with a warning`, async () => {
+    test(`to the check for missing files that is ${title} makes everything be uploaded, with a warning`, async () => {
       await using store = await FileStore.start();
       using folder = new ContextFolder({ "a.txt": "a", "b.txt": "b" });
       const files = await folder.collect();
@@ -267,7 +267,7 @@ describe("an answer of the store", () => {
     ["PUT", /./],
     ["POST", /complete/],
   ] as const) {
-    test(`that is garbage to ${method} ${path.source} is one clear line`, async () => {
+    test(`that is garbage to ${method} ${path.source} is a clear one-line error`, async () => {
       await using store = await FileStore.start();
       using folder = new ContextFolder({ "a.txt": "a" });
       store.break(method, path, "garbage");
@@ -278,7 +278,7 @@ describe("an answer of the store", () => {
     });
   }
 
-  test("that never ends is given up", async () => {
+  test("that never ends is abandoned", async () => {
     using folder = new ContextFolder({ "a.txt": "a" });
     const endless: RestCall = async () =>
       new Response(
@@ -291,7 +291,7 @@ describe("an answer of the store", () => {
   });
 });
 
-test("an unreachable host is one clear line, and no warning besides", async () => {
+test("an unreachable host is a clear one-line error, without a warning", async () => {
   const port = await freePort();
   using folder = new ContextFolder({ "a.txt": "a" });
   const rest = restTo(`http://127.0.0.1:${port}`);
@@ -302,14 +302,14 @@ test("an unreachable host is one clear line, and no warning besides", async () =
   assert.deepEqual(warnings, []);
 });
 
-describe("through the client's own REST side", () => {
+describe("through the client's own REST connection", () => {
   const credentials = parseKey("key-id:key-secret", "the test");
   const sender = (url: string): RestCall => {
     const endpoint = { url, host: new URL(url).host, isPlaintext: true, origin: "the test" };
     return new Rest({ endpoint, credentials }).send;
   };
 
-  test("a connection that breaks and comes back is no failure", async () => {
+  test("a broken connection that recovers is not a failure", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });
     store.break("PUT", /\/2$/, "cut", 2);
@@ -322,7 +322,7 @@ describe("through the client's own REST side", () => {
     assert.equal(store.count(/^PUT/), 5);
   });
 
-  test("a key that the store repeats is in no message, nor is what a terminal obeys", async () => {
+  test("a key that the store repeats, and terminal control characters, are in no message", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ "a.txt": "a" });
     const files = await folder.collect();
@@ -334,7 +334,7 @@ describe("through the client's own REST side", () => {
     assert.doesNotMatch(inspect(error, { depth: 10 }), /key-secret/);
   });
 
-  test("so it is where a refusal says nothing but its status, in letters of its own", async () => {
+  test("a key in a status text without a body, even a non-ASCII one, is not shown either", async () => {
     const server = createHttpServer((_, to) => void to.writeHead(400, "Not key-secret here\u00ff").end());
     await once(server.listen(0, "127.0.0.1"), "listening");
     try {
@@ -351,7 +351,7 @@ describe("through the client's own REST side", () => {
     }
   });
 
-  test("a file that changes is told as such, and a host that is not there in that side's words", async () => {
+  test("a changed file is reported as such, and an unreachable host with that connection's error", async () => {
     const store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });
     const files = await folder.collect();
@@ -370,7 +370,7 @@ describe("through the client's own REST side", () => {
   });
 });
 
-test("an error that the caller's own part gives is handed on, without another try", async () => {
+test("an error of the caller's own function is passed on without a retry", async () => {
   using folder = new ContextFolder({ "a.txt": "a" });
   const fault = new FalServerlessError("USAGE", "no key");
   let calls = 0;
@@ -403,7 +403,7 @@ describe("a file that changes while it is uploaded", () => {
     });
   }
 
-  test("and is gone, is a clear error and leaves no upload", async () => {
+  test("by being deleted, is a clear error and leaves no upload", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ "a.txt": "a" });
     const rest = store.rest();
@@ -431,7 +431,7 @@ describe("a file that changes while it is uploaded", () => {
   });
 });
 
-/** Writes one other byte into a file, and gives it the time it had. */
+/** Changes one byte of a file, and restores its times. */
 function overwrite(path: string, position: number): void {
   const { atime, mtime } = statSync(path);
   const file = openSync(path, "r+");
@@ -443,7 +443,7 @@ function overwrite(path: string, position: number): void {
 }
 
 describe("a cancelled sync", () => {
-  test("leaves no upload at the store that was being opened", async () => {
+  test("leaves no upload in the store that was being opened", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder();
     for (let file = 0; file < 8; file++) folder.write(`file-${file}`, `content ${file}`);
@@ -471,7 +471,7 @@ describe("a cancelled sync", () => {
     assert.equal(store.uploads.size, 0);
   });
 
-  test("in a wait between two tries ends at once", async () => {
+  test("during the wait before a retry ends immediately", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ a: "a" });
     const controller = new AbortController();
@@ -484,7 +484,7 @@ describe("a cancelled sync", () => {
     assert.equal(store.uploads.size, 0);
   });
 
-  test("that has not begun asks nothing", async () => {
+  test("that has not begun sends no request", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ a: "a" });
     const signal = AbortSignal.abort();
@@ -493,7 +493,7 @@ describe("a cancelled sync", () => {
     assert.deepEqual(store.requests, []);
   });
 
-  test("leaves no listener on the caller's signal, and neither does one that succeeds", async () => {
+  test("leaves no listener on the caller's signal, and neither does a successful one", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ a: "a" });
     const { signal } = new AbortController();

@@ -8,17 +8,17 @@ import { ContextFolder } from "../helpers/context-folder.ts";
 import { FileStore } from "../helpers/file-store.ts";
 
 const MIB = 1024 ** 2;
-/** What ten requests hold, and what waits for the collector. */
+/** Memory of ten requests, and of what is not collected yet. */
 const BOUND_MIB = 100;
 
 /**
- * Of itself V8 lets garbage grow with the machine's memory (by 130 to 250 MiB here, most of it of 15,000 requests), and
- * what is needed cannot be told from what is not collected yet. So the young generation is kept small, and the process
- * ends when 64 MiB are not enough for the old one.
+ * By default V8 lets garbage grow with the machine's memory (by 130 to 250 MiB here, most of it from 15,000
+ * requests), so memory in use cannot be separated from memory that is not collected yet. So the young generation is
+ * kept small, and the process fails if 64 MiB are not enough for the old one.
  */
 const HEAP_FLAGS = ["--max-semi-space-size=2", "--max-old-space-size=64"];
 
-/** 5,000 files of 200 MiB in all: two large ones, and many small ones in a hundred folders. */
+/** 5,000 files of 200 MiB in total: two large ones, and many small ones in a hundred folders. */
 function fill(folder: ContextFolder): void {
   folder.write("file-0", "first");
   folder.write("weights/one", randomBytes(90 * MIB));

@@ -10,13 +10,13 @@ import { FileStore } from "../helpers/file-store.ts";
 
 const FILES = { "package.json": "{}", "src/app.ts": "export {};\n", "src/data/words.txt": "one two three\n" };
 
-/** A file of two parts and a half. */
+/** A file of two and a half parts. */
 function largeFile(): Buffer {
   return randomBytes(2.5 * PART_BYTES);
 }
 
 describe("a sync", () => {
-  test("brings all files to an empty store, byte for byte, with the hash of bytes and mode", async () => {
+  test("uploads all files to an empty store, byte for byte, with the hash of content and mode", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder(FILES);
     const { files, uploaded, bytes } = await syncFiles({ files: await folder.collect(), rest: store.rest() });
@@ -45,7 +45,7 @@ describe("a sync", () => {
     assert.ok(Math.abs(Number(mtime) - Date.now() / 1000) < 60, mtime);
   });
 
-  test("asks once which files are missing, and a second one uploads nothing", async () => {
+  test("checks once which files are missing, and a second sync uploads nothing", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder(FILES);
     const rest = store.rest();
@@ -57,7 +57,7 @@ describe("a sync", () => {
     assert.deepEqual(store.requests, ["POST /files/missing_hashes"]);
   });
 
-  test("uploads one file after one was changed, and one after a mode was", async () => {
+  test("uploads one file after one was changed, and one after a mode was changed", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder(FILES);
     const rest = store.rest();
@@ -69,7 +69,7 @@ describe("a sync", () => {
     assert.equal(store.count(/initiate/), 5);
   });
 
-  test("of no files asks nothing", async () => {
+  test("of no files sends no request", async () => {
     await using store = await FileStore.start();
     assert.deepEqual(await syncFiles({ files: [], rest: store.rest() }), {
       files: [],
@@ -79,7 +79,7 @@ describe("a sync", () => {
     assert.deepEqual(store.requests, []);
   });
 
-  test("sends an empty file as one empty part, and equal files once", async () => {
+  test("sends an empty file as one empty part, and identical files once", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ "a/__init__": "", "b/__init__": "", c: "" });
     const { files, uploaded } = await syncFiles({ files: await folder.collect(), rest: store.rest() });
@@ -104,7 +104,7 @@ describe("a sync", () => {
     });
   }
 
-  test("never has more than ten requests at once, and uses them", async () => {
+  test("makes up to ten requests at once, and never more", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder(
       Object.fromEntries(Array.from({ length: 120 }, (_, index) => [`file-${index}`, `content ${index}`])),
@@ -114,7 +114,7 @@ describe("a sync", () => {
     assert.ok(store.mostAtOnce > 5 && store.mostAtOnce <= 10, `${store.mostAtOnce} at once`);
   });
 
-  test("tells its progress up to the end, first of reading and then of what is uploaded", async () => {
+  test("reports its progress to the end, first for reading and then for uploading", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ small: "12345", weights: largeFile() });
     const steps: SyncProgress[] = [];
@@ -136,7 +136,7 @@ describe("a sync", () => {
     );
   });
 
-  test("ends with what its progress callback throws, and cancels at the store", async () => {
+  test("rejects with the error of its progress callback, and cancels its uploads", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });
     const fault = new Error("the terminal is gone");

@@ -30,7 +30,7 @@ const NAMES: readonly (readonly [type: string, name: string])[] = [
   ["GH200", "GH200"],
   ["NVIDIA GH200 480GB", "NVIDI..."],
 ];
-test("kinds of GPUs have the short names that fal's own command line gives them", () => {
+test("GPU types have the same short names as in fal's own command line", () => {
   for (const [type, name] of NAMES) assert.equal(gpuName(type), name, type);
 });
 
@@ -59,7 +59,7 @@ describe("GPUs in use", () => {
     await work(client);
   };
 
-  test("of an app, by its name with or without its owner's", () =>
+  test("by an app, by its name with or without the owner", () =>
     withMetrics({ apps }, async (client) => {
       const web = { gpus: { H100: 8, A10G: 1 }, total: 9 };
       assert.deepEqual(await client.apps.gpus("web"), web);
@@ -70,7 +70,7 @@ describe("GPUs in use", () => {
       assert.deepEqual(await client.apps.gpus("bob/voice"), { gpus: { L40: 1 }, total: 1 });
     }));
 
-  test("a name that is not there, of several owners, or empty is told", () =>
+  test("are an error for an app whose name is unknown, ambiguous or empty", () =>
     withMetrics({ apps }, async (client) => {
       await assert.rejects(client.apps.gpus("none"), {
         message: "The control plane has no metrics of an app none.",
@@ -80,12 +80,12 @@ describe("GPUs in use", () => {
       await assert.rejects(client.apps.gpus(" "), { message: "The app has no name." });
     }));
 
-  test("of all runners", () =>
+  test("by all runners", () =>
     withMetrics({ summary: { total_gpu_by_type: { "GPU-B200": 2, M: 5 } } }, async (client) => {
       assert.deepEqual(await client.runners.gpus(), { gpus: { B200: 2 }, total: 2 });
     }));
 
-  test("an answer of another form is no crash", async () => {
+  test("are an error or zero if the response has another form", async () => {
     for (const json of [null, [], "x", 5]) {
       await withMetrics(json, async (client) => {
         await assert.rejects(client.runners.gpus(), { code: "PLATFORM_REFUSED" });

@@ -16,7 +16,7 @@ import { ControlPlane } from "../helpers/control-plane.ts";
 const { listAliases, buildEnvironment } = IsolateController.method;
 const MB = 1_000_000;
 
-/** The head of a gRPC message of so many bytes. */
+/** The head of a gRPC message that declares a length in bytes. */
 function prefix(bytes: number, flags = 0): Buffer {
   const head = Buffer.alloc(5);
   head[0] = flags;
@@ -24,7 +24,7 @@ function prefix(bytes: number, flags = 0): Buffer {
   return head;
 }
 
-/** A control plane that answers every call with a head and then bytes without end; how many it got rid of. */
+/** Starts a control plane that answers every call with a head and then endless bytes, and counts those that it sent. */
 async function endlessPlane(head: Buffer) {
   let sent = 0;
   const server = createServer();
@@ -64,14 +64,14 @@ function connectTo(environment: Record<string, string>): Connection {
   });
 }
 
-describe("a control plane that says too much", { timeout: 60_000 }, () => {
+describe("a control plane that sends too much", { timeout: 60_000 }, () => {
   for (const [name, head] of [
     ["2 GiB but for one byte", prefix(2 ** 31 - 1)],
     ["4 GiB but for one byte", prefix(2 ** 32 - 1)],
     ["2 GiB, compressed", prefix(2 ** 31 - 1, 1)],
     ["65 MiB", prefix(65 * 2 ** 20)],
   ] as const) {
-    test(`a message that declares ${name} is refused by that, and not gathered`, async () => {
+    test(`a message that declares ${name} is refused by its length, and not buffered`, async () => {
       await using plane = await endlessPlane(head);
       using connection = connectTo(plane.environment);
       const failing = (error: unknown): boolean => error instanceof PlatformError;
@@ -83,7 +83,7 @@ describe("a control plane that says too much", { timeout: 60_000 }, () => {
     });
   }
 
-  test("an answer over REST without an end is refused, and not gathered", async () => {
+  test("an endless REST response is refused, and not buffered", async () => {
     let sent = 0;
     const endless = (response: ServerResponse, type: string): void => {
       response.writeHead(200, { "content-type": type });
@@ -110,7 +110,7 @@ describe("a control plane that says too much", { timeout: 60_000 }, () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  test("an event of a stream without an end is not gathered, in however many lines", async () => {
+  test("an endless event of a stream is not buffered, whether or not in many lines", async () => {
     let given = 0;
     async function* lines(): AsyncGenerator<Uint8Array> {
       const part = Buffer.from(`data: ${"x".repeat(1_000)}\n`.repeat(100));
@@ -123,10 +123,10 @@ describe("a control plane that says too much", { timeout: 60_000 }, () => {
   });
 });
 
-describe("limits of time that no timer can keep", { timeout: 60_000 }, () => {
+describe("time limits that exceed the range of timers", { timeout: 60_000 }, () => {
   const longest = [2 ** 31, 9_999_999_000, 1e15, Number.MAX_SAFE_INTEGER, Infinity];
   for (const ms of longest) {
-    test(`${ms} ms is no limit that is over at once, neither of calls nor of requests`, async () => {
+    test(`${ms} ms does not expire immediately, for gRPC calls and for REST requests`, async () => {
       await using plane = await ControlPlane.start({
         grpc: { listAliases: () => ({}) },
         rest: { "GET /users/current": () => ({ json: { ok: true } }) },

@@ -6,8 +6,8 @@ import { CreateUserKeyRequest_Scope } from "../../src/platform/generated/control
 import { KEY_PRESETS, type CreateKeyOptions, type KeyPreset } from "../../src/platform/account/keys.ts";
 import { sent, withClient } from "../helpers/platform-client.ts";
 
-describe("keys on the wire", () => {
-  test("creating sends a preset or a policy and never a scope, and a description that was given alone", () =>
+describe("key requests to the control plane", () => {
+  test("creating sends a preset or a policy and never a scope, and a description only if given", () =>
     withClient(
       { createUserKey: () => ({ keyId: "new-id", keySecret: "new:secret" }) },
       async (client, plane) => {
@@ -28,7 +28,7 @@ describe("keys on the wire", () => {
       },
     ));
 
-  // No grant at all would make a key that opens everything.
+  // A key without any permission would be one with all of them.
   const wrong: readonly [what: string, options: object, message: RegExp][] = [
     ["nothing", {}, /none is given/],
     ["a preset and permissions", { preset: "API", permissions: ["a"] }, /not with preset, permissions/],
@@ -41,7 +41,7 @@ describe("keys on the wire", () => {
     ["a name of every object", { scope: "constructor" }, /ADMIN or API/],
   ];
   for (const [what, options, message] of wrong) {
-    test(`a key is not made with ${what}`, () =>
+    test(`a key is not created with ${what}`, () =>
       withClient({ createUserKey: () => ({ keyId: "k", keySecret: "s" }) }, async (client, plane) => {
         await assert.rejects(client.keys.create(options as CreateKeyOptions), (error: Error) => {
           assert.ok(error instanceof UsageError);
@@ -52,7 +52,7 @@ describe("keys on the wire", () => {
       }));
   }
 
-  test("a key that was made shows itself to nobody who does not ask for it", () =>
+  test("a created key is shown only on request", () =>
     withClient({ createUserKey: () => ({ keyId: "new-id", keySecret: "hidden" }) }, async (client) => {
       const created = await client.keys.create({ scope: "API" });
       for (const text of [JSON.stringify(created), inspect(created), `${created.key}`]) {
@@ -60,7 +60,7 @@ describe("keys on the wire", () => {
       }
     }));
 
-  test("what is no key is not taken for one, and not shown", async () => {
+  test("an invalid key in a response is rejected, and not shown", async () => {
     const answers: { keyId?: string; keySecret?: string }[] = [
       {},
       { keyId: "new-id" },
@@ -77,7 +77,7 @@ describe("keys on the wire", () => {
     }
   });
 
-  test("a list has each key's id, time, scope and description, and what was not told is undefined", () =>
+  test("a list has each key's id, time, scope and description, or undefined for missing fields", () =>
     withClient(
       {
         listUserKeys: () => ({

@@ -17,7 +17,7 @@ async function withRest(
   await work(client, plane);
 }
 
-/** What was asked for, but for whose the key is. */
+/** The requests, except the one for the key's user. */
 function asked(plane: ControlPlane): string[] {
   return plane.requests
     .filter(({ path }) => path !== "/users/current")
@@ -25,7 +25,7 @@ function asked(plane: ControlPlane): string[] {
 }
 
 describe("the queue of an app", () => {
-  test("is asked for under its owner's name, and outside the main environment under the name the app has there", () =>
+  test("is requested under its owner's name, with the app's full name outside the main environment", () =>
     withRest(
       {
         "GET /applications/ada/web/queue": () => ({ json: { size: 3 } }),
@@ -45,7 +45,7 @@ describe("the queue of an app", () => {
       },
     ));
 
-  test("is told by user, from a map as from a list", async () => {
+  test("is reported by user, from a map or a list", async () => {
     const forms = [
       { "github|1": 2, "google|2": 1, odd: "x" },
       [{ caller_user_id: "github|1", size: 2 }, { user_id: "google|2", queue_size: 1 }, null],
@@ -62,7 +62,7 @@ describe("the queue of an app", () => {
     }
   });
 
-  test("is emptied, of all requests or of one user's, whatever is said of it", () =>
+  test("is flushed, of all requests or of one user's, whatever the response is", () =>
     withRest({ "DELETE /applications/ada/web/queue": () => ({ text: "done" }) }, async (client, plane) => {
       await client.queue.flush("web");
       await client.queue.flush("web", { callerUserId: "github|1" });
@@ -72,7 +72,7 @@ describe("the queue of an app", () => {
       ]);
     }));
 
-  test("of an app that isn't there is a clear line; a refusal has its own words", () =>
+  test("of an app that does not exist is a clear one-line error; a refusal is reported in its own words", () =>
     withRest(
       { "DELETE /applications/ada/busy/queue": () => ({ status: 409, json: { detail: "Being deployed" } }) },
       async (client) => {
@@ -83,7 +83,7 @@ describe("the queue of an app", () => {
       },
     ));
 
-  test("whose size is not told, or whose name makes no sense, is an error", async () => {
+  test("without a size in the response, or with an invalid name, is an error", async () => {
     for (const json of [null, {}, { size: "3" }, { size: -1 }, []]) {
       await withRest({ "GET /applications/ada/web/queue": () => ({ json }) }, (client) =>
         assert.rejects(client.queue.size("web"), /does not say how many requests wait/),

@@ -29,7 +29,7 @@ const answering = (answer: RestAnswer): RestScripts => ({ "GET /thing": () => an
 const GET = { method: "GET", path: "/thing" } as const;
 
 describe("requests", () => {
-  test("JSON goes out and comes back, with the key", () =>
+  test("JSON is sent and received, with the key", () =>
     withRest({ "POST /echo": ({ body }) => ({ json: JSON.parse(body) }) }, async (rest, plane) => {
       assert.deepEqual(await rest.json({ method: "POST", path: "/echo?x=1", json: { a: [1] } }), { a: [1] });
       const [request] = plane.requests;
@@ -38,19 +38,19 @@ describe("requests", () => {
       assert.equal(request?.path, "/echo?x=1");
     }));
 
-  test("an empty answer is nothing", () =>
+  test("an empty response is undefined", () =>
     withRest(answering({ status: 200, text: "" }), async (rest) => {
       assert.equal(await rest.json(GET), undefined);
     }));
 
-  test("a plain request gets the answer of whatever status, and may be a stream", () =>
+  test("a plain request returns the response with any status, and may have a stream as body", () =>
     withRest({ "PUT /thing": ({ body }) => ({ status: 418, text: body }) }, async (rest) => {
       const body = new Blob(["hello"]).stream();
       const response = await rest.send({ method: "PUT", path: "/thing", body });
       assert.deepEqual([response.status, await response.text()], [418, "hello"]);
     }));
 
-  test("a signal ends a request with its reason, and keeps nothing afterwards", () =>
+  test("a signal ends a request with its reason, and no listeners are kept", () =>
     withRest(
       { "GET /thing": () => new Promise(() => {}), "GET /ok": () => ({ json: 1 }) },
       async (rest, plane) => {
@@ -68,7 +68,7 @@ describe("requests", () => {
     ));
 });
 
-describe("answers that are no success", () => {
+describe("unsuccessful responses", () => {
   const CASES: readonly (readonly [RestAnswer, code: string, message: RegExp])[] = [
     [{ status: 404, json: { detail: "Not Found" } }, "PLATFORM_REFUSED", /^Not Found\.$/],
     [{ status: 400, json: { detail: [{ msg: "bad" }] } }, "PLATFORM_REFUSED", /^\[\{"msg":"bad"\}\]\.$/],
@@ -103,7 +103,7 @@ describe("answers that are no success", () => {
       }));
   }
 
-  test("a key that is not known names where it came from", () =>
+  test("a rejected key is reported with where it came from", () =>
     withRest(
       {},
       async (rest) => {
@@ -116,7 +116,7 @@ describe("answers that are no success", () => {
     ));
 });
 
-test("a key that the other side repeats is in no message, stack, cause or printed error", async () => {
+test("a key that the server repeats is in no message, stack, cause or printed error", async () => {
   const secret = "s3cret/with+signs";
   const echo = (text: string): string => `Bad key ${text} or ${encodeURIComponent(text)}`;
   await using plane = await ControlPlane.start({
