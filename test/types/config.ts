@@ -23,35 +23,35 @@ export const right = {
   },
 } satisfies ServableConfig;
 
-// What was written is known of the result.
+// The result keeps the exact type of the argument.
 export const port: number = right.apps.proxy.exposedPort;
 
-// @ts-expect-error there are no apps
+// @ts-expect-error `apps` is missing
 export const empty: ServableConfig = {};
-// @ts-expect-error no such key beside them
+// @ts-expect-error an unknown key beside `apps`
 export const further: ServableConfig = { apps: {}, app: {} };
 
 export const wrong: readonly AppConfig[] = [
   // @ts-expect-error neither a file nor an image
   { keepAlive: 1 },
-  // @ts-expect-error both
+  // @ts-expect-error both a file and an image
   { file: "app.ts", image: { image: "a" } },
   // @ts-expect-error an image is an object
   { image: "ghcr.io/me/proxy:1" },
-  // @ts-expect-error misspelt
+  // @ts-expect-error a misspelt option
   { file: "app.ts", keepalive: 1 },
-  // @ts-expect-error an option of a Dockerfile, not of an image that is there
+  // @ts-expect-error an option for a Dockerfile, not for an existing image
   { image: { image: "a", buildArgs: {} } },
-  // @ts-expect-error misspelt, in the image
+  // @ts-expect-error a misspelt option of the image
   { image: { dockerfile: "Dockerfile", buildArg: {} } },
   // @ts-expect-error seconds are a number
   { file: "app.ts", keepAlive: "60" },
-  // @ts-expect-error not one of the three
+  // @ts-expect-error not one of the three allowed values
   { file: "app.ts", auth: "secret" },
-  // @ts-expect-error not one of the two
+  // @ts-expect-error not one of the two allowed values
   { file: "app.ts", strategy: "blue" },
-  // @ts-expect-error a check needs a path
+  // @ts-expect-error a health check needs a path
   { file: "app.ts", healthCheck: {} },
-  // @ts-expect-error a check has no such method
+  // @ts-expect-error an unknown method of a health check
   { file: "app.ts", healthCheck: { path: "/", method: "PUT" } },
 ];

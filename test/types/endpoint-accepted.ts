@@ -222,7 +222,7 @@ export class Batches extends App {
     return inputs.map((text) => text.length);
   }
 
-  // A size that only running tells gives arrays as well.
+  // A size known only at run time gives arrays, too.
   @endpoint("/variable", { input: Prompt, output: Picture, batch: { maxSize: size } })
   variable(inputs: Prompt[]): Picture[] {
     return inputs.map(() => picture);
@@ -253,7 +253,7 @@ export class Batches extends App {
     return inputs.map(() => picture);
   }
 
-  // Without an output schema an input may still have defaults: `steps` is a number, not perhaps one.
+  // Without an output schema an input may still have defaults: `steps` is a number, not optional.
   @endpoint("/cost", { input: Prompt, batch: { maxSize: 8, cost: ({ steps }) => steps.valueOf() } })
   cost(_inputs: Prompt[]): void[] {
     return [];
@@ -280,7 +280,7 @@ export class Limits extends App {
   }
 }
 
-/** A base class with a parameter: its routes are checked once, its subclasses fill in the rest. */
+/** A base class with a parameter: its routes are checked once, its subclasses implement the rest. */
 abstract class Runs<Model> extends BaseServable {
   protected abstract load(): Promise<Model>;
   protected abstract apply(model: Model, prompt: string): string;
@@ -305,7 +305,7 @@ export class RunsNumber extends Runs<number> {
   }
 }
 
-/** A class for any schema: what TypeBox's own type bounds is a schema as well. */
+/** A class for any schema: a type parameter bounded by TypeBox's own type is a schema, too. */
 export function createSink<Schema extends TSchema>(schema: Schema): new () => App {
   return class Sink extends App {
     @endpoint("/", { input: schema })

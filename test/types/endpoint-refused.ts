@@ -28,7 +28,7 @@ export class Inputs extends App {
     return picture;
   }
 
-  // @ts-expect-error one branch of a union only
+  // @ts-expect-error only one branch of the union
   @endpoint("/branch", { input: Type.Union([Prompt, Type.String()]) })
   branch(_input: Prompt): void {}
 
@@ -36,11 +36,11 @@ export class Inputs extends App {
   @endpoint("/optional", { input: Type.Object({ seed: Type.Optional(Type.Integer()) }) })
   optional(_input: { seed: number }): void {}
 
-  // @ts-expect-error the name of a type is no schema
+  // @ts-expect-error the name of a type is not a schema
   @endpoint("/text", { input: "string" })
   text(): void {}
 
-  // @ts-expect-error nor is a number
+  // @ts-expect-error a number is not a schema
   @endpoint("/number", { output: 5 })
   number(): unknown {
     return 5;
@@ -74,7 +74,7 @@ export class Contexts extends App {
   @endpoint("/any-alone")
   anyAlone(_ctx: ReturnType<typeof JSON.parse>): void {}
 
-  // @ts-expect-error the second argument is no string
+  // @ts-expect-error the second argument is the context, not a string
   @endpoint("/string", { input: Prompt })
   string(_input: Prompt, _ctx: string): void {}
 
@@ -82,15 +82,15 @@ export class Contexts extends App {
   @endpoint("/field", { input: Prompt })
   field(_input: Prompt, _ctx: RequestContext & { user: string }): void {}
 
-  // @ts-expect-error nothing comes third
+  // @ts-expect-error there is no third argument
   @endpoint("/third", { input: Prompt })
   third(_input: Prompt, _ctx: RequestContext, _more: number): void {}
 
-  // @ts-expect-error nothing comes third, not even if it may be missing
+  // @ts-expect-error there is no third argument, not even an optional one
   @endpoint("/third-optional", { input: Prompt })
   thirdOptional(_input: Prompt, _ctx: RequestContext, _more?: number): void {}
 
-  // @ts-expect-error without an input the context is alone
+  // @ts-expect-error without an input the context is the only argument
   @endpoint("/second")
   second(_ctx: RequestContext, _more: unknown): void {}
 }
@@ -114,7 +114,7 @@ export class Results extends App {
     return { url: "data:,", seed: "7" };
   }
 
-  // @ts-expect-error a field is missing, later
+  // @ts-expect-error a field is missing in the promised result
   @endpoint("/missing", { input: Prompt, output: Picture })
   async missing(_input: Prompt) {
     return { url: "data:," };
@@ -126,7 +126,7 @@ export class Results extends App {
     return picture;
   }
 
-  // @ts-expect-error nothing comes back at times
+  // @ts-expect-error the result may be undefined
   @endpoint("/void", { input: Prompt, output: Picture })
   async void(_input: Prompt): Promise<Picture | undefined> {
     return picture;
@@ -146,13 +146,13 @@ export class Streams extends App {
     return picture;
   }
 
-  // @ts-expect-error an async method is no generator
+  // @ts-expect-error an async method is not a generator
   @endpoint("/async", { input: Prompt, output: Picture, stream: true })
   async async(_input: Prompt): Promise<Picture> {
     return picture;
   }
 
-  // @ts-expect-error the letters of a text are no stream
+  // @ts-expect-error a string is iterable but not a stream
   @endpoint("/text", { stream: true })
   text(): string {
     return "abc";
@@ -186,7 +186,7 @@ export class Batches extends App {
     return [];
   }
 
-  // @ts-expect-error an array of something else
+  // @ts-expect-error an array of another type
   @endpoint("/items", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
   items(_inputs: Picture[]): Picture[] {
     return [];
@@ -198,17 +198,17 @@ export class Batches extends App {
     return [];
   }
 
-  // @ts-expect-error a single result where `batch` wants one for each
+  // @ts-expect-error a single result where `batch` needs one per input
   @endpoint("/result", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
   result(_inputs: Prompt[]): Picture {
     return picture;
   }
 
-  // @ts-expect-error nothing comes back
+  // @ts-expect-error the result is missing
   @endpoint("/nothing", { input: Prompt, batch: { maxSize: 8 } })
   nothing(_inputs: Prompt[]): void {}
 
-  // @ts-expect-error results of something else
+  // @ts-expect-error results of another type
   @endpoint("/results", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
   async results(inputs: Prompt[]): Promise<(Prompt | Error)[]> {
     return inputs;
@@ -226,7 +226,7 @@ export class Batches extends App {
     return [];
   }
 
-  // @ts-expect-error a batch has many requests, its context is another
+  // @ts-expect-error a batch gets a BatchContext, not a RequestContext
   @endpoint("/context", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
   context(_inputs: Prompt[], _ctx: RequestContext): Picture[] {
     return [];
@@ -238,7 +238,7 @@ export class Batches extends App {
     return [];
   }
 
-  // @ts-expect-error nothing comes third
+  // @ts-expect-error there is no third argument
   @endpoint("/third", { input: Prompt, output: Picture, batch: { maxSize: 8 } })
   third(_inputs: Prompt[], _batch: BatchContext, _more?: number): Picture[] {
     return [];
@@ -250,13 +250,13 @@ export class Batches extends App {
     return picture;
   }
 
-  // @ts-expect-error a batch's context without `batch`
+  // @ts-expect-error a BatchContext without `batch`
   @endpoint("/alone", { input: Prompt, output: Picture })
   alone(_input: Prompt, _batch: BatchContext): Picture {
     return picture;
   }
 
-  // @ts-expect-error how many form a batch has to be said
+  // @ts-expect-error maxSize is required
   @endpoint("/size", { input: Prompt, output: Picture, batch: {} })
   size(_inputs: Prompt[]): Picture[] {
     return [];
@@ -268,7 +268,7 @@ export class Batches extends App {
     return [];
   }
 
-  // @ts-expect-error an input has no such field to count
+  // @ts-expect-error the input has no such field
   @endpoint("/cost", { input: Prompt, output: Picture, batch: { maxSize: 8, cost: ({ tokens }) => tokens } })
   cost(_inputs: Prompt[]): Picture[] {
     return [];
@@ -280,7 +280,7 @@ export class Batches extends App {
     return [];
   }
 
-  // @ts-expect-error groups are told apart by what they are, objects never are the same
+  // @ts-expect-error a group key is compared by value, and two objects are never equal
   @endpoint("/group", { input: Prompt, output: Picture, batch: { maxSize: 8, groupBy: (input) => input } })
   group(_inputs: Prompt[]): Picture[] {
     return [];
@@ -288,15 +288,15 @@ export class Batches extends App {
 }
 
 export class Limits extends App {
-  // @ts-expect-error 429 or 503
+  // @ts-expect-error the status must be 429 or 503
   @endpoint("/status", { overloadStatus: 500 })
   status(): void {}
 
-  // @ts-expect-error a bound is a number, or several by name
+  // @ts-expect-error a bound is a number, or an object of bounds by name
   @endpoint("/queue", { maxQueue: { size: 5 } })
   queue(): void {}
 
-  // @ts-expect-error devices are texts
+  // @ts-expect-error devices are strings
   @endpoint("/devices", { workers: { devices: [0, 1] } })
   devices(): void {}
 }
@@ -310,11 +310,11 @@ export class Options extends App {
   @endpoint("/timeout", { timeoutMs: "5s" })
   timeout(): void {}
 
-  // @ts-expect-error a path is needed
+  // @ts-expect-error the path is missing
   @endpoint({ input: Prompt })
   path(): void {}
 
-  // @ts-expect-error only methods are routes
+  // @ts-expect-error only methods can be endpoints
   @endpoint("/field")
   field = (): void => {};
 }

@@ -144,7 +144,7 @@ export class Batches extends App {
     return [...inputs].map(() => picture);
   }
 
-  // A size that only running tells may be above 1, so the method gets arrays.
+  // A size known only at run time may exceed 1, so the method gets arrays.
   @realtime("/variable", { input: Prompt, output: Picture, maxBatchSize: size })
   variable(inputs: Prompt[]): Picture[] {
     return inputs.map(() => picture);
@@ -259,7 +259,7 @@ export class Raw extends App {
   }
 }
 
-/** A base class with a parameter: its sessions are checked once, its subclasses fill in the rest. */
+/** A base class with a parameter: its sessions are checked once, its subclasses implement the rest. */
 abstract class Runs<Model> extends BaseServable {
   protected abstract load(): Promise<Model>;
   protected abstract apply(model: Model, prompt: string): string;

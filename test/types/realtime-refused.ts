@@ -36,13 +36,13 @@ export class Unary extends App {
     return picture;
   }
 
-  // @ts-expect-error without a schema nothing is known of the input
+  // @ts-expect-error without a schema the type of the input is unknown
   @realtime("/untyped")
   untyped(_input: Prompt): object {
     return {};
   }
 
-  // @ts-expect-error a session without a schema is called with an input too, not with the context alone
+  // @ts-expect-error a session without a schema also gets the input as its first argument
   @realtime("/context")
   context(_ctx: RequestContext): object {
     return {};
@@ -72,13 +72,13 @@ export class Unary extends App {
     return picture;
   }
 
-  // @ts-expect-error the second argument is no string
+  // @ts-expect-error the second argument is the context, not a string
   @realtime("/string-context", { input: Prompt, output: Picture })
   stringContext(_input: Prompt, _ctx: string): Picture {
     return picture;
   }
 
-  // @ts-expect-error nothing comes third
+  // @ts-expect-error there is no third argument
   @realtime("/third", { input: Prompt, output: Picture })
   third(_input: Prompt, _ctx: RequestContext, _more?: number): Picture {
     return picture;
@@ -110,7 +110,7 @@ export class Results extends App {
     return { url: "data:,", seed: "7" };
   }
 
-  // @ts-expect-error nothing comes back at times
+  // @ts-expect-error the result may be undefined
   @realtime("/void", { input: Prompt, output: Picture })
   async void(_input: Prompt): Promise<Picture | undefined> {
     return picture;
@@ -122,7 +122,7 @@ export class Results extends App {
     return "text";
   }
 
-  // @ts-expect-error nothing is no map
+  // @ts-expect-error an output must be a map, not void
   @realtime("/nothing", { input: Prompt })
   nothing(_input: Prompt): void {}
 
@@ -132,13 +132,13 @@ export class Results extends App {
     return [];
   }
 
-  // @ts-expect-error a list is no map, even if nothing is known of the output
+  // @ts-expect-error an output must be a map, not a list, even without an output schema
   @realtime("/list-untyped", { input: Prompt })
   listUntyped(_input: Prompt): string[] {
     return [];
   }
 
-  // @ts-expect-error nor is it one if the schema says so
+  // @ts-expect-error an output must be a map, even if the schema is a list
   @realtime("/list-schema", { input: Prompt, output: Type.Array(Picture) })
   listSchema(_input: Prompt): Picture[] {
     return [];
@@ -166,13 +166,13 @@ export class Batches extends App {
     return {};
   }
 
-  // @ts-expect-error an array of something else
+  // @ts-expect-error an array of another type
   @realtime("/items", { input: Prompt, output: Picture, maxBatchSize: 4 })
   items(_inputs: Picture[]): Picture[] {
     return [];
   }
 
-  // @ts-expect-error outputs of something else
+  // @ts-expect-error outputs of another type
   @realtime("/outputs", { input: Prompt, output: Picture, maxBatchSize: 4 })
   outputs(inputs: Prompt[]): Prompt[] {
     return inputs;
@@ -192,13 +192,13 @@ export class SharedBatches extends App {
     return [];
   }
 
-  // @ts-expect-error one output for all, where each socket wants its own
+  // @ts-expect-error a single output where a shared batch needs one per input
   @realtime("/one", { input: Prompt, output: Picture, batch: "shared", maxBatchSize: 4 })
   one(_inputs: Prompt[]): Picture {
     return picture;
   }
 
-  // @ts-expect-error outputs of something else
+  // @ts-expect-error outputs of another type
   @realtime("/outputs", { input: Prompt, output: Picture, batch: "shared", maxBatchSize: 4 })
   outputs(inputs: Prompt[]): (Prompt | Error)[] {
     return inputs;
@@ -210,31 +210,31 @@ export class SharedBatches extends App {
     return [];
   }
 
-  // @ts-expect-error a batch of many sessions has no one session's context
+  // @ts-expect-error a shared batch gets a BatchContext, not a session's context
   @realtime("/context", { input: Prompt, output: Picture, batch: "shared", maxBatchSize: 4 })
   context(_inputs: Prompt[], _ctx: RequestContext): Picture[] {
     return [];
   }
 
-  // @ts-expect-error nothing comes third
+  // @ts-expect-error there is no third argument
   @realtime("/third", { input: Prompt, output: Picture, batch: "shared", maxBatchSize: 4 })
   third(_inputs: Prompt[], _batch: BatchContext, _more?: number): Picture[] {
     return [];
   }
 
-  // @ts-expect-error a session's own batch has that session's context
+  // @ts-expect-error a batch of one session gets that session's context
   @realtime("/own", { input: Prompt, output: Picture, maxBatchSize: 4 })
   own(_inputs: Prompt[], _batch: BatchContext): Picture[] {
     return [];
   }
 
-  // @ts-expect-error errors among the outputs are for shared batches
+  // @ts-expect-error only shared batches allow errors among the outputs
   @realtime("/errors", { input: Prompt, output: Picture, maxBatchSize: 4 })
   errors(_inputs: Prompt[]): (Picture | Error)[] {
     return [];
   }
 
-  // @ts-expect-error no such batch
+  // @ts-expect-error an unknown kind of batch
   @realtime("/option", { input: Prompt, output: Picture, batch: "all", maxBatchSize: 4 })
   option(_inputs: Prompt[]): Picture[] {
     return [];
@@ -242,19 +242,19 @@ export class SharedBatches extends App {
 }
 
 export class ServerStreams extends App {
-  // @ts-expect-error no async iterable comes back
+  // @ts-expect-error the result is not an async iterable
   @realtime("/plain", { input: Prompt, output: Picture, mode: "server_streaming" })
   plain(_input: Prompt): Picture {
     return picture;
   }
 
-  // @ts-expect-error an async method is no generator
+  // @ts-expect-error an async method is not a generator
   @realtime("/async", { input: Prompt, output: Picture, mode: "server_streaming" })
   async async(_input: Prompt): Promise<Picture> {
     return picture;
   }
 
-  // @ts-expect-error a list is no async iterable
+  // @ts-expect-error a list is not an async iterable
   @realtime("/list", { input: Prompt, output: Picture, mode: "server_streaming" })
   list(_input: Prompt): Picture[] {
     return [];
@@ -272,19 +272,19 @@ export class ServerStreams extends App {
   @realtime("/numbers", { input: Prompt, mode: "server_streaming" })
   async *numbers(_input: Prompt): AsyncGenerator<number> {}
 
-  // @ts-expect-error one input comes, not a stream of them
+  // @ts-expect-error this mode passes one input, not a stream of inputs
   @realtime("/inputs", { input: Prompt, output: Picture, mode: "server_streaming" })
   async *inputs(_inputs: AsyncIterable<Prompt>): AsyncGenerator<Picture> {}
 }
 
 export class ClientStreams extends App {
-  // @ts-expect-error a stream of inputs comes, not one
+  // @ts-expect-error this mode passes a stream of inputs, not one input
   @realtime("/single", { input: Prompt, output: Picture, mode: "client_streaming" })
   single(_input: Prompt): Picture {
     return picture;
   }
 
-  // @ts-expect-error a stream of inputs comes, not an array
+  // @ts-expect-error this mode passes a stream of inputs, not an array
   @realtime("/array", { input: Prompt, output: Picture, mode: "client_streaming" })
   array(_inputs: Prompt[]): Picture {
     return picture;
@@ -302,7 +302,7 @@ export class ClientStreams extends App {
     return picture;
   }
 
-  // @ts-expect-error one output goes back, not a stream of them
+  // @ts-expect-error this mode returns one output, not a stream of outputs
   @realtime("/generator", { input: Prompt, output: Picture, mode: "client_streaming" })
   async *generator(_inputs: AsyncIterable<Prompt>): AsyncGenerator<Picture> {}
 
@@ -314,11 +314,11 @@ export class ClientStreams extends App {
 }
 
 export class Bidi extends App {
-  // @ts-expect-error one input where a stream comes
+  // @ts-expect-error one input where a stream is passed
   @realtime("/single", { input: Prompt, output: Picture, mode: "bidi" })
   async *single(_input: Prompt): AsyncGenerator<Picture> {}
 
-  // @ts-expect-error one output where a stream goes back
+  // @ts-expect-error one output where a stream is returned
   @realtime("/output", { input: Prompt, output: Picture, mode: "bidi" })
   async output(_inputs: AsyncIterable<Prompt>): Promise<Picture> {
     return picture;
@@ -332,7 +332,7 @@ export class Bidi extends App {
 }
 
 export class Options extends App {
-  // @ts-expect-error no such mode
+  // @ts-expect-error an unknown mode
   @realtime("/mode", { mode: "stream" })
   mode(): object {
     return {};
@@ -344,25 +344,25 @@ export class Options extends App {
     return {};
   }
 
-  // @ts-expect-error a number
+  // @ts-expect-error buffering is a number
   @realtime("/buffering", { buffering: "2" })
   buffering(): object {
     return {};
   }
 
-  // @ts-expect-error a frame is text or bytes
+  // @ts-expect-error a frame is a string or bytes
   @realtime("/codec", { encodeMessage: () => 5, decodeMessage: () => ({}) })
   codec(): object {
     return {};
   }
 
-  // @ts-expect-error true or false
+  // @ts-expect-error canBatch returns a boolean
   @realtime("/batch", { maxBatchSize: 2, canBatch: () => "yes" })
   batch(): object {
     return {};
   }
 
-  // @ts-expect-error a path is needed
+  // @ts-expect-error the path is missing
   @realtime({ input: Prompt })
   path(): object {
     return {};
@@ -374,11 +374,11 @@ export class Raw extends App {
   @websocket("/order")
   order(_ctx: RequestContext, _socket: RawWebSocket): void {}
 
-  // @ts-expect-error nothing comes third
+  // @ts-expect-error there is no third argument
   @websocket("/third")
   third(_socket: RawWebSocket, _ctx: RequestContext, _more: number): void {}
 
-  // @ts-expect-error the socket is no text
+  // @ts-expect-error the socket is not a string
   @websocket("/text")
   text(_socket: string): void {}
 

@@ -30,14 +30,14 @@ export class Right extends App {
 }
 
 export class Former extends App {
-  // @ts-expect-error a setting no more
+  // @ts-expect-error the setting no longer exists
   static override requirements = ["a@1"];
 }
 
 export class Misspelt extends App {
   // @ts-expect-error there is no such setting to override
   static override minConcurency = 1;
-  // @ts-expect-error nor is there in the original's letters
+  // @ts-expect-error the snake-case name of fal's Python SDK is not a setting
   static override machine_type = "GPU-A100";
 }
 
@@ -45,29 +45,29 @@ export class Misspelt extends App {
 export class KeepAlive extends App {
   static override keepAlive = "300";
 }
-// @ts-expect-error not one of the three
+// @ts-expect-error not one of the three allowed values
 export class Auth extends App {
   static override appAuth = "secret";
 }
-// @ts-expect-error a list of names, not one
+// @ts-expect-error a list of names, not a single name
 export class Secrets extends App {
   static override secrets = "TOKEN";
 }
-// @ts-expect-error no such condition
+// @ts-expect-error an unknown condition
 export class Retry extends App {
   static override retryConfig = { sometimes: { retries: 2 } };
 }
-// @ts-expect-error a version is a text
+// @ts-expect-error a version is a string
 export class Version extends BaseServable {
   static override version = 1.2;
 }
 
 export class Hooks extends App {
-  // @ts-expect-error hints are texts
+  // @ts-expect-error hints are strings
   override provideHints(): number[] {
     return [1];
   }
-  // @ts-expect-error setup gets nothing
+  // @ts-expect-error setup takes no arguments
   override setup(_model: string): void {}
 }
 
@@ -96,7 +96,7 @@ export const made6 = new ServeWrapper(() => 5, { output: Text });
 export const made7 = new ServeWrapper(({ text }: { text: string }) => text);
 // @ts-expect-error a stream has to be iterable
 export const made8 = new ServeWrapper(() => 5, { stream: true });
-// @ts-expect-error something to call is needed
+// @ts-expect-error a function is required
 export const made9 = new ServeWrapper({ run: () => 5 });
 // @ts-expect-error the class is abstract
 export const made10 = new App();
@@ -109,7 +109,7 @@ export const made12 = new FieldException("field", "message", {
 });
 // @ts-expect-error a status is a number
 export const made13 = new AppException("message", "418");
-// @ts-expect-error units are a number or a numeric text
+// @ts-expect-error units are a number or a numeric string
 export const made14 = new FieldException("field", "message", { billableUnits: true });
 
 declare const value: unknown;
