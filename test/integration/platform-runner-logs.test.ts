@@ -17,7 +17,7 @@ type Tell = (options?: RunnerLogsOptions, timing?: RunnerLogsTiming) => AsyncGen
 const HISTORY = "POST /logs/history";
 const STREAM = "POST /logs/stream";
 
-/** Does something with the log of r-1, whose times of waiting are short. */
+/** Runs a test against the log of runner r-1, with short waits. */
 async function withLog(
   server: RunnerLogServer,
   work: (tell: Tell, environment: NodeJS.ProcessEnv) => Promise<void>,
@@ -35,7 +35,7 @@ async function messages(logs: AsyncIterable<RunnerLog>): Promise<string[]> {
   return all;
 }
 
-/** The messages of lines from one to another, both included. */
+/** The messages of the lines of a range, both ends included. */
 function named(from: number, to: number): string[] {
   return Array.from({ length: to - from + 1 }, (_, index) => `line ${from + index}`);
 }
@@ -47,7 +47,7 @@ function log(count: number): RunnerLogServer {
 const at = (second: number): Date => new Date(START + second * 1_000);
 
 describe("the log of a runner", () => {
-  test("is told by the client, the oldest line first, from the runner's start to its end", async () => {
+  test("is read by the client, oldest line first, from the runner's start to its end", async () => {
     const server = new RunnerLogServer([lineAt(1, "first\n"), lineAt(2, "second", "error"), lineAt(9)]);
     server.endedAt = lineAt(5).timestamp;
     await withLog(server, async (_, environment) => {
@@ -73,14 +73,14 @@ describe("the log of a runner", () => {
     });
   });
 
-  test("is read page by page, whether or not the end of a page belongs to it", async () => {
+  test("is read page by page, whether or not a page includes its end time", async () => {
     for (const isInclusive of [false, true]) {
       const server = log(95);
       server.maxPage = 10;
       server.isInclusive = isInclusive;
-      // Two that are the same.
+      // Two identical lines.
       server.lines[50] = lineAt(49, "line 49");
-      // Three of the same time, on both sides of where a page begins.
+      // Three lines with the same time, on both sides of a page boundary.
       if (isInclusive) for (const index of [84, 85, 86]) server.lines[index] = lineAt(84, `line ${index}`);
       await withLog(server, async (tell) => {
         const expected = server.lines.map(({ message }) => message);
@@ -90,7 +90,7 @@ describe("the log of a runner", () => {
     }
   });
 
-  test("is cut to the newest or the oldest lines, and read no further than needed", async () => {
+  test("is limited to the newest or the oldest lines, and read no further than needed", async () => {
     const server = log(2_500);
     await withLog(server, async (tell) => {
       assert.deepEqual(await messages(tell({ lines: 3 })), named(2_497, 2_499));
@@ -106,17 +106,17 @@ describe("the log of a runner", () => {
     });
   });
 
-  test("is told whole however long it is, with few of its pages in memory", async () => {
+  test("is read completely however long it is, with few of its pages in memory", async () => {
     const server = log(2_400);
     server.maxPage = 60;
     await withLog(server, async (tell) => {
       assert.deepEqual(await messages(tell()), named(0, 2_399));
-      // 40 pages; all but 20 of them a second time.
+      // 40 pages, all but 20 of them requested a second time.
       assert.equal(server.queries(HISTORY).length, 60);
     });
   });
 
-  test("is told of the span and with the text that were asked for, as far as the runner lived", async () => {
+  test("can be limited to a time span and a search text, within the runner's lifetime", async () => {
     const server = log(60);
     server.endedAt = lineAt(50).timestamp;
     await withLog(server, async (tell) => {
@@ -128,7 +128,7 @@ describe("the log of a runner", () => {
     });
   });
 
-  test("a page that fails in passing is asked for again", async () => {
+  test("retries a page that fails temporarily", async () => {
     const server = log(3);
     let failures = 2;
     server.intercept = ({ path }, response) => {
@@ -142,7 +142,7 @@ describe("the log of a runner", () => {
     });
   });
 
-  test("what makes no sense is refused before anything is asked", async () => {
+  test("with invalid options is refused before any request", async () => {
     const server = log(1);
     await withLog(server, async (tell, environment) => {
       const wrong: RunnerLogsOptions[] = [
@@ -159,7 +159,7 @@ describe("the log of a runner", () => {
     });
   });
 
-  test("of a runner that isn't there, of pages that go round in circles, and of no pages are one line each", async () => {
+  test("of a missing runner, with pages in a cycle, or without pages is a one-line error each", async () => {
     const server = log(1);
     await withLog(server, async (tell, environment) => {
       using client = new ServerlessClient({ environment });
@@ -180,7 +180,7 @@ describe("the log of a runner", () => {
 });
 
 describe("a log that is followed", () => {
-  test("begins a minute back, and ends with its stream", async () => {
+  test("begins a minute ago, and ends with its stream", async () => {
     const server = new RunnerLogServer();
     await withLog(server, async (tell) => {
       const before = Date.now();
@@ -199,13 +199,13 @@ describe("a log that is followed", () => {
     });
   });
 
-  test("goes on where the history that came before it has ended, without repeating or losing a line", async () => {
+  test("continues after its history, without repeating or losing a line", async () => {
     const server = log(10);
     await withLog(server, async (tell) => {
       const told: string[] = [];
       for await (const { message } of tell({ follow: true, lines: 3 })) {
         told.push(message);
-        // Between the history and the stream, one of them at the time of the last line.
+        // Between the history and the stream, and one of them at the time of the last line.
         if (message === "line 9" && told.length === 3) server.write(lineAt(9, "late"), lineAt(10));
         if (message === "line 10") {
           server.write(lineAt(11), lineAt(11));
@@ -216,7 +216,7 @@ describe("a log that is followed", () => {
     });
   });
 
-  test("with no line of the past begins now", async () => {
+  test("with no lines of history begins now", async () => {
     const server = log(10);
     await withLog(server, async (tell) => {
       const before = Date.now();
@@ -228,7 +228,7 @@ describe("a log that is followed", () => {
     });
   });
 
-  test("is opened again when its stream breaks, and no line is told twice or lost", async () => {
+  test("is reopened if its stream breaks, and no line is repeated or lost", async () => {
     const server = new RunnerLogServer([lineAt(1, "first")]);
     await withLog(server, async (tell) => {
       const told: string[] = [];
@@ -236,7 +236,7 @@ describe("a log that is followed", () => {
         told.push(message);
         if (told.length === 1) server.write(lineAt(2, "second"));
         if (told.length === 2) {
-          // Written while nobody listens: at the same time, and the same line once more.
+          // Written while no stream is open: a line at the same time, and the same line again.
           server.lines.push(lineAt(2, "third"), lineAt(2, "second"), lineAt(3));
           server.cutStreams();
         }
@@ -248,7 +248,7 @@ describe("a log that is followed", () => {
     });
   });
 
-  test("gives up after five tries in a row", async () => {
+  test("gives up after five consecutive failures", async () => {
     const server = new RunnerLogServer();
     server.intercept = ({ path }, response) => path === STREAM && Boolean(response.destroy());
     await withLog(server, async (tell) => {
@@ -257,7 +257,7 @@ describe("a log that is followed", () => {
     });
   });
 
-  test("ends with the words of an error that its stream tells, and is not opened again", async () => {
+  test("ends with an error that its stream sends, and is not reopened", async () => {
     const server = new RunnerLogServer();
     await withLog(server, async (tell) => {
       const told = messages(tell({ follow: true }));
@@ -271,7 +271,7 @@ describe("a log that is followed", () => {
     });
   });
 
-  test("is no stream of events: told in a line, at once", async () => {
+  test("that is not an event stream is a one-line error, without a retry", async () => {
     const server = new RunnerLogServer();
     server.intercept = ({ path }, response) => path === STREAM && Boolean(response.end("<html>"));
     await withLog(server, async (tell) => {
@@ -280,7 +280,7 @@ describe("a log that is followed", () => {
     });
   });
 
-  test("ends once the runner has ended, with the lines its stream had not told", async () => {
+  test("ends once the runner has ended, with the lines that its stream did not send", async () => {
     const server = new RunnerLogServer();
     await withLog(server, async (tell) => {
       const told = messages(tell({ follow: true, since: at(0) }, { checkMs: 5 }));
@@ -293,7 +293,7 @@ describe("a log that is followed", () => {
     });
   });
 
-  test("of a runner that has ended is its last minute, or what was asked for", async () => {
+  test("of an ended runner is its last minute, or the requested part", async () => {
     const server = log(200);
     server.endedAt = lineAt(200).timestamp;
     await withLog(server, async (tell) => {
@@ -304,7 +304,7 @@ describe("a log that is followed", () => {
     });
   });
 
-  test("a signal ends it with its reason, and leaving the loop ends its stream", async () => {
+  test("rejects with its signal's reason, and closes its stream when the loop is left", async () => {
     const server = log(1);
     await withLog(server, async (tell) => {
       const stop = new AbortController();
@@ -323,7 +323,7 @@ describe("a log that is followed", () => {
   });
 });
 
-test("a failure of the log is a PlatformError without the key in it", async () => {
+test("a failure of the log is a PlatformError that does not contain the key", async () => {
   const server = new RunnerLogServer();
   server.intercept = ({ path }, response) => {
     if (path !== HISTORY) return false;

@@ -9,8 +9,8 @@ import { sent, withClient } from "../helpers/platform-client.ts";
 
 const RUNNER = { runnerId: "r-1", alias: "web--staging", revision: "rev-1", state: RunnerInfo_State.IDLE };
 
-describe("runners on the wire", () => {
-  test("a list asks for those that are not up yet, and for those that have ended when told since when", () =>
+describe("runner requests to the control plane", () => {
+  test("a list requests runners that are still starting, and with a start time also those that have ended", () =>
     withClient({ listRunners: () => ({ runners: [RUNNER] }) }, async (client, plane) => {
       const since = new Date("2026-01-31T12:00:00.250Z");
       const [runner, ...others] = await client.runners.list();
@@ -26,7 +26,7 @@ describe("runners on the wire", () => {
       ]);
     }));
 
-  test("stopping carries the id, and whether another has to be ready first; killing the id alone", () =>
+  test("stopping sends the id, and whether a replacement has to be ready first; killing sends only the id", () =>
     withClient({ stopRunner: () => ({}), killRunner: () => ({}) }, async (client, plane) => {
       await client.runners.stop("r-1");
       await client.runners.stop("r-1", { replaceFirst: true });
@@ -38,7 +38,7 @@ describe("runners on the wire", () => {
       ]);
     }));
 
-  test("a runner that isn't there is told; one without an id is not asked for", () =>
+  test("a missing runner is an error; an empty id is refused without a request", () =>
     withClient(
       {
         killRunner: () => {
@@ -57,7 +57,7 @@ describe("runners on the wire", () => {
       },
     ));
 
-  test("the free function lists them by a client of its own", async () => {
+  test("the standalone function lists them with a client of its own", async () => {
     await using plane = await ControlPlane.start({ grpc: { listRunners: () => ({ runners: [RUNNER] }) } });
     const { environment } = plane;
     assert.equal((await listRunners({}, { environment })).length, 1);

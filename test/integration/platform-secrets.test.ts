@@ -7,8 +7,8 @@ import { sent, withClient } from "../helpers/platform-client.ts";
 
 const LISTED = { secrets: [{ name: "TOKEN", environmentName: "staging" }] };
 
-describe("secrets on the wire", () => {
-  test("setting says outright who sees it, and deleting sends the name alone, once it is known to be there", () =>
+describe("secret requests to the control plane", () => {
+  test("setting always sends who can see the secret, and deleting sends only the name, once it is known to exist", () =>
     withClient({ setSecret: () => ({}), listSecrets: () => LISTED }, async (client, plane) => {
       await client.secrets.set("TOKEN", "");
       await client.secrets.set("TOKEN", "a=b", { defaultExposed: false, environment: "staging" });
@@ -29,14 +29,14 @@ describe("secrets on the wire", () => {
     ["the same in a third one", "TOKEN", "dev"],
   ];
   for (const [what, name, environment] of absences) {
-    test(`deleting what is not there says so, and sends nothing: ${what}`, () =>
+    test(`deleting a missing secret returns false and sends nothing: ${what}`, () =>
       withClient({ setSecret: () => ({}), listSecrets: () => LISTED }, async (client, plane) => {
         assert.equal(await client.secrets.unset(name, { environment }), false);
         assert.deepEqual(plane.methods(), ["ListSecrets"]);
       }));
   }
 
-  test("a key that may delete secrets and not list them deletes them", async () => {
+  test("a key that may delete secrets but not list them can delete them", async () => {
     for (const code of [Code.PermissionDenied, Code.Unimplemented]) {
       const listSecrets = (): never => {
         throw refusal(code, "No.");
@@ -48,7 +48,7 @@ describe("secrets on the wire", () => {
     }
   });
 
-  test("a list has what was told of each, and no value", () =>
+  test("a list has the fields that were sent for each secret, and no value", () =>
     withClient(
       {
         listSecrets: () => ({
@@ -77,7 +77,7 @@ describe("secrets on the wire", () => {
       },
     ));
 
-  test("what can be no name is refused unsent, and not shown: it may be the value", () =>
+  test("an invalid name is refused without a request, and not shown, since it may be the value", () =>
     withClient({ setSecret: () => ({}) }, async (client, plane) => {
       for (const name of ["", "hidden value", "1hidden", "hidden-value"]) {
         const isQuiet = (error: unknown): boolean =>

@@ -11,9 +11,9 @@ import { IsolateController } from "../../src/platform/generated/controller_pb.ts
 
 const { listAliases, buildEnvironment } = IsolateController.method;
 
-/** A server of HTTP/2 whose connections can be cut and frozen: they come through a relay. */
+/** An HTTP/2 server behind a relay that can break and freeze its connections. */
 class RawServer implements AsyncDisposable {
-  /** The callers' ends, in order. */
+  /** The clients' ends, in order. */
   readonly sockets: Socket[] = [];
   readonly sessions: ServerHttp2Session[] = [];
   readonly #http2 = createServer();
@@ -47,7 +47,7 @@ class RawServer implements AsyncDisposable {
     });
   }
 
-  /** As when a machine loses its power: the connections stay, and nobody is there. */
+  /** Simulates a machine that loses power: the connections stay open without a response. */
   freeze(): void {
     for (const socket of this.sockets) socket.unpipe().pause();
   }
@@ -58,7 +58,7 @@ class RawServer implements AsyncDisposable {
   }
 }
 
-/** Two streams, each of which reads what the other is given. */
+/** Two streams, each of which reads what is written to the other. */
 function duplexPair(): [Duplex, Duplex] {
   const make = (other: () => Duplex): Duplex =>
     new Duplex({
@@ -80,14 +80,14 @@ function duplexPair(): [Duplex, Duplex] {
 const HEAD = { ":status": 200, "content-type": "application/grpc+proto" };
 const EMPTY = Buffer.alloc(5);
 
-/** An answer with one message that says nothing. */
+/** Responds with one empty message. */
 function answerEmpty(stream: ServerHttp2Stream): void {
   stream.respond(HEAD, { waitForTrailers: true });
   stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
   stream.end(EMPTY);
 }
 
-test("a stream whose other side gives no sign of life any more fails", async () => {
+test("a stream whose server stops responding fails", async () => {
   await using server = new RawServer((stream) => {
     stream.respond(HEAD);
     stream.write(EMPTY);
@@ -99,7 +99,7 @@ test("a stream whose other side gives no sign of life any more fails", async () 
   await assert.rejects(results.next(), { code: "PLATFORM_UNREACHABLE", message: /it does not answer/ });
 });
 
-test("a stream with a live other side outlasts many pings", async () => {
+test("a stream whose server is alive survives many pings", async () => {
   await using server = new RawServer((stream) => {
     stream.respond(HEAD, { waitForTrailers: true });
     stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
@@ -112,7 +112,7 @@ test("a stream with a live other side outlasts many pings", async () => {
   assert.equal((await results.next()).done, true);
 });
 
-test("after GOAWAY running calls end in peace, and new ones take a new connection", async () => {
+test("after GOAWAY running calls complete, and new ones use a new connection", async () => {
   const streams: ServerHttp2Stream[] = [];
   await using server = new RawServer((stream) => {
     streams.push(stream);
@@ -133,7 +133,7 @@ test("after GOAWAY running calls end in peace, and new ones take a new connectio
   assert.equal((await results.next()).done, true);
 });
 
-test("a connection that broke between calls is opened again", async () => {
+test("a connection that broke between calls is reopened", async () => {
   await using server = new RawServer(answerEmpty);
   using connection = await server.connect({ retryDelayMs: 1 });
   await connection.unary(listAliases, {});
@@ -142,7 +142,7 @@ test("a connection that broke between calls is opened again", async () => {
   assert.equal(server.sockets.length, 2);
 });
 
-test("calls that begin together wait for one connection", async () => {
+test("calls that start together share one connection", async () => {
   await using server = new RawServer(answerEmpty);
   using connection = await server.connect();
   await Promise.all(Array.from({ length: 20 }, () => connection.unary(listAliases, {})));

@@ -8,7 +8,7 @@ import { ControlPlane, refusal, type ControlPlaneScripts } from "../helpers/cont
 
 type Script = NonNullable<ControlPlaneScripts["shellRunner"]>;
 
-/** What a message says, in short. */
+/** A short description of a message. */
 function said({ runnerId, command, tty, data, close, ttySize }: ShellRunnerInput): string {
   if (runnerId !== "") return `${runnerId} [${command.join(" ")}] tty ${String(tty)}`;
   if (ttySize !== undefined) return `size ${ttySize.height} ${ttySize.width}`;
@@ -26,7 +26,7 @@ async function withShell(
   await work(client, () => plane.requestsOf("shellRunner").map(said));
 }
 
-/** Reads all of the input, then ends with a code. */
+/** Reads all of the input, then ends with an exit code. */
 const readAll: Script = async function* (inputs) {
   for await (const _ of inputs);
   yield { exitCode: 7 };
@@ -48,7 +48,7 @@ async function* typed(...texts: string[]): AsyncGenerator<Uint8Array> {
   for (const text of texts) yield bytes(text);
 }
 
-test("a command without input is sent with no terminal, and the end of its input at once", () =>
+test("a command without input is sent without a terminal, and its input ends immediately", () =>
   withShell(readAll, async (client, sent) => {
     assert.deepEqual(await eventsOf(client.runners.run("r-1", { command: ["ls", "-l", "a b", ""] })), [
       "exit 7",
@@ -56,7 +56,7 @@ test("a command without input is sent with no terminal, and the end of its input
     assert.deepEqual(sent(), ["r-1 [ls -l a b ] tty false", "close"]);
   }));
 
-test("what is piped in is sent as it comes, and then the end", () =>
+test("piped input is sent as it arrives, and then its end", () =>
   withShell(readAll, async (client, sent) => {
     const input = typed("one", "", "two\n");
     assert.deepEqual(await eventsOf(client.runners.run("r-1", { command: ["cat"], input })), ["exit 7"]);
@@ -84,7 +84,7 @@ test("a terminal's input is sent without an end, and its sizes as they change", 
     assert.deepEqual(sent(), ["r-1 [] tty true", "size 24 80", "size 50 132", "exit\r"]);
   }));
 
-test("standard output and standard error are apart, and what names no stream is standard output", () =>
+test("standard output and standard error are separate; data without a stream is standard output", () =>
   withShell(
     async function* () {
       yield { data: bytes("a") };
@@ -117,7 +117,7 @@ const withoutCode: readonly [what: string, Script][] = [
   ],
 ];
 for (const [what, script] of withoutCode) {
-  test(`where the other side ${what} without an exit code, none is told`, () =>
+  test(`if the server ${what} without an exit code, none is reported`, () =>
     withShell(script, async (client) => {
       assert.deepEqual(await eventsOf(client.runners.run("r-1", { command: ["x"] })), [
         "stdout a",
@@ -126,7 +126,7 @@ for (const [what, script] of withoutCode) {
     }));
 }
 
-test("exit codes arrive as they are", async () => {
+test("exit codes are reported unchanged", async () => {
   for (const exitCode of [0, 1, 2, 127, 130, 255]) {
     await withShell(
       async function* () {
@@ -139,7 +139,7 @@ test("exit codes arrive as they are", async () => {
   }
 });
 
-test("a refusal is a PlatformError, and an empty command or id is refused unsent", () =>
+test("a refusal is a PlatformError, and an empty command or id is refused without a request", () =>
   withShell(
     async function* () {
       throw refusal(Code.NotFound, "Runner r-1 not found.");
@@ -158,7 +158,7 @@ test("a refusal is a PlatformError, and an empty command or id is refused unsent
     },
   ));
 
-test("a signal ends the session on the other side too, with its reason", async () => {
+test("a signal ends the session on the server too, and its reason is thrown", async () => {
   let ended = (): void => {};
   const isEnded = new Promise<void>((resolve) => (ended = resolve));
   await withShell(
@@ -179,7 +179,7 @@ test("a signal ends the session on the other side too, with its reason", async (
   );
 });
 
-test("leaving the loop ends the session on the other side", async () => {
+test("leaving the loop ends the session on the server", async () => {
   let ended = (): void => {};
   const isEnded = new Promise<void>((resolve) => (ended = resolve));
   await withShell(
@@ -194,7 +194,7 @@ test("leaving the loop ends the session on the other side", async () => {
   );
 });
 
-test("an input that fails ends the session with its failure", () =>
+test("an input that fails ends the session with its error", () =>
   withShell(readAll, async (client) => {
     async function* input(): AsyncGenerator<Uint8Array> {
       yield bytes("a");
@@ -206,7 +206,7 @@ test("an input that fails ends the session with its failure", () =>
     );
   }));
 
-test("8 MiB go in, and out again, byte by byte", () =>
+test("8 MiB are sent and received unchanged", () =>
   withShell(
     async function* (inputs) {
       for await (const { data } of inputs) if (data.length > 0) yield { data };

@@ -30,7 +30,7 @@ before(async () => {
   Object.assign(tls, { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") });
 });
 
-/** Holds a server open on a port of its own while the work is done. */
+/** Keeps a server open on a port of its own while the work runs. */
 async function serving(server: Server, work: (address: string) => Promise<void>): Promise<void> {
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => sockets.add(socket.on("error", () => {})));
@@ -45,10 +45,10 @@ async function serving(server: Server, work: (address: string) => Promise<void>)
   }
 }
 
-/** After so long nobody is waited for who is silent, in milliseconds. All others answer in their own time. */
+/** Timeout for hosts that never respond, in ms. All others respond in their own time. */
 const SILENCE_MS = 300;
 
-/** How calls over gRPC fail there: with one answer, and with a stream of them. */
+/** Returns the errors of a unary and a streaming gRPC call to a host. */
 async function failuresAt(host: string, connectTimeoutMs?: number): Promise<PlatformError[]> {
   const environment = { FAL_HOST: host, FAL_KEY: "the-id:the-secret" };
   using connection = new Connection({
@@ -95,7 +95,7 @@ function assertClear(error: PlatformError, host: string, pattern: RegExp): void 
 const discard = (): void => {};
 const greeting = (): Server => createSocketServer((socket) => void socket.write("SSH-2.0-OpenSSH_9.2\r\n"));
 
-describe("gRPC: one clear line, without the key, for", () => {
+describe("gRPC: a clear one-line error, without the key, for", () => {
   test("a port on which nothing listens", async () => {
     const host = `127.0.0.1:${await freePort()}`;
     for (const error of await failuresAt(`http://${host}`)) {
@@ -212,13 +212,13 @@ describe("gRPC: one clear line, without the key, for", () => {
     ));
 });
 
-describe("REST: one clear line, without the key, for", () => {
+describe("REST: a clear one-line error, without the key, for", () => {
   test("a port on which nothing listens", async () => {
     const host = `127.0.0.1:${await freePort()}`;
     assertClear(await restFailureAt(`http://${host}`), host, /nothing listens there/);
   });
 
-  test("a port to which fetch sends nothing", async () => {
+  test("a port that fetch blocks", async () => {
     const error = await restFailureAt("http://127.0.0.1:6667");
     assertClear(
       error,
@@ -310,14 +310,14 @@ describe("REST: one clear line, without the key, for", () => {
   }
 });
 
-test("a control plane whose certificate is known is reached over TLS", async () => {
+test("a control plane with a trusted certificate is reached over TLS", async () => {
   const server = createSecureServer(tls, (request, response) => {
     response.writeHead(200, { "content-type": "application/grpc+proto", "grpc-status": "5" }).end();
     request.resume();
   });
   await serving(server, async (address) => {
     const port = address.replace(/.*:/, "");
-    // It is not closed: a connection without calls holds no process.
+    // Not closed: a connection without calls does not keep the process alive.
     const program = `
       import { Connection } from "./src/platform/transport/connection.ts";
       import { resolveTarget } from "./src/platform/target/target.ts";

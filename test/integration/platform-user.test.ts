@@ -13,8 +13,8 @@ async function withAnswer(
   await work(client, plane);
 }
 
-describe("the user whose key it is", () => {
-  test("is asked for with the key, over REST alone", () =>
+describe("the key's user", () => {
+  test("is requested with the key, over REST only", () =>
     withAnswer(
       {
         json: {
@@ -40,13 +40,13 @@ describe("the user whose key it is", () => {
       },
     ));
 
-  test("may be told without a full name", () =>
+  test("may have no full name", () =>
     withAnswer({ json: { user_id: "u-1", nickname: "ada", full_name: "" } }, async (client) => {
       const { fullName, isPersonal } = await client.currentUser();
       assert.deepEqual([fullName, isPersonal], [undefined, undefined]);
     }));
 
-  test("is an error where the answer is another one, or a refusal", async () => {
+  test("is an error if the response is another one, or a refusal", async () => {
     for (const json of [null, [], { nickname: "ada" }, { user_id: 1, nickname: "ada" }]) {
       await withAnswer({ json }, (client) => assert.rejects(client.currentUser(), /does not say whose/));
     }

@@ -12,13 +12,13 @@ async function said(app: AppProcess, line: string, times = 1): Promise<void> {
 const DROPPED = (count: number) => ({ type: "x-fal-message", action: "dropped", count });
 
 describe("realtime sessions when the process stops", { timeout: 90_000, concurrency: 1 }, () => {
-  test("unary: the run in progress is sent, what waited is told as dropped, then 1012", async () => {
+  test("unary: the running result is sent, waiting inputs are reported as dropped, then 1012", async () => {
     const app = await startProcess("ok");
     const busy = await connectTestSocket(`${app.url}/live`);
     const idle = await connectTestSocket(`${app.url}/live`);
     for (const ms of [300, 1, 1]) busy.send({ ms });
     await said(app, "live");
-    await sleep(50); // the other two are in
+    await sleep(50); // the other two inputs have arrived
     app.child.kill("SIGTERM");
     assert.equal((await idle.closed).code, 1012);
     assert.equal((await busy.closed).code, 1012);
@@ -57,7 +57,7 @@ describe("realtime sessions when the process stops", { timeout: 90_000, concurre
     assert.equal(await app.exited, 0);
   });
 
-  test("clients that vanished in every mode, at every stage, hold nothing: it stops at once with 0", async () => {
+  test("clients that vanished in every mode, at every stage, do not delay the stop: it exits immediately with 0", async () => {
     const app = await startProcess("ok");
     for (const path of ["/live", "/live-stream", "/live-sum", "/live-echo"]) {
       for (const inputs of [0, 1, 3]) {
@@ -73,7 +73,7 @@ describe("realtime sessions when the process stops", { timeout: 90_000, concurre
     assert.ok(performance.now() - began < 2000);
   });
 
-  test("a run that outlasts the grace period is cut, exit 1", async () => {
+  test("a run that outlasts the grace period is aborted, exit 1", async () => {
     const app = await startProcess("deaf"); // one second of grace
     const client = await connectTestSocket(`${app.url}/live`);
     client.send({ ms: 60_000 });

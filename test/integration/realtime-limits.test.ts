@@ -67,7 +67,7 @@ const LIMITS = { maxFrameBytes: 100_000, maxDepth: 20, maxValues: 1_000 };
 const deep = (levels: number): string => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
 const wide = (values: number): string => `{"a":[${"1,".repeat(values - 4)}1]}`;
 
-/** Sends one frame: what came before the end, and how that was. */
+/** Sends one frame, and returns the text received before the end, and the close code. */
 async function outcome(url: string, frame: string | Uint8Array): Promise<{ text: string; code: number }> {
   const socket = new WebSocket(url);
   socket.on("error", () => {});
@@ -82,7 +82,7 @@ async function outcome(url: string, frame: string | Uint8Array): Promise<{ text:
   return { text, code };
 }
 
-test("what holds too much is refused before it is built, whatever the codec and the mode", async () => {
+test("a message with too many values is refused before it is decoded, in every codec and mode", async () => {
   await using served = await serveBuilt(new Sessions(), LIMITS);
   const url = served.url.replace("http", "ws");
   const msgpack = (json: string): Uint8Array => encode(JSON.parse(json), { maxDepth: 1_000 });
@@ -130,7 +130,7 @@ test("what holds too much is refused before it is built, whatever the codec and 
   assert.equal(served.built.state.budget.held, 0);
 });
 
-test("a message that is larger than its route allows is 1009, whatever the server allows", async () => {
+test("a message larger than its route allows closes with 1009, whatever the server allows", async () => {
   await using served = await serveBuilt(new Sessions(), LIMITS);
   const url = served.url.replace("http", "ws");
   for (const [path, bytes] of [
@@ -144,7 +144,7 @@ test("a message that is larger than its route allows is 1009, whatever the serve
   assert.deepEqual(served.app.received, []);
 });
 
-/** A piece of a message: RFC 6455, section 5.2, masked with zeros. */
+/** A fragment of a message: RFC 6455, section 5.2, masked with zeros. */
 function piece(opcode: number, payload: Uint8Array, isLast = false): Buffer {
   const first = (isLast ? 0x80 : 0) | opcode;
   if (payload.length < 126) {
@@ -157,7 +157,7 @@ function piece(opcode: number, payload: Uint8Array, isLast = false): Buffer {
   return Buffer.concat([head, payload]);
 }
 
-/** The code of the close frame that comes, and its reason. */
+/** Returns the code and the reason of the next close frame. */
 async function closeOf(socket: Socket): Promise<[code: number, reason: string]> {
   const [data] = (await once(socket, "data")) as [Buffer];
   assert.equal(data[0], 0x88);
@@ -168,7 +168,7 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await turn();
 }
 
-test("messages that are half there count, and end with 1013 where there is no room", async () => {
+test("incomplete messages use the budget, and are closed with 1013 when it is exhausted", async () => {
   await using served = await serveBuilt(new Sessions(), { maxBytesInFlight: 2 * MB, maxFrameBytes: 16 * MB });
   const { budget } = served.built.state;
   const sockets: Socket[] = [];
@@ -194,7 +194,7 @@ test("messages that are half there count, and end with 1013 where there is no ro
   await until(() => budget.held === 0 && served.built.state.sessions.count === 0);
 });
 
-test("what a session has in hand and what waits counts; its sender is held back instead of refused", async () => {
+test("a session's running and waiting inputs use the budget; its sender is slowed down instead of refused", async () => {
   await using served = await serveBuilt(new Sessions(), { maxBytesInFlight: MB, maxFrameBytes: MB });
   const { budget } = served.built.state;
   const socket = new WebSocket(`${served.url.replace("http", "ws")}/held`);
@@ -213,7 +213,7 @@ test("what a session has in hand and what waits counts; its sender is held back 
   await until(() => budget.held === 0);
 });
 
-test("pings and pongs, alone or between pieces, do not add up; neither do small messages", async () => {
+test("pings and pongs, alone or between fragments, do not accumulate, nor do small messages", async () => {
   await using served = await serveBuilt(new Sessions(), { maxBytesInFlight: 300_000 });
   const { budget } = served.built.state;
   const socket = await upgrade(served.port, "/json");

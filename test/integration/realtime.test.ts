@@ -42,7 +42,7 @@ describe("realtime sessions over sockets", { timeout: 60_000 }, () => {
     }
   });
 
-  test("binary stays binary, and the timestamp extension is a date", async () => {
+  test("binary data stays binary, and a timestamp extension becomes a Date", async () => {
     const client = await connectTestSocket(`${served.url}/blob`);
     client.send({ bytes: new Uint8Array([1, 2, 255]), at: new Date(0) });
     const answer = await client.next();
@@ -50,7 +50,7 @@ describe("realtime sessions over sockets", { timeout: 60_000 }, () => {
     await client.close();
   });
 
-  test("a wrong input is told by field and rule, then 1000", async () => {
+  test("an invalid input is reported with its field and rule, then 1000", async () => {
     const client = await connect("/double");
     client.send({ n: "x" } as never);
     assert.equal((await client.closed).code, 1000);
@@ -59,7 +59,7 @@ describe("realtime sessions over sockets", { timeout: 60_000 }, () => {
     ]);
   });
 
-  test("an error raised for the caller is told; another one says nothing of the inside", async () => {
+  test("an error raised for the caller is sent; any other reveals no internals", async () => {
     for (const [n, reason] of [
       [13, "unlucky"],
       [666, "Internal Server Error"],
@@ -86,7 +86,7 @@ describe("realtime sessions over sockets", { timeout: 60_000 }, () => {
     });
   });
 
-  test("buffering keeps the newest inputs and tells how many were dropped", async () => {
+  test("buffering keeps the newest inputs and reports how many were dropped", async () => {
     const client = await connect("/newest");
     client.send({ n: 0, wait: 60 });
     await sleep(20);
@@ -127,7 +127,7 @@ describe("realtime sessions over sockets", { timeout: 60_000 }, () => {
     await client.close();
   });
 
-  test("a JSON session talks text, and takes text and bytes", async () => {
+  test("a JSON session sends text, and accepts text and bytes", async () => {
     const socket = new WebSocket(`${served.url.replace("http", "ws")}/json`);
     await once(socket, "open");
     for (const frame of ['{"n":1}', Buffer.from('{"n":2}')]) {
@@ -142,7 +142,7 @@ describe("realtime sessions over sockets", { timeout: 60_000 }, () => {
     socket.close();
   });
 
-  test("handlers have the upgrade request's context", async () => {
+  test("handlers have the context of the upgrade request", async () => {
     const headers = { "x-fal-request-id": "ws-1", "x-custom": "yes" };
     const client = await connectTestSocket(`${served.url}/context?a=1`, {}, { headers });
     client.send({});
@@ -155,7 +155,7 @@ describe("realtime sessions over sockets", { timeout: 60_000 }, () => {
     await client.close();
   });
 
-  test("server streaming: each item as it comes, then end and 1000", async () => {
+  test("server streaming: each item is sent when it is ready, then end and 1000", async () => {
     const client = await connect("/count");
     client.send({ n: 3, wait: 1 });
     assert.equal((await client.closed).code, 1000);
@@ -163,14 +163,14 @@ describe("realtime sessions over sockets", { timeout: 60_000 }, () => {
     assert.deepEqual(client.control, [{ type: "x-fal-message", action: "end" }]);
   });
 
-  test("client streaming: the client's close frame ends its inputs, and the output still comes", async () => {
+  test("client streaming: the client's close frame ends its inputs, and the output is still sent", async () => {
     const client = await connect("/sum");
     for (const n of [1, 2, 3]) client.send({ n, wait: 0 });
     assert.equal((await client.close()).code, 1000);
     assert.deepEqual(client.results, [{ n: 6 }]);
   });
 
-  test("bidi: outputs while inputs come", async () => {
+  test("bidi: outputs are sent while inputs arrive", async () => {
     const client = await connect("/echo");
     client.send({ n: 1, wait: 0 });
     assert.deepEqual(await client.next(), { n: 1 });
@@ -179,7 +179,7 @@ describe("realtime sessions over sockets", { timeout: 60_000 }, () => {
     assert.equal((await client.close()).code, 1000);
   });
 
-  test("a raw websocket is the handler's own", async () => {
+  test("a raw websocket is handled by the handler alone", async () => {
     const socket = new WebSocket(`${served.url.replace("http", "ws")}/raw`);
     await once(socket, "open");
     socket.send("hello");
@@ -191,20 +191,20 @@ describe("realtime sessions over sockets", { timeout: 60_000 }, () => {
     await until(() => served.app.seen.includes("raw aborted"));
   });
 
-  test("a raw handler that fails ends its socket with 1011, and as much of the reason as fits", async () => {
+  test("a raw handler that fails closes its socket with 1011 and a truncated reason", async () => {
     const socket = new WebSocket(`${served.url.replace("http", "ws")}/raw-fail`);
     const [code, reason] = (await once(socket, "close")) as [number, Buffer];
     assert.equal(code, 1011);
     assert.equal(reason.toString(), "é".repeat(61));
   });
 
-  test("a plain request on a realtime path is 404; a POST of the same path is its own", async () => {
+  test("a GET on a realtime path returns 404; a POST works if the path has an endpoint too", async () => {
     assert.equal((await fetch(`${served.url}/slow`)).status, 404);
     assert.equal((await served.post("/slow", {})).status, 404);
     assert.deepEqual(await (await served.post("/double", { n: 4 })).json(), { n: 4 });
   });
 
-  test("an upgrade on an unknown path is 404 and ends", async () => {
+  test("an upgrade on an unknown path returns 404 and closes the connection", async () => {
     const socket = new WebSocket(`${served.url.replace("http", "ws")}/nope`);
     const [error] = (await once(socket, "error")) as [Error];
     assert.match(error.message, /404/);
@@ -222,7 +222,7 @@ describe("realtime sessions over sockets", { timeout: 60_000 }, () => {
     ["/sum", { n: 1, wait: 0 }],
     ["/echo", { n: 1, wait: 0 }],
   ] as const) {
-    test(`a client that vanishes in ${path}: the signal aborts and the session is gone`, async () => {
+    test(`a client that vanishes in ${path} aborts the signal and ends the session`, async () => {
       const name = path.slice(1);
       served.app.seen.length = 0;
       const client = await connect(path);
@@ -245,7 +245,7 @@ describe("realtime sessions over sockets", { timeout: 60_000 }, () => {
     assert.equal((await fetch(`${served.url}/livez`)).status, 200);
   });
 
-  test("a reader that stops reading holds its producer, and delays nobody else", async () => {
+  test("a reader that stops reading pauses its producer, and delays no other session", async () => {
     served.app.seen.length = 0;
     const lazy = await connectTestSocket(`${served.url}/flood`);
     lazy.socket.pause();
@@ -268,7 +268,7 @@ describe("realtime sessions over sockets", { timeout: 60_000 }, () => {
 });
 
 test(
-  "order is kept and nothing lost over 100,000 messages, with slow readers present",
+  "100,000 messages arrive in order and complete, alongside slow readers",
   { timeout: 120_000 },
   async () => {
     await using served = await startTestServer(new RealtimeApp());
@@ -308,7 +308,7 @@ for (const [App, status] of [
   [PatientRealtimeApp, 503],
 ] as const) {
   test(
-    `more sessions than the limit are refused with ${status} by ${App.name}`,
+    `sessions beyond the limit are refused with ${status} by ${App.name}`,
     { timeout: 20_000 },
     async () => {
       await using served = await startTestServer(new App(), { maxSessions: 1 });
@@ -323,7 +323,7 @@ for (const [App, status] of [
   );
 }
 
-test("a far end that answers no ping is given up", { timeout: 20_000 }, async () => {
+test("a client that answers no ping is disconnected", { timeout: 20_000 }, async () => {
   await using served = await startTestServer(new RealtimeApp(), { websocketPingMs: 50 });
   const dead = await connectTestSocket(`${served.url}/slow`, {}, { autoPong: false });
   dead.send({ n: 1 });

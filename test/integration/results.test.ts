@@ -8,7 +8,7 @@ import { PooledResultsApp, REFUSED, ResultsApp, TOLD, WRITTEN } from "../fixture
 
 const INTERNAL = { detail: "Internal Server Error" };
 
-/** Sends one message of JSON, and gives the first answer. */
+/** Sends one JSON message, and returns the first response. */
 async function askJson(url: string, message: object): Promise<Record<string, unknown>> {
   const socket = new WebSocket(url.replace(/^http/, "ws"));
   await once(socket, "open");
@@ -19,13 +19,13 @@ async function askJson(url: string, message: object): Promise<Record<string, unk
   return JSON.parse(data.toString()) as Record<string, unknown>;
 }
 
-/** What was logged of the last error, its message first. */
+/** The message of the last logged error. */
 function said(lines: readonly LogLine[]): string {
   const err = lines.findLast(({ level }) => level === 50)?.["err"];
   return (err as { message?: string } | undefined)?.message ?? "nothing";
 }
 
-describe("results that JSON would change in silence", { timeout: 120_000 }, () => {
+describe("results that JSON would change silently", { timeout: 120_000 }, () => {
   for (const [path, place] of [
     ["/plain", "the result"],
     ["/nested", "list.1.deep"],
@@ -33,11 +33,11 @@ describe("results that JSON would change in silence", { timeout: 120_000 }, () =
     ["/stream", "list.0"],
     ["/batch", "list.0"],
   ] as const) {
-    test(`${path}: each is 500, and the log says where it lies and what it is`, async () => {
+    test(`${path}: each returns 500, and the log has its path and type`, async () => {
       const { logger, lines } = captureLogs();
       await using server = await startTestServer(new ResultsApp(), { logger });
       for (const [name, [make, words]] of Object.entries(REFUSED)) {
-        // What a handler returns as a promise is waited for.
+        // A promise that a handler returns is awaited.
         if (path === "/plain" && ["promise", "thenable"].includes(name)) continue;
         lines.length = 0;
         const answer = await server.post(path, { name });
@@ -51,7 +51,7 @@ describe("results that JSON would change in silence", { timeout: 120_000 }, () =
     });
   }
 
-  test("/json: each ends the session, and the log says why", async () => {
+  test("/json: each ends the session, and the log has the reason", async () => {
     const { logger, lines } = captureLogs();
     await using server = await startTestServer(new ResultsApp(), { logger });
     for (const [name, [, words]] of Object.entries(REFUSED)) {
@@ -62,7 +62,7 @@ describe("results that JSON would change in silence", { timeout: 120_000 }, () =
     }
   });
 
-  test("/msgpack: so it is, but for what MessagePack carries", async () => {
+  test("/msgpack: each ends the session, except values that MessagePack can encode", async () => {
     const carried: Record<string, unknown> = { nan: NaN, infinity: -Infinity };
     const { logger, lines } = captureLogs();
     await using server = await startTestServer(new ResultsApp(), { logger });
@@ -82,7 +82,7 @@ describe("results that JSON would change in silence", { timeout: 120_000 }, () =
     }
   });
 
-  test("from a worker as well", async () => {
+  test("from a worker too", async () => {
     const { logger, lines } = captureLogs();
     await using server = await startTestServer(new PooledResultsApp(), { logger });
     for (const path of ["/nested", "/batch"]) {
@@ -90,7 +90,7 @@ describe("results that JSON would change in silence", { timeout: 120_000 }, () =
         lines.length = 0;
         const answer = await server.post(path, { name });
         assert.equal(answer.status, 500, `${path} ${name}: ${await answer.text()}`);
-        // What can't even be cloned is refused by the worker, in its words.
+        // A value that can't be cloned is refused by the worker, with the worker's message.
         assert.match(said(lines), new RegExp(`${words.source}|can't be sent from its worker: .*`), name);
       }
     }
@@ -99,7 +99,7 @@ describe("results that JSON would change in silence", { timeout: 120_000 }, () =
 
 describe("results that have a toJSON()", { timeout: 120_000 }, () => {
   for (const path of ["/plain", "/nested", "/typed", "/batch"]) {
-    test(`${path}: each goes out as what that gives`, async () => {
+    test(`${path}: each is sent as its result`, async () => {
       await using server = await startTestServer(new ResultsApp());
       for (const [name, [, sent]] of Object.entries(TOLD)) {
         const answer = await server.post(path, { name });
@@ -111,7 +111,7 @@ describe("results that have a toJSON()", { timeout: 120_000 }, () => {
     });
   }
 
-  test("a Date and a URL are texts where the output says string, on every transport", async () => {
+  test("a Date and a URL are strings where the output schema has a string, on every transport", async () => {
     await using server = await startTestServer(new ResultsApp());
     assert.deepEqual(await (await server.post("/told")).json(), WRITTEN);
     assert.equal(await (await server.post("/told-stream")).text(), `data: ${JSON.stringify(WRITTEN)}\n\n`);
@@ -127,7 +127,7 @@ describe("results that have a toJSON()", { timeout: 120_000 }, () => {
     });
   });
 
-  test("what they tell has to fit, formats included", async () => {
+  test("their strings are validated, formats included", async () => {
     const { logger, lines } = captureLogs();
     await using server = await startTestServer(new ResultsApp(), { logger });
     assert.equal((await server.post("/untold")).status, 500);

@@ -13,14 +13,14 @@ describe("routes of a served app", () => {
   });
   after(() => served.close());
 
-  test("an endpoint is POST path, and answers JSON", async () => {
+  test("an endpoint is POST on its path, and returns JSON", async () => {
     const answer = await served.post("/", { text: "hello" });
     assert.equal(answer.status, 200);
     assert.match(answer.headers.get("content-type") ?? "", /^application\/json/);
     assert.deepEqual(await answer.json(), { text: "hello", count: 3 });
   });
 
-  test("an endpoint without input takes any body, or none", async () => {
+  test("an endpoint without an input accepts any body, or none", async () => {
     for (const body of [undefined, "{", new Uint8Array([0xff, 0x00]), { a: 1 }]) {
       const answer = await served.post("/nothing", body);
       assert.equal(answer.status, 200);
@@ -31,7 +31,7 @@ describe("routes of a served app", () => {
     assert.equal(odd.status, 200);
   });
 
-  test("a wrong method on a known path is 405 and names the right one", async () => {
+  test("a wrong method on a known path returns 405 with the right one in Allow", async () => {
     for (const method of ["GET", "PUT", "DELETE", "PATCH"]) {
       const answer = await fetch(served.url, { method });
       assert.equal(answer.status, 405);
@@ -44,25 +44,25 @@ describe("routes of a served app", () => {
     assert.equal(health.headers.get("allow"), "GET, HEAD");
   });
 
-  test("an unknown path is 404, with the decoded path, without the query, and costs nothing", async () => {
+  test("an unknown path returns 404, with the decoded path, without the query, and is not billed", async () => {
     const answer = await served.post("/no%20pe?secret=1", { text: "x" });
     assert.equal(answer.status, 404);
     assert.equal(answer.headers.get("x-fal-billable-units"), "0");
     assert.deepEqual(await answer.json(), { detail: "Path /no pe not found" });
   });
 
-  test("a body that can't be read does not turn a 404 into something else", async () => {
+  test("a 404 stays a 404 if the body can't be read", async () => {
     assert.equal((await served.post("/nope", "{")).status, 404);
     assert.equal((await served.post("/nope", "x", { "content-type": "garbage" })).status, 404);
   });
 
-  test("a path that is no URL is 404 in the documented form", async () => {
+  test("a malformed path returns 404 in the documented form", async () => {
     const answer = await exchange(served.port, rawRequest("POST", "/%zz"));
     assert.equal(statusOf(answer), 404);
     assert.match(answer, /\{"detail":"Path \/%zz not found"\}$/);
   });
 
-  test("a slash too many or too few is redirected with 307, method, query and all", async () => {
+  test("a missing or extra slash is redirected with 307, keeping the method and the query", async () => {
     const more = await fetch(`${served.url}/raw/?a=1`, { method: "POST", redirect: "manual" });
     assert.equal(more.status, 307);
     assert.equal(more.headers.get("location"), "/raw?a=1");
@@ -74,11 +74,11 @@ describe("routes of a served app", () => {
     assert.equal((await served.post("/RAW", {})).status, 404);
   });
 
-  test("metrics are not on the app's port", async () => {
+  test("metrics are not served on the app's port", async () => {
     assert.equal((await fetch(`${served.url}/metrics`)).status, 404);
   });
 
-  test("GET /health tells the version; HEAD answers as well", async () => {
+  test("GET /health returns the version; HEAD works too", async () => {
     const answer = await fetch(`${served.url}/health`);
     assert.deepEqual(await answer.json(), { version: "9.8.7" });
     assert.equal((await fetch(`${served.url}/health`, { method: "HEAD" })).status, 200);
@@ -89,12 +89,12 @@ describe("routes of a served app", () => {
     assert.equal((await fetch(`${served.url}/readyz`)).status, 200);
   });
 
-  test("GET /openapi.json is what openapi() returns", async () => {
+  test("GET /openapi.json returns the document of openapi()", async () => {
     const answer = await fetch(`${served.url}/openapi.json`);
     assert.deepEqual(await answer.json(), JSON.parse(JSON.stringify(await served.app.openapi())));
   });
 
-  test("the docs page and all it loads come from this server", async () => {
+  test("the docs page and everything that it loads come from this server", async () => {
     const page = await fetch(`${served.url}/docs`);
     assert.equal(page.status, 200);
     const html = await page.text();
@@ -109,7 +109,7 @@ describe("routes of a served app", () => {
   });
 });
 
-test("an endpoint at /health leaves GET /health as it is", async () => {
+test("an endpoint at /health does not replace GET /health", async () => {
   class Own extends App {
     @endpoint("/health", { healthCheck: true })
     check(): { fine: boolean } {
@@ -121,7 +121,7 @@ test("an endpoint at /health leaves GET /health as it is", async () => {
   assert.deepEqual(await (await fetch(`${served.url}/health`)).json(), { version: "0.1.0" });
 });
 
-test("an endpoint at /livez or /readyz leaves the probes their GET", async () => {
+test("an endpoint at /livez or /readyz does not replace the probes' GET", async () => {
   class Own extends App {
     @endpoint("/livez")
     livez(): string {
@@ -133,7 +133,7 @@ test("an endpoint at /livez or /readyz leaves the probes their GET", async () =>
   assert.equal((await fetch(`${served.url}/livez`)).status, 200);
 });
 
-test("health() may be overridden, and a throw makes it red", async () => {
+test("health() may be overridden, and is red if it throws", async () => {
   class Sick extends App {
     well = true;
     override health(): unknown {
@@ -163,7 +163,7 @@ describe("a root path", () => {
   });
   after(() => served.close());
 
-  test("is taken off where it is present", async () => {
+  test("is removed from paths that start with it", async () => {
     for (const prefix of ["", "/user/app"]) {
       const answer = await served.post(`${prefix}/raw`, { a: 1 });
       assert.deepEqual(await answer.json(), { a: 1 });
@@ -185,7 +185,7 @@ describe("a root path", () => {
     assert.ok(script?.startsWith("/user/app/docs/"));
   });
 
-  test("comes from FAL_APP_ROOT_PATH unless it is given", async () => {
+  test("is read from FAL_APP_ROOT_PATH if no option is given", async () => {
     process.env["FAL_APP_ROOT_PATH"] = "/from/env";
     try {
       await using other = await startTestServer(new WireApp());

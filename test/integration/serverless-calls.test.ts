@@ -24,8 +24,8 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const fileOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
-describe("a function that can't start is an error with the reason", () => {
-  test("of its module, which is the user's", async () => {
+describe("a function that can't start rejects with the reason:", () => {
+  test("an error of the user's module", async () => {
     await assert.rejects(failures.failsLoading(), (error: Error) => {
       assert.ok(error instanceof RangeError);
       assert.equal(error.message, "not while loading");
@@ -34,7 +34,7 @@ describe("a function that can't start is an error with the reason", () => {
     });
   });
 
-  test("of its setup", async () => {
+  test("an error of its setup", async () => {
     await assert.rejects(failures.failsInSetup.on({ reraise: false })(), (error: Error) => {
       assert.ok(error instanceof UserFunctionException);
       assert.ok(error.cause instanceof RangeError);
@@ -43,12 +43,12 @@ describe("a function that can't start is an error with the reason", () => {
     });
   });
 
-  test("or that its time was up", async () => {
+  test("a startup timeout", async () => {
     await assert.rejects(failures.neverReady(), { code: "STARTUP_TIMEOUT" });
   });
 });
 
-test("every error that an error holds names the files of this machine, and what was printed before is there", async () => {
+test("every nested error names the files of this machine, and earlier output is in the logs", async () => {
   await assert.rejects(failures.failManyTimes(), (error: AggregateError) => {
     assert.ok(error instanceof AggregateError);
     const [deep, second] = error.errors as [Error, Error & { first: Error }];
@@ -62,7 +62,7 @@ test("every error that an error holds names the files of this machine, and what 
   assert.ok(lines.includes("USER STDOUT before it fails"));
 });
 
-test("a missing package is told with the file that imports it, and the line to add", async () => {
+test("a missing package is reported with the file that imports it, and the requirement to add", async () => {
   await assert.rejects(failures.needsPackage(), (error: Error) => {
     assert.ok(error instanceof FalMissingDependencyError);
     assert.match(
@@ -85,7 +85,7 @@ test("the server is healthy while the function blocks its process", async () => 
   assert.equal(await call, "done");
 });
 
-test("calls at once share one image, have an app each and their own results", async () => {
+test("simultaneous calls share one image, and each has its own app and result", async () => {
   const copy = echo.on({ machineType: "M" });
   const before = platform.plane.methods().length;
   const numbers = Array.from({ length: 4 }, (_, index) => index);
@@ -96,7 +96,7 @@ test("calls at once share one image, have an app each and their own results", as
   await platform.empty();
 });
 
-test("of a function with other options, and of another one of its module, only what differs is uploaded", async () => {
+test("for a function with other options, or another one of its module, only the differences are uploaded", async () => {
   await print(0);
   const uploads = (): number => platform.store.count(/\/initiate$/);
   const first = uploads();
@@ -108,7 +108,7 @@ test("of a function with other options, and of another one of its module, only w
   assert.deepEqual(runs.at(-1)?.machineRequirements?.machineTypes, ["L"]);
 });
 
-test("a call that is cancelled while its code is uploaded cancels that at the store, and builds nothing", async () => {
+test("cancelling a call while its code is uploaded cancels the upload in the store, and builds nothing", async () => {
   await using fresh = await FunctionPlatform.start();
   fresh.useEnvironment();
   try {
@@ -117,7 +117,7 @@ test("a call that is cancelled while its code is uploaded cancels that at the st
     await fresh.store.asked(/^PUT /);
     call.cancel();
     await assert.rejects(call, RequestCancelledException);
-    // The caller is told at once; the store, meanwhile.
+    // The call rejects immediately; the store receives the cancellation later.
     await fresh.store.asked(/\/cancel$/);
     assert.deepEqual(fresh.plane.methods(), []);
   } finally {
@@ -125,7 +125,7 @@ test("a call that is cancelled while its code is uploaded cancels that at the st
   }
 });
 
-test("an app is gone when the program that called it is killed, or ends by Ctrl-C", async () => {
+test("an app is deleted when the program that called it is killed, or ends by Ctrl-C", async () => {
   const module = new URL("../helpers/serverless-functions.ts", import.meta.url).href;
   const program = `const { waitForAbort } = await import(${JSON.stringify(module)}); await waitForAbort();`;
   await platform.empty();
