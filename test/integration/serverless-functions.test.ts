@@ -36,7 +36,7 @@ async function printed(line: string): Promise<void> {
   while (!lines.includes(`USER STDOUT ${line}`)) await delay(10);
 }
 
-test("a call runs the function in an app of its own, which is gone when the call has ended", async () => {
+test("a call runs the function in an app of its own, which is deleted when the call ends", async () => {
   const { pid, parent, environment, module } = await functions.describePlace();
   assert.notEqual(pid, process.pid);
   assert.notEqual(parent, process.pid, "a process of its own beside the server's");
@@ -48,7 +48,7 @@ test("a call runs the function in an app of its own, which is gone when the call
   await platform.empty();
 });
 
-test("what structured clone knows travels there and back, 30 MB as well", async () => {
+test("cloneable values are passed in both directions, also 30 MB", async () => {
   const cyclic: { self?: unknown; big: bigint } = { big: 2n ** 70n };
   cyclic.self = cyclic;
   const value = { map: new Map([["at", new Date(0)]]), bytes: new Uint8Array([1, 2, 255]), cyclic };
@@ -58,7 +58,7 @@ test("what structured clone knows travels there and back, 30 MB as well", async 
   assert.ok(large.equals(back));
 });
 
-test("an image is built once for a function, and each call runs it", async () => {
+test("an image is built once for a function, and used by each call", async () => {
   const before = platform.plane.calls.length;
   assert.equal(await functions.print(2), 2);
   assert.equal(await functions.print(1), 1);
@@ -74,7 +74,7 @@ test("an image is built once for a function, and each call runs it", async () =>
   assert.ok(lines.includes("BUILDER INFO installing packages"));
 });
 
-test("what is sent of a run is what its options say, and it is open to its owner alone", async () => {
+test("a run sends the settings of its options, and is private to its owner", async () => {
   const before = platform.plane.calls.length;
   const host = new FalServerlessHost({ environmentName: "staging", onLog() {} });
   const options = {
@@ -125,7 +125,7 @@ test("what is sent of a run is what its options say, and it is open to its owner
   assert.deepEqual([image["use_isolate"], image["docker_context_dir"]], [false, "."]);
 });
 
-test("an error arrives as it was thrown, and its stack names the files of this machine", async () => {
+test("an error is rethrown as it was thrown, and its stack names the files of this machine", async () => {
   await assert.rejects(functions.fail(), (error: RangeError & { hint?: string }) => {
     assert.ok(error instanceof RangeError);
     assert.equal(error.message, "too far");
@@ -143,7 +143,7 @@ test("an error arrives as it was thrown, and its stack names the files of this m
   });
 });
 
-test("what can't travel is refused with its place, before anything is run and after", async () => {
+test("a value that can't be serialized is refused with its path, before the run or after it", async () => {
   const before = platform.plane.calls.length;
   await assert.rejects(functions.echo({ deep: [() => {}] }), (error: Error) => {
     assert.ok(error instanceof FalSerializationError);
@@ -154,7 +154,7 @@ test("what can't travel is refused with its place, before anything is run and af
   await assert.rejects(functions.stream(), FalSerializationError);
 });
 
-test("packages are those that are required; a missing one is named with the line to add", async () => {
+test("only required packages are installed; a missing one is reported with the requirement to add", async () => {
   assert.equal(await functions.withPackage(), 3);
   await assert.rejects(functions.missing(), (error: Error) => {
     assert.ok(error instanceof FalMissingDependencyError);
@@ -163,16 +163,16 @@ test("packages are those that are required; a missing one is named with the line
   });
 });
 
-test("a setup's result is passed first", async () => {
+test("a setup's result is the first argument", async () => {
   assert.equal(await functions.withSetup("it"), "it made in setup");
 });
 
-test("requestTimeout ends a call that only computes", async () => {
+test("requestTimeout ends a call that computes forever", async () => {
   await assert.rejects(functions.spin(), RequestTimeoutException);
   await platform.empty();
 });
 
-test("a process that ends itself is an error that says so, and the next call works", async () => {
+test("a process that exits is an error that says so, and the next call works", async () => {
   await assert.rejects(functions.exit(3), (error: FalServerlessError) => {
     assert.equal(error.code, "FUNCTION_WORKER_DIED");
     assert.match(error.message, /exit\(\).*3/);
@@ -181,7 +181,7 @@ test("a process that ends itself is an error that says so, and the next call wor
   assert.equal(await functions.echo("next"), "next");
 });
 
-test("cancelling a call tells the function, and deletes its app", async () => {
+test("cancelling a call aborts the function's signal, and deletes its app", async () => {
   const note = join(folder, "note");
   const call = functions.waitForAbort.submit(note);
   await printed("started");
@@ -192,7 +192,7 @@ test("cancelling a call tells the function, and deletes its app", async () => {
   assert.equal(platform.plane.calls.at(-1)?.isAborted, true);
 });
 
-test("a call that is cancelled while its image is built runs nothing", async () => {
+test("cancelling a call while its image is built runs nothing", async () => {
   await using slow = await FunctionPlatform.start({
     async *buildEnvironment(_request, { signal }) {
       yield { logs: [] };
@@ -211,7 +211,7 @@ test("a call that is cancelled while its image is built runs nothing", async () 
   }
 });
 
-test("spawn gives lines and result apart from this process's own", async () => {
+test("spawn returns logs and result separately from this process's own output", async () => {
   const info = functions.print.spawn(2);
   const read: string[] = [];
   for await (const { source, message } of info.logs) if (source === "USER") read.push(message);
@@ -221,7 +221,7 @@ test("spawn gives lines and result apart from this process's own", async () => {
   assert.deepEqual(lines, []);
 });
 
-test("a served function answers at its url until it is cancelled", async () => {
+test("a served function responds at its url until it is cancelled", async () => {
   const info = greet.spawn();
   const url = String(await info.url);
   const answer = await post(url, { name: "you" });
@@ -241,12 +241,12 @@ function post(url: string, body: object): Promise<Response> {
   });
 }
 
-/** Resolves once a run has printed such a line. */
+/** Resolves once a run has printed a line. */
 async function lineOf({ logs }: SpawnInfo, line: string): Promise<void> {
   for await (const { message } of logs) if (message === line) return;
 }
 
-test("a served function whose container is told to stop answers what it has begun, and exits with 0", async () => {
+test("stopping a served function's container completes its running requests, and exits with 0", async () => {
   const info = greetSlowly.spawn();
   const failed = assert.rejects(info.result, /the runner ended/);
   const answer = post(String(await info.url), { name: "you" });
@@ -258,7 +258,7 @@ test("a served function whose container is told to stop answers what it has begu
   await failed;
 });
 
-test("so does one whose module is still being loaded", async () => {
+test("stopping one while its module is loading exits with 0 too", async () => {
   const info = neverLoaded.spawn();
   const failed = assert.rejects(info.result, /the runner ended/);
   await lineOf(info, "loading");
@@ -272,7 +272,7 @@ function never(): never {
   throw new Error("No app runs.");
 }
 
-test("an address that is not known yet, or not ready, is asked again; the call is run once", async () => {
+test("a URL that is unknown or not ready is retried; the call runs once", async () => {
   platform.refusals.push(404, 503);
   const before = platform.calls.length;
   assert.equal(await functions.echo("at last"), "at last");
@@ -280,7 +280,7 @@ test("an address that is not known yet, or not ready, is asked again; the call i
   assert.deepEqual(statuses, ["404", "503", "200"]);
 });
 
-test("a gateway that gives up on a call is not asked again: the function may have run", async () => {
+test("a call that a gateway times out is not retried: the function may have run", async () => {
   platform.refusals.push(504);
   const before = platform.calls.length;
   await assert.rejects(functions.echo("lost"), (error: FalServerlessError) => {
@@ -295,7 +295,7 @@ test("a gateway that gives up on a call is not asked again: the function may hav
   await platform.empty();
 });
 
-test("a runner that dies is told with what the platform says of it", async () => {
+test("a runner that dies is reported with the platform's own message", async () => {
   const call = functions.waitForAbort.submit();
   const failed = assert.rejects(call, (error: FalServerlessError) => {
     assert.equal(error.code, "RUN_FAILED");
@@ -307,7 +307,7 @@ test("a runner that dies is told with what the platform says of it", async () =>
   await failed;
 });
 
-test("no key goes to an address in plain text that a control plane behind TLS tells, or to none", async () => {
+test("no key is sent to a plain-text URL from a control plane behind TLS, or to an invalid URL", async () => {
   await using odd = await FunctionPlatform.start({
     async *run() {
       yield { runId: "odd", serviceUrls: { run: "ftp://elsewhere" } };
@@ -324,7 +324,7 @@ test("no key goes to an address in plain text that a control plane behind TLS te
   }
 });
 
-test("an image that can't be built, a key that is not known: one clear line, nothing runs, no file is left", async (context) => {
+test("a failed image build and a rejected key are clear one-line errors: nothing runs, and no file is left", async (context) => {
   await using broken = await FunctionPlatform.start({
     async *buildEnvironment() {
       yield { status: { state: 2 }, logs: [{ message: "npm error 404", source: 0, level: 4 }] };
@@ -364,6 +364,6 @@ test("a program ends by itself once its calls have ended", async () => {
   assert.equal(printed, "5\n");
 });
 
-test("a function that runs on a platform can't call one there, and says what to do", async () => {
+test("a function that runs on a platform can't call another one there, and the error says what to do", async () => {
   await assert.rejects(functions.nested(), /Call it from the program, or call its runLocal\(\)/);
 });

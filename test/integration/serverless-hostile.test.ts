@@ -17,10 +17,10 @@ import type { IsolateController } from "../../src/platform/generated/controller_
 type RunScript = MethodScript<(typeof IsolateController.method)["run"]>;
 type Answer = (response: ServerResponse, request: IncomingMessage) => void | Promise<void>;
 
-/** What stands at the address of an app, and what the control plane does with a run. */
+/** The response at the app's URL, and the control plane's reaction to a run. */
 let answer: Answer;
 let run: RunScript;
-/** The requests that came to the address: method and path. */
+/** Requests to the app's URL: method and path. */
 const requests: string[] = [];
 const gateway = createServer((request, response) => {
   requests.push(`${request.method} ${request.url}`);
@@ -40,7 +40,7 @@ const line = (
 });
 const ends = [line(END_OF_OUTPUT), line(END_OF_OUTPUT, LogLevel.STDERR)];
 
-/** Tells the address, and goes on until the caller leaves. */
+/** Sends the URL, and runs until the caller disconnects. */
 const stays: RunScript = async function* (_request, { signal }) {
   yield { runId: "run", serviceUrls: { run: url } };
   if (!signal.aborted) await once(signal, "abort");
@@ -67,7 +67,7 @@ afterEach(async () => {
   assert.equal(last?.method, "Run");
 });
 
-/** Whether the last run was ended by its caller, as soon as the control plane knows. */
+/** Resolves once the control plane has noticed that the caller ended the last run. */
 async function ended(): Promise<void> {
   while (platform.plane.calls.at(-1)?.isAborted !== true) await delay(5);
 }
@@ -82,8 +82,8 @@ async function fails(message: RegExp, call: Promise<unknown> = echo(1)): Promise
   assert.equal(requests.length, 1, "a call is made once");
 }
 
-describe("a call is one clear error, and its app is gone, when what answers", () => {
-  test("cuts the connection in the middle of its answer", async () => {
+describe("a call is one clear error, and its app is deleted, when the app's response", () => {
+  test("breaks off in the middle", async () => {
     answer = (response) => {
       response.writeHead(200, { "content-length": 1000 }).write('{"result":"AAAA');
       setImmediate(() => response.destroy());
@@ -91,7 +91,7 @@ describe("a call is one clear error, and its app is gone, when what answers", ()
     await fails(/^The call of echo\(\) broke off: aborted\.$/);
   });
 
-  test("says what is no result", async () => {
+  test("is not a valid result", async () => {
     const bodies = [
       "<!doctype html><html><body>Sign in</body></html>",
       '{"result":"AAAA"}',
@@ -106,7 +106,7 @@ describe("a call is one clear error, and its app is gone, when what answers", ()
     }
   });
 
-  test("says it without an end", async () => {
+  test("never ends", async () => {
     let isClosed = false;
     answer = async (response) => {
       response.writeHead(200).once("close", () => (isClosed = true));
@@ -118,23 +118,23 @@ describe("a call is one clear error, and its app is gone, when what answers", ()
     while (!isClosed) await delay(5);
   });
 
-  test("changes to another protocol", async () => {
+  test("switches to another protocol", async () => {
     answer = ({ socket }) =>
       void socket?.end("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n");
     await fails(/^The call of echo\(\) broke off: the connection was closed without an answer\.$/);
   });
 
-  test("sends the call elsewhere: no key goes there", async () => {
+  test("is a redirect, which gets no key", async () => {
     answer = (response) => void response.writeHead(307, { location: "/elsewhere" }).end();
     await fails(/^The call of echo\(\) was answered with HTTP 307 by 127\.0\.0\.1:\d+\.$/);
   });
 
-  test("takes no body of that size, and says so before it has read it", async () => {
+  test("refuses the size of the body before reading it", async () => {
     answer = (response) => void response.writeHead(413, { connection: "close" }).end('{"detail":"too much"}');
     await fails(/HTTP 413 by .* Its arguments are too large\. too much\.$/, echo(Buffer.alloc(20e6)));
   });
 
-  test("is silent, until the caller has enough of it", async () => {
+  test("never comes, until the caller cancels", async () => {
     const asked = new Promise<ServerResponse>((resolve) => (answer = resolve));
     const call = echo.submit(1);
     const response = await asked;
@@ -148,7 +148,7 @@ describe("a call is one clear error, and its app is gone, when what answers", ()
 describe("a control plane", () => {
   const answered: Answer = (response) => void response.end(value("done"));
 
-  test("whose run ends at once is an error that says so", async () => {
+  test("whose run ends immediately is an error that says so", async () => {
     run = async function* () {};
     await assert.rejects(
       echo(1),
@@ -156,7 +156,7 @@ describe("a control plane", () => {
     );
   });
 
-  test("that never tells an address is waited for until the caller has enough of it", async () => {
+  test("that never sends a URL is waited for until the caller cancels", async () => {
     const begun = new Promise<void>((resolve) => {
       run = async function* (_request, { signal }) {
         yield { runId: "run", logs: [line("waiting for a machine")] };
@@ -172,7 +172,7 @@ describe("a control plane", () => {
     assert.deepEqual(requests, []);
   });
 
-  test("that tells two addresses has the first one called", async () => {
+  test("that sends two URLs has the first one called", async () => {
     run = async function* (request, call) {
       yield { runId: "run", serviceUrls: { run: url } };
       yield { runId: "run", serviceUrls: { run: `${url}/other` }, logs: ends };
@@ -189,7 +189,7 @@ describe("a control plane", () => {
     assert.equal(headers["x-fal-no-retry"], "1", "it is for the caller to say whether it is done again");
   });
 
-  test("that has lost the image is asked to build it again by the next call", async () => {
+  test("that has lost the image builds it again for the next call", async () => {
     const builds = (): number =>
       platform.plane.calls.filter(({ method }) => method === "BuildEnvironment").length;
     answer = (response) => void response.end(value("again"));
@@ -207,7 +207,7 @@ describe("a control plane", () => {
     assert.equal(builds(), before + 1);
   });
 
-  test("that is not there twice has one run in the end", async () => {
+  test("that is unavailable twice runs the function once in the end", async () => {
     let left = 2;
     run = (request, call) => {
       if (left-- > 0) throw refusal(Code.Unavailable, "Not yet.");
@@ -221,7 +221,7 @@ describe("a control plane", () => {
     await ended();
   });
 
-  test("that goes away while the function runs: the call ends, and is not made again", async () => {
+  test("that disappears while the function runs ends the call, which is not retried", async () => {
     for (const leave of [cutConnection, () => Promise.reject(refusal(Code.Unavailable, "Bye."))]) {
       requests.length = 0;
       const before = platform.plane.methods().length;
@@ -241,7 +241,7 @@ describe("a control plane", () => {
     }
   });
 
-  test("that tells lines late has them heard: thousands, in order, before the result", async () => {
+  test("that sends log lines late has all of them delivered: thousands, in order, before the result", async () => {
     const asked = new Promise<void>((resolve) => {
       answer = (response) => {
         response.end(value("done"));
@@ -252,7 +252,7 @@ describe("a control plane", () => {
     run = async function* (_request, { signal }) {
       yield { runId: "run", serviceUrls: { run: url } };
       await asked;
-      // Late, but well within the second that they are waited for.
+      // Late, but well within the second that the caller waits for them.
       await delay(100);
       for (let at = 0; at < numbers.length; at += 100) {
         yield { runId: "run", logs: numbers.slice(at, at + 100).map((text) => line(text)) };
@@ -267,7 +267,7 @@ describe("a control plane", () => {
     );
   });
 
-  test("whose own lines would rule the terminal has them shown as plain text", async (context) => {
+  test("whose own lines contain terminal control characters has them shown as plain text", async (context) => {
     run = async function* (_request, { signal }) {
       yield {
         runId: "run",
@@ -284,8 +284,12 @@ describe("a control plane", () => {
     assert.ok(said.includes("echo(): ]0;titlemoved\n"), JSON.stringify(said));
   });
 
-  test("that tells of no end is not waited for without one", { timeout: 60_000 }, async () => {
-    answer = answered;
-    assert.equal(await echo(1), "done");
-  });
+  test(
+    "that never reports the end of the logs delays the result only for a limited time",
+    { timeout: 60_000 },
+    async () => {
+      answer = answered;
+      assert.equal(await echo(1), "done");
+    },
+  );
 });

@@ -91,7 +91,7 @@ test("a served function is registered with its image, its document and its healt
   assert.ok(names.has("function/bundle/bundle.mjs") && names.has("server/server.mjs"));
 });
 
-test("a class is registered by its own image, with its settings, into the environment of the host", async () => {
+test("a class is registered with its own image and settings, in the host's environment", async () => {
   const { appName, environment } = await new FalServerlessHost({ environmentName: "staging" }).register(
     Echo,
     {
@@ -117,7 +117,7 @@ test("a class is registered by its own image, with its settings, into the enviro
   assert.equal(openapiOf(metadata).info.version, "2.1.0");
 });
 
-test("the environment is that of FAL_ENV where the host names none, and no file is left", async (context) => {
+test("the environment is read from FAL_ENV if the host names none, and no file is left", async (context) => {
   const temporary = mkdtempSync(join(tmpdir(), "servable-registered-"));
   const before = { FAL_ENV: process.env["FAL_ENV"], TMPDIR: process.env["TMPDIR"] };
   context.after(() => {
@@ -134,14 +134,14 @@ test("the environment is that of FAL_ENV where the host names none, and no file 
   assert.deepEqual(left, []);
 });
 
-test("a class without an image takes the one that is given, as does an instance", async () => {
+test("a class or an instance without an image uses the given one", async () => {
   await host.register(new Imageless(), { image: ContainerImage.fromImage("other:2"), appName: "another" });
   const { applicationName, environments } = registered();
   assert.equal(applicationName, "another");
   assert.deepEqual(environments[0]?.configuration?.["image"], { image: "other:2", use_isolate: false });
 });
 
-test("what can't be registered is refused before anything is sent, with what to do", async () => {
+test("an invalid registration is refused before anything is sent, with what to do", async () => {
   await assert.rejects(host.register(Imageless), (error: UsageError) => {
     assert.ok(error instanceof UsageError);
     assert.match(

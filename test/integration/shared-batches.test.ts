@@ -10,7 +10,7 @@ const Output = Type.Object({ sum: Type.Integer(), batch: Type.Integer() });
 type Output = Static<typeof Output>;
 const SCHEMAS = { input: Input, output: Output };
 
-/** Adds up what each session has sent; sessions share batches. */
+/** Adds up the messages of each session; sessions share batches. */
 class Sums extends App {
   readonly batches: number[] = [];
   /** By session. */
@@ -40,7 +40,7 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise(setImmediate);
 }
 
-test("messages of all sockets form one batch; each socket gets its own answers, in order", async () => {
+test("messages of all sockets form one batch; each socket gets its own responses, in order", async () => {
   await using server = await startTestServer(new Sums());
   const clients = await Promise.all(
     Array.from({ length: 9 }, () => connectTestSocket(`${server.url}/sum`, SCHEMAS)),
@@ -65,7 +65,7 @@ test("messages of all sockets form one batch; each socket gets its own answers, 
   await Promise.all(clients.map((client) => client.close()));
 });
 
-test("one session's error ends that session; those beside it in the batch go on", async () => {
+test("one session's error ends only that session; others in its batch continue", async () => {
   await using server = await startTestServer(new Sums());
   const [gate, bad, good] = await Promise.all(
     [1, 2, 3].map(() => connectTestSocket(`${server.url}/sum`, SCHEMAS)),

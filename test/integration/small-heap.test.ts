@@ -12,10 +12,10 @@ import { openSocket } from "../helpers/sockets.ts";
 const MIB = 2 ** 20;
 const FIXTURE = fileURLToPath(new URL("../fixtures/small-heap-app.ts", import.meta.url));
 
-/** A body is a prefix, something that is repeated, and an end. */
+/** A body: a prefix, a repeated part, and an end. */
 type Body = readonly [start: string, repeated: string, end: string];
 
-/** What was found to take many times its bytes, or more time than it should. */
+/** Bodies that were found to take many times their bytes in memory, or too much time. */
 const BODIES: Readonly<Record<string, Body>> = {
   "lists in lists": ["", "[", ""],
   "objects in objects": ["", '{"a":', ""],
@@ -38,7 +38,7 @@ const BODIES: Readonly<Record<string, Body>> = {
   "keys that do not fit": ["{", '"\\u0001k":"x",', '"z":1}'],
   "a field of the prototype": ['{"data":[', '{"__proto__":[]},', "1]}"],
 };
-/** A body that values may be many of, and one near what the budget of such a heap takes. */
+/** One size that may hold many values, and one near the budget of such a heap. */
 const SIZES = [1_000_000, 16 * MIB];
 const PATHS = ["/loose", "/echo", "/strict", "/map", "/queued", "/without"];
 
@@ -68,7 +68,7 @@ async function start() {
 
 type Process = Awaited<ReturnType<typeof start>>;
 
-/** Posts a body; the status, or 0 where the connection broke. */
+/** Posts a body; returns the status, or 0 if the connection broke. */
 async function post({ url }: Process, path: string, body: Buffer): Promise<number> {
   const headers = { "content-type": "application/json" };
   try {
@@ -76,7 +76,7 @@ async function post({ url }: Process, path: string, body: Buffer): Promise<numbe
     for await (const _ of answer.body ?? []);
     return answer.status;
   } catch {
-    return 0; // who sends much that nobody wants may be cut off
+    return 0; // a caller that keeps sending an unwanted body may be disconnected
   }
 }
 
@@ -114,7 +114,7 @@ function frame(opcode: number, payload: Buffer, isLast = true): Buffer {
   return Buffer.concat([head, payload]);
 }
 
-/** A MessagePack list of so many one-byte values. */
+/** A MessagePack array of one-byte values, by its length. */
 function list(byte: number, count: number): Buffer {
   const head = Buffer.alloc(5);
   head[0] = 0xdd;

@@ -82,7 +82,7 @@ const offer = (path: string): string =>
 /** A masked binary frame: an empty map. */
 const EMPTY_INPUT = Buffer.from([0x82, 0x81, 0, 0, 0, 0, 0x80]);
 
-/** What is sent before the reader stops reading. */
+/** Sends a request, after which the reader stops reading. */
 const READERS: Readonly<Record<string, (socket: Socket) => unknown>> = {
   "of a stream": (socket) => socket.write(post("/stream")),
   "of a stream's one large item": (socket) => socket.write(post("/one-item")),
@@ -97,9 +97,9 @@ const READERS: Readonly<Record<string, (socket: Socket) => unknown>> = {
   },
 };
 
-describe("a reader that takes nothing", { timeout: 60_000 }, () => {
+describe("a reader that receives nothing", { timeout: 60_000 }, () => {
   for (const [name, begin] of Object.entries(READERS)) {
-    test(`${name} is cut and counted, and its place is free`, async () => {
+    test(`${name} is disconnected and counted, and its slot is freed`, async () => {
       const clock = new FakeClock();
       const app = new Talker();
       await using served = await serveApp(app, { clock, sendTimeoutMs: 8_000, websocketPingMs: 1e9 });
@@ -123,7 +123,7 @@ describe("a reader that takes nothing", { timeout: 60_000 }, () => {
     });
   }
 
-  test("no reader is cut who takes a little now and then", async () => {
+  test("a reader that receives a little now and then is not disconnected", async () => {
     const clock = new FakeClock();
     const app = new Talker();
     await using served = await serveApp(app, { clock, sendTimeoutMs: 8_000 });
@@ -143,7 +143,7 @@ describe("a reader that takes nothing", { timeout: 60_000 }, () => {
   });
 });
 
-/** Waits, while a little time passes: who stands in a line is called by the clock. */
+/** Waits while a little time passes: queued calls are started by the clock. */
 async function passing<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
   let isDone = false;
   const done = (): void => void (isDone = true);
@@ -155,7 +155,7 @@ async function passing<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
   return work;
 }
 
-/** Waits until nothing more goes out: what the reader's machine takes by itself is full. */
+/** Waits until nothing more is sent: the buffers of the reader's machine are full. */
 async function socketIsFull(served: { metrics(): Promise<unknown> }): Promise<void> {
   for (let look = 0; look < 20; look++) await served.metrics();
 }

@@ -50,7 +50,7 @@ const offer = (path: string): string =>
   `GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n` +
   "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n";
 
-/** Sends, and waits until so much has come back. */
+/** Sends bytes, and waits until the response matches. */
 async function send(socket: Socket, bytes: string, isEnough: RegExp): Promise<void> {
   let received = "";
   socket.on("data", (chunk: Buffer) => (received += chunk.toString("latin1")));
@@ -58,7 +58,7 @@ async function send(socket: Socket, bytes: string, isEnough: RegExp): Promise<vo
   while (!isEnough.test(received)) await once(socket, "data");
 }
 
-/** Connections that must not hold a stop, by what has happened on them. */
+/** Connections that must not delay a stop, by what has happened on them. */
 const IDLE: Readonly<Record<string, (socket: Socket) => unknown>> = {
   "never used": () => {},
   "half a request line": (socket) => socket.write("POST /ec"),
@@ -76,13 +76,13 @@ const IDLE: Readonly<Record<string, (socket: Socket) => unknown>> = {
   "an answer that nobody takes": async (socket) => {
     socket.pause();
     socket.write("POST /large HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n");
-    await once(socket, "readable"); // it has begun to come
+    await once(socket, "readable"); // it has begun to arrive
   },
   "a raw websocket whose client ignores close frames": (socket) => send(socket, offer("/raw"), /101/),
   "a session whose client ignores close frames": (socket) => send(socket, offer("/live"), /101/),
 };
 
-/** Closes, with time going on, and tells how long it took on that clock. */
+/** Closes the server while time passes, and returns how long it took on that clock. */
 async function close(server: FastifyInstance, clock: FakeClock, each = (): void => {}): Promise<number> {
   const began = clock.now();
   let isClosed = false;
@@ -103,16 +103,16 @@ async function serve(): Promise<[served: TestServer<Stops>, clock: FakeClock]> {
 
 describe("a stop", { timeout: 60_000 }, () => {
   for (const [name, prepare] of Object.entries(IDLE)) {
-    test(`is not held by a connection with ${name}`, async () => {
+    test(`is not delayed by a connection with ${name}`, async () => {
       const [served, clock] = await serve();
       const arrived = once(served.server.server, "connection");
       const socket = await openSocket(served.port);
       await arrived;
       await prepare(socket);
       for (let turn = 0; turn < 20; turn++) await nextTurn();
-      clock.advance(600); // it is not a new connection any more
+      clock.advance(600); // it is no longer a new connection
       const ms = await close(served.server, clock);
-      // Two seconds of silence at most; what the machine is late with passes on this clock, too.
+      // At most two seconds of silence; delays of the machine pass on this clock too.
       assert.ok(ms < 10_000, `it took ${ms} ms`);
       if (!socket.destroyed) {
         socket.resume();
@@ -121,7 +121,7 @@ describe("a stop", { timeout: 60_000 }, () => {
     });
   }
 
-  test("is not held by all of them at once, but by a call that has begun, which is answered", async () => {
+  test("is not delayed by all of them together, but by a call that has begun, which completes", async () => {
     const [served, clock] = await serve();
     const sockets = await Promise.all(
       Object.values(IDLE).map(async (prepare) => {
@@ -142,7 +142,7 @@ describe("a stop", { timeout: 60_000 }, () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  test("waits for a body that still arrives, however slowly, and answers it", async () => {
+  test("waits for a body that still arrives, however slowly, and responds", async () => {
     const [served, clock] = await serve();
     const socket = await openSocket(served.port);
     let received = "";
@@ -154,7 +154,7 @@ describe("a stop", { timeout: 60_000 }, () => {
     assert.match(received, /connection: close\r\n[^]*"hello"$/);
   });
 
-  test("tells a body that has fallen silent: 503, and the connection closes", async () => {
+  test("returns 503 for a body that has stalled, and closes the connection", async () => {
     const [served, clock] = await serve();
     const socket = await openSocket(served.port);
     let received = "";
@@ -166,7 +166,7 @@ describe("a stop", { timeout: 60_000 }, () => {
     assert.ok(ms >= 2_000, `${ms} ms`);
   });
 
-  test("serves what a connection that was opened a moment ago still sends", async () => {
+  test("serves a request on a connection that was opened just before", async () => {
     const [served, clock] = await serve();
     const socket = await openSocket(served.port);
     let received = "";
@@ -177,7 +177,7 @@ describe("a stop", { timeout: 60_000 }, () => {
     await close(served.server, clock, () => {
       if (++looks === 3) socket.write(rawRequest("GET", "/readyz"));
     });
-    assert.equal(statusOf(received), 503); // that of a probe, while the server stops
+    assert.equal(statusOf(received), 503); // the response to a probe during the stop
     assert.match(received, /stopping/);
   });
 });

@@ -108,7 +108,7 @@ describe("server-sent events", { timeout: 30_000 }, () => {
   });
   after(() => served.close());
 
-  test("each item is one event of JSON, in order, and then the answer ends", async () => {
+  test("each item is one JSON event, in order, and then the response ends", async () => {
     const answer = await served.post("/count", { count: 3 }, { "x-fal-request-id": "s1" });
     assert.equal(answer.status, 200);
     assert.match(answer.headers.get("content-type") ?? "", /^text\/event-stream/);
@@ -124,37 +124,37 @@ describe("server-sent events", { timeout: 30_000 }, () => {
     await answer.text();
   });
 
-  test("a stream without items is an empty answer", async () => {
+  test("a stream without items is an empty response", async () => {
     const answer = await served.post("/count", { count: 0 });
     assert.equal(answer.status, 200);
     assert.equal(await answer.text(), "");
   });
 
-  test("a wrong input is a plain 422", async () => {
+  test("an invalid input is a plain 422", async () => {
     assert.equal((await served.post("/count", { count: "x" })).status, 422);
   });
 
-  test("an error before the first item has a status of its own", async () => {
+  test("an error before the first item has its own status", async () => {
     const answer = await served.post("/fail-first");
     assert.equal(answer.status, 409);
     assert.deepEqual(await answer.json(), { detail: "not today" });
     assert.equal((await served.post("/no-iterable")).status, 500);
   });
 
-  test("an error after the first item is an error event that shows no more than an answer would, and then the connection breaks", async () => {
+  test("an error after the first item is an error event that reveals no more than a response would, and breaks the connection", async () => {
     assert.deepEqual(await readStreamed(await served.post("/fail-later")), {
       text: 'data: {"n":1}\n\nevent: error\ndata: {"detail":"Internal Server Error","status":500}\n\n',
       isWhole: false,
     });
   });
 
-  test("an item that does not fit the schema ends the stream, and the generator is closed", async () => {
+  test("an item that does not match the schema ends the stream, and closes the generator", async () => {
     const { text } = await readStreamed(await served.post("/wrong-later"));
     assert.match(text, /^data: \{"n":1\}\n\nevent: error\n/);
     await until(() => served.app.events.includes("wrong-later closed"));
   });
 
-  test("a caller who leaves between items: the signal aborts and the generator returns", async () => {
+  test("a caller that disconnects between items aborts the signal, and the generator returns", async () => {
     const stop = new AbortController();
     const answer = await fetch(`${served.url}/forever`, { method: "POST", signal: stop.signal });
     await answer.body?.getReader().read();
@@ -163,7 +163,7 @@ describe("server-sent events", { timeout: 30_000 }, () => {
     assert.ok(served.app.events.includes("signal"));
   });
 
-  test("a caller who leaves before the first item: the signal aborts", async () => {
+  test("a caller that disconnects before the first item aborts the signal", async () => {
     const socket = await openSocket(served.port);
     socket.write(rawRequest("POST", "/silent"));
     await until(() => served.app.events.includes("silent begun"));
@@ -171,7 +171,7 @@ describe("server-sent events", { timeout: 30_000 }, () => {
     await until(() => served.app.events.includes("silent ended"));
   });
 
-  test("a reader that does not read holds the generator, not the server's memory", async () => {
+  test("a reader that stops reading pauses the generator instead of filling the server's memory", async () => {
     const socket = await openSocket(served.port);
     socket.pause();
     socket.write(rawRequest("POST", "/large"));
@@ -186,7 +186,7 @@ describe("server-sent events", { timeout: 30_000 }, () => {
     socket.destroy();
   });
 
-  test("a generator that never waits leaves other requests their turn", async () => {
+  test("a generator that never waits does not block other requests", async () => {
     const long = served.post("/sync", { count: 50_000 }).then((answer) => answer.text());
     const began = performance.now();
     const quick = await fetch(`${served.url}/livez`);
@@ -197,7 +197,7 @@ describe("server-sent events", { timeout: 30_000 }, () => {
     assert.ok(share < performance.now() - began, "the other answer came first");
   });
 
-  test("timeoutMs bounds the wait for each item: 504 before the first, an event after it", async () => {
+  test("timeoutMs limits the wait for each item: 504 before the first, an event after it", async () => {
     const none = await served.post("/never-starts");
     assert.equal(none.status, 504);
     const { text } = await readStreamed(await served.post("/stalls"));
@@ -209,7 +209,7 @@ describe("server-sent events", { timeout: 30_000 }, () => {
 });
 
 test(
-  "an idle stream gets heartbeat comments; the head waits for one at most",
+  "an idle stream sends heartbeat comments; the head is delayed by one heartbeat at most",
   { timeout: 10_000 },
   async () => {
     const clock = new FakeClock();

@@ -19,7 +19,7 @@ async function pid(server: TestServer<App>): Promise<number> {
   return (await answer.json()) as number;
 }
 
-/** Asks until the probe says this. */
+/** Requests the probe until it returns the expected response. */
 async function until(server: TestServer<App>, path: string, expected: [number, string]): Promise<void> {
   for (;;) {
     const [status, text] = await probe(server, path);
@@ -28,8 +28,8 @@ async function until(server: TestServer<App>, path: string, expected: [number, s
   }
 }
 
-describe("a worker that is stuck is ended and replaced, and readiness says so:", { timeout: 120_000 }, () => {
-  test("in a call of any kind, once that is past its deadline by the grace", async () => {
+describe("a stuck worker is killed and replaced, and readiness reports it:", { timeout: 120_000 }, () => {
+  test("in a call of any kind that exceeds its deadline by the grace period", async () => {
     const { logger, lines } = captureLogs();
     await using server = await startTestServer(new SingleStuckApp(), { logger });
     for (const path of ["/loop", "/sleep", "/never", "/batch", "/stop"]) {
@@ -49,7 +49,7 @@ describe("a worker that is stuck is ended and replaced, and readiness says so:",
     }
   });
 
-  test("stopped by a signal while it has nothing to do", async () => {
+  test("stopped by a signal while idle", async () => {
     await using server = await startTestServer(new SingleStuckApp());
     const first = await pid(server);
     process.kill(first, "SIGSTOP");
@@ -58,7 +58,7 @@ describe("a worker that is stuck is ended and replaced, and readiness says so:",
   });
 
   test(
-    "stopped by a signal in a call that has no deadline",
+    "stopped by a signal in a call without a deadline",
     { skip: process.platform !== "linux" },
     async () => {
       await using server = await startTestServer(new SingleStuckApp());
@@ -70,14 +70,14 @@ describe("a worker that is stuck is ended and replaced, and readiness says so:",
     },
   );
 
-  test("but while another worker takes calls, the server is ready", async () => {
+  test("but the server is ready while another worker takes calls", async () => {
     await using server = await startTestServer(new StuckApp());
     const answer = await server.post("/loop");
     assert.equal(answer.status, 504);
     assert.deepEqual(await probe(server, "/readyz"), [200, "ready"]);
   });
 
-  test("and one whose handler ends within the grace stays", async () => {
+  test("but a worker whose handler ends within the grace period is kept", async () => {
     await using server = await startTestServer(new SingleStuckApp(), { stuckGraceMs: 60_000 });
     const first = await pid(server);
     assert.equal((await server.post("/slow")).status, 504);
@@ -129,7 +129,7 @@ class Endless extends App {
   }
 }
 
-/** The class limits all of its endpoints together. */
+/** Limits all endpoints of the class together. */
 class Limited extends Endless {
   static override maxMultiplexing = 1;
 }
@@ -142,7 +142,7 @@ class Unlimited extends App {
 }
 
 describe(
-  "calls in the server's process that are past their deadline by the grace",
+  "calls in the server's process that exceed their deadline by the grace period",
   { timeout: 60_000 },
   () => {
     const members: readonly (readonly [app: typeof Endless, path: string, slots: number, limitMs: number])[] =
@@ -159,7 +159,7 @@ describe(
         await using server = await startTestServer(new Served(), { clock });
         const answers = Array.from({ length: slots }, () => server.post(path, {}));
         while (server.app.pending.length < slots) {
-          clock.advance(0); // lets what has arrived be looked at
+          clock.advance(0); // lets the server look at what has arrived
           await delay(5);
         }
         clock.advance(limitMs + 19_999);
@@ -175,7 +175,7 @@ describe(
       });
     }
 
-    test("change nothing as long as a slot is free, or where nothing limits calls", async () => {
+    test("leave the probes green while a slot is free, or if calls are not limited", async () => {
       const clock = new FakeClock();
       await using server = await startTestServer(new Endless(), { clock });
       const answers = [server.post("/two"), server.post("/free")];
@@ -188,7 +188,7 @@ describe(
       assert.deepEqual(await probe(server, "/livez"), [200, "alive"]);
     });
 
-    test("and a call without a deadline is never taken for stuck", async () => {
+    test("never include a call without a deadline", async () => {
       const clock = new FakeClock();
       const server = await startTestServer(new Unlimited(), { clock });
       const answer = server.post("/free").catch(() => {});

@@ -47,7 +47,7 @@ class WithWebsockets extends Plain {
 const KEY = "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==";
 const WEBSOCKET = ["connection: Upgrade", "upgrade: websocket", KEY, "sec-websocket-version: 13"];
 
-/** Offers that nobody here takes. */
+/** Upgrade requests that the server does not accept. */
 const OFFERS: Readonly<Record<string, readonly string[]>> = {
   "h2c, as Java's client makes it": [
     "connection: Upgrade, HTTP2-Settings",
@@ -83,7 +83,7 @@ const LAST = request(
   '{"text":"last"}',
 );
 
-/** Kinds of request, and how they are answered where nothing is offered. */
+/** Kinds of request, with their responses when no upgrade is requested. */
 const REQUESTS: Readonly<
   Record<string, readonly [send: (offer: readonly string[]) => string, status: number, body: string | RegExp]>
 > = {
@@ -120,7 +120,7 @@ const REQUESTS: Readonly<
   "another method": [(offer) => request("PUT /echo", [...offer, sized(BODY)], BODY), 405, /Not Allowed/],
 };
 
-/** Status and body of each answer on a connection. */
+/** Status and body of each response on a connection. */
 function answersOf(received: string): [status: number, body: string][] {
   return received
     .split(/(?=HTTP\/1\.1 \d{3} )/)
@@ -141,7 +141,7 @@ for (const [what, create] of [
   ["a class with websockets", () => new WithWebsockets()],
   ["a class without", () => new Plain()],
 ] as const) {
-  describe(`an offer of another protocol that is not taken, to ${what}`, { timeout: 60_000 }, () => {
+  describe(`an upgrade to another protocol that is not accepted, to ${what}`, { timeout: 60_000 }, () => {
     let served: TestServer<Plain>;
     before(async () => {
       served = await startTestServer(create());
@@ -149,7 +149,7 @@ for (const [what, create] of [
     after(() => served.close());
 
     for (const [offer, headers] of Object.entries(OFFERS)) {
-      test(`${offer}: every request is answered as without it, and so is what follows on its connection`, async () => {
+      test(`${offer}: every request gets the same response as without it, and so does the next one on its connection`, async () => {
         for (const [name, [send, status, body]] of Object.entries(REQUESTS)) {
           const answers = answersOf(await exchange(served.port, send(headers) + LAST));
           const shown = `${name}: ${JSON.stringify(answers)}`;
@@ -162,7 +162,7 @@ for (const [what, create] of [
       });
     }
 
-    test("any order of offers on one connection, cut into packets anywhere: each request has its answer", async () => {
+    test("any order of upgrades on one connection, split into packets anywhere: each request gets its response", async () => {
       const offers = Object.values(OFFERS);
       const kinds = Object.values(REQUESTS);
       const pair = fc.record({ offer: fc.nat(offers.length - 1), kind: fc.nat(kinds.length - 1) });
@@ -197,7 +197,7 @@ for (const [what, create] of [
       );
     });
 
-    test("a body of a megabyte that comes in pieces is read whole", async () => {
+    test("a body of a megabyte that arrives in pieces is read completely", async () => {
       const body = JSON.stringify({ text: "x".repeat(1_000_000) });
       const head = request("POST /echo", [JSON_TYPE, "connection: upgrade", "upgrade: h2c", sized(body)]);
       const socket = await openSocket(served.port);
@@ -214,12 +214,12 @@ for (const [what, create] of [
       assert.ok(received > 1_000_000, `${received} bytes`);
     });
 
-    test("HTTP/1.0 is answered too", async () => {
+    test("HTTP/1.0 requests get a response too", async () => {
       const head = `POST /echo HTTP/1.0\r\n${JSON_TYPE}\r\nconnection: upgrade\r\nupgrade: h2c\r\n${sized(BODY)}\r\n\r\n`;
       assert.deepEqual(answersOf(await exchange(served.port, head + BODY)), [[200, BODY]]);
     });
 
-    test("100-continue is told, and then the body is read", async () => {
+    test("100-continue is sent, and then the body is read", async () => {
       const socket = await openSocket(served.port);
       const offer = ["connection: upgrade", "upgrade: h2c", "expect: 100-continue"];
       socket.write(request("POST /echo", [JSON_TYPE, ...offer, sized(BODY)]));
@@ -231,7 +231,7 @@ for (const [what, create] of [
       socket.destroy();
     });
 
-    test("more headers than Node keeps are 431: the body's length may be among the rest", async () => {
+    test("more headers than Node keeps return 431, since the body's length may be among the lost ones", async () => {
       const many = Array.from({ length: 2000 }, () => "a:");
       const bytes = request(
         "POST /echo",
@@ -272,7 +272,7 @@ for (const [what, create] of [
     });
 
     for (const when of ["at once", "in the middle of the body"] as const) {
-      test(`a client who leaves ${when} leaves no connection open`, async () => {
+      test(`a client that disconnects ${when} leaves no connection open`, async () => {
         for (let count = 0; count < 20; count++) {
           const socket = await openSocket(served.port);
           const whole = request("POST /slow") + echo(OFFERS["several protocols"]);
@@ -288,7 +288,7 @@ for (const [what, create] of [
   });
 }
 
-describe("an offer of a websocket where there is one", { timeout: 60_000 }, () => {
+describe("a websocket upgrade on a path with a websocket", { timeout: 60_000 }, () => {
   let served: TestServer<WithWebsockets>;
   before(async () => {
     served = await startTestServer(new WithWebsockets(), { rootPath: "/me/app" });
@@ -317,7 +317,7 @@ describe("an offer of a websocket where there is one", { timeout: 60_000 }, () =
     ],
   ];
   for (const [name, ...how] of taken) {
-    test(`${name}: is taken`, async () => {
+    test(`${name}: is accepted`, async () => {
       const text = await open(...how);
       assert.match(text, /HTTP\/1\.1 101 Switching Protocols\r\n/);
       assert.match(text, /hello/);
@@ -339,7 +339,7 @@ describe("an offer of a websocket where there is one", { timeout: 60_000 }, () =
     ["a slash too many", "GET /raw/", WEBSOCKET],
   ];
   for (const [name, line, headers, body = ""] of passedOver) {
-    test(`${name}: is passed over, and the connection goes on`, async () => {
+    test(`${name}: is ignored, and the connection stays usable`, async () => {
       const answers = answersOf(await exchange(served.port, request(line, headers, body) + LAST));
       assert.equal(answers.length, 2, JSON.stringify(answers));
       assert.ok([307, 404].includes(answers[0]?.[0] ?? 0), JSON.stringify(answers));
@@ -347,7 +347,7 @@ describe("an offer of a websocket where there is one", { timeout: 60_000 }, () =
     });
   }
 
-  test("who speaks another version is told ours", async () => {
+  test("an unsupported version gets a response with the supported one", async () => {
     const text = await exchange(
       served.port,
       request("GET /raw", WEBSOCKET.with(3, "sec-websocket-version: 99")) + LAST,
@@ -355,7 +355,7 @@ describe("an offer of a websocket where there is one", { timeout: 60_000 }, () =
     assert.match(text, /sec-websocket-version: 13\r\n/);
   });
 
-  test("the app's own listener for another protocol keeps what it takes", async () => {
+  test("the app's own listener for another protocol keeps the upgrades that it accepts", async () => {
     const own = (request: { headers: { upgrade?: string } }, socket: Socket): void => {
       if (request.headers.upgrade === "mine") socket.end("HTTP/1.1 101 Switching Protocols\r\n\r\nmine");
     };

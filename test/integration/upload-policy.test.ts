@@ -6,12 +6,12 @@ import { App, endpoint, realtime } from "servable";
 import { uploadPolicyFault } from "../../src/server/access/upload-policy.ts";
 import { startTestServer } from "../../src/testing/test-server.ts";
 
-/** What fal 1.83 answers to each header; nothing where it takes it. */
+/** fal 1.83's error for each header, or null if it accepts it. */
 const RECORDED = JSON.parse(
   readFileSync(new URL("../fixtures/upload-policies.json", import.meta.url), "utf8"),
 ) as (readonly [header: string, fault: string | null])[];
 
-test("a policy is taken or refused as it was recorded", () => {
+test("a policy is accepted or refused as recorded", () => {
   assert.ok(RECORDED.length > 40);
   for (const [header, fault] of RECORDED) {
     const told = uploadPolicyFault(header);
@@ -41,7 +41,7 @@ class Echo extends App {
   }
 }
 
-test("a bad policy is 422 on every path before a handler runs, with CORS and hints and for nothing", async () => {
+test("a bad policy returns 422 on every path before a handler runs, with CORS and hints and without billing", async () => {
   await using served = await startTestServer(new Echo());
   const headers = { "X-App-Fal-Upload-Policy": "{}", origin: "http://localhost:3000" };
   for (const [method, path] of [
@@ -65,7 +65,7 @@ test("a bad policy is 422 on every path before a handler runs, with CORS and hin
   assert.deepEqual([good.status, served.app.calls], [200, 1]);
 });
 
-test("a websocket with a policy is 403, whatever the policy is", async () => {
+test("a websocket with a policy returns 403, whatever the policy is", async () => {
   await using served = await startTestServer(new Echo());
   for (const policy of [GOOD, "{}", ""]) {
     const status = await new Promise<number | undefined>((resolve) => {

@@ -5,7 +5,7 @@ import { startTestServer, type TestServer } from "../../src/testing/test-server.
 import { PartlyPooledApp, PooledApp, SinglePooledApp } from "../fixtures/pooled-app.ts";
 import { WorkGate } from "../helpers/work-gate.ts";
 
-/** Longer than any step takes on a busy machine, in milliseconds. */
+/** Longer than any step takes on a busy machine, in ms. */
 const PATIENCE_MS = 30_000;
 
 interface Done {
@@ -25,7 +25,7 @@ async function readiness(url: string): Promise<number> {
   return (await fetch(`${url}/readyz`)).status;
 }
 
-/** Resolves once so many requests have come to the server from now on. */
+/** Resolves once the server has received a number of requests from now on. */
 function requests({ server }: TestServer<PooledApp>, count: number): Promise<void> {
   return new Promise((resolve) => {
     let come = 0;
@@ -35,7 +35,7 @@ function requests({ server }: TestServer<PooledApp>, count: number): Promise<voi
   });
 }
 
-test("a class with workers runs there, is set up there and not in the server's process", async () => {
+test("a class with workers runs and is set up in them, not in the server's process", async () => {
   await using server = await startTestServer(new PooledApp());
   const answer = await server.post("/work", { value: 3 });
   const { value, pid } = await done(answer);
@@ -45,7 +45,7 @@ test("a class with workers runs there, is set up there and not in the server's p
   assert.equal(server.app.setUpIn, undefined);
 });
 
-test("with workers for one endpoint the others stay in the server's process", async () => {
+test("with workers for one endpoint the others run in the server's process", async () => {
   await using server = await startTestServer(new PartlyPooledApp());
   const there = (await (await server.post("/there")).json()) as Done;
   const here = (await (await server.post("/here")).json()) as Done;
@@ -53,7 +53,7 @@ test("with workers for one endpoint the others stay in the server's process", as
   assert.equal(here.pid, process.pid);
 });
 
-test("calls that block their process run side by side, and the server answers meanwhile", async () => {
+test("calls that block their process run in parallel, and the server keeps responding", async () => {
   await using server = await startTestServer(new PooledApp());
   const gate = new WorkGate();
   const slow = [1, 2].map((value) => done(server.post("/work", { value, gate: gate.folder })));
@@ -64,7 +64,7 @@ test("calls that block their process run side by side, and the server answers me
   assert.deepEqual(new Set(answers.map(({ pid }) => pid)), new Set(pids));
 });
 
-test("batches are cut when a worker is free, and errors of a worker's items are theirs alone", async () => {
+test("a batch is formed when a worker is free, and an item's error fails only that item", async () => {
   await using server = await startTestServer(new PooledApp());
   const gate = new WorkGate();
   const blockers = [1, 2].map((value) => server.post("/batch", { value, gate: gate.folder }));
@@ -74,7 +74,7 @@ test("batches are cut when a worker is free, and errors of a worker's items are 
     server.post("/batch", { value: index === 5 ? -5 : index }),
   );
   await arrived;
-  await readiness(server.url); // what came before is read by then
+  await readiness(server.url); // earlier requests have been read by then
   gate.open();
   await Promise.all(blockers);
   const answers = await Promise.all(rest);
@@ -87,7 +87,7 @@ test("batches are cut when a worker is free, and errors of a worker's items are 
   );
 });
 
-test("a worker killed with a batch: its callers get an error, nobody hangs, readiness goes red and green again", async () => {
+test("killing workers with their batches: the callers get an error, none hangs, readiness turns red and green again", async () => {
   await using server = await startTestServer(new PooledApp());
   const gate = new WorkGate();
   const held = Array.from({ length: 20 }, (_, value) => server.post("/batch", { value, gate: gate.folder }));
@@ -97,7 +97,7 @@ test("a worker killed with a batch: its callers get an error, nobody hangs, read
   while ((await readiness(server.url)) !== 503) assert.ok(performance.now() - killedAt < PATIENCE_MS);
   while ((await readiness(server.url)) !== 200) {
     assert.ok(performance.now() - killedAt < PATIENCE_MS);
-    await sleep(20); // nothing tells of it outside of the server
+    await sleep(20); // there is no event for it outside of the server
   }
   gate.open();
   const answers = await Promise.all(held);
@@ -105,12 +105,12 @@ test("a worker killed with a batch: its callers get an error, nobody hangs, read
   assert.ok(failed.length >= 2);
   const failure = failed[0] as Response;
   assert.match(await failure.text(), /worker that ran the request ended \(.*SIGKILL/);
-  // What waited was run by the workers that came after.
+  // Queued calls were run by the replacement workers.
   assert.equal(answers.filter(({ status }) => status === 200).length, answers.length - failed.length);
   assert.ok(!pids.includes((await done(server.post("/work", { value: 1 }))).pid));
 });
 
-test("an idempotent call whose worker dies is run once more", async () => {
+test("an idempotent call whose worker dies is retried once", async () => {
   await using server = await startTestServer(new SinglePooledApp());
   const gate = new WorkGate();
   const held = done(server.post("/safe", { value: 7, gate: gate.folder }));
@@ -123,7 +123,7 @@ test("an idempotent call whose worker dies is run once more", async () => {
   assert.notEqual(pid, first);
 });
 
-test("a deadline reaches the handler in its worker, and frees the worker", async () => {
+test("a deadline aborts the handler in its worker, and frees the worker", async () => {
   await using server = await startTestServer(new PooledApp());
   for (let round = 0; round < 4; round++) {
     assert.equal((await server.post("/patient", { value: 1 })).status, 504);
@@ -131,7 +131,7 @@ test("a deadline reaches the handler in its worker, and frees the worker", async
   assert.equal((await done(server.post("/work", { value: 1 }))).value, 1);
 });
 
-test("errors that a handler raises in a worker are answered like any other", async () => {
+test("errors that a handler raises in a worker get the same response as any others", async () => {
   await using server = await startTestServer(new PooledApp());
   const answer = await server.post("/work", { value: -1 });
   assert.equal(answer.status, 418);

@@ -37,7 +37,7 @@ async function startPool(options: Partial<WorkerPoolOptions> = {}): Promise<Work
   return pool;
 }
 
-/** Resolves once so many workers are ready. */
+/** Resolves once a number of workers are ready. */
 function readiness(pool: WorkerPool, wanted: number): Promise<void> {
   return new Promise((resolve) => {
     const look = (): void => {
@@ -48,7 +48,7 @@ function readiness(pool: WorkerPool, wanted: number): Promise<void> {
   });
 }
 
-/** The machine's clock, but nothing else keeps this process alive while no worker lives. */
+/** The machine's clock, with timers that keep this process alive while no worker does. */
 const wakefulClock: Clock = {
   ...systemClock,
   after(ms, callback) {
@@ -57,7 +57,7 @@ const wakefulClock: Clock = {
   },
 };
 
-/** A logger whose lines can be looked at, and awaited. */
+/** A logger whose lines can be read and awaited. */
 function recordingLogger(): {
   log: Logger;
   lines: Record<string, unknown>[];
@@ -83,7 +83,10 @@ function recordingLogger(): {
   return { log: pino({ level: "info", base: null, timestamp: false }, stream), lines, said };
 }
 
-/** A class without an import, in TypeScript that needs translating and an ES module that no package.json calls one. */
+/**
+ * A class without an import, in TypeScript that has to be transpiled and an ES module without "type" in
+ * package.json.
+ */
 const TYPESCRIPT_APP = `
 enum Kind { Module = "module" }
 const kind = await Promise.resolve(Kind.Module);
@@ -115,7 +118,7 @@ await pool.stop();
 `;
 
 describe("a compiled pool, run by plain Node", () => {
-  test("loads a TypeScript module into its workers, a module by its looks alone included", () => {
+  test("loads a TypeScript module into its workers, even if only its syntax shows that it is an ES module", () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, "package.json"), "{}");
     writeFileSync(join(folder, "plain.ts"), TYPESCRIPT_APP);
@@ -134,7 +137,7 @@ describe("a compiled pool, run by plain Node", () => {
 });
 
 describe("calls", () => {
-  test("a thousand calls through three workers each get their own answer", async () => {
+  test("each of a thousand calls through three workers gets its own result", async () => {
     const pool = await startPool({ count: 3 });
     assert.equal(pool.size, 3);
     assert.equal(pool.ready, 3);
@@ -154,14 +157,14 @@ describe("calls", () => {
     for (const pid of pids) assert.ok(!isAlive(pid));
   });
 
-  test("setup has run before the first call", async () => {
+  test("setup has completed before the first call", async () => {
     const pool = await startPool();
     const { isSetUp } = (await pool.run(callOf("double", 1))) as { isSetUp: boolean };
     assert.equal(isSetUp, true);
     await pool.stop();
   });
 
-  test("bytes, dates, maps and undefined arrive as they were", async () => {
+  test("bytes, dates, maps and undefined arrive unchanged", async () => {
     const pool = await startPool();
     const input = {
       bytes: new Uint8Array([1, 2]),
@@ -173,7 +176,7 @@ describe("calls", () => {
     await pool.stop();
   });
 
-  test("a busy pool refuses a call at once, and takes the next when the first has ended", async () => {
+  test("a busy pool refuses a call immediately, and accepts the next one after the first has ended", async () => {
     const pool = await startPool();
     const first = pool.run(callOf("slowly", 30));
     await assert.rejects(
@@ -186,7 +189,7 @@ describe("calls", () => {
     await assert.rejects(pool.run(callOf("pid")), /stopped/);
   });
 
-  test("a batch gets its inputs and contexts, and its errors fail alone", async () => {
+  test("a batch receives its inputs and contexts, and an item's error fails only that item", async () => {
     const { log, lines } = recordingLogger();
     const pool = await startPool({ log });
     const call = batchOf("batch", [1, -1, 2]);
@@ -201,7 +204,7 @@ describe("calls", () => {
     await pool.stop();
   });
 
-  test("a result that can't be sent is an error that names the handler; of a batch, for that item alone", async () => {
+  test("a result that can't be serialized is an error that names the handler; in a batch, for that item only", async () => {
     const pool = await startPool();
     await assert.rejects(
       pool.run(callOf("unsendable")),
@@ -216,7 +219,7 @@ describe("calls", () => {
     await pool.stop();
   });
 
-  test("an input that can't be sent is refused, and the worker stays free", async () => {
+  test("an input that can't be serialized is refused, and the worker stays free", async () => {
     const pool = await startPool();
     await assert.rejects(
       pool.run(callOf("echo", () => 1)),
@@ -226,7 +229,7 @@ describe("calls", () => {
     await pool.stop();
   });
 
-  test("words of a handler's own to its parent are no answers", async () => {
+  test("messages that a handler itself sends to its parent are not taken for results", async () => {
     const { log, lines } = recordingLogger();
     const pool = await startPool({ log });
     assert.equal(typeof (await pool.run(callOf("ownWords"))), "number");
@@ -238,7 +241,7 @@ describe("calls", () => {
     await pool.stop();
   });
 
-  test("a route that the class does not have is named", async () => {
+  test("a route that the class does not have is named in the error", async () => {
     const pool = await startPool();
     await assert.rejects(pool.run(callOf("nowhere")), /WorkerApp has no route POST \/nowhere/);
     await pool.stop();
@@ -262,7 +265,7 @@ describe("errors", () => {
     await pool.stop();
   });
 
-  test("anything thrown arrives, and the worker goes on", async () => {
+  test("any thrown value reaches the caller, and the worker is kept", async () => {
     const pool = await startPool();
     const thrownBy = (kind: string): Promise<unknown> =>
       pool.run(callOf("fail", kind)).then(
@@ -286,7 +289,7 @@ describe("errors", () => {
 });
 
 describe("contexts", () => {
-  test("a handler sees its request, and its changes come back", async () => {
+  test("a handler reads its request, and its changes are sent back", async () => {
     const pool = await startPool();
     const call = callOf("headers");
     const [context] = call.contexts;
@@ -302,7 +305,7 @@ describe("contexts", () => {
     await pool.stop();
   });
 
-  test("headers of a handler that fails come back; a header that can't be sent is its error", async () => {
+  test("headers of a failed handler are sent back; a header that can't be sent is the handler's error", async () => {
     const pool = await startPool();
     const failing = callOf("headersAndFail");
     await assert.rejects(pool.run(failing), { message: "no" });
@@ -311,13 +314,13 @@ describe("contexts", () => {
     await pool.stop();
   });
 
-  test("currentRequest() and currentApp() hold through awaits", async () => {
+  test("currentRequest() and currentApp() work across awaits", async () => {
     const pool = await startPool();
     assert.deepEqual(await pool.run(callOf("current")), { isRequest: true, isApp: true });
     await pool.stop();
   });
 
-  test("log lines come with their level, request and fields; those below the level stay away", async () => {
+  test("log lines arrive with their level, request and fields; those below the level are not sent", async () => {
     const { log, lines } = recordingLogger();
     const pool = await startPool({ log });
     const call = callOf("log");
@@ -336,7 +339,7 @@ describe("contexts", () => {
     await pool.stop();
   });
 
-  test("the abort of a request reaches its handler, with its reason", async () => {
+  test("aborting a request aborts its handler, with its reason", async () => {
     const { log, said } = recordingLogger();
     const pool = await startPool({ log });
     const call = callOf("untilAborted");
@@ -350,7 +353,7 @@ describe("contexts", () => {
     await pool.stop();
   });
 
-  test("a request that was aborted before its call begins aborted", async () => {
+  test("a request that was aborted before its call starts aborted", async () => {
     const pool = await startPool();
     const call = callOf("untilAborted");
     call.contexts[0]?.controller.abort(new Error("gone"));
@@ -358,7 +361,7 @@ describe("contexts", () => {
     await pool.stop();
   });
 
-  test("in a batch, each request's abort is its own, and the whole has one", async () => {
+  test("in a batch each request has its own signal, and the whole batch has one", async () => {
     const { log, said } = recordingLogger();
     const pool = await startPool({ log });
     const call = batchOf("batchUntilAborted", ["a", "b", "c"]);
@@ -380,7 +383,7 @@ describe("workers that end", () => {
     ["process.disconnect()", "leave", [], /exit code 1|SIGKILL/],
   ];
   for (const [title, handler, inputs, words] of ends) {
-    test(`${title} during a call fails that call alone, and another worker takes the place`, async () => {
+    test(`${title} during a call fails only that call, and another worker replaces it`, async () => {
       const { log, lines } = recordingLogger();
       const pool = await startPool({ count: 2, devices: ["0", "1"], log });
       const seen: number[] = [];
@@ -406,7 +409,7 @@ describe("workers that end", () => {
     });
   }
 
-  test("an idle worker that is killed is replaced as well", async () => {
+  test("an idle worker that is killed is replaced too", async () => {
     const pool = await startPool();
     const pid = (await pool.run(callOf("pid"))) as number;
     process.kill(pid, "SIGKILL");
@@ -417,7 +420,7 @@ describe("workers that end", () => {
     await pool.stop();
   });
 
-  test("a worker that can't be set up again is tried again after growing waits", async () => {
+  test("a replacement worker whose setup fails is retried with growing delays", async () => {
     const { log, said } = recordingLogger();
     const pool = await startPool({ log, clock: wakefulClock });
     process.env["WORKER_SETUP"] = "throw";
@@ -434,7 +437,7 @@ describe("workers that end", () => {
     await pool.stop();
   });
 
-  test("Ctrl-C and SIGTERM to a worker do nothing", async () => {
+  test("Ctrl-C and SIGTERM to a worker have no effect", async () => {
     const pool = await startPool();
     const pid = (await pool.run(callOf("pid"))) as number;
     const running = pool.run(callOf("slowly", 100));
@@ -445,7 +448,7 @@ describe("workers that end", () => {
     await pool.stop();
   });
 
-  test("no worker outlives a parent that is killed, idle or busy without end", async () => {
+  test("no worker outlives a parent that is killed, whether idle or busy forever", async () => {
     const file = fileURLToPath(new URL("../fixtures/worker-parent.ts", import.meta.url));
     const args = ["--conditions=servable-source", "--import", "tsx", file];
     const parent = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
@@ -487,7 +490,7 @@ describe("start and stop", () => {
     });
   });
 
-  test("a stop lets the running call end and tears down; a worker that does not end is killed", async () => {
+  test("a stop lets the running call complete and runs teardown; a worker that does not end is killed", async () => {
     const graceMs = 5000;
     let graceIsOver = (): void => assert.fail("the stop gives no time");
     const clock: Clock = {
@@ -511,7 +514,7 @@ describe("start and stop", () => {
     assert.ok(!isAlive(pid));
   });
 
-  test("a second stop can cut the first one short", async () => {
+  test("a second stop without a grace period ends the first one early", async () => {
     const pool = await startPool();
     const hanging = pool.run(callOf("hang"));
     const stopped = pool.stop();
@@ -526,7 +529,7 @@ describe("start and stop", () => {
     await stopped;
   });
 
-  test("an overridden lifespan runs, with a server that takes everything and does nothing", async () => {
+  test("an overridden lifespan runs, with a server stub that accepts every call", async () => {
     const { log, lines } = recordingLogger();
     const pool = await startPool({ className: "LivingApp", log });
     assert.equal(await pool.run(callOf("state")), "alive");
@@ -534,7 +537,7 @@ describe("start and stop", () => {
     await pool.stop();
   });
 
-  test("devices go round, in the variable of one's choice", async () => {
+  test("devices are assigned in rotation, in the configured variable", async () => {
     const pool = await startPool({ count: 3, devices: ["a", "b"], deviceVariable: "MY_DEVICE" });
     const calls = [1, 2, 3].map(() => pool.run(callOf("environment", "MY_DEVICE")));
     assert.deepEqual((await Promise.all(calls)).sort(), ["a", "a", "b"]);
