@@ -11,7 +11,7 @@ function counted<Args extends unknown[]>(): ((...args: Args) => number) & { runs
   return Object.assign(call, { runs: () => runs });
 }
 
-test("a function runs once for the same arguments, and again for others", () => {
+test("a function runs once for equal arguments, and again for different ones", () => {
   const call = counted<unknown[]>();
   assert.equal(call("a", 1), 1);
   assert.equal(call("a", 1), 1);
@@ -42,7 +42,7 @@ const SAME: readonly (readonly [what: string, one: unknown, other: unknown])[] =
   ["long texts", "x".repeat(10_000), "x".repeat(10_000)],
 ];
 for (const [what, one, other] of SAME) {
-  test(`the same arguments are: ${what}`, () => {
+  test(`equal arguments: ${what}`, () => {
     const call = counted<[unknown]>();
     assert.equal(call(one), call(other));
   });
@@ -95,13 +95,13 @@ const DIFFERENT: readonly (readonly [what: string, one: unknown, other: unknown]
   ["long texts that differ at the end", `${"x".repeat(10_000)}a`, `${"x".repeat(10_000)}b`],
 ];
 for (const [what, one, other] of DIFFERENT) {
-  test(`different arguments are: ${what}`, () => {
+  test(`different arguments: ${what}`, () => {
     const call = counted<[unknown]>();
     assert.notEqual(call(one), call(other));
   });
 }
 
-test("an instance of a class is the same as itself, until a field of it changes", () => {
+test("an instance of a class is equal to itself until one of its fields changes", () => {
   const call = counted<[unknown]>();
   const circle = new Circle();
   assert.equal(call(circle), 1);
@@ -110,14 +110,14 @@ test("an instance of a class is the same as itself, until a field of it changes"
   assert.equal(call(circle), 2);
 });
 
-test("parts that are shared many times over cost nothing", () => {
+test("heavily shared parts of an argument are hashed only once", () => {
   let value: unknown = 1;
   for (let level = 0; level < 500; level++) value = { a: value, b: [value, value] };
   const call = counted<[unknown]>();
   assert.equal(call(value), call(structuredClone(value)));
 });
 
-test("calls that come while the first one runs share its promise", async () => {
+test("calls during the first run share its promise", async () => {
   let runs = 0;
   const { promise, resolve } = promiseWithResolver();
   const load = cached(async (name: string) => {
@@ -141,7 +141,7 @@ function promiseWithResolver(): { promise: Promise<void>; resolve: () => void } 
   return { promise, resolve };
 }
 
-test("what rejects is not kept, and all who wait for it are told", async () => {
+test("a rejection is not cached, and every waiting call receives it", async () => {
   let runs = 0;
   const load = cached(async () => {
     if (++runs === 1) throw new Error("no network");
@@ -156,7 +156,7 @@ test("what rejects is not kept, and all who wait for it are told", async () => {
   assert.equal(await load(), 2);
 });
 
-test("what throws is not kept", () => {
+test("a thrown error is not cached", () => {
   let runs = 0;
   const load = cached(() => {
     if (++runs === 1) throw new Error("no file");
@@ -167,7 +167,7 @@ test("what throws is not kept", () => {
   assert.equal(load(), 2);
 });
 
-test("a result may be undefined", () => {
+test("undefined is cached like any result", () => {
   let runs = 0;
   const call = cached(() => void runs++);
   call();
@@ -175,7 +175,7 @@ test("a result may be undefined", () => {
   assert.equal(runs, 1);
 });
 
-test("each call of a generator gets one of its own", () => {
+test("each call of a generator function returns a new generator", () => {
   const count = cached(function* (to: number) {
     for (let number = 0; number < to; number++) yield number;
   });
@@ -183,7 +183,7 @@ test("each call of a generator gets one of its own", () => {
   assert.deepEqual([...count(3)], [0, 1, 2]);
 });
 
-test("`this` is handed on and makes no difference", () => {
+test("`this` is passed on and is not part of the cache key", () => {
   class Shop {
     static loads = 0;
     name = "first";
@@ -198,7 +198,7 @@ test("`this` is handed on and makes no difference", () => {
   assert.equal(Shop.loads, 1);
 });
 
-test("two caches of one function are one", () => {
+test("caching a function twice is the same as caching it once", () => {
   let runs = 0;
   const run = (): number => ++runs;
   assert.equal(cached(run)(), 1);
@@ -206,7 +206,7 @@ test("two caches of one function are one", () => {
   assert.equal(cached(() => ++runs)(), 2);
 });
 
-test("a cached function has the name and the length of its own", () => {
+test("a cached function keeps its name and its length", () => {
   const add = cached(function sum(a: number, b: number) {
     return a + b;
   });
@@ -214,7 +214,7 @@ test("a cached function has the name and the length of its own", () => {
   assert.equal(add.length, 2);
 });
 
-test("an argument whose content can't be told is refused by its path, and nothing runs", () => {
+test("an argument that cannot be compared is rejected with its path, and the function does not run", () => {
   let runs = 0;
   const load = cached(function load(_options: unknown, _more?: unknown) {
     runs++;
@@ -229,7 +229,7 @@ test("an argument whose content can't be told is refused by its path, and nothin
   assert.equal(runs, 0);
 });
 
-test("what is no function is refused at once", () => {
+test("a value that is not a function is rejected immediately", () => {
   for (const value of [5, undefined, null, {}]) {
     assert.throws(() => cached(value as never), {
       code: "FUNCTION_OPTION_INVALID",

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { OPTION_TABLE } from "../../../src/functions/option-table.ts";
 import { parsed, ReadingHost, refusalOf } from "../../helpers/option-hosts.ts";
 
-test("options are sorted by who answers them", () => {
+test("options are grouped by the part that handles them", () => {
   const setupFunction = (): number => 1;
   const input = { type: "object" };
   const { environment, host } = parsed({ requirements: ["a@1"], keepAlive: 2, setupFunction });
@@ -13,24 +13,24 @@ test("options are sorted by who answers them", () => {
   assert.deepEqual(gateway, { serve: true, exposedPort: 80, input });
 });
 
-test("without options there is an npm environment and nothing else", () => {
+test("without options there is only an npm environment", () => {
   const options = parsed({});
   assert.deepEqual(options.environment, { kind: "npm" });
   assert.deepEqual({ ...options.host, ...options.gateway }, {});
 });
 
-test("an option that is undefined is left out", () => {
+test("an option whose value is undefined is omitted", () => {
   const names = Object.keys(OPTION_TABLE);
   const options = parsed(Object.fromEntries([...names, "nonsense"].map((name) => [name, undefined])));
   assert.deepEqual({ ...options.host, ...options.environment, ...options.gateway }, { kind: "npm" });
 });
 
-test("an image makes a container; a container without one is refused", () => {
+test("an image selects the container kind; a container without an image is rejected", () => {
   assert.deepEqual(parsed({ image: "node:22" }).environment, { kind: "container", image: "node:22" });
   assert.match(refusalOf({ kind: "container" }), /needs an image, such as image: "node:22-slim"/);
 });
 
-test("an option of another kind is refused with those of this kind", () => {
+test("an option of another environment kind is rejected, with the options of this kind", () => {
   assert.equal(
     refusalOf({ kind: "npm", image: "node:22" }),
     '"image" is not an option of kind "npm", which takes requirements, nodeVersion, lockfile, force.',
@@ -43,7 +43,7 @@ test("an option of another kind is refused with those of this kind", () => {
   }
 });
 
-test("the kinds of Python are refused with what to use", () => {
+test("the environment kinds of Python are rejected, with a replacement", () => {
   for (const kind of ["virtualenv", "conda"]) {
     const message = refusalOf({ kind, requirements: ["numpy"] });
     assert.match(message, /"npm", with the packages as requirements/);
@@ -64,16 +64,16 @@ const MEANT: Readonly<Record<string, string>> = {
   rerase: "reraise",
 };
 for (const [name, meant] of Object.entries(MEANT)) {
-  test(`"${name}" is refused, with ${meant} as what may be meant`, () => {
+  test(`"${name}" is rejected, and ${meant} is suggested`, () => {
     assert.equal(refusalOf({ [name]: 1 }), `Unknown option "${name}"; did you mean "${meant}"?`);
   });
 }
 
-test("python_version is refused with the name of Node's", () => {
+test("python_version is rejected, with the name of Node's option", () => {
   assert.match(refusalOf({ python_version: "3.11" }), /nodeVersion is its version, such as "22"/);
 });
 
-test("an unknown option that is like no other is refused with all there are", () => {
+test("an unknown option without a similar name is rejected, with a list of all options", () => {
   for (const name of ["nonsense", "constructor", "__proto__", "toString"]) {
     const message = refusalOf(JSON.parse(`{"${name}": 1}`));
     assert.match(message, new RegExp(`^Unknown option "${name}"`));
@@ -81,20 +81,20 @@ test("an unknown option that is like no other is refused with all there are", ()
   }
 });
 
-test("fn's own options are no business of a host", () => {
+test("the options of fn() itself are rejected by a host", () => {
   for (const name of ["host", "module", "exportName", "localModules", "reraise"]) {
     assert.match(refusalOf({ [name]: "x" }), /is an option of fn\(\) alone/);
   }
 });
 
-test("an option that only other hosts have is refused with those of this one", () => {
+test("an option that only other hosts have is rejected, with the options of this host", () => {
   const host = new ReadingHost("keepAlive");
   const message = refusalOf({ memoryLimitMb: 64 }, host);
   assert.match(message, /^ReadingHost has no option "memoryLimitMb"; it takes keepAlive, machineType, /);
   assert.ok(!message.includes("maxConcurrency"));
 });
 
-test("every host carries the options of platforms, for the host a function may go to", () => {
+test("every host accepts the options of platforms, since the function may be moved to one", () => {
   const config = {
     machineType: ["GPU-A100", "GPU-H100"],
     numGpus: 2,
@@ -111,7 +111,7 @@ test("every host carries the options of platforms, for the host a function may g
   assert.deepEqual({ ...new ReadingHost().parseOptions(config).host }, config);
 });
 
-test("a host may have options of its own, and names of its own for others", () => {
+test("a host may have options of its own, and its own names for others", () => {
   class Renaming extends ReadingHost {
     constructor() {
       super("keepAlive", "priority");
@@ -157,21 +157,21 @@ const WRONG: readonly (readonly [name: string, ...values: unknown[]])[] = [
   ["stream", "no"],
 ];
 for (const [name, ...values] of WRONG) {
-  test(`${name} is refused where it makes no sense`, () => {
+  test(`invalid values of ${name} are rejected`, () => {
     for (const value of values) {
       assert.match(refusalOf({ [name]: value }), new RegExp(`^${name}\\S* must be .*; got .*\\.$`));
     }
   });
 }
 
-test("limits themselves are allowed", () => {
+test("the limits of a range are included", () => {
   const config = { keepAlive: 0, requestTimeout: 0.001, memoryLimitMb: 100, maxConcurrency: 1 };
   assert.deepEqual({ ...parsed(config).host }, config);
   assert.equal(parsed({ exposedPort: 0 }).getExposedPort(), 0);
   assert.equal(parsed({ exposedPort: 65_535 }).getExposedPort(), 65_535);
 });
 
-test("a Node version may be short, and its v is dropped", () => {
+test("a Node version may be incomplete, and a leading v is removed", () => {
   for (const [given, kept] of [
     ["22", "22"],
     ["22.11", "22.11"],
@@ -199,12 +199,12 @@ const WRONG_REQUIREMENTS: readonly (readonly [value: unknown, place: string])[] 
   [Array(1), "requirements[0]"],
 ];
 for (const [value, place] of WRONG_REQUIREMENTS) {
-  test(`requirements ${JSON.stringify(value)} are refused at ${place}`, () => {
+  test(`requirements ${JSON.stringify(value)} are rejected at ${place}`, () => {
     assert.ok(refusalOf({ requirements: value }).startsWith(`${place} must be `));
   });
 }
 
-test("variables are names, or names with texts", () => {
+test("env is a list of names, or an object of names and texts", () => {
   assert.deepEqual(parsed({ env: ["HF_TOKEN", "_x1"] }).host.env, ["HF_TOKEN", "_x1"]);
   assert.deepEqual(parsed({ env: { MODE: "", A: "b=c" } }).host.env, { MODE: "", A: "b=c" });
   for (const env of ["HF_TOKEN", 5, ["A B"], ["A=b"], [""], ["1A"], { "A-B": "x" }, ["NODE_CHANNEL_FD"]]) {
@@ -212,7 +212,7 @@ test("variables are names, or names with texts", () => {
   }
 });
 
-test("what a variable holds is never shown", () => {
+test("the value of an environment variable never appears in a message", () => {
   for (const env of [
     ["TOKEN=s3cret"],
     { TOKEN: ["s3cret"] },
@@ -225,7 +225,7 @@ test("what a variable holds is never shown", () => {
   assert.match(refusalOf({ env: { TOKEN: 5 } }), /^env\.TOKEN must be a text; got a value of type number\.$/);
 });
 
-test("input, output and stream are for functions that are served; ports are not", () => {
+test("input, output and stream require a served function; ports do not", () => {
   for (const config of [{ input: {} }, { output: {} }, { stream: true }, { serve: false, input: {} }]) {
     assert.match(refusalOf(config), /is for functions that are served; add serve: true/);
   }
@@ -239,14 +239,14 @@ test("input, output and stream are for functions that are served; ports are not"
   );
 });
 
-test("a served function has no setupFunction but an App with setup()", () => {
+test("a served function cannot have setupFunction; the message suggests an App with setup()", () => {
   assert.match(
     refusalOf({ serve: true, setupFunction: () => 1 }),
     /class that extends App, with a setup\(\)/,
   );
 });
 
-test("one port can't be both", () => {
+test("exposedPort and metricsPort cannot be the same", () => {
   assert.match(refusalOf({ exposedPort: 80, metricsPort: 80 }), /both 80/);
   assert.match(refusalOf({ serve: true, exposedPort: 9090 }), /both 9090/);
   assert.match(refusalOf({ serve: true, metricsPort: 8080 }), /both 8080/);
@@ -254,13 +254,13 @@ test("one port can't be both", () => {
   parsed({ exposedPort: 9090 });
 });
 
-test("options are an object", () => {
+test("options must be an object", () => {
   for (const config of [undefined, null, [], "npm", 5]) {
     assert.match(refusalOf(config), /^Options are an object/);
   }
 });
 
-test("nothing that the caller may change is kept", () => {
+test("parsed options are independent of the caller's object", () => {
   const config = {
     requirements: [["a@1"], ["b@1"]],
     env: { A: "1" },

@@ -19,7 +19,7 @@ function on(host: RecordingHost, options: Omit<FunctionOptions, "setupFunction" 
 }
 
 describe("an isolated function", () => {
-  test("is called like a function, and is one", async () => {
+  test("is callable, and is a function", async () => {
     const f = on(new RecordingHost(echo));
     assert.ok(f instanceof IsolatedFunction);
     assert.equal(typeof f, "function");
@@ -29,7 +29,7 @@ describe("an isolated function", () => {
     assert.deepEqual(first, [4]);
   });
 
-  test("shows its host, its options and its handler", () => {
+  test("exposes its host, its options and its handler", () => {
     const host = new RecordingHost(echo, "keepAlive");
     const handler = (a: number): number => a;
     const f = fn({ host, requirements: ["a@1"], keepAlive: 3, reraise: false }, handler);
@@ -40,7 +40,7 @@ describe("an isolated function", () => {
     assert.equal(f.reraise, false);
   });
 
-  test("gives its host the signal of submit and spawn, which are no arguments", async () => {
+  test("passes the signal of submit and spawn to its host, not to the function", async () => {
     const host = new RecordingHost(echo);
     const f = on(host);
     const { signal } = new AbortController();
@@ -49,7 +49,7 @@ describe("an isolated function", () => {
     assert.equal(host.last.options.signal, signal);
   });
 
-  test("takes for an argument what only looks like the options of a call", async () => {
+  test("treats a value that only resembles call options as an argument", async () => {
     const f = on(new RecordingHost(echo));
     const { signal } = new AbortController();
     for (const value of [{ signal: "green" }, { signal, more: 1 }, {}, null, undefined]) {
@@ -58,7 +58,7 @@ describe("an isolated function", () => {
     assert.deepEqual(await f({ signal: 1 }), [{ signal: 1 }]);
   });
 
-  test("is refused without options or a function", () => {
+  test("is rejected without options or without a function", () => {
     const make = fn as unknown as (...args: unknown[]) => unknown;
     const message = "fn() takes options and a function: fn({ requirements: [] }, async (text: string) => …).";
     for (const args of [[], [{}], [() => 1], [null, () => 1], [{}, "f"]]) {
@@ -69,7 +69,7 @@ describe("an isolated function", () => {
     }
   });
 
-  test("throws what its host says that it threw, or that with what it was doing", async () => {
+  test("throws the error that the function threw, or the host's error around it if reraise is false", async () => {
     const thrown = new RangeError("thrown");
     const host = new RecordingHost(() => {
       throw new UserFunctionException("f() threw: thrown", { cause: thrown });
@@ -86,7 +86,7 @@ describe("an isolated function", () => {
     }
   });
 
-  test("throws this package's errors as they are, whoever threw them", async () => {
+  test("throws this package's errors unchanged, whether the function or the host threw them", async () => {
     const thrown = new AppException("teapot", 418);
     const host = new RecordingHost(() => {
       throw new UserFunctionException("f() threw: teapot", { cause: thrown });
@@ -105,7 +105,7 @@ describe("an isolated function", () => {
 
 const shown = on(new RecordingHost());
 
-/** What only `fn()` itself and `on()` are told, wrongly, with what is said of it. */
+/** Invalid options that only `fn()` and `on()` check, with the expected messages. */
 const WRONG: readonly [options: object, message: string][] = [
   [{ host: {} }, "host must be a host, such as new LocalHost(); got {}."],
   [{ host: null }, "host must be a host, such as new LocalHost(); got null."],
@@ -120,7 +120,7 @@ const WRONG: readonly [options: object, message: string][] = [
 ];
 
 describe("a copy of a function on another host", () => {
-  test("runs there, and the function itself where it did", async () => {
+  test("runs there, while the original function stays on its host", async () => {
     const [here, there] = [new RecordingHost(() => "here"), new RecordingHost(() => "there")];
     const f = on(here, { requirements: ["a@1"], nodeVersion: "22" });
     const copy = f.on(there);
@@ -131,7 +131,7 @@ describe("a copy of a function on another host", () => {
     assert.deepEqual(there.last.target.entry, here.last.target.entry);
   });
 
-  test("keeps what the host knows, and what is carried for others, and loses the rest", () => {
+  test("keeps the options that the host or a platform accepts, and drops the others", () => {
     const rich = new RecordingHost(echo, "keepAlive", "memoryLimitMb");
     const poor = new RecordingHost(echo, "keepAlive");
     const f = on(rich, { keepAlive: 5, memoryLimitMb: 100, machineType: "GPU-H100" });
@@ -143,7 +143,7 @@ describe("a copy of a function on another host", () => {
     assert.deepEqual(f.options.host, { keepAlive: 5, memoryLimitMb: 100, machineType: "GPU-H100" });
   });
 
-  test("with other options stays on its host, and changes nothing of the function's", () => {
+  test("stays on its host if only other options are given, and leaves the original function unchanged", () => {
     const host = new RecordingHost(echo, "keepAlive");
     const f = on(host, { keepAlive: 5, requirements: ["a@1"] });
     const copy = f.on({ requirements: ["b@2"], reraise: false });
@@ -157,7 +157,7 @@ describe("a copy of a function on another host", () => {
     assert.deepEqual(f.options.environment.requirements, ["a@1"]);
   });
 
-  test("as a container keeps nothing that only npm knows", () => {
+  test("drops npm's options if it becomes a container function", () => {
     const copy = on(new RecordingHost(), { lockfile: "./package-lock.json", nodeVersion: "22" }).on({
       image: "node:22",
     });
@@ -166,7 +166,7 @@ describe("a copy of a function on another host", () => {
     assert.equal(copy.options.environment.lockfile, undefined);
   });
 
-  test("can't be given another setup, which the handler was written for", () => {
+  test("cannot have another setup, because the handler depends on it", () => {
     assertRefused(
       () => on(new RecordingHost(echo, "setupFunction")).on({ setupFunction: () => 1 }),
       "FUNCTION_OPTION_INVALID",
@@ -174,7 +174,7 @@ describe("a copy of a function on another host", () => {
     );
   });
 
-  test("checks what it is given", () => {
+  test("checks its options", () => {
     assertRefused(() => shown.on({ keepalive: 1 } as object), "FUNCTION_OPTION_INVALID", /keepAlive/);
     for (const [options, told] of WRONG) {
       assertRefused(() => shown.on(options), "FUNCTION_OPTION_INVALID", told);
@@ -189,13 +189,13 @@ describe("a copy of a function on another host", () => {
   });
 });
 
-describe("runLocal() calls the function here", () => {
-  test("whatever its host, with values as they are", async () => {
+describe("runLocal() calls the function in this process", () => {
+  test("on any host, and passes values without serializing them", async () => {
     const f = fn({ host: new RecordingHost() }, (callback: () => number) => callback());
     assert.equal(await f.runLocal(() => 7), 7);
   });
 
-  test("with what its setup made, which runs once, also for calls at the same time", async () => {
+  test("with the result of its setup, which runs once, even for concurrent calls", async () => {
     let setups = 0;
     const f = fn(
       {
@@ -213,7 +213,7 @@ describe("runLocal() calls the function here", () => {
     assert.equal(setups, 1);
   });
 
-  test("and tries a setup again that failed", async () => {
+  test("and retries a setup that failed", async () => {
     let setups = 0;
     const f = fn(
       {
@@ -229,7 +229,7 @@ describe("runLocal() calls the function here", () => {
     assert.equal(await f.runLocal(), 2);
   });
 
-  test("and throws what it throws, as it is", async () => {
+  test("and throws the function's error unchanged", async () => {
     const thrown = new RangeError("thrown");
     const f = fn({ host: new RecordingHost(), reraise: false }, () => {
       throw thrown;

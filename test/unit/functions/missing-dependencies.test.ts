@@ -23,8 +23,8 @@ const FILES = {
   ...installed("@scope/dep-b", "2.0.0-beta.1"),
 };
 
-describe("the packages that a function's environment misses are told", () => {
-  test("with the version that is installed here, and every import of them", async () => {
+describe("the packages that are missing in a function's environment are listed", () => {
+  test("with the installed version and all their imports", async () => {
     const bundle = await bundleProject(FILES);
     const missing = await findMissingDependencies({ bundle: async () => bundle }, { kind: "npm" });
     assert.deepEqual(missing.map(({ packageName, requirement }) => [packageName, requirement]).sort(), [
@@ -43,7 +43,7 @@ describe("the packages that a function's environment misses are told", () => {
     );
   });
 
-  test("without those that are required, in whatever version, step or name", async () => {
+  test("without the required packages, whatever their version, step or alias", async () => {
     const bundle = await bundleProject(FILES);
     const fn = { bundle: async () => bundle };
     const requirements = [["dep-a@^1", "nowhere@npm:somewhere@1"], ["@scope/dep-b"]];
@@ -54,7 +54,7 @@ describe("the packages that a function's environment misses are told", () => {
     );
   });
 
-  test("as none where nobody knows: in a container, or behind a requirement without a name", async () => {
+  test("as an empty list if they cannot be determined: in a container, or with a requirement without a name", async () => {
     const fail = { bundle: () => assert.fail("it need not be bundled") };
     assert.deepEqual(await findMissingDependencies(fail, { kind: "container", image: "node" }), []);
     const unnamed = { kind: "npm", requirements: ["https://example.com/a.tgz"] } as const;
@@ -66,7 +66,7 @@ describe("the error for a missing package", () => {
   const error = (packageName: string): FalMissingDependencyError =>
     new FalMissingDependencyError("none", { packageName, requirement: packageName, cause: new Error("why") });
 
-  test("names the function, the import, its file and what to add", async () => {
+  test("names the function, the import, its file and the requirement to add", async () => {
     const bundle = bundleProject(FILES);
     const told = await missingDependency(error("@scope/dep-b"), "f()", bundle);
     assert.equal(
@@ -78,7 +78,7 @@ describe("the error for a missing package", () => {
     assert.equal((told.cause as Error).message, "why");
   });
 
-  test("does without the import when that is not in the code", async () => {
+  test("omits the import if the code does not contain it", async () => {
     const told = await missingDependency(error("computed"), "f()", bundleProject(FILES));
     assert.equal(
       told.message,

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { serveRequirements } from "../../../src/functions/requirements.ts";
 import { parsed } from "../../helpers/option-hosts.ts";
 
-test("the exposed port is the given one, else 8080 when served, else none", () => {
+test("the exposed port is the given one, otherwise 8080 for a served function, otherwise undefined", () => {
   assert.equal(parsed({}).getExposedPort(), undefined);
   assert.equal(parsed({ serve: false }).getExposedPort(), undefined);
   assert.equal(parsed({ serve: true }).getExposedPort(), 8080);
@@ -12,7 +12,7 @@ test("the exposed port is the given one, else 8080 when served, else none", () =
   assert.equal(parsed({ exposedPort: 3000 }).getExposedPort(), 3000);
 });
 
-test("the metrics port is the given one, else 9090 when a port is exposed, else none", () => {
+test("the metrics port is the given one, otherwise 9090 if a port is exposed, otherwise undefined", () => {
   assert.equal(parsed({}).getMetricsPort(), undefined);
   assert.equal(parsed({ metricsPort: 0 }).getMetricsPort(), 0);
   assert.equal(parsed({ serve: true }).getMetricsPort(), 9090);
@@ -20,19 +20,19 @@ test("the metrics port is the given one, else 9090 when a port is exposed, else 
   assert.equal(parsed({ serve: true, metricsPort: 1 }).getMetricsPort(), 1);
 });
 
-test("added requirements go behind those that are there, which stay in their versions", () => {
+test("added requirements come after the existing ones, whose versions are kept", () => {
   const options = parsed({ requirements: ["a@1", "@s/b@2"] });
   options.addRequirements(["c@3", "a@9", "@s/b", "c@4"]);
   assert.deepEqual(options.environment.requirements, ["a@1", "@s/b@2", "c@3"]);
 });
 
-test("steps stay steps: what is added goes to the last one, unless it is in any", () => {
+test("steps are kept: added requirements go to the last step, unless a step already has them", () => {
   const options = parsed({ requirements: [["a@1"], ["b@1"]] });
   options.addRequirements([["a@2", "c@1"], ["d@1"]]);
   assert.deepEqual(options.environment.requirements, [["a@1"], ["b@1", "c@1", "d@1"]]);
 });
 
-test("requirements can be added where there are none", () => {
+test("requirements can be added to an empty list", () => {
   for (const [config, expected] of [
     [{}, ["a"]],
     [{ requirements: [] }, ["a"]],
@@ -44,7 +44,7 @@ test("requirements can be added where there are none", () => {
   }
 });
 
-test("adding changes neither the caller's lists nor a copy", () => {
+test("adding requirements changes neither the caller's lists nor a copy", () => {
   const requirements = [["a@1"], ["b@1"]];
   const added = ["c@1"];
   const options = parsed({ requirements });
@@ -58,7 +58,7 @@ test("adding changes neither the caller's lists nor a copy", () => {
   assert.deepEqual(options.environment.requirements, [["a@1"], ["b@1", "c@1"]]);
 });
 
-test("a served function gets what serving needs, in the installed versions; its own versions win", () => {
+test("a served function requires the server's packages in the installed versions; its own versions take precedence", () => {
   const require = createRequire(import.meta.url);
   const { version } = require("fastify/package.json") as { version: string };
   assert.ok(serveRequirements().includes(`fastify@${version}`));
@@ -69,13 +69,13 @@ test("a served function gets what serving needs, in the installed versions; its 
   assert.equal(parsed({ serve: false }).environment.requirements, undefined);
 });
 
-test("the list of what serving needs is a new one each time", () => {
+test("the list of the server's packages is a new array each time", () => {
   const first = serveRequirements();
   first.push("evil");
   assert.ok(!serveRequirements().includes("evil"));
 });
 
-test("what was parsed can be parsed again, to the same", () => {
+test("parsing already parsed options gives the same result", () => {
   const first = parsed({ serve: true, requirements: [["a@1"]], keepAlive: 1, input: { type: "object" } });
   const again = parsed({ ...first.environment, ...first.host, ...first.gateway });
   assert.deepEqual(again.environment, first.environment);

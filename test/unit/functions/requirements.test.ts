@@ -36,7 +36,7 @@ for (const [spec, name] of Object.entries(NAMES)) {
   });
 }
 
-test("a list is one step, lists are steps, and steps are new lists", () => {
+test("a flat list is one step, nested lists are steps, and the steps are new lists", () => {
   assert.deepEqual(toSteps([]), []);
   assert.deepEqual(toSteps(["a", "b"]), [["a", "b"]]);
   const layered = [["a"], [], ["b"]];
@@ -46,6 +46,6 @@ test("a list is one step, lists are steps, and steps are new lists", () => {
   assert.deepEqual(layered, [["a"], [], ["b"]]);
 });
 
-test("specs without a name are the same when they are the same text", () => {
+test("specs without a name are equal if their text is equal", () => {
   assert.deepEqual(mergeRequirements(["./x.tgz"], ["./x.tgz", "./y.tgz"]), ["./x.tgz", "./y.tgz"]);
 });

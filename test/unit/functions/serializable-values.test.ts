@@ -18,7 +18,7 @@ import { thrownBy } from "../../helpers/thrown.ts";
 
 const LABEL = "argument 1 of speak()";
 
-/** What is said of a value that is refused, behind the label. */
+/** The message for a rejected value, without the label. */
 function refusalOf(value: unknown): string {
   const error = thrownBy(() => assertSerializable(value, LABEL));
   assert.ok(error instanceof FalSerializationError, String(error));
@@ -67,12 +67,12 @@ const PLAIN: Readonly<Record<string, unknown>> = {
   "a match": /(a)/.exec("a"),
 };
 for (const [name, value] of Object.entries(PLAIN)) {
-  test(`plain data travels: ${name}`, () => {
+  test(`plain data is serialized: ${name}`, () => {
     assert.deepEqual(travel(value), value);
   });
 }
 
-test("an instance of a class travels as a plain object", () => {
+test("an instance of a class is serialized as a plain object", () => {
   assert.deepEqual(travel({ shape: new Circle() }), { shape: { radius: 2 } });
 });
 
@@ -80,16 +80,16 @@ test("an object without a prototype arrives with one", () => {
   assert.deepEqual(travel(Object.assign(Object.create(null), { a: 1 })), { a: 1 });
 });
 
-test("a date that is none stays one", () => {
+test("an invalid date stays an invalid date", () => {
   assert.ok(Number.isNaN((travel(new Date(Number.NaN)) as Date).getTime()));
 });
 
-test("data of another realm travels", () => {
+test("data of another realm is accepted", () => {
   const code = "({ a: [new Map([[1, new Date(5)]]), new Uint8Array(2), new Error('x')], empty: {} })";
   assertSerializable(elsewhere(code), LABEL);
 });
 
-test("what a function or a class is, is no data", () => {
+test("functions, classes and symbols are rejected", () => {
   assert.match(
     refusalOf(() => 1),
     /^ is a function; pass plain data/,
@@ -138,16 +138,16 @@ const PLACES: readonly (readonly [path: string, value: unknown])[] = [
   ["[4000000000]", Object.assign([], { 4_000_000_000: () => 1 })],
 ];
 for (const [place, value] of PLACES) {
-  test(`what can't travel is found at ${place}`, () => {
+  test(`a value that cannot be serialized is reported at ${place}`, () => {
     assert.equal(refusalOf(value), `: ${place}${FUNCTION}`);
   });
 }
 
-test("of several things that can't travel, the first one is named", () => {
+test("of several values that cannot be serialized, the first one is reported", () => {
   assert.match(refusalOf({ a: { b: [1, () => 1] }, c: () => 1 }), /^: a\.b\[1\] is a function/);
 });
 
-test("what is met again after it was found fine is not looked at again", () => {
+test("a shared value is checked only once", () => {
   const shared = { deep: [1] };
   assert.match(refusalOf([shared, cycle, shared, { cycle, f: () => 1 }]), /^: \[3\]\.f is a function/);
 });
@@ -216,13 +216,13 @@ const THINGS: readonly (readonly [value: unknown, said: RegExp])[] = [
   [process, /is a process, an EventEmitter; /],
 ];
 for (const [value, said] of THINGS) {
-  test(`a thing of this process is refused by what it is: ${said.source.slice(0, 40)}`, () => {
+  test(`a value bound to this process is rejected by its type: ${said.source.slice(0, 40)}`, () => {
     assert.match(refusalOf({ at: [value] }), said);
     assert.match(refusalOf({ at: [value] }), /^: at\[0\]/);
   });
 }
 
-test("bytes that were transferred are refused", () => {
+test("transferred buffers are rejected", () => {
   const buffer = new ArrayBuffer(8);
   const view = new Uint8Array(buffer);
   structuredClone(buffer, { transfer: [buffer] });
@@ -230,7 +230,7 @@ test("bytes that were transferred are refused", () => {
   assert.match(refusalOf({ view }), /^: view has been transferred elsewhere/);
 });
 
-test("a getter that throws is named with what it threw", () => {
+test("a getter that throws is reported with what it threw", () => {
   const value = {
     get now(): never {
       throw new Error("too late");
@@ -241,7 +241,7 @@ test("a getter that throws is named with what it threw", () => {
   assert.match(refusalOf({ error }), /^: error can't be read: its name threw/);
 });
 
-test("nothing that a value throws comes through", () => {
+test("an error thrown by a value never reaches the caller", () => {
   const thrown = Object.create(null) as Error;
   const value = {
     get a(): never {
@@ -268,7 +268,7 @@ const WRAPS: Readonly<Record<string, (value: unknown) => unknown>> = {
   errors: (cause) => new Error("x", { cause }),
 };
 for (const [name, wrap] of Object.entries(WRAPS)) {
-  test(`${name} travel ${MAX_DEPTH} levels deep, and are refused beyond, however deep`, () => {
+  test(`${name} can be nested ${MAX_DEPTH} levels deep; deeper ones are rejected, at any depth`, () => {
     serialize(deserialize(serialize(nested(MAX_DEPTH, wrap))));
     assertSerializable(nested(MAX_DEPTH, wrap), LABEL);
     for (const depth of [MAX_DEPTH + 1, 100_000]) {
@@ -279,30 +279,30 @@ for (const [name, wrap] of Object.entries(WRAPS)) {
   });
 }
 
-test("depth is counted along the way that serialising takes, also where there is a shorter one", () => {
+test("depth is measured along the path that serialization takes, even if there is a shorter one", () => {
   const list: { next?: unknown }[] = Array.from({ length: 5000 }, () => ({}));
   for (const [index, node] of list.entries()) node.next = list[index + 1];
   assert.match(refusalOf(list), /nested deeper/);
 });
 
-test("large data is not walked for long", () => {
+test("large data is checked quickly", () => {
   const numbers = Array.from({ length: 1_000_000 }, (_, index) => index);
   const large = {
     bytes: new Uint8Array(100_000_000),
     numbers,
     holes: Object.assign([], { 4_000_000_000: 1 }),
   };
-  const start = process.cpuUsage(); // whatever else the machine does
+  const start = process.cpuUsage(); // CPU time, because the machine may be busy
   assertSerializable(large, LABEL);
   assert.ok(process.cpuUsage(start).user < 200_000); // measured: 5 ms
 });
 
-test("what fails when it is sent is found by a closer look, or told in the words of what failed", () => {
+test("a value on which serialization fails is found by a full check; otherwise the error of serialization is reported", () => {
   const long = Object.assign(
     Array.from({ length: 5000 }, () => 1),
     { load: () => 1 },
   );
-  assertSerializable({ long }, LABEL); // names in long lists are not looked for at first
+  assertSerializable({ long }, LABEL); // the first check skips named properties of long lists
   const thrown = thrownBy(() => serialize({ long }));
   const found = serializationFailure(thrown, { long }, LABEL);
   assert.equal(found.message, `${LABEL}: long.load${FUNCTION}`);

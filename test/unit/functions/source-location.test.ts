@@ -14,14 +14,14 @@ const require = createRequire(import.meta.url);
 
 type AnyFunction = IsolatedFunction<unknown[], unknown>;
 
-/** What a host is told of a function. */
+/** The target that a function's host receives. */
 async function targetOf(value: unknown): Promise<FunctionTarget> {
   const host = new RecordingHost();
   await ((value as AnyFunction).on(host) as AnyFunction)();
   return host.last.target;
 }
 
-/** Loads a module of a project, and tells where its functions are defined: the text from there on. */
+/** Loads a module of a project, and returns the source text from the position of each definition. */
 async function placesIn(files: Readonly<Record<string, string>>): Promise<Record<string, string>> {
   const folder = createProject(files);
   const [entry = ""] = Object.keys(files);
@@ -43,8 +43,8 @@ async function placesIn(files: Readonly<Record<string, string>>): Promise<Record
 
 const TYPES = "interface A {\n  a: 1;\n}\n\ntype B = A;\n\n";
 
-describe("a function is found where it is defined: in", () => {
-  test("a TypeScript module, though it is loaded without its types", async () => {
+describe("the definition of a function is located in", () => {
+  test("a TypeScript module, although it is loaded without its types", async () => {
     const places = await placesIn({
       "app.ts": `import { fn } from "servable";\n${TYPES}export const f = fn({}, (b: B) => b);\nexport default fn({}, async () => {});\n`,
     });
@@ -54,7 +54,7 @@ describe("a function is found where it is defined: in", () => {
     });
   });
 
-  test("a module of a package that says nothing of its format", async () => {
+  test("a module of a package that does not declare its format", async () => {
     const places = await placesIn({
       "app.mts": `import { fn } from "servable";\n${TYPES}export const f = fn({}, (b: B) => b);\n`,
       "package.json": "{}",
@@ -69,7 +69,7 @@ describe("a function is found where it is defined: in", () => {
     assert.match(places["f"] ?? "", /^app\.cts: (?:servable\.)?fn\(\{\}, \(b: B\) => b\);$/);
   });
 
-  test("JavaScript, whatever map is beside it: that is what is bundled", async () => {
+  test("JavaScript, even beside a source map, because the JavaScript is bundled", async () => {
     const map = {
       version: 3,
       sources: ["../src/app.ts"],
@@ -86,7 +86,7 @@ describe("a function is found where it is defined: in", () => {
     assert.deepEqual(places, { f: "dist/app.js: fn({}, (b) => b);" });
   });
 
-  test("one line with others", async () => {
+  test("a line with several definitions", async () => {
     const line = "export const f = fn({}, () => 1), g = fn({}, () => 2);";
     const places = await placesIn({ "app.ts": `import { fn } from "servable";\n${line}\n` });
     assert.deepEqual(places, {
@@ -95,7 +95,7 @@ describe("a function is found where it is defined: in", () => {
     });
   });
 
-  test("the file that calls fn(), or the module that its options name", async () => {
+  test("the file that calls fn(), or the module named in its options", async () => {
     const places = await placesIn({
       "app.ts":
         'import { make } from "./make.ts";\nexport const f = make({});\nexport const g = make({ module: import.meta.url });\n',
@@ -116,14 +116,14 @@ describe("a function is found where it is defined: in", () => {
   });
 });
 
-test("a function that is defined deep below the start of its program is found", async () => {
+test("a definition deep in the call stack is found", async () => {
   const nest = (depth: number): AnyFunction =>
     depth === 0 ? (fn({}, () => 1) as unknown as AnyFunction) : nest(depth - 1);
   const { place } = (await targetOf(nest(500))).entry;
   assert.equal(place.module, import.meta.url.replace(/\?.*$/, ""));
 });
 
-test("to look for the place changes nothing of how errors are told here", () => {
+test("locating a definition does not change how errors are formatted", () => {
   const { stackTraceLimit } = Error;
   const prepare = (): string => "prepared";
   const previous = Error.prepareStackTrace;
@@ -138,7 +138,7 @@ test("to look for the place changes nothing of how errors are told here", () => 
   }
 });
 
-test("a module that does not call fn() is refused", () => {
+test("a module that does not call fn() is rejected", () => {
   assertRefused(
     () => fn({ module: "file:///elsewhere.ts" }, () => 1),
     "FUNCTION_OPTION_INVALID",

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { RequestCancelledException } from "../../../src/errors.ts";
 import { Submission } from "../../../src/functions/submission.ts";
 
-/** A call that ends when its signal does. */
+/** A call that ends when its signal aborts. */
 const untilAborted = (signal: AbortSignal): Promise<never> =>
   new Promise((_resolve, reject) => {
     const leave = (): void => reject(signal.reason);
@@ -12,7 +12,7 @@ const untilAborted = (signal: AbortSignal): Promise<never> =>
   });
 
 describe("a submission", () => {
-  test("is a promise of the call's result; what follows it is a plain one", async () => {
+  test("is a promise of the call's result; then() returns a plain promise", async () => {
     const submission = Submission.start(async () => 7, undefined);
     assert.ok(submission instanceof Promise);
     assert.equal(await submission, 7);
@@ -22,7 +22,7 @@ describe("a submission", () => {
     assert.deepEqual(await Promise.all([submission, next.finally(() => {})]), [7, 8]);
   });
 
-  test("rejects with what the call throws", async () => {
+  test("rejects with the error of the call", async () => {
     const thrown = new RangeError("thrown");
     await assert.rejects(
       Submission.start(async () => Promise.reject(thrown), undefined),
@@ -30,7 +30,7 @@ describe("a submission", () => {
     );
   });
 
-  test("is cancelled with a reason, or the usual one", async () => {
+  test("is cancelled with the given reason, or with the default one", async () => {
     const usual = Submission.start(untilAborted, undefined);
     usual.cancel();
     await assert.rejects(usual, (error) => {
@@ -42,7 +42,7 @@ describe("a submission", () => {
     await assert.rejects(special, (error) => error === "first");
   });
 
-  test("follows its caller's signal, also one that is aborted already", async () => {
+  test("is cancelled by its caller's signal, even by one that is already aborted", async () => {
     const controller = new AbortController();
     const followed = Submission.start(untilAborted, controller.signal);
     controller.abort("left");
@@ -58,7 +58,7 @@ describe("a submission", () => {
     assert.equal(controller.signal.aborted, false);
   });
 
-  test("that has ended can be cancelled without effect", async () => {
+  test("that has ended ignores cancel()", async () => {
     let signal: AbortSignal | undefined;
     const submission = Submission.start(async (its) => {
       signal = its;

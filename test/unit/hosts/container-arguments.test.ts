@@ -21,7 +21,7 @@ const RUN: ContainerRun = {
   args: ["/servable/bridge.mjs"],
 };
 
-test("a container is run once, attached, by the image's own node", () => {
+test("a container is run once, attached, with the node program of the image", () => {
   assert.deepEqual(runArguments(RUN, "docker", false), [
     "run",
     "--rm",
@@ -37,11 +37,11 @@ test("a container is run once, attached, by the image's own node", () => {
   ]);
 });
 
-test("Podman is told to keep this process's proxies to itself", () => {
+test("Podman does not pass this process's proxies to the container", () => {
   assert.ok(runArguments(RUN, "podman", false).includes("--http-proxy=false"));
 });
 
-test("what a run asks for is on the command line, before the image", () => {
+test("the options of a run are on the command line, before the image", () => {
   const run: ContainerRun = {
     ...RUN,
     user: "1000:1000",
@@ -68,13 +68,13 @@ test("what a run asks for is on the command line, before the image", () => {
   }
 });
 
-test("a path with a comma or a quote is one field, and one that may be written says so", () => {
+test("a path with a comma or a quote is one field, and a writable mount is not marked readonly", () => {
   const mounts = [{ source: '/a,b/"c"', target: "/x", isWritable: true }];
   const args = runArguments({ ...RUN, mounts }, "docker", false);
   assert.ok(args.includes('--mount=type=bind,"source=/a,b/""c""",target=/x'));
 });
 
-test("nothing of a worker's variables is on the command line or names a place of this machine", () => {
+test("a worker's environment excludes variables that hold secrets or paths of this machine, unless they are requested", () => {
   const own = {
     PATH: "/bin",
     HOME: "/home/u",
@@ -89,7 +89,7 @@ test("nothing of a worker's variables is on the command line or names a place of
   assert.deepEqual(containerVariables(["HOME"], own), { LANG: "C", TZ: "UTC", HOME: "/home/u" });
 });
 
-test("npm in a container gets its settings, the proxies and the files that they name", () => {
+test("npm in a container gets its settings, the proxies, and mounts of the files that they name", () => {
   const { variables, mounts } = npmInContainer({
     PATH: "/bin",
     HOME: "/nowhere",
@@ -111,14 +111,14 @@ test("npm in a container gets its settings, the proxies and the files that they 
   assert.deepEqual(mounts, [{ source: import.meta.filename, target: "/run/servable/NODE_EXTRA_CA_CERTS" }]);
 });
 
-test("files in a container belong to the caller: root of a rootless engine is the caller already", () => {
+test("files in a container belong to the caller, who is root in a rootless engine", () => {
   const engine: ContainerEngine = { command: "x", flavor: "podman", isRootless: true, isConfined: false };
   assert.equal(ownerOf(engine), "0:0");
   const uid = process.getuid?.() ?? 0;
   assert.equal(ownerOf({ ...engine, isRootless: false }), `${uid}:${process.getgid?.() ?? 0}`);
 });
 
-test("a name without a registry is one of Docker's", () => {
+test("an image name without a registry refers to Docker Hub", () => {
   const names = [
     "node:22",
     "library/node",
@@ -151,7 +151,7 @@ function portsOf(config: Readonly<Record<string, unknown>>): ReturnType<typeof p
   return publishedPorts(new ParsingHost().parseOptions({ image: "node:22", ...config }));
 }
 
-test("a served function's ports are published, any port as any", () => {
+test("a served function's ports are published; port 0 stays a random port", () => {
   assert.deepEqual(portsOf({ serve: true }), [
     { inner: 8080, outer: 8080 },
     { inner: 9090, outer: 9090 },
@@ -166,7 +166,7 @@ test("a served function's ports are published, any port as any", () => {
   ]);
 });
 
-test("a function that listens by itself has the ports published that it names", () => {
+test("only the ports that a function without serve names are published", () => {
   assert.deepEqual(portsOf({}), []);
   assert.deepEqual(portsOf({ exposedPort: 7000 }), [{ inner: 7000, outer: 7000 }]);
   assert.deepEqual(portsOf({ exposedPort: 7000, metricsPort: 7001 }), [
@@ -175,7 +175,7 @@ test("a function that listens by itself has the ports published that it names", 
   ]);
 });
 
-test("two containers can't have one port of this machine", () => {
+test("two containers cannot use the same fixed port of this machine", () => {
   assert.equal(excludesOthers([{ inner: 8080, outer: 0 }]), false);
   assert.equal(excludesOthers([{ inner: 8080, outer: 8080 }]), true);
 });

@@ -24,7 +24,7 @@ before(async () => {
 });
 after(() => rmSync(folder, { recursive: true }));
 
-/** A bridge as the first process of nothing: what it does is the same in a container. */
+/** A bridge that runs as an ordinary process: it works as in a container. */
 class Bridge {
   readonly process: ChildProcessWithoutNullStreams;
   readonly #frames: BridgeFrame[] = [];
@@ -66,7 +66,7 @@ function textOf(frames: readonly BridgeFrame[], kind: number): string {
   ).toString();
 }
 
-test("what the process prints comes by stream, whatever its bytes are, and its end last", async () => {
+test("the process's output arrives per stream with any bytes, and its end arrives last", async () => {
   const code = `
     const fs = require("node:fs");
     fs.writeSync(1, Buffer.from([0, 0, 0, 1, 0xfc, 0xf6, 10]));
@@ -86,7 +86,7 @@ test("what the process prints comes by stream, whatever its bytes are, and its e
   await exit;
 });
 
-test("messages go both ways, and each is acknowledged", async () => {
+test("messages are sent in both directions, and each is acknowledged", async () => {
   const code = `process.on("message", (message) => { process.send({ got: message }); process.disconnect(); });`;
   const bridge = new Bridge({ args: ["-e", code], hasMessages: true });
   const message = { map: new Map([["day", new Date(0)]]), big: 12n, bytes: Buffer.from("abc") };
@@ -108,7 +108,7 @@ test("a kill ends the process and the bridge", async () => {
   await exit;
 });
 
-test("the end of its input ends the process, though that computes without end and prints more than anyone reads", async () => {
+test("the end of the bridge's input ends the process, even if it computes endlessly and its output is not read", async () => {
   const code = `
     require("node:fs").writeSync(2, process.pid + "\\n");
     for (;;) try { require("node:fs").writeSync(1, "x".repeat(65536)); } catch {}
@@ -124,13 +124,13 @@ test("the end of its input ends the process, though that computes without end an
   bridge.process.stdout.resume();
   await assert.rejects(async () => {
     for (;;) {
-      process.kill(pid, 0); // its last moments are the kernel's
+      process.kill(pid, 0); // the kernel may still be ending the process
       await new Promise(setImmediate);
     }
   }, /ESRCH/);
 });
 
-test("output that is read slowly holds the process up, and all of it comes in the end", async () => {
+test("if output is read slowly the process waits, and all output arrives", async () => {
   const bytes = 64 * 2 ** 20;
   const code = `
     const chunk = "x".repeat(65536);
@@ -153,7 +153,7 @@ test("output that is read slowly holds the process up, and all of it comes in th
   );
 });
 
-test("what is no frame ends the bridge, which says why", async () => {
+test("an invalid frame ends the bridge, which reports the reason", async () => {
   const child = spawn(process.execPath, [program]);
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
@@ -164,7 +164,7 @@ test("what is no frame ends the bridge, which says why", async () => {
   assert.equal(said, 'servable: expected a frame, got "hello there"\n');
 });
 
-test("a process that a process has started does not hold its end back", async () => {
+test("a process that the process started does not delay the end", async () => {
   const code = `
     const { spawn } = require("node:child_process");
     const child = spawn(process.execPath, ["-e", "setTimeout(() => {}, 30_000)"], { stdio: "inherit", detached: true });

@@ -11,7 +11,7 @@ const folder = mkdtempSync(join(tmpdir(), "servable-engines-"));
 after(() => rmSync(folder, { recursive: true }));
 let folders = 0;
 
-/** A folder to be `PATH`, with programs that are scripts. */
+/** A folder for `PATH`, with scripts as programs. */
 function pathWith(programs: Readonly<Record<string, string>>): string {
   const path = mkdtempSync(join(folder, `path-${folders++}-`));
   for (const [name, script] of Object.entries(programs)) {
@@ -26,7 +26,7 @@ const PODMAN = `echo '{"host":{"security":{"rootless":true}},"version":{}}'`;
 const BUILDAH = `[ $# -eq 1 ] || { echo 'template: function "json" not defined' >&2; exit 125; }; echo '{"host":{}}'`;
 const NO_DAEMON = `echo '{"ServerVersion":""}'; echo 'Cannot connect to the Docker daemon at unix:///x.sock.' >&2; exit 1`;
 
-test("Docker comes first when its daemon answers", async () => {
+test("Docker is used first if its daemon answers", async () => {
   const { command, flavor, isRootless } = await findEngine({
     PATH: pathWith({ docker: DOCKER, podman: PODMAN }),
   });
@@ -36,7 +36,7 @@ test("Docker comes first when its daemon answers", async () => {
   );
 });
 
-test("Podman is taken when Docker is a client without a daemon", async () => {
+test("Podman is used if Docker is a client without a daemon", async () => {
   const { command, flavor, isRootless } = await findEngine({
     PATH: pathWith({ docker: NO_DAEMON, podman: PODMAN }),
   });
@@ -46,20 +46,20 @@ test("Podman is taken when Docker is a client without a daemon", async () => {
   );
 });
 
-test("Podman is known under Docker's name, and a rootless daemon by what it says", async () => {
+test("Podman is recognised under Docker's name, and a rootless daemon by its answer", async () => {
   assert.equal((await findEngine({ PATH: pathWith({ docker: PODMAN }) })).flavor, "podman");
   const rootless = `echo '{"ServerVersion":"28","SecurityOptions":["name=rootless"]}'`;
   assert.equal((await findEngine({ PATH: pathWith({ docker: rootless }) })).isRootless, true);
 });
 
-test("the variable decides, by name or by path", async () => {
+test("the environment variable selects the engine, by name or by path", async () => {
   const PATH = pathWith({ docker: DOCKER, podman: PODMAN });
   assert.equal((await findEngine({ PATH, SERVABLE_CONTAINER_ENGINE: "podman" })).command, "podman");
   const elsewhere = join(pathWith({ mine: DOCKER }), "mine");
   assert.equal((await findEngine({ PATH, SERVABLE_CONTAINER_ENGINE: elsewhere })).command, elsewhere);
 });
 
-test("without an engine, the error says what was looked for and what it said", async () => {
+test("without an engine, the error lists what was tried and what each one answered", async () => {
   await assert.rejects(findEngine({ PATH: pathWith({ docker: NO_DAEMON }) }), (error) => {
     assert.ok(error instanceof FalServerlessError);
     assert.equal(error.code, "CONTAINER_UNAVAILABLE");
@@ -74,7 +74,7 @@ test("without an engine, the error says what was looked for and what it said", a
   });
 });
 
-test("an engine that was named is the only one that is tried", async () => {
+test("if an engine is named, no other one is tried", async () => {
   const PATH = pathWith({ podman: PODMAN });
   await assert.rejects(
     findEngine({ PATH, SERVABLE_CONTAINER_ENGINE: "docker" }),
@@ -82,21 +82,21 @@ test("an engine that was named is the only one that is tried", async () => {
   );
 });
 
-test("a program that only builds images is no engine", async () => {
+test("a program that only builds images is not a container engine", async () => {
   await assert.rejects(
     findEngine({ PATH: pathWith({ buildah: BUILDAH }), SERVABLE_CONTAINER_ENGINE: "buildah" }),
     /buildah: it builds images but does not run containers\nStart it, or set/,
   );
 });
 
-test("an engine that fails without a word is told by its exit code", async () => {
+test("an engine that fails without output is reported with its exit code", async () => {
   await assert.rejects(
     findEngine({ PATH: pathWith({ docker: "exit 3" }) }),
     /docker: its "info" ended with exit code 3/,
   );
 });
 
-test("an engine that was found is not asked again; one that was missing is", async () => {
+test("an engine that was found is cached; a missing one is searched again", async () => {
   const path = pathWith({});
   await assert.rejects(findEngine({ PATH: path }));
   const count = join(path, "count");
@@ -106,7 +106,7 @@ test("an engine that was found is not asked again; one that was missing is", asy
   assert.equal(await findEngine({ PATH: path }), first);
 });
 
-test("the last words of an engine are those without its log and its advice", () => {
+test("the last words of an engine are its output without log lines and advice", () => {
   const podman =
     'time="2026" level=warning msg="x"\nError: image not known\ntime="2026" level=error msg="y"\n';
   assert.equal(failureReason(podman), "image not known");

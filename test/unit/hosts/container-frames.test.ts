@@ -19,7 +19,7 @@ function encode(...frames: readonly (readonly [FrameKind, Uint8Array?])[]): Buff
   return (stream.read() as Buffer | null) ?? Buffer.alloc(0);
 }
 
-test("frames come out as they went in, however the bytes are cut", () => {
+test("frames are decoded unchanged, however the bytes are divided into chunks", () => {
   const frame = fc.record({ kind: fc.constantFrom(...KINDS), payload: fc.uint8Array({ maxLength: 300 }) });
   fc.assert(
     fc.property(
@@ -44,7 +44,7 @@ test("frames come out as they went in, however the bytes are cut", () => {
   );
 });
 
-test("a frame that is half there is waited for", () => {
+test("an incomplete frame waits for the rest", () => {
   const bytes = encode([FRAME.message, Buffer.from("whole")]);
   const decoder = new FrameDecoder();
   assert.deepEqual([...decoder.write(bytes.subarray(0, 7))], []);
@@ -53,7 +53,7 @@ test("a frame that is half there is waited for", () => {
   assert.equal(frame?.payload.toString(), "whole");
 });
 
-test("text is no frame, whatever it says, and the error shows it", () => {
+test("text is not a valid frame, and the error shows it", () => {
   fc.assert(
     fc.property(fc.string({ minLength: 6, unit: "binary" }), (text) => {
       const bytes = Buffer.from(text);
@@ -68,7 +68,7 @@ test("text is no frame, whatever it says, and the error shows it", () => {
   });
 });
 
-test("frames before what is no frame are handed out, and none after it", () => {
+test("frames before an invalid frame are delivered, and none after it", () => {
   const decoder = new FrameDecoder();
   const bytes = Buffer.concat([encode([FRAME.ready]), Buffer.from("garbage")]);
   const frames: BridgeFrame[] = [];
@@ -82,7 +82,7 @@ test("frames before what is no frame are handed out, and none after it", () => {
   assert.deepEqual([...decoder.write(encode([FRAME.ready]))], []);
 });
 
-test("a payload of 100 MB in small chunks is put together without copying it again and again", () => {
+test("a payload of 100 MB in small chunks is assembled without repeated copies", () => {
   const payload = Buffer.alloc(1e8, 7);
   const header = encode([FRAME.message]);
   header.writeUInt32BE(payload.length, 0);

@@ -14,7 +14,7 @@ async function read(queue: AsyncIterable<LogEntry>): Promise<string[]> {
 }
 
 describe("a queue of lines", () => {
-  test("gives a reader who comes late all of them, and ends with the last", async () => {
+  test("gives a late reader all lines, and ends with the last one", async () => {
     const queue = new LogQueue();
     push(queue, "a", "b");
     queue.end();
@@ -22,7 +22,7 @@ describe("a queue of lines", () => {
     assert.deepEqual(await read(queue), [], "each line is read once");
   });
 
-  test("gives a reader who waits each of them as it comes", async () => {
+  test("gives a waiting reader each line as it arrives", async () => {
     const queue = new LogQueue();
     const lines = queue[Symbol.asyncIterator]();
     const [first, second, third] = [lines.next(), lines.next(), lines.next()];
@@ -34,7 +34,7 @@ describe("a queue of lines", () => {
     assert.deepEqual(await lines.next(), { value: undefined, done: true });
   });
 
-  test("divides them among several readers, none of whom waits for ever", async () => {
+  test("divides the lines among several readers, none of which waits forever", async () => {
     const queue = new LogQueue();
     const readers = [read(queue), read(queue)];
     push(queue, "a", "b", "c");
@@ -42,7 +42,7 @@ describe("a queue of lines", () => {
     assert.deepEqual((await Promise.all(readers)).flat().sort(), ["a", "b", "c"]);
   });
 
-  test("goes on for the next reader when one stops", async () => {
+  test("continues for the next reader after one stops", async () => {
     const queue = new LogQueue();
     push(queue, "a", "b");
     for await (const { message } of queue) {
@@ -53,7 +53,7 @@ describe("a queue of lines", () => {
     assert.deepEqual(await read(queue), ["b"]);
   });
 
-  test("keeps the last 10,000 when nobody reads", async () => {
+  test("keeps the last 10,000 lines if they are not read", async () => {
     const queue = new LogQueue();
     for (let count = 0; count < 25_000; count++) push(queue, String(count));
     queue.end();

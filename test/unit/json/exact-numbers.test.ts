@@ -5,7 +5,7 @@ import { findInexactNumbers } from "../../../src/json/exact-numbers.ts";
 
 const literals = (text: string): string[] => findInexactNumbers(text).map(({ literal }) => literal);
 
-test("an integer that a double does not hold is found, wherever it stands", () => {
+test("an integer that a double cannot represent exactly is found at any depth", () => {
   for (const literal of [
     ...["9007199254740993", "-9007199254740993", "9007199254740993.0", "12345678901234567890"],
     ...["18446744073709551615", "9223372036854775807", "-9223372036854775807", `1${"0".repeat(50)}1`],
@@ -21,14 +21,14 @@ test("an integer that a double does not hold is found, wherever it stands", () =
   }
 });
 
-test("what would be infinite is found", () => {
+test("numbers that would become infinite are found", () => {
   for (const literal of ["1e309", "-1E+400", "1.5e9999", `1${"0".repeat(309)}`]) {
     const [found] = findInexactNumbers(`{"a":${literal}}`);
     assert.equal(found?.isInfinite, true, literal);
   }
 });
 
-test("fractions, what a double holds, and what it gives back digit by digit are taken", () => {
+test("fractions, integers that a double holds exactly, and integers that print with the same digits are accepted", () => {
   for (const literal of [
     ...[
       "9007199254740991",
@@ -49,7 +49,7 @@ test("fractions, what a double holds, and what it gives back digit by digit are 
   }
 });
 
-test("texts and keys of digits are no numbers", () => {
+test("texts and keys of digits are not checked as numbers", () => {
   const text = JSON.stringify({
     "9007199254740993": "9007199254740993 1e400",
     a: ['"9007199254740993', "\\"],
@@ -57,14 +57,14 @@ test("texts and keys of digits are no numbers", () => {
   assert.deepEqual(literals(text), []);
 });
 
-test("as many are told as an answer has room for, each in short", () => {
+test("only as many numbers are reported as an answer can hold, each shortened", () => {
   const many = findInexactNumbers(`[${Array.from({ length: 1000 }, () => "9007199254740993").join()}]`);
   assert.equal(many.length, 20);
   const [long] = findInexactNumbers(`{"${"k".repeat(10_000)}":${"9".repeat(10_000)}}`);
   assert.ok(JSON.stringify(long).length < 400);
 });
 
-test("MessagePack: integers of 64 bits are taken where a double holds them, else refused", () => {
+test("MessagePack: 64-bit integers are accepted if a double holds them exactly, otherwise rejected", () => {
   const frame = (type: number, value: bigint): Uint8Array => {
     const bytes = Buffer.alloc(9);
     bytes[0] = type;

@@ -32,7 +32,7 @@ async function sourcesIn(folder: string): Promise<unknown> {
   return map.sources;
 }
 
-test("two copies of a project have equal bundles, each placed with a map of its own files", async () => {
+test("two copies of a project have equal bundles, each stored with a source map for its own files", async () => {
   const one = bundleIn("file:///one/");
   const two = bundleIn("file:///two/");
   assert.equal(one.hash, two.hash);
@@ -40,7 +40,7 @@ test("two copies of a project have equal bundles, each placed with a map of its 
   assert.deepEqual(await sourcesIn(await writeBundle(two, parent)), ["file:///two/app.js"]);
 });
 
-test("a bundle that is placed again, also at the same time, lies there once", async () => {
+test("a bundle that is stored again, also concurrently, exists only once", async () => {
   const folders = await Promise.all([1, 2, 3].map(() => writeBundle(bundleIn("file:///one/"), parent)));
   folders.push(await writeBundle(bundleIn("file:///one/"), parent));
   assert.equal(new Set(folders).size, 1);

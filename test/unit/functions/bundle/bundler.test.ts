@@ -10,7 +10,7 @@ import { FalServerlessError } from "../../../../src/errors.ts";
 import { bundleProject, ownSources, staticImports } from "../../../helpers/bundles.ts";
 import { createProject } from "../../../helpers/cli.ts";
 
-/** A package as it lies in node_modules. */
+/** A package as it is installed in node_modules. */
 function installed(name: string, code = "export const value = 1;"): Record<string, string> {
   return {
     [`node_modules/${name}/package.json`]: JSON.stringify({
@@ -25,8 +25,8 @@ function installed(name: string, code = "export const value = 1;"): Record<strin
 
 const ONE = 'import { fn } from "servable";\nexport const f = fn({}, () => one());\n';
 
-describe("a bundle takes in", () => {
-  test("local modules: TypeScript, JavaScript and JSON, however deep", async () => {
+describe("a bundle includes", () => {
+  test("local modules at any depth: TypeScript, JavaScript and JSON", async () => {
     const bundle = await bundleProject({
       "app.ts": `import { one } from "./lib/one.ts";\n${ONE}`,
       "lib/one.ts":
@@ -42,7 +42,7 @@ describe("a bundle takes in", () => {
     assert.equal(bundle.root, pathToFileURL(`${bundle.folder}/`).href);
   });
 
-  test("what the paths of a tsconfig.json lead to", async () => {
+  test("modules imported by the paths of a tsconfig.json", async () => {
     const bundle = await bundleProject({
       "src/app.ts": `import { one } from "@/one";\n${ONE}`,
       "src/one.ts": "export const one = () => 1;",
@@ -52,7 +52,7 @@ describe("a bundle takes in", () => {
     assert.deepEqual(bundle.imports, []);
   });
 
-  test("what the imports of package.json lead to", async () => {
+  test("modules imported by the imports field of package.json", async () => {
     const bundle = await bundleProject({
       "src/app.ts": `import { one } from "#lib/one.ts";\n${ONE}`,
       "src/lib/one.ts": "export const one = () => 1;",
@@ -63,7 +63,7 @@ describe("a bundle takes in", () => {
     assert.deepEqual(bundle.imports, []);
   });
 
-  test("a package of the same workspace, linked into node_modules, and not what that one imports", async () => {
+  test("a linked package of the same workspace, but not the packages that it imports", async () => {
     const folder = createProject({
       "apps/web/app.ts": `import { one } from "@me/shared";\n${ONE}`,
       "apps/web/package.json": '{ "type": "module" }',
@@ -88,7 +88,7 @@ describe("a bundle takes in", () => {
     ]);
   });
 
-  test("packages that localModules lists, with all that they import", async () => {
+  test("packages listed in localModules, with everything that they import", async () => {
     const bundle = await bundleProject(
       {
         "app.ts": `import { value } from "mine";\nimport { value as out } from "other";\nexport { value, out };\n${ONE.replace("one()", "1")}`,
@@ -109,7 +109,7 @@ describe("a bundle takes in", () => {
     assert.match(bundle.code, /mine \$\{/);
   });
 
-  test("of this package what is used; what serves functions only for a served one", async () => {
+  test("only the used parts of this package; the server code only for a served function", async () => {
     const files = { "app.ts": ONE.replace("one()", "1") };
     const called = await bundleProject(files);
     const served = await bundleProject(files, { isServed: true });
@@ -122,8 +122,8 @@ describe("a bundle takes in", () => {
   });
 });
 
-describe("a bundle leaves outside", () => {
-  test("packages, and tells which file imports them, how, and when", async () => {
+describe("a bundle excludes", () => {
+  test("packages, and reports which file imports them, how, and when", async () => {
     const bundle = await bundleProject({
       "app.ts": [
         'import { value } from "dep";',
@@ -163,7 +163,7 @@ describe("a bundle leaves outside", () => {
     assert.deepEqual(staticImports(bundle), ["dep"]);
   });
 
-  test("but imports a package for what it does when it is loaded, where that is asked for", async () => {
+  test("a package imported for its side effects, but keeps that import", async () => {
     const bundle = await bundleProject({
       "app.ts": `import "polyfill/auto";\nimport './lib/side.ts';\n${ONE.replace("one()", "1")}`,
       "lib/side.ts": "import'other-effect'",
@@ -172,7 +172,7 @@ describe("a bundle leaves outside", () => {
     assert.deepEqual(staticImports(bundle), ["other-effect", "polyfill/auto"]);
   });
 
-  test("packages that the imports of package.json lead to: under their names, wherever it says so", async () => {
+  test("packages imported by the imports field of package.json, and keeps their names everywhere", async () => {
     const bundle = await bundleProject(
       {
         "app.ts": [
@@ -222,7 +222,7 @@ describe("a bundle leaves outside", () => {
     assert.ok(ownSources(bundle).includes("inside.ts"));
   });
 
-  test("modules of Node, with and without their prefix, and does not list them", async () => {
+  test("built-in modules of Node, with and without their prefix, and does not list them", async () => {
     const bundle = await bundleProject({
       "app.ts": `import { readFile } from "fs/promises";\nimport { join } from "node:path";\nexport { readFile, join };\n${ONE.replace("one()", "1")}`,
     });
@@ -231,7 +231,7 @@ describe("a bundle leaves outside", () => {
   });
 });
 
-test("a bundle is the main module of nothing, in TypeScript for CommonJS as in CommonJS", async () => {
+test("a bundled module is never the main module, in TypeScript for CommonJS as in CommonJS", async () => {
   const { code, folder } = await bundleProject({
     "app.ts": [
       'import { isMain as isOther } from "./other.cjs";',
@@ -248,7 +248,7 @@ test("a bundle is the main module of nothing, in TypeScript for CommonJS as in C
   assert.deepEqual(found, [false, false]);
 });
 
-describe("a module that can't be bundled", () => {
+describe("a module that cannot be bundled", () => {
   const failures: [what: string, files: Record<string, string>, message: RegExp][] = [
     [
       "since it has a syntax error",
@@ -272,7 +272,7 @@ describe("a module that can't be bundled", () => {
     ],
   ];
   for (const [what, files, message] of failures) {
-    test(`${what}, is refused with the file, the line and the column`, async () => {
+    test(`${what}, is rejected with its file, line and column`, async () => {
       await assert.rejects(bundleProject(files), (error) => {
         assert.ok(error instanceof FalServerlessError);
         assert.equal(error.code, "BUNDLE_FAILED");
@@ -282,7 +282,7 @@ describe("a module that can't be bundled", () => {
     });
   }
 
-  test("since it is gone, is refused too", async () => {
+  test("because it was deleted is rejected as well", async () => {
     const folder = createProject({});
     await assert.rejects(bundleModule({ module: pathToFileURL(join(folder, "gone.ts")).href }), {
       code: "BUNDLE_FAILED",
@@ -292,7 +292,7 @@ describe("a module that can't be bundled", () => {
 });
 
 describe("a bundle's hash", () => {
-  test("is the same wherever the project lies, and another when something in it changes", async () => {
+  test("does not depend on the project's folder, and changes with its content", async () => {
     const files = {
       "src/app.ts": `import { one } from "./one.ts";\n${ONE}`,
       "src/one.ts": "export const one = () => 1;",
@@ -312,7 +312,7 @@ describe("a bundle's hash", () => {
     assert.notEqual(changed.hash, first.hash);
   });
 
-  test("covers all that travels, and nothing that stays", () => {
+  test("covers everything that is sent, and nothing else", () => {
     const parts = {
       module: "a.ts",
       code: "a",
@@ -332,7 +332,7 @@ describe("a bundle's hash", () => {
 });
 
 describe("a bundle's source map", () => {
-  test("leads from the code to the line and the column of the user's file", async () => {
+  test("maps the code to the line and column of the user's file", async () => {
     const bundle = await bundleProject({
       "app.ts":
         'import { fn } from "servable";\nimport { fail } from "./lib/fail.ts";\nexport const f = fn({}, () => fail());\n',

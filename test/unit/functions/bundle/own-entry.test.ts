@@ -9,13 +9,13 @@ import { narrowEntry, ownEntry } from "../../../../src/functions/bundle/own-entr
 import { bundleProject } from "../../../helpers/bundles.ts";
 import { createProject } from "../../../helpers/cli.ts";
 
-/** How many of this package's modules are in a bundle. */
+/** The number of this package's modules in a bundle. */
 function ownModules({ map }: Bundle): number {
   const { sources } = JSON.parse(map) as { sources: string[] };
   return sources.filter((source) => /\/src\//.test(source)).length;
 }
 
-/** What the bundle's module exports, when it is loaded where it is to run. */
+/** The exports of the bundle's module, loaded in the runtime that it is made for. */
 async function load(bundle: Bundle): Promise<Record<string, unknown>> {
   const folder = createProject(Object.fromEntries(bundleFiles(bundle)));
   const bundleUrl = pathToFileURL(join(folder, "bundle.mjs")).href;
@@ -65,7 +65,7 @@ describe("a module that imports this package", () => {
     ],
   ];
   for (const [form, source] of [...narrow, ...whole]) {
-    test(`${form} gets what it asks for`, async () => {
+    test(`${form} gets the exports that it uses`, async () => {
       const exports = await load(await bundleProject({ "app.ts": source }));
       assert.equal(typeof exports["f"], "function");
       assert.equal((exports["f"] as { constructor: Function }).constructor.name, "IsolatedFunction");
@@ -73,7 +73,7 @@ describe("a module that imports this package", () => {
     });
   }
   for (const [form, source] of narrow) {
-    test(`${form} is given what these names need, not the whole package`, async () => {
+    test(`${form} bundles the modules that these names need, not the whole package`, async () => {
       const folder = createProject({ "app.ts": source });
       const narrowed = await narrowEntry(join(folder, "app.ts"));
       assert.match(narrowed ?? "", /^export \{ fn \} from "[^"]+hosts\/fn\.[tj]s";$/m);
@@ -81,13 +81,13 @@ describe("a module that imports this package", () => {
     });
   }
   for (const [form, source] of whole) {
-    test(`${form} is given the index`, async () => {
+    test(`${form} bundles the whole index`, async () => {
       const folder = createProject({ "app.ts": source });
       assert.equal(await narrowEntry(join(folder, "app.ts")), undefined);
     });
   }
 
-  test("for types alone carries nothing of it", async () => {
+  test("for types alone bundles nothing of it", async () => {
     const bundle = await bundleProject({
       "app.ts": 'import type { LogEntry } from "servable";\nexport const lines: LogEntry[] = [];',
     });
@@ -102,7 +102,7 @@ describe("a module that imports this package", () => {
     assert.equal((await load(bundle))["isSame"], true);
   });
 
-  test("for what it does not have is refused, with the place", async () => {
+  test("for a missing export is rejected, with the source location", async () => {
     await assert.rejects(
       bundleProject({ "app.js": 'import { fn, fnn } from "servable";\nexport const f = [fn, fnn];' }),
       { code: "BUNDLE_FAILED", message: /"fnn"\n {2}at .*app\.js:1:14/ },
@@ -110,7 +110,7 @@ describe("a module that imports this package", () => {
   });
 });
 
-test("this package's entries are found in the folder that this code is in; other specifiers are none of them", () => {
+test("this package's entry points resolve to the folder of this code; other specifiers do not resolve", () => {
   for (const [specifier, file] of [
     ["servable", "src/index.ts"],
     ["servable/current", "src/current.ts"],
@@ -123,7 +123,7 @@ test("this package's entries are found in the folder that this code is in; other
   }
 });
 
-test("a file that can't be read is given the index", async () => {
+test("the index is used for a file that cannot be read", async () => {
   const folder = createProject({});
   writeFileSync(join(folder, "empty.ts"), "");
   assert.equal(await narrowEntry(join(folder, "gone.ts")), undefined);

@@ -14,12 +14,12 @@ function keyOf(steps: string[][], node = NODE): string {
 }
 
 describe("the key of an environment", () => {
-  test("is the same for the same, whatever the order within a step", () => {
+  test("is the same for equal requirements, whatever their order within a step", () => {
     assert.equal(keyOf([["a", "b"], ["c"]]), keyOf([["b", "a", "a"], [], ["c"]]));
     assert.match(keyOf([["a", "@s/b@1"]]), /^s-b\+a-[0-9a-f]{20}$/);
   });
 
-  test("differs by what decides about its content", () => {
+  test("depends on everything that affects the content of the environment", () => {
     const keys = [
       keyOf([["a", "b"]]),
       keyOf([["a"], ["b"]]),
@@ -31,11 +31,11 @@ describe("the key of an environment", () => {
     assert.equal(new Set(keys).size, keys.length);
   });
 
-  test("is the same for all releases of a major of Node", () => {
+  test("is the same for all releases of one major version of Node", () => {
     assert.equal(keyOf([["a"]]), keyOf([["a"]], { version: "22.20.1", modules: "127" }));
   });
 
-  test("of a local package follows its files, and no link in it, which npm leaves out", () => {
+  test("of a local package depends on its files, but not on links, which npm omits", () => {
     using folder = createCacheFolder();
     const file = join(folder.path, "index.js");
     writeFileSync(file, "1");
@@ -50,7 +50,7 @@ describe("the key of an environment", () => {
     assert.equal(new Set([plain, changed, keyOf([[folder.path]])]).size, 3);
   });
 
-  test("has a readable part that is not too long", () => {
+  test("has a readable part of limited length", () => {
     assert.ok(keyOf([Array.from({ length: 50 }, (_, index) => `package-${index}`)]).length <= 61);
     assert.match(keyOf([]), /^empty-/);
   });
@@ -66,7 +66,7 @@ test("a Node version is compared part by part", () => {
 });
 
 describe("the cache folder", () => {
-  test("is the one of SERVABLE_CACHE_DIR, else the platform's", () => {
+  test("is SERVABLE_CACHE_DIR, otherwise the platform's cache folder", () => {
     assert.equal(cacheDirectory({ SERVABLE_CACHE_DIR: "/own", HOME: "/h" }, "linux"), "/own");
     assert.equal(cacheDirectory({ XDG_CACHE_HOME: "/xdg", HOME: "/h" }, "linux"), "/xdg/servable");
     assert.equal(cacheDirectory({ XDG_CACHE_HOME: "relative", HOME: "/h" }, "linux"), "/h/.cache/servable");

@@ -13,7 +13,7 @@ const NO_PID = 2 ** 22 + 1;
 const QUICK = { pollMs: 4, heartbeatMs: 10, silentMs: 60 };
 
 describe("a lock", () => {
-  test("is one process's at a time, and free again when released", () => {
+  test("is held by one process at a time, and free again when released", () => {
     using folder = createCacheFolder();
     const path = join(folder.path, "lock");
     const first = InstallLock.tryAcquire(path);
@@ -27,7 +27,7 @@ describe("a lock", () => {
     assert.deepEqual(readdirSync(folder.path), ["lock"]);
   });
 
-  test("of a dead process is taken over at once", async () => {
+  test("of a dead process is taken over immediately", async () => {
     using folder = createCacheFolder();
     const path = join(folder.path, "lock");
     writeFileSync(path, JSON.stringify({ ...createMark(), pid: NO_PID }));
@@ -43,13 +43,13 @@ describe("a lock", () => {
     assert.deepEqual(readdirSync(folder.path), ["lock"]);
   });
 
-  test("of a process whose pid was given to another one is taken over", (t) => {
+  test("of a process whose pid was reused is taken over", (t) => {
     if (process.platform !== "linux") return t.diagnostic("only Linux tells when a process began");
     assert.equal(stateOf({ ...createMark(), start: "1" }), "dead");
     assert.equal(stateOf(createMark()), "alive");
   });
 
-  test("of a dead process is taken over even if the one who did so before died on the way", () => {
+  test("of a dead process is taken over even if the previous process that took it over died while doing so", () => {
     using folder = createCacheFolder();
     const path = join(folder.path, "lock");
     const dead = { ...createMark(), pid: NO_PID };
@@ -61,7 +61,7 @@ describe("a lock", () => {
     assert.deepEqual(readdirSync(folder.path), ["lock"]);
   });
 
-  test("of another machine is left alone while it shows life, and taken over when it is silent", async () => {
+  test("of another machine is respected while it is refreshed, and taken over when it is stale", async () => {
     using folder = createCacheFolder();
     const path = join(folder.path, "lock");
     writeFileSync(path, JSON.stringify({ ...createMark(), place: "another machine" }));
@@ -72,7 +72,7 @@ describe("a lock", () => {
     assert.ok(performance.now() - started >= QUICK.silentMs);
   });
 
-  test("whose file is damaged is taken over when it is silent", async () => {
+  test("with a damaged file is taken over when it is stale", async () => {
     using folder = createCacheFolder();
     const path = join(folder.path, "lock");
     writeFileSync(path, "");
@@ -80,11 +80,11 @@ describe("a lock", () => {
     assert.ok(taken.isHeld());
   });
 
-  test("shows life, so that it is not taken for silent", { timeout: 60_000 }, async (t) => {
+  test("is refreshed by its holder, so that it never becomes stale", { timeout: 60_000 }, async (t) => {
     using folder = createCacheFolder();
     const path = join(folder.path, "lock");
     using held = InstallLock.tryAcquire(path, QUICK);
-    // To the one who waits, all but the whole time of a silence passes with each sign of life, and none without.
+    // For the waiting process, almost the whole time limit passes with each refresh, and no time without.
     let now = 0;
     t.mock.method(performance, "now", () => now);
     let signs = 0;
@@ -103,7 +103,7 @@ describe("a lock", () => {
     assert.ok(held?.isHeld());
   });
 
-  test("that was taken over is not held any more, and its release does no harm", () => {
+  test("that was taken over is not held any more, and releasing it has no effect", () => {
     using folder = createCacheFolder();
     const path = join(folder.path, "lock");
     const lost = InstallLock.tryAcquire(path);
@@ -114,7 +114,7 @@ describe("a lock", () => {
     assert.equal(readFileSync(path, "utf8"), text);
   });
 
-  test("is no longer waited for when the signal aborts, and says once who holds it", async () => {
+  test("is no longer waited for after the signal aborts, and its holder is reported once", async () => {
     using folder = createCacheFolder();
     const path = join(folder.path, "lock");
     using held = InstallLock.tryAcquire(path);
@@ -124,7 +124,7 @@ describe("a lock", () => {
     let rounds = 0;
     const waiting = InstallLock.acquire(path, {
       signal: controller.signal,
-      // On a busy machine the holder may well be silent for a while.
+      // On a busy machine the holder may not refresh the lock for a while.
       times: { ...QUICK, silentMs: 60_000 },
       onWait: ({ pid }) => holders.push(pid),
       instead: () => {
@@ -136,7 +136,7 @@ describe("a lock", () => {
     assert.deepEqual(holders, [process.pid]);
   });
 
-  test("is held by one at a time among processes half of which die with it", async () => {
+  test("is held by one process at a time, even if half of the processes die while they hold it", async () => {
     using folder = createCacheFolder();
     const path = join(folder.path, "lock");
     const fixture = fileURLToPath(new URL("../../../fixtures/lock-contender.ts", import.meta.url));

@@ -9,7 +9,7 @@ import { createCacheFolder } from "../../../helpers/environments.ts";
 const NONE = { user: "", project: "" };
 
 describe("npm", () => {
-  test("is found beside Node, else as the one that runs this process, else in PATH", () => {
+  test("is found beside Node, else as the npm that runs this process, else in PATH", () => {
     using folder = createCacheFolder();
     const place = (path: string): string => {
       mkdirSync(join(folder.path, path, "npm/bin"), { recursive: true });
@@ -31,7 +31,7 @@ describe("npm", () => {
     });
   });
 
-  test("gets the proxies, its own settings and what .npmrc names, and nothing else", () => {
+  test("gets only the proxies, its own settings and the variables named in .npmrc", () => {
     const env = npmEnvironment(
       "/node/bin",
       { user: "//r/:_authToken=${TOKEN}", project: "x=${OTHER?}" },
@@ -63,7 +63,7 @@ describe("npm", () => {
     });
   });
 
-  test("keeps the user's own patience", () => {
+  test("keeps the user's own timeouts and retries", () => {
     const env = npmEnvironment("/n", { ...NONE, user: "fetch-retry-mintimeout=7" }, {}, {});
     assert.equal(env["npm_config_fetch_retry_mintimeout"], undefined);
   });
@@ -74,21 +74,21 @@ describe("npm's failure", () => {
   const messageOf = (...lines: string[]): string =>
     installFailure(subject, { exitCode: 1, killedBy: null, lines }).message.replace(/^.*?: /, "");
 
-  test("is understood in the words of older versions", () => {
+  test("is recognised in the messages of older versions", () => {
     assert.match(
       messageOf("npm ERR! code ETARGET", "npm ERR! notarget No matching version found for a@1."),
       /^no version of a package fits a@1 in the registry https:\/\/r\//,
     );
   });
 
-  test("names a certificate that is not trusted", () => {
+  test("names an untrusted certificate", () => {
     assert.match(
       messageOf("npm error code SELF_SIGNED_CERT_IN_CHAIN", "npm error request to https://r/a failed"),
       /^the certificate of the registry https:\/\/r\/ is not trusted \(SELF_SIGNED_CERT_IN_CHAIN\)\. .*NODE_EXTRA_CA_CERTS/,
     );
   });
 
-  test("finds a full disk behind a script's failure too", () => {
+  test("reports a full disk even if a package script failed because of it", () => {
     assert.match(
       messageOf(
         "npm error code 1",
@@ -101,7 +101,7 @@ describe("npm's failure", () => {
     );
   });
 
-  test("names a scoped package whose script failed, and the last of many lines", () => {
+  test("names the scoped package whose script failed, and the last of its output lines", () => {
     const output = Array.from({ length: 20 }, (_, index) => `npm error line ${index}`);
     const message = messageOf(
       ...["npm error code 1", "npm error path /e/node_modules/@s/x", "npm error command failed"],
@@ -113,7 +113,7 @@ describe("npm's failure", () => {
     );
   });
 
-  test("of an unknown kind is told in npm's last words", () => {
+  test("of an unknown kind is reported in npm's last lines", () => {
     assert.equal(
       messageOf(
         "npm error code EWEIRD",

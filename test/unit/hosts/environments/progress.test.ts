@@ -14,7 +14,7 @@ function createStream(isTTY: boolean, columns = 60): Written {
   return { isTTY, columns, texts, write: (text: string) => texts.push(text) };
 }
 
-/** Runs with a clock that moves when told. */
+/** Runs an action with a mocked clock that the action advances. */
 function withClock(action: (pass: (ms: number) => void) => void): void {
   mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
   const real = performance.now.bind(performance);
@@ -36,7 +36,7 @@ function withClock(action: (pass: (ms: number) => void) => void): void {
 const ERASE = "\r\u001B[2K";
 
 describe("the progress of an install", () => {
-  test("on a terminal is one line, drawn again, and gone in the end", () => {
+  test("on a terminal is one line, which is redrawn and finally erased", () => {
     withClock((pass) => {
       const stream = createStream(true);
       const progress = createInstallProgress(stream);
@@ -55,7 +55,7 @@ describe("the progress of an install", () => {
     });
   });
 
-  test("on a terminal is never wider than it", () => {
+  test("on a terminal is never wider than the terminal", () => {
     withClock((pass) => {
       const stream = createStream(true, 30);
       const progress = createInstallProgress(stream);
@@ -82,7 +82,7 @@ describe("the progress of an install", () => {
     });
   });
 
-  test("that is quick shows nothing", () => {
+  test("is not shown for a quick install", () => {
     withClock((pass) => {
       for (const stream of [createStream(true), createStream(false)]) {
         const progress = createInstallProgress(stream);

@@ -39,7 +39,7 @@ describe("a requirement", () => {
     ["/srv/x", "/srv/x"],
     ["file:///srv/x", "/srv/x"],
   ] as const) {
-    test(`${requirement} is given to npm by its absolute path`, () => {
+    test(`${requirement} is passed to npm as an absolute path`, () => {
       assert.equal(localPath(requirement), resolve(path));
       assert.equal(absoluteRequirement(requirement), `file:${resolve(path)}`);
     });
@@ -51,18 +51,18 @@ describe("a requirement", () => {
     "user/x",
     "git+ssh://git@example.com/x.git",
   ]) {
-    test(`${requirement} is given to npm as it is`, () =>
+    test(`${requirement} is passed to npm unchanged`, () =>
       assert.equal(absoluteRequirement(requirement), requirement));
   }
 
-  test("has a label that a file's name can have", () => {
+  test("has a label that is valid in a file name", () => {
     assert.deepEqual(
       ["@scope/x@1", "lodash", "./deep/y.tgz", "git+https://e.com/z.git#main"].map(requirementLabel),
       ["scope-x", "lodash", "y", "z.git-main"],
     );
   });
 
-  test("and its like are described in a line", () => {
+  test("and others are described in one line", () => {
     assert.equal(describeSteps([["a", "b"], ["c"]]), "a, b, c");
     assert.equal(describeSteps([], "/x/package-lock.json"), "/x/package-lock.json");
     assert.equal(describeSteps([]), "no requirements");

@@ -10,7 +10,7 @@ const host = new LocalHost();
 
 export const five = fn({ host }, () => 5);
 
-test("a host that has no folder for environments says so, is closed all the same, and works once it has one", async (t) => {
+test("a host without a folder for environments reports an error, can still be closed, and works once it has one", async (t) => {
   for (const name of ["HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA", "SERVABLE_CACHE_DIR"]) {
     delete process.env[name];
   }

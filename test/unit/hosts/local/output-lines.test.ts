@@ -4,10 +4,10 @@ import fc from "fast-check";
 import { END_OF_RUN, OUT_OF_MEMORY } from "../../../../src/functions/runner/protocol.ts";
 import { OutputLines } from "../../../../src/hosts/local/output-lines.ts";
 
-/** What is told, in order: lines as texts, ends of runs as numbers, memory as bigints. */
+/** The reported events, in order: lines as texts, ends of runs as numbers, memory as bigints. */
 type Told = string | number | bigint;
 
-/** Writes bytes in chunks that end at these places. */
+/** Writes bytes in chunks that end at the given offsets. */
 function tell(bytes: Buffer, ...ends: readonly number[]): Told[] {
   const told: Told[] = [];
   const lines = new OutputLines({
@@ -26,7 +26,7 @@ function tell(bytes: Buffer, ...ends: readonly number[]): Told[] {
 
 const mark = (id: number): string => `${END_OF_RUN}${id}\n`;
 
-describe("output is cut", () => {
+describe("output is split", () => {
   const cases: [title: string, text: string, told: Told[]][] = [
     ["into lines, with either end", "a\nb\r\nc\rd\n", ["a", "b", "c\rd"]],
     ["into lines of which some are empty", "\n\na\n\n", ["", "", "a", ""]],
@@ -44,13 +44,13 @@ describe("output is cut", () => {
     test(title, () => assert.deepEqual(tell(Buffer.from(text)), told));
   }
 
-  test("where a line gets too long, and nothing of it is lost", () => {
+  test("where a line gets too long, without losing any of it", () => {
     const long = "x".repeat(150_000);
     const lines = tell(Buffer.from(`${long}\n`), 50_000, 100_000);
     assert.deepEqual(lines, ["x".repeat(100_000), "x".repeat(50_000)]);
   });
 
-  test("at the end of a run that comes in two parts behind a line that is too long", () => {
+  test("at the end-of-run mark behind an overlong line, even if the mark arrives in two chunks", () => {
     const text = `${"x".repeat(70_000)}${mark(12)}`;
     for (let cut = 70_000; cut < text.length; cut++) {
       const told = tell(Buffer.from(text), 10, cut);
@@ -60,7 +60,7 @@ describe("output is cut", () => {
   });
 });
 
-test("wherever the bytes are cut, the same is told", () => {
+test("the reported events do not depend on how the bytes are divided into chunks", () => {
   const piece = fc.oneof(
     fc.string({ unit: "binary", maxLength: 12 }).map((text) => text.replaceAll(/[\n\r\u0000]/g, "")),
     fc.constantFrom("\n", "\r\n", "😀", "é", "\ufeff", "\u0000"),

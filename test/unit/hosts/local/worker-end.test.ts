@@ -9,7 +9,7 @@ import type { WorkerEnd } from "../../../../src/processes/worker-channel.ts";
 
 const HEAP = "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory";
 
-describe("the end of a worker is told with", () => {
+describe("the error for a worker that ended mentions", () => {
   const cases: [
     what: string,
     end: WorkerEnd,

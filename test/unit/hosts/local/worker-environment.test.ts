@@ -13,7 +13,7 @@ const OWN = {
 };
 
 describe("a worker's variables are", () => {
-  test("the safe ones that are set, when nothing is said", () => {
+  test("the safe ones that are set, by default", () => {
     assert.deepEqual(workerVariables(undefined, OWN), {
       PATH: "/bin",
       HOME: "/home/me",
@@ -21,7 +21,7 @@ describe("a worker's variables are", () => {
     });
   });
 
-  test("the listed ones beside them, as far as they are set; also an empty one", () => {
+  test("also the listed ones if they are set, even to an empty text", () => {
     const own = { ...OWN, EMPTY: "" };
     const { TOKEN, EMPTY, ...others } = workerVariables(["TOKEN", "EMPTY", "NOT_SET"], own);
     assert.equal(TOKEN, "secret");
@@ -29,7 +29,7 @@ describe("a worker's variables are", () => {
     assert.deepEqual(others, workerVariables([], OWN));
   });
 
-  test("the given ones beside them, which win", () => {
+  test("also the given ones, which take precedence", () => {
     const found = workerVariables({ PATH: "/mine", TOKEN: "given" }, OWN);
     assert.deepEqual(found, {
       PATH: "/mine",

@@ -15,7 +15,7 @@ const KEEP_ALIVE_MS = 5000;
 const CLOSED = new Error("closed");
 const place = { module: "file:///app.ts", line: 1, column: 1 };
 
-/** A run, and how it ended. */
+/** A run and its outcome. */
 interface Tracked {
   readonly name: number;
   readonly run: Run;
@@ -23,16 +23,16 @@ interface Tracked {
   endings: number;
 }
 
-/** A group of workers that do as they are told, with what must hold of it at all times. */
+/** A group of simulated workers, and the invariants that must always hold. */
 class World {
   readonly channels: FakeChannel[] = [];
   readonly runs: Tracked[] = [];
   readonly group: WorkerGroup;
   readonly #maxWorkers: number;
   failedStarts = 0;
-  /** Closings that have not come to their end. */
+  /** The number of close() calls that have not resolved yet. */
   closings = 0;
-  /** Whether the group has said that it has workers. */
+  /** Whether the group has reported that it has workers. */
   hasWorkers = false;
 
   constructor(maxWorkers: number, startupTimeoutMs?: number) {
@@ -66,7 +66,7 @@ class World {
     return this.runs.filter(({ outcome }) => outcome === undefined);
   }
 
-  /** Runs that no worker has. */
+  /** Runs that no worker has taken. */
   get waiting(): Tracked[] {
     const taken = new Set(this.alive.map(({ current }) => current?.name));
     return this.unsettled.filter(({ name }) => !taken.has(name));
@@ -92,7 +92,7 @@ class World {
     return tracked;
   }
 
-  /** Closes the group, to which a run may come before its workers are gone. */
+  /** Closes the group, and for even indexes starts a run before its workers have ended. */
   close(index: number): void {
     const before = this.unsettled;
     this.closings++;
@@ -101,7 +101,7 @@ class World {
     if (index % 2 === 0) this.start();
   }
 
-  /** Lets streams and processes do what they were told. */
+  /** Lets pending events happen: killed or stopped processes end. */
   async settle(): Promise<void> {
     for (let count = 0; count < 3; count++) {
       await turn();
@@ -141,7 +141,7 @@ class World {
     assert.equal(this.hasWorkers, alive.length > 0);
   }
 
-  /** Lets everything come to its end. */
+  /** Lets all runs finish and all workers end. */
   async finish(): Promise<void> {
     const isBusy = (): boolean =>
       this.alive.some((channel) => channel.state === "starting" || channel.current !== undefined);
@@ -193,7 +193,7 @@ function act(world: World, kind: string, index: number): void {
   else channel?.failToStart();
 }
 
-/** Runs with timers that pass when they are told to. */
+/** Runs `body` with mocked timers. */
 async function withTimers(body: () => Promise<void>): Promise<void> {
   mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
   try {
@@ -203,7 +203,7 @@ async function withTimers(body: () => Promise<void>): Promise<void> {
   }
 }
 
-test("whatever happens in whatever order, each run ends once, by its own worker, and none waits in vain", async () => {
+test("whatever happens in whatever order, each run ends once, by its own worker, and none waits forever", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 4 }),
@@ -224,7 +224,7 @@ test("whatever happens in whatever order, each run ends once, by its own worker,
 });
 
 describe("a group of workers", () => {
-  test("starts as many as are needed, up to its limit, and hands out runs first come, first served", () =>
+  test("starts as many workers as needed, up to its limit, and assigns runs in the order of arrival", () =>
     withTimers(async () => {
       const world = new World(2);
       assert.equal(world.channels.length, 0);
@@ -244,7 +244,7 @@ describe("a group of workers", () => {
       await world.finish();
     }));
 
-  test("starts one for each run that waits, not for those that it has started one for", () =>
+  test("starts one worker for each waiting run, except for runs that already have one starting", () =>
     withTimers(async () => {
       const world = new World(4);
       for (const count of [1, 2, 3]) {
@@ -268,7 +268,7 @@ describe("a group of workers", () => {
       await world.finish();
     }));
 
-  test("leaves what waits to those that run when another worker can't be set up", () =>
+  test("leaves waiting runs to the running workers if another worker fails to start", () =>
     withTimers(async () => {
       const world = new World(2);
       const runs = [world.start(), world.start()];
@@ -284,7 +284,7 @@ describe("a group of workers", () => {
       await world.finish();
     }));
 
-  test("tells a run the first reason it is cancelled for, and its worker once", () =>
+  test("rejects a cancelled run with the first reason, and cancels its worker once", () =>
     withTimers(async () => {
       const world = new World(1);
       const tracked = world.start();
@@ -300,7 +300,7 @@ describe("a group of workers", () => {
       await world.finish();
     }));
 
-  test("does not take the answer to an earlier run for that of a later one", () =>
+  test("does not take the answer to an earlier run for the answer to a later one", () =>
     withTimers(async () => {
       const world = new World(1);
       world.start();
@@ -317,7 +317,7 @@ describe("a group of workers", () => {
       await world.finish();
     }));
 
-  test("answers a run whose worker ends before its output has come, and hands that worker nothing more", () =>
+  test("answers a run whose worker ends before its output has arrived, and assigns that worker no further runs", () =>
     withTimers(async () => {
       const world = new World(1);
       const [first, second] = [world.start(), world.start()];
@@ -333,7 +333,7 @@ describe("a group of workers", () => {
       assert.deepEqual(second?.outcome, { value: 1 });
     }));
 
-  test("gives up on output that does not come within a second", () =>
+  test("stops waiting for output after a second", () =>
     withTimers(async () => {
       const world = new World(1);
       const tracked = world.start();
@@ -347,7 +347,7 @@ describe("a group of workers", () => {
       await world.finish();
     }));
 
-  test("gives a run to the worker that was busy last, so that the others can go", () =>
+  test("assigns a run to the most recently busy worker, so that the others can end", () =>
     withTimers(async () => {
       const world = new World(2);
       world.start();
@@ -367,7 +367,7 @@ describe("a group of workers", () => {
       await world.finish();
     }));
 
-  test("rejects all that waits when a worker can't be set up and no other runs, and tries again for the next", () =>
+  test("rejects all waiting runs if the only worker fails to start, and tries again for the next run", () =>
     withTimers(async () => {
       const world = new World(1);
       const runs = [world.start(), world.start()];
@@ -384,7 +384,7 @@ describe("a group of workers", () => {
       assert.deepEqual(next.outcome, { value: 2 });
     }));
 
-  test("rejects a run whose worker dies, and only that", () =>
+  test("rejects the run whose worker died, and only that one", () =>
     withTimers(async () => {
       const world = new World(2);
       const [first, second, third] = [world.start(), world.start(), world.start()];
@@ -400,7 +400,7 @@ describe("a group of workers", () => {
       assert.deepEqual(third?.outcome, { value: 2 });
     }));
 
-  test("ends a worker whose cancelled run goes on for a second, no sooner, and leaves one that stops alone", () =>
+  test("kills a worker whose cancelled run continues for a second, no sooner, and keeps a worker whose run stops", () =>
     withTimers(async () => {
       const world = new World(2);
       const [stops, goesOn] = [world.start(), world.start()];
@@ -430,7 +430,7 @@ describe("a group of workers", () => {
       await world.finish();
     }));
 
-  test("ends a worker that was told to end and does not within a second", () =>
+  test("kills a worker that does not end within a second after it was stopped", () =>
     withTimers(async () => {
       const world = new World(1);
       world.start();
@@ -447,7 +447,7 @@ describe("a group of workers", () => {
       assert.deepEqual(next.outcome, { value: 1 });
     }));
 
-  test("that is closed rejects everything with the reason, and resolves when all workers are gone", () =>
+  test("that is closed rejects all runs with the reason, and resolves when all workers have ended", () =>
     withTimers(async () => {
       const world = new World(2);
       const runs = [world.start(), world.start(), world.start()];
@@ -464,7 +464,7 @@ describe("a group of workers", () => {
       assert.equal(world.hasWorkers, false);
     }));
 
-  test("that is closed gives a run that comes before its workers are gone a new one", () =>
+  test("that is closed starts a new worker for a run that arrives before the old workers have ended", () =>
     withTimers(async () => {
       for (const isReady of [true, false]) {
         const world = new World(1);
@@ -481,7 +481,7 @@ describe("a group of workers", () => {
       }
     }));
 
-  test("that is closed twice at a time tells each when all workers are gone", () =>
+  test("that is closed twice concurrently resolves both calls when all workers have ended", () =>
     withTimers(async () => {
       const world = new World(1);
       world.start();

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { type Answer, AnswerReader, EncodedCall } from "../../../../src/hosts/serverless/call-messages.ts";
 import { unpacked } from "../../../../src/hosts/serverless/server/call-protocol.ts";
 
-/** Reads a body that comes in pieces of these lengths, again and again. */
+/** Reads a body in chunks of the given lengths, repeated as needed. */
 function read(body: string, lengths: readonly number[]): Answer | undefined {
   const reader = new AnswerReader();
   const bytes = Buffer.from(body);
@@ -16,8 +16,8 @@ function read(body: string, lengths: readonly number[]): Answer | undefined {
   return reader.answer();
 }
 
-describe("an answer", () => {
-  test("is read in whatever pieces it comes", () => {
+describe("a call's response", () => {
+  test("is read in chunks of any size", () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 300 }),
@@ -34,7 +34,7 @@ describe("an answer", () => {
     );
   });
 
-  test("is none in another form, or without its end", () => {
+  test("is invalid in another format, or without its end", () => {
     const bodies = [
       ...["", "null", "5", '"text"', "[]", "{}", '{"result":5}', '{"thrown":null}', "<html></html>"],
       ...['{"result":"AAAA', '{"result":"AAAA"', '{"result":"AAAA","thrown":"AAAA"}', '{"other":"AAAA"}'],
@@ -44,7 +44,7 @@ describe("an answer", () => {
       for (const lengths of [[], [1], [7]]) assert.equal(read(body, lengths), undefined);
   });
 
-  test("of another form is not kept, however long it is", () => {
+  test("in another format is not buffered, however long it is", () => {
     const reader = new AnswerReader();
     const chunk = Buffer.alloc(65_536, "<p>");
     reader.push(chunk.subarray(0, 100));
@@ -55,7 +55,7 @@ describe("an answer", () => {
   });
 });
 
-test("a body is as long as it says, and has the arguments, as often as it is asked for", () => {
+test("a body has the declared length and contains the arguments, each time it is read", () => {
   for (const length of [0, 1, 2, 3, 200_000, 3 * 2 ** 16]) {
     const value = new Uint8Array(length).fill(9);
     const body = new EncodedCall("f()", [value, new Map([[1, new Date(5)]])]);

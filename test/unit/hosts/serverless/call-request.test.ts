@@ -8,7 +8,7 @@ const [secure, plain] = ["https://api.test", "http://api.test"].map(
 );
 assert.ok(secure !== undefined && plain !== undefined);
 
-test("a control plane behind TLS may name addresses behind TLS alone, one in plain text both", () => {
+test("a control plane behind TLS may only name TLS addresses; one in plain text may name both", () => {
   checkAppAddress("https://run.test/app", secure);
   checkAppAddress("https://run.test/app", plain);
   checkAppAddress("http://run.test/app", plain);
@@ -19,7 +19,7 @@ test("a control plane behind TLS may name addresses behind TLS alone, one in pla
   });
 });
 
-test("no key goes to what is no address of HTTP", () => {
+test("the key is not sent to addresses that are not HTTP", () => {
   for (const url of ["", "run.test/app", "ftp://run.test", "file:///etc/passwd", "javascript:alert(1)"]) {
     for (const endpoint of [secure, plain]) {
       assert.throws(() => checkAppAddress(url, endpoint), /not an http\(s\) address\.$/);

@@ -42,7 +42,7 @@ describe("the server of a function's calls", () => {
     return { status, answer: reader.answer() };
   }
 
-  test("hands the arguments over, and answers with what was returned", async () => {
+  test("passes the arguments to the function, and answers with its result", async () => {
     const value = { at: new Date(5), bytes: new Uint8Array([1, 2]) };
     const { status, answer } = await post({ format: 1, args: packed([value]) });
     assert.equal(status, 200);
@@ -50,7 +50,7 @@ describe("the server of a function's calls", () => {
     assert.deepEqual(deserialize(answer.bytes), value);
   });
 
-  test("answers with what was thrown, whole", async () => {
+  test("answers with the complete thrown error", async () => {
     const { status, answer } = await post({ format: 1, args: packed([new RangeError("too far")]) });
     assert.equal(status, 200);
     assert.equal(answer?.field, "thrown");
@@ -59,7 +59,7 @@ describe("the server of a function's calls", () => {
     assert.ok(error.cause instanceof RangeError);
   });
 
-  test("refuses another format, and what are no arguments", async () => {
+  test("rejects other formats and invalid arguments", async () => {
     const wrong = [
       { format: 2, args: packed([]) },
       { format: 1, args: packed({ length: 0 }) },
@@ -74,7 +74,7 @@ describe("the server of a function's calls", () => {
     assert.equal(calls.length, before);
   });
 
-  test("outlives whatever bytes it is sent", async () => {
+  test("survives any bytes sent to it", async () => {
     const seed = serialize([{ a: [1n, "x", new Map([[1, new Date(0)]])], b: new Uint8Array(8) }]);
     await fc.assert(
       fc.asyncProperty(
@@ -92,7 +92,7 @@ describe("the server of a function's calls", () => {
   });
 });
 
-test("a value that no body can hold is refused by its name", () => {
+test("a value that is too large for a body is rejected by its name", () => {
   assertFits(402e6, "the result of speak()");
   assert.throws(
     () => assertFits(403e6, "the result of speak()"),

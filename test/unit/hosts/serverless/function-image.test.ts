@@ -36,7 +36,7 @@ async function imageOf(options: Readonly<Record<string, unknown>>, folder: strin
 }
 
 describe("the image of a function", () => {
-  // npm's settings are looked for in the working directory.
+  // npm reads its settings from the working directory.
   const project = createCacheFolder();
   before(() => void mock.method(process, "cwd", () => project.path));
   after(() => {
@@ -65,7 +65,7 @@ describe("the image of a function", () => {
     ]);
   });
 
-  test("says nothing of this machine, and is the same wherever the project lies", async () => {
+  test("contains nothing of this machine, and does not depend on the project's folder", async () => {
     using folder = createCacheFolder();
     await imageOf({}, folder.path);
     const settings = readFileSync(join(folder.path, "server/settings.json"), "utf8");
@@ -78,7 +78,7 @@ describe("the image of a function", () => {
     assert.equal(statSync(join(folder.path, "server/settings.json")).mode & 0o777, 0o644);
   });
 
-  test("names a file above the project, and a stack that has it names that as it is here", async () => {
+  test("names a file above the project, and stacks with it show its local path", async () => {
     using folder = createCacheFolder();
     const sources = ["src/speak.ts", "../../packages/words/word.ts", "lib/..name.ts"];
     const made: Bundle = { ...BUNDLE, map: JSON.stringify({ version: 3, sources }) };
@@ -100,7 +100,7 @@ describe("the image of a function", () => {
     for (const { stack } of [error, inner, error.held]) assert.equal(stack, expected.join("\n"));
   });
 
-  test("of a container function is based on its image, and keeps that one's user", async () => {
+  test("of a container function is based on its image, and keeps that image's user", async () => {
     using folder = createCacheFolder();
     const lines = await imageOf({ image: "example.com/with-node:1" }, folder.path);
     assert.equal(lines[0], "ARG BASE_IMAGE=example.com/with-node:1");
@@ -111,7 +111,7 @@ describe("the image of a function", () => {
     );
   });
 
-  test("of a served function has no server beside it, and the ports it asks for", async () => {
+  test("of a served function has no call server, and exposes the requested ports", async () => {
     using folder = createCacheFolder();
     const lines = await imageOf({ serve: true, exposedPort: 9000 }, folder.path);
     assert.ok(lines.includes("EXPOSE 9000"));
@@ -126,7 +126,7 @@ describe("the image of a function", () => {
     );
   });
 
-  test("refuses a requirement that lies on this machine, and says what to do", async () => {
+  test("rejects a requirement that is a local folder or file, and says what to do", async () => {
     using folder = createCacheFolder();
     await assert.rejects(
       imageOf({ requirements: ["./own-package"] }, folder.path),
@@ -134,7 +134,7 @@ describe("the image of a function", () => {
     );
   });
 
-  test("takes settings of npm along as a secret of the build, with their variables filled in", async () => {
+  test("passes npm's settings as a secret of the build, with their variables replaced", async () => {
     using folder = createCacheFolder();
     writeFileSync(join(project.path, ".npmrc"), "//example.com/:_authToken=${A_TOKEN}\n");
     process.env["A_TOKEN"] = "hush";
@@ -157,7 +157,7 @@ describe("the image of a function", () => {
   });
 });
 
-test("a port of its own is for functions that are served: the others' is where calls come in", () => {
+test("exposedPort requires a served function: calls of other functions use that port", () => {
   assert.throws(
     () => target({ exposedPort: 9000 }),
     /exposedPort is for functions that are served here.*Add serve: true, or leave it out\./,
