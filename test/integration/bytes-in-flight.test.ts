@@ -148,7 +148,7 @@ test("a chunked body is counted as it arrives", async () => {
   await idle(served);
 });
 
-test("a stalled body gives up its bytes to one that arrives", async () => {
+test("a stalled body is refused in favor of one that arrives", async () => {
   const clock = new FakeClock();
   await using served = await serve({ maxBytesInFlight: 4 * MB, bodyLimitBytes: 4 * MB, clock });
   const { budget } = served.built.state;

@@ -217,7 +217,7 @@ test("routes without a queue have metrics for run, stream and session, and none 
 });
 
 test(
-  "worker metrics: how many are ready, how many have ended, and how many calls were retried for it",
+  "worker metrics: ready workers, ended workers, and calls that were retried after one ended",
   { timeout: 60_000 },
   async () => {
     await using served = await serveApp(new SinglePooledApp());

@@ -176,7 +176,7 @@ describe("a setup that fails", () => {
 });
 
 describe("a missing package", () => {
-  test("that the module imports is reported with the import and the requirement to add", async () => {
+  test("imported by the module is reported with the import and the requirement to add", async () => {
     const error = await reasonOf(connect());
     assert.ok(error instanceof FalMissingDependencyError);
     assert.equal(error.code, "MISSING_DEPENDENCY");
@@ -189,7 +189,7 @@ describe("a missing package", () => {
     );
   });
 
-  test("that is imported late is reported in the same way", async () => {
+  test("imported dynamically is reported in the same way", async () => {
     const error = await reasonOf(late.encode(1));
     assert.ok(error instanceof FalMissingDependencyError);
     assert.equal(error.requirement, `@msgpack/msgpack@${versionOf("@msgpack/msgpack")}`);
@@ -199,7 +199,7 @@ describe("a missing package", () => {
     );
   });
 
-  test("that the caller does not have either is reported without a version", async () => {
+  test("unknown to the caller too is reported without a version", async () => {
     for (const call of [late.loadNowhere, late.requireNowhere]) {
       const error = await reasonOf(call());
       assert.ok(error instanceof FalMissingDependencyError, String(error));

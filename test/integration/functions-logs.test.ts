@@ -128,7 +128,7 @@ describe("the logs of a spawned run", () => {
   });
 });
 
-/** Memory in use after a garbage collection: the size of the process includes what is not collected yet. */
+/** Memory in use after a garbage collection: the size of the process includes garbage that is not collected yet. */
 function heldBytes(): number {
   globalThis.gc?.();
   const { heapUsed, external } = process.memoryUsage();

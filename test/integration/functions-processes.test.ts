@@ -212,7 +212,7 @@ describe("of this process's variables a worker has", LIMIT, () => {
     assert.equal(found["PATH"], process.env["PATH"]);
   });
 
-  test("those that are listed, if they are set", async () => {
+  test("listed ones, if they are set", async () => {
     const found = await functions.listed();
     assert.equal(found["LISTED_VARIABLE"], "listed");
     assert.deepEqual(

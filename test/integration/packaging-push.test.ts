@@ -35,7 +35,7 @@ describe("servable build --push", { skip: withoutContainers }, () => {
 
   const hasBuildah = spawnSync("buildah", ["--version"]).status === 0;
   for (const builder of ["engine", ...(hasBuildah ? ["buildah"] : [])]) {
-    test(`by the ${builder} pushes to the registry with the builder's own settings and login`, async () => {
+    test(`through the ${builder} uses the builder's own registry settings and login`, async () => {
       const command = builder === "engine" ? engine.command : builder;
       const { exitCode, stdout, stderr } = await push(builder, command, {
         ...registry.trust(),

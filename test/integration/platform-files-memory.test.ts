@@ -8,7 +8,7 @@ import { ContextFolder } from "../helpers/context-folder.ts";
 import { FileStore } from "../helpers/file-store.ts";
 
 const MIB = 1024 ** 2;
-/** Memory of ten requests, and of what is not collected yet. */
+/** Memory of ten requests, and of garbage that is not collected yet. */
 const BOUND_MIB = 100;
 
 /**

@@ -82,7 +82,7 @@ async function outcome(url: string, frame: string | Uint8Array): Promise<{ text:
   return { text, code };
 }
 
-test("a message with too many values is refused before it is decoded, in every codec and mode", async () => {
+test("a message with too many values or too deep nesting is refused before it is decoded, in every codec and mode", async () => {
   await using served = await serveBuilt(new Sessions(), LIMITS);
   const url = served.url.replace("http", "ws");
   const msgpack = (json: string): Uint8Array => encode(JSON.parse(json), { maxDepth: 1_000 });

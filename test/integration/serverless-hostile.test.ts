@@ -148,7 +148,7 @@ describe("a call is one clear error, and its app is deleted, when the app's resp
 describe("a control plane", () => {
   const answered: Answer = (response) => void response.end(value("done"));
 
-  test("whose run ends immediately is an error that says so", async () => {
+  test("that ends the run immediately is an error that says so", async () => {
     run = async function* () {};
     await assert.rejects(
       echo(1),
@@ -267,7 +267,7 @@ describe("a control plane", () => {
     );
   });
 
-  test("whose own lines contain terminal control characters has them shown as plain text", async (context) => {
+  test("that sends terminal control characters in its own lines has them shown as plain text", async (context) => {
     run = async function* (_request, { signal }) {
       yield {
         runId: "run",

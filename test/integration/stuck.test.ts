@@ -175,7 +175,7 @@ describe(
       });
     }
 
-    test("leave the probes green while a slot is free, or if calls are not limited", async () => {
+    test("leave liveness green while a slot is free, or if calls are not limited", async () => {
       const clock = new FakeClock();
       await using server = await startTestServer(new Endless(), { clock });
       const answers = [server.post("/two"), server.post("/free")];

@@ -242,7 +242,7 @@ for (const [what, create] of [
       assert.deepEqual(answers, [[431, '{"detail":"Request Header Fields Too Large"}']]);
     });
 
-    test("1,000 of them leave no connection open and no listener behind", async () => {
+    test("1,000 such requests leave no connection open and no listener behind", async () => {
       const { server } = served.server;
       const sockets = new Set<Socket>();
       server.on("connection", (socket: Socket) => sockets.add(socket));
