@@ -1,7 +1,7 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
 import type { Logger } from "pino";
 
-/** The context of a request: all that a handler knows about it beside its input. */
+/** The context of a request: everything that a handler can know about the request, except its input. */
 export interface RequestContext {
   /** From the header `x-fal-request-id`; a new UUID if it is missing. */
   readonly requestId: string;
@@ -26,7 +26,7 @@ export interface RequestContext {
   setHeader(name: string, value: string): void;
 }
 
-/** The context of a batch: all that a batched method knows beside its inputs. */
+/** The context of a batch: everything that a batched method can know about its requests, except their inputs. */
 export interface BatchContext {
   /** The context of each input's request, in the order of the inputs. Each has its own signal. */
   readonly requests: readonly RequestContext[];
@@ -56,8 +56,8 @@ interface RequestScope {
 /** Carries the current request through `await`s. */
 export type ContextStorage = AsyncLocalStorage<RequestScope>;
 
-// On Node 20, an AsyncLocalStorage costs 8 to 10 % of the throughput, so that only importing "servable/current" creates it.
-// The slot is global: two installed copies share it.
+// On Node 20, an AsyncLocalStorage costs 8 to 10 % of the throughput, so it is created only when "servable/current" is
+// imported. The slot is global: two installed copies share it.
 const SLOT: unique symbol = Symbol.for("servable.context.storage");
 const slots = globalThis as { [SLOT]?: ContextStorage };
 

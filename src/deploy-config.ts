@@ -33,9 +33,9 @@ interface CommonAppConfig extends AppSettings {
   readonly name?: string;
   readonly auth?: AppAuth;
   readonly strategy?: DeployStrategy;
-  /** Apply the scale of the config at each deployment. Default false. */
+  /** Whether each deployment applies the scale in the config, even if the app was scaled since. Default false. */
   readonly resetScale?: boolean;
-  /** Default: the check of the class, else `GET /health`; none for an image. */
+  /** Default: the health check of the class, otherwise `GET /health`. An image has none by default. */
   readonly healthCheck?: HealthCheckSettings;
 }
 

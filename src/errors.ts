@@ -175,7 +175,7 @@ branded(OverloadException, "OverloadException");
 
 /** A batched method did not return an array with one result for each input: 500. */
 export class BatchLengthException extends AppException {
-  /** @param got the number of results, or the value returned instead of an array. */
+  /** @param got the number of results if the method returned an array, otherwise the returned value. */
   constructor(method: string, wanted: number, got: unknown) {
     const returned =
       typeof got !== "number"
@@ -195,8 +195,8 @@ export class BatchLengthException extends AppException {
 branded(BatchLengthException, "BatchLengthException");
 
 /**
- * Thrown by a batched method instead of returning: some items failed, the others succeeded. Callers never see it: each
- * gets its own result.
+ * Thrown by a batched method if some items failed and others succeeded. Callers never get this error: each gets the
+ * result or error of its own item.
  */
 export class BatchItemErrors extends FalServerlessError {
   /** The result or an `Error` for each input, in order. */

@@ -12,7 +12,7 @@ import { callerLocation, type SourceLocation } from "./source-location.ts";
 import { serveFunction } from "./served-function.ts";
 import { omitUndefined } from "../settings/defined-fields.ts";
 
-/** Options of a function that is called, not served. */
+/** Options of a function without `serve: true`. */
 export type CalledOptions = Omit<
   FunctionOptions,
   "setupFunction" | "serve" | "input" | "output" | "stream"

@@ -25,7 +25,10 @@ export interface FunctionTarget {
   bundle(): Promise<Bundle>;
 }
 
-/** How a function is found in its bundle: by the source location of its definition or, if set, by its export's name. */
+/**
+ * How a function is found in its bundle: by the name of its export if that is set, otherwise by the source location of
+ * its definition.
+ */
 export interface FunctionEntry {
   readonly place: SourceLocation;
   readonly exportName?: string;
@@ -56,33 +59,39 @@ export interface SpawnInfo<Result = unknown> {
   };
 }
 
-/** How a function is found and called, whatever its host. */
+/** Options that say how a function is found and called. They are the same for all hosts. */
 export interface DefinitionOptions {
-  /** Where it runs. Default: a `LocalHost`. */
+  /** The host that runs the function. Default: a `LocalHost`. */
   readonly host?: Host;
   /**
-   * The module that exports the function, as `import.meta.url`. By default the one that calls `fn()`: to be given when a
-   * helper in another file does.
+   * The module that exports the function, as `import.meta.url`. Default: the module that calls `fn()`. Set it if a
+   * helper in another file calls `fn()`.
    */
   readonly module?: string;
-  /** The name under which the module exports the function, where it can't be found by itself. */
+  /**
+   * The name under which the module exports the function. Needed only if the function can't be found by its source
+   * location.
+   */
   readonly exportName?: string;
-  /** Packages whose code is taken along, instead of being installed where the function runs. */
+  /** Packages whose code is part of the bundle, instead of being installed where the function runs. */
   readonly localModules?: readonly string[];
   /**
-   * A call throws the function's own error. Default true; if false, it throws a `UserFunctionException` with that error
-   * as its cause.
+   * Whether a call throws the function's own error. If false, it throws a `UserFunctionException` that has this error
+   * as its cause. Default true.
    */
   readonly reraise?: boolean;
 }
 
-/** Everything that can be said about a function, but how it is served. */
+/** All options of a function. */
 export interface FunctionOptions
   extends DefinitionOptions, Partial<EnvironmentOptions>, HostOptions, GatewayOptions {}
 
 type Config = Readonly<Record<string, unknown>>;
 
-/** Option names of fal's Python SDK, and other names too different for a spelling suggestion, with our names for them. */
+/**
+ * Names from fal's Python SDK and other common names, each with the option that it corresponds to here. They are too
+ * different for a spelling suggestion.
+ */
 const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
   ["pythonversion", "nodeVersion"],
   ["node", "nodeVersion"],

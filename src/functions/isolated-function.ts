@@ -95,7 +95,7 @@ export class IsolatedFunction<Args extends readonly unknown[], Result> extends C
     };
   }
 
-  /** Where it runs. */
+  /** The host that runs it. */
   get host(): Host {
     return this.#parts.host;
   }
@@ -235,8 +235,8 @@ const NEVER = new Promise<never>(() => {});
 const NOTHING: AsyncIterable<never> = { [Symbol.asyncIterator]: () => ({ next: () => NEVER }) };
 
 /**
- * Whether a call comes from the top level of a module that this process has loaded only for its definitions. Such a
- * call never settles: the main program runs in another process, and its work must not be done twice.
+ * Whether a call is made while this process loads the module only to get its definitions. Such a call belongs to the
+ * main program, which runs in another process. It never settles, so that the code after it does not run twice.
  */
 function isStalled(): boolean {
   const runtime = currentRuntime();

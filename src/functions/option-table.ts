@@ -20,11 +20,11 @@ function hiddenMisfit(expected: string, value: unknown): Misfit {
 
 /** One option that functions can have. */
 export interface OptionRule {
-  /** The part of the options that it belongs to. */
+  /** The group of options that it belongs to. */
   readonly group: "environment" | "host" | "gateway";
   /** The kinds of environment it is for. Default: all. */
   readonly kinds?: readonly FunctionKind[];
-  /** Also accepted by hosts that do not use it, so that a function can move to one that does. */
+  /** Hosts that do not use this option accept it too, so that a function can move between hosts. */
   readonly isCarried?: boolean;
   /** The value to keep, or a {@link Misfit}. */
   readonly check: Check;
@@ -32,7 +32,7 @@ export interface OptionRule {
 
 type OptionName = keyof EnvironmentOptions | keyof HostOptions | keyof GatewayOptions;
 
-/** An idle process takes some 75 MB. */
+/** Minimum of `memoryLimitMb`: an idle process already takes about 75 MB. */
 const LEAST_MEMORY_MB = 100;
 
 const port = wholeNumber(0, 65_535);
@@ -75,14 +75,14 @@ const requirements: Check = (value) => {
 const requirement: Check = (value) => {
   const expected = 'an npm package, such as "lodash@4.17.21"';
   if (typeof value !== "string" || value === "") return misfit(expected, value);
-  // It would reach npm's command line as something else.
+  // npm would take it for a command-line option.
   if (value.startsWith("-")) return misfit(`${expected}, and no option of npm`, value);
   if (/[\s\0]/.test(value)) return misfit(`${expected}, without spaces (write ranges as ^4 or 4.x)`, value);
   const isNameless = value.startsWith("@") && requirementName(value) === undefined;
   return isNameless ? misfit('a package\'s full name, such as "@scope/name@1.0.0"', value) : value;
 };
 
-/** Variables by which Node ties a process to the one that started it. */
+/** Variables through which Node connects a child process to its parent. They must not be set by the user. */
 const RESERVED_VARIABLES: ReadonlySet<string> = new Set(["NODE_CHANNEL_FD", "NODE_UNIQUE_ID"]);
 
 const variableName: Check = (value) => {

@@ -11,26 +11,29 @@ export type FunctionKind = "npm" | "container";
 
 /** Where a function's packages come from. */
 export interface EnvironmentOptions {
-  /** Default "npm"; "container" where an `image` is given. */
+  /** Default: "container" if `image` is set, otherwise "npm". */
   readonly kind: FunctionKind;
   /**
    * npm packages, such as `["lodash@4.17.21"]`; several lists are installed one after the other. A spec has no spaces:
    * write ranges as `^4` or `4.x`.
    */
   readonly requirements?: Requirements;
-  /** The version of Node.js, such as "22" or "22.11.0". Default: that of the calling process. Kind "npm" only. */
+  /**
+   * The version of Node.js, such as "22" or "22.11.0". Default: the version of the calling process. Only for kind
+   * "npm".
+   */
   readonly nodeVersion?: string;
-  /** The package-lock.json to install by. Kind "npm" only. */
+  /** Path of the package-lock.json that determines the installed versions. Only for kind "npm". */
   readonly lockfile?: string;
-  /** The image, such as "node:22-slim". Required for kind "container", and for that alone. */
+  /** The image, such as "node:22-slim". Required for kind "container", and only valid there. */
   readonly image?: string;
   /** Rebuild an existing environment. Default false. */
   readonly force?: boolean;
 }
 
 /**
- * How a function's host runs it. Settings of runners, such as `machineType`, have no effect on this machine. Defaults
- * are the host's own; those of `LocalHost` are noted.
+ * How a host runs a function. Settings of runners, such as `machineType`, have no effect on a `LocalHost`. Each host
+ * has its own defaults; those of `LocalHost` are noted.
  */
 export interface HostOptions extends SettingValues<SettingsOf<"function">> {
   /** Runs once in each process. Its result is the function's first argument and need not be serializable. */
@@ -38,11 +41,11 @@ export interface HostOptions extends SettingValues<SettingsOf<"function">> {
   /** Maximum memory of a process, in MB (1,000,000 bytes); at least 100. */
   readonly memoryLimitMb?: number;
   /**
-   * Environment variables of the process beside a short default: names of this process's variables, or names with
-   * values.
+   * Environment variables of the process, in addition to a short default list: the names of variables to copy from this
+   * process, or names with their values.
    */
   readonly env?: readonly string[] | Readonly<Record<string, string>>;
-  /** Further information for a platform. Plain data. */
+  /** Additional information for a platform, as plain data. */
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
@@ -56,7 +59,7 @@ export interface GatewayOptions {
   readonly metricsPort?: number;
   /** The schema of a served function's body. */
   readonly input?: SchemaObject;
-  /** The schema of what it returns, or of the items of a stream. */
+  /** The schema of the function's result, or of an item if it returns a stream. */
   readonly output?: SchemaObject;
   /** The served function returns an async iterable, sent as server-sent events. Default false. */
   readonly stream?: boolean;

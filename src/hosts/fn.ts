@@ -4,10 +4,11 @@ import { LocalHost } from "./local/local-host.ts";
 let defaultHost: LocalHost | undefined;
 
 /**
- * Makes an isolated function: one that runs in an environment and a process of its own, with the packages it asks for.
- * A call returns a promise of its result. Define it on the top level of its module, and export it.
+ * Creates an isolated function: it runs in its own process and environment, with the packages that its `requirements`
+ * list. A call returns a promise of the result. Define the function at the top level of its module, and export it.
  *
- * Without a `host` it runs on this machine, on one `LocalHost` that all such functions share.
+ * Without the option `host`, the function runs on this machine: on a `LocalHost` that all functions without a host
+ * share.
  *
  * @example
  * ```ts

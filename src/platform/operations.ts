@@ -6,7 +6,7 @@ import { PlatformSession } from "./transport/platform-session.ts";
 import type { RunnerInfo } from "./runners/runner-info.ts";
 import { ServerlessClient, type ServerlessClientOptions } from "./serverless-client.ts";
 
-/** The apps of an environment, by a client of their own: see `client.apps.list()`. */
+/** Lists the apps of an environment. Opens a client for this call: see `client.apps.list()`. */
 export async function listApps(
   options: EnvironmentChoice = {},
   clientOptions?: ServerlessClientOptions,
@@ -15,7 +15,7 @@ export async function listApps(
   return await client.apps.list(options);
 }
 
-/** The runners of an app, by a client of their own: see `client.apps.runners()`. */
+/** Lists the runners of an app. Opens a client for this call: see `client.apps.runners()`. */
 export async function appsRunners(
   appName: string,
   options: RunnersOptions & EnvironmentChoice = {},
@@ -25,7 +25,7 @@ export async function appsRunners(
   return await client.apps.runners(appName, options);
 }
 
-/** The runners of all apps, by a client of their own: see `client.runners.list()`. */
+/** Lists the runners of all apps. Opens a client for this call: see `client.runners.list()`. */
 export async function listRunners(
   options: RunnersOptions = {},
   clientOptions?: ServerlessClientOptions,
@@ -34,7 +34,7 @@ export async function listRunners(
   return await client.runners.list(options);
 }
 
-/** Scales an app by a client of its own: see `client.apps.scale()`. */
+/** Scales an app. Opens a client for this call: see `client.apps.scale()`. */
 export async function scaleApp(
   appName: string,
   options: ScaleOptions,
@@ -44,7 +44,10 @@ export async function scaleApp(
   return await client.apps.scale(appName, options);
 }
 
-/** Deploys a container by a client of its own: see `client.deploy()`. If it fails, uploads are cancelled. */
+/**
+ * Deploys a container. Opens a client for this call: see `client.deploy()`. If the deployment fails, its unfinished
+ * uploads are cancelled.
+ */
 export async function deploy(
   options: DeployOptions,
   { host, apiKey, profile, environment }: ServerlessClientOptions = {},

@@ -15,13 +15,13 @@ export interface QueueSizeOptions extends EnvironmentChoice {
 export interface QueueSize {
   /** The number of queued requests. */
   readonly size: number;
-  /** The same by user id. Undefined if not requested, or not sent by the control plane. */
+  /** The number of queued requests by user id. Undefined if not requested, or if the control plane does not send it. */
   readonly byUser: Readonly<Record<string, number>> | undefined;
 }
 
 /** Options of dropping queued requests. */
 export interface FlushQueueOptions extends EnvironmentChoice {
-  /** Only those of the user with this id. Default: all. */
+  /** Drop only the requests of the user with this id. Default: all requests. */
   readonly callerUserId?: string | undefined;
 }
 
@@ -57,7 +57,7 @@ export class Queue {
       const request = { method: "DELETE", path: query === "" ? path : `${path}?${query}` } as const;
       const response = await rest.send(request);
       if (!response.ok) throw await rest.failure(response, request);
-      // The body has no documented form.
+      // The body is not read, because its form is not documented.
       await response.body?.cancel();
     });
   }

@@ -10,19 +10,19 @@ import { currentUser, type User } from "./account/user.ts";
 
 /** Options of a {@link ServerlessClient}: its control plane and key. */
 export interface ServerlessClientOptions {
-  /** The control plane's host. Default: `FAL_GRPC_HOST`, `FAL_HOST`, the profile's, fal's own. */
+  /** The control plane's host. Default, in this order: `FAL_GRPC_HOST`, `FAL_HOST`, the profile's host, fal's own. */
   host?: string | undefined;
-  /** A key, `id:secret`. Default: `FAL_KEY`, the profile's, `FAL_KEY_ID` with `FAL_KEY_SECRET`. */
+  /** A key, `id:secret`. Default, in this order: `FAL_KEY`, the profile's key, `FAL_KEY_ID` with `FAL_KEY_SECRET`. */
   apiKey?: string | undefined;
   /** A profile of the config file. Default: `FAL_PROFILE`, else the profile selected in the file. */
   profile?: string | undefined;
-  /** Where variables are read. Default: `process.env`. */
+  /** The environment variables to read. Default: `process.env`. */
   environment?: NodeJS.ProcessEnv | undefined;
 }
 
 /**
- * A client of a control plane: manages deployed apps. It connects with the first call. Close it, or create it with `using`: an open
- * connection keeps the process alive.
+ * A client of a control plane: manages deployed apps. The first call opens the connection. Close the client, or create
+ * it with `using`, because an open connection keeps the process alive.
  */
 export class ServerlessClient implements Disposable {
   readonly apps: Apps;

@@ -1,6 +1,6 @@
 /**
- * The name an app is deployed under, from its class's: `TextToImage` → `text-to-image`, `GPT4App` → `gpt4-app`,
- * `SDXLModel` → `sdxl-model`, `snake_case` → `snake-case`. A class without a name gives `app`.
+ * Derives the name of a deployed app from the name of its class: `TextToImage` → `text-to-image`, `GPT4App` →
+ * `gpt4-app`, `SDXLModel` → `sdxl-model`, `snake_case` → `snake-case`. The result for an anonymous class is `app`.
  */
 export function deriveAppName(className: string): string {
   const name = className

@@ -7,12 +7,12 @@ import { DESCRIBE, SERVABLE } from "../routes/servable.ts";
 import { BaseServable } from "./base-servable.ts";
 import { assertSettings, CLASS_SETTINGS } from "./settings.ts";
 
-// Its statics are typed by the table of settings: each is undefined unless a class sets it.
+// The table of settings defines the types of the statics. A static is undefined unless a class sets it.
 const Configurable = BaseServable as typeof BaseServable & ClassSettings;
 
 /**
- * A servable that can be deployed: its statics say how a platform runs it. All are optional; the
- * platform decides what is omitted. They are checked when the class is first used.
+ * A servable that can be deployed. Its statics are settings for the platform that runs it. All of them are optional;
+ * the platform chooses the values of omitted ones. They are checked when the class is first used.
  *
  * @example
  * ```ts
@@ -44,7 +44,7 @@ export abstract class App extends Configurable {
     }
   }
 
-  /** The name this app is deployed under. A derived name is never inherited. */
+  /** The name of the deployed app: the static `appName`, otherwise a name derived from the class's own name. */
   get appName(): string {
     const { appName, name } = this.constructor as typeof App;
     return appName ?? deriveAppName(name);

@@ -13,7 +13,7 @@ import { serve, type ServeOptions } from "../server/lifecycle/serve.ts";
 import { SETTINGS } from "../settings/settings.ts";
 import { isWorkerProcess } from "../processes/worker-marker.ts";
 
-/** A class that can be made without arguments, as every servable must be. */
+/** A servable class. Its constructor takes no arguments. */
 export interface ServableClass<S extends BaseServable = BaseServable> {
   new (): S;
   readonly version: string;
@@ -22,8 +22,8 @@ export interface ServableClass<S extends BaseServable = BaseServable> {
 /**
  * A class whose decorated methods are served over HTTP.
  *
- * Resources are loaded in `setup()`, before the port opens, and freed in `teardown()`; the constructor takes no
- * arguments, since the framework calls it.
+ * Load resources in `setup()`, which runs before the port opens, and free them in `teardown()`. The constructor must
+ * not take arguments, because the framework calls it.
  */
 export abstract class BaseServable {
   /** Shown in the docs, at `/health` and in metrics. */
@@ -51,23 +51,29 @@ export abstract class BaseServable {
   /** Loads what the handlers need: models, connections. Runs once, before the port opens. */
   setup(): void | Promise<void> {}
 
-  /** Frees it again. Runs once, after the last request was answered. */
+  /** Frees what `setup()` loaded. Runs once, after the last request was answered. */
   teardown(): void | Promise<void> {}
 
   /** Runs once when a stop signal arrives, while requests are still running. */
   handleExit(): void | Promise<void> {}
 
-  /** The answer of `GET /health`; throw to be unhealthy. */
+  /** Returns the answer of `GET /health`. If it throws, the app counts as unhealthy. */
   health(): unknown {
     return { version: (this.constructor as typeof BaseServable).version };
   }
 
-  /** Names of what this runner holds warm (loaded weights, say), for a router to prefer it. Sent on every answer. */
+  /**
+   * Names of the resources that this runner has loaded, such as model weights. They are sent with every answer, so that
+   * a router can prefer this runner for requests that need them.
+   */
   provideHints(): readonly string[] {
     return [];
   }
 
-  /** Yields once, while the server runs. Override it to wrap the whole life, or to add to the Fastify instance. */
+  /**
+   * Runs setup, yields once while the server runs, then runs teardown. Override it to add code around both, or to add
+   * routes and plugins to the Fastify instance.
+   */
   async *lifespan(_server: FastifyInstance): AsyncGenerator<void, void, void> {
     await this.setup();
     try {
@@ -82,25 +88,26 @@ export abstract class BaseServable {
     return collectRoutes(this);
   }
 
-  /** The annotated OpenAPI 3.1 document. Starts nothing: neither a server nor `setup()`. */
+  /** Creates the OpenAPI 3.1 document, without starting a server or running `setup()`. */
   async openapi(): Promise<OpenApiDocument> {
     return createDocument(this[DESCRIBE](), process.env["FAL_APP_ROOT_PATH"] ?? "");
   }
 
   /**
-   * The Fastify instance that serves this class, not listening yet: for tests (`inject`) and for embedding. Its
-   * `ready()` runs `setup()`, its `close()` runs `teardown()`.
+   * Creates the Fastify instance that serves this class, for tests (`inject`) and for embedding. It does not listen
+   * yet. Its `ready()` runs `setup()`, its `close()` runs `teardown()`.
    */
   buildServer(options: ServerOptions = {}): FastifyInstance {
     return buildServer(this[DESCRIBE](), options).server;
   }
 
   /**
-   * Serves this class until a stop signal, then lets running requests finish. Ends the process with 0, with 1 when
-   * requests had to be aborted, with 3 when it could not start; unless `handleSignals` is false.
+   * Serves this class until a stop signal, then lets running requests finish. Then it ends the process, unless
+   * `handleSignals` is false. Exit code 0: all requests were answered. 1: requests were aborted. 3: the server could
+   * not start.
    */
   async serve(options: ServeOptions = {}): Promise<void> {
-    if (isWorkerProcess()) return; // a module that serves its class is imported by its workers, too
+    if (isWorkerProcess()) return; // workers import this module too, and must not serve the class again
     if (options.handleSignals === false) {
       await runServable(this, options);
       return;
@@ -114,7 +121,7 @@ export abstract class BaseServable {
     }
   }
 
-  /** This instance as the server sees it. Settings that only an {@link App} has come from there. */
+  /** Describes this instance to the server. {@link App} overrides this to add the settings that only it has. */
   [DESCRIBE](): ServeDefinition {
     const overridesHints = this.provideHints !== BaseServable.prototype.provideHints;
     return {
@@ -145,30 +152,33 @@ function overridesOf(app: BaseServable, ...names: ("lifespan" | "health" | "hand
   return names.some((name) => app[name] !== BaseServable.prototype[name]);
 }
 
-/** What {@link BaseServable.serve} does, without ending the process. @throws StartupError */
+/** Serves like {@link BaseServable.serve}, but does not end the process. @throws StartupError */
 export async function runServable(app: BaseServable, options: ServeOptions = {}): Promise<ServeOutcome> {
   return serve(app[DESCRIBE](), options);
 }
 
-/** The members of the framework's own class that a user's class extends. */
+/** The prototype of the framework's class that a user's class extends. */
 function frameworkPrototype(constructor: Function): object {
   let owner = constructor;
   while (!Object.hasOwn(owner, SERVABLE)) owner = Object.getPrototypeOf(owner) as Function;
   return owner.prototype as object;
 }
 
-/** Whether a value is a servable class, of this copy of the package or another. */
+/** Whether a value is a servable class, even one that extends another installed copy of this package. */
 export function isServableClass(value: unknown): value is ServableClass {
   return extendsServable(value);
 }
 
-/** The code a process should end with after an error. */
+/** The exit code for a process that ends because of an error. */
 export function exitCodeOf(error: unknown): number {
   const kind = error instanceof FalServerlessError ? ERRORS[error.code] : undefined;
   return kind !== undefined && "exitCode" in kind ? kind.exitCode : 1;
 }
 
-/** How long a process may take to end by itself, in milliseconds: what the app left open would hold it for ever. */
+/**
+ * Time that the process has to end by itself, in milliseconds. After it, the process is ended, because connections or
+ * timers that the app left open would keep it alive forever.
+ */
 const LINGER_MS = 500;
 
 function endProcess(exitCode: number): void {

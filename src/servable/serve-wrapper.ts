@@ -6,8 +6,8 @@ import { DESCRIBE } from "../routes/servable.ts";
 import { BaseServable } from "./base-servable.ts";
 
 /**
- * Serves one function at `POST /`, without a class around it. The function is checked against the schemas as a
- * decorated method is. The operation has the function's name, or `call` where it has none.
+ * Serves one function at `POST /`, without a class around it. The compiler checks the function against the schemas,
+ * like a decorated method. The operation is named after the function, or `call` if the function has no name.
  *
  * @example
  * ```ts
@@ -24,7 +24,7 @@ export class ServeWrapper<
   readonly #handler: RouteHandler;
   readonly #signature: RouteSignature;
 
-  // A rest parameter, since a servable's constructor declares none.
+  // A rest parameter, because the base class rejects constructors that declare parameters.
   constructor(
     ...[handler, options = {}]: [
       handler: Handler & CheckEndpoint<Handler, Input, Output, Stream>,
@@ -36,7 +36,7 @@ export class ServeWrapper<
     this.#signature = endpointSignature(operationName(handler), "/", options);
   }
 
-  /** The document has the function's name for its title. */
+  /** The title of the document is the function's name. */
   override [DESCRIBE](): ServeDefinition {
     return { ...super[DESCRIBE](), name: this.#signature.methodName };
   }
@@ -46,7 +46,9 @@ export class ServeWrapper<
   }
 }
 
-/** The function's own name where it has one that can be called so; a bound function's is that of what was bound. */
+/**
+ * The function's name, without the prefix of a bound function; `call` if the name is empty or not a valid identifier.
+ */
 function operationName({ name }: { readonly name: unknown }): string {
   const plain = typeof name === "string" ? name.replace(/^(?:bound )+/, "") : "";
   return plain !== "default" && /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(plain) ? plain : "call";

@@ -6,7 +6,7 @@ import { settingOf, settingsOf, type SettingsOf } from "../settings/settings.ts"
 /** The settings of a class. */
 export const CLASS_SETTINGS: readonly string[] = settingsOf("class") satisfies readonly SettingsOf<"class">[];
 
-/** Former settings, and what to do instead. */
+/** Former settings, each with advice on what to do instead. */
 const REMOVED: Readonly<Record<string, string>> = {
   requirements: "packages are those of the app's package.json; list them there",
   localModules: "modules that the app imports are always included; remove it",
@@ -15,9 +15,10 @@ const REMOVED: Readonly<Record<string, string>> = {
 };
 
 /**
- * Checks the statics of an app class and of its ancestors up to `root`. Methods and accessors are the user's own, but
- * under a setting's very name.
- * @throws DefinitionError for a value that makes no sense, and for a static that looks like a misspelt setting.
+ * Checks the statics of an app class and of its ancestors up to `root`. Static methods and accessors are not checked,
+ * unless their name is that of a setting.
+ * @throws DefinitionError for an invalid value, for a former setting, and for a static that looks like a misspelt
+ *   setting.
  */
 export function assertSettings(constructor: Function, root: Function): void {
   for (
@@ -61,7 +62,7 @@ function assertNotRemoved(className: string, name: string): void {
 
 function assertNotMisspelt(className: string, name: string): void {
   const meant = meantSetting(name);
-  if (meant === undefined) return; // a static of the user's own
+  if (meant === undefined) return; // not a setting
   throw new DefinitionError(
     "SETTING_UNKNOWN",
     `${className}.${name} is not a setting; did you mean "${meant}"?`,
@@ -69,9 +70,9 @@ function assertNotMisspelt(className: string, name: string): void {
 }
 
 /**
- * The setting that a static most likely means: one of the same letters, whatever their case and underscores, or one
- * that is a letter away (left out, added, changed, or two swapped). A setting's whole name with more after it
- * (`images`, `version2`) is a word of its own.
+ * The setting that a misspelt static most likely means: one that differs only in case and underscores, or in one letter
+ * (missing, added, changed, or swapped with the next). A static that begins with the whole name of a setting (`images`,
+ * `version2`) is not considered misspelt.
  */
 function meantSetting(name: string): string | undefined {
   const plain = plainName(name);

@@ -4,7 +4,7 @@ export class Misfit {
   readonly expected: string;
   /** The value in words. */
   readonly got: string;
-  /** The place inside the setting, such as "[1]"; empty for the whole value. */
+  /** Path of the misfit inside the setting, such as "[1]"; empty if the whole value does not fit. */
   readonly path: string;
 
   constructor(expected: string, got: string, path = "") {
@@ -13,7 +13,7 @@ export class Misfit {
     this.path = path;
   }
 
-  /** The same misfit of an item of a list or a field of an object. */
+  /** The same misfit with the path of the enclosing list item or field put in front. */
   within(path: string): Misfit {
     return new Misfit(this.expected, this.got, `${path}${this.path}`);
   }
@@ -32,7 +32,7 @@ export function misfit(expected: string, value: unknown): Misfit {
   return new Misfit(expected, shown(value));
 }
 
-/** A value for a message: data as JSON, at most 80 characters; of anything else its type. */
+/** A value as text for a message: data as JSON, at most 80 characters; for other values, their type. */
 export function shown(value: unknown): string {
   if (typeof value === "function") return "a function";
   if (typeof value === "number" || typeof value === "bigint") return String(value);

@@ -8,18 +8,18 @@ const positive: Check<number> = (value) =>
     ? value
     : misfit("a positive number", value);
 
-/** How a control plane asks a runner whether it is well, one row per setting. */
+/** The settings of the health check by which a control plane probes a runner, one row each. */
 export const HEALTH_CHECK = {
   path,
   /** Default "GET". */
   method: oneOf("GET", "POST"),
-  /** Time after the start in which failures are ignored, in seconds. */
+  /** Time after the start during which failures are ignored, in seconds. */
   startPeriodSeconds: positive,
-  /** Maximum time of an answer, in seconds. */
+  /** Maximum time of a probe, in seconds. */
   timeoutSeconds: positive,
-  /** Failures in a row after which a runner is replaced. */
+  /** Number of consecutive failures after which a runner is replaced. */
   failureThreshold: wholeNumber(1),
-  /** Ask all the time, not only while a runner starts. */
+  /** Whether to probe regularly; false: only while a runner starts. */
   callRegularly: flag,
 } as const;
 
@@ -27,5 +27,5 @@ type Settings<T, Required extends keyof T> = { readonly [Name in Required]: Chec
   readonly [Name in Exclude<keyof T, Required>]?: Checked<T[Name]> | undefined;
 };
 
-/** How a control plane asks a runner whether it is well. */
+/** The health check by which a control plane probes a runner. */
 export type HealthCheckSettings = Settings<typeof HEALTH_CHECK, "path">;

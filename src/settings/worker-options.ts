@@ -1,19 +1,22 @@
 import { didYouMean } from "../did-you-mean.ts";
 import { misfit, type Check } from "./check.ts";
 
-/** Processes that run the method beside the server's own. */
+/** The worker processes that run a method, or all methods of a class. */
 export interface WorkerOptions {
-  /** How many. Default: one for each of the devices. */
+  /** Number of processes. Default: one for each device. */
   count?: number;
-  /** Each worker sees one of these, in turn. */
+  /** Devices, such as GPUs, that are assigned to the workers in turn, one to each. */
   devices?: readonly string[];
-  /** The environment variable that holds it. Default "CUDA_VISIBLE_DEVICES". */
+  /** The environment variable that holds a worker's device. Default "CUDA_VISIBLE_DEVICES". */
   deviceVariable?: string;
-  /** The module that exports the class, `import.meta.url`. Default: where its first decorator was called. */
+  /**
+   * The module that exports the class, as `import.meta.url`. Default: the module in which the class's first decorator
+   * was called.
+   */
   module?: string;
 }
 
-/** The same with defaults filled in. */
+/** {@link WorkerOptions} with defaults filled in. */
 export interface ResolvedWorkerOptions {
   readonly count: number;
   readonly devices: readonly string[];
@@ -23,7 +26,7 @@ export interface ResolvedWorkerOptions {
 
 const WORKER_OPTION_NAMES = ["count", "devices", "deviceVariable", "module"];
 
-/** Complains of an option, in the words of what takes it. */
+/** Throws an error about an invalid option. The caller chooses its class and the text before the message. */
 export type Refuse = (message: string) => never;
 
 /** Checks the options and fills in the defaults. @param refuse throws an error with the message */

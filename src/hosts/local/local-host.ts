@@ -11,22 +11,23 @@ import type * as LocalRunsModule from "./local-runs.ts";
 /** Settings of a {@link LocalHost}. */
 export interface LocalHostOptions {
   /**
-   * Where environments are kept. Default: `SERVABLE_CACHE_DIR`, else a folder "servable" in the user's cache.
+   * The folder in which environments are installed. Default: `SERVABLE_CACHE_DIR`, otherwise a folder "servable" in the
+   * user's cache.
    */
   readonly cacheDirectory?: string;
   /**
-   * Called with every line of a call's output and of its install, which by default go to this process's standard
-   * output and error. The lines of a spawned run go to its {@link SpawnInfo}.
+   * Receives every line of a call's output and of its installation, instead of this process's standard output and
+   * error. Lines of a spawned run go to its {@link SpawnInfo}.
    */
   readonly onLog?: (entry: LogEntry, functionName: string) => void;
 }
 
 /**
- * Runs isolated functions on this machine: each in a process of its own, with the packages that it asks for, and
- * nothing of this process's environment but what is listed.
+ * Runs isolated functions on this machine. Each runs in its own process, with the packages that its `requirements`
+ * list. Of this process's environment variables, it gets only a short default list and those in its option `env`.
  *
- * Environments are installed once, and kept for every program of this user. Processes are started when they are needed
- * and kept `keepAlive` seconds (default 10) after their last run; none of them outlives this process.
+ * An environment is installed once and shared by all programs of this user. Processes are started on demand and kept
+ * for `keepAlive` seconds (default 10) after their last run. All of them end with this process.
  */
 export class LocalHost extends Host {
   readonly supportedKeys: ReadonlySet<string> = new Set([
@@ -68,11 +69,12 @@ export class LocalHost extends Host {
   }
 
   /**
-   * Ends all processes of this host at once, instead of waiting for their `keepAlive`. Running calls reject with a
-   * RequestCancelledException. A later call starts anew. Nothing has to be closed for this process to end.
+   * Ends all processes of this host immediately, without waiting for `keepAlive`. Running calls reject with a
+   * RequestCancelledException. Later calls start new processes. Calling this is optional: an open host does not keep
+   * this process alive.
    */
   async close(): Promise<void> {
-    const runs = await this.#runs?.catch(() => undefined); // there is nothing to end then
+    const runs = await this.#runs?.catch(() => undefined); // if loading failed, there is nothing to end
     await runs?.close(new RequestCancelledException("The host was closed."));
   }
 
@@ -80,18 +82,18 @@ export class LocalHost extends Host {
     await this.close();
   }
 
-  /** The code that runs functions is loaded by the first call. */
+  /** The code that runs functions. Loaded by the first call. */
   #getRuns(): Promise<LocalRunsModule.LocalRuns> {
     if (this.#runs === undefined) {
       this.#runs = loadRuns().then(({ LocalRuns: Runs }) => new Runs(this.#options.cacheDirectory));
-      // A later call tries again: there was no folder to keep environments in.
+      // If it fails, for example because the cache folder can't be created, a later call tries again.
       this.#runs.catch(() => (this.#runs = undefined));
     }
     return this.#runs;
   }
 }
 
-/** Where a function calls another one, it lies beside the bundle. */
+/** Loads the code that runs functions. If a function calls another one, this code is a file next to the bundle. */
 function loadRuns(): Promise<typeof LocalRunsModule> {
   const runtime = currentRuntime();
   if (runtime === undefined) return import("./local-runs.ts");

@@ -37,7 +37,7 @@ export interface RegisterOptions extends Partial<
 
 type Registered = Omit<DeployOptions, "image"> & { readonly image: ContainerImage };
 
-/** Deploys a permanent app. @throws the errors of `deploy`; UsageError if it can't be registered */
+/** Deploys a permanent app. @throws UsageError if the app can't be registered; the errors of `deploy` */
 export async function register(
   what: Registrable,
   options: RegisterOptions,

@@ -7,7 +7,7 @@ import { dateOf } from "../timestamps.ts";
 /** Settings that every control plane reports. */
 type Reported = "minConcurrency" | "maxConcurrency" | "maxMultiplexing" | "keepAlive";
 
-/** How an app scales. Times are in seconds; undefined if the control plane did not report the setting. */
+/** How an app scales. Times are in seconds. A setting is undefined if the control plane did not report it. */
 export interface AppScale
   extends
     Readonly<Record<Reported, number>>,
@@ -15,7 +15,7 @@ export interface AppScale
   /** Maximum time a request of the owner waits for a runner; no limit if 0 or undefined. */
   readonly requestStartTimeout?: number | undefined;
   readonly machineTypes: readonly string[];
-  /** Regions where runners may be; all if empty. */
+  /** Regions where runners may be; any region if the list is empty. */
   readonly regions: readonly string[];
   readonly activeRunners: number;
 }
@@ -24,21 +24,21 @@ export interface AppScale
 export interface AppInfo extends AppScale {
   readonly name: string;
   readonly environment: string;
-  /** The revision that its name leads to. */
+  /** The current revision of the app. */
   readonly revision: string;
   readonly auth: AppAuth;
-  /** Its runners are just being replaced. */
+  /** Whether its runners are being replaced at the moment. */
   readonly isRolling: boolean;
 }
 
-/** One state of an app, as it was deployed. */
+/** A revision of an app: the result of one deployment. */
 export interface AppRevision extends AppScale {
   readonly revision: string;
   readonly environment: string;
   readonly createdAt: Date | undefined;
 }
 
-/** Reads an app of the protocol. */
+/** Converts an app of the protocol. */
 export function appInfo(info: controller.AliasInfo): AppInfo {
   const environment = info.environmentName || MAIN_ENVIRONMENT;
   return {
@@ -51,7 +51,7 @@ export function appInfo(info: controller.AliasInfo): AppInfo {
   };
 }
 
-/** Reads a revision of the protocol. */
+/** Converts a revision of the protocol. */
 export function appRevision(info: controller.ApplicationInfo): AppRevision {
   return {
     revision: info.applicationId,

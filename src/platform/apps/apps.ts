@@ -10,15 +10,15 @@ import type { Grpc, PlatformSession } from "../transport/platform-session.ts";
 import { runnerInfo, type RunnerInfo } from "../runners/runner-info.ts";
 import { wireTime } from "../timestamps.ts";
 
-/** Which runners are listed. */
+/** Options of listing runners. */
 export interface RunnersOptions {
-  /** Include runners that ended since then. */
+  /** Also list the runners that have ended since this time. */
   readonly since?: Date | undefined;
 }
 
 /** The changes of an app's scale; omitted settings stay as they are. */
 export interface ScaleOptions extends EnvironmentChoice, SettingValues<SettingsOf<"scale">> {
-  /** In order of preference. */
+  /** Kinds of machine, in order of preference. */
   readonly machineTypes?: readonly string[] | undefined;
   readonly regions?: readonly string[] | undefined;
 }
@@ -86,7 +86,9 @@ export class Apps {
     return aliasInfo === undefined ? undefined : appInfo(aliasInfo);
   }
 
-  /** Replaces an app's runners by new ones of the same revision; with `force` without waiting for requests to end. */
+  /**
+   * Replaces an app's runners with new ones of the same revision. With `force`, running requests are not waited for.
+   */
   async rollout(
     appName: string,
     { environment, force }: EnvironmentChoice & { readonly force?: boolean | undefined } = {},
@@ -100,12 +102,15 @@ export class Apps {
         ...(force === undefined ? {} : { force }),
         ...environmentField(environment),
       },
-      // The runners would be replaced twice.
+      // A retry could replace the runners twice.
       { retry: false },
     );
   }
 
-  /** Deletes an app's name; resolves to the revision it led to, to nothing when there is no such app. */
+  /**
+   * Deletes an app, but not its revisions. Resolves to the app's last revision, or to undefined if the app does not
+   * exist.
+   */
   async delete(appName: string, { environment }: EnvironmentChoice = {}): Promise<string | undefined> {
     const alias = aliasName(appName, environment);
     const { connection, method } = await this.#open();
@@ -118,7 +123,7 @@ export class Apps {
     }
   }
 
-  /** Deletes a revision by its id. The control plane refuses to delete the current revision of an app. */
+  /** Deletes the revision with this id. The control plane refuses to delete the current revision of an app. */
   async deleteRevision(revision: string): Promise<void> {
     if (typeof revision !== "string" || revision.trim() === "") {
       throw new UsageError("The revision to delete has no id.");

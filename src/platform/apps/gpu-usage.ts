@@ -3,7 +3,7 @@ import type { PlatformSession } from "../transport/platform-session.ts";
 
 /** GPUs that are in use. */
 export interface GpuUsage {
-  /** How many, by the short name of their kind: `{ H100: 8 }`. */
+  /** Number of GPUs by the short name of their kind: `{ H100: 8 }`. */
   readonly gpus: Readonly<Record<string, number>>;
   readonly total: number;
 }
@@ -13,13 +13,13 @@ interface Metrics {
   readonly summary: unknown;
 }
 
-/** The GPUs of an app, by its name with or without its owner's before it. */
+/** The GPUs that an app uses. Its name may include the owner: `me/web`. */
 export async function appGpus(session: PlatformSession, appName: string): Promise<GpuUsage> {
   if (typeof appName !== "string" || appName.trim() === "") throw new UsageError("The app has no name.");
   const { apps } = await metricsOf(session);
   const nameOf = (text: string): string => text.slice(text.lastIndexOf("/") + 1);
   const ofName = Object.keys(apps).filter((key) => nameOf(key) === nameOf(appName));
-  // Where the owner is named, it is that owner's.
+  // A full name with the owner takes precedence.
   const found = appName.includes("/") && Object.hasOwn(apps, appName) ? [appName] : ofName;
   const [key] = found;
   if (key === undefined) throw new UsageError(`The control plane has no metrics of an app ${appName}.`);
@@ -31,7 +31,7 @@ export async function appGpus(session: PlatformSession, appName: string): Promis
   return usageOf(fieldOf(apps[key], "gpu_count_by_type"));
 }
 
-/** The GPUs of all runners. */
+/** The GPUs that all runners together use. */
 export async function runnersGpus(session: PlatformSession): Promise<GpuUsage> {
   const { summary } = await metricsOf(session);
   return usageOf(fieldOf(summary, "total_gpu_by_type"));
@@ -59,7 +59,10 @@ function fieldOf(value: unknown, name: string): unknown {
     : undefined;
 }
 
-/** Counts by kind. The control plane lists kinds of machine without GPUs as well, and variants of one kind apart. */
+/**
+ * Adds up the counts by kind of GPU. The control plane also lists machines without GPUs, and lists variants of a kind
+ * separately.
+ */
 function usageOf(counts: unknown): GpuUsage {
   const gpus = new Map<string, number>();
   let total = 0;
@@ -75,7 +78,7 @@ function usageOf(counts: unknown): GpuUsage {
 
 const CPU_MACHINES: ReadonlySet<string> = new Set(["XS", "S", "M", "L", "XL"]);
 
-/** The kinds that are known, each with what its variants have in their names. */
+/** The known kinds of GPU, each with a pattern that matches the names of its variants. */
 const KINDS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\b(?:RTX.?5090|GPU-RTX5090)\b/i, "5090"],
   [/\b(?:A100|GPU-A100)\b/i, "A100"],
@@ -85,7 +88,7 @@ const KINDS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\b(?:B200|GPU-B200)\b/i, "B200"],
 ];
 
-/** "NVIDIA H100 80GB HBM3" and "NVIDIA H100 80GB HBM3 MIG 3g.40gb" are both "H100". */
+/** The short name of a kind: "H100" for "NVIDIA H100 80GB HBM3" and for "NVIDIA H100 80GB HBM3 MIG 3g.40gb". */
 export function gpuName(type: string): string {
   const known = KINDS.find(([pattern]) => pattern.test(type))?.[1];
   if (known !== undefined) return known;

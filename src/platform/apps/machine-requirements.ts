@@ -16,7 +16,7 @@ export type MachineSettings = SettingValues<MachineSetting>;
 /** The fields of the protocol that describe a machine. */
 export type MachineMessage = MessageInitShape<typeof MachineRequirementsSchema>;
 
-/** The settings by the names of their fields. */
+/** Values of settings, by the names of their fields in the protocol. */
 export type WireFields = {
   [Name in MachineSetting as (typeof SETTINGS)[Name]["wire"]]?: number extends SettingValues<Name>[Name]
     ? number
@@ -29,7 +29,8 @@ export const MACHINE_SETTINGS = (Object.keys(SETTINGS) as SettingName[]).filter(
 );
 
 /**
- * Settings as fields of the protocol. Those without a value are left out: a field that is sent changes the app.
+ * Converts settings to fields of the protocol. Settings without a value are omitted, because every field that is sent
+ * changes the app.
  * @throws UsageError if a number does not fit its field
  */
 export function wireFields<Name extends MachineSetting>(
@@ -45,12 +46,12 @@ export function wireFields<Name extends MachineSetting>(
   return Object.fromEntries(fields) as WireFields;
 }
 
-/** The machine as the build of an image needs to know it. @throws UsageError if a setting is invalid */
+/** The fields of a machine that the build of an image needs. @throws UsageError if a setting is invalid */
 export function buildRequirements(settings: MachineSettings): MachineMessage {
   const types = machineTypes(settings);
   return {
     ...wireFields(settings, ["numGpus", "regions"]),
-    // Deprecated, but a control plane may know it alone.
+    // Deprecated, but some control planes support only this field.
     machineType: types[0] as string,
     machineTypes: types,
     schedulerOptions: {},
@@ -66,7 +67,7 @@ export function machineRequirements(settings: MachineSettings): MachineMessage {
   };
 }
 
-/** The kinds of machine, the preferred one first; at least one. */
+/** The kinds of machine in order of preference; at least one. */
 export function machineTypes({ machineType = [] }: MachineSettings): string[] {
   const types = typeof machineType === "string" ? [machineType] : [...machineType];
   return types.length === 0 ? [SETTINGS.machineType.platformDefault] : types;

@@ -9,15 +9,15 @@ import {
 } from "../../settings/settings.ts";
 import { machineTypes, type MachineSettings } from "./machine-requirements.ts";
 
-/** A setting that a deployment changes, as text. */
+/** A setting with its values before and after a deployment, as text. */
 export interface ScaleChange {
-  /** Its name in a class. */
+  /** The name of the setting in a class. */
   readonly setting: MachineSetting;
   readonly from: string;
   readonly to: string;
 }
 
-/** Whether the value of the code comes into force at every deployment, without a reset of the scale. */
+/** Whether every deployment applies the value from the code, even without a reset of the scale. */
 function isOfCode(setting: MachineSetting): boolean {
   return settingOf(setting)?.keptBy === "code";
 }
@@ -37,7 +37,10 @@ export function scaleDifference(
     .filter(({ from, to }) => from !== to);
 }
 
-/** The settings of the code that the next deployment does not apply: `from` is the value in force, `to` that of the code. */
+/**
+ * The settings whose values in the code the next deployment does not apply: `from` is the app's current value, `to` the
+ * value in the code.
+ */
 export function keptSettings(current: AliasInfo, next: MachineSettings): ScaleChange[] {
   return comparison(current, next).filter(({ setting, from, to }) => !isOfCode(setting) && from !== to);
 }
@@ -47,7 +50,7 @@ export function allSettings(next: MachineSettings): ScaleChange[] {
   return comparison(undefined, next);
 }
 
-/** Each setting: the value in force and that of the code. */
+/** All settings, each with the app's current value and the value in the code. */
 function comparison(current: AliasInfo | undefined, next: MachineSettings): ScaleChange[] {
   return [
     ...settingsOf("scale").map((setting): ScaleChange => {
@@ -71,7 +74,7 @@ function comparison(current: AliasInfo | undefined, next: MachineSettings): Scal
   ];
 }
 
-/** The amount on a platform where an app never gave one. */
+/** The platform's default, for an app that has never set a value. */
 function defaultOf({ platformDefault, default: byDefault = 0 }: Setting): number {
   return Number(platformDefault ?? byDefault);
 }

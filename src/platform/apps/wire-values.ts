@@ -8,7 +8,7 @@ const isInt32 = (value: unknown): value is number =>
   typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_INT32;
 export const int32: Check<number> = (value) =>
   isInt32(value) ? value : misfit("a whole number from 0", value);
-/** Fractions are rounded up: a limit that was rounded down would come too early. */
+/** Rounds fractions up, because a limit that is rounded down would be shorter than requested. */
 export const int32Seconds: Check<number> = (value) => {
   const whole = typeof value === "number" ? Math.ceil(value) : value;
   return isInt32(whole) ? whole : misfit("a number of seconds from 0", value);
@@ -22,7 +22,8 @@ export function checked<Value>(name: string, check: Check<Value>, value: unknown
 }
 
 /**
- * The value of a word in the protocol. An unknown word is refused: left out, it would mean the default.
+ * The protocol's value for a word. Unknown words are rejected, because the control plane would use its default for an
+ * omitted value.
  * @throws UsageError that lists the known words
  */
 export function choice<Value>(name: string, choices: Readonly<Record<string, Value>>, word: string): Value {
@@ -31,7 +32,10 @@ export function choice<Value>(name: string, choices: Readonly<Record<string, Val
   throw new UsageError(`${name} has to be one of ${words.join(", ")}, not "${String(word)}".`);
 }
 
-/** The name of a word in the protocol's enums: the same in capitals. @throws UsageError that lists the known words */
+/**
+ * The name of a word in the enums of the protocol, which is the word in capitals.
+ * @throws UsageError that lists the known words
+ */
 export function enumName<Word extends string>(
   name: string,
   words: readonly Word[],

@@ -1,5 +1,6 @@
 /**
- * Deploying an app. Loads the gRPC libraries: who need not always deploy loads this by `import()`.
+ * Deploys an app. This module loads the gRPC libraries, so import it by `import()` where a deployment is only one of
+ * several actions.
  * @module
  */
 import { FalServerlessError, UsageError } from "../../errors.ts";
@@ -21,8 +22,8 @@ export interface DeployTarget {
   /** Where files are uploaded. */
   readonly rest: RestCall;
   /**
-   * Cancel unfinished uploads when the deployment fails, for processes that do not deploy again. Default false: the next
-   * deployment resumes them.
+   * Whether to cancel unfinished uploads if the deployment fails. Default false: the next deployment
+   * resumes them.
    */
   readonly cancelsUploads?: boolean;
 }
@@ -76,12 +77,12 @@ export interface DeploymentResult {
 }
 
 /**
- * Deploys a container that listens on a port: uploads what its image is built from, has the image built, and registers it
- * as a new revision of the app. Nothing is registered before the image is there.
+ * Deploys a container that listens on a port: uploads the files for its image, builds the image on the platform, and
+ * registers it as a new revision of the app. If the build fails, nothing is registered.
  *
- * @throws UsageError for a name, setting or note that makes no sense; FalServerlessError with code UPLOAD_FAILED; PlatformError when the control plane can't
- * be reached or refuses; FalServerlessError with code DEPLOY_FAILED when the build fails or an answer lacks what it has
- * to have, BUILD_FAILED when the image's files are not there; or the signal's reason.
+ * @throws UsageError for an invalid name, setting or note; PlatformError if the control plane can't be reached or
+ *   refuses; FalServerlessError with code BUILD_FAILED if files of the image are missing, UPLOAD_FAILED if a file can't
+ *   be uploaded, DEPLOY_FAILED if the build fails or an answer is incomplete; the signal's reason if it aborts.
  */
 export async function runDeployment(target: DeployTarget, options: DeployOptions): Promise<DeploymentResult> {
   try {
@@ -108,7 +109,7 @@ async function buildAndRegister(target: DeployTarget, options: DeployOptions): P
   return register(target, requests, options);
 }
 
-/** The types say so already, to those who have them. */
+/** Rejects an invalid image with a helpful message, for callers that do not use TypeScript. */
 function checkImage({ appName, image }: { readonly appName: unknown; readonly image?: unknown }): void {
   const what =
     typeof appName === "string" && appName !== "" ? `the deployment of ${appName}` : "a deployment";

@@ -9,7 +9,7 @@ import { wireTime } from "../timestamps.ts";
 
 /** How a runner is stopped. */
 export interface StopRunnerOptions {
-  /** Only once another one is ready in its place. Default false. */
+  /** Whether to wait until a replacement is ready before the runner is stopped. Default false. */
   readonly replaceFirst?: boolean | undefined;
 }
 
@@ -21,7 +21,7 @@ export class Runners {
     this.#session = session;
   }
 
-  /** The runners of all apps, with those that are not up yet. */
+  /** The runners of all apps, including starting ones. */
   async list({ since }: RunnersOptions = {}): Promise<RunnerInfo[]> {
     const { connection, protocol } = await this.#session.grpc();
     const { runners } = await connection.unary(protocol.IsolateController.method.listRunners, {
@@ -42,7 +42,7 @@ export class Runners {
   }
 
   /**
-   * Runs a command on a runner, or a shell; the last event is its exit code.
+   * Runs a command or a shell on a runner. The last event is its exit code.
    * `for await (const event of client.runners.run(id, { command: ["nvidia-smi"] }))`
    * @throws UsageError, PlatformError, or the signal's reason
    */
@@ -55,22 +55,22 @@ export class Runners {
     yield* runnerCommand(this.#session, runnerId, options);
   }
 
-  /** The GPUs that all runners have, by kind. */
+  /** The number of GPUs of all runners, by kind. */
   async gpus(): Promise<GpuUsage> {
     const { runnersGpus } = await import("../apps/gpu-usage.ts");
     return await runnersGpus(this.#session);
   }
 
-  /** Ends a runner once its requests have ended. */
+  /** Stops a runner gracefully: it ends when its requests are answered. */
   async stop(runnerId: string, { replaceFirst = false }: StopRunnerOptions = {}): Promise<void> {
     checkId(runnerId);
     const { connection, protocol } = await this.#session.grpc();
     const { stopRunner } = protocol.IsolateController.method;
-    // Asked for twice, two may come in its place.
+    // A retry could start a second replacement.
     await connection.unary(stopRunner, { runnerId, replaceFirst }, { retry: !replaceFirst });
   }
 
-  /** Ends a runner at once. Its requests fail. */
+  /** Ends a runner immediately. Its requests fail. */
   async kill(runnerId: string): Promise<void> {
     checkId(runnerId);
     const { connection, protocol } = await this.#session.grpc();
