@@ -355,7 +355,7 @@ describe("a server bound to a loopback address", () => {
     });
   }
 
-  test("refuses cross-site requests without an Origin header, but serves its pages to someone who follows a link", async () => {
+  test("refuses cross-site requests without an Origin header, but serves its pages when a link is followed", async () => {
     const cross = ["sec-fetch-site", "cross-site"] as const;
     const { ran } = served.app;
     for (const line of ["POST /none", "POST /any", "GET /health", "GET /custom/x", "GET /openapi.json"]) {

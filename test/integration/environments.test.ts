@@ -211,7 +211,7 @@ describe("an environment", () => {
     assert.equal(load(await environments.prepare(npmSpec("pkg-a@1.0.0")), "pkg-a"), "a1");
   });
 
-  test("with force is created anew, and processes that use the old one keep it", async () => {
+  test("with force is created again, and processes that use the old one keep it", async () => {
     await using registry = await NpmRegistry.start({ "pkg-a": { "1.0.0": module("old") } });
     using cache = createCacheFolder();
     const environments = new NpmEnvironments({
@@ -271,7 +271,7 @@ describe("an environment", () => {
     assert.deepEqual(await environments.prepare(npmSpec("pkg-a")), own);
   });
 
-  test("that was damaged by hand is created anew", async () => {
+  test("that was damaged by hand is created again", async () => {
     await using registry = await NpmRegistry.start(PACKAGES);
     using cache = createCacheFolder();
     const options = { cacheDirectory: cache.path, npmEnvironment: registry.environment };

@@ -50,7 +50,7 @@ const STARTS: Readonly<Record<string, (thrown: unknown) => App>> = {
     })(),
   "a lifespan that throws before its yield": (thrown) =>
     new (class Failing extends Quiet {
-      // oxlint-disable-next-line require-yield -- it does not come so far
+      // oxlint-disable-next-line require-yield -- throws before it yields
       override async *lifespan(): AsyncGenerator<void, void, void> {
         throw thrown;
       }

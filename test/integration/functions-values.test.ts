@@ -28,7 +28,7 @@ describe("values passed in both directions arrive equal:", () => {
     ],
     ["a part of a buffer", new Uint8Array([1, 2, 3, 4]).subarray(1, 3)],
     ["array buffers and views", [new Uint8Array([7]).buffer, new DataView(new ArrayBuffer(3))]],
-    ["lists with holes", [, 1, , 2]], // oxlint-disable-line no-sparse-arrays -- what it is for
+    ["lists with holes", [, 1, , 2]], // oxlint-disable-line no-sparse-arrays -- sparse arrays are under test
     [
       "objects without a prototype, as plain ones",
       { ...Object.assign(Object.create(null) as object, { a: 1 }) },

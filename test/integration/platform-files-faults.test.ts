@@ -92,7 +92,7 @@ describe("a broken connection", () => {
     assert.equal(store.files.size, 2);
   });
 
-  test("is not resumed by another client, which starts anew", async () => {
+  test("is not resumed by another client, which starts over", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });
     const files = await folder.collect();
@@ -128,7 +128,7 @@ describe("a broken connection", () => {
     assert.equal(store.uploads.size, 0);
   });
 
-  test("starts anew if the store has dropped the upload meanwhile", async () => {
+  test("starts over if the store has dropped the upload meanwhile", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });
     const options: SyncOptions = { files: await folder.collect(), rest: store.rest(), ...QUICK };

@@ -72,7 +72,7 @@ describe("the queue of an app", () => {
       ]);
     }));
 
-  test("of an app that does not exist is a clear one-line error; a refusal is reported in its own words", () =>
+  test("of an app that does not exist is a clear one-line error; a refusal is reported with its own message", () =>
     withRest(
       { "DELETE /applications/ada/busy/queue": () => ({ status: 409, json: { detail: "Being deployed" } }) },
       async (client) => {
