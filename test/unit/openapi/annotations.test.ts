@@ -5,13 +5,13 @@ import { pascalCase, titleWords } from "../../../src/openapi/components.ts";
 import type { SchemaNode } from "../../../src/routes/schema-walk.ts";
 import { componentsOf } from "../../helpers/documents.ts";
 
-/** The annotated form of one field. */
+/** The annotated schema of one field. */
 function fieldOf(schema: object): unknown {
   const { RunInput } = componentsOf(Type.Object({ f: schema }));
   return (RunInput as { properties: SchemaNode }).properties["f"];
 }
 
-test("titles are made of the words of a name", () => {
+test("titles are made from the words of a name", () => {
   const titles: Readonly<Record<string, string>> = {
     num_images: "Num Images",
     numImages: "Num Images",
@@ -28,7 +28,7 @@ test("titles are made of the words of a name", () => {
   assert.equal(pascalCase("textToImage"), "TextToImage");
 });
 
-test("fields and components get titles where they have none", () => {
+test("fields and components without a title get one", () => {
   const schema = componentsOf(
     Type.Object({ num_images: Type.Integer(), seed: Type.Integer({ title: "The Seed" }) }, { $id: "Wish" }),
   )["Wish"];
@@ -40,7 +40,7 @@ test("fields and components get titles where they have none", () => {
   assert.equal(componentsOf(Type.Object({}, { $id: "Wish", title: "Mine" }))["Wish"]?.["title"], "Mine");
 });
 
-test("every object lists its fields in order, wherever it stands", () => {
+test("every object lists its fields in order, at any depth", () => {
   const inner = Type.Object({ z: Type.Integer(), a: Type.Integer() });
   const order = ["z", "a"];
   const fields = {
@@ -64,7 +64,7 @@ test("every object lists its fields in order, wherever it stands", () => {
   assert.deepEqual(componentsOf(Type.Object({}))["RunInput"]?.["x-fal-order-properties"], []);
 });
 
-test("unions of literals are enumerations", () => {
+test("unions of literals become enumerations", () => {
   const literals = (...values: (string | number | boolean)[]): object =>
     Type.Union(values.map((value) => Type.Literal(value)));
   assert.deepEqual(fieldOf(literals("a", "b")), { type: "string", enum: ["a", "b"], title: "F" });

@@ -22,7 +22,7 @@ class Echo extends App {
   }
 }
 
-test("a batched operation is described by the single item, with the batch's limits beside it", async () => {
+test("a batched operation is described by the schema of a single item, and lists the batch's limits", async () => {
   const { paths } = await new Echo().openapi();
   const batched = paths["/"]?.["post"] as Record<string, unknown>;
   const alone = paths["/alone"]?.["post"] as Record<string, unknown>;

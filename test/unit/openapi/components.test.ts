@@ -17,7 +17,7 @@ function route(methodName: string, input?: TSchema, output?: TSchema): RouteSign
 const names = (...routes: RouteSignature[]): string[] =>
   Object.keys(collectComponents(routes).schemas).sort();
 
-test("a schema with an $id is a component of that name, nested ones too", () => {
+test("a schema with an $id becomes a component of that name, nested ones too", () => {
   const Lora = Type.Object({ path: Type.String() }, { $id: "Lora" });
   const Style = Type.Union([Type.Literal("photo"), Type.Literal("anime")], { $id: "Style" });
   const schemas = componentsOf(
@@ -42,7 +42,7 @@ test("a schema without an $id is named after its method", () => {
   assert.deepEqual(names(route("textToImage", undefined, Type.String())), ["TextToImageOutput"]);
 });
 
-test("a made name gives way to an $id, and to another made name", () => {
+test("if a generated name equals an $id or another generated name, it is changed", () => {
   const taken = Type.Object({ b: Type.Integer() }, { $id: "RunInput" });
   const anonymous = Type.Object({ a: Type.Integer() });
   const { schemas, reference } = collectComponents([route("run", anonymous), route("later", taken)]);
@@ -55,7 +55,7 @@ test("a made name gives way to an $id, and to another made name", () => {
   ]);
 });
 
-test("one schema in several places is one component", () => {
+test("a schema used in several places is one component", () => {
   assert.deepEqual(names(route("one", Prompt, Picture), route("two", Prompt, Picture)), [
     "Picture",
     "Prompt",
@@ -65,7 +65,7 @@ test("one schema in several places is one component", () => {
   assert.deepEqual(names(route("one", copy), route("two", again)), ["Same"]);
 });
 
-test("a schema without a name that is used several times is named after each use", () => {
+test("an unnamed schema that is used several times is named after each use", () => {
   const anonymous = Type.Object({ a: Type.Integer() });
   const one = route("one", anonymous);
   const two = route("two", anonymous, anonymous);
@@ -77,7 +77,7 @@ test("a schema without a name that is used several times is named after each use
   assert.equal(schemas["TwoOutput"]?.["title"], "TwoOutput");
 });
 
-test("two different schemas under one $id are refused", () => {
+test("two different schemas with the same $id are rejected", () => {
   const one = Type.Object({ a: Type.Integer() }, { $id: "Same" });
   const two = Type.Object({ a: Type.String() }, { $id: "Same" });
   const message =
@@ -87,7 +87,7 @@ test("two different schemas under one $id are refused", () => {
   assertRefused(() => names(route("a", Type.Object({ one, two }))), "SCHEMA_NAME_TAKEN", message);
 });
 
-test("the framework's own names are refused", () => {
+test("the framework's own names are rejected", () => {
   for (const $id of ["HTTPValidationError", "ValidationError"]) {
     assertRefused(
       () => names(route("a", Type.Object({}, { $id }))),
@@ -97,14 +97,14 @@ test("the framework's own names are refused", () => {
   }
 });
 
-test("names that the specification does not allow are made to fit", () => {
+test("names that the specification does not allow are converted to valid ones", () => {
   assert.deepEqual(names(route("a", Type.Object({}, { $id: "https://example.com/x.json" }))), [
     "https___example.com_x.json",
   ]);
   assert.deepEqual(names(route("a", Type.Object({}, { $id: "My Schema" }))), ["My_Schema"]);
 });
 
-test("names that every object has are ordinary", () => {
+test('names such as "constructor", which every object inherits, are valid component names', () => {
   const $ids = ["constructor", "toString", "hasOwnProperty"];
   assert.deepEqual(
     names(...$ids.map(($id, index) => route(`m${index}`, Type.Object({}, { $id })))),
@@ -112,7 +112,7 @@ test("names that every object has are ordinary", () => {
   );
 });
 
-test("what one use of a named schema says stands beside its reference", () => {
+test("keywords added at one use of a named schema are written beside its reference", () => {
   const Style = Type.Union([Type.Literal("photo"), Type.Literal("anime")], {
     $id: "Style",
     description: "A look",
@@ -139,7 +139,7 @@ test("what one use of a named schema says stands beside its reference", () => {
   });
 });
 
-test("a schema that refers to itself is a component that does", () => {
+test("a recursive schema is a component that refers to itself", () => {
   const schemas = componentsOf(Tree, Type.Object({ tree: Tree }));
   assert.deepEqual(Object.keys(schemas).sort(), ["RunOutput", "Tree"]);
   const { properties } = schemas["Tree"] as { properties: Record<string, object> };
@@ -151,7 +151,7 @@ test("a schema that refers to itself is a component that does", () => {
   });
 });
 
-test("schemas that refer to each other are components of their own", () => {
+test("schemas that refer to each other are separate components", () => {
   const schema = Type.Cyclic(
     {
       Folder: Type.Object({ files: Type.Array(Type.Ref("File")) }),
@@ -162,7 +162,7 @@ test("schemas that refer to each other are components of their own", () => {
   assert.deepEqual(Object.keys(componentsOf(schema)).sort(), ["File", "Folder"]);
 });
 
-test("the user's schemas are never changed", () => {
+test("the user's schemas are never modified", () => {
   const freeze = <T>(value: T): T => {
     if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
       Object.freeze(value);

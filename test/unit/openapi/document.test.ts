@@ -60,36 +60,36 @@ class OwnHealthApp extends App {
 }
 
 for (const Served of [GenerateApp, RichApp, BareApp, OwnHealthApp]) {
-  test(`the document of ${Served.name} is valid by the official schema, and references lead somewhere`, async () => {
+  test(`the document of ${Served.name} is valid by the official schema, and its references resolve`, async () => {
     await assertValidDocument(await new Served().openapi());
   });
 }
 
-test("the official schema does refuse a document that is none", async () => {
+test("the official schema rejects an invalid document", async () => {
   const document = await new BareApp().openapi();
   assert.notEqual(await faultsOf({ ...document, info: { title: "no version" } as never }), undefined);
 });
 
-test("the document of a typical app stays what it is", async () => {
+test("the document of a typical app matches its snapshot", async () => {
   const golden = new URL("../../fixtures/openapi-generate.json", import.meta.url);
   const document: unknown = JSON.parse(JSON.stringify(await new GenerateApp().openapi()));
   assert.deepEqual(document, JSON.parse(readFileSync(golden, "utf8")));
 });
 
-test("paths come sorted, then health, and are listed in that order", async () => {
+test("paths are sorted, followed by health, and are listed in that order", async () => {
   const document = await new RichApp().openapi();
   const order = ["/@me/it's,x;y=1&$!~", "/bare", "/named", "/odd", "/stream", "/text", "/tree", "/health"];
   assert.deepEqual(document["x-fal-order-paths"], order);
   assert.deepEqual(Object.keys(document.paths), order);
 });
 
-test("an endpoint at /health takes the probe's place", async () => {
+test("an endpoint at /health replaces the health check", async () => {
   const document = await new OwnHealthApp().openapi();
   assert.deepEqual(document["x-fal-order-paths"], ["/health", "/z"]);
   assert.deepEqual(Object.keys(document.paths["/health"] ?? {}), ["post"]);
 });
 
-test("an endpoint with a body", async () => {
+test("an endpoint with a body is documented with its schemas", async () => {
   const document = await new RichApp().openapi();
   assert.deepEqual(JSON.parse(JSON.stringify(document.paths["/odd"])), {
     post: {
@@ -114,7 +114,7 @@ test("an endpoint with a body", async () => {
   });
 });
 
-test("a stream answers with events, of the item's schema", async () => {
+test("a stream is documented as events with the item's schema", async () => {
   const { post } = (await new RichApp().openapi()).paths["/stream"] as {
     post: { responses: Record<string, { content: object }> };
   };
@@ -124,7 +124,7 @@ test("a stream answers with events, of the item's schema", async () => {
   assert.ok("422" in post.responses);
 });
 
-test("an app whose endpoints take no body mentions no validation", async () => {
+test("the document of an app whose endpoints have no body does not mention validation", async () => {
   const document = await new BareApp().openapi();
   assert.deepEqual(document.components.schemas, {});
   assert.deepEqual(JSON.parse(JSON.stringify(document.paths)), {
@@ -149,7 +149,7 @@ test("an app whose endpoints take no body mentions no validation", async () => {
   });
 });
 
-test("title and version are the app's; servers are listed only behind a root path", async () => {
+test("title and version are the app's; servers are listed only with a root path", async () => {
   const document = await new RichApp().openapi();
   assert.deepEqual(document.info, { title: "rich-app", version: "0.1.0" });
   assert.equal(document.openapi, "3.1.0");
@@ -172,7 +172,7 @@ test("GET /openapi.json serves the same document", async () => {
   assert.deepEqual(answer.json(), JSON.parse(JSON.stringify(await app.openapi())));
 });
 
-test("an app without routes is refused a document, as it is a server", async () => {
+test("documenting an app without routes fails, as starting its server does", async () => {
   class Nothing extends App {}
   const refusal = {
     code: "ROUTES_MISSING",
@@ -182,7 +182,7 @@ test("an app without routes is refused a document, as it is a server", async () 
   assert.throws(() => new Nothing().buildServer(), refusal);
 });
 
-test("a default that does not fit, or a reference that leads nowhere, is refused before anything is served", async () => {
+test("an invalid default or an unresolved reference is rejected before the server starts", async () => {
   class Default extends App {
     @endpoint("/", { input: Type.Object({ n: Type.Integer({ default: 0.5 }) }) })
     run(): void {}

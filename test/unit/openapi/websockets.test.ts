@@ -8,7 +8,7 @@ import { RealtimeDocumentApp } from "../../helpers/realtime-document-app.ts";
 import { Picture, PICTURE, Prompt, Tree } from "../../helpers/schemas.ts";
 import { silentLogger } from "../../helpers/silent-logger.ts";
 
-/** Plain data, as a reader of the JSON gets it. */
+/** Plain data, as parsed from the JSON. */
 async function read(app: App): Promise<OpenApiDocument> {
   return JSON.parse(JSON.stringify(await app.openapi())) as OpenApiDocument;
 }
@@ -16,16 +16,16 @@ async function read(app: App): Promise<OpenApiDocument> {
 suite("websockets in the document", async () => {
   const document = await read(new RealtimeDocumentApp());
 
-  test("the document of an app with every kind of route stays what it is", () => {
+  test("the document of an app with every kind of route matches its snapshot", () => {
     const golden = new URL("../../fixtures/openapi-realtime.json", import.meta.url);
     assert.deepEqual(document, JSON.parse(readFileSync(golden, "utf8")));
   });
 
-  test("it is valid by the official schema, and its references lead somewhere", async () => {
+  test("it is valid by the official schema, and its references resolve", async () => {
     await assertValidDocument(document);
   });
 
-  test("a typed realtime route without a POST beside it is described, and mirrored by one", () => {
+  test("a typed realtime route without a POST on its path gets a documented POST mirror", () => {
     assert.deepEqual(document.paths["/rt"], {
       "x-fal-protocol": {
         type: "realtime",
@@ -49,13 +49,13 @@ suite("websockets in the document", async () => {
     });
   });
 
-  test("beside a POST of the same path only the protocol is added", () => {
+  test("if the path has a POST of its own, only the protocol is added", () => {
     const { post, ...rest } = document.paths["/both"] as { post: { operationId: string } };
     assert.equal(post.operationId, "both_post");
     assert.deepEqual(Object.keys(rest), ["x-fal-protocol"]);
   });
 
-  test("the protocol has the route's settings, batches are described by the single item", () => {
+  test("the protocol lists the route's settings, and batches are described by the schema of a single item", () => {
     const { "x-fal-protocol": protocol, post } = document.paths["/batched"] as Record<string, object>;
     assert.deepEqual(protocol, {
       type: "realtime",
@@ -73,7 +73,7 @@ suite("websockets in the document", async () => {
     assert.deepEqual(post?.responses, { 204: { description: "WebSocket message response" } });
   });
 
-  test("an untyped session and a raw websocket have no mirror, and a raw one no content type and no mode", () => {
+  test("an untyped session and a raw websocket have no mirror, and a raw one has neither content type nor mode", () => {
     assert.deepEqual(Object.keys(document.paths["/untyped"] ?? {}), ["x-fal-protocol"]);
     assert.deepEqual(document.paths["/raw"], {
       "x-fal-protocol": {
@@ -85,7 +85,7 @@ suite("websockets in the document", async () => {
     });
   });
 
-  test("paths come sorted, then health, then websockets, and are listed in that order", () => {
+  test("paths are sorted, then health, then websockets, and are listed in that order", () => {
     const order = ["/", "/both", "/health", "/batched", "/collect", "/raw", "/rt", "/tiles", "/untyped"];
     assert.deepEqual(document["x-fal-order-paths"], order);
     assert.deepEqual(Object.keys(document.paths), order);
@@ -104,7 +104,7 @@ suite("websockets in the document", async () => {
     assert.deepEqual(answer.json(), document);
   });
 
-  test("a mirrored path is still no path to a POST", async () => {
+  test("a POST to a mirrored path is still answered with 404", async () => {
     const server = new RealtimeDocumentApp().buildServer({ logger: silentLogger() });
     const answer = await server.inject({ method: "POST", url: "/rt", payload: { x: 1, y: 1 } });
     await server.close();
@@ -112,7 +112,7 @@ suite("websockets in the document", async () => {
   });
 });
 
-test("a mirror gives way to an operation that has its name", async () => {
+test("a mirror gets another name if an operation already has its name", async () => {
   class Names extends App {
     @endpoint("/other", { input: Prompt })
     rt_post(): void {}
@@ -133,7 +133,7 @@ test("a mirror gives way to an operation that has its name", async () => {
   await assertValidDocument(document);
 });
 
-test("an app of websockets alone mentions no validation", async () => {
+test("the document of an app with only websockets does not mention validation", async () => {
   class Sockets extends App {
     @realtime("/rt", { input: Prompt, output: Picture })
     rt(_input: Prompt): Picture {
@@ -148,7 +148,7 @@ test("an app of websockets alone mentions no validation", async () => {
   await assertValidDocument(document);
 });
 
-test("a session's schema never takes the place of an endpoint's component", async () => {
+test("a session's schema never replaces an endpoint's component", async () => {
   const Other = Type.Object({ prompt: Type.Integer() }, { $id: "Prompt" });
   class Clash extends App {
     @endpoint("/", { input: Prompt })
@@ -179,7 +179,7 @@ test("a session's schema never takes the place of an endpoint's component", asyn
   assert.deepEqual(schemas["RunItInput2"]?.["x-fal-order-properties"], ["b"]);
 });
 
-test("schemas that refer to themselves or are odd are valid in sessions too", async () => {
+test("recursive and unusual schemas are valid in sessions too", async () => {
   class Odd extends App {
     @realtime("/tree", {
       input: Tree,
@@ -195,7 +195,7 @@ test("schemas that refer to themselves or are odd are valid in sessions too", as
   await assertValidDocument(await read(new Odd()));
 });
 
-/** The names of the components that an operation takes and gives. */
+/** The names of the components that an operation takes and returns. */
 function schemasOf(operation: unknown): string[] {
   const references = JSON.stringify(operation).matchAll(/"#\/components\/schemas\/([^"]+)"/g);
   return [...references].map(([, name = ""]) => name);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LogOutput } from "../../../src/output/log-output.ts";
 
-/** A place to write to that takes so many bytes, and then fails in one way until it is mended. */
+/** A destination that accepts `room` bytes, and then fails with one error code until it gets more room. */
 class Place {
   text = "";
   writes = 0;
@@ -29,7 +29,7 @@ class Place {
 }
 
 for (const code of ["ENOSPC", "EPIPE", "EIO", "EBADF", "EFBIG", "EDQUOT", "ECONNRESET", "ENXIO"]) {
-  test(`${code}: the line is dropped and counted, nothing is thrown, and what follows is not even tried`, (t) => {
+  test(`${code}: the line is dropped and counted, nothing is thrown, and later lines are not even tried`, (t) => {
     t.mock.timers.enable({ apis: ["setTimeout"] });
     const place = new Place(code);
     const output = new LogOutput(place.write);
@@ -46,7 +46,7 @@ for (const code of ["ENOSPC", "EPIPE", "EIO", "EBADF", "EFBIG", "EDQUOT", "ECONN
 }
 
 for (const code of ["EAGAIN", "EBUSY", "EINTR"]) {
-  test(`${code}: lines wait in order up to a bound, the rest is dropped and told of`, (t) => {
+  test(`${code}: lines are queued in order up to a limit, further lines are dropped and reported`, (t) => {
     t.mock.timers.enable({ apis: ["setTimeout"] });
     const place = new Place(code, 5);
     const output = new LogOutput(place.write);
@@ -61,7 +61,7 @@ for (const code of ["EAGAIN", "EBUSY", "EINTR"]) {
   });
 }
 
-test("a line that broke off at the full disk stands on a line of its own", (t) => {
+test("a line that was truncated by a full disk is ended with a line break", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const place = new Place("ENOSPC", 3);
   const output = new LogOutput(place.write);
@@ -72,7 +72,7 @@ test("a line that broke off at the full disk stands on a line of its own", (t) =
   assert.match(place.text, /^fir\n\{.*"1 log line was dropped"\}\n$/);
 });
 
-test("a line that began to wait and then broke off is torn as well", (t) => {
+test("a queued line that is written only in part is truncated as well", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   let code = "EAGAIN";
   let taken = "";
@@ -92,14 +92,14 @@ test("a line that began to wait and then broke off is torn as well", (t) => {
   assert.match(taken, /^fir\n\{.*"1 log line was dropped"\}\n$/);
 });
 
-test("the end of the process waits for a reader that takes nothing no longer than its patience", () => {
+test("the end of the process waits only a limited time for a reader that does not read", () => {
   const output = new LogOutput(new Place("EAGAIN").write);
   output.write("line\n");
   output.flushSync();
   assert.equal(output.isBehind, true);
 });
 
-test("what another output drops is told where lines can be written", (t) => {
+test("lines that another output drops are reported where lines can be written", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const place = new Place("EAGAIN", Infinity);
   const reporter = new LogOutput(place.write);
@@ -111,7 +111,7 @@ test("what another output drops is told where lines can be written", (t) => {
   assert.match(place.text, /"2 log lines were dropped"/);
 });
 
-test("whoever waits for an output is told once it has taken everything, or has refused it", (t) => {
+test("onDrain() is called once the output has written or dropped everything", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const place = new Place("EAGAIN");
   const output = new LogOutput(place.write);

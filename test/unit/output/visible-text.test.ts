@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { escapeUnsafe, showControls, withoutControls } from "../../../src/output/visible-text.ts";
 
-/** Every C0 and C1 control, delete, and what turns or breaks lines. */
+/** All C0 and C1 controls, delete, and characters that change direction or break lines. */
 const CONTROLS: readonly string[] = [
   ...Array.from({ length: 32 }, (_, code) => String.fromCharCode(code)),
   ...Array.from({ length: 33 }, (_, index) => String.fromCharCode(0x7f + index)),
@@ -10,7 +10,7 @@ const CONTROLS: readonly string[] = [
 ];
 const KEPT = new Set(["\n", "\t"]);
 
-test("a control in a text, or in a key, is shown as its escape; line breaks and tabs stay", () => {
+test("a control character in a text or key is shown as its escape; line breaks and tabs are kept", () => {
   for (const control of CONTROLS) {
     const line = JSON.stringify({ [`k${control}`]: `a${control}b`, list: [control] });
     const shown = JSON.parse(showControls(line)) as Record<string, unknown>;
@@ -24,7 +24,7 @@ test("a control in a text, or in a key, is shown as its escape; line breaks and 
   }
 });
 
-test("a backslash before what looks like an escape keeps its meaning", () => {
+test("a backslash before something that looks like an escape keeps its meaning", () => {
   for (const text of ["\\u001b", "\\\\u001b", "\\\u001b", "\\n", "\\\n", 'C:\\b\\f"', "\\\\\u009b"]) {
     const shown = JSON.parse(showControls(JSON.stringify(text))) as string;
     assert.ok(![...shown].some((character) => CONTROLS.includes(character) && !KEPT.has(character)), text);
@@ -32,14 +32,14 @@ test("a backslash before what looks like an escape keeps its meaning", () => {
   }
 });
 
-test("a JSON line holds no raw C1 control or turn of direction, and means the same", () => {
+test("a JSON line contains no raw C1 control or direction mark, and keeps its meaning", () => {
   const value = { text: CONTROLS.join("") };
   const line = escapeUnsafe(JSON.stringify(value));
   assert.deepEqual(JSON.parse(line), value);
   for (const character of line) assert.ok(character >= " " && character < "\x7f");
 });
 
-test("ordinary text of any script stays as it is", () => {
+test("ordinary text of any script is unchanged", () => {
   for (const text of ["naïve café", "日本語", "שלום", "مرحبا", "👩‍🚀", "a\tb\nc", "\u00a0"]) {
     assert.equal(JSON.parse(showControls(JSON.stringify(text))), text);
     assert.equal(escapeUnsafe(text), text);
@@ -47,6 +47,6 @@ test("ordinary text of any script stays as it is", () => {
   }
 });
 
-test("for terminals, controls are removed", () => {
+test("for terminals, control characters are removed", () => {
   assert.equal(withoutControls(`a${CONTROLS.join("")}b`), "a\t\nb");
 });

@@ -12,15 +12,15 @@ const REQUEST = { dockerfile: "FROM a", entries: [], tag: "a:1" };
 
 interface TellingBuilder {
   readonly command: string;
-  /** There once the image has its name. */
+  /** A file that exists once the image has its tag. */
   readonly tagged: string;
-  /** Where it leaves a file when it has come to the step. */
+  /** The folder in which the builder creates a file when it reaches the step. */
   readonly folder: string;
-  /** It goes on once this is there. */
+  /** The builder continues once this file exists. */
   readonly gate: string;
 }
 
-/** A builder that builds at once, but for one of its steps, where it waits. */
+/** A builder that finishes immediately, except that it waits at one step. */
 function builderThatTellsOf(step: "image" | "tag"): TellingBuilder {
   const folder = createFolder();
   const [tagged, gate] = [join(createFolder(), "tagged"), join(createFolder(), "open")];
@@ -67,14 +67,14 @@ describe(
       return { result, isTagged: existsSync(tagged) };
     }
 
-    test("is too late while the image gets its name: that is done", async () => {
+    test("is ignored while the image gets its tag: the build succeeds", async () => {
       assert.deepEqual(await interruptedAt("tag"), {
         result: { id: ID, tag: "a:1", sizeBytes: 42 },
         isTagged: true,
       });
     });
 
-    test("just before leaves an image without a name", async () => {
+    test("just before that leaves an image without a tag", async () => {
       assert.deepEqual(await interruptedAt("image"), { result: new Error("enough"), isTagged: false });
     });
   },
@@ -95,7 +95,7 @@ describe("a build", { skip: isPosix ? false : "the programs here are shell scrip
   } as const;
 
   for (const flavor of ["docker", "podman", "buildah"] as const) {
-    test(`by ${flavor} gets all that was asked for, and its files for as long as it runs`, async () => {
+    test(`by ${flavor} gets all requested options, and its temporary files until it ends`, async () => {
       const folder = createFolder({
         builder: `#!/bin/sh
 case $1 in

@@ -18,7 +18,7 @@ function refused(make: () => unknown, message: RegExp): void {
 }
 
 describe("a container image", () => {
-  test("of a Dockerfile goes over the wire with every key", () => {
+  test("of a Dockerfile is sent with every key of the protocol", () => {
     const directory = createFolder();
     const image = ContainerImage.fromDockerfileString(DOCKERFILE, { contextDirectory: directory });
     assert.deepEqual(image.toDict(), {
@@ -35,7 +35,7 @@ describe("a container image", () => {
     });
   });
 
-  test("has all that it was given, under the wire's names", () => {
+  test("is sent with all given options under the protocol's names", () => {
     const image = ContainerImage.fromDockerfileString("FROM a\nARG N\nCOPY $N ./", {
       buildArgs: { N: "x" },
       secrets: { token: "s3cret" },
@@ -65,7 +65,7 @@ describe("a container image", () => {
     });
   });
 
-  test("that is in a registry goes as a reference", () => {
+  test("from a registry is sent as a reference", () => {
     assert.deepEqual(ContainerImage.fromImage("ghcr.io/me/app:1", { cmd: ["x"] }).toDict(), {
       image: "ghcr.io/me/app:1",
       use_isolate: false,
@@ -76,7 +76,7 @@ describe("a container image", () => {
     refused(() => ContainerImage.fromImage("a", options), /no option "buildArgs"/);
   });
 
-  test("of a file takes what is beside it, and the first ignore rules that are given", () => {
+  test("of a Dockerfile path uses the files beside it, and the first ignore rules that are given", () => {
     const directory = createFolder({
       Dockerfile: DOCKERFILE,
       ".dockerignore": "from-file\n",
@@ -111,7 +111,7 @@ describe("a container image", () => {
     }
   });
 
-  test("is refused with an option that is unknown or makes no sense, without its value", () => {
+  test("is rejected with an unknown or invalid option, whose value is not shown", () => {
     const make = (options: object) => (): unknown => ContainerImage.fromDockerfileString(DOCKERFILE, options);
     refused(make({ buildArg: {} }), /no option "buildArg"; did you mean "buildArgs"\?$/);
     refused(make({ nonsense: 1 }), /no option "nonsense"; it takes registries, /);
@@ -124,7 +124,7 @@ describe("a container image", () => {
     refused(make({ entrypoint: 5 }), /must be a text or a list of texts/);
   });
 
-  test("is refused without a Dockerfile that is one", () => {
+  test("is rejected without a valid Dockerfile", () => {
     refused(() => ContainerImage.fromDockerfileString(" \n"), /empty/);
     refused(() => ContainerImage.fromDockerfileString("hello"), /Line 1 of the Dockerfile: "hello" is no/);
     refused(
@@ -134,7 +134,7 @@ describe("a container image", () => {
   });
 
   test(
-    "is sent without what is ignored, through links as well",
+    "is sent without ignored files, also behind links",
     { skip: process.platform === "win32" },
     async () => {
       const contextDirectory = createFolder({

@@ -22,7 +22,7 @@ function withPrograms(programs: Readonly<Record<string, string>>): NodeJS.Proces
 }
 
 describe("a builder", { skip: isPosix ? false : "the programs here are shell scripts" }, () => {
-  test("is Docker where its daemon answers, else Podman, else Buildah", async () => {
+  test("is Docker if its daemon answers, otherwise Podman, otherwise Buildah", async () => {
     const found = async (programs: Readonly<Record<string, string>>): Promise<unknown> =>
       findBuilder(withPrograms(programs));
     assert.deepEqual(await found({ docker: DOCKER, podman: PODMAN }), {
@@ -39,20 +39,20 @@ describe("a builder", { skip: isPosix ? false : "the programs here are shell scr
     });
   });
 
-  test("that is called like another one is taken for what it is", async () => {
+  test("installed under another one's name is recognised", async () => {
     assert.deepEqual(await findBuilder(withPrograms({ docker: PODMAN })), {
       command: "docker",
       flavor: "podman",
     });
   });
 
-  test("is the one that the environment names, and no other", async () => {
+  test("is the one named in the environment, and no other", async () => {
     const environment = withPrograms({ docker: DOCKER, mine: PODMAN });
     const named = (SERVABLE_CONTAINER_ENGINE: string): Promise<unknown> =>
       findBuilder({ ...environment, SERVABLE_CONTAINER_ENGINE });
     assert.deepEqual(await named("mine"), { command: "mine", flavor: "podman" });
     const path = join(environment["PATH"]?.split(delimiter)[0] ?? "", "mine");
-    // A path counts from here, wherever it is run later.
+    // A path is relative to the current folder, wherever the builder is started later.
     assert.deepEqual(await named(`.${sep}${relative(process.cwd(), path)}`), {
       command: path,
       flavor: "podman",
@@ -63,7 +63,7 @@ describe("a builder", { skip: isPosix ? false : "the programs here are shell scr
     });
   });
 
-  test("that is not there is an error with what each of them said", async () => {
+  test("that is missing is an error with the answers of all candidates", async () => {
     await assert.rejects(findBuilder(withPrograms({ docker: NO_DAEMON, podman: "exit 3" })), {
       code: "BUILDER_MISSING",
       message:
@@ -71,7 +71,7 @@ describe("a builder", { skip: isPosix ? false : "the programs here are shell scr
     });
   });
 
-  test("that has been found is enough: what another one still does to answer is ended", async () => {
+  test("that was found is enough: candidates that have not answered yet are stopped", async () => {
     const folder = createFolder();
     const [pid, done] = [join(folder, "pid"), join(folder, "done")];
     const programs = withPrograms({
@@ -82,11 +82,11 @@ describe("a builder", { skip: isPosix ? false : "the programs here are shell scr
       PATH: `${programs["PATH"]}${delimiter}/usr/bin${delimiter}/bin`,
     });
     assert.equal(command, "docker");
-    await ended(Number(readFileSync(pid, "utf8")), 8_000); // after 10 seconds it has had its time
+    await ended(Number(readFileSync(pid, "utf8")), 8_000); // the time limit is 10 seconds
     assert.equal(readFileSync(done, "utf8"), "told\n");
   });
 
-  test("is not looked for any further once the search is aborted", async () => {
+  test("is no longer searched after the search is aborted", async () => {
     const controller = new AbortController();
     const search = findBuilder(withPrograms({ docker: "sleep 100" }), controller.signal);
     controller.abort(new Error("enough"));
@@ -97,7 +97,7 @@ describe("a builder", { skip: isPosix ? false : "the programs here are shell scr
 describe("a program", { skip: isPosix ? false : "the programs here are shell scripts" }, () => {
   const shell = (script: string): readonly [string, string[]] => ["/bin/sh", ["-c", script]];
 
-  test("gets its input, and its lines are told as they come, of both outputs", async () => {
+  test("gets its input, and the lines of both outputs are reported as they arrive", async () => {
     const lines: string[] = [];
     async function* input(): AsyncGenerator<Buffer> {
       yield Buffer.from("one\ntwo\n");
@@ -111,7 +111,7 @@ describe("a program", { skip: isPosix ? false : "the programs here are shell scr
     assert.deepEqual(end.lines.toSorted(), lines.toSorted());
   });
 
-  test("that is not there, or reads nothing, is no crash", async () => {
+  test("that is missing, or does not read its input, does not cause a crash", async () => {
     assert.deepEqual(await runProgram("/no/such/program", []), {
       code: undefined,
       stdout: "",
@@ -121,12 +121,13 @@ describe("a program", { skip: isPosix ? false : "the programs here are shell scr
       for (let index = 0; index < 200; index++) yield Buffer.alloc(100_000);
     }
     assert.equal((await runProgram(...shell("exit 3"), { input: much() })).code, 3);
-    // What it leaves behind holds the pipe open, so that a write is under way when Node closes its own end.
+    // The background process keeps the pipe open, so that a write is in progress when Node closes its own
+    // end.
     const leaving = shell("exec 3<&0; sleep 1 >/dev/null 2>&1 & exit 3");
     assert.equal((await runProgram(...leaving, { input: much() })).code, 3);
   });
 
-  test("whose input fails is ended, and the failure is the result", async () => {
+  test("whose input fails is ended, and the failure is reported", async () => {
     async function* broken(): AsyncGenerator<Buffer> {
       yield Buffer.from("x");
       throw new RangeError("broken");
@@ -134,7 +135,7 @@ describe("a program", { skip: isPosix ? false : "the programs here are shell scr
     await assert.rejects(runProgram(...shell("exec cat"), { input: broken() }), RangeError);
   });
 
-  test("is told to end when the signal aborts", async () => {
+  test("is interrupted when the signal aborts", async () => {
     const controller = new AbortController();
     const running = runProgram(
       ...shell("trap 'echo told; exit 0' INT; echo ready; while :; do sleep 0.05; done"),
@@ -151,7 +152,7 @@ describe("a program", { skip: isPosix ? false : "the programs here are shell scr
     assert.deepEqual(said, ["told"]);
   });
 
-  test("takes along what it leaves behind when it is told to end", { timeout: 20_000 }, async () => {
+  test("is ended together with its child processes when the signal aborts", { timeout: 20_000 }, async () => {
     const controller = new AbortController();
     let left = 0;
     const running = runProgram(...shell("sleep 100 & echo $!; wait"), {
@@ -166,12 +167,12 @@ describe("a program", { skip: isPosix ? false : "the programs here are shell scr
   });
 
   test(
-    "clears away by itself when the step below its helper is ended",
+    "can clean up when only the process below its helper is ended",
     { skip: process.platform !== "linux" },
     async () => {
       const controller = new AbortController();
       const said: string[] = [];
-      // The outer shell is the program, the one below its helper, and the innermost the step.
+      // The outer shell is the program, the one below it the helper, and the innermost the step.
       const helper = "sh -c 'echo ready; sleep 300; :'; code=\\$?; sleep 0.1; exit \\$code";
       await assert.rejects(
         runProgram(...shell(`trap 'echo ended; exit 1' TERM INT; sh -c "${helper}"; echo cleared $?`), {

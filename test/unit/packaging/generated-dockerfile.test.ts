@@ -41,7 +41,7 @@ function generate(app: Partial<ImageApp> = {}, project: Partial<Project> = {}): 
   return generateDockerfile({ ...APP, ...app }, { ...PROJECT, ...project }, "20.19.0");
 }
 
-/** The value of a label, as builders read it: a "$" that is not escaped would be a variable of theirs. */
+/** The value of a label as builders read it: an unescaped "$" would start a variable. */
 function labelOf(text: string, name: string): string | undefined {
   const [labels, ...others] = parseDockerfile(text).instructions.filter(({ keyword }) => keyword === "LABEL");
   assert.deepEqual(others, []);
@@ -51,7 +51,7 @@ function labelOf(text: string, name: string): string | undefined {
 }
 
 describe("the generated Dockerfile", () => {
-  test("has the exact Node, its user, variables, and a command without a shell", () => {
+  test("has the exact Node version, its user, variables, and a command without a shell", () => {
     const lines = generate().split("\n");
     for (const line of [
       "ARG NODE_VERSION=20.19.0",
@@ -66,7 +66,7 @@ describe("the generated Dockerfile", () => {
     assert.ok(generate({}, { nodeVersion: "22.3.4" }).includes("ARG NODE_VERSION=22.3.4\n"));
   });
 
-  test("installs what the lockfile says, without what is for development", () => {
+  test("installs the locked packages, without development dependencies", () => {
     assert.match(
       generate(),
       /^RUN npm ci --omit=dev .* && node node_modules\/servable\/dist\/packaging\/trim\//m,
@@ -84,7 +84,7 @@ describe("the generated Dockerfile", () => {
     );
   });
 
-  test("needs all of the project, and its lockfile by name", () => {
+  test("copies the whole project, and names its lockfile", () => {
     assert.deepEqual(copySources(parseDockerfile(generate())), ["package.json", "package-lock.json", "."]);
     assert.deepEqual(
       copySources(parseDockerfile(generate({}, { npmrc: "a=b", archives: ["a b.tgz", "lib/c.tgz"] }))),
@@ -92,7 +92,7 @@ describe("the generated Dockerfile", () => {
     );
   });
 
-  test("gives npm its settings as a secret of the build, and lets archives into no layer of the image", () => {
+  test("passes npm's settings as a secret of the build, and keeps archives out of all layers", () => {
     const text = generate({}, { npmrc: "a=b", npmrcVariables: ["NPM_TOKEN"], archives: ["lib/c.tgz"] });
     assert.match(text, /^ARG NPM_TOKEN$/m);
     assert.match(
@@ -106,7 +106,7 @@ describe("the generated Dockerfile", () => {
     assert.doesNotMatch(generate(), /mount|npmrc/);
   });
 
-  test("of a workspace takes the packages that the app uses, its own last, and runs in its folder", () => {
+  test("of a workspace copies the packages that the app uses, its own last, and runs in its folder", () => {
     const text = generate(
       {},
       {
@@ -149,7 +149,7 @@ describe("the generated Dockerfile", () => {
     );
   });
 
-  test("asks the health endpoint of the app", () => {
+  test("checks the app's health endpoint", () => {
     assert.match(
       generate(),
       /^HEALTHCHECK --interval=15s --timeout=5s --start-period=600s --retries=3 CMD \["node"/m,
@@ -176,7 +176,7 @@ describe("the generated Dockerfile", () => {
     assert.equal(labelOf(text, OPENAPI_LABEL), '{"openapi":"3.1.0"}');
   });
 
-  test("keeps any document whole, in lines that builders can read", () => {
+  test("keeps any document complete, in lines that builders can read", () => {
     fc.assert(
       fc.property(
         fc.dictionary(fc.string({ unit: "grapheme" }), fc.jsonValue({ maxDepth: 4 })),
@@ -194,7 +194,7 @@ describe("the generated Dockerfile", () => {
     assert.equal(labelOf(text, OPENAPI_LABEL), JSON.stringify(openapi));
   });
 
-  test("has assignments that read as they were written", () => {
+  test("has assignments that builders read unchanged", () => {
     assert.deepEqual(readAssignments("A=1 B=\"two words\" C='x y' D"), [
       ["A", "1"],
       ["B", '"two words"'],

@@ -24,7 +24,7 @@ function refused(file: string, message: RegExp): void {
 }
 
 describe("a project", () => {
-  test("is the nearest package.json above the file, with what npm needs of it", () => {
+  test("is the nearest package.json above the file, with all files that npm needs", () => {
     const file = project({
       ".npmrc": "//r.example/:_authToken=${NPM_TOKEN}\nx=${B?}${NPM_TOKEN}",
       ".nvmrc": "v22.3.4\n",
@@ -55,23 +55,23 @@ describe("a project", () => {
     });
   });
 
-  test("names no version of Node when what it names is not exact", () => {
+  test("has no Node version if the named version is not exact", () => {
     assert.equal(readProject(project({ ".nvmrc": "lts/*" })).nodeVersion, undefined);
     assert.equal(readProject(project({ ".nvmrc": "20" })).nodeVersion, undefined);
     assert.equal(readProject(project({ ".node-version": "20.1.2" })).nodeVersion, "20.1.2");
   });
 
-  test("takes npm-shrinkwrap.json first, as npm does", () => {
+  test("prefers npm-shrinkwrap.json, as npm does", () => {
     assert.equal(readProject(project({ "npm-shrinkwrap.json": LOCKFILE })).lockfile, "npm-shrinkwrap.json");
   });
 
-  test("without package.json or lockfile is an error that says which command makes it", () => {
+  test("without package.json or lockfile is an error that names the command to create it", () => {
     refused(join(createFolder(), "app.ts"), /No package\.json was found in .* run "npm init -y"/);
     const folder = createFolder({ "package.json": MANIFEST });
     refused(join(folder, "app.ts"), / has no package-lock\.json: run "npm install" there\.$/);
   });
 
-  test("of another package manager is an error that names the way out", () => {
+  test("of another package manager is an error that suggests an alternative", () => {
     for (const [name, manager] of [
       ["pnpm-lock.yaml", "pnpm"],
       ["yarn.lock", "Yarn"],
@@ -94,7 +94,7 @@ describe("a project", () => {
     refused(project({ "package.json": manifest }), /among the devDependencies.*--save-prod servable/);
   });
 
-  test("that links to folders elsewhere, or to archives there, is an error", () => {
+  test("with links to folders or archives outside is an error", () => {
     const lock = (entry: object): string =>
       JSON.stringify({
         packages: { "": { dependencies: { lib: "file:x" } }, "node_modules/lib": entry },
@@ -109,7 +109,7 @@ describe("a project", () => {
     );
   });
 
-  test("takes along what it links to in its own folder", () => {
+  test("includes linked folders inside it", () => {
     const packages = {
       "": { dependencies: { lib: "file:lib" }, devDependencies: { far: "file:../far" } },
       "node_modules/lib": { resolved: "lib", link: true },
@@ -122,7 +122,7 @@ describe("a project", () => {
     assert.deepEqual(read.installFlags, []);
   });
 
-  test("with a file that is no JSON is an error that names it", () => {
+  test("with a file that is not valid JSON is an error that names the file", () => {
     refused(project({ "package.json": "{" }), /package\.json can't be read: /);
     refused(project({ "package-lock.json": "{" }), /package-lock\.json can't be read: /);
   });
@@ -162,7 +162,7 @@ describe("a package of a workspace", () => {
     return join(root, "packages/app/src/app.ts");
   }
 
-  test("comes with the packages that it uses, directly or not, and with no others", () => {
+  test("includes the packages that it uses, directly or indirectly, and no others", () => {
     const file = workspace({ "tsconfig.base.json": "{}", ".npmrc": "a=b", "packages/app/.npmrc": "c=d" });
     const read = readProject(file);
     assert.deepEqual(read, {
@@ -184,7 +184,7 @@ describe("a package of a workspace", () => {
     });
   });
 
-  test("is found by every kind of glob that npm takes", () => {
+  test("is found by every kind of glob that npm supports", () => {
     for (const globs of [
       ["packages/*"],
       ["./packages/app"],
@@ -235,7 +235,7 @@ describe("a package of a workspace", () => {
     assert.ok(one.unused.includes("packages/other"));
   });
 
-  test("comes with what its tsconfig.json extends: files elsewhere, and packages of the workspace", () => {
+  test("includes everything that its tsconfig.json extends: files elsewhere, and packages of the workspace", () => {
     const places = {
       ...PLACES,
       "node_modules/@me/tsconfig": { resolved: "packages/tsconfig", link: true, dev: true },
@@ -264,7 +264,7 @@ describe("a package of a workspace", () => {
     assert.deepEqual(read.installFlags, ["--workspace=packages/app", "--workspace=packages/tsconfig"]);
   });
 
-  test("whose tsconfig.json extends what no image gets is an error, in a project of its own as well", () => {
+  test("is an error if its tsconfig.json extends a file that is not in the image, even without a workspace", () => {
     const places = {
       "": { devDependencies: { "@tsconfig/node22": "1" } },
       "node_modules/@tsconfig/node22": {},
@@ -297,7 +297,7 @@ describe("a package of a workspace", () => {
     }
   });
 
-  test("says where to run npm when the root knows nothing of it", () => {
+  test("reports where to run npm if the root does not list it", () => {
     const { "packages/app": _, ...others } = PLACES;
     refused(
       workspace({}, others),
@@ -312,7 +312,7 @@ describe("a package of a workspace", () => {
     );
   });
 
-  test("of another manager's workspace is refused by its name, with the way out", () => {
+  test("in a workspace of another package manager is rejected by its name, with an alternative", () => {
     for (const [files, manager] of [
       [{ "pnpm-workspace.yaml": "", "pnpm-lock.yaml": "" }, "pnpm"],
       [{ "pnpm-workspace.yaml": "" }, "pnpm"],
@@ -334,7 +334,7 @@ describe("a package of a workspace", () => {
     }
   });
 
-  test("with a lockfile of its own is a project of its own", () => {
+  test("with a lockfile of its own is a separate project", () => {
     const read = readProject(workspace({ "packages/app/package-lock.json": LOCKFILE }));
     assert.deepEqual([read.folder, read.packages], ["", []]);
   });

@@ -10,7 +10,7 @@ const isPosix = process.platform !== "win32";
 const DIGEST = `sha256:${"e3fb".repeat(16)}`;
 const TRIED = `trying to reuse blob ${DIGEST} at destination:`;
 
-/** A builder that says something and fails. */
+/** A builder that prints lines and fails. */
 function failing(flavor: Builder["flavor"], said: string): Builder {
   const command = join(
     createFolder({ builder: `#!/bin/sh\ncat >&2 <<'END'\n${said}\nEND\nexit 125\n` }),
@@ -43,7 +43,7 @@ describe("a push that fails", { skip: isPosix ? false : "the programs here are s
       /lookup r\.example: no such host\. Is r\.example:5000 the right registry, and are you logged in \(\S+ login r\.example:5000\)\?$/,
     ],
   ] as const) {
-    test(`by ${flavor} is one line with the reason and what to do: ${message.source.slice(-40)}`, async () => {
+    test(`by ${flavor} is reported in one line with the reason and the solution: ${message.source.slice(-40)}`, async () => {
       await assert.rejects(pushImage(failing(flavor, said), "r.example:5000/me/app:1"), {
         code: "BUILD_FAILED",
         message,
@@ -51,7 +51,7 @@ describe("a push that fails", { skip: isPosix ? false : "the programs here are s
     });
   }
 
-  test("to no registry of its own is one to Docker's", async () => {
+  test("without a registry in the name is reported for Docker Hub", async () => {
     await assert.rejects(pushImage(failing("docker", "denied: requested access"), "me/app:1"), {
       message: /Log in with "\S+ login docker\.io"/,
     });
@@ -59,7 +59,7 @@ describe("a push that fails", { skip: isPosix ? false : "the programs here are s
 });
 
 test(
-  "a build that this machine's kernel can't run says what is missing",
+  "a build that this machine's kernel cannot run reports what is missing",
   { skip: isPosix ? false : "the programs here are shell scripts" },
   async () => {
     const builder = failing(

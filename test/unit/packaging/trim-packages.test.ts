@@ -38,7 +38,7 @@ function filesOf(folder: string): string[] {
 }
 
 describe("the packages of an image", () => {
-  test("lose what no program reads, and nothing else", () => {
+  test("lose the files that no program reads, and no others", () => {
     const folder = createFolder(FILES);
     trimPackages(folder, true);
     const gone = new Set([
@@ -57,13 +57,13 @@ describe("the packages of an image", () => {
     );
   });
 
-  test("keep all when they are told to", () => {
+  test("keep all files if that is requested", () => {
     const folder = createFolder(FILES);
     trimPackages(folder, false);
     assert.deepEqual(filesOf(folder), Object.keys(FILES).sort());
   });
 
-  test("have no times of their own, links and folders included", () => {
+  test("have fixed timestamps, links and folders included", () => {
     const folder = createFolder(FILES);
     symlinkSync("../a/dist/index.js", join(folder, "b/link"));
     trimPackages(folder, true);
@@ -72,7 +72,7 @@ describe("the packages of an image", () => {
     }
   });
 
-  test("may be none", () => {
+  test("may be missing: the folder is created", () => {
     const folder = join(createFolder(), "node_modules");
     trimPackages(folder, true);
     assert.ok(existsSync(folder));

@@ -6,7 +6,10 @@ import { file_common } from "../../../src/platform/generated/common_pb.ts";
 import { file_controller } from "../../../src/platform/generated/controller_pb.ts";
 import { file_server } from "../../../src/platform/generated/server_pb.ts";
 
-/** What one .proto file declares. Fields and enum values go by their number, which is what travels. */
+/**
+ * The declarations of one .proto file. Fields and enum values are identified by number, as in serialized
+ * messages.
+ */
 interface Facts {
   package: string;
   services: Record<string, Record<string, string>>;
@@ -80,6 +83,6 @@ for (const [name, file] of Object.entries(FILES)) {
   });
 }
 
-test("the facts are of these three files", () => {
+test("the recorded facts cover exactly these three files", () => {
   assert.deepEqual(Object.keys(expected), Object.keys(FILES));
 });

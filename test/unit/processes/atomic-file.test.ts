@@ -8,7 +8,7 @@ import { writeFileAtomic } from "../../../src/processes/atomic-file.ts";
 const folder = mkdtempSync(join(tmpdir(), "servable-atomic-"));
 after(() => rmSync(folder, { recursive: true }));
 
-test("a file is replaced whole, with the permissions asked for, and nothing is left beside it", () => {
+test("a file is replaced atomically, with the requested permissions, and no temporary file is left", () => {
   const path = join(folder, "settings");
   writeFileAtomic(path, "old");
   writeFileAtomic(path, "new", { mode: 0o600, isFlushed: true });
@@ -17,7 +17,7 @@ test("a file is replaced whole, with the permissions asked for, and nothing is l
   assert.deepEqual(readdirSync(folder), ["settings"]);
 });
 
-test("a write that fails leaves neither a change nor a temporary file", () => {
+test("a failed write leaves neither a change nor a temporary file", () => {
   const path = join(folder, "taken");
   mkdirSync(join(path, "in"), { recursive: true });
   assert.throws(() => writeFileAtomic(path, "text"), /E(?:ISDIR|NOTEMPTY|EXIST|PERM|ACCES)/);

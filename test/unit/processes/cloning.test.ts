@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeUncloneable, isCloneable } from "../../../src/processes/cloning.ts";
 
-test("plain data can be sent; functions, symbols, promises and streams can't", () => {
+test("plain data can be sent; functions, symbols, promises and streams cannot", () => {
   for (const value of [undefined, 1, "a", [new Date(), new Map(), Buffer.from("a")], new Error("x")]) {
     assert.ok(isCloneable(value));
   }
@@ -17,7 +17,7 @@ test("plain data can be sent; functions, symbols, promises and streams can't", (
   }
 });
 
-test("what can't be sent is named with its place", () => {
+test("a value that cannot be sent is reported with its path", () => {
   assert.equal(
     describeUncloneable(() => 1),
     "it is a function",

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { SharedCall } from "../../../src/processes/single-flight.ts";
 
-/** Work that ends when it is told to, or is aborted, and how often it was begun. */
+/** Work that ends when `finish` is called or its signal aborts, and the signals of all its starts. */
 function createWork(): {
   readonly shared: SharedCall<string, string>;
   readonly begun: AbortSignal[];
@@ -22,8 +22,8 @@ function createWork(): {
   return { shared, begun, finish: (result) => finish(result) };
 }
 
-describe("work that several wait for", () => {
-  test("is done once, and each hears all of it and what comes of it", async () => {
+describe("work shared by several callers", () => {
+  test("runs once, and each caller receives all its log lines and its result", async () => {
     const { shared, begun, finish } = createWork();
     const heard: string[] = [];
     const joined = [1, 2].map((name) => shared.join({ log: (line) => heard.push(`${name} ${line}`) }));
@@ -35,7 +35,7 @@ describe("work that several wait for", () => {
     assert.equal(shared.isClosed, true);
   });
 
-  test("goes on for the others when one leaves, and is aborted with the last one", async () => {
+  test("continues for the other callers when one aborts, and is aborted when the last one aborts", async () => {
     const { shared, begun } = createWork();
     const [first, last] = [new AbortController(), new AbortController()];
     const joined = [first, last].map(({ signal }) => shared.join({ signal }));
@@ -49,7 +49,7 @@ describe("work that several wait for", () => {
     assert.equal(begun[0]?.reason, whyToo);
   });
 
-  test("is not begun for one who has left before it could be", async () => {
+  test("is not started for a caller that aborted before the start", async () => {
     const { shared, begun } = createWork();
     const reason = new Error("changed my mind");
     await assert.rejects(shared.join({ signal: AbortSignal.abort(reason) }), (error) => error === reason);
@@ -58,7 +58,7 @@ describe("work that several wait for", () => {
     assert.equal(shared.isClosed, true, "who comes next begins anew");
   });
 
-  test("goes on for who waits when one comes who has left already", async () => {
+  test("continues for a waiting caller when another one joins that has already aborted", async () => {
     const { shared, begun, finish } = createWork();
     const joined = shared.join({});
     await assert.rejects(shared.join({ signal: AbortSignal.abort() }));

@@ -21,7 +21,7 @@ import {
 import { decodeThrown, encodeThrown, type WireThrown } from "../../../src/processes/thrown-codec.ts";
 import { secondCopy } from "../../helpers/second-copy.ts";
 
-/** To another process and back, as far as a value notices. */
+/** Sends a value to another process and back, as far as the codec is concerned. */
 function travel(thrown: unknown): unknown {
   return decodeThrown(deserialize(serialize(encodeThrown(thrown))) as WireThrown);
 }
@@ -54,7 +54,7 @@ for (const error of OURS) {
   });
 }
 
-test("every error class of this package can be told by its brand", () => {
+test("every error class of this package is recognised by its brand", () => {
   for (const [name, value] of Object.entries(errors)) {
     if (typeof value !== "function" || !(value.prototype instanceof Error)) continue;
     const error = new Error("any");
@@ -69,7 +69,7 @@ test("an error of another installed copy becomes one of this copy", async () => 
   assert.equal(Object.getPrototypeOf(arrived), FieldException.prototype);
 });
 
-test("a class of the user's own becomes the nearest known one, with its name and fields", () => {
+test("an error of a user's class becomes one of the nearest known class, with its name and fields", () => {
   class Refusal extends AppException {
     readonly hint = "less";
   }
@@ -84,7 +84,7 @@ test("a class of the user's own becomes the nearest known one, with its name and
   assert.equal(odd.name, "Odd");
 });
 
-test("causes and errors inside of fields keep their class", () => {
+test("causes, and errors inside fields, keep their class", () => {
   const cause = new AppException("inner", 400, { cause: new RangeError("innermost") });
   const arrived = travel(new Error("outer", { cause })) as Error;
   assert.ok(arrived.cause instanceof AppException);
@@ -97,7 +97,7 @@ test("causes and errors inside of fields keep their class", () => {
   assert.ok((holder as { first: unknown }).first instanceof FieldException);
 });
 
-test("the results of a batch that was given up come whole, however many failed", () => {
+test("the results of a failed batch arrive complete, however many items failed", () => {
   const results = Array.from({ length: 300 }, (_, place) =>
     place % 3 === 0 ? place : new AppException("no", 409),
   );
@@ -106,18 +106,18 @@ test("the results of a batch that was given up come whole, however many failed",
   assert.deepEqual(arrived.results.map(answerFor), results.map(answerFor));
 });
 
-test("an abort's error keeps its name", () => {
+test("an AbortError keeps its name", () => {
   assert.equal((travel(AbortSignal.abort().reason) as Error).name, "AbortError");
 });
 
-test("what is no error arrives as it is where it can be cloned, else as an error that shows it", () => {
+test("a thrown value that is not an error arrives unchanged if it can be cloned, otherwise as an error that shows it", () => {
   for (const value of [undefined, null, 0, "text", 1n, { a: [1] }]) assert.deepEqual(travel(value), value);
   for (const value of [Symbol("s"), () => 1, { f: () => 1 }, new WeakMap(), Promise.resolve()]) {
     assert.ok(travel(value) instanceof Error);
   }
 });
 
-test("errors that hold each other arrive without their circles", () => {
+test("errors that refer to each other arrive without the cycles", () => {
   const error: Error & { self?: unknown } = new Error("x");
   error.cause = error;
   error.self = error;
@@ -135,7 +135,7 @@ const HOSTILE: Readonly<Record<string, () => unknown>> = {
     new Proxy(new Error("x"), { get: trap, getPrototypeOf: trap, ownKeys: trap, has: trap }),
   "getters that throw": () => {
     const error = new Error("x");
-    assert.ok(error.stack); // formatted now, or formatting it would run into the trap
+    assert.ok(error.stack); // formats the stack now, because formatting it later would trigger the trap
     const get = { get: trap };
     return Object.defineProperties(error, { message: get, stack: get, code: { ...get, enumerable: true } });
   },

@@ -9,7 +9,7 @@ interface Numbered {
 const numbers = (from: number, to: number): Numbered[] =>
   Array.from({ length: to - from + 1 }, (_, index) => ({ n: from + index }));
 
-/** A session whose first run waits for the gate; the batches it was given are noted. */
+/** A session whose first run waits for the gate; its batches are recorded. */
 function openBatches(route: Parameters<typeof openSession>[0]["route"] = {}, answerEach = false) {
   const batches: number[][] = [];
   const first = gate();
@@ -24,7 +24,7 @@ function openBatches(route: Parameters<typeof openSession>[0]["route"] = {}, ans
   return { ...opened, batches, go: () => first.open() };
 }
 
-test("idle: the first input runs alone; ten that wait run as 4, 4, 2, each batch with one output", async () => {
+test("the first input runs alone; ten queued inputs run as 4, 4, 2, each batch with one output", async () => {
   const { input, pipe, batches, go } = openBatches();
   input({ n: 0 });
   await settle();
@@ -35,7 +35,7 @@ test("idle: the first input runs alone; ten that wait run as 4, 4, 2, each batch
   assert.deepEqual(pipe.sent, [{ size: 1 }, { size: 4 }, { size: 4 }, { size: 2 }]);
 });
 
-test("an array has one output for each input, sent in order, each with its timings", async () => {
+test("if a handler returns an array, each input's output is sent in order, each with its timings", async () => {
   const { input, pipe, go } = openBatches({ emitTimings: true }, true);
   input({ n: 0 });
   await settle();
@@ -53,7 +53,7 @@ test("an array has one output for each input, sent in order, each with its timin
   );
 });
 
-test("canBatch sees the first input, the next and the length so far; its first refusal ends the batch", async () => {
+test("canBatch receives the first input, the next one and the current length; the first false ends the batch", async () => {
   const asked: unknown[] = [];
   const { input, pipe, batches, go } = openBatches({
     canBatch: (first, next, length) => {
@@ -75,7 +75,7 @@ test("canBatch sees the first input, the next and the length so far; its first r
   ]);
 });
 
-test("a bad input among those that wait fails its own run, after the good ones before it had their output", async () => {
+test("an invalid queued input fails only after the outputs of the inputs before it were sent", async () => {
   const { session, input, pipe, batches, go } = openBatches();
   input({ n: 0 });
   await settle();
@@ -93,7 +93,7 @@ test("a bad input among those that wait fails its own run, after the good ones b
 });
 
 for (const count of [0, 2, 4]) {
-  test(`an array of ${count} outputs for a batch of three leaves open which input each answers: the session fails`, async () => {
+  test(`an array of ${count} outputs for a batch of three does not match its inputs: the session fails`, async () => {
     const first = gate();
     let runs = 0;
     const { session, input, pipe, logged } = openSession({
@@ -114,7 +114,7 @@ for (const count of [0, 2, 4]) {
   });
 }
 
-test("an output in the array that is no map fails the session after those before it", async () => {
+test("an output in the array that is not an object fails the session after the outputs before it", async () => {
   const { session, input, pipe } = openSession({
     route: { maxBatchSize: 2 },
     handler: async (inputs: Numbered[]) => inputs.map(({ n }) => (n === 2 ? "two" : { n })),
@@ -124,7 +124,7 @@ test("an output in the array that is no map fails the session after those before
   assert.deepEqual(pipe.sent, [{ n: 1 }, failure("Internal Server Error")]);
 });
 
-test("once the far end is lost between outputs of a batch, neither results nor timings go out", async () => {
+test("after the connection is lost between outputs of a batch, neither results nor timings are sent", async () => {
   const { session, input, pipe, lose } = openSession({
     route: { maxBatchSize: 2, emitTimings: true },
     handler: async (inputs: Numbered[]) => inputs,
@@ -138,7 +138,7 @@ test("once the far end is lost between outputs of a batch, neither results nor t
   assert.deepEqual(pipe.sent[0], { n: 1 });
 });
 
-test("a stop lets the batch in progress finish; those that waited are told as dropped", async () => {
+test("a stop lets the running batch finish; queued inputs are reported as dropped", async () => {
   const { session, input, pipe, batches, go } = openBatches();
   input({ n: 0 });
   await settle();

@@ -17,7 +17,7 @@ after(async () => {
   assert.deepEqual(unhandled, []);
 });
 
-/** A session whose handler takes one input and then works until the gate opens, however it is left. */
+/** A session whose handler takes one input and then works until the gate opens, however the session ends. */
 function openWork(mode: Mode) {
   const work = gate();
   const seen = { started: 0, returned: 0, signal: undefined as AbortSignal | undefined, ended: false };
@@ -91,7 +91,7 @@ for (const mode of MODES) {
     );
   });
 
-  test(`${mode}: a connection lost during the work aborts the signal, returns the iterator and ends the session`, async () => {
+  test(`${mode}: a connection lost during a run aborts the signal, returns the iterator and ends the session`, async () => {
     const { session, input, pipe, clock, lose, seen, work } = openWork(mode);
     input({ n: 1 }, { n: 2 });
     await settle();
@@ -109,7 +109,7 @@ for (const mode of MODES) {
     assert.equal(pipe.closedWith, undefined);
   });
 
-  test(`${mode}: a connection lost while a reader is behind ends the session as well`, async () => {
+  test(`${mode}: a connection lost while a reader is slow ends the session as well`, async () => {
     const { session, input, pipe, lose, seen, work } = openWork(mode);
     pipe.capacity = 1;
     input({ n: 1 }, { n: 2 });
@@ -124,7 +124,7 @@ for (const mode of MODES) {
     assert.equal(pipe.closedWith, undefined);
   });
 
-  test(`${mode}: a handler that fails after the connection was lost troubles nobody`, async () => {
+  test(`${mode}: a handler's failure after the connection was lost is ignored`, async () => {
     const fail = gate();
     const handler = async (): Promise<never> => {
       await fail.promise;
@@ -140,7 +140,7 @@ for (const mode of MODES) {
     assert.deepEqual(logged, []);
   });
 
-  test(`${mode}: cut off by the server, the signal carries the reason and the session ends`, async () => {
+  test(`${mode}: if the server aborts the session, the signal has the reason and the session ends`, async () => {
     const { session, input, clock, seen } = openWork(mode);
     input({ n: 1 });
     await settle();
@@ -153,7 +153,7 @@ for (const mode of MODES) {
 }
 
 for (const mode of ["unary", "server_streaming"] as const) {
-  test(`${mode}: a close frame during the work signals the handler and is answered with 1000 at once`, async () => {
+  test(`${mode}: a close frame during a run aborts the handler's signal and is answered with 1000 immediately`, async () => {
     const { session, input, pipe, seen, work } = openWork(mode);
     input({ n: 1 });
     await settle();
@@ -167,7 +167,7 @@ for (const mode of ["unary", "server_streaming"] as const) {
   });
 }
 
-test("client streaming: a close frame ends the inputs; those that wait are read, the output is sent, then end", async () => {
+test("client streaming: a close frame ends the inputs; queued inputs are read, the output is sent, then end", async () => {
   const { session, input, pipe, seen, work } = openWork("client_streaming");
   input({ n: 1 }, { n: 2 }, { n: 3 });
   await settle();
@@ -179,7 +179,7 @@ test("client streaming: a close frame ends the inputs; those that wait are read,
   assert.equal(pipe.closedWith, 1000);
 });
 
-test("bidi: a close frame ends the inputs; outputs are sent to their end", async () => {
+test("bidi: a close frame ends the inputs; all outputs are sent", async () => {
   const { session, input, pipe, seen, work } = openWork("bidi");
   input({ n: 1 }, { n: 2 });
   await settle();
@@ -192,7 +192,7 @@ test("bidi: a close frame ends the inputs; outputs are sent to their end", async
   assert.equal(seen.returned, 1);
 });
 
-test("unary: a stop finishes the run in progress, tells of those that waited or came later, then 1012", async () => {
+test("unary: a stop finishes the current run, reports queued and later inputs as dropped, then closes with 1012", async () => {
   const { session, input, pipe, counts, work, seen } = openWork("unary");
   input({ n: 1 }, { n: 2 }, { n: 3 });
   await settle();
@@ -208,7 +208,7 @@ test("unary: a stop finishes the run in progress, tells of those that waited or 
   assert.deepEqual(counts, { in: 4, out: 1, dropped: 3 });
 });
 
-test("server streaming: a stop lets the stream go to its end: end, then 1000", async () => {
+test("server streaming: a stop lets the stream finish: end, then 1000", async () => {
   const { session, input, pipe, work } = openWork("server_streaming");
   input({ n: 1 });
   await settle();
@@ -223,7 +223,7 @@ for (const [mode, outputs] of [
   ["client_streaming", [{ count: 1 }]],
   ["bidi", [{ item: 1 }, { item: 2 }]],
 ] as const) {
-  test(`${mode}: a stop ends the inputs; what the handler makes of those it had is sent, then 1012`, async () => {
+  test(`${mode}: a stop ends the inputs; the outputs for the inputs already read are sent, then 1012`, async () => {
     const { session, input, pipe, seen, work } = openWork(mode);
     input({ n: 1 }, { n: 2 }, { n: 3 });
     await settle();
@@ -236,7 +236,7 @@ for (const [mode, outputs] of [
   });
 }
 
-test("two pings in a row without an answer end the session; any frame or pong is an answer", async () => {
+test("two consecutive pings without an answer end the session; any frame or pong is an answer", async () => {
   const { session, input, pipe, clock, seen, work } = openWork("unary");
   work.open();
   clock.advance(59_999);
@@ -255,7 +255,7 @@ test("two pings in a row without an answer end the session; any frame or pong is
   assert.equal(clock.pending, 0);
 });
 
-test("after the end nothing goes out any more, whatever still happens", async () => {
+test("after the end nothing is sent any more, whatever events follow", async () => {
   const { session, input, pipe, clock } = openWork("unary");
   session.stop();
   await session.finished;

@@ -27,7 +27,7 @@ async function* double(inputs: Inputs): AsyncGenerator<Numbered> {
   for await (const { n } of inputs) yield { n: n * 2 };
 }
 
-test("server streaming: the first input's items as they come, then end and 1000", async () => {
+test("server streaming: the items for the first input are sent as they come, then end and 1000", async () => {
   const { session, input, pipe, clock } = openSession({ route: SERVER, handler: countTo });
   input({ n: 3 });
   assert.equal(await session.finished, "finished");
@@ -36,7 +36,7 @@ test("server streaming: the first input's items as they come, then end and 1000"
   assert.equal(clock.pending, 0);
 });
 
-test("server streaming: inputs after the first are told as dropped, whether they came with it or later", async () => {
+test("server streaming: inputs after the first are reported as dropped, whether they come with it or later", async () => {
   const go = gate();
   const { session, input, pipe, counts } = openSession({
     route: SERVER,
@@ -55,7 +55,7 @@ test("server streaming: inputs after the first are told as dropped, whether they
   assert.deepEqual(counts, { in: 4, out: 1, dropped: 3 });
 });
 
-test("server streaming: silence before the first input is a TIMEOUT; during the stream it is nothing", async () => {
+test("server streaming: a silent client gets a TIMEOUT before the first input, but not during the stream", async () => {
   const silent = openSession({ route: { ...SERVER, sessionTimeoutMs: 1000 }, handler: countTo });
   silent.clock.advance(1000);
   assert.equal(await silent.session.finished, "idle");
@@ -78,7 +78,7 @@ test("server streaming: silence before the first input is a TIMEOUT; during the 
   assert.deepEqual(busy.pipe.sent, [{}, END]);
 });
 
-test("client streaming: inputs until silence, then the output, end and 1000", async () => {
+test("client streaming: inputs are read until the client is silent, then the output, end and 1000 are sent", async () => {
   const { session, input, pipe, clock } = openSession({
     route: { ...CLIENT, sessionTimeoutMs: 1000, emitTimings: true },
     handler: sum,
@@ -98,7 +98,7 @@ test("client streaming: inputs until silence, then the output, end and 1000", as
   assert.equal(pipe.closedWith, 1000);
 });
 
-test("client streaming: a handler that needs no more inputs answers at once; those unread are told", async () => {
+test("client streaming: a handler may answer before reading all inputs; unread inputs are reported as dropped", async () => {
   const { session, input, pipe } = openSession({
     route: CLIENT,
     handler: async (inputs: Inputs) => {
@@ -111,7 +111,7 @@ test("client streaming: a handler that needs no more inputs answers at once; tho
   assert.deepEqual(pipe.sent, [{ found: 2 }, dropped(2), END]);
 });
 
-test("client streaming: inputs that come after the idle timeout are told as dropped", async () => {
+test("client streaming: inputs after the idle timeout are reported as dropped", async () => {
   const go = gate();
   const { session, input, pipe, clock } = openSession({
     route: { ...CLIENT, sessionTimeoutMs: 1000 },
@@ -138,7 +138,7 @@ test("client streaming: inputs that come after the idle timeout are told as drop
   );
 });
 
-test("bidi: outputs while inputs still come", async () => {
+test("bidi: outputs are sent while inputs still arrive", async () => {
   const { session, input, pipe } = openSession({ route: BIDI, handler: double });
   input({ n: 1 });
   await pipe.sentCount(1);
@@ -172,14 +172,14 @@ for (const [mode, handler] of [
   ["client_streaming", sum],
   ["bidi", double],
 ] as const) {
-  test(`${mode}: an input that can't be read ends the session, whatever the handler makes of it`, async () => {
+  test(`${mode}: an unreadable input ends the session, even if the handler catches the error`, async () => {
     for (const swallow of [false, true]) {
       const { session, input, pipe, clock } = openSession({
         route: { mode },
         handler: swallow
           ? async (inputs: Inputs) => {
               await sum(inputs).catch(() => {});
-              await new Promise(() => {}); // never comes to an end by itself
+              await new Promise(() => {}); // never resolves
             }
           : handler,
       });
@@ -195,7 +195,7 @@ for (const [mode, handler] of [
 }
 
 for (const mode of ["server_streaming", "bidi"] as const) {
-  test(`${mode}: what is no iterable, and an item that is no map, fail the session`, async () => {
+  test(`${mode}: a result that is not iterable, or an item that is not an object, fails the session`, async () => {
     const none = openSession({ route: { mode }, handler: async () => ({ n: 1 }) });
     none.input({ n: 1 });
     assert.equal(await none.session.finished, "failed");
@@ -220,7 +220,7 @@ for (const mode of ["server_streaming", "bidi"] as const) {
     assert.equal(returned, true);
   });
 
-  test(`${mode}: a stream that throws is told after the items before it`, async () => {
+  test(`${mode}: if a stream throws, the items before it are sent first, then the error`, async () => {
     const { session, input, pipe } = openSession({
       route: { mode },
       handler: async function* () {
@@ -234,7 +234,7 @@ for (const mode of ["server_streaming", "bidi"] as const) {
     assert.equal(pipe.closedWith, 1000);
   });
 
-  test(`${mode}: a slow reader holds the producer back, and order is kept`, async () => {
+  test(`${mode}: a slow reader pauses the producer, and order is kept`, async () => {
     let produced = 0;
     const { session, input, pipe } = openSession({
       route: { mode },
@@ -259,7 +259,7 @@ for (const mode of ["server_streaming", "bidi"] as const) {
     ]);
   });
 
-  test(`${mode}: a stream that never waits lets others have their turn`, async () => {
+  test(`${mode}: a stream that never waits does not block other sessions`, async () => {
     let produced = 0;
     const { session, input, lose } = openSession({
       route: { mode },
@@ -276,7 +276,7 @@ for (const mode of ["server_streaming", "bidi"] as const) {
   });
 }
 
-test("bidi: a long stream leaves nothing behind for each of its items", async () => {
+test("bidi: a long stream keeps no memory for each item", async () => {
   const items = 60_000;
   let held = 0;
   const { session, input, pipe } = openSession({

@@ -8,7 +8,7 @@ interface Numbered {
   readonly n: number;
 }
 
-test("each input has its output, in the order they came in, one run at a time", async () => {
+test("each input gets its output, in the order of arrival, one run at a time", async () => {
   let running = 0;
   const { input, pipe, counts } = openSession({
     handler: async ({ n }: Numbered) => {
@@ -26,7 +26,7 @@ test("each input has its output, in the order they came in, one run at a time", 
   assert.deepEqual(counts, { in: 3, out: 3, dropped: 0 });
 });
 
-test("a handler that returns no promise answers as well", async () => {
+test("a handler may return its output without a promise", async () => {
   const { input, pipe } = openSession({ handler: ({ n }: Numbered) => ({ twice: n * 2 }) });
   input({ n: 1 }, { n: 2 });
   await pipe.sentCount(2);
@@ -50,7 +50,7 @@ test("the handler has the upgrade request's headers, its query, a signal and a l
   assert.throws(() => seen?.setHeader("x-a", "1"), /no response headers/);
 });
 
-test("timings follow each result, in seconds, with the time in the queue and the size of the batch", async () => {
+test("timings follow each result, in seconds, with the time in the queue and the batch size", async () => {
   const { input, pipe, clock } = openSession({
     route: { emitTimings: true },
     handler: async ({ n }: Numbered) => {
@@ -70,7 +70,7 @@ test("timings follow each result, in seconds, with the time in the queue and the
   );
 });
 
-test("silence for as long as sessionTimeout ends the session with TIMEOUT and 1000", async () => {
+test("a session without inputs for sessionTimeout ends with TIMEOUT and 1000", async () => {
   const { session, input, pipe, clock } = openSession({
     route: { sessionTimeoutMs: 5000 },
     handler: ({ n }: Numbered) => ({ n }),
@@ -88,7 +88,7 @@ test("silence for as long as sessionTimeout ends the session with TIMEOUT and 10
   assert.equal(clock.pending, 0);
 });
 
-test("a session that times out during a run ends once the run's result was sent", async () => {
+test("a session that times out during a run ends after the run's result was sent", async () => {
   const run = gate();
   const { session, input, pipe, clock } = openSession({
     route: { sessionTimeoutMs: 1000 },
@@ -104,7 +104,7 @@ test("a session that times out during a run ends once the run's result was sent"
   assert.deepEqual(pipe.sent, [{ n: 1 }, TIMEOUT]);
 });
 
-test("an input that comes during a long run keeps the session", async () => {
+test("an input that arrives during a long run keeps the session open", async () => {
   const run = gate();
   const { session, input, pipe, clock } = openSession({
     route: { sessionTimeoutMs: 1000 },
@@ -124,7 +124,7 @@ test("an input that comes during a long run keeps the session", async () => {
   assert.deepEqual(pipe.sent, [{ n: 1 }, { n: 2 }, TIMEOUT]);
 });
 
-test("without sessionTimeout a session may be silent for ever, as long as pings are answered", async () => {
+test("without sessionTimeout a session may be idle forever, as long as pings are answered", async () => {
   const { session, pipe, clock } = openSession({ handler: () => ({}) });
   for (let day = 0; day < 1000; day++) {
     clock.advance(30_000);
@@ -142,7 +142,7 @@ for (const [what, output] of [
   ["an array", [{ n: 1 }]],
   ["bytes", new Uint8Array(2)],
 ] as const) {
-  test(`an output that is ${what} is no map: the session fails`, async () => {
+  test(`an output that is ${what} is not an object: the session fails`, async () => {
     const { session, input, pipe, logged } = openSession({ handler: async () => output });
     input({ n: 1 });
     assert.equal(await session.finished, "failed");
@@ -158,7 +158,7 @@ for (const [what, error, reason, isLogged] of [
   ["an unknown error", new Error("secret at /srv/app.ts:1"), "Internal Server Error", true],
   ["no error at all", undefined, "Internal Server Error", true],
 ] as const) {
-  test(`a handler that throws ${what}: the caller reads "${reason}", then 1000`, async () => {
+  test(`a handler that throws ${what}: the caller gets "${reason}", then 1000`, async () => {
     for (const handler of [
       () => {
         throw error;
@@ -178,7 +178,7 @@ for (const [what, error, reason, isLogged] of [
   });
 }
 
-test("an input that does not fit is named by field and rule", async () => {
+test("an invalid input is reported with its field and the violated rule", async () => {
   const { session, input, pipe } = openSession({
     route: {
       accept: () => {
@@ -192,7 +192,7 @@ test("an input that does not fit is named by field and rule", async () => {
   assert.deepEqual(pipe.sent, [failure("steps: Input should be less")]);
 });
 
-test("a frame that can't be read says why; a text is not taken where MessagePack is due", async () => {
+test("an unreadable frame is reported with the reason; a text frame is rejected where MessagePack is expected", async () => {
   const unreadable = openSession({ handler: () => ({}) });
   unreadable.session.receive(new Uint8Array([0xdd, 0xff, 0xff, 0xff, 0xff]));
   assert.equal(await unreadable.session.finished, "failed");
@@ -206,7 +206,7 @@ test("a frame that can't be read says why; a text is not taken where MessagePack
   ]);
 });
 
-test("a slow reader holds back the next run until it has caught up", async () => {
+test("a slow reader delays the next run until it has caught up", async () => {
   let runs = 0;
   const { input, pipe } = openSession({ handler: ({ n }: Numbered) => (runs++, { n }) });
   pipe.capacity = 2;
@@ -224,7 +224,7 @@ test("a slow reader holds back the next run until it has caught up", async () =>
   );
 });
 
-test("buffering keeps the newest inputs, drops older ones and tells how many", async () => {
+test("buffering keeps the newest inputs, drops older ones and reports how many", async () => {
   const run = gate();
   const { input, pipe, counts } = openSession({
     route: { buffering: 2 },
@@ -243,7 +243,7 @@ test("buffering keeps the newest inputs, drops older ones and tells how many", a
   assert.deepEqual(counts, { in: 6, out: 3, dropped: 3 });
 });
 
-test("what was dropped is told before the session ends, also when it ends in the same turn", async () => {
+test("dropped inputs are reported before the session ends, even if it ends in the same turn", async () => {
   const { session, input, pipe } = openSession({
     route: { buffering: 1 },
     handler: () => {
@@ -285,7 +285,7 @@ for (const [asked, kept] of [
   });
 }
 
-test("without buffering nothing is dropped: the connection is paused at the bound and goes on at half of it", async () => {
+test("without buffering nothing is dropped: the connection is paused at the limit and resumed at half of it", async () => {
   const gates = Array.from({ length: 20 }, () => gate());
   const { input, pipe, counts, clock } = openSession({
     limits: { maxWaitingInputs: 8 },
@@ -297,7 +297,7 @@ test("without buffering nothing is dropped: the connection is paused at the boun
   assert.equal(pipe.paused, false);
   input({ n: 8 });
   assert.equal(pipe.paused, true);
-  clock.advance(300_000); // no answer to a ping can be seen by now
+  clock.advance(300_000); // a paused connection cannot receive a pong
   assert.equal(pipe.terminated, false);
   for (let n = 0; n < 4; n++) {
     assert.equal(pipe.paused, true);
@@ -315,7 +315,7 @@ test("without buffering nothing is dropped: the connection is paused at the boun
   assert.equal(counts.dropped, 0);
 });
 
-test("few inputs of many bytes pause the connection as well", async () => {
+test("a few large inputs pause the connection as well", async () => {
   const run = gate();
   const { input, pipe } = openSession({
     limits: { maxWaitingBytes: 10_000 },

@@ -17,7 +17,7 @@ const running = (extra: MessageInitShape<typeof AliasInfoSchema> = {}) =>
     ...extra,
   });
 
-test("of a new app, what differs from what holds where nothing is said", () => {
+test("for a new app, the settings that differ from the defaults are listed", () => {
   assert.deepEqual(scaleDifference(undefined, {}, false), []);
   assert.deepEqual(
     scaleDifference(undefined, { machineType: "M", keepAlive: 60, regions: ["us-east"] }, false),
@@ -29,7 +29,7 @@ test("of a new app, what differs from what holds where nothing is said", () => {
   );
 });
 
-test("of an app that is there, only what is the code's changes", () => {
+test("for an existing app, only the settings that belong to the code change", () => {
   const next = {
     keepAlive: 5,
     maxConcurrency: 9,
@@ -44,7 +44,7 @@ test("of an app that is there, only what is the code's changes", () => {
   ]);
 });
 
-test("with the scale reset, all that the code says or leaves out changes", () => {
+test("with the scale reset, all settings change to the code's values or the defaults", () => {
   const next = { keepAlive: 60, maxConcurrency: 9, machineType: "S", regions: ["us-east", "us-west"] };
   assert.deepEqual(scaleDifference(running({ scalingDelaySeconds: 3 }), next, true), [
     { setting: "minConcurrency", from: "1", to: "0" },

@@ -9,7 +9,7 @@ const lineOf = (level: ApplicationLog["level"], message: string): ApplicationLog
   timestamp: new Date(0),
 });
 
-test("what only who looks for a fault wants is not for readers: low levels, and pages that open for others", () => {
+test("debug levels and links to private build pages are not shown to users", () => {
   const shown = (["TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "STDOUT", "STDERR"] as const).filter(
     (level) => isForReaders(lineOf(level, "step")),
   );

@@ -31,7 +31,7 @@ describe("a hash", () => {
     }
   });
 
-  test("comes with size, time in seconds, and a sum for each part", async () => {
+  test("includes size, time in seconds, and a checksum for each part", async () => {
     const content = randomBytes(2 * PART_BYTES + 3);
     using folder = new ContextFolder({ weights: content });
     utimesSync(join(folder.path, "weights"), 1, 1_700_000_000.25);
@@ -64,7 +64,7 @@ describe("a hash", () => {
     assert.equal(sizes.length, 50);
   });
 
-  test("of a file that is gone is a clear error", async () => {
+  test("of a deleted file is a clear error", async () => {
     using folder = new ContextFolder({ "a.txt": "" });
     const files = await folder.collect();
     folder[Symbol.dispose]();
@@ -74,7 +74,7 @@ describe("a hash", () => {
     });
   });
 
-  test("ends with the signal's reason", async () => {
+  test("is aborted with the signal's reason", async () => {
     using folder = new ContextFolder({ "a.txt": "" });
     const reason = new Error("enough");
     await assert.rejects(hashFiles(await folder.collect(), { signal: AbortSignal.abort(reason) }), reason);
@@ -87,7 +87,7 @@ describe("the body of a part", () => {
     ["has what is left, when it is the last", PART_BYTES + 1000, 2, PART_BYTES, PART_BYTES + 1000],
     ["is empty of an empty file", 0, 1, 0, 0],
   ] as const) {
-    test(`${title}, as one file of a form, and is as long as it says`, async () => {
+    test(`${title}, as one file of a form, and has the declared length`, async () => {
       const content = randomBytes(size);
       using folder = new ContextFolder({ weights: content });
       await using handle = await open(join(folder.path, "weights"));
@@ -104,7 +104,7 @@ describe("the body of a part", () => {
     });
   }
 
-  test("breaks off before its last bytes when the file is not what was hashed", async () => {
+  test("breaks off before its last bytes if the file has changed since it was hashed", async () => {
     using folder = new ContextFolder({ "a.txt": "hello" });
     const file = await hashOne(folder);
     folder.write("a.txt", "hallo");

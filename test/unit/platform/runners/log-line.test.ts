@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isoOfMicros, LineCounts, logLine, microsOf } from "../../../../src/platform/runners/log-line.ts";
 
-test("times are read to the microsecond, in the zone they name, else in UTC", () => {
+test("times are parsed to the microsecond, in the given time zone, otherwise in UTC", () => {
   const noon = Date.UTC(2026, 0, 31, 12) * 1_000;
   const times: [string, number][] = [
     ["2026-01-31T12:00:00Z", 0],
@@ -20,7 +20,7 @@ test("times are read to the microsecond, in the zone they name, else in UTC", ()
   assert.equal(isoOfMicros(-1), "1969-12-31T23:59:59.999999Z");
 });
 
-test("a line has a time, a level and a message, whatever of them is told; what has no message is none", () => {
+test("a log line always has a time, a level and a message; values without a message are skipped", () => {
   const told = logLine({ timestamp: "2026-01-31T12:00:00.9996Z", level: "warning", message: "a\nb\r\n" });
   const expected = { timestamp: new Date("2026-01-31T12:00:00.999Z"), level: "WARNING", message: "a\nb" };
   assert.deepEqual(told?.log, expected);
@@ -31,7 +31,7 @@ test("a line has a time, a level and a message, whatever of them is told; what h
   for (const value of [null, "text", 1, [], {}]) assert.equal(logLine(value), undefined);
 });
 
-test("lines are counted by time, level and message, each as often as it is there", () => {
+test("lines are counted by time, level and message", () => {
   const line = (message: string) => logLine({ timestamp: "2026-01-31T12:00:00Z", message });
   const [a, b] = [line("a"), line("b")];
   assert.ok(a !== undefined && b !== undefined);

@@ -23,7 +23,7 @@ const folder = mkdtempSync(join(tmpdir(), "servable-config-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 let files = 0;
 
-/** A config file with this text; without one, the path of a file that isn't there. */
+/** A config file with this text; without a text, the path of a missing file. */
 function fileWith(text?: string): string {
   const path = join(folder, String((files += 1)), "config.toml");
   if (text === undefined) return path;
@@ -52,7 +52,7 @@ key = "home-id:home-secret"
 `;
 
 describe("reading", () => {
-  test("profiles, the selected one and settings are there", async () => {
+  test("profiles, the selected profile and settings are returned", async () => {
     const config = await ConfigFile.read(fileWith(TWO));
     assert.deepEqual(
       config.profiles().map(({ name, key, host }) => [name, key?.reveal(), host]),
@@ -66,17 +66,17 @@ describe("reading", () => {
     assert.equal(config.setting("toString"), undefined);
   });
 
-  test("a file that isn't there is empty", async () => {
+  test("a missing file is empty", async () => {
     const config = await ConfigFile.read(fileWith());
     assert.deepEqual([config.profiles(), config.selected()], [[], undefined]);
   });
 
-  test("a selected profile that is gone is none", async () => {
+  test("a selected profile that does not exist is ignored", async () => {
     const config = await ConfigFile.read(fileWith('[__internal__]\nprofile = "gone"\n'));
     assert.equal(config.selected(), undefined);
   });
 
-  test("an unknown profile is refused with the one that was meant", async () => {
+  test("an unknown profile is rejected with a suggestion", async () => {
     const config = await ConfigFile.read(fileWith(TWO));
     assert.throws(() => config.profile("wor"), {
       message: 'There is no profile "wor"; did you mean "work"?',
@@ -86,7 +86,7 @@ describe("reading", () => {
     assert.throws(() => config.profile("constructor"), { name: "UsageError" });
   });
 
-  test("invalid TOML is refused with its line, and none of its text is shown", async () => {
+  test("invalid TOML is rejected with its line, and none of its text is shown", async () => {
     const path = fileWith('[work]\nkey = "id:hidden"\nkey = "id:hidden\n');
     await assert.rejects(ConfigFile.read(path), (error) => {
       assert.ok(error instanceof FalServerlessError);
@@ -97,7 +97,7 @@ describe("reading", () => {
     });
   });
 
-  test("a key or host that is not a string is refused by its place", async () => {
+  test("a key or host that is not a string is rejected by its name and section", async () => {
     const config = await ConfigFile.read(fileWith("[work]\nkey = 7\n"));
     assert.throws(() => config.profile("work"), {
       code: "CONFIG_INVALID",
@@ -105,14 +105,14 @@ describe("reading", () => {
     });
   });
 
-  test("a folder in its place is refused", async () => {
+  test("a folder at the file's path is rejected", async () => {
     await assert.rejects(ConfigFile.read(folder), {
       code: "CONFIG_INVALID",
       message: /cannot be read \(EISDIR\)/,
     });
   });
 
-  test("FAL_CONFIG_PATH says where it is", () => {
+  test("FAL_CONFIG_PATH sets the path of the file", () => {
     assert.equal(configPath({}), join(homedir(), ".fal", "config.toml"));
     assert.equal(configPath({ FAL_CONFIG_PATH: "/etc/x.toml" }), "/etc/x.toml");
     assert.equal(configPath({ FAL_CONFIG_PATH: "~/x.toml" }), join(homedir(), "x.toml"));
@@ -120,7 +120,7 @@ describe("reading", () => {
 });
 
 describe("writing", () => {
-  test("a change leaves everything else as it is, comments included", async () => {
+  test("a change keeps everything else, including comments", async () => {
     const path = fileWith(TWO);
     const config = await ConfigFile.read(path);
     await config.setKey("work", "new-id:new-secret");
@@ -137,7 +137,7 @@ describe("writing", () => {
     assert.equal(config.selected()?.host, "http://127.0.0.1:4000");
   });
 
-  test("the file and its folder are for their owner alone", async () => {
+  test("the file and its folder are accessible only to their owner", async () => {
     const path = fileWith();
     const config = await ConfigFile.read(path);
     await config.create("work");
@@ -150,13 +150,13 @@ describe("writing", () => {
     assert.equal(textOf(path), '[work]\nkey = "id:secret"\nhost = "api.work.com"\n');
   });
 
-  test("nothing but the file is left behind", async () => {
+  test("no temporary files are left", async () => {
     const path = fileWith(TWO);
     await (await ConfigFile.read(path)).select(undefined);
     assert.deepEqual(readdirSync(join(path, "..")), ["config.toml"]);
   });
 
-  test("a file that can't be written stays, and leaves nothing behind", async () => {
+  test("a failed write keeps the old file, and leaves no temporary file", async () => {
     const path = fileWith();
     const config = await ConfigFile.read(path);
     writeFileSync(join(path, ".."), "a file where a folder should be");
@@ -164,7 +164,7 @@ describe("writing", () => {
     assert.equal(textOf(join(path, "..")), "a file where a folder should be");
   });
 
-  test("a new file that can't take the place of the old one leaves that as it is, and is gone", async () => {
+  test("if the new file cannot replace the old one, the old one is unchanged and the new one is removed", async () => {
     const path = fileWith(TWO);
     const config = await ConfigFile.read(path);
     const { mock: renaming } = mock.method(fs, "renameSync", () => {
@@ -184,7 +184,7 @@ describe("writing", () => {
     assert.deepEqual(readdirSync(join(path, "..")), ["config.toml"]);
   });
 
-  test("a link to the file stays one", async () => {
+  test("a symbolic link to the file stays a link", async () => {
     const path = fileWith(TWO);
     const link = join(folder, "link.toml");
     symlinkSync(path, link);
@@ -192,7 +192,7 @@ describe("writing", () => {
     assert.match(textOf(path), /profile = "home"/);
   });
 
-  test("what another process has written meanwhile stays", async () => {
+  test("changes that another process wrote meanwhile are kept", async () => {
     const path = fileWith(TWO);
     const [first, second] = await Promise.all([ConfigFile.read(path), ConfigFile.read(path)]);
     await first.create("third");
@@ -203,7 +203,7 @@ describe("writing", () => {
     );
   });
 
-  test("deleting a profile takes its key along, and its selection", async () => {
+  test("deleting a profile removes its key and its selection", async () => {
     const path = fileWith(TWO);
     const config = await ConfigFile.read(path);
     await config.delete("work");
@@ -236,16 +236,16 @@ describe("the target of a call", () => {
     return [endpoints.grpc.host, credentials.keyId];
   };
 
-  test("the selected profile has host and key", async () => {
+  test("the selected profile provides host and key", async () => {
     assert.deepEqual(await targetOf({ environment: environment(TWO) }), ["api.work.com", "work-id"]);
   });
 
-  test("the environment goes before the selected profile, each for itself", async () => {
+  test("each environment variable takes precedence over the selected profile", async () => {
     const variables = environment(TWO, { FAL_KEY: "variable-id:s" });
     assert.deepEqual(await targetOf({ environment: variables }), ["api.work.com", "variable-id"]);
   });
 
-  test("a broken file does not matter to who needs nothing of it", async () => {
+  test("a broken file causes no error if nothing in it is needed", async () => {
     const variables = environment("= broken", { FAL_KEY: "id:s", FAL_HOST: "api.variable.com" });
     assert.deepEqual(await targetOf({ environment: variables }), ["api.variable.com", "id"]);
     await assert.rejects(targetOf({ environment: environment("= broken") }), { code: "CONFIG_INVALID" });

@@ -13,7 +13,7 @@ const found = (options: CredentialOptions): string => {
   return `${credentials.keyId} of ${credentials.origin}`;
 };
 
-test("the first of argument, FAL_KEY, profile and pair is taken", () => {
+test("credentials come from the first of argument, FAL_KEY, profile and key pair", () => {
   const environment = { ...PAIR, FAL_KEY: "variable-id:s" };
   assert.equal(found({ key: "argument-id:s", environment, profile }), "argument-id of the arguments");
   assert.equal(found({ environment, profile }), "variable-id of FAL_KEY");
@@ -21,7 +21,7 @@ test("the first of argument, FAL_KEY, profile and pair is taken", () => {
   assert.equal(found({ environment: PAIR }), "pair-id of FAL_KEY_ID and FAL_KEY_SECRET");
 });
 
-test("a key is split at its first colon, and blanks around it don't count", () => {
+test("a key is split at its first colon, and surrounding blanks are ignored", () => {
   const credentials = resolveCredentials({ environment: { FAL_KEY: " id:a:b\n" } });
   assert.deepEqual(credentials.metadata(), [
     ["auth-key", "a:b"],
@@ -30,7 +30,7 @@ test("a key is split at its first colon, and blanks around it don't count", () =
   assert.equal(credentials.authorization(), "Key id:a:b");
 });
 
-test("an empty variable is none", () => {
+test("an empty variable is ignored", () => {
   assert.equal(found({ environment: { ...PAIR, FAL_KEY: "" } }), "pair-id of FAL_KEY_ID and FAL_KEY_SECRET");
 });
 
@@ -99,7 +99,7 @@ const REFUSED: readonly (readonly [
 ];
 
 for (const [what, options, code, message] of REFUSED) {
-  test(`refused without telling it: ${what}`, () => {
+  test(`rejected without showing the secret: ${what}`, () => {
     assert.throws(
       () => resolveCredentials({ environment: {}, ...options }),
       (error) => {
@@ -116,11 +116,11 @@ for (const [what, options, code, message] of REFUSED) {
   });
 }
 
-test("a login that is forced leaves a key that was given", () => {
+test("a key passed as an argument is used even if a login is forced", () => {
   assert.match(found({ key: "id:s", environment: { FAL_FORCE_AUTH_BY_USER: "1" } }), /^id of/);
 });
 
-test("no way of printing credentials shows the secret", () => {
+test("printing credentials in any way does not show the secret", () => {
   const credentials = resolveCredentials({ environment: { FAL_KEY: "the-id:the-secret" } });
   const printed = [
     inspect(credentials, { depth: 9, showHidden: true }),
@@ -135,12 +135,12 @@ test("no way of printing credentials shows the secret", () => {
   assert.match(printed, /the-id/);
 });
 
-test("a secret is taken out of what others say, encoded or not", () => {
+test("a secret is removed from external messages, encoded or not", () => {
   const secret = new Secret("a/b+c");
   assert.equal(secret.removeFrom("no a/b+c and no a%2Fb%2Bc"), "no … and no …");
 });
 
-test("ISOLATE_AUTH_DISABLED is refused by name, unless a key is an argument", () => {
+test("ISOLATE_AUTH_DISABLED is rejected by name, unless a key is passed as an argument", () => {
   for (const value of ["1", "true", "yes"]) {
     assert.throws(
       () => resolveCredentials({ environment: { ISOLATE_AUTH_DISABLED: value, FAL_KEY: "id:s" } }),

@@ -71,7 +71,7 @@ for (const [what, environment, urls] of HOSTS) {
   test(`hosts: ${what}`, () => assert.deepEqual(urlsOf(environment), urls));
 }
 
-test("the argument goes before the variables, and they before the profile", () => {
+test("the argument takes precedence over the variables, and they over the profile", () => {
   const profile = { name: "staging", host: "api.staging.com" };
   const hostsOf = (environment: NodeJS.ProcessEnv, host?: string): string =>
     resolveEndpoints({ environment, host, profile }).grpc.host;
@@ -81,7 +81,7 @@ test("the argument goes before the variables, and they before the profile", () =
   assert.equal(hostsOf({}), "api.staging.com");
 });
 
-test("an endpoint knows whether it is encrypted, and where it came from", () => {
+test("an endpoint records whether it is encrypted, and where its host was configured", () => {
   const { grpc, rest } = resolveEndpoints({ environment: { FAL_HOST: "http://127.0.0.1:4000" } });
   assert.deepEqual(grpc, {
     url: "http://127.0.0.1:4000",
@@ -93,12 +93,12 @@ test("an endpoint knows whether it is encrypted, and where it came from", () => 
   assert.equal(resolveEndpoints({ environment: {} }).grpc.isPlaintext, false);
 });
 
-test("addresses of version 6 have ports, too", () => {
+test("IPv6 addresses may have ports", () => {
   const { grpc, run } = resolveEndpoints({ environment: { FAL_HOST: "http://[::1]:4000" } });
   assert.deepEqual([grpc.host, run.url], ["[::1]:4000", "http://[::1]:4000"]);
 });
 
-test("of an address without a name, the queue's host has to be said", () => {
+test("an IP address has no queue host, so FAL_QUEUE_RUN_HOST must be set", () => {
   for (const host of ["http://127.0.0.1:4000", "http://[::1]:4000", "http://localhost:4000"]) {
     const endpoints = resolveEndpoints({ environment: { FAL_HOST: host } });
     assert.throws(() => endpoints.queue, { name: "UsageError", message: /set FAL_QUEUE_RUN_HOST/ });
@@ -119,7 +119,7 @@ describe("bad hosts", () => {
     ["01234567-hidden:0123456789abcdef", /is not a valid host/],
   ];
   for (const name of ["FAL_HOST", "FAL_GRPC_HOST", "FAL_REST_HOST", "FAL_RUN_HOST", "FAL_QUEUE_RUN_HOST"]) {
-    test(`${name} is named, its value is not`, () => {
+    test(`${name} is named in the message, its value is not shown`, () => {
       for (const [text, what] of BAD) {
         assert.throws(
           () => resolveEndpoints({ environment: { [name]: text } }),
@@ -136,7 +136,7 @@ describe("bad hosts", () => {
     });
   }
 
-  test("a name that is no control plane's is asked about", () => {
+  test('a host whose name does not begin with "api" must be written with https://', () => {
     assert.throws(() => resolveEndpoints({ environment: { FAL_HOST: "fal.run" } }), {
       message: /^FAL_HOST does not begin with "api".*write https:\/\/ before it/,
     });
@@ -147,7 +147,7 @@ describe("bad hosts", () => {
   });
 });
 
-test("websockets have a host of their own: the variable's, else the apps' after ws.", () => {
+test("the websocket host is the variable's, otherwise the apps' host after ws.", () => {
   const rows: readonly [NodeJS.ProcessEnv, string][] = [
     [{}, "https://ws.fal.run"],
     [{ FAL_WS_RUN_HOST: "sockets.example.com" }, "https://sockets.example.com"],

@@ -129,7 +129,7 @@ describe("the profile in force", () => {
     test(what, async () => assert.deepEqual(await found(variables, options), expected));
   }
 
-  test("a profile with a host alone gives no key, and the message names it", async () => {
+  test("a profile with a host alone provides no key, and the message names it", async () => {
     await assert.rejects(found({ FAL_PROFILE: "host-only" }), {
       code: "CREDENTIALS_MISSING",
       message: /^There is no key, and the profile host-only has none: /,
@@ -137,7 +137,7 @@ describe("the profile in force", () => {
   });
 });
 
-describe("an unknown profile is an error that says where its name came from and which there are", () => {
+describe("an unknown profile is an error that names its source and the existing profiles", () => {
   const all = "It has: file, variable, argument, key-only, host-only, with space.";
   const both = { FAL_KEY: "env-id:s", FAL_HOST: "api.env.com" };
   const rows: readonly [what: string, NodeJS.ProcessEnv, Omit<TargetOptions, "environment">, string][] = [
@@ -185,7 +185,7 @@ describe("an unknown profile is an error that says where its name came from and 
     });
   }
 
-  test("the file's own choice, with what mends it", async () => {
+  test("the selection in the file, with the command that fixes it", async () => {
     const path = join(folder, "stale.toml");
     writeFileSync(path, '[__internal__]\nprofile = "gone"\n[work]\nkey = "id:s"\n');
     await assert.rejects(found({ FAL_CONFIG_PATH: path }), {
@@ -194,7 +194,7 @@ describe("an unknown profile is an error that says where its name came from and 
         `There is no profile "gone" (selected there) in ${path}. It has: work. ` +
         'Select another with "servable profile set", or none with "servable profile unset".',
     });
-    // Nobody asked for it where all is told otherwise.
+    // The profile is not needed if key and host are given otherwise.
     assert.equal((await found({ FAL_CONFIG_PATH: path, ...both }))[1], "env-id");
   });
 

@@ -4,24 +4,24 @@ import fc from "fast-check";
 import { parse, stringify } from "smol-toml";
 import { addTable, deleteTable, setKey } from "../../../../src/platform/target/toml-edit.ts";
 
-test("a key that is there is replaced in its place, another goes below", () => {
+test("an existing key is replaced in place, a new one is added below", () => {
   const text = "[a]\n  x = 1 # one\n\n[b]\ny = 2\n";
   assert.equal(setKey(text, "a", "x", 3), "[a]\nx = 3\n\n[b]\ny = 2\n");
   assert.equal(setKey(text, "a", "z", true), "[a]\n  x = 1 # one\nz = true\n\n[b]\ny = 2\n");
   assert.equal(setKey(text, undefined, "root", "r"), 'root = "r"\n[a]\n  x = 1 # one\n\n[b]\ny = 2\n');
 });
 
-test("a table that isn't there is added, once", () => {
+test("a missing table is added, once", () => {
   assert.equal(setKey("x = 1\n", "a", "k", "v"), 'x = 1\n\n[a]\nk = "v"\n');
   assert.equal(addTable("", "a b"), '["a b"]\n');
   assert.equal(addTable("[a]\nx = 1\n", "a"), "[a]\nx = 1\n");
 });
 
-test("Windows' line ends are read", () => {
+test("Windows line endings are supported", () => {
   assert.equal(setKey("[a]\r\nx = 1\r\n", "a", "x", 2), "[a]\nx = 2\n");
 });
 
-/** Forms that a line doesn't tell. */
+/** Forms that cannot be recognised line by line. */
 const AWKWARD: readonly string[] = [
   'a = { x = 1, y = "two" }\n',
   "a.x = 1\na.y = 2\n",
@@ -35,7 +35,7 @@ const AWKWARD: readonly string[] = [
 ];
 
 for (const text of AWKWARD) {
-  test(`the data is what it should be after edits of ${JSON.stringify(text)}`, () => {
+  test(`the data is correct after edits of ${JSON.stringify(text)}`, () => {
     const wanted = parse(text);
     const table = (wanted["a"] ?? {}) as Record<string, unknown>;
     assertData(setKey(text, "a", "x", "new"), { ...wanted, a: { ...table, x: "new" } });
@@ -57,7 +57,7 @@ const edit = fc.record({
   value: fc.option(value, { nil: undefined }),
 });
 
-test("property: any edits of any tables give the data that assignments would", () => {
+test("property: any edits of any tables give the same data as assignments", () => {
   fc.assert(
     fc.property(
       fc.dictionary(name, fc.dictionary(name, value, { maxKeys: 3 }), { maxKeys: 3 }),
@@ -66,7 +66,7 @@ test("property: any edits of any tables give the data that assignments would", (
         let text = stringify(tables);
         const wanted = parse(text) as Record<string, unknown>;
         for (const { table, key, value } of edits) {
-          // A table can't be in the place of a value.
+          // A table cannot replace a value.
           if (table !== undefined && typeof (Object.hasOwn(wanted, table) ? wanted[table] : {}) !== "object")
             continue;
           text = setKey(text, table, key, value);
@@ -89,7 +89,7 @@ function assertData(text: string, wanted: unknown): void {
   assert.deepEqual(plain(parse(text)), plain(wanted));
 }
 
-/** Without prototypes, which parsers choose differently. */
+/** Data without prototypes, which differ between parsers. */
 function plain(data: unknown): unknown {
   if (typeof data !== "object" || data === null) return data;
   return new Map(Object.entries(data).map(([key, item]) => [key, plain(item)]));

@@ -16,7 +16,7 @@ async function eventsOf(text: string, length: number): Promise<ServerSentEvent[]
   return events;
 }
 
-test("events are read wherever the stream is cut into pieces, and however its lines end", async () => {
+test("events are parsed however the stream is divided into chunks, and with any line endings", async () => {
   const text =
     ': hello\n\ndata: {"a": "é"}\n\nevent: error\r\ndata:one\r\ndata: two: 2\r\nid: 7\r\n\r\nevent: ping\r\rdata\r\r' +
     "data:  spaced\nretry: 5\n\ndata: cut";
@@ -30,7 +30,7 @@ test("events are read wherever the stream is cut into pieces, and however its li
     assert.deepEqual(await eventsOf(text, length), expected, `${length}`);
 });
 
-test("a line without an end is not gathered for ever", async () => {
+test("a line without an end is not buffered without limit", async () => {
   async function* endless(): AsyncGenerator<Uint8Array> {
     const chunk = new Uint8Array(2 ** 22).fill(97);
     for (;;) yield chunk;
