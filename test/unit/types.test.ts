@@ -5,7 +5,7 @@ import { compile } from "../helpers/typescript.ts";
 
 type Wrong = Readonly<Record<string, readonly [options: string, method: string, sentence: string]>>;
 
-/** Wrong methods, and the sentence their author should read. */
+/** Invalid methods, and the compile error that their author should see. */
 const WRONG_ENDPOINTS: Wrong = {
   "any-input": [
     "{ input: Prompt }",
@@ -163,7 +163,7 @@ const printed = compile(
 );
 
 for (const [name, [, method, sentence]] of Object.entries(WRONG)) {
-  test(`the compiler says what to write instead of: ${method}`, () => {
+  test(`the compile error says what to write instead of: ${method}`, () => {
     const errors = printed.split(/^(?=\S)/m).filter((error) => error.startsWith(`${name}.ts(`));
     assert.equal(errors.length, 1, `one error, not ${errors.length}:\n${errors.join("")}`);
     const [error = ""] = errors;
@@ -172,7 +172,7 @@ for (const [name, [, method, sentence]] of Object.entries(WRONG)) {
   });
 }
 
-test("nothing else is wrong with those classes", () => {
+test("those classes have no other compile errors", () => {
   const files = new Set(printed.split("\n").flatMap((line) => /^(\S+)\.ts\(/.exec(line)?.[1] ?? []));
   assert.deepEqual([...files].sort(), Object.keys(WRONG).sort());
 });

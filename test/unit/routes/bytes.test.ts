@@ -11,14 +11,14 @@ const Frame = Type.Object({
 });
 type Frame = Static<typeof Frame>;
 
-test("bytes are taken as they are, a Buffer too; the compiler knows them", () => {
+test("bytes are accepted unchanged, also as a Buffer; the compiler knows their type", () => {
   const frame: Frame = { image: new Uint8Array([1, 2]), mask: Buffer.alloc(0) };
   const taken = accepted(Frame, { ...frame, extra: 1 }) as Frame;
   assert.equal(taken.image, frame.image);
   assert.deepEqual(taken, frame);
 });
 
-test("anything else is refused in the words of the original", () => {
+test("other values are rejected with the message of fal's Python SDK", () => {
   for (const image of ["AQI=", [1, 2], { 0: 1 }, 5, null, new Float32Array(1), new ArrayBuffer(2)]) {
     const [issue, ...more] = issuesOf(Frame, { image });
     assert.deepEqual(more, []);
@@ -29,7 +29,7 @@ test("anything else is refused in the words of the original", () => {
   }
 });
 
-test("so are too few and too many", () => {
+test("too few and too many bytes are rejected", () => {
   assert.deepEqual(issuesOf(Frame, { image: new Uint8Array(0) }), [
     {
       type: "bytes_too_short",
@@ -50,7 +50,7 @@ test("so are too few and too many", () => {
   ]);
 });
 
-test("bytes may stand alone, in lists, and beside other types", () => {
+test("bytes may be used alone, in lists, and in unions with other types", () => {
   const data = new Uint8Array([1]);
   assert.equal(accepted(bytes(), data), data);
   assert.deepEqual(placesOf(bytes(), { a: 1 }), ["bytes_type body"]);
@@ -65,13 +65,13 @@ test("bytes may stand alone, in lists, and beside other types", () => {
   assert.deepEqual(placesOf(maybe, { source: "x" }), ["bytes_type body.source"]);
 });
 
-test("a result is held to them as well", () => {
+test("results are checked as well", () => {
   const compiled = compileInput(Frame);
   assert.ok(compiled.fits({ image: new Uint8Array(1) }));
   assert.ok(!compiled.fits({ image: "x" }));
 });
 
-test("limits that make no sense are refused", () => {
+test("invalid limits are rejected", () => {
   const message = "bytes(): a limit must be a whole number of at least 0, got -1.";
   assertRefused(() => bytes({ minBytes: -1 }), "SCHEMA_INVALID", message);
   assertRefused(() => bytes({ maxBytes: 1.5 }), "SCHEMA_INVALID", /got 1\.5/);
@@ -82,7 +82,7 @@ test("limits that make no sense are refused", () => {
   );
 });
 
-test("documents show a string of the format binary", async () => {
+test("in documents, bytes are a string with the format binary", async () => {
   class Show extends App {
     @realtime("/", { input: Frame })
     run(_input: Frame): object {
@@ -101,7 +101,7 @@ test("documents show a string of the format binary", async () => {
   });
 });
 
-test("an endpoint, and a session that talks JSON, refuse schemas with bytes at any depth", async () => {
+test("an endpoint, and a session with JSON messages, reject schemas with bytes at any depth", async () => {
   class Post extends App {
     @endpoint("/", { input: Type.Object({ list: Type.Array(Frame) }) })
     run(): void {}

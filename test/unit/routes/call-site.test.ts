@@ -10,10 +10,10 @@ import { callSite } from "../../../src/routes/call-site.ts";
 import { REPOSITORY, temporaryFolder } from "../../helpers/second-copy.ts";
 import { compile } from "../../helpers/typescript.ts";
 
-/** What callSite() says when code of this package calls it, `depth` frames deep. */
+/** The result of callSite() when code of this package calls it, `depth` frames deep. */
 function throughPackage(depth: number): string | undefined {
   const seen: (string | undefined)[] = [];
-  // Made from a text, so that the only frames with a file are the package's.
+  // Created from text, so that only the package's frames have a file.
   let call = new Function("callSite", "seen", "return () => seen.push(callSite())")(
     callSite,
     seen,
@@ -23,7 +23,7 @@ function throughPackage(depth: number): string | undefined {
   return seen[0];
 }
 
-test("the module that calls is found, as the loader was given it", () => {
+test("the calling module is found, under the URL that the loader received", () => {
   assert.equal(callSite(), import.meta.url.replace(/\?.*$/, ""));
 });
 
@@ -31,7 +31,7 @@ test("frames of this package are skipped, however many", () => {
   for (const depth of [1, 2, 40]) assert.equal(throughPackage(depth), import.meta.url);
 });
 
-test("frames without a file and those of compilers' helpers are skipped, those of CommonJS modules are not", async () => {
+test("frames without a file and frames of compiler helpers are skipped, those of CommonJS modules are not", async () => {
   const folder = temporaryFolder();
   const call = "module.exports = (callSite) => callSite();";
   mkdirSync(join(folder, "node_modules/tslib"), { recursive: true });
@@ -44,7 +44,7 @@ test("frames without a file and those of compilers' helpers are skipped, those o
   assert.equal((evaluated as unknown as (site: typeof callSite) => string)(callSite), import.meta.url);
 });
 
-test("how stacks are made stays as it was", () => {
+test("callSite() does not change how stack traces are created", () => {
   const { prepareStackTrace, stackTraceLimit } = Error;
   const mine = (): string => "mine";
   try {
@@ -73,7 +73,7 @@ class Marked {
 console.log(JSON.stringify([place, import.meta.url, typeof Marked]));
 `;
 
-test("compiled by tsc and run by plain Node, the compiled module is found", () => {
+test("the compiled module is found in code compiled by tsc and run by plain Node", () => {
   const folder = temporaryFolder();
   const out = { noEmit: false, rootDir: REPOSITORY, outDir: "out" };
   assert.equal(compile(folder, { "marked.ts": SOURCE }, out), "");

@@ -20,7 +20,7 @@ function route(path: string, methodName: string, isWebsocket: boolean): RouteSig
   };
 }
 
-test("routes come sorted by path, whatever the order of the methods", () => {
+test("routes are sorted by path, whatever the order of the methods", () => {
   class Mixed {
     @endpoint("/b")
     b(): void {}
@@ -58,7 +58,7 @@ test("websockets come last, sorted among themselves, and may share a path with a
   assert.deepEqual(names, ["posta", "postz", "socketa", "socketb"]);
 });
 
-test("two websockets on one path are refused, and named as what they are", () => {
+test("two websockets on one path are rejected, and the message calls them websockets", () => {
   const metadata = {};
   recordRoute(metadata, route("/rt", "one", true));
   assertRefused(
@@ -68,7 +68,7 @@ test("two websockets on one path are refused, and named as what they are", () =>
   );
 });
 
-test("two health checks are refused, one inherited or not", () => {
+test("two health checks are rejected, even if one is inherited", () => {
   class Probed {
     @endpoint("/a", { healthCheck: true })
     a(): void {}
@@ -85,7 +85,7 @@ test("two health checks are refused, one inherited or not", () => {
   );
 });
 
-test("a field that hides an inherited route is refused", () => {
+test("a field that hides an inherited route is rejected", () => {
   class Served {
     @endpoint("/run")
     run(): void {}
@@ -99,7 +99,7 @@ test("a field that hides an inherited route is refused", () => {
   );
 });
 
-test("collecting changes nothing: twice gives the same signatures", () => {
+test("collecting changes nothing: a second call returns the same signatures", () => {
   class Served {
     @endpoint("/run")
     run(): void {}

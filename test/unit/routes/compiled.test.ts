@@ -34,7 +34,9 @@ const pathsOf = (app: App): string[] => [...app.collectRoutes().keys()].map(({ p
 console.log(JSON.stringify([pathsOf(new Polite()), pathsOf(new Greeter()), answer.json()]));
 `;
 
-/** Compiles with tsc and runs the result with plain Node: no loader, no source conditions. */
+/**
+ * Compiles with tsc and runs the result with plain Node, without a loader or export conditions for sources.
+ */
 function runCompiled(): unknown {
   const folder = temporaryFolder();
   const printed = compile(
@@ -50,6 +52,6 @@ function runCompiled(): unknown {
   );
 }
 
-test("routes are recorded and served by what tsc makes of a class", () => {
+test("routes of a class compiled by tsc are recorded and served", () => {
   assert.deepEqual(runCompiled(), [["/bow", "/greet"], ["/greet"], "Hello you, dear"]);
 });

@@ -16,11 +16,11 @@ const copy = {
 const pathsOf = (collect: typeof collectRoutes, instance: object): string[] =>
   [...collect(instance).keys()].map(({ path }) => path);
 
-test("the second copy is another one", () => {
+test("the second copy of the package has decorators of its own", () => {
   assert.notEqual(copy.endpoint, endpoint);
 });
 
-test("a class decorated by one copy is read by the other", () => {
+test("a class decorated by one copy is readable for the other", () => {
   class Mine {
     @endpoint("/mine")
     run(): string {
@@ -53,7 +53,7 @@ test("a subclass decorated by one copy adds to a parent decorated by the other",
   }
 });
 
-test("a method decorated by both copies is refused", () => {
+test("a method decorated by both copies is rejected", () => {
   assertRefused(
     () =>
       class {

@@ -9,7 +9,7 @@ import { assertRefused, thrownBy } from "../../helpers/thrown.ts";
 
 function run(): void {}
 
-test("a private method is refused when the class is defined", () => {
+test("a private method is rejected when the class is defined", () => {
   assertRefused(
     () =>
       class {
@@ -24,7 +24,7 @@ test("a private method is refused when the class is defined", () => {
   );
 });
 
-test("a static method is refused when the class is defined", () => {
+test("a static method is rejected when the class is defined", () => {
   assertRefused(
     () =>
       class {
@@ -37,7 +37,7 @@ test("a static method is refused when the class is defined", () => {
   );
 });
 
-test("a method named by a symbol is refused when the class is defined", () => {
+test("a method named by a symbol is rejected when the class is defined", () => {
   const key = Symbol("key");
   assertRefused(
     () =>
@@ -50,7 +50,7 @@ test("a method named by a symbol is refused when the class is defined", () => {
   );
 });
 
-test("fields, accessors and classes are no methods", () => {
+test("decorators on fields, accessors and classes are rejected", () => {
   for (const kind of ["field", "getter", "setter", "accessor", "class"]) {
     const value = kind === "field" ? undefined : run;
     assertRefused(
@@ -61,7 +61,7 @@ test("fields, accessors and classes are no methods", () => {
   }
 });
 
-test("a method with a computed or odd name is served under it", () => {
+test("a method with a computed or unusual name is served under that name", () => {
   class Odd {
     @endpoint("/odd")
     "an odd name"(): void {}
@@ -69,7 +69,7 @@ test("a method with a computed or odd name is served under it", () => {
   assert.deepEqual([...recordedRoutes(Odd).keys()], ["an odd name"]);
 });
 
-test("a decorator called the legacy way says how to compile", () => {
+test("for a decorator called in the legacy way, the error says how to compile", () => {
   const legacy = endpoint("/") as unknown as (...args: unknown[]) => void;
   const message =
     "@endpoint needs standard decorators, but was compiled in the legacy form; " +
@@ -80,7 +80,7 @@ test("a decorator called the legacy way says how to compile", () => {
   assertRefused(() => legacy(run), "LEGACY_DECORATORS", message);
 });
 
-test("a class compiled with experimentalDecorators says how to compile", () => {
+test("for a class compiled with experimentalDecorators, the error says how to compile", () => {
   const { code } = transformSync('class Served { @endpoint("/") run() {} }', {
     loader: "ts",
     tsconfigRaw: { compilerOptions: { experimentalDecorators: true } },
@@ -92,7 +92,7 @@ test("a class compiled with experimentalDecorators says how to compile", () => {
   assert.match(error.message, /"experimentalDecorators" off/);
 });
 
-test("a compiler that passes no metadata to decorators is refused, with one that does", () => {
+test("for a compiler that passes no metadata to decorators, the error names one that does", () => {
   for (const metadata of [undefined, null]) {
     assertRefused(
       () => endpoint("/")(run, { ...methodContext(), metadata } as never),
@@ -103,7 +103,7 @@ test("a compiler that passes no metadata to decorators is refused, with one that
   }
 });
 
-test("the same class compiled in the standard form is fine", () => {
+test("the same class compiled with standard decorators is accepted", () => {
   const { code } = transformSync('class Served { @endpoint("/") run() {} } return Served;', {
     loader: "ts",
     target: "es2022",
@@ -113,7 +113,7 @@ test("the same class compiled in the standard form is fine", () => {
   assert.deepEqual([...recordedRoutes(served).keys()], ["run"]);
 });
 
-test("a path without a slash is refused, with the path to write", () => {
+test("a path without a leading slash is rejected, with the correct path", () => {
   assertRefused(
     () => endpoint("generate")(run, methodContext()),
     "ROUTE_PATH_INVALID",
@@ -126,7 +126,7 @@ test("a path without a slash is refused, with the path to write", () => {
   );
 });
 
-test("a path that no client can ask for is refused", () => {
+test("a path that no client can request is rejected", () => {
   const bad = [
     "/a b",
     "/:id",
@@ -152,7 +152,7 @@ test("a path that no client can ask for is refused", () => {
   }
 });
 
-test("a path that is no string is refused", () => {
+test("a path that is not a string is rejected", () => {
   for (const path of [undefined, null, 5, { input: {} }]) {
     assertRefused(
       () => endpoint(path as never)(run, methodContext()),
@@ -162,7 +162,7 @@ test("a path that is no string is refused", () => {
   }
 });
 
-test("ordinary paths are taken as they are", () => {
+test("ordinary paths are accepted unchanged", () => {
   for (const path of ["/", "/a", "/a/b/c", "/a-b_c.d~e", "/v1.0/run", "/A", "/a/", "/@me/it's,x;y=1&$!"]) {
     const metadata = {};
     endpoint(path)(run, methodContext({ metadata }));

@@ -9,7 +9,7 @@ import { assertRefused } from "../../helpers/thrown.ts";
 
 const input = Type.Object({ prompt: Type.String() });
 
-/** Decorates a method with options that the compiler would refuse. */
+/** Decorates a method with options that the compiler would reject. */
 function decorate(options: object): void {
   const decorator = endpoint("/", options as never) as (method: unknown, context: unknown) => void;
   decorator(() => [], methodContext());
@@ -23,7 +23,7 @@ function assertOptionRefused(options: object, message: string): void {
   );
 }
 
-test("a batch needs to know its size, and what else it may be told", () => {
+test("a batch requires maxSize; the error lists the other options", () => {
   assertOptionRefused({ batch: {} }, "batch.maxSize must be a whole number of at least 1, got undefined.");
   for (const maxSize of [0, -1, 1.5, NaN, Infinity, "8"]) {
     assertOptionRefused(
@@ -41,7 +41,7 @@ test("a batch needs to know its size, and what else it may be told", () => {
   );
 });
 
-test("a cost budget is a positive number, and needs what says the costs", () => {
+test("maxCost is a positive number, and requires a cost function", () => {
   const cost = (): number => 1;
   for (const maxCost of [0, -5, NaN, "100"]) {
     assertOptionRefused(
@@ -70,7 +70,7 @@ test("groupBy is a function, isolateErrors true or false", () => {
   );
 });
 
-test("unknown options are named, with what was most likely meant", () => {
+test("unknown options are rejected by name, with the most similar option", () => {
   assertOptionRefused(
     { batch: { maxSize: 8, maxsize: 8 } },
     'unknown option "batch.maxsize"; did you mean "maxSize"?',
@@ -87,7 +87,7 @@ test("unknown options are named, with what was most likely meant", () => {
   );
 });
 
-test("maxConcurrency, maxQueue: whole numbers, of at least one call and of none that wait", () => {
+test("maxConcurrency is a whole number of at least one, maxQueue of at least zero", () => {
   for (const maxConcurrency of [0, 2.5, "2"]) {
     assertOptionRefused(
       { maxConcurrency },
@@ -106,12 +106,12 @@ test("maxConcurrency, maxQueue: whole numbers, of at least one call and of none 
   );
 });
 
-test("overloadStatus is one of two, idempotent true or false", () => {
+test("overloadStatus is one of two values, idempotent true or false", () => {
   assertOptionRefused({ overloadStatus: 500 }, "overloadStatus must be 429 or 503, got 500.");
   assertOptionRefused({ idempotent: 1 }, "idempotent must be true or false, got 1.");
 });
 
-test("workers: a number of them, or devices, on variables and in modules that can be", () => {
+test("workers are a number of workers, or devices, with valid variables and modules", () => {
   assertOptionRefused({ workers: 0 }, "workers must be a whole number of at least 1, got 0.");
   assertOptionRefused({ workers: {} }, "workers needs a count, or devices.");
   assertOptionRefused({ workers: { devices: [] } }, "workers needs a count, or devices.");
@@ -139,7 +139,7 @@ test("workers: a number of them, or devices, on variables and in modules that ca
   );
 });
 
-test("a batch needs an input schema, and neither batches nor workers go with streams", () => {
+test("a batch requires an input schema; streams support neither batches nor workers", () => {
   assertOptionRefused(
     { input: undefined, batch: { maxSize: 8 } },
     "batch needs an `input` schema: it is inputs that form a batch.",
@@ -154,7 +154,7 @@ test("a batch needs an input schema, and neither batches nor workers go with str
   );
 });
 
-test("the defaults: no limits of its own, a queue of 1,000 and 256 MiB, nothing run twice", () => {
+test("the defaults: no concurrency limit, a queue of 1,000 and 256 MiB, no repeated runs", () => {
   assert.deepEqual(resolveDispatchOptions("x", {}), {
     batch: undefined,
     maxConcurrency: undefined,
@@ -165,7 +165,7 @@ test("the defaults: no limits of its own, a queue of 1,000 and 256 MiB, nothing 
   });
 });
 
-test("a queue may be bounded by count, by bytes or by both; 0 lets nobody wait", () => {
+test("a queue may be limited by count, by bytes or by both; with 0 no call waits", () => {
   const queueOf = (maxQueue: number | { count?: number; bytes?: number }): object =>
     resolveDispatchOptions("x", { maxQueue }).maxQueue;
   assert.deepEqual(queueOf(0), { ...DEFAULT_QUEUE, count: 0 });
@@ -174,7 +174,7 @@ test("a queue may be bounded by count, by bytes or by both; 0 lets nobody wait",
   assert.deepEqual(queueOf({ count: 1, bytes: 2 }), { count: 1, bytes: 2 });
 });
 
-test("as many workers as devices, unless a count says otherwise", () => {
+test("by default there are as many workers as devices; a count overrides that", () => {
   const workersOf = (workers: Parameters<typeof resolveDispatchOptions>[1]["workers"] & object): object =>
     resolveDispatchOptions("x", { workers }).workers ?? {};
   const usual = { deviceVariable: "CUDA_VISIBLE_DEVICES", module: undefined };
@@ -185,7 +185,7 @@ test("as many workers as devices, unless a count says otherwise", () => {
   });
 });
 
-test("shared batches of realtime sessions: unary, of two or more, without a rule of their own", () => {
+test("shared batches of realtime sessions must be unary, of two or more, without a canBatch of their own", () => {
   const open = (options: object): void => {
     const decorator = realtime("/", options as never) as (method: unknown, context: unknown) => void;
     decorator(() => [], methodContext());

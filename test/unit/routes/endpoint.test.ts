@@ -13,7 +13,7 @@ function only(constructor: object): RouteSignature {
   return routes[0] as RouteSignature;
 }
 
-test("a bare decorator records path and method, and leaves the rest open", () => {
+test("a decorator without options records path and method, and leaves everything else undefined", () => {
   class Plain {
     @endpoint("/plain")
     run(): string {
@@ -78,7 +78,7 @@ test("healthCheck: true means the platform's defaults, false means none", () => 
   assert.equal(only(Unprobed).healthCheck, undefined);
 });
 
-test("the decorated method itself stays what it was", () => {
+test("the decorated method itself is unchanged", () => {
   class Plain {
     @endpoint("/plain")
     run(): string {
@@ -93,7 +93,7 @@ test("a class without decorators has no routes", () => {
   assert.equal(recordedRoutes(Map).size, 0);
 });
 
-test("an unknown option is refused, with the name that was meant", () => {
+test("an unknown option is rejected, with a suggestion", () => {
   const options = (given: object) => () => endpoint("/", given)(function run() {} as never, methodContext());
   assertRefused(
     options({ timeoutms: 5 }),
@@ -110,7 +110,7 @@ test("an unknown option is refused, with the name that was meant", () => {
   );
 });
 
-test("a timeout that no timer can keep is refused", () => {
+test("a timeout outside the range of a timer is rejected", () => {
   for (const timeoutMs of [0, -1, NaN, Infinity, 2 ** 31, "5", null]) {
     assertRefused(
       () => endpoint("/", { timeoutMs: timeoutMs as number })(function run() {} as never, methodContext()),
@@ -123,7 +123,7 @@ test("a timeout that no timer can keep is refused", () => {
   }
 });
 
-test("something that is no schema is refused as one", () => {
+test("a value that is not a schema is rejected", () => {
   for (const input of [null, "string", 5, () => Prompt]) {
     assertRefused(
       () => endpoint("/", { input: input as never })(function run() {} as never, methodContext()),

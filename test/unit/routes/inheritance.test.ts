@@ -25,12 +25,12 @@ class Base {
   }
 }
 
-test("a subclass without decorators serves what its parent serves", () => {
+test("a subclass without decorators serves its parent's routes", () => {
   class Child extends Base {}
   assert.deepEqual(routesOf(Child), ["/first first", "/second second"]);
 });
 
-test("a subclass adds a route without touching its parent or its siblings", () => {
+test("a subclass adds a route without changing its parent or its siblings", () => {
   class Adds extends Base {
     @endpoint("/third")
     third(): string {
@@ -75,7 +75,7 @@ test("a subclass may decorate the same method at the same path again", () => {
   assert.equal(call(new Base(), "/first"), "base first");
 });
 
-test("an override without a decorator keeps the route, and is what is called", () => {
+test("an overriding method without a decorator keeps the route, and is called", () => {
   class Overrides extends Base {
     override first(): string {
       return `child of ${super.first()}`;
@@ -85,7 +85,7 @@ test("an override without a decorator keeps the route, and is what is called", (
   assert.equal(call(new Overrides(), "/first"), "child of base first");
 });
 
-test("three generations add up, each seeing its own", () => {
+test("three generations combine their routes, each with its own", () => {
   class Middle extends Base {
     @endpoint("/middle")
     middle(): void {}
@@ -100,7 +100,7 @@ test("three generations add up, each seeing its own", () => {
   assert.deepEqual(routesOf(Middle), ["/first first", "/middle middle", "/second second"]);
 });
 
-test("a freed path may be taken by another method of the subclass", () => {
+test("an unused inherited path may be taken by another method of the subclass", () => {
   class Frees extends Base {
     @endpoint("/elsewhere")
     override first(): string {
@@ -128,7 +128,7 @@ test("handlers are bound to their instance", () => {
   assert.equal(call(two, "/count"), 1);
 });
 
-test("two decorators on one method are refused", () => {
+test("two decorators on one method are rejected", () => {
   assertRefused(
     () =>
       class {
@@ -141,7 +141,7 @@ test("two decorators on one method are refused", () => {
   );
 });
 
-test("two methods of one class on one path are refused", () => {
+test("two methods of one class on one path are rejected", () => {
   assertRefused(
     () =>
       class {
@@ -155,7 +155,7 @@ test("two methods of one class on one path are refused", () => {
   );
 });
 
-test("a method on an inherited path is refused when routes are collected, with the name that would replace it", () => {
+test("a method on an inherited path is rejected when routes are collected, with the name of the method to override", () => {
   class Other extends Base {
     @endpoint("/first")
     other(): void {}
@@ -172,7 +172,7 @@ test("a method on an inherited path is refused when routes are collected, with t
   assert.deepEqual(routesOf(Base), ["/first first", "/second second"], "the refused class left no trace");
 });
 
-test("a method moved onto an inherited path is the one to change, wherever its parent declared it", () => {
+test("if a method is moved to an inherited path, the error names that method, wherever its parent declared it", () => {
   class Moves extends Base {
     @endpoint("/second")
     override first(): string {
@@ -209,7 +209,7 @@ test("a subclass may swap the paths of two inherited methods, in any order", () 
   assert.equal(call(new Base(), "/first"), "base first");
 });
 
-test("paths that differ in case or by a slash are different", () => {
+test("paths that differ in case or by a trailing slash are different", () => {
   class Alike {
     @endpoint("/a")
     a(): void {}

@@ -5,7 +5,7 @@ import { resolveInputLimits } from "../../../src/routes/input-limits.ts";
 import { resolveServerOptions } from "../../../src/server/definition.ts";
 import { thrownBy } from "../../helpers/thrown.ts";
 
-test("limits that make no sense are refused by name, of routes and of servers", () => {
+test("invalid limits of routes and servers are rejected by name", () => {
   const wrong: readonly [name: string, values: readonly unknown[]][] = [
     ["maxDepth", [0, -1, 1.5, 513, Infinity, NaN, "5", null]],
     ["maxValues", [0, -1, 1.5, NaN, "5", null]],
@@ -20,7 +20,7 @@ test("limits that make no sense are refused by name, of routes and of servers", 
         assert.ok(error instanceof DefinitionError && error.code === "ROUTE_OPTION_INVALID", name);
         assert.match(error.message, new RegExp(`^@endpoint on run\\(\\): ${name} must be `));
       }
-      if (value === null || (typeof value === "string" && name.endsWith("Bytes"))) continue; // null is none there
+      if (value === null || (typeof value === "string" && name.endsWith("Bytes"))) continue; // null counts as missing there
       const error = thrownBy(() => resolveServerOptions({ [name]: value }));
       assert.ok(
         error instanceof DefinitionError && error.code === "SETTING_INVALID",
@@ -31,7 +31,7 @@ test("limits that make no sense are refused by name, of routes and of servers", 
   }
 });
 
-test("a route without limits of its own has none; with some, the others are the server's", () => {
+test("a route without own limits has none; if some are set, the others come from the server", () => {
   assert.equal(resolveInputLimits("@endpoint on run()", {}), undefined);
   assert.deepEqual(resolveInputLimits("@endpoint on run()", { maxDepth: 512, bodyLimitBytes: 1 }), {
     maxDepth: 512,
@@ -41,7 +41,7 @@ test("a route without limits of its own has none; with some, the others are the 
   assert.deepEqual(resolveServerOptions().values, { maxDepth: 256, maxValues: 1_000_000 });
 });
 
-test("room for what callers send grows with what an option allows, but not beyond a bound of its own", () => {
+test("maxBytesInFlight grows with larger body and frame limits, unless it is set itself", () => {
   const usual = resolveServerOptions().maxBytesInFlight;
   assert.equal(resolveServerOptions({ bodyLimitBytes: 1_000 }).maxBytesInFlight, usual);
   assert.equal(resolveServerOptions({ bodyLimitBytes: usual + 5 }).maxBytesInFlight, usual + 5);

@@ -14,7 +14,7 @@ function only(constructor: object): RouteSignature {
   return routes[0] as RouteSignature;
 }
 
-/** What decorating a method `run` with these options does; they may be wrong. */
+/** Decorates a method `run` with these options, which may be invalid. */
 function decorating(options: object): () => void {
   const given = options as RealtimeOptions<undefined, undefined, "unary", 1>;
   return () => realtime("/rt", given)(function run() {} as never, methodContext());
@@ -25,7 +25,7 @@ function refuses(options: object, message: string | RegExp): void {
   assertRefused(decorating(options), "ROUTE_OPTION_INVALID", whole);
 }
 
-test("a bare decorator records a unary session of MessagePack, one input at a time, without end", () => {
+test("without options, a session is unary, uses MessagePack, takes one input at a time and has no timeout", () => {
   class Plain {
     @realtime("/rt")
     run(input: Record<string, unknown>): object {
@@ -103,7 +103,7 @@ test("every option is recorded, schemas and functions by reference", () => {
   });
 });
 
-test("each mode is recorded by its name, and any other refused", () => {
+test("each mode is recorded by its name, and any other mode is rejected", () => {
   for (const mode of ["unary", "server_streaming", "client_streaming", "bidi"]) {
     const metadata = {};
     realtime("/rt", { mode } as object)(function run() {} as never, methodContext({ metadata }));
@@ -122,7 +122,7 @@ test("buffering is a whole number from 1 to 60", () => {
   }
 });
 
-test("a session timeout is a number of seconds that a timer can keep", () => {
+test("a session timeout is a number of seconds within the range of a timer", () => {
   for (const sessionTimeout of [0.001, 10, 2_147_483]) decorating({ sessionTimeout })();
   for (const sessionTimeout of [0, -1, NaN, Infinity, 2_147_484, "10", null]) {
     refuses(
@@ -142,7 +142,7 @@ test("a batch size is a whole number of at least 1", () => {
   }
 });
 
-test("only unary sessions have batches", () => {
+test("only unary sessions support batches", () => {
   for (const mode of ["server_streaming", "client_streaming", "bidi"]) {
     const message = `maxBatchSize and canBatch are for unary sessions, not for "${mode}".`;
     refuses({ mode, maxBatchSize: 2 }, message);
@@ -151,7 +151,7 @@ test("only unary sessions have batches", () => {
   }
 });
 
-test("a content type is one of the two known, or comes with a codec of its own", () => {
+test("a content type is one of the two known ones, or requires an encoder and decoder", () => {
   const codec = { encodeMessage: String, decodeMessage: String };
   for (const contentType of ["application/msgpack", "application/json"]) decorating({ contentType })();
   decorating({ contentType: "application/cbor", ...codec })();
@@ -163,23 +163,23 @@ test("a content type is one of the two known, or comes with a codec of its own",
   }
 });
 
-test("an encoder without a decoder is refused, and the other way round", () => {
+test("an encoder without a decoder is rejected, and vice versa", () => {
   refuses({ encodeMessage: String }, "encodeMessage and decodeMessage go together.");
   refuses({ decodeMessage: String }, "encodeMessage and decodeMessage go together.");
 });
 
-test("an encoder, decoder or batching rule that is no function is refused", () => {
+test("an encoder, decoder or canBatch that is not a function is rejected", () => {
   refuses({ encodeMessage: "json", decodeMessage: String }, "encodeMessage must be a function, got json.");
   refuses({ encodeMessage: String, decodeMessage: 5 }, "decodeMessage must be a function, got 5.");
   refuses({ canBatch: true }, "canBatch must be a function, got true.");
 });
 
-test("something that is no schema is refused as one", () => {
+test("a value that is not a schema is rejected", () => {
   refuses({ input: "string" }, /^@realtime on run\(\): input must be a schema, for example Type\.Object/);
   refuses({ output: null }, /^@realtime on run\(\): output must be a schema/);
 });
 
-test("an unknown option is refused, with the name that was meant", () => {
+test("an unknown option is rejected, with a suggestion", () => {
   refuses({ bufering: 2 }, 'unknown option "bufering"; did you mean "buffering"?');
   refuses({ session_timeout: 2 }, 'unknown option "session_timeout"; did you mean "sessionTimeout"?');
   refuses({ max_batch_size: 2 }, 'unknown option "max_batch_size"; did you mean "maxBatchSize"?');
@@ -218,7 +218,7 @@ test("an endpoint and a realtime session may share a path, two sessions may not"
   );
 });
 
-test("one method is an endpoint or a session, not both", () => {
+test("a method is an endpoint or a session, not both", () => {
   assertRefused(
     () =>
       class {
@@ -274,7 +274,7 @@ test("a subclass inherits sessions, replaces them by name and may turn one into 
   assert.equal(collectRoutes(new Base()).size, 2);
 });
 
-test("private, static and symbol-named methods, and what is no method, are refused by name", () => {
+test("private, static and symbol-named methods, and members that are not methods, are rejected by name", () => {
   const decorate = realtime("/rt") as (method: unknown, context: unknown) => void;
   const refused = (parts: object, message: string): void =>
     assertRefused(
@@ -288,7 +288,7 @@ test("private, static and symbol-named methods, and what is no method, are refus
   refused({ kind: "getter" }, "run: only methods can be routes, this is a getter.");
 });
 
-test("a decorator called the legacy way says how to compile", () => {
+test("for a decorator called in the legacy way, the error says how to compile", () => {
   const legacy = realtime("/rt") as unknown as (...args: unknown[]) => void;
   assertRefused(
     () => legacy({}, "run", { value: () => ({}) }),
@@ -298,7 +298,7 @@ test("a decorator called the legacy way says how to compile", () => {
   );
 });
 
-test("paths are held to the rules of endpoints", () => {
+test("paths follow the same rules as those of endpoints", () => {
   for (const path of ["rt", "/a b", "/:id", 5]) {
     assertRefused(
       () => realtime(path as string)(function run() {} as never, methodContext()),
@@ -308,7 +308,7 @@ test("paths are held to the rules of endpoints", () => {
   }
 });
 
-test("paths whose GET is the framework's own are refused", () => {
+test("paths with a GET route of the framework are rejected", () => {
   for (const path of ["/health", "/livez", "/readyz", "/openapi.json", "/docs", "/docs/live"]) {
     assertRefused(
       () => realtime(path)(function run() {} as never, methodContext()),

@@ -9,7 +9,7 @@ import { assertRefused } from "../../helpers/thrown.ts";
 
 function run(): void {}
 
-test("a raw websocket records its path, method and description, and nothing of a session", () => {
+test("a raw websocket records its path, method and description, and no session options", () => {
   class Raw {
     @websocket("/ws", { description: "Anything goes" })
     run(): void {}
@@ -33,7 +33,7 @@ test("a raw websocket records its path, method and description, and nothing of a
   );
 });
 
-test("options of a session are none of a raw websocket", () => {
+test("a raw websocket rejects session options", () => {
   assertRefused(
     () => websocket("/ws", { buffering: 2 } as object)(run, methodContext()),
     "ROUTE_OPTION_INVALID",
@@ -46,7 +46,7 @@ test("options of a session are none of a raw websocket", () => {
   );
 });
 
-test("a raw websocket shares its path with an endpoint, not with a session", () => {
+test("a raw websocket can share its path with an endpoint, but not with a session", () => {
   class Both {
     @endpoint("/ws")
     post(): void {}
@@ -69,7 +69,7 @@ test("a raw websocket shares its path with an endpoint, not with a session", () 
   );
 });
 
-test("a session on the path of an inherited websocket is refused when routes are collected", () => {
+test("a session on the path of an inherited websocket is rejected when routes are collected", () => {
   class Base {
     @websocket("/ws")
     socket(): void {}
@@ -88,7 +88,7 @@ test("a session on the path of an inherited websocket is refused when routes are
   );
 });
 
-test("private and static methods, legacy decorators and bad paths are refused by the decorator's name", () => {
+test("private and static methods, legacy decorators and invalid paths are rejected with the decorator's name", () => {
   assertRefused(
     () => websocket("/ws")(run, methodContext({ private: true, name: "#run" })),
     "ROUTE_METHOD_REFUSED",

@@ -16,7 +16,7 @@ interface Finding {
 const folder = mkdtempSync(join(tmpdir(), "plain-english-"));
 after(() => rmSync(folder, { recursive: true }));
 
-/** Counts over one file of this name and text. */
+/** Counts the habits in one file with this name and text. */
 function count(
   name: string,
   text: string,
@@ -104,7 +104,7 @@ test("ordinary sentences, titles, code and output on a page are not counted", ()
   assert.deepEqual(count("ordinary.md", ORDINARY).findings, []);
 });
 
-test("comments and messages of a source are counted, with their lines; names and patterns are not", () => {
+test("comments and messages of a source file are counted, with their lines; names and patterns are not", () => {
   const code = [
     "// The order of the rows,", // 1
     "// which is no order at all.",
@@ -130,7 +130,7 @@ test("a comment in a page's TypeScript is counted on its own line", () => {
   assert.equal(`${finding?.line} ${finding?.habit}`, "5 gone");
 });
 
-test("the script fails above its limit, and only then", () => {
+test("the script fails only above its limit", () => {
   const page = Array(3).fill("The worker is gone.").join("\n\n");
   assert.equal(count("limit.md", page, "--limit", "3").status, 0);
   assert.equal(count("limit.md", page, "--limit", "2").status, 1);

@@ -30,7 +30,7 @@ for (const [className, name] of Object.entries(NAMES)) {
   });
 }
 
-test("an explicit name wins, and is inherited", () => {
+test("an explicit name takes precedence, and is inherited", () => {
   class Named extends App {
     static override appName = "my-name";
     @endpoint("/")
@@ -52,7 +52,7 @@ test("a derived name is never inherited", () => {
   assert.equal(new FirstModel().appName, "first-model");
 });
 
-test("a class without a name is an app", () => {
+test("a class without a name is deployed as app", () => {
   const Nameless = (() =>
     class extends App {
       @endpoint("/")

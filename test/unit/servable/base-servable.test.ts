@@ -8,7 +8,7 @@ import { silentLogger } from "../../helpers/silent-logger.ts";
 import { secondCopy } from "../../helpers/second-copy.ts";
 import { assertRefused } from "../../helpers/thrown.ts";
 
-/** Notes what is called, in order. */
+/** Records its method calls, in order. */
 class Diary extends BaseServable {
   readonly lines: string[] = [];
   @endpoint("/")
@@ -23,7 +23,7 @@ class Diary extends BaseServable {
   }
 }
 
-test("a constructor that takes arguments is refused, and told of setup()", () => {
+test("a constructor with parameters is rejected, and the message suggests setup()", () => {
   class Greedy extends App {
     constructor(..._models: []) {
       super();
@@ -46,7 +46,7 @@ test("a constructor that takes arguments is refused, and told of setup()", () =>
   );
 });
 
-test("a class without routes can be made, but not served", () => {
+test("a class without routes can be instantiated, but not served", () => {
   class Empty extends App {}
   const empty = new Empty();
   assert.equal(empty.collectRoutes().size, 0);
@@ -57,7 +57,7 @@ test("a class without routes can be made, but not served", () => {
   );
 });
 
-test("more than one health check is refused when the class is used", () => {
+test("more than one health check is rejected when the class is used", () => {
   class Twice extends App {
     @endpoint("/a", { healthCheck: true })
     a(): void {}
@@ -68,7 +68,7 @@ test("more than one health check is refused when the class is used", () => {
   assertRefused(() => new Twice().buildServer(), "HEALTH_CHECK_TWICE", /\/a and \/b/);
 });
 
-test("a route under one of the framework's own method names is refused", () => {
+test("a route named like one of the framework's own methods is rejected", () => {
   class Serves extends BaseServable {
     @endpoint("/serve")
     override async serve(): Promise<void> {}
@@ -85,7 +85,7 @@ test("a route under one of the framework's own method names is refused", () => {
   assertRefused(() => new SetsUp(), "ROUTE_METHOD_REFUSED", /setup\(\) is the framework's own/);
 });
 
-test("that holds for the members of App as well, which a class in plain JavaScript may replace", () => {
+test("this also holds for the members of App, which a class in plain JavaScript could override", () => {
   const Untyped = App as unknown as new () => object;
   class Named extends Untyped {
     @endpoint("/name")
@@ -119,7 +119,7 @@ test("health() may be an endpoint", () => {
   assert.equal(new Healthy().collectRoutes().size, 1);
 });
 
-test("the version is the class's own, inherited unless it says otherwise", () => {
+test("the version is the class's own, and is inherited unless it is set", () => {
   class Versioned extends App {
     static override version = "3.2.1";
   }
@@ -130,7 +130,7 @@ test("the version is the class's own, inherited unless it says otherwise", () =>
   assert.deepEqual(new Plain().health(), { version: "0.1.0" });
 });
 
-test("the default lifespan sets up before the server is ready and tears down when it closes", async () => {
+test("the default lifespan calls setup before the server is ready and teardown when it closes", async () => {
   const diary = new Diary();
   const server = diary.buildServer({ logger: silentLogger() });
   assert.deepEqual(diary.lines, []);
@@ -142,7 +142,7 @@ test("the default lifespan sets up before the server is ready and tears down whe
   assert.deepEqual(diary.lines, ["setup", "teardown"]);
 });
 
-test("teardown runs even if what the lifespan surrounds fails", async () => {
+test("teardown runs even if the code inside the lifespan fails", async () => {
   const diary = new Diary();
   const life = diary.lifespan({} as never);
   await life.next();
@@ -155,7 +155,7 @@ test("teardown runs even if what the lifespan surrounds fails", async () => {
   assert.deepEqual(left.lines, ["setup", "teardown"]);
 });
 
-test("teardown does not run when setup failed", async () => {
+test("teardown does not run if setup failed", async () => {
   class Broken extends Diary {
     override async setup(): Promise<void> {
       throw new Error("no model");
@@ -168,7 +168,7 @@ test("teardown does not run when setup failed", async () => {
   assert.deepEqual(broken.lines, []);
 });
 
-test("a teardown that fails does not keep the server from closing", async () => {
+test("a failing teardown does not prevent the server from closing", async () => {
   class Broken extends Diary {
     override teardown(): void {
       throw new Error("stuck");
@@ -179,7 +179,7 @@ test("a teardown that fails does not keep the server from closing", async () => 
   await server.close();
 });
 
-test("a lifespan of one's own replaces setup and teardown, or wraps them", async () => {
+test("a custom lifespan replaces setup and teardown, or wraps them", async () => {
   class Wrapped extends Diary {
     override async *lifespan(
       ...args: Parameters<BaseServable["lifespan"]>
@@ -196,13 +196,13 @@ test("a lifespan of one's own replaces setup and teardown, or wraps them", async
   assert.deepEqual(wrapped.lines, ["before", "setup", "teardown", "after"]);
 });
 
-test("documents need neither setup nor a server", async () => {
+test("generating documents requires neither setup nor a server", async () => {
   const diary = new Diary();
   await diary.openapi();
   assert.deepEqual(diary.lines, []);
 });
 
-test("servable classes are told from other things, in either copy of the package", async () => {
+test("servable classes are recognised, in either copy of the package", async () => {
   const copy = await secondCopy()<typeof baseModule>("servable/base-servable.ts");
   class Theirs extends copy.BaseServable {}
   class Mine extends App {}
@@ -214,7 +214,7 @@ test("servable classes are told from other things, in either copy of the package
   assert.ok(!isServableClass(BaseServable));
 });
 
-test("an error's exit code is the table's, and 1 for any other", () => {
+test("an error's exit code comes from the table; it is 1 for all others", () => {
   assert.equal(exitCodeOf(new StartupError("PORT_UNAVAILABLE", "m")), 3);
   assert.equal(exitCodeOf(new UsageError("m")), 1);
   for (const error of [new Error("m"), "text", undefined]) assert.equal(exitCodeOf(error), 1);

@@ -13,7 +13,7 @@ async function post(wrapper: InstanceType<typeof ServeWrapper>, payload: object)
   return [statusCode, body];
 }
 
-test("one function is served at /, checked and filled like a method", async () => {
+test("a single function is served at /, and its input is checked and filled like a method's", async () => {
   const wrapper = new ServeWrapper(
     function draw({ prompt, steps }: Prompt): Picture {
       return { url: prompt, seed: steps };
@@ -39,7 +39,7 @@ test("a function may stream", async () => {
   assert.deepEqual(await post(wrapper as never, {}), [200, "data: 1\n\ndata: 2\n\n"]);
 });
 
-test("the operation is called as the function is, or call", () => {
+test("the operation is named after the function, otherwise call", () => {
   const nameOf = (handler: () => number): string | undefined =>
     [...new ServeWrapper(handler).collectRoutes().keys()][0]?.methodName;
   const named = (name: unknown): (() => number) => Object.defineProperty(() => 5, "name", { value: name });
@@ -73,7 +73,7 @@ test("the operation is called as the function is, or call", () => {
   }
 });
 
-test("its options are checked like a decorator's", () => {
+test("its options are checked like those of a decorator", () => {
   assertRefused(
     () => new ServeWrapper(() => 5, { timeoutMs: -1 }),
     "ROUTE_OPTION_INVALID",
@@ -86,6 +86,6 @@ test("its options are checked like a decorator's", () => {
   );
 });
 
-test("it is a servable class", () => {
+test("the result is a servable class", () => {
   assert.ok(isServableClass(ServeWrapper));
 });

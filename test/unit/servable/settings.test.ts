@@ -5,7 +5,7 @@ import { ContainerImage } from "../../../src/packaging/container-image.ts";
 import { App } from "../../../src/servable/app.ts";
 import { assertRefused } from "../../helpers/thrown.ts";
 
-/** Makes an app class with these statics, and an instance of it. */
+/** Creates an app class with these static settings, and an instance of it. */
 function use(statics: Readonly<Record<string, unknown>>, Parent: typeof App = App): typeof App {
   class Served extends Parent {}
   for (const [name, value] of Object.entries(statics)) {
@@ -110,13 +110,13 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
   ],
 };
 
-test("every setting is tried here, and every one is declared by App", () => {
+test("every setting is tested here, and declared by App", () => {
   assert.deepEqual(Object.keys(VALUES).sort(), [...CLASS_SETTINGS].sort());
   for (const name of Object.keys(VALUES)) assert.ok(name in App, name);
 });
 
 for (const [name, [right, wrong]] of Object.entries(VALUES)) {
-  test(`${name} takes what makes sense, and nothing else`, () => {
+  test(`${name} accepts valid values and rejects others`, () => {
     for (const value of [undefined, ...right]) use({ [name]: value });
     for (const value of wrong) {
       assertRefused(
@@ -128,7 +128,7 @@ for (const [name, [right, wrong]] of Object.entries(VALUES)) {
   });
 }
 
-test("messages say what was expected and what was there", () => {
+test("messages name the expected and the actual value", () => {
   const messages: readonly (readonly [statics: Record<string, unknown>, message: string])[] = [
     [{ keepAlive: -1 }, "Served.keepAlive must be a whole number from 0 to 2147483, got -1."],
     [{ keepAlive: 0.5 }, "Served.keepAlive must be a whole number from 0 to 2147483, got 0.5."],
@@ -141,7 +141,7 @@ test("messages say what was expected and what was there", () => {
   for (const [statics, message] of messages) assertRefused(() => use(statics), "SETTING_INVALID", message);
 });
 
-test("a misspelt setting is refused, with the name that was meant", () => {
+test("a misspelt setting is rejected, with a suggestion", () => {
   const meant: Readonly<Record<string, string>> = {
     minConcurency: "minConcurrency",
     keepalive: "keepAlive",
@@ -169,7 +169,7 @@ test("a misspelt setting is refused, with the name that was meant", () => {
   }
 });
 
-test("a former setting that is still set is refused with the reason", () => {
+test("a removed setting that is still set is rejected with the reason", () => {
   const former: Readonly<Record<string, [value: unknown, reason: RegExp]>> = {
     requirements: [["a@1"], /packages are those of the app's package\.json/],
     localModules: [["a"], /modules that the app imports are always included/],
@@ -193,7 +193,7 @@ test("a former setting that is still set is refused with the reason", () => {
   assertRefused(() => new Computed(), "SETTING_UNKNOWN", /^Computed\.requirements is not a setting/);
 });
 
-test("every setting in the original's letters is recognised", () => {
+test("a setting spelled as in fal's Python SDK is rejected, with the name to use", () => {
   for (const name of CLASS_SETTINGS) {
     const original = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     if (original !== name)
@@ -201,7 +201,7 @@ test("every setting in the original's letters is recognised", () => {
   }
 });
 
-test("statics of the user's own are left alone", () => {
+test("the user's own static members are ignored", () => {
   const own = {
     MODEL: "x",
     weights: [1],
@@ -243,7 +243,7 @@ test("statics of the user's own are left alone", () => {
   new Resembling().teardown();
 });
 
-test("a setting may be given by a getter, but not be a method", () => {
+test("a setting may be a getter, but not a method", () => {
   class Computed extends App {
     static override get keepAlive(): number {
       return -1;
@@ -269,7 +269,7 @@ test("an inherited setting is checked as well, under the name of the class in us
   assertSettings(App, App);
 });
 
-test("fewer runners at most than at least are refused", () => {
+test("a maximum number of runners below the minimum is rejected", () => {
   use({ minConcurrency: 2, maxConcurrency: 2 });
   assertRefused(
     () => use({ minConcurrency: 3, maxConcurrency: 2 }),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { workerEnvironment, workerNodeOptions } from "../../../src/workers/child-environment.ts";
 
-test("a worker inherits the options of Node that say how code is loaded and run", () => {
+test("a worker inherits Node's options for loading and running code", () => {
   const options = [
     "--conditions=servable-source",
     "--import",
@@ -13,7 +13,7 @@ test("a worker inherits the options of Node that say how code is loaded and run"
   assert.deepEqual(workerNodeOptions(options), options);
 });
 
-test("debugger, watching, test run and inline code stay with the main process", () => {
+test("the options for debugger, watch mode, test run and inline code are not inherited", () => {
   const options = [
     ...[
       "--inspect",
@@ -30,7 +30,7 @@ test("debugger, watching, test run and inline code stay with the main process", 
   assert.deepEqual(workerNodeOptions(options), ["--require", "./first.cjs"]);
 });
 
-test("a worker's environment has what is its own, and no tie of this process's", () => {
+test("a worker's environment has its own variables, and none that connect this process to its parent", () => {
   const environment = {
     NODE_UNIQUE_ID: "1",
     NODE_CHANNEL_FD: "3",

@@ -8,19 +8,19 @@ class Writer extends BaseServable {}
 const wrapper = new ServeWrapper(() => "called");
 const MODULE_URL = "file:///app/main.ts";
 
-test("a class is found by its own name first, then by its export's", () => {
+test("a class is found by its own name first, then by the name of its export", () => {
   const module = { Painter: Writer, Writer: Painter, Other: class extends BaseServable {} };
   assert.ok(findExportedServable(module, "Painter", MODULE_URL) instanceof Painter);
   assert.ok(findExportedServable({ Artist: Painter }, "Artist", MODULE_URL) instanceof Painter);
   assert.ok(findExportedServable({ default: Painter }, "Painter", MODULE_URL) instanceof Painter);
 });
 
-test("an exported instance is used as it is", () => {
+test("an exported instance is used unchanged", () => {
   assert.equal(findExportedServable({ wrapper }, "ServeWrapper", MODULE_URL), wrapper);
   assert.equal(findExportedServable({ default: wrapper }, "default", MODULE_URL), wrapper);
 });
 
-test("the exports of a CommonJS module are looked at", () => {
+test("the exports of a CommonJS module are searched", () => {
   assert.ok(findExportedServable({ default: { Painter } }, "Painter", MODULE_URL) instanceof Painter);
 });
 

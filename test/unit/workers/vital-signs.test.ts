@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { VitalSigns, type WatchedWorker } from "../../../src/workers/vital-signs.ts";
 
-/** A worker as it is looked at. */
+/** A worker with fixed vital signs. */
 class Watched implements WatchedWorker {
   pid: number | undefined;
   isIdle = true;
@@ -17,7 +17,7 @@ class Watched implements WatchedWorker {
   }
 }
 
-/** Looks so many times, each in a turn of its own; what the first that finds something says. */
+/** Checks a worker up to `count` times, each in its own turn, and returns the first finding. */
 async function looks(signs: VitalSigns, worker: WatchedWorker, count: number): Promise<string | undefined> {
   for (let look = 0; look < count; look++) {
     const why = signs.look(worker, 1_000);
@@ -42,7 +42,7 @@ for (const [finishBy, expected] of lateness) {
   });
 }
 
-test("a worker that has nothing to do and does not answer a ping for as long as the grace is stuck", async () => {
+test("an idle worker that does not answer a ping within the grace period is stuck", async () => {
   const worker = new Watched();
   const signs = new VitalSigns(3_000);
   assert.equal(await looks(signs, worker, 7), undefined);
@@ -50,19 +50,19 @@ test("a worker that has nothing to do and does not answer a ping for as long as 
   assert.equal(await looks(signs, worker, 1), "it has not answered for 3 s");
 });
 
-test("one that answers is not, however long it is looked at", async () => {
+test("an idle worker that answers pings is not stuck, however often it is checked", async () => {
   const signs = new VitalSigns(3_000);
   const worker = new Watched();
   worker.ping = () => void setImmediate(() => signs.answered());
   assert.equal(await looks(signs, worker, 100), undefined);
 });
 
-test("one that computes is not, as long as it has time", async () => {
+test("a busy worker is not stuck before its deadline", async () => {
   const worker = Object.assign(new Watched(), { isIdle: false });
   assert.equal(await looks(new VitalSigns(3_000), worker, 100), undefined);
 });
 
-test("looks without a turn between them count as one: who could have been heard?", async () => {
+test("checks within one turn count once, because no answer could arrive between them", async () => {
   const worker = new Watched();
   const signs = new VitalSigns(3_000);
   await looks(signs, worker, 5);
@@ -70,7 +70,7 @@ test("looks without a turn between them count as one: who could have been heard?
 });
 
 test(
-  "one that a signal has stopped is stuck, whatever it was doing",
+  "a worker stopped by a signal is stuck, even if it is busy",
   { skip: process.platform !== "linux" },
   async () => {
     const child = spawn("sleep", ["60"]);
@@ -79,7 +79,7 @@ test(
     assert.equal(await looks(new VitalSigns(3_000), worker, 20), undefined);
     child.kill("SIGSTOP");
     const signs = new VitalSigns(3_000);
-    // The signal takes a moment to arrive.
+    // It takes a moment until the signal arrives.
     for (let round = 0; round < 1_000; round++) {
       const why = await looks(signs, worker, 20);
       if (why === undefined) continue;

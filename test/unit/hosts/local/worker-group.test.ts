@@ -23,7 +23,7 @@ interface Tracked {
   endings: number;
 }
 
-/** A group of simulated workers, and the invariants that must always hold. */
+/** A group of simulated workers, with the invariants that always hold. */
 class World {
   readonly channels: FakeChannel[] = [];
   readonly runs: Tracked[] = [];

@@ -15,7 +15,7 @@ function assertUnreadable(bytes: Buffer): void {
   assert.equal(error.code, "BODY_UNREADABLE");
 }
 
-test("content types of JSON, in any case, with or without parameters", () => {
+test("JSON content types are recognised in any case, with or without parameters", () => {
   const yes = [
     "application/json",
     "Application/JSON",
@@ -48,16 +48,16 @@ test("a byte-order mark is skipped, once", () => {
   assert.ok(thrownBy(() => json("\ufeff\ufeff{}")) instanceof InputValidationError);
 });
 
-test("an empty body is none; one of a mark alone is no JSON", () => {
+test("an empty body is missing; a body with only a byte-order mark is invalid JSON", () => {
   assert.equal(json(""), undefined);
   assert.ok(thrownBy(() => json("\ufeff")) instanceof InputValidationError);
 });
 
-test("the last of several equal keys wins", () => {
+test("of several equal keys the last one is used", () => {
   assert.deepEqual(json('{"a":1,"a":2}'), { a: 2 });
 });
 
-test("what is not UTF-8 is unreadable", () => {
+test("a body that is not valid UTF-8 is unreadable", () => {
   for (const bytes of [
     [0xff],
     [0x22, 0xc3, 0x28, 0x22],
@@ -70,7 +70,7 @@ test("what is not UTF-8 is unreadable", () => {
   assertUnreadable(Buffer.from([0xff, 0xfe, 0x7b, 0x00, 0x7d, 0x00])); // UTF-16
 });
 
-test("nesting is read up to the limit and refused beyond it", () => {
+test("nesting is accepted up to the limit and rejected beyond it", () => {
   const lists = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
   const objects = (depth: number): string => `${'{"a":'.repeat(depth - 1)}{}${"}".repeat(depth - 1)}`;
   for (const nested of [lists, objects]) {
@@ -82,12 +82,12 @@ test("nesting is read up to the limit and refused beyond it", () => {
   assertUnreadable(Buffer.from(`[1, {"a": ${lists(MAX_DEPTH - 1)}}]`));
 });
 
-test("what is nested too deeply is unreadable even where it is no JSON: nothing is built to find out", () => {
+test("nesting beyond the limit is rejected before parsing, even in invalid JSON", () => {
   assertUnreadable(Buffer.from("[".repeat(100_000)));
   assertUnreadable(Buffer.from(`${'{"a":'.repeat(100_000)}`));
 });
 
-test("values are read up to the limit, and refused beyond it before any is built", () => {
+test("values are accepted up to the limit, and rejected beyond it before any of them is created", () => {
   const list = (values: number): string => `[${"1,".repeat(values - 2)}1]`;
   assert.equal((json(list(20_000)) as unknown[]).length, 19_999);
   const objects = (count: number): string => `[${'{"a":{}},'.repeat(count)}{}]`; // an object, a key, an object
@@ -106,7 +106,7 @@ test("values are read up to the limit, and refused beyond it before any is built
   assert.equal((json(objects(6_665)) as unknown[]).length, 6_666);
 });
 
-test("who admits bodies is told how many values one holds, but not of small ones", () => {
+test("the admit callback receives the number of values in a body, but is not called for small bodies", () => {
   const told: number[] = [];
   const admit = (values: number): void => void told.push(values);
   readJson(Buffer.from("[1,2]"), LIMITS, admit);
@@ -123,12 +123,12 @@ test("who admits bodies is told how many values one holds, but not of small ones
   );
 });
 
-test("a wide body is not taken for a deep one", () => {
+test("a wide body does not count as a deep one", () => {
   assert.equal((json(`[${"[],".repeat(5000)}5]`) as unknown[]).length, 5001);
   assert.equal(json(`"${"[".repeat(5000)}"`), "[".repeat(5000));
 });
 
-test("keys named __proto__ are dropped at every depth, however they are written", () => {
+test("keys named __proto__ are removed at every depth, also in escaped form", () => {
   for (const key of ["__proto__", "\\u005f_proto__", "\\u005F\\u005Fproto\\u005f_"]) {
     const value = json(`{"a":[{"${key}":{"polluted":true},"b":1}],"${key}":5}`) as { a: object[] };
     assert.deepEqual(Object.keys(value), ["a"]);
@@ -138,14 +138,14 @@ test("keys named __proto__ are dropped at every depth, however they are written"
   assert.equal(({} as Record<string, unknown>)["polluted"], undefined);
 });
 
-test("other keys of a prototype, and values of that name, are kept", () => {
+test("other inherited names as keys, and __proto__ as a value, are kept", () => {
   assert.deepEqual(Object.entries(json('{"constructor":1,"toString":"__proto__"}') as object), [
     ["constructor", 1],
     ["toString", "__proto__"],
   ]);
 });
 
-test("what is not JSON is refused in the documented form", () => {
+test("invalid JSON is rejected in the documented form", () => {
   const error = thrownBy(() => json('{"a":1,}'));
   assert.ok(error instanceof InputValidationError);
   assert.deepEqual(error.issues, [
@@ -159,7 +159,7 @@ test("what is not JSON is refused in the documented form", () => {
   ]);
 });
 
-test("a body of another type stays the bytes it is; a broken one is kept as its error", () => {
+test("a body of another type stays raw bytes; a broken JSON body is returned as its error", () => {
   const bytes = Buffer.from('{"a":1}');
   assert.equal(readBody("text/plain", bytes, LIMITS), bytes);
   assert.equal(readBody(undefined, bytes, LIMITS), bytes);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findSyntaxFault } from "../../../../src/server/bodies/json-syntax.ts";
 
-/** Where Python's json module finds the fault of each text. */
+/** The offset at which Python's json module reports the error of each text. */
 const FAULTS: readonly (readonly [text: string, offset: number, message: string])[] = [
   ["", 0, "Expecting value"],
   ["  ", 2, "Expecting value"],
@@ -55,13 +55,13 @@ const FAULTS: readonly (readonly [text: string, offset: number, message: string]
 ];
 
 for (const [text, offset, message] of FAULTS) {
-  test(`${JSON.stringify(text)} is at fault at ${offset}`, () => {
+  test(`${JSON.stringify(text)} has its error at ${offset}`, () => {
     assert.deepEqual(findSyntaxFault(text), { offset, message });
     assert.throws(() => JSON.parse(text), SyntaxError);
   });
 }
 
-test("texts that are JSON have no fault", () => {
+test("valid JSON texts have no error", () => {
   const texts = [
     "null",
     " true ",
@@ -78,13 +78,13 @@ test("texts that are JSON have no fault", () => {
   }
 });
 
-test("depth costs no calls", () => {
+test("deep nesting does not overflow the stack", () => {
   const depth = 1_000_000;
   assert.deepEqual(findSyntaxFault("[".repeat(depth)), { offset: depth, message: "Expecting value" });
   assert.equal(findSyntaxFault("[".repeat(depth) + "]".repeat(depth)), undefined);
 });
 
-test("a long text is read in no time", () => {
+test("a long text is checked quickly", () => {
   const started = performance.now();
   findSyntaxFault(`["${"a".repeat(2_000_000)}",${" ".repeat(2_000_000)}`);
   findSyntaxFault(`{${'"key": "value", '.repeat(100_000)}`);

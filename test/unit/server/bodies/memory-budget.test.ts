@@ -9,14 +9,14 @@ import {
 
 const MIB = 1024 * 1024;
 
-test("an eighth of the heap's limit may be in flight, and never more than 256 MiB", () => {
+test("an eighth of the heap limit may be in flight, but never more than 256 MiB", () => {
   assert.equal(defaultMaxBytesInFlight(256 * MIB), 32 * MIB);
   assert.equal(defaultMaxBytesInFlight(1024 * MIB), 128 * MIB);
   assert.equal(defaultMaxBytesInFlight(4096 * MIB), 256 * MIB);
   assert.ok(defaultMaxBytesInFlight() > 0);
 });
 
-test("a body's room is kept from its head on, and is free again when it has ended, once", () => {
+test("memory for a body is reserved from its headers on, and released once when it has ended", () => {
   const budget = new MemoryBudget(100, new FakeClock());
   const body = budget.expect(60, assert.fail);
   assert.equal(budget.held, 60);
@@ -28,7 +28,7 @@ test("a body's room is kept from its head on, and is free again when it has ende
   assert.equal(budget.held, 40);
 });
 
-test("a body of unknown length takes room as it comes", () => {
+test("a body of unknown length reserves memory as it arrives", () => {
   const budget = new MemoryBudget(100, new FakeClock());
   const body = budget.expect(10, assert.fail) as ArrivingBody;
   assert.ok(body.came(10, 10, 0));
@@ -39,7 +39,7 @@ test("a body of unknown length takes room as it comes", () => {
   assert.equal(budget.held, 0);
 });
 
-test("a body that doesn't come gives its room to others, but only when they want it", () => {
+test("a body that does not arrive loses its memory, but only when another one needs it", () => {
   const clock = new FakeClock();
   const budget = new MemoryBudget(100_000, clock);
   const given: string[] = [];
@@ -55,7 +55,7 @@ test("a body that doesn't come gives its room to others, but only when they want
   assert.equal(budget.held, 50_001);
 });
 
-test("a trickle of bytes keeps no room", () => {
+test("a body that arrives too slowly loses its memory", () => {
   const clock = new FakeClock();
   const budget = new MemoryBudget(100, clock);
   let isGivenUp = false;
@@ -68,7 +68,7 @@ test("a trickle of bytes keeps no room", () => {
   assert.ok(isGivenUp);
 });
 
-test("what is larger than all room is refused without giving anybody up", () => {
+test("a body larger than the whole budget is rejected without dropping other bodies", () => {
   const clock = new FakeClock();
   const budget = new MemoryBudget(100, clock);
   budget.expect(50, assert.fail);

@@ -9,7 +9,7 @@ import { Tree } from "../../../helpers/schemas.ts";
 const serialize = (schema: object, value: unknown): unknown =>
   JSON.parse(createSerializer(compileInput(schema), "run")(value));
 
-test("fields that the schema does not know are left out, at every depth", () => {
+test("fields that are not in the schema are omitted, at every depth", () => {
   const schema = Type.Object({ a: Type.Object({ b: Type.Integer() }), list: Type.Array(Type.Object({})) });
   assert.deepEqual(serialize(schema, { a: { b: 1, x: 2 }, list: [{ x: 1 }], secret: 3 }), {
     a: { b: 1 },
@@ -17,19 +17,19 @@ test("fields that the schema does not know are left out, at every depth", () => 
   });
 });
 
-test("a missing field with a default goes out with it, in a union as well", () => {
+test("a missing field with a default is written with it, in a union as well", () => {
   const fields = Type.Object({ a: Type.String({ default: "x" }) });
   assert.deepEqual(serialize(fields, {}), { a: "x" });
   assert.deepEqual(serialize(Type.Union([fields, Type.Null()]), {}), { a: "x" });
   assert.equal(serialize(Type.Union([fields, Type.Null()]), null), null);
 });
 
-test("a schema that refers to itself is written to any depth", () => {
+test("a recursive schema is written to any depth", () => {
   const tree = { label: "a", weight: 2, children: [{ label: "b", weight: 1, children: [] }] };
   assert.deepEqual(serialize(Tree, tree), tree);
 });
 
-test("what is not of the schema's own object is read as well: getters and inherited fields", () => {
+test("getters and inherited fields are written as well", () => {
   class Point {
     get x(): number {
       return 5;
@@ -38,7 +38,7 @@ test("what is not of the schema's own object is read as well: getters and inheri
   assert.deepEqual(serialize(Type.Object({ x: Type.Integer() }), new Point()), { x: 5 });
 });
 
-test("the places of a tuple may be of any schema", () => {
+test("the items of a tuple may have any schema", () => {
   const point = Type.Object({ x: Type.Integer() }, { $id: "Point" });
   const schema = Type.Tuple([
     Type.Unknown(),
@@ -51,7 +51,7 @@ test("the places of a tuple may be of any schema", () => {
   assert.deepEqual(serialize(open, [{ y: 1 }, { x: 1, y: 1 }]), [{ y: 1 }, { x: 1 }]);
 });
 
-test("a union is written by the branch that knows most fields, whatever their order", () => {
+test("a union is written by the matching branch with most of the value's fields, in any order of branches", () => {
   const small = Type.Object({ a: Type.Integer() });
   const large = Type.Object({ a: Type.Integer(), b: Type.Optional(Type.Object({ c: Type.Integer() })) });
   for (const branches of [
@@ -65,13 +65,13 @@ test("a union is written by the branch that knows most fields, whatever their or
   }
 });
 
-test("nothing is as JSON has it, where anything may stand", () => {
+test("undefined is written as in JSON.stringify(), where the schema allows any value", () => {
   assert.deepEqual(serialize(Type.Array(Type.Unknown()), [undefined, 1]), [null, 1]);
   assert.deepEqual(serialize(Type.Object({ a: Type.Optional(Type.Unknown()) }), { a: undefined }), {});
   assert.deepEqual(serialize(Type.Unknown(), undefined), null);
 });
 
-test("what toJSON() says goes out if it fits, without fields that the schema does not know", () => {
+test("the result of toJSON() is written if it matches, without fields that are not in the schema", () => {
   const told = (value: unknown): object => ({ x: 1, toJSON: () => value });
   const point = Type.Object({ x: Type.Integer() });
   for (const schema of [point, Type.Union([point, Type.String()])]) {
@@ -82,7 +82,7 @@ test("what toJSON() says goes out if it fits, without fields that the schema doe
   assert.throws(() => serialize(point, told("a point")), OutputValidationError);
 });
 
-test("a result stays as it is, frozen or not", () => {
+test("the result object is not modified, frozen or not", () => {
   const schema = Type.Object({
     list: Type.Array(Type.Union([Type.Object({ a: Type.Integer({ default: 1 }) }), Type.Null()])),
   });
@@ -91,7 +91,7 @@ test("a result stays as it is, frozen or not", () => {
   assert.deepEqual(result, { list: [{ b: 2 }], c: 3 });
 });
 
-test("fields may have the names of what every object inherits", () => {
+test("fields may have names that every object inherits", () => {
   const names = ["constructor", "toString", "__proto__"];
   const schema = Type.Object(Object.fromEntries(names.map((name) => [name, Type.Optional(Type.Integer())])));
   assert.equal(JSON.stringify(serialize(schema, {})), "{}");

@@ -3,9 +3,9 @@ import { test } from "node:test";
 import { Type } from "typebox";
 import { compileInput, placesOf } from "../../../helpers/issues.ts";
 
-/** A schema that is refused when the class is defined, and what the message says. */
+/** Schemas that are rejected when the class is defined, with the expected messages. */
 const REFUSED: readonly (readonly [schema: object, message: RegExp])[] = [
-  // Keywords that there are not.
+  // Unknown keywords.
   [Type.String({ minLenght: 3 }), /"minLenght" is not a keyword; did you mean "minLength"\?/],
   [
     Type.Object({ a: Type.Number({ minumum: 3 }) }),
@@ -27,7 +27,7 @@ const REFUSED: readonly (readonly [schema: object, message: RegExp])[] = [
   [{ contentSchema: {} }, /"contentSchema" is not enforced/],
   [{ id: "Old" }, /"id" is of an older draft/],
   [{ formatMinimum: "2024-01-01", format: "date" }, /"formatMinimum" is not a keyword/],
-  // Formats and types that there are not.
+  // Unknown formats and types.
   [Type.String({ format: "e-mail" }), /"format" is not known: "e-mail"; did you mean "email"\?/],
   [Type.String({ format: "datetime" }), /did you mean "date-time"\?/],
   [Type.String({ format: "idn-email" }), /"format" is not known: "idn-email"/],
@@ -37,7 +37,7 @@ const REFUSED: readonly (readonly [schema: object, message: RegExp])[] = [
   [Type.BigInt(), /"type" is not a JSON type: "bigint"/],
   [Type.Object({ a: Type.Undefined() }), /at properties\.a is not a JSON type/],
   [Type.Function([], Type.String()), /"type" is not a JSON type: "function"|not a keyword/],
-  // Values that keywords can't have.
+  // Invalid values of keywords.
   [{ minLength: "3" }, /"minLength" must be a whole number of at least 0/],
   [{ maxItems: -1 }, /"maxItems" must be a whole number/],
   [{ minProperties: 1.5 }, /"minProperties" must be a whole number/],
@@ -60,12 +60,12 @@ const REFUSED: readonly (readonly [schema: object, message: RegExp])[] = [
   [{ patternProperties: { "[": {} } }, /"patternProperties" is not a valid pattern/],
   [{ minLength: 5, maxLength: 3 }, /"minLength" \(5\) is above "maxLength" \(3\)/],
   [{ minimum: 5, maximum: 3 }, /"minimum" \(5\) is above "maximum" \(3\)/],
-  // What would say nothing.
+  // Keywords without effect.
   [{ minContains: 2 }, /"minContains" has no effect without "contains"/],
   [{ then: { type: "string" } }, /"then" has no effect without "if"/],
   [{ additionalItems: false, items: {} }, /"additionalItems" has no effect without a list/],
   [{ nullable: true }, /"nullable" has no effect without a "type"/],
-  // Code that no document tells of.
+  // Code that a document cannot describe.
   [Type.Refine(Type.String(), () => true), /Type\.Refine is not enforced; check the value in the handler/],
   [
     Type.Object({ a: Type.Refine(Type.Array(Type.Integer()), () => true) }),
@@ -102,14 +102,14 @@ const REFUSED: readonly (readonly [schema: object, message: RegExp])[] = [
 ];
 
 for (const [index, [schema, message]] of REFUSED.entries()) {
-  test(`a schema is refused by name: ${index}, ${message.source}`, () => {
+  test(`a schema is rejected by name: ${index}, ${message.source}`, () => {
     assert.throws(() => compileInput(schema), { code: "SCHEMA_INVALID", message });
   });
 }
 
 const Int = { type: "integer" };
 
-/** Schemas that are ordinary, with a value that does not fit and where. */
+/** Valid schemas, each with an invalid value and the paths of its errors. */
 const TAKEN: Readonly<Record<string, readonly [schema: object, bad: unknown, places: readonly string[]]>> = {
   "$schema of 2020-12": [
     { $schema: "https://json-schema.org/draft/2020-12/schema", properties: { a: Int } },
@@ -203,7 +203,7 @@ for (const [what, [schema, bad, places]] of Object.entries(TAKEN)) {
   test(`${what} works`, () => assert.deepEqual(placesOf(schema, bad), places));
 }
 
-test("a Record speaks of all keys, those with line breaks too", () => {
+test("a Record covers all keys, including those with line breaks", () => {
   const value = { "a\nb": "no integer" };
   for (const schema of [
     Type.Record(Type.String(), Type.Integer()),
@@ -220,7 +220,7 @@ test("a Record speaks of all keys, those with line breaks too", () => {
   assert.deepEqual(placesOf(template, value), ["int_type body.a\nb"]);
 });
 
-test("the schema of another dialect's words is the author's still", () => {
+test("compiling a schema in another dialect does not modify it", () => {
   const schema = {
     items: [Int],
     additionalItems: false,

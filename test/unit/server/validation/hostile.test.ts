@@ -8,7 +8,7 @@ import { compileInput, issuesOf } from "../../../helpers/issues.ts";
 import { Tree } from "../../../helpers/schemas.ts";
 import { assertRefused } from "../../../helpers/thrown.ts";
 
-test("an offending value is shown as JSON, whatever it is", () => {
+test("an invalid value of any kind is shown as JSON", () => {
   const shown: readonly (readonly [value: unknown, echo: unknown])[] = [
     [new Uint8Array(12), "<binary 12 bytes>"],
     [Buffer.from("abc"), "<binary 3 bytes>"],
@@ -31,21 +31,21 @@ test("an offending value is shown as JSON, whatever it is", () => {
   }
 });
 
-test("a value is not shown at any length", () => {
+test("a value that is too large is replaced by a note", () => {
   assert.equal(new Excerpts(100).show("a".repeat(200)), "<omitted: too large>");
   const echo = new Excerpts(1000);
   assert.equal(echo.show("short"), "short");
   assert.equal(echo.show(Array.from({ length: 1000 }, () => 1)), "<omitted: too large>");
 });
 
-test("the answer to a body whose parts contain each other stays small", () => {
+test("the answer to a deeply nested invalid body stays small", () => {
   let value: Record<string, unknown> = { text: "x".repeat(100_000) };
   for (let depth = 0; depth < 200; depth++) value = { children: [value] };
   const text = JSON.stringify(issuesOf(Tree, value));
   assert.ok(text.length <= MAX_ANSWER_BYTES, `${text.length}`);
 });
 
-test("as many issues are told as the answer has room for, and that there are more", () => {
+test("only as many issues are reported as the answer has room for, and a last one says that there are more", () => {
   const schema = Type.Object({
     list: Type.Array(Type.Integer()),
     map: Type.Record(Type.String(), Type.Integer()),
@@ -67,14 +67,14 @@ test("as many issues are told as the answer has room for, and that there are mor
   }
 });
 
-test("a deep value of a recursive schema is judged and filled", () => {
+test("a deeply nested value of a recursive schema is validated and filled with defaults", () => {
   let value: Record<string, unknown> = { label: "leaf" };
   for (let depth = 0; depth < 250; depth++) value = { label: "node", children: [value] };
   compileInput(Tree).accept(value);
   assert.equal(value["weight"], 1);
 });
 
-test("objects are compared whatever their fields are called", () => {
+test("objects are compared correctly with any field names", () => {
   const schemas = [{ type: "array", uniqueItems: true }, { const: { a: 1 } }, { enum: [{ a: 1 }, 2] }];
   for (const f of schemas) {
     const compiled = compileInput({ type: "object", properties: { f, g: { type: "string" } } });
@@ -93,7 +93,7 @@ test("objects are compared whatever their fields are called", () => {
   );
 });
 
-test("a default that does not fit its schema is refused when it is compiled", () => {
+test("a default that does not match its schema is rejected at compile time", () => {
   const cases: readonly (readonly [schema: object, message: string])[] = [
     [Type.Object({ n: Type.Integer({ default: "5" as never }) }), 'the default "5" of n does not fit'],
     [
@@ -119,7 +119,7 @@ test("a default that does not fit its schema is refused when it is compiled", ()
   }
 });
 
-test("a reference that leads nowhere is refused when it is compiled", () => {
+test("an unresolved reference is rejected at compile time", () => {
   const schema = Type.Object({ a: Type.Ref("Nowhere") });
   assertRefused(
     () => compileInput(schema),
@@ -128,7 +128,7 @@ test("a reference that leads nowhere is refused when it is compiled", () => {
   );
 });
 
-test("a schema that is none is refused when it is compiled", () => {
+test("an invalid schema is rejected at compile time", () => {
   assertRefused(
     () => compileInput({ type: "nonsense" }),
     "SCHEMA_INVALID",
@@ -141,7 +141,7 @@ test("a schema that is none is refused when it is compiled", () => {
   );
 });
 
-test("one schema object is compiled once; the schema stays as it was", () => {
+test("one schema object is compiled once; the schema is not modified", () => {
   const validator = new Validator();
   const schema = Type.Object({ n: Type.Integer({ default: 1 }) }, { $id: "Once" });
   const before = structuredClone(schema);
@@ -150,7 +150,7 @@ test("one schema object is compiled once; the schema stays as it was", () => {
   assert.deepEqual(structuredClone(schema), before);
 });
 
-test("references are found by definition, by $id, and at the root", () => {
+test("references are resolved by definition, by $id, and at the root", () => {
   const list = { type: "object", properties: { next: { $ref: "#" }, n: { type: "integer", default: 1 } } };
   assert.deepEqual(compileInput(list).accept({ next: { next: {}, x: 1 } }), {
     next: { next: { n: 1 }, n: 1 },

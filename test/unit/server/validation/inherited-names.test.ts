@@ -7,14 +7,14 @@ import { accepted, compileInput, placesOf } from "../../../helpers/issues.ts";
 const one = (name: string, value: unknown): object => Object.fromEntries([[name, value]]);
 const names = [...INHERITED_NAMES];
 
-test("there are such names", () => {
+test("the inherited names include constructor, toString and __proto__", () => {
   for (const name of ["constructor", "toString", "valueOf", "hasOwnProperty", "__proto__"]) {
     assert.ok(INHERITED_NAMES.has(name));
   }
 });
 
 for (const name of names) {
-  test(`a field named ${name} is one like any other`, () => {
+  test(`a field named ${name} works like any other`, () => {
     const required = Type.Object(one(name, Type.String()) as Record<string, ReturnType<typeof Type.String>>);
     assert.deepEqual(placesOf(required, {}), [`missing body.${name}`]);
     assert.deepEqual(placesOf(required, one(name, 5)), [`string_type body.${name}`]);
@@ -34,7 +34,7 @@ for (const name of names) {
   });
 }
 
-test("so is one that is required without being declared, at any depth and in a definition", () => {
+test("a field with such a name may be required without being declared, at any depth and in a definition", () => {
   const bare = { type: "object", required: ["constructor"] };
   assert.deepEqual(placesOf(bare, {}), ["missing body.constructor"]);
   assert.equal(compileInput(Type.Array(Type.Union([Type.Null(), bare]))).fits([null, {}]), false);
@@ -45,14 +45,14 @@ test("so is one that is required without being declared, at any depth and in a d
   assert.deepEqual(placesOf(tree, { valueOf: 1, next: {} }), ["missing body.next.valueOf"]);
 });
 
-test("a required field that a branch names decides between branches", () => {
+test("a required field with such a name selects the branch of a union", () => {
   const odd = Type.Object({ toString: Type.Integer(), a: Type.Integer({ default: 1 }) });
   const schema = Type.Union([odd, Type.Object({ b: Type.Integer({ default: 2 }) })]);
   assert.deepEqual(accepted(schema, {}), { b: 2 });
   assert.deepEqual(accepted(schema, { toString: 5 }), { toString: 5, a: 1 });
 });
 
-test("a getter of a result's class still counts, beside such a field", () => {
+test("a getter of a result's class is still used beside a field with such a name", () => {
   class Point {
     readonly constructorName = 1;
     get x(): number {

@@ -12,7 +12,9 @@ const B = Type.Object({ kind: Type.Literal("b"), b: Type.Integer({ default: 7 })
 const kindIs = (kind: string): object => ({ properties: { kind: { const: kind } }, required: ["kind"] });
 const PLAIN = { type: "object", properties: { id: {}, kind: {} } };
 
-/** Schemas of one object in many parts; what is sent, without its secrets, and what is left of it. */
+/**
+ * Schemas that describe one object in several parts, with a value without secrets and the expected result.
+ */
 const CASES: Readonly<Record<string, readonly [schema: object, sent: object, left?: object]>> = {
   "a union in an intersection": [Type.Intersect([Common, Type.Union([A, B])]), { id: 1, kind: "a", a: 2 }],
   "its other branch": [
@@ -87,7 +89,7 @@ const CASES: Readonly<Record<string, readonly [schema: object, sent: object, lef
   ],
 };
 
-describe("what no schema declares is dropped, what one declares that applies stays", () => {
+describe("fields that no matching schema declares are removed, the others are kept", () => {
   for (const [name, [schema, sent, left = sent]] of Object.entries(CASES)) {
     test(name, () => {
       const places: readonly (readonly [schema: object, wrap: (value: unknown) => unknown])[] = [
@@ -108,7 +110,7 @@ describe("what no schema declares is dropped, what one declares that applies sta
   }
 });
 
-test("a free-form map keeps what it has, also beside a condition", () => {
+test("a free-form map keeps all fields, also beside a condition", () => {
   const value = { kind: "a", any: { thing: 1 } };
   for (const schema of [
     { type: "object" },
@@ -124,7 +126,7 @@ test("a free-form map keeps what it has, also beside a condition", () => {
   }
 });
 
-test("a field that two schemas describe keeps what either knows of it", () => {
+test("a field described by two schemas keeps the fields of both", () => {
   const schema = {
     allOf: [
       { properties: { size: { properties: { width: { default: 1 } } } } },
@@ -136,7 +138,7 @@ test("a field that two schemas describe keeps what either knows of it", () => {
   assert.deepEqual(accepted(items, [{ a: 1, b: 2, c: 3 }]), [{ a: 1, b: 2 }]);
 });
 
-test("a missing field counts as its default where a condition looks at it", () => {
+test("a condition sees the default of a missing field", () => {
   const schema = {
     properties: { mode: { default: "slow" } },
     if: { properties: { mode: { const: "slow" } }, required: ["mode"] },
@@ -151,7 +153,7 @@ test("a missing field counts as its default where a condition looks at it", () =
   });
 });
 
-test("a default of one branch decides nothing about another", () => {
+test("a default in one branch does not affect another branch", () => {
   const schema = {
     allOf: [
       { if: { required: ["go"] }, then: { properties: { go: {}, a: { default: 1 } } } },
@@ -165,7 +167,7 @@ test("a default of one branch decides nothing about another", () => {
   assert.deepEqual(accepted(schema, { go: 1 }), { go: 1, a: 1, c: 3 });
 });
 
-test("where defaults make a value fit no longer, it is refused as it is with them", () => {
+test("a value that matches only before its defaults are filled in is rejected", () => {
   const schema = {
     properties: { mode: { default: "slow" } },
     if: { properties: { mode: { const: "slow" } }, required: ["mode"] },

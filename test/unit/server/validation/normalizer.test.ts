@@ -11,7 +11,7 @@ test("a missing field with a default is filled in, a given one is kept", () => {
   assert.deepEqual(accepted(Size, { height: 64 }), { width: 512, height: 64 });
 });
 
-test("falsy defaults are defaults, and falsy values are values", () => {
+test("falsy defaults are used, and falsy values are kept", () => {
   const schema = Type.Object({
     text: Type.String({ default: "" }),
     zero: Type.Integer({ default: 0 }),
@@ -24,7 +24,7 @@ test("falsy defaults are defaults, and falsy values are values", () => {
   assert.deepEqual(accepted(schema, { steps: 0 }), filled);
 });
 
-test("an optional field with a default is filled in as well; one without stays away", () => {
+test("an optional field with a default is filled in as well; one without stays missing", () => {
   const schema = Type.Object({
     a: Type.Optional(Type.Integer({ default: 1 })),
     b: Type.Optional(Type.Integer()),
@@ -32,7 +32,7 @@ test("an optional field with a default is filled in as well; one without stays a
   assert.deepEqual(accepted(schema, {}), { a: 1 });
 });
 
-test("defaults are filled at every depth: objects, lists, tuples, maps", () => {
+test("defaults are filled in at every depth: objects, lists, tuples, maps", () => {
   const schema = Type.Object({
     inner: Type.Object({ size: Size }),
     list: Type.Array(Type.Array(Size)),
@@ -77,7 +77,7 @@ test("a default is itself filled in, and copied for each request", () => {
   );
 });
 
-test("defaults are filled in recursive schemas", () => {
+test("defaults are filled in for recursive schemas", () => {
   assert.deepEqual(accepted(Tree, { label: "a", children: [{ label: "b", children: [{ label: "c" }] }] }), {
     label: "a",
     weight: 1,
@@ -85,7 +85,7 @@ test("defaults are filled in recursive schemas", () => {
   });
 });
 
-test("in a union the branch is filled that the value fits and that knows most of its fields", () => {
+test("in a union, defaults come from the matching branch with most of the value's fields", () => {
   const circle = Type.Object({
     kind: Type.Literal("circle"),
     radius: Type.Number(),
@@ -114,12 +114,12 @@ test("in a union the branch is filled that the value fits and that knows most of
   }
 });
 
-test("an intersection is filled from all of its members, and keeps what any of them knows", () => {
+test("an intersection is filled in from all of its members, and keeps the fields of each", () => {
   const schema = Type.Intersect([Size, Type.Object({ name: Type.String({ default: "x" }) })]);
   assert.deepEqual(accepted(schema, { width: 1, other: 2 }), { width: 1, height: 512, name: "x" });
 });
 
-test("unknown fields are dropped at every depth", () => {
+test("unknown fields are removed at every depth", () => {
   const schema = Type.Object({
     a: Type.Integer(),
     inner: Type.Object({ b: Type.Integer() }),
@@ -136,7 +136,7 @@ test("unknown fields are dropped at every depth", () => {
   });
 });
 
-test("free-form maps keep what they are given", () => {
+test("free-form maps keep all their fields", () => {
   const value = { a: 1, b: { c: [1, { d: 2 }] }, "odd\nkey": null };
   assert.deepEqual(accepted(Type.Record(Type.String(), Type.Unknown()), structuredClone(value)), value);
   assert.deepEqual(accepted(Type.Object({}, { additionalProperties: true }), structuredClone(value)), value);
@@ -144,7 +144,7 @@ test("free-form maps keep what they are given", () => {
   assert.deepEqual(accepted({ type: "object" }, structuredClone(value)), value);
 });
 
-test("a value is not touched when it is refused", () => {
+test("a rejected value is not modified", () => {
   const schema = Type.Object({ a: Type.Integer(), b: Type.Integer({ default: 1 }) });
   const value = { a: "no", extra: 1 };
   assert.equal(compileInput(schema).fits(value), false);

@@ -9,7 +9,7 @@ import { linearTest } from "../../../../src/server/validation/patterns/linear.ts
 import { accepted, compileInput, placesOf } from "../../../helpers/issues.ts";
 import { assertRefused } from "../../../helpers/thrown.ts";
 
-/** Two ways through one loop. */
+/** Patterns in which one loop can match a text in two ways. */
 const EXPONENTIAL = [
   "(a+)+$",
   "^(a|a)*$",
@@ -23,7 +23,7 @@ const EXPONENTIAL = [
   "^(a{1,50}){1,50}$",
   "^((a|a){8}){8}$",
   "^(?:a|a){1,30}$",
-  "^(a?){30}a{30}$", // rounds that have to be taken, and may be empty
+  "^(a?){30}a{30}$", // required iterations that may be empty
   "^(a{0,3}){20}$",
   "^(?:a|b?){20}c$",
   "^(?:a*){12}$",
@@ -37,7 +37,7 @@ const EXPONENTIAL = [
   "^([a-zA-Z0-9])(([\\-.]|[_]+)?([a-zA-Z0-9]+))*(@){1}[a-z0-9]+[.]{1}(([a-z]{2,3})|([a-z]{2,3}[.]{1}[a-z]{2,3}))$",
 ] as const;
 
-/** One text can be shared by two loops, of which the search for a place to begin may be one. */
+/** Patterns in which two loops can share a text; the search for a start position counts as a loop. */
 const POLYNOMIAL = [
   "\\d+\\d+$",
   "^\\d+\\d+$",
@@ -73,7 +73,7 @@ const LINEAR = [
   "^(?:a{3})*$",
   "^(?:a{3}){20}$",
   "^(?:ab?){20}$",
-  "^(?:a?){0,30}$", // an empty round is not taken where none has to be
+  "^(?:a?){0,30}$", // an optional iteration is never empty
   "^.{1,200}$",
   "^([01]?\\d|2[0-3]):[0-5]\\d$",
   "a+",
@@ -94,7 +94,7 @@ for (const [complexity, patterns] of VERDICTS) {
 
 const refusal = /can go back over one text in too many ways, .* add maxLength|add propertyNames/;
 
-test("a pattern that goes back is refused wherever it stands", () => {
+test("a pattern that can backtrack too often is rejected anywhere in a schema", () => {
   for (const pattern of [...EXPONENTIAL, ...POLYNOMIAL]) {
     const places = [
       { type: "string", pattern },
@@ -112,10 +112,10 @@ test("a pattern that goes back is refused wherever it stands", () => {
   }
 });
 
-test("a maxLength that bounds the text lets it in, and it takes no more time than others", () => {
+test("a maxLength on the text allows such a pattern, which then takes no more time than others", () => {
   const schema = Type.Object({ a: Type.String({ pattern: "^(a+)+$", maxLength: 10_000 }) });
   assert.deepEqual(accepted(schema, { a: "a".repeat(10_000) }), { a: "a".repeat(10_000) });
-  // By the engine's own way this would take longer than there is time.
+  // With the engine's backtracking this would practically never finish.
   assert.deepEqual(placesOf(schema, { a: `${"a".repeat(9_999)}!` }), ["string_pattern_mismatch body.a"]);
   assert.deepEqual(placesOf(schema, { a: `${"a".repeat(20_000)}!` }), [
     "string_too_long body.a",
@@ -129,7 +129,7 @@ test("a maxLength that bounds the text lets it in, and it takes no more time tha
   assert.deepEqual(placesOf(keys, { [`${"a".repeat(4000)}!`]: 1, aa: "no" }), ["int_type body.aa"]);
 });
 
-test("what only the engine can try is bounded more narrowly, and is not shown longer texts", () => {
+test("patterns that only the engine can match need a smaller maxLength, and longer texts are not matched", () => {
   const looks = { type: "string", pattern: "^(?!b)(a+)+$" };
   for (const maxLength of [13, 100])
     assertRefused(() => compileInput({ ...looks, maxLength }), "SCHEMA_INVALID", /at most 12/);
@@ -141,7 +141,7 @@ test("what only the engine can try is bounded more narrowly, and is not shown lo
   assert.deepEqual(accepted({ ...power, maxLength: 256 }, "12"), "12");
 });
 
-test("a maxLength elsewhere bounds nothing", () => {
+test("a maxLength elsewhere does not limit the text", () => {
   const pattern = "^(a+)+$";
   for (const schema of [
     { type: "string", pattern, maxLength: 1_000_000 },
@@ -152,7 +152,7 @@ test("a maxLength elsewhere bounds nothing", () => {
   }
 });
 
-test("an author may vouch for a pattern", () => {
+test("an author may mark a pattern as trusted", () => {
   const schema = Type.String({ pattern: "^(?!b)(a+)+$", "x-servable-trusted-pattern": true });
   assert.deepEqual(accepted(schema, "aa"), "aa");
   assertRefused(
@@ -162,7 +162,7 @@ test("an author may vouch for a pattern", () => {
   );
 });
 
-test("trying all ways at once finds what the engine finds", () => {
+test("the linear matcher gives the same results as the engine", () => {
   const characters = fc.constantFrom(..."ab1 ,.x-@/Ac\n😀");
   const all = [...EXPONENTIAL, ...POLYNOMIAL, ...LINEAR].flatMap((pattern) => {
     const linear = linearTest(pattern);
@@ -182,7 +182,7 @@ test("trying all ways at once finds what the engine finds", () => {
   );
 });
 
-test("the patterns of formats go back over nothing", () => {
+test("the patterns of formats do not backtrack", () => {
   for (const name of FORMAT_NAMES) {
     if (name === "byte" || name === "url") continue; // these have tests of their own
     const format: unknown = addFormats.default.get(name as FormatName);
@@ -191,7 +191,7 @@ test("the patterns of formats go back over nothing", () => {
   }
 });
 
-test("a format is judged in time that grows with the text alone", () => {
+test("the time to check a format grows linearly with the text", () => {
   const pumps = [
     "a",
     ":@",
@@ -215,7 +215,7 @@ test("a format is judged in time that grows with the text alone", () => {
   for (const name of FORMAT_NAMES) {
     const { type, fits } = formatCheck(name);
     if (type === "number") continue;
-    // A hundred thousand pieces: what took the square of them would not come back.
+    // A hundred thousand repetitions: with quadratic time this would not finish.
     for (const head of heads) for (const pump of pumps) fits(`${head}${pump.repeat(100_000)}!`);
   }
   const url = formatCheck("url").fits;

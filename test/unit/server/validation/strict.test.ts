@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Type } from "typebox";
 import { accepted, issuesOf, placesOf } from "../../../helpers/issues.ts";
 
-test("JSON types are strict: nothing is taken for something else", () => {
+test("JSON types are strict: no value is converted to another type", () => {
   const wrong: readonly (readonly [schema: object, values: readonly unknown[]])[] = [
     [Type.Integer(), ["12", "", true, null, [1], {}]],
     [Type.Number(), ["1.5", false, null, [], {}]],
@@ -24,11 +24,11 @@ test("JSON types are strict: nothing is taken for something else", () => {
   }
 });
 
-test("3.0 is an integer, as is 1e2", () => {
+test("3.0 and 1e2 are integers", () => {
   assert.deepEqual(accepted(Type.Array(Type.Integer()), JSON.parse("[3.0, 1e2, -0.0]")), [3, 100, -0]);
 });
 
-test("a number beyond all bounds is refused, and shown as a text", () => {
+test("an infinite number is rejected, and shown as text", () => {
   for (const schema of [Type.Integer(), Type.Number()]) {
     assert.deepEqual(issuesOf(Type.Object({ f: schema }), JSON.parse('{"f": -1e999}')), [
       {
@@ -41,13 +41,13 @@ test("a number beyond all bounds is refused, and shown as a text", () => {
   }
 });
 
-test("decimal steps are measured as people write them", () => {
+test("decimal steps are computed in decimal, without rounding errors", () => {
   const schema = Type.Object({ f: Type.Number({ multipleOf: 0.1 }) });
   for (const f of [0.1, 0.3, 0.7, 1.1, 19.9, 0, -0.3]) assert.deepEqual(accepted(schema, { f }), { f });
   for (const f of [0.15, 0.01, 1.05]) assert.deepEqual(placesOf(schema, { f }), ["multiple_of body.f"]);
 });
 
-test("issues come in schema order, whatever the order of the body", () => {
+test("issues are sorted by the schema, whatever the order of the body", () => {
   const schema = Type.Object({
     z: Type.Integer(),
     a: Type.Object({ y: Type.String(), x: Type.String() }),
@@ -77,14 +77,14 @@ test("formats are checked by name", () => {
   ]);
 });
 
-test("a rule without a wording of its own is still told", () => {
+test("a rule without a message of its own is still reported", () => {
   const schema = Type.Object({ f: Type.Array(Type.Integer(), { uniqueItems: true }) });
   const [issue] = issuesOf(schema, { f: [1, 1] });
   assert.equal(issue?.type, "value_error");
   assert.match(issue?.msg ?? "", /^Input must NOT have duplicate items/);
 });
 
-test("intersections report each place once", () => {
+test("intersections report each path once", () => {
   const schema = Type.Intersect([
     Type.Object({ a: Type.String(), shared: Type.Integer() }),
     Type.Object({ b: Type.String(), shared: Type.Integer() }),
@@ -97,7 +97,7 @@ test("intersections report each place once", () => {
   assert.deepEqual(placesOf(schema, []), ["model_attributes_type body"]);
 });
 
-test("tuples are checked place by place", () => {
+test("tuples are checked item by item", () => {
   const schema = Type.Object({ t: Type.Tuple([Type.String(), Type.Integer()]) });
   assert.deepEqual(accepted(schema, { t: ["a", 1] }), { t: ["a", 1] });
   assert.deepEqual(placesOf(schema, { t: [1, "a"] }), ["string_type body.t.0", "int_type body.t.1"]);
@@ -110,7 +110,7 @@ test("maps are checked value by value", () => {
   assert.deepEqual(placesOf(schema, { a: 1, b: "2", c: null }), ["int_type body.b", "int_type body.c"]);
 });
 
-test('format "byte" is base64, however long, and nothing else', () => {
+test('format "byte" accepts base64 of any length, and nothing else', () => {
   const schema = Type.Object({ data: Type.String({ format: "byte" }) });
   for (const data of ["", "QQ==", "QUI=", "QUJD", "A".repeat(16 * 1024 * 1024)]) {
     assert.deepEqual(accepted(schema, { data }), { data });

@@ -202,13 +202,13 @@ test("additionalProperties: false: extra_forbidden, at the field", () => {
   ]);
 });
 
-test("no body at all: missing at the body", () => {
+test("a missing body: missing at the body", () => {
   const missing = [{ type: "missing", loc: ["body"], msg: "Field required", input: null }];
   assert.deepEqual(issuesOf(Type.Object({}), undefined), missing);
   assert.deepEqual(issuesOf(Type.Object({}), null), missing);
 });
 
-test("a body that is no object: model_attributes_type at the body", () => {
+test("a body that is not an object: model_attributes_type at the body", () => {
   for (const value of [[], "text", 5, true]) {
     assert.deepEqual(issuesOf(Type.Object({ a: Type.String() }), value), [
       {
@@ -221,7 +221,7 @@ test("a body that is no object: model_attributes_type at the body", () => {
   }
 });
 
-test("a body of bytes: model_attributes_type, with their number", () => {
+test("a body of bytes: model_attributes_type, with the number of bytes", () => {
   const schemas = [
     Type.Object({ a: Type.String() }),
     Type.Object({}),
@@ -240,7 +240,7 @@ test("a body of bytes: model_attributes_type, with their number", () => {
   }
 });
 
-test("every rule that a value breaks is told, once", () => {
+test("every rule that a value violates is reported once", () => {
   const schema = Type.Object({ f: Type.String({ minLength: 3, pattern: "^a", maxLength: 9 }) });
   assert.deepEqual(
     issuesOf(schema, { f: "b" }).map(({ type }) => type),

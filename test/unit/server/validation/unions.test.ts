@@ -5,7 +5,7 @@ import { accepted, issuesOf, placesOf } from "../../../helpers/issues.ts";
 
 const field = (...branches: object[]): object => Type.Object({ f: Type.Union(branches) });
 
-test("each branch reports its faults under its name: the types'", () => {
+test("each branch reports its errors under its name, here the name of its type", () => {
   assert.deepEqual(issuesOf(field(Type.Integer(), Type.String({ maxLength: 2 })), { f: "abc" }), [
     { type: "int_type", loc: ["body", "f", "int"], msg: "Input should be a valid integer", input: "abc" },
     {
@@ -40,7 +40,7 @@ test("a branch is named by its title, its $id, its literals or its type, in that
   }
 });
 
-test("a literal branch reports what was expected", () => {
+test("a literal branch reports the expected value", () => {
   const literals = Type.Union([Type.Literal("square"), Type.Literal("portrait")]);
   const size = Type.Object({ width: Type.Integer() }, { $id: "Size" });
   assert.deepEqual(issuesOf(field(size, literals), { f: "round" }), [
@@ -60,14 +60,14 @@ test("a literal branch reports what was expected", () => {
   ]);
 });
 
-test("a nullable value reports the other branch alone, without a name", () => {
+test("a nullable value reports only the other branch, without a name", () => {
   assert.deepEqual(placesOf(field(Type.Integer(), Type.Null()), { f: "a" }), ["int_type body.f"]);
   assert.deepEqual(accepted(field(Type.Integer(), Type.Null()), { f: null }), { f: null });
   const three = field(Type.Integer(), Type.String(), Type.Null());
   assert.deepEqual(placesOf(three, { f: true }), ["int_type body.f.int", "string_type body.f.str"]);
 });
 
-test("a field of one branch that is missing is named inside that branch", () => {
+test("a missing field of one branch is reported inside that branch", () => {
   const circle = Type.Object({ radius: Type.Number() }, { title: "Circle" });
   const square = Type.Object({ side: Type.Number() }, { title: "Square" });
   assert.deepEqual(placesOf(field(circle, square), { f: { radius: "1" } }), [
@@ -76,7 +76,7 @@ test("a field of one branch that is missing is named inside that branch", () => 
   ]);
 });
 
-test("unions within unions and lists name every step", () => {
+test("unions within unions and lists name every level", () => {
   const inner = Type.Array(Type.Union([Type.Integer(), Type.Boolean()]));
   assert.deepEqual(placesOf(field(Type.String(), inner), { f: [1, "x"] }), [
     "string_type body.f.str",
@@ -85,7 +85,7 @@ test("unions within unions and lists name every step", () => {
   ]);
 });
 
-test("oneOf refuses a value that fits more than one alternative", () => {
+test("oneOf rejects a value that matches more than one alternative", () => {
   const schema = { type: "object", properties: { f: { oneOf: [{ type: "integer" }, { type: "number" }] } } };
   assert.deepEqual(issuesOf(schema, { f: 5 }), [
     { type: "value_error", loc: ["body", "f"], msg: "Input should fit exactly one alternative", input: 5 },
@@ -102,6 +102,6 @@ test("a recursive branch is reported at its depth", () => {
   assert.deepEqual(placesOf(schema, value), ["int_type body.next.next.value"]);
 });
 
-test("a union of nothing but null is reported as null", () => {
+test("a union that contains only null is reported as null", () => {
   assert.deepEqual(placesOf(field(Type.Null(), Type.Null()), { f: 5 }), ["none_required body.f"]);
 });
