@@ -2,7 +2,7 @@ import { HostedRunStatus_State } from "../../src/platform/generated/controller_p
 import { ControlPlane } from "./control-plane.ts";
 import { FileStore } from "./file-store.ts";
 
-/** A control plane without apps, and its file store, for programs that deploy: all that they ask for goes well. */
+/** A control plane without apps, and its file store, for programs that deploy: every request succeeds. */
 export class AcceptingPlatform implements AsyncDisposable {
   readonly #plane: ControlPlane;
   readonly #store: FileStore;
@@ -36,13 +36,13 @@ export class AcceptingPlatform implements AsyncDisposable {
     return new AcceptingPlatform(plane, await FileStore.start());
   }
 
-  /** What the app that was registered is built from, by the paths of its context. */
+  /** The files of the registered app, as paths in its build context. */
   get files(): readonly string[] {
     const requests = this.#plane.requestsOf("registerApplication");
     return requests.flatMap(({ files }) => files.map(({ relativePath }) => relativePath));
   }
 
-  /** What leads programs here. */
+  /** The variables with which programs use this platform. */
   get environment(): NodeJS.ProcessEnv {
     return { ...this.#plane.environment, FAL_REST_HOST: this.#store.url };
   }

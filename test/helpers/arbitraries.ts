@@ -3,7 +3,7 @@ import { Type, type TSchema } from "typebox";
 
 const NAMES = ["a", "b", "c", "kind"] as const;
 
-/** Values that are sometimes right for a schema made of {@link NAMES}. */
+/** Values that sometimes fit a schema made of {@link NAMES}. */
 export const anyValue: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   value: fc.oneof(
     { maxDepth: 4, withCrossShrink: true },
@@ -43,7 +43,7 @@ function fieldsOf(schema: fc.Arbitrary<TSchema>): fc.Arbitrary<Record<string, TS
   return fc.dictionary(fc.constantFrom("a", "b", "c"), field, { maxKeys: 3, noNullPrototype: true });
 }
 
-/** What users write; each union's branches differ by a literal, as users are told to write them. */
+/** Schemas as users write them; the branches of a union differ by a literal, as the documentation advises. */
 export const anySchema: fc.Arbitrary<TSchema> = fc.letrec<{ schema: TSchema }>((tie) => ({
   schema: fc.oneof(
     { maxDepth: 3 },
@@ -68,7 +68,7 @@ export const anySchema: fc.Arbitrary<TSchema> = fc.letrec<{ schema: TSchema }>((
   ),
 })).schema;
 
-/** A value that mostly fits the schema: what {@link anyValue} almost never hits by itself. */
+/** A value that mostly fits the schema, which a value of {@link anyValue} almost never does. */
 export function valueFor(schema: TSchema): fc.Arbitrary<unknown> {
   const node = schema as Record<string, unknown>;
   const right = ((): fc.Arbitrary<unknown> => {

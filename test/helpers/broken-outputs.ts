@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
 
-/** A small file system in memory, gone after the tests; undefined where this process may not mount one. */
+/** A small file system in memory, removed after the tests; undefined if this process may not mount one. */
 export function mountTinyDisk(kilobytes: number): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), "servable-disk-"));
   const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${kilobytes}k`, "tmpfs", folder]);
@@ -15,7 +15,7 @@ export function mountTinyDisk(kilobytes: number): string | undefined {
   return mounted.status === 0 ? folder : undefined;
 }
 
-/** A pipe as a descriptor to write to. Its reader reads only when it is told to, or is gone from the beginning. */
+/** A pipe as a descriptor to write to. Its reader reads only on request, and can be closed. */
 export class StalledPipe {
   readonly writeFd: number;
   readonly #readFd: number;
@@ -26,7 +26,7 @@ export class StalledPipe {
     const path = join(folder, "pipe");
     mkdirSync(folder, { recursive: true });
     execFileSync("mkfifo", [path]);
-    // Opened for both, so that neither opening waits for the other side.
+    // Opened for reading and writing first, so that the next two opens do not block.
     const both = openSync(path, "r+");
     this.#readFd = openSync(path, "r");
     this.writeFd = openSync(path, "w");
@@ -39,7 +39,7 @@ export class StalledPipe {
     return this.#readFd;
   }
 
-  /** The reader goes; whatever is written from now on fails. */
+  /** Closes the reader; later writes fail. */
   leave(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;

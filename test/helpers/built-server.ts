@@ -5,7 +5,7 @@ import { DESCRIBE } from "../../src/routes/servable.ts";
 import { buildServer, type BuiltServer } from "../../src/server/build.ts";
 import type { ServerOptions } from "../../src/server/definition.ts";
 
-/** A server that can be looked into. */
+/** A server whose internals a test can read. */
 export interface Served<A> extends AsyncDisposable {
   readonly app: A;
   readonly built: BuiltServer;
@@ -13,7 +13,7 @@ export interface Served<A> extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Serves an app on a free port, with what the server keeps of itself in reach. */
+/** Serves an app on a free port, with access to the server's internals. */
 export async function serveBuilt<A extends BaseServable>(
   app: A,
   options: ServerOptions = {},

@@ -4,7 +4,7 @@ import { bundleModule } from "../../src/functions/bundle/bundler.ts";
 import type { Bundle } from "../../src/functions/bundle/bundle.ts";
 import { createProject } from "./cli.ts";
 
-/** A bundle of a project's module, and where the project is. */
+/** A bundle of a project's module, and the project's folder. */
 export interface ProjectBundle extends Bundle {
   readonly folder: string;
 }
@@ -20,7 +20,7 @@ export async function bundleProject(
   return { ...bundle, folder };
 }
 
-/** The packages that a bundle's code imports from outside, as it does when it is loaded; without Node's own. */
+/** The packages that a bundle's code imports when it is loaded; without Node's own modules. */
 export function staticImports({ code }: Bundle): string[] {
   return [...code.matchAll(/^import (?:[^;"']*? from )?"([^"]+)";/gm)]
     .map(([, specifier = ""]) => specifier)
@@ -28,7 +28,7 @@ export function staticImports({ code }: Bundle): string[] {
     .sort();
 }
 
-/** The sources of the user's own that are in a bundle, relative to its root; without this package's. */
+/** The user's own sources in a bundle, relative to its root; without this package's. */
 export function ownSources({ map }: Bundle): string[] {
   const { sources } = JSON.parse(map) as { sources: string[] };
   return sources.filter((source) => !source.startsWith("../")).sort();

@@ -3,13 +3,13 @@ import { pino, type Logger } from "pino";
 
 /** One line of a log. */
 export interface LogLine {
-  /** As pino counts: 30 info, 40 warn, 50 error. */
+  /** The number of the level in pino: 30 info, 40 warn, 50 error. */
   readonly level: number;
   readonly msg: string;
   readonly [field: string]: unknown;
 }
 
-/** A logger whose lines a test can look at. */
+/** A logger whose lines a test can read. */
 export function captureLogs(): { readonly logger: Logger; readonly lines: LogLine[] } {
   const lines: LogLine[] = [];
   const stream = new Writable({

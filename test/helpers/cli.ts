@@ -11,22 +11,22 @@ import { compiledPackage } from "./compiled-package.ts";
 /** The folder of this repository. */
 export const root: string = fileURLToPath(new URL("../..", import.meta.url));
 
-/** What runs the command line, compiled, wherever it is called. */
+/** The program and first arguments of the compiled command line, for any working directory. */
 export function cliCommand(): readonly string[] {
   return [process.execPath, join(compiledPackage(), "dist/cli/main.js")];
 }
 
-/** What a test run itself sets, or a developer has set. */
+/** Variables that the test runner or a developer sets. */
 const NOT_INHERITED =
   /^(?:HOST|PORT|METRICS_PORT|LOG_LEVEL|NO_COLOR|FORCE_COLOR|NODE_TEST_CONTEXT|NODE_OPTIONS|TSX_TSCONFIG_PATH|FAL_.*)$/;
 
-/** An environment without what the test run itself set, or a developer has set: no key or host of theirs is used. */
+/** An environment without the variables of the test runner or a developer: none of their keys or hosts is used. */
 export function cleanEnvironment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !NOT_INHERITED.test(name));
   return { ...Object.fromEntries(inherited), ...extra };
 }
 
-/** A folder of a user's with these files, in which servable and typebox are installed. Gone after the tests. */
+/** A user's project with these files, in which servable and typebox are installed. Removed after the tests. */
 export function createProject(files: Readonly<Record<string, string>>): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "servable-cli-")));
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -52,7 +52,7 @@ export class ${name} extends App {
 `;
 }
 
-/** How a command ended. */
+/** The result of a command. */
 export interface Ended {
   readonly exitCode: number | null;
   readonly stdout: string;
@@ -68,7 +68,7 @@ export async function runCli(
   return new RunningCli(cliCommand(), args, cwd, env).ended;
 }
 
-/** A command that goes on until it is stopped; the test's end stops it in any case. */
+/** A command that runs until it is stopped, at the latest after the tests. */
 export function startCli(
   args: readonly string[],
   cwd: string = root,
@@ -117,7 +117,7 @@ export class RunningCli {
     this.#child.kill(signal);
   }
 
-  /** Resolves with the log lines once there are `count` whose message fits. Rejects when the process ends first. */
+  /** Resolves with the log lines once there are `count` whose message matches. Rejects if the process ends before. */
   async logged(message: RegExp, count = 1): Promise<LogLine[]> {
     return this.#until(() => {
       const found = this.lines().filter(({ msg }) => message.test(msg));
@@ -125,12 +125,12 @@ export class RunningCli {
     }, String(message));
   }
 
-  /** Resolves once standard error shows a text. */
+  /** Resolves once standard error matches. */
   async complained(text: RegExp): Promise<void> {
     await this.#until(() => (text.test(this.stderr) ? true : undefined), String(text));
   }
 
-  /** Resolves once standard output shows a text. */
+  /** Resolves once standard output matches. */
   async printed(text: RegExp): Promise<void> {
     await this.#until(() => (text.test(this.stdout) ? true : undefined), String(text));
   }
@@ -179,5 +179,5 @@ export class RunningCli {
 /** Longer than any step takes on a busy machine. */
 const PATIENCE_MS = 60_000;
 
-/** Ports 0, so that tests never meet. */
+/** Ports 0, so that tests never use the same port. */
 export const ANY_PORT: readonly string[] = ["--port", "0", "--metrics-port", "0"];

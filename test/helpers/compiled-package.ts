@@ -18,15 +18,15 @@ import { buildSync } from "esbuild";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const FOLDER = join(root, ".cache/packages");
-/** What was not used for so long may go, in milliseconds: no run of tests takes so long. */
+/** The time without use after which a folder is removed, in milliseconds: longer than any test run. */
 const STALE_MS = 3_600_000;
 
 let compiled: string | undefined;
 
 /**
- * The folder of this package as it is published, compiled from the source as it is now: a process that runs it starts in
- * a third of the time that the source takes. In this process, and in others that have the condition `servable-source`,
- * it leads to the source itself.
+ * The folder of this package as published, compiled from the current source: a process that runs it starts in
+ * a third of the time that the source needs. In this process, and in others with the condition `servable-source`,
+ * imports of the package resolve to the source itself.
  */
 export function compiledPackage(): string {
   compiled ??= compileOnce();
@@ -53,14 +53,14 @@ function compileOnce(): string {
   try {
     renameSync(making, folder);
   } catch (error) {
-    // Another test was faster.
+    // Another test finished first.
     rmSync(making, { recursive: true });
     if (!existsSync(folder)) throw error;
   }
   return folder;
 }
 
-/** Changes with whatever the compiled package is made of. */
+/** A key that changes with any file the compiled package is made from. */
 function sourceKey(): string {
   const hash = createHash("sha256");
   const add = (path: string): void => {
@@ -85,8 +85,8 @@ function removeStale(now: Date): void {
 }
 
 /**
- * A TypeScript program of the tests as JavaScript, which imports the compiled package as `servable`: it starts without a
- * loader, and in a third of the time.
+ * A TypeScript program of the tests, compiled to JavaScript that imports the compiled package as `servable`. It starts
+ * without a loader, in a third of the time.
  */
 export function compiledProgram(file: string): string {
   const { size, mtimeMs } = statSync(file);

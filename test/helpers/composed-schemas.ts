@@ -27,12 +27,12 @@ function fields(value: fc.Arbitrary<unknown>): fc.Arbitrary<Node> {
 
 const kindIs = (kind: string): Node => ({ properties: { kind: { const: kind } }, required: ["kind"] });
 
-/** Schemas in which many keywords speak of the same object. None is closed, so that most values fit. */
+/** Schemas in which many keywords apply to the same object. None is closed, so that most values fit. */
 export const composedSchemas: fc.Arbitrary<Node> = fc
   .letrec<{ schema: Node; object: Node }>((tie) => {
     const schema = tie("schema");
     const object = tie("object");
-    // Each name has one default: which of several counts is no matter of random schemas.
+    // Each name has one default: other tests cover which of several defaults is used.
     const withDefault = (node: fc.Arbitrary<Node>, fallback: unknown): fc.Arbitrary<Node | undefined> =>
       fc.oneof(
         schema,
@@ -100,5 +100,5 @@ export const composedSchemas: fc.Arbitrary<Node> = fc
     },
   }));
 
-/** Objects to hold against them. */
+/** Objects to check against them. */
 export const composedValues: fc.Arbitrary<Node> = fields(anyFields);

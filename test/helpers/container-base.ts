@@ -22,18 +22,18 @@ import { runEngineProgram } from "./engine-program.ts";
 
 const run = promisify(execFile);
 
-/** Why tests of containers do not run here: false where they do. A machine that says it can must be able to. */
+/** The reason to skip the container tests; false to run them. With the variable set they run, and fail without an engine. */
 export const withoutContainers: string | false =
   process.env["SERVABLE_TEST_CONTAINERS"] === "1"
     ? false
     : "needs Docker or Podman; set SERVABLE_TEST_CONTAINERS=1 where there is one";
 
-/** What small programs an image has if this machine has a busybox for it. */
+/** The small programs of the image, if this machine has a busybox. */
 const APPLETS = ["sh", "cat", "env", "ls", "mkdir", "rm", "sleep"] as const;
 
 /**
- * Finds this machine's engine, with the settings that it needs, and makes the image of the tests unless it is there:
- * no registry is asked.
+ * Finds this machine's container engine and its settings, and makes the image of the tests unless it exists. It uses no
+ * registry.
  */
 export async function prepareContainers(): Promise<ContainerEngine> {
   const needsSettings = process.getuid?.() === 0 && !existsSync("/run/systemd/system");
@@ -45,14 +45,14 @@ export async function prepareContainers(): Promise<ContainerEngine> {
   return engine;
 }
 
-/** Makes an image of this machine's Node with the libraries that it needs, npm, and a shell where there is one. */
+/** Makes an image of this machine's Node with its libraries, npm, and a shell if there is one. */
 async function createBaseImage(engine: ContainerEngine, name: string): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), "servable-image-"));
   try {
     for (const folder of ["bin", "tmp", "usr/bin", "usr/local/bin", "usr/local/lib/node_modules"]) {
       mkdirSync(join(root, folder), { recursive: true });
     }
-    // Every user has a place for temporary files.
+    // Every user can write temporary files.
     chmodSync(join(root, "tmp"), 0o1777);
     const node = realpathSync(process.execPath);
     cpSync(node, join(root, "usr/local/bin/node"));
@@ -68,7 +68,7 @@ async function createBaseImage(engine: ContainerEngine, name: string): Promise<v
     if (existsSync("/bin/busybox")) {
       cpSync("/bin/busybox", join(root, "bin/busybox"));
       for (const applet of APPLETS) symlinkSync("busybox", join(root, "bin", applet));
-      // Where scripts look for it.
+      // The path of `env` in the first line of scripts.
       symlinkSync("../../bin/busybox", join(root, "usr/bin/env"));
     }
     await importImage(engine, root, name);
@@ -91,7 +91,7 @@ export async function importImage(engine: ContainerEngine, root: string, name: s
   assert.equal(code, 0, said);
 }
 
-/** Makes an image of the tests' one that has a user of its own. */
+/** Makes an image based on that of the tests, with a user of its own. */
 export async function createUserImage(engine: ContainerEngine, user: string, name: string): Promise<void> {
   const container = `servable-test-user-${process.pid}`;
   const change = ["commit", "--change", `USER ${user}`, container, name];
@@ -101,7 +101,7 @@ export async function createUserImage(engine: ContainerEngine, user: string, nam
   }
 }
 
-/** Looks through all that an image is saved as: its layers, its settings and its history. */
+/** Searches a saved image: its layers, settings and history. */
 export async function assertInNoLayer(engine: ContainerEngine, image: string, secret: RegExp): Promise<void> {
   const save = spawn(engine.command, ["save", image], { stdio: ["ignore", "pipe", "inherit"] });
   const ended = once(save, "close");
@@ -116,7 +116,7 @@ export async function assertInNoLayer(engine: ContainerEngine, image: string, se
   assert.ok(bytes > 1_000_000, `${bytes} bytes of layers`);
 }
 
-/** The names of the containers that run for a function, or for all of them. */
+/** The names of the running containers of one function, or of all functions. */
 export async function containersOf(engine: ContainerEngine, functionName?: string): Promise<string[]> {
   const label = functionName === undefined ? "servable" : `servable=${functionName}`;
   const args = ["ps", "--all", "--filter", `label=${label}`, "--format", "{{.Names}}"];
@@ -124,10 +124,10 @@ export async function containersOf(engine: ContainerEngine, functionName?: strin
   return stdout.split("\n").filter((name) => name !== "");
 }
 
-/** Resolves when a container is no more. */
+/** Resolves once a container is removed. */
 export async function containerGone(engine: ContainerEngine, name: string): Promise<void> {
   for (;;) {
-    // Resolves when it has stopped; it is removed a little later.
+    // `wait` returns when the container stops; it is removed a little later.
     await runEngineProgram(engine.command, ["wait", name]);
     const { code } = await runEngineProgram(engine.command, ["container", "inspect", name]);
     if (code !== 0) return;

@@ -1,5 +1,5 @@
 /**
- * Functions that run in containers, for the tests. They are in a module of their own, since it is what travels.
+ * Functions that run in containers, for the tests. They have a module of their own, since the whole module is sent.
  * @module
  */
 import { spawnSync } from "node:child_process";
@@ -32,7 +32,7 @@ export const print = fn({ image, keepAlive }, async (lines: number) => {
     console.log(`out ${line}`);
     console.error(`err ${line}`);
   }
-  // A descriptor that Node has more to write to may refuse more.
+  // A direct write may fail while Node has pending writes to the same descriptor.
   await new Promise((resolve) => process.stdout.write("", resolve));
   writeSync(1, Buffer.from([0, 0, 0, 4, 0xf6, 0xfc, 0x0a]));
   writeSync(1, "straight to the descriptor\n");
@@ -73,7 +73,7 @@ export const growElsewhere = fn({ image, keepAlive, memoryLimitMb: 160 }, () => 
   return signal;
 });
 
-/** A function that listens by itself, on the port that it is made with. */
+/** A function that listens by itself, on the port given when it is defined. */
 export const listener = fn({ image, keepAlive, exposedPort: 47_831 }, async () => {
   const server = createServer((_request, response) => response.end("by itself")).listen(47_831, "0.0.0.0");
   await once(server, "listening");

@@ -1,2 +1,2 @@
-/** The image that the tests of containers run in: this machine's Node and npm, with what real images have beside them. */
+/** The image of the container tests: this machine's Node and npm, with the other contents of a real image. */
 export const TEST_IMAGE = `localhost/servable-test-system:${process.versions.node}`;

@@ -10,7 +10,7 @@ import { findBuilder } from "../../src/packaging/engines.ts";
 import { ContainerImage } from "../../src/packaging/container-image.ts";
 import type { Launcher } from "./function-platform.ts";
 
-/** Builds the images that a platform is sent, and runs each app in a container of it. */
+/** Builds the images that are sent to a platform, and runs each app in a container. */
 export class ContainerLauncher implements Launcher {
   readonly #engine: ContainerEngine;
   readonly #tag: string;

@@ -1,5 +1,5 @@
 /**
- * A program that waits for a function in a container, to be killed while it does.
+ * A program that waits for a function in a container, and is killed while it waits.
  * @module
  */
 import { processNumber } from "./container-functions.ts";

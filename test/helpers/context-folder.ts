@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { collectFiles, type CollectedFile } from "../../src/build-context/collected-files.ts";
 
-/** A folder with files, gone when disposed. */
+/** A folder with files, removed when disposed. */
 export class ContextFolder {
   readonly path: string = realpathSync(mkdtempSync(join(tmpdir(), "servable-context-")));
 
@@ -11,7 +11,7 @@ export class ContextFolder {
     for (const [name, content] of Object.entries(files)) this.write(name, content);
   }
 
-  /** Writes a file, with the folders above it, and tells where it is. */
+  /** Writes a file and its parent folders, and returns its path. */
   write(name: string, content: string | Uint8Array): string {
     const path = join(this.path, name);
     mkdirSync(dirname(path), { recursive: true });
@@ -19,7 +19,7 @@ export class ContextFolder {
     return path;
   }
 
-  /** All files of it, whatever they are called. */
+  /** All its files, with any name. */
   async collect(): Promise<CollectedFile[]> {
     return collectFiles({ context: this.path, ignore: [] });
   }

@@ -22,11 +22,11 @@ import { IsolateController } from "../../src/platform/generated/controller_pb.ts
 
 type Methods = typeof IsolateController.method;
 
-/** What a handler knows of its call. */
+/** The call that a script answers. */
 export interface HandlerCall {
-  /** Aborts when the caller has left. */
+  /** Aborts when the caller disconnects. */
   readonly signal: AbortSignal;
-  /** How many calls of this method there were before. */
+  /** The number of earlier calls of this method. */
   readonly index: number;
 }
 
@@ -37,36 +37,36 @@ type OutputOf<M extends DescMethod> = M["methodKind"] extends "unary" | "client_
   ? MessageInitShape<M["output"]> | Promise<MessageInitShape<M["output"]>>
   : AsyncIterable<MessageInitShape<M["output"]>> | Iterable<MessageInitShape<M["output"]>>;
 
-/** What answers one method: a message, or for a stream messages. It may throw what {@link refusal} makes, or break. */
+/** Answers one method: with a message, or with messages for a stream. It may throw a {@link refusal}, or break the call. */
 export type MethodScript<M extends DescMethod> = (request: InputOf<M>, call: HandlerCall) => OutputOf<M>;
 
-/** Scripts by method; a method without one is UNIMPLEMENTED. */
+/** Scripts by method; a method without a script is UNIMPLEMENTED. */
 export type ControlPlaneScripts = { [K in keyof Methods]?: MethodScript<Methods[K]> };
 
-/** One gRPC call, as it came. */
+/** One received gRPC call. */
 export interface RecordedCall {
   /** The name in the protocol: `ListAliases`. */
   readonly method: string;
-  /** The requests; of a method without an input stream exactly one. */
+  /** The request messages; exactly one for a method without an input stream. */
   readonly requests: readonly Message[];
-  /** The first request as JSON: only what was set is in it. */
+  /** The first request as JSON, with only the fields that were set. */
   readonly json: JsonValue | undefined;
   /** The headers, without those of HTTP/2 itself. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** The caller left before the answer was complete. */
+  /** Whether the caller disconnected before the response was complete. */
   readonly isAborted: boolean;
 }
 
-/** One REST request, as it came. */
+/** One received REST request. */
 export interface RecordedRequest {
   readonly method: string;
-  /** With its query. */
+  /** Including the query. */
   readonly path: string;
   readonly headers: IncomingMessage["headers"];
   readonly body: string;
 }
 
-/** What answers a REST request: a status (200) with a value sent as JSON, or with a text. */
+/** The response to a REST request: a status (default 200) with a value sent as JSON, or with a text. */
 export interface RestAnswer {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -74,18 +74,18 @@ export interface RestAnswer {
   readonly text?: string;
 }
 
-/** REST scripts by method and path: `"GET /users/current"`. A path ends at its query. */
+/** REST scripts by method and path: `"GET /users/current"`. The path excludes the query. */
 export type RestScripts = Readonly<
   Record<string, (request: RecordedRequest) => RestAnswer | Promise<RestAnswer>>
 >;
 
-/** What a {@link ControlPlane} is started with. */
+/** The options of a {@link ControlPlane}. */
 export interface ControlPlaneOptions {
   readonly grpc?: ControlPlaneScripts;
   readonly rest?: RestScripts;
-  /** Where REST requests go in place of the scripts: the listener of another server. */
+  /** Handles REST requests in place of the scripts: the listener of another server. */
   readonly restListener?: RequestListener;
-  /** The key that is accepted. Default `test-id:test-secret`. */
+  /** The accepted key. Default `test-id:test-secret`. */
   readonly key?: string;
 }
 
@@ -94,12 +94,12 @@ interface Breakable {
   readonly socket: Socket | undefined;
 }
 
-/** The connection of the call that is being answered, for scripts that break it. */
+/** The connection of the current call, for scripts that break it. */
 const current = new AsyncLocalStorage<Breakable>();
 
 /**
- * A control plane on two real ports, gRPC over plaintext HTTP/2 and REST, that answers by scripts and records what it is
- * told. Keys are checked as fal does. `await using plane = await ControlPlane.start({ grpc: { listAliases: () => ({}) } })`.
+ * A control plane on two real ports, gRPC over plaintext HTTP/2 and REST, that answers by scripts and records its
+ * calls. Keys are checked as fal does. `await using plane = await ControlPlane.start({ grpc: { listAliases: () => ({}) } })`.
  */
 export class ControlPlane implements AsyncDisposable {
   /** Every gRPC call, in order. */
@@ -225,7 +225,7 @@ export class ControlPlane implements AsyncDisposable {
     };
     this.calls.push(recorded);
     context.signal.addEventListener("abort", () => {
-      // It aborts at the end of an answered call, too.
+      // The signal also aborts at the end of an answered call.
       recorded.isAborted = !isAnswered(context.signal.reason);
     });
     const separator = this.key.indexOf(":");
@@ -294,21 +294,21 @@ export function unavailable<M extends DescMethod>(times: number, then: MethodScr
   };
 }
 
-/** Cuts the connection of the call that is being answered, as when a machine dies. Never returns. */
+/** Breaks the connection of the current call, as when a machine dies. Never returns. */
 export async function cutConnection(): Promise<never> {
   const { response, socket } = broken();
-  // What was sent before has to have gone out.
+  // Earlier writes must be flushed first.
   await flushed(response);
   socket?.destroy();
   return over(response);
 }
 
-/** Ends the answer without a status, as a proxy does whose server died. Never returns. */
+/** Ends the response without a status, like a proxy whose server died. Never returns. */
 export function endWithoutStatus(): Promise<never> {
   return endWith(new Uint8Array());
 }
 
-/** Sends bytes that are no message, and ends the answer. Never returns. */
+/** Sends bytes that are not a valid message, and ends the response. Never returns. */
 export function sendGarbage(): Promise<never> {
   return endWith(Uint8Array.of(0, 0, 0, 0, 5, 0xff, 0xff, 0xff, 0xff, 0xff));
 }
@@ -323,7 +323,7 @@ async function endWith(bytes: Uint8Array): Promise<never> {
   return over(response);
 }
 
-/** Ends the script once its call is over; nothing that it does arrives any more. */
+/** Ends the script once its call is closed; nothing it does after that is sent. */
 async function over({ stream }: Http2ServerResponse): Promise<never> {
   if (!stream.closed) await once(stream, "close");
   throw refusal(Code.Aborted, "The script broke its call.");
@@ -359,7 +359,7 @@ async function startServers(
     sessions.add(session.once("close", () => sessions.delete(session)));
     session.on("error", () => {});
   });
-  // A socket of HTTP/2 can't be destroyed by itself; one handed to it can.
+  // HTTP/2 does not allow destroying its own socket; one that is passed to it can be destroyed.
   const grpc = createSocketServer((socket) => {
     const { remotePort } = socket;
     sockets.set(remotePort, socket);

@@ -1,4 +1,4 @@
-/** What a compiler hands to the decorator of a method `run`, or of what `parts` say. */
+/** The context that a compiler passes to the decorator of a method `run`, or as `parts` override it. */
 export function methodContext(
   parts: {
     kind?: string;

@@ -11,7 +11,7 @@ import {
   type Side,
 } from "./dispatch-world.ts";
 
-/** What is handed in is refused when there is no room for it, or no time, and else never. */
+/** A job is refused if and only if there is no room or no time for it. */
 export function assertRoom(
   side: Side,
   waiting: readonly Entry[],
@@ -20,7 +20,7 @@ export function assertRoom(
 ): void {
   const { queue, limits } = side.setup;
   const room = freeSlots(side) * limits.maxSize;
-  // One by one, each of those in a turn has an executor of its own; batches are cut from all of them.
+  // Without batches, each job that arrives in one moment gets an executor; otherwise batches are formed from all of them.
   const startsAtOnce = limits.maxSize === 1 ? waiting.length < room : waiting.length === 0 && room > 0;
   const bytes = waiting.reduce((sum, entry) => sum + entry.plan.bytes, 0);
   const isFull = waiting.length >= queue.count + room || bytes + plan.bytes > queue.bytes;
@@ -30,7 +30,7 @@ export function assertRoom(
   else assert.ok(code === undefined || code === "OVERLOADED", "refused as if the queue were full");
 }
 
-/** What runs together may run together, and it is the turn of those who run. */
+/** The jobs of a batch are compatible, and they are next in the order of the queue. */
 export function assertBatch(side: Side, batch: readonly Entry[], world: DispatchWorld): void {
   const { limits, retries } = side.setup;
   const [first] = batch;
@@ -55,14 +55,14 @@ export function assertBatch(side: Side, batch: readonly Entry[], world: Dispatch
   for (const other of world.sides) if (other !== side) assertFair(side, other, batch, world);
 }
 
-/** Of two dispatchers that share slots, the one whose first job came first is first. */
+/** Of two dispatchers that share slots, the one with the older first job goes first. */
 function assertFair(side: Side, other: Side, batch: readonly Entry[], world: DispatchWorld): void {
   const now = world.clock.now();
   noteHold(other, world);
   if (other.own.free === 0 || now < other.holdEnd) return;
   const oldest = (entries: readonly Entry[]): number =>
     Math.min(...entries.map(({ arrivedAt }) => arrivedAt).filter((at) => at < now));
-  // Several slots that become free in one moment may go to one dispatcher, and who was first may have been let down.
+  // Slots that become free in one moment may go to one dispatcher, and the first job may have been dropped since.
   const justStarted = world.runs.filter((run) => run.side === side && run.startedAt === now);
   const own = [
     ...batch,
@@ -75,7 +75,7 @@ function assertFair(side: Side, other: Side, batch: readonly Entry[], world: Dis
   );
 }
 
-/** A hold may follow the end of a run. */
+/** Notes a hold, which may follow the end of a run. */
 function noteHold(side: Side, world: DispatchWorld): void {
   const ended = world.runs.filter((run) => run.side === side && run.ended).length;
   if (ended === side.ended) return;
@@ -96,7 +96,7 @@ function assertTurn(side: Side, batch: readonly Entry[], cost: number): void {
       assert.ok(!(isBefore && other.plan.group === entry.plan.group), "overtaken within a group");
     }
   }
-  // It may have been the turn of somebody of their group who was let down in their favour.
+  // A job of the same group that was next may have been dropped in favour of this batch.
   const letDown = side.entries.filter(
     (entry) => hasJustGone(entry) && entry.plan.group === batch[0]?.plan.group,
   );
@@ -105,7 +105,7 @@ function assertTurn(side: Side, batch: readonly Entry[], cost: number): void {
     rest.every((entry) => place(entry) > firstPlace),
     "who was first has to wait",
   );
-  // Without deadlines there is no reason to leave room.
+  // Without deadlines there is no reason for a smaller batch.
   const [first] = batch;
   if (first?.job?.retried || side.entries.some(({ plan }) => plan.finishIn !== undefined)) return;
   const { limits } = side.setup;
@@ -116,12 +116,12 @@ function assertTurn(side: Side, batch: readonly Entry[], cost: number): void {
   assert.ok(cost + next.plan.cost > limits.maxCost, "room is left for one who waits");
 }
 
-/** Left the line without a run in this moment, so that nobody has heard of it yet. */
+/** Whether the job left the queue without a run in this moment, so that its caller has no result yet. */
 function hasJustGone({ job, runs, result }: Entry): boolean {
   return job?.settled === true && result === undefined && runs.every(({ ended }) => ended);
 }
 
-/** Where in the line a job stands: second chances first, low priority last. */
+/** The position of a job in the queue: retries first, low priority last. */
 function place({ job, plan, order, diedAs }: Entry): number {
   return job?.retried ? diedAs - 1e6 : order + (plan.priority === "low" ? 1e6 : 0);
 }
@@ -130,7 +130,7 @@ function costOf(entries: readonly Entry[]): number {
   return entries.reduce((sum, { plan }) => sum + plan.cost, 0);
 }
 
-/** An answer is the one that was due. */
+/** The result of a job is the expected one. */
 export function assertResult(entry: Entry, result: NonNullable<Entry["result"]>): void {
   const { job, arrivedAt, plan, runs, caller } = entry;
   const { error, at } = result;
@@ -159,7 +159,7 @@ function side({ side: { setup } }: Entry): Side["setup"] {
   return setup;
 }
 
-/** When nothing is due now: who can run runs, who is late has been told, signals are as they should be. */
+/** At a moment without pending events: jobs that can run are running, late jobs are answered, signals have the right state. */
 export function assertQuiet(world: DispatchWorld): void {
   const now = world.clock.now();
   for (const side of world.sides) {
@@ -186,7 +186,7 @@ export function assertQuiet(world: DispatchWorld): void {
   }
 }
 
-/** When all is over: everybody has one answer, and what was counted is what was. */
+/** At the end: every job has one result, and the counters are correct. */
 export function assertAccounts(
   { entries, metrics, turnedAway, slots, dispatcher }: Side,
   runs: readonly RunRecord[],

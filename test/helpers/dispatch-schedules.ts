@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import type { JobPlan, RunPlan, Step, WorldSetup } from "./dispatch-world.ts";
 
-/** What a schedule is about; the rest of it stays plain. */
+/** The features that a schedule uses; the others have simple values. */
 export interface Theme {
   readonly deadlines?: boolean;
   readonly shared?: boolean;

@@ -9,34 +9,34 @@ import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { settled } from "./simulation.ts";
 import { assertAccounts, assertBatch, assertQuiet, assertResult, assertRoom } from "./dispatch-rules.ts";
 
-/** A job as a schedule has it. */
+/** A job of a schedule. */
 export interface JobPlan {
-  /** Which of the dispatchers gets it. */
+  /** The index of its dispatcher. */
   readonly side: number;
   readonly cost: number;
   readonly group: number;
   readonly priority: Priority;
   readonly bytes: number;
-  /** So many milliseconds after its arrival it has to run, and be answered. */
+  /** Deadlines for its start and its result, in milliseconds after arrival. */
   readonly startIn: number | undefined;
   readonly finishIn: number | undefined;
-  /** Asks first whether it would be turned away. */
+  /** Whether the caller first asks if it would be rejected. */
   readonly asksFirst: boolean;
 }
 
-/** What becomes of a run; in "items fail" each second item does. */
+/** The outcome of a run; with "items fail", every second item fails. */
 export interface RunPlan {
-  /** Its time is what the costs make, times this. */
+  /** A factor of the run's duration, which follows from its costs. */
   readonly factor: number;
   readonly outcome: "answers" | "throws" | "dies" | "items fail";
-  /** It ends when it is told that nobody waits for it. */
+  /** Whether it ends once its signal says that no caller is left. */
   readonly heedsSignal: boolean;
 }
 
 export type Step =
   | { readonly do: "submit"; readonly jobs: readonly JobPlan[] }
   | { readonly do: "pass"; readonly ms: number }
-  /** Some caller leaves, counted among those who wait or among those whose jobs run. */
+  /** A caller disconnects; `which` is its index among the waiting or the running jobs. */
   | { readonly do: "leave"; readonly from: "waiting" | "running"; readonly which: number }
   | { readonly do: "resize"; readonly capacity: number };
 
@@ -44,14 +44,14 @@ export interface WorldSetup {
   readonly limits: BatchLimits;
   readonly queue: QueueLimits;
   readonly sides: 1 | 2;
-  /** Slots of each dispatcher's own. */
+  /** The number of slots of each dispatcher. */
   readonly own: number;
-  /** Slots that the dispatchers share; undefined for none. */
+  /** The number of slots that the dispatchers share; undefined for none. */
   readonly shared: number | undefined;
   readonly retries: boolean;
   readonly fixedMs: number;
   readonly perUnitMs: number;
-  /** By number of the run, over and over. */
+  /** The plan of each run by its number, repeated cyclically. */
   readonly runs: readonly RunPlan[];
 }
 
@@ -61,13 +61,13 @@ export class Died extends Error {}
 export interface RunRecord {
   readonly side: Side;
   readonly entries: readonly Entry[];
-  /** Asked for its signal late, which then has to be as it should. */
+  /** Its signal is read late, and must have the right state then. */
   readonly handle: RunSignal;
   readonly startedAt: number;
   ended: boolean;
 }
 
-/** A job in the world: what was seen of it. */
+/** A job and its observed state. */
 export interface Entry {
   readonly plan: JobPlan;
   readonly side: Side;
@@ -75,18 +75,18 @@ export interface Entry {
   readonly arrivedAt: number;
   readonly caller: AbortController;
   job: Job<Entry> | undefined;
-  /** Runs it was in. */
+  /** The runs that included it. */
   readonly runs: RunRecord[];
   left: boolean;
-  /** The how manieth it was to lose its worker. */
+  /** Its position in the order of jobs that lost their worker. */
   diedAs: number;
   timedOut: Error | undefined;
-  /** What its last run gave for it. */
+  /** The result of its last run. */
   given: { readonly value?: unknown; readonly error?: unknown } | undefined;
   result: { readonly value?: unknown; readonly error?: unknown; readonly at: number } | undefined;
 }
 
-/** One dispatcher and what is known of it from outside. */
+/** One dispatcher and its observed state. */
 export interface Side {
   readonly dispatcher: Dispatcher<Entry>;
   readonly metrics: DispatchMetrics;
@@ -95,32 +95,32 @@ export interface Side {
   readonly entries: Entry[];
   readonly setup: WorldSetup;
   turnedAway: number;
-  /** How many of its runs had ended when it was last looked at, and until when a hold after that may last. */
+  /** The number of ended runs at the last check, and the latest end of a hold after the last of them. */
   ended: number;
   holdEnd: number;
-  /** Who waited beside a free slot when all was quiet, and when that was. */
+  /** The jobs that waited beside a free slot at the last idle moment, and its time. */
   idle: { readonly at: number; readonly waiting: ReadonlySet<Entry> };
 }
 
-/** Whether a job is in a dispatcher's line. */
+/** Whether a job is in a dispatcher's queue. */
 export function isWaiting({ job, runs }: Entry): boolean {
   if (job === undefined || job.settled) return false;
   return runs.length === (job.retried ? 1 : 0);
 }
 
-/** How many runs a dispatcher could start now. */
+/** The number of runs that a dispatcher could start now. */
 export function freeSlots({ slots }: Side): number {
   return Math.min(...slots.map(({ free }) => free));
 }
 
-/** Dispatchers over simulated executors that play a schedule; whatever they do is held against the rules. */
+/** Dispatchers over simulated executors that play a schedule; every action is checked against the rules. */
 export class DispatchWorld {
   readonly clock = new FakeClock();
   readonly setup: WorldSetup;
   readonly sides: readonly Side[];
   readonly runs: RunRecord[] = [];
   readonly #pool: Slots;
-  /** The first rule that was found broken; what dispatchers call must not throw. */
+  /** The first broken rule, kept here because callbacks of dispatchers must not throw. */
   #broken: unknown;
   #deaths = 0;
 
@@ -153,7 +153,7 @@ export class DispatchWorld {
     return side;
   }
 
-  /** Plays a schedule to its end: all that was handed in is answered without any more arrivals. */
+  /** Plays a schedule to its end: every job is answered without further arrivals. */
   async play(steps: readonly Step[]): Promise<void> {
     for (const step of steps) {
       if (step.do === "pass") await this.#pass(step.ms);
@@ -167,7 +167,7 @@ export class DispatchWorld {
       assert.ok(turn < 10_000, "it never ends");
       await this.#pass(this.clock.nextDue - this.clock.now());
     }
-    // Of a hold that has lost its jobs the alarm may still be set.
+    // The timer of a hold may still be set after its jobs have left.
     const holdEnd = Math.max(...this.sides.map((side) => side.holdEnd));
     await this.#pass(Math.max(0, holdEnd - this.clock.now()));
     assert.equal(this.clock.pending, 0, "a timer is left");
@@ -273,7 +273,7 @@ export class DispatchWorld {
     });
   }
 
-  /** Lets time pass, and looks whenever something has happened. */
+  /** Advances the time, and checks the rules after each event. */
   async #pass(ms: number): Promise<void> {
     const end = this.clock.now() + ms;
     for (;;) {

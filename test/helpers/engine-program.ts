@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 
-/** Runs a container engine's program. `code` is undefined when it could not be run. */
+/** Runs a container engine's program. `code` is undefined if the program could not be started. */
 export function runEngineProgram(
   command: string,
   args: readonly string[],

@@ -11,11 +11,11 @@ import type { Environment, EnvironmentSpec } from "../../src/hosts/local/environ
 /** A folder for a test's environments. */
 export interface CacheFolder extends Disposable {
   readonly path: string;
-  /** All files and folders in it, without the insides of installed packages. */
+  /** All files and folders in it, except those inside installed packages. */
   contents(): string[];
 }
 
-/** Makes a folder that is gone when disposed. */
+/** Makes a folder that is removed when disposed. */
 export function createCacheFolder(): CacheFolder {
   const path = mkdtempSync(join(tmpdir(), "servable-environments-"));
   return {
@@ -61,7 +61,7 @@ export class EnvironmentProcess {
     this.ended = once(this.child, "close").then(() => this.#tell());
   }
 
-  /** Resolves with the first line that fits. Rejects when the process ends without one. */
+  /** Resolves with the first line that matches. Rejects if the process ends without one. */
   async said(fits: (line: EnvironmentLine) => boolean): Promise<EnvironmentLine> {
     for (;;) {
       const found = this.lines.find(fits);

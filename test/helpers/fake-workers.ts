@@ -3,13 +3,13 @@ import { Readable } from "node:stream";
 import { END_OF_RUN, type FromRunner, type ToRunner } from "../../src/functions/runner/protocol.ts";
 import type { ChannelListener, WorkerChannel } from "../../src/processes/worker-channel.ts";
 
-/** A worker that does nothing by itself: it is set up, answers and dies when it is told to. */
+/** A worker that the test controls: it is set up, answers and dies on request. */
 export class FakeChannel implements WorkerChannel<ToRunner> {
   readonly pid = undefined;
   readonly stdout = new Readable({ read() {} });
   readonly stderr = new Readable({ read() {} });
   state: "starting" | "ready" | "ended" = "starting";
-  /** The run that it was given and has not ended. */
+  /** Its current run. */
   current: { readonly id: number; readonly name: unknown } | undefined;
   isAborted = false;
   isStopping = false;
@@ -64,7 +64,7 @@ export class FakeChannel implements WorkerChannel<ToRunner> {
     this.end(1, null);
   }
 
-  /** Its run returns its name, or throws it. Its output may be still on its way. */
+  /** Its run returns its name, or throws it. Its output may still be pending. */
   finish(isGood: boolean, hasOutput: boolean = true): void {
     if (this.state !== "ready" || this.current === undefined || this.isKilled) return;
     const { id, name } = this.current;
@@ -77,7 +77,7 @@ export class FakeChannel implements WorkerChannel<ToRunner> {
     );
   }
 
-  /** Says that a run has returned something, whichever it was. */
+  /** Sends a result for any run. */
   answer(id: number, value: unknown): void {
     this.#listener.onMessage({ type: "result", id, value });
   }

@@ -8,12 +8,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { STREAMED_BODY, type RestCall } from "../../src/platform/transport/rest.ts";
 
-/** What the store does with a request in place of answering it. */
+/** A fault of the store in place of its response. */
 export type StoreFault =
   | "stall" // reads the request and never answers
   | "cut" // breaks the connection after the first bytes of the body
-  | "lose" // does what is asked, and breaks the connection in place of answering
-  | "garbage" // answers 200 with what is no JSON
+  | "lose" // handles the request, then breaks the connection instead of answering
+  | "garbage" // answers 200 with invalid JSON
   | { readonly status: number; readonly detail?: string; readonly retryAfter?: string };
 
 interface Rule {
@@ -30,7 +30,7 @@ interface Upload {
   readonly parts: Map<number, { readonly etag: string; readonly size: number }>;
 }
 
-/** An answer that is not 200. */
+/** A response whose status is not 200. */
 class Refusal extends Error {
   readonly status: number;
 
@@ -43,21 +43,21 @@ class Refusal extends Error {
 const PART_BYTES = 10 * 1024 ** 2;
 
 /**
- * A store of app files, as a control plane has it, on a port of its own. It checks what it is sent: the form of each
- * part, sizes, tags and hashes. What it holds lies on the disk until it is disposed.
+ * A store of app files, like a control plane's, on a port of its own. It checks each request: the form of each part,
+ * sizes, tags and hashes. Its files stay on the disk until it is disposed.
  */
 export class FileStore {
-  /** Method and path of each request, in order; an id of an upload is `ID`. */
+  /** Method and path of each request, in order; upload ids are replaced by `ID`. */
   readonly requests: string[] = [];
-  /** The hashes of each question for missing ones. */
+  /** The hashes of each request that asks which files are missing. */
   readonly questions: string[][] = [];
   readonly files = new Map<
     string,
     { readonly size: number; readonly metadata: Readonly<Record<string, string>> }
   >();
-  /** Uploads that are neither complete nor cancelled. */
+  /** Uploads that are neither completed nor cancelled. */
   readonly uploads = new Map<string, Upload>();
-  /** The most requests that ever ran at once. */
+  /** The highest number of concurrent requests. */
   mostAtOnce = 0;
   #running = 0;
   #nextId = 1;
@@ -81,27 +81,27 @@ export class FileStore {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** A caller of its own, as each client of a control plane has one. */
+  /** A new REST caller, as each client of a control plane has one. */
   rest(): RestCall {
     return restTo(this.url);
   }
 
-  /** Does something else to the next requests whose `METHOD path` fits. */
+  /** Answers the next `times` requests that match with a fault. */
   break(method: string, path: RegExp, fault: StoreFault, times: number = Infinity): void {
     this.#rules.push({ method, path, fault, left: times });
   }
 
-  /** Answers every request again. */
+  /** Removes all faults. */
   mend(): void {
     this.#rules.length = 0;
   }
 
-  /** How many requests fit. */
+  /** The number of requests that match. */
   count(pattern: RegExp): number {
     return this.requests.filter((request) => pattern.test(request)).length;
   }
 
-  /** Resolves once as many requests that fit have come. */
+  /** Resolves once `count` matching requests have arrived. */
   async asked(pattern: RegExp, times: number = 1): Promise<void> {
     while (this.count(pattern) < times) {
       await new Promise<void>((resolve) => this.#watchers.add(resolve));
@@ -145,7 +145,7 @@ export class FileStore {
       if (fault === "lose") request.socket.destroy();
       else response.setHeader("content-type", "application/json").end(JSON.stringify(answer));
     } catch (error) {
-      if (request.socket.destroyed) return; // the caller has left
+      if (request.socket.destroyed) return; // the caller has disconnected
       response.statusCode = error instanceof Refusal ? error.status : 500;
       response.setHeader("content-type", "application/json");
       response.end(JSON.stringify({ detail: error instanceof Error ? error.message : String(error) }));
@@ -237,7 +237,7 @@ export class FileStore {
     const size = sorted.reduce((total, [, part]) => total + part.size, 0);
     if (String(size) !== upload.metadata["size"]) throw new Refusal(400, `${size} bytes are here`);
     const sum = createHash("sha256");
-    // Another upload of the same content may be read meanwhile.
+    // Another upload of the same content may be read at the same time.
     const target = join(this.#folder, `${upload.hash}-${id}`);
     await writeFile(target, "");
     for (const [part] of sorted) {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after } from "node:test";
 
-/** A folder with these files, by their paths. Gone after the tests. */
+/** A folder with these files, by their paths. Removed after the tests. */
 export function createFolder(files: Readonly<Record<string, string | Uint8Array>> = {}): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "servable-folder-")));
   after(() => rmSync(folder, { recursive: true, force: true }));

@@ -2,18 +2,18 @@ import { once, EventEmitter } from "node:events";
 import type { Frame, FrameConnection } from "../../src/realtime/connection.ts";
 import { decodeMessagePack } from "../../src/realtime/msgpack.ts";
 
-/** A duplex of frames in memory, whose far end reads when the test lets it. */
+/** An in-memory duplex of frames, whose far end reads when the test says so. */
 export class FramePipe implements FrameConnection {
-  /** All that was sent: control messages parsed, results decoded. */
+  /** Everything sent: control messages parsed, results decoded. */
   readonly sent: unknown[] = [];
-  /** The frames themselves. */
+  /** The sent frames. */
   readonly frames: Frame[] = [];
-  /** How it was closed. */
+  /** The code and reason of its close. */
   closedWith: number | undefined;
   terminated = false;
   paused = false;
   pings = 0;
-  /** So many frames fit before the far end counts as behind. */
+  /** The number of unread frames that fit before the far end is behind. */
   capacity = Infinity;
   #unread = 0;
   readonly #events = new EventEmitter();
@@ -35,13 +35,13 @@ export class FramePipe implements FrameConnection {
     if (!this.ended && this.#unread >= this.capacity) await once(this.#events, "drained");
   }
 
-  /** The far end reads all it was sent. */
+  /** The far end reads all frames. */
   read(): void {
     this.#unread = 0;
     this.#events.emit("drained");
   }
 
-  /** Resolves when so many frames were sent in all. */
+  /** Resolves once `count` frames were sent in total. */
   async sentCount(count: number): Promise<void> {
     while (this.frames.length < count) await once(this.#events, "sent");
   }
@@ -69,7 +69,7 @@ export class FramePipe implements FrameConnection {
     this.#events.emit("drained");
   }
 
-  /** The far end is gone: nothing waits for it any longer. */
+  /** The far end is disconnected: pending writes no longer wait for it. */
   cut(): void {
     this.terminate();
   }

@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-/** Below those that systems give to whoever asks for any port, be it to listen or to connect. */
+/** Below the ephemeral ports, which systems assign to sockets that listen on port 0 or connect. */
 const FIRST = 20_000;
 const COUNT = 10_000;
 
-/** A port of 127.0.0.1 that nobody listens at, and that nobody gets by chance: who wants it has to name it. */
+/** A free port of 127.0.0.1 outside the ephemeral range, so that no other socket gets it unless it asks for it. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * COUNT);

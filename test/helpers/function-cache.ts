@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { after } from "node:test";
 
 /**
- * Gives this test file a folder of its own for the environments of functions: `SERVABLE_CACHE_DIR` leads to it. It is
- * gone after the tests.
+ * Gives this test file a folder of its own for the environments of functions, in `SERVABLE_CACHE_DIR`. It is
+ * removed after the tests.
  * @returns the folder
  */
 export function useFunctionCache(): string {

@@ -1,7 +1,7 @@
 import { LocalHost } from "../../src/hosts/local/local-host.ts";
 import type { LogEntry } from "../../src/functions/log-entry.ts";
 
-/** A host on this machine that keeps the lines of its functions. */
+/** A local host that records the log lines of its functions. */
 export class LoggedHost {
   readonly host: LocalHost;
   readonly entries: LogEntry[] = [];
@@ -17,8 +17,8 @@ export class LoggedHost {
   }
 
   /**
-   * Resolves with what the pattern found in a line, once there is one. Lines that were there before count, too. It keeps
-   * this process, which a worker that is being ended does not.
+   * Resolves with the match of the first line that matches, including earlier lines. The wait keeps this process
+   * alive, unlike a worker that is ending.
    */
   said(pattern: RegExp, from = 0): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
@@ -41,7 +41,7 @@ export class LoggedHost {
     });
   }
 
-  /** The pid of a worker that says it, in a line "pid N". */
+  /** The pid of a worker that prints it as "pid N". */
   async pid(from = 0): Promise<number> {
     return Number((await this.said(/^pid (\d+)$/, from))[1]);
   }

@@ -19,15 +19,15 @@ import { ControlPlane, type ControlPlaneScripts, type HandlerCall } from "./cont
 import { FileStore } from "./file-store.ts";
 import { freePort } from "./free-port.ts";
 
-/** An app that runs: its process, and where it listens. */
+/** A running app: its process, and its address. */
 export interface Launched {
   readonly process: ChildProcess;
   readonly port: number;
 }
 
-/** What starts apps. */
+/** Starts apps. */
 export interface Launcher {
-  /** Has the image made. Default: there is nothing to do. */
+  /** Builds the image. Default: does nothing. */
   build?(root: string, image: JsonObject): Promise<void>;
   /** Starts the app whose files are in the folder. */
   launch(root: string, image: JsonObject): Promise<Launched>;
@@ -36,17 +36,17 @@ export interface Launcher {
 type Result = MessageInitShape<typeof HostedRunResultSchema>;
 
 /**
- * A platform that runs the apps it is sent: a control plane, a file store, and a gateway, on ports of this machine. By
- * default each app is a process of this machine, beside this project's packages; a {@link Launcher} may do otherwise.
+ * A platform that runs the apps deployed to it: a control plane, a file store and a gateway, on local ports. By
+ * default each app is a local process with this project's packages; a {@link Launcher} may start it in another way.
  */
 export class FunctionPlatform implements AsyncDisposable {
   readonly plane: ControlPlane;
   readonly store: FileStore;
-  /** The apps that run. */
+  /** The running apps. */
   readonly apps = new Map<string, Launched>();
-  /** Requests that came to the gateway: method, path and status of the answer. */
+  /** Requests to the gateway: method, path and status of the response. */
   readonly calls: string[] = [];
-  /** The first calls are answered so, as long as there are some. */
+  /** Statuses with which the next calls are refused, one each. */
   readonly refusals: number[] = [];
   readonly #stop: (() => Promise<void>)[];
 
@@ -56,7 +56,7 @@ export class FunctionPlatform implements AsyncDisposable {
     this.#stop = stop;
   }
 
-  /** @param scripts what answers in place of this platform's own */
+  /** @param scripts replace this platform's own scripts */
   static async start(
     scripts: ControlPlaneScripts = {},
     launcher: Launcher = processLauncher,
@@ -101,12 +101,12 @@ export class FunctionPlatform implements AsyncDisposable {
     return platform;
   }
 
-  /** Makes this process's own variables lead here. */
+  /** Sets the environment variables of this process so that clients use this platform. */
   useEnvironment(): void {
     Object.assign(process.env, { ...this.plane.environment, FAL_REST_HOST: this.store.url });
   }
 
-  /** Resolves when no app runs any more. */
+  /** Resolves once no app is running. */
   async empty(): Promise<void> {
     while (this.apps.size > 0) await delay(10);
   }
@@ -166,7 +166,7 @@ export class FunctionPlatform implements AsyncDisposable {
     await closed;
   }
 
-  /** Passes a request on to its app, once that is ready. */
+  /** Forwards a request to its app, once the app is ready. */
   async forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = "", url = "", headers } = request;
     const answer = (status: number, detail: string): void => {
@@ -198,7 +198,7 @@ export class FunctionPlatform implements AsyncDisposable {
   }
 }
 
-/** Starts an app as a process of this machine: its files, and this project's packages in place of installed ones. */
+/** Starts an app as a local process: its files, with this project's packages in place of installed ones. */
 const processLauncher: Launcher = {
   async launch(root) {
     const settingsFile = join(root, "server/settings.json");

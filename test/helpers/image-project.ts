@@ -8,11 +8,11 @@ import { TEST_IMAGE } from "./container-image.ts";
 
 const CERTIFICATES = process.env["NODE_EXTRA_CA_CERTS"];
 
-/** The image that the tests build on: that of the tests of containers, whose npm trusts what it does here. */
+/** The base image of the tests: that of the container tests, with the extra CA certificates of this machine. */
 export const BASE_IMAGE =
   CERTIFICATES === undefined ? TEST_IMAGE : `localhost/servable-test-base:${process.versions.node}`;
 
-/** Makes the base image of that of the tests of containers, if it is another one. */
+/** Makes the base image from that of the container tests, unless they are the same. */
 export async function createBuildBase(engine: ContainerEngine, folder: string): Promise<void> {
   if (CERTIFICATES === undefined) return;
   cpSync(CERTIFICATES, join(folder, "certificates.crt"));
@@ -28,7 +28,7 @@ export async function createBuildBase(engine: ContainerEngine, folder: string): 
   if (code !== 0) throw new Error(`The base image can't be built:\n${stdout}${stderr}`);
 }
 
-/** Makes a project of examples/language, with this package as it would be published, installed. */
+/** Makes a project from examples/language with this package installed as it would be published. */
 export async function stageLanguageProject(folder: string): Promise<void> {
   await using staged = await StagedPackage.create();
   const pack = ["pack", "--ignore-scripts", "--pack-destination", folder];

@@ -11,9 +11,9 @@ interface Account {
   readonly password: string;
 }
 
-/** A registry of images on this machine, without TLS, with one account. Ends when disposed. */
+/** A local image registry without TLS, with one account. Stops when disposed. */
 export class ImageRegistry implements AsyncDisposable {
-  /** Its address as names of images start with it. */
+  /** Its address, as the prefix of image names. */
   readonly host: string;
   readonly #account: Account;
   readonly #process: ChildProcess;
@@ -33,7 +33,7 @@ export class ImageRegistry implements AsyncDisposable {
       log: { level: "info", formatter: "json", accesslog: { disabled: true } },
       storage: { filesystem: { rootdirectory: folder } },
       http: { addr: "127.0.0.1:0" },
-      // It makes the file, and tells the account that is in it.
+      // The registry creates this file, and prints its account.
       auth: { htpasswd: { realm: "test", path: join(folder, "htpasswd") } },
     };
     writeFileSync(join(folder, "config.yml"), JSON.stringify(settings));
@@ -55,21 +55,21 @@ export class ImageRegistry implements AsyncDisposable {
     return new ImageRegistry(host, account, child, folder);
   }
 
-  /** The variable that allows Podman and Buildah to do without TLS here. */
+  /** The variable that allows Podman and Buildah to use this registry without TLS. */
   trust(): NodeJS.ProcessEnv {
     const path = join(this.#folder, "registries.conf");
     writeFileSync(path, `[[registry]]\nlocation = "${this.host}"\ninsecure = true\n`);
     return { CONTAINERS_REGISTRIES_CONF: path };
   }
 
-  /** The variables with the login, as the builders' own commands keep it. */
+  /** The variables that point to the login, stored as the builders' own commands store it. */
   login(): NodeJS.ProcessEnv {
     const path = join(this.#folder, "config.json");
     writeFileSync(path, JSON.stringify({ auths: { [this.host]: { auth: this.#credentials() } } }));
     return { REGISTRY_AUTH_FILE: path, DOCKER_CONFIG: this.#folder };
   }
 
-  /** The digest of an image that it has: the image's id. */
+  /** The digest of an image in it: the image's id. */
   async idOf(name: string, tag: string): Promise<string | undefined> {
     const response = await fetch(`http://${this.host}/v2/${name}/manifests/${tag}`, {
       headers: {

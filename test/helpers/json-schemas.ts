@@ -25,7 +25,7 @@ const key = fc.constantFrom(...KEYS);
 const small = fc.integer({ min: 0, max: 3 });
 const value = fc.constantFrom(...VALUES);
 
-/** Values of every sort, made of the same few keys and texts as the schemas. */
+/** Values of every type, made of the same few keys and strings as the schemas. */
 export const anyJson: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   value: fc.oneof(
     { maxDepth: 4 },
@@ -35,7 +35,7 @@ export const anyJson: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   ),
 })).value;
 
-/** Rules about values as a whole, each with a value that it may have. */
+/** Keywords that restrict a whole value, each with a possible value. */
 const rules: readonly fc.Arbitrary<SchemaNode>[] = [
   fc
     .constantFrom("array", "boolean", "integer", "null", "number", "object", "string")
@@ -60,7 +60,7 @@ const rules: readonly fc.Arbitrary<SchemaNode>[] = [
     .map(([from, names]) => ({ dependentRequired: { [from]: names } })),
 ];
 
-/** Any schema of 2020-12 over these keys, what refers to itself and what is unevaluated included. */
+/** Any schema of 2020-12 over these keys, including recursive references and `unevaluated…` keywords. */
 export const anyJsonSchema: fc.Arbitrary<SchemaNode> = fc
   .letrec<{ schema: SchemaNode | boolean }>((tie) => {
     const schema = tie("schema");

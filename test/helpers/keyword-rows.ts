@@ -1,4 +1,4 @@
-/** A keyword of JSON Schema 2020-12, with values that it takes and values that it does not. */
+/** A keyword of JSON Schema 2020-12, with values that it accepts and values that it refuses. */
 export interface KeywordRow {
   readonly schema: Readonly<Record<string, unknown>>;
   readonly good: readonly unknown[];
@@ -7,7 +7,7 @@ export interface KeywordRow {
 
 const A = { properties: { a: { type: "integer" } } };
 
-/** Each keyword that is a rule, by name. */
+/** Each keyword that restricts values, by name. */
 export const KEYWORD_ROWS: Readonly<Record<string, KeywordRow>> = {
   type: { schema: { type: ["integer", "null"] }, good: [1, null], bad: ["1", 1.5, [], true] },
   enum: {

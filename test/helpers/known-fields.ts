@@ -1,13 +1,13 @@
 /**
- * What is left of a value once defaults are filled in and unknown fields dropped, said again in the plainest way: for
- * each place, which schemas apply there, and which fields they name.
+ * An independent, simple model of a value after defaults are filled in and unknown fields dropped: it determines, for
+ * each path, which schemas apply there and which fields they name.
  */
 
 type Node = Readonly<Record<string, unknown>>;
 /** Whether a value fits a schema. */
 export type Fits = (schema: object, value: unknown) => boolean;
 
-/** A schema that speaks of a value: its defaults count; or it knows fields; or it does so only beside others. */
+/** A schema that applies to a value: it fills in defaults, declares fields, or only mentions fields that others declare. */
 interface Speaker {
   readonly node: Node;
   readonly role: "fills" | "declares" | "mentions";
@@ -101,7 +101,7 @@ class Reference {
     return Object.fromEntries(result);
   }
 
-  /** What applies whatever the value is. */
+  /** The schemas that apply to every value. */
   #always(speakers: readonly Speaker[]): Speaker[] {
     return speakers.flatMap((speaker) => {
       const { node, role } = speaker;
@@ -151,11 +151,11 @@ class Reference {
           return "default" in property ? [[key, property["default"]]] : [];
         }),
       );
-    return found.toReversed(); // of several, the first counts
+    return found.toReversed(); // the first of several defaults is used
   }
 }
 
-/** What a node itself says of a field. */
+/** The schemas that the node itself has for a field. */
 function schemasFor(node: Node, key: string): unknown[] {
   const properties = mapOf(node["properties"]);
   const own = Object.hasOwn(properties, key) ? [properties[key]] : [];

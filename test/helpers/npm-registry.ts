@@ -16,7 +16,7 @@ export interface RegistryPackage {
 /** Packages by name and version. */
 export type RegistryPackages = Readonly<Record<string, Readonly<Record<string, RegistryPackage>>>>;
 
-/** What the registry does with a request in place of answering it. */
+/** A fault of the registry in place of its response; a number is a status. */
 export type RegistryFault = "stall" | "reset" | "damage" | number;
 
 interface Published {
@@ -25,11 +25,11 @@ interface Published {
 }
 
 /**
- * A registry for npm on this machine: packages made from files, requests that are counted, and faults. Quick, offline,
- * and gone when disposed, with npm's cache.
+ * A local npm registry with packages made from files, counters of requests, and faults. Fast, offline,
+ * and removed when disposed, with npm's cache.
  */
 export class NpmRegistry {
-  /** The paths that were asked for, in order. */
+  /** The requested paths, in order. */
   readonly requests: string[] = [];
   readonly #packages = new Map<string, Map<string, Published>>();
   readonly #faults: { readonly path: RegExp; readonly fault: RegistryFault }[] = [];
@@ -46,7 +46,7 @@ export class NpmRegistry {
     }
   }
 
-  /** Starts a registry on a port that is free. */
+  /** Starts a registry on a free port. */
   static async start(packages: RegistryPackages = {}): Promise<NpmRegistry> {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -57,7 +57,7 @@ export class NpmRegistry {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`;
   }
 
-  /** The variables that make npm use this registry, with a cache of its own and no waits between tries. */
+  /** The variables that make npm use this registry, with a cache of its own and no delays between retries. */
   get environment(): Record<string, string> {
     return {
       npm_config_registry: this.url,
@@ -68,7 +68,7 @@ export class NpmRegistry {
     };
   }
 
-  /** Adds a version of a package. The last one that is added is the latest. */
+  /** Adds a version of a package. The last added version is `latest`. */
   publish(name: string, version: string, { files = {}, manifest = {} }: RegistryPackage = {}): void {
     const whole = { name, version, ...manifest };
     const content = { "package.json": JSON.stringify(whole), ...files };
@@ -77,22 +77,22 @@ export class NpmRegistry {
     this.#packages.set(name, versions);
   }
 
-  /** How often a package's archive was asked for. */
+  /** The number of requests for a package's archive. */
   downloads(name: string): number {
     return this.requests.filter((path) => path.startsWith(`/${name}/-/`)).length;
   }
 
-  /** From now on, does something else to requests whose path fits. */
+  /** From now on, answers requests whose path matches with a fault. */
   break(path: RegExp, fault: RegistryFault): void {
     this.#faults.push({ path, fault });
   }
 
-  /** Answers every request again. */
+  /** Removes all faults. */
   mend(): void {
     this.#faults.length = 0;
   }
 
-  /** Resolves once a request whose path fits has come. */
+  /** Resolves once a request whose path matches has arrived. */
   async asked(path: RegExp): Promise<void> {
     while (!this.requests.some((request) => path.test(request))) {
       await new Promise<void>((resolve) => this.#watchers.add(resolve));

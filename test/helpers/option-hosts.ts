@@ -3,7 +3,7 @@ import { Host, type SpawnInfo } from "../../src/functions/host.ts";
 import type { Options } from "../../src/functions/options.ts";
 import { thrownBy } from "./thrown.ts";
 
-/** A host that reads options and runs nothing. */
+/** A host that parses options and runs nothing. */
 export class ReadingHost extends Host {
   readonly supportedKeys: ReadonlySet<string>;
 
@@ -33,12 +33,12 @@ const LOCAL_KEYS = [
 
 const local = new ReadingHost(...LOCAL_KEYS);
 
-/** The options as a host reads them that knows all there are. */
+/** The options as parsed by a host that supports all of them. */
 export function parsed(config: Readonly<Record<string, unknown>>): Options {
   return local.parseOptions(config);
 }
 
-/** Why such a host refuses the options; fails when it doesn't. */
+/** The message with which the host refuses the options; fails if it accepts them. */
 export function refusalOf(config: unknown, host: Host = local): string {
   const error = thrownBy(() => host.parseOptions(config as Readonly<Record<string, unknown>>));
   if (error instanceof DefinitionError && error.code === "FUNCTION_OPTION_INVALID") return error.message;

@@ -1,7 +1,7 @@
 import { ServerlessClient } from "../../src/platform/serverless-client.ts";
 import { ControlPlane, type ControlPlaneScripts } from "./control-plane.ts";
 
-/** Does something with a client, and the control plane of its own that answers by the scripts. */
+/** Runs an action with a client and its own control plane, which answers by the scripts. */
 export async function withClient(
   grpc: ControlPlaneScripts,
   work: (client: ServerlessClient, plane: ControlPlane) => Promise<void>,

@@ -10,7 +10,7 @@ export interface AppProcess {
   readonly url: string;
   readonly port: number;
   readonly metricsUrl: string;
-  /** All that was printed so far. */
+  /** The output so far. */
   output(): string;
   /** Resolves to the exit code. */
   readonly exited: Promise<number | null>;
@@ -20,7 +20,7 @@ export interface AppProcess {
 
 const FIXTURE = fileURLToPath(new URL("../fixtures/lifecycle.ts", import.meta.url));
 
-/** Runs the fixture with a scenario's name. Its lines on stdout say what happens, in order. */
+/** Runs the fixture with a scenario's name. Its lines on stdout report events, in order. */
 export function spawnScenario(scenario: string, env: Readonly<Record<string, string>> = {}) {
   const child = spawn(process.execPath, [compiledProgram(FIXTURE), scenario], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -33,7 +33,7 @@ export function spawnScenario(scenario: string, env: Readonly<Record<string, str
   return { child, exited, output: () => output };
 }
 
-/** The same, once it listens. */
+/** Like `spawnScenario`, resolved once the app listens. */
 export async function startProcess(
   scenario: string,
   env: Readonly<Record<string, string>> = {},

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Whether a process is there. One that has ended and waits for its parent to notice is not. */
+/** Whether a process is running. A zombie, which its parent has not reaped yet, is not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -12,11 +12,11 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Resolves once a process has ended; fails when it is still there after so many milliseconds. */
+/** Resolves once a process has ended; fails if it is still running after the given time, in milliseconds. */
 export async function ended(pid: number, withinMs = 15_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (isAlive(pid)) {
     assert.ok(performance.now() < deadline, `process ${pid} is still there after ${withinMs} ms`);
-    await delay(10); // nothing tells of the end of a process that is not one's child
+    await delay(10); // there is no event for the end of a process that is not a child
   }
 }

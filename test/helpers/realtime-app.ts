@@ -21,7 +21,7 @@ export const Doubled = Type.Object({ n: Type.Integer() }, { $id: "Doubled" });
 type Doubled = Static<typeof Doubled>;
 const Blob = Type.Object({ bytes: Type.Unsafe<Uint8Array>({}) });
 
-/** An app with a session for each behaviour of the realtime contract. What its handlers see is noted in `seen`. */
+/** An app with a session for each behaviour of the realtime contract. Handlers record their arguments in `seen`. */
 export class RealtimeApp extends App {
   readonly seen: string[] = [];
 

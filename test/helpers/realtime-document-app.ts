@@ -14,7 +14,7 @@ type Tile = Static<typeof Tile>;
 
 const sketch: Sketch = { url: "data:,", strokes: [] };
 
-/** Every kind of websocket route beside endpoints: what a document can be asked to say about them. */
+/** Every kind of websocket route beside endpoints, with everything a document can describe about them. */
 export class RealtimeDocumentApp extends App {
   static override version = "2.0.0";
   static override appName = "sketches";

@@ -8,7 +8,7 @@ import { RealtimeSession } from "../../src/realtime/session.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { FramePipe } from "./frame-pipe.ts";
 
-/** Overrides of what a route of the tests is otherwise; the handler is called as the mode says. */
+/** Overrides of the default test route; the handler is called according to the mode. */
 export interface SessionSetup {
   readonly handler: (input: never, context: RequestContext) => unknown;
   readonly route?: Partial<RealtimeRoute>;
@@ -16,7 +16,7 @@ export interface SessionSetup {
   readonly limits?: Partial<SessionLimits>;
 }
 
-/** A session over a {@link FramePipe}, with a clock that stands still. */
+/** A session over a {@link FramePipe}, with a fake clock. */
 export function openSession({ handler, route, query = {}, limits }: SessionSetup) {
   const clock = new FakeClock();
   const pipe = new FramePipe();
@@ -61,11 +61,11 @@ export function openSession({ handler, route, query = {}, limits }: SessionSetup
     pipe,
     counts,
     logged,
-    /** Sends inputs in one go, as frames that came in one packet. */
+    /** Sends several inputs at once, like frames of one packet. */
     input: (...values: readonly unknown[]): void => {
       for (const value of values) session.receive(encodeMessagePack(value));
     },
-    /** The far end is lost. */
+    /** Breaks the connection from the far end. */
     lose: (): void => {
       pipe.cut();
       session.disconnected();
@@ -73,12 +73,12 @@ export function openSession({ handler, route, query = {}, limits }: SessionSetup
   };
 }
 
-/** Lets all that can go on without time go on. */
+/** Lets all work proceed that does not depend on the clock. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await setImmediate();
 }
 
-/** A promise to settle by hand. */
+/** A promise that the test settles. */
 export function gate<T = void>(): { readonly promise: Promise<T>; readonly open: (value: T) => void } {
   let open!: (value: T) => void;
   const promise = new Promise<T>((resolve) => (open = resolve));

@@ -1,14 +1,14 @@
 import { type FunctionTarget, Host, type RunOptions, type SpawnInfo } from "../../src/functions/host.ts";
 import { LogQueue } from "../../src/hosts/spawned-run.ts";
 
-/** One call that a host was given. */
+/** One call to a host. */
 export interface Recorded {
   readonly target: FunctionTarget;
   readonly args: readonly unknown[];
   readonly options: RunOptions;
 }
 
-/** A host that keeps what it is given to run, and answers as it is told. */
+/** A host that records its calls, and returns the results of the given function. */
 export class RecordingHost extends Host {
   readonly supportedKeys: ReadonlySet<string>;
   readonly calls: Recorded[] = [];

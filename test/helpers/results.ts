@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { Type, type TSchema } from "typebox";
 
-/** Field names, some of which every object answers to, and some of which are no identifiers. */
+/** Field names; some are properties of every object, some are not identifiers. */
 const NAMES = ["a", "b", "kind", "a-b", "constructor", "toString", "__proto__", ""] as const;
 
 const NUMBERS = [0, -0, 1, -1.5, 2 ** 53 + 2, -(2 ** 60), 1e21, 1e-7, Number.MAX_VALUE];
@@ -43,7 +43,7 @@ const scalars: fc.Arbitrary<ResultCase> = fc.oneof(
   one(raw({}), "x", { a: 1 }),
 );
 
-/** Objects: each field required, optional or with a default; declared ones alone, or more of them. */
+/** Objects: each field is required, optional or has a default; with or without undeclared fields. */
 function objects(item: fc.Arbitrary<ResultCase>): fc.Arbitrary<ResultCase> {
   const field = fc.tuple(item, fc.constantFrom("required", "optional", "absent", "default"));
   return fc
@@ -118,7 +118,7 @@ const plainCases: fc.Arbitrary<ResultCase> = fc.letrec<{ result: ResultCase }>((
   };
 }).result;
 
-/** What an app may return in place of a plain object. */
+/** Forms of an object that an app may return in place of a plain one. */
 const DRESSES: Readonly<Record<string, (fields: Record<string, unknown>) => unknown>> = {
   plain: (fields) => fields,
   frozen: (fields) => Object.freeze(fields),
@@ -131,7 +131,7 @@ const DRESSES: Readonly<Record<string, (fields: Record<string, unknown>) => unkn
   json: (fields) => ofClass({ toJSON: { value: () => ({ ...fields, secret: "told by toJSON" }) } }, fields),
 };
 
-/** An object with these fields of its own and those members of its class. */
+/** An object with these own fields and these class members. */
 function ofClass(members: PropertyDescriptorMap, fields: Record<string, unknown>): object {
   return Object.create(
     Object.create({}, members) as object,
@@ -146,7 +146,7 @@ function dress(value: unknown, next: () => keyof typeof DRESSES): unknown {
   return DRESSES[next()]?.(fields);
 }
 
-/** Schemas, each with a value that mostly fits it, of plain objects or of what apps return instead. */
+/** Schemas, each with a value that mostly fits it: plain objects or the other forms that apps return. */
 export const resultCases: fc.Arbitrary<ResultCase> = fc
   .tuple(
     plainCases,

@@ -1,40 +1,40 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-/** One line of the log, as the REST side tells it. */
+/** One line of the log, as the REST API returns it. */
 export interface ToldLine {
   readonly timestamp: string;
   readonly level: string;
   readonly message: string;
 }
 
-/** A line of the log at a second after its start. */
+/** A line of the log, at the given second after its start. */
 export function lineAt(second: number, message = `line ${second}`, level = "info"): ToldLine {
   return { timestamp: new Date(START + second * 1_000).toISOString(), level, message };
 }
 
-/** When the runner of these tests began: lines have no other times but after it. */
+/** The start of the tests' runner: all lines are later. */
 export const START: number = Date.parse("2026-01-31T12:00:00Z");
 
-/** A request, as it came. */
+/** A received request. */
 export interface LogRequest {
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
 }
 
 /**
- * The REST side's part about one runner, "r-1", and its log. Give `listener` to a control plane. Nothing is checked but
- * the id.
+ * The REST API for one runner, "r-1", and its log. Pass `listener` to a control plane. Only the id of the runner is
+ * checked.
  */
 export class RunnerLogServer {
   /** The log so far, the oldest line first. */
   readonly lines: ToldLine[];
   readonly requests: LogRequest[] = [];
   endedAt: string | undefined;
-  /** Whether the end of a page belongs to it, too. */
+  /** Whether the end time of a page is inclusive. */
   isInclusive = false;
-  /** More lines a page has not, whatever was asked for. */
+  /** The maximum number of lines of a page, whatever the request asks for. */
   maxPage = 1_000;
-  /** Called for each request, before it is answered; true when it was answered by that. */
+  /** Called for each request before it is answered; returns true if it answered the request. */
   intercept: (request: LogRequest, response: ServerResponse) => boolean = () => false;
   readonly #streams = new Set<ServerResponse>();
   readonly #waiting = new Set<() => void>();
@@ -57,7 +57,7 @@ export class RunnerLogServer {
     return this.requests.filter((request) => request.path === path).map(({ query }) => query);
   }
 
-  /** Resolves once a path was asked for as often. */
+  /** Resolves once a path was requested `count` times. */
   async asked(path: string, count = 1): Promise<void> {
     if (this.queries(path).length >= count) return;
     await new Promise<void>((resolve) => {
@@ -70,24 +70,24 @@ export class RunnerLogServer {
     });
   }
 
-  /** Writes lines to the log, and to the streams that are open. */
+  /** Writes lines to the log, and to the open streams. */
   write(...lines: readonly ToldLine[]): void {
     this.lines.push(...lines);
     for (const line of lines) this.send(eventOf(line));
   }
 
-  /** Sends a text to the streams that are open. */
+  /** Sends a text to the open streams. */
   send(text: string): void {
     for (const stream of this.#streams) stream.write(text);
   }
 
-  /** Ends the streams in good order. */
+  /** Ends the streams normally. */
   endStreams(): void {
     for (const stream of this.#streams) stream.end();
     this.#streams.clear();
   }
 
-  /** Cuts the streams off, once what was sent is on its way. */
+  /** Aborts the streams after their pending data is sent. */
   cutStreams(): void {
     for (const stream of this.#streams) stream.write(": cut\n\n", () => stream.destroy());
     this.#streams.clear();

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import type { ContainerEngine } from "../../src/hosts/local/container/engine.ts";
 import { runEngineProgram } from "./engine-program.ts";
 
-/** A container of a servable's image that listens. */
+/** A listening container of a servable's image. */
 export interface RunningImage extends AsyncDisposable {
   readonly url: string;
   /** Settles with the exit code and the signal of the program that runs the container. */

@@ -1,6 +1,6 @@
 import { Type, type Static } from "typebox";
 
-/** An input with a rule, a default and nothing odd. */
+/** A simple input with a rule and a default. */
 export const Prompt = Type.Object(
   { prompt: Type.String({ minLength: 1 }), steps: Type.Integer({ minimum: 1, maximum: 100, default: 25 }) },
   { $id: "Prompt" },

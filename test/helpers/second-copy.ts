@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 /** The repository's folder. */
 export const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 
-/** A new folder inside the repository, so that packages resolve from it; removed when the test file is done. */
+/** A new folder inside the repository, so that packages resolve from it; removed after the tests. */
 export function temporaryFolder(): string {
   const cache = join(REPOSITORY, ".cache");
   mkdirSync(cache, { recursive: true });
@@ -15,7 +15,7 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** Loads modules of a second copy of the package: other files, so that nothing but globals is shared. */
+/** Loads modules of a second copy of the package: other files, so that only globals are shared. */
 export function secondCopy(): <M>(module: string) => Promise<M> {
   const folder = temporaryFolder();
   cpSync(join(REPOSITORY, "src"), join(folder, "src"), { recursive: true });

@@ -1,16 +1,16 @@
 import type { App, ServeOptions } from "servable";
 import { silentLogger } from "./silent-logger.ts";
 
-/** An app as it is served, with the port of its metrics. */
+/** A served app, with the port of its metrics. */
 export interface ServedApp extends AsyncDisposable {
   readonly url: string;
   post(path: string, body?: unknown, init?: RequestInit): Promise<Response>;
   metrics(): Promise<Metrics>;
-  /** Looks at the metrics until they are so; the test's own timeout is the limit. */
+  /** Reads the metrics until the condition holds; the test's own timeout is the limit. */
   metricsWhen(holds: (metrics: Metrics) => boolean): Promise<Metrics>;
 }
 
-/** What the metrics port said, once. */
+/** One reading of the metrics. */
 export class Metrics {
   readonly text: string;
 
@@ -18,7 +18,7 @@ export class Metrics {
     this.text = text;
   }
 
-  /** The value of one sample; labels in any order, `app_name` left out. NaN when there is none. */
+  /** The value of one sample; labels in any order, without `app_name`. NaN if the sample is missing. */
   value(name: string, labels: Readonly<Record<string, string>> = {}): number {
     const wanted = Object.entries({ app_name: "fal", ...labels }).map(([key, value]) => `${key}="${value}"`);
     for (const line of this.text.split("\n")) {

@@ -1,6 +1,6 @@
 /**
- * Functions that fail, block or load something first on a platform, for the tests. They are in a module of their own,
- * since it is what travels.
+ * Functions that fail, block or load something first on a platform, for the tests. They have a module of their own,
+ * since the whole module is sent to the platform.
  * @module
  */
 import { existsSync } from "node:fs";
@@ -31,7 +31,7 @@ class TwoFaults extends Error {
   readonly first = new Error("in a field");
 }
 
-/** Prints, and fails with errors in every place that an error can hold one. */
+/** Prints, and fails with an error that contains errors in every possible property. */
 export const failManyTimes = fn({ host }, () => {
   console.log("before it fails");
   let deep: unknown;
@@ -43,7 +43,7 @@ export const failManyTimes = fn({ host }, () => {
   throw new AggregateError([deep, new TwoFaults("in a list")], "all of them");
 });
 
-/** @param note blocks its process until there is such a file */
+/** @param note blocks its process until this file exists */
 export const block = fn({ host }, (note: string) => {
   console.log("blocking");
   while (!existsSync(note)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);

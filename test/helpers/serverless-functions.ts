@@ -1,12 +1,12 @@
 /**
- * Functions that run on a platform, for the tests. They are in a module of their own, since it is what travels.
+ * Functions that run on a platform, for the tests. They have a module of their own, since the whole module is sent.
  * @module
  */
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { currentRun, FalServerlessHost, fn } from "../../src/index.ts";
 
-/** What the host was told of, for whoever looks. */
+/** The log lines that the host received, for tests to read. */
 export const lines: string[] = [];
 
 export const host = new FalServerlessHost({
@@ -36,7 +36,7 @@ export const fail = fn({ host }, (): never => {
   throw new OwnError("too far", { cause: new TypeError("the cause") });
 });
 
-/** @param note a file that is written when the caller has gone */
+/** @param note a file that is written when the caller has disconnected */
 export const waitForAbort = fn({ host }, async (note?: string) => {
   console.log("started");
   await once(currentRun().signal, "abort");

@@ -12,7 +12,7 @@ export const greet = fn(
   ({ name }: Static<typeof Person>) => `hello ${name}`,
 );
 
-/** Takes a moment, and says when it has begun. */
+/** Takes a moment, and prints when it has begun. */
 export const greetSlowly = fn(
   { host: new FalServerlessHost({ onLog() {} }), serve: true, input: Person },
   async ({ name }: Static<typeof Person>) => {

@@ -1,6 +1,6 @@
 import { pino, type Logger } from "pino";
 
-/** A logger for tests that are about something else. */
+/** A logger for tests that do not test logging. */
 export function silentLogger(): Logger {
   return pino({ level: "silent" });
 }

@@ -1,20 +1,20 @@
 import { Simulation, type Outcome, type Shape } from "./simulation.ts";
 
-/** What came of a load, once it has lasted a while. */
+/** The outcome of a load, after a warm-up. */
 export interface LoadFigures {
-  /** Answered in time, of all that were sent. */
+  /** Requests answered in time, as a share of those sent. */
   readonly share: number;
-  /** Answered in time, per millisecond. */
+  /** Requests answered in time, per millisecond. */
   readonly goodput: number;
-  /** Told 504, of all that were let in. */
+  /** Responses with 504, as a share of the accepted requests. */
   readonly late: number;
-  /** Refused later than 5 ms after they came, of all that were refused. */
+  /** Refusals later than 5 ms after arrival, as a share of all refusals. */
   readonly lateRefusals: number;
-  /** Of those that were answered in time, in milliseconds. */
+  /** The median latency of the requests answered in time, in milliseconds. */
   readonly medianMs: number;
 }
 
-/** Sends at a rate per millisecond for so long, and looks at what came of it. */
+/** Sends at a rate per millisecond for `durationMs`, and returns the outcome. */
 export async function openLoad(
   shape: Shape,
   rate: number,

@@ -4,12 +4,12 @@ import { DispatchMetrics } from "../../src/dispatch/metrics.ts";
 import { OverloadException } from "../../src/errors.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 
-/** An executor as the theory sees it: a batch of n takes fixed + perItem · n milliseconds. */
+/** The theoretical executor: a batch of n takes fixed + perItem · n milliseconds. */
 export interface Shape {
   readonly fixed: number;
   readonly perItem: number;
   readonly maxSize: number;
-  /** Answers are due so many milliseconds after arrival. */
+  /** The deadline, in milliseconds after arrival. */
   readonly limitMs: number;
 }
 
@@ -20,12 +20,12 @@ export const SHAPES = {
   S4: { fixed: 10, perItem: 0.5, maxSize: 32, limitMs: 60 },
 } as const satisfies Record<string, Shape>;
 
-/** The highest rate of which everything can be served in time, per millisecond. */
+/** The highest rate at which every request can be served in time, per millisecond. */
 export function fullServiceRate({ fixed, perItem, maxSize, limitMs }: Shape): number {
   return Math.min((1 - (2 * fixed) / limitMs) / perItem, maxSize / (fixed + perItem * maxSize));
 }
 
-/** The goodput of ideal shedding, per millisecond. */
+/** The goodput with ideal shedding, per millisecond. */
 export function idealGoodput({ fixed, perItem, maxSize, limitMs }: Shape, rate: number): number {
   const time = Math.min((fixed + rate * perItem * limitMs) / (1 + rate * perItem), fixed + perItem * maxSize);
   return Math.min(rate, (1 - fixed / time) / perItem);
@@ -43,20 +43,20 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-/** What a simulated caller got, and when. */
+/** The result of a simulated call, and its time. */
 export interface Outcome {
   readonly sentAt: number;
   readonly ms: number;
   readonly kind: "answered" | "refused" | "late";
 }
 
-/** A dispatcher over a simulated executor, on a clock that stands still. */
+/** A dispatcher over a simulated executor, with a fake clock. */
 export class Simulation {
   readonly clock = new FakeClock();
   readonly metrics = new DispatchMetrics();
   readonly outcomes: Outcome[] = [];
   readonly dispatcher: Dispatcher<number>;
-  /** Costs are multiplied by this. */
+  /** A factor of the costs. */
   slowness = 1;
   readonly #shape: Shape;
   readonly #random: () => number;
@@ -68,7 +68,7 @@ export class Simulation {
     options: {
       executors?: number;
       noise?: number;
-      /** Runs end late by so much on average, as they do between processes and threads. In milliseconds. */
+      /** The average delay of the end of a run, as between processes and threads, in milliseconds. */
       lagMs?: number;
       seed?: number;
       limits?: Partial<DispatcherOptions<number>>;
@@ -102,7 +102,7 @@ export class Simulation {
     return Math.sqrt(-2 * Math.log(1 - this.#random())) * Math.cos(2 * Math.PI * this.#random());
   }
 
-  /** Sends one request; the callback learns of its answer. */
+  /** Sends one request; the callback gets its outcome. */
   send(then?: (outcome: Outcome) => void): void {
     const sentAt = this.clock.now();
     const end = (kind: Outcome["kind"]): void => {
@@ -130,7 +130,7 @@ export class Simulation {
     }
   }
 
-  /** So many clients that send again as soon as they are answered; `delay` gives the way back and forth. */
+  /** `clients` clients that each send the next request once answered; `delay` gives the round-trip time. */
   async closedLoop(clients: number, durationMs: number, delay: () => number): Promise<number> {
     const end = this.clock.now() + durationMs;
     let answered = 0;
@@ -147,7 +147,7 @@ export class Simulation {
     return answered;
   }
 
-  /** Runs the clock, with all that promises do in between. */
+  /** Advances the clock, and lets promises settle in between. */
   async runUntil(end: number): Promise<void> {
     for (;;) {
       const due = this.clock.nextDue;
@@ -160,7 +160,7 @@ export class Simulation {
   }
 }
 
-/** Lets the promises that are due have their turns. */
+/** Lets pending promise callbacks run. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 6; turn++) await Promise.resolve();
 }

@@ -5,12 +5,12 @@ import { connect, type Socket } from "node:net";
 /** Opens a TCP connection to a port of this machine. */
 export async function openSocket(port: number): Promise<Socket> {
   const socket = connect({ port, host: "127.0.0.1" });
-  socket.on("error", () => {}); // the tests look at what came, and at the close
+  socket.on("error", () => {}); // the tests check the received bytes and the close
   await once(socket, "connect");
   return socket;
 }
 
-/** Opens a websocket by hand: a connection whose upgrade the server has accepted. */
+/** Opens a raw websocket: a connection whose upgrade the server has accepted. */
 export async function upgrade(port: number, path: string): Promise<Socket> {
   const socket = await openSocket(port);
   const key = randomBytes(16).toString("base64");
@@ -22,7 +22,7 @@ export async function upgrade(port: number, path: string): Promise<Socket> {
   return socket;
 }
 
-/** Sends bytes as they are and returns all that comes back until the server closes, or until `isEnough`. */
+/** Sends raw bytes and returns the bytes received until the server closes, or until `isEnough`. */
 export async function exchange(
   port: number,
   bytes: string | Uint8Array,
@@ -61,12 +61,12 @@ export function rawRequest(
   return Buffer.concat([Buffer.from(head.join("\r\n"), "latin1"), Buffer.from(body)]);
 }
 
-/** The status of a raw answer. */
+/** The status of a raw response. */
 export function statusOf(answer: string): number {
   return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
 }
 
-/** The body of the first raw answer. */
+/** The body of the first raw response. */
 export function bodyOf(answer: string): string {
   const start = answer.indexOf("\r\n\r\n") + 4;
   const length = /^content-length: (\d+)/im.exec(answer)?.[1];

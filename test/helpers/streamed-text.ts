@@ -1,10 +1,10 @@
-/** What came of an answer, and whether its end was a proper one. */
+/** The received part of a response, and whether the response was complete. */
 export interface StreamedText {
   readonly text: string;
   readonly isWhole: boolean;
 }
 
-/** Reads an answer until it ends or breaks off. */
+/** Reads a response until it ends or is aborted. */
 export async function readStreamed(answer: Response): Promise<StreamedText> {
   const decoder = new TextDecoder();
   let text = "";

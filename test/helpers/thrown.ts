@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FalServerlessError, type ErrorCode } from "../../src/errors.ts";
 
-/** What the action throws; fails when it throws nothing. */
+/** The error that the action throws; fails if it throws nothing. */
 export function thrownBy(action: () => unknown): unknown {
   try {
     action();
@@ -11,7 +11,7 @@ export function thrownBy(action: () => unknown): unknown {
   return assert.fail("nothing was thrown");
 }
 
-/** Checks the code and the message of what the action throws. */
+/** Checks the code and the message of the error that the action throws. */
 export function assertRefused(action: () => unknown, code: ErrorCode, message: RegExp | string): void {
   const error = thrownBy(action);
   assert.ok(error instanceof FalServerlessError, `not one of our errors: ${String(error)}`);

@@ -6,8 +6,8 @@ import { REPOSITORY } from "./second-copy.ts";
 const COMPILER = join(REPOSITORY, "node_modules", "typescript", "bin", "tsc");
 
 /**
- * Runs the TypeScript compiler, with the repository's own settings, over files written to a folder inside the
- * repository. Gives back what it printed.
+ * Runs the TypeScript compiler, with the repository's own settings, on files written to a folder inside the
+ * repository. Returns its output.
  */
 export function compile(
   folder: string,

@@ -30,7 +30,7 @@ type Delay = Static<typeof Delay>;
 const Kind = Type.Object({ kind: Type.String() });
 type Kind = Static<typeof Kind>;
 
-/** What a handler can throw, by name. */
+/** The errors that a handler can throw, by name. */
 const THROWN: Readonly<Record<string, () => unknown>> = {
   app: () => new AppException("no such style", 418),
   field: () => new FieldException("prompt", "is unsafe", { type: "content_policy", billableUnits: 1.5 }),
@@ -63,7 +63,7 @@ const THROWN: Readonly<Record<string, () => unknown>> = {
 /** An app with a route for each behaviour of the wire contract. */
 export class WireApp extends App {
   static override version = "9.8.7";
-  /** What the handlers saw, for tests to look at. */
+  /** The arguments of the handlers, for tests to read. */
   readonly seen: string[] = [];
 
   @endpoint("/", { input: Echo, output: Echo })
