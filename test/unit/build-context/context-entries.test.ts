@@ -153,7 +153,7 @@ describe("a build context", () => {
     for (const source of [".", "*.ts", "a.ts"]) assert.deepEqual(await collect(link, [source]), ["a.ts"]);
   });
 
-  test("rejects sockets", async () => {
+  test("does not include sockets", async () => {
     const folder = createFolder({ "read.txt": "123" });
     const server = createServer().listen(join(folder, "socket"));
     await once(server, "listening");

@@ -212,7 +212,7 @@ describe("secrets of a context", () => {
     );
   });
 
-  test("that the Dockerfile names are an error that says how to include them", async () => {
+  test("are an error if the Dockerfile names them; the message says how to include them", async () => {
     for (const [source, path] of [
       [".npmrc", ".npmrc"],
       [".npmrc*", ".npmrc"],

@@ -38,7 +38,7 @@ describe("build arguments", () => {
     assert.equal(withBuildArgs(image, {}), image);
   });
 
-  test("that the Dockerfile does not declare are rejected, and so are all arguments for an existing image", () => {
+  test("are rejected if the Dockerfile does not declare them, or if the image already exists", () => {
     const image = ContainerImage.fromDockerfileString(DOCKERFILE);
     assert.throws(() => withBuildArgs(image, { BASIS: "x" }), /no ARG BASIS; did you mean "BASE"\?/);
     assert.throws(() => withBuildArgs(image, { OTHERWISE: "x" }), /it takes BASE, SITE, MODE\./);

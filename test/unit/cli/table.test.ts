@@ -8,7 +8,7 @@ const ROWS = [
   ["text-to-image", undefined, undefined],
 ] as const;
 
-test("a table has a header and one line for each row", () => {
+test("a table has a header, and prints each row on a line below it", () => {
   const lines = [
     "Name           Runners  Created",
     "web            0        2023-11-14T22:13:20Z",

@@ -190,7 +190,7 @@ describe("a copy of a function on another host", () => {
 });
 
 describe("runLocal() calls the function in this process", () => {
-  test("on any host, and passes values without serializing them", async () => {
+  test("on any host, without serializing values", async () => {
     const f = fn({ host: new RecordingHost() }, (callback: () => number) => callback());
     assert.equal(await f.runLocal(() => 7), 7);
   });

@@ -127,7 +127,7 @@ describe("a program", { skip: isPosix ? false : "the programs here are shell scr
     assert.equal((await runProgram(...leaving, { input: much() })).code, 3);
   });
 
-  test("whose input fails is ended, and the failure is reported", async () => {
+  test("is ended if reading its input fails, and the failure is reported", async () => {
     async function* broken(): AsyncGenerator<Buffer> {
       yield Buffer.from("x");
       throw new RangeError("broken");

@@ -92,7 +92,7 @@ describe("the generated Dockerfile", () => {
     );
   });
 
-  test("passes npm's settings as a secret of the build, and keeps archives out of all layers", () => {
+  test("passes npm's settings as a secret of the build, and keeps archives out of the image's layers", () => {
     const text = generate({}, { npmrc: "a=b", npmrcVariables: ["NPM_TOKEN"], archives: ["lib/c.tgz"] });
     assert.match(text, /^ARG NPM_TOKEN$/m);
     assert.match(

@@ -42,7 +42,7 @@ describe("a bundle includes", () => {
     assert.equal(bundle.root, pathToFileURL(`${bundle.folder}/`).href);
   });
 
-  test("modules imported by the paths of a tsconfig.json", async () => {
+  test("modules resolved through the paths of a tsconfig.json", async () => {
     const bundle = await bundleProject({
       "src/app.ts": `import { one } from "@/one";\n${ONE}`,
       "src/one.ts": "export const one = () => 1;",
@@ -52,7 +52,7 @@ describe("a bundle includes", () => {
     assert.deepEqual(bundle.imports, []);
   });
 
-  test("modules imported by the imports field of package.json", async () => {
+  test("modules resolved through the imports field of package.json", async () => {
     const bundle = await bundleProject({
       "src/app.ts": `import { one } from "#lib/one.ts";\n${ONE}`,
       "src/lib/one.ts": "export const one = () => 1;",
@@ -172,7 +172,7 @@ describe("a bundle excludes", () => {
     assert.deepEqual(staticImports(bundle), ["other-effect", "polyfill/auto"]);
   });
 
-  test("packages imported by the imports field of package.json, and keeps their names everywhere", async () => {
+  test("packages resolved through the imports field of package.json, and keeps their names everywhere", async () => {
     const bundle = await bundleProject(
       {
         "app.ts": [

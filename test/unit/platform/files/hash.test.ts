@@ -74,7 +74,7 @@ describe("a hash", () => {
     });
   });
 
-  test("is aborted with the signal's reason", async () => {
+  test("ends with the reason of an aborted signal", async () => {
     using folder = new ContextFolder({ "a.txt": "" });
     const reason = new Error("enough");
     await assert.rejects(hashFiles(await folder.collect(), { signal: AbortSignal.abort(reason) }), reason);
