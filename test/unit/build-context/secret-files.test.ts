@@ -271,7 +271,7 @@ describe("secrets of a context", () => {
     assert.match(secretsNotice(many) ?? "", /^[^\n]*9\.key and 20 more\. A line such as "!0\.key"/);
   });
 
-  test("inside node_modules is excluded, but certificates there are included as data", async () => {
+  test("inside node_modules are excluded, but certificates there are included as data", async () => {
     const directory = createFolder({ "node_modules/a/roots.pem": "", "node_modules/a/.env": "" });
     mkdirSync(join(directory, "keys"));
     writeFileSync(join(directory, "keys/roots.pem"), "");
