@@ -43,7 +43,8 @@ export class BatchHint {
 
   #causeOf(reason: BatchReason, arrivedAt: number): Cause | undefined {
     if (reason === "group" || reason === "cost") return reason;
-    // Arrived shortly after the last answer: the caller waits for each. Much later: there is just little load.
+    // If the item arrived shortly after the last answer, its caller waits for each answer. If it arrived much later,
+    // there is little load.
     const gap = arrivedAt - this.#lastEnd;
     return gap >= 0 && gap < this.#lastRunMs ? "sequence" : undefined;
   }

@@ -113,7 +113,7 @@ function misfit<T>(
   return job.cost > room ? "cost" : undefined;
 }
 
-/** How many jobs, starting at an index, can run together and still meet the earliest deadline among them. */
+/** Number of jobs, from an index on, that can run together and meet the earliest deadline among them. */
 function fitting<T>(
   jobs: readonly Job<T>[],
   from: number,

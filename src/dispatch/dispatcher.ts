@@ -185,7 +185,7 @@ export class Dispatcher<T> implements SlotUser {
   #refusal(request: Omit<JobRequest<T>, "value">, now: number): OverloadException | undefined {
     const { limits, queue } = this.#options;
     const { finishBy = Infinity, bytes = 0 } = request;
-    // Jobs that free executors take at the end of this turn do not count as queued.
+    // Queued jobs that free executors will take at the end of this turn do not count towards the limit.
     const room = this.#executors.free * limits.maxSize;
     if (limits.maxSize === 1 ? this.#queue.length < room : this.#queue.length === 0 && room > 0)
       return undefined;
@@ -195,7 +195,8 @@ export class Dispatcher<T> implements SlotUser {
     }
     if (finishBy === Infinity || this.#model.runs === 0) return undefined;
     const { start, finish } = this.#forecast(request, now);
-    // Twice: reading the request has most likely taken as long as sending the answer will, and was not measured.
+    // Counted twice: reading the request took time that was not measured, most likely as much as sending its answer
+    // will take.
     if (finish + 2 * this.#answerMs <= finishBy) return undefined;
     return this.#refuse("The answer could not come in time; try again later.", "OVERLOADED", start - now);
   }
@@ -261,7 +262,10 @@ export class Dispatcher<T> implements SlotUser {
     return true;
   }
 
-  /** Runs the last job that would be shed if there is nothing else to run: a wrong model must not block all jobs. */
+  /**
+   * If there is nothing else to run, runs the last job that would be shed, because a wrong model must not block all
+   * jobs.
+   */
   #withProbe(plan: BatchPlan<T>, now: number): BatchPlan<T> {
     const last = plan.shed.at(-1);
     if (plan.take.length > 0 || last === undefined || last.lastStart <= now) return plan;
@@ -317,14 +321,15 @@ export class Dispatcher<T> implements SlotUser {
   }
 
   /**
-   * Frees the executor and starts the next batch before handing on the answers. The other way round if starting a run
-   * blocks this thread, since the answers would have to wait for it.
+   * Frees the executor, starts the next batch and then hands on the answers. If starting a run blocks this thread for
+   * long, the answers are handed on first, because they would have to wait for it.
    */
   #finish(run: BatchRun<T>, answer: (job: Job<T>, index: number) => boolean, succeeded: boolean): void {
     const now = this.#clock.now();
     run.endedAt = now;
     const tookMs = now - run.startedAt;
-    // An aborted run would have taken longer; it counts only if it exceeded the prediction.
+    // An aborted run would have taken longer than measured, so the model learns from it only if it exceeded the
+    // prediction.
     const isWhole = succeeded && run.wanted > 0;
     const isLonger = run.wanted === 0 && tookMs > this.#model.predict(run.cost);
     if (isWhole || isLonger) this.#model.learn(run.cost, tookMs);

@@ -2,7 +2,7 @@ import type { BatchLimits } from "./batch-plan.ts";
 import type { Executors } from "./slots.ts";
 import type { ServiceModel } from "./service-model.ts";
 
-/** Lower bound of a batch's cost, for items without cost. */
+/** Lower bound of a batch's cost, so that items with a cost of 0 do not cause a division by 0. */
 const LEAST_COST = 1e-6;
 
 /** Assumed time until an executor is available while there is none, in milliseconds. */
@@ -75,7 +75,7 @@ export function forecast(
     const steady = steadyCost(model, costRate, count);
     batchCost = Math.max(withMe, Math.min(fullCost, joining, ideal, steady));
   }
-  // The current run, those in between, and its own.
+  // Runs until the answer: the current one, those in between, and the job's own.
   const runs = rounds + (start > now ? 2 : 1);
   return { start, finish: start + model.predictHigh(batchCost, ADMISSION_CAUTION * Math.sqrt(runs)) };
 }

@@ -8,9 +8,9 @@ const SHORTEST_PATIENCE_MS = 1;
 const LONGEST_SHARE = 0.5;
 
 /**
- * Decides whether to delay a batch for callers that were just answered. Callers that send in a loop return immediately,
- * and would wait for a whole run if the batch started without them. Open traffic does not depend on completions:
- * waiting for it only costs time.
+ * Decides whether to delay a batch for callers that were just answered. Callers that send in a loop send their next
+ * request immediately, and would wait for a whole run if the batch started without them. If arrivals do not depend on
+ * answers, waiting for them only costs time.
  *
  * It learns by observation. After each completion it counts the arrivals within a short window, whether or not a batch
  * started in it, and compares them with the rate at other times. No batch has to be delayed as an experiment.

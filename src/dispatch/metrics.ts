@@ -44,7 +44,7 @@ export class DispatchMetrics {
   readonly cancelled = { waiting: 0, running: 0 };
   /** Jobs that missed their deadline, while queued and while running. */
   readonly timeouts = { queue: 0, run: 0 };
-  /** Jobs whose run ended after the caller had been answered or had left. */
+  /** Jobs that were settled before their run ended, because of a timeout or a disconnected caller. */
   late = 0;
   /** Jobs that were run again after their worker died. */
   retried = 0;

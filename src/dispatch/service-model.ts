@@ -6,8 +6,8 @@ const SCATTER_RUNS = 20;
 const FIRST_VARIANCE = 0.01;
 const FIRST_RUNS = 2;
 /**
- * The costs have changed if two consecutive runs deviate from the line to the same side by three standard deviations.
- * These are the lower and upper bounds of that threshold, as logarithms.
+ * The costs count as changed if two consecutive runs deviate from the line by three standard deviations in the same
+ * direction. These are the lower and upper bounds of that threshold, as logarithms.
  */
 const LEAST_CHANGE = 0.3;
 const SURE_CHANGE = 0.7;
@@ -72,13 +72,13 @@ export class ServiceModel {
     const time = Math.max(ms, 1e-3);
     this.#runs++;
     if (this.#runs === 1) {
-      // One run does not show the split: assume that half of its time is fixed.
+      // One run does not show how its time divides into both parts: assume that half of it is fixed.
       this.#perUnit = cost > 0 ? time / 2 / cost : 0;
       this.#fixed = time - this.#perUnit * cost;
     }
     const ratio = time / this.#expected(cost);
     if (this.#hasChanged(Math.log(ratio))) {
-      // Most likely both parts have changed alike: start again from the old line, scaled.
+      // Most likely both parts have changed by the same factor: scale the old line, and forget the earlier runs.
       this.#perUnit *= ratio;
       this.#sums = NOTHING;
       this.#variance = FIRST_VARIANCE;
@@ -94,8 +94,8 @@ export class ServiceModel {
   }
 
   /**
-   * Whether two consecutive runs deviated strongly to the same side. Compares logarithms, so that a fall to a third
-   * weighs as much as a threefold rise.
+   * Whether two consecutive runs deviated strongly in the same direction. Takes the logarithm of the ratio, so that a
+   * third of the predicted time deviates as much as three times that time.
    */
   #hasChanged(ratio: number): boolean {
     const limit = Math.min(Math.max(LEAST_CHANGE, 3 * this.scatter), SURE_CHANGE);

@@ -70,7 +70,10 @@ export class Slots {
     return late > 0 && late >= this.#capacity;
   }
 
-  /** Expected time at which slot `index` is free, counted from 0 in that order; `now` if it is free. */
+  /**
+   * Sorts the slots by the expected time at which each is free, and returns that time for slot `index`, counted from 0.
+   * `now` if the slot is free.
+   */
   freeAt(index: number, now: number): number {
     const { free } = this;
     if (index < free) return now;
@@ -119,7 +122,10 @@ export class Executors {
     return free;
   }
 
-  /** Expected time at which executor `index` is free, counted from 0 in that order; `now` if it is free. */
+  /**
+   * Sorts the executors by the expected time at which each is free, and returns that time for executor `index`, counted
+   * from 0. `now` if the executor is free.
+   */
   freeAt(index: number, now: number): number {
     let time = now;
     for (const slots of this.#slots) time = Math.max(time, slots.freeAt(index, now));

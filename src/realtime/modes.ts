@@ -26,10 +26,10 @@ export interface SessionRun {
 /** A stream that never waits yields to the event loop after this many items. */
 const ITEMS_PER_TURN = 256;
 
-/** How a mode ends. If it throws, the session fails. */
+/** Why the loop of a mode ended. If the loop throws, the session fails. */
 type End = InputEnd | "finished";
 
-/** The loop of each mode from inputs to outputs. */
+/** The loop of each mode, which turns inputs into outputs. */
 export const RUNNERS: Readonly<Record<RealtimeMode, (run: SessionRun) => Promise<End>>> = {
   unary: (run) => (run.route.share === undefined ? runUnary(run) : runShared(run, run.route.share)),
   server_streaming: runServerStreaming,
@@ -37,7 +37,7 @@ export const RUNNERS: Readonly<Record<RealtimeMode, (run: SessionRun) => Promise
   bidi: runBidi,
 };
 
-/** Take, run, send, in order, one run at a time. */
+/** Takes inputs, calls the handler and sends the outputs, in order and one call at a time. */
 async function runUnary(run: SessionRun): Promise<End> {
   const { route, context, inputs, clock } = run;
   for (;;) {
@@ -65,7 +65,7 @@ async function runUnary(run: SessionRun): Promise<End> {
   }
 }
 
-/** For each input: joins a batch of several sessions, waits for its result and sends it. In order, one at a time. */
+/** Submits each input to a batch of several sessions, waits for its result and sends it, in order and one at a time. */
 async function runShared(run: SessionRun, share: NonNullable<RealtimeRoute["share"]>): Promise<End> {
   const { context, inputs } = run;
   for (;;) {
@@ -203,7 +203,7 @@ function sendOutput(
   return wait;
 }
 
-/** Why the session was aborted while a handler ran. */
+/** Why the inputs ended when the session was aborted while a handler ran. */
 function leftReason(inputs: InputBuffer): InputEnd {
   return inputs.ended ?? "gone";
 }

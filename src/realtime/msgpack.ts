@@ -9,10 +9,10 @@ export class MessagePackError extends Error {
 /** Maximum depth. Code that walks a value recursively would overflow the stack with deeper values. */
 export const MAX_FRAME_DEPTH = 512;
 
-/** The limits of a frame unless others are set. */
+/** Default limits of a frame. */
 export const LOOSE_LIMITS: ValueLimits = { maxDepth: MAX_FRAME_DEPTH, maxValues: Infinity };
 
-const encoder = new Encoder({ ignoreUndefined: true, maxDepth: MAX_FRAME_DEPTH + 1 }); // it also counts scalar values
+const encoder = new Encoder({ ignoreUndefined: true, maxDepth: MAX_FRAME_DEPTH + 1 }); // scalars count as a level, too
 const decoder = new Decoder();
 
 /** Encodes a value: objects as maps with string keys, bytes as bytes, dates as timestamps. */

@@ -19,7 +19,10 @@ import {
 import { SessionContext, type UpgradeRequest } from "./session-context.ts";
 import type { Logger } from "pino";
 
-/** Values that take less than this are not counted in addition to their frame. In bytes. */
+/**
+ * Memory for the values of an input is reserved only if they take at least this number of bytes, in addition to the
+ * frame.
+ */
 const LIGHT_BYTES = 16_384;
 
 /** Why a session ended: the end of its inputs, a finished stream, or a failure. */
@@ -105,7 +108,10 @@ export class RealtimeSession {
     this.#heartbeat.alive();
   }
 
-  /** Handles the caller's close frame. No further input comes; results are only sent while a stream still runs. */
+  /**
+   * Handles the caller's close frame, after which no further input arrives. Only modes that take a stream of inputs
+   * still send results.
+   */
   closing(): void {
     this.#peerClosing = true;
     this.#heartbeat.pause(true); // nothing is read after a close frame, not even answers to pings

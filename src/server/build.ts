@@ -74,7 +74,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     if (!isOurs) route.onRequest = [guard, ...[route.onRequest ?? []].flat()];
   });
   if (definition.provideHints !== undefined) {
-    // Node writes the head and a text body as one UTF-8 string, which would garble a latin-1 hint in the head.
+    // Node would write the head and a text body together as UTF-8, which garbles hints in the head that are latin-1.
     server.addHook("onSend", (_request, _reply, payload, done) => {
       done(null, typeof payload === "string" ? Buffer.from(payload) : payload);
     });
@@ -181,7 +181,7 @@ function attachLifespan(
       lifespan = definition.lifespan(server);
       await lifespan.next();
     } catch (error) {
-      throw asError(error, "setup"); // Fastify takes falsy errors for success
+      throw asError(error, "setup"); // Fastify treats a falsy error as success
     }
   });
   if (workers !== undefined) {

@@ -37,7 +37,7 @@ export class Access {
   /** Host and origin of the last admitted request: most requests repeat them. */
   #lastHost: string | undefined;
   #lastOrigin: string | undefined;
-  /** The last result of {@link allows}, and its origin. */
+  /** The origin of the last call of {@link allows}, and the cached result. */
   #judgedOrigin: string | undefined;
   #judgement: "no" | "plain" | "credentials" = "no";
   readonly #refused = new WeakMap<IncomingMessage, Refusal>();
@@ -74,7 +74,7 @@ export class Access {
     }
     const refusal = this.refusal(request);
     if (refusal !== undefined) this.#refused.set(request, refusal);
-    // Not for probes, which may name any address.
+    // The host of a probe is not remembered: it may be any IP address, which other requests must not name.
     else if (!this.#checksHosts || this.#isOwnHost(headers.host ?? "")) {
       this.#lastHost = headers.host;
       this.#lastOrigin = headers.origin;
@@ -107,7 +107,7 @@ export class Access {
   #judge(origin: string): "no" | "plain" | "credentials" {
     const { corsOrigins } = this.#rules;
     if (corsOrigins === "*" || (corsOrigins === undefined && !this.#isLocal)) {
-      return origin.includes(",") ? "no" : "plain"; // the header was sent twice
+      return origin.includes(",") ? "no" : "plain"; // a comma means that the header was sent twice
     }
     if (corsOrigins !== undefined) return corsOrigins.has(origin) ? "credentials" : "no";
     const host = hostOfOrigin(origin);
@@ -157,7 +157,7 @@ export class Access {
     }
     if (this.allows(origin) !== "no") return undefined;
     if (isPreflight(request)) return { status: 400, detail: "Disallowed CORS origin", isPreflight: true };
-    // The server's own pages, unless foreign DNS could point this host name to the server.
+    // A page that this server itself served may call it, unless a foreign DNS name could lead to the server.
     if (isSame(origin, headers.host) && this.#cannotBeRebound(headers.host)) return undefined;
     const hint =
       corsOrigins === undefined
@@ -178,7 +178,7 @@ export class Access {
     return this.#rules.allowedHosts.includes("*") || this.#isNamed(host);
   }
 
-  /** A name of this machine, or one of the allowed names. */
+  /** Whether a host is a name of this machine or one of the allowed hosts. */
   #isNamed(host: string): boolean {
     const name = hostNameOf(host);
     if (name === undefined) return false;
@@ -224,7 +224,10 @@ const SLASH = 0x2f;
 /** Maximum number of characters of a client's value in a message. */
 const MAX_SHOWN = 200;
 
-/** Node keeps the first of several. A proxy before the server may have used another. */
+/**
+ * Whether a request has several `host` headers. Node uses the first one, but a proxy in front of the server may have
+ * used another.
+ */
 function hasTwoHosts(rawHeaders: readonly string[]): boolean {
   let count = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {

@@ -48,7 +48,7 @@ export function collectBody(
       whole = chunk;
       return;
     }
-    const fault = whole === EMPTY ? collect().add(chunk) : "BODY_UNREADABLE"; // longer than declared, which happens only to injected requests
+    const fault = whole === EMPTY ? collect().add(chunk) : "BODY_UNREADABLE"; // longer than declared, which is possible only with inject()
     if (fault !== undefined) finish(fault);
   };
   const complete = (): void => finish();
@@ -100,7 +100,7 @@ class Pieces {
     const before = this.#received;
     const received = (this.#received += chunk.length);
     if (received > this.#maxBytes) return "BODY_TOO_LARGE";
-    if (received > this.#declared) return "BODY_UNREADABLE"; // happens only to injected requests
+    if (received > this.#declared) return "BODY_UNREADABLE"; // possible only with inject()
     if (this.#arriving === undefined && !this.expect(isDeclared ? this.#declared : received)) {
       return "OVERLOADED";
     }

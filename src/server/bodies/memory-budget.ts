@@ -8,7 +8,10 @@ const MOST_BYTES = 256 * 1024 * 1024;
 
 /** Maximum time for which a stalled body may keep its memory while others need it, in ms. */
 const PATIENCE_MS = 2_000;
-/** Number of received bytes that extend this time by 1 ms, up to {@link PATIENCE_MS} from now. */
+/**
+ * Each time this number of bytes is received, a body may keep its memory 1 ms longer, up to {@link PATIENCE_MS} from
+ * then on.
+ */
 const BYTES_PER_MS = 16;
 
 /** Default of the memory for callers' input, in bytes. */
@@ -121,7 +124,7 @@ export class ArrivingBody {
     return true;
   }
 
-  /** Arrives so slowly that its memory may be given to others. */
+  /** Whether the body arrives so slowly that its memory may be given to others. */
   isLate(now: number): boolean {
     return now > this.#patientUntil;
   }

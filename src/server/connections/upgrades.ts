@@ -40,7 +40,8 @@ export class Upgrades {
   readonly #onUpgrade = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
     // A listener that the app added to the server handles the remaining offers.
     if (this.#server.listenerCount("upgrade") > 1 && !this.#isWanted(request)) return;
-    // Node removed its own listener. This one stays: an error may be emitted before the next owner listens.
+    // Node has removed its own listener. This one stays, because an error may be emitted before the connection's next
+    // owner listens.
     if (!socket.listeners("error").includes(destroy)) socket.on("error", destroy);
     const earlier = answerInProgress(socket);
     if (earlier !== undefined) {
@@ -61,7 +62,7 @@ export class Upgrades {
     this.#websockets.add(socket);
     request.headers.upgrade = "websocket"; // the accepted one of a list
     take(request, socket, head);
-    // If the upgrade is refused after all, the connection is closed after the answer: nothing reads HTTP on it any
+    // If the upgrade is refused later, the connection is closed after the answer, because nothing reads HTTP on it any
     // more.
     answerInProgress(socket)?.once("finish", () => socket.destroySoon());
   }

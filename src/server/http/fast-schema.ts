@@ -5,7 +5,7 @@ import { INHERITED_NAMES } from "../validation/json-values.ts";
 /** Types that fast-json-stringify writes exactly as `JSON.stringify` does, for values that fit. */
 const SCALARS: ReadonlySet<unknown> = new Set(["string", "integer", "number", "boolean", "null"]);
 
-/** Keywords that allow more than the `type` says, or make an object's fields depend on its value. */
+/** Keywords that allow values of other types than `type`, or make the fields of an object depend on its value. */
 const REFUSED = [
   ...["$ref", "nullable", "allOf", "anyOf", "oneOf", "if", "not", "patternProperties", "dependentSchemas"],
   ...["unevaluatedProperties", "prefixItems"],
@@ -34,7 +34,10 @@ export function fastSchema(node: unknown): SchemaNode | undefined {
   return type === "object" ? fastObject(node) : undefined;
 }
 
-/** An object with a required field, whose absence reveals an object replaced by `toJSON()`. */
+/**
+ * Reduces the schema of an object. It must have a required field: if that is missing at run time, the object was
+ * replaced by `toJSON()`.
+ */
 function fastObject(node: SchemaNode): SchemaNode | undefined {
   const { type, properties, required, additionalProperties = false } = node;
   if (additionalProperties !== false || !isSchemaNode(properties)) return undefined;
@@ -44,14 +47,14 @@ function fastObject(node: SchemaNode): SchemaNode | undefined {
     const fast = fastSchema(property);
     if (fast === undefined || INHERITED_NAMES.has(key)) return undefined;
     const fallback = (property as SchemaNode)["default"];
-    if (typeof fallback === "object" && fallback !== null) return undefined; // needs filling itself
+    if (typeof fallback === "object" && fallback !== null) return undefined; // may need defaults itself
     entries.push([key, fallback === undefined ? fast : { ...fast, default: fallback }]);
   }
   if (!required.every((key) => Object.hasOwn(properties, key))) return undefined;
   return { type, properties: Object.fromEntries(entries), required };
 }
 
-/** The common type of all literals. */
+/** The type that all literals have in common; undefined if there is none. */
 function scalarOf(literals: readonly unknown[] | undefined): string | undefined {
   const types = new Set(literals?.map((value) => typeof value));
   const [type = ""] = types;

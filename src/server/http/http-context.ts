@@ -121,7 +121,10 @@ export class HttpContext implements RequestContext, RunningCall {
     });
   }
 
-  /** The reason why the client disconnected: it left, or its connection was closed because it stopped reading. */
+  /**
+   * The reason of a disconnection: the client left, or the server closed the connection because the client had stopped
+   * reading.
+   */
   #whyLeft(): Error {
     const { errored } = this.#request.raw.socket;
     return errored instanceof RequestCancelledException ? errored : new RequestCancelledException();
@@ -147,12 +150,12 @@ export class HttpContext implements RequestContext, RunningCall {
 }
 
 /**
- * The headers of a request, with the first value of repeated ones: Node joins most of them, but clients of the original
- * rely on the first. The record belongs to the request.
+ * The headers of a request, with the first value of repeated ones: Node joins the values of most headers, but clients
+ * of the original rely on the first one. Returns the request's own record, which is changed.
  */
 export function firstValues(request: IncomingMessage): Record<string, string | string[] | undefined> {
   const { headers, rawHeaders } = request;
-  // As many names as lines: no header is repeated.
+  // If there are as many names as header lines, no header is repeated.
   if (Object.keys(headers).length === rawHeaders.length / 2) return headers;
   const seen = new Set<string>();
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -160,7 +163,7 @@ export function firstValues(request: IncomingMessage): Record<string, string | s
     const value = rawHeaders[index + 1] as string;
     if (seen.has(name)) continue;
     seen.add(name);
-    // A header that was changed before routing keeps its new value.
+    // Only joined values are replaced: a header that was changed before routing keeps its new value.
     if (headers[name] !== undefined && isJoined(headers[name], value)) headers[name] = value;
   }
   return headers;

@@ -41,7 +41,7 @@ export class EventStream {
   }
 
   /**
-   * Sends an error as the last event, then breaks the connection: clients that do not know such events would take a
+   * Sends an error as the last event, then breaks the connection: clients that ignore error events would mistake a
    * regular end for success.
    */
   async fail(body: object, status: number): Promise<void> {
@@ -119,8 +119,8 @@ export class EventStream {
 }
 
 /**
- * Without chunked encoding, the time before the connection is reset, in ms, so that the client can read the data
- * already sent.
+ * Time after which the connection of an answer without chunked encoding is reset, in ms. The client needs it to read
+ * the data already sent.
  */
 const RESET_AFTER_MS = 500;
 

@@ -11,7 +11,8 @@ import { bytesFault } from "./rules.ts";
 export const DECIDED = "x-servable-decided";
 
 /**
- * Keyword: the value is in this list. Ajv would compare with one item after the other, and recursively for objects.
+ * Keyword: the value is in this list, which is checked by a look-up. Ajv's `enum` compares the value with each item,
+ * and objects recursively.
  */
 export const ONE_OF = "x-servable-one-of";
 

@@ -20,7 +20,7 @@ export interface CanonicalSchema {
   readonly definitions: Readonly<Record<string, SchemaNode>>;
 }
 
-/** Keywords of a bytes schema that are meant for documents and true of no value. */
+/** Keywords of a bytes schema that are only for documents. No value would satisfy them. */
 const BYTES_NOTES = ["type", "format", "contentMediaType"];
 
 /** Keywords that the canonical form replaces. */
@@ -95,7 +95,7 @@ function findDynamic(ref: string, scope: Scope): ResolvedReference {
   );
 }
 
-/** Annotations beside a literal, without effect on values. */
+/** Annotations beside a literal. They have no effect on validation. */
 const NOTES: ReadonlySet<string> = new Set([
   "default",
   "deprecated",
@@ -131,7 +131,7 @@ function branches(node: SchemaNode, rule: string | undefined): readonly unknown[
     if (literals === undefined) return undefined;
     values.push(...literals);
   }
-  // A value in two alternatives fits more than one of them.
+  // With `oneOf`, a value that is in two alternatives is invalid, because it fits both.
   const distinct = new Set(values.map(equalityKey));
   return rule === "oneOf" && distinct.size < values.length ? undefined : values;
 }
@@ -147,7 +147,7 @@ function literalUnion(node: Record<string, unknown>): Record<string, unknown> {
   return { ...rest, enum: values };
 }
 
-/** Patterns meant to match every key, but which stop at a line break. */
+/** Patterns that are meant to match every key. Some of them don't match keys with line breaks. */
 const ANY_KEY: ReadonlySet<string> = new Set([
   "^.*$",
   "^(.*)$",
@@ -176,7 +176,7 @@ function coverAllKeys(copy: Record<string, unknown>, original: SchemaNode): Reco
     return { ...rest, additionalProperties: first[1] };
   }
   const widened = entries.map(([pattern, schema], index) => [
-    // Each spelling of "any" keeps a key of its own.
+    // All these patterns match every key. They get different spellings, so that none replaces another in the object.
     ANY_KEY.has(pattern) ? "(?:)".repeat(index) : isRecord ? dotsTakeAll(pattern) : pattern,
     schema,
   ]);

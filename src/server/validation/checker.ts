@@ -98,7 +98,7 @@ export class Checker {
       if (only !== undefined) return only(value, work, seen);
       if (seen === undefined) return checks.some((check) => check(value, work));
       let fits = false;
-      for (const check of checks) fits = attempt(check, value, work, seen) || fits; // all matching branches evaluate fields
+      for (const check of checks) fits = attempt(check, value, work, seen) || fits; // no early exit: each branch marks its fields
       return fits;
     };
   }
@@ -305,7 +305,7 @@ function hasField(value: unknown, key: string): boolean {
   return isObject(value) && readField(value, key) !== undefined;
 }
 
-/** All enumerable keys, those of a result's class included, as in Ajv. */
+/** All enumerable keys, including inherited ones of a result's class, as in Ajv. */
 function keysOf(value: object): string[] {
   const keys: string[] = [];
   for (const key in value) keys.push(key);

@@ -21,8 +21,9 @@ export class Discriminators {
   }
 
   /**
-   * The field that is required and has distinct literals in every object branch, wherever it is listed; undefined if
-   * there is none. Branches for other types don't matter.
+   * The field that selects the branch of a union: every object branch requires it and limits it to literals that no
+   * other branch has. Its position among the fields and branches for other types don't matter. Undefined if there is no
+   * such field.
    */
   of(branches: unknown): Discriminator | undefined {
     if (!Array.isArray(branches)) return undefined;

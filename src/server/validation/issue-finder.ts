@@ -211,7 +211,10 @@ class IssueSearch {
     }
   }
 
-  /** Visits unevaluated fields and items, only if they are what does not fit. */
+  /**
+   * Visits the fields and items that no other keyword evaluates, and that `unevaluatedProperties` or `unevaluatedItems`
+   * applies to.
+   */
   #walkUnevaluated(node: SchemaNode, value: unknown, at: IssueLocation): void {
     const rule = Array.isArray(value) ? node["unevaluatedItems"] : node["unevaluatedProperties"];
     if (rule === undefined || !(Array.isArray(value) || isFields(value))) return;

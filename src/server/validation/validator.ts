@@ -72,7 +72,7 @@ export class Validator {
     fits(undefined); // compiles the schema
     const fill = compileNormalizer(relaxed, matching, IN_PLACE);
     const isTangled = needsRecheck(relaxed);
-    let result: { convert: Step; project: Step } | undefined; // created for results only
+    let result: { convert: Step; project: Step } | undefined; // created when the first result is presented
 
     const { default: fallback } = relaxed.root;
     const takesBytes = BYTES in dereference(relaxed.root, relaxed.definitions);

@@ -38,7 +38,7 @@ function judgePart(part: Part, alphabet: Alphabet, isLook: boolean): Complexity 
   const searches = !isLook && !beginsAtStart(part);
   const ways = new Ways(buildAutomaton(part, MAX_STATES), alphabet, {
     searches,
-    // Without an assertion that may fail at the end, the first path is final.
+    // Without an assertion after it that can fail, the engine stops at the first path.
     endsAnywhere: !has(part, ["end", "boundary", "look", "backreference"]),
   });
   if (has(part, ["backreference"]) && ways.hasLoops) return "exponential";
@@ -137,7 +137,8 @@ class Ways {
     }
     const boundOf = (loop: number): number =>
       Math.max(...(this.#loops[loop] ?? []).map((state) => this.#bound(state)));
-    // Along a chain of such loops the numbers of paths multiply; the longest loop alone only follows the text's length.
+    // Along a chain of loops that share text, the numbers of paths multiply. The longest loop does not count, because
+    // it only contributes the length of the text.
     const follow = (loop: number, product: number, largest: number): boolean => {
       this.#spend();
       const bound = boundOf(loop);

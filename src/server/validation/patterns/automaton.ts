@@ -103,7 +103,8 @@ export function buildAutomaton(
     if (min > 1 || max !== Infinity) isExact = false;
     const body = build(part, Math.max(bound, max));
     connect(body, body);
-    // Required iterations may be empty: the next character belongs to this iteration or to a later one.
+    // If required iterations may be empty, the next character can belong to this iteration or to a later one: there are
+    // two ways.
     if (min > 1 && body.empty > 0) connect(body, body);
     return min === 0 ? optional(body) : body;
   };
