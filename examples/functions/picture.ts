@@ -18,7 +18,7 @@ export const draw = fn({ requirements: ["pngjs@7.0.0"], maxConcurrency: 1 }, asy
       picture.data.set([steps * 5, steps * 3, 60 + steps * 7, 255], (y * WIDTH + x) * 4);
     }
     if (y % 90 === 0) console.log(`${Math.round((100 * y) / HEIGHT)} %`);
-    await nextTurn(); // lets the message of a cancellation in
+    await nextTurn(); // lets the message of a cancellation arrive
     signal.throwIfAborted();
   }
   return PNG.sync.write(picture);

@@ -1,6 +1,6 @@
 import { InferenceSession, type Tensor } from "onnxruntime-node";
 
-/** One thread, because workers run in parallel and a second thread makes one picture hardly faster. */
+/** One thread, because the workers already run in parallel, and a second thread would make a picture hardly faster. */
 const OPTIONS: InferenceSession.SessionOptions = { intraOpNumThreads: 1, interOpNumThreads: 1 };
 
 /** A network with one input and one output of numbers. */

@@ -29,7 +29,7 @@ function textsOf({ lines }: Text): string[] {
 
 type Child = ChildProcessByStdio<null, Readable, null>;
 
-/** Runs a script of package.json, without npm between. */
+/** Runs the command of a script in package.json, without npm. */
 function run(
   script: "start" | "client",
   args: readonly string[],
@@ -43,7 +43,7 @@ function run(
   return spawn(process.execPath, command, { cwd: FOLDER, env, stdio: ["ignore", "pipe", "inherit"] });
 }
 
-/** The address that a starting app names. */
+/** Waits until the app is started, and returns the address that it prints. */
 async function addressOf(app: Child): Promise<string> {
   let output = "";
   for await (const chunk of app.stdout.iterator({ destroyOnReturn: false })) {

@@ -9,7 +9,7 @@ export function sizeOf([topLeft, topRight, , bottomLeft]: Quad): { width: number
   return { width: distance(topLeft, topRight), height: distance(topLeft, bottomLeft) };
 }
 
-/** The same rectangle for text that is turned clockwise by a number of quarters, from 0 to 3. */
+/** The same rectangle, with its corners reordered for text that is turned clockwise by 0 to 3 quarter turns. */
 export function turned(quad: Quad, quarters: number): Quad {
   const corner = (index: number): Point => quad[(index + quarters) % 4] as Point;
   return [corner(0), corner(1), corner(2), corner(3)];

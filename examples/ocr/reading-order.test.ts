@@ -3,7 +3,7 @@ import { suite, test } from "node:test";
 import type { Point, Quad } from "./quad.ts";
 import { readingOrder } from "./reading-order.ts";
 
-/** A line of 20 pixels' height at a place of a straight page. */
+/** A line of text on a page that is not turned, 20 pixels high. */
 function line(left: number, top: number, width: number): Quad {
   return [
     [left, top],
@@ -13,7 +13,7 @@ function line(left: number, top: number, width: number): Quad {
   ];
 }
 
-/** The whole page, turned clockwise by some degrees. */
+/** The lines of the page after it was turned clockwise by a number of degrees. */
 function turnedBy(degrees: number, quads: readonly Quad[]): Quad[] {
   const angle = (degrees * Math.PI) / 180;
   const turn = ([x, y]: Point): Point => [
@@ -23,7 +23,7 @@ function turnedBy(degrees: number, quads: readonly Quad[]): Quad[] {
   return quads.map(([a, b, c, d]) => [turn(a), turn(b), turn(c), turn(d)]);
 }
 
-/** Asserts that lines given in the order in which they should be read are found in it, however they come. */
+/** Asserts that `readingOrder()` finds the given order, whichever order the lines are passed in. */
 function assertOrder(quads: readonly Quad[]): void {
   const reversed = quads.toReversed();
   assert.deepEqual(

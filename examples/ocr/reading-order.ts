@@ -4,7 +4,7 @@ import { sizeOf, type Point, type Quad } from "./quad.ts";
 const PART_GAP = 1.5;
 /** Minimum gap between two columns of text, in heights of a line. */
 const COLUMN_GAP = 0.75;
-/** Minimum length of the lines of a column of text, in their heights; shorter ones are cells of a table. */
+/** Minimum length of the lines in a column of text, in heights of a line. Shorter lines are cells of a table. */
 const COLUMN_WIDTH = 5;
 
 /** The upright rectangle around a line, after the page was straightened. */
@@ -82,7 +82,7 @@ function columnsOf(blocks: readonly Block[]): Block[][] {
   return areText ? columns : [[...blocks]];
 }
 
-/** Divides the blocks at gaps that cross all of them; each part in the order of `from`. */
+/** Divides the blocks at gaps that no block crosses. The parts, and the blocks in each, are in the order of `from`. */
 function partedAt(
   blocks: readonly Block[],
   from: "left" | "top",

@@ -8,7 +8,7 @@ import { startTestServer, type TestServer } from "servable/testing";
 import sharp from "sharp";
 import PictureReader, { type Text } from "./app.ts";
 
-/** The first line of the receipt, which is read in a moment. */
+/** A picture of the first line of the receipt, which takes little time to read. */
 const LABEL = await sharp(fileURLToPath(new URL("./pictures/receipt.webp", import.meta.url)))
   .extract({ left: 90, top: 20, width: 280, height: 60 })
   .png()
@@ -24,7 +24,7 @@ async function assertRead(answer: Response): Promise<void> {
   );
 }
 
-/** The processes that hold the class beside this one. */
+/** The ids of the worker processes of this process. */
 function workers(): number[] {
   const processes = execFileSync("ps", ["-A", "-o", "pid=,ppid=,args="], { encoding: "utf8" });
   return processes.split("\n").flatMap((line) => {
@@ -51,7 +51,8 @@ suite("the workers of examples/ocr", () => {
     const read = answers.filter(({ status }) => status === 200);
     const refused = answers.filter(({ status }) => status === 429);
     assert.equal(read.length + refused.length, 80);
-    // Two are read and 16 wait, and then as many more as are read while others arrive.
+    // At least 18 are accepted, because two are read at a time and 16 can wait. Further ones are accepted when others
+    // have been read.
     assert.ok(read.length >= 18 && read.length < 80, `${read.length} were read`);
     for (const answer of read) await assertRead(answer);
     for (const answer of refused) {
@@ -71,7 +72,7 @@ suite("the workers of examples/ocr", () => {
   test("the picture of one that dies is read by another", async () => {
     const [victim, ...others] = workers();
     assert.ok(victim !== undefined && others.length === 1);
-    process.kill(victim, "SIGSTOP"); // so that it is sure to hold one of the two pictures
+    process.kill(victim, "SIGSTOP"); // a stopped worker can't finish its picture before it is killed
     const answers = [post(LABEL), post(LABEL)];
     await Promise.race(answers);
     process.kill(victim, "SIGKILL");

@@ -30,7 +30,7 @@ export class SpeechSegmenter {
     return this.#open !== undefined;
   }
 
-  /** Takes the next frame's probability; returns the segment that it closes, if it does. */
+  /** Takes the probability of the next frame. Returns a segment if this frame ends one. */
   push(probability: number): SpeechSegment | undefined {
     const index = this.#frames++;
     if (this.#open === undefined) {

@@ -17,7 +17,7 @@ const FOLDER = fileURLToPath(new URL(".", import.meta.url));
 const WAV = readFileSync(new URL("./speech.wav", import.meta.url));
 const SILENCE = new Uint8Array(1024);
 const FRAMES = [...framesOf(readWav(WAV))];
-/** Where the recording was made to hold speech, in seconds. */
+/** Start and end of the speech in the recording, in seconds. */
 const SPOKEN = [
   { start: 0.9, end: 2.356 },
   { start: 3.156, end: 3.956 },
@@ -33,12 +33,12 @@ function assertSpoken(found: readonly Segment[]): void {
   });
 }
 
-/** The part that must not depend on batches. */
+/** The fields of a result that must be equal whether or not frames share a batch. */
 function known({ speaking, index }: Speech): object {
   return { speaking, index };
 }
 
-/** Sends all frames at once and reads as many answers. */
+/** Sends all frames at once and returns their results. */
 async function hearAll(url: string, frames: readonly Uint8Array[]): Promise<Speech[]> {
   const caller = await connectTestSocket(url, { input: Frame, output: Speech });
   for (const pcm of frames) caller.send({ pcm });
@@ -48,7 +48,7 @@ async function hearAll(url: string, frames: readonly Uint8Array[]): Promise<Spee
   return heard;
 }
 
-/** Asks until the app keeps so many sessions' state. */
+/** Polls `/health` until the app holds the state of this number of sessions. */
 async function sessionsBecome(url: string, count: number): Promise<void> {
   const deadline = performance.now() + 10_000;
   for (;;) {
@@ -60,7 +60,7 @@ async function sessionsBecome(url: string, count: number): Promise<void> {
 
 type Child = ChildProcessByStdio<null, Readable, null>;
 
-/** Runs a script of package.json, without npm between. */
+/** Runs the command of a script in package.json, without npm. */
 function run(script: "start" | "client", args: readonly string[]): Child {
   const { scripts } = JSON.parse(readFileSync(join(FOLDER, "package.json"), "utf8")) as {
     scripts: Record<typeof script, string>;
@@ -70,7 +70,7 @@ function run(script: "start" | "client", args: readonly string[]): Child {
   return spawn(process.execPath, command, { cwd: FOLDER, env, stdio: ["ignore", "pipe", "inherit"] });
 }
 
-/** The address that a starting app names. */
+/** Waits until the app is started, and returns the address that it prints. */
 async function addressOf(app: Child): Promise<string> {
   let output = "";
   for await (const chunk of app.stdout.iterator({ destroyOnReturn: false })) {
@@ -155,7 +155,7 @@ suite("examples/voice", () => {
       assert.deepEqual(heard.map(known), beside.map(known));
       heard.forEach(({ probability }, index) => {
         const difference = Math.abs(probability - (beside[index]?.probability ?? 0));
-        assert.ok(difference < 1e-4, `${difference}`); // a batch adds up in another order
+        assert.ok(difference < 1e-4, `${difference}`); // in a batch, sums are rounded in another order
       });
     }
   });
@@ -212,7 +212,7 @@ suite("examples/voice", () => {
     await polite.close(1000);
     await sessionsBecome(served.url, 1);
     for (const pcm of FRAMES) rude.send({ pcm });
-    await rude.next(); // the rest is still being heard
+    await rude.next(); // the other frames are still being processed
     rude.socket.terminate();
     await sessionsBecome(served.url, 0);
   });

@@ -2,20 +2,20 @@ import { realpathSync } from "node:fs";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Options of Node that are about the main process alone: its debugger, its watching, its test run. */
+/** Options of Node that apply only to the main process: debugger, watch mode, test runner. */
 const OWN_OPTION = /^--(?:inspect|debug-port|watch|test)(?:$|[-=])/;
 const VALUE_FOLLOWS =
   /^--(?:inspect-port|debug-port|watch-path|test-name-pattern|test-reporter|test-reporter-destination)$/;
 /** Options whose value is the code that the main process runs. */
 const CODE_OPTION = /^(?:-e|--eval|-p|--print|-pe)$/;
 
-/** Variables that only hold for the process that they were set for. */
+/** Environment variables that must not be inherited, because they apply only to one process. */
 const OWN_VARIABLES = ["NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "WATCH_REPORT_DEPENDENCIES"] as const;
 
 const TYPESCRIPT = /\.[cm]?tsx?$/;
 const TSX = /(?:^|[/\\=\s])tsx(?:$|[/\\\s])/;
 
-/** The options of Node that a worker starts with: those of this process, without what only one process can have. */
+/** The options of Node for a worker: those of this process, except the ones that only one process can have. */
 export function workerNodeOptions(execArgv: readonly string[] = process.execArgv): string[] {
   const kept: string[] = [];
   for (let index = 0; index < execArgv.length; index++) {
@@ -26,7 +26,7 @@ export function workerNodeOptions(execArgv: readonly string[] = process.execArgv
   return kept;
 }
 
-/** The environment of a worker: this process's, with what the worker has for itself. */
+/** The environment variables of a worker: those of this process, and the worker's own. */
 export function workerEnvironment(
   own: Readonly<Record<string, string>>,
   environment: NodeJS.ProcessEnv = process.env,
@@ -39,9 +39,9 @@ export function workerEnvironment(
 }
 
 /**
- * Whether a worker has to register the TypeScript loader itself, to import a module as this process did: when nothing
- * on its command line does, for a TypeScript file; and where this process is the `servable` command, which registers
- * it for every file.
+ * Whether a worker has to register the TypeScript loader itself. This is the case for a TypeScript file if the worker's
+ * command line does not register a loader, and for every file if this process is the `servable` command, which always
+ * registers it.
  */
 export function registersTypeScript(moduleUrl: string): boolean {
   if (isServableCommand()) return true;
@@ -55,6 +55,6 @@ function isServableCommand(): boolean {
   try {
     return script !== undefined && realpathSync(script) === command;
   } catch {
-    return false; // started without a file
+    return false; // Node was started without a file
   }
 }

@@ -4,10 +4,10 @@ import type { PinoLevel, LogMessage } from "./protocol.ts";
 
 const require = createRequire(import.meta.url);
 
-/** Makes pino tell its stream, beside the line, which level it has. */
+/** Makes pino set the level of each line on its stream. */
 const METADATA: unique symbol = Symbol.for("pino.metadata");
 
-/** The logger of a worker: a whole pino, loaded when first used, whose lines go to the main process. */
+/** The logger of a worker: a pino logger, created on first use, whose lines are sent to the main process. */
 export class ForwardingLog {
   readonly #send: (message: LogMessage) => void;
   #level: string;

@@ -16,7 +16,7 @@ interface Running {
   readonly isBatch: boolean;
 }
 
-/** Runs the handlers of a worker's servable, one call at a time, as the main process asks for them. */
+/** Runs the handlers of a worker's servable on request of the main process, one call at a time. */
 export class HandlerCalls {
   readonly servable: HostedServable;
   readonly #log: ForwardingLog;
@@ -30,12 +30,12 @@ export class HandlerCalls {
     this.#send = send;
   }
 
-  /** Calls the handler and sends back what comes of it. Never rejects. */
+  /** Calls the handler and sends its result or error to the main process. Never rejects. */
   async run(call: CallMessage): Promise<void> {
     const { id, isBatch } = call;
     const contexts = call.contexts.map((context) => new RemoteContext(context, () => this.#log.logger));
     this.#running = { id, signal: new LazySignal(call.aborted), contexts, isBatch };
-    // One signal tells a single handler of both.
+    // A handler of a single request has only one signal, which aborts with the request and with the call.
     if (!isBatch && call.aborted !== undefined) contexts[0]?.abort(call.aborted);
     try {
       const value = await this.#call(call, this.#running);
@@ -47,7 +47,7 @@ export class HandlerCalls {
     this.#onIdle?.();
   }
 
-  /** Passes an abort on to the running call; one that has ended meanwhile does not care. */
+  /** Aborts the running call, or one request of its batch. No effect if the call has ended meanwhile. */
   abort({ id, item, reason }: AbortMessage): void {
     const running = this.#running;
     if (running?.id !== id) return;
@@ -89,12 +89,12 @@ export class HandlerCalls {
     const isList = call.isBatch && Array.isArray(result);
     const value: unknown = isList ? withoutErrors(result, failures) : result;
     try {
-      // Beyond here an object has no class, and with it no toJSON().
+      // Calls each toJSON() here, because objects lose their class, and with it this method, when they are sent.
       const told = sendable(value, CLONE_FORM);
       this.#send({ type: "result", id, value: told, failures, ...effectsOf(contexts) });
     } catch (error) {
       if (!isList) throw this.#refusal(call, value, error);
-      // One that can't be sent does not spoil the others.
+      // Only the results that can't be sent fail; the others are sent.
       const told = (value as unknown[]).map((item, place) => {
         try {
           const own = sendable(item, CLONE_FORM);
@@ -120,7 +120,7 @@ export class HandlerCalls {
   }
 }
 
-/** The results with their errors taken out, into `failures`. */
+/** The results without errors, which are moved to `failures`. */
 function withoutErrors(results: readonly unknown[], failures: Failures): readonly unknown[] {
   for (const [place, result] of results.entries()) {
     if (isError(result)) failures.push([place, encodeThrown(result)]);

@@ -4,7 +4,7 @@ import { DefinitionError } from "../errors.ts";
 import { DESCRIBE, findServables, type Servable } from "../routes/servable.ts";
 import { describeRoute, type RouteHandler } from "../routes/signature.ts";
 
-/** A servable in a worker: an instance of its own, set up, without a server. */
+/** The instance of a servable in a worker, which has no server. */
 export class HostedServable {
   readonly instance: object;
   readonly #routes = new Map<string, { readonly methodName: string; readonly handler: RouteHandler }>();
@@ -20,18 +20,18 @@ export class HostedServable {
     }
   }
 
-  /** The first half of the lifespan: setup(), where it is not overridden. */
+  /** Runs the lifespan up to its `yield`: by default, this is `setup()`. */
   async setUp(log: Logger): Promise<void> {
     this.#life = this.#lifespan(log);
     await this.#life.next();
   }
 
-  /** The second half. */
+  /** Runs the rest of the lifespan: by default, this is `teardown()`. */
   async tearDown(): Promise<void> {
     await this.#life?.next();
   }
 
-  /** The handler of a route, as `describeRoute()` names it. */
+  /** The handler of a route. @param name the result of `describeRoute()` */
   route(name: string): { readonly methodName: string; readonly handler: RouteHandler } {
     const route = this.#routes.get(name);
     if (route !== undefined) return route;
@@ -41,7 +41,7 @@ export class HostedServable {
 }
 
 /**
- * The servable of that name among a module's exports: its class, or an instance of it.
+ * Creates or finds the servable with this name among a module's exports, which may be a class or an instance.
  * @throws DefinitionError when the module does not export it
  */
 export function findExportedServable(
@@ -63,14 +63,14 @@ export function findExportedServable(
 }
 
 /**
- * Stands for the server that a lifespan gets, since a worker has none. The same lifespan runs in the main process on the
- * real server, where it adds routes and hooks; here these calls do nothing.
+ * Creates an object to pass to the lifespan in place of a server, because a worker has none. Calls of its methods do
+ * nothing. In the main process the same lifespan gets the real server, and adds routes and hooks to it.
  */
 function createServerStandIn(log: Logger): object {
   const standIn: object = new Proxy(() => {}, {
     get: (_target, name) => {
       if (name === "log") return log;
-      // Neither a promise to be awaited nor a value to be converted.
+      // Without `then` and symbols, it is neither awaited as a promise nor converted to a primitive value.
       return name === "then" || typeof name === "symbol" ? undefined : standIn;
     },
     apply: () => standIn,

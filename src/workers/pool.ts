@@ -15,7 +15,10 @@ export interface WorkerPoolOptions {
   readonly className: string;
   /** Number of processes. */
   readonly count: number;
-  /** One of these for each worker, in turn; in the environment variable {@link deviceVariable}. Default: none. */
+  /**
+   * Devices that are assigned to the workers in turn, in the environment variable {@link deviceVariable}. Default:
+   * none.
+   */
   readonly devices?: readonly string[];
   /** Default `CUDA_VISIBLE_DEVICES`. */
   readonly deviceVariable?: string;
@@ -26,12 +29,12 @@ export interface WorkerPoolOptions {
   readonly log: Logger;
 }
 
-/** How long a stop waits for calls and teardowns, in milliseconds. */
+/** Maximum time that a stop waits for calls and teardowns, in milliseconds. */
 const GRACE_MS = 30_000;
 
 const STUCK_GRACE_MS = 10_000;
 
-/** How restarts of a worker follow each other: the first one comes at once. */
+/** Delays of a worker's restarts. The first restart is immediate. */
 const RESTARTS: BackoffOptions = {
   firstMs: 100,
   lastMs: 5_000,
@@ -39,15 +42,15 @@ const RESTARTS: BackoffOptions = {
   stableMs: 10_000,
 };
 
-/** The place of one worker. A process that ends is replaced by another one with the same device. */
+/** One worker of the pool. When its process ends, another process with the same device replaces it. */
 interface Slot {
   readonly environment: Readonly<Record<string, string>>;
   worker: WorkerProcess | undefined;
-  /** When the present worker got ready, by the clock; undefined while it is not. */
+  /** Time at which the current process became ready, on the clock; undefined while it is not ready. */
   readyAt: number | undefined;
-  /** It was ready, and is being ended because it is stuck. */
+  /** The process was ready, and is being ended because it is stuck. */
   isGivenUp: boolean;
-  /** Any worker of this slot was ever ready. */
+  /** Whether any process of this slot has ever been ready. */
   hasServed: boolean;
   readonly backoff: Backoff;
   cancelRestart: (() => void) | undefined;
@@ -61,7 +64,7 @@ export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #slots: readonly Slot[];
   readonly #listeners: ((ready: number) => void)[] = [];
-  /** Ready and without a call; the last one in is the first one out. */
+  /** Ready workers without a call, as a stack. */
   readonly #idle: WorkerProcess[] = [];
   #ready = 0;
   #ended = 0;
@@ -88,17 +91,17 @@ export class WorkerPool {
     });
   }
 
-  /** How many workers there are meant to be. */
+  /** Number of workers that the pool tries to keep. */
   get size(): number {
     return this.#slots.length;
   }
 
-  /** How many are alive and set up, busy or not. */
+  /** Number of workers that are alive and set up, busy ones included. */
   get ready(): number {
     return this.#ready;
   }
 
-  /** Number of ready workers without those whose call is past its deadline. */
+  /** Number of ready workers, except those whose call is past its deadline. */
   get hopeful(): number {
     const now = this.#options.clock.now();
     const late = this.#slots.filter(
@@ -113,14 +116,14 @@ export class WorkerPool {
     return this.#ended;
   }
 
-  /** Calls back with {@link ready} each time it has changed. */
+  /** Registers a callback for changes of {@link ready}. */
   onReadyChange(listener: (ready: number) => void): void {
     this.#listeners.push(listener);
   }
 
   /**
-   * Starts the workers; resolves once all are set up. If one can't be set up, it ends the others and then rejects
-   * with the error of that setup.
+   * Starts the workers, and resolves once all are set up. If the setup of one fails, the others are ended, and the
+   * promise rejects with that error.
    */
   async start(): Promise<void> {
     try {
@@ -139,7 +142,7 @@ export class WorkerPool {
 
   /**
    * Runs a call on an idle worker; resolves to the handler's result or, for a batch, to the array that it returned.
-   * Rejects with what the handler threw; with WorkerDiedException when the worker ends first.
+   * Rejects with the error that the handler threw, or with a WorkerDiedException if the worker ends before it answers.
    */
   run(call: PoolCall): Promise<unknown> {
     const worker = this.#idle.pop();
@@ -150,8 +153,8 @@ export class WorkerPool {
   }
 
   /**
-   * Lets running calls end and workers tear down; kills the workers that remain after `graceMs` (default 30,000).
-   * Resolves once all processes have ended. A second call can shorten the time.
+   * Lets running calls finish and workers tear down. Kills the workers that still run after `graceMs` (default 30,000).
+   * Resolves once all processes have ended. A second call can set an earlier end.
    */
   async stop(graceMs: number = GRACE_MS): Promise<void> {
     this.#stopped ??= this.#stop();
@@ -188,7 +191,7 @@ export class WorkerPool {
     });
   }
 
-  /** A worker that is being ended gets no more calls, although its end is reported only later. */
+  /** Excludes a worker that is being ended from further calls, because its end is reported only later. */
   #giveUp(slot: Slot): void {
     this.#leaveIdle(slot.worker);
     if (slot.readyAt === undefined) return;

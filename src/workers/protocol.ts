@@ -17,7 +17,7 @@ export interface StartMessage {
   /** `file:` URL of the module that exports the class. */
   readonly moduleUrl: string;
   readonly className: string;
-  /** Translate TypeScript: nothing in the worker's command line does. */
+  /** Whether the worker has to register the TypeScript loader. */
   readonly registersTypeScript: boolean;
   /** Log lines below this level stay in the worker. */
   readonly logLevel: string;
@@ -52,7 +52,7 @@ export type ToWorker =
   | { readonly type: "level"; readonly logLevel: string }
   /** Asks for a `pong`. */
   | { readonly type: "ping" }
-  /** Finish the running call, tear down, end. */
+  /** Asks the worker to finish the running call, run teardown and end. */
   | { readonly type: "stop" };
 
 /** The changes that a handler made to the answer of one request. */
@@ -60,7 +60,7 @@ export interface WireEffects {
   /** The place in `contexts`. */
   readonly item: number;
   readonly headers: readonly (readonly [name: string, value: string])[];
-  /** The new `x-fal-cdn-token`, where it was changed. */
+  /** The new `x-fal-cdn-token`; undefined if the handler did not change it. */
   readonly cdnToken: string | undefined;
 }
 
@@ -69,7 +69,7 @@ export interface ResultMessage {
   readonly type: "result";
   readonly id: number;
   readonly value: unknown;
-  /** The errors in a batch's result, by their places; `value` holds nothing there. */
+  /** The errors in the result of a batch, with their indexes. At these indexes, `value` has undefined. */
   readonly failures?: readonly (readonly [place: number, error: WireThrown])[];
   readonly effects?: readonly WireEffects[];
 }
@@ -90,18 +90,18 @@ export interface LogMessage {
   readonly text: string | undefined;
 }
 
-/** The levels a line can have. */
+/** The levels of log lines. */
 export type PinoLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
 
 /** The messages from a worker to the main process. */
 export type FromWorker =
   | { readonly type: "ready" }
-  /** It could not be set up. */
+  /** The worker could not be set up. */
   | { readonly type: "failed"; readonly thrown: WireThrown }
   | ResultMessage
   | ThrownMessage
   | LogMessage
   /** The answer to a ping. */
   | { readonly type: "pong" }
-  /** It has torn down and ends. */
+  /** The worker has run teardown and ends now. */
   | { readonly type: "stopped" };

@@ -6,7 +6,7 @@ import { decodeThrown, type WireThrown } from "../processes/thrown-codec.ts";
 
 const CDN_TOKEN = "x-fal-cdn-token";
 
-/** A signal that is made only when somebody asks for it. */
+/** An abort signal that is created on first access. */
 export class LazySignal {
   #controller: AbortController | undefined;
   #reason: WireThrown | undefined;
@@ -23,7 +23,7 @@ export class LazySignal {
     return this.#controller.signal;
   }
 
-  /** The first reason stays. */
+  /** Aborts the signal. Later reasons are ignored. */
   abort(reason: WireThrown): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
@@ -31,7 +31,10 @@ export class LazySignal {
   }
 }
 
-/** A request's context in a worker: what the main process knew when the call began, and the way back for changes. */
+/**
+ * The context of a request in a worker. It has the data of the main process from the start of the call, and records the
+ * handler's changes, which are sent back.
+ */
 export class RemoteContext implements RequestContext {
   readonly requestId: string;
   readonly endpoint: string | undefined;
@@ -68,7 +71,7 @@ export class RemoteContext implements RequestContext {
     (this.#answerHeaders ??= []).push([name, value]);
   }
 
-  /** Tells the handler to stop. */
+  /** Aborts the handler's signal. */
   abort(reason: WireThrown): void {
     this.#signal.abort(reason);
   }
@@ -78,7 +81,7 @@ export class RemoteContext implements RequestContext {
     const token = this.headers[CDN_TOKEN];
     const cdnToken = token === this.#cdnToken || typeof token !== "string" ? undefined : token;
     if (this.#answerHeaders === undefined && cdnToken === undefined) return undefined;
-    // Numbers pass Node's check, and would be texts in the main process as well.
+    // Node accepts numbers as header values. They are sent as strings, which the main process expects.
     const headers = (this.#answerHeaders ?? []).map(([name, value]) => [name, String(value)] as const);
     return { item, headers, cdnToken };
   }

@@ -11,22 +11,22 @@ import { decodeThrown, encodeThrown } from "../processes/thrown-codec.ts";
 
 /** One call of a handler in a worker. */
 export interface PoolCall {
-  /** As `describeRoute()` names it. */
+  /** The route, as the result of `describeRoute()`. */
   readonly route: string;
-  /** One input or, for a batch, all of them; absent when the method takes no input. */
+  /** A list of one input or, for a batch, of all inputs; undefined if the method takes no input. */
   readonly inputs: readonly unknown[] | undefined;
   readonly batched: boolean;
-  /** One for each input; one for a single call. */
+  /** One context for each input of a batch; a single one for a call that is not a batch. */
   readonly contexts: readonly RequestContext[];
-  /** Of the whole call. */
+  /** Aborts the whole call. */
   readonly signal: AbortSignal;
-  /** When it has to be answered, by the pool's clock. Default: never. */
+  /** Deadline of the answer, on the pool's clock. Default: none. */
   readonly finishBy?: number;
 }
 
 const CDN_TOKEN = "x-fal-cdn-token";
 
-/** A call on its way: sent to a worker, not answered yet. */
+/** A call that was sent to a worker and is not answered yet. */
 export class WorkerCall {
   readonly promise: Promise<unknown>;
   readonly message: CallMessage;
@@ -59,12 +59,12 @@ export class WorkerCall {
     return this.#call.route;
   }
 
-  /** When it has to be answered, by the pool's clock; Infinity for no limit. */
+  /** Deadline of the answer, on the pool's clock; Infinity for no limit. */
   get finishBy(): number {
     return this.#call.finishBy ?? Infinity;
   }
 
-  /** Passes aborts on to the worker from now on, until the call ends. */
+  /** Forwards aborts to the worker from now on, until the call ends. */
   watch(): void {
     const { contexts, signal } = this.#call;
     this.#listen(signal, undefined);
@@ -73,7 +73,7 @@ export class WorkerCall {
     }
   }
 
-  /** Ends the call with what the worker answered. */
+  /** Ends the call with the worker's answer. */
   finish(message: ResultMessage | ThrownMessage): void {
     this.#ignore();
     for (const effects of message.effects ?? []) applyEffects(this.#call, effects);
@@ -115,7 +115,7 @@ function wireContext(context: RequestContext): WireContext {
   return signal.aborted ? { ...wire, aborted: encodeThrown(signal.reason) } : wire;
 }
 
-/** Does to the request's own context what the handler did to the worker's. */
+/** Applies the handler's changes to the context in this process. */
 function applyEffects({ contexts }: PoolCall, { item, headers, cdnToken }: WireEffects): void {
   const context = contexts[item];
   if (context === undefined) return;

@@ -8,26 +8,26 @@ const LOOKS_BETWEEN_PINGS = 5;
 /** The state of a worker that is checked. */
 export interface WatchedWorker {
   readonly pid: number | undefined;
-  /** It is set up, has nothing to do, and should answer at once. */
+  /** The worker is set up and has no call, so it should answer a ping immediately. */
   readonly isIdle: boolean;
-  /** When its call should have been answered, by the clock; Infinity for no limit, and without a call. */
+  /** Deadline of the running call, on the clock; Infinity if there is no call or no limit. */
   readonly finishBy: number;
-  /** Asks for an answer, after which {@link VitalSigns.answered} is called. */
+  /** Sends a ping. {@link VitalSigns.answered} is called when it is answered. */
   ping(): void;
 }
 
 /**
- * Tells when a worker is stuck: its call is past its deadline by the grace, it has nothing to do and does not answer
- * for as long, or the system has stopped it. A worker that computes does not answer either, so that silence alone says
- * nothing of one that has a call.
+ * Detects that a worker is stuck. There are three cases: its call has exceeded its deadline by the grace period; it has
+ * no call and has not answered a ping for the grace period; the operating system has stopped it. A worker with a call
+ * may be too busy to answer, so a missing answer does not mean that it is stuck.
  *
- * Silence is counted in looks, each in a turn of its own of the event loop, not in time: when this process itself had
- * no turn, nobody could have been heard.
+ * The time without an answer is counted in checks, each in a separate turn of the event loop. A clock would also count
+ * time in which this process was blocked and could not receive answers.
  */
 export class VitalSigns {
   readonly #graceMs: number;
   #looks = 0;
-  /** Looks without an answer since the last ping; undefined when none is awaited. */
+  /** Number of checks without an answer since the last ping; undefined if no answer is pending. */
   #silentLooks: number | undefined;
   #hadTurn = true;
 
@@ -35,12 +35,12 @@ export class VitalSigns {
     this.#graceMs = graceMs;
   }
 
-  /** The worker has answered a ping, or said anything else. */
+  /** Records that a message of the worker has arrived, such as the answer to a ping. */
   answered(): void {
     this.#silentLooks = undefined;
   }
 
-  /** Looks at a worker; says why it is stuck, if it is. */
+  /** Checks a worker. Returns the reason why it is stuck, or undefined. */
   look(worker: WatchedWorker, now: number): string | undefined {
     const lateMs = now - worker.finishBy;
     if (lateMs >= this.#graceMs) return `its call is ${seconds(lateMs)} past its deadline`;
@@ -59,13 +59,15 @@ export class VitalSigns {
   }
 }
 
-/** Whether a signal has stopped a process. Only Linux says so without asking another process. */
+/**
+ * Whether a signal has stopped a process. False on systems other than Linux, where finding out needs another process.
+ */
 function isStopped(pid: number | undefined): boolean {
   if (pid === undefined || process.platform !== "linux") return false;
   try {
     return /\) T /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
   } catch {
-    return false; // it has ended meanwhile
+    return false; // the process has ended meanwhile
   }
 }
 

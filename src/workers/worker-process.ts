@@ -31,7 +31,7 @@ export interface WorkerProcessParts {
   onEnd(reason: unknown): void;
 }
 
-/** One worker process, as the main process sees it. It runs one call at a time. */
+/** The main process's side of a worker process, which runs one call at a time. */
 export class WorkerProcess implements WatchedWorker {
   readonly #parts: WorkerProcessParts;
   readonly #signs: VitalSigns;
@@ -87,7 +87,7 @@ export class WorkerProcess implements WatchedWorker {
     this.#channel.send({ type: "ping" });
   }
 
-  /** Ends the process if it is stuck; says whether it was. */
+  /** Ends the process if it is stuck. Returns whether it was. */
   look(): boolean {
     if (this.#hasEnded || this.#channel.hasExited) return false;
     const { clock, log, className } = this.#parts;
@@ -124,14 +124,14 @@ export class WorkerProcess implements WatchedWorker {
     return running.promise;
   }
 
-  /** Lets the running call end and the worker tear down. A worker that is not set up yet is killed. */
+  /** Lets the worker finish its running call, run teardown and end. A worker that is not set up yet is killed. */
   stop(): void {
     this.#isStopping = true;
     if (this.#isReady) this.#channel.send({ type: "stop" });
     else this.kill();
   }
 
-  /** Ends the process at once. */
+  /** Ends the process immediately. */
   kill(): void {
     this.#channel.kill();
   }

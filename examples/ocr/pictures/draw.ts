@@ -1,9 +1,9 @@
-// Draws the pictures beside this file; the README says with which fonts.
+// Draws the pictures in this folder. The README names the fonts that are needed.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 
-/** Where a line begins, and its letters' size. */
+/** Where a line begins, and the size of its letters. */
 type Place = readonly [x: number, y: number, size: number];
 
 interface Drawing {
