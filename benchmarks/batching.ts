@@ -1,19 +1,20 @@
 /**
- * How near the batcher comes to what is possible, and how near the rules of others come.
+ * The figures of the batcher and of other rules, compared with the theoretical limits.
  *
- * A batch of n takes `a + b·n` milliseconds on threads that sleep as long, so that the bounds of `batching/bounds.ts`
- * hold exactly. Server and load generator are processes of their own, compiled as in production; each run has a fresh
- * server. In open loop requests follow a Poisson schedule that is fixed before the first is sent, and a latency counts
- * from the time a request was due, so that a server that is slow to answer can't slow its own load. Goodput is what is
- * answered with 200 within the deadline of that time.
+ * A batch of n takes `a + b·n` milliseconds on threads that sleep for this time, so that the bounds of `batching/bounds.ts`
+ * hold exactly. Server and load generator are separate processes, compiled as in production; each run has a fresh
+ * server. In open loop, requests follow a Poisson schedule that is fixed before the first is sent, and latency is measured
+ * from the due time of a request, so that a slow server can't reduce its own load. Goodput is the rate of
+ * responses with 200 within the deadline from that time.
  *
- * The server knows of the deadline, but in closed loop, where throughput alone is asked for. A rate counts as held
- * when 99 % are answered in time in one of two runs, and low load is measured twice when it misses. A run in which the machine was too busy with other things, so
- * that requests were sent or batches ended late, is repeated; how many had to be counted nevertheless is told.
+ * The server knows the deadline, except in closed loop, which measures only throughput. A rate holds
+ * if 99 % are answered in time in one of two runs; low load is measured twice if it misses. A run is repeated
+ * if the machine was so busy with other programs that requests were sent late or batches ended late; the number of such
+ * runs that had to be used is reported.
  *
- * With `--quick` a row is ok from 0.9 of its target on; the target shown is the whole one. What misses is measured
- * again, up to eight times in all. What then misses in a run for which the machine had no time, or on a machine on which
- * a batcher without a rule is slow as well, is reported but not judged.
+ * With `--quick` a row is ok from 0.9 of its target on; the full target is shown. A row that misses is measured
+ * again, up to eight times in total. If it still misses in a run for which the machine had no time, or on a machine that is
+ * slow for a batcher without a rule as well, it is reported but not judged.
  * @module
  */
 import { writeFile } from "node:fs/promises";
@@ -46,7 +47,7 @@ const FULL: Plan = {
   chances: 0,
 };
 
-/** For the plot, in λ*. */
+/** The loads of the plot, as multiples of λ*. */
 const QUICK_LOADS = [0.25, 0.5, 0.8, 1, 1.5, 2, 3];
 const FULL_LOADS = [0.1, 0.25, 0.4, 0.55, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 2.5, 3];
 

@@ -1,8 +1,8 @@
 /**
- * How much a user installs, and how much a contributor.
+ * The size of the installation of a user, and of a contributor.
  *
  * The package is packed as for the registry and installed with `--omit=dev` into an empty project; the repository's
- * own `npm ci` runs in a copy. MB are 1,000,000 bytes. `--quick` asks no registry: it reads both from the
+ * own `npm ci` runs in a copy. MB are 1,000,000 bytes. `--quick` uses no registry: it reads both from the
  * repository's own `node_modules`.
  * @module
  */
@@ -41,12 +41,12 @@ await runBenchmark({
   },
 });
 
-/** What `npm install servable --omit=dev` would bring into an empty project. */
+/** The packages that `npm install servable --omit=dev` would install in an empty project. */
 async function installPackage(packageFolder: string, project: string): Promise<InstalledPackage[]> {
   progress("packing, and installing for production");
   await mkdir(project, { recursive: true });
   await writeFile(join(project, "package.json"), JSON.stringify({ name: "empty", private: true }));
-  // Without scripts: the one that runs before packing would build a second time, in place of what is staged.
+  // Without scripts: the one before packing would build again, and replace the staged build.
   const pack = ["pack", "--json", "--ignore-scripts", "--pack-destination", project];
   const [packed] = JSON.parse(await runCommand("npm", pack, { cwd: packageFolder })) as [
     { filename: string },
@@ -55,7 +55,7 @@ async function installPackage(packageFolder: string, project: string): Promise<I
   return readInstallation(project);
 }
 
-/** What a contributor gets from `npm ci`. */
+/** The packages that `npm ci` installs for a contributor. */
 async function installRepository(project: string): Promise<InstalledPackage[]> {
   progress("npm ci in a copy of the repository");
   await mkdir(project, { recursive: true });

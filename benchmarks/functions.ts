@@ -1,10 +1,10 @@
 /**
- * What a call of an isolated function costs: with its process there, beside a bare echo through `node:child_process`;
- * and as the first one of a program, beside the start of Node itself.
+ * The cost of a call of an isolated function: to a running process, beside a bare echo through `node:child_process`;
+ * and as the first call of a program, beside the start of Node itself.
  *
- * All runs as compiled code in processes of its own. Rivals take turns within the same process, or round by round, and
- * medians of the rounds' differences count: what else the machine does meets both. It lengthens the longer one by more,
- * so that the cold start is also told for the quiet fifth of the rounds.
+ * Everything runs as compiled code in separate processes. Rivals take turns within the same process, or round by round,
+ * and medians of the rounds' differences are used: other work of the machine affects both. It adds more to the longer
+ * one, so that the cold start is also shown for the quiet fifth of the rounds.
  * @module
  */
 import { join } from "node:path";
@@ -17,28 +17,28 @@ import { atMost, information, type Row } from "./lib/row.ts";
 import { StagedPackage } from "./lib/staged-package.ts";
 import { median, quantile } from "./lib/statistics.ts";
 
-/** A warm call may take so much longer than the bare echo, in milliseconds. */
+/** The maximum time of a warm call beyond the bare echo, in milliseconds. */
 const WARM_TARGET_MS = 1;
-/** The first call may take so much longer than the start of Node, in milliseconds. */
+/** The maximum time of the first call beyond the start of Node, in milliseconds. */
 const COLD_TARGET_MS = 250;
 
-/** The share of rounds in which the machine did little else. */
+/** The share of rounds that are taken as undisturbed by other programs. */
 const QUIET_SHARE = 0.2;
 
-/** What is sent there and back. */
+/** The value that is sent and returned. */
 const SIZES: readonly { readonly name: string; readonly bytes: number }[] = [
   { name: "1 MB", bytes: 1e6 },
   { name: "100 MB", bytes: 1e8 },
 ];
 
-/** How many workers answer at the same time. */
+/** The number of workers that answer at the same time. */
 const WORKERS: readonly number[] = [1, 4];
 
-/** How much is measured. */
+/** The extent of the measurement. */
 interface Plan {
   readonly coldRounds: number;
   readonly warmRounds: number;
-  /** Calls of each rival a round. */
+  /** Calls of each rival per round. */
   readonly warmCalls: number;
   readonly byteRounds: number;
   readonly throughputCalls: number;
@@ -90,7 +90,7 @@ await runBenchmark({
   },
 });
 
-/** One round of first calls, in milliseconds. */
+/** The durations of one round of first calls, in milliseconds. */
 interface ColdRound {
   readonly firstCall: number;
   readonly wholeScript: number;
@@ -101,7 +101,7 @@ interface ColdRound {
 
 async function measureCold(programs: ProgramFolder, plan: Plan, environments: string): Promise<ColdRound[]> {
   const rounds: ColdRound[] = [];
-  // The first round makes the environment, and fills the disk's cache.
+  // The first round creates the environment, and fills the disk cache.
   for (let round = 0; round <= plan.coldRounds; round++) {
     const bareNode = await programs.bareNode();
     const { printed: firstCall, whole: wholeScript } = await programs.runWhole("cold-start");

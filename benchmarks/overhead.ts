@@ -1,14 +1,14 @@
 /**
- * What a servable costs beside a bare Fastify route with the same schemas, and beside `node:http` alone.
+ * The cost of a servable compared with a bare Fastify route with the same schemas, and with `node:http` alone.
  *
  * Every server runs in a process of its own, compiled as in production; the load comes from this one. The servers
  * take turns, and each round gives one ratio to bare Fastify's figure of the same round: medians of these are printed
- * for requests per second, which is what people know, and for the processor time that the server's own process
- * spends on a request, which does not hang on the load generator.
+ * for requests per second, which is the familiar figure, and for the processor time that the server's own process
+ * spends on a request, which does not depend on the load generator.
  *
- * The target is held against the steadiest figure: the processor time in the quiet fifth of each server's rounds.
- * Whatever else the machine does can only add to that time, by 20 % and more on two shared cores, where two equal
- * servers differ by 5 % in the medians and by 2 % in this.
+ * The target applies to the steadiest figure: the processor time in the quiet fifth of each server's rounds.
+ * Other work of the machine can only add to that time, by 20 % and more on two shared cores, where two equal
+ * servers differ by 5 % in the medians and by 2 % in this figure.
  * @module
  */
 import { fileURLToPath } from "node:url";
@@ -20,22 +20,22 @@ import type { ServerProcess } from "./lib/server-process.ts";
 import { StagedPackage } from "./lib/staged-package.ts";
 import { median, quantile } from "./lib/statistics.ts";
 
-/** What a servable must reach of bare Fastify at equal processor time. */
+/** The required throughput as a share of bare Fastify's, at equal processor time. */
 const TARGET = 0.9;
-/** What it should reach. */
+/** The desired share. */
 const AIM = 0.95;
 
-/** The share of rounds in which the machine did little else. */
+/** The share of rounds that are taken as undisturbed by other programs. */
 const QUIET_SHARE = 0.2;
 
-/** How much is measured. */
+/** The extent of the measurement. */
 interface Plan {
-  /** Fresh processes for everybody so many times: no two processes compile their code quite alike. */
+  /** How often all servers get fresh processes: no two processes compile their code alike. */
   readonly generations: number;
   /** Requests to each server before the first round. */
   readonly warmUp: number;
   readonly rounds: number;
-  /** Requests to each server a round: short rounds, so that rivals share the machine's good and bad moments. */
+  /** Requests to each server per round: short rounds, so that disturbances affect all servers alike. */
   readonly requests: number;
 }
 
@@ -95,7 +95,7 @@ async function warmUp(servers: ServerGroup, plan: Plan): Promise<void> {
   }
 }
 
-/** Everybody's turn once; every second round backwards, so that nobody always follows the same one. */
+/** One round of all servers; every second round in reverse order, so that no server always follows the same one. */
 async function playRound(
   servers: ServerGroup,
   plan: Plan,
@@ -112,7 +112,7 @@ function loadOf({ headers = {} }: Contestant, requests: number): Load {
   return { body: BODY, headers, requests };
 }
 
-/** A server that answers something else would be compared with the wrong work. */
+/** Checks the response: a server with another response would do other work. */
 async function assertAnswer(server: ServerProcess, { name }: Contestant): Promise<void> {
   const response = await fetch(server.url, {
     method: "POST",

@@ -1,15 +1,15 @@
 /**
- * What a realtime session costs beside a bare `ws` server that decodes and encodes with msgpackr and checks nothing: a
- * unary echo with schemas for input and output.
+ * The cost of a realtime session compared with a bare `ws` server that decodes and encodes with msgpackr without
+ * validation: a unary echo with schemas for input and output.
  *
  * Both servers run in processes of their own, compiled as in production, and take turns; several sockets keep a fixed
- * number of messages under way each. The target is held against the steadiest figure, as in `overhead`: the processor
+ * number of messages in flight each. The target applies to the steadiest figure, as in `overhead`: the processor
  * time that the server's process spends on a message in the quiet fifth of its rounds. Latencies include the wait for
  * the messages ahead in the window.
  *
  * The memory of an idle session is the growth of the server's resident memory over 1,000 of them, after each has
- * exchanged one message and garbage was collected, divided by their number. What the heap and its buffers hold of it
- * is told beside it; the rest is the runtime's own, and memory that it keeps for later.
+ * exchanged one message and garbage was collected, divided by their number. The part on the heap and in its buffers
+ * is shown beside it; the rest belongs to the runtime, including memory that it keeps for reuse.
  * @module
  */
 import { encode } from "@msgpack/msgpack";
@@ -25,26 +25,26 @@ import { StagedPackage } from "./lib/staged-package.ts";
 import { median, quantile } from "./lib/statistics.ts";
 import type { Note } from "./servers/note.ts";
 
-/** What a session must reach of a bare socket at equal processor time. */
+/** The required throughput as a share of a bare socket's, at equal processor time. */
 const TARGET = 0.8;
-/** What an idle session may take. In KiB. */
+/** The maximum memory of an idle session, in KiB. */
 const MEMORY_TARGET = 60;
 
-/** The share of rounds in which the machine did little else. */
+/** The share of rounds that are taken as undisturbed by other programs. */
 const QUIET_SHARE = 0.2;
-/** Sockets that a round's messages are shared out among. */
+/** The number of sockets over which a round's messages are distributed. */
 const SOCKETS = 16;
-/** Sessions whose memory is measured. */
+/** The number of sessions whose memory is measured. */
 const IDLE_SESSIONS = 1000;
 
-/** How much is measured. */
+/** The extent of the measurement. */
 interface Plan {
-  /** Fresh processes for both so many times: no two processes compile their code quite alike. */
+  /** How often both servers get fresh processes: no two processes compile their code alike. */
   readonly generations: number;
   /** Messages to each server before the first round. */
   readonly warmUp: number;
   readonly rounds: number;
-  /** Messages to each server a round. */
+  /** Messages to each server per round. */
   readonly messages: number;
 }
 
@@ -101,7 +101,7 @@ async function measureRounds(programs: string, plan: Plan): Promise<Rounds> {
     ] as const;
     for (const [, load] of turns) await load.send(FRAME, plan.warmUp);
     for (let round = 0; round < plan.rounds; round++) {
-      // Every second round backwards, so that nobody always goes first.
+      // Every second round in reverse order, so that neither server always goes first.
       for (const [contestant, load] of round % 2 === 0 ? turns : turns.toReversed()) {
         rounds.get(contestant)?.push(await load.send(FRAME, plan.messages));
       }

@@ -1,13 +1,13 @@
 /**
- * What a server loses when it is used for long, well and badly: an app in a process of its own, run by the compiled
- * command line, is called in every way at once, by callers that leave, read slowly, say nothing, send rubbish or offer
- * protocols that nobody takes.
+ * Leaks and wrong answers of a server under long use and misuse: an app in a process of its own, run by the compiled
+ * command line, is called in every way at once, by callers that disconnect, read slowly, send nothing, send garbage or
+ * offer unknown protocols.
  *
- * A first part warms it up. What it holds then, once the callers are gone and its garbage is collected, is what it may
- * hold at the end: no descriptor and no handle more, no more heap than noise. At the end it gets SIGTERM in the midst
- * of the load, and has to end by itself, with 0.
+ * A first part warms it up. After the callers have disconnected and garbage is collected, its memory, descriptors and
+ * handles are the reference for the end: no more descriptors or handles, and no more heap than noise. At the end it
+ * gets SIGTERM under load, and has to exit by itself with 0.
  *
- * There is no bound for how long anything takes.
+ * Durations have no target.
  * @module
  */
 import { copyFile } from "node:fs/promises";
@@ -23,15 +23,15 @@ import { SoakedServer, surplusHandles, type Held } from "./soak/soaked-server.ts
 
 const SECONDS = 60;
 const QUICK_SECONDS = 12;
-/** The share of the time that is for warming up. */
+/** The share of the time for the warm-up. */
 const WARM_UP = 0.3;
-/** Compiled code and caches still come after it. In MiB. */
+/** The allowed growth of the heap: code is compiled and caches grow after the warm-up. In MiB. */
 const HEAP_TARGET = 4;
-/** Memory that the runtime keeps for later is part of it. In MiB. */
+/** The allowed growth of resident memory, which includes memory that the runtime keeps for reuse. In MiB. */
 const RESIDENT_TARGET = 64;
-/** From so many seconds on, the slope of the resident memory says more of leaks than of noise. */
+/** The duration above which the slope of the resident memory shows leaks rather than noise, in seconds. */
 const STEADY_SECONDS = 600;
-/** In MiB per minute. */
+/** The allowed slope of the resident memory, in MiB per minute. */
 const SLOPE_TARGET = 3;
 const MIB = 2 ** 20;
 
@@ -49,7 +49,7 @@ await runBenchmark({
       "app.ts",
       staged.folder,
     );
-    // Not before it is done is the server ended.
+    // `await` keeps the server running until the soak is done.
     return await soak(server, seconds);
   },
 });
@@ -69,7 +69,7 @@ async function soak(server: SoakedServer, seconds: number): Promise<Row[]> {
   return rowsOf(tally, before, after, samples, seconds, code);
 }
 
-/** Calls for so many seconds. Returns the resident memory of each second. */
+/** Calls for `seconds`. Returns samples of the resident memory. */
 async function load(
   server: SoakedServer,
   tally: Tally,
@@ -91,7 +91,7 @@ async function load(
   return samples;
 }
 
-/** What is held once it has stopped to become less. */
+/** Memory, descriptors and handles once they no longer decrease. */
 async function settled(server: SoakedServer): Promise<Held> {
   let held = await server.held();
   for (let quiet = 0; quiet < 6;) {
@@ -138,7 +138,7 @@ function rowsOf(
     ),
     atMost("growth of the resident memory", (after.rss - before.rss) / MIB, "MiB", RESIDENT_TARGET),
     atMost("handles that are left", surplusHandles(after, before), "handles", 0),
-    // An exit by a signal is none.
+    // An exit by a signal has no code.
     atMost("exit code after SIGTERM under load", code ?? 255, "code", 0),
   ];
   if (after.descriptors !== undefined && before.descriptors !== undefined) {
@@ -147,7 +147,7 @@ function rowsOf(
     );
   }
   if (samples.length > 10) {
-    // The runtime's own memory still settles in the first half.
+    // The runtime's own memory settles during the first half.
     const steepness = slope(samples.slice(samples.length >> 1));
     const name = "slope of the resident memory under load";
     rows.push(

@@ -1,8 +1,8 @@
 /**
- * How long a servable takes from the start of its process to its first answer, and its import takes, beside bare
- * Fastify. Every figure comes from a fresh process of compiled code; the two take turns, and medians count.
+ * The time of a servable from the start of its process to its first response, and the time of its import, beside bare
+ * Fastify. Every figure comes from a fresh process of compiled code; the two take turns, and medians are used.
  *
- * The import is measured inside the process, around `import()`, so that the start of Node itself is left out.
+ * The import is measured inside the process, around `import()`, so that it excludes the start of Node itself.
  * @module
  */
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { ServerProcess } from "./lib/server-process.ts";
 import { StagedPackage } from "./lib/staged-package.ts";
 import { median, quantile } from "./lib/statistics.ts";
 
-/** The import of "servable" may take so many times the one of "fastify". */
+/** The maximum import time of "servable", as a multiple of that of "fastify". */
 const IMPORT_TARGET = 1.5;
 
 const BODY = JSON.stringify({ prompt: "a lighthouse", seed: 1, steps: 25 });
@@ -49,7 +49,7 @@ interface Pair {
   readonly bare: readonly number[];
 }
 
-/** Measures both in turn, after one round that only fills the disk cache. */
+/** Measures both in turn, after one round that fills the disk cache. */
 async function alternate(
   rounds: number,
   ours: () => Promise<number>,
@@ -65,7 +65,7 @@ async function alternate(
   return figures;
 }
 
-/** From before the process is started until its first answer has arrived, in milliseconds. */
+/** The time from before the start of the process until its first response has arrived, in milliseconds. */
 async function firstAnswer(program: string): Promise<number> {
   const started = performance.now();
   await using server = await ServerProcess.start(program);
@@ -77,7 +77,7 @@ async function firstAnswer(program: string): Promise<number> {
   return milliseconds;
 }
 
-/** Of one package, in a process that has loaded nothing else, in milliseconds. */
+/** The import time of one package, in a process that has loaded nothing else, in milliseconds. */
 async function importTime(programs: string, name: string): Promise<number> {
   return Number(
     await runCommand(process.execPath, [join(programs, "import-time.js"), name], { cwd: programs }),

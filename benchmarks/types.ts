@@ -1,9 +1,10 @@
 /**
- * What the types of `@endpoint` cost the compiler: 200 endpoints, each with schemas of its own, beside the same
+ * The compiler's time for the types of `@endpoint`: 200 endpoints, each with schemas of its own, beside the same
  * classes, schemas and methods without the decorators.
  *
- * Both are checked in turn against the package's declarations, as a user's compiler sees them, by the repository's
- * compiler on one thread. The difference is the decorators': their generic call, the checks of argument and result.
+ * Both are type-checked in turn against the package's declarations, as a user's compiler sees them, by the repository's
+ * compiler on one thread. The difference is the cost of the decorators: their generic call, and the checks of argument
+ * and result.
  * @module
  */
 import { mkdir, writeFile } from "node:fs/promises";
@@ -18,9 +19,9 @@ import { median } from "./lib/statistics.ts";
 const SIZE = { classes: 10, endpointsPerClass: 20 };
 const ENDPOINTS = SIZE.classes * SIZE.endpointsPerClass;
 
-/** Of the plain code's check time; about 1.9 when this was set. Loose, since times on a busy machine are. */
+/** The maximum check time, as a multiple of the plain code's; about 1.9 when set. Loose, since times vary on a busy machine. */
 const TIME_TARGET = 2.5;
-/** A decorated endpoint; 1,052 when this was set. The compiler counts them alike on every machine. */
+/** The maximum number of type instantiations per endpoint; 1,052 when set. The number is the same on every machine. */
 const INSTANTIATIONS_TARGET = 1300;
 
 await runBenchmark({
@@ -63,7 +64,7 @@ async function writeProject(parent: string, name: string, decorated: boolean): P
   return config;
 }
 
-/** What the compiler says of one run. */
+/** The compiler's statistics of one run. */
 interface Diagnostics {
   readonly checkMs: number;
   readonly instantiations: number;

@@ -1,5 +1,5 @@
-// Makes the programs that go where isolated functions run, once, in a compiled package: they need not be made by each
-// process that calls one. Takes the folder of the compiled package.
+// Makes the programs that run in the processes of isolated functions, once, in a compiled package, so that each process
+// that calls one need not make them. Argument: the folder of the compiled package.
 import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -11,4 +11,4 @@ await mkdir(join(folder, PREBUILT_FOLDER), { recursive: true });
 for (const name of Object.keys(PROGRAMS)) {
   await writeFile(join(folder, PREBUILT_FOLDER, `${name}.mjs`), await buildProgram(name));
 }
-process.exit(); // the bundler's own process would keep this one
+process.exit(); // the bundler's own process would keep this one alive

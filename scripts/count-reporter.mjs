@@ -5,7 +5,7 @@ export default async function* count(source) {
   const files = {};
   for await (const { type, data } of source) {
     if (type !== "test:pass" && type !== "test:fail") continue;
-    // A file that could not be run at all is reported as a test of its name.
+    // A file that could not be run is reported as a test with its name.
     const counts = (files[resolve(data.file ?? data.name)] ??= { passed: 0, failed: 0 });
     if (data.details?.type === "suite" || data.skip !== undefined) continue;
     counts[type === "test:pass" ? "passed" : "failed"]++;

@@ -1,6 +1,6 @@
-// Draws the rooms of src and who imports whom, as Mermaid, between the markers in CONTRIBUTING.md.
+// Draws the rooms of src and the imports between them, as Mermaid, between the markers in CONTRIBUTING.md.
 // Usage: node scripts/house-diagram.mjs [--check]
-// With --check nothing is written: it fails when the diagram in CONTRIBUTING.md is out of date.
+// With --check it writes nothing, and fails if the diagram in CONTRIBUTING.md is out of date.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,7 +11,7 @@ const PAGE = join(ROOT, "CONTRIBUTING.md");
 const MARKERS = ["<!-- house-diagram: node scripts/house-diagram.mjs -->", "<!-- /house-diagram -->"];
 const IMPORT = /(?:from|import|import\()\s*"(\.[^"]+)"/g;
 
-/** The room of a file: its folder in src, or the file itself where it lies in src. */
+/** The room of a file: its folder in src, or the file itself if it is directly in src. */
 function roomOf(path) {
   return relative(SOURCES, path).split(sep)[0];
 }
@@ -32,7 +32,7 @@ function importsOfRooms() {
   return rooms;
 }
 
-/** The floor of a room: one above the highest room it imports; 0 when it imports none. */
+/** The floor of a room: one above the highest room it imports; 0 if it imports none. */
 function floorOf(room, rooms) {
   return Math.max(-1, ...[...rooms.get(room)].map((below) => floorOf(below, rooms))) + 1;
 }
@@ -41,7 +41,7 @@ function reaches(from, to, rooms) {
   return [...rooms.get(from)].some((next) => next === to || reaches(next, to, rooms));
 }
 
-/** The rooms that no other import leads to already. */
+/** The imported rooms that are not already reachable through other imports. */
 function directOf(room, rooms) {
   const imported = [...rooms.get(room)];
   return imported.filter((to) => !imported.some((other) => other !== to && reaches(other, to, rooms))).sort();

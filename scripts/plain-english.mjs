@@ -1,6 +1,6 @@
 // Counts habits of English that readers have to read twice, over pages, comments and messages.
 // Usage: node scripts/plain-english.mjs [FILE_OR_FOLDER…] [--json] [--limit N]
-// Without paths it checks the documentation and the sources, and lists what it finds only above the limit. Exits with 1 then.
+// Without paths it checks the documentation and the sources. Above the limit it lists the findings and exits with 1.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { HABITS } from "./plain-english-habits.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-/** The habits that may be left in all that is checked together. */
+/** The maximum number of habits in all checked files together. */
 const LIMIT = 15;
 const PATHS = ["docs", "README.md", "CONTRIBUTING.md", "SECURITY.md", "templates", "examples", "src"];
 const SKIPPED_FOLDERS = new Set(["node_modules", "dist", "generated", ".cache"]);
@@ -127,7 +127,7 @@ function passagesOfPage(page) {
   return passages;
 }
 
-/** A line of Markdown without its marks; code becomes `code`, so that what is quoted is not counted. */
+/** A line of Markdown without its markup; inline code becomes `code`, so that quotations are not counted. */
 function plain(text) {
   return text
     .replaceAll(/`[^`]*`/g, "`code`")
@@ -140,7 +140,7 @@ function passagesOfCode(code, firstLine = 1) {
   const passages = [];
   const token =
     /\/\/([^\n]*)|\/\*([^]*?)\*\/|"((?:[^"\\\n]|\\.)*)"|'((?:[^'\\\n]|\\.)*)'|`((?:[^`\\$]|\\[^]|\$(?!\{))*)|(?<=(?:[=(,:;!&|?{}[\n]|=>|return)\s*)\/(?![*/])(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*|\$\{|[{}]/g;
-  const templates = []; // the depths of braces at which a template's text continues
+  const templates = []; // the brace depths at which the text of a template continues
   let depth = 0;
   let template;
   let comment;

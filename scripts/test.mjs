@@ -1,6 +1,6 @@
 // Runs test files with Node's own runner through tsx, and prints "N passed, N failed" at the end.
 // Usage: node scripts/test.mjs FOLDER_OR_FILE… [--node PATH]
-// A file that fails runs once more by itself. If it passes then, it counts as passed and is listed as flaky.
+// A failing file runs once more by itself. If it passes then, it is counted as passed and listed as flaky.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,7 +22,7 @@ const first = run(files);
 const flaky = [];
 let failed = 0;
 const suspects = files.filter(mayHaveFailed);
-if (first.status !== 0 && suspects.length === 0) failed++; // no file owns up to it
+if (first.status !== 0 && suspects.length === 0) failed++; // the failure belongs to no file
 for (const file of suspects) {
   console.log(`\n== ${file} failed; it runs once more by itself`);
   const again = run([file]);
@@ -34,7 +34,7 @@ for (const file of flaky) console.log(`flaky: ${relative(".", file)} failed, and
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed > 0 || passed === 0 ? 1 : 0);
 
-/** A test that a helper defines is reported under the helper's name: any file without tests of its own may be the one. */
+/** A test that a helper defines is reported under the helper's name: it may belong to any file without own tests. */
 function mayHaveFailed(file) {
   if (first.status === 0) return false;
   const own = first.counts[resolve(file)];
@@ -45,7 +45,7 @@ function mayHaveFailed(file) {
   return others.some(([, { failed: count }]) => count > 0) || !ownFailures;
 }
 
-/** Runs the files, prints what the runner prints, and returns its exit status and what each file counted. */
+/** Runs the files, prints the runner's output, and returns its exit status and the counts of each file. */
 function run(testFiles) {
   const folder = mkdtempSync(join(tmpdir(), "servable-test-"));
   const report = join(folder, "counts.json");
@@ -67,7 +67,7 @@ function run(testFiles) {
   try {
     return { status, counts: JSON.parse(readFileSync(report, "utf8")) };
   } catch {
-    return { status: status || 1, counts: {} }; // the runner itself came to an end: nothing counts as passed
+    return { status: status || 1, counts: {} }; // the runner itself crashed: no test is counted as passed
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -4,31 +4,31 @@ import { monotonicMs } from "./monotonic.ts";
 /** The file of the thread's program: this one. */
 export const ALARM_THREAD = new URL(import.meta.url);
 
-/** What the thread is started with. */
+/** The data with which the thread starts. */
 export interface AlarmData {
   readonly role: typeof ALARM_ROLE;
-  /** When to ring, in order, in milliseconds from the start. */
+  /** The times of the alarms, in order, in milliseconds from the start. */
   readonly schedule: Float64Array;
   /** The start, in milliseconds of the monotonic clock. */
   readonly startedMs: number;
 }
 
-/** By this the program knows that it runs as an alarm. */
+/** Marks the thread's program as an alarm. */
 export const ALARM_ROLE = "alarm";
 
-/** Rings this near to each other are one. */
+/** Alarms closer than this are merged. In milliseconds. */
 const GRAIN_MS = 0.3;
 
 /**
- * Rings on a schedule. Timers of the event loop have a grain of a millisecond, and turning it until the time has come
- * would take a processor from the server; a thread that sleeps is neither late nor busy.
+ * Raises alarms on a schedule. Timers of the event loop have a resolution of a millisecond, and busy waiting
+ * would take a processor from the server; a sleeping thread is neither late nor busy.
  */
 if ((workerData as AlarmData | null)?.role === ALARM_ROLE && parentPort !== null) {
   const { schedule, startedMs } = workerData as AlarmData;
   const cell = new Int32Array(new SharedArrayBuffer(4));
   let rungMs = -Infinity;
   for (const dueMs of schedule) {
-    if (dueMs <= rungMs) continue; // that ring was late, or this is near it
+    if (dueMs <= rungMs) continue; // merged with the previous alarm
     const sleepMs = startedMs + dueMs - monotonicMs();
     if (sleepMs > 0) Atomics.wait(cell, 0, 0, Math.max(sleepMs, GRAIN_MS));
     rungMs = monotonicMs() - startedMs;

@@ -11,36 +11,36 @@ export interface Span {
   readonly toMs: number;
 }
 
-/** A refusal on arrival takes no longer than this, in milliseconds; one after a wait does. */
+/** The maximum latency of a refusal on arrival, in milliseconds; a refusal after a wait takes longer. */
 export const PROMPT_MS = 5;
 
-/** What became of the requests that were due in a span. */
+/** The outcome of the requests due in a span. */
 export interface Outcome {
   readonly requests: number;
-  /** Per second: answered with 200 within the deadline of the time they were due. */
+  /** Responses with 200 within the deadline, counted from the due time, per second. */
   readonly goodput: number;
-  /** The share of those among all. */
+  /** Their share of all requests. */
   readonly goodShare: number;
-  /** Answered with 200, too late. */
+  /** Responses with 200 after the deadline. */
   readonly late: number;
-  /** Refused with 429 or 503. */
+  /** Refusals with 429 or 503. */
   readonly rejected: number;
-  /** Answered with 504. */
+  /** Responses with 504. */
   readonly timedOut: number;
-  /** Anything else, no answer included. */
+  /** All other outcomes, including no response. */
   readonly failed: number;
-  /** Of requests that were not refused; 0 without any. */
+  /** The latency of requests that were not refused; 0 without any. */
   readonly acceptedP50Ms: number;
   readonly acceptedP99Ms: number;
-  /** Of refusals; 0 without any. */
+  /** The latency of refusals; 0 without any. */
   readonly rejectedP99Ms: number;
   /** Refusals that took longer than {@link PROMPT_MS}, as a share of all; 0 without any. */
   readonly lateRejectionShare: number;
-  /** Refusals that say when to come again, as a share; 1 without refusals. */
+  /** The share of refusals with a Retry-After; 1 without refusals. */
   readonly retryAfterShare: number;
 }
 
-/** Sums up the requests that were due in a span. */
+/** Summarizes the requests due in a span. */
 export function outcomeOf(samples: Samples, deadlineMs: number, span: Span): Outcome {
   const { dueMs, latencyMs, status, retryAfter } = samples;
   const accepted: number[] = [];
@@ -82,8 +82,8 @@ export function outcomeOf(samples: Samples, deadlineMs: number, span: Span): Out
 }
 
 /**
- * Answers with 200 per second in a span: the slope of the line through their times. Counting them and dividing by the
- * span would be off by a batch, since they come a batch at a time.
+ * Responses with 200 per second in a span: the slope of the line through their times. Counting them and dividing by the
+ * span could be off by one batch, since they arrive in batches.
  */
 export function completionRate({ dueMs, latencyMs, status }: Samples, span: Span): number {
   const times: number[] = [];
@@ -94,7 +94,7 @@ export function completionRate({ dueMs, latencyMs, status }: Samples, span: Span
   return times.length < 2 ? 0 : 1000 * slope(times.sort((one, other) => one - other));
 }
 
-/** Events per unit of time, by least squares over their sorted times; 0 when they are all at once. */
+/** Events per unit of time, by least squares over their sorted times; 0 if all have the same time. */
 export function slope(times: readonly number[]): number {
   const meanTime = times.reduce((sum, time) => sum + time, 0) / times.length;
   const meanIndex = (times.length - 1) / 2;
@@ -107,28 +107,28 @@ export function slope(times: readonly number[]): number {
   return variance === 0 ? 0 : covariance / variance;
 }
 
-/** When those requests were due, in order, that were answered with 200 in time. */
+/** The due times, in order, of the requests answered with 200 in time. */
 export function goodTimes({ dueMs, latencyMs, status }: Samples, deadlineMs: number): number[] {
   return [...dueMs].filter(
     (_due, request) => status[request] === 200 && (latencyMs[request] as number) <= deadlineMs,
   );
 }
 
-/** How recovery is told. */
+/** The definition of recovery. */
 export interface RecoveryOptions {
-  /** The stretch after the change. */
+  /** The span after the change. */
   readonly span: Span;
-  /** Its last part, in which all has settled: what goodput must come back to. */
+  /** The length of its settled last part, whose goodput is the reference. */
   readonly settledMs: number;
-  /** The window whose goodput is looked at. */
+  /** The length of the sliding window for goodput. */
   readonly windowMs: number;
-  /** Back means this share of the settled goodput. */
+  /** The share of the settled goodput that means recovery. */
   readonly share: number;
 }
 
 /**
- * How long after a change goodput was back: until the start of the first window in which it is what it is in the end,
- * or nearly so. The whole span when it never was. In milliseconds.
+ * The time of recovery of goodput after a change: until the start of the first window that reaches the given share of
+ * the settled goodput. The whole span if none does. In milliseconds.
  */
 export function recoveryMs(times: readonly number[], options: RecoveryOptions): number {
   const { span, settledMs, windowMs, share } = options;

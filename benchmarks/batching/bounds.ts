@@ -1,12 +1,12 @@
 /**
- * What no batcher can do better than, for batches that cost `a + b·n`. All rates are per second.
+ * The theoretical limits of any batcher, for batches that cost `a + b·n`. All rates are per second.
  * @module
  */
 import { batchCost, type Shape } from "./shape.ts";
 
 const PER_SECOND = 1000;
 
-/** What one executor does at most, when every batch is full: `B/(a + bB)`. */
+/** The maximum rate of one executor, with only full batches: `B/(a + bB)`. */
 export function ceiling(shape: Shape): number {
   return (PER_SECOND * shape.maxSize) / batchCost(shape, shape.maxSize);
 }
@@ -20,8 +20,8 @@ export function servableRate(shape: Shape): number {
 }
 
 /**
- * The same for executors that share one queue: `N(1 − a(1 + 1/N)/L)/b`, since one of them is free N times as often.
- * Never below 0, nor above what full batches give.
+ * λ* for executors that share one queue: `N(1 − a(1 + 1/N)/L)/b`, since one of them is free N times as often.
+ * At least 0, and at most the rate of full batches.
  */
 export function sharedQueueRate(shape: Shape, executors: number): number {
   const { baseMs, perItemMs, deadlineMs } = shape;
@@ -51,7 +51,7 @@ export function closedLoopRate(shape: Shape, clients: number): number {
   return (PER_SECOND * Math.min(clients, shape.maxSize)) / batchCost(shape, Math.min(clients, shape.maxSize));
 }
 
-/** What cutting a batch as soon as one item waits makes of it: `C/(2a + bC)`, since batches alternate 1 and C − 1. */
+/** The same rate if a batch starts as soon as one item waits: `C/(2a + bC)`, since batches of 1 and C − 1 alternate. */
 export function greedyClosedLoopRate(shape: Shape, clients: number): number {
   return (PER_SECOND * clients) / (batchCost(shape, clients) + shape.baseMs);
 }

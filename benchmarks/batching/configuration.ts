@@ -1,15 +1,15 @@
 import type { Shape } from "./shape.ts";
 
-/** The rules that are compared: ours, and those of others. */
+/** The compared rules: this package's, and those of others. */
 export const RULES = ["ours", "window-pulled", "window-early", "greedy", "greedy-shedding"] as const;
 export type RuleName = (typeof RULES)[number];
 
-/** How a server of the benchmark is set up: the one argument of its program, as JSON. */
+/** The configuration of a server of the benchmark: the only argument of its program, as JSON. */
 export interface Configuration {
   readonly rule: RuleName;
   readonly shape: Shape;
   readonly executors: number;
-  /** Whether the server knows of the deadline. Without, it answers everybody, however late. */
+  /** Whether the server knows the deadline. If not, it answers every request, however late. */
   readonly hasDeadline: boolean;
   /** Deviation of the noise on the executors' costs, as a share. */
   readonly noise: number;

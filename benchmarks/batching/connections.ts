@@ -1,15 +1,15 @@
 import { connect, type Socket } from "node:net";
 import { parseResponse, type Response } from "./response-parser.ts";
 
-/** What became of a request; undefined when its connection was lost. */
+/** Receives the response to a request; undefined if its connection was lost. */
 export type OnAnswer = (request: number, response: Response | undefined) => void;
 
-/** Connections above this are not opened: what is sent then is lost, as with a client that has no sockets left. */
+/** The maximum number of connections: further requests are lost, as with a client that has no sockets left. */
 const MOST_CONNECTIONS = 12_000;
 
 /**
- * Keep-alive connections to one server, each with one request under way at most: `node:http` would take as long for a
- * request as the server does. Requests and answers are ASCII.
+ * Keep-alive connections to one server, each with at most one request in flight. `node:http` would take as long for a
+ * request as the server does. Requests and responses are ASCII.
  */
 export class Connections {
   readonly #host: string;
@@ -25,7 +25,7 @@ export class Connections {
     this.#onAnswer = onAnswer;
   }
 
-  /** Opens connections ahead, so that opening them is no part of what is measured. */
+  /** Opens connections in advance, so that the measurement does not include it. */
   async open(count: number): Promise<void> {
     const opened = Array.from({ length: count - this.#all.size }, () => this.#connect());
     await Promise.all(opened.map(({ ready }) => ready));
@@ -45,7 +45,7 @@ export class Connections {
     );
   }
 
-  /** Cuts all connections. Nobody is told any more. */
+  /** Closes all connections without calling back. */
   close(): void {
     for (const connection of this.#all) connection.destroy();
     this.#all.clear();
@@ -85,7 +85,7 @@ class Connection {
     this.#socket = socket;
     this.ready = new Promise((resolve, reject) => {
       socket.once("connect", resolve);
-      socket.on("error", reject); // told by "close", too
+      socket.on("error", reject); // "close" follows
     });
     this.ready.catch(() => undefined);
     socket.setEncoding("latin1");

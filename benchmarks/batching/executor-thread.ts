@@ -1,26 +1,26 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { monotonicMs } from "./monotonic.ts";
 
-/** Work for an executor's thread: to be busy until a time, in milliseconds of the monotonic clock. */
+/** A job for an executor's thread: to be busy until a time, in milliseconds of the monotonic clock. */
 export interface Job {
   readonly untilMs: number;
 }
 
-/** The thread is done. */
+/** The end of a job. */
 export interface Done {
-  /** By how much later than it should, in milliseconds. */
+  /** The delay of the end, in milliseconds. */
   readonly errorMs: number;
 }
 
 /** The file of the thread's program: this one. */
 export const EXECUTOR_THREAD = new URL(import.meta.url);
 
-/** By this the program knows that it runs as an executor's thread. */
+/** Marks the thread's program as an executor. */
 export const EXECUTOR_ROLE = "synthetic executor";
 
-/** How much one measurement of the oversleep says about the next. */
+/** The weight of one measurement of the oversleep in its moving average. */
 const LEARNING_RATE = 0.1;
-/** A longer oversleep was the machine's bad moment, and no habit of its timers. */
+/** A longer oversleep is a disturbance of the machine, not a property of its timers. */
 const USUAL_OVERSLEEP_MS = 0.5;
 
 if (workerData === EXECUTOR_ROLE && parentPort !== null) {

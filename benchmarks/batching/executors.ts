@@ -6,18 +6,18 @@ import { monotonicMs } from "./monotonic.ts";
 import { SeededRandom } from "./random.ts";
 import { batchCost, type Shape } from "./shape.ts";
 
-/** How synthetic executors work. */
+/** The parameters of synthetic executors. */
 export interface ExecutorsOptions {
   readonly shape: Shape;
-  /** How many batches can run at a time. */
+  /** The maximum number of concurrent batches. */
   readonly count: number;
   /** Deviation of the log-normal noise on costs, as a share; 0 for none. */
   readonly noise: number;
 }
 
 /**
- * Executors whose batches take `a + b·n` milliseconds from the call: each is a thread that sleeps, so that neither a
- * processor nor the caller's event loop is busy meanwhile, as with a graphics card.
+ * Executors whose batches take `a + b·n` milliseconds from the call. Each is a sleeping thread, so that neither a
+ * processor nor the caller's event loop is busy during a batch, as with a graphics card.
  */
 export class SyntheticExecutors {
   readonly #options: ExecutorsOptions;
@@ -43,12 +43,12 @@ export class SyntheticExecutors {
     return new SyntheticExecutors(options, threads);
   }
 
-  /** From now on every batch costs so many times what its shape says. */
+  /** Multiplies the cost of all later batches by a factor. */
   set factor(factor: number) {
     this.#factor = factor;
   }
 
-  /** Works for as long as a batch of this size takes. */
+  /** Runs for the time that a batch of this size takes. */
   async run(size: number): Promise<void> {
     const thread = this.#free.pop() ?? (await this.#nextFree());
     const startedMs = monotonicMs();

@@ -23,7 +23,7 @@ export class GeneratorProcess implements AsyncDisposable {
     );
   }
 
-  /** Sends a load and waits until it is over. @throws Error when the generator fails. */
+  /** Sends a load and waits for its end. @throws Error if the generator fails. */
   async run(command: LoadCommand): Promise<Samples> {
     const answer = once(this.#child, "message");
     this.#child.send(command);

@@ -10,7 +10,7 @@ import { takePriority } from "./priority.ts";
 import { SampleRecorder } from "./sample-recorder.ts";
 import { poissonSchedule } from "./schedule.ts";
 
-/** From the command to the first possible request: what the set-up leaves behind is done by then. */
+/** The delay from the command to the first possible request, in which work left by the set-up completes. */
 const LEAD_MS = 100;
 takePriority();
 process.on("message", (command: LoadCommand) => {

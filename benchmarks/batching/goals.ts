@@ -9,9 +9,9 @@ import { firstThatHolds, highestRate } from "./search.ts";
 import { S1, S2, S4, SHAPES, type Shape } from "./shape.ts";
 
 const SATURATION = 0.97;
-/** Of λ*, on S1 and for four executors; with one lucky schedule more is possible, with none less is needed. */
+/** The required rate as a share of λ*, on S1 and for four executors. Lucky schedules allow more; no schedule needs less. */
 const CAPACITY = 0.85;
-/** Of λ*, where the deadline leaves more room beside the batches. */
+/** The required rate as a share of λ*, where the deadline is longer in relation to the batches. */
 const EASIER_CAPACITY = 0.9;
 const OVERLOAD = 0.95;
 const OVERLOADS = [1.5, 3];
@@ -22,20 +22,20 @@ const RECOVERY = { seconds: 2, batches: 50 };
 const NOISE = 0.15;
 const NOISY_OVERLOAD = 0.85;
 const EXECUTORS = 4;
-/** Of one measurement that misses its target. */
+/** The attempts for a measurement that misses its target. */
 const MOST_ATTEMPTS = 3;
 /**
- * What a batcher without any rule, which never waits, needs at low load on a machine that is fit to judge by: 26.0 to
- * 26.4 ms were measured on two idle cores. More is the time of processes and sockets, not of batching.
+ * The latency of a batcher without any rule, which never waits, at low load on a machine fit for judging: 26.0 to
+ * 26.4 ms were measured on two idle cores. Any more is the time of processes and sockets, not of batching.
  */
 const FIT_MS = 27;
-/** What it reaches of the ideal with 8 clients in closed loop: batches of 1 and 7 in turn give 0.58, 0.573 was measured. */
+/** The share of the ideal that it reaches with 8 clients in closed loop: alternating batches of 1 and 7 give 0.58; measured: 0.573. */
 const FIT_SHARE = 0.56;
 
-/** Of what is accepted so many have to be in time, of what is refused as many at once: the 99th percentile. */
+/** The required share of accepted requests answered in time, and of refusals sent at once: the 99th percentile. */
 const IN_TIME = 0.99;
 
-/** The rows that are held to a target: those of the batcher itself. */
+/** The rows with a target: those of the batcher itself. */
 export class Goals {
   readonly #harness: Harness;
   readonly #measure: Measurements;
@@ -51,12 +51,12 @@ export class Goals {
     this.#chances = plan.chances;
   }
 
-  /** Rows that tell what was measured but not whether it is enough, since the machine was busy with other things. */
+  /** The number of rows that were measured but not judged, because the machine was busy with other programs. */
   get unjudged(): number {
     return this.#unjudged;
   }
 
-  /** @param quick fewer loads and shapes; every goal has a row nevertheless. */
+  /** @param quick fewer loads and shapes; every goal still has a row. */
   async measure(quick: boolean): Promise<Row[]> {
     const rows: Row[] = [];
     const add = async (measure: () => Promise<Row[]>): Promise<void> => {
@@ -79,7 +79,7 @@ export class Goals {
     return rows;
   }
 
-  /** One slow moment of the machine is a percent of a short run: what misses its target has another chance. */
+  /** Repeats a measurement that misses its target: one slow moment of the machine is a percent of a short run. */
   async #judge(measure: () => Promise<Row[]>): Promise<Row[]> {
     let best: { readonly rows: Row[]; readonly missed: number; readonly isNoisy: boolean } | undefined;
     for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
@@ -102,7 +102,7 @@ export class Goals {
     );
   }
 
-  /** Whether the machine is too slow to judge a miss by: asked when one has happened. */
+  /** Whether the machine is too slow to judge a miss; measured only after a miss. */
   async #takesLong(): Promise<boolean> {
     const greedy: Subject = { rule: "greedy", shape: S1 };
     const share = await this.#measure.closedLoop(greedy, 8);
@@ -217,7 +217,7 @@ export class Goals {
     ];
   }
 
-  /** Back in time by either measure is back in time. */
+  /** Recovery in time by either measure is sufficient. */
   #recovery(name: string, { seconds, batches }: Recovery): Row[] {
     const ok = seconds <= RECOVERY.seconds / this.#tolerance || batches <= RECOVERY.batches / this.#tolerance;
     return [

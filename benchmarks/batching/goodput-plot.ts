@@ -5,7 +5,7 @@ import type { Measurements } from "./measurements.ts";
 import { drawPlot, type Series } from "./plot.ts";
 import type { Shape } from "./shape.ts";
 
-/** How a rule is named and drawn. */
+/** The name and the colour of a rule. */
 export const LABELS: Readonly<Record<RuleName, { readonly name: string; readonly color: string }>> = {
   ours: { name: "servable", color: "#2563eb" },
   "greedy-shedding": { name: "greedy, shedding", color: "#16a34a" },
@@ -14,7 +14,7 @@ export const LABELS: Readonly<Record<RuleName, { readonly name: string; readonly
   "window-early": { name: "10 ms window, early", color: "#dc2626" },
 };
 
-/** Measures goodput under rising load for each rule, and draws it beside what is possible. */
+/** Measures goodput under rising load for each rule, and draws it beside the theoretical limit. */
 export async function plotGoodput(
   measurements: Measurements,
   shape: Shape,

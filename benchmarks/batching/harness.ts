@@ -13,17 +13,17 @@ import type { ClosedLoad, LoadCommand, OpenLoad, Samples } from "./load.ts";
 import { monotonicMs } from "./monotonic.ts";
 import type { Shape } from "./shape.ts";
 
-/** What one run showed. */
+/** The result of one run. */
 export interface Trial {
   readonly samples: Samples;
   readonly report: Report;
-  /** The part of the run that counts: what comes before warms up code, connections and what a rule learns. */
+  /** The evaluated part of the run: the part before warms up code, connections and what a rule learns. */
   readonly span: Span;
   /** Processor time of the server's process in the whole run, as a share of one processor. */
   readonly serverLoad: number;
 }
 
-/** A change of the executors' costs while a run goes on. */
+/** A change of the executors' costs during a run. */
 export interface CostChange {
   readonly atMs: number;
   readonly factor: number;
@@ -46,21 +46,21 @@ export interface ClosedRun {
 }
 
 /**
- * A run counts when the machine had time for it: the 99th percentile of how late requests were sent, or batches ended,
- * is within this share of the deadline.
+ * A run is valid if the machine had time for it: the 99th percentile of the delay with which requests were sent, or
+ * batches ended, is within this share of the deadline.
  */
 const LATENESS_LIMIT = 0.04;
-/** The same for how much longer than they should batches take on average, as a share of what an empty one costs. */
+/** The same limit for the average excess duration of batches, as a share of the fixed cost of a batch. */
 const OVERTIME_LIMIT = 0.03;
 const MOST_ATTEMPTS = 3;
-/** The part of the warm-up in which load rises; the rest is for queues to settle. */
+/** The part of the warm-up in which the load rises; in the rest, queues settle. */
 const RAMP_SHARE = 0.6;
 /**
- * Calls that make the engine compile what the server needs, as it is long done where a server has run for a minute: to
- * executors that cost next to nothing, so that they are thousands.
+ * Calls that make the engine compile the server's code, as it is after a minute of operation. The executors cost
+ * almost nothing during them, so that there are thousands of calls.
  */
 const FIRST_CALLS = { clients: 64, durationMs: 700, factor: 0.02 };
-/** Answers that come later than this after the last request and its deadline are not waited for. */
+/** The maximum wait for responses after the last request and its deadline, in milliseconds. */
 const SETTLE_MS = 300;
 
 /** Starts a fresh server for each run and puts load on it from another process. */
@@ -81,7 +81,7 @@ export class Harness implements AsyncDisposable {
 
   /**
    * Compiles the package and the programs as in production.
-   * @param repeatBudgetMs time for runs to be repeated in, when the machine had no time for them.
+   * @param repeatBudgetMs the total time for repeating runs for which the machine had no time.
    */
   static async create(repeatBudgetMs: number): Promise<Harness> {
     const staged = await StagedPackage.create();
@@ -90,12 +90,12 @@ export class Harness implements AsyncDisposable {
     return new Harness(staged, programs, repeatBudgetMs);
   }
 
-  /** Runs so far. */
+  /** The number of runs so far. */
   get runs(): number {
     return this.#runs;
   }
 
-  /** Those of them that were counted although the machine was busy with other things in every attempt. */
+  /** The number of runs that were used although the machine was busy with other programs in every attempt. */
   get noisyRuns(): number {
     return this.#noisyRuns;
   }
@@ -116,7 +116,7 @@ export class Harness implements AsyncDisposable {
     }));
   }
 
-  /** Lets clients send again and again. */
+  /** Lets clients send continuously. */
   closed(configuration: Configuration, run: ClosedRun): Promise<Trial> {
     const { clients, warmUpMs, measuredMs } = run;
     return this.#attempt(configuration, run, [], (url): ClosedLoad => ({
@@ -193,7 +193,7 @@ async function control(url: string, body: Control): Promise<Report> {
   return (await response.json()) as Report;
 }
 
-/** Why a run should not be believed. */
+/** The reason to distrust a run. */
 function noiseOf(
   { deadlineMs, baseMs }: Shape,
   { samples, report }: Pick<Trial, "samples" | "report">,

@@ -7,28 +7,28 @@ export const Item = Type.Object(
 );
 export type Item = Static<typeof Item>;
 
-/** What it is answered with: its own seed, so that the load generator sees a mix-up. */
+/** The body of its response: the seed of the request, so that the load generator detects a mix-up. */
 export const Answer = Type.Object({ seed: Type.Integer() }, { $id: "Answer" });
 export type Answer = Static<typeof Answer>;
 
-/** The body of the request with a number. */
+/** The body of a request with the given number. */
 export function itemText(seed: number): string {
   return `{"seed":${seed},"prompt":"a lighthouse in a storm, oil on canvas"}`;
 }
 
-/** The answer to it. */
+/** The body of the response to it. */
 export function answerText(seed: number): string {
   return `{"seed":${seed}}`;
 }
 
-/** Told to the server in a run. */
+/** A command to the server during a run. */
 export const Control = Type.Object(
   { factor: Type.Number({ exclusiveMinimum: 0, description: "Every batch costs so many times as much." }) },
   { $id: "Control" },
 );
 export type Control = Static<typeof Control>;
 
-/** What the executors have done since the server started. Times in milliseconds of the monotonic clock. */
+/** The work of the executors since the server started. Times in milliseconds of the monotonic clock. */
 export const Report = Type.Object(
   {
     nowMs: Type.Number(),

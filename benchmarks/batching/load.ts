@@ -1,16 +1,16 @@
 import type { ScheduleOptions } from "./schedule.ts";
 
-/** Requests on a schedule of their own, whatever becomes of them. */
+/** Requests on a fixed schedule, independent of their responses. */
 export interface OpenLoad extends ScheduleOptions {
   readonly kind: "open";
   readonly url: string;
-  /** How long answers are waited for after the last request, in milliseconds. */
+  /** The maximum wait for responses after the last request, in milliseconds. */
   readonly settleMs: number;
   /** Connections opened before the start. */
   readonly connections: number;
 }
 
-/** Clients that each send their next request as soon as they have an answer. */
+/** Clients that each send their next request as soon as they have a response. */
 export interface ClosedLoad {
   readonly kind: "closed";
   readonly url: string;
@@ -20,18 +20,18 @@ export interface ClosedLoad {
 
 export type LoadCommand = OpenLoad | ClosedLoad;
 
-/** What became of every request of a run: one row of these columns each. */
+/** The outcome of every request of a run, as columns with one entry per request. */
 export interface Samples {
-  /** When the run started, in milliseconds of the monotonic clock. All other times count from then. */
+  /** The start of the run, in milliseconds of the monotonic clock. All other times are relative to it. */
   readonly startedMs: number;
-  /** When the request was due; in a closed loop, when it was sent. */
+  /** The due time of the request; in a closed loop, the time it was sent. */
   readonly dueMs: Float64Array;
-  /** From then until its answer was read; until the end of the run where none came. */
+  /** The time from then until its response was read, or until the end of the run without one. */
   readonly latencyMs: Float64Array;
-  /** By how much the generator sent it too late. */
+  /** The delay with which the generator sent it. */
   readonly lateMs: Float64Array;
-  /** HTTP status; 0 without an answer. */
+  /** HTTP status; 0 without a response. */
   readonly status: Uint16Array;
-  /** 1 where the answer had a Retry-After. */
+  /** 1 if the response had a Retry-After. */
   readonly retryAfter: Uint8Array;
 }

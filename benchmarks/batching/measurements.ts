@@ -5,24 +5,24 @@ import type { RuleName } from "./configuration.ts";
 import type { Harness } from "./harness.ts";
 import type { Shape } from "./shape.ts";
 
-/** How long is measured. */
+/** The duration and extent of the measurements. */
 export interface Plan {
   readonly warmUpMs: number;
-  /** A run in closed loop, or in open loop where requests are many. */
+  /** The duration of a run in closed loop, or in open loop at high rates. */
   readonly measuredMs: number;
-  /** Requests by which a share of 99 % is judged. */
+  /** The number of requests for judging a share of 99 %. */
   readonly judgedRequests: number;
-  /** Runs of which the median is taken. */
+  /** The number of runs of which the median is taken. */
   readonly repetitions: number;
-  /** After each change of costs. */
+  /** The duration after each change of costs. */
   readonly phaseMs: number;
-  /** The share of a target that will do. */
+  /** The share of a target that is sufficient. */
   readonly tolerance: number;
-  /** How many measurements in all may be made again because they missed their target. */
+  /** The total number of measurements that may be repeated after missing their target. */
   readonly chances: number;
 }
 
-/** What is measured: a rule on a shape. */
+/** The subject of a measurement: a rule on a shape. */
 export interface Subject {
   readonly rule: RuleName;
   readonly shape: Shape;
@@ -30,12 +30,12 @@ export interface Subject {
   readonly noise?: number;
 }
 
-/** What of all requests must be answered in time where nothing is to be shed. */
+/** The share of requests that must be answered in time if no shedding is needed. */
 const IN_TIME_SHARE = 0.99;
-/** At rates above this a server that is not compiled yet would not work off what it gets. */
+/** Above this rate, a server whose code is not compiled yet could not catch up. */
 const HIGH_RATE = 3000;
 const HIGH_RATE_WARM_UP = 2.5;
-/** Runs a rate gets to show that it holds: one slow moment of the machine is a percent of a short run. */
+/** The number of runs in which a rate may hold: one slow moment of the machine is a percent of a short run. */
 const CHANCES = 2;
 
 /** The measurements of the goals' table, on one harness. */
@@ -48,17 +48,17 @@ export class Measurements {
     this.#plan = plan;
   }
 
-  /** Clients for four full batches, without a deadline: answers per second as a share of what full batches give. */
+  /** Clients for four full batches, without a deadline: responses per second as a share of the rate of full batches. */
   saturation(subject: Subject): Promise<number> {
     return this.#closed(subject, 4 * subject.shape.maxSize, ceiling(subject.shape));
   }
 
-  /** Clients that send again at once, without a deadline: answers per second as a share of the ideal. */
+  /** Clients that send again at once, without a deadline: responses per second as a share of the ideal. */
   closedLoop(subject: Subject, clients: number): Promise<number> {
     return this.#closed(subject, clients, closedLoopRate(subject.shape, clients));
   }
 
-  /** Requests per second on a Poisson schedule; one outcome a repetition. */
+  /** Requests per second on a Poisson schedule; one outcome per repetition. */
   async openLoop(subject: Subject, ratePerSecond: number): Promise<OpenOutcome[]> {
     const outcomes: OpenOutcome[] = [];
     for (let seed = 1; seed <= this.#plan.repetitions; seed++) {
@@ -68,8 +68,8 @@ export class Measurements {
   }
 
   /**
-   * The middle latency of what is answered under a load that needs no batches, in milliseconds. One above the limit is
-   * measured once more: what a machine adds to it of its own comes and goes.
+   * The median latency under a load that needs no batches, in milliseconds. A latency above the limit is
+   * measured once more: the machine's own share of it varies.
    */
   async lowLoad(subject: Subject, requests: number, limitMs: number): Promise<number> {
     const rate = 0.05 * servableRate(subject.shape);
@@ -93,7 +93,7 @@ export class Measurements {
     return false;
   }
 
-  /** Costs ×3 at run time, and back: for each, how long and how many batches it takes until goodput is back. */
+  /** Costs ×3 at run time, and back: for each change, the time and the number of batches until goodput recovers. */
   async costChange(subject: Subject, ratePerSecond: number): Promise<[up: Recovery, down: Recovery]> {
     const { warmUpMs, phaseMs } = this.#plan;
     const fromMs = Math.max(warmUpMs, 2000);
@@ -150,13 +150,13 @@ export class Measurements {
   }
 }
 
-/** What became of requests in open loop. */
+/** The outcome of requests in open loop. */
 export interface OpenOutcome extends Outcome {
   /** Processor time of the server's process, as a share of one processor. */
   readonly serverLoad: number;
 }
 
-/** How long it took until goodput was back. */
+/** The time until goodput recovered. */
 export interface Recovery {
   readonly seconds: number;
   readonly batches: number;

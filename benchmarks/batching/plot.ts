@@ -6,11 +6,11 @@ export interface Series {
   readonly dashed?: boolean;
   /** From left to right. */
   readonly points: readonly (readonly [x: number, y: number])[];
-  /** Whether every point gets a dot: what was measured, beside what was computed. */
+  /** Whether every point gets a dot: measured points do, computed ones do not. */
   readonly dots?: boolean;
 }
 
-/** What a plot shows. */
+/** The content of a plot. */
 export interface Plot {
   readonly title: string;
   readonly xLabel: string;
@@ -58,7 +58,7 @@ export function drawPlot({ title, xLabel, yLabel, series, mark }: Plot): string 
           `<line x1="${x(mark.x)}" y1="${AREA.top}" x2="${x(mark.x)}" y2="${AREA.bottom}" stroke="${INK}" stroke-dasharray="2 4"/>`,
           `<text x="${x(mark.x)}" y="${AREA.top - 6}" text-anchor="middle">${escape(mark.label)}</text>`,
         ]),
-    // The first line lies above the others.
+    // The first line is drawn on top of the others.
     ...series
       .toReversed()
       .flatMap((line) => [
@@ -82,7 +82,7 @@ export function drawPlot({ title, xLabel, yLabel, series, mark }: Plot): string 
   ].join("\n");
 }
 
-/** Round values from 0 to the first at or above the largest, five to ten of them. */
+/** Five to ten round values, from 0 to the first one at or above the largest value. */
 export function ticks(largest: number): number[] {
   const magnitude = 10 ** Math.floor(Math.log10(largest || 1));
   const step = [0.1, 0.2, 0.5, 1].map((part) => part * magnitude).find((size) => largest / size <= 10) ?? 1;

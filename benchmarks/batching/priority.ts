@@ -1,8 +1,8 @@
 import { constants, setPriority } from "node:os";
 
 /**
- * Asks for more of the processor than other programs get, for this thread and those it starts: what else the machine
- * does would be taken for the server's or the generator's lateness. Most users may not; then everything stays as it is.
+ * Raises the priority of this thread and those it starts over other programs, whose work would otherwise
+ * look like lateness of the server or the generator. Without the permission, the priority stays as it is.
  */
 export function takePriority(): void {
   try {

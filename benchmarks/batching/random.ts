@@ -17,7 +17,7 @@ export class SeededRandom {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** The gap between two events that come independently, in the unit of its mean. */
+  /** The time between two independent events, in the unit of its mean. */
   exponential(mean: number): number {
     return -mean * Math.log(1 - this.uniform());
   }

@@ -1,14 +1,14 @@
-/** What the load generator needs of an answer. */
+/** The parts of a response that the load generator needs. */
 export interface Response {
   readonly status: number;
   readonly hasRetryAfter: boolean;
-  /** The server closes the connection after it. */
+  /** Whether the server closes the connection after it. */
   readonly closes: boolean;
   readonly body: string;
 }
 
 /**
- * Reads one HTTP/1.1 answer with a content length, the only form that the benchmark's servers send. Undefined when
+ * Reads one HTTP/1.1 response with a content length, the only form that the benchmark's servers send. Undefined if
  * part of it is missing. @throws Error for anything else.
  */
 export function parseResponse(text: string): Response | undefined {

@@ -9,10 +9,10 @@ import { Measurements, type Plan } from "./measurements.ts";
 import { highestRate } from "./search.ts";
 import { S1 } from "./shape.ts";
 
-/** Rivals have no targets to meet: rougher figures will do. */
+/** Rivals have no targets, so that rougher figures are sufficient. */
 const LONGEST = { measuredMs: 2_500, judgedRequests: 2_000 };
 
-/** What the rules of others reach on S1 under the same harness. */
+/** The figures of other rules on S1 under the same harness. */
 export async function measureRivals(harness: Harness, plan: Plan, quick: boolean): Promise<Row[]> {
   const measurements = new Measurements(harness, {
     ...plan,

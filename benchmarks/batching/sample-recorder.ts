@@ -3,7 +3,7 @@ import type { Samples } from "./load.ts";
 import { monotonicMs } from "./monotonic.ts";
 import type { Response } from "./response-parser.ts";
 
-/** Notes what becomes of the requests of one run. */
+/** Records the outcomes of the requests of one run. */
 export class SampleRecorder {
   readonly #startedMs: number;
   readonly #dueMs: number[] = [];
@@ -18,7 +18,7 @@ export class SampleRecorder {
     this.#startedMs = startedMs;
   }
 
-  /** Requests without an answer so far. */
+  /** The number of requests without a response so far. */
   get pending(): number {
     return this.#pending;
   }
@@ -28,7 +28,7 @@ export class SampleRecorder {
     return monotonicMs() - this.#startedMs;
   }
 
-  /** A request is sent now. Returns its number. */
+  /** Records that a request is sent now. Returns its number. */
   sent(dueMs: number, nowMs: number): number {
     this.#pending++;
     this.#latencyMs.push(-1);
@@ -38,7 +38,7 @@ export class SampleRecorder {
     return this.#dueMs.push(dueMs) - 1;
   }
 
-  /** Its answer has been read; undefined when the connection was lost. @throws Error when it is another's answer. */
+  /** Records its response; undefined if the connection was lost. @throws Error if the response belongs to another request. */
   answered(request: number, response: Response | undefined): void {
     this.#pending--;
     if (response === undefined) return;
@@ -51,7 +51,7 @@ export class SampleRecorder {
     this.#retryAfter[request] = hasRetryAfter ? 1 : 0;
   }
 
-  /** The run is over. */
+  /** Ends the run. */
   finish(): Samples {
     const end = this.now();
     return {

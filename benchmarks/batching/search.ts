@@ -1,16 +1,16 @@
-/** Where a highest rate is looked for. */
+/** The range in which a highest rate is searched. */
 export interface SearchOptions {
-  /** Believed to hold; looked at only when nothing above does. */
+  /** Assumed to hold; checked only if no rate above it holds. */
   readonly from: number;
-  /** Believed not to hold; never looked at. */
+  /** Assumed not to hold; never checked. */
   readonly to: number;
   /** How often the range is halved. */
   readonly steps: number;
-  /** Looks whether a rate holds. */
+  /** Checks whether a rate holds. */
   holds(rate: number): Promise<boolean>;
 }
 
-/** The highest rate that was seen to hold, by halving the range; 0 when none was. */
+/** The highest rate that was checked and holds, found by halving the range; 0 if none does. */
 export async function highestRate({ from, to, steps, holds }: SearchOptions): Promise<number> {
   let low = from;
   let high = to;
@@ -23,7 +23,7 @@ export async function highestRate({ from, to, steps, holds }: SearchOptions): Pr
   return 0;
 }
 
-/** The first of some rates, the highest first, that holds; 0 when none does. */
+/** The highest of some rates that holds; 0 if none does. */
 export async function firstThatHolds(
   rates: readonly number[],
   holds: (rate: number) => Promise<boolean>,

@@ -1,13 +1,13 @@
-/** What a batch costs, and what callers expect: the setting of one measurement. */
+/** The cost of batches and the deadline of callers: the setting of one measurement. */
 export interface Shape {
   readonly name: string;
-  /** What a batch costs whatever its size: `a`, in milliseconds. */
+  /** The fixed cost of a batch: `a`, in milliseconds. */
   readonly baseMs: number;
-  /** What each item adds: `b`, in milliseconds. */
+  /** The cost per item: `b`, in milliseconds. */
   readonly perItemMs: number;
-  /** Items that a batch holds at most: `B`. */
+  /** The maximum number of items in a batch: `B`. */
   readonly maxSize: number;
-  /** After this an answer is worth nothing: `L`, in milliseconds from the arrival. */
+  /** The deadline: `L`, in milliseconds from the arrival. A later response is worthless. */
   readonly deadlineMs: number;
 }
 
@@ -18,7 +18,7 @@ export const S4: Shape = { name: "S4", baseMs: 10, perItemMs: 0.5, maxSize: 32, 
 
 export const SHAPES: readonly Shape[] = [S1, S2, S3, S4];
 
-/** What a batch of so many items costs, in milliseconds. */
+/** The cost of a batch of a given size, in milliseconds. */
 export function batchCost({ baseMs, perItemMs }: Shape, size: number): number {
   return baseMs + perItemMs * size;
 }

@@ -1,2 +1,2 @@
-// Prints how much memory a process of Node's has that does nothing, in bytes: node bare-memory.js
+// Prints the memory of an idle Node process, in bytes: node bare-memory.js
 console.log(process.memoryUsage.rss());

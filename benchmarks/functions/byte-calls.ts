@@ -1,4 +1,4 @@
-// Prints how long bytes take to a function and back, beside a bare echo: node byte-calls.js BYTES ROUNDS
+// Prints how long a function takes to receive and return bytes, beside a bare echo: node byte-calls.js BYTES ROUNDS
 import { EchoProcess } from "./echo-process.ts";
 import { same } from "./measured-functions.ts";
 import { takeTurns } from "./turns.ts";

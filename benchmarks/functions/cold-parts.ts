@@ -1,14 +1,14 @@
-// Prints what the first call of a process is made of, one part after the other: node cold-parts.js
+// Prints the durations of the parts of a process's first call, one after the other: node cold-parts.js
 import { EchoProcess } from "./echo-process.ts";
 import { empty } from "./measured-functions.ts";
 
-/** In milliseconds. */
+/** Durations in milliseconds. */
 export interface ColdParts {
-  /** The function's code is put into one file. */
+  /** Bundling the function's code into one file. */
   readonly bundle: number;
   /** The rest of the call: finding the environment, starting the process, calling. */
   readonly rest: number;
-  /** A process that does nothing but echo: from its start to its first answer. */
+  /** A process that only echoes: from its start to its first response. */
   readonly bareFork: number;
 }
 

@@ -7,7 +7,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** A process that sends back what it is sent, with nothing of this package in it. */
+/** A process that sends back every message, without any code of this package. */
 export class EchoProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
   #waiting: Waiting | undefined;
@@ -21,7 +21,7 @@ export class EchoProcess implements AsyncDisposable {
     this.#child.once("exit", (code) => this.#waiting?.reject(new Error(`The echo ended with ${code}.`)));
   }
 
-  /** Sends arguments and waits until they are back. One at a time. @throws Error when the process ends */
+  /** Sends arguments and waits for their return. One call at a time. @throws Error if the process ends */
   call(...args: readonly unknown[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };

@@ -1,7 +1,7 @@
-// Prints how long a fresh process takes to find an environment that is there, in milliseconds:
+// Prints how long a fresh process takes to find an existing environment, in milliseconds:
 // node environment-lookup.js MODULE, where MODULE is the compiled module that exports NpmEnvironments.
 
-/** What is used of it: the package does not export it. */
+/** The used part of NpmEnvironments, which the package does not export. */
 interface Environments {
   prepare(spec: { readonly kind: "npm"; readonly steps: readonly (readonly string[])[] }): Promise<unknown>;
 }

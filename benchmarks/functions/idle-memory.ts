@@ -1,4 +1,4 @@
-// Prints how much memory a worker has that has nothing to do, in bytes: node idle-memory.js
+// Prints the memory of an idle worker, in bytes: node idle-memory.js
 import { residentMemory } from "./measured-functions.ts";
 
 await residentMemory();

@@ -1,10 +1,10 @@
 import { fn } from "servable";
 
-/** Does nothing: a call of it is all overhead. */
+/** Does nothing: the duration of a call is the overhead. */
 export const empty = fn({}, () => {});
 
-/** Gives back what it is given. */
+/** Returns its argument. */
 export const same = fn({ maxConcurrency: 1 }, (bytes: Uint8Array) => bytes);
 
-/** How much memory its process has, in bytes. */
+/** Returns the memory of its process, in bytes. */
 export const residentMemory = fn({ maxConcurrency: 1 }, () => process.memoryUsage.rss());

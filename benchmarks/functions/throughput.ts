@@ -1,7 +1,7 @@
-// Prints how many calls a second so many workers answer: node throughput.js WORKERS CALLS
+// Prints the number of calls per second that a number of workers answer: node throughput.js WORKERS CALLS
 import { empty } from "./measured-functions.ts";
 
-/** Calls under way or waiting for each worker: it finds the next one as soon as it is free. */
+/** The number of running and waiting calls per worker, so that a free worker gets the next one at once. */
 const WINDOW = 8;
 
 const [, , workers = 1, calls = 0] = process.argv.map(Number);

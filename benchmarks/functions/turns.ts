@@ -4,10 +4,10 @@ export interface Turns {
   readonly bare: readonly (readonly number[])[];
 }
 
-/** What is measured: one call. */
+/** The measured action: one call. */
 export type Call = () => Promise<unknown>;
 
-/** Calls both in turn, block by block; every second round backwards, so that nobody always follows the other. */
+/** Calls both in turn, block by block; every second round in reverse order, so that neither always follows the other. */
 export async function takeTurns(ours: Call, bare: Call, rounds: number, calls: number): Promise<Turns> {
   const turns: { ours: number[][]; bare: number[][] } = { ours: [], bare: [] };
   for (let round = 0; round < rounds; round++) {

@@ -1,4 +1,4 @@
-// Prints the latencies of calls whose process is there, beside a bare echo's: node warm-calls.js ROUNDS CALLS
+// Prints the latencies of calls to a running process, beside those of a bare echo: node warm-calls.js ROUNDS CALLS
 import { EchoProcess } from "./echo-process.ts";
 import { empty } from "./measured-functions.ts";
 import { takeTurns } from "./turns.ts";

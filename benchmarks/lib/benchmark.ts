@@ -5,15 +5,15 @@ import { formatTable, type Row } from "./row.ts";
 export interface Benchmark {
   /** As in `npm run bench:NAME`. */
   readonly name: string;
-  /** What it measures, for `--help`. */
+  /** A description of the measurement, for `--help`. */
   readonly summary: string;
-  /** How long `--quick` takes at most. Default "less than a minute". */
+  /** The maximum duration of `--quick`. Default "less than a minute". */
   readonly quickDuration?: string;
-  /** What `--svg FILE` draws; without it there is no such option. */
+  /** A description of the plot of `--svg FILE`; without it there is no such option. */
   readonly plot?: string;
-  /** How long it measures by default, in seconds, where `--seconds N` says another time. Without it there is no such option. */
+  /** The default of `--seconds N`, the duration of the measurement. Without it there is no such option. */
   readonly seconds?: number;
-  /** Measures. `quick` means rougher figures in a shorter time; `svg` is the file that the plot shall be written to. */
+  /** Measures. `quick` means rougher figures in a shorter time; `svg` is the file for the plot. */
   measure(options: {
     readonly quick: boolean;
     readonly svg: string | undefined;
@@ -22,8 +22,8 @@ export interface Benchmark {
 }
 
 /**
- * Runs a benchmark from the command line and sets the process's exit code: 1 when a figure missed its target, 2 when
- * nothing could be measured. With `--json` the list of rows is all that goes to standard output.
+ * Runs a benchmark from the command line and sets the process's exit code: 1 if a figure missed its target, 2 if
+ * the measurement failed. With `--json` only the list of rows is written to standard output.
  */
 export async function runBenchmark(benchmark: Benchmark): Promise<void> {
   const values = readArguments(benchmark);
@@ -40,7 +40,7 @@ export async function runBenchmark(benchmark: Benchmark): Promise<void> {
   if (rows.some((row) => !row.ok)) process.exitCode = 1;
 }
 
-/** Tells the person at the terminal how far it is, on standard error. */
+/** Prints progress on standard error. */
 export function progress(message: string): void {
   process.stderr.write(`${message}\n`);
 }

@@ -1,15 +1,15 @@
 import { execFile } from "node:child_process";
 
-/** How a command is run. */
+/** The options of a command. */
 export interface CommandOptions {
   readonly cwd: string;
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** Of what a failing program says: npm follows its error with all of its usage. */
+/** The maximum number of lines of a failing program's output in the error: npm prints its whole usage after its error. */
 const SHOWN_LINES = 12;
 
-/** Runs a program and returns what it wrote to standard output. @throws Error with the program's own words. */
+/** Runs a program and returns its standard output. @throws Error with the program's error output. */
 export function runCommand(file: string, args: readonly string[], options: CommandOptions): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(file, args, { maxBuffer: 64 * 1024 * 1024, ...options }, (error, stdout, stderr) => {

@@ -1,12 +1,12 @@
-/** How much code is generated. */
+/** The amount of generated code. */
 export interface AppSize {
   readonly classes: number;
   readonly endpointsPerClass: number;
 }
 
 /**
- * The sources of an app with many endpoints, by file name: a class a file, and for each endpoint schemas of its own
- * and a method. Without decorators everything else stays: classes, schemas, and the types of the methods.
+ * The sources of an app with many endpoints, by file name: one class per file, and for each endpoint its own schemas
+ * and a method. The variant without decorators has the same classes, schemas and method types.
  */
 export function generateApp(
   { classes, endpointsPerClass }: AppSize,

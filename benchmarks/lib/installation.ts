@@ -1,18 +1,18 @@
 import { lstat, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** One installed package, without the packages that lie inside its folder. */
+/** One installed package, without the packages nested in its folder. */
 export interface InstalledPackage {
   readonly name: string;
-  /** Wanted by development dependencies alone. */
+  /** Whether only development dependencies need it. */
   readonly isDevelopment: boolean;
-  /** Sum of its files' sizes. */
+  /** The sum of its files' sizes. */
   readonly bytes: number;
-  /** What the files take on disk, in whole blocks, as `du` counts. */
+  /** The disk usage of the files in whole blocks, as `du` reports it. */
   readonly diskBytes: number;
 }
 
-/** The packages that npm has installed in a project. @throws Error when npm has installed nothing there. */
+/** The packages that npm has installed in a project. @throws Error if npm has installed nothing there. */
 export async function readInstallation(project: string): Promise<InstalledPackage[]> {
   const record = await readFile(join(project, "node_modules", ".package-lock.json"), "utf8");
   const { packages } = JSON.parse(record) as {
@@ -29,7 +29,7 @@ export async function readInstallation(project: string): Promise<InstalledPackag
   return installed;
 }
 
-/** The size of everything in a folder but `node_modules`; undefined when it does not exist. */
+/** The size of a folder without `node_modules`; undefined if it does not exist. */
 export async function folderSize(folder: string): Promise<{ bytes: number; diskBytes: number } | undefined> {
   let entries;
   try {

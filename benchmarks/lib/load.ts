@@ -8,19 +8,19 @@ export interface Load {
   readonly requests: number;
 }
 
-/** What one round of requests to one server showed. */
+/** The figures of one round of requests to one server. */
 export interface Round {
   readonly requestsPerSecond: number;
   /** Processor time of the server's process per request, in microseconds. */
   readonly cpuMicros: number;
-  /** One a request, in milliseconds. */
+  /** The latency of each request, in milliseconds. */
   readonly latencies: readonly number[];
 }
 
-/** Requests under way at any time, one a connection, as clients of HTTP/1.1 send them. */
+/** The number of requests in flight, one per connection, as clients of HTTP/1.1 send them. */
 const CONNECTIONS = 32;
 
-/** Sends a round of POST requests to a server. @throws Error when an answer is anything but 200. */
+/** Sends a round of POST requests to a server. @throws Error if a response is not 200. */
 export async function sendLoad(server: ServerProcess, load: Load): Promise<Round> {
   const before = await server.usage();
   const { latencies, milliseconds } = await fire(server.url, load);
@@ -46,7 +46,7 @@ function fire(url: string, load: Load): Promise<{ latencies: number[]; milliseco
         headers: { "content-type": "application/json", ...load.headers },
         connections: CONNECTIONS,
         amount: load.requests,
-        sampleInt: 50, // how often it looks whether all is done
+        sampleInt: 50, // the interval of checks for completion, in milliseconds
       },
       (error: unknown, result) => {
         if (error !== null && error !== undefined) return reject(error as Error);

@@ -10,14 +10,14 @@ export class ProgramFolder {
 
   /**
    * @param folder where the compiled programs are
-   * @param env the variables of their processes
+   * @param env the environment variables of their processes
    */
   constructor(folder: string, env: NodeJS.ProcessEnv) {
     this.#folder = folder;
     this.#env = env;
   }
 
-  /** What a program prints. @throws Error with the program's own words when it fails */
+  /** The output of a program. @throws Error with the program's error output if it fails */
   async run<Printed>(program: string, ...args: readonly (string | number)[]): Promise<Printed> {
     const all = [join(this.#folder, `${program}.js`), ...args.map(String)];
     return JSON.parse(
@@ -25,14 +25,14 @@ export class ProgramFolder {
     ) as Printed;
   }
 
-  /** What a program prints, and how long its process takes from start to end, in milliseconds. */
+  /** The output of a program, and the duration of its process from start to end, in milliseconds. */
   async runWhole(program: string): Promise<{ readonly printed: number; readonly whole: number }> {
     const started = performance.now();
     const printed = await this.run<number>(program);
     return { printed, whole: performance.now() - started };
   }
 
-  /** How long Node takes to do nothing, from start to end, in milliseconds. */
+  /** The duration of an empty Node process from start to end, in milliseconds. */
   async bareNode(): Promise<number> {
     const started = performance.now();
     const child = spawn(process.execPath, ["-e", "0"], { env: this.#env, stdio: "ignore" });

@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runCommand } from "./command.ts";
 
-/** By this variable the servers in `servers/` find the folder. */
+/** The variable with the folder, for the servers in `servers/`. */
 const RIVALS_VARIABLE = "BENCHMARK_RIVALS";
 
 /**
- * Packages that only a benchmark's rivals use, installed for its time alone: they are no dependencies of this package,
- * and some can't be, since a lockfile would have to name what the registry lacks.
+ * Packages that only a benchmark's rivals use, installed for its duration. They are not dependencies of this package,
+ * and some cannot be, since a lockfile would have to name versions that the registry lacks.
  */
 export class RivalPackages implements AsyncDisposable {
   readonly #folder: string;
@@ -18,7 +18,7 @@ export class RivalPackages implements AsyncDisposable {
     process.env[RIVALS_VARIABLE] = folder;
   }
 
-  /** @param specs such as `msgpackr@2`. @throws Error with npm's own words. */
+  /** @param specs such as `msgpackr@2`. @throws Error with npm's error output. */
   static async install(...specs: string[]): Promise<RivalPackages> {
     const folder = await mkdtemp(join(tmpdir(), "servable-rivals-"));
     const options = ["--no-save", "--no-package-lock", "--ignore-scripts", "--prefix", folder];

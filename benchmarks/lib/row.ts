@@ -2,17 +2,17 @@
 export interface Row {
   readonly name: string;
   readonly figure: number;
-  /** What the figure counts, such as "ms" or "ratio". */
+  /** The unit of the figure, such as "ms" or "ratio". */
   readonly unit: string;
-  /** The bound it is held to, such as "≥ 0.9"; null for a figure that only informs. */
+  /** The target, such as "≥ 0.9"; null for a figure without one. */
   readonly target: string | null;
-  /** Within the bound; true where there is none. */
+  /** Whether the figure meets its target; true without a target. */
   readonly ok: boolean;
 }
 
 /**
  * A figure that must reach a bound.
- * @param tolerance the share of the bound that will do in rough measurements; the whole by default.
+ * @param tolerance the share of the bound that is sufficient in rough measurements; by default 1.
  */
 export function atLeast(name: string, figure: number, unit: string, bound: number, tolerance = 1): Row {
   return { name, figure: rounded(figure), unit, target: `≥ ${bound}`, ok: figure >= bound * tolerance };
@@ -28,7 +28,7 @@ export function information(name: string, figure: number, unit: string): Row {
   return { name, figure: rounded(figure), unit, target: null, ok: true };
 }
 
-/** The rows as a table for people: figure and target side by side. */
+/** The rows as a readable table: figure and target side by side. */
 export function formatTable(rows: readonly Row[]): string {
   const cells = rows.map((row) => [
     row.name,
@@ -51,7 +51,7 @@ export function formatTable(rows: readonly Row[]): string {
     .join("\n");
 }
 
-/** Four digits that mean something: more would only be noise. */
+/** Four significant digits: more would be noise. */
 function rounded(figure: number): number {
   return Math.abs(figure) >= 1000 ? Math.round(figure) : Number(figure.toPrecision(4));
 }

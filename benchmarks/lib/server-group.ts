@@ -11,7 +11,7 @@ export class ServerGroup implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  /** The server of a program; started when it does not run yet. */
+  /** The server of a program; started if it is not running. */
   async get(program: string): Promise<ServerProcess> {
     const running = this.#servers.get(program);
     if (running !== undefined) return running;

@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import type { Listening, Usage } from "../servers/announcement.ts";
 
-/** A server in a process of its own, which tells over IPC where it listens and what it has used. */
+/** A server in a process of its own, which reports its address and its resource usage over IPC. */
 export class ServerProcess implements AsyncDisposable {
   readonly url: string;
   readonly #child: ChildProcess;
@@ -14,7 +14,7 @@ export class ServerProcess implements AsyncDisposable {
     this.url = url;
   }
 
-  /** Starts a compiled program and waits until it listens. @throws Error when it ends before. */
+  /** Starts a compiled program and waits until it listens. @throws Error if it ends before. */
   static async start(
     program: string,
     execArgv: readonly string[] = [],
@@ -28,12 +28,12 @@ export class ServerProcess implements AsyncDisposable {
     const ended = once(child, "exit").then(([code]) => {
       throw new Error(`${program} ended with ${String(code)}.`);
     });
-    ended.catch(() => undefined); // when the benchmark ends it, nobody waits for this
+    ended.catch(() => undefined); // it also rejects, unobserved, when the benchmark ends the server
     const [{ url }] = (await Promise.race([once(child, "message"), ended])) as [Listening];
     return new ServerProcess(child, ended, url);
   }
 
-  /** What the process has used since it started. @throws Error when it has ended. */
+  /** The resource usage of the process since its start. @throws Error if it has ended. */
   async usage(): Promise<Usage> {
     const answer = once(this.#child, "message");
     this.#child.send("usage");

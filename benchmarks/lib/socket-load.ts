@@ -3,10 +3,10 @@ import { WebSocket } from "ws";
 import type { Round } from "./load.ts";
 import type { ServerProcess } from "./server-process.ts";
 
-/** Messages under way on each socket at any time. */
+/** The number of messages in flight on each socket. */
 const WINDOW = 8;
 
-/** Open sockets to one server, each of which sends a frame again and again and counts what comes back. */
+/** Open sockets to one server, each of which sends a frame repeatedly and counts the responses. */
 export class SocketLoad implements Disposable {
   readonly #server: ServerProcess;
   readonly #sockets: readonly WebSocket[];
@@ -16,7 +16,7 @@ export class SocketLoad implements Disposable {
     this.#sockets = sockets;
   }
 
-  /** Opens so many sockets. @throws Error when the server refuses one. */
+  /** Opens `count` sockets. @throws Error if the server refuses one. */
   static async open(server: ServerProcess, count: number): Promise<SocketLoad> {
     const sockets: WebSocket[] = [];
     for (let index = 0; index < count; index++) {
@@ -28,8 +28,8 @@ export class SocketLoad implements Disposable {
   }
 
   /**
-   * Sends a frame so many times, shared out among the sockets, and waits for as many answers.
-   * @throws Error when an answer is anything but the frame itself.
+   * Sends a frame a number of times, distributed over the sockets, and waits for all responses.
+   * @throws Error if a response is not the frame itself.
    */
   async send(frame: Uint8Array, messages: number): Promise<Round> {
     const before = await this.#server.usage();
@@ -52,7 +52,7 @@ export class SocketLoad implements Disposable {
   }
 }
 
-/** Keeps the window full until all is answered. Answers come in order, so the oldest time is always the next one's. */
+/** Keeps the window full until all messages are answered. Responses arrive in order, so the next one belongs to the oldest time. */
 function exchange(socket: WebSocket, frame: Uint8Array, messages: number): Promise<number[]> {
   return new Promise((resolve, reject) => {
     const sentAt: number[] = [];

@@ -12,7 +12,7 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** The repository's compiler: a script for this process's Node. */
 export const TSC = join(createRequire(import.meta.url).resolve("typescript/package.json"), "../bin/tsc");
 
-/** The package as it would be published, compiled from the sources of this moment, in a folder of its own. */
+/** The package as it would be published, compiled from the current sources, in a folder of its own. */
 export class StagedPackage implements AsyncDisposable {
   readonly folder: string;
 
@@ -74,7 +74,7 @@ export class StagedPackage implements AsyncDisposable {
   }
 
   #runCompiler(args: readonly string[]): Promise<string> {
-    // Types are for `npm run check`; here only the JavaScript and the declarations matter.
+    // `npm run check` checks types; here only the JavaScript and the declarations are needed.
     return runCommand(process.execPath, [TSC, "--noCheck", ...args], { cwd: this.folder });
   }
 }

@@ -1,9 +1,9 @@
-/** The middle of a list of figures. @throws RangeError when the list is empty. */
+/** The median of a list of figures. @throws RangeError if the list is empty. */
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }
 
-/** The figure that a share of all figures stays below, between 0 and 1, interpolated. @throws RangeError when the list is empty. */
+/** The interpolated quantile for a share between 0 and 1. @throws RangeError if the list is empty. */
 export function quantile(values: readonly number[], share: number): number {
   if (values.length === 0) throw new RangeError("No figures to take a quantile of.");
   const sorted = Float64Array.from(values).sort();

@@ -1,23 +1,23 @@
-/** What a server tells the benchmark once it listens. */
+/** The message of a server to the benchmark once it listens. */
 export interface Listening {
   readonly url: string;
 }
 
-/** What a server's process has used since it started. */
+/** The resource usage of a server's process since its start. */
 export interface Usage {
   /** Processor time of all threads, in microseconds. */
   readonly cpuMicros: number;
   /** Resident memory, in bytes. */
   readonly memoryBytes: number;
-  /** What JavaScript holds, on its heap and in buffers beside it, in bytes. */
+  /** The memory of JavaScript, on its heap and in external buffers, in bytes. */
   readonly heldBytes: number;
 }
 
-/** Tells the benchmark where the server listens, answers its questions, and ends with it. */
+/** Sends the server's address to the benchmark, answers its requests, and ends when the benchmark ends. */
 export function announce(url: string): void {
   const tell = (message: Listening | Usage): void => void process.send?.(message);
   process.on("message", () => {
-    globalThis.gc?.(); // there with --expose-gc alone, where memory is what counts
+    globalThis.gc?.(); // available only with --expose-gc, for memory measurements
     const { user, system } = process.cpuUsage();
     const { rss, heapUsed, external } = process.memoryUsage();
     tell({ cpuMicros: user + system, memoryBytes: rss, heldBytes: heapUsed + external });

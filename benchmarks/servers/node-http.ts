@@ -1,4 +1,4 @@
-// What Node alone takes: no routes, no checks.
+// Node alone: no routes, no validation.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { announce } from "./announcement.ts";

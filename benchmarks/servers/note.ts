@@ -1,6 +1,6 @@
 import { Type, type Static } from "typebox";
 
-/** The message that every realtime server of the benchmark takes and sends back. */
+/** The message that every realtime server of the benchmark receives and sends back. */
 export const Note = Type.Object(
   {
     prompt: Type.String({ minLength: 1, maxLength: 1000 }),

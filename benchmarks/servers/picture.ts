@@ -1,6 +1,6 @@
 import { Type, type Static } from "typebox";
 
-/** The body that every server of the benchmark takes. */
+/** The request body of every server of the benchmark. */
 export const Prompt = Type.Object(
   {
     prompt: Type.String({ minLength: 1, maxLength: 1000 }),
@@ -11,7 +11,7 @@ export const Prompt = Type.Object(
 );
 export type Prompt = Static<typeof Prompt>;
 
-/** The answer that every server of the benchmark gives. */
+/** The response of every server of the benchmark. */
 export const Picture = Type.Object(
   {
     images: Type.Array(
@@ -25,7 +25,7 @@ export const Picture = Type.Object(
 );
 export type Picture = Static<typeof Picture>;
 
-/** The work itself: next to none, so that what remains is the server's own. */
+/** The work of the handler: almost none, so that the rest is the cost of the server. */
 export function draw({ prompt, seed, steps }: Prompt): Picture {
   const images = [{ url: `https://pictures.example/${seed}.png`, width: 1024, height: 768 }];
   return { images, prompt, seed, steps };

@@ -1,9 +1,9 @@
-// The same as a servable, served as in production: validation of inputs and outputs, context, metrics, heartbeats.
+// The same session as a servable, served as in production: validation of inputs and outputs, context, metrics, heartbeats.
 import { App, realtime } from "servable";
 import { announce } from "./announcement.ts";
 import { Note } from "./note.ts";
 
-/** Sends back what comes in. */
+/** Sends back its input. */
 export class Echo extends App {
   @realtime("/", { input: Note, output: Note })
   async echo(input: Note): Promise<Note> {

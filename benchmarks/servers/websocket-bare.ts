@@ -1,4 +1,4 @@
-// What `ws` and msgpackr alone take: frames are decoded and encoded, and nothing is checked.
+// `ws` and msgpackr alone: frames are decoded and encoded, without validation.
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ interface Msgpackr {
 
 const rivals = createRequire(join(process.env["BENCHMARK_RIVALS"] ?? ".", "index.js"));
 const { Packr } = rivals("msgpackr") as Msgpackr;
-const packr = new Packr({ useRecords: false, variableMapSize: true }); // as short as other encoders write it
+const packr = new Packr({ useRecords: false, variableMapSize: true }); // as compact as the output of other encoders
 
 const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false });
 server.on("connection", (socket) => {

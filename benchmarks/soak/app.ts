@@ -1,4 +1,4 @@
-// The app of the soak: a route of each kind, and one that says what its process holds.
+// The app of the soak: a route of each kind, and one that reports memory, descriptors and handles of its process.
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Type, type Static } from "typebox";
@@ -9,7 +9,7 @@ type Text = Static<typeof Text>;
 
 const collect = (globalThis as { gc?: () => void }).gc;
 
-/** Answers what it was asked, in every way there is. */
+/** Returns its input, by every kind of route. */
 export class Soak extends App {
   static override maxMultiplexing = 1000;
   static override appName = "soak";
@@ -33,7 +33,7 @@ export class Soak extends App {
     }
   }
 
-  /** Works until its caller leaves, or for as many milliseconds. */
+  /** Works until its caller disconnects, at most for the given time in milliseconds. */
   @endpoint("/slow", { input: Text, output: Text })
   async slow(input: Text, { signal }: RequestContext): Promise<Text> {
     await sleep(input.count, undefined, { signal });
@@ -56,7 +56,7 @@ export class Soak extends App {
     if (!signal.aborted) await once(signal, "abort");
   }
 
-  /** What is held once all garbage is gone. */
+  /** Memory, descriptors and handles after a garbage collection. */
   @endpoint("/usage")
   async usage(): Promise<object> {
     for (let round = 0; round < 4; round++) {

@@ -4,32 +4,32 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WebSocket } from "ws";
 
-/** What the callers have seen together. */
+/** The results of all callers. */
 export interface Tally {
-  /** Answers that were what they had to be, by the kind of caller. */
+  /** The number of correct responses, by the kind of caller. */
   readonly right: Map<string, number>;
-  /** The first answers that were not, and why. */
+  /** The first wrong responses, with the reason. */
   readonly wrong: string[];
   wrongs: number;
 }
 
-/** Where the callers call, and when they end. */
+/** The server under load, and the end of the load. */
 export interface Target {
   readonly port: number;
-  /** No call begins once it has aborted. */
+  /** No call starts after it has aborted. */
   readonly over: AbortSignal;
-  /** Whether the server is being stopped: it may cut idle connections, and accept no more. */
+  /** Whether the server is stopping: it may close idle connections and refuse new ones. */
   isStopping: boolean;
 }
 
-/** So many kinds of caller there are. */
+/** The number of kinds of callers. */
 export const KINDS = 11;
 const SHOWN_WRONGS = 20;
 const JSON_TYPE = { "content-type": "application/json" };
-/** A caller that waits so long has no answer, in milliseconds. */
+/** The maximum wait of a caller for a response, in milliseconds. */
 const PATIENCE_MS = 30_000;
 
-/** Once more each, until the target is over. */
+/** Repeats every kind of caller until the end of the load. */
 export async function callAll(target: Target, tally: Tally): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: 24 });
   const callers = new Callers(target, agent);
@@ -68,7 +68,7 @@ export async function callAll(target: Target, tally: Tally): Promise<void> {
   agent.destroy();
 }
 
-/** An answer that came whole, and is another one than it has to be. */
+/** A complete but wrong response. */
 class WrongAnswer extends Error {
   override readonly name = "WrongAnswer";
 }
@@ -87,7 +87,7 @@ class Callers {
   }
 
   async unary(turn: number): Promise<void> {
-    // Every so often a large one.
+    // Some of them are large.
     const body = { text: turn % 50 === 0 ? "x".repeat(60_000) : `unary ${turn}`, count: turn };
     await this.#expect("/echo", JSON.stringify(body), 200, JSON.stringify(body));
   }
@@ -130,7 +130,7 @@ class Callers {
     assertAnswer(statuses.includes(got), () => `${got} for ${String(body).slice(0, 40)}: ${text}`);
   }
 
-  /** Begins a call and leaves in its midst. */
+  /** Starts a call and disconnects before its end. */
   async leaves(turn: number): Promise<void> {
     const [path, body] =
       turn % 2 === 0
@@ -144,7 +144,7 @@ class Callers {
     call.destroy();
   }
 
-  /** Stops reading for a while; every second one then leaves. */
+  /** Stops reading for a while; every second one then disconnects. */
   async slowReader(turn: number): Promise<void> {
     const body = JSON.stringify({ text: "r".repeat(2000), count: 400 });
     const call = request({ port: this.#target.port, method: "POST", path: "/stream", headers: JSON_TYPE });
@@ -213,7 +213,7 @@ class Callers {
     assertAnswer(answers === 3, () => received);
   }
 
-  /** Connects and says nothing, or half of what there is to say, and goes after a while. */
+  /** Connects and sends nothing, or half a request, and disconnects after a while. */
   async halfOpen(turn: number): Promise<void> {
     const head = `POST /echo HTTP/1.1\r\nhost: 127.0.0.1:${this.#target.port}\r\ncontent-type: application/json\r\n`;
     const socket = await this.#connect();
@@ -240,7 +240,7 @@ class Callers {
     return socket;
   }
 
-  /** By a close, or without one. */
+  /** Disconnects with a close frame, or without. */
   async #leave(socket: WebSocket, turn: number): Promise<void> {
     if (turn % 3 === 0) return;
     socket.close(1000);
@@ -261,7 +261,7 @@ class Callers {
     const [answer] = (await once(call, "response", patience())) as [IncomingMessage];
     const { statusCode = 0 } = answer;
     const text = await textOf(answer);
-    // What a server that stops says of calls that it has not begun.
+    // The response of a stopping server to calls that it has not started.
     if (statusCode === 503 && this.#target.isStopping) throw new Error("stopping");
     return [statusCode, text];
   }
@@ -278,7 +278,7 @@ async function textOf(answer: IncomingMessage): Promise<string> {
   return text;
 }
 
-/** What a websocket receives, one after another. */
+/** The messages of a websocket, in order. */
 class Messages {
   readonly #socket: WebSocket;
   readonly #received: string[] = [];
@@ -295,7 +295,7 @@ class Messages {
     });
   }
 
-  /** @throws Error when the socket is closed before, or nothing comes for long */
+  /** @throws Error if the socket is closed first, or no message arrives in time */
   async next(): Promise<string> {
     const until = performance.now() + PATIENCE_MS;
     for (;;) {

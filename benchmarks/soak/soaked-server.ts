@@ -6,14 +6,14 @@ import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** What the server's process holds, its garbage collected. */
+/** Memory, descriptors and handles of the server's process after garbage collection. */
 export interface Held {
   /** In bytes. */
   readonly heapUsed: number;
   readonly rss: number;
-  /** Open files and sockets; undefined where the system doesn't tell. */
+  /** Open files and sockets; undefined if the system does not report them. */
   readonly descriptors: number | undefined;
-  /** Timers, sockets and whatever else keeps the process, by kind. */
+  /** The number of timers, sockets and other handles that keep the process alive, by kind. */
   readonly handles: Readonly<Record<string, number>>;
 }
 
@@ -21,7 +21,7 @@ export interface Held {
 export class SoakedServer implements AsyncDisposable {
   readonly port: number;
   readonly pid: number;
-  /** Resolves to the exit code; null when a signal ended it. */
+  /** Resolves to the exit code; null if a signal ended the process. */
   readonly ended: Promise<number | null>;
   readonly #child: ChildProcess;
 
@@ -32,7 +32,7 @@ export class SoakedServer implements AsyncDisposable {
     this.ended = ended;
   }
 
-  /** @param program the compiled command line @param app the app's file @throws Error when it ends before it listens */
+  /** @param program the compiled command line @param app the app's file @throws Error if it ends before it listens */
   static async start(program: string, app: string, cwd: string): Promise<SoakedServer> {
     const args = [
       "--expose-gc",
@@ -63,10 +63,10 @@ export class SoakedServer implements AsyncDisposable {
     return new SoakedServer(child, await Promise.race([listening, early]), ended);
   }
 
-  /** Waits until the callers' connections are closed, and asks what is held. */
+  /** Waits until the callers' connections are closed, then reads the process's memory, descriptors and handles. */
   async held(atMost?: Held): Promise<Held> {
     let held = await this.#ask();
-    // Sockets that were left behind half open are closed by timeouts of the server.
+    // Half-open sockets are closed by timeouts of the server.
     for (let tries = 0; tries < 60 && atMost !== undefined && isMore(held, atMost); tries++) {
       await sleep(250);
       held = await this.#ask();
@@ -74,7 +74,7 @@ export class SoakedServer implements AsyncDisposable {
     return held;
   }
 
-  /** The resident memory as the system sees it, in bytes; undefined where it doesn't tell. */
+  /** The resident memory as the system reports it, in bytes; undefined if it does not. */
   residentBytes(): number | undefined {
     const path = `/proc/${this.pid}/status`;
     if (!existsSync(path)) return undefined;
@@ -94,7 +94,7 @@ export class SoakedServer implements AsyncDisposable {
   async #ask(): Promise<Held> {
     const call = request({
       ...{ port: this.port, path: "/usage", method: "POST", signal: AbortSignal.timeout(30_000) },
-      // Its own connection closes with it, so that none is counted.
+      // This request closes its own connection, so that it is not counted.
       agent: false,
       headers: { connection: "close", "content-type": "application/json", "content-length": 0 },
     });
@@ -111,12 +111,12 @@ export class SoakedServer implements AsyncDisposable {
   }
 }
 
-/** Whether more is open than there was. Memory is no reason to wait. */
+/** Whether more descriptors or handles are open than before, regardless of memory. */
 function isMore(held: Held, before: Held): boolean {
   return (held.descriptors ?? 0) > (before.descriptors ?? 0) || surplusHandles(held, before) > 0;
 }
 
-/** So many handles of any kind there are more than before. */
+/** The number of additional handles, summed over all kinds. */
 export function surplusHandles({ handles }: Held, before: Held): number {
   return Object.entries(handles).reduce(
     (sum, [kind, count]) => sum + Math.max(0, count - (before.handles[kind] ?? 0)),

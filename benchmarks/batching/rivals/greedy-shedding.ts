@@ -3,15 +3,15 @@ import { Refusal, type Rule, type RuleOptions } from "./rule.ts";
 import { Waiting } from "./waiting.ts";
 
 /**
- * Greedy, but it refuses what it could not answer in time, from costs that it is told: at the cut the oldest, until
- * the batch of those that are left ends in time for all of them. On arrival it refuses only what would be late even
- * alone in the next batch. (Counting those that wait already would be worse, by 40 of 716 a second on S1 under triple
- * load: the older of them will be refused themselves, and until then keep out others that could be answered.)
+ * Greedy, but refuses requests that it could not answer in time, from given costs: when a batch is formed, the oldest,
+ * until the batch of the others ends in time for all of them; on arrival, only a request that would be late even
+ * alone in the next batch. (Counting the waiting requests would be worse, by 40 of 716 per second on S1 under triple
+ * load: the older of them will be refused later, and until then keep out others that could be answered.)
  */
 export class GreedyShedding implements Rule {
   readonly #options: RuleOptions;
   readonly #queue: Waiting[] = [];
-  /** When each executor is free, in milliseconds. */
+  /** The time at which each executor is free, in milliseconds. */
   readonly #freeAt: number[];
   #running = 0;
 

@@ -2,7 +2,7 @@ import type { Answer, Item } from "../item.ts";
 import type { Rule, RuleOptions } from "./rule.ts";
 import { Waiting } from "./waiting.ts";
 
-/** Whenever an executor is free, it gets all that wait, up to a full batch. */
+/** A free executor takes all waiting items, up to a full batch. */
 export class Greedy implements Rule {
   readonly #options: RuleOptions;
   readonly #queue: Waiting[] = [];

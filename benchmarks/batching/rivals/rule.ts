@@ -1,28 +1,28 @@
 import type { Answer, Item } from "../item.ts";
 
-/** When a batch is formed and run: what the benchmark compares. */
+/** Decides when a batch is formed and run; the benchmark compares such rules. */
 export interface Rule {
-  /** Answers one request. @throws Refusal when the rule sheds it. */
+  /** Answers one request. @throws Refusal if the rule sheds it. */
   submit(input: Item): Promise<Answer>;
 }
 
-/** What every rule works with. */
+/** The parameters of every rule. */
 export interface RuleOptions {
-  /** Items that a batch holds at most. */
+  /** The maximum number of items in a batch. */
   readonly maxSize: number;
-  /** Batches that run at a time at most. */
+  /** The maximum number of concurrent batches. */
   readonly executors: number;
-  /** How long callers wait, in milliseconds. */
+  /** The deadline of callers, in milliseconds. */
   readonly deadlineMs: number;
-  /** What a batch of so many items takes, in milliseconds. */
+  /** The duration of a batch of a given size, in milliseconds. */
   cost(size: number): number;
   /** Runs a batch; the answers are in the order of the items. */
   run(inputs: readonly Item[]): Promise<readonly Answer[]>;
 }
 
-/** A rule that would not answer in time: 429. */
+/** The refusal of a request that would be late: 429. */
 export class Refusal extends Error {
-  /** When a caller may try again. */
+  /** The time after which a caller may retry. */
   readonly retryAfterSeconds: number;
 
   constructor(waitMs: number) {

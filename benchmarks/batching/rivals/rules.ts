@@ -5,7 +5,7 @@ import type { Rule, RuleOptions } from "./rule.ts";
 import { WindowEarly } from "./window-early.ts";
 import { WindowPulled } from "./window-pulled.ts";
 
-/** A rule by its name. Ours is the package's own, and none of these. */
+/** A rival's rule by its name. The rule "ours" is the package's own and not among them. */
 export function createRule(name: Exclude<RuleName, "ours">, options: RuleOptions): Rule {
   switch (name) {
     case "window-pulled":

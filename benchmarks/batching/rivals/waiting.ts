@@ -21,7 +21,7 @@ export class Waiting {
     this.#reject(error);
   }
 
-  /** Runs a batch and answers everybody in it. Never rejects. */
+  /** Runs a batch and answers all its requests. Never rejects. */
   static async run(batch: readonly Waiting[], options: RuleOptions): Promise<void> {
     try {
       const answers = await options.run(batch.map(({ input }) => input));

@@ -5,7 +5,7 @@ import { Waiting } from "./waiting.ts";
 /** The usual default of servers that batch by a window. */
 const WINDOW_MS = 10;
 
-/** A batch is formed when it is full or its window has passed, free executor or not; formed batches queue. */
+/** Forms a batch when it is full or its window has passed, with or without a free executor; formed batches queue. */
 export class WindowEarly implements Rule {
   readonly #options: RuleOptions;
   readonly #formed: Waiting[][] = [];

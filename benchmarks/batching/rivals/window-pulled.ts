@@ -5,7 +5,7 @@ import { Waiting } from "./waiting.ts";
 /** The usual default of servers that batch by a window. */
 const WINDOW_MS = 10;
 
-/** A free executor takes what waits, and waits for more until the batch is full or the window has passed. */
+/** A free executor takes the waiting items, and waits for more until the batch is full or the window has passed. */
 export class WindowPulled implements Rule {
   readonly #options: RuleOptions;
   readonly #queue: Waiting[] = [];

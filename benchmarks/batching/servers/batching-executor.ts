@@ -1,4 +1,4 @@
-// What every server of the batching benchmark shares: executors of a known cost, and an endpoint that changes it.
+// Shared by every server of the batching benchmark: executors of a known cost, and an endpoint that changes it.
 import { App, endpoint } from "servable";
 import { readConfiguration } from "../configuration.ts";
 import { SyntheticExecutors } from "../executors.ts";
@@ -6,7 +6,7 @@ import { Control, Report, type Answer, type Item } from "../item.ts";
 import { takePriority } from "../priority.ts";
 import { announce } from "../../servers/announcement.ts";
 
-/** How this server is set up. */
+/** The configuration of this server. */
 export const configuration = readConfiguration();
 
 /** The model: a batch of n takes `a + b·n` milliseconds. */
@@ -19,7 +19,7 @@ export abstract class BatchServer extends App {
     this.#executors = await SyntheticExecutors.start({ shape, count: executors, noise });
   }
 
-  /** Changes what batches cost, and tells what has been done so far. */
+  /** Changes the cost of batches, and returns the work so far. */
   @endpoint("/control", { input: Control, output: Report })
   async control({ factor }: Control): Promise<Report> {
     this.#executors.factor = factor;
