@@ -1,5 +1,5 @@
 /**
- * The time of a servable from the start of its process to its first response, and the time of its import, beside bare
+ * The time from the start of a servable's process to its first response, and the time of its import, compared with bare
  * Fastify. Every figure comes from a fresh process of compiled code; the two take turns, and medians are used.
  *
  * The import is measured inside the process, around `import()`, so that it excludes the start of Node itself.

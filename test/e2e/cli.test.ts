@@ -177,7 +177,7 @@ describe("which class servable run takes", () => {
     assert.deepEqual(await answer.json(), { answer: "two" });
   });
 
-  test("of several classes without a default export, none: the error lists them and shows what to type", async () => {
+  test("of several classes without a default export, none: the error lists them and shows a command to use", async () => {
     const { exitCode, stderr } = await runCli(["run", "two.ts"], folder);
     assert.equal(exitCode, 1);
     assert.equal(
@@ -319,7 +319,7 @@ describe("errors of servable run", () => {
 });
 
 describe("servable openapi", () => {
-  test("prints the document and nothing else, whatever the app prints", async () => {
+  test("prints only the document on standard output, whatever the app prints", async () => {
     const folder = createProject({
       "app.ts": `console.log("loading");\n${appSource("Chatty", "x", 'override setup() { throw new Error("never"); }')}\nsetInterval(() => {}, 1000);`,
     });

@@ -33,7 +33,7 @@ const LOCAL_KEYS = [
 
 const local = new ReadingHost(...LOCAL_KEYS);
 
-/** The options as parsed by a host that supports all of them. */
+/** The options as parsed by a host that supports every option. */
 export function parsed(config: Readonly<Record<string, unknown>>): Options {
   return local.parseOptions(config);
 }

@@ -17,7 +17,7 @@ test("2,000 schedules: each job runs once and in turn, in batches of compatible 
 test("2,500 schedules with deadlines: no job starts or succeeds late, late jobs are answered, and jobs without one are not shed", () =>
   play(2500, { deadlines: true }));
 
-test("2,000 schedules of two dispatchers on shared slots: never more runs than slots, and the longest wait goes first", () =>
+test("2,000 schedules of two dispatchers on shared slots: never more runs than slots, and the job that has waited longest runs first", () =>
   play(2000, { shared: true }));
 
 test("2,000 schedules with dying workers: one retry where it is allowed, alone and before all other jobs", () =>
