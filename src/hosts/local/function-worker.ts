@@ -8,10 +8,10 @@ import { describeEnd } from "./worker-end.ts";
 import { OutputLines } from "./output-lines.ts";
 import type { StartChannel, WorkerChannel, WorkerEnd } from "../../processes/worker-channel.ts";
 
-/** Starts a process with the runner in it. */
+/** Starts a process that runs the runner. */
 type StartRunner = StartChannel<ToRunner, FromRunner>;
 
-/** How workers are started, and the limit of their number; undefined for no limit. */
+/** How workers are started, and their maximum number; undefined for no limit. */
 export interface LaunchedWorkers {
   readonly start: StartRunner;
   readonly maxWorkers?: number;
@@ -23,11 +23,11 @@ export interface FunctionWorkerParts {
   readonly functionName: string;
   readonly moduleUrl: string;
   readonly entry: FunctionEntry;
-  /** `file:` URL of the folder that packages may be found in; given where others could be found above it. */
+  /** `file:` URL of the only folder to find packages in. Set if a folder above it has packages too. */
   readonly environment?: string | undefined;
   /** Maximum time to load and set up the function, in milliseconds; undefined for no limit. */
   readonly startupTimeoutMs: number | undefined;
-  /** In megabytes; for messages. */
+  /** The memory limit in megabytes, for messages. */
   readonly memoryLimitMb: number | undefined;
   /** Called when the worker is set up and can take its first run. */
   onReady(worker: FunctionWorker): void;
@@ -35,19 +35,21 @@ export interface FunctionWorkerParts {
   onIdle(worker: FunctionWorker): void;
   /** Called with the reason when the worker has ended, after its run was rejected. */
   onEnd(worker: FunctionWorker, reason: unknown): void;
-  /** Called with its output while it starts. */
+  /** Called with each line of output while the worker starts. */
   onLog(entry: LogEntry): void;
 }
 
-/** One run, as a worker is given it. */
+/** A run that is passed to a worker. */
 export interface Run {
-  /** The arguments, or where to serve; on this machine alone if no `host` is given. */
+  /**
+   * The arguments of a call, or the addresses of a served function. Without `host`, it is served on this machine only.
+   */
   readonly work:
     | { readonly args: readonly unknown[] }
     | (Omit<ServeMessage, "type" | "id" | "host"> & Partial<Pick<ServeMessage, "host">>);
-  /** In milliseconds; undefined for none. */
+  /** Maximum time of the run, in milliseconds; undefined for no limit. */
   readonly timeoutMs: number | undefined;
-  /** Maximum time to end after it was cancelled, in milliseconds. Default 1000. */
+  /** Maximum time for the run to end after it was cancelled, in milliseconds. Default 1000. */
   readonly cancelGraceMs?: number;
   onLog(entry: LogEntry): void;
   onListening(url: string): void;
@@ -58,25 +60,25 @@ export interface Run {
 interface Running {
   readonly id: number;
   readonly run: Run;
-  /** Streams whose output is complete. */
+  /** Number of output streams that are complete for this run. */
   endedStreams: number;
   /** Reports the result of the run; called once its output is complete. */
   outcome: (() => void) | undefined;
-  /** The caller's promise has settled. */
+  /** Whether the caller's promise has settled. */
   isSettled: boolean;
   timer: NodeJS.Timeout | undefined;
 }
 
-/** A cancelled run that has not ended after this time is ended with its process, in milliseconds. */
+/** Time after which the process of a cancelled run is killed if the run has not ended, in milliseconds. */
 const CANCEL_GRACE_MS = 1000;
-/** A stopped worker that has not ended after this time is killed, in milliseconds. */
+/** Time after which a stopped worker is killed if it has not ended, in milliseconds. */
 const STOP_GRACE_MS = 1000;
 /** Maximum wait for the rest of the output after the end of a run, in milliseconds. */
 const OUTPUT_MS = 1000;
-/** Both output streams carry the mark of a run's end. */
+/** Number of output streams, each of which gets a mark at the end of a run. */
 const STREAMS = 2;
 
-/** One process that runs one function, one call at a time. */
+/** The process of a function, which runs one call at a time. */
 export class FunctionWorker {
   readonly #parts: FunctionWorkerParts;
   readonly #channel: WorkerChannel<ToRunner>;
@@ -86,10 +88,10 @@ export class FunctionWorker {
   #runs = 0;
   #isReady = false;
   #hasEnded = false;
-  /** Why it is being ended, if known. */
+  /** The reason why the worker is being ended, if known. */
   #reason: { readonly error: unknown } | undefined;
   #outOfMemoryBytes: number | undefined;
-  /** The last lines on standard error, which may explain its end. */
+  /** The last lines on standard error, which may explain the end of the process. */
   #lastLines: string[] = [];
 
   constructor(parts: FunctionWorkerParts) {
@@ -113,7 +115,7 @@ export class FunctionWorker {
     return this.#channel.pid;
   }
 
-  /** Whether it was ever ready. */
+  /** Whether the worker was ever ready. */
   get wasReady(): boolean {
     return this.#isReady;
   }
@@ -157,7 +159,7 @@ export class FunctionWorker {
     }
   }
 
-  /** Rejects a run with a reason, tells its handler, and ends the process when the handler does not stop. */
+  /** Rejects a run with a reason, aborts its handler's signal, and kills the process if the handler does not stop. */
   cancel(run: Run, reason: unknown): void {
     const running = this.#running;
     if (running?.run !== run || running.isSettled) return;
@@ -176,7 +178,7 @@ export class FunctionWorker {
     this.#stopTimer.unref();
   }
 
-  /** Ends it at once. */
+  /** Kills the process immediately. */
   kill(): void {
     this.hold(true);
     this.#channel.kill();
@@ -209,7 +211,7 @@ export class FunctionWorker {
     }
     if (message.type === "failed") {
       this.#reason = { error: this.#failure(message.origin, message.thrown) };
-      return; // it ends by itself
+      return; // the process ends by itself
     }
     const running = this.#running;
     if (running?.id !== message.id) return;
@@ -236,7 +238,7 @@ export class FunctionWorker {
     if (running.endedStreams === STREAMS) running.outcome?.();
   }
 
-  /** Ends a run with what its handler made of it, when all that it printed is there. */
+  /** Ends a run with the result or error of its handler, once all its output has arrived. */
   #finish(running: Running, tell: () => void): void {
     clearTimeout(running.timer);
     const outcome = (): void => {
@@ -288,7 +290,7 @@ export class FunctionWorker {
         lastLines: this.#lastLines,
       });
     const running = this.#running;
-    // One that has ended well waited for the rest of its output alone.
+    // The handler has already ended, and only the rest of the output was missing.
     if (running?.outcome !== undefined) running.outcome();
     else if (running !== undefined) {
       this.#running = undefined;

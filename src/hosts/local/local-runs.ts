@@ -23,7 +23,7 @@ export interface LocalRunListener {
 /** Runs functions in processes of this machine. */
 export class LocalRuns {
   readonly #environments: NpmEnvironments;
-  /** Each function's workers, once its environment is there. */
+  /** The workers of each function whose environment is prepared. */
   readonly #groups = new WeakMap<FunctionTarget, WorkerGroup>();
   /** The groups that have processes. */
   readonly #active = new Set<WorkerGroup>();
@@ -35,12 +35,12 @@ export class LocalRuns {
     this.#environments = new NpmEnvironments(cacheDirectory === undefined ? {} : { cacheDirectory });
   }
 
-  /** Runs a function: makes its environment where it is not there yet, and waits for a free worker. */
+  /** Runs a function: prepares its environment if it does not exist yet, and waits for a free worker. */
   async run(target: FunctionTarget, args: readonly unknown[], listener: LocalRunListener): Promise<unknown> {
     const { signal, output } = listener;
     const closing = this.#closing.signal;
     const group = this.#groups.get(target) ?? (await this.#prepared(target, listener));
-    // It may have been cancelled when all was made but the last of it: nobody would hear of that any more.
+    // The call may have been cancelled at the end of the preparation, when nothing checks the signal any more.
     signal?.throwIfAborted();
     closing.throwIfAborted();
     const { host, gateway } = target.options;
@@ -60,7 +60,7 @@ export class LocalRuns {
               ...(timeoutMs === undefined ? {} : { timeoutMs }),
             }
           : { args },
-        // For a served function it limits each request, not the run.
+        // For a served function, `requestTimeout` limits each request, not the run.
         timeoutMs: isServed ? undefined : timeoutMs,
         onLog: (entry) => output.log(entry),
         onListening: (url) => {
@@ -89,7 +89,7 @@ export class LocalRuns {
     await Promise.all([...this.#active].map((group) => group.close(reason)));
   }
 
-  /** Makes what the function runs in. Calls that come meanwhile wait for the same. */
+  /** Prepares the environment and the worker group of a function. Concurrent calls share one preparation. */
   async #prepared(target: FunctionTarget, { signal, output }: LocalRunListener): Promise<WorkerGroup> {
     let isThere = false;
     try {
@@ -118,7 +118,7 @@ export class LocalRuns {
     });
     launching.catch(() => {}); // reported below
     const bundle = await target.bundle().catch(async (error: unknown) => {
-      // Nothing is installed for code that can't run.
+      // If the code can't be bundled, abort the installation: it is of no use.
       failure.abort(error);
       await Promise.allSettled([launching]);
       throw error;
@@ -131,7 +131,7 @@ export class LocalRuns {
     const group = new WorkerGroup({
       maxWorkers: Math.min(maxWorkers, maxConcurrency),
       keepAliveMs: keepAlive * 1000,
-      // Its files may have been removed or changed: the next call prepares the function again.
+      // Files of the environment may have been removed or changed, so the next call prepares the function again.
       onStartFailed: () => this.#groups.delete(target),
       onFirstWorker: (active) => this.#active.add(active),
       onLastWorkerEnded: (active) => this.#active.delete(active),

@@ -6,15 +6,15 @@ const MAX_LINE = 64 * 1024;
 
 /** A mark that the runner prints at the end of a line. */
 const MARK = new RegExp(`(${END_OF_RUN}|${OUT_OF_MEMORY})(\\d+)$`);
-/** No mark is longer. */
+/** Maximum length of a mark. */
 const MAX_MARK = 64;
 
 /** Receives the lines and marks of a stream. */
 export interface LineListener {
   onLine(line: string): void;
-  /** The output of the run with that number is complete. */
+  /** Called when the output of the run with this id is complete. */
   onEndOfRun(id: number): void;
-  /** The process is about to end itself because of its memory use, in bytes. */
+  /** Called when the process is about to end itself because of its memory use, in bytes. */
   onOutOfMemory(bytes: number): void;
 }
 
@@ -39,14 +39,16 @@ export class OutputLines {
     if (this.#rest.length > MAX_LINE) this.#cut();
   }
 
-  /** The stream has ended. */
+  /** Handles the end of the stream. */
   end(): void {
     const last = this.#rest + this.#decoder.end();
     this.#rest = "";
     if (last !== "") this.#tell(last);
   }
 
-  /** Passes on the start of a line that is too long. Its end may be the start of a mark. */
+  /**
+   * Passes on the start of a line that is too long, but keeps its last characters, which may be the start of a mark.
+   */
   #cut(): void {
     const mark = this.#rest.lastIndexOf("\u0000");
     const end = mark > this.#rest.length - MAX_MARK ? mark : this.#rest.length;

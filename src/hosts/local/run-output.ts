@@ -1,16 +1,16 @@
 import type { LogEntry } from "../../functions/log-entry.ts";
 import { createInstallProgress, type InstallProgress } from "./environments/progress.ts";
 
-/** Where the lines of a run go. */
+/** Receives the lines of a run. */
 export interface RunOutput {
   log(entry: LogEntry): void;
-  /** The environment is there, or could not be made. */
+  /** Called when the environment is prepared, or could not be prepared. */
   prepared?(isThere: boolean): void;
 }
 
 /**
- * This process's own output: what the function prints and, while its environment is installed, how far that is.
- * @param requirements what is installed, in words
+ * Writes the lines of a run to this process's output, and shows the progress while the environment is installed.
+ * @param requirements the installed packages, as text for the progress
  */
 export function standardRunOutput(functionName: string, requirements: string): RunOutput {
   let progress: InstallProgress | undefined;

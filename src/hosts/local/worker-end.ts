@@ -6,13 +6,13 @@ export interface WorkerCircumstances {
   readonly functionName: string;
   readonly isReady: boolean;
   readonly memoryLimitMb: number | undefined;
-  /** It said that it has too much memory. */
+  /** The memory use that the worker reported when it exceeded its limit, in bytes. */
   readonly outOfMemoryBytes: number | undefined;
-  /** Its last lines on standard error. */
+  /** The worker's last lines on standard error. */
   readonly lastLines: readonly string[];
 }
 
-/** Why a run has no answer: in words, with what to do about it. */
+/** Creates the error of a run whose worker has ended. The message gives the reason, and says what to do. */
 export function describeEnd(end: WorkerEnd, circumstances: WorkerCircumstances): FalServerlessError {
   const { functionName } = circumstances;
   if (end.error !== undefined) {
@@ -29,7 +29,7 @@ export function describeEnd(end: WorkerEnd, circumstances: WorkerCircumstances):
   );
 }
 
-/** The operating system gives no process. */
+/** Creates the error for a process that the operating system did not start. */
 export function cannotStart(functionName: string, cause: unknown): FalServerlessError {
   const why = cause instanceof Error ? cause.message : String(cause);
   return died(`The process of ${functionName} can't be started: ${why}`, cause);

@@ -12,7 +12,7 @@ const SAFE_VARIABLES: readonly string[] = [
   "NODE_EXTRA_CA_CERTS",
   "SSL_CERT_FILE",
   "SSL_CERT_DIR",
-  // A nested function's environment lies in the same cache.
+  // A function that calls another one must find the same cache.
   "XDG_CACHE_HOME",
   "SERVABLE_CACHE_DIR",
   // Windows
@@ -30,8 +30,8 @@ const SAFE_VARIABLES: readonly string[] = [
 export type PassedVariables = readonly string[] | Readonly<Record<string, string>>;
 
 /**
- * The environment of a worker: the safe variables and the listed ones, nothing else of this process's.
- * @param passed a name that is not set here is left out
+ * The environment variables of a worker: of this process's variables, only the safe ones and the listed ones.
+ * @param passed names that are not set in this process are omitted
  * @param safe the names of the safe variables
  */
 export function workerVariables(

@@ -7,7 +7,7 @@ import { FunctionWorker, type FunctionWorkerParts, type Run } from "./function-w
 export interface WorkerGroupOptions {
   /** Maximum number of workers; further calls wait for a free one in order of arrival. */
   readonly maxWorkers: number;
-  /** How long an idle worker is kept, in milliseconds. */
+  /** Time for which an idle worker is kept, in milliseconds. */
   readonly keepAliveMs: number;
   /** Called when a worker could not be set up. */
   onStartFailed(): void;
@@ -18,21 +18,23 @@ export interface WorkerGroupOptions {
   readonly worker: Omit<FunctionWorkerParts, "onReady" | "onIdle" | "onEnd" | "onLog">;
 }
 
-/** The workers of one function. They are started when they are needed, and kept for a while. */
+/** The workers of one function. They are started on demand and kept for some time after a run. */
 export class WorkerGroup {
   readonly #options: WorkerGroupOptions;
   readonly #workers = new Set<FunctionWorker>();
-  /** Ready and without a run. The last one in is the first one out, so that the others reach their time limit. */
+  /**
+   * Ready workers without a run, as a stack, so that the workers at the bottom reach the end of their keep-alive time.
+   */
   readonly #idle: { readonly worker: FunctionWorker; readonly timer: NodeJS.Timeout }[] = [];
   readonly #waiting: Run[] = [];
   readonly #running = new Map<Run, FunctionWorker>();
   readonly #onIdle: (() => void)[] = [];
-  /** Killed, but not ended yet. */
+  /** Workers that were killed but have not ended yet, each with a callback for its end. */
   readonly #leaving = new Map<FunctionWorker, () => void>();
   #starting = 0;
-  /** Keeps this process while something waits. */
+  /** A timer that keeps this process alive while runs wait. */
   #keeper: NodeJS.Timeout | undefined;
-  /** The last start failed while other workers run. */
+  /** Whether the last start failed while other workers run. */
   #hasStartFailed = false;
 
   constructor(options: WorkerGroupOptions) {
@@ -45,7 +47,7 @@ export class WorkerGroup {
     this.#hand();
   }
 
-  /** Ends a run for its caller: at once, whether it waits or is running. */
+  /** Cancels a waiting or running run: its caller's promise rejects immediately. */
   cancel(run: Run, reason: unknown = new RequestCancelledException()): void {
     const worker = this.#running.get(run);
     if (worker !== undefined) return worker.cancel(run, reason);
@@ -56,7 +58,7 @@ export class WorkerGroup {
     this.#keepProcess();
   }
 
-  /** Ends every worker at once; running and waiting runs are rejected. Resolves when all workers have ended. */
+  /** Kills all workers, and rejects running and waiting runs. Resolves when all workers have ended. */
   async close(reason: unknown): Promise<void> {
     for (const run of this.#waiting.splice(0)) run.reject(reason);
     this.#keepProcess();
@@ -78,7 +80,7 @@ export class WorkerGroup {
     });
   }
 
-  /** Resolves when nothing runs, cancelled runs included. */
+  /** Resolves when no run is in progress, not even a cancelled one. */
   async idle(): Promise<void> {
     if (this.#running.size > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
@@ -115,7 +117,7 @@ export class WorkerGroup {
     try {
       const worker = this.#createWorker();
       this.#workers.add(worker);
-      // Until a worker runs something, the waiting runs keep this process alive.
+      // Only a running worker keeps this process alive; until then, the waiting runs do.
       worker.hold(false);
     } catch (error) {
       // The system has reached its limit of processes or files.
@@ -167,8 +169,8 @@ export class WorkerGroup {
     this.#workers.delete(worker);
     this.#leaveIdle(worker);
     this.#forget(worker);
-    // A worker that was killed here says nothing about the next start: runs that have arrived meanwhile get a new
-    // worker.
+    // The end of a worker that was killed on purpose does not mean that the next start fails, so new workers are
+    // started for the waiting runs.
     const isLeaving = this.#leaving.has(worker);
     if (worker.wasReady || isLeaving) this.#hasStartFailed = false;
     if (!worker.wasReady && isLeaving) this.#starting--;
@@ -179,7 +181,10 @@ export class WorkerGroup {
     if (this.#workers.size === 0) this.#options.onLastWorkerEnded(this);
   }
 
-  /** The next start would fail too: waiting runs are left to the running workers, if there are any. */
+  /**
+   * Assumes that the next start would fail too: waiting runs wait for the running workers, or are rejected if there are
+   * none.
+   */
   #onStartFailed(reason: unknown): void {
     this.#starting--;
     this.#hasStartFailed = this.#workers.size > 0;

@@ -12,7 +12,7 @@ import type { NpmEnvironments } from "./environments/npm-environments.ts";
 import type { LaunchedWorkers } from "./function-worker.ts";
 import { workerVariables } from "./worker-environment.ts";
 
-/** A function's environment, and how its workers are started in it: as processes of this machine, or in containers. */
+/** The environment of a function, and the way to start its workers: as processes of this machine, or in containers. */
 export interface WorkerLauncher {
   readonly environment: Environment;
   /** `file:` URL of the only folder to find packages in, as the workers see it. Set if a folder above it has packages too. */
@@ -86,7 +86,7 @@ function forkLauncher(environment: Environment): WorkerLauncher {
   };
 }
 
-/** Whether Node, in its search for a package, would look into folders above this one, or into the user's. */
+/** Whether Node would find packages in folders above this one, or in the user's own folders. */
 function seesForeignPackages(folder: string): boolean {
   const home = homedir();
   if ([".node_modules", ".node_libraries"].some((name) => existsSync(join(home, name)))) return true;

@@ -4,8 +4,8 @@ import { join, resolve } from "node:path";
 import { FalServerlessError } from "../../../errors.ts";
 
 /**
- * The folder in which environments are kept: `SERVABLE_CACHE_DIR`, else `servable` in the user's cache folder.
- * @throws FalServerlessError when the user has no home
+ * The folder for environments: `SERVABLE_CACHE_DIR`, otherwise `servable` in the user's cache folder.
+ * @throws FalServerlessError if the user has no home folder
  */
 export function cacheDirectory(
   environment: NodeJS.ProcessEnv = process.env,
@@ -21,7 +21,7 @@ export function cacheDirectory(
   }
   if (platform === "darwin") return join(home(environment, platform), "Library/Caches/servable");
   const cache = environment["XDG_CACHE_HOME"];
-  // The standard says that a relative one is to be ignored.
+  // The XDG standard says that relative paths must be ignored.
   return join(cache?.startsWith("/") ? cache : join(home(environment, platform), ".cache"), "servable");
 }
 
@@ -39,7 +39,7 @@ function home(environment: NodeJS.ProcessEnv, platform: NodeJS.Platform): string
   }
 }
 
-/** Makes a folder of the cache. @throws FalServerlessError that says which variable names another one */
+/** Creates a folder of the cache. @throws FalServerlessError that names the variable to choose another folder with */
 export function makeCacheFolder(path: string): void {
   try {
     mkdirSync(path, { recursive: true });
@@ -48,7 +48,7 @@ export function makeCacheFolder(path: string): void {
   }
 }
 
-/** The error for a cache folder that can't be made or written. */
+/** The error for a cache folder that can't be created or written. */
 export function unusableCache(path: string, error: unknown): FalServerlessError {
   const code = (error as NodeJS.ErrnoException).code ?? String(error);
   return new FalServerlessError(

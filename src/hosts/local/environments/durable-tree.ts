@@ -3,16 +3,16 @@ import { join } from "node:path";
 import { runProgram } from "../../../processes/program.ts";
 import { syncFolder } from "./manifest.ts";
 
-/** Files that are looked at, or written out, at a time. */
+/** Maximum number of files that are inspected or flushed at a time. */
 const AT_ONCE = 32;
 
-/** How long all of a file system may take to be written out, in milliseconds; beyond, it is busy with others' data. */
+/** Maximum time to flush a whole file system, in milliseconds. If it takes longer, the disk is busy with other data. */
 const FILE_SYSTEM_SYNC_MS = 10_000;
 
-/** Has all of a folder written out to the disk, and returns the size of its files in bytes. */
+/** Flushes all files of a folder to the disk, and returns their total size in bytes. */
 export async function syncTree(folder: string): Promise<number> {
   const { folders, files } = await walk(folder);
-  // One call for thousands of small files: on most disks many times as quick as one for each.
+  // For thousands of small files, flushing the whole file system is much faster on most disks than flushing each file.
   const isWritten = await syncFileSystem(folder);
   let sizeBytes = 0;
   const rest = files.values();
@@ -40,7 +40,7 @@ async function walk(folder: string): Promise<{ readonly folders: string[]; reado
   return { folders, files };
 }
 
-/** Has the whole file system written out, where there is a way to. */
+/** Flushes the whole file system. False if that is not possible here. */
 async function syncFileSystem(folder: string): Promise<boolean> {
   if (process.platform !== "linux") return false;
   const signal = AbortSignal.timeout(FILE_SYSTEM_SYNC_MS);
@@ -57,7 +57,7 @@ async function syncFile(path: string): Promise<{ readonly size: number }> {
     await file.sync();
     return await file.stat();
   } catch (error) {
-    // A package may hold files that nobody may read; their content is the package's own affair.
+    // A package may have files without read permission, which can't be flushed.
     if (!["EACCES", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     return lstat(path);
   }

@@ -12,7 +12,7 @@ import { describeSteps } from "./requirement-specs.ts";
 
 type Install = SharedCall<Manifest, LogEntry>;
 
-/** Installs environments into a store: one install of an environment at a time, in this process and across processes. */
+/** Installs environments into a store. Only one process at a time installs the same environment. */
 export class EnvironmentInstalls {
   readonly #store: EnvironmentStore;
   readonly #npmEnvironment: NodeJS.ProcessEnv;
@@ -23,7 +23,7 @@ export class EnvironmentInstalls {
     this.#npmEnvironment = npmEnvironment;
   }
 
-  /** Concurrent calls share an install; one that was asked to be new shares only another such. */
+  /** Installs an environment. Concurrent calls share an installation; calls with `force` share only with each other. */
   async install(
     key: string,
     spec: EnvironmentSpec,
@@ -68,7 +68,7 @@ export class EnvironmentInstalls {
     for (;;) {
       const lock = await this.#store.lock(key, {
         signal,
-        // One that another process began after this call is as new as one of its own.
+        // An installation that another process has started after this call is new enough for `force`.
         instead: () => {
           const isNew = !isForced || (this.#store.find(key)?.startedAt ?? 0) >= startedAt;
           return isNew ? this.#store.take(key) : undefined;
@@ -83,7 +83,7 @@ export class EnvironmentInstalls {
         await this.#store.sweep();
         await this.#store.removeLeftovers(key);
         const manifest = await this.#build(key, spec, node, lock, signal, log);
-        if (manifest === undefined) continue; // it took so long that another process took over
+        if (manifest === undefined) continue; // the installation took so long that another process has replaced it
         await this.#store.removeLeftovers(key);
         return manifest;
       } finally {
@@ -92,7 +92,7 @@ export class EnvironmentInstalls {
     }
   }
 
-  /** Installs into a new folder and, when it is whole, makes it the environment. */
+  /** Installs into a new folder, and publishes it as the environment when it is complete. */
   async #build(
     key: string,
     spec: EnvironmentSpec,

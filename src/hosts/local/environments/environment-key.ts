@@ -7,9 +7,10 @@ import { ENVIRONMENT_FORMAT, type NodeRelease } from "./manifest.ts";
 import { localPath, requirementLabel } from "./requirement-specs.ts";
 
 /**
- * The name of an environment: a readable part and a hash of everything that decides what is in it. Of Node's version
- * that is the major and the interface of native packages, so that a patch of Node installs nothing anew.
- * @throws FalServerlessError when a lockfile or a local package can't be read
+ * The name of an environment: a readable part, and a hash of everything that determines its content. Of Node, this is
+ * the major version and the version of the interface for native packages, so that a patch release does not cause a new
+ * installation.
+ * @throws FalServerlessError if a lockfile or a local package can't be read
  */
 export function environmentKey(spec: EnvironmentSpec, node: NodeRelease): string {
   const parts = {
@@ -28,7 +29,7 @@ export function environmentKey(spec: EnvironmentSpec, node: NodeRelease): string
   return `${readablePart(spec)}-${hash}`;
 }
 
-/** Steps in the form that is compared: each sorted, nothing twice, none empty. */
+/** Steps in a canonical form: sorted, without duplicates and without empty steps. */
 export function normalizedSteps(steps: EnvironmentSpec["steps"]): string[][] {
   return steps.map((step) => [...new Set(step)].sort()).filter((step) => step.length > 0);
 }
@@ -58,7 +59,7 @@ function digestOfLockfile(path: string): string {
   return hash.digest("hex");
 }
 
-/** The hash of a package on this machine: a changed package makes another environment. */
+/** The hash of a local package, so that a changed package results in another environment. */
 function digestOfLocal(requirement: string): string | undefined {
   const path = localPath(requirement);
   if (path === undefined) return undefined;
@@ -82,7 +83,7 @@ function digestOfLocal(requirement: string): string | undefined {
     }
     for (const entry of readdirSync(place, { withFileTypes: true }).sort(byName)) {
       if (entry.name === "node_modules" || entry.name === ".git") continue;
-      // npm packs neither links, which may be broken or circular, nor special files.
+      // Links, which may be broken or circular, and special files are skipped, because npm does not pack them.
       if (entry.isDirectory() || entry.isFile()) addToHash(join(place, entry.name), `${name}/${entry.name}`);
     }
   }
@@ -100,7 +101,7 @@ const MUSL_NAMES: Partial<Record<NodeJS.Architecture, string>> = {
   ia32: "i386",
 };
 
-/** Which C library this is: packages are built for one or the other. */
+/** The C library of this system. Native packages are built for one of them. */
 function cLibrary(): string {
   if (process.platform !== "linux") return "";
   const arch = MUSL_NAMES[process.arch] ?? process.arch;

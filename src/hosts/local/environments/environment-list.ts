@@ -8,25 +8,26 @@ export interface NpmEnvironmentInfo {
   readonly directory: string;
   readonly kind: "npm" | "container";
   /**
-   * "ready" can be used; "installing" will be; "replaced" was installed anew elsewhere and is still in use; "left over" is
-   * of a process that died, or broken, and is removed when the next one is installed, or by prune.
+   * "ready": can be used. "installing": is being installed. "replaced": a newer installation has replaced it, but it is
+   * still in use. "left over": broken, or incomplete because its process has died; it is removed by the next
+   * installation or by prune.
    */
   readonly state: "ready" | "installing" | "replaced" | "left over";
   readonly requirements: readonly (readonly string[])[];
-  /** Where the lockfile was. */
+  /** Path of the lockfile that it was installed by. */
   readonly lockfile?: string;
   /** The version of Node it was installed for. */
   readonly node?: string;
-  /** The version of npm that made it. */
+  /** The version of npm that installed it. */
   readonly npm?: string;
   readonly sizeBytes: number;
   readonly createdAt?: Date;
   readonly lastUsedAt?: Date;
-  /** How many processes use it. */
+  /** Number of processes that use it. */
   readonly users: number;
 }
 
-/** Lists a store, by key. */
+/** Lists the environments of a store, by key. */
 export function listEnvironments(store: EnvironmentStore): NpmEnvironmentInfo[] {
   return store.keys().flatMap((key) => {
     const manifest = store.find(key);

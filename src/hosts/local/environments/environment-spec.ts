@@ -6,36 +6,37 @@ export interface EnvironmentSpec {
   readonly kind: "npm" | "container";
   /** npm specs. Steps are installed one after the other; the order within one does not matter. */
   readonly steps: readonly (readonly string[])[];
-  /** The parts of a Node version that matter, such as "22" or "22.11". Left out: the Node that runs this process. */
+  /** The version of Node or its first parts, such as "22" or "22.11". Default: the Node that runs this process. */
   readonly nodeVersion?: string;
   /**
-   * The absolute path of a `package-lock.json`. Exactly what it lists is installed first, without development
-   * packages; `overrides` and `allowScripts` are taken from the `package.json` beside it, if there is one. Steps come
-   * after it, without the packages that the lockfile's project itself depends on: there the lockfile decides.
+   * The absolute path of a `package-lock.json`. Its packages are installed first, in exactly the listed versions and
+   * without development packages. `overrides` and `allowScripts` come from the `package.json` in the same folder, if
+   * there is one. The steps follow, without packages that the lockfile's project itself depends on, whose versions the
+   * lockfile determines.
    */
   readonly lockfile?: string;
-  /** The id of the container image that it is for. */
+  /** The id of the container image that the environment is installed for. */
   readonly image?: string;
 }
 
 /** How an environment is prepared. */
 export interface PrepareOptions {
-  /** Installs it again. Functions that run in the old one are not disturbed. Default false. */
+  /** Whether to install it again. Functions continue to run in the old installation. Default false. */
   readonly force?: boolean;
-  /** Ends the wait. The install itself is aborted when its last caller leaves. */
+  /** Ends this caller's wait. The installation is aborted when its last caller has left. */
   readonly signal?: AbortSignal;
-  /** The Node it is for, if that is not on this machine. Required for kind "container". */
+  /** The Node that the environment is for, if it is not one of this machine. Required for kind "container". */
   readonly node?: NodeRuntime;
-  /** Called with the lines of the install's log; not called for a cached environment. */
+  /** Called with each line of the installation's log. Not called for a cached environment. */
   readonly log?: (entry: LogEntry) => void;
 }
 
 /** An environment that is installed. */
 export interface Environment {
-  /** Names it among all environments of this machine. */
+  /** The environment's name, unique on this machine. */
   readonly key: string;
   /** The folder that holds `node_modules`. */
   readonly directory: string;
-  /** The Node executable that it is made for. */
+  /** Path of the Node executable that the environment is for. */
   readonly node: string;
 }

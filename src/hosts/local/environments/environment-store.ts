@@ -53,7 +53,7 @@ export class EnvironmentStore {
     return key === undefined || generation === undefined ? undefined : { key, generation };
   }
 
-  /** The manifest of an environment that is there and whole. */
+  /** The manifest of a complete environment; undefined if there is none. */
   find(key: string): Manifest | undefined {
     const parent = this.parentOf(key);
     const manifest = readManifest(parent);
@@ -61,7 +61,7 @@ export class EnvironmentStore {
     return isWhole ? manifest : undefined;
   }
 
-  /** The same, kept from being removed for a while. */
+  /** Like {@link find}, but also protects the environment from removal for a short time. */
   take(key: string): Manifest | undefined {
     const manifest = this.find(key);
     if (manifest === undefined) return undefined;
@@ -71,11 +71,12 @@ export class EnvironmentStore {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw unusableCache(parent, error);
     }
-    // A removal takes the manifest away before it looks for marks.
+    // A removal first removes the manifest and then looks for marks. If the manifest is still there, it has seen this
+    // mark.
     return readManifest(parent)?.generation === manifest.generation ? manifest : undefined;
   }
 
-  /** Notes that an environment is used now. */
+  /** Records the current time as the environment's last use. */
   touch(key: string): void {
     const now = new Date();
     try {
@@ -85,7 +86,7 @@ export class EnvironmentStore {
     }
   }
 
-  /** Waits for the right to install or remove what is under a key. */
+  /** Waits for the lock of a key, which allows installing and removing its folders. */
   async lock<T>(key: string, wait: LockWait<T>): Promise<InstallLock | T> {
     makeCacheFolder(this.#environments);
     makeCacheFolder(this.#locks);
@@ -97,7 +98,7 @@ export class EnvironmentStore {
     }
   }
 
-  /** Begins a folder for a new environment, held by this process. */
+  /** Creates a folder for a new environment, marked as used by this process. */
   begin(key: string): { readonly generation: string; readonly directory: string; readonly hold: Disposable } {
     const parent = this.parentOf(key);
     const generation = `${Date.now().toString(36)}${randomBytes(4).toString("hex")}`;
@@ -113,17 +114,17 @@ export class EnvironmentStore {
     return { generation, directory, hold };
   }
 
-  /** Makes a folder that is whole the environment of its key. */
+  /** Publishes a complete folder as the environment of its key. */
   publish(manifest: Manifest): void {
     writeManifest(this.parentOf(manifest.key), manifest);
   }
 
-  /** Removes a folder that is of no use. */
+  /** Removes a folder that is not needed. */
   async discard(directory: string): Promise<void> {
     await rm(this.#aside(directory), { recursive: true, force: true, maxRetries: 3 });
   }
 
-  /** The keys under which there is anything. */
+  /** The keys that have a folder. */
   keys(): string[] {
     try {
       return readdirSync(this.#environments, { withFileTypes: true })
@@ -136,7 +137,7 @@ export class EnvironmentStore {
     }
   }
 
-  /** The folders under a key. */
+  /** The generations of a key. */
   generations(key: string): string[] {
     try {
       return readdirSync(this.parentOf(key), { withFileTypes: true })
@@ -147,7 +148,7 @@ export class EnvironmentStore {
     }
   }
 
-  /** How many processes use each folder under a key. */
+  /** Number of processes that use each generation of a key. */
   uses(key: string): Map<string, number> {
     try {
       return countUses(this.parentOf(key));
@@ -156,12 +157,14 @@ export class EnvironmentStore {
     }
   }
 
-  /** When an environment was used last, in milliseconds since 1970. */
+  /** Time of an environment's last use, in milliseconds since 1970. */
   lastUsed(key: string): number {
     return statSync(manifestPath(this.parentOf(key)), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   }
 
-  /** Removes what is under a key and neither its environment nor in use. The caller holds the key's lock. */
+  /**
+   * Removes the generations of a key that are neither its environment nor in use. The caller must hold the key's lock.
+   */
   async removeLeftovers(key: string): Promise<string[]> {
     const current = this.find(key)?.generation;
     const uses = this.uses(key);
@@ -176,7 +179,9 @@ export class EnvironmentStore {
     return removed;
   }
 
-  /** Removes an environment that nobody uses; false when somebody does. The caller holds the key's lock. */
+  /**
+   * Removes an environment unless it is in use; returns whether it was removed. The caller must hold the key's lock.
+   */
   async remove(key: string): Promise<boolean> {
     const parent = this.parentOf(key);
     const manifest = readManifest(parent);
@@ -187,7 +192,7 @@ export class EnvironmentStore {
       const { mtime } = statSync(path);
       renameSync(path, `${path}.removed`);
       if (this.uses(key).has(generation)) {
-        renameSync(`${path}.removed`, path); // somebody came at this moment
+        renameSync(`${path}.removed`, path); // a process has begun to use it at this moment
         utimesSync(path, mtime, mtime);
         return false;
       }
@@ -197,7 +202,10 @@ export class EnvironmentStore {
     return true;
   }
 
-  /** Tries each key's lock, and removes what dead processes have left. Failures are for the next one. */
+  /**
+   * Removes the remains of dead processes under each key whose lock is free. A failure is ignored: a later sweep tries
+   * again.
+   */
   async sweep(): Promise<void> {
     for (const key of this.keys()) {
       const isClean = this.generations(key).every(
@@ -210,7 +218,7 @@ export class EnvironmentStore {
     await this.emptyTrash();
   }
 
-  /** The lock of a key, if nobody has it. */
+  /** The lock of a key; undefined if another process holds it. */
   tryLock(key: string): InstallLock | undefined {
     makeCacheFolder(this.#locks);
     try {
@@ -220,30 +228,30 @@ export class EnvironmentStore {
     }
   }
 
-  /** Whether something is being installed or removed under a key. */
+  /** Whether a process is installing or removing under a key. */
   isBusy(key: string): boolean {
     return existsSync(join(this.#locks, key)) && InstallLock.isLive(join(this.#locks, key));
   }
 
-  /** Removes for good what is on its way out. */
+  /** Deletes the content of the trash folder. */
   async emptyTrash(): Promise<void> {
     await rm(this.#trash, { recursive: true, force: true, maxRetries: 3 }).catch(() => {});
   }
 
   #removeParentIfEmpty(parent: string, current: string | undefined): void {
     if (current !== undefined) return;
-    rmSync(manifestPath(parent), { force: true }); // it names nothing that is there
+    rmSync(manifestPath(parent), { force: true }); // the manifest names a folder that does not exist
     try {
       for (const name of readdirSync(parent)) {
         if (name.startsWith("environment.json")) rmSync(join(parent, name), { force: true });
       }
       rmdirSync(parent);
     } catch {
-      // something is in use there
+      // the folder still has a generation in use
     }
   }
 
-  /** Takes a folder out of its place in one step, so that nobody ever finds half of it. */
+  /** Moves a folder to the trash by one rename, so that no process finds a partially deleted folder. */
   #aside(directory: string): string {
     if (!existsSync(directory)) return directory;
     const aside = join(this.#trash, randomBytes(8).toString("hex"));

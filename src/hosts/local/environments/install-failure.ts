@@ -2,24 +2,27 @@ import { statfsSync } from "node:fs";
 import { FalServerlessError } from "../../../errors.ts";
 import type { NpmResult } from "./npm-run.ts";
 
-/** The subject of an install, for the message of its failure. */
+/** The facts about an installation for the message of its failure. */
 export interface InstallSubject {
-  /** The requirements, in a line. */
+  /** The requirements, in one line. */
   readonly what: string;
-  /** The folder it was to be installed in. */
+  /** The folder of the installation. */
   readonly directory: string;
-  /** The registry that npm asks. */
+  /** The registry that npm uses. */
   readonly registry: string;
 }
 
-/** Lines of npm's own words, or of an install script's, that a message ends with. */
+/** Maximum number of output lines of npm or an install script at the end of a message. */
 const SHOWN_LINES = 6;
 
 const NETWORK =
   /^(?:ECONN\w+|ENOTFOUND|EAI_\w+|ETIMEDOUT|ESOCKETTIMEDOUT|ERR_SOCKET_TIMEOUT|EHOSTUNREACH|ENETUNREACH|EPIPE|EIDLETIMEOUT|ERESPONSETIMEOUT|ECONNECTIONTIMEOUT|EPROTO|FETCH_ERROR|E5\d\d|E429|UND_ERR\w*|EINVALIDPROXY)$/;
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS/;
 
-/** The error for an npm that did not succeed: what failed, why, what to do, and npm's last words. */
+/**
+ * The error for a failed run of npm. Its message says what failed, why, and what to do, and ends with the last output
+ * of npm.
+ */
 export function installFailure(subject: InstallSubject, result: NpmResult): FalServerlessError {
   const said = errorLines(result.lines);
   const code = /^code (\S+)/.exec(said.find((line) => line.startsWith("code ")) ?? "")?.[1] ?? "";
@@ -31,7 +34,7 @@ export function installFailure(subject: InstallSubject, result: NpmResult): FalS
   return failure(subject, `${why}${quoted}`, cause);
 }
 
-/** The error for what the file system or the operating system refused in an install. */
+/** The error for an operation of an installation that the file system or the operating system refused. */
 export function installTrouble(subject: InstallSubject, error: unknown): FalServerlessError {
   if (error instanceof FalServerlessError) return error;
   const { code, message } = error as NodeJS.ErrnoException;
@@ -133,7 +136,7 @@ function explain(
   };
 }
 
-/** An install script that failed: npm names its folder and command, and repeats what it said. */
+/** Finds a failed install script in npm's output, which has the script's folder, its command and its output. */
 function failedScript(said: readonly string[]): Explanation | undefined {
   const failed = said.findIndex((line) => line === "command failed");
   const command = said[failed + 1];

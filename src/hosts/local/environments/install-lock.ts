@@ -3,33 +3,34 @@ import { setTimeout as delay } from "node:timers/promises";
 import { writeFileAtomic } from "../../../processes/atomic-file.ts";
 import { createMark, parseMark, stateOf, type ProcessMark } from "./process-mark.ts";
 
-/** How a lock behaves in time, in milliseconds. */
+/** Intervals of a lock, in milliseconds. */
 export interface LockTimes {
-  /** How often one who waits looks. */
+  /** Interval at which a waiting process checks the lock. */
   readonly pollMs: number;
-  /** How often the holder shows that it lives. */
+  /** Interval at which the holder renews the lock. */
   readonly heartbeatMs: number;
-  /** A holder that does not renew its lock for this time is replaced: it is suspended, or its machine has stopped. */
+  /** Time without a renewal after which the holder is replaced: it is suspended, or its machine has stopped. */
   readonly silentMs: number;
 }
 
 const USUAL_TIMES: LockTimes = { pollMs: 100, heartbeatMs: 2000, silentMs: 60_000 };
 
-/** How one waits for a lock. */
+/** Options of waiting for a lock. */
 export interface LockWait<T> {
   readonly signal?: AbortSignal;
   /** Called once if another process holds it. */
   readonly onWait?: (holder: ProcessMark) => void;
-  /** Asked before each try: whatever it returns ends the wait in place of the lock. */
+  /** Called before each attempt. If it returns a value, the wait ends with this value instead of the lock. */
   readonly instead?: () => T | undefined;
   readonly times?: Partial<LockTimes>;
 }
 
-/** The holder of a lock whose file is empty or damaged: such a lock is only free after its time of silence. */
+/** The holder of a lock whose file is empty or damaged. Such a lock is free only after `silentMs`. */
 const UNREADABLE: ProcessMark = { token: "unreadable", pid: 0, place: "" };
 
 /**
- * A lock between processes: a file that only one can create. Its holder's death is seen at once, by its pid.
+ * A lock between processes: a file that only one process can create. It has the holder's pid, so that other processes
+ * detect immediately that the holder has died.
  *
  * A dead holder's lock is never removed, since that could remove the new lock of another process. It is overwritten
  * by the process that creates a file named after that lock, so only one of two processes replaces it.
@@ -47,19 +48,19 @@ export class InstallLock {
     }, times.heartbeatMs).unref();
   }
 
-  /** Takes the lock if it is free, or its holder dead. */
+  /** Takes the lock if it is free or its holder has died; undefined otherwise. */
   static tryAcquire(path: string, times: Partial<LockTimes> = {}): InstallLock | undefined {
     const mark = createMark();
     const isTaken = take(path, mark) || (isDead(path) && replace(path, holderOf(path), mark, USUAL_TIMES));
     return isTaken ? new InstallLock(path, mark, { ...USUAL_TIMES, ...times }) : undefined;
   }
 
-  /** Whether somebody holds it who is not known to be dead. */
+  /** Whether a process holds the lock that is not known to be dead. */
   static isLive(path: string): boolean {
     return holderOf(path) !== undefined && !isDead(path);
   }
 
-  /** Waits for the lock. Rejects with the signal's reason, or with what the file system says. */
+  /** Waits for the lock. Rejects with the signal's reason, or with an error of the file system. */
   static async acquire<T>(path: string, wait: LockWait<T> = {}): Promise<InstallLock | T> {
     const times = { ...USUAL_TIMES, ...wait.times };
     const mark = createMark();
@@ -81,7 +82,7 @@ export class InstallLock {
     }
   }
 
-  /** Whether it is still this one's: one that was silent for too long is replaced. */
+  /** Whether this process still holds the lock. A holder that does not renew it in time is replaced. */
   isHeld(): boolean {
     return holderOf(this.#path)?.token === this.#mark.token;
   }
@@ -96,7 +97,9 @@ export class InstallLock {
   }
 }
 
-/** Watches whether a holder shows that it lives, by this process's own clock: those of machines differ. */
+/**
+ * Measures the time since a holder's last renewal by the clock of this process, because the clocks of machines differ.
+ */
 class Silence {
   readonly #limitMs: number;
   #seen = "";
@@ -116,7 +119,7 @@ class Silence {
   }
 }
 
-/** Creates the file with its content in one step, so that nobody ever reads half of it. */
+/** Creates the file with its content in one step, so that no process reads a partial file. */
 function take(path: string, mark: ProcessMark): boolean {
   const text = JSON.stringify(mark);
   const temporary = `${path}.${mark.token}`;
@@ -142,7 +145,10 @@ function take(path: string, mark: ProcessMark): boolean {
   }
 }
 
-/** Follows a dead holder. The right to do so is a lock too, named after it, whose holder may die as well. */
+/**
+ * Replaces a dead holder. This needs a second lock, named after the dead holder, and the holder of that lock may die as
+ * well.
+ */
 function replace(path: string, dead: ProcessMark | undefined, mark: ProcessMark, times: LockTimes): boolean {
   if (dead === undefined) return false;
   const right = `${path}-after-${dead.token}`;
@@ -152,7 +158,7 @@ function replace(path: string, dead: ProcessMark | undefined, mark: ProcessMark,
     if (!isGone || !replace(right, other, mark, times)) return false;
   }
   try {
-    if (holderOf(path)?.token !== dead.token) return false; // somebody has followed it already
+    if (holderOf(path)?.token !== dead.token) return false; // another process has replaced it already
     writeFileAtomic(path, JSON.stringify(mark));
     return true;
   } finally {
@@ -182,6 +188,6 @@ function touch(path: string): void {
   try {
     utimesSync(path, now, now);
   } catch {
-    // it was taken over at this moment
+    // another process has just taken it over
   }
 }

@@ -2,15 +2,16 @@ import type { EnvironmentSpec } from "./environment-spec.ts";
 import type { Lockfile } from "./lockfile.ts";
 import { localPath, registryRequirement } from "./requirement-specs.ts";
 
-/** How npm is to install, whatever it installs. */
+/** Flags of npm for every installation. */
 export const INSTALL_FLAGS: readonly string[] = [
   ...["--no-audit", "--no-fund", "--no-progress", "--no-update-notifier", "--color=false"],
   ...["--loglevel=warn", "--no-global", "--install-links", "--omit=dev"],
 ];
 
 /**
- * The steps that are left where a lockfile comes first: where its project depends on a package itself, it decides about it.
- * @param onWarning called for a requirement that asks for another version than the lockfile has
+ * The steps to install after a lockfile, without the packages that the lockfile's project itself depends on: the
+ * lockfile determines their versions.
+ * @param onWarning called for a requirement whose version differs from the lockfile's
  */
 export function stepsBeside(
   lockfile: Lockfile,
@@ -32,8 +33,8 @@ export function stepsBeside(
 }
 
 /**
- * The `package.json` that npm works on. Requirements are listed in `allowScripts`, without which newer versions of npm
- * don't run their install scripts. Whether those of other packages run is for npm and the user's settings to say.
+ * The `package.json` for an installation. It lists the requirements in `allowScripts`, because newer versions of npm
+ * run only allowed install scripts. For other packages, npm's and the user's settings apply.
  */
 export function installProject(
   lockfile: Lockfile | undefined,
@@ -56,7 +57,10 @@ export function installProject(
   };
 }
 
-/** From npm 12 on, a repository or an address is refused unless it is allowed; a requirement that names one allows it. */
+/**
+ * Flags that allow the origins of a step. From npm 12 on, repositories and URLs are refused unless they are allowed; a
+ * requirement that names one counts as allowed.
+ */
 export function originFlags(npmVersion: string | undefined, step: readonly string[]): string[] {
   const major = Number.parseInt(npmVersion ?? "0", 10);
   const isElsewhere = step.some(

@@ -15,20 +15,22 @@ export interface InstallParts {
   readonly spec: EnvironmentSpec;
   /** An empty folder. */
   readonly directory: string;
-  /** The Node it is for. */
+  /** The Node that the environment is for. */
   readonly node: NodeRuntime;
-  /** Variables for npm beside those that it gets anyway. */
+  /** Environment variables for npm, in addition to its usual ones. */
   readonly npmEnvironment: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
   readonly log: (entry: LogEntry) => void;
 }
 
-/** The oldest Node that npm itself is run by, where the environment is for it; for an older one, this process's runs it. */
+/**
+ * The oldest Node that npm is run with. For an environment with an older Node, npm runs with the Node of this process.
+ */
 const OLDEST_FOR_NPM = 20;
 
 /**
- * Fills a folder with what a spec asks for, and returns the version of npm that did it; nothing when there was nothing
- * to install. @throws FalServerlessError that says what failed; the signal's reason
+ * Installs the packages of a spec into a folder. Returns the version of npm; undefined if there was nothing to install.
+ * @throws FalServerlessError that says what failed; the signal's reason
  */
 export async function install(parts: InstallParts): Promise<string | undefined> {
   const { spec, directory, log } = parts;
@@ -67,7 +69,8 @@ export async function install(parts: InstallParts): Promise<string | undefined> 
 
   const projectSettings = join(directory, ".npmrc");
   try {
-    // npm looks for a project's settings in the folder it works in. They may hold tokens: they don't stay.
+    // npm reads a project's settings from its working directory. They are removed afterwards, because they may contain
+    // tokens.
     if (settings.project !== "") writeFileSync(projectSettings, settings.project, { mode: 0o600 });
     if (lockfile !== undefined) {
       log(logEntry(`installing what ${spec.lockfile ?? ""} lists`, "BUILDER", "INFO"));

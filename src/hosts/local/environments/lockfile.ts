@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { FalServerlessError } from "../../../errors.ts";
 
-/** A project's lockfile, and what npm has to have beside it. */
+/** A project's lockfile, and the `package.json` that npm needs with it. */
 export interface Lockfile {
   readonly text: string;
-  /** The `package.json` that fits it. */
+  /** The matching `package.json`. */
   readonly project: Readonly<Record<string, unknown>>;
   /** The project's own dependencies: name → locked version, if there is one. */
   readonly locked: ReadonlyMap<string, string | undefined>;
@@ -20,16 +20,16 @@ interface LockedPackage {
   readonly [field: string]: unknown;
 }
 
-/** Fields of the root entry that a `package.json` has as well. */
+/** Fields of the root entry that are also fields of a `package.json`. */
 const SHARED_FIELDS = [
   ...["name", "version", "dependencies", "devDependencies", "optionalDependencies", "peerDependencies"],
   ...["peerDependenciesMeta", "bundleDependencies", "engines"],
 ];
 
 /**
- * Reads a `package-lock.json` (lockfileVersion 2 or 3). Packages with an install script may run it: they were chosen
- * with the lockfile, unless the project's own `allowScripts` says otherwise.
- * @throws FalServerlessError for one that can't be used
+ * Reads a `package-lock.json` (lockfileVersion 2 or 3). Its packages may run their install scripts, unless the
+ * project's own `allowScripts` forbids it.
+ * @throws FalServerlessError for a lockfile that can't be used
  */
 export function readLockfile(path: string): Lockfile {
   const text = readFileSync(path, "utf8");
@@ -83,7 +83,7 @@ function readProject(path: string): Readonly<Record<string, unknown>> {
   try {
     return object(JSON.parse(readFileSync(path, "utf8")));
   } catch {
-    return {}; // none, or one that npm would refuse as well
+    return {}; // the file is missing, or invalid for npm too
   }
 }
 

@@ -2,24 +2,24 @@ import { closeSync, fsyncSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../../processes/atomic-file.ts";
 
-/** The form of environments. One of another form is installed anew. */
+/** The version of the format of environments. Environments of another version are installed again. */
 export const ENVIRONMENT_FORMAT = 1;
 
 /** The content of `environment.json`, which describes a complete environment. */
 export interface Manifest {
   readonly format: typeof ENVIRONMENT_FORMAT;
   readonly key: string;
-  /** The folder beside this file that holds the environment. */
+  /** Name of the environment's folder, which is next to this file. */
   readonly generation: string;
   readonly kind: "npm" | "container";
   readonly steps: readonly (readonly string[])[];
-  /** The Node version that was asked for. */
+  /** The requested version of Node. */
   readonly nodeVersion?: string;
-  /** Where the lockfile was. */
+  /** Path of the lockfile. */
   readonly lockfile?: string;
   /** The Node it was installed for. */
   readonly node: NodeRelease;
-  /** The version of npm; absent where nothing had to be installed. */
+  /** The version of npm; absent if nothing had to be installed. */
   readonly npm?: string;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
@@ -34,12 +34,12 @@ export interface NodeRelease {
   readonly modules: string;
 }
 
-/** The manifest's place in an environment's folder. Its time of change is the environment's last use. */
+/** The path of the manifest of an environment. The file's modification time is the time of the last use. */
 export function manifestPath(parent: string): string {
   return join(parent, "environment.json");
 }
 
-/** Reads a manifest; undefined where there is none, or one that can't be used. */
+/** Reads a manifest; undefined if it is missing or can't be used. */
 export function readManifest(parent: string): Manifest | undefined {
   try {
     const manifest = JSON.parse(readFileSync(manifestPath(parent), "utf8")) as Manifest | null;
@@ -50,14 +50,14 @@ export function readManifest(parent: string): Manifest | undefined {
   }
 }
 
-/** Writes a manifest atomically, also if the power fails. */
+/** Writes a manifest atomically, even in case of a power failure. */
 export function writeManifest(parent: string, manifest: Manifest): void {
   const text = `${JSON.stringify(manifest, null, 2)}\n`;
   writeFileAtomic(manifestPath(parent), text, { isFlushed: true });
   syncFolder(parent);
 }
 
-/** Makes a folder's list of names durable. */
+/** Flushes the entries of a folder to the disk. */
 export function syncFolder(path: string): void {
   if (process.platform === "win32") return; // folders can't be opened there
   const folder = openSync(path, "r");

@@ -6,10 +6,10 @@ import type { NodeRelease } from "./manifest.ts";
 import type { NpmProgram } from "./npm.ts";
 import type { NpmResult, NpmRun } from "./npm-run.ts";
 
-/** A Node that functions run on. */
+/** A release of Node that functions run on. */
 export interface NodeRuntime extends NodeRelease {
   readonly executable: string;
-  /** Where it is not of this machine: its own npm, and how that is run. */
+  /** Set if it is not on this machine: its npm, and the way to run it. */
   readonly installer?: { readonly npm: NpmProgram; readonly run: (run: NpmRun) => Promise<NpmResult> };
 }
 
@@ -20,18 +20,18 @@ export const OWN_NODE: NodeRuntime = {
   modules: process.versions.modules,
 };
 
-/** Whether a version is the one that is asked for, part by part: 22.11.0 is "22", "22.11" and "22.11.0". */
+/** Whether a version begins with the wanted parts: 22.11.0 satisfies "22", "22.11" and "22.11.0". */
 export function satisfiesNode(version: string, wanted: string): boolean {
   const have = version.split(".");
   return wanted.split(".").every((part, index) => part === have[index]);
 }
 
-/** The requirement that brings another Node: the registry has its releases as packages. */
+/** The requirement that installs a release of Node, which is a package of the registry. */
 export function nodeRequirement(version: string): string {
   return `${nodePackage()}@${version}`;
 }
 
-/** Where that package has the executable, below the environment's folder. */
+/** Path of the executable in that package, relative to the environment's folder. */
 export function nodeExecutable(): string {
   return `node_modules/${nodePackage()}/bin/${process.platform === "win32" ? "node.exe" : "node"}`;
 }
@@ -43,7 +43,7 @@ function nodePackage(): string {
 
 const releases = new Map<string, Promise<NodeRelease>>();
 
-/** Asks an executable what it is, once. */
+/** Determines the release of an executable by running it. The result is cached. */
 export function releaseOf(executable: string): Promise<NodeRelease> {
   return loadOnce(releases, executable, () => ask(executable));
 }

@@ -17,23 +17,24 @@ import {
 } from "./node-runtime.ts";
 import { pruneEnvironments, type PruneOptions, type PruneResult } from "./prune.ts";
 
-/** What {@link NpmEnvironments} may be given. */
+/** Options of {@link NpmEnvironments}. */
 export interface NpmEnvironmentsOptions {
-  /** Where environments are kept. Default `SERVABLE_CACHE_DIR`, else `servable` in the user's cache folder. */
+  /** The folder for environments. Default: `SERVABLE_CACHE_DIR`, otherwise `servable` in the user's cache folder. */
   readonly cacheDirectory?: string;
-  /** Variables for npm, beside the few that it gets of this process's. */
+  /** Environment variables for npm, in addition to the few that it gets from this process. */
   readonly npmEnvironment?: NodeJS.ProcessEnv;
 }
 
 /**
- * Folders with npm packages, made once and kept: the same spec gives the same environment, in this process and in
- * others. Safe to use from any number of processes at a time. A cached environment needs neither npm nor the network.
+ * Folders with npm packages, which are installed once and then cached: all processes get the same environment for the
+ * same spec. Any number of processes can use it at the same time. A cached environment needs neither npm nor the
+ * network.
  */
 export class NpmEnvironments {
   readonly #store: EnvironmentStore;
   readonly #installs: EnvironmentInstalls;
 
-  /** @throws FalServerlessError when there is no folder to keep environments in */
+  /** @throws FalServerlessError if there is no usable folder for environments */
   constructor(options: NpmEnvironmentsOptions = {}) {
     this.#store = new EnvironmentStore(options.cacheDirectory ?? cacheDirectory());
     this.#installs = new EnvironmentInstalls(this.#store, { ...options.npmEnvironment });
@@ -45,7 +46,7 @@ export class NpmEnvironments {
   }
 
   /**
-   * Finds an environment, or installs it. It stays at least until {@link use} is called, if that is soon.
+   * Finds an environment, or installs it. It is protected from removal for a short time, until {@link use} is called.
    * @throws FalServerlessError `ENVIRONMENT_FAILED`, which says what failed and what to do; the signal's reason
    */
   async prepare(spec: EnvironmentSpec, options: PrepareOptions = {}): Promise<Environment> {
@@ -65,7 +66,7 @@ export class NpmEnvironments {
     return this.#environment(manifest, node);
   }
 
-  /** Keeps an environment from being removed until disposed, and notes the time of its use. */
+  /** Protects an environment from removal until disposed, and records the time of its use. */
   use(environment: Environment): Disposable {
     const holds: Disposable[] = [];
     for (const path of [environment.directory, environment.node]) {
@@ -81,12 +82,15 @@ export class NpmEnvironments {
     };
   }
 
-  /** All environments of the cache, by key; those too that are being installed, broken or replaced. */
+  /** All environments of the cache by key, including incomplete, broken and replaced ones. */
   async list(): Promise<NpmEnvironmentInfo[]> {
     return listEnvironments(this.#store);
   }
 
-  /** Removes what is broken or left over and, as asked, environments. Never one that is in use. */
+  /**
+   * Removes broken and leftover environments, and the environments that the options select. Never removes one that is
+   * in use.
+   */
   async prune(options: PruneOptions = {}): Promise<PruneResult> {
     return pruneEnvironments(this.#store, options);
   }
@@ -96,7 +100,10 @@ export class NpmEnvironments {
     return { key, directory: join(this.#store.parentOf(key), generation), node: node.executable };
   }
 
-  /** The Node for a version: this process's if it fits, else one from the registry, in an environment of its own. */
+  /**
+   * The Node for a version: that of this process if it has the version, otherwise one from the registry, which is
+   * installed as a separate environment.
+   */
   async #node(wanted: string | undefined, options: PrepareOptions): Promise<NodeRuntime> {
     if (wanted === undefined || satisfiesNode(OWN_NODE.version, wanted)) return OWN_NODE;
     const requirement = nodeRequirement(wanted);

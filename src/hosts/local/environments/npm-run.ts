@@ -9,21 +9,24 @@ export interface NpmRun {
   readonly args: readonly string[];
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
-  /** Ends npm, and all that it has started, at once. */
+  /** Kills npm and all processes that it has started. */
   readonly signal?: AbortSignal;
   readonly onLine: (line: string) => void;
 }
 
 /** How a run of npm ended. */
 export interface NpmResult {
-  /** The exit code; null when it was killed. */
+  /** The exit code; null if it was killed. */
   readonly exitCode: number | null;
   readonly killedBy: NodeJS.Signals | null;
   /** The last lines of its output. */
   readonly lines: readonly string[];
 }
 
-/** Loaded into npm: ends npm, and all that it has started, when the pipe from the process that runs it is closed. */
+/**
+ * A module that is loaded into npm. It kills npm and all processes that npm has started when the pipe from the parent
+ * process is closed.
+ */
 const GUARD = `
 import { Socket } from "node:net";
 import { isMainThread } from "node:worker_threads";
@@ -33,7 +36,7 @@ if (isMainThread) {
 }
 `;
 
-/** Runs npm in a process group of its own. Rejects with the signal's reason, or when npm can't be started. */
+/** Runs npm in a separate process group. Rejects with the signal's reason, or if npm can't be started. */
 export async function runNpm({ npm, node, args, cwd, env, signal, onLine }: NpmRun): Promise<NpmResult> {
   const guard = `data:text/javascript,${encodeURIComponent(GUARD)}`;
   const [program, first] =

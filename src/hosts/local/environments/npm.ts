@@ -5,17 +5,20 @@ import { FalServerlessError } from "../../../errors.ts";
 
 /** How npm is started. */
 export interface NpmProgram {
-  /** The script that a Node runs; absent where npm is a program of its own. */
+  /** Path of the script to run with Node; absent if npm is run as a program. */
   readonly script?: string;
   /** The program, if the script of npm is not found. */
   readonly command?: string;
-  /** Its version; absent where that is not known before it runs. */
+  /** The version of npm; absent if it is not known before npm runs. */
   readonly version?: string;
 }
 
 const CLI = "npm/bin/npm-cli.js";
 
-/** Finds npm: beside this Node, else the one that runs this process, else the one in `PATH`. @throws FalServerlessError */
+/**
+ * Finds npm: the one of this Node, otherwise the one that runs this process, otherwise the one in `PATH`.
+ * @throws FalServerlessError
+ */
 export function findNpm(
   environment: NodeJS.ProcessEnv = process.env,
   node: string = process.execPath,
@@ -68,7 +71,10 @@ function realpath(path: string): string | undefined {
   }
 }
 
-/** Variables of this process that npm gets. Install scripts must not see the process's secrets. */
+/**
+ * Variables of this process that npm gets. All others are withheld, because install scripts must not see secrets of
+ * this process.
+ */
 const PASSED_ON: ReadonlySet<string> = new Set([
   ...["PATH", "HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PROGRAMFILES", "PROGRAMDATA", "SYSTEMROOT"],
   ...["COMSPEC", "PATHEXT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "SHELL"],
@@ -77,19 +83,22 @@ const PASSED_ON: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Variables that an `npm run` around this process has set for itself, or that would change the folder or the task of
- * npm.
+ * Variables that npm must not get: those that `npm run` has set for this process, and those that would change npm's
+ * folder or task.
  */
 const OF_ANOTHER_RUN =
   /^npm_config_(?:local[-_]prefix|global[-_]prefix|prefix|global|location|workspaces?|include[-_]workspace[-_]root|dry[-_]run|package[-_]lock[-_]only|node[-_]gyp|npm[-_]version|user[-_]agent|omit|include|only|production|save.*|json|loglevel|long|parseable|silent)$/i;
 
-/** How long npm waits before it asks a silent registry again; its own 10 to 60 s hide that it can't be reached. */
+/**
+ * npm's waits before another request to a registry that does not respond. With its defaults of 10 to 60 s, it would
+ * take long to report an unreachable registry.
+ */
 const RETRY_DEFAULTS: Readonly<Record<string, string>> = {
   fetch_retry_mintimeout: "1000",
   fetch_retry_maxtimeout: "4000",
 };
 
-/** The `.npmrc` files that count: the user's and that of the current folder. */
+/** The contents of the `.npmrc` files that apply: the user's and that of the current folder. */
 export interface NpmSettings {
   readonly user: string;
   readonly project: string;
@@ -103,9 +112,9 @@ export function readNpmSettings(environment: NodeJS.ProcessEnv = process.env): N
 }
 
 /**
- * The environment that npm runs in.
- * @param nodeFolder where `node` is found by install scripts, before all others
- * @param extra variables beside those of this process
+ * The environment variables for npm.
+ * @param nodeFolder the folder in which install scripts find `node` first
+ * @param extra variables in addition to those of this process
  */
 export function npmEnvironment(
   nodeFolder: string,
@@ -130,7 +139,7 @@ export function npmEnvironment(
   return env;
 }
 
-/** The registry that npm asks, as far as its settings show. */
+/** The registry that npm uses according to its settings. */
 export function registryOf(env: NodeJS.ProcessEnv, settings: NpmSettings): string {
   const fromFile = (text: string): string | undefined => /^\s*registry\s*=\s*"?([^\s"]+)/m.exec(text)?.[1];
   return (

@@ -6,9 +6,9 @@ export interface ProcessMark {
   /** Unique to the file. */
   readonly token: string;
   readonly pid: number;
-  /** When the process began, in the system's own terms, since pids are given again. Absent if unknown. */
+  /** Start time of the process in the system's own format, because pids are reused. Absent if unknown. */
   readonly start?: string;
-  /** The machine, its boot and its space of pids. */
+  /** Identifies the machine, its current boot, and the namespace of its pids. */
   readonly place: string;
 }
 
@@ -36,7 +36,7 @@ export function parseMark(text: string): ProcessMark | undefined {
   }
 }
 
-/** Whether the process of a mark lives; "unknown" when it is one of another machine or container. */
+/** Whether the process of a mark is alive; "unknown" if it is on another machine or in another container. */
 export function stateOf(mark: ProcessMark): "alive" | "dead" | "unknown" {
   if (mark.place !== place()) return "unknown";
   try {
@@ -45,7 +45,7 @@ export function stateOf(mark: ProcessMark): "alive" | "dead" | "unknown" {
     if ((error as NodeJS.ErrnoException).code !== "EPERM") return "dead";
   }
   const state = processState(mark.pid);
-  if (state === undefined) return "alive"; // no more is known here
+  if (state === undefined) return "alive"; // the system gives no further information
   return state.isGone || (mark.start !== undefined && state.start !== mark.start) ? "dead" : "alive";
 }
 
@@ -56,7 +56,7 @@ function place(): string {
 
 function processState(pid: number): { readonly start: string; readonly isGone: boolean } | undefined {
   const text = read(`/proc/${pid}/stat`);
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" "); // a name may hold blanks and brackets
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" "); // the name may contain spaces and brackets
   const [state = ""] = fields;
   const start = fields[19];
   return start === undefined ? undefined : { start, isGone: /[ZXx]/.test(state) };

@@ -1,13 +1,13 @@
 import { stripVTControlCharacters } from "node:util";
 import { withoutControls } from "../../../output/visible-text.ts";
 
-/** Shows the progress of an install. One begins with `start` and ends with `done` or `failed`. */
+/** Shows the progress of an installation, which begins with `start` and ends with `done` or `failed`. */
 export interface InstallProgress {
   /** Begins to show an install. @param title what is installed, such as "cowsay@1.6.0" */
   start(title: string): void;
-  /** Tells what is being done at the moment. */
+  /** Shows the current activity. */
   log(line: string): void;
-  /** Ends the display. A stream other than a terminal gets a line about an install that took long. */
+  /** Ends the display. If the stream is not a terminal, it gets a line about an installation that took long. */
   done(): void;
   /** Ends the display. The error itself is reported elsewhere. */
   failed(): void;
@@ -20,10 +20,10 @@ export interface ProgressStream {
   write(text: string): unknown;
 }
 
-/** How often the line on a terminal is drawn again, in milliseconds. */
+/** Interval at which the line on a terminal is redrawn, in milliseconds. */
 const FRAME_MS = 100;
 
-/** Shorter installs are not shown, in milliseconds: on a terminal, and elsewhere. */
+/** Minimum time of an installation to be shown, in milliseconds: on a terminal, and elsewhere. */
 const SHOWN_AFTER_MS = { terminal: 300, lines: 2000 } as const;
 
 const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"] as const;
@@ -36,9 +36,9 @@ interface Running {
 }
 
 /**
- * A display of an install. On a terminal it is one line, which is redrawn and erased in the end; several installs
- * share it. Elsewhere it is a line for an install that takes longer than 2 s, and one at its end. It keeps no process
- * alive.
+ * A display of an install. On a terminal it is one line, which is redrawn and erased in the end; several installs share
+ * it. Elsewhere, an installation that takes longer than 2 s gets one line then and another at its end. The display does
+ * not keep the process alive.
  */
 export function createInstallProgress(stream: ProgressStream = process.stderr): InstallProgress {
   const display = displayOf(stream);

@@ -3,9 +3,9 @@ import type { EnvironmentStore } from "./environment-store.ts";
 
 /** Environments to remove in addition to broken and leftover ones. */
 export interface PruneOptions {
-  /** Environments that were last used longer ago, in milliseconds. */
+  /** Remove environments whose last use is longer ago than this, in milliseconds. */
   readonly olderThanMs?: number;
-  /** All environments. Default false. */
+  /** Remove all environments. Default false. */
   readonly all?: boolean;
   /** Removes nothing, and returns the environments that would be removed. Default false. */
   readonly dryRun?: boolean;
@@ -47,7 +47,7 @@ function isWanted({ state, lastUsedAt }: NpmEnvironmentInfo, { all, olderThanMs 
 
 async function remove(store: EnvironmentStore, info: NpmEnvironmentInfo): Promise<boolean> {
   using lock = store.tryLock(info.key);
-  if (lock === undefined) return false; // it is just being installed
+  if (lock === undefined) return false; // it is being installed at the moment
   if (info.state === "ready") return store.remove(info.key);
   const removed = await store.removeLeftovers(info.key);
   return (

@@ -13,7 +13,7 @@ export interface RegistryRequirement {
 
 const REGISTRY_SPEC = /^((?:@[a-z0-9~-][\w.~-]*\/)?[a-z0-9~-][\w.~-]*)(?:@(.*))?$/i;
 
-/** Parses a requirement; undefined for a path, an address or a repository, which name no package of a registry. */
+/** Parses a requirement; undefined for a path, a URL or a repository, which are not packages of a registry. */
 export function registryRequirement(requirement: string): RegistryRequirement | undefined {
   const [, name, wanted = ""] = REGISTRY_SPEC.exec(requirement) ?? [];
   if (name === undefined || isTarball(requirement)) return undefined;
@@ -24,7 +24,7 @@ export function registryRequirement(requirement: string): RegistryRequirement | 
   return real === undefined ? undefined : { name, packageName: real.packageName, wanted: real.wanted };
 }
 
-/** The absolute path of a requirement that lies on this machine. */
+/** The absolute path of a local requirement; undefined for any other. */
 export function localPath(requirement: string): string | undefined {
   const place = requirement.replace(/^(?:@?[\w.~-]+(?:\/[\w.~-]+)?@)?file:(?:\/\/)?/, "");
   if (place.startsWith("~/")) return resolve(homedir(), place.slice(2));
@@ -33,13 +33,13 @@ export function localPath(requirement: string): string | undefined {
   return isPath ? resolve(place) : undefined;
 }
 
-/** The requirement as npm is given it: its own folder is not this process's. */
+/** The requirement for npm, with an absolute path, because npm runs in another folder. */
 export function absoluteRequirement(requirement: string): string {
   const path = localPath(requirement);
   return path === undefined ? requirement : `file:${path}`;
 }
 
-/** A requirement in letters that a file's name can have. */
+/** A requirement as text that is valid in a file name. */
 export function requirementLabel(requirement: string): string {
   const name = registryRequirement(requirement)?.name ?? requirement.replace(/^.*[/\\]|\.t(?:ar\.)?gz$/g, "");
   return name.replaceAll(/[^\w.]+/g, "-").replace(/^[-.]+/, "") || "package";

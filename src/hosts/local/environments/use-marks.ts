@@ -2,13 +2,16 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, wri
 import { join } from "node:path";
 import { createMark, parseMark, stateOf } from "./process-mark.ts";
 
-/** How often a mark is renewed, in milliseconds: only for those who can't see this process. */
+/**
+ * Interval at which a mark is renewed, in milliseconds. Only processes on other machines or in other containers need
+ * this.
+ */
 const RENEWAL_MS = 30_000;
 
 /** Time for which a mark of another machine or container is valid after its last renewal, in milliseconds. */
 const SILENCE_MS = 5 * 60_000;
 
-/** How long what was prepared counts as used before its use begins, in milliseconds. */
+/** Time for which a prepared environment counts as used before its use begins, in milliseconds. */
 const GRACE_MS = 10_000;
 
 interface Held {
@@ -17,7 +20,7 @@ interface Held {
   grace: NodeJS.Timeout | undefined;
 }
 
-/** The files by which processes say that they use a folder: `use-FOLDER-TOKEN`, beside it. */
+/** The files by which processes mark a folder as used: `use-FOLDER-TOKEN`, next to the folder. */
 export class UseMarks {
   readonly #held = new Map<string, Held>();
   #renewal: NodeJS.Timeout | undefined;
@@ -38,7 +41,7 @@ export class UseMarks {
     };
   }
 
-  /** Marks a folder as used for a short time, until somebody holds it. */
+  /** Marks a folder as used for a short time, until it is held. */
   holdBriefly(parent: string, folder: string): void {
     const held = this.#mark(parent, folder);
     if (held.count > 0) return;
@@ -59,7 +62,7 @@ export class UseMarks {
       mkdirSync(parent, { recursive: true });
       writeFileSync(held.path, JSON.stringify(mark));
     } catch (error) {
-      // Where nothing can be written, nothing can be removed either.
+      // Ignored if the cache is read-only: then other processes can't remove the folder either.
       if (!["EROFS", "EACCES", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     }
     this.#held.set(name, held);
@@ -90,13 +93,13 @@ export class UseMarks {
       try {
         utimesSync(path, now, now);
       } catch {
-        // removed by hand
+        // the mark was removed by hand
       }
     }
   }
 }
 
-/** How many processes use each folder in `parent`. Marks of dead processes are removed. */
+/** Number of processes that use each folder in `parent`. Removes the marks of dead processes. */
 export function countUses(parent: string): Map<string, number> {
   const uses = new Map<string, number>();
   for (const name of readdirSync(parent)) {
@@ -114,7 +117,7 @@ function isLive(path: string): boolean {
     const state = mark === undefined ? "unknown" : stateOf(mark);
     return state === "unknown" ? Date.now() - statSync(path).mtimeMs < SILENCE_MS : state === "alive";
   } catch {
-    return false; // just removed
+    return false; // the mark was just removed
   }
 }
 
@@ -122,7 +125,7 @@ function remove(path: string): void {
   try {
     rmSync(path, { force: true });
   } catch {
-    // a folder that can't be written: the mark is that of a dead process soon
+    // the folder is read-only: the mark becomes that of a dead process when this process ends
   }
 }
 
