@@ -3,7 +3,7 @@ import type { FunctionTarget, SpawnInfo } from "../functions/host.ts";
 import type { LogEntry } from "../functions/log-entry.ts";
 import { assertSerializable } from "../functions/serializable-values.ts";
 
-/** The caller's side of a run. */
+/** The receiver of a run's output and address. */
 export interface RunListener {
   readonly signal: AbortSignal | undefined;
   onLog(entry: LogEntry): void;
@@ -18,7 +18,7 @@ export function checkArguments({ name }: FunctionTarget, args: readonly unknown[
 
 /**
  * Starts a run in the background.
- * @param signal the caller's own, besides `stream.cancel()`
+ * @param signal cancels the run, in addition to `cancel()`
  */
 export function spawnRun(
   start: (listener: Required<RunListener>) => Promise<unknown>,

@@ -1,20 +1,20 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 
-/** How {@link writeFileAtomic} writes. */
+/** Options of {@link writeFileAtomic}. */
 export interface AtomicWriteOptions {
   /** Permissions of the file. Default 0o666, less the umask. */
   readonly mode?: number;
   /**
-   * Whether the content is on the disk before the file is renamed, so that it survives a power failure. Default
+   * Whether to flush the content to the disk before the file is renamed, so that it survives a power failure. Default
    * false.
    */
   readonly isFlushed?: boolean;
 }
 
 /**
- * Writes a file under a temporary name beside its own, and renames it: readers see either the whole file or the old one,
- * also when several processes write it.
+ * Writes a file under a temporary name in the same folder, and renames it. Readers see either the complete new file or
+ * the old one, even if several processes write it.
  */
 export function writeFileAtomic(
   path: string,

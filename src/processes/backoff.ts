@@ -1,4 +1,4 @@
-/** How the waits of a {@link Backoff} grow. */
+/** Options of a {@link Backoff}. */
 export interface BackoffOptions {
   /** The first wait, in milliseconds. Each further one is twice as long. */
   readonly firstMs: number;
@@ -6,13 +6,13 @@ export interface BackoffOptions {
   readonly lastMs?: number;
   /** Changes each wait by up to this fraction at random, so that many callers don't return at the same moment. Default 0. */
   readonly jitter?: number;
-  /** The first retry comes without a wait. Default false. */
+  /** Whether the first retry is immediate. Default false. */
   readonly isFirstImmediate?: boolean;
-  /** After success for this long, in milliseconds, the waits start again from the first. Default: never. */
+  /** Time of success, in milliseconds, after which the waits start again from the first. Default: never. */
   readonly stableMs?: number;
 }
 
-/** Exponential back-off: how long to wait before the next attempt. */
+/** Exponential back-off: determines the wait before the next attempt. */
 export class Backoff {
   readonly #options: BackoffOptions;
   #doublings: number;
@@ -24,7 +24,7 @@ export class Backoff {
 
   /**
    * The wait after a failure, in milliseconds.
-   * @param succeededMs how long the attempt was successful before it failed
+   * @param succeededMs time for which the attempt was successful before it failed
    */
   next(succeededMs = 0): number {
     const { firstMs, lastMs = Infinity, jitter = 0, stableMs = Infinity } = this.#options;

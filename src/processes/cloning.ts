@@ -1,6 +1,6 @@
 import { serialize } from "node:v8";
 
-/** How deep a result is searched for what can't be sent. */
+/** Maximum depth of the search for a value that can't be sent. */
 const MAX_DEPTH = 32;
 
 /** Whether a value can be sent to another process. */
@@ -16,7 +16,7 @@ export function isCloneable(value: unknown): boolean {
   }
 }
 
-/** Where and what it is in a value that can't be sent, such as `"pictures.0.load is a function"`. */
+/** Describes the part of a value that can't be sent by its path and kind, such as `"pictures.0.load is a function"`. */
 export function describeUncloneable(value: unknown): string {
   try {
     const path: string[] = [];
@@ -29,7 +29,7 @@ export function describeUncloneable(value: unknown): string {
     }
     return `${path.length === 0 ? "it" : path.join(".")} is ${kindOf(current)}`;
   } catch {
-    return "it can't be read"; // a getter or a trap that throws
+    return "it can't be read"; // a getter or a proxy's trap throws
   }
 }
 

@@ -11,11 +11,11 @@ export interface Descendant {
 interface ProcessEntry {
   readonly pid: number;
   readonly parent: number;
-  /** The process that leads its group. */
+  /** Id of the process that leads its group. */
   readonly group: number;
 }
 
-/** The descendants of a process. Empty on systems other than Linux, which only list them through another program. */
+/** The descendants of a process. Empty on systems other than Linux, where listing processes needs another program. */
 export function descendants(root: number): Descendant[] {
   return below(root, listed());
 }
@@ -38,7 +38,7 @@ function listed(): ProcessEntry[] {
 
 function entryOf(pid: string): ProcessEntry | undefined {
   try {
-    // The name is in brackets and may hold anything; state, parent and group follow it.
+    // The name is in brackets and may contain any characters. The state, the parent and the group follow it.
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     const [state = "", parent, group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return state === "Z" ? undefined : { pid: Number(pid), parent: Number(parent), group: Number(group) };
@@ -47,29 +47,32 @@ function entryOf(pid: string): ProcessEntry | undefined {
   }
 }
 
-/** Options to start a process with so that {@link endTree} can end it with its children: it leads a process group. */
+/**
+ * Options for starting a process that {@link endTree} can end together with its children: the process leads a group.
+ */
 export const LEADS_GROUP: { readonly detached: boolean } = { detached: process.platform !== "win32" };
 
 /**
- * Ends a process that leads a group, and all that it has started: its group, and on Linux also descendants in other
- * groups.
+ * Kills a process that leads a group, and all processes that it has started: its group, and on Linux also descendants
+ * in other groups.
  */
 export function endTree(pid: number): void {
-  const started = startedBy(pid); // listed before it ends, since its children then get another parent
+  const started = startedBy(pid); // listed first, because the children get another parent when it ends
   endGroup(pid);
   kill(pid);
   started.forEach(kill);
 }
 
-/** Ends the rest of a group whose leader has ended. */
+/** Kills the remaining processes of a group whose leader has ended. */
 export function endGroup(pid: number): void {
   if (process.platform !== "win32") kill(-pid);
 }
 
-/** Ends all that this process has started. Called just before it ends. */
+/** Kills all processes that this process has started. Called just before this process ends. */
 export function endOwnChildren(): void {
   startedBy(process.pid).forEach(kill);
-  // Elsewhere its parent ends the group once this process has ended; where there is none, it goes with its group.
+  // On other systems, the parent kills the group after this process has ended. Without a parent, this process ends its
+  // own group, itself included.
   if (process.platform !== "linux" && !process.connected) endGroup(process.pid);
 }
 
@@ -80,15 +83,15 @@ function startedBy(pid: number): number[] {
     const members = entries.filter((entry) => entry.group === pid && entry.pid !== pid);
     return [...new Set([...below(pid, entries), ...members].map((each) => each.pid))];
   } catch {
-    return []; // no /proc, or no more files to be opened
+    return []; // no /proc, or the limit of open files is reached
   }
 }
 
-/** Ends one process. */
+/** Kills one process. */
 export function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // it has ended meanwhile
+    // the process has ended meanwhile
   }
 }

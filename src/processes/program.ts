@@ -8,9 +8,9 @@ import { descendants, endGroup, kill } from "./process-tree.ts";
 /**
  * How a program is ended when its signal aborts:
  *
- * - `signal`: by SIGINT, SIGTERM 5 s later, and SIGKILL another 5 s later, so that it can remove what it has made.
- * - `step`: by ending the processes below its children, so that it sees its step fail and removes what it has made. On
- *   systems other than Linux the same as `signal`.
+ * - `signal`: by SIGINT, SIGTERM 5 s later, and SIGKILL another 5 s later, so that it can clean up.
+ * - `step`: by ending the processes that its children have started, so that its current step fails and it cleans up.
+ *   The same as `signal` on systems other than Linux.
  * - `group`: by SIGKILL, with everything it has started. Processes that still run when it exits are ended as well.
  * - `alone`: by SIGKILL, without its children.
  *
@@ -18,32 +18,32 @@ import { descendants, endGroup, kill } from "./process-tree.ts";
  */
 type EndingBy = "signal" | "step" | "group" | "alone";
 
-/** How a program is run. */
+/** Options of running a program. */
 export interface ProgramOptions {
   /** Default: this process's. */
   readonly environment?: NodeJS.ProcessEnv;
   /** Default: this process's. */
   readonly directory?: string;
-  /** Written to its standard input, which is empty by default. */
+  /** The program's standard input. Default: empty. */
   readonly input?: AsyncIterable<Buffer>;
   readonly signal?: AbortSignal | undefined;
   /** Default "signal". */
   readonly endingBy?: EndingBy;
-  /** Gives it a pipe as file 3 that is closed when this process ends. */
+  /** Whether the program gets a pipe as file descriptor 3 that is closed when this process ends. */
   readonly hasParentPipe?: boolean;
-  /** Called with each line that it prints, on either output. */
+  /** Called with each line of its standard output and standard error. */
   readonly onLine?: ((line: string) => void) | undefined;
 }
 
 /** How a program ended. */
 export interface ProgramEnd {
-  /** Undefined when it could not be started, or was ended by a signal. */
+  /** The exit code; undefined if the program could not be started or was ended by a signal. */
   readonly code: number | undefined;
   /** The signal that ended it; absent otherwise. */
   readonly killedBy?: NodeJS.Signals;
   /** The first 16 MiB of its standard output. */
   readonly stdout: string;
-  /** The last lines of both outputs in order; or why it could not be started. */
+  /** The last lines of both outputs in order, or the reason why the program could not be started. */
   readonly lines: readonly string[];
 }
 
@@ -51,8 +51,8 @@ const KEPT_LINES = 400;
 const KEPT_CHARACTERS = 16 * 2 ** 20;
 
 /**
- * Runs a program to its end. After an abort it resolves only once the program has ended.
- * @throws the signal's reason, or what the input throws
+ * Runs a program until it ends. After an abort, the promise still settles only when the program has ended.
+ * @throws the signal's reason, or the error of the input
  */
 export async function runProgram(
   command: string,
@@ -70,7 +70,7 @@ export async function runProgram(
   });
   const lines: string[] = [];
   let stdout = "";
-  // When this process may open no more files, Node gives no streams and emits an error event.
+  // If this process has reached its limit of open files, the streams are missing and Node emits an error event.
   const streams = child as Partial<ChildProcess>;
   streams.stdout?.setEncoding("utf8").on("data", (text: string) => {
     if (stdout.length < KEPT_CHARACTERS) stdout += text;
@@ -90,7 +90,7 @@ export async function runProgram(
       lines.push(message.includes("ENOENT") ? "not found" : message);
       resolve({ code: undefined });
     });
-    // A group without its leader can't be found on Windows.
+    // On Windows, a group can't be found after its leader has ended.
     if (endingBy === "group" && process.platform !== "win32") child.once("exit", () => killGroup(child));
     child.once("close", (code, killedBy) =>
       resolve({ code: code ?? undefined, ...(killedBy === null ? {} : { killedBy }) }),
@@ -123,8 +123,8 @@ function parentPipe({ hasParentPipe = false }: ProgramOptions): readonly "pipe"[
 }
 
 /**
- * Resolves to what the input threw. A program that stops reading does not count as a failure, whatever the system
- * calls it (EPIPE, ECONNRESET, ECANCELED): its exit code says why.
+ * Resolves to the error of the input, if it has failed. It is not an error if the program stops reading (EPIPE,
+ * ECONNRESET, ECANCELED): its exit code gives the reason.
  */
 async function feed(
   stdin: NodeJS.WritableStream | null | undefined,
@@ -145,7 +145,7 @@ async function feed(
   return failure;
 }
 
-/** How often a program's processes are looked for, in milliseconds. */
+/** Interval at which a program's processes are listed, in milliseconds. */
 const LOOK_MS = 50;
 /** Time for a process that the program starts during its cleanup, in milliseconds. */
 const HELPER_MS = 2000;
@@ -160,9 +160,10 @@ async function endProgram(child: ChildProcess, by: EndingBy): Promise<void> {
 }
 
 /**
- * A program that builds an image and gets a signal leaves its containers, its temporary files and even the running step
- * behind; when its step fails, it removes them. The program's children are its helpers, and the step is what they have
- * started. Where processes can't be listed, the work is done by a daemon, and a signal is enough.
+ * Ends an image builder in a way that it cleans up. After a signal, a builder would leave its containers, its temporary
+ * files and even the running step. If the running step fails, it removes them. The step is the processes that the
+ * builder's own children have started. On systems where processes can't be listed, a daemon does the work, so a signal
+ * is enough.
  */
 async function endGently(child: ChildProcess, pid: number, by: "signal" | "step"): Promise<void> {
   const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null;
@@ -174,7 +175,7 @@ async function endGently(child: ChildProcess, pid: number, by: "signal" | "step"
   while (!isOver()) {
     const passed = performance.now() - started;
     for (const step of stepsOf(byStep ? pid : undefined)) {
-      // A process that starts later may be there to clean up.
+      // A process that starts later may be part of the cleanup, so it gets more time.
       const due = killAt.get(step) ?? passed + HELPER_MS;
       killAt.set(step, due);
       if (passed >= due) kill(step);
@@ -185,7 +186,7 @@ async function endGently(child: ChildProcess, pid: number, by: "signal" | "step"
     }
     await delay(LOOK_MS);
   }
-  // A process started at the last moment would keep the outputs open.
+  // A process that was started at the last moment would keep the output streams open.
   endGroup(pid);
 }
 

@@ -1,6 +1,6 @@
 /** A caller of a shared call. */
 export interface SharedCaller<Line> {
-  /** The caller leaves when it aborts. */
+  /** The caller leaves the call when this signal aborts. */
   readonly signal?: AbortSignal | undefined;
   readonly log?: ((line: Line) => void) | undefined;
 }
@@ -11,7 +11,9 @@ export type SharedCallWork<Result, Line> = (
   log: (line: Line) => void,
 ) => Promise<Result>;
 
-/** One call whose result several callers wait for. Each may leave; when the last one leaves, the call is aborted. */
+/**
+ * A call whose result several callers wait for. Each caller may leave; when the last one has left, the call is aborted.
+ */
 export class SharedCall<Result, Line> {
   readonly #abort = new AbortController();
   readonly #callers = new Set<SharedCaller<Line>>();
@@ -32,12 +34,12 @@ export class SharedCall<Result, Line> {
     this.#result.catch(() => {}); // reported to each caller
   }
 
-  /** Whether nobody can join any more: the call has ended, or is being aborted. */
+  /** Whether no caller can join any more, because the call has ended or is being aborted. */
   get isClosed(): boolean {
     return this.#isOver || this.#abort.signal.aborted;
   }
 
-  /** Resolves when the call has ended, however it did. */
+  /** Resolves when the call has ended, successfully or not. */
   async settled(): Promise<void> {
     await this.#result.catch(() => {});
   }

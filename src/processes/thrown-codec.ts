@@ -4,39 +4,42 @@ import * as errors from "../errors.ts";
 import { isCloneable } from "./cloning.ts";
 
 /**
- * Anything thrown, on its way to another process. Structured clone alone would not do: it turns every error into one
- * of the language's own and drops what was added to it.
+ * A thrown value in a form that can be sent to another process. Structured clone is not enough, because it replaces the
+ * class of an error by one of JavaScript's own and drops additional fields.
  */
 export type WireThrown = { readonly error: WireError } | { readonly value: unknown };
 
-/** An error, taken apart. */
+/** An error in a form that can be sent. */
 interface WireError {
-  /** Its classes that can be found again on the other side, the most derived one first. */
+  /** Names of its classes that the receiver can know, the most derived one first. */
   readonly kinds: readonly string[];
   readonly name: string;
   readonly message: string;
   readonly stack: string | undefined;
   readonly cause?: WireThrown;
-  /** What else is on it, as far as it can be cloned. */
+  /** Its other fields, as far as they can be cloned. */
   readonly fields: readonly (readonly [name: string, value: WireField])[];
 }
 
-/** The value of a field. Errors inside of it keep their class. */
+/** The value of a field. Errors in it are encoded too, so that they keep their class. */
 type WireField = WireThrown | { readonly list: readonly WireThrown[] };
 
-/** So many errors are taken along whole with one, as its causes and in its fields. */
+/** Maximum number of errors that are encoded completely with one error: its causes and the errors in its fields. */
 const MAX_ERRORS = 100;
 
 const BRAND_PREFIX = "servable.error.";
 
 const OWN_FIELDS: ReadonlySet<string> = new Set(["name", "message", "stack", "cause"]);
 
-/** Takes apart what was thrown. Never throws itself, whatever it is given. */
+/** Encodes a thrown value. Never throws, whatever the value is. */
 export function encodeThrown(thrown: unknown): WireThrown {
   return encode(thrown, new Set());
 }
 
-/** Errors may hold each other: one that is in `seen` comes without the errors that it holds. */
+/**
+ * Errors may refer to each other: an error that is in `seen` is encoded without its causes and the errors in its
+ * fields.
+ */
 function encode(thrown: unknown, seen: Set<Error>): WireThrown {
   try {
     if (isError(thrown)) {
@@ -51,7 +54,7 @@ function encode(thrown: unknown, seen: Set<Error>): WireThrown {
   return { error: encodeError(describe(thrown), undefined) };
 }
 
-/** Whether a value is an error, of any class and copy. */
+/** Whether a value is an error of any class, including classes of another copy of this package. */
 export function isError(value: unknown): value is Error {
   try {
     return types.isNativeError(value) || value instanceof Error;
@@ -100,7 +103,7 @@ function encodeField(value: unknown, seen: Set<Error> | undefined): WireField | 
   return isCloneable(value) ? { value } : undefined;
 }
 
-/** The error's classes by name: this package's by their brands, the language's by their names. */
+/** The names of the error's classes: brands for classes of this package, names for JavaScript's own. */
 function kindsOf(error: Error): string[] {
   const kinds: string[] = [];
   let prototype = Object.getPrototypeOf(error) as object | null;
@@ -127,7 +130,7 @@ const NATIVE = [
   Error,
 ] as const;
 
-/** Kind → prototype, of every error class that is known here. */
+/** The prototype of each known error class, by its kind. */
 const PROTOTYPES: ReadonlyMap<string, object> = new Map([
   ...NATIVE.map(({ name, prototype }): [string, object] => [name, prototype as object]),
   ...Object.values(errors).flatMap((value) => (typeof value === "function" ? brandsOf(value) : [])),
@@ -143,8 +146,8 @@ function brandsOf(value: Function): [string, object][] {
 }
 
 /**
- * Puts together again what {@link encodeThrown} took apart. `instanceof` holds for this package's classes and the
- * language's; an error of another class comes back as the nearest of those, with its own name.
+ * Decodes the result of {@link encodeThrown}. `instanceof` works for classes of this package and for JavaScript's own.
+ * An error of another class becomes an instance of its nearest known superclass, and keeps its name.
  */
 export function decodeThrown(wire: WireThrown): unknown {
   return "error" in wire ? decodeError(wire.error) : wire.value;
@@ -154,7 +157,7 @@ function decodeError(wire: WireError): Error {
   const error = new Error(wire.message);
   const known = wire.kinds.find((kind) => PROTOTYPES.has(kind));
   Object.setPrototypeOf(error, PROTOTYPES.get(known ?? "Error") as object);
-  // Not enumerable, as on an error that was thrown here.
+  // Not enumerable, as for any error.
   setField(error, "stack", wire.stack, false);
   if (error.name !== wire.name) setField(error, "name", wire.name, false);
   if (wire.cause !== undefined) setField(error, "cause", decodeThrown(wire.cause), false);

@@ -8,7 +8,7 @@ import { contentOf, workerArguments } from "./worker-program.ts";
 export interface WorkerEnd {
   readonly code: number | null;
   readonly signal: string | null;
-  /** Why it could not be started. */
+  /** The reason why the process could not be started. */
   readonly error?: Error;
 }
 
@@ -18,23 +18,23 @@ export function describeExit({ code, signal }: WorkerEnd): string {
   return code === null ? "no answer any more" : `exit code ${code}`;
 }
 
-/** Receives what a worker process sends, and its end. */
+/** Receives the messages and the end of a worker process. */
 export interface ChannelListener<FromWorker> {
   onMessage(message: FromWorker): void;
   /** Called once, when the process has ended and all its messages and output have arrived. */
   onEnd(end: WorkerEnd): void;
 }
 
-/** A worker process, wherever it runs, and the connection to it. */
+/** The connection to a worker process, which may run on this machine or in a container. */
 export interface WorkerChannel<ToWorker> {
   readonly pid: number | undefined;
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** @throws when the message can't be cloned */
+  /** @throws if the message can't be cloned */
   send(message: ToWorker): void;
-  /** Ends the process immediately, with everything it has started. */
+  /** Kills the process and all processes that it has started. */
   kill(): void;
-  /** Whether this process stays alive for the worker. */
+  /** Sets whether the worker keeps this process alive. */
   hold(isHeld: boolean): void;
 }
 
@@ -43,7 +43,7 @@ export type StartChannel<ToWorker, FromWorker> = (
   listener: ChannelListener<FromWorker>,
 ) => WorkerChannel<ToWorker>;
 
-/** How a worker process is started. */
+/** Options of starting a worker process. */
 export interface ForkOptions {
   /** Path of the program. */
   readonly program: string;
@@ -55,15 +55,15 @@ export interface ForkOptions {
   readonly directory?: string;
   /** The name in lists of processes. */
   readonly title: string;
-  /** "inherit" writes the output to this process's, and leaves the channel's streams empty. Default "pipe". */
+  /** "inherit": the worker writes to this process's output, and the channel's streams are empty. Default "pipe". */
   readonly output?: "pipe" | "inherit";
-  /** Whether a process that has closed its channel is ended, and no message is awaited for long. Default false. */
+  /** Whether the process is killed when its channel closes, without a long wait for further messages. Default false. */
   readonly endsWithChannel?: boolean;
 }
 
-/** After the end of a process, its output is read for at most this long, in milliseconds. */
+/** Maximum time for which the output of an ended process is still read, in milliseconds. */
 const LAST_OUTPUT_MS = 500;
-/** After the end of a process or of its channel, the other one is awaited for at most this long, in milliseconds. */
+/** Maximum wait between the end of a process and the end of its channel, whichever comes first, in milliseconds. */
 const LAST_MESSAGES_MS = 1000;
 
 /** A worker process on this machine. */
@@ -90,14 +90,16 @@ export class ForkChannel<ToWorker extends object, FromWorker> implements WorkerC
       stdio: ["ignore", output, output, "ipc"],
       ...LEADS_GROUP,
     });
-    // When this process may open no more files, Node gives neither streams nor a channel, and emits an error event.
+    // If this process has reached its limit of open files, streams and channel are missing, and Node emits an error
+    // event.
     this.stdout = this.#child.stdout ?? Readable.from([]);
     this.stderr = this.#child.stderr ?? Readable.from([]);
     this.#child.on("message", (message: unknown) => {
       const own = contentOf<FromWorker>(message);
       if (own !== undefined) listener.onMessage(own);
     });
-    // For a started process it only means that a message could not be sent; the end has its own event.
+    // After a successful start, this event only means that a message could not be sent. The end of the process has its
+    // own event.
     this.#child.on("error", (error) => {
       if (this.#child.pid === undefined) this.#end({ code: null, signal: null, error });
     });
@@ -111,7 +113,7 @@ export class ForkChannel<ToWorker extends object, FromWorker> implements WorkerC
     return this.#child.pid;
   }
 
-  /** The process has ended; its last messages may still arrive. */
+  /** Whether the process has ended. Its last messages may still arrive. */
   get hasExited(): boolean {
     return this.#hasExited;
   }
@@ -121,7 +123,7 @@ export class ForkChannel<ToWorker extends object, FromWorker> implements WorkerC
   }
 
   kill(): void {
-    // After its end the process id may belong to another process.
+    // After the end of the process, its id may belong to another process.
     if (this.#child.pid !== undefined && !this.#hasExited) endTree(this.#child.pid);
   }
 

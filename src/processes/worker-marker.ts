@@ -2,14 +2,14 @@ const MARKER: unique symbol = Symbol.for("servable.worker");
 const slots = globalThis as { [MARKER]?: true };
 
 /**
- * Whether this process is a worker of a pool. A module that serves its class when it is imported must not do so here:
- * the workers import it, too.
+ * Whether this process is a worker of a pool. Workers import the module of the class. If the module serves the class
+ * when it is imported, it must not do so in a worker.
  */
 export function isWorkerProcess(): boolean {
   return slots[MARKER] === true;
 }
 
-/** Makes this process a worker. */
+/** Marks this process as a worker. */
 export function markWorkerProcess(): void {
   slots[MARKER] = true;
 }

@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import { endOwnChildren } from "./process-tree.ts";
 import { markWorkerProcess } from "./worker-marker.ts";
 
-/** A message of this package, which a library that sends messages to its parent process can't be confused with. */
+/** A message of this package. The envelope distinguishes it from messages that libraries send to the parent process. */
 interface OwnMessage<Content> {
   readonly servable: Content;
 }
@@ -18,7 +18,7 @@ export function workerArguments(title: string): string[] {
   return [title, String(process.pid)];
 }
 
-/** The worker's side of its channel. */
+/** The worker's end of its channel. */
 export interface WorkerPort<FromWorker> {
   send(message: FromWorker): void;
   /** Sends a message, and ends the process when it has been written. */
@@ -27,14 +27,15 @@ export interface WorkerPort<FromWorker> {
 
 /**
  * Makes this process a worker, which is controlled by messages and ends with its parent.
- * @returns undefined when the process was not started as a worker
+ * @returns undefined if the process was not started as a worker
  */
 export function startWorkerProgram<ToWorker, FromWorker>(
   onMessage: (message: ToWorker) => void,
 ): WorkerPort<FromWorker> | undefined {
   if (process.send === undefined || !process.connected) return undefined;
   markWorkerProcess();
-  // Terminals send Ctrl-C, and supervisors SIGTERM, to the whole process group. A worker ends when its parent asks.
+  // Terminals send Ctrl-C, and supervisors SIGTERM, to the whole process group. A worker ignores them, and ends when
+  // its parent requests it.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
   watchParent();
   process.on("message", onMessage);
@@ -45,20 +46,22 @@ export function startWorkerProgram<ToWorker, FromWorker>(
   };
 }
 
-/** How often the parent is looked for, in milliseconds. */
+/** Interval at which the worker checks that its parent exists, in milliseconds. */
 const CHECK_MS = 1000;
 
 /**
- * Ends this process, and all that it has started, when its parent has ended. A thread checks for the parent, since
- * the main thread may be busy for ever; without a thread, only the end of the channel is noticed.
+ * Ends this process and all processes that it has started when its parent has ended. A thread checks this, because the
+ * main thread may be busy forever. If the thread can't be started, only the end of the channel is noticed.
  *
- * The parent is the one named by {@link workerArguments}: it may end before this process can ask for its id.
+ * The parent's id is an argument of the program ({@link workerArguments}), because the parent may end before this
+ * process can determine it.
  */
 function watchParent(): void {
   const parent = Number(process.argv[3] ?? process.ppid);
   process.on("exit", endOwnChildren);
   process.on("disconnect", () => process.exit(1));
-  // Some descendants have left the group that this process leads. Without /proc, ending the group has to do.
+  // Descendants may have left the group that this process leads, so /proc is searched for them. Without /proc, only the
+  // group is ended.
   const check = `
     const { readdirSync, readFileSync } = require("node:fs");
     const kill = (pid) => {

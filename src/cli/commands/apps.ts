@@ -28,7 +28,7 @@ interface RevisionOptions extends OperationOptions {
   readonly strategy?: DeployStrategy;
 }
 
-/** `servable apps`: what is deployed. */
+/** `servable apps`: manages deployed apps. */
 export function addAppsCommand(program: Command): void {
   const apps = program
     .command("apps")
@@ -158,7 +158,7 @@ function flagOf(name: string): string {
   return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-/** Says what of a scale does not outlast the next deployment. */
+/** Prints which of the changed settings the next deployment will reset. */
 async function showResets(options: ScaleOptions): Promise<void> {
   const { RESET_BY_DEPLOYMENT } = await import("../../platform/apps/apps.ts");
   const names = RESET_BY_DEPLOYMENT.filter((name) => options[name] !== undefined).map(flagOf);

@@ -6,7 +6,7 @@ import { formatOf, printJson, printTable, withOutput } from "../platform/output.
 import type { ProfileChoice } from "../platform/profile-choice.ts";
 import { plainLine } from "../../platform/transport/plain-line.ts";
 
-/** `servable auth`: stores a key, and shows whose it is. */
+/** `servable auth`: stores a key, and shows the account that it belongs to. */
 export function addAuthCommand(program: Command): void {
   const auth = program
     .command("auth")

@@ -6,7 +6,7 @@ interface CreateOptions extends CommonOptions {
   readonly list?: boolean;
 }
 
-/** `servable create NAME`: a new project in a folder of its own. */
+/** `servable create NAME`: creates a project in a new folder. */
 export function addCreateCommand(program: Command): void {
   program
     .command("create")

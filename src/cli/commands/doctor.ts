@@ -53,7 +53,7 @@ async function diagnose(file: string | undefined, options: DoctorOptions): Promi
   return failed === 0 ? 0 : 1;
 }
 
-/** The facts that `fal doctor` prints, under its keys. Of a key, only the id. */
+/** The facts that `fal doctor` prints, with its JSON keys. Of an API key, only the id is printed. */
 async function facts(): Promise<Readonly<Record<string, unknown>>> {
   const [{ packageVersion }, { resolveEndpoints }, { platform, release, arch }] = await Promise.all([
     import("../package-root.ts"),

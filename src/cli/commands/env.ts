@@ -12,7 +12,7 @@ interface PruneOptions extends ListOptions {
   readonly dryRun?: boolean;
 }
 
-/** `servable env`: the environments that isolated functions run in on this machine. */
+/** `servable env`: manages the environments of isolated functions on this machine. */
 export function addEnvCommand(program: Command): void {
   const env = program
     .command("env")

@@ -5,7 +5,7 @@ import { finishPlatformGroup, operate, type OperationOptions } from "../platform
 import { environmentsJson } from "../platform/original-json.ts";
 import { formatOf, printJson, printOriginal, printTable, withOutput } from "../platform/output.ts";
 
-/** `servable environments`: spaces of apps and secrets. */
+/** `servable environments`: manages environments, which are named groups of apps and secrets. */
 export function addEnvironmentsCommand(program: Command): void {
   const environments = program
     .command("environments")

@@ -114,7 +114,7 @@ Examples:
     );
 }
 
-/** The permissions that the options ask for; undefined if there is no such option. @throws UsageError */
+/** The permissions in the options; undefined if there are none. @throws UsageError */
 function grantOf({ preset, permission, scope }: CreateOptions): CreateKeyOptions | undefined {
   if (preset !== undefined) return { preset };
   if (scope !== undefined) return { scope };

@@ -89,7 +89,7 @@ Examples:
   finishPlatformGroup(queue);
 }
 
-/** `by_user` has user ids as keys, which stay as they are. */
+/** The keys of `by_user` are user ids, which are not converted to snake_case. */
 function printSizeJson({ size, byUser }: QueueSize, format: Format): void {
   const value = { size, ...(byUser === undefined ? {} : { by_user: byUser }) };
   if (format === "original") printOriginal(value);

@@ -16,7 +16,7 @@ interface LogsOptions extends OperationOptions {
   readonly until?: Date;
 }
 
-/** `servable runners`: the processes that serve what is deployed. */
+/** `servable runners`: manages the processes that serve deployed apps. */
 export function addRunnersCommand(program: Command): void {
   const runners = program
     .command("runners")

@@ -13,7 +13,7 @@ import { secretsJson } from "../platform/original-json.ts";
 import { formatOf, printJson, printOriginal, printTable, withOutput } from "../platform/output.ts";
 import { typedValue } from "../platform/typed-secret.ts";
 
-/** `servable secrets`: what apps see as variables. */
+/** `servable secrets`: manages secrets, which apps see as environment variables. */
 export function addSecretsCommand(program: Command): void {
   const secrets = program
     .command("secrets")

@@ -34,7 +34,7 @@ const APP: Readonly<Record<string, Check>> = {
 
 /**
  * The nearest config, in the working directory or above: `servable.config.ts`, or "servable" in package.json.
- * @throws UsageError when it can't be loaded, or something in it makes no sense
+ * @throws UsageError if it can't be loaded or is invalid
  */
 export async function findConfig(from: string = process.cwd()): Promise<DeployConfig | undefined> {
   for (let folder = from; ; folder = dirname(folder)) {

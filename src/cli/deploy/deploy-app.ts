@@ -22,12 +22,12 @@ import { readAnnotations, withOptions, type DeployCommandOptions } from "./deplo
 import { asJson, asText, readShownUrls } from "./deploy-output.ts";
 import { checkDeployment } from "./scale-check.ts";
 
-/** Maximum time for the control plane to report the app as it is, in milliseconds. */
+/** Maximum time for the control plane to report the app's current state, in milliseconds. */
 const PROBE_MS = 20_000;
 
 /** Deploys FILE[::Class] or the app NAME of a config. Resolves to the exit code. */
 export async function deployApp(ref: string | undefined, options: DeployCommandOptions): Promise<number> {
-  // Output of the user's modules goes to standard error: standard output is the result alone.
+  // Output of the user's modules goes to standard error: only the result may be on standard output.
   const print = process.stdout.write.bind(process.stdout);
   process.stdout.write = process.stderr.write.bind(process.stderr);
   using stop = new Interruption("Stopping the deployment…");

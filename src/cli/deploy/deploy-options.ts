@@ -5,7 +5,7 @@ import type { PlatformChoice } from "../platform/notices.ts";
 import type { OutputOptions } from "../platform/output.ts";
 import type { Deployable } from "./deployable.ts";
 
-/** The flags that a deployment takes as they are. */
+/** The flags that become settings of a deployment unchanged. */
 type PassedOn = "appName" | "auth" | "strategy" | "attach" | "resetScale" | "message";
 
 /** The flags of `servable deploy`. */
@@ -26,7 +26,7 @@ export interface DeployCommandOptions
 }
 
 /**
- * The deployment of a class or an app of a config, with the flags of the command over it.
+ * The deployment of a class or an app of a config. Flags of the command take precedence over its settings.
  * @throws UsageError if flags contradict each other or the config
  */
 export function withOptions(
@@ -62,7 +62,7 @@ export function withOptions(
   };
 }
 
-/** `KEY=value` each. */
+/** Values of the form `KEY=value`. */
 export function readAnnotations(items: readonly string[]): Record<string, string> {
   const annotations = new Map<string, string>();
   for (const item of items) {

@@ -41,7 +41,7 @@ export function asText(
   ].join("\n");
 }
 
-/** A page of all endpoints goes with the playground. */
+/** The page that lists all endpoints is printed with the playground. */
 function isShown(name: string, shownUrls: ShownUrls): boolean {
   if (shownUrls === "all") return true;
   return shownUrls === "playground" && (name === "playground" || name === "endpoints");
@@ -54,19 +54,20 @@ export function asJson(
   auth: string | undefined,
   current: AliasInfo | null | undefined,
 ): string {
-  // The old runners serve on until the new ones are ready, unless that was waited for.
+  // Unless the deployment has waited for the new runners, the old ones still serve until those are ready.
   const isRolling = strategy === "rolling" && !attach && (current?.activeRunners ?? 0) > 0;
   const status = isRolling ? "rolling_out" : "deployed";
   const result = { revision, app_name: appName, environment, status, auth: auth ?? null, urls };
   return `${JSON.stringify(result, null, 2)}\n`;
 }
 
-/** Routes that have no use for a playground. */
+/** Routes that are not useful in a playground. */
 const UTILITIES: ReadonlySet<string> = new Set(["cancel", "health", "object_info"]);
 
 /**
  * The pages of fal's dashboard that a playground address of the form `…/models/OWNER/APP[/PATH]` stands for: where an
- * endpoint is tried, and where all of them are listed. Any other address is the playground itself. Empty texts stand for none.
+ * endpoint is tried, and where all of them are listed. For any other address, the playground is the address itself. A
+ * page that does not exist is an empty string.
  */
 export function dashboardUrls(url: string): { readonly playground: string; readonly overview: string } {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;

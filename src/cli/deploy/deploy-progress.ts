@@ -6,10 +6,13 @@ import { bytesText } from "../amount-texts.ts";
 import { terminalText } from "../platform/output.ts";
 import { styleFor } from "../style.ts";
 
-/** The line of an upload is written so often at most, in milliseconds. */
+/** Minimum time between two updates of the upload's line, in milliseconds. */
 const REDRAW_MS = 100;
 
-/** Shows on standard error how far a deployment is: a line that changes on a terminal, a line a step elsewhere. */
+/**
+ * Shows the progress of a deployment on standard error: on a terminal one line that is updated, elsewhere one line for
+ * each step.
+ */
 export class DeployProgress {
   readonly #appName: string;
   readonly #secret: Secret;
@@ -52,7 +55,7 @@ export class DeployProgress {
   };
 
   readonly log = (log: ApplicationLog): void => {
-    // The lines of the build have been shown when it was built.
+    // Lines of the build were shown during the build.
     if (this.#phase === "registering" && log.source === "BUILDER") return;
     if (!this.#isDebug && !isForReaders(log)) return;
     const text = terminalText(this.#secret.removeFrom(log.message));
@@ -65,7 +68,7 @@ export class DeployProgress {
     this.#line(`${this.#style.yellow("warning:")} ${message}`);
   };
 
-  /** Clears the line that is still being changed. */
+  /** Clears the line that is still being updated. */
   end(): void {
     this.#clear();
   }

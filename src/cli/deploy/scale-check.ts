@@ -20,9 +20,9 @@ export interface DeploymentCheck {
 }
 
 /**
- * Prints the settings that a deployment changes, or all of a new app, and asks whether to continue; resolves to the
- * answer.
- * @throws UsageError when there is no terminal to ask on
+ * Prints the settings that a deployment changes (for a new app, all settings), and asks whether to continue. Resolves
+ * to the answer.
+ * @throws UsageError if there is no terminal to ask on
  */
 export async function checkDeployment(check: DeploymentCheck): Promise<boolean> {
   const { deployment, current, isSure, signal } = check;

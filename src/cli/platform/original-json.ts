@@ -7,7 +7,8 @@ import { settingsOf } from "../../settings/settings.ts";
 import type { RunnerInfo } from "../../platform/runners/runner-info.ts";
 
 /**
- * Results under the keys of fal's own command line, for `--output json`. As there, times have the form of Python, and an amount that the control plane did not send is 0.
+ * Results with the JSON keys of fal's own command line, for `--output json`. As there, times have Python's format, and
+ * amounts that the control plane did not send are 0.
  * @module
  */
 
@@ -26,7 +27,7 @@ export function appsJson(apps: readonly AppInfo[]): Json {
   };
 }
 
-/** The revisions of an app, which fal's own command line has as a table alone. */
+/** The revisions of an app. fal's own command line prints these only as a table. */
 export function revisionsJson(revisions: readonly AppRevision[]): Json {
   return {
     applications: revisions.map((info) => ({

@@ -25,7 +25,7 @@ export function withOutput(command: Command, what = "print them as JSON"): Comma
     );
 }
 
-/** The requested format. @throws UsageError for two */
+/** The requested format. @throws UsageError if two formats are requested */
 export function formatOf({ json, output }: OutputOptions): Format {
   if (output === "json") return "original";
   if (json !== true) return "pretty";

@@ -1,6 +1,6 @@
 /**
- * Running an app for as long as it is wanted. Loads the gRPC libraries: who need not always run one loads this by
- * `import()`.
+ * Runs an app until the caller stops it. This module loads the gRPC libraries, so import it by `import()` where it is
+ * not always needed.
  * @module
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -27,8 +27,8 @@ export interface ApplicationRunOptions {
 
 /**
  * Runs an app, which lives until the signal is aborted. Resolves when the app has ended by itself.
- * @throws FalServerlessError with code RUN_FAILED when the platform ends it or can't run it; PlatformError; the signal's
- * reason
+ * @throws FalServerlessError with code RUN_FAILED if the platform ends the app or can't run it; PlatformError; the
+ *   signal's reason
  */
 export async function runApplication(
   connection: Connection,

@@ -9,7 +9,7 @@ export interface DeployNotes {
   readonly message?: string | undefined;
   /** Further information: plain data. The names of the other fields are reserved. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
-  /** At most 32, with names of at most 64 characters, in 16 KiB of JSON. */
+  /** Annotations: at most 32, with names of at most 64 characters, and at most 16 KiB as JSON. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -20,8 +20,9 @@ const MAX_BYTES = 16_384;
 const RESERVED: ReadonlySet<string> = new Set(["openapi", "message", "annotations"]);
 
 /**
- * The metadata of a deployment; nothing when there is none.
- * @throws UsageError when message or annotations pass a limit, a name is taken, or a value is not plain data
+ * The metadata of a deployment; empty if there is none.
+ * @throws UsageError if the message or the annotations exceed a limit, a name is reserved, or a value is not plain
+ *   data
  */
 export function deployMetadata({
   openapi,
@@ -44,7 +45,7 @@ export function deployMetadata({
   return Object.keys(metadata).length === 0 ? undefined : metadata;
 }
 
-/** A copy without undefined fields, which JSON lacks too. */
+/** A copy without undefined fields, which JSON can't represent. */
 function plain(name: string, value: object): JsonObject {
   try {
     return JSON.parse(JSON.stringify(value)) as JsonObject;

@@ -39,7 +39,7 @@ import {
 /** Settings of a config that are not fields of the machine. */
 export type AppFieldSetting = Exclude<SettingsOf<"config">, MachineSetting>;
 
-/** The app to deploy: a container that listens on a port. The control plane decides what is omitted. */
+/** The app to deploy: a container that listens on a port. The control plane chooses the values of omitted settings. */
 export interface Deployment extends DeployNotes, SettingValues<AppFieldSetting> {
   /** The name of the app. */
   readonly appName: string;
@@ -101,7 +101,7 @@ export function deployRequests(deployment: Deployment, synced: readonly SyncedFi
     },
     register: {
       ...shared,
-      // Without force: what was just built anew is not to be built once more.
+      // Without `force`: the image was just built, and must not be built again.
       environments: [container],
       machineRequirements: machineRequirements(machine),
       deploymentStrategy:
@@ -141,19 +141,19 @@ export function deploymentSettings(
   return { machine: pick(settings, MACHINE_SETTINGS), ...pick(settings, others) };
 }
 
-/** The image of a container that is all there is, in the form of the protocol. */
+/** The image of a container without an agent of the platform, in the form of the protocol. */
 export function imageOf({ image }: Pick<Deployment, "image">): JsonObject {
   const plain = JSON.parse(JSON.stringify(image)) as JsonObject;
   return {
     ...plain,
-    // A path of this machine is of no use elsewhere, and nobody's business.
+    // The path on this machine is private, and useless to the platform.
     ...("docker_context_dir" in plain ? { docker_context_dir: "." } : {}),
-    // The container is all there is: no function runs in it by the platform's own means.
+    // The platform must not start its own agent for functions in the container.
     use_isolate: false,
   };
 }
 
-/** The health check in the form of the protocol. @throws UsageError when a setting makes no sense */
+/** The health check in the form of the protocol. @throws UsageError if a setting is invalid */
 export function healthCheck(
   settings: HealthCheckSettings | undefined,
 ): MessageInitShape<typeof ApplicationHealthCheckConfigSchema> | undefined {
@@ -182,7 +182,7 @@ function optional(name: string, check: Check<number>, value: number | undefined)
   return value === undefined ? undefined : checked(name, check, value);
 }
 
-/** JSON whose keys are sorted, so that the same settings are the same text. */
+/** The settings as JSON with sorted keys, so that equal settings give equal texts. */
 function retryText(config: Deployment["retryConfig"] & {}): string | undefined {
   const entries = Object.entries(config)
     .filter(([, item]) => item !== undefined)

@@ -18,7 +18,7 @@ export interface BuildOptions {
 
 /**
  * Builds an image on the platform.
- * @throws PlatformError; FalServerlessError with code DEPLOY_FAILED when the build fails; the signal's reason
+ * @throws PlatformError; FalServerlessError with code DEPLOY_FAILED if the build fails; the signal's reason
  */
 export async function buildEnvironment(
   connection: Connection,
