@@ -9,9 +9,9 @@ const caches = new WeakMap<object, Map<string, unknown>>();
 
 /**
  * Wraps a function so that it runs once for equal arguments and returns the same result again for the lifetime of the
- * process: to load a model or fetch a table. Arguments are equal if their contents are (key order is ignored); instances
- * of your own classes are equal only to themselves. Calls made during the first run share its promise. Failed calls and
- * generators are not cached. `this` is passed through and is not part of the key.
+ * process. Use it to load a model or fetch a table. Arguments are equal if their contents are equal, whatever the order
+ * of keys. Instances of your own classes are equal only to themselves. Calls made during the first run share its
+ * promise. Failed calls and generators are not cached. `this` is passed through and is not part of the key.
  *
  * All callers share one result: do not modify it.
  * @throws DefinitionError with code FUNCTION_OPTION_INVALID if `fn` is not a function; FalSerializationError, from a
@@ -39,7 +39,7 @@ function share(fn: AnyFunction): AnyFunction {
     const key = structuralKey(args);
     if (results.has(key)) return results.get(key);
     const result = fn.apply(this, args);
-    if (types.isGeneratorObject(result)) return result; // can be iterated only once
+    if (types.isGeneratorObject(result)) return result; // not cached: it can be iterated only once
     results.set(key, result);
     if (types.isPromise(result)) {
       result.catch(() => {

@@ -14,9 +14,9 @@ import {
 import { serveRequirements } from "./requirements.ts";
 import type { SourceLocation } from "./source-location.ts";
 
-/** The function that a host is to run. */
+/** The function that a host runs. */
 export interface FunctionTarget {
-  /** For messages: the handler's name, or the source location of the definition. */
+  /** The function's name in messages: the handler's name, or the source location of the definition. */
   readonly name: string;
   readonly options: Options;
   /** How the function is found in its bundle. */

@@ -4,7 +4,7 @@ import type { Bundle, PackageImport } from "./bundle/bundle.ts";
 import type { EnvironmentOptions } from "./options.ts";
 import { requirementName, toSteps } from "./requirements.ts";
 
-/** A package that a function's code imports and its requirements do not list. */
+/** A package that the code of a function imports but its requirements do not list. */
 export interface MissingDependency {
   readonly packageName: string;
   /** The entry to add to the requirements: the package, with the version installed here if there is one. */
@@ -18,8 +18,8 @@ export interface Bundled {
 }
 
 /**
- * The packages that a function's module and its local modules import and that the requirements do not list. Some may
- * still be installed, as a dependency of a listed package. Installs and runs nothing.
+ * Lists the packages that a function's module and its local modules import but the requirements do not list. Some of
+ * them may still be installed as dependencies of listed packages. Nothing is installed or run.
  * @param env the environment to check. Container images are not inspected: for kind "container" the result is empty
  * @throws FalServerlessError with code BUNDLE_FAILED
  */
@@ -33,7 +33,7 @@ export async function findMissingDependencies(
       .flat()
       .map(requirementName),
   );
-  // A requirement without a name, such as a URL, may be any of them.
+  // A requirement without a name, such as a URL, may install any of these packages.
   if (listed.has(undefined)) return [];
   const { imports, module, root } = await fn.bundle();
   const missing = new Map<string, PackageImport[]>();

@@ -20,9 +20,9 @@ export interface FunctionRuntime {
   readonly signal: AbortSignal | undefined;
 }
 
-/** One call of `fn()`, as the process that runs the function needs it. */
+/** A definition by `fn()`, with the parts that the process that runs the function needs. */
 export interface Definition {
-  /** The return value of `fn()`, to be found among the module's exports. */
+  /** The return value of `fn()`, by which the runner finds the function among the module's exports. */
   readonly value: unknown;
   readonly location: SourceLocation | undefined;
   readonly handler: (...args: never[]) => unknown;

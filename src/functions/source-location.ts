@@ -63,7 +63,7 @@ function shownFrames(): readonly string[] {
       .split("\n")
       .filter((line) => /^\s+at /.test(line));
   } catch {
-    return []; // a tool's own prepareStackTrace may fail
+    return []; // prepareStackTrace may have been replaced by a tool, and may throw
   }
 }
 

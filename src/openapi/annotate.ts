@@ -24,7 +24,9 @@ function orderedPaths(routes: Iterable<Pick<RouteSignature, "path" | "isWebsocke
   return [...new Set([...sorted(false), "/health", ...sorted(true)])];
 }
 
-/** Sorts paths and components, and adds websockets and the marks that forms are generated from. */
+/**
+ * Sorts paths and components, and adds websockets and the extensions (`x-fal-…`) that playgrounds generate forms from.
+ */
 export function annotateDocument(
   document: { openapi?: unknown; info?: unknown; servers?: unknown; paths?: unknown },
   components: Components,

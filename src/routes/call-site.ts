@@ -7,7 +7,10 @@ const OWN_FOLDER = new URL("../", import.meta.url).href;
 /** Packages with compilers' helpers, which are on the stack between a class and its decorators. */
 const HELPERS = /\/node_modules\/(?:tslib|@swc\/helpers|@babel\/runtime)\//;
 
-/** Enough for the frames of a decorator and a helper. Deeper stacks are only searched if this finds nothing. */
+/**
+ * Number of stack frames that is enough for a decorator and a helper. More frames are captured only if the caller is
+ * not among them.
+ */
 const FEW_FRAMES = 4;
 const MANY_FRAMES = 200;
 

@@ -33,7 +33,7 @@ export interface QueueOptions {
   bytes?: number;
 }
 
-/** When an endpoint's method runs. The limits apply to all callers together. */
+/** Options that determine when an endpoint's method runs. The limits apply to all callers together. */
 export interface DispatchOptions<Input = unknown> {
   /** Puts the inputs of several callers into one call. Default: one call for each input. */
   batch?: BatchOptions<Input>;

@@ -8,7 +8,7 @@ export type SchemaObject = TSchema & object;
 /** Any method; parameters are contravariant, so `never` accepts them all without `any`. */
 export type AnyMethod = (this: never, ...args: never[]) => unknown;
 
-/** True for `any` alone. */
+/** True for `any`, false for every other type. */
 type IsAny<T> = 0 extends 1 & T ? true : false;
 type NotEndpoint<Message extends string> = `@endpoint: ${Message}`;
 

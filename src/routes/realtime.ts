@@ -136,7 +136,7 @@ export function realtime<
   };
 }
 
-/** The queue needs no limit: each session sends its next input after the result of the last. */
+/** The shared queue needs no limit, because each session submits an input only after the result of its previous one. */
 function sharedBatch(methodName: string, maxSize: number): ResolvedDispatchOptions {
   const resolved = resolveDispatchOptions(`@realtime on ${methodName}()`, { batch: { maxSize } });
   return { ...resolved, maxQueue: { count: Infinity, bytes: Infinity } };

@@ -14,7 +14,7 @@ function metadataOf(constructor: object): object | undefined {
 
 const ROUTES: unique symbol = Symbol.for("servable.routes");
 
-/** The routes of one class: its parent's, with its own added or replaced. Keyed by method name. */
+/** The routes of a class by method name: a copy of its parent's routes, to which its own are added. */
 interface RouteTable {
   readonly routes: Map<string, RouteSignature>;
   /** The methods that this class itself decorates. */

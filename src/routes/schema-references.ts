@@ -51,7 +51,7 @@ export function resolveReference(ref: string, scope: Scope): ResolvedReference |
   }
   if (path === "") {
     const found = inResource(fragment, scope.resource, outerResourceScope(scope), scope.uri, scope);
-    // The reference is relative to the root of a schema that was since embedded in another.
+    // The reference is relative to the root of a schema that was later embedded in another schema.
     return (
       found ?? (/^\/(?:\$defs|definitions)\/[^/]+$/.test(fragment) ? byName(refName(ref), scope) : undefined)
     );
@@ -63,7 +63,10 @@ export function resolveReference(ref: string, scope: Scope): ResolvedReference |
   return inResource(fragment, resource.node as SchemaNode, resource.scope, uri, scope);
 }
 
-/** Number of `$dynamicAnchor`s with this name. If there is one, a dynamic reference to it is a plain reference. */
+/**
+ * Number of `$dynamicAnchor`s with this name. If there is only one, a dynamic reference to it works like a plain
+ * reference.
+ */
 export function countDynamicAnchors(document: SchemaNode, name: string): number {
   let count = 0;
   const look = (node: SchemaNode): void => {

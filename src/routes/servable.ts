@@ -1,32 +1,35 @@
 import type { RouteHandler, RouteSignature } from "./signature.ts";
 
-/** Marks the framework's own classes, each by itself; two installed copies of this package recognise each other's. */
+/**
+ * Own property of each of the framework's own classes, by which two installed copies of this package recognise each
+ * other's classes.
+ */
 export const SERVABLE: unique symbol = Symbol.for("servable.BaseServable");
 
 /** Key of the method by which the framework reads a servable. A symbol, so that no handler's name can hide it. */
 export const DESCRIBE: unique symbol = Symbol.for("servable.describe");
 
-/** The part of a servable's description that holds wherever its handlers run. */
+/** The part of a servable's description that is the same in the server's process and in workers. */
 interface Description {
   readonly routes: ReadonlyMap<RouteSignature, RouteHandler>;
   lifespan(server: unknown): AsyncGenerator<void, void, void>;
 }
 
-/** An instance of a servable class, of this copy of the package or another. */
+/** An instance of a servable class, which may extend a class of another installed copy of this package. */
 export interface Servable {
   [DESCRIBE](): Description;
 }
 
 /** A servable that a module exports: a class, or an instance such as a `ServeWrapper`. */
 export interface ExportedServable<S = Servable> {
-  /** The name to address it by: the class's; for an instance or an anonymous class, the name of the export. */
+  /** The name that selects it: the class's name or, for an instance or an anonymous class, the name of the export. */
   readonly name: string;
   /** The name of its class; empty for an anonymous one. */
   readonly className: string;
   /** All names it is exported under. */
   readonly exportNames: readonly string[];
   readonly isDefault: boolean;
-  /** An instance to serve. @throws DefinitionError, and whatever the class's own fields throw */
+  /** Returns an instance to serve. @throws DefinitionError; any error of the class's own field initialisers */
   create(): S;
 }
 
@@ -84,6 +87,6 @@ function valueOf(holder: Readonly<Record<string, unknown>>, name: string): unkno
   try {
     return holder[name];
   } catch {
-    return undefined; // its line has not been reached
+    return undefined; // the export is not initialised yet
   }
 }

@@ -12,14 +12,23 @@ export interface OutsideImport {
   readonly isDynamic: boolean;
 }
 
-/** Late imports of `functions/served-function`, not needed in the bundle of a function that is not served. */
+/**
+ * Modules that `functions/served-function` imports by `import()`. The bundle of a function that is not served does not
+ * need them.
+ */
 const SERVING = /^\.\.\/servable\/(?:serve-wrapper|base-servable)\.[jt]s$/;
 
-/** Late imports of bundling and hosting code: not needed in a bundle, or available as a separate file next to it. */
+/**
+ * Modules for bundling and hosting that are imported by `import()`. A bundle does not need them, or has them as a
+ * separate file next to it.
+ */
 const HOSTING =
   /(?:^\.\/|\/)(?:local-runs|serverless-runs|registration|bundle\/bundler|bundle\/programs)\.[jt]s$/;
 
-/** A bare specifier without "node:". A narrow filter, since each match costs a round trip to the bundler's process. */
+/**
+ * Matches bare specifiers, except those with "node:". The filter is narrow, because each match costs a round trip to
+ * the bundler's process.
+ */
 const PERHAPS_BARE = /^(?:[^./#n]|n(?:[^o]|$)|no(?:[^d]|$)|nod(?:[^e]|$)|node(?:[^:]|$))/;
 
 /** An entry of `imports` in package.json. */
@@ -70,7 +79,8 @@ export function resolvePlugin(options: ResolvePluginOptions): Plugin {
         if (!isBare(args.path)) return undefined;
         const own = ownEntry(args.path);
         if (own !== undefined) return resolveOwn(own, args);
-        // Packages that this package imports late serve functions; the requirements of served functions list them.
+        // Packages that this package imports by `import()` are needed to serve functions, and are among the
+        // requirements of served functions.
         if (args.importer.startsWith(OWN_FOLDER)) {
           return args.kind === "import-statement"
             ? undefined
