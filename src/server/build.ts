@@ -40,7 +40,7 @@ const REQUEST_ARRIVAL_MS = 300_000;
 
 /**
  * Builds the server of a class.
- * @throws DefinitionError when the class can't be served.
+ * @throws DefinitionError if the class can't be served
  */
 export function buildServer(definition: ServerDefinition, given: ServerOptions = {}): BuiltServer {
   const options = resolveServerOptions(given, definition.stuckGraceMs);

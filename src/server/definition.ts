@@ -18,7 +18,7 @@ export interface ServerDefinition {
   /** The title of the docs, and the name in logs. */
   readonly name: string;
   readonly version: string;
-  /** In document order. */
+  /** The routes with their handlers, in the order of the document. */
   readonly routes: ReadonlyMap<RouteSignature, RouteHandler>;
   /** Returns the answer of `GET /health`. */
   health(): unknown;
@@ -46,24 +46,31 @@ export interface ServerDefinition {
 
 /** Options of a server that are independent of the class. */
 export interface ServerOptions {
-  /** Larger bodies are refused with 413, unless the endpoint sets its own limit. In bytes. Default 50 MiB. */
+  /**
+   * Maximum size of a body, in bytes; larger ones are rejected with 413. An endpoint's own limit takes precedence.
+   * Default 50 MiB.
+   */
   bodyLimitBytes?: number;
   /**
-   * Maximum nesting of bodies and messages, unless the endpoint sets its own limit. Checked before parsing. Default
+   * Maximum nesting of bodies and messages, checked before parsing. An endpoint's own limit takes precedence. Default
    * 256.
    */
   maxDepth?: number;
-  /** Maximum number of lists, objects, keys and scalars in a body or message, likewise. Default 1,000,000. */
+  /**
+   * Maximum number of lists, objects, keys and scalars together in a body or message, checked before parsing. An
+   * endpoint's own limit takes precedence. Default 1,000,000.
+   */
   maxValues?: number;
   /**
-   * Maximum memory for input: bodies and messages that are arriving, queued or being handled. Further requests are
-   * refused with the overload status. In bytes. Default: an eighth of the heap limit, at most 256 MiB, at least the
-   * largest body that an option allows.
+   * Maximum memory for input, in bytes: all bodies and messages that are arriving, queued or being handled. Further
+   * requests are rejected with the overload status. Default: an eighth of the heap limit, but at most 256 MiB; raised
+   * if an option allows a larger body.
    */
   maxBytesInFlight?: number;
   /**
-   * Origins that browsers may call from, websockets included: a list (with credentials), or "*" for any (without).
-   * Default: loopback origins while the server is bound to a loopback address, otherwise any.
+   * Origins that browsers may call from, also by websocket: a list, whose origins may send credentials, or "*" for any
+   * origin without credentials. Default: loopback origins while the server is bound to a loopback address, otherwise
+   * any origin.
    */
   corsOrigins?: "*" | readonly string[];
   /**
@@ -78,8 +85,8 @@ export interface ServerOptions {
   /** Interval of comments on an idle event stream, in ms. Default 15,000. */
   heartbeatMs?: number;
   /**
-   * Larger websocket messages close their connection with 1009, unless the endpoint sets its own limit. In bytes.
-   * Default 16 MiB.
+   * Maximum size of a websocket message, in bytes; larger ones close the connection with 1009. An endpoint's own limit
+   * takes precedence. Default 16 MiB.
    */
   maxFrameBytes?: number;
   /**
@@ -87,9 +94,9 @@ export interface ServerOptions {
    * `maxMultiplexing`.
    */
   maxConcurrency?: number;
-  /** Maximum number of open websockets; further ones are refused with the overload status. Default 10,000. */
+  /** Maximum number of open websockets; further ones are rejected with the overload status. Default 10,000. */
   maxSessions?: number;
-  /** Interval of pings on a websocket, which is closed after two unanswered pings. In ms. Default 30,000. */
+  /** Interval of pings on a websocket, in ms. Two unanswered pings in a row close it. Default 30,000. */
   websocketPingMs?: number;
   /**
    * Time after its deadline at which a call counts as stuck: its worker is replaced, or the probes fail. In ms.
@@ -97,12 +104,13 @@ export interface ServerOptions {
    */
   stuckGraceMs?: number;
   /**
-   * A connection is closed if its client reads nothing of the data sent to it for this time, in ms. Default 30,000.
+   * Time after which a connection is closed if its client reads nothing of the data that is waiting for it, in ms.
+   * Default 30,000.
    */
   sendTimeoutMs?: number;
-  /** Receives log lines. Default: pino, to standard output. */
+  /** The logger. Default: pino, which writes to standard output. */
   logger?: Logger;
-  /** Default: the system clock. */
+  /** The source of time. Default: the system clock. */
   clock?: Clock;
 }
 
@@ -111,7 +119,7 @@ export interface ResolvedServerOptions {
   readonly bodyLimitBytes: number;
   readonly values: ValueLimits;
   readonly maxBytesInFlight: number;
-  /** The limit was set explicitly, so the limits of routes do not raise it. */
+  /** Whether `maxBytesInFlight` was set explicitly, so that the limits of routes do not raise it. */
   readonly isBudgetGiven: boolean;
   readonly corsOrigins: "*" | ReadonlySet<string> | undefined;
   /** In lower case. */
@@ -129,7 +137,7 @@ export interface ResolvedServerOptions {
   readonly clock: Clock;
 }
 
-/** What {@link ServerDefinition} lacks for a whole process: its exit, metrics and time limits. */
+/** A {@link ServerDefinition} with the settings of the process: exit handler, metrics port and time limits. */
 export interface ServeDefinition extends ServerDefinition {
   handleExit(): unknown;
   readonly metricsPort: number | undefined;

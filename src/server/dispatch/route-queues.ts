@@ -23,7 +23,7 @@ export class RouteQueues {
   readonly #definition: ServerDefinition;
   readonly #options: ResolvedServerOptions;
   readonly #metrics: ServerMetrics;
-  /** The routes that run in worker processes, if any. */
+  /** The routes that run in worker processes; undefined if there are none. */
   readonly workers: WorkerRoutes | undefined;
   readonly #shared: readonly Slots[];
   /** The slots of calls in this process, with a name for messages. */

@@ -21,7 +21,7 @@ export interface DocumentServer {
 
 /**
  * Builds the OpenAPI document of a class, without listening and without `setup()`.
- * @throws DefinitionError when the class can't be served
+ * @throws DefinitionError if the class can't be served
  */
 export async function createDocument(definition: Documented, rootPath: string): Promise<OpenApiDocument> {
   const validator = new Validator();
@@ -87,7 +87,7 @@ function addOperation(
   });
 }
 
-/** Answers missing paths below the pages in the documented form, too. */
+/** Answers unknown paths below `/docs` with the same 404 as other unknown paths. */
 function answerLostPages(server: FastifyInstance, rootPath: string): void {
   const answer = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
     reply

@@ -13,18 +13,18 @@ import { startMetricsServer } from "../metrics/metrics-server.ts";
 import { StopSignals } from "./stop-signals.ts";
 import { UncaughtErrors } from "./uncaught-errors.ts";
 
-/** Address and duration of serving. */
+/** Options of serving: the addresses, and when to stop. */
 export interface ServeOptions extends ServerOptions {
-  /** Default: `HOST`, otherwise 127.0.0.1. */
+  /** The address to listen on. Default: the variable `HOST`, otherwise 127.0.0.1. */
   host?: string;
-  /** 0 takes any free port. Default: `PORT`, otherwise 8080. */
+  /** The port to listen on; 0 takes any free port. Default: the variable `PORT`, otherwise 8080. */
   port?: number;
   /**
-   * The port of `GET /metrics`; 0 takes any free port, false serves none. Default: `METRICS_PORT`, otherwise the
-   * class's, otherwise 9090.
+   * The port of `GET /metrics`; 0 takes any free port, false serves no metrics. Default: the variable `METRICS_PORT`,
+   * otherwise the class's setting, otherwise 9090.
    */
   metricsPort?: number | false;
-  /** The address of the metrics port. Default: `METRICS_HOST`, otherwise 127.0.0.1. */
+  /** The address of the metrics port. Default: the variable `METRICS_HOST`, otherwise 127.0.0.1. */
   metricsHost?: string;
   /** Stop after this number of requests. */
   limitMaxRequests?: number;
@@ -32,9 +32,9 @@ export interface ServeOptions extends ServerOptions {
   signal?: AbortSignal;
   /** Aborts running requests when it aborts, like a second Ctrl-C. */
   cutSignal?: AbortSignal;
-  /** SIGTERM, SIGINT and SIGHUP stop the server, and the third one ends the process. Default true. */
+  /** Whether SIGTERM, SIGINT and SIGHUP stop the server. The third signal ends the process. Default true. */
   handleSignals?: boolean;
-  /** Uncaught errors are logged and stop the server like a signal. Default: the value of `handleSignals`. */
+  /** Whether uncaught errors are logged and stop the server like a signal. Default: the value of `handleSignals`. */
   handleErrors?: boolean;
   /** Called once the port is open. */
   onListening?: (addresses: ServeAddresses) => void;
@@ -50,8 +50,8 @@ export interface ServeAddresses {
 }
 
 /**
- * Runs a class from setup to teardown. Resolves when it has stopped.
- * @throws StartupError when a port can't be opened or setup fails.
+ * Serves a class, from setup to teardown. Resolves when the server has stopped.
+ * @throws StartupError if a port can't be opened or setup fails
  */
 export async function serve(definition: ServeDefinition, options: ServeOptions): Promise<ServeOutcome> {
   const logger = options.logger ?? (await createLogger());
@@ -138,7 +138,7 @@ async function open(built: BuiltServer, host: string, port: number): Promise<voi
   }
 }
 
-/** The state of this process in the platform's words, readable by the app. */
+/** Sets the variable from which the app reads the state of this process, in the platform's words. */
 function setRunnerState(state: "SETUP" | "RUNNING" | "TERMINATING"): void {
   process.env["FAL_RUNNER_STATE"] = state;
 }

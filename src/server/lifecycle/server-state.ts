@@ -56,7 +56,7 @@ export class ServerState {
   isForced = false;
   /** Whether calls can run; false while no worker is alive. */
   canWork: () => boolean = () => true;
-  /** The name of a queue that accepts no calls until the process is restarted. */
+  /** The name of a stuck queue, which accepts no calls until the process is restarted; undefined if there is none. */
   stuck: () => string | undefined = () => undefined;
   readonly running = new RunningCalls();
 

@@ -109,7 +109,7 @@ function counter(name: string, help: string, samples: () => Sample[]): Family {
 }
 
 /**
- * A histogram of each queue.
+ * The samples of one histogram, for each queue.
  * @param scale divisor of its values
  */
 function spread(

@@ -26,7 +26,7 @@ export function progressSamples(route: RouteMetrics): Sample {
   return { labels: labelsOf(route), value: route.inProgress };
 }
 
-/** The samples of one plain number for all websocket routes. */
+/** The samples of one counter or gauge, one for each websocket route. */
 export function sessionSamples(
   all: readonly SessionMetrics[],
   which: "open" | "messagesIn" | "messagesOut" | "droppedInputs",

@@ -26,7 +26,7 @@ export class SocketConnection implements FrameConnection {
     if (socket.readyState !== socket.OPEN) return true; // disconnected; the session will be notified
     if (!this.#corked) {
       this.#corked = true;
-      this.#transport.cork(); // one write for all frames of this turn: the system call costs more than a frame
+      this.#transport.cork(); // all frames of this turn are written by one system call, which costs more than a frame
       process.nextTick(this.#uncork);
     }
     socket.send(frame, this.#onSent);

@@ -52,7 +52,7 @@ export async function mountWebsockets(scope: FastifyInstance, parts: WebsocketPa
   };
   const before = scope.server.listeners("upgrade");
   await scope.register(websocketPlugin, {
-    options: options as WebsocketPluginOptions["options"] & {}, // its type demands of the class what only the package has
+    options: options as WebsocketPluginOptions["options"] & {}, // the type requires members that only the package's own class has
     errorHandler: () => {}, // ws closes the connection itself, with the matching code
     preClose: (done) => done(), // sessions are stopped by the server itself
   });
@@ -212,7 +212,8 @@ function rawOpener(parts: WebsocketParts, handler: RouteHandler): Open {
       options.websocketPingMs,
       options.clock,
       () => {
-        // A paused handler receives no pong. Notified on change only, since each notification restarts the heartbeat.
+        // While the socket is paused, no pong is received, so the heartbeat is paused too. Only changes are passed on,
+        // because each call restarts the heartbeat.
         if (socket.isPaused !== isPaused) heartbeat.pause((isPaused = socket.isPaused));
         if (socket.readyState === socket.OPEN) socket.ping();
       },

@@ -137,7 +137,7 @@ class JsonConverter {
   }
 }
 
-/** The result of `toJSON()`. An invalid Date and bytes stay unchanged, so that they are refused as such. */
+/** The result of `toJSON()`. An invalid Date and bytes are returned unchanged, so that validation refuses them. */
 function callToJson(value: object, key: string): unknown {
   const { toJSON } = value as { toJSON?: unknown };
   if (typeof toJSON !== "function" || ArrayBuffer.isView(value)) return value;

@@ -5,7 +5,7 @@ import { FORMAT_NAMES } from "./formats.ts";
 import { JSON_TYPES } from "./json-values.ts";
 import { TRUSTED_PATTERN } from "./patterns/pattern-safety.ts";
 
-/** Returns what a keyword's value must be if it is invalid. */
+/** Checks the value of a keyword. Returns a description of valid values if it is invalid, otherwise undefined. */
 type ValueRule = (value: unknown, node: SchemaNode) => string | undefined;
 
 const isSchema = (value: unknown): boolean => isSchemaNode(value) || typeof value === "boolean";
@@ -186,7 +186,7 @@ const RULES: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
   ["ui", anything], // the widget in fal's playground
 ]);
 
-/** Reasons why other keywords are refused, if there is more to say than that they are unknown. */
+/** Keywords that are refused for a reason other than being unknown, each with the reason. */
 const REFUSED: Readonly<Record<string, string>> = {
   $vocabulary: "belongs to the schemas of dialects",
   $recursiveRef: 'is of an older draft; use "$ref"',
@@ -195,7 +195,9 @@ const REFUSED: Readonly<Record<string, string>> = {
   id: 'is of an older draft; use "$id"',
 };
 
-/** Marks of TypeBox for checks in code, which the document would not show. */
+/**
+ * TypeBox's keywords for checks that are functions. They are refused, because the document could not show these checks.
+ */
 const BY_CODE: Readonly<Record<string, string>> = {
   "~refine": "Type.Refine is not enforced",
   "~codec": "Type.Codec is not applied",

@@ -4,12 +4,12 @@ import { isFields, readField, writeField, type Fields } from "./json-values.ts";
 /** Normalizes a valid value and returns it, or a copy. */
 export type Step = (value: unknown) => unknown;
 
-/** Tells which keys a rule applies to. */
+/** Determines the keys that a rule applies to. */
 export interface KeyPattern {
   test(key: string): boolean;
 }
 
-/** In place of a step: the field is dropped. */
+/** Used in place of a step for a field that is dropped. */
 export const DROPPED: unique symbol = Symbol("dropped");
 
 /** How an object's fields are normalized. */
@@ -30,7 +30,10 @@ interface Fallback {
   readonly fallback: unknown;
 }
 
-/** How values are changed; both styles fill in defaults and drop unknown fields. Undefined: nothing to do. */
+/**
+ * A way to change values: in place, or by copying. Both fill in defaults and drop unknown fields. A step is undefined
+ * if there is nothing to do.
+ */
 export interface NormalizerStyle {
   object(plan: ObjectPlan): Step | undefined;
   array(stepAt: (index: number) => Step | undefined): Step;
@@ -86,7 +89,7 @@ export const COPYING: NormalizerStyle = {
   object({ properties, declared, others }) {
     if (properties.length === 0 && others === "keep") return undefined;
     return (source) => {
-      // Other objects are left unchanged, to be refused as such.
+      // Other objects are left unchanged, and refused later.
       if (!isFields(source) || foreignKind(source) !== undefined) return source;
       const copy: Record<string, unknown> = {};
       for (const { key, step, fallback } of properties) {

@@ -130,7 +130,7 @@ export function lacking(value: unknown, demands: Readonly<Record<string, readonl
     .flatMap(([, names]) => names.filter((name) => readField(value, name) === undefined));
 }
 
-/** Counts characters, some of which take two code units. */
+/** Counts characters as code points: some of them take two code units. */
 function codePoints(text: string): number {
   let count = text.length;
   for (let at = 0; at < text.length - 1; at++) {

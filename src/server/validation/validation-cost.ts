@@ -10,7 +10,10 @@ const IN_PLACE: ReadonlySet<string> = new Set([
 /** Maximum number of schemas that apply to one value; more are a mistake. */
 const MAX_LOOKS = 10_000;
 
-/** Number of definitions from which a chain can double the work at each link, like recursion. */
+/**
+ * Number of definitions from which on a chain of references is treated like recursion, because the work can double at
+ * each of them.
+ */
 const LONG_CHAIN = 8;
 
 /** Number of visits to parts of a value: each field by its name, all others under `*`. */

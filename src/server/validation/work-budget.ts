@@ -75,5 +75,5 @@ export function sizeOf(root: unknown): number {
   return size;
 }
 
-/** No larger value arrives, but a result may contain itself. */
+/** Maximum size. Inputs are never larger, but a result may contain itself and would be walked forever. */
 const MAX_SIZE = 100_000_000;
