@@ -43,7 +43,7 @@ export class Job<T> {
   readonly answer: Promise<unknown>;
   /** Start and end of its run, on the dispatcher's clock, and the size of the batch. */
   run: { readonly startedAt: number; endedAt: number; readonly size: number } | undefined;
-  /** Its run failed through no fault of its own. It runs once more, in a batch of its own. */
+  /** Whether its run failed for a reason outside of the job, so that it runs once more, alone in a batch. */
   retried = false;
   #settled = false;
   #resolve!: (value: unknown) => void;

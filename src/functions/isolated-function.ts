@@ -65,8 +65,8 @@ export interface IsolatedFunction<Args extends readonly unknown[], Result> {
 }
 
 /**
- * A function that runs in an environment of its own, on this machine or elsewhere; created by {@link fn}. A call runs it
- * there.
+ * A function that runs in a separate environment, on this machine or elsewhere. Created by {@link fn}. To run it there,
+ * call it.
  */
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- see above
 export class IsolatedFunction<Args extends readonly unknown[], Result> extends Callable {

@@ -165,7 +165,7 @@ export function optionRule(name: string): OptionRule | undefined {
   return Object.hasOwn(OPTION_TABLE, name) ? OPTION_TABLE[name as OptionName] : undefined;
 }
 
-/** The options that an environment of a kind takes, beside `kind` itself. */
+/** The options of environments of a kind, except `kind` itself. */
 export function environmentKeys(kind: FunctionKind): string[] {
   return Object.entries(OPTION_TABLE)
     .filter(

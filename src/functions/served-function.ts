@@ -40,7 +40,7 @@ export async function functionServable(
   return new ServeWrapper(named(handler, name) as never, options as never);
 }
 
-/** The handler, with its export's name if it has none of its own. */
+/** The handler. If it has no name, it gets the name of its export. */
 function named(handler: AnyMethod, name: string): AnyMethod {
   if (handler.name !== "") return handler;
   const call = handler.bind(undefined as never);

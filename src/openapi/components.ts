@@ -146,7 +146,7 @@ function withoutNotes(node: SchemaNode): SchemaNode {
   );
 }
 
-/** Annotations beside a reference: its default, and those that differ from the component's. */
+/** The annotations to put next to a reference: its default, and annotations that differ from those of the component. */
 function notesBeside(node: SchemaNode, component: SchemaNode | undefined): SchemaNode {
   const notes = NOTES.filter(
     (key) => key in node && (key === "default" || !isDeepStrictEqual(node[key], component?.[key])),

@@ -114,7 +114,8 @@ function mountRoutes(
   const validator = new Validator();
   const hasWebsockets = [...parts.definition.routes.keys()].some((route) => route.isWebsocket);
   if (hasWebsockets) {
-    // Registered in a scope of its own and loaded on demand: the plugin's hooks cost every route of their scope.
+    // Loaded on demand and registered in a separate scope, because the plugin's hooks slow down every route in their
+    // scope.
     server.register(async (scope) => {
       const { mountWebsockets } = await import("./sockets/websocket-routes.ts");
       await mountWebsockets(scope, { ...parts, validator });

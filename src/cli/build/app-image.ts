@@ -63,7 +63,7 @@ function generatedImage({ app }: LoadedApp, project: Project, described: ImageAp
     contextDirectory: directory,
     ignore: [
       ...(readIgnoreFile(join(directory, ".dockerignore")) ?? [...DEFAULT_IGNORE, ...RARELY]),
-      // A package of a workspace may have rules of its own.
+      // Each package of a workspace may have its own ignore rules.
       ...packages.flatMap((each) => {
         const lines = readIgnoreFile(join(directory, each, ".dockerignore")) ?? [];
         return lines.flatMap((line) => ruleBelow(each, line));

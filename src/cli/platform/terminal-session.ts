@@ -10,7 +10,7 @@ export interface TerminalSession {
   readonly command?: readonly string[];
   /** Forward standard input. */
   readonly isInteractive: boolean;
-  /** The command runs on a terminal of its own. */
+  /** Whether the command runs on a terminal on the runner. */
   readonly tty: boolean;
 }
 

@@ -8,9 +8,9 @@ import { BUNDLE_FILES, bundleFiles, createBundle, type Bundle } from "./bundle.t
 const UNUSED_MS = 7 * 24 * 60 * 60 * 1000;
 
 /**
- * Writes a bundle to a folder of its own below `parent`. Several processes may do so at the same time, and an existing
- * folder is reused. Equal bundles of two copies of a project have separate folders, since their source maps, by which
- * functions are found, name different files.
+ * Writes a bundle to a new folder below `parent`, or reuses the folder of the same bundle. Several processes may do so
+ * at the same time. Equal bundles from two copies of a project have separate folders, because functions are found by
+ * source maps, which name different files.
  * @returns the folder
  */
 export async function writeBundle(bundle: Bundle, parent: string): Promise<string> {
@@ -21,7 +21,7 @@ export async function writeBundle(bundle: Bundle, parent: string): Promise<strin
     await utimes(folder, now, now);
     return folder;
   } catch {
-    // not there yet
+    // the folder does not exist yet
   }
   await mkdir(parent, { recursive: true });
   await removeUnused(parent);

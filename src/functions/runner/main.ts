@@ -1,6 +1,6 @@
 /**
- * The program that runs an isolated function in a process of its own. It is bundled into one file, in the same folder as
- * the function's bundle, and is controlled by messages.
+ * The program that runs an isolated function in a separate process. It is bundled into one file, which is in the same
+ * folder as the function's bundle. The host controls it by messages.
  * @module
  */
 import { encodeThrown } from "../../processes/thrown-codec.ts";

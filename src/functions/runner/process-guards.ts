@@ -9,7 +9,7 @@ export const MEMORY_LIMIT_VARIABLE = "SERVABLE_MEMORY_LIMIT_MB";
 /** Interval between checks of the memory, in ms. */
 const CHECK_MS = 100;
 
-// Runs in a thread of its own, since a handler may block the main thread.
+// Runs in a separate thread, because a handler may block the main thread.
 const GUARD = `
   const { writeSync } = require("node:fs");
   const { workerData } = require("node:worker_threads");

@@ -37,7 +37,7 @@ const LAST_LINES_MS = 1_000;
 /** Maximum wait for the platform's reason for a broken connection, in ms. */
 const REASON_MS = 1_000;
 
-/** Runs functions on a platform. Each run is an app of its own, deleted at its end. */
+/** Runs functions on a platform. Each run has a separate app, which is deleted at the end of the run. */
 export class ServerlessRuns {
   readonly #options: ServerlessRunsOptions;
   /** The requests that run a function's app, once its image exists. */

@@ -247,7 +247,10 @@ function isSame(origin: string, host: string | undefined): boolean {
   return host !== undefined && hostOfOrigin(origin)?.toLowerCase() === host.toLowerCase();
 }
 
-/** A link that somebody followed: the browser displays the answer and runs no script of the linking page. */
+/**
+ * Whether the request is a followed link. It is harmless: the browser only displays the answer, and no script of the
+ * linking page can read it.
+ */
 function isNavigation({ method, headers }: IncomingMessage): boolean {
   return (
     (method === "GET" || method === "HEAD") &&

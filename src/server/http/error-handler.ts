@@ -30,7 +30,7 @@ export function createErrorHandler(headers: AnswerHeaders, log: Logger) {
   };
 }
 
-/** The status that an incomplete request is counted as, depending on who aborted it. */
+/** The status of an incomplete request in the metrics, which depends on whether the client or the server aborted it. */
 function statusOf(request: FastifyRequest, reply: FastifyReply): number | undefined {
   if (reply.raw.writableEnded) return reply.raw.statusCode;
   return request.raw.socket.destroyed ? CLIENT_CLOSED_REQUEST : undefined;

@@ -1,7 +1,7 @@
 import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
 import type { CanonicalSchema } from "./canonical.ts";
 
-/** Follows `$ref`s to a node without one. Keywords beside a `$ref` stay with the referring node. */
+/** Follows `$ref`s to a node without one. Other keywords of the nodes on the way are ignored. */
 export function dereference(node: SchemaNode, definitions: CanonicalSchema["definitions"]): SchemaNode {
   let target = node;
   for (let hops = 0; typeof target["$ref"] === "string" && hops < 100; hops++) {
@@ -24,7 +24,7 @@ export function documentOf(root: SchemaNode, definitions: CanonicalSchema["defin
   return Object.keys(definitions).length === 0 ? root : { ...root, $defs: definitions };
 }
 
-/** The node, what its `$ref` leads to and the members of its `allOf`: all of them hold for the same value. */
+/** The node, the target of its `$ref` and the members of its `allOf`, which all apply to the same value. */
 export function conjuncts(
   node: SchemaNode,
   definitions: CanonicalSchema["definitions"],
@@ -45,7 +45,7 @@ export function rootsOf({ root, definitions }: CanonicalSchema): readonly Schema
   return [root, ...Object.values(definitions)];
 }
 
-/** Whether the test is true of a node or one below it. References are not followed. */
+/** Whether the test is true for a node or one of its descendants. References are not followed. */
 export function someNode(node: SchemaNode, test: (node: SchemaNode) => boolean): boolean {
   let found = test(node);
   mapSubschemas(node, (subschema) => (found ||= someNode(subschema, test)));

@@ -45,7 +45,7 @@ const ENGINE_GRACE_MS = 10_000;
 /** Number of characters kept of the engine's error output. */
 const KEPT_CHARACTERS = 8192;
 
-/** A process in a container of its own, connected through the bridge. It ends with this process in all cases. */
+/** A process in a separate container, connected through the bridge. It always ends when this process ends. */
 export class ContainerProcess {
   readonly stdout: Readable;
   readonly stderr: Readable;

@@ -22,7 +22,7 @@ import {
 } from "./run-arguments.ts";
 import { omitUndefined } from "../../../settings/defined-fields.ts";
 
-/** An image with what a function requires beside it. */
+/** An image, and the installed requirements of a function. */
 export interface PreparedContainer {
   readonly engine: ContainerEngine;
   readonly image: LocalImage;
@@ -78,7 +78,7 @@ const BRIDGE_PATH = `${ENVIRONMENT_FOLDER}/bridge.mjs`;
 /** Memory of the bridge, in bytes, without the messages that pass through it. */
 const BRIDGE_BYTES = 128 * 2 ** 20;
 
-/** The workers of a function, each in a container of its own. */
+/** Starts the workers of a function, each in a separate container. */
 export async function containerWorkers(
   { engine, image, environment }: PreparedContainer,
   { options, folder, title, nodeOptions, variables }: ContainerWorkerOptions,
@@ -98,7 +98,7 @@ export async function containerWorkers(
       { source: bridge, target: BRIDGE_PATH },
     ],
     ports,
-    // An image with a user of its own is built for that user.
+    // If the image sets a user, its files are made for that user.
     ...(image.user === "" ? { user: ownerOf(engine) } : {}),
     ...memory,
     args: [BRIDGE_PATH],

@@ -19,13 +19,13 @@ import { countUses, UseMarks } from "./use-marks.ts";
 /**
  * The folders of environments:
  *
- *     environments/KEY/environment.json   says which folder beside it is the environment; written last
- *     environments/KEY/GENERATION/        an environment; one that nothing names is unfinished, or of former times
- *     environments/KEY/use-GENERATION-*   who uses it, or installs it
- *     locks/KEY                           held while something is installed or removed
- *     trash/                              on its way out
+ *     environments/KEY/environment.json   the manifest, which names the current generation; written last
+ *     environments/KEY/GENERATION/        an installation; incomplete or replaced if the manifest does not name it
+ *     environments/KEY/use-GENERATION-*   marks of the processes that use or install it
+ *     locks/KEY                           the lock for installing and removing
+ *     trash/                              folders that are being deleted
  *
- * An environment is installed where it stays, so that paths which install scripts write down hold.
+ * An environment is installed in its final folder, so that paths which install scripts record stay valid.
  */
 export class EnvironmentStore {
   readonly marks: UseMarks = new UseMarks();
