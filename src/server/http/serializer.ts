@@ -31,8 +31,14 @@ export function createPresenter(
   methodName: string,
   form: Form | undefined,
 ): (value: unknown) => unknown {
+  const fast = output && fastSchema(output.document);
+  const isOrdinary = fast && (ordinary(fast) ?? (() => true));
   return (value) => {
     try {
+      // Such a value has nothing to convert, whatever the form: two walks over it less.
+      if (isOrdinary !== undefined && output?.fits(value) === true && isOrdinary(value)) {
+        return output.reduce(value, methodName);
+      }
       const presented = output === undefined ? value : output.present(value, methodName);
       return form === undefined ? presented : sendable(presented, form);
     } catch (error) {

@@ -35,6 +35,8 @@ export interface CompiledSchema {
    * @throws OutputValidationError
    */
   present(result: unknown, methodName: string): unknown;
+  /** Does the last part of {@link present}, for a result that fits and has no `toJSON()` anywhere. */
+  reduce(result: unknown, methodName: string): unknown;
   /** The reasons why a value does not fit, in schema order; each `loc` begins with `at`. */
   issuesOf(value: unknown, at: readonly (string | number)[]): ValidationIssue[];
 }
@@ -74,6 +76,21 @@ export class Validator {
     const isTangled = needsRecheck(relaxed);
     let result: { convert: Step; project: Step } | undefined; // created when the first result is presented
 
+    const resultSteps = (): { convert: Step; project: Step } =>
+      (result ??= {
+        convert: compileJsonConversion(relaxed),
+        project: compileNormalizer(relaxed, matching, COPYING) ?? ((item) => item),
+      });
+    const assertFits = (item: unknown, methodName: string): void => {
+      if (!fits(item)) throw new OutputValidationError(methodName, issueFinder.find(item, ["output"]));
+    };
+    const reduce = (value: unknown, methodName: string): unknown => {
+      matching.forget();
+      const projected = resultSteps().project(value);
+      if (isTangled) assertFits(projected, methodName);
+      return projected;
+    };
+
     const { default: fallback } = relaxed.root;
     const takesBytes = BYTES in dereference(relaxed.root, relaxed.definitions);
     return {
@@ -97,20 +114,11 @@ export class Validator {
         return filled;
       },
       present(value, methodName) {
-        const { convert, project } = (result ??= {
-          convert: compileJsonConversion(relaxed),
-          project: compileNormalizer(relaxed, matching, COPYING) ?? ((item) => item),
-        });
-        const check = (item: unknown): void => {
-          if (!fits(item)) throw new OutputValidationError(methodName, issueFinder.find(item, ["output"]));
-        };
-        const converted = convert(value);
-        check(converted);
-        matching.forget();
-        const projected = project(converted);
-        if (isTangled) check(projected);
-        return projected;
+        const converted = resultSteps().convert(value);
+        assertFits(converted, methodName);
+        return reduce(converted, methodName);
       },
+      reduce,
       issuesOf: (value, at) => issueFinder.find(value, at),
     };
   }
