@@ -1,5 +1,5 @@
 import { foreignKind, kindOf } from "../../json/kinds.ts";
-import { isFields, readField, writeField, type Fields } from "./json-values.ts";
+import { INHERITED_NAMES, isFields, readField, writeField, type Fields } from "./json-values.ts";
 
 /** Normalizes a valid value and returns it, or a copy. */
 export type Step = (value: unknown) => unknown;
@@ -44,12 +44,14 @@ export interface NormalizerStyle {
 /** For inputs: the value belongs to the framework and is changed in place. */
 export const IN_PLACE: NormalizerStyle = {
   object({ properties, declared, others }) {
-    const active = properties.filter(({ step, fallback }) => step !== undefined || fallback !== undefined);
+    const active = readers(
+      properties.filter(({ step, fallback }) => step !== undefined || fallback !== undefined),
+    );
     if (active.length === 0 && others === "keep") return undefined;
     return (value) => {
       if (!isFields(value)) return value;
-      for (const { key, step, fallback } of active) {
-        let item = readField(value, key);
+      for (const { key, isInherited, step, fallback } of active) {
+        let item = isInherited ? readField(value, key) : value[key];
         if (item === undefined && fallback !== undefined) {
           item = copyOf(fallback);
           writeField(value, key, item);
@@ -88,16 +90,21 @@ export const IN_PLACE: NormalizerStyle = {
 export const COPYING: NormalizerStyle = {
   object({ properties, declared, others }) {
     if (properties.length === 0 && others === "keep") return undefined;
+    const all = readers(properties);
     return (source) => {
       // Other objects are left unchanged, and refused later.
       if (!isFields(source) || foreignKind(source) !== undefined) return source;
       const copy: Record<string, unknown> = {};
-      for (const { key, step, fallback } of properties) {
-        let item = readField(source, key);
+      let isEmpty = true;
+      for (const { key, isInherited, step, fallback } of all) {
+        let item = isInherited ? readField(source, key) : source[key];
         if (item === undefined) item = fallback;
-        if (item !== undefined) writeField(copy, key, step === undefined ? item : step(item));
+        if (item === undefined) continue;
+        isEmpty = false;
+        writeField(copy, key, step === undefined ? item : step(item));
       }
-      if (others === "drop") return isEmptied(copy, source) ? source : copy;
+      // A special object such as `Headers` that has lost all of its content.
+      if (others === "drop") return isEmpty && kindOf(source) !== undefined ? source : copy;
       for (const key of Object.keys(source)) {
         if (declared.has(key)) continue;
         const step = others === "keep" ? undefined : others(key);
@@ -121,9 +128,11 @@ export const COPYING: NormalizerStyle = {
   },
 };
 
-/** Whether a special object such as `Headers` has lost all of its content. */
-function isEmptied(copy: Fields, source: Fields): boolean {
-  return Object.keys(copy).length === 0 && kindOf(source) !== undefined;
+/** Tells the few fields that {@link readField} has to read from the others, once instead of for each value. */
+function readers<Property extends { readonly key: string }>(
+  properties: readonly Property[],
+): readonly (Property & { readonly isInherited: boolean })[] {
+  return properties.map((property) => ({ ...property, isInherited: INHERITED_NAMES.has(property.key) }));
 }
 
 function copyOf(fallback: unknown): unknown {
