@@ -66,7 +66,7 @@ const retries = wholeNumber(0);
 export const skipRetryConditions: Check<readonly RetryCondition[]> = (value) =>
   readList(value, `a list of ${conditions}`, oneOf(...RETRY_CONDITIONS));
 
-/** By its shape: another copy of this package may have made it. */
+/** Recognised by its shape and cast, because another copy of this package may have made it. */
 export const appImage: Check<AppImage> = (value) =>
   isRecord(value) && typeof value["toDict"] === "function"
     ? (value as unknown as AppImage)

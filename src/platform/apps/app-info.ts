@@ -63,9 +63,10 @@ export function appRevision(info: controller.ApplicationInfo): AppRevision {
 
 function scaleOf(info: controller.AliasInfo | controller.ApplicationInfo): AppScale {
   const entries = settingsOf("scale").map((name) => [name, info[SETTINGS[name].wire]] as const);
-  const told = entries.filter(([name, value]) => value !== undefined || name !== "requestStartTimeout");
+  const present = entries.filter(([name, value]) => value !== undefined || name !== "requestStartTimeout");
   return {
-    ...(Object.fromEntries(told) as unknown as AppScale),
+    // AppScale is derived from the same rows of settings, which the compiler can't follow through entries.
+    ...(Object.fromEntries(present) as unknown as AppScale),
     machineTypes: [...info.machineTypes],
     regions: [...info.validRegions],
     activeRunners: info.activeRunners,
