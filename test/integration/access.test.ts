@@ -279,6 +279,26 @@ describe("a server bound to a loopback address", () => {
     });
   }
 
+  test("admits a host and an origin anew when either changes, whichever came before", async () => {
+    const hosts = { own: "localhost", other: "evil.com" };
+    const origins = { own: "http://localhost:3000", other: "https://evil.com", none: undefined };
+    for (let round = 0; round < 2; round++) {
+      for (const first of [origins.own, origins.other, origins.none]) {
+        for (const host of [hosts.own, hosts.other]) {
+          for (const origin of [origins.own, first, origins.other, origins.none, first]) {
+            const headers: Headers = [
+              ["host", host],
+              ...(origin === undefined ? [] : ([["origin", origin]] as const)),
+            ];
+            const answer = await send(served.port, "POST /any HTTP/1.1", [...headers, JSON_TYPE], "{}");
+            const status = host === hosts.own && origin !== origins.other ? 200 : 403;
+            assert.equal(statusOf(answer), status, `${host} ${origin}: ${answer}`);
+          }
+        }
+      }
+    }
+  });
+
   const OTHER_ORIGINS = [
     ...[
       "https://evil.com",

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { Type } from "typebox";
 import { OutputValidationError } from "../../src/errors.ts";
-import { createSerializer } from "../../src/server/http/serializer.ts";
+import { MESSAGE_PACK_FORM, sendable } from "../../src/json/sendable.ts";
+import { createPresenter, createSerializer } from "../../src/server/http/serializer.ts";
 import { compileInput } from "../helpers/issues.ts";
 import { knownPart, type Fits } from "../helpers/known-fields.ts";
 import { resultCases } from "../helpers/results.ts";
@@ -54,6 +55,32 @@ test("a valid value is serialized to JSON with the fields that the schema knows"
     { numRuns: runs, includeErrorInReport: true },
   );
   assert.ok(fitting > runs / 2, `only ${fitting} values fit: little was tried`);
+});
+
+test("a result that needs no conversion is sent over a websocket as one that is converted", () => {
+  let fitting = 0;
+  fc.assert(
+    fc.property(resultCases, ({ schema, value }) => {
+      const compiled = compileInput(schema);
+      const outcomeOf = (present: () => unknown): unknown => {
+        try {
+          return { sent: present() };
+        } catch (error) {
+          return { refused: (error as Error).name };
+        }
+      };
+      const sent = outcomeOf(() => createPresenter(compiled, "run", MESSAGE_PACK_FORM)(value));
+      const converted = outcomeOf(() => sendable(compiled.present(value, "run"), MESSAGE_PACK_FORM));
+      if (typeof converted === "object" && converted !== null && "sent" in converted) {
+        fitting++;
+        assert.deepEqual(sent, converted);
+      } else {
+        assert.ok("refused" in (sent as object));
+      }
+    }),
+    { numRuns: 300, includeErrorInReport: true },
+  );
+  assert.ok(fitting > 150, `only ${fitting} values fit: little was tried`);
 });
 
 test("a serializer keeps every string unchanged", () => {
