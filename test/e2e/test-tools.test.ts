@@ -1,25 +1,11 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { promisify } from "node:util";
-import { cleanEnvironment, root } from "../helpers/cli.ts";
-import { compiledPackage } from "../helpers/compiled-package.ts";
+import { cleanEnvironment } from "../helpers/cli.ts";
+import { createToolProject } from "../helpers/tool-packages.ts";
 
 const run = promisify(execFile);
-const MANIFESTS = ["package.json", "package-lock.json"];
 
 /** Each function follows code that shifts lines when it is compiled: types are removed, imports rewritten. */
 const FUNCTIONS = `// Functions whose lines move when their types are taken away.
@@ -58,7 +44,6 @@ export default fn({}, (wide: Wide, other?: AnotherOne): string => wide.a + (othe
 `;
 
 const FILES: Readonly<Record<string, string>> = {
-  "package.json": '{"private":true,"type":"module"}',
   "tsconfig.json": '{"compilerOptions":{"module":"NodeNext","target":"ES2022","strict":true,"noEmit":true}}',
   "numbers.ts": "export const half = (value: number): number => value / 2;\n",
   "functions.ts": FUNCTIONS,
@@ -138,36 +123,6 @@ test("its lines are those of its file", () => {
 });
 `,
 };
-
-/** A folder with these files, the tool installed from its lockfile, and this package beside it. */
-async function createToolProject(tool: string, files: Readonly<Record<string, string>>): Promise<string> {
-  const installed = await install(tool);
-  const folder = mkdtempSync(join(installed, "run-"));
-  after(() => rmSync(folder, { recursive: true, force: true }));
-  mkdirSync(join(folder, "node_modules"));
-  symlinkSync(compiledPackage(), join(folder, "node_modules/servable"), "dir");
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-  return folder;
-}
-
-/** Installs once per lockfile. */
-async function install(tool: string): Promise<string> {
-  const source = join(root, "test/tools", tool);
-  const key = createHash("sha256").update(readFileSync(join(source, "package-lock.json")));
-  const folder = join(root, ".cache/tools", `${tool}-${key.digest("hex").slice(0, 12)}`);
-  if (existsSync(folder)) return folder;
-  mkdirSync(join(root, ".cache/tools"), { recursive: true });
-  const making = mkdtempSync(join(root, ".cache/tools/making-"));
-  for (const name of MANIFESTS) copyFileSync(join(source, name), join(making, name));
-  await run("npm", ["ci", "--prefer-offline"], { cwd: making, env: cleanEnvironment(), maxBuffer: 1 << 24 });
-  try {
-    renameSync(making, folder);
-  } catch (error) {
-    rmSync(making, { recursive: true }); // another run finished first
-    if (!existsSync(folder)) throw error;
-  }
-  return folder;
-}
 
 function filesFor(imports: string): Record<string, string> {
   return Object.fromEntries(
