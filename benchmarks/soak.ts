@@ -18,7 +18,7 @@ import { progress, runBenchmark } from "./lib/benchmark.ts";
 import { atLeast, atMost, information, type Row } from "./lib/row.ts";
 import { StagedPackage } from "./lib/staged-package.ts";
 import { slope } from "./lib/statistics.ts";
-import { callAll, KINDS, type Tally, type Target } from "./soak/callers.ts";
+import { callAll, KINDS, type CallResults, type Target } from "./soak/callers.ts";
 import { SoakedServer, surplusHandles, type Held } from "./soak/soaked-server.ts";
 
 const SECONDS = 60;
@@ -55,24 +55,24 @@ await runBenchmark({
 });
 
 async function soak(server: SoakedServer, seconds: number): Promise<Row[]> {
-  const tally: Tally = { right: new Map(), wrong: [], wrongs: 0 };
+  const results: CallResults = { right: new Map(), wrong: [], wrongs: 0 };
   progress(`warming up for ${Math.round(seconds * WARM_UP)} s`);
-  await load(server, tally, seconds * WARM_UP);
+  await load(server, results, seconds * WARM_UP);
   const before = await settled(server);
   progress(`callers of every kind for ${Math.round(seconds * (1 - WARM_UP))} s`);
-  const samples = await load(server, tally, seconds * (1 - WARM_UP));
+  const samples = await load(server, results, seconds * (1 - WARM_UP));
   const after = await server.held(before);
   progress("SIGTERM in the midst of the load");
-  const code = await stopUnderLoad(server, tally);
-  for (const line of tally.wrong) progress(`wrong: ${line}`);
-  for (const [kind, count] of tally.right) progress(`${kind}: ${count}`);
-  return rowsOf(tally, before, after, samples, seconds, code);
+  const code = await stopUnderLoad(server, results);
+  for (const line of results.wrong) progress(`wrong: ${line}`);
+  for (const [kind, count] of results.right) progress(`${kind}: ${count}`);
+  return rowsOf(results, before, after, samples, seconds, code);
 }
 
 /** Calls for `seconds`. Returns samples of the resident memory. */
 async function load(
   server: SoakedServer,
-  tally: Tally,
+  results: CallResults,
   seconds: number,
 ): Promise<readonly (readonly [minute: number, mib: number])[]> {
   const target: Target = {
@@ -86,7 +86,7 @@ async function load(
     const bytes = server.residentBytes();
     if (bytes !== undefined) samples.push([(performance.now() - started) / 60_000, bytes / MIB]);
   }, 500);
-  await callAll(target, tally);
+  await callAll(target, results);
   clearInterval(sampling);
   return samples;
 }
@@ -104,10 +104,10 @@ async function settled(server: SoakedServer): Promise<Held> {
   return held;
 }
 
-async function stopUnderLoad(server: SoakedServer, tally: Tally): Promise<number | null> {
+async function stopUnderLoad(server: SoakedServer, results: CallResults): Promise<number | null> {
   const over = new AbortController();
   const target: Target = { port: server.port, over: over.signal, isStopping: false };
-  const calls = callAll(target, tally);
+  const calls = callAll(target, results);
   await sleep(500);
   target.isStopping = true;
   server.kill("SIGTERM");
@@ -118,18 +118,18 @@ async function stopUnderLoad(server: SoakedServer, tally: Tally): Promise<number
 }
 
 function rowsOf(
-  tally: Tally,
+  results: CallResults,
   before: Held,
   after: Held,
   samples: readonly (readonly [minute: number, mib: number])[],
   seconds: number,
   code: number | null,
 ): Row[] {
-  const calls = [...tally.right.values()].reduce((sum, count) => sum + count, 0);
+  const calls = [...results.right.values()].reduce((sum, count) => sum + count, 0);
   const rows = [
     information("calls, sockets and connections", calls, "calls"),
-    atLeast("kinds of caller that got through", tally.right.size, "kinds", KINDS),
-    atMost("wrong answers", tally.wrongs, "answers", 0),
+    atLeast("kinds of caller that got through", results.right.size, "kinds", KINDS),
+    atMost("wrong answers", results.wrongs, "answers", 0),
     atMost(
       "growth of the heap, garbage collected",
       (after.heapUsed - before.heapUsed) / MIB,

@@ -219,12 +219,12 @@ test("the rules name only rooms that exist", () => {
 
 test("CONTRIBUTING.md tells the rules as they are, of every room there is", () => {
   const text = readFileSync(join(root, "../CONTRIBUTING.md"), "utf8");
-  const told = [...text.matchAll(/^\| `([a-z-]+)(?:\.ts|\/)` \| .*? \| (.*?) \|$/gm)].map(
+  const documented = [...text.matchAll(/^\| `([a-z-]+)(?:\.ts|\/)` \| .*? \| (.*?) \|$/gm)].map(
     ([, room, rule]) => [room, [...(rule as string).matchAll(/`([a-z-]+)`/g)].map(([, name]) => name).sort()],
   );
   const rooms = [...new Set(files.map(roomOf))];
   assert.deepEqual(
-    Object.fromEntries(told),
+    Object.fromEntries(documented),
     Object.fromEntries(rooms.map((room) => [room, MAY_IMPORT[room]?.toSorted()])),
   );
 });

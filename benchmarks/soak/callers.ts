@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { WebSocket } from "ws";
 
 /** The results of all callers. */
-export interface Tally {
+export interface CallResults {
   /** The number of correct responses, by the kind of caller. */
   readonly right: Map<string, number>;
   /** The first wrong responses, with the reason. */
@@ -30,7 +30,7 @@ const JSON_TYPE = { "content-type": "application/json" };
 const PATIENCE_MS = 30_000;
 
 /** Repeats every kind of caller until the end of the load. */
-export async function callAll(target: Target, tally: Tally): Promise<void> {
+export async function callAll(target: Target, results: CallResults): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: 24 });
   const callers = new Callers(target, agent);
   const kinds: readonly (readonly [name: string, parallel: number, call: (turn: number) => Promise<void>])[] =
@@ -51,11 +51,11 @@ export async function callAll(target: Target, tally: Tally): Promise<void> {
     for (let turn = first; !target.over.aborted; turn++) {
       try {
         await call(turn);
-        tally.right.set(name, (tally.right.get(name) ?? 0) + 1);
+        results.right.set(name, (results.right.get(name) ?? 0) + 1);
       } catch (error) {
         if (target.isStopping && !(error instanceof WrongAnswer)) return;
-        tally.wrongs++;
-        if (tally.wrong.length < SHOWN_WRONGS) tally.wrong.push(`${name}: ${String(error)}`);
+        results.wrongs++;
+        if (results.wrong.length < SHOWN_WRONGS) results.wrong.push(`${name}: ${String(error)}`);
         await sleep(10);
       }
     }
@@ -109,8 +109,8 @@ class Callers {
   }
 
   async failure(): Promise<void> {
-    const [status, text] = await this.#post("/fail", '{"text":"as told"}');
-    assertAnswer(status === 500 && !text.includes("as told"), () => `${status} ${text}`);
+    const [status, text] = await this.#post("/fail", '{"text":"deliberate failure"}');
+    assertAnswer(status === 500 && !text.includes("deliberate failure"), () => `${status} ${text}`);
     await sleep(5);
   }
 

@@ -21,7 +21,10 @@ export interface AppImage {
 
 export const AUTH_MODES = ["private", "public", "shared"] as const;
 
-/** The allowed callers of a deployed app: its owner, anybody, or anybody with a key, who pays. */
+/**
+ * The allowed callers of a deployed app: only its owner ("private"), anyone ("public"), or anyone with a key, whose account
+ * pays ("shared").
+ */
 export type AppAuth = (typeof AUTH_MODES)[number];
 
 export const STRATEGIES = ["rolling", "recreate"] as const;

@@ -69,12 +69,12 @@ export const SETTINGS = {
     sources: ["class"],
   },
   /**
-   * Processes that run all endpoints which answer once, each with an instance of the class that is set up there;
-   * `{ devices: ["0", "1"] }` gives each its own GPU. Default: endpoints run in the server's process.
+   * Worker processes; all endpoints except streams run in them. Each worker has its own instance of the class, and calls its `setup()`.
+   * `{ devices: ["0", "1"] }` starts one worker per GPU. Default: endpoints run in the server's process.
    */
   workers: {
     check: workerOptions,
-    doc: "processes that run all endpoints which answer once",
+    doc: "worker processes; all endpoints except streams run in them",
     sources: ["class"],
   },
   /**
@@ -122,10 +122,10 @@ export const SETTINGS = {
     classDefault: 8080,
     wire: "exposedPort",
   },
-  /** Allowed callers: the owner, anybody, or anybody with a key, who pays. */
+  /** Allowed callers: only the owner ("private"), anyone ("public"), or anyone with a key, whose account pays ("shared"). */
   appAuth: {
     check: oneOf(...AUTH_MODES),
-    doc: "allowed callers: the owner, anybody, or anybody with a key, who pays",
+    doc: 'allowed callers: only the owner ("private"), anyone ("public"), or anyone with a key, whose account pays ("shared")',
     sources: ["class"],
   },
   /** Kind of machine, or several in order of preference. */

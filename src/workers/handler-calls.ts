@@ -7,7 +7,7 @@ import type { AbortMessage, CallMessage, FromWorker, WireEffects } from "./proto
 import { LazySignal, RemoteContext } from "./remote-context.ts";
 import { encodeThrown, isError, type WireThrown } from "../processes/thrown-codec.ts";
 
-type Failures = (readonly [place: number, error: WireThrown])[];
+type Failures = (readonly [index: number, error: WireThrown])[];
 
 interface Running {
   readonly id: number;
@@ -90,22 +90,22 @@ export class HandlerCalls {
     const value: unknown = isList ? withoutErrors(result, failures) : result;
     try {
       // Calls each toJSON() here, because objects lose their class, and with it this method, when they are sent.
-      const told = sendable(value, CLONE_FORM);
-      this.#send({ type: "result", id, value: told, failures, ...effectsOf(contexts) });
+      const plain = sendable(value, CLONE_FORM);
+      this.#send({ type: "result", id, value: plain, failures, ...effectsOf(contexts) });
     } catch (error) {
       if (!isList) throw this.#refusal(call, value, error);
       // Only the results that can't be sent fail; the others are sent.
-      const told = (value as unknown[]).map((item, place) => {
+      const sent = (value as unknown[]).map((item, index) => {
         try {
           const own = sendable(item, CLONE_FORM);
           if (isCloneable(own)) return own;
         } catch {
           // a getter or a toJSON() threw: refused like a value that can't be cloned
         }
-        failures.push([place, encodeThrown(this.#refusal(call, item, error))]);
+        failures.push([index, encodeThrown(this.#refusal(call, item, error))]);
         return undefined;
       });
-      this.#send({ type: "result", id, value: told, failures, ...effectsOf(contexts) });
+      this.#send({ type: "result", id, value: sent, failures, ...effectsOf(contexts) });
     }
   }
 
@@ -122,12 +122,12 @@ export class HandlerCalls {
 
 /** The results without errors, which are moved to `failures`. */
 function withoutErrors(results: readonly unknown[], failures: Failures): readonly unknown[] {
-  for (const [place, result] of results.entries()) {
-    if (isError(result)) failures.push([place, encodeThrown(result)]);
+  for (const [index, result] of results.entries()) {
+    if (isError(result)) failures.push([index, encodeThrown(result)]);
   }
   if (failures.length === 0) return results;
-  const places = new Set(failures.map(([place]) => place));
-  return results.map((result, place) => (places.has(place) ? undefined : result));
+  const indexes = new Set(failures.map(([index]) => index));
+  return results.map((result, index) => (indexes.has(index) ? undefined : result));
 }
 
 function effectsOf(contexts: readonly RemoteContext[]): { readonly effects?: readonly WireEffects[] } {

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { Clock } from "../dispatch/clock.ts";
 import { Backoff, type BackoffOptions } from "../processes/backoff.ts";
 import type { PoolCall } from "./running-call.ts";
-import { LOOK_MS } from "./vital-signs.ts";
+import { CHECK_INTERVAL_MS } from "./vital-signs.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
 export type { PoolCall } from "./running-call.ts";
@@ -71,7 +71,7 @@ export class WorkerPool {
   #start: { resolve(): void; reject(error: unknown): void } | undefined;
   #stopped: Promise<void> | undefined;
   #onEmpty: (() => void) | undefined;
-  #cancelLook: (() => void) | undefined;
+  #cancelCheck: (() => void) | undefined;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
@@ -129,7 +129,7 @@ export class WorkerPool {
     try {
       await new Promise<void>((resolve, reject) => {
         this.#start = { resolve, reject };
-        this.#lookLater();
+        this.#scheduleCheck();
         for (const slot of this.#slots) this.#launch(slot);
       });
     } catch (error) {
@@ -164,7 +164,7 @@ export class WorkerPool {
     const cancelKill = graceMs > 0 ? this.#options.clock.after(graceMs, killAll) : void killAll();
     await this.#stopped;
     cancelKill?.();
-    this.#cancelLook?.();
+    this.#cancelCheck?.();
   }
 
   async #stop(): Promise<void> {
@@ -182,12 +182,12 @@ export class WorkerPool {
   }
 
   /** One timer for all workers: a timer for each call would slow down each call. */
-  #lookLater(): void {
-    this.#cancelLook = this.#options.clock.after(LOOK_MS, () => {
+  #scheduleCheck(): void {
+    this.#cancelCheck = this.#options.clock.after(CHECK_INTERVAL_MS, () => {
       for (const slot of this.#slots) {
         if (!slot.isGivenUp && slot.worker?.look() === true) this.#giveUp(slot);
       }
-      this.#lookLater();
+      this.#scheduleCheck();
     });
   }
 
@@ -200,8 +200,8 @@ export class WorkerPool {
   }
 
   #leaveIdle(worker: WorkerProcess | undefined): void {
-    const place = worker === undefined ? -1 : this.#idle.indexOf(worker);
-    if (place !== -1) this.#idle.splice(place, 1);
+    const index = worker === undefined ? -1 : this.#idle.indexOf(worker);
+    if (index !== -1) this.#idle.splice(index, 1);
   }
 
   #launch(slot: Slot): void {

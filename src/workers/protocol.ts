@@ -39,7 +39,7 @@ export interface CallMessage {
 export interface AbortMessage {
   readonly type: "abort";
   readonly id: number;
-  /** The place in `contexts`; absent: the whole call. */
+  /** The index in `contexts`; absent: the whole call. */
   readonly item?: number;
   readonly reason: WireThrown;
 }
@@ -57,7 +57,7 @@ export type ToWorker =
 
 /** The changes that a handler made to the answer of one request. */
 export interface WireEffects {
-  /** The place in `contexts`. */
+  /** The index in `contexts`. */
   readonly item: number;
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** The new `x-fal-cdn-token`; undefined if the handler did not change it. */
@@ -70,7 +70,7 @@ export interface ResultMessage {
   readonly id: number;
   readonly value: unknown;
   /** The errors in the result of a batch, with their indexes. At these indexes, `value` has undefined. */
-  readonly failures?: readonly (readonly [place: number, error: WireThrown])[];
+  readonly failures?: readonly (readonly [index: number, error: WireThrown])[];
   readonly effects?: readonly WireEffects[];
 }
 

@@ -81,8 +81,8 @@ export class WorkerCall {
       this.#reject(decodeThrown(message.thrown));
       return;
     }
-    for (const [place, error] of message.failures ?? []) {
-      (message.value as unknown[])[place] = decodeThrown(error);
+    for (const [index, error] of message.failures ?? []) {
+      (message.value as unknown[])[index] = decodeThrown(error);
     }
     this.#resolve(message.value);
   }

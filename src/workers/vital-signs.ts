@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 
-/** How often workers are checked, in milliseconds. */
-export const LOOK_MS = 1_000;
+/** Interval between two checks of a worker, in milliseconds. */
+export const CHECK_INTERVAL_MS = 1_000;
 /** Number of checks between two pings of a worker. */
-const LOOKS_BETWEEN_PINGS = 5;
+const CHECKS_BETWEEN_PINGS = 5;
 
 /** The state of a worker that is checked. */
 export interface WatchedWorker {
@@ -26,9 +26,9 @@ export interface WatchedWorker {
  */
 export class VitalSigns {
   readonly #graceMs: number;
-  #looks = 0;
+  #checks = 0;
   /** Number of checks without an answer since the last ping; undefined if no answer is pending. */
-  #silentLooks: number | undefined;
+  #silentChecks: number | undefined;
   #hadTurn = true;
 
   constructor(graceMs: number) {
@@ -37,7 +37,7 @@ export class VitalSigns {
 
   /** Records that a message of the worker has arrived, such as the answer to a ping. */
   answered(): void {
-    this.#silentLooks = undefined;
+    this.#silentChecks = undefined;
   }
 
   /** Checks a worker. Returns the reason why it is stuck, or undefined. */
@@ -47,14 +47,14 @@ export class VitalSigns {
     if (!this.#hadTurn) return undefined;
     this.#hadTurn = false;
     setImmediate(() => (this.#hadTurn = true));
-    if (this.#silentLooks === undefined) {
-      if (++this.#looks % LOOKS_BETWEEN_PINGS !== 0) return undefined;
-      this.#silentLooks = 0;
+    if (this.#silentChecks === undefined) {
+      if (++this.#checks % CHECKS_BETWEEN_PINGS !== 0) return undefined;
+      this.#silentChecks = 0;
       worker.ping();
       return undefined;
     }
-    if (++this.#silentLooks * LOOK_MS < this.#graceMs) return undefined;
-    if (worker.isIdle) return `it has not answered for ${seconds(this.#silentLooks * LOOK_MS)}`;
+    if (++this.#silentChecks * CHECK_INTERVAL_MS < this.#graceMs) return undefined;
+    if (worker.isIdle) return `it has not answered for ${seconds(this.#silentChecks * CHECK_INTERVAL_MS)}`;
     return isStopped(worker.pid) ? "the system has stopped it" : undefined;
   }
 }

@@ -38,8 +38,11 @@ test("the tables of settings agree with the rows in the source", () => {
   )) {
     const row = settingOf(plain(name));
     assert.ok(row !== undefined, name);
-    const told = others.at(-1) ?? "";
-    assert.ok(plain(told).startsWith(plain(row.doc)), `${name}: "${told}" does not begin with "${row.doc}"`);
+    const meaning = others.at(-1) ?? "";
+    assert.ok(
+      plain(meaning).startsWith(plain(row.doc)),
+      `${name}: "${meaning}" does not begin with "${row.doc}"`,
+    );
     if (row.unit !== undefined) assert.match(value, new RegExp(row.unit.replace("whole ", "")), name);
     if (others.length === 2)
       assert.equal(plain(others[0] ?? "").replaceAll('"', ""), defaultText(plain(name)), name);

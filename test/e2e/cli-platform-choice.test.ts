@@ -232,9 +232,9 @@ describe("the account that a command acts on", () => {
   test("whoami names the profile and what selected it", async () => {
     await using plane = await startPlane();
     const { environment } = withProfiles(plane);
-    const told = await runCli(["auth", "whoami"], undefined, { ...environment, FAL_PROFILE: "work" });
-    assert.match(told.stdout, /work-id +the profile work +127/);
-    assert.equal(told.stderr, "The profile in force is work (FAL_PROFILE).\n");
+    const whoami = await runCli(["auth", "whoami"], undefined, { ...environment, FAL_PROFILE: "work" });
+    assert.match(whoami.stdout, /work-id +the profile work +127/);
+    assert.equal(whoami.stderr, "The profile in force is work (FAL_PROFILE).\n");
     const json = await runCli(["auth", "whoami", "--json", "--profile", "work"], undefined, environment);
     const fields = JSON.parse(json.stdout) as Record<string, unknown>;
     assert.deepEqual([fields["profile"], fields["profile_origin"]], ["work", "the argument --profile"]);

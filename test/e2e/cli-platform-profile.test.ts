@@ -88,10 +88,10 @@ test("servable auth whoami prints the user, the key's id and its origin, also fo
   await run("set", "work");
   await pipeKey(path, KEY);
   const environment = { ...plane.environment, FAL_CONFIG_PATH: path, FAL_KEY: "" };
-  const told = await runCli(["auth", "whoami"], undefined, environment);
-  assert.deepEqual([told.exitCode, told.stderr], [0, ""]);
-  assert.match(told.stdout, /\ngithub\|1 +ada +- +work-id +the profile work +127\.0\.0\.1:\d+\n$/);
+  const asText = await runCli(["auth", "whoami"], undefined, environment);
+  assert.deepEqual([asText.exitCode, asText.stderr], [0, ""]);
+  assert.match(asText.stdout, /\ngithub\|1 +ada +- +work-id +the profile work +127\.0\.0\.1:\d+\n$/);
   const asJson = await runCli(["auth", "whoami", "--json"], undefined, environment);
   assert.equal((JSON.parse(asJson.stdout) as Record<string, unknown>)["key_id"], "work-id");
-  for (const { stdout, stderr } of [told, asJson]) assert.doesNotMatch(stdout + stderr, /hidden/);
+  for (const { stdout, stderr } of [asText, asJson]) assert.doesNotMatch(stdout + stderr, /hidden/);
 });

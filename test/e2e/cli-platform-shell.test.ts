@@ -257,10 +257,10 @@ describe("on a terminal", () => {
   for (const [what, script, steps, exit, shown] of ends) {
     test(`after ${what} the terminal is restored`, async () => {
       await using plane = await startPlane(script);
-      const told = await onTerminal(plane, ["shell", "r-1"], steps);
-      assert.match(told.shown, shown);
-      assert.equal(told.exit, exit, told.shown);
-      assert.deepEqual(told.after, { echo: true, canonical: true });
+      const session = await onTerminal(plane, ["shell", "r-1"], steps);
+      assert.match(session.shown, shown);
+      assert.equal(session.exit, exit, session.shown);
+      assert.deepEqual(session.after, { echo: true, canonical: true });
     });
   }
 

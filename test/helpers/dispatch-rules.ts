@@ -142,16 +142,16 @@ export function assertResult(entry: Entry, result: NonNullable<Entry["result"]>)
   } else if (error instanceof RequestTimeoutException) {
     const limit = error instanceof QueueTimeoutException ? Math.min(finishIn, startIn) : finishIn;
     assert.equal(error, entry.timedOut);
-    assert.ok(at >= arrivedAt + limit, "told too early that the time is up");
+    assert.ok(at >= arrivedAt + limit, "timed out too early");
     const waited = runs.length === (job?.retried ? 1 : 0);
     assert.equal(error instanceof QueueTimeoutException, waited, "the wrong kind of timeout");
   } else if (entry.left) {
     assert.equal(error, caller.signal.reason);
   } else {
     assert.ok(at <= arrivedAt + finishIn, "answered after its time");
-    assert.equal(error, entry.given?.error, "an error of somebody else");
-    assert.equal(result.value, entry.given?.value, "an answer of somebody else");
-    if (error instanceof Died && side(entry).retries) assert.equal(runs.length, 2, "no second chance");
+    assert.equal(error, entry.given?.error, "the error of another job");
+    assert.equal(result.value, entry.given?.value, "the result of another job");
+    if (error instanceof Died && side(entry).retries) assert.equal(runs.length, 2, "not retried");
   }
 }
 
@@ -166,13 +166,13 @@ export function assertQuiet(world: DispatchWorld): void {
     const waiting = side.entries.filter(isWaiting);
     noteHold(side, world);
     const isFree = freeSlots(side) > 0;
-    assert.ok(!isFree || waiting.length === 0 || now < side.holdEnd, "somebody waits beside a free slot");
+    assert.ok(!isFree || waiting.length === 0 || now < side.holdEnd, "a job waits although a slot is free");
     side.idle = { at: now, waiting: new Set(isFree ? waiting : []) };
     assert.equal(side.metrics.depth, waiting.length, "the depth of the queue");
     for (const entry of side.entries) {
       if (entry.job?.settled !== false) continue;
       const due = isWaiting(entry) && !entry.job.retried ? entry.job.lastStart : entry.job.finishBy;
-      assert.ok(now < due, "somebody is late and has not been told");
+      assert.ok(now < due, "a job is past its deadline and has not timed out");
     }
   }
   for (const { ended, entries, handle } of world.runs) {
@@ -181,7 +181,7 @@ export function assertQuiet(world: DispatchWorld): void {
     assert.equal(
       handle.signal.aborted,
       isGone,
-      isGone ? "not told that nobody waits" : "told that nobody waits",
+      isGone ? "not aborted although no caller waits" : "aborted although a caller waits",
     );
   }
 }

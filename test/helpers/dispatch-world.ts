@@ -235,14 +235,14 @@ export class DispatchWorld {
     if (entry === undefined) return;
     entry.left = true;
     entry.caller.abort(new Error("left"));
-    assert.ok(entry.job?.settled, "who leaves is let go at once");
+    assert.ok(entry.job?.settled, "a job whose caller left is settled immediately");
   }
 
   #expired(entry: Entry, error: Error): void {
     const { idle } = entry.side;
     const stood = idle.at < this.clock.now() && idle.waiting.has(entry) && freeSlots(entry.side) > 0;
-    this.#check(() => assert.equal(entry.timedOut, undefined, "told twice"));
-    this.#check(() => assert.ok(!stood, "time ran out in the queue beside a free slot"));
+    this.#check(() => assert.equal(entry.timedOut, undefined, "timed out twice"));
+    this.#check(() => assert.ok(!stood, "timed out in the queue although a slot was free"));
     entry.timedOut = error;
     entry.caller.abort(error);
   }

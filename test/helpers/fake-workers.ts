@@ -30,14 +30,14 @@ export class FakeChannel implements WorkerChannel<ToRunner> {
     if (message.type === "run") {
       assert.equal(this.state, "ready", "a run for a worker that is not set up");
       assert.equal(this.current, undefined, "a second run at a time");
-      assert.equal(this.isStopping, false, "a run for a worker that was told to end");
+      assert.equal(this.isStopping, false, "a run for a worker that was asked to end");
       this.current = { id: message.id, name: message.args[0] };
       this.isAborted = false;
     } else if (message.type === "abort") {
       assert.equal(this.current?.id, message.id, "another run than its own is aborted");
       this.isAborted = true;
     } else if (message.type === "stop") {
-      assert.equal(this.current, undefined, "a worker that runs something is told to end");
+      assert.equal(this.current, undefined, "a worker with a run is asked to end");
       this.isStopping = true;
     }
   }

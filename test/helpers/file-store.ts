@@ -11,7 +11,7 @@ import { STREAMED_BODY, type RestCall } from "../../src/platform/transport/rest.
 /** A fault of the store in place of its response. */
 export type StoreFault =
   | "stall" // reads the request and never answers
-  | "cut" // breaks the connection after the first bytes of the body
+  | "disconnect" // breaks the connection after the first bytes of the body
   | "lose" // handles the request, then breaks the connection instead of answering
   | "garbage" // answers 200 with invalid JSON
   | { readonly status: number; readonly detail?: string; readonly retryAfter?: string };
@@ -129,7 +129,7 @@ export class FileStore {
     for (const tell of this.#watchers) tell();
     this.#watchers.clear();
     const fault = this.#fault(method, url);
-    if (fault === "cut") {
+    if (fault === "disconnect") {
       request.once("data", () => request.socket.destroy());
       return;
     }
@@ -139,7 +139,7 @@ export class FileStore {
       if (fault === "garbage") return void response.end("<html>It works!</html>");
       if (typeof fault === "object") {
         if (fault.retryAfter !== undefined) response.setHeader("retry-after", fault.retryAfter);
-        throw new Refusal(fault.status, fault.detail ?? "as told");
+        throw new Refusal(fault.status, fault.detail ?? "requested fault");
       }
       const answer = await this.#answer(method, url, request, body);
       if (fault === "lose") request.socket.destroy();
@@ -204,7 +204,7 @@ export class FileStore {
     body: Buffer,
   ): Promise<unknown> {
     if (request.headers["content-length"] !== String(body.length))
-      throw new Refusal(411, "no length was told");
+      throw new Refusal(411, "no content-length was sent");
     const headers = { "content-type": request.headers["content-type"] ?? "" };
     const fields = [...(await new Response(body, { headers }).formData()).entries()];
     const [[name, file] = []] = fields;

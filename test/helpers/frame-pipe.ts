@@ -70,7 +70,7 @@ export class FramePipe implements FrameConnection {
   }
 
   /** The far end is disconnected: pending writes no longer wait for it. */
-  cut(): void {
+  disconnect(): void {
     this.terminate();
   }
 }

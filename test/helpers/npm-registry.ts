@@ -118,7 +118,7 @@ export class NpmRegistry {
       return;
     }
     if (typeof fault === "number") {
-      response.writeHead(fault, { "content-type": "application/json" }).end('{"error":"as told"}');
+      response.writeHead(fault, { "content-type": "application/json" }).end('{"error":"requested fault"}');
       return;
     }
     const archive = /^\/((?:@[^/]+\/)?[^/]+)\/-\/.*-(\d+\.\d+\.\d+[^/]*)\.tgz$/.exec(path);

@@ -67,7 +67,7 @@ export function openSession({ handler, route, query = {}, limits }: SessionSetup
     },
     /** Breaks the connection from the far end. */
     lose: (): void => {
-      pipe.cut();
+      pipe.disconnect();
       session.disconnected();
     },
   };

@@ -128,7 +128,7 @@ const DRESSES: Readonly<Record<string, (fields: Record<string, unknown>) => unkn
     const accessors = Object.entries(fields).map(([key, item]) => [key, { get: () => item }]);
     return ofClass(Object.fromEntries(accessors) as PropertyDescriptorMap, {});
   },
-  json: (fields) => ofClass({ toJSON: { value: () => ({ ...fields, secret: "told by toJSON" }) } }, fields),
+  json: (fields) => ofClass({ toJSON: { value: () => ({ ...fields, secret: "added by toJSON" }) } }, fields),
 };
 
 /** An object with these own fields and these class members. */

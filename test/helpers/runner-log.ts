@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 /** One line of the log, as the REST API returns it. */
-export interface ToldLine {
+export interface LoggedLine {
   readonly timestamp: string;
   readonly level: string;
   readonly message: string;
 }
 
 /** A line of the log, at the given second after its start. */
-export function lineAt(second: number, message = `line ${second}`, level = "info"): ToldLine {
+export function lineAt(second: number, message = `line ${second}`, level = "info"): LoggedLine {
   return { timestamp: new Date(START + second * 1_000).toISOString(), level, message };
 }
 
@@ -27,7 +27,7 @@ export interface LogRequest {
  */
 export class RunnerLogServer {
   /** The log so far, the oldest line first. */
-  readonly lines: ToldLine[];
+  readonly lines: LoggedLine[];
   readonly requests: LogRequest[] = [];
   endedAt: string | undefined;
   /** Whether the end time of a page is inclusive. */
@@ -39,16 +39,16 @@ export class RunnerLogServer {
   readonly #streams = new Set<ServerResponse>();
   readonly #waiting = new Set<() => void>();
 
-  constructor(lines: readonly ToldLine[] = []) {
+  constructor(lines: readonly LoggedLine[] = []) {
     this.lines = [...lines];
   }
 
   readonly listener = (request: IncomingMessage, response: ServerResponse): void => {
     request.resume();
     const { pathname: path, searchParams } = new URL(request.url ?? "", "http://rest.test");
-    const told = { path: `${request.method ?? ""} ${path}`, query: Object.fromEntries(searchParams) };
-    this.requests.push(told);
-    if (!this.intercept(told, response)) this.#answer(told, response);
+    const logged = { path: `${request.method ?? ""} ${path}`, query: Object.fromEntries(searchParams) };
+    this.requests.push(logged);
+    if (!this.intercept(logged, response)) this.#answer(logged, response);
     for (const check of this.#waiting) check();
   };
 
@@ -71,7 +71,7 @@ export class RunnerLogServer {
   }
 
   /** Writes lines to the log, and to the open streams. */
-  write(...lines: readonly ToldLine[]): void {
+  write(...lines: readonly LoggedLine[]): void {
     this.lines.push(...lines);
     for (const line of lines) this.send(eventOf(line));
   }
@@ -88,8 +88,8 @@ export class RunnerLogServer {
   }
 
   /** Aborts the streams after their pending data is sent. */
-  cutStreams(): void {
-    for (const stream of this.#streams) stream.write(": cut\n\n", () => stream.destroy());
+  abortStreams(): void {
+    for (const stream of this.#streams) stream.write(": aborted\n\n", () => stream.destroy());
     this.#streams.clear();
   }
 
@@ -126,7 +126,7 @@ export class RunnerLogServer {
     response.once("close", () => this.#streams.delete(response));
   }
 
-  #matching({ since, search = "" }: Readonly<Record<string, string>>): ToldLine[] {
+  #matching({ since, search = "" }: Readonly<Record<string, string>>): LoggedLine[] {
     const from = timeOf(since, -Infinity);
     return this.lines.filter(
       ({ timestamp, message }) => timeOf(timestamp, 0) >= from && message.includes(search),
@@ -135,7 +135,7 @@ export class RunnerLogServer {
 }
 
 /** A line as a stream sends it. */
-function eventOf(line: ToldLine): string {
+function eventOf(line: LoggedLine): string {
   return `data: ${JSON.stringify(line)}\r\n\r\n`;
 }
 

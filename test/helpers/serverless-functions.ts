@@ -40,7 +40,7 @@ export const fail = fn({ host }, (): never => {
 export const waitForAbort = fn({ host }, async (note?: string) => {
   console.log("started");
   await once(currentRun().signal, "abort");
-  if (note !== undefined) writeFileSync(note, "told to stop");
+  if (note !== undefined) writeFileSync(note, "asked to stop");
 });
 
 export const exit = fn({ host }, (code: number): never => process.exit(code));

@@ -153,7 +153,7 @@ test("a stalled body is refused in favor of one that arrives", async () => {
   await using served = await serve({ maxBytesInFlight: 4 * MB, bodyLimitBytes: 4 * MB, clock });
   const { budget } = served.built.state;
   const stalled = await openSocket(served.port);
-  const told = answerOn(stalled);
+  const stalledAnswer = answerOn(stalled);
   stalled.write(head(4 * MB) + '{"data":"');
   await until(() => budget.held === 4 * MB);
   clock.advance(3_000);
@@ -164,7 +164,7 @@ test("a stalled body is refused in favor of one that arrives", async () => {
     body,
   });
   assert.equal(answer.status, 200);
-  assert.equal(statusOf(await told), 429);
+  assert.equal(statusOf(await stalledAnswer), 429);
   await idle(served);
 });
 

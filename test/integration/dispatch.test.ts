@@ -393,7 +393,7 @@ test("a forced stop drops queued calls without running them, and aborts running 
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ value }),
-    }).catch(() => "cut");
+    }).catch(() => "aborted");
   const running = post(GATE);
   await until(() => app.batches.length === 1);
   const waiting = [1, 2, 3].map(post);

@@ -121,8 +121,8 @@ class Ends extends App {
     socket.close(Number(ctx.query["code"]), String(ctx.query["reason"]));
   }
 
-  @websocket("/told")
-  async told(socket: RawWebSocket, ctx: RequestContext): Promise<void> {
+  @websocket("/recorded")
+  async recorded(socket: RawWebSocket, ctx: RequestContext): Promise<void> {
     socket.on("close", (code, reason) => {
       this.closed = { code, reason: reason.toString() };
       this.onBegun();
@@ -149,11 +149,11 @@ test(
   { timeout: 60_000 },
   async () => {
     const app = new Ends();
-    const cut = new AbortController();
+    const force = new AbortController();
     let served: Promise<void> | undefined;
     const { port, url, metricsUrl } = await new Promise<ServeAddresses>((resolve) => {
       const options = { port: 0, metricsPort: 0, logger: silentLogger(), handleSignals: false };
-      served = app.serve({ ...options, cutSignal: cut.signal, onListening: resolve });
+      served = app.serve({ ...options, cutSignal: force.signal, onListening: resolve });
     });
     app.metricsUrl = metricsUrl ?? "";
     const post = (path: string): Promise<string> =>
@@ -165,7 +165,7 @@ test(
     socket.send(Buffer.from([0x80]));
     await app.until(() => app.begunCalls.length === 11); // One of the two is queued.
     const socketClosed = once(socket, "close");
-    cut.abort();
+    force.abort();
     for (const [index, path] of UNANSWERED.entries()) {
       const answer = (await answers[index]) ?? "";
       assert.equal(statusOf(answer), 503, path);
@@ -239,7 +239,7 @@ describe("a raw websocket", { timeout: 30_000 }, () => {
       const [gotCode, gotReason] = (await once(ended, "close")) as [number, Buffer];
       assert.deepEqual([gotCode, gotReason.toString()], [code, reason]);
       app.closed = undefined;
-      const ending = new WebSocket(`${address}/told`);
+      const ending = new WebSocket(`${address}/recorded`);
       await once(ending, "open");
       ending.close(code, reason);
       assert.equal((await once(ending, "close"))[0], code);
@@ -261,7 +261,7 @@ describe("a raw websocket", { timeout: 30_000 }, () => {
   test("is pinged, and closed after two pings without a pong", async () => {
     const clock = new FakeClock();
     await using served = await startTestServer(new Ends(), { clock, websocketPingMs: 1_000 });
-    const socket = new WebSocket(`${served.url.replace("http", "ws")}/told`, { autoPong: false });
+    const socket = new WebSocket(`${served.url.replace("http", "ws")}/recorded`, { autoPong: false });
     await once(socket, "open");
     const closed = once(socket, "close");
     for (let ping = 0; ping < 2; ping++) {

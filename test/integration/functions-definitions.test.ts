@@ -44,7 +44,7 @@ describe("a function is refused, with what to do, when it is", () => {
       /was not defined when its module was loaded where it is to run\. .*under no condition/,
     ],
     [
-      "defined by a helper that its module is not told to",
+      "defined by a helper that does not receive its module",
       () => functions.helperAlone(),
       /was not defined when its module was loaded .* needs `module: import\.meta\.url`\.$/,
     ],

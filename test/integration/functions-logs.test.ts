@@ -110,7 +110,7 @@ describe("the logs of a spawned run", () => {
       }),
     );
     assert.deepEqual(counts, [1000, 4, 1000]);
-    assert.equal(logged.entries.length, from, "the host's listener is told of calls alone");
+    assert.equal(logged.entries.length, from, "the host's listener gets only lines of calls");
   });
 
   test("that nobody reads are kept up to the last 10,000 lines, and use no more memory than that", async () => {

@@ -37,11 +37,11 @@ describe("hostile input", { timeout: 180_000 }, () => {
       fc.asyncProperty(fc.array(mutation, { minLength: 1, maxLength: 8 }), async (mutations) => {
         let bytes = [...Buffer.from(VALID)];
         for (const [at, byte, how] of mutations) {
-          const place = at % (bytes.length + 1);
-          if (how === "replace") bytes[place] = byte;
-          else if (how === "insert") bytes.splice(place, 0, byte);
-          else if (how === "delete") bytes.splice(place, 1);
-          else bytes = [...bytes, ...bytes.slice(0, place)];
+          const offset = at % (bytes.length + 1);
+          if (how === "replace") bytes[offset] = byte;
+          else if (how === "insert") bytes.splice(offset, 0, byte);
+          else if (how === "delete") bytes.splice(offset, 1);
+          else bytes = [...bytes, ...bytes.slice(0, offset)];
         }
         const answer = await served.post("/", new Uint8Array(bytes));
         assert.ok([200, 400, 422].includes(answer.status));
@@ -153,14 +153,14 @@ describe("hostile input", { timeout: 180_000 }, () => {
   });
 
   test("the server still responds after a hundred callers disconnect during their requests", async () => {
-    const cut = Array.from({ length: 100 }, async (_, index) => {
+    const requests = Array.from({ length: 100 }, async (_, index) => {
       const socket = await openSocket(served.port);
       const whole = rawRequest("POST", "/slow", JSON_TYPE, '{"ms":1000,"tag":"left"}');
       socket.write(whole.subarray(0, Math.ceil((whole.length * (index + 1)) / 100)));
       await new Promise((resolve) => setImmediate(resolve));
       socket.resetAndDestroy();
     });
-    await Promise.all(cut);
+    await Promise.all(requests);
     await alive();
   });
 });

@@ -230,8 +230,8 @@ describe("cancellation and deadlines", () => {
           connection.unary(listAliases, {}, { timeoutMs: 500 }),
           failing(/gave no answer to ListAliases within 0\.5 s/, "PLATFORM_UNREACHABLE"),
         );
-        const [, told] = /^(\d+)m$/.exec(plane.calls[1]?.metadata["grpc-timeout"] ?? "") ?? [];
-        assert.ok(Number(told) > 0 && Number(told) <= 500, told);
+        const [, timeoutMs] = /^(\d+)m$/.exec(plane.calls[1]?.metadata["grpc-timeout"] ?? "") ?? [];
+        assert.ok(Number(timeoutMs) > 0 && Number(timeoutMs) <= 500, timeoutMs);
       },
     ));
 

@@ -442,7 +442,7 @@ describe("a deployment's response", () => {
         },
       },
     });
-    for (const _ of ["cut", "ended"]) {
+    for (const _ of ["disconnected", "ended"]) {
       await assert.rejects(deployTo(plane), failing("PLATFORM_UNREACHABLE", /./));
     }
     assert.equal(plane.requestsOf("registerApplication").length, 2);

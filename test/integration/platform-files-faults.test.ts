@@ -52,7 +52,7 @@ describe("a broken connection", () => {
   test("in the middle of a part sends that part again, and no other", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });
-    store.break("PUT", /\/2$/, "cut", 2);
+    store.break("PUT", /\/2$/, "disconnect", 2);
     const { uploaded } = await syncFiles({ files: await folder.collect(), rest: store.rest(), ...QUICK });
     assert.equal(uploaded, 1);
     assert.equal(store.count(PUT_PART_2), 3);
@@ -64,7 +64,7 @@ describe("a broken connection", () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });
     const options: SyncOptions = { files: await folder.collect(), rest: store.rest(), ...QUICK };
-    store.break("PUT", /\/2$/, "cut");
+    store.break("PUT", /\/2$/, "disconnect");
     await failure(syncFiles(options), /^Uploading weights failed: the connection broke\. \(3 tries\)$/);
     const arrived = [...([...store.uploads.values()][0]?.parts.keys() ?? [])];
     assert.ok(arrived.length > 0);
@@ -82,7 +82,7 @@ describe("a broken connection", () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ a: largeFile(), b: largeFile() });
     const options: SyncOptions = { files: await folder.collect(), rest: store.rest(), ...QUICK };
-    store.break("PUT", /\/2$/, "cut");
+    store.break("PUT", /\/2$/, "disconnect");
     await failure(syncFiles(options), /^Uploading [ab] failed/);
     store.mend();
     store.requests.length = 0;
@@ -96,7 +96,7 @@ describe("a broken connection", () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });
     const files = await folder.collect();
-    store.break("PUT", /\/2$/, "cut");
+    store.break("PUT", /\/2$/, "disconnect");
     await failure(syncFiles({ files, rest: store.rest(), ...QUICK }), /weights/);
     store.mend();
     store.requests.length = 0;
@@ -109,7 +109,7 @@ describe("a broken connection", () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });
     const rest = store.rest();
-    store.break("PUT", /\/2$/, "cut");
+    store.break("PUT", /\/2$/, "disconnect");
     await failure(syncFiles({ files: await folder.collect(), rest, ...QUICK }), /weights/);
     assert.equal(store.uploads.size, 1);
     await abandonUploads(rest);
@@ -120,7 +120,7 @@ describe("a broken connection", () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });
     const rest = store.rest();
-    store.break("PUT", /\/2$/, "cut");
+    store.break("PUT", /\/2$/, "disconnect");
     await failure(syncFiles({ files: await folder.collect(), rest, ...QUICK }), /weights/);
     store.mend();
     folder.write("weights", "small now");
@@ -132,7 +132,7 @@ describe("a broken connection", () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });
     const options: SyncOptions = { files: await folder.collect(), rest: store.rest(), ...QUICK };
-    store.break("PUT", /\/2$/, "cut");
+    store.break("PUT", /\/2$/, "disconnect");
     await failure(syncFiles(options), /weights/);
     store.mend();
     store.uploads.clear();
@@ -242,7 +242,7 @@ describe("a response of the store", () => {
     ["an error", { status: 500 }],
     ["a refusal", { status: 404 }],
     ["garbage", "garbage"],
-    ["silence", "cut"],
+    ["silence", "disconnect"],
   ] as const) {
     test(`to the check for missing files that is ${title} makes everything be uploaded, with a warning`, async () => {
       await using store = await FileStore.start();
@@ -312,7 +312,7 @@ describe("through the client's own REST connection", () => {
   test("a broken connection that recovers is not a failure", async () => {
     await using store = await FileStore.start();
     using folder = new ContextFolder({ weights: largeFile() });
-    store.break("PUT", /\/2$/, "cut", 2);
+    store.break("PUT", /\/2$/, "disconnect", 2);
     const { uploaded } = await syncFiles({
       files: await folder.collect(),
       rest: sender(store.url),

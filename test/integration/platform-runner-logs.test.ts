@@ -12,7 +12,7 @@ import { ServerlessClient } from "../../src/platform/serverless-client.ts";
 import { ControlPlane } from "../helpers/control-plane.ts";
 import { lineAt, RunnerLogServer, START } from "../helpers/runner-log.ts";
 
-type Tell = (options?: RunnerLogsOptions, timing?: RunnerLogsTiming) => AsyncGenerator<RunnerLog, void>;
+type ReadLog = (options?: RunnerLogsOptions, timing?: RunnerLogsTiming) => AsyncGenerator<RunnerLog, void>;
 
 const HISTORY = "POST /logs/history";
 const STREAM = "POST /logs/stream";
@@ -20,13 +20,14 @@ const STREAM = "POST /logs/stream";
 /** Runs a test against the log of runner r-1, with short waits. */
 async function withLog(
   server: RunnerLogServer,
-  work: (tell: Tell, environment: NodeJS.ProcessEnv) => Promise<void>,
+  work: (read: ReadLog, environment: NodeJS.ProcessEnv) => Promise<void>,
 ): Promise<void> {
   await using plane = await ControlPlane.start({ restListener: server.listener });
   const { environment } = plane;
   using session = new PlatformSession({ environment });
-  const tell: Tell = (options, timing) => runnerLogs(session, "r-1", options, { retryDelayMs: 1, ...timing });
-  await work(tell, environment);
+  const read: ReadLog = (options, timing) =>
+    runnerLogs(session, "r-1", options, { retryDelayMs: 1, ...timing });
+  await work(read, environment);
 }
 
 async function messages(logs: AsyncIterable<RunnerLog>): Promise<string[]> {
@@ -82,9 +83,9 @@ describe("the log of a runner", () => {
       server.lines[50] = lineAt(49, "line 49");
       // Three lines with the same time, on both sides of a page boundary.
       if (isInclusive) for (const index of [84, 85, 86]) server.lines[index] = lineAt(84, `line ${index}`);
-      await withLog(server, async (tell) => {
+      await withLog(server, async (read) => {
         const expected = server.lines.map(({ message }) => message);
-        assert.deepEqual(await messages(tell()), expected);
+        assert.deepEqual(await messages(read()), expected);
         assert.ok(server.queries(HISTORY).length >= 10);
       });
     }
@@ -92,25 +93,25 @@ describe("the log of a runner", () => {
 
   test("is limited to the newest or the oldest lines, and read no further than needed", async () => {
     const server = log(2_500);
-    await withLog(server, async (tell) => {
-      assert.deepEqual(await messages(tell({ lines: 3 })), named(2_497, 2_499));
+    await withLog(server, async (read) => {
+      assert.deepEqual(await messages(read({ lines: 3 })), named(2_497, 2_499));
       assert.deepEqual(
         server.queries(HISTORY).map(({ page_size }) => page_size),
         ["100"],
       );
-      assert.deepEqual(await messages(tell({ lines: 1_500 })), named(1_000, 2_499));
+      assert.deepEqual(await messages(read({ lines: 1_500 })), named(1_000, 2_499));
       assert.equal(server.queries(HISTORY).length, 3);
-      assert.deepEqual(await messages(tell({ lines: 2, oldest: true })), named(0, 1));
-      assert.deepEqual(await messages(tell({ lines: 9_999, oldest: true })), named(0, 2_499));
-      assert.deepEqual(await messages(tell({ lines: 0 })), []);
+      assert.deepEqual(await messages(read({ lines: 2, oldest: true })), named(0, 1));
+      assert.deepEqual(await messages(read({ lines: 9_999, oldest: true })), named(0, 2_499));
+      assert.deepEqual(await messages(read({ lines: 0 })), []);
     });
   });
 
   test("is read completely however long it is, with few of its pages in memory", async () => {
     const server = log(2_400);
     server.maxPage = 60;
-    await withLog(server, async (tell) => {
-      assert.deepEqual(await messages(tell()), named(0, 2_399));
+    await withLog(server, async (read) => {
+      assert.deepEqual(await messages(read()), named(0, 2_399));
       // 40 pages, all but 20 of them requested a second time.
       assert.equal(server.queries(HISTORY).length, 60);
     });
@@ -119,10 +120,10 @@ describe("the log of a runner", () => {
   test("can be limited to a time span and a search text, within the runner's lifetime", async () => {
     const server = log(60);
     server.endedAt = lineAt(50).timestamp;
-    await withLog(server, async (tell) => {
-      assert.deepEqual(await messages(tell({ since: at(10), until: at(13) })), named(10, 12));
-      assert.deepEqual(await messages(tell({ search: "line 4", since: at(45) })), named(45, 49));
-      await messages(tell({ since: at(-100), until: at(100) }));
+    await withLog(server, async (read) => {
+      assert.deepEqual(await messages(read({ since: at(10), until: at(13) })), named(10, 12));
+      assert.deepEqual(await messages(read({ search: "line 4", since: at(45) })), named(45, 49));
+      await messages(read({ since: at(-100), until: at(100) }));
       const { since, until } = server.queries(HISTORY).at(-1) ?? {};
       assert.deepEqual([since, until], ["2026-01-31T12:00:00.000000Z", "2026-01-31T12:00:50.000000Z"]);
     });
@@ -137,14 +138,14 @@ describe("the log of a runner", () => {
       else response.destroy();
       return true;
     };
-    await withLog(server, async (tell) => {
-      assert.deepEqual(await messages(tell()), named(0, 2));
+    await withLog(server, async (read) => {
+      assert.deepEqual(await messages(read()), named(0, 2));
     });
   });
 
   test("with invalid options is refused before any request", async () => {
     const server = log(1);
-    await withLog(server, async (tell, environment) => {
+    await withLog(server, async (read, environment) => {
       const wrong: RunnerLogsOptions[] = [
         { lines: -1 },
         { lines: 1.5 },
@@ -152,7 +153,7 @@ describe("the log of a runner", () => {
         { since: new Date(Number.NaN) },
         { since: at(2), until: at(1) },
       ];
-      for (const options of wrong) await assert.rejects(messages(tell(options)), UsageError);
+      for (const options of wrong) await assert.rejects(messages(read(options)), UsageError);
       using client = new ServerlessClient({ environment });
       await assert.rejects(messages(client.runners.logs(" ")), UsageError);
       assert.deepEqual(server.requests, []);
@@ -161,7 +162,7 @@ describe("the log of a runner", () => {
 
   test("of a missing runner, with pages in a cycle, or without pages is a one-line error each", async () => {
     const server = log(1);
-    await withLog(server, async (tell, environment) => {
+    await withLog(server, async (read, environment) => {
       using client = new ServerlessClient({ environment });
       await assert.rejects(messages(client.runners.logs("r/9")), {
         code: "PLATFORM_REFUSED",
@@ -172,9 +173,9 @@ describe("the log of a runner", () => {
         response.end(JSON.stringify({ items: [], next_until: lineAt(1).timestamp }));
         return true;
       };
-      await assert.rejects(messages(tell()), /does not continue after a page/);
+      await assert.rejects(messages(read()), /does not continue after a page/);
       server.intercept = ({ path }, response) => path === HISTORY && Boolean(response.end("[]"));
-      await assert.rejects(messages(tell()), /has no list of log lines/);
+      await assert.rejects(messages(read()), /has no list of log lines/);
     });
   });
 });
@@ -182,9 +183,9 @@ describe("the log of a runner", () => {
 describe("a log that is followed", () => {
   test("begins a minute ago, and ends with its stream", async () => {
     const server = new RunnerLogServer();
-    await withLog(server, async (tell) => {
+    await withLog(server, async (read) => {
       const before = Date.now();
-      const told = messages(tell({ follow: true, search: "line" }));
+      const received = messages(read({ follow: true, search: "line" }));
       await server.asked(STREAM);
       const [query] = server.queries(STREAM);
       assert.deepEqual([query?.["job_id"], query?.["search"], query?.["until"]], ["r-1", "line", undefined]);
@@ -194,55 +195,55 @@ describe("a log that is followed", () => {
       server.send("event: ping\ndata: {}\n\ndata: garbage\n\n");
       server.write(lineAt(3));
       server.endStreams();
-      assert.deepEqual(await told, named(1, 3));
+      assert.deepEqual(await received, named(1, 3));
       assert.deepEqual(server.queries(HISTORY), []);
     });
   });
 
   test("continues after its history, without repeating or losing a line", async () => {
     const server = log(10);
-    await withLog(server, async (tell) => {
-      const told: string[] = [];
-      for await (const { message } of tell({ follow: true, lines: 3 })) {
-        told.push(message);
+    await withLog(server, async (read) => {
+      const received: string[] = [];
+      for await (const { message } of read({ follow: true, lines: 3 })) {
+        received.push(message);
         // Between the history and the stream, and one of them at the time of the last line.
-        if (message === "line 9" && told.length === 3) server.write(lineAt(9, "late"), lineAt(10));
+        if (message === "line 9" && received.length === 3) server.write(lineAt(9, "late"), lineAt(10));
         if (message === "line 10") {
           server.write(lineAt(11), lineAt(11));
           server.endStreams();
         }
       }
-      assert.deepEqual(told, [...named(7, 9), "late", "line 10", "line 11", "line 11"]);
+      assert.deepEqual(received, [...named(7, 9), "late", "line 10", "line 11", "line 11"]);
     });
   });
 
   test("with no lines of history begins now", async () => {
     const server = log(10);
-    await withLog(server, async (tell) => {
+    await withLog(server, async (read) => {
       const before = Date.now();
-      const told = messages(tell({ follow: true, lines: 0 }));
+      const received = messages(read({ follow: true, lines: 0 }));
       await server.asked(STREAM);
       assert.ok(Date.parse(server.queries(STREAM)[0]?.["since"] ?? "") >= before);
       server.endStreams();
-      assert.deepEqual(await told, []);
+      assert.deepEqual(await received, []);
     });
   });
 
   test("is reopened if its stream breaks, and no line is repeated or lost", async () => {
     const server = new RunnerLogServer([lineAt(1, "first")]);
-    await withLog(server, async (tell) => {
-      const told: string[] = [];
-      for await (const { message } of tell({ follow: true, since: at(0) })) {
-        told.push(message);
-        if (told.length === 1) server.write(lineAt(2, "second"));
-        if (told.length === 2) {
+    await withLog(server, async (read) => {
+      const received: string[] = [];
+      for await (const { message } of read({ follow: true, since: at(0) })) {
+        received.push(message);
+        if (received.length === 1) server.write(lineAt(2, "second"));
+        if (received.length === 2) {
           // Written while no stream is open: a line at the same time, and the same line again.
           server.lines.push(lineAt(2, "third"), lineAt(2, "second"), lineAt(3));
-          server.cutStreams();
+          server.abortStreams();
         }
-        if (told.length === 5) server.endStreams();
+        if (received.length === 5) server.endStreams();
       }
-      assert.deepEqual(told, ["first", "second", "third", "second", "line 3"]);
+      assert.deepEqual(received, ["first", "second", "third", "second", "line 3"]);
       const since = server.queries(STREAM).map((query) => query["since"]);
       assert.deepEqual(since, ["2026-01-31T12:00:00.000000Z", "2026-01-31T12:00:01.999000Z"]);
     });
@@ -251,19 +252,19 @@ describe("a log that is followed", () => {
   test("gives up after five consecutive failures", async () => {
     const server = new RunnerLogServer();
     server.intercept = ({ path }, response) => path === STREAM && Boolean(response.destroy());
-    await withLog(server, async (tell) => {
-      await assert.rejects(messages(tell({ follow: true })), { code: "PLATFORM_UNREACHABLE" });
+    await withLog(server, async (read) => {
+      await assert.rejects(messages(read({ follow: true })), { code: "PLATFORM_UNREACHABLE" });
       assert.equal(server.queries(STREAM).length, 5);
     });
   });
 
   test("ends with an error that its stream sends, and is not reopened", async () => {
     const server = new RunnerLogServer();
-    await withLog(server, async (tell) => {
-      const told = messages(tell({ follow: true }));
+    await withLog(server, async (read) => {
+      const received = messages(read({ follow: true }));
       await server.asked(STREAM);
       server.send('event: error\ndata: {"detail": "Too many readers, test-secret"}\n\n');
-      await assert.rejects(told, {
+      await assert.rejects(received, {
         code: "PLATFORM_REFUSED",
         message: "The control plane ended the log: Too many readers, …",
       });
@@ -274,51 +275,51 @@ describe("a log that is followed", () => {
   test("that is not an event stream is a one-line error, without a retry", async () => {
     const server = new RunnerLogServer();
     server.intercept = ({ path }, response) => path === STREAM && Boolean(response.end("<html>"));
-    await withLog(server, async (tell) => {
-      await assert.rejects(messages(tell({ follow: true })), /something other than a stream of events/);
+    await withLog(server, async (read) => {
+      await assert.rejects(messages(read({ follow: true })), /something other than a stream of events/);
       assert.equal(server.queries(STREAM).length, 1);
     });
   });
 
   test("ends once the runner has ended, with the lines that its stream did not send", async () => {
     const server = new RunnerLogServer();
-    await withLog(server, async (tell) => {
-      const told = messages(tell({ follow: true, since: at(0) }, { checkMs: 5 }));
+    await withLog(server, async (read) => {
+      const received = messages(read({ follow: true, since: at(0) }, { checkMs: 5 }));
       await server.asked(STREAM);
       server.write(lineAt(1));
       await server.asked("GET /runners/r-1", 3);
       server.lines.push(lineAt(2));
       server.endedAt = lineAt(3).timestamp;
-      assert.deepEqual(await told, named(1, 2));
+      assert.deepEqual(await received, named(1, 2));
     });
   });
 
   test("of an ended runner is its last minute, or the requested part", async () => {
     const server = log(200);
     server.endedAt = lineAt(200).timestamp;
-    await withLog(server, async (tell) => {
-      assert.deepEqual(await messages(tell({ follow: true })), named(140, 199));
-      assert.deepEqual(await messages(tell({ follow: true, lines: 2 })), named(198, 199));
-      assert.deepEqual(await messages(tell({ follow: true, until: at(3), since: at(1) })), named(1, 2));
+    await withLog(server, async (read) => {
+      assert.deepEqual(await messages(read({ follow: true })), named(140, 199));
+      assert.deepEqual(await messages(read({ follow: true, lines: 2 })), named(198, 199));
+      assert.deepEqual(await messages(read({ follow: true, until: at(3), since: at(1) })), named(1, 2));
       assert.deepEqual(server.queries(STREAM), []);
     });
   });
 
   test("rejects with its signal's reason, and closes its stream when the loop is left", async () => {
     const server = log(1);
-    await withLog(server, async (tell) => {
+    await withLog(server, async (read) => {
       const stop = new AbortController();
       const reason = new Error("Ctrl-C");
-      const told = messages(tell({ follow: true, signal: stop.signal }));
+      const received = messages(read({ follow: true, signal: stop.signal }));
       await server.asked(STREAM);
       stop.abort(reason);
-      await assert.rejects(told, (error) => error === reason);
-      for await (const { message } of tell({ follow: true, since: at(0) })) {
+      await assert.rejects(received, (error) => error === reason);
+      for await (const { message } of read({ follow: true, since: at(0) })) {
         assert.equal(message, "line 0");
         break;
       }
       while (server.openStreams > 0) await new Promise(setImmediate);
-      await assert.rejects(messages(tell({ signal: stop.signal })), (error) => error === reason);
+      await assert.rejects(messages(read({ signal: stop.signal })), (error) => error === reason);
     });
   });
 });
@@ -330,8 +331,8 @@ test("a failure of the log is a PlatformError that does not contain the key", as
     response.writeHead(500).end("Broken with test-secret");
     return true;
   };
-  await withLog(server, async (tell) => {
-    await assert.rejects(messages(tell()), (error) => {
+  await withLog(server, async (read) => {
+    await assert.rejects(messages(read()), (error) => {
       assert.ok(error instanceof PlatformError);
       assert.equal(error.message, "Broken with …");
       return true;

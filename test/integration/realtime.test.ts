@@ -137,8 +137,8 @@ describe("realtime sessions over sockets", { timeout: 60_000 }, () => {
       assert.match(data.toString(), /^\{"n":[12]\}$/);
     }
     socket.send(Buffer.from([0xff, 0xfe]));
-    const [told] = (await once(socket, "message")) as [Buffer];
-    assert.match(told.toString(), /The message can't be read: the text is not UTF-8/);
+    const [rejection] = (await once(socket, "message")) as [Buffer];
+    assert.match(rejection.toString(), /The message can't be read: the text is not UTF-8/);
     socket.close();
   });
 

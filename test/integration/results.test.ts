@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { WebSocket } from "ws";
 import { connectTestSocket, startTestServer } from "servable/testing";
 import { captureLogs, type LogLine } from "../helpers/captured-logs.ts";
-import { PooledResultsApp, REFUSED, ResultsApp, TOLD, WRITTEN } from "../fixtures/results-app.ts";
+import { CONVERTED, PooledResultsApp, REFUSED, ResultsApp, WRITTEN } from "../fixtures/results-app.ts";
 
 const INTERNAL = { detail: "Internal Server Error" };
 
@@ -20,13 +20,13 @@ async function askJson(url: string, message: object): Promise<Record<string, unk
 }
 
 /** The message of the last logged error. */
-function said(lines: readonly LogLine[]): string {
+function loggedMessage(lines: readonly LogLine[]): string {
   const err = lines.findLast(({ level }) => level === 50)?.["err"];
   return (err as { message?: string } | undefined)?.message ?? "nothing";
 }
 
 describe("results that JSON would change silently", { timeout: 120_000 }, () => {
-  for (const [path, place] of [
+  for (const [path, location] of [
     ["/plain", "the result"],
     ["/nested", "list.1.deep"],
     ["/typed", "list.0"],
@@ -43,10 +43,13 @@ describe("results that JSON would change silently", { timeout: 120_000 }, () => 
         const answer = await server.post(path, { name });
         assert.equal(answer.status, 500, `${name}: ${JSON.stringify(make() instanceof Object)}`);
         assert.deepEqual(await answer.json(), INTERNAL);
-        assert.match(said(lines), words, name);
+        assert.match(loggedMessage(lines), words, name);
         if (name !== "cycle" && name !== "thenable")
-          assert.match(said(lines), new RegExp(` ${place} is `), name);
-        assert.match(said(lines), new RegExp(`^${path.slice(1)}\\(\\) returned what JSON can't carry: `));
+          assert.match(loggedMessage(lines), new RegExp(` ${location} is `), name);
+        assert.match(
+          loggedMessage(lines),
+          new RegExp(`^${path.slice(1)}\\(\\) returned what JSON can't carry: `),
+        );
       }
     });
   }
@@ -58,7 +61,7 @@ describe("results that JSON would change silently", { timeout: 120_000 }, () => 
       lines.length = 0;
       const { reason } = await askJson(`${server.url}/json`, { name });
       assert.equal(reason, "Internal Server Error", name);
-      assert.match(said(lines), words, name);
+      assert.match(loggedMessage(lines), words, name);
     }
   });
 
@@ -78,7 +81,7 @@ describe("results that JSON would change silently", { timeout: 120_000 }, () => 
         continue;
       }
       await socket.closed;
-      assert.match(said(lines), words, name);
+      assert.match(loggedMessage(lines), words, name);
     }
   });
 
@@ -91,7 +94,11 @@ describe("results that JSON would change silently", { timeout: 120_000 }, () => 
         const answer = await server.post(path, { name });
         assert.equal(answer.status, 500, `${path} ${name}: ${await answer.text()}`);
         // A value that can't be cloned is refused by the worker, with the worker's message.
-        assert.match(said(lines), new RegExp(`${words.source}|can't be sent from its worker: .*`), name);
+        assert.match(
+          loggedMessage(lines),
+          new RegExp(`${words.source}|can't be sent from its worker: .*`),
+          name,
+        );
       }
     }
   });
@@ -101,7 +108,7 @@ describe("results that have a toJSON()", { timeout: 120_000 }, () => {
   for (const path of ["/plain", "/nested", "/typed", "/batch"]) {
     test(`${path}: each is sent as its result`, async () => {
       await using server = await startTestServer(new ResultsApp());
-      for (const [name, [, sent]] of Object.entries(TOLD)) {
+      for (const [name, [, sent]] of Object.entries(CONVERTED)) {
         const answer = await server.post(path, { name });
         const expected = { "/plain": sent, "/nested": { list: [1, { deep: sent }] } }[path] ?? {
           list: [sent],
@@ -113,15 +120,18 @@ describe("results that have a toJSON()", { timeout: 120_000 }, () => {
 
   test("a Date and a URL are strings where the output schema has a string, on every transport", async () => {
     await using server = await startTestServer(new ResultsApp());
-    assert.deepEqual(await (await server.post("/told")).json(), WRITTEN);
-    assert.equal(await (await server.post("/told-stream")).text(), `data: ${JSON.stringify(WRITTEN)}\n\n`);
-    assert.deepEqual(await askJson(`${server.url}/told-json`, {}), WRITTEN);
-    const packed = await connectTestSocket(`${server.url}/told-msgpack`);
+    assert.deepEqual(await (await server.post("/converted")).json(), WRITTEN);
+    assert.equal(
+      await (await server.post("/converted-stream")).text(),
+      `data: ${JSON.stringify(WRITTEN)}\n\n`,
+    );
+    assert.deepEqual(await askJson(`${server.url}/converted-json`, {}), WRITTEN);
+    const packed = await connectTestSocket(`${server.url}/converted-msgpack`);
     packed.send({});
     assert.deepEqual(await packed.next(), WRITTEN);
     await packed.close();
     await using pooled = await startTestServer(new PooledResultsApp());
-    assert.deepEqual(await (await pooled.post("/told")).json(), WRITTEN);
+    assert.deepEqual(await (await pooled.post("/converted")).json(), WRITTEN);
     assert.deepEqual(await (await pooled.post("/nested", { name: "url" })).json(), {
       list: [1, { deep: "https://a.example/b?c" }],
     });
@@ -130,9 +140,12 @@ describe("results that have a toJSON()", { timeout: 120_000 }, () => {
   test("their strings are validated, formats included", async () => {
     const { logger, lines } = captureLogs();
     await using server = await startTestServer(new ResultsApp(), { logger });
-    assert.equal((await server.post("/untold")).status, 500);
-    assert.match(said(lines), /untold\(\) returned a result that does not fit its output schema: at: /);
+    assert.equal((await server.post("/invalid")).status, 500);
+    assert.match(
+      loggedMessage(lines),
+      /invalid\(\) returned a result that does not fit its output schema: at: /,
+    );
     assert.equal((await server.post("/misfit")).status, 500);
-    assert.match(said(lines), /misfit\(\) .*: at: String should be a valid date-time/);
+    assert.match(loggedMessage(lines), /misfit\(\) .*: at: String should be a valid date-time/);
   });
 });

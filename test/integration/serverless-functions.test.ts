@@ -188,7 +188,7 @@ test("cancelling a call aborts the function's signal, and deletes its app", asyn
   call.cancel();
   await assert.rejects(call, RequestCancelledException);
   await platform.empty();
-  assert.equal(readFileSync(note, "utf8"), "told to stop");
+  assert.equal(readFileSync(note, "utf8"), "asked to stop");
   assert.equal(platform.plane.calls.at(-1)?.isAborted, true);
 });
 

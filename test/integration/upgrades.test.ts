@@ -170,7 +170,7 @@ for (const [what, create] of [
         fc.asyncProperty(
           fc.array(pair, { minLength: 1, maxLength: 5 }),
           fc.array(fc.nat(400), { maxLength: 4 }),
-          async (pairs, cuts) => {
+          async (pairs, offsets) => {
             const chosen = pairs.map(({ kind }) => kinds[kind] as (typeof kinds)[number]);
             const bytes = pairs
               .map(({ offer, kind }) => (kinds[kind] as (typeof kinds)[number])[0](offers[offer] ?? []))
@@ -180,9 +180,9 @@ for (const [what, create] of [
             socket.on("data", (chunk: Buffer) => (received += chunk.toString("latin1")));
             const closed = once(socket, "close");
             let from = 0;
-            for (const cut of [...cuts.sort((a, b) => a - b), Infinity]) {
-              const to = Math.min(cut, bytes.length);
-              socket.write(bytes.slice(from, to) + (cut === Infinity ? LAST : ""));
+            for (const offset of [...offsets.sort((a, b) => a - b), Infinity]) {
+              const to = Math.min(offset, bytes.length);
+              socket.write(bytes.slice(from, to) + (offset === Infinity ? LAST : ""));
               from = to;
               await new Promise((resolve) => setImmediate(resolve));
             }

@@ -14,9 +14,9 @@ const RECORDED = JSON.parse(
 test("a policy is accepted or refused as recorded", () => {
   assert.ok(RECORDED.length > 40);
   for (const [header, fault] of RECORDED) {
-    const told = uploadPolicyFault(header);
-    if (fault === null) assert.equal(told, undefined, header);
-    else assert.ok(told?.startsWith(fault), `${header}: ${String(told)}, not ${fault}`);
+    const found = uploadPolicyFault(header);
+    if (fault === null) assert.equal(found, undefined, header);
+    else assert.ok(found?.startsWith(fault), `${header}: ${String(found)}, not ${fault}`);
   }
 });
 

@@ -156,13 +156,13 @@ async function play(given: Setup, steps: readonly Step[]): Promise<void> {
   assert.equal(answered.length, counts.out);
   if (mode !== "server_streaming") assert.ok(answered.every((n) => n < next));
 
-  const told = pipe.sent
+  const reported = pipe.sent
     .filter((message) => (message as { action?: string }).action === "dropped")
     .reduce((sum: number, message) => sum + (message as { count: number }).count, 0);
-  const wasCut = happened.has("abort") || finished === "gone" || finished === "closed";
-  if (!wasCut) assert.equal(told, counts.dropped, "all that was dropped is told");
+  const wasAborted = happened.has("abort") || finished === "gone" || finished === "closed";
+  if (!wasAborted) assert.equal(reported, counts.dropped, "every dropped input is reported");
   const eachAnswered = mode === "unary" || mode === "bidi";
-  if (!wasCut && finished !== "failed" && eachAnswered) {
+  if (!wasAborted && finished !== "failed" && eachAnswered) {
     assert.equal(counts.in, counts.out + counts.dropped, "an input was lost silently");
   }
 }

@@ -10,18 +10,18 @@ import { knownPart, type Fits } from "../helpers/known-fields.ts";
 import { resultCases } from "../helpers/results.ts";
 
 /** The same value with each toJSON() applied. Values of a class's getters are not enumerable. */
-function asTold(value: unknown): unknown {
+function withConversions(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   const { toJSON } = value as { toJSON?: unknown };
-  if (typeof toJSON === "function") return asTold((toJSON as () => unknown).call(value));
-  if (Array.isArray(value)) return value.map(asTold);
+  if (typeof toJSON === "function") return withConversions((toJSON as () => unknown).call(value));
+  if (Array.isArray(value)) return value.map(withConversions);
   const copy = {};
   const prototype = Object.getPrototypeOf(value) as object | null;
   const inherited =
     prototype === null || prototype === Object.prototype ? [] : Object.getOwnPropertyNames(prototype);
   const getters = inherited.filter((key) => !(key in Object.prototype));
   for (const key of [...getters, ...Object.keys(value)]) {
-    const item = asTold((value as Record<string, unknown>)[key]);
+    const item = withConversions((value as Record<string, unknown>)[key]);
     Object.defineProperty(copy, key, {
       value: item,
       enumerable: Object.hasOwn(value, key),
@@ -43,14 +43,14 @@ test("a valid value is serialized to JSON with the fields that the schema knows"
     fc.property(resultCases, ({ schema, value }) => {
       const compiled = compileInput(schema);
       const serialize = createSerializer(compiled, "run");
-      const told = asTold(value);
-      if (!compiled.fits(told)) {
+      const converted = withConversions(value);
+      if (!compiled.fits(converted)) {
         assert.throws(() => serialize(value), OutputValidationError);
         return;
       }
       fitting++;
       const fits: Fits = (node, item) => compileInput(node).fits(item);
-      assert.deepEqual(JSON.parse(serialize(value)), json(knownPart(compiled.document, told, fits)));
+      assert.deepEqual(JSON.parse(serialize(value)), json(knownPart(compiled.document, converted, fits)));
     }),
     { numRuns: runs, includeErrorInReport: true },
   );

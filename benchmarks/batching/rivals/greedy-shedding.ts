@@ -25,11 +25,11 @@ export class GreedyShedding implements Rule {
     if (waitMs > this.#options.deadlineMs) throw new Refusal(waitMs);
     const waiting = new Waiting(input);
     this.#queue.push(waiting);
-    this.#cut();
+    this.#startBatch();
     return waiting.answered;
   }
 
-  #cut(): void {
+  #startBatch(): void {
     const { executors, maxSize, deadlineMs, cost } = this.#options;
     if (this.#running === executors) return;
     const now = performance.now();
@@ -47,7 +47,7 @@ export class GreedyShedding implements Rule {
     void Waiting.run(batch, this.#options).then(() => {
       this.#running--;
       this.#freeAt[executor] = 0;
-      this.#cut();
+      this.#startBatch();
     });
   }
 }

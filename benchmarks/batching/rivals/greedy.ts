@@ -16,16 +16,16 @@ export class Greedy implements Rule {
   submit(input: Item): Promise<Answer> {
     const waiting = new Waiting(input);
     this.#queue.push(waiting);
-    this.#cut();
+    this.#startBatch();
     return waiting.answered;
   }
 
-  #cut(): void {
+  #startBatch(): void {
     if (this.#free === 0 || this.#queue.length === 0) return;
     this.#free--;
     void Waiting.run(this.#queue.splice(0, this.#options.maxSize), this.#options).then(() => {
       this.#free++;
-      this.#cut();
+      this.#startBatch();
     });
   }
 }

@@ -3,7 +3,7 @@ import { DEFAULT_QUEUE, type ResolvedDispatchOptions } from "../../routes/dispat
 import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
 import type { ServerMetrics } from "../metrics/metrics.ts";
-import { LOOK_MS } from "../../workers/vital-signs.ts";
+import { CHECK_INTERVAL_MS } from "../../workers/vital-signs.ts";
 import { RouteDispatch } from "./route-dispatch.ts";
 import { WorkerRoutes, workerRoutes } from "./worker-routes.ts";
 import { createRunner } from "./runners.ts";
@@ -55,7 +55,7 @@ export class RouteQueues {
   get stuck(): string | undefined {
     const { clock, stuckGraceMs } = this.#options;
     // Stuck calls in workers are ended with their worker, at the next check of its vital signs.
-    const graceMs = stuckGraceMs + (this.workers === undefined ? 0 : 2 * LOOK_MS);
+    const graceMs = stuckGraceMs + (this.workers === undefined ? 0 : 2 * CHECK_INTERVAL_MS);
     return this.#held.find(([, slots]) => slots.isStuck(clock.now(), graceMs))?.[0];
   }
 

@@ -78,8 +78,8 @@ test("if runs block the thread, answers are sent before the next run starts", as
 
 test("a time limit that expires in the queue or during the run ends the call with the matching error", async () => {
   const bench = new Bench();
-  const told: string[] = [];
-  const onExpired = (error: Error): void => void told.push(error.message);
+  const expired: string[] = [];
+  const onExpired = (error: Error): void => void expired.push(error.message);
   bench.submit("a", { finishBy: 5, onExpired });
   await bench.pass(1);
   bench.submit("b", { startBy: 8, onExpired });
@@ -91,7 +91,7 @@ test("a time limit that expires in the queue or during the run ends the call wit
     `b: ${QueueTimeoutException.name}`,
     `c: ${QueueTimeoutException.name}`,
   ]);
-  assert.deepEqual(told, [
+  assert.deepEqual(expired, [
     "The request took longer than 5 ms.",
     "The request waited 7 ms without being started.",
     "The request waited 8 ms without being started.",

@@ -64,8 +64,8 @@ describe("an isolated function", () => {
     for (const args of [[], [{}], [() => 1], [null, () => 1], [{}, "f"]]) {
       assertRefused(() => make(...args), "FUNCTION_OPTION_INVALID", message);
     }
-    for (const [options, told] of WRONG) {
-      assertRefused(() => make(options, () => 1), "FUNCTION_OPTION_INVALID", told);
+    for (const [options, refusal] of WRONG) {
+      assertRefused(() => make(options, () => 1), "FUNCTION_OPTION_INVALID", refusal);
     }
   });
 
@@ -176,8 +176,8 @@ describe("a copy of a function on another host", () => {
 
   test("checks its options", () => {
     assertRefused(() => shown.on({ keepalive: 1 } as object), "FUNCTION_OPTION_INVALID", /keepAlive/);
-    for (const [options, told] of WRONG) {
-      assertRefused(() => shown.on(options), "FUNCTION_OPTION_INVALID", told);
+    for (const [options, refusal] of WRONG) {
+      assertRefused(() => shown.on(options), "FUNCTION_OPTION_INVALID", refusal);
     }
     for (const target of [undefined, null, "there"]) {
       assertRefused(

@@ -68,20 +68,20 @@ describe("the error for a missing package", () => {
 
   test("names the function, the import, its file and the requirement to add", async () => {
     const bundle = bundleProject(FILES);
-    const told = await missingDependency(error("@scope/dep-b"), "f()", bundle);
+    const failure = await missingDependency(error("@scope/dep-b"), "f()", bundle);
     assert.equal(
-      told.message,
+      failure.message,
       'The environment of f() has no package "@scope/dep-b", which src/app.ts imports as "@scope/dep-b/sub.js". ' +
         'Add it to the options: requirements: ["@scope/dep-b@2.0.0-beta.1"]',
     );
-    assert.equal(told.requirement, "@scope/dep-b@2.0.0-beta.1");
-    assert.equal((told.cause as Error).message, "why");
+    assert.equal(failure.requirement, "@scope/dep-b@2.0.0-beta.1");
+    assert.equal((failure.cause as Error).message, "why");
   });
 
   test("omits the import if the code does not contain it", async () => {
-    const told = await missingDependency(error("computed"), "f()", bundleProject(FILES));
+    const failure = await missingDependency(error("computed"), "f()", bundleProject(FILES));
     assert.equal(
-      told.message,
+      failure.message,
       'The environment of f() has no package "computed". Add it to the options: requirements: ["computed"]',
     );
   });

@@ -31,7 +31,7 @@ const NAMES: Readonly<Record<string, string | undefined>> = {
   "": undefined,
 };
 for (const [spec, name] of Object.entries(NAMES)) {
-  test(`the package of "${spec}" is ${name ?? "not told by its spec"}`, () => {
+  test(`the package of "${spec}" is ${name ?? "unknown"}`, () => {
     assert.equal(requirementName(spec), name);
   });
 }

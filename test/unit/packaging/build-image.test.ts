@@ -10,7 +10,7 @@ const isPosix = process.platform !== "win32";
 const ID = `sha256:${"ab12".repeat(16)}`;
 const REQUEST = { dockerfile: "FROM a", entries: [], tag: "a:1" };
 
-interface TellingBuilder {
+interface ReportingBuilder {
   readonly command: string;
   /** A file that exists once the image has its tag. */
   readonly tagged: string;
@@ -21,14 +21,14 @@ interface TellingBuilder {
 }
 
 /** A builder that finishes immediately, except that it waits at one step. */
-function builderThatTellsOf(step: "image" | "tag"): TellingBuilder {
+function builderThatReports(step: "image" | "tag"): ReportingBuilder {
   const folder = createFolder();
   const [tagged, gate] = [join(createFolder(), "tagged"), join(createFolder(), "open")];
   const program = join(
     createFolder({
       builder: `#!/bin/sh
 if [ "$1" = ${step} ]; then
-  echo > '${folder}/told'
+  echo > '${folder}/reached'
   while [ ! -e '${gate}' ]; do sleep 0.01; done
 fi
 case $1 in
@@ -52,10 +52,10 @@ describe(
   { skip: isPosix ? false : "the programs here are shell scripts" },
   () => {
     async function interruptedAt(step: "image" | "tag"): Promise<{ result: unknown; isTagged: boolean }> {
-      const { command, tagged, folder, gate } = builderThatTellsOf(step);
+      const { command, tagged, folder, gate } = builderThatReports(step);
       const controller = new AbortController();
       const watcher = watch(folder);
-      const told = once(watcher, "change").then(() => {
+      const aborted = once(watcher, "change").then(() => {
         watcher.close();
         controller.abort(new Error("enough"));
         writeFileSync(gate, "");
@@ -63,7 +63,7 @@ describe(
       const { signal } = controller;
       const built = buildImage({ command, flavor: "docker" }, { ...REQUEST, signal });
       const result = await built.catch((error: unknown) => error);
-      await told;
+      await aborted;
       return { result, isTagged: existsSync(tagged) };
     }
 

@@ -76,14 +76,14 @@ describe("a builder", { skip: isPosix ? false : "the programs here are shell scr
     const [pid, done] = [join(folder, "pid"), join(folder, "done")];
     const programs = withPrograms({
       docker: `while [ ! -s '${pid}' ]; do sleep 0.01; done; ${DOCKER}`,
-      podman: `trap 'echo told > '"'${done}'"'; exit 1' INT; echo $$ > '${pid}'; while :; do sleep 0.01; done`,
+      podman: `trap 'echo interrupted > '"'${done}'"'; exit 1' INT; echo $$ > '${pid}'; while :; do sleep 0.01; done`,
     });
     const { command } = await findBuilder({
       PATH: `${programs["PATH"]}${delimiter}/usr/bin${delimiter}/bin`,
     });
     assert.equal(command, "docker");
     await ended(Number(readFileSync(pid, "utf8")), 8_000); // the time limit is 10 seconds
-    assert.equal(readFileSync(done, "utf8"), "told\n");
+    assert.equal(readFileSync(done, "utf8"), "interrupted\n");
   });
 
   test("is no longer searched after the search is aborted", async () => {
@@ -138,7 +138,7 @@ describe("a program", { skip: isPosix ? false : "the programs here are shell scr
   test("is interrupted when the signal aborts", async () => {
     const controller = new AbortController();
     const running = runProgram(
-      ...shell("trap 'echo told; exit 0' INT; echo ready; while :; do sleep 0.05; done"),
+      ...shell("trap 'echo interrupted; exit 0' INT; echo ready; while :; do sleep 0.05; done"),
       {
         signal: controller.signal,
         onLine: (line) => {
@@ -149,7 +149,7 @@ describe("a program", { skip: isPosix ? false : "the programs here are shell scr
     );
     const said: string[] = [];
     await assert.rejects(running, /enough/);
-    assert.deepEqual(said, ["told"]);
+    assert.deepEqual(said, ["interrupted"]);
   });
 
   test("is ended together with its child processes when the signal aborts", { timeout: 20_000 }, async () => {

@@ -132,18 +132,18 @@ class TerminalDisplay implements Display {
 class LineDisplay implements Display {
   readonly #stream: ProgressStream;
   readonly #timers = new Map<Running, NodeJS.Timeout>();
-  readonly #told = new WeakSet<Running>();
+  readonly #shown = new WeakSet<Running>();
 
   constructor(stream: ProgressStream) {
     this.#stream = stream;
   }
 
   add(running: Running): void {
-    const tell = (): void => {
-      this.#told.add(running);
+    const show = (): void => {
+      this.#shown.add(running);
       this.#stream.write(`servable: installing ${running.title} …\n`);
     };
-    this.#timers.set(running, setTimeout(tell, SHOWN_AFTER_MS.lines).unref());
+    this.#timers.set(running, setTimeout(show, SHOWN_AFTER_MS.lines).unref());
   }
 
   remove(running: Running): void {
@@ -152,7 +152,7 @@ class LineDisplay implements Display {
   }
 
   sayDone(running: Running): void {
-    if (!this.#told.has(running)) return;
+    if (!this.#shown.has(running)) return;
     const seconds = ((performance.now() - running.since) / 1000).toFixed(1);
     this.#stream.write(`servable: installed ${running.title} in ${seconds} s\n`);
   }

@@ -5,29 +5,32 @@ import { END_OF_RUN, OUT_OF_MEMORY } from "../../../../src/functions/runner/prot
 import { OutputLines } from "../../../../src/hosts/local/output-lines.ts";
 
 /** The reported events, in order: lines as texts, ends of runs as numbers, memory as bigints. */
-type Told = string | number | bigint;
+type OutputEvent = string | number | bigint;
 
 /** Writes bytes in chunks that end at the given offsets. */
-function tell(bytes: Buffer, ...ends: readonly number[]): Told[] {
-  const told: Told[] = [];
+function eventsOf(bytes: Buffer, ...ends: readonly number[]): OutputEvent[] {
+  const events: OutputEvent[] = [];
   const lines = new OutputLines({
-    onLine: (line) => told.push(line),
-    onEndOfRun: (id) => told.push(id),
-    onOutOfMemory: (count) => told.push(BigInt(count)),
+    onLine: (line) => events.push(line),
+    onEndOfRun: (id) => events.push(id),
+    onOutOfMemory: (count) => events.push(BigInt(count)),
   });
   let start = 0;
-  for (const end of [...ends.filter((place) => place <= bytes.length).sort((a, b) => a - b), bytes.length]) {
+  for (const end of [
+    ...ends.filter((offset) => offset <= bytes.length).sort((a, b) => a - b),
+    bytes.length,
+  ]) {
     lines.write(bytes.subarray(start, end));
     start = end;
   }
   lines.end();
-  return told;
+  return events;
 }
 
 const mark = (id: number): string => `${END_OF_RUN}${id}\n`;
 
 describe("output is split", () => {
-  const cases: [title: string, text: string, told: Told[]][] = [
+  const cases: [title: string, text: string, expected: OutputEvent[]][] = [
     ["into lines, with either end", "a\nb\r\nc\rd\n", ["a", "b", "c\rd"]],
     ["into lines of which some are empty", "\n\na\n\n", ["", "", "a", ""]],
     ["with what is left at the end as a line of its own", "a\nb", ["a", "b"]],
@@ -40,22 +43,22 @@ describe("output is split", () => {
     ["at no mark without a number", `${END_OF_RUN}x\n${END_OF_RUN}\n`, [`${END_OF_RUN}x`, END_OF_RUN]],
     ["at the mark behind what looks like one", `\u0000servable:${mark(3)}`, ["\u0000servable:", 3]],
   ];
-  for (const [title, text, told] of cases) {
-    test(title, () => assert.deepEqual(tell(Buffer.from(text)), told));
+  for (const [title, text, expected] of cases) {
+    test(title, () => assert.deepEqual(eventsOf(Buffer.from(text)), expected));
   }
 
   test("where a line gets too long, without losing any of it", () => {
     const long = "x".repeat(150_000);
-    const lines = tell(Buffer.from(`${long}\n`), 50_000, 100_000);
+    const lines = eventsOf(Buffer.from(`${long}\n`), 50_000, 100_000);
     assert.deepEqual(lines, ["x".repeat(100_000), "x".repeat(50_000)]);
   });
 
   test("at the end-of-run mark behind an overlong line, even if the mark arrives in two chunks", () => {
     const text = `${"x".repeat(70_000)}${mark(12)}`;
-    for (let cut = 70_000; cut < text.length; cut++) {
-      const told = tell(Buffer.from(text), 10, cut);
-      assert.equal(told.at(-1), 12, `cut at ${cut}`);
-      assert.equal(told.slice(0, -1).join(""), "x".repeat(70_000));
+    for (let offset = 70_000; offset < text.length; offset++) {
+      const events = eventsOf(Buffer.from(text), 10, offset);
+      assert.equal(events.at(-1), 12, `split at ${offset}`);
+      assert.equal(events.slice(0, -1).join(""), "x".repeat(70_000));
     }
   });
 });
@@ -73,11 +76,11 @@ test("the reported events do not depend on how the bytes are divided into chunks
       fc.array(fc.nat({ max: 400 }), { maxLength: 40 }),
       (pieces, ends) => {
         const bytes = Buffer.from(pieces.join(""));
-        assert.deepEqual(tell(bytes, ...ends), tell(bytes));
+        assert.deepEqual(eventsOf(bytes, ...ends), eventsOf(bytes));
         const everyByte = Array.from({ length: bytes.length }, (_, index) => index);
-        assert.deepEqual(tell(bytes, ...everyByte), tell(bytes));
+        assert.deepEqual(eventsOf(bytes, ...everyByte), eventsOf(bytes));
         const ids = pieces.filter((text) => text.startsWith(END_OF_RUN)).length;
-        assert.equal(tell(bytes).filter((told) => typeof told === "number").length, ids);
+        assert.equal(eventsOf(bytes).filter((event) => typeof event === "number").length, ids);
       },
     ),
   );

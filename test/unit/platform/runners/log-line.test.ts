@@ -21,9 +21,9 @@ test("times are parsed to the microsecond, in the given time zone, otherwise in 
 });
 
 test("a log line always has a time, a level and a message; values without a message are skipped", () => {
-  const told = logLine({ timestamp: "2026-01-31T12:00:00.9996Z", level: "warning", message: "a\nb\r\n" });
+  const parsed = logLine({ timestamp: "2026-01-31T12:00:00.9996Z", level: "warning", message: "a\nb\r\n" });
   const expected = { timestamp: new Date("2026-01-31T12:00:00.999Z"), level: "WARNING", message: "a\nb" };
-  assert.deepEqual(told?.log, expected);
+  assert.deepEqual(parsed?.log, expected);
   const before = Date.now();
   const bare = logLine({ timestamp: "yesterday", message: { a: 1 } });
   assert.deepEqual([bare?.log.level, bare?.log.message], ["INFO", '{"a":1}']);

@@ -107,11 +107,11 @@ test("values are accepted up to the limit, and rejected beyond it before any of 
 });
 
 test("the admit callback receives the number of values in a body, but is not called for small bodies", () => {
-  const told: number[] = [];
-  const admit = (values: number): void => void told.push(values);
+  const admitted: number[] = [];
+  const admit = (values: number): void => void admitted.push(values);
   readJson(Buffer.from("[1,2]"), LIMITS, admit);
   readJson(Buffer.from(`["${"[".repeat(600)}",{"a":[]}]`), LIMITS, admit);
-  assert.deepEqual(told, [5]);
+  assert.deepEqual(admitted, [5]);
   const refusal = new Error("no");
   assert.equal(
     thrownBy(() =>

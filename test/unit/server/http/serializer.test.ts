@@ -72,14 +72,14 @@ test("undefined is written as in JSON.stringify(), where the schema allows any v
 });
 
 test("the result of toJSON() is written if it matches, without fields that are not in the schema", () => {
-  const told = (value: unknown): object => ({ x: 1, toJSON: () => value });
+  const withToJson = (value: unknown): object => ({ x: 1, toJSON: () => value });
   const point = Type.Object({ x: Type.Integer() });
   for (const schema of [point, Type.Union([point, Type.String()])]) {
-    assert.deepEqual(serialize(schema, told({ x: 2, secret: 1 })), { x: 2 });
-    assert.throws(() => serialize(schema, told({ secret: 1 })), OutputValidationError);
+    assert.deepEqual(serialize(schema, withToJson({ x: 2, secret: 1 })), { x: 2 });
+    assert.throws(() => serialize(schema, withToJson({ secret: 1 })), OutputValidationError);
   }
-  assert.deepEqual(serialize(Type.Union([point, Type.String()]), told("a point")), "a point");
-  assert.throws(() => serialize(point, told("a point")), OutputValidationError);
+  assert.deepEqual(serialize(Type.Union([point, Type.String()]), withToJson("a point")), "a point");
+  assert.throws(() => serialize(point, withToJson("a point")), OutputValidationError);
 });
 
 test("the result object is not modified, frozen or not", () => {
