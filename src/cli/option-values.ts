@@ -1,4 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
+import { AUTH_MODES, STRATEGIES } from "../settings/app-values.ts";
+import { SETTINGS } from "../settings/settings.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -36,6 +38,19 @@ export function buildArgOption(): Option {
     "--build-arg <name=value>",
     "a value of an ARG of the Dockerfile, such as BASE_IMAGE; can be given often",
   ).argParser(collected);
+}
+
+/** The option `--auth` of each command that sets who may call an app. @param byDefault the value if it is omitted */
+export function authOption(byDefault: string): Option {
+  return new Option("--auth <mode>", `${SETTINGS.appAuth.doc} (default: ${byDefault})`).choices(AUTH_MODES);
+}
+
+/** The option `--strategy` of each command that replaces an app's runners. */
+export function strategyOption(): Option {
+  return new Option(
+    "--strategy <strategy>",
+    "whether old runners end once new ones are ready, or first",
+  ).choices(STRATEGIES);
 }
 
 /** Parses a time span such as "30d". Returns ms. @throws InvalidArgumentError */

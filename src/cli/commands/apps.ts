@@ -1,10 +1,10 @@
-import { Option, type Command } from "commander";
+import type { Command } from "commander";
 import type { AppInfo, AppScale } from "../../platform/apps/app-info.ts";
 import type { ScaleOptions } from "../../platform/apps/apps.ts";
-import { AUTH_MODES, STRATEGIES, type AppAuth, type DeployStrategy } from "../../settings/app-values.ts";
+import type { AppAuth, DeployStrategy } from "../../settings/app-values.ts";
 import { SETTINGS, settingsOf, type Setting } from "../../settings/settings.ts";
 import { plainLine } from "../../platform/transport/plain-line.ts";
-import { amount } from "../option-values.ts";
+import { amount, authOption, strategyOption } from "../option-values.ts";
 import {
   environmentOf,
   finishPlatformGroup,
@@ -184,13 +184,8 @@ function addChangeCommands(apps: Command): void {
     .alias("set-rev")
     .summary("go back to an earlier revision, or on to another")
     .description("Point an app to another of its revisions.")
-    .addOption(new Option("--auth <mode>", "who may call it (default: as before)").choices(AUTH_MODES))
-    .addOption(
-      new Option(
-        "--strategy <strategy>",
-        "whether old runners end once new ones are ready, or first",
-      ).choices(STRATEGIES),
-    )
+    .addOption(authOption("as before"))
+    .addOption(strategyOption())
     .addHelpText(
       "after",
       "\nExamples:\n  $ servable apps set-revision web 6f1c2a9e-8f43-4b53-9c0e-3f3f1f0a7c55",

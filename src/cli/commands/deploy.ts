@@ -1,8 +1,7 @@
 import { Option, type Command } from "commander";
-import { AUTH_MODES, STRATEGIES } from "../../settings/app-values.ts";
 import { runAction } from "../action.ts";
 import type { DeployCommandOptions } from "../deploy/deploy-options.ts";
-import { buildArgOption, collected } from "../option-values.ts";
+import { authOption, buildArgOption, collected, strategyOption } from "../option-values.ts";
 import { withPlatform } from "../platform/operation.ts";
 import { withOutput } from "../platform/output.ts";
 
@@ -19,18 +18,8 @@ export function addDeployCommand(program: Command): void {
       "FILE[::Class], or the name of an app in servable.config.ts; nothing when there is only one",
     )
     .option("--app-name <name>", "the name it is deployed under (default: the class's appName)")
-    .addOption(
-      new Option(
-        "--auth <mode>",
-        "who may call it: its owner, anybody, anybody with a key (default: as before, private for a new app)",
-      ).choices(AUTH_MODES),
-    )
-    .addOption(
-      new Option(
-        "--strategy <strategy>",
-        "whether old runners end once new ones are ready, or first",
-      ).choices(STRATEGIES),
-    )
+    .addOption(authOption("as before, private for a new app"))
+    .addOption(strategyOption())
     .addOption(
       new Option(
         "--attach",

@@ -1,5 +1,6 @@
 import { Option, type Command } from "commander";
 import { runAction } from "../action.ts";
+import { SETTINGS } from "../../settings/settings.ts";
 import { requestCount, port } from "../option-values.ts";
 import type { RunCommandOptions } from "../serve-app.ts";
 
@@ -10,9 +11,17 @@ export function addRunCommand(program: Command): void {
     .summary("serve a class")
     .description("Serve a class of a TypeScript or JavaScript file until Ctrl-C.")
     .argument("<file[::class]>", "the file; with the class's name when it exports several")
-    .option("-p, --port <port>", "where to listen, 0 for any free port (default: $PORT, else 8080)", port)
+    .option(
+      "-p, --port <port>",
+      `where to listen, 0 for any free port (default: $PORT, else ${SETTINGS.exposedPort.default})`,
+      port,
+    )
     .option("--host <address>", "on which address (default: $HOST, else 127.0.0.1)")
-    .option("--metrics-port <port>", "where GET /metrics is (default: $METRICS_PORT, else 9090)", port)
+    .option(
+      "--metrics-port <port>",
+      `${SETTINGS.metricsPort.doc} (default: $METRICS_PORT, else ${SETTINGS.metricsPort.default})`,
+      port,
+    )
     .option("--metrics-host <address>", "on which address (default: $METRICS_HOST, else 127.0.0.1)")
     .option("--no-metrics", "serve no metrics")
     .option(

@@ -2,6 +2,7 @@ import { dirname, resolve } from "node:path";
 import { assertPortFree } from "../../server/connections/listen.ts";
 import { findServables } from "../../routes/servable.ts";
 import type { BaseServable } from "../../servable/base-servable.ts";
+import { SETTINGS } from "../../settings/settings.ts";
 import { routesOf } from "../banner.ts";
 import { messageOf } from "../load-failure.ts";
 import { loadModule } from "../module-loader.ts";
@@ -19,8 +20,8 @@ export async function runChecks(file: string | undefined): Promise<Finding[]> {
     ...checkPackages(folder),
     checkTypeScriptConfig(folder),
     await checkDecorators(folder),
-    await checkPort("app port", "PORT", 8080),
-    await checkPort("metrics port", "METRICS_PORT", 9090),
+    await checkPort("app port", "PORT", SETTINGS.exposedPort.default),
+    await checkPort("metrics port", "METRICS_PORT", SETTINGS.metricsPort.default),
     ...(file === undefined ? [] : [await checkFile(file)]),
   ];
 }

@@ -4,6 +4,8 @@ import { guardStandardStreams } from "../../output/serving-streams.ts";
 import { assertPortFree } from "../../server/connections/listen.ts";
 import { createLogger } from "../../server/logger.ts";
 import { StopSignals } from "../../server/lifecycle/stop-signals.ts";
+import { omitUndefined } from "../../settings/defined-fields.ts";
+import { SETTINGS } from "../../settings/settings.ts";
 import type { RunCommandOptions } from "../serve-app.ts";
 import { parseSourceTarget } from "../source-target.ts";
 import { shortPath } from "../user-frame.ts";
@@ -18,10 +20,10 @@ export async function watchApp(text: string, options: RunCommandOptions): Promis
   guardStandardStreams();
   const { file } = parseSourceTarget(text);
   const host = options.host ?? process.env["HOST"] ?? "127.0.0.1";
-  const port = options.port ?? Number(process.env["PORT"] || 8080);
+  const port = options.port ?? Number(process.env["PORT"] || SETTINGS.exposedPort.default);
   // Generations share the port, so none of them would notice before setup() that another program uses it.
   if (Number.isInteger(port) && port <= 65_535) await assertPortFree(host, port);
-  const logger = await createLogger(options.logFormat === undefined ? {} : { format: options.logFormat });
+  const logger = await createLogger(omitUndefined({ format: options.logFormat }));
   const supervisor = new Supervisor({
     logger,
     fork: (replaces) => cluster.fork(replaces ? { [REPLACES]: "1" } : {}),

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Options } from "../../../functions/options.ts";
+import { SETTINGS } from "../../../settings/settings.ts";
 import { workerVariables, type PassedVariables } from "../worker-environment.ts";
 import type { ContainerEngine } from "./engine.ts";
 
@@ -89,7 +90,7 @@ export function ownerOf(engine: ContainerEngine): string {
 }
 
 /** The ports of a served function in its container if any port of this machine can be used. */
-const INNER_PORTS = [8080, 9090] as const;
+const INNER_PORTS = [SETTINGS.exposedPort.default, SETTINGS.metricsPort.default] as const;
 
 /**
  * The ports of a function's container: first the exposed port, then the metrics port. A function that is not served
