@@ -1,9 +1,10 @@
 import { DefinitionError } from "../errors.ts";
+import { assertFits, flag, type Refuse } from "../settings/check.ts";
+import { SETTINGS } from "../settings/settings.ts";
 import {
   assertCount,
   assertObject,
   resolveWorkers,
-  type Refuse,
   type ResolvedWorkerOptions,
   type WorkerOptions,
 } from "../settings/worker-options.ts";
@@ -82,10 +83,10 @@ export function resolveDispatchOptions(where: string, options: DispatchOptions):
   const { batch, maxConcurrency, overloadStatus, idempotent = false } = options;
   if (batch !== undefined) assertBatch(batch, refuse);
   if (maxConcurrency !== undefined) assertCount("maxConcurrency", maxConcurrency, 1, refuse);
-  if (overloadStatus !== undefined && overloadStatus !== 429 && overloadStatus !== 503) {
-    refuse(`overloadStatus must be 429 or 503, got ${String(overloadStatus)}.`);
+  if (overloadStatus !== undefined) {
+    assertFits("overloadStatus", overloadStatus, SETTINGS.overloadStatus.check, refuse);
   }
-  if (typeof idempotent !== "boolean") refuse(`idempotent must be true or false, got ${String(idempotent)}.`);
+  assertFits("idempotent", idempotent, flag, refuse);
   return {
     batch,
     maxConcurrency,
@@ -122,9 +123,7 @@ function assertBatch(batch: BatchOptions, refuse: Refuse): void {
   if (maxCost !== undefined && batch.cost === undefined) {
     refuse("batch.maxCost needs batch.cost, which returns the cost of an input.");
   }
-  if (isolateErrors !== undefined && typeof isolateErrors !== "boolean") {
-    refuse(`batch.isolateErrors must be true or false, got ${String(isolateErrors)}.`);
-  }
+  if (isolateErrors !== undefined) assertFits("batch.isolateErrors", isolateErrors, flag, refuse);
   for (const name of ["cost", "groupBy"] as const) {
     if (batch[name] === undefined || typeof batch[name] === "function") continue;
     refuse(`batch.${name} must be a function of an input, got ${String(batch[name])}.`);

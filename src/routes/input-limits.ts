@@ -1,4 +1,5 @@
 import { DefinitionError } from "../errors.ts";
+import { assertFits, wholeNumber } from "../settings/check.ts";
 
 /** Maximum configurable depth. Code that walks a value recursively would overflow the stack with deeper values. */
 export const DEEPEST = 512;
@@ -47,14 +48,12 @@ export function resolveInputLimits(
   where: string,
   options: BodyLimitOptions & FrameLimitOptions,
 ): InputLimits | undefined {
-  for (const [name, [minimum, maximum]] of Object.entries(RANGES)) {
-    const value: unknown = options[name as keyof typeof RANGES];
-    if (value === undefined || isWhole(value, minimum, maximum)) continue;
-    const range = maximum === MOST ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`;
-    throw new DefinitionError(
-      "ROUTE_OPTION_INVALID",
-      `${where}: ${name} must be a whole number ${range}, got ${String(value)}.`,
-    );
+  for (const [name, check] of Object.entries(CHECKS)) {
+    const value: unknown = options[name as keyof typeof CHECKS];
+    if (value === undefined) continue;
+    assertFits(name, value, check, (message) => {
+      throw new DefinitionError("ROUTE_OPTION_INVALID", `${where}: ${message}`);
+    });
   }
   const { maxDepth, maxValues, bodyLimitBytes, maxFrameBytes } = options;
   const maxBytes = bodyLimitBytes ?? maxFrameBytes;
@@ -62,14 +61,9 @@ export function resolveInputLimits(
   return { maxDepth, maxValues, maxBytes };
 }
 
-const MOST = Number.MAX_SAFE_INTEGER;
-const RANGES = {
-  maxDepth: [1, DEEPEST],
-  maxValues: [1, MOST],
-  bodyLimitBytes: [1, MOST],
-  maxFrameBytes: [1, 2 ** 31 - 1],
+const CHECKS = {
+  maxDepth: wholeNumber(1, DEEPEST),
+  maxValues: wholeNumber(1),
+  bodyLimitBytes: wholeNumber(1),
+  maxFrameBytes: wholeNumber(1, 2 ** 31 - 1),
 } as const;
-
-function isWhole(value: unknown, minimum: number, maximum: number): boolean {
-  return Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum;
-}

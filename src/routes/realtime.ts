@@ -1,5 +1,6 @@
 import type { TSchema } from "typebox";
 import { DefinitionError } from "../errors.ts";
+import { assertFits, wholeNumber } from "../settings/check.ts";
 import { resolveDispatchOptions, type ResolvedDispatchOptions } from "./dispatch-options.ts";
 import type { AnyMethod, CheckRealtime } from "./handler-types.ts";
 import {
@@ -164,15 +165,11 @@ function assertOptions(methodName: string, options: AnyRealtimeOptions): void {
     contentType = CONTENT_TYPES[0] as string,
   } = options;
   if (!MODES.includes(mode)) refuse(`mode must be one of ${MODES.join(", ")}, got "${mode}".`);
-  if (buffering !== undefined && !isWhole(buffering, 1, MAX_BUFFERING)) {
-    refuse(`buffering must be a whole number from 1 to ${MAX_BUFFERING}, got ${String(buffering)}.`);
-  }
+  if (buffering !== undefined) assertFits("buffering", buffering, wholeNumber(1, MAX_BUFFERING), refuse);
   if (sessionTimeout !== undefined && !isDelay(sessionTimeout)) {
     refuse(`sessionTimeout must be a positive number of seconds, got ${String(sessionTimeout)}.`);
   }
-  if (!isWhole(maxBatchSize, 1, Number.MAX_SAFE_INTEGER)) {
-    refuse(`maxBatchSize must be a whole number of at least 1, got ${String(maxBatchSize)}.`);
-  }
+  assertFits("maxBatchSize", maxBatchSize, wholeNumber(1), refuse);
   if (mode !== "unary" && (maxBatchSize > 1 || options.canBatch !== undefined)) {
     refuse(`maxBatchSize and canBatch are for unary sessions, not for "${mode}".`);
   }
@@ -209,8 +206,4 @@ function assertOptions(methodName: string, options: AnyRealtimeOptions): void {
 /** Whether a Node timer can wait this many seconds. */
 function isDelay(seconds: unknown): boolean {
   return typeof seconds === "number" && seconds > 0 && seconds < 2 ** 31 / 1000;
-}
-
-function isWhole(value: number, minimum: number, maximum: number): boolean {
-  return Number.isInteger(value) && value >= minimum && value <= maximum;
 }

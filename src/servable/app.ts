@@ -1,6 +1,7 @@
 import { DefinitionError } from "../errors.ts";
 import type { ClassSettings } from "../settings/settings.ts";
-import { resolveWorkers, type Refuse } from "../settings/worker-options.ts";
+import type { Refuse } from "../settings/check.ts";
+import { resolveWorkers } from "../settings/worker-options.ts";
 import type { ServeDefinition } from "../server/definition.ts";
 import { deriveAppName } from "./app-name.ts";
 import { DESCRIBE, SERVABLE } from "../routes/servable.ts";

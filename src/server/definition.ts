@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { type Clock, systemClock } from "../dispatch/clock.ts";
 import { type ValueLimits, BYTES_PER_VALUE } from "../json/scan.ts";
+import { assertFits, positive, wholeNumber, type Refuse } from "../settings/check.ts";
 import { SETTINGS } from "../settings/settings.ts";
 import type { ResolvedWorkerOptions } from "../settings/worker-options.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
@@ -165,7 +166,7 @@ export function resolveServerOptions(
     stuckGraceMs: options.stuckGraceMs ?? stuckGraceMs,
     sendTimeoutMs: options.sendTimeoutMs ?? 30_000,
   };
-  for (const [name, value] of Object.entries(numbers)) assertPositive(name, value);
+  for (const [name, value] of Object.entries(numbers)) assertFits(name, value, positive, refuse);
   const { maxConcurrency, maxBytesInFlight, maxDepth = 256, maxValues = 1_000_000 } = options;
   if (maxConcurrency !== undefined) assertWhole("maxConcurrency", maxConcurrency);
   if (maxBytesInFlight !== undefined) assertWhole("maxBytesInFlight", maxBytesInFlight);
@@ -192,16 +193,12 @@ export function resolveServerOptions(
 }
 
 function assertWhole(name: string, value: number, maximum = Infinity): void {
-  if (Number.isInteger(value) && value > 0 && value <= maximum) return;
-  const range = maximum === Infinity ? "of at least 1" : `from 1 to ${maximum}`;
-  const message = `${name} must be a whole number ${range}, got ${String(value)}.`;
-  throw new DefinitionError("SETTING_INVALID", message);
+  assertFits(name, value, wholeNumber(1, maximum), refuse);
 }
 
-function assertPositive(name: string, value: number): void {
-  if (value > 0 && Number.isFinite(value)) return;
-  throw new DefinitionError("SETTING_INVALID", `${name} must be a positive number, got ${String(value)}.`);
-}
+const refuse: Refuse = (message) => {
+  throw new DefinitionError("SETTING_INVALID", message);
+};
 
 function normaliseRootPath(path: string): string {
   const trimmed = path.replaceAll(/^\/+|\/+$/g, "");

@@ -48,6 +48,16 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Throws an error about an invalid option. The caller chooses its class and the text before the message. */
+export type Refuse = (message: string) => never;
+
+/** Refuses a value that does not pass the check. @param refuse throws an error with the message */
+export function assertFits(name: string, value: unknown, check: Check, refuse: Refuse): void {
+  const result = check(value);
+  if (!(result instanceof Misfit)) return;
+  refuse(`${name}${result.path} must be ${result.expected}, got ${String(value)}.`);
+}
+
 export const flag: Check<boolean> = (value) =>
   typeof value === "boolean" ? value : misfit("true or false", value);
 
@@ -66,13 +76,18 @@ export function textMatching(pattern: RegExp, expected: string): Check<string> {
 }
 
 export function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER): Check<number> {
-  const isOpen = maximum === Number.MAX_SAFE_INTEGER;
+  const isOpen = maximum >= Number.MAX_SAFE_INTEGER;
   const expected = `a whole number ${isOpen ? "of at least" : "from"} ${minimum}${isOpen ? "" : ` to ${maximum}`}`;
   return (value) =>
     typeof value === "number" && Number.isInteger(value) && value >= minimum && value <= maximum
       ? value
       : misfit(expected, value);
 }
+
+export const positive: Check<number> = (value) =>
+  typeof value === "number" && value > 0 && Number.isFinite(value)
+    ? value
+    : misfit("a positive number", value);
 
 /** Seconds, fractions included, that a timer can wait. */
 export const seconds: Check<number> = (value) =>

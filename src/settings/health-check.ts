@@ -1,12 +1,7 @@
-import { flag, misfit, oneOf, wholeNumber, type Check, type Checked } from "./check.ts";
+import { flag, misfit, oneOf, positive, wholeNumber, type Check, type Checked } from "./check.ts";
 
 const path: Check<string> = (value) =>
   typeof value === "string" && value.startsWith("/") ? value : misfit('a path, such as "/health"', value);
-
-const positive: Check<number> = (value) =>
-  typeof value === "number" && value > 0 && Number.isFinite(value)
-    ? value
-    : misfit("a positive number", value);
 
 /** The settings of the health check by which a control plane probes a runner, one row each. */
 export const HEALTH_CHECK = {

@@ -1,5 +1,5 @@
 import { didYouMean } from "../did-you-mean.ts";
-import { misfit, type Check } from "./check.ts";
+import { assertFits, misfit, wholeNumber, type Check, type Refuse } from "./check.ts";
 
 /** The worker processes that run a method, or all methods of a class. */
 export interface WorkerOptions {
@@ -25,9 +25,6 @@ export interface ResolvedWorkerOptions {
 }
 
 const WORKER_OPTION_NAMES = ["count", "devices", "deviceVariable", "module"];
-
-/** Throws an error about an invalid option. The caller chooses its class and the text before the message. */
-export type Refuse = (message: string) => never;
 
 /** Checks the options and fills in the defaults. @param refuse throws an error with the message */
 export function resolveWorkers(workers: number | WorkerOptions, refuse: Refuse): ResolvedWorkerOptions {
@@ -63,9 +60,9 @@ export const workerOptions: Check<number | WorkerOptions> = (value) => {
   }
 };
 
+/** Refuses a value that is not a whole number. Without a maximum, so that `Number.MAX_VALUE` means no limit. */
 export function assertCount(name: string, value: unknown, minimum: number, refuse: Refuse): void {
-  if (Number.isInteger(value) && (value as number) >= minimum) return;
-  refuse(`${name} must be a whole number of at least ${minimum}, got ${String(value)}.`);
+  assertFits(name, value, wholeNumber(minimum, Infinity), refuse);
 }
 
 export function assertObject(name: string, value: unknown, known: readonly string[], refuse: Refuse): void {
