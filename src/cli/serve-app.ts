@@ -2,6 +2,7 @@ import { guardStandardStreams } from "../output/serving-streams.ts";
 import { runServable } from "../servable/base-servable.ts";
 import { createLogger } from "../server/logger.ts";
 import type { ServeAddresses, ServeOptions } from "../server/lifecycle/serve.ts";
+import { omitUndefined } from "../settings/defined-fields.ts";
 import { loadApp, type LoadedApp } from "./module-loader.ts";
 import { banner } from "./banner.ts";
 import type { LoadOptions } from "./module-loader.ts";
@@ -37,16 +38,13 @@ export async function serveApp(
 ): Promise<number> {
   // Never undone: a failed write at the very end must not change the exit code.
   guardStandardStreams();
-  const logger = await createLogger({
-    ...(options.logFormat === undefined ? {} : { format: options.logFormat }),
-    ...(options.debug === true ? { level: "debug" } : {}),
-  });
+  const { logFormat: format, debug = false } = options;
+  const logger = await createLogger(omitUndefined({ format, level: debug ? "debug" : undefined }));
   const loaded = await loadApp(file, hooks);
   const { exitCode } = await runServable(loaded.app, {
     logger,
     ...listenOptions(options),
-    ...(hooks.signal === undefined ? {} : { signal: hooks.signal }),
-    ...(hooks.cutSignal === undefined ? {} : { cutSignal: hooks.cutSignal }),
+    ...omitUndefined({ signal: hooks.signal, cutSignal: hooks.cutSignal }),
     handleErrors: true,
     handleSignals: hooks.handleSignals ?? true,
     onListening: (addresses) => {
@@ -59,14 +57,14 @@ export async function serveApp(
 
 function listenOptions(options: RunCommandOptions): ServeOptions {
   const { host, port, metrics, metricsPort, metricsHost, allowedHost, limitMaxRequests } = options;
-  return {
-    ...(host === undefined ? {} : { host }),
-    ...(port === undefined ? {} : { port }),
-    ...(metrics ? (metricsPort === undefined ? {} : { metricsPort }) : { metricsPort: false as const }),
-    ...(metricsHost === undefined ? {} : { metricsHost }),
-    ...(allowedHost === undefined ? {} : { allowedHosts: allowedHost }),
-    ...(limitMaxRequests === undefined ? {} : { limitMaxRequests }),
-  };
+  return omitUndefined({
+    host,
+    port,
+    metricsPort: metrics ? metricsPort : (false as const),
+    metricsHost,
+    allowedHosts: allowedHost,
+    limitMaxRequests,
+  });
 }
 
 function announce(

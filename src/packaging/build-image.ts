@@ -60,10 +60,7 @@ export async function buildImage(builder: Builder, request: BuildRequest): Promi
       { path: ".dockerignore", content: `${DOCKERFILE}\n.dockerignore\n` },
     ];
     const ours = new Set(made.map(({ path }) => path));
-    const options: ProgramOptions = {
-      environment,
-      ...(signal === undefined ? {} : { signal }),
-    };
+    const options: ProgramOptions = { environment, signal };
     const end = await runProgram(builder.command, await buildArguments(builder, request, folder, idFile), {
       ...options,
       endingBy: builder.flavor === "docker" ? "signal" : "step",
@@ -71,7 +68,7 @@ export async function buildImage(builder: Builder, request: BuildRequest): Promi
         request.entries.filter(({ path }) => !ours.has(path)),
         made,
       ),
-      ...(onLine === undefined ? {} : { onLine }),
+      onLine,
     });
     if (end.code !== 0) throw buildFailure(builder, end, request.platform);
     const id = withAlgorithm((await readFile(idFile, "utf8")).trim());

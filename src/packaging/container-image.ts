@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
+import { omitUndefined } from "../settings/defined-fields.ts";
 import { flag, isRecord, misfit, Misfit, oneOf, text, type Check } from "../settings/check.ts";
 import type { CollectedFile, FileCollection } from "../build-context/collected-files.ts";
 import { IgnoreRules, readIgnoreFile } from "../build-context/ignore-rules.ts";
@@ -245,16 +246,13 @@ export class ContainerImage {
   /** The representation in the protocol of a platform. It contains the secrets: do not log it. */
   toDict(): ContainerImageDict {
     const { registries, entrypoint, cmd, useIsolate } = this.#options;
-    const overrides = {
-      ...(entrypoint === undefined ? {} : { entrypoint }),
-      ...(cmd === undefined ? {} : { cmd }),
-    };
+    const overrides = omitUndefined({ entrypoint, cmd });
     if (this.reference !== undefined) {
       return {
         image: this.reference,
         use_isolate: useIsolate ?? false,
         ...overrides,
-        ...(registries === undefined ? {} : { registries }),
+        ...omitUndefined({ registries }),
       };
     }
     return {
@@ -270,7 +268,7 @@ export class ContainerImage {
       docker_files_list: this.sources(),
       docker_ignore: this.ignoreRules().patterns,
       ...overrides,
-      ...(useIsolate === undefined ? {} : { use_isolate: useIsolate }),
+      ...omitUndefined({ use_isolate: useIsolate }),
     };
   }
 }

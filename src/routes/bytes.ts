@@ -1,5 +1,6 @@
 import type { TUnsafe } from "typebox";
 import { DefinitionError } from "../errors.ts";
+import { omitUndefined } from "../settings/defined-fields.ts";
 
 /** The keyword that marks a schema of bytes for the validator. JSON Schema has no type for bytes. */
 export const BYTES = "x-servable-bytes";
@@ -44,10 +45,7 @@ export function bytes(options: BytesOptions = {}): TUnsafe<Uint8Array> {
       `bytes(): minBytes (${minBytes}) is above maxBytes (${maxBytes}).`,
     );
   }
-  const limits: BytesLimits = {
-    ...(minBytes === undefined ? {} : { minBytes }),
-    ...(maxBytes === undefined ? {} : { maxBytes }),
-  };
+  const limits: BytesLimits = omitUndefined({ minBytes, maxBytes });
   const schema = {
     ...notes,
     type: "string",

@@ -5,7 +5,7 @@ import { UsageError } from "../../errors.ts";
 import { appDeployment } from "../../hosts/serverless/app-deployment.ts";
 import { deploymentSettings, type Deployment } from "../../platform/deployment/deploy-request.ts";
 import { settingsOf } from "../../settings/settings.ts";
-import { pick } from "../../settings/defined-fields.ts";
+import { omitUndefined, pick } from "../../settings/defined-fields.ts";
 import { loadApp } from "../module-loader.ts";
 import { imageOfApp, asContainerImage } from "../build/app-image.ts";
 import { parseSourceTarget } from "../source-target.ts";
@@ -99,7 +99,7 @@ async function ofConfig(config: DeployConfig, name: string, app: AppConfig): Pro
   const { image, deployment, file: served } = await ofClass([path, ...className].join("::"), own);
   return {
     image,
-    ...(served === undefined ? {} : { file: served }),
+    ...omitUndefined({ file: served }),
     deployment: {
       ...deployment,
       ...common,

@@ -7,6 +7,7 @@ import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
 import { schemasOf } from "../../functions/options.ts";
 import { NpmEnvironments } from "./environments/npm-environments.ts";
 import { SingleFlight } from "../../processes/single-flight.ts";
+import { omitUndefined } from "../../settings/defined-fields.ts";
 import { SETTINGS } from "../../settings/settings.ts";
 import type { Run } from "./function-worker.ts";
 import type { RunOutput } from "./run-output.ts";
@@ -32,7 +33,7 @@ export class LocalRuns {
   readonly #preparations = new SingleFlight<FunctionTarget, WorkerGroup, LogEntry>();
 
   constructor(cacheDirectory: string | undefined) {
-    this.#environments = new NpmEnvironments(cacheDirectory === undefined ? {} : { cacheDirectory });
+    this.#environments = new NpmEnvironments(omitUndefined({ cacheDirectory }));
   }
 
   /** Runs a function: prepares its environment if it does not exist yet, and waits for a free worker. */
@@ -57,7 +58,7 @@ export class LocalRuns {
               port: exposedPort as number,
               metricsPort: target.options.getMetricsPort() ?? false,
               schemas: schemasOf(gateway),
-              ...(timeoutMs === undefined ? {} : { timeoutMs }),
+              ...omitUndefined({ timeoutMs }),
             }
           : { args },
         // For a served function, `requestTimeout` limits each request, not the run.

@@ -11,6 +11,7 @@ import type { Environment, EnvironmentSpec, PrepareOptions } from "./environment
 import type { NpmEnvironments } from "./environments/npm-environments.ts";
 import type { LaunchedWorkers } from "./function-worker.ts";
 import { workerVariables } from "./worker-environment.ts";
+import { omitUndefined } from "../../settings/defined-fields.ts";
 
 /** The environment of a function, and the way to start its workers: as processes of this machine, or in containers. */
 export interface WorkerLauncher {
@@ -38,10 +39,9 @@ export async function prepareLauncher(
   const spec: EnvironmentSpec = {
     kind,
     steps: toSteps(requirements),
-    ...(nodeVersion === undefined ? {} : { nodeVersion }),
-    ...(lockfile === undefined ? {} : { lockfile }),
+    ...omitUndefined({ nodeVersion, lockfile }),
   };
-  const prepareOptions = { ...options, ...(force === undefined ? {} : { force }) };
+  const prepareOptions = { ...options, ...omitUndefined({ force }) };
   const launcher =
     image === undefined
       ? forkLauncher(await environments.prepare(spec, prepareOptions))

@@ -5,6 +5,7 @@ import { detailOf, readText } from "../transport/response-text.ts";
 import { Backoff } from "../../processes/backoff.ts";
 import { pause, timerMs } from "../../processes/timers.ts";
 import type { RestCall, RestRequest } from "../transport/rest.ts";
+import { omitUndefined } from "../../settings/defined-fields.ts";
 
 /** Options of an {@link UploadFailure}. */
 export interface UploadFailureOptions extends ErrorOptions {
@@ -105,8 +106,7 @@ export class StoreRequests {
         const tries = isRetryable && attempt > 1 ? ` (${attempt} tries)` : "";
         throw new UploadFailure(`${what} failed: ${reason}${tries}`, {
           isRetryable,
-          ...(status === undefined ? {} : { status }),
-          ...(cause === undefined ? {} : { cause }),
+          ...omitUndefined({ status, cause }),
         });
       }
       await pause(waitMs, signal);

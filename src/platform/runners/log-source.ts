@@ -4,6 +4,7 @@ import { isoOfMicros, logLine, microsOf, type LogLine } from "./log-line.ts";
 import { plainCause, plainLine, plainSentence } from "../transport/plain-line.ts";
 import type { Rest } from "../transport/rest.ts";
 import { serverSentEvents } from "../transport/server-sent-events.ts";
+import { omitUndefined } from "../../settings/defined-fields.ts";
 
 /** When a runner started and ended, in microseconds since 1970; undefined if it has not, or the control plane does not send it. */
 export interface RunnerLife {
@@ -126,9 +127,7 @@ export class RunnerLogSource {
     const { runnerId, search } = this.#options;
     return new URLSearchParams({
       job_id: runnerId,
-      ...(search === undefined ? {} : { search }),
-      ...(since === undefined ? {} : { since: isoOfMicros(since) }),
-      ...(until === undefined ? {} : { until }),
+      ...omitUndefined({ search, since: since === undefined ? undefined : isoOfMicros(since), until }),
     });
   }
 }

@@ -9,6 +9,7 @@ import { install } from "./installation.ts";
 import { ENVIRONMENT_FORMAT, type Manifest } from "./manifest.ts";
 import type { NodeRuntime } from "./node-runtime.ts";
 import { describeSteps } from "./requirement-specs.ts";
+import { omitUndefined } from "../../../settings/defined-fields.ts";
 
 type Install = SharedCall<Manifest, LogEntry>;
 
@@ -123,10 +124,9 @@ export class EnvironmentInstalls {
         generation: begun.generation,
         kind: spec.kind,
         steps: spec.steps,
-        ...(spec.nodeVersion === undefined ? {} : { nodeVersion: spec.nodeVersion }),
-        ...(spec.lockfile === undefined ? {} : { lockfile: spec.lockfile }),
+        ...omitUndefined({ nodeVersion: spec.nodeVersion, lockfile: spec.lockfile }),
         node: { version: node.version, modules: node.modules },
-        ...(npm === undefined ? {} : { npm }),
+        ...omitUndefined({ npm }),
         startedAt,
         createdAt: Date.now(),
         sizeBytes,

@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { EnvironmentStore } from "./environment-store.ts";
+import { omitUndefined } from "../../../settings/defined-fields.ts";
 
 /** An environment of the cache, or the remains of one. */
 export interface NpmEnvironmentInfo {
@@ -47,9 +48,9 @@ export function listEnvironments(store: EnvironmentStore): NpmEnvironmentInfo[] 
         kind,
         state: "ready",
         requirements: steps,
-        ...(lockfile === undefined ? {} : { lockfile }),
+        ...omitUndefined({ lockfile }),
         node: node.version,
-        ...(npm === undefined ? {} : { npm }),
+        ...omitUndefined({ npm }),
         sizeBytes,
         createdAt: new Date(createdAt),
         lastUsedAt: new Date(store.lastUsed(key)),

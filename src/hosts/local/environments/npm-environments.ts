@@ -16,6 +16,7 @@ import {
   type NodeRuntime,
 } from "./node-runtime.ts";
 import { pruneEnvironments, type PruneOptions, type PruneResult } from "./prune.ts";
+import { omitUndefined } from "../../../settings/defined-fields.ts";
 
 /** Options of {@link NpmEnvironments}. */
 export interface NpmEnvironmentsOptions {
@@ -112,7 +113,7 @@ export class NpmEnvironments {
     try {
       environment = await this.prepare(
         { kind: "npm", steps: [[requirement]] },
-        { ...(signal === undefined ? {} : { signal }), ...(log === undefined ? {} : { log }) },
+        omitUndefined({ signal, log }),
       );
     } catch (error) {
       if (!(error instanceof FalServerlessError) || !/no version|does not exist/.test(error.message))
