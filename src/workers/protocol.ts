@@ -1,12 +1,14 @@
+import type { RequestContext } from "../context.ts";
 import type { WireThrown } from "../processes/thrown-codec.ts";
 
+/** The header whose value a handler may change for the caller. */
+export const CDN_TOKEN = "x-fal-cdn-token";
+
 /** The parts of a request's context that a worker needs. */
-export interface WireContext {
-  readonly requestId: string;
-  readonly endpoint: string | undefined;
-  readonly lifecyclePreference: Readonly<Record<string, unknown>> | null;
-  readonly headers: Record<string, string | string[] | undefined>;
-  readonly query: Readonly<Record<string, string | string[] | undefined>>;
+export interface WireContext extends Pick<
+  RequestContext,
+  "requestId" | "endpoint" | "lifecyclePreference" | "headers" | "query"
+> {
   /** Why the request's signal has aborted, where it has. */
   readonly aborted?: WireThrown;
 }

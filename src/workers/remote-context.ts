@@ -1,10 +1,8 @@
 import type { Logger } from "pino";
 import { assertAnswerHeader } from "../answer-header.ts";
 import type { RequestContext } from "../context.ts";
-import type { WireContext, WireEffects } from "./protocol.ts";
+import { CDN_TOKEN, type WireContext, type WireEffects } from "./protocol.ts";
 import { decodeThrown, type WireThrown } from "../processes/thrown-codec.ts";
-
-const CDN_TOKEN = "x-fal-cdn-token";
 
 /** An abort signal that is created on first access. */
 export class LazySignal {

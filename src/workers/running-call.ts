@@ -1,11 +1,12 @@
 import type { RequestContext } from "../context.ts";
-import type {
-  AbortMessage,
-  CallMessage,
-  ResultMessage,
-  ThrownMessage,
-  WireContext,
-  WireEffects,
+import {
+  CDN_TOKEN,
+  type AbortMessage,
+  type CallMessage,
+  type ResultMessage,
+  type ThrownMessage,
+  type WireContext,
+  type WireEffects,
 } from "./protocol.ts";
 import { decodeThrown, encodeThrown } from "../processes/thrown-codec.ts";
 
@@ -23,8 +24,6 @@ export interface PoolCall {
   /** Deadline of the answer, on the pool's clock. Default: none. */
   readonly finishBy?: number;
 }
-
-const CDN_TOKEN = "x-fal-cdn-token";
 
 /** A call that was sent to a worker and is not answered yet. */
 export class WorkerCall {
