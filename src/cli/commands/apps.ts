@@ -134,7 +134,7 @@ function addScaleCommand(apps: Command): void {
     scale.option(`${flagOf(name)} <${unit?.endsWith("seconds") === true ? "seconds" : "n"}>`, doc, amount);
   }
   scale
-    .option("--machine-types <type...>", "kinds of machine, in order of preference")
+    .option("--machine-types <type...>", SETTINGS.machineType.doc)
     .option("--regions <region...>", SETTINGS.regions.doc)
     .addHelpText(
       "after",
