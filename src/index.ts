@@ -26,7 +26,7 @@ export type { AppAuth, AppImage, RetryCondition } from "./settings/app-values.ts
 
 // Routes
 export { endpoint, type EndpointOptions } from "./routes/endpoint.ts";
-export { bytes, type BytesOptions } from "./routes/bytes.ts";
+export { bytes, type BytesOptions, type BytesStreamOptions } from "./routes/bytes.ts";
 export { realtime, type RealtimeOptions } from "./routes/realtime.ts";
 export { websocket, type RawWebSocket, type WebsocketOptions } from "./routes/websocket.ts";
 export type {

@@ -1,6 +1,7 @@
 import { DefinitionError } from "../../errors.ts";
 import { collectComponents, type Components } from "../../openapi/components.ts";
-import { BYTES } from "../../routes/bytes.ts";
+import { BYTES, type BytesRule } from "../../routes/bytes.ts";
+import type { SchemaNode } from "../../routes/schema-walk.ts";
 import type { RouteSignature } from "../../routes/signature.ts";
 import type { ServerDefinition } from "../definition.ts";
 import { someNode } from "./canonical-nodes.ts";
@@ -43,7 +44,17 @@ export function compileSchemas(
       const advice = "send base64 as Type.String(), or serve the method with @realtime.";
       throw new DefinitionError("SCHEMA_INVALID", `JSON can't carry the bytes() in ${name}; ${advice}`);
     }
+    if (!talksJson && someNode(compiled.document, isOfBodies)) {
+      const message = `The bytes() in ${name} can't have a contentType or be a stream: it is part of a message.`;
+      throw new DefinitionError("SCHEMA_INVALID", message);
+    }
     return compiled;
   };
   return { input: compile(route.input, "input"), output: compile(route.output, "output") };
+}
+
+/** Whether a schema of bytes has options that only a body or an answer as a whole can have. */
+function isOfBodies(node: SchemaNode): boolean {
+  const rule = node[BYTES] as BytesRule | undefined;
+  return rule?.contentTypes !== undefined || rule?.isStream === true;
 }
