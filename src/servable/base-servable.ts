@@ -51,6 +51,13 @@ export abstract class BaseServable {
   /** Loads what the handlers need: models, connections. Runs once, before the port opens. */
   setup(): void | Promise<void> {}
 
+  /**
+   * Adds plugins, hooks, decorators and routes to the Fastify instance that serves this class. They apply to all of its
+   * routes: endpoints, upgrades of websockets, docs and the OpenAPI document. Runs once in the server's process, before
+   * `setup()`; never in workers. Plugins may be registered without awaiting them.
+   */
+  configure(_server: FastifyInstance): void | Promise<void> {}
+
   /** Frees what `setup()` loaded. Runs once, after the last request was answered. */
   teardown(): void | Promise<void> {}
 
@@ -71,8 +78,8 @@ export abstract class BaseServable {
   }
 
   /**
-   * Runs setup, yields once while the server runs, then runs teardown. Override it to add code around both, or to add
-   * routes and plugins to the Fastify instance.
+   * Runs setup, yields once while the server runs, then runs teardown. Override it to add code around both. Register
+   * plugins in {@link configure} instead.
    */
   async *lifespan(_server: FastifyInstance): AsyncGenerator<void, void, void> {
     await this.setup();
@@ -131,6 +138,7 @@ export abstract class BaseServable {
       routes: this.collectRoutes(),
       health: () => this.health(),
       provideHints: overridesHints ? () => this.provideHints() : undefined,
+      configure: overridesOf(this, "configure") ? (server) => this.configure(server) : undefined,
       lifespan: (server) => this.lifespan(server),
       handleExit: () => this.handleExit(),
       defaultTimeoutMs: undefined,
@@ -148,7 +156,10 @@ export abstract class BaseServable {
   }
 }
 
-function overridesOf(app: BaseServable, ...names: ("lifespan" | "health" | "handleExit")[]): boolean {
+function overridesOf(
+  app: BaseServable,
+  ...names: ("configure" | "lifespan" | "health" | "handleExit")[]
+): boolean {
   return names.some((name) => app[name] !== BaseServable.prototype[name]);
 }
 

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
 import type { IncomingMessage } from "node:http";
 import type { Logger } from "pino";
 import { asError } from "../answers.ts";
@@ -15,10 +15,12 @@ import { addBodyParser, createBudget, resolveBodyLimits } from "./bodies/body-li
 import { ServerMetrics } from "./metrics/metrics.ts";
 import { createStreamHandler } from "./streams/stream-handler.ts";
 import { createUnaryHandler } from "./http/unary-handler.ts";
-import { createNotFoundHandler, createRefusalHook, notFound, PathTable } from "./http/not-found.ts";
+import { createAnswerWithoutRoute, createRefusalHook, notFound, PathTable } from "./http/not-found.ts";
 import { loadFastify } from "./packages.ts";
 import { withoutRootPath } from "./http/root-path.ts";
 import { RouteRuntime } from "./http/route-runtime.ts";
+import { addRouteHooks } from "./route-hooks.ts";
+import { configureAndMount } from "./configuration.ts";
 import { compileSchemas, namedSchemas } from "./validation/route-schemas.ts";
 import { ServerState } from "./lifecycle/server-state.ts";
 import { Upgrades } from "./connections/upgrades.ts";
@@ -62,29 +64,45 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     clientErrorHandler: answerClientError,
     frameworkErrors: (_error, request, reply) => void notFound(headers, request, reply),
   });
-  server.setErrorHandler(createErrorHandler(headers, options.logger));
-  server.setNotFoundHandler(createNotFoundHandler(headers, paths, { access, rootPath: options.rootPath }));
   access.follow(server.server);
   const guard = createRefusalHook(headers, access);
-  let isOurs = true;
-  server.addHook("onRoute", (route) => {
-    // A plain request to the path of a websocket is answered with 404.
-    if (route.wsHandler === undefined) paths.add(route.url, route.method);
-    // Routes added by the app are guarded separately: they may match the path of refused requests, too.
-    if (!isOurs) route.onRequest = [guard, ...[route.onRequest ?? []].flat()];
-  });
+  addRouteHooks(server, { paths, guard });
   if (definition.provideHints !== undefined) {
     // Node would write the head and a text body together as UTF-8, which garbles hints in the head that are latin-1.
     server.addHook("onSend", (_request, _reply, payload, done) => {
       done(null, typeof payload === "string" ? Buffer.from(payload) : payload);
     });
   }
-  addBodyParser(server, definition, options, state.budget);
   const queues = new RouteQueues({ definition, options, metrics });
   const upgrades = new Upgrades(server.server, options.rootPath);
-  mountRoutes(server, { definition, options, headers, metrics, state, queues, upgrades, access });
-  mountHealth(server, { definition, metrics, headers, state, log: options.logger });
-  mountDocs(server, definition, headers, options.rootPath);
+  const mountRoutes = prepareRoutes({
+    definition,
+    options,
+    headers,
+    metrics,
+    state,
+    queues,
+    upgrades,
+    access,
+  });
+  const mount = (scope: FastifyInstance): void => {
+    addBodyParser(scope, definition, options, state.budget);
+    mountRoutes(scope);
+    mountHealth(scope, { definition, metrics, headers, state, log: options.logger });
+    mountDocs(scope, definition, headers, options.rootPath);
+  };
+  const handleError = createErrorHandler(headers, options.logger);
+  const answerWithoutRoute = createAnswerWithoutRoute(headers, paths, { access, rootPath: options.rootPath });
+  const handleNotFound = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+    answerWithoutRoute(request, reply) ?? notFound(headers, request, reply);
+  const { configure } = definition;
+  if (configure === undefined) {
+    server.setErrorHandler(handleError);
+    server.setNotFoundHandler(handleNotFound);
+    mount(server);
+  } else {
+    configureAndMount(server, { configure, guard, answerWithoutRoute, handleNotFound, handleError, mount });
+  }
   const connections = new Connections({
     server: server.server,
     clock: options.clock,
@@ -92,35 +110,28 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     isWebsocket: (socket) => upgrades.isWebsocket(socket),
     onStalled: () => metrics.stalledReaders++,
   });
-  const onBegin = (): void => void (isOurs = false);
-  attachLifespan(server, definition, { state, connections, queues, log: options.logger, onBegin });
+  attachLifespan(server, definition, { state, connections, queues, log: options.logger });
   return { server, state, metrics, connections, allowedHosts: options.allowedHosts };
 }
 
-function mountRoutes(
-  server: FastifyInstance,
-  parts: {
-    definition: ServerDefinition;
-    options: ReturnType<typeof resolveServerOptions>;
-    headers: AnswerHeaders;
-    metrics: ServerMetrics;
-    state: ServerState;
-    queues: RouteQueues;
-    upgrades: Upgrades;
-    access: Access;
-  },
-): void {
+/**
+ * Compiles the schemas of all routes and creates their queues.
+ * @returns a function that adds the routes to a server
+ * @throws DefinitionError for a route that can't be served
+ */
+function prepareRoutes(parts: {
+  definition: ServerDefinition;
+  options: ReturnType<typeof resolveServerOptions>;
+  headers: AnswerHeaders;
+  metrics: ServerMetrics;
+  state: ServerState;
+  queues: RouteQueues;
+  upgrades: Upgrades;
+  access: Access;
+}): (server: FastifyInstance) => void {
   const { queues } = parts;
   const validator = new Validator();
-  const hasWebsockets = [...parts.definition.routes.keys()].some((route) => route.isWebsocket);
-  if (hasWebsockets) {
-    // Loaded on demand and registered in a separate scope, because the plugin's hooks slow down every route in their
-    // scope.
-    server.register(async (scope) => {
-      const { mountWebsockets } = await import("./sockets/websocket-routes.ts");
-      await mountWebsockets(scope, { ...parts, validator });
-    });
-  }
+  const routes: RouteOptions[] = [];
   for (const [signature, handler] of parts.definition.routes) {
     const { path } = signature;
     const compiled = compileSchemas(validator, signature);
@@ -134,16 +145,28 @@ function mountRoutes(
         : resolveBodyLimits(parts.options, signature.limits, status ?? parts.definition.overloadStatus);
     const runtime = new RouteRuntime({ ...parts, signature, handler, metrics, dispatch, ...compiled });
     const create = signature.stream ? createStreamHandler : createUnaryHandler;
-    server.route({
+    routes.push({
       method: "POST",
       url: path,
-      config: { metrics, ...(own === undefined ? {} : { bodyLimits: own }) },
+      config: { isFrameworkRoute: true, metrics, ...(own === undefined ? {} : { bodyLimits: own }) },
       ...(dispatch === undefined
         ? {}
         : { onRequest: createEarlyRejection(dispatch, parts.headers, metrics) }),
       handler: create(runtime),
     });
   }
+  const hasWebsockets = routes.length < parts.definition.routes.size;
+  return (server) => {
+    if (hasWebsockets) {
+      // Loaded on demand and registered in a separate scope, because the plugin's hooks slow down every route in their
+      // scope.
+      server.register(async (scope) => {
+        const { mountWebsockets } = await import("./sockets/websocket-routes.ts");
+        await mountWebsockets(scope, { ...parts, validator });
+      });
+    }
+    for (const route of routes) server.route(route);
+  };
 }
 
 const CONTENT_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+[ \t]*(?:;.*)?$/;
@@ -168,16 +191,14 @@ function attachLifespan(
     connections: Connections;
     queues: RouteQueues;
     log: Logger;
-    onBegin: () => void;
   },
 ): void {
-  const { state, connections, queues, log, onBegin } = parts;
+  const { state, connections, queues, log } = parts;
   const { workers } = queues;
   let lifespan: AsyncGenerator<void, void, void> | undefined;
   // A plugin instead of a hook: routes can be added only while plugins load.
   server.register(async () => {
     if (workers?.coversAllRoutes && !definition.needsSetUp) return; // setup runs in the workers
-    onBegin();
     try {
       lifespan = definition.lifespan(server);
       await lifespan.next();

@@ -25,6 +25,11 @@ export interface ServerDefinition {
   health(): unknown;
   /** Names of the resources that this runner keeps loaded, sent with every answer; undefined if the class has none. */
   readonly provideHints: (() => readonly string[]) | undefined;
+  /**
+   * Adds plugins, hooks, decorators and routes to the server, before the framework's routes are mounted; undefined if the
+   * class adds nothing.
+   */
+  readonly configure: ((server: FastifyInstance) => void | Promise<void>) | undefined;
   /** Yields once, between start and end of the server. */
   lifespan(server: FastifyInstance): AsyncGenerator<void, void, void>;
   /** Default timeout of endpoints, in ms. */

@@ -3,6 +3,8 @@ import { type AnswerHeaders, DOCS_HEADERS, PAGE_HEADERS } from "../http/answer-h
 import type { ServerDefinition } from "../definition.ts";
 import { createDocumentServer, type DocumentServer } from "./document.ts";
 
+const OURS = { config: { isFrameworkRoute: true } };
+
 /**
  * Mounts `GET /openapi.json` and the pages below `/docs`. A second server creates them on the first request, so that a
  * production process without such requests neither loads nor keeps them.
@@ -16,7 +18,7 @@ export function mountDocs(
   let made: Promise<DocumentServer> | undefined;
   const make = (): Promise<DocumentServer> => (made ??= createDocumentServer(definition, rootPath, true));
 
-  server.get("/openapi.json", async (request, reply) => {
+  server.get("/openapi.json", OURS, async (request, reply) => {
     const { document } = await make();
     return headers.sendJson(request, reply, 200, JSON.stringify(document), PAGE_HEADERS);
   });
@@ -29,8 +31,8 @@ export function mountDocs(
     request.raw.url = rootPath + request.url; // the links of the pages begin with the path that the client used
     pages.routing(request.raw, reply.raw);
   };
-  server.get("/docs", showPage);
-  server.get("/docs/*", showPage);
+  server.get("/docs", OURS, showPage);
+  server.get("/docs/*", OURS, showPage);
   server.addHook("onClose", async () => {
     await (await made)?.server.close();
   });

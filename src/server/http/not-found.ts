@@ -19,17 +19,17 @@ export class PathTable {
   }
 }
 
-/**
- * Answers requests without a route: refused requests, preflights, wrong methods, a missing or extra slash, unknown
- * paths.
- */
-export function createNotFoundHandler(
+/** Answers a request without a route, unless its path is unknown: then it returns undefined. */
+export type AnswerWithoutRoute = (request: FastifyRequest, reply: FastifyReply) => FastifyReply | undefined;
+
+/** Answers requests without a route whose path is known: refused requests, preflights, wrong methods, a slash too many. */
+export function createAnswerWithoutRoute(
   headers: AnswerHeaders,
   paths: PathTable,
   { access, rootPath }: { access: Access; rootPath: string },
-) {
+): AnswerWithoutRoute {
   const refuse = createRefusal(headers, access);
-  return function handleNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return function answerWithoutRoute(request, reply) {
     const refused = refuse(request, reply);
     if (refused !== undefined) return refused;
     if (isPreflight(request.raw)) return answerPreflight(headers, request, reply);
@@ -43,7 +43,7 @@ export function createNotFoundHandler(
       headers.apply(request, reply);
       return reply.code(307).header("location", `${rootPath}${other}${query}`).send();
     }
-    return notFound(headers, request, reply);
+    return undefined;
   };
 }
 
@@ -62,7 +62,7 @@ function createRefusal(headers: AnswerHeaders, access: Access) {
   };
 }
 
-/** Creates a hook that answers refused requests before a route that the app added. */
+/** Creates a hook that answers refused requests before any code of the app. */
 export function createRefusalHook(headers: AnswerHeaders, access: Access) {
   const refuse = createRefusal(headers, access);
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {

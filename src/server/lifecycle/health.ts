@@ -20,25 +20,29 @@ export function mountHealth(
   const { definition, metrics, headers, state, log } = parts;
   const mount = (path: string, probe: () => unknown): void => {
     const counted = metrics.route("GET", path);
-    server.get(path, { exposeHeadRoute: true }, async (request, reply) => {
-      const started = performance.now();
-      counted.inProgress++;
-      let status = 200;
-      let body: string;
-      try {
-        body = JSON.stringify(await probe()) ?? "null";
-      } catch (error) {
-        const answer = answerFor(error);
-        if (answer.unexpected) log.error({ err: asError(error, "health") }, `GET ${path} failed`);
-        status = answer.status;
-        body = JSON.stringify(answer.body);
-      }
-      counted.inProgress--;
-      if (path === "/readyz" && !state.isReady) status = 503;
-      if (path === "/livez" && state.stuck() !== undefined) status = 503;
-      counted.record(status, (performance.now() - started) / 1000);
-      return headers.sendJson(request, reply, status, body, PAGE_HEADERS);
-    });
+    server.get(
+      path,
+      { exposeHeadRoute: true, config: { isFrameworkRoute: true } },
+      async (request, reply) => {
+        const started = performance.now();
+        counted.inProgress++;
+        let status = 200;
+        let body: string;
+        try {
+          body = JSON.stringify(await probe()) ?? "null";
+        } catch (error) {
+          const answer = answerFor(error);
+          if (answer.unexpected) log.error({ err: asError(error, "health") }, `GET ${path} failed`);
+          status = answer.status;
+          body = JSON.stringify(answer.body);
+        }
+        counted.inProgress--;
+        if (path === "/readyz" && !state.isReady) status = 503;
+        if (path === "/livez" && state.stuck() !== undefined) status = 503;
+        counted.record(status, (performance.now() - started) / 1000);
+        return headers.sendJson(request, reply, status, body, PAGE_HEADERS);
+      },
+    );
   };
   mount("/health", () => definition.health());
   mount("/livez", () => ({ status: liveness(state, log) }));

@@ -98,6 +98,7 @@ function mountRoute(
     method: "GET",
     url: signature.path,
     exposeHeadRoute: false,
+    config: { isFrameworkRoute: true },
     preValidation: (request, reply, done) => {
       if (!request.ws || state.sessions.hasRoom) {
         if (maxBytes !== undefined) ServerSocket.limits.set(request.raw.socket, maxBytes);

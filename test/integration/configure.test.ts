@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { FastifyInstance } from "fastify";
+import { App, endpoint, realtime } from "servable";
+import { startTestServer } from "servable/testing";
+
+test("hooks of plugins that configure() registers apply to endpoints, probes, docs and unknown paths", async () => {
+  const steps: string[] = [];
+  class Configured extends App {
+    override configure(server: FastifyInstance): void {
+      steps.push("configure");
+      server.register(
+        Object.assign(
+          async (scope: FastifyInstance) => {
+            await new Promise((resolve) => setImmediate(resolve));
+            steps.push("plugin");
+            scope.addHook("onRoute", (route) => void steps.push(`${String(route.method)} ${route.url}`));
+            scope.addHook("onRequest", async (request, reply) => {
+              if (request.headers.authorization !== "Bearer key") {
+                await reply.code(401).send({ error: "no key" });
+              }
+            });
+          },
+          { [Symbol.for("skip-override")]: true },
+        ),
+      );
+    }
+    override setup(): void {
+      steps.push("setup");
+    }
+    @endpoint("/run")
+    run(): string {
+      return "ran";
+    }
+    @realtime("/live")
+    live(input: Record<string, unknown>): Record<string, unknown> {
+      return input;
+    }
+  }
+  await using served = await startTestServer(new Configured());
+  assert.deepEqual(steps.slice(0, 2), ["configure", "plugin"]);
+  assert.equal(steps.at(-1), "setup");
+  assert.ok(steps.includes("POST /run") && steps.includes("GET /health") && steps.includes("GET /live"));
+  const paths = ["/run", "/health", "/docs", "/openapi.json", "/nope", "/live", "/run/"];
+  for (const path of paths) {
+    const method = path === "/run" ? "POST" : "GET";
+    const refused = await fetch(served.url + path, { method });
+    assert.equal(refused.status, 401, path);
+    assert.deepEqual(await refused.json(), { error: "no key" });
+  }
+  const headers = { authorization: "Bearer key" };
+  assert.equal(await (await served.post("/run", undefined, headers)).json(), "ran");
+  const wrong = await fetch(`${served.url}/run`, { headers });
+  assert.equal(wrong.status, 405);
+  assert.equal(wrong.headers.get("allow"), "POST");
+  const unknown = await fetch(`${served.url}/nope`, { headers });
+  assert.deepEqual(await unknown.json(), { detail: "Path /nope not found" });
+  const slash = await fetch(`${served.url}/run/`, { headers, redirect: "manual" });
+  assert.equal(slash.status, 307);
+  assert.equal((await fetch(`${served.url}/docs`, { headers })).status, 200);
+});
