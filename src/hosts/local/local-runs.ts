@@ -9,7 +9,6 @@ import { NpmEnvironments } from "./environments/npm-environments.ts";
 import { SingleFlight } from "../../processes/single-flight.ts";
 import { omitUndefined } from "../../settings/defined-fields.ts";
 import { SETTINGS } from "../../settings/settings.ts";
-import type { Run } from "./function-worker.ts";
 import type { RunOutput } from "./run-output.ts";
 import { WorkerGroup } from "./worker-group.ts";
 import { prepareLauncher } from "./worker-launcher.ts";
@@ -51,8 +50,8 @@ export class LocalRuns {
     if (!isServed && exposedPort !== undefined && exposedPort > 0)
       listener.onListening?.(localUrl(exposedPort));
     const timeoutMs = host.requestTimeout === undefined ? undefined : host.requestTimeout * 1000;
-    return new Promise((resolve, reject) => {
-      const run: Run = {
+    return group.call(
+      {
         work: isServed
           ? {
               port: exposedPort as number,
@@ -68,19 +67,9 @@ export class LocalRuns {
           output.log(logEntry(`served at ${url}`, "BRIDGE", "INFO"));
           listener.onListening?.(url);
         },
-        resolve: (value) => {
-          signal?.removeEventListener("abort", cancel);
-          resolve(value);
-        },
-        reject: (error: unknown) => {
-          signal?.removeEventListener("abort", cancel);
-          reject(error);
-        },
-      };
-      const cancel = (): void => group.cancel(run, signal?.reason);
-      signal?.addEventListener("abort", cancel, { once: true });
-      group.run(run);
-    });
+      },
+      signal,
+    );
   }
 
   /** Ends all processes. Calls that run or are being prepared reject with the reason. */

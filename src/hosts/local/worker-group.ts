@@ -47,6 +47,23 @@ export class WorkerGroup {
     this.#hand();
   }
 
+  /**
+   * Starts a run as soon as there is a worker for it, and cancels it when the signal aborts. Resolves to its result.
+   * @throws the error of the run, or the signal's reason
+   */
+  call(request: Omit<Run, "resolve" | "reject">, signal: AbortSignal | undefined): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const unlistened = (settle: (outcome: unknown) => void) => (outcome: unknown) => {
+        signal?.removeEventListener("abort", cancel);
+        settle(outcome);
+      };
+      const run: Run = { ...request, resolve: unlistened(resolve), reject: unlistened(reject) };
+      const cancel = (): void => this.cancel(run, signal?.reason);
+      signal?.addEventListener("abort", cancel, { once: true });
+      this.run(run);
+    });
+  }
+
   /** Cancels a waiting or running run: its caller's promise rejects immediately. */
   cancel(run: Run, reason: unknown = new RequestCancelledException()): void {
     const worker = this.#running.get(run);

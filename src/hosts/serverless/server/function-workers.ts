@@ -95,26 +95,16 @@ export class FunctionWorkers {
 
   #start(work: Run["work"], timeoutS: number | undefined, signal: AbortSignal): Promise<unknown> {
     signal.throwIfAborted();
-    return new Promise((resolve, reject) => {
-      const run: Run = {
+    return this.#group.call(
+      {
         work,
         timeoutMs: timeoutS === undefined ? undefined : timeoutS * 1000,
         ...("args" in work ? {} : { cancelGraceMs: DRAIN_MS }),
         onLog: print,
         onListening: (url) => print(logEntry(`listening at ${url}`, "BRIDGE", "INFO")),
-        resolve: (value) => {
-          signal.removeEventListener("abort", cancel);
-          resolve(value);
-        },
-        reject: (error) => {
-          signal.removeEventListener("abort", cancel);
-          reject(error);
-        },
-      };
-      const cancel = (): void => this.#group.cancel(run, signal.reason);
-      signal.addEventListener("abort", cancel, { once: true });
-      this.#group.run(run);
-    });
+      },
+      signal,
+    );
   }
 }
 
