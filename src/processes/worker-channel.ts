@@ -8,7 +8,7 @@ import { contentOf, workerArguments } from "./worker-program.ts";
 export interface WorkerEnd {
   readonly code: number | null;
   readonly signal: string | null;
-  /** The reason why the process could not be started. */
+  /** The reason why the process could not be started, or why its connection was lost. */
   readonly error?: Error;
 }
 

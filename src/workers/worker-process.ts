@@ -41,7 +41,6 @@ export class WorkerProcess implements WatchedWorker {
   #logLevel: string;
   #isReady = false;
   #isStopping = false;
-  #hasEnded = false;
   #setupFailure: { readonly error: unknown } | undefined;
 
   /** Starts the process. @throws the operating system's error if it can't be started */
@@ -89,7 +88,7 @@ export class WorkerProcess implements WatchedWorker {
 
   /** Ends the process if it is stuck. Returns whether it was. */
   look(): boolean {
-    if (this.#hasEnded || this.#channel.hasExited) return false;
+    if (this.#channel.hasExited) return false;
     const { clock, log, className } = this.#parts;
     const why = this.#signs.look(this, clock.now());
     if (why === undefined) return false;
@@ -165,8 +164,6 @@ export class WorkerProcess implements WatchedWorker {
   }
 
   #end(end: WorkerEnd): void {
-    if (this.#hasEnded) return;
-    this.#hasEnded = true;
     const running = this.#running;
     this.#running = undefined;
     const failure = this.#setupFailure;

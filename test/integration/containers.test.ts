@@ -10,11 +10,12 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { FalServerlessError, RequestCancelledException, type LogEntry } from "../../src/index.ts";
-import { ContainerProcess, type ContainerEnd } from "../../src/hosts/local/container/container-process.ts";
+import { ContainerProcess } from "../../src/hosts/local/container/container-process.ts";
 import { writeBridge } from "../../src/hosts/local/container/bridge-program.ts";
 import type { ContainerEngine } from "../../src/hosts/local/container/engine.ts";
 import { runEngineProgram } from "../helpers/engine-program.ts";
 import { findImage } from "../../src/hosts/local/container/image.ts";
+import type { WorkerEnd } from "../../src/processes/worker-channel.ts";
 import { OUT_OF_MEMORY } from "../../src/functions/runner/protocol.ts";
 import {
   containerGone,
@@ -251,7 +252,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     const memoryBytes = 128 * 2 ** 20;
     const bridge = await writeBridge(folder);
     let said = "";
-    const end = await new Promise<ContainerEnd>((resolve) => {
+    const end = await new Promise<WorkerEnd>((resolve) => {
       const container = new ContainerProcess({
         engine,
         run: {

@@ -275,7 +275,6 @@ export class FunctionWorker {
   }
 
   #end(end: WorkerEnd): void {
-    if (this.#hasEnded) return;
     this.#hasEnded = true;
     clearTimeout(this.#startTimer);
     clearTimeout(this.#stopTimer);

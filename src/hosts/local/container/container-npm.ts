@@ -2,10 +2,11 @@ import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { createInterface } from "node:readline";
 import { FalServerlessError } from "../../../errors.ts";
+import type { WorkerEnd } from "../../../processes/worker-channel.ts";
 import type { NpmResult, NpmRun } from "../environments/npm-run.ts";
 import { localPath } from "../environments/requirement-specs.ts";
 import { writeBridge } from "./bridge-program.ts";
-import { ContainerProcess, type ContainerEnd } from "./container-process.ts";
+import { ContainerProcess } from "./container-process.ts";
 import type { ContainerEngine } from "./engine.ts";
 import type { LocalImage } from "./image.ts";
 import { containerName, ownerOf, type Mount } from "./run-arguments.ts";
@@ -39,7 +40,7 @@ export function containerNpm({
     const { variables, mounts } = npmInContainer(env);
     const bridge = basename(await writeBridge(cwd));
     const lines: string[] = [];
-    const end = await new Promise<ContainerEnd>((resolve) => {
+    const end = await new Promise<WorkerEnd>((resolve) => {
       const container = new ContainerProcess({
         engine,
         run: {

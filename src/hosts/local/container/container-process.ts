@@ -4,6 +4,7 @@ import { constants } from "node:os";
 import { PassThrough, type Readable, type Writable } from "node:stream";
 import { deserialize, serialize } from "node:v8";
 import { failureReason } from "../../../packaging/engines.ts";
+import type { WorkerEnd } from "../../../processes/worker-channel.ts";
 import {
   FRAME,
   FrameDecoder,
@@ -13,7 +14,6 @@ import {
   type BridgeStart,
 } from "./bridge/protocol.ts";
 import type { ContainerEngine } from "./engine.ts";
-
 import { runArguments, type ContainerRun } from "./run-arguments.ts";
 
 /** Parts of a {@link ContainerProcess}. */
@@ -25,15 +25,7 @@ export interface ContainerProcessParts {
   readonly directory: string;
   onMessage(message: unknown): void;
   /** The process has ended and its output is complete. Called once. */
-  onEnd(end: ContainerEnd): void;
-}
-
-/** How a process in a container ended. */
-export interface ContainerEnd {
-  readonly code: number | null;
-  readonly signal: string | null;
-  /** The reason that it could not be started, or that its connection was lost. */
-  readonly error?: Error;
+  onEnd(end: WorkerEnd): void;
 }
 
 /** Maximum size of unacknowledged messages, in bytes. Further messages are queued here, so that `kill` overtakes them. */
@@ -160,7 +152,7 @@ export class ContainerProcess {
     stream.once("drain", () => this.#output.resume());
   }
 
-  #end(end: ContainerEnd): void {
+  #end(end: WorkerEnd): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.hold(false);
@@ -176,7 +168,7 @@ export class ContainerProcess {
   }
 
   /** The end of the process, derived from the end of the engine's program if the bridge has not reported it. */
-  #endOfEngine(code: number | null, signal: string | null): ContainerEnd {
+  #endOfEngine(code: number | null, signal: string | null): WorkerEnd {
     if (!this.#isReady && !this.#isBeingKilled) {
       const { command } = this.#parts.engine;
       const words = failureReason(this.#engineOutput) || `it ended with ${signal ?? `exit code ${code}`}`;
@@ -201,7 +193,7 @@ export class ContainerProcess {
 }
 
 /** The signal of an engine's exit code, which follows the shell: 137 for SIGKILL. */
-function signalOf(code: number | null): Partial<ContainerEnd> {
+function signalOf(code: number | null): Partial<WorkerEnd> {
   if (code === null || code <= 128) return {};
   const [name] = Object.entries(constants.signals).find(([, number]) => number === code - 128) ?? [];
   return name === undefined ? {} : { code: null, signal: name };
