@@ -1,8 +1,49 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
 import type { Logger } from "pino";
 
-/** The context of a request: everything that a handler can know about the request, except its input. */
-export interface RequestContext {
+/** The types of those parts of a request that its endpoint has a schema for, and of its caller. */
+export interface RequestParts {
+  /** The parameters of the path. */
+  params?: unknown;
+  /** The parameters of the query string. */
+  query?: unknown;
+  /** The declared headers. */
+  headers?: unknown;
+  /** The caller as `authenticate()` returns it. */
+  caller?: unknown;
+}
+
+/** The parameters of a query string without a schema. */
+export type RawQuery = Readonly<Record<string, string | string[] | undefined>>;
+
+/** The headers of a request, with names in lower case. */
+export type RawHeaders = Record<string, string | string[] | undefined>;
+
+/** The type of a part, if it has one. */
+type PartOf<Parts, Name extends keyof RequestParts, Otherwise> = Name extends keyof Parts
+  ? Parts[Name]
+  : Otherwise;
+
+/**
+ * The context of a request: everything that a handler can know about the request, except its input.
+ *
+ * @example
+ * ```ts
+ * get(ctx: RequestContext<{ params: Static<typeof Params>; query: Static<typeof Query> }>): Item { … }
+ * ```
+ */
+export type RequestContext<Parts extends RequestParts = {}> = TypedContext<
+  PartOf<Parts, "params", Readonly<Record<string, string>>>,
+  PartOf<Parts, "query", RawQuery>,
+  "headers" extends keyof Parts ? Parts["headers"] & { [name: string]: unknown } : RawHeaders,
+  PartOf<Parts, "caller", unknown>
+>;
+
+/**
+ * {@link RequestContext} with the type of each part. Without it, the compiler would compare the types of all parts
+ * together, and find an endpoint's context unlike a context without parts.
+ */
+interface TypedContext<Params, Query, Headers, Caller> {
   /** From the header `x-fal-request-id`; a new UUID if it is missing. */
   readonly requestId: string;
   /** The endpoint as the platform names it (`user/app/path`), from `x-fal-endpoint`. */
@@ -12,12 +53,17 @@ export interface RequestContext {
    */
   readonly lifecyclePreference: Readonly<Record<string, unknown>> | null;
   /**
-   * The request's headers, with names in lower case. The object may be changed: a new value of `x-fal-cdn-token` is
-   * returned to the caller in the response header of that name.
+   * The request's headers, with names in lower case. Those that the endpoint's `headers` schema declares have the types
+   * of the schema. The object may be changed: a new value of `x-fal-cdn-token` is returned to the caller in the
+   * response header of that name.
    */
-  readonly headers: Record<string, string | string[] | undefined>;
-  /** The query string's parameters. */
-  readonly query: Readonly<Record<string, string | string[] | undefined>>;
+  readonly headers: Headers;
+  /** The query string's parameters: as the endpoint's `query` schema describes them, without one as text. */
+  readonly query: Query;
+  /** The parameters of the path: as the endpoint's `params` schema describes them, without one as text. */
+  readonly params: Params;
+  /** The caller as `authenticate()` returned it; undefined without `authenticate()`, and on public endpoints. */
+  readonly caller: Caller;
   /** Aborts when the caller disconnects, at the endpoint's timeout, and when the server stops waiting for requests. */
   readonly signal: AbortSignal;
   /** A logger that adds the request id to each line. */
@@ -27,9 +73,11 @@ export interface RequestContext {
 }
 
 /** The context of a batch: everything that a batched method can know about its requests, except their inputs. */
-export interface BatchContext {
+export type BatchContext<Parts extends RequestParts = {}> = TypedBatch<RequestContext<Parts>>;
+
+interface TypedBatch<Request> {
   /** The context of each input's request, in the order of the inputs. Each has its own signal. */
-  readonly requests: readonly RequestContext[];
+  readonly requests: readonly Request[];
   /** Aborts when no caller waits for a result any more, and when the server stops waiting for requests. */
   readonly signal: AbortSignal;
   /** A logger for the batch as a whole. */

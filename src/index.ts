@@ -34,13 +34,14 @@ export type {
   DecodeMessage,
   EncodeMessage,
   HealthCheckOptions,
+  HttpMethod,
   RealtimeMode,
   RouteHandler,
   RouteSignature,
 } from "./routes/signature.ts";
 export type { BatchOptions, DispatchOptions, QueueOptions } from "./routes/dispatch-options.ts";
 export type { WorkerOptions } from "./settings/worker-options.ts";
-export type { BatchContext, RequestContext } from "./context.ts";
+export type { BatchContext, RawHeaders, RawQuery, RequestContext, RequestParts } from "./context.ts";
 
 // Serving
 export type { ServerOptions } from "./server/definition.ts";

@@ -1,6 +1,7 @@
 import type { BaseServable } from "../servable/base-servable.ts";
 import type { ServeAddresses } from "../server/lifecycle/serve.ts";
 import type { LoadedApp } from "./module-loader.ts";
+import { methodOf } from "../routes/signature.ts";
 import { exampleOf } from "./example-value.ts";
 import { packageVersion } from "./package-root.ts";
 import { styleFor } from "./style.ts";
@@ -46,7 +47,7 @@ interface ShownRoute {
 /** The routes of an app, as people read them. */
 export function routesOf(app: BaseServable): ShownRoute[] {
   return [...app.collectRoutes().keys()].map((route) => ({
-    kind: route.isWebsocket ? "SOCKET" : route.stream ? "STREAM" : "POST",
+    kind: route.isWebsocket ? "SOCKET" : route.stream ? "STREAM" : methodOf(route),
     path: route.path,
     method: `${route.methodName}()`,
   }));

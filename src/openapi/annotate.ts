@@ -1,4 +1,5 @@
-import type { RouteSignature } from "../routes/signature.ts";
+import { documentPath } from "../routes/path-pattern.ts";
+import { methodOf, type RouteSignature } from "../routes/signature.ts";
 import type { SchemaNode } from "../routes/schema-walk.ts";
 import { type Components, VALIDATION_SCHEMAS } from "./components.ts";
 import { websocketPaths } from "./websocket-paths.ts";
@@ -19,7 +20,7 @@ function orderedPaths(routes: Iterable<Pick<RouteSignature, "path" | "isWebsocke
   const sorted = (isWebsocket: boolean): string[] =>
     all
       .filter((route) => route.isWebsocket === isWebsocket)
-      .map(({ path }) => path)
+      .map(({ path }) => documentPath(path))
       .sort();
   return [...new Set([...sorted(false), "/health", ...sorted(true)])];
 }
@@ -56,17 +57,22 @@ export function annotateDocument(
   };
 }
 
-/** Makes a body optional if its schema has a default. */
+/** Makes bodies optional whose schema has a default. */
 function withOptionalBody(
   item: Readonly<Record<string, unknown>> | undefined,
   routes: readonly RouteSignature[],
   path: string,
 ): Readonly<Record<string, unknown>> {
-  const route = routes.find((known) => known.path === path && !known.isWebsocket);
-  const post = item?.["post"] as { requestBody?: object } | undefined;
-  if (route?.input === undefined || !("default" in route.input) || post?.requestBody === undefined)
-    return item ?? {};
-  return { ...item, post: { ...post, requestBody: { ...post.requestBody, required: false } } };
+  const changed: Record<string, unknown> = { ...item };
+  for (const route of routes) {
+    if (route.isWebsocket || documentPath(route.path) !== path) continue;
+    const method = methodOf(route).toLowerCase();
+    const operation = changed[method] as { requestBody?: object } | undefined;
+    if (route.input === undefined || !("default" in route.input) || operation?.requestBody === undefined)
+      continue;
+    changed[method] = { ...operation, requestBody: { ...operation.requestBody, required: false } };
+  }
+  return changed;
 }
 
 /** Converts references of the form `NAME#`, used while routes are mounted, to references into the document. */

@@ -27,7 +27,7 @@ export function describeOperation(route: RouteSignature, components: Components)
     ...(route.input === undefined ? {} : { body: components.reference(route.input, { route, as: "input" }) }),
     ...(batch === undefined ? {} : { "x-fal-batch": limitsOf(batch) }),
     response: {
-      200: { description: "Successful Response", content: { [type]: { schema: result } } },
+      [route.status ?? 200]: { description: "Successful Response", content: { [type]: { schema: result } } },
       ...(route.input === undefined
         ? {}
         : {

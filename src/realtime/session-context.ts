@@ -13,6 +13,8 @@ export class SessionContext implements RequestContext {
   readonly requestId: string;
   readonly headers: Record<string, string | string[] | undefined>;
   readonly query: Readonly<Record<string, string | string[] | undefined>>;
+  readonly params: Readonly<Record<string, string>> = {};
+  readonly caller: unknown = undefined;
   readonly signal: AbortSignal;
   readonly log: Logger;
 

@@ -1,9 +1,6 @@
 import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
 
-// Excludes pattern characters of find-my-way and @fastify/swagger (":", "*", "(") and characters invalid in URL paths.
-const PATH = /^\/[A-Za-z0-9._~!$&',;=@/-]*$/;
-
 /** Checks the arguments of a method decorator, and returns the method's name. */
 export function assertMethod(decorator: string, value: unknown, context: unknown): string {
   if (typeof context !== "object" || context === null || !("kind" in context)) {
@@ -36,33 +33,6 @@ export function assertMethod(decorator: string, value: unknown, context: unknown
     );
   }
   return name as string;
-}
-
-/** Checks a route's path. */
-export function assertPath(methodName: string, path: unknown): asserts path is string {
-  const refuse = (why: string): never => {
-    throw new DefinitionError("ROUTE_PATH_INVALID", `The path of ${methodName}(): ${why}`);
-  };
-  if (typeof path !== "string") refuse(`must be a string, got ${typeof path}.`);
-  else if (!path.startsWith("/")) refuse(`"${path}" must start with "/"; write "/${path}".`);
-  else if (!PATH.test(path) || path.includes("//")) {
-    refuse(
-      `"${path}" may hold letters, digits and ._~!$&',;=@- between single slashes; parameters go in the body.`,
-    );
-  }
-}
-
-// Paths of the framework's own GET routes. A websocket upgrade is a GET as well.
-const OWN_PATHS = /^\/(?:health|livez|readyz|openapi\.json|docs(?:\/.*)?)$/;
-
-/** Checks a websocket's path. */
-export function assertSocketPath(methodName: string, path: unknown): asserts path is string {
-  assertPath(methodName, path);
-  if (!OWN_PATHS.test(path)) return;
-  throw new DefinitionError(
-    "ROUTE_PATH_INVALID",
-    `The path of ${methodName}(): GET ${path} is the framework's own; choose another for the websocket.`,
-  );
 }
 
 /** Rejects options that the decorator does not know. */

@@ -5,20 +5,37 @@ import {
   type BatchOptions,
   type DispatchOptions,
 } from "./dispatch-options.ts";
-import type { AnyMethod, CheckEndpoint, InputOf, SchemaObject } from "./handler-types.ts";
+import type { AnyMethod, CheckEndpoint, InputOf, PartsOf, SchemaObject } from "./handler-types.ts";
 import { BODY_LIMIT_NAMES, resolveInputLimits, type BodyLimitOptions } from "./input-limits.ts";
-import { assertKnownOptions, assertMethod, assertPath, assertSchemas } from "./decorator-checks.ts";
+import { assertKnownOptions, assertMethod, assertSchemas } from "./decorator-checks.ts";
+import { assertGetPath, assertPath } from "./path-pattern.ts";
+import { assertRequestOptions } from "./request-options.ts";
 import { recordRoute } from "./registry.ts";
-import type { HealthCheckOptions, RouteSignature } from "./signature.ts";
+import type { HealthCheckOptions, HttpMethod, RouteSignature } from "./signature.ts";
 
 /** The options of `@endpoint`. */
 export interface EndpointOptions<
   Input extends SchemaObject | undefined,
   Output extends SchemaObject | undefined,
-  Stream extends boolean,
+  Stream extends boolean | "optional",
   MaxSize extends number = never,
+  Params extends SchemaObject | undefined = undefined,
+  Query extends SchemaObject | undefined = undefined,
+  Headers extends SchemaObject | undefined = undefined,
 >
   extends Omit<DispatchOptions, "batch">, BodyLimitOptions {
+  /** Default "POST". HEAD is answered wherever GET is. */
+  method?: HttpMethod;
+  /** The schema of the path's parameters, an object with the same names. Default: all are text. */
+  params?: Params;
+  /** The schema of the query string's parameters, an object. Default: all are text. */
+  query?: Query;
+  /** The schema of the headers that the method reads, an object with names in lower case. Default: all are text. */
+  headers?: Headers;
+  /** The status of a successful answer, from 200 to 399. Default 200. */
+  status?: number;
+  /** Opens the endpoint to callers that `authenticate()` would refuse. Default false. */
+  public?: boolean;
   /** The schema of the body. With it, the method is called with `(input, ctx)`; without it, with `(ctx)`. */
   input?: Input;
   /** The schema of the result, or of an item with `stream`. Without it, results are not checked. */
@@ -41,6 +58,12 @@ export interface EndpointOptions<
 }
 
 const OPTION_NAMES = [
+  "method",
+  "params",
+  "query",
+  "headers",
+  "status",
+  "public",
   "input",
   "output",
   "stream",
@@ -56,8 +79,9 @@ const OPTION_NAMES = [
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
- * Serves a method as `POST path`. The compiler checks the method against the schemas: it must accept
- * `Static<typeof input>` and return `Static<typeof output>` (or an async iterable of it with `stream: true`).
+ * Serves a method as `POST path`, or with the method of the options. The compiler checks the method against the
+ * schemas: it must accept `Static<typeof input>` and return `Static<typeof output>` (or an async iterable of it with
+ * `stream: true`). Segments such as `:id` are parameters: see `ctx.params`.
  *
  * @example
  * ```ts
@@ -71,11 +95,16 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 export function endpoint<
   Input extends SchemaObject | undefined = undefined,
   Output extends SchemaObject | undefined = undefined,
-  Stream extends boolean = false,
+  Stream extends boolean | "optional" = false,
   MaxSize extends number = never,
->(path: string, options: EndpointOptions<Input, Output, Stream, MaxSize> = {}) {
+  Params extends SchemaObject | undefined = undefined,
+  Query extends SchemaObject | undefined = undefined,
+  Headers extends SchemaObject | undefined = undefined,
+  const Path extends string = string,
+>(path: Path, options: EndpointOptions<Input, Output, Stream, MaxSize, Params, Query, Headers> = {}) {
   return function decorate<Method extends AnyMethod>(
-    method: Method & CheckEndpoint<Method, Input, Output, Stream, MaxSize>,
+    method: Method &
+      CheckEndpoint<Method, Input, Output, Stream, MaxSize, PartsOf<Path, Params, Query, Headers>>,
     context: ClassMethodDecoratorContext,
   ): void {
     const methodName = assertMethod("@endpoint", method, context);
@@ -83,14 +112,28 @@ export function endpoint<
   };
 }
 
+/** The options of any endpoint. */
+type AnyEndpointOptions = EndpointOptions<
+  SchemaObject | undefined,
+  SchemaObject | undefined,
+  boolean | "optional",
+  number,
+  SchemaObject | undefined,
+  SchemaObject | undefined,
+  SchemaObject | undefined
+>;
+
 /** The signature of an HTTP route, with its path and options checked. */
 export function endpointSignature(
   methodName: string,
   path: string,
-  options: EndpointOptions<SchemaObject | undefined, SchemaObject | undefined, boolean, number>,
+  options: AnyEndpointOptions,
 ): RouteSignature {
   assertPath(methodName, path);
   assertOptions(methodName, options);
+  assertRequestOptions(methodName, path, options);
+  const { method = "POST", params, query, headers, status } = options;
+  if (method === "GET") assertGetPath(methodName, path);
   const where = `@endpoint on ${methodName}()`;
   const limits = resolveInputLimits(where, options);
   const usesDispatch = DISPATCH_OPTION_NAMES.some((name) => options[name] !== undefined);
@@ -98,6 +141,12 @@ export function endpointSignature(
     path,
     methodName,
     isWebsocket: false,
+    ...(method === "POST" ? {} : { method }),
+    ...(params === undefined ? {} : { params }),
+    ...(query === undefined ? {} : { query }),
+    ...(headers === undefined ? {} : { headers }),
+    ...(status === undefined ? {} : { status }),
+    ...(options.public === true ? { isPublic: true } : {}),
     input: options.input,
     output: options.output,
     stream: options.stream ?? false,
@@ -112,12 +161,8 @@ export function endpointSignature(
 
 function assertOptions(methodName: string, options: object): void {
   assertKnownOptions("@endpoint", methodName, options, OPTION_NAMES);
-  const { timeoutMs, input, output, stream, batch, workers } = options as EndpointOptions<
-    SchemaObject,
-    SchemaObject,
-    boolean,
-    number
-  >;
+  const { timeoutMs, input, output, params, query, headers, stream, batch, workers } =
+    options as AnyEndpointOptions;
   const refuse = (message: string): never => {
     throw new DefinitionError("ROUTE_OPTION_INVALID", `@endpoint on ${methodName}(): ${message}`);
   };
@@ -125,7 +170,10 @@ function assertOptions(methodName: string, options: object): void {
   if (timeoutMs !== undefined && !isDelay) {
     refuse(`timeoutMs must be between 1 and ${MAX_TIMEOUT_MS}, got ${String(timeoutMs)}.`);
   }
-  assertSchemas("@endpoint", methodName, { input, output });
+  assertSchemas("@endpoint", methodName, { input, output, params, query, headers });
+  if (stream !== undefined && typeof stream !== "boolean") {
+    refuse(`stream must be true or false, got ${JSON.stringify(stream)}.`);
+  }
   if (batch !== undefined && input === undefined)
     refuse("batch needs an `input` schema: it is inputs that form a batch.");
   if (batch !== undefined && stream === true) refuse("a stream has one caller; drop `batch` or `stream`.");

@@ -1,5 +1,6 @@
 import type { Static, TSchema } from "typebox";
-import type { BatchContext, RequestContext } from "../context.ts";
+import type { BatchContext, RequestContext, RequestParts } from "../context.ts";
+import type { PathParameters } from "./path-pattern.ts";
 import type { RealtimeMode } from "./signature.ts";
 
 /** A schema. TypeBox's own type is an empty interface, which strings and numbers fit as well. */
@@ -15,30 +16,59 @@ type NotEndpoint<Message extends string> = `@endpoint: ${Message}`;
 /** The value that an `input` schema describes. Without a schema, the body is ignored. */
 export type InputOf<Input> = Input extends TSchema ? Static<Input> : unknown;
 
-/** The first argument of an endpoint's method: the input if there is a schema, else the context. */
-type FirstArgument<Input> = Input extends TSchema ? Static<Input> : RequestContext;
+/**
+ * The parts of the context that an endpoint's method is called with. Its caller may be of any type, which the class's
+ * `authenticate()` determines.
+ */
+export type PartsOf<Path extends string, Params, Query, Headers> = {
+  params: Params extends TSchema ? Static<Params> : { readonly [Name in PathParameters<Path>]: string };
+  caller: never;
+} & (Query extends TSchema ? { query: Static<Query> } : {}) &
+  (Headers extends TSchema ? { headers: Static<Headers> } : {});
 
-type CheckArguments<Args extends readonly unknown[], Input> = Args extends readonly []
+/** The parts of the context of an endpoint without parameters and schemas. */
+interface NoParts {
+  params: {};
+  caller: never;
+}
+
+/** The first argument of an endpoint's method: the input if there is a schema, else the context. */
+type FirstArgument<Input, Parts extends RequestParts> = Input extends TSchema
+  ? Static<Input>
+  : RequestContext<Parts>;
+
+type CheckArguments<
+  Args extends readonly unknown[],
+  Input,
+  Parts extends RequestParts,
+> = Args extends readonly []
   ? unknown
   : IsAny<Args[0]> extends true
     ? Input extends TSchema
       ? NotEndpoint<"the input is `any`; write (input: Static<typeof Schema>) with the schema given as `input`">
       : NotEndpoint<"the argument is `any`; write (ctx: RequestContext), or give the endpoint an `input` schema">
-    : [FirstArgument<Input>] extends [Args[0]]
+    : [FirstArgument<Input, Parts>] extends [Args[0]]
       ? Input extends TSchema
-        ? CheckContext<Args>
+        ? CheckContext<Args, Parts>
         : Args extends readonly [unknown?]
           ? unknown
           : NotEndpoint<"an endpoint without an `input` schema is called with (ctx) alone">
       : Input extends TSchema
         ? NotEndpoint<"the first parameter does not accept the input; write (input: Static<typeof Schema>)">
-        : NotEndpoint<"without an `input` schema the method gets (ctx: RequestContext); add `input` to take a body">;
+        : Args[0] extends Pick<RequestContext, "signal">
+          ? NotEndpoint<ContextHint>
+          : NotEndpoint<"without an `input` schema the method gets (ctx: RequestContext); add `input` to take a body">;
 
-type CheckContext<Args extends readonly unknown[]> = CheckSecond<
+type ContextHint =
+  "the context does not fit the schemas and the path; write RequestContext<{ params: Static<typeof Params>; query: …; headers: … }> with the types of the schemas given";
+
+type CheckContext<Args extends readonly unknown[], Parts extends RequestParts> = CheckSecond<
   Args,
-  RequestContext,
+  RequestContext<Parts>,
   NotEndpoint<"the context is `any`; write (input, ctx: RequestContext)">,
-  NotEndpoint<"the second parameter is the context; write (input, ctx: RequestContext)">,
+  Args[1] extends Pick<RequestContext, "signal">
+    ? NotEndpoint<ContextHint>
+    : NotEndpoint<"the second parameter is the context; write (input, ctx: RequestContext)">,
   NotEndpoint<"the method is called with (input, ctx) and nothing more">
 >;
 
@@ -81,14 +111,18 @@ type CheckReturned<Result, Output, Stream> = Stream extends true
     ? NotEndpoint<"the method returns an async iterable; add `stream: true`">
     : CheckValue<Result, Output, "the result">;
 
-type CheckBatchArguments<Args extends readonly unknown[], Input> = Args extends readonly []
+type CheckBatchArguments<
+  Args extends readonly unknown[],
+  Input,
+  Parts extends RequestParts,
+> = Args extends readonly []
   ? unknown
   : IsAny<Args[0]> extends true
     ? NotEndpoint<"the inputs are `any`; write (inputs: Static<typeof Schema>[])">
     : [InputOf<Input>[]] extends [Args[0]]
       ? CheckSecond<
           Args,
-          BatchContext,
+          BatchContext<Parts>,
           NotEndpoint<"the context is `any`; write (inputs, batch: BatchContext)">,
           NotEndpoint<"the second parameter is the batch's context; write (inputs, batch: BatchContext)">,
           NotEndpoint<"the method is called with (inputs, batch) and nothing more">
@@ -114,19 +148,23 @@ type CheckBatchResult<Result, Output> =
  * `unknown` if the method fits its schemas, else a string type whose text says what to write. It is intersected with
  * the type of the decorated method, so that the compiler shows the text.
  */
-export type CheckEndpoint<Method extends AnyMethod, Input, Output, Stream, MaxSize = never> = Method extends (
-  this: never,
-  ...args: infer Args
-) => infer Result
+export type CheckEndpoint<
+  Method extends AnyMethod,
+  Input,
+  Output,
+  Stream,
+  MaxSize = never,
+  Parts extends RequestParts = NoParts,
+> = Method extends (this: never, ...args: infer Args) => infer Result
   ? IsUnresolved<Args, Result> extends true
     ? unknown
     : [MaxSize] extends [never]
-      ? unknown extends CheckArguments<Args, Input>
+      ? unknown extends CheckArguments<Args, Input, Parts>
         ? CheckResult<Result, Output, Stream>
-        : CheckArguments<Args, Input>
-      : unknown extends CheckBatchArguments<Args, Input>
+        : CheckArguments<Args, Input, Parts>
+      : unknown extends CheckBatchArguments<Args, Input, Parts>
         ? CheckBatchResult<Awaited<Result>, Output>
-        : CheckBatchArguments<Args, Input>
+        : CheckBatchArguments<Args, Input, Parts>
   : never;
 
 /** TypeScript 5.9 first checks the constraint of `Method`, before it infers the method's own type. */
@@ -173,7 +211,7 @@ type CheckSessionArguments<
 
 type CheckSharedContext<Args extends readonly unknown[]> = CheckSecond<
   Args,
-  BatchContext,
+  BatchContext<NoParts>,
   NotRealtime<"the context is `any`; write (inputs, batch: BatchContext)">,
   NotRealtime<"a shared batch has many callers; write (inputs, batch: BatchContext)">,
   NotRealtime<"the method is called with (inputs, batch) and nothing more">
@@ -181,7 +219,7 @@ type CheckSharedContext<Args extends readonly unknown[]> = CheckSecond<
 
 type CheckSessionContext<Args extends readonly unknown[]> = CheckSecond<
   Args,
-  RequestContext,
+  RequestContext<NoParts>,
   NotRealtime<"the context is `any`; write (…, ctx: RequestContext)">,
   NotRealtime<"the second parameter is the context; write (…, ctx: RequestContext)">,
   NotRealtime<"the method is called with (input, ctx) and nothing more">

@@ -9,7 +9,8 @@ import {
   type FrameLimitOptions,
   type ValueLimitOptions,
 } from "./input-limits.ts";
-import { assertKnownOptions, assertMethod, assertSchemas, assertSocketPath } from "./decorator-checks.ts";
+import { assertKnownOptions, assertMethod, assertSchemas } from "./decorator-checks.ts";
+import { assertSocketPath } from "./path-pattern.ts";
 import { recordRoute } from "./registry.ts";
 import type { CanBatch, DecodeMessage, EncodeMessage, RealtimeMode } from "./signature.ts";
 

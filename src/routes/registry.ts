@@ -1,6 +1,13 @@
 import { DefinitionError } from "../errors.ts";
 import { callSite } from "./call-site.ts";
-import { describeRoute, type RouteHandler, type RouteSignature } from "./signature.ts";
+import { pathShape } from "./path-pattern.ts";
+import {
+  describeRoute,
+  methodOf,
+  type HttpMethod,
+  type RouteHandler,
+  type RouteSignature,
+} from "./signature.ts";
 
 // Node does not have Symbol.metadata yet. It must exist before the first decorated class is defined, under the name
 // that compilers fall back to, so that every copy of this package and every compiler agree on it.
@@ -37,10 +44,10 @@ export function recordRoute(metadata: object, route: RouteSignature): void {
   // This class may still override inherited routes: those are checked when routes are collected.
   for (const methodName of table.own) {
     const other = table.routes.get(methodName);
-    if (other === undefined || !sharePath(other, route)) continue;
+    if (other === undefined || !areEqual(other, route)) continue;
     throw new DefinitionError(
       "ROUTE_PATH_TAKEN",
-      `${route.methodName}() and ${methodName}() both claim ${describeRoute(route)}; change one path.`,
+      `${route.methodName}() and ${methodName}() both claim ${describeBoth(route, other)}; change one path.`,
     );
   }
   table.own.add(route.methodName);
@@ -64,12 +71,12 @@ export function definingModule(constructor: object): string | undefined {
 export function assertOwnPaths(constructor: object): void {
   const routes = [...recordedRoutes(constructor).values()];
   for (const [index, route] of routes.entries()) {
-    const other = routes.slice(0, index).find((earlier) => sharePath(earlier, route));
+    const other = routes.slice(0, index).find((earlier) => areEqual(earlier, route));
     if (other === undefined) continue;
     const [newer, older] = isNewer(other, route, constructor) ? [other, route] : [route, other];
     throw new DefinitionError(
       "ROUTE_PATH_TAKEN",
-      `${newer.methodName}() and ${older.methodName}() both claim ${describeRoute(newer)}; change one path, ` +
+      `${newer.methodName}() and ${older.methodName}() both claim ${describeBoth(newer, older)}; change one path, ` +
         `or name the method ${older.methodName} to replace the inherited one.`,
     );
   }
@@ -87,8 +94,18 @@ function isNewer(one: RouteSignature, two: RouteSignature, constructor: object):
   return false;
 }
 
-function sharePath(one: RouteSignature, two: RouteSignature): boolean {
-  return one.path === two.path && one.isWebsocket === two.isWebsocket;
+/** Whether two routes would get the same requests. An upgrade to a websocket is a GET. */
+function areEqual(one: RouteSignature, two: RouteSignature): boolean {
+  return requestMethod(one) === requestMethod(two) && pathShape(one.path) === pathShape(two.path);
+}
+
+function requestMethod(route: RouteSignature): string {
+  return route.isWebsocket ? "GET" : methodOf(route);
+}
+
+function describeBoth(one: RouteSignature, two: RouteSignature): string {
+  const [first, second] = [describeRoute(one), describeRoute(two)];
+  return first === second ? first : `the same requests, with ${first} and ${second}`;
 }
 
 function ownTable(metadata: Metadata): RouteTable {
@@ -128,7 +145,11 @@ export function collectRoutes(instance: object): Map<RouteSignature, RouteHandle
   return collected;
 }
 
+/** The order of the methods of one path. */
+const METHODS: readonly HttpMethod[] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
 function byDocumentOrder(a: RouteSignature, b: RouteSignature): number {
   if (a.isWebsocket !== b.isWebsocket) return a.isWebsocket ? 1 : -1;
-  return a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
+  if (a.path !== b.path) return a.path < b.path ? -1 : 1;
+  return METHODS.indexOf(methodOf(a)) - METHODS.indexOf(methodOf(b));
 }

@@ -14,6 +14,9 @@ export interface HealthCheckOptions {
   callRegularly?: boolean;
 }
 
+/** The methods that an endpoint can have. HEAD is answered wherever GET is, and OPTIONS everywhere. */
+export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
 /** How the inputs and outputs of a realtime session relate. */
 export type RealtimeMode = "unary" | "server_streaming" | "client_streaming" | "bidi";
 
@@ -28,18 +31,30 @@ export type CanBatch = (first: unknown, next: unknown, length: number) => boolea
 
 /** The record of a decorated method: all that is needed to serve and to document it. */
 export interface RouteSignature {
-  /** Starts with "/". */
+  /** Starts with "/". A segment that starts with ":" is a parameter: `/items/:id`. */
   readonly path: string;
   /** The name of the decorated method. */
   readonly methodName: string;
-  /** False for `POST path`; true for a socket. */
+  /** False for an endpoint; true for a socket. */
   readonly isWebsocket: boolean;
+  /** The method of an endpoint. Default "POST". */
+  readonly method?: HttpMethod;
+  /** The schema of the path's parameters; without one, they are text. */
+  readonly params?: TSchema;
+  /** The schema of the query string's parameters; without one, they are text. */
+  readonly query?: TSchema;
+  /** The schema of the declared headers; without one, all are text. */
+  readonly headers?: TSchema;
+  /** The status of a successful answer. Default 200. */
+  readonly status?: number;
+  /** Whether the endpoint is open to callers that `authenticate()` would refuse. Default false. */
+  readonly isPublic?: boolean;
   /** The schema of the body; undefined if the method takes no input. */
   readonly input: TSchema | undefined;
   /** The schema of the result, or of an item of a stream; undefined if results are not checked. */
   readonly output: TSchema | undefined;
-  /** Whether the method yields items, which are sent as server-sent events. */
-  readonly stream: boolean;
+  /** Whether the method yields items, which are sent as server-sent events. "optional": it decides at each call. */
+  readonly stream: boolean | "optional";
   /** Maximum time until the answer, or until each item of a stream, in milliseconds; undefined for no limit. */
   readonly timeoutMs: number | undefined;
   /** Set if this endpoint is the health check of the runner. */
@@ -73,6 +88,11 @@ export interface RouteSignature {
 export type RouteHandler = (...args: readonly unknown[]) => unknown;
 
 /** The name of a route in messages: `POST /path`. */
-export function describeRoute(route: Pick<RouteSignature, "path" | "isWebsocket">): string {
-  return `${route.isWebsocket ? "websocket" : "POST"} ${route.path}`;
+export function describeRoute(route: Pick<RouteSignature, "path" | "isWebsocket" | "method">): string {
+  return `${route.isWebsocket ? "websocket" : methodOf(route)} ${route.path}`;
+}
+
+/** The method of an endpoint. */
+export function methodOf(route: Pick<RouteSignature, "method">): HttpMethod {
+  return route.method ?? "POST";
 }

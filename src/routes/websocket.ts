@@ -1,6 +1,7 @@
 import type { RequestContext } from "../context.ts";
 import { resolveInputLimits, type FrameLimitOptions } from "./input-limits.ts";
-import { assertKnownOptions, assertMethod, assertSocketPath } from "./decorator-checks.ts";
+import { assertKnownOptions, assertMethod } from "./decorator-checks.ts";
+import { assertSocketPath } from "./path-pattern.ts";
 import { recordRoute } from "./registry.ts";
 
 /** The server's end of a websocket: the part of the `ws` package's class that handlers need. */

@@ -16,6 +16,8 @@ import { ServerMetrics } from "./metrics/metrics.ts";
 import { createStreamHandler } from "./streams/stream-handler.ts";
 import { createUnaryHandler } from "./http/unary-handler.ts";
 import { createAnswerWithoutRoute, createRefusalHook, notFound, PathTable } from "./http/not-found.ts";
+import { documentPath } from "../routes/path-pattern.ts";
+import { methodOf } from "../routes/signature.ts";
 import { loadFastify } from "./packages.ts";
 import { withoutRootPath } from "./http/root-path.ts";
 import { RouteRuntime } from "./http/route-runtime.ts";
@@ -136,7 +138,8 @@ function prepareRoutes(parts: {
     const { path } = signature;
     const compiled = compileSchemas(validator, signature);
     if (signature.isWebsocket) continue;
-    const metrics = parts.metrics.route("POST", path);
+    const method = methodOf(signature);
+    const metrics = parts.metrics.route(method, documentPath(path));
     const dispatch = queues.create(signature, handler);
     const status = signature.dispatch?.overloadStatus;
     const own =
@@ -146,8 +149,9 @@ function prepareRoutes(parts: {
     const runtime = new RouteRuntime({ ...parts, signature, handler, metrics, dispatch, ...compiled });
     const create = signature.stream ? createStreamHandler : createUnaryHandler;
     routes.push({
-      method: "POST",
+      method,
       url: path,
+      exposeHeadRoute: method === "GET",
       config: { isFrameworkRoute: true, metrics, ...(own === undefined ? {} : { bodyLimits: own }) },
       ...(dispatch === undefined
         ? {}

@@ -7,7 +7,7 @@ export const CDN_TOKEN = "x-fal-cdn-token";
 /** The parts of a request's context that a worker needs. */
 export interface WireContext extends Pick<
   RequestContext,
-  "requestId" | "endpoint" | "lifecyclePreference" | "headers" | "query"
+  "requestId" | "endpoint" | "lifecyclePreference" | "headers" | "query" | "params" | "caller"
 > {
   /** Why the request's signal has aborted, where it has. */
   readonly aborted?: WireThrown;

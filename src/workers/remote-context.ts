@@ -39,6 +39,8 @@ export class RemoteContext implements RequestContext {
   readonly lifecyclePreference: Readonly<Record<string, unknown>> | null;
   readonly headers: Record<string, string | string[] | undefined>;
   readonly query: Readonly<Record<string, string | string[] | undefined>>;
+  readonly params: Readonly<Record<string, string>>;
+  readonly caller: unknown;
   readonly #rootLog: () => Logger;
   readonly #signal: LazySignal;
   readonly #cdnToken: string | string[] | undefined;
@@ -51,6 +53,8 @@ export class RemoteContext implements RequestContext {
     this.lifecyclePreference = wire.lifecyclePreference;
     this.headers = wire.headers;
     this.query = wire.query;
+    this.params = wire.params;
+    this.caller = wire.caller;
     this.#rootLog = rootLog;
     this.#signal = new LazySignal(wire.aborted);
     this.#cdnToken = wire.headers[CDN_TOKEN];

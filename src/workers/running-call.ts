@@ -109,8 +109,8 @@ export class WorkerCall {
 }
 
 function wireContext(context: RequestContext): WireContext {
-  const { requestId, endpoint, lifecyclePreference, headers, query, signal } = context;
-  const wire = { requestId, endpoint, lifecyclePreference, headers, query };
+  const { requestId, endpoint, lifecyclePreference, headers, query, params, caller, signal } = context;
+  const wire = { requestId, endpoint, lifecyclePreference, headers, query, params, caller };
   return signal.aborted ? { ...wire, aborted: encodeThrown(signal.reason) } : wire;
 }
 

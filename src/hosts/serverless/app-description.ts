@@ -31,7 +31,7 @@ function healthProbe(app: BaseServable, startupSeconds: number): HealthProbe {
   const { startPeriodSeconds, timeoutSeconds = 5, failureThreshold = 3 } = checked?.healthCheck ?? {};
   const isTaken = routes.some(({ path }) => path === "/health");
   return {
-    method: checked === undefined ? "GET" : "POST",
+    method: checked === undefined || checked.method === "GET" ? "GET" : "POST",
     path: checked?.path ?? (isTaken ? "/readyz" : "/health"),
     timeoutSeconds: Math.max(1, Math.ceil(timeoutSeconds)),
     startPeriodSeconds: Math.ceil(startPeriodSeconds ?? startupSeconds),

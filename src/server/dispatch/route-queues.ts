@@ -1,6 +1,7 @@
 import { Slots } from "../../dispatch/slots.ts";
 import { DEFAULT_QUEUE, type ResolvedDispatchOptions } from "../../routes/dispatch-options.ts";
-import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
+import { documentPath } from "../../routes/path-pattern.ts";
+import { methodOf, type RouteHandler, type RouteSignature } from "../../routes/signature.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
 import type { ServerMetrics } from "../metrics/metrics.ts";
 import { CHECK_INTERVAL_MS } from "../../workers/vital-signs.ts";
@@ -68,7 +69,10 @@ export class RouteQueues {
     const own = signature.dispatch ?? DEFAULTS;
     const options = { ...own, overloadStatus: own.overloadStatus ?? this.#definition.overloadStatus };
     const { clock, logger } = this.#options;
-    const metrics = this.#metrics.queue(signature.isWebsocket ? "WEBSOCKET" : "POST", signature.path);
+    const metrics = this.#metrics.queue(
+      signature.isWebsocket ? "WEBSOCKET" : methodOf(signature),
+      documentPath(signature.path),
+    );
     const slots = new Slots(concurrencyOf(options, workers !== undefined));
     if (workers === undefined) this.#held.push([signature.path, slots]);
     return new RouteDispatch({
@@ -76,7 +80,7 @@ export class RouteQueues {
       timeoutMs: signature.isWebsocket
         ? undefined
         : (signature.timeoutMs ?? this.#definition.defaultTimeoutMs),
-      isStream: signature.stream,
+      isStream: signature.stream === true,
       slots: workers === undefined ? [slots, ...this.#shared] : [slots, workers.slots, ...this.#shared],
       run:
         workers?.createRunner(signature) ??

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { annotateDocument, type OpenApiDocument } from "../../openapi/annotate.ts";
 import { type Components, VALIDATION_SCHEMAS } from "../../openapi/components.ts";
 import { describeHealth, describeOperation, type Operation } from "../../openapi/operation.ts";
+import { type HttpMethod, methodOf } from "../../routes/signature.ts";
 import type { ServerDefinition } from "../definition.ts";
 import { notFoundDetail } from "../http/not-found.ts";
 import { loadFastify } from "../packages.ts";
@@ -55,7 +56,8 @@ export async function createDocumentServer(
   if (withPages) await registerPages(server, `${rootPath}/docs`, definition.name, () => document);
   addSchemas(server, components);
   const http = signatures.filter((route) => !route.isWebsocket);
-  for (const route of http) addOperation(server, "POST", route.path, describeOperation(route, components));
+  for (const route of http)
+    addOperation(server, methodOf(route), route.path, describeOperation(route, components));
   if (!http.some((route) => route.path === "/health")) {
     addOperation(server, "GET", "/health", describeHealth(new Set(http.map((route) => route.methodName))));
   }
@@ -70,12 +72,7 @@ function addSchemas(server: FastifyInstance, components: Components): void {
   }
 }
 
-function addOperation(
-  server: FastifyInstance,
-  method: "GET" | "POST",
-  url: string,
-  operation: Operation,
-): void {
+function addOperation(server: FastifyInstance, method: HttpMethod, url: string, operation: Operation): void {
   server.route({
     method,
     url,

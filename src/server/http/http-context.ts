@@ -61,6 +61,14 @@ export class HttpContext implements RequestContext, RunningCall {
     return this.#request.query as Record<string, string | string[] | undefined>;
   }
 
+  get params(): Readonly<Record<string, string>> {
+    return this.#request.params as Record<string, string>;
+  }
+
+  get caller(): unknown {
+    return undefined;
+  }
+
   get log(): Logger {
     return (this.#log ??= this.#rootLog.child({ requestId: this.requestId }));
   }

@@ -14,6 +14,7 @@ export function createUnaryHandler(
   route: RouteRuntime,
 ): (request: FastifyRequest, reply: FastifyReply) => void {
   const serialize = createSerializer(route.output, route.signature.methodName);
+  const { status: success = 200 } = route.signature;
 
   return function handle(request, reply): void {
     const started = performance.now();
@@ -28,7 +29,7 @@ export function createUnaryHandler(
       } catch (error) {
         return fail(error);
       }
-      finish(200, payload);
+      finish(success, payload);
     };
     const fail = (error: unknown): void => {
       if (!context.isRunning) return; // errors after a forced abort are irrelevant

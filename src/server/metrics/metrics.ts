@@ -56,7 +56,7 @@ export class RouteMetrics {
 
 /** The metrics of one route's queue. */
 export interface QueueMetrics {
-  readonly method: "POST" | "WEBSOCKET";
+  readonly method: string;
   readonly path: string;
   readonly metrics: DispatchMetrics;
 }
