@@ -28,10 +28,14 @@ export const ERRORS = {
   HEALTH_CHECK_TWICE: { exitCode: 1, meaning: "More than one endpoint is marked as the health check." },
   CONSTRUCTOR_ARGUMENTS: { exitCode: 1, meaning: "The class's constructor takes arguments." },
   SETTING_INVALID: { exitCode: 1, meaning: "A setting has an invalid value." },
+  PLUGIN_TOO_LATE: {
+    exitCode: 1,
+    meaning: "A plugin or hook is registered after the routes that it is meant for were mounted.",
+  },
   SETTING_UNKNOWN: { exitCode: 1, meaning: "A static looks like a misspelt setting." },
   // Thrown when a server starts.
   PORT_UNAVAILABLE: { exitCode: 3, meaning: "The port is in use, or may not be opened." },
-  SETUP_FAILED: { exitCode: 3, meaning: "setup() or lifespan() threw." },
+  SETUP_FAILED: { exitCode: 3, meaning: "configure(), setup() or lifespan() threw." },
   // Thrown by the command line.
   USAGE: { exitCode: 1, meaning: "The command line has an invalid argument." },
   // Raised while a request is handled.

@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
 import type { IncomingMessage } from "node:http";
-import type { Logger } from "pino";
-import { asError } from "../answers.ts";
+import type { RouteSignature } from "../routes/signature.ts";
 import { Access, REFUSED_PATH } from "./access/access.ts";
 import { AnswerHeaders } from "./http/answer-headers.ts";
 import { Connections } from "./connections/connections.ts";
@@ -11,6 +10,7 @@ import { RouteQueues } from "./dispatch/route-queues.ts";
 import { mountDocs } from "./docs/docs-routes.ts";
 import { answerClientError, createErrorHandler } from "./http/error-handler.ts";
 import { mountHealth } from "./lifecycle/health.ts";
+import { attachLifespan } from "./lifecycle/lifespan.ts";
 import { addBodyParser, createBudget, resolveBodyLimits } from "./bodies/body-limits.ts";
 import { ServerMetrics } from "./metrics/metrics.ts";
 import { createStreamHandler } from "./streams/stream-handler.ts";
@@ -21,7 +21,7 @@ import { methodOf } from "../routes/signature.ts";
 import { loadFastify } from "./packages.ts";
 import { withoutRootPath } from "./http/root-path.ts";
 import { RouteRuntime } from "./http/route-runtime.ts";
-import { addRouteHooks } from "./route-hooks.ts";
+import { addRouteHooks, assertFree } from "./route-hooks.ts";
 import { configureAndMount } from "./configuration.ts";
 import { compileSchemas, namedSchemas } from "./validation/route-schemas.ts";
 import { ServerState } from "./lifecycle/server-state.ts";
@@ -103,7 +103,15 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     server.setNotFoundHandler(handleNotFound);
     mount(server);
   } else {
-    configureAndMount(server, { configure, guard, answerWithoutRoute, handleNotFound, handleError, mount });
+    configureAndMount(server, {
+      configure,
+      state,
+      guard,
+      answerWithoutRoute,
+      handleNotFound,
+      handleError,
+      mount,
+    });
   }
   const connections = new Connections({
     server: server.server,
@@ -133,7 +141,7 @@ function prepareRoutes(parts: {
 }): (server: FastifyInstance) => void {
   const { queues } = parts;
   const validator = new Validator();
-  const routes: RouteOptions[] = [];
+  const routes: { readonly signature: RouteSignature; readonly options: RouteOptions }[] = [];
   for (const [signature, handler] of parts.definition.routes) {
     const { path } = signature;
     const compiled = compileSchemas(validator, signature);
@@ -148,7 +156,7 @@ function prepareRoutes(parts: {
         : resolveBodyLimits(parts.options, signature.limits, status ?? parts.definition.overloadStatus);
     const runtime = new RouteRuntime({ ...parts, signature, handler, metrics, dispatch, ...compiled });
     const create = signature.stream ? createStreamHandler : createUnaryHandler;
-    routes.push({
+    const options: RouteOptions = {
       method,
       url: path,
       exposeHeadRoute: method === "GET",
@@ -157,7 +165,8 @@ function prepareRoutes(parts: {
         ? {}
         : { onRequest: createEarlyRejection(dispatch, parts.headers, metrics) }),
       handler: create(runtime),
-    });
+    };
+    routes.push({ signature, options });
   }
   const hasWebsockets = routes.length < parts.definition.routes.size;
   return (server) => {
@@ -169,7 +178,10 @@ function prepareRoutes(parts: {
         await mountWebsockets(scope, { ...parts, validator });
       });
     }
-    for (const route of routes) server.route(route);
+    for (const route of routes) {
+      assertFree(server, route.signature);
+      server.route(route.options);
+    }
   };
 }
 
@@ -184,50 +196,4 @@ function prepareRequest(request: IncomingMessage, rootPath: string, access: Acce
   }
   if (!access.admits(request)) return REFUSED_PATH; // matches no route, so the not-found handler sends the refusal
   return withoutRootPath(url, rootPath);
-}
-
-/** Ties the class's lifespan to the server's: setup before it is ready, teardown once requests are answered. */
-function attachLifespan(
-  server: FastifyInstance,
-  definition: ServerDefinition,
-  parts: {
-    state: ServerState;
-    connections: Connections;
-    queues: RouteQueues;
-    log: Logger;
-  },
-): void {
-  const { state, connections, queues, log } = parts;
-  const { workers } = queues;
-  let lifespan: AsyncGenerator<void, void, void> | undefined;
-  // A plugin instead of a hook: routes can be added only while plugins load.
-  server.register(async () => {
-    if (workers?.coversAllRoutes && !definition.needsSetUp) return; // setup runs in the workers
-    try {
-      lifespan = definition.lifespan(server);
-      await lifespan.next();
-    } catch (error) {
-      throw asError(error, "setup"); // Fastify treats a falsy error as success
-    }
-  });
-  if (workers !== undefined) {
-    workers.attach(server, () => state.isForced);
-    state.canWork = () => workers.pool.hopeful > 0;
-  }
-  state.stuck = () => queues.stuck;
-  server.addHook("onReady", async () => {
-    state.ready = true;
-  });
-  server.addHook("preClose", async () => {
-    state.stopping = true;
-    state.sessions.stop();
-    connections.stop();
-  });
-  server.addHook("onClose", async () => {
-    try {
-      await lifespan?.next();
-    } catch (error) {
-      log.error({ err: asError(error, "teardown") }, "teardown failed");
-    }
-  });
 }

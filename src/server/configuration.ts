@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandle
 import { asError } from "../answers.ts";
 import { FalServerlessError } from "../errors.ts";
 import type { AnswerWithoutRoute } from "./http/not-found.ts";
+import type { ServerState } from "./lifecycle/server-state.ts";
 
 type HandleError = Parameters<FastifyInstance["setErrorHandler"]>[0];
 type HandleNotFound = (request: FastifyRequest, reply: FastifyReply) => unknown;
@@ -15,6 +16,7 @@ interface ConfigurationParts {
   readonly answerWithoutRoute: AnswerWithoutRoute;
   readonly handleNotFound: HandleNotFound;
   readonly handleError: (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply;
+  readonly state: ServerState;
   /** Adds the framework's routes to the scope. */
   readonly mount: (scope: FastifyInstance) => void;
 }
@@ -24,11 +26,12 @@ interface ConfigurationParts {
  * plugins have loaded. So the app's hooks apply to the framework's routes, while its own routes keep Fastify's parsers.
  */
 export function configureAndMount(server: FastifyInstance, parts: ConfigurationParts): void {
-  const { configure, guard, handleError, mount } = parts;
+  const { configure, guard, handleError, mount, state } = parts;
   server.addHook("onRequest", guard);
   const own = interceptHandlers(server, parts);
   server.register(
     inSameScope(async () => {
+      state.startupStep = "configure()";
       try {
         await configure(server);
       } catch (error) {

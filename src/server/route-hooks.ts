@@ -1,4 +1,6 @@
 import type { FastifyInstance, onRequestHookHandler } from "fastify";
+import { DefinitionError } from "../errors.ts";
+import { methodOf, type RouteSignature } from "../routes/signature.ts";
 import type { PathTable } from "./http/not-found.ts";
 
 declare module "fastify" {
@@ -23,4 +25,18 @@ export function addRouteHooks(
     const first = route.config?.isFrameworkRoute === true ? [] : [guard];
     if (first.length > 0) route.onRequest = [...first, ...[route.onRequest ?? []].flat()];
   });
+}
+
+/**
+ * Checks that no route of the app has the method and path of an endpoint or websocket.
+ * @throws DefinitionError
+ */
+export function assertFree(server: FastifyInstance, signature: RouteSignature): void {
+  const { path, methodName, isWebsocket } = signature;
+  const method = isWebsocket ? "GET" : methodOf(signature);
+  if (!server.hasRoute({ method, url: path })) return;
+  throw new DefinitionError(
+    "ROUTE_PATH_TAKEN",
+    `configure() adds ${method} ${path}, which ${methodName}() serves; change the path of one.`,
+  );
 }

@@ -42,3 +42,48 @@ test("a setup that throws makes ready() reject with its own error", async () => 
   }
   await assert.rejects(startTestServer(new Broken()), /no weights/);
 });
+
+const LATE: Readonly<Record<string, (server: FastifyInstance) => void>> = {
+  "register()": (server) => void server.register(async () => {}),
+  "setErrorHandler()": (server) => void server.setErrorHandler(() => "an error"),
+  "setNotFoundHandler()": (server) => void server.setNotFoundHandler(() => "nothing"),
+  'addHook("onRoute")': (server) => void server.addHook("onRoute", () => {}),
+};
+for (const [call, add] of Object.entries(LATE)) {
+  test(`server.${call} in lifespan() is an error that names configure()`, async () => {
+    class Late extends App {
+      override async *lifespan(server: FastifyInstance): AsyncGenerator<void, void, void> {
+        add(server);
+        yield;
+      }
+      @endpoint("/")
+      run(): null {
+        return null;
+      }
+    }
+    await assert.rejects(
+      startTestServer(new Late()),
+      (error: Error & { code?: string }) =>
+        error.code === "PLUGIN_TOO_LATE" &&
+        error.message.includes(`server.${call} in lifespan() or setup()`) &&
+        error.message.includes("configure(server)"),
+    );
+  });
+}
+
+test("a server kept from configure() refuses plugins during setup(), too", async () => {
+  class Late extends App {
+    #server: FastifyInstance | undefined;
+    override configure(server: FastifyInstance): void {
+      this.#server = server;
+    }
+    override setup(): void {
+      this.#server?.register(async () => {});
+    }
+    @endpoint("/")
+    run(): null {
+      return null;
+    }
+  }
+  await assert.rejects(startTestServer(new Late()), /Move the call to configure\(server\)/);
+});

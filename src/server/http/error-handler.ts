@@ -1,8 +1,9 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
-import { answerFor, asError } from "../../answers.ts";
-import { InputValidationError } from "../../errors.ts";
+import { answerFor, asError, fitText, type ErrorAnswer } from "../../answers.ts";
+import { FalServerlessError, InputValidationError } from "../../errors.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
 import { CLIENT_CLOSED_REQUEST, type RouteMetrics } from "../metrics/metrics.ts";
 import { notFound } from "./not-found.ts";
@@ -19,9 +20,9 @@ declare module "fastify" {
 /** Creates the handler that answers every error in Fastify, in the documented form. */
 export function createErrorHandler(headers: AnswerHeaders, log: Logger) {
   return function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-    if (request.is404) return notFound(headers, request, reply);
+    if (request.is404 && isBodyError(error)) return notFound(headers, request, reply);
     const known = translate(error, request);
-    const answer = answerFor(known);
+    const answer = answerForStatus(known) ?? answerFor(known);
     if (answer.unexpected) log.error({ err: asError(error), path: request.url }, "a request failed");
     request.routeOptions.config.metrics?.record(statusOf(request, reply) ?? answer.status, 0);
     if (reply.raw.writableEnded) return reply; // already answered by a server that stops
@@ -36,9 +37,34 @@ function statusOf(request: FastifyRequest, reply: FastifyReply): number | undefi
   return request.raw.socket.destroyed ? CLIENT_CLOSED_REQUEST : undefined;
 }
 
-/** Translates Fastify's errors into errors of this package. */
+/** Whether Fastify could not read the body. */
+function isBodyError(error: unknown): boolean {
+  const code = (error as Partial<FastifyError> | null)?.code;
+  return typeof code === "string" && code.startsWith("FST_ERR_CTP_");
+}
+
+/**
+ * The answer to an error of a plugin, a hook or a route of the app that names its status, as Fastify's errors and those
+ * of `http-errors` do. Endpoints answer the errors of their methods themselves.
+ */
+function answerForStatus(error: unknown): ErrorAnswer | undefined {
+  if (!(error instanceof Error) || error instanceof FalServerlessError) return undefined;
+  const { statusCode, headers } = error as Partial<Record<"statusCode" | "headers", unknown>>;
+  const detail = typeof statusCode === "number" ? STATUS_CODES[statusCode] : undefined;
+  if (typeof statusCode !== "number" || statusCode < 400 || detail === undefined) return undefined;
+  const isHeaders = typeof headers === "object" && headers !== null;
+  return {
+    status: statusCode,
+    body: { detail: statusCode < 500 ? fitText(error.message) : detail },
+    ...(isHeaders ? { headers: headers as Record<string, string> } : {}),
+    unexpected: statusCode === 500,
+  };
+}
+
+/** Translates an error that Fastify raises for the content type of a body on one of the framework's routes. */
 function translate(error: unknown, request: FastifyRequest): unknown {
-  if ((error as Partial<FastifyError> | null)?.code !== "FST_ERR_CTP_INVALID_MEDIA_TYPE") return error;
+  const isMediaType = (error as Partial<FastifyError> | null)?.code === "FST_ERR_CTP_INVALID_MEDIA_TYPE";
+  if (!isMediaType || request.routeOptions.config.isFrameworkRoute !== true) return error;
   const bytes = Number(request.headers["content-length"] ?? 0);
   const msg = "Input should be a valid dictionary or object to extract fields from";
   const input = `<binary ${bytes} bytes>`;

@@ -6,7 +6,7 @@ import type { ServerDefinition } from "../definition.ts";
 import type { ServerMetrics } from "../metrics/metrics.ts";
 import type { ServerState } from "./server-state.ts";
 
-/** Mounts `GET /health`, unless the class has an endpoint there, and the probes `GET /livez` and `GET /readyz`. */
+/** Mounts `GET /health` and the probes `GET /livez` and `GET /readyz`, unless the app has a route of its own there. */
 export function mountHealth(
   server: FastifyInstance,
   parts: {
@@ -19,6 +19,7 @@ export function mountHealth(
 ): void {
   const { definition, metrics, headers, state, log } = parts;
   const mount = (path: string, probe: () => unknown): void => {
+    if (server.hasRoute({ method: "GET", url: path })) return; // configure() added its own
     const counted = metrics.route("GET", path);
     server.get(
       path,

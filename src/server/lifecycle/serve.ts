@@ -1,7 +1,7 @@
 import cluster from "node:cluster";
 import type { AddressInfo } from "node:net";
 import type { Server } from "node:http";
-import { StartupError } from "../../errors.ts";
+import { DefinitionError, StartupError } from "../../errors.ts";
 import { buildServer, type BuiltServer } from "../build.ts";
 import type { ServerOptions, ServeDefinition } from "../definition.ts";
 import { drain, type ServeOutcome } from "./drain.ts";
@@ -118,12 +118,17 @@ async function setUp(
   try {
     await built.server.ready();
   } catch (error) {
+    if (error instanceof DefinitionError && ABOUT_CONFIGURE.has(error.code)) throw error;
     const why = error instanceof Error ? error.message : String(error);
-    throw new StartupError("SETUP_FAILED", `setup() of ${definition.name} failed: ${why}`, { cause: error });
+    const message = `${built.state.startupStep} of ${definition.name} failed: ${why}`;
+    throw new StartupError("SETUP_FAILED", message, { cause: error });
   } finally {
     clearTimeout(warning);
   }
 }
+
+/** Codes of invalid classes that are found out while the server starts. */
+const ABOUT_CONFIGURE: ReadonlySet<string> = new Set(["PLUGIN_TOO_LATE", "ROUTE_PATH_TAKEN"]);
 
 function refuseToWait(): never {
   throw new StartupError("SETUP_FAILED", "The stop was forced while setup was still running.");

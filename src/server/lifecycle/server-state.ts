@@ -48,6 +48,8 @@ class RunningCalls {
 
 /** The lifecycle state of a server, shared by its parts. */
 export class ServerState {
+  /** The step of the start that runs, or that failed. */
+  startupStep: "configure()" | "setup()" = "setup()";
   /** Setup is done. */
   ready = false;
   /** The server is stopping: answers carry `Connection: close`, and it is not ready. */

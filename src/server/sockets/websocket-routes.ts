@@ -20,6 +20,7 @@ import { resolveBodyLimits } from "../bodies/body-limits.ts";
 import type { ServerMetrics } from "../metrics/metrics.ts";
 import { firstValues } from "../http/http-context.ts";
 import { notFound } from "../http/not-found.ts";
+import { assertFree } from "../route-hooks.ts";
 import { compileSchemas } from "../validation/route-schemas.ts";
 import { createPresenter } from "../http/serializer.ts";
 import type { ServerState } from "../lifecycle/server-state.ts";
@@ -94,6 +95,7 @@ function mountRoute(
     signature.realtimeMode === undefined
       ? rawOpener(parts, handler)
       : realtimeOpener(parts, signature, handler, signature.realtimeMode);
+  assertFree(scope, signature);
   scope.route({
     method: "GET",
     url: signature.path,
