@@ -60,8 +60,8 @@ export class Connections {
       },
       lost: (request) => {
         if (!this.#all.delete(connection)) return;
-        const place = this.#idle.indexOf(connection);
-        if (place !== -1) this.#idle.splice(place, 1);
+        const index = this.#idle.indexOf(connection);
+        if (index !== -1) this.#idle.splice(index, 1);
         if (request !== undefined) this.#onAnswer(request, undefined);
       },
     });

@@ -7,10 +7,10 @@ export function median(values: readonly number[]): number {
 export function quantile(values: readonly number[], share: number): number {
   if (values.length === 0) throw new RangeError("No figures to take a quantile of.");
   const sorted = Float64Array.from(values).sort();
-  const place = share * (sorted.length - 1);
-  const below = sorted[Math.floor(place)] ?? 0;
-  const above = sorted[Math.ceil(place)] ?? 0;
-  return below + (above - below) * (place - Math.floor(place));
+  const position = share * (sorted.length - 1);
+  const below = sorted[Math.floor(position)] ?? 0;
+  const above = sorted[Math.ceil(position)] ?? 0;
+  return below + (above - below) * (position - Math.floor(position));
 }
 
 /** The slope of the line that fits points best, by least squares. */

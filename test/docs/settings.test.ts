@@ -78,8 +78,8 @@ test("every option of a server is documented, and no other", () => {
   const real = [
     "src/server/definition.ts:ServerOptions",
     "src/server/lifecycle/serve.ts:ServeOptions",
-  ].flatMap((place) => {
-    const [file = "", name = ""] = place.split(":");
+  ].flatMap((location) => {
+    const [file = "", name = ""] = location.split(":");
     return fieldsOf(file, name);
   });
   assert.deepEqual(documented("Server options").toSorted(), real.toSorted());

@@ -120,9 +120,9 @@ describe("the account that a command acts on", () => {
     const chosen = COMMANDS.filter((_, index) => index % 4 === 0);
     await inTurns(chosen, async (args) => {
       const [group = "", name = "", ...rest] = args;
-      const given = [group, name, "--profile", "work", ...rest];
-      const { exitCode, stderr } = await runCli(given, undefined, { ...environment, FAL_PROFILE: "other" });
-      assert.equal(exitCode, 0, `${given.join(" ")}: ${stderr}`);
+      const options = [group, name, "--profile", "work", ...rest];
+      const { exitCode, stderr } = await runCli(options, undefined, { ...environment, FAL_PROFILE: "other" });
+      assert.equal(exitCode, 0, `${options.join(" ")}: ${stderr}`);
     });
     const count = plane.calls.length;
     await inTurns(chosen, async (args) => {

@@ -85,7 +85,7 @@ describe("servable runners exec", () => {
     assert.deepEqual(plane.requestsOf("shellRunner").map(said), ["r-1 [ls] tty false", "close"]);
   });
 
-  const places: readonly [args: readonly string[], command: string][] = [
+  const targets: readonly [args: readonly string[], command: string][] = [
     [["exec", "r-1", "ls", "-l", "--team", "x"], "ls -l --team x"],
     [["exec", "r-1", "--", "-x", "--", "-y"], "-x -- -y"],
     [["exec", "--", "r-1", "ls", "-i"], "ls -i"],
@@ -95,9 +95,9 @@ describe("servable runners exec", () => {
   ];
   test("options before the command are its own; options after it belong to the command", async () => {
     await using plane = await startPlane(readAll);
-    for (const [args, command] of places) {
-      const given = args.map((word) => word.replace("HOST", plane.grpcUrl));
-      const { exitCode, stderr } = await piped(plane, given);
+    for (const [args, command] of targets) {
+      const replaced = args.map((word) => word.replace("HOST", plane.grpcUrl));
+      const { exitCode, stderr } = await piped(plane, replaced);
       assert.deepEqual([exitCode, stderr], [0, ""], args.join(" "));
       const first = plane.requestsOf("shellRunner").filter(({ runnerId }) => runnerId !== "");
       assert.equal(first.at(-1)?.command.join(" "), command);

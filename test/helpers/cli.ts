@@ -101,14 +101,14 @@ export class RunningCli {
     this.#child = child;
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       this.stdout += text;
-      this.#look();
+      this.#check();
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       this.stderr += text;
-      this.#look();
+      this.#check();
     });
     this.ended = once(child, "close").then(([exitCode]) => {
-      this.#look();
+      this.#check();
       return { exitCode: exitCode as number | null, stdout: this.stdout, stderr: this.stderr };
     });
   }
@@ -148,7 +148,7 @@ export class RunningCli {
       .map((line) => JSON.parse(line) as LogLine);
   }
 
-  #look(): void {
+  #check(): void {
     for (const check of this.#waiting) check();
   }
 

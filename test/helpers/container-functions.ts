@@ -20,7 +20,7 @@ export const greet = fn({ image, keepAlive, requirements: ["greeting@1.0.0"] }, 
 
 export const echo = fn({ image, keepAlive, maxConcurrency: 1 }, (value: unknown) => value);
 
-export const describePlace = fn({ image, keepAlive, env: ["LISTED_VARIABLE"] }, () => ({
+export const describeSurroundings = fn({ image, keepAlive, env: ["LISTED_VARIABLE"] }, () => ({
   pid1: readFileSync("/proc/1/cmdline", "utf8").split("\0")[1],
   environment: { ...process.env },
   user: process.getuid?.(),

@@ -88,11 +88,13 @@ function assertTurn(side: Side, batch: readonly Entry[], cost: number): void {
   const rest = side.entries.filter((entry) => isWaiting(entry) && !inBatch.has(entry));
   for (const entry of batch) {
     assert.ok(
-      batch.every((other) => place(other) <= place(entry) || batch.indexOf(other) > batch.indexOf(entry)),
+      batch.every(
+        (other) => position(other) <= position(entry) || batch.indexOf(other) > batch.indexOf(entry),
+      ),
       "a batch out of order",
     );
     for (const other of rest) {
-      const isBefore = place(other) < place(entry);
+      const isBefore = position(other) < position(entry);
       assert.ok(!(isBefore && other.plan.group === entry.plan.group), "overtaken within a group");
     }
   }
@@ -100,9 +102,9 @@ function assertTurn(side: Side, batch: readonly Entry[], cost: number): void {
   const letDown = side.entries.filter(
     (entry) => hasJustGone(entry) && entry.plan.group === batch[0]?.plan.group,
   );
-  const firstPlace = Math.min(...[...batch, ...letDown].map(place));
+  const firstPosition = Math.min(...[...batch, ...letDown].map(position));
   assert.ok(
-    rest.every((entry) => place(entry) > firstPlace),
+    rest.every((entry) => position(entry) > firstPosition),
     "who was first has to wait",
   );
   // Without deadlines there is no reason for a smaller batch.
@@ -111,7 +113,7 @@ function assertTurn(side: Side, batch: readonly Entry[], cost: number): void {
   const { limits } = side.setup;
   const next = rest
     .filter(({ plan, job }) => plan.group === first?.plan.group && !job?.retried)
-    .sort((one, other) => place(one) - place(other))[0];
+    .sort((one, other) => position(one) - position(other))[0];
   if (next === undefined || batch.length === limits.maxSize) return;
   assert.ok(cost + next.plan.cost > limits.maxCost, "room is left for one who waits");
 }
@@ -122,7 +124,7 @@ function hasJustGone({ job, runs, result }: Entry): boolean {
 }
 
 /** The position of a job in the queue: retries first, low priority last. */
-function place({ job, plan, order, diedAs }: Entry): number {
+function position({ job, plan, order, diedAs }: Entry): number {
   return job?.retried ? diedAs - 1e6 : order + (plan.priority === "low" ? 1e6 : 0);
 }
 

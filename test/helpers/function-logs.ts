@@ -11,7 +11,7 @@ export class LoggedHost {
     this.host = new LocalHost({
       onLog: (entry) => {
         this.entries.push(entry);
-        for (const look of this.#watchers) look();
+        for (const check of this.#watchers) check();
       },
     });
   }
@@ -23,21 +23,21 @@ export class LoggedHost {
   said(pattern: RegExp, from = 0): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.#watchers.delete(look);
+        this.#watchers.delete(check);
         reject(new Error(`${PATIENCE_MS} ms passed before a line fitted ${String(pattern)}`));
       }, PATIENCE_MS);
-      const look = (): void => {
+      const check = (): void => {
         for (const { message } of this.entries.slice(from)) {
           const found = pattern.exec(message);
           if (found === null) continue;
           clearTimeout(timer);
-          this.#watchers.delete(look);
+          this.#watchers.delete(check);
           resolve(found);
           return;
         }
       };
-      this.#watchers.add(look);
-      look();
+      this.#watchers.add(check);
+      check();
     });
   }
 

@@ -23,6 +23,6 @@ export function issuesOf(schema: object, value: unknown): readonly ValidationIss
 }
 
 /** Type and path of each issue: `missing body.a.0`. */
-export function placesOf(schema: object, value: unknown): string[] {
+export function issueLocations(schema: object, value: unknown): string[] {
   return issuesOf(schema, value).map(({ type, loc }) => `${type} ${loc.join(".")}`);
 }

@@ -41,11 +41,11 @@ export async function startProcess(
   const started = spawnScenario(scenario, env);
   const { child, exited, output } = started;
   const listening = new Promise<RegExpExecArray>((resolve) => {
-    const look = (): void => {
+    const check = (): void => {
       const found = /listening (http\S+) (http\S+)/.exec(output());
       if (found !== null) resolve(found);
     };
-    child.stdout.on("data", look);
+    child.stdout.on("data", check);
   });
   const found = await Promise.race([listening, exited]);
   if (typeof found !== "object" || found === null)

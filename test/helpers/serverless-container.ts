@@ -13,7 +13,7 @@ const host = new FalServerlessHost({
   onLog: ({ message, source }) => lines.push(`${source} ${message}`),
 });
 
-export const describePlace = fn(
+export const describeSurroundings = fn(
   { host, requirements: [["is-number@7.0.0"], ["is-odd@3.0.1"]] },
   async (value: number) => {
     const specifier = "is-odd";

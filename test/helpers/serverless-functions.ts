@@ -15,7 +15,7 @@ export const host = new FalServerlessHost({
 
 export const echo = fn({ host }, (value: unknown) => value);
 
-export const describePlace = fn({ host, env: { GIVEN: "value" } }, () => ({
+export const describeSurroundings = fn({ host, env: { GIVEN: "value" } }, () => ({
   pid: process.pid,
   parent: process.ppid,
   environment: { ...process.env },

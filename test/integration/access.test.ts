@@ -686,12 +686,12 @@ test("a server without a socket is treated as bound to a non-loopback address", 
 });
 
 test("the metrics port has the same host and origin checks", async () => {
-  const place = { port: 0, allowedHosts: ["scrape.example"] };
+  const options = { port: 0, allowedHosts: ["scrape.example"] };
   const local = await startMetricsServer(new ServerMetrics("1", { held: 0 }), {
     host: "127.0.0.1",
-    ...place,
+    ...options,
   });
-  const open = await startMetricsServer(new ServerMetrics("1", { held: 0 }), { host: "0.0.0.0", ...place });
+  const open = await startMetricsServer(new ServerMetrics("1", { held: 0 }), { host: "0.0.0.0", ...options });
   try {
     const ask = async (server: typeof local, headers: Headers): Promise<number> =>
       statusOf(await send((server.address() as AddressInfo).port, "GET /metrics HTTP/1.1", headers));

@@ -39,8 +39,8 @@ class Edge extends App {
     yield 2;
   }
 
-  @endpoint("/look")
-  look(ctx: RequestContext): unknown {
+  @endpoint("/context")
+  context(ctx: RequestContext): unknown {
     const { requestId, endpoint, lifecyclePreference } = ctx;
     const token = ctx.headers["x-fal-cdn-token"];
     return { requestId, endpoint, lifecyclePreference, token, custom: ctx.headers["x-custom"] };
@@ -234,7 +234,7 @@ describe("a handler's header that HTTP or the framework sets itself", () => {
 
 describe("the first value of a repeated request header is used", () => {
   test("for every field of the context", async () => {
-    const answer = await raw("POST /look", [
+    const answer = await raw("POST /context", [
       ...["x-fal-request-id: one", "X-Fal-Request-Id: two", "x-fal-endpoint: me/a", "x-fal-endpoint: me/b"],
       ...['x-fal-object-lifecycle-preference: {"a":1}', 'x-fal-object-lifecycle-preference: {"b":2}'],
       ...["x-fal-cdn-token: t1", "x-fal-cdn-token: t2", "x-custom: a, b", "x-custom: c"],
@@ -255,7 +255,7 @@ describe("the first value of a repeated request header is used", () => {
   });
 
   test("even if the first value is empty", async () => {
-    const answer = await raw("POST /look", ["x-custom:", "x-custom: c"]);
+    const answer = await raw("POST /context", ["x-custom:", "x-custom: c"]);
     assert.equal((JSON.parse(bodyOf(answer)) as { custom: string }).custom, "");
   });
 
@@ -299,7 +299,7 @@ describe("documentation pages", () => {
       "/health",
       "/readyz",
       "/nope",
-      "/look",
+      "/context",
       "/metrics",
     ]) {
       const answer = await fetch(served.url + path);

@@ -7,7 +7,7 @@ import { prepareContainers, withoutContainers } from "../helpers/container-base.
 import { ContainerLauncher } from "../helpers/container-launcher.ts";
 import { FunctionPlatform } from "../helpers/function-platform.ts";
 import { createBuildBase } from "../helpers/image-project.ts";
-import { describePlace, lines } from "../helpers/serverless-container.ts";
+import { describeSurroundings, lines } from "../helpers/serverless-container.ts";
 
 describe("the image of a function", { skip: withoutContainers }, () => {
   const folder = mkdtempSync(join(tmpdir(), "servable-function-image-"));
@@ -28,7 +28,7 @@ describe("the image of a function", { skip: withoutContainers }, () => {
   });
 
   test("is built from the upload, has its packages, and answers calls without privileges", async () => {
-    const { isOdd, user, program } = await describePlace(3);
+    const { isOdd, user, program } = await describeSurroundings(3);
     assert.equal(isOdd, true);
     assert.equal(user, 1000);
     assert.deepEqual(program, ["node", "/srv/servable/server/server.mjs"]);

@@ -109,7 +109,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
 
   test("100 MB are passed in both directions", async () => {
     const bytes = Buffer.alloc(1e8);
-    for (let place = 0; place < bytes.length; place += 4096) bytes.writeUInt32LE(place, place);
+    for (let offset = 0; offset < bytes.length; offset += 4096) bytes.writeUInt32LE(offset, offset);
     const returned = (await functions.echo(bytes)) as Buffer;
     assert.ok(Buffer.from(returned).equals(bytes));
   });
@@ -124,14 +124,14 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     process.env["LISTED_VARIABLE"] = "listed";
     process.env["HTTP_PROXY"] = "http://user:secret@127.0.0.1:9";
     try {
-      const place = await functions.describePlace();
-      assert.equal(place.pid1, "/servable/bridge.mjs");
-      assert.equal(place.seesThisMachine, false);
-      assert.equal(place.environment["LISTED_VARIABLE"], "listed");
+      const surroundings = await functions.describeSurroundings();
+      assert.equal(surroundings.pid1, "/servable/bridge.mjs");
+      assert.equal(surroundings.seesThisMachine, false);
+      assert.equal(surroundings.environment["LISTED_VARIABLE"], "listed");
       for (const name of ["HTTP_PROXY", "http_proxy", "SERVABLE_CACHE_DIR", "NODE_EXTRA_CA_CERTS"]) {
-        assert.equal(place.environment[name], undefined, name);
+        assert.equal(surroundings.environment[name], undefined, name);
       }
-      const container = await containerOf("describePlace()");
+      const container = await containerOf("describeSurroundings()");
       const { stdout } = await runEngineProgram(engine.command, ["container", "inspect", container]);
       assert.doesNotMatch(stdout, /LISTED_VARIABLE/);
     } finally {
@@ -228,7 +228,7 @@ describe("functions in containers", { skip: withoutContainers }, () => {
     try {
       const image = IMAGES.user;
       await createUserImage(engine, "1234:1234", image);
-      const described = functions.describePlace.on({ image, requirements: ["greeting@1.0.0"] });
+      const described = functions.describeSurroundings.on({ image, requirements: ["greeting@1.0.0"] });
       assert.equal((await described()).user, 1234);
     } finally {
       delete process.env[registry];

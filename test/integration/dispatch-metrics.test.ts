@@ -147,11 +147,11 @@ test("timeouts are counted by layer: in the queue and in the run", async () => {
     [504, 504],
   );
   const metrics = await served.metrics();
-  const place = { method: "POST", path: "/late" };
-  assert.equal(metrics.value("servable_timeouts_total", { ...place, layer: "run" }), 1);
-  assert.equal(metrics.value("servable_timeouts_total", { ...place, layer: "queue" }), 1);
+  const labels = { method: "POST", path: "/late" };
+  assert.equal(metrics.value("servable_timeouts_total", { ...labels, layer: "run" }), 1);
+  assert.equal(metrics.value("servable_timeouts_total", { ...labels, layer: "queue" }), 1);
   app.open();
-  await served.metricsWhen((later) => later.value("servable_late_total", place) === 1);
+  await served.metricsWhen((later) => later.value("servable_late_total", labels) === 1);
 });
 
 /** Limits one route to one call at a time; other routes have no queue, but time limits. */

@@ -88,12 +88,12 @@ describe("a falsy value is a failure when it is thrown by", { timeout: 120_000 }
     });
   }
 
-  for (const place of ["setup()", "the lifespan", "the constructor", "the module"]) {
-    test(`${place} in a worker: the pool does not start`, async () => {
-      process.env[THROWN_AT] = place;
+  for (const phase of ["setup()", "the lifespan", "the constructor", "the module"]) {
+    test(`${phase} in a worker: the pool does not start`, async () => {
+      process.env[THROWN_AT] = phase;
       try {
         // Each takes a process: all the values for one of them, and two for the others.
-        for (const name of place === "setup()" ? NAMES : ["undefined", "zero"]) {
+        for (const name of phase === "setup()" ? NAMES : ["undefined", "zero"]) {
           process.env[THROWN] = name;
           const moduleUrl = new URL("../fixtures/falsy-worker.ts", import.meta.url).href;
           const pool = new WorkerPool({ ...poolOptions(), moduleUrl, className: "FalsyWorker" });

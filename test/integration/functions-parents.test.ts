@@ -33,7 +33,7 @@ class Program {
     this.child.stderr.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
     createInterface({ input: this.child.stdout }).on("line", (text) => {
       this.lines.push({ text, at: performance.now() });
-      for (const look of this.#watchers) look();
+      for (const check of this.#watchers) check();
     });
     this.closed = once(this.child, "close").then(([code]) => ({
       code: code as number | null,
@@ -48,14 +48,14 @@ class Program {
   /** Resolves with the first line that matches; rejects if the program ends without one. */
   async said(pattern: RegExp): Promise<RegExpExecArray> {
     const found = new Promise<RegExpExecArray>((resolve) => {
-      const look = (): void => {
+      const check = (): void => {
         for (const { text } of this.lines) {
           const match = pattern.exec(text);
           if (match !== null) resolve(match);
         }
       };
-      this.#watchers.add(look);
-      look();
+      this.#watchers.add(check);
+      check();
     });
     const end = this.closed.then(() => assert.fail(`it ended without ${String(pattern)}: ${this.stderr}`));
     return Promise.race([found, end]);

@@ -68,7 +68,7 @@ test(
     // No new handle stays open: no server, no connection, no timer that keeps the process alive.
     const opened = (): string[] =>
       process.getActiveResourcesInfo().filter((kind) => !openBefore.includes(kind));
-    for (let look = 0; look < 100 && opened().some((kind) => kind !== "Timeout"); look++) await sleep(50);
+    for (let check = 0; check < 100 && opened().some((kind) => kind !== "Timeout"); check++) await sleep(50);
     assert.deepEqual(opened(), []);
   },
 );

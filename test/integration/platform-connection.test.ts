@@ -330,16 +330,16 @@ describe("attempts", () => {
 
   test("a call that must not be repeated is not retried once it may have arrived", async () => {
     const once = { retry: false };
-    const look = /may have been done anyway, so check before you try again\.$/;
+    const checkAdvice = /may have been done anyway, so check before you try again\.$/;
     await withPlane({ updateApplication: unavailable(1, () => ({})) }, async (connection, plane) => {
       const call = connection.unary(updateApplication, {}, once);
-      await assert.rejects(call, failing(look, "PLATFORM_UNREACHABLE", "UNAVAILABLE"));
+      await assert.rejects(call, failing(checkAdvice, "PLATFORM_UNREACHABLE", "UNAVAILABLE"));
       assert.equal(plane.calls.length, 1);
     });
     await withPlane({ updateApplication: () => cutConnection() }, async (connection, plane) => {
       await assert.rejects(
         connection.unary(updateApplication, {}, once),
-        failing(look, "PLATFORM_UNREACHABLE"),
+        failing(checkAdvice, "PLATFORM_UNREACHABLE"),
       );
       assert.equal(plane.calls.length, 1);
     });

@@ -37,7 +37,7 @@ async function printed(line: string): Promise<void> {
 }
 
 test("a call runs the function in an app of its own, which is deleted when the call ends", async () => {
-  const { pid, parent, environment, module } = await functions.describePlace();
+  const { pid, parent, environment, module } = await functions.describeSurroundings();
   assert.notEqual(pid, process.pid);
   assert.notEqual(parent, process.pid, "a process of its own beside the server's");
   assert.equal(environment["GIVEN"], "value");

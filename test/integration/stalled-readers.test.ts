@@ -157,5 +157,5 @@ async function passing<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
 
 /** Waits until nothing more is sent: the buffers of the reader's machine are full. */
 async function socketIsFull(served: { metrics(): Promise<unknown> }): Promise<void> {
-  for (let look = 0; look < 20; look++) await served.metrics();
+  for (let check = 0; check < 20; check++) await served.metrics();
 }

@@ -132,11 +132,11 @@ describe("a stop", { timeout: 60_000 }, () => {
     );
     const answer = served.post("/held");
     while (served.app.begun === 0) await nextTurn();
-    let looks = 0;
+    let checks = 0;
     await close(served.server, clock, () => {
-      if (++looks === 200) served.app.release(); // ten seconds later
+      if (++checks === 200) served.app.release(); // ten seconds later
     });
-    assert.ok(looks >= 200);
+    assert.ok(checks >= 200);
     const { status, headers } = await answer;
     assert.deepEqual([status, headers.get("connection")], [200, "close"]);
     for (const socket of sockets) socket.destroy();
@@ -173,9 +173,9 @@ describe("a stop", { timeout: 60_000 }, () => {
     socket.on("data", (chunk: Buffer) => (received += chunk.toString()));
     while ((await connections(served.server)) === 0) await nextTurn();
     clock.advance(100);
-    let looks = 0;
+    let checks = 0;
     await close(served.server, clock, () => {
-      if (++looks === 3) socket.write(rawRequest("GET", "/readyz"));
+      if (++checks === 3) socket.write(rawRequest("GET", "/readyz"));
     });
     assert.equal(statusOf(received), 503); // the response to a probe during the stop
     assert.match(received, /stopping/);

@@ -159,7 +159,7 @@ describe(
         await using server = await startTestServer(new Served(), { clock });
         const answers = Array.from({ length: slots }, () => server.post(path, {}));
         while (server.app.pending.length < slots) {
-          clock.advance(0); // lets the server look at what has arrived
+          clock.advance(0); // lets the server process received data
           await delay(5);
         }
         clock.advance(limitMs + 19_999);

@@ -40,11 +40,11 @@ async function startPool(options: Partial<WorkerPoolOptions> = {}): Promise<Work
 /** Resolves once a number of workers are ready. */
 function readiness(pool: WorkerPool, wanted: number): Promise<void> {
   return new Promise((resolve) => {
-    const look = (): void => {
+    const check = (): void => {
       if (pool.ready === wanted) resolve();
     };
-    pool.onReadyChange(look);
-    look();
+    pool.onReadyChange(check);
+    check();
   });
 }
 
@@ -68,17 +68,17 @@ function recordingLogger(): {
   const stream = new Writable({
     write(chunk: Buffer, _encoding, done) {
       lines.push(JSON.parse(chunk.toString()) as Record<string, unknown>);
-      for (const look of waiting) look();
+      for (const check of waiting) check();
       done();
     },
   });
   const said = (text: string): Promise<void> =>
     new Promise((resolve) => {
-      const look = (): void => {
+      const check = (): void => {
         if (lines.some(({ msg }) => msg === text)) resolve();
       };
-      waiting.push(look);
-      look();
+      waiting.push(check);
+      check();
     });
   return { log: pino({ level: "info", base: null, timestamp: false }, stream), lines, said };
 }
@@ -198,7 +198,7 @@ describe("calls", () => {
     assert.ok(second instanceof AppException);
     assert.deepEqual(answerFor(second), { status: 400, body: { detail: "negative" }, unexpected: false });
     assert.deepEqual(third, { input: 2, requestId: call.contexts[2]?.requestId });
-    assert.equal(call.contexts[2]?.answerHeaders.get("x-place"), "2");
+    assert.equal(call.contexts[2]?.answerHeaders.get("x-index"), "2");
     assert.equal(call.contexts[1]?.answerHeaders.size, 0);
     assert.deepEqual(lines, [{ level: 30, size: 3, msg: "batch" }]);
     await pool.stop();

@@ -27,8 +27,8 @@ const edit: fc.Arbitrary<Edit> = fc.record({
 
 function mutate(text: string, edits: readonly Edit[]): string {
   return edits.reduce((now, { at, drop, insert }) => {
-    const place = now.length === 0 ? 0 : at % (now.length + 1);
-    return now.slice(0, place) + insert + now.slice(place + drop);
+    const offset = now.length === 0 ? 0 : at % (now.length + 1);
+    return now.slice(0, offset) + insert + now.slice(offset + drop);
   }, text);
 }
 

@@ -252,8 +252,8 @@ function check(frame: Uint8Array): void {
 }
 
 function mutate(frame: Uint8Array, { at, drop, insert }: Edit): Uint8Array {
-  const place = at % (frame.length + 1);
-  return Buffer.concat([frame.subarray(0, place), insert, frame.subarray(place + drop)]);
+  const offset = at % (frame.length + 1);
+  return Buffer.concat([frame.subarray(0, offset), insert, frame.subarray(offset + drop)]);
 }
 
 function lengthOf(format: number, length: number): Buffer {

@@ -29,13 +29,13 @@ const cases = anySchema.chain((schema) =>
 
 /** Whether the issue's path is in the value, or is a missing key of an object in it. Branch names are not in the value. */
 function leadsSomewhere(value: unknown, { loc, type }: ValidationIssue): boolean {
-  let place = value;
+  let node = value;
   const keys = loc.slice(1);
   for (const [index, key] of keys.entries()) {
-    if (typeof place === "object" && place !== null && Object.hasOwn(place, key)) {
-      place = (place as Record<string | number, unknown>)[key];
+    if (typeof node === "object" && node !== null && Object.hasOwn(node, key)) {
+      node = (node as Record<string | number, unknown>)[key];
     } else if (type === "missing" && index === keys.length - 1) {
-      return typeof place === "object" && place !== null;
+      return typeof node === "object" && node !== null;
     } else if (typeof key === "number" || !BRANCH.test(key)) return false;
   }
   return true;

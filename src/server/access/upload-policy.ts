@@ -87,8 +87,8 @@ function urlFault(url: string): string | undefined {
   if (/[\u0000- \u007f-\u009f\u2028\u2029]/.test(url)) return "must not contain control characters or spaces";
   // Not parsed by URL, which would resolve the dot segments that are checked below.
   const [, scheme = "", authority = "", path = ""] = /^([^:/?#]+):\/\/([^/?#]*)([^?#]*)/.exec(url) ?? [];
-  const place = authority.slice(authority.lastIndexOf("@") + 1);
-  const [, name = "", port] = /^(.*?)(?::(\d*))?$/.exec(place) ?? [];
+  const hostAndPort = authority.slice(authority.lastIndexOf("@") + 1);
+  const [, name = "", port] = /^(.*?)(?::(\d*))?$/.exec(hostAndPort) ?? [];
   const { bucket, endpoint = "" } = S3_HOST.exec(name.toLowerCase().replace(/\.+$/, ""))?.groups ?? {};
   if (scheme.toLowerCase() !== "https" || endpoint === "" || endpoint.split(/[.-]/).includes("vpce")) {
     return "must be an HTTPS S3 upload URL";

@@ -82,8 +82,8 @@ export async function serve(definition: ServeDefinition, options: ServeOptions):
     // The processes of a cluster share the port: a probe would take connections from serving processes.
     if (!cluster.isWorker) await assertPortFree(host, port);
     if (metricsPort !== false) {
-      const place = { host: metricsHost, port: metricsPort, allowedHosts: built.allowedHosts };
-      metricsServer = await startMetricsServer(built.metrics, place);
+      const listenOptions = { host: metricsHost, port: metricsPort, allowedHosts: built.allowedHosts };
+      metricsServer = await startMetricsServer(built.metrics, listenOptions);
     }
     await Promise.race([setUp(built, definition, logger), signals.forced.then(refuseToWait)]);
     if (!signals.stopping) {

@@ -128,12 +128,12 @@ function spread(
   return { name, help, type: "histogram", samples };
 }
 
-type Place = Pick<QueueMetrics, "method" | "path">;
+type RouteName = Pick<QueueMetrics, "method" | "path">;
 
-function sample(place: Place, value: number, more: Record<string, string> = {}): Sample {
-  return { labels: { ...labelsOf(place), ...more }, value };
+function sample(route: RouteName, value: number, more: Record<string, string> = {}): Sample {
+  return { labels: { ...labelsOf(route), ...more }, value };
 }
 
-function labelsOf({ method, path }: Place): Record<string, string> {
+function labelsOf({ method, path }: RouteName): Record<string, string> {
   return { app_name: "fal", method, path };
 }

@@ -140,14 +140,14 @@ export class Checker {
 
   #ofArrays(node: SchemaNode): Check[] {
     const checks: Check[] = [];
-    const places = listOf(node["prefixItems"]).map((item) => this.#lazily(item));
+    const prefixItems = listOf(node["prefixItems"]).map((item) => this.#lazily(item));
     const others = node["items"] === undefined ? undefined : this.#lazily(node["items"]);
-    if (places.length > 0 || others !== undefined) {
+    if (prefixItems.length > 0 || others !== undefined) {
       checks.push((value, work, seen) => {
         if (!Array.isArray(value)) return true;
-        const end = others === undefined ? Math.min(places.length, value.length) : value.length;
+        const end = others === undefined ? Math.min(prefixItems.length, value.length) : value.length;
         for (let index = 0; index < end; index++) {
-          if (!(places[index] ?? (others as Check))(value[index], work)) return false;
+          if (!(prefixItems[index] ?? (others as Check))(value[index], work)) return false;
           seen?.indexes.add(index);
         }
         return true;

@@ -138,11 +138,11 @@ class IssueSearch {
         if (this.#fits(branch, value)) return;
         return this.walk(branch, value, childLocation(at, this.#branchName(branch)));
       }
-      const place = childLocation(at, field);
-      if (tag === undefined) return this.#add(place, "missing", "Field required", value);
+      const location = childLocation(at, field);
+      if (tag === undefined) return this.#add(location, "missing", "Field required", value);
       return this.#report(
         ruleFault({ keyword: "enum", params: { allowedValues: [...branchOf.keys()] } }, tag),
-        place,
+        location,
       );
     }
     if (branches.some((branch) => this.#fits(branch, value))) return;
@@ -159,11 +159,11 @@ class IssueSearch {
   }
 
   #walkItems(node: SchemaNode, value: readonly unknown[], at: IssueLocation): void {
-    const places = listOf(node["prefixItems"]);
-    const end = node["items"] === undefined ? Math.min(places.length, value.length) : value.length;
+    const prefixItems = listOf(node["prefixItems"]);
+    const end = node["items"] === undefined ? Math.min(prefixItems.length, value.length) : value.length;
     for (let index = 0; index < end; index++) {
       this.walk(
-        index < places.length ? places[index] : node["items"],
+        index < prefixItems.length ? prefixItems[index] : node["items"],
         value[index],
         childLocation(at, index),
       );
@@ -199,15 +199,15 @@ class IssueSearch {
     if (patterns.length === 0 && names === undefined && others === undefined) return;
     for (const key of Object.keys(value)) {
       this.#work.step(1 + (patterns.length * key.length) / 16);
-      const place = childLocation(at, key);
-      if (names !== undefined && !this.#fits(names, key)) this.walk(names, key, place);
+      const location = childLocation(at, key);
+      if (names !== undefined && !this.#fits(names, key)) this.walk(names, key, location);
       let isKnown = Object.hasOwn(properties, key);
       for (const [matches, schema] of patterns) {
         if (!matches(key)) continue;
         isKnown = true;
-        this.walk(schema, value[key], place);
+        this.walk(schema, value[key], location);
       }
-      if (!isKnown && others !== undefined) this.walk(others, value[key], place);
+      if (!isKnown && others !== undefined) this.walk(others, value[key], location);
     }
   }
 

@@ -75,8 +75,7 @@ export class IssueList {
 
 function locationOf(at: IssueLocation): (string | number)[] {
   const keys: (string | number)[] = [];
-  for (let place: IssueLocation | undefined = at; place !== undefined; place = place.from)
-    keys.push(place.key);
+  for (let step: IssueLocation | undefined = at; step !== undefined; step = step.from) keys.push(step.key);
   keys.reverse();
   const shown =
     keys.length <= MAX_KEYS ? keys : [...keys.slice(0, MAX_KEYS / 2), "…", ...keys.slice(-MAX_KEYS / 2)];

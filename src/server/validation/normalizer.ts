@@ -107,11 +107,11 @@ class NormalizerCompiler {
   }
 
   #array(parts: Parts): Step | undefined {
-    const length = Math.max(0, ...[...parts.keys()].map((part) => placesOf(part).length));
+    const length = Math.max(0, ...[...parts.keys()].map((part) => prefixItemsOf(part).length));
     const stepAt = (index: number): Step | undefined => {
       const applied: AppliedSchema[] = [];
       for (const [part, role] of parts) {
-        const schema = placesOf(part)[index] ?? part["items"];
+        const schema = prefixItemsOf(part)[index] ?? part["items"];
         if (isSchemaNode(schema)) applied.push([schema, role]);
         if (isSchemaNode(part["contains"]))
           applied.push([this.#ifContained(part["contains"]), Role.mentions]);
@@ -124,10 +124,12 @@ class NormalizerCompiler {
       }
       return this.compile(applied);
     };
-    const places = Array.from({ length }, (_, index) => stepAt(index));
+    const itemSteps = Array.from({ length }, (_, index) => stepAt(index));
     const rest = stepAt(length);
-    if (rest === undefined && places.every((step) => step === undefined)) return undefined;
-    return this.#style.array(length === 0 ? () => rest : (index) => (index < length ? places[index] : rest));
+    if (rest === undefined && itemSteps.every((step) => step === undefined)) return undefined;
+    return this.#style.array(
+      length === 0 ? () => rest : (index) => (index < length ? itemSteps[index] : rest),
+    );
   }
 
   #planOf(parts: Parts): ObjectPlan {
@@ -242,13 +244,13 @@ class NormalizerCompiler {
     const known = this.#active.get(node);
     if (known !== undefined) return known;
     const seen = new Set<SchemaNode>();
-    const find = (place: SchemaNode): boolean => {
-      if (seen.has(place)) return false;
-      seen.add(place);
-      if (isSchemaNode(place["properties"]) || place["additionalProperties"] === false) return true;
-      const target = refTarget(place, this.#definitions);
+    const find = (schema: SchemaNode): boolean => {
+      if (seen.has(schema)) return false;
+      seen.add(schema);
+      if (isSchemaNode(schema["properties"]) || schema["additionalProperties"] === false) return true;
+      const target = refTarget(schema, this.#definitions);
       let found = target !== undefined && find(target);
-      mapSubschemas(place, (subschema) => (found ||= find(subschema)));
+      mapSubschemas(schema, (subschema) => (found ||= find(subschema)));
       return found;
     };
     const found = find(node);
@@ -279,7 +281,7 @@ function fallbackOf(applied: readonly AppliedSchema[]): unknown {
 }
 
 /** The item schemas of a tuple. */
-function placesOf(part: SchemaNode): readonly unknown[] {
+function prefixItemsOf(part: SchemaNode): readonly unknown[] {
   return listOf(part["prefixItems"]);
 }
 

@@ -172,17 +172,17 @@ test("the limits of a range are included", () => {
 });
 
 test("a Node version may be incomplete, and a leading v is removed", () => {
-  for (const [given, kept] of [
+  for (const [version, parsedVersion] of [
     ["22", "22"],
     ["22.11", "22.11"],
     ["22.11.0", "22.11.0"],
     ["v22.11.0", "22.11.0"],
   ]) {
-    assert.equal(parsed({ nodeVersion: given }).environment.nodeVersion, kept);
+    assert.equal(parsed({ nodeVersion: version }).environment.nodeVersion, parsedVersion);
   }
 });
 
-const WRONG_REQUIREMENTS: readonly (readonly [value: unknown, place: string])[] = [
+const WRONG_REQUIREMENTS: readonly (readonly [value: unknown, path: string])[] = [
   ["lodash", "requirements"],
   [[""], "requirements[0]"],
   [["a", 5], "requirements[1]"],
@@ -198,9 +198,9 @@ const WRONG_REQUIREMENTS: readonly (readonly [value: unknown, place: string])[] 
   [[[["a"]]], "requirements[0][0]"],
   [Array(1), "requirements[0]"],
 ];
-for (const [value, place] of WRONG_REQUIREMENTS) {
-  test(`requirements ${JSON.stringify(value)} are rejected at ${place}`, () => {
-    assert.ok(refusalOf({ requirements: value }).startsWith(`${place} must be `));
+for (const [value, path] of WRONG_REQUIREMENTS) {
+  test(`requirements ${JSON.stringify(value)} are rejected at ${path}`, () => {
+    assert.ok(refusalOf({ requirements: value }).startsWith(`${path} must be `));
   });
 }
 

@@ -27,7 +27,7 @@ function refusalOf(value: unknown): string {
   return error.message.slice(LABEL.length);
 }
 
-function travel(value: unknown): unknown {
+function roundTrip(value: unknown): unknown {
   assertSerializable(value, LABEL);
   return deserialize(serialize(value));
 }
@@ -68,20 +68,20 @@ const PLAIN: Readonly<Record<string, unknown>> = {
 };
 for (const [name, value] of Object.entries(PLAIN)) {
   test(`plain data is serialized: ${name}`, () => {
-    assert.deepEqual(travel(value), value);
+    assert.deepEqual(roundTrip(value), value);
   });
 }
 
 test("an instance of a class is serialized as a plain object", () => {
-  assert.deepEqual(travel({ shape: new Circle() }), { shape: { radius: 2 } });
+  assert.deepEqual(roundTrip({ shape: new Circle() }), { shape: { radius: 2 } });
 });
 
 test("an object without a prototype arrives with one", () => {
-  assert.deepEqual(travel(Object.assign(Object.create(null), { a: 1 })), { a: 1 });
+  assert.deepEqual(roundTrip(Object.assign(Object.create(null), { a: 1 })), { a: 1 });
 });
 
 test("an invalid date stays an invalid date", () => {
-  assert.ok(Number.isNaN((travel(new Date(Number.NaN)) as Date).getTime()));
+  assert.ok(Number.isNaN((roundTrip(new Date(Number.NaN)) as Date).getTime()));
 });
 
 test("data of another realm is accepted", () => {
@@ -105,7 +105,7 @@ test("functions, classes and symbols are rejected", () => {
 });
 
 const FUNCTION = " is a function; pass plain data, and import the function where it is called";
-const PLACES: readonly (readonly [path: string, value: unknown])[] = [
+const UNSERIALIZABLE: readonly (readonly [path: string, value: unknown])[] = [
   ["options.pictures[0].load", { options: { pictures: [{ load: () => 1 }] } }],
   ["[1][0]", [1, [() => 1]]],
   ['["two words"]["1"]', { "two words": { 1: () => 1 } }],
@@ -137,9 +137,9 @@ const PLACES: readonly (readonly [path: string, value: unknown])[] = [
   ["shape.draw", { shape: Object.assign(new Circle(), { draw: () => 1 }) }],
   ["[4000000000]", Object.assign([], { 4_000_000_000: () => 1 })],
 ];
-for (const [place, value] of PLACES) {
-  test(`a value that cannot be serialized is reported at ${place}`, () => {
-    assert.equal(refusalOf(value), `: ${place}${FUNCTION}`);
+for (const [path, value] of UNSERIALIZABLE) {
+  test(`a value that cannot be serialized is reported at ${path}`, () => {
+    assert.equal(refusalOf(value), `: ${path}${FUNCTION}`);
   });
 }
 

@@ -22,7 +22,7 @@ async function targetOf(value: unknown): Promise<FunctionTarget> {
 }
 
 /** Loads a module of a project, and returns the source text from the position of each definition. */
-async function placesIn(files: Readonly<Record<string, string>>): Promise<Record<string, string>> {
+async function locationsIn(files: Readonly<Record<string, string>>): Promise<Record<string, string>> {
   const folder = createProject(files);
   const [entry = ""] = Object.keys(files);
   const file = join(folder, entry);
@@ -30,43 +30,45 @@ async function placesIn(files: Readonly<Record<string, string>>): Promise<Record
     string,
     unknown
   >;
-  const places: Record<string, string> = {};
+  const locations: Record<string, string> = {};
   for (const [name, value] of Object.entries(exports)) {
     if (typeof value !== "function") continue;
-    const { place } = (await targetOf(value)).entry;
-    const path = Object.keys(files).find((name) => pathToFileURL(join(folder, name)).href === place.module);
-    const line = (files[path ?? ""] ?? "").split("\n")[place.line - 1] ?? "";
-    places[name] = `${path ?? place.module}: ${line.slice(place.column - 1)}`;
+    const { place: location } = (await targetOf(value)).entry;
+    const path = Object.keys(files).find(
+      (name) => pathToFileURL(join(folder, name)).href === location.module,
+    );
+    const line = (files[path ?? ""] ?? "").split("\n")[location.line - 1] ?? "";
+    locations[name] = `${path ?? location.module}: ${line.slice(location.column - 1)}`;
   }
-  return places;
+  return locations;
 }
 
 const TYPES = "interface A {\n  a: 1;\n}\n\ntype B = A;\n\n";
 
 describe("the definition of a function is located in", () => {
   test("a TypeScript module, although it is loaded without its types", async () => {
-    const places = await placesIn({
+    const locations = await locationsIn({
       "app.ts": `import { fn } from "servable";\n${TYPES}export const f = fn({}, (b: B) => b);\nexport default fn({}, async () => {});\n`,
     });
-    assert.deepEqual(places, {
+    assert.deepEqual(locations, {
       f: "app.ts: fn({}, (b: B) => b);",
       default: "app.ts: fn({}, async () => {});",
     });
   });
 
   test("a module of a package that does not declare its format", async () => {
-    const places = await placesIn({
+    const locations = await locationsIn({
       "app.mts": `import { fn } from "servable";\n${TYPES}export const f = fn({}, (b: B) => b);\n`,
       "package.json": "{}",
     });
-    assert.deepEqual(places, { f: "app.mts: fn({}, (b: B) => b);" });
+    assert.deepEqual(locations, { f: "app.mts: fn({}, (b: B) => b);" });
   });
 
   test("a CommonJS module in TypeScript", async () => {
-    const places = await placesIn({
+    const locations = await locationsIn({
       "app.cts": `import servable = require("servable");\n${TYPES}exports.f = servable.fn({}, (b: B) => b);\n`,
     });
-    assert.match(places["f"] ?? "", /^app\.cts: (?:servable\.)?fn\(\{\}, \(b: B\) => b\);$/);
+    assert.match(locations["f"] ?? "", /^app\.cts: (?:servable\.)?fn\(\{\}, \(b: B\) => b\);$/);
   });
 
   test("JavaScript, even beside a source map, because the JavaScript is bundled", async () => {
@@ -77,50 +79,50 @@ describe("the definition of a function is located in", () => {
       mappings: "AAEA;AACA,OAAO",
       sourcesContent: ["// the source\n\n\nnothing\n"],
     };
-    const places = await placesIn({
+    const locations = await locationsIn({
       "dist/app.js":
         'import { fn } from "servable";\nexport const f = fn({}, (b) => b);\n//# sourceMappingURL=app.js.map\n',
       "dist/app.js.map": JSON.stringify(map),
       "src/app.ts": "",
     });
-    assert.deepEqual(places, { f: "dist/app.js: fn({}, (b) => b);" });
+    assert.deepEqual(locations, { f: "dist/app.js: fn({}, (b) => b);" });
   });
 
   test("a line with several definitions", async () => {
     const line = "export const f = fn({}, () => 1), g = fn({}, () => 2);";
-    const places = await placesIn({ "app.ts": `import { fn } from "servable";\n${line}\n` });
-    assert.deepEqual(places, {
+    const locations = await locationsIn({ "app.ts": `import { fn } from "servable";\n${line}\n` });
+    assert.deepEqual(locations, {
       f: "app.ts: fn({}, () => 1), g = fn({}, () => 2);",
       g: "app.ts: fn({}, () => 2);",
     });
   });
 
   test("the file that calls fn(), or the module named in its options", async () => {
-    const places = await placesIn({
+    const locations = await locationsIn({
       "app.ts":
         'import { make } from "./make.ts";\nexport const f = make({});\nexport const g = make({ module: import.meta.url });\n',
       "make.ts":
         'import { fn } from "servable";\nexport const make = (options: object) => fn(options, () => 1);\n',
     });
-    assert.deepEqual(places, {
+    assert.deepEqual(locations, {
       f: "make.ts: fn(options, () => 1);",
       g: "app.ts: make({ module: import.meta.url });",
     });
   });
 
   test("a file whose name has to be escaped", async () => {
-    const places = await placesIn({
+    const locations = await locationsIn({
       "a b/ä#%25.ts": 'import { fn } from "servable";\nexport const f = fn({}, () => 1);\n',
     });
-    assert.deepEqual(places, { f: "a b/ä#%25.ts: fn({}, () => 1);" });
+    assert.deepEqual(locations, { f: "a b/ä#%25.ts: fn({}, () => 1);" });
   });
 });
 
 test("a definition deep in the call stack is found", async () => {
   const nest = (depth: number): AnyFunction =>
     depth === 0 ? (fn({}, () => 1) as unknown as AnyFunction) : nest(depth - 1);
-  const { place } = (await targetOf(nest(500))).entry;
-  assert.equal(place.module, import.meta.url.replace(/\?.*$/, ""));
+  const { place: location } = (await targetOf(nest(500))).entry;
+  assert.equal(location.module, import.meta.url.replace(/\?.*$/, ""));
 });
 
 test("locating a definition does not change how errors are formatted", () => {
@@ -129,8 +131,8 @@ test("locating a definition does not change how errors are formatted", () => {
   const previous = Error.prepareStackTrace;
   Error.prepareStackTrace = prepare;
   try {
-    const place = callerLocation();
-    assert.equal(place?.module, import.meta.url.replace(/\?.*$/, ""));
+    const location = callerLocation();
+    assert.equal(location?.module, import.meta.url.replace(/\?.*$/, ""));
     assert.equal(Error.prepareStackTrace, prepare);
     assert.equal(Error.stackTraceLimit, stackTraceLimit);
   } finally {
@@ -156,7 +158,11 @@ describe("in messages, a function is called", () => {
       "a()",
     ],
     ["the default export of its file", "export default fn({}, () => 1);", "the default export of app.ts"],
-    ["by its place, as the last resort", "export const [f] = [fn({}, () => 1)];", "the function at app.ts:2"],
+    [
+      "by its source location, as the last resort",
+      "export const [f] = [fn({}, () => 1)];",
+      "the function at app.ts:2",
+    ],
   ];
   for (const [what, source, name] of names) {
     test(what, async () => {

@@ -129,7 +129,7 @@ describe("a project", () => {
 });
 
 describe("a package of a workspace", () => {
-  const PLACES = {
+  const PACKAGES = {
     "": { workspaces: ["packages/*"], dependencies: { servable: "1", shared: "1" } },
     "node_modules/@me/app": { resolved: "packages/app", link: true },
     "node_modules/@me/lib": { resolved: "packages/lib", link: true },
@@ -150,12 +150,12 @@ describe("a package of a workspace", () => {
 
   function workspace(
     files: Readonly<Record<string, string>> = {},
-    places: object = PLACES,
+    packages: object = PACKAGES,
     globs: unknown = ["packages/*", "packages/lib/*"],
   ): string {
     const root = createFolder({
       "package.json": JSON.stringify({ workspaces: globs, dependencies: { servable: "1" } }),
-      "package-lock.json": JSON.stringify({ lockfileVersion: 3, packages: places }),
+      "package-lock.json": JSON.stringify({ lockfileVersion: 3, packages }),
       "packages/app/package.json": MANIFEST,
       ...files,
     });
@@ -196,10 +196,10 @@ describe("a package of a workspace", () => {
       ["!packages/app", "packages/*"],
       ["p?ckages/[a-c]pp"],
     ]) {
-      assert.equal(readProject(workspace({}, PLACES, globs)).folder, "packages/app", JSON.stringify(globs));
+      assert.equal(readProject(workspace({}, PACKAGES, globs)).folder, "packages/app", JSON.stringify(globs));
     }
     for (const globs of [[], ["packages"], ["apps/*"], ["packages/*", "!packages/app"], "packages/*", null]) {
-      refused(workspace({}, PLACES, globs), /\S+packages\/app has no package-lock\.json: run/);
+      refused(workspace({}, PACKAGES, globs), /\S+packages\/app has no package-lock\.json: run/);
     }
   });
 
@@ -209,9 +209,9 @@ describe("a package of a workspace", () => {
       "--workspace=packages/app",
       "--include-workspace-root",
     ]);
-    const nested = { ...PLACES, "packages/app/node_modules/servable": {} };
+    const nested = { ...PACKAGES, "packages/app/node_modules/servable": {} };
     assert.equal(readProject(workspace({}, nested)).framework, "packages/app/node_modules/servable");
-    const linked = { ...PLACES, "node_modules/servable": { resolved: "packages/servable", link: true } };
+    const linked = { ...PACKAGES, "node_modules/servable": { resolved: "packages/servable", link: true } };
     const read = readProject(workspace({}, { ...linked, "packages/servable": {} }));
     assert.deepEqual([read.isFrameworkLinked, read.packages.includes("packages/servable")], [true, true]);
   });
@@ -224,7 +224,7 @@ describe("a package of a workspace", () => {
           dependencies: { servable: "1", ...dependencies },
         }),
         "package-lock.json": JSON.stringify({
-          packages: { ...PLACES, "": { dependencies: { servable: "1", ...dependencies } } },
+          packages: { ...PACKAGES, "": { dependencies: { servable: "1", ...dependencies } } },
         }),
       });
     const none = readProject(root({}));
@@ -236,8 +236,8 @@ describe("a package of a workspace", () => {
   });
 
   test("includes everything that its tsconfig.json extends: files elsewhere, and packages of the workspace", () => {
-    const places = {
-      ...PLACES,
+    const packages = {
+      ...PACKAGES,
       "node_modules/@me/tsconfig": { resolved: "packages/tsconfig", link: true, dev: true },
       "packages/tsconfig": { dependencies: { "@tsconfig/strictest": "1" } },
       "node_modules/@tsconfig/strictest": {},
@@ -251,7 +251,7 @@ describe("a package of a workspace", () => {
         "config/more.json": '{ "extends": "./base" }',
         "config/base.json": "{}",
       },
-      places,
+      packages,
     );
     const read = readProject(file);
     assert.deepEqual(read.rootFiles, ["config/base.json", "config/more.json"]);
@@ -265,14 +265,14 @@ describe("a package of a workspace", () => {
   });
 
   test("is an error if its tsconfig.json extends a file that is not in the image, even without a workspace", () => {
-    const places = {
+    const packages = {
       "": { devDependencies: { "@tsconfig/node22": "1" } },
       "node_modules/@tsconfig/node22": {},
     };
     refused(
       project({
         "tsconfig.json": '{ "extends": "@tsconfig/node22/tsconfig.json" }',
-        "package-lock.json": JSON.stringify({ packages: places }),
+        "package-lock.json": JSON.stringify({ packages }),
       }),
       /tsconfig\.json extends "@tsconfig\/node22\/tsconfig\.json", which is installed only for development.*--save-prod @tsconfig\/node22" in/,
     );
@@ -298,7 +298,7 @@ describe("a package of a workspace", () => {
   });
 
   test("reports where to run npm if the root does not list it", () => {
-    const { "packages/app": _, ...others } = PLACES;
+    const { "packages/app": _, ...others } = PACKAGES;
     refused(
       workspace({}, others),
       /package-lock\.json does not have the package in packages\/app: run "npm install" in \S+, the root of the/,

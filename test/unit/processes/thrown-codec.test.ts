@@ -22,7 +22,7 @@ import { decodeThrown, encodeThrown, type WireThrown } from "../../../src/proces
 import { secondCopy } from "../../helpers/second-copy.ts";
 
 /** Sends a value to another process and back, as far as the codec is concerned. */
-function travel(thrown: unknown): unknown {
+function roundTrip(thrown: unknown): unknown {
   return decodeThrown(deserialize(serialize(encodeThrown(thrown))) as WireThrown);
 }
 
@@ -42,7 +42,7 @@ const OURS: readonly FalServerlessError[] = [
 
 for (const error of OURS) {
   test(`${error.name} (${error.code}) arrives with its class, its fields and its answer`, () => {
-    const arrived = travel(error) as FalServerlessError;
+    const arrived = roundTrip(error) as FalServerlessError;
     assert.equal(Object.getPrototypeOf(arrived), Object.getPrototypeOf(error));
     assert.ok(arrived instanceof FalServerlessError);
     assert.deepEqual({ ...arrived }, { ...error });
@@ -59,13 +59,13 @@ test("every error class of this package is recognised by its brand", () => {
     if (typeof value !== "function" || !(value.prototype instanceof Error)) continue;
     const error = new Error("any");
     Object.setPrototypeOf(error, value.prototype as object);
-    assert.equal(Object.getPrototypeOf(travel(error)), value.prototype, name);
+    assert.equal(Object.getPrototypeOf(roundTrip(error)), value.prototype, name);
   }
 });
 
 test("an error of another installed copy becomes one of this copy", async () => {
   const copy = await secondCopy()<typeof errors>("errors.ts");
-  const arrived = travel(new copy.FieldException("a", "b"));
+  const arrived = roundTrip(new copy.FieldException("a", "b"));
   assert.equal(Object.getPrototypeOf(arrived), FieldException.prototype);
 });
 
@@ -76,44 +76,44 @@ test("an error of a user's class becomes one of the nearest known class, with it
   class Odd extends TypeError {
     override readonly name = "Odd";
   }
-  const refusal = travel(new Refusal("no", 400)) as Refusal;
+  const refusal = roundTrip(new Refusal("no", 400)) as Refusal;
   assert.equal(Object.getPrototypeOf(refusal), AppException.prototype);
   assert.equal(refusal.hint, "less");
-  const odd = travel(new Odd("why")) as Error;
+  const odd = roundTrip(new Odd("why")) as Error;
   assert.ok(odd instanceof TypeError);
   assert.equal(odd.name, "Odd");
 });
 
 test("causes, and errors inside fields, keep their class", () => {
   const cause = new AppException("inner", 400, { cause: new RangeError("innermost") });
-  const arrived = travel(new Error("outer", { cause })) as Error;
+  const arrived = roundTrip(new Error("outer", { cause })) as Error;
   assert.ok(arrived.cause instanceof AppException);
   assert.ok(arrived.cause.cause instanceof RangeError);
-  const many = travel(new AggregateError([new TypeError("a"), "b"], "many")) as AggregateError;
+  const many = roundTrip(new AggregateError([new TypeError("a"), "b"], "many")) as AggregateError;
   assert.ok(many instanceof AggregateError);
   assert.ok(many.errors[0] instanceof TypeError);
   assert.equal(many.errors[1], "b");
-  const holder = travel(Object.assign(new Error("x"), { first: new FieldException("a", "b") }));
+  const holder = roundTrip(Object.assign(new Error("x"), { first: new FieldException("a", "b") }));
   assert.ok((holder as { first: unknown }).first instanceof FieldException);
 });
 
 test("the results of a failed batch arrive complete, however many items failed", () => {
-  const results = Array.from({ length: 300 }, (_, place) =>
-    place % 3 === 0 ? place : new AppException("no", 409),
+  const results = Array.from({ length: 300 }, (_, index) =>
+    index % 3 === 0 ? index : new AppException("no", 409),
   );
-  const arrived = travel(new BatchItemErrors(results)) as BatchItemErrors;
+  const arrived = roundTrip(new BatchItemErrors(results)) as BatchItemErrors;
   assert.ok(arrived instanceof BatchItemErrors);
   assert.deepEqual(arrived.results.map(answerFor), results.map(answerFor));
 });
 
 test("an AbortError keeps its name", () => {
-  assert.equal((travel(AbortSignal.abort().reason) as Error).name, "AbortError");
+  assert.equal((roundTrip(AbortSignal.abort().reason) as Error).name, "AbortError");
 });
 
 test("a thrown value that is not an error arrives unchanged if it can be cloned, otherwise as an error that shows it", () => {
-  for (const value of [undefined, null, 0, "text", 1n, { a: [1] }]) assert.deepEqual(travel(value), value);
+  for (const value of [undefined, null, 0, "text", 1n, { a: [1] }]) assert.deepEqual(roundTrip(value), value);
   for (const value of [Symbol("s"), () => 1, { f: () => 1 }, new WeakMap(), Promise.resolve()]) {
-    assert.ok(travel(value) instanceof Error);
+    assert.ok(roundTrip(value) instanceof Error);
   }
 });
 
@@ -121,7 +121,7 @@ test("errors that refer to each other arrive without the cycles", () => {
   const error: Error & { self?: unknown } = new Error("x");
   error.cause = error;
   error.self = error;
-  const arrived = travel(error) as { cause: Error; self: Error };
+  const arrived = roundTrip(error) as { cause: Error; self: Error };
   assert.equal(arrived.cause.message, "x");
   assert.equal(arrived.cause.cause, undefined);
   assert.equal(arrived.self.message, "x");
@@ -164,7 +164,7 @@ const HOSTILE: Readonly<Record<string, () => unknown>> = {
 };
 for (const [title, make] of Object.entries(HOSTILE)) {
   test(`${title} arrives as an error`, () => {
-    const arrived = travel(make());
+    const arrived = roundTrip(make());
     assert.ok(arrived instanceof Error);
     assert.equal(typeof arrived.message, "string");
     assert.equal(answerFor(arrived).status, 500);

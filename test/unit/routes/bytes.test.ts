@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Type, type Static } from "typebox";
 import { App, bytes, endpoint, realtime } from "../../../src/index.ts";
-import { accepted, compileInput, issuesOf, placesOf } from "../../helpers/issues.ts";
+import { accepted, compileInput, issuesOf, issueLocations } from "../../helpers/issues.ts";
 import { assertRefused } from "../../helpers/thrown.ts";
 
 const Frame = Type.Object({
@@ -53,16 +53,16 @@ test("too few and too many bytes are rejected", () => {
 test("bytes may be used alone, in lists, and in unions with other types", () => {
   const data = new Uint8Array([1]);
   assert.equal(accepted(bytes(), data), data);
-  assert.deepEqual(placesOf(bytes(), { a: 1 }), ["bytes_type body"]);
-  assert.deepEqual(placesOf(Type.Array(bytes()), [data, "x"]), ["bytes_type body.1"]);
+  assert.deepEqual(issueLocations(bytes(), { a: 1 }), ["bytes_type body"]);
+  assert.deepEqual(issueLocations(Type.Array(bytes()), [data, "x"]), ["bytes_type body.1"]);
   const either = Type.Object({ source: Type.Union([Type.String(), bytes()]) });
   assert.deepEqual(accepted(either, { source: data }), { source: data });
-  assert.deepEqual(placesOf(either, { source: 5 }), [
+  assert.deepEqual(issueLocations(either, { source: 5 }), [
     "string_type body.source.str",
     "bytes_type body.source.bytes",
   ]);
   const maybe = Type.Object({ source: Type.Union([bytes(), Type.Null()]) });
-  assert.deepEqual(placesOf(maybe, { source: "x" }), ["bytes_type body.source"]);
+  assert.deepEqual(issueLocations(maybe, { source: "x" }), ["bytes_type body.source"]);
 });
 
 test("results are checked as well", () => {

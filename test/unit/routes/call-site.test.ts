@@ -62,15 +62,15 @@ test("callSite() does not change how stack traces are created", () => {
 const SOURCE = `
 import { callSite } from "../../src/routes/call-site.ts";
 
-let place: string | undefined;
+let site: string | undefined;
 function mark(_method: unknown, _context: ClassMethodDecoratorContext): void {
-  place = callSite();
+  site = callSite();
 }
 class Marked {
   @mark
   run(): void {}
 }
-console.log(JSON.stringify([place, import.meta.url, typeof Marked]));
+console.log(JSON.stringify([site, import.meta.url, typeof Marked]));
 `;
 
 test("the compiled module is found in code compiled by tsc and run by plain Node", () => {
@@ -81,6 +81,6 @@ test("the compiled module is found in code compiled by tsc and run by plain Node
   const env = { ...process.env, NODE_OPTIONS: "" };
   const file = join(folder, "out", cache, name, "marked.js");
   const printed = execFileSync(process.execPath, [file], { encoding: "utf8", env });
-  const [place, url] = JSON.parse(printed) as string[];
-  assert.equal(place, url);
+  const [site, url] = JSON.parse(printed) as string[];
+  assert.equal(site, url);
 });

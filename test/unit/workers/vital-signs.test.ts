@@ -18,8 +18,12 @@ class Watched implements WatchedWorker {
 }
 
 /** Checks a worker up to `count` times, each in its own turn, and returns the first finding. */
-async function looks(signs: VitalSigns, worker: WatchedWorker, count: number): Promise<string | undefined> {
-  for (let look = 0; look < count; look++) {
+async function checkRepeatedly(
+  signs: VitalSigns,
+  worker: WatchedWorker,
+  count: number,
+): Promise<string | undefined> {
+  for (let check = 0; check < count; check++) {
     const why = signs.look(worker, 1_000);
     if (why !== undefined) return why;
     await nextTurn();
@@ -45,28 +49,28 @@ for (const [finishBy, expected] of lateness) {
 test("an idle worker that does not answer a ping within the grace period is stuck", async () => {
   const worker = new Watched();
   const signs = new VitalSigns(3_000);
-  assert.equal(await looks(signs, worker, 7), undefined);
+  assert.equal(await checkRepeatedly(signs, worker, 7), undefined);
   assert.equal(worker.pings, 1);
-  assert.equal(await looks(signs, worker, 1), "it has not answered for 3 s");
+  assert.equal(await checkRepeatedly(signs, worker, 1), "it has not answered for 3 s");
 });
 
 test("an idle worker that answers pings is not stuck, however often it is checked", async () => {
   const signs = new VitalSigns(3_000);
   const worker = new Watched();
   worker.ping = () => void setImmediate(() => signs.answered());
-  assert.equal(await looks(signs, worker, 100), undefined);
+  assert.equal(await checkRepeatedly(signs, worker, 100), undefined);
 });
 
 test("a busy worker is not stuck before its deadline", async () => {
   const worker = Object.assign(new Watched(), { isIdle: false });
-  assert.equal(await looks(new VitalSigns(3_000), worker, 100), undefined);
+  assert.equal(await checkRepeatedly(new VitalSigns(3_000), worker, 100), undefined);
 });
 
 test("checks within one turn count once, because no answer could arrive between them", async () => {
   const worker = new Watched();
   const signs = new VitalSigns(3_000);
-  await looks(signs, worker, 5);
-  for (let look = 0; look < 100; look++) assert.equal(signs.look(worker, 1_000), undefined);
+  await checkRepeatedly(signs, worker, 5);
+  for (let check = 0; check < 100; check++) assert.equal(signs.look(worker, 1_000), undefined);
 });
 
 test(
@@ -76,12 +80,12 @@ test(
     const child = spawn("sleep", ["60"]);
     await once(child, "spawn");
     const worker = Object.assign(new Watched(), { isIdle: false, pid: child.pid });
-    assert.equal(await looks(new VitalSigns(3_000), worker, 20), undefined);
+    assert.equal(await checkRepeatedly(new VitalSigns(3_000), worker, 20), undefined);
     child.kill("SIGSTOP");
     const signs = new VitalSigns(3_000);
     // It takes a moment until the signal arrives.
     for (let round = 0; round < 1_000; round++) {
-      const why = await looks(signs, worker, 20);
+      const why = await checkRepeatedly(signs, worker, 20);
       if (why === undefined) continue;
       assert.equal(why, "the system has stopped it");
       child.kill("SIGKILL");

@@ -11,14 +11,14 @@ const NONE = { user: "", project: "" };
 describe("npm", () => {
   test("is found beside Node, else as the npm that runs this process, else in PATH", () => {
     using folder = createCacheFolder();
-    const place = (path: string): string => {
+    const writeNpm = (path: string): string => {
       mkdirSync(join(folder.path, path, "npm/bin"), { recursive: true });
       writeFileSync(join(folder.path, path, "npm/package.json"), '{"version":"1.2.3"}');
       writeFileSync(join(folder.path, path, "npm/bin/npm-cli.js"), "");
       return join(folder.path, path, "npm/bin/npm-cli.js");
     };
-    const beside = place("node/lib/node_modules");
-    const running = place("running");
+    const beside = writeNpm("node/lib/node_modules");
+    const running = writeNpm("running");
     const node = join(folder.path, "node/bin/node");
     mkdirSync(join(folder.path, "node/bin"));
     assert.deepEqual(findNpm({}, node), { script: beside, version: "1.2.3" });

@@ -71,9 +71,9 @@ test("property: any edits of any tables give the same data as assignments", () =
             continue;
           text = setKey(text, table, key, value);
           if (table !== undefined && !Object.hasOwn(wanted, table)) put(wanted, table, {});
-          const place = (table === undefined ? wanted : wanted[table]) as Record<string, unknown>;
-          if (value === undefined) delete place[key];
-          else put(place, key, value);
+          const target = (table === undefined ? wanted : wanted[table]) as Record<string, unknown>;
+          if (value === undefined) delete target[key];
+          else put(target, key, value);
           assertData(text, wanted);
         }
       },
@@ -81,8 +81,8 @@ test("property: any edits of any tables give the same data as assignments", () =
   );
 });
 
-function put(place: Record<string, unknown>, key: string, value: unknown): void {
-  Object.defineProperty(place, key, { value, enumerable: true, configurable: true, writable: true });
+function put(target: Record<string, unknown>, key: string, value: unknown): void {
+  Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
 function assertData(text: string, wanted: unknown): void {

@@ -42,16 +42,16 @@ test("a body of unknown length reserves memory as it arrives", () => {
 test("a body that does not arrive loses its memory, but only when another one needs it", () => {
   const clock = new FakeClock();
   const budget = new MemoryBudget(100_000, clock);
-  const given: string[] = [];
-  budget.expect(50_000, () => given.push("silent"));
-  const steady = budget.expect(50_000, () => given.push("steady")) as ArrivingBody;
+  const rejected: string[] = [];
+  budget.expect(50_000, () => rejected.push("silent"));
+  const steady = budget.expect(50_000, () => rejected.push("steady")) as ArrivingBody;
   clock.advance(1_999);
   assert.ok(!budget.take(1), "two seconds are not over");
   assert.ok(steady.came(20_000, 50_000, clock.now()));
   clock.advance(1_000);
-  assert.deepEqual(given, []);
+  assert.deepEqual(rejected, []);
   assert.ok(budget.take(1));
-  assert.deepEqual(given, ["silent"]);
+  assert.deepEqual(rejected, ["silent"]);
   assert.equal(budget.held, 50_001);
 });
 

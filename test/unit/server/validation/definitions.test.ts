@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Type } from "typebox";
-import { compileInput, placesOf } from "../../../helpers/issues.ts";
+import { compileInput, issueLocations } from "../../../helpers/issues.ts";
 
 /** Schemas that are rejected when the class is defined, with the expected messages. */
 const REFUSED: readonly (readonly [schema: object, message: RegExp])[] = [
@@ -110,97 +110,98 @@ for (const [index, [schema, message]] of REFUSED.entries()) {
 const Int = { type: "integer" };
 
 /** Valid schemas, each with an invalid value and the paths of its errors. */
-const TAKEN: Readonly<Record<string, readonly [schema: object, bad: unknown, places: readonly string[]]>> = {
-  "$schema of 2020-12": [
-    { $schema: "https://json-schema.org/draft/2020-12/schema", properties: { a: Int } },
-    { a: "x" },
-    ["int_type body.a"],
-  ],
-  "$schema of draft-07": [
-    {
-      $schema: "http://json-schema.org/draft-07/schema#",
-      definitions: { I: Int },
-      properties: { a: { $ref: "#/definitions/I" } },
-    },
-    { a: "x" },
-    ["int_type body.a"],
-  ],
-  "a pointer to a property": [
-    { properties: { a: Int, b: { $ref: "#/properties/a" } } },
-    { b: "x" },
-    ["int_type body.b"],
-  ],
-  "a pointer into lists": [
-    { prefixItems: [Int], items: { $ref: "#/prefixItems/0" } },
-    [1, "x"],
-    ["int_type body.1"],
-  ],
-  "a pointer with escapes": [
-    { $defs: { "a/b~c d": Int }, properties: { a: { $ref: "#/$defs/a~1b~0c%20d" } } },
-    { a: "x" },
-    ["int_type body.a"],
-  ],
-  "an $id anywhere": [
-    { properties: { a: { $id: "Size", ...Int }, b: { $ref: "Size" } } },
-    { b: "x" },
-    ["int_type body.b"],
-  ],
-  "an absolute $id": [
-    {
-      $id: "https://example.com/root.json",
-      $defs: { S: { $id: "size.json", ...Int } },
-      properties: { b: { $ref: "https://example.com/size.json" }, c: { $ref: "size.json" } },
-    },
-    { b: "x", c: "x" },
-    ["int_type body.b", "int_type body.c"],
-  ],
-  "an $anchor": [
-    { $defs: { S: { $anchor: "size", ...Int } }, properties: { a: { $ref: "#size" } } },
-    { a: "x" },
-    ["int_type body.a"],
-  ],
-  "a pointer below an $id": [
-    {
-      $defs: { S: { $id: "S", $defs: { I: Int }, properties: { a: { $ref: "#/$defs/I" } } } },
-      properties: { s: { $ref: "S" }, t: { $ref: "S#/$defs/I" } },
-    },
-    { s: { a: "x" }, t: "x" },
-    ["int_type body.s.a", "int_type body.t"],
-  ],
-  "# below an $id": [
-    { properties: { list: { $id: "List", type: "object", properties: { next: { $ref: "#" }, n: Int } } } },
-    { list: { next: { next: { n: "x" } } } },
-    ["int_type body.list.next.next.n"],
-  ],
-  "a $ref to true and to false": [
-    {
-      $defs: { Any: true, None: false },
-      properties: { a: { $ref: "#/$defs/Any" }, b: { $ref: "#/$defs/None" } },
-    },
-    { a: 1, b: 2 },
-    ["value_error body.b"],
-  ],
-  "$comment, examples and OpenAPI's notes": [
-    {
-      $comment: "x",
-      examples: [1],
-      example: 1,
-      ui: { important: true },
-      deprecated: true,
-      readOnly: true,
-      contentEncoding: "base64",
-      xml: {},
-      externalDocs: {},
-      "x-order": 1,
-      ...Int,
-    },
-    "x",
-    ["int_type body"],
-  ],
-};
+const TAKEN: Readonly<Record<string, readonly [schema: object, bad: unknown, locations: readonly string[]]>> =
+  {
+    "$schema of 2020-12": [
+      { $schema: "https://json-schema.org/draft/2020-12/schema", properties: { a: Int } },
+      { a: "x" },
+      ["int_type body.a"],
+    ],
+    "$schema of draft-07": [
+      {
+        $schema: "http://json-schema.org/draft-07/schema#",
+        definitions: { I: Int },
+        properties: { a: { $ref: "#/definitions/I" } },
+      },
+      { a: "x" },
+      ["int_type body.a"],
+    ],
+    "a pointer to a property": [
+      { properties: { a: Int, b: { $ref: "#/properties/a" } } },
+      { b: "x" },
+      ["int_type body.b"],
+    ],
+    "a pointer into lists": [
+      { prefixItems: [Int], items: { $ref: "#/prefixItems/0" } },
+      [1, "x"],
+      ["int_type body.1"],
+    ],
+    "a pointer with escapes": [
+      { $defs: { "a/b~c d": Int }, properties: { a: { $ref: "#/$defs/a~1b~0c%20d" } } },
+      { a: "x" },
+      ["int_type body.a"],
+    ],
+    "an $id anywhere": [
+      { properties: { a: { $id: "Size", ...Int }, b: { $ref: "Size" } } },
+      { b: "x" },
+      ["int_type body.b"],
+    ],
+    "an absolute $id": [
+      {
+        $id: "https://example.com/root.json",
+        $defs: { S: { $id: "size.json", ...Int } },
+        properties: { b: { $ref: "https://example.com/size.json" }, c: { $ref: "size.json" } },
+      },
+      { b: "x", c: "x" },
+      ["int_type body.b", "int_type body.c"],
+    ],
+    "an $anchor": [
+      { $defs: { S: { $anchor: "size", ...Int } }, properties: { a: { $ref: "#size" } } },
+      { a: "x" },
+      ["int_type body.a"],
+    ],
+    "a pointer below an $id": [
+      {
+        $defs: { S: { $id: "S", $defs: { I: Int }, properties: { a: { $ref: "#/$defs/I" } } } },
+        properties: { s: { $ref: "S" }, t: { $ref: "S#/$defs/I" } },
+      },
+      { s: { a: "x" }, t: "x" },
+      ["int_type body.s.a", "int_type body.t"],
+    ],
+    "# below an $id": [
+      { properties: { list: { $id: "List", type: "object", properties: { next: { $ref: "#" }, n: Int } } } },
+      { list: { next: { next: { n: "x" } } } },
+      ["int_type body.list.next.next.n"],
+    ],
+    "a $ref to true and to false": [
+      {
+        $defs: { Any: true, None: false },
+        properties: { a: { $ref: "#/$defs/Any" }, b: { $ref: "#/$defs/None" } },
+      },
+      { a: 1, b: 2 },
+      ["value_error body.b"],
+    ],
+    "$comment, examples and OpenAPI's notes": [
+      {
+        $comment: "x",
+        examples: [1],
+        example: 1,
+        ui: { important: true },
+        deprecated: true,
+        readOnly: true,
+        contentEncoding: "base64",
+        xml: {},
+        externalDocs: {},
+        "x-order": 1,
+        ...Int,
+      },
+      "x",
+      ["int_type body"],
+    ],
+  };
 
-for (const [what, [schema, bad, places]] of Object.entries(TAKEN)) {
-  test(`${what} works`, () => assert.deepEqual(placesOf(schema, bad), places));
+for (const [what, [schema, bad, locations]] of Object.entries(TAKEN)) {
+  test(`${what} works`, () => assert.deepEqual(issueLocations(schema, bad), locations));
 }
 
 test("a Record covers all keys, including those with line breaks", () => {
@@ -214,10 +215,10 @@ test("a Record covers all keys, including those with line breaks", () => {
     { type: "object", properties: { x: true }, patternProperties: { "^.*$": Int } },
     Type.Intersect([Type.Record(Type.String(), Type.Integer()), Type.Object({})]),
   ]) {
-    assert.deepEqual(placesOf(schema, value), ["int_type body.a\nb"], JSON.stringify(schema));
+    assert.deepEqual(issueLocations(schema, value), ["int_type body.a\nb"], JSON.stringify(schema));
   }
   const template = Type.Record(Type.TemplateLiteral("a${string}"), Type.Integer());
-  assert.deepEqual(placesOf(template, value), ["int_type body.a\nb"]);
+  assert.deepEqual(issueLocations(template, value), ["int_type body.a\nb"]);
 });
 
 test("compiling a schema in another dialect does not modify it", () => {

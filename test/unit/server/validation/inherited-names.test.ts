@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Type } from "typebox";
 import { INHERITED_NAMES } from "../../../../src/server/validation/json-values.ts";
-import { accepted, compileInput, placesOf } from "../../../helpers/issues.ts";
+import { accepted, compileInput, issueLocations } from "../../../helpers/issues.ts";
 
 const one = (name: string, value: unknown): object => Object.fromEntries([[name, value]]);
 const names = [...INHERITED_NAMES];
@@ -16,8 +16,8 @@ test("the inherited names include constructor, toString and __proto__", () => {
 for (const name of names) {
   test(`a field named ${name} works like any other`, () => {
     const required = Type.Object(one(name, Type.String()) as Record<string, ReturnType<typeof Type.String>>);
-    assert.deepEqual(placesOf(required, {}), [`missing body.${name}`]);
-    assert.deepEqual(placesOf(required, one(name, 5)), [`string_type body.${name}`]);
+    assert.deepEqual(issueLocations(required, {}), [`missing body.${name}`]);
+    assert.deepEqual(issueLocations(required, one(name, 5)), [`string_type body.${name}`]);
     assert.deepEqual(accepted(required, { ...one(name, "x"), extra: 1 }), one(name, "x"));
 
     const optional = Type.Object({ [name]: Type.Optional(Type.String()), a: Type.Integer() }, {});
@@ -25,7 +25,7 @@ for (const name of names) {
     const closed = Type.Object({ [name]: Type.Optional(Type.String()) }, { additionalProperties: false });
     assert.deepEqual(accepted(closed, {}), {});
     assert.deepEqual(accepted(closed, one(name, "x")), one(name, "x"));
-    assert.deepEqual(placesOf(closed, { b: 1 }), ["extra_forbidden body.b"]);
+    assert.deepEqual(issueLocations(closed, { b: 1 }), ["extra_forbidden body.b"]);
 
     const filled = accepted(Type.Object({ [name]: Type.String({ default: "x" }) }), {}) as object;
     assert.ok(Object.hasOwn(filled, name));
@@ -36,13 +36,13 @@ for (const name of names) {
 
 test("a field with such a name may be required without being declared, at any depth and in a definition", () => {
   const bare = { type: "object", required: ["constructor"] };
-  assert.deepEqual(placesOf(bare, {}), ["missing body.constructor"]);
+  assert.deepEqual(issueLocations(bare, {}), ["missing body.constructor"]);
   assert.equal(compileInput(Type.Array(Type.Union([Type.Null(), bare]))).fits([null, {}]), false);
   const tree = Type.Cyclic(
     { Tree: Type.Object({ valueOf: Type.Integer(), next: Type.Optional(Type.Ref("Tree")) }) },
     "Tree",
   );
-  assert.deepEqual(placesOf(tree, { valueOf: 1, next: {} }), ["missing body.next.valueOf"]);
+  assert.deepEqual(issueLocations(tree, { valueOf: 1, next: {} }), ["missing body.next.valueOf"]);
 });
 
 test("a required field with such a name selects the branch of a union", () => {

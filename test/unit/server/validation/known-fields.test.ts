@@ -92,13 +92,13 @@ const CASES: Readonly<Record<string, readonly [schema: object, sent: object, lef
 describe("fields that no matching schema declares are removed, the others are kept", () => {
   for (const [name, [schema, sent, left = sent]] of Object.entries(CASES)) {
     test(name, () => {
-      const places: readonly (readonly [schema: object, wrap: (value: unknown) => unknown])[] = [
+      const positions: readonly (readonly [schema: object, wrap: (value: unknown) => unknown])[] = [
         [schema, (value) => value],
         [{ type: "array", items: schema }, (value) => [value, value]],
         [{ type: "object", properties: { in: schema } }, (value) => ({ in: value })],
         [{ type: "object", additionalProperties: schema }, (value) => ({ x: value })],
       ];
-      for (const [root, wrap] of places) {
+      for (const [root, wrap] of positions) {
         const value = wrap({ ...sent, ...SECRET });
         const result = structuredClone(value);
         const written = createSerializer(compileInput(root), "run")(result);

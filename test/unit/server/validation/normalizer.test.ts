@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Type } from "typebox";
-import { accepted, compileInput, placesOf } from "../../../helpers/issues.ts";
+import { accepted, compileInput, issueLocations } from "../../../helpers/issues.ts";
 import { Tree } from "../../../helpers/schemas.ts";
 
 const Size = Type.Object({ width: Type.Integer({ default: 512 }), height: Type.Integer({ default: 512 }) });
@@ -148,6 +148,6 @@ test("a rejected value is not modified", () => {
   const schema = Type.Object({ a: Type.Integer(), b: Type.Integer({ default: 1 }) });
   const value = { a: "no", extra: 1 };
   assert.equal(compileInput(schema).fits(value), false);
-  assert.deepEqual(placesOf(schema, value), ["int_type body.a"]);
+  assert.deepEqual(issueLocations(schema, value), ["int_type body.a"]);
   assert.deepEqual(value, { a: "no", extra: 1 });
 });

@@ -6,7 +6,7 @@ import { Type } from "typebox";
 import { FORMAT_NAMES, formatCheck } from "../../../../src/server/validation/formats.ts";
 import { patternComplexity, type Complexity } from "../../../../src/server/validation/patterns/ambiguity.ts";
 import { linearTest } from "../../../../src/server/validation/patterns/linear.ts";
-import { accepted, compileInput, placesOf } from "../../../helpers/issues.ts";
+import { accepted, compileInput, issueLocations } from "../../../helpers/issues.ts";
 import { assertRefused } from "../../../helpers/thrown.ts";
 
 /** Patterns in which one loop can match a text in two ways. */
@@ -116,8 +116,10 @@ test("a maxLength on the text allows such a pattern, which then takes no more ti
   const schema = Type.Object({ a: Type.String({ pattern: "^(a+)+$", maxLength: 10_000 }) });
   assert.deepEqual(accepted(schema, { a: "a".repeat(10_000) }), { a: "a".repeat(10_000) });
   // With the engine's backtracking this would practically never finish.
-  assert.deepEqual(placesOf(schema, { a: `${"a".repeat(9_999)}!` }), ["string_pattern_mismatch body.a"]);
-  assert.deepEqual(placesOf(schema, { a: `${"a".repeat(20_000)}!` }), [
+  assert.deepEqual(issueLocations(schema, { a: `${"a".repeat(9_999)}!` }), [
+    "string_pattern_mismatch body.a",
+  ]);
+  assert.deepEqual(issueLocations(schema, { a: `${"a".repeat(20_000)}!` }), [
     "string_too_long body.a",
     "string_pattern_mismatch body.a",
   ]);
@@ -126,7 +128,7 @@ test("a maxLength on the text allows such a pattern, which then takes no more ti
     patternProperties: { "^(a|a)*$": { type: "integer" } },
     propertyNames: { maxLength: 5000 },
   };
-  assert.deepEqual(placesOf(keys, { [`${"a".repeat(4000)}!`]: 1, aa: "no" }), ["int_type body.aa"]);
+  assert.deepEqual(issueLocations(keys, { [`${"a".repeat(4000)}!`]: 1, aa: "no" }), ["int_type body.aa"]);
 });
 
 test("patterns that only the engine can match need a smaller maxLength, and longer texts are not matched", () => {
@@ -135,7 +137,7 @@ test("patterns that only the engine can match need a smaller maxLength, and long
     assertRefused(() => compileInput({ ...looks, maxLength }), "SCHEMA_INVALID", /at most 12/);
   const bounded = { ...looks, maxLength: 12 };
   assert.deepEqual(accepted(bounded, "aaa"), "aaa");
-  assert.deepEqual(placesOf(bounded, `${"a".repeat(60)}!`), ["string_too_long body"]);
+  assert.deepEqual(issueLocations(bounded, `${"a".repeat(60)}!`), ["string_too_long body"]);
   const power = { type: "string", pattern: "^(?!b)\\d+\\d+$" };
   assertRefused(() => compileInput({ ...power, maxLength: 257 }), "SCHEMA_INVALID", /at most 256/);
   assert.deepEqual(accepted({ ...power, maxLength: 256 }, "12"), "12");

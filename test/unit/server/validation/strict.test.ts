@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Type } from "typebox";
-import { accepted, issuesOf, placesOf } from "../../../helpers/issues.ts";
+import { accepted, issuesOf, issueLocations } from "../../../helpers/issues.ts";
 
 test("JSON types are strict: no value is converted to another type", () => {
   const wrong: readonly (readonly [schema: object, values: readonly unknown[]])[] = [
@@ -16,7 +16,7 @@ test("JSON types are strict: no value is converted to another type", () => {
   for (const [schema, values] of wrong) {
     for (const value of values) {
       assert.equal(
-        placesOf(Type.Object({ f: schema }), { f: value }).length,
+        issueLocations(Type.Object({ f: schema }), { f: value }).length,
         1,
         JSON.stringify([schema, value]),
       );
@@ -44,7 +44,7 @@ test("an infinite number is rejected, and shown as text", () => {
 test("decimal steps are computed in decimal, without rounding errors", () => {
   const schema = Type.Object({ f: Type.Number({ multipleOf: 0.1 }) });
   for (const f of [0.1, 0.3, 0.7, 1.1, 19.9, 0, -0.3]) assert.deepEqual(accepted(schema, { f }), { f });
-  for (const f of [0.15, 0.01, 1.05]) assert.deepEqual(placesOf(schema, { f }), ["multiple_of body.f"]);
+  for (const f of [0.15, 0.01, 1.05]) assert.deepEqual(issueLocations(schema, { f }), ["multiple_of body.f"]);
 });
 
 test("issues are sorted by the schema, whatever the order of the body", () => {
@@ -55,7 +55,7 @@ test("issues are sorted by the schema, whatever the order of the body", () => {
     m: Type.Boolean(),
   });
   const value = { m: 1, list: [1, "2", 3, null], a: { x: 1 }, z: "no" };
-  assert.deepEqual(placesOf(schema, value), [
+  assert.deepEqual(issueLocations(schema, value), [
     "int_type body.z",
     "missing body.a.y",
     "string_type body.a.x",
@@ -89,25 +89,25 @@ test("intersections report each path once", () => {
     Type.Object({ a: Type.String(), shared: Type.Integer() }),
     Type.Object({ b: Type.String(), shared: Type.Integer() }),
   ]);
-  assert.deepEqual(placesOf(schema, { shared: "no" }), [
+  assert.deepEqual(issueLocations(schema, { shared: "no" }), [
     "missing body.a",
     "int_type body.shared",
     "missing body.b",
   ]);
-  assert.deepEqual(placesOf(schema, []), ["model_attributes_type body"]);
+  assert.deepEqual(issueLocations(schema, []), ["model_attributes_type body"]);
 });
 
 test("tuples are checked item by item", () => {
   const schema = Type.Object({ t: Type.Tuple([Type.String(), Type.Integer()]) });
   assert.deepEqual(accepted(schema, { t: ["a", 1] }), { t: ["a", 1] });
-  assert.deepEqual(placesOf(schema, { t: [1, "a"] }), ["string_type body.t.0", "int_type body.t.1"]);
-  assert.deepEqual(placesOf(schema, { t: ["a"] }), ["too_short body.t"]);
-  assert.deepEqual(placesOf(schema, { t: ["a", 1, true] }), ["extra_forbidden body.t.2"]);
+  assert.deepEqual(issueLocations(schema, { t: [1, "a"] }), ["string_type body.t.0", "int_type body.t.1"]);
+  assert.deepEqual(issueLocations(schema, { t: ["a"] }), ["too_short body.t"]);
+  assert.deepEqual(issueLocations(schema, { t: ["a", 1, true] }), ["extra_forbidden body.t.2"]);
 });
 
 test("maps are checked value by value", () => {
   const schema = Type.Record(Type.String(), Type.Integer());
-  assert.deepEqual(placesOf(schema, { a: 1, b: "2", c: null }), ["int_type body.b", "int_type body.c"]);
+  assert.deepEqual(issueLocations(schema, { a: 1, b: "2", c: null }), ["int_type body.b", "int_type body.c"]);
 });
 
 test('format "byte" accepts base64 of any length, and nothing else', () => {
@@ -116,6 +116,6 @@ test('format "byte" accepts base64 of any length, and nothing else', () => {
     assert.deepEqual(accepted(schema, { data }), { data });
   }
   for (const data of ["A", "AAAA\nnot base64!", "AAAA\n", "=AAA", "A===", "A".repeat(5_000_001)]) {
-    assert.equal(placesOf(schema, { data }).length, 1, data.slice(0, 20));
+    assert.equal(issueLocations(schema, { data }).length, 1, data.slice(0, 20));
   }
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Type } from "typebox";
-import { accepted, issuesOf, placesOf } from "../../../helpers/issues.ts";
+import { accepted, issuesOf, issueLocations } from "../../../helpers/issues.ts";
 
 const field = (...branches: object[]): object => Type.Object({ f: Type.Union(branches) });
 
@@ -61,16 +61,16 @@ test("a literal branch reports the expected value", () => {
 });
 
 test("a nullable value reports only the other branch, without a name", () => {
-  assert.deepEqual(placesOf(field(Type.Integer(), Type.Null()), { f: "a" }), ["int_type body.f"]);
+  assert.deepEqual(issueLocations(field(Type.Integer(), Type.Null()), { f: "a" }), ["int_type body.f"]);
   assert.deepEqual(accepted(field(Type.Integer(), Type.Null()), { f: null }), { f: null });
   const three = field(Type.Integer(), Type.String(), Type.Null());
-  assert.deepEqual(placesOf(three, { f: true }), ["int_type body.f.int", "string_type body.f.str"]);
+  assert.deepEqual(issueLocations(three, { f: true }), ["int_type body.f.int", "string_type body.f.str"]);
 });
 
 test("a missing field of one branch is reported inside that branch", () => {
   const circle = Type.Object({ radius: Type.Number() }, { title: "Circle" });
   const square = Type.Object({ side: Type.Number() }, { title: "Square" });
-  assert.deepEqual(placesOf(field(circle, square), { f: { radius: "1" } }), [
+  assert.deepEqual(issueLocations(field(circle, square), { f: { radius: "1" } }), [
     "float_type body.f.Circle.radius",
     "missing body.f.Square.side",
   ]);
@@ -78,7 +78,7 @@ test("a missing field of one branch is reported inside that branch", () => {
 
 test("unions within unions and lists name every level", () => {
   const inner = Type.Array(Type.Union([Type.Integer(), Type.Boolean()]));
-  assert.deepEqual(placesOf(field(Type.String(), inner), { f: [1, "x"] }), [
+  assert.deepEqual(issueLocations(field(Type.String(), inner), { f: [1, "x"] }), [
     "string_type body.f.str",
     "int_type body.f.list[any].1.int",
     "bool_type body.f.list[any].1.bool",
@@ -99,9 +99,9 @@ test("a recursive branch is reported at its depth", () => {
     "Node",
   );
   const value = { value: 1, next: { value: 2, next: { value: "3", next: null } } };
-  assert.deepEqual(placesOf(schema, value), ["int_type body.next.next.value"]);
+  assert.deepEqual(issueLocations(schema, value), ["int_type body.next.next.value"]);
 });
 
 test("a union that contains only null is reported as null", () => {
-  assert.deepEqual(placesOf(field(Type.Null(), Type.Null()), { f: 5 }), ["none_required body.f"]);
+  assert.deepEqual(issueLocations(field(Type.Null(), Type.Null()), { f: 5 }), ["none_required body.f"]);
 });
