@@ -22,7 +22,7 @@ export interface CollectedFile {
 
 /** The part of {@link CollectOptions} that the caller of a deployment sets. */
 export interface FileCollection {
-  /** Called with a sentence for each file that is left out although it may be needed. */
+  /** Receives a message for each file that is skipped although the app may need it. */
   readonly onWarning?: ((message: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -38,9 +38,9 @@ export interface CollectOptions extends FileCollection {
 }
 
 /**
- * Finds the files of a context folder that a deployment uploads, sorted by path, each once. A link to a file is uploaded as
- * a file with the content of its target, unless the rules ignore the target. A link to a folder is followed only if a path
- * or a pattern names it.
+ * Finds the files of a context folder that a deployment uploads. Each file is listed once; the list is sorted by path.
+ * A link to a file is uploaded as a file with the content of its target, unless the rules ignore the target. A link to a
+ * folder is followed only if a path or a pattern names it.
  *
  * @throws FalServerlessError with code UPLOAD_FAILED if a path is absolute or has a `..`, a link leads out of the folder, a
  * file is larger than {@link MAX_FILE_BYTES} or a file can't be read; DefinitionError with code IMAGE_INVALID if the
@@ -54,7 +54,7 @@ export async function collectFiles(options: CollectOptions): Promise<CollectedFi
   return collection.files();
 }
 
-/** Recognizes rules by their methods: they may come from another copy of this package. */
+/** Recognizes rules by their methods, not their class, because they may come from another copy of this package. */
 function rulesOf(context: string, ignore: CollectOptions["ignore"]): IgnoreRules {
   if (ignore === undefined) return IgnoreRules.of(context);
   return "ignores" in ignore ? ignore : new IgnoreRules(ignore);
@@ -151,7 +151,7 @@ class Collection {
     } catch (error) {
       if (error instanceof FalServerlessError) throw error;
       const code = errorCode(error);
-      // Reading a name whose bytes are not UTF-8 gives this character.
+      // Node replaces bytes of a file name that are not UTF-8 by this character.
       if (path.includes("\uFFFD")) {
         throw uploadFailure(`${path} has a name that is not UTF-8; rename it, or ignore it.`, {
           cause: error,
@@ -167,7 +167,7 @@ class Collection {
     if (!stats.isFile()) {
       return this.#warn(`${relativePath} is neither a file nor a folder and is skipped.`);
     }
-    // An ignored file is skipped whatever path leads to it.
+    // An ignored file is skipped even if a link with another name leads to it.
     if (inside !== relativePath && this.#ignore.ignores(inside)) {
       return this.#warn(`${relativePath} is skipped: it leads to ${inside}, which the ignore rules exclude.`);
     }
@@ -184,7 +184,7 @@ interface Target {
   readonly stats: Stats;
 }
 
-/** Refuses a file that is larger than {@link MAX_FILE_BYTES}. */
+/** @throws FalServerlessError with code UPLOAD_FAILED if a file is larger than {@link MAX_FILE_BYTES} */
 export function checkSize(path: string, sizeBytes: number): void {
   if (sizeBytes <= MAX_FILE_BYTES) return;
   const size = (sizeBytes / MAX_FILE_BYTES).toFixed(2);

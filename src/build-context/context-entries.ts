@@ -5,10 +5,10 @@ import { isPattern, PathGlob } from "./globs.ts";
 import type { IgnoreRules } from "./ignore-rules.ts";
 import { kindAt, walk } from "./walker.ts";
 
-/** After this many links, a path is a circle. */
+/** Maximum number of links that are followed in one path. A longer chain is treated as a cycle. */
 const MAX_LINKS = 40;
 
-/** The number of excluded secrets that a notice names. */
+/** Maximum number of excluded secrets that a notice names. */
 const SHOWN_SECRETS = 10;
 
 /** A file, folder or link of a build context. Owner and times are omitted, so that they don't change the image. */
@@ -35,13 +35,13 @@ export interface ContextOptions {
   readonly ignore: IgnoreRules;
   /** Called for each file and folder that is excluded only because its name is typical of secrets. */
   readonly onSecret?: (path: string) => void;
-  /** Includes the targets of links in the path of a source, as a builder follows them; not for globs. Default false. */
+  /** Follows links in the path of a source, as a builder does, and includes their targets. Not for globs. Default false. */
   readonly followsSources?: boolean;
 }
 
 /**
- * Finds the part of a context that a Dockerfile copies, sorted by path: the same files give the same list on any machine.
- * Links are kept as links.
+ * Finds the files that a Dockerfile copies from its context. Sorted by path, so that the same files give the same list on
+ * every machine. Links are kept as links.
  * @throws FalServerlessError with code BUILD_FAILED for a source that is missing or ignored
  */
 export async function collectContext(options: ContextOptions): Promise<ContextEntry[]> {
@@ -121,7 +121,7 @@ async function readEntry(directory: string, path: string): Promise<ContextEntry>
   return { path, kind: "file", size: found.size, mode: found.mode & 0o100 ? 0o755 : 0o644, source };
 }
 
-/** Adds the folders that files are in. A builder would create them with the current time. */
+/** Adds the parent folders of all files. Otherwise the builder creates them with the current time, which changes the image. */
 async function addParents(directory: string, entries: Map<string, ContextEntry>): Promise<void> {
   for (const path of entries.keys()) {
     const parts = path.split("/").slice(0, -1);

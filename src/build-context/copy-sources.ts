@@ -2,7 +2,7 @@ import { copySourcePath } from "./context-path.ts";
 import type { Dockerfile, Instruction } from "./dockerfile.ts";
 import { expandWord, readAssignments } from "./dockerfile-words.ts";
 
-/** Arguments that the builder sets once a stage declares them. */
+/** Arguments that the builder sets as soon as a stage declares them. */
 const BUILDERS_OWN = /^(?:TARGET|BUILD)(?:PLATFORM|OS|ARCH|VARIANT)$|^(?:https?|ftp|no|all)_proxy$/i;
 
 interface Stage {
@@ -53,13 +53,13 @@ function declare(
     const scope = stage?.variables ?? globals;
     const byDefault = given === undefined ? undefined : expandWord(given, scope, escape);
     const known = Object.hasOwn(buildArgs, name) ? buildArgs[name] : (byDefault ?? globals.get(name));
-    // An argument without a value is empty, unless the builder sets it.
+    // Docker treats an argument without a value as empty, unless the builder sets it.
     scope.set(name, known ?? (BUILDERS_OWN.test(name) || stage === undefined ? undefined : ""));
   }
 }
 
 function assign({ text }: Instruction, { variables }: Stage, { escape }: Dockerfile): void {
-  // One ENV expands all its values with the variables of earlier instructions.
+  // Values in one ENV see only the variables of earlier instructions, not those of the same ENV.
   const before = new Map(variables);
   for (const [name, value = ""] of readAssignments(text)) {
     variables.set(name, expandWord(value, before, escape));

@@ -1,7 +1,7 @@
-/** Variables by name. The value of one that is undefined is known only during the build. */
+/** Variables by name. Undefined: the value is known only during the build. */
 export type Variables = ReadonlyMap<string, string | undefined>;
 
-/** Replaces the value of a variable that is not known yet: as part of a path it matches anything. */
+/** Stands for an unknown value: in a path it is a wildcard. */
 const ANYTHING = "*";
 
 /**
@@ -65,7 +65,7 @@ function modified(name: string, modifier: string, variables: Variables, escape: 
   if (modifier === "") return value;
   const [, colon, kind, word = ""] = /^(:?)([-+?])([^]*)$/.exec(modifier) ?? [];
   if (kind === undefined || !isKnown) {
-    // The default applies to a variable that is declared nowhere. The base image may set any other.
+    // An undeclared variable takes the default. Otherwise the base image or the builder may set a value.
     return kind === "-" && !variables.has(name) ? expandWord(word, variables, escape) : ANYTHING;
   }
   const isSet = colon === "" || value !== "";

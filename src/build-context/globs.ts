@@ -57,15 +57,15 @@ function segmentExpression(segment: string): RegExp {
 }
 
 /**
- * Translates one segment of a pattern into a regular expression that never matches a `/`. JavaScript and Python read it
- * alike. Undefined for a segment that matches nothing.
+ * Translates one segment of a pattern into a regular expression that never matches a `/`. Its meaning is the same in
+ * JavaScript and Python. Undefined for a segment that matches nothing.
  */
 export function translateSegment(segment: string): string | undefined {
   let out = "";
   for (let at = 0; at < segment.length; at++) {
     const letter = segment.charAt(at);
     if (letter === "*") {
-      while (segment.charAt(at + 1) === "*") at++; // several mean the same as one
+      while (segment.charAt(at + 1) === "*") at++; // `**` within a segment means `*`
       out += "[^/]*";
     } else if (letter === "?") {
       out += "[^/]";
@@ -81,7 +81,7 @@ export function translateSegment(segment: string): string | undefined {
       out += quoted(letter);
     }
   }
-  // Names are never empty.
+  // A `*` alone must not match an empty name.
   return out === "[^/]*" ? "[^/]+" : out;
 }
 
@@ -115,7 +115,7 @@ function readSet(text: string, start: number): { expression: string; end: number
   return isExpression(expression) ? { expression, end: at } : undefined;
 }
 
-/** A descending range such as `[z-a]` is not a valid regular expression. */
+/** Whether a text is a valid regular expression. A descending range such as `[z-a]` is not. */
 function isExpression(text: string): boolean {
   try {
     return new RegExp(text, "u").source !== "";

@@ -30,13 +30,13 @@ export interface IgnoreRulesOptions {
  */
 export class IgnoreRules {
   /**
-   * The lines as regular expressions; a path is ignored if one of them matches. JavaScript and Python read them alike.
-   * Guarded secrets are not among them: the receiver of these patterns receives no secrets.
+   * The lines as regular expressions for JavaScript and Python. A path is ignored if one of them matches. Guarded secrets
+   * are not included, because the receiver of the patterns never receives secrets.
    */
   readonly patterns: readonly string[];
   readonly #rules: readonly Rule[];
   readonly #guardsSecrets: boolean;
-  /** Matches any line, exceptions included: a quick check before the lines are tried one by one. */
+  /** Matches a path that any line matches, exceptions included. A fast check before the lines are tried one by one. */
   #all: Ignore | undefined;
 
   constructor(lines: readonly string[], { guardsSecrets = false }: IgnoreRulesOptions = {}) {
@@ -128,9 +128,9 @@ function fits(rule: Rule, path: string): boolean {
 
 /** Matches the paths that one of the lines matches, or a folder above them. */
 function matcher(rules: readonly Rule[]): Ignore {
-  // Loaded here: registering an image does not need it.
+  // Loaded on first use, because registering an image does not need it.
   const { default: createIgnore } = require("ignore") as { default: typeof createIgnoreRules };
-  // As Git does by default; the package's default is to ignore case.
+  // Case-sensitive like Git; the package ignores case by default.
   return createIgnore({ ignorecase: false, allowRelativePaths: true }).add(rules.map(({ line }) => line));
 }
 

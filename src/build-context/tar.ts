@@ -13,11 +13,11 @@ const BLOCK = 512;
 const MAX_OCTAL = 8 ** 11 - 1;
 
 /**
- * Writes a build context as a tar archive, chunk by chunk and in order. Owner and time of all files are 0, so that the same
- * sources give the same bytes.
+ * Writes a build context as a tar archive, chunk by chunk and in order. The owner and time of every file are 0, so that
+ * the same sources give the same bytes.
  *
- * Written by hand: tar-stream 3.2 would add 13 packages of 7.4 MB in place of these 80 lines, and its headers differ in
- * the bytes of the mode and owner fields.
+ * Written by hand: tar-stream 3.2 has 13 packages of 7.4 MB instead of these 80 lines, and writes other bytes in the mode
+ * and owner fields of headers.
  * @throws FalServerlessError with code BUILD_FAILED for a file that becomes shorter while it is read
  */
 export async function* tarStream(
@@ -46,7 +46,7 @@ export async function* tarStream(
 
 async function* contents({ source, path, size }: ContextEntry): AsyncGenerator<Buffer, void, void> {
   let read = 0;
-  // Reads only the size in the header, even if the file grows.
+  // Reads exactly the number of bytes that the header states, even if the file grows meanwhile.
   if (size > 0) {
     for await (const chunk of createReadStream(source, { end: size - 1, highWaterMark: 2 ** 18 })) {
       read += (chunk as Buffer).length;

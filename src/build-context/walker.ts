@@ -40,7 +40,7 @@ export async function* walk(
   absolutePath: string,
   { ignore, glob, signal }: WalkOptions,
 ): AsyncGenerator<WalkedEntry, void, undefined> {
-  // The context itself may be a link.
+  // Follows a link only for the context folder itself.
   const kind = await kindAt(absolutePath, start === "." ? stat : lstat);
   const pending = kind === undefined ? [] : [{ path: start, absolutePath, kind }];
   for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
@@ -67,13 +67,13 @@ export async function* walk(
   }
 }
 
-/** The type of the entry at a path, links not followed by default; undefined if there is none. */
+/** Returns the type of the entry at a path; undefined if it does not exist. Does not follow links by default. */
 export async function kindAt(
   path: string,
-  look: (path: string) => Promise<Stats> = lstat,
+  readStats: (path: string) => Promise<Stats> = lstat,
 ): Promise<EntryKind | undefined> {
   try {
-    return kindOf(await look(path));
+    return kindOf(await readStats(path));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP") return undefined;

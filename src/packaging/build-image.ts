@@ -34,13 +34,13 @@ export interface BuiltImage {
   readonly sizeBytes: number | undefined;
 }
 
-/** A file name that projects do not use. */
+/** The name of the Dockerfile in the archive. Projects have no file of this name. */
 const DOCKERFILE = ".servable.dockerfile";
-/** The number of last lines that the error of a failed build contains. */
+/** Number of output lines at the end of the error of a failed build. */
 const SHOWN_LINES = 15;
 
 /**
- * Builds an image and tags it at the end: a build that fails or is aborted leaves no image, container or temporary files,
+ * Builds an image and tags it at the end. A build that fails or is aborted leaves no image, container or temporary files,
  * only layers in the builder's cache.
  * @throws FalServerlessError with code BUILD_FAILED and the last lines of the builder; the signal's reason
  */
@@ -51,7 +51,7 @@ export async function buildImage(builder: Builder, request: BuildRequest): Promi
     const idFile = join(folder, "image-id");
     const environment: NodeJS.ProcessEnv = {
       ...process.env,
-      // Podman and Buildah unpack the context there, and do not remove it when they are killed.
+      // Podman and Buildah unpack the context here and leave it when they are killed. This folder is removed.
       TMPDIR: folder,
       SOURCE_DATE_EPOCH: "0",
     };
@@ -73,7 +73,7 @@ export async function buildImage(builder: Builder, request: BuildRequest): Promi
     if (end.code !== 0) throw buildFailure(builder, end, request.platform);
     const id = withAlgorithm((await readFile(idFile, "utf8")).trim());
     const sizeBytes = await imageSize(builder, id, options);
-    // Without the signal: after an abort it would be unknown whether the image is tagged.
+    // Not aborted by the signal: otherwise it would be unknown whether the image is tagged.
     await mustRun(builder, ["tag", id, tag], { environment });
     return { id, tag, sizeBytes };
   } finally {
@@ -144,7 +144,7 @@ function buildFailure(
 ): FalServerlessError {
   const shown = lines.filter((line) => line.trim() !== "").slice(-SHOWN_LINES);
   const reason = code === undefined ? "was terminated" : `ended with exit code ${code}`;
-  // The kernel's error for a program of another architecture.
+  // The kernel reports this for a program of another architecture.
   const isForeign = lines.some((line) => /exec format error/i.test(line));
   return new FalServerlessError(
     "BUILD_FAILED",

@@ -24,7 +24,7 @@ export interface CompilerContext {
 }
 
 /**
- * Follows "extends" from the tsconfig.json nearest to a file: an app does not start if an extended file is missing.
+ * Follows "extends" from the tsconfig.json nearest to a file. An app does not start if an extended file is missing.
  * @throws UsageError for a file outside of the project, or in a package that is installed only for development
  */
 export function compilerSettings(file: string, context: CompilerContext): CompilerSettings {

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { FalServerlessError } from "../errors.ts";
 import { runProgram } from "../processes/program.ts";
 
-/** The program whose command line an engine has. Podman may be installed as "docker". */
+/** The kind of command line of an engine. Podman may be installed under the name "docker". */
 export type EngineFlavor = "docker" | "podman" | "buildah";
 
 /** An installed program that builds images or runs containers, with its daemon running. */
@@ -10,7 +10,7 @@ export interface FoundEngine<Flavor extends EngineFlavor = EngineFlavor> {
   /** Its name in `PATH`, or its path. */
   readonly command: string;
   readonly flavor: Flavor;
-  /** Root in its containers is the user of this process. */
+  /** Whether the root user in its containers is the user of this process (rootless mode). */
   readonly isRootless: boolean;
 }
 
@@ -32,9 +32,9 @@ export async function probeEngines<Flavor extends EngineFlavor>(
   signal?: AbortSignal,
 ): Promise<FoundEngine<Flavor> | readonly string[]> {
   const named = environment[ENGINE_VARIABLE];
-  // Resolved now: the program may be run in another folder later.
+  // An absolute path, because the program may run in another folder later.
   const candidates = named ? [/[/\\]/.test(named) ? resolve(named) : named] : flavors;
-  // In parallel, because a daemon that hangs uses its whole timeout. Checks that are not needed are aborted.
+  // In parallel, because a daemon that hangs takes the whole timeout. Checks that are no longer needed are aborted.
   const enough = new AbortController();
   const stop = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
   const checks = candidates.map((command) => checkEngine(command, flavors, environment, stop));
@@ -75,7 +75,7 @@ export async function findBuilder(
   );
 }
 
-/** Checks a program by its "info" command. Resolves to a reason if it is not usable. */
+/** Checks a program by its "info" command. Resolves to the engine, or to the reason why it is not usable. */
 async function checkEngine<Flavor extends EngineFlavor>(
   command: string,
   flavors: readonly Flavor[],
@@ -133,7 +133,7 @@ function readInfo(text: string): Omit<FoundEngine, "command"> | undefined {
   };
 }
 
-/** The last line of a program's output that is neither a log line nor advice: the reason of its failure. */
+/** The reason of a program's failure: the last line of its output that is neither a log line nor advice. */
 export function failureReason(output: string): string {
   const last = output
     .split("\n")

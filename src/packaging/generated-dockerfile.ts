@@ -28,13 +28,13 @@ export interface ImageApp {
 
 /** The label that contains the OpenAPI document as JSON. */
 export const OPENAPI_LABEL = "dev.servable.openapi";
-/** The user of the processes: `node` in the official images, by number because other images lack the name. */
+/** The user of the processes: `node` in the official images. A number, because other images lack the name. */
 const USER = "1000:1000";
 /** The id of the build secret that contains npm's settings. */
 export const NPMRC_SECRET = "npmrc";
 /** The folder of the project in the image. */
 const ROOT = "/app";
-/** The width at which a label is continued on the next line: builders accept at most 64 KiB per line. */
+/** Maximum length of a line of a label, in characters. Builders accept at most 64 KiB per line. */
 const LABEL_WIDTH = 120;
 
 /**
@@ -62,7 +62,7 @@ export function generateDockerfile(app: ImageApp, project: Project, nodeVersion:
       ...archives,
       ...packages.map((each) => `${each}/package.json`),
     ]),
-    // Installed as a copy of the folder.
+    // npm installs it as a copy of the folder.
     ...project.archives.filter((path) => !isArchive(path)).map((path) => copy([path], `./${path}`)),
     ...(packages.length === 0 ? [] : scriptsRemoval(project)),
     "# Removes files that programs do not read (source maps, type declarations, tests); TRIM_PACKAGES=0 keeps them.",
@@ -76,7 +76,7 @@ export function generateDockerfile(app: ImageApp, project: Project, nodeVersion:
     `EXPOSE ${app.port}`,
     `USER ${USER}`,
     healthCheck(app.health),
-    // Without a shell, so that Node receives SIGTERM.
+    // Exec form, without a shell, so that Node receives SIGTERM.
     instruction("CMD", [
       "node",
       `${isInWorkspace ? `${ROOT}/` : ""}${framework}/dist/cli/main.js`,
@@ -91,7 +91,7 @@ export function generateDockerfile(app: ImageApp, project: Project, nodeVersion:
     ...(archives.length > 0
       ? [`COPY --from=sources ${ROOT} ${isInWorkspace ? ROOT : "."}/`]
       : sources(project)),
-    // One instruction, because each one is a build step.
+    // Combined into one instruction, because each instruction is a build step.
     `LABEL ${[
       label("org.opencontainers.image.title", app.name),
       label("org.opencontainers.image.version", app.version),
@@ -138,7 +138,7 @@ function scriptsRemoval({ folder, packages }: Project): string[] {
   ];
 }
 
-/** Installs and trims in one step: a second step would store changed files in both layers, and duplicate hard links. */
+/** Installs and trims in one step. A second step would store changed files in both layers and duplicate hard links. */
 function installation({
   framework,
   installFlags,
@@ -216,7 +216,7 @@ function label(name: string, value: string): string {
   const quoted = value.replaceAll(/["\\$]/g, "\\$&");
   const lines: string[] = [];
   let line = "";
-  // Split between a comma and a quote: builders drop spaces and "#" at the start of a line.
+  // Split only between a comma and a quote, because builders drop spaces and "#" at the start of a line.
   for (const part of quoted.split(/(?<=,)(?=\\")/)) {
     if (line.length + part.length > LABEL_WIDTH && line !== "") {
       lines.push(line);

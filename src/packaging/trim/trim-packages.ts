@@ -20,7 +20,7 @@ const LICENCES = /^(?:licen[cs]e|copying|notice|copyright)/i;
  * @param trims false sets only the times
  */
 export function trimPackages(folder: string, trims: boolean): void {
-  mkdirSync(folder, { recursive: true }); // missing if a project has no packages
+  mkdirSync(folder, { recursive: true }); // a project without packages has no such folder
   visit(folder, trims);
 }
 

@@ -7,7 +7,7 @@ import type { Semaphore } from "./concurrency.ts";
 import { UploadFailure, type StoreRequests } from "./store-requests.ts";
 import type { UploadSession } from "./resumable-uploads.ts";
 
-/** How long the start of an upload may still be answered after an abort, in milliseconds. */
+/** Maximum time after an abort for the response that opens an upload, in milliseconds. */
 const LAST_ANSWER_MS = 2_000;
 
 /** Objects that all uploads of one sync share. */
@@ -51,7 +51,7 @@ export class FileUpload {
     try {
       if (this.#session !== undefined && (await this.#isFinished(this.#session))) return this.#done();
       if (await this.#isFinished(await this.#initiate())) return this.#done();
-      // The upload disappeared. It may be complete with a lost response: then the store refuses the next one with 409.
+      // The store no longer has the upload. If it was completed and the response was lost, the next one is refused with 409.
       if (await this.#isFinished(await this.#initiate())) return this.#done();
     } catch (error) {
       if (!(error instanceof UploadFailure) || error.status !== 409) throw error;
@@ -73,7 +73,7 @@ export class FileUpload {
     return { size: String(sizeBytes), mtime: String(modifiedSeconds), mode: String(mode), hash };
   }
 
-  /** Opens an upload at the store. An abort waits for the response, so that the upload can be cancelled. */
+  /** Opens an upload at the store. An abort waits for the response, because it has the id that is needed to cancel. */
   async #initiate(): Promise<UploadSession> {
     const { requests, semaphore, signal } = this.#context;
     const { hash } = this.#file;
@@ -125,7 +125,7 @@ export class FileUpload {
     for (const part of session.etags.keys()) this.#count(partRange(this.#file, part).length);
     if (missing.length === 0) return;
     await using handle = await this.#open();
-    // After a failure the running parts are awaited, so that the parts at the store are known.
+    // After a failure, waits for the running parts, so that the parts at the store are known.
     const failures: unknown[] = [];
     await Promise.all(
       missing.map((part) =>

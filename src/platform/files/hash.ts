@@ -10,7 +10,7 @@ import { mapParallel } from "./concurrency.ts";
 export const PART_BYTES = 10 * 1024 ** 2;
 
 const BUFFER_BYTES = 256 * 1024;
-/** The number of threads that Node has for file reads. */
+/** Number of files that are hashed at a time: Node reads files with four threads. */
 const PARALLEL_HASHES = 4;
 
 /** A file with the hash that identifies it at the store. */
@@ -64,7 +64,7 @@ async function hashFile(
     let sizeBytes = 0;
     for (;;) {
       signal?.throwIfAborted();
-      // No read extends into the next part.
+      // Limits a read to its part, because each part has its own checksum.
       const wanted = Math.min(buffer.length, PART_BYTES - (sizeBytes % PART_BYTES));
       const { bytesRead } = await handle.read(buffer, 0, wanted, sizeBytes);
       if (bytesRead === 0) break;

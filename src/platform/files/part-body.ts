@@ -14,7 +14,7 @@ const CHUNK_BYTES = 128 * 1024;
 export class PartBody {
   readonly headers: Readonly<Record<string, string>>;
   readonly stream: ReadableStream<Uint8Array>;
-  /** The reason why the body ended early, if it is not the connection. */
+  /** The error that ended the body early; undefined if the connection failed. */
   failure: FalServerlessError | undefined;
 
   /** @param onSent called with the size of each chunk of the file that is sent, in bytes */
@@ -63,13 +63,13 @@ export class PartBody {
     let sum = 0;
     let done = 0;
     while (done < this.#length) {
-      // Each chunk has its own buffer, because the connection may still use the last one.
+      // A new buffer for each chunk, because the connection may still be sending the last one.
       const wanted = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, this.#length - done));
       const bytes = await this.#read(file, handle, wanted, this.#start + done);
       if (bytes.length === 0) break;
       sum = crc32(bytes, sum);
       done += bytes.length;
-      // The last chunk is sent only if the sum matches, so a complete body is a verified one.
+      // The last chunk is sent only if the checksum matches, so that a complete body is always correct.
       if (done === this.#length && sum !== file.partSums[part - 1]) break;
       yield bytes;
       onSent(bytes.length);

@@ -51,7 +51,7 @@ interface Purpose {
 }
 
 const RATE_LIMIT_MS = 2000;
-/** Longer waits that a server demands end the request with an error. */
+/** Maximum `Retry-After` of a server, in milliseconds. A longer one ends the request with an error. */
 const MAX_RETRY_AFTER_MS = 120_000;
 /** Codes of errors for a connection that was closed during a request. */
 const BROKEN = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"]);
@@ -182,7 +182,7 @@ function parsed(text: string): unknown {
 
 function brokenConnection(error: unknown): Fault {
   if (error instanceof FalServerlessError) {
-    // Rest has already described the error. Only an unreachable host may recover.
+    // Rest has already translated the error. Only an unreachable host is worth a retry.
     if (error.code !== "PLATFORM_UNREACHABLE") throw error;
     return { reason: error.message, isRetryable: true, cause: error };
   }

@@ -14,9 +14,9 @@ export interface SyncOptions extends StoreRetryOptions {
   readonly files: readonly CollectedFile[];
   /** Sends requests. An interrupted upload is continued by a later sync with the same function. */
   readonly rest: RestCall;
-  /** Called for each step, which is often. An error that it throws ends the sync. */
+  /** Called very often, for each step. An error that it throws ends the sync. */
   readonly onProgress?: ((progress: SyncProgress) => void) | undefined;
-  /** Called with a sentence for each problem that does not end the sync. */
+  /** Receives a message for each problem that does not end the sync. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Ends the sync and cancels its uploads at the store. */
   readonly signal?: AbortSignal | undefined;
@@ -57,7 +57,7 @@ export async function syncFiles(options: SyncOptions): Promise<SyncResult> {
     try {
       onProgress?.(step);
     } catch (error) {
-      sync.abort(error); // thrown in a request, it would look like an error of the connection
+      sync.abort(error); // an abort, because an error thrown within a request looks like a failed connection
     }
   };
   const reading = new ProgressCounter("reading", files, report);
@@ -72,7 +72,7 @@ export async function syncFiles(options: SyncOptions): Promise<SyncResult> {
   const context = { requests, semaphore: new Semaphore(PARALLEL_REQUESTS), progress, signal: sync.signal };
   await uploadAll(missing, rest, context, sync);
   sync.signal.throwIfAborted();
-  // Reported last: a failed upload has most likely the same reason.
+  // Reported last, because a failed upload most likely has the same cause.
   if (doubt !== undefined) options.onWarning?.(`${doubt} All files were uploaded.`);
   return {
     files: hashed.map(({ hash, relativePath }) => ({ hash, relativePath })),
@@ -122,7 +122,7 @@ async function uploadAll(
         if (upload.surplus !== undefined) surplus.push(upload.surplus);
       } catch (error) {
         if (upload.session !== undefined) broken.push(upload.session);
-        sync.abort(error); // ends the other uploads for the same reason
+        sync.abort(error); // also ends the other uploads
         throw error;
       }
     });
@@ -137,7 +137,7 @@ async function uploadAll(
   }
 }
 
-/** The abort of a sync, by the caller's signal or by its first failure. */
+/** Aborts a sync on the caller's signal or on the first failure. */
 class SyncAbort {
   readonly #controller = new AbortController();
   readonly #outer: AbortSignal | undefined;

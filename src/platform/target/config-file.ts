@@ -23,9 +23,9 @@ export interface KeptProfile {
   readonly name: string;
   /** The whole key, `id:secret`. */
   readonly key: Secret;
-  /** Undefined keeps the present one. */
+  /** Undefined keeps the stored host. */
   readonly host: string | undefined;
-  /** Select the profile, too. */
+  /** Whether to select the profile as well. */
   readonly isSelected: boolean;
 }
 
@@ -63,7 +63,7 @@ export class ConfigFile {
    * line, but none of the file's content.
    */
   static async read(path: string = configPath()): Promise<ConfigFile> {
-    // Loaded here only: most users have no config file.
+    // Loaded on first use, because most users have no config file.
     const toml = await import("./toml-edit.ts");
     return new ConfigFile(path, toml, await textOf(path));
   }
@@ -188,7 +188,7 @@ export class ConfigFile {
     await this.#change((text) => this.#toml.setKey(text, name, "host", host?.trim()));
   }
 
-  /** Edits the present content of the file, which may have changed since it was read. */
+  /** Reads the file again and edits it, because it may have changed since it was read. */
   async #change(edit: (text: string) => string): Promise<void> {
     const now = await textOf(this.path);
     parsed(this.path, this.#toml, now);
@@ -220,7 +220,7 @@ function parsed(path: string, toml: Toml, text: string): TomlData {
   try {
     return toml.parseToml(text);
   } catch (error) {
-    // The parser's own message quotes lines of the file, which may have keys in them.
+    // The parser's message is omitted: it quotes lines of the file, which may contain keys.
     const line = error instanceof Error && "line" in error ? `, line ${String(error.line)}` : "";
     throw new FalServerlessError(
       "CONFIG_INVALID",
@@ -240,7 +240,7 @@ async function textOf(path: string): Promise<string> {
   }
 }
 
-/** A whole new file in the place of the old one, or of what a link there leads to; or nothing is changed. */
+/** Replaces the file atomically. If the path is a link, its target is replaced. */
 async function writeWhole(path: string, text: string): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });

@@ -127,7 +127,7 @@ function pairOf(id: string, secret: string): Credentials {
   return checked(id.trim(), secret.trim(), PAIR);
 }
 
-// Both are sent in headers: other characters are invalid there.
+// Id and secret are sent in headers, where other characters are invalid.
 function checked(id: string, secret: string, origin: string): Credentials {
   if (!/^[!-~]+$/.test(id) || !/^[!-~]+$/.test(secret)) {
     throw invalid(

@@ -7,7 +7,7 @@ export interface Endpoint {
   readonly url: string;
   /** Name, and port where it is not the scheme's own: `rest.alpha.fal.ai`. */
   readonly host: string;
-  /** No TLS: the host was given with `http://`. */
+  /** Whether the connection has no TLS, because the host starts with `http://`. */
   readonly isPlaintext: boolean;
   /** Its source, for messages: a variable's name, "the profile staging", or "the default". */
   readonly origin: string;
@@ -131,7 +131,7 @@ function isAddress({ url }: Endpoint): boolean {
   return hostname === "localhost" || isIP(hostname.replaceAll(/[[\]]/g, "")) !== 0;
 }
 
-/** The other hosts are derived by replacing `api` at the start: a name without it is probably a mistake. */
+/** Rejects a name that does not start with `api`: the other hosts are derived from that prefix. */
 function checkName(endpoint: Endpoint): void {
   const { hostname, port } = new URL(endpoint.url);
   if (hostname.startsWith("api") || port !== "" || isAddress(endpoint)) return;
@@ -141,7 +141,7 @@ function checkName(endpoint: Endpoint): void {
   );
 }
 
-// Messages never contain the text: it may be a key, pasted into the wrong variable.
+// Messages never contain the text, because it may be a key that was pasted into the wrong variable.
 function parseEndpoint(text: string, origin: string, defaultScheme: "http" | "https"): Endpoint {
   const refuse = (what: string): never => {
     throw new UsageError(

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 
-/** A secret text. Printed, logged or as JSON it is "…". */
+/** A secret text. It is shown as "…" when printed, logged or converted to JSON. */
 export class Secret {
   readonly #text: string;
 
@@ -8,7 +8,7 @@ export class Secret {
     this.#text = text;
   }
 
-  /** The text itself. */
+  /** Returns the secret in plain text. */
   reveal(): string {
     return this.#text;
   }

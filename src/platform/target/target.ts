@@ -15,7 +15,7 @@ export interface TargetOptions {
   environment?: NodeJS.ProcessEnv | undefined;
 }
 
-/** Which control plane is meant, and with which key. */
+/** The selected control plane and key. */
 export interface Target {
   readonly endpoints: Endpoints;
   readonly credentials: Credentials;
@@ -49,7 +49,7 @@ async function chosenProfile(
   const isNamed = profile !== undefined || profileVariable(environment) !== undefined;
   const hasHost = [host, FAL_GRPC_HOST, FAL_HOST].some(isSet);
   const hasKey = [key, FAL_KEY].some(isSet);
-  // An invalid file is ignored if nothing in it is needed; a profile that was named is always checked.
+  // An invalid file is ignored if nothing in it is needed. A named profile is always checked.
   if (!isNamed && hasHost && hasKey) return undefined;
   return activeProfile(await ConfigFile.read(configPath(environment)), { profile, environment });
 }

@@ -135,7 +135,7 @@ function valueText(value: SettingValue): string {
   return JSON.stringify(value).replaceAll("\u007f", "\\u007f");
 }
 
-/** Without a prototype, as the parser creates tables, so that they compare as equal. */
+/** Creates a table without a prototype, as the parser does, so that both compare as equal. */
 function emptyTable(): TomlData {
   return Object.create(null) as TomlData;
 }
@@ -144,7 +144,7 @@ function own(data: TomlData, key: string): unknown {
   return Object.hasOwn(data, key) ? data[key] : undefined;
 }
 
-/** Like an assignment, but safe for the key "__proto__". */
+/** Assigns a key. Unlike a plain assignment, it is safe for the key "__proto__". */
 function define(data: TomlData, key: string, value: unknown): void {
   Object.defineProperty(data, key, { value, enumerable: true, configurable: true, writable: true });
 }

@@ -42,8 +42,8 @@ export interface GrpcCallOptions {
   /** Maximum time of all attempts together, in milliseconds. Default: the connection's; none for streams. */
   timeoutMs?: number | undefined;
   /**
-   * Whether the call may be repeated if the server may already have executed it. Default true. A call of which nothing was
-   * sent is repeated in any case.
+   * Whether the call may be repeated if the server may already have executed it. Default true. A call that was not sent
+   * is always repeated.
    */
   retry?: boolean | undefined;
 }
@@ -81,7 +81,7 @@ export class Connection implements Disposable {
     });
   }
 
-  /** A unary call. */
+  /** Makes a unary call. */
   async unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     input: MessageInitShape<I>,
@@ -103,7 +103,7 @@ export class Connection implements Disposable {
     }
   }
 
-  /** A call with a stream of responses. Leaving the loop over them cancels the call. */
+  /** Makes a call with a stream of responses. Leaving the loop over them cancels the call. */
   async *stream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodServerStreaming<I, O>,
     input: MessageInitShape<I>,
@@ -124,7 +124,7 @@ export class Connection implements Disposable {
     }
   }
 
-  /** A call with streams in both directions. It is not repeated, because the inputs are consumed. */
+  /** Makes a call with streams in both directions. It is not repeated, because the inputs are consumed. */
   async *duplex<I extends DescMessage, O extends DescMessage>(
     method: DescMethodBiDiStreaming<I, O>,
     inputs: AsyncIterable<MessageInitShape<I>>,
@@ -152,7 +152,7 @@ export class Connection implements Disposable {
     inputs: AsyncIterable<MessageInitShape<I>>,
     attempts: Attempts,
   ): AsyncGenerator<MessageShape<O>, void, undefined> {
-    // Without this, the call continues when the loop over connect's iterator is left.
+    // Otherwise the call continues after the loop over connect's iterator is left.
     const left = new AbortController();
     const end = (): void => left.abort(attempts.signal?.reason);
     attempts.signal?.addEventListener("abort", end, { once: true });

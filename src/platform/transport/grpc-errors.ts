@@ -6,7 +6,7 @@ import { keyRefused, keyTooWeak } from "../target/credentials.ts";
 import { CLOSED, networkFailure, TLS_HINT } from "./network-failure.ts";
 import { plainCause, plainLine, plainSentence } from "./plain-line.ts";
 
-/** The call, for messages. */
+/** The description of a call, for messages. */
 export interface GrpcCall {
   /** The name of the method, such as `ListAliases`. */
   readonly method: string;
@@ -18,14 +18,14 @@ export interface GrpcCall {
   readonly mayBeDone?: boolean | undefined;
 }
 
-/** The failure of a call. */
+/** A failed call. */
 export interface GrpcFailure {
   readonly error: PlatformError;
   /** UNAVAILABLE or a closed connection: another attempt may succeed. */
   readonly isRetryable: boolean;
 }
 
-/** Translates an error into one with advice. Keys are removed from the text of the server. */
+/** Translates an error into a PlatformError with advice. Removes keys from the text of the server. */
 export function grpcFailure(thrown: unknown, call: GrpcCall): GrpcFailure {
   const error = ConnectError.from(thrown);
   const network = networkFailure(error);
@@ -66,7 +66,7 @@ function isBrokenOff({ code, rawMessage }: ConnectError): boolean {
   return /missing status|incomplete envelope|premature EOF in envelope/i.test(rawMessage);
 }
 
-/** The control plane has refused the call. */
+/** The error for a call that the control plane refused. */
 function refused(error: ConnectError, call: GrpcCall): GrpcFailure {
   const { credentials, method } = call;
   const details = plainSentence(error.rawMessage, credentials);
@@ -101,7 +101,7 @@ function refused(error: ConnectError, call: GrpcCall): GrpcFailure {
   }
 }
 
-/** A proxy before the control plane has answered, or another kind of server. */
+/** The error for a response of a proxy or of a server that is not a control plane. */
 function httpFailure(error: ConnectError, status: number, call: GrpcCall): GrpcFailure {
   const options = optionsOf(error, call, `HTTP ${status}`);
   const where = subject(call);

@@ -16,7 +16,7 @@ export interface GrpcSessionOptions {
   pingTimeoutMs?: number | undefined;
 }
 
-/** After a ping has been unanswered this long, new calls use another connection. In milliseconds. */
+/** Time without an answer to a ping after which new calls use another connection, in milliseconds. */
 const TRUSTED_MS = 20_000;
 
 /** Maximum number of connections that one call opens, if each closes immediately. */
@@ -107,7 +107,7 @@ export class GrpcSession implements Disposable {
     throw new SessionError("ECONNRESET", "the connection is closed as soon as it is open");
   }
 
-  /** Forgets a failed connection, unless another waiting call has replaced it already. */
+  /** Discards a failed connection, unless another call has already replaced it. */
   #forget(pending: Promise<LiveSession>): void {
     if (this.#current === pending) this.#current = undefined;
   }
@@ -124,7 +124,7 @@ export class GrpcSession implements Disposable {
     const late = setTimeout(() => {
       session.destroy(new SessionError("ETIMEDOUT", `no HTTP/2 within ${connectTimeoutMs / 1000} s`));
     }, connectTimeoutMs);
-    // Never removed, because an error without a listener ends the process.
+    // This listener is never removed, because an error without a listener ends the process.
     session.on("error", reject);
     session.once("close", () => {
       clearTimeout(late);
@@ -172,7 +172,7 @@ class LiveSession {
     stream.once("response", () => (isAnswered = true));
     stream.once("close", () => {
       if (--this.#streams === 0 && !this.session.destroyed) this.session.unref();
-      // Otherwise a call whose stream is closed without an error before the response would never settle.
+      // Otherwise a call never settles if its stream is closed without an error before the response.
       if (!isAnswered) {
         stream.emit("error", new SessionError("ECONNRESET", "no answer came", { cause: this.#failure }));
       }

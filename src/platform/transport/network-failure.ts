@@ -1,10 +1,10 @@
-/** Why a host could not be reached. */
+/** The reason why a host could not be reached. */
 export interface NetworkFailure {
   /** The cause, to follow a colon. */
   readonly cause: string;
   /** Advice, as a sentence without the full stop. */
   readonly advice: string;
-  /** Another attempt may succeed. */
+  /** Whether another attempt may succeed. */
   readonly isRetryable: boolean;
 }
 
@@ -31,7 +31,7 @@ const NO_TLS = permanent(
 const REFUSED_PORT = "refused port";
 const FOREIGN = permanent("it speaks another protocol", NOT_IT);
 
-/** By code of an error of Node or of its fetch. */
+/** The failures by the code of an error of Node or of its fetch. */
 const FAILURES: Readonly<Record<string, NetworkFailure>> = {
   ENOTFOUND: permanent("the host name does not exist", "check its spelling, and the network connection"),
   EAI_AGAIN: retryable("its name could not be looked up", "check the network connection"),
@@ -95,7 +95,7 @@ function codesOf(error: unknown): string[] {
   for (let item = error; item instanceof Error && !seen.has(item); item = item.cause) {
     seen.add(item);
     if ("code" in item && typeof item.code === "string") codes.push(item.code);
-    // It has no code since Node 24.
+    // Since Node 24 this error has no code.
     if (item.name === "HTTPParserError") codes.push("HPE_UNKNOWN");
     if (item.message === "bad port") codes.push(REFUSED_PORT);
     if (item instanceof AggregateError) codes.push(...item.errors.flatMap(codesOf));

@@ -11,8 +11,8 @@ export interface Grpc {
 }
 
 /**
- * The control plane that the parts of a client share. The first call resolves its host and key; until then nothing is
- * read, loaded or opened.
+ * The connection to a control plane that all parts of a client share. Until the first call, no configuration is read, no
+ * library is loaded and no connection is opened.
  */
 export class PlatformSession implements Disposable {
   readonly #options: TargetOptions;
@@ -41,7 +41,7 @@ export class PlatformSession implements Disposable {
   /** The REST client. @throws the errors of `resolveTarget`, UsageError after `close()` */
   async rest(): Promise<Rest> {
     if (this.#isClosed) throw new UsageError("The client is closed.");
-    // Always the same, because interrupted uploads are continued only with the same client.
+    // One client for all calls, because interrupted uploads are continued only with the same client.
     this.#rest ??= this.#makeRest();
     return this.#rest;
   }

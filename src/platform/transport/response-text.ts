@@ -1,14 +1,14 @@
 /** The text of a response's body, as far as it was read. */
 export interface ResponseText {
   readonly text: string;
-  /** The body is longer than the limit. */
+  /** Whether the body is longer than the limit. */
   readonly isTooLong: boolean;
   /** The error of the connection that ended the body early. */
   readonly failure?: unknown;
 }
 
 /**
- * Reads a body as UTF-8, up to a number of bytes. Does not throw: what was read before an error may be the reason for it.
+ * Reads a body as UTF-8, up to a number of bytes. Does not throw, because the text before an error may explain it.
  * @param onBytes called before the first chunk and for each chunk
  */
 export async function readText(

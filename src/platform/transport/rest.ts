@@ -12,7 +12,7 @@ export interface RestRequest {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** The path of the URL, with its leading `/`, escaped. */
   readonly path: string;
-  /** The body. A stream is sent while it is read, and only once: see {@link STREAMED_BODY}. */
+  /** The body. A stream is sent while it is read, and cannot be sent again: see {@link STREAMED_BODY}. */
   readonly body?: string | ReadableStream<Uint8Array> | undefined;
   /** Further headers; those of the credentials are added. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
@@ -69,7 +69,7 @@ export class Rest {
       const response = await this.#fetch(request, limit);
       return response.ok ? response : await this.#withoutKey(response, limit);
     } finally {
-      // The body of a response may take hours, as for logs that are followed.
+      // Only the headers have a time limit: the body of followed logs may take hours.
       limit.end();
     }
   };
@@ -137,7 +137,7 @@ export class Rest {
         method,
         headers: { ...headers, "user-agent": USER_AGENT, authorization: credentials.authorization() },
         signal: limit.signal,
-        // A redirect would send the key to another host.
+        // Following a redirect would send the key to another host.
         redirect: "manual",
         ...(body === undefined ? {} : { body }),
         ...(typeof body === "object" ? STREAMED_BODY : {}),
@@ -223,7 +223,7 @@ class Limit {
     }, timerMs(timeoutMs));
   }
 
-  /** Whether the time is over. */
+  /** Whether the timeout has expired. */
   get isOver(): boolean {
     return this.#isOver;
   }
@@ -243,7 +243,7 @@ function nameOf({ method, path }: Pick<RestRequest, "method" | "path">): string 
   return `${method} ${path.replace(/\?.*$/, "")}`;
 }
 
-/** The message of the innermost cause: fetch itself only says "fetch failed". */
+/** The message of the innermost cause, because fetch itself only reports "fetch failed". */
 function rootMessage(error: unknown): string {
   let item = error;
   while (item instanceof Error && item.cause instanceof Error) item = item.cause;

@@ -10,7 +10,7 @@ export interface RetryOptions {
 
 const MAX_ATTEMPTS = 5;
 
-/** Repeats a request that only reads, until five attempts in a row have failed. */
+/** Repeats a read-only request until five consecutive attempts have failed. */
 export class Retries {
   readonly #backoff: Backoff;
   #failed = 0;
@@ -19,13 +19,13 @@ export class Retries {
     this.#backoff = new Backoff({ firstMs: retryDelayMs, jitter: 0.2 });
   }
 
-  /** Starts to count again, after a success. */
+  /** Resets the count of failures after a success. */
   reset(): void {
     this.#failed = 0;
     this.#backoff.reset();
   }
 
-  /** Waits for the next attempt, or throws the error if there is none. */
+  /** Waits for the next attempt, or throws the error after the last one. */
   async failed(error: unknown, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
     this.#failed += 1;
@@ -34,7 +34,7 @@ export class Retries {
   }
 }
 
-/** Whether there was no response, or one that announces a later one. */
+/** Whether another attempt may succeed: there was no response, or its status is temporary. */
 function isRetryable(error: unknown): boolean {
   if (!(error instanceof PlatformError) || error.code !== "PLATFORM_UNREACHABLE") return false;
   return error.status === undefined || /^HTTP (?:429|502|503|504)$/.test(error.status);
