@@ -14,3 +14,4 @@ export const loadAjvFormats = () => require("ajv-formats") as typeof addFormats;
 export const loadFastJsonStringify = () => require("fast-json-stringify") as typeof FastJsonStringify;
 export const loadFastify = () => require("fastify") as typeof Fastify;
 export const loadPino = () => require("pino") as typeof Pino;
+export const loadMime = () => require("mime") as { getType(path: string): string | null }; // has no types

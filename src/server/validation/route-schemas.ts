@@ -1,6 +1,6 @@
 import { DefinitionError } from "../../errors.ts";
 import { collectComponents, type Components } from "../../openapi/components.ts";
-import { BYTES, type BytesRule } from "../../routes/bytes.ts";
+import { BYTES, type BytesRule, bytesRuleOf } from "../../routes/bytes.ts";
 import type { SchemaNode } from "../../routes/schema-walk.ts";
 import type { RouteSignature } from "../../routes/signature.ts";
 import type { ServerDefinition } from "../definition.ts";
@@ -33,12 +33,16 @@ export function namedSchemas(definition: Pick<ServerDefinition, "name" | "routes
  */
 export function compileSchemas(
   validator: Validator,
-  route: Pick<RouteSignature, "input" | "output" | "methodName" | "isWebsocket" | "contentType">,
+  route: Pick<RouteSignature, "input" | "output" | "methodName" | "isWebsocket" | "contentType" | "stream">,
 ): RouteSchemas {
   const compile = (schema: object | undefined, which: string): CompiledSchema | undefined => {
     if (schema === undefined) return undefined;
     const name = `the ${which} of ${route.methodName}()`;
     const compiled = validator.compile(schema, name);
+    if (which === "output" && !route.isWebsocket && bytesRuleOf(schema) !== undefined) {
+      assertAnswerBytes(schema, route);
+      return undefined;
+    }
     const talksJson = !route.isWebsocket || route.contentType === "application/json";
     if (talksJson && someNode(compiled.document, (node) => BYTES in node)) {
       const advice = "send base64 as Type.String(), or serve the method with @realtime.";
@@ -51,6 +55,17 @@ export function compileSchemas(
     return compiled;
   };
   return { input: compile(route.input, "input"), output: compile(route.output, "output") };
+}
+
+/** Checks the bytes() that describes the answer of an endpoint as a whole. */
+function assertAnswerBytes(schema: object, route: Pick<RouteSignature, "methodName" | "stream">): void {
+  const refuse = (why: string): never => {
+    throw new DefinitionError("SCHEMA_INVALID", `The output of ${route.methodName}() is bytes(), but ${why}`);
+  };
+  if (bytesRuleOf(schema)?.isStream === true)
+    refuse("`stream` is for inputs; the method may return a stream anyway.");
+  if (route.stream !== false)
+    refuse("the items of a stream are JSON; drop `stream`, and return a Readable or a ReadableStream.");
 }
 
 /** Whether a schema of bytes has options that only a body or an answer as a whole can have. */
