@@ -62,9 +62,14 @@ export const ERRORS = {
   BATCH_ITEM_ERRORS: { status: 500, meaning: "Some items of a batch failed; each has its own answer." },
   WORKER_DIED: { status: 500, meaning: "The worker process that ran the request ended." },
   INPUT_INVALID: { status: 422, meaning: "The body does not match the input schema." },
-  BODY_UNREADABLE: { status: 400, meaning: "The body is not UTF-8, or is nested too deeply." },
+  BODY_UNREADABLE: {
+    status: 400,
+    meaning: "The body is not UTF-8, is nested too deeply, or is not valid multipart or form data.",
+  },
   BODY_TOO_COMPLEX: { status: 413, meaning: "The body holds more values than the limit." },
   BODY_TOO_LARGE: { status: 413, meaning: "The body is larger than the limit." },
+  BODY_TIMEOUT: { status: 408, meaning: "The body of an upload or a form arrived too slowly." },
+  BODY_STORAGE_FULL: { status: 507, meaning: "The disk has no space for the files of a body." },
   OUTPUT_INVALID: { status: 500, meaning: "The handler's result does not match the output schema." },
   OUTPUT_UNSENDABLE: {
     status: 500,

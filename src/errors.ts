@@ -4,7 +4,6 @@
  * Errors are branded with `Symbol.for`, so that `instanceof` works between two installed copies of the package: an
  * isolated function loads its own copy.
  */
-import { assertErrorHeaders, type HeaderValue } from "./answer-header.ts";
 import { ERRORS, type ErrorCode } from "./error-kinds.ts";
 
 export { ERRORS, type ErrorCode, type ErrorKind } from "./error-kinds.ts";
@@ -54,48 +53,18 @@ export class UsageError extends FalServerlessError {
 }
 branded(UsageError, "UsageError");
 
-/** The detail of an {@link AppException}: any value that JSON can represent. */
-export type ErrorDetail = string | number | boolean | object | null;
-
-/** The options of an {@link AppException}. */
-export interface AppExceptionOptions extends ErrorOptions {
-  /**
-   * Headers of the answer, such as `{ "retry-after": "5" }`. Headers that HTTP sets, or that describe the body, are
-   * refused. They can't be sent where the answer has begun: in streams and realtime sessions.
-   */
-  headers?: Readonly<Record<string, HeaderValue>>;
-}
-
-/**
- * An error that a handler raises for the caller: `{"detail": detail}` with `statusCode` (default 500).
- *
- * @example
- * ```ts
- * throw new AppException({ code: 1, taken: "name" }, 409, { headers: { "x-reason": "taken" } });
- * ```
- * @throws TypeError for a detail that JSON can't represent, and for a header that an error can't set
- */
+/** An error that a handler raises for the caller: `{"detail": message}` with `statusCode` (default 500). */
 export class AppException extends FalServerlessError {
   readonly statusCode: number;
-  /** The detail if it is not a text; undefined: the message is sent. */
-  declare readonly detail: unknown;
-  /** Headers of the answer; undefined for none. */
-  declare readonly headers: Readonly<Record<string, HeaderValue>> | undefined;
 
   constructor(
-    detail: ErrorDetail,
+    message: string,
     statusCode: number = 500,
-    options: AppExceptionOptions = {},
+    options?: ErrorOptions,
     code: ErrorCode = "APP_EXCEPTION",
   ) {
-    const { headers, ...rest } = options;
-    super(code, typeof detail === "string" ? detail : messageOfDetail(detail), rest);
+    super(code, message, options);
     this.statusCode = statusCode;
-    if (headers !== undefined) {
-      assertErrorHeaders(headers);
-      this.headers = { ...headers };
-    }
-    if (typeof detail !== "string" && detail !== undefined) this.detail = detail;
   }
 }
 branded(AppException, "AppException");
@@ -310,15 +279,26 @@ export class OutputValidationError extends FalServerlessError {
 }
 branded(OutputValidationError, "OutputValidationError");
 
-/** The body could not be read: too large or too many values (413), not UTF-8 or nested too deeply (400). */
+/** A code of {@link BodyError}. */
+export type BodyErrorCode =
+  "BODY_STORAGE_FULL" | "BODY_TIMEOUT" | "BODY_TOO_COMPLEX" | "BODY_TOO_LARGE" | "BODY_UNREADABLE";
+
+/**
+ * The body could not be read: too large or too many values (413), not UTF-8, nested too deeply or not multipart (400),
+ * too slow (408), or without disk space for its files (507).
+ */
 export class BodyError extends AppException {
-  constructor(code: "BODY_TOO_COMPLEX" | "BODY_TOO_LARGE" | "BODY_UNREADABLE") {
-    super(BODY_MESSAGES[code], ERRORS[code].status, undefined, code);
+  /** @param why the cause, which is appended to the message */
+  constructor(code: BodyErrorCode, why?: string, options?: ErrorOptions) {
+    const message = BODY_MESSAGES[code];
+    super(why === undefined ? message : `${message}: ${why}`, ERRORS[code].status, options, code);
   }
 }
 branded(BodyError, "BodyError");
 
 const BODY_MESSAGES = {
+  BODY_STORAGE_FULL: "There is no disk space for the files of the body",
+  BODY_TIMEOUT: "The request body took too long to arrive",
   BODY_TOO_COMPLEX: "Request body holds too many values",
   BODY_TOO_LARGE: "Request body is too large",
   BODY_UNREADABLE: "There was an error parsing the body",
@@ -394,21 +374,6 @@ export class PlatformError extends FalServerlessError {
   }
 }
 branded(PlatformError, "PlatformError");
-
-/** Length of a structured detail in an error's message, in characters. */
-const SHOWN_DETAIL = 500;
-
-function messageOfDetail(detail: unknown): string {
-  if (detail === undefined) return "undefined";
-  let json: string | undefined;
-  try {
-    json = JSON.stringify(detail);
-  } catch (cause) {
-    throw new TypeError(`AppException: JSON can't represent the detail: ${String(cause)}.`, { cause });
-  }
-  if (json === undefined) throw new TypeError(`AppException: JSON can't represent a ${typeof detail}.`);
-  return json.length > SHOWN_DETAIL ? `${json.slice(0, SHOWN_DETAIL)}…` : json;
-}
 
 function describeIssues(issues: readonly ValidationIssue[]): string {
   const shown = issues.slice(0, 3).map((issue) => `${issue.loc.slice(1).join(".") || "value"}: ${issue.msg}`);

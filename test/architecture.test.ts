@@ -8,16 +8,16 @@ import { fileURLToPath } from "node:url";
 /** Who may import whom. A room may always import itself; "top" is what lies in src itself. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "error-kinds": [],
-  errors: ["error-kinds", "answer-header"],
-  answers: ["errors", "answer-header"],
+  errors: ["error-kinds"],
+  answers: ["errors"],
   "answer-header": [],
-  context: ["answer-header"],
+  context: [],
   "did-you-mean": [],
   output: [],
   json: ["errors"],
   current: ["context"],
   settings: ["did-you-mean"],
-  routes: ["settings", "errors", "context", "did-you-mean", "answer-header"],
+  routes: ["settings", "errors", "context", "did-you-mean"],
   dispatch: ["errors"],
   typescript: [],
   processes: ["answers", "errors"],
@@ -33,7 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "output",
     "answer-header",
   ],
-  openapi: ["routes", "errors", "answer-header"],
+  openapi: ["routes", "errors"],
   realtime: ["dispatch", "routes", "json", "context", "answers", "errors"],
   server: [
     "settings",
@@ -110,7 +110,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "routes",
     "context",
     "errors",
-    "answer-header",
   ],
 };
 
@@ -121,7 +120,6 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   "@fastify/swagger-ui": ["server"],
   "prom-client": ["server"],
   ajv: ["server"],
-  mime: ["server"],
   commander: ["cli"],
   chokidar: ["cli"],
   tsx: ["typescript"],

@@ -1,6 +1,7 @@
 import { documentPath } from "../routes/path-pattern.ts";
 import { methodOf, type RouteSignature } from "../routes/signature.ts";
 import type { SchemaNode } from "../routes/schema-walk.ts";
+import { describeEncoding } from "./request-body.ts";
 import { type Components, VALIDATION_SCHEMAS } from "./components.ts";
 import { websocketPaths } from "./websocket-paths.ts";
 
@@ -45,7 +46,7 @@ export function annotateDocument(
     info: document.info as OpenApiDocument["info"],
     ...(servers === undefined || servers.length === 0 ? {} : { servers }),
     paths: Object.fromEntries(
-      order.map((path) => [path, { ...withOptionalBody(given[path], all, path), ...websockets[path] }]),
+      order.map((path) => [path, { ...withBodies(given[path], all, path), ...websockets[path] }]),
     ),
     components: {
       schemas: Object.fromEntries(Object.entries(named).sort(([a], [b]) => (a < b ? -1 : 1))) as Record<
@@ -57,8 +58,23 @@ export function annotateDocument(
   };
 }
 
-/** Makes bodies optional whose schema has a default. */
-function withOptionalBody(
+interface RequestBody {
+  readonly content?: Readonly<Record<string, object>>;
+}
+
+/** Adds the content types of files, which the generator of the document does not know. */
+function withEncoding(requestBody: RequestBody, { body }: RouteSignature): RequestBody {
+  const encoding = body?.kind === "multipart" ? describeEncoding(body) : undefined;
+  if (encoding === undefined) return requestBody;
+  const content = Object.entries(requestBody.content ?? {});
+  return {
+    ...requestBody,
+    content: Object.fromEntries(content.map(([type, media]) => [type, { ...media, encoding }])),
+  };
+}
+
+/** Makes bodies optional whose schema has a default, and adds the content types of their parts. */
+function withBodies(
   item: Readonly<Record<string, unknown>> | undefined,
   routes: readonly RouteSignature[],
   path: string,
@@ -67,10 +83,13 @@ function withOptionalBody(
   for (const route of routes) {
     if (route.isWebsocket || documentPath(route.path) !== path) continue;
     const method = methodOf(route).toLowerCase();
-    const operation = changed[method] as { requestBody?: object } | undefined;
-    if (route.input === undefined || !("default" in route.input) || operation?.requestBody === undefined)
-      continue;
-    changed[method] = { ...operation, requestBody: { ...operation.requestBody, required: false } };
+    const operation = changed[method] as { requestBody?: RequestBody } | undefined;
+    if (route.input === undefined || operation?.requestBody === undefined) continue;
+    const requestBody = withEncoding(operation.requestBody, route);
+    changed[method] = {
+      ...operation,
+      requestBody: "default" in route.input ? { ...requestBody, required: false } : requestBody,
+    };
   }
   return changed;
 }

@@ -15,6 +15,7 @@ import {
   type SchemaNode,
 } from "../routes/schema-walk.ts";
 import type { RouteSignature } from "../routes/signature.ts";
+import { UPLOAD } from "../routes/upload.ts";
 
 /** The schemas of a document by name. References between them have the form `NAME#`. */
 export interface Components {
@@ -98,7 +99,7 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
   };
 
   for (const route of list) {
-    for (const schema of [route.input, route.output]) {
+    for (const schema of [bodySchema(route), route.output]) {
       if (schema !== undefined && !roots.has(schema))
         roots.set(schema, embed(schema as SchemaNode, undefined));
     }
@@ -106,7 +107,7 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
   // Schemas without a $id are named last, when all names in use are known.
   for (const route of list) {
     for (const [schema, suffix] of [
-      [route.input, "Input"],
+      [bodySchema(route), "Input"],
       [route.output, "Output"],
     ] as const) {
       const placed = schema === undefined ? undefined : roots.get(schema);
@@ -131,10 +132,16 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
   return { schemas, reference };
 }
 
+/** The schema of a route's body; undefined for a body of bytes, which needs no component. */
+function bodySchema({ input, body }: RouteSignature): TSchema | undefined {
+  return body?.kind === "bytes" ? undefined : input;
+}
+
 /** Keywords that name and refer within a schema, and the framework's own marks. They do not appear in documents. */
 const NAMING = [
   ...["$id", "$schema", "$defs", "definitions", "$ref", "$dynamicRef", "$anchor", "$dynamicAnchor"],
   "x-servable-trusted-pattern",
+  UPLOAD,
 ] as const;
 
 /** Annotations, which may differ between two uses of a schema. */

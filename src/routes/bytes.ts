@@ -23,11 +23,6 @@ export interface BytesRule extends BytesLimits {
   isStream?: true;
 }
 
-/** The rule of a schema that is itself one of bytes; undefined for any other schema. */
-export function bytesRuleOf(schema: object | undefined): BytesRule | undefined {
-  return (schema as { [BYTES]?: BytesRule } | undefined)?.[BYTES];
-}
-
 /** The options of {@link bytes}: limits, and text for the docs. */
 export interface BytesOptions extends BytesLimits {
   /**
@@ -78,7 +73,7 @@ export function bytes(
     ...notes,
     type: "string",
     format: "binary",
-    contentMediaType: contentTypes?.[0] ?? "application/octet-stream",
+    contentMediaType: contentTypes?.find((type) => !type.includes("*")) ?? "application/octet-stream",
     [BYTES]: rule,
   };
   return schema as unknown as TUnsafe<Uint8Array>; // the schema is plain JSON; its type is a promise of the reader

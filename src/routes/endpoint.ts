@@ -5,6 +5,8 @@ import {
   type BatchOptions,
   type DispatchOptions,
 } from "./dispatch-options.ts";
+import { BODY_TIME_NAMES, resolveBodyKind, type BodyTimeOptions } from "./body-kind.ts";
+import { assertBodyFits, memoryLimits } from "./body-checks.ts";
 import type { AnyMethod, CheckEndpoint, InputOf, PartsOf, SchemaObject } from "./handler-types.ts";
 import { BODY_LIMIT_NAMES, resolveInputLimits, type BodyLimitOptions } from "./input-limits.ts";
 import { assertKnownOptions, assertMethod, assertSchemas } from "./decorator-checks.ts";
@@ -23,7 +25,7 @@ export interface EndpointOptions<
   Query extends SchemaObject | undefined = undefined,
   Headers extends SchemaObject | undefined = undefined,
 >
-  extends Omit<DispatchOptions, "batch">, BodyLimitOptions {
+  extends Omit<DispatchOptions, "batch">, BodyLimitOptions, BodyTimeOptions {
   /** Default "POST". HEAD is answered wherever GET is. */
   method?: HttpMethod;
   /** The schema of the path's parameters, an object with the same names. Default: all are text. */
@@ -36,7 +38,10 @@ export interface EndpointOptions<
   status?: number;
   /** Opens the endpoint to callers that `authenticate()` would refuse. Default false. */
   public?: boolean;
-  /** The schema of the body. With it, the method is called with `(input, ctx)`; without it, with `(ctx)`. */
+  /**
+   * The schema of the body: of JSON, or with `bytes()`, `form()` or `multipart()` of another kind. With
+   * it, the method is called with `(input, ctx)`; without it, with `(ctx)`.
+   */
   input?: Input;
   /** The schema of the result, or of an item with `stream`. Without it, results are not checked. */
   output?: Output;
@@ -72,6 +77,7 @@ const OPTION_NAMES = [
   "timeoutMs",
   "healthCheck",
   ...BODY_LIMIT_NAMES,
+  ...BODY_TIME_NAMES,
   ...DISPATCH_OPTION_NAMES,
 ] as const satisfies readonly (keyof EndpointOptions<undefined, undefined, false>)[];
 
@@ -135,7 +141,9 @@ export function endpointSignature(
   const { method = "POST", params, query, headers, status } = options;
   if (method === "GET") assertGetPath(methodName, path);
   const where = `@endpoint on ${methodName}()`;
-  const limits = resolveInputLimits(where, options);
+  const body = resolveBodyKind(where, options.input, options);
+  assertBodyFits(where, body, options);
+  const limits = memoryLimits(body, resolveInputLimits(where, options));
   const usesDispatch = DISPATCH_OPTION_NAMES.some((name) => options[name] !== undefined);
   return {
     path,
@@ -155,6 +163,7 @@ export function endpointSignature(
     summary: options.summary,
     description: options.description,
     ...(limits === undefined ? {} : { limits }),
+    ...(body === undefined ? {} : { body }),
     ...(usesDispatch ? { dispatch: resolveDispatchOptions(where, options) } : {}),
   };
 }

@@ -1,4 +1,5 @@
 import type { TSchema } from "typebox";
+import type { BodyKind } from "./body-kind.ts";
 import type { ResolvedDispatchOptions } from "./dispatch-options.ts";
 import type { InputLimits } from "./input-limits.ts";
 
@@ -65,6 +66,8 @@ export interface RouteSignature {
   readonly description: string | undefined;
   /** Limits of the input's size, if the route sets any. */
   readonly limits?: InputLimits;
+  /** How the body is read; absent for JSON. */
+  readonly body?: BodyKind;
   /** Options of the queue, limits and workers, if the route has any. */
   readonly dispatch?: ResolvedDispatchOptions;
   /** Absent on HTTP routes and raw websockets. */

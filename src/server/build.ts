@@ -20,6 +20,9 @@ import { documentPath } from "../routes/path-pattern.ts";
 import { methodOf } from "../routes/signature.ts";
 import { loadFastify } from "./packages.ts";
 import { withoutRootPath } from "./http/root-path.ts";
+import { BodyReaders } from "./bodies/body-readers.ts";
+import { BodyRoute } from "./http/body-route.ts";
+import { isInMemory } from "../routes/body-kind.ts";
 import { RouteRuntime } from "./http/route-runtime.ts";
 import { addRouteHooks, assertFree } from "./route-hooks.ts";
 import { configureAndMount } from "./configuration.ts";
@@ -141,6 +144,7 @@ function prepareRoutes(parts: {
 }): (server: FastifyInstance) => void {
   const { queues } = parts;
   const validator = new Validator();
+  const readers = new BodyReaders(parts.definition, parts.options, parts.state.budget);
   const routes: { readonly signature: RouteSignature; readonly options: RouteOptions }[] = [];
   for (const [signature, handler] of parts.definition.routes) {
     const { path } = signature;
@@ -154,8 +158,15 @@ function prepareRoutes(parts: {
       signature.limits === undefined && status === undefined
         ? undefined
         : resolveBodyLimits(parts.options, signature.limits, status ?? parts.definition.overloadStatus);
-    const runtime = new RouteRuntime({ ...parts, signature, handler, metrics, dispatch, ...compiled });
+    const route = { ...parts, signature, handler, metrics, dispatch, ...compiled };
     const create = signature.stream ? createStreamHandler : createUnaryHandler;
+    const { body } = signature;
+    let handle: RouteOptions["handler"];
+    if (body === undefined || compiled.input === undefined) handle = create(new RouteRuntime(route));
+    else {
+      const bodyRoute = new BodyRoute({ ...route, input: { ...compiled.input, accept: (input) => input } });
+      handle = bodyRoute.createHandler(readers.create(signature, body, compiled.input), create(bodyRoute));
+    }
     const options: RouteOptions = {
       method,
       url: path,
@@ -163,8 +174,8 @@ function prepareRoutes(parts: {
       config: { isFrameworkRoute: true, metrics, ...(own === undefined ? {} : { bodyLimits: own }) },
       ...(dispatch === undefined
         ? {}
-        : { onRequest: createEarlyRejection(dispatch, parts.headers, metrics) }),
-      handler: create(runtime),
+        : { onRequest: createEarlyRejection(dispatch, parts.headers, metrics, isInMemory(body)) }),
+      handler: handle,
     };
     routes.push({ signature, options });
   }
@@ -178,11 +189,29 @@ function prepareRoutes(parts: {
         await mountWebsockets(scope, { ...parts, validator });
       });
     }
-    for (const route of routes) {
-      assertFree(server, route.signature);
-      server.route(route.options);
+    const bodyRoutes: RouteOptions[] = [];
+    for (const { signature, options } of routes) {
+      assertFree(server, signature);
+      if (signature.body === undefined) server.route(options);
+      else bodyRoutes.push(options);
     }
+    if (bodyRoutes.length > 0) mountBodyRoutes(server, bodyRoutes, readers);
   };
+}
+
+/** Adds routes whose bodies are not JSON, in a scope whose parser leaves the body to the route. */
+function mountBodyRoutes(
+  server: FastifyInstance,
+  routes: readonly RouteOptions[],
+  readers: BodyReaders,
+): void {
+  server.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
+    for (const route of routes) scope.route(route);
+  });
+  server.addHook("onReady", async () => readers.begin());
+  server.addHook("onClose", () => readers.end());
 }
 
 const CONTENT_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+[ \t]*(?:;.*)?$/;

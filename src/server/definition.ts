@@ -114,6 +114,14 @@ export interface ServerOptions {
    * Default 30,000.
    */
   sendTimeoutMs?: number;
+  /**
+   * Maximum disk space for uploaded files, in bytes: all files of `multipart()` that are arriving or belong to a call
+   * that is not answered yet. Further uploads are rejected with the overload status. Default 1 GiB; raised if an
+   * endpoint allows a larger body.
+   */
+  maxUploadBytes?: number;
+  /** The folder for the temporary files of uploads. Default: the system's, which `TMPDIR` sets. */
+  uploadFolder?: string;
   /** The logger. Default: pino, which writes to standard output. */
   logger?: Logger;
   /** The source of time. Default: the system clock. */
@@ -139,6 +147,10 @@ export interface ResolvedServerOptions {
   readonly websocketPingMs: number;
   readonly stuckGraceMs: number;
   readonly sendTimeoutMs: number;
+  readonly maxUploadBytes: number;
+  /** Whether `maxUploadBytes` was set explicitly, so that the limits of routes do not raise it. */
+  readonly isUploadBudgetGiven: boolean;
+  readonly uploadFolder: string | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -153,6 +165,8 @@ export interface ServeDefinition extends ServerDefinition {
 
 /** Default of {@link ServerOptions.bodyLimitBytes}. */
 const DEFAULT_BODY_LIMIT_BYTES = 50 * 1024 * 1024;
+/** Default of {@link ServerOptions.maxUploadBytes}. */
+const DEFAULT_UPLOAD_BYTES = 1024 ** 3;
 
 /**
  * Checks a server's options and fills in defaults.
@@ -170,6 +184,7 @@ export function resolveServerOptions(
     websocketPingMs: options.websocketPingMs ?? 30_000,
     stuckGraceMs: options.stuckGraceMs ?? stuckGraceMs,
     sendTimeoutMs: options.sendTimeoutMs ?? 30_000,
+    maxUploadBytes: options.maxUploadBytes ?? DEFAULT_UPLOAD_BYTES,
   };
   for (const [name, value] of Object.entries(numbers)) assertFits(name, value, positive, refuse);
   const { maxConcurrency, maxBytesInFlight, maxDepth = 256, maxValues = 1_000_000 } = options;
@@ -181,6 +196,8 @@ export function resolveServerOptions(
     ...numbers,
     maxConcurrency,
     values: { maxDepth, maxValues },
+    isUploadBudgetGiven: options.maxUploadBytes !== undefined,
+    uploadFolder: options.uploadFolder,
     isBudgetGiven: maxBytesInFlight !== undefined,
     maxBytesInFlight:
       maxBytesInFlight ??

@@ -1,6 +1,8 @@
 import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import { DefinitionError } from "../errors.ts";
+import type { MultipartBody } from "../routes/body-kind.ts";
+import { UploadedFile, type FileDescription } from "../routes/uploaded-file.ts";
 import { DESCRIBE, findServables, type Servable } from "../routes/servable.ts";
 import { describeRoute, type RouteHandler } from "../routes/signature.ts";
 
@@ -16,7 +18,9 @@ export class HostedServable {
     const description = servable[DESCRIBE]();
     this.#lifespan = (log) => description.lifespan(createServerStandIn(log));
     for (const [signature, handler] of description.routes) {
-      this.#routes.set(describeRoute(signature), { methodName: signature.methodName, handler });
+      const { methodName, body } = signature;
+      const own = body?.kind === "multipart" ? withFiles(handler, body.uploads) : handler;
+      this.#routes.set(describeRoute(signature), { methodName, handler: own });
     }
   }
 
@@ -38,6 +42,24 @@ export class HostedServable {
     const known = [...this.#routes.keys()].join(", ");
     throw new Error(`${this.instance.constructor.name} has no route ${name} in its worker; it has ${known}.`);
   }
+}
+
+/** Gives the descriptions of files, which lost their class on the way to the worker, their methods back. */
+function withFiles(handler: RouteHandler, uploads: MultipartBody["uploads"]): RouteHandler {
+  const revive = (input: unknown): unknown => {
+    const revived: Record<string, unknown> = { ...(input as Record<string, unknown>) };
+    for (const name of uploads.keys()) {
+      const file = revived[name] as FileDescription | readonly FileDescription[] | undefined;
+      if (file === undefined) continue;
+      revived[name] = isList(file) ? file.map((each) => new UploadedFile(each)) : new UploadedFile(file);
+    }
+    return revived;
+  };
+  return (input, ...others) => handler(Array.isArray(input) ? input.map(revive) : revive(input), ...others);
+}
+
+function isList<T extends object>(value: T | readonly T[]): value is readonly T[] {
+  return Array.isArray(value);
 }
 
 /**

@@ -6,7 +6,7 @@ export interface CurlCommand {
   readonly url: URL;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | undefined;
+  readonly body: string | FormData | undefined;
   /** The PATTERN of `| grep PATTERN`, which filters the lines of the response. */
   readonly grep: RegExp | undefined;
 }
@@ -23,6 +23,7 @@ export function parseCurl(text: string): CurlCommand {
   let url: string | undefined;
   let method: string | undefined;
   let body: string | undefined;
+  let form: FormData | undefined;
   const headers: Record<string, string> = {};
   const next = (option: string): string => {
     const value = args.shift();
@@ -32,6 +33,7 @@ export function parseCurl(text: string): CurlCommand {
   for (let word = args.shift(); word !== undefined; word = args.shift()) {
     if (word === "-X") method = next(word);
     else if (word === "-d") body = next(word);
+    else if (word === "-F") addPart((form ??= new FormData()), next(word));
     else if (word === "-H") {
       const [name = "", value = ""] = next(word).split(/:\s*(.*)/);
       headers[name.toLowerCase()] = value;
@@ -43,12 +45,19 @@ export function parseCurl(text: string): CurlCommand {
   assert.ok(url !== undefined, `no address in: ${text}`);
   return {
     url: new URL(url),
-    method: method ?? (body === undefined ? "GET" : "POST"),
+    method: method ?? (body === undefined && form === undefined ? "GET" : "POST"),
     headers:
       body === undefined ? headers : { "content-type": "application/x-www-form-urlencoded", ...headers },
-    body,
+    body: form ?? body,
     grep: pattern === undefined ? undefined : new RegExp(pattern),
   };
+}
+
+/** Adds `name=text` or `name=@file`. Files of the documentation do not exist: their content has 1,234 bytes. */
+function addPart(form: FormData, text: string): void {
+  const [, name = "", at, value = "", type] = /^([^=]+)=(@?)(.*?)(?:;type=(.*))?$/s.exec(text) ?? [];
+  if (at === "") form.append(name, value);
+  else form.append(name, new Blob([new Uint8Array(1_234)], { type: type ?? "image/png" }), value);
 }
 
 /** Sends the command to the same path of another address, and returns what curl would print. */

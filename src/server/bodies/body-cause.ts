@@ -37,13 +37,14 @@ function charsetCause(request: IncomingMessage): string | undefined {
 }
 
 /** The content type as it was sent: an invalid one was replaced before routing. */
-function sentType({ rawHeaders }: IncomingMessage): string | undefined {
+export function sentType({ rawHeaders }: IncomingMessage): string | undefined {
   for (let index = 0; index < rawHeaders.length; index += 2) {
     if (rawHeaders[index]?.toLowerCase() === "content-type") return rawHeaders[index + 1];
   }
   return undefined;
 }
 
-function shown(value: string | undefined): string {
+/** Quotes a value of the client for a message, shortened. */
+export function shown(value: string | undefined): string {
   return JSON.stringify((value ?? "").slice(0, MAX_SHOWN));
 }

@@ -19,16 +19,19 @@ export interface BodyBounds {
  * Collects a body and passes its bytes to `onEnd`. Most bodies are one chunk, which is passed without a copy (Fastify's
  * own reader would copy it), so the bytes are valid only until `onEnd` returns.
  * @param declared the length according to the request's head; NaN if unknown
+ * @returns a function that ends the collection as unreadable; undefined if it has ended already
  */
 export function collectBody(
   payload: IncomingMessage,
   declared: number,
   bounds: BodyBounds,
   onEnd: (fault: BodyFault | undefined, bytes: Buffer) => void,
-): void {
+): (() => void) | undefined {
   // A body above the limit is refused without waiting for it.
-  if (declared > bounds.limitBytes || declared > bounds.budget.maxBytes)
-    return onEnd("BODY_TOO_LARGE", EMPTY);
+  if (declared > bounds.limitBytes || declared > bounds.budget.maxBytes) {
+    onEnd("BODY_TOO_LARGE", EMPTY);
+    return undefined;
+  }
   let whole: Buffer = EMPTY;
   let pieces: Pieces | undefined;
 
@@ -60,10 +63,14 @@ export function collectBody(
     }
     return pieces;
   };
-  if (declared > LONG_BODY && !collect().expect(declared)) return onEnd("OVERLOADED", EMPTY);
+  if (declared > LONG_BODY && !collect().expect(declared)) {
+    onEnd("OVERLOADED", EMPTY);
+    return undefined;
+  }
   payload.on("data", take);
   payload.on("end", complete);
   payload.on("error", lose);
+  return lose;
 }
 
 /** A body in several chunks, or of unknown length. */

@@ -5,10 +5,18 @@ import type { RouteMetrics } from "../metrics/metrics.ts";
 import { leaveUnread } from "../bodies/unread-body.ts";
 import type { RouteDispatch } from "./route-dispatch.ts";
 
-/** Creates a hook for routes with a queue: requests that would be refused are answered before their body is read. */
-export function createEarlyRejection(dispatch: RouteDispatch, headers: AnswerHeaders, metrics: RouteMetrics) {
+/**
+ * Creates a hook for routes with a queue: requests that would be refused are answered before their body is read.
+ * @param isInMemory whether the queue counts the bodies' bytes
+ */
+export function createEarlyRejection(
+  dispatch: RouteDispatch,
+  headers: AnswerHeaders,
+  metrics: RouteMetrics,
+  isInMemory = true,
+) {
   return function rejectEarly(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
-    const bytes = declaredBytes(request);
+    const bytes = isInMemory ? declaredBytes(request) : 0;
     const refusal = dispatch.rejectEarly({ headers: request.headers, bytes });
     if (refusal === undefined) return done();
     const answer = answerFor(refusal);

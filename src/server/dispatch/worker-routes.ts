@@ -5,6 +5,7 @@ import { runBatch, type RunSignal } from "../../dispatch/batch-run.ts";
 import type { RunBatch } from "../../dispatch/dispatcher.ts";
 import { Slots } from "../../dispatch/slots.ts";
 import { DefinitionError } from "../../errors.ts";
+import { isStreamed } from "../../routes/body-kind.ts";
 import { describeRoute, type RouteSignature } from "../../routes/signature.ts";
 import { WorkerPool } from "../../workers/pool.ts";
 import type { ServerDefinition } from "../definition.ts";
@@ -67,10 +68,11 @@ export class WorkerRoutes {
 /** The routes of a class that run in workers: those that ask for it, or all possible ones if the class asks for it. */
 export function workerRoutes(definition: ServerDefinition): ReadonlySet<RouteSignature> {
   const routes = [...definition.routes.keys()];
-  const chosen = routes.filter(({ dispatch, stream, isWebsocket, healthCheck }) => {
+  const chosen = routes.filter(({ dispatch, stream, isWebsocket, healthCheck, body }) => {
     if (dispatch?.workers !== undefined) return true;
-    // Sessions keep state, but each batch may run in a different worker.
-    return definition.workers !== undefined && !isWebsocket && !stream && healthCheck === undefined;
+    // Sessions keep state, but each batch may run in a different worker. A stream stays in its process.
+    const canMove = !isWebsocket && !stream && healthCheck === undefined && !isStreamed(body);
+    return definition.workers !== undefined && canMove;
   });
   return new Set(chosen);
 }

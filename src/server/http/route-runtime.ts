@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { IncomingMessage } from "node:http";
 import { runInScope, type RequestContext } from "../../context.ts";
 import { answerFor, asError, type ErrorAnswer } from "../../answers.ts";
 import { AppException, RequestCancelledException } from "../../errors.ts";
@@ -6,6 +7,7 @@ import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
 import type { Access } from "../access/access.ts";
 import { type AnswerHeaders, isHeaderValue } from "./answer-headers.ts";
 import type { RouteDispatch } from "../dispatch/route-dispatch.ts";
+import { bodyBytes } from "../bodies/body-collection.ts";
 import { withBodyCause } from "../bodies/body-cause.ts";
 import { UnreadableBody } from "../bodies/json-body.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
@@ -28,7 +30,6 @@ export class RouteRuntime {
   readonly options: ResolvedServerOptions;
   /** The memory for callers' input. */
   readonly budget: MemoryBudget;
-  readonly #status: number;
   readonly #app: object;
   readonly #headers: AnswerHeaders;
   readonly #access: Access;
@@ -58,7 +59,6 @@ export class RouteRuntime {
     this.timeoutMs = parts.signature.timeoutMs ?? parts.definition.defaultTimeoutMs;
     this.options = parts.options;
     this.budget = parts.state.budget;
-    this.#status = parts.signature.status ?? 200;
     this.#app = parts.definition.app;
     this.#headers = parts.headers;
     this.#access = parts.access;
@@ -94,6 +94,11 @@ export class RouteRuntime {
     if (refusal !== undefined) throw new AppException(refusal, 403);
   }
 
+  /** The length of a request's body in memory, in bytes. */
+  bytesOf(request: IncomingMessage): number {
+    return bodyBytes(request);
+  }
+
   /** Calls the handler with a body. Throws the errors of validation and handler. */
   call(context: HttpContext, body: unknown): unknown {
     if (this.input === undefined) return this.within(context, () => this.handler(context));
@@ -110,11 +115,6 @@ export class RouteRuntime {
   /** Runs code of the app so that it can read the current request. */
   within<T>(context: RequestContext, code: () => T): T {
     return runInScope(context, this.#app, code);
-  }
-
-  /** The status of a result. */
-  statusOf(context: HttpContext): number {
-    return context.answerStatus ?? this.#status;
   }
 
   /** Adds the headers of a handler's answer. */

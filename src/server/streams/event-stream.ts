@@ -15,13 +15,13 @@ export class EventStream {
   readonly #reply: FastifyReply;
   readonly #clock: Clock;
   readonly #heartbeatMs: number;
-  readonly #applyHeaders: () => number;
+  readonly #applyHeaders: () => void;
   #cancelBeat: () => void;
   #begun = false;
   #writesThisTurn = 0;
   #lastWriteAt: number;
 
-  constructor(reply: FastifyReply, clock: Clock, heartbeatMs: number, applyHeaders: () => number) {
+  constructor(reply: FastifyReply, clock: Clock, heartbeatMs: number, applyHeaders: () => void) {
     this.#reply = reply;
     this.#clock = clock;
     this.#heartbeatMs = heartbeatMs;
@@ -106,14 +106,14 @@ export class EventStream {
 
   #begin(): void {
     if (this.#begun) return;
-    const status = this.#applyHeaders();
     this.#begun = true;
+    this.#applyHeaders();
     const reply = this.#reply
       .header("content-type", "text/event-stream; charset=utf-8")
       .header("cache-control", "no-cache")
       .header("x-accel-buffering", "no");
     reply.hijack();
-    reply.raw.writeHead(status, reply.getHeaders() as Record<string, string>);
+    reply.raw.writeHead(200, reply.getHeaders() as Record<string, string>);
     reply.raw.flushHeaders();
   }
 }
@@ -125,12 +125,12 @@ export class EventStream {
 const RESET_AFTER_MS = 500;
 
 /** Breaks the connection of an incomplete answer, so that the client notices. */
-export function breakOff(raw: ServerResponse, clock: Clock): void {
+function breakOff(raw: ServerResponse, clock: Clock): void {
   const { socket } = raw;
   if (raw.destroyed || socket === null) return;
   if (!(socket instanceof Socket))
     raw.end(); // an answer to inject(), which has no connection
-  else if (raw.chunkedEncoding || raw.hasHeader("content-length")) socket.destroySoon();
+  else if (raw.chunkedEncoding) socket.destroySoon();
   else {
     // For HTTP/1.0 a closed connection is the regular end; a reset discards data in transit.
     const cancel = clock.after(RESET_AFTER_MS, () => socket.resetAndDestroy());

@@ -1,10 +1,8 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { isWithoutBody } from "../../answer-header.ts";
 import { withDeadline } from "../../dispatch/clock.ts";
-import { FalServerlessError, StreamTimeoutException } from "../../errors.ts";
+import { StreamTimeoutException } from "../../errors.ts";
 import { closeItems, iteratorOf, type Items } from "../../realtime/items.ts";
 import { EventStream } from "./event-stream.ts";
-import { bodyBytes } from "../bodies/body-collection.ts";
 import type { HttpContext } from "../http/http-context.ts";
 import { bodyWeight } from "../bodies/body-limits.ts";
 import type { RouteRuntime } from "../http/route-runtime.ts";
@@ -18,18 +16,14 @@ export function createStreamHandler(
 
   return async function handle(request, reply): Promise<void> {
     const started = performance.now();
-    const bytes = bodyBytes(request.raw);
+    const bytes = route.bytesOf(request.raw);
     const weight = bodyWeight(request.raw, bytes);
     route.budget.hold(weight);
     const context = route.createContext(request, reply);
     const stream = new EventStream(reply, route.options.clock, route.options.heartbeatMs, () => {
       route.applyHeaders(context, request, reply);
-      const chosen = route.statusOf(context);
-      if (!isWithoutBody(chosen)) sentStatus = chosen;
-      return sentStatus;
     });
-    let sentStatus = 200;
-    let failedWith: number | undefined;
+    let status = 200;
     let items: Items | undefined;
     // Created early, so that it aborts even if the handler reads it only after the caller has left.
     const { signal } = context;
@@ -47,7 +41,6 @@ export function createStreamHandler(
       for (;;) {
         const result = await raceAbort(route, context, () => route.within(context, () => iterator.next()));
         if (result === ABORTED) throw context.abortReason;
-        if (!stream.begun) assertStreamHead(context, route);
         if (result.done === true) break;
         await stream.send(serialize(result.value));
       }
@@ -55,41 +48,25 @@ export function createStreamHandler(
       const answer = route.answer(context, error);
       const { clientLeft } = context;
       context.abort(error);
-      failedWith = clientLeft ? route.lostStatus(context) : answer.status;
-      if (stream.begun) await stream.fail(answer.body, failedWith);
+      status = clientLeft ? route.lostStatus(context) : answer.status;
+      if (stream.begun) await stream.fail(answer.body, status);
       else if (!clientLeft) {
         route.applyHeaders(context, request, reply);
-        const head = reply.code(failedWith).headers(answer.headers ?? {});
+        const head = reply.code(status).headers(answer.headers ?? {});
         head.type("application/json").send(answer.payload);
       }
     } finally {
       signal.removeEventListener("abort", onAbort);
       if (leave !== undefined) void (closed ?? Promise.resolve()).then(leave); // the slot is released once the generator has ended
-      const isLost = failedWith === undefined && context.clientLeft;
-      if (failedWith === undefined || context.clientLeft) stream.end();
+      const isLost = status === 200 && context.clientLeft;
+      if (status === 200 || context.clientLeft) stream.end();
       else stream.cancel();
       route.budget.free(weight);
       route.end(context);
-      const counted = isLost ? route.lostStatus(context) : (failedWith ?? sentStatus);
+      const counted = isLost ? route.lostStatus(context) : status;
       route.metrics.record(counted, (performance.now() - started) / 1000);
     }
   };
-}
-
-/** @throws FalServerlessError if the handler set a status or headers that a stream of events can't have */
-function assertStreamHead(context: HttpContext, route: RouteRuntime): void {
-  const { contentType, contentEncoding } = context.bodyForm ?? {};
-  const status = route.statusOf(context);
-  const set = isWithoutBody(status)
-    ? `the status ${status}`
-    : contentType !== undefined
-      ? `content-type ${contentType}`
-      : contentEncoding !== undefined
-        ? `content-encoding ${contentEncoding}`
-        : undefined;
-  if (set === undefined) return;
-  const message = `${route.signature.methodName}() set ${set}, but its items are sent as server-sent events.`;
-  throw new FalServerlessError("OUTPUT_UNSENDABLE", message);
 }
 
 /** The result of {@link raceAbort} if the call was aborted first. */

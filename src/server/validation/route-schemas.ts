@@ -1,10 +1,12 @@
 import { DefinitionError } from "../../errors.ts";
 import { collectComponents, type Components } from "../../openapi/components.ts";
-import { BYTES, type BytesRule, bytesRuleOf } from "../../routes/bytes.ts";
-import type { SchemaNode } from "../../routes/schema-walk.ts";
+import { BYTES, type BytesRule } from "../../routes/bytes.ts";
+import { BODY, type BodyKind, type MultipartBody } from "../../routes/body-kind.ts";
+import { isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
+import { UPLOAD } from "../../routes/upload.ts";
 import type { RouteSignature } from "../../routes/signature.ts";
 import type { ServerDefinition } from "../definition.ts";
-import { someNode } from "./canonical-nodes.ts";
+import { listOf, mapOf, someNode } from "./canonical-nodes.ts";
 import type { CompiledSchema, Validator } from "./validator.ts";
 
 /** The compiled schemas of one route. */
@@ -28,44 +30,57 @@ export function namedSchemas(definition: Pick<ServerDefinition, "name" | "routes
 }
 
 /**
- * Compiles the input and output schema of a route.
- * @throws DefinitionError for an invalid schema, and for bytes in a route that uses JSON
+ * Compiles the input and output schema of a route. Of a multipart body, the schema of its text fields is compiled.
+ * @throws DefinitionError for an invalid schema, and for bytes and files where the route can't carry them
  */
 export function compileSchemas(
   validator: Validator,
-  route: Pick<RouteSignature, "input" | "output" | "methodName" | "isWebsocket" | "contentType" | "stream">,
+  route: Pick<RouteSignature, "input" | "output" | "methodName" | "isWebsocket" | "contentType" | "body">,
 ): RouteSchemas {
-  const compile = (schema: object | undefined, which: string): CompiledSchema | undefined => {
+  const compile = (schema: object | undefined, which: "input" | "output"): CompiledSchema | undefined => {
     if (schema === undefined) return undefined;
     const name = `the ${which} of ${route.methodName}()`;
-    const compiled = validator.compile(schema, name);
-    if (which === "output" && !route.isWebsocket && bytesRuleOf(schema) !== undefined) {
-      assertAnswerBytes(schema, route);
-      return undefined;
-    }
+    const body = which === "input" ? route.body : undefined;
+    assertBodySchema(schema, name, body);
+    const compiled = validator.compile(body?.kind === "multipart" ? fieldsOf(schema, body) : schema, name);
+    if (body?.kind === "bytes") return compiled;
+    const refuse = (message: string): never => {
+      throw new DefinitionError("SCHEMA_INVALID", message);
+    };
     const talksJson = !route.isWebsocket || route.contentType === "application/json";
     if (talksJson && someNode(compiled.document, (node) => BYTES in node)) {
       const advice = "send base64 as Type.String(), or serve the method with @realtime.";
-      throw new DefinitionError("SCHEMA_INVALID", `JSON can't carry the bytes() in ${name}; ${advice}`);
+      refuse(`JSON can't carry the bytes() in ${name}; ${advice}`);
     }
-    if (!talksJson && someNode(compiled.document, isOfBodies)) {
-      const message = `The bytes() in ${name} can't have a contentType or be a stream: it is part of a message.`;
-      throw new DefinitionError("SCHEMA_INVALID", message);
-    }
+    if (!talksJson && someNode(compiled.document, isOfBodies))
+      refuse(`The bytes() in ${name} can't have a contentType or be a stream: it is part of a message.`);
+    if (someNode(compiled.document, (node) => UPLOAD in node))
+      refuse(`The upload() in ${name} must be a part of its own: multipart({ image: upload() }).`);
     return compiled;
   };
   return { input: compile(route.input, "input"), output: compile(route.output, "output") };
 }
 
-/** Checks the bytes() that describes the answer of an endpoint as a whole. */
-function assertAnswerBytes(schema: object, route: Pick<RouteSignature, "methodName" | "stream">): void {
-  const refuse = (why: string): never => {
-    throw new DefinitionError("SCHEMA_INVALID", `The output of ${route.methodName}() is bytes(), but ${why}`);
-  };
-  if (bytesRuleOf(schema)?.isStream === true)
-    refuse("`stream` is for inputs; the method may return a stream anyway.");
-  if (route.stream !== false)
-    refuse("the items of a stream are JSON; drop `stream`, and return a Readable or a ReadableStream.");
+/** @throws DefinitionError for `form()` and `multipart()` that do not describe a whole body */
+function assertBodySchema(schema: object, name: string, body: BodyKind | undefined): void {
+  const isMarked = (node: object): boolean => BODY in node;
+  const misplaced =
+    body === undefined
+      ? someNode(schema as SchemaNode, isMarked)
+      : Object.values(mapOf((schema as SchemaNode)["properties"])).some(
+          (part) => isSchemaNode(part) && someNode(part, isMarked),
+        );
+  if (!misplaced) return;
+  const message = `The form() or multipart() in ${name} must be the input of an @endpoint as a whole.`;
+  throw new DefinitionError("SCHEMA_INVALID", message);
+}
+
+/** The schema of the text fields of a multipart body. */
+function fieldsOf(schema: object, { uploads }: MultipartBody): SchemaNode {
+  const { properties, required, ...rest } = schema as SchemaNode;
+  const fields = Object.entries(mapOf(properties)).filter(([name]) => !uploads.has(name));
+  const names = listOf(required).filter((name) => !uploads.has(String(name)));
+  return { ...rest, properties: Object.fromEntries(fields), required: names };
 }
 
 /** Whether a schema of bytes has options that only a body or an answer as a whole can have. */

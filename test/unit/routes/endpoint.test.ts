@@ -106,7 +106,7 @@ test("an unknown option is rejected, with a suggestion", () => {
     options({ colour: "red" }),
     "ROUTE_OPTION_INVALID",
     '@endpoint on run(): unknown option "colour"; known: method, params, query, headers, status, public, input, output, stream, summary, description, ' +
-      "timeoutMs, healthCheck, bodyLimitBytes, maxDepth, maxValues, batch, maxConcurrency, maxQueue, overloadStatus, workers, idempotent.",
+      "timeoutMs, healthCheck, bodyLimitBytes, maxDepth, maxValues, bodyTimeoutMs, bodyIdleTimeoutMs, batch, maxConcurrency, maxQueue, overloadStatus, workers, idempotent.",
   );
 });
 

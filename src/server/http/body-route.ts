@@ -1,0 +1,46 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { IncomingMessage } from "node:http";
+import type { BodyReader, ReadBody } from "../bodies/body-reader.ts";
+import { leaveUnread } from "../bodies/unread-body.ts";
+import type { HttpContext } from "./http-context.ts";
+import { RouteRuntime } from "./route-runtime.ts";
+
+type Handle = (request: FastifyRequest, reply: FastifyReply) => unknown;
+
+/** A route whose body is not JSON. Frees what belongs to the body when a call is answered. */
+export class BodyRoute extends RouteRuntime {
+  readonly #bodies = new WeakMap<IncomingMessage, ReadBody>();
+
+  /** Creates a handler that reads and validates the body, and then calls the handler of the route. */
+  createHandler(read: BodyReader, handle: Handle): Handle {
+    return (request, reply) => {
+      try {
+        this.assertPreflighted(request); // before anything is stored
+      } catch (error) {
+        return void reply.send(error);
+      }
+      read(request.raw, (error, body) => {
+        if (body === undefined) return void reply.send(error);
+        this.#bodies.set(request.raw, body);
+        request.body = body.input;
+        void handle(request, reply);
+      });
+      return undefined;
+    };
+  }
+
+  override bytesOf(request: IncomingMessage): number {
+    return this.#bodies.get(request)?.bytes ?? 0;
+  }
+
+  override end(context: HttpContext): boolean {
+    if (!super.end(context)) return false;
+    this.#bodies.get(context.raw)?.release?.();
+    return true;
+  }
+
+  override applyHeaders(context: HttpContext, request: FastifyRequest, reply: FastifyReply): void {
+    super.applyHeaders(context, request, reply);
+    leaveUnread(request, reply);
+  }
+}
