@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
 import type { IncomingMessage } from "node:http";
 import type { RouteSignature } from "../routes/signature.ts";
+import { createAppLog, REQUEST_IDS } from "./app-log.ts";
 import { Access, REFUSED_PATH } from "./access/access.ts";
 import { AnswerHeaders } from "./http/answer-headers.ts";
 import { Connections } from "./connections/connections.ts";
@@ -24,7 +25,7 @@ import { BodyReaders } from "./bodies/body-readers.ts";
 import { BodyRoute } from "./http/body-route.ts";
 import { isInMemory } from "../routes/body-kind.ts";
 import { RouteRuntime } from "./http/route-runtime.ts";
-import { addRouteHooks, assertFree } from "./route-hooks.ts";
+import { addRouteHooks, assertFree, noticeSendHooks } from "./route-hooks.ts";
 import { configureAndMount } from "./configuration.ts";
 import { compileSchemas, namedSchemas } from "./validation/route-schemas.ts";
 import { ServerState } from "./lifecycle/server-state.ts";
@@ -57,8 +58,12 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
   const access = new Access(options);
   const headers = new AnswerHeaders(definition, options, { state, access });
   const paths = new PathTable();
-  const server = loadFastify().fastify({
-    logger: false,
+  const log = createAppLog(options.logger);
+  const { fastify, LogController } = loadFastify();
+  const server = fastify({
+    logger: false, // the framework's own routes need no child logger for each request
+    logController: new LogController({ disableRequestLogging: true }),
+    ...(definition.configure === undefined ? {} : REQUEST_IDS),
     bodyLimit: options.bodyLimitBytes,
     requestTimeout: REQUEST_ARRIVAL_MS,
     return503OnClosing: false, // requests that still arrive on an open connection are served, not refused
@@ -71,13 +76,15 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
   });
   access.follow(server.server);
   const guard = createRefusalHook(headers, access);
-  addRouteHooks(server, { paths, guard });
+  server.log = log.server;
+  addRouteHooks(server, { paths, guard, headers, log });
   if (definition.provideHints !== undefined) {
     // Node would write the head and a text body together as UTF-8, which garbles hints in the head that are latin-1.
     server.addHook("onSend", (_request, _reply, payload, done) => {
       done(null, typeof payload === "string" ? Buffer.from(payload) : payload);
     });
   }
+  noticeSendHooks(server, state);
   const queues = new RouteQueues({ definition, options, metrics });
   const upgrades = new Upgrades(server.server, options.rootPath);
   const mountRoutes = prepareRoutes({
@@ -94,12 +101,12 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     addBodyParser(scope, definition, options, state.budget);
     mountRoutes(scope);
     mountHealth(scope, { definition, metrics, headers, state, log: options.logger });
-    mountDocs(scope, definition, headers, options.rootPath);
+    mountDocs(scope, definition, headers, { rootPath: options.rootPath, state });
   };
   const handleError = createErrorHandler(headers, options.logger);
   const answerWithoutRoute = createAnswerWithoutRoute(headers, paths, { access, rootPath: options.rootPath });
   const handleNotFound = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
-    answerWithoutRoute(request, reply) ?? notFound(headers, request, reply);
+    answerWithoutRoute(request, reply) ?? notFound(headers, request, reply, state.metricsUrl);
   const { configure } = definition;
   if (configure === undefined) {
     server.setErrorHandler(handleError);
@@ -107,6 +114,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     mount(server);
   } else {
     configureAndMount(server, {
+      log,
       configure,
       state,
       guard,

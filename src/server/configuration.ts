@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from "fastify";
 import { asError } from "../answers.ts";
 import { FalServerlessError } from "../errors.ts";
+import type { AppLog } from "./app-log.ts";
 import type { AnswerWithoutRoute } from "./http/not-found.ts";
 import type { ServerState } from "./lifecycle/server-state.ts";
 
@@ -16,6 +17,7 @@ interface ConfigurationParts {
   readonly answerWithoutRoute: AnswerWithoutRoute;
   readonly handleNotFound: HandleNotFound;
   readonly handleError: (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply;
+  readonly log: AppLog;
   readonly state: ServerState;
   /** Adds the framework's routes to the scope. */
   readonly mount: (scope: FastifyInstance) => void;
@@ -26,8 +28,10 @@ interface ConfigurationParts {
  * plugins have loaded. So the app's hooks apply to the framework's routes, while its own routes keep Fastify's parsers.
  */
 export function configureAndMount(server: FastifyInstance, parts: ConfigurationParts): void {
-  const { configure, guard, handleError, mount, state } = parts;
+  const { configure, guard, handleError, log, mount, state } = parts;
   server.addHook("onRequest", guard);
+  server.setChildLoggerFactory(log.forRequest);
+  state.hasSendHooks = true; // plugins may add hooks to each route
   const own = interceptHandlers(server, parts);
   server.register(
     inSameScope(async () => {

@@ -1,6 +1,9 @@
-import type { FastifyInstance, onRequestHookHandler } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from "fastify";
 import { DefinitionError } from "../errors.ts";
 import { methodOf, type RouteSignature } from "../routes/signature.ts";
+import type { AppLog } from "./app-log.ts";
+import type { AnswerHeaders } from "./http/answer-headers.ts";
+import type { ServerState } from "./lifecycle/server-state.ts";
 import type { PathTable } from "./http/not-found.ts";
 
 declare module "fastify" {
@@ -16,14 +19,35 @@ declare module "fastify" {
  */
 export function addRouteHooks(
   server: FastifyInstance,
-  { paths, guard }: { paths: PathTable; guard: onRequestHookHandler },
+  {
+    paths,
+    guard,
+    headers,
+    log,
+  }: { paths: PathTable; guard: onRequestHookHandler; headers: AnswerHeaders; log: AppLog },
 ): void {
+  const applyHeaders = (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    // A plugin of the app may have decided already which origins may call.
+    if (!reply.hasHeader("access-control-allow-origin")) headers.apply(request, reply);
+    done();
+  };
   server.addHook("onRoute", (route) => {
     // A plain request to the path of a websocket is answered with 404.
     if (route.wsHandler === undefined) paths.add(route.url, route.method);
+    const isOwn = route.config?.isFrameworkRoute !== true;
     // Refused requests match no route of the framework, but they may match a route of the app.
-    const first = route.config?.isFrameworkRoute === true ? [] : [guard];
+    const first = isOwn ? [guard, applyHeaders] : [];
     if (first.length > 0) route.onRequest = [...first, ...[route.onRequest ?? []].flat()];
+    if (isOwn) route.childLoggerFactory ??= log.forRequest;
+  });
+}
+
+/** Makes streams go through Fastify once a server has a hook that may change answers. Otherwise they are written directly. */
+export function noticeSendHooks(server: FastifyInstance, state: ServerState): void {
+  const { addHook } = server as { addHook: (name: string, hook: unknown) => FastifyInstance };
+  Reflect.set(server, "addHook", function (this: FastifyInstance, name: string, hook: unknown) {
+    if (name === "onSend") state.hasSendHooks = true;
+    return addHook.call(this, name, hook);
   });
 }
 

@@ -1,8 +1,17 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type AnswerHeaders, DOCS_HEADERS, PAGE_HEADERS } from "../http/answer-headers.ts";
 import type { ServerDefinition } from "../definition.ts";
+import type { ServerState } from "../lifecycle/server-state.ts";
 import { createDocumentServer, type DocumentServer } from "./document.ts";
 
+/** Headers that Node or Fastify sets for each connection. */
+const OF_CONNECTION: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "date",
+  "keep-alive",
+  "transfer-encoding",
+]);
 const OURS = { config: { isFrameworkRoute: true } };
 
 /**
@@ -13,7 +22,7 @@ export function mountDocs(
   server: FastifyInstance,
   definition: ServerDefinition,
   headers: AnswerHeaders,
-  rootPath: string,
+  { rootPath, state }: { rootPath: string; state: ServerState },
 ): void {
   let made: Promise<DocumentServer> | undefined;
   const make = (): Promise<DocumentServer> => (made ??= createDocumentServer(definition, rootPath, true));
@@ -22,14 +31,24 @@ export function mountDocs(
     const { document } = await make();
     return headers.sendJson(request, reply, 200, JSON.stringify(document), PAGE_HEADERS);
   });
-  const showPage = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+  const showPage = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const pages = (await make()).server;
+    if (state.hasSendHooks) {
+      const url = rootPath + request.url;
+      const page = await pages.inject({ method: "GET", url, headers: request.headers });
+      for (const [name, value] of Object.entries(page.headers)) {
+        if (value !== undefined && !OF_CONNECTION.has(name)) reply.header(name, value);
+      }
+      headers.apply(request, reply);
+      return reply.code(page.statusCode).headers(DOCS_HEADERS).send(page.rawPayload);
+    }
     reply.hijack();
     for (const [name, value] of Object.entries({ ...DOCS_HEADERS, ...headers.for(request.headers.origin) })) {
       reply.raw.setHeader(name, value);
     }
     request.raw.url = rootPath + request.url; // the links of the pages begin with the path that the client used
     pages.routing(request.raw, reply.raw);
+    return reply;
   };
   server.get("/docs", OURS, showPage);
   server.get("/docs/*", OURS, showPage);

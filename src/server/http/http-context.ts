@@ -33,7 +33,7 @@ export class HttpContext implements RequestContext, RunningCall {
   }
 
   get requestId(): string {
-    return (this.#requestId ??= this.#header("x-fal-request-id") ?? randomUUID());
+    return (this.#requestId ??= this.#header("x-fal-request-id") ?? newId(this.#request));
   }
 
   get endpoint(): string | undefined {
@@ -155,6 +155,11 @@ export class HttpContext implements RequestContext, RunningCall {
     const value = this.headers[name];
     return typeof value === "string" ? value : value?.[0];
   }
+}
+
+/** The id of a request that has none: the one in `request.log`, if the app configures its server. */
+function newId({ id }: FastifyRequest): string {
+  return id.startsWith("req-") ? randomUUID() : id; // otherwise Fastify only counts
 }
 
 /**

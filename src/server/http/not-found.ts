@@ -34,6 +34,8 @@ export function createAnswerWithoutRoute(
     if (refused !== undefined) return refused;
     if (isPreflight(request.raw)) return answerPreflight(headers, request, reply);
     const [path = "/", query] = splitUrl(request.url);
+    const isPage = path === "/" && paths.methods("/docs") !== undefined && isForPage(request);
+    if (isPage) return showDocs(headers, request, reply, rootPath);
     const methods = paths.methods(path);
     if (methods !== undefined) {
       return refuseJson(headers, request, reply, 405, "Method Not Allowed", { allow: methods.join(", ") });
@@ -45,6 +47,22 @@ export function createAnswerWithoutRoute(
     }
     return undefined;
   };
+}
+
+/** Whether a browser opens the address as a page. */
+export function isForPage({ method, headers }: FastifyRequest): boolean {
+  return method === "GET" && /\btext\/html\b/i.test(headers.accept ?? "");
+}
+
+/** Leads a browser that opens the app's address to its documentation. */
+export function showDocs(
+  headers: AnswerHeaders,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  rootPath: string,
+): FastifyReply {
+  headers.apply(request, reply);
+  return reply.code(307).header("location", `${rootPath}/docs`).send();
 }
 
 /** Creates a function that answers refused requests and returns undefined for admitted ones. */
@@ -70,9 +88,21 @@ export function createRefusalHook(headers: AnswerHeaders, access: Access) {
   };
 }
 
-/** Answers with 404 in the documented form. */
-export function notFound(headers: AnswerHeaders, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return refuseJson(headers, request, reply, 404, notFoundDetail(request.url), UNBILLED);
+/**
+ * Answers with 404 in the documented form.
+ * @param metricsUrl the address of the metrics; undefined if none is open
+ */
+export function notFound(
+  headers: AnswerHeaders,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  metricsUrl?: string,
+): FastifyReply {
+  let detail = notFoundDetail(request.url);
+  if (splitUrl(request.url)[0] === "/metrics") {
+    detail += `; metrics are on a port of their own${metricsUrl === undefined ? "" : `, at ${metricsUrl}`}`;
+  }
+  return refuseJson(headers, request, reply, 404, detail, UNBILLED);
 }
 
 function answerPreflight(headers: AnswerHeaders, request: FastifyRequest, reply: FastifyReply): FastifyReply {

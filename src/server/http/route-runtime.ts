@@ -72,6 +72,11 @@ export class RouteRuntime {
     return context;
   }
 
+  /** Whether the app has hooks that may change answers. */
+  get hasSendHooks(): boolean {
+    return this.#state.hasSendHooks;
+  }
+
   /** Ends a call when its answer is sent. False if it was already answered, by a server that no longer waited. */
   end(context: HttpContext): boolean {
     if (!this.#state.running.delete(context)) return false;

@@ -90,7 +90,9 @@ export async function serve(definition: ServeDefinition, options: ServeOptions):
       await open(built, host, port);
       setRunnerState("RUNNING");
       uncaught?.drain((why) => signals.stop(why));
-      options.onListening?.(addressesOf(built, metricsServer, host, metricsHost));
+      const addresses = addressesOf(built, metricsServer, host, metricsHost);
+      built.state.metricsUrl = addresses.metricsUrl;
+      options.onListening?.(addresses);
       if (options.limitMaxRequests !== undefined) countDown(built, options.limitMaxRequests, signals);
       signals.watch();
       await signals.requested;

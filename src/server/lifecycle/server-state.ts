@@ -52,6 +52,10 @@ export class ServerState {
   startupStep: "configure()" | "setup()" = "setup()";
   /** Setup is done. */
   ready = false;
+  /** The address of the metrics; undefined while their port is not open. */
+  metricsUrl: string | undefined;
+  /** The app has hooks that may change answers, so streams are sent through Fastify. */
+  hasSendHooks = false;
   /** The server is stopping: answers carry `Connection: close`, and it is not ready. */
   stopping = false;
   /** Remaining calls were aborted. */

@@ -19,7 +19,7 @@ import type { RouteQueues } from "../dispatch/route-queues.ts";
 import { resolveBodyLimits } from "../bodies/body-limits.ts";
 import type { ServerMetrics } from "../metrics/metrics.ts";
 import { firstValues } from "../http/http-context.ts";
-import { notFound } from "../http/not-found.ts";
+import { isForPage, notFound, showDocs } from "../http/not-found.ts";
 import { assertFree } from "../route-hooks.ts";
 import { compileSchemas } from "../validation/route-schemas.ts";
 import { createPresenter } from "../http/serializer.ts";
@@ -113,6 +113,8 @@ function mountRoute(
       const version = request.headers["sec-websocket-version"];
       // RFC 6455 (4.4): a client with another version is answered with ours.
       if (version !== undefined && version !== "13") reply.header("sec-websocket-version", "13");
+      const isPage = signature.path === "/" && isForPage(request);
+      if (isPage) return showDocs(headers, request, reply, parts.options.rootPath);
       return notFound(headers, request, reply);
     },
     wsHandler: (socket, request) => {

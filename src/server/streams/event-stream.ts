@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { Socket } from "node:net";
+import type { PassThrough } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FastifyReply } from "fastify";
 import type { Clock } from "../../dispatch/clock.ts";
@@ -16,13 +17,23 @@ export class EventStream {
   readonly #clock: Clock;
   readonly #heartbeatMs: number;
   readonly #applyHeaders: () => void;
+  /** The stream that is sent through the app's hooks; undefined if there are none, and the answer is written directly. */
+  readonly #hooked: PassThrough | undefined;
   #cancelBeat: () => void;
   #begun = false;
   #writesThisTurn = 0;
   #lastWriteAt: number;
 
-  constructor(reply: FastifyReply, clock: Clock, heartbeatMs: number, applyHeaders: () => void) {
+  /** @param hooked the stream to send through the app's hooks; undefined to write the answer directly */
+  constructor(
+    reply: FastifyReply,
+    clock: Clock,
+    heartbeatMs: number,
+    applyHeaders: () => void,
+    hooked: PassThrough | undefined,
+  ) {
     this.#reply = reply;
+    this.#hooked = hooked;
     this.#clock = clock;
     this.#heartbeatMs = heartbeatMs;
     this.#applyHeaders = applyHeaders;
@@ -49,6 +60,7 @@ export class EventStream {
     const { raw } = this.#reply;
     if (raw.destroyed) return;
     const text = `event: error\ndata: ${JSON.stringify({ ...body, status })}\n\n`;
+    if (this.#hooked !== undefined) return breakOffAfter(this.#hooked, text, raw, this.#clock);
     await new Promise<void>((resolve) => {
       raw.once("close", resolve);
       raw.write(text, () => resolve());
@@ -65,7 +77,7 @@ export class EventStream {
       return;
     }
     this.#begin();
-    raw.end();
+    (this.#hooked ?? raw).end();
   }
 
   /** Stops the heartbeat; the answer is sent by other code. */
@@ -76,18 +88,18 @@ export class EventStream {
   readonly #beat = (): void => {
     const silentMs = this.#clock.now() - this.#lastWriteAt;
     // A slow client has unread data and needs no comment.
-    if (silentMs >= this.#heartbeatMs && !this.#reply.raw.writableNeedDrain)
-      void this.#write(": heartbeat\n\n");
+    const out = this.#hooked ?? this.#reply.raw;
+    if (silentMs >= this.#heartbeatMs && !out.writableNeedDrain) void this.#write(": heartbeat\n\n");
     const dueMs = this.#heartbeatMs - (this.#clock.now() - this.#lastWriteAt);
     this.#cancelBeat = this.#clock.after(dueMs > 0 ? dueMs : this.#heartbeatMs, this.#beat);
   };
 
   async #write(text: string): Promise<void> {
-    const { raw } = this.#reply;
-    if (raw.destroyed) return;
+    const out = this.#hooked ?? this.#reply.raw;
+    if (out.destroyed) return;
     this.#begin();
     this.#lastWriteAt = this.#clock.now();
-    if (raw.write(text)) {
+    if (out.write(text)) {
       // A generator that never waits would starve all other connections.
       if (++this.#writesThisTurn >= MAX_WRITES_A_TURN) {
         await nextTurn();
@@ -98,7 +110,7 @@ export class EventStream {
     const stop = new AbortController();
     const { signal } = stop;
     try {
-      await Promise.race([once(raw, "drain", { signal }), once(raw, "close", { signal })]);
+      await Promise.race([once(out, "drain", { signal }), once(out, "close", { signal })]);
     } finally {
       stop.abort();
     }
@@ -112,6 +124,10 @@ export class EventStream {
       .header("content-type", "text/event-stream; charset=utf-8")
       .header("cache-control", "no-cache")
       .header("x-accel-buffering", "no");
+    if (this.#hooked !== undefined) {
+      reply.code(200).send(this.#hooked);
+      return;
+    }
     reply.hijack();
     reply.raw.writeHead(200, reply.getHeaders() as Record<string, string>);
     reply.raw.flushHeaders();
@@ -123,6 +139,28 @@ export class EventStream {
  * the data already sent.
  */
 const RESET_AFTER_MS = 500;
+
+/** Sends a last text through the app's hooks, then breaks the connection instead of ending the answer. */
+async function breakOffAfter(
+  hooked: PassThrough,
+  text: string,
+  raw: ServerResponse,
+  clock: Clock,
+): Promise<void> {
+  const { end } = raw;
+  // Called once all that the hooks made of the stream is written.
+  const breakInstead = (...args: unknown[]): ServerResponse => {
+    raw.end = end;
+    if (args.length > 0 && typeof args[0] !== "function")
+      return Reflect.apply(end, raw, args) as ServerResponse;
+    setImmediate(() => breakOff(raw, clock)); // Node writes chunks at the end of this turn
+    return raw;
+  };
+  raw.end = breakInstead as ServerResponse["end"];
+  const closed = once(raw, "close");
+  hooked.end(text);
+  await closed;
+}
 
 /** Breaks the connection of an incomplete answer, so that the client notices. */
 function breakOff(raw: ServerResponse, clock: Clock): void {

@@ -1,6 +1,7 @@
+import { PassThrough } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { withDeadline } from "../../dispatch/clock.ts";
-import { StreamTimeoutException } from "../../errors.ts";
+import { RequestCancelledException, StreamTimeoutException } from "../../errors.ts";
 import { closeItems, iteratorOf, type Items } from "../../realtime/items.ts";
 import { EventStream } from "./event-stream.ts";
 import type { HttpContext } from "../http/http-context.ts";
@@ -11,19 +12,21 @@ import { createSerializer } from "../http/serializer.ts";
 /** Creates the handler of a streaming endpoint: each item becomes a server-sent event. */
 export function createStreamHandler(
   route: RouteRuntime,
-): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
+): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> {
   const serialize = createSerializer(route.output, route.signature.methodName);
 
-  return async function handle(request, reply): Promise<void> {
+  return async function handle(request, reply): Promise<FastifyReply> {
     const started = performance.now();
     const bytes = route.bytesOf(request.raw);
     const weight = bodyWeight(request.raw, bytes);
     route.budget.hold(weight);
     const context = route.createContext(request, reply);
-    const stream = new EventStream(reply, route.options.clock, route.options.heartbeatMs, () => {
-      route.applyHeaders(context, request, reply);
-    });
+    const hooked = route.hasSendHooks ? createHookedStream(context, reply) : undefined;
+    const { clock, heartbeatMs } = route.options;
+    const applyHeaders = (): void => route.applyHeaders(context, request, reply);
+    const stream = new EventStream(reply, clock, heartbeatMs, applyHeaders, hooked);
     let status = 200;
+    let isReplaced = false; // a hook answered in place of the stream
     let items: Items | undefined;
     // Created early, so that it aborts even if the handler reads it only after the caller has left.
     const { signal } = context;
@@ -48,7 +51,8 @@ export function createStreamHandler(
       const answer = route.answer(context, error);
       const { clientLeft } = context;
       context.abort(error);
-      status = clientLeft ? route.lostStatus(context) : answer.status;
+      isReplaced = stream.begun && reply.raw.writableFinished;
+      status = clientLeft ? route.lostStatus(context) : isReplaced ? reply.raw.statusCode : answer.status;
       if (stream.begun) await stream.fail(answer.body, status);
       else if (!clientLeft) {
         route.applyHeaders(context, request, reply);
@@ -64,9 +68,25 @@ export function createStreamHandler(
       route.budget.free(weight);
       route.end(context);
       const counted = isLost ? route.lostStatus(context) : status;
-      route.metrics.record(counted, (performance.now() - started) / 1000);
+      // The error handler has counted the error of a hook.
+      if (!isReplaced || counted < 400) route.metrics.record(counted, (performance.now() - started) / 1000);
     }
+    return reply;
   };
+}
+
+/**
+ * Creates the stream that is sent through the app's hooks. If a hook answers in its place, the call is aborted, since
+ * nothing reads its items.
+ */
+function createHookedStream(context: HttpContext, reply: FastifyReply): PassThrough {
+  const stream = new PassThrough();
+  reply.raw.once("close", () => {
+    if (!stream.writableEnded && !context.clientLeft)
+      context.abort(new RequestCancelledException("A hook answered in place of the stream."));
+    stream.destroy();
+  });
+  return stream;
 }
 
 /** The result of {@link raceAbort} if the call was aborted first. */
