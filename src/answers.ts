@@ -1,3 +1,4 @@
+import { assertErrorHeaders } from "./answer-header.ts";
 import {
   AppException,
   BatchLengthException,
@@ -13,8 +14,9 @@ import {
 /** The answer to a client for an error, the same for HTTP answers, stream events and realtime frames. */
 export interface ErrorAnswer {
   status: number;
-  body: { detail: string | readonly ValidationIssue[] };
-  headers?: Record<string, string>;
+  /** The detail is a text, a list of issues, or what an app gave an error. */
+  body: { detail: unknown };
+  headers?: Record<string, string | string[]>;
   /** Whether the error was not raised on purpose, so that it must be logged with its stack. */
   unexpected: boolean;
 }
@@ -75,7 +77,7 @@ function readAnswer(error: unknown): ErrorAnswer {
     const headers = headersOf(error);
     return {
       status: error.statusCode,
-      body: { detail: fitText(String(error.message)) },
+      body: { detail: detailOf(error) },
       ...(headers === undefined ? {} : { headers }),
       unexpected: error instanceof BatchLengthException || error instanceof WorkerDiedException,
     };
@@ -90,12 +92,62 @@ function readAnswer(error: unknown): ErrorAnswer {
   return INTERNAL;
 }
 
-function headersOf(error: AppException): Record<string, string> | undefined {
+function headersOf(error: AppException): Record<string, string | string[]> | undefined {
   if (error instanceof OverloadException) {
     return { "retry-after": String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))) };
   }
-  const isCallers = error instanceof QueueTimeoutException && error.isCallers;
-  return isCallers ? { "x-fal-request-timeout-type": "user" } : undefined;
+  if (error instanceof QueueTimeoutException && error.isCallers)
+    return { "x-fal-request-timeout-type": "user" };
+  const { headers } = error;
+  if (headers === undefined) return undefined;
+  assertErrorHeaders(headers); // they may have been changed, or come from another copy of this package
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      typeof value === "object" ? [...value] : String(value),
+    ]),
+  );
+}
+
+/** The detail of an error, as far as it fits into an answer. */
+function detailOf(error: AppException): unknown {
+  const { detail } = error;
+  if (detail === undefined || typeof detail === "string") return fitText(String(error.message));
+  const json = JSON.stringify(detail);
+  const copy: unknown = JSON.parse(json); // later changes, getters and toJSON() have no effect on the answer
+  if (Buffer.byteLength(json) <= MAX_DETAIL_BYTES) return copy;
+  const fitting = fitValue(copy, { bytes: MAX_DETAIL_BYTES - FRAME_BYTES });
+  return sizeOf(fitting) <= MAX_DETAIL_BYTES ? fitting : fitText(json);
+}
+
+/** The beginning of a JSON value that fits: with all its levels, but without the last items, fields and letters. */
+function fitValue(value: unknown, room: { bytes: number }): unknown {
+  if (typeof value === "string") {
+    const text = fitText(value, Math.max(room.bytes, 16));
+    room.bytes -= sizeOf(text);
+    return text;
+  }
+  if (typeof value !== "object" || value === null) {
+    room.bytes -= sizeOf(value);
+    return value;
+  }
+  room.bytes -= 2;
+  if (Array.isArray(value)) {
+    const items: unknown[] = [];
+    for (const item of value) {
+      room.bytes -= 1;
+      if (room.bytes <= 0) break;
+      items.push(fitValue(item, room));
+    }
+    return items;
+  }
+  const fields: [string, unknown][] = [];
+  for (const [key, item] of Object.entries(value)) {
+    room.bytes -= sizeOf(key) + 2;
+    if (room.bytes <= 0) break;
+    fields.push([key, fitValue(item, room)]);
+  }
+  return Object.fromEntries(fields);
 }
 
 function fieldAnswer(error: FieldException): ErrorAnswer {

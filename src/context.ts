@@ -1,5 +1,6 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
 import type { Logger } from "pino";
+import type { HeaderValue } from "./answer-header.ts";
 
 /** The types of those parts of a request that its endpoint has a schema for, and of its caller. */
 export interface RequestParts {
@@ -68,8 +69,16 @@ interface TypedContext<Params, Query, Headers, Caller> {
   readonly signal: AbortSignal;
   /** A logger that adds the request id to each line. */
   readonly log: Logger;
-  /** Sets a response header. On a stream: before the first item. */
-  setHeader(name: string, value: string): void;
+  /**
+   * Sets the status of the answer, from 200 to 599; on a stream before the first item. An error has its own status.
+   * Default: the endpoint's `status`, otherwise 200.
+   */
+  status(code: number): void;
+  /**
+   * Sets a response header; on a stream before the first item. A list is sent as several lines. A second call replaces
+   * the value, except of `set-cookie`, which is added.
+   */
+  setHeader(name: string, value: HeaderValue): void;
 }
 
 /** The context of a batch: everything that a batched method can know about its requests, except their inputs. */

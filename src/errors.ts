@@ -4,6 +4,7 @@
  * Errors are branded with `Symbol.for`, so that `instanceof` works between two installed copies of the package: an
  * isolated function loads its own copy.
  */
+import { assertErrorHeaders, type HeaderValue } from "./answer-header.ts";
 import { ERRORS, type ErrorCode } from "./error-kinds.ts";
 
 export { ERRORS, type ErrorCode, type ErrorKind } from "./error-kinds.ts";
@@ -53,18 +54,48 @@ export class UsageError extends FalServerlessError {
 }
 branded(UsageError, "UsageError");
 
-/** An error that a handler raises for the caller: `{"detail": message}` with `statusCode` (default 500). */
+/** The detail of an {@link AppException}: any value that JSON can represent. */
+export type ErrorDetail = string | number | boolean | object | null;
+
+/** The options of an {@link AppException}. */
+export interface AppExceptionOptions extends ErrorOptions {
+  /**
+   * Headers of the answer, such as `{ "retry-after": "5" }`. Headers that HTTP sets, or that describe the body, are
+   * refused. They can't be sent where the answer has begun: in streams and realtime sessions.
+   */
+  headers?: Readonly<Record<string, HeaderValue>>;
+}
+
+/**
+ * An error that a handler raises for the caller: `{"detail": detail}` with `statusCode` (default 500).
+ *
+ * @example
+ * ```ts
+ * throw new AppException({ code: 1, taken: "name" }, 409, { headers: { "x-reason": "taken" } });
+ * ```
+ * @throws TypeError for a detail that JSON can't represent, and for a header that an error can't set
+ */
 export class AppException extends FalServerlessError {
   readonly statusCode: number;
+  /** The detail if it is not a text; undefined: the message is sent. */
+  declare readonly detail: unknown;
+  /** Headers of the answer; undefined for none. */
+  declare readonly headers: Readonly<Record<string, HeaderValue>> | undefined;
 
   constructor(
-    message: string,
+    detail: ErrorDetail,
     statusCode: number = 500,
-    options?: ErrorOptions,
+    options: AppExceptionOptions = {},
     code: ErrorCode = "APP_EXCEPTION",
   ) {
-    super(code, message, options);
+    const { headers, ...rest } = options;
+    super(code, typeof detail === "string" ? detail : messageOfDetail(detail), rest);
     this.statusCode = statusCode;
+    if (headers !== undefined) {
+      assertErrorHeaders(headers);
+      this.headers = { ...headers };
+    }
+    if (typeof detail !== "string" && detail !== undefined) this.detail = detail;
   }
 }
 branded(AppException, "AppException");
@@ -374,6 +405,21 @@ export class PlatformError extends FalServerlessError {
   }
 }
 branded(PlatformError, "PlatformError");
+
+/** Length of a structured detail in an error's message, in characters. */
+const SHOWN_DETAIL = 500;
+
+function messageOfDetail(detail: unknown): string {
+  if (detail === undefined) return "undefined";
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(detail);
+  } catch (cause) {
+    throw new TypeError(`AppException: JSON can't represent the detail: ${String(cause)}.`, { cause });
+  }
+  if (json === undefined) throw new TypeError(`AppException: JSON can't represent a ${typeof detail}.`);
+  return json.length > SHOWN_DETAIL ? `${json.slice(0, SHOWN_DETAIL)}…` : json;
+}
 
 function describeIssues(issues: readonly ValidationIssue[]): string {
   const shown = issues.slice(0, 3).map((issue) => `${issue.loc.slice(1).join(".") || "value"}: ${issue.msg}`);

@@ -31,6 +31,8 @@ export { form } from "./routes/form.ts";
 export { multipart, type MultipartOptions } from "./routes/multipart.ts";
 export { upload, type UploadOptions } from "./routes/upload.ts";
 export { UploadedFile, UploadStream } from "./routes/uploaded-file.ts";
+export type { BlobLike, BytesResult, BytesStream, ResponseLike } from "./routes/bytes-result.ts";
+export { file, FileAnswer, type FileOptions } from "./routes/file-answer.ts";
 export { realtime, type RealtimeOptions } from "./routes/realtime.ts";
 export { websocket, type RawWebSocket, type WebsocketOptions } from "./routes/websocket.ts";
 export type {
@@ -46,6 +48,7 @@ export type {
 export type { BatchOptions, DispatchOptions, QueueOptions } from "./routes/dispatch-options.ts";
 export type { WorkerOptions } from "./settings/worker-options.ts";
 export type { BatchContext, RawHeaders, RawQuery, RequestContext, RequestParts } from "./context.ts";
+export type { HeaderValue } from "./answer-header.ts";
 
 // Serving
 export type { ServerOptions } from "./server/definition.ts";
@@ -157,7 +160,9 @@ export {
   UsageError,
   UserFunctionException,
   WorkerDiedException,
+  type AppExceptionOptions,
   type ErrorCode,
+  type ErrorDetail,
   type ErrorKind,
   type FieldExceptionOptions,
   type PlatformErrorOptions,

@@ -8,16 +8,16 @@ import { fileURLToPath } from "node:url";
 /** Who may import whom. A room may always import itself; "top" is what lies in src itself. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "error-kinds": [],
-  errors: ["error-kinds"],
-  answers: ["errors"],
+  errors: ["error-kinds", "answer-header"],
+  answers: ["errors", "answer-header"],
   "answer-header": [],
-  context: [],
+  context: ["answer-header"],
   "did-you-mean": [],
   output: [],
   json: ["errors"],
   current: ["context"],
   settings: ["did-you-mean"],
-  routes: ["settings", "errors", "context", "did-you-mean"],
+  routes: ["settings", "errors", "context", "did-you-mean", "answer-header"],
   dispatch: ["errors"],
   typescript: [],
   processes: ["answers", "errors"],
@@ -33,7 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "output",
     "answer-header",
   ],
-  openapi: ["routes", "errors"],
+  openapi: ["routes", "errors", "answer-header"],
   realtime: ["dispatch", "routes", "json", "context", "answers", "errors"],
   server: [
     "settings",
@@ -110,6 +110,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "routes",
     "context",
     "errors",
+    "answer-header",
   ],
 };
 
@@ -120,6 +121,7 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   "@fastify/swagger-ui": ["server"],
   "prom-client": ["server"],
   ajv: ["server"],
+  mime: ["server"],
   commander: ["cli"],
   chokidar: ["cli"],
   tsx: ["typescript"],

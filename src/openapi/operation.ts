@@ -1,3 +1,5 @@
+import { isWithoutBody } from "../answer-header.ts";
+import { bytesRuleOf } from "../routes/bytes.ts";
 import type { BatchOptions } from "../routes/dispatch-options.ts";
 import type { RouteSignature } from "../routes/signature.ts";
 import type { SchemaNode } from "../routes/schema-walk.ts";
@@ -17,10 +19,7 @@ export interface Operation {
 
 /** Describes an HTTP route. */
 export function describeOperation(route: RouteSignature, components: Components): Operation {
-  const result =
-    route.output === undefined ? {} : components.reference(route.output, { route, as: "output" });
   const { batch } = route.dispatch ?? {};
-  const type = route.stream ? "text/event-stream" : "application/json";
   return {
     operationId: route.methodName,
     summary: route.summary ?? titleWords(route.methodName),
@@ -28,7 +27,7 @@ export function describeOperation(route: RouteSignature, components: Components)
     ...requestBody(route, components),
     ...(batch === undefined ? {} : { "x-fal-batch": limitsOf(batch) }),
     response: {
-      [route.status ?? 200]: { description: "Successful Response", content: { [type]: { schema: result } } },
+      [route.status ?? 200]: describeAnswer(route, components),
       ...(route.input === undefined
         ? {}
         : {
@@ -45,6 +44,22 @@ function requestBody(route: RouteSignature, components: Components): Pick<Operat
   if (route.input === undefined) return {};
   const schema = components.reference(route.input, { route, as: "input" });
   return { body: route.body === undefined ? schema : { content: describeBody(route.body, schema) } };
+}
+
+/** Describes the answer to a successful request. */
+function describeAnswer(route: RouteSignature, components: Components): Record<string, unknown> {
+  const description = "Successful Response";
+  const { output, status = 200 } = route;
+  if (isWithoutBody(status)) return { description, type: "null" }; // read by @fastify/swagger as: no content
+  const rule = bytesRuleOf(output);
+  if (rule !== undefined) {
+    const types = rule.contentTypes ?? ["application/octet-stream"];
+    const schema = { type: "string", format: "binary" };
+    return { description, content: Object.fromEntries(types.map((type) => [type, { schema }])) };
+  }
+  const schema = output === undefined ? {} : components.reference(output, { route, as: "output" });
+  const type = route.stream === true ? "text/event-stream" : "application/json";
+  return { description, content: { [type]: { schema } } };
 }
 
 function limitsOf({ maxSize, maxCost }: BatchOptions): { maxSize: number; maxCost?: number } {

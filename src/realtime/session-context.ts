@@ -34,6 +34,10 @@ export class SessionContext implements RequestContext {
     return parseLifecyclePreference(this.#header("x-fal-object-lifecycle-preference"));
   }
 
+  status(): never {
+    throw new Error("A websocket has no response status; send a message instead, or throw an error.");
+  }
+
   setHeader(): never {
     throw new Error("A websocket has no response headers; send a message instead.");
   }

@@ -23,6 +23,11 @@ export interface BytesRule extends BytesLimits {
   isStream?: true;
 }
 
+/** The rule of a schema that is itself one of bytes; undefined for any other schema. */
+export function bytesRuleOf(schema: object | undefined): BytesRule | undefined {
+  return (schema as { [BYTES]?: BytesRule } | undefined)?.[BYTES];
+}
+
 /** The options of {@link bytes}: limits, and text for the docs. */
 export interface BytesOptions extends BytesLimits {
   /**

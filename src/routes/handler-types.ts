@@ -1,6 +1,7 @@
 import type { Static, TSchema } from "typebox";
 import type { BatchContext, RequestContext, RequestParts } from "../context.ts";
 import type { PathParameters } from "./path-pattern.ts";
+import type { BytesResult, BytesStream } from "./bytes-result.ts";
 import type { RealtimeMode } from "./signature.ts";
 
 /** A schema. TypeBox's own type is an empty interface, which strings and numbers fit as well. */
@@ -91,10 +92,22 @@ type CheckValue<Value, Output, Where extends string> =
       ? NotEndpoint<`${Where} is \`any\`; give the method a return type that fits the \`output\` schema`>
       : unknown
     : Output extends TSchema
-      ? [Value] extends [Static<Output>]
+      ? [Value] extends [OutputOf<Output>]
         ? unknown
-        : NotEndpoint<`${Where} does not fit the \`output\` schema; return Static<typeof Schema>`>
+        : [Static<Output>] extends [Uint8Array]
+          ? NotEndpoint<`${Where} is not bytes; return a Buffer, a stream, a Blob, a Response or file(…)`>
+          : NotEndpoint<`${Where} does not fit the \`output\` schema; return Static<typeof Schema>`>
       : unknown;
+
+/** The values that an `output` schema describes. Where it describes bytes, they may be in any form. */
+type OutputOf<Output extends TSchema> =
+  IsAny<Static<Output>> extends true
+    ? unknown
+    : [Static<Output>] extends [never]
+      ? never
+      : [Static<Output>] extends [Uint8Array]
+        ? BytesResult
+        : Static<Output>;
 
 type CheckResult<Result, Output, Stream> =
   IsAny<Awaited<Result>> extends true
@@ -107,9 +120,11 @@ type CheckReturned<Result, Output, Stream> = Stream extends true
   ? [Result] extends [(AsyncIterable<infer Item> | Iterable<infer Item>) & object]
     ? CheckValue<Item, Output, "a streamed item">
     : NotEndpoint<"with `stream: true` the method must return an async iterable; write `async *name(…)`">
-  : [Result] extends [AsyncIterable<unknown> | Iterator<unknown>]
-    ? NotEndpoint<"the method returns an async iterable; add `stream: true`">
-    : CheckValue<Result, Output, "the result">;
+  : [Result] extends [BytesStream]
+    ? CheckValue<Result, Output, "the result">
+    : [Result] extends [AsyncIterable<unknown> | Iterator<unknown>]
+      ? NotEndpoint<"the method returns an async iterable; add `stream: true`">
+      : CheckValue<Result, Output, "the result">;
 
 type CheckBatchArguments<
   Args extends readonly unknown[],

@@ -16,6 +16,7 @@ export const loadBusboy = () => require("@fastify/busboy") as BusboyConstructor;
 export const loadFastJsonStringify = () => require("fast-json-stringify") as typeof FastJsonStringify;
 export const loadFastify = () => require("fastify") as typeof Fastify;
 export const loadPino = () => require("pino") as typeof Pino;
+export const loadMime = () => require("mime") as { getType(path: string): string | null }; // has no types
 
 /** The part of `@fastify/busboy` that is used. Its own types declare events that it does not emit in this form. */
 type BusboyConstructor = new (options: {

@@ -61,7 +61,9 @@ export type ToWorker =
 export interface WireEffects {
   /** The index in `contexts`. */
   readonly item: number;
-  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly headers: readonly (readonly [name: string, value: string | readonly string[]])[];
+  /** The status of the answer; undefined if the handler did not set it. */
+  readonly status: number | undefined;
   /** The new `x-fal-cdn-token`; undefined if the handler did not change it. */
   readonly cdnToken: string | undefined;
 }

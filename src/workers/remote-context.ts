@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { assertAnswerHeader } from "../answer-header.ts";
+import { assertAnswerHeader, assertAnswerStatus, type HeaderValue } from "../answer-header.ts";
 import type { RequestContext } from "../context.ts";
 import { CDN_TOKEN, type WireContext, type WireEffects } from "./protocol.ts";
 import { decodeThrown, type WireThrown } from "../processes/thrown-codec.ts";
@@ -45,7 +45,8 @@ export class RemoteContext implements RequestContext {
   readonly #signal: LazySignal;
   readonly #cdnToken: string | string[] | undefined;
   #log: Logger | undefined;
-  #answerHeaders: (readonly [string, string])[] | undefined;
+  #answerHeaders: (readonly [string, string | readonly string[]])[] | undefined;
+  #answerStatus: number | undefined;
 
   constructor(wire: WireContext, rootLog: () => Logger) {
     this.requestId = wire.requestId;
@@ -68,9 +69,16 @@ export class RemoteContext implements RequestContext {
     return (this.#log ??= this.#rootLog().child({ requestId: this.requestId }));
   }
 
-  setHeader(name: string, value: string): void {
+  status(code: number): void {
+    assertAnswerStatus(code);
+    this.#answerStatus = code;
+  }
+
+  setHeader(name: string, value: HeaderValue): void {
     assertAnswerHeader(name, value);
-    (this.#answerHeaders ??= []).push([name, value]);
+    // Node accepts numbers as header values. They are sent as strings, which the main process expects.
+    const sent = Array.isArray(value) ? [...(value as readonly string[])] : String(value as string | number);
+    (this.#answerHeaders ??= []).push([name, sent]);
   }
 
   /** Aborts the handler's signal. */
@@ -82,9 +90,8 @@ export class RemoteContext implements RequestContext {
   effects(item: number): WireEffects | undefined {
     const token = this.headers[CDN_TOKEN];
     const cdnToken = token === this.#cdnToken || typeof token !== "string" ? undefined : token;
-    if (this.#answerHeaders === undefined && cdnToken === undefined) return undefined;
-    // Node accepts numbers as header values. They are sent as strings, which the main process expects.
-    const headers = (this.#answerHeaders ?? []).map(([name, value]) => [name, String(value)] as const);
-    return { item, headers, cdnToken };
+    const status = this.#answerStatus;
+    if (this.#answerHeaders === undefined && cdnToken === undefined && status === undefined) return undefined;
+    return { item, headers: this.#answerHeaders ?? [], cdnToken, status };
   }
 }

@@ -115,13 +115,14 @@ function wireContext(context: RequestContext): WireContext {
 }
 
 /** Applies the handler's changes to the context in this process. */
-function applyEffects({ contexts }: PoolCall, { item, headers, cdnToken }: WireEffects): void {
+function applyEffects({ contexts }: PoolCall, { item, headers, cdnToken, status }: WireEffects): void {
   const context = contexts[item];
   if (context === undefined) return;
   if (cdnToken !== undefined) context.headers[CDN_TOKEN] = cdnToken;
   try {
+    if (status !== undefined) context.status(status);
     for (const [name, value] of headers) context.setHeader(name, value);
   } catch (error) {
-    context.log.warn({ err: error }, "a header that a handler set in its worker could not be set");
+    context.log.warn({ err: error }, "a header or status that a handler set in its worker could not be set");
   }
 }

@@ -310,7 +310,7 @@ describe("contexts", () => {
     const failing = callOf("headersAndFail");
     await assert.rejects(pool.run(failing), { message: "no" });
     assert.equal(failing.contexts[0]?.answerHeaders.get("x-model"), "tiny");
-    await assert.rejects(pool.run(callOf("badHeader")), { code: "ERR_INVALID_CHAR" });
+    await assert.rejects(pool.run(callOf("badHeader")), /setHeader\("x-model"\) is refused: its value/);
     await pool.stop();
   });
 

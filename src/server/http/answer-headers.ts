@@ -35,7 +35,9 @@ export class AnswerHeaders {
   apply(request: FastifyRequest, reply: FastifyReply): void {
     const { origin } = request.headers;
     if (origin !== undefined || this.#provideHints !== undefined || this.#state.stopping) {
+      const varied = origin === undefined ? undefined : reply.getHeader("vary");
       this.#set(origin, (name, value) => reply.header(name, value));
+      if (varied !== undefined) reply.header("vary", withOrigin(String(varied)));
     }
   }
 
@@ -52,7 +54,7 @@ export class AnswerHeaders {
     reply: FastifyReply,
     status: number,
     payload: string,
-    more: Readonly<Record<string, string>> = {},
+    more: Readonly<Record<string, string | string[]>> = {},
   ): FastifyReply {
     this.apply(request, reply);
     return reply.code(status).headers(more).type("application/json").send(payload);
@@ -87,6 +89,11 @@ export class AnswerHeaders {
       return undefined;
     }
   }
+}
+
+/** The app's own value of `vary`, with the origin. */
+function withOrigin(varied: string): string {
+  return /(?:^|,)\s*(?:origin|\*)\s*(?:,|$)/i.test(varied) ? varied : `${varied}, Origin`;
 }
 
 /** Whether Node accepts a value in a header: latin-1 without control characters. */

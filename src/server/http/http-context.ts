@@ -2,16 +2,26 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
-import { assertAnswerHeader } from "../../answer-header.ts";
+import { assertAnswerHeader, assertAnswerStatus, type HeaderValue } from "../../answer-header.ts";
 import { parseLifecyclePreference, type RequestContext } from "../../context.ts";
 import { RequestCancelledException } from "../../errors.ts";
 import type { RunningCall } from "../lifecycle/server-state.ts";
+
+/** Headers that say how a body is to be read. */
+export interface BodyForm {
+  contentType?: string;
+  contentEncoding?: string;
+}
 
 /** The context of an HTTP request. Expensive parts are created on first use. */
 export class HttpContext implements RequestContext, RunningCall {
   isRunning = false;
   before: RunningCall | undefined;
   after: RunningCall | undefined;
+  /** The status that the handler has set. */
+  answerStatus: number | undefined;
+  /** The headers about the form of the body that the handler has set: only some results can have them. */
+  bodyForm: BodyForm | undefined;
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
   readonly #rootLog: Logger;
@@ -138,10 +148,22 @@ export class HttpContext implements RequestContext, RunningCall {
     return errored instanceof RequestCancelledException ? errored : new RequestCancelledException();
   }
 
-  setHeader(name: string, value: string): void {
-    assertAnswerHeader(name, value);
+  status(code: number): void {
+    assertAnswerStatus(code);
     if (this.#reply.raw.headersSent)
+      this.log.warn(`the status ${code} is not sent: the answer's head has already been sent`);
+    else this.answerStatus = code;
+  }
+
+  setHeader(name: string, value: HeaderValue): void {
+    assertAnswerHeader(name, value);
+    if (this.#reply.raw.headersSent) {
       this.log.warn(`the header ${name} is not sent: the answer's head has already been sent`);
+      return;
+    }
+    const known = name.toLowerCase();
+    if (known === "content-type") (this.bodyForm ??= {}).contentType = String(value);
+    else if (known === "content-encoding") (this.bodyForm ??= {}).contentEncoding = String(value);
     else this.#reply.header(name, value);
   }
 

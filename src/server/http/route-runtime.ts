@@ -30,6 +30,7 @@ export class RouteRuntime {
   readonly options: ResolvedServerOptions;
   /** The memory for callers' input. */
   readonly budget: MemoryBudget;
+  readonly #status: number;
   readonly #app: object;
   readonly #headers: AnswerHeaders;
   readonly #access: Access;
@@ -59,6 +60,7 @@ export class RouteRuntime {
     this.timeoutMs = parts.signature.timeoutMs ?? parts.definition.defaultTimeoutMs;
     this.options = parts.options;
     this.budget = parts.state.budget;
+    this.#status = parts.signature.status ?? 200;
     this.#app = parts.definition.app;
     this.#headers = parts.headers;
     this.#access = parts.access;
@@ -120,6 +122,11 @@ export class RouteRuntime {
   /** Runs code of the app so that it can read the current request. */
   within<T>(context: RequestContext, code: () => T): T {
     return runInScope(context, this.#app, code);
+  }
+
+  /** The status of a result. */
+  statusOf(context: HttpContext): number {
+    return context.answerStatus ?? this.#status;
   }
 
   /** Adds the headers of a handler's answer. */

@@ -1,10 +1,14 @@
+import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { isWithoutBody } from "../../answer-header.ts";
 import { withDeadline } from "../../dispatch/clock.ts";
 import { RequestTimeoutException } from "../../errors.ts";
 import type { HttpContext } from "./http-context.ts";
 import { bodyWeight } from "../bodies/body-limits.ts";
+import { BytesAnswers, jsonType } from "../results/bytes-answer.ts";
 import type { RouteRuntime } from "./route-runtime.ts";
 import { createSerializer } from "./serializer.ts";
+import { bytesRuleOf } from "../../routes/bytes.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";
 
@@ -12,8 +16,11 @@ const JSON_TYPE = "application/json; charset=utf-8";
 export function createUnaryHandler(
   route: RouteRuntime,
 ): (request: FastifyRequest, reply: FastifyReply) => void {
-  const serialize = createSerializer(route.output, route.signature.methodName);
-  const { status: success = 200 } = route.signature;
+  const { methodName, output } = route.signature;
+  const serialize = createSerializer(route.output, methodName);
+  // Results that a schema describes as JSON are never sent as bytes.
+  const bytesAnswers =
+    output === undefined || bytesRuleOf(output) !== undefined ? new BytesAnswers(route) : undefined;
 
   return function handle(request, reply): void {
     const started = performance.now();
@@ -22,24 +29,34 @@ export function createUnaryHandler(
     route.budget.hold(weight);
     const context = route.createContext(request, reply);
     const succeed = (value: unknown): void => {
+      if (bytesAnswers?.takes(value, context) === true) {
+        const end = (status: number): void => {
+          if (!route.end(context)) return;
+          route.budget.free(weight);
+          route.metrics.record(status, (performance.now() - started) / 1000);
+        };
+        return bytesAnswers.send(value, { context, request, reply, fail, finish, end });
+      }
       let payload: string;
+      let contentType = JSON_TYPE;
       try {
         payload = serialize(value);
+        if (context.bodyForm !== undefined) contentType = jsonType(context, methodName);
       } catch (error) {
         return fail(error);
       }
-      finish(success, payload);
+      finish(route.statusOf(context), payload, contentType);
     };
     const fail = (error: unknown): void => {
       if (!context.isRunning) return; // errors after a forced abort are irrelevant
       const answer = route.answer(context, error);
       if (answer.headers !== undefined) reply.headers(answer.headers);
-      finish(answer.status, answer.payload);
+      finish(answer.status, answer.payload, JSON_TYPE);
     };
-    const finish = (status: number, payload: string): void => {
+    const finish = (status: number, payload: string | Buffer | undefined, contentType: string): void => {
       if (!route.end(context)) return;
       route.budget.free(weight);
-      const sent = send(route, context, request, reply, status, payload);
+      const sent = send(route, context, request, reply, status, payload, contentType);
       const counted = sent ? status : route.lostStatus(context);
       route.metrics.record(counted, (performance.now() - started) / 1000);
     };
@@ -78,7 +95,8 @@ function send(
   request: FastifyRequest,
   reply: FastifyReply,
   status: number,
-  payload: string,
+  payload: string | Buffer | undefined,
+  contentType: string,
 ): boolean {
   if (context.clientLeft) {
     reply.hijack(); // no answer to send
@@ -86,13 +104,22 @@ function send(
   }
   try {
     route.applyHeaders(context, request, reply);
-    reply.code(status).header("content-type", JSON_TYPE).send(payload);
+    reply.code(status);
+    if (payload === undefined || isWithoutBody(status)) sendEmpty(reply, status, contentType);
+    else reply.header("content-type", contentType).send(payload);
     return true;
   } catch (error) {
     context.log.error({ err: error }, "the answer could not be sent");
     reply.raw.destroy();
     return false;
   }
+}
+
+/** Sends an answer without a body. HEAD has the type that GET would have. */
+function sendEmpty(reply: FastifyReply, status: number, contentType: string): void {
+  if (reply.request.method !== "HEAD") return void reply.send();
+  if (!isWithoutBody(status)) reply.header("content-type", contentType);
+  reply.send(Readable.from([])); // without any body, Fastify would replace the length that GET has by 0
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -16,7 +16,7 @@ export class EventStream {
   readonly #reply: FastifyReply;
   readonly #clock: Clock;
   readonly #heartbeatMs: number;
-  readonly #applyHeaders: () => void;
+  readonly #applyHeaders: () => number;
   /** The stream that is sent through the app's hooks; undefined if there are none, and the answer is written directly. */
   readonly #hooked: PassThrough | undefined;
   #cancelBeat: () => void;
@@ -29,7 +29,7 @@ export class EventStream {
     reply: FastifyReply,
     clock: Clock,
     heartbeatMs: number,
-    applyHeaders: () => void,
+    applyHeaders: () => number,
     hooked: PassThrough | undefined,
   ) {
     this.#reply = reply;
@@ -118,18 +118,18 @@ export class EventStream {
 
   #begin(): void {
     if (this.#begun) return;
+    const status = this.#applyHeaders();
     this.#begun = true;
-    this.#applyHeaders();
     const reply = this.#reply
       .header("content-type", "text/event-stream; charset=utf-8")
       .header("cache-control", "no-cache")
       .header("x-accel-buffering", "no");
     if (this.#hooked !== undefined) {
-      reply.code(200).send(this.#hooked);
+      reply.code(status).send(this.#hooked);
       return;
     }
     reply.hijack();
-    reply.raw.writeHead(200, reply.getHeaders() as Record<string, string>);
+    reply.raw.writeHead(status, reply.getHeaders() as Record<string, string>);
     reply.raw.flushHeaders();
   }
 }
@@ -163,12 +163,12 @@ async function breakOffAfter(
 }
 
 /** Breaks the connection of an incomplete answer, so that the client notices. */
-function breakOff(raw: ServerResponse, clock: Clock): void {
+export function breakOff(raw: ServerResponse, clock: Clock): void {
   const { socket } = raw;
   if (raw.destroyed || socket === null) return;
   if (!(socket instanceof Socket))
     raw.end(); // an answer to inject(), which has no connection
-  else if (raw.chunkedEncoding) socket.destroySoon();
+  else if (raw.chunkedEncoding || raw.hasHeader("content-length")) socket.destroySoon();
   else {
     // For HTTP/1.0 a closed connection is the regular end; a reset discards data in transit.
     const cancel = clock.after(RESET_AFTER_MS, () => socket.resetAndDestroy());

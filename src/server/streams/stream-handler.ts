@@ -1,7 +1,8 @@
 import { PassThrough } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { isWithoutBody } from "../../answer-header.ts";
 import { withDeadline } from "../../dispatch/clock.ts";
-import { RequestCancelledException, StreamTimeoutException } from "../../errors.ts";
+import { FalServerlessError, RequestCancelledException, StreamTimeoutException } from "../../errors.ts";
 import { closeItems, iteratorOf, type Items } from "../../realtime/items.ts";
 import { EventStream } from "./event-stream.ts";
 import type { HttpContext } from "../http/http-context.ts";
@@ -23,9 +24,15 @@ export function createStreamHandler(
     const context = route.createContext(request, reply);
     const hooked = route.hasSendHooks ? createHookedStream(context, reply) : undefined;
     const { clock, heartbeatMs } = route.options;
-    const applyHeaders = (): void => route.applyHeaders(context, request, reply);
+    const applyHeaders = (): number => {
+      route.applyHeaders(context, request, reply);
+      const chosen = route.statusOf(context);
+      if (!isWithoutBody(chosen)) sentStatus = chosen;
+      return sentStatus;
+    };
     const stream = new EventStream(reply, clock, heartbeatMs, applyHeaders, hooked);
-    let status = 200;
+    let sentStatus = 200;
+    let failedWith: number | undefined;
     let isReplaced = false; // a hook answered in place of the stream
     let items: Items | undefined;
     // Created early, so that it aborts even if the handler reads it only after the caller has left.
@@ -44,6 +51,7 @@ export function createStreamHandler(
       for (;;) {
         const result = await raceAbort(route, context, () => route.within(context, () => iterator.next()));
         if (result === ABORTED) throw context.abortReason;
+        if (!stream.begun) assertStreamHead(context, route);
         if (result.done === true) break;
         await stream.send(serialize(result.value));
       }
@@ -52,22 +60,22 @@ export function createStreamHandler(
       const { clientLeft } = context;
       context.abort(error);
       isReplaced = stream.begun && reply.raw.writableFinished;
-      status = clientLeft ? route.lostStatus(context) : isReplaced ? reply.raw.statusCode : answer.status;
-      if (stream.begun) await stream.fail(answer.body, status);
+      failedWith = clientLeft ? route.lostStatus(context) : isReplaced ? reply.raw.statusCode : answer.status;
+      if (stream.begun) await stream.fail(answer.body, failedWith);
       else if (!clientLeft) {
         route.applyHeaders(context, request, reply);
-        const head = reply.code(status).headers(answer.headers ?? {});
+        const head = reply.code(failedWith).headers(answer.headers ?? {});
         head.type("application/json").send(answer.payload);
       }
     } finally {
       signal.removeEventListener("abort", onAbort);
       if (leave !== undefined) void (closed ?? Promise.resolve()).then(leave); // the slot is released once the generator has ended
-      const isLost = status === 200 && context.clientLeft;
-      if (status === 200 || context.clientLeft) stream.end();
+      const isLost = failedWith === undefined && context.clientLeft;
+      if (failedWith === undefined || context.clientLeft) stream.end();
       else stream.cancel();
       route.budget.free(weight);
       route.end(context);
-      const counted = isLost ? route.lostStatus(context) : status;
+      const counted = isLost ? route.lostStatus(context) : (failedWith ?? sentStatus);
       // The error handler has counted the error of a hook.
       if (!isReplaced || counted < 400) route.metrics.record(counted, (performance.now() - started) / 1000);
     }
@@ -87,6 +95,22 @@ function createHookedStream(context: HttpContext, reply: FastifyReply): PassThro
     stream.destroy();
   });
   return stream;
+}
+
+/** @throws FalServerlessError if the handler set a status or headers that a stream of events can't have */
+function assertStreamHead(context: HttpContext, route: RouteRuntime): void {
+  const { contentType, contentEncoding } = context.bodyForm ?? {};
+  const status = route.statusOf(context);
+  const set = isWithoutBody(status)
+    ? `the status ${status}`
+    : contentType !== undefined
+      ? `content-type ${contentType}`
+      : contentEncoding !== undefined
+        ? `content-encoding ${contentEncoding}`
+        : undefined;
+  if (set === undefined) return;
+  const message = `${route.signature.methodName}() set ${set}, but its items are sent as server-sent events.`;
+  throw new FalServerlessError("OUTPUT_UNSENDABLE", message);
 }
 
 /** The result of {@link raceAbort} if the call was aborted first. */

@@ -1,6 +1,6 @@
 import { DefinitionError } from "../../errors.ts";
 import { collectComponents, type Components } from "../../openapi/components.ts";
-import { BYTES, type BytesRule } from "../../routes/bytes.ts";
+import { BYTES, type BytesRule, bytesRuleOf } from "../../routes/bytes.ts";
 import { BODY, type BodyKind, type MultipartBody } from "../../routes/body-kind.ts";
 import { isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
 import { UPLOAD } from "../../routes/upload.ts";
@@ -35,7 +35,10 @@ export function namedSchemas(definition: Pick<ServerDefinition, "name" | "routes
  */
 export function compileSchemas(
   validator: Validator,
-  route: Pick<RouteSignature, "input" | "output" | "methodName" | "isWebsocket" | "contentType" | "body">,
+  route: Pick<
+    RouteSignature,
+    "input" | "output" | "methodName" | "isWebsocket" | "contentType" | "body" | "stream"
+  >,
 ): RouteSchemas {
   const compile = (schema: object | undefined, which: "input" | "output"): CompiledSchema | undefined => {
     if (schema === undefined) return undefined;
@@ -44,6 +47,10 @@ export function compileSchemas(
     assertBodySchema(schema, name, body);
     const compiled = validator.compile(body?.kind === "multipart" ? fieldsOf(schema, body) : schema, name);
     if (body?.kind === "bytes") return compiled;
+    if (which === "output" && !route.isWebsocket && bytesRuleOf(schema) !== undefined) {
+      assertAnswerBytes(schema, route);
+      return undefined;
+    }
     const refuse = (message: string): never => {
       throw new DefinitionError("SCHEMA_INVALID", message);
     };
@@ -81,6 +88,17 @@ function fieldsOf(schema: object, { uploads }: MultipartBody): SchemaNode {
   const fields = Object.entries(mapOf(properties)).filter(([name]) => !uploads.has(name));
   const names = listOf(required).filter((name) => !uploads.has(String(name)));
   return { ...rest, properties: Object.fromEntries(fields), required: names };
+}
+
+/** Checks the bytes() that describes the answer of an endpoint as a whole. */
+function assertAnswerBytes(schema: object, route: Pick<RouteSignature, "methodName" | "stream">): void {
+  const refuse = (why: string): never => {
+    throw new DefinitionError("SCHEMA_INVALID", `The output of ${route.methodName}() is bytes(), but ${why}`);
+  };
+  if (bytesRuleOf(schema)?.isStream === true)
+    refuse("`stream` is for inputs; the method may return a stream anyway.");
+  if (route.stream !== false)
+    refuse("the items of a stream are JSON; drop `stream`, and return a Readable or a ReadableStream.");
 }
 
 /** Whether a schema of bytes has options that only a body or an answer as a whole can have. */
