@@ -1,0 +1,243 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { describe, test } from "node:test";
+import { WebSocket } from "ws";
+import { startCli } from "../helpers/cli.ts";
+import { createToolProject } from "../helpers/tool-packages.ts";
+
+/** Registers the plugins that `PLUGINS` lists, with the fewest options that show an effect. */
+const APP = `import { constants } from "node:zlib";
+import { join } from "node:path";
+import type { FastifyInstance } from "fastify";
+import { Type } from "typebox";
+import { App, endpoint, realtime } from "servable";
+import bearerAuth from "@fastify/bearer-auth";
+import compress from "@fastify/compress";
+import cookie from "@fastify/cookie";
+import helmet from "@fastify/helmet";
+import jwt from "@fastify/jwt";
+import multipart from "@fastify/multipart";
+import rateLimit from "@fastify/rate-limit";
+import statics from "@fastify/static";
+import underPressure from "@fastify/under-pressure";
+
+const Word = Type.Object({ word: Type.String() });
+const plugins: Record<string, (server: FastifyInstance) => void> = {
+  "bearer-auth": (server) => void server.register(bearerAuth, { keys: new Set(["a-key"]) }),
+  compress: (server) =>
+    void server.register(compress, {
+      threshold: 0,
+      customTypes: /json|event-stream/,
+      zlibOptions: { flush: constants.Z_SYNC_FLUSH },
+    }),
+  cookie: (server) => {
+    server.register(cookie);
+    server.addHook("onRequest", async (request, reply) => {
+      if (request.cookies["who"] === "banned") return reply.code(403).send({ banned: true });
+      reply.setCookie("seen", "yes");
+    });
+  },
+  helmet: (server) => void server.register(helmet),
+  jwt: (server) => {
+    server.register(jwt, { secret: "a secret of some length" });
+    server.get("/token", () => ({ token: server.jwt.sign({ who: "me" }) }));
+    server.addHook("onRequest", async (request) => {
+      if (request.headers["x-jwt"] !== undefined) await request.jwtVerify();
+    });
+  },
+  multipart: (server) => {
+    server.register(multipart);
+    server.post("/upload", async (request) => {
+      const file = await request.file();
+      return { name: file?.filename, bytes: (await file?.toBuffer())?.length };
+    });
+  },
+  "rate-limit": (server) =>
+    void server.register(rateLimit, {
+      max: 1,
+      timeWindow: "1 hour",
+      keyGenerator: (request) => request.url,
+    }),
+  static: (server) =>
+    void server.register(statics, { root: join(import.meta.dirname ?? process.cwd(), "files"), prefix: "/files/" }),
+  "under-pressure": (server) => void server.register(underPressure, { maxHeapUsedBytes: 1, sampleInterval: 10 }),
+};
+
+export class Plugged extends App {
+  override configure(server: FastifyInstance): void {
+    for (const name of (process.env["PLUGINS"] ?? "").split(" ")) plugins[name]?.(server);
+  }
+  @endpoint("/run", { input: Word, output: Word })
+  run({ word }: { word: string }): { word: string } {
+    return { word };
+  }
+  @endpoint("/items", { stream: true, output: Word })
+  async *items(): AsyncGenerator<{ word: string }> {
+    yield { word: "one" };
+    yield { word: "two" };
+  }
+  @realtime("/live")
+  live(input: Record<string, unknown>): Record<string, unknown> {
+    return input;
+  }
+}
+`;
+
+const ITEMS = 'data: {"word":"one"}\n\ndata: {"word":"two"}\n\n';
+const HEADERS = { "content-type": "application/json" };
+
+const folder = await createToolProject("plugins", { "app.ts": APP, "files/a.txt": "a file" });
+
+/** Serves the app with these plugins, by the command line. Returns its address. */
+function serve(plugins: string): Promise<string> {
+  const args = ["run", "app.ts", "--port", "0", "--metrics-port", "0"];
+  return startCli(args, folder, { PLUGINS: plugins }).listening();
+}
+
+function run(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
+  return fetch(`${url}/run`, { method: "POST", headers: { ...HEADERS, ...headers }, body: '{"word":"one"}' });
+}
+
+function items(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
+  return fetch(`${url}/items`, { method: "POST", headers });
+}
+
+/** Offers a websocket. Returns the status of the answer. */
+async function upgrade(url: string, headers: Readonly<Record<string, string>> = {}): Promise<number> {
+  const socket = new WebSocket(`${url.replace("http", "ws")}/live`, { headers });
+  socket.on("error", () => {});
+  const [status] = await Promise.race([
+    once(socket, "open").then(() => [101]),
+    once(socket, "unexpected-response").then(([, response]) => [
+      (response as { statusCode: number }).statusCode,
+    ]),
+  ]);
+  socket.terminate();
+  return status ?? 0;
+}
+
+describe("with @fastify/bearer-auth, requests without a key reach nothing", () => {
+  const serving = serve("bearer-auth");
+
+  test("neither endpoints, streams and websockets, nor docs, probes and unknown paths", async () => {
+    const url = await serving;
+    for (const answer of [await run(url), await items(url)]) assert.equal(answer.status, 401);
+    assert.equal(await upgrade(url), 401);
+    for (const path of ["/docs", "/openapi.json", "/health", "/nope", "/run/"]) {
+      assert.equal((await fetch(url + path, { redirect: "manual" })).status, 401, path);
+    }
+  });
+
+  test("with the key, all of them answer", async () => {
+    const url = await serving;
+    const headers = { authorization: "Bearer a-key" };
+    assert.deepEqual(await (await run(url, headers)).json(), { word: "one" });
+    assert.equal(await (await items(url, headers)).text(), ITEMS);
+    assert.equal(await upgrade(url, headers), 101);
+    assert.equal((await fetch(`${url}/docs`, { headers })).status, 200);
+    assert.equal((await fetch(`${url}/nope`, { headers })).status, 404);
+  });
+});
+
+describe("with @fastify/rate-limit, requests above the limit get 429", () => {
+  const serving = serve("rate-limit");
+
+  test("for endpoints and streams in the documented form, and for upgrades", async () => {
+    const url = await serving;
+    assert.equal((await run(url)).headers.get("x-ratelimit-remaining"), "0");
+    const refused = await run(url);
+    assert.equal(refused.status, 429);
+    assert.match(await refused.text(), /^\{"detail":"Rate limit exceeded, [^"]*"\}$/);
+    const stream = await items(url);
+    assert.equal(stream.headers.get("x-ratelimit-limit"), "1");
+    assert.equal(await stream.text(), ITEMS);
+    assert.equal((await items(url)).status, 429);
+    assert.equal(await upgrade(url), 101);
+    assert.equal(await upgrade(url), 429);
+  });
+});
+
+describe("with @fastify/under-pressure, an overloaded process answers 503", () => {
+  const serving = serve("under-pressure");
+
+  test("to endpoints, streams and upgrades", async () => {
+    const url = await serving;
+    let refused = await run(url);
+    while (refused.status === 200) refused = await run(url); // until the first sample
+    assert.equal(refused.status, 503);
+    assert.deepEqual(await refused.json(), { detail: "Service Unavailable" });
+    assert.equal((await items(url)).status, 503);
+    assert.equal(await upgrade(url), 503);
+  });
+});
+
+describe("other plugins together", () => {
+  const serving = serve("helmet cookie jwt multipart static compress");
+
+  test("@fastify/helmet adds its headers to endpoints and streams; the docs keep a policy that shows them", async () => {
+    const url = await serving;
+    for (const answer of [await run(url), await items(url)]) {
+      assert.equal(answer.headers.get("x-frame-options"), "SAMEORIGIN");
+      await answer.arrayBuffer();
+    }
+    const docs = await fetch(`${url}/docs`);
+    assert.equal(docs.headers.get("x-frame-options"), "SAMEORIGIN");
+    assert.match(docs.headers.get("content-security-policy") ?? "", /^default-src 'none'; script-src 'self'/);
+    assert.equal(await upgrade(url), 101);
+  });
+
+  test("@fastify/cookie reads and sets cookies of endpoints and streams, and reads those of upgrades", async () => {
+    const url = await serving;
+    for (const answer of [await run(url), await items(url)]) {
+      assert.equal(answer.headers.get("set-cookie"), "seen=yes; SameSite=Lax");
+      await answer.arrayBuffer();
+    }
+    const headers = { cookie: "who=banned" };
+    assert.equal((await run(url, headers)).status, 403);
+    assert.equal((await items(url, headers)).status, 403);
+    assert.equal(await upgrade(url, headers), 403);
+  });
+
+  test("@fastify/jwt checks the tokens of endpoints, streams and upgrades", async () => {
+    const url = await serving;
+    const { token } = (await (await fetch(`${url}/token`)).json()) as { token: string };
+    const missing = await run(url, { "x-jwt": "yes" });
+    assert.equal(missing.status, 401);
+    assert.deepEqual(Object.keys((await missing.json()) as object), ["detail"]);
+    const forged = { "x-jwt": "yes", authorization: "Bearer a.b.c" };
+    assert.equal((await items(url, forged)).status, 401);
+    assert.equal(await upgrade(url, forged), 401);
+    const headers = { "x-jwt": "yes", authorization: `Bearer ${token}` };
+    assert.equal((await run(url, headers)).status, 200);
+    assert.equal(await (await items(url, headers)).text(), ITEMS);
+    assert.equal(await upgrade(url, headers), 101);
+  });
+
+  test("@fastify/multipart reads the body of the app's own route, and no endpoint's", async () => {
+    const url = await serving;
+    const form = new FormData();
+    form.set("file", new Blob(["12345"]), "five.txt");
+    const upload = await fetch(`${url}/upload`, { method: "POST", body: form });
+    assert.deepEqual(await upload.json(), { name: "five.txt", bytes: 5 });
+    assert.equal((await fetch(`${url}/run`, { method: "POST", body: form })).status, 422);
+  });
+
+  test("@fastify/static serves files; a missing file gets the documented 404", async () => {
+    const url = await serving;
+    assert.equal(await (await fetch(`${url}/files/a.txt`)).text(), "a file");
+    const missing = await fetch(`${url}/files/b.txt`);
+    assert.equal(missing.status, 404);
+    assert.deepEqual(await missing.json(), { detail: "Path /files/b.txt not found" });
+  });
+
+  test("@fastify/compress compresses answers of endpoints and streams", async () => {
+    const url = await serving;
+    const headers = { "accept-encoding": "gzip" };
+    const answer = await run(url, headers);
+    assert.equal(answer.headers.get("content-encoding"), "gzip");
+    assert.deepEqual(await answer.json(), { word: "one" });
+    const stream = await items(url, headers);
+    assert.equal(stream.headers.get("content-encoding"), "gzip");
+    assert.equal(await stream.text(), ITEMS);
+  });
+});
