@@ -24,6 +24,9 @@ export function createStreamHandler(
     const context = route.createContext(request, reply);
     const hooked = route.hasSendHooks ? createHookedStream(context, reply) : undefined;
     const { clock, heartbeatMs } = route.options;
+    let sentStatus = 200;
+    let failedWith: number | undefined;
+    let isReplaced = false; // a hook answered in place of the stream
     const applyHeaders = (): number => {
       route.applyHeaders(context, request, reply);
       const chosen = route.statusOf(context);
@@ -31,9 +34,6 @@ export function createStreamHandler(
       return sentStatus;
     };
     const stream = new EventStream(reply, clock, heartbeatMs, applyHeaders, hooked);
-    let sentStatus = 200;
-    let failedWith: number | undefined;
-    let isReplaced = false; // a hook answered in place of the stream
     let items: Items | undefined;
     // Created early, so that it aborts even if the handler reads it only after the caller has left.
     const { signal } = context;
