@@ -26,7 +26,7 @@ const OWNED: Readonly<Record<string, string>> = {
 };
 
 /** Headers that describe the body. An error's body is always JSON. */
-const OF_THE_BODY: ReadonlySet<string> = new Set(["content-type", "content-encoding", "content-range"]);
+const OF_THE_BODY: ReadonlySet<string> = new Set(["content-type", "content-encoding"]);
 
 /** The reason why an app may not set a response header; undefined if it may. */
 export function ownerOf(name: string): string | undefined {
