@@ -3,11 +3,13 @@ import { runInScope, type BatchContext } from "../../context.ts";
 import { runBatch, type RunSignal } from "../../dispatch/batch-run.ts";
 import type { RunBatch } from "../../dispatch/dispatcher.ts";
 import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
+import { bytesRuleOf } from "../../routes/bytes.ts";
+import { holdErrors } from "../results/byte-source.ts";
 import type { QueuedCall } from "./route-dispatch.ts";
 
 /** The parts that run a route's calls. */
 interface RunnerParts {
-  readonly signature: Pick<RouteSignature, "methodName" | "input" | "dispatch">;
+  readonly signature: Pick<RouteSignature, "methodName" | "input" | "output" | "dispatch">;
   readonly handler: RouteHandler;
   readonly app: object;
   readonly log: Logger;
@@ -17,6 +19,8 @@ interface RunnerParts {
 export function createRunner(parts: RunnerParts): RunBatch<QueuedCall> {
   const { signature, log } = parts;
   const { batch } = signature.dispatch ?? {};
+  const { output } = signature;
+  const hold = output === undefined || bytesRuleOf(output) !== undefined ? holdErrors : undefined;
   if (batch === undefined) {
     return async ([call]) => {
       if (call === undefined) return [];
@@ -24,14 +28,24 @@ export function createRunner(parts: RunnerParts): RunBatch<QueuedCall> {
         call.begin?.();
         return [await call.untilOver];
       }
-      return [await callAlone(parts, call)];
+      const returned = callAlone(parts, call);
+      hold?.(returned); // an error may come before the next line
+      const result = await returned;
+      hold?.(result);
+      return [result];
     };
   }
   return (calls, run) =>
     runBatch(
       signature.methodName,
       calls,
-      (some) => callTogether(parts, some, createBatchContext(some, run, log)),
+      async (some) => {
+        const returned = callTogether(parts, some, createBatchContext(some, run, log));
+        if (hold !== undefined && Array.isArray(returned)) returned.forEach(hold);
+        const results = await returned;
+        if (hold !== undefined && Array.isArray(results)) results.forEach(hold);
+        return results;
+      },
       batch.isolateErrors ?? false,
       run,
     );

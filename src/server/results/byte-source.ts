@@ -51,6 +51,15 @@ export class FileSource implements ByteSource {
   }
 }
 
+/**
+ * Keeps a stream that fails between the end of its method and its first read from ending the process: such an error has
+ * no listener yet. Values of other kinds are ignored.
+ */
+export function holdErrors(result: unknown): void {
+  if (typeof result !== "object" || result === null || !("pipe" in result) || !("on" in result)) return;
+  if (typeof result.on === "function") (result as Readable).on("error", () => {});
+}
+
 /** Reads a stream of Node. */
 export class NodeSource implements ByteSource {
   readonly #stream: Readable;
@@ -62,7 +71,7 @@ export class NodeSource implements ByteSource {
       throw new TypeError("the stream was read or destroyed before it was returned");
     }
     this.#stream = stream;
-    stream.on("error", () => {}); // reported by the iterator, which listens only once it is read
+    holdErrors(stream); // they are reported by the iterator, which listens only once it is read
   }
 
   async next(): Promise<Uint8Array | undefined> {
