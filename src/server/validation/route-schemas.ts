@@ -46,10 +46,6 @@ export function compileSchemas(
     const body = which === "input" ? route.body : undefined;
     assertBodySchema(schema, name, body);
     const compiled = validator.compile(body?.kind === "multipart" ? fieldsOf(schema, body) : schema, name);
-    if (which === "output" && !route.isWebsocket && bytesRuleOf(schema) !== undefined) {
-      assertAnswerBytes(schema, route);
-      return undefined;
-    }
     if (body?.kind === "bytes") return compiled;
     if (which === "output" && !route.isWebsocket && bytesRuleOf(schema) !== undefined) {
       assertAnswerBytes(schema, route);
