@@ -28,18 +28,29 @@ function orderedPaths(routes: Iterable<Pick<RouteSignature, "path" | "isWebsocke
 
 /**
  * Sorts paths and components, and adds websockets and the extensions (`x-fal-…`) that playgrounds generate forms from.
+ * Paths of the app's own routes follow those of endpoints.
+ * @param ownSchemas names of the schemas that the app added to its server
  */
 export function annotateDocument(
-  document: { openapi?: unknown; info?: unknown; servers?: unknown; paths?: unknown },
+  document: { openapi?: unknown; info?: unknown; servers?: unknown; paths?: unknown; components?: unknown },
   components: Components,
   routes: Iterable<RouteSignature>,
+  ownSchemas: readonly string[] = [],
 ): OpenApiDocument {
   const all = [...routes];
   const given = document.paths as OpenApiDocument["paths"];
   const websockets = localReferences(websocketPaths(all, components, given));
-  const order = orderedPaths(all).filter((path) => path in given || path in websockets);
+  const known = orderedPaths(all);
+  const own = Object.keys(given).filter((path) => !known.includes(path));
+  known.splice(known.indexOf("/health"), 0, ...own.sort());
+  const order = known.filter((path) => path in given || path in websockets);
   const takesBody = all.some((route) => !route.isWebsocket && route.input !== undefined);
-  const named = { ...localReferences(components.schemas), ...(takesBody ? VALIDATION_SCHEMAS : {}) };
+  const shared = sharedSchemas(document.components, ownSchemas);
+  const named = {
+    ...shared,
+    ...localReferences(components.schemas),
+    ...(takesBody ? VALIDATION_SCHEMAS : {}),
+  };
   const servers = document.servers as { url: string }[] | undefined;
   return {
     openapi: "3.1.0",
@@ -56,6 +67,12 @@ export function annotateDocument(
     },
     "x-fal-order-paths": order,
   };
+}
+
+/** The schemas that the app added to its server, as the generator of the document has converted them. */
+function sharedSchemas(components: unknown, names: readonly string[]): Record<string, SchemaNode> {
+  const { schemas = {} } = (components ?? {}) as { schemas?: Record<string, SchemaNode> };
+  return Object.fromEntries(Object.entries(schemas).filter(([name]) => names.includes(name)));
 }
 
 interface RequestBody {

@@ -9,6 +9,7 @@ import { type ServerDefinition, type ServerOptions, resolveServerOptions } from 
 import { createEarlyRejection } from "./dispatch/early-rejection.ts";
 import { RouteQueues } from "./dispatch/route-queues.ts";
 import { mountDocs } from "./docs/docs-routes.ts";
+import type { OwnRoute } from "./docs/own-routes.ts";
 import { answerClientError, createErrorHandler } from "./http/error-handler.ts";
 import { mountHealth } from "./lifecycle/health.ts";
 import { attachLifespan } from "./lifecycle/lifespan.ts";
@@ -77,7 +78,8 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
   access.follow(server.server);
   const guard = createRefusalHook(headers, access);
   server.log = log.server;
-  addRouteHooks(server, { paths, guard, headers, log });
+  const ownRoutes: OwnRoute[] = [];
+  addRouteHooks(server, { paths, guard, headers, log, ownRoutes });
   if (definition.provideHints !== undefined) {
     // Node would write the head and a text body together as UTF-8, which garbles hints in the head that are latin-1.
     server.addHook("onSend", (_request, _reply, payload, done) => {
@@ -101,7 +103,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     addBodyParser(scope, definition, options, state.budget);
     mountRoutes(scope);
     mountHealth(scope, { definition, metrics, headers, state, log: options.logger });
-    mountDocs(scope, definition, headers, { rootPath: options.rootPath, state });
+    mountDocs(scope, definition, headers, { rootPath: options.rootPath, state, ownRoutes });
   };
   const handleError = createErrorHandler(headers, options.logger);
   const answerWithoutRoute = createAnswerWithoutRoute(headers, paths, { access, rootPath: options.rootPath });

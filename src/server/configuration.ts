@@ -102,6 +102,6 @@ function replace(server: FastifyInstance, name: keyof FastifyInstance, value: Fu
 }
 
 /** Marks a plugin so that Fastify runs it in the scope that registers it. */
-function inSameScope<Plugin extends Function>(plugin: Plugin): Plugin {
+export function inSameScope<Plugin extends Function>(plugin: Plugin): Plugin {
   return Object.assign(plugin, { [Symbol.for("skip-override")]: true });
 }

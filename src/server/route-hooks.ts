@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandle
 import { DefinitionError } from "../errors.ts";
 import { methodOf, type RouteSignature } from "../routes/signature.ts";
 import type { AppLog } from "./app-log.ts";
+import type { OwnRoute } from "./docs/own-routes.ts";
 import type { AnswerHeaders } from "./http/answer-headers.ts";
 import type { ServerState } from "./lifecycle/server-state.ts";
 import type { PathTable } from "./http/not-found.ts";
@@ -13,18 +14,23 @@ declare module "fastify" {
   }
 }
 
+interface RouteHookParts {
+  readonly paths: PathTable;
+  /** Answers refused requests. */
+  readonly guard: onRequestHookHandler;
+  readonly headers: AnswerHeaders;
+  readonly log: AppLog;
+  /** Gets the routes that the app adds. */
+  readonly ownRoutes: OwnRoute[];
+}
+
 /**
  * Makes a server list the paths of its routes, and puts hooks before those of each route. Call it before any other code
  * adds routes or plugins, so that no route and no `onRoute` hook of a plugin comes before these hooks.
  */
 export function addRouteHooks(
   server: FastifyInstance,
-  {
-    paths,
-    guard,
-    headers,
-    log,
-  }: { paths: PathTable; guard: onRequestHookHandler; headers: AnswerHeaders; log: AppLog },
+  { paths, guard, headers, log, ownRoutes }: RouteHookParts,
 ): void {
   const applyHeaders = (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
     // A plugin of the app may have decided already which origins may call.
@@ -38,7 +44,9 @@ export function addRouteHooks(
     // Refused requests match no route of the framework, but they may match a route of the app.
     const first = isOwn ? [guard, applyHeaders] : [];
     if (first.length > 0) route.onRequest = [...first, ...[route.onRequest ?? []].flat()];
-    if (isOwn) route.childLoggerFactory ??= log.forRequest;
+    if (!isOwn) return;
+    route.childLoggerFactory ??= log.forRequest;
+    ownRoutes.push({ method: route.method, url: route.url, schema: route.schema });
   });
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 import type { FastifyInstance } from "fastify";
 import { App, endpoint, realtime } from "servable";
@@ -58,4 +59,55 @@ test("hooks of plugins that configure() registers apply to endpoints, probes, do
   const slash = await fetch(`${served.url}/run/`, { headers, redirect: "manual" });
   assert.equal(slash.status, 307);
   assert.equal((await fetch(`${served.url}/docs`, { headers })).status, 200);
+});
+
+test("routes of configure() that carry a schema are in the document, with and without a server", async () => {
+  class Documented extends App {
+    override configure(server: FastifyInstance): void {
+      server.addSchema({ $id: "Item", type: "object", properties: { name: { type: "string" } } });
+      server.get("/hidden", { schema: { hide: true } }, () => "hidden");
+      server.get("/plain", () => "plain");
+      server.get(
+        "/items/:id",
+        {
+          schema: {
+            summary: "Shows an item",
+            params: { type: "object", properties: { id: { type: "integer" } } },
+            response: { 200: { $ref: "Item#" } },
+          },
+        },
+        () => ({ name: "one" }),
+      );
+    }
+    @endpoint("/run")
+    run(): string {
+      return "ran";
+    }
+  }
+  await using served = await startTestServer(new Documented());
+  const shown: unknown = await (await fetch(`${served.url}/openapi.json`)).json();
+  const document = await new Documented().openapi();
+  assert.deepEqual(shown, JSON.parse(JSON.stringify(document)));
+  assert.deepEqual(document["x-fal-order-paths"], ["/run", "/items/{id}", "/health"]);
+  const operation = document.paths["/items/{id}"]?.["get"] as Record<string, unknown>;
+  assert.equal(operation["summary"], "Shows an item");
+  assert.match(JSON.stringify(operation["responses"]), /"#\/components\/schemas\/Item"/);
+  assert.deepEqual(document.components.schemas["Item"]?.["properties"], { name: { type: "string" } });
+});
+
+test("a document generated where configure() fails lacks its routes, with a warning", async () => {
+  class Keyless extends App {
+    override configure(): void {
+      throw new Error("API_KEY is not set");
+    }
+    @endpoint("/run")
+    run(): string {
+      return "ran";
+    }
+  }
+  const warned = once(process, "warning") as Promise<[Error]>;
+  const document = await new Keyless().openapi();
+  assert.deepEqual(document["x-fal-order-paths"], ["/run", "/health"]);
+  const [{ message }] = await warned;
+  assert.match(message, /^The OpenAPI document of Keyless lacks .*: API_KEY is not set$/);
 });

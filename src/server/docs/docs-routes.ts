@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type AnswerHeaders, DOCS_HEADERS, PAGE_HEADERS } from "../http/answer-headers.ts";
 import type { ServerDefinition } from "../definition.ts";
+import type { OwnRoute } from "./own-routes.ts";
 import type { ServerState } from "../lifecycle/server-state.ts";
 import { createDocumentServer, type DocumentServer } from "./document.ts";
 
@@ -22,15 +23,19 @@ export function mountDocs(
   server: FastifyInstance,
   definition: ServerDefinition,
   headers: AnswerHeaders,
-  { rootPath, state }: { rootPath: string; state: ServerState },
+  { rootPath, state, ownRoutes }: { rootPath: string; state: ServerState; ownRoutes: readonly OwnRoute[] },
 ): void {
   let made: Promise<DocumentServer> | undefined;
-  const make = (): Promise<DocumentServer> => (made ??= createDocumentServer(definition, rootPath, true));
+  const make = (): Promise<DocumentServer> =>
+    (made ??= createDocumentServer(definition, rootPath, {
+      withPages: true,
+      own: { routes: ownRoutes, schemas: server.getSchemas() },
+    }));
 
-  server.get("/openapi.json", OURS, async (request, reply) => {
+  const showDocument = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { document } = await make();
     return headers.sendJson(request, reply, 200, JSON.stringify(document), PAGE_HEADERS);
-  });
+  };
   const showPage = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const pages = (await make()).server;
     if (state.hasSendHooks) {
@@ -50,8 +55,10 @@ export function mountDocs(
     pages.routing(request.raw, reply.raw);
     return reply;
   };
-  server.get("/docs", OURS, showPage);
-  server.get("/docs/*", OURS, showPage);
+  const pages = { "/openapi.json": showDocument, "/docs": showPage, "/docs/*": showPage };
+  for (const [url, show] of Object.entries(pages)) {
+    if (!server.hasRoute({ method: "GET", url })) server.get(url, OURS, show); // otherwise configure() added its own
+  }
   server.addHook("onClose", async () => {
     await (await made)?.server.close();
   });

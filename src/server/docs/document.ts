@@ -1,11 +1,12 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from "fastify";
 import { annotateDocument, type OpenApiDocument } from "../../openapi/annotate.ts";
 import { type Components, VALIDATION_SCHEMAS } from "../../openapi/components.ts";
 import { describeHealth, describeOperation, type Operation } from "../../openapi/operation.ts";
-import { type HttpMethod, methodOf } from "../../routes/signature.ts";
+import { methodOf } from "../../routes/signature.ts";
 import type { ServerDefinition } from "../definition.ts";
 import { notFoundDetail } from "../http/not-found.ts";
 import { loadFastify } from "../packages.ts";
+import { readOwnRoutes, type OwnRoutes } from "./own-routes.ts";
 import { PAGE_HEADERS } from "../http/answer-headers.ts";
 import { withoutRootPath } from "../http/root-path.ts";
 import { compileSchemas, namedSchemas } from "../validation/route-schemas.ts";
@@ -24,10 +25,14 @@ export interface DocumentServer {
  * Builds the OpenAPI document of a class, without listening and without `setup()`.
  * @throws DefinitionError if the class can't be served
  */
-export async function createDocument(definition: Documented, rootPath: string): Promise<OpenApiDocument> {
+export async function createDocument(
+  definition: Documented & Pick<ServerDefinition, "configure" | "className">,
+  rootPath: string,
+): Promise<OpenApiDocument> {
   const validator = new Validator();
   for (const route of definition.routes.keys()) compileSchemas(validator, route);
-  const { document, server } = await createDocumentServer(definition, rootPath, false);
+  const own = await readOwnRoutes(definition);
+  const { document, server } = await createDocumentServer(definition, rootPath, { withPages: false, own });
   await server.close();
   return document;
 }
@@ -36,7 +41,7 @@ export async function createDocument(definition: Documented, rootPath: string): 
 export async function createDocumentServer(
   definition: Documented,
   rootPath: string,
-  withPages: boolean,
+  { withPages, own }: { withPages: boolean; own: OwnRoutes | undefined },
 ): Promise<DocumentServer> {
   const { default: swagger } = await import("@fastify/swagger");
   const server = loadFastify().fastify();
@@ -58,11 +63,15 @@ export async function createDocumentServer(
   const http = signatures.filter((route) => !route.isWebsocket);
   for (const route of http)
     addOperation(server, methodOf(route), route.path, describeOperation(route, components));
-  if (!http.some((route) => route.path === "/health")) {
+  addOwnRoutes(server, own);
+  const hasHealth = own?.routes.some(
+    ({ method, url }) => url === "/health" && [method].flat().includes("GET"),
+  );
+  if (!http.some((route) => route.path === "/health") && hasHealth !== true) {
     addOperation(server, "GET", "/health", describeHealth(new Set(http.map((route) => route.methodName))));
   }
   await server.ready();
-  document = annotateDocument(server.swagger(), components, signatures);
+  document = annotateDocument(server.swagger(), components, signatures, Object.keys(own?.schemas ?? {}));
   return { document, server };
 }
 
@@ -72,7 +81,12 @@ function addSchemas(server: FastifyInstance, components: Components): void {
   }
 }
 
-function addOperation(server: FastifyInstance, method: HttpMethod, url: string, operation: Operation): void {
+function addOperation(
+  server: FastifyInstance,
+  method: RouteOptions["method"],
+  url: string,
+  operation: Operation | FastifySchema,
+): void {
   server.route({
     method,
     url,
@@ -82,6 +96,16 @@ function addOperation(server: FastifyInstance, method: HttpMethod, url: string, 
     serializerCompiler: () => () => "",
     handler: (_request, reply) => reply.callNotFound(),
   });
+}
+
+/** Adds the app's own routes that carry a schema. */
+function addOwnRoutes(server: FastifyInstance, own: OwnRoutes | undefined): void {
+  for (const [name, schema] of Object.entries(own?.schemas ?? {})) {
+    if (server.getSchema(name) === undefined) server.addSchema(schema);
+  }
+  for (const { method, url, schema } of own?.routes ?? []) {
+    if (schema !== undefined) addOperation(server, method, url, schema);
+  }
 }
 
 /** Answers unknown paths below `/docs` with the same 404 as other unknown paths. */
