@@ -131,7 +131,7 @@ branded(FieldException, "FieldException");
 export class RequestCancelledException extends AppException {
   constructor(
     message: string = "Request cancelled by the client.",
-    options?: ErrorOptions,
+    options?: AppExceptionOptions,
     statusCode: number = 499,
     code: ErrorCode = "REQUEST_CANCELLED",
   ) {

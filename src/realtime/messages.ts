@@ -33,7 +33,7 @@ function reasonOf(error: unknown): string {
   if (error instanceof InputValidationError) return error.message;
   if (error instanceof FieldException) return `${error.field}: ${error.message}`;
   const { detail } = answerFor(error).body;
-  return typeof detail === "string" ? detail : "Internal Server Error";
+  return typeof detail === "string" ? detail : JSON.stringify(detail);
 }
 
 function message(value: object): string {

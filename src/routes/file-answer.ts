@@ -34,6 +34,11 @@ export class FileAnswer {
     this.options = { ...options };
   }
 
+  /** @throws TypeError always: JSON would send the path instead of the file */
+  toJSON(): never {
+    throw new TypeError("file() can only be the whole result of a method, not a part of it.");
+  }
+
   /** Marks the class for other copies of this package. */
   get [BRAND](): true {
     return true;

@@ -1,9 +1,10 @@
 import { runInScope, type BatchContext } from "../context.ts";
 import { describeUncloneable, isCloneable } from "../processes/cloning.ts";
 import { CLONE_FORM, sendable } from "../json/sendable.ts";
+import { type FileAnswer, isFileAnswer } from "../routes/file-answer.ts";
 import type { ForwardingLog } from "./forwarding-log.ts";
 import type { HostedServable } from "./hosted-servable.ts";
-import type { AbortMessage, CallMessage, FromWorker, WireEffects } from "./protocol.ts";
+import type { AbortMessage, CallMessage, FromWorker, WireEffects, WireFile } from "./protocol.ts";
 import { LazySignal, RemoteContext } from "./remote-context.ts";
 import { encodeThrown, isError, type WireThrown } from "../processes/thrown-codec.ts";
 
@@ -87,11 +88,13 @@ export class HandlerCalls {
     const { id } = call;
     const failures: Failures = [];
     const isList = call.isBatch && Array.isArray(result);
-    const value: unknown = isList ? withoutErrors(result, failures) : result;
+    const files: WireFile[] = [];
+    const value = withoutFiles(isList ? withoutErrors(result, failures) : result, isList, files);
+    const carried = files.length === 0 ? {} : { files };
     try {
       // Calls each toJSON() here, because objects lose their class, and with it this method, when they are sent.
       const plain = sendable(value, CLONE_FORM);
-      this.#send({ type: "result", id, value: plain, failures, ...effectsOf(contexts) });
+      this.#send({ type: "result", id, value: plain, failures, ...carried, ...effectsOf(contexts) });
     } catch (error) {
       if (!isList) throw this.#refusal(call, value, error);
       // Only the results that can't be sent fail; the others are sent.
@@ -105,7 +108,7 @@ export class HandlerCalls {
         failures.push([index, encodeThrown(this.#refusal(call, item, error))]);
         return undefined;
       });
-      this.#send({ type: "result", id, value: sent, failures, ...effectsOf(contexts) });
+      this.#send({ type: "result", id, value: sent, failures, ...carried, ...effectsOf(contexts) });
     }
   }
 
@@ -118,6 +121,25 @@ export class HandlerCalls {
       { cause },
     );
   }
+}
+
+/** The result without its files, which are moved to `files`. */
+function withoutFiles(result: unknown, isList: boolean, files: WireFile[]): unknown {
+  if (!isList) {
+    if (!isFile(result)) return result;
+    files.push({ path: result.path, options: result.options });
+    return undefined;
+  }
+  if (!(result as unknown[]).some(isFile)) return result;
+  return (result as unknown[]).map((item, index) => {
+    if (!isFile(item)) return item;
+    files.push({ index, path: item.path, options: item.options });
+    return undefined;
+  });
+}
+
+function isFile(value: unknown): value is FileAnswer {
+  return typeof value === "object" && value !== null && isFileAnswer(value);
 }
 
 /** The results without errors, which are moved to `failures`. */

@@ -1,4 +1,5 @@
 import type { RequestContext } from "../context.ts";
+import type { FileOptions } from "../routes/file-answer.ts";
 import type { WireThrown } from "../processes/thrown-codec.ts";
 
 /** The header whose value a handler may change for the caller. */
@@ -68,6 +69,14 @@ export interface WireEffects {
   readonly cdnToken: string | undefined;
 }
 
+/** A result of `file()`, whose class a message would lose. */
+export interface WireFile {
+  /** The index in the result of a batch; absent: the file is the whole result. */
+  readonly index?: number;
+  readonly path: string;
+  readonly options: FileOptions;
+}
+
 /** A call has ended with a result. */
 export interface ResultMessage {
   readonly type: "result";
@@ -75,6 +84,8 @@ export interface ResultMessage {
   readonly value: unknown;
   /** The errors in the result of a batch, with their indexes. At these indexes, `value` has undefined. */
   readonly failures?: readonly (readonly [index: number, error: WireThrown])[];
+  /** The files in the result. In their place, `value` has undefined. */
+  readonly files?: readonly WireFile[];
   readonly effects?: readonly WireEffects[];
 }
 

@@ -7,7 +7,9 @@ import {
   type ThrownMessage,
   type WireContext,
   type WireEffects,
+  type WireFile,
 } from "./protocol.ts";
+import { FileAnswer } from "../routes/file-answer.ts";
 import { decodeThrown, encodeThrown } from "../processes/thrown-codec.ts";
 
 /** One call of a handler in a worker. */
@@ -83,7 +85,7 @@ export class WorkerCall {
     for (const [index, error] of message.failures ?? []) {
       (message.value as unknown[])[index] = decodeThrown(error);
     }
-    this.#resolve(message.value);
+    this.#resolve(message.files === undefined ? message.value : withFiles(message.value, message.files));
   }
 
   /** Ends the call without an answer. */
@@ -112,6 +114,17 @@ function wireContext(context: RequestContext): WireContext {
   const { requestId, endpoint, lifecyclePreference, headers, query, params, caller, signal } = context;
   const wire = { requestId, endpoint, lifecyclePreference, headers, query, params, caller };
   return signal.aborted ? { ...wire, aborted: encodeThrown(signal.reason) } : wire;
+}
+
+/** A worker's result with its files. */
+function withFiles(value: unknown, files: readonly WireFile[]): unknown {
+  let result = value;
+  for (const { index, path, options } of files) {
+    const answer = new FileAnswer(path, options);
+    if (index === undefined) result = answer;
+    else (result as unknown[])[index] = answer;
+  }
+  return result;
 }
 
 /** Applies the handler's changes to the context in this process. */

@@ -72,6 +72,11 @@ class FilesApp extends App {
     return file(join(root, String(ctx.query["name"])));
   }
 
+  @endpoint("/inside", { method: "GET" })
+  inside(): object {
+    return { picture: file(join(root, "digits.txt")) };
+  }
+
   @endpoint("/large", { method: "GET" })
   large(): FileAnswer {
     return file(join(root, "large.bin"));
@@ -334,6 +339,14 @@ describe("a file", { timeout: 120_000 }, () => {
     const answer = await get("/large");
     rmSync(path);
     assert.equal((await answer.arrayBuffer()).byteLength, size);
+  });
+
+  test("can't be a part of a result", async () => {
+    assert.equal((await get("/inside")).status, 500);
+    assert.match(
+      said(),
+      /picture can't be converted: its toJSON\(\) threw .*file\(\) can only be the whole result/,
+    );
   });
 
   test("with an invalid option is refused by name", () => {

@@ -1,6 +1,16 @@
 /** Endpoints that must compile. Nothing here runs: the type check is the test. */
+import { Readable } from "node:stream";
 import { Type, type Static, type TSchema } from "typebox";
-import { App, BaseServable, endpoint, type BatchContext, type RequestContext } from "../../src/index.ts";
+import {
+  App,
+  BaseServable,
+  bytes,
+  endpoint,
+  file,
+  type FileAnswer,
+  type BatchContext,
+  type RequestContext,
+} from "../../src/index.ts";
 
 const Prompt = Type.Object({
   prompt: Type.String(),
@@ -311,4 +321,48 @@ export function createSink<Schema extends TSchema>(schema: Schema): new () => Ap
     @endpoint("/", { input: schema })
     take(): void {}
   };
+}
+
+export class BytesResults extends App {
+  @endpoint("/buffer", { output: bytes({ contentType: "image/png" }) })
+  buffer(): Buffer {
+    return Buffer.from("");
+  }
+
+  @endpoint("/either-form", { input: Prompt, output: bytes() })
+  async eitherForm(input: Prompt): Promise<Uint8Array | Blob | Response | ArrayBuffer> {
+    return input.steps > 1 ? new Blob([]) : new Response("");
+  }
+
+  @endpoint("/readable", { output: bytes() })
+  readable(): Readable {
+    return Readable.from([]);
+  }
+
+  @endpoint("/web-stream", { output: bytes() })
+  webStream(): ReadableStream {
+    return new Blob([]).stream();
+  }
+
+  @endpoint("/file", { output: bytes() })
+  file(): FileAnswer {
+    return file("/tmp/a.png", { root: "/tmp" });
+  }
+
+  @endpoint("/free-stream")
+  freeStream(ctx: RequestContext): Readable {
+    ctx.status(201);
+    ctx.setHeader("set-cookie", ["a=1", "b=2"]);
+    return Readable.from([]);
+  }
+
+  @endpoint("/batched-bytes", { input: Prompt, output: bytes(), batch: { maxSize: 2 } })
+  batchedBytes(inputs: Prompt[]): (Uint8Array | FileAnswer | Error)[] {
+    return inputs.map(() => new Uint8Array());
+  }
+
+  @endpoint("/anything", { output: Type.Any() })
+  anything(): { a: number } {
+    return { a: 1 };
+  }
 }

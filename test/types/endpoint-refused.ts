@@ -1,6 +1,13 @@
 /** Endpoints that must not compile. Nothing here runs: the type check is the test. */
 import { Type, type Static } from "typebox";
-import { App, endpoint, type BatchContext, type RequestContext } from "../../src/index.ts";
+import {
+  App,
+  AppException,
+  bytes,
+  endpoint,
+  type BatchContext,
+  type RequestContext,
+} from "../../src/index.ts";
 
 const Prompt = Type.Object({ prompt: Type.String(), steps: Type.Integer({ default: 25 }) });
 type Prompt = Static<typeof Prompt>;
@@ -317,4 +324,25 @@ export class Options extends App {
   // @ts-expect-error only methods can be endpoints
   @endpoint("/field")
   field = (): void => {};
+}
+
+export class BytesResults extends App {
+  // @ts-expect-error a text is not bytes
+  @endpoint("/text-as-bytes", { output: bytes() })
+  textAsBytes(): string {
+    return "";
+  }
+
+  // @ts-expect-error a Response is not the object of the schema
+  @endpoint("/response-as-json", { output: Picture })
+  responseAsJson(): Response {
+    return new Response("");
+  }
+
+  // @ts-expect-error a generator yields items
+  @endpoint("/generator")
+  async *generator(): AsyncGenerator<Uint8Array> {}
+
+  // @ts-expect-error a detail is a JSON value
+  detail: AppException = new AppException(undefined, 409);
 }

@@ -240,7 +240,7 @@ function rawOpener(parts: WebsocketParts, handler: RouteHandler): Open {
         if (unexpected && !controller.signal.aborted) {
           context.log.error({ err: asError(error) }, "a websocket's handler failed");
         }
-        socket.end(1011, typeof body.detail === "string" ? body.detail : "Internal Server Error");
+        socket.end(1011, typeof body.detail === "string" ? body.detail : JSON.stringify(body.detail));
       },
     );
     const stop = (): void => {
