@@ -36,6 +36,9 @@ export default function configuration({ production = false }) {
     ignore: [
       "src/platform/generated/**", // from the messages of the protocol, with all of them
     ],
+    ignoreIssues: {
+      "package.json": ["optionalPeerDependencies"], // @opentelemetry/api is loaded only where the app has it
+    },
     ignoreBinaries: [
       // From Debian's packages, or of the system. The tests that need them install or look for them.
       "buildah",

@@ -118,9 +118,21 @@ export type ContextStorage = AsyncLocalStorage<RequestScope>;
 const SLOT: unique symbol = Symbol.for("servable.context.storage");
 const slots = globalThis as { [SLOT]?: ContextStorage };
 
+/** Runs code with the span of a request as the current one. */
+type RunWithSpan = <T>(request: RequestContext, code: () => T) => T;
+let runWithSpan: RunWithSpan | undefined;
+
+/** Makes {@link runInScope} run code with the span of its request, once spans are recorded in this process. */
+export function useSpans(run: RunWithSpan): void {
+  runWithSpan = run;
+}
+
 /** Runs code of an app with the current request available to it; a batch has none. */
 export function runInScope<T>(request: RequestContext | undefined, app: object, code: () => T): T {
   const storage = slots[SLOT];
+  if (runWithSpan !== undefined && request !== undefined) {
+    return runWithSpan(request, storage === undefined ? code : () => storage.run({ request, app }, code));
+  }
   return storage === undefined ? code() : storage.run({ request, app }, code);
 }
 

@@ -12,6 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   answers: ["errors", "answer-header"],
   "answer-header": [],
   context: ["answer-header"],
+  tracing: ["context"],
   "did-you-mean": [],
   output: [],
   json: ["errors"],
@@ -22,6 +23,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   typescript: [],
   processes: ["answers", "errors"],
   workers: [
+    "tracing",
     "processes",
     "typescript",
     "dispatch",
@@ -36,6 +38,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   openapi: ["routes", "errors", "answer-header"],
   realtime: ["dispatch", "routes", "json", "context", "answers", "errors"],
   server: [
+    "tracing",
     "settings",
     "openapi",
     "realtime",
@@ -52,6 +55,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   servable: ["settings", "server", "processes", "openapi", "routes", "context", "errors", "did-you-mean"],
   functions: [
+    "tracing",
     "settings",
     "servable",
     "routes",
@@ -65,6 +69,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   platform: ["settings", "build-context", "processes", "errors", "did-you-mean"],
   packaging: ["settings", "build-context", "processes", "typescript", "errors", "did-you-mean"],
   hosts: [
+    "tracing",
     "settings",
     "build-context",
     "processes",

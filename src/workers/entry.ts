@@ -10,6 +10,7 @@ import { HandlerCalls } from "./handler-calls.ts";
 import { findExportedServable, HostedServable } from "./hosted-servable.ts";
 import type { FromWorker, StartMessage, ToWorker } from "./protocol.ts";
 import { encodeThrown } from "../processes/thrown-codec.ts";
+import { currentTracing } from "../tracing/tracing.ts";
 import { registerTypeScript } from "../typescript/register.ts";
 import { startWorkerProgram } from "../processes/worker-program.ts";
 
@@ -38,6 +39,7 @@ async function start(message: StartMessage): Promise<void> {
     const module = (await import(moduleUrl)) as Record<string, unknown>;
     const servable = new HostedServable(findExportedServable(module, className, moduleUrl));
     await servable.setUp(log.logger);
+    currentTracing(moduleUrl);
     calls = new HandlerCalls(servable, log, send);
     setRunnerState("RUNNING");
     send({ type: "ready" });

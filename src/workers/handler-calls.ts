@@ -2,6 +2,7 @@ import { runInScope, type BatchContext } from "../context.ts";
 import { describeUncloneable, isCloneable } from "../processes/cloning.ts";
 import { CLONE_FORM, sendable } from "../json/sendable.ts";
 import { type FileAnswer, isFileAnswer } from "../routes/file-answer.ts";
+import { currentTracing } from "../tracing/tracing.ts";
 import type { ForwardingLog } from "./forwarding-log.ts";
 import type { HostedServable } from "./hosted-servable.ts";
 import type { AbortMessage, CallMessage, FromWorker, WireEffects, WireFile } from "./protocol.ts";
@@ -64,11 +65,14 @@ export class HandlerCalls {
   }
 
   #call(call: CallMessage, { contexts, signal }: Running): unknown {
-    const { handler } = this.servable.route(call.route);
-    return runInScope(call.isBatch ? undefined : contexts[0], this.servable.instance, () => {
-      if (call.isBatch) return handler(call.inputs, this.#batchContext(contexts, signal));
-      return call.inputs === undefined ? handler(contexts[0]) : handler(call.inputs[0], contexts[0]);
-    });
+    const { handler, methodName } = this.servable.route(call.route);
+    const span = call.trace && currentTracing()?.start(`${methodName}()`, call.trace);
+    const run = (): unknown =>
+      runInScope(call.isBatch ? undefined : contexts[0], this.servable.instance, () => {
+        if (call.isBatch) return handler(call.inputs, this.#batchContext(contexts, signal));
+        return call.inputs === undefined ? handler(contexts[0]) : handler(call.inputs[0], contexts[0]);
+      });
+    return span === undefined ? run() : span.around(run);
   }
 
   #batchContext(requests: readonly RemoteContext[], signal: LazySignal): BatchContext {

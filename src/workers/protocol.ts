@@ -1,5 +1,6 @@
 import type { RequestContext } from "../context.ts";
 import type { FileOptions } from "../routes/file-answer.ts";
+import type { TraceCarrier } from "../tracing/tracing.ts";
 import type { WireThrown } from "../processes/thrown-codec.ts";
 
 /** The header whose value a handler may change for the caller. */
@@ -34,6 +35,8 @@ export interface CallMessage {
   readonly inputs: readonly unknown[] | undefined;
   readonly isBatch: boolean;
   readonly contexts: readonly WireContext[];
+  /** The span to continue, if the main process records spans. */
+  readonly trace?: TraceCarrier;
   /** Why the signal of the whole call has aborted, where it has. */
   readonly aborted?: WireThrown;
 }

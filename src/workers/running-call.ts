@@ -1,3 +1,4 @@
+import type { TraceCarrier } from "../tracing/tracing.ts";
 import type { RequestContext } from "../context.ts";
 import {
   CDN_TOKEN,
@@ -21,6 +22,8 @@ export interface PoolCall {
   readonly batched: boolean;
   /** One context for each input of a batch; a single one for a call that is not a batch. */
   readonly contexts: readonly RequestContext[];
+  /** The span to continue in the worker. */
+  readonly trace?: TraceCarrier | undefined;
   /** Aborts the whole call. */
   readonly signal: AbortSignal;
   /** Deadline of the answer, on the pool's clock. Default: none. */
@@ -44,7 +47,7 @@ export class WorkerCall {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    const { route, inputs, batched, contexts, signal } = call;
+    const { route, inputs, batched, contexts, trace, signal } = call;
     this.message = {
       type: "call",
       id,
@@ -52,6 +55,7 @@ export class WorkerCall {
       inputs,
       isBatch: batched,
       contexts: contexts.map(wireContext),
+      ...(trace === undefined ? {} : { trace }),
       ...(signal.aborted ? { aborted: encodeThrown(signal.reason) } : {}),
     };
   }

@@ -25,7 +25,7 @@ type FieldsOf<Message extends { readonly type: string }> = {
 // The compiler checks these names against the code, the tests check the page against these names.
 const TO_RUNNER: FieldsOf<ToRunner> = {
   load: { moduleUrl: true, functionName: true, entry: true, environment: true },
-  run: { id: true, args: true },
+  run: { id: true, args: true, trace: true },
   serve: { id: true, host: true, port: true, metricsPort: true, schemas: true, timeoutMs: true },
   abort: { id: true, reason: true },
   stop: {},

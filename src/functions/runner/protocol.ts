@@ -1,3 +1,4 @@
+import type { TraceCarrier } from "../../tracing/tracing.ts";
 import type { WireThrown } from "../../processes/thrown-codec.ts";
 import type { ServedSchemas } from "../runtime.ts";
 import type { FunctionEntry } from "../host.ts";
@@ -21,6 +22,8 @@ export interface RunMessage {
   readonly type: "run";
   readonly id: number;
   readonly args: readonly unknown[];
+  /** The span to continue, if the host records spans. */
+  readonly trace?: TraceCarrier;
 }
 
 /** Serve the function until the run is aborted. */

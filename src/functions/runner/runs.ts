@@ -1,5 +1,6 @@
 import { assertSerializable, serializationFailure } from "../serializable-values.ts";
 import { decodeThrown, encodeThrown, type WireThrown } from "../../processes/thrown-codec.ts";
+import { currentTracing } from "../../tracing/tracing.ts";
 import { missingPackage, originOf, trimStack } from "./failures.ts";
 import type { LoadedFunction } from "./loaded-function.ts";
 import { END_OF_RUN, type FromRunner, type RunMessage, type ServeMessage } from "./protocol.ts";
@@ -28,12 +29,14 @@ export class Runs {
   }
 
   /** Calls the handler and sends back its result or error. Never rejects. */
-  run({ id, args }: RunMessage): Promise<void> {
+  run({ id, args, trace }: RunMessage): Promise<void> {
     const { loaded, setupResult, functionName } = this.#parts;
     const { handler, setupFunction } = loaded.definition;
     const all = setupFunction === undefined ? args : [setupResult, ...args];
     return this.#start(id, async () => {
-      const value: unknown = await handler(...(all as never[]));
+      const span = trace && currentTracing(this.#parts.bundleUrl)?.start(functionName, trace);
+      const call = (): unknown => handler(...(all as never[]));
+      const value = await (span === undefined ? call() : span.around(call));
       assertSerializable(value, `the result of ${functionName}`);
       return value;
     });

@@ -1,7 +1,13 @@
 import { FalServerlessError, RequestTimeoutException, UserFunctionException } from "../../errors.ts";
 import type { FunctionEntry } from "../../functions/host.ts";
 import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
-import type { FailureOrigin, FromRunner, ServeMessage, ToRunner } from "../../functions/runner/protocol.ts";
+import type {
+  FailureOrigin,
+  FromRunner,
+  RunMessage,
+  ServeMessage,
+  ToRunner,
+} from "../../functions/runner/protocol.ts";
 import { serializationFailure } from "../../functions/serializable-values.ts";
 import { decodeThrown, encodeThrown, type WireThrown } from "../../processes/thrown-codec.ts";
 import { describeEnd } from "./worker-end.ts";
@@ -39,14 +45,16 @@ export interface FunctionWorkerParts {
   onLog(entry: LogEntry): void;
 }
 
+/** A call of a function: its arguments, and the span to continue. */
+export type FunctionCall = Pick<RunMessage, "args" | "trace">;
+
 /** A run that is passed to a worker. */
 export interface Run {
   /**
    * The arguments of a call, or the addresses of a served function. Without `host`, it is served on this machine only.
    */
   readonly work:
-    | { readonly args: readonly unknown[] }
-    | (Omit<ServeMessage, "type" | "id" | "host"> & Partial<Pick<ServeMessage, "host">>);
+    FunctionCall | (Omit<ServeMessage, "type" | "id" | "host"> & Partial<Pick<ServeMessage, "host">>);
   /** Maximum time of the run, in milliseconds; undefined for no limit. */
   readonly timeoutMs: number | undefined;
   /** Maximum time for the run to end after it was cancelled, in milliseconds. Default 1000. */
@@ -141,7 +149,7 @@ export class FunctionWorker {
     this.#channel.hold(true);
     const { work, timeoutMs } = run;
     try {
-      if ("args" in work) this.#channel.send({ type: "run", id, args: work.args });
+      if ("args" in work) this.#channel.send({ type: "run", id, ...work });
       else this.#channel.send({ type: "serve", id, host: "127.0.0.1", ...work });
     } catch (error) {
       this.#running = undefined;

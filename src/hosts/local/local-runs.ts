@@ -6,9 +6,11 @@ import type { FunctionTarget } from "../../functions/host.ts";
 import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
 import { schemasOf } from "../../functions/options.ts";
 import { NpmEnvironments } from "./environments/npm-environments.ts";
+import { currentTracing } from "../../tracing/tracing.ts";
 import { SingleFlight } from "../../processes/single-flight.ts";
 import { omitUndefined } from "../../settings/defined-fields.ts";
 import { SETTINGS } from "../../settings/settings.ts";
+import type { FunctionCall } from "./function-worker.ts";
 import type { RunOutput } from "./run-output.ts";
 import { WorkerGroup } from "./worker-group.ts";
 import { prepareLauncher } from "./worker-launcher.ts";
@@ -37,6 +39,12 @@ export class LocalRuns {
 
   /** Runs a function: prepares its environment if it does not exist yet, and waits for a free worker. */
   async run(target: FunctionTarget, args: readonly unknown[], listener: LocalRunListener): Promise<unknown> {
+    const span = currentTracing()?.start(`function ${target.name}`, undefined, { kind: "CLIENT" });
+    if (span === undefined) return this.#run(target, { args }, listener);
+    return span.around(() => this.#run(target, { args, trace: span.carrier }, listener));
+  }
+
+  async #run(target: FunctionTarget, call: FunctionCall, listener: LocalRunListener): Promise<unknown> {
     const { signal, output } = listener;
     const closing = this.#closing.signal;
     const group = this.#groups.get(target) ?? (await this.#prepared(target, listener));
@@ -59,7 +67,7 @@ export class LocalRuns {
               schemas: schemasOf(gateway),
               ...omitUndefined({ timeoutMs }),
             }
-          : { args },
+          : call,
         // For a served function, `requestTimeout` limits each request, not the run.
         timeoutMs: isServed ? undefined : timeoutMs,
         onLog: (entry) => output.log(entry),

@@ -6,6 +6,8 @@ import type { Job, JobRequest } from "../../dispatch/job.ts";
 import type { Slots } from "../../dispatch/slots.ts";
 import type { DispatchMetrics } from "../../dispatch/metrics.ts";
 import { WorkerDiedException, type OverloadException } from "../../errors.ts";
+import { type Span, spanOf } from "../../tracing/tracing.ts";
+import { endWithAnswer, traceRuns } from "../tracing/queue-spans.ts";
 import type { ResolvedDispatchOptions } from "../../routes/dispatch-options.ts";
 
 /** A call of a method, queued or running. */
@@ -16,6 +18,8 @@ export interface QueuedCall {
   readonly untilOver?: Promise<void>;
   /** Of a stream: called when it may begin. */
   readonly begin?: () => void;
+  /** The span of its time in the queue. */
+  readonly waiting?: Span | undefined;
 }
 
 /** The receiver of a call's answer. */
@@ -45,6 +49,8 @@ export class RouteDispatch {
   readonly #isStream: boolean;
 
   constructor(parts: {
+    /** The name of the method. */
+    name: string;
     options: ResolvedDispatchOptions;
     timeoutMs: number | undefined;
     isStream: boolean;
@@ -65,7 +71,7 @@ export class RouteDispatch {
       limits: { maxSize: batch?.maxSize ?? 1, maxCost: batch?.maxCost ?? Infinity },
       queue: options.maxQueue,
       slots: slots,
-      run: parts.run,
+      run: traceRuns(parts.name, batch !== undefined, parts.run),
       isRetried: (error) => options.idempotent && error instanceof WorkerDiedException,
       overloadStatus: options.overloadStatus,
       clock,
@@ -86,17 +92,19 @@ export class RouteDispatch {
     if (!(cost >= 0 && cost < Infinity))
       throw new TypeError(`batch.cost gave ${cost}; give a number from 0 on`);
     const limits = this.#limitsOf({ headers: context.headers, bytes });
+    const waiting = spanOf(context)?.child("queue");
     const job = this.#dispatcher.submit({
       ...limits,
       // The headers of a session do not apply to its messages.
       startBy: caller === undefined ? Infinity : limits.startBy,
-      value: { context, input },
+      value: waiting === undefined ? { context, input } : { context, input, waiting },
       cost,
       group: batch?.groupBy?.(input),
       signal: caller === undefined ? context.signal : undefined,
       onExpired: caller && ((reason) => caller.abort(reason)),
     });
     caller?.watch((reason) => this.#dispatcher.cancel(job, reason));
+    if (waiting !== undefined) endWithAnswer(waiting, job.answer);
     return job;
   }
 
@@ -104,14 +112,16 @@ export class RouteDispatch {
   async enter(context: RequestContext, bytes: number, caller: Caller): Promise<() => void> {
     let leave!: () => void;
     const untilOver = new Promise<void>((resolve) => (leave = resolve));
+    const waiting = spanOf(context)?.child("queue");
     const begun = new Promise<void>((resolve, reject) => {
       const { answer } = this.#dispatcher.submit({
         ...this.#limitsOf({ headers: context.headers, bytes }),
-        value: { context, input: undefined, untilOver, begin: resolve },
+        value: { context, input: undefined, untilOver, begin: resolve, waiting },
         signal: context.signal,
         onExpired: (reason) => caller.abort(reason),
       });
       answer.catch(reject);
+      if (waiting !== undefined) endWithAnswer(waiting, answer);
     });
     await begun;
     return leave;

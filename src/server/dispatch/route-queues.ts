@@ -76,6 +76,7 @@ export class RouteQueues {
     const slots = new Slots(concurrencyOf(options, workers !== undefined));
     if (workers === undefined) this.#held.push([signature.path, slots]);
     return new RouteDispatch({
+      name: signature.methodName,
       options,
       timeoutMs: signature.isWebsocket
         ? undefined

@@ -7,6 +7,7 @@ import { Slots } from "../../dispatch/slots.ts";
 import { DefinitionError } from "../../errors.ts";
 import { isStreamed } from "../../routes/body-kind.ts";
 import { describeRoute, type RouteSignature } from "../../routes/signature.ts";
+import { currentTracing, type TraceCarrier } from "../../tracing/tracing.ts";
 import { WorkerPool } from "../../workers/pool.ts";
 import type { ServerDefinition } from "../definition.ts";
 import type { QueuedCall } from "./route-dispatch.ts";
@@ -44,15 +45,20 @@ export class WorkerRoutes {
     const { methodName, input, dispatch } = signature;
     const route = describeRoute(signature);
     const batch = dispatch?.batch;
-    const call = (calls: readonly QueuedCall[], { signal, finishBy }: RunSignal): Promise<unknown> =>
-      this.pool.run({
-        route,
-        inputs: input === undefined ? undefined : calls.map((each) => each.input),
-        batched: batch !== undefined,
-        contexts: calls.map(({ context }) => context),
-        signal,
-        finishBy,
-      });
+    const call = (calls: readonly QueuedCall[], { signal, finishBy }: RunSignal): Promise<unknown> => {
+      const run = (trace?: TraceCarrier): Promise<unknown> =>
+        this.pool.run({
+          route,
+          inputs: input === undefined ? undefined : calls.map((each) => each.input),
+          batched: batch !== undefined,
+          contexts: calls.map(({ context }) => context),
+          trace,
+          signal,
+          finishBy,
+        });
+      const span = currentTracing()?.start(`worker ${methodName}`, undefined, { kind: "CLIENT" });
+      return span === undefined ? run() : span.around(() => run(span.carrier));
+    };
     if (batch === undefined) return async (calls, run) => [await call(calls, run)];
     return (calls, run) =>
       runBatch(methodName, calls, (some) => call(some, run), batch.isolateErrors ?? false, run);

@@ -33,8 +33,8 @@ export class BodyRoute extends RouteRuntime {
     return this.#bodies.get(request)?.bytes ?? 0;
   }
 
-  override end(context: HttpContext): boolean {
-    if (!super.end(context)) return false;
+  override end(context: HttpContext, status: number): boolean {
+    if (!super.end(context, status)) return false;
     this.#bodies.get(context.raw)?.release?.();
     return true;
   }

@@ -15,6 +15,8 @@ import { HttpContext } from "./http-context.ts";
 import type { MemoryBudget } from "../bodies/memory-budget.ts";
 import { CLIENT_CLOSED_REQUEST, type RouteMetrics } from "../metrics/metrics.ts";
 import type { ServerState } from "../lifecycle/server-state.ts";
+import { setSpan, spanOf } from "../../tracing/tracing.ts";
+import { startRequestSpan } from "../tracing/request-span.ts";
 import type { CompiledSchema } from "../validation/validator.ts";
 
 /** An HTTP route with everything needed to serve it. */
@@ -69,6 +71,8 @@ export class RouteRuntime {
 
   createContext(request: FastifyRequest, reply: FastifyReply): HttpContext {
     const context = new HttpContext(request, reply, this.options.logger);
+    const { tracing } = this.#state;
+    if (tracing !== undefined) setSpan(context, startRequestSpan(tracing, request, this.signature));
     this.#state.running.add(context);
     this.metrics.inProgress++;
     return context;
@@ -80,8 +84,9 @@ export class RouteRuntime {
   }
 
   /** Ends a call when its answer is sent. False if it was already answered, by a server that no longer waited. */
-  end(context: HttpContext): boolean {
+  end(context: HttpContext, status: number): boolean {
     if (!this.#state.running.delete(context)) return false;
+    if (this.#state.tracing !== undefined) spanOf(context)?.endWithStatus(status);
     this.metrics.inProgress--;
     return true;
   }

@@ -31,7 +31,7 @@ export function createUnaryHandler(
     const succeed = (value: unknown): void => {
       if (bytesAnswers?.takes(value, context) === true) {
         const end = (status: number): void => {
-          if (!route.end(context)) return;
+          if (!route.end(context, status)) return;
           route.budget.free(weight);
           route.metrics.record(status, (performance.now() - started) / 1000);
         };
@@ -54,7 +54,7 @@ export function createUnaryHandler(
       finish(answer.status, answer.payload, JSON_TYPE);
     };
     const finish = (status: number, payload: string | Buffer | undefined, contentType: string): void => {
-      if (!route.end(context)) return;
+      if (!route.end(context, status)) return;
       route.budget.free(weight);
       const sent = send(route, context, request, reply, status, payload, contentType);
       const counted = sent ? status : route.lostStatus(context);

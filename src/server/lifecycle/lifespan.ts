@@ -6,6 +6,7 @@ import type { Connections } from "../connections/connections.ts";
 import type { ServerDefinition } from "../definition.ts";
 import type { RouteQueues } from "../dispatch/route-queues.ts";
 import type { ServerState } from "./server-state.ts";
+import { currentTracing } from "../../tracing/tracing.ts";
 
 /** Ties the class's lifespan to the server's: setup before it is ready, teardown once requests are answered. */
 export function attachLifespan(
@@ -36,6 +37,7 @@ export function attachLifespan(
   }
   state.stuck = () => queues.stuck;
   server.addHook("onReady", async () => {
+    state.tracing = currentTracing(definition.moduleUrl);
     state.ready = true;
   });
   server.addHook("preClose", async () => {

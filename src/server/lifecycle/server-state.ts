@@ -1,4 +1,5 @@
 import type { MemoryBudget } from "../bodies/memory-budget.ts";
+import type { Tracing } from "../../tracing/tracing.ts";
 import { Sessions } from "../sockets/sessions.ts";
 
 /** A running call, as a node of the linked list {@link RunningCalls}. */
@@ -58,6 +59,8 @@ export class ServerState {
   hasSendHooks = false;
   /** The server is stopping: answers carry `Connection: close`, and it is not ready. */
   stopping = false;
+  /** Starts the spans of requests. Set when the server is ready, if an SDK of OpenTelemetry is registered then. */
+  tracing: Tracing | undefined;
   /** Remaining calls were aborted. */
   isForced = false;
   /** Whether calls can run; false while no worker is alive. */

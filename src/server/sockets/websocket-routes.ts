@@ -26,6 +26,7 @@ import { createPresenter } from "../http/serializer.ts";
 import type { ServerState } from "../lifecycle/server-state.ts";
 import type { TakeUpgrade, Upgrades } from "../connections/upgrades.ts";
 import type { Validator } from "../validation/validator.ts";
+import { sessionSpan } from "../tracing/session-spans.ts";
 import { FrameMeter } from "./frame-meter.ts";
 import { ServerSocket } from "./server-socket.ts";
 import type { SessionMetrics } from "../metrics/session-metrics.ts";
@@ -93,7 +94,7 @@ function mountRoute(
   const maxBytes = signature.limits?.maxBytes;
   const open: Open =
     signature.realtimeMode === undefined
-      ? rawOpener(parts, handler)
+      ? rawOpener(parts, signature, handler)
       : realtimeOpener(parts, signature, handler, signature.realtimeMode);
   assertFree(scope, signature);
   scope.route({
@@ -198,20 +199,32 @@ function createRealtimeRoute(
     canBatch: signature.canBatch,
     accept: (value) => (input === undefined ? value : input.accept(value)),
     present: createPresenter(output, methodName, formOf(signature)),
-    call: (context, value) => within(context, () => handler(value, context)),
-    share: queue && ((context, value, bytes) => queue.submit(context, value, bytes)),
+    call: (context, value) => {
+      const { tracing } = parts.state;
+      if (tracing === undefined) return within(context, () => handler(value, context));
+      const turn = sessionSpan(tracing, context, signature).child(`turn ${methodName}`);
+      return within(context, () => turn.around(() => handler(value, context)));
+    },
+    share:
+      queue &&
+      ((context, value, bytes) => {
+        const { tracing } = parts.state;
+        if (tracing !== undefined) sessionSpan(tracing, context, signature);
+        return queue.submit(context, value, bytes);
+      }),
     within,
   };
 }
 
 /** Opens a raw websocket: the handler owns the socket, the server only its end. */
-function rawOpener(parts: WebsocketParts, handler: RouteHandler): Open {
+function rawOpener(parts: WebsocketParts, signature: RouteSignature, handler: RouteHandler): Open {
   const { options, state, definition } = parts;
   return (socket, request, _counts, meter) => {
     socket.on("message", (data) => meter.messageComplete((data as Buffer).length));
     const controller = new AbortController();
     const context = new SessionContext(upgradeOf(request), controller.signal, options.logger);
     const abort = (reason: unknown): void => controller.abort(reason);
+    if (state.tracing !== undefined) sessionSpan(state.tracing, context, signature);
     let isPaused = false;
     const heartbeat = new Heartbeat(
       options.websocketPingMs,

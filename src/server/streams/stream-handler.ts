@@ -74,8 +74,8 @@ export function createStreamHandler(
       if (failedWith === undefined || context.clientLeft) stream.end();
       else stream.cancel();
       route.budget.free(weight);
-      route.end(context);
       const counted = isLost ? route.lostStatus(context) : (failedWith ?? sentStatus);
+      route.end(context, counted);
       // The error handler has counted the error of a hook.
       if (!isReplaced || counted < 400) route.metrics.record(counted, (performance.now() - started) / 1000);
     }
