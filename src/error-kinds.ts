@@ -43,6 +43,12 @@ export const ERRORS = {
     status: 500,
     meaning: "The handler rejected the request with its own message and status.",
   },
+  UNAUTHORIZED: { status: 401, meaning: "The caller sent no credentials, or invalid ones." },
+  FORBIDDEN: { status: 403, meaning: "The caller is known, but may not do this." },
+  AUTHENTICATION_UNAVAILABLE: {
+    status: 503,
+    meaning: "The keys that tokens are checked with can't be fetched at the moment.",
+  },
   FIELD_EXCEPTION: { status: 422, meaning: "The handler rejected one field of the input." },
   REQUEST_CANCELLED: { status: 499, meaning: "The caller cancelled the request." },
   SERVER_STOPPED: { status: 503, meaning: "The server stopped before the request was done." },

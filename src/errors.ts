@@ -1,9 +1,5 @@
-/**
- * All public error classes. Their codes are in the table of `error-kinds.ts`.
- *
- * Errors are branded with `Symbol.for`, so that `instanceof` works between two installed copies of the package: an
- * isolated function loads its own copy.
- */
+// All public error classes. They are branded with `Symbol.for`, so that `instanceof` works between two installed copies
+// of the package: an isolated function loads its own copy.
 import { assertErrorHeaders, type HeaderValue } from "./answer-header.ts";
 import { ERRORS, type ErrorCode } from "./error-kinds.ts";
 
@@ -99,6 +95,22 @@ export class AppException extends FalServerlessError {
   }
 }
 branded(AppException, "AppException");
+
+/** The caller could not be identified: 401. Throw it in `authenticate()`, or return undefined there. */
+export class UnauthorizedException extends AppException {
+  constructor(message = "The credentials are not valid.", options?: AppExceptionOptions) {
+    super(message, 401, options, "UNAUTHORIZED");
+  }
+}
+branded(UnauthorizedException, "UnauthorizedException");
+
+/** The caller is known, but may not do this: 403. */
+export class ForbiddenException extends AppException {
+  constructor(message = "You may not do this.", options?: AppExceptionOptions) {
+    super(message, 403, options, "FORBIDDEN");
+  }
+}
+branded(ForbiddenException, "ForbiddenException");
 
 /** The options of a {@link FieldException}. */
 export interface FieldExceptionOptions extends ErrorOptions {

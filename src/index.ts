@@ -50,6 +50,13 @@ export type { WorkerOptions } from "./settings/worker-options.ts";
 export type { BatchContext, RawHeaders, RawQuery, RequestContext, RequestParts } from "./context.ts";
 export type { HeaderValue } from "./answer-header.ts";
 
+// Callers
+export { bearerTokens, type FindCaller } from "./server/auth/bearer-tokens.ts";
+export { bearerToken } from "./server/auth/credentials.ts";
+export { jwt, type JwtCaller, type JwtOptions, type KeySet } from "./server/auth/jwt.ts";
+export type { KeyCaller, KeySource } from "./server/auth/key-list.ts";
+export type { Authentication } from "./settings/authentication.ts";
+
 // Serving
 export type { ServerOptions } from "./server/definition.ts";
 export type { ServeOutcome } from "./server/lifecycle/drain.ts";
@@ -143,6 +150,7 @@ export {
   FalSerializationError,
   FalServerlessError,
   FieldException,
+  ForbiddenException,
   GPUException,
   GPUOutOfMemoryException,
   InputValidationError,
@@ -157,6 +165,7 @@ export {
   SessionTimeoutException,
   StartupError,
   StreamTimeoutException,
+  UnauthorizedException,
   UsageError,
   UserFunctionException,
   WorkerDiedException,

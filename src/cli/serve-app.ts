@@ -1,5 +1,6 @@
 import { guardStandardStreams } from "../output/serving-streams.ts";
 import { runServable } from "../servable/base-servable.ts";
+import { bearerTokens } from "../server/auth/bearer-tokens.ts";
 import { createLogger } from "../server/logger.ts";
 import type { ServeAddresses, ServeOptions } from "../server/lifecycle/serve.ts";
 import { omitUndefined } from "../settings/defined-fields.ts";
@@ -16,6 +17,7 @@ export interface RunCommandOptions {
   readonly metricsPort?: number;
   readonly metricsHost?: string;
   readonly allowedHost?: readonly string[];
+  readonly apiKeyFile?: string;
   readonly limitMaxRequests?: number;
   readonly watch?: boolean;
   readonly logFormat?: "pretty" | "json";
@@ -56,13 +58,15 @@ export async function serveApp(
 }
 
 function listenOptions(options: RunCommandOptions): ServeOptions {
-  const { host, port, metrics, metricsPort, metricsHost, allowedHost, limitMaxRequests } = options;
+  const { host, port, metrics, metricsPort, metricsHost, allowedHost, apiKeyFile, limitMaxRequests } =
+    options;
   return omitUndefined({
     host,
     port,
     metricsPort: metrics ? metricsPort : (false as const),
     metricsHost,
     allowedHosts: allowedHost,
+    auth: apiKeyFile === undefined ? undefined : bearerTokens({ file: apiKeyFile }),
     limitMaxRequests,
   });
 }

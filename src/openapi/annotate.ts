@@ -5,13 +5,17 @@ import { describeEncoding } from "./request-body.ts";
 import { type Components, VALIDATION_SCHEMAS } from "./components.ts";
 import { websocketPaths } from "./websocket-paths.ts";
 
+/** Security schemes in the form of OpenAPI, by name. */
+export type SecuritySchemes = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
 /** An OpenAPI 3.1 document. */
 export interface OpenApiDocument {
   openapi: string;
   info: { title: string; version: string };
   servers?: { url: string }[];
   paths: Record<string, Record<string, unknown>>;
-  components: { schemas: Record<string, SchemaNode> };
+  components: { schemas: Record<string, SchemaNode>; securitySchemes?: SecuritySchemes };
+  security?: Record<string, string[]>[];
   "x-fal-order-paths": string[];
 }
 

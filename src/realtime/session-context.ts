@@ -6,6 +6,8 @@ import { parseLifecyclePreference, type RequestContext } from "../context.ts";
 export interface UpgradeRequest {
   readonly headers: Record<string, string | string[] | undefined>;
   readonly query: Readonly<Record<string, string | string[] | undefined>>;
+  /** The identified caller, if the app identifies callers. */
+  readonly caller?: unknown;
 }
 
 /** The context of a websocket. Its headers and query are those of the upgrade request. */
@@ -14,13 +16,14 @@ export class SessionContext implements RequestContext {
   readonly headers: Record<string, string | string[] | undefined>;
   readonly query: Readonly<Record<string, string | string[] | undefined>>;
   readonly params: Readonly<Record<string, string>> = {};
-  readonly caller: unknown = undefined;
+  readonly caller: unknown;
   readonly signal: AbortSignal;
   readonly log: Logger;
 
   constructor(request: UpgradeRequest, signal: AbortSignal, rootLog: Logger) {
     this.headers = request.headers;
     this.query = request.query;
+    this.caller = request.caller;
     this.requestId = this.#header("x-fal-request-id") ?? randomUUID();
     this.signal = signal;
     this.log = rootLog.child({ requestId: this.requestId });

@@ -1,6 +1,6 @@
 import type { TSchema } from "typebox";
 import { DefinitionError } from "../errors.ts";
-import { assertFits, wholeNumber } from "../settings/check.ts";
+import { assertFits, flag, wholeNumber } from "../settings/check.ts";
 import { resolveDispatchOptions, type ResolvedDispatchOptions } from "./dispatch-options.ts";
 import type { AnyMethod, CheckRealtime } from "./handler-types.ts";
 import {
@@ -51,6 +51,8 @@ export interface RealtimeOptions<
   decodeMessage?: DecodeMessage;
   /** Returns false if `next` cannot join the batch that starts with `first`, which ends the batch. */
   canBatch?: CanBatch;
+  /** Opens the route to callers that `authenticate()` would refuse. Default false. */
+  public?: boolean;
   /** Markdown for the docs. */
   description?: string;
 }
@@ -70,7 +72,7 @@ const OPTION_NAMES = [
     "emitTimings",
     "contentType",
   ],
-  ...["encodeMessage", "decodeMessage", "canBatch", "description"],
+  ...["encodeMessage", "decodeMessage", "canBatch", "public", "description"],
   ...FRAME_LIMIT_NAMES,
 ];
 const MODES: readonly string[] = ["unary", "server_streaming", "client_streaming", "bidi"];
@@ -123,6 +125,7 @@ export function realtime<
       healthCheck: undefined,
       summary: undefined,
       description: options.description,
+      ...(options.public === true ? { isPublic: true } : {}),
       ...(limits === undefined ? {} : { limits }),
       ...(batch === "shared" ? { dispatch: sharedBatch(methodName, maxBatchSize) } : {}),
       realtimeMode: options.mode ?? "unary",
@@ -165,6 +168,7 @@ function assertOptions(methodName: string, options: AnyRealtimeOptions): void {
     maxBatchSize = 1,
     contentType = CONTENT_TYPES[0] as string,
   } = options;
+  if (options.public !== undefined) assertFits("public", options.public, flag, refuse);
   if (!MODES.includes(mode)) refuse(`mode must be one of ${MODES.join(", ")}, got "${mode}".`);
   if (buffering !== undefined) assertFits("buffering", buffering, wholeNumber(1, MAX_BUFFERING), refuse);
   if (sessionTimeout !== undefined && !isDelay(sessionTimeout)) {

@@ -48,7 +48,7 @@ export interface RouteSignature {
   readonly headers?: TSchema;
   /** The status of a successful answer. Default 200. */
   readonly status?: number;
-  /** Whether the endpoint is open to callers that `authenticate()` would refuse. Default false. */
+  /** Whether the route is open to callers that `authenticate()` would refuse. Default false. */
   readonly isPublic?: boolean;
   /** The schema of the body; undefined if the method takes no input. */
   readonly input: TSchema | undefined;
@@ -93,6 +93,11 @@ export type RouteHandler = (...args: readonly unknown[]) => unknown;
 /** The name of a route in messages: `POST /path`. */
 export function describeRoute(route: Pick<RouteSignature, "path" | "isWebsocket" | "method">): string {
   return `${route.isWebsocket ? "websocket" : methodOf(route)} ${route.path}`;
+}
+
+/** Whether callers that the app can't identify may call a route: if it is public, or what a platform probes. */
+export function isOpen(route: Pick<RouteSignature, "isPublic" | "healthCheck">): boolean {
+  return route.isPublic === true || route.healthCheck !== undefined;
 }
 
 /** The method of an endpoint. */

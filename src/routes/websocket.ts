@@ -1,3 +1,5 @@
+import { DefinitionError } from "../errors.ts";
+import { assertFits, flag } from "../settings/check.ts";
 import type { RequestContext } from "../context.ts";
 import { resolveInputLimits, type FrameLimitOptions } from "./input-limits.ts";
 import { assertKnownOptions, assertMethod } from "./decorator-checks.ts";
@@ -22,6 +24,8 @@ export interface RawWebSocket {
 
 /** The options of `@websocket`. */
 export interface WebsocketOptions extends FrameLimitOptions {
+  /** Opens the route to callers that `authenticate()` would refuse. Default false. */
+  public?: boolean;
   /** Markdown for the docs. */
   description?: string;
 }
@@ -51,7 +55,12 @@ export function websocket(path: string, options: WebsocketOptions = {}) {
   return function decorate(method: WebsocketMethod, context: ClassMethodDecoratorContext): void {
     const methodName = assertMethod("@websocket", method, context);
     assertSocketPath(methodName, path);
-    assertKnownOptions("@websocket", methodName, options, ["description", "maxFrameBytes"]);
+    assertKnownOptions("@websocket", methodName, options, ["public", "description", "maxFrameBytes"]);
+    if (options.public !== undefined) {
+      assertFits("public", options.public, flag, (message) => {
+        throw new DefinitionError("ROUTE_OPTION_INVALID", `@websocket on ${methodName}(): ${message}`);
+      });
+    }
     const limits = resolveInputLimits(`@websocket on ${methodName}()`, options);
     recordRoute(context.metadata, {
       path,
@@ -64,6 +73,7 @@ export function websocket(path: string, options: WebsocketOptions = {}) {
       healthCheck: undefined,
       summary: undefined,
       description: options.description,
+      ...(options.public === true ? { isPublic: true } : {}),
       ...(limits === undefined ? {} : { limits }),
     });
   };

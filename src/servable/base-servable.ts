@@ -1,4 +1,4 @@
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { DefinitionError, ERRORS, FalServerlessError } from "../errors.ts";
 import type { OpenApiDocument } from "../openapi/annotate.ts";
 import { collectRoutes, definingModule, recordedRoutes } from "../routes/registry.ts";
@@ -7,6 +7,7 @@ import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import { buildServer } from "../server/build.ts";
 import type { ServerOptions, ServeDefinition } from "../server/definition.ts";
 import { createDocument } from "../server/docs/document.ts";
+import { authenticationOf, staticAuth } from "./authentication.ts";
 import { createLogger } from "../server/logger.ts";
 import type { ServeOutcome } from "../server/lifecycle/drain.ts";
 import { serve, type ServeOptions } from "../server/lifecycle/serve.ts";
@@ -67,6 +68,16 @@ export abstract class BaseServable {
   /** Returns the answer of `GET /health`. If it throws, the app counts as unhealthy. */
   health(): unknown {
     return { version: (this.constructor as typeof BaseServable).version };
+  }
+
+  /**
+   * Identifies the caller of a request, before anything of it is read. Override it, or set the static `auth`, to refuse
+   * all others: every route except probes, health checks and public endpoints then needs a caller. The result is
+   * `ctx.caller`; undefined, null or false refuses the request with 401, and so does an `UnauthorizedException`. Default:
+   * the caller that the static `auth` identifies.
+   */
+  authenticate(request: FastifyRequest): unknown {
+    return staticAuth(this)?.authenticate(request);
   }
 
   /**
@@ -137,6 +148,7 @@ export abstract class BaseServable {
       version: (this.constructor as typeof BaseServable).version,
       routes: this.collectRoutes(),
       health: () => this.health(),
+      authentication: authenticationOf(this, BaseServable.prototype),
       provideHints: overridesHints ? () => this.provideHints() : undefined,
       configure: overridesOf(this, "configure") ? (server) => this.configure(server) : undefined,
       lifespan: (server) => this.lifespan(server),
@@ -148,7 +160,7 @@ export abstract class BaseServable {
       className: this.constructor.name,
       moduleUrl: definingModule(this.constructor),
       workers: undefined,
-      needsSetUp: overridesHints || overridesOf(this, "lifespan", "health", "handleExit"),
+      needsSetUp: overridesHints || overridesOf(this, "authenticate", "lifespan", "health", "handleExit"),
       metricsPort: undefined,
       startupTimeoutMs: SETTINGS.startupTimeout.default * 1000,
       terminationGraceMs: SETTINGS.terminationGracePeriodSeconds.default * 1000,
@@ -158,7 +170,7 @@ export abstract class BaseServable {
 
 function overridesOf(
   app: BaseServable,
-  ...names: ("configure" | "lifespan" | "health" | "handleExit")[]
+  ...names: ("authenticate" | "configure" | "lifespan" | "health" | "handleExit")[]
 ): boolean {
   return names.some((name) => app[name] !== BaseServable.prototype[name]);
 }

@@ -3,9 +3,16 @@ import type { IncomingMessage } from "node:http";
 import type { RouteSignature } from "../routes/signature.ts";
 import { createAppLog, REQUEST_IDS } from "./app-log.ts";
 import { Access, REFUSED_PATH } from "./access/access.ts";
+import { Authenticator } from "./auth/authenticator.ts";
+import { withoutQueryToken } from "./auth/credentials.ts";
 import { AnswerHeaders } from "./http/answer-headers.ts";
 import { Connections } from "./connections/connections.ts";
-import { type ServerDefinition, type ServerOptions, resolveServerOptions } from "./definition.ts";
+import {
+  type ServerDefinition,
+  type ServerOptions,
+  resolveAuthentication,
+  resolveServerOptions,
+} from "./definition.ts";
 import { createEarlyRejection } from "./dispatch/early-rejection.ts";
 import { RouteQueues } from "./dispatch/route-queues.ts";
 import { mountDocs } from "./docs/docs-routes.ts";
@@ -19,7 +26,7 @@ import { createStreamHandler } from "./streams/stream-handler.ts";
 import { createUnaryHandler } from "./http/unary-handler.ts";
 import { createAnswerWithoutRoute, createRefusalHook, notFound, PathTable } from "./http/not-found.ts";
 import { documentPath } from "../routes/path-pattern.ts";
-import { methodOf } from "../routes/signature.ts";
+import { isOpen, methodOf } from "../routes/signature.ts";
 import { loadFastify } from "./packages.ts";
 import { withoutRootPath } from "./http/root-path.ts";
 import { BodyReaders } from "./bodies/body-readers.ts";
@@ -27,7 +34,7 @@ import { BodyRoute } from "./http/body-route.ts";
 import { isInMemory } from "../routes/body-kind.ts";
 import { RouteRuntime } from "./http/route-runtime.ts";
 import { addRouteHooks, assertFree, noticeSendHooks } from "./route-hooks.ts";
-import { configureAndMount } from "./configuration.ts";
+import { configureAndMount, setNotFoundHandler } from "./configuration.ts";
 import { compileSchemas, namedSchemas } from "./validation/route-schemas.ts";
 import { ServerState } from "./lifecycle/server-state.ts";
 import { Upgrades } from "./connections/upgrades.ts";
@@ -53,6 +60,8 @@ const REQUEST_ARRIVAL_MS = 300_000;
  */
 export function buildServer(definition: ServerDefinition, given: ServerOptions = {}): BuiltServer {
   const options = resolveServerOptions(given, definition.stuckGraceMs);
+  const authentication = resolveAuthentication(definition, given);
+  authentication?.prepare?.();
   namedSchemas(definition);
   const state = new ServerState(options.maxSessions, createBudget(options, definition.routes.keys()));
   const metrics = new ServerMetrics(definition.version, state.budget);
@@ -70,16 +79,26 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     return503OnClosing: false, // requests that still arrive on an open connection are served, not refused
     exposeHeadRoutes: false,
     pluginTimeout: 0, // setup() has no time limit
-    rewriteUrl: (request) => prepareRequest(request, options.rootPath, access),
+    rewriteUrl: (request) => {
+      if (authentication !== undefined) withoutQueryToken(request);
+      return prepareRequest(request, options.rootPath, access);
+    },
     http: { requireHostHeader: false }, // Node's own refusal has no body; Access refuses such requests
     clientErrorHandler: answerClientError,
-    frameworkErrors: (_error, request, reply) => void notFound(headers, request, reply),
+    frameworkErrors: (_error, request, reply) => {
+      const answer = (): void => void notFound(headers, request, reply);
+      if (authenticator === undefined) answer();
+      else authenticator.hookWithoutRoute.call(server, request, reply, answer);
+    },
   });
+  const authenticator =
+    authentication && new Authenticator(authentication, { headers, access, log: options.logger });
+  if (authenticator !== undefined) server.decorateRequest("caller", undefined);
   access.follow(server.server);
   const guard = createRefusalHook(headers, access);
   server.log = log.server;
   const ownRoutes: OwnRoute[] = [];
-  addRouteHooks(server, { paths, guard, headers, log, ownRoutes });
+  addRouteHooks(server, { paths, guard, authenticate: authenticator?.hook, headers, log, ownRoutes });
   if (definition.provideHints !== undefined) {
     // Node would write the head and a text body together as UTF-8, which garbles hints in the head that are latin-1.
     server.addHook("onSend", (_request, _reply, payload, done) => {
@@ -103,7 +122,8 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     addBodyParser(scope, definition, options, state.budget);
     mountRoutes(scope);
     mountHealth(scope, { definition, metrics, headers, state, log: options.logger });
-    mountDocs(scope, definition, headers, { rootPath: options.rootPath, state, ownRoutes });
+    const documented = { ...definition, authentication };
+    mountDocs(scope, documented, headers, { rootPath: options.rootPath, state, ownRoutes });
   };
   const handleError = createErrorHandler(headers, options.logger);
   const answerWithoutRoute = createAnswerWithoutRoute(headers, paths, { access, rootPath: options.rootPath });
@@ -112,7 +132,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
   const { configure } = definition;
   if (configure === undefined) {
     server.setErrorHandler(handleError);
-    server.setNotFoundHandler(handleNotFound);
+    setNotFoundHandler(server, handleNotFound, authenticator?.hookWithoutRoute);
     mount(server);
   } else {
     configureAndMount(server, {
@@ -120,6 +140,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
       configure,
       state,
       guard,
+      authenticate: authenticator?.hookWithoutRoute,
       answerWithoutRoute,
       handleNotFound,
       handleError,
@@ -181,7 +202,12 @@ function prepareRoutes(parts: {
       method,
       url: path,
       exposeHeadRoute: method === "GET",
-      config: { isFrameworkRoute: true, metrics, ...(own === undefined ? {} : { bodyLimits: own }) },
+      config: {
+        isFrameworkRoute: true,
+        isPublic: isOpen(signature),
+        metrics,
+        ...(own === undefined ? {} : { bodyLimits: own }),
+      },
       ...(dispatch === undefined
         ? {}
         : { onRequest: createEarlyRejection(dispatch, parts.headers, metrics, isInMemory(body)) }),

@@ -14,6 +14,8 @@ interface ConfigurationParts {
   readonly configure: (server: FastifyInstance) => void | Promise<void>;
   /** Answers refused requests, before any hook of the app. */
   readonly guard: onRequestHookHandler;
+  /** Identifies the callers of requests without a route; undefined: everyone may call. */
+  readonly authenticate: onRequestHookHandler | undefined;
   readonly answerWithoutRoute: AnswerWithoutRoute;
   readonly handleNotFound: HandleNotFound;
   readonly handleError: (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply;
@@ -51,7 +53,7 @@ export function configureAndMount(server: FastifyInstance, parts: ConfigurationP
       throw error;
     });
     // Set in this scope, whose parser discards the bodies of requests without a route.
-    if (!own.handlesNotFound) scope.setNotFoundHandler(parts.handleNotFound);
+    if (!own.handlesNotFound) setNotFoundHandler(scope, parts.handleNotFound, parts.authenticate);
     mount(scope);
   });
 }
@@ -62,7 +64,7 @@ export function configureAndMount(server: FastifyInstance, parts: ConfigurationP
  */
 function interceptHandlers(
   server: FastifyInstance,
-  { answerWithoutRoute, handleError }: ConfigurationParts,
+  { answerWithoutRoute, handleError, authenticate }: ConfigurationParts,
 ): { handlesNotFound: boolean } {
   const own: { handlesNotFound: boolean; handleError: HandleError | undefined } = {
     handlesNotFound: false,
@@ -78,7 +80,8 @@ function interceptHandlers(
       return fail(thrown);
     }
   });
-  const { setErrorHandler, setNotFoundHandler } = server;
+  const { setErrorHandler } = server;
+  const original = server.setNotFoundHandler as SetNotFoundHandler;
   replace(server, "setErrorHandler", function (this: FastifyInstance, handler: HandleError) {
     if (this !== server || typeof handler !== "function") return setErrorHandler.call(this, handler);
     own.handleError = handler;
@@ -90,10 +93,33 @@ function interceptHandlers(
     if (this.prefix === "") own.handlesNotFound = true;
     const handle = (request: FastifyRequest, reply: FastifyReply): unknown =>
       answerWithoutRoute(request, reply) ?? (handler as HandleNotFound).call(this, request, reply);
-    const set = setNotFoundHandler as (...values: unknown[]) => FastifyInstance;
-    return set.call(this, ...args.slice(0, -1), handle);
+    const given = (args.length > 1 ? args[0] : {}) as NotFoundOptions;
+    return original.call(this, withHook(given, authenticate), handle);
   });
   return own;
+}
+
+/** Sets a handler for requests without a route, whose callers must be identified first. */
+export function setNotFoundHandler(
+  server: FastifyInstance,
+  handler: HandleNotFound,
+  authenticate: onRequestHookHandler | undefined,
+): void {
+  (server.setNotFoundHandler as SetNotFoundHandler)(withHook({}, authenticate), handler);
+}
+
+/** The handler's options have the same hooks as routes, although Fastify's types list only the later ones. */
+type NotFoundOptions = Readonly<{ onRequest?: onRequestHookHandler | onRequestHookHandler[] }>;
+type SetNotFoundHandler = (
+  this: FastifyInstance,
+  options: NotFoundOptions,
+  handler: HandleNotFound,
+) => FastifyInstance;
+
+function withHook(options: NotFoundOptions, hook: onRequestHookHandler | undefined): NotFoundOptions {
+  return hook === undefined
+    ? options
+    : { ...options, onRequest: [hook, ...[options.onRequest ?? []].flat()] };
 }
 
 /** Replaces a method of the root instance, from which all scopes inherit it. */

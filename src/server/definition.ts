@@ -4,6 +4,7 @@ import { type Clock, systemClock } from "../dispatch/clock.ts";
 import { type ValueLimits, BYTES_PER_VALUE } from "../json/scan.ts";
 import { assertFits, positive, wholeNumber, type Refuse } from "../settings/check.ts";
 import { SETTINGS } from "../settings/settings.ts";
+import { authentication, type Authentication } from "../settings/authentication.ts";
 import type { ResolvedWorkerOptions } from "../settings/worker-options.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import { hostsFromEnvironment, resolveHosts, resolveOrigins } from "./access/access-options.ts";
@@ -21,6 +22,8 @@ export interface ServerDefinition {
   readonly version: string;
   /** The routes with their handlers, in the order of the document. */
   readonly routes: ReadonlyMap<RouteSignature, RouteHandler>;
+  /** Identifies the callers; undefined: everyone may call. */
+  readonly authentication: Authentication | undefined;
   /** Returns the answer of `GET /health`. */
   health(): unknown;
   /** Names of the resources that this runner keeps loaded, sent with every answer; undefined if the class has none. */
@@ -86,6 +89,8 @@ export interface ServerOptions {
    * separated by commas, otherwise none.
    */
   allowedHosts?: readonly string[];
+  /** Identifies the callers of a class that does not do it itself. Default: everyone may call. */
+  auth?: Authentication;
   /** A prefix that is removed from request paths, such as `/user/app`. Default: `FAL_APP_ROOT_PATH`. */
   rootPath?: string;
   /** Interval of comments on an idle event stream, in ms. Default 15,000. */
@@ -225,4 +230,20 @@ const refuse: Refuse = (message) => {
 function normaliseRootPath(path: string): string {
   const trimmed = path.replaceAll(/^\/+|\/+$/g, "");
   return trimmed === "" ? "" : `/${trimmed}`;
+}
+
+/**
+ * How a server identifies callers: as the class does, otherwise as the options say.
+ * @throws DefinitionError if both say it, or the option is invalid
+ */
+export function resolveAuthentication(
+  { authentication: own, name }: ServerDefinition,
+  { auth }: ServerOptions,
+): Authentication | undefined {
+  if (auth === undefined) return own;
+  assertFits("auth", auth, authentication, refuse);
+  if (own === undefined) return auth;
+  return refuse(
+    `${name} identifies its callers itself; drop the option auth (--api-key-file on the command line).`,
+  );
 }

@@ -18,6 +18,8 @@ interface RouteHookParts {
   readonly paths: PathTable;
   /** Answers refused requests. */
   readonly guard: onRequestHookHandler;
+  /** Identifies callers; undefined: everyone may call. */
+  readonly authenticate: onRequestHookHandler | undefined;
   readonly headers: AnswerHeaders;
   readonly log: AppLog;
   /** Gets the routes that the app adds. */
@@ -30,7 +32,7 @@ interface RouteHookParts {
  */
 export function addRouteHooks(
   server: FastifyInstance,
-  { paths, guard, headers, log, ownRoutes }: RouteHookParts,
+  { paths, guard, authenticate, headers, log, ownRoutes }: RouteHookParts,
 ): void {
   const applyHeaders = (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
     // A plugin of the app may have decided already which origins may call.
@@ -43,10 +45,19 @@ export function addRouteHooks(
     const isOwn = route.config?.isFrameworkRoute !== true;
     // Refused requests match no route of the framework, but they may match a route of the app.
     const first = isOwn ? [guard, applyHeaders] : [];
-    if (first.length > 0) route.onRequest = [...first, ...[route.onRequest ?? []].flat()];
+    // Nobody has to remember to protect a route: those that are open say so.
+    if (authenticate !== undefined && route.config?.isPublic !== true) first.push(authenticate);
+    // A HEAD route that Fastify derives from a GET route has its hooks already.
+    const others = [route.onRequest ?? []].flat().filter((hook) => !first.includes(hook));
+    if (first.length > 0) route.onRequest = [...first, ...others];
     if (!isOwn) return;
     route.childLoggerFactory ??= log.forRequest;
-    ownRoutes.push({ method: route.method, url: route.url, schema: route.schema });
+    ownRoutes.push({
+      method: route.method,
+      url: route.url,
+      schema: route.schema,
+      isPublic: route.config?.isPublic === true,
+    });
   });
 }
 

@@ -6,6 +6,7 @@ import {
   retryConfig,
   skipRetryConditions,
 } from "./app-values.ts";
+import { authentication } from "./authentication.ts";
 import {
   flag,
   MAX_SECONDS,
@@ -121,6 +122,12 @@ export const SETTINGS = {
     default: 8080,
     classDefault: 8080,
     wire: "exposedPort",
+  },
+  /** How callers are identified, by `bearerTokens(…)` or `jwt({…})`. Default: everyone may call. */
+  auth: {
+    check: authentication,
+    doc: "how callers are identified, by `bearerTokens(…)` or `jwt({…})`",
+    sources: ["class"],
   },
   /** Allowed callers: only the owner ("private"), anyone ("public"), or anyone with a key, whose account pays ("shared"). */
   appAuth: {

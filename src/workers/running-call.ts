@@ -11,6 +11,7 @@ import {
   type WireFile,
 } from "./protocol.ts";
 import { FileAnswer } from "../routes/file-answer.ts";
+import { describeUncloneable, isCloneable } from "../processes/cloning.ts";
 import { decodeThrown, encodeThrown } from "../processes/thrown-codec.ts";
 
 /** One call of a handler in a worker. */
@@ -116,6 +117,11 @@ export class WorkerCall {
 
 function wireContext(context: RequestContext): WireContext {
   const { requestId, endpoint, lifecyclePreference, headers, query, params, caller, signal } = context;
+  if (!isCloneable(caller)) {
+    throw new TypeError(
+      `authenticate() returned a caller that can't be sent to a worker: ${describeUncloneable(caller)}. Return plain data.`,
+    );
+  }
   const wire = { requestId, endpoint, lifecyclePreference, headers, query, params, caller };
   return signal.aborted ? { ...wire, aborted: encodeThrown(signal.reason) } : wire;
 }

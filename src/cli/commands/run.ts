@@ -29,6 +29,7 @@ export function addRunCommand(program: Command): void {
       "a host that a proxy or tunnel sends, .NAME for all below it; may be repeated (default: $SERVABLE_ALLOWED_HOSTS)",
       (name: string, names: readonly string[] = []) => [...names, name],
     )
+    .option("--api-key-file <path>", "admit only callers that send one of the keys in this file")
     .option("-w, --watch", "restart when a file changes, without a gap")
     .option("--limit-max-requests <n>", "stop after this number of requests", requestCount)
     .addOption(

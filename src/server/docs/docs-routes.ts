@@ -3,7 +3,7 @@ import { type AnswerHeaders, DOCS_HEADERS, PAGE_HEADERS } from "../http/answer-h
 import type { ServerDefinition } from "../definition.ts";
 import type { OwnRoute } from "./own-routes.ts";
 import type { ServerState } from "../lifecycle/server-state.ts";
-import { createDocumentServer, type DocumentServer } from "./document.ts";
+import { createDocumentServer, type DocumentServer, READER } from "./document.ts";
 
 /** Headers that Node or Fastify sets for each connection. */
 const OF_CONNECTION: ReadonlySet<string> = new Set([
@@ -14,6 +14,8 @@ const OF_CONNECTION: ReadonlySet<string> = new Set([
   "transfer-encoding",
 ]);
 const OURS = { config: { isFrameworkRoute: true } };
+/** A page, which everyone may open: browsers can't send a key with the request for a page. */
+const PAGE = { config: { isFrameworkRoute: true, isPublic: true } };
 
 /**
  * Mounts `GET /openapi.json` and the pages below `/docs`. A second server creates them on the first request, so that a
@@ -37,7 +39,8 @@ export function mountDocs(
     return headers.sendJson(request, reply, 200, JSON.stringify(document), PAGE_HEADERS);
   };
   const showPage = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const pages = (await make()).server;
+    const { server: pages, readerToken } = await make();
+    if (request.routeOptions.config.isPublic !== true) request.raw.headers[READER] = readerToken;
     if (state.hasSendHooks) {
       const url = rootPath + request.url;
       const page = await pages.inject({ method: "GET", url, headers: request.headers });
@@ -55,9 +58,15 @@ export function mountDocs(
     pages.routing(request.raw, reply.raw);
     return reply;
   };
-  const pages = { "/openapi.json": showDocument, "/docs": showPage, "/docs/*": showPage };
-  for (const [url, show] of Object.entries(pages)) {
-    if (!server.hasRoute({ method: "GET", url })) server.get(url, OURS, show); // otherwise configure() added its own
+  const pages = [
+    ["/openapi.json", showDocument, OURS],
+    ["/docs", showPage, PAGE],
+    ["/docs/", showPage, PAGE],
+    ["/docs/static/*", showPage, PAGE],
+    ["/docs/*", showPage, OURS],
+  ] as const;
+  for (const [url, show, options] of pages) {
+    if (!server.hasRoute({ method: "GET", url })) server.get(url, options, show); // otherwise configure() added its own
   }
   server.addHook("onClose", async () => {
     await (await made)?.server.close();

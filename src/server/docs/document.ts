@@ -1,10 +1,14 @@
+import { randomUUID } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from "fastify";
-import { annotateDocument, type OpenApiDocument } from "../../openapi/annotate.ts";
+import { annotateDocument, type OpenApiDocument, type SecuritySchemes } from "../../openapi/annotate.ts";
 import { type Components, VALIDATION_SCHEMAS } from "../../openapi/components.ts";
+import { withSecurity } from "../../openapi/security.ts";
+import type { Authentication } from "../../settings/authentication.ts";
 import { describeHealth, describeOperation, type Operation } from "../../openapi/operation.ts";
 import { methodOf } from "../../routes/signature.ts";
 import type { ServerDefinition } from "../definition.ts";
 import { notFoundDetail } from "../http/not-found.ts";
+import { keyForm } from "./key-form.ts";
 import { loadFastify } from "../packages.ts";
 import { readOwnRoutes, type OwnRoutes } from "./own-routes.ts";
 import { PAGE_HEADERS } from "../http/answer-headers.ts";
@@ -13,12 +17,17 @@ import { compileSchemas, namedSchemas } from "../validation/route-schemas.ts";
 import { Validator } from "../validation/validator.ts";
 
 /** The parts of a definition that the document is made of. */
-type Documented = Pick<ServerDefinition, "name" | "version" | "routes">;
+type Documented = Pick<ServerDefinition, "name" | "version" | "routes" | "authentication">;
+
+/** The header with which a server marks requests to its own pages whose caller it has identified. */
+export const READER = "x-servable-reader";
 
 /** A server that serves nothing but the document of another one. */
 export interface DocumentServer {
   readonly document: OpenApiDocument;
   readonly server: FastifyInstance;
+  /** The value of the header {@link READER} of requests that may read the document through the pages. */
+  readonly readerToken: string;
 }
 
 /**
@@ -58,7 +67,18 @@ export async function createDocumentServer(
   // swagger-ui displays the annotated document, which is complete once all routes are registered.
   let document: OpenApiDocument | undefined;
   if (withPages) answerLostPages(server, rootPath);
-  if (withPages) await registerPages(server, `${rootPath}/docs`, definition.name, () => document);
+  const { authentication } = definition;
+  const readerToken = randomUUID();
+  const mayRead = (request: FastifyRequest): boolean =>
+    authentication === undefined || request.headers[READER] === readerToken;
+  if (withPages) {
+    await registerPages(server, `${rootPath}/docs`, {
+      // The pages are open to everyone, and hold nothing of an app that identifies its callers.
+      title: authentication === undefined ? definition.name : "API",
+      scripts: authentication === undefined ? [] : [keyForm(schemesOf(authentication))],
+      document: (request) => (mayRead(request) ? document : undefined),
+    });
+  }
   addSchemas(server, components);
   const http = signatures.filter((route) => !route.isWebsocket);
   for (const route of http)
@@ -72,7 +92,14 @@ export async function createDocumentServer(
   }
   await server.ready();
   document = annotateDocument(server.swagger(), components, signatures, Object.keys(own?.schemas ?? {}));
-  return { document, server };
+  if (authentication !== undefined)
+    document = withSecurity(
+      document,
+      schemesOf(authentication),
+      signatures,
+      (own?.routes ?? []).filter((route) => route.isPublic),
+    );
+  return { document, server, readerToken };
 }
 
 function addSchemas(server: FastifyInstance, components: Components): void {
@@ -127,15 +154,25 @@ function answerLostPages(server: FastifyInstance, rootPath: string): void {
 async function registerPages(
   server: FastifyInstance,
   routePrefix: string,
-  title: string,
-  document: () => object | undefined,
+  parts: {
+    readonly title: string;
+    /** Scripts to load after those of the pages. */
+    readonly scripts: readonly { readonly filename: string; readonly content: string }[];
+    /** The document for a request. */
+    document(request: FastifyRequest): object | undefined;
+  },
 ): Promise<void> {
   const { default: swaggerUi } = await import("@fastify/swagger-ui");
   await server.register(swaggerUi, {
     routePrefix,
-    transformSpecification: () => document() ?? {},
+    transformSpecification: (_document, request) => parts.document(request) ?? {},
     transformSpecificationClone: false,
     uiConfig: { layout: "BaseLayout", tryItOutEnabled: true, displayRequestDuration: true },
-    theme: { title },
+    theme: { title: parts.title, js: [...parts.scripts] },
   });
+}
+
+/** The security schemes of an app that identifies its callers. */
+function schemesOf({ securitySchemes }: Authentication): SecuritySchemes {
+  return securitySchemes ?? { bearer: { type: "http", scheme: "bearer" } };
 }

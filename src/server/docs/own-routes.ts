@@ -9,6 +9,8 @@ export interface OwnRoute {
   readonly url: string;
   /** Only routes with a schema are documented. */
   readonly schema: FastifySchema | undefined;
+  /** Whether everyone may call the route of an app that identifies its callers. */
+  readonly isPublic: boolean;
 }
 
 /** The routes that the app added to its server, and the schemas that theirs refer to. */
@@ -31,7 +33,9 @@ export async function readOwnRoutes({
   if (configure === undefined) return undefined;
   const routes: OwnRoute[] = [];
   const server = loadFastify().fastify({ pluginTimeout: PLUGIN_TIMEOUT_MS, exposeHeadRoutes: false });
-  server.addHook("onRoute", ({ method, url, schema }) => void routes.push({ method, url, schema }));
+  server.addHook("onRoute", ({ method, url, schema, config }) => {
+    routes.push({ method, url, schema, isPublic: config?.isPublic === true });
+  });
   try {
     await server.register(inSameScope(async (root: FastifyInstance) => configure(root)));
     await server.ready();

@@ -23,12 +23,17 @@ export function createErrorHandler(headers: AnswerHeaders, log: Logger) {
     if (request.is404 && isBodyError(error)) return notFound(headers, request, reply);
     const known = translate(error, request);
     const answer = answerForStatus(known) ?? answerFor(known);
-    if (answer.unexpected) log.error({ err: asError(error), path: request.url }, "a request failed");
+    if (answer.unexpected) log.error({ err: asError(error), path: pathOf(request.url) }, "a request failed");
     request.routeOptions.config.metrics?.record(statusOf(request, reply) ?? answer.status, 0);
     if (reply.raw.writableEnded) return reply; // already answered by a server that stops
     leaveUnread(request, reply);
     return headers.sendJson(request, reply, answer.status, JSON.stringify(answer.body), answer.headers);
   };
+}
+
+/** The path alone: a query string may hold a token for a gateway. */
+function pathOf(url: string): string {
+  return url.split("?", 1)[0] ?? "";
 }
 
 /** The status of an incomplete request in the metrics, which depends on whether the client or the server aborted it. */

@@ -76,7 +76,7 @@ export class HttpContext implements RequestContext, RunningCall {
   }
 
   get caller(): unknown {
-    return undefined;
+    return this.#request.caller;
   }
 
   get log(): Logger {

@@ -23,7 +23,7 @@ export function mountHealth(
     const counted = metrics.route("GET", path);
     server.get(
       path,
-      { exposeHeadRoute: true, config: { isFrameworkRoute: true } },
+      { exposeHeadRoute: true, config: { isFrameworkRoute: true, isPublic: true } },
       async (request, reply) => {
         const started = performance.now();
         counted.inProgress++;

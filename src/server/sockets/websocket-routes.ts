@@ -11,7 +11,7 @@ import { Heartbeat } from "../../realtime/heartbeat.ts";
 import { DEFAULT_SESSION_LIMITS, type RealtimeRoute } from "../../realtime/route.ts";
 import { RealtimeSession } from "../../realtime/session.ts";
 import { SessionContext, type UpgradeRequest } from "../../realtime/session-context.ts";
-import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
+import { isOpen, type RouteHandler, type RouteSignature } from "../../routes/signature.ts";
 import type { RawWebSocket } from "../../routes/websocket.ts";
 import type { AnswerHeaders } from "../http/answer-headers.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
@@ -101,7 +101,7 @@ function mountRoute(
     method: "GET",
     url: signature.path,
     exposeHeadRoute: false,
-    config: { isFrameworkRoute: true },
+    config: { isFrameworkRoute: true, isPublic: isOpen(signature) },
     preValidation: (request, reply, done) => {
       if (!request.ws || state.sessions.hasRoom) {
         if (maxBytes !== undefined) ServerSocket.limits.set(request.raw.socket, maxBytes);
@@ -272,7 +272,8 @@ function formOf({ encodeMessage, contentType }: RouteSignature): Form | undefine
 }
 
 function upgradeOf(request: FastifyRequest): UpgradeRequest {
-  return { headers: firstValues(request.raw), query: request.query as UpgradeRequest["query"] };
+  const query = request.query as UpgradeRequest["query"];
+  return { headers: firstValues(request.raw), query, caller: request.caller };
 }
 
 function closed(socket: ServerSocket): Promise<void> {

@@ -186,7 +186,7 @@ test("an unknown option is rejected, with a suggestion", () => {
   refuses(
     { colour: "red" },
     'unknown option "colour"; known: input, output, mode, buffering, sessionTimeout, maxBatchSize, batch, emitTimings, ' +
-      "contentType, encodeMessage, decodeMessage, canBatch, description, maxFrameBytes, maxDepth, maxValues.",
+      "contentType, encodeMessage, decodeMessage, canBatch, public, description, maxFrameBytes, maxDepth, maxValues.",
   );
 });
 

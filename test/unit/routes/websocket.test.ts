@@ -37,7 +37,7 @@ test("a raw websocket rejects session options", () => {
   assertRefused(
     () => websocket("/ws", { buffering: 2 } as object)(run, methodContext()),
     "ROUTE_OPTION_INVALID",
-    '@websocket on run(): unknown option "buffering"; known: description, maxFrameBytes.',
+    '@websocket on run(): unknown option "buffering"; known: public, description, maxFrameBytes.',
   );
   assertRefused(
     () => websocket("/ws", { descripton: "" } as object)(run, methodContext()),

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { bearerTokens } from "../../../src/server/auth/bearer-tokens.ts";
+import { jwt } from "../../../src/server/auth/jwt.ts";
 import { assertSettings, CLASS_SETTINGS } from "../../../src/servable/settings.ts";
 import { ContainerImage } from "../../../src/packaging/container-image.ts";
 import { App } from "../../../src/servable/app.ts";
@@ -26,6 +28,27 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
   appName: [
     ["a", "text-to-image", "GPT4", "a_b", "4"],
     ["", "-a", "a-", "a--b", "a b", "a/b", "ä", 5, null],
+  ],
+  auth: [
+    [
+      bearerTokens(["k"]),
+      jwt({ issuer: "i", audience: "a", jwks: "https://keys.example/" }),
+      {
+        authenticate: () => 1,
+        challenge: "Basic",
+        securitySchemes: { basic: { type: "http", scheme: "basic" } },
+      },
+    ],
+    [
+      "secret",
+      null,
+      () => true,
+      {},
+      { authenticate: true },
+      { authenticate() {}, challenge: "a\r\nb: c" },
+      { authenticate() {}, securitySchemes: { a: {} } },
+      { authenticate() {}, prepare: true },
+    ],
   ],
   appAuth: [
     ["private", "public", "shared"],
