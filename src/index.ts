@@ -26,6 +26,7 @@ export type { AppAuth, AppImage, RetryCondition } from "./settings/app-values.ts
 
 // Routes
 export { endpoint, type EndpointOptions } from "./routes/endpoint.ts";
+export type { InferInput, InferOutput, StandardSchema } from "./routes/standard-schema.ts";
 export { bytes, type BytesOptions, type BytesStreamOptions } from "./routes/bytes.ts";
 export { form } from "./routes/form.ts";
 export { multipart, type MultipartOptions } from "./routes/multipart.ts";

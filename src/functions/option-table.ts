@@ -10,6 +10,7 @@ import {
   type Check,
 } from "../settings/check.ts";
 import { SETTINGS, settingsOf, type SettingsOf } from "../settings/settings.ts";
+import { isStandardSchema } from "../routes/standard-schema.ts";
 import { requirementName } from "./requirements.ts";
 import type { EnvironmentOptions, FunctionKind, GatewayOptions, HostOptions } from "./options.ts";
 
@@ -37,8 +38,14 @@ const LEAST_MEMORY_MB = 100;
 
 const port = wholeNumber(0, 65_535);
 
-const schema: Check = (value) =>
-  isRecord(value) ? value : misfit("a schema, such as Type.Object({ … })", value);
+const schema: Check = (value) => {
+  if (isRecord(value) && !isStandardSchema(value)) return value;
+  // It is sent to the process that serves the function, which code of a library can't be.
+  const libraries = isStandardSchema(value)
+    ? "; schemas of other libraries are for endpoints and ServeWrapper"
+    : "";
+  return misfit(`a schema, such as Type.Object({ … })${libraries}`, value);
+};
 
 const callable: Check = (value) =>
   typeof value === "function" ? value : misfit("a function without arguments", value);

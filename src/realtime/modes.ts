@@ -44,7 +44,13 @@ async function runUnary(run: SessionRun): Promise<End> {
     const first = inputs.poll() ?? (await inputs.take());
     if (typeof first === "string") return first;
     if (context.signal.aborted) return leftReason(inputs);
-    const batch = route.maxBatchSize === 1 ? [readInput(run, first)] : takeBatch(run, first);
+    const batch =
+      route.isLate === true
+        ? await run.waiter.until(takeLateBatch(run, first))
+        : route.maxBatchSize === 1
+          ? [readInput(run, first)]
+          : takeBatch(run, first);
+    if (batch === LEFT) return leftReason(inputs);
     const startedAt = clock.now();
     const argument = route.maxBatchSize === 1 ? batch[0] : batch;
     const called = route.call(context, argument);
@@ -67,12 +73,14 @@ async function runUnary(run: SessionRun): Promise<End> {
 
 /** Submits each input to a batch of several sessions, waits for its result and sends it, in order and one at a time. */
 async function runShared(run: SessionRun, share: NonNullable<RealtimeRoute["share"]>): Promise<End> {
-  const { context, inputs } = run;
+  const { route, context, inputs } = run;
   for (;;) {
     const next = inputs.poll() ?? (await inputs.take());
     if (typeof next === "string") return next;
     if (context.signal.aborted) return leftReason(inputs);
-    const job = share(context, readInput(run, next), frameBytes(next.frame));
+    const input = route.isLate === true ? await run.waiter.until(readLate(run, next)) : readInput(run, next);
+    if (input === LEFT) return leftReason(inputs);
+    const job = share(context, input, frameBytes(next.frame));
     const result = await run.waiter.until(job.answer);
     if (result === LEFT || job.run === undefined) return leftReason(inputs);
     const { startedAt, endedAt, size } = job.run;
@@ -107,13 +115,39 @@ function takeBatch(run: SessionRun, first: WaitingInput): unknown[] {
   return batch;
 }
 
+/** Like {@link takeBatch}, for schemas that may validate asynchronously. */
+async function takeLateBatch(run: SessionRun, first: WaitingInput): Promise<unknown[]> {
+  const { route, inputs } = run;
+  const batch = [await readLate(run, first)];
+  while (batch.length < route.maxBatchSize) {
+    const next = inputs.peek();
+    if (next === undefined) break;
+    let value: unknown;
+    try {
+      value = await readLate(run, next);
+    } catch {
+      break;
+    }
+    if (inputs.peek() !== next) continue; // dropped meanwhile, for a newer one
+    if (route.canBatch !== undefined && !route.canBatch(batch[0], value, batch.length)) break;
+    inputs.shift();
+    batch.push(value);
+  }
+  return batch;
+}
+
+async function readLate(run: SessionRun, input: WaitingInput): Promise<unknown> {
+  return readInput(run, input);
+}
+
 /** Takes one input, then sends each item as it comes. */
 async function runServerStreaming(run: SessionRun): Promise<End> {
-  const { route, context, inputs } = run;
+  const { route, context, inputs, waiter } = run;
   const first = await inputs.take();
   if (typeof first === "string") return first;
   inputs.refuse();
-  const argument = readInput(run, first);
+  const argument = route.isLate === true ? await waiter.until(readLate(run, first)) : readInput(run, first);
+  if (argument === LEFT) return leftReason(inputs);
   return sendItems(run, () => route.call(context, argument));
 }
 
@@ -164,7 +198,7 @@ function createReader(run: SessionRun): InputReader {
   const { inputs, waiter } = run;
   return new InputReader(
     inputs,
-    (input) => readInput(run, input),
+    (input) => (run.route.isLate === true ? readLate(run, input) : readInput(run, input)),
     (error) => waiter.fail(error),
   );
 }
@@ -192,13 +226,24 @@ function sendOutput(
   queue: number,
   batchSize: number,
 ): Promise<void> | undefined {
-  const { route, sink } = run;
-  if (!isMap(output)) {
-    throw new TypeError(
-      `${route.methodName}() must return objects, got ${output === null ? "null" : typeof output}`,
-    );
-  }
-  const wait = sink.send(route.codec.encode(route.present(output)));
+  const { route } = run;
+  assertMap(route, output);
+  const presented = route.present(output);
+  if (route.isLate !== true) return sendPresented(run, presented, timing, queue, batchSize);
+  return Promise.resolve(presented).then((value) => {
+    assertMap(route, value);
+    return sendPresented(run, value, timing, queue, batchSize);
+  });
+}
+
+function sendPresented(
+  { route, sink }: SessionRun,
+  presented: unknown,
+  timing: number,
+  queue: number,
+  batchSize: number,
+): Promise<void> | undefined {
+  const wait = sink.send(route.codec.encode(presented));
   if (route.emitTimings) sink.control(timingsMessage(timing, queue, batchSize));
   return wait;
 }
@@ -206,6 +251,13 @@ function sendOutput(
 /** Why the inputs ended when the session was aborted while a handler ran. */
 function leftReason(inputs: InputBuffer): InputEnd {
   return inputs.ended ?? "gone";
+}
+
+/** @throws TypeError for an output that is not an object */
+function assertMap({ methodName }: RealtimeRoute, output: unknown): void {
+  if (isMap(output)) return;
+  const got = output === null ? "null" : typeof output;
+  throw new TypeError(`${methodName}() must return objects, got ${got}`);
 }
 
 function isMap(value: unknown): boolean {
@@ -246,6 +298,7 @@ class InputReader implements AsyncIterable<unknown> {
       let value: unknown;
       try {
         value = this.#read(input);
+        if (value instanceof Promise) value = await value;
       } catch (error) {
         this.#onFailed(error);
         throw error;

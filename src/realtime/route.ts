@@ -19,6 +19,8 @@ export interface RealtimeRoute {
   accept(value: unknown): unknown;
   /** Checks an output and removes fields that its schema does not have. @throws OutputValidationError */
   present(output: unknown): unknown;
+  /** Whether `accept` and `present` may return promises, because a schema's library may validate asynchronously. */
+  readonly isLate?: boolean;
   /** Calls the handler. */
   call(context: RequestContext, input: unknown): unknown;
   /** Submits an input to the batches of all sessions; undefined if each session is handled separately. */

@@ -1,5 +1,6 @@
 import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
+import { schemaFault } from "./schema-faults.ts";
 
 /** Checks the arguments of a method decorator, and returns the method's name. */
 export function assertMethod(decorator: string, value: unknown, context: unknown): string {
@@ -52,15 +53,15 @@ export function assertKnownOptions(
   }
 }
 
-/** Rejects values that are passed as schemas but are not objects. */
+/** Rejects values that are passed as schemas but are neither JSON Schema nor a library's with Standard Schema. */
 export function assertSchemas(
   decorator: string,
   methodName: string,
   schemas: Readonly<Record<string, unknown>>,
 ): void {
   for (const [name, schema] of Object.entries(schemas)) {
-    if (schema === undefined || (typeof schema === "object" && schema !== null)) continue;
-    const message = `${name} must be a schema, for example Type.Object({…}), got ${String(schema)}.`;
-    throw new DefinitionError("ROUTE_OPTION_INVALID", `${decorator} on ${methodName}(): ${message}`);
+    const fault = schema === undefined ? undefined : schemaFault(schema);
+    if (fault === undefined) continue;
+    throw new DefinitionError("ROUTE_OPTION_INVALID", `${decorator} on ${methodName}(): ${name} ${fault}`);
   }
 }

@@ -1,10 +1,14 @@
-import type { Static, TSchema } from "typebox";
+import type { TSchema } from "typebox";
 import type { BatchContext, RequestContext, RequestParts } from "../context.ts";
 import type { PathParameters } from "./path-pattern.ts";
 import type { BytesResult, BytesStream } from "./bytes-result.ts";
 import type { RealtimeMode } from "./signature.ts";
+import type { InferInput, InferOutput } from "./standard-schema.ts";
 
-/** A schema. TypeBox's own type is an empty interface, which strings and numbers fit as well. */
+/**
+ * A schema of TypeBox, or of a library that implements Standard Schema, whose type it includes: TypeBox's own type is an
+ * empty interface, which strings and numbers fit as well.
+ */
 export type SchemaObject = TSchema & object;
 
 /** Any method; parameters are contravariant, so `never` accepts them all without `any`. */
@@ -15,17 +19,25 @@ type IsAny<T> = 0 extends 1 & T ? true : false;
 type NotEndpoint<Message extends string> = `@endpoint: ${Message}`;
 
 /** The value that an `input` schema describes. Without a schema, the body is ignored. */
-export type InputOf<Input> = Input extends TSchema ? Static<Input> : unknown;
+export type InputOf<Input> = Input extends TSchema ? InferOutput<Input> : unknown;
+
+/** What a method's author writes for the type of a schema's values. */
+type InputName<Schema> = Schema extends { readonly "~standard": unknown }
+  ? "InferOutput<typeof Schema>"
+  : "Static<typeof Schema>";
+type OutputName<Schema> = Schema extends { readonly "~standard": unknown }
+  ? "InferInput<typeof Schema>"
+  : "Static<typeof Schema>";
 
 /**
  * The parts of the context that an endpoint's method is called with. Its caller may be of any type, which the class's
  * `authenticate()` determines.
  */
 export type PartsOf<Path extends string, Params, Query, Headers> = {
-  params: Params extends TSchema ? Static<Params> : { readonly [Name in PathParameters<Path>]: string };
+  params: Params extends TSchema ? InferOutput<Params> : { readonly [Name in PathParameters<Path>]: string };
   caller: never;
-} & (Query extends TSchema ? { query: Static<Query> } : {}) &
-  (Headers extends TSchema ? { headers: Static<Headers> } : {});
+} & (Query extends TSchema ? { query: InferOutput<Query> } : {}) &
+  (Headers extends TSchema ? { headers: InferOutput<Headers> } : {});
 
 /** The parts of the context of an endpoint without parameters and schemas. */
 interface NoParts {
@@ -35,7 +47,7 @@ interface NoParts {
 
 /** The first argument of an endpoint's method: the input if there is a schema, else the context. */
 type FirstArgument<Input, Parts extends RequestParts> = Input extends TSchema
-  ? Static<Input>
+  ? InferOutput<Input>
   : RequestContext<Parts>;
 
 type CheckArguments<
@@ -46,7 +58,7 @@ type CheckArguments<
   ? unknown
   : IsAny<Args[0]> extends true
     ? Input extends TSchema
-      ? NotEndpoint<"the input is `any`; write (input: Static<typeof Schema>) with the schema given as `input`">
+      ? NotEndpoint<`the input is \`any\`; write (input: ${InputName<Input>}) with the schema given as \`input\``>
       : NotEndpoint<"the argument is `any`; write (ctx: RequestContext), or give the endpoint an `input` schema">
     : [FirstArgument<Input, Parts>] extends [Args[0]]
       ? Input extends TSchema
@@ -55,7 +67,7 @@ type CheckArguments<
           ? unknown
           : NotEndpoint<"an endpoint without an `input` schema is called with (ctx) alone">
       : Input extends TSchema
-        ? NotEndpoint<"the first parameter does not accept the input; write (input: Static<typeof Schema>)">
+        ? NotEndpoint<`the first parameter does not accept the input; write (input: ${InputName<Input>})`>
         : Args[0] extends Pick<RequestContext, "signal">
           ? NotEndpoint<ContextHint>
           : NotEndpoint<"without an `input` schema the method gets (ctx: RequestContext); add `input` to take a body">;
@@ -94,20 +106,20 @@ type CheckValue<Value, Output, Where extends string> =
     : Output extends TSchema
       ? [Value] extends [OutputOf<Output>]
         ? unknown
-        : [Static<Output>] extends [Uint8Array]
+        : [InferInput<Output>] extends [Uint8Array]
           ? NotEndpoint<`${Where} is not bytes; return a Buffer, a stream, a Blob, a Response or file(…)`>
-          : NotEndpoint<`${Where} does not fit the \`output\` schema; return Static<typeof Schema>`>
+          : NotEndpoint<`${Where} does not fit the \`output\` schema; return ${OutputName<Output>}`>
       : unknown;
 
 /** The values that an `output` schema describes. Where it describes bytes, they may be in any form. */
 type OutputOf<Output extends TSchema> =
-  IsAny<Static<Output>> extends true
+  IsAny<InferInput<Output>> extends true
     ? unknown
-    : [Static<Output>] extends [never]
+    : [InferInput<Output>] extends [never]
       ? never
-      : [Static<Output>] extends [Uint8Array]
+      : [InferInput<Output>] extends [Uint8Array]
         ? BytesResult
-        : Static<Output>;
+        : InferInput<Output>;
 
 type CheckResult<Result, Output, Stream> =
   IsAny<Awaited<Result>> extends true
@@ -133,7 +145,7 @@ type CheckBatchArguments<
 > = Args extends readonly []
   ? unknown
   : IsAny<Args[0]> extends true
-    ? NotEndpoint<"the inputs are `any`; write (inputs: Static<typeof Schema>[])">
+    ? NotEndpoint<`the inputs are \`any\`; write (inputs: ${InputName<Input>}[])`>
     : [InputOf<Input>[]] extends [Args[0]]
       ? CheckSecond<
           Args,
@@ -142,7 +154,7 @@ type CheckBatchArguments<
           NotEndpoint<"the second parameter is the batch's context; write (inputs, batch: BatchContext)">,
           NotEndpoint<"the method is called with (inputs, batch) and nothing more">
         >
-      : NotEndpoint<"with `batch` the method gets an array; write (inputs: Static<typeof Schema>[])">;
+      : NotEndpoint<`with \`batch\` the method gets an array; write (inputs: ${InputName<Input>}[])`>;
 
 type CheckBatchResult<Result, Output> =
   IsAny<Result> extends true
@@ -193,8 +205,8 @@ type IsUnresolved<Args extends readonly unknown[], Result> = number extends Args
 
 type NotRealtime<Message extends string> = `@realtime: ${Message}`;
 
-type SessionInput<Input> = Input extends TSchema ? Static<Input> : Record<string, unknown>;
-type SessionOutput<Output> = Output extends TSchema ? Static<Output> : object;
+type SessionInput<Input> = Input extends TSchema ? InferOutput<Input> : Record<string, unknown>;
+type SessionOutput<Output> = Output extends TSchema ? InferInput<Output> : object;
 
 /** The first argument of a realtime method, by mode. */
 type SessionArgument<Input, Mode extends RealtimeMode, Batched> = Mode extends "client_streaming" | "bidi"
@@ -203,11 +215,11 @@ type SessionArgument<Input, Mode extends RealtimeMode, Batched> = Mode extends "
     ? SessionInput<Input>
     : SessionInput<Input>[];
 
-type ArgumentHint<Mode extends RealtimeMode, Batched> = Mode extends "client_streaming" | "bidi"
-  ? NotRealtime<"in this mode the method gets a stream; write (inputs: AsyncIterable<Static<typeof Schema>>, ctx)">
+type ArgumentHint<Input, Mode extends RealtimeMode, Batched> = Mode extends "client_streaming" | "bidi"
+  ? NotRealtime<`in this mode the method gets a stream; write (inputs: AsyncIterable<${InputName<Input>}>, ctx)`>
   : Batched extends false
-    ? NotRealtime<"the first parameter does not accept the input; write (input: Static<typeof Schema>, ctx)">
-    : NotRealtime<"with maxBatchSize above 1 the method gets an array; write (inputs: Static<typeof Schema>[], ctx)">;
+    ? NotRealtime<`the first parameter does not accept the input; write (input: ${InputName<Input>}, ctx)`>
+    : NotRealtime<`with maxBatchSize above 1 the method gets an array; write (inputs: ${InputName<Input>}[], ctx)`>;
 
 type CheckSessionArguments<
   Args extends readonly unknown[],
@@ -217,12 +229,12 @@ type CheckSessionArguments<
 > = Args extends readonly []
   ? unknown
   : IsAny<Args[0]> extends true
-    ? NotRealtime<"the input is `any`; write its type, Static<typeof Schema>">
+    ? NotRealtime<`the input is \`any\`; write its type, ${InputName<Input>}`>
     : [SessionArgument<Input, Mode, Batched>] extends [Args[0]]
       ? Batched extends "shared"
         ? CheckSharedContext<Args>
         : CheckSessionContext<Args>
-      : ArgumentHint<Mode, Batched>;
+      : ArgumentHint<Input, Mode, Batched>;
 
 type CheckSharedContext<Args extends readonly unknown[]> = CheckSecond<
   Args,
@@ -249,7 +261,7 @@ type CheckOutput<Value, Output> =
         ? NotRealtime<"a result is a list; outputs are objects, put the list into one">
         : [Value] extends [SessionOutput<Output>]
           ? unknown
-          : NotRealtime<"a result does not fit the `output` schema, or is not an object; return Static<typeof Schema>">;
+          : NotRealtime<`a result does not fit the \`output\` schema, or is not an object; return ${OutputName<Output>}`>;
 
 type CheckSessionResult<Result, Output, Mode extends RealtimeMode, Batched> =
   IsAny<Result> extends true

@@ -2,6 +2,7 @@ import { DefinitionError } from "../errors.ts";
 import type { SchemaObject } from "./handler-types.ts";
 import { parameterNames } from "./path-pattern.ts";
 import { isSchemaNode, type SchemaNode } from "./schema-walk.ts";
+import { isStandardSchema } from "./standard-schema.ts";
 import type { HttpMethod } from "./signature.ts";
 
 const METHODS: readonly unknown[] = ["GET", "POST", "PUT", "PATCH", "DELETE"] satisfies HttpMethod[];
@@ -63,6 +64,7 @@ function assertHttpMethod(method: unknown, refuse: (message: string) => never): 
 }
 
 function isObjectSchema(schema: object): boolean {
+  if (isStandardSchema(schema)) return true; // the library checks the values
   const { type, properties, allOf, $ref } = schema as SchemaNode;
   return (type === "object" && isSchemaNode(properties)) || allOf !== undefined || $ref !== undefined;
 }

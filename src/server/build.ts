@@ -33,6 +33,7 @@ import { BodyReaders } from "./bodies/body-readers.ts";
 import { BodyRoute } from "./http/body-route.ts";
 import { isInMemory } from "../routes/body-kind.ts";
 import { RouteRuntime } from "./http/route-runtime.ts";
+import { withStandardSchemas } from "./http/standard-route.ts";
 import { addRouteHooks, assertFree, noticeSendHooks } from "./route-hooks.ts";
 import { configureAndMount, setNotFoundHandler } from "./configuration.ts";
 import { compileSchemas, namedSchemas } from "./validation/route-schemas.ts";
@@ -193,10 +194,14 @@ function prepareRoutes(parts: {
     const create = signature.stream ? createStreamHandler : createUnaryHandler;
     const { body } = signature;
     let handle: RouteOptions["handler"];
-    if (body === undefined || compiled.input === undefined) handle = create(new RouteRuntime(route));
-    else {
+    if (body === undefined || compiled.input === undefined) {
+      handle = create(withStandardSchemas(new RouteRuntime(route), compiled.standard));
+    } else {
       const bodyRoute = new BodyRoute({ ...route, input: { ...compiled.input, accept: (input) => input } });
-      handle = bodyRoute.createHandler(readers.create(signature, body, compiled.input), create(bodyRoute));
+      handle = bodyRoute.createHandler(
+        readers.create(signature, body, compiled.input),
+        create(withStandardSchemas(bodyRoute, compiled.standard)),
+      );
     }
     const options: RouteOptions = {
       method,

@@ -13,11 +13,12 @@ import { loadFastify } from "../packages.ts";
 import { readOwnRoutes, type OwnRoutes } from "./own-routes.ts";
 import { PAGE_HEADERS } from "../http/answer-headers.ts";
 import { withoutRootPath } from "../http/root-path.ts";
+import { documentedRoutes } from "./standard-documents.ts";
 import { compileSchemas, namedSchemas } from "../validation/route-schemas.ts";
 import { Validator } from "../validation/validator.ts";
 
 /** The parts of a definition that the document is made of. */
-type Documented = Pick<ServerDefinition, "name" | "version" | "routes" | "authentication">;
+type Documented = Pick<ServerDefinition, "name" | "version" | "routes" | "authentication" | "moduleUrl">;
 
 /** The header with which a server marks requests to its own pages whose caller it has identified. */
 export const READER = "x-servable-reader";
@@ -54,8 +55,8 @@ export async function createDocumentServer(
 ): Promise<DocumentServer> {
   const { default: swagger } = await import("@fastify/swagger");
   const server = loadFastify().fastify();
-  const signatures = [...definition.routes.keys()];
-  const components = namedSchemas(definition);
+  const signatures = await documentedRoutes(definition.routes.keys(), definition.moduleUrl);
+  const components = namedSchemas(definition, signatures);
   await server.register(swagger, {
     openapi: {
       openapi: "3.1.0",

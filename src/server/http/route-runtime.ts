@@ -114,13 +114,13 @@ export class RouteRuntime {
   /** Calls the handler with a body. Throws the errors of validation and handler. */
   call(context: HttpContext, body: unknown): unknown {
     if (this.input === undefined) return this.within(context, () => this.handler(context));
-    const input = this.#read(this.input, body, context);
+    const input = this.read(this.input, body, context);
     return this.within(context, () => this.handler(input, context));
   }
 
   /** Like {@link call}, through the queue. */
   queue(dispatch: RouteDispatch, context: HttpContext, body: unknown, bytes: number): Promise<unknown> {
-    const input = this.input === undefined ? undefined : this.#read(this.input, body, context);
+    const input = this.input === undefined ? undefined : this.read(this.input, body, context);
     return dispatch.submit(context, input, bytes, context).answer;
   }
 
@@ -158,7 +158,8 @@ export class RouteRuntime {
     }
   }
 
-  #read(schema: CompiledSchema, body: unknown, context: HttpContext): unknown {
+  /** Validates a body. @throws InputValidationError */
+  read(schema: Pick<CompiledSchema, "accept">, body: unknown, context: HttpContext): unknown {
     if (body instanceof UnreadableBody) throw withBodyCause(body.error, context.raw, true);
     if (!(body instanceof Uint8Array)) return schema.accept(body);
     try {

@@ -21,11 +21,11 @@ import type { ServerMetrics } from "../metrics/metrics.ts";
 import { firstValues } from "../http/http-context.ts";
 import { isForPage, notFound, showDocs } from "../http/not-found.ts";
 import { assertFree } from "../route-hooks.ts";
-import { compileSchemas } from "../validation/route-schemas.ts";
+import { compileSchemas, type StandardSchemas } from "../validation/route-schemas.ts";
 import { createPresenter } from "../http/serializer.ts";
 import type { ServerState } from "../lifecycle/server-state.ts";
 import type { TakeUpgrade, Upgrades } from "../connections/upgrades.ts";
-import type { Validator } from "../validation/validator.ts";
+import type { CompiledSchema, Validator } from "../validation/validator.ts";
 import { sessionSpan } from "../tracing/session-spans.ts";
 import { FrameMeter } from "./frame-meter.ts";
 import { ServerSocket } from "./server-socket.ts";
@@ -185,7 +185,8 @@ function createRealtimeRoute(
 ): RealtimeRoute {
   const { validator, definition } = parts;
   const { methodName, sessionTimeout } = signature;
-  const { input, output } = compileSchemas(validator, signature);
+  const { input, output, standard } = compileSchemas(validator, signature);
+  const present = createPresenter(output, methodName, formOf(signature));
   const queue = signature.dispatch && parts.queues.create(signature, handler);
   const within: RealtimeRoute["within"] = (context, code) => runInScope(context, definition.app, code);
   return {
@@ -198,7 +199,8 @@ function createRealtimeRoute(
     emitTimings: signature.emitTimings ?? false,
     canBatch: signature.canBatch,
     accept: (value) => (input === undefined ? value : input.accept(value)),
-    present: createPresenter(output, methodName, formOf(signature)),
+    present,
+    ...(standard === undefined ? {} : lateSchemas(standard, { input, present, methodName })),
     call: (context, value) => {
       const { tracing } = parts.state;
       if (tracing === undefined) return within(context, () => handler(value, context));
@@ -213,6 +215,28 @@ function createRealtimeRoute(
         return queue.submit(context, value, bytes);
       }),
     within,
+  };
+}
+
+/** Validates with schemas of other libraries, which may take time. */
+function lateSchemas(
+  standard: StandardSchemas,
+  {
+    input,
+    present,
+    methodName,
+  }: {
+    input: CompiledSchema | undefined;
+    present: RealtimeRoute["present"];
+    methodName: string;
+  },
+): Pick<RealtimeRoute, "accept" | "present" | "isLate"> {
+  const accepting = standard.input ?? input;
+  return {
+    isLate: true,
+    accept: (value) => (accepting === undefined ? value : accepting.accept(value)),
+    present: async (value) =>
+      present(standard.output === undefined ? value : await standard.output.present(value, methodName)),
   };
 }
 

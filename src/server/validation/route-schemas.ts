@@ -3,30 +3,53 @@ import { collectComponents, type Components } from "../../openapi/components.ts"
 import { BYTES, type BytesRule, bytesRuleOf } from "../../routes/bytes.ts";
 import { BODY, type BodyKind, type MultipartBody } from "../../routes/body-kind.ts";
 import { isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
+import { isStandardSchema } from "../../routes/standard-schema.ts";
 import { UPLOAD } from "../../routes/upload.ts";
 import type { RouteSignature } from "../../routes/signature.ts";
 import type { ServerDefinition } from "../definition.ts";
 import { listOf, mapOf, someNode } from "./canonical-nodes.ts";
+import { createStandardValidation, type StandardValidation } from "./standard-validation.ts";
 import type { CompiledSchema, Validator } from "./validator.ts";
 
 /** The compiled schemas of one route. */
 interface RouteSchemas {
   readonly input: CompiledSchema | undefined;
   readonly output: CompiledSchema | undefined;
+  /** Schemas of other libraries, which replace those above; undefined for a route that has none. */
+  readonly standard: StandardSchemas | undefined;
+}
+
+/** The schemas of a route that are of other libraries than TypeBox. */
+export interface StandardSchemas {
+  readonly input: StandardValidation | undefined;
+  readonly output: StandardValidation | undefined;
 }
 
 /**
  * Collects the named schemas of a class's routes; the first check of a class, for serving and for its document.
+ * @param signatures the routes as they are documented. Default: without schemas of other libraries
  * @throws DefinitionError when there is no route, or two schemas have the same name
  */
-export function namedSchemas(definition: Pick<ServerDefinition, "name" | "routes">): Components {
+export function namedSchemas(
+  definition: Pick<ServerDefinition, "name" | "routes">,
+  signatures: Iterable<RouteSignature> = withoutStandardSchemas(definition.routes.keys()),
+): Components {
   if (definition.routes.size === 0) {
     throw new DefinitionError(
       "ROUTES_MISSING",
       `${definition.name} has no route; put @endpoint("/") on the method it should serve.`,
     );
   }
-  return collectComponents(definition.routes.keys());
+  return collectComponents(signatures);
+}
+
+/** The routes without schemas of other libraries: these are converted when the document is asked for. */
+function withoutStandardSchemas(routes: Iterable<RouteSignature>): RouteSignature[] {
+  return Array.from(routes, (route) => ({
+    ...route,
+    input: isStandardSchema(route.input) ? undefined : route.input,
+    output: isStandardSchema(route.output) ? undefined : route.output,
+  }));
 }
 
 /**
@@ -41,7 +64,7 @@ export function compileSchemas(
   >,
 ): RouteSchemas {
   const compile = (schema: object | undefined, which: "input" | "output"): CompiledSchema | undefined => {
-    if (schema === undefined) return undefined;
+    if (schema === undefined || isStandardSchema(schema)) return undefined;
     const name = `the ${which} of ${route.methodName}()`;
     const body = which === "input" ? route.body : undefined;
     assertBodySchema(schema, name, body);
@@ -65,7 +88,22 @@ export function compileSchemas(
       refuse(`The upload() in ${name} must be a part of its own: multipart({ image: upload() }).`);
     return compiled;
   };
-  return { input: compile(route.input, "input"), output: compile(route.output, "output") };
+  return {
+    input: compile(route.input, "input"),
+    output: compile(route.output, "output"),
+    standard: standardSchemas(route),
+  };
+}
+
+function standardSchemas({
+  input,
+  output,
+}: Pick<RouteSignature, "input" | "output">): RouteSchemas["standard"] {
+  if (!isStandardSchema(input) && !isStandardSchema(output)) return undefined;
+  return {
+    input: isStandardSchema(input) ? createStandardValidation(input) : undefined,
+    output: isStandardSchema(output) ? createStandardValidation(output) : undefined,
+  };
 }
 
 /** @throws DefinitionError for `form()` and `multipart()` that do not describe a whole body */

@@ -1,0 +1,122 @@
+import { withDeadline } from "../../dispatch/clock.ts";
+import { InputValidationError, RequestTimeoutException } from "../../errors.ts";
+import { iteratorOf, type Items } from "../../realtime/items.ts";
+import type { RouteDispatch } from "../dispatch/route-dispatch.ts";
+import type { StandardSchemas } from "../validation/route-schemas.ts";
+import type { HttpContext } from "./http-context.ts";
+import type { RouteRuntime } from "./route-runtime.ts";
+
+/**
+ * Lets a route validate with schemas of other libraries. Their validation may take time: inputs are validated before the
+ * handler is called, and results before they are passed on. Routes without such schemas keep their own methods.
+ */
+export function withStandardSchemas<Route extends RouteRuntime>(
+  route: Route,
+  schemas: StandardSchemas | undefined,
+): Route {
+  if (schemas === undefined) return route;
+  const calls = new StandardCalls(route, schemas);
+  route.call = (context, body) => calls.call(context, body);
+  route.queue = (dispatch, context, body, bytes) => calls.queue(dispatch, context, body, bytes);
+  return route;
+}
+
+/** The calls of a route with a schema of another library than TypeBox. */
+class StandardCalls {
+  readonly #route: RouteRuntime;
+  readonly #schemas: StandardSchemas;
+
+  constructor(route: RouteRuntime, schemas: StandardSchemas) {
+    this.#route = route;
+    this.#schemas = schemas;
+  }
+
+  /** See {@link RouteRuntime.call}. */
+  call(context: HttpContext, body: unknown): unknown {
+    const { signature, handler } = this.#route;
+    if (signature.input === undefined) {
+      return this.#passOn(this.#route.within(context, () => handler(context)));
+    }
+    return after(this.#accept(context, body), (input) => {
+      if (context.abortReason !== undefined) throw context.abortReason;
+      return this.#passOn(this.#route.within(context, () => handler(input, context)));
+    });
+  }
+
+  /** See {@link RouteRuntime.queue}. */
+  async queue(dispatch: RouteDispatch, context: HttpContext, body: unknown, bytes: number): Promise<unknown> {
+    const hasInput = this.#route.signature.input !== undefined;
+    const accepted = hasInput ? this.#accept(context, body) : undefined;
+    const input = isPromise(accepted) ? await this.#inTime(context, accepted) : accepted;
+    if (context.abortReason !== undefined) throw context.abortReason;
+    const result = await dispatch.submit(context, input, bytes, context).answer;
+    const presented = this.#present(result);
+    return isPromise(presented) ? this.#inTime(context, presented) : presented;
+  }
+
+  /** The input as its schema converts it, or a promise of it. */
+  #accept(context: HttpContext, body: unknown): unknown {
+    const { input: own } = this.#route;
+    const { input = own } = this.#schemas;
+    if (input === undefined) return body;
+    // Not JSON: a schema that accepts bytes must not let it pass.
+    if (input !== own && body instanceof Uint8Array) return this.#route.read(NO_BYTES, body, context);
+    return this.#route.read(input, body, context);
+  }
+
+  /** Validates what a handler returned: a result, or the items of a stream when they come. */
+  #passOn(returned: unknown): unknown {
+    if (this.#schemas.output === undefined) return returned;
+    return after(returned, (result) =>
+      this.#route.signature.stream === true ? this.#presentItems(result) : this.#present(result),
+    );
+  }
+
+  #present(result: unknown): unknown {
+    const { output } = this.#schemas;
+    return output === undefined ? result : output.present(result, this.#route.signature.methodName);
+  }
+
+  /** The items of a stream, each validated before it is passed on. */
+  #presentItems(called: unknown): AsyncIterable<unknown> {
+    const items: Items = iteratorOf(called, this.#route.signature.methodName);
+    const iterator: AsyncIterator<unknown> = {
+      next: async () => {
+        const { done, value } = await items.next();
+        return done === true ? { done, value } : { done: false, value: await this.#present(value) };
+      },
+      return: async () => ({ done: true, value: (await items.return?.())?.value }),
+    };
+    return { [Symbol.asyncIterator]: () => iterator };
+  }
+
+  /** Limits the time of a validation outside of the handler to the endpoint's timeout. */
+  #inTime(context: HttpContext, validation: Promise<unknown>): Promise<unknown> {
+    const { timeoutMs, metrics, options } = this.#route;
+    if (timeoutMs === undefined) return validation;
+    return withDeadline(validation, timeoutMs, options.clock, () => {
+      const error = new RequestTimeoutException(timeoutMs);
+      metrics.timeouts.run++;
+      context.abort(error);
+      return error;
+    });
+  }
+}
+
+/** Refuses a body that is not JSON. */
+const NO_BYTES = {
+  accept(body: unknown): never {
+    const msg = "Input should be a valid dictionary or object to extract fields from";
+    const input = `<binary ${(body as Uint8Array).byteLength} bytes>`;
+    throw new InputValidationError([{ type: "model_attributes_type", loc: ["body"], msg, input }]);
+  },
+};
+
+/** Goes on with a value, at once unless it is a promise. */
+function after(value: unknown, next: (value: unknown) => unknown): unknown {
+  return isPromise(value) ? Promise.resolve(value).then(next) : next(value);
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
