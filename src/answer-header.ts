@@ -1,4 +1,4 @@
-/** The value of a response header. A list is sent as one line for each of its values. */
+/** The value of a response header. Each value of a list is sent as a header of its own. */
 export type HeaderValue = string | number | readonly string[];
 
 const HTTP = "HTTP sets it for each connection and body";

@@ -1,4 +1,4 @@
-/** What conditional requests compare with. */
+/** The version of a file, which conditional requests name. */
 export interface Validators {
   /** With its quotes; undefined if the file has none. */
   readonly etag: string | undefined;
