@@ -78,7 +78,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     bodyLimit: options.bodyLimitBytes,
     requestTimeout: REQUEST_ARRIVAL_MS,
     return503OnClosing: false, // requests that still arrive on an open connection are served, not refused
-    exposeHeadRoutes: false,
+    exposeHeadRoutes: definition.configure !== undefined, // for the app's own routes, as in any Fastify app
     pluginTimeout: 0, // setup() has no time limit
     rewriteUrl: (request) => {
       if (authentication !== undefined) withoutQueryToken(request);

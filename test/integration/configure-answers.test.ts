@@ -168,6 +168,9 @@ test("routes of configure() have Fastify's own parsing of bodies", async () => {
   assert.deepEqual(await (await served.post("/own", { a: 1 })).json(), { body: { a: 1 } });
   const text = await served.post("/own", "some text", { "content-type": "text/plain" });
   assert.deepEqual(await text.json(), { body: "some text" });
+  assert.equal((await fetch(`${served.url}/logs`, { method: "HEAD" })).status, 200);
+  assert.equal((await fetch(`${served.url}/docs`, { method: "HEAD" })).status, 405);
+  assert.equal((await served.post("/logs")).status, 405);
   const broken = await served.post("/own", "{");
   assert.equal(broken.status, 400);
   const xml = await served.post("/own", "<a/>", { "content-type": "text/xml" });

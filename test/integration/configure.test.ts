@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { request, type IncomingMessage } from "node:http";
 import { test } from "node:test";
 import type { FastifyInstance } from "fastify";
 import { App, endpoint, realtime } from "servable";
@@ -111,3 +112,74 @@ test("a document generated where configure() fails lacks its routes, with a warn
   const [{ message }] = await warned;
   assert.match(message, /^The OpenAPI document of Keyless lacks .*: API_KEY is not set$/);
 });
+
+test("no code of the app runs for a refused host or origin: no hook, route, not-found or error handler", async () => {
+  const ran: string[] = [];
+  class Open extends App {
+    override configure(server: FastifyInstance): void {
+      server.addHook("onRequest", async () => void ran.push("hook"));
+      server.addHook("onSend", async (_request, reply) => void reply.header("x-sent", "yes"));
+      server.all("/own/*", async () => void ran.push("route"));
+      server.setNotFoundHandler((_request, reply) => {
+        ran.push("not found");
+        return reply.code(404).send();
+      });
+      server.setErrorHandler((_error, _request, reply) => {
+        ran.push("error");
+        return reply.code(500).send();
+      });
+    }
+    @endpoint("/run")
+    run(): void {
+      ran.push("endpoint");
+    }
+    @realtime("/live")
+    live(): Record<string, unknown> {
+      ran.push("session");
+      return {};
+    }
+  }
+  await using served = await startTestServer(new Open());
+  const foreign = [
+    { host: "evil.example" },
+    { host: "localhost", origin: "https://evil.example" },
+    { host: "localhost", "sec-fetch-site": "cross-site" },
+  ];
+  const paths = [
+    "/run",
+    "/run/",
+    "/own/a",
+    "/own/%61",
+    "//own/a",
+    "/nope",
+    "/docs",
+    "/openapi.json",
+    "/health",
+    "/",
+  ];
+  for (const headers of foreign) {
+    for (const path of [...paths, "/live", "/(refused)"]) {
+      for (const method of ["GET", "POST", "PUT", "HEAD"]) {
+        const { statusCode } = await send(served.port, method, path, headers);
+        assert.equal(statusCode, 403, `${method} ${path} ${JSON.stringify(headers)}`);
+      }
+    }
+  }
+  assert.deepEqual(ran, []);
+  assert.equal((await send(served.port, "POST", "/own/a", { host: "localhost" })).statusCode, 200);
+  assert.deepEqual(ran, ["hook", "route"]);
+});
+
+/** Sends a request whose headers `fetch` would not send. */
+async function send(
+  port: number,
+  method: string,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<IncomingMessage> {
+  const sent = request({ host: "127.0.0.1", port, method, path, headers, agent: false }).end();
+  const [answer] = (await once(sent, "response")) as [IncomingMessage];
+  answer.resume();
+  await once(answer, "end");
+  return answer;
+}

@@ -13,9 +13,9 @@ const OF_CONNECTION: ReadonlySet<string> = new Set([
   "keep-alive",
   "transfer-encoding",
 ]);
-const OURS = { config: { isFrameworkRoute: true } };
+const OURS = { exposeHeadRoute: false, config: { isFrameworkRoute: true } };
 /** A page, which everyone may open: browsers can't send a key with the request for a page. */
-const PAGE = { config: { isFrameworkRoute: true, isPublic: true } };
+const PAGE = { exposeHeadRoute: false, config: { isFrameworkRoute: true, isPublic: true } };
 
 /**
  * Mounts `GET /openapi.json` and the pages below `/docs`. A second server creates them on the first request, so that a

@@ -132,7 +132,7 @@ function addOwnRoutes(server: FastifyInstance, own: OwnRoutes | undefined): void
     if (server.getSchema(name) === undefined) server.addSchema(schema);
   }
   for (const { method, url, schema } of own?.routes ?? []) {
-    if (schema !== undefined) addOperation(server, method, url, schema);
+    if (schema !== undefined && method !== "HEAD") addOperation(server, method, url, schema);
   }
 }
 
