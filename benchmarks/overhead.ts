@@ -47,6 +47,15 @@ interface Contestant {
   /** The file in `servers/`. */
   readonly program: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The body of its requests, and the expected answer. Default: those of the JSON route. */
+  readonly bytes?: string;
+}
+
+/** A servable with a part of its own, and bare Fastify doing the same. */
+interface Pair {
+  readonly name: string;
+  readonly bare: Contestant;
+  readonly ours: Contestant;
 }
 
 const BARE: Contestant = { name: "bare Fastify", program: "fastify-bare" };
@@ -58,6 +67,19 @@ const CONTESTANTS: readonly Contestant[] = [
   { name: "servable, Origin sent", program: "servable", headers: { origin: "http://localhost:3000" } },
   { name: "servable, request storage", program: "servable-current" },
 ];
+
+/** A small picture: larger ones would mostly measure the copying of the system. */
+const BYTES = "x".repeat(16 * 1024);
+const BYTES_TYPE = { "content-type": "application/octet-stream" };
+
+const PAIRS: readonly Pair[] = [
+  {
+    name: "bytes in and out",
+    bare: { name: "bare Fastify, bytes", program: "fastify-bytes", headers: BYTES_TYPE, bytes: BYTES },
+    ours: { name: "servable, bytes", program: "servable-bytes", headers: BYTES_TYPE, bytes: BYTES },
+  },
+];
+const ALL: readonly Contestant[] = [...CONTESTANTS, ...PAIRS.flatMap(({ bare, ours }) => [bare, ours])];
 
 const BODY = JSON.stringify({ prompt: "a lighthouse in a storm, oil on canvas", seed: 1234 });
 const ANSWER = {
@@ -76,7 +98,7 @@ await runBenchmark({
     await using staged = await StagedPackage.create();
     await staged.linkDependencies();
     const programs = await staged.compilePrograms(fileURLToPath(new URL("servers", import.meta.url)));
-    const rounds = new Map<Contestant, Round[]>(CONTESTANTS.map((contestant) => [contestant, []]));
+    const rounds = new Map<Contestant, Round[]>(ALL.map((contestant) => [contestant, []]));
     for (let generation = 1; generation <= plan.generations; generation++) {
       progress(`servers ${generation} of ${plan.generations}: warming up, then ${plan.rounds} rounds`);
       await using servers = new ServerGroup(programs);
@@ -88,7 +110,7 @@ await runBenchmark({
 });
 
 async function warmUp(servers: ServerGroup, plan: Plan): Promise<void> {
-  for (const contestant of CONTESTANTS) {
+  for (const contestant of ALL) {
     const server = await servers.get(contestant.program);
     await assertAnswer(server, contestant);
     await sendLoad(server, loadOf(contestant, plan.warmUp));
@@ -102,25 +124,27 @@ async function playRound(
   round: number,
   rounds: ReadonlyMap<Contestant, Round[]>,
 ): Promise<void> {
-  for (const contestant of round % 2 === 0 ? CONTESTANTS : CONTESTANTS.toReversed()) {
+  for (const contestant of round % 2 === 0 ? ALL : ALL.toReversed()) {
     const server = await servers.get(contestant.program);
     rounds.get(contestant)?.push(await sendLoad(server, loadOf(contestant, plan.requests)));
   }
 }
 
-function loadOf({ headers = {} }: Contestant, requests: number): Load {
-  return { body: BODY, headers, requests };
+function loadOf({ headers = {}, bytes = BODY }: Contestant, requests: number): Load {
+  return { body: bytes, headers, requests };
 }
 
 /** Checks the response: a server with another response would do other work. */
-async function assertAnswer(server: ServerProcess, { name }: Contestant): Promise<void> {
+async function assertAnswer(server: ServerProcess, contestant: Contestant): Promise<void> {
+  const { name, headers, bytes } = contestant;
+  const body = name === "node:http" ? JSON.stringify({ ...JSON.parse(BODY), steps: 25 }) : BODY;
   const response = await fetch(server.url, {
     method: "POST",
-    headers: { "content-type": "application/json" },
-    body: name === "node:http" ? JSON.stringify({ ...JSON.parse(BODY), steps: 25 }) : BODY,
+    headers: { "content-type": "application/json", ...headers },
+    body: bytes ?? body,
   });
   const text = await response.text();
-  if (response.status !== 200 || text !== JSON.stringify(ANSWER)) {
+  if (response.status !== 200 || text !== (bytes ?? JSON.stringify(ANSWER))) {
     throw new Error(`${name} answered ${response.status} ${text}`);
   }
 }
@@ -158,7 +182,11 @@ function rowsOf(rounds: ReadonlyMap<Contestant, readonly Round[]>): Row[] {
       information(`${contestant.name} / bare Fastify, by requests per second`, byRate(contestant), "ratio"),
     );
   }
-  for (const contestant of CONTESTANTS) {
+  for (const { name, bare: rival, ours } of PAIRS) {
+    const what = `${name}: servable / bare Fastify, by CPU per request in quiet rounds`;
+    rows.push(atLeast(what, quiet(rival) / quiet(ours), "ratio", TARGET));
+  }
+  for (const contestant of ALL) {
     const latencies = of(contestant).flatMap((round) => round.latencies);
     rows.push(
       information(

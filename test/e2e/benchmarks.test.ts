@@ -28,7 +28,10 @@ function run(name: string, ...flags: readonly string[]): Promise<Outcome> {
 
 /** Names that must be among a benchmark's rows: the figures that have a target. */
 const TARGETS: Readonly<Record<string, readonly string[]>> = {
-  overhead: ["servable / bare Fastify, by CPU per request in quiet rounds"],
+  overhead: [
+    "servable / bare Fastify, by CPU per request in quiet rounds",
+    "bytes in and out: servable / bare Fastify, by CPU per request in quiet rounds",
+  ],
   startup: ['import "servable" / import "fastify"'],
   footprint: ["production install: size of the files", "repository's npm ci: size of the files"],
   realtime: ["servable / bare ws, by CPU per message in quiet rounds", "servable: memory of an idle session"],
