@@ -4,6 +4,7 @@ import type { BatchOptions } from "../routes/dispatch-options.ts";
 import type { RouteSignature } from "../routes/signature.ts";
 import type { SchemaNode } from "../routes/schema-walk.ts";
 import { describeBody } from "./request-body.ts";
+import { describeOverload, type LoadSettings } from "./overload-answers.ts";
 import { type Components, titleWords } from "./components.ts";
 
 /** The schema of a route in the form that @fastify/swagger reads. */
@@ -18,7 +19,11 @@ export interface Operation {
 }
 
 /** Describes an HTTP route. */
-export function describeOperation(route: RouteSignature, components: Components): Operation {
+export function describeOperation(
+  route: RouteSignature,
+  components: Components,
+  settings: LoadSettings,
+): Operation {
   const { batch } = route.dispatch ?? {};
   return {
     operationId: route.methodName,
@@ -36,6 +41,7 @@ export function describeOperation(route: RouteSignature, components: Components)
               content: { "application/json": { schema: { $ref: "HTTPValidationError#" } } },
             },
           }),
+      ...describeOverload(route, settings),
     },
   };
 }

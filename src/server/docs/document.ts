@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from "fastify";
 import { annotateDocument, type OpenApiDocument, type SecuritySchemes } from "../../openapi/annotate.ts";
 import { type Components, VALIDATION_SCHEMAS } from "../../openapi/components.ts";
+import type { LoadSettings } from "../../openapi/overload-answers.ts";
 import { withSecurity } from "../../openapi/security.ts";
 import type { Authentication } from "../../settings/authentication.ts";
 import { describeHealth, describeOperation, type Operation } from "../../openapi/operation.ts";
@@ -18,7 +19,8 @@ import { compileSchemas, namedSchemas } from "../validation/route-schemas.ts";
 import { Validator } from "../validation/validator.ts";
 
 /** The parts of a definition that the document is made of. */
-type Documented = Pick<ServerDefinition, "name" | "version" | "routes" | "authentication" | "moduleUrl">;
+type Documented = Pick<ServerDefinition, "name" | "version" | "routes" | "authentication" | "moduleUrl"> &
+  LoadSettings;
 
 /** The header with which a server marks requests to its own pages whose caller it has identified. */
 export const READER = "x-servable-reader";
@@ -83,7 +85,7 @@ export async function createDocumentServer(
   addSchemas(server, components);
   const http = signatures.filter((route) => !route.isWebsocket);
   for (const route of http)
-    addOperation(server, methodOf(route), route.path, describeOperation(route, components));
+    addOperation(server, methodOf(route), route.path, describeOperation(route, components, definition));
   addOwnRoutes(server, own);
   const hasHealth = own?.routes.some(
     ({ method, url }) => url === "/health" && [method].flat().includes("GET"),
