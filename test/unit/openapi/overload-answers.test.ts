@@ -48,7 +48,8 @@ for (const [Served, expected] of CASES) {
   test(`the document of ${Served.name} has the answers of full queues and passed time limits, where they can come`, async () => {
     const { paths } = await new Served().openapi();
     for (const [path, statuses] of Object.entries(expected)) {
-      const { responses } = paths[path]?.["post"] as { responses: Record<string, { headers?: object }> };
+      const operation = paths[path]?.["post"] as { responses: Record<string, { headers?: object }> };
+      const { responses } = operation;
       const found = Object.keys(responses).map(Number);
       assert.deepEqual(
         found.filter((status) => status !== 200),
