@@ -1,4 +1,10 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  RouteOptions,
+  onRequestHookHandler,
+} from "fastify";
 import type { IncomingMessage } from "node:http";
 import type { RouteSignature } from "../routes/signature.ts";
 import { createAppLog, REQUEST_IDS } from "./app-log.ts";
@@ -24,7 +30,13 @@ import { addBodyParser, createBudget, resolveBodyLimits } from "./bodies/body-li
 import { ServerMetrics } from "./metrics/metrics.ts";
 import { createStreamHandler } from "./streams/stream-handler.ts";
 import { createUnaryHandler } from "./http/unary-handler.ts";
-import { createAnswerWithoutRoute, createRefusalHook, notFound, PathTable } from "./http/not-found.ts";
+import {
+  createAnswerWithoutRoute,
+  createRefusalHook,
+  leadsToDocs,
+  notFound,
+  PathTable,
+} from "./http/not-found.ts";
 import { documentPath } from "../routes/path-pattern.ts";
 import { isOpen, methodOf } from "../routes/signature.ts";
 import { loadFastify } from "./packages.ts";
@@ -130,10 +142,16 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
   const answerWithoutRoute = createAnswerWithoutRoute(headers, paths, { access, rootPath: options.rootPath });
   const handleNotFound = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
     answerWithoutRoute(request, reply) ?? notFound(headers, request, reply, state.metricsUrl);
+  const authenticateWithoutRoute: onRequestHookHandler | undefined =
+    authenticator &&
+    ((request, reply, done) => {
+      if (leadsToDocs(request, paths)) done();
+      else authenticator.hookWithoutRoute.call(server, request, reply, done);
+    });
   const { configure } = definition;
   if (configure === undefined) {
     server.setErrorHandler(handleError);
-    setNotFoundHandler(server, handleNotFound, authenticator?.hookWithoutRoute);
+    setNotFoundHandler(server, handleNotFound, authenticateWithoutRoute);
     mount(server);
   } else {
     configureAndMount(server, {
@@ -141,7 +159,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
       configure,
       state,
       guard,
-      authenticate: authenticator?.hookWithoutRoute,
+      authenticate: authenticateWithoutRoute,
       answerWithoutRoute,
       handleNotFound,
       handleError,

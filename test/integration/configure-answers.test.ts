@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Transform, type Readable } from "node:stream";
 import { test } from "node:test";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { App, AppException, endpoint, realtime } from "servable";
 import { startTestServer } from "servable/testing";
 import { Type } from "typebox";
@@ -335,4 +335,26 @@ test("configure() that throws, and a plugin that fails, end the start with the r
     message: "configure() of throwing failed: no key in the environment",
   });
   await assert.rejects(serveApp(new Failing()), { message: "configure() of failing failed: no database" });
+});
+
+test("the address of an app that asks for keys leads a browser to /docs, and answers nothing else without a key", async () => {
+  class Keyed extends Routed {
+    override authenticate(request: FastifyRequest): object | undefined {
+      return request.headers.authorization === "Bearer a-key" ? {} : undefined;
+    }
+    override configure(server: FastifyInstance): void {
+      super.configure(server);
+      server.setNotFoundHandler((_request, reply) => reply.code(404).send("mine"));
+    }
+  }
+  await using served = await startTestServer(new Keyed());
+  const get = async (path: string, headers: Readonly<Record<string, string>> = {}): Promise<number> =>
+    (await fetch(served.url + path, { headers, redirect: "manual" })).status;
+  assert.equal(await get("/", { accept: "text/html" }), 307);
+  assert.equal(await get("/docs"), 200);
+  for (const path of ["/", "/nope", "/metrics", "/context", "/context/", "/logs", "/openapi.json"]) {
+    assert.equal(await get(path), 401, path);
+    if (path !== "/") assert.equal(await get(path, { accept: "text/html" }), 401, path);
+  }
+  assert.equal(await get("/nope", { authorization: "Bearer a-key" }), 404);
 });

@@ -34,8 +34,7 @@ export function createAnswerWithoutRoute(
     if (refused !== undefined) return refused;
     if (isPreflight(request.raw)) return answerPreflight(headers, request, reply);
     const [path = "/", query] = splitUrl(request.url);
-    const isPage = path === "/" && paths.methods("/docs") !== undefined && isForPage(request);
-    if (isPage) return showDocs(headers, request, reply, rootPath);
+    if (leadsToDocs(request, paths)) return showDocs(headers, request, reply, rootPath);
     const methods = paths.methods(path);
     if (methods !== undefined) {
       return refuseJson(headers, request, reply, 405, "Method Not Allowed", { allow: methods.join(", ") });
@@ -52,6 +51,11 @@ export function createAnswerWithoutRoute(
 /** Whether a browser opens the address as a page. */
 export function isForPage({ method, headers }: FastifyRequest): boolean {
   return method === "GET" && /\btext\/html\b/i.test(headers.accept ?? "");
+}
+
+/** Whether a request without a route is led to the documentation. Callers need no key for it, as for the page itself. */
+export function leadsToDocs(request: FastifyRequest, paths: PathTable): boolean {
+  return splitUrl(request.url)[0] === "/" && paths.methods("/docs") !== undefined && isForPage(request);
 }
 
 /** Leads a browser that opens the app's address to its documentation. */
