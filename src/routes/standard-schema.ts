@@ -8,7 +8,7 @@ export interface StandardSchema<Input = unknown, Output = Input> {
   readonly "~standard": StandardProperties<Input, Output>;
 }
 
-/** What a library says about a schema. */
+/** The properties by which a library describes a schema. */
 interface StandardProperties<Input = unknown, Output = Input> {
   readonly version: 1;
   /** The library: "zod", "valibot", "arktype". */

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import { connectTestSocket } from "servable/testing";
 import { ANY_PORT, cleanEnvironment, root, startCli } from "../helpers/cli.ts";
+import { blocksOf, readPage } from "../docs/markdown.ts";
 import { readStreamed } from "../helpers/streamed-text.ts";
 import { createToolProject } from "../helpers/tool-packages.ts";
 
@@ -132,6 +133,10 @@ const Valibot = v.object({ n: v.pipe(v.string(), v.transform(Number)) });
 const Ark = type({ n: "string.numeric.parse" });
 `;
 
+/** The example of the guide, which the tests of the documentation can't run: it imports Zod. */
+const GUIDE =
+  blocksOf(readPage("docs/guides/validation.md")).find(({ text }) => text.includes('from "zod"'))?.text ?? "";
+
 interface Issue {
   readonly type: string;
   readonly loc: readonly (string | number)[];
@@ -148,8 +153,10 @@ function assertHas(node: object | undefined, wanted: object): void {
 
 const folder = await createToolProject("schemas", {
   "app.ts": APP,
+  "guide.ts": GUIDE,
   "refused.ts": TYPES + REFUSED.map(([code]) => code).join("\n"),
 });
+const guide = startCli(["run", "guide.ts", ...ANY_PORT], folder);
 const app = startCli(["run", "app.ts", ...ANY_PORT], folder);
 const url = await app.listening();
 
@@ -200,6 +207,16 @@ describe("schemas of Zod, Valibot and ArkType", { timeout: 600_000 }, () => {
       assert.match(wrong?.msg ?? "", /string/);
     });
   }
+
+  test("the example of the guide gives the answer that the guide shows", async () => {
+    const response = await fetch(await guide.listening(), {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: '{"guest": "Ada", "from": "2026-03-01"}',
+    });
+    const text = await response.text();
+    assert.ok(readPage("docs/guides/validation.md").includes(`is answered with \`${text}\``), text);
+  });
 
   test("an asynchronous check is waited for", async () => {
     assert.deepEqual(await post("/checked", { key: "open" }), { status: 200, body: { key: "open" } });
@@ -272,7 +289,7 @@ describe("schemas of Zod, Valibot and ArkType", { timeout: 600_000 }, () => {
         return (error as { stdout: string }).stdout;
       }
     };
-    assert.equal(await compile("app.ts"), "");
+    assert.equal(await compile("app.ts", "guide.ts"), "");
     const text = await compile("refused.ts");
     const faults = text.split(/^(?=refused\.ts)/m);
     const firstLine = TYPES.split("\n").length;

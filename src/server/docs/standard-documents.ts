@@ -8,7 +8,7 @@ import { isStandardSchema, type StandardSchema } from "../../routes/standard-sch
 /** Which values a schema is to be described for: those that it accepts, or those that it produces. */
 type Side = "input" | "output";
 
-/** What a library's own converter is asked for. */
+/** A conversion by a library's own converter. */
 interface Request {
   readonly schema: StandardSchema;
   readonly side: Side;
