@@ -191,7 +191,6 @@ describe("an app that identifies its callers", () => {
 
   test("refuses anonymous access to every route that it has, except the open ones", async () => {
     const open: string[] = [];
-    // Each line of the tree ends with the methods of a route; the paths are those that the test knows.
     const paths = [
       "/", "/items/1", "/stream", "/batch", "/live", "/socket", "/open", "/probe", "/health", "/livez", "/readyz",
       "/openapi.json", "/docs", "/docs/", "/docs/json", "/docs/static/index.css", "/own/1", "/own-open", "/late", "/below/nested",
@@ -210,6 +209,7 @@ describe("an app that identifies its callers", () => {
       "GET /docs/ 200",
       "GET /docs/static/index.css 200",
       "GET /own-open 200",
+      "HEAD /own-open 200",
     ]);
     assert.deepEqual(served.app.ran, []);
   });
@@ -256,7 +256,7 @@ describe("an app that identifies its callers", () => {
     assert.deepEqual(Object.keys(post.responses), ["200", "401", "403"]);
     assert.equal(post.security, undefined);
     for (const [path, method] of [["/open", "post"], ["/probe", "post"], ["/health", "get"]] as const) {
-      assert.deepEqual((document.paths[path]?.[method] as { security: unknown }).security, []);
+      assert.deepEqual((document.paths[path] as Record<string, { security: unknown }>)[method]?.security, []);
     } // prettier-ignore
   });
 });

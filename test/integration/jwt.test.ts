@@ -36,12 +36,7 @@ after(() => keyServer.close());
 
 function sign(
   claims: JWTPayload = {},
-  {
-    pair = first,
-    kid = "one" as string | null,
-    alg = "ES256",
-    exp = "5m" as string | number | null,
-  } = {},
+  { pair = first, kid = "one" as string | null, alg = "ES256", exp = "5m" as string | number | null } = {},
 ): Promise<string> {
   const token = new SignJWT({ iss: ISSUER, aud: AUDIENCE, sub: "alice", ...claims });
   token.setProtectedHeader({ alg, ...(kid === null ? {} : { kid }) });
@@ -126,10 +121,7 @@ test("a token without a key id is checked with every key that fits", async () =>
   const local = { keys: [await publicOf(second), await publicOf(first)] };
   assert.equal(await statusWith(appWith({ jwks: local }), await sign({}, { kid: null })), 200);
   const third = await generateKeyPair("ES256");
-  assert.equal(
-    await statusWith(appWith({ jwks: local }), await sign({}, { kid: null, pair: third })),
-    401,
-  );
+  assert.equal(await statusWith(appWith({ jwks: local }), await sign({}, { kid: null, pair: third })), 401);
 });
 
 test("a token without the scope gets 403", async () => {
