@@ -43,17 +43,19 @@ export function assertRequestOptions(methodName: string, path: string, options: 
     refuse(`public must be true or false, got ${String(options.public)}.`);
   }
   for (const [name, schema] of Object.entries({ params, query, headers })) {
-    if (schema !== undefined) refuse(`${name} is not served yet.`);
-    if (schema !== undefined && !isObjectSchema(schema)) {
+    if (schema === undefined || isStandardSchema(schema)) continue; // the library checks the values
+    if (fieldNames(schema as SchemaNode) === undefined) {
       refuse(`${name} must describe an object, such as Type.Object({ limit: Type.Integer() }).`);
     }
   }
+  if (headers !== undefined && !isStandardSchema(headers)) assertHeaderNames(headers as SchemaNode, refuse);
   if (options.healthCheck !== undefined && options.healthCheck !== false) {
     if (method !== "GET" && method !== "POST") refuse("a health check is called with GET or POST.");
     if (parameterNames(path).length > 0)
       refuse("a health check is called without parameters; drop them from its path.");
   }
-  if (params !== undefined) assertParameterNames(parameterNames(path), params as SchemaNode, refuse);
+  if (params !== undefined && !isStandardSchema(params))
+    assertParameterNames(parameterNames(path), params as SchemaNode, refuse);
 }
 
 function assertHttpMethod(method: unknown, refuse: (message: string) => never): void {
@@ -63,21 +65,43 @@ function assertHttpMethod(method: unknown, refuse: (message: string) => never): 
   refuse(`method must be one of ${METHODS.join(", ")}, got ${JSON.stringify(method)}.`);
 }
 
-function isObjectSchema(schema: object): boolean {
-  if (isStandardSchema(schema)) return true; // the library checks the values
-  const { type, properties, allOf, $ref } = schema as SchemaNode;
-  return (type === "object" && isSchemaNode(properties)) || allOf !== undefined || $ref !== undefined;
+/** The names of an object's fields, also of those in `allOf`; undefined for another schema. */
+function fieldNames(schema: SchemaNode): readonly string[] | undefined {
+  const { type, properties, allOf } = schema;
+  const own = type === "object" && isSchemaNode(properties) ? Object.keys(properties) : undefined;
+  if (!Array.isArray(allOf)) return own;
+  const others = allOf.map((part) => (isSchemaNode(part) ? fieldNames(part) : undefined));
+  if (others.includes(undefined)) return undefined;
+  return [...(own ?? []), ...(others as string[][]).flat()];
 }
 
 function assertParameterNames(
   names: readonly string[],
-  { properties }: SchemaNode,
+  schema: SchemaNode,
   refuse: (message: string) => never,
 ): void {
-  if (!isSchemaNode(properties)) return;
-  const declared = Object.keys(properties);
+  const declared = fieldNames(schema) ?? [];
   const missing = names.find((name) => !declared.includes(name));
   if (missing !== undefined) refuse(`the path has :${missing}, but \`params\` does not describe it.`);
   const unknown = declared.find((name) => !names.includes(name));
   if (unknown !== undefined) refuse(`\`params\` describes ${unknown}, but the path has no :${unknown}.`);
+}
+
+/** The characters of a header's name in lower case, without "_", which proxies drop. */
+const HEADER_NAME = /^[a-z0-9!#$%&'*+.^`|~-]+$/;
+
+function assertHeaderNames(schema: SchemaNode, refuse: (message: string) => never): void {
+  for (const name of fieldNames(schema) ?? []) {
+    if (HEADER_NAME.test(name)) continue;
+    const advice = name.toLowerCase().replaceAll("_", "-");
+    if (HEADER_NAME.test(advice)) refuse(`\`headers\` names "${name}"; write "${advice}", as it is sent.`);
+    refuse(`\`headers\` names "${name}", which can't be a header.`);
+  }
+  if (closes(schema)) refuse("`headers` can't refuse other headers: each request has more of them.");
+}
+
+function closes(schema: SchemaNode): boolean {
+  const { additionalProperties, unevaluatedProperties, allOf } = schema;
+  if (additionalProperties === false || unevaluatedProperties === false) return true;
+  return Array.isArray(allOf) && allOf.some((part) => isSchemaNode(part) && closes(part));
 }

@@ -30,14 +30,11 @@ import { addBodyParser, createBudget, resolveBodyLimits } from "./bodies/body-li
 import { ServerMetrics } from "./metrics/metrics.ts";
 import { createStreamHandler } from "./streams/stream-handler.ts";
 import { createUnaryHandler } from "./http/unary-handler.ts";
-import {
-  createAnswerWithoutRoute,
-  createRefusalHook,
-  leadsToDocs,
-  notFound,
-  PathTable,
-} from "./http/not-found.ts";
-import { documentPath } from "../routes/path-pattern.ts";
+import { createAnswerWithoutRoute, createRefusalHook, leadsToDocs, notFound } from "./http/not-found.ts";
+import { documentPath, parameterNames } from "../routes/path-pattern.ts";
+import { withoutEmptyParameters, withParameters, withStreamHead } from "./http/parameter-route.ts";
+import { PathTable } from "./http/path-table.ts";
+import { compileParameters } from "./parameters/request-parameters.ts";
 import { isOpen, methodOf } from "../routes/signature.ts";
 import { loadFastify } from "./packages.ts";
 import { withoutRootPath } from "./http/root-path.ts";
@@ -63,6 +60,9 @@ export interface BuiltServer {
   readonly allowedHosts: readonly string[];
   readonly connections: Connections;
 }
+
+/** Maximum length of a parameter of a path, in characters: in effect, that of the request's head applies. */
+const MAX_PARAMETER_LENGTH = 1_000_000;
 
 /** Maximum time for a request to arrive completely, in ms. Half-sent requests must not pile up. */
 const REQUEST_ARRIVAL_MS = 300_000;
@@ -91,6 +91,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     requestTimeout: REQUEST_ARRIVAL_MS,
     return503OnClosing: false, // requests that still arrive on an open connection are served, not refused
     exposeHeadRoutes: definition.configure !== undefined, // for the app's own routes, as in any Fastify app
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     pluginTimeout: 0, // setup() has no time limit
     rewriteUrl: (request) => {
       if (authentication !== undefined) withoutQueryToken(request);
@@ -200,6 +201,7 @@ function prepareRoutes(parts: {
     const { path } = signature;
     const compiled = compileSchemas(validator, signature);
     if (signature.isWebsocket) continue;
+    const parameters = compileParameters(validator, signature);
     const method = methodOf(signature);
     const metrics = parts.metrics.route(method, documentPath(path));
     const dispatch = queues.create(signature, handler);
@@ -213,14 +215,18 @@ function prepareRoutes(parts: {
     const { body } = signature;
     let handle: RouteOptions["handler"];
     if (body === undefined || compiled.input === undefined) {
-      handle = create(withStandardSchemas(new RouteRuntime(route), compiled.standard));
+      const runtime = withStandardSchemas(new RouteRuntime(route), compiled.standard);
+      handle = create(withParameters(runtime, parameters));
+      if (signature.stream === true) handle = withStreamHead(runtime, handle);
     } else {
       const bodyRoute = new BodyRoute({ ...route, input: { ...compiled.input, accept: (input) => input } });
       handle = bodyRoute.createHandler(
         readers.create(signature, body, compiled.input),
-        create(withStandardSchemas(bodyRoute, compiled.standard)),
+        create(withParameters(withStandardSchemas(bodyRoute, compiled.standard), parameters)),
+        parameters,
       );
     }
+    if (parameterNames(path).length > 0) handle = withoutEmptyParameters(handle);
     const options: RouteOptions = {
       method,
       url: path,

@@ -5,7 +5,7 @@ import type { AppLog } from "./app-log.ts";
 import type { OwnRoute } from "./docs/own-routes.ts";
 import type { AnswerHeaders } from "./http/answer-headers.ts";
 import type { ServerState } from "./lifecycle/server-state.ts";
-import type { PathTable } from "./http/not-found.ts";
+import type { PathTable } from "./http/path-table.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {

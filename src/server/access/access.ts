@@ -123,7 +123,8 @@ export class Access {
     const { origin, "sec-fetch-site": site } = headers;
     if (origin === undefined && site === undefined) return undefined;
     if (origin === undefined ? site !== "cross-site" : site === "same-origin") return undefined;
-    if (isJsonType(headers["content-type"])) return undefined;
+    // The answer to a GET can't be read by the page, and other methods than POST are never sent without a preflight.
+    if (request.method !== "POST" || isJsonType(headers["content-type"])) return undefined;
     if (origin !== undefined && (this.allows(origin) === "credentials" || isSame(origin, headers.host))) {
       return undefined;
     }

@@ -147,8 +147,9 @@ export class RouteDispatch {
 const DECIMAL = /^\+?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
 /** The header's seconds in ms; Infinity if missing or not a positive number. */
-function startTimeoutMs(header: string | string[] | undefined): number {
-  if (typeof header !== "string" || !DECIMAL.test(header)) return Infinity;
-  const seconds = Number(header);
+function startTimeoutMs(header: unknown): number {
+  const text = typeof header === "number" ? String(header) : header; // converted, if the endpoint declares it
+  if (typeof text !== "string" || !DECIMAL.test(text)) return Infinity;
+  const seconds = Number(text);
   return seconds > 0 ? seconds * 1000 : Infinity;
 }

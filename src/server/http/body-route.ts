@@ -11,11 +11,19 @@ type Handle = (request: FastifyRequest, reply: FastifyReply) => unknown;
 export class BodyRoute extends RouteRuntime {
   readonly #bodies = new WeakMap<IncomingMessage, ReadBody>();
 
-  /** Creates a handler that reads and validates the body, and then calls the handler of the route. */
-  createHandler(read: BodyReader, handle: Handle): Handle {
+  /**
+   * Creates a handler that reads and validates the body, and then calls the handler of the route.
+   * @param parameters checks the request's parameters before its body is read
+   */
+  createHandler(
+    read: BodyReader,
+    handle: Handle,
+    parameters?: { check(request: FastifyRequest): void } | undefined,
+  ): Handle {
     return (request, reply) => {
       try {
         this.assertPreflighted(request); // before anything is stored
+        parameters?.check(request);
       } catch (error) {
         return void reply.send(error);
       }

@@ -3,9 +3,15 @@ import type { IncomingMessage } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { assertAnswerHeader, assertAnswerStatus, type HeaderValue } from "../../answer-header.ts";
-import { parseLifecyclePreference, type RequestContext } from "../../context.ts";
+import {
+  parseLifecyclePreference,
+  type RawHeaders,
+  type RawQuery,
+  type RequestContext,
+} from "../../context.ts";
 import { RequestCancelledException } from "../../errors.ts";
 import type { RunningCall } from "../lifecycle/server-state.ts";
+import type { TypedParts } from "../parameters/typed-parts.ts";
 
 /** Headers that say how a body is to be read. */
 export interface BodyForm {
@@ -22,10 +28,12 @@ export class HttpContext implements RequestContext, RunningCall {
   answerStatus: number | undefined;
   /** The headers about the form of the body that the handler has set: only some results can have them. */
   bodyForm: BodyForm | undefined;
+  /** The converted parameters, on routes that have schemas for them. */
+  typed: TypedParts | undefined;
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
   readonly #rootLog: Logger;
-  #headers: Record<string, string | string[] | undefined> | undefined;
+  #headers: RawHeaders | undefined;
   #cdnToken: string | string[] | undefined;
   #requestId: string | undefined;
   #log: Logger | undefined;
@@ -54,7 +62,12 @@ export class HttpContext implements RequestContext, RunningCall {
     return parseLifecyclePreference(this.#header("x-fal-object-lifecycle-preference"));
   }
 
-  get headers(): Record<string, string | string[] | undefined> {
+  get headers(): RawHeaders {
+    return (this.typed?.headers as RawHeaders | undefined) ?? this.rawHeaders;
+  }
+
+  /** The request's headers as text. */
+  get rawHeaders(): RawHeaders {
     if (this.#headers === undefined) {
       this.#headers = firstValues(this.#request.raw);
       this.#cdnToken = this.#headers["x-fal-cdn-token"];
@@ -62,17 +75,21 @@ export class HttpContext implements RequestContext, RunningCall {
     return this.#headers;
   }
 
+  get request(): FastifyRequest {
+    return this.#request;
+  }
+
   /** The request itself. */
   get raw(): IncomingMessage {
     return this.#request.raw;
   }
 
-  get query(): Readonly<Record<string, string | string[] | undefined>> {
-    return this.#request.query as Record<string, string | string[] | undefined>;
+  get query(): RawQuery {
+    return (this.typed?.query ?? this.#request.query) as RawQuery;
   }
 
   get params(): Readonly<Record<string, string>> {
-    return this.#request.params as Record<string, string>;
+    return (this.typed?.params ?? this.#request.params) as Record<string, string>;
   }
 
   get caller(): unknown {
@@ -169,12 +186,12 @@ export class HttpContext implements RequestContext, RunningCall {
 
   /** The new value of `x-fal-cdn-token`, if the handler changed it. */
   get changedCdnToken(): string | undefined {
-    const token = this.#request.raw.headers["x-fal-cdn-token"];
+    const token = (this.typed?.headers ?? this.#request.raw.headers)["x-fal-cdn-token"];
     return token === this.#cdnToken || typeof token !== "string" ? undefined : token;
   }
 
   #header(name: string): string | undefined {
-    const value = this.headers[name];
+    const value = this.rawHeaders[name];
     return typeof value === "string" ? value : value?.[0];
   }
 }

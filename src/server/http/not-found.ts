@@ -1,23 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { isPreflight, type Access } from "../access/access.ts";
 import { type AnswerHeaders, PAGE_HEADERS } from "./answer-headers.ts";
-
-/** Paths with the methods they are served with. */
-export class PathTable {
-  readonly #methods = new Map<string, Set<string>>();
-
-  add(path: string, methods: string | readonly string[]): void {
-    const known = this.#methods.get(path) ?? new Set();
-    for (const method of [methods].flat()) known.add(method);
-    this.#methods.set(path, known);
-  }
-
-  /** The methods of a path, sorted; undefined for an unknown path. */
-  methods(path: string): readonly string[] | undefined {
-    const known = this.#methods.get(path);
-    return known === undefined ? undefined : [...known].sort();
-  }
-}
+import type { PathTable } from "./path-table.ts";
 
 /** Answers a request without a route, unless its path is unknown: then it returns undefined. */
 export type AnswerWithoutRoute = (request: FastifyRequest, reply: FastifyReply) => FastifyReply | undefined;
@@ -36,6 +20,9 @@ export function createAnswerWithoutRoute(
     const [path = "/", query] = splitUrl(request.url);
     if (leadsToDocs(request, paths)) return showDocs(headers, request, reply, rootPath);
     const methods = paths.methods(path);
+    if (methods !== undefined && request.method === "OPTIONS") {
+      return answerOptions(headers, request, reply, methods);
+    }
     if (methods !== undefined) {
       return refuseJson(headers, request, reply, 405, "Method Not Allowed", { allow: methods.join(", ") });
     }
@@ -120,6 +107,18 @@ function answerPreflight(headers: AnswerHeaders, request: FastifyRequest, reply:
   });
   if (wanted !== undefined) reply.header("access-control-allow-headers", wanted);
   return reply.code(200).headers(PAGE_HEADERS).type("text/plain").send("OK");
+}
+
+/** Answers OPTIONS, which asks for the methods of a path. */
+function answerOptions(
+  headers: AnswerHeaders,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  methods: readonly string[],
+): FastifyReply {
+  headers.apply(request, reply);
+  const all = [...new Set([...methods, "OPTIONS"])].sort();
+  return reply.code(204).header("allow", all.join(", ")).send();
 }
 
 function refuseJson(

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { IncomingMessage } from "node:http";
 import { runInScope, type RequestContext } from "../../context.ts";
 import { answerFor, asError, type ErrorAnswer } from "../../answers.ts";
-import { AppException, RequestCancelledException } from "../../errors.ts";
+import { AppException, RequestCancelledException, type ValidationIssue } from "../../errors.ts";
 import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
 import type { Access } from "../access/access.ts";
 import { type AnswerHeaders, isHeaderValue } from "./answer-headers.ts";
@@ -109,6 +109,16 @@ export class RouteRuntime {
   /** The length of a request's body in memory, in bytes. */
   bytesOf(request: IncomingMessage): number {
     return bodyBytes(request);
+  }
+
+  /** The input of a request, or a promise of it. @throws InputValidationError */
+  readInput(context: HttpContext, body: unknown): unknown {
+    return this.input === undefined ? undefined : this.read(this.input, body, context);
+  }
+
+  /** The issues of a request's parameters, which are converted for its context; undefined if they fit. */
+  findParameterFaults(_context: HttpContext): readonly ValidationIssue[] | undefined {
+    return undefined;
   }
 
   /** Calls the handler with a body. Throws the errors of validation and handler. */

@@ -17,6 +17,7 @@ export function withStandardSchemas<Route extends RouteRuntime>(
   if (schemas === undefined) return route;
   const calls = new StandardCalls(route, schemas);
   route.call = (context, body) => calls.call(context, body);
+  route.readInput = (context, body) => calls.readInput(context, body);
   route.queue = (dispatch, context, body, bytes) => calls.queue(dispatch, context, body, bytes);
   return route;
 }
@@ -43,6 +44,11 @@ class StandardCalls {
     });
   }
 
+  /** See {@link RouteRuntime.readInput}. */
+  readInput(context: HttpContext, body: unknown): unknown {
+    return this.#route.signature.input === undefined ? undefined : this.#accept(context, body);
+  }
+
   /** See {@link RouteRuntime.queue}. */
   async queue(dispatch: RouteDispatch, context: HttpContext, body: unknown, bytes: number): Promise<unknown> {
     const hasInput = this.#route.signature.input !== undefined;
@@ -67,11 +73,8 @@ class StandardCalls {
   /** Validates what a handler returned: a result, or the items of a stream when they come. */
   #passOn(returned: unknown): unknown {
     if (this.#schemas.output === undefined) return returned;
-    const { stream } = this.#route.signature;
     return after(returned, (result) =>
-      stream === true || (stream === "optional" && isAsyncIterable(result))
-        ? this.#presentItems(result)
-        : this.#present(result),
+      this.#route.signature.stream === true ? this.#presentItems(result) : this.#present(result),
     );
   }
 
@@ -118,10 +121,6 @@ const NO_BYTES = {
 /** Goes on with a value, at once unless it is a promise. */
 function after(value: unknown, next: (value: unknown) => unknown): unknown {
   return isPromise(value) ? Promise.resolve(value).then(next) : next(value);
-}
-
-function isAsyncIterable(value: unknown): boolean {
-  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }
 
 function isPromise(value: unknown): value is Promise<unknown> {

@@ -2,7 +2,12 @@ import { PassThrough } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { isWithoutBody } from "../../answer-header.ts";
 import { withDeadline } from "../../dispatch/clock.ts";
-import { FalServerlessError, RequestCancelledException, StreamTimeoutException } from "../../errors.ts";
+import {
+  FalServerlessError,
+  InputValidationError,
+  RequestCancelledException,
+  StreamTimeoutException,
+} from "../../errors.ts";
 import { closeItems, iteratorOf, type Items } from "../../realtime/items.ts";
 import { EventStream } from "./event-stream.ts";
 import type { HttpContext } from "../http/http-context.ts";
@@ -43,6 +48,10 @@ export function createStreamHandler(
     signal.addEventListener("abort", onAbort, { once: true });
     try {
       route.assertPreflighted(request);
+      if (route.dispatch !== undefined) {
+        const issues = route.findParameterFaults(context);
+        if (issues !== undefined) throw new InputValidationError(issues);
+      }
       leave = await route.dispatch?.enter(context, bytes, context);
       const called = await raceAbort(route, context, () => route.call(context, request.body));
       if (called === ABORTED) throw context.abortReason;

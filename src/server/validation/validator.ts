@@ -26,9 +26,10 @@ export interface CompiledSchema {
   fits(value: unknown): boolean;
   /**
    * Validates an input, fills in defaults and drops unknown fields in place, and returns the value.
+   * @param at where the value stands in the request, for errors. Default `["body"]`
    * @throws InputValidationError
    */
-  accept(value: unknown): unknown;
+  accept(value: unknown, at?: readonly string[]): unknown;
   /**
    * Validates a result and returns what callers may see of it: `toJSON()` called, defaults filled in, unknown fields
    * dropped. The result itself is not changed.
@@ -40,6 +41,8 @@ export interface CompiledSchema {
   /** The reasons why a value does not fit, in schema order; each `loc` begins with `at`. */
   issuesOf(value: unknown, at: readonly (string | number)[]): ValidationIssue[];
 }
+
+const BODY: readonly string[] = ["body"];
 
 /** Compiles schemas: strict JSON types, and fields with a default are optional. */
 export class Validator {
@@ -96,21 +99,21 @@ export class Validator {
     return {
       document: documentOf(relaxed.root, relaxed.definitions),
       fits,
-      accept(given) {
+      accept(given, at = BODY) {
         // A body may be missing if its schema has a default.
         const value = given === undefined ? structuredClone(fallback) : given;
         if (value === undefined || (value === null && !fits(null))) {
           throw new InputValidationError([
-            { type: "missing", loc: ["body"], msg: "Field required", input: null },
+            { type: "missing", loc: [...at], msg: "Field required", input: null },
           ]);
         }
         if ((ArrayBuffer.isView(value) && !takesBytes) || !fits(value)) {
-          throw new InputValidationError(issueFinder.find(value, ["body"]));
+          throw new InputValidationError(issueFinder.find(value, at));
         }
         if (fill === undefined) return value;
         matching.forget();
         const filled = fill(value);
-        if (isTangled && !fits(filled)) throw new InputValidationError(issueFinder.find(filled, ["body"]));
+        if (isTangled && !fits(filled)) throw new InputValidationError(issueFinder.find(filled, at));
         return filled;
       },
       present(value, methodName) {

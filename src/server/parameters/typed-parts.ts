@@ -1,0 +1,7 @@
+/** The converted parameters of a request. A part without a schema is undefined. */
+export interface TypedParts {
+  params?: unknown;
+  query?: unknown;
+  /** All headers; those that the schema declares are converted. */
+  headers?: Record<string, unknown>;
+}
