@@ -185,7 +185,7 @@ export class WorkerPool {
   #scheduleCheck(): void {
     this.#cancelCheck = this.#options.clock.after(CHECK_INTERVAL_MS, () => {
       for (const slot of this.#slots) {
-        if (!slot.isGivenUp && slot.worker?.look() === true) this.#giveUp(slot);
+        if (!slot.isGivenUp && slot.worker?.check() === true) this.#giveUp(slot);
       }
       this.#scheduleCheck();
     });

@@ -41,7 +41,7 @@ export class VitalSigns {
   }
 
   /** Checks a worker. Returns the reason why it is stuck, or undefined. */
-  look(worker: WatchedWorker, now: number): string | undefined {
+  check(worker: WatchedWorker, now: number): string | undefined {
     const lateMs = now - worker.finishBy;
     if (lateMs >= this.#graceMs) return `its call is ${seconds(lateMs)} past its deadline`;
     if (!this.#hadTurn) return undefined;

@@ -87,10 +87,10 @@ export class WorkerProcess implements WatchedWorker {
   }
 
   /** Ends the process if it is stuck. Returns whether it was. */
-  look(): boolean {
+  check(): boolean {
     if (this.#channel.hasExited) return false;
     const { clock, log, className } = this.#parts;
-    const why = this.#signs.look(this, clock.now());
+    const why = this.#signs.check(this, clock.now());
     if (why === undefined) return false;
     const route = this.#running?.route;
     log.error(

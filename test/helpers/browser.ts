@@ -19,7 +19,7 @@ const FLAGS = [
 ];
 
 /** The parts of a page of playwright that tests use. */
-export interface BrowserPage {
+interface BrowserPage {
   goto(url: string): Promise<unknown>;
   /** Runs the text of a function in the page, and returns what it resolves to. */
   evaluate<T>(code: string): Promise<T>;

@@ -79,7 +79,8 @@ export class Authenticator {
     if (status === 401) more["www-authenticate"] ??= this.#challenge(request);
     if (status === 403) more["www-authenticate"] ??= 'Bearer error="insufficient_scope"';
     request.routeOptions.config.metrics?.record(status, 0);
-    leaveUnread(request, reply);
+    const { "content-length": length, "transfer-encoding": encoding } = request.headers;
+    if (length !== undefined || encoding !== undefined) leaveUnread(request, reply);
     reply.headers(more);
     this.#headers.sendJson(request, reply, status, JSON.stringify(answer.body));
   }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { InputValidationError } from "../../errors.ts";
-import { essenceOf, matchesType } from "../../routes/content-types.ts";
+import { matchesType } from "../../routes/content-types.ts";
 import { isEncoded, sentType, shown } from "./body-cause.ts";
 
 /** A body as its method gets it. */
@@ -47,7 +47,7 @@ export function assertContentType(request: IncomingMessage, accepted: readonly s
 }
 
 /** The error for content of a wrong type. */
-export function contentTypeError(
+function contentTypeError(
   loc: (string | number)[],
   cause: string,
   accepted: readonly string[] | undefined,
@@ -70,9 +70,4 @@ export function contentTypeIssue(
 export function listed(types: readonly string[]): string {
   const [last = "", ...others] = types.toReversed();
   return others.length === 0 ? last : `${others.toReversed().join(", ")} or ${last}`;
-}
-
-/** Whether a body is of a type, without parameters. */
-export function isOfType(request: IncomingMessage, type: string): boolean {
-  return essenceOf(request.headers["content-type"]) === type;
 }

@@ -7,7 +7,7 @@ import { collectBody, type BodyBounds, type BodyFault } from "./body-collection.
 import { assertContentType, declaredLength, type BodyReader } from "./body-reader.ts";
 import { FieldReader, FieldTexts } from "./field-values.ts";
 
-export const FORM_TYPE = "application/x-www-form-urlencoded";
+const FORM_TYPE = "application/x-www-form-urlencoded";
 
 /** The parts of a reader that holds bodies in memory. */
 interface MemoryReaderParts {

@@ -73,8 +73,11 @@ class StandardCalls {
   /** Validates what a handler returned: a result, or the items of a stream when they come. */
   #passOn(returned: unknown): unknown {
     if (this.#schemas.output === undefined) return returned;
+    const { stream } = this.#route.signature;
     return after(returned, (result) =>
-      this.#route.signature.stream === true ? this.#presentItems(result) : this.#present(result),
+      stream === true || (stream === "optional" && isAsyncIterable(result))
+        ? this.#presentItems(result)
+        : this.#present(result),
     );
   }
 
@@ -121,6 +124,10 @@ const NO_BYTES = {
 /** Goes on with a value, at once unless it is a promise. */
 function after(value: unknown, next: (value: unknown) => unknown): unknown {
   return isPromise(value) ? Promise.resolve(value).then(next) : next(value);
+}
+
+function isAsyncIterable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }
 
 function isPromise(value: unknown): value is Promise<unknown> {

@@ -24,7 +24,7 @@ async function checkRepeatedly(
   count: number,
 ): Promise<string | undefined> {
   for (let check = 0; check < count; check++) {
-    const why = signs.look(worker, 1_000);
+    const why = signs.check(worker, 1_000);
     if (why !== undefined) return why;
     await nextTurn();
   }
@@ -42,7 +42,7 @@ const lateness: readonly (readonly [finishBy: number, expected: string | undefin
 for (const [finishBy, expected] of lateness) {
   test(`a call that is due at ${finishBy} is ${expected === undefined ? "waited for" : "stuck"} at 1000 with a grace of 3000`, () => {
     const worker = Object.assign(new Watched(), { isIdle: false, finishBy });
-    assert.equal(new VitalSigns(3_000).look(worker, 1_000), expected);
+    assert.equal(new VitalSigns(3_000).check(worker, 1_000), expected);
   });
 }
 
@@ -70,7 +70,7 @@ test("checks within one turn count once, because no answer could arrive between 
   const worker = new Watched();
   const signs = new VitalSigns(3_000);
   await checkRepeatedly(signs, worker, 5);
-  for (let check = 0; check < 100; check++) assert.equal(signs.look(worker, 1_000), undefined);
+  for (let check = 0; check < 100; check++) assert.equal(signs.check(worker, 1_000), undefined);
 });
 
 test(

@@ -21,7 +21,7 @@ import { overloaded } from "../memory-bodies.ts";
 import { storesFiles, type MultipartPlan } from "./multipart-plan.ts";
 import { StoredFile } from "./stored-file.ts";
 
-export const MULTIPART_TYPE = "multipart/form-data";
+const MULTIPART_TYPE = "multipart/form-data";
 
 /** Memory of an arriving body: buffers of the connection, the parser and the disk. In bytes. */
 const READING_BYTES = 512 * 1024;
