@@ -72,7 +72,14 @@ const CONTESTANTS: readonly Contestant[] = [
 const BYTES = "x".repeat(16 * 1024);
 const BYTES_TYPE = { "content-type": "application/octet-stream" };
 
+const KEY = { authorization: "Bearer key-of-the-benchmark" };
+
 const PAIRS: readonly Pair[] = [
+  {
+    name: "bearer check",
+    bare: { name: "bare Fastify, bearer check", program: "fastify-bearer", headers: KEY },
+    ours: { name: "servable, bearer check", program: "servable-bearer", headers: KEY },
+  },
   {
     name: "bytes in and out",
     bare: { name: "bare Fastify, bytes", program: "fastify-bytes", headers: BYTES_TYPE, bytes: BYTES },
