@@ -84,8 +84,6 @@ export function compileSchemas(
     }
     if (!talksJson && someNode(compiled.document, isOfBodies))
       refuse(`The bytes() in ${name} can't have a contentType or be a stream: it is part of a message.`);
-    if (someNode(compiled.document, (node) => UPLOAD in node))
-      refuse(`The upload() in ${name} must be a part of its own: multipart({ image: upload() }).`);
     return compiled;
   };
   return {
@@ -106,9 +104,14 @@ function standardSchemas({
   };
 }
 
-/** @throws DefinitionError for `form()` and `multipart()` that do not describe a whole body */
+/** @throws DefinitionError for `form()` and `multipart()` that do not describe a whole body, and misplaced files */
 function assertBodySchema(schema: object, name: string, body: BodyKind | undefined): void {
   const isMarked = (node: object): boolean => BODY in node;
+  const own = body?.kind === "multipart" ? fieldsOf(schema, body) : (schema as SchemaNode);
+  if (someNode(own, (node) => UPLOAD in node)) {
+    const message = `The upload() in ${name} must be a part of its own: multipart({ image: upload() }).`;
+    throw new DefinitionError("SCHEMA_INVALID", message);
+  }
   const misplaced =
     body === undefined
       ? someNode(schema as SchemaNode, isMarked)
