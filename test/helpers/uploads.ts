@@ -4,7 +4,7 @@ import { setImmediate as turn } from "node:timers/promises";
 /** The stored files of uploads below a folder. */
 export function storedFiles(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() && entry.parentPath.includes("servable-uploads-"))
     .map(({ name }) => name);
 }
 
