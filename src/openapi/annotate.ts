@@ -1,3 +1,5 @@
+import { isValidated } from "./operation.ts";
+import { describeParameters } from "./parameters.ts";
 import { documentPath } from "../routes/path-pattern.ts";
 import { methodOf, type RouteSignature } from "../routes/signature.ts";
 import type { SchemaNode } from "../routes/schema-walk.ts";
@@ -48,7 +50,7 @@ export function annotateDocument(
   const own = Object.keys(given).filter((path) => !known.includes(path));
   known.splice(known.indexOf("/health"), 0, ...own.sort());
   const order = known.filter((path) => path in given || path in websockets);
-  const takesBody = all.some((route) => !route.isWebsocket && route.input !== undefined);
+  const takesBody = all.some((route) => !route.isWebsocket && isValidated(route));
   const shared = sharedSchemas(document.components, ownSchemas);
   const named = {
     ...shared,
@@ -61,7 +63,10 @@ export function annotateDocument(
     info: document.info as OpenApiDocument["info"],
     ...(servers === undefined || servers.length === 0 ? {} : { servers }),
     paths: Object.fromEntries(
-      order.map((path) => [path, { ...withBodies(given[path], all, path), ...websockets[path] }]),
+      order.map((path) => {
+        const item = withParameters(withBodies(given[path], all, path), all, path, components);
+        return [path, { ...item, ...websockets[path] }];
+      }),
     ),
     components: {
       schemas: Object.fromEntries(Object.entries(named).sort(([a], [b]) => (a < b ? -1 : 1))) as Record<
@@ -92,6 +97,23 @@ function withEncoding(requestBody: RequestBody, { body }: RouteSignature): Reque
     ...requestBody,
     content: Object.fromEntries(content.map(([type, media]) => [type, { ...media, encoding }])),
   };
+}
+
+/** Adds the parameters of operations, which the generator of the document does not describe in full. */
+function withParameters(
+  item: Readonly<Record<string, unknown>>,
+  routes: readonly RouteSignature[],
+  path: string,
+  components: Components,
+): Readonly<Record<string, unknown>> {
+  const changed: Record<string, unknown> = { ...item };
+  for (const route of routes) {
+    if (route.isWebsocket || documentPath(route.path) !== path) continue;
+    const parameters = localReferences(describeParameters(route, components));
+    const method = methodOf(route).toLowerCase();
+    if (parameters.length > 0) changed[method] = { ...(changed[method] as object), parameters };
+  }
+  return changed;
 }
 
 /** Makes bodies optional whose schema has a default, and adds the content types of their parts. */

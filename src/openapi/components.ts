@@ -15,6 +15,7 @@ import {
   type SchemaNode,
 } from "../routes/schema-walk.ts";
 import type { RouteSignature } from "../routes/signature.ts";
+import { isStandardSchema } from "../routes/standard-schema.ts";
 import { UPLOAD } from "../routes/upload.ts";
 
 /** The schemas of a document by name. References between them have the form `NAME#`. */
@@ -25,6 +26,8 @@ export interface Components {
    * @param use the use of the schema: a schema without a name has a component for each use
    */
   reference(schema: TSchema, use?: SchemaUse): SchemaNode;
+  /** The schema of a route's parameters, which is not a component: each of its fields is a parameter. */
+  parameters(schema: TSchema): SchemaNode;
 }
 
 /** A use of a schema: its route, and its role there. */
@@ -104,6 +107,16 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
         roots.set(schema, embed(schema as SchemaNode, undefined));
     }
   }
+  const parameters = new Map<TSchema, SchemaNode>();
+  for (const { params, query, headers } of list) {
+    for (const schema of [params, query, headers]) {
+      if (schema !== undefined && !isStandardSchema(schema)) {
+        // Embedded without its name: only the schemas within it are components.
+        const { $id: _id, ...unnamedSchema } = schema as SchemaNode;
+        parameters.set(schema, rewrite(unnamedSchema, undefined));
+      }
+    }
+  }
   // Schemas without a $id are named last, when all names in use are known.
   for (const route of list) {
     for (const [schema, suffix] of [
@@ -129,7 +142,7 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
     const { $ref } = roots.get(schema) ?? {};
     return $ref === undefined ? {} : { $ref };
   };
-  return { schemas, reference };
+  return { schemas, reference, parameters: (schema) => parameters.get(schema) ?? {} };
 }
 
 /** The schema of a route's body; undefined for a body of bytes, which needs no component. */

@@ -33,7 +33,7 @@ export function describeOperation(
     ...(batch === undefined ? {} : { "x-fal-batch": limitsOf(batch) }),
     response: {
       [route.status ?? 200]: describeAnswer(route, components),
-      ...(route.input === undefined
+      ...(!isValidated(route)
         ? {}
         : {
             422: {
@@ -44,6 +44,11 @@ export function describeOperation(
       ...describeOverload(route, settings),
     },
   };
+}
+
+/** Whether a request to a route may be answered with 422. */
+export function isValidated({ input, params, query, headers }: RouteSignature): boolean {
+  return [input, params, query, headers].some((schema) => schema !== undefined);
 }
 
 function requestBody(route: RouteSignature, components: Components): Pick<Operation, "body"> {

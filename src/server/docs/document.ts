@@ -15,6 +15,7 @@ import { readOwnRoutes, type OwnRoutes } from "./own-routes.ts";
 import { PAGE_HEADERS } from "../http/answer-headers.ts";
 import { withoutRootPath } from "../http/root-path.ts";
 import { documentedRoutes } from "./standard-documents.ts";
+import { compileParameters } from "../parameters/request-parameters.ts";
 import { compileSchemas, namedSchemas } from "../validation/route-schemas.ts";
 import { Validator } from "../validation/validator.ts";
 
@@ -42,7 +43,10 @@ export async function createDocument(
   rootPath: string,
 ): Promise<OpenApiDocument> {
   const validator = new Validator();
-  for (const route of definition.routes.keys()) compileSchemas(validator, route);
+  for (const route of definition.routes.keys()) {
+    compileSchemas(validator, route);
+    compileParameters(validator, route);
+  }
   const own = await readOwnRoutes(definition);
   const { document, server } = await createDocumentServer(definition, rootPath, { withPages: false, own });
   await server.close();
