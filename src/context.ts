@@ -1,6 +1,7 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
 import type { Logger } from "pino";
 import type { HeaderValue } from "./answer-header.ts";
+import type { Cookies } from "./cookies.ts";
 
 /** The types of those parts of a request that its endpoint has a schema for, and of its caller. */
 export interface RequestParts {
@@ -61,6 +62,8 @@ interface TypedContext<Params, Query, Headers, Caller> {
   readonly headers: Headers;
   /** The query string's parameters: as the endpoint's `query` schema describes them, without one as text. */
   readonly query: Query;
+  /** The request's cookies, from its header `cookie`. */
+  readonly cookies: Cookies;
   /** The parameters of the path: as the endpoint's `params` schema describes them, without one as text. */
   readonly params: Params;
   /** The caller as `authenticate()` returned it; undefined without `authenticate()`, and on public endpoints. */

@@ -34,6 +34,7 @@ export { upload, type UploadOptions } from "./routes/upload.ts";
 export { UploadedFile, UploadStream } from "./routes/uploaded-file.ts";
 export type { BlobLike, BytesResult, BytesStream, ResponseLike } from "./routes/bytes-result.ts";
 export { file, FileAnswer, type FileOptions } from "./routes/file-answer.ts";
+export { event, raw, type EventFields, type StreamEvent } from "./routes/stream-event.ts";
 export { realtime, type RealtimeOptions } from "./routes/realtime.ts";
 export { websocket, type RawWebSocket, type WebsocketOptions } from "./routes/websocket.ts";
 export type {

@@ -33,7 +33,7 @@ export interface Components {
 /** A use of a schema: its route, and its role there. */
 interface SchemaUse {
   readonly route: RouteSignature;
-  readonly as: "input" | "output";
+  readonly as: "input" | "output" | "item";
 }
 
 /**
@@ -45,7 +45,10 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
   const schemas = Object.create(null) as Record<string, SchemaNode>; // allows names such as "constructor"
   const owners = new Map<string, SchemaNode>();
   const roots = new Map<TSchema, SchemaNode>();
-  const unnamed = new Map<TSchema, Map<RouteSignature, Partial<Record<"Input" | "Output", string>>>>();
+  const unnamed = new Map<
+    TSchema,
+    Map<RouteSignature, Partial<Record<"Input" | "Output" | "Item", string>>>
+  >();
   const list = [...routes];
 
   /** Adds a component for a schema unless there is one already. Returns its name. */
@@ -102,7 +105,7 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
   };
 
   for (const route of list) {
-    for (const schema of [bodySchema(route), route.output]) {
+    for (const schema of [bodySchema(route), route.output, route.item]) {
       if (schema !== undefined && !roots.has(schema))
         roots.set(schema, embed(schema as SchemaNode, undefined));
     }
@@ -122,13 +125,15 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
     for (const [schema, suffix] of [
       [bodySchema(route), "Input"],
       [route.output, "Output"],
+      [route.item, "Item"],
     ] as const) {
       const placed = schema === undefined ? undefined : roots.get(schema);
       if (schema === undefined || placed === undefined || "$ref" in placed) continue;
       const name = freeName(pascalCase(route.methodName) + suffix, schemas);
       schemas[name] = annotateRoot(name, placed);
       const names =
-        unnamed.get(schema) ?? new Map<RouteSignature, Partial<Record<"Input" | "Output", string>>>();
+        unnamed.get(schema) ??
+        new Map<RouteSignature, Partial<Record<"Input" | "Output" | "Item", string>>>();
       unnamed.set(schema, names.set(route, { ...names.get(route), [suffix]: name }));
     }
   }
@@ -136,7 +141,13 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
     const uses = unnamed.get(schema);
     if (uses !== undefined) {
       const own = use === undefined ? [...uses.values()][0] : uses.get(use.route);
-      const name = use?.as === "output" ? (own?.Output ?? own?.Input) : (own?.Input ?? own?.Output);
+      const { Input, Output, Item } = own ?? {};
+      const name =
+        use?.as === "item"
+          ? (Item ?? Output ?? Input)
+          : use?.as === "output"
+            ? (Output ?? Input ?? Item)
+            : (Input ?? Output ?? Item);
       return { $ref: `${name}#` };
     }
     const { $ref } = roots.get(schema) ?? {};

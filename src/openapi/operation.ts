@@ -1,7 +1,7 @@
 import { isWithoutBody } from "../answer-header.ts";
 import { bytesRuleOf } from "../routes/bytes.ts";
 import type { BatchOptions } from "../routes/dispatch-options.ts";
-import type { RouteSignature } from "../routes/signature.ts";
+import { itemSchemaOf, type RouteSignature } from "../routes/signature.ts";
 import type { SchemaNode } from "../routes/schema-walk.ts";
 import { describeBody } from "./request-body.ts";
 import { describeOverload, type LoadSettings } from "./overload-answers.ts";
@@ -69,8 +69,17 @@ function describeAnswer(route: RouteSignature, components: Components): Record<s
     return { description, content: Object.fromEntries(types.map((type) => [type, { schema }])) };
   }
   const schema = output === undefined ? {} : components.reference(output, { route, as: "output" });
-  const type = route.stream === true ? "text/event-stream" : "application/json";
-  return { description, content: { [type]: { schema } } };
+  const single = route.stream === true ? {} : { "application/json": { schema } };
+  return { description, content: { ...single, ...streamContent(route, components) } };
+}
+
+/** The forms of a stream, each with the schema of one item. */
+function streamContent(route: RouteSignature, components: Components): Record<string, unknown> {
+  if (route.stream === false) return {};
+  const item = itemSchemaOf(route);
+  const as = route.stream === true ? "output" : "item";
+  const schema = item === undefined ? {} : components.reference(item, { route, as });
+  return { "text/event-stream": { schema }, "application/x-ndjson": { schema } };
 }
 
 function limitsOf({ maxSize, maxCost }: BatchOptions): { maxSize: number; maxCost?: number } {

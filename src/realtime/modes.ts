@@ -4,7 +4,7 @@ import type { RealtimeMode } from "../routes/signature.ts";
 import { AppException, InputValidationError } from "../errors.ts";
 import { type AbortableWait, LEFT } from "./abortable-wait.ts";
 import { frameBytes, type InputBuffer, type InputEnd, type WaitingInput } from "./input-buffer.ts";
-import { closeItems, iteratorOf } from "./items.ts";
+import { closeItems, iteratorOf } from "../items.ts";
 import { timingsMessage } from "./messages.ts";
 import { MessagePackError } from "./msgpack.ts";
 import type { FrameSink } from "./connection.ts";

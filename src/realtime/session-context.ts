@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
+import { type Cookies, parseCookies } from "../cookies.ts";
 import { parseLifecyclePreference, type RequestContext } from "../context.ts";
 
 /** The parts of the upgrade request that a session keeps. */
@@ -19,6 +20,7 @@ export class SessionContext implements RequestContext {
   readonly caller: unknown;
   readonly signal: AbortSignal;
   readonly log: Logger;
+  #cookies: Cookies | undefined;
 
   constructor(request: UpgradeRequest, signal: AbortSignal, rootLog: Logger) {
     this.headers = request.headers;
@@ -27,6 +29,10 @@ export class SessionContext implements RequestContext {
     this.requestId = this.#header("x-fal-request-id") ?? randomUUID();
     this.signal = signal;
     this.log = rootLog.child({ requestId: this.requestId });
+  }
+
+  get cookies(): Cookies {
+    return (this.#cookies ??= parseCookies(this.#header("cookie")));
   }
 
   get endpoint(): string | undefined {

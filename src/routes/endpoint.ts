@@ -24,6 +24,7 @@ export interface EndpointOptions<
   Params extends SchemaObject | undefined = undefined,
   Query extends SchemaObject | undefined = undefined,
   Headers extends SchemaObject | undefined = undefined,
+  Item extends SchemaObject | undefined = undefined,
 >
   extends Omit<DispatchOptions, "batch">, BodyLimitOptions, BodyTimeOptions {
   /** Default "POST". HEAD is answered wherever GET is. */
@@ -45,8 +46,13 @@ export interface EndpointOptions<
   input?: Input;
   /** The schema of the result, or of an item with `stream`. Without it, results are not checked. */
   output?: Output;
-  /** Whether the method is an async generator, whose items are sent as server-sent events. Default false. */
+  /**
+   * Whether the method is an async generator, whose items are sent as server-sent events. "optional": it returns one
+   * result or an async iterable, and each call decides which. Default false.
+   */
   stream?: Stream;
+  /** With `stream: "optional"`, the schema of an item; `output` is that of a single result. Default: not checked. */
+  item?: Item;
   /** Puts the inputs of several callers into one call: the method takes and returns arrays. Needs `input`. */
   batch?: BatchOptions<InputOf<Input>> & { maxSize: MaxSize };
   /** One line for the docs. Default: the method's name in words. */
@@ -72,6 +78,7 @@ const OPTION_NAMES = [
   "input",
   "output",
   "stream",
+  "item",
   "summary",
   "description",
   "timeoutMs",
@@ -106,11 +113,12 @@ export function endpoint<
   Params extends SchemaObject | undefined = undefined,
   Query extends SchemaObject | undefined = undefined,
   Headers extends SchemaObject | undefined = undefined,
+  Item extends SchemaObject | undefined = undefined,
   const Path extends string = string,
->(path: Path, options: EndpointOptions<Input, Output, Stream, MaxSize, Params, Query, Headers> = {}) {
+>(path: Path, options: EndpointOptions<Input, Output, Stream, MaxSize, Params, Query, Headers, Item> = {}) {
   return function decorate<Method extends AnyMethod>(
     method: Method &
-      CheckEndpoint<Method, Input, Output, Stream, MaxSize, PartsOf<Path, Params, Query, Headers>>,
+      CheckEndpoint<Method, Input, Output, Stream, MaxSize, PartsOf<Path, Params, Query, Headers>, Item>,
     context: ClassMethodDecoratorContext,
   ): void {
     const methodName = assertMethod("@endpoint", method, context);
@@ -124,6 +132,7 @@ type AnyEndpointOptions = EndpointOptions<
   SchemaObject | undefined,
   boolean | "optional",
   number,
+  SchemaObject | undefined,
   SchemaObject | undefined,
   SchemaObject | undefined,
   SchemaObject | undefined
@@ -157,6 +166,7 @@ export function endpointSignature(
     ...(options.public === true ? { isPublic: true } : {}),
     input: options.input,
     output: options.output,
+    ...(options.item === undefined ? {} : { item: options.item }),
     stream: options.stream ?? false,
     timeoutMs: options.timeoutMs,
     healthCheck: options.healthCheck === true ? {} : options.healthCheck || undefined,
@@ -170,7 +180,7 @@ export function endpointSignature(
 
 function assertOptions(methodName: string, options: object): void {
   assertKnownOptions("@endpoint", methodName, options, OPTION_NAMES);
-  const { timeoutMs, input, output, params, query, headers, stream, batch, workers } =
+  const { timeoutMs, input, output, item, params, query, headers, stream, batch } =
     options as AnyEndpointOptions;
   const refuse = (message: string): never => {
     throw new DefinitionError("ROUTE_OPTION_INVALID", `@endpoint on ${methodName}(): ${message}`);
@@ -179,13 +189,19 @@ function assertOptions(methodName: string, options: object): void {
   if (timeoutMs !== undefined && !isDelay) {
     refuse(`timeoutMs must be between 1 and ${MAX_TIMEOUT_MS}, got ${String(timeoutMs)}.`);
   }
-  assertSchemas("@endpoint", methodName, { input, output, params, query, headers });
-  if (stream !== undefined && typeof stream !== "boolean") {
-    refuse(`stream must be true or false, got ${JSON.stringify(stream)}.`);
+  assertSchemas("@endpoint", methodName, { input, output, item, params, query, headers });
+  if (stream !== undefined && typeof stream !== "boolean" && stream !== "optional") {
+    refuse(`stream must be true, false or "optional", got ${JSON.stringify(stream)}.`);
+  }
+  if (item !== undefined && stream !== "optional") {
+    refuse(
+      stream === true
+        ? "with `stream: true`, `output` is the schema of an item; drop `item`."
+        : '`item` is the schema of a stream\'s item; add `stream: "optional"`.',
+    );
   }
   if (batch !== undefined && input === undefined)
     refuse("batch needs an `input` schema: it is inputs that form a batch.");
-  if (batch !== undefined && stream === true) refuse("a stream has one caller; drop `batch` or `stream`.");
-  if (workers !== undefined && stream === true)
-    refuse("a stream can't run in workers; drop `workers` or `stream`.");
+  if (batch !== undefined && stream !== undefined && stream !== false)
+    refuse("a stream has one caller; drop `batch` or `stream`.");
 }

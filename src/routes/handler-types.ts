@@ -4,6 +4,7 @@ import type { PathParameters } from "./path-pattern.ts";
 import type { BytesResult, BytesStream } from "./bytes-result.ts";
 import type { RealtimeMode } from "./signature.ts";
 import type { InferInput, InferOutput } from "./standard-schema.ts";
+import type { StreamEvent } from "./stream-event.ts";
 
 /**
  * A schema of TypeBox, or of a library that implements Standard Schema, whose type it includes: TypeBox's own type is an
@@ -121,22 +122,44 @@ type OutputOf<Output extends TSchema> =
         ? BytesResult
         : InferInput<Output>;
 
-type CheckResult<Result, Output, Stream> =
+type CheckResult<Result, Output, Stream, Item> =
   IsAny<Awaited<Result>> extends true
     ? CheckValue<Awaited<Result>, Output, "the result">
     : [Awaited<Result>] extends [never]
       ? unknown // it always throws
-      : CheckReturned<Awaited<Result>, Output, Stream>;
+      : CheckReturned<Awaited<Result>, Output, Stream, Item>;
 
-type CheckReturned<Result, Output, Stream> = Stream extends true
-  ? [Result] extends [(AsyncIterable<infer Item> | Iterable<infer Item>) & object]
-    ? CheckValue<Item, Output, "a streamed item">
-    : NotEndpoint<"with `stream: true` the method must return an async iterable; write `async *name(…)`">
-  : [Result] extends [BytesStream]
-    ? CheckValue<Result, Output, "the result">
-    : [Result] extends [AsyncIterable<unknown> | Iterator<unknown>]
-      ? NotEndpoint<"the method returns an async iterable; add `stream: true`">
-      : CheckValue<Result, Output, "the result">;
+type CheckReturned<Result, Output, Stream, Item> = Stream extends true
+  ? CheckItems<Result, Output>
+  : Stream extends "optional"
+    ? CheckOptional<Extract<Result, ItemStream>, Exclude<Result, ItemStream>, Output, Item>
+    : [Result] extends [BytesStream]
+      ? CheckValue<Result, Output, "the result">
+      : [Result] extends [ItemStream]
+        ? NotEndpoint<"the method returns an async iterable; add `stream: true`">
+        : CheckValue<Result, Output, "the result">;
+
+/** The results that are streams of items where a method may also return a single result. */
+type ItemStream = AsyncIterable<unknown> | Iterator<unknown>;
+
+type CheckItems<Result, ItemSchema> = [Result] extends [
+  (AsyncIterable<infer Item> | Iterable<infer Item>) & object,
+]
+  ? IsAny<Item> extends true
+    ? CheckValue<Item, ItemSchema, "a streamed item">
+    : CheckValue<DataOf<Item>, ItemSchema, "a streamed item">
+  : NotEndpoint<"with `stream: true` the method must return an async iterable; write `async *name(…)`">;
+
+/** The part of an item that its schema describes. A raw text has none. */
+type DataOf<Item> = Item extends StreamEvent<infer Data> ? Data : Item;
+
+type CheckOptional<Streamed, Single, Output, Item> = [Streamed] extends [never]
+  ? NotEndpoint<"with `stream: 'optional'` the method returns one result or an async iterable; write Promise<Result | AsyncGenerator<Item>>">
+  : [Single] extends [never]
+    ? NotEndpoint<"the method always returns an async iterable; write `stream: true`">
+    : unknown extends CheckItems<Streamed, Item>
+      ? CheckValue<Single, Output, "the result">
+      : CheckItems<Streamed, Item>;
 
 type CheckBatchArguments<
   Args extends readonly unknown[],
@@ -182,12 +205,13 @@ export type CheckEndpoint<
   Stream,
   MaxSize = never,
   Parts extends RequestParts = NoParts,
+  Item = undefined,
 > = Method extends (this: never, ...args: infer Args) => infer Result
   ? IsUnresolved<Args, Result> extends true
     ? unknown
     : [MaxSize] extends [never]
       ? unknown extends CheckArguments<Args, Input, Parts>
-        ? CheckResult<Result, Output, Stream>
+        ? CheckResult<Result, Output, Stream, Item>
         : CheckArguments<Args, Input, Parts>
       : unknown extends CheckBatchArguments<Args, Input, Parts>
         ? CheckBatchResult<Awaited<Result>, Output>

@@ -54,6 +54,8 @@ export interface RouteSignature {
   readonly input: TSchema | undefined;
   /** The schema of the result, or of an item of a stream; undefined if results are not checked. */
   readonly output: TSchema | undefined;
+  /** The schema of a stream's item where the method may also return a single result; absent: not checked. */
+  readonly item?: TSchema;
   /** Whether the method yields items, which are sent as server-sent events. "optional": it decides at each call. */
   readonly stream: boolean | "optional";
   /** Maximum time until the answer, or until each item of a stream, in milliseconds; undefined for no limit. */
@@ -85,6 +87,11 @@ export interface RouteSignature {
   readonly encodeMessage?: EncodeMessage | undefined;
   readonly decodeMessage?: DecodeMessage | undefined;
   readonly canBatch?: CanBatch | undefined;
+}
+
+/** The schema of the items of a route's stream; undefined if there is none, or the route has no stream. */
+export function itemSchemaOf(route: Pick<RouteSignature, "stream" | "output" | "item">): TSchema | undefined {
+  return route.stream === true ? route.output : route.item;
 }
 
 /** The method of a route, bound to its app. */

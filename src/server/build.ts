@@ -211,7 +211,7 @@ function prepareRoutes(parts: {
         ? undefined
         : resolveBodyLimits(parts.options, signature.limits, status ?? parts.definition.overloadStatus);
     const route = { ...parts, signature, handler, metrics, dispatch, ...compiled };
-    const create = signature.stream ? createStreamHandler : createUnaryHandler;
+    const create = signature.stream === false ? createUnaryHandler : createStreamHandler;
     const { body } = signature;
     let handle: RouteOptions["handler"];
     if (body === undefined || compiled.input === undefined) {

@@ -25,6 +25,7 @@ let stopping = false;
 function receive(message: ToWorker): void {
   if (message.type === "start") void start(message);
   else if (message.type === "call") void calls?.run(message);
+  else if (message.type === "grant") calls?.grant(message.id, message.count);
   else if (message.type === "abort") calls?.abort(message);
   else if (message.type === "level") log.level = message.logLevel;
   else if (message.type === "ping") send({ type: "pong" });

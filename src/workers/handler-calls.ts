@@ -1,11 +1,14 @@
 import { runInScope, type BatchContext } from "../context.ts";
 import { describeUncloneable, isCloneable } from "../processes/cloning.ts";
 import { CLONE_FORM, sendable } from "../json/sendable.ts";
+import { isStreamOfItems, iteratorOf } from "../items.ts";
+import { isStreamEvent } from "../routes/stream-event.ts";
 import { type FileAnswer, isFileAnswer } from "../routes/file-answer.ts";
 import { currentTracing } from "../tracing/tracing.ts";
 import type { ForwardingLog } from "./forwarding-log.ts";
 import type { HostedServable } from "./hosted-servable.ts";
 import type { AbortMessage, CallMessage, FromWorker, WireEffects, WireFile } from "./protocol.ts";
+import { ItemSender } from "./item-sender.ts";
 import { LazySignal, RemoteContext } from "./remote-context.ts";
 import { encodeThrown, isError, type WireThrown } from "../processes/thrown-codec.ts";
 
@@ -16,6 +19,8 @@ interface Running {
   readonly signal: LazySignal;
   readonly contexts: readonly RemoteContext[];
   readonly isBatch: boolean;
+  /** Of a stream: what sends its items; undefined until the method has returned them. */
+  sender: ItemSender | undefined;
 }
 
 /** Runs the handlers of a worker's servable on request of the main process, one call at a time. */
@@ -36,12 +41,14 @@ export class HandlerCalls {
   async run(call: CallMessage): Promise<void> {
     const { id, isBatch } = call;
     const contexts = call.contexts.map((context) => new RemoteContext(context, () => this.#log.logger));
-    this.#running = { id, signal: new LazySignal(call.aborted), contexts, isBatch };
+    this.#running = { id, signal: new LazySignal(call.aborted), contexts, isBatch, sender: undefined };
     // A handler of a single request has only one signal, which aborts with the request and with the call.
     if (!isBatch && call.aborted !== undefined) contexts[0]?.abort(call.aborted);
     try {
       const value = await this.#call(call, this.#running);
-      this.#answer(call, value, contexts);
+      if (call.stream === true || (call.stream === "optional" && isStreamOfItems(value)))
+        await this.#stream(call, value, this.#running);
+      else this.#answer(call, value, contexts);
     } catch (error) {
       this.#send({ type: "thrown", id, thrown: encodeThrown(error), ...effectsOf(contexts) });
     }
@@ -53,9 +60,16 @@ export class HandlerCalls {
   abort({ id, item, reason }: AbortMessage): void {
     const running = this.#running;
     if (running?.id !== id) return;
-    if (!running.isBatch) running.contexts[0]?.abort(reason);
-    else if (item === undefined) running.signal.abort(reason);
+    if (!running.isBatch) {
+      running.contexts[0]?.abort(reason);
+      running.sender?.close();
+    } else if (item === undefined) running.signal.abort(reason);
     else running.contexts[item]?.abort(reason);
+  }
+
+  /** Allows the running call to send more items. */
+  grant(id: number, count: number): void {
+    if (this.#running?.id === id) this.#running.sender?.grant(count);
   }
 
   /** Resolves when no call is running. */
@@ -73,6 +87,43 @@ export class HandlerCalls {
         return call.inputs === undefined ? handler(contexts[0]) : handler(call.inputs[0], contexts[0]);
       });
     return span === undefined ? run() : span.around(run);
+  }
+
+  /** Sends the items of a stream, and then its end. */
+  async #stream(call: CallMessage, value: unknown, running: Running): Promise<void> {
+    const { id } = call;
+    const { methodName } = this.servable.route(call.route);
+    const [context] = running.contexts;
+    const items = iteratorOf(value, methodName);
+    const sender = new ItemSender(items, () => this.#log.logger);
+    running.sender = sender;
+    this.#send({ type: "begin", id });
+    if (context?.signal.aborted === true) sender.close();
+    let effects: ReturnType<typeof effectsOf> | undefined;
+    await sender.run(
+      (from) => runInScope(context, this.servable.instance, () => from.next()),
+      (item) => {
+        const isFirst = effects === undefined;
+        effects ??= effectsOf(running.contexts);
+        if (isFirst) context?.sendHead();
+        const { head, data, text } = isStreamEvent(item)
+          ? item
+          : { head: undefined, data: item, text: undefined };
+        const event = head === undefined ? {} : { event: { head, text } };
+        try {
+          const plain = sendable(data, CLONE_FORM);
+          this.#send({ type: "item", id, value: plain, ...event, ...(isFirst ? effects : {}) });
+        } catch (error) {
+          throw this.#refusal(call, data, error);
+        }
+      },
+    );
+    this.#send({
+      type: "result",
+      id,
+      value: undefined,
+      ...(effects === undefined ? effectsOf(running.contexts) : {}),
+    });
   }
 
   #batchContext(requests: readonly RemoteContext[], signal: LazySignal): BatchContext {

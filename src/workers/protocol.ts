@@ -39,6 +39,15 @@ export interface CallMessage {
   readonly trace?: TraceCarrier;
   /** Why the signal of the whole call has aborted, where it has. */
   readonly aborted?: WireThrown;
+  /** Whether the method yields items. "optional": it may also return a single result. Absent: it does not. */
+  readonly stream?: true | "optional";
+}
+
+/** Allows the running call to send more items of its stream. */
+interface GrantMessage {
+  readonly type: "grant";
+  readonly id: number;
+  readonly count: number;
 }
 
 /** A signal of the running call has aborted. */
@@ -55,6 +64,7 @@ export type ToWorker =
   | StartMessage
   | CallMessage
   | AbortMessage
+  | GrantMessage
   | { readonly type: "level"; readonly logLevel: string }
   /** Asks for a `pong`. */
   | { readonly type: "ping" }
@@ -80,7 +90,25 @@ export interface WireFile {
   readonly options: FileOptions;
 }
 
-/** A call has ended with a result. */
+/** A call has returned a stream, whose items follow. */
+interface BeginMessage {
+  readonly type: "begin";
+  readonly id: number;
+}
+
+/** An item of a stream. */
+export interface ItemMessage {
+  readonly type: "item";
+  readonly id: number;
+  /** The item, or the data of an event. */
+  readonly value: unknown;
+  /** The fields of an event; absent for other items. */
+  readonly event?: { readonly head: string; readonly text: string | undefined };
+  /** With the first item only: later changes have no effect. */
+  readonly effects?: readonly WireEffects[];
+}
+
+/** A call has ended with a result, or with the end of its stream. */
 export interface ResultMessage {
   readonly type: "result";
   readonly id: number;
@@ -116,6 +144,8 @@ export type FromWorker =
   | { readonly type: "ready" }
   /** The worker could not be set up. */
   | { readonly type: "failed"; readonly thrown: WireThrown }
+  | BeginMessage
+  | ItemMessage
   | ResultMessage
   | ThrownMessage
   | LogMessage

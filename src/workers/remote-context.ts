@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { assertAnswerHeader, assertAnswerStatus, type HeaderValue } from "../answer-header.ts";
+import { type Cookies, parseCookies } from "../cookies.ts";
 import type { RequestContext } from "../context.ts";
 import { CDN_TOKEN, type WireContext, type WireEffects } from "./protocol.ts";
 import { decodeThrown, type WireThrown } from "../processes/thrown-codec.ts";
@@ -45,6 +46,8 @@ export class RemoteContext implements RequestContext {
   readonly #signal: LazySignal;
   readonly #cdnToken: string | string[] | undefined;
   #log: Logger | undefined;
+  #cookies: Cookies | undefined;
+  #isHeadSent = false;
   #answerHeaders: (readonly [string, string | readonly string[]])[] | undefined;
   #answerStatus: number | undefined;
 
@@ -61,6 +64,11 @@ export class RemoteContext implements RequestContext {
     this.#cdnToken = wire.headers[CDN_TOKEN];
   }
 
+  get cookies(): Cookies {
+    const { cookie } = this.headers;
+    return (this.#cookies ??= parseCookies(typeof cookie === "string" ? cookie : cookie?.[0]));
+  }
+
   get signal(): AbortSignal {
     return this.#signal.signal;
   }
@@ -71,14 +79,25 @@ export class RemoteContext implements RequestContext {
 
   status(code: number): void {
     assertAnswerStatus(code);
+    if (this.#isHeadSent) return this.#warn("the status");
     this.#answerStatus = code;
   }
 
   setHeader(name: string, value: HeaderValue): void {
     assertAnswerHeader(name, value);
+    if (this.#isHeadSent) return this.#warn(`the header ${name}`);
     // Node accepts numbers as header values. They are sent as strings, which the main process expects.
     const sent = Array.isArray(value) ? [...(value as readonly string[])] : String(value as string | number);
     (this.#answerHeaders ??= []).push([name, sent]);
+  }
+
+  /** Records that the first item of a stream is sent, and with it the head of the answer. */
+  sendHead(): void {
+    this.#isHeadSent = true;
+  }
+
+  #warn(what: string): void {
+    this.log.warn(`${what} is not sent: the answer's head has already been sent`);
   }
 
   /** Aborts the handler's signal. */

@@ -1,17 +1,20 @@
 import type { TraceCarrier } from "../tracing/tracing.ts";
 import type { RequestContext } from "../context.ts";
+import { StreamEvent } from "../routes/stream-event.ts";
 import {
   CDN_TOKEN,
-  type AbortMessage,
   type CallMessage,
+  type ItemMessage,
   type ResultMessage,
   type ThrownMessage,
+  type ToWorker,
   type WireContext,
   type WireEffects,
   type WireFile,
 } from "./protocol.ts";
 import { FileAnswer } from "../routes/file-answer.ts";
 import { describeUncloneable, isCloneable } from "../processes/cloning.ts";
+import { RemoteItems } from "./remote-items.ts";
 import { decodeThrown, encodeThrown } from "../processes/thrown-codec.ts";
 
 /** One call of a handler in a worker. */
@@ -29,26 +32,42 @@ export interface PoolCall {
   readonly signal: AbortSignal;
   /** Deadline of the answer, on the pool's clock. Default: none. */
   readonly finishBy?: number;
+  /** For a method that yields items; absent for other methods. */
+  readonly stream?: StreamOptions;
 }
 
-/** A call that was sent to a worker and is not answered yet. */
+/** Options of a call whose result is a stream. */
+interface StreamOptions {
+  /** Whether the method always yields items. "optional": it may also return a single result. */
+  readonly kind: true | "optional";
+  /** The deadline of an item that is waited for from now on, on the pool's clock; Infinity for no limit. */
+  deadline(): number;
+  /** Called once the worker is free again. */
+  onEnd(): void;
+}
+
+/**
+ * A call that was sent to a worker and is not answered yet. Its promise resolves to the result; for a stream, this is a
+ * {@link RemoteItems}.
+ */
 export class WorkerCall {
   readonly promise: Promise<unknown>;
   readonly message: CallMessage;
   readonly #call: PoolCall;
-  readonly #tell: (message: AbortMessage) => void;
+  readonly #tell: (message: ToWorker) => void;
   readonly #listeners: (readonly [AbortSignal, () => void])[] = [];
+  #items: RemoteItems | undefined;
   #resolve!: (value: unknown) => void;
   #reject!: (error: unknown) => void;
 
-  constructor(id: number, call: PoolCall, tell: (message: AbortMessage) => void) {
+  constructor(id: number, call: PoolCall, tell: (message: ToWorker) => void) {
     this.#call = call;
     this.#tell = tell;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    const { route, inputs, batched, contexts, trace, signal } = call;
+    const { route, inputs, batched, contexts, trace, signal, stream } = call;
     this.message = {
       type: "call",
       id,
@@ -58,6 +77,7 @@ export class WorkerCall {
       contexts: contexts.map(wireContext),
       ...(trace === undefined ? {} : { trace }),
       ...(signal.aborted ? { aborted: encodeThrown(signal.reason) } : {}),
+      ...(stream === undefined ? {} : { stream: stream.kind }),
     };
   }
 
@@ -67,7 +87,7 @@ export class WorkerCall {
 
   /** Deadline of the answer, on the pool's clock; Infinity for no limit. */
   get finishBy(): number {
-    return this.#call.finishBy ?? Infinity;
+    return this.#items?.finishBy ?? this.#call.finishBy ?? Infinity;
   }
 
   /** Forwards aborts to the worker from now on, until the call ends. */
@@ -79,10 +99,33 @@ export class WorkerCall {
     }
   }
 
+  /** The method has returned a stream. */
+  begin(): void {
+    const { stream } = this.#call;
+    const { id } = this.message;
+    this.#items = new RemoteItems({
+      grant: (count) => this.#tell({ type: "grant", id, count }),
+      deadline: () => stream?.deadline() ?? Infinity,
+    });
+    this.#resolve(this.#items);
+  }
+
+  /** Passes on an item of the stream. */
+  receive({ value, event, effects }: ItemMessage): void {
+    for (const each of effects ?? []) applyEffects(this.#call, each);
+    this.#items?.push(event === undefined ? value : new StreamEvent(event.head, value, event.text));
+  }
+
   /** Ends the call with the worker's answer. */
   finish(message: ResultMessage | ThrownMessage): void {
     this.#ignore();
     for (const effects of message.effects ?? []) applyEffects(this.#call, effects);
+    this.#call.stream?.onEnd();
+    if (this.#items !== undefined) {
+      if (message.type === "thrown") this.#items.fail(decodeThrown(message.thrown));
+      else this.#items.end();
+      return;
+    }
     if (message.type === "thrown") {
       this.#reject(decodeThrown(message.thrown));
       return;
@@ -96,7 +139,9 @@ export class WorkerCall {
   /** Ends the call without an answer. */
   fail(error: unknown): void {
     this.#ignore();
-    this.#reject(error);
+    this.#call.stream?.onEnd();
+    if (this.#items === undefined) this.#reject(error);
+    else this.#items.fail(error);
   }
 
   #listen(signal: AbortSignal, item: number | undefined): void {

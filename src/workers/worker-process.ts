@@ -138,6 +138,8 @@ export class WorkerProcess implements WatchedWorker {
   #receive(message: FromWorker): void {
     this.#signs.answered();
     if (message.type === "result" || message.type === "thrown") this.#finish(message);
+    else if (message.type === "item") this.#runningCall(message)?.receive(message);
+    else if (message.type === "begin") this.#runningCall(message)?.begin();
     else if (message.type === "log") this.#log(message);
     else if (message.type === "ready") {
       this.#isReady = true;
@@ -149,9 +151,14 @@ export class WorkerProcess implements WatchedWorker {
     }
   }
 
+  /** The running call, if a message belongs to it. */
+  #runningCall({ id }: { readonly id: number }): WorkerCall | undefined {
+    return this.#running?.message.id === id ? this.#running : undefined;
+  }
+
   #finish(message: ResultMessage | ThrownMessage): void {
-    const running = this.#running;
-    if (running?.message.id !== message.id) return;
+    const running = this.#runningCall(message);
+    if (running === undefined) return;
     this.#running = undefined;
     if (!this.#isStopping) this.#parts.onIdle();
     running.finish(message);

@@ -17,9 +17,20 @@ export interface QueuedCall {
   /** Of a stream: resolves when it is over. */
   readonly untilOver?: Promise<void>;
   /** Of a stream: called when it may begin. */
-  readonly begin?: () => void;
+  readonly begin?: (start?: StartInWorker) => void;
   /** The span of its time in the queue. */
   readonly waiting?: Span | undefined;
+}
+
+/** Calls the method of a stream in the worker that its queue has assigned. Resolves to its result. */
+export type StartInWorker = (input: unknown) => Promise<unknown>;
+
+/** The place of a stream in its queue. */
+export interface Entry {
+  /** Undefined: the method runs in this process. */
+  readonly start: StartInWorker | undefined;
+  /** Called when the stream is over. */
+  leave(): void;
 }
 
 /** The receiver of a call's answer. */
@@ -108,12 +119,12 @@ export class RouteDispatch {
     return job;
   }
 
-  /** Waits until a stream may begin. Resolves to the function to call when the stream is over. */
-  async enter(context: RequestContext, bytes: number, caller: Caller): Promise<() => void> {
+  /** Waits until a stream may begin. Its slot is taken until {@link Entry.leave} is called. */
+  async enter(context: RequestContext, bytes: number, caller: Caller): Promise<Entry> {
     let leave!: () => void;
     const untilOver = new Promise<void>((resolve) => (leave = resolve));
     const waiting = spanOf(context)?.child("queue");
-    const begun = new Promise<void>((resolve, reject) => {
+    const start = await new Promise<StartInWorker | undefined>((resolve, reject) => {
       const { answer } = this.#dispatcher.submit({
         ...this.#limitsOf({ headers: context.headers, bytes }),
         value: { context, input: undefined, untilOver, begin: resolve, waiting },
@@ -123,8 +134,7 @@ export class RouteDispatch {
       answer.catch(reject);
       if (waiting !== undefined) endWithAnswer(waiting, answer);
     });
-    await begun;
-    return leave;
+    return { start, leave };
   }
 
   #limitsOf({ headers, bytes }: Arrival): Omit<JobRequest<QueuedCall>, "value"> {

@@ -81,7 +81,7 @@ export class RouteQueues {
       timeoutMs: signature.isWebsocket
         ? undefined
         : (signature.timeoutMs ?? this.#definition.defaultTimeoutMs),
-      isStream: signature.stream === true,
+      isStream: signature.stream !== false,
       slots: workers === undefined ? [slots, ...this.#shared] : [slots, workers.slots, ...this.#shared],
       run:
         workers?.createRunner(signature) ??

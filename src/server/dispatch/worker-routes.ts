@@ -23,6 +23,8 @@ export class WorkerRoutes {
   /** No route runs in the main process, so setup is not needed there. */
   readonly coversAllRoutes: boolean;
   readonly #routes: ReadonlySet<RouteSignature>;
+  readonly #clock: Clock;
+  readonly #defaultTimeoutMs: number | undefined;
 
   /** @param routes the routes that run in workers */
   constructor(
@@ -31,6 +33,8 @@ export class WorkerRoutes {
     { clock, log, stuckGraceMs }: { clock: Clock; log: Logger; stuckGraceMs: number },
   ) {
     this.#routes = routes;
+    this.#clock = clock;
+    this.#defaultTimeoutMs = definition.defaultTimeoutMs;
     this.coversAllRoutes = routes.size === definition.routes.size;
     this.pool = new WorkerPool({ ...poolOptions(definition, routes), clock, log, stuckGraceMs });
     this.pool.onReadyChange((ready) => this.slots.resize(ready));
@@ -45,6 +49,7 @@ export class WorkerRoutes {
     const { methodName, input, dispatch } = signature;
     const route = describeRoute(signature);
     const batch = dispatch?.batch;
+    if (signature.stream !== false) return this.#createStreamRunner(signature);
     const call = (calls: readonly QueuedCall[], { signal, finishBy }: RunSignal): Promise<unknown> => {
       const run = (trace?: TraceCarrier): Promise<unknown> =>
         this.pool.run({
@@ -64,6 +69,43 @@ export class WorkerRoutes {
       runBatch(methodName, calls, (some) => call(some, run), batch.isolateErrors ?? false, run);
   }
 
+  /** Gives a stream a worker until it is over and the worker has ended its call. */
+  #createStreamRunner(signature: RouteSignature): RunBatch<QueuedCall> {
+    const { stream, input, methodName } = signature;
+    const route = describeRoute(signature);
+    const { timeoutMs = this.#defaultTimeoutMs } = signature;
+    const clock = this.#clock;
+    const deadline = (): number => (timeoutMs === undefined ? Infinity : clock.now() + timeoutMs);
+    return async ([call]) => {
+      if (call === undefined) return [];
+      const { context } = call;
+      let ended: Promise<void> | undefined;
+      call.begin?.((given) => {
+        let onEnd!: () => void;
+        ended = new Promise((resolve) => (onEnd = resolve));
+        const inputs = input === undefined ? undefined : [given];
+        const run = async (trace?: TraceCarrier): Promise<unknown> =>
+          this.pool.run({
+            route,
+            inputs,
+            batched: false,
+            contexts: [context],
+            trace,
+            signal: context.signal,
+            finishBy: deadline(),
+            stream: { kind: stream === "optional" ? stream : true, deadline, onEnd },
+          });
+        const span = currentTracing()?.start(`worker ${methodName}`, undefined, { kind: "CLIENT" });
+        const answer = span === undefined ? run() : span.around(() => run(span.carrier));
+        answer.catch(onEnd); // the call may not have been sent
+        return answer;
+      });
+      await call.untilOver;
+      await ended;
+      return [undefined];
+    };
+  }
+
   /** Starts and stops the workers together with a server. */
   attach(server: FastifyInstance, wasCut: () => boolean): void {
     server.register(async () => this.pool.start());
@@ -74,10 +116,10 @@ export class WorkerRoutes {
 /** The routes of a class that run in workers: those that ask for it, or all possible ones if the class asks for it. */
 export function workerRoutes(definition: ServerDefinition): ReadonlySet<RouteSignature> {
   const routes = [...definition.routes.keys()];
-  const chosen = routes.filter(({ dispatch, stream, isWebsocket, healthCheck, body }) => {
+  const chosen = routes.filter(({ dispatch, isWebsocket, healthCheck, body }) => {
     if (dispatch?.workers !== undefined) return true;
-    // Sessions keep state, but each batch may run in a different worker. A stream stays in its process.
-    const canMove = !isWebsocket && !stream && healthCheck === undefined && !isStreamed(body);
+    // Sessions keep state, but each batch may run in a different worker.
+    const canMove = !isWebsocket && healthCheck === undefined && !isStreamed(body);
     return definition.workers !== undefined && canMove;
   });
   return new Set(chosen);

@@ -9,6 +9,7 @@ import {
   type RawQuery,
   type RequestContext,
 } from "../../context.ts";
+import { type Cookies, parseCookies } from "../../cookies.ts";
 import { RequestCancelledException } from "../../errors.ts";
 import type { RunningCall } from "../lifecycle/server-state.ts";
 import type { TypedParts } from "../parameters/typed-parts.ts";
@@ -36,6 +37,7 @@ export class HttpContext implements RequestContext, RunningCall {
   #headers: RawHeaders | undefined;
   #cdnToken: string | string[] | undefined;
   #requestId: string | undefined;
+  #cookies: Cookies | undefined;
   #log: Logger | undefined;
   #controller: AbortController | undefined;
   #abortReason: unknown;
@@ -73,6 +75,10 @@ export class HttpContext implements RequestContext, RunningCall {
       this.#cdnToken = this.#headers["x-fal-cdn-token"];
     }
     return this.#headers;
+  }
+
+  get cookies(): Cookies {
+    return (this.#cookies ??= parseCookies(this.#header("cookie")));
   }
 
   get request(): FastifyRequest {

@@ -6,7 +6,7 @@ import { AppException, RequestCancelledException, type ValidationIssue } from ".
 import type { RouteHandler, RouteSignature } from "../../routes/signature.ts";
 import type { Access } from "../access/access.ts";
 import { type AnswerHeaders, isHeaderValue } from "./answer-headers.ts";
-import type { RouteDispatch } from "../dispatch/route-dispatch.ts";
+import type { RouteDispatch, StartInWorker } from "../dispatch/route-dispatch.ts";
 import { bodyBytes } from "../bodies/body-collection.ts";
 import { withBodyCause } from "../bodies/body-cause.ts";
 import { UnreadableBody } from "../bodies/json-body.ts";
@@ -25,6 +25,8 @@ export class RouteRuntime {
   readonly handler: RouteHandler;
   readonly input: CompiledSchema | undefined;
   readonly output: CompiledSchema | undefined;
+  /** The schema of a stream's item, if the method may also return a single result. */
+  readonly item: CompiledSchema | undefined;
   readonly metrics: RouteMetrics;
   readonly timeoutMs: number | undefined;
   /** The queue before the handler, if any; it enforces the timeout of queued and running calls. */
@@ -45,6 +47,7 @@ export class RouteRuntime {
     handler: RouteHandler;
     input: CompiledSchema | undefined;
     output: CompiledSchema | undefined;
+    item: CompiledSchema | undefined;
     metrics: RouteMetrics;
     dispatch: RouteDispatch | undefined;
     definition: ServerDefinition;
@@ -57,6 +60,7 @@ export class RouteRuntime {
     this.handler = parts.handler;
     this.input = parts.input;
     this.output = parts.output;
+    this.item = parts.item;
     this.metrics = parts.metrics;
     this.dispatch = parts.dispatch;
     this.timeoutMs = parts.signature.timeoutMs ?? parts.definition.defaultTimeoutMs;
@@ -126,6 +130,12 @@ export class RouteRuntime {
     if (this.input === undefined) return this.within(context, () => this.handler(context));
     const input = this.read(this.input, body, context);
     return this.within(context, () => this.handler(input, context));
+  }
+
+  /** Like {@link call}, in the worker that the queue has assigned to a stream; undefined: here. */
+  callIn(start: StartInWorker | undefined, context: HttpContext, body: unknown): unknown {
+    if (start === undefined) return this.call(context, body);
+    return start(this.input === undefined ? undefined : this.read(this.input, body, context));
   }
 
   /** Like {@link call}, through the queue. */

@@ -1,8 +1,10 @@
 import { withDeadline } from "../../dispatch/clock.ts";
 import { InputValidationError, RequestTimeoutException } from "../../errors.ts";
-import { iteratorOf, type Items } from "../../realtime/items.ts";
-import type { RouteDispatch } from "../dispatch/route-dispatch.ts";
+import { isStreamOfItems, iteratorOf, type Items } from "../../items.ts";
+import { isStreamEvent, StreamEvent } from "../../routes/stream-event.ts";
+import type { RouteDispatch, StartInWorker } from "../dispatch/route-dispatch.ts";
 import type { StandardSchemas } from "../validation/route-schemas.ts";
+import type { StandardValidation } from "../validation/standard-validation.ts";
 import type { HttpContext } from "./http-context.ts";
 import type { RouteRuntime } from "./route-runtime.ts";
 
@@ -16,7 +18,8 @@ export function withStandardSchemas<Route extends RouteRuntime>(
 ): Route {
   if (schemas === undefined) return route;
   const calls = new StandardCalls(route, schemas);
-  route.call = (context, body) => calls.call(context, body);
+  route.call = (context, body) => calls.call(context, body, undefined);
+  route.callIn = (start, context, body) => calls.call(context, body, start);
   route.readInput = (context, body) => calls.readInput(context, body);
   route.queue = (dispatch, context, body, bytes) => calls.queue(dispatch, context, body, bytes);
   return route;
@@ -32,15 +35,15 @@ class StandardCalls {
     this.#schemas = schemas;
   }
 
-  /** See {@link RouteRuntime.call}. */
-  call(context: HttpContext, body: unknown): unknown {
+  /** See {@link RouteRuntime.call} and {@link RouteRuntime.callIn}. */
+  call(context: HttpContext, body: unknown, start: StartInWorker | undefined): unknown {
     const { signature, handler } = this.#route;
     if (signature.input === undefined) {
-      return this.#passOn(this.#route.within(context, () => handler(context)));
+      return this.#passOn(start?.(undefined) ?? this.#route.within(context, () => handler(context)));
     }
     return after(this.#accept(context, body), (input) => {
       if (context.abortReason !== undefined) throw context.abortReason;
-      return this.#passOn(this.#route.within(context, () => handler(input, context)));
+      return this.#passOn(start?.(input) ?? this.#route.within(context, () => handler(input, context)));
     });
   }
 
@@ -56,7 +59,7 @@ class StandardCalls {
     const input = isPromise(accepted) ? await this.#inTime(context, accepted) : accepted;
     if (context.abortReason !== undefined) throw context.abortReason;
     const result = await dispatch.submit(context, input, bytes, context).answer;
-    const presented = this.#present(result);
+    const presented = this.#present(result, this.#schemas.output);
     return isPromise(presented) ? this.#inTime(context, presented) : presented;
   }
 
@@ -72,27 +75,35 @@ class StandardCalls {
 
   /** Validates what a handler returned: a result, or the items of a stream when they come. */
   #passOn(returned: unknown): unknown {
-    if (this.#schemas.output === undefined) return returned;
+    const { output, item } = this.#schemas;
+    if (output === undefined && item === undefined) return returned;
     const { stream } = this.#route.signature;
     return after(returned, (result) =>
-      stream === true || (stream === "optional" && isAsyncIterable(result))
-        ? this.#presentItems(result)
-        : this.#present(result),
+      stream === true || (stream === "optional" && isStreamOfItems(result))
+        ? this.#presentItems(result, stream === true ? output : item)
+        : this.#present(result, output),
     );
   }
 
-  #present(result: unknown): unknown {
-    const { output } = this.#schemas;
-    return output === undefined ? result : output.present(result, this.#route.signature.methodName);
+  #present(result: unknown, schema: StandardValidation | undefined): unknown {
+    return schema === undefined ? result : schema.present(result, this.#route.signature.methodName);
+  }
+
+  async #presentItem(item: unknown, schema: StandardValidation | undefined): Promise<unknown> {
+    if (!isStreamEvent(item)) return this.#present(item, schema);
+    const { head, data, text } = item;
+    return data === undefined ? item : new StreamEvent(head, await this.#present(data, schema), text);
   }
 
   /** The items of a stream, each validated before it is passed on. */
-  #presentItems(called: unknown): AsyncIterable<unknown> {
+  #presentItems(called: unknown, schema: StandardValidation | undefined): AsyncIterable<unknown> {
     const items: Items = iteratorOf(called, this.#route.signature.methodName);
     const iterator: AsyncIterator<unknown> = {
       next: async () => {
         const { done, value } = await items.next();
-        return done === true ? { done, value } : { done: false, value: await this.#present(value) };
+        return done === true
+          ? { done, value }
+          : { done: false, value: await this.#presentItem(value, schema) };
       },
       return: async () => ({ done: true, value: (await items.return?.())?.value }),
     };
@@ -124,10 +135,6 @@ const NO_BYTES = {
 /** Goes on with a value, at once unless it is a promise. */
 function after(value: unknown, next: (value: unknown) => unknown): unknown {
   return isPromise(value) ? Promise.resolve(value).then(next) : next(value);
-}
-
-function isAsyncIterable(value: unknown): boolean {
-  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }
 
 function isPromise(value: unknown): value is Promise<unknown> {

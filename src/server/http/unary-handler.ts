@@ -10,7 +10,8 @@ import type { RouteRuntime } from "./route-runtime.ts";
 import { createSerializer } from "./serializer.ts";
 import { bytesRuleOf } from "../../routes/bytes.ts";
 
-const JSON_TYPE = "application/json; charset=utf-8";
+/** The content type of results. */
+export const JSON_TYPE = "application/json; charset=utf-8";
 
 /** Creates the handler of an endpoint with a single answer. */
 export function createUnaryHandler(
@@ -89,7 +90,7 @@ export function createUnaryHandler(
 }
 
 /** Sends the answer. False if the client has disconnected. */
-function send(
+export function send(
   route: RouteRuntime,
   context: HttpContext,
   request: FastifyRequest,

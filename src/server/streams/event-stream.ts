@@ -5,14 +5,17 @@ import type { PassThrough } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FastifyReply } from "fastify";
 import type { Clock } from "../../dispatch/clock.ts";
+import type { StreamEvent } from "../../routes/stream-event.ts";
+import type { StreamFormat } from "./stream-format.ts";
 
 const MAX_WRITES_A_TURN = 64;
 
 /**
- * Writes server-sent events. The head of the answer is sent with the first item, so that an earlier error still gets
+ * Writes the items of a stream. The head of the answer is sent with the first item, so that an earlier error still gets
  * its own status, but after one heartbeat at the latest, since proxies close silent connections.
  */
 export class EventStream {
+  readonly #format: StreamFormat;
   readonly #reply: FastifyReply;
   readonly #clock: Clock;
   readonly #heartbeatMs: number;
@@ -26,12 +29,14 @@ export class EventStream {
 
   /** @param hooked the stream to send through the app's hooks; undefined to write the answer directly */
   constructor(
+    format: StreamFormat,
     reply: FastifyReply,
     clock: Clock,
     heartbeatMs: number,
     applyHeaders: () => number,
     hooked: PassThrough | undefined,
   ) {
+    this.#format = format;
     this.#reply = reply;
     this.#hooked = hooked;
     this.#clock = clock;
@@ -46,20 +51,26 @@ export class EventStream {
     return this.#begun;
   }
 
-  /** Sends one item. Resolves when the connection accepts more. */
+  /** Sends one item, given as JSON. Resolves when the connection accepts more. */
   async send(json: string): Promise<void> {
-    await this.#write(`data: ${json}\n\n`);
+    await this.#write(this.#format.item(json));
+  }
+
+  /** Sends one event, unless the format can't carry it. Resolves when the connection accepts more. */
+  async sendEvent(event: StreamEvent<unknown>, serialize: (data: unknown) => string): Promise<void> {
+    const text = this.#format.event(event, serialize);
+    if (text !== "") await this.#write(text);
   }
 
   /**
-   * Sends an error as the last event, then breaks the connection: clients that ignore error events would mistake a
+   * Sends an error as the last event or line, then breaks the connection: clients that ignore error events would mistake a
    * regular end for success.
    */
   async fail(body: object, status: number): Promise<void> {
     this.cancel();
     const { raw } = this.#reply;
     if (raw.destroyed) return;
-    const text = `event: error\ndata: ${JSON.stringify({ ...body, status })}\n\n`;
+    const text = this.#format.error({ ...body, status });
     if (this.#hooked !== undefined) return breakOffAfter(this.#hooked, text, raw, this.#clock);
     await new Promise<void>((resolve) => {
       raw.once("close", resolve);
@@ -89,7 +100,7 @@ export class EventStream {
     const silentMs = this.#clock.now() - this.#lastWriteAt;
     // A slow client has unread data and needs no comment.
     const out = this.#hooked ?? this.#reply.raw;
-    if (silentMs >= this.#heartbeatMs && !out.writableNeedDrain) void this.#write(": heartbeat\n\n");
+    if (silentMs >= this.#heartbeatMs && !out.writableNeedDrain) void this.#write(this.#format.heartbeat);
     const dueMs = this.#heartbeatMs - (this.#clock.now() - this.#lastWriteAt);
     this.#cancelBeat = this.#clock.after(dueMs > 0 ? dueMs : this.#heartbeatMs, this.#beat);
   };
@@ -121,7 +132,7 @@ export class EventStream {
     const status = this.#applyHeaders();
     this.#begun = true;
     const reply = this.#reply
-      .header("content-type", "text/event-stream; charset=utf-8")
+      .header("content-type", this.#format.contentType)
       .header("cache-control", "no-cache")
       .header("x-accel-buffering", "no");
     if (this.#hooked !== undefined) {

@@ -15,6 +15,8 @@ import type { CompiledSchema, Validator } from "./validator.ts";
 interface RouteSchemas {
   readonly input: CompiledSchema | undefined;
   readonly output: CompiledSchema | undefined;
+  /** Of a stream's item, if the method may also return a single result. */
+  readonly item: CompiledSchema | undefined;
   /** Schemas of other libraries, which replace those above; undefined for a route that has none. */
   readonly standard: StandardSchemas | undefined;
 }
@@ -23,6 +25,7 @@ interface RouteSchemas {
 export interface StandardSchemas {
   readonly input: StandardValidation | undefined;
   readonly output: StandardValidation | undefined;
+  readonly item: StandardValidation | undefined;
 }
 
 /**
@@ -60,17 +63,20 @@ export function compileSchemas(
   validator: Validator,
   route: Pick<
     RouteSignature,
-    "input" | "output" | "methodName" | "isWebsocket" | "contentType" | "body" | "stream"
+    "input" | "output" | "item" | "methodName" | "isWebsocket" | "contentType" | "body" | "stream"
   >,
 ): RouteSchemas {
-  const compile = (schema: object | undefined, which: "input" | "output"): CompiledSchema | undefined => {
+  const compile = (
+    schema: object | undefined,
+    which: "input" | "output" | "item",
+  ): CompiledSchema | undefined => {
     if (schema === undefined || isStandardSchema(schema)) return undefined;
     const name = `the ${which} of ${route.methodName}()`;
     const body = which === "input" ? route.body : undefined;
     assertBodySchema(schema, name, body);
     const compiled = validator.compile(body?.kind === "multipart" ? fieldsOf(schema, body) : schema, name);
     if (body?.kind === "bytes") return compiled;
-    if (which === "output" && !route.isWebsocket && bytesRuleOf(schema) !== undefined) {
+    if (which !== "input" && !route.isWebsocket && bytesRuleOf(schema) !== undefined) {
       assertAnswerBytes(schema, route);
       return undefined;
     }
@@ -89,6 +95,7 @@ export function compileSchemas(
   return {
     input: compile(route.input, "input"),
     output: compile(route.output, "output"),
+    item: compile(route.item, "item"),
     standard: standardSchemas(route),
   };
 }
@@ -96,11 +103,13 @@ export function compileSchemas(
 function standardSchemas({
   input,
   output,
-}: Pick<RouteSignature, "input" | "output">): RouteSchemas["standard"] {
-  if (!isStandardSchema(input) && !isStandardSchema(output)) return undefined;
+  item,
+}: Pick<RouteSignature, "input" | "output" | "item">): RouteSchemas["standard"] {
+  if (!isStandardSchema(input) && !isStandardSchema(output) && !isStandardSchema(item)) return undefined;
   return {
     input: isStandardSchema(input) ? createStandardValidation(input) : undefined,
     output: isStandardSchema(output) ? createStandardValidation(output) : undefined,
+    item: isStandardSchema(item) ? createStandardValidation(item) : undefined,
   };
 }
 

@@ -120,6 +120,7 @@ test("a stream is documented as events with the item's schema", async () => {
   };
   assert.deepEqual(post.responses["200"]?.content, {
     "text/event-stream": { schema: { $ref: "#/components/schemas/Picture" } },
+    "application/x-ndjson": { schema: { $ref: "#/components/schemas/Picture" } },
   });
   assert.ok("422" in post.responses);
 });

@@ -139,7 +139,7 @@ test("workers are a number of workers, or devices, with valid variables and modu
   );
 });
 
-test("a batch requires an input schema; streams support neither batches nor workers", () => {
+test("a batch requires an input schema; streams do not support batches", () => {
   assertOptionRefused(
     { input: undefined, batch: { maxSize: 8 } },
     "batch needs an `input` schema: it is inputs that form a batch.",
@@ -149,8 +149,8 @@ test("a batch requires an input schema; streams support neither batches nor work
     "a stream has one caller; drop `batch` or `stream`.",
   );
   assertOptionRefused(
-    { stream: true, workers: 2 },
-    "a stream can't run in workers; drop `workers` or `stream`.",
+    { stream: "optional", batch: { maxSize: 8 } },
+    "a stream has one caller; drop `batch` or `stream`.",
   );
 });
 

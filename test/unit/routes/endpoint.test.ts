@@ -105,7 +105,7 @@ test("an unknown option is rejected, with a suggestion", () => {
   assertRefused(
     options({ colour: "red" }),
     "ROUTE_OPTION_INVALID",
-    '@endpoint on run(): unknown option "colour"; known: method, params, query, headers, status, public, input, output, stream, summary, description, ' +
+    '@endpoint on run(): unknown option "colour"; known: method, params, query, headers, status, public, input, output, stream, item, summary, description, ' +
       "timeoutMs, healthCheck, bodyLimitBytes, maxDepth, maxValues, bodyTimeoutMs, bodyIdleTimeoutMs, batch, maxConcurrency, maxQueue, overloadStatus, workers, idempotent.",
   );
 });
