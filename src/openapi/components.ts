@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { TSchema } from "typebox";
 import { DefinitionError } from "../errors.ts";
+import { bytesRuleOf } from "../routes/bytes.ts";
 import {
   enterScope,
   resolveReference,
@@ -105,7 +106,7 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
   };
 
   for (const route of list) {
-    for (const schema of [bodySchema(route), route.output, route.item]) {
+    for (const schema of [bodySchema(route), resultSchema(route), route.item]) {
       if (schema !== undefined && !roots.has(schema))
         roots.set(schema, embed(schema as SchemaNode, undefined));
     }
@@ -124,7 +125,7 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
   for (const route of list) {
     for (const [schema, suffix] of [
       [bodySchema(route), "Input"],
-      [route.output, "Output"],
+      [resultSchema(route), "Output"],
       [route.item, "Item"],
     ] as const) {
       const placed = schema === undefined ? undefined : roots.get(schema);
@@ -159,6 +160,11 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
 /** The schema of a route's body; undefined for a body of bytes, which needs no component. */
 function bodySchema({ input, body }: RouteSignature): TSchema | undefined {
   return body?.kind === "bytes" ? undefined : input;
+}
+
+/** The schema of a route's result; undefined for bytes, which need no component. */
+function resultSchema({ output }: RouteSignature): TSchema | undefined {
+  return bytesRuleOf(output) === undefined ? output : undefined;
 }
 
 /** Keywords that name and refer within a schema, and the framework's own marks. They do not appear in documents. */
