@@ -4,4 +4,4 @@
  */
 export { FakeClock } from "./fake-clock.ts";
 export { connectTestSocket, type ControlMessage, type SocketClose, type TestSocket } from "./test-socket.ts";
-export { startTestServer, type TestServer } from "./test-server.ts";
+export { startTestServer, type TestRequestOptions, type TestServer } from "./test-server.ts";

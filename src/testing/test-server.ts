@@ -13,9 +13,18 @@ export interface TestServer<A extends BaseServable> {
   readonly server: FastifyInstance;
   /** Posts JSON and returns the answer. Strings and bytes are sent unchanged. */
   post(path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>;
+  /** Sends a request with any method and returns the answer. Redirects are not followed. */
+  request(method: string, path: string, options?: TestRequestOptions): Promise<Response>;
   /** Runs teardown and frees the port. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** The options of a test's request. */
+export interface TestRequestOptions {
+  /** Sent as JSON; strings and bytes are sent unchanged. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Runs an app's setup and serves it on a free local port. Logs nothing unless a logger is passed. */
@@ -41,6 +50,13 @@ export async function startTestServer<A extends BaseServable>(
       fetch(url + path, {
         method: "POST",
         headers: { "content-type": "application/json", ...headers },
+        ...(body === undefined ? {} : { body: isRaw(body) ? body : JSON.stringify(body) }),
+      }),
+    request: (method, path, { body, headers } = {}) =>
+      fetch(url + path, {
+        method,
+        redirect: "manual",
+        headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
         ...(body === undefined ? {} : { body: isRaw(body) ? body : JSON.stringify(body) }),
       }),
     close,
