@@ -21,6 +21,7 @@ export default function configuration({ production = false }) {
       "benchmarks/batching/*-thread.ts",
       "benchmarks/batching/generator.ts",
       "examples/language/*.ts",
+      "examples/openai/*.ts",
       "test/**/*.test.ts",
       "test/fixtures/**/*.ts", // loaded by path, by workers and in processes of their own
       "test/helpers/property-seed.mjs",
@@ -30,6 +31,7 @@ export default function configuration({ production = false }) {
       "src/**/*.ts!",
       "benchmarks/**/*.ts",
       "examples/language/*.ts",
+      "examples/openai/*.ts",
       "scripts/**/*.mjs",
       "test/**/*.{ts,mjs}",
     ],
