@@ -1,7 +1,7 @@
 import type { BaseServable } from "../servable/base-servable.ts";
 import type { ServeAddresses } from "../server/lifecycle/serve.ts";
 import type { LoadedApp } from "./module-loader.ts";
-import { methodOf } from "../routes/signature.ts";
+import { methodOf, type RouteSignature } from "../routes/signature.ts";
 import { exampleOf } from "./example-value.ts";
 import { packageVersion } from "./package-root.ts";
 import { styleFor } from "./style.ts";
@@ -60,9 +60,33 @@ export function tryIt(app: BaseServable, url: string, platform: string = process
   const body = route.input === undefined ? "" : JSON.stringify(exampleOf(route.input));
   const quote = (text: string): string =>
     platform === "win32" ? `"${text.replaceAll('"', '\\"')}"` : `'${text.replaceAll("'", "'\\''")}'`;
+  const method = methodOf(route);
+  const isPlain = method === (body === "" ? "GET" : "POST");
   const flags = [
     ...(route.stream ? ["-N"] : []),
-    ...(body === "" ? ["-X POST"] : ["-H", quote("content-type: application/json"), "-d", quote(body)]),
+    ...(isPlain ? [] : [`-X ${method}`]),
+    ...Object.entries(exampleFields(route.headers)).flatMap(([name, value]) => [
+      "-H",
+      quote(`${name}: ${value}`),
+    ]),
+    ...(body === "" ? [] : ["-H", quote("content-type: application/json"), "-d", quote(body)]),
   ];
-  return [`curl ${url}${route.path} ${flags.join(" ")}`];
+  const target = url + exampleTarget(route);
+  return [["curl", target.includes("?") ? quote(target) : target, ...flags].join(" ")];
+}
+
+/** A path and query that fit a route's schemas. */
+function exampleTarget({ path, params, query }: RouteSignature): string {
+  const values = exampleFields(params);
+  const filled = path.replaceAll(/:([^/]+)/g, (_, name: string) => encodeURIComponent(values[name] ?? "1"));
+  const search = new URLSearchParams(exampleFields(query)).toString();
+  return search === "" ? filled : `${filled}?${search}`;
+}
+
+/** The fields of an example that are written as text. */
+function exampleFields(schema: RouteSignature["query"]): Readonly<Record<string, string>> {
+  const example: unknown = schema === undefined ? {} : exampleOf(schema);
+  if (typeof example !== "object" || example === null) return {};
+  const scalars = Object.entries(example).filter(([, value]) => typeof value !== "object");
+  return Object.fromEntries(scalars.map(([name, value]) => [name, String(value)]));
 }

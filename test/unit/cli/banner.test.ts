@@ -53,3 +53,24 @@ test("the sample request keeps a quote intact, in a POSIX shell and on Windows",
     `${head} "content-type: application/json" -d "{\\"text\\":\\"it's\\"}"`,
   ]);
 });
+
+test("the sample request has the method of the endpoint, and parameters that fit", () => {
+  class Items extends App {
+    @endpoint("/items/:id", {
+      method: "GET",
+      params: Type.Object({ id: Type.Integer({ examples: [7] }) }),
+      query: Type.Object({ q: Type.String({ examples: ["a b"] }) }),
+      headers: Type.Object({ "x-count": Type.Integer({ examples: [3] }) }),
+    })
+    get(): void {}
+  }
+  class Removals extends App {
+    @endpoint("/items/:name", { method: "DELETE" })
+    remove(): void {}
+  }
+  const [get] = tryIt(new Items(), addresses.url, "linux");
+  assert.equal(get, "curl 'http://127.0.0.1:8080/items/7?q=a+b' -H 'x-count: 3'");
+  assert.deepEqual(tryIt(new Removals(), addresses.url, "linux"), [
+    "curl http://127.0.0.1:8080/items/1 -X DELETE",
+  ]);
+});
