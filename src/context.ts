@@ -55,8 +55,8 @@ interface TypedContext<Params, Query, Headers, Caller> {
    */
   readonly lifecyclePreference: Readonly<Record<string, unknown>> | null;
   /**
-   * The request's headers, with names in lower case. Those that the endpoint's `headers` schema declares have the types
-   * of the schema. The object may be changed: a new value of `x-fal-cdn-token` is returned to the caller in the
+   * The request's headers, with names in lower case. The headers in the endpoint's `headers` schema have the
+   * types of the schema. The object may be changed: a new value of `x-fal-cdn-token` is returned to the caller in the
    * response header of that name.
    */
   readonly headers: Headers;

@@ -2,7 +2,7 @@
 export type Cookies = Readonly<Record<string, string | undefined>>;
 
 /**
- * Parses the header `cookie`. If a name is repeated, its first value counts. Values in quotes lose them, and `%XX`
+ * Parses the header `cookie`. If a name is repeated, its first value is used. Values in quotes lose them, and `%XX`
  * sequences are decoded; a value with invalid ones is kept as it is.
  */
 export function parseCookies(header: string | undefined): Cookies {

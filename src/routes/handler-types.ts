@@ -22,7 +22,7 @@ type NotEndpoint<Message extends string> = `@endpoint: ${Message}`;
 /** The value that an `input` schema describes. Without a schema, the body is ignored. */
 export type InputOf<Input> = Input extends TSchema ? InferOutput<Input> : unknown;
 
-/** What a method's author writes for the type of a schema's values. */
+/** The type to write in a method for the values of a schema. */
 type InputName<Schema> = Schema extends { readonly "~standard": unknown }
   ? "InferOutput<typeof Schema>"
   : "Static<typeof Schema>";

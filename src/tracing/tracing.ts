@@ -3,7 +3,7 @@ import { hasSdk, loadOpenTelemetry } from "./open-telemetry.ts";
 import type { OpenTelemetry } from "./open-telemetry.ts";
 import type { Attributes, Context, Span as OtelSpan, SpanKind } from "@opentelemetry/api";
 
-/** What a trace sends to another process: the header `traceparent`, and whatever else the SDK's propagator adds. */
+/** The headers that continue a trace in another process: `traceparent`, and those that the SDK's propagator adds. */
 export type TraceCarrier = Readonly<Record<string, string>>;
 
 /** The description of a span. */
@@ -47,7 +47,7 @@ export class Span {
     return this.#api.context.with(this.#context, code);
   }
 
-  /** What another process needs to continue the trace below this span. */
+  /** The headers with which another process continues the trace below this span. */
   get carrier(): TraceCarrier {
     const carrier: Record<string, string> = {};
     this.#api.propagation.inject(this.#context, carrier);
@@ -73,7 +73,7 @@ export class Span {
     this.end();
   }
 
-  /** Ends the span. Only the first end counts. */
+  /** Ends the span. Later calls have no effect. */
   end(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;

@@ -50,8 +50,8 @@ export class RemoteItems implements AsyncIterableIterator<unknown, undefined> {
   }
 
   /**
-   * Drops the items that have not been taken, and resolves once the worker has closed its generator. The abort of the
-   * request's signal has told it to.
+   * Drops the items that have not been taken, and resolves once the worker has closed its generator. The abort of
+   * the request's signal makes it close.
    */
   async return(): Promise<IteratorResult<unknown, undefined>> {
     this.#isClosed = true;

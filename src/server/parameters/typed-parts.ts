@@ -2,6 +2,6 @@
 export interface TypedParts {
   params?: unknown;
   query?: unknown;
-  /** All headers; those that the schema declares are converted. */
+  /** All headers. Headers in the schema are converted. */
   headers?: Record<string, unknown>;
 }

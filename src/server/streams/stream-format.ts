@@ -66,7 +66,7 @@ export function formatFor(accept: string | undefined): StreamFormat {
   const isNamed = weights.has("text/event-stream");
   const other = isNamed ? weightOf("text/event-stream") : Math.max(weightOf("text/*"), weightOf("*/*"));
   if (weight !== other) return weight > other ? lines : EVENTS;
-  // Equal weights: a type that is named precedes a wildcard, otherwise the first one counts.
+  // Equal weights: a type that is named precedes a wildcard, otherwise the first one is used.
   const names = [...weights.keys()];
   const isFirst = names.indexOf(LINE_TYPES[index] ?? "") < names.indexOf("text/event-stream");
   return !isNamed || isFirst ? lines : EVENTS;
