@@ -49,6 +49,8 @@ interface Contestant {
   readonly headers?: Readonly<Record<string, string>>;
   /** The body of its requests, and the expected answer. Default: those of the JSON route. */
   readonly bytes?: string;
+  /** Makes its requests a GET with this query string. */
+  readonly query?: string;
 }
 
 /** A servable with a part of its own, and bare Fastify doing the same. */
@@ -74,11 +76,19 @@ const BYTES_TYPE = { "content-type": "application/octet-stream" };
 
 const KEY = { authorization: "Bearer key-of-the-benchmark" };
 
+const QUERY = "q=lighthouse&limit=20&exact=true";
+const PAGE = JSON.stringify({ query: "lighthouse", limit: 20, exact: true });
+
 const PAIRS: readonly Pair[] = [
   {
     name: "bearer check",
     bare: { name: "bare Fastify, bearer check", program: "fastify-bearer", headers: KEY },
     ours: { name: "servable, bearer check", program: "servable-bearer", headers: KEY },
+  },
+  {
+    name: "GET with typed query",
+    bare: { name: "bare Fastify, typed query", program: "fastify-query", query: QUERY },
+    ours: { name: "servable, typed query", program: "servable-query", query: QUERY },
   },
   {
     name: "bytes in and out",
@@ -137,13 +147,20 @@ async function playRound(
   }
 }
 
-function loadOf({ headers = {}, bytes = BODY }: Contestant, requests: number): Load {
-  return { body: bytes, headers, requests };
+function loadOf({ headers = {}, bytes = BODY, query }: Contestant, requests: number): Load {
+  return { body: bytes, query, headers, requests };
 }
 
 /** Checks the response: a server with another response would do other work. */
 async function assertAnswer(server: ServerProcess, contestant: Contestant): Promise<void> {
-  const { name, headers, bytes } = contestant;
+  const { name, headers, bytes, query } = contestant;
+  if (query !== undefined) {
+    const response = await fetch(`${server.url}/?${query}`);
+    const text = await response.text();
+    if (response.status !== 200 || text !== PAGE)
+      throw new Error(`${name} answered ${response.status} ${text}`);
+    return;
+  }
   const body = name === "node:http" ? JSON.stringify({ ...JSON.parse(BODY), steps: 25 }) : BODY;
   const response = await fetch(server.url, {
     method: "POST",

@@ -4,6 +4,8 @@ import type { ServerProcess } from "./server-process.ts";
 /** The requests of one round. */
 export interface Load {
   readonly body: string;
+  /** Sent with GET and without the body, if given. */
+  readonly query?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
   readonly requests: number;
 }
@@ -20,7 +22,7 @@ export interface Round {
 /** The number of requests in flight, one per connection, as clients of HTTP/1.1 send them. */
 const CONNECTIONS = 32;
 
-/** Sends a round of POST requests to a server. @throws Error if a response is not 200. */
+/** Sends a round of requests to a server, POST unless they have a query. @throws Error if a response is not 200. */
 export async function sendLoad(server: ServerProcess, load: Load): Promise<Round> {
   const before = await server.usage();
   const { latencies, milliseconds } = await fire(server.url, load);
@@ -40,10 +42,14 @@ function fire(url: string, load: Load): Promise<{ latencies: number[]; milliseco
     let ended = started;
     const run = autocannon(
       {
-        url,
-        method: "POST",
-        body: load.body,
-        headers: { "content-type": "application/json", ...load.headers },
+        ...(load.query === undefined
+          ? {
+              url,
+              method: "POST",
+              body: load.body,
+              headers: { "content-type": "application/json", ...load.headers },
+            }
+          : { url: `${url}/?${load.query}`, method: "GET", headers: { ...load.headers } }),
         connections: CONNECTIONS,
         amount: load.requests,
         sampleInt: 50, // the interval of checks for completion, in milliseconds

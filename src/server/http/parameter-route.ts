@@ -50,7 +50,7 @@ function readParameters(
 ): readonly ValidationIssue[] | undefined {
   if (context.typed !== undefined) return undefined; // a stream has read them before it waited
   let faults: ValidationIssue[] | undefined;
-  const typed = parameters.read(context.request, context.rawHeaders, (issues) => {
+  const typed = parameters.read(context.request, context, (issues) => {
     faults = [...(faults ?? []), ...issues];
   });
   if (faults === undefined) context.typed = typed;

@@ -45,24 +45,25 @@ export class RequestParameters {
   /** Validates all parameters of a request. @throws InputValidationError */
   check(request: FastifyRequest): void {
     const faults: ValidationIssue[] = [];
-    this.read(request, firstValues(request.raw), (issues) => void faults.push(...issues));
+    this.read(request, { rawHeaders: firstValues(request.raw) }, (issues) => void faults.push(...issues));
     if (faults.length > 0) throw new InputValidationError(faults);
   }
 
   /**
    * Converts and validates all parameters of a request.
-   * @param headers the request's headers, with the first value of repeated ones
+   * @param source holds the request's headers, with the first value of repeated ones; read only where they are declared
    * @param onFault called with the issues of each part that does not fit
    */
   read(
     request: FastifyRequest,
-    headers: Readonly<Record<string, string | string[] | undefined>>,
+    source: { readonly rawHeaders: Readonly<Record<string, string | string[] | undefined>> },
     onFault: (issues: readonly ValidationIssue[]) => void,
   ): TypedParts {
     const typed: TypedParts = {};
     if (this.#params !== undefined) typed.params = this.#params.read(request.params as Texts, onFault);
     if (this.#query !== undefined) typed.query = this.#query.read(request.query as Texts, onFault);
     if (this.#headers !== undefined) {
+      const headers = source.rawHeaders;
       const texts = this.#lists.length === 0 ? headers : withLists(headers, this.#lists, request.raw);
       const values = this.#headers.read(texts, onFault);
       typed.headers = { ...headers, ...(values as Record<string, unknown>) };
