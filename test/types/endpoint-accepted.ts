@@ -6,6 +6,9 @@ import {
   BaseServable,
   bytes,
   endpoint,
+  event,
+  raw,
+  type StreamEvent,
   file,
   type FileAnswer,
   type BatchContext,
@@ -129,6 +132,31 @@ export class Unary extends App {
   @endpoint("/rest", { input: Type.Record(Type.String(), Type.Number()), output: Type.Array(Type.Number()) })
   record(input: Record<string, number>): number[] {
     return Object.values(input);
+  }
+}
+
+export class Events extends App {
+  @endpoint("/events", { output: Picture, stream: true })
+  async *events(): AsyncGenerator<Picture | StreamEvent<Picture>> {
+    yield picture;
+    yield event({ event: "picture", data: picture });
+    yield event({ event: "text", data: raw("text") });
+    yield event({ id: "1" });
+    yield raw("[DONE]");
+  }
+
+  @endpoint("/optional", { input: Prompt, output: Picture, item: Type.Integer(), stream: "optional" })
+  async optional({ steps }: Prompt): Promise<Picture | AsyncGenerator<number>> {
+    return steps > 1 ? this.steps() : picture;
+  }
+
+  @endpoint("/either", { output: Picture, item: Type.Integer(), stream: "optional" })
+  either(ctx: RequestContext): Promise<Picture> | AsyncIterable<number | StreamEvent<number>> {
+    return ctx.cookies["stream"] === undefined ? Promise.resolve(picture) : this.steps();
+  }
+
+  async *steps(): AsyncGenerator<number> {
+    yield 1;
   }
 }
 

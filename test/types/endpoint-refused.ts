@@ -5,6 +5,7 @@ import {
   AppException,
   bytes,
   endpoint,
+  type StreamEvent,
   type BatchContext,
   type RequestContext,
 } from "../../src/index.ts";
@@ -144,6 +145,34 @@ export class Results extends App {
   list(): Picture[] {
     return [];
   }
+}
+
+export class Events extends App {
+  // @ts-expect-error the data does not fit
+  @endpoint("/data", { output: Picture, stream: true })
+  async *data(): AsyncGenerator<StreamEvent<{ url: number }>> {}
+
+  // @ts-expect-error the item does not fit
+  @endpoint("/item", { output: Picture, item: Type.Integer(), stream: "optional" })
+  async item(): Promise<Picture | AsyncGenerator<string>> {
+    throw new Error("not called");
+  }
+
+  // @ts-expect-error the single result does not fit
+  @endpoint("/single", { output: Picture, item: Type.Integer(), stream: "optional" })
+  async single(): Promise<string | AsyncGenerator<number>> {
+    throw new Error("not called");
+  }
+
+  // @ts-expect-error never a stream
+  @endpoint("/never", { output: Picture, stream: "optional" })
+  async never(): Promise<Picture> {
+    throw new Error("not called");
+  }
+
+  // @ts-expect-error always a stream
+  @endpoint("/always", { output: Picture, item: Type.Integer(), stream: "optional" })
+  async *always(): AsyncGenerator<number> {}
 }
 
 export class Streams extends App {

@@ -14,7 +14,7 @@ export interface StreamFormat {
 }
 
 /** Server-sent events. */
-const EVENTS: StreamFormat = {
+export const EVENTS: StreamFormat = {
   contentType: "text/event-stream; charset=utf-8",
   heartbeat: ": heartbeat\n\n",
   item: (json) => `data: ${json}\n\n`,
