@@ -9,6 +9,8 @@ export interface Usage {
   readonly cpuMicros: number;
   /** Resident memory, in bytes. */
   readonly memoryBytes: number;
+  /** The largest resident memory since the start, in bytes. */
+  readonly peakMemoryBytes: number;
   /** The memory of JavaScript, on its heap and in external buffers, in bytes. */
   readonly heldBytes: number;
 }
@@ -20,7 +22,13 @@ export function announce(url: string): void {
     globalThis.gc?.(); // available only with --expose-gc, for memory measurements
     const { user, system } = process.cpuUsage();
     const { rss, heapUsed, external } = process.memoryUsage();
-    tell({ cpuMicros: user + system, memoryBytes: rss, heldBytes: heapUsed + external });
+    const { maxRSS } = process.resourceUsage(); // in KiB
+    tell({
+      cpuMicros: user + system,
+      memoryBytes: rss,
+      peakMemoryBytes: maxRSS * 1024,
+      heldBytes: heapUsed + external,
+    });
   });
   process.on("disconnect", () => process.exit(0));
   tell({ url });

@@ -30,7 +30,13 @@ function run(name: string, ...flags: readonly string[]): Promise<Outcome> {
 const TARGETS: Readonly<Record<string, readonly string[]>> = {
   overhead: [
     "servable / bare Fastify, by CPU per request in quiet rounds",
-    "bytes in and out: servable / bare Fastify, by CPU per request in quiet rounds",
+    ...["bearer check", "GET with typed query", "bytes in and out"].map(
+      (what) => `${what}: servable / bare Fastify, by CPU per request in quiet rounds`,
+    ),
+  ],
+  http: [
+    "multipart of 100 MB: servable / bare Fastify, by processor time",
+    "multipart of 100 MB: growth of servable's peak memory",
   ],
   startup: ['import "servable" / import "fastify"'],
   footprint: ["production install: size of the files", "repository's npm ci: size of the files"],

@@ -65,7 +65,7 @@ describe("an answer", () => {
     assert.equal(answer.status, 202);
     assert.equal(await answer.text(), "data: 1\n\n");
     assert.equal((await served.post("/status-stream", { status: 204 })).status, 500);
-    assert.match(said(), /set the status 204, but its items are sent as server-sent events/);
+    assert.match(said(), /set the status 204, but its items are sent as a stream of events or lines/);
   });
 
   test("has several lines of one header, numbers as values, and a JSON type of its own", async () => {

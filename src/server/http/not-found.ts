@@ -24,6 +24,8 @@ export function createAnswerWithoutRoute(
       return answerOptions(headers, request, reply, methods);
     }
     if (methods !== undefined) {
+      // The route has found nothing, for example a file that does not exist.
+      if (methods.includes(request.method)) return undefined;
       return refuseJson(headers, request, reply, 405, "Method Not Allowed", { allow: methods.join(", ") });
     }
     const other = path.endsWith("/") ? path.slice(0, -1) : `${path}/`;
