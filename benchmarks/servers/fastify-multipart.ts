@@ -7,7 +7,7 @@ import { announce } from "./announcement.ts";
 
 /** The part of the plugin that is used here. */
 interface WithFiles {
-  saveRequestFiles(): Promise<{ filepath: string }[]>;
+  saveRequestFiles(): Promise<{ files: { filepath: string }[] }>;
 }
 
 const rivals = createRequire(join(process.env["BENCHMARK_RIVALS"] ?? ".", "index.js"));
@@ -16,7 +16,8 @@ const plugin = rivals("@fastify/multipart") as FastifyPluginCallback<{ limits: {
 const server = fastify({ logger: false, bodyLimit: 200_000_000 });
 server.register(plugin, { limits: { fileSize: 200_000_000 } });
 async function store(request: FastifyRequest): Promise<{ size: number }> {
-  const [file] = await (request as FastifyRequest & WithFiles).saveRequestFiles();
+  const { files } = await (request as FastifyRequest & WithFiles).saveRequestFiles();
+  const [file] = files;
   return { size: file === undefined ? 0 : statSync(file.filepath).size };
 }
 server.post("/", (request) => store(request));
