@@ -1,5 +1,6 @@
 import { distance } from "fastest-levenshtein";
 import { DefinitionError } from "../errors.ts";
+import type { ServerOptions } from "../server/definition.ts";
 import { Misfit } from "../settings/check.ts";
 import { settingOf, settingsOf, type SettingsOf } from "../settings/settings.ts";
 
@@ -12,6 +13,19 @@ const REMOVED: Readonly<Record<string, string>> = {
   localModules: "modules that the app imports are always included; remove it",
   hostOptions: "it has no effect; remove it",
   appFilesContextDir: "appFiles are relative to the app's own folder; write their paths from there",
+};
+
+/** Options of the server that a class can't set, by the names that a static for them may have. */
+const SERVER_OPTIONS: Readonly<Record<string, keyof ServerOptions>> = {
+  cors: "corsOrigins",
+  corsOrigins: "corsOrigins",
+  allowedHosts: "allowedHosts",
+  bodyLimit: "bodyLimitBytes",
+  bodyLimitBytes: "bodyLimitBytes",
+  maxBytesInFlight: "maxBytesInFlight",
+  maxFrameBytes: "maxFrameBytes",
+  maxSessions: "maxSessions",
+  maxUploadBytes: "maxUploadBytes",
 };
 
 /**
@@ -34,6 +48,7 @@ export function assertSettings(constructor: Function, root: Function): void {
       } else {
         const isSet = isData ? descriptor.value !== undefined : Object.hasOwn(REMOVED, name);
         if (isSet) assertNotRemoved(constructor.name, name);
+        if (isData && descriptor.value !== undefined) assertNoServerOption(constructor.name, name);
         if (isData) assertNotMisspelt(constructor.name, name);
       }
     }
@@ -58,6 +73,17 @@ function assertNotRemoved(className: string, name: string): void {
     Object.entries(REMOVED).find(([removed]) => plainName(removed) === plainName(name)) ?? [];
   if (reason === undefined) return;
   throw new DefinitionError("SETTING_UNKNOWN", `${className}.${name} is not a setting any more: ${reason}.`);
+}
+
+/** Refuses options of the server, which would have no effect here: a class that sets `cors` would be open to all. */
+function assertNoServerOption(className: string, name: string): void {
+  const [, option] =
+    Object.entries(SERVER_OPTIONS).find(([known]) => plainName(known) === plainName(name)) ?? [];
+  if (option === undefined) return;
+  throw new DefinitionError(
+    "SETTING_UNKNOWN",
+    `${className}.${name} is not a setting of a class: give ${option} to serve() or buildServer().`,
+  );
 }
 
 function assertNotMisspelt(className: string, name: string): void {

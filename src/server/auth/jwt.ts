@@ -131,7 +131,7 @@ async function createVerify(options: ResolvedJwtOptions): Promise<Verify> {
       // The token does not name its key: each key that fits is tried.
       for await (const key of error as AsyncIterable<CryptoKey>) {
         try {
-          return (await jwtVerify(token, key, checks)).payload as unknown as JwtCaller;
+          return (await jwtVerify(token, key, checks)).payload as unknown as JwtCaller; // checked as above
         } catch (failure) {
           if (codeOf(failure) !== "ERR_JWS_SIGNATURE_VERIFICATION_FAILED") throw refusalOf(failure);
         }

@@ -192,6 +192,29 @@ test("a misspelt setting is rejected, with a suggestion", () => {
   }
 });
 
+test("options of the server are refused as statics, in any letter case, with the place where they belong", () => {
+  const given = {
+    cors: { origins: ["https://a.example"] },
+    corsOrigins: [],
+    allowed_hosts: ["a"],
+    bodyLimit: 1,
+  };
+  const option = {
+    cors: "corsOrigins",
+    corsOrigins: "corsOrigins",
+    allowed_hosts: "allowedHosts",
+    bodyLimit: "bodyLimitBytes",
+  };
+  for (const name of Object.keys(given) as (keyof typeof given)[]) {
+    use({ [name]: undefined });
+    assertRefused(
+      () => use({ [name]: given[name] }),
+      "SETTING_UNKNOWN",
+      new RegExp(`^Served\\.${name} is not a setting of a class: give ${option[name]} to serve\\(\\)`),
+    );
+  }
+});
+
 test("a removed setting that is still set is rejected with the reason", () => {
   const former: Readonly<Record<string, [value: unknown, reason: RegExp]>> = {
     requirements: [["a@1"], /packages are those of the app's package\.json/],
