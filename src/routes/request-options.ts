@@ -36,7 +36,8 @@ export function assertRequestOptions(methodName: string, path: string, options: 
   const isStatus = Number.isInteger(status) && Number(status) >= 200 && Number(status) <= 399;
   if (status !== undefined && !isStatus)
     refuse(`status must be a whole number from 200 to 399, got ${String(status)}.`);
-  if (BODILESS.has(status) && (output !== undefined || stream === true)) {
+  const isStream = stream === true || stream === "optional";
+  if (BODILESS.has(status) && (output !== undefined || isStream)) {
     refuse(`an answer with status ${status} has no body; drop \`output\` and \`stream\`.`);
   }
   if (options.public !== undefined && typeof options.public !== "boolean") {

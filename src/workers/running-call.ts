@@ -160,10 +160,13 @@ export class WorkerCall {
   }
 }
 
+/** The result of `authenticate()` can't be sent to another process. */
+export class UnsendableCaller extends TypeError {}
+
 function wireContext(context: RequestContext): WireContext {
   const { requestId, endpoint, lifecyclePreference, headers, query, params, caller, signal } = context;
   if (!isCloneable(caller)) {
-    throw new TypeError(
+    throw new UnsendableCaller(
       `authenticate() returned a caller that can't be sent to a worker: ${describeUncloneable(caller)}. Return plain data.`,
     );
   }

@@ -6,7 +6,7 @@ import { StartupError, WorkerDiedException } from "../errors.ts";
 import { asError } from "../answers.ts";
 import { registersTypeScript, workerEnvironment, workerNodeOptions } from "./child-environment.ts";
 import type { FromWorker, LogMessage, ResultMessage, ThrownMessage, ToWorker } from "./protocol.ts";
-import { WorkerCall, type PoolCall } from "./running-call.ts";
+import { UnsendableCaller, WorkerCall, type PoolCall } from "./running-call.ts";
 import { ForkChannel, describeExit, type WorkerEnd } from "../processes/worker-channel.ts";
 import { VitalSigns, type WatchedWorker } from "./vital-signs.ts";
 import { decodeThrown } from "../processes/thrown-codec.ts";
@@ -108,11 +108,13 @@ export class WorkerProcess implements WatchedWorker {
       this.#logLevel = log.level;
       this.#channel.send({ type: "level", logLevel: log.level });
     }
-    const running = new WorkerCall(++this.#calls, call, (message) => this.#channel.send(message));
+    let running: WorkerCall;
     try {
+      running = new WorkerCall(++this.#calls, call, (message) => this.#channel.send(message));
       this.#channel.send(running.message);
     } catch (error) {
-      onIdle.call(this.#parts);
+      onIdle.call(this.#parts); // nothing was sent
+      if (error instanceof UnsendableCaller) return Promise.reject(error);
       const why = error instanceof Error ? error.message : String(error);
       return Promise.reject(
         new TypeError(`The input of ${call.route} can't be sent to a worker: ${why}`, { cause: error }),

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
+import type { FastifyInstance } from "fastify";
+import { App, AppException, endpoint, type RequestContext } from "servable";
 import { connectTestSocket } from "servable/testing";
+import { Type } from "typebox";
 import { startProcess } from "../helpers/process-app.ts";
+import { Metrics, serveApp } from "../helpers/served-app.ts";
 
 test(
   "metrics are served on a port of their own, per route, in Prometheus's format",
@@ -92,3 +96,54 @@ test(
     assert.equal(await app.stop(), 0);
   },
 );
+
+/** A route with a pattern in its path. */
+class Shelf extends App {
+  @endpoint("/items/:id", { method: "GET", params: Type.Object({ id: Type.Integer() }) })
+  item(ctx: RequestContext<{ params: { id: number } }>): number {
+    if (ctx.params.id === 404) throw new AppException("no such item", 404);
+    return ctx.params.id;
+  }
+
+  @endpoint("/shelves/:shelf/items/:id", { maxConcurrency: 1 })
+  put(): void {}
+
+  override configure(server: FastifyInstance): void {
+    server.get("/own/:id", () => "own");
+  }
+}
+
+test("a path with parameters is one series: the label is the documented path, whatever is asked for", async () => {
+  await using served = await serveApp(new Shelf());
+  const get = (path: string): Promise<Response> => fetch(served.url + path, { redirect: "manual" });
+  const statuses = new Set<number>();
+  for (const path of [
+    ...["/items/1", "/items/2?q=secret", "/items/404", "/items/x", "/items/%31", "/items/", "/items/1/"],
+    ...[
+      "/unknown/1",
+      "/unknown/2",
+      "/shelves/a/items/b",
+      "/own/7",
+      "/items/1%2f2",
+      `/items/${"9".repeat(500)}`,
+    ],
+  ]) {
+    statuses.add((await get(path)).status);
+  }
+  for (const shelf of ["a", "b"]) await served.post(`/shelves/${shelf}/items/1`);
+  assert.deepEqual([...statuses].sort(), [200, 307, 404, 405, 422]);
+  const { text } = await served.metrics();
+  const paths = [...text.matchAll(/\bpath="([^"]*)"/g)].map(([, path]) => path);
+  assert.deepEqual([...new Set(paths)].sort(), [
+    ...["/health", "/items/{id}", "/livez", "/readyz", "/shelves/{shelf}/items/{id}"],
+  ]);
+  const count = (method: string, path: string, status: number): number =>
+    new Metrics(text).value("http_requests_total", { method, path, status_code: String(status) });
+  assert.deepEqual(
+    [200, 404, 422].map((status) => count("GET", "/items/{id}", status)),
+    [3, 1, 3],
+  );
+  assert.equal(count("POST", "/shelves/{shelf}/items/{id}", 200), 2);
+  const queue = { method: "POST", path: "/shelves/{shelf}/items/{id}" };
+  assert.equal(new Metrics(text).value("servable_queue_wait_seconds_count", queue), 2);
+});
