@@ -27,6 +27,7 @@ import { answerClientError, createErrorHandler } from "./http/error-handler.ts";
 import { mountHealth } from "./lifecycle/health.ts";
 import { attachLifespan } from "./lifecycle/lifespan.ts";
 import { addBodyParser, createBudget, resolveBodyLimits } from "./bodies/body-limits.ts";
+import { AnswerCounter } from "./metrics/answer-counter.ts";
 import { ServerMetrics } from "./metrics/metrics.ts";
 import { createStreamHandler } from "./streams/stream-handler.ts";
 import { createUnaryHandler } from "./http/unary-handler.ts";
@@ -78,6 +79,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
   namedSchemas(definition);
   const state = new ServerState(options.maxSessions, createBudget(options, definition.routes.keys()));
   const metrics = new ServerMetrics(definition.version, state.budget);
+  const counter = new AnswerCounter(state);
   const access = new Access(options);
   const headers = new AnswerHeaders(definition, options, { state, access });
   const paths = new PathTable();
@@ -106,7 +108,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     },
   });
   const authenticator =
-    authentication && new Authenticator(authentication, { headers, access, log: options.logger });
+    authentication && new Authenticator(authentication, { headers, access, counter, log: options.logger });
   if (authenticator !== undefined) server.decorateRequest("caller", undefined);
   access.follow(server.server);
   const guard = createRefusalHook(headers, access);
@@ -127,6 +129,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     options,
     headers,
     metrics,
+    counter,
     state,
     queues,
     upgrades,
@@ -135,11 +138,11 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
   const mount = (scope: FastifyInstance): void => {
     addBodyParser(scope, definition, options, state.budget);
     mountRoutes(scope);
-    mountHealth(scope, { definition, metrics, headers, state, log: options.logger });
+    mountHealth(scope, { definition, metrics, counter, headers, state, log: options.logger });
     const documented = { ...definition, authentication };
     mountDocs(scope, documented, headers, { rootPath: options.rootPath, state, ownRoutes });
   };
-  const handleError = createErrorHandler(headers, options.logger);
+  const handleError = createErrorHandler(headers, counter, options.logger);
   const answerWithoutRoute = createAnswerWithoutRoute(headers, paths, { access, rootPath: options.rootPath });
   const handleNotFound = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
     answerWithoutRoute(request, reply) ?? notFound(headers, request, reply, state.metricsUrl);
@@ -188,6 +191,7 @@ function prepareRoutes(parts: {
   options: ReturnType<typeof resolveServerOptions>;
   headers: AnswerHeaders;
   metrics: ServerMetrics;
+  counter: AnswerCounter;
   state: ServerState;
   queues: RouteQueues;
   upgrades: Upgrades;
@@ -239,7 +243,14 @@ function prepareRoutes(parts: {
       },
       ...(dispatch === undefined
         ? {}
-        : { onRequest: createEarlyRejection(dispatch, parts.headers, metrics, isInMemory(body)) }),
+        : {
+            onRequest: createEarlyRejection(
+              dispatch,
+              parts.headers,
+              { metrics, counter: parts.counter },
+              isInMemory(body),
+            ),
+          }),
       handler: handle,
     };
     routes.push({ signature, options });

@@ -6,6 +6,7 @@ import type { Authentication } from "../../settings/authentication.ts";
 import { isPreflight, type Access } from "../access/access.ts";
 import { leaveUnread } from "../bodies/unread-body.ts";
 import { type AnswerHeaders, PAGE_HEADERS } from "../http/answer-headers.ts";
+import type { AnswerCounter } from "../metrics/answer-counter.ts";
 import { hasCredentials } from "./credentials.ts";
 
 declare module "fastify" {
@@ -24,15 +25,22 @@ export class Authenticator {
   readonly #authentication: Authentication;
   readonly #headers: AnswerHeaders;
   readonly #access: Access;
+  readonly #counter: AnswerCounter;
   readonly #log: Logger;
 
   constructor(
     authentication: Authentication,
-    { headers, access, log }: { headers: AnswerHeaders; access: Access; log: Logger },
+    {
+      headers,
+      access,
+      counter,
+      log,
+    }: { headers: AnswerHeaders; access: Access; counter: AnswerCounter; log: Logger },
   ) {
     this.#authentication = authentication;
     this.#headers = headers;
     this.#access = access;
+    this.#counter = counter;
     this.#log = log;
   }
 
@@ -78,7 +86,8 @@ export class Authenticator {
     for (const [name, value] of Object.entries(answer.headers ?? {})) more[name.toLowerCase()] = value;
     if (status === 401) more["www-authenticate"] ??= this.#challenge(request);
     if (status === 403) more["www-authenticate"] ??= 'Bearer error="insufficient_scope"';
-    request.routeOptions.config.metrics?.record(status, 0);
+    const { metrics } = request.routeOptions.config;
+    if (metrics !== undefined) this.#counter.count(metrics, reply.raw, status, performance.now());
     const { "content-length": length, "transfer-encoding": encoding } = request.headers;
     if (length !== undefined || encoding !== undefined) leaveUnread(request, reply);
     reply.headers(more);

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { answerFor } from "../../answers.ts";
 import type { AnswerHeaders } from "../http/answer-headers.ts";
+import type { AnswerCounter } from "../metrics/answer-counter.ts";
 import type { RouteMetrics } from "../metrics/metrics.ts";
 import { leaveUnread } from "../bodies/unread-body.ts";
 import type { RouteDispatch } from "./route-dispatch.ts";
@@ -12,7 +13,7 @@ import type { RouteDispatch } from "./route-dispatch.ts";
 export function createEarlyRejection(
   dispatch: RouteDispatch,
   headers: AnswerHeaders,
-  metrics: RouteMetrics,
+  { metrics, counter }: { metrics: RouteMetrics; counter: AnswerCounter },
   isInMemory = true,
 ) {
   return function rejectEarly(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
@@ -20,7 +21,7 @@ export function createEarlyRejection(
     const refusal = dispatch.rejectEarly({ headers: request.headers, bytes });
     if (refusal === undefined) return done();
     const answer = answerFor(refusal);
-    metrics.record(answer.status, 0);
+    counter.count(metrics, reply.raw, answer.status, performance.now());
     leaveUnread(request, reply);
     headers.sendJson(request, reply, answer.status, JSON.stringify(answer.body), answer.headers);
   };

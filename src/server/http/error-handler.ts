@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import { answerFor, asError, fitText, type ErrorAnswer } from "../../answers.ts";
 import { FalServerlessError, InputValidationError } from "../../errors.ts";
 import type { AnswerHeaders } from "./answer-headers.ts";
+import type { AnswerCounter } from "../metrics/answer-counter.ts";
 import { CLIENT_CLOSED_REQUEST, type RouteMetrics } from "../metrics/metrics.ts";
 import { notFound } from "./not-found.ts";
 import { closingAnswer } from "../connections/closing-answer.ts";
@@ -18,13 +19,15 @@ declare module "fastify" {
 }
 
 /** Creates the handler that answers every error in Fastify, in the documented form. */
-export function createErrorHandler(headers: AnswerHeaders, log: Logger) {
+export function createErrorHandler(headers: AnswerHeaders, counter: AnswerCounter, log: Logger) {
   return function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     if (request.is404 && isBodyError(error)) return notFound(headers, request, reply);
     const known = translate(error, request);
     const answer = answerForStatus(known) ?? answerFor(known);
     if (answer.unexpected) log.error({ err: asError(error), path: pathOf(request.url) }, "a request failed");
-    request.routeOptions.config.metrics?.record(statusOf(request, reply) ?? answer.status, 0);
+    const { metrics } = request.routeOptions.config;
+    if (metrics !== undefined)
+      counter.count(metrics, reply.raw, statusOf(request, reply) ?? answer.status, performance.now());
     if (reply.raw.writableEnded) return reply; // already answered by a server that stops
     leaveUnread(request, reply);
     return headers.sendJson(request, reply, answer.status, JSON.stringify(answer.body), answer.headers);

@@ -75,7 +75,7 @@ export function withStreamHead(route: RouteRuntime, handle: Handle): Handle {
     const issues = route.findParameterFaults(context);
     const status = issues === undefined ? route.statusOf(context) : 422;
     route.end(context, status);
-    route.metrics.record(status, (performance.now() - started) / 1000);
+    route.count(context, reply, status, started);
     route.applyHeaders(context, request, reply);
     const type =
       issues === undefined ? "text/event-stream; charset=utf-8" : "application/json; charset=utf-8";

@@ -14,6 +14,7 @@ import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
 import { HttpContext } from "./http-context.ts";
 import type { MemoryBudget } from "../bodies/memory-budget.ts";
 import { CLIENT_CLOSED_REQUEST, type RouteMetrics } from "../metrics/metrics.ts";
+import type { AnswerCounter } from "../metrics/answer-counter.ts";
 import type { ServerState } from "../lifecycle/server-state.ts";
 import { setSpan, spanOf } from "../../tracing/tracing.ts";
 import { startRequestSpan } from "../tracing/request-span.ts";
@@ -39,6 +40,7 @@ export class RouteRuntime {
   readonly #headers: AnswerHeaders;
   readonly #access: Access;
   readonly #state: ServerState;
+  readonly #counter: AnswerCounter;
   /** Errors already logged: an error that fails a whole batch is logged once. */
   readonly #logged = new WeakSet<object>();
 
@@ -55,6 +57,7 @@ export class RouteRuntime {
     headers: AnswerHeaders;
     access: Access;
     state: ServerState;
+    counter: AnswerCounter;
   }) {
     this.signature = parts.signature;
     this.handler = parts.handler;
@@ -71,6 +74,7 @@ export class RouteRuntime {
     this.#headers = parts.headers;
     this.#access = parts.access;
     this.#state = parts.state;
+    this.#counter = parts.counter;
   }
 
   createContext(request: FastifyRequest, reply: FastifyReply): HttpContext {
@@ -93,6 +97,11 @@ export class RouteRuntime {
     if (this.#state.tracing !== undefined) spanOf(context)?.endWithStatus(status);
     this.metrics.inProgress--;
     return true;
+  }
+
+  /** Counts an answer, once. @param started the start of the call, by `performance.now()` */
+  count(context: HttpContext, reply: FastifyReply, status: number, started: number): void {
+    this.#counter.count(this.metrics, reply.raw, status, started, () => this.lostStatus(context));
   }
 
   /** The status in the metrics for a call whose answer was not delivered. */

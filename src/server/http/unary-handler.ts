@@ -34,7 +34,7 @@ export function createUnaryHandler(
         const end = (status: number): void => {
           if (!route.end(context, status)) return;
           route.budget.free(weight);
-          route.metrics.record(status, (performance.now() - started) / 1000);
+          route.count(context, reply, status, started);
         };
         return bytesAnswers.send(value, { context, request, reply, fail, finish, end });
       }
@@ -57,9 +57,9 @@ export function createUnaryHandler(
     const finish = (status: number, payload: string | Buffer | undefined, contentType: string): void => {
       if (!route.end(context, status)) return;
       route.budget.free(weight);
+      if (route.hasSendHooks && !context.clientLeft) route.count(context, reply, status, started); // once it is sent
       const sent = send(route, context, request, reply, status, payload, contentType);
-      const counted = sent ? status : route.lostStatus(context);
-      route.metrics.record(counted, (performance.now() - started) / 1000);
+      route.count(context, reply, sent ? status : route.lostStatus(context), started);
     };
     context.onForcedAbort(fail);
 

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { answerFor, asError } from "../../answers.ts";
 import { type AnswerHeaders, PAGE_HEADERS } from "../http/answer-headers.ts";
 import type { ServerDefinition } from "../definition.ts";
+import type { AnswerCounter } from "../metrics/answer-counter.ts";
 import type { ServerMetrics } from "../metrics/metrics.ts";
 import type { ServerState } from "./server-state.ts";
 
@@ -12,12 +13,13 @@ export function mountHealth(
   parts: {
     definition: ServerDefinition;
     metrics: ServerMetrics;
+    counter: AnswerCounter;
     headers: AnswerHeaders;
     state: ServerState;
     log: Logger;
   },
 ): void {
-  const { definition, metrics, headers, state, log } = parts;
+  const { definition, metrics, counter, headers, state, log } = parts;
   const mount = (path: string, probe: () => unknown): void => {
     if (server.hasRoute({ method: "GET", url: path })) return; // configure() added its own
     const counted = metrics.route("GET", path);
@@ -40,7 +42,7 @@ export function mountHealth(
         counted.inProgress--;
         if (path === "/readyz" && !state.isReady) status = 503;
         if (path === "/livez" && state.stuck() !== undefined) status = 503;
-        counted.record(status, (performance.now() - started) / 1000);
+        counter.count(counted, reply.raw, status, started);
         return headers.sendJson(request, reply, status, body, PAGE_HEADERS);
       },
     );

@@ -42,7 +42,6 @@ export function createStreamHandler(
     const arrivedAt = isOptional ? clock.now() : 0;
     let sentStatus = 200;
     let failedWith: number | undefined;
-    let isReplaced = false; // a hook answered in place of the stream
     const applyHeaders = (): number => {
       route.applyHeaders(context, request, reply);
       const chosen = route.statusOf(context);
@@ -103,7 +102,7 @@ export function createStreamHandler(
       const { clientLeft } = context;
       context.abort(error);
       const hasBegun = stream?.begun === true;
-      isReplaced = hasBegun && reply.raw.writableFinished;
+      const isReplaced = hasBegun && reply.raw.writableFinished;
       failedWith = clientLeft ? route.lostStatus(context) : isReplaced ? reply.raw.statusCode : answer.status;
       if (hasBegun) await stream?.fail(answer.body, failedWith);
       else if (!clientLeft) {
@@ -120,8 +119,7 @@ export function createStreamHandler(
       route.budget.free(weight);
       const counted = isLost ? route.lostStatus(context) : (failedWith ?? sentStatus);
       route.end(context, counted);
-      // The error handler has counted the error of a hook.
-      if (!isReplaced || counted < 400) route.metrics.record(counted, (performance.now() - started) / 1000);
+      route.count(context, reply, counted, started);
     }
     return reply;
   };
