@@ -11,7 +11,9 @@ import { createToolProject } from "../helpers/tool-packages.ts";
 
 const run = promisify(execFile);
 
-const APP = `import { App, endpoint, realtime, type InferInput, type InferOutput, type RequestContext } from "servable";
+const APP = `import {
+  App, endpoint, realtime, type BatchContext, type InferInput, type InferOutput, type RequestContext,
+} from "servable";
 import { type } from "arktype";
 import * as v from "valibot";
 import * as z from "zod";
@@ -45,6 +47,26 @@ const ArkAnswer = type({ text: type("string").pipe((text) => text + "!"), day: "
 
 const Checked = z.object({ key: z.string().refine(async (key) => key === "open", "no such key") });
 const Step = z.object({ n: z.number().max(2) }).transform(({ n }) => ({ n, twice: n * 2 }));
+
+const ZodPart = { id: z.coerce.number().int() };
+const ZodQuery = z.object({
+  limit: z.coerce.number().max(5).default(3),
+  day: z.iso.date().transform((text) => new Date(text)).optional(),
+  exact: z.stringbool().optional(),
+  tags: z.union([z.string().transform((tag) => [tag]), z.array(z.string())]).default([]),
+});
+const ValibotPart = { id: v.pipe(v.string(), v.regex(/^-?\\d+$/), v.transform(Number)) };
+const ValibotQuery = v.object({
+  limit: v.optional(v.pipe(v.string(), v.transform(Number), v.number(), v.maxValue(5)), "3"),
+  tags: v.optional(v.union([v.pipe(v.string(), v.transform((tag) => [tag])), v.array(v.string())]), []),
+});
+const ArkPart = { id: "string.integer.parse" } as const;
+const ArkQuery = type({
+  limit: type("string.numeric.parse").to("number <= 5").default("3"),
+  tags: type("string").pipe((tag) => [tag]).or("string[]").default(() => []),
+});
+const Lazy = z.object({ key: z.string().refine(async (key) => key === "open") });
+const Token = z.object({ "x-token": z.coerce.number() });
 
 const answer = (order: { name: string; count: number; at: Date; ids: object[] }) => ({
   text: order.name + order.count + order.ids.length,
@@ -91,6 +113,45 @@ export class Libraries extends App {
   @endpoint("/worker", { input: ZodOrder, output: ZodAnswer, workers: 1 })
   worker(order: z.output<typeof ZodOrder>): z.input<typeof ZodAnswer> {
     return answer(order);
+  }
+
+  @endpoint("/zod/:id", { method: "GET", params: z.object(ZodPart), query: ZodQuery, headers: Token })
+  zodItem(
+    ctx: RequestContext<{
+      params: { id: number };
+      query: z.output<typeof ZodQuery>;
+      headers: z.output<typeof Token>;
+    }>,
+  ): object {
+    const { "x-token": token, host } = ctx.headers;
+    return { ...ctx.params, ...ctx.query, token, hasHost: typeof host === "string" };
+  }
+
+  @endpoint("/valibot/:id", { params: v.object(ValibotPart), query: ValibotQuery, maxConcurrency: 1 })
+  valibotItem(ctx: RequestContext<{ params: { id: number }; query: InferOutput<typeof ValibotQuery> }>): object {
+    return { ...ctx.params, ...ctx.query };
+  }
+
+  @endpoint("/ark/:id", { params: type(ArkPart), query: ArkQuery, workers: 1 })
+  arkItem(ctx: RequestContext<{ params: { id: number }; query: typeof ArkQuery.infer }>): object {
+    return { ...ctx.params, ...ctx.query };
+  }
+
+  @endpoint("/batches/:id", { params: z.object(ZodPart), input: ZodOrder, batch: { maxSize: 2 } })
+  batches(orders: z.output<typeof ZodOrder>[], batch: BatchContext<{ params: { id: number } }>): number[] {
+    return orders.map((_order, index) => (batch.requests[index]?.params.id ?? 0) + 1);
+  }
+
+  @endpoint("/optional", { query: ZodQuery, item: Step, output: ZodAnswer, stream: "optional" })
+  optional(
+    ctx: RequestContext<{ query: z.output<typeof ZodQuery> }>,
+  ): z.input<typeof ZodAnswer> | AsyncGenerator<z.input<typeof Step>> {
+    return ctx.query.exact ? this.steps({ n: 1, twice: 2 }) : { text: "one", day: new Date(0) };
+  }
+
+  @endpoint("/lazy", { query: Lazy })
+  lazy(ctx: RequestContext<{ query: z.output<typeof Lazy> }>): object {
+    return ctx.query;
   }
 
   @realtime("/live", { input: Checked, output: Step })
@@ -143,6 +204,11 @@ interface Issue {
   readonly msg: string;
   readonly input?: unknown;
   readonly ctx?: unknown;
+}
+
+/** An operation with its answers. */
+interface Described {
+  readonly responses: { readonly 200: { readonly content: Record<string, { schema: { $ref: string } }> } };
 }
 
 /** Asserts some of a schema's fields. */
@@ -216,6 +282,102 @@ describe("schemas of Zod, Valibot and ArkType", { timeout: 600_000 }, () => {
     });
     const text = await response.text();
     assert.ok(readPage("docs/guides/validation.md").includes(`is answered with \`${text}\``), text);
+  });
+
+  const ask = async (method: string, path: string): Promise<{ status: number; body: unknown }> => {
+    const response = await fetch(url + path, { method, headers: { "x-token": "7" } });
+    return { status: response.status, body: await response.json() };
+  };
+
+  test("schemas of parameters get the texts and convert them, also before a queue, a worker and a batch", async () => {
+    assert.deepEqual(await ask("GET", "/zod/4?tags=a&exact=true&day=2026-01-02&more=1"), {
+      status: 200,
+      body: {
+        ...{ id: 4, limit: 3, exact: true, day: "2026-01-02T00:00:00.000Z", tags: ["a"] },
+        ...{ token: 7, hasHost: true },
+      },
+    });
+    for (const path of ["/valibot", "/ark"]) {
+      assert.deepEqual(await ask("POST", `${path}/4`), { status: 200, body: { id: 4, limit: 3, tags: [] } });
+      assert.deepEqual(await ask("POST", `${path}/-1?limit=2&tags=a&tags=b`), {
+        status: 200,
+        body: { id: -1, limit: 2, tags: ["a", "b"] },
+      });
+    }
+    assert.deepEqual(await post("/batches/4", { name: "Ada", at }), { status: 200, body: 5 });
+  });
+
+  test("faults of parameters are answered together, with the texts that were sent", async () => {
+    for (const [method, path] of [
+      ["GET", "/zod"],
+      ["POST", "/valibot"],
+      ["POST", "/ark"],
+    ] as const) {
+      const { status, body } = await ask(method, `${path}/x?limit=9`);
+      assert.equal(status, 422, path);
+      const found = (body as { detail: readonly Issue[] }).detail.map(({ loc, input }) => [loc, input]);
+      assert.deepEqual(found, [
+        [["path", "id"], "x"],
+        [["query", "limit"], "9"],
+      ]);
+    }
+    const { detail } = (await (await fetch(`${url}/zod/1`)).json()) as { detail: readonly Issue[] };
+    assert.deepEqual(detail[0]?.loc, ["header", "x-token"]);
+    const both = await issuesOf("/batches/x", { name: "Ada" });
+    assert.deepEqual(
+      both.map(({ loc }) => loc),
+      [
+        ["path", "id"],
+        ["body", "at"],
+      ],
+    );
+  });
+
+  test("an optional stream has a schema for its result and one for its items", async () => {
+    const single = await post("/optional", {});
+    assert.deepEqual(single, { status: 200, body: { text: "one!", day: "1970-01-01T00:00:00.000Z" } });
+    const stream = await fetch(`${url}/optional?exact=true`, { method: "POST" });
+    assert.equal(await stream.text(), 'data: {"n":1,"twice":2}\n\ndata: {"n":2,"twice":4}\n\n');
+  });
+
+  test("an asynchronous schema of parameters is a logged error that says so", async () => {
+    assert.deepEqual(await ask("POST", "/lazy?key=open"), {
+      status: 500,
+      body: { detail: "Internal Server Error" },
+    });
+    const [line] = await app.logged(/^lazy\(\) failed$/);
+    const { err } = line as unknown as { err: { message: string } };
+    assert.equal(err.message, "The schema of a parameter of lazy() is asynchronous, which is not supported.");
+  });
+
+  test("the document has the parameters of each library, and the items of an optional stream", async () => {
+    const { paths, components } = (await (await fetch(`${url}/openapi.json`)).json()) as {
+      components: { schemas: Record<string, { properties?: object }> };
+      paths: Record<
+        string,
+        Record<string, { parameters: { name: string; in: string; required: boolean }[] }>
+      >;
+    };
+    for (const [path, method] of [
+      ["/zod/{id}", "get"],
+      ["/valibot/{id}", "post"],
+      ["/ark/{id}", "post"],
+    ] as const) {
+      const found = paths[path]?.[method]?.parameters.map((each) => [each.in, each.name, each.required]);
+      const wanted = [["path", "id", true], ["query", "limit", false]]; // prettier-ignore
+      assert.deepEqual(found?.slice(0, 2), wanted, path);
+    }
+    const optional = paths["/optional"]?.["post"] as unknown as Described;
+    const types = Object.entries(optional.responses[200].content);
+    assert.deepEqual(
+      types.map(([type, { schema }]) => [type, schema.$ref.split("/").at(-1)]),
+      [
+        ["application/json", "OptionalOutput"],
+        ["text/event-stream", "OptionalItem"],
+        ["application/x-ndjson", "OptionalItem"],
+      ],
+    );
+    assert.ok("OptionalItem" in components.schemas, Object.keys(components.schemas).join(", "));
   });
 
   test("an asynchronous check is waited for", async () => {

@@ -109,7 +109,7 @@ export async function documentedRoutes(
     const changed: Record<string, SchemaNode> = {};
     for (const name of SCHEMAS) {
       if (!isStandardSchema(route[name])) continue;
-      const side = name === "output" ? "output" : "input";
+      const side = name === "output" || name === "item" ? "output" : "input";
       changed[name] = await describe(route[name], side, `the ${name} of ${describeRoute(route)}`);
     }
     described.push(Object.keys(changed).length === 0 ? route : { ...route, ...changed });
@@ -117,7 +117,7 @@ export async function documentedRoutes(
   return described;
 }
 
-const SCHEMAS = ["input", "output", "params", "query", "headers"] as const;
+const SCHEMAS = ["input", "output", "item", "params", "query", "headers"] as const;
 
 async function toJsonSchema(request: Request, where: string): Promise<SchemaNode> {
   const { schema, side } = request;
@@ -130,7 +130,7 @@ async function toJsonSchema(request: Request, where: string): Promise<SchemaNode
       convert === undefined
         ? await (CONVERTERS[vendor] ?? refuse)(request)
         : convert.call(jsonSchema, options);
-    if (isSchemaNode(node)) return node;
+    if (isSchemaNode(node)) return { ...node }; // without the hidden property by which Zod marks it as its schema
     throw new Undocumented(`its JSON Schema is ${String(node)}, not an object`);
   } catch (error) {
     warn(schema, `The document describes ${where} as any value: ${reasonOf(error, vendor)}.`);

@@ -48,10 +48,11 @@ export function namedSchemas(
 
 /** The routes without schemas of other libraries: these are converted when the document is asked for. */
 function withoutStandardSchemas(routes: Iterable<RouteSignature>): RouteSignature[] {
-  return Array.from(routes, (route) => ({
+  return Array.from(routes, ({ item, ...route }) => ({
     ...route,
     input: isStandardSchema(route.input) ? undefined : route.input,
     output: isStandardSchema(route.output) ? undefined : route.output,
+    ...(item === undefined || isStandardSchema(item) ? {} : { item }),
   }));
 }
 
