@@ -60,6 +60,7 @@ export type { KeyCaller, KeySource } from "./server/auth/key-list.ts";
 export type { Authentication } from "./settings/authentication.ts";
 
 // Serving
+export { serve, type ServedClass } from "./servable/serve.ts";
 export type { ServerOptions } from "./server/definition.ts";
 export type { ServeOutcome } from "./server/lifecycle/drain.ts";
 export type { ServeAddresses, ServeOptions } from "./server/lifecycle/serve.ts";

@@ -126,17 +126,7 @@ export abstract class BaseServable {
    */
   async serve(options: ServeOptions = {}): Promise<void> {
     if (isWorkerProcess()) return; // workers import this module too, and must not serve the class again
-    if (options.handleSignals === false) {
-      await runServable(this, options);
-      return;
-    }
-    try {
-      endProcess((await runServable(this, options)).exitCode);
-    } catch (error) {
-      const exitCode = exitCodeOf(error);
-      (options.logger ?? (await createLogger())).fatal({ err: error }, "could not serve");
-      process.exit(exitCode);
-    }
+    await endAfter(() => runServable(this, options), options);
   }
 
   /** Describes this instance to the server. {@link App} overrides this to add the settings that only it has. */
@@ -178,6 +168,21 @@ function overridesOf(
 /** Serves like {@link BaseServable.serve}, but does not end the process. @throws StartupError */
 export async function runServable(app: BaseServable, options: ServeOptions = {}): Promise<ServeOutcome> {
   return serve(app[DESCRIBE](), options);
+}
+
+/** Ends the process once serving has ended, with its exit code; unless `handleSignals` is false. */
+export async function endAfter(serving: () => Promise<ServeOutcome>, options: ServeOptions): Promise<void> {
+  if (options.handleSignals === false) {
+    await serving();
+    return;
+  }
+  try {
+    endProcess((await serving()).exitCode);
+  } catch (error) {
+    const exitCode = exitCodeOf(error);
+    (options.logger ?? (await createLogger())).fatal({ err: error }, "could not serve");
+    process.exit(exitCode);
+  }
 }
 
 /** The prototype of the framework's class that a user's class extends. */

@@ -37,9 +37,11 @@ import { withoutEmptyParameters, withParameters, withStreamHead } from "./http/p
 import { PathTable } from "./http/path-table.ts";
 import { compileParameters } from "./parameters/request-parameters.ts";
 import { isOpen, methodOf } from "../routes/signature.ts";
+import type { SharedParts } from "./group/shared-parts.ts";
 import { loadFastify } from "./packages.ts";
 import { withoutRootPath } from "./http/root-path.ts";
 import { BodyReaders } from "./bodies/body-readers.ts";
+import type { Uploads } from "./bodies/uploads/uploads.ts";
 import { BodyRoute } from "./http/body-route.ts";
 import { isInMemory } from "../routes/body-kind.ts";
 import { RouteRuntime } from "./http/route-runtime.ts";
@@ -48,6 +50,7 @@ import { addRouteHooks, assertFree, noticeSendHooks } from "./route-hooks.ts";
 import { configureAndMount, setNotFoundHandler } from "./configuration.ts";
 import { compileSchemas, namedSchemas } from "./validation/route-schemas.ts";
 import { ServerState } from "./lifecycle/server-state.ts";
+import { Sessions } from "./sockets/sessions.ts";
 import { Upgrades } from "./connections/upgrades.ts";
 import { Validator } from "./validation/validator.ts";
 
@@ -70,14 +73,22 @@ const REQUEST_ARRIVAL_MS = 300_000;
 
 /**
  * Builds the server of a class.
+ * @param shared the parts that it shares with other classes on its port; undefined: it has its own
  * @throws DefinitionError if the class can't be served
  */
-export function buildServer(definition: ServerDefinition, given: ServerOptions = {}): BuiltServer {
+export function buildServer(
+  definition: ServerDefinition,
+  given: ServerOptions = {},
+  shared?: SharedParts,
+): BuiltServer {
   const options = resolveServerOptions(given, definition.stuckGraceMs);
   const authentication = resolveAuthentication(definition, given);
   authentication?.prepare?.();
-  namedSchemas(definition);
-  const state = new ServerState(options.maxSessions, createBudget(options, definition.routes.keys()));
+  if (shared?.mountIndex === undefined) namedSchemas(definition);
+  const state = new ServerState(
+    shared?.sessions ?? new Sessions(options.maxSessions),
+    shared?.budget ?? createBudget(options, definition.routes.keys()),
+  );
   const metrics = new ServerMetrics(definition.version, state.budget);
   const counter = new AnswerCounter(state);
   const access = new Access(options);
@@ -89,6 +100,7 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     logger: false, // the framework's own routes need no child logger for each request
     logController: new LogController({ disableRequestLogging: true }),
     ...(definition.configure === undefined ? {} : REQUEST_IDS),
+    ...(shared?.serverFactory === undefined ? {} : { serverFactory: shared.serverFactory }),
     bodyLimit: options.bodyLimitBytes,
     requestTimeout: REQUEST_ARRIVAL_MS,
     return503OnClosing: false, // requests that still arrive on an open connection are served, not refused
@@ -134,13 +146,16 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
     queues,
     upgrades,
     access,
+    uploads: shared?.uploads,
   });
   const mount = (scope: FastifyInstance): void => {
     addBodyParser(scope, definition, options, state.budget);
     mountRoutes(scope);
     mountHealth(scope, { definition, metrics, counter, headers, state, log: options.logger });
     const documented = { ...definition, authentication };
-    mountDocs(scope, documented, headers, { rootPath: options.rootPath, state, ownRoutes });
+    if (shared?.mountIndex === undefined)
+      mountDocs(scope, documented, headers, { rootPath: options.rootPath, state, ownRoutes });
+    else shared.mountIndex(scope, headers);
   };
   const handleError = createErrorHandler(headers, counter, options.logger);
   const answerWithoutRoute = createAnswerWithoutRoute(headers, paths, { access, rootPath: options.rootPath });
@@ -170,13 +185,14 @@ export function buildServer(definition: ServerDefinition, given: ServerOptions =
       mount,
     });
   }
-  const connections = new Connections({
-    server: server.server,
-    clock: options.clock,
-    sendTimeoutMs: options.sendTimeoutMs,
-    isWebsocket: (socket) => upgrades.isWebsocket(socket),
-    onStalled: () => metrics.stalledReaders++,
-  });
+  const connections =
+    shared?.connections ??
+    new Connections({
+      server: server.server,
+      clock: options.clock,
+      sendTimeoutMs: options.sendTimeoutMs,
+      onStalled: () => metrics.stalledReaders++,
+    });
   attachLifespan(server, definition, { state, connections, queues, log: options.logger });
   return { server, state, metrics, connections, allowedHosts: options.allowedHosts };
 }
@@ -196,10 +212,11 @@ function prepareRoutes(parts: {
   queues: RouteQueues;
   upgrades: Upgrades;
   access: Access;
+  uploads: Uploads | undefined;
 }): (server: FastifyInstance) => void {
   const { queues } = parts;
   const validator = new Validator();
-  const readers = new BodyReaders(parts.definition, parts.options, parts.state.budget);
+  const readers = new BodyReaders(parts.definition, parts.options, parts.state.budget, parts.uploads);
   const routes: { readonly signature: RouteSignature; readonly options: RouteOptions }[] = [];
   for (const [signature, handler] of parts.definition.routes) {
     const { path } = signature;

@@ -33,12 +33,20 @@ export class Metrics {
 }
 
 /** Serves an app on ports of its own; disposing stops it. */
-export async function serveApp(app: App, options: ServeOptions = {}): Promise<ServedApp> {
+export function serveApp(app: App, options: ServeOptions = {}): Promise<ServedApp> {
+  return serveWith((given) => app.serve(given), options);
+}
+
+/** Like `serveApp`, with any function that serves until its signal aborts. */
+export async function serveWith(
+  serve: (options: ServeOptions) => Promise<unknown>,
+  options: ServeOptions = {},
+): Promise<ServedApp> {
   const stop = new AbortController();
   let served: Promise<unknown> | undefined;
   const { url, metricsUrl = "" } = await new Promise<{ url: string; metricsUrl: string | undefined }>(
     (resolve, reject) => {
-      served = app.serve({
+      served = serve({
         ...{ port: 0, metricsPort: 0, logger: silentLogger(), handleSignals: false },
         ...{ signal: stop.signal, onListening: resolve, ...options },
       });

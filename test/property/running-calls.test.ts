@@ -4,11 +4,12 @@ import fc from "fast-check";
 import { FakeClock } from "servable/testing";
 import { MemoryBudget } from "../../src/server/bodies/memory-budget.ts";
 import { ServerState, type RunningCall } from "../../src/server/lifecycle/server-state.ts";
+import { Sessions } from "../../src/server/sockets/sessions.ts";
 
 test("in any order of starts and ends, each running call is aborted once by a forced stop, and no other", () => {
   fc.assert(
     fc.property(fc.array(fc.nat(9), { maxLength: 60 }), (toggles) => {
-      const state = new ServerState(1, new MemoryBudget(1, new FakeClock()));
+      const state = new ServerState(new Sessions(1), new MemoryBudget(1, new FakeClock()));
       const aborted: number[] = [];
       const calls = Array.from({ length: 10 }, (_, id) => {
         const call: RunningCall = {

@@ -20,21 +20,18 @@ export class BodyReaders {
   readonly #uploads: Uploads;
   readonly #storesFiles: boolean;
 
-  constructor(definition: ServerDefinition, options: ResolvedServerOptions, memory: MemoryBudget) {
+  /** @param uploads default: those of this class alone */
+  constructor(
+    definition: ServerDefinition,
+    options: ResolvedServerOptions,
+    memory: MemoryBudget,
+    uploads = createUploads(options, definition.routes.keys()),
+  ) {
     this.#definition = definition;
     this.#options = options;
     this.#memory = memory;
-    const bodies = [...definition.routes.keys()].map(({ body }) => body).filter(isStored);
-    this.#storesFiles = bodies.length > 0;
-    const largest = options.isUploadBudgetGiven
-      ? 0
-      : Math.max(0, ...bodies.map((body) => this.#limitOf(body)));
-    this.#uploads = new Uploads({
-      maxBytes: Math.max(options.maxUploadBytes, largest),
-      folder: options.uploadFolder,
-      clock: options.clock,
-      log: options.logger,
-    });
+    this.#storesFiles = storedBodies(definition.routes.keys()).length > 0;
+    this.#uploads = uploads;
   }
 
   /** Removes files that killed processes left behind. */
@@ -58,7 +55,7 @@ export class BodyReaders {
         body,
         fields: new FieldReader(schema, values),
         names: Object.keys((signature.input as { properties?: object } | undefined)?.properties ?? {}),
-        limitBytes: this.#limitOf(body),
+        limitBytes: limitOf(body, this.#options),
         overloadStatus,
         uploads: this.#uploads,
         memory: this.#memory,
@@ -81,12 +78,32 @@ export class BodyReaders {
     const parts = { body, schema, bounds, values, overloadStatus, watch };
     return body.kind === "form" ? createFormReader(parts) : createBytesReader(parts);
   }
-
-  #limitOf(body: MultipartBody & { readonly limitBytes: number | undefined }): number {
-    return body.limitBytes ?? multipartLimit(body, this.#options.bodyLimitBytes);
-  }
 }
 
-function isStored(body: BodyKind | undefined): body is Extract<BodyKind, MultipartBody> {
-  return body?.kind === "multipart" && storesFiles(body);
+/** Creates the parts that all uploads share: with the disk space of the options, or enough for the largest body of a route. */
+export function createUploads(options: ResolvedServerOptions, routes: Iterable<RouteSignature>): Uploads {
+  const largest = options.isUploadBudgetGiven
+    ? 0
+    : Math.max(0, ...storedBodies(routes).map((body) => limitOf(body, options)));
+  return new Uploads({
+    maxBytes: Math.max(options.maxUploadBytes, largest),
+    folder: options.uploadFolder,
+    clock: options.clock,
+    log: options.logger,
+  });
+}
+
+type StoredBody = Extract<BodyKind, MultipartBody>;
+
+function storedBodies(routes: Iterable<RouteSignature>): StoredBody[] {
+  return [...routes]
+    .map(({ body }) => body)
+    .filter((body): body is StoredBody => body?.kind === "multipart" && storesFiles(body));
+}
+
+function limitOf(
+  body: MultipartBody & { readonly limitBytes: number | undefined },
+  { bodyLimitBytes }: ResolvedServerOptions,
+): number {
+  return body.limitBytes ?? multipartLimit(body, bodyLimitBytes);
 }

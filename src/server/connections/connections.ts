@@ -2,6 +2,7 @@ import type { Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Clock } from "../../dispatch/clock.ts";
 import { RequestCancelledException } from "../../errors.ts";
+import { isWebsocket } from "./websocket-marks.ts";
 
 /** Time that a new connection has to begin its request while the server stops, in ms. */
 const FRESH_MS = 500;
@@ -28,8 +29,6 @@ interface ConnectionsOptions {
   readonly clock: Clock;
   /** A connection is closed if its client reads nothing for this time. */
   readonly sendTimeoutMs: number;
-  /** Websockets are closed by their own sessions. */
-  isWebsocket(socket: Socket): boolean;
   /** Called for each connection that is closed because of a stalled client. */
   onStalled(): void;
 }
@@ -66,7 +65,7 @@ export class Connections {
   refuseAll(): void {
     for (const socket of this.#open.keys()) {
       const answer = answerInProgress(socket);
-      if (answer !== undefined && !this.#options.isWebsocket(socket)) refuse(answer, socket);
+      if (answer !== undefined && !isWebsocket(socket)) refuse(answer, socket);
     }
   }
 
@@ -106,8 +105,9 @@ export class Connections {
   };
 
   readonly #release = (): void => {
-    const { clock, isWebsocket } = this.#options;
+    const { clock } = this.#options;
     const now = clock.now();
+    // Websockets are closed by their own sessions.
     for (const [socket, seen] of this.#open) if (!isWebsocket(socket)) release(socket, seen, now);
     if (this.#open.size > 0 || this.#options.server.listening) clock.after(SWEEP_MS, this.#release);
   };

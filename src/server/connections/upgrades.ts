@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import { answerInProgress } from "./connections.ts";
 import { closingAnswer } from "./closing-answer.ts";
+import { markWebsocket } from "./websocket-marks.ts";
 import { withoutRootPath } from "../http/root-path.ts";
 
 /** Turns a connection into a websocket, or answers with the reason why not. */
@@ -17,7 +18,6 @@ export class Upgrades {
   readonly #server: Server;
   readonly #rootPath: string;
   readonly #paths = new Set<string>();
-  readonly #websockets = new WeakSet<Socket>();
   #take: TakeUpgrade | undefined;
 
   constructor(server: Server, rootPath: string) {
@@ -30,11 +30,6 @@ export class Upgrades {
   serve(paths: Iterable<string>, take: TakeUpgrade): void {
     for (const path of paths) this.#paths.add(path);
     this.#take = take;
-  }
-
-  /** Whether a connection has become a websocket. */
-  isWebsocket(socket: Socket): boolean {
-    return this.#websockets.has(socket);
   }
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
@@ -59,7 +54,7 @@ export class Upgrades {
   };
 
   #accept(take: TakeUpgrade, request: IncomingMessage, socket: Socket, head: Buffer): void {
-    this.#websockets.add(socket);
+    markWebsocket(socket);
     request.headers.upgrade = "websocket"; // the accepted one of a list
     take(request, socket, head);
     // If the upgrade is refused later, the connection is closed after the answer, because nothing reads HTTP on it any

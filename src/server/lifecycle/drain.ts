@@ -29,7 +29,7 @@ export async function drain(
   log: Logger,
 ): Promise<ServeOutcome> {
   const { server, state, connections } = built;
-  state.stopping = true;
+  state.stop();
   const exited = Promise.resolve()
     .then(() => definition.handleExit())
     .catch((error: unknown) => log.error({ err: asError(error, "handleExit") }, "handleExit() failed"));

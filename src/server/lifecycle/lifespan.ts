@@ -41,7 +41,7 @@ export function attachLifespan(
     state.ready = true;
   });
   server.addHook("preClose", async () => {
-    state.stopping = true;
+    state.stop();
     state.sessions.stop();
     connections.stop();
   });

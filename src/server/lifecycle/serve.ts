@@ -1,6 +1,7 @@
 import cluster from "node:cluster";
 import type { AddressInfo } from "node:net";
 import type { Server } from "node:http";
+import type { Logger } from "pino";
 import { DefinitionError, StartupError } from "../../errors.ts";
 import { buildServer, type BuiltServer } from "../build.ts";
 import type { ServerOptions, ServeDefinition } from "../definition.ts";
@@ -49,11 +50,23 @@ export interface ServeAddresses {
   readonly metricsPort: number | undefined;
 }
 
+/** How a server is built and set up: one class, or several behind one port. */
+export interface ServerKind {
+  build(definition: ServeDefinition, options: ServerOptions): BuiltServer;
+  setUp(built: BuiltServer, definition: ServeDefinition, logger: Logger): Promise<void>;
+}
+
+const ONE_CLASS: ServerKind = { build: buildServer, setUp };
+
 /**
  * Serves a class, from setup to teardown. Resolves when the server has stopped.
  * @throws StartupError if a port can't be opened or setup fails
  */
-export async function serve(definition: ServeDefinition, options: ServeOptions): Promise<ServeOutcome> {
+export async function serve(
+  definition: ServeDefinition,
+  options: ServeOptions,
+  kind: ServerKind = ONE_CLASS,
+): Promise<ServeOutcome> {
   const logger = options.logger ?? (await createLogger());
   const host = options.host ?? process.env["HOST"] ?? "127.0.0.1";
   const port = options.port ?? portFromEnvironment("PORT") ?? SETTINGS.exposedPort.default;
@@ -63,7 +76,7 @@ export async function serve(definition: ServeDefinition, options: ServeOptions):
     definition.metricsPort ??
     SETTINGS.metricsPort.default;
   const metricsHost = options.metricsHost ?? (process.env["METRICS_HOST"] || "127.0.0.1");
-  const built = buildServer(definition, { ...options, logger });
+  const built = kind.build(definition, { ...options, logger });
   const { handleSignals = true, handleErrors = handleSignals } = options;
   const signals = new StopSignals(
     { handlesSignals: handleSignals, stop: options.signal, force: options.cutSignal },
@@ -85,7 +98,7 @@ export async function serve(definition: ServeDefinition, options: ServeOptions):
       const listenOptions = { host: metricsHost, port: metricsPort, allowedHosts: built.allowedHosts };
       metricsServer = await startMetricsServer(built.metrics, listenOptions);
     }
-    await Promise.race([setUp(built, definition, logger), signals.forced.then(refuseToWait)]);
+    await Promise.race([kind.setUp(built, definition, logger), signals.forced.then(refuseToWait)]);
     if (!signals.stopping) {
       await open(built, host, port);
       setRunnerState("RUNNING");
@@ -107,11 +120,8 @@ export async function serve(definition: ServeDefinition, options: ServeOptions):
   }
 }
 
-async function setUp(
-  built: BuiltServer,
-  definition: ServeDefinition,
-  logger: NonNullable<ServeOptions["logger"]>,
-): Promise<void> {
+/** Makes the server of a class ready. @throws StartupError that names the class */
+export async function setUp(built: BuiltServer, definition: ServeDefinition, logger: Logger): Promise<void> {
   const seconds = definition.startupTimeoutMs / 1000;
   const warning = setTimeout(
     () => logger.warn(`setup has taken ${seconds} s, the startup timeout; a platform would stop waiting now`),

@@ -1,6 +1,6 @@
 import type { MemoryBudget } from "../bodies/memory-budget.ts";
 import type { Tracing } from "../../tracing/tracing.ts";
-import { Sessions } from "../sockets/sessions.ts";
+import type { Sessions } from "../sockets/sessions.ts";
 
 /** A running call, as a node of the linked list {@link RunningCalls}. */
 export interface RunningCall {
@@ -53,8 +53,6 @@ export class ServerState {
   startupStep: "configure()" | "setup()" = "setup()";
   /** Setup is done. */
   ready = false;
-  /** The address of the metrics; undefined while their port is not open. */
-  metricsUrl: string | undefined;
   /** The app has hooks that may change answers, so streams are sent through Fastify. */
   hasSendHooks = false;
   /** The server is stopping: answers carry `Connection: close`, and it is not ready. */
@@ -68,6 +66,9 @@ export class ServerState {
   /** The name of a stuck queue, which accepts no calls until the process is restarted; undefined if there is none. */
   stuck: () => string | undefined = () => undefined;
   readonly running = new RunningCalls();
+  /** The states of the classes that are served on this server's port; empty if it serves one class. */
+  readonly members: ServerState[] = [];
+  #metricsUrl: string | undefined;
 
   /** Whether requests can be served normally. */
   get isReady(): boolean {
@@ -80,16 +81,32 @@ export class ServerState {
   /** The memory for callers' input. */
   readonly budget: MemoryBudget;
 
-  /** @param maxSessions maximum number of open websockets */
-  constructor(maxSessions: number, budget: MemoryBudget) {
-    this.sessions = new Sessions(maxSessions);
+  constructor(sessions: Sessions, budget: MemoryBudget) {
+    this.sessions = sessions;
     this.budget = budget;
+  }
+
+  /** The address of the metrics; undefined while their port is not open. */
+  get metricsUrl(): string | undefined {
+    return this.#metricsUrl;
+  }
+
+  set metricsUrl(url: string | undefined) {
+    this.#metricsUrl = url;
+    for (const member of this.members) member.metricsUrl = url;
+  }
+
+  /** Answers carry `Connection: close` from now on, and the server is not ready. */
+  stop(): void {
+    this.stopping = true;
+    for (const member of this.members) member.stop();
   }
 
   /** Aborts all running calls and sessions. Their callers receive the reason. */
   abortAll(reason: unknown): void {
     this.isForced = true;
     for (const call of this.running.all()) call.forceAbort(reason);
+    for (const member of this.members) member.abortAll(reason);
     this.sessions.abort(reason);
   }
 }

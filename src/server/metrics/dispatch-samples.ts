@@ -1,14 +1,7 @@
 import type { Histogram } from "../../dispatch/metrics.ts";
+import { counter, type Family, gauge } from "./family.ts";
 import { histogram, type Sample } from "./samples.ts";
 import type { QueueMetrics, ServerMetrics } from "./metrics.ts";
-
-/** A metric family of Prometheus. */
-interface Family {
-  readonly name: string;
-  readonly help: string;
-  readonly type: "counter" | "gauge" | "histogram";
-  readonly samples: () => Sample[];
-}
 
 /** The metrics of queues, batches, time limits and workers. */
 export function dispatchFamilies(metrics: ServerMetrics): Family[] {
@@ -66,9 +59,12 @@ export function dispatchFamilies(metrics: ServerMetrics): Family[] {
     counter("servable_timeouts_total", "Timeouts of calls and sessions, by phase.", () =>
       timeoutSamples(metrics),
     ),
-    gauge("servable_bytes_in_flight", "Memory of the input of running calls, in bytes.", () => [
-      { labels: { app_name: "fal" }, value: metrics.budget.held },
-    ]),
+    {
+      ...gauge("servable_bytes_in_flight", "Memory of the input of running calls, in bytes.", () => [
+        { labels: { app_name: "fal" }, value: metrics.budget.held },
+      ]),
+      isShared: true,
+    },
     gauge("servable_workers_ready", "Worker processes that are ready.", () =>
       metrics.workers === undefined ? [] : [{ labels: { app_name: "fal" }, value: metrics.workers.ready }],
     ),
@@ -98,14 +94,6 @@ function timeoutSamples({ routes, websockets, queues }: ServerMetrics): Sample[]
       value: timeouts,
     })),
   ];
-}
-
-function gauge(name: string, help: string, samples: () => Sample[]): Family {
-  return { name, help, type: "gauge", samples };
-}
-
-function counter(name: string, help: string, samples: () => Sample[]): Family {
-  return { name, help, type: "counter", samples };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { Metric } from "prom-client";
 import { dispatchFamilies } from "./dispatch-samples.ts";
+import { counter, type Family, gauge } from "./family.ts";
 import { Access } from "../access/access.ts";
 import { droppedLines } from "../../output/standard-output.ts";
 import { listen } from "../connections/listen.ts";
@@ -20,13 +21,20 @@ async function createMetricsRenderer(metrics: ServerMetrics): Promise<() => Prom
   const { collectDefaultMetrics, Gauge, register, Registry } = await import("prom-client");
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  new Gauge({
+  const hasMembers = metrics.members.length > 0;
+  const info = new Gauge({
     name: "fal_app_info",
     help: "The app's version.",
-    labelNames: ["version"],
+    labelNames: hasMembers ? ["app", "version"] : ["version"],
     registers: [registry],
-  }).set({ version: metrics.version }, 1);
-  const add = (name: string, help: string, type: string, samples: () => Sample[]): void => {
+  });
+  if (!hasMembers) info.set({ version: metrics.version }, 1);
+  for (const {
+    app,
+    metrics: { version },
+  } of metrics.members)
+    info.set({ app, version }, 1);
+  for (const { name, help, type, samples } of familiesOfAll(metrics)) {
     // The registry only reads a metric's samples when it is scraped, so this object is sufficient.
     const metric = {
       name,
@@ -36,44 +44,76 @@ async function createMetricsRenderer(metrics: ServerMetrics): Promise<() => Prom
       get: async () => ({ name, help, type, values: samples() }),
     };
     registry.registerMetric(metric as unknown as Metric);
-  };
-  const { routes, websockets } = metrics;
-  add("http_requests_total", "Requests answered.", "counter", () => routes.flatMap(countSamples));
-  add("http_request_duration_seconds", "Time from the parsed request to its answer.", "histogram", () =>
-    routes.flatMap(durationSamples),
-  );
-  add("http_requests_in_progress", "Requests being handled.", "gauge", () => routes.map(progressSamples));
-  add("realtime_sessions_open", "Open websockets.", "gauge", () => sessionSamples(websockets, "open"));
-  add("realtime_messages_received_total", "Messages received.", "counter", () =>
-    sessionSamples(websockets, "messagesIn"),
-  );
-  add("realtime_messages_sent_total", "Results sent.", "counter", () =>
-    sessionSamples(websockets, "messagesOut"),
-  );
-  add("realtime_inputs_dropped_total", "Inputs dropped unprocessed.", "counter", () =>
-    sessionSamples(websockets, "droppedInputs"),
-  );
-  add("realtime_session_duration_seconds", "Duration of websocket sessions.", "histogram", () =>
-    websockets.flatMap(lengthSamples),
-  );
-  add(
-    "realtime_sessions_closed_total",
-    "Websockets that ended, by the code of the close frame.",
-    "counter",
-    () => websockets.flatMap(closeSamples),
-  );
-  add("servable_log_lines_dropped_total", "Log lines that could not be written.", "counter", () => [
-    { labels: {}, value: droppedLines() },
-  ]);
-  add(
-    "servable_stalled_readers_total",
-    "Connections closed because their client stopped reading.",
-    "counter",
-    () => [{ labels: { app_name: "fal" }, value: metrics.stalledReaders }],
-  );
-  for (const { name, help, type, samples } of dispatchFamilies(metrics)) add(name, help, type, samples);
+  }
   // Metrics that the app registers with prom-client are included.
   return async () => `${await registry.metrics()}\n${await register.metrics()}`;
+}
+
+/** The families of a server; those of the classes on its port have a label that tells them apart. */
+function familiesOfAll(metrics: ServerMetrics): Family[] {
+  const own = familiesOf(metrics);
+  const others = metrics.members.map(({ app, metrics: ofMember }) => ({
+    app,
+    families: familiesOf(ofMember),
+  }));
+  if (others.length === 0) return own;
+  return own.map((family, index) => {
+    if (family.isShared === true) return family;
+    const ofMembers = (): Sample[] =>
+      others.flatMap(({ app, families }) =>
+        (families[index]?.samples() ?? []).map((sample) => ({
+          ...sample,
+          labels: { app, ...sample.labels },
+        })),
+      );
+    return { ...family, samples: () => [...family.samples(), ...ofMembers()] };
+  });
+}
+
+function familiesOf(metrics: ServerMetrics): Family[] {
+  const { routes, websockets } = metrics;
+  return [
+    counter("http_requests_total", "Requests answered.", () => routes.flatMap(countSamples)),
+    {
+      name: "http_request_duration_seconds",
+      help: "Time from the parsed request to its answer.",
+      type: "histogram",
+      samples: () => routes.flatMap(durationSamples),
+    },
+    gauge("http_requests_in_progress", "Requests being handled.", () => routes.map(progressSamples)),
+    gauge("realtime_sessions_open", "Open websockets.", () => sessionSamples(websockets, "open")),
+    counter("realtime_messages_received_total", "Messages received.", () =>
+      sessionSamples(websockets, "messagesIn"),
+    ),
+    counter("realtime_messages_sent_total", "Results sent.", () => sessionSamples(websockets, "messagesOut")),
+    counter("realtime_inputs_dropped_total", "Inputs dropped unprocessed.", () =>
+      sessionSamples(websockets, "droppedInputs"),
+    ),
+    {
+      name: "realtime_session_duration_seconds",
+      help: "Duration of websocket sessions.",
+      type: "histogram",
+      samples: () => websockets.flatMap(lengthSamples),
+    },
+    counter("realtime_sessions_closed_total", "Websockets that ended, by the code of the close frame.", () =>
+      websockets.flatMap(closeSamples),
+    ),
+    {
+      ...counter("servable_log_lines_dropped_total", "Log lines that could not be written.", () => [
+        { labels: {}, value: droppedLines() },
+      ]),
+      isShared: true,
+    },
+    {
+      ...counter(
+        "servable_stalled_readers_total",
+        "Connections closed because their client stopped reading.",
+        () => [{ labels: { app_name: "fal" }, value: metrics.stalledReaders }],
+      ),
+      isShared: true,
+    },
+    ...dispatchFamilies(metrics),
+  ];
 }
 
 /** Serves `GET /metrics` on a separate port. Port 0 takes any free one. */

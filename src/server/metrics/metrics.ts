@@ -69,6 +69,8 @@ export class ServerMetrics {
   readonly queues: QueueMetrics[] = [];
   /** Connections closed because their client stopped reading. */
   stalledReaders = 0;
+  /** The metrics of the classes on this server's port, each with its label; empty if it serves one class. */
+  readonly members: { readonly app: string; readonly metrics: ServerMetrics }[] = [];
   /** The worker processes, if any. */
   workers: { readonly ready: number; readonly ended: number } | undefined;
 

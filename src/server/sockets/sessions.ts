@@ -35,6 +35,7 @@ export class Sessions {
 
   /** Stops all sessions, and those that open later. */
   stop(): void {
+    if (this.#stopping) return;
     this.#stopping = true;
     for (const session of this.#open) session.stop();
   }

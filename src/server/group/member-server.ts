@@ -1,0 +1,47 @@
+import { once } from "node:events";
+import { Server, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/**
+ * The server of one of several classes on a port. It stands in for the server that has the port: it listens and closes
+ * together with it, and is passed the requests and upgrades of its class.
+ */
+export class MemberServer extends Server {
+  readonly #port: Server;
+  readonly #closed: Promise<unknown>;
+  #onClosing!: () => void;
+  /** Resolves when this server no longer needs the port to be open. */
+  readonly closing: Promise<void> = new Promise((resolve) => (this.#onClosing = resolve));
+
+  constructor(port: Server, handle: RequestListener) {
+    super(handle);
+    this.#port = port;
+    this.#closed = once(port, "close");
+    // It never gets a connection of its own. Those that it hands back continue on the server with the port, because
+    // their next requests may be for another class.
+    this.removeAllListeners("connection");
+    this.on("connection", (socket) => port.emit("connection", socket));
+    this.removeAllListeners("listening"); // the timers of Node's own connections
+    port.prependListener("listening", () => this.emit("listening"));
+    Object.defineProperty(this, "listening", { get: () => port.listening });
+    this.maxHeadersCount = port.maxHeadersCount;
+  }
+
+  /** Nothing to do: the server with the port listens. */
+  override listen(): this {
+    return this;
+  }
+
+  override address(): AddressInfo | string | null {
+    return this.#port.address();
+  }
+
+  override close(onClosed?: (error?: Error) => void): this {
+    this.#onClosing();
+    void this.#closed.then(() => onClosed?.());
+    return this;
+  }
+
+  /** Nothing to do: the server with the port closes them. */
+  override closeIdleConnections(): void {}
+}
