@@ -12,7 +12,7 @@ import { assertPrefixes, MemberTable } from "./member-table.ts";
 import { type GroupMember, mountIndex } from "./root.ts";
 import type { SharedParts } from "./shared-parts.ts";
 
-/** A class with its server, which stands in for the one with the port. */
+/** A class with its server, a substitute for the one with the port. */
 interface BuiltMember {
   readonly name: string;
   readonly prefix: string;

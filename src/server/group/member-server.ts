@@ -3,8 +3,8 @@ import { Server, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /**
- * The server of one of several classes on a port. It stands in for the server that has the port: it listens and closes
- * together with it, and is passed the requests and upgrades of its class.
+ * The server of one of several classes on a port: a substitute for the server that has the port. It listens and closes
+ * together with that one, and gets the requests and upgrades of its class.
  */
 export class MemberServer extends Server {
   readonly #port: Server;
@@ -17,8 +17,8 @@ export class MemberServer extends Server {
     super(handle);
     this.#port = port;
     this.#closed = once(port, "close");
-    // It never gets a connection of its own. Those that it hands back continue on the server with the port, because
-    // their next requests may be for another class.
+    // It never gets a connection of its own. The connection of a declined upgrade continues on the server with the port,
+    // because its next request may be for another class.
     this.removeAllListeners("connection");
     this.on("connection", (socket) => port.emit("connection", socket));
     this.removeAllListeners("listening"); // the timers of Node's own connections

@@ -71,7 +71,7 @@ function assertPrefix({ name, prefix }: Placed, rootPath: string): void {
   const own = OWN_PATHS.find((path) => startsWithPath(prefix, path, 0));
   if (own !== undefined) throw invalid(`${is} is taken: the server itself answers ${own}. Choose another.`);
   if (rootPath !== "" && (startsWithPath(prefix, rootPath, 0) || startsWithPath(rootPath, prefix, 0))) {
-    throw invalid(`${is} can't be told from the root path ${rootPath}, which precedes it. Choose another.`);
+    throw invalid(`${is} can be mistaken for the root path ${rootPath}, which precedes it. Choose another.`);
   }
 }
 

@@ -14,7 +14,7 @@ export interface SharedParts {
   readonly uploads: Uploads;
   /** The connections of the port; undefined for the server that opens it, which creates them. */
   readonly connections?: Connections;
-  /** Creates the server that stands in for the one with the port; undefined for the one that opens it. */
+  /** Creates the substitute for the server with the port; undefined for the one that opens it. */
   readonly serverFactory?: FastifyServerOptions["serverFactory"];
   /** Mounts the list of the classes in place of documentation; undefined for a class. */
   mountIndex?(scope: FastifyInstance, headers: AnswerHeaders): void;

@@ -49,7 +49,7 @@ async function createMetricsRenderer(metrics: ServerMetrics): Promise<() => Prom
   return async () => `${await registry.metrics()}\n${await register.metrics()}`;
 }
 
-/** The families of a server; those of the classes on its port have a label that tells them apart. */
+/** The families of a server; those of the classes on its port also have the label `app`. */
 function familiesOfAll(metrics: ServerMetrics): Family[] {
   const own = familiesOf(metrics);
   const others = metrics.members.map(({ app, metrics: ofMember }) => ({

@@ -105,7 +105,7 @@ test("prefixes that are no plain paths, or could be mistaken for each other, are
   ] as const) {
     assert.throws(
       () => assertPrefixes([{ name: "A", prefix }], rootPath),
-      /can't be told from the root path/,
+      /can be mistaken for the root path/,
     );
   }
 });
