@@ -3,6 +3,10 @@
  * Fastify. Every figure comes from a fresh process of compiled code; the two take turns, and medians are used.
  *
  * The import is measured inside the process, around `import()`, so that it excludes the start of Node itself.
+ *
+ * A servable with 500 endpoints is compared with a Fastify server with the same schemas by the processor time until it
+ * listens, which other work of the machine changes less than the time. Its first document is requested while its event
+ * loop is watched.
  * @module
  */
 import { join } from "node:path";
@@ -13,17 +17,24 @@ import { atMost, information, type Row } from "./lib/row.ts";
 import { ServerProcess } from "./lib/server-process.ts";
 import { StagedPackage } from "./lib/staged-package.ts";
 import { median, quantile } from "./lib/statistics.ts";
+import { BODY as MANY_BODY, ENDPOINTS } from "./servers/many-schemas.ts";
 
 /** The maximum import time of "servable", as a multiple of that of "fastify". */
 const IMPORT_TARGET = 1.5;
 
+/** The maximum start of a servable with many endpoints, as a multiple of bare Fastify's. */
+const START_TARGET = 1.15;
+/** The longest block of the event loop while the first document is made, in ms. */
+const BLOCK_TARGET_MS = 150;
+
+const JSON_BODY = { "content-type": "application/json" };
 const BODY = JSON.stringify({ prompt: "a lighthouse", seed: 1, steps: 25 });
 
 await runBenchmark({
   name: "startup",
   summary: "Time to the first answer, and to import the package, beside bare Fastify.",
   measure: async ({ quick }) => {
-    const rounds = quick ? { answers: 7, imports: 15 } : { answers: 25, imports: 41 };
+    const rounds = quick ? { answers: 7, imports: 15, starts: 1 } : { answers: 25, imports: 41, starts: 9 };
     progress("compiling the package and the servers");
     await using staged = await StagedPackage.create();
     await staged.linkDependencies();
@@ -40,22 +51,28 @@ await runBenchmark({
       () => importTime(programs, "servable"),
       () => importTime(programs, "fastify"),
     );
-    return rowsOf(answers, imports);
+    progress(`starts of ${ENDPOINTS} endpoints, ${rounds.starts} rounds`);
+    const starts = await alternate(
+      rounds.starts,
+      () => startOfMany(join(programs, "servable-many.js"), true),
+      () => startOfMany(join(programs, "fastify-many.js"), false),
+    );
+    return [...rowsOf(answers, imports), ...rowsOfMany(starts)];
   },
 });
 
-interface Pair {
-  readonly ours: readonly number[];
-  readonly bare: readonly number[];
+interface Pair<Figure = number> {
+  readonly ours: readonly Figure[];
+  readonly bare: readonly Figure[];
 }
 
 /** Measures both in turn, after one round that fills the disk cache. */
-async function alternate(
+async function alternate<Figure>(
   rounds: number,
-  ours: () => Promise<number>,
-  bare: () => Promise<number>,
-): Promise<Pair> {
-  const figures: { ours: number[]; bare: number[] } = { ours: [], bare: [] };
+  ours: () => Promise<Figure>,
+  bare: () => Promise<Figure>,
+): Promise<Pair<Figure>> {
+  const figures: { ours: Figure[]; bare: Figure[] } = { ours: [], bare: [] };
   await ours();
   await bare();
   for (let round = 0; round < rounds; round++) {
@@ -69,8 +86,7 @@ async function alternate(
 async function firstAnswer(program: string): Promise<number> {
   const started = performance.now();
   await using server = await ServerProcess.start(program);
-  const headers = { "content-type": "application/json" };
-  const response = await fetch(server.url, { method: "POST", headers, body: BODY });
+  const response = await fetch(server.url, { method: "POST", headers: JSON_BODY, body: BODY });
   await response.arrayBuffer();
   const milliseconds = performance.now() - started;
   if (response.status !== 200) throw new Error(`${program} answered ${response.status}.`);
@@ -84,9 +100,45 @@ async function importTime(programs: string, name: string): Promise<number> {
   );
 }
 
+/** The start of a server with many endpoints. */
+interface ManyStart {
+  /** Processor time until it listened, in ms. */
+  readonly startMs: number;
+  /** Processor time until each endpoint has answered once, in ms. */
+  readonly answeredMs: number;
+  /** The longest block of the event loop during the first request for the document, in ms. */
+  readonly blockMs: number;
+}
+
+async function startOfMany(program: string, hasDocument: boolean): Promise<ManyStart> {
+  let answeredMs: number;
+  {
+    await using server = await ServerProcess.start(program);
+    const body = JSON.stringify(MANY_BODY);
+    for (let index = 0; index < ENDPOINTS; index++) {
+      await send(`${server.url}/path-${index}`, { method: "POST", headers: JSON_BODY, body });
+    }
+    answeredMs = (await server.usage()).cpuMicros / 1000;
+  }
+  await using server = await ServerProcess.start(program);
+  await server.watchEventLoop();
+  if (hasDocument) await send(`${server.url}/openapi.json`);
+  return {
+    startMs: server.startMicros / 1000,
+    answeredMs,
+    blockMs: (await server.usage()).longestBlockMs,
+  };
+}
+
+/** @throws Error for any other answer than 200 */
+async function send(url: string, request: RequestInit = {}): Promise<void> {
+  const response = await fetch(url, request);
+  const text = await response.text();
+  if (response.status !== 200) throw new Error(`${url} answered ${response.status} ${text}`);
+}
+
 function rowsOf(answers: Pair, imports: Pair): Row[] {
-  const ratio = ({ ours, bare }: Pair): number =>
-    median(ours.map((figure, round) => figure / (bare[round] as number)));
+  const ratio = (pair: Pair): number => ratioOf(pair, (figure) => figure);
   return [
     atMost('import "servable" / import "fastify"', ratio(imports), "ratio", IMPORT_TARGET),
     information('import "servable"', median(imports.ours), "ms"),
@@ -100,4 +152,44 @@ function rowsOf(answers: Pair, imports: Pair): Row[] {
       information(`first answer of ${name}: p99`, quantile(figures, 0.99), "ms"),
     ]),
   ];
+}
+
+function rowsOfMany(starts: Pair<ManyStart>): Row[] {
+  const what = `${ENDPOINTS} endpoints`;
+  const middle = (list: readonly ManyStart[], read: (start: ManyStart) => number): number =>
+    median(list.map(read));
+  return [
+    atMost(
+      `${what}: start, servable / bare Fastify, by processor time`,
+      ratioOf(starts, ({ startMs }) => startMs),
+      "ratio",
+      START_TARGET,
+    ),
+    atMost(
+      `${what}: longest block of the event loop by the first document`,
+      middle(starts.ours, ({ blockMs }) => blockMs),
+      "ms",
+      BLOCK_TARGET_MS,
+    ),
+    information(
+      `${what}: start of servable, processor time`,
+      middle(starts.ours, ({ startMs }) => startMs),
+      "ms",
+    ),
+    information(
+      `${what}: start of bare Fastify, processor time`,
+      middle(starts.bare, ({ startMs }) => startMs),
+      "ms",
+    ),
+    information(
+      `${what}: start and one answer of each, servable / bare Fastify, by processor time`,
+      ratioOf(starts, ({ answeredMs }) => answeredMs),
+      "ratio",
+    ),
+  ];
+}
+
+/** The median of the ratios of the rounds. */
+function ratioOf<Figure>({ ours, bare }: Pair<Figure>, read: (figure: Figure) => number): number {
+  return median(ours.map((figure, round) => read(figure) / read(bare[round] as Figure)));
 }

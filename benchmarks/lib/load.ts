@@ -3,11 +3,15 @@ import type { ServerProcess } from "./server-process.ts";
 
 /** The requests of one round. */
 export interface Load {
+  /** Default "/". */
+  readonly path?: string;
   readonly body: string;
   /** Sent with GET and without the body, if given. */
   readonly query?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
   readonly requests: number;
+  /** The number of requests in flight. Default 32. */
+  readonly connections?: number;
 }
 
 /** The figures of one round of requests to one server. */
@@ -44,13 +48,13 @@ function fire(url: string, load: Load): Promise<{ latencies: number[]; milliseco
       {
         ...(load.query === undefined
           ? {
-              url,
+              url: `${url}${load.path ?? ""}`,
               method: "POST",
               body: load.body,
               headers: { "content-type": "application/json", ...load.headers },
             }
           : { url: `${url}/?${load.query}`, method: "GET", headers: { ...load.headers } }),
-        connections: CONNECTIONS,
+        connections: load.connections ?? CONNECTIONS,
         amount: load.requests,
         sampleInt: 50, // the interval of checks for completion, in milliseconds
       },

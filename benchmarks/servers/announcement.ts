@@ -1,6 +1,10 @@
+import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+
 /** The message of a server to the benchmark once it listens. */
 export interface Listening {
   readonly url: string;
+  /** Processor time of all threads until then, in microseconds. */
+  readonly startMicros: number;
 }
 
 /** The resource usage of a server's process since its start. */
@@ -13,12 +17,20 @@ export interface Usage {
   readonly peakMemoryBytes: number;
   /** The memory of JavaScript, on its heap and in external buffers, in bytes. */
   readonly heldBytes: number;
+  /** The longest block of the event loop since the request "watch", in milliseconds; 0 without such a request. */
+  readonly longestBlockMs: number;
 }
 
 /** Sends the server's address to the benchmark, answers its requests, and ends when the benchmark ends. */
 export function announce(url: string): void {
   const tell = (message: Listening | Usage): void => void process.send?.(message);
-  process.on("message", () => {
+  const { user: userAtStart, system: systemAtStart } = process.cpuUsage();
+  let delays: IntervalHistogram | undefined;
+  process.on("message", (request) => {
+    if (request === "watch") {
+      delays = monitorEventLoopDelay({ resolution: 1 });
+      delays.enable();
+    }
     globalThis.gc?.(); // available only with --expose-gc, for memory measurements
     const { user, system } = process.cpuUsage();
     const { rss, heapUsed, external } = process.memoryUsage();
@@ -28,8 +40,9 @@ export function announce(url: string): void {
       memoryBytes: rss,
       peakMemoryBytes: maxRSS * 1024,
       heldBytes: heapUsed + external,
+      longestBlockMs: (delays?.max ?? 0) / 1e6,
     });
   });
   process.on("disconnect", () => process.exit(0));
-  tell({ url });
+  tell({ url, startMicros: userAtStart + systemAtStart });
 }

@@ -29,30 +29,74 @@ export function isSchemaNode(value: unknown): value is SchemaNode {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/**
- * Copies a schema node and replaces each direct subschema by the result of `visit`. `path` leads from the node to the
- * subschema: `["properties", "name"]`, `["anyOf", 1]`, `["items"]`.
- */
+/** The order in which the subschemas of a node are visited: by the keyword, and whether its value is a list. */
+const RANKS_OF_OBJECTS = new Map<string, number>([
+  ...SINGLE.map((keyword, index) => [keyword, index] as const),
+  ...MAPS.map((keyword, index) => [keyword, SINGLE.length + LISTS.length + index] as const),
+]);
+const RANKS_OF_LISTS = new Map<string, number>(
+  LISTS.map((keyword, index) => [keyword, SINGLE.length + index]),
+);
+const FIRST_MAP = SINGLE.length + LISTS.length;
+
+/** The rank of a keyword that holds subschemas; undefined for any other. */
+function rankOf(keyword: string, value: unknown): number | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  return (Array.isArray(value) ? RANKS_OF_LISTS : RANKS_OF_OBJECTS).get(keyword);
+}
+
+/** The keywords of a node that hold subschemas, in order. Most nodes have none or one, so that nothing is sorted. */
+function placesOf(node: SchemaNode): readonly string[] {
+  let places: string[] | undefined;
+  for (const keyword of Object.keys(node)) {
+    if (rankOf(keyword, node[keyword]) === undefined) continue;
+    if (places === undefined) places = [keyword];
+    else places.push(keyword);
+  }
+  if (places === undefined || places.length === 1) return places ?? [];
+  return places.sort((a, b) => (rankOf(a, node[a]) ?? 0) - (rankOf(b, node[b]) ?? 0));
+}
+
+/** The way from a node to a subschema: `["properties", "name"]`, `["anyOf", 1]`, `["items"]`. */
+type SubschemaPath = readonly [keyword: string, key?: string | number];
+
+/** Visits each direct subschema of a node. */
+export function eachSubschema(
+  node: SchemaNode,
+  visit: (subschema: SchemaNode, path: SubschemaPath) => void,
+): void {
+  for (const keyword of placesOf(node)) {
+    const value = node[keyword];
+    if (Array.isArray(value)) {
+      value.forEach((item, index) => {
+        if (isSchemaNode(item)) visit(item, [keyword, index]);
+      });
+    } else if ((rankOf(keyword, value) ?? 0) >= FIRST_MAP) {
+      for (const [key, item] of Object.entries(value as SchemaNode)) {
+        if (isSchemaNode(item)) visit(item, [keyword, key]);
+      }
+    } else visit(value as SchemaNode, [keyword]);
+  }
+}
+
+/** Copies a schema node and replaces each direct subschema by the result of `visit`. */
 export function mapSubschemas(
   node: SchemaNode,
-  visit: (subschema: SchemaNode, path: readonly [keyword: string, key?: string | number]) => unknown,
+  visit: (subschema: SchemaNode, path: SubschemaPath) => unknown,
 ): Record<string, unknown> {
   const copy: Record<string, unknown> = { ...node };
-  const visitAny = (value: unknown, path: [string, (string | number)?]): unknown =>
-    isSchemaNode(value) ? visit(value, path) : value;
-  for (const keyword of SINGLE) {
-    if (isSchemaNode(copy[keyword])) copy[keyword] = visitAny(copy[keyword], [keyword]);
-  }
-  for (const keyword of LISTS) {
-    const list = copy[keyword];
-    if (Array.isArray(list)) copy[keyword] = list.map((item, index) => visitAny(item, [keyword, index]));
-  }
-  for (const keyword of MAPS) {
-    const map = copy[keyword];
-    if (!isSchemaNode(map)) continue;
-    copy[keyword] = Object.fromEntries(
-      Object.entries(map).map(([key, item]) => [key, visitAny(item, [keyword, key])]),
-    );
+  for (const keyword of placesOf(node)) {
+    const value = node[keyword];
+    if (Array.isArray(value)) {
+      copy[keyword] = value.map((item, index) => (isSchemaNode(item) ? visit(item, [keyword, index]) : item));
+    } else if ((rankOf(keyword, value) ?? 0) >= FIRST_MAP) {
+      copy[keyword] = Object.fromEntries(
+        Object.entries(value as SchemaNode).map(([key, item]) => [
+          key,
+          isSchemaNode(item) ? visit(item, [keyword, key]) : item,
+        ]),
+      );
+    } else copy[keyword] = visit(value as SchemaNode, [keyword]);
   }
   return copy;
 }

@@ -51,6 +51,7 @@ import { configureAndMount, setNotFoundHandler } from "./configuration.ts";
 import { compileSchemas, namedSchemas } from "./validation/route-schemas.ts";
 import { ServerState } from "./lifecycle/server-state.ts";
 import { Sessions } from "./sockets/sessions.ts";
+import { WarmUp } from "./lifecycle/warm-up.ts";
 import { Upgrades } from "./connections/upgrades.ts";
 import { Validator } from "./validation/validator.ts";
 
@@ -136,6 +137,8 @@ export function buildServer(
   noticeSendHooks(server, state);
   const queues = new RouteQueues({ definition, options, metrics });
   const upgrades = new Upgrades(server.server, options.rootPath);
+  const warmUp = new WarmUp();
+  warmUp.follow(server);
   const mountRoutes = prepareRoutes({
     definition,
     options,
@@ -147,6 +150,7 @@ export function buildServer(
     upgrades,
     access,
     uploads: shared?.uploads,
+    warmUp,
   });
   const mount = (scope: FastifyInstance): void => {
     addBodyParser(scope, definition, options, state.budget);
@@ -198,7 +202,7 @@ export function buildServer(
 }
 
 /**
- * Compiles the schemas of all routes and creates their queues.
+ * Checks the schemas of all routes and creates their queues. The schemas are compiled later: see {@link WarmUp}.
  * @returns a function that adds the routes to a server
  * @throws DefinitionError for a route that can't be served
  */
@@ -213,14 +217,20 @@ function prepareRoutes(parts: {
   upgrades: Upgrades;
   access: Access;
   uploads: Uploads | undefined;
+  warmUp: WarmUp;
 }): (server: FastifyInstance) => void {
-  const { queues } = parts;
+  const { queues, warmUp } = parts;
   const validator = new Validator();
   const readers = new BodyReaders(parts.definition, parts.options, parts.state.budget, parts.uploads);
   const routes: { readonly signature: RouteSignature; readonly options: RouteOptions }[] = [];
   for (const [signature, handler] of parts.definition.routes) {
     const { path } = signature;
     const compiled = compileSchemas(validator, signature);
+    warmUp.add(() => compiled.input?.prepare());
+    for (const result of [compiled.output, compiled.item]) {
+      if (result !== undefined) warmUp.add(() => result.prepare());
+      if (result !== undefined && !signature.isWebsocket) warmUp.add(() => result.writer?.prepare());
+    }
     if (signature.isWebsocket) continue;
     const parameters = compileParameters(validator, signature);
     const method = methodOf(signature);

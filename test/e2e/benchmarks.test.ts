@@ -38,7 +38,17 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     "multipart of 100 MB: servable / bare Fastify, by processor time",
     "multipart of 100 MB: growth of servable's peak memory",
   ],
-  startup: ['import "servable" / import "fastify"'],
+  startup: [
+    'import "servable" / import "fastify"',
+    "500 endpoints: start, servable / bare Fastify, by processor time",
+    "500 endpoints: longest block of the event loop by the first document",
+  ],
+  values: [
+    ...["body of 600 fields", "answer of 600 fields", "body of nested lists", "answer of nested lists"].map(
+      (what) => `${what}: servable / bare Fastify, by CPU per request in quiet rounds`,
+    ),
+    "answers of 5 MB: peak memory, servable / bare Fastify",
+  ],
   footprint: ["production install: size of the files", "repository's npm ci: size of the files"],
   realtime: ["servable / bare ws, by CPU per message in quiet rounds", "servable: memory of an idle session"],
   functions: [

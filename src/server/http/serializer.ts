@@ -1,8 +1,5 @@
-import type { Schema as FastJsonSchema } from "fast-json-stringify";
 import { FalServerlessError } from "../../errors.ts";
 import { JSON_FORM, sendable, UnsendableError, type Form } from "../../json/sendable.ts";
-import { fastSchema, ordinary } from "./fast-schema.ts";
-import { loadFastJsonStringify } from "../packages.ts";
 import type { CompiledSchema } from "../validation/validator.ts";
 
 /**
@@ -16,11 +13,13 @@ export function createSerializer(
 ): (value: unknown) => string {
   const present = createPresenter(output, methodName, JSON_FORM);
   const stringify = (value: unknown): string => JSON.stringify(present(value)) ?? "null";
-  const fast = output && fastSchema(output.document);
-  if (output === undefined || fast === undefined) return stringify;
-  const quickly = loadFastJsonStringify().default(fast as unknown as FastJsonSchema);
-  const isOrdinary = ordinary(fast) ?? (() => true);
-  return (value) => (output.fits(value) && isOrdinary(value) ? quickly(value) : stringify(value));
+  if (output === undefined) return stringify;
+  return (value) => {
+    const { writer } = output;
+    return writer !== undefined && output.fits(value) && writer.isOrdinary(value)
+      ? writer.write(value)
+      : stringify(value);
+  };
 }
 
 /**
@@ -31,12 +30,10 @@ export function createPresenter(
   methodName: string,
   form: Form | undefined,
 ): (value: unknown) => unknown {
-  const fast = output && fastSchema(output.document);
-  const isOrdinary = fast && (ordinary(fast) ?? (() => true));
   return (value) => {
     try {
       // Such a value has nothing to convert, whatever the form: two walks over it less.
-      if (isOrdinary !== undefined && output?.fits(value) === true && isOrdinary(value)) {
+      if (output?.writer !== undefined && output.fits(value) && output.writer.isOrdinary(value)) {
         return output.reduce(value, methodName);
       }
       const presented = output === undefined ? value : output.present(value, methodName);

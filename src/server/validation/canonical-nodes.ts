@@ -1,4 +1,4 @@
-import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
+import { eachSubschema, isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
 import type { CanonicalSchema } from "./canonical.ts";
 
 /** Follows `$ref`s to a node without one. Other keywords of the nodes on the way are ignored. */
@@ -48,7 +48,7 @@ export function rootsOf({ root, definitions }: CanonicalSchema): readonly Schema
 /** Whether the test is true for a node or one of its descendants. References are not followed. */
 export function someNode(node: SchemaNode, test: (node: SchemaNode) => boolean): boolean {
   let found = test(node);
-  mapSubschemas(node, (subschema) => (found ||= someNode(subschema, test)));
+  if (!found) eachSubschema(node, (subschema) => (found ||= someNode(subschema, test)));
   return found;
 }
 

@@ -1,6 +1,6 @@
 import { closestName } from "../../did-you-mean.ts";
 import { BYTES } from "../../routes/bytes.ts";
-import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
+import { eachSubschema, isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
 import { FORMAT_NAMES } from "./formats.ts";
 import { JSON_TYPES } from "./json-values.ts";
 import { TRUSTED_PATTERN } from "./patterns/pattern-safety.ts";
@@ -109,8 +109,8 @@ const dialect: ValueRule = (value) =>
     ? undefined
     : `names an unknown dialect: ${JSON.stringify(value)}; use "https://json-schema.org/draft/2020-12/schema"`;
 
-/** All allowed keywords with the rules for their values. All of them are enforced, except annotations. */
-const RULES: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
+/** All keywords that are enforced, with the rules for their values. */
+const ENFORCED: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
   // Identification and references.
   ["$schema", dialect],
   ["$id", text],
@@ -167,8 +167,11 @@ const RULES: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
   ["dependencies", dependencies],
   ["unevaluatedProperties", schema],
   [BYTES, anything],
+]);
+
+/** Allowed keywords without effect on values. */
+const ANNOTATIONS: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
   [TRUSTED_PATTERN, flag],
-  // Annotations, without effect on values.
   ["$comment", text],
   ["title", text],
   ["description", text],
@@ -185,6 +188,13 @@ const RULES: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
   ["externalDocs", anything],
   ["ui", anything], // the widget in fal's playground
 ]);
+
+const RULES: ReadonlyMap<string, ValueRule> = new Map([...ENFORCED, ...ANNOTATIONS]);
+
+/** Whether a keyword restricts values, or refers to schemas that do. */
+export function isEnforced(keyword: string): boolean {
+  return ENFORCED.has(keyword);
+}
 
 /** Keywords that are refused for a reason other than being unknown, each with the reason. */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -228,9 +238,8 @@ export function checkKeywords(root: object): void {
       if (fault !== undefined) throw new Error(`"${keyword}"${where} ${fault}`);
     }
     checkOrder(node, where);
-    mapSubschemas(node, (subschema, steps) => {
-      check(subschema as SchemaNode, [...(path === "" ? [] : [path]), ...steps].join("."));
-      return subschema;
+    eachSubschema(node, (subschema, steps) => {
+      check(subschema, [...(path === "" ? [] : [path]), ...steps].join("."));
     });
   };
   check(root as SchemaNode, "");

@@ -1,4 +1,4 @@
-import type { Ajv2020, ValidateFunction } from "ajv/dist/2020.js";
+import type { ValidateFunction } from "ajv/dist/2020.js";
 import { mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
 import { documentOf, listOf, mapOf, rootsOf, someNode } from "./canonical-nodes.ts";
 import type { CanonicalSchema } from "./canonical.ts";
@@ -9,6 +9,8 @@ import { hasExponentialCost } from "./validation-cost.ts";
 import { WorkBudget } from "./work-budget.ts";
 import { DECIDED, ONE_OF, OWN_FIELDS } from "./ajv.ts";
 import { readField, INHERITED_NAMES } from "./json-values.ts";
+import { isEnforced } from "./keywords.ts";
+import type { SchemaCompiler } from "./schema-compiler.ts";
 
 /** Validates values against a schema and its single nodes, with the fastest method that takes bounded time. */
 export interface SchemaMatcher {
@@ -16,6 +18,8 @@ export interface SchemaMatcher {
   readonly discriminators: Discriminators;
   /** Whether a value fits the schema. */
   readonly fits: (value: unknown) => boolean;
+  /** Compiles what the first call of {@link fits} would. */
+  prepare(): void;
   /** Whether a part of a value fits a node. */
   readonly matches: NodeMatcher;
   /** Discards the cached results of the last value. */
@@ -34,11 +38,12 @@ function isMisjudged(schema: CanonicalSchema): boolean {
 }
 
 /** @throws Error for a schema that can't be validated in bounded time */
-export function createSchemaMatcher(schema: CanonicalSchema, ajv: () => Ajv2020): SchemaMatcher {
+export function createSchemaMatcher(schema: CanonicalSchema, compiler: SchemaCompiler): SchemaMatcher {
   const discriminators = new Discriminators(schema.definitions);
   const checker = new Checker(schema.definitions, discriminators);
-  let created: Ajv2020 | undefined;
-  const nodes = new NodeCompiler(() => (created ??= ajv()), schema, discriminators);
+  let compiled: NodeCompiler | undefined;
+  const compile = (node: SchemaNode): ValidateFunction =>
+    (compiled ??= new NodeCompiler(compiler, schema, discriminators)).compile(node);
   const isRecursive = Object.keys(schema.definitions).length > 0;
   const isCheckers = hasExponentialCost(schema, discriminators) || isMisjudged(schema);
   let work = WorkBudget.unlimited();
@@ -46,16 +51,19 @@ export function createSchemaMatcher(schema: CanonicalSchema, ajv: () => Ajv2020)
   let root: ((value: unknown) => boolean) | undefined;
   const fits = isCheckers
     ? (value: unknown): boolean => checker.fits(schema.root, value, WorkBudget.unlimited())
-    : (value: unknown): boolean => (root ??= nodes.compile(schema.root))(value);
+    : (value: unknown): boolean => (root ??= compile(schema.root))(value);
   // For nested values of a recursive schema, Ajv would validate each level down to the leaves again.
   const matches =
     isRecursive || isCheckers
       ? (node: SchemaNode, value: unknown): boolean => checker.fits(node, value, work)
-      : (node: SchemaNode, value: unknown): boolean => nodes.compile(node)(value);
+      : (node: SchemaNode, value: unknown): boolean => compile(node)(value);
   return {
     checker,
     discriminators,
     fits,
+    prepare: () => {
+      if (!isCheckers) root ??= compile(schema.root);
+    },
     matches,
     forget: () => {
       if (isRecursive || isCheckers) work = WorkBudget.unlimited();
@@ -68,16 +76,15 @@ const LONG_LIST = 8;
 
 /** Compiles a schema and its single nodes, each once. */
 class NodeCompiler {
-  readonly #ajv: () => Ajv2020;
+  readonly #compiler: SchemaCompiler;
   readonly #discriminators: Discriminators;
   readonly #isRecursive: boolean;
   readonly #documentOf: (node: SchemaNode) => SchemaNode;
   readonly #compiled = new Map<SchemaNode, ValidateFunction>();
 
-  /** @param ajv called when the first node is compiled */
-  constructor(ajv: () => Ajv2020, schema: CanonicalSchema, discriminators: Discriminators) {
+  constructor(compiler: SchemaCompiler, schema: CanonicalSchema, discriminators: Discriminators) {
     const { definitions } = schema;
-    this.#ajv = ajv;
+    this.#compiler = compiler;
     this.#discriminators = discriminators;
     this.#isRecursive = Object.keys(definitions).length > 0;
     const prepare = rootsOf(schema).some((root) => someNode(root, namesInherited))
@@ -92,14 +99,15 @@ class NodeCompiler {
   compile(node: SchemaNode): ValidateFunction {
     const known = this.#compiled.get(node);
     if (known !== undefined) return known;
-    const fits = this.#ajv().compile(this.#documentOf(node));
+    const fits = this.#compiler.compile(this.#documentOf(node));
     this.#compiled.set(node, fits);
     return fits;
   }
 
-  /** Rewrites the schema to keywords that Ajv is fast with. */
+  /** Rewrites the schema to keywords that Ajv is fast with, and drops those that don't validate. */
   #quick(node: SchemaNode): SchemaNode {
     const copy = mapSubschemas(node, (subschema) => this.#quick(subschema));
+    for (const keyword of Object.keys(copy)) if (!isEnforced(keyword)) delete copy[keyword];
     for (const keyword of ["anyOf", "oneOf"]) {
       const branches = node[keyword] as readonly SchemaNode[] | undefined;
       const discriminator = this.#discriminators.of(branches);

@@ -1,4 +1,4 @@
-import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
+import { eachSubschema, isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
 import { Applicators, Role, type Condition, type AppliedSchema, type UnionResolver } from "./applicators.ts";
 import { listOf, mapOf, refTarget } from "./canonical-nodes.ts";
 import type { CanonicalSchema } from "./canonical.ts";
@@ -250,7 +250,7 @@ class NormalizerCompiler {
       if (isSchemaNode(schema["properties"]) || schema["additionalProperties"] === false) return true;
       const target = refTarget(schema, this.#definitions);
       let found = target !== undefined && find(target);
-      mapSubschemas(schema, (subschema) => (found ||= find(subschema)));
+      eachSubschema(schema, (subschema) => (found ||= find(subschema)));
       return found;
     };
     const found = find(node);

@@ -1,4 +1,4 @@
-import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
+import { eachSubschema, isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
 import type { CanonicalSchema } from "./canonical.ts";
 import type { Discriminators } from "./discriminators.ts";
 
@@ -42,7 +42,7 @@ export function hasExponentialCost(schema: CanonicalSchema, discriminators: Disc
     let found =
       typeof node["$ref"] === "string" &&
       (suspects.has(nameOf(node["$ref"])) || leads(definitions[nameOf(node["$ref"])]));
-    mapSubschemas(node, (subschema) => (found = leads(subschema) || found));
+    eachSubschema(node, (subschema) => (found = leads(subschema) || found));
     leadsBack.set(node, found);
     return found;
   };
@@ -87,10 +87,7 @@ function largest(all: readonly Looks[]): Looks {
 
 function subschemasOf(node: SchemaNode): [keyword: string, key: string | number | undefined, SchemaNode][] {
   const all: [string, string | number | undefined, SchemaNode][] = [];
-  mapSubschemas(node, (subschema, [keyword, key]) => {
-    all.push([keyword, key, subschema]);
-    return subschema;
-  });
+  eachSubschema(node, (subschema, [keyword, key]) => all.push([keyword, key, subschema]));
   return all;
 }
 
@@ -101,7 +98,7 @@ function recursive(
 ): ReadonlySet<string> {
   const refsIn = (node: SchemaNode, found: Set<string>): Set<string> => {
     if (typeof node["$ref"] === "string") found.add(nameOf(node["$ref"]));
-    mapSubschemas(node, (subschema) => (refsIn(subschema, found), subschema));
+    eachSubschema(node, (subschema) => refsIn(subschema, found));
     return found;
   };
   const refs = new Map(Object.entries(definitions).map(([name, node]) => [name, refsIn(node, new Set())]));

@@ -1,15 +1,14 @@
-import type { Ajv2020 } from "ajv/dist/2020.js";
 import {
   DefinitionError,
   InputValidationError,
   OutputValidationError,
   type ValidationIssue,
 } from "../../errors.ts";
-import { isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
+import { eachSubschema, isSchemaNode, mapSubschemas, type SchemaNode } from "../../routes/schema-walk.ts";
 import { BYTES } from "../../routes/bytes.ts";
-import { createAjv } from "./ajv.ts";
 import { dereference, documentOf, mapOf, rootsOf, someNode } from "./canonical-nodes.ts";
 import { canonicalSchema, type CanonicalSchema } from "./canonical.ts";
+import { FastWriters, type FastWriter } from "./fast-writers.ts";
 import { IssueFinder } from "./issue-finder.ts";
 import { compileNormalizer } from "./normalizer.ts";
 import { checkKeywords } from "./keywords.ts";
@@ -17,11 +16,17 @@ import { createSchemaMatcher, type SchemaMatcher } from "./matcher.ts";
 import { COPYING, IN_PLACE, type Step } from "./normalizer-steps.ts";
 import { patternFault } from "./patterns/pattern-safety.ts";
 import { compileJsonConversion } from "./json-conversion.ts";
+import { SchemaCompiler } from "./schema-compiler.ts";
+import { WorkBudget } from "./work-budget.ts";
 
-/** A schema, compiled once, for bodies, results and frames. */
+/** A schema for bodies, results and frames. It is checked when it is created, and compiled by the first value. */
 export interface CompiledSchema {
   /** The schema in canonical form, as a single document. Fields with a default are not required in it. */
   readonly document: SchemaNode;
+  /** Compiles what the first value would. */
+  prepare(): void;
+  /** Writes results as JSON that fit, faster than `JSON.stringify`; undefined if the schema has other values. */
+  readonly writer: FastWriter | undefined;
   /** Whether a value fits. Does not change the value. */
   fits(value: unknown): boolean;
   /**
@@ -44,12 +49,17 @@ export interface CompiledSchema {
 
 const BODY: readonly string[] = ["body"];
 
-/** Compiles schemas: strict JSON types, and fields with a default are optional. */
+/** Reads schemas: strict JSON types, and fields with a default are optional. */
 export class Validator {
-  readonly #ajv: Ajv2020 = createAjv();
+  readonly #compiler = new SchemaCompiler();
+  readonly #writers = new FastWriters();
   readonly #compiled = new WeakMap<object, CompiledSchema>();
 
-  /** @param name the schema's name in errors, for example "the input of run()" */
+  /**
+   * Checks a schema, and prepares it for values.
+   * @param name the schema's name in errors, for example "the input of run()"
+   * @throws DefinitionError
+   */
   compile(schema: object, name: string): CompiledSchema {
     let compiled = this.#compiled.get(schema);
     if (compiled === undefined) {
@@ -70,15 +80,22 @@ export class Validator {
     checkKeywords(schema);
     const relaxed = relax(canonicalSchema(schema));
     checkPatterns(relaxed);
-    const matching = createSchemaMatcher(relaxed, () => this.#ajv);
+    const matching = createSchemaMatcher(relaxed, this.#compiler);
     const { fits } = matching;
     const issueFinder = new IssueFinder(relaxed, matching.checker, matching.discriminators);
     checkDefaults(relaxed, matching);
-    fits(undefined); // compiles the schema
-    const fill = compileNormalizer(relaxed, matching, IN_PLACE);
-    const isTangled = needsRecheck(relaxed);
-    let result: { convert: Step; project: Step } | undefined; // created when the first result is presented
+    if (isLarge(relaxed)) matching.prepare();
+    const document = documentOf(relaxed.root, relaxed.definitions);
+    const writers = this.#writers;
+    // Created by the first value.
+    let input: { fill: Step | undefined } | undefined;
+    let result: { convert: Step; project: Step } | undefined;
+    let tangled: boolean | undefined;
+    let writing: { writer: FastWriter | undefined } | undefined;
 
+    const inputSteps = (): { fill: Step | undefined } =>
+      (input ??= { fill: compileNormalizer(relaxed, matching, IN_PLACE) });
+    const isTangled = (): boolean => (tangled ??= needsRecheck(relaxed));
     const resultSteps = (): { convert: Step; project: Step } =>
       (result ??= {
         convert: compileJsonConversion(relaxed),
@@ -90,14 +107,21 @@ export class Validator {
     const reduce = (value: unknown, methodName: string): unknown => {
       matching.forget();
       const projected = resultSteps().project(value);
-      if (isTangled) assertFits(projected, methodName);
+      if (isTangled()) assertFits(projected, methodName);
       return projected;
     };
 
     const { default: fallback } = relaxed.root;
     const takesBytes = BYTES in dereference(relaxed.root, relaxed.definitions);
     return {
-      document: documentOf(relaxed.root, relaxed.definitions),
+      document,
+      prepare() {
+        matching.prepare();
+        inputSteps();
+      },
+      get writer() {
+        return (writing ??= { writer: writers.create(document) }).writer;
+      },
       fits,
       accept(given, at = BODY) {
         // A body may be missing if its schema has a default.
@@ -110,10 +134,11 @@ export class Validator {
         if ((ArrayBuffer.isView(value) && !takesBytes) || !fits(value)) {
           throw new InputValidationError(issueFinder.find(value, at));
         }
+        const { fill } = inputSteps();
         if (fill === undefined) return value;
         matching.forget();
         const filled = fill(value);
-        if (isTangled && !fits(filled)) throw new InputValidationError(issueFinder.find(filled, at));
+        if (isTangled() && !fits(filled)) throw new InputValidationError(issueFinder.find(filled, at));
         return filled;
       },
       present(value, methodName) {
@@ -125,6 +150,22 @@ export class Validator {
       issuesOf: (value, at) => issueFinder.find(value, at),
     };
   }
+}
+
+/** Number of levels and definitions up to which a schema certainly fits into the stack when Ajv compiles it. */
+const FEW_LEVELS = 50;
+const FEW_DEFINITIONS = 100;
+
+/** Whether compiling a schema may fail for lack of stack, so that it has to be tried early. */
+function isLarge(schema: CanonicalSchema): boolean {
+  const exceeds = (node: SchemaNode, levels: number): boolean => {
+    if (levels > FEW_LEVELS) return true;
+    let found = false;
+    eachSubschema(node, (subschema) => (found ||= exceeds(subschema, levels + 1)));
+    return found;
+  };
+  const roots = rootsOf(schema);
+  return roots.length > FEW_DEFINITIONS || roots.some((root) => exceeds(root, 0));
 }
 
 /** @throws Error for a pattern whose matching time has no reasonable bound. */
@@ -161,16 +202,15 @@ function hasDefault(property: unknown): boolean {
 }
 
 /** Checks defaults early: an invalid one would otherwise show only when a caller omits the field. */
-function checkDefaults(schema: CanonicalSchema, matching: SchemaMatcher): void {
+function checkDefaults(schema: CanonicalSchema, { checker }: SchemaMatcher): void {
   const check = (node: SchemaNode, path: string): void => {
-    if ("default" in node && !matching.matches(node, node["default"])) {
+    if ("default" in node && !checker.fits(node, node["default"], WorkBudget.unlimited())) {
       throw new Error(
         `the default ${JSON.stringify(node["default"])} of ${path || "the schema"} does not fit`,
       );
     }
-    mapSubschemas(node, (subschema, [keyword, key]) => {
+    eachSubschema(node, (subschema, [keyword, key]) => {
       check(subschema, keyword === "properties" ? `${path}${path && "."}${String(key)}` : path);
-      return subschema;
     });
   };
   check(schema.root, "");

@@ -1,6 +1,6 @@
 import { foreignKind } from "../../json/kinds.ts";
 import { isSchemaNode, literalValues, type SchemaNode } from "../../routes/schema-walk.ts";
-import { INHERITED_NAMES } from "../validation/json-values.ts";
+import { INHERITED_NAMES } from "./json-values.ts";
 
 /** Types that fast-json-stringify writes exactly as `JSON.stringify` does, for values that fit. */
 const SCALARS: ReadonlySet<unknown> = new Set(["string", "integer", "number", "boolean", "null"]);
