@@ -26,10 +26,13 @@ export class SchemaCompiler {
 /** A schema as JSON; undefined if it holds a value that JSON would change, such as a function or a Date. */
 function textOf(document: SchemaNode): string | undefined {
   let isExact = true;
-  const text = JSON.stringify(document, function (this: Readonly<Record<string, unknown>>, key, value: unknown) {
-    isExact &&= value === this[key] && isJson(value); // otherwise toJSON() was called
-    return value;
-  });
+  const text = JSON.stringify(
+    document,
+    function (this: Readonly<Record<string, unknown>>, key, value: unknown) {
+      isExact &&= value === this[key] && isJson(value); // otherwise toJSON() was called
+      return value;
+    },
+  );
   return isExact ? text : undefined;
 }
 
