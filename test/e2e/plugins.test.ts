@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { describe, test } from "node:test";
 import { WebSocket } from "ws";
 import { startCli } from "../helpers/cli.ts";
+import { readStreamed } from "../helpers/streamed-text.ts";
 import { createToolProject } from "../helpers/tool-packages.ts";
 
 /** Registers the plugins that `PLUGINS` lists, with the fewest options that show an effect. */
@@ -10,7 +11,8 @@ const APP = `import { constants } from "node:zlib";
 import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
-import { App, endpoint, realtime } from "servable";
+import { Readable } from "node:stream";
+import { App, AppException, endpoint, realtime } from "servable";
 import bearerAuth from "@fastify/bearer-auth";
 import compress from "@fastify/compress";
 import cookie from "@fastify/cookie";
@@ -22,12 +24,23 @@ import statics from "@fastify/static";
 import underPressure from "@fastify/under-pressure";
 
 const Word = Type.Object({ word: Type.String() });
+const Ask = Type.Object({ stream: Type.Boolean() });
+
+async function* pieces(): AsyncGenerator<Buffer> {
+  for (let piece = 0; piece < 100; piece++) yield Buffer.from("piece " + piece + "\\n");
+}
+
+async function* brokenPieces(): AsyncGenerator<Buffer> {
+  yield* pieces();
+  throw new Error("broken");
+}
+
 const plugins: Record<string, (server: FastifyInstance) => void> = {
   "bearer-auth": (server) => void server.register(bearerAuth, { keys: new Set(["a-key"]) }),
   compress: (server) =>
     void server.register(compress, {
       threshold: 0,
-      customTypes: /json|event-stream/,
+      customTypes: /json|event-stream|octet-stream|text/,
       zlibOptions: { flush: constants.Z_SYNC_FLUSH },
     }),
   cookie: (server) => {
@@ -75,6 +88,27 @@ export class Plugged extends App {
   async *items(): AsyncGenerator<{ word: string }> {
     yield { word: "one" };
     yield { word: "two" };
+  }
+  @endpoint("/optional", { input: Ask, item: Word, output: Word, stream: "optional", maxConcurrency: 1 })
+  optional({ stream }: { stream: boolean }): { word: string } | AsyncGenerator<{ word: string }> {
+    return stream ? this.items() : { word: "one" };
+  }
+  @endpoint("/pieces")
+  async pieces(): Promise<Readable> {
+    return Readable.from(pieces());
+  }
+  @endpoint("/broken")
+  broken(): Readable {
+    return Readable.from(brokenPieces());
+  }
+  @endpoint("/sized")
+  sized(): Response {
+    return new Response("sized".repeat(1000), { headers: { "content-length": "5000", "content-type": "text/plain" } });
+  }
+  @endpoint("/failing", { stream: true, output: Word })
+  async *failing(): AsyncGenerator<{ word: string }> {
+    yield { word: "one" };
+    throw new AppException("no more", 409);
   }
   @realtime("/live")
   live(input: Record<string, unknown>): Record<string, unknown> {
@@ -239,5 +273,50 @@ describe("other plugins together", () => {
     const stream = await items(url, headers);
     assert.equal(stream.headers.get("content-encoding"), "gzip");
     assert.equal(await stream.text(), ITEMS);
+  });
+
+  test("@fastify/compress compresses both forms of an optional stream behind a queue", async () => {
+    const url = await serving;
+    for (let round = 0; round < 2; round++) {
+      for (const [stream, text] of [
+        [false, '{"word":"one"}'],
+        [true, ITEMS],
+      ] as const) {
+        const answer = await fetch(`${url}/optional`, {
+          method: "POST",
+          headers: { ...HEADERS, "accept-encoding": "gzip" },
+          body: JSON.stringify({ stream }),
+        });
+        assert.equal(answer.headers.get("content-encoding"), "gzip");
+        assert.equal(await answer.text(), text);
+      }
+    }
+  });
+
+  test("@fastify/compress compresses streams of bytes, also of an announced length", async () => {
+    const url = await serving;
+    const wanted = { "/pieces": /^piece 0\n(piece \d+\n)*piece 99\n$/, "/sized": /^(sized){1000}$/ };
+    for (const [path, text] of Object.entries(wanted)) {
+      for (const encoding of ["gzip", "br", "identity"]) {
+        const answer = await fetch(url + path, { method: "POST", headers: { "accept-encoding": encoding } });
+        assert.equal(answer.status, 200);
+        assert.equal(answer.headers.get("content-encoding"), encoding === "identity" ? null : encoding);
+        if (encoding !== "identity") assert.equal(answer.headers.get("content-length"), null);
+        assert.match(await answer.text(), text);
+      }
+    }
+  });
+
+  test("a compressed stream that fails is not whole, and its error is in what arrives", async () => {
+    const url = await serving;
+    const headers = { "accept-encoding": "gzip" };
+    const failing = await readStreamed(await fetch(`${url}/failing`, { method: "POST", headers }));
+    assert.equal(failing.isWhole, false);
+    assert.match(
+      failing.text,
+      /^data: \{"word":"one"\}\n\nevent: error\ndata: \{"detail":"no more","status":409\}\n\n$/,
+    );
+    const broken = await readStreamed(await fetch(`${url}/broken`, { method: "POST", headers }));
+    assert.equal(broken.isWhole, false);
   });
 });
