@@ -7,6 +7,8 @@ import { runEngineProgram } from "./engine-program.ts";
 /** A listening container of a servable's image. */
 export interface RunningImage extends AsyncDisposable {
   readonly url: string;
+  /** The container's name. */
+  readonly name: string;
   /** Settles with the exit code and the signal of the program that runs the container. */
   readonly ended: Promise<unknown[]>;
 }
@@ -22,6 +24,7 @@ export async function runImage(engine: ContainerEngine, image: string, name: str
   const { stdout: port } = await runEngineProgram(engine.command, ["port", name, "8080"]);
   return {
     url: `http://${port.trim()}/`,
+    name,
     ended,
     async [Symbol.asyncDispose]() {
       await runEngineProgram(engine.command, ["rm", "--force", name]);

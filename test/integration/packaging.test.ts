@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -160,13 +160,33 @@ describe("the image of an app", { skip: withoutContainers }, () => {
   });
 
   test("has one changed layer after an edit of the app", async () => {
-    appendFileSync(join(project, "app.ts"), "\n// edited\n");
+    const source = readFileSync(join(project, "app.ts"), "utf8");
+    writeFileSync(join(project, "app.ts"), source.replace("override health()", `${CONFIGURE}\n$&`));
     const { exitCode, stderr } = await build(["--tag", EDITED]);
     assert.equal(exitCode, 0, stderr);
     assert.doesNotMatch(stderr, /added \d+ packages/);
     const [first, second] = await Promise.all([inspect(BUILT), inspect(EDITED)]);
     assert.deepEqual(second.RootFS.Layers.slice(0, -1), first.RootFS.Layers.slice(0, -1));
     assert.notEqual(second.RootFS.Layers.at(-1), first.RootFS.Layers.at(-1));
+  });
+
+  test("runs configure(): its hook applies to endpoints, and its route is served and in the image's label", async () => {
+    await using running = await runImage(engine, EDITED, `servable-test-configured-${process.pid}`);
+    const ask = (path: string, init: RequestInit = {}): Promise<Response> =>
+      fetch(new URL(path, running.url), init);
+    const detect = { method: "POST", body: JSON.stringify({ text: PYTHON }) };
+    const headers = { "content-type": "application/json" };
+    assert.equal((await ask("/", { ...detect, headers })).status, 401);
+    const answer = await ask("/", { ...detect, headers: { ...headers, "x-key": "a-key" } });
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get("x-configured"), "yes");
+    const stock = await ask("/stock", { headers: { "x-key": "a-key" } });
+    assert.deepEqual(await stock.json(), { apples: 3 });
+    const { Labels } = (await inspect(EDITED)).Config;
+    const document = JSON.parse(Labels[OPENAPI_LABEL] ?? "") as { paths: object };
+    assert.deepEqual(Object.keys(document.paths), ["/", "/files", "/stock", "/health"]);
+    await runEngineProgram(engine.command, ["kill", "--signal", "SIGTERM", running.name]);
+    assert.deepEqual(await running.ended, [0, null]);
   });
 
   for (const builder of ["engine", ...(hasBuildah ? ["buildah"] : [])]) {
@@ -217,6 +237,18 @@ describe("the image of an app", { skip: withoutContainers }, () => {
     assert.equal(code, 0);
   });
 });
+
+/** A hook that asks for a key, except for the probe of the image, and a route. */
+const CONFIGURE = `
+  override configure(server: import("fastify").FastifyInstance): void {
+    server.addHook("onRequest", async (request, reply) => {
+      reply.header("x-configured", "yes");
+      if (request.headers["x-key"] !== "a-key" && request.url !== "/readyz")
+        return reply.code(401).send({ detail: "No key" });
+    });
+    server.get("/stock", { schema: { response: { 200: { type: "object", additionalProperties: true } } } }, () => ({ apples: 3 }));
+  }
+`;
 
 /** Returns true if a temporary file belongs to a build: Node and tsx create others. */
 function isOfBuild(name: string): boolean {
