@@ -221,7 +221,8 @@ function prepareRoutes(parts: {
 }): (server: FastifyInstance) => void {
   const { queues, warmUp } = parts;
   const validator = new Validator();
-  const readers = new BodyReaders(parts.definition, parts.options, parts.state.budget, parts.uploads);
+  const { definition, options, state, uploads } = parts;
+  const readers = new BodyReaders(definition, options, state.budget, validator, uploads);
   const routes: { readonly signature: RouteSignature; readonly options: RouteOptions }[] = [];
   for (const [signature, handler] of parts.definition.routes) {
     const { path } = signature;

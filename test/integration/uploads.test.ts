@@ -138,10 +138,10 @@ test("all faults of a body are listed in the order of its schema", async () => {
     [
       ["content_type", "image"],
       ["value_error", "title"],
-      ["int_from_float", "steps"],
-      ["int_type", "tags", 0],
+      ["int_parsing", "steps"],
+      ["int_parsing", "tags", 0],
       ["json_invalid", "size", 1],
-      ["bool_type", "flag"],
+      ["bool_parsing", "flag"],
       ["too_long", "more"],
     ],
   );

@@ -1,4 +1,4 @@
-import type { CompiledSchema } from "../validation/validator.ts";
+import type { CompiledSchema, Validator } from "../validation/validator.ts";
 import type { BodyKind, MultipartBody } from "../../routes/body-kind.ts";
 import type { RouteSignature } from "../../routes/signature.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
@@ -17,6 +17,7 @@ export class BodyReaders {
   readonly #definition: ServerDefinition;
   readonly #options: ResolvedServerOptions;
   readonly #memory: MemoryBudget;
+  readonly #validator: Validator;
   readonly #uploads: Uploads;
   readonly #storesFiles: boolean;
 
@@ -25,8 +26,10 @@ export class BodyReaders {
     definition: ServerDefinition,
     options: ResolvedServerOptions,
     memory: MemoryBudget,
+    validator: Validator,
     uploads = createUploads(options, definition.routes.keys()),
   ) {
+    this.#validator = validator;
     this.#definition = definition;
     this.#options = options;
     this.#memory = memory;
@@ -53,7 +56,7 @@ export class BodyReaders {
     if (body.kind === "multipart") {
       return createMultipartReader({
         body,
-        fields: new FieldReader(schema, values),
+        fields: new FieldReader(schema, values, this.#validator),
         names: Object.keys((signature.input as { properties?: object } | undefined)?.properties ?? {}),
         limitBytes: limitOf(body, this.#options),
         overloadStatus,
@@ -76,7 +79,8 @@ export class BodyReaders {
       clock: this.#options.clock,
     };
     const parts = { body, schema, bounds, values, overloadStatus, watch };
-    return body.kind === "form" ? createFormReader(parts) : createBytesReader(parts);
+    if (body.kind !== "form") return createBytesReader(parts);
+    return createFormReader(parts, new FieldReader(schema, values, this.#validator));
   }
 }
 

@@ -5,7 +5,7 @@ import type { CompiledSchema } from "../validation/validator.ts";
 import { Arrival, type ArrivalWatch } from "./arrival.ts";
 import { collectBody, type BodyBounds, type BodyFault } from "./body-collection.ts";
 import { assertContentType, declaredLength, type BodyReader } from "./body-reader.ts";
-import { FieldReader, FieldTexts } from "./field-values.ts";
+import { type FieldReader, FieldTexts } from "./field-values.ts";
 
 const FORM_TYPE = "application/x-www-form-urlencoded";
 
@@ -28,8 +28,7 @@ export function createBytesReader(parts: MemoryReaderParts): BodyReader {
 }
 
 /** Creates the reader of a form. */
-export function createFormReader(parts: MemoryReaderParts): BodyReader {
-  const fields = new FieldReader(parts.schema, parts.values);
+export function createFormReader(parts: MemoryReaderParts, fields: FieldReader): BodyReader {
   return createMemoryReader(parts, [FORM_TYPE], (bytes) =>
     fields.read(readPairs(bytes.toString("latin1"), fields, parts.values.maxValues)),
   );

@@ -9,19 +9,19 @@ import { conjuncts, listOf, mapOf, someNode } from "../validation/canonical-node
 import { createStandardValidation, type StandardValidation } from "../validation/standard-validation.ts";
 import type { CompiledSchema, Validator } from "../validation/validator.ts";
 import { firstValues } from "../http/http-context.ts";
-import { withTextFaults } from "./text-faults.ts";
+import { withTextFaults } from "../validation/text-faults.ts";
 import type { TypedParts } from "./typed-parts.ts";
 import {
   acceptedTypes,
   compileTextConversion,
   fieldNodes,
   type ConvertedSchema,
-  type ParameterText,
+  type FieldText,
   type TextConversion,
-} from "./text-conversion.ts";
+} from "../validation/text-conversion.ts";
 
 /** The texts of a request's parameters by name. */
-type Texts = Readonly<Record<string, ParameterText | undefined>>;
+type Texts = Readonly<Record<string, FieldText | undefined>>;
 
 /** The parameters of a route: their schemas, and how texts are converted. */
 export class RequestParameters {
@@ -153,7 +153,7 @@ class SchemaPart implements ParameterPart {
     const convert = this.#convertOthers;
     for (const key of Object.keys(texts)) {
       if (this.#names.has(key) || key === "__proto__") continue;
-      const text = texts[key] as ParameterText;
+      const text = texts[key] as FieldText;
       values[key] = convert === undefined ? text : convert(text);
     }
   }
@@ -280,7 +280,7 @@ function assertText(
  * values of several lines in one, with commas between them.
  */
 function withLists(headers: Texts, names: readonly string[], { rawHeaders }: IncomingMessage): Texts {
-  const all: Record<string, ParameterText | undefined> = { ...headers };
+  const all: Record<string, FieldText | undefined> = { ...headers };
   for (const name of names) {
     if (headers[name] === undefined) continue;
     const values: string[] = [];

@@ -1,12 +1,12 @@
 import { findInexactNumbers } from "../../json/exact-numbers.ts";
 import { isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
-import { conjuncts, listOf, mapOf } from "../validation/canonical-nodes.ts";
+import { conjuncts, listOf, mapOf } from "./canonical-nodes.ts";
 
-/** The text of a parameter, or the texts of a repeated one. */
-export type ParameterText = string | readonly string[];
+/** The text of a parameter or of a form's field, or the texts of a repeated one. */
+export type FieldText = string | readonly string[];
 
-/** Converts a parameter to a value. A text that it can't convert is returned unchanged, so that validation refuses it. */
-export type TextConversion = (text: ParameterText) => unknown;
+/** Converts a text to a value. A text that it can't convert is returned unchanged, so that validation refuses it. */
+export type TextConversion = (text: FieldText) => unknown;
 
 /** Whether a value fits a node of the schema. */
 type FitsNode = (node: SchemaNode) => (value: unknown) => boolean;
@@ -16,13 +16,15 @@ export interface ConvertedSchema {
   readonly node: SchemaNode;
   readonly definitions: Readonly<Record<string, SchemaNode>>;
   readonly fitsNode: FitsNode;
+  /** Reads the text of an object. Default: no text is an object. @throws InputValidationError */
+  readonly readJson?: (text: string) => unknown;
 }
 
 /**
- * Compiles the conversion of a parameter; undefined if it stays text.
+ * Compiles the conversion of a parameter or of a form's field; undefined if it stays text.
  *
  * A text is converted to the only type that the schema accepts. If it accepts several, the first of these values that
- * fits is used: the text itself, a number, a boolean, null, a list of this one text.
+ * fits is used: the text itself, a number, a boolean, null, a list of this one text, an object.
  */
 export function compileTextConversion(schema: ConvertedSchema, isItem = false): TextConversion | undefined {
   const types = acceptedTypes(schema.node, schema.definitions);
@@ -30,6 +32,9 @@ export function compileTextConversion(schema: ConvertedSchema, isItem = false): 
   if (all.every((type) => type === "string")) return undefined;
   if (all.every((type) => type === "integer" || type === "number")) return toNumber;
   if (all.every((type) => type === "boolean")) return toBoolean;
+  const { readJson } = schema;
+  if (readJson !== undefined && all.every((type) => type === "object"))
+    return (text) => (typeof text === "string" ? readJson(text) : text);
   // The text of an item can't be a list itself.
   const list = types.has("array") && !isItem ? listConversion(schema) : undefined;
   if (list !== undefined && all.length === 1) return list;
@@ -51,27 +56,27 @@ export function readNumber(text: string): number | "not a number" | "inexact" | 
   return Number(text);
 }
 
-/** The same words as in the fields of a form. */
 const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
   ...["true", "1", "on"].map((word) => [word, true] as const),
   ...["false", "0", "off"].map((word) => [word, false] as const),
 ]);
 
-function toNumber(text: ParameterText): unknown {
+function toNumber(text: FieldText): unknown {
   if (typeof text !== "string") return text;
   const number = readNumber(text);
   return typeof number === "number" ? number : text;
 }
 
-function toBoolean(text: ParameterText): unknown {
+function toBoolean(text: FieldText): unknown {
   return typeof text === "string" ? (BOOLEANS.get(text) ?? text) : text;
 }
 
 /** A parameter that is a list has one text for each item. */
-function listConversion({ node, definitions, fitsNode }: ConvertedSchema): TextConversion {
+function listConversion(schema: ConvertedSchema): TextConversion {
+  const { node, definitions } = schema;
   const lists = listNodes(node, definitions, 0);
   const convert = (items: unknown): TextConversion | undefined =>
-    isSchemaNode(items) ? compileTextConversion({ node: items, definitions, fitsNode }, true) : undefined;
+    isSchemaNode(items) ? compileTextConversion({ ...schema, node: items }, true) : undefined;
   const places = listOf(lists.find((part) => part["prefixItems"] !== undefined)?.["prefixItems"]).map(
     convert,
   );
@@ -116,10 +121,12 @@ function trialConversion(
     const boolean = types.has("boolean") ? BOOLEANS.get(text) : undefined;
     if (boolean !== undefined && fits(boolean)) return boolean;
     if (types.has("null") && (text === "" || text === "null") && fits(null)) return null;
+    const isObject = schema.readJson !== undefined && types.has("object") && !types.has("string");
     if (list !== undefined) {
       const items = list(text);
-      if (fits(items) || !types.has("string")) return items;
+      if (fits(items) || !(types.has("string") || isObject)) return items;
     }
+    if (isObject) return schema.readJson?.(text);
     return isNumber && !types.has("string") ? number : text; // refused by validation
   };
 }

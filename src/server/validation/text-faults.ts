@@ -1,17 +1,20 @@
 import type { ValidationIssue } from "../../errors.ts";
-import { type ParameterText, readNumber } from "./text-conversion.ts";
+import { type FieldText, readNumber } from "./text-conversion.ts";
 
 /** Numbers are shown as their caller wrote them up to this length. */
 const MAX_SHOWN = 200;
 
-/** Words the issues of converted parameters for callers, who sent text. */
+/**
+ * Words the issues of converted parameters or fields for callers, who sent text.
+ * @param texts the texts by name, without those that hold JSON
+ */
 export function withTextFaults(
   issues: readonly ValidationIssue[],
-  texts: Readonly<Record<string, ParameterText | undefined>>,
+  texts: Readonly<Record<string, FieldText | undefined>>,
 ): ValidationIssue[] {
   return issues.map((issue) => {
     const [, name, index] = issue.loc;
-    if (issue.type === "missing") return { ...issue, input: null };
+    if (issue.type === "missing" && issue.loc.length === 2) return { ...issue, input: null };
     if (typeof name !== "string" || !("input" in issue)) return issue;
     const given = Object.hasOwn(texts, name) ? texts[name] : undefined;
     const text = typeof given === "string" ? given : typeof index === "number" ? given?.[index] : undefined;
