@@ -286,11 +286,10 @@ function prepareRoutes(parts: {
   const hasWebsockets = routes.length < parts.definition.routes.size;
   return (server) => {
     if (hasWebsockets) {
-      // Loaded on demand and registered in a separate scope, because the plugin's hooks slow down every route in their
-      // scope.
+      // Loaded on demand, because few classes have such routes.
       server.register(async (scope) => {
         const { mountWebsockets } = await import("./sockets/websocket-routes.ts");
-        await mountWebsockets(scope, { ...parts, validator });
+        mountWebsockets(scope, { ...parts, validator });
       });
     }
     const bodyRoutes: RouteOptions[] = [];

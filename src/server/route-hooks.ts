@@ -11,6 +11,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** The route is one of the framework's own: an endpoint, a probe, the document or its pages. */
     isFrameworkRoute?: boolean;
+    /** The route is a websocket, so a plain request to its path finds nothing. */
+    isWebsocket?: boolean;
   }
 }
 
@@ -41,7 +43,7 @@ export function addRouteHooks(
   };
   server.addHook("onRoute", (route) => {
     // A plain request to the path of a websocket is answered with 404.
-    if (route.wsHandler === undefined) paths.add(route.url, route.method);
+    if (route.config?.isWebsocket !== true) paths.add(route.url, route.method);
     const isOwn = route.config?.isFrameworkRoute !== true;
     // Refused requests match no route of the framework, but they may match a route of the app.
     const first = isOwn ? [guard, applyHeaders] : [];

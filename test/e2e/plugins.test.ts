@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, test } from "node:test";
 import { WebSocket } from "ws";
-import { startCli } from "../helpers/cli.ts";
+import { ANY_PORT, startCli, type RunningCli } from "../helpers/cli.ts";
+import { connectTestSocket } from "servable/testing";
+import { exchange } from "../helpers/sockets.ts";
 import { readStreamed } from "../helpers/streamed-text.ts";
 import { createToolProject } from "../helpers/tool-packages.ts";
 
@@ -12,7 +14,9 @@ import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import { Readable } from "node:stream";
-import { App, AppException, endpoint, realtime } from "servable";
+import {
+  App, AppException, bearerTokens, endpoint, realtime, websocket as rawWebsocket, type RawWebSocket, type RequestContext,
+} from "servable";
 import bearerAuth from "@fastify/bearer-auth";
 import compress from "@fastify/compress";
 import cookie from "@fastify/cookie";
@@ -22,6 +26,7 @@ import multipart from "@fastify/multipart";
 import rateLimit from "@fastify/rate-limit";
 import statics from "@fastify/static";
 import underPressure from "@fastify/under-pressure";
+import websocket from "@fastify/websocket";
 
 const Word = Type.Object({ word: Type.String() });
 const Ask = Type.Object({ stream: Type.Boolean() });
@@ -73,6 +78,18 @@ const plugins: Record<string, (server: FastifyInstance) => void> = {
     }),
   static: (server) =>
     void server.register(statics, { root: join(import.meta.dirname ?? process.cwd(), "files"), prefix: "/files/" }),
+  websocket: (server) => {
+    server.register(websocket, { options: { maxPayload: 100 } });
+    server.register(async (scope) => {
+      scope.get("/own", { websocket: true }, (socket, request) => {
+        const { token = "none" } = request.query as { token?: string };
+        socket.on("message", (data: Buffer) => socket.send("own " + data + " " + token + " " + request.caller));
+      });
+    });
+  },
+  keys: (server) => void server.addHook("onRequest", async (request, reply) => {
+    if (request.headers["x-banned"] !== undefined) return reply.code(403).send({ banned: true });
+  }),
   "under-pressure": (server) => void server.register(underPressure, { maxHeapUsedBytes: 1, sampleInterval: 10 }),
 };
 
@@ -110,10 +127,19 @@ export class Plugged extends App {
     yield { word: "one" };
     throw new AppException("no more", 409);
   }
+  @rawWebsocket("/raw")
+  async raw(socket: RawWebSocket, ctx: RequestContext): Promise<void> {
+    socket.on("message", (data) => socket.send("raw " + data + " " + ctx.caller));
+    await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+  }
   @realtime("/live")
   live(input: Record<string, unknown>): Record<string, unknown> {
     return input;
   }
+}
+
+export class Guarded extends Plugged {
+  static override auth = bearerTokens((token) => (token === "a-key" ? "alice" : undefined));
 }
 `;
 
@@ -122,10 +148,14 @@ const HEADERS = { "content-type": "application/json" };
 
 const folder = await createToolProject("plugins", { "app.ts": APP, "files/a.txt": "a file" });
 
-/** Serves the app with these plugins, by the command line. Returns its address. */
+/** Serves the app with these plugins, by the command line. */
+function start(plugins: string, name = "Plugged"): RunningCli {
+  return startCli(["run", `app.ts::${name}`, ...ANY_PORT], folder, { PLUGINS: plugins });
+}
+
+/** Like {@link start}. Returns the app's address. */
 function serve(plugins: string): Promise<string> {
-  const args = ["run", "app.ts", "--port", "0", "--metrics-port", "0"];
-  return startCli(args, folder, { PLUGINS: plugins }).listening();
+  return start(plugins).listening();
 }
 
 function run(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
@@ -318,5 +348,89 @@ describe("other plugins together", () => {
     );
     const broken = await readStreamed(await fetch(`${url}/broken`, { method: "POST", headers }));
     assert.equal(broken.isWhole, false);
+  });
+});
+
+describe("with @fastify/websocket of the app's own, its websockets and those of the framework are served", () => {
+  const app = start("websocket keys");
+  const guarded = start("websocket keys", "Guarded");
+
+  /** Sends a text to a websocket, and returns the answer. */
+  async function echo(url: string, path: string, text = "hello", headers = {}): Promise<string> {
+    const socket = new WebSocket(url.replace("http", "ws") + path, { headers });
+    await once(socket, "open");
+    socket.send(text);
+    const [data] = (await once(socket, "message")) as [Buffer];
+    socket.close();
+    await once(socket, "close");
+    return data.toString();
+  }
+
+  test("each offer is answered once, by the websocket at its path, with its own limits", async () => {
+    const url = await app.listening();
+    for (let round = 0; round < 2; round++) {
+      assert.equal(await echo(url, "/own"), "own hello none undefined");
+      assert.equal(await echo(url, "/raw"), "raw hello undefined");
+      assert.equal((await echo(url, "/raw", "x".repeat(1000))).length, 1014);
+      const live = await connectTestSocket(`${url}/live`);
+      live.send({ n: 1 });
+      assert.deepEqual(await live.next(), { n: 1 });
+      await live.close();
+    }
+    const socket = new WebSocket(`${url.replace("http", "ws")}/own`);
+    await once(socket, "open");
+    socket.send("x".repeat(101));
+    assert.equal((await once(socket, "close"))[0], 1009);
+  });
+
+  test("hooks refuse offers of both before the upgrade, and plain requests to their paths find nothing", async () => {
+    const url = await app.listening();
+    for (const path of ["/own", "/raw", "/live"]) {
+      await assert.rejects(echo(url, path, "x", { "x-banned": "yes" }), /Unexpected server response: 403/);
+      assert.equal((await fetch(url + path)).status, 404, path);
+    }
+    await assert.rejects(echo(url, "/nope"), /Unexpected server response: 404/);
+  });
+
+  test("offers of another protocol are ignored: the request is answered, and the connection stays usable", async () => {
+    const port = Number(new URL(await app.listening()).port);
+    const body = '{"word":"one"}';
+    const head = (more: readonly string[]): string =>
+      ["POST /run HTTP/1.1", "host: localhost", "content-type: application/json", ...more, "", ""].join(
+        "\r\n",
+      );
+    const h2c = ["connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAMAAABkAAQAAP__"];
+    const length = `content-length: ${body.length}`;
+    const answer = await exchange(
+      port,
+      head([...h2c, length]) + body + head(["connection: close", length]) + body,
+    );
+    assert.deepEqual(
+      [...answer.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status),
+      ["200", "200"],
+    );
+  });
+
+  test("callers of both are identified, also by a token in the query string, which the app does not see", async () => {
+    const url = await guarded.listening();
+    const key = { authorization: "Bearer a-key" };
+    for (const [path, text] of [
+      ["/own", "own hello none alice"],
+      ["/raw", "raw hello alice"],
+    ] as const) {
+      await assert.rejects(echo(url, path), /Unexpected server response: 401/);
+      assert.equal(await echo(url, path, "hello", key), text);
+      assert.equal(await echo(url, `${path}?fal_jwt_token=a-key`), text);
+    }
+  });
+
+  test("a stop closes the websockets of both", async () => {
+    const url = (await app.listening()).replace("http", "ws");
+    const sockets = ["/own", "/raw", "/live"].map((path) => new WebSocket(url + path));
+    await Promise.all(sockets.map((socket) => once(socket, "open")));
+    const codes = Promise.all(sockets.map(async (socket) => (await once(socket, "close"))[0] as number));
+    app.kill("SIGTERM");
+    assert.deepEqual(await codes, [1005, 1012, 1012]);
+    assert.equal((await app.ended).exitCode, 0);
   });
 });

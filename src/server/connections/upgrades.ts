@@ -19,11 +19,15 @@ export class Upgrades {
   readonly #rootPath: string;
   readonly #paths = new Set<string>();
   #take: TakeUpgrade | undefined;
+  #keepsOwn = false;
 
   constructor(server: Server, rootPath: string) {
     this.#server = server;
     this.#rootPath = rootPath;
     server.on("upgrade", this.#onUpgrade);
+    server.on("newListener", (event) => {
+      if (event === "upgrade") this.#keepOwn();
+    });
   }
 
   /** Passes websocket offers on these paths to `take`. */
@@ -33,8 +37,8 @@ export class Upgrades {
   }
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
-    // A listener that the app added to the server handles the remaining offers.
-    if (this.#server.listenerCount("upgrade") > 1 && !this.#isWanted(request)) return;
+    // A listener that the app or a plugin of it added to the server handles the remaining offers.
+    if (this.#server.listenerCount("upgrade") > 1 && !this.#isOwn(request)) return;
     // Node has removed its own listener. This one stays, because an error may be emitted before the connection's next
     // owner listens.
     if (!socket.listeners("error").includes(destroy)) socket.on("error", destroy);
@@ -52,6 +56,28 @@ export class Upgrades {
     if (this.#take === undefined || !this.#isWanted(request)) this.#readAgain(request, socket, head);
     else this.#accept(this.#take, request, socket, head);
   };
+
+  /** Keeps this server's offers from other listeners: that of `@fastify/websocket`, for one, answers every offer. */
+  #keepOwn(): void {
+    if (this.#keepsOwn) return;
+    this.#keepsOwn = true;
+    const server = this.#server;
+    const onUpgrade = this.#onUpgrade;
+    const isOwn = (request: IncomingMessage): boolean => this.#isOwn(request);
+    const { emit } = server;
+    Reflect.set(server, "emit", function (this: Server, ...args: [event: string, ...unknown[]]): boolean {
+      const [event, request, socket, head] = args;
+      if (event !== "upgrade" || !isOwn(request as IncomingMessage)) return Reflect.apply(emit, this, args);
+      onUpgrade(request as IncomingMessage, socket as Socket, head as Buffer);
+      return true;
+    });
+  }
+
+  /** Whether an offer is accepted, or ignored in any case: clients offer HTTP/2 with requests for any path. */
+  #isOwn(request: IncomingMessage): boolean {
+    const protocols = tokensOf(request.headers.upgrade);
+    return this.#isWanted(request) || (protocols.includes("h2c") && !protocols.includes("websocket"));
+  }
 
   #accept(take: TakeUpgrade, request: IncomingMessage, socket: Socket, head: Buffer): void {
     markWebsocket(socket);
