@@ -2,7 +2,7 @@
 export type HeaderValue = string | number | readonly string[];
 
 const HTTP = "HTTP sets it for each connection and body";
-const ORIGINS = "it follows from corsOrigins";
+const ORIGINS = "it follows from cors";
 
 /** Response headers that an app may not set, and why. */
 const OWNED: Readonly<Record<string, string>> = {
@@ -20,6 +20,7 @@ const OWNED: Readonly<Record<string, string>> = {
   "access-control-allow-headers": ORIGINS,
   "access-control-allow-methods": ORIGINS,
   "access-control-allow-origin": ORIGINS,
+  "access-control-expose-headers": "name it in cors, as one of exposedHeaders",
   "access-control-max-age": ORIGINS,
   "x-fal-runner-hints": "it comes from provideHints()",
   "x-fal-request-timeout-type": "it says whose limit a request ran into",

@@ -12,16 +12,6 @@ export const TIME_UNITS = [
   ["m", 60_000, "minute"],
 ] as const;
 
-/** Parses a port; 0 means any free port. @throws InvalidArgumentError, which commander prints */
-export function port(text: string): number {
-  return wholeNumber(text, 0, 65_535);
-}
-
-/** Parses a number of requests, at least 1. @throws InvalidArgumentError */
-export function requestCount(text: string): number {
-  return wholeNumber(text, 1, Number.MAX_SAFE_INTEGER);
-}
-
 /** Parses a number of spaces, at most 10. @throws InvalidArgumentError */
 export function indent(text: string): number {
   return wholeNumber(text, 0, 10);

@@ -1,24 +1,15 @@
 import { guardStandardStreams } from "../output/serving-streams.ts";
 import { runServable } from "../servable/base-servable.ts";
-import { bearerTokens } from "../server/auth/bearer-tokens.ts";
 import { createLogger } from "../server/logger.ts";
 import type { ServeAddresses, ServeOptions } from "../server/lifecycle/serve.ts";
 import { omitUndefined } from "../settings/defined-fields.ts";
 import { loadApp, type LoadedApp } from "./module-loader.ts";
 import { banner } from "./banner.ts";
 import type { LoadOptions } from "./module-loader.ts";
+import { serverOptions, type ServerFlags } from "./server-flags.ts";
 
 /** Options of `servable run`. */
-export interface RunCommandOptions {
-  readonly host?: string;
-  readonly port?: number;
-  /** False for `--no-metrics`. */
-  readonly metrics: boolean;
-  readonly metricsPort?: number;
-  readonly metricsHost?: string;
-  readonly allowedHost?: readonly string[];
-  readonly apiKeyFile?: string;
-  readonly limitMaxRequests?: number;
+export interface RunCommandOptions extends ServerFlags {
   readonly watch?: boolean;
   readonly logFormat?: "pretty" | "json";
   readonly debug?: boolean;
@@ -45,7 +36,7 @@ export async function serveApp(
   const loaded = await loadApp(file, hooks);
   const { exitCode } = await runServable(loaded.app, {
     logger,
-    ...listenOptions(options),
+    ...serverOptions(options),
     ...omitUndefined({ signal: hooks.signal, cutSignal: hooks.cutSignal }),
     handleErrors: true,
     handleSignals: hooks.handleSignals ?? true,
@@ -55,20 +46,6 @@ export async function serveApp(
     },
   });
   return exitCode;
-}
-
-function listenOptions(options: RunCommandOptions): ServeOptions {
-  const { host, port, metrics, metricsPort, metricsHost, allowedHost, apiKeyFile, limitMaxRequests } =
-    options;
-  return omitUndefined({
-    host,
-    port,
-    metricsPort: metrics ? metricsPort : (false as const),
-    metricsHost,
-    allowedHosts: allowedHost,
-    auth: apiKeyFile === undefined ? undefined : bearerTokens({ file: apiKeyFile }),
-    limitMaxRequests,
-  });
 }
 
 function announce(

@@ -7,7 +7,7 @@ export interface LoadSettings {
   /** Default status of overload errors; undefined: 429. */
   readonly overloadStatus: 429 | 503 | undefined;
   /** Maximum number of concurrent calls over all endpoints; undefined: unlimited. */
-  readonly maxConcurrency: number | undefined;
+  readonly maxMultiplexing: number | undefined;
   /** Set if endpoints run in workers. */
   readonly workers: object | undefined;
 }
@@ -28,11 +28,11 @@ const RETRY_AFTER = { "Retry-After": { type: "integer", description: "In seconds
  * route that has a time limit, to requests that exceed it.
  */
 export function describeOverload(route: RouteSignature, settings: LoadSettings): Record<string, unknown> {
-  const { defaultTimeoutMs, overloadStatus = 429, maxConcurrency, workers } = settings;
+  const { defaultTimeoutMs, overloadStatus = 429, maxMultiplexing, workers } = settings;
   const { dispatch, healthCheck, timeoutMs = defaultTimeoutMs } = route;
   const isQueued =
     dispatch !== undefined ||
-    (healthCheck === undefined && (maxConcurrency !== undefined || workers !== undefined));
+    (healthCheck === undefined && (maxMultiplexing !== undefined || workers !== undefined));
   const answers: Record<string, unknown> = {};
   if (isQueued) {
     const status = dispatch?.overloadStatus ?? overloadStatus;

@@ -52,27 +52,16 @@ export abstract class App extends Configurable {
   }
 
   override [DESCRIBE](): ServeDefinition {
-    const {
-      maxMultiplexing,
-      overloadStatus,
-      workers,
-      requestTimeout,
-      startupTimeout,
-      terminationGracePeriodSeconds,
-      stuckGracePeriodSeconds,
-      metricsPort,
-    } = this.constructor as typeof App;
+    const { overloadStatus, workers, requestTimeout, startupTimeout, terminationGracePeriodSeconds } = this
+      .constructor as typeof App;
     const base = super[DESCRIBE]();
     return {
       ...base,
       name: this.appName,
-      metricsPort,
-      maxConcurrency: maxMultiplexing,
       overloadStatus,
       workers: workers === undefined ? undefined : resolveWorkers(workers, refuseWorkers(base.className)),
       defaultTimeoutMs: requestTimeout === undefined ? undefined : requestTimeout * 1000,
       startupTimeoutMs: startupTimeout === undefined ? base.startupTimeoutMs : startupTimeout * 1000,
-      stuckGraceMs: stuckGracePeriodSeconds === undefined ? undefined : stuckGracePeriodSeconds * 1000,
       terminationGraceMs:
         terminationGracePeriodSeconds === undefined
           ? base.terminationGraceMs

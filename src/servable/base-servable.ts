@@ -5,8 +5,14 @@ import { collectRoutes, definingModule, recordedRoutes } from "../routes/registr
 import { DESCRIBE, extendsServable, SERVABLE } from "../routes/servable.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import { buildServer } from "../server/build.ts";
-import type { ServerOptions, ServeDefinition } from "../server/definition.ts";
+import {
+  assertKnownOptions,
+  BUILD_OPTIONS,
+  type ServerOptions,
+  type ServeDefinition,
+} from "../server/definition.ts";
 import { createDocument } from "../server/docs/document.ts";
+import { serverSettings } from "./settings.ts";
 import { authenticationOf, staticAuth } from "./authentication.ts";
 import { createLogger } from "../server/logger.ts";
 import type { ServeOutcome } from "../server/lifecycle/drain.ts";
@@ -116,6 +122,7 @@ export abstract class BaseServable {
    * yet. Its `ready()` runs `setup()`, its `close()` runs `teardown()`.
    */
   buildServer(options: ServerOptions = {}): FastifyInstance {
+    assertKnownOptions(options, "buildServer()", BUILD_OPTIONS);
     return buildServer(this[DESCRIBE](), options).server;
   }
 
@@ -144,14 +151,12 @@ export abstract class BaseServable {
       lifespan: (server) => this.lifespan(server),
       handleExit: () => this.handleExit(),
       defaultTimeoutMs: undefined,
-      maxConcurrency: undefined,
-      stuckGraceMs: undefined,
       overloadStatus: undefined,
       className: this.constructor.name,
       moduleUrl: definingModule(this.constructor),
       workers: undefined,
       needsSetUp: overridesHints || overridesOf(this, "authenticate", "lifespan", "health", "handleExit"),
-      metricsPort: undefined,
+      settings: serverSettings(this.constructor),
       startupTimeoutMs: SETTINGS.startupTimeout.default * 1000,
       terminationGraceMs: SETTINGS.terminationGracePeriodSeconds.default * 1000,
     };

@@ -1,6 +1,6 @@
 import { distance } from "fastest-levenshtein";
 import { DefinitionError } from "../errors.ts";
-import type { ServerOptions } from "../server/definition.ts";
+import type { ServerSettings } from "../server/definition.ts";
 import { Misfit } from "../settings/check.ts";
 import { settingOf, settingsOf, type SettingsOf } from "../settings/settings.ts";
 
@@ -12,21 +12,23 @@ const REMOVED: Readonly<Record<string, string>> = {
   requirements: "packages are those of the app's package.json; list them there",
   localModules: "modules that the app imports are always included; remove it",
   hostOptions: "it has no effect; remove it",
+  corsOrigins: "write static cors = { origins, credentials }",
+  bodyLimit: "write static bodyLimitBytes",
   appFilesContextDir: "appFiles are relative to the app's own folder; write their paths from there",
 };
 
-/** Options of the server that a class can't set, by the names that a static for them may have. */
-const SERVER_OPTIONS: Readonly<Record<string, keyof ServerOptions>> = {
-  cors: "corsOrigins",
-  corsOrigins: "corsOrigins",
-  allowedHosts: "allowedHosts",
-  bodyLimit: "bodyLimitBytes",
-  bodyLimitBytes: "bodyLimitBytes",
-  maxBytesInFlight: "maxBytesInFlight",
-  maxFrameBytes: "maxFrameBytes",
-  maxSessions: "maxSessions",
-  maxUploadBytes: "maxUploadBytes",
-};
+/**
+ * The statics of a class that are options of its server.
+ * @throws DefinitionError for an invalid value
+ */
+export function serverSettings(constructor: Function): ServerSettings {
+  const statics = constructor as unknown as Readonly<Record<string, unknown>>;
+  const names = [...settingsOf("server"), ...settingsOf("serve")];
+  const given = names.filter((name) => CLASS_SETTINGS.includes(name) && statics[name] !== undefined);
+  return Object.fromEntries(
+    given.map((name) => [name, assertSetting(constructor.name, name, statics[name])]),
+  );
+}
 
 /**
  * Checks the statics of an app class and of its ancestors up to `root`. Static methods and accessors are not checked,
@@ -48,8 +50,7 @@ export function assertSettings(constructor: Function, root: Function): void {
       } else {
         const isSet = isData ? descriptor.value !== undefined : Object.hasOwn(REMOVED, name);
         if (isSet) assertNotRemoved(constructor.name, name);
-        if (isData && descriptor.value !== undefined) assertNoServerOption(constructor.name, name);
-        if (isData) assertNotMisspelt(constructor.name, name);
+        if (isData) assertNotMisspelt(constructor.name, name, descriptor.value);
       }
     }
   }
@@ -57,9 +58,9 @@ export function assertSettings(constructor: Function, root: Function): void {
 
 const BUILT_IN: ReadonlySet<string> = new Set(["length", "name", "prototype", "arguments", "caller"]);
 
-function assertSetting(className: string, name: string, value: unknown): void {
+function assertSetting(className: string, name: string, value: unknown): unknown {
   const result = value === undefined ? undefined : settingOf(name)?.check(value);
-  if (!(result instanceof Misfit)) return;
+  if (!(result instanceof Misfit)) return result;
   const { path, expected, got } = result;
   throw new DefinitionError(
     "SETTING_INVALID",
@@ -75,20 +76,12 @@ function assertNotRemoved(className: string, name: string): void {
   throw new DefinitionError("SETTING_UNKNOWN", `${className}.${name} is not a setting any more: ${reason}.`);
 }
 
-/** Refuses options of the server, which would have no effect here: a class that sets `cors` would be open to all. */
-function assertNoServerOption(className: string, name: string): void {
-  const [, option] =
-    Object.entries(SERVER_OPTIONS).find(([known]) => plainName(known) === plainName(name)) ?? [];
-  if (option === undefined) return;
-  throw new DefinitionError(
-    "SETTING_UNKNOWN",
-    `${className}.${name} is not a setting of a class: give ${option} to serve() or buildServer().`,
-  );
-}
-
-function assertNotMisspelt(className: string, name: string): void {
+function assertNotMisspelt(className: string, name: string, value: unknown): void {
   const meant = meantSetting(name);
   if (meant === undefined) return; // not a setting
+  // Many words are one letter away from a short name, so the value decides.
+  const isSame = plainName(meant) === plainName(name);
+  if (!isSame && meant.length < SHORT && settingOf(meant)?.check(value) instanceof Misfit) return;
   throw new DefinitionError(
     "SETTING_UNKNOWN",
     `${className}.${name} is not a setting; did you mean "${meant}"?`,
@@ -108,6 +101,9 @@ function meantSetting(name: string): string | undefined {
   if (known.some(([, setting]) => plain.startsWith(setting))) return undefined;
   return known.find(([, setting]) => isOneTypoAway(plain, setting))?.[0];
 }
+
+/** Names of settings below this length count as misspelt only if the value fits the setting. */
+const SHORT = 6;
 
 function plainName(name: string): string {
   return name.toLowerCase().replaceAll("_", "");

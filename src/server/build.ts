@@ -5,8 +5,10 @@ import type {
   RouteOptions,
   onRequestHookHandler,
 } from "fastify";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
+import type { Server as HttpsServer } from "node:https";
 import type { RouteSignature } from "../routes/signature.ts";
+import { logAccess } from "./access-log.ts";
 import { createAppLog, REQUEST_IDS } from "./app-log.ts";
 import { Access, REFUSED_PATH } from "./access/access.ts";
 import { Authenticator } from "./auth/authenticator.ts";
@@ -49,9 +51,11 @@ import { withStandardSchemas } from "./http/standard-route.ts";
 import { addRouteHooks, assertFree, noticeSendHooks } from "./route-hooks.ts";
 import { configureAndMount, setNotFoundHandler } from "./configuration.ts";
 import { compileSchemas, namedSchemas } from "./validation/route-schemas.ts";
+import type { TrustedProxies } from "../settings/server-options.ts";
 import { ServerState } from "./lifecycle/server-state.ts";
 import { Sessions } from "./sockets/sessions.ts";
 import { WarmUp } from "./lifecycle/warm-up.ts";
+import { HttpsFiles } from "./connections/https-files.ts";
 import { Upgrades } from "./connections/upgrades.ts";
 import { Validator } from "./validation/validator.ts";
 
@@ -64,13 +68,12 @@ export interface BuiltServer {
   /** Hosts that requests may name in addition to those of this machine. */
   readonly allowedHosts: readonly string[];
   readonly connections: Connections;
+  /** The server speaks TLS. */
+  readonly isSecure: boolean;
 }
 
 /** Maximum length of a parameter of a path, in characters: in effect, that of the request's head applies. */
 const MAX_PARAMETER_LENGTH = 1_000_000;
-
-/** Maximum time for a request to arrive completely, in ms. Half-sent requests must not pile up. */
-const REQUEST_ARRIVAL_MS = 300_000;
 
 /**
  * Builds the server of a class.
@@ -82,7 +85,7 @@ export function buildServer(
   given: ServerOptions = {},
   shared?: SharedParts,
 ): BuiltServer {
-  const options = resolveServerOptions(given, definition.stuckGraceMs);
+  const options = resolveServerOptions(definition.settings, given);
   const authentication = resolveAuthentication(definition, given);
   authentication?.prepare?.();
   if (shared?.mountIndex === undefined) namedSchemas(definition);
@@ -97,13 +100,27 @@ export function buildServer(
   const paths = new PathTable();
   const log = createAppLog(options.logger);
   const { fastify, LogController } = loadFastify();
+  // The server with the port has the certificate.
+  const isMember = shared?.serverFactory !== undefined;
+  const certificate =
+    options.https === undefined || isMember ? undefined : new HttpsFiles(options.https, options.logger);
+  // Node's own refusal of a request without a host has no body; Access refuses such requests.
+  const http = { requireHostHeader: false, maxHeaderSize: options.headerLimitBytes };
+  // Fastify's types tell servers with TLS apart, although their instances are the same.
+  const transport = (
+    certificate === undefined
+      ? { http }
+      : { https: { ...certificate.read(), ...http, handshakeTimeout: options.headersTimeoutMs } }
+  ) as { http: typeof http };
   const server = fastify({
     logger: false, // the framework's own routes need no child logger for each request
     logController: new LogController({ disableRequestLogging: true }),
     ...(definition.configure === undefined ? {} : REQUEST_IDS),
     ...(shared?.serverFactory === undefined ? {} : { serverFactory: shared.serverFactory }),
     bodyLimit: options.bodyLimitBytes,
-    requestTimeout: REQUEST_ARRIVAL_MS,
+    requestTimeout: options.arrivalTimeoutMs,
+    keepAliveTimeout: options.keepAliveTimeoutMs,
+    trustProxy: trustedBy(options.trustProxy),
     return503OnClosing: false, // requests that still arrive on an open connection are served, not refused
     exposeHeadRoutes: definition.configure !== undefined, // for the app's own routes, as in any Fastify app
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
@@ -112,7 +129,7 @@ export function buildServer(
       if (authentication !== undefined) withoutQueryToken(request);
       return prepareRequest(request, options.rootPath, access);
     },
-    http: { requireHostHeader: false }, // Node's own refusal has no body; Access refuses such requests
+    ...transport,
     clientErrorHandler: answerClientError,
     frameworkErrors: (_error, request, reply) => {
       const answer = (): void => void notFound(headers, request, reply);
@@ -123,7 +140,11 @@ export function buildServer(
   const authenticator =
     authentication && new Authenticator(authentication, { headers, access, counter, log: options.logger });
   if (authenticator !== undefined) server.decorateRequest("caller", undefined);
-  access.follow(server.server);
+  const listener: Server = server.server;
+  listener.headersTimeout = Math.min(options.headersTimeoutMs, options.arrivalTimeoutMs);
+  if (options.maxConnections !== undefined) listener.maxConnections = options.maxConnections;
+  access.follow(listener);
+  if (options.accessLog) logAccess(server, listener, options.logger);
   const guard = createRefusalHook(headers, access);
   server.log = log.server;
   const ownRoutes: OwnRoute[] = [];
@@ -136,7 +157,8 @@ export function buildServer(
   }
   noticeSendHooks(server, state);
   const queues = new RouteQueues({ definition, options, metrics });
-  const upgrades = new Upgrades(server.server, options.rootPath);
+  const connectionEvent = certificate === undefined ? "connection" : "secureConnection";
+  const upgrades = new Upgrades(listener, options.rootPath, connectionEvent);
   const warmUp = new WarmUp();
   warmUp.follow(server);
   const mountRoutes = prepareRoutes({
@@ -156,9 +178,10 @@ export function buildServer(
     addBodyParser(scope, definition, options, state.budget);
     mountRoutes(scope);
     mountHealth(scope, { definition, metrics, counter, headers, state, log: options.logger });
-    const documented = { ...definition, authentication };
+    const { rootPath, docs, maxMultiplexing } = options;
+    const documented = { ...definition, authentication, maxMultiplexing };
     if (shared?.mountIndex === undefined)
-      mountDocs(scope, documented, headers, { rootPath: options.rootPath, state, ownRoutes });
+      mountDocs(scope, documented, headers, { rootPath, docs, state, ownRoutes });
     else shared.mountIndex(scope, headers);
   };
   const handleError = createErrorHandler(headers, counter, options.logger);
@@ -192,13 +215,25 @@ export function buildServer(
   const connections =
     shared?.connections ??
     new Connections({
-      server: server.server,
+      server: listener,
+      event: connectionEvent,
       clock: options.clock,
       sendTimeoutMs: options.sendTimeoutMs,
       onStalled: () => metrics.stalledReaders++,
     });
+  if (certificate !== undefined) {
+    listener.once("listening", () => certificate.keep(listener as unknown as HttpsServer));
+    server.addHook("onClose", async () => certificate.close());
+  }
   attachLifespan(server, definition, { state, connections, queues, log: options.logger });
-  return { server, state, metrics, connections, allowedHosts: options.allowedHosts };
+  return {
+    server,
+    state,
+    metrics,
+    connections,
+    allowedHosts: options.allowedHosts,
+    isSecure: certificate !== undefined,
+  };
 }
 
 /**
@@ -315,6 +350,12 @@ function mountBodyRoutes(
   });
   server.addHook("onReady", async () => readers.begin());
   server.addHook("onClose", () => readers.end());
+}
+
+/** The proxies in the form of Fastify. */
+function trustedBy(proxies: TrustedProxies | undefined): boolean | string | string[] {
+  if (proxies === undefined) return false;
+  return typeof proxies === "object" ? [...proxies] : proxies;
 }
 
 const CONTENT_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+[ \t]*(?:;.*)?$/;

@@ -1,15 +1,25 @@
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
+import { didYouMean } from "../did-you-mean.ts";
 import { type Clock, systemClock } from "../dispatch/clock.ts";
 import { type ValueLimits, BYTES_PER_VALUE } from "../json/scan.ts";
-import { assertFits, positive, wholeNumber, type Refuse } from "../settings/check.ts";
-import { SETTINGS } from "../settings/settings.ts";
+import { assertFits, type Checked, type Refuse } from "../settings/check.ts";
+import { omitUndefined } from "../settings/defined-fields.ts";
+import type { HttpsOptions, TrustedProxies } from "../settings/server-options.ts";
+import type { Source } from "../settings/setting.ts";
+import {
+  settingOf,
+  SETTINGS,
+  settingsOf,
+  type SettingsOf,
+  type SettingValues,
+} from "../settings/settings.ts";
 import { authentication, type Authentication } from "../settings/authentication.ts";
 import type { ResolvedWorkerOptions } from "../settings/worker-options.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
-import { hostsFromEnvironment, resolveHosts, resolveOrigins } from "./access/access-options.ts";
+import { CorsRules } from "./access/cors-rules.ts";
+import { hostsFromEnvironment, resolveHosts } from "./access/access-options.ts";
 import { DefinitionError } from "../errors.ts";
-import { DEEPEST } from "../routes/input-limits.ts";
 import { jsonLogger } from "./logger.ts";
 import { defaultMaxBytesInFlight } from "./bodies/memory-budget.ts";
 
@@ -47,108 +57,46 @@ export interface ServerDefinition {
   readonly workers: ResolvedWorkerOptions | undefined;
   /** Setup is needed in this process even if all routes run in workers, for example for health checks or hints. */
   readonly needsSetUp: boolean;
-  /** Maximum number of concurrent calls over all endpoints; undefined: unlimited. */
-  readonly maxConcurrency: number | undefined;
-  /** Time after its deadline at which a call counts as stuck, in ms; undefined: the default. */
-  readonly stuckGraceMs: number | undefined;
+  /** The statics of the class that are options of its server. */
+  readonly settings: ServerSettings;
 }
 
-/** Options of a server that are independent of the class. */
-export interface ServerOptions {
-  /**
-   * Maximum size of a body, in bytes; larger ones are rejected with 413. An endpoint's own limit takes precedence.
-   * Default 50 MiB.
-   */
-  bodyLimitBytes?: number;
-  /**
-   * Maximum nesting of bodies and messages, checked before parsing. An endpoint's own limit takes precedence. Default
-   * 256.
-   */
-  maxDepth?: number;
-  /**
-   * Maximum number of lists, objects, keys and scalars together in a body or message, checked before parsing. An
-   * endpoint's own limit takes precedence. Default 1,000,000.
-   */
-  maxValues?: number;
-  /**
-   * Maximum memory for input, in bytes: all bodies and messages that are arriving, queued or being handled. Further
-   * requests are rejected with the overload status. Default: an eighth of the heap limit, but at most 256 MiB; raised
-   * if an option allows a larger body.
-   */
-  maxBytesInFlight?: number;
-  /**
-   * Origins that browsers may call from, also by websocket: a list, whose origins may send credentials, or "*" for any
-   * origin without credentials. Default: loopback origins while the server is bound to a loopback address, otherwise
-   * any origin.
-   */
-  corsOrigins?: "*" | readonly string[];
-  /**
-   * Hosts that requests may name in addition to `localhost`, names below it and loopback addresses, for example the
-   * host of a proxy or tunnel on this machine. ".example.com" allows all names below it, "*" any host. Checked while
-   * the server is bound to a loopback address, and always if the list is set. Default: `SERVABLE_ALLOWED_HOSTS`,
-   * separated by commas, otherwise none.
-   */
-  allowedHosts?: readonly string[];
-  /** Identifies the callers of a class that does not do it itself. Default: everyone may call. */
-  auth?: Authentication;
-  /** A prefix that is removed from request paths, such as `/user/app`. Default: `FAL_APP_ROOT_PATH`. */
-  rootPath?: string;
-  /** Interval of comments on an idle event stream, in ms. Default 15,000. */
-  heartbeatMs?: number;
-  /**
-   * Maximum size of a websocket message, in bytes; larger ones close the connection with 1009. An endpoint's own limit
-   * takes precedence. Default 16 MiB.
-   */
-  maxFrameBytes?: number;
-  /**
-   * Maximum number of concurrent calls over all endpoints; further calls are queued. Default: the class's
-   * `maxMultiplexing`.
-   */
-  maxConcurrency?: number;
-  /** Maximum number of open websockets; further ones are rejected with the overload status. Default 10,000. */
-  maxSessions?: number;
-  /** Interval of pings on a websocket, in ms. Two unanswered pings in a row close it. Default 30,000. */
-  websocketPingMs?: number;
-  /**
-   * Time after its deadline at which a call counts as stuck: its worker is replaced, or the probes fail. In ms.
-   * Default: the class's `stuckGracePeriodSeconds`, otherwise 10,000.
-   */
-  stuckGraceMs?: number;
-  /**
-   * Time after which a connection is closed if its client reads nothing of the data that is waiting for it, in ms.
-   * Default 30,000.
-   */
-  sendTimeoutMs?: number;
-  /**
-   * Maximum disk space for uploaded files, in bytes: all files of `multipart()` that are arriving or belong to a call
-   * that is not answered yet. Further uploads are rejected with the overload status. Default 1 GiB; raised if an
-   * endpoint allows a larger body.
-   */
-  maxUploadBytes?: number;
-  /** The folder for the temporary files of uploads. Default: the system's, which `TMPDIR` sets. */
-  uploadFolder?: string;
+/** The options of a server that are statics of its class, or set by {@link ServeOptions}. */
+export type ServerSettings = SettingValues<SettingsOf<"server" | "serve">>;
+
+/** Options of a server that does not listen. They take precedence over the statics of the class. */
+export interface ServerOptions extends SettingValues<SettingsOf<"server">> {
   /** The logger. Default: pino, which writes to standard output. */
-  logger?: Logger;
+  readonly logger?: Logger | undefined;
   /** The source of time. Default: the system clock. */
-  clock?: Clock;
+  readonly clock?: Clock | undefined;
 }
 
 /** Options with their defaults filled in. */
 export interface ResolvedServerOptions {
   readonly bodyLimitBytes: number;
+  readonly headerLimitBytes: number;
   readonly values: ValueLimits;
   readonly maxBytesInFlight: number;
   /** Whether `maxBytesInFlight` was set explicitly, so that the limits of routes do not raise it. */
   readonly isBudgetGiven: boolean;
-  readonly corsOrigins: "*" | ReadonlySet<string> | undefined;
+  readonly cors: CorsRules | undefined;
   /** In lower case. */
   readonly allowedHosts: readonly string[];
+  readonly trustProxy: TrustedProxies | undefined;
+  readonly https: HttpsOptions | undefined;
   /** "" or "/user/app": without a slash at the end. */
   readonly rootPath: string;
+  readonly docs: boolean | "document";
+  readonly accessLog: boolean;
   readonly heartbeatMs: number;
   readonly maxFrameBytes: number;
-  readonly maxConcurrency: number | undefined;
+  readonly maxConnections: number | undefined;
+  readonly maxMultiplexing: number | undefined;
   readonly maxSessions: number;
+  readonly headersTimeoutMs: number;
+  readonly arrivalTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
   readonly websocketPingMs: number;
   readonly stuckGraceMs: number;
   readonly sendTimeoutMs: number;
@@ -160,68 +108,119 @@ export interface ResolvedServerOptions {
   readonly clock: Clock;
 }
 
-/** A {@link ServerDefinition} with the settings of the process: exit handler, metrics port and time limits. */
+/** A {@link ServerDefinition} with the settings of the process: exit handler and time limits. */
 export interface ServeDefinition extends ServerDefinition {
   handleExit(): unknown;
-  readonly metricsPort: number | undefined;
   readonly startupTimeoutMs: number;
   readonly terminationGraceMs: number;
 }
 
-/** Default of {@link ServerOptions.bodyLimitBytes}. */
-const DEFAULT_BODY_LIMIT_BYTES = 50 * 1024 * 1024;
-/** Default of {@link ServerOptions.maxUploadBytes}. */
-const DEFAULT_UPLOAD_BYTES = 1024 ** 3;
-
 /**
- * Checks a server's options and fills in defaults.
- * @param stuckGraceMs the class's own value
+ * Checks a server's options and fills in what they omit: variables, then the statics of the class, then defaults.
+ * @throws DefinitionError
  */
 export function resolveServerOptions(
+  settings: ServerSettings = {},
   options: ServerOptions = {},
-  stuckGraceMs: number = SETTINGS.stuckGracePeriodSeconds.default * 1000,
 ): ResolvedServerOptions {
-  const numbers = {
-    bodyLimitBytes: options.bodyLimitBytes ?? DEFAULT_BODY_LIMIT_BYTES,
-    heartbeatMs: options.heartbeatMs ?? 15_000,
-    maxFrameBytes: options.maxFrameBytes ?? 16 * 1024 * 1024,
-    maxSessions: options.maxSessions ?? 10_000,
-    websocketPingMs: options.websocketPingMs ?? 30_000,
-    stuckGraceMs: options.stuckGraceMs ?? stuckGraceMs,
-    sendTimeoutMs: options.sendTimeoutMs ?? 30_000,
-    maxUploadBytes: options.maxUploadBytes ?? DEFAULT_UPLOAD_BYTES,
-  };
-  for (const [name, value] of Object.entries(numbers)) assertFits(name, value, positive, refuse);
-  const { maxConcurrency, maxBytesInFlight, maxDepth = 256, maxValues = 1_000_000 } = options;
-  if (maxConcurrency !== undefined) assertWhole("maxConcurrency", maxConcurrency);
-  if (maxBytesInFlight !== undefined) assertWhole("maxBytesInFlight", maxBytesInFlight);
-  assertWhole("maxDepth", maxDepth, DEEPEST);
-  assertWhole("maxValues", maxValues);
+  for (const name of settingsOf("server")) {
+    if (options[name] !== undefined) assertFits(name, options[name], SETTINGS[name].check, refuse);
+  }
+  const given = { ...settings, ...fromEnvironment(), ...omitUndefined(options) };
+  const of = <Name extends keyof Defaults & keyof ServerSettings>(name: Name): Defaults[Name] =>
+    (given[name] ?? SETTINGS[name].default) as Defaults[Name];
   return {
-    ...numbers,
-    maxConcurrency,
-    values: { maxDepth, maxValues },
-    isUploadBudgetGiven: options.maxUploadBytes !== undefined,
-    uploadFolder: options.uploadFolder,
-    isBudgetGiven: maxBytesInFlight !== undefined,
+    bodyLimitBytes: of("bodyLimitBytes"),
+    headerLimitBytes: of("headerLimitBytes"),
+    values: { maxDepth: of("maxDepth"), maxValues: of("maxValues") },
+    isBudgetGiven: given.maxBytesInFlight !== undefined,
     maxBytesInFlight:
-      maxBytesInFlight ??
+      given.maxBytesInFlight ??
       Math.max(
         defaultMaxBytesInFlight(),
-        options.maxFrameBytes ?? 0,
-        (options.bodyLimitBytes ?? 0) + (options.maxValues ?? 0) * BYTES_PER_VALUE,
+        given.maxFrameBytes ?? 0,
+        (given.bodyLimitBytes ?? 0) + (given.maxValues ?? 0) * BYTES_PER_VALUE,
       ),
-    corsOrigins: resolveOrigins(options.corsOrigins),
-    allowedHosts: resolveHosts(options.allowedHosts ?? hostsFromEnvironment()),
-    rootPath: normaliseRootPath(options.rootPath ?? process.env["FAL_APP_ROOT_PATH"] ?? ""),
+    cors: given.cors && new CorsRules(given.cors),
+    allowedHosts: resolveHosts(given.allowedHosts),
+    trustProxy: given.trustProxy,
+    https: given.https,
+    rootPath: normaliseRootPath(given.rootPath ?? ""),
+    docs: of("docs"),
+    accessLog: of("accessLog"),
+    heartbeatMs: of("heartbeatMs"),
+    maxFrameBytes: of("maxFrameBytes"),
+    maxConnections: given.maxConnections,
+    maxMultiplexing: given.maxMultiplexing,
+    maxSessions: of("maxSessions"),
+    headersTimeoutMs: of("headersTimeoutMs"),
+    arrivalTimeoutMs: of("arrivalTimeoutMs"),
+    keepAliveTimeoutMs: of("keepAliveTimeoutMs"),
+    websocketPingMs: of("websocketPingMs"),
+    stuckGraceMs: of("stuckGracePeriodSeconds") * 1000,
+    sendTimeoutMs: of("sendTimeoutMs"),
+    maxUploadBytes: of("maxUploadBytes"),
+    isUploadBudgetGiven: given.maxUploadBytes !== undefined,
+    uploadFolder: given.uploadFolder,
     logger: options.logger ?? jsonLogger(),
     clock: options.clock ?? systemClock,
   };
 }
 
-function assertWhole(name: string, value: number, maximum = Infinity): void {
-  assertFits(name, value, wholeNumber(1, maximum), refuse);
+/** The settings with a default, and the type of their values. */
+type Defaults = {
+  [
+    Name in keyof typeof SETTINGS as (typeof SETTINGS)[Name] extends { default: unknown } ? Name : never
+  ]: Checked<(typeof SETTINGS)[Name]["check"]>;
+};
+
+/** The options that variables set. */
+function fromEnvironment(): Pick<ServerOptions, "allowedHosts" | "rootPath"> {
+  const allowedHosts = hostsFromEnvironment();
+  const rootPath = process.env["FAL_APP_ROOT_PATH"];
+  return {
+    ...(allowedHosts.length === 0 ? {} : { allowedHosts }),
+    ...(rootPath === undefined ? {} : { rootPath }),
+  };
 }
+
+/** Names that options had before, or that other frameworks use, and what to write instead. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  corsOrigins: "write cors: { origins, credentials }",
+  maxConcurrency: "write maxMultiplexing",
+  stuckGraceMs: "write stuckGracePeriodSeconds",
+  bodyLimit: "write bodyLimitBytes",
+  requestTimeout: "write arrivalTimeoutMs, or the static requestTimeout of the class for the time of a call",
+};
+
+/**
+ * Refuses unknown options: a misspelt one would have no effect, and a server that was meant to be closed would be open.
+ * @param method "serve()" or "buildServer()"
+ * @param known the options that are not in the table of settings
+ * @throws DefinitionError
+ */
+export function assertKnownOptions(
+  options: object,
+  method: "serve()" | "buildServer()",
+  known: readonly string[],
+): void {
+  const names: readonly string[] = [...settingsOf(method === "serve()" ? "serve" : "server"), ...known];
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || names.includes(name)) continue;
+    const sources: readonly Source[] = settingOf(name)?.sources ?? [];
+    let advice = didYouMean(name, names);
+    if (Object.hasOwn(OTHER_NAMES, name)) advice = `; ${OTHER_NAMES[name]}`;
+    else if (sources.includes("serve")) advice = "; it is one of serve()";
+    else if (sources.includes("class")) advice = `; write it as a static of the class`;
+    throw new DefinitionError(
+      "SETTING_UNKNOWN",
+      `${name} is not an option of ${method}${advice === "" ? ". See the table of server options in the guide on settings" : advice}.`,
+    );
+  }
+}
+
+/** The options of `buildServer()` that are not in the table of settings. */
+export const BUILD_OPTIONS = ["logger", "clock"] as const satisfies readonly (keyof ServerOptions)[];
 
 const refuse: Refuse = (message) => {
   throw new DefinitionError("SETTING_INVALID", message);

@@ -55,7 +55,8 @@ export type Refuse = (message: string) => never;
 export function assertFits(name: string, value: unknown, check: Check, refuse: Refuse): void {
   const result = check(value);
   if (!(result instanceof Misfit)) return;
-  refuse(`${name}${result.path} must be ${result.expected}, got ${String(value)}.`);
+  const got = typeof value === "object" ? result.got : String(value);
+  refuse(`${name}${result.path} must be ${result.expected}, got ${got}.`);
 }
 
 export const flag: Check<boolean> = (value) =>

@@ -6,45 +6,10 @@ import {
   retryConfig,
   skipRetryConditions,
 } from "./app-values.ts";
-import { authentication } from "./authentication.ts";
-import {
-  flag,
-  MAX_SECONDS,
-  oneOf,
-  seconds,
-  text,
-  texts,
-  wholeNumber,
-  type Check,
-  type Checked,
-} from "./check.ts";
+import { flag, MAX_SECONDS, oneOf, seconds, text, texts, wholeNumber, type Checked } from "./check.ts";
+import { SERVER_OPTIONS } from "./server-options.ts";
+import type { Setting, Source } from "./setting.ts";
 import { workerOptions } from "./worker-options.ts";
-
-/** Where a setting can be given: statics of a class, servable.config.ts, `fn()`, `servable apps scale`. */
-type Source = "class" | "config" | "function" | "scale";
-
-/** Everything known about one setting. */
-export interface Setting {
-  readonly check: Check;
-  /** The same sentence as in the comment above the row, without its unit and full stop. */
-  readonly doc: string;
-  readonly sources: readonly Source[];
-  /** Fractions of "seconds" are rounded up for a platform; fractions of "whole seconds" are refused. */
-  readonly unit?: "seconds" | "whole seconds" | "percent" | "port" | "bytes";
-  /** The value in force on this machine if none is given. */
-  readonly default?: string | number;
-  /** The value in force on a platform if none is given. */
-  readonly platformDefault?: string | number;
-  /** The value sent for a class that gives none, in place of the platform's default. */
-  readonly classDefault?: string | number;
-  /** The name of the field in the messages of the protocol. */
-  readonly wire?: string;
-  /**
-   * Which value the next deployment of the same app takes: the one the platform has (scaled since, say), or the one
-   * of the code.
-   */
-  readonly keptBy?: "platform" | "code";
-}
 
 const count = wholeNumber(0);
 const countFromOne = wholeNumber(1);
@@ -88,14 +53,6 @@ export const SETTINGS = {
     sources: ["class"],
     default: 429,
   },
-  /** Maximum time a deadline may be exceeded before the call counts as stuck, in seconds. */
-  stuckGracePeriodSeconds: {
-    check: seconds,
-    doc: "maximum time a deadline may be exceeded before the call counts as stuck",
-    sources: ["class"],
-    unit: "seconds",
-    default: 10,
-  },
   /** Maximum time for running requests to end after a stop signal, in seconds. */
   terminationGracePeriodSeconds: {
     check: wholeSeconds,
@@ -103,15 +60,6 @@ export const SETTINGS = {
     sources: ["class", "config"],
     unit: "seconds",
     default: 30,
-  },
-  /** Port of `GET /metrics`. */
-  metricsPort: {
-    check: wholeNumber(0, 65_535),
-    doc: "port of `GET /metrics`",
-    sources: ["class", "config"],
-    unit: "port",
-    default: 9090,
-    wire: "metricsPort",
   },
   /** Port the app listens on where it is deployed. */
   exposedPort: {
@@ -122,12 +70,6 @@ export const SETTINGS = {
     default: 8080,
     classDefault: 8080,
     wire: "exposedPort",
-  },
-  /** How callers are identified, by `bearerTokens(…)` or `jwt({…})`. Default: everyone may call. */
-  auth: {
-    check: authentication,
-    doc: "how callers are identified, by `bearerTokens(…)` or `jwt({…})`",
-    sources: ["class"],
   },
   /** Allowed callers: only the owner ("private"), anyone ("public"), or anyone with a key, whose account pays ("shared"). */
   appAuth: {
@@ -218,15 +160,6 @@ export const SETTINGS = {
     wire: "scalingDelaySeconds",
     keptBy: "platform",
   },
-  /** Maximum number of calls a runner handles at a time, all endpoints together. Further calls wait. */
-  maxMultiplexing: {
-    check: countFromOne,
-    doc: "maximum number of calls a runner handles at a time, all endpoints together",
-    sources: ["class", "config", "function", "scale"],
-    platformDefault: 1,
-    wire: "maxMultiplexing",
-    keptBy: "code",
-  },
   /** Maximum time of a request, in seconds. Endpoints with a `timeoutMs` use that. */
   requestTimeout: {
     check: seconds,
@@ -308,6 +241,7 @@ export const SETTINGS = {
     doc: "logs can be read by the owner only",
     sources: ["class", "config", "function"],
   },
+  ...SERVER_OPTIONS,
 } as const satisfies Readonly<Record<string, Setting>>;
 
 type Table = typeof SETTINGS;

@@ -20,9 +20,13 @@ function flags(text: string): string[] {
   return [...text.matchAll(/(?<![\w-])--?[a-z][a-z-]*/g)].map(([flag]) => flag);
 }
 
+/** The flags in a command's help, without those that commands for a control plane share. */
 function optionsIn(helpText: string): string[] {
-  const options = /^Options:\n([^]*?)\n(?:\n|$(?![^]))/m.exec(stripVTControlCharacters(helpText))?.[1] ?? "";
-  const heads = options.split("\n").map((line) => /^ {2}(-.*?)(?: {2}|$)/.exec(line)?.[1] ?? "");
+  const groups = stripVTControlCharacters(helpText).split(/\n(?=\S[^\n]*:\n)/);
+  const lines = groups
+    .filter((group) => !/^(?:Control plane|Output) options:/.test(group))
+    .flatMap((group) => group.split("\n"));
+  const heads = lines.map((line) => /^ {2}(-.*?)(?: {2}|$)/.exec(line)?.[1] ?? "");
   return flags(heads.join(" ")).filter((flag) => flag !== "-h" && flag !== "--help");
 }
 

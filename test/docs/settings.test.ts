@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { Setting } from "../../src/settings/setting.ts";
 import { settingOf, SETTINGS, settingsOf } from "../../src/settings/settings.ts";
 import { proseOf, readPage, ROOT, tableRows } from "./markdown.ts";
 
@@ -23,30 +24,62 @@ function fieldsOf(file: string, name: string): string[] {
   const source = readFileSync(join(ROOT, file), "utf8");
   const body = new RegExp(`^export interface ${name} [^{]*\\{([^]*?)^\\}`, "m").exec(source)?.[1];
   assert.ok(body !== undefined, `no interface ${name} in ${file}`);
-  return [...body.matchAll(/^ {2}(\w+)\??:/gm)].map(([, field = ""]) => field);
+  return [...body.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, field = ""]) => field);
 }
 
+const plain = (text: string): string => text.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1").replaceAll("`", "");
+const OF_SERVERS: readonly string[] = settingsOf("serve");
+
 test("every setting of an App is documented, and no other", () => {
-  assert.deepEqual(documented("Of a class").toSorted(), settingsOf("class").toSorted());
+  const names = settingsOf("class").filter((name) => !OF_SERVERS.includes(name));
+  assert.deepEqual(documented("Of a class").toSorted(), names.toSorted());
 });
 
-test("the tables of settings agree with the rows in the source", () => {
-  const plain = (text: string): string => text.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1").replaceAll("`", "");
-  const section = page.split(/^## /m).find((text) => text.startsWith("Of a class")) ?? "";
-  for (const [name = "", value = "", ...others] of tableRows(
-    section.slice(section.indexOf("Settings of the server")),
-  )) {
-    const row = settingOf(plain(name));
+test("the tables of settings and options agree with the rows in the source", () => {
+  const sectionOf = (heading: string, from: string): string => {
+    const section = page.split(/^## /m).find((text) => text.startsWith(heading)) ?? "";
+    return section.slice(section.indexOf(from));
+  };
+  const rows = [
+    ...tableRows(sectionOf("Of a class", "Settings of the server")),
+    ...tableRows(sectionOf("Server options", "The same options")).filter((cells) => cells.length === 5),
+  ];
+  assert.ok(rows.length > 50, `${rows.length} rows`);
+  for (const cells of rows) {
+    const name = plain(cells[0] ?? "");
+    const row = settingOf(name);
     assert.ok(row !== undefined, name);
-    const meaning = others.at(-1) ?? "";
-    assert.ok(
-      plain(meaning).startsWith(plain(row.doc)),
-      `${name}: "${meaning}" does not begin with "${row.doc}"`,
-    );
+    const meaning = plain(cells.at(-1) ?? "");
+    assert.ok(meaning.startsWith(plain(row.doc)), `${name}: "${meaning}" does not begin with "${row.doc}"`);
+    const value = cells.at(cells.length === 3 ? 1 : -3) ?? "";
     if (row.unit !== undefined) assert.match(value, new RegExp(row.unit.replace("whole ", "")), name);
-    if (others.length === 2)
-      assert.equal(plain(others[0] ?? "").replaceAll('"', ""), defaultText(plain(name)), name);
+    if (cells.length === 4) assert.equal(plain(cells[2] ?? "").replaceAll('"', ""), defaultText(name), name);
+    if (cells.length === 5) assertOption(name, row, cells);
   }
+});
+
+/** Compares a row of the table of server options: option, flag, value, default, meaning. */
+function assertOption(name: string, row: Setting, [, flag = "", , byDefault = ""]: readonly string[]): void {
+  const flags = [...(row.flag ?? "").matchAll(/--?[a-z][a-z-]*/g)].map(([text]) => text);
+  const shown = plain(flag)
+    .split(", ")
+    .filter((text) => text !== "" && text !== "--no-metrics");
+  assert.deepEqual(shown, flags, name);
+  const digits = plain(byDefault).replaceAll(/(\d),(?=\d{3})/g, "$1");
+  const known = row.default ?? "";
+  assert.ok(digits.includes(String(known)), `${name}: "${byDefault}" does not name ${known}`);
+  if (row.variable !== undefined) assert.ok(byDefault.includes(row.variable), name);
+}
+
+test("the guide says which server options are neither statics nor options of buildServer()", () => {
+  const namesBefore = (end: string): string[] => {
+    const [, list = ""] = new RegExp(`- ((?:\`\\w+\`(?:, | and )?)+)${end}`).exec(page) ?? [];
+    return [...list.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name).toSorted();
+  };
+  const lacking = (source: "class" | "server"): string[] =>
+    OF_SERVERS.filter((name) => settingOf(name)?.sources.includes(source) !== true).toSorted();
+  assert.deepEqual(namesBefore(" are not statics"), lacking("class"));
+  assert.deepEqual(namesBefore(" are not options of `buildServer"), lacking("server"));
 });
 
 /** The default of a class setting in words. */
@@ -56,7 +89,9 @@ function defaultText(name: string): string {
 }
 
 test("the comment above the row of a setting equals its doc", () => {
-  const source = readFileSync(join(ROOT, "src/settings/settings.ts"), "utf8");
+  const source = ["settings", "server-options"]
+    .map((file) => readFileSync(join(ROOT, `src/settings/${file}.ts`), "utf8"))
+    .join("\n");
   for (const [name, { doc }] of Object.entries(SETTINGS)) {
     const [, comment = ""] =
       new RegExp(`/\\*\\*((?:(?!\\*/)[^])*)\\*/\\n {2}${name}: \\{`).exec(source) ?? [];
@@ -75,14 +110,15 @@ test("the guide on deploying lists exactly the settings of a config", () => {
 });
 
 test("every option of a server is documented, and no other", () => {
-  const real = [
+  const others = [
     "src/server/definition.ts:ServerOptions",
     "src/server/lifecycle/serve.ts:ServeOptions",
   ].flatMap((location) => {
     const [file = "", name = ""] = location.split(":");
     return fieldsOf(file, name);
   });
-  assert.deepEqual(documented("Server options").toSorted(), real.toSorted());
+  const real = new Set([...OF_SERVERS, ...others]);
+  assert.deepEqual(documented("Server options").toSorted(), [...real].toSorted());
 });
 
 test("every environment variable that the source reads is documented, and no other", () => {

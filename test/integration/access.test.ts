@@ -514,7 +514,9 @@ describe("a server bound to another address", () => {
 describe("a list of allowed origins", () => {
   for (const host of ["127.0.0.1", "0.0.0.0"]) {
     test(`applies to calls and sockets, with credentials, for a server bound to ${host}`, async () => {
-      const served = await start(host, { corsOrigins: ["https://ours.example", "https://Port.example:443"] });
+      const served = await start(host, {
+        cors: { origins: ["https://ours.example", "https://Port.example:443"], credentials: true },
+      });
       try {
         for (const origin of ["https://ours.example", "https://port.example"]) {
           const headers: Headers = [LOCAL, ["origin", origin]];
@@ -556,7 +558,7 @@ describe("a list of allowed origins", () => {
   }
 
   test('"*" opens a local server to pages of any origin, without credentials; the host is still checked', async () => {
-    const served = await start("127.0.0.1", { corsOrigins: "*" });
+    const served = await start("127.0.0.1", { cors: { origins: "*" } });
     try {
       const page = ["origin", "https://page.example"] as const;
       const answer = await send(served.port, "POST /none HTTP/1.1", [LOCAL, page, JSON_TYPE], "{}");
@@ -573,7 +575,7 @@ describe("a list of allowed origins", () => {
   });
 
   test("entries that can never match an origin are rejected with an error that names them", () => {
-    for (const corsOrigins of [
+    for (const origins of [
       ["example.com"],
       ["https://example.com/"],
       ["https://a.com, https://b.com"],
@@ -581,12 +583,12 @@ describe("a list of allowed origins", () => {
       [7],
     ]) {
       assert.throws(
-        () => new Guarded().buildServer({ corsOrigins: corsOrigins as string[] }),
-        /is not an origin/,
+        () => new Guarded().buildServer({ cors: { origins: origins as string[] } }),
+        /^cors\.origins\[0\] must be an origin as a browser sends it/,
       );
     }
     assert.throws(
-      () => new Guarded().buildServer({ corsOrigins: "https://a.com" as "*" }),
+      () => new Guarded().buildServer({ cors: { origins: "https://a.com" as "*" } }),
       /or a list of origins/,
     );
   });

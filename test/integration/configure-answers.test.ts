@@ -228,7 +228,10 @@ test("a route of configure() replaces a probe, and one at the path of an endpoin
 });
 
 test("browsers of any origin may call the routes of configure(), as they may call endpoints", async () => {
-  const server = new Routed().buildServer({ corsOrigins: ["https://page.example"], logger: silentLogger() });
+  const server = new Routed().buildServer({
+    cors: { origins: ["https://page.example"], credentials: true },
+    logger: silentLogger(),
+  });
   const answer = await server.inject({ url: "/logs", headers: { origin: "https://page.example" } });
   assert.equal(answer.headers["access-control-allow-origin"], "https://page.example");
   const refused = await server.inject({ url: "/logs", headers: { origin: "https://other.example" } });
@@ -254,7 +257,9 @@ test("the app's own not-found and error handlers get only what the framework doe
       throw new AppException("raised", 409);
     }
   }
-  await using served = await startTestServer(new Handling(), { corsOrigins: ["https://page.example"] });
+  await using served = await startTestServer(new Handling(), {
+    cors: { origins: ["https://page.example"], credentials: true },
+  });
   assert.deepEqual(await (await fetch(`${served.url}/nope`)).json(), { lost: "/nope" });
   assert.equal((await fetch(`${served.url}/context`)).status, 405);
   assert.equal((await fetch(`${served.url}/context/`, { redirect: "manual" })).status, 307);

@@ -65,7 +65,9 @@ describe("CORS", () => {
   });
 
   test("can be limited to a list of origins", async () => {
-    await using closed = await startTestServer(new WireApp(), { corsOrigins: ["https://ours.test"] });
+    await using closed = await startTestServer(new WireApp(), {
+      cors: { origins: ["https://ours.test"], credentials: true },
+    });
     const ours = await closed.post("/nothing", undefined, { origin: "https://ours.test" });
     assert.equal(ours.headers.get("access-control-allow-origin"), "https://ours.test");
     const other = await closed.post("/nothing", undefined, { origin: "https://other.test" });

@@ -237,7 +237,7 @@ describe("methods and parameters", () => {
   });
 
   test("a page of another origin may send a GET, which needs no preflight", async () => {
-    const other = await startTestServer(new Items(), { corsOrigins: "*" });
+    const other = await startTestServer(new Items(), { cors: { origins: "*" } });
     try {
       const headers = { origin: "https://other.example", "x-count": "1" };
       assert.equal((await other.request("GET", "/items/5", { headers })).status, 200);

@@ -157,7 +157,7 @@ test("JSON without its content type is refused with the cause named", async () =
 });
 
 test("a form and a raw body of another origin do not run the handler", async () => {
-  await using server = await startTestServer(new Bodies(), { corsOrigins: "*" });
+  await using server = await startTestServer(new Bodies(), { cors: { origins: "*" } });
   const origin = "https://evil.example";
   const form = { origin, "content-type": "application/x-www-form-urlencoded" };
   assert.equal((await server.post("/login", "user=a&age=1", form)).status, 403);

@@ -134,7 +134,9 @@ describe("several classes on one port", { timeout: 60_000 }, () => {
   });
 
   test("the root has its own checks of hosts and origins, and so has each class", async () => {
-    await using served = await serveClasses([Upper, LowerCase], { corsOrigins: ["https://example.com"] });
+    await using served = await serveClasses([Upper, LowerCase], {
+      cors: { origins: ["https://example.com"] },
+    });
     for (const path of ["/", "/nothing", "/upper/health", "/lower-case/docs"]) {
       const foreign = rawRequest("GET", path, { host: "evil.example" });
       assert.equal(statusOf(await exchange(portOf(served), foreign)), 403, path);

@@ -78,7 +78,7 @@ describe("a stuck worker is killed and replaced, and readiness reports it:", { t
   });
 
   test("but a worker whose handler ends within the grace period is kept", async () => {
-    await using server = await startTestServer(new SingleStuckApp(), { stuckGraceMs: 60_000 });
+    await using server = await startTestServer(new SingleStuckApp(), { stuckGracePeriodSeconds: 60 });
     const first = await pid(server);
     assert.equal((await server.post("/slow")).status, 504);
     assert.equal(await pid(server), first);

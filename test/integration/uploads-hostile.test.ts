@@ -282,13 +282,16 @@ test("a call that exceeds its timeout loses its file", async () => {
 
 test("bodies that are not JSON are refused from pages of other origins before anything is stored", async () => {
   const uploadFolder = createFolder();
-  await using server = await startTestServer(new Notes(), { uploadFolder, corsOrigins: "*" });
+  await using server = await startTestServer(new Notes(), { uploadFolder, cors: { origins: "*" } });
   const headers = { "content-type": TYPE, origin: "https://evil.example" };
   const refused = await exchange(server.port, rawRequest("POST", "/", headers, whole));
   assert.equal(statusOf(refused), 403);
   assert.equal(server.app.calls, 0);
   assert.deepEqual(storedFiles(uploadFolder), []);
-  await using trusting = await startTestServer(new Notes(), { uploadFolder, corsOrigins: [headers.origin] });
+  await using trusting = await startTestServer(new Notes(), {
+    uploadFolder,
+    cors: { origins: [headers.origin] },
+  });
   const allowed = await exchange(trusting.port, rawRequest("POST", "/", headers, whole));
   assert.equal(statusOf(allowed), 200);
 });

@@ -2,7 +2,8 @@ import type { Command } from "commander";
 import type { AppInfo, AppScale } from "../../platform/apps/app-info.ts";
 import type { ScaleOptions } from "../../platform/apps/apps.ts";
 import type { AppAuth, DeployStrategy } from "../../settings/app-values.ts";
-import { SETTINGS, settingsOf, type Setting } from "../../settings/settings.ts";
+import type { Setting } from "../../settings/setting.ts";
+import { SETTINGS, settingsOf } from "../../settings/settings.ts";
 import { plainLine } from "../../platform/transport/plain-line.ts";
 import { amount, authOption, strategyOption } from "../option-values.ts";
 import {

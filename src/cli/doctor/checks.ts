@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { assertPortFree } from "../../server/connections/listen.ts";
+import { assertFree } from "../../server/connections/listen.ts";
 import { findServables } from "../../routes/servable.ts";
 import type { BaseServable } from "../../servable/base-servable.ts";
 import { SETTINGS } from "../../settings/settings.ts";
@@ -20,7 +20,7 @@ export async function runChecks(file: string | undefined): Promise<Finding[]> {
     ...checkPackages(folder),
     checkTypeScriptConfig(folder),
     await checkDecorators(folder),
-    await checkPort("app port", "PORT", SETTINGS.exposedPort.default),
+    await checkPort("app port", "PORT", SETTINGS.port.default),
     await checkPort("metrics port", "METRICS_PORT", SETTINGS.metricsPort.default),
     ...(file === undefined ? [] : [await checkFile(file)]),
   ];
@@ -55,7 +55,7 @@ async function checkPort(name: string, variable: string, usual: number): Promise
     return { name, status: "failed", message: `${variable}="${text}" is not a valid port`, advice };
   }
   try {
-    await assertPortFree(process.env["HOST"] ?? "127.0.0.1", port);
+    await assertFree({ host: process.env["HOST"] ?? "127.0.0.1", port });
     return { name, status: "ok", message: `${port} is free` };
   } catch (error) {
     const flag = variable === "PORT" ? "--port" : "--metrics-port";

@@ -1,12 +1,13 @@
 import cluster from "node:cluster";
 import { dirname } from "node:path";
 import { guardStandardStreams } from "../../output/serving-streams.ts";
-import { assertPortFree } from "../../server/connections/listen.ts";
+import { assertFree } from "../../server/connections/listen.ts";
+import { resolveServeOptions } from "../../server/lifecycle/serve.ts";
 import { createLogger } from "../../server/logger.ts";
 import { StopSignals } from "../../server/lifecycle/stop-signals.ts";
 import { omitUndefined } from "../../settings/defined-fields.ts";
-import { SETTINGS } from "../../settings/settings.ts";
 import type { RunCommandOptions } from "../serve-app.ts";
+import { serverOptions } from "../server-flags.ts";
 import { parseSourceTarget } from "../source-target.ts";
 import { shortPath } from "../user-frame.ts";
 import { REPLACES, Supervisor } from "./supervisor.ts";
@@ -19,10 +20,8 @@ import { WatchedFiles } from "./watched-files.ts";
 export async function watchApp(text: string, options: RunCommandOptions): Promise<number> {
   guardStandardStreams();
   const { file } = parseSourceTarget(text);
-  const host = options.host ?? process.env["HOST"] ?? "127.0.0.1";
-  const port = options.port ?? Number(process.env["PORT"] || SETTINGS.exposedPort.default);
-  // Generations share the port, so none of them would notice before setup() that another program uses it.
-  if (Number.isInteger(port) && port <= 65_535) await assertPortFree(host, port);
+  // Generations share the address, so none of them would notice before setup() that another program uses it.
+  await assertFree(resolveServeOptions({}, serverOptions(options)).address);
   const logger = await createLogger(omitUndefined({ format: options.logFormat }));
   const supervisor = new Supervisor({
     logger,

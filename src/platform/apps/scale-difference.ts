@@ -4,9 +4,9 @@ import {
   SETTINGS,
   settingsOf,
   type MachineSetting,
-  type Setting,
   type SettingsOf,
 } from "../../settings/settings.ts";
+import type { Setting } from "../../settings/setting.ts";
 import { machineTypes, type MachineSettings } from "./machine-requirements.ts";
 
 /** A setting with its values before and after a deployment, as text. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from "node:http";
 import { isJsonType } from "../bodies/json-body.ts";
 import { withoutRootPath } from "../http/root-path.ts";
 import { UPLOAD_POLICY, uploadPolicyFault } from "./upload-policy.ts";
+import type { CorsRules } from "./cors-rules.ts";
 import { hostNameOf, hostOfOrigin, isAddress, isLoopbackAddress, isLoopbackName } from "./host-names.ts";
 
 /** The answer to a request that is refused before any handler runs. */
@@ -15,7 +16,7 @@ export interface Refusal {
 /** The access rules of a server. */
 interface AccessRules {
   /** Undefined: the default, which depends on the server's address. */
-  readonly corsOrigins: "*" | ReadonlySet<string> | undefined;
+  readonly cors: CorsRules | undefined;
   /** In addition to the names of this machine. A leading dot allows all names below, "*" any. */
   readonly allowedHosts: readonly string[];
   readonly rootPath: string;
@@ -29,7 +30,7 @@ interface AccessRules {
  * - Bound to a loopback address, the server accepts only loopback hosts (a foreign DNS name could point to it), and
  *   only pages on such hosts.
  * - Bound to another address, pages of any origin may call, without credentials.
- * - A list of origins replaces both rules, with credentials, also for websockets.
+ * - The option `cors` replaces both rules, also for websockets.
  */
 export class Access {
   readonly #rules: AccessRules;
@@ -105,11 +106,11 @@ export class Access {
   }
 
   #judge(origin: string): "no" | "plain" | "credentials" {
-    const { corsOrigins } = this.#rules;
-    if (corsOrigins === "*" || (corsOrigins === undefined && !this.#isLocal)) {
+    const { cors } = this.#rules;
+    if (this.#admitsAnyOrigin) {
       return origin.includes(",") ? "no" : "plain"; // a comma means that the header was sent twice
     }
-    if (corsOrigins !== undefined) return corsOrigins.has(origin) ? "credentials" : "no";
+    if (cors !== undefined) return !cors.lists(origin) ? "no" : cors.credentials ? "credentials" : "plain";
     const host = hostOfOrigin(origin);
     return host !== undefined && this.#isNamed(host) ? "credentials" : "no";
   }
@@ -125,9 +126,7 @@ export class Access {
     if (origin === undefined ? site !== "cross-site" : site === "same-origin") return undefined;
     // The answer to a GET can't be read by the page, and other methods than POST are never sent without a preflight.
     if (request.method !== "POST" || isJsonType(headers["content-type"])) return undefined;
-    if (origin !== undefined && (this.allows(origin) === "credentials" || isSame(origin, headers.host))) {
-      return undefined;
-    }
+    if (origin !== undefined && (this.#isTrusted(origin) || isSame(origin, headers.host))) return undefined;
     return "A page of another origin has to send its request with the content type application/json.";
   }
 
@@ -150,8 +149,7 @@ export class Access {
   #originRefusal(request: IncomingMessage): Refusal | undefined {
     const { headers } = request;
     const { origin } = headers;
-    const { corsOrigins } = this.#rules;
-    if (corsOrigins === "*" || (corsOrigins === undefined && !this.#isLocal)) return undefined;
+    if (this.#admitsAnyOrigin) return undefined;
     if (origin === undefined) {
       if (headers["sec-fetch-site"] !== "cross-site" || isNavigation(request)) return undefined;
       return { status: 403, detail: "A page of another site may not call this server." };
@@ -161,13 +159,23 @@ export class Access {
     // A page that this server itself served may call it, unless a foreign DNS name could lead to the server.
     if (isSame(origin, headers.host) && this.#cannotBeRebound(headers.host)) return undefined;
     const hint =
-      corsOrigins === undefined
-        ? "The server listens on this machine only; name the origin with corsOrigins, or its host with allowedHosts."
-        : "It is not in corsOrigins.";
+      this.#rules.cors === undefined
+        ? "The server listens on this machine only; name the origin with cors or --cors-origin, or its host with allowedHosts."
+        : "It is not among the origins of cors.";
     return {
       status: 403,
       detail: `The origin ${origin.slice(0, MAX_SHOWN)} may not call this server. ${hint}`,
     };
+  }
+
+  get #admitsAnyOrigin(): boolean {
+    const { cors } = this.#rules;
+    return cors === undefined ? !this.#isLocal : cors.isAny;
+  }
+
+  /** Whether the server's operator named this origin, or it is one of this machine. */
+  #isTrusted(origin: string): boolean {
+    return this.allows(origin) === "credentials" || this.#rules.cors?.lists(origin) === true;
   }
 
   get #checksHosts(): boolean {

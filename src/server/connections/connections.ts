@@ -23,9 +23,13 @@ interface Observed {
   stalledAt: number | undefined;
 }
 
+/** The event with which a server announces a connection on which HTTP is read: with TLS, after the handshake. */
+export type ConnectionEvent = "connection" | "secureConnection";
+
 /** Options of {@link Connections}. */
 interface ConnectionsOptions {
   readonly server: Server;
+  readonly event: ConnectionEvent;
   readonly clock: Clock;
   /** A connection is closed if its client reads nothing for this time. */
   readonly sendTimeoutMs: number;
@@ -39,13 +43,16 @@ interface ConnectionsOptions {
  */
 export class Connections {
   readonly #open = new Map<Socket, Observed>();
+  /** Connections whose TLS handshake is not done, with the time at which they were accepted. */
+  readonly #handshakes = new Map<string, { readonly socket: Socket; readonly acceptedAt: number }>();
   readonly #options: ConnectionsOptions;
   #cancelCheck: (() => void) | undefined;
   #stopping = false;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
-    options.server.on("connection", this.#onConnection);
+    options.server.on(options.event, this.#onConnection);
+    if (options.event === "secureConnection") options.server.on("connection", this.#onHandshake);
   }
 
   /** The number of open connections. */
@@ -72,9 +79,19 @@ export class Connections {
   /** Closes all connections, whatever their state. */
   destroyAll(): void {
     for (const socket of this.#open.keys()) socket.destroy();
+    for (const { socket } of this.#handshakes.values()) socket.destroy();
   }
 
+  readonly #onHandshake = (socket: Socket): void => {
+    const peer = peerOf(socket);
+    this.#handshakes.set(peer, { socket, acceptedAt: this.#options.clock.now() });
+    socket.once("close", () => {
+      if (this.#handshakes.get(peer)?.socket === socket) this.#handshakes.delete(peer);
+    });
+  };
+
   readonly #onConnection = (socket: Socket): void => {
+    this.#handshakes.delete(peerOf(socket)); // its own object wraps the one that was accepted
     if (this.#open.has(socket)) return; // handed back to the server after a declined upgrade
     const now = this.#options.clock.now();
     this.#open.set(socket, { acceptedAt: now, received: 0, receivedAt: now, sent: 0, stalledAt: undefined });
@@ -109,8 +126,17 @@ export class Connections {
     const now = clock.now();
     // Websockets are closed by their own sessions.
     for (const [socket, seen] of this.#open) if (!isWebsocket(socket)) release(socket, seen, now);
-    if (this.#open.size > 0 || this.#options.server.listening) clock.after(SWEEP_MS, this.#release);
+    for (const { socket, acceptedAt } of this.#handshakes.values()) {
+      if (now - acceptedAt >= FRESH_MS) socket.destroy();
+    }
+    const isOver = this.#open.size === 0 && this.#handshakes.size === 0 && !this.#options.server.listening;
+    if (!isOver) clock.after(SWEEP_MS, this.#release);
   };
+}
+
+/** The client's end of a connection. */
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 /** Closes a connection of a stopping server, unless a call is running on it. */

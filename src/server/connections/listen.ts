@@ -1,15 +1,19 @@
-import { createServer, type Server } from "node:net";
+import { lstatSync, unlinkSync } from "node:fs";
+import { connect, createServer, type Server } from "node:net";
 import { StartupError } from "../../errors.ts";
+
+/** Where a server listens: on a port, or on a unix socket with this path. */
+export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
 
 /**
  * Listens on a port.
  * @throws StartupError with the reason in one line
  */
-export function listen(server: Server, host: string, port: number, what = "port"): Promise<void> {
+export function listen(server: Server, address: ListenAddress, what = "port"): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException): void => reject(portError(error, host, port, what));
+    const onError = (error: NodeJS.ErrnoException): void => reject(listenError(error, address, what));
     server.once("error", onError);
-    server.listen({ host, port }, () => {
+    server.listen(address, () => {
       server.removeListener("error", onError);
       resolve();
     });
@@ -17,23 +21,54 @@ export function listen(server: Server, host: string, port: number, what = "port"
 }
 
 /**
- * Checks that a port is free before setup, which may take minutes.
+ * Checks that an address is free before setup, which may take minutes. Removes the file of a unix socket whose server is
+ * gone.
  * @throws StartupError
  */
-export async function assertPortFree(host: string, port: number, what = "port"): Promise<void> {
-  if (port === 0) return;
+export async function assertFree(address: ListenAddress, what = "port"): Promise<void> {
+  if ("path" in address) {
+    await removeStale(address.path);
+  } else if (address.port === 0) {
+    return;
+  }
   const probe = createServer();
-  await listen(probe, host, port, what);
+  await listen(probe, address, what);
   await new Promise((resolve) => probe.close(resolve));
 }
 
-/** The error for a port that can't be opened, with advice. */
-export function portError(
+/** Removes a socket's file that a killed server has left behind. Any other file is kept, and an error. */
+async function removeStale(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket()) {
+    throw new StartupError("PORT_UNAVAILABLE", `${path} exists and is not a unix socket; choose another path with --unix-socket.`); // prettier-ignore
+  }
+  const isServed = await new Promise((resolve) => {
+    const probe = connect(path);
+    probe.once("connect", () => (probe.destroy(), resolve(true)));
+    probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code !== "ECONNREFUSED"));
+  });
+  if (!isServed) unlinkSync(path);
+}
+
+/** The error for an address that can't be opened, with advice. */
+export function listenError(
   error: NodeJS.ErrnoException,
-  host: string,
-  port: number,
+  address: ListenAddress,
   what = "port",
 ): StartupError {
+  if ("path" in address) {
+    const { path } = address;
+    const why: Readonly<Record<string, string>> = {
+      EADDRINUSE: "is in use; stop the program that listens there, or choose another with --unix-socket.",
+      EACCES: "can't be created: this user may not write to its folder.",
+      ENOENT: "can't be created: its folder does not exist.",
+      EINVAL: "can't be created: its path is too long for the system.",
+    };
+    const message = `The unix socket ${path} ${why[error.code ?? ""] ?? `can't be opened: ${error.message}`}`;
+    return new StartupError("PORT_UNAVAILABLE", message, { cause: error });
+  }
+  const { host, port } = address;
   const flag = what === "port" ? "--port" : "--metrics-port";
   const why: Readonly<Record<string, string>> = {
     EADDRINUSE: `is in use; stop the program that listens there, or choose another with ${flag}.`,

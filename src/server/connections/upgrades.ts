@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
-import { answerInProgress } from "./connections.ts";
+import { answerInProgress, type ConnectionEvent } from "./connections.ts";
 import { closingAnswer } from "./closing-answer.ts";
 import { markWebsocket } from "./websocket-marks.ts";
 import { withoutRootPath } from "../http/root-path.ts";
@@ -17,12 +17,14 @@ export type TakeUpgrade = (request: IncomingMessage, socket: Socket, head: Buffe
 export class Upgrades {
   readonly #server: Server;
   readonly #rootPath: string;
+  readonly #event: ConnectionEvent;
   readonly #paths = new Set<string>();
   #take: TakeUpgrade | undefined;
   #keepsOwn = false;
 
-  constructor(server: Server, rootPath: string) {
+  constructor(server: Server, rootPath: string, event: ConnectionEvent) {
     this.#server = server;
+    this.#event = event;
     this.#rootPath = rootPath;
     server.on("upgrade", this.#onUpgrade);
     server.on("newListener", (event) => {
@@ -99,7 +101,7 @@ export class Upgrades {
     if (most > 0 && request.rawHeaders.length >= 2 * most) return refuse(socket, 431);
     socket.setTimeout(0); // the timeout between two requests
     socket.unshift(Buffer.concat([headWithoutOffer(request), head]));
-    this.#server.emit("connection", socket);
+    this.#server.emit(this.#event, socket);
   }
 }
 

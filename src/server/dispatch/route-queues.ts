@@ -44,7 +44,7 @@ export class RouteQueues {
       this.workers = new WorkerRoutes(parts.definition, inWorkers, { clock, log, stuckGraceMs });
     }
     this.#metrics.workers = this.workers?.pool;
-    const limit = parts.options.maxConcurrency ?? parts.definition.maxConcurrency;
+    const limit = parts.options.maxMultiplexing;
     this.#shared = limit === undefined ? [] : [new Slots(limit)];
     for (const slots of this.#shared) this.#held.push([parts.definition.name, slots]);
   }

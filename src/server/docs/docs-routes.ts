@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type AnswerHeaders, DOCS_HEADERS, PAGE_HEADERS } from "../http/answer-headers.ts";
+import type { LoadSettings } from "../../openapi/overload-answers.ts";
 import type { ServerDefinition } from "../definition.ts";
 import type { OwnRoute } from "./own-routes.ts";
 import type { ServerState } from "../lifecycle/server-state.ts";
@@ -23,9 +24,14 @@ const PAGE = { exposeHeadRoute: false, config: { isFrameworkRoute: true, isPubli
  */
 export function mountDocs(
   server: FastifyInstance,
-  definition: ServerDefinition,
+  definition: ServerDefinition & LoadSettings,
   headers: AnswerHeaders,
-  { rootPath, state, ownRoutes }: { rootPath: string; state: ServerState; ownRoutes: readonly OwnRoute[] },
+  {
+    rootPath,
+    docs,
+    state,
+    ownRoutes,
+  }: { rootPath: string; docs: boolean | "document"; state: ServerState; ownRoutes: readonly OwnRoute[] },
 ): void {
   let made: Promise<DocumentServer> | undefined;
   const make = (): Promise<DocumentServer> =>
@@ -66,6 +72,7 @@ export function mountDocs(
     ["/docs/*", showPage, OURS],
   ] as const;
   for (const [url, show, options] of pages) {
+    if (docs === false || (docs === "document" && url !== "/openapi.json")) continue;
     if (!server.hasRoute({ method: "GET", url })) server.get(url, options, show); // otherwise configure() added its own
   }
   server.addHook("onClose", async () => {

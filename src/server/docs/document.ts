@@ -39,7 +39,8 @@ export interface DocumentServer {
  * @throws DefinitionError if the class can't be served
  */
 export async function createDocument(
-  definition: Documented & Pick<ServerDefinition, "configure" | "className">,
+  definition: Omit<Documented, "maxMultiplexing"> &
+    Pick<ServerDefinition, "configure" | "className" | "settings">,
   rootPath: string,
 ): Promise<OpenApiDocument> {
   const validator = new Validator();
@@ -48,7 +49,8 @@ export async function createDocument(
     compileParameters(validator, route);
   }
   const own = await readOwnRoutes(definition);
-  const { document, server } = await createDocumentServer(definition, rootPath, { withPages: false, own });
+  const documented = { ...definition, maxMultiplexing: definition.settings.maxMultiplexing };
+  const { document, server } = await createDocumentServer(documented, rootPath, { withPages: false, own });
   await server.close();
   return document;
 }

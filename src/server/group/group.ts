@@ -3,6 +3,7 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from "n
 import type { Logger } from "pino";
 import { createUploads } from "../bodies/body-readers.ts";
 import { createBudget } from "../bodies/body-limits.ts";
+import type { ConnectionEvent } from "../connections/connections.ts";
 import { buildServer, type BuiltServer } from "../build.ts";
 import { type ServeDefinition, type ServerOptions, resolveServerOptions } from "../definition.ts";
 import { setUp } from "../lifecycle/serve.ts";
@@ -34,7 +35,7 @@ export class Group {
 
   /** @throws DefinitionError if a class can't be served, or not under its prefix */
   constructor(members: readonly GroupMember[], rootDefinition: ServeDefinition, given: ServerOptions) {
-    const options = resolveServerOptions(given);
+    const options = resolveServerOptions(given, rootDefinition.settings);
     const { rootPath } = options;
     const named = members.map((member) => ({ ...member, name: member.definition.name }));
     assertPrefixes(named, rootPath);
@@ -51,9 +52,10 @@ export class Group {
       mountIndex: (scope, headers) => mountIndex(scope, headers, { prefixes, rootPath }),
     });
     const port = this.root.server.server;
+    const event = this.root.isSecure ? "secureConnection" : "connection";
     const shared = { ...once, connections: this.root.connections };
     this.#members = named.map((member) =>
-      build(member, port, { given, rootPath, shared, log: options.logger }),
+      build(member, port, { given, rootPath, shared, log: options.logger, event }),
     );
     this.#table = new MemberTable(this.#members, rootPath);
     this.#join();
@@ -124,27 +126,27 @@ export class Group {
   /** Passes the requests and upgrades of the port to the classes, the others to the root. */
   #dispatch(port: Server): void {
     const table = this.#table;
-    const [toRoot, ...others] = port.listeners("request") as RequestListener[];
-    const [upgradeRoot, ...otherUpgrades] = port.listeners("upgrade") as UpgradeListener[];
-    if (toRoot === undefined || upgradeRoot === undefined || others.length + otherUpgrades.length > 0)
-      throw new Error("The root of several classes has other listeners than its own.");
+    const ofRoot = port.listeners("request") as RequestListener[];
+    const upgradesOfRoot = port.listeners("upgrade") as UpgradeListener[];
     const find = (request: IncomingMessage): Server | undefined => {
       const { url = "/" } = request;
       const member = table.find(url);
       if (member !== undefined) request.url = table.withRootPath(url);
       return member?.server;
     };
-    port.removeListener("request", toRoot);
-    port.removeListener("upgrade", upgradeRoot);
+    port.removeAllListeners("request");
+    port.removeAllListeners("upgrade");
     port.on("request", (request: IncomingMessage, response: ServerResponse) => {
       const server = find(request);
-      if (server === undefined) toRoot.call(port, request, response as Parameters<RequestListener>[1]);
-      else server.emit("request", request, response);
+      if (server !== undefined) server.emit("request", request, response);
+      else
+        for (const listener of ofRoot)
+          listener.call(port, request, response as Parameters<RequestListener>[1]);
     });
     port.on("upgrade", (request, socket, head) => {
       const server = find(request);
-      if (server === undefined) upgradeRoot.call(port, request, socket, head);
-      else server.emit("upgrade", request, socket, head);
+      if (server !== undefined) server.emit("upgrade", request, socket, head);
+      else for (const listener of upgradesOfRoot) listener.call(port, request, socket, head);
     });
   }
 }
@@ -154,7 +156,13 @@ type UpgradeListener = (request: IncomingMessage, socket: unknown, head: Buffer)
 function build(
   { name, prefix, definition }: GroupMember & { readonly name: string },
   port: Server,
-  parts: { given: ServerOptions; rootPath: string; shared: SharedParts; log: Logger },
+  parts: {
+    given: ServerOptions;
+    rootPath: string;
+    shared: SharedParts;
+    log: Logger;
+    event: ConnectionEvent;
+  },
 ): BuiltMember {
   const options = {
     ...parts.given,
@@ -164,7 +172,7 @@ function build(
   let server!: MemberServer;
   const built = buildServer(definition, options, {
     ...parts.shared,
-    serverFactory: (handle) => (server = new MemberServer(port, handle)),
+    serverFactory: (handle) => (server = new MemberServer(port, handle, parts.event)),
   });
   return { name, prefix, definition, built, server };
 }

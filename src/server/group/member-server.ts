@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { Server, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { ConnectionEvent } from "../connections/connections.ts";
 
 /**
  * The server of one of several classes on a port: a substitute for the server that has the port. It listens and closes
@@ -13,14 +14,15 @@ export class MemberServer extends Server {
   /** Resolves when this server no longer needs the port to be open. */
   readonly closing: Promise<void> = new Promise((resolve) => (this.#onClosing = resolve));
 
-  constructor(port: Server, handle: RequestListener) {
+  /** @param event the one with which the server with the port announces its connections */
+  constructor(port: Server, handle: RequestListener, event: ConnectionEvent) {
     super(handle);
     this.#port = port;
     this.#closed = once(port, "close");
     // It never gets a connection of its own. The connection of a declined upgrade continues on the server with the port,
     // because its next request may be for another class.
     this.removeAllListeners("connection");
-    this.on("connection", (socket) => port.emit("connection", socket));
+    this.on("connection", (socket) => port.emit(event, socket));
     this.removeAllListeners("listening"); // the timers of Node's own connections
     port.prependListener("listening", () => this.emit("listening"));
     Object.defineProperty(this, "listening", { get: () => port.listening });

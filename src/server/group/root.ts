@@ -1,10 +1,14 @@
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { answerFor, asError } from "../../answers.ts";
-import { AppException } from "../../errors.ts";
+import { AppException, DefinitionError } from "../../errors.ts";
 import { type AnswerHeaders, PAGE_HEADERS } from "../http/answer-headers.ts";
 import { isForPage } from "../http/not-found.ts";
-import type { ServeDefinition } from "../definition.ts";
+import { isDeepStrictEqual } from "node:util";
+import { pick } from "../../settings/defined-fields.ts";
+import type { Setting } from "../../settings/setting.ts";
+import { SETTINGS } from "../../settings/settings.ts";
+import type { ServeDefinition, ServerSettings } from "../definition.ts";
 
 /** A class to serve on a shared port. */
 export interface GroupMember {
@@ -38,12 +42,54 @@ export function rootDefinition(members: readonly GroupMember[], log: Logger): Se
     moduleUrl: undefined,
     workers: undefined,
     needsSetUp: false,
-    maxConcurrency: undefined,
-    stuckGraceMs: undefined,
-    metricsPort: definitions.map(({ metricsPort }) => metricsPort).find((port) => port !== undefined),
+    settings: settingsOfPort(definitions),
     startupTimeoutMs: Math.max(...definitions.map(({ startupTimeoutMs }) => startupTimeoutMs)),
     terminationGraceMs: Math.max(...definitions.map(({ terminationGraceMs }) => terminationGraceMs)),
   };
+}
+
+/** The settings that belong to the port, so that all classes behind it share one value. */
+const OF_THE_PORT = [
+  ...(["backlog", "https", "metricsPort", "metricsHost", "maxConnections", "maxSessions"] as const),
+  ...([
+    "headerLimitBytes",
+    "headersTimeoutMs",
+    "arrivalTimeoutMs",
+    "keepAliveTimeoutMs",
+    "sendTimeoutMs",
+  ] as const),
+  ...(["maxBytesInFlight", "maxUploadBytes", "uploadFolder"] as const),
+] as const satisfies readonly (keyof ServerSettings)[];
+
+/** The statics of all classes that belong to their port. */
+function settingsOfPort(definitions: readonly ServeDefinition[]): ServerSettings {
+  return Object.assign(
+    {},
+    ...definitions.map(({ settings }) => pick(settings, OF_THE_PORT)),
+  ) as ServerSettings;
+}
+
+/**
+ * Refuses classes whose statics want different values of what they share, unless an option or a variable decides.
+ * @throws DefinitionError that names two classes and their values
+ */
+export function assertSamePort(members: readonly GroupMember[], options: ServerSettings): void {
+  for (const name of OF_THE_PORT) {
+    const { variable }: Setting = SETTINGS[name];
+    if (options[name] !== undefined || (variable !== undefined && (process.env[variable] ?? "") !== ""))
+      continue;
+    const [first, ...others] = members
+      .map(({ definition }) => ({ of: definition.name, value: definition.settings[name] }))
+      .filter(({ value }) => value !== undefined);
+    const other = others.find(({ value }) => !isDeepStrictEqual(value, first?.value));
+    if (first === undefined || other === undefined) continue;
+    const values = name === "https" ? "" : ` (${String(first.value)} and ${String(other.value)})`;
+    throw new DefinitionError(
+      "SETTING_INVALID",
+      `${first.of} and ${other.of} have different values of ${name}${values}. Classes that are served together ` +
+        `share one; choose it with an option or a flag.`,
+    );
+  }
 }
 
 /** The answers of all classes, by their prefixes. @throws AppException with the status of the first unhealthy class */

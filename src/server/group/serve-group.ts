@@ -1,9 +1,8 @@
-import { DefinitionError } from "../../errors.ts";
 import { createLogger } from "../logger.ts";
 import type { ServeOutcome } from "../lifecycle/drain.ts";
 import { serve, type ServeOptions, type ServerKind } from "../lifecycle/serve.ts";
 import { Group } from "./group.ts";
-import { type GroupMember, rootDefinition } from "./root.ts";
+import { assertSamePort, type GroupMember, rootDefinition } from "./root.ts";
 
 /**
  * Serves several classes on one port, from setup to teardown. Resolves when the server has stopped.
@@ -14,8 +13,9 @@ export async function serveGroup(
   options: ServeOptions,
 ): Promise<ServeOutcome> {
   const logger = options.logger ?? (await createLogger());
-  assertOneMetricsPort(members, options);
-  const host = options.host ?? process.env["HOST"];
+  const { metricsPort, ...others } = options;
+  assertSamePort(members, metricsPort === undefined ? others : { ...others, metricsPort: metricsPort || 0 });
+  const host = options.unixSocket === undefined ? (options.host ?? process.env["HOST"]) : undefined;
   let group: Group | undefined;
   const kind: ServerKind = {
     build(definition, serverOptions) {
@@ -29,18 +29,5 @@ export async function serveGroup(
     rootDefinition(members, logger),
     { ...options, logger, ...(host === "localhost" ? { host: "127.0.0.1" } : {}) },
     kind,
-  );
-}
-
-/** There is one port for the metrics of all classes. @throws DefinitionError if classes want different ones */
-function assertOneMetricsPort(members: readonly GroupMember[], { metricsPort }: ServeOptions): void {
-  if (metricsPort !== undefined || (process.env["METRICS_PORT"] ?? "") !== "") return;
-  const [first, ...others] = members.filter(({ definition }) => definition.metricsPort !== undefined);
-  const other = others.find(({ definition }) => definition.metricsPort !== first?.definition.metricsPort);
-  if (first === undefined || other === undefined) return;
-  throw new DefinitionError(
-    "SETTING_INVALID",
-    `${first.definition.name} has the metricsPort ${first.definition.metricsPort}, ${other.definition.name} has ` +
-      `${other.definition.metricsPort}. Classes that are served together share one; choose it with metricsPort or --metrics-port.`,
   );
 }

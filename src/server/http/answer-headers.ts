@@ -14,6 +14,9 @@ export class AnswerHeaders {
   readonly #provideHints: ServerDefinition["provideHints"];
   readonly #state: ServerState;
   readonly #log: Logger;
+  readonly #exposedHeaders: string | undefined;
+  /** Time for which browsers keep the answer to a preflight, in seconds. */
+  readonly preflightMaxAge: string;
 
   constructor(
     definition: ServerDefinition,
@@ -24,6 +27,8 @@ export class AnswerHeaders {
     this.#provideHints = definition.provideHints;
     this.#state = state;
     this.#log = options.logger;
+    this.#exposedHeaders = options.cors?.exposedHeaders;
+    this.preflightMaxAge = options.cors?.maxAge ?? "600";
   }
 
   /** Whether browsers on this origin may call, and with credentials. */
@@ -65,6 +70,7 @@ export class AnswerHeaders {
     if (origin !== undefined && allowed !== "no") {
       set("access-control-allow-origin", origin);
       if (allowed === "credentials") set("access-control-allow-credentials", "true");
+      if (this.#exposedHeaders !== undefined) set("access-control-expose-headers", this.#exposedHeaders);
       set("vary", "Origin");
     }
     const hints = this.#provideHints === undefined ? undefined : this.#hints(this.#provideHints);

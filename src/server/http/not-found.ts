@@ -105,7 +105,7 @@ function answerPreflight(headers: AnswerHeaders, request: FastifyRequest, reply:
     return reply.code(400).headers(PAGE_HEADERS).type("text/plain").send("Disallowed CORS origin");
   reply.headers({
     "access-control-allow-methods": "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
-    "access-control-max-age": "600",
+    "access-control-max-age": headers.preflightMaxAge,
   });
   if (wanted !== undefined) reply.header("access-control-allow-headers", wanted);
   return reply.code(200).headers(PAGE_HEADERS).type("text/plain").send("OK");

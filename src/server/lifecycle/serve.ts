@@ -2,51 +2,63 @@ import cluster from "node:cluster";
 import type { AddressInfo } from "node:net";
 import type { Server } from "node:http";
 import type { Logger } from "pino";
+import { resolve } from "node:path";
 import { DefinitionError, StartupError } from "../../errors.ts";
 import { buildServer, type BuiltServer } from "../build.ts";
-import type { ServerOptions, ServeDefinition } from "../definition.ts";
+import {
+  assertKnownOptions,
+  BUILD_OPTIONS,
+  type ServerOptions,
+  type ServeDefinition,
+  type ServerSettings,
+} from "../definition.ts";
 import { drain, type ServeOutcome } from "./drain.ts";
 import { guardStandardStreams } from "../../output/serving-streams.ts";
-import { SETTINGS } from "../../settings/settings.ts";
-import { assertPortFree, portError } from "../connections/listen.ts";
+import { assertFits, type Refuse } from "../../settings/check.ts";
+import { pick } from "../../settings/defined-fields.ts";
+import { SETTINGS, settingsOf, type SettingsOf, type SettingValues } from "../../settings/settings.ts";
+import { assertFree, listenError, type ListenAddress } from "../connections/listen.ts";
 import { createLogger } from "../logger.ts";
 import { startMetricsServer } from "../metrics/metrics-server.ts";
 import { StopSignals } from "./stop-signals.ts";
 import { UncaughtErrors } from "./uncaught-errors.ts";
 
-/** Options of serving: the addresses, and when to stop. */
-export interface ServeOptions extends ServerOptions {
-  /** The address to listen on. Default: the variable `HOST`, otherwise 127.0.0.1. */
-  host?: string;
-  /** The port to listen on; 0 takes any free port. Default: the variable `PORT`, otherwise 8080. */
-  port?: number;
+/** Options of serving. They take precedence over environment variables, and these over the statics of the class. */
+export interface ServeOptions extends ServerOptions, Omit<SettingValues<SettingsOf<"serve">>, "metricsPort"> {
   /**
-   * The port of `GET /metrics`; 0 takes any free port, false serves no metrics. Default: the variable `METRICS_PORT`,
+   * Port of `GET /metrics`; 0 takes any free port, false serves no metrics. Default: the variable `METRICS_PORT`,
    * otherwise the class's setting, otherwise 9090.
    */
-  metricsPort?: number | false;
-  /** The address of the metrics port. Default: the variable `METRICS_HOST`, otherwise 127.0.0.1. */
-  metricsHost?: string;
-  /** Stop after this number of requests. */
-  limitMaxRequests?: number;
+  readonly metricsPort?: number | false | undefined;
   /** Stops the server when it aborts. */
-  signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Aborts running requests when it aborts, like a second Ctrl-C. */
-  cutSignal?: AbortSignal;
+  readonly cutSignal?: AbortSignal | undefined;
   /** Whether SIGTERM, SIGINT and SIGHUP stop the server. The third signal ends the process. Default true. */
-  handleSignals?: boolean;
+  readonly handleSignals?: boolean | undefined;
   /** Whether uncaught errors are logged and stop the server like a signal. Default: the value of `handleSignals`. */
-  handleErrors?: boolean;
+  readonly handleErrors?: boolean | undefined;
   /** Called once the port is open. */
-  onListening?: (addresses: ServeAddresses) => void;
+  readonly onListening?: ((addresses: ServeAddresses) => void) | undefined;
 }
+
+/** The options of `serve()` that are not in the table of settings. */
+const OTHER_OPTIONS = [
+  ...BUILD_OPTIONS,
+  "signal",
+  "cutSignal",
+  "handleSignals",
+  "handleErrors",
+  "onListening",
+] as const satisfies readonly (keyof ServeOptions)[];
 
 /** The addresses of a served app. */
 export interface ServeAddresses {
-  /** For example `http://127.0.0.1:8080`. */
+  /** For example `http://127.0.0.1:8080`, or `unix:/run/app.sock`. */
   readonly url: string;
   readonly metricsUrl: string | undefined;
-  readonly port: number;
+  /** Undefined if the app listens on a unix socket. */
+  readonly port: number | undefined;
   readonly metricsPort: number | undefined;
 }
 
@@ -57,6 +69,52 @@ export interface ServerKind {
 }
 
 const ONE_CLASS: ServerKind = { build: buildServer, setUp };
+/** The options that only {@link serve} uses, with their defaults. */
+interface ResolvedServeOptions {
+  readonly address: ListenAddress;
+  readonly backlog: number;
+  readonly metrics: { readonly host: string; readonly port: number } | undefined;
+  readonly limitMaxRequests: number | undefined;
+}
+
+/**
+ * Checks where to listen, and fills in what the options omit: variables, then the statics of the class, then defaults.
+ * @throws DefinitionError
+ */
+export function resolveServeOptions(settings: ServerSettings, options: ServeOptions): ResolvedServeOptions {
+  for (const name of settingsOf("serve")) {
+    if (name === "metricsPort" && options.metricsPort === false) continue;
+    if (options[name] !== undefined) assertFits(name, options[name], SETTINGS[name].check, refuse);
+  }
+  const { unixSocket, metricsPort = portFromEnvironment("METRICS_PORT") ?? settings.metricsPort } = options;
+  if (unixSocket !== undefined && (options.host !== undefined || options.port !== undefined)) {
+    const other = options.port === undefined ? "host" : "port";
+    refuse(`unixSocket and ${other} can't both be set: a server listens in one place.`);
+  }
+  const metricsHost = options.metricsHost ?? (process.env["METRICS_HOST"] || settings.metricsHost);
+  return {
+    address:
+      unixSocket === undefined
+        ? {
+            host: options.host ?? process.env["HOST"] ?? SETTINGS.host.default,
+            port: options.port ?? portFromEnvironment("PORT") ?? SETTINGS.port.default,
+          }
+        : { path: resolve(unixSocket) },
+    backlog: options.backlog ?? settings.backlog ?? SETTINGS.backlog.default,
+    metrics:
+      metricsPort === false
+        ? undefined
+        : {
+            host: metricsHost ?? SETTINGS.metricsHost.default,
+            port: metricsPort ?? SETTINGS.metricsPort.default,
+          },
+    limitMaxRequests: options.limitMaxRequests,
+  };
+}
+
+const refuse: Refuse = (message) => {
+  throw new DefinitionError("SETTING_INVALID", message);
+};
 
 /**
  * Serves a class, from setup to teardown. Resolves when the server has stopped.
@@ -67,16 +125,14 @@ export async function serve(
   options: ServeOptions,
   kind: ServerKind = ONE_CLASS,
 ): Promise<ServeOutcome> {
+  assertKnownOptions(options, "serve()", OTHER_OPTIONS);
   const logger = options.logger ?? (await createLogger());
-  const host = options.host ?? process.env["HOST"] ?? "127.0.0.1";
-  const port = options.port ?? portFromEnvironment("PORT") ?? SETTINGS.exposedPort.default;
-  const metricsPort =
-    options.metricsPort ??
-    portFromEnvironment("METRICS_PORT") ??
-    definition.metricsPort ??
-    SETTINGS.metricsPort.default;
-  const metricsHost = options.metricsHost ?? (process.env["METRICS_HOST"] || "127.0.0.1");
-  const built = kind.build(definition, { ...options, logger });
+  const { address, backlog, metrics, limitMaxRequests } = resolveServeOptions(definition.settings, options);
+  const built = kind.build(definition, {
+    ...pick(options, settingsOf("server")),
+    clock: options.clock,
+    logger,
+  });
   const { handleSignals = true, handleErrors = handleSignals } = options;
   const signals = new StopSignals(
     { handlesSignals: handleSignals, stop: options.signal, force: options.cutSignal },
@@ -88,25 +144,27 @@ export async function serve(
   let metricsServer: Server | undefined;
   try {
     setRunnerState("SETUP");
-    if (metricsPort === port && port !== 0) {
-      const message = `The app and its metrics can't share port ${port}; choose another with --metrics-port.`;
+    if (metrics !== undefined && "port" in address && metrics.port === address.port && metrics.port !== 0) {
+      const message = `The app and its metrics can't share port ${metrics.port}; choose another with --metrics-port.`;
       throw new StartupError("PORT_UNAVAILABLE", message);
     }
-    // The processes of a cluster share the port: a probe would take connections from serving processes.
-    if (!cluster.isWorker) await assertPortFree(host, port);
-    if (metricsPort !== false) {
-      const listenOptions = { host: metricsHost, port: metricsPort, allowedHosts: built.allowedHosts };
-      metricsServer = await startMetricsServer(built.metrics, listenOptions);
+    // The processes of a cluster share the address: a probe would take connections from serving processes.
+    if (!cluster.isWorker) await assertFree(address);
+    if (metrics !== undefined) {
+      metricsServer = await startMetricsServer(built.metrics, {
+        ...metrics,
+        allowedHosts: built.allowedHosts,
+      });
     }
     await Promise.race([kind.setUp(built, definition, logger), signals.forced.then(refuseToWait)]);
     if (!signals.stopping) {
-      await open(built, host, port);
+      await open(built, address, backlog);
       setRunnerState("RUNNING");
       uncaught?.drain((why) => signals.stop(why));
-      const addresses = addressesOf(built, metricsServer, host, metricsHost);
+      const addresses = addressesOf(built, address, metricsServer, metrics?.host);
       built.state.metricsUrl = addresses.metricsUrl;
       options.onListening?.(addresses);
-      if (options.limitMaxRequests !== undefined) countDown(built, options.limitMaxRequests, signals);
+      if (limitMaxRequests !== undefined) countDown(built, limitMaxRequests, signals);
       signals.watch();
       await signals.requested;
     }
@@ -146,12 +204,12 @@ function refuseToWait(): never {
   throw new StartupError("SETUP_FAILED", "The stop was forced while setup was still running.");
 }
 
-async function open(built: BuiltServer, host: string, port: number): Promise<void> {
+async function open(built: BuiltServer, address: ListenAddress, backlog: number): Promise<void> {
   try {
-    await built.server.listen({ host, port });
+    await built.server.listen({ ...address, backlog });
   } catch (error) {
     await built.server.close(); // setup has run, so teardown must run
-    throw portError(error as NodeJS.ErrnoException, host, port);
+    throw listenError(error as NodeJS.ErrnoException, address);
   }
 }
 
@@ -171,19 +229,20 @@ function countDown(built: BuiltServer, limit: number, signals: StopSignals): voi
 
 function addressesOf(
   built: BuiltServer,
+  address: ListenAddress,
   metricsServer: Server | undefined,
-  host: string,
-  metricsHost: string,
+  metricsHost = "",
 ): ServeAddresses {
-  const { port } = built.server.server.address() as AddressInfo;
   const metricsPort = (metricsServer?.address() as AddressInfo | undefined)?.port;
-  return {
-    port,
+  const metrics = {
     metricsPort,
-    url: `http://${shownHost(host)}:${port}`,
     metricsUrl:
       metricsPort === undefined ? undefined : `http://${shownHost(metricsHost)}:${metricsPort}/metrics`,
   };
+  if ("path" in address) return { ...metrics, port: undefined, url: `unix:${address.path}` };
+  const { port } = built.server.server.address() as AddressInfo;
+  const scheme = built.isSecure ? "https" : "http";
+  return { ...metrics, port, url: `${scheme}://${shownHost(address.host)}:${port}` };
 }
 
 function shownHost(host: string): string {

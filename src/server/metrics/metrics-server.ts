@@ -122,7 +122,7 @@ export async function startMetricsServer(
   { host, port, allowedHosts }: { host: string; port: number; allowedHosts: readonly string[] },
 ): Promise<Server> {
   const render = await createMetricsRenderer(metrics);
-  const access = new Access({ corsOrigins: undefined, allowedHosts, rootPath: "", onlyLocal: true });
+  const access = new Access({ cors: undefined, allowedHosts, rootPath: "", onlyLocal: true });
   const server = createServer({ requireHostHeader: false }, (request, response) => {
     response.setHeader("x-content-type-options", "nosniff");
     const refusal = access.refusal(request);
@@ -145,6 +145,6 @@ export async function startMetricsServer(
     );
   });
   access.follow(server);
-  await listen(server, host, port, "metrics port");
+  await listen(server, { host, port }, "metrics port");
   return server;
 }

@@ -1,0 +1,79 @@
+import type { FastifyInstance } from "fastify";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Logger } from "pino";
+
+/**
+ * Logs a line for each answered request, and for each websocket once it is closed: method, path without its query (which
+ * may hold secrets), status, duration, bytes, the client's address and its program. Requests that are too malformed to have
+ * a path have no line.
+ */
+export function logAccess(server: FastifyInstance, listener: Server, log: Logger): void {
+  const lines = new WeakMap<IncomingMessage, Line>();
+  // Before routing, since an answer may come before any hook.
+  listener.prependListener("request", (request: IncomingMessage, response: ServerResponse) => {
+    const line = begin(request, request.url);
+    lines.set(request, line);
+    response.once("close", () => {
+      write(
+        log,
+        line,
+        request,
+        response.headersSent ? response.statusCode : undefined,
+        response.writableFinished,
+      );
+    });
+  });
+  server.addHook("onRequest", (request, reply, done) => {
+    const { raw } = request;
+    const known = lines.get(raw);
+    // Offers of a websocket are routed without being emitted as requests.
+    const line = known ?? begin(raw, request.originalUrl);
+    line.client = request.ip; // the one that a trusted proxy names
+    if (known === undefined) {
+      raw.socket.once("close", () => {
+        const isOpened = !reply.raw.headersSent;
+        write(log, line, raw, isOpened ? WEBSOCKET : reply.raw.statusCode, true);
+      });
+    }
+    done();
+  });
+}
+
+interface Line {
+  readonly path: string;
+  readonly startedAt: number;
+  /** Bytes that the connection had sent before. */
+  readonly sentBefore: number;
+  client: string | undefined;
+}
+
+function begin({ socket }: IncomingMessage, url = "/"): Line {
+  const [path = "/"] = url.split("?", 1);
+  const { bytesWritten, remoteAddress } = socket;
+  return { path, startedAt: performance.now(), sentBefore: bytesWritten, client: remoteAddress };
+}
+
+function write(
+  log: Logger,
+  line: Line,
+  { method, headers, socket }: IncomingMessage,
+  status: number | undefined,
+  isComplete: boolean,
+): void {
+  const fields = {
+    method,
+    path: line.path,
+    status,
+    durationMs: Math.round((performance.now() - line.startedAt) * 100) / 100,
+    bytes: socket.bytesWritten - line.sentBefore,
+    client: line.client,
+    userAgent: headers["user-agent"],
+    requestId: headers["x-fal-request-id"],
+  };
+  if (status === WEBSOCKET) log.info(fields, "websocket closed");
+  else if (isComplete) log.info(fields, "request answered");
+  else log.info({ ...fields, aborted: true }, "request aborted");
+}
+
+/** The status of an accepted websocket. */
+const WEBSOCKET = 101;
