@@ -85,7 +85,7 @@ export function buildServer(
   given: ServerOptions = {},
   shared?: SharedParts,
 ): BuiltServer {
-  const options = resolveServerOptions(definition.settings, given);
+  const options = resolveServerOptions(given, definition.settings);
   const authentication = resolveAuthentication(definition, given);
   authentication?.prepare?.();
   if (shared?.mountIndex === undefined) namedSchemas(definition);

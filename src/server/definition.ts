@@ -117,11 +117,12 @@ export interface ServeDefinition extends ServerDefinition {
 
 /**
  * Checks a server's options and fills in what they omit: variables, then the statics of the class, then defaults.
+ * @param settings the statics
  * @throws DefinitionError
  */
 export function resolveServerOptions(
-  settings: ServerSettings = {},
   options: ServerOptions = {},
+  settings: ServerSettings = {},
 ): ResolvedServerOptions {
   for (const name of settingsOf("server")) {
     if (options[name] !== undefined) assertFits(name, options[name], SETTINGS[name].check, refuse);

@@ -55,8 +55,7 @@ export type Refuse = (message: string) => never;
 export function assertFits(name: string, value: unknown, check: Check, refuse: Refuse): void {
   const result = check(value);
   if (!(result instanceof Misfit)) return;
-  const got = typeof value === "object" ? result.got : String(value);
-  refuse(`${name}${result.path} must be ${result.expected}, got ${got}.`);
+  refuse(`${name}${result.path} must be ${result.expected}, got ${result.got}.`);
 }
 
 export const flag: Check<boolean> = (value) =>

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { shown } from "../../../src/settings/check.ts";
 import { Type } from "typebox";
 import { DEFAULT_QUEUE, resolveDispatchOptions } from "../../../src/routes/dispatch-options.ts";
 import { endpoint } from "../../../src/routes/endpoint.ts";
@@ -28,7 +29,7 @@ test("a batch requires maxSize; the error lists the other options", () => {
   for (const maxSize of [0, -1, 1.5, NaN, Infinity, "8"]) {
     assertOptionRefused(
       { batch: { maxSize } },
-      `batch.maxSize must be a whole number of at least 1, got ${maxSize}.`,
+      `batch.maxSize must be a whole number of at least 1, got ${shown(maxSize)}.`,
     );
   }
   assertOptionRefused(
@@ -46,7 +47,7 @@ test("maxCost is a positive number, and requires a cost function", () => {
   for (const maxCost of [0, -5, NaN, "100"]) {
     assertOptionRefused(
       { batch: { maxSize: 8, maxCost, cost } },
-      `batch.maxCost must be a positive number, got ${maxCost}.`,
+      `batch.maxCost must be a positive number, got ${shown(maxCost)}.`,
     );
   }
   assertOptionRefused(
@@ -66,7 +67,7 @@ test("groupBy is a function, isolateErrors true or false", () => {
   );
   assertOptionRefused(
     { batch: { maxSize: 8, isolateErrors: "yes" } },
-    "batch.isolateErrors must be true or false, got yes.",
+    "batch.isolateErrors must be true or false, got "yes".",
   );
 });
 
@@ -91,11 +92,11 @@ test("maxConcurrency is a whole number of at least one, maxQueue of at least zer
   for (const maxConcurrency of [0, 2.5, "2"]) {
     assertOptionRefused(
       { maxConcurrency },
-      `maxConcurrency must be a whole number of at least 1, got ${maxConcurrency}.`,
+      `maxConcurrency must be a whole number of at least 1, got ${shown(maxConcurrency)}.`,
     );
   }
   assertOptionRefused({ maxQueue: -1 }, "maxQueue must be a whole number of at least 0, got -1.");
-  assertOptionRefused({ maxQueue: "8" }, "maxQueue must be an object with count, bytes, got 8.");
+  assertOptionRefused({ maxQueue: "8" }, "maxQueue must be an object with count, bytes, got "8".");
   assertOptionRefused(
     { maxQueue: { count: 0.5 } },
     "maxQueue.count must be a whole number of at least 0, got 0.5.",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { shown } from "../../../src/settings/check.ts";
 import { collectRoutes, recordedRoutes } from "../../../src/routes/registry.ts";
 import { endpoint } from "../../../src/routes/endpoint.ts";
 import { realtime, type RealtimeOptions } from "../../../src/routes/realtime.ts";
@@ -118,7 +119,7 @@ test("each mode is recorded by its name, and any other mode is rejected", () => 
 test("buffering is a whole number from 1 to 60", () => {
   for (const buffering of [1, 60]) decorating({ buffering })();
   for (const buffering of [0, -1, 61, 1.5, NaN, Infinity, "2", null]) {
-    refuses({ buffering }, `buffering must be a whole number from 1 to 60, got ${String(buffering)}.`);
+    refuses({ buffering }, `buffering must be a whole number from 1 to 60, got ${shown(buffering)}.`);
   }
 });
 
@@ -127,7 +128,7 @@ test("a session timeout is a number of seconds within the range of a timer", () 
   for (const sessionTimeout of [0, -1, NaN, Infinity, 2_147_484, "10", null]) {
     refuses(
       { sessionTimeout },
-      `sessionTimeout must be a positive number of seconds, got ${String(sessionTimeout)}.`,
+      `sessionTimeout must be a positive number of seconds, got ${shown(sessionTimeout)}.`,
     );
   }
 });
@@ -137,7 +138,7 @@ test("a batch size is a whole number of at least 1", () => {
   for (const maxBatchSize of [0, -1, 1.5, NaN, Infinity, "4", null]) {
     refuses(
       { maxBatchSize },
-      `maxBatchSize must be a whole number of at least 1, got ${String(maxBatchSize)}.`,
+      `maxBatchSize must be a whole number of at least 1, got ${shown(maxBatchSize)}.`,
     );
   }
 });

@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bearerTokens } from "../../../src/server/auth/bearer-tokens.ts";
-import { jwt } from "../../../src/server/auth/jwt.ts";
-import { assertSettings, CLASS_SETTINGS } from "../../../src/servable/settings.ts";
 import { ContainerImage } from "../../../src/packaging/container-image.ts";
+import { assertSettings, CLASS_SETTINGS } from "../../../src/servable/settings.ts";
+import { settingOf } from "../../../src/settings/settings.ts";
 import { App } from "../../../src/servable/app.ts";
+import { SETTING_VALUES } from "../../helpers/setting-values.ts";
 import { assertRefused } from "../../helpers/thrown.ts";
+
+const OF_CLASSES = Object.fromEntries(
+  Object.entries(SETTING_VALUES).filter(([name]) => settingOf(name)?.sources.includes("class")),
+);
 
 /** Creates an app class with these static settings, and an instance of it. */
 function use(statics: Readonly<Record<string, unknown>>, Parent: typeof App = App): typeof App {
@@ -17,128 +22,12 @@ function use(statics: Readonly<Record<string, unknown>>, Parent: typeof App = Ap
   return Served;
 }
 
-const SECONDS = [0.5, 1, 3600, 2_147_483];
-const NO_SECONDS = [0, -1, NaN, Infinity, "5", null, 2_147_484];
-const NO_COUNT = [-1, 1.5, NaN, Infinity, "1", null, true];
-const TEXTS = [[], ["a"], ["a", "b"]];
-const NO_TEXTS = ["a", [""], [5], null, {}];
-
-const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong: readonly unknown[]]>> = {
-  version: [["1.2.0"], ["", 1, null]],
-  appName: [
-    ["a", "text-to-image", "GPT4", "a_b", "4"],
-    ["", "-a", "a-", "a--b", "a b", "a/b", "ä", 5, null],
-  ],
-  auth: [
-    [
-      bearerTokens(["k"]),
-      jwt({ issuer: "i", audience: "a", jwks: "https://keys.example/" }),
-      {
-        authenticate: () => 1,
-        challenge: "Basic",
-        securitySchemes: { basic: { type: "http", scheme: "basic" } },
-      },
-    ],
-    [
-      "secret",
-      null,
-      () => true,
-      {},
-      { authenticate: true },
-      { authenticate() {}, challenge: "a\r\nb: c" },
-      { authenticate() {}, securitySchemes: { a: {} } },
-      { authenticate() {}, prepare: true },
-    ],
-  ],
-  appAuth: [
-    ["private", "public", "shared"],
-    ["Public", "secret", "", null],
-  ],
-  machineType: [
-    ["GPU-A100", ["A", "B"]],
-    ["", [""], 5, null],
-  ],
-  numGpus: [
-    [1, 8],
-    [0, ...NO_COUNT],
-  ],
-  regions: [TEXTS, NO_TEXTS],
-  keepAlive: [[0, 300], NO_COUNT],
-  minConcurrency: [[0, 5], NO_COUNT],
-  maxConcurrency: [
-    [1, 5],
-    [0, ...NO_COUNT],
-  ],
-  concurrencyBuffer: [[0, 5], NO_COUNT],
-  concurrencyBufferPerc: [[0, 50, 200], NO_COUNT],
-  scalingDelay: [[0, 5], NO_COUNT],
-  requestStartTimeout: [
-    [0, 5, 86_400],
-    [...NO_COUNT, 2 ** 31],
-  ],
-  maxMultiplexing: [
-    [1, 5],
-    [0, ...NO_COUNT],
-  ],
-  overloadStatus: [
-    [429, 503],
-    [500, "429", null],
-  ],
-  workers: [
-    [1, 4, { count: 2 }, { devices: ["0", "1"] }, { count: 4, devices: ["0"], deviceVariable: "DEVICE" }],
-    [0, 1.5, "2", null, {}, { count: 0 }, { devices: [1] }, { count: 1, deviceVariable: "a b" }, { size: 2 }],
-  ],
-  requestTimeout: [SECONDS, NO_SECONDS],
-  startupTimeout: [SECONDS, NO_SECONDS],
-  terminationGracePeriodSeconds: [
-    [0, 30, 2_147_483],
-    [2_147_484, ...NO_COUNT],
-  ],
-  stuckGracePeriodSeconds: [SECONDS, NO_SECONDS],
-  metricsPort: [
-    [0, 9090, 65_535],
-    [65_536, ...NO_COUNT],
-  ],
-  exposedPort: [
-    [1, 8080, 65_535],
-    [0, 65_536, ...NO_COUNT],
-  ],
-  secrets: [TEXTS, NO_TEXTS],
-  dataMounts: [TEXTS, NO_TEXTS],
-  retryConfig: [
-    [{ timeout: { retries: 0 } }, { server_error: { retries: 2 }, connection_error: { retries: 1 } }],
-    [
-      {},
-      [],
-      null,
-      { timeout: 2 },
-      { timeout: { retries: 1.5 } },
-      { timeout: { retries: -1 } },
-      { other: { retries: 1 } },
-    ],
-  ],
-  skipRetryConditions: [
-    [[], ["timeout", "server_error"]],
-    ["timeout", ["other"], null],
-  ],
-  image: [
-    [ContainerImage.fromDockerfileString("FROM node"), ContainerImage.fromImage("node:22")],
-    ["node", [], null, { dockerfile: "FROM node" }],
-  ],
-  appFiles: [TEXTS, NO_TEXTS],
-  appFilesIgnore: [TEXTS, NO_TEXTS],
-  privateLogs: [
-    [true, false],
-    [1, "yes", null],
-  ],
-};
-
 test("every setting is tested here, and declared by App", () => {
-  assert.deepEqual(Object.keys(VALUES).sort(), [...CLASS_SETTINGS].sort());
-  for (const name of Object.keys(VALUES)) assert.ok(name in App, name);
+  assert.deepEqual(Object.keys(OF_CLASSES).sort(), [...CLASS_SETTINGS].sort());
+  for (const name of Object.keys(OF_CLASSES)) assert.ok(name in App, name);
 });
 
-for (const [name, [right, wrong]] of Object.entries(VALUES)) {
+for (const [name, [right, wrong]] of Object.entries(OF_CLASSES)) {
   test(`${name} accepts valid values and rejects others`, () => {
     for (const value of [undefined, ...right]) use({ [name]: value });
     for (const value of wrong) {
@@ -178,7 +67,6 @@ test("a misspelt setting is rejected, with a suggestion", () => {
     keepAliev: "keepAlive",
     kepAlive: "keepAlive",
     Image: "image",
-    imgae: "image",
     numGPU: "numGpus",
     MIN_CONCURRENCY: "minConcurrency",
     appname: "appName",
@@ -192,27 +80,31 @@ test("a misspelt setting is rejected, with a suggestion", () => {
   }
 });
 
-test("options of the server are refused as statics, in any letter case, with the place where they belong", () => {
-  const given = {
-    cors: { origins: ["https://a.example"] },
-    corsOrigins: [],
-    allowed_hosts: ["a"],
-    bodyLimit: 1,
-  };
-  const option = {
-    cors: "corsOrigins",
-    corsOrigins: "corsOrigins",
-    allowed_hosts: "allowedHosts",
-    bodyLimit: "bodyLimitBytes",
-  };
-  for (const name of Object.keys(given) as (keyof typeof given)[]) {
-    use({ [name]: undefined });
+test("a static one letter away from a short setting is refused only if its value fits the setting", () => {
+  const cors = { origins: ["https://a.example"] };
+  const refused: readonly (readonly [name: string, value: unknown, setting: string])[] = [
+    ["cros", cors, "cors"],
+    ["Cors", "mine", "cors"],
+    ["auht", bearerTokens(["k"]), "auth"],
+    ["doc", false, "docs"],
+    ["http", { key: "k", certificate: "c" }, "https"],
+    ["imgae", ContainerImage.fromImage("node:22"), "image"],
+  ];
+  for (const [name, value, setting] of refused) {
     assertRefused(
-      () => use({ [name]: given[name] }),
+      () => use({ [name]: value }),
       "SETTING_UNKNOWN",
-      new RegExp(`^Served\\.${name} is not a setting of a class: give ${option[name]} to serve\\(\\)`),
+      `Served.${name} is not a setting; did you mean "${setting}"?`,
     );
   }
+  use({
+    dogs: ["rex"],
+    http: { get: () => 1 },
+    cars: 5,
+    imgae: "a.png",
+    oauth: { client: "a" },
+    doc: "text",
+  });
 });
 
 test("a removed setting that is still set is rejected with the reason", () => {
@@ -222,6 +114,8 @@ test("a removed setting that is still set is rejected with the reason", () => {
     hostOptions: [{}, /it has no effect; remove it/],
     appFilesContextDir: ["..", /appFiles are relative to the app's own folder/],
     local_modules: [[], /modules that the app imports/],
+    corsOrigins: [["https://a.example"], /write static cors = \{ origins, credentials \}/],
+    body_limit: [1, /write static bodyLimitBytes/],
   };
   for (const [name, [value, reason]] of Object.entries(former)) {
     use({ [name]: undefined });
