@@ -1,8 +1,6 @@
 import { DefinitionError } from "../errors.ts";
 import { assertFits, wholeNumber } from "../settings/check.ts";
-
-/** Maximum configurable depth. Code that walks a value recursively would overflow the stack with deeper values. */
-export const DEEPEST = 512;
+import { DEEPEST } from "../settings/server-options.ts";
 
 /** Limits of the values in one input, checked before any of them is built. */
 export interface ValueLimitOptions {

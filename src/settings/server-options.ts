@@ -28,7 +28,7 @@ export interface HttpsOptions {
 
 /**
  * The proxies in front of a server whose `X-Forwarded-…` headers are believed: addresses such as "10.0.0.0/8" or
- * "loopback", or true for whoever connects.
+ * "loopback", or true for every client.
  */
 export type TrustedProxies = true | string | readonly string[];
 
@@ -37,6 +37,9 @@ const NAMED_NETWORKS: ReadonlySet<string> = new Set(["loopback", "linklocal", "u
 
 /** Durations end here: Node's timers wait no longer. */
 const milliseconds = wholeNumber(1, MAX_SECONDS * 1000);
+/** Maximum configurable depth. Code that walks a value recursively would overflow the stack with deeper values. */
+export const DEEPEST = 512;
+
 const count = wholeNumber(1);
 const port = wholeNumber(0, 65_535);
 
@@ -177,7 +180,7 @@ export const SERVER_OPTIONS = {
   },
   /**
    * Proxies whose `X-Forwarded-For`, `-Proto` and `-Host` headers are believed: addresses such as "10.0.0.0/8" or
-   * "loopback", or true for whoever connects. Default: none.
+   * "loopback", or true for every client. Default: none.
    */
   trustProxy: {
     check: trustProxy,
@@ -241,7 +244,7 @@ export const SERVER_OPTIONS = {
    * Maximum nesting of bodies and messages, checked before parsing. An endpoint's own limit takes precedence.
    */
   maxDepth: {
-    check: wholeNumber(1, 512),
+    check: wholeNumber(1, DEEPEST),
     doc: "maximum nesting of bodies and messages",
     sources: ["class", "server", "serve"],
     default: 256,

@@ -21,8 +21,8 @@ export function listen(server: Server, address: ListenAddress, what = "port"): P
 }
 
 /**
- * Checks that an address is free before setup, which may take minutes. Removes the file of a unix socket whose server is
- * gone.
+ * Checks that an address is free before setup, which may take minutes. Removes the file of a unix socket whose server has
+ * ended.
  * @throws StartupError
  */
 export async function assertFree(address: ListenAddress, what = "port"): Promise<void> {

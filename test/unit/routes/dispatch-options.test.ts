@@ -67,7 +67,7 @@ test("groupBy is a function, isolateErrors true or false", () => {
   );
   assertOptionRefused(
     { batch: { maxSize: 8, isolateErrors: "yes" } },
-    "batch.isolateErrors must be true or false, got "yes".",
+    'batch.isolateErrors must be true or false, got "yes".',
   );
 });
 
@@ -96,7 +96,7 @@ test("maxConcurrency is a whole number of at least one, maxQueue of at least zer
     );
   }
   assertOptionRefused({ maxQueue: -1 }, "maxQueue must be a whole number of at least 0, got -1.");
-  assertOptionRefused({ maxQueue: "8" }, "maxQueue must be an object with count, bytes, got "8".");
+  assertOptionRefused({ maxQueue: "8" }, 'maxQueue must be an object with count, bytes, got "8".');
   assertOptionRefused(
     { maxQueue: { count: 0.5 } },
     "maxQueue.count must be a whole number of at least 0, got 0.5.",

@@ -128,7 +128,7 @@ test("a session timeout is a number of seconds within the range of a timer", () 
   for (const sessionTimeout of [0, -1, NaN, Infinity, 2_147_484, "10", null]) {
     refuses(
       { sessionTimeout },
-      `sessionTimeout must be a positive number of seconds, got ${shown(sessionTimeout)}.`,
+      `sessionTimeout must be a positive number of seconds, got ${String(sessionTimeout)}.`,
     );
   }
 });
