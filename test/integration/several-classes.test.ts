@@ -658,7 +658,7 @@ describe("serve()", () => {
     }
     await assert.rejects(
       serve([Odd, Even], { handleSignals: false, logger: captureLogs().logger, port: 0 }),
-      /odd has the metricsPort 1, even has 2/,
+      /odd and even have different values of metricsPort \(1 and 2\)/,
     );
   });
 });

@@ -47,7 +47,7 @@ test("maxCost is a positive number, and requires a cost function", () => {
   for (const maxCost of [0, -5, NaN, "100"]) {
     assertOptionRefused(
       { batch: { maxSize: 8, maxCost, cost } },
-      `batch.maxCost must be a positive number, got ${shown(maxCost)}.`,
+      `batch.maxCost must be a positive number, got ${maxCost}.`,
     );
   }
   assertOptionRefused(
@@ -96,7 +96,7 @@ test("maxConcurrency is a whole number of at least one, maxQueue of at least zer
     );
   }
   assertOptionRefused({ maxQueue: -1 }, "maxQueue must be a whole number of at least 0, got -1.");
-  assertOptionRefused({ maxQueue: "8" }, 'maxQueue must be an object with count, bytes, got "8".');
+  assertOptionRefused({ maxQueue: "8" }, "maxQueue must be an object with count, bytes, got 8.");
   assertOptionRefused(
     { maxQueue: { count: 0.5 } },
     "maxQueue.count must be a whole number of at least 0, got 0.5.",
