@@ -151,7 +151,11 @@ test(
     const app = new Ends();
     const force = new AbortController();
     let served: Promise<void> | undefined;
-    const { port = 0, url, metricsUrl } = await new Promise<ServeAddresses>((resolve) => {
+    const {
+      port = 0,
+      url,
+      metricsUrl,
+    } = await new Promise<ServeAddresses>((resolve) => {
       const options = { port: 0, metricsPort: 0, logger: silentLogger(), handleSignals: false };
       served = app.serve({ ...options, cutSignal: force.signal, onListening: resolve });
     });
