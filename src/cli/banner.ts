@@ -8,34 +8,96 @@ import { styleFor } from "./style.ts";
 
 /** The text shown on a terminal once an app listens: its addresses, its routes, and a request to paste. */
 export function banner({ name, app }: LoadedApp, addresses: ServeAddresses, isWatching: boolean): string {
-  const { bold, cyan, dim, green } = styleFor(process.stdout);
-  const { url, metricsUrl } = addresses;
-  const { version } = app.constructor as typeof BaseServable;
-  const ms = Math.round(performance.now());
-  const places = [
-    ["App", url],
-    ["Docs", `${url}/docs`],
-    ["Health", `${url}/health`],
-    ["Metrics", metricsUrl ?? "off"],
-  ] as const;
-  const routes = routesOf(app);
-  const width = Math.max(...routes.map(({ path }) => path.length));
+  const { url } = addresses;
   const lines = [
-    `${green("●")} ${bold(name)} ${version} ${dim(`is ready in ${ms} ms · servable ${packageVersion()}`)}`,
+    headline(name, app),
     "",
-    ...places.map(
-      ([label, place]) => `  ${dim(label.padEnd(8))} ${label === "App" ? bold(cyan(place)) : cyan(place)}`,
-    ),
+    ...placeLines([
+      ["App", url],
+      ["Docs", `${url}/docs`],
+      ["Health", `${url}/health`],
+      ["Metrics", addresses.metricsUrl ?? "off"],
+    ]),
     "",
-    ...routes.map(
-      ({ kind, path, method }) => `  ${dim(kind.padEnd(8))} ${path.padEnd(width)}  ${dim(method)}`,
-    ),
+    ...routeLines(app),
     "",
     ...tryIt(app, url).map((line) => `  ${line}`),
     "",
-    dim(isWatching ? "  Watching for changes. Ctrl-C stops." : "  Ctrl-C stops."),
+    ending(isWatching),
   ];
   return `\n${lines.join("\n")}\n\n`;
+}
+
+/** An app that is served together with others. */
+interface ListedApp extends LoadedApp {
+  /** Its own address, with its prefix. */
+  readonly url: string;
+}
+
+/** The text shown once several apps listen: the common addresses, then the addresses and routes of each app. */
+export function bannerOfSeveral(
+  apps: readonly ListedApp[],
+  addresses: ServeAddresses,
+  isWatching: boolean,
+): string {
+  const { bold } = styleFor(process.stdout);
+  const { url, metricsUrl } = addresses;
+  const lines = [
+    headline(`${apps.length} apps`),
+    "",
+    ...placeLines([
+      ["App", url],
+      ["Health", `${url}/health`],
+      ["Metrics", metricsUrl ?? "off"],
+    ]),
+    "",
+    ...apps.flatMap(({ name, app, url: own }) => [
+      `  ${bold(name)} ${versionOf(app)}`,
+      ...placeLines([
+        ["App", own],
+        ["Docs", `${own}/docs`],
+      ]),
+      ...routeLines(app),
+      ...tryIt(app, own).map((line) => `  ${line}`),
+      "",
+    ]),
+    ending(isWatching),
+  ];
+  return `\n${lines.join("\n")}\n\n`;
+}
+
+function headline(name: string, app?: BaseServable): string {
+  const { bold, dim, green } = styleFor(process.stdout);
+  const ms = Math.round(performance.now());
+  const version = app === undefined ? "" : ` ${versionOf(app)}`;
+  const verb = app === undefined ? "are" : "is";
+  return `${green("●")} ${bold(name)}${version} ${dim(`${verb} ready in ${ms} ms · servable ${packageVersion()}`)}`;
+}
+
+function versionOf(app: BaseServable): string {
+  return (app.constructor as typeof BaseServable).version;
+}
+
+function placeLines(places: readonly (readonly [label: string, place: string])[]): string[] {
+  const { bold, cyan, dim } = styleFor(process.stdout);
+  return places.map(
+    ([label, place]) => `  ${dim(label.padEnd(8))} ${label === "App" ? bold(cyan(place)) : cyan(place)}`,
+  );
+}
+
+function routeLines(app: BaseServable): string[] {
+  const { dim } = styleFor(process.stdout);
+  const routes = routesOf(app);
+  const width = Math.max(...routes.map(({ path }) => path.length));
+  return routes.map(
+    ({ kind, path, method }) => `  ${dim(kind.padEnd(8))} ${path.padEnd(width)}  ${dim(method)}`,
+  );
+}
+
+function ending(isWatching: boolean): string {
+  return styleFor(process.stdout).dim(
+    isWatching ? "  Watching for changes. Ctrl-C stops." : "  Ctrl-C stops.",
+  );
 }
 
 interface ShownRoute {

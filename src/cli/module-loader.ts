@@ -3,8 +3,9 @@ import { didYouMean } from "../did-you-mean.ts";
 import { UsageError } from "../errors.ts";
 import { findServables, type ExportedServable } from "../routes/servable.ts";
 import type { BaseServable } from "../servable/base-servable.ts";
-import { registerTypeScript } from "../typescript/register.ts";
+import { loaderOf, registerTypeScript } from "../typescript/register.ts";
 import { explainLoadFailure } from "./load-failure.ts";
+import { parsePlacedTarget } from "./placed-target.ts";
 import { parseSourceTarget, type SourceTarget } from "./source-target.ts";
 
 /** Options of loading a module. */
@@ -13,23 +14,40 @@ export interface LoadOptions {
   onImport?: (path: string) => void;
 }
 
-/**
- * Imports a user's TypeScript or JavaScript file, with the nearest tsconfig.json.
- * @throws UsageError with file and line if it cannot be parsed or an import is missing.
- */
-export async function loadModule(file: string, options: LoadOptions = {}): Promise<Record<string, unknown>> {
-  const imported = new Set([file]);
-  await registerTypeScript(file, (url) => {
+/** Imports a user's TypeScript and JavaScript files, each with the nearest tsconfig.json. */
+class ModuleLoader {
+  readonly #options: LoadOptions;
+  readonly #imported = new Set<string>();
+  readonly #registered = new Set<string>();
+
+  constructor(options: LoadOptions) {
+    this.#options = options;
+  }
+
+  /** @throws UsageError with file and line if it cannot be parsed or an import is missing */
+  async load(file: string): Promise<Record<string, unknown>> {
+    this.#imported.add(file);
+    const loader = loaderOf(file);
+    if (!this.#registered.has(loader)) await registerTypeScript(file, this.#onImport);
+    this.#registered.add(loader);
+    try {
+      return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+    } catch (error) {
+      throw explainLoadFailure(error, [...this.#imported]);
+    }
+  }
+
+  readonly #onImport = (url: string): void => {
     if (!url.startsWith("file:") || url.includes("/node_modules/")) return;
     const path = fileURLToPath(url.replace(/[?#].*$/, ""));
-    imported.add(path);
-    options.onImport?.(path);
-  });
-  try {
-    return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
-  } catch (error) {
-    throw explainLoadFailure(error, [...imported]);
-  }
+    this.#imported.add(path);
+    this.#options.onImport?.(path);
+  };
+}
+
+/** Imports one file like {@link ModuleLoader}. @throws UsageError */
+export async function loadModule(file: string, options: LoadOptions = {}): Promise<Record<string, unknown>> {
+  return new ModuleLoader(options).load(file);
 }
 
 /** A servable, created from `FILE[::Class]`. */
@@ -39,13 +57,34 @@ export interface LoadedApp {
   readonly app: BaseServable;
 }
 
+/** A servable, created from `[/prefix=]FILE[::Class]`. */
+export interface LoadedPlacedApp extends LoadedApp {
+  /** The path that its requests begin with; undefined: the default. */
+  readonly prefix: string | undefined;
+}
+
 /** Imports `FILE[::Class]` and creates an instance of its class. @throws UsageError, DefinitionError */
 export async function loadApp(text: string, options: LoadOptions = {}): Promise<LoadedApp> {
-  const target = parseSourceTarget(text);
-  const servable = chooseServable(
-    findServables<BaseServable>(await loadModule(target.file, options)),
-    target,
-  );
+  return createApp(parseSourceTarget(text), new ModuleLoader(options));
+}
+
+/** Imports each `[/prefix=]FILE[::Class]` and creates an instance of its class. @throws UsageError, DefinitionError */
+export async function loadApps(
+  texts: readonly string[],
+  options: LoadOptions = {},
+): Promise<LoadedPlacedApp[]> {
+  const targets = texts.map((text) => {
+    const { prefix, target } = parsePlacedTarget(text);
+    return { prefix, source: parseSourceTarget(target) };
+  });
+  const loader = new ModuleLoader(options);
+  const loaded: LoadedPlacedApp[] = [];
+  for (const { prefix, source } of targets) loaded.push({ prefix, ...(await createApp(source, loader)) });
+  return loaded;
+}
+
+async function createApp(target: SourceTarget, loader: ModuleLoader): Promise<LoadedApp> {
+  const servable = chooseServable(findServables<BaseServable>(await loader.load(target.file)), target);
   return { name: servable.name, app: servable.create() };
 }
 

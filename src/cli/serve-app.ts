@@ -1,10 +1,10 @@
 import { guardStandardStreams } from "../output/serving-streams.ts";
-import { runServable } from "../servable/base-servable.ts";
+import { prefixOf, runServables } from "../servable/serve.ts";
 import { createLogger } from "../server/logger.ts";
 import type { ServeAddresses, ServeOptions } from "../server/lifecycle/serve.ts";
 import { omitUndefined } from "../settings/defined-fields.ts";
-import { loadApp, type LoadedApp } from "./module-loader.ts";
-import { banner } from "./banner.ts";
+import { loadApps, type LoadedPlacedApp } from "./module-loader.ts";
+import { banner, bannerOfSeveral } from "./banner.ts";
 import type { LoadOptions } from "./module-loader.ts";
 import { serverOptions, type ServerFlags } from "./server-flags.ts";
 
@@ -23,9 +23,9 @@ export interface ServeHooks
   isSilent?: boolean;
 }
 
-/** Loads a class and serves it until it is stopped. Resolves to the process's exit code. */
+/** Loads one class or several and serves them until they are stopped. Resolves to the process's exit code. */
 export async function serveApp(
-  file: string,
+  files: readonly string[],
   options: RunCommandOptions,
   hooks: ServeHooks = {},
 ): Promise<number> {
@@ -33,8 +33,8 @@ export async function serveApp(
   guardStandardStreams();
   const { logFormat: format, debug = false } = options;
   const logger = await createLogger(omitUndefined({ format, level: debug ? "debug" : undefined }));
-  const loaded = await loadApp(file, hooks);
-  const { exitCode } = await runServable(loaded.app, {
+  const loaded = await loadApps(files, hooks);
+  const { exitCode } = await runServables(loaded, {
     logger,
     ...serverOptions(options),
     ...omitUndefined({ signal: hooks.signal, cutSignal: hooks.cutSignal }),
@@ -49,24 +49,45 @@ export async function serveApp(
 }
 
 function announce(
-  loaded: LoadedApp,
+  loaded: readonly LoadedPlacedApp[],
   addresses: ServeAddresses,
   options: RunCommandOptions,
   logger: Awaited<ReturnType<typeof createLogger>>,
 ): void {
+  const [first, ...others] = loaded;
+  if (first === undefined) return;
+  const isOne = others.length === 0 && first.prefix === undefined;
+  const placed = loaded.map((each) => ({
+    name: each.name,
+    app: each.app,
+    url: addresses.url + prefixOf(each),
+  }));
   const format = options.logFormat ?? (process.stdout.isTTY ? "pretty" : "json");
   if (process.stdout.isTTY && format === "pretty") {
-    process.stdout.write(banner(loaded, addresses, options.watch === true));
+    const isWatching = options.watch === true;
+    process.stdout.write(
+      isOne ? banner(first, addresses, isWatching) : bannerOfSeveral(placed, addresses, isWatching),
+    );
     return;
   }
   const { url, metricsUrl, port, metricsPort } = addresses;
-  const places = {
-    url,
-    docs: `${url}/docs`,
-    health: `${url}/health`,
-    metrics: metricsUrl,
-    port,
-    metricsPort,
-  };
-  logger.info({ app: loaded.name, ...places }, "listening");
+  if (isOne) {
+    const places = {
+      url,
+      docs: `${url}/docs`,
+      health: `${url}/health`,
+      metrics: metricsUrl,
+      port,
+      metricsPort,
+    };
+    logger.info({ app: first.name, ...places }, "listening");
+    return;
+  }
+  const apps = placed.map((each) => ({
+    app: each.name,
+    url: each.url,
+    docs: `${each.url}/docs`,
+    health: `${each.url}/health`,
+  }));
+  logger.info({ apps, url, health: `${url}/health`, metrics: metricsUrl, port, metricsPort }, "listening");
 }

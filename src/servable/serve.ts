@@ -39,13 +39,13 @@ export async function serve(
 }
 
 /** An app to serve, and its prefix; undefined: the default. */
-interface PlacedApp {
+export interface PlacedApp {
   readonly app: BaseServable;
   readonly prefix: string | undefined;
 }
 
 /** Serves like {@link serve}, but does not end the process. @throws DefinitionError, StartupError */
-async function runServables(apps: readonly PlacedApp[], options: ServeOptions): Promise<ServeOutcome> {
+export async function runServables(apps: readonly PlacedApp[], options: ServeOptions): Promise<ServeOutcome> {
   const [only, ...others] = apps;
   if (only !== undefined && others.length === 0 && only.prefix === undefined)
     return runServable(only.app, options);
@@ -54,7 +54,7 @@ async function runServables(apps: readonly PlacedApp[], options: ServeOptions): 
 }
 
 /** The prefix of an app that is served together with others. */
-function prefixOf({ app, prefix }: PlacedApp): string {
+export function prefixOf({ app, prefix }: PlacedApp): string {
   if (prefix !== undefined) return prefix;
   const { name, className } = app[DESCRIBE]();
   return `/${name === className ? deriveAppName(name) : name}`;

@@ -3,6 +3,12 @@ import { dirname, extname } from "node:path";
 import { resolveSync } from "./module-format.ts";
 import { findUp, packageType } from "./package-files.ts";
 
+/** Two files with the same result need one registration. */
+export function loaderOf(file: string): string {
+  const folder = dirname(file);
+  return JSON.stringify([findUp("tsconfig.json", folder), packageType(folder) === "commonjs"]);
+}
+
 /**
  * Enables imports of a TypeScript file in this process, with the nearest tsconfig.json.
  * @param onImport called with the URL of every module that is imported from now on

@@ -1,27 +1,8 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
-import { request } from "node:http";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { ANY_PORT, appSource, createProject, startCli } from "../helpers/cli.ts";
-
-/** One request on a connection of its own. */
-function ask(url: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const call = request(
-      url,
-      { method: "POST", agent: false, headers: { connection: "close" } },
-      (answer) => {
-        let text = "";
-        answer.setEncoding("utf8").on("data", (part: string) => (text += part));
-        answer.on("end", () => resolve(`${answer.statusCode} ${text}`));
-        answer.on("error", reject);
-      },
-    );
-    call.on("error", reject);
-    call.end();
-  });
-}
+import { ANY_PORT, appSource, ask, createProject, startCli } from "../helpers/cli.ts";
 
 describe("servable run --watch", { timeout: 120_000 }, () => {
   test("a changed file takes effect without a failed request", async () => {

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
+import { request } from "node:http";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -181,3 +182,21 @@ const PATIENCE_MS = 60_000;
 
 /** Ports 0, so that tests never use the same port. */
 export const ANY_PORT: readonly string[] = ["--port", "0", "--metrics-port", "0"];
+
+/** `POST url` on a connection of its own. @returns status and body as text */
+export function ask(url: string, headers: Readonly<Record<string, string>> = {}): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const call = request(
+      url,
+      { method: "POST", agent: false, headers: { connection: "close", ...headers } },
+      (answer) => {
+        let text = "";
+        answer.setEncoding("utf8").on("data", (part: string) => (text += part));
+        answer.on("end", () => resolve(`${answer.statusCode} ${text}`));
+        answer.on("error", reject);
+      },
+    );
+    call.on("error", reject);
+    call.end();
+  });
+}

@@ -4,8 +4,8 @@ import { FalServerlessError } from "../../errors.ts";
 import { serveApp, type RunCommandOptions } from "../serve-app.ts";
 import { REPLACES, type GenerationMessage, type SupervisorMessage } from "./supervisor.ts";
 
-/** Serves a watched app in a process of the supervisor, until the supervisor sends `stop`. */
-export async function serveGeneration(file: string, options: RunCommandOptions): Promise<number> {
+/** Serves watched apps in a process of the supervisor, until the supervisor sends `stop`. */
+export async function serveGeneration(files: readonly string[], options: RunCommandOptions): Promise<number> {
   const stop = new AbortController();
   const cut = new AbortController();
   process.on("message", ({ type, why }: SupervisorMessage) => {
@@ -17,7 +17,7 @@ export async function serveGeneration(file: string, options: RunCommandOptions):
   process.on("SIGHUP", () => {});
   process.on("SIGTERM", () => stop.abort("SIGTERM"));
   try {
-    return await serveApp(file, options, {
+    return await serveApp(files, options, {
       signal: stop.signal,
       cutSignal: cut.signal,
       handleSignals: false,

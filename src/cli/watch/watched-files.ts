@@ -10,7 +10,7 @@ const EXTENSIONS: ReadonlySet<string> = new Set([
 ]);
 const IGNORED_FOLDERS: ReadonlySet<string> = new Set(["node_modules", "dist", ".git"]);
 
-/** Watches the files whose change restarts an app: those in its folder, and imported files elsewhere. */
+/** Watches the files whose change restarts an app: those in its folders, and imported files elsewhere. */
 export class WatchedFiles {
   readonly #watcher: FSWatcher;
   readonly #imported = new Set<string>();
@@ -18,18 +18,18 @@ export class WatchedFiles {
   #pending = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(folder: string, onChange: (paths: readonly string[]) => void) {
+  constructor(folders: readonly string[], onChange: (paths: readonly string[]) => void) {
     this.#onChange = onChange;
-    this.#watcher = watch(folder, {
+    this.#watcher = watch([...new Set(folders)], {
       ignoreInitial: true,
-      ignored: (path, stats) => path !== folder && this.#isIgnored(path, folder, stats),
+      ignored: (path, stats) => !folders.includes(path) && this.#isIgnored(path, folders, stats),
     });
     for (const event of ["add", "change", "unlink"] as const) {
       this.#watcher.on(event, (path) => this.#note(path));
     }
   }
 
-  /** Resolves once the folder is being watched. */
+  /** Resolves once the folders are being watched. */
   ready(): Promise<void> {
     return new Promise((resolve) => this.#watcher.once("ready", resolve));
   }
@@ -46,10 +46,14 @@ export class WatchedFiles {
     await this.#watcher.close();
   }
 
-  #isIgnored(path: string, folder: string, stats: Stats | undefined): boolean {
+  #isIgnored(path: string, folders: readonly string[], stats: Stats | undefined): boolean {
     if (this.#imported.has(path)) return false;
-    const below = path.startsWith(folder) ? path.slice(folder.length).split(sep) : [];
-    if (below.some((part) => IGNORED_FOLDERS.has(part))) return true;
+    // One of the folders may lie below another.
+    const below = folders
+      .filter((folder) => path.startsWith(folder))
+      .map((folder) => path.slice(folder.length));
+    if (below.length > 0 && below.every((rest) => rest.split(sep).some((part) => IGNORED_FOLDERS.has(part))))
+      return true;
     if (stats?.isFile() !== true) return false;
     const name = basename(path);
     return !EXTENSIONS.has(extname(name)) && !/^\.env(?:\.|$)/.test(name);

@@ -134,6 +134,7 @@ export class Group {
       if (member !== undefined) request.url = table.withRootPath(url);
       return member?.server;
     };
+    port.removeAllListeners("newListener"); // the root keeps its offers of upgrades from listeners of an app
     port.removeAllListeners("request");
     port.removeAllListeners("upgrade");
     port.on("request", (request: IncomingMessage, response: ServerResponse) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Type, type Static } from "typebox";
-import { banner, tryIt } from "../../../src/cli/banner.ts";
+import { banner, bannerOfSeveral, tryIt } from "../../../src/cli/banner.ts";
 import { App, endpoint } from "../../../src/index.ts";
 
 const Say = Type.Object({ text: Type.String({ examples: ["it's"] }) });
@@ -73,4 +73,24 @@ test("the sample request has the method of the endpoint, and parameters that fit
   assert.deepEqual(tryIt(new Removals(), addresses.url, "linux"), [
     "curl http://127.0.0.1:8080/items/1 -X DELETE",
   ]);
+});
+
+test("the banner of several apps shows the address, the routes and a request of each", () => {
+  const apps = ["/first", "/team/second"].map((prefix) => ({
+    name: `Speaker of ${prefix}`,
+    app: new Speaker(),
+    url: addresses.url + prefix,
+  }));
+  const text = bannerOfSeveral(apps, addresses, true);
+  for (const line of [
+    /● 2 apps are ready in \d+ ms/,
+    /App +http:\/\/127\.0\.0\.1:8080\n/,
+    /Health +http:\/\/127\.0\.0\.1:8080\/health\n/,
+    /Metrics +http:\/\/127\.0\.0\.1:9090\/metrics\n/,
+    /Speaker of \/first 2\.0\.0\n +App +http:\/\/127\.0\.0\.1:8080\/first\n +Docs +\S+\/first\/docs\n +POST +\/say/,
+    /Speaker of \/team\/second 2\.0\.0\n[^]*STREAM +\/steps +steps\(\)\n +curl http:\S+\/team\/second\/say/,
+    /Watching for changes/,
+  ]) {
+    assert.match(text, line);
+  }
 });
