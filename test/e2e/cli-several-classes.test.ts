@@ -43,7 +43,7 @@ describe("servable run FILE FILE", { timeout: 120_000 }, () => {
     assert.match(await ask(`${url}/x/c/steps`), /^200 data: 1\n\ndata: 2\n/);
     assert.match(await ask(url), /^405 /);
     assert.match(await ask(`${url}/b/steps`), /^404 /);
-    for (const { docs, health } of line?.["apps"] as { docs: string; health: string }[]) {
+    for (const { docs, health } of (line?.["apps"] ?? []) as { docs: string; health: string }[]) {
       for (const address of [docs, health]) assert.equal((await fetch(address)).status, 200, address);
     }
     const metrics = await (await fetch(String(line?.["metrics"]))).text();
