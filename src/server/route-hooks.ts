@@ -3,6 +3,8 @@ import { DefinitionError } from "../errors.ts";
 import { methodOf, type RouteSignature } from "../routes/signature.ts";
 import type { AppLog } from "./app-log.ts";
 import type { OwnRoute } from "./docs/own-routes.ts";
+import { offeredSocket } from "./connections/offered-sockets.ts";
+import { isForPage } from "./http/not-found.ts";
 import type { AnswerHeaders } from "./http/answer-headers.ts";
 import type { ServerState } from "./lifecycle/server-state.ts";
 import type { PathTable } from "./http/path-table.ts";
@@ -48,7 +50,10 @@ export function addRouteHooks(
     // Refused requests match no route of the framework, but they may match a route of the app.
     const first = isOwn ? [guard, applyHeaders] : [];
     // Nobody has to remember to protect a route: those that are open say so.
-    if (authenticate !== undefined && route.config?.isPublic !== true) first.push(authenticate);
+    if (authenticate !== undefined && route.config?.isPublic !== true) {
+      const isRoot = route.config?.isWebsocket === true && route.url === "/";
+      first.push(isRoot ? exceptPages(authenticate) : authenticate);
+    }
     // A HEAD route that Fastify derives from a GET route has its hooks already.
     const others = [route.onRequest ?? []].flat().filter((hook) => !first.includes(hook));
     if (first.length > 0) route.onRequest = [...first, ...others];
@@ -61,6 +66,14 @@ export function addRouteHooks(
       isPublic: route.config?.isPublic === true,
     });
   });
+}
+
+/** Lets browsers pass that open the address of a websocket: they are led to the documentation, which asks for the key. */
+function exceptPages(authenticate: onRequestHookHandler): onRequestHookHandler {
+  return function (request, reply, done) {
+    if (isForPage(request) && offeredSocket(request.raw) === undefined) done();
+    else authenticate.call(this, request, reply, done);
+  };
 }
 
 /** Makes streams go through Fastify once a server has a hook that may change answers. Otherwise they are written directly. */

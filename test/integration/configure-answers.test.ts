@@ -3,7 +3,7 @@ import { Transform, type Readable } from "node:stream";
 import { test } from "node:test";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { App, AppException, endpoint, realtime } from "servable";
-import { startTestServer } from "servable/testing";
+import { connectTestSocket, startTestServer } from "servable/testing";
 import { Type } from "typebox";
 import { captureLogs } from "../helpers/captured-logs.ts";
 import { serveApp } from "../helpers/served-app.ts";
@@ -343,6 +343,15 @@ test("configure() that throws, and a plugin that fails, end the start with the r
 });
 
 test("the address of an app that asks for keys leads a browser to /docs, and answers nothing else without a key", async () => {
+  class KeyedSocket extends App {
+    override authenticate(request: FastifyRequest): object | undefined {
+      return request.headers.authorization === "Bearer a-key" ? {} : undefined;
+    }
+    @realtime("/")
+    live(input: Record<string, unknown>): Record<string, unknown> {
+      return input;
+    }
+  }
   class Keyed extends Routed {
     override authenticate(request: FastifyRequest): object | undefined {
       return request.headers.authorization === "Bearer a-key" ? {} : undefined;
@@ -352,6 +361,7 @@ test("the address of an app that asks for keys leads a browser to /docs, and ans
       server.setNotFoundHandler((_request, reply) => reply.code(404).send("mine"));
     }
   }
+  await using socketed = await startTestServer(new KeyedSocket());
   await using served = await startTestServer(new Keyed());
   const get = async (path: string, headers: Readonly<Record<string, string>> = {}): Promise<number> =>
     (await fetch(served.url + path, { headers, redirect: "manual" })).status;
@@ -362,4 +372,16 @@ test("the address of an app that asks for keys leads a browser to /docs, and ans
     if (path !== "/") assert.equal(await get(path, { accept: "text/html" }), 401, path);
   }
   assert.equal(await get("/nope", { authorization: "Bearer a-key" }), 404);
+  const page = { accept: "text/html" };
+  const led = await socketed.request("GET", "/", { headers: page });
+  assert.deepEqual([led.status, led.headers.get("location")], [307, "/docs"]);
+  assert.equal((await socketed.request("GET", "/")).status, 401);
+  assert.equal((await socketed.request("POST", "/", { headers: page })).status, 401);
+  await assert.rejects(connectTestSocket(`${socketed.url}/`, {}, { headers: page }), /response: 401/);
+  const live = await connectTestSocket(
+    `${socketed.url}/`,
+    {},
+    { headers: { ...page, authorization: "Bearer a-key" } },
+  );
+  await live.close();
 });
