@@ -6,16 +6,22 @@
  * @module
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { installContextStorage, type RequestContext } from "./context.ts";
+import { installContextStorage, type RequestContext, type RequestParts } from "./context.ts";
 
 const storage = installContextStorage(() => new AsyncLocalStorage());
 
 /**
  * The context of the request whose handler is running, also after `await`. Undefined outside of a request, and in a
- * batch, which has several requests: see its `requests`.
+ * batch, which has several requests: see its `requests`. The type of its parts can't be checked, because any endpoint
+ * may be running: give it where only the endpoints that have these parts call.
+ *
+ * @example
+ * ```ts
+ * const user = currentRequest<{ caller: User }>()?.caller;
+ * ```
  */
-export function currentRequest(): RequestContext | undefined {
-  return storage.getStore()?.request;
+export function currentRequest<Parts extends RequestParts = {}>(): RequestContext<Parts> | undefined {
+  return storage.getStore()?.request as RequestContext<Parts> | undefined;
 }
 
 /** The app whose handler is running; undefined outside of a handler. */

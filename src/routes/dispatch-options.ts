@@ -1,3 +1,4 @@
+import type { RequestContext } from "../context.ts";
 import { DefinitionError } from "../errors.ts";
 import { assertFits, flag, type Refuse } from "../settings/check.ts";
 import { SETTINGS } from "../settings/settings.ts";
@@ -10,21 +11,30 @@ import {
 } from "../settings/worker-options.ts";
 
 /** Batching: the inputs of several callers go into one call of the method, which takes and returns arrays. */
-export interface BatchOptions<Input = unknown> {
+export interface BatchOptions<Input = unknown, Request = RequestContext> {
   /** Maximum number of inputs. */
   maxSize: number;
   /** Maximum sum of the inputs' costs. An input that costs more runs alone. Default: no limit. */
   maxCost?: number;
-  /** The cost of an input, such as its number of tokens. It also predicts the time of a run. Default 1. */
-  cost?: (input: Input) => number;
-  /** Only inputs of the same group share a call, such as those of one model or image size. */
-  groupBy?: (input: Input) => string | number | boolean;
+  /**
+   * The cost of an input, such as its number of tokens. It also predicts the time of a run. Default 1. Gets the context
+   * of the input's request, with its parameters and caller, as the second argument.
+   */
+  cost?: (input: Input, request: Request) => number;
+  /**
+   * Only inputs of the same group share a call, such as those of one model, image size or user. Gets the context of the
+   * input's request, with its parameters and caller, as the second argument.
+   */
+  groupBy?: (input: Input, request: Request) => string | number | boolean;
   /**
    * If the method throws, call it again with each half of the batch, until only the faulty inputs fail. For methods
    * that may run twice on the same input. Default false: an error fails the whole batch.
    */
   isolateErrors?: boolean;
 }
+
+/** The options of any batch. The functions in them are called only with the inputs and the requests of their own route. */
+export type AnyBatchOptions = BatchOptions<never, never>;
 
 /** Limits of a queue. */
 export interface QueueOptions {
@@ -76,7 +86,10 @@ const QUEUE_OPTION_NAMES = ["count", "bytes"];
 export const DEFAULT_QUEUE: Required<QueueOptions> = { count: 1000, bytes: 256 * 1024 * 1024 };
 
 /** Checks the options of a route and fills in their defaults. @throws DefinitionError */
-export function resolveDispatchOptions(where: string, options: DispatchOptions): ResolvedDispatchOptions {
+export function resolveDispatchOptions(
+  where: string,
+  options: Omit<DispatchOptions, "batch"> & { batch?: AnyBatchOptions },
+): ResolvedDispatchOptions {
   const refuse: Refuse = (message) => {
     throw new DefinitionError("ROUTE_OPTION_INVALID", `${where}: ${message}`);
   };
@@ -88,7 +101,7 @@ export function resolveDispatchOptions(where: string, options: DispatchOptions):
   }
   assertFits("idempotent", idempotent, flag, refuse);
   return {
-    batch,
+    batch: batch as BatchOptions | undefined,
     maxConcurrency,
     maxQueue: resolveQueue(options.maxQueue, refuse),
     overloadStatus,
@@ -113,7 +126,7 @@ function resolveQueue(maxQueue: number | QueueOptions | undefined, refuse: Refus
   return resolved;
 }
 
-function assertBatch(batch: BatchOptions, refuse: Refuse): void {
+function assertBatch(batch: AnyBatchOptions, refuse: Refuse): void {
   assertObject("batch", batch, BATCH_OPTION_NAMES, refuse);
   assertCount("batch.maxSize", batch.maxSize, 1, refuse);
   const { maxCost, isolateErrors } = batch;

@@ -2,12 +2,13 @@ import { DefinitionError } from "../errors.ts";
 import {
   DISPATCH_OPTION_NAMES,
   resolveDispatchOptions,
+  type AnyBatchOptions,
   type BatchOptions,
   type DispatchOptions,
 } from "./dispatch-options.ts";
 import { BODY_TIME_NAMES, resolveBodyKind, type BodyTimeOptions } from "./body-kind.ts";
 import { assertBodyFits, memoryLimits } from "./body-checks.ts";
-import type { AnyMethod, CheckEndpoint, InputOf, PartsOf, SchemaObject } from "./handler-types.ts";
+import type { AnyMethod, CheckEndpoint, ContextOf, InputOf, PartsOf, SchemaObject } from "./handler-types.ts";
 import { BODY_LIMIT_NAMES, resolveInputLimits, type BodyLimitOptions } from "./input-limits.ts";
 import { assertKnownOptions, assertMethod, assertSchemas } from "./decorator-checks.ts";
 import { assertGetPath, assertPath } from "./path-pattern.ts";
@@ -25,6 +26,7 @@ export interface EndpointOptions<
   Query extends SchemaObject | undefined = undefined,
   Headers extends SchemaObject | undefined = undefined,
   Item extends SchemaObject | undefined = undefined,
+  Path extends string = string,
 >
   extends Omit<DispatchOptions, "batch">, BodyLimitOptions, BodyTimeOptions {
   /** Default "POST". HEAD is answered wherever GET is. */
@@ -54,7 +56,7 @@ export interface EndpointOptions<
   /** With `stream: "optional"`, the schema of an item; `output` is that of a single result. Default: not checked. */
   item?: Item;
   /** Puts the inputs of several callers into one call: the method takes and returns arrays. Needs `input`. */
-  batch?: BatchOptions<InputOf<Input>> & { maxSize: MaxSize };
+  batch?: BatchOptions<InputOf<Input>, ContextOf<Path, Params, Query, Headers>> & { maxSize: MaxSize };
   /** One line for the docs. Default: the method's name in words. */
   summary?: string;
   /** Markdown for the docs. */
@@ -115,7 +117,10 @@ export function endpoint<
   Headers extends SchemaObject | undefined = undefined,
   Item extends SchemaObject | undefined = undefined,
   const Path extends string = string,
->(path: Path, options: EndpointOptions<Input, Output, Stream, MaxSize, Params, Query, Headers, Item> = {}) {
+>(
+  path: Path,
+  options: EndpointOptions<Input, Output, Stream, MaxSize, Params, Query, Headers, Item, Path> = {},
+) {
   return function decorate<Method extends AnyMethod>(
     method: Method &
       CheckEndpoint<Method, Input, Output, Stream, MaxSize, PartsOf<Path, Params, Query, Headers>, Item>,
@@ -127,16 +132,19 @@ export function endpoint<
 }
 
 /** The options of any endpoint. */
-type AnyEndpointOptions = EndpointOptions<
-  SchemaObject | undefined,
-  SchemaObject | undefined,
-  boolean | "optional",
-  number,
-  SchemaObject | undefined,
-  SchemaObject | undefined,
-  SchemaObject | undefined,
-  SchemaObject | undefined
->;
+type AnyEndpointOptions = Omit<
+  EndpointOptions<
+    SchemaObject | undefined,
+    SchemaObject | undefined,
+    boolean | "optional",
+    number,
+    SchemaObject | undefined,
+    SchemaObject | undefined,
+    SchemaObject | undefined,
+    SchemaObject | undefined
+  >,
+  "batch"
+> & { batch?: AnyBatchOptions };
 
 /** The signature of an HTTP route, with its path and options checked. */
 export function endpointSignature(

@@ -40,6 +40,11 @@ export type PartsOf<Path extends string, Params, Query, Headers> = {
 } & (Query extends TSchema ? { query: InferOutput<Query> } : {}) &
   (Headers extends TSchema ? { headers: InferOutput<Headers> } : {});
 
+/** The context of an endpoint's request, for functions other than the method. The type of the caller is unknown there. */
+export type ContextOf<Path extends string, Params, Query, Headers> = RequestContext<
+  Omit<PartsOf<Path, Params, Query, Headers>, "caller">
+>;
+
 /** The parts of the context of an endpoint without parameters and schemas. */
 interface NoParts {
   params: {};

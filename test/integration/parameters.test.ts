@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import type { FastifyRequest } from "fastify";
 import { App, type BatchContext, endpoint, type RequestContext } from "servable";
 import { startTestServer, type TestServer } from "servable/testing";
 import { Type, type Static } from "typebox";
@@ -66,6 +68,70 @@ class Items extends App {
     return inputs.map(({ name }, index) => name + (batch.requests[index]?.params.id ?? 0).toFixed());
   }
 }
+
+/** Puts requests of one path, language, version and caller into a batch. */
+class Groups extends App {
+  readonly batches: string[][] = [];
+  release!: () => void;
+  readonly #held = new Promise<void>((resolve) => (this.release = resolve));
+
+  override authenticate(request: FastifyRequest): string {
+    return String(request.headers["x-user"]);
+  }
+
+  @endpoint("/:id", {
+    params: Params,
+    query: Type.Object({ lang: Type.String({ default: "en" }) }),
+    headers: Type.Object({ "x-version": Type.Integer() }),
+    input: Item,
+    batch: {
+      maxSize: 8,
+      maxCost: 10,
+      cost: (_input, { params }) => params.id,
+      groupBy: (_input, { params, query, headers, caller }) =>
+        [typeof params.id, params.id, query.lang, headers["x-version"] + 1, caller].join(" "),
+    },
+  })
+  async run(inputs: Static<typeof Item>[]): Promise<string[]> {
+    const names = inputs.map(({ name }) => name);
+    this.batches.push(names);
+    await this.#held;
+    return names;
+  }
+}
+
+test("a batch is grouped, and its cost is counted, by the converted parameters and the callers of its requests", async () => {
+  await using served = await startTestServer(new Groups());
+  const { app } = served;
+  const send = (name: string, path: string, user = "ada", version = 1): Promise<Response> =>
+    served.post(path, { name }, { "x-user": user, "x-version": String(version) });
+  const first = send("first", "/1");
+  while (app.batches.length === 0) await turn();
+  const others: Promise<Response>[] = [];
+  let arrived = 0;
+  served.server.server.on("request", () => void arrived++);
+  for (const [name, path, user, version] of [
+    ["a", "/1"],
+    ["b", "/2"],
+    ["c", "/1?lang=en"],
+    ["d", "/1?lang=fr"],
+    ["e", "/1", "bob"],
+    ["f", "/1", "ada", 2],
+    ["g", "/2"],
+    ["h", "/6"],
+    ["i", "/6"],
+  ] as const) {
+    others.push(send(name, path, user, version));
+    while (arrived < others.length) await turn();
+  }
+  await fetch(`${served.url}/readyz`); // earlier requests have been read by then
+  app.release();
+  for (const answer of await Promise.all([first, ...others])) assert.equal(answer.status, 200);
+  assert.deepEqual(
+    app.batches.map((names) => names.join("")),
+    ["first", "ac", "bg", "d", "e", "f", "h", "i"],
+  );
+});
 
 describe("methods and parameters", () => {
   let app: Items;

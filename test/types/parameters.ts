@@ -1,5 +1,6 @@
 /** Parameters of endpoints that must and must not compile. Nothing here runs: the type check is the test. */
 import { Type, type Static } from "typebox";
+import { currentRequest } from "../../src/current.ts";
 import { App, endpoint, type BatchContext, type RequestContext } from "../../src/index.ts";
 
 const Params = Type.Object({ id: Type.Integer() });
@@ -43,10 +44,52 @@ export class Accepted extends App {
     return inputs.map((_, index) => batch.requests[index]?.params.id ?? 0);
   }
 
+  @endpoint("/groups/:id/:model", {
+    query: Query,
+    headers: Headers,
+    input: Body,
+    batch: {
+      maxSize: 2,
+      groupBy: ({ name }, { params, query, headers, caller }) =>
+        name +
+        params.id +
+        params.model +
+        query.limit.toFixed() +
+        headers["x-count"].toFixed() +
+        String(caller),
+      cost: (_input, { query }) => query.limit,
+    },
+  })
+  groups(inputs: Body[]): string[] {
+    return inputs.map(({ name }) => name);
+  }
+
+  @endpoint("/typed-groups/:id", {
+    params: Params,
+    input: Body,
+    batch: { maxSize: 2, groupBy: (_input, { params }) => params.id.toFixed() },
+  })
+  typedGroups(inputs: Body[], _batch: BatchContext<{ params: Params }>): string[] {
+    return inputs.map(({ name }) => name);
+  }
+
   @endpoint("/g/:id", { method: "GET", params: Params, query: Query })
   part({ query }: Pick<RequestContext<{ query: Query }>, "query">): number {
     return query.limit;
   }
+}
+
+/** The parts of the current request have the types that are given. */
+export function currentParts(): [string, number, unknown, string | undefined, unknown] {
+  const typed = currentRequest<{ caller: { name: string }; query: Query }>();
+  return [
+    typed?.caller.name ?? "",
+    typed?.query.limit ?? 0,
+    currentRequest()?.caller,
+    currentRequest()?.params["id"],
+    // @ts-expect-error the query has no such parameter
+    typed?.query.other,
+  ];
 }
 
 export class Refused extends App {
@@ -73,6 +116,18 @@ export class Refused extends App {
   // @ts-expect-error not a method of an endpoint
   @endpoint("/f", { method: "HEAD" })
   method(): void {}
+
+  // @ts-expect-error the path has no such parameter
+  @endpoint("/h/:id", { input: Body, batch: { maxSize: 2, groupBy: (_input, { params }) => params.model } })
+  group(inputs: Body[]): number[] {
+    return inputs.map(() => 1);
+  }
+
+  // @ts-expect-error without a schema, a parameter is text
+  @endpoint("/i/:id", { input: Body, batch: { maxSize: 2, cost: (_input, { params }) => params.id } })
+  cost(inputs: Body[]): number[] {
+    return inputs.map(() => 1);
+  }
 
   // @ts-expect-error the second parameter has another query
   @endpoint("/g", { input: Body, query: Query })

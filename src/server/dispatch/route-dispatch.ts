@@ -99,7 +99,7 @@ export class RouteDispatch {
   /** Queues a call and runs it in its turn, unless it is cancelled. Default for `caller`: the context's signal. */
   submit(context: RequestContext, input: unknown, bytes: number, caller?: Caller): Job<QueuedCall> {
     const { batch } = this.#options;
-    const cost = batch?.cost?.(input) ?? 1;
+    const cost = batch?.cost?.(input, context) ?? 1;
     if (!(cost >= 0 && cost < Infinity))
       throw new TypeError(`batch.cost gave ${cost}; give a number from 0 on`);
     const limits = this.#limitsOf({ headers: context.headers, bytes });
@@ -110,7 +110,7 @@ export class RouteDispatch {
       startBy: caller === undefined ? Infinity : limits.startBy,
       value: waiting === undefined ? { context, input } : { context, input, waiting },
       cost,
-      group: batch?.groupBy?.(input),
+      group: batch?.groupBy?.(input, context),
       signal: caller === undefined ? context.signal : undefined,
       onExpired: caller && ((reason) => caller.abort(reason)),
     });
