@@ -1,10 +1,10 @@
-import { isValidated } from "./operation.ts";
-import { describeParameters } from "./parameters.ts";
+import { describeHealth, describeOperation, isValidated } from "./operation.ts";
+import type { LoadSettings } from "./overload-answers.ts";
 import { documentPath } from "../routes/path-pattern.ts";
 import { methodOf, type RouteSignature } from "../routes/signature.ts";
 import type { SchemaNode } from "../routes/schema-walk.ts";
-import { describeEncoding } from "./request-body.ts";
-import { type Components, VALIDATION_SCHEMAS } from "./components.ts";
+import { componentSteps, VALIDATION_SCHEMAS } from "./components.ts";
+import type { Steps } from "./steps.ts";
 import { websocketPaths } from "./websocket-paths.ts";
 
 /** Security schemes in the form of OpenAPI, by name. */
@@ -21,123 +21,83 @@ export interface OpenApiDocument {
   "x-fal-order-paths": string[];
 }
 
-/** The order of paths everywhere: HTTP paths sorted, then `/health`, then websocket paths sorted. */
-function orderedPaths(routes: Iterable<Pick<RouteSignature, "path" | "isWebsocket">>): string[] {
-  const all = [...routes];
+/** The order of paths everywhere: HTTP paths sorted, the app's own, then `/health`, then websocket paths sorted. */
+function orderedPaths(
+  routes: readonly RouteSignature[],
+  given: Readonly<Record<string, unknown>>,
+  websockets: Readonly<Record<string, unknown>>,
+): string[] {
   const sorted = (isWebsocket: boolean): string[] =>
-    all
+    routes
       .filter((route) => route.isWebsocket === isWebsocket)
       .map(({ path }) => documentPath(path))
       .sort();
-  return [...new Set([...sorted(false), "/health", ...sorted(true)])];
+  const known = new Set([...sorted(false), "/health", ...sorted(true)]);
+  const own = Object.keys(given).filter((path) => !known.has(path));
+  const order = [...known];
+  order.splice(order.indexOf("/health"), 0, ...own.sort());
+  return order.filter((path) => path in given || path in websockets);
+}
+
+/** What a document has besides the routes of its class. */
+export interface DocumentFrame {
+  readonly info: OpenApiDocument["info"];
+  readonly servers?: { url: string }[];
+  /** The operations of the routes that the app added to its server. */
+  readonly ownPaths: OpenApiDocument["paths"];
+  /** The schemas that the app added to its server. */
+  readonly ownSchemas: Readonly<Record<string, SchemaNode>>;
+  /** Whether the app added a `GET /health`. */
+  readonly hasOwnHealth: boolean;
+  readonly settings: LoadSettings;
 }
 
 /**
- * Sorts paths and components, and adds websockets and the extensions (`x-fal-…`) that playgrounds generate forms from.
- * Paths of the app's own routes follow those of endpoints.
- * @param ownSchemas names of the schemas that the app added to its server
+ * Makes the document of a class, with a step for each route and component: its operations, websockets, sorted paths and
+ * components, and the extensions (`x-fal-…`) that playgrounds generate forms from. Paths of the app's own routes follow
+ * those of endpoints.
  */
-export function annotateDocument(
-  document: { openapi?: unknown; info?: unknown; servers?: unknown; paths?: unknown; components?: unknown },
-  components: Components,
+export function* documentSteps(
   routes: Iterable<RouteSignature>,
-  ownSchemas: readonly string[] = [],
-): OpenApiDocument {
+  { info, servers, ownPaths, ownSchemas, hasOwnHealth, settings }: DocumentFrame,
+): Steps<OpenApiDocument> {
   const all = [...routes];
-  const given = document.paths as OpenApiDocument["paths"];
-  const websockets = localReferences(websocketPaths(all, components, given));
-  const known = orderedPaths(all);
-  const own = Object.keys(given).filter((path) => !known.includes(path));
-  known.splice(known.indexOf("/health"), 0, ...own.sort());
-  const order = known.filter((path) => path in given || path in websockets);
-  const takesBody = all.some((route) => !route.isWebsocket && isValidated(route));
-  const shared = sharedSchemas(document.components, ownSchemas);
-  const named = {
-    ...shared,
-    ...localReferences(components.schemas),
-    ...(takesBody ? VALIDATION_SCHEMAS : {}),
+  const components = yield* componentSteps(all);
+  const http = all.filter((route) => !route.isWebsocket);
+  const given: OpenApiDocument["paths"] = {};
+  const add = (path: string, operations: Readonly<Record<string, unknown>>): void => {
+    given[path] = { ...given[path], ...operations };
   };
-  const servers = document.servers as { url: string }[] | undefined;
+  for (const route of http) {
+    const operation = localReferences(describeOperation(route, components, settings));
+    add(documentPath(route.path), { [methodOf(route).toLowerCase()]: operation });
+    yield;
+  }
+  for (const [path, operations] of Object.entries(ownPaths)) add(path, operations);
+  if (!hasOwnHealth && !http.some(({ path }) => path === "/health"))
+    add("/health", { get: describeHealth(new Set(http.map((route) => route.methodName))) });
+  const websockets = localReferences(websocketPaths(all, components, given));
+  const named: Record<string, SchemaNode> = { ...ownSchemas };
+  for (const [name, schema] of Object.entries(components.schemas)) {
+    named[name] = localReferences(schema);
+    yield;
+  }
+  const takesBody = http.some(isValidated);
+  if (takesBody) Object.assign(named, localReferences(VALIDATION_SCHEMAS));
+  const order = orderedPaths(all, given, websockets);
   return {
     openapi: "3.1.0",
-    info: document.info as OpenApiDocument["info"],
-    ...(servers === undefined || servers.length === 0 ? {} : { servers }),
-    paths: Object.fromEntries(
-      order.map((path) => {
-        const item = withParameters(withBodies(given[path], all, path), all, path, components);
-        return [path, { ...item, ...websockets[path] }];
-      }),
-    ),
+    info,
+    ...(servers === undefined ? {} : { servers }),
+    paths: Object.fromEntries(order.map((path) => [path, { ...given[path], ...websockets[path] }])),
     components: {
-      schemas: Object.fromEntries(Object.entries(named).sort(([a], [b]) => (a < b ? -1 : 1))) as Record<
-        string,
-        SchemaNode
-      >,
+      schemas: Object.fromEntries(Object.entries(named).sort(([a], [b]) => (a < b ? -1 : 1))),
     },
     "x-fal-order-paths": order,
   };
 }
 
-/** The schemas that the app added to its server, as the generator of the document has converted them. */
-function sharedSchemas(components: unknown, names: readonly string[]): Record<string, SchemaNode> {
-  const { schemas = {} } = (components ?? {}) as { schemas?: Record<string, SchemaNode> };
-  return Object.fromEntries(Object.entries(schemas).filter(([name]) => names.includes(name)));
-}
-
-interface RequestBody {
-  readonly content?: Readonly<Record<string, object>>;
-}
-
-/** Adds the content types of files, which the generator of the document does not know. */
-function withEncoding(requestBody: RequestBody, { body }: RouteSignature): RequestBody {
-  const encoding = body?.kind === "multipart" ? describeEncoding(body) : undefined;
-  if (encoding === undefined) return requestBody;
-  const content = Object.entries(requestBody.content ?? {});
-  return {
-    ...requestBody,
-    content: Object.fromEntries(content.map(([type, media]) => [type, { ...media, encoding }])),
-  };
-}
-
-/** Adds the parameters of operations, which the generator of the document does not describe in full. */
-function withParameters(
-  item: Readonly<Record<string, unknown>>,
-  routes: readonly RouteSignature[],
-  path: string,
-  components: Components,
-): Readonly<Record<string, unknown>> {
-  const changed: Record<string, unknown> = { ...item };
-  for (const route of routes) {
-    if (route.isWebsocket || documentPath(route.path) !== path) continue;
-    const parameters = localReferences(describeParameters(route, components));
-    const method = methodOf(route).toLowerCase();
-    if (parameters.length > 0) changed[method] = { ...(changed[method] as object), parameters };
-  }
-  return changed;
-}
-
-/** Makes bodies optional whose schema has a default, and adds the content types of their parts. */
-function withBodies(
-  item: Readonly<Record<string, unknown>> | undefined,
-  routes: readonly RouteSignature[],
-  path: string,
-): Readonly<Record<string, unknown>> {
-  const changed: Record<string, unknown> = { ...item };
-  for (const route of routes) {
-    if (route.isWebsocket || documentPath(route.path) !== path) continue;
-    const method = methodOf(route).toLowerCase();
-    const operation = changed[method] as { requestBody?: RequestBody } | undefined;
-    if (route.input === undefined || operation?.requestBody === undefined) continue;
-    const requestBody = withEncoding(operation.requestBody, route);
-    changed[method] = {
-      ...operation,
-      requestBody: "default" in route.input ? { ...requestBody, required: false } : requestBody,
-    };
-  }
-  return changed;
-}
-
-/** Converts references of the form `NAME#`, used while routes are mounted, to references into the document. */
+/** Converts references of the form `NAME#` to references into the document. */
 function localReferences<T>(value: T): T {
   return JSON.parse(JSON.stringify(value), (key, item: unknown) =>
     key === "$ref" && typeof item === "string" && item.endsWith("#") && item !== "#"

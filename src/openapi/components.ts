@@ -18,8 +18,9 @@ import {
 import type { RouteSignature } from "../routes/signature.ts";
 import { isStandardSchema } from "../routes/standard-schema.ts";
 import { UPLOAD } from "../routes/upload.ts";
+import { finish, type Steps } from "./steps.ts";
 
-/** The schemas of a document by name. References between them have the form `NAME#`. */
+/** The schemas of a document by name. References between them have the form `NAME#`: see {@link localReferences}. */
 export interface Components {
   readonly schemas: Readonly<Record<string, SchemaNode>>;
   /**
@@ -43,6 +44,11 @@ interface SchemaUse {
  * @throws DefinitionError if two different schemas have the same `$id`.
  */
 export function collectComponents(routes: Iterable<RouteSignature>): Components {
+  return finish(componentSteps(routes));
+}
+
+/** As {@link collectComponents}, with a step for each route. */
+export function* componentSteps(routes: Iterable<RouteSignature>): Steps<Components> {
   const schemas = Object.create(null) as Record<string, SchemaNode>; // allows names such as "constructor"
   const owners = new Map<string, SchemaNode>();
   const roots = new Map<TSchema, SchemaNode>();
@@ -110,6 +116,7 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
       if (schema !== undefined && !roots.has(schema))
         roots.set(schema, embed(schema as SchemaNode, undefined));
     }
+    yield;
   }
   const parameters = new Map<TSchema, SchemaNode>();
   for (const { params, query, headers } of list) {
@@ -120,6 +127,7 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
         parameters.set(schema, rewrite(unnamedSchema, undefined));
       }
     }
+    yield;
   }
   // Schemas without a $id are named last, when all names in use are known.
   for (const route of list) {
@@ -137,6 +145,7 @@ export function collectComponents(routes: Iterable<RouteSignature>): Components 
         new Map<RouteSignature, Partial<Record<"Input" | "Output" | "Item", string>>>();
       unnamed.set(schema, names.set(route, { ...names.get(route), [suffix]: name }));
     }
+    yield;
   }
   const reference = (schema: TSchema, use?: SchemaUse): SchemaNode => {
     const uses = unnamed.get(schema);

@@ -1,19 +1,21 @@
 import { isWithoutBody } from "../answer-header.ts";
 import { bytesRuleOf } from "../routes/bytes.ts";
+import { parameterNames } from "../routes/path-pattern.ts";
 import type { BatchOptions } from "../routes/dispatch-options.ts";
 import { itemSchemaOf, type RouteSignature } from "../routes/signature.ts";
-import type { SchemaNode } from "../routes/schema-walk.ts";
-import { describeBody } from "./request-body.ts";
+import { describeParameters, type Parameter } from "./parameters.ts";
+import { describeBody, describeEncoding } from "./request-body.ts";
 import { describeOverload, type LoadSettings } from "./overload-answers.ts";
 import { type Components, titleWords } from "./components.ts";
 
-/** The schema of a route in the form that @fastify/swagger reads. */
+/** An operation of a document. Its references to components have the form `NAME#`. */
 export interface Operation {
   operationId: string;
-  summary: string;
+  summary?: string;
   description?: string;
-  body?: SchemaNode;
-  response: Record<string, unknown>;
+  requestBody?: { required: boolean; content: Record<string, object> };
+  parameters?: readonly Parameter[];
+  responses: Record<string, unknown>;
   /** The limits of a batch. Each caller sends and receives a single item. */
   "x-fal-batch"?: { maxSize: number; maxCost?: number };
 }
@@ -25,13 +27,18 @@ export function describeOperation(
   settings: LoadSettings,
 ): Operation {
   const { batch } = route.dispatch ?? {};
+  const { summary = titleWords(route.methodName), description = "" } = route;
+  const parameters = describeParameters(route, components);
+  // The keys have the order in which earlier versions wrote them, so that documents in version control stay the same.
+  const comeFirst = parameterNames(route.path).length > 0;
   return {
     operationId: route.methodName,
-    summary: route.summary ?? titleWords(route.methodName),
-    ...(route.description === undefined ? {} : { description: route.description }),
+    ...(summary === "" ? {} : { summary }),
+    ...(description === "" ? {} : { description }),
     ...requestBody(route, components),
     ...(batch === undefined ? {} : { "x-fal-batch": limitsOf(batch) }),
-    response: {
+    ...(comeFirst ? { parameters } : {}),
+    responses: {
       [route.status ?? 200]: describeAnswer(route, components),
       ...(!isValidated(route)
         ? {}
@@ -43,6 +50,7 @@ export function describeOperation(
           }),
       ...describeOverload(route, settings),
     },
+    ...(comeFirst || parameters.length === 0 ? {} : { parameters }),
   };
 }
 
@@ -51,17 +59,22 @@ export function isValidated({ input, params, query, headers }: RouteSignature): 
   return [input, params, query, headers].some((schema) => schema !== undefined);
 }
 
-function requestBody(route: RouteSignature, components: Components): Pick<Operation, "body"> {
-  if (route.input === undefined) return {};
-  const schema = components.reference(route.input, { route, as: "input" });
-  return { body: route.body === undefined ? schema : { content: describeBody(route.body, schema) } };
+/** Describes the body of a request, which is optional if its schema has a default. */
+function requestBody(route: RouteSignature, components: Components): Pick<Operation, "requestBody"> {
+  const { input, body } = route;
+  if (input === undefined) return {};
+  const schema = components.reference(input, { route, as: "input" });
+  const content = body === undefined ? { "application/json": { schema } } : describeBody(body, schema);
+  const encoding = body?.kind === "multipart" ? describeEncoding(body) : undefined;
+  if (encoding !== undefined) for (const media of Object.values(content)) Object.assign(media, { encoding });
+  return { requestBody: { required: !("default" in input), content } };
 }
 
 /** Describes the answer to a successful request. */
 function describeAnswer(route: RouteSignature, components: Components): Record<string, unknown> {
   const description = "Successful Response";
   const { output, status = 200 } = route;
-  if (isWithoutBody(status)) return { description, type: "null" }; // read by @fastify/swagger as: no content
+  if (isWithoutBody(status)) return { description };
   const rule = bytesRuleOf(output);
   if (rule !== undefined) {
     const types = rule.contentTypes ?? ["application/octet-stream"];
@@ -91,7 +104,7 @@ export function describeHealth(takenIds: ReadonlySet<string>): Operation {
   return {
     operationId: takenIds.has("health") ? "health_get" : "health",
     summary: "Health",
-    response: {
+    responses: {
       200: { description: "Successful Response", content: { "application/json": { schema: {} } } },
     },
   };

@@ -21,7 +21,7 @@ const content = {
     },
   },
 };
-const RETRY_AFTER = { "Retry-After": { type: "integer", description: "In seconds" } };
+const RETRY_AFTER = { "Retry-After": { schema: { type: "integer" }, description: "In seconds" } };
 
 /**
  * Describes the answers of a route that has a queue, to requests for which the queue is full or too slow, and of a

@@ -4,7 +4,7 @@ import type { RouteSignature } from "../routes/signature.ts";
 import { type Components, titleWords } from "./components.ts";
 
 /** A parameter of an operation. */
-interface Parameter {
+export interface Parameter {
   readonly name: string;
   readonly in: "path" | "query" | "header";
   readonly required: boolean;

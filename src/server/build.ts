@@ -50,7 +50,7 @@ import { RouteRuntime } from "./http/route-runtime.ts";
 import { withStandardSchemas } from "./http/standard-route.ts";
 import { addRouteHooks, assertFree, noticeSendHooks } from "./route-hooks.ts";
 import { configureAndMount, setNotFoundHandler } from "./configuration.ts";
-import { compileSchemas, namedSchemas } from "./validation/route-schemas.ts";
+import { compileSchemas, assertNames } from "./validation/route-schemas.ts";
 import type { TrustedProxies } from "../settings/server-options.ts";
 import { ServerState } from "./lifecycle/server-state.ts";
 import { Sessions } from "./sockets/sessions.ts";
@@ -88,7 +88,7 @@ export function buildServer(
   const options = resolveServerOptions(given, definition.settings);
   const authentication = resolveAuthentication(definition, given);
   authentication?.prepare?.();
-  if (shared?.mountIndex === undefined) namedSchemas(definition);
+  if (shared?.mountIndex === undefined) assertNames(definition);
   const state = new ServerState(
     shared?.sessions ?? new Sessions(options.maxSessions),
     shared?.budget ?? createBudget(options, definition.routes.keys()),

@@ -87,7 +87,7 @@ async function checkFile(text: string): Promise<Finding> {
     }
     const described = wanted.map((servable) => {
       const app = servable.create();
-      app.buildServer(); // compiles the schemas
+      app.buildServer(); // checks the schemas
       return `${servable.name} (${routesOf(app)
         .map(({ kind, path }) => `${kind} ${path}`)
         .join(", ")})`;

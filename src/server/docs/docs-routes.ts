@@ -4,7 +4,9 @@ import type { LoadSettings } from "../../openapi/overload-answers.ts";
 import type { ServerDefinition } from "../definition.ts";
 import type { OwnRoute } from "./own-routes.ts";
 import type { ServerState } from "../lifecycle/server-state.ts";
-import { createDocumentServer, type DocumentServer, READER } from "./document.ts";
+import type { OpenApiDocument } from "../../openapi/annotate.ts";
+import { makeDocument } from "./document.ts";
+import { createPages, type PagesServer, READER } from "./pages.ts";
 
 /** Headers that Node or Fastify sets for each connection. */
 const OF_CONNECTION: ReadonlySet<string> = new Set([
@@ -19,8 +21,9 @@ const OURS = { exposeHeadRoute: false, config: { isFrameworkRoute: true } };
 const PAGE = { exposeHeadRoute: false, config: { isFrameworkRoute: true, isPublic: true } };
 
 /**
- * Mounts `GET /openapi.json` and the pages below `/docs`. A second server creates them on the first request, so that a
- * production process without such requests neither loads nor keeps them.
+ * Mounts `GET /openapi.json` and the pages below `/docs`. The first request for the document makes it, and the first
+ * one for a page makes the server of the pages, so that a production process without such requests neither loads nor
+ * keeps them.
  */
 export function mountDocs(
   server: FastifyInstance,
@@ -33,19 +36,21 @@ export function mountDocs(
     ownRoutes,
   }: { rootPath: string; docs: boolean | "document"; state: ServerState; ownRoutes: readonly OwnRoute[] },
 ): void {
-  let made: Promise<DocumentServer> | undefined;
-  const make = (): Promise<DocumentServer> =>
-    (made ??= createDocumentServer(definition, rootPath, {
-      withPages: true,
-      own: { routes: ownRoutes, schemas: server.getSchemas() },
+  let madeDocument: Promise<OpenApiDocument> | undefined;
+  let madePages: Promise<PagesServer> | undefined;
+  const document = (): Promise<OpenApiDocument> =>
+    (madeDocument ??= makeDocument(definition, rootPath, {
+      routes: ownRoutes,
+      schemas: server.getSchemas(),
     }));
+  const pagesServer = (): Promise<PagesServer> =>
+    (madePages ??= document().then((made) => createPages(definition, rootPath, made)));
 
   const showDocument = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const { document } = await make();
-    return headers.sendJson(request, reply, 200, JSON.stringify(document), PAGE_HEADERS);
+    return headers.sendJson(request, reply, 200, JSON.stringify(await document()), PAGE_HEADERS);
   };
   const showPage = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const { server: pages, readerToken } = await make();
+    const { server: pages, readerToken } = await pagesServer();
     if (request.routeOptions.config.isPublic !== true) request.raw.headers[READER] = readerToken;
     if (state.hasSendHooks) {
       const url = rootPath + request.url;
@@ -76,6 +81,6 @@ export function mountDocs(
     if (!server.hasRoute({ method: "GET", url })) server.get(url, options, show); // otherwise configure() added its own
   }
   server.addHook("onClose", async () => {
-    await (await made)?.server.close();
+    await (await madePages)?.server.close();
   });
 }

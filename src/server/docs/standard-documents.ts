@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { asError } from "../../answers.ts";
 import { isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
@@ -106,6 +107,7 @@ export async function documentedRoutes(
   };
   const described: RouteSignature[] = [];
   for (const route of routes) {
+    if (SCHEMAS.some((name) => isStandardSchema(route[name]))) await nextTurn(); // requests are answered in between
     const changed: Record<string, SchemaNode> = {};
     for (const name of SCHEMAS) {
       if (!isStandardSchema(route[name])) continue;

@@ -1,5 +1,5 @@
 import { DefinitionError } from "../../errors.ts";
-import { collectComponents, type Components } from "../../openapi/components.ts";
+import { collectComponents } from "../../openapi/components.ts";
 import { BYTES, type BytesRule, bytesRuleOf } from "../../routes/bytes.ts";
 import { BODY, type BodyKind, type MultipartBody } from "../../routes/body-kind.ts";
 import { isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
@@ -29,21 +29,21 @@ export interface StandardSchemas {
 }
 
 /**
- * Collects the named schemas of a class's routes; the first check of a class, for serving and for its document.
- * @param signatures the routes as they are documented. Default: without schemas of other libraries
+ * Checks the names of the schemas of a class's routes; the first check of a class that is served.
  * @throws DefinitionError when there is no route, or two schemas have the same name
  */
-export function namedSchemas(
-  definition: Pick<ServerDefinition, "name" | "routes">,
-  signatures: Iterable<RouteSignature> = withoutStandardSchemas(definition.routes.keys()),
-): Components {
-  if (definition.routes.size === 0) {
-    throw new DefinitionError(
-      "ROUTES_MISSING",
-      `${definition.name} has no route; put @endpoint("/") on the method it should serve.`,
-    );
-  }
-  return collectComponents(signatures);
+export function assertNames(definition: Pick<ServerDefinition, "name" | "routes">): void {
+  assertRoutes(definition);
+  collectComponents(withoutStandardSchemas(definition.routes.keys()));
+}
+
+/** @throws DefinitionError when there is no route */
+export function assertRoutes({ name, routes }: Pick<ServerDefinition, "name" | "routes">): void {
+  if (routes.size > 0) return;
+  throw new DefinitionError(
+    "ROUTES_MISSING",
+    `${name} has no route; put @endpoint("/") on the method it should serve.`,
+  );
 }
 
 /** The routes without schemas of other libraries: these are converted when the document is asked for. */
