@@ -105,12 +105,18 @@ export function buildServer(
   const certificate =
     options.https === undefined || isMember ? undefined : new HttpsFiles(options.https, options.logger);
   // Node's own refusal of a request without a host has no body; Access refuses such requests.
-  const http = { requireHostHeader: false, maxHeaderSize: options.headerLimitBytes };
+  const headersTimeoutMs = Math.min(options.headersTimeoutMs, options.arrivalTimeoutMs);
+  const http = {
+    requireHostHeader: false,
+    maxHeaderSize: options.headerLimitBytes,
+    // Node finds late requests at this interval only, by default every 30 s.
+    connectionsCheckingInterval: Math.min(headersTimeoutMs / 4, 30_000),
+  };
   // Fastify's types tell servers with TLS apart, although their instances are the same.
   const transport = (
     certificate === undefined
       ? { http }
-      : { https: { ...certificate.read(), ...http, handshakeTimeout: options.headersTimeoutMs } }
+      : { https: { ...certificate.read(), ...http, handshakeTimeout: headersTimeoutMs } }
   ) as { http: typeof http };
   const server = fastify({
     logger: false, // the framework's own routes need no child logger for each request
@@ -141,7 +147,7 @@ export function buildServer(
     authentication && new Authenticator(authentication, { headers, access, counter, log: options.logger });
   if (authenticator !== undefined) server.decorateRequest("caller", undefined);
   const listener: Server = server.server;
-  listener.headersTimeout = Math.min(options.headersTimeoutMs, options.arrivalTimeoutMs);
+  listener.headersTimeout = headersTimeoutMs;
   if (options.maxConnections !== undefined) listener.maxConnections = options.maxConnections;
   access.follow(listener);
   if (options.accessLog) logAccess(server, listener, options.logger);
