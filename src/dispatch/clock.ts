@@ -59,7 +59,7 @@ export const systemClock: Clock = {
  * abort the work, whose outcome is ignored from then on.
  */
 export function withDeadline<T>(
-  work: Promise<T>,
+  work: PromiseLike<T>,
   timeoutMs: number,
   clock: Clock,
   onExpired: () => Error,

@@ -8,6 +8,7 @@ import { leaveUnread } from "../bodies/unread-body.ts";
 import { type AnswerHeaders, PAGE_HEADERS } from "../http/answer-headers.ts";
 import type { AnswerCounter } from "../metrics/answer-counter.ts";
 import { hasCredentials } from "./credentials.ts";
+import { isThenable } from "../thenable.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -118,8 +119,4 @@ function answerOf(thrown: unknown): ErrorAnswer {
 
 function unknownCaller(request: FastifyRequest): string | undefined {
   return hasCredentials(request) ? undefined : "Not authenticated. Send a key: Authorization: Bearer KEY.";
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }

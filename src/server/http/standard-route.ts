@@ -5,6 +5,7 @@ import { isStreamEvent, StreamEvent } from "../../routes/stream-event.ts";
 import type { RouteDispatch, StartInWorker } from "../dispatch/route-dispatch.ts";
 import type { StandardSchemas } from "../validation/route-schemas.ts";
 import type { StandardValidation } from "../validation/standard-validation.ts";
+import { isThenable } from "../thenable.ts";
 import type { HttpContext } from "./http-context.ts";
 import type { RouteRuntime } from "./route-runtime.ts";
 
@@ -56,11 +57,11 @@ class StandardCalls {
   async queue(dispatch: RouteDispatch, context: HttpContext, body: unknown, bytes: number): Promise<unknown> {
     const hasInput = this.#route.signature.input !== undefined;
     const accepted = hasInput ? this.#accept(context, body) : undefined;
-    const input = isPromise(accepted) ? await this.#inTime(context, accepted) : accepted;
+    const input = isThenable(accepted) ? await this.#inTime(context, accepted) : accepted;
     if (context.abortReason !== undefined) throw context.abortReason;
     const result = await dispatch.submit(context, input, bytes, context).answer;
     const presented = this.#present(result, this.#schemas.output);
-    return isPromise(presented) ? this.#inTime(context, presented) : presented;
+    return isThenable(presented) ? this.#inTime(context, presented) : presented;
   }
 
   /** The input as its schema converts it, or a promise of it. */
@@ -111,7 +112,7 @@ class StandardCalls {
   }
 
   /** Limits the time of a validation outside of the handler to the endpoint's timeout. */
-  #inTime(context: HttpContext, validation: Promise<unknown>): Promise<unknown> {
+  #inTime(context: HttpContext, validation: PromiseLike<unknown>): PromiseLike<unknown> {
     const { timeoutMs, metrics, options } = this.#route;
     if (timeoutMs === undefined) return validation;
     return withDeadline(validation, timeoutMs, options.clock, () => {
@@ -134,9 +135,5 @@ const NO_BYTES = {
 
 /** Goes on with a value, at once unless it is a promise. */
 function after(value: unknown, next: (value: unknown) => unknown): unknown {
-  return isPromise(value) ? Promise.resolve(value).then(next) : next(value);
-}
-
-function isPromise(value: unknown): value is Promise<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+  return isThenable(value) ? Promise.resolve(value).then(next) : next(value);
 }

@@ -8,6 +8,7 @@ import { bodyWeight } from "../bodies/body-limits.ts";
 import { BytesAnswers, jsonType } from "../results/bytes-answer.ts";
 import type { RouteRuntime } from "./route-runtime.ts";
 import { createSerializer } from "./serializer.ts";
+import { isThenable } from "../thenable.ts";
 import { bytesRuleOf } from "../../routes/bytes.ts";
 
 /** The content type of results. */
@@ -121,8 +122,4 @@ function sendEmpty(reply: FastifyReply, status: number, contentType: string): vo
   if (reply.request.method !== "HEAD") return void reply.send();
   if (!isWithoutBody(status)) reply.header("content-type", contentType);
   reply.send(Readable.from([])); // without any body, Fastify would replace the length that GET has by 0
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }

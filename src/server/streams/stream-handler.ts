@@ -12,7 +12,10 @@ import {
 import { closeItems, isStreamOfItems, iteratorOf, type Items } from "../../items.ts";
 import { isStreamEvent } from "../../routes/stream-event.ts";
 import type { Entry } from "../dispatch/route-dispatch.ts";
+import { AbortableWaits } from "./abortable-waits.ts";
 import { EventStream } from "./event-stream.ts";
+import { ItemPump } from "./item-pump.ts";
+import { isThenable } from "../thenable.ts";
 import type { HttpContext } from "../http/http-context.ts";
 import { bodyWeight } from "../bodies/body-limits.ts";
 import type { RouteRuntime } from "../http/route-runtime.ts";
@@ -61,12 +64,17 @@ export function createStreamHandler(
     };
     let stream = isOptional ? undefined : openStream();
     let items: Items | undefined;
-    // Created early, so that it aborts even if the handler reads it only after the caller has left.
-    const { signal } = context;
+    let pump: ItemPump | undefined;
+    const waits = new AbortableWaits();
     let closed: Promise<void> | undefined;
     let entry: Entry | undefined;
-    const onAbort = (): void => void (closed ??= closeItems(items, context.log));
-    signal.addEventListener("abort", onAbort, { once: true });
+    let isOver = false;
+    context.watch((reason) => {
+      if (isOver) return;
+      closed ??= closeItems(items, context.log);
+      pump?.stop();
+      waits.abort(reason);
+    });
     try {
       route.assertPreflighted(request);
       if (route.dispatch !== undefined) {
@@ -76,8 +84,8 @@ export function createStreamHandler(
       entry = await route.dispatch?.enter(context, bytes, context);
       const start = entry?.start;
       const limit = isOptional ? answerLimit(route, context, clock.now() - arrivedAt) : undefined;
-      const called = await raceAbort(route, context, () => route.callIn(start, context, request.body), limit);
-      if (called === ABORTED) throw context.abortReason;
+      const calling = waits.until(() => route.callIn(start, context, request.body));
+      const called = isThenable(calling) ? await answerInTime(calling, route, context, limit) : calling;
       if (serializeSingle !== undefined && !isStreamOfItems(called)) {
         const payload = serializeSingle(called);
         sentStatus = route.statusOf(context);
@@ -88,15 +96,22 @@ export function createStreamHandler(
       }
       const iterator = iteratorOf(called, methodName);
       items = iterator;
-      stream ??= openStream();
-      for (;;) {
-        const result = await raceAbort(route, context, () => route.within(context, () => iterator.next()));
-        if (result === ABORTED) throw context.abortReason;
-        if (!stream.begun) assertStreamHead(context, route);
-        if (result.done === true) break;
-        const { value } = result;
-        await (isStreamEvent(value) ? stream.sendEvent(value, serialize) : stream.send(serialize(value)));
-      }
+      const out = (stream ??= openStream());
+      const next = (): ReturnType<Items["next"]> => iterator.next();
+      const running = (pump = new ItemPump({
+        next: () => route.within(context, next),
+        take(result) {
+          if (!out.begun) assertStreamHead(context, route);
+          if (result.done === true) return true;
+          const { value } = result;
+          return isStreamEvent(value) ? out.sendEvent(value, serialize) : out.send(serialize(value));
+        },
+        whenReady: () => out.whenReady(),
+        timeoutMs: route.timeoutMs,
+        clock,
+        expire: (timeoutMs) => void expireItem(route, context, timeoutMs),
+      }));
+      await waits.until(() => running.run());
     } catch (error) {
       const answer = route.answer(context, error);
       const { clientLeft } = context;
@@ -111,7 +126,7 @@ export function createStreamHandler(
         head.type("application/json").send(answer.payload);
       } else if (stream === undefined) reply.hijack(); // no answer to send
     } finally {
-      signal.removeEventListener("abort", onAbort);
+      isOver = true;
       if (entry !== undefined) void (closed ?? Promise.resolve()).then(entry.leave); // the slot is released once the generator has ended
       const isLost = failedWith === undefined && context.clientLeft;
       if (failedWith === undefined || context.clientLeft) stream?.end();
@@ -173,36 +188,26 @@ function assertStreamHead(context: HttpContext, route: RouteRuntime): void {
 /** A limit of time, and what happens at its end. */
 interface Limit {
   readonly ms: number;
-  expire(): Error;
+  readonly expire: () => Error;
 }
 
-/** The result of {@link raceAbort} if the call was aborted first. */
-const ABORTED: unique symbol = Symbol("left");
-
-/** Waits for the handler until its timeout or an abort. Default limit: that of an item. */
-async function raceAbort<T>(
+/** Waits for what the handler returns within its time limit. Default limit: that of an item. */
+function answerInTime(
+  answer: PromiseLike<unknown>,
   route: RouteRuntime,
   context: HttpContext,
-  start: () => T | PromiseLike<T>,
-  limit?: Limit,
-): Promise<T | typeof ABORTED> {
-  const { signal } = context;
-  if (signal.aborted) return ABORTED;
-  const work = Promise.resolve(start());
-  const race = new Promise<T | typeof ABORTED>((resolve, reject) => {
-    const leave = (): void => resolve(ABORTED);
-    signal.addEventListener("abort", leave, { once: true });
-    const stop = (): void => signal.removeEventListener("abort", leave);
-    work.then(resolve, reject);
-    work.then(stop, stop);
-  });
-  const { timeoutMs } = route;
-  if (timeoutMs === undefined) return race;
-  if (limit !== undefined) return withDeadline(race, limit.ms, route.options.clock, () => limit.expire());
-  return withDeadline(race, timeoutMs, route.options.clock, () => {
-    const error = new StreamTimeoutException(timeoutMs);
-    route.metrics.timeouts.stream++;
-    context.abort(error);
-    return error;
-  });
+  limit: Limit | undefined,
+): PromiseLike<unknown> {
+  const { timeoutMs, options } = route;
+  if (timeoutMs === undefined) return answer;
+  const { ms, expire } = limit ?? { ms: timeoutMs, expire: () => expireItem(route, context, timeoutMs) };
+  return withDeadline(answer, ms, options.clock, expire);
+}
+
+/** Aborts a call because it gave no item in time. */
+function expireItem(route: RouteRuntime, context: HttpContext, timeoutMs: number): StreamTimeoutException {
+  const error = new StreamTimeoutException(timeoutMs);
+  route.metrics.timeouts.stream++;
+  context.abort(error);
+  return error;
 }

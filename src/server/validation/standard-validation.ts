@@ -2,6 +2,7 @@ import { InputValidationError, OutputValidationError, type ValidationIssue } fro
 import type { StandardIssue, StandardResult, StandardSchema } from "../../routes/standard-schema.ts";
 import { ANSWER_FULL, childLocation, IssueList, type IssueLocation } from "./issue-list.ts";
 import { faultsOf, type PlacedFault } from "./standard-faults.ts";
+import { isThenable } from "../thenable.ts";
 
 /** A schema of another library, in the form that routes use. Libraries may validate asynchronously. */
 export interface StandardValidation {
@@ -48,10 +49,6 @@ export function createStandardValidation(schema: StandardSchema): StandardValida
         throw new OutputValidationError(methodName, listIssues(vendor, issues, value, OUTPUT));
       }),
   };
-}
-
-function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 /** The issues in the form of a 422 answer, within its limits. */
