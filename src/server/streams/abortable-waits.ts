@@ -19,7 +19,7 @@ export class AbortableWaits {
     });
   }
 
-  /** Ends the current wait and those after it. The first reason counts. */
+  /** Ends the current wait and those after it. Further reasons are ignored. */
   abort(reason: unknown): void {
     this.#aborted ??= { reason };
     this.#abort?.(reason);

@@ -34,8 +34,6 @@ export class EventStream {
   #collected = "";
   /** The length of text that the connection accepted when the first of these items came. */
   #room = 0;
-  /** Whether the collected items are going to be written. */
-  #isPlanned = false;
   /** The connection while it keeps back what Node would send before the collected items. */
   #corked: Socket | undefined;
 
@@ -152,7 +150,7 @@ export class EventStream {
       // Node sends the first item at the end of this operation, so only the items after it are collected.
       if (socket?.writableCorked === 0) return this.#write(text) && hasTurn;
       this.#room = out.writableHighWaterMark - out.writableLength;
-      if (!this.#isPlanned) this.#plan(socket);
+      this.#plan(socket);
     }
     this.#collected += text;
     if (this.#collected.length >= this.#room) this.#flush();
@@ -161,8 +159,7 @@ export class EventStream {
 
   /** Writes the collected items once all that are ready now have come. */
   #plan(socket: Socket | null): void {
-    this.#isPlanned = true;
-    if (socket !== null && socket.writableCorked > 0) {
+    if (socket !== null && socket.writableCorked > 0 && this.#corked === undefined) {
       socket.cork();
       this.#corked = socket;
     }
@@ -184,7 +181,6 @@ export class EventStream {
   }
 
   readonly #flushAll = (): void => {
-    this.#isPlanned = false;
     this.#flush();
     this.#corked?.uncork();
     this.#corked = undefined;
