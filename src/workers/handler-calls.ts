@@ -3,11 +3,11 @@ import { describeUncloneable, isCloneable } from "../processes/cloning.ts";
 import { CLONE_FORM, sendable } from "../json/sendable.ts";
 import { isStreamOfItems, iteratorOf } from "../items.ts";
 import { isStreamEvent } from "../routes/stream-event.ts";
-import { type FileAnswer, isFileAnswer } from "../routes/file-answer.ts";
 import { currentTracing } from "../tracing/tracing.ts";
 import type { ForwardingLog } from "./forwarding-log.ts";
 import type { HostedServable } from "./hosted-servable.ts";
-import type { AbortMessage, CallMessage, FromWorker, WireEffects, WireFile } from "./protocol.ts";
+import type { AbortMessage, CallMessage, FromWorker, PlacedAnswer, WireEffects } from "./protocol.ts";
+import { wireAnswer } from "./wire-answers.ts";
 import { ItemSender } from "./item-sender.ts";
 import { LazySignal, RemoteContext } from "./remote-context.ts";
 import { encodeThrown, isError, type WireThrown } from "../processes/thrown-codec.ts";
@@ -48,7 +48,7 @@ export class HandlerCalls {
       const value = await this.#call(call, this.#running);
       if (call.stream === true || (call.stream === "optional" && isStreamOfItems(value)))
         await this.#stream(call, value, this.#running);
-      else this.#answer(call, value, contexts);
+      else await this.#answer(call, value, this.#running);
     } catch (error) {
       this.#send({ type: "thrown", id, thrown: encodeThrown(error), ...effectsOf(contexts) });
     }
@@ -139,13 +139,22 @@ export class HandlerCalls {
     };
   }
 
-  #answer(call: CallMessage, result: unknown, contexts: readonly RemoteContext[]): void {
+  async #answer(call: CallMessage, result: unknown, running: Running): Promise<void> {
     const { id } = call;
+    const { contexts } = running;
     const failures: Failures = [];
     const isList = call.isBatch && Array.isArray(result);
-    const files: WireFile[] = [];
-    const value = withoutFiles(isList ? withoutErrors(result, failures) : result, isList, files);
-    const carried = files.length === 0 ? {} : { files };
+    const answers: PlacedAnswer[] = [];
+    const signal = (): AbortSignal =>
+      (call.isBatch ? running.signal : (contexts[0] ?? running.signal)).signal;
+    let value: unknown;
+    if (isList) value = await withoutAnswers(withoutErrors(result, failures), { answers, failures, signal });
+    else {
+      const wire = wireAnswer(result, signal);
+      if (wire === undefined) value = result;
+      else answers.push([wire instanceof Promise ? await wire : wire]);
+    }
+    const carried = answers.length === 0 ? {} : { answers };
     try {
       // Calls each toJSON() here, because objects lose their class, and with it this method, when they are sent.
       const plain = sendable(value, CLONE_FORM);
@@ -178,23 +187,21 @@ export class HandlerCalls {
   }
 }
 
-/** The result without its files, which are moved to `files`. */
-function withoutFiles(result: unknown, isList: boolean, files: WireFile[]): unknown {
-  if (!isList) {
-    if (!isFile(result)) return result;
-    files.push({ path: result.path, options: result.options });
-    return undefined;
-  }
-  if (!(result as unknown[]).some(isFile)) return result;
-  return (result as unknown[]).map((item, index) => {
-    if (!isFile(item)) return item;
-    files.push({ index, path: item.path, options: item.options });
+/** The results without files, blobs and responses, which are moved to `answers`. Those that can't be read are failures. */
+async function withoutAnswers(
+  results: readonly unknown[],
+  { answers, failures, signal }: { answers: PlacedAnswer[]; failures: Failures; signal: () => AbortSignal },
+): Promise<readonly unknown[]> {
+  const wires = results.map((result) => wireAnswer(result, signal));
+  if (wires.every((wire) => wire === undefined)) return results;
+  const settled = await Promise.allSettled(wires);
+  return results.map((result, index) => {
+    const wire = settled[index];
+    if (wire?.status === "rejected") failures.push([index, encodeThrown(wire.reason)]);
+    else if (wire?.value === undefined) return result;
+    else answers.push([wire.value, index]);
     return undefined;
   });
-}
-
-function isFile(value: unknown): value is FileAnswer {
-  return typeof value === "object" && value !== null && isFileAnswer(value);
 }
 
 /** The results without errors, which are moved to `failures`. */

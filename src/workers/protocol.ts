@@ -82,13 +82,22 @@ export interface WireEffects {
   readonly cdnToken: string | undefined;
 }
 
-/** A result of `file()`, whose class a message would lose. */
-export interface WireFile {
-  /** The index in the result of a batch; absent: the file is the whole result. */
-  readonly index?: number;
-  readonly path: string;
-  readonly options: FileOptions;
-}
+/** A result whose class a message would lose: of `file()`, or a `Blob` or `Response` with its bytes. */
+export type WireAnswer =
+  | { readonly kind: "file"; readonly path: string; readonly options: FileOptions }
+  | { readonly kind: "blob"; readonly bytes: Uint8Array; readonly type: string }
+  | {
+      readonly kind: "response";
+      /** Null: it has no body. */
+      readonly bytes: Uint8Array | null;
+      readonly status: number;
+      readonly headers: readonly (readonly [name: string, value: string])[];
+      /** The address that it was fetched from; "" for a response of the app's own. */
+      readonly url: string;
+    };
+
+/** An answer and its index in the result of a batch; without an index, it is the whole result. */
+export type PlacedAnswer = readonly [answer: WireAnswer, index?: number];
 
 /** A call has returned a stream, whose items follow. */
 interface BeginMessage {
@@ -115,8 +124,8 @@ export interface ResultMessage {
   readonly value: unknown;
   /** The errors in the result of a batch, with their indexes. At these indexes, `value` has undefined. */
   readonly failures?: readonly (readonly [index: number, error: WireThrown])[];
-  /** The files in the result. In their place, `value` has undefined. */
-  readonly files?: readonly WireFile[];
+  /** The files, blobs and responses in the result. In their place, `value` has undefined. */
+  readonly answers?: readonly PlacedAnswer[];
   readonly effects?: readonly WireEffects[];
 }
 

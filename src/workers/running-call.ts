@@ -10,9 +10,9 @@ import {
   type ToWorker,
   type WireContext,
   type WireEffects,
-  type WireFile,
+  type PlacedAnswer,
 } from "./protocol.ts";
-import { FileAnswer } from "../routes/file-answer.ts";
+import { answerOf } from "./wire-answers.ts";
 import { describeUncloneable, isCloneable } from "../processes/cloning.ts";
 import { RemoteItems } from "./remote-items.ts";
 import { decodeThrown, encodeThrown } from "../processes/thrown-codec.ts";
@@ -133,7 +133,7 @@ export class WorkerCall {
     for (const [index, error] of message.failures ?? []) {
       (message.value as unknown[])[index] = decodeThrown(error);
     }
-    this.#resolve(message.files === undefined ? message.value : withFiles(message.value, message.files));
+    this.#resolve(withAnswers(message.value, message.answers ?? []));
   }
 
   /** Ends the call without an answer. */
@@ -174,11 +174,11 @@ function wireContext(context: RequestContext): WireContext {
   return signal.aborted ? { ...wire, aborted: encodeThrown(signal.reason) } : wire;
 }
 
-/** A worker's result with its files. */
-function withFiles(value: unknown, files: readonly WireFile[]): unknown {
+/** A worker's result with its files, blobs and responses. */
+function withAnswers(value: unknown, answers: readonly PlacedAnswer[]): unknown {
   let result = value;
-  for (const { index, path, options } of files) {
-    const answer = new FileAnswer(path, options);
+  for (const [wire, index] of answers) {
+    const answer = answerOf(wire);
     if (index === undefined) result = answer;
     else (result as unknown[])[index] = answer;
   }

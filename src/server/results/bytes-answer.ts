@@ -11,7 +11,8 @@ import type { RouteRuntime } from "../http/route-runtime.ts";
 import { breakOff } from "../streams/event-stream.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { openFile } from "./file-body.ts";
-import { bodyOf, bytesKind, type ResultBody } from "./result-body.ts";
+import { bodyOf, type ResultBody } from "./result-body.ts";
+import { bytesKind } from "../../routes/bytes-result.ts";
 import { nextPiece, SourceStream } from "./source-stream.ts";
 
 /** A request that is being answered. */

@@ -1,9 +1,7 @@
 import type { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
-import { types } from "node:util";
 import { ownerOf } from "../../answer-header.ts";
-import type { BlobLike, ResponseLike } from "../../routes/bytes-result.ts";
-import { isFileAnswer } from "../../routes/file-answer.ts";
+import type { BlobLike, BytesKind, ResponseLike } from "../../routes/bytes-result.ts";
 import { bufferOf, NodeSource, WebSource, type ByteSource } from "./byte-source.ts";
 
 /** The body of an answer that is not JSON, with the parts of the head that come from the result itself. */
@@ -19,32 +17,6 @@ export interface ResultBody {
   /** Default: the status of the request's context. */
   readonly status?: number;
   readonly headers?: readonly (readonly [name: string, value: string])[];
-}
-
-/** A result that is sent as bytes, by the way to send it. */
-export type BytesKind = "bytes" | "blob" | "node stream" | "web stream" | "response" | "file";
-
-/** The kind of a result that is sent as bytes; undefined for any other value. */
-export function bytesKind(value: unknown): BytesKind | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype || prototype === null) return undefined;
-  if (types.isUint8Array(value) || types.isAnyArrayBuffer(value)) return "bytes";
-  if (isFileAnswer(value)) return "file";
-  switch (Object.prototype.toString.call(value)) {
-    case "[object Blob]":
-    case "[object File]":
-      return hasMethod(value, "arrayBuffer") && hasMethod(value, "stream") ? "blob" : undefined;
-    case "[object Response]":
-      return hasMethod(value, "arrayBuffer") && "headers" in value ? "response" : undefined;
-    default:
-      if (hasMethod(value, "pipe") && Symbol.asyncIterator in value) return "node stream";
-      return hasMethod(value, "getReader") ? "web stream" : undefined;
-  }
-}
-
-function hasMethod(value: object, name: string): boolean {
-  return typeof (value as Record<string, unknown>)[name] === "function";
 }
 
 /**
