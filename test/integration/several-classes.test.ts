@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
+import { createServer, request, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
-import { describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { Type, type Static } from "typebox";
 import {
@@ -10,19 +15,25 @@ import {
   AppException,
   bearerTokens,
   endpoint,
+  multipart,
   realtime,
   serve,
   type RequestContext,
   type ServeOptions,
   type ServableClass,
   type ServedClass,
+  upload,
   websocket,
   type RawWebSocket,
 } from "servable";
 import { connectTestSocket } from "servable/testing";
+import { WebSocket } from "ws";
+import { DESCRIBE } from "../../src/routes/servable.ts";
+import { Group } from "../../src/server/group/group.ts";
+import { rootDefinition } from "../../src/server/group/root.ts";
 import { type ServedApp, serveWith } from "../helpers/served-app.ts";
 import { captureLogs } from "../helpers/captured-logs.ts";
-import { exchange, openSocket, rawRequest, statusOf, upgrade } from "../helpers/sockets.ts";
+import { exchange, openSocket, rawRequest, statusOf, upgrade as openWebsocket } from "../helpers/sockets.ts";
 
 const Text = Type.Object({ text: Type.String() });
 type Text = Static<typeof Text>;
@@ -60,6 +71,18 @@ class LowerCase extends App {
     socket.on("message", (data) => socket.send(String(data)));
     return new Promise((resolve) => ctx.signal.addEventListener("abort", () => resolve()));
   }
+}
+
+/** The files of a certificate for this machine, removed after the tests; undefined without openssl. */
+function selfSigned(): { key: string; certificate: string } | undefined {
+  const folder = mkdtempSync(join(tmpdir(), "servable-group-"));
+  after(() => rmSync(folder, { recursive: true }));
+  const [key, certificate] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+  const made = spawnSync("openssl", [
+    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"],
+    ...["-subj", "/CN=localhost", "-keyout", key, "-out", certificate],
+  ]);
+  return made.status === 0 ? { key, certificate } : undefined;
 }
 
 const serveClasses = (
@@ -194,7 +217,7 @@ describe("several classes on one port", { timeout: 60_000 }, () => {
       ],
       { maxSessions: 1, bodyLimitBytes: 40_000, maxBytesInFlight: 50_000 },
     );
-    const socket = await upgrade(portOf(served), "/a/raw");
+    const socket = await openWebsocket(portOf(served), "/a/raw");
     const second = await exchange(
       portOf(served),
       rawRequest("GET", "/b/raw", {
@@ -216,6 +239,97 @@ describe("several classes on one port", { timeout: 60_000 }, () => {
     arriving.destroy();
     await served.metricsWhen((metrics) => metrics.value("servable_bytes_in_flight") === 0);
     assert.equal((await served.post("/b/hold", { text: "x".repeat(30_000) })).status, 200);
+  });
+
+  test("the memory and the disk space for all fit the largest body that any class allows", () => {
+    class Large extends App {
+      static override bodyLimitBytes = 3 * 2 ** 30;
+
+      @endpoint("/store", { input: multipart({ file: upload() }) })
+      store(): void {}
+    }
+    const members = [Upper, Large, LowerCase].map((type) => {
+      const app = new type();
+      return { prefix: `/${app.appName}`, definition: app[DESCRIBE]() };
+    });
+    const { logger } = captureLogs();
+    const { root } = new Group(members, rootDefinition(members, logger), { logger });
+    assert.ok(root.state.budget.maxBytes >= 3 * 2 ** 30);
+  });
+
+  test("a dozen classes cause no warning", async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", onWarning);
+    const classes = Array.from({ length: 12 }, (_, index) => ({ class: Upper, prefix: `/c${index}` }));
+    await using served = await serveClasses(classes);
+    for (const { prefix } of classes) {
+      assert.equal(await (await served.post(`${prefix}/say`, { text: "x" })).json(), "upper X");
+    }
+    process.off("warning", onWarning);
+    assert.deepEqual(warnings, []);
+  });
+
+  test("over TLS each class answers requests and upgrades, also after a declined upgrade", async (context) => {
+    const files = selfSigned();
+    if (files === undefined) return context.skip("openssl is not installed");
+    await using served = await serveClasses([Upper, LowerCase], { https: files });
+    assert.match(served.url, /^https:/);
+    const live = new WebSocket(`${served.url.replace("https", "wss")}/lower-case/raw`, {
+      rejectUnauthorized: false,
+    });
+    await once(live, "open");
+    live.send("x");
+    assert.equal(String((await once(live, "message"))[0]), "x");
+    live.close();
+    const socket = connectTls({ port: portOf(served), host: "127.0.0.1", rejectUnauthorized: false });
+    await once(socket, "secureConnect");
+    let received = "";
+    socket.on("data", (chunk: Buffer) => (received += chunk.toString()));
+    const head = "HTTP/1.1\r\nhost: localhost\r\n";
+    socket.write(`GET /upper/health ${head}upgrade: h2c\r\nconnection: upgrade\r\n\r\n`);
+    socket.write(`GET /lower-case/health ${head}connection: close\r\n\r\n`);
+    await once(socket, "close");
+    assert.deepEqual(
+      [...received.matchAll(/"version":"(.)/g)].map(([, version]) => version),
+      ["1", "2"],
+    );
+  });
+
+  test("on a unix socket each class answers, and its lines of the access log have its prefix", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "servable-group-"));
+    const { logger, lines } = captureLogs();
+    const unixSocket = join(folder, "app.sock");
+    {
+      await using served = await serveWith(
+        (options) => serve([Upper, LowerCase], { ...options, port: undefined, unixSocket }),
+        { accessLog: true, logger },
+      );
+      assert.equal(served.url, `unix:${unixSocket}`);
+      for (const [path, status] of [
+        ["/upper/health", 200],
+        ["/lower-case/health", 200],
+        ["/nothing", 404],
+      ] as const) {
+        const asked = request({
+          socketPath: unixSocket,
+          path,
+          headers: { host: "localhost" },
+          agent: false,
+        }).end();
+        const [answer] = (await once(asked, "response")) as [IncomingMessage];
+        answer.resume();
+        await once(answer, "close");
+        assert.equal(answer.statusCode, status, path);
+      }
+    }
+    const logged = lines.filter(({ msg }) => msg === "request answered").map(({ path, app }) => [path, app]);
+    assert.deepEqual(logged, [
+      ["/upper/health", "upper"],
+      ["/lower-case/health", "lower-case"],
+      ["/nothing", undefined],
+    ]);
+    rmSync(folder, { recursive: true });
   });
 
   test("the host localhost opens the port on IPv6 too, with all classes behind it", async (context) => {

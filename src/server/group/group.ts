@@ -3,12 +3,11 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from "n
 import type { Logger } from "pino";
 import { createUploads } from "../bodies/body-readers.ts";
 import { createBudget } from "../bodies/body-limits.ts";
-import type { ConnectionEvent } from "../connections/connections.ts";
 import { buildServer, type BuiltServer } from "../build.ts";
 import { type ServeDefinition, type ServerOptions, resolveServerOptions } from "../definition.ts";
 import { setUp } from "../lifecycle/serve.ts";
 import { Sessions } from "../sockets/sessions.ts";
-import { MemberServer } from "./member-server.ts";
+import { MemberServer, type Port } from "./member-server.ts";
 import { assertPrefixes, MemberTable } from "./member-table.ts";
 import { type GroupMember, mountIndex } from "./root.ts";
 import type { SharedParts } from "./shared-parts.ts";
@@ -39,11 +38,20 @@ export class Group {
     const { rootPath } = options;
     const named = members.map((member) => ({ ...member, name: member.definition.name }));
     assertPrefixes(named, rootPath);
-    const routes = members.flatMap(({ definition }) => [...definition.routes.keys()]);
+    // Large enough for each class: its settings and routes may allow larger bodies than those of the others.
+    const each = members.map(({ definition }) => {
+      const own = resolveServerOptions(given, { ...definition.settings, ...rootDefinition.settings });
+      const routes = [...definition.routes.keys()];
+      return { budget: createBudget(own, routes), uploads: createUploads(own, routes) };
+    });
     const once = {
-      budget: createBudget(options, routes),
+      budget: each
+        .map(({ budget }) => budget)
+        .reduce((one, other) => (other.maxBytes > one.maxBytes ? other : one)),
+      uploads: each
+        .map(({ uploads }) => uploads)
+        .reduce((one, other) => (other.disk.maxBytes > one.disk.maxBytes ? other : one)),
       sessions: new Sessions(options.maxSessions),
-      uploads: createUploads(options, routes),
     };
     const { auth: _, ...ofRoot } = given; // the root holds nothing that needs a caller
     const prefixes = members.map(({ prefix }) => prefix);
@@ -51,15 +59,23 @@ export class Group {
       ...once,
       mountIndex: (scope, headers) => mountIndex(scope, headers, { prefixes, rootPath }),
     });
-    const port = this.root.server.server;
-    const event = this.root.isSecure ? "secureConnection" : "connection";
+    const { server } = this.root.server;
+    const port: Port = {
+      server,
+      event: this.root.isSecure ? "secureConnection" : "connection",
+      closed: new Promise((resolve) => server.once("close", resolve)),
+    };
     const shared = { ...once, connections: this.root.connections };
     this.#members = named.map((member) =>
-      build(member, port, { given, rootPath, shared, log: options.logger, event }),
+      build(member, port, { given, rootPath, shared, log: options.logger }),
     );
+    // Before any other listener: the checks of hosts and origins depend on the address.
+    server.prependListener("listening", () => {
+      for (const member of this.#members) member.server.emit("listening");
+    });
     this.#table = new MemberTable(this.#members, rootPath);
     this.#join();
-    this.#dispatch(port);
+    this.#dispatch(server);
   }
 
   /**
@@ -156,14 +172,8 @@ type UpgradeListener = (request: IncomingMessage, socket: unknown, head: Buffer)
 
 function build(
   { name, prefix, definition }: GroupMember & { readonly name: string },
-  port: Server,
-  parts: {
-    given: ServerOptions;
-    rootPath: string;
-    shared: SharedParts;
-    log: Logger;
-    event: ConnectionEvent;
-  },
+  port: Port,
+  parts: { given: ServerOptions; rootPath: string; shared: SharedParts; log: Logger },
 ): BuiltMember {
   const options = {
     ...parts.given,
@@ -173,7 +183,7 @@ function build(
   let server!: MemberServer;
   const built = buildServer(definition, options, {
     ...parts.shared,
-    serverFactory: (handle) => (server = new MemberServer(port, handle, parts.event)),
+    serverFactory: (handle) => (server = new MemberServer(port, handle)),
   });
   return { name, prefix, definition, built, server };
 }

@@ -1,7 +1,15 @@
-import { once } from "node:events";
 import { Server, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ConnectionEvent } from "../connections/connections.ts";
+
+/** The server that has the port. */
+export interface Port {
+  readonly server: Server;
+  /** The event with which it announces its connections. */
+  readonly event: ConnectionEvent;
+  /** Resolves when it is closed. */
+  readonly closed: Promise<void>;
+}
 
 /**
  * The server of one of several classes on a port: a substitute for the server that has the port. It listens and closes
@@ -9,22 +17,20 @@ import type { ConnectionEvent } from "../connections/connections.ts";
  */
 export class MemberServer extends Server {
   readonly #port: Server;
-  readonly #closed: Promise<unknown>;
+  readonly #closed: Promise<void>;
   #onClosing!: () => void;
   /** Resolves when this server no longer needs the port to be open. */
   readonly closing: Promise<void> = new Promise((resolve) => (this.#onClosing = resolve));
 
-  /** @param event the one with which the server with the port announces its connections */
-  constructor(port: Server, handle: RequestListener, event: ConnectionEvent) {
+  constructor({ server: port, event, closed }: Port, handle: RequestListener) {
     super(handle);
     this.#port = port;
-    this.#closed = once(port, "close");
+    this.#closed = closed;
     // It never gets a connection of its own. The connection of a declined upgrade continues on the server with the port,
     // because its next request may be for another class.
     this.removeAllListeners("connection");
     this.on("connection", (socket) => port.emit(event, socket));
     this.removeAllListeners("listening"); // the timers of Node's own connections
-    port.prependListener("listening", () => this.emit("listening"));
     Object.defineProperty(this, "listening", { get: () => port.listening });
     this.maxHeadersCount = port.maxHeadersCount;
   }
