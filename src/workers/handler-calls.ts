@@ -187,7 +187,7 @@ export class HandlerCalls {
   }
 }
 
-/** The results without files, blobs and responses, which are moved to `answers`. Those that can't be read are failures. */
+/** The results without files, blobs and responses, which are moved to `answers`. Unreadable ones are failures. */
 async function withoutAnswers(
   results: readonly unknown[],
   { answers, failures, signal }: { answers: PlacedAnswer[]; failures: Failures; signal: () => AbortSignal },
