@@ -3,9 +3,9 @@
  * connections that each read streams of 50 items, one after another.
  *
  * The items of a burst are ready at once; of a paced stream, each item comes by a timer of its own. Both servers run in
- * processes of their own, compiled as in production, and take turns. The targets of processor time apply to the quiet
- * fifth of each server's rounds, as in `overhead`. The time of a stream is measured in bursts, from the request to the
- * end; each round gives one ratio of the slowest hundredths, and the target applies to the median of the ratios.
+ * processes of their own, compiled as in production, and take turns. Each round gives one ratio to bare Fastify's figure
+ * of the same round, and the targets apply to the medians: a round of paced streams takes a second, so there are too few
+ * for the quiet fifth that `overhead` uses. The duration of a stream is the time from the request to the end.
  * @module
  */
 import { fileURLToPath } from "node:url";
@@ -128,19 +128,12 @@ function rowsOf(rounds: Rounds): Row[] {
     const ratio = (figure: (round: StreamRound) => number): number =>
       median(ours.map((round, index) => figure(round) / figure(bare[index] as StreamRound)));
     const what = `${name}: servable / bare Fastify`;
-    targets.push(
-      atLeast(`${what}, by CPU per item in quiet rounds`, quiet(bare) / quiet(ours), "ratio", TARGET),
-    );
+    const byCpu = ratio((round) => 1 / round.cpuMicros);
+    targets.push(atLeast(`${what}, by CPU per item`, byCpu, "ratio", TARGET));
     if (shape === BURST)
       targets.push(atMost(`${what}, by p99 of a stream's duration`, ratio(slowest), "ratio", SLOWEST_TARGET));
     else more.push(information(`${what}, by p99 of a stream's duration`, ratio(slowest), "ratio"));
-    more.push(
-      information(
-        `${what}, by CPU per item`,
-        ratio((round) => 1 / round.cpuMicros),
-        "ratio",
-      ),
-    );
+    more.push(information(`${what}, by CPU per item in quiet rounds`, quiet(bare) / quiet(ours), "ratio"));
     if (shape.delayMs === 0)
       more.push(
         information(

@@ -39,10 +39,10 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     "multipart of 100 MB: growth of servable's peak memory",
   ],
   streams: [
-    "burst: servable / bare Fastify, by CPU per item in quiet rounds",
+    "burst: servable / bare Fastify, by CPU per item",
     "burst: servable / bare Fastify, by p99 of a stream's duration",
-    "burst of lines: servable / bare Fastify, by CPU per item in quiet rounds",
-    "paced: servable / bare Fastify, by CPU per item in quiet rounds",
+    "burst of lines: servable / bare Fastify, by CPU per item",
+    "paced: servable / bare Fastify, by CPU per item",
   ],
   startup: [
     'import "servable" / import "fastify"',
