@@ -36,6 +36,11 @@ export class ServerProcess implements AsyncDisposable {
     return new ServerProcess(child, ended, listening);
   }
 
+  /** The id of the process. */
+  get pid(): number {
+    return this.#child.pid as number;
+  }
+
   /** The resource usage of the process since its start. @throws Error if it has ended. */
   usage(): Promise<Usage> {
     return this.#ask("usage");
