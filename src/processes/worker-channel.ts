@@ -2,7 +2,9 @@ import { fork, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { endGroup, endTree, LEADS_GROUP } from "./process-tree.ts";
-import { contentOf, workerArguments } from "./worker-program.ts";
+import { MessageDecoder, MessageError } from "./message-codec.ts";
+import { MessageWriter } from "./message-writer.ts";
+import { contentOf, hasMessagePipe, MESSAGE_PIPE, workerArguments } from "./worker-program.ts";
 
 /** How a worker process ended. All fields are null if nothing is known. */
 export interface WorkerEnd {
@@ -73,6 +75,10 @@ export class ForkChannel<ToWorker extends object, FromWorker> implements WorkerC
   readonly #child: ChildProcess;
   readonly #listener: ChannelListener<FromWorker>;
   readonly #endsWithChannel: boolean;
+  /** Undefined if messages go through Node's own channel. */
+  readonly #pipe: Socket | undefined;
+  readonly #writer: MessageWriter | undefined;
+  #isDisconnected = false;
   #hasExited = false;
   #hasEnded = false;
 
@@ -87,17 +93,23 @@ export class ForkChannel<ToWorker extends object, FromWorker> implements WorkerC
       env: environment,
       ...(directory === undefined ? {} : { cwd: directory }),
       serialization: "advanced",
-      stdio: ["ignore", output, output, "ipc"],
+      stdio: ["ignore", output, output, "ipc", ...(hasMessagePipe ? ["pipe" as const] : [])],
       ...LEADS_GROUP,
     });
     // If this process has reached its limit of open files, streams and channel are missing, and Node emits an error
     // event.
     this.stdout = this.#child.stdout ?? Readable.from([]);
     this.stderr = this.#child.stderr ?? Readable.from([]);
-    this.#child.on("message", (message: unknown) => {
-      const own = contentOf<FromWorker>(message);
-      if (own !== undefined) listener.onMessage(own);
-    });
+    this.#pipe = (this.#child.stdio as readonly unknown[] | undefined)?.[MESSAGE_PIPE] as Socket | undefined;
+    if (this.#pipe !== undefined) {
+      this.#writer = new MessageWriter(this.#pipe);
+      this.#receiveFrom(this.#pipe);
+    } else {
+      this.#child.on("message", (message: unknown) => {
+        const own = contentOf<FromWorker>(message);
+        if (own !== undefined) listener.onMessage(own);
+      });
+    }
     // After a successful start, this event only means that a message could not be sent. The end of the process has its
     // own event.
     this.#child.on("error", (error) => {
@@ -119,7 +131,8 @@ export class ForkChannel<ToWorker extends object, FromWorker> implements WorkerC
   }
 
   send(message: ToWorker): void {
-    if (this.#child.connected) this.#child.send(message);
+    if (this.#writer !== undefined) this.#writer.write(message);
+    else if (this.#child.connected) this.#child.send(message);
   }
 
   kill(): void {
@@ -131,7 +144,22 @@ export class ForkChannel<ToWorker extends object, FromWorker> implements WorkerC
     const method = isHeld ? "ref" : "unref";
     this.#child[method]();
     this.#child.channel?.[method]();
-    for (const stream of [this.stdout, this.stderr]) (stream as Partial<Socket>)[method]?.();
+    for (const stream of [this.stdout, this.stderr, this.#pipe]) (stream as Partial<Socket>)?.[method]?.();
+  }
+
+  #receiveFrom(pipe: Socket): void {
+    const decoder = new MessageDecoder((message) => this.#listener.onMessage(message as FromWorker));
+    pipe.on("data", (chunk: Buffer) => {
+      try {
+        decoder.write(chunk);
+      } catch (error) {
+        if (!(error instanceof MessageError)) throw error;
+        pipe.destroy();
+        this.kill();
+      }
+    });
+    pipe.on("error", () => {}); // the end of the process has its own event
+    if (this.#endsWithChannel) pipe.once("end", () => this.#onDisconnect());
   }
 
   #onExit(end: WorkerEnd): void {
@@ -143,7 +171,8 @@ export class ForkChannel<ToWorker extends object, FromWorker> implements WorkerC
   }
 
   #onDisconnect(): void {
-    if (this.#hasExited) return;
+    if (this.#hasExited || this.#isDisconnected) return;
+    this.#isDisconnected = true;
     this.kill();
     setTimeout(() => this.#end({ code: null, signal: null }), LAST_MESSAGES_MS).unref();
   }
