@@ -8,6 +8,18 @@ export interface RunSignal {
   readonly signal: AbortSignal;
   /** The latest deadline of its jobs, on the dispatcher's clock; Infinity for no limit. */
   readonly finishBy: number;
+  /** Sets a callback for callers that no longer wait for a result: cheaper than {@link signal}. */
+  onLeave(listener: (index: number, reason: unknown) => void): void;
+  /** Hands on the result of one value before the run ends. An `Error` or {@link Failure} fails that item. */
+  handOn(index: number, result: unknown): void;
+  /** Returns a value that was not begun to the queue, where it is the next. */
+  putBack(index: number): void;
+}
+
+/** The dispatcher of a run. */
+interface RunOwner<T> {
+  handOn(job: Job<T>, result: unknown): void;
+  putBack(job: Job<T>): void;
 }
 
 /** A running batch. It lasts until its executor has finished, even if all callers have left before. */
@@ -17,11 +29,20 @@ export class BatchRun<T> implements SlotLease, RunSignal {
   readonly startedAt: number;
   readonly expectedEnd: number;
   endedAt = Infinity;
+  readonly #owner: RunOwner<T>;
+  /** Jobs that have left the run before its end. */
+  #gone: Set<Job<T>> | undefined;
+  #onLeave: ((index: number, reason: unknown) => void) | undefined;
   #wanted: number;
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
 
-  constructor(jobs: readonly Job<T>[], cost: number, startedAt: number, expectedMs: number) {
+  constructor(
+    owner: RunOwner<T>,
+    jobs: readonly Job<T>[],
+    { cost, startedAt, expectedMs }: { cost: number; startedAt: number; expectedMs: number },
+  ) {
+    this.#owner = owner;
     this.jobs = jobs;
     this.cost = cost;
     this.startedAt = startedAt;
@@ -51,8 +72,35 @@ export class BatchRun<T> implements SlotLease, RunSignal {
     return this.#controller.signal;
   }
 
-  /** Records that a caller has left. Aborts the run with the last one. */
-  leave(reason: unknown): void {
+  onLeave(listener: (index: number, reason: unknown) => void): void {
+    this.#onLeave = listener;
+  }
+
+  handOn(index: number, result: unknown): void {
+    const job = this.#release(index);
+    if (job !== undefined) this.#owner.handOn(job, result);
+  }
+
+  putBack(index: number): void {
+    const job = this.#release(index);
+    if (job !== undefined) this.#owner.putBack(job);
+  }
+
+  /** Whether a job still belongs to the run. */
+  has(job: Job<T>): boolean {
+    return this.#gone?.has(job) !== true;
+  }
+
+  #release(index: number): Job<T> | undefined {
+    const job = this.jobs[index];
+    if (job === undefined || !this.has(job)) return undefined;
+    (this.#gone ??= new Set()).add(job);
+    return job;
+  }
+
+  /** Records that the caller of a job has left. Aborts the run with the last one. */
+  leave(job: Job<T>, reason: unknown): void {
+    this.#onLeave?.(this.jobs.indexOf(job), reason);
     if (--this.#wanted > 0) return;
     this.#aborted = { reason };
     this.#controller?.abort(reason);

@@ -29,6 +29,11 @@ export interface DispatcherOptions<T> {
   readonly run: RunBatch<T>;
   /** Whether a run that failed with this error should be retried once, each job alone. Default: never. */
   readonly isRetried?: (error: unknown) => boolean;
+  /**
+   * The number of jobs that one executor may take at once if runs do not combine jobs: it runs them one after the other.
+   * Default 1.
+   */
+  readonly together?: (() => number) | undefined;
   /** HTTP status of rejected requests. Default 429. */
   readonly overloadStatus?: 429 | 503 | undefined;
   readonly clock: Clock;
@@ -60,6 +65,10 @@ export class Dispatcher<T> implements SlotUser {
   /** The run of each job that has started. */
   readonly #runs = new Map<Job<T>, BatchRun<T>>();
   readonly #hint: BatchHint | undefined;
+  readonly #owner = {
+    handOn: (job: Job<T>, result: unknown): void => this.#handOn(job, result),
+    putBack: (job: Job<T>): void => this.#putBack(job),
+  };
   #unitCost = 1;
   /** Average time from the end of a run until its answers are handed on, in milliseconds. */
   #answerMs = 0;
@@ -179,7 +188,7 @@ export class Dispatcher<T> implements SlotUser {
     if (why === "cancelled") this.#metrics.cancelled[run === undefined ? "waiting" : "running"]++;
     else this.#metrics.timeouts[why === "runTimeout" ? "run" : "queue"]++;
     if (run === undefined) this.#queue.remove(job);
-    else run.leave(reason);
+    else run.leave(job, reason);
   }
 
   #refusal(request: Omit<JobRequest<T>, "value">, now: number): OverloadException | undefined {
@@ -234,7 +243,7 @@ export class Dispatcher<T> implements SlotUser {
       const now = this.#clock.now();
       if (this.#holds(now)) return;
       const conditions = {
-        limits: this.#options.limits,
+        limits: this.#nextLimits(),
         model: this.#model,
         now,
         answerMs: this.#answerMs,
@@ -245,6 +254,14 @@ export class Dispatcher<T> implements SlotUser {
       for (const job of plan.shed) this.#shed(job, now);
       if (plan.take.length > 0) this.#start(plan, now);
     }
+  }
+
+  /** The limits of the next run. Jobs that are not combined are divided among all free executors. */
+  #nextLimits(): BatchLimits {
+    const { limits, together } = this.#options;
+    if (together === undefined || limits.maxSize > 1) return limits;
+    const share = Math.ceil(this.#queue.length / this.#executors.free);
+    return { ...limits, maxSize: Math.max(1, Math.min(share, together())) };
   }
 
   /** Whether to wait for callers that are expected back soon. If so, sets a timer for the end of the wait. */
@@ -282,7 +299,8 @@ export class Dispatcher<T> implements SlotUser {
 
   #start(plan: BatchPlan<T>, now: number): void {
     const jobs = plan.take;
-    const run = new BatchRun(jobs, plan.cost, now, this.#model.predict(plan.cost));
+    const expectedMs = this.#model.predict(plan.cost);
+    const run = new BatchRun<T>(this.#owner, jobs, { cost: plan.cost, startedAt: now, expectedMs });
     for (const job of jobs) {
       job.run = run;
       this.#queue.remove(job);
@@ -290,7 +308,8 @@ export class Dispatcher<T> implements SlotUser {
       this.#metrics.waited(now - job.arrivedAt);
     }
     this.#executors.take(run);
-    this.#metrics.started(jobs.length, plan.reason);
+    if (this.#options.limits.maxSize > 1) this.#metrics.started(jobs.length, plan.reason);
+    else for (const _ of jobs) this.#metrics.started(1, plan.reason);
     this.#hint?.started(jobs.length, plan.reason, jobs[0]?.arrivedAt ?? now);
     const values = jobs.map((job) => job.value);
     const work = this.#options.run(values, run);
@@ -306,18 +325,32 @@ export class Dispatcher<T> implements SlotUser {
   }
 
   #fail(run: BatchRun<T>, error: unknown): void {
+    this.#finish(run, (job) => this.#failJob(job, error), false);
+  }
+
+  /** Rejects a job whose run has failed, or queues it once more. */
+  #failJob(job: Job<T>, error: unknown): boolean {
     const isRetried = this.#options.isRetried?.(error) ?? false;
-    this.#finish(
-      run,
-      (job) => {
-        if (!isRetried || job.retried || job.settled) return job.reject(error);
-        job.retried = true;
-        this.#metrics.retried++;
-        this.#queue.add(job);
-        return false;
-      },
-      false,
-    );
+    if (!isRetried || job.retried || job.settled) return job.reject(error);
+    job.retried = true;
+    this.#metrics.retried++;
+    this.#queue.add(job);
+    return false;
+  }
+
+  #handOn(job: Job<T>, result: unknown): void {
+    this.#runs.delete(job);
+    if (job.settled) this.#metrics.late++;
+    if (result instanceof Failure) this.#failJob(job, result.reason);
+    else settle(job, result);
+  }
+
+  #putBack(job: Job<T>): void {
+    this.#runs.delete(job);
+    if (job.settled) return;
+    job.returned = true;
+    this.#queue.add(job);
+    this.#startSoon();
   }
 
   /**
@@ -333,14 +366,16 @@ export class Dispatcher<T> implements SlotUser {
     const isWhole = succeeded && run.wanted > 0;
     const isLonger = run.wanted === 0 && tookMs > this.#model.predict(run.cost);
     if (isWhole || isLonger) this.#model.learn(run.cost, tookMs);
-    this.#metrics.ended(tookMs);
+    if (this.#options.limits.maxSize > 1) this.#metrics.ended(tookMs);
+    else for (const _ of run.jobs) this.#metrics.ended(tookMs / run.size);
     this.#hint?.ended(now, tookMs);
     this.#hold.completed(now, run.wanted, this.#model.fixed);
-    for (const job of run.jobs) this.#runs.delete(job);
+    for (const job of run.jobs) if (run.has(job)) this.#runs.delete(job);
     this.#executors.giveBack(run);
     const answersFirst = this.#blockingMs > LONG_BLOCK_MS;
     if (!answersFirst) this.#executors.announce();
     run.jobs.forEach((job, index) => {
+      if (!run.has(job)) return;
       if (job.settled) this.#metrics.late++;
       answer(job, index);
     });

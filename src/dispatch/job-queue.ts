@@ -4,7 +4,7 @@ import type { Job } from "./job.ts";
 export class JobQueue<T> {
   readonly #normal = new Set<Job<T>>();
   readonly #low = new Set<Job<T>>();
-  /** Retried jobs, which come before all others. */
+  /** Retried and returned jobs, which come before all others. */
   readonly #again = new Set<Job<T>>();
   #bytes = 0;
   #cost = 0;
@@ -34,7 +34,7 @@ export class JobQueue<T> {
   /** Arrival of the oldest queued job; undefined if none is queued. */
   get oldestArrival(): number | undefined {
     let oldest = Infinity;
-    // Retried jobs are in the order in which they failed.
+    // These are in the order in which they failed or were returned.
     for (const job of this.#again) oldest = Math.min(oldest, job.arrivedAt);
     for (const jobs of [this.#normal, this.#low]) {
       const [first] = jobs;
@@ -44,7 +44,8 @@ export class JobQueue<T> {
   }
 
   add(job: Job<T>): void {
-    const jobs = job.retried ? this.#again : job.priority === "low" ? this.#low : this.#normal;
+    const jobs =
+      job.retried || job.returned ? this.#again : job.priority === "low" ? this.#low : this.#normal;
     jobs.add(job);
     this.#account(job, 1);
   }
@@ -66,7 +67,7 @@ export class JobQueue<T> {
   #account(job: Job<T>, sign: 1 | -1): void {
     this.#bytes += sign * job.bytes;
     this.#cost += sign * job.cost;
-    if (job.priority === "low" && !job.retried) this.#lowCost += sign * job.cost;
+    if (job.priority === "low" && !job.retried && !job.returned) this.#lowCost += sign * job.cost;
     if (this.length === 0) this.#cost = this.#lowCost = 0; // do not accumulate rounding errors
   }
 }

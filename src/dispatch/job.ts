@@ -45,6 +45,8 @@ export class Job<T> {
   run: { readonly startedAt: number; endedAt: number; readonly size: number } | undefined;
   /** Whether its run failed for a reason outside of the job, so that it runs once more, alone in a batch. */
   retried = false;
+  /** Whether it was returned to the queue before it was begun, so that it is the next. */
+  returned = false;
   #settled = false;
   #resolve!: (value: unknown) => void;
   #reject!: (reason: unknown) => void;

@@ -4,6 +4,9 @@ import { encodeMessage } from "./message-codec.ts";
 /** Writes messages to another process. */
 export class MessageWriter {
   readonly #pipe: Socket;
+  #isHeld = false;
+  /** Lines that wait for {@link release}. */
+  #lines = "";
 
   constructor(pipe: Socket) {
     this.#pipe = pipe;
@@ -16,6 +19,33 @@ export class MessageWriter {
    */
   write(message: object, onWritten?: () => void): void {
     const encoded = encodeMessage(message);
+    if (this.#isHeld && typeof encoded === "string" && onWritten === undefined) {
+      this.#lines += encoded;
+      return;
+    }
+    this.#flush();
+    this.#put(encoded, onWritten);
+  }
+
+  /** Collects small messages until {@link release}, to write them at once. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** Writes what was collected. */
+  release(): void {
+    this.#isHeld = false;
+    this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#lines === "") return;
+    const lines = this.#lines;
+    this.#lines = "";
+    this.#put(lines, undefined);
+  }
+
+  #put(encoded: string | Buffer, onWritten: (() => void) | undefined): void {
     if (this.#pipe.writable) this.#pipe.write(encoded, onWritten);
     else onWritten?.();
   }

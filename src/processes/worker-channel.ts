@@ -135,6 +135,21 @@ export class ForkChannel<ToWorker extends object, FromWorker> implements WorkerC
     else if (this.#child.connected) this.#child.send(message);
   }
 
+  /** Sends messages at once. Returns the error of each message that can't be cloned, by its index. */
+  sendAll(messages: readonly ToWorker[]): ReadonlyMap<number, unknown> {
+    const errors = new Map<number, unknown>();
+    this.#writer?.hold();
+    for (const [index, message] of messages.entries()) {
+      try {
+        this.send(message);
+      } catch (error) {
+        errors.set(index, error);
+      }
+    }
+    this.#writer?.release();
+    return errors;
+  }
+
   kill(): void {
     // After the end of the process, its id may belong to another process.
     if (this.#child.pid !== undefined && !this.#hasExited) endTree(this.#child.pid);

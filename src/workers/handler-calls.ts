@@ -29,6 +29,8 @@ export class HandlerCalls {
   readonly #log: ForwardingLog;
   readonly #send: (message: FromWorker) => unknown;
   #running: Running | undefined;
+  /** Calls that arrived during a call. */
+  #waiting: CallMessage[] = [];
   #onIdle: (() => void) | undefined;
 
   constructor(servable: HostedServable, log: ForwardingLog, send: (message: FromWorker) => unknown) {
@@ -37,28 +39,51 @@ export class HandlerCalls {
     this.#send = send;
   }
 
-  /** Calls the handler and sends its result or error to the main process. Never rejects. */
+  /**
+   * Calls the handler and sends its result or error to the main process. Calls that arrive meanwhile wait for the end
+   * of the call; if it does not end in this turn of the event loop, they are returned. Never rejects.
+   */
   async run(call: CallMessage): Promise<void> {
+    if (this.#running !== undefined) {
+      if (this.#waiting.push(call) === 1) setImmediate(() => this.#returnWaiting());
+      return;
+    }
+    for (let next: CallMessage | undefined = call; next !== undefined; next = this.#waiting.shift()) {
+      await this.#run(next);
+    }
+    this.#onIdle?.();
+  }
+
+  #returnWaiting(): void {
+    if (this.#waiting.length === 0) return;
+    this.#send({ type: "unbegun", ids: this.#waiting.map(({ id }) => id) });
+    this.#waiting = [];
+  }
+
+  async #run(call: CallMessage): Promise<void> {
     const { id, isBatch } = call;
     const contexts = call.contexts.map((context) => new RemoteContext(context, () => this.#log.logger));
     this.#running = { id, signal: new LazySignal(call.aborted), contexts, isBatch, sender: undefined };
     // A handler of a single request has only one signal, which aborts with the request and with the call.
     if (!isBatch && call.aborted !== undefined) contexts[0]?.abort(call.aborted);
+    const startedAt = performance.now();
     try {
       const value = await this.#call(call, this.#running);
       if (call.stream === true || (call.stream === "optional" && isStreamOfItems(value)))
         await this.#stream(call, value, this.#running);
-      else await this.#answer(call, value, this.#running);
+      else await this.#answer(call, value, this.#running, performance.now() - startedAt);
     } catch (error) {
       this.#send({ type: "thrown", id, thrown: encodeThrown(error), ...effectsOf(contexts) });
     }
     this.#running = undefined;
-    this.#onIdle?.();
   }
 
   /** Aborts the running call, or one request of its batch. No effect if the call has ended meanwhile. */
   abort({ id, item, reason }: AbortMessage): void {
     const running = this.#running;
+    const waiting = this.#waiting.findIndex((call) => call.id === id);
+    if (waiting !== -1)
+      this.#waiting[waiting] = { ...(this.#waiting[waiting] as CallMessage), aborted: reason };
     if (running?.id !== id) return;
     if (!running.isBatch) {
       running.contexts[0]?.abort(reason);
@@ -139,7 +164,7 @@ export class HandlerCalls {
     };
   }
 
-  async #answer(call: CallMessage, result: unknown, running: Running): Promise<void> {
+  async #answer(call: CallMessage, result: unknown, running: Running, tookMs: number): Promise<void> {
     const { id } = call;
     const { contexts } = running;
     const failures: Failures = [];
@@ -158,7 +183,10 @@ export class HandlerCalls {
     try {
       // Calls each toJSON() here, because objects lose their class, and with it this method, when they are sent.
       const plain = sendable(value, CLONE_FORM);
-      this.#send({ type: "result", id, value: plain, failures, ...carried, ...effectsOf(contexts) });
+      if (!isList) {
+        const ms = Math.round(tookMs * 1000) / 1000;
+        this.#send({ type: "result", id, value: plain, ms, ...carried, ...effectsOf(contexts) });
+      } else this.#send({ type: "result", id, value: plain, failures, ...carried, ...effectsOf(contexts) });
     } catch (error) {
       if (!isList) throw this.#refusal(call, value, error);
       // Only the results that can't be sent fail; the others are sent.

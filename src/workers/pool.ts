@@ -145,11 +145,21 @@ export class WorkerPool {
    * Rejects with the error that the handler threw, or with a WorkerDiedException if the worker ends before it answers.
    */
   run(call: PoolCall): Promise<unknown> {
+    return this.runAll([call])[0] as Promise<unknown>;
+  }
+
+  /**
+   * Runs calls on one idle worker, one after the other. Each promise settles like that of {@link run}, or rejects with
+   * {@link NOT_BEGUN} if the call was not begun because the worker ended or the call before it takes long.
+   */
+  runAll(calls: readonly PoolCall[]): Promise<unknown>[] {
     const worker = this.#idle.pop();
-    if (worker !== undefined) return worker.run(call);
+    if (worker !== undefined) return worker.run(calls);
     const { className } = this.#options;
     const state = this.#stopped === undefined ? `${this.#ready} of ${this.size} ready, all busy` : "stopped";
-    return Promise.reject(new Error(`No worker of ${className} is free for ${call.route}: ${state}.`));
+    return calls.map(({ route }) =>
+      Promise.reject(new Error(`No worker of ${className} is free for ${route}: ${state}.`)),
+    );
   }
 
   /**

@@ -7,10 +7,10 @@ import type { WireThrown } from "../processes/thrown-codec.ts";
 export const CDN_TOKEN = "x-fal-cdn-token";
 
 /** The parts of a request's context that a worker needs. */
-export interface WireContext extends Pick<
-  RequestContext,
-  "requestId" | "endpoint" | "lifecyclePreference" | "headers" | "query" | "params" | "caller"
-> {
+export interface WireContext
+  extends
+    Pick<RequestContext, "requestId" | "lifecyclePreference" | "headers" | "query" | "params">,
+    Partial<Pick<RequestContext, "endpoint" | "caller">> {
   /** Why the request's signal has aborted, where it has. */
   readonly aborted?: WireThrown;
 }
@@ -76,10 +76,10 @@ export interface WireEffects {
   /** The index in `contexts`. */
   readonly item: number;
   readonly headers: readonly (readonly [name: string, value: string | readonly string[]])[];
-  /** The status of the answer; undefined if the handler did not set it. */
-  readonly status: number | undefined;
-  /** The new `x-fal-cdn-token`; undefined if the handler did not change it. */
-  readonly cdnToken: string | undefined;
+  /** The status of the answer; absent if the handler did not set it. */
+  readonly status?: number;
+  /** The new `x-fal-cdn-token`; absent if the handler did not change it. */
+  readonly cdnToken?: string;
 }
 
 /** A result whose class a message would lose: of `file()`, or a `Blob` or `Response` with its bytes. */
@@ -122,6 +122,8 @@ export interface ResultMessage {
   readonly type: "result";
   readonly id: number;
   readonly value: unknown;
+  /** The time of the handler, in milliseconds; absent for batches and streams. */
+  readonly ms?: number;
   /** The errors in the result of a batch, with their indexes. At these indexes, `value` has undefined. */
   readonly failures?: readonly (readonly [index: number, error: WireThrown])[];
   /** The files, blobs and responses in the result. In their place, `value` has undefined. */
@@ -135,6 +137,12 @@ export interface ThrownMessage {
   readonly id: number;
   readonly thrown: WireThrown;
   readonly effects?: readonly WireEffects[];
+}
+
+/** Calls that have not been begun, because the call before them takes longer than expected. */
+export interface UnbegunMessage {
+  readonly type: "unbegun";
+  readonly ids: readonly number[];
 }
 
 /** A line that the handler logged. */
@@ -157,6 +165,7 @@ export type FromWorker =
   | ItemMessage
   | ResultMessage
   | ThrownMessage
+  | UnbegunMessage
   | LogMessage
   /** The answer to a ping. */
   | { readonly type: "pong" }

@@ -111,6 +111,11 @@ export class RemoteContext implements RequestContext {
     const cdnToken = token === this.#cdnToken || typeof token !== "string" ? undefined : token;
     const status = this.#answerStatus;
     if (this.#answerHeaders === undefined && cdnToken === undefined && status === undefined) return undefined;
-    return { item, headers: this.#answerHeaders ?? [], cdnToken, status };
+    return {
+      item,
+      headers: this.#answerHeaders ?? [],
+      ...(cdnToken === undefined ? {} : { cdnToken }),
+      ...(status === undefined ? {} : { status }),
+    };
   }
 }

@@ -29,7 +29,14 @@ export interface PoolCall {
   /** The span to continue in the worker. */
   readonly trace?: TraceCarrier | undefined;
   /** Aborts the whole call. */
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal;
+  /**
+   * Sets a callback for the abort of the whole call, including its only context's: cheaper than the signals, which are
+   * not used then.
+   */
+  readonly onAbort?: (listener: (reason: unknown) => void) => void;
+  /** Called with the time of the handler, in milliseconds. */
+  readonly onTime?: (ms: number) => void;
   /** Deadline of the answer, on the pool's clock. Default: none. */
   readonly finishBy?: number;
   /** For a method that yields items; absent for other methods. */
@@ -46,6 +53,9 @@ interface StreamOptions {
   onEnd(): void;
 }
 
+/** The reason why a call is returned that its worker has not begun. */
+export const NOT_BEGUN: unique symbol = Symbol("not begun");
+
 /**
  * A call that was sent to a worker and is not answered yet. Its promise resolves to the result; for a stream, this is a
  * {@link RemoteItems}.
@@ -57,6 +67,7 @@ export class WorkerCall {
   readonly #tell: (message: ToWorker) => void;
   readonly #listeners: (readonly [AbortSignal, () => void])[] = [];
   #items: RemoteItems | undefined;
+  #hasEnded = false;
   #resolve!: (value: unknown) => void;
   #reject!: (error: unknown) => void;
 
@@ -74,9 +85,9 @@ export class WorkerCall {
       route,
       inputs,
       isBatch: batched,
-      contexts: contexts.map(wireContext),
+      contexts: contexts.map((context) => wireContext(context, call.onAbort === undefined)),
       ...(trace === undefined ? {} : { trace }),
-      ...(signal.aborted ? { aborted: encodeThrown(signal.reason) } : {}),
+      ...(signal?.aborted === true ? { aborted: encodeThrown(signal.reason) } : {}),
       ...(stream === undefined ? {} : { stream: stream.kind }),
     };
   }
@@ -92,8 +103,9 @@ export class WorkerCall {
 
   /** Forwards aborts to the worker from now on, until the call ends. */
   watch(): void {
-    const { contexts, signal } = this.#call;
-    this.#listen(signal, undefined);
+    const { contexts, signal, onAbort } = this.#call;
+    if (onAbort !== undefined) return onAbort((reason) => this.#abort(reason, undefined));
+    if (signal !== undefined) this.#listen(signal, undefined);
     for (const [item, context] of contexts.entries()) {
       if (context.signal !== signal) this.#listen(context.signal, item);
     }
@@ -126,6 +138,7 @@ export class WorkerCall {
       else this.#items.end();
       return;
     }
+    if (message.type === "result" && message.ms !== undefined) this.#call.onTime?.(message.ms);
     if (message.type === "thrown") {
       this.#reject(decodeThrown(message.thrown));
       return;
@@ -134,6 +147,11 @@ export class WorkerCall {
       (message.value as unknown[])[index] = decodeThrown(error);
     }
     this.#resolve(withAnswers(message.value, message.answers ?? []));
+  }
+
+  /** Ends the call because its message could not be sent. */
+  refuse(error: unknown): void {
+    this.#reject(refusalOf(this.route, error));
   }
 
   /** Ends the call without an answer. */
@@ -146,31 +164,51 @@ export class WorkerCall {
 
   #listen(signal: AbortSignal, item: number | undefined): void {
     if (signal.aborted) return;
-    const { id } = this.message;
-    const listener = (): void => {
-      const reason = encodeThrown(signal.reason);
-      this.#tell({ type: "abort", id, ...(item === undefined ? {} : { item }), reason });
-    };
+    const listener = (): void => this.#abort(signal.reason, item);
     signal.addEventListener("abort", listener, { once: true });
     this.#listeners.push([signal, listener]);
   }
 
+  #abort(reason: unknown, item: number | undefined): void {
+    if (this.#hasEnded) return;
+    const { id } = this.message;
+    this.#tell({ type: "abort", id, ...(item === undefined ? {} : { item }), reason: encodeThrown(reason) });
+  }
+
   #ignore(): void {
+    this.#hasEnded = true;
     for (const [signal, listener] of this.#listeners) signal.removeEventListener("abort", listener);
   }
 }
 
 /** The result of `authenticate()` can't be sent to another process. */
-export class UnsendableCaller extends TypeError {}
+class UnsendableCaller extends TypeError {}
 
-function wireContext(context: RequestContext): WireContext {
-  const { requestId, endpoint, lifecyclePreference, headers, query, params, caller, signal } = context;
+/** The error of a call whose message can't be made or sent. */
+export function refusalOf(route: string, error: unknown): TypeError {
+  if (error instanceof UnsendableCaller) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return new TypeError(`The input of ${route} can't be sent to a worker: ${why}`, { cause: error });
+}
+
+function wireContext(context: RequestContext, withAbort: boolean): WireContext {
+  const { requestId, endpoint, lifecyclePreference, headers, query, params, caller } = context;
   if (!isCloneable(caller)) {
     throw new UnsendableCaller(
       `authenticate() returned a caller that can't be sent to a worker: ${describeUncloneable(caller)}. Return plain data.`,
     );
   }
-  const wire = { requestId, endpoint, lifecyclePreference, headers, query, params, caller };
+  const wire: WireContext = {
+    requestId,
+    ...(endpoint === undefined ? {} : { endpoint }), // a field that is undefined would keep the message from being JSON
+    lifecyclePreference,
+    headers,
+    query,
+    params,
+    ...(caller === undefined ? {} : { caller }),
+  };
+  if (!withAbort) return wire; // reading the signal would create it
+  const { signal } = context;
   return signal.aborted ? { ...wire, aborted: encodeThrown(signal.reason) } : wire;
 }
 

@@ -5,8 +5,15 @@ import type { Clock } from "../dispatch/clock.ts";
 import { StartupError, WorkerDiedException } from "../errors.ts";
 import { asError } from "../answers.ts";
 import { registersTypeScript, workerEnvironment, workerNodeOptions } from "./child-environment.ts";
-import type { FromWorker, LogMessage, ResultMessage, ThrownMessage, ToWorker } from "./protocol.ts";
-import { UnsendableCaller, WorkerCall, type PoolCall } from "./running-call.ts";
+import type {
+  FromWorker,
+  LogMessage,
+  ResultMessage,
+  ThrownMessage,
+  ToWorker,
+  UnbegunMessage,
+} from "./protocol.ts";
+import { NOT_BEGUN, refusalOf, WorkerCall, type PoolCall } from "./running-call.ts";
 import { ForkChannel, describeExit, type WorkerEnd } from "../processes/worker-channel.ts";
 import { VitalSigns, type WatchedWorker } from "./vital-signs.ts";
 import { decodeThrown } from "../processes/thrown-codec.ts";
@@ -36,7 +43,8 @@ export class WorkerProcess implements WatchedWorker {
   readonly #parts: WorkerProcessParts;
   readonly #signs: VitalSigns;
   readonly #channel: ForkChannel<ToWorker, FromWorker>;
-  #running: WorkerCall | undefined;
+  /** The running call, and after it those that wait in the worker. */
+  readonly #running: WorkerCall[] = [];
   #calls = 0;
   #logLevel: string;
   #isReady = false;
@@ -75,11 +83,11 @@ export class WorkerProcess implements WatchedWorker {
   }
 
   get isIdle(): boolean {
-    return this.#isReady && !this.#isStopping && this.#running === undefined;
+    return this.#isReady && !this.#isStopping && this.#running.length === 0;
   }
 
   get finishBy(): number {
-    return this.#running?.finishBy ?? Infinity;
+    return this.#running[0]?.finishBy ?? Infinity;
   }
 
   ping(): void {
@@ -92,7 +100,7 @@ export class WorkerProcess implements WatchedWorker {
     const { clock, log, className } = this.#parts;
     const why = this.#signs.check(this, clock.now());
     if (why === undefined) return false;
-    const route = this.#running?.route;
+    const route = this.#running[0]?.route;
     log.error(
       { pid: this.pid, ...(route && { route }) },
       `a worker of ${className} is stuck (${why}): it is ended`,
@@ -101,28 +109,37 @@ export class WorkerProcess implements WatchedWorker {
     return true;
   }
 
-  /** Runs a call. The worker must be idle. */
-  run(call: PoolCall): Promise<unknown> {
+  /**
+   * Runs calls, one after the other. The worker must be idle. The promises of those that it has not begun reject with
+   * {@link NOT_BEGUN} if it ends, or if the call before them takes long.
+   */
+  run(calls: readonly PoolCall[]): Promise<unknown>[] {
     const { log, onIdle } = this.#parts;
     if (log.level !== this.#logLevel) {
       this.#logLevel = log.level;
       this.#channel.send({ type: "level", logLevel: log.level });
     }
-    let running: WorkerCall;
-    try {
-      running = new WorkerCall(++this.#calls, call, (message) => this.#channel.send(message));
-      this.#channel.send(running.message);
-    } catch (error) {
-      onIdle.call(this.#parts); // nothing was sent
-      if (error instanceof UnsendableCaller) return Promise.reject(error);
-      const why = error instanceof Error ? error.message : String(error);
-      return Promise.reject(
-        new TypeError(`The input of ${call.route} can't be sent to a worker: ${why}`, { cause: error }),
-      );
+    const answers: Promise<unknown>[] = [];
+    const fresh: WorkerCall[] = [];
+    for (const call of calls) {
+      try {
+        const made = new WorkerCall(++this.#calls, call, (message) => this.#channel.send(message));
+        fresh.push(made);
+        answers.push(made.promise);
+      } catch (error) {
+        answers.push(Promise.reject(refusalOf(call.route, error)));
+      }
     }
-    this.#running = running;
-    running.watch();
-    return running.promise;
+    const errors = this.#channel.sendAll(fresh.map(({ message }) => message));
+    for (const [index, made] of fresh.entries()) {
+      if (errors.has(index)) made.refuse(errors.get(index));
+      else {
+        this.#running.push(made);
+        made.watch();
+      }
+    }
+    if (this.#running.length === 0) onIdle.call(this.#parts);
+    return answers;
   }
 
   /** Lets the worker finish its running call, run teardown and end. A worker that is not set up yet is killed. */
@@ -140,9 +157,10 @@ export class WorkerProcess implements WatchedWorker {
   #receive(message: FromWorker): void {
     this.#signs.answered();
     if (message.type === "result" || message.type === "thrown") this.#finish(message);
-    else if (message.type === "item") this.#runningCall(message)?.receive(message);
-    else if (message.type === "begin") this.#runningCall(message)?.begin();
+    else if (message.type === "item") this.#callOf(message)?.receive(message);
+    else if (message.type === "begin") this.#callOf(message)?.begin();
     else if (message.type === "log") this.#log(message);
+    else if (message.type === "unbegun") this.#return(message);
     else if (message.type === "ready") {
       this.#isReady = true;
       if (this.#isStopping) this.#channel.send({ type: "stop" });
@@ -153,17 +171,30 @@ export class WorkerProcess implements WatchedWorker {
     }
   }
 
-  /** The running call, if a message belongs to it. */
-  #runningCall({ id }: { readonly id: number }): WorkerCall | undefined {
-    return this.#running?.message.id === id ? this.#running : undefined;
+  /** The call that a message belongs to. */
+  #callOf({ id }: { readonly id: number }): WorkerCall | undefined {
+    return this.#running.find((call) => call.message.id === id);
   }
 
   #finish(message: ResultMessage | ThrownMessage): void {
-    const running = this.#runningCall(message);
-    if (running === undefined) return;
-    this.#running = undefined;
-    if (!this.#isStopping) this.#parts.onIdle();
-    running.finish(message);
+    const call = this.#callOf(message);
+    if (call === undefined) return;
+    this.#remove(call);
+    call.finish(message);
+  }
+
+  #return({ ids }: UnbegunMessage): void {
+    for (const id of ids) {
+      const call = this.#callOf({ id });
+      if (call === undefined) continue;
+      this.#remove(call);
+      call.fail(NOT_BEGUN);
+    }
+  }
+
+  #remove(call: WorkerCall): void {
+    this.#running.splice(this.#running.indexOf(call), 1);
+    if (this.#running.length === 0 && !this.#isStopping) this.#parts.onIdle();
   }
 
   #log({ level, fields, text }: LogMessage): void {
@@ -173,12 +204,12 @@ export class WorkerProcess implements WatchedWorker {
   }
 
   #end(end: WorkerEnd): void {
-    const running = this.#running;
-    this.#running = undefined;
+    const [running, ...waiting] = this.#running.splice(0);
     const failure = this.#setupFailure;
     const reason = failure === undefined ? this.#describeEnd(running, end) : asError(failure.error, "setup");
     this.#parts.onEnd(reason);
     running?.fail(reason);
+    for (const call of waiting) call.fail(NOT_BEGUN);
   }
 
   #describeEnd(running: WorkerCall | undefined, end: WorkerEnd): Error {

@@ -68,6 +68,8 @@ export class RouteDispatch {
     /** The route's own slots, one per concurrent call or batch, and those shared with other routes. */
     slots: readonly Slots[];
     run: RunBatch<QueuedCall>;
+    /** The number of calls that a slot may take at once. Default: one. */
+    together?: (() => number) | undefined;
     clock: Clock;
     metrics: DispatchMetrics;
     onHint: (advice: string) => void;
@@ -83,6 +85,7 @@ export class RouteDispatch {
       queue: options.maxQueue,
       slots: slots,
       run: traceRuns(parts.name, batch !== undefined, parts.run),
+      together: parts.together,
       isRetried: (error) => options.idempotent && error instanceof WorkerDiedException,
       overloadStatus: options.overloadStatus,
       clock,

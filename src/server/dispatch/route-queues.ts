@@ -86,6 +86,7 @@ export class RouteQueues {
       run:
         workers?.createRunner(signature) ??
         createRunner({ signature, handler, app: this.#definition.app, log: logger }),
+      together: workers?.together(signature),
       clock,
       metrics,
       onHint: (advice) => logger.info({ route: signature.path }, advice),

@@ -1,14 +1,16 @@
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { Clock } from "../../dispatch/clock.ts";
-import { runBatch, type RunSignal } from "../../dispatch/batch-run.ts";
+import { Failure, runBatch, type RunSignal } from "../../dispatch/batch-run.ts";
 import type { RunBatch } from "../../dispatch/dispatcher.ts";
 import { Slots } from "../../dispatch/slots.ts";
 import { DefinitionError } from "../../errors.ts";
 import { isStreamed } from "../../routes/body-kind.ts";
 import { describeRoute, type RouteSignature } from "../../routes/signature.ts";
 import { currentTracing, type TraceCarrier } from "../../tracing/tracing.ts";
+import { Pace } from "../../workers/pace.ts";
 import { WorkerPool } from "../../workers/pool.ts";
+import { NOT_BEGUN } from "../../workers/running-call.ts";
 import type { ServerDefinition } from "../definition.ts";
 import type { QueuedCall } from "./route-dispatch.ts";
 
@@ -23,6 +25,7 @@ export class WorkerRoutes {
   /** No route runs in the main process, so setup is not needed there. */
   readonly coversAllRoutes: boolean;
   readonly #routes: ReadonlySet<RouteSignature>;
+  readonly #paces = new Map<RouteSignature, Pace>();
   readonly #clock: Clock;
   readonly #defaultTimeoutMs: number | undefined;
 
@@ -50,6 +53,7 @@ export class WorkerRoutes {
     const route = describeRoute(signature);
     const batch = dispatch?.batch;
     if (signature.stream !== false) return this.#createStreamRunner(signature);
+    if (batch === undefined && !signature.isWebsocket) return this.#createQuickRunner(signature);
     const call = (calls: readonly QueuedCall[], { signal, finishBy }: RunSignal): Promise<unknown> => {
       const run = (trace?: TraceCarrier): Promise<unknown> =>
         this.pool.run({
@@ -67,6 +71,51 @@ export class WorkerRoutes {
     if (batch === undefined) return async (calls, run) => [await call(calls, run)];
     return (calls, run) =>
       runBatch(methodName, calls, (some) => call(some, run), batch.isolateErrors ?? false, run);
+  }
+
+  /** Runs calls one by one, or several that a worker runs one after the other. */
+  #createQuickRunner(signature: RouteSignature): RunBatch<QueuedCall> {
+    const { input, methodName } = signature;
+    const route = describeRoute(signature);
+    const pace = this.#paceOf(signature);
+    const onTime = (ms: number): void => pace.add(ms);
+    return async (calls, run) => {
+      const span = currentTracing()?.start(`worker ${methodName}`, undefined, { kind: "CLIENT" });
+      const aborts: ((reason: unknown) => void)[] = [];
+      run.onLeave((index, reason) => aborts[index]?.(reason));
+      const started = (trace?: TraceCarrier): Promise<unknown>[] =>
+        this.pool.runAll(
+          calls.map((call, index) => ({
+            route,
+            inputs: input === undefined ? undefined : [call.input],
+            batched: false,
+            contexts: [call.context],
+            trace,
+            onAbort: (listener) => (aborts[index] = listener),
+            onTime,
+            finishBy: run.finishBy,
+          })),
+        );
+      const [first, ...others] = span === undefined ? started() : started(span.carrier);
+      if (others.length === 0) return [await (span === undefined ? first : span.around(() => first))];
+      return Promise.all(
+        [first as Promise<unknown>, ...others].map((answer, index) => handOn(answer, index, run)),
+      );
+    };
+  }
+
+  #paceOf(signature: RouteSignature): Pace {
+    let pace = this.#paces.get(signature);
+    if (pace === undefined) this.#paces.set(signature, (pace = new Pace()));
+    return pace;
+  }
+
+  /** The number of calls of a route that a worker may take at once; undefined: one. */
+  together(signature: RouteSignature): (() => number) | undefined {
+    const { stream, dispatch, isWebsocket } = signature;
+    if (stream !== false || dispatch?.batch !== undefined || isWebsocket) return undefined;
+    const pace = this.#paceOf(signature);
+    return () => (currentTracing() === undefined ? pace.together : 1);
   }
 
   /** Gives a stream a worker until it is over and the worker has ended its call. */
@@ -110,6 +159,18 @@ export class WorkerRoutes {
   attach(server: FastifyInstance, wasCut: () => boolean): void {
     server.register(async () => this.pool.start());
     server.addHook("onClose", () => this.pool.stop(wasCut() ? CUT_GRACE_MS : undefined));
+  }
+}
+
+/** Hands on one of several answers. */
+async function handOn(answer: Promise<unknown>, index: number, run: RunSignal): Promise<unknown> {
+  try {
+    run.handOn(index, await answer);
+    return undefined;
+  } catch (error) {
+    if (error === NOT_BEGUN) run.putBack(index);
+    else run.handOn(index, new Failure(error));
+    return new Failure(error);
   }
 }
 
