@@ -17,6 +17,7 @@ import {
   WorkerDiedException,
 } from "../../src/errors.ts";
 import { WorkerPool, type WorkerPoolOptions } from "../../src/workers/pool.ts";
+import { NOT_BEGUN } from "../../src/workers/running-call.ts";
 import { batchOf, callOf, poolOptions } from "../fixtures/worker-calls.ts";
 import { ended, isAlive } from "../helpers/processes.ts";
 import { REPOSITORY, temporaryFolder } from "../helpers/second-copy.ts";
@@ -248,6 +249,50 @@ describe("calls", () => {
   });
 });
 
+describe("several calls for one worker", () => {
+  test("run one after the other, and each gets its own result or error", async () => {
+    const pool = await startPool();
+    const calls = [callOf("double", 1), callOf("fail", "app"), callOf("echo", () => 1), callOf("double", 2)];
+    const [first, second, third, fourth] = await Promise.allSettled(pool.runAll(calls));
+    assert.equal((first as PromiseFulfilledResult<{ doubled: number }>).value.doubled, 2);
+    assert.ok((second as PromiseRejectedResult).reason instanceof AppException);
+    assert.match(String((third as PromiseRejectedResult).reason), /The input of POST \/echo can't be sent/);
+    assert.equal((fourth as PromiseFulfilledResult<{ doubled: number }>).value.doubled, 4);
+    assert.equal(await pool.run(callOf("echo", 1)), 1, "the worker is free again");
+    await pool.stop();
+  });
+
+  test("those behind a call that waits are returned unbegun, and the worker is free after that call", async () => {
+    const pool = await startPool();
+    const answers = pool.runAll([callOf("slowly", 50), callOf("pid"), callOf("echo", new Map())]);
+    const [first, ...others] = await Promise.allSettled(answers);
+    assert.equal((first as PromiseFulfilledResult<number>).value, 50);
+    for (const other of others) assert.equal((other as PromiseRejectedResult).reason, NOT_BEGUN);
+    assert.equal(await pool.run(callOf("echo", 1)), 1);
+    await pool.stop();
+  });
+
+  test("if the worker is killed, only the running one fails; the others are returned unbegun", async () => {
+    const pool = await startPool();
+    const pid = (await pool.run(callOf("pid"))) as number;
+    const [before, running, behind] = pool.runAll([callOf("pid"), callOf("spin"), callOf("pid")]);
+    assert.equal(await before, pid, "its answer does not wait for the others");
+    process.kill(pid, "SIGKILL");
+    await assert.rejects(running as Promise<unknown>, WorkerDiedException);
+    await assert.rejects(behind as Promise<unknown>, (error) => error === NOT_BEGUN);
+    await pool.stop();
+  });
+
+  test("one whose request is aborted before it begins starts aborted", async () => {
+    const pool = await startPool();
+    const call = callOf("untilAborted");
+    const answers = pool.runAll([callOf("echo", 1), call]);
+    call.contexts[0]?.controller.abort(new Error("gone"));
+    assert.deepEqual(await Promise.all(answers), [1, { name: "Error", message: "gone" }]);
+    await pool.stop();
+  });
+});
+
 describe("errors", () => {
   test("errors of this package keep class, code, fields, cause and stack", async () => {
     const pool = await startPool();
@@ -381,6 +426,7 @@ describe("workers that end", () => {
     ["process.exit(0)", "exit", [0], /exit code 0/],
     ["an error that nobody catches", "crash", [], /exit code 1/],
     ["process.disconnect()", "leave", [], /exit code 1|SIGKILL/],
+    ["a message that is none", "garbage", [], /SIGKILL/],
   ];
   for (const [title, handler, inputs, words] of ends) {
     test(`${title} during a call fails only that call, and another worker replaces it`, async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
+import { Failure, type RunSignal } from "../../../src/dispatch/batch-run.ts";
 import { Dispatcher, type DispatcherOptions } from "../../../src/dispatch/dispatcher.ts";
 import { Slots } from "../../../src/dispatch/slots.ts";
 import { DispatchMetrics } from "../../../src/dispatch/metrics.ts";
@@ -223,4 +224,79 @@ test("a hint is given only where batches are possible", async () => {
     }
     assert.equal(hints.length, maxSize > 1 ? 1 : 0);
   }
+});
+
+/** A dispatcher without batches whose runs take several jobs, and end when the test says so. */
+function openBench(slots: number, together: number): Bench & { runs: RunSignal[]; ends: (() => void)[] } {
+  const runs: RunSignal[] = [];
+  const ends: (() => void)[] = [];
+  const bench: Bench = new Bench({
+    limits: { maxSize: 1, maxCost: Infinity },
+    slots: [new Slots(slots)],
+    together: () => together,
+    isRetried: (error) => error instanceof RangeError,
+    run: (values, run) => {
+      bench.log.push(`run ${values.join("")}`);
+      runs.push(run);
+      return new Promise((resolve) => ends.push(() => resolve(values)));
+    },
+  });
+  return Object.assign(bench, { runs, ends });
+}
+
+test("jobs that are run one after the other are divided among the free executors", async () => {
+  const bench = openBench(2, 4);
+  for (const value of "abc") bench.submit(value);
+  await bench.pass(0);
+  assert.deepEqual(bench.log, ["run ab", "run c"]);
+  for (const value of "defghi") bench.submit(value);
+  bench.ends[1]?.();
+  await bench.pass(0);
+  assert.deepEqual(bench.log.slice(2), ["run defg", "c: c"], "no more than allowed");
+  assert.equal(bench.metrics.batchSizes.sum, bench.metrics.batchSizes.count, "they are no batches");
+});
+
+test("a result is handed on before its run ends, once", async () => {
+  const bench = openBench(1, 4);
+  for (const value of "abc") bench.submit(value);
+  await bench.pass(0);
+  bench.runs[0]?.handOn(1, "early");
+  bench.runs[0]?.handOn(2, new RangeError("failed"));
+  await bench.pass(0);
+  assert.deepEqual(bench.log, ["run abc", "b: early", "c: RangeError"]);
+  bench.ends[0]?.();
+  await bench.pass(0);
+  assert.deepEqual(bench.log.slice(3), ["a: a"]);
+  assert.equal(bench.metrics.late, 0);
+});
+
+test("a job that is put back runs next, before those that arrived earlier", async () => {
+  const bench = openBench(1, 2);
+  for (const value of "abcd") bench.submit(value);
+  await bench.pass(0);
+  bench.runs[0]?.putBack(1);
+  bench.ends[0]?.();
+  await bench.pass(0);
+  bench.ends[1]?.();
+  await bench.pass(0);
+  assert.deepEqual(bench.log, ["run ab", "run bc", "a: a", "run d", "b: b", "c: c"]);
+});
+
+test("a job whose executor failed is retried alone, and the caller of each job can leave by itself", async () => {
+  const bench = openBench(1, 4);
+  const left: string[] = [];
+  for (const value of "ab") bench.submit(value);
+  const caller = new AbortController();
+  bench.submit("c", { signal: caller.signal });
+  await bench.pass(0);
+  bench.runs[0]?.onLeave((index, reason) => left.push(`${index} ${String(reason)}`));
+  caller.abort("gone");
+  bench.runs[0]?.handOn(0, new Failure(new RangeError("died")));
+  bench.ends[0]?.();
+  await bench.pass(0);
+  assert.deepEqual(left, ["2 gone"]);
+  assert.deepEqual(bench.log, ["run abc", "c: String", "run a", "b: b"]);
+  bench.ends[1]?.();
+  await bench.pass(0);
+  assert.deepEqual(bench.log.slice(4), ["a: a"]);
 });
