@@ -5,9 +5,12 @@ import { descendants } from "../../src/processes/process-tree.ts";
 export class ProcessFamily {
   readonly #pids: readonly number[];
 
-  /** @param pid the process, which has started all others already */
-  constructor(pid: number) {
-    this.#pids = [pid, ...descendants(pid).map((one) => one.pid)];
+  /**
+   * @param pid the process, which has started all others already
+   * @param hasDescendants whether to count those
+   */
+  constructor(pid: number, hasDescendants = true) {
+    this.#pids = [pid, ...(hasDescendants ? descendants(pid).map((one) => one.pid) : [])];
   }
 
   /** Processor time since the start, in microseconds. */

@@ -25,14 +25,12 @@ export const MESSAGE_PIPE = 4;
  */
 export const hasMessagePipe: boolean = process.platform !== "win32";
 
-const WITH_PIPE = "message-pipe";
+/** Follows the parent's id in the arguments of a worker that has a pipe for messages. */
+const WITH_PIPE = "/pipe";
 
-/**
- * The arguments of a worker's program: its title for lists of processes, the id of its parent, and whether it has a
- * pipe for messages.
- */
+/** The arguments of a worker's program: its title for lists of processes, and the id of its parent. */
 export function workerArguments(title: string): string[] {
-  return [title, String(process.pid), ...(hasMessagePipe ? [WITH_PIPE] : [])];
+  return [title, `${process.pid}${hasMessagePipe ? WITH_PIPE : ""}`];
 }
 
 /** The worker's end of its channel. */
@@ -55,7 +53,7 @@ export function startWorkerProgram<ToWorker, FromWorker extends object>(
   // its parent requests it.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
   watchParent();
-  if (process.argv[4] === WITH_PIPE) return openPipe(onMessage);
+  if (process.argv[3]?.endsWith(WITH_PIPE) === true) return openPipe(onMessage);
   process.on("message", onMessage);
   const wrap = (content: FromWorker): OwnMessage<FromWorker> => ({ servable: content });
   return {
@@ -90,7 +88,7 @@ const CHECK_MS = 1000;
  * process can determine it.
  */
 function watchParent(): void {
-  const parent = Number(process.argv[3] ?? process.ppid);
+  const parent = Number.parseInt(process.argv[3] ?? "", 10) || process.ppid;
   process.on("exit", endOwnChildren);
   process.on("disconnect", () => process.exit(1));
   // Descendants may have left the group that this process leads, so /proc is searched for them. Without /proc, only the

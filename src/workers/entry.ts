@@ -7,6 +7,7 @@ import { asError } from "../answers.ts";
 import { guardStandardStreams } from "../output/serving-streams.ts";
 import { ForwardingLog } from "./forwarding-log.ts";
 import { HandlerCalls } from "./handler-calls.ts";
+import { freeMemoryOnceIdle } from "./idle-memory.ts";
 import { findExportedServable, HostedServable } from "./hosted-servable.ts";
 import type { FromWorker, StartMessage, ToWorker } from "./protocol.ts";
 import { encodeThrown } from "../processes/thrown-codec.ts";
@@ -39,11 +40,12 @@ async function start(message: StartMessage): Promise<void> {
     if (message.registersTypeScript) await registerTypeScript(fileURLToPath(moduleUrl));
     const module = (await import(moduleUrl)) as Record<string, unknown>;
     const servable = new HostedServable(findExportedServable(module, className, moduleUrl));
-    await servable.setUp(log.logger);
+    await servable.setUp(() => log.logger);
     currentTracing(moduleUrl);
     calls = new HandlerCalls(servable, log, send);
     setRunnerState("RUNNING");
     send({ type: "ready" });
+    freeMemoryOnceIdle(calls);
   } catch (error) {
     sendLast({ type: "failed", thrown: encodeThrown(error) }, 1);
   }

@@ -32,11 +32,21 @@ export class HandlerCalls {
   /** Calls that arrived during a call. */
   #waiting: CallMessage[] = [];
   #onIdle: (() => void) | undefined;
+  #count = 0;
 
   constructor(servable: HostedServable, log: ForwardingLog, send: (message: FromWorker) => unknown) {
     this.servable = servable;
     this.#log = log;
     this.#send = send;
+  }
+
+  /** Number of calls so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined;
   }
 
   /**
@@ -62,6 +72,7 @@ export class HandlerCalls {
 
   async #run(call: CallMessage): Promise<void> {
     const { id, isBatch } = call;
+    this.#count++;
     const contexts = call.contexts.map((context) => new RemoteContext(context, () => this.#log.logger));
     this.#running = { id, signal: new LazySignal(call.aborted), contexts, isBatch, sender: undefined };
     // A handler of a single request has only one signal, which aborts with the request and with the call.

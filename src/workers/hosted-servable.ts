@@ -10,7 +10,7 @@ import { describeRoute, type RouteHandler } from "../routes/signature.ts";
 export class HostedServable {
   readonly instance: object;
   readonly #routes = new Map<string, { readonly methodName: string; readonly handler: RouteHandler }>();
-  readonly #lifespan: (log: Logger) => AsyncGenerator<void, void, void>;
+  readonly #lifespan: (log: () => Logger) => AsyncGenerator<void, void, void>;
   #life: AsyncGenerator<void, void, void> | undefined;
 
   constructor(servable: Servable) {
@@ -24,8 +24,11 @@ export class HostedServable {
     }
   }
 
-  /** Runs the lifespan up to its `yield`: by default, this is `setup()`. */
-  async setUp(log: Logger): Promise<void> {
+  /**
+   * Runs the lifespan up to its `yield`: by default, this is `setup()`.
+   * @param log called when the lifespan uses its server's log
+   */
+  async setUp(log: () => Logger): Promise<void> {
     this.#life = this.#lifespan(log);
     await this.#life.next();
   }
@@ -88,10 +91,10 @@ export function findExportedServable(
  * Creates an object to pass to the lifespan in place of a server, because a worker has none. Calls of its methods do
  * nothing. In the main process the same lifespan gets the real server, and adds routes and hooks to it.
  */
-function createServerStandIn(log: Logger): object {
+function createServerStandIn(log: () => Logger): object {
   const standIn: object = new Proxy(() => {}, {
     get: (_target, name) => {
-      if (name === "log") return log;
+      if (name === "log") return log();
       // Without `then` and symbols, it is neither awaited as a promise nor converted to a primitive value.
       return name === "then" || typeof name === "symbol" ? undefined : standIn;
     },

@@ -61,6 +61,12 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     "warm call of an empty function − bare child_process IPC echo",
     "cold start (environment cached) − node -e 0",
   ],
+  workers: [
+    "call through a worker: CPU of server and workers, in quiet rounds",
+    "10 ms of computing on two workers: throughput",
+    "the same computation, in a worker / in the server's process",
+    "16 idle workers: memory",
+  ],
   types: ["check time, decorated / plain", "instantiations a decorated endpoint adds"],
 };
 
