@@ -22,7 +22,7 @@ export function encodeMessage(message: object): string | Buffer {
   return isSmallAndPlain(message) ? `${JSON.stringify(message)}\n` : cloneOf(message);
 }
 
-/** What another process has sent is not a message. */
+/** The bytes from another process are not a message. */
 export class MessageError extends Error {
   override readonly name = "MessageError";
 }
@@ -201,7 +201,7 @@ function readClone(bytes: Buffer): unknown {
     const message: unknown = deserializer.readValue();
     if (typeof message === "object" && message !== null) return message;
   } catch (error) {
-    throw new MessageError("a message is no structured clone", { cause: error });
+    throw new MessageError("a message is not a structured clone", { cause: error });
   }
-  throw new MessageError("a message is no object");
+  throw new MessageError("a message is not an object");
 }

@@ -110,7 +110,7 @@ export class WorkerProcess implements WatchedWorker {
   }
 
   /**
-   * Runs calls, one after the other. The worker must be idle. The promises of those that it has not begun reject with
+   * Runs calls, one after the other. The worker must be idle. The promise of a call that it has not begun rejects with
    * {@link NOT_BEGUN} if it ends, or if the call before them takes long.
    */
   run(calls: readonly PoolCall[]): Promise<unknown>[] {

@@ -110,6 +110,19 @@ test("killing workers with their batches: the callers get an error, none hangs, 
   assert.ok(!pids.includes((await done(server.post("/work", { value: 1 }))).pid));
 });
 
+test("each of many short calls gets its own answer, also when a worker gets several at once", async () => {
+  await using server = await startTestServer(new PooledApp());
+  let next = 0;
+  const caller = async (): Promise<void> => {
+    for (let value = next++; value < 1000; value = next++) {
+      const answer = await server.post("/work", { value: value % 10 === 9 ? -value : value });
+      if (value % 10 !== 9) assert.equal((await done(answer)).value, value);
+      else assert.deepEqual(await answer.json(), { detail: `no -${value}` });
+    }
+  };
+  await Promise.all(Array.from({ length: 32 }, caller));
+});
+
 test("an idempotent call whose worker dies is retried once", async () => {
   await using server = await startTestServer(new SinglePooledApp());
   const gate = new WorkGate();

@@ -98,8 +98,8 @@ describe("a message is refused", () => {
     ["if it begins with another byte", Buffer.from("ready\n"), /begins with byte 114/],
     ["if its line is not JSON", Buffer.from("{ready}\n"), /not JSON/],
     ["if its line does not end", Buffer.alloc(2 ** 21, "{"), /too long/],
-    ["if its clone is none", Buffer.from([0, 2, 0, 0, 0, 1, 2]), /no structured clone/],
-    ["if its clone is no object", Buffer.from([0, 3, 0, 0, 0, 0xff, 0x0f, 0x30]), /no object/],
+    ["if its clone is none", Buffer.from([0, 2, 0, 0, 0, 1, 2]), /not a structured clone/],
+    ["if its clone is not an object", Buffer.from([0, 3, 0, 0, 0, 0xff, 0x0f, 0x30]), /no object/],
   ];
   for (const [title, bytes, words] of cases) {
     test(title, () => {
