@@ -99,7 +99,7 @@ describe("a message is refused", () => {
     ["if its line is not JSON", Buffer.from("{ready}\n"), /not JSON/],
     ["if its line does not end", Buffer.alloc(2 ** 21, "{"), /too long/],
     ["if its clone is none", Buffer.from([0, 2, 0, 0, 0, 1, 2]), /not a structured clone/],
-    ["if its clone is not an object", Buffer.from([0, 3, 0, 0, 0, 0xff, 0x0f, 0x30]), /no object/],
+    ["if its clone is not an object", Buffer.from([0, 3, 0, 0, 0, 0xff, 0x0f, 0x30]), /not an object/],
   ];
   for (const [title, bytes, words] of cases) {
     test(title, () => {
