@@ -147,3 +147,13 @@ test("a path with parameters is one series: the label is the documented path, wh
   const queue = { method: "POST", path: "/shelves/{shelf}/items/{id}" };
   assert.equal(new Metrics(text).value("servable_queue_wait_seconds_count", queue), 2);
 });
+
+test("the delay of the event loop is measured by the server, from the first scrape on", async () => {
+  await using served = await serveApp(new Shelf());
+  const { text } = await served.metrics();
+  const values = [...text.matchAll(/^nodejs_eventloop_lag_(\w+)_seconds (\S+)$/gm)];
+  assert.deepEqual(values.map(([, which]) => which).sort(), [
+    ...["max", "mean", "min", "p50", "p90", "p99", "stddev"],
+  ]);
+  for (const [line, , value] of values) assert.ok(Number(value) >= 0, line);
+});

@@ -2,6 +2,8 @@ import { createServer, type Server } from "node:http";
 import type { Metric } from "prom-client";
 import { dispatchFamilies } from "./dispatch-samples.ts";
 import { counter, type Family, gauge } from "./family.ts";
+import { EventLoopDelay, utilizationSinceLast } from "./event-loop-delay.ts";
+import { systemClock } from "../../dispatch/clock.ts";
 import { Access } from "../access/access.ts";
 import { droppedLines } from "../../output/standard-output.ts";
 import { listen } from "../connections/listen.ts";
@@ -16,11 +18,26 @@ import {
 } from "./samples.ts";
 import type { ServerMetrics } from "./metrics.ts";
 
-/** Creates a function that renders the counters of a server in Prometheus's text format. */
-async function createMetricsRenderer(metrics: ServerMetrics): Promise<() => Promise<string>> {
+/** What prom-client measures of the event loop. {@link EventLoopDelay} does it for less. */
+const REPLACED = ["", "_min", "_max", "_mean", "_stddev", "_p50", "_p90", "_p99"].map(
+  (which) => `nodejs_eventloop_lag${which}_seconds`,
+);
+/** The longest interval of a timer, in ms. */
+const NEVER_MS = 2 ** 31 - 1;
+
+/** Renders the counters of a server in Prometheus's text format. */
+interface MetricsRenderer {
+  render(): Promise<string>;
+  stop(): void;
+}
+
+async function createMetricsRenderer(metrics: ServerMetrics): Promise<MetricsRenderer> {
   const { collectDefaultMetrics, Gauge, register, Registry } = await import("prom-client");
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  // It has no option to leave out its timer, which is most of an idle process's work.
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: NEVER_MS });
+  for (const name of REPLACED) registry.removeSingleMetric(name);
+  const delay = new EventLoopDelay({ clock: systemClock, utilization: utilizationSinceLast() });
   const hasMembers = metrics.members.length > 0;
   const info = new Gauge({
     name: "fal_app_info",
@@ -34,7 +51,7 @@ async function createMetricsRenderer(metrics: ServerMetrics): Promise<() => Prom
     metrics: { version },
   } of metrics.members)
     info.set({ app, version }, 1);
-  for (const { name, help, type, samples } of familiesOfAll(metrics)) {
+  for (const { name, help, type, samples } of [...familiesOfAll(metrics), ...delay.families()]) {
     // The registry only reads a metric's samples when it is scraped, so this object is sufficient.
     const metric = {
       name,
@@ -46,7 +63,13 @@ async function createMetricsRenderer(metrics: ServerMetrics): Promise<() => Prom
     registry.registerMetric(metric as unknown as Metric);
   }
   // Metrics that the app registers with prom-client are included.
-  return async () => `${await registry.metrics()}\n${await register.metrics()}`;
+  return {
+    async render() {
+      delay.take();
+      return `${await registry.metrics()}\n${await register.metrics()}`;
+    },
+    stop: () => delay.stop(),
+  };
 }
 
 /** The families of a server; those of the classes on its port also have the label `app`. */
@@ -116,12 +139,16 @@ function familiesOf(metrics: ServerMetrics): Family[] {
   ];
 }
 
-/** Serves `GET /metrics` on a separate port. Port 0 takes any free one. */
+/**
+ * Serves `GET /metrics` on a separate port. Port 0 takes any free one. The first scrape loads what renders metrics, so
+ * that a server that is never scraped does without.
+ */
 export async function startMetricsServer(
   metrics: ServerMetrics,
   { host, port, allowedHosts }: { host: string; port: number; allowedHosts: readonly string[] },
 ): Promise<Server> {
-  const render = await createMetricsRenderer(metrics);
+  let renderer: Promise<MetricsRenderer> | undefined;
+  const render = async (): Promise<string> => (await (renderer ??= createMetricsRenderer(metrics))).render();
   const access = new Access({ cors: undefined, allowedHosts, rootPath: "", onlyLocal: true });
   const server = createServer({ requireHostHeader: false }, (request, response) => {
     response.setHeader("x-content-type-options", "nosniff");
@@ -145,6 +172,7 @@ export async function startMetricsServer(
     );
   });
   access.follow(server);
+  server.once("close", () => void renderer?.then(({ stop }) => stop()));
   await listen(server, { host, port }, "metrics port");
   return server;
 }
