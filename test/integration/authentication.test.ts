@@ -383,7 +383,7 @@ describe("authenticate()", () => {
     refuse(class extends Route { authentcate(): void {} }, /did you mean "authenticate"/); // prettier-ignore
     refuse(class extends Route { static authenticate(): void {} }, /is static/); // prettier-ignore
     refuse(class extends Route { auth = bearerTokens(["k"]); }, /write static auth/); // prettier-ignore
-    refuse(class extends Route { static oauth = "x"; }, /did you mean "auth"/); // prettier-ignore
+    refuse(class extends Route { static oauth = bearerTokens(["k"]); }, /did you mean "auth"/); // prettier-ignore
     refuse(class extends Route { static override auth = bearerTokens({ env: "SERVABLE_NO_SUCH_KEYS" }); }, /SERVABLE_NO_SUCH_KEYS is not set/); // prettier-ignore
     refuse(class extends Route { static override auth = bearerTokens([]); }, /holds no key/); // prettier-ignore
     assert.throws(
