@@ -20,7 +20,6 @@ const OWNED: Readonly<Record<string, string>> = {
   "access-control-allow-headers": ORIGINS,
   "access-control-allow-methods": ORIGINS,
   "access-control-allow-origin": ORIGINS,
-  "access-control-expose-headers": "name it in cors, as one of exposedHeaders",
   "access-control-max-age": ORIGINS,
   "x-fal-runner-hints": "it comes from provideHints()",
   "x-fal-request-timeout-type": "it says whose limit a request ran into",

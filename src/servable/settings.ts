@@ -80,7 +80,7 @@ function assertNotMisspelt(className: string, name: string, value: unknown): voi
   const meant = meantSetting(name);
   if (meant === undefined) return; // not a setting
   // Many words are one letter away from a short name, so the value decides.
-  const isSame = plainName(meant) === plainName(name);
+  const isSame = plainName(meant) === plainName(name) || meant === "auth"; // open to everyone would be worse
   if (!isSame && meant.length < SHORT && settingOf(meant)?.check(value) instanceof Misfit) return;
   throw new DefinitionError(
     "SETTING_UNKNOWN",

@@ -3,7 +3,8 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
-import { App, endpoint, realtime, websocket, type RawWebSocket } from "servable";
+import { App, endpoint, realtime, websocket, type RawWebSocket, type RequestContext } from "servable";
+import { startTestServer } from "servable/testing";
 import type { ServerOptions } from "../../src/server/definition.ts";
 import { startMetricsServer } from "../../src/server/metrics/metrics-server.ts";
 import { ServerMetrics } from "../../src/server/metrics/metrics.ts";
@@ -584,7 +585,7 @@ describe("a list of allowed origins", () => {
     ]) {
       assert.throws(
         () => new Guarded().buildServer({ cors: { origins: origins as string[] } }),
-        /^cors\.origins\[0\] must be an origin as a browser sends it/,
+        /: cors\.origins\[0\] must be an origin as a browser sends it/,
       );
     }
     assert.throws(
@@ -671,7 +672,7 @@ describe("allowed hosts", () => {
     for (const host of ["https://a.com", "a.com:8080", "a.com/x", "", "a b", "[::1]:80", 7, "a..b", "*.*"]) {
       assert.throws(
         () => new Guarded().buildServer({ allowedHosts: [host as string] }),
-        /is not a host/,
+        /allowedHosts: .* is not a host|allowedHosts\[0\] must be a text/,
         String(host),
       );
     }
@@ -708,4 +709,40 @@ test("the metrics port has the same host and origin checks", async () => {
   } finally {
     for (const server of [local, open]) await new Promise((resolve) => server.close(resolve));
   }
+});
+
+test("exposedHeaders and maxAgeSeconds are sent to allowed origins, and an app's own exposed headers are kept", async () => {
+  class Exposing extends App {
+    static override cors = { origins: "*" as const, exposedHeaders: ["x-a", "x-b"], maxAgeSeconds: 5 };
+
+    @endpoint("/usual")
+    usual(): void {}
+
+    @endpoint("/stream", { stream: true })
+    async *stream(): AsyncGenerator<number> {
+      yield 1;
+    }
+
+    @endpoint("/own")
+    own(ctx: RequestContext): void {
+      ctx.setHeader("access-control-expose-headers", "x-own");
+    }
+  }
+  await using served = await startTestServer(new Exposing());
+  const headers = { origin: "https://page.example" };
+  for (const [path, exposed] of [
+    ["/usual", "x-a, x-b"],
+    ["/stream", "x-a, x-b"],
+    ["/nothing", "x-a, x-b"],
+    ["/own", "x-own"],
+  ] as const) {
+    const answer = await served.post(path, {}, headers);
+    assert.equal(answer.headers.get("access-control-expose-headers"), exposed, path);
+    const plain = await served.post(path, {});
+    assert.equal(plain.headers.get("access-control-expose-headers"), path === "/own" ? exposed : null, path);
+  }
+  const preflight = await served.request("OPTIONS", "/usual", {
+    headers: { ...headers, "access-control-request-method": "POST" },
+  });
+  assert.equal(preflight.headers.get("access-control-max-age"), "5");
 });

@@ -41,7 +41,9 @@ export class AnswerHeaders {
     const { origin } = request.headers;
     if (origin !== undefined || this.#provideHints !== undefined || this.#state.stopping) {
       const varied = origin === undefined ? undefined : reply.getHeader("vary");
-      this.#set(origin, (name, value) => reply.header(name, value));
+      this.#set(origin, (name, value) => {
+        if (name !== EXPOSED || reply.getHeader(name) === undefined) reply.header(name, value); // else the app's own
+      });
       if (varied !== undefined) reply.header("vary", withOrigin(String(varied)));
     }
   }
@@ -70,7 +72,7 @@ export class AnswerHeaders {
     if (origin !== undefined && allowed !== "no") {
       set("access-control-allow-origin", origin);
       if (allowed === "credentials") set("access-control-allow-credentials", "true");
-      if (this.#exposedHeaders !== undefined) set("access-control-expose-headers", this.#exposedHeaders);
+      if (this.#exposedHeaders !== undefined) set(EXPOSED, this.#exposedHeaders);
       set("vary", "Origin");
     }
     const hints = this.#provideHints === undefined ? undefined : this.#hints(this.#provideHints);
@@ -96,6 +98,8 @@ export class AnswerHeaders {
     }
   }
 }
+
+const EXPOSED = "access-control-expose-headers";
 
 /** The app's own value of `vary`, with the origin. */
 function withOrigin(varied: string): string {

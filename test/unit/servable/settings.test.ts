@@ -86,6 +86,7 @@ test("a static one letter away from a short setting is refused only if its value
     ["cros", cors, "cors"],
     ["Cors", "mine", "cors"],
     ["auht", bearerTokens(["k"]), "auth"],
+    ["oauth", "x", "auth"],
     ["doc", false, "docs"],
     ["http", { key: "k", certificate: "c" }, "https"],
     ["imgae", ContainerImage.fromImage("node:22"), "image"],
@@ -102,7 +103,6 @@ test("a static one letter away from a short setting is refused only if its value
     http: { get: () => 1 },
     cars: 5,
     imgae: "a.png",
-    oauth: { client: "a" },
     doc: "text",
   });
 });
