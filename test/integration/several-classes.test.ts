@@ -154,6 +154,8 @@ describe("several classes on one port", { timeout: 60_000 }, () => {
       assert.match(((await answer.json()) as { detail: string }).detail, /^Path \S+ not found/);
     }
     assert.equal((await fetch(served.url, { method: "POST" })).status, 405);
+    const { detail } = (await (await fetch(`${served.url}/upper/metrics`)).json()) as { detail: string };
+    assert.match(detail, /metrics are on a port of their own, at http:/);
   });
 
   test("the root has its own checks of hosts and origins, and so has each class", async () => {
@@ -538,7 +540,10 @@ describe("the life of several classes", { timeout: 60_000 }, () => {
     wait(ctx: RequestContext): Promise<string> {
       events.push(`run ${this.constructor.name}`);
       return new Promise((resolve) => {
-        ctx.signal.addEventListener("abort", () => resolve("aborted"));
+        ctx.signal.addEventListener("abort", () => {
+          events.push(`abort ${this.constructor.name}`);
+          resolve("aborted");
+        });
         releases.push(() => resolve("waited"));
       });
     }
@@ -618,7 +623,10 @@ describe("the life of several classes", { timeout: 60_000 }, () => {
     assert.ok(
       lines.some(({ msg }) => msg === "the stop was forced: aborting requests that are still running"),
     );
-    assert.ok(events.includes("teardown First") && events.includes("teardown Second"));
+    for (const name of ["First", "Second"]) {
+      assert.ok(events.indexOf(`abort ${name}`) > 0, `${name} is aborted: ${events}`);
+      assert.ok(events.indexOf(`teardown ${name}`) > events.indexOf(`abort ${name}`), String(events));
+    }
   });
 
   test("an open realtime session of any class ends with the stop", async () => {
