@@ -47,10 +47,13 @@ kill -9 "-$1" "$1"
 
 function startGuard(parent: number): void {
   const args = ["-c", GUARD, "guard-of-worker", String(process.pid)];
-  const guard = spawn("/bin/sh", args, { stdio: [GUARD_PIPE, "ignore", "ignore"], env: {} });
-  guard.once("error", () => startThread(parent)); // no shell
-  guard.once("exit", () => startThread(parent));
-  guard.unref();
+  try {
+    const guard = spawn("/bin/sh", args, { stdio: [GUARD_PIPE, "ignore", "ignore"], env: {} });
+    const replace = (): void => startThread(parent);
+    guard.once("error", replace).once("exit", replace).unref(); // there is no shell, or it was killed
+  } catch {
+    startThread(parent);
+  }
   closeSync(GUARD_PIPE);
 }
 

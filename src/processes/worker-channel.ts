@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { endGroup, endTree, LEADS_GROUP } from "./process-tree.ts";
+import { GUARD_PIPE } from "./parent-watch.ts";
 import { MessageDecoder, MessageError } from "./message-codec.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { contentOf, hasMessagePipe, MESSAGE_PIPE, workerArguments } from "./worker-program.ts";
@@ -68,6 +69,11 @@ const LAST_OUTPUT_MS = 500;
 /** Maximum wait between the end of a process and the end of its channel, whichever comes first, in milliseconds. */
 const LAST_MESSAGES_MS = 1000;
 
+function pipes(hasGuard: boolean): "pipe"[] {
+  if (!hasMessagePipe) return [];
+  return hasGuard ? ["pipe", "pipe"] : ["pipe"];
+}
+
 /** A worker process on this machine. */
 export class ForkChannel<ToWorker extends object, FromWorker> implements WorkerChannel<ToWorker> {
   readonly stdout: Readable;
@@ -76,7 +82,6 @@ export class ForkChannel<ToWorker extends object, FromWorker> implements WorkerC
   readonly #listener: ChannelListener<FromWorker>;
   readonly #endsWithChannel: boolean;
   /** Undefined if messages go through Node's own channel. */
-  readonly #pipe: Socket | undefined;
   readonly #writer: MessageWriter | undefined;
   #isDisconnected = false;
   #hasExited = false;
@@ -87,23 +92,24 @@ export class ForkChannel<ToWorker extends object, FromWorker> implements WorkerC
     this.#listener = listener;
     this.#endsWithChannel = options.endsWithChannel === true;
     const { program, node, nodeOptions, environment, directory, title, output = "pipe" } = options;
-    this.#child = fork(program, workerArguments(title), {
+    this.#child = fork(program, workerArguments(title, this.#endsWithChannel), {
       ...(node === undefined ? {} : { execPath: node }),
       execArgv: [...nodeOptions],
       env: environment,
       ...(directory === undefined ? {} : { cwd: directory }),
       serialization: "advanced",
-      stdio: ["ignore", output, output, "ipc", ...(hasMessagePipe ? ["pipe" as const] : [])],
+      stdio: ["ignore", output, output, "ipc", ...pipes(this.#endsWithChannel)],
       ...LEADS_GROUP,
     });
     // If this process has reached its limit of open files, streams and channel are missing, and Node emits an error
     // event.
     this.stdout = this.#child.stdout ?? Readable.from([]);
     this.stderr = this.#child.stderr ?? Readable.from([]);
-    this.#pipe = (this.#child.stdio as readonly unknown[] | undefined)?.[MESSAGE_PIPE] as Socket | undefined;
-    if (this.#pipe !== undefined) {
-      this.#writer = new MessageWriter(this.#pipe);
-      this.#receiveFrom(this.#pipe);
+    const pipe = this.#streams[MESSAGE_PIPE] as Socket | undefined;
+    this.#streams[GUARD_PIPE]?.on?.("error", () => {});
+    if (pipe !== undefined) {
+      this.#writer = new MessageWriter(pipe);
+      this.#receiveFrom(pipe);
     } else {
       this.#child.on("message", (message: unknown) => {
         const own = contentOf<FromWorker>(message);
@@ -159,7 +165,12 @@ export class ForkChannel<ToWorker extends object, FromWorker> implements WorkerC
     const method = isHeld ? "ref" : "unref";
     this.#child[method]();
     this.#child.channel?.[method]();
-    for (const stream of [this.stdout, this.stderr, this.#pipe]) (stream as Partial<Socket>)?.[method]?.();
+    for (const stream of this.#streams) stream?.[method]?.();
+  }
+
+  /** The streams by file descriptor; empty if this process has reached its limit of open files. */
+  get #streams(): readonly (Partial<Socket> | null)[] {
+    return (this.#child.stdio as readonly (Partial<Socket> | null)[] | undefined) ?? [];
   }
 
   #receiveFrom(pipe: Socket): void {

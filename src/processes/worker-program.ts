@@ -1,8 +1,7 @@
 import { Socket } from "node:net";
-import { Worker } from "node:worker_threads";
 import { MessageDecoder } from "./message-codec.ts";
 import { MessageWriter } from "./message-writer.ts";
-import { endOwnChildren } from "./process-tree.ts";
+import { watchParent } from "./parent-watch.ts";
 import { markWorkerProcess } from "./worker-marker.ts";
 
 /** A message of this package. The envelope distinguishes it from messages that libraries send to the parent process. */
@@ -25,12 +24,20 @@ export const MESSAGE_PIPE = 4;
  */
 export const hasMessagePipe: boolean = process.platform !== "win32";
 
-/** Follows the parent's id in the arguments of a worker that has a pipe for messages. */
+/** Follow the parent's id in the arguments of a worker that has a pipe for messages, and one for its guard. */
 const WITH_PIPE = "/pipe";
+const WITH_GUARD = `${WITH_PIPE}/guard`;
 
-/** The arguments of a worker's program: its title for lists of processes, and the id of its parent. */
-export function workerArguments(title: string): string[] {
-  return [title, `${process.pid}${hasMessagePipe ? WITH_PIPE : ""}`];
+/**
+ * The arguments of a worker's program: its title for lists of processes, and the id of its parent.
+ * @param hasGuard whether it has a pipe for its guard, file descriptor {@link GUARD_PIPE}
+ */
+export function workerArguments(title: string, hasGuard: boolean): string[] {
+  return [title, `${process.pid}${hasMessagePipe ? (hasGuard ? WITH_GUARD : WITH_PIPE) : ""}`];
+}
+
+function hasArgument(mark: string): boolean {
+  return process.argv[3]?.includes(mark) === true;
 }
 
 /** The worker's end of its channel. */
@@ -52,8 +59,8 @@ export function startWorkerProgram<ToWorker, FromWorker extends object>(
   // Terminals send Ctrl-C, and supervisors SIGTERM, to the whole process group. A worker ignores them, and ends when
   // its parent requests it.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
-  watchParent();
-  if (process.argv[3]?.endsWith(WITH_PIPE) === true) return openPipe(onMessage);
+  watchParent(Number.parseInt(process.argv[3] ?? "", 10) || process.ppid, hasArgument(WITH_GUARD));
+  if (hasArgument(WITH_PIPE)) return openPipe(onMessage);
   process.on("message", onMessage);
   const wrap = (content: FromWorker): OwnMessage<FromWorker> => ({ servable: content });
   return {
@@ -75,59 +82,4 @@ function openPipe<ToWorker, FromWorker extends object>(
     send: (message) => writer.write(message),
     sendLast: (message, exitCode) => writer.write(message, () => process.exit(exitCode)),
   };
-}
-
-/** Interval at which the worker checks that its parent exists, in milliseconds. */
-const CHECK_MS = 1000;
-
-/**
- * Ends this process and all processes that it has started when its parent has ended. A thread checks this, because the
- * main thread may be busy forever. If the thread can't be started, only the end of the channel is noticed.
- *
- * The parent's id is an argument of the program ({@link workerArguments}), because the parent may end before this
- * process can determine it.
- */
-function watchParent(): void {
-  const parent = Number.parseInt(process.argv[3] ?? "", 10) || process.ppid;
-  process.on("exit", endOwnChildren);
-  process.on("disconnect", () => process.exit(1));
-  // Descendants may have left the group that this process leads, so /proc is searched for them. Without /proc, only the
-  // group is ended.
-  const check = `
-    const { readdirSync, readFileSync } = require("node:fs");
-    const kill = (pid) => {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {}
-    };
-    const childrenOf = (parent) => {
-      try {
-        return readdirSync("/proc").filter((name) => {
-          try {
-            const stat = readFileSync("/proc/" + name + "/stat", "latin1");
-            return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) === parent;
-          } catch {
-            return false;
-          }
-        }).map(Number);
-      } catch {
-        return [];
-      }
-    };
-    const endBelow = (pid) => {
-      for (const child of childrenOf(pid)) {
-        endBelow(child);
-        kill(child);
-      }
-    };
-    const check = () => {
-      if (process.ppid === ${parent}) return;
-      endBelow(process.pid);
-      if (process.platform !== "win32") kill(-process.pid);
-      kill(process.pid);
-    };
-    setInterval(check, ${CHECK_MS});
-    check();
-  `;
-  new Worker(check, { eval: true, execArgv: [], env: {} }).on("error", () => {}).unref();
 }
