@@ -9,19 +9,20 @@ import { styleFor } from "./style.ts";
 /** The text shown on a terminal once an app listens: its addresses, its routes, and a request to paste. */
 export function banner({ name, app }: LoadedApp, addresses: ServeAddresses, isWatching: boolean): string {
   const { url } = addresses;
+  const pages = pagesOf(addresses);
   const lines = [
     headline(name, app),
     "",
     ...placeLines([
       ["App", url],
-      ["Docs", `${url}/docs`],
-      ["Health", `${url}/health`],
+      ...(pages === undefined ? [] : [["Docs", pages.docs] as const]),
+      ["Health", pages?.health ?? curl(addresses, "/health")],
       ["Metrics", addresses.metricsUrl ?? "off"],
     ]),
     "",
     ...routeLines(app),
     "",
-    ...tryIt(app, url).map((line) => `  ${line}`),
+    ...tryIt(app, addresses).map((line) => `  ${line}`),
     "",
     ending(isWatching),
   ];
@@ -30,8 +31,8 @@ export function banner({ name, app }: LoadedApp, addresses: ServeAddresses, isWa
 
 /** An app that is served together with others. */
 interface ListedApp extends LoadedApp {
-  /** Its own address, with its prefix. */
-  readonly url: string;
+  /** The path that its requests begin with. */
+  readonly prefix: string;
 }
 
 /** The text shown once several apps listen: the common addresses, then the addresses and routes of each app. */
@@ -47,20 +48,27 @@ export function bannerOfSeveral(
     "",
     ...placeLines([
       ["App", url],
-      ["Health", `${url}/health`],
+      ["Health", pagesOf(addresses)?.health ?? curl(addresses, "/health")],
       ["Metrics", metricsUrl ?? "off"],
     ]),
     "",
-    ...apps.flatMap(({ name, app, url: own }) => [
-      `  ${bold(name)} ${versionOf(app)}`,
-      ...placeLines([
-        ["App", own],
-        ["Docs", `${own}/docs`],
-      ]),
-      ...routeLines(app),
-      ...tryIt(app, own).map((line) => `  ${line}`),
-      "",
-    ]),
+    ...apps.flatMap(({ name, app, prefix }) => {
+      const pages = pagesOf(addresses, prefix);
+      const places: (readonly [string, string])[] =
+        pages === undefined
+          ? [["App", prefix]]
+          : [
+              ["App", url + prefix],
+              ["Docs", pages.docs],
+            ];
+      return [
+        `  ${bold(name)} ${versionOf(app)}`,
+        ...placeLines(places),
+        ...routeLines(app),
+        ...tryIt(app, addresses, { prefix }).map((line) => `  ${line}`),
+        "",
+      ];
+    }),
     ending(isWatching),
   ];
   return `\n${lines.join("\n")}\n\n`;
@@ -100,6 +108,15 @@ function ending(isWatching: boolean): string {
   );
 }
 
+/** The URLs of the docs and the health of an app; undefined on a unix socket, whose paths have no URLs. */
+export function pagesOf(
+  { url, port }: ServeAddresses,
+  prefix = "",
+): { readonly docs: string; readonly health: string } | undefined {
+  if (port === undefined) return undefined;
+  return { docs: `${url}${prefix}/docs`, health: `${url}${prefix}/health` };
+}
+
 interface ShownRoute {
   readonly kind: string;
   readonly path: string;
@@ -116,12 +133,15 @@ export function routesOf(app: BaseServable): ShownRoute[] {
 }
 
 /** A request to the first endpoint, ready to paste into a shell. */
-export function tryIt(app: BaseServable, url: string, platform: string = process.platform): string[] {
+export function tryIt(
+  app: BaseServable,
+  addresses: ServeAddresses,
+  { prefix = "", platform = process.platform }: { readonly prefix?: string; readonly platform?: string } = {},
+): string[] {
   const route = [...app.collectRoutes().keys()].find(({ isWebsocket }) => !isWebsocket);
   if (route === undefined) return [];
   const body = route.input === undefined ? "" : JSON.stringify(exampleOf(route.input));
-  const quote = (text: string): string =>
-    platform === "win32" ? `"${text.replaceAll('"', '\\"')}"` : `'${text.replaceAll("'", "'\\''")}'`;
+  const quote = (text: string): string => quoted(text, platform);
   const method = methodOf(route);
   const isPlain = method === (body === "" ? "GET" : "POST");
   const flags = [
@@ -133,8 +153,28 @@ export function tryIt(app: BaseServable, url: string, platform: string = process
     ]),
     ...(body === "" ? [] : ["-H", quote("content-type: application/json"), "-d", quote(body)]),
   ];
-  const target = url + exampleTarget(route);
-  return [["curl", target.includes("?") ? quote(target) : target, ...flags].join(" ")];
+  return [[curl(addresses, prefix + exampleTarget(route), platform), ...flags].join(" ")];
+}
+
+/** The beginning of a command that sends a request to a path. */
+function curl(
+  { url, scheme, port }: ServeAddresses,
+  path: string,
+  platform = process.platform as string,
+): string {
+  const target = (port === undefined ? `${scheme}://localhost` : url) + path;
+  const isPlain = !target.includes("?");
+  const file = url.slice("unix:".length);
+  return [
+    "curl",
+    ...(port === undefined ? ["--unix-socket", /^[\w./-]+$/.test(file) ? file : quoted(file, platform)] : []),
+    isPlain ? target : quoted(target, platform),
+  ].join(" ");
+}
+
+/** A text as one argument in a shell. */
+function quoted(text: string, platform: string): string {
+  return platform === "win32" ? `"${text.replaceAll('"', '\\"')}"` : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** A path and query that fit a route's schemas. */

@@ -4,7 +4,7 @@ import { createLogger } from "../server/logger.ts";
 import type { ServeAddresses, ServeOptions } from "../server/lifecycle/serve.ts";
 import { omitUndefined } from "../settings/defined-fields.ts";
 import { loadApps, type LoadedPlacedApp } from "./module-loader.ts";
-import { banner, bannerOfSeveral } from "./banner.ts";
+import { banner, bannerOfSeveral, pagesOf } from "./banner.ts";
 import type { LoadOptions } from "./module-loader.ts";
 import { serverOptions, type ServerFlags } from "./server-flags.ts";
 
@@ -60,7 +60,7 @@ function announce(
   const placed = loaded.map((each) => ({
     name: each.name,
     app: each.app,
-    url: addresses.url + prefixOf(each),
+    prefix: prefixOf(each),
   }));
   const format = options.logFormat ?? (process.stdout.isTTY ? "pretty" : "json");
   if (process.stdout.isTTY && format === "pretty") {
@@ -72,22 +72,16 @@ function announce(
   }
   const { url, metricsUrl, port, metricsPort } = addresses;
   if (isOne) {
-    const places = {
-      url,
-      docs: `${url}/docs`,
-      health: `${url}/health`,
-      metrics: metricsUrl,
-      port,
-      metricsPort,
-    };
+    const places = { url, ...pagesOf(addresses), metrics: metricsUrl, port, metricsPort };
     logger.info({ app: first.name, ...places }, "listening");
     return;
   }
-  const apps = placed.map((each) => ({
-    app: each.name,
-    url: each.url,
-    docs: `${each.url}/docs`,
-    health: `${each.url}/health`,
-  }));
-  logger.info({ apps, url, health: `${url}/health`, metrics: metricsUrl, port, metricsPort }, "listening");
+  // On a unix socket, paths have no URLs.
+  const apps = placed.map(({ name, prefix }) =>
+    port === undefined
+      ? { app: name, prefix }
+      : { app: name, url: url + prefix, ...pagesOf(addresses, prefix) },
+  );
+  const health = pagesOf(addresses)?.health;
+  logger.info({ apps, url, health, metrics: metricsUrl, port, metricsPort }, "listening");
 }

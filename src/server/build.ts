@@ -7,6 +7,7 @@ import type {
 } from "fastify";
 import type { IncomingMessage, Server } from "node:http";
 import type { Server as HttpsServer } from "node:https";
+import type { Socket } from "node:net";
 import type { RouteSignature } from "../routes/signature.ts";
 import { logAccess } from "./access-log.ts";
 import { createAppLog, REQUEST_IDS } from "./app-log.ts";
@@ -103,7 +104,9 @@ export function buildServer(
   // The server with the port has the certificate.
   const isMember = shared?.serverFactory !== undefined;
   const certificate =
-    options.https === undefined || isMember ? undefined : new HttpsFiles(options.https, options.logger);
+    options.https === undefined || isMember
+      ? undefined
+      : new HttpsFiles(options.https, options.logger, options.clock);
   // Node's own refusal of a request without a host has no body; Access refuses such requests.
   const headersTimeoutMs = Math.min(options.headersTimeoutMs, options.arrivalTimeoutMs);
   const http = {
@@ -116,7 +119,15 @@ export function buildServer(
   const transport = (
     certificate === undefined
       ? { http }
-      : { https: { ...certificate.read(), ...http, handshakeTimeout: headersTimeoutMs } }
+      : {
+          // Node sets noDelay for HTTP only.
+          https: {
+            ...certificate.read(),
+            ...http,
+            noDelay: true,
+            handshakeTimeout: headersTimeoutMs,
+          },
+        }
   ) as { http: typeof http };
   const server = fastify({
     logger: false, // the framework's own routes need no child logger for each request
@@ -228,6 +239,8 @@ export function buildServer(
       onStalled: () => metrics.stalledReaders++,
     });
   if (certificate !== undefined) {
+    // Node would answer a client error, which waits for the end of the handshake.
+    listener.prependListener("tlsClientError", (_error: Error, socket: Socket) => socket.destroy());
     listener.once("listening", () => certificate.keep(listener as unknown as HttpsServer));
     server.addHook("onClose", async () => certificate.close());
   }

@@ -44,7 +44,7 @@ interface ConnectionsOptions {
 export class Connections {
   readonly #open = new Map<Socket, Observed>();
   /** Connections whose TLS handshake is not done, with the time at which they were accepted. */
-  readonly #handshakes = new Map<string, { readonly socket: Socket; readonly acceptedAt: number }>();
+  readonly #handshakes = new Map<Socket, number>();
   readonly #options: ConnectionsOptions;
   #cancelCheck: (() => void) | undefined;
   #stopping = false;
@@ -79,19 +79,16 @@ export class Connections {
   /** Closes all connections, whatever their state. */
   destroyAll(): void {
     for (const socket of this.#open.keys()) socket.destroy();
-    for (const { socket } of this.#handshakes.values()) socket.destroy();
+    for (const socket of this.#handshakes.keys()) socket.destroy();
   }
 
   readonly #onHandshake = (socket: Socket): void => {
-    const peer = peerOf(socket);
-    this.#handshakes.set(peer, { socket, acceptedAt: this.#options.clock.now() });
-    socket.once("close", () => {
-      if (this.#handshakes.get(peer)?.socket === socket) this.#handshakes.delete(peer);
-    });
+    this.#handshakes.set(socket, this.#options.clock.now());
+    socket.once("close", () => this.#handshakes.delete(socket));
   };
 
   readonly #onConnection = (socket: Socket): void => {
-    this.#handshakes.delete(peerOf(socket)); // its own object wraps the one that was accepted
+    this.#handshakes.delete((socket as WithInternals)._parent ?? socket);
     if (this.#open.has(socket)) return; // handed back to the server after a declined upgrade
     const now = this.#options.clock.now();
     this.#open.set(socket, { acceptedAt: now, received: 0, receivedAt: now, sent: 0, stalledAt: undefined });
@@ -126,17 +123,10 @@ export class Connections {
     const now = clock.now();
     // Websockets are closed by their own sessions.
     for (const [socket, seen] of this.#open) if (!isWebsocket(socket)) release(socket, seen, now);
-    for (const { socket, acceptedAt } of this.#handshakes.values()) {
-      if (now - acceptedAt >= FRESH_MS) socket.destroy();
-    }
+    for (const [socket, acceptedAt] of this.#handshakes) if (now - acceptedAt >= FRESH_MS) socket.destroy();
     const isOver = this.#open.size === 0 && this.#handshakes.size === 0 && !this.#options.server.listening;
     if (!isOver) clock.after(SWEEP_MS, this.#release);
   };
-}
-
-/** The client's end of a connection. */
-function peerOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
 }
 
 /** Closes a connection of a stopping server, unless a call is running on it. */
@@ -155,7 +145,7 @@ function release(socket: Socket, seen: Observed, now: number): void {
 
 /** Time since the last observed input, in ms. */
 function silentFor(socket: Socket, seen: Observed, now: number): number {
-  const { bytesRead } = socket;
+  const { bytesRead = seen.received } = handleOf(socket);
   if (bytesRead !== seen.received) {
     seen.received = bytesRead;
     seen.receivedAt = now;
@@ -165,7 +155,7 @@ function silentFor(socket: Socket, seen: Observed, now: number): number {
 
 /** Time for which pending output has made no observed progress, in ms. */
 function stalledFor(socket: Socket, seen: Observed, now: number): number {
-  const { writeQueueSize = 0, bytesWritten = 0 } = (socket as WithHandle)._handle ?? {};
+  const { writeQueueSize = 0, bytesWritten = 0 } = handleOf(socket);
   const sent = bytesWritten - writeQueueSize;
   if (writeQueueSize === 0) seen.stalledAt = undefined;
   else if (seen.stalledAt === undefined || sent !== seen.sent) seen.stalledAt = now;
@@ -173,11 +163,25 @@ function stalledFor(socket: Socket, seen: Observed, now: number): number {
   return seen.stalledAt === undefined ? 0 : now - seen.stalledAt;
 }
 
+/** The system's part of a connection: with TLS, that of the connection below. */
+function handleOf(socket: Socket): Handle {
+  const { _handle: handle } = socket as WithInternals;
+  return handle?._parent ?? handle ?? {};
+}
+
 /**
  * Internals that Node's own socket timeouts rely on: only the system's handle knows how much of a large chunk has been
- * sent. No public API tells a slow client from a stalled one.
+ * sent. No public API tells a slow client from a stalled one, or leads from a TLS socket to the accepted one.
  */
-type WithHandle = Socket & { readonly _handle?: { writeQueueSize?: number; bytesWritten?: number } | null };
+type WithInternals = Socket & { readonly _handle?: Handle | null; readonly _parent?: Socket | null };
+
+interface Handle {
+  readonly bytesRead?: number;
+  readonly bytesWritten?: number;
+  readonly writeQueueSize?: number;
+  /** The handle below, with TLS. */
+  readonly _parent?: Handle;
+}
 
 /** Answers with 503 unless an answer has begun, and closes the connection. */
 function refuse(answer: ServerResponse, socket: Socket): void {

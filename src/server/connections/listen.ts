@@ -27,6 +27,7 @@ export function listen(server: Server, address: ListenAddress, what = "port"): P
  */
 export async function assertFree(address: ListenAddress, what = "port"): Promise<void> {
   if ("path" in address) {
+    assertShort(address.path);
     await removeStale(address.path);
   } else if (address.port === 0) {
     return;
@@ -34,6 +35,17 @@ export async function assertFree(address: ListenAddress, what = "port"): Promise
   const probe = createServer();
   await listen(probe, address, what);
   await new Promise((resolve) => probe.close(resolve));
+}
+
+/** Longest path of a unix socket, in bytes: in the system's structure, a zero follows. */
+const LONGEST_PATH = process.platform === "linux" ? 107 : 103;
+
+/** Refuses a path that is too long: Node would create a file with the beginning of its name. */
+function assertShort(path: string): void {
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= LONGEST_PATH || process.platform === "win32") return;
+  const why = `can't be created: its path has ${bytes} bytes; choose one of at most ${LONGEST_PATH}.`;
+  throw new StartupError("PORT_UNAVAILABLE", `The unix socket ${path} ${why}`);
 }
 
 /** Removes a socket's file that a killed server has left behind. Any other file is kept, and an error. */
@@ -63,7 +75,6 @@ export function listenError(
       EADDRINUSE: "is in use; stop the program that listens there, or choose another with --unix-socket.",
       EACCES: "can't be created: this user may not write to its folder.",
       ENOENT: "can't be created: its folder does not exist.",
-      EINVAL: "can't be created: its path is too long for the system.",
     };
     const message = `The unix socket ${path} ${why[error.code ?? ""] ?? `can't be opened: ${error.message}`}`;
     return new StartupError("PORT_UNAVAILABLE", message, { cause: error });

@@ -56,6 +56,8 @@ const OTHER_OPTIONS = [
 export interface ServeAddresses {
   /** For example `http://127.0.0.1:8080`, or `unix:/run/app.sock`. */
   readonly url: string;
+  /** Whether clients speak TLS, on whichever of the two. */
+  readonly scheme: "http" | "https";
   readonly metricsUrl: string | undefined;
   /** Undefined if the app listens on a unix socket. */
   readonly port: number | undefined;
@@ -69,6 +71,7 @@ export interface ServerKind {
 }
 
 const ONE_CLASS: ServerKind = { build: buildServer, setUp };
+
 /** The options that only {@link serve} uses, with their defaults. */
 interface ResolvedServeOptions {
   readonly address: ListenAddress;
@@ -239,10 +242,10 @@ function addressesOf(
     metricsUrl:
       metricsPort === undefined ? undefined : `http://${shownHost(metricsHost)}:${metricsPort}/metrics`,
   };
-  if ("path" in address) return { ...metrics, port: undefined, url: `unix:${address.path}` };
-  const { port } = built.server.server.address() as AddressInfo;
   const scheme = built.isSecure ? "https" : "http";
-  return { ...metrics, port, url: `${scheme}://${shownHost(address.host)}:${port}` };
+  if ("path" in address) return { ...metrics, scheme, port: undefined, url: `unix:${address.path}` };
+  const { port } = built.server.server.address() as AddressInfo;
+  return { ...metrics, scheme, port, url: `${scheme}://${shownHost(address.host)}:${port}` };
 }
 
 function shownHost(host: string): string {

@@ -22,10 +22,11 @@ class Speaker extends App {
 
 const addresses = {
   url: "http://127.0.0.1:8080",
+  scheme: "http",
   metricsUrl: "http://127.0.0.1:9090/metrics",
   port: 8080,
   metricsPort: 9090,
-};
+} as const;
 
 test("the banner shows all URLs and routes, and is plain text in a pipe", () => {
   const text = banner({ name: "Speaker", app: new Speaker() }, addresses, false);
@@ -44,12 +45,33 @@ test("the banner shows all URLs and routes, and is plain text in a pipe", () => 
   assert.ok(!text.includes("\u001B"));
 });
 
+test("with HTTPS, URLs and the sample request say so", () => {
+  const secure = { ...addresses, url: "https://127.0.0.1:8080", scheme: "https" } as const;
+  const text = banner({ name: "Speaker", app: new Speaker() }, secure, false);
+  assert.match(text, /App +https:\/\/127\.0\.0\.1:8080\n/);
+  assert.match(text, /Docs +https:\/\/127\.0\.0\.1:8080\/docs\n/);
+  assert.match(text, /curl https:\/\/127\.0\.0\.1:8080\/say /);
+});
+
+test("on a unix socket, requests name its file, and no URL is shown that nothing can open", () => {
+  const local = { ...addresses, url: "unix:/run/my app.sock", port: undefined };
+  const text = banner({ name: "Speaker", app: new Speaker() }, local, false);
+  assert.match(text, /App +unix:\/run\/my app\.sock\n/);
+  assert.match(text, /Health +curl --unix-socket '\/run\/my app\.sock' http:\/\/localhost\/health\n/);
+  assert.doesNotMatch(text, /Docs|sock\/docs/);
+  const plain = { ...local, url: "unix:/run/app.sock", scheme: "https" } as const;
+  assert.match(
+    tryIt(new Speaker(), plain)[0] ?? "",
+    /^curl --unix-socket \/run\/app\.sock https:\/\/localhost\/say -H /,
+  );
+});
+
 test("the sample request keeps a quote intact, in a POSIX shell and on Windows", () => {
   const head = "curl http://127.0.0.1:8080/say -H";
-  assert.deepEqual(tryIt(new Speaker(), addresses.url, "linux"), [
+  assert.deepEqual(tryIt(new Speaker(), addresses, { platform: "linux" }), [
     `${head} 'content-type: application/json' -d '{"text":"it'\\''s"}'`,
   ]);
-  assert.deepEqual(tryIt(new Speaker(), addresses.url, "win32"), [
+  assert.deepEqual(tryIt(new Speaker(), addresses, { platform: "win32" }), [
     `${head} "content-type: application/json" -d "{\\"text\\":\\"it's\\"}"`,
   ]);
 });
@@ -68,9 +90,9 @@ test("the sample request has the method of the endpoint, and parameters that fit
     @endpoint("/items/:name", { method: "DELETE" })
     remove(): void {}
   }
-  const [get] = tryIt(new Items(), addresses.url, "linux");
+  const [get] = tryIt(new Items(), addresses, { platform: "linux" });
   assert.equal(get, "curl 'http://127.0.0.1:8080/items/7?q=a+b' -H 'x-count: 3'");
-  assert.deepEqual(tryIt(new Removals(), addresses.url, "linux"), [
+  assert.deepEqual(tryIt(new Removals(), addresses, { platform: "linux" }), [
     "curl http://127.0.0.1:8080/items/1 -X DELETE",
   ]);
 });
