@@ -1,4 +1,5 @@
 import type { AddressInfo } from "node:net";
+import { Server as TlsServer } from "node:tls";
 import type { FastifyInstance } from "fastify";
 import type { BaseServable } from "../servable/base-servable.ts";
 import type { ServerOptions } from "../server/definition.ts";
@@ -7,7 +8,7 @@ import { pino } from "pino";
 /** A served app in the test's own process. */
 export interface TestServer<A extends BaseServable> {
   readonly app: A;
-  /** For example `http://127.0.0.1:49152`. */
+  /** For example `http://127.0.0.1:49152`; `https:` if the class or an option sets a certificate. */
   readonly url: string;
   readonly port: number;
   readonly server: FastifyInstance;
@@ -35,7 +36,8 @@ export async function startTestServer<A extends BaseServable>(
   const server = app.buildServer({ logger: pino({ level: "silent" }), ...options });
   await server.listen({ host: "127.0.0.1", port: 0 });
   const { port } = server.server.address() as AddressInfo;
-  const url = `http://127.0.0.1:${port}`;
+  const scheme = server.server instanceof TlsServer ? "https" : "http";
+  const url = `${scheme}://127.0.0.1:${port}`;
   const close = async (): Promise<void> => {
     const closed = server.close();
     server.server.closeAllConnections();

@@ -1,12 +1,21 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { connect as connectSecurely, type TLSSocket } from "node:tls";
 
 /** Opens a TCP connection to a port of this machine. */
 export async function openSocket(port: number): Promise<Socket> {
   const socket = connect({ port, host: "127.0.0.1" });
   socket.on("error", () => {}); // the tests check the received bytes and the close
   await once(socket, "connect");
+  return socket;
+}
+
+/** Opens a TLS connection to a port of this machine, whose certificate must be this one. */
+export async function openSecureSocket(port: number, certificate: string): Promise<TLSSocket> {
+  const socket = connectSecurely({ port, host: "127.0.0.1", ca: certificate });
+  await once(socket, "secureConnect");
+  socket.on("error", () => {}); // as above
   return socket;
 }
 
@@ -28,7 +37,15 @@ export async function exchange(
   bytes: string | Uint8Array,
   isEnough: (text: string) => boolean = () => false,
 ): Promise<string> {
-  const socket = await openSocket(port);
+  return exchangeOn(await openSocket(port), bytes, isEnough);
+}
+
+/** Like {@link exchange}, on an open connection. */
+export async function exchangeOn(
+  socket: Socket,
+  bytes: string | Uint8Array,
+  isEnough: (text: string) => boolean = () => false,
+): Promise<string> {
   let received = "";
   const done = new Promise<void>((resolve) => {
     socket.on("data", (chunk: Buffer) => {
