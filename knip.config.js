@@ -47,6 +47,7 @@ export default function configuration({ production = false }) {
       "docker-registry",
       "mkfifo",
       "mount",
+      "openssl",
       "podman",
       "script",
       "umount",
