@@ -101,7 +101,7 @@ test("the banner of several apps shows the address, the routes and a request of 
   const apps = ["/first", "/team/second"].map((prefix) => ({
     name: `Speaker of ${prefix}`,
     app: new Speaker(),
-    url: addresses.url + prefix,
+    prefix,
   }));
   const text = bannerOfSeveral(apps, addresses, true);
   for (const line of [
@@ -115,4 +115,8 @@ test("the banner of several apps shows the address, the routes and a request of 
   ]) {
     assert.match(text, line);
   }
+  const local = bannerOfSeveral(apps, { ...addresses, url: "unix:/run/app.sock", port: undefined }, true);
+  assert.match(local, /Health +curl --unix-socket \/run\/app\.sock http:\/\/localhost\/health\n/);
+  assert.match(local, /Speaker of \/first 2\.0\.0\n +App +\/first\n +POST +\/say/);
+  assert.match(local, /curl --unix-socket \/run\/app\.sock http:\/\/localhost\/team\/second\/say /);
 });
