@@ -1,5 +1,6 @@
-import { lstatSync, unlinkSync } from "node:fs";
+import { existsSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
+import { dirname } from "node:path";
 import { StartupError } from "../../errors.ts";
 
 /** Where a server listens: on a port, or on a unix socket with this path. */
@@ -73,8 +74,10 @@ export function listenError(
     const { path } = address;
     const why: Readonly<Record<string, string>> = {
       EADDRINUSE: "is in use; stop the program that listens there, or choose another with --unix-socket.",
-      EACCES: "can't be created: this user may not write to its folder.",
-      ENOENT: "can't be created: its folder does not exist.",
+      // Node reports a missing folder in the same way.
+      EACCES: existsSync(dirname(path))
+        ? "can't be created: this user may not write to its folder."
+        : "can't be created: its folder does not exist.",
     };
     const message = `The unix socket ${path} ${why[error.code ?? ""] ?? `can't be opened: ${error.message}`}`;
     return new StartupError("PORT_UNAVAILABLE", message, { cause: error });
