@@ -87,7 +87,45 @@ function endOfString(bytes: Uint8Array, start: number): number {
   }
 }
 
+/**
+ * Counts the values of a parsed JSON text, as {@link scanJson} counts those of the text. Several times faster than the
+ * scan. Returns {@link TOO_DEEP} for a value that is nested more deeply than `maxDepth`.
+ */
+export function countValues(value: unknown, maxDepth: number): number {
+  if (typeof value !== "object" || value === null) return 1;
+  if (maxDepth === 0) return TOO_DEEP;
+  let values = 1;
+  if (Array.isArray(value)) {
+    for (const item of value as readonly unknown[]) {
+      if (typeof item !== "object" || item === null) {
+        values++;
+        continue;
+      }
+      const inner = countValues(item, maxDepth - 1);
+      if (inner === TOO_DEEP) return TOO_DEEP;
+      values += inner;
+    }
+    return values;
+  }
+  for (const key in value) {
+    const item = (value as Record<string, unknown>)[key];
+    if (typeof item !== "object" || item === null) {
+      values += 2;
+      continue;
+    }
+    const inner = countValues(item, maxDepth - 1);
+    if (inner === TOO_DEEP) return TOO_DEEP;
+    values += 1 + inner;
+  }
+  return values;
+}
+
+/** Size up to which a text cannot hold more than `maxValues` values: n bytes hold at most (n + 1) / 2. */
+export function uncountedBytes({ maxValues }: Pick<ValueLimits, "maxValues">): number {
+  return 2 * maxValues - 1;
+}
+
 /** Size up to which a text cannot exceed the limits: n bytes hold at most n / 2 levels and (n + 1) / 2 values. */
 export function unscannedBytes({ maxDepth, maxValues }: ValueLimits): number {
-  return 2 * Math.min(maxDepth, maxValues) - 1;
+  return uncountedBytes({ maxValues: Math.min(maxDepth, maxValues) });
 }

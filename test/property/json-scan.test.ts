@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { scanJson, TOO_DEEP, TOO_MANY } from "../../src/json/scan.ts";
+import { countValues, scanJson, TOO_DEEP, TOO_MANY } from "../../src/json/scan.ts";
 
 const ALL = { maxDepth: Infinity, maxValues: Infinity };
 const scan = (text: string, limits: { maxDepth?: number; maxValues?: number } = {}): number =>
@@ -79,5 +79,18 @@ test("JSON that passes a scan is within the limits; a scan accepts any bytes", (
       },
     ),
     { numRuns: 5_000 },
+  );
+});
+
+test("counting a parsed value gives what a scan of its text gives", () => {
+  fc.assert(
+    fc.property(json, (value) => {
+      const text = JSON.stringify(value);
+      const parsed: unknown = JSON.parse(text);
+      const { depth } = measure(parsed);
+      assert.equal(countValues(parsed, depth), scan(text));
+      if (depth > 0) assert.equal(countValues(parsed, depth - 1), TOO_DEEP);
+    }),
+    { numRuns: 2_000 },
   );
 });

@@ -1,7 +1,15 @@
 import { isUtf8 } from "node:buffer";
 import { BodyError, InputValidationError } from "../../errors.ts";
 import { assertExactNumbers } from "../../json/exact-numbers.ts";
-import { scanJson, TOO_DEEP, TOO_MANY, unscannedBytes, type ValueLimits } from "../../json/scan.ts";
+import {
+  countValues,
+  scanJson,
+  TOO_DEEP,
+  TOO_MANY,
+  uncountedBytes,
+  unscannedBytes,
+  type ValueLimits,
+} from "../../json/scan.ts";
 import { findSyntaxFault } from "./json-syntax.ts";
 
 const JSON_TYPE = /^application\/(?:[\w.!#$&^-]+\+)?json[ \t]*(?:;|$)/i;
@@ -25,7 +33,13 @@ export class UnreadableBody {
   }
 }
 
-/** Called with the number of values in a large body before any is built. Throws to refuse the body. */
+/**
+ * Size up to which a body is parsed before its values are counted: they take some megabytes at most, until the body is
+ * refused. The values of a larger body are counted before any is built.
+ */
+const PARSED_BYTES = 256 * 1024;
+
+/** Called with the number of values in a body that is not small. Throws to refuse the body. */
 export type Admit = (values: number) => void;
 
 /** Returns parsed JSON, the bytes of another content type, or undefined for an empty body. */
@@ -46,19 +60,15 @@ export function readBody(
 
 /**
  * Reads a JSON body in UTF-8, with or without a byte-order mark; undefined if it is empty.
- * @throws BodyError if it is not UTF-8, nested too deeply or holds too many values; checked before parsing
+ * @throws BodyError if it is not UTF-8, nested too deeply or holds too many values; checked before a large body is parsed
  * @throws InputValidationError if it is not JSON, or has numbers that would lose digits
  */
 export function readJson(bytes: Buffer, limits: ValueLimits, admit?: Admit): unknown {
   if (bytes.length === 0) return undefined;
   const isLong = bytes.length > unscannedBytes(limits);
-  if (isLong) {
-    if (!isUtf8(bytes)) throw new BodyError("BODY_UNREADABLE");
-    const values = scanJson(bytes, limits);
-    if (values === TOO_DEEP) throw new BodyError("BODY_UNREADABLE");
-    if (values === TOO_MANY) throw new BodyError("BODY_TOO_COMPLEX");
-    admit?.(values);
-  }
+  const isLarge = bytes.length > Math.min(PARSED_BYTES, uncountedBytes(limits));
+  if (isLong && !isUtf8(bytes)) throw new BodyError("BODY_UNREADABLE");
+  if (isLarge) check(scanJson(bytes, limits), admit);
   const hasMark = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
   const text = hasMark ? bytes.toString("utf8", 3) : bytes.toString();
   // Decoding replaces each invalid sequence by this character. Searching for it is cheaper than checking the bytes
@@ -68,11 +78,20 @@ export function readJson(bytes: Buffer, limits: ValueLimits, admit?: Admit): unk
   try {
     value = JSON.parse(text);
   } catch (error) {
+    if (isLong && !isLarge) check(scanJson(bytes, limits), admit);
     throw syntaxError(text, error);
   }
+  if (isLong && !isLarge) check(countValues(value, limits.maxDepth), admit);
   assertExactNumbers(text);
   if (text.includes("__proto__") || text.includes("\\u")) dropPrototypeKeys(value);
   return value;
+}
+
+/** @throws BodyError for a text beyond the limits, or what `admit` throws */
+function check(values: number, admit: Admit | undefined): void {
+  if (values === TOO_DEEP) throw new BodyError("BODY_UNREADABLE");
+  if (values === TOO_MANY) throw new BodyError("BODY_TOO_COMPLEX");
+  admit?.(values);
 }
 
 function syntaxError(text: string, error: unknown): InputValidationError {

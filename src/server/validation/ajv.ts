@@ -1,4 +1,4 @@
-import type { Ajv2020, Options } from "ajv/dist/2020.js";
+import type { Ajv2020, AnySchema, Options } from "ajv/dist/2020.js";
 import { BYTES, type BytesLimits } from "../../routes/bytes.ts";
 import { loadAjv } from "../packages.ts";
 import { areUnique, memberOf } from "./equality.ts";
@@ -15,6 +15,12 @@ export const DECIDED = "x-servable-decided";
  * and objects recursively.
  */
 export const ONE_OF = "x-servable-one-of";
+
+/**
+ * Keyword: all of these schemas apply, and each is a function of its own. The engine doesn't optimize very long
+ * functions.
+ */
+export const PARTS = "x-servable-parts";
 
 /** Keyword: these are own fields of the object. Ajv's `required` accepts inherited ones such as `toString`. */
 export const OWN_FIELDS = "x-servable-own";
@@ -59,6 +65,18 @@ export function createAjv(): Ajv2020 {
     type: "object",
     schemaType: "object",
     compile: ({ fits }: { fits: (value: unknown) => boolean }) => fits,
+  });
+  ajv.addKeyword({
+    keyword: PARTS,
+    type: "object",
+    schemaType: "array",
+    compile: (schemas: readonly AnySchema[]) => {
+      const parts = schemas.map((schema) => ajv.compile(schema));
+      return (value: unknown) => {
+        for (const fits of parts) if (!fits(value)) return false;
+        return true;
+      };
+    },
   });
   ajv.addKeyword({ keyword: ONE_OF, schemaType: "array", compile: memberOf });
   ajv.addKeyword({

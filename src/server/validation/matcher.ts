@@ -7,7 +7,7 @@ import { Discriminators, type Discriminator } from "./discriminators.ts";
 import type { NodeMatcher } from "./applicators.ts";
 import { hasExponentialCost } from "./validation-cost.ts";
 import { WorkBudget } from "./work-budget.ts";
-import { DECIDED, ONE_OF, OWN_FIELDS } from "./ajv.ts";
+import { DECIDED, ONE_OF, OWN_FIELDS, PARTS } from "./ajv.ts";
 import { readField, INHERITED_NAMES } from "./json-values.ts";
 import { isEnforced } from "./keywords.ts";
 import type { SchemaCompiler } from "./schema-compiler.ts";
@@ -74,11 +74,16 @@ export function createSchemaMatcher(schema: CanonicalSchema, compiler: SchemaCom
 /** Number of values or branches from which a list is looked up instead of searched. */
 const LONG_LIST = 8;
 
+/** Number of fields from which an object is validated in parts, and of those of a part. */
+const MANY_FIELDS = 100;
+const FIELDS_OF_PART = 50;
+
 /** Compiles a schema and its single nodes, each once. */
 class NodeCompiler {
   readonly #compiler: SchemaCompiler;
   readonly #discriminators: Discriminators;
   readonly #isRecursive: boolean;
+  readonly #namesInherited: boolean;
   readonly #documentOf: (node: SchemaNode) => SchemaNode;
   readonly #compiled = new Map<SchemaNode, ValidateFunction>();
 
@@ -87,7 +92,8 @@ class NodeCompiler {
     this.#compiler = compiler;
     this.#discriminators = discriminators;
     this.#isRecursive = Object.keys(definitions).length > 0;
-    const prepare = rootsOf(schema).some((root) => someNode(root, namesInherited))
+    this.#namesInherited = rootsOf(schema).some((root) => someNode(root, namesInherited));
+    const prepare = this.#namesInherited
       ? (node: SchemaNode) => onlyOwn(this.#quick(node))
       : (node: SchemaNode) => this.#quick(node);
     const prepared = Object.fromEntries(
@@ -114,7 +120,8 @@ class NodeCompiler {
       if (branches === undefined || discriminator === undefined) continue;
       copy[keyword] = this.#decided(branches, copy[keyword] as readonly SchemaNode[], discriminator);
     }
-    return withLookups(copy);
+    // Parts can't refer to definitions, and fields that every object inherits are rewritten by `onlyOwn`.
+    return withLookups(this.#isRecursive || this.#namesInherited ? copy : inParts(copy));
   }
 
   /**
@@ -146,6 +153,22 @@ class NodeCompiler {
       };
     });
   }
+}
+
+/** Splits an object of many fields into parts of some of its fields. */
+function inParts(node: Record<string, unknown>): Record<string, unknown> {
+  const fields = Object.entries(mapOf(node["properties"]));
+  if (fields.length < MANY_FIELDS) return node;
+  const required = new Set(listOf(node["required"]));
+  const parts: SchemaNode[] = [];
+  for (let start = 0; start < fields.length; start += FIELDS_OF_PART) {
+    const some = fields.slice(start, start + FIELDS_OF_PART);
+    const names = some.map(([name]) => name).filter((name) => required.delete(name));
+    parts.push({ properties: Object.fromEntries(some), required: names });
+  }
+  // The names are still needed: they tell which fields are additional ones.
+  const properties = Object.fromEntries(fields.map(([name]) => [name, {}]));
+  return { ...node, properties, required: [...required], [PARTS]: parts };
 }
 
 /** Replaces long lists of values, and lists of objects, by a lookup. */

@@ -48,6 +48,7 @@ export const IN_PLACE: NormalizerStyle = {
       properties.filter(({ step, fallback }) => step !== undefined || fallback !== undefined),
     );
     if (active.length === 0 && others === "keep") return undefined;
+    const names = [...declared];
     return (value) => {
       if (!isFields(value)) return value;
       for (const { key, isInherited, step, fallback } of active) {
@@ -59,7 +60,12 @@ export const IN_PLACE: NormalizerStyle = {
         if (step !== undefined && item !== undefined) step(item);
       }
       if (others === "keep") return value;
-      for (const key in value) {
+      let next = 0; // most objects have their fields in the order of the schema, so that comparing replaces looking up
+      for (const key of Object.keys(value)) {
+        if (key === names[next]) {
+          next++;
+          continue;
+        }
         if (declared.has(key)) continue;
         const step = others === "drop" ? DROPPED : others(key);
         if (step === DROPPED) delete value[key];
