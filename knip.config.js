@@ -50,6 +50,7 @@ export default function configuration({ production = false }) {
       "openssl",
       "podman",
       "script",
+      "ss",
       "umount",
     ],
     // A unit test may look into a file: what it imports has to be used there, no more.
