@@ -17,6 +17,7 @@ export default function configuration({ production = false }) {
       "scripts/*.mjs",
       "benchmarks/*.ts",
       "benchmarks/servers/*.ts",
+      "benchmarks/peers/servers/{fastify,node-http,servable*}.ts",
       "benchmarks/{batching/{servers,rivals},functions,soak}/*.ts",
       "benchmarks/batching/*-thread.ts",
       "benchmarks/batching/generator.ts",
@@ -36,6 +37,7 @@ export default function configuration({ production = false }) {
       "test/**/*.{ts,mjs}",
     ],
     ignore: [
+      "benchmarks/peers/servers/nest.ts", // its packages are in the lockfile of that benchmark
       "src/platform/generated/**", // from the messages of the protocol, with all of them
     ],
     ignoreIssues: {

@@ -92,7 +92,7 @@ for (const [name, targets] of Object.entries(TARGETS)) {
   });
 }
 
-for (const name of [...Object.keys(TARGETS), "batch", "soak"]) {
+for (const name of [...Object.keys(TARGETS), "batch", "soak", "peers"]) {
   test(`bench:${name} --help prints its usage; an unknown option is refused`, async () => {
     const help = await run(name, "--help");
     assert.equal(help.code, 0);
