@@ -10,7 +10,7 @@ export const LOAD_CORE = 1;
 
 const QUICK_SECONDS = 0.5;
 
-/** What a section needs to measure. */
+/** The load generator, the options and the sinks of a section. */
 export interface SectionContext {
   readonly generator: LoadGenerator;
   /** Whether to show only that everything runs. */

@@ -10,7 +10,7 @@ interface Column {
   readonly summary?: (values: readonly number[]) => number;
 }
 
-/** A table of the report: one line for each product, or for each product and parameter. */
+/** A table of the report: one row for each product, or for each product and parameter. */
 export interface Table {
   readonly section: SectionName;
   readonly kind: string;
