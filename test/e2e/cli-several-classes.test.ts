@@ -17,7 +17,7 @@ export class Gamma extends App {
 `,
 };
 
-describe("servable run FILE FILE", { timeout: 120_000 }, () => {
+describe("servable run FILE FILE", { timeout: 300_000 }, () => {
   test("serves each class under its app's name or its prefix, and logs where each is", async () => {
     const folder = createProject(files);
     const app = startCli(["run", "alpha.ts", "/b=two.ts::Beta", "/x/c=two.ts::Gamma", ...ANY_PORT], folder);
@@ -101,7 +101,9 @@ describe("servable run FILE FILE", { timeout: 120_000 }, () => {
     const app = startCli(["run", "a=b.ts", ...ANY_PORT], folder);
     assert.equal(await ask(await app.listening()), said("e"));
   });
+});
 
+describe("the life of several classes of servable run", { timeout: 300_000 }, () => {
   test("a setup that fails ends with exit code 3, and the other class is torn down", async () => {
     const teardown = 'override teardown() { process.stderr.write("torn down\\n"); }';
     const folder = createProject({
@@ -172,25 +174,23 @@ export class ${name} extends App {
       "one.ts": appSource("One", "1", slow),
       "other.ts": appSource("Other", "2", slow),
     });
-    for (const path of ["one", "other"]) {
-      const app = startCli(["run", "one.ts", "other.ts", ...ANY_PORT], folder);
-      const url = await app.listening();
-      const call = ask(`${url}/${path}/slow`);
-      await app.complained(/runs/);
-      app.kill("SIGTERM");
-      await app.logged(/^stopping: SIGTERM$/);
-      app.kill("SIGUSR2");
-      assert.equal(await call, '200 "done"');
-      assert.equal((await app.ended).exitCode, 0);
-      const cut = startCli(["run", "one.ts", "other.ts", ...ANY_PORT], folder);
-      const stuck = ask(`${await cut.listening()}/${path}/stuck`);
-      await cut.complained(/stuck/);
-      cut.kill("SIGINT");
-      await cut.logged(/^stopping: SIGINT$/);
-      cut.kill("SIGINT");
-      assert.match(await stuck, /^503 /);
-      assert.equal((await cut.ended).exitCode, 1);
-    }
+    const app = startCli(["run", "one.ts", "other.ts", ...ANY_PORT], folder);
+    const url = await app.listening();
+    const calls = ["one", "other"].map((path) => ask(`${url}/${path}/slow`));
+    await app.complained(/runs\nruns/);
+    app.kill("SIGTERM");
+    await app.logged(/^stopping: SIGTERM$/);
+    app.kill("SIGUSR2");
+    for (const call of calls) assert.equal(await call, '200 "done"');
+    assert.equal((await app.ended).exitCode, 0);
+    const cut = startCli(["run", "one.ts", "other.ts", ...ANY_PORT], folder);
+    const stuck = ask(`${await cut.listening()}/other/stuck`);
+    await cut.complained(/stuck/);
+    cut.kill("SIGINT");
+    await cut.logged(/^stopping: SIGINT$/);
+    cut.kill("SIGINT");
+    assert.match(await stuck, /^503 /);
+    assert.equal((await cut.ended).exitCode, 1);
   });
 
   test("--watch restarts for a change of any of the files, in any folder", async () => {
