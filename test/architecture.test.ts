@@ -129,7 +129,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const OWNED: Readonly<Record<string, readonly string[]>> = {
   fastify: ["server"],
   "@fastify/swagger": ["server"],
-  "@fastify/swagger-ui": ["server"],
   "prom-client": ["server"],
   ajv: ["server"],
   mime: ["server"],

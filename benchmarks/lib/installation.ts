@@ -19,9 +19,10 @@ export async function readInstallation(project: string): Promise<InstalledPackag
     packages: Record<string, { dev?: boolean; link?: boolean }>;
   };
   const installed: InstalledPackage[] = [];
+  const counted = new Set<number>();
   for (const [path, { dev = false, link = false }] of Object.entries(packages)) {
     if (link) continue;
-    const size = await folderSize(join(project, path));
+    const size = await folderSize(join(project, path), counted);
     if (size === undefined) continue; // meant for another platform
     const name = path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
     installed.push({ name, isDevelopment: dev, ...size });
@@ -29,8 +30,15 @@ export async function readInstallation(project: string): Promise<InstalledPackag
   return installed;
 }
 
-/** The size of a folder without `node_modules`; undefined if it does not exist. */
-export async function folderSize(folder: string): Promise<{ bytes: number; diskBytes: number } | undefined> {
+/**
+ * The size of a folder without `node_modules`; undefined if it does not exist. A file with several names counts once:
+ * esbuild's program has two.
+ * @param counted the inodes of the files that have been counted
+ */
+export async function folderSize(
+  folder: string,
+  counted = new Set<number>(),
+): Promise<{ bytes: number; diskBytes: number } | undefined> {
   let entries;
   try {
     entries = await readdir(folder, { withFileTypes: true });
@@ -43,11 +51,13 @@ export async function folderSize(folder: string): Promise<{ bytes: number; diskB
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
       if (entry.name === "node_modules") continue;
-      const inside = await folderSize(path);
+      const inside = await folderSize(path, counted);
       size.bytes += inside?.bytes ?? 0;
       size.diskBytes += inside?.diskBytes ?? 0;
     }
-    const { size: bytes, blocks } = await lstat(path);
+    const { size: bytes, blocks, ino } = await lstat(path);
+    if (counted.has(ino)) continue;
+    counted.add(ino);
     if (!entry.isDirectory()) size.bytes += bytes;
     size.diskBytes += blocks * 512;
   }

@@ -35,8 +35,10 @@ export class StagedPackage implements AsyncDisposable {
   /** Lets code in the folder import the repository's installed dependencies, and finishes the build with them. */
   async linkDependencies(): Promise<void> {
     await symlink(join(ROOT, "node_modules"), join(this.folder, "node_modules"), "dir");
-    const script = join(ROOT, "scripts/build-programs.mjs");
-    await runCommand(process.execPath, [script, join(this.folder, "dist")], { cwd: this.folder });
+    for (const name of ["copy-pages.mjs", "build-programs.mjs"]) {
+      const script = join(ROOT, "scripts", name);
+      await runCommand(process.execPath, [script, join(this.folder, "dist")], { cwd: this.folder });
+    }
   }
 
   /** Compiles programs that import the package by its name. Returns the folder of their JavaScript. */

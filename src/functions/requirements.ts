@@ -86,6 +86,7 @@ interface Manifest {
   readonly name?: string;
   readonly version?: string;
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
 }
 
 /** The version in the nearest node_modules above this file, which is the one that Node loads. */
@@ -99,7 +100,8 @@ function installedVersion(name: string): string | undefined {
 function ownRange(name: string): string | undefined {
   const manifest = readManifest(new URL("../../package.json", import.meta.url));
   // In a bundle, this URL leads to another package.json or to none.
-  return manifest?.name === "servable" ? manifest.dependencies?.[name] : undefined;
+  if (manifest?.name !== "servable") return undefined;
+  return manifest.dependencies?.[name] ?? manifest.devDependencies?.[name]; // files of the latter are copied into dist
 }
 
 function readManifest(url: URL): Manifest | undefined {

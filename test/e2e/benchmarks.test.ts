@@ -55,7 +55,11 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     ),
     "answers of 5 MB: peak memory, servable / bare Fastify",
   ],
-  footprint: ["production install: size of the files", "repository's npm ci: size of the files"],
+  footprint: [
+    "production install: size of the files",
+    "production install: packages",
+    "repository's npm ci: size of the files",
+  ],
   realtime: ["servable / bare ws, by CPU per message in quiet rounds", "servable: memory of an idle session"],
   functions: [
     "warm call of an empty function − bare child_process IPC echo",

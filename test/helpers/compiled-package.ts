@@ -18,6 +18,8 @@ import { buildSync } from "esbuild";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const FOLDER = join(root, ".cache/packages");
+/** What `npm run build` runs after the compiler. */
+const BUILD_SCRIPTS = ["scripts/copy-pages.mjs", "scripts/build-programs.mjs"];
 /** The time without use after which a folder is removed, in milliseconds: longer than any test run. */
 const STALE_MS = 3_600_000;
 
@@ -47,7 +49,7 @@ function compileOnce(): string {
   const compiler = join(root, "node_modules/typescript/lib/tsc.js");
   const flags = ["--noCheck", "--outDir", dist];
   execFileSync(process.execPath, [compiler, "-p", join(root, "tsconfig.build.json"), ...flags]);
-  execFileSync(process.execPath, [join(root, "scripts/build-programs.mjs"), dist]);
+  for (const script of BUILD_SCRIPTS) execFileSync(process.execPath, [join(root, script), dist]);
   copyFileSync(join(root, "package.json"), join(making, "package.json"));
   for (const name of ["src", "templates"]) symlinkSync(join(root, name), join(making, name), "dir");
   try {
@@ -67,7 +69,7 @@ function sourceKey(): string {
     const { size, mtimeMs } = statSync(path);
     hash.update(`${path}\n${size}\n${mtimeMs}\n`);
   };
-  const files = ["package.json", "tsconfig.json", "tsconfig.build.json", "scripts/build-programs.mjs"];
+  const files = ["package.json", "tsconfig.json", "tsconfig.build.json", ...BUILD_SCRIPTS];
   for (const name of files) add(join(root, name));
   add(fileURLToPath(import.meta.url));
   for (const entry of readdirSync(join(root, "src"), { recursive: true, withFileTypes: true })) {
