@@ -308,6 +308,23 @@ describe("documentation pages", () => {
     }
   });
 
+  test("load only files that exist, which a browser need not load again", async () => {
+    for (const page of ["/docs", "/docs/"]) {
+      const url = served.url + page;
+      const links = [...(await (await fetch(url)).text()).matchAll(/(?:src|href)="([^"]+)"/g)];
+      assert.equal(links.length, 6);
+      for (const [, link = ""] of links) {
+        const file = await fetch(new URL(link, url));
+        assert.equal(file.status, 200, link);
+        assert.match(file.headers.get("content-type") ?? "", /^(?:text\/(?:css|javascript)|image\/png)/);
+        const tag = file.headers.get("etag");
+        if (link.endsWith("initializer.js")) continue;
+        const again = await fetch(new URL(link, url), { headers: { "if-none-match": tag ?? "" } });
+        assert.equal(again.status, 304, link);
+      }
+    }
+  });
+
   test("contain no inline script, which the policy would block", async () => {
     const page = await (await fetch(`${served.url}/docs`)).text();
     assert.match(page, /<script src=/);
