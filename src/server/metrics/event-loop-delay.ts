@@ -75,7 +75,7 @@ export class EventLoopDelay {
     this.#latestLook = 0;
   }
 
-  /** What was taken last, under the names that other Node apps use. */
+  /** The delays that were taken last, under the names that other Node apps use. */
   families(): Family[] {
     const family = (name: string, what: string, value: keyof Delays): Family =>
       gauge(`nodejs_eventloop_lag_${name}`, `${what} of the event loop since the previous scrape.`, () => [

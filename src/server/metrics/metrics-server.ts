@@ -18,7 +18,7 @@ import {
 } from "./samples.ts";
 import type { ServerMetrics } from "./metrics.ts";
 
-/** What prom-client measures of the event loop. {@link EventLoopDelay} does it for less. */
+/** prom-client's metrics of the event loop, which {@link EventLoopDelay} replaces. */
 const REPLACED = ["", "_min", "_max", "_mean", "_stddev", "_p50", "_p90", "_p99"].map(
   (which) => `nodejs_eventloop_lag${which}_seconds`,
 );
