@@ -5,7 +5,8 @@
  * variable PEERS_WORK), measures, and writes samples, tables and plots into a folder of results there.
  * @module
  */
-import { appendFile, mkdir, writeFile } from "node:fs/promises";
+import { appendFileSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { progress } from "./lib/benchmark.ts";
 import { formatTable } from "./lib/row.ts";
@@ -45,18 +46,18 @@ async function run({ sections, quick, json, only }: PeersArguments): Promise<voi
   const outcome: Outcome = { samples, failures, conditions, quick };
   const measureSection = async (name: SectionName): Promise<void> => {
     progress(`section ${name}`);
-    const before = samples.length;
     await SECTION_PARTS[name].measure({
       ...{ generator, quick },
       wants: (product) => only === undefined || only.has(product),
-      record: (sample) => void samples.push(sample),
+      record: (sample) => {
+        samples.push(sample);
+        appendFileSync(join(folder, "samples.jsonl"), `${JSON.stringify(sample)}\n`);
+      },
       fail: (product, error) => {
         failures.push(`${name}: ${product}: ${(error as Error).message}`);
         progress(`  not measured: ${(error as Error).message}`);
       },
     });
-    const lines = samples.slice(before).map((sample) => `${JSON.stringify(sample)}\n`);
-    await appendFile(join(folder, "samples.jsonl"), lines.join(""));
   };
   for (const name of sections) await measureSection(name);
   for (const [name, text] of reportFiles(outcome)) await writeFile(join(folder, name), text);

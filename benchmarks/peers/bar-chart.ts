@@ -9,7 +9,7 @@ export interface BarChart {
   readonly title: string;
   readonly unit: string;
   readonly bars: readonly Bar[];
-  /** The name of the bar in another colour. */
+  /** The start of the names of the bars in another colour. */
   readonly highlighted: string;
 }
 
@@ -32,7 +32,7 @@ export function drawBarChart({ title, unit, bars, highlighted }: BarChart): stri
     ...bars.flatMap(({ name, value }, index) => {
       const top = TOP + index * STEP;
       const width = ((RIGHT - LEFT) * value) / largest;
-      const color = name === highlighted ? "#2563eb" : "#94a3b8";
+      const color = name.startsWith(highlighted) ? "#2563eb" : "#94a3b8";
       return [
         `<text x="${LEFT - 10}" y="${top + 15}" text-anchor="end">${escape(name)}</text>`,
         `<rect x="${LEFT}" y="${top}" width="${width.toFixed(1)}" height="20" fill="${color}"/>`,

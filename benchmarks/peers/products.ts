@@ -155,7 +155,7 @@ export const BATCHING: readonly Product[] = [
   }),
 ];
 
-/** Only for closed loops: with a deadline, a client whose request is rejected would send again immediately. */
+/** Servable for closed loops, which must not reject requests. */
 export const BATCHING_WITHOUT_DEADLINE: readonly Product[] = [
   servable("servable, no deadline", "servable-batch", "batch"),
 ];

@@ -113,7 +113,10 @@ function plotOf(table: Table, lines: readonly Line[]): string | undefined {
   return drawBarChart({
     title: `${table.title}: ${column.title}`,
     unit: column.unit,
-    bars: shown.map(({ product, cells }) => ({ name: product, value: cells[index] ?? 0 })),
+    bars: shown.flatMap(({ product, cells }) => {
+      const value = cells[index];
+      return value === undefined ? [] : [{ name: product, value }];
+    }),
     highlighted: "servable",
   });
 }

@@ -26,8 +26,22 @@ export function isQuiet({ figures }: Sample): boolean {
   return (figures["foreignCpu"] ?? 0) <= MAX_FOREIGN_CPU;
 }
 
-/** The figures of a load as those of a sample; the number of answers of each status is `status200` and so on. */
-export function figuresOf({ status, ...figures }: LoadResult): Record<string, number> {
+/** The figures of a load that mean nothing without good answers, and without rejections. */
+const OF_ANSWERS = ["p50", "p90", "p99", "max", "cpuUsPerOk"];
+const OF_STREAMS = ["firstP50", "firstP99", "cpuUsPerItem"];
+const OF_REJECTIONS = ["refuseP50", "refuseP99"];
+
+/**
+ * The figures of a load as those of a sample. The number of answers of each status is `status200` and so on. A latency
+ * without any answer is left out: the load generator reports it as 0.
+ */
+export function figuresOf({ status, ...result }: LoadResult): Record<string, number> {
+  const meaningless = new Set([
+    ...(result.ok === 0 ? OF_ANSWERS : []),
+    ...(result.firstP50 === 0 ? OF_STREAMS : []),
+    ...(result.refused === 0 ? OF_REJECTIONS : []),
+  ]);
+  const figures = Object.entries(result).filter(([name]) => !meaningless.has(name));
   const counts = Object.entries(status).map(([code, count]) => [`status${code}`, count] as const);
-  return { ...figures, ...Object.fromEntries(counts) };
+  return Object.fromEntries([...figures, ...counts]);
 }

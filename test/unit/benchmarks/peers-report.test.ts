@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { reportFiles, rowsOf } from "../../../benchmarks/peers/report.ts";
-import type { Sample } from "../../../benchmarks/peers/sample.ts";
+import { figuresOf, type Sample } from "../../../benchmarks/peers/sample.ts";
 
 function closed(product: string, round: number, rps: number, foreignCpu: number): Sample {
   const figures = { rps, cpuUsPerOk: 1e6 / rps, p50: 1, p99: 2, foreignCpu };
@@ -84,4 +84,25 @@ test("the report names the products that could not be measured, with the first l
   const failures = ["overhead: ray: it gave no good answer.\nlog"];
   const report = reportFiles({ ...OUTCOME, failures }).get("report.md") ?? "";
   assert.match(report, /Not measured:\n\n- overhead: ray: it gave no good answer\.\n/);
+});
+
+test("latencies without any answer are missing, not 0", () => {
+  const none = {
+    requests: 9,
+    rps: 0,
+    ok: 0,
+    goodput: 0,
+    goodShare: 0,
+    lost: 0,
+    unanswered: 0,
+    mismatches: 0,
+  };
+  const load = { ...none, p50: 0, p99: 0, lateP99: 0, cpuUsPerOk: 0, foreignCpu: 0 };
+  const refused = figuresOf({ ...load, refused: 9, refuseP99: 3, status: { 429: 9 } });
+  assert.deepEqual(
+    [refused["p50"], refused["cpuUsPerOk"], refused["refuseP99"], refused["status429"]],
+    [undefined, undefined, 3, 9],
+  );
+  const answered = figuresOf({ ...load, ok: 9, p50: 2, refused: 0, refuseP99: 0, status: { 200: 9 } });
+  assert.deepEqual([answered["p50"], answered["refuseP99"]], [2, undefined]);
 });
