@@ -32,6 +32,10 @@ export const ERRORS = {
     exitCode: 1,
     meaning: "A plugin or hook is registered after the routes that it is meant for were mounted.",
   },
+  PLUGIN_CONFLICT: {
+    exitCode: 1,
+    meaning: "configure() registers a plugin for the whole server that the framework uses itself.",
+  },
   SETTING_UNKNOWN: { exitCode: 1, meaning: "A static looks like a misspelt setting." },
   // Thrown when a server starts.
   PORT_UNAVAILABLE: { exitCode: 3, meaning: "The port is in use, or may not be opened." },

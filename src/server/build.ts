@@ -340,10 +340,11 @@ function prepareRoutes(parts: {
   const hasWebsockets = routes.length < parts.definition.routes.size;
   return (server) => {
     if (hasWebsockets) {
-      // Loaded on demand, because few classes have such routes.
+      // Loaded on demand and registered in a separate scope, because the plugin's hooks slow down every route in their
+      // scope.
       server.register(async (scope) => {
         const { mountWebsockets } = await import("./sockets/websocket-routes.ts");
-        mountWebsockets(scope, { ...parts, validator });
+        await mountWebsockets(scope, { ...parts, validator });
       });
     }
     const bodyRoutes: RouteOptions[] = [];

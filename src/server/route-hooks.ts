@@ -3,7 +3,7 @@ import { DefinitionError } from "../errors.ts";
 import { methodOf, type RouteSignature } from "../routes/signature.ts";
 import type { AppLog } from "./app-log.ts";
 import type { OwnRoute } from "./docs/own-routes.ts";
-import { offeredSocket } from "./connections/offered-sockets.ts";
+import { isUpgrade } from "./auth/credentials.ts";
 import { isForPage } from "./http/not-found.ts";
 import type { AnswerHeaders } from "./http/answer-headers.ts";
 import type { ServerState } from "./lifecycle/server-state.ts";
@@ -13,8 +13,6 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** The route is one of the framework's own: an endpoint, a probe, the document or its pages. */
     isFrameworkRoute?: boolean;
-    /** The route is a websocket, so a plain request to its path finds nothing. */
-    isWebsocket?: boolean;
   }
 }
 
@@ -45,13 +43,13 @@ export function addRouteHooks(
   };
   server.addHook("onRoute", (route) => {
     // A plain request to the path of a websocket is answered with 404.
-    if (route.config?.isWebsocket !== true) paths.add(route.url, route.method);
+    if (route.wsHandler === undefined) paths.add(route.url, route.method);
     const isOwn = route.config?.isFrameworkRoute !== true;
     // Refused requests match no route of the framework, but they may match a route of the app.
     const first = isOwn ? [guard, applyHeaders] : [];
     // Nobody has to remember to protect a route: those that are open say so.
     if (authenticate !== undefined && route.config?.isPublic !== true) {
-      const isRoot = route.config?.isWebsocket === true && route.url === "/";
+      const isRoot = !isOwn && route.wsHandler !== undefined && route.url === "/";
       first.push(isRoot ? exceptPages(authenticate) : authenticate);
     }
     // A HEAD route that Fastify derives from a GET route has its hooks already.
@@ -71,7 +69,7 @@ export function addRouteHooks(
 /** Lets browsers pass that open the address of a websocket: they are led to the documentation, which asks for the key. */
 function exceptPages(authenticate: onRequestHookHandler): onRequestHookHandler {
   return function (request, reply, done) {
-    if (isForPage(request) && offeredSocket(request.raw) === undefined) done();
+    if (isForPage(request) && !isUpgrade(request)) done();
     else authenticate.call(this, request, reply, done);
   };
 }

@@ -81,14 +81,15 @@ const plugins: Record<string, (server: FastifyInstance) => void> = {
   static: (server) =>
     void server.register(statics, { root: join(import.meta.dirname ?? process.cwd(), "files"), prefix: "/files/" }),
   websocket: (server) => {
-    server.register(websocket, { options: { maxPayload: 100 } });
     server.register(async (scope) => {
+      await scope.register(websocket, { options: { maxPayload: 100 } });
       scope.get("/own", { websocket: true }, (socket, request) => {
         const { token = "none" } = request.query as { token?: string };
         socket.on("message", (data: Buffer) => socket.send("own " + data + " " + token + " " + request.caller));
       });
     });
   },
+  "websocket-for-all": (server) => void server.register(websocket),
   keys: (server) => void server.addHook("onRequest", async (request, reply) => {
     if (request.headers["x-banned"] !== undefined) return reply.code(403).send({ banned: true });
   }),
@@ -446,4 +447,10 @@ describe("with @fastify/websocket of the app's own, its websockets and those of 
     assert.deepEqual(await codes, [1005, 1012, 1012]);
     assert.equal((await app.ended).exitCode, 0);
   });
+});
+
+test("@fastify/websocket for the whole server of a class with websockets is refused, with what to write", async () => {
+  const { exitCode, stderr, stdout } = await start("websocket-for-all").ended;
+  assert.equal(exitCode, 1);
+  assert.match(stderr + stdout, /Plugged has websockets, .* Register your own in a scope/);
 });

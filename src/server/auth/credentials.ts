@@ -1,6 +1,5 @@
 import type { FastifyRequest } from "fastify";
 import type { IncomingMessage } from "node:http";
-import { offeredSocket } from "../connections/offered-sockets.ts";
 
 /** Tokens that were sent in the query string. They are removed from it, so that no log of a URL can show them. */
 const queryTokens = new WeakMap<IncomingMessage, string>();
@@ -52,9 +51,9 @@ export function withoutQueryToken(request: IncomingMessage): string {
   return safe;
 }
 
-/** Whether a websocket is opened: on a route of the framework, or on one of the app's own with `@fastify/websocket`. */
-function isUpgrade(request: FastifyRequest): boolean {
-  return offeredSocket(request.raw) !== undefined || (request as { ws?: boolean }).ws === true;
+/** Whether a websocket is opened. Set by @fastify/websocket, before the hooks of a route run. */
+export function isUpgrade(request: FastifyRequest): boolean {
+  return (request as { ws?: boolean }).ws === true;
 }
 
 const AUTHORIZATION = /^(?:bearer|key) +([\x21-\x7e]+)$/i;

@@ -27,8 +27,12 @@ export class Upgrades {
     this.#event = event;
     this.#rootPath = rootPath;
     server.on("upgrade", this.#onUpgrade);
-    server.on("newListener", (event) => {
-      if (event === "upgrade") this.#keepOwn();
+    // Not before: the listener that the framework's own plugin adds while it is mounted is removed again.
+    server.prependOnceListener("listening", () => {
+      if (server.listenerCount("upgrade") > 1) this.#keepOwn();
+      server.on("newListener", (name) => {
+        if (name === "upgrade") this.#keepOwn();
+      });
     });
   }
 
@@ -69,7 +73,11 @@ export class Upgrades {
     const { emit } = server;
     Reflect.set(server, "emit", function (this: Server, ...args: [event: string, ...unknown[]]): boolean {
       const [event, request, socket, head] = args;
-      if (event !== "upgrade" || !isOwn(request as IncomingMessage)) return Reflect.apply(emit, this, args);
+      if (event !== "upgrade" || !isOwn(request as IncomingMessage)) {
+        const hadListeners: boolean = Reflect.apply(emit, this, args);
+        if (event === "upgrade") closeIfRefused(socket as Socket);
+        return hadListeners;
+      }
       onUpgrade(request as IncomingMessage, socket as Socket, head as Buffer);
       return true;
     });
@@ -85,9 +93,7 @@ export class Upgrades {
     markWebsocket(socket);
     request.headers.upgrade = "websocket"; // the accepted one of a list
     take(request, socket, head);
-    // If the upgrade is refused later, the connection is closed after the answer, because nothing reads HTTP on it any
-    // more.
-    answerInProgress(socket)?.once("finish", () => socket.destroySoon());
+    closeIfRefused(socket);
   }
 
   #isWanted(request: IncomingMessage): boolean {
@@ -107,6 +113,11 @@ export class Upgrades {
 
 /** Node's default. */
 const DEFAULT_MAX_HEADERS = 1000;
+
+/** Closes a connection after the answer that refuses its upgrade, because nothing reads HTTP on it any more. */
+function closeIfRefused(socket: Socket): void {
+  answerInProgress(socket)?.once("finish", () => socket.destroySoon());
+}
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 const TOKENS = /^[\w!#$%&'*+.^`|~-]+(?:[ \t]*,[ \t]*[\w!#$%&'*+.^`|~-]+)*$/;

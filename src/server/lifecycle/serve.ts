@@ -201,7 +201,11 @@ export async function setUp(built: BuiltServer, definition: ServeDefinition, log
 }
 
 /** Codes of invalid classes that are found out while the server starts. */
-const ABOUT_CONFIGURE: ReadonlySet<string> = new Set(["PLUGIN_TOO_LATE", "ROUTE_PATH_TAKEN"]);
+const ABOUT_CONFIGURE: ReadonlySet<string> = new Set([
+  "PLUGIN_TOO_LATE",
+  "PLUGIN_CONFLICT",
+  "ROUTE_PATH_TAKEN",
+]);
 
 function refuseToWait(): never {
   throw new StartupError("SETUP_FAILED", "The stop was forced while setup was still running.");

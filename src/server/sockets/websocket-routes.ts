@@ -1,8 +1,9 @@
-import { WebSocketServer } from "ws";
+import websocketPlugin, { type WebsocketPluginOptions } from "@fastify/websocket";
+import type { ServerOptions } from "ws";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { runInScope } from "../../context.ts";
 import { answerFor, asError } from "../../answers.ts";
-import { ERRORS, RequestCancelledException } from "../../errors.ts";
+import { DefinitionError, ERRORS, RequestCancelledException } from "../../errors.ts";
 import { JSON_FORM, MESSAGE_PACK_FORM, type Form } from "../../json/sendable.ts";
 import { createCodec } from "../../realtime/codec.ts";
 import { CLOSE_NORMAL, CLOSE_RESTART } from "../../realtime/connection.ts";
@@ -23,8 +24,7 @@ import { assertFree } from "../route-hooks.ts";
 import { compileSchemas, type StandardSchemas } from "../validation/route-schemas.ts";
 import { createPresenter } from "../http/serializer.ts";
 import type { ServerState } from "../lifecycle/server-state.ts";
-import { offeredSocket, routeOffer } from "../connections/offered-sockets.ts";
-import type { Upgrades } from "../connections/upgrades.ts";
+import type { TakeUpgrade, Upgrades } from "../connections/upgrades.ts";
 import type { CompiledSchema, Validator } from "../validation/validator.ts";
 import { sessionSpan } from "../tracing/session-spans.ts";
 import { FrameMeter } from "./frame-meter.ts";
@@ -45,23 +45,41 @@ interface WebsocketParts {
 }
 
 /** Mounts the realtime and websocket routes of a class, in a scope of their own. */
-export function mountWebsockets(scope: FastifyInstance, parts: WebsocketParts): void {
-  const upgrader = new WebSocketServer({
-    noServer: true,
+export async function mountWebsockets(scope: FastifyInstance, parts: WebsocketParts): Promise<void> {
+  const options: ServerOptions = {
     maxPayload: parts.options.maxFrameBytes,
     perMessageDeflate: false,
     clientTracking: false,
     WebSocket: ServerSocket,
+  };
+  if (scope.hasDecorator("websocketServer")) {
+    throw new DefinitionError(
+      "PLUGIN_CONFLICT",
+      `${parts.definition.className} has websockets, for which @fastify/websocket is registered already. Register your own ` +
+        "in a scope, together with your routes: server.register(async (scope) => { await scope.register(websocket); … }).",
+    );
+  }
+  const before = scope.server.listeners("upgrade");
+  await scope.register(websocketPlugin, {
+    options: options as WebsocketPluginOptions["options"] & {}, // the type requires members that only the package's own class has
+    errorHandler: () => {}, // ws closes the connection itself, with the matching code
+    preClose: (done) => done(), // sessions are stopped by the server itself
   });
   const paths: string[] = [];
   for (const [signature, handler] of parts.definition.routes) {
     if (!signature.isWebsocket) continue;
-    mountRoute(scope, parts, { signature, handler, upgrader });
+    mountRoute(scope, parts, signature, handler);
     paths.push(signature.path);
   }
-  parts.upgrades.serve(paths, (request, socket, head) => {
-    routeOffer((...offer) => scope.routing(...offer), request, { socket, head });
-  });
+  parts.upgrades.serve(paths, ownListener(scope, before));
+}
+
+/** Returns the plugin's upgrade listener, removed from the server: it must receive only accepted offers. */
+function ownListener(scope: FastifyInstance, before: readonly unknown[]): TakeUpgrade {
+  const { server } = scope;
+  const added = server.listeners("upgrade").filter((listener) => !before.includes(listener));
+  for (const listener of added) server.removeListener("upgrade", listener as TakeUpgrade);
+  return added[0] as TakeUpgrade;
 }
 
 type Open = (
@@ -74,11 +92,8 @@ type Open = (
 function mountRoute(
   scope: FastifyInstance,
   parts: WebsocketParts,
-  {
-    signature,
-    handler,
-    upgrader,
-  }: { signature: RouteSignature; handler: RouteHandler; upgrader: WebSocketServer },
+  signature: RouteSignature,
+  handler: RouteHandler,
 ): void {
   const { headers, state, metrics } = parts;
   const overloadStatus = parts.definition.overloadStatus ?? ERRORS.OVERLOADED.status;
@@ -88,24 +103,14 @@ function mountRoute(
     signature.realtimeMode === undefined
       ? rawOpener(parts, signature, handler)
       : realtimeOpener(parts, signature, handler, signature.realtimeMode);
-  const begin = (socket: ServerSocket, request: FastifyRequest): void => {
-    const startedAt = performance.now();
-    counts.open++;
-    socket.on("error", () => {}); // ws closes the connection itself, with the matching code
-    socket.on("close", (code) =>
-      counts.close(socket.sentCode ?? code, (performance.now() - startedAt) / 1000),
-    );
-    const meter = new FrameMeter(socket, request.raw.socket, state.budget, parts.options.clock);
-    open(socket, request, counts, meter);
-  };
   assertFree(scope, signature);
   scope.route({
     method: "GET",
     url: signature.path,
     exposeHeadRoute: false,
-    config: { isFrameworkRoute: true, isWebsocket: true, isPublic: isOpen(signature) },
+    config: { isFrameworkRoute: true, isPublic: isOpen(signature) },
     preValidation: (request, reply, done) => {
-      if (offeredSocket(request.raw) === undefined || state.sessions.hasRoom) {
+      if (!request.ws || state.sessions.hasRoom) {
         if (maxBytes !== undefined) ServerSocket.limits.set(request.raw.socket, maxBytes);
         return done();
       }
@@ -113,19 +118,24 @@ function mountRoute(
       headers.sendJson(request, reply, overloadStatus, '{"detail":"Too many open sessions"}', more);
     },
     handler: (request, reply) => {
-      const offer = offeredSocket(request.raw);
-      if (offer !== undefined) {
-        reply.hijack();
-        return upgrader.handleUpgrade(request.raw, offer.socket, offer.head, (socket) =>
-          begin(socket as ServerSocket, request),
-        );
-      }
       const version = request.headers["sec-websocket-version"];
       // RFC 6455 (4.4): a client with another version is answered with ours.
       if (version !== undefined && version !== "13") reply.header("sec-websocket-version", "13");
       const isPage = signature.path === "/" && isForPage(request);
       if (isPage) return showDocs(headers, request, reply, parts.options.rootPath);
       return notFound(headers, request, reply);
+    },
+    wsHandler: (socket, request) => {
+      const startedAt = performance.now();
+      counts.open++;
+      const ours = socket as ServerSocket;
+      ours.on("close", (code) => counts.close(ours.sentCode ?? code, (performance.now() - startedAt) / 1000));
+      open(
+        ours,
+        request,
+        counts,
+        new FrameMeter(ours, request.raw.socket, state.budget, parts.options.clock),
+      );
     },
   });
 }
