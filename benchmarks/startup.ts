@@ -4,12 +4,15 @@
  *
  * The import is measured inside the process, around `import()`, so that it excludes the start of Node itself.
  *
+ * Both are also left idle after a first answer, and their processor time and memory are compared.
+ *
  * A servable with 500 endpoints is compared with a Fastify server with the same schemas by the processor time until it
  * listens, which other work of the machine changes less than the time. Its first document is requested while its event
  * loop is watched.
  * @module
  */
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { progress, runBenchmark } from "./lib/benchmark.ts";
 import { runCommand } from "./lib/command.ts";
@@ -22,10 +25,19 @@ import { BODY as MANY_BODY, ENDPOINTS } from "./servers/many-schemas.ts";
 /** The maximum import time of "servable", as a multiple of that of "fastify". */
 const IMPORT_TARGET = 1.5;
 
+/** The maximum share of a core that an idle servable uses, in %. */
+const IDLE_TARGET = 0.1;
+/** The maximum resident memory after the first answer, as a multiple of bare Fastify's. */
+const MEMORY_TARGET = 1.3;
+
 /** The maximum start of a servable with many endpoints, as a multiple of bare Fastify's. */
 const START_TARGET = 1.15;
 /** The longest block of the event loop while the first document is made, in ms. */
 const BLOCK_TARGET_MS = 150;
+
+/** The time for which idle servers are measured, in seconds. */
+const IDLE_SECONDS = 60;
+const QUICK_IDLE_SECONDS = 3;
 
 const JSON_BODY = { "content-type": "application/json" };
 const BODY = JSON.stringify({ prompt: "a lighthouse", seed: 1, steps: 25 });
@@ -51,13 +63,18 @@ await runBenchmark({
       () => importTime(programs, "servable"),
       () => importTime(programs, "fastify"),
     );
+    progress(`idle for ${quick ? QUICK_IDLE_SECONDS : IDLE_SECONDS} s`);
+    const idle = await idleOf(
+      [join(programs, "servable.js"), join(programs, "fastify-bare.js")],
+      quick ? QUICK_IDLE_SECONDS : IDLE_SECONDS,
+    );
     progress(`starts of ${ENDPOINTS} endpoints, ${rounds.starts} rounds`);
     const starts = await alternate(
       rounds.starts,
       () => startOfMany(join(programs, "servable-many.js"), true),
       () => startOfMany(join(programs, "fastify-many.js"), false),
     );
-    return [...rowsOf(answers, imports), ...rowsOfMany(starts)];
+    return [...rowsOf(answers, imports), ...rowsOfIdle(idle), ...rowsOfMany(starts)];
   },
 });
 
@@ -97,6 +114,32 @@ async function firstAnswer(program: string): Promise<number> {
 async function importTime(programs: string, name: string): Promise<number> {
   return Number(
     await runCommand(process.execPath, [join(programs, "import-time.js"), name], { cwd: programs }),
+  );
+}
+
+/** What a server uses after its first answer, while nobody calls it. */
+interface Idle {
+  /** Processor time of all threads, in % of a core. */
+  readonly share: number;
+  /** Resident memory at the end, in bytes. */
+  readonly memoryBytes: number;
+}
+
+/** Starts and calls the servers once, waits until the engine has tidied up, and measures them at the same time. */
+function idleOf(programs: readonly string[], seconds: number): Promise<Idle[]> {
+  return Promise.all(
+    programs.map(async (program) => {
+      await using server = await ServerProcess.start(program);
+      await send(server.url, { method: "POST", headers: JSON_BODY, body: BODY });
+      await sleep(seconds * 500);
+      const { cpuMicros } = await server.usage();
+      await sleep(seconds * 1000);
+      const after = await server.usage();
+      return {
+        share: (after.cpuMicros - cpuMicros) / (seconds * 10_000),
+        memoryBytes: after.memoryBytes,
+      };
+    }),
   );
 }
 
@@ -151,6 +194,20 @@ function rowsOf(answers: Pair, imports: Pair): Row[] {
       information(`first answer of ${name}: median`, median(figures), "ms"),
       information(`first answer of ${name}: p99`, quantile(figures, 0.99), "ms"),
     ]),
+  ];
+}
+
+function rowsOfIdle([ours, bare]: readonly Idle[]): Row[] {
+  if (ours === undefined || bare === undefined) return [];
+  return [
+    atMost("idle servable: processor time", ours.share, "% of a core", IDLE_TARGET),
+    information("idle bare Fastify: processor time", bare.share, "% of a core"),
+    atMost(
+      "idle: memory, servable / bare Fastify",
+      ours.memoryBytes / bare.memoryBytes,
+      "ratio",
+      MEMORY_TARGET,
+    ),
   ];
 }
 

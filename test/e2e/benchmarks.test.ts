@@ -46,6 +46,8 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
   ],
   startup: [
     'import "servable" / import "fastify"',
+    "idle servable: processor time",
+    "idle: memory, servable / bare Fastify",
     "500 endpoints: start, servable / bare Fastify, by processor time",
     "500 endpoints: longest block of the event loop by the first document",
   ],
