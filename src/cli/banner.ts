@@ -6,8 +6,18 @@ import { exampleOf } from "./example-value.ts";
 import { packageVersion } from "./package-root.ts";
 import { styleFor } from "./style.ts";
 
+/** An app with what is shown of it. */
+interface ShownApp extends LoadedApp {
+  /** False if it serves no page at `/docs`. Default true. */
+  readonly hasDocs?: boolean;
+}
+
 /** The text shown on a terminal once an app listens: its addresses, its routes, and a request to paste. */
-export function banner({ name, app }: LoadedApp, addresses: ServeAddresses, isWatching: boolean): string {
+export function banner(
+  { name, app, hasDocs }: ShownApp,
+  addresses: ServeAddresses,
+  isWatching: boolean,
+): string {
   const { url } = addresses;
   const pages = pagesOf(addresses);
   const lines = [
@@ -15,7 +25,7 @@ export function banner({ name, app }: LoadedApp, addresses: ServeAddresses, isWa
     "",
     ...placeLines([
       ["App", url],
-      ...(pages === undefined ? [] : [["Docs", pages.docs] as const]),
+      ...(pages === undefined || hasDocs === false ? [] : [["Docs", pages.docs] as const]),
       ["Health", pages?.health ?? curl(addresses, "/health")],
       ["Metrics", addresses.metricsUrl ?? "off"],
     ]),
@@ -30,7 +40,7 @@ export function banner({ name, app }: LoadedApp, addresses: ServeAddresses, isWa
 }
 
 /** An app that is served together with others. */
-interface ListedApp extends LoadedApp {
+interface ListedApp extends ShownApp {
   /** The path that its requests begin with. */
   readonly prefix: string;
 }
@@ -52,15 +62,12 @@ export function bannerOfSeveral(
       ["Metrics", metricsUrl ?? "off"],
     ]),
     "",
-    ...apps.flatMap(({ name, app, prefix }) => {
+    ...apps.flatMap(({ name, app, prefix, hasDocs }) => {
       const pages = pagesOf(addresses, prefix);
       const places: (readonly [string, string])[] =
         pages === undefined
           ? [["App", prefix]]
-          : [
-              ["App", url + prefix],
-              ["Docs", pages.docs],
-            ];
+          : [["App", url + prefix], ...(hasDocs === false ? [] : [["Docs", pages.docs] as const])];
       return [
         `  ${bold(name)} ${versionOf(app)}`,
         ...placeLines(places),

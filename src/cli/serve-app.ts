@@ -1,5 +1,6 @@
 import { guardStandardStreams } from "../output/serving-streams.ts";
 import { prefixOf, runServables } from "../servable/serve.ts";
+import type { App } from "../servable/app.ts";
 import { createLogger } from "../server/logger.ts";
 import type { ServeAddresses, ServeOptions } from "../server/lifecycle/serve.ts";
 import { omitUndefined } from "../settings/defined-fields.ts";
@@ -61,26 +62,42 @@ function announce(
     name: each.name,
     app: each.app,
     prefix: prefixOf(each),
+    hasDocs: options.docs && ((each.app.constructor as typeof App).docs ?? true) === true,
   }));
+  const hasDocs = placed[0]?.hasDocs ?? true;
   const format = options.logFormat ?? (process.stdout.isTTY ? "pretty" : "json");
   if (process.stdout.isTTY && format === "pretty") {
     const isWatching = options.watch === true;
     process.stdout.write(
-      isOne ? banner(first, addresses, isWatching) : bannerOfSeveral(placed, addresses, isWatching),
+      isOne
+        ? banner({ ...first, hasDocs }, addresses, isWatching)
+        : bannerOfSeveral(placed, addresses, isWatching),
     );
     return;
   }
   const { url, metricsUrl, port, metricsPort } = addresses;
   if (isOne) {
-    const places = { url, ...pagesOf(addresses), metrics: metricsUrl, port, metricsPort };
+    const places = {
+      url,
+      ...pagesOf(addresses),
+      ...(hasDocs ? {} : { docs: undefined }),
+      metrics: metricsUrl,
+      port,
+      metricsPort,
+    };
     logger.info({ app: first.name, ...places }, "listening");
     return;
   }
   // On a unix socket, paths have no URLs.
-  const apps = placed.map(({ name, prefix }) =>
+  const apps = placed.map(({ name, prefix, hasDocs }) =>
     port === undefined
       ? { app: name, prefix }
-      : { app: name, url: url + prefix, ...pagesOf(addresses, prefix) },
+      : {
+          app: name,
+          url: url + prefix,
+          ...pagesOf(addresses, prefix),
+          ...(hasDocs ? {} : { docs: undefined }),
+        },
   );
   const health = pagesOf(addresses)?.health;
   logger.info({ apps, url, health, metrics: metricsUrl, port, metricsPort }, "listening");

@@ -49,6 +49,8 @@ export class Plain extends App {
 }
 
 interface Served {
+  /** The line of the log that announces the app. */
+  readonly listening: LogLine;
   readonly url: string;
   readonly port: number;
   /** The lines of the access log, once there are so many. */
@@ -59,8 +61,10 @@ interface Served {
 async function run(file: string, ...flags: string[]): Promise<Served> {
   const cli = startCli(["run", file, ...ANY_PORT, ...flags], project);
   const url = await cli.listening();
+  const [listening] = await cli.logged(/^listening$/);
   return {
     url,
+    listening: listening ?? { msg: "" },
     port: Number(new URL(url).port),
     accessLines: (count) => cli.logged(/^(?:request (?:answered|aborted)|websocket closed)$/, count),
     async stop() {
@@ -189,6 +193,7 @@ describe("servable run and the options of a server", () => {
         ["/docs", "/docs/", "/openapi.json", "/health"].map(async (path) => (await fetch(url + path)).status),
       );
     const off = await run("plain.ts", "--no-docs");
+    assert.equal("docs" in off.listening, false, "no page is announced");
     assert.deepEqual(await statusesOf(off.url), [404, 404, 404, 200]);
     const page = await fetch(off.url, { headers: { accept: "text/html" }, redirect: "manual" });
     assert.equal(page.status, 405, "there is no page to lead to");
