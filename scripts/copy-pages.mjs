@@ -13,3 +13,5 @@ const target = join(folder, "server/docs/swagger-ui");
 await mkdir(target, { recursive: true });
 for (const name of PAGE_FILES.keys()) await copyFile(join(source, "static", name), join(target, name));
 await copyFile(join(source, "LICENSE"), join(target, "LICENSE"));
+// That licence is the package's own; Swagger UI itself has this one.
+await copyFile(new URL("licenses/swagger-ui.txt", import.meta.url), join(target, "LICENSE-swagger-ui"));
