@@ -201,6 +201,7 @@ async function stopProcesses(child: ChildProcess, tag: string): Promise<void> {
   const deadline = performance.now() + STOP_LIMIT_MS;
   while (performance.now() < deadline && processesOf(tag).length > 0) await sleep(50);
   killProcesses([tag]);
+  while (processesOf(tag).length > 0) await sleep(10); // the system ends them soon, but not at once
 }
 
 function killProcesses(ofTags: readonly string[]): void {

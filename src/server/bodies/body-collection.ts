@@ -17,7 +17,7 @@ export interface BodyBounds {
 
 /**
  * Collects a body and passes its bytes to `onEnd`. Most bodies are one chunk, which is passed without a copy (Fastify's
- * own reader would copy it), so the bytes are valid only until `onEnd` returns.
+ * own reader would copy it), and never used again here.
  * @param declared the length according to the request's head; NaN if unknown
  * @returns a function that ends the collection as unreadable; undefined if it has ended already
  */

@@ -23,8 +23,12 @@ interface MemoryReaderParts {
 export function createBytesReader(parts: MemoryReaderParts): BodyReader {
   const { body, schema } = parts;
   const accepted = body.kind === "bytes" ? body.rule.contentTypes : undefined;
-  // Copied: the chunk of a short body belongs to a larger piece of memory.
-  return createMemoryReader(parts, accepted, (bytes) => schema.accept(Buffer.from(bytes)));
+  return createMemoryReader(parts, accepted, (bytes) => schema.accept(ownMemory(bytes)));
+}
+
+/** The bytes, copied if they would keep a larger piece of memory alive that they are a small part of. */
+function ownMemory(bytes: Buffer): Buffer {
+  return bytes.buffer.byteLength > 2 * bytes.length ? Buffer.from(bytes) : bytes;
 }
 
 /** Creates the reader of a form. */
