@@ -113,7 +113,7 @@ export function buildServer(
     requireHostHeader: false,
     maxHeaderSize: options.headerLimitBytes,
     // Node finds late requests at this interval only, by default every 30 s.
-    connectionsCheckingInterval: Math.min(headersTimeoutMs / 4, 30_000),
+    connectionsCheckingInterval: Math.min(Math.ceil(headersTimeoutMs / 4), 30_000),
   };
   // Fastify's types tell servers with TLS apart, although their instances are the same.
   const transport = (

@@ -7,7 +7,7 @@ const NO_SECONDS = [0, -1, NaN, Infinity, "5", null, 2_147_484];
 const NO_COUNT = [-1, 1.5, NaN, Infinity, "1", null, true];
 const NO_NUMBER = [0, ...NO_COUNT];
 const COUNTS = [1, 500, 1_000_000];
-const MILLISECONDS = [1, 500, 2_147_483_000];
+const MILLISECONDS = [1, 333, 500, 2_147_483_000];
 const NO_MILLISECONDS = [0, 0.5, 2_147_483_001, ...NO_COUNT];
 const FLAGS = [
   [true, false],

@@ -31,6 +31,10 @@ for (const name of OF_SERVERS) {
     const resolve = (value: unknown): unknown =>
       isOfServers ? resolveServerOptions({ [name]: value }) : resolveServeOptions({}, { [name]: value });
     for (const value of [undefined, ...right]) resolve(value);
+    // A server can be built with each of them; the files of a certificate have tests of their own.
+    if (isOfServers && name !== "https") {
+      for (const value of right) new Plain().buildServer({ [name]: value, logger });
+    }
     for (const value of wrong) {
       assertRefused(
         () => resolve(value),
