@@ -370,7 +370,8 @@ class MultipartReading {
 
   #storageError(error: NodeJS.ErrnoException): Error {
     if (error.code !== "ENOSPC" && error.code !== "EDQUOT") return error;
-    this.#plan.uploads.log.error({ err: error }, "no disk space for an upload");
+    // Once for each body, though several of its files may meet the full disk.
+    if (!this.#isOver) this.#plan.uploads.log.error({ err: error }, "no disk space for an upload");
     return new BodyError("BODY_STORAGE_FULL", undefined, { cause: error });
   }
 }
