@@ -160,7 +160,10 @@ describe("the writes of a stream", { timeout: 60_000 }, () => {
       const request = rawRequest("POST", `/${kind}`, COUNT_HEADERS, '{"count":10}');
       const answer = Buffer.from(await exchange(served.port, request), "latin1");
       const events = Array.from({ length: 10 }, (_, n) => eventOf(textOf(n)));
-      assert.deepEqual(readChunks(answer).chunks, [events[0], events.slice(1).join("")]);
+      const { chunks } = readChunks(answer);
+      assert.equal(chunks.join(""), events.join(""));
+      // The first leaves at once, the others together; newer versions of Node join both.
+      assert.ok(chunks.length <= 2, `${chunks.length} chunks`);
     });
   }
 

@@ -38,8 +38,8 @@ test("for an existing app, only the settings that belong to the code change", ()
     regions: ["eu-west"],
   };
   assert.deepEqual(scaleDifference(running(), next, false), [
-    { setting: "maxMultiplexing", from: "4", to: "2" },
     { setting: "startupTimeout", from: "200", to: "600" },
+    { setting: "maxMultiplexing", from: "4", to: "2" },
     { setting: "machineType", from: "S", to: "M, L" },
   ]);
 });
@@ -50,8 +50,8 @@ test("with the scale reset, all settings change to the code's values or the defa
     { setting: "minConcurrency", from: "1", to: "0" },
     { setting: "maxConcurrency", from: "5", to: "9" },
     { setting: "scalingDelay", from: "3", to: "0" },
-    { setting: "maxMultiplexing", from: "4", to: "1" },
     { setting: "requestTimeout", from: "100", to: "3600" },
     { setting: "startupTimeout", from: "200", to: "600" },
+    { setting: "maxMultiplexing", from: "4", to: "1" },
   ]);
 });
