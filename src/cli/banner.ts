@@ -19,14 +19,14 @@ export function banner(
   isWatching: boolean,
 ): string {
   const { url } = addresses;
-  const pages = pagesOf(addresses);
+  const pages = pagesOf(addresses, { hasDocs });
   const lines = [
     headline(name, app),
     "",
     ...placeLines([
       ["App", url],
-      ...(pages === undefined || hasDocs === false ? [] : [["Docs", pages.docs] as const]),
-      ["Health", pages?.health ?? curl(addresses, "/health")],
+      ["Docs", pages.docs],
+      ["Health", pages.health ?? curl(addresses, "/health")],
       ["Metrics", addresses.metricsUrl ?? "off"],
     ]),
     "",
@@ -58,19 +58,17 @@ export function bannerOfSeveral(
     "",
     ...placeLines([
       ["App", url],
-      ["Health", pagesOf(addresses)?.health ?? curl(addresses, "/health")],
+      ["Health", pagesOf(addresses).health ?? curl(addresses, "/health")],
       ["Metrics", metricsUrl ?? "off"],
     ]),
     "",
     ...apps.flatMap(({ name, app, prefix, hasDocs }) => {
-      const pages = pagesOf(addresses, prefix);
-      const places: (readonly [string, string])[] =
-        pages === undefined
-          ? [["App", prefix]]
-          : [["App", url + prefix], ...(hasDocs === false ? [] : [["Docs", pages.docs] as const])];
       return [
         `  ${bold(name)} ${versionOf(app)}`,
-        ...placeLines(places),
+        ...placeLines([
+          ["App", addresses.port === undefined ? prefix : url + prefix],
+          ["Docs", pagesOf(addresses, { prefix, hasDocs }).docs],
+        ]),
         ...routeLines(app),
         ...tryIt(app, addresses, { prefix }).map((line) => `  ${line}`),
         "",
@@ -93,10 +91,13 @@ function versionOf(app: BaseServable): string {
   return (app.constructor as typeof BaseServable).version;
 }
 
-function placeLines(places: readonly (readonly [label: string, place: string])[]): string[] {
+/** The places that are known. */
+function placeLines(places: readonly (readonly [label: string, place: string | undefined])[]): string[] {
   const { bold, cyan, dim } = styleFor(process.stdout);
-  return places.map(
-    ([label, place]) => `  ${dim(label.padEnd(8))} ${label === "App" ? bold(cyan(place)) : cyan(place)}`,
+  return places.flatMap(([label, place]) =>
+    place === undefined
+      ? []
+      : [`  ${dim(label.padEnd(8))} ${label === "App" ? bold(cyan(place)) : cyan(place)}`],
   );
 }
 
@@ -115,13 +116,13 @@ function ending(isWatching: boolean): string {
   );
 }
 
-/** The URLs of the docs and the health of an app; undefined on a unix socket, whose paths have no URLs. */
+/** The URLs of the docs and the health of an app. On a unix socket, paths have no URLs. */
 export function pagesOf(
   { url, port }: ServeAddresses,
-  prefix = "",
-): { readonly docs: string; readonly health: string } | undefined {
-  if (port === undefined) return undefined;
-  return { docs: `${url}${prefix}/docs`, health: `${url}${prefix}/health` };
+  { prefix = "", hasDocs = true }: { readonly prefix?: string; readonly hasDocs?: boolean | undefined } = {},
+): { readonly docs: string | undefined; readonly health: string | undefined } {
+  if (port === undefined) return { docs: undefined, health: undefined };
+  return { docs: hasDocs ? `${url}${prefix}/docs` : undefined, health: `${url}${prefix}/health` };
 }
 
 interface ShownRoute {

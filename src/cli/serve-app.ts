@@ -77,28 +77,15 @@ function announce(
   }
   const { url, metricsUrl, port, metricsPort } = addresses;
   if (isOne) {
-    const places = {
-      url,
-      ...pagesOf(addresses),
-      ...(hasDocs ? {} : { docs: undefined }),
-      metrics: metricsUrl,
-      port,
-      metricsPort,
-    };
+    const places = { url, ...pagesOf(addresses, { hasDocs }), metrics: metricsUrl, port, metricsPort };
     logger.info({ app: first.name, ...places }, "listening");
     return;
   }
-  // On a unix socket, paths have no URLs.
-  const apps = placed.map(({ name, prefix, hasDocs }) =>
-    port === undefined
-      ? { app: name, prefix }
-      : {
-          app: name,
-          url: url + prefix,
-          ...pagesOf(addresses, prefix),
-          ...(hasDocs ? {} : { docs: undefined }),
-        },
-  );
-  const health = pagesOf(addresses)?.health;
+  const apps = placed.map((each) => ({
+    app: each.name,
+    ...(port === undefined ? { prefix: each.prefix } : { url: url + each.prefix }),
+    ...pagesOf(addresses, each),
+  }));
+  const { health } = pagesOf(addresses);
   logger.info({ apps, url, health, metrics: metricsUrl, port, metricsPort }, "listening");
 }

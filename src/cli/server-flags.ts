@@ -44,55 +44,48 @@ export interface ServerFlags {
 
 /** Adds the flags that set options of the server. Their sentences, defaults and checks are those of the settings. */
 export function addServerFlags(command: Command): Command {
+  const add = (heading: string, option: Option): void => void command.addOption(option.helpGroup(heading));
   const addPlain = (heading: keyof typeof PLAIN): void => {
-    for (const name of PLAIN[heading]) command.addOption(plainFlag(name).helpGroup(heading));
-  };
-  const add = (
-    heading: string,
-    flags: string,
-    description: string,
-    parse?: (text: string) => unknown,
-  ): void => {
-    const option = new Option(flags, description).helpGroup(heading);
-    command.addOption(parse === undefined ? option : option.argParser(parse as (text: string) => unknown));
+    for (const name of PLAIN[heading]) add(heading, plainFlag(name));
   };
   const listens = "Where it listens:";
   addPlain(listens);
-  add(listens, "--no-metrics", "serve no metrics");
-  add(listens, "--https-key <file>", "serve HTTPS with this private key in PEM; read again when it changes");
-  add(listens, "--https-certificate <file>", "the certificate of that key, in PEM");
+  add(listens, new Option("--no-metrics", "serve no metrics"));
+  add(
+    listens,
+    new Option("--https-key <file>", "serve HTTPS with this private key in PEM; read again when it changes"),
+  );
+  add(listens, new Option("--https-certificate <file>", "the certificate of that key, in PEM"));
   const callers = "Who may call:";
-  add(callers, "--api-key-file <path>", "admit only callers that send one of the keys in this file");
-  command.addOption(
+  add(
+    callers,
+    new Option("--api-key-file <path>", "admit only callers that send one of the keys in this file"),
+  );
+  add(
+    callers,
     new Option(
       "--allowed-host <name>",
       "a host that a proxy or tunnel sends, .NAME for all below it; may be repeated (default: $SERVABLE_ALLOWED_HOSTS)",
-    )
-      .helpGroup(callers)
-      .argParser(collected),
+    ).argParser(collected),
   );
-  command.addOption(
+  add(
+    callers,
     new Option(
       "--cors-origin <origin>",
       'an origin whose pages may call, such as https://example.com, or "*"; may be repeated',
-    )
-      .helpGroup(callers)
-      .argParser(collected),
+    ).argParser(collected),
   );
-  add(callers, "--cors-credentials", "let pages of these origins send cookies");
+  add(callers, new Option("--cors-credentials", "let pages of these origins send cookies"));
   add(
     callers,
-    "--trust-proxy <proxies>",
-    'addresses of proxies whose X-Forwarded headers are believed, such as loopback,10.0.0.0/8; "all" for any',
-    trustedProxies,
+    new Option(
+      "--trust-proxy <proxies>",
+      'addresses of proxies whose X-Forwarded headers are believed, such as loopback,10.0.0.0/8; "all" for any',
+    ).argParser(trustedProxies),
   );
   addPlain("Requests:");
-  add("Requests:", "--no-docs", "serve neither /docs nor /openapi.json");
-  add(
-    "Requests:",
-    "--access-log",
-    SETTINGS.accessLog.doc.replace("whether each", "log each").replace(" is logged", ""),
-  );
+  add("Requests:", new Option("--no-docs", "serve neither /docs nor /openapi.json"));
+  add("Requests:", new Option("--access-log", "log each answered request in a line of its own"));
   addPlain("Limits:");
   return command;
 }
@@ -100,6 +93,7 @@ export function addServerFlags(command: Command): Command {
 /** The options that the flags set. @throws UsageError if one lacks another */
 export function serverOptions(flags: ServerFlags): ServeOptions {
   const { metrics, docs, accessLog, allowedHost, apiKeyFile, trustProxy } = flags;
+  // The flags of PLAIN are not in the interface: their names are those of the rows.
   const values = flags as unknown as Readonly<Record<string, unknown>>;
   const plain = Object.values(PLAIN)
     .flat()

@@ -12,7 +12,7 @@ import {
   type ServeDefinition,
 } from "../server/definition.ts";
 import { createDocument } from "../server/docs/document.ts";
-import { serverSettings } from "./settings.ts";
+import { assertSettings, SERVER_SETTINGS, serverSettings } from "./settings.ts";
 import { authenticationOf, staticAuth } from "./authentication.ts";
 import { createLogger } from "../server/logger.ts";
 import type { ServeOutcome } from "../server/lifecycle/drain.ts";
@@ -45,7 +45,9 @@ export abstract class BaseServable {
           "load what you need in setup().",
       );
     }
-    const reserved = frameworkPrototype(new.target);
+    const framework = frameworkClass(new.target);
+    if (framework === BaseServable) assertSettings(new.target, framework, SERVER_SETTINGS);
+    const reserved = framework.prototype as object;
     for (const { methodName, path } of recordedRoutes(new.target).values()) {
       if (!(methodName in reserved) || methodName === "health") continue;
       throw new DefinitionError(
@@ -190,11 +192,11 @@ export async function endAfter(serving: () => Promise<ServeOutcome>, options: Se
   }
 }
 
-/** The prototype of the framework's class that a user's class extends. */
-function frameworkPrototype(constructor: Function): object {
+/** The framework's class that a user's class extends. */
+function frameworkClass(constructor: Function): Function {
   let owner = constructor;
   while (!Object.hasOwn(owner, SERVABLE)) owner = Object.getPrototypeOf(owner) as Function;
-  return owner.prototype as object;
+  return owner;
 }
 
 /** Whether a value is a servable class, even one that extends another installed copy of this package. */

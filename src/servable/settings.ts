@@ -7,6 +7,12 @@ import { settingOf, settingsOf, type SettingsOf } from "../settings/settings.ts"
 /** The settings of a class. */
 export const CLASS_SETTINGS: readonly string[] = settingsOf("class") satisfies readonly SettingsOf<"class">[];
 
+/** The statics of a class that have an effect although it is no app: those of its server. */
+export const SERVER_SETTINGS: readonly string[] = [
+  "version",
+  ...settingsOf("serve").filter((name) => CLASS_SETTINGS.includes(name)),
+];
+
 /** Former settings, each with advice on what to do instead. */
 const REMOVED: Readonly<Record<string, string>> = {
   requirements: "packages are those of the app's package.json; list them there",
@@ -22,21 +28,27 @@ const REMOVED: Readonly<Record<string, string>> = {
  * @throws DefinitionError for an invalid value
  */
 export function serverSettings(constructor: Function): ServerSettings {
-  const statics = constructor as unknown as Readonly<Record<string, unknown>>;
-  const names = [...settingsOf("server"), ...settingsOf("serve")];
-  const given = names.filter((name) => CLASS_SETTINGS.includes(name) && statics[name] !== undefined);
+  const statics = constructor as unknown as Readonly<Record<string, unknown>>; // any class may have any static
+  const given = settingsOf("serve").filter(
+    (name) => SERVER_SETTINGS.includes(name) && statics[name] !== undefined,
+  );
   return Object.fromEntries(
     given.map((name) => [name, assertSetting(constructor.name, name, statics[name])]),
   );
 }
 
 /**
- * Checks the statics of an app class and of its ancestors up to `root`. Static methods and accessors are not checked,
- * unless their name is that of a setting.
+ * Checks the statics of a class and of its ancestors up to `root`. Static methods and accessors are not checked, unless
+ * their name is that of a setting.
+ * @param settings the names of the statics that have an effect. Default: those of an app
  * @throws DefinitionError for an invalid value, for a former setting, and for a static that looks like a misspelt
  *   setting.
  */
-export function assertSettings(constructor: Function, root: Function): void {
+export function assertSettings(
+  constructor: Function,
+  root: Function,
+  settings: readonly string[] = CLASS_SETTINGS,
+): void {
   for (
     let owner: Function = constructor;
     owner !== root && owner !== Function.prototype;
@@ -45,12 +57,12 @@ export function assertSettings(constructor: Function, root: Function): void {
     for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(owner))) {
       if (BUILT_IN.has(name)) continue;
       const isData = "value" in descriptor && typeof descriptor.value !== "function";
-      if (CLASS_SETTINGS.includes(name)) {
+      if (settings.includes(name)) {
         assertSetting(constructor.name, name, (owner as unknown as Record<string, unknown>)[name]);
       } else {
         const isSet = isData ? descriptor.value !== undefined : Object.hasOwn(REMOVED, name);
         if (isSet) assertNotRemoved(constructor.name, name);
-        if (isData) assertNotMisspelt(constructor.name, name, descriptor.value);
+        if (isData) assertNotMisspelt(constructor.name, name, descriptor.value, settings);
       }
     }
   }
@@ -76,8 +88,13 @@ function assertNotRemoved(className: string, name: string): void {
   throw new DefinitionError("SETTING_UNKNOWN", `${className}.${name} is not a setting any more: ${reason}.`);
 }
 
-function assertNotMisspelt(className: string, name: string, value: unknown): void {
-  const meant = meantSetting(name);
+function assertNotMisspelt(
+  className: string,
+  name: string,
+  value: unknown,
+  settings: readonly string[],
+): void {
+  const meant = meantSetting(name, settings);
   if (meant === undefined) return; // not a setting
   // Many words are one letter away from a short name, so the value decides.
   const isSame = plainName(meant) === plainName(name) || meant === "auth"; // open to everyone would be worse
@@ -93,9 +110,9 @@ function assertNotMisspelt(className: string, name: string, value: unknown): voi
  * (missing, added, changed, or swapped with the next). A static that begins with the whole name of a setting (`images`,
  * `version2`) is not considered misspelt.
  */
-function meantSetting(name: string): string | undefined {
+function meantSetting(name: string, settings: readonly string[]): string | undefined {
   const plain = plainName(name);
-  const known = CLASS_SETTINGS.map((setting) => [setting, plainName(setting)] as const);
+  const known = settings.map((setting) => [setting, plainName(setting)] as const);
   const same = known.find(([, setting]) => setting === plain);
   if (same !== undefined) return same[0];
   if (known.some(([, setting]) => plain.startsWith(setting))) return undefined;

@@ -43,7 +43,7 @@ const LINE = Symbol("line of the access log");
 type Logged = IncomingMessage & { [LINE]?: Line };
 
 interface Line {
-  readonly path: string;
+  readonly path: string | undefined;
   readonly startedAt: number;
   /** Bytes that the connection had sent before. */
   readonly sentBefore: number;
@@ -51,7 +51,7 @@ interface Line {
 }
 
 function begin({ socket }: IncomingMessage, url = "/"): Line {
-  const [path = "/"] = url.split("?", 1);
+  const path = cut(url.split("?", 1)[0]);
   const { bytesWritten, remoteAddress } = socket;
   return { path, startedAt: performance.now(), sentBefore: bytesWritten, client: remoteAddress };
 }
@@ -70,12 +70,23 @@ function write(
     durationMs: Math.round((performance.now() - line.startedAt) * 100) / 100,
     bytes: socket.bytesWritten - line.sentBefore,
     client: line.client,
-    userAgent: headers["user-agent"],
-    requestId: headers["x-fal-request-id"],
+    userAgent: cut(headers["user-agent"]),
+    requestId: cut(firstOf(headers["x-fal-request-id"])),
   };
   if (status === WEBSOCKET) log.info(fields, "websocket closed");
   else if (isComplete) log.info(fields, "request answered");
   else log.info({ ...fields, aborted: true }, "request aborted");
+}
+
+/** Longest text of a client in a line, in characters. */
+const MAX_SHOWN = 1_000;
+
+function cut(text: string | undefined): string | undefined {
+  return text === undefined || text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;
+}
+
+function firstOf(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
 }
 
 /** The status of an accepted websocket. */

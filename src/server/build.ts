@@ -71,6 +71,8 @@ export interface BuiltServer {
   readonly connections: Connections;
   /** The server speaks TLS. */
   readonly isSecure: boolean;
+  /** What has to end besides the server's own connections before teardown; filled while the server stops. */
+  readonly ends: Promise<unknown>[];
 }
 
 /** Maximum length of a parameter of a path, in characters: in effect, that of the request's head applies. */
@@ -241,10 +243,12 @@ export function buildServer(
   if (certificate !== undefined) {
     // Node would answer a client error, which waits for the end of the handshake.
     listener.prependListener("tlsClientError", (_error: Error, socket: Socket) => socket.destroy());
+    // It is one, because Fastify got the option https.
     listener.once("listening", () => certificate.keep(listener as unknown as HttpsServer));
     server.addHook("onClose", async () => certificate.close());
   }
-  attachLifespan(server, definition, { state, connections, queues, log: options.logger });
+  const ends: Promise<unknown>[] = [];
+  attachLifespan(server, definition, { state, connections, queues, ends, log: options.logger });
   return {
     server,
     state,
@@ -252,6 +256,7 @@ export function buildServer(
     connections,
     allowedHosts: options.allowedHosts,
     isSecure: certificate !== undefined,
+    ends,
   };
 }
 

@@ -61,7 +61,7 @@ export const cors: Check<CorsOptions> = (value) => {
     if (result instanceof Misfit) return result.within(`.${name}`);
     checked[name] = result;
   }
-  const options = checked as unknown as CorsOptions;
+  const options = checked as unknown as CorsOptions; // each field passed its check
   if (options.origins === undefined) return misfit('"*" or a list of origins', undefined).within(".origins");
   if (options.origins === "*" && options.credentials === true) {
     return misfit("a list of origins, because credentials are true", "*").within(".origins");

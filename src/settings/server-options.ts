@@ -87,7 +87,7 @@ const https: Check<HttpsOptions> = (value) => {
       return new Misfit("the path of a file", "its content").within(`.${name}`);
     }
   }
-  return { ...value } as unknown as HttpsOptions;
+  return { ...value } as unknown as HttpsOptions; // each field passed its check
 };
 
 /**

@@ -274,7 +274,12 @@ describe("the access log", () => {
     assert.deepEqual(await lineOf(4), { ...answered, method: "GET", path: "/nothing", status: 404 });
     await exchange(served.port, rawRequest("POST", "/%zz?SECRET"));
     assert.equal((await lineOf(5))["path"], "/%zz");
-    await exchange(served.port, rawRequest("POST", "/", { host: "evil.example" }));
+    const long = "a".repeat(30_000);
+    await exchange(
+      served.port,
+      rawRequest("POST", `/?${long}`, { host: "evil.example", "user-agent": long }),
+    );
+    assert.ok(String((await served.accessLines(6)).at(-1)?.["userAgent"]).length <= 1_001);
     assert.deepEqual(await lineOf(6), { ...answered, path: "/", status: 403 });
     const socket = new WebSocket(`${served.url.replace("http", "ws")}/live?fal_jwt_token=SECRET`);
     await once(socket, "open");

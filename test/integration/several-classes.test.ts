@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
-import { createServer, request, type IncomingMessage } from "node:http";
+import { request, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, describe, test } from "node:test";
 import type { FastifyInstance, FastifyRequest } from "fastify";
@@ -332,21 +332,6 @@ describe("several classes on one port", { timeout: 60_000 }, () => {
       ["/nothing", undefined],
     ]);
     rmSync(folder, { recursive: true });
-  });
-
-  test("the host localhost opens the port on IPv6 too, with all classes behind it", async (context) => {
-    const probe = createServer();
-    probe.listen(0, "::1");
-    const hasIpv6 = await Promise.race([once(probe, "listening"), once(probe, "error")]).then(
-      () => probe.listening,
-    );
-    probe.close();
-    if (!hasIpv6) return context.skip("no IPv6 here");
-    await using served = await serveClasses([Upper, LowerCase], { host: "localhost" });
-    for (const host of ["127.0.0.1", "[::1]"]) {
-      const answer = await fetch(`http://${host}:${portOf(served)}/upper/health`);
-      assert.equal(answer.status, 200, host);
-    }
   });
 });
 

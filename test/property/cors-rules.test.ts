@@ -50,12 +50,12 @@ test("an origin is listed exactly if an entry has its scheme and port, and its n
 
 test("no value of cors makes the check throw, and what it accepts makes rules", () => {
   fc.assert(
-    fc.property(fc.anything(), fc.array(fc.string()), fc.anything(), (any, origins, more) => {
+    fc.property(fc.anything(), fc.array(fc.string()), fc.anything(), (anything, origins, more) => {
       for (const value of [
-        any,
+        anything,
         { origins },
         { origins, credentials: more },
-        { origins: any, maxAgeSeconds: more },
+        { origins: anything, maxAgeSeconds: more },
       ]) {
         const result = cors(value);
         if (!(result instanceof Misfit)) new CorsRules(result).lists("https://a.example");

@@ -3,6 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { OpenApiDocument } from "../../openapi/annotate.ts";
 import { PAGE_HEADERS } from "../http/answer-headers.ts";
+import { escapeHtml } from "../http/html.ts";
 import { notFoundDetail } from "../http/not-found.ts";
 import { withoutRootPath } from "../http/root-path.ts";
 import { loadFastify } from "../packages.ts";
@@ -103,7 +104,7 @@ async function sendFile(
 }
 
 function pageOf({ title, scripts }: Parameters<typeof mountPages>[2], prefix: string): string {
-  const files = `${prefix}/static`;
+  const files = `${escapeHtml(prefix)}/static`;
   const names = ["swagger-ui-bundle.js", STARTER, ...scripts.map(({ filename }) => `theme/${filename}`)];
   return [
     "<!DOCTYPE html>",
@@ -125,10 +126,6 @@ function pageOf({ title, scripts }: Parameters<typeof mountPages>[2], prefix: st
     "</html>",
     "",
   ].join("\n");
-}
-
-function escapeHtml(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }
 
 const JAVASCRIPT = "text/javascript; charset=utf-8";

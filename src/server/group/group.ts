@@ -1,4 +1,4 @@
-import { createServer } from "node:net";
+import { once } from "node:events";
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import type { Logger } from "pino";
 import { createUploads } from "../bodies/body-readers.ts";
@@ -44,7 +44,7 @@ export class Group {
       const routes = [...definition.routes.keys()];
       return { budget: createBudget(own, routes), uploads: createUploads(own, routes) };
     });
-    const once = {
+    const common = {
       budget: each
         .map(({ budget }) => budget)
         .reduce((one, other) => (other.maxBytes > one.maxBytes ? other : one)),
@@ -56,16 +56,16 @@ export class Group {
     const { auth: _, ...ofRoot } = given; // the root holds nothing that needs a caller
     const prefixes = members.map(({ prefix }) => prefix);
     this.root = buildServer(rootDefinition, ofRoot, {
-      ...once,
+      ...common,
       mountIndex: (scope, headers) => mountIndex(scope, headers, { prefixes, rootPath }),
     });
     const { server } = this.root.server;
     const port: Port = {
       server,
       event: this.root.isSecure ? "secureConnection" : "connection",
-      closed: new Promise((resolve) => server.once("close", resolve)),
+      closed: once(server, "close").then(async () => void (await Promise.all(this.root.ends))),
     };
-    const shared = { ...once, connections: this.root.connections };
+    const shared = { ...common, connections: this.root.connections };
     this.#members = named.map((member) =>
       build(member, port, { given, rootPath, shared, log: options.logger }),
     );
@@ -94,21 +94,6 @@ export class Group {
     await this.root.server.ready();
     // Each server listens when the one with the port does. If that fails, these never settle, and are closed instead.
     for (const { built } of this.#members) void built.server.listen({ host: "127.0.0.1" });
-  }
-
-  /** Also opens the port on the IPv6 address of `localhost`, as for one class. */
-  listenOnBoth(): void {
-    const port = this.root.server.server;
-    const second = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-      port.emit("connection", socket);
-    });
-    second.on("error", () => {}); // this machine has no IPv6
-    port.once("listening", () => {
-      const address = port.address();
-      if (typeof address === "object" && address !== null)
-        second.listen({ host: "::1", port: address.port, ipv6Only: true });
-    });
-    this.root.server.addHook("preClose", async () => void second.close());
   }
 
   /** Makes the root's state and metrics stand for all classes, and its end theirs. */
@@ -150,7 +135,6 @@ export class Group {
       if (member !== undefined) request.url = table.withRootPath(url);
       return member?.server;
     };
-    port.removeAllListeners("newListener"); // the root keeps its offers of upgrades from listeners of an app
     port.removeAllListeners("request");
     port.removeAllListeners("upgrade");
     port.on("request", (request: IncomingMessage, response: ServerResponse) => {

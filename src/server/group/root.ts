@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { answerFor, asError } from "../../answers.ts";
 import { AppException, DefinitionError } from "../../errors.ts";
 import { type AnswerHeaders, PAGE_HEADERS } from "../http/answer-headers.ts";
+import { escapeHtml } from "../http/html.ts";
 import { isForPage } from "../http/not-found.ts";
 import { isDeepStrictEqual } from "node:util";
 import { pick } from "../../settings/defined-fields.ts";
@@ -162,7 +163,8 @@ export function mountIndex(
 }
 
 function pageOf(apps: readonly Readonly<Record<"path" | "docs" | "openapi" | "health", string>>[]): string {
-  const link = (path: string, text: string): string => `<a href="${escaped(path)}">${escaped(text)}</a>`;
+  const link = (path: string, text: string): string =>
+    `<a href="${escapeHtml(path)}">${escapeHtml(text)}</a>`;
   const rows = apps.map(({ path, docs, openapi, health }) => {
     return `<li>${link(docs, path)} <small>${link(openapi, "openapi.json")} ${link(health, "health")}</small></li>`;
   });
@@ -178,9 +180,4 @@ ${rows.join("\n")}
 </ul>
 </html>
 `;
-}
-
-/** A text in HTML: the root path may hold any character. */
-function escaped(text: string): string {
-  return text.replaceAll(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -15,19 +15,10 @@ export async function serveGroup(
   const logger = options.logger ?? (await createLogger());
   const { metricsPort, ...others } = options;
   assertSamePort(members, metricsPort === undefined ? others : { ...others, metricsPort: metricsPort || 0 });
-  const host = options.unixSocket === undefined ? (options.host ?? process.env["HOST"]) : undefined;
   let group: Group | undefined;
   const kind: ServerKind = {
-    build(definition, serverOptions) {
-      group = new Group(members, definition, serverOptions);
-      if (host === "localhost") group.listenOnBoth();
-      return group.root;
-    },
+    build: (definition, serverOptions) => (group = new Group(members, definition, serverOptions)).root,
     setUp: async () => group?.setUp(logger),
   };
-  return serve(
-    rootDefinition(members, logger),
-    { ...options, logger, ...(host === "localhost" ? { host: "127.0.0.1" } : {}) },
-    kind,
-  );
+  return serve(rootDefinition(members, logger), { ...options, logger }, kind);
 }

@@ -12,9 +12,15 @@ import { currentTracing } from "../../tracing/tracing.ts";
 export function attachLifespan(
   server: FastifyInstance,
   definition: ServerDefinition,
-  parts: { state: ServerState; connections: Connections; queues: RouteQueues; log: Logger },
+  parts: {
+    state: ServerState;
+    connections: Connections;
+    queues: RouteQueues;
+    ends: readonly Promise<unknown>[];
+    log: Logger;
+  },
 ): void {
-  const { state, connections, queues, log } = parts;
+  const { state, connections, queues, ends, log } = parts;
   const { workers } = queues;
   let lifespan: AsyncGenerator<void, void, void> | undefined;
   // A plugin instead of a hook: routes can be added only while plugins load.
@@ -46,6 +52,7 @@ export function attachLifespan(
     connections.stop();
   });
   server.addHook("onClose", async () => {
+    await Promise.all(ends);
     try {
       await lifespan?.next();
     } catch (error) {

@@ -17,6 +17,7 @@ import { guardStandardStreams } from "../../output/serving-streams.ts";
 import { assertFits, type Refuse } from "../../settings/check.ts";
 import { pick } from "../../settings/defined-fields.ts";
 import { SETTINGS, settingsOf, type SettingsOf, type SettingValues } from "../../settings/settings.ts";
+import { listenOnBothLoopbacks } from "../connections/both-loopbacks.ts";
 import { assertFree, listenError, type ListenAddress } from "../connections/listen.ts";
 import { createLogger } from "../logger.ts";
 import { startMetricsServer } from "../metrics/metrics-server.ts";
@@ -136,6 +137,8 @@ export async function serve(
     clock: options.clock,
     logger,
   });
+  const isLocalhost = "host" in address && address.host === "localhost";
+  if (isLocalhost) listenOnBothLoopbacks(built.server, built.connections, built.ends);
   const { handleSignals = true, handleErrors = handleSignals } = options;
   const signals = new StopSignals(
     { handlesSignals: handleSignals, stop: options.signal, force: options.cutSignal },
@@ -161,7 +164,7 @@ export async function serve(
     }
     await Promise.race([kind.setUp(built, definition, logger), signals.forced.then(refuseToWait)]);
     if (!signals.stopping) {
-      await open(built, address, backlog);
+      await open(built, isLocalhost ? { ...address, host: "127.0.0.1" } : address, backlog);
       setRunnerState("RUNNING");
       uncaught?.drain((why) => signals.stop(why));
       const addresses = addressesOf(built, address, metricsServer, metrics?.host);

@@ -127,7 +127,17 @@ test("the statics of a BaseServable are options of its server, and checked", () 
   class Wrong extends BaseServable {
     static cors = "*";
   }
-  assertRefused(() => new Wrong().buildServer(), "SETTING_INVALID", /^Wrong\.cors must be an object/);
+  assertRefused(() => new Wrong(), "SETTING_INVALID", /^Wrong\.cors must be an object/);
+  class Misspelt extends BaseServable {
+    static allowed_hosts = [];
+  }
+  assertRefused(() => new Misspelt(), "SETTING_UNKNOWN", /did you mean "allowedHosts"\?$/);
+  class Own extends BaseServable {
+    static region = "a setting of an App, and none here";
+    static keepAlive = 5;
+  }
+  assert.deepEqual(serverSettings(Own), {});
+  new Own().teardown();
 });
 
 test("a unix socket and a port can't both be set, and a variable for the port does not count", () => {
