@@ -100,7 +100,12 @@ async function hashOfSources(): Promise<string> {
       hash.update(await readFile(join(entry.parentPath, entry.name)));
     }
   }
-  for (const name of ["package.json", "tsconfig.build.json", "scripts/build-programs.mjs"]) {
+  for (const name of [
+    "package.json",
+    "tsconfig.build.json",
+    "scripts/build-programs.mjs",
+    "scripts/copy-pages.mjs",
+  ]) {
     hash.update(await readFile(join(ROOT, name)));
   }
   return hash.digest("hex");

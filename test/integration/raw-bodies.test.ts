@@ -32,6 +32,13 @@ class Bodies extends App {
     return body.reduce((sum, byte) => sum + byte, 0);
   }
 
+  readonly kept: Uint8Array[] = [];
+
+  @endpoint("/keep", { input: bytes() })
+  keep(body: Uint8Array): number {
+    return this.kept.push(body);
+  }
+
   @endpoint("/any", { input: bytes(), method: "PUT" })
   any(body: Uint8Array): number {
     return body.length;
@@ -238,4 +245,20 @@ test("files and forms in the wrong position are refused", () => {
   refuses(new Nested(), /upload\(\) in the input of run\(\) must be a part of its own/);
   refuses(new InSession(), /must be the input of an @endpoint as a whole/);
   refuses(new AsOutput(), /must be the input of an @endpoint as a whole/);
+});
+
+test("the bytes of a body stay its own, whatever arrives on the connection after it", async () => {
+  const app = new Bodies();
+  await using served = await startTestServer(app);
+  // Small and large ones, in one chunk and in several.
+  const bodies = [10, 4_000, 5_000, 16_384, 70_000, 300_000].map((size, index) =>
+    Buffer.alloc(size, 65 + index),
+  );
+  const headers = { connection: "keep-alive", "content-type": "application/octet-stream" };
+  const requests = bodies.map((body) => rawRequest("POST", "/keep", headers, body));
+  const last = rawRequest("POST", "/keep", { ...headers, connection: "close" }, Buffer.alloc(100_000, 90));
+  const answers = await exchange(Number(new URL(served.url).port), Buffer.concat([...requests, last]));
+  assert.equal(answers.match(/HTTP\/1\.1 200/g)?.length, 7);
+  for (const [index, body] of bodies.entries())
+    assert.ok(body.equals(app.kept[index] ?? Buffer.alloc(0)), `${body.length} bytes`);
 });

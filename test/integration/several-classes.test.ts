@@ -768,4 +768,43 @@ describe("serve()", () => {
       /odd and even have different values of metricsPort \(1 and 2\)/,
     );
   });
+
+  test("different statics for what the port has once are refused by name, unless an option decides", async () => {
+    const named = (name: string, statics: Readonly<Record<string, unknown>>): ServableClass => {
+      const own = class extends Upper {};
+      Object.defineProperty(own, "name", { value: name });
+      return Object.assign(own, { appName: name }, statics) as unknown as ServableClass; // any static may be set
+    };
+    const files = { key: "key.pem", certificate: "cert.pem" };
+    for (const [setting, one, other] of [
+      ["backlog", 1, 2],
+      ["headerLimitBytes", 2_000, 3_000],
+      ["keepAliveTimeoutMs", 1_000, 2_000],
+      ["maxConnections", 5, 6],
+      ["maxUploadBytes", 5, 6],
+      ["https", files, { ...files, key: "other.pem" }],
+    ] as const) {
+      const classes = [named("one", { [setting]: one }), named("other", { [setting]: other })];
+      await assert.rejects(
+        serve(classes, { handleSignals: false, logger: captureLogs().logger, port: 0 }),
+        (error: Error) => {
+          assert.match(error.message, new RegExp(`^one and other have different values of ${setting}`));
+          assert.doesNotMatch(error.message, /\.pem/);
+          return true;
+        },
+      );
+    }
+    const limited = [named("one", { headerLimitBytes: 2_000 }), named("other", {})];
+    const large = { "x-large": "a".repeat(3_000) };
+    {
+      await using served = await serveClasses(limited);
+      for (const path of ["/one/health", "/other/health", "/health"]) {
+        assert.equal(statusOf(await exchange(portOf(served), rawRequest("GET", path, large))), 431, path);
+      }
+    }
+    await using served = await serveClasses([named("third", { headerLimitBytes: 2_500 }), ...limited], {
+      headerLimitBytes: 10_000,
+    });
+    assert.equal(statusOf(await exchange(portOf(served), rawRequest("GET", "/one/health", large))), 200);
+  });
 });
