@@ -22,13 +22,6 @@
 export { App } from "./servable/app.ts";
 export { BaseServable, isServableClass, type ServableClass } from "./servable/base-servable.ts";
 export { ServeWrapper } from "./servable/serve-wrapper.ts";
-export type {
-  DataStorageSetting,
-  FalStorageSetting,
-  LocalStorageSetting,
-  S3StorageSetting,
-  StorageSetting,
-} from "./settings/storage.ts";
 export type { AppAuth, AppImage, RetryCondition } from "./settings/app-values.ts";
 
 // Routes
@@ -147,11 +140,7 @@ export type { Secret } from "./platform/target/secret.ts";
 export type { SecretInfo } from "./platform/account/secrets.ts";
 export type { User } from "./platform/account/user.ts";
 
-// Files from URLs
-export { fetchSafely, type FetchedFile, type FetchLimits } from "./media/safe-fetch.ts";
-
 // Errors
-export { FetchError, type FetchErrorOptions, type FetchFailure } from "./file-errors.ts";
 export {
   AppException,
   BatchItemErrors,

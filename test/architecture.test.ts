@@ -9,7 +9,6 @@ import { fileURLToPath } from "node:url";
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "error-kinds": [],
   errors: ["error-kinds", "answer-header"],
-  "file-errors": ["errors"],
   answers: ["errors", "answer-header"],
   "answer-header": [],
   context: ["answer-header", "cookies"],
@@ -24,7 +23,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   routes: ["settings", "errors", "context", "did-you-mean", "answer-header"],
   dispatch: ["errors"],
   typescript: [],
-  cache: ["processes", "errors"],
   processes: ["answers", "errors"],
   workers: [
     "tracing",
@@ -57,7 +55,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "errors",
     "did-you-mean",
     "output",
-    "temporary-folder",
     "answer-header",
     "cookies",
     "items",
@@ -79,7 +76,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   packaging: ["settings", "build-context", "processes", "typescript", "errors", "did-you-mean"],
   hosts: [
     "tracing",
-    "cache",
     "settings",
     "build-context",
     "processes",
@@ -94,18 +90,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "output",
   ],
   "deploy-config": ["settings", "packaging"],
-  "temporary-folder": [],
-  storage: ["settings", "temporary-folder", "errors"],
-  media: [
-    "storage",
-    "routes",
-    "settings",
-    "processes",
-    "temporary-folder",
-    "file-errors",
-    "errors",
-    "did-you-mean",
-  ],
   testing: ["servable", "server", "realtime", "dispatch", "context", "errors"],
   tools: [],
   cli: [
@@ -137,8 +121,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "routes",
     "context",
     "errors",
-    "file-errors",
-    "media",
     "answer-header",
   ],
 };
@@ -149,9 +131,7 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   "@fastify/swagger": ["server"],
   "prom-client": ["server"],
   ajv: ["server"],
-  mime: ["server", "media"],
-  "file-type": ["media"],
-  "image-size": ["media"],
+  mime: ["server"],
   commander: ["cli"],
   chokidar: ["cli"],
   tsx: ["typescript"],
@@ -162,8 +142,6 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   "smol-toml": ["platform"],
   "eventsource-parser": ["platform"],
   ignore: ["build-context"],
-  undici: ["media"],
-  "ipaddr.js": ["media"],
 };
 
 const root = fileURLToPath(new URL("../src", import.meta.url));
@@ -302,9 +280,7 @@ test("no barrels but src/index.ts and the package's other entries", () => {
   const barrels = files.filter((file) => file.endsWith(`${sep}index.ts`)).map((file) => relative(root, file));
   assert.deepEqual(
     barrels.sort(),
-    ["index.ts", join("media", "index.ts"), join("testing", "index.ts")].filter((name) =>
-      barrels.includes(name),
-    ),
+    ["index.ts", join("testing", "index.ts")].filter((name) => barrels.includes(name)),
   );
 });
 

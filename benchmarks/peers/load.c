@@ -38,6 +38,7 @@ enum { M_CLOSED, M_OPEN, M_SSE, M_WS, M_HOLD };
 #define MAX_CONNS 12000
 #define HEAD_MAX 8192
 #define KEEP 160
+#define PROMPT_MS 5 // the longest that a refusal on arrival takes
 
 typedef struct {
   int fd, state, index;
@@ -655,7 +656,7 @@ static void report(void) {
   double span = (m1 - m0) / 1e9, cpu = cpu1 - cpu0, foreign = (busy1 - busy0) - cpu - (own1 - own0);
   float *acc = malloc((nsamples + 1) * sizeof(float)), *rej = malloc((nsamples + 1) * sizeof(float)),
         *late = malloc((nsamples + 1) * sizeof(float));
-  size_t na = 0, nr = 0, good = 0, slow = 0, retry = 0;
+  size_t na = 0, nr = 0, good = 0, slow = 0, retry = 0, after = 0;
   long st[1000] = {0};
   for (size_t i = 0; i < nsamples; i++) {
     Sample s = samples[i];
@@ -670,6 +671,7 @@ static void report(void) {
     } else if (s.status) {
       rej[nr++] = s.lat;
       retry += s.retry;
+      after += s.lat > PROMPT_MS;
     }
   }
   qsort(acc, na, sizeof(float), cmpf);
@@ -683,9 +685,9 @@ static void report(void) {
          nsamples + pending > 0 ? (double)good / (nsamples + (mode == M_OPEN ? pending : 0)) : 0, slow, nr,
          lost, mode == M_OPEN ? pending : 0, mismatches);
   printf("\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f,\"max\":%.3f,\"refuseP50\":%.3f,\"refuseP99\":%.3f,"
-         "\"retryAfterShare\":%.3f,",
+         "\"retryAfterShare\":%.3f,\"refusedLate\":%zu,",
          q(acc, na, .5), q(acc, na, .9), q(acc, na, .99), q(acc, na, 1), q(rej, nr, .5), q(rej, nr, .99),
-         nr ? (double)retry / nr : 0);
+         nr ? (double)retry / nr : 0, after);
   printf("\"lateP99\":%.3f,\"span\":%.3f,\"cpu\":%.4f,\"cpuUsPerOk\":%.2f,\"ownCpu\":%.4f,\"foreignCpu\":%."
          "3f,\"conns\":%d,\"reconnects\":%ld,\"bytesIn\":%llu,",
          q(late, nsamples, .99), span, cpu, na ? cpu * 1e6 / na : 0, own1 - own0, foreign / span, nall,

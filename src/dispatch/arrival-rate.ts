@@ -1,3 +1,6 @@
+/** Times closer than this count as the same, in milliseconds: of many arrivals, few compute an exponential. */
+const GRAIN_MS = 0.1;
+
 /** The arrival rate in jobs per millisecond, averaged over about the last `memoryMs`. */
 export class ArrivalRate {
   readonly #memoryMs: number;
@@ -27,6 +30,7 @@ export class ArrivalRate {
   }
 
   #decay(now: number): void {
+    if (now - this.#at < GRAIN_MS) return;
     this.#weight *= Math.exp(-(now - this.#at) / this.#memoryMs);
     this.#at = now;
   }

@@ -29,6 +29,8 @@ export class BatchRun<T> implements SlotLease, RunSignal {
   readonly startedAt: number;
   readonly expectedEnd: number;
   endedAt = Infinity;
+  /** Ends the watch for stalls of the process. Whether there were none. */
+  isTrusted: () => boolean = () => true;
   readonly #owner: RunOwner<T>;
   /** Jobs that have left the run before its end. */
   #gone: Set<Job<T>> | undefined;

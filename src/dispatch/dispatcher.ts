@@ -1,22 +1,18 @@
-import { ERRORS, OverloadException, QueueTimeoutException, RequestTimeoutException } from "../errors.ts";
+import { QueueTimeoutException, RequestTimeoutException } from "../errors.ts";
+import { Admission, type QueueLimits } from "./admission.ts";
 import { ArrivalRate } from "./arrival-rate.ts";
 import { Failure, BatchRun, type RunSignal } from "./batch-run.ts";
 import { BatchHint } from "./batch-hint.ts";
 import type { Clock } from "./clock.ts";
 import { planBatch, type BatchLimits, type BatchPlan } from "./batch-plan.ts";
 import { Executors, type Slots, type SlotUser } from "./slots.ts";
-import { forecast, type Forecast } from "./forecast.ts";
 import { HoldPolicy } from "./hold.ts";
 import { Job, type JobRequest } from "./job.ts";
 import { ServiceModel } from "./service-model.ts";
+import { StallWatch } from "./stall-watch.ts";
 import type { DispatchMetrics } from "./metrics.ts";
+import { errorOf, type Refusal } from "./refusal.ts";
 import { JobQueue } from "./job-queue.ts";
-
-/** Maximum number of queued jobs, and the sum of their bytes. */
-export interface QueueLimits {
-  readonly count: number;
-  readonly bytes: number;
-}
 
 /** Runs a batch. Returns one result for each value, in order; an `Error` or {@link Failure} fails that item only. */
 export type RunBatch<T> = (values: readonly T[], run: RunSignal) => Promise<readonly unknown[]>;
@@ -61,6 +57,8 @@ export class Dispatcher<T> implements SlotUser {
   readonly #queue = new JobQueue<T>();
   readonly #model = new ServiceModel();
   readonly #hold = new HoldPolicy();
+  readonly #stalls: StallWatch;
+  readonly #admission: Admission<T>;
   readonly #rate = new ArrivalRate(RATE_MEMORY_MS);
   /** The run of each job that has started. */
   readonly #runs = new Map<Job<T>, BatchRun<T>>();
@@ -69,9 +67,8 @@ export class Dispatcher<T> implements SlotUser {
     handOn: (job: Job<T>, result: unknown): void => this.#handOn(job, result),
     putBack: (job: Job<T>): void => this.#putBack(job),
   };
-  #unitCost = 1;
-  /** Average time from the end of a run until its answers are handed on, in milliseconds. */
-  #answerMs = 0;
+  /** Number of finished runs. */
+  #finished = 0;
   /** Average time that the start of a run blocks this thread, in milliseconds. */
   #blockingMs = 0;
   #isTiming = false;
@@ -83,10 +80,15 @@ export class Dispatcher<T> implements SlotUser {
   constructor(options: DispatcherOptions<T>) {
     this.#options = options;
     this.#clock = options.clock;
+    this.#stalls = new StallWatch(options.clock);
     this.#metrics = options.metrics;
     this.#hint =
       options.onHint !== undefined && options.limits.maxSize > 1 ? new BatchHint(options.onHint) : undefined;
     this.#executors = new Executors(options.slots, this);
+    this.#admission = new Admission({
+      ...{ limits: options.limits, most: options.queue, overloadStatus: options.overloadStatus },
+      ...{ executors: this.#executors, queue: this.#queue, model: this.#model, rate: this.#rate },
+    });
     options.metrics.watch({
       depth: () => this.#queue.length,
       oldestAgeMs: () => Math.max(0, this.#clock.now() - (this.#queue.oldestArrival ?? Infinity)),
@@ -106,13 +108,25 @@ export class Dispatcher<T> implements SlotUser {
    * Rejects a request that would miss its deadline before more work is done for it: its body may not have been read
    * yet. A request that passes may still be rejected by {@link submit}.
    */
-  rejectEarly(request: Omit<JobRequest<T>, "value">): OverloadException | undefined {
+  rejectEarly(request: Omit<JobRequest<T>, "value">): Refusal | undefined {
     const now = this.#clock.now();
-    const refusal = this.#refusal(request, now);
-    if (refusal === undefined) return undefined;
+    const refusal = this.#admission.refusal(request, now);
+    if (refusal !== undefined) this.rejectAgain(refusal, now);
+    return refusal;
+  }
+
+  /**
+   * Counts another request that is rejected for the same reason. The reason is the same shortly after the first rejection,
+   * if {@link changes} is.
+   */
+  rejectAgain(refusal: Refusal, now: number): void {
     this.#rate.count(now);
     this.#metrics.shed(refusal);
-    return refusal;
+  }
+
+  /** A number that changes with the queue and the runs. */
+  get changes(): number {
+    return this.#queue.changes + this.#finished;
   }
 
   /**
@@ -129,13 +143,13 @@ export class Dispatcher<T> implements SlotUser {
       job.reject(request.signal.reason);
       return job;
     }
-    const refusal = this.#refusal(request, now);
+    const refusal = this.#admission.refusal(request, now);
     if (refusal !== undefined) {
       this.#metrics.shed(refusal);
-      job.reject(refusal);
+      job.reject(errorOf(refusal));
       return job;
     }
-    this.#unitCost += 0.05 * (job.cost - this.#unitCost);
+    this.#admission.unitCost += 0.05 * (job.cost - this.#admission.unitCost);
     this.#watch(job);
     this.#queue.add(job);
     this.#startSoon();
@@ -191,44 +205,6 @@ export class Dispatcher<T> implements SlotUser {
     else run.leave(job, reason);
   }
 
-  #refusal(request: Omit<JobRequest<T>, "value">, now: number): OverloadException | undefined {
-    const { limits, queue } = this.#options;
-    const { finishBy = Infinity, bytes = 0 } = request;
-    // Queued jobs that free executors will take at the end of this turn do not count towards the limit.
-    const room = this.#executors.free * limits.maxSize;
-    if (limits.maxSize === 1 ? this.#queue.length < room : this.#queue.length === 0 && room > 0)
-      return undefined;
-    if (this.#queue.length >= queue.count + room || this.#queue.bytes + bytes > queue.bytes) {
-      const message = "Too many requests wait already; try again later.";
-      return this.#refuse(message, "QUEUE_FULL", this.#forecast(request, now).start - now);
-    }
-    if (finishBy === Infinity || this.#model.runs === 0) return undefined;
-    const { start, finish } = this.#forecast(request, now);
-    // Counted twice: reading the request took time that was not measured, most likely as much as sending its answer
-    // will take.
-    if (finish + 2 * this.#answerMs <= finishBy) return undefined;
-    return this.#refuse("The answer could not come in time; try again later.", "OVERLOADED", start - now);
-  }
-
-  #refuse(message: string, code: "QUEUE_FULL" | "OVERLOADED", retryAfterMs: number): OverloadException {
-    const status = this.#options.overloadStatus ?? ERRORS[code].status;
-    return new OverloadException(message, status, retryAfterMs, code);
-  }
-
-  #forecast(request: Omit<JobRequest<T>, "value">, now: number): Forecast {
-    const { limits } = this.#options;
-    const outlook = {
-      now,
-      executors: this.#executors,
-      ahead: this.#queue.ahead({ priority: request.priority ?? "normal" }),
-      firstFinishBy: this.#queue.first?.finishBy ?? Infinity,
-      rate: this.#rate.at(now),
-      unitCost: this.#unitCost,
-    };
-    const limitMs = (request.finishBy ?? Infinity) - (request.arrivedAt ?? now);
-    return forecast(outlook, request.cost ?? this.#unitCost, limits, this.#model, limitMs);
-  }
-
   /** Starts batches at the end of this turn, when all jobs that arrived in it are queued. */
   #startSoon(): void {
     if (this.#cancelStart !== undefined || this.#executors.free === 0) return;
@@ -246,8 +222,8 @@ export class Dispatcher<T> implements SlotUser {
         limits: this.#nextLimits(),
         model: this.#model,
         now,
-        answerMs: this.#answerMs,
-        costRate: this.#rate.at(now) * this.#unitCost,
+        answerMs: this.#admission.answerMs,
+        costRate: this.#rate.at(now) * this.#admission.unitCost,
         nextFreeAt: () => (this.#executors.capacity > 1 ? this.#executors.freeAt(1, now) : Infinity),
       };
       const plan = this.#withProbe(planBatch(this.#queue, conditions), now);
@@ -272,7 +248,7 @@ export class Dispatcher<T> implements SlotUser {
     for (const job of this.#queue) {
       const lastStart =
         job.finishBy - this.#model.predictHigh(this.#queue.ahead({ priority: "low" }).cost, 2);
-      until = Math.min(until, lastStart - this.#answerMs, job.startBy - TIMER_GRAIN_MS);
+      until = Math.min(until, lastStart - this.#admission.answerMs, job.startBy - TIMER_GRAIN_MS);
       if (until <= now) return false;
     }
     this.#cancelHold = this.#clock.precisely(until - now, () => this.#startBatches());
@@ -293,8 +269,12 @@ export class Dispatcher<T> implements SlotUser {
     this.#queue.remove(job);
     if (job.lastStart <= now) return this.#expire(job);
     const message = "The answer could not come in time any more; try again later.";
-    const error = this.#refuse(message, "OVERLOADED", this.#model.predict(this.#queue.ahead(job).cost));
-    if (job.reject(error)) this.#metrics.shed(error);
+    const refusal = this.#admission.refuse(
+      message,
+      "OVERLOADED",
+      this.#model.predict(this.#queue.ahead(job).cost),
+    );
+    if (job.reject(errorOf(refusal))) this.#metrics.shed(refusal);
   }
 
   #start(plan: BatchPlan<T>, now: number): void {
@@ -312,6 +292,8 @@ export class Dispatcher<T> implements SlotUser {
     else for (const _ of jobs) this.#metrics.started(1, plan.reason);
     this.#hint?.started(jobs.length, plan.reason, jobs[0]?.arrivedAt ?? now);
     const values = jobs.map((job) => job.value);
+    // Without a deadline, nobody is refused because of the predicted times.
+    if (run.finishBy < Infinity) run.isTrusted = this.#stalls.watch(expectedMs);
     const work = this.#options.run(values, run);
     this.#blockingMs += 0.2 * (this.#clock.now() - now - this.#blockingMs);
     work.then(
@@ -359,13 +341,15 @@ export class Dispatcher<T> implements SlotUser {
    */
   #finish(run: BatchRun<T>, answer: (job: Job<T>, index: number) => boolean, succeeded: boolean): void {
     const now = this.#clock.now();
+    this.#finished++;
     run.endedAt = now;
     const tookMs = now - run.startedAt;
     // An aborted run would have taken longer than measured, so the model learns from it only if it exceeded the
     // prediction.
     const isWhole = succeeded && run.wanted > 0;
     const isLonger = run.wanted === 0 && tookMs > this.#model.predict(run.cost);
-    if (isWhole || isLonger) this.#model.learn(run.cost, tookMs);
+    const isTrusted = run.isTrusted();
+    if (isTrusted && (isWhole || isLonger)) this.#model.learn(run.cost, tookMs);
     if (this.#options.limits.maxSize > 1) this.#metrics.ended(tookMs);
     else for (const _ of run.jobs) this.#metrics.ended(tookMs / run.size);
     this.#hint?.ended(now, tookMs);
@@ -390,7 +374,9 @@ export class Dispatcher<T> implements SlotUser {
     this.#isTiming = true;
     this.#clock.soon(() => {
       this.#isTiming = false;
-      this.#answerMs += 0.1 * (this.#clock.now() - since - this.#answerMs);
+      // One stall of the process must not count for long.
+      const tookMs = Math.min(this.#clock.now() - since, 2 * this.#admission.answerMs + 1);
+      this.#admission.answerMs += 0.1 * (tookMs - this.#admission.answerMs);
     });
   }
 }

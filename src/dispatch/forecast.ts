@@ -33,6 +33,8 @@ export interface Forecast {
   readonly start: number;
   /** End of its batch, at a high quantile. */
   readonly finish: number;
+  /** The expected end of its batch. */
+  readonly mean: number;
 }
 
 /**
@@ -53,7 +55,7 @@ export function forecast(
   const { now, executors, ahead, rate, unitCost } = outlook;
   const count = executors.capacity;
   const fullCost = Math.max(Math.min(limits.maxSize * unitCost, limits.maxCost), LEAST_COST);
-  if (count === 0) return { start: now + RESTART_MS, finish: now };
+  if (count === 0) return { start: now + RESTART_MS, finish: now, mean: now };
   const firstStart = executors.freeAt(0, now);
   // The earliest deadline limits the size of the next batch; jobs that do not fit run after it.
   const nextRoom = model.costWithin(outlook.firstFinishBy - firstStart, ROOM_CAUTION);
@@ -77,7 +79,24 @@ export function forecast(
   }
   // Runs until the answer: the current one, those in between, and the job's own.
   const runs = rounds + (start > now ? 2 : 1);
-  return { start, finish: start + model.predictHigh(batchCost, ADMISSION_CAUTION * Math.sqrt(runs)) };
+  const finish = start + model.predictHigh(batchCost, ADMISSION_CAUTION * Math.sqrt(runs));
+  return { start, finish, mean: start + model.predict(batchCost) };
+}
+
+/**
+ * The highest rate, in units of cost per millisecond, at which all jobs with this time limit can be answered in time by N
+ * executors: `N · (1 - fixed · (1 + 1/N) / limit) / perUnit`, and at most that of full batches.
+ */
+export function servableRate(
+  model: ServiceModel,
+  limits: BatchLimits,
+  unitCost: number,
+  executors: number,
+  limitMs: number,
+): number {
+  const fullCost = Math.max(Math.min(limits.maxSize * unitCost, limits.maxCost), LEAST_COST);
+  const inTime = (1 - (model.fixed * (1 + 1 / executors)) / limitMs) / model.perUnit;
+  return Math.max(0, executors * Math.min(inTime, fullCost / model.predict(fullCost)));
 }
 
 /** The cost of a batch that maximises throughput under overload with a time limit. */

@@ -9,6 +9,12 @@ export class JobQueue<T> {
   #bytes = 0;
   #cost = 0;
   #lowCost = 0;
+  #changes = 0;
+
+  /** How often a job was added or removed. */
+  get changes(): number {
+    return this.#changes;
+  }
 
   get length(): number {
     return this.#again.size + this.#normal.size + this.#low.size;
@@ -65,6 +71,7 @@ export class JobQueue<T> {
   }
 
   #account(job: Job<T>, sign: 1 | -1): void {
+    this.#changes++;
     this.#bytes += sign * job.bytes;
     this.#cost += sign * job.cost;
     if (job.priority === "low" && !job.retried && !job.returned) this.#lowCost += sign * job.cost;

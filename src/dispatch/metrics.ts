@@ -1,5 +1,5 @@
-import type { FalServerlessError } from "../errors.ts";
 import type { BatchReason } from "./batch-plan.ts";
+import type { Refusal } from "./refusal.ts";
 
 /** Upper bounds of the histogram of batch sizes. */
 const SIZE_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] as const;
@@ -79,7 +79,7 @@ export class DispatchMetrics {
     this.runs.add(ms);
   }
 
-  shed(error: FalServerlessError): void {
-    this.refusals.set(error.code, (this.refusals.get(error.code) ?? 0) + 1);
+  shed({ code }: Pick<Refusal, "code">): void {
+    this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
   }
 }

@@ -22,7 +22,9 @@ import {
   resolveAuthentication,
   resolveServerOptions,
 } from "./definition.ts";
+import { CrowdedTurns } from "./dispatch/crowded-turns.ts";
 import { createEarlyRejection } from "./dispatch/early-rejection.ts";
+import { QuickRefusals } from "./dispatch/quick-refusals.ts";
 import { RouteQueues } from "./dispatch/route-queues.ts";
 import { mountDocs } from "./docs/docs-routes.ts";
 import type { OwnRoute } from "./docs/own-routes.ts";
@@ -45,7 +47,6 @@ import { loadFastify } from "./packages.ts";
 import { withoutRootPath } from "./http/root-path.ts";
 import { BodyReaders } from "./bodies/body-readers.ts";
 import type { Uploads } from "./bodies/uploads/uploads.ts";
-import { ServerFiles } from "./files/server-files.ts";
 import { BodyRoute } from "./http/body-route.ts";
 import { isInMemory } from "../routes/body-kind.ts";
 import { RouteRuntime } from "./http/route-runtime.ts";
@@ -177,11 +178,18 @@ export function buildServer(
   }
   noticeSendHooks(server, state);
   const queues = new RouteQueues({ definition, options, metrics });
+  const seesAll = definition.configure !== undefined || definition.provideHints !== undefined;
+  const quick =
+    seesAll || options.accessLog || shared !== undefined
+      ? undefined
+      : new QuickRefusals({
+          ...{ server: listener, access, headers, state },
+          turns: new CrowdedTurns(options.clock),
+        });
   const connectionEvent = certificate === undefined ? "connection" : "secureConnection";
   const upgrades = new Upgrades(listener, options.rootPath, connectionEvent);
   const warmUp = new WarmUp();
   warmUp.follow(server);
-  const files = new ServerFiles(definition, options);
   const mountRoutes = prepareRoutes({
     definition,
     options,
@@ -194,12 +202,12 @@ export function buildServer(
     access,
     uploads: shared?.uploads,
     warmUp,
-    files,
+    quick,
+    hasAuthentication: authentication !== undefined,
   });
   const mount = (scope: FastifyInstance): void => {
     addBodyParser(scope, definition, options, state.budget);
     mountRoutes(scope);
-    files.mount(scope, { headers, metrics, counter });
     mountHealth(scope, { definition, metrics, counter, headers, state, log: options.logger });
     const { rootPath, docs, maxMultiplexing } = options;
     const documented = { ...definition, authentication, maxMultiplexing };
@@ -281,7 +289,8 @@ function prepareRoutes(parts: {
   access: Access;
   uploads: Uploads | undefined;
   warmUp: WarmUp;
-  files: ServerFiles;
+  quick: QuickRefusals | undefined;
+  hasAuthentication: boolean;
 }): (server: FastifyInstance) => void {
   const { queues, warmUp } = parts;
   const validator = new Validator();
@@ -309,21 +318,29 @@ function prepareRoutes(parts: {
     const route = { ...parts, signature, handler, metrics, dispatch, ...compiled };
     const create = signature.stream === false ? createUnaryHandler : createStreamHandler;
     const { body } = signature;
-    const files = parts.files.ofRoute(signature, queues.workers?.has(signature) === true);
     let handle: RouteOptions["handler"];
     if (body === undefined || compiled.input === undefined) {
-      const runtime = withStandardSchemas(new RouteRuntime(route), compiled.standard, files);
+      const runtime = withStandardSchemas(new RouteRuntime(route), compiled.standard);
       handle = create(withParameters(runtime, parameters));
       if (signature.stream === true) handle = withStreamHead(runtime, handle);
     } else {
       const bodyRoute = new BodyRoute({ ...route, input: { ...compiled.input, accept: (input) => input } });
       handle = bodyRoute.createHandler(
         readers.create(signature, body, compiled.input),
-        create(withParameters(withStandardSchemas(bodyRoute, compiled.standard, files), parameters)),
+        create(withParameters(withStandardSchemas(bodyRoute, compiled.standard), parameters)),
         parameters,
       );
     }
-    if (parameterNames(path).length > 0) handle = withoutEmptyParameters(handle);
+    const hasParameters = parameterNames(path).length > 0;
+    if (hasParameters) handle = withoutEmptyParameters(handle);
+    // Callers of the other routes are identified before they are refused.
+    const canSkipAll = !parts.hasAuthentication || isOpen(signature);
+    if (canSkipAll && dispatch !== undefined && !hasParameters) {
+      for (const prefix of new Set(["", parts.options.rootPath])) {
+        const own = { dispatch, metrics, isInMemory: isInMemory(body) };
+        parts.quick?.add(`${method} ${prefix}${path}`, own);
+      }
+    }
     const options: RouteOptions = {
       method,
       url: path,
@@ -337,12 +354,10 @@ function prepareRoutes(parts: {
       ...(dispatch === undefined
         ? {}
         : {
-            onRequest: createEarlyRejection(
-              dispatch,
-              parts.headers,
-              { metrics, counter: parts.counter },
-              isInMemory(body),
-            ),
+            onRequest: createEarlyRejection(dispatch, {
+              ...{ headers: parts.headers, counter: parts.counter, metrics, isInMemory: isInMemory(body) },
+              quick: canSkipAll ? parts.quick : undefined,
+            }),
           }),
       handler: handle,
     };

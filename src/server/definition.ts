@@ -15,7 +15,6 @@ import {
   type SettingValues,
 } from "../settings/settings.ts";
 import { authentication, type Authentication } from "../settings/authentication.ts";
-import type { StorageSetting } from "../settings/storage.ts";
 import type { ResolvedWorkerOptions } from "../settings/worker-options.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import { CorsRules } from "./access/cors-rules.ts";
@@ -105,9 +104,6 @@ export interface ResolvedServerOptions {
   /** Whether `maxUploadBytes` was set explicitly, so that the limits of routes do not raise it. */
   readonly isUploadBudgetGiven: boolean;
   readonly uploadFolder: string | undefined;
-  /** Undefined: as the environment says. */
-  readonly storage: StorageSetting | undefined;
-  readonly fileHosts: readonly string[];
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -167,8 +163,6 @@ export function resolveServerOptions(
     maxUploadBytes: of("maxUploadBytes"),
     isUploadBudgetGiven: given.maxUploadBytes !== undefined,
     uploadFolder: given.uploadFolder,
-    storage: given.storage,
-    fileHosts: given.fileHosts ?? [],
     logger: options.logger ?? jsonLogger(),
     clock: options.clock ?? systemClock,
   };

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { BatchLimits } from "../../src/dispatch/batch-plan.ts";
-import { Dispatcher, type QueueLimits } from "../../src/dispatch/dispatcher.ts";
+import type { QueueLimits } from "../../src/dispatch/admission.ts";
+import { Dispatcher } from "../../src/dispatch/dispatcher.ts";
 import type { Job, Priority } from "../../src/dispatch/job.ts";
 import type { RunSignal } from "../../src/dispatch/batch-run.ts";
 import { Slots } from "../../src/dispatch/slots.ts";

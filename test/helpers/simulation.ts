@@ -2,7 +2,7 @@ import { Dispatcher, type DispatcherOptions } from "../../src/dispatch/dispatche
 import { Slots } from "../../src/dispatch/slots.ts";
 import { DispatchMetrics } from "../../src/dispatch/metrics.ts";
 import { OverloadException } from "../../src/errors.ts";
-import { FakeClock } from "../../src/testing/fake-clock.ts";
+import { StallingClock } from "./stalling-clock.ts";
 
 /** The theoretical executor: a batch of n takes fixed + perItem · n milliseconds. */
 export interface Shape {
@@ -52,7 +52,7 @@ export interface Outcome {
 
 /** A dispatcher over a simulated executor, with a fake clock. */
 export class Simulation {
-  readonly clock = new FakeClock();
+  readonly clock = new StallingClock();
   readonly metrics = new DispatchMetrics();
   readonly outcomes: Outcome[] = [];
   readonly dispatcher: Dispatcher<number>;
@@ -62,6 +62,9 @@ export class Simulation {
   readonly #random: () => number;
   readonly #noise: number;
   readonly #lagMs: number;
+  readonly #isStoppedByStalls: boolean;
+  /** The total time of the stalls so far. */
+  #stalledMs = 0;
 
   constructor(
     shape: Shape,
@@ -70,6 +73,8 @@ export class Simulation {
       noise?: number;
       /** The average delay of the end of a run, as between processes and threads, in milliseconds. */
       lagMs?: number;
+      /** Whether the executor stops during a stall of the process, too. Default: it goes on, as another device does. */
+      isStoppedByStalls?: boolean;
       seed?: number;
       limits?: Partial<DispatcherOptions<number>>;
     } = {},
@@ -78,6 +83,7 @@ export class Simulation {
     this.#shape = shape;
     this.#noise = noise;
     this.#lagMs = lagMs;
+    this.#isStoppedByStalls = options.isStoppedByStalls ?? false;
     this.#random = randomFrom(seed);
     this.dispatcher = new Dispatcher<number>({
       limits: { maxSize: shape.maxSize, maxCost: Infinity },
@@ -95,7 +101,20 @@ export class Simulation {
     const scatter = this.#noise === 0 ? 1 : Math.exp(this.#noise * this.#normal() - this.#noise ** 2 / 2);
     const lag = this.#lagMs === 0 ? 0 : -Math.log(1 - this.#random()) * this.#lagMs;
     const ms = (fixed + perItem * values.length) * this.slowness * scatter + lag;
-    return new Promise((resolve) => this.clock.after(ms, () => resolve(values)));
+    const stalledBefore = this.#stalledMs;
+    return new Promise((resolve) => {
+      this.clock.after(ms, () => {
+        const lostMs = this.#isStoppedByStalls ? this.#stalledMs - stalledBefore : 0;
+        if (lostMs === 0) resolve(values);
+        else this.clock.after(lostMs, () => resolve(values));
+      });
+    });
+  }
+
+  /** The machine stops the process for a time, in milliseconds. */
+  stall(ms: number): void {
+    this.clock.stall(ms);
+    this.#stalledMs += ms;
   }
 
   #normal(): number {

@@ -83,6 +83,14 @@ export class Access {
     return refusal === undefined;
   }
 
+  /**
+   * Whether a request without `sec-fetch-site` and upload policy is admitted because its host and origin are those of the
+   * last admitted one.
+   */
+  repeats(host: string, origin: string | undefined): boolean {
+    return host === this.#lastHost && (origin === undefined || origin === this.#lastOrigin);
+  }
+
   /** The reason why {@link admits} refused a request. */
   refused(request: IncomingMessage): Refusal | undefined {
     return this.#refused.get(request);

@@ -1,29 +1,38 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { answerFor } from "../../answers.ts";
 import type { AnswerHeaders } from "../http/answer-headers.ts";
 import type { AnswerCounter } from "../metrics/answer-counter.ts";
 import type { RouteMetrics } from "../metrics/metrics.ts";
 import { leaveUnread } from "../bodies/unread-body.ts";
+import type { QuickRefusals } from "./quick-refusals.ts";
+import { RefusalAnswers } from "./refusal-answers.ts";
 import type { RouteDispatch } from "./route-dispatch.ts";
 
-/**
- * Creates a hook for routes with a queue: requests that would be refused are answered before their body is read.
- * @param isInMemory whether the queue counts the bodies' bytes
- */
+/** The parts of an early rejection that count and send its answer. */
+interface RejectionParts {
+  readonly headers: AnswerHeaders;
+  readonly metrics: RouteMetrics;
+  readonly counter: AnswerCounter;
+  /** Refuses the next requests of a connection; undefined if the server must see all requests. */
+  readonly quick: QuickRefusals | undefined;
+  /** Whether the queue counts the bodies' bytes. */
+  readonly isInMemory: boolean;
+}
+
+/** Creates a hook for routes with a queue: requests that would be refused are answered before their body is read. */
 export function createEarlyRejection(
   dispatch: RouteDispatch,
-  headers: AnswerHeaders,
-  { metrics, counter }: { metrics: RouteMetrics; counter: AnswerCounter },
-  isInMemory = true,
+  { headers, metrics, counter, quick, isInMemory }: RejectionParts,
 ) {
+  const answers = new RefusalAnswers();
   return function rejectEarly(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
     const bytes = isInMemory ? declaredBytes(request) : 0;
     const refusal = dispatch.rejectEarly({ headers: request.headers, bytes });
     if (refusal === undefined) return done();
-    const answer = answerFor(refusal);
+    const answer = answers.for(refusal);
     counter.count(metrics, reply.raw, answer.status, performance.now());
     leaveUnread(request, reply);
-    headers.sendJson(request, reply, answer.status, JSON.stringify(answer.body), answer.headers);
+    quick?.follow(request.raw.socket);
+    headers.sendJson(request, reply, answer.status, answer.payload, answer.headers);
   };
 }
 

@@ -5,7 +5,8 @@ import type { Clock } from "../../dispatch/clock.ts";
 import type { Job, JobRequest } from "../../dispatch/job.ts";
 import type { Slots } from "../../dispatch/slots.ts";
 import type { DispatchMetrics } from "../../dispatch/metrics.ts";
-import { WorkerDiedException, type OverloadException } from "../../errors.ts";
+import type { Refusal } from "../../dispatch/refusal.ts";
+import { WorkerDiedException } from "../../errors.ts";
 import { type Span, spanOf } from "../../tracing/tracing.ts";
 import { endWithAnswer, traceRuns } from "../tracing/queue-spans.ts";
 import type { ResolvedDispatchOptions } from "../../routes/dispatch-options.ts";
@@ -46,6 +47,8 @@ export interface Arrival {
   readonly headers: IncomingHttpHeaders | RequestContext["headers"];
   /** The length of the body. */
   readonly bytes: number;
+  /** How long the request may have waited before it was read, in milliseconds. Default 0. */
+  readonly unreadMs?: number;
 }
 
 /**
@@ -95,8 +98,23 @@ export class RouteDispatch {
   }
 
   /** Refuses a request before its body is read, if it would be refused anyway. */
-  rejectEarly(arrival: Arrival): OverloadException | undefined {
+  rejectEarly(arrival: Arrival): Refusal | undefined {
     return this.#dispatcher.rejectEarly(this.#limitsOf(arrival));
+  }
+
+  /** Counts another request that is refused for the same reason, a moment later. */
+  rejectAgain(refusal: Refusal, now: number): void {
+    this.#dispatcher.rejectAgain(refusal, now);
+  }
+
+  /** A number that changes when a refusal may not hold any more. */
+  get changes(): number {
+    return this.#dispatcher.changes;
+  }
+
+  /** The time, on the clock of its deadlines. */
+  get now(): number {
+    return this.#clock.now();
   }
 
   /** Queues a call and runs it in its turn, unless it is cancelled. Default for `caller`: the context's signal. */
@@ -140,8 +158,8 @@ export class RouteDispatch {
     return { start, leave };
   }
 
-  #limitsOf({ headers, bytes }: Arrival): Omit<JobRequest<QueuedCall>, "value"> {
-    const now = this.#clock.now();
+  #limitsOf({ headers, bytes, unreadMs = 0 }: Arrival): Omit<JobRequest<QueuedCall>, "value"> {
+    const now = this.#clock.now() - unreadMs;
     const timeoutAt = this.#timeoutMs === undefined ? Infinity : now + this.#timeoutMs;
     const callersStartBy = now + startTimeoutMs(headers["x-fal-request-timeout"]);
     return {

@@ -55,6 +55,8 @@ export class ServerState {
   ready = false;
   /** The app has hooks that may change answers, so streams are sent through Fastify. */
   hasSendHooks = false;
+  /** There are hooks that must see every request. */
+  hasRequestHooks = false;
   /** The server is stopping: answers carry `Connection: close`, and it is not ready. */
   stopping = false;
   /** Starts the spans of requests. Set when the server is ready, if an SDK of OpenTelemetry is registered then. */

@@ -14,7 +14,7 @@ function predict(
   outlook: Partial<Outlook> & { freeTimes?: number[] },
   limitMs = Infinity,
   cost = 1,
-): Forecast {
+): Pick<Forecast, "start" | "finish"> {
   const { freeTimes = [1_000], ...rest } = outlook;
   const usual: Outlook = {
     now: 1_000,
