@@ -139,6 +139,11 @@ export function runInScope<T>(request: RequestContext | undefined, app: object, 
   return storage === undefined ? code() : storage.run({ request, app }, code);
 }
 
+/** Whether code of an app has to run by {@link runInScope}. Otherwise a direct call does the same, without a closure. */
+export function needsScope(): boolean {
+  return slots[SLOT] !== undefined || runWithSpan !== undefined;
+}
+
 /** Creates the storage of this process unless there is one. */
 export function installContextStorage(create: () => ContextStorage): ContextStorage {
   return (slots[SLOT] ??= create());

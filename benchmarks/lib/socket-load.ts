@@ -3,9 +3,6 @@ import { WebSocket } from "ws";
 import type { Round } from "./load.ts";
 import type { ServerProcess } from "./server-process.ts";
 
-/** The number of messages in flight on each socket. */
-const WINDOW = 8;
-
 /** Open sockets to one server, each of which sends a frame repeatedly and counts the responses. */
 export class SocketLoad implements Disposable {
   readonly #server: ServerProcess;
@@ -29,14 +26,15 @@ export class SocketLoad implements Disposable {
 
   /**
    * Sends a frame a number of times, distributed over the sockets, and waits for all responses.
+   * @param window the number of messages in flight on each socket
    * @throws Error if a response is not the frame itself.
    */
-  async send(frame: Uint8Array, messages: number): Promise<Round> {
+  async send(frame: Uint8Array, messages: number, window: number): Promise<Round> {
     const before = await this.#server.usage();
     const started = performance.now();
     const share = Math.ceil(messages / this.#sockets.length);
     const latencies = (
-      await Promise.all(this.#sockets.map((socket) => exchange(socket, frame, share)))
+      await Promise.all(this.#sockets.map((socket) => exchange(socket, frame, share, window)))
     ).flat();
     const milliseconds = performance.now() - started;
     const after = await this.#server.usage();
@@ -53,7 +51,7 @@ export class SocketLoad implements Disposable {
 }
 
 /** Keeps the window full until all messages are answered. Responses arrive in order, so the next one belongs to the oldest time. */
-function exchange(socket: WebSocket, frame: Uint8Array, messages: number): Promise<number[]> {
+function exchange(socket: WebSocket, frame: Uint8Array, messages: number, window: number): Promise<number[]> {
   return new Promise((resolve, reject) => {
     const sentAt: number[] = [];
     const latencies: number[] = [];
@@ -77,6 +75,6 @@ function exchange(socket: WebSocket, frame: Uint8Array, messages: number): Promi
       else if (sentAt.length < messages) send();
     };
     socket.on("message", onMessage).on("close", onClose);
-    for (let sent = 0; sent < Math.min(WINDOW, messages); sent++) send();
+    for (let sent = 0; sent < Math.min(window, messages); sent++) send();
   });
 }

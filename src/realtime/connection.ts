@@ -3,8 +3,11 @@ export type Frame = string | Uint8Array;
 
 /** A bidirectional connection for frames: a websocket, or a fake one in tests. */
 export interface FrameConnection {
-  /** Sends a frame. Returns false under back-pressure: wait for {@link drained} before the next one. */
-  send(frame: Frame): boolean;
+  /**
+   * Sends a frame. Returns false under back-pressure: wait for {@link drained} before the next one.
+   * @param isLast whether to write it at once: no other frame is expected in this turn. Default false
+   */
+  send(frame: Frame, isLast?: boolean): boolean;
   /** Resolves when the connection accepts more frames, or has ended. */
   drained(): Promise<void>;
   /** Sends a ping. */
@@ -36,10 +39,10 @@ export class FrameSink {
   }
 
   /** Sends a result. Returns a promise to wait for under back-pressure, otherwise undefined. */
-  send(frame: Frame): Promise<void> | undefined {
+  send(frame: Frame, isLast = false): Promise<void> | undefined {
     if (this.#signal.aborted) return undefined;
     this.#counts.sent();
-    return this.#connection.send(frame) ? undefined : this.#connection.drained();
+    return this.#connection.send(frame, isLast) ? undefined : this.#connection.drained();
   }
 
   /** Sends a control message. */

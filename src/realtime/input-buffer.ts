@@ -5,8 +5,13 @@ import { ENDLESS_MEMORY, type SharedMemory } from "./route.ts";
 /** A queued input. */
 export interface WaitingInput {
   readonly frame: Frame;
-  /** Arrival time on the clock, in milliseconds. */
+  /** Arrival time on the clock, in milliseconds; 0 if the buffer records no times. */
   readonly arrivedAt: number;
+}
+
+/** A queued input, and the one behind it. */
+interface Link extends WaitingInput {
+  next: Link | undefined;
 }
 
 /** Why the inputs ended: idle timeout, the caller's close frame, a stop of the server, or a lost connection. */
@@ -20,6 +25,8 @@ export interface BufferLimits {
   readonly maxBytes: number;
   /** Maximum time without an input, in milliseconds; undefined for no limit. */
   readonly idleMs: number | undefined;
+  /** Whether to record the time of each arrival. Default false. */
+  readonly isTimed?: boolean;
 }
 
 /** Callbacks of the buffer. */
@@ -45,13 +52,17 @@ export class InputBuffer {
   readonly #memory: SharedMemory;
   /** Memory of the inputs taken last, held until the next are taken. In bytes. */
   #inHand = 0;
-  readonly #waiting: WaitingInput[] = [];
+  // A linked list: an array that is often empty is allocated again and again.
+  #first: Link | undefined;
+  #last: Link | undefined;
+  #length = 0;
   #bytes = 0;
   #full = false;
   #refusing = false;
   #end: InputEnd | undefined;
   #lastInputAt: number;
   #wake: (() => void) | undefined;
+  #stopTimer: (() => void) | undefined;
 
   constructor(
     limits: BufferLimits,
@@ -68,7 +79,7 @@ export class InputBuffer {
 
   /** Number of queued inputs. */
   get length(): number {
-    return this.#waiting.length;
+    return this.#length;
   }
 
   /** Why the inputs ended; undefined while more can arrive. */
@@ -82,18 +93,18 @@ export class InputBuffer {
       this.#events.onDropped();
       return;
     }
-    this.#lastInputAt = this.#clock.now();
-    this.#waiting.push({ frame, arrivedAt: this.#lastInputAt });
+    const { keep, maxCount, maxBytes, idleMs, isTimed } = this.#limits;
+    if (isTimed === true || idleMs !== undefined) this.#lastInputAt = this.#clock.now();
+    this.#append({ frame, arrivedAt: isTimed === true ? this.#lastInputAt : 0, next: undefined });
     const size = frameBytes(frame);
     this.#bytes += size;
     this.#memory.hold(size);
-    const { keep, maxCount, maxBytes } = this.#limits;
-    while (keep !== undefined && this.#waiting.length > keep) {
+    while (keep !== undefined && this.#length > keep) {
       this.#discard();
       this.#events.onDropped();
     }
     const isLast =
-      this.#waiting.length >= maxCount ||
+      this.#length >= maxCount ||
       this.#bytes >= maxBytes ||
       !this.#memory.hasRoom(this.#memory.maxBytes * RESERVE);
     if (!this.#full && isLast) {
@@ -126,12 +137,14 @@ export class InputBuffer {
   end(reason: InputEnd): void {
     if (this.#end !== undefined && reason !== "gone") return;
     this.#end = reason;
+    this.#stopTimer?.();
+    this.#stopTimer = undefined;
     this.#wakeUp();
   }
 
   /** The next input without waiting; it stays queued. */
   peek(): WaitingInput | undefined {
-    return this.#waiting[0];
+    return this.#first;
   }
 
   /** Takes the next input that {@link peek} showed. */
@@ -154,8 +167,23 @@ export class InputBuffer {
     for (;;) {
       const next = this.poll();
       if (next !== undefined) return next;
-      await this.#change();
+      await new Promise<void>((resolve) => this.onChange(resolve));
     }
+  }
+
+  /** Calls back once: at the next input, the end or the idle timeout, and possibly earlier. */
+  onChange(callback: () => void): void {
+    const other = this.#wake;
+    this.#wake =
+      other === undefined
+        ? callback
+        : () => {
+            other();
+            callback();
+          };
+    // A timer that was set for an earlier input stays: setting one for each would cost more than an early callback.
+    if (this.#limits.idleMs === undefined || this.#stopTimer !== undefined) return;
+    this.#stopTimer = this.#clock.after(this.#leftMs(), this.#onTimer);
   }
 
   /** Time until the idle timeout. */
@@ -164,24 +192,22 @@ export class InputBuffer {
     return idleMs === undefined ? Infinity : this.#lastInputAt + idleMs - this.#clock.now();
   }
 
-  /** Resolves at the next input, the end or the idle timeout. */
-  #change(): Promise<void> {
-    return new Promise((resolve) => {
-      const leftMs = this.#leftMs();
-      const cancel = leftMs === Infinity ? undefined : this.#clock.after(leftMs, resolve);
-      const wakeOthers = this.#wake;
-      this.#wake = () => {
-        wakeOthers?.();
-        cancel?.();
-        resolve();
-      };
-    });
-  }
+  readonly #onTimer = (): void => {
+    this.#stopTimer = undefined;
+    this.#wakeUp();
+  };
 
   #wakeUp(): void {
     const wake = this.#wake;
     this.#wake = undefined;
     wake?.();
+  }
+
+  #append(input: Link): void {
+    if (this.#last === undefined) this.#first = input;
+    else this.#last.next = input;
+    this.#last = input;
+    this.#length++;
   }
 
   #release(): void {
@@ -199,14 +225,17 @@ export class InputBuffer {
   }
 
   #remove(): WaitingInput | undefined {
-    const input = this.#waiting.shift();
+    const input = this.#first;
     if (input === undefined) return undefined;
+    this.#first = input.next;
+    if (this.#first === undefined) this.#last = undefined;
+    this.#length--;
     const size = frameBytes(input.frame);
     this.#bytes -= size;
     this.#inHand += size;
     const { maxCount, maxBytes } = this.#limits;
     // Resume at half: pausing and resuming the connection for each input would cost more than it saves.
-    if (this.#full && this.#waiting.length <= maxCount / 2 && this.#bytes <= maxBytes / 2) {
+    if (this.#full && this.#length <= maxCount / 2 && this.#bytes <= maxBytes / 2) {
       this.#full = false;
       this.#events.onRoom();
     }

@@ -1,5 +1,6 @@
-import { Decoder, Encoder } from "@msgpack/msgpack";
 import type { ValueLimits } from "../json/scan.ts";
+import { MessagePackReader } from "./msgpack-reader.ts";
+import { MessagePackWriter } from "./msgpack-writer.ts";
 
 /** A frame is not valid MessagePack, or holds types that are not supported. */
 export class MessagePackError extends Error {
@@ -12,16 +13,19 @@ export const MAX_FRAME_DEPTH = 512;
 /** Default limits of a frame. */
 export const LOOSE_LIMITS: ValueLimits = { maxDepth: MAX_FRAME_DEPTH, maxValues: Infinity };
 
-const encoder = new Encoder({ ignoreUndefined: true, maxDepth: MAX_FRAME_DEPTH + 1 }); // scalars count as a level, too
-const decoder = new Decoder();
+const writer = new MessagePackWriter(MAX_FRAME_DEPTH);
+const reader = new MessagePackReader();
 
-/** Encodes a value: objects as maps with string keys, bytes as bytes, dates as timestamps. */
+/**
+ * Encodes a value: objects as maps with string keys, bytes as bytes, dates as timestamps.
+ * @throws Error for a value that is nested too deeply, and for functions, symbols and bigints
+ */
 export function encodeMessagePack(value: unknown): Uint8Array {
-  return Buffer.from(encoder.encodeSharedRef(value)); // copies into Node's pool: cheaper than a separate buffer
+  return writer.write(value);
 }
 
 /**
- * Decodes one MessagePack value. The frame is scanned first, since the decoder trusts the lengths in it.
+ * Decodes one MessagePack value. The frame is scanned first, since the reader trusts the lengths in it.
  * @param admit called with the number of values before any is built. If it throws, the frame is rejected
  * @throws MessagePackError
  */
@@ -33,7 +37,7 @@ export function decodeMessagePack(
   const values = assertMessagePack(frame, limits);
   admit?.(values);
   try {
-    return decoder.decode(frame);
+    return reader.read(frame);
   } catch (error) {
     // The remaining case is the key __proto__, which has several encodings.
     throw new MessagePackError(error instanceof Error ? error.message : String(error), { cause: error });
@@ -96,6 +100,11 @@ const TIMESTAMP = 0xff; // -1 as a byte
 const UINT_64 = 0xcf;
 const INT_64 = 0xd3;
 
+// State of the scan, kept for the next frame since arrays that grow cost more than the scan of a short frame.
+/** Remaining values at each level; a map counts its keys and its values. */
+const left: number[] = [];
+const isMap: boolean[] = [];
+
 /**
  * Checks a frame without building values. It must hold exactly one value; lengths must stay within the frame; keys must
  * be strings; timestamps are the only extension; integers must be exact as doubles; depth and number of values are
@@ -108,9 +117,6 @@ export function assertMessagePack(
   { maxDepth, maxValues }: ValueLimits = LOOSE_LIMITS,
 ): number {
   const end = frame.byteLength;
-  // Remaining values at each level; a map counts its keys and its values.
-  const left: number[] = [];
-  const isMap: boolean[] = [];
   let top = -1;
   let at = 0;
   let values = 1;

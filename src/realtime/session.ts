@@ -78,6 +78,7 @@ export class RealtimeSession {
         maxCount: limits.maxWaitingInputs,
         maxBytes: limits.maxWaitingBytes,
         idleMs: route.sessionTimeoutMs,
+        isTimed: route.emitTimings || route.share !== undefined,
       },
       {
         onDropped: () => this.#onDropped(),

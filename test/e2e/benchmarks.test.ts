@@ -62,7 +62,11 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     "production install: packages",
     "repository's npm ci: size of the files",
   ],
-  realtime: ["servable / bare ws, by CPU per message in quiet rounds", "servable: memory of an idle session"],
+  realtime: [
+    "servable / bare ws, by CPU per message in quiet rounds",
+    "one message at a time: servable / bare ws, by CPU per message in quiet rounds",
+    "servable: memory of an idle session",
+  ],
   functions: [
     "warm call of an empty function − bare child_process IPC echo",
     "cold start (environment cached) − node -e 0",

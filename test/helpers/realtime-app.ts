@@ -99,7 +99,12 @@ export class RealtimeApp extends App {
   async sum(inputs: AsyncIterable<Number>, ctx: RequestContext): Promise<Doubled> {
     this.#watch("sum", ctx);
     let n = 0;
-    for await (const input of inputs) n += input.n;
+    let ms = 0;
+    for await (const input of inputs) {
+      n += input.n;
+      ms += input.wait;
+    }
+    if (ms > 0) await sleep(ms);
     return { n };
   }
 

@@ -90,6 +90,24 @@ describe("hostile frames", { timeout: 180_000 }, () => {
     await alive();
   });
 
+  test("bytes behind a close frame are discarded: the output of the inputs before it is still sent", async () => {
+    const socket = await upgrade(served.port, "/sum");
+    let received = Buffer.alloc(0);
+    socket.on("data", (chunk: Buffer) => (received = Buffer.concat([received, chunk])));
+    socket.write(
+      Buffer.concat([rawFrame(2, encode({ n: 3, wait: 100 })), rawFrame(8, Buffer.from([0x03, 0xe8]))]),
+    );
+    const more = setInterval(() => socket.write(Buffer.from("not a frame")), 5);
+    await once(socket, "close");
+    clearInterval(more);
+    const answer = encode({ n: 3 });
+    const expected = [Buffer.from([0x82, answer.length]), answer];
+    assert.deepEqual(received.subarray(0, answer.length + 2), Buffer.concat(expected));
+    assert.match(received.toString("latin1"), /"action":"end"/);
+    assert.deepEqual(received.subarray(-4), Buffer.from([0x88, 2, 0x03, 0xe8]));
+    await alive();
+  });
+
   const crafted: readonly [name: string, frame: Uint8Array | string][] = [
     ["an array that claims four billion items", new Uint8Array([0xdd, 0xff, 0xff, 0xff, 0xff])],
     ["a map that claims four billion fields", new Uint8Array([0xdf, 0xff, 0xff, 0xff, 0xff])],

@@ -101,6 +101,105 @@ test("a frame of an official encoder is accepted and decodes to the original val
   );
 });
 
+test("a value is encoded to the same bytes as by the official encoder, without the fields that are undefined", () => {
+  const partial = fc.dictionary(key, fc.oneof(value, fc.constant(undefined)), { noNullPrototype: false });
+  const numbers = fc.oneof(
+    fc.constantFrom(...[7, 8, 15, 16, 31, 32, 52, 53].flatMap((bits) => [2 ** bits, 2 ** bits - 1])),
+    fc.constantFrom(-1, -32, -33, -128, -129, -32_768, -32_769, -(2 ** 31), -(2 ** 31) - 1, -(2 ** 53)),
+    fc.constantFrom(NaN, Infinity, -Infinity, -0, 2 ** 60, 0.1, Number.MIN_VALUE),
+  );
+  const dates = fc
+    .oneof(
+      fc.integer({ min: -1e13, max: 1e13 }),
+      fc.constantFrom(0, -1, 2 ** 32 * 1000, 2 ** 34 * 1000, 8.64e15),
+    )
+    .map((time) => new Date(time));
+  const views = fc.constantFrom(new Uint16Array([1, 2]), new DataView(new ArrayBuffer(3)), Buffer.from("ab"));
+  fc.assert(
+    fc.property(fc.oneof(value, partial, numbers, dates, views, fc.array(partial)), (original) => {
+      const expected = encode(original, { ignoreUndefined: true });
+      assert.deepEqual(Buffer.from(encodeMessagePack(original)), Buffer.from(expected));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test("numbers of every format, written by any encoder, are read", () => {
+  const frames: Record<string, unknown> = {
+    ...{
+      "cc 05": 5,
+      "cd 0005": 5,
+      "ce 00000005": 5,
+      "cf 0000000000000005": 5,
+      "cf 001fffffffffffff": 2 ** 53 - 1,
+    },
+    ...{
+      "d0 ff": -1,
+      "d1 ffff": -1,
+      "d2 ffffffff": -1,
+      "d3 ffffffffffffffff": -1,
+      "d3 ffe0000000000001": 1 - 2 ** 53,
+    },
+    ...{ "ca 3fc00000": 1.5, "cb 3ff8000000000000": 1.5, "d3 0000000100000000": 2 ** 32, e0: -32 },
+  };
+  for (const [hex, number] of Object.entries(frames))
+    assert.equal(decodeMessagePack(bytes(hex)), number, hex);
+});
+
+test("a string of any length keeps its characters, and what is not UTF-8 becomes U+FFFD", () => {
+  for (const length of [1, 8, 9, 31, 32, 64, 65, 200, 300, 70_000]) {
+    for (const character of ["a", "é", "\ufeff", "😀"]) {
+      const text = character + "x".repeat(length - 1);
+      assert.equal(decodeMessagePack(encodeMessagePack(text)), text);
+    }
+    const lone = "x".repeat(length - 1) + "\ud800";
+    assert.equal(decodeMessagePack(encodeMessagePack(lone)), "x".repeat(length - 1) + "\ufffd");
+  }
+  assert.equal(decodeMessagePack(bytes("a2 c3 28")), "\ufffd(");
+});
+
+test("keys of the same length, first, middle and last character are told apart", () => {
+  for (let round = 0; round < 3; round++) {
+    for (let number = 0; number < 2000; number++) {
+      const map = { [`k${String(number).padStart(4, "0")}-k`]: number };
+      assert.deepEqual(decodeMessagePack(encodeMessagePack(map)), map);
+    }
+  }
+});
+
+test("a value whose getter encodes another value is encoded", () => {
+  const nested = {
+    first: 1,
+    get inner() {
+      return encodeMessagePack({ a: 1 });
+    },
+    last: 2,
+  };
+  const inner = encode({ a: 1 });
+  assert.deepEqual(Buffer.from(encodeMessagePack(nested)), Buffer.from(encode({ first: 1, inner, last: 2 })));
+});
+
+test("what MessagePack can't hold is refused, and the next value is encoded", () => {
+  const cycle: { self?: unknown } = {};
+  cycle.self = cycle;
+  const throwing = {
+    get field(): never {
+      throw new RangeError("a getter that throws");
+    },
+  };
+  for (const [unsendable, message] of [
+    [{ call: () => 1 }, /can't hold a function/],
+    [[Symbol("s")], /can't hold a symbol/],
+    [{ big: 1n }, /can't hold a bigint/],
+    [cycle, /nested too deeply/],
+    [throwing, /a getter that throws/],
+    [{ large: new Uint8Array(100_000), call: () => 1 }, /can't hold a function/],
+  ] as const) {
+    assert.throws(() => encodeMessagePack(unsendable), message);
+    assert.deepEqual(Buffer.from(encodeMessagePack({ a: 1 })), Buffer.from(encode({ a: 1 })));
+  }
+});
+
 test("arrays and maps of all sizes are accepted and decode to the original values", () => {
   for (const size of EDGES) {
     const array = Array.from({ length: size }, (_, index) => index % 200);

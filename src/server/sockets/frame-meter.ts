@@ -44,7 +44,7 @@ export class FrameMeter {
     this.#clock = clock;
     this.#transport = transport;
     this.#budget = budget;
-    transport.prependListener("data", this.#onData); // before the listener of `ws`, which parses messages
+    listenFirst(transport, this.#onData);
     socket.on("ping", this.#onControlFrame);
     socket.on("pong", this.#onControlFrame);
     socket.once("close", () => this.#end());
@@ -57,6 +57,7 @@ export class FrameMeter {
   }
 
   readonly #onData = (chunk: Buffer): void => {
+    if (this.#isOver) return;
     this.#chunk = chunk.length;
     this.#isCredited = false;
     this.#pending += chunk.length + CHUNK_BYTES;
@@ -110,8 +111,23 @@ export class FrameMeter {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#stopWaiting?.();
-    this.#transport.removeListener("data", this.#onData);
     this.#budget.free(this.#held);
     this.#held = 0;
   }
+}
+
+/**
+ * Calls a listener for each chunk before the listener of `ws`, which parses messages. The two are one listener: with
+ * several, Node copies their list for each chunk.
+ */
+function listenFirst(transport: Duplex, first: (chunk: Buffer) => void): void {
+  const [theirs, ...others] = transport.listeners("data") as ((chunk: Buffer) => void)[];
+  const both = (chunk: Buffer): void => {
+    first(chunk);
+    theirs?.call(transport, chunk);
+  };
+  transport.removeAllListeners("data");
+  // As in the wrappers of `once()`, this name lets `ws` remove its listener after a close frame.
+  transport.on("data", Object.assign(both, { listener: theirs }));
+  for (const other of others) transport.on("data", other);
 }

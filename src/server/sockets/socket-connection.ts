@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { Frame, FrameConnection } from "../../realtime/connection.ts";
 import type { ServerSocket } from "./server-socket.ts";
+import { isShort, wholeFrame } from "./whole-frame.ts";
 
 /** Amount of unsent data above which sending pauses, in bytes. */
 const HIGH_WATER_BYTES = 256 * 1024;
@@ -21,16 +22,23 @@ export class SocketConnection implements FrameConnection {
     socket.once("close", () => this.#drained?.resolve());
   }
 
-  send(frame: Frame): boolean {
+  send(frame: Frame, isLast = false): boolean {
     const socket = this.#socket;
+    const transport = this.#transport;
     if (socket.readyState !== socket.OPEN) return true; // disconnected; the session will be notified
-    if (!this.#corked) {
+    if (!this.#corked && !isLast) {
       this.#corked = true;
-      this.#transport.cork(); // all frames of this turn are written by one system call, which costs more than a frame
+      transport.cork(); // all frames of this turn are written by one system call, which costs more than a frame
       process.nextTick(this.#uncork);
     }
-    socket.send(frame, this.#onSent);
-    return socket.bufferedAmount < HIGH_WATER_BYTES;
+    if (!isShort(frame)) socket.send(frame, this.#onSent);
+    else {
+      const bytes = wholeFrame(frame);
+      // Below this amount nobody waits, and a callback would cost a turn of its own.
+      if (transport.writableLength + bytes.length <= LOW_WATER_BYTES) transport.write(bytes);
+      else transport.write(bytes, this.#onSent);
+    }
+    return transport.writableLength < HIGH_WATER_BYTES;
   }
 
   drained(): Promise<void> {

@@ -1,7 +1,7 @@
 import websocketPlugin, { type WebsocketPluginOptions } from "@fastify/websocket";
 import type { ServerOptions } from "ws";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { runInScope } from "../../context.ts";
+import { needsScope, runInScope } from "../../context.ts";
 import { answerFor, asError } from "../../answers.ts";
 import { DefinitionError, ERRORS, RequestCancelledException } from "../../errors.ts";
 import { JSON_FORM, MESSAGE_PACK_FORM, type Form } from "../../json/sendable.ts";
@@ -210,6 +210,7 @@ function createRealtimeRoute(
     ...(standard === undefined ? {} : lateSchemas(standard, { input, present, methodName })),
     call: (context, value) => {
       const { tracing } = parts.state;
+      if (tracing === undefined && !needsScope()) return handler(value, context);
       if (tracing === undefined) return within(context, () => handler(value, context));
       const turn = sessionSpan(tracing, context, signature).child(`turn ${methodName}`);
       return within(context, () => turn.around(() => handler(value, context)));
@@ -251,7 +252,6 @@ function lateSchemas(
 function rawOpener(parts: WebsocketParts, signature: RouteSignature, handler: RouteHandler): Open {
   const { options, state, definition } = parts;
   return (socket, request, _counts, meter) => {
-    socket.on("message", (data) => meter.messageComplete((data as Buffer).length));
     const controller = new AbortController();
     const context = new SessionContext(upgradeOf(request), controller.signal, options.logger);
     const abort = (reason: unknown): void => controller.abort(reason);
@@ -269,7 +269,11 @@ function rawOpener(parts: WebsocketParts, signature: RouteSignature, handler: Ro
       () => socket.terminate(),
     );
     const alive = (): void => heartbeat.alive();
-    socket.on("pong", alive).on("message", alive).on("ping", alive);
+    socket.on("pong", alive).on("ping", alive);
+    socket.on("message", (data) => {
+      meter.messageComplete((data as Buffer).length);
+      heartbeat.alive();
+    });
     socket.on("close", () => {
       heartbeat.stop();
       abort(new RequestCancelledException());

@@ -124,6 +124,27 @@ test("an input that arrives during a long run keeps the session open", async () 
   assert.deepEqual(pipe.sent, [{ n: 1 }, { n: 2 }, TIMEOUT]);
 });
 
+test("many inputs of a session with sessionTimeout share its timers", async () => {
+  const { input, pipe, clock } = openSession({
+    route: { sessionTimeoutMs: 1000 },
+    handler: async ({ n }: Numbered) => ({ n }),
+  });
+  let timers = 0;
+  const { after } = clock;
+  clock.after = (...given) => {
+    timers++;
+    return after.apply(clock, given);
+  };
+  for (let n = 0; n < 100; n++) {
+    clock.advance(99);
+    input({ n });
+    await pipe.sentCount(n + 1);
+  }
+  await settle();
+  assert.ok(timers <= 20, `${timers} timers in 9.9 seconds`);
+  assert.equal(pipe.closedWith, undefined);
+});
+
 test("without sessionTimeout a session may be idle forever, as long as pings are answered", async () => {
   const { session, pipe, clock } = openSession({ handler: () => ({}) });
   for (let day = 0; day < 1000; day++) {
