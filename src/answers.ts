@@ -82,8 +82,8 @@ function readAnswer(error: unknown): ErrorAnswer {
       unexpected: error instanceof BatchLengthException || error instanceof WorkerDiedException,
     };
   }
-  // Its message contains names of the app's fields, which could match the patterns below.
-  if (error instanceof FalServerlessError && error.code.startsWith("OUTPUT_")) return INTERNAL;
+  // Its message contains names of the app's fields, or a URL of the caller, which could match the patterns below.
+  if (error instanceof FalServerlessError && /^(?:OUTPUT_|FETCH_)/.test(error.code)) return INTERNAL;
   const message = messageOf(error);
   if (CUDA_OUT_OF_MEMORY.some((parts) => parts.every((part) => message.includes(part)))) {
     return { status: 503, body: { detail: "CUDA error: out of memory" }, unexpected: true };

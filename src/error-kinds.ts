@@ -85,6 +85,8 @@ export const ERRORS = {
     status: 500,
     meaning: "The handler's result has a value that an answer cannot carry.",
   },
+  // Thrown where a file is fetched or downloaded. A handler that lets one through answers with the status.
+  FETCH_FAILED: { status: 500, meaning: "A file could not be fetched from a URL, or its URL is refused." },
   // Thrown where an isolated function is defined or called. A handler that lets one through answers with the status.
   FUNCTION_OPTION_INVALID: {
     exitCode: 1,

@@ -8,7 +8,7 @@ export { ERRORS, type ErrorCode, type ErrorKind } from "./error-kinds.ts";
 const BRAND: unique symbol = Symbol.for("servable.error.brand");
 
 /** Brands an error class. Subclasses without a brand are matched by their prototype. */
-function branded<C extends { prototype: object }>(constructor: C, name: string): C {
+export function branded<C extends { prototype: object }>(constructor: C, name: string): C {
   const brand = Symbol.for(`servable.error.${name}`);
   Object.defineProperty(constructor, BRAND, { value: brand });
   Object.defineProperty(constructor.prototype, brand, { value: true });

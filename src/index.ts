@@ -140,7 +140,12 @@ export type { Secret } from "./platform/target/secret.ts";
 export type { SecretInfo } from "./platform/account/secrets.ts";
 export type { User } from "./platform/account/user.ts";
 
+// Files from URLs
+export { fetchSafely, type FetchedFile } from "./media/safe-fetch.ts";
+export type { FetchLimits } from "./media/fetch-limits.ts";
+
 // Errors
+export { FetchError, type FetchErrorOptions, type FetchFailure } from "./file-errors.ts";
 export {
   AppException,
   BatchItemErrors,

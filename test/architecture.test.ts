@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "error-kinds": [],
   errors: ["error-kinds", "answer-header"],
+  "file-errors": ["errors"],
   answers: ["errors", "answer-header"],
   "answer-header": [],
   context: ["answer-header", "cookies"],
@@ -90,6 +91,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "output",
   ],
   "deploy-config": ["settings", "packaging"],
+  media: ["processes", "file-errors"],
   testing: ["servable", "server", "realtime", "dispatch", "context", "errors"],
   tools: [],
   cli: [
@@ -121,6 +123,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "routes",
     "context",
     "errors",
+    "file-errors",
+    "media",
     "answer-header",
   ],
 };
@@ -142,6 +146,8 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   "smol-toml": ["platform"],
   "eventsource-parser": ["platform"],
   ignore: ["build-context"],
+  undici: ["media"],
+  "ipaddr.js": ["media"],
 };
 
 const root = fileURLToPath(new URL("../src", import.meta.url));

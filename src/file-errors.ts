@@ -1,0 +1,42 @@
+// The public error classes of files that are fetched from a URL.
+import { branded, FalServerlessError } from "./errors.ts";
+
+/**
+ * Why a file could not be fetched:
+ *
+ * - `url`: the URL is invalid, or its scheme or credentials are refused.
+ * - `address`: the host is, or its name resolves to, an address that is not public.
+ * - `dns`: the host's name could not be resolved.
+ * - `redirects`: too many redirects, or a redirect without a target.
+ * - `status`: the server answered with an error.
+ * - `too_large`: the file is larger than the limit.
+ * - `incomplete`: the connection broke before the end of the file.
+ * - `timeout`: the time was up.
+ * - `network`: the server could not be reached, or its answer is not valid.
+ */
+export type FetchFailure =
+  "url" | "address" | "dns" | "redirects" | "status" | "too_large" | "incomplete" | "timeout" | "network";
+
+/** The options of a {@link FetchError}. */
+export interface FetchErrorOptions extends ErrorOptions {
+  /** The HTTP status of the answer, if the server answered with an error. */
+  readonly status?: number;
+}
+
+/**
+ * A file could not be fetched. The message is safe to show to the caller who gave the URL: it has no address of a
+ * resolved name, and no query of the URL.
+ */
+export class FetchError extends FalServerlessError {
+  /** The kind of failure. */
+  readonly reason: FetchFailure;
+  /** The HTTP status of the answer; undefined unless the reason is `status`. */
+  readonly status: number | undefined;
+
+  constructor(reason: FetchFailure, message: string, { status, ...options }: FetchErrorOptions = {}) {
+    super("FETCH_FAILED", message, options);
+    this.reason = reason;
+    this.status = status;
+  }
+}
+branded(FetchError, "FetchError");
