@@ -141,8 +141,7 @@ export type { SecretInfo } from "./platform/account/secrets.ts";
 export type { User } from "./platform/account/user.ts";
 
 // Files from URLs
-export { fetchSafely, type FetchedFile } from "./media/safe-fetch.ts";
-export type { FetchLimits } from "./media/fetch-limits.ts";
+export { fetchSafely, type FetchedFile, type FetchLimits } from "./media/safe-fetch.ts";
 
 // Errors
 export { FetchError, type FetchErrorOptions, type FetchFailure } from "./file-errors.ts";

@@ -24,6 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   routes: ["settings", "errors", "context", "did-you-mean", "answer-header"],
   dispatch: ["errors"],
   typescript: [],
+  cache: ["processes", "errors"],
   processes: ["answers", "errors"],
   workers: [
     "tracing",
@@ -77,6 +78,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   packaging: ["settings", "build-context", "processes", "typescript", "errors", "did-you-mean"],
   hosts: [
     "tracing",
+    "cache",
     "settings",
     "build-context",
     "processes",

@@ -131,7 +131,7 @@ test("every environment variable that the source reads is documented, and no oth
       "server/lifecycle/serve",
       "server/access/access-options",
     ],
-    ...["hosts/local/environments/cache-directory", "packaging/engines"],
+    ...["cache/cache-directory", "packaging/engines"],
   ]
     .map((file) => readFileSync(join(ROOT, "src", `${file}.ts`), "utf8"))
     .join("\n");

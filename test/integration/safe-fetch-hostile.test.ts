@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { FetchError, type FetchFailure } from "../../src/file-errors.ts";
-import type { FetchLimits } from "../../src/media/fetch-limits.ts";
+
 import { createResolver } from "../../src/media/host-names.ts";
-import { fetchSafely, type FetchParts } from "../../src/media/safe-fetch.ts";
+import type { FetchParts } from "../../src/media/fetched-file.ts";
+import { fetchSafely, type FetchLimits } from "../../src/media/safe-fetch.ts";
 import { recordConnectionAttempts } from "../helpers/connection-attempts.ts";
 import { startDnsServer } from "../helpers/dns-server.ts";
 import { INSIDE_V4, INSIDE_V6, NOTATIONS, PUBLIC } from "../helpers/hostile-addresses.ts";

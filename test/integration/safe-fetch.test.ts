@@ -7,9 +7,10 @@ import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { FetchError, type FetchFailure } from "../../src/file-errors.ts";
-import type { FetchLimits } from "../../src/media/fetch-limits.ts";
+
 import { createResolver } from "../../src/media/host-names.ts";
-import { fetchSafely, type FetchedFile, type FetchParts } from "../../src/media/safe-fetch.ts";
+import type { FetchParts } from "../../src/media/fetched-file.ts";
+import { fetchSafely, type FetchedFile, type FetchLimits } from "../../src/media/safe-fetch.ts";
 import { createCertificate, withoutOpenssl } from "../helpers/certificates.ts";
 import { recordConnectionAttempts } from "../helpers/connection-attempts.ts";
 import { startDnsServer } from "../helpers/dns-server.ts";

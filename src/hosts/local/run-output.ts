@@ -1,5 +1,5 @@
 import type { LogEntry } from "../../functions/log-entry.ts";
-import { createInstallProgress, type InstallProgress } from "./environments/progress.ts";
+import { createProgress, type Progress } from "../../output/progress.ts";
 
 /** Receives the lines of a run. */
 export interface RunOutput {
@@ -13,12 +13,12 @@ export interface RunOutput {
  * @param requirements the installed packages, as text for the progress
  */
 export function standardRunOutput(functionName: string, requirements: string): RunOutput {
-  let progress: InstallProgress | undefined;
+  let progress: Progress | undefined;
   return {
     log({ message, source, level }) {
       if (source === "BUILDER") {
         if (progress === undefined) {
-          progress = createInstallProgress();
+          progress = createProgress({ doing: "installing", done: "installed" });
           progress.start(requirements);
         }
         progress.log(message);

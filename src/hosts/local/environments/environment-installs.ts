@@ -4,7 +4,7 @@ import { syncTree } from "./durable-tree.ts";
 import type { EnvironmentSpec, PrepareOptions } from "./environment-spec.ts";
 import type { EnvironmentStore } from "./environment-store.ts";
 import { installTrouble } from "./install-failure.ts";
-import { InstallLock } from "./install-lock.ts";
+import { FileLock } from "../../../cache/file-lock.ts";
 import { install } from "./installation.ts";
 import { ENVIRONMENT_FORMAT, type Manifest } from "./manifest.ts";
 import type { NodeRuntime } from "./node-runtime.ts";
@@ -77,7 +77,7 @@ export class EnvironmentInstalls {
         onWait: ({ pid }) =>
           log(logEntry(`another process (${pid}) is installing ${what}; waiting for it`, "BUILDER", "INFO")),
       });
-      if (!(lock instanceof InstallLock)) return lock;
+      if (!(lock instanceof FileLock)) return lock;
       try {
         const found = isForced ? undefined : this.#store.take(key);
         if (found !== undefined) return found;
@@ -98,7 +98,7 @@ export class EnvironmentInstalls {
     key: string,
     spec: EnvironmentSpec,
     node: NodeRuntime,
-    lock: InstallLock,
+    lock: FileLock,
     signal: AbortSignal,
     log: (entry: LogEntry) => void,
   ): Promise<Manifest | undefined> {

@@ -11,10 +11,13 @@ import {
 import { rm } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { makeCacheFolder, unusableCache } from "./cache-directory.ts";
-import { InstallLock, type LockWait } from "./install-lock.ts";
+import { makeCacheFolder, unusableCache, type CacheContent } from "../../../cache/cache-directory.ts";
+import { FileLock, type LockWait } from "../../../cache/file-lock.ts";
 import { manifestPath, readManifest, writeManifest, type Manifest } from "./manifest.ts";
 import { countUses, UseMarks } from "./use-marks.ts";
+
+/** Environments as a content of the cache. */
+export const ENVIRONMENTS: CacheContent = { name: "environments", code: "ENVIRONMENT_FAILED" };
 
 /**
  * The folders of environments:
@@ -69,7 +72,8 @@ export class EnvironmentStore {
     try {
       this.marks.holdBriefly(parent, manifest.generation);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw unusableCache(parent, error);
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT")
+        throw unusableCache(ENVIRONMENTS, parent, error);
     }
     // A removal first removes the manifest and then looks for marks. If the manifest is still there, it has seen this
     // mark.
@@ -87,14 +91,14 @@ export class EnvironmentStore {
   }
 
   /** Waits for the lock of a key, which allows installing and removing its folders. */
-  async lock<T>(key: string, wait: LockWait<T>): Promise<InstallLock | T> {
-    makeCacheFolder(this.#environments);
-    makeCacheFolder(this.#locks);
+  async lock<T>(key: string, wait: LockWait<T>): Promise<FileLock | T> {
+    makeCacheFolder(ENVIRONMENTS, this.#environments);
+    makeCacheFolder(ENVIRONMENTS, this.#locks);
     try {
-      return await InstallLock.acquire(join(this.#locks, key), wait);
+      return await FileLock.acquire(join(this.#locks, key), wait);
     } catch (error) {
       if (!isFileSystemError(error)) throw error;
-      throw unusableCache(this.#locks, error);
+      throw unusableCache(ENVIRONMENTS, this.#locks, error);
     }
   }
 
@@ -103,7 +107,7 @@ export class EnvironmentStore {
     const parent = this.parentOf(key);
     const generation = `${Date.now().toString(36)}${randomBytes(4).toString("hex")}`;
     const directory = join(parent, generation);
-    makeCacheFolder(parent);
+    makeCacheFolder(ENVIRONMENTS, parent);
     const hold = this.marks.hold(parent, generation);
     try {
       mkdirSync(directory);
@@ -133,7 +137,7 @@ export class EnvironmentStore {
         .sort();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-      throw unusableCache(this.#environments, error);
+      throw unusableCache(ENVIRONMENTS, this.#environments, error);
     }
   }
 
@@ -219,10 +223,10 @@ export class EnvironmentStore {
   }
 
   /** The lock of a key; undefined if another process holds it. */
-  tryLock(key: string): InstallLock | undefined {
-    makeCacheFolder(this.#locks);
+  tryLock(key: string): FileLock | undefined {
+    makeCacheFolder(ENVIRONMENTS, this.#locks);
     try {
-      return InstallLock.tryAcquire(join(this.#locks, key));
+      return FileLock.tryAcquire(join(this.#locks, key));
     } catch {
       return undefined;
     }
@@ -230,7 +234,7 @@ export class EnvironmentStore {
 
   /** Whether a process is installing or removing under a key. */
   isBusy(key: string): boolean {
-    return existsSync(join(this.#locks, key)) && InstallLock.isLive(join(this.#locks, key));
+    return existsSync(join(this.#locks, key)) && FileLock.isLive(join(this.#locks, key));
   }
 
   /** Deletes the content of the trash folder. */

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { FalServerlessError } from "../../../errors.ts";
-import { cacheDirectory } from "./cache-directory.ts";
+import { cacheDirectory } from "../../../cache/cache-directory.ts";
 import { EnvironmentInstalls } from "./environment-installs.ts";
 import { environmentKey, normalizedSteps } from "./environment-key.ts";
 import { listEnvironments, type NpmEnvironmentInfo } from "./environment-list.ts";
 import type { Environment, EnvironmentSpec, PrepareOptions } from "./environment-spec.ts";
-import { EnvironmentStore } from "./environment-store.ts";
+import { ENVIRONMENTS, EnvironmentStore } from "./environment-store.ts";
 import type { Manifest } from "./manifest.ts";
 import {
   nodeExecutable,
@@ -37,7 +37,7 @@ export class NpmEnvironments {
 
   /** @throws FalServerlessError if there is no usable folder for environments */
   constructor(options: NpmEnvironmentsOptions = {}) {
-    this.#store = new EnvironmentStore(options.cacheDirectory ?? cacheDirectory());
+    this.#store = new EnvironmentStore(options.cacheDirectory ?? cacheDirectory(ENVIRONMENTS));
     this.#installs = new EnvironmentInstalls(this.#store, { ...options.npmEnvironment });
   }
 

@@ -3,7 +3,6 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { environmentKey, normalizedSteps } from "../../../../src/hosts/local/environments/environment-key.ts";
-import { cacheDirectory } from "../../../../src/hosts/local/environments/cache-directory.ts";
 import { createCacheFolder } from "../../../helpers/environments.ts";
 import { satisfiesNode } from "../../../../src/hosts/local/environments/node-runtime.ts";
 
@@ -63,14 +62,4 @@ test("a Node version is compared part by part", () => {
     ),
     [true, true, true, false, false, false, false],
   );
-});
-
-describe("the cache folder", () => {
-  test("is SERVABLE_CACHE_DIR, otherwise the platform's cache folder", () => {
-    assert.equal(cacheDirectory({ SERVABLE_CACHE_DIR: "/own", HOME: "/h" }, "linux"), "/own");
-    assert.equal(cacheDirectory({ XDG_CACHE_HOME: "/xdg", HOME: "/h" }, "linux"), "/xdg/servable");
-    assert.equal(cacheDirectory({ XDG_CACHE_HOME: "relative", HOME: "/h" }, "linux"), "/h/.cache/servable");
-    assert.equal(cacheDirectory({ HOME: "/h" }, "darwin"), "/h/Library/Caches/servable");
-    assert.match(cacheDirectory({ LOCALAPPDATA: "/local" }, "win32"), /^\/local.servable$/);
-  });
 });

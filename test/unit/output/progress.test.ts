@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, mock, test } from "node:test";
-import {
-  createInstallProgress,
-  type ProgressStream,
-} from "../../../../src/hosts/local/environments/progress.ts";
+import { createProgress, type ProgressStream } from "../../../src/output/progress.ts";
 
 interface Written extends ProgressStream {
   readonly texts: string[];
@@ -33,13 +30,14 @@ function withClock(action: (pass: (ms: number) => void) => void): void {
   }
 }
 
+const INSTALLING = { doing: "installing", done: "installed" };
 const ERASE = "\r\u001B[2K";
 
 describe("the progress of an install", () => {
   test("on a terminal is one line, which is redrawn and finally erased", () => {
     withClock((pass) => {
       const stream = createStream(true);
-      const progress = createInstallProgress(stream);
+      const progress = createProgress(INSTALLING, stream);
       progress.start("cowsay@1.6.0");
       progress.log("\u001B[32mbuilding\u001B[0m");
       pass(1300);
@@ -58,7 +56,7 @@ describe("the progress of an install", () => {
   test("on a terminal is never wider than the terminal", () => {
     withClock((pass) => {
       const stream = createStream(true, 30);
-      const progress = createInstallProgress(stream);
+      const progress = createProgress(INSTALLING, stream);
       progress.start("a-package-with-a-very-long-name@1.0.0");
       pass(500);
       assert.equal((stream.texts.at(-1)?.length ?? 0) - ERASE.length, 29);
@@ -69,7 +67,7 @@ describe("the progress of an install", () => {
   test("of several installs shares one line", () => {
     withClock((pass) => {
       const stream = createStream(true);
-      const [first, second] = [createInstallProgress(stream), createInstallProgress(stream)];
+      const [first, second] = [createProgress(INSTALLING, stream), createProgress(INSTALLING, stream)];
       first.start("one");
       second.start("two");
       pass(400);
@@ -85,7 +83,7 @@ describe("the progress of an install", () => {
   test("is not shown for a quick install", () => {
     withClock((pass) => {
       for (const stream of [createStream(true), createStream(false)]) {
-        const progress = createInstallProgress(stream);
+        const progress = createProgress(INSTALLING, stream);
         progress.start("one");
         pass(200);
         progress.done();
@@ -97,7 +95,7 @@ describe("the progress of an install", () => {
   test("elsewhere is a line after two seconds, and one at the end unless it failed", () => {
     withClock((pass) => {
       const stream = createStream(false);
-      const progress = createInstallProgress(stream);
+      const progress = createProgress(INSTALLING, stream);
       progress.start("one");
       pass(1900);
       assert.deepEqual(stream.texts, []);

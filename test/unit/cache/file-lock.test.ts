@@ -5,9 +5,9 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { InstallLock } from "../../../../src/hosts/local/environments/install-lock.ts";
-import { createMark, stateOf } from "../../../../src/hosts/local/environments/process-mark.ts";
-import { createCacheFolder } from "../../../helpers/environments.ts";
+import { FileLock } from "../../../src/cache/file-lock.ts";
+import { createMark, stateOf } from "../../../src/cache/process-mark.ts";
+import { createCacheFolder } from "../../helpers/environments.ts";
 
 const NO_PID = 2 ** 22 + 1;
 const QUICK = { pollMs: 4, heartbeatMs: 10, silentMs: 60 };
@@ -16,13 +16,13 @@ describe("a lock", () => {
   test("is held by one process at a time, and free again when released", () => {
     using folder = createCacheFolder();
     const path = join(folder.path, "lock");
-    const first = InstallLock.tryAcquire(path);
+    const first = FileLock.tryAcquire(path);
     assert.ok(first !== undefined && first.isHeld());
-    assert.equal(InstallLock.tryAcquire(path), undefined);
-    assert.ok(InstallLock.isLive(path));
+    assert.equal(FileLock.tryAcquire(path), undefined);
+    assert.ok(FileLock.isLive(path));
     first.release();
-    assert.ok(!InstallLock.isLive(path));
-    using second = InstallLock.tryAcquire(path);
+    assert.ok(!FileLock.isLive(path));
+    using second = FileLock.tryAcquire(path);
     assert.ok(second?.isHeld());
     assert.deepEqual(readdirSync(folder.path), ["lock"]);
   });
@@ -32,12 +32,12 @@ describe("a lock", () => {
     const path = join(folder.path, "lock");
     writeFileSync(path, JSON.stringify({ ...createMark(), pid: NO_PID }));
     {
-      using taken = InstallLock.tryAcquire(path);
+      using taken = FileLock.tryAcquire(path);
       assert.ok(taken?.isHeld());
     }
     writeFileSync(path, JSON.stringify({ ...createMark(), pid: NO_PID }));
     let hasWaited = false;
-    using waited = await InstallLock.acquire<InstallLock>(path, { onWait: () => (hasWaited = true) });
+    using waited = await FileLock.acquire<FileLock>(path, { onWait: () => (hasWaited = true) });
     assert.ok(waited.isHeld());
     assert.ok(!hasWaited);
     assert.deepEqual(readdirSync(folder.path), ["lock"]);
@@ -56,7 +56,7 @@ describe("a lock", () => {
     const thief = { ...createMark(), pid: NO_PID };
     writeFileSync(path, JSON.stringify(dead));
     writeFileSync(`${path}-after-${dead.token}`, JSON.stringify(thief));
-    using taken = InstallLock.tryAcquire(path);
+    using taken = FileLock.tryAcquire(path);
     assert.ok(taken?.isHeld());
     assert.deepEqual(readdirSync(folder.path), ["lock"]);
   });
@@ -65,9 +65,9 @@ describe("a lock", () => {
     using folder = createCacheFolder();
     const path = join(folder.path, "lock");
     writeFileSync(path, JSON.stringify({ ...createMark(), place: "another machine" }));
-    assert.equal(InstallLock.tryAcquire(path), undefined);
+    assert.equal(FileLock.tryAcquire(path), undefined);
     const started = performance.now();
-    using taken = await InstallLock.acquire<InstallLock>(path, { times: QUICK });
+    using taken = await FileLock.acquire<FileLock>(path, { times: QUICK });
     assert.ok(taken.isHeld());
     assert.ok(performance.now() - started >= QUICK.silentMs);
   });
@@ -76,20 +76,20 @@ describe("a lock", () => {
     using folder = createCacheFolder();
     const path = join(folder.path, "lock");
     writeFileSync(path, "");
-    using taken = await InstallLock.acquire<InstallLock>(path, { times: QUICK });
+    using taken = await FileLock.acquire<FileLock>(path, { times: QUICK });
     assert.ok(taken.isHeld());
   });
 
   test("is refreshed by its holder, so that it never becomes stale", { timeout: 60_000 }, async (t) => {
     using folder = createCacheFolder();
     const path = join(folder.path, "lock");
-    using held = InstallLock.tryAcquire(path, QUICK);
+    using held = FileLock.tryAcquire(path, QUICK);
     // For the waiting process, almost the whole time limit passes with each refresh, and no time without.
     let now = 0;
     t.mock.method(performance, "now", () => now);
     let signs = 0;
     let seen = statSync(path).mtimeMs;
-    const other = await InstallLock.acquire(path, {
+    const other = await FileLock.acquire(path, {
       times: QUICK,
       instead: () => {
         const { mtimeMs } = statSync(path);
@@ -106,7 +106,7 @@ describe("a lock", () => {
   test("that was taken over is not held any more, and releasing it has no effect", () => {
     using folder = createCacheFolder();
     const path = join(folder.path, "lock");
-    const lost = InstallLock.tryAcquire(path);
+    const lost = FileLock.tryAcquire(path);
     const text = JSON.stringify(createMark());
     writeFileSync(path, text);
     assert.ok(lost !== undefined && !lost.isHeld());
@@ -117,12 +117,12 @@ describe("a lock", () => {
   test("is no longer waited for after the signal aborts, and its holder is reported once", async () => {
     using folder = createCacheFolder();
     const path = join(folder.path, "lock");
-    using held = InstallLock.tryAcquire(path);
+    using held = FileLock.tryAcquire(path);
     assert.ok(held !== undefined);
     const controller = new AbortController();
     const holders: number[] = [];
     let rounds = 0;
-    const waiting = InstallLock.acquire(path, {
+    const waiting = FileLock.acquire(path, {
       signal: controller.signal,
       // On a busy machine the holder may not refresh the lock for a while.
       times: { ...QUICK, silentMs: 60_000 },
@@ -139,7 +139,7 @@ describe("a lock", () => {
   test("is held by one process at a time, even if half of the processes die while they hold it", async () => {
     using folder = createCacheFolder();
     const path = join(folder.path, "lock");
-    const fixture = fileURLToPath(new URL("../../../fixtures/lock-contender.ts", import.meta.url));
+    const fixture = fileURLToPath(new URL("../../fixtures/lock-contender.ts", import.meta.url));
     const contenders = Array.from({ length: 4 }, () =>
       spawn(process.execPath, ["--import", import.meta.resolve("tsx"), fixture, path, "60"], {
         stdio: ["pipe", "pipe", "inherit"],

@@ -1,6 +1,6 @@
 import { linkSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { writeFileAtomic } from "../../../processes/atomic-file.ts";
+import { writeFileAtomic } from "../processes/atomic-file.ts";
 import { createMark, parseMark, stateOf, type ProcessMark } from "./process-mark.ts";
 
 /** Intervals of a lock, in milliseconds. */
@@ -35,7 +35,7 @@ const UNREADABLE: ProcessMark = { token: "unreadable", pid: 0, place: "" };
  * A dead holder's lock is never removed, since that could remove the new lock of another process. It is overwritten
  * by the process that creates a file named after that lock, so only one of two processes replaces it.
  */
-export class InstallLock {
+export class FileLock {
   readonly #path: string;
   readonly #mark: ProcessMark;
   readonly #heartbeat: NodeJS.Timeout;
@@ -49,10 +49,10 @@ export class InstallLock {
   }
 
   /** Takes the lock if it is free or its holder has died; undefined otherwise. */
-  static tryAcquire(path: string, times: Partial<LockTimes> = {}): InstallLock | undefined {
+  static tryAcquire(path: string, times: Partial<LockTimes> = {}): FileLock | undefined {
     const mark = createMark();
     const isTaken = take(path, mark) || (isDead(path) && replace(path, holderOf(path), mark, USUAL_TIMES));
-    return isTaken ? new InstallLock(path, mark, { ...USUAL_TIMES, ...times }) : undefined;
+    return isTaken ? new FileLock(path, mark, { ...USUAL_TIMES, ...times }) : undefined;
   }
 
   /** Whether a process holds the lock that is not known to be dead. */
@@ -61,7 +61,7 @@ export class InstallLock {
   }
 
   /** Waits for the lock. Rejects with the signal's reason, or with an error of the file system. */
-  static async acquire<T>(path: string, wait: LockWait<T> = {}): Promise<InstallLock | T> {
+  static async acquire<T>(path: string, wait: LockWait<T> = {}): Promise<FileLock | T> {
     const times = { ...USUAL_TIMES, ...wait.times };
     const mark = createMark();
     const silence = new Silence(times.silentMs);
@@ -70,11 +70,11 @@ export class InstallLock {
       wait.signal?.throwIfAborted();
       const instead = wait.instead?.();
       if (instead !== undefined) return instead;
-      if (take(path, mark)) return new InstallLock(path, mark, times);
+      if (take(path, mark)) return new FileLock(path, mark, times);
       const holder = holderOf(path);
       if (holder !== undefined) {
         const isGone = stateOf(holder) === "dead" || silence.lasts(path, holder);
-        if (isGone && replace(path, holder, mark, times)) return new InstallLock(path, mark, times);
+        if (isGone && replace(path, holder, mark, times)) return new FileLock(path, mark, times);
         if (!hasWaited && !isGone) wait.onWait?.(holder);
         hasWaited ||= !isGone;
       }

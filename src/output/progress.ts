@@ -1,16 +1,24 @@
 import { stripVTControlCharacters } from "node:util";
-import { withoutControls } from "../../../output/visible-text.ts";
+import { withoutControls } from "./visible-text.ts";
 
-/** Shows the progress of an installation, which begins with `start` and ends with `done` or `failed`. */
-export interface InstallProgress {
-  /** Begins to show an install. @param title what is installed, such as "cowsay@1.6.0" */
+/** Shows the progress of a task, which begins with `start` and ends with `done` or `failed`. */
+export interface Progress {
+  /** Begins to show a task. @param title its object, such as "cowsay@1.6.0" */
   start(title: string): void;
   /** Shows the current activity. */
   log(line: string): void;
-  /** Ends the display. If the stream is not a terminal, it gets a line about an installation that took long. */
+  /** Ends the display. If the stream is not a terminal, it gets a line about a task that took long. */
   done(): void;
   /** Ends the display. The error itself is reported elsewhere. */
   failed(): void;
+}
+
+/** The verbs of a task. */
+export interface ProgressVerbs {
+  /** Such as "installing". */
+  readonly doing: string;
+  /** Such as "installed". */
+  readonly done: string;
 }
 
 /** The parts of a stream that a progress display needs. */
@@ -23,24 +31,28 @@ export interface ProgressStream {
 /** Interval at which the line on a terminal is redrawn, in milliseconds. */
 const FRAME_MS = 100;
 
-/** Minimum time of an installation to be shown, in milliseconds: on a terminal, and elsewhere. */
+/** Minimum time of a task to be shown, in milliseconds: on a terminal, and elsewhere. */
 const SHOWN_AFTER_MS = { terminal: 300, lines: 2000 } as const;
+
+/** Interval of the lines about the activity of a task where there is no terminal, in milliseconds. */
+const LINE_MS = 15_000;
 
 const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"] as const;
 const ERASE_LINE = "\r\u001B[2K";
 
 interface Running {
   readonly title: string;
+  readonly verbs: ProgressVerbs;
   readonly since: number;
   doing: string;
 }
 
 /**
- * A display of an install. On a terminal it is one line, which is redrawn and erased in the end; several installs share
- * it. Elsewhere, an installation that takes longer than 2 s gets one line then and another at its end. The display does
- * not keep the process alive.
+ * A display of a task. On a terminal it is one line, which is redrawn and erased in the end; several tasks share it.
+ * Elsewhere, a task that takes longer than 2 s gets one line then, another every 15 s if its activity has changed, and
+ * one at its end. The display does not keep the process alive.
  */
-export function createInstallProgress(stream: ProgressStream = process.stderr): InstallProgress {
+export function createProgress(verbs: ProgressVerbs, stream: ProgressStream = process.stderr): Progress {
   const display = displayOf(stream);
   let running: Running | undefined;
   const end = (): Running | undefined => {
@@ -52,7 +64,7 @@ export function createInstallProgress(stream: ProgressStream = process.stderr): 
   return {
     start(title) {
       end();
-      running = { title, since: performance.now(), doing: "" };
+      running = { title, verbs, since: performance.now(), doing: "" };
       display.add(running);
     },
     log(line) {
@@ -119,8 +131,9 @@ class TerminalDisplay implements Display {
     if (elapsedMs < SHOWN_AFTER_MS.terminal) return;
     const frame = FRAMES[this.#frame++ % FRAMES.length];
     const titles = [...this.#running].map(({ title }) => title).join("; ");
+    const doings = [...new Set([...this.#running].map(({ verbs }) => verbs.doing))].join(" and ");
     const doing = this.#running.size > 1 || first.doing === "" ? "" : ` · ${first.doing}`;
-    const text = `${frame} installing ${titles} · ${Math.floor(elapsedMs / 1000)} s${doing}`;
+    const text = `${frame} ${doings} ${titles} · ${Math.floor(elapsedMs / 1000)} s${doing}`;
     // A line that wraps could not be erased.
     this.#stream.write(
       `${ERASE_LINE}${[...text].slice(0, Math.max(10, (this.#stream.columns ?? 80) - 1)).join("")}`,
@@ -131,6 +144,7 @@ class TerminalDisplay implements Display {
 
 class LineDisplay implements Display {
   readonly #stream: ProgressStream;
+  /** The timer of the next line of each task. */
   readonly #timers = new Map<Running, NodeJS.Timeout>();
   readonly #shown = new WeakSet<Running>();
 
@@ -139,9 +153,16 @@ class LineDisplay implements Display {
   }
 
   add(running: Running): void {
+    let last = "";
     const show = (): void => {
+      const isFirst = !this.#shown.has(running);
+      const { title, verbs, doing } = running;
+      if (isFirst || (doing !== "" && doing !== last)) {
+        this.#stream.write(`servable: ${verbs.doing} ${title} …${isFirst ? "" : ` ${doing}`}\n`);
+      }
+      last = doing;
       this.#shown.add(running);
-      this.#stream.write(`servable: installing ${running.title} …\n`);
+      this.#timers.set(running, setTimeout(show, LINE_MS).unref());
     };
     this.#timers.set(running, setTimeout(show, SHOWN_AFTER_MS.lines).unref());
   }
@@ -154,6 +175,6 @@ class LineDisplay implements Display {
   sayDone(running: Running): void {
     if (!this.#shown.has(running)) return;
     const seconds = ((performance.now() - running.since) / 1000).toFixed(1);
-    this.#stream.write(`servable: installed ${running.title} in ${seconds} s\n`);
+    this.#stream.write(`servable: ${running.verbs.done} ${running.title} in ${seconds} s\n`);
   }
 }

@@ -1,0 +1,136 @@
+import { isIP } from "node:net";
+import { FetchError } from "../file-errors.ts";
+import { boundedChunks, decodedBody, encodingsOf, tooLarge } from "./decoded-body.ts";
+import { openExchange, shownUrl, type Exchange } from "./exchange.ts";
+import { FetchDeadline } from "./fetch-deadline.ts";
+import { isAllowedHost, resolveLimits, type FetchLimits, type ResolvedFetchLimits } from "./fetch-limits.ts";
+import { fileNameOf } from "./file-name.ts";
+import { createResolver, resolveBySystem } from "./host-names.ts";
+import { loadPublicCheck, type AddressCheck } from "./public-address.ts";
+import type { FetchedFile, FetchParts } from "./fetched-file.ts";
+
+/** Headers that are sent to another origin after a redirect. */
+const HARMLESS = /^(?:accept(?:-.*)?|user-agent|range|if-range|if-none-match|if-modified-since)$/;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+/** Does the work of `fetchSafely()`. */
+export async function fetchFile(url: string, limits: FetchLimits, parts: FetchParts): Promise<FetchedFile> {
+  const resolved = resolveLimits(limits);
+  const deadline = new FetchDeadline(resolved);
+  try {
+    const { signal } = deadline;
+    const isAllowed = parts.isAllowed ?? (await loadPublicCheck());
+    let target = parseUrl(url);
+    let { headers } = resolved;
+    for (let redirects = 0; ; redirects++) {
+      const addresses = await addressesOf(target, resolved, { ...parts, isAllowed }, signal);
+      const { stallTimeoutMs } = resolved;
+      const { ca } = parts;
+      const exchange = await openExchange({ url: target, addresses, headers, stallTimeoutMs, signal, ca });
+      if (!REDIRECTS.has(exchange.status)) return fetchedFile(exchange, target, resolved, deadline);
+      exchange.close();
+      const next = redirectTarget(exchange, target);
+      if (redirects >= resolved.maxRedirects) {
+        throw new FetchError(
+          "redirects",
+          `${shownUrl(parseUrl(url))} redirects more than ${redirects} times.`,
+        );
+      }
+      if (next.origin !== target.origin) {
+        headers = Object.fromEntries(Object.entries(headers).filter(([name]) => HARMLESS.test(name)));
+      }
+      target = next;
+    }
+  } catch (error) {
+    deadline.end();
+    throw error;
+  }
+}
+
+function parseUrl(text: string, base?: URL): URL {
+  if (!URL.canParse(text, base?.href)) throw new FetchError("url", "The URL is not valid.");
+  const url = new URL(text, base);
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new FetchError(
+      "url",
+      `The URL's scheme "${url.protocol.slice(0, 30)}" is not allowed: use http or https.`,
+    );
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw new FetchError("url", "The URL has a user name or a password. Send them in a header instead.");
+  }
+  return url;
+}
+
+function redirectTarget({ headers }: Exchange, from: URL): URL {
+  const { location } = headers;
+  if (location === undefined) {
+    throw new FetchError("redirects", `${shownUrl(from)} redirects without saying where.`);
+  }
+  return parseUrl(location, from);
+}
+
+/** Resolves the host of a URL, and checks all of its addresses. */
+async function addressesOf(
+  url: URL,
+  limits: ResolvedFetchLimits,
+  { resolve = createResolver(), isAllowed }: FetchParts & { readonly isAllowed: AddressCheck },
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  signal.throwIfAborted();
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const mayBeInside = isAllowedHost(limits, url);
+  const isLocalName = !host.replace(/\.$/, "").includes(".");
+  const addresses =
+    isIP(host) !== 0 ? [host] : await (mayBeInside || isLocalName ? resolveBySystem : resolve)(host, signal);
+  if (!mayBeInside && !addresses.every(isAllowed)) {
+    throw new FetchError(
+      "address",
+      `The host ${url.hostname} is not on the public internet. If all callers may read its content, add it to allowedHosts.`,
+    );
+  }
+  return addresses;
+}
+
+function fetchedFile(
+  exchange: Exchange,
+  url: URL,
+  { maxBytes }: ResolvedFetchLimits,
+  deadline: FetchDeadline,
+): FetchedFile {
+  const { status, headers } = exchange;
+  const close = (): void => {
+    deadline.end();
+    exchange.close();
+  };
+  try {
+    if (status < 200 || status > 299) {
+      throw new FetchError("status", `${shownUrl(url)} was answered with status ${status}.`, { status });
+    }
+    const declared = declaredLength(headers);
+    const contentLength = encodingsOf(headers).length === 0 ? declared : undefined;
+    if (contentLength !== undefined && contentLength > maxBytes) throw tooLarge(url, maxBytes);
+    const decoded = decodedBody(exchange, url, maxBytes);
+    return {
+      url: url.href,
+      status,
+      headers,
+      contentType: headers["content-type"],
+      contentLength,
+      fileName: fileNameOf(url, headers["content-disposition"]),
+      body: boundedChunks(decoded, { url, maxBytes, signal: deadline.signal, onEnd: close }),
+      cancel: () => {
+        deadline.abort(new FetchError("incomplete", `The download of ${shownUrl(url)} was cancelled.`));
+        close();
+      },
+    };
+  } catch (error) {
+    exchange.close();
+    throw error;
+  }
+}
+
+function declaredLength(headers: Readonly<Record<string, string>>): number | undefined {
+  const text = headers["content-length"] ?? "";
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
