@@ -87,6 +87,11 @@ export const ERRORS = {
   },
   // Thrown where a file is fetched or downloaded. A handler that lets one through answers with the status.
   FETCH_FAILED: { status: 500, meaning: "A file could not be fetched from a URL, or its URL is refused." },
+  MEDIA_UNREADABLE: {
+    status: 500,
+    meaning: "A file that the app created is not what its kind promises.",
+  },
+  STORAGE_FAILED: { status: 500, meaning: "A file of an answer could not be stored." },
   // Thrown where an isolated function is defined or called. A handler that lets one through answers with the status.
   FUNCTION_OPTION_INVALID: {
     exitCode: 1,

@@ -22,6 +22,13 @@
 export { App } from "./servable/app.ts";
 export { BaseServable, isServableClass, type ServableClass } from "./servable/base-servable.ts";
 export { ServeWrapper } from "./servable/serve-wrapper.ts";
+export type {
+  DataStorageSetting,
+  FalStorageSetting,
+  LocalStorageSetting,
+  S3StorageSetting,
+  StorageSetting,
+} from "./settings/storage.ts";
 export type { AppAuth, AppImage, RetryCondition } from "./settings/app-values.ts";
 
 // Routes

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { TSchema } from "typebox";
 import { DefinitionError } from "../errors.ts";
 import { bytesRuleOf } from "../routes/bytes.ts";
+import { MEDIA, NOTES_BESIDE } from "../routes/media-rule.ts";
 import {
   enterScope,
   resolveReference,
@@ -70,7 +71,7 @@ export function* componentSteps(routes: Iterable<RouteSignature>): Steps<Compone
     const owner = owners.get(name);
     if (owner === undefined) {
       owners.set(name, source);
-      const { default: _default, ...own } = source; // belongs to each use of the schema
+      const { default: _default, [NOTES_BESIDE]: _notes, ...own } = source; // belong to each use of the schema
       schemas[name] = annotateRoot(name, rewrite(own, scope));
     } else if (owner !== source && !isDeepStrictEqual(withoutNotes(owner), withoutNotes(source))) {
       throw new DefinitionError(
@@ -91,7 +92,7 @@ export function* componentSteps(routes: Iterable<RouteSignature>): Steps<Compone
 
   const rewrite = (node: SchemaNode, outer: Scope | undefined): SchemaNode => {
     const scope = enterScope(node, outer);
-    const rest = modernise(node);
+    const rest: Record<string, unknown> = { ...modernise(node), ...(node[NOTES_BESIDE] as object) };
     for (const keyword of NAMING) delete rest[keyword];
     const copy = mapSubschemas(rest, (subschema) => embed(subschema, scope));
     const ref = node["$ref"] ?? node["$dynamicRef"];
@@ -181,23 +182,26 @@ const NAMING = [
   ...["$id", "$schema", "$defs", "definitions", "$ref", "$dynamicRef", "$anchor", "$dynamicAnchor"],
   "x-servable-trusted-pattern",
   UPLOAD,
+  MEDIA,
+  NOTES_BESIDE,
 ] as const;
 
 /** Annotations, which may differ between two uses of a schema. */
 const NOTES = ["default", "deprecated", "description", "examples", "readOnly", "title", "writeOnly"] as const;
 
 function withoutNotes(node: SchemaNode): SchemaNode {
-  return Object.fromEntries(
-    Object.entries(node).filter(([key]) => !(NOTES as readonly string[]).includes(key)),
-  );
+  return Object.fromEntries(Object.entries(node).filter(([key]) => !UNCOMPARED.has(key)));
 }
+
+/** Keywords that may differ between two uses of a schema: annotations, and the limits of files, which documents lack. */
+const UNCOMPARED: ReadonlySet<string> = new Set([...NOTES, MEDIA, NOTES_BESIDE]);
 
 /** The annotations to put next to a reference: its default, and annotations that differ from those of the component. */
 function notesBeside(node: SchemaNode, component: SchemaNode | undefined): SchemaNode {
   const notes = NOTES.filter(
     (key) => key in node && (key === "default" || !isDeepStrictEqual(node[key], component?.[key])),
   );
-  return Object.fromEntries(notes.map((key) => [key, node[key]]));
+  return { ...Object.fromEntries(notes.map((key) => [key, node[key]])), ...(node[NOTES_BESIDE] as object) };
 }
 
 function freeName(wanted: string, taken: object): string {

@@ -47,6 +47,7 @@ import { loadFastify } from "./packages.ts";
 import { withoutRootPath } from "./http/root-path.ts";
 import { BodyReaders } from "./bodies/body-readers.ts";
 import type { Uploads } from "./bodies/uploads/uploads.ts";
+import { ServerFiles } from "./files/server-files.ts";
 import { BodyRoute } from "./http/body-route.ts";
 import { isInMemory } from "../routes/body-kind.ts";
 import { RouteRuntime } from "./http/route-runtime.ts";
@@ -190,6 +191,7 @@ export function buildServer(
   const upgrades = new Upgrades(listener, options.rootPath, connectionEvent);
   const warmUp = new WarmUp();
   warmUp.follow(server);
+  const files = new ServerFiles(definition, options);
   const mountRoutes = prepareRoutes({
     definition,
     options,
@@ -204,10 +206,12 @@ export function buildServer(
     warmUp,
     quick,
     hasAuthentication: authentication !== undefined,
+    files,
   });
   const mount = (scope: FastifyInstance): void => {
     addBodyParser(scope, definition, options, state.budget);
     mountRoutes(scope);
+    files.mount(scope, { headers, metrics, counter });
     mountHealth(scope, { definition, metrics, counter, headers, state, log: options.logger });
     const { rootPath, docs, maxMultiplexing } = options;
     const documented = { ...definition, authentication, maxMultiplexing };
@@ -291,6 +295,7 @@ function prepareRoutes(parts: {
   warmUp: WarmUp;
   quick: QuickRefusals | undefined;
   hasAuthentication: boolean;
+  files: ServerFiles;
 }): (server: FastifyInstance) => void {
   const { queues, warmUp } = parts;
   const validator = new Validator();
@@ -318,16 +323,17 @@ function prepareRoutes(parts: {
     const route = { ...parts, signature, handler, metrics, dispatch, ...compiled };
     const create = signature.stream === false ? createUnaryHandler : createStreamHandler;
     const { body } = signature;
+    const files = parts.files.ofRoute(signature, queues.workers?.has(signature) === true);
     let handle: RouteOptions["handler"];
     if (body === undefined || compiled.input === undefined) {
-      const runtime = withStandardSchemas(new RouteRuntime(route), compiled.standard);
+      const runtime = withStandardSchemas(new RouteRuntime(route), compiled.standard, files);
       handle = create(withParameters(runtime, parameters));
       if (signature.stream === true) handle = withStreamHead(runtime, handle);
     } else {
       const bodyRoute = new BodyRoute({ ...route, input: { ...compiled.input, accept: (input) => input } });
       handle = bodyRoute.createHandler(
         readers.create(signature, body, compiled.input),
-        create(withParameters(withStandardSchemas(bodyRoute, compiled.standard), parameters)),
+        create(withParameters(withStandardSchemas(bodyRoute, compiled.standard, files), parameters)),
         parameters,
       );
     }

@@ -15,6 +15,7 @@ import {
   type SettingValues,
 } from "../settings/settings.ts";
 import { authentication, type Authentication } from "../settings/authentication.ts";
+import type { StorageSetting } from "../settings/storage.ts";
 import type { ResolvedWorkerOptions } from "../settings/worker-options.ts";
 import type { RouteHandler, RouteSignature } from "../routes/signature.ts";
 import { CorsRules } from "./access/cors-rules.ts";
@@ -104,6 +105,9 @@ export interface ResolvedServerOptions {
   /** Whether `maxUploadBytes` was set explicitly, so that the limits of routes do not raise it. */
   readonly isUploadBudgetGiven: boolean;
   readonly uploadFolder: string | undefined;
+  /** Undefined: as the environment says. */
+  readonly storage: StorageSetting | undefined;
+  readonly fileHosts: readonly string[];
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -163,6 +167,8 @@ export function resolveServerOptions(
     maxUploadBytes: of("maxUploadBytes"),
     isUploadBudgetGiven: given.maxUploadBytes !== undefined,
     uploadFolder: given.uploadFolder,
+    storage: given.storage,
+    fileHosts: given.fileHosts ?? [],
     logger: options.logger ?? jsonLogger(),
     clock: options.clock ?? systemClock,
   };

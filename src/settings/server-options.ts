@@ -10,11 +10,13 @@ import {
   readList,
   seconds,
   text,
+  texts,
   wholeNumber,
   type Check,
 } from "./check.ts";
 import { cors } from "./cors.ts";
 import type { Setting } from "./setting.ts";
+import { storage } from "./storage.ts";
 
 /** Files with the key and the certificate of a server. */
 export interface HttpsOptions {
@@ -302,6 +304,18 @@ export const SERVER_OPTIONS = {
     doc: "folder for the temporary files of uploads",
     sources: ["class", "server", "serve"],
     flag: "--upload-folder <path>",
+  },
+  /** Storage for the files of answers: "data", "local", "s3" or "fal", or an object with its options. */
+  storage: {
+    check: storage,
+    doc: "storage for the files of answers",
+    sources: ["class", "server", "serve"],
+  },
+  /** Hosts without public addresses that files may be fetched from, as `host` or `host:port`. */
+  fileHosts: {
+    check: texts("files.internal:8080"),
+    doc: "hosts without public addresses that files may be fetched from",
+    sources: ["class", "server", "serve"],
   },
   /** Maximum number of open connections; further ones are closed at once. Default: none. */
   maxConnections: {

@@ -215,6 +215,26 @@ export const SETTING_VALUES: Readonly<
   maxFrameBytes: [COUNTS, NO_NUMBER],
   maxUploadBytes: [COUNTS, NO_NUMBER],
   uploadFolder: [["/var/tmp", "uploads"], NO_TEXT],
+  storage: [
+    [
+      "data",
+      "local",
+      { kind: "local", folder: "/var/lib/files", expirySeconds: 60, publicUrl: "https://files.example.com" },
+      {
+        kind: "s3",
+        bucket: "pictures",
+        region: "eu-west-1",
+        prefix: "out/",
+        endpoint: "http://localhost:9000",
+      },
+      { kind: "fal", expirySeconds: 60 },
+    ],
+    ["disk", 1, null, {}, { kind: "disk" }, { kind: "local", expirySeconds: 0 }, { kind: "s3", bukket: "a" }],
+  ],
+  fileHosts: [
+    [["files.internal:8080"], []],
+    ["files.internal", [1], null],
+  ],
   maxConnections: [COUNTS, NO_NUMBER],
   maxSessions: [COUNTS, NO_NUMBER],
   headersTimeoutMs: [MILLISECONDS, NO_MILLISECONDS],

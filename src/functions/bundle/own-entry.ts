@@ -11,6 +11,7 @@ export const OWN_FOLDER = fileURLToPath(new URL("../../", import.meta.url));
 const ENTRIES: ReadonlyMap<string, string> = new Map([
   ["servable", "index"],
   ["servable/current", "current"],
+  ["servable/media", "media/index"],
   ["servable/testing", "testing/index"],
 ]);
 

@@ -10,6 +10,7 @@ import {
   type RequestContext,
 } from "../../context.ts";
 import { type Cookies, parseCookies } from "../../cookies.ts";
+import type { MediaCall } from "../../routes/media-runtime.ts";
 import { RequestCancelledException } from "../../errors.ts";
 import type { RunningCall } from "../lifecycle/server-state.ts";
 import type { TypedParts } from "../parameters/typed-parts.ts";
@@ -31,6 +32,8 @@ export class HttpContext implements RequestContext, RunningCall {
   bodyForm: BodyForm | undefined;
   /** The converted parameters, on routes that have schemas for them. */
   typed: TypedParts | undefined;
+  /** The files of the call, on routes with schemas of files. */
+  files: MediaCall | undefined;
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
   readonly #rootLog: Logger;

@@ -1,5 +1,6 @@
 import type { Ajv2020, AnySchema, Options } from "ajv/dist/2020.js";
 import { BYTES, type BytesLimits } from "../../routes/bytes.ts";
+import { MEDIA, type MediaRule } from "../../routes/media-rule.ts";
 import { loadAjv } from "../packages.ts";
 import { areUnique, memberOf } from "./equality.ts";
 import { isFields } from "./json-values.ts";
@@ -52,6 +53,11 @@ export function createAjv(): Ajv2020 {
     keyword: BYTES,
     schemaType: "object",
     validate: (limits: BytesLimits, value: unknown) => bytesFault(limits, value) === undefined,
+  });
+  ajv.addKeyword({
+    keyword: MEDIA,
+    schemaType: "object",
+    validate: (rule: MediaRule, value: unknown) => rule.fits(value),
   });
   // Ajv's own keyword compares all pairs of items.
   ajv.removeKeyword("uniqueItems").addKeyword({

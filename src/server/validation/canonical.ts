@@ -1,5 +1,6 @@
 import { DefinitionError } from "../../errors.ts";
 import { BYTES } from "../../routes/bytes.ts";
+import { MEDIA } from "../../routes/media-rule.ts";
 import {
   countDynamicAnchors,
   enterScope,
@@ -22,6 +23,8 @@ export interface CanonicalSchema {
 
 /** Keywords of a bytes schema that are only for documents. No value would satisfy them. */
 const BYTES_NOTES = ["type", "format", "contentMediaType"];
+/** Keywords of the schema of a file that are only for documents: its rule knows more forms. */
+const MEDIA_NOTES = ["type", "properties", "required"];
 
 /** Keywords that the canonical form replaces. */
 const NAMING = [
@@ -64,6 +67,7 @@ export function canonicalSchema(schema: object): CanonicalSchema {
     const { $ref, ...rest } = modernise(node);
     for (const keyword of NAMING) delete rest[keyword];
     let copy: Record<string, unknown> = mapSubschemas(rest, (subschema) => rewrite(subschema, scope));
+    if (MEDIA in copy) for (const keyword of MEDIA_NOTES) delete copy[keyword];
     if (BYTES in copy) for (const keyword of BYTES_NOTES) delete copy[keyword];
     if (typeof node["$id"] === "string") copy["title"] ??= node["$id"]; // the name that a union's branch is reported under
     copy = coverAllKeys(literalUnion(copy), node);

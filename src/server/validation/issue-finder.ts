@@ -1,5 +1,6 @@
 import type { ValidationIssue } from "../../errors.ts";
 import { BYTES } from "../../routes/bytes.ts";
+import { MEDIA, mediaRuleOf } from "../../routes/media-rule.ts";
 import { isSchemaNode, literalValues, type SchemaNode } from "../../routes/schema-walk.ts";
 import { dereference, entriesOf, listOf } from "./canonical-nodes.ts";
 import type { CanonicalSchema } from "./canonical.ts";
@@ -88,6 +89,9 @@ class IssueSearch {
     if (node === false) return this.#add(at, "extra_forbidden", "Extra inputs are not permitted", value);
     if (!isSchemaNode(node)) return;
     if (node["$ref"] !== undefined) this.walk(dereference(node, this.#definitions), value, at);
+    for (const { loc, ...fault } of mediaRuleOf(node)?.faults(value) ?? []) {
+      this.#report(fault, loc.reduce(childLocation, at));
+    }
     // Bytes fit no JSON type: a body of another content type, or bytes in a frame.
     if (ArrayBuffer.isView(value) && node["type"] !== undefined)
       return this.#report(typeFault(node, value), at);
@@ -102,7 +106,7 @@ class IssueSearch {
     });
     if (faults.some(({ keyword }) => keyword === "type")) return this.#report(typeFault(node, value), at);
     for (const fault of faults) {
-      if (fault.keyword === "dependentRequired") continue; // reported as missing fields
+      if (fault.keyword === "dependentRequired" || fault.keyword === MEDIA) continue; // reported elsewhere
       this.#report(ruleFault(fault, value), at);
     }
     this.#walkApplied(node, value, at);

@@ -1,5 +1,6 @@
 import { closestName } from "../../did-you-mean.ts";
 import { BYTES } from "../../routes/bytes.ts";
+import { MEDIA, NOTES_BESIDE } from "../../routes/media-rule.ts";
 import { eachSubschema, isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
 import { FORMAT_NAMES } from "./formats.ts";
 import { JSON_TYPES } from "./json-values.ts";
@@ -167,11 +168,13 @@ const ENFORCED: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
   ["dependencies", dependencies],
   ["unevaluatedProperties", schema],
   [BYTES, anything],
+  [MEDIA, anything],
 ]);
 
 /** Allowed keywords without effect on values. */
 const ANNOTATIONS: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
   [TRUSTED_PATTERN, flag],
+  [NOTES_BESIDE, anything],
   ["$comment", text],
   ["title", text],
   ["description", text],

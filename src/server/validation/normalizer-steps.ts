@@ -1,4 +1,5 @@
 import { foreignKind, kindOf } from "../../json/kinds.ts";
+import type { MediaRule } from "../../routes/media-rule.ts";
 import { INHERITED_NAMES, isFields, readField, writeField, type Fields } from "./json-values.ts";
 
 /** Normalizes a valid value and returns it, or a copy. */
@@ -37,6 +38,8 @@ interface Fallback {
 export interface NormalizerStyle {
   object(plan: ObjectPlan): Step | undefined;
   array(stepAt: (index: number) => Step | undefined): Step;
+  /** Converts what describes a file. */
+  media(rule: MediaRule, value: unknown): unknown;
   /** Returns the value that conditions are evaluated on: missing fields have their defaults. */
   withDefaults(fallbacks: readonly Fallback[]): Step;
 }
@@ -57,7 +60,9 @@ export const IN_PLACE: NormalizerStyle = {
           item = copyOf(fallback);
           writeField(value, key, item);
         }
-        if (step !== undefined && item !== undefined) step(item);
+        if (step === undefined || item === undefined) continue;
+        const changed = step(item);
+        if (changed !== item) writeField(value, key, changed); // the URL of a file
       }
       if (others === "keep") return value;
       let next = 0; // most objects have their fields in the order of the schema, so that comparing replaces looking up
@@ -69,16 +74,23 @@ export const IN_PLACE: NormalizerStyle = {
         if (declared.has(key)) continue;
         const step = others === "drop" ? DROPPED : others(key);
         if (step === DROPPED) delete value[key];
-        else step?.(value[key]);
+        else if (step !== undefined) {
+          const changed = step(value[key]);
+          if (changed !== value[key]) writeField(value, key, changed);
+        }
       }
       return value;
     };
   },
   array: (stepAt) => (value) => {
-    if (Array.isArray(value))
-      for (let index = 0; index < value.length; index++) stepAt(index)?.(value[index]);
+    if (!Array.isArray(value)) return value;
+    for (let index = 0; index < value.length; index++) {
+      const step = stepAt(index);
+      if (step !== undefined) value[index] = step(value[index]);
+    }
     return value;
   },
+  media: (rule, value) => rule.accept(value),
   // Copied although the defaults are filled in afterwards: results about the original value are cached.
   withDefaults: (fallbacks) => (value) => {
     if (!isFields(value)) return value;
@@ -127,6 +139,7 @@ export const COPYING: NormalizerStyle = {
           return step === undefined ? item : step(item);
         })
       : value,
+  media: (rule, value) => rule.present(value),
   withDefaults: (fallbacks) => (value) => {
     if (!isFields(value)) return value;
     const missing = fallbacks.filter(({ key }) => readField(value, key) === undefined);

@@ -1,6 +1,7 @@
+import { MEDIA, mediaRuleOf } from "../../routes/media-rule.ts";
 import { eachSubschema, isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
 import { Applicators, Role, type Condition, type AppliedSchema, type UnionResolver } from "./applicators.ts";
-import { listOf, mapOf, refTarget } from "./canonical-nodes.ts";
+import { listOf, mapOf, refTarget, rootsOf, someNode } from "./canonical-nodes.ts";
 import type { CanonicalSchema } from "./canonical.ts";
 import {
   DROPPED,
@@ -27,7 +28,7 @@ export function compileNormalizer(
   judge: UnionResolver,
   style: NormalizerStyle,
 ): Step | undefined {
-  return new NormalizerCompiler(schema.definitions, judge, style).compile([[schema.root, Role.fills]]);
+  return new NormalizerCompiler(schema, judge, style).compile([[schema.root, Role.fills]]);
 }
 
 class NormalizerCompiler {
@@ -38,9 +39,13 @@ class NormalizerCompiler {
   readonly #ids = new Map<SchemaNode, number>();
   readonly #active = new Map<SchemaNode, boolean>();
   readonly #contained = new Map<SchemaNode, SchemaNode>();
+  /** Whether texts are converted, too: those that are URLs of files. */
+  readonly #hasMedia: boolean;
 
-  constructor(definitions: CanonicalSchema["definitions"], judge: UnionResolver, style: NormalizerStyle) {
+  constructor(schema: CanonicalSchema, judge: UnionResolver, style: NormalizerStyle) {
+    const { definitions } = schema;
     this.#definitions = definitions;
+    this.#hasMedia = rootsOf(schema).some((root) => someNode(root, (node) => MEDIA in node));
     this.#applicators = new Applicators(definitions, judge);
     this.#style = style;
   }
@@ -81,7 +86,7 @@ class NormalizerCompiler {
       }),
     );
     return (value) => {
-      if (typeof value !== "object" || value === null) return value;
+      if ((typeof value !== "object" || value === null) && !this.#hasMedia) return value;
       const judged = prepare(value);
       const all = new Map(parts);
       const pending = [...always]; // grows with the conditions of schemas that apply
@@ -101,6 +106,10 @@ class NormalizerCompiler {
   }
 
   #unconditional(parts: Parts): Step | undefined {
+    for (const [part, role] of parts) {
+      const rule = role === Role.mentions ? undefined : mediaRuleOf(part);
+      if (rule !== undefined) return (value) => (rule.fits(value) ? this.#style.media(rule, value) : value);
+    }
     const steps = [this.#array(parts), this.#style.object(this.#planOf(parts))];
     const [first, second] = steps.filter((step) => step !== undefined);
     return first === undefined || second === undefined ? first : (value) => second(first(value));
@@ -248,6 +257,7 @@ class NormalizerCompiler {
       if (seen.has(schema)) return false;
       seen.add(schema);
       if (isSchemaNode(schema["properties"]) || schema["additionalProperties"] === false) return true;
+      if (MEDIA in schema) return true;
       const target = refTarget(schema, this.#definitions);
       let found = target !== undefined && find(target);
       eachSubschema(schema, (subschema) => (found ||= find(subschema)));

@@ -1,4 +1,5 @@
 import { BYTES, type BytesLimits } from "../../routes/bytes.ts";
+import { MEDIA, type MediaRule } from "../../routes/media-rule.ts";
 import type { SchemaNode } from "../../routes/schema-walk.ts";
 import { areUnique, memberOf } from "./equality.ts";
 import { isFields, isObject, isOfType, readField } from "./json-values.ts";
@@ -104,6 +105,7 @@ const MAKERS: Readonly<Record<string, Make>> = {
     params: { limits },
     fits: (value) => bytesFault(limits as BytesLimits, value) === undefined,
   }),
+  [MEDIA]: (rule) => ({ params: {}, fits: (value) => (rule as MediaRule).fits(value) }),
 };
 
 function listed(values: readonly unknown[]): Omit<Rule, "keyword"> {

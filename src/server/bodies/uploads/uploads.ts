@@ -3,11 +3,11 @@ import type { Logger } from "pino";
 import type { Clock } from "../../../dispatch/clock.ts";
 import { ArrivalWatch } from "../arrival.ts";
 import { MemoryBudget } from "../memory-budget.ts";
-import { UploadFolder } from "./upload-folder.ts";
+import { TemporaryFolder } from "../../../temporary-folder.ts";
 
 /** The parts that all uploads of a server share. */
 export class Uploads {
-  readonly folder: UploadFolder;
+  readonly folder: TemporaryFolder;
   /** Counts the disk space of files like memory: a stalled upload loses its space when another one needs it. */
   readonly disk: MemoryBudget;
   readonly watch: ArrivalWatch;
@@ -15,7 +15,7 @@ export class Uploads {
 
   /** @param maxBytes maximum disk space of all files at a time */
   constructor(parts: { maxBytes: number; folder: string | undefined; clock: Clock; log: Logger }) {
-    this.folder = new UploadFolder(parts.folder, parts.log);
+    this.folder = new TemporaryFolder(parts.folder, parts.log);
     this.disk = new MemoryBudget(parts.maxBytes, parts.clock);
     this.watch = new ArrivalWatch(parts.clock);
     this.log = parts.log;

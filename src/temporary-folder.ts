@@ -17,13 +17,13 @@ let removesAtExit = false;
  * this user can read it. It is created for the first file, and removed when the server closes or the process ends.
  * Folders that killed processes left behind are removed at that time, too.
  */
-export class UploadFolder {
+export class TemporaryFolder {
   readonly #parent: string;
-  readonly #log: Logger;
+  readonly #log: Pick<Logger, "info" | "warn">;
   #path: string | undefined;
 
   /** @param parent default: the system's folder for temporary files */
-  constructor(parent: string | undefined, log: Logger) {
+  constructor(parent: string | undefined, log: Pick<Logger, "info" | "warn">) {
     this.#parent = join(parent ?? tmpdir(), `servable-uploads-${userName()}`);
     this.#log = log;
   }
@@ -40,16 +40,16 @@ export class UploadFolder {
     try {
       names = readdirSync(this.#parent);
     } catch {
-      return; // there has never been an upload
+      return; // there has never been a temporary file
     }
     for (const name of names) {
       const path = join(this.#parent, name);
       if (own.has(path) || isInUse(path, name)) continue;
       try {
         rmSync(path, { recursive: true, force: true });
-        this.#log.info({ folder: path }, "removed uploads that a killed process had left behind");
+        this.#log.info({ folder: path }, "removed temporary files that a killed process had left behind");
       } catch (error) {
-        this.#log.warn({ err: error, folder: path }, "could not remove uploads of a killed process");
+        this.#log.warn({ err: error, folder: path }, "could not remove temporary files of a killed process");
       }
     }
   }

@@ -1,0 +1,50 @@
+/** The content of a data URI (RFC 2397). */
+export interface DataUri {
+  /** In lower case, without parameters; undefined if the URI states none. */
+  readonly contentType: string | undefined;
+  readonly bytes: Uint8Array;
+}
+
+/** Maximum length of the head of a data URI, in characters. */
+const MAX_HEAD = 1_000;
+const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
+
+/**
+ * Decodes a data URI.
+ * @param maxBytes maximum size of its content
+ * @throws Error with a reason for an invalid one; RangeError for one that is too large
+ */
+export function decodeDataUri(uri: string, maxBytes: number): DataUri {
+  const comma = uri.slice(0, MAX_HEAD).indexOf(",");
+  if (comma === -1) throw new Error("the data URI has no comma before its data");
+  const [type = "", ...parameters] = uri.slice("data:".length, comma).split(";");
+  const contentType = type.trim() === "" ? undefined : type.trim().toLowerCase();
+  const isBase64 = parameters.at(-1)?.trim().toLowerCase() === "base64";
+  const text = uri.slice(comma + 1);
+  // Each character of the text stands for at least a third of a byte, or three quarters of one.
+  if (Math.floor(text.length * (isBase64 ? 3 / 4 : 1 / 3)) - 2 > maxBytes) throw new RangeError("too large");
+  const bytes = isBase64 ? decodeBase64(text) : decodePercent(text);
+  if (bytes.length > maxBytes) throw new RangeError("too large");
+  return { contentType, bytes };
+}
+
+function decodeBase64(text: string): Uint8Array {
+  // Percent signs and line breaks are rare: most texts need no copy.
+  const plain = /[%\s]/.test(text) ? percentDecoded(text).toString("latin1").replaceAll(/\s/g, "") : text;
+  if (!BASE64.test(plain)) throw new Error("its data is not valid base64");
+  return Buffer.from(plain, "base64");
+}
+
+function decodePercent(text: string): Uint8Array {
+  return percentDecoded(text);
+}
+
+function percentDecoded(text: string): Buffer {
+  if (!text.includes("%")) return Buffer.from(text);
+  const pieces = text.split(/((?:%[0-9A-Fa-f]{2})+)/);
+  return Buffer.concat(
+    pieces.map((piece, index) =>
+      index % 2 === 1 ? Buffer.from(piece.replaceAll("%", ""), "hex") : Buffer.from(piece),
+    ),
+  );
+}

@@ -1,0 +1,24 @@
+/**
+ * Files, pictures, sounds and videos, in and out.
+ *
+ * ```ts
+ * import { Image } from "servable/media";
+ *
+ * const Input = Type.Object({ image: Image({ maxBytes: 5_000_000 }) });
+ * ```
+ * @module
+ */
+export {
+  Audio,
+  CompressedFile,
+  File,
+  Image,
+  Video,
+  type FileMaker,
+  type NewFileOptions,
+  type NewImageOptions,
+  type StoredFileOptions,
+} from "./kinds.ts";
+export type { CallerInput, CallerOutput } from "./caller-types.ts";
+export type { FileOptions, ImageOptions } from "./file-limits.ts";
+export type { FileRecord, FileWire, ImageRecord, ImageWire, MediaKind, StatedFacts } from "./wire-file.ts";

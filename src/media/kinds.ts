@@ -1,0 +1,103 @@
+import type { TUnsafe } from "typebox";
+import { ArchiveFile } from "./archive-file.ts";
+import type { FileOptions, ImageOptions } from "./file-limits.ts";
+import { createFileSchema } from "./file-schema.ts";
+import { fileUrl, type MediaKind, type StatedFacts } from "./wire-file.ts";
+import { ImageFile, MediaFile, type Origin } from "./media-file.ts";
+
+/** Facts about a new file. */
+export interface NewFileOptions {
+  /** Default: as the first bytes show it, otherwise by the name, otherwise `application/octet-stream`. */
+  contentType?: string;
+  /** Default: a random name with the extension of the type. */
+  fileName?: string;
+}
+
+/** Facts about a new picture. */
+export interface NewImageOptions extends NewFileOptions {
+  /** In pixels. Default: as the bytes show it. */
+  width?: number;
+  /** In pixels. Default: as the bytes show it. */
+  height?: number;
+}
+
+/** Facts about a file that is stored already. */
+export interface StoredFileOptions extends NewFileOptions {
+  /** Number of bytes. */
+  fileSize?: number;
+}
+
+/** Creates the schema of a kind of files, and new files of the kind. */
+export interface FileMaker<Value, Options, NewOptions, UrlOptions> {
+  /** The schema of a file. */
+  (options?: Options): TUnsafe<Value>;
+  /** A new file with these bytes. They are not copied. */
+  fromBytes(bytes: Uint8Array | ArrayBuffer, options?: NewOptions): Value;
+  /** A new file with the content of a file on the disk, which must exist until the call is answered. */
+  fromPath(path: string, options?: NewOptions): Value;
+  /** A new file with the content of a stream, such as a pipeline of sharp, which is read once. */
+  fromStream(stream: AsyncIterable<Uint8Array | string>, options?: NewOptions): Value;
+  /** A file that is stored elsewhere already. @throws TypeError for a URL that is not http, https or data */
+  fromUrl(url: string, options?: UrlOptions): Value;
+}
+
+function createMaker<Value, Options extends ImageOptions, NewOptions extends StatedFacts>(
+  kind: MediaKind,
+  create: (origin: Origin, facts: StatedFacts) => Value,
+): FileMaker<Value, Options, NewOptions, NewOptions & { fileSize?: number }> {
+  const maker = (options?: Options): TUnsafe<Value> => createFileSchema<Value>(kind, options ?? {});
+  return Object.assign(maker, {
+    fromBytes(bytes: Uint8Array | ArrayBuffer, options?: NewOptions): Value {
+      const view = bytes instanceof ArrayBuffer ? new Uint8Array(bytes) : bytes;
+      if (!(view instanceof Uint8Array))
+        throw new TypeError("fromBytes() takes a Uint8Array or an ArrayBuffer.");
+      return create({ content: { bytes: view, size: view.byteLength } }, { ...options });
+    },
+    fromPath: (path: string, options?: NewOptions): Value => create({ path }, { ...options }),
+    fromStream(stream: AsyncIterable<Uint8Array | string>, options?: NewOptions): Value {
+      if (typeof stream !== "object" || stream === null || !(Symbol.asyncIterator in stream))
+        throw new TypeError("fromStream() takes a Readable, a ReadableStream or another async iterable.");
+      return create({ stream }, { ...options });
+    },
+    fromUrl(url: string, options?: NewOptions): Value {
+      const known = fileUrl(url);
+      if (known === undefined) throw new TypeError("fromUrl() takes an http, https or data URL.");
+      return create({ url: known }, { ...options });
+    },
+  });
+}
+
+/** A file of any kind: its schema, and new files. */
+export const File: FileMaker<MediaFile, FileOptions, NewFileOptions, StoredFileOptions> = createMaker(
+  "file",
+  (origin, facts) => new MediaFile("file", origin, facts),
+);
+export type File = MediaFile;
+
+/** A picture: its schema, and new pictures. */
+export const Image: FileMaker<ImageFile, ImageOptions, NewImageOptions, NewImageOptions & StoredFileOptions> =
+  createMaker("image", (origin, facts) => new ImageFile(origin, facts));
+export type Image = ImageFile;
+
+/** A sound: its schema, and new sounds. */
+export const Audio: FileMaker<
+  MediaFile<"audio">,
+  FileOptions,
+  NewFileOptions,
+  StoredFileOptions
+> = createMaker("audio", (origin, facts) => new MediaFile("audio", origin, facts));
+export type Audio = MediaFile<"audio">;
+
+/** A video: its schema, and new videos. */
+export const Video: FileMaker<
+  MediaFile<"video">,
+  FileOptions,
+  NewFileOptions,
+  StoredFileOptions
+> = createMaker("video", (origin, facts) => new MediaFile("video", origin, facts));
+export type Video = MediaFile<"video">;
+
+/** A zip archive: its schema, and new archives. */
+export const CompressedFile: FileMaker<ArchiveFile, FileOptions, NewFileOptions, StoredFileOptions> =
+  createMaker("archive", (origin, facts) => new ArchiveFile(origin, facts));
+export type CompressedFile = ArchiveFile;
