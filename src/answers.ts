@@ -83,7 +83,7 @@ function readAnswer(error: unknown): ErrorAnswer {
     };
   }
   // Its message contains names of the app's fields, or a URL of the caller, which could match the patterns below.
-  if (error instanceof FalServerlessError && /^(?:OUTPUT_|FETCH_|MEDIA_|STORAGE_)/.test(error.code))
+  if (error instanceof FalServerlessError && /^(?:OUTPUT_|FETCH_|DOWNLOAD_|MEDIA_|STORAGE_)/.test(error.code))
     return INTERNAL;
   const message = messageOf(error);
   if (CUDA_OUT_OF_MEMORY.some((parts) => parts.every((part) => message.includes(part)))) {

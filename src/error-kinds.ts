@@ -87,6 +87,10 @@ export const ERRORS = {
   },
   // Thrown where a file is fetched or downloaded. A handler that lets one through answers with the status.
   FETCH_FAILED: { status: 500, meaning: "A file could not be fetched from a URL, or its URL is refused." },
+  DOWNLOAD_FAILED: {
+    status: 500,
+    meaning: "A file or a repository could not be downloaded, verified or stored.",
+  },
   MEDIA_UNREADABLE: {
     status: 500,
     meaning: "A file that the app created is not what its kind promises.",

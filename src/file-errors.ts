@@ -1,4 +1,4 @@
-// The public error classes of files that are fetched from a URL.
+// The public error classes of files that are fetched or downloaded.
 import { branded, FalServerlessError } from "./errors.ts";
 
 /**
@@ -40,3 +40,26 @@ export class FetchError extends FalServerlessError {
   }
 }
 branded(FetchError, "FetchError");
+
+/**
+ * Why a download failed:
+ *
+ * - `fetch`: the file could not be fetched. `cause` is the {@link FetchError}.
+ * - `hash`: the content does not have the expected hash or size.
+ * - `hub`: the hub does not have the file, refused it, or its client is not installed.
+ * - `git`: git failed, or is not installed.
+ * - `disk`: the file could not be written.
+ */
+export type DownloadFailure = "fetch" | "hash" | "hub" | "git" | "disk";
+
+/** A file or a repository could not be downloaded. The message has its URL without a query and the place. */
+export class DownloadError extends FalServerlessError {
+  /** The kind of failure. */
+  readonly reason: DownloadFailure;
+
+  constructor(reason: DownloadFailure, message: string, options?: ErrorOptions) {
+    super("DOWNLOAD_FAILED", message, options);
+    this.reason = reason;
+  }
+}
+branded(DownloadError, "DownloadError");

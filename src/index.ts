@@ -150,8 +150,24 @@ export type { User } from "./platform/account/user.ts";
 // Files from URLs
 export { fetchSafely, type FetchedFile, type FetchLimits } from "./media/safe-fetch.ts";
 
+// Downloads
+export { cloneRepository, downloadFile, downloadModelWeights } from "./downloads/downloads.ts";
+export type {
+  CloneOptions,
+  DownloadFileOptions,
+  DownloadOptions,
+  DownloadProgress,
+  ModelWeightsOptions,
+} from "./downloads/options.ts";
+
 // Errors
-export { FetchError, type FetchErrorOptions, type FetchFailure } from "./file-errors.ts";
+export {
+  DownloadError,
+  type DownloadFailure,
+  FetchError,
+  type FetchErrorOptions,
+  type FetchFailure,
+} from "./file-errors.ts";
 export {
   AppException,
   BatchItemErrors,

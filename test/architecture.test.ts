@@ -106,9 +106,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "errors",
     "did-you-mean",
   ],
+  downloads: ["cache", "media", "processes", "output", "errors", "file-errors"],
   testing: ["servable", "server", "realtime", "dispatch", "context", "errors"],
   tools: [],
   cli: [
+    "downloads",
     "settings",
     "build-context",
     "deploy-config",
@@ -139,6 +141,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "errors",
     "file-errors",
     "media",
+    "downloads",
     "answer-header",
   ],
 };
@@ -162,8 +165,8 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   "smol-toml": ["platform"],
   "eventsource-parser": ["platform"],
   ignore: ["build-context"],
-  undici: ["media"],
   "ipaddr.js": ["media"],
+  "@huggingface/hub": ["downloads"],
 };
 
 const root = fileURLToPath(new URL("../src", import.meta.url));

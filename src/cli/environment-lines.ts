@@ -1,6 +1,7 @@
 import type { NpmEnvironmentInfo } from "../hosts/local/environments/environment-list.ts";
 import type { TerminalStyle } from "./style.ts";
-import { agoText, bytesText } from "./amount-texts.ts";
+import { bytesText } from "../output/byte-amount.ts";
+import { agoText } from "./amount-texts.ts";
 
 /** Describes an environment in two lines: its name and its facts. */
 export function environmentLines(info: NpmEnvironmentInfo, { bold, dim, yellow }: TerminalStyle): string[] {

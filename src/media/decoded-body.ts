@@ -1,7 +1,7 @@
 import { pipeline, Transform, type Readable } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import { FetchError } from "../file-errors.ts";
-import { fetchFailure, shownUrl, type Exchange } from "./exchange.ts";
+import { fetchFailure, noAnswer, shownUrl, type Exchange } from "./exchange.ts";
 
 /** Maximum number of encodings of one answer. */
 const MAX_ENCODINGS = 2;
@@ -77,23 +77,33 @@ export async function* boundedChunks(
   options: {
     readonly url: URL;
     readonly maxBytes: number;
+    /** Maximum time without any data, in ms. The time of the reader does not count. */
+    readonly stallTimeoutMs: number;
     readonly signal: AbortSignal;
     readonly onEnd: () => void;
   },
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { url, maxBytes, signal, onEnd } = options;
+  const { url, maxBytes, stallTimeoutMs, signal, onEnd } = options;
   let size = 0;
+  let isWaiting = true;
+  const stall = setInterval(() => {
+    if (isWaiting) body.destroy(noAnswer(url));
+  }, stallTimeoutMs).unref();
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       size += chunk.length;
       if (size > maxBytes) throw tooLarge(url, maxBytes);
+      isWaiting = false;
       yield chunk;
       signal.throwIfAborted();
+      isWaiting = true;
+      stall.refresh();
     }
   } catch (error) {
     signal.throwIfAborted();
     throw fetchFailure(error, url, true);
   } finally {
+    clearInterval(stall);
     onEnd();
   }
 }

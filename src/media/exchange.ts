@@ -1,6 +1,8 @@
-import { isIP, type LookupFunction, type Socket } from "node:net";
+import type { ClientRequest, IncomingMessage } from "node:http";
+import { connect, isIP, type LookupFunction, type Socket } from "node:net";
 import type { Readable } from "node:stream";
-import { FetchError, type FetchFailure } from "../file-errors.ts";
+import type * as Tls from "node:tls";
+import { FetchError } from "../file-errors.ts";
 import { normalAddress } from "./public-address.ts";
 
 /** One request, and the addresses that it may be sent to. */
@@ -9,7 +11,7 @@ export interface ExchangeRequest {
   /** The checked addresses of the URL's host. Nothing else is connected to. */
   readonly addresses: readonly string[];
   readonly headers: Readonly<Record<string, string>>;
-  /** Maximum time without any data, in ms. */
+  /** Maximum time until the headers of the answer, in ms. */
   readonly stallTimeoutMs: number;
   readonly signal: AbortSignal;
   /** Certificates of authorities to trust instead of the usual ones. */
@@ -36,49 +38,82 @@ const MAX_HEADER_BYTES = 64 * 1024;
  * Sends one GET request on a connection of its own, to one of the checked addresses. The name of the host is not resolved
  * again. Rejects with a {@link FetchError}, or the signal's reason.
  */
-export async function openExchange(request: ExchangeRequest): Promise<Exchange> {
-  const { url, headers, stallTimeoutMs, signal, ca } = request;
-  const { Client, buildConnector } = await import("undici");
+export async function openExchange(exchange: ExchangeRequest): Promise<Exchange> {
+  const { url, headers, signal, stallTimeoutMs } = exchange;
+  const { request } = await import("node:http");
   signal.throwIfAborted();
-  const connector = buildConnector({
-    timeout: stallTimeoutMs,
-    maxCachedSessions: 0,
-    lookup: lookupIn(request.addresses),
-    autoSelectFamily: true,
-    autoSelectFamilyAttemptTimeout: ATTEMPT_MS,
-    keepAlive: false,
-    ...(ca === undefined ? {} : { ca }),
-  });
-  const checked = new Set(request.addresses.map(normalAddress));
-  const client = new Client(url.origin, {
+  const call = request({
+    method: "GET",
+    path: url.pathname + url.search,
+    headers: { ...headers, host: url.host },
+    setHost: false,
     maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: stallTimeoutMs,
-    bodyTimeout: stallTimeoutMs,
-    connect: (options, callback) => {
-      connector(options, (error, socket) => {
-        if (error !== null) return callback(error, null);
-        if (isConnectedTo(socket, checked)) return callback(null, socket);
-        socket.destroy();
-        callback(new FetchError("address", "The connection was made to another address."), null);
-      });
-    },
+    createConnection: connectorTo(exchange, await import("node:tls")),
   });
-  const close = (): void => void client.destroy().catch(() => {});
+  const abort = (): void => void call.destroy(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  const stall = setTimeout(() => call.destroy(noAnswer(url)), stallTimeoutMs);
+  const close = (): void => {
+    signal.removeEventListener("abort", abort);
+    call.destroy();
+  };
   try {
-    const answer = await client.request({
-      method: "GET",
-      path: url.pathname + url.search,
-      headers,
-      reset: true, // closes the connection after the answer
-      signal,
-    });
-    answer.body.on("error", () => {}); // reported to the reader of the body
-    return { status: answer.statusCode, headers: flat(answer.headers), body: answer.body, close };
+    const body = await responseOf(call, url);
+    return { status: body.statusCode ?? 0, headers: flat(body.headers), body, close };
   } catch (error) {
     close();
     signal.throwIfAborted();
     throw fetchFailure(error, url, false);
+  } finally {
+    clearTimeout(stall);
   }
+}
+
+/** Sends a request, and resolves with the answer when its headers have arrived. */
+function responseOf(call: ClientRequest, url: URL): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    call.on("response", (body) => {
+      body.on("error", () => {}); // reported to the reader of the body
+      // Content that is not valid is reported to the request only, which may happen before anything can wait for it.
+      call.on("error", (error) => body.destroy(error));
+      resolve(body);
+    });
+    call.on("error", reject);
+    call.on("upgrade", (_answer, socket) => {
+      socket.destroy();
+      reject(new FetchError("network", `${url.host} answered in another protocol.`));
+    });
+    call.end();
+  });
+}
+
+/** Connects to one of the checked addresses, with TLS for the name of the URL. */
+function connectorTo({ url, addresses, ca }: ExchangeRequest, tls: typeof Tls): () => Socket {
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const isSecure = url.protocol === "https:";
+  const checked = new Set(addresses.map(normalAddress));
+  const options = {
+    host,
+    port: Number(url.port === "" ? (isSecure ? 443 : 80) : url.port),
+    lookup: lookupIn(addresses),
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: ATTEMPT_MS,
+  };
+  return () => {
+    const secure = {
+      ...options,
+      // A name in TLS is never an address.
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+      ALPNProtocols: ["http/1.1"],
+      ...(ca === undefined ? {} : { ca }),
+    };
+    const socket = isSecure ? tls.connect(secure) : connect(options);
+    socket.once("connect", () => {
+      if (isConnectedTo(socket, checked)) return;
+      socket.destroy(new FetchError("address", "The connection was made to another address."));
+    });
+    return socket;
+  };
 }
 
 /** A lookup that returns the checked addresses for every name. */
@@ -105,16 +140,16 @@ function flat(headers: Readonly<Record<string, string | string[] | undefined>>):
   );
 }
 
-/** Failures of the connection by the error's code. Others count as `network`. */
-const FAILURES: readonly (readonly [pattern: RegExp, reason: FetchFailure])[] = [
-  [/^(?:UND_ERR_(?:CONNECT|HEADERS|BODY)_TIMEOUT|ETIMEDOUT)$/, "timeout"],
-  [
-    /^(?:UND_ERR_RES_CONTENT_LENGTH_MISMATCH|HPE_INVALID_EOF_STATE|Z_BUF_ERROR|ERR_STREAM_PREMATURE_CLOSE)$/,
-    "incomplete",
-  ],
-];
+/** Codes of failures. Others count as `network`. */
+const TIMEOUT = "ETIMEDOUT";
+const INCOMPLETE = /^(?:HPE_INVALID_EOF_STATE|Z_BUF_ERROR|ERR_STREAM_PREMATURE_CLOSE)$/;
 /** Codes of a broken connection: the file is incomplete if its beginning has arrived. */
-const BROKEN = /^(?:UND_ERR_SOCKET|UND_ERR_ABORTED|ECONNRESET|EPIPE|ERR_SSL_.*)$/;
+const BROKEN = /^(?:ECONNRESET|EPIPE|ECONNABORTED|ERR_SSL_.*)$/;
+
+/** The error for a server that sends nothing more. */
+export function noAnswer(url: URL): FetchError {
+  return new FetchError("timeout", `${url.host} did not answer in time.`);
+}
 
 /**
  * The error to report for a failed connection.
@@ -123,18 +158,16 @@ const BROKEN = /^(?:UND_ERR_SOCKET|UND_ERR_ABORTED|ECONNRESET|EPIPE|ERR_SSL_.*)$
 export function fetchFailure(error: unknown, url: URL, isBody: boolean): FetchError {
   if (error instanceof FetchError) return error;
   const code = codeOf(error);
-  const known = FAILURES.find(([pattern]) => pattern.test(code))?.[1];
-  const reason = known ?? (isBody && BROKEN.test(code) ? "incomplete" : "network");
   const where = shownUrl(url);
-  const message =
-    reason === "timeout"
-      ? `${url.host} did not answer in time.`
-      : reason === "incomplete"
-        ? `The connection broke before the end of ${where}.`
-        : isBody
-          ? `The content of ${where} is not valid (${code}).`
-          : `${url.host} could not be reached (${code}).`;
-  return new FetchError(reason, message, { cause: error });
+  const options = { cause: error };
+  if (code === TIMEOUT) return new FetchError("timeout", noAnswer(url).message, options);
+  if (INCOMPLETE.test(code) || (isBody && BROKEN.test(code))) {
+    return new FetchError("incomplete", `The connection broke before the end of ${where}.`, options);
+  }
+  const message = isBody
+    ? `The content of ${where} is not valid (${code}).`
+    : `${url.host} could not be reached (${code}).`;
+  return new FetchError("network", message, options);
 }
 
 /** The code of an error; that of the last attempt if several addresses were tried. */

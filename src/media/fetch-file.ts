@@ -95,7 +95,7 @@ async function addressesOf(
 function fetchedFile(
   exchange: Exchange,
   url: URL,
-  { maxBytes }: ResolvedFetchLimits,
+  { maxBytes, stallTimeoutMs }: ResolvedFetchLimits,
   deadline: FetchDeadline,
 ): FetchedFile {
   const { status, headers } = exchange;
@@ -118,7 +118,7 @@ function fetchedFile(
       contentType: headers["content-type"],
       contentLength,
       fileName: fileNameOf(url, headers["content-disposition"]),
-      body: boundedChunks(decoded, { url, maxBytes, signal: deadline.signal, onEnd: close }),
+      body: boundedChunks(decoded, { url, maxBytes, stallTimeoutMs, signal: deadline.signal, onEnd: close }),
       cancel: () => {
         deadline.abort(new FetchError("incomplete", `The download of ${shownUrl(url)} was cancelled.`));
         close();

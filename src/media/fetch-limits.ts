@@ -6,7 +6,7 @@ export interface FetchLimits {
   readonly maxBytes: number;
   /** Maximum time from the call to the last byte, in ms, with redirects. May be Infinity. */
   readonly timeoutMs: number;
-  /** Maximum time without any data from the server, in ms. Default 30,000. */
+  /** Maximum time until the headers of an answer, and then without any data, in ms. Default 30,000. */
   readonly stallTimeoutMs?: number;
   /** Maximum number of redirects. Default 5. */
   readonly maxRedirects?: number;

@@ -25,7 +25,16 @@ function dispositionName(header: string): string {
     const [, charset = "", value = ""] = extended;
     return charset.toLowerCase() === "utf-8" ? decoded(value) : latin1(value);
   }
-  return parameters.get("filename") ?? "";
+  return utf8(parameters.get("filename") ?? "");
+}
+
+/** Many servers send UTF-8, which HTTP reads as Latin-1. */
+function utf8(text: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(text, "latin1"));
+  } catch {
+    return text;
+  }
 }
 
 function decoded(text: string): string {

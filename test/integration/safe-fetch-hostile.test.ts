@@ -321,7 +321,7 @@ const SERVERS: Readonly<
     },
   },
   "two lengths": {
-    reason: "incomplete",
+    reason: "network",
     send: (write, end) => {
       write(`${HEAD}content-length: 1\r\ncontent-length: 2\r\n\r\nab`);
       end();
@@ -361,6 +361,24 @@ for (const [what, { send, reason }] of Object.entries(SERVERS)) {
     );
   });
 }
+
+test("a connection that ends while the reader is busy is no failure, or an error that can be caught", async () => {
+  const content = Buffer.alloc(40_000, "a");
+  for (const length of [40_000, 40_001]) {
+    const server = await startRawServer((socket) => {
+      socket.write(`${HEAD}content-length: ${length}\r\n\r\n`);
+      socket.end(content);
+    });
+    const { body } = await fetchSafely(server.origin, { ...LIMITS, allowedHosts: [server.host] });
+    for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
+    let bytes = 0;
+    const read = async (): Promise<void> => {
+      for await (const chunk of body) bytes += chunk.length;
+    };
+    if (length === 40_001) assert.equal(await failure(read()), "incomplete");
+    else await read().then(() => assert.equal(bytes, 40_000));
+  }
+});
 
 test("a server that sends nothing more is given up on after the stall time", async () => {
   for (const begin of ["", HEAD, `${HEAD}content-length: 9\r\n\r\n`, `${HEAD}content-length: 9\r\n\r\nabc`]) {

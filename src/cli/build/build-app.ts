@@ -4,7 +4,7 @@ import { buildImage, pushImage, type BuiltImage } from "../../packaging/build-im
 import { findBuilder, type Builder } from "../../packaging/engines.ts";
 import { loadApp } from "../module-loader.ts";
 import { readBuildArgs } from "./image-options.ts";
-import { bytesText } from "../amount-texts.ts";
+import { bytesText } from "../../output/byte-amount.ts";
 import { Interruption, INTERRUPTED } from "../interruption.ts";
 import { styleFor } from "../style.ts";
 import { parseSourceTarget } from "../source-target.ts";

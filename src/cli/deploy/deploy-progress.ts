@@ -2,7 +2,7 @@ import { isForReaders, type ApplicationLog } from "../../platform/deployment/app
 import type { DeployPhase } from "../../platform/deployment/deploy.ts";
 import type { SyncProgress } from "../../platform/files/progress.ts";
 import type { Secret } from "../../platform/target/secret.ts";
-import { bytesText } from "../amount-texts.ts";
+import { bytesText } from "../../output/byte-amount.ts";
 import { terminalText } from "../platform/output.ts";
 import { styleFor } from "../style.ts";
 

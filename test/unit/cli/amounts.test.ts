@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { agoText, bytesText } from "../../../src/cli/amount-texts.ts";
+import { agoText } from "../../../src/cli/amount-texts.ts";
+import { bytesText } from "../../../src/output/byte-amount.ts";
 import { timeSpan } from "../../../src/cli/option-values.ts";
 
 test("a duration is a number with a unit", () => {
