@@ -1,5 +1,10 @@
-/** Size of the buffer that is kept for the next value, in bytes. */
-const KEPT_BYTES = 64 * 1024;
+/**
+ * Size of a buffer, which several values share in turn: a buffer of its own, or a copy, costs as much as writing a short
+ * value. In bytes.
+ */
+const SHARED_BYTES = 16 * 1024;
+/** A value starts in a new buffer if the rest of the last one is shorter. In bytes. */
+const MIN_ROOM = 2 * 1024;
 /** Maximum length of a string that is written character by character, as long as it is ASCII. */
 const MAX_SPELLED_LENGTH = 64;
 /** Maximum bytes of a format and the number behind it. */
@@ -10,8 +15,10 @@ const TWO_POW_34 = 2 ** 34;
 /** Writes values as MessagePack. Fields that are undefined are omitted. */
 export class MessagePackWriter {
   readonly #maxDepth: number;
-  #bytes = Buffer.allocUnsafeSlow(KEPT_BYTES);
+  #bytes = Buffer.allocUnsafeSlow(SHARED_BYTES);
   #view = viewOf(this.#bytes);
+  /** Start of the current value. */
+  #start = 0;
   #at = 0;
   #isBusy = false;
 
@@ -24,15 +31,16 @@ export class MessagePackWriter {
   write(value: unknown): Uint8Array {
     if (this.#isBusy) return new MessagePackWriter(this.#maxDepth).write(value); // called by a getter of a value
     this.#isBusy = true;
-    this.#at = 0;
+    if (this.#bytes.length - this.#start < MIN_ROOM) this.#move(SHARED_BYTES);
     try {
       this.#value(value, 0);
-      const bytes = Buffer.allocUnsafe(this.#at); // mostly from Node's pool, which is cheaper than a buffer of its own
-      bytes.set(this.#bytes.subarray(0, this.#at));
-      return bytes;
+      const bytes = this.#bytes.subarray(this.#start, this.#at);
+      this.#start = this.#at;
+      return this.#bytes.length > SHARED_BYTES ? Buffer.from(bytes) : bytes;
     } finally {
+      this.#at = this.#start;
       this.#isBusy = false;
-      if (this.#bytes.length > KEPT_BYTES) this.#resize(KEPT_BYTES);
+      if (this.#bytes.length > SHARED_BYTES) this.#move(SHARED_BYTES); // was made for one large value
     }
   }
 
@@ -207,13 +215,17 @@ export class MessagePackWriter {
 
   /** Makes room for more bytes. */
   #reserve(bytes: number): void {
-    const needed = this.#at + bytes;
-    if (needed > this.#bytes.length) this.#resize(needed * 2);
+    if (this.#at + bytes > this.#bytes.length) {
+      this.#move(Math.max(SHARED_BYTES, (this.#at - this.#start + bytes) * 2));
+    }
   }
 
-  #resize(length: number): void {
+  /** Continues the value in a new buffer. */
+  #move(length: number): void {
     const bytes = Buffer.allocUnsafeSlow(length);
-    this.#bytes.copy(bytes, 0, 0, Math.min(this.#at, length));
+    this.#bytes.copy(bytes, 0, this.#start, this.#at);
+    this.#at -= this.#start;
+    this.#start = 0;
     this.#bytes = bytes;
     this.#view = viewOf(bytes);
   }

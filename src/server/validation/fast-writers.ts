@@ -2,6 +2,8 @@ import type { Schema as FastJsonSchema } from "fast-json-stringify";
 import { eachSubschema, type SchemaNode } from "../../routes/schema-walk.ts";
 import { loadFastJsonStringify } from "../packages.ts";
 import { fastSchema, ordinary } from "./fast-schema.ts";
+import { compileFieldCopy } from "./field-copy.ts";
+import type { Step } from "./normalizer-steps.ts";
 
 /** Writes the valid results of one schema. */
 export interface FastWriter {
@@ -11,6 +13,8 @@ export interface FastWriter {
   write(value: unknown): string;
   /** Compiles what the first call of {@link write} would. */
   prepare(): void;
+  /** Copies the declared fields of a result, with their defaults; undefined for very wide objects. */
+  readonly copy: Step | undefined;
 }
 
 /** Number of levels up to which fast-json-stringify certainly compiles a schema. */
@@ -68,11 +72,15 @@ export class FastWriters {
     const fast = fastSchema(document);
     if (fast === undefined || isDeep(fast)) return undefined;
     let write: Write | undefined;
+    let copying: { step: Step | undefined } | undefined;
     const compiled = (): Write => (write ??= this.#compile(fast));
     return {
       isOrdinary: ordinary(fast) ?? (() => true),
       write: (value) => compiled()(value),
       prepare: () => void compiled(),
+      get copy() {
+        return (copying ??= { step: compileFieldCopy(fast) }).step;
+      },
     };
   }
 

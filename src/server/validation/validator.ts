@@ -111,6 +111,12 @@ export class Validator {
       return projected;
     };
 
+    const fastWriter = (): FastWriter | undefined =>
+      (writing ??= { writer: writers.create(document) }).writer;
+    let copying: { copy: Step | undefined } | undefined;
+    const copy = (): Step | undefined =>
+      (copying ??= { copy: isTangled() ? undefined : fastWriter()?.copy }).copy;
+
     const { default: fallback } = relaxed.root;
     const takesBytes = BYTES in dereference(relaxed.root, relaxed.definitions);
     return {
@@ -120,7 +126,7 @@ export class Validator {
         inputSteps();
       },
       get writer() {
-        return (writing ??= { writer: writers.create(document) }).writer;
+        return fastWriter();
       },
       fits,
       accept(given, at = BODY) {
@@ -146,7 +152,10 @@ export class Validator {
         assertFits(converted, methodName);
         return reduce(converted, methodName);
       },
-      reduce,
+      reduce(value, methodName) {
+        const copyFields = copy();
+        return copyFields === undefined ? reduce(value, methodName) : copyFields(value);
+      },
       issuesOf: (value, at) => issueFinder.find(value, at),
     };
   }
