@@ -1,5 +1,6 @@
 import type { MediaFault, MediaRule } from "../routes/media-rule.ts";
 import type { MediaRuntime } from "../routes/media-runtime.ts";
+import type { FileDescription } from "../routes/uploaded-file.ts";
 import { createFile } from "./create-file.ts";
 import type { FileLimits } from "./file-limits.ts";
 import { MediaFile } from "./media-file.ts";
@@ -18,10 +19,6 @@ export class FileRule implements MediaRule {
 
   get runtime(): MediaRuntime {
     return RUNTIME;
-  }
-
-  get contentTypes(): readonly string[] | undefined {
-    return this.#limits.contentTypes;
   }
 
   get maxBytes(): number {
@@ -56,6 +53,17 @@ export class FileRule implements MediaRule {
       const { url, facts } = readWire(value);
       file = createFile(this.#kind, { url }, facts);
     }
+    file.limitTo(this.#limits);
+    return file;
+  }
+
+  acceptUpload({ path, size, filename, contentType }: FileDescription): MediaFile {
+    const fileName = filename === "" ? undefined : filename;
+    const file = createFile(
+      this.#kind,
+      { content: { path, size } },
+      { contentType, fileName, fileSize: size },
+    );
     file.limitTo(this.#limits);
     return file;
   }

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { TUnsafe } from "typebox";
 import { ArchiveFile } from "./archive-file.ts";
 import type { FileOptions, ImageOptions } from "./file-limits.ts";
@@ -53,7 +54,8 @@ function createMaker<Value, Options extends ImageOptions, NewOptions extends Sta
         throw new TypeError("fromBytes() takes a Uint8Array or an ArrayBuffer.");
       return create({ content: { bytes: view, size: view.byteLength } }, { ...options });
     },
-    fromPath: (path: string, options?: NewOptions): Value => create({ path }, { ...options }),
+    fromPath: (path: string, options?: NewOptions): Value =>
+      create({ path }, { fileName: basename(path), ...options }),
     fromStream(stream: AsyncIterable<Uint8Array | string>, options?: NewOptions): Value {
       if (typeof stream !== "object" || stream === null || !(Symbol.asyncIterator in stream))
         throw new TypeError("fromStream() takes a Readable, a ReadableStream or another async iterable.");

@@ -16,10 +16,10 @@ export interface RealtimeRoute {
   readonly emitTimings: boolean;
   readonly canBatch: CanBatch | undefined;
   /** Validates a decoded input and fills in defaults. @throws InputValidationError */
-  accept(value: unknown): unknown;
+  accept(value: unknown, context: RequestContext): unknown;
   /** Checks an output and removes fields that its schema does not have. @throws OutputValidationError */
-  present(output: unknown): unknown;
-  /** Whether `accept` and `present` may return promises, because a schema's library may validate asynchronously. */
+  present(output: unknown, context: RequestContext): unknown;
+  /** Whether `accept` and `present` may return promises: a schema's library may take time, and reading a file does. */
   readonly isLate?: boolean;
   /** Calls the handler. */
   call(context: RequestContext, input: unknown): unknown;

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { type Cookies, parseCookies } from "../cookies.ts";
+import type { MediaCall } from "../routes/media-runtime.ts";
 import { parseLifecyclePreference, type RequestContext } from "../context.ts";
 
 /** The parts of the upgrade request that a session keeps. */
@@ -20,6 +21,8 @@ export class SessionContext implements RequestContext {
   readonly caller: unknown;
   readonly signal: AbortSignal;
   readonly log: Logger;
+  /** The files of the session, on routes with schemas of files. */
+  files: MediaCall | undefined;
   #cookies: Cookies | undefined;
 
   constructor(request: UpgradeRequest, signal: AbortSignal, rootLog: Logger) {

@@ -25,7 +25,7 @@ export interface SessionRun {
 
 /** Decodes and validates an input. @throws AppException or InputValidationError, or what the validation throws */
 export function readInput(run: SessionRun, input: WaitingInput): unknown {
-  return run.route.accept(decode(run, input));
+  return run.route.accept(decode(run, input), run.context);
 }
 
 /** Like {@link readInput}, for schemas that may validate asynchronously. */
@@ -60,7 +60,7 @@ export function sendOutput(
 ): Promise<void> | undefined {
   const { route } = run;
   assertMap(route, output);
-  const presented = route.present(output);
+  const presented = route.present(output, run.context);
   if (route.isLate !== true) return sendPresented(run, presented, timing, queue, batchSize, isLast);
   return Promise.resolve(presented).then((value) => {
     assertMap(route, value);

@@ -1,5 +1,6 @@
 import { DefinitionError } from "../errors.ts";
 import { BYTES, type BytesRule } from "./bytes.ts";
+import { MEDIA, mediaRuleOf, type MediaRule } from "./media-rule.ts";
 import { isSchemaNode, type SchemaNode } from "./schema-walk.ts";
 import { UPLOAD, type UploadRule } from "./upload.ts";
 
@@ -24,6 +25,8 @@ export interface UploadField extends UploadRule {
   readonly isRequired: boolean;
   /** Of a list. */
   readonly maxFiles: number;
+  /** Set if the part may also be a text, the URL of the file. */
+  readonly media?: MediaRule;
 }
 
 /** Time limits of a body that is not JSON. */
@@ -122,6 +125,9 @@ function kindOf(input: object): BytesBody | FormRule | MultipartBody | undefined
   return BYTES in input ? { kind: "bytes", rule: input[BYTES] as BytesRule } : undefined;
 }
 
+/** Maximum number of files of a part, unless its list has its own. As for `upload()`. */
+const MAX_MEDIA = 20;
+
 function uploadsOf({ properties, required }: SchemaNode): Map<string, UploadField> {
   const uploads = new Map<string, UploadField>();
   const names: readonly unknown[] = Array.isArray(required) ? required : [];
@@ -129,9 +135,18 @@ function uploadsOf({ properties, required }: SchemaNode): Map<string, UploadFiel
     if (!isSchemaNode(schema)) continue;
     const isList = schema["type"] === "array" && isSchemaNode(schema["items"]) && UPLOAD in schema["items"];
     const file = isList ? (schema["items"] as SchemaNode) : schema;
-    if (!(UPLOAD in file)) continue;
     const isRequired = names.includes(name);
-    const maxFiles = isList ? ((schema["maxItems"] as number | undefined) ?? Infinity) : 1;
+    const maxItems = (schema["maxItems"] as number | undefined) ?? Infinity;
+    const hasMedia = schema["type"] === "array" && isSchemaNode(schema["items"]) && MEDIA in schema["items"];
+    const media = mediaRuleOf(hasMedia ? (schema["items"] as SchemaNode) : schema);
+    if (media !== undefined) {
+      const { maxBytes } = media;
+      const maxFiles = hasMedia ? Math.min(maxItems, MAX_MEDIA) : 1;
+      uploads.set(name, { maxBytes, isList: hasMedia, isRequired, maxFiles, media });
+      continue;
+    }
+    if (!(UPLOAD in file)) continue;
+    const maxFiles = isList ? maxItems : 1;
     uploads.set(name, { ...(file[UPLOAD] as UploadRule), isList, isRequired, maxFiles });
   }
   const streams = [...uploads].filter(([, { isStream }]) => isStream === true);

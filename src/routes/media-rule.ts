@@ -1,3 +1,4 @@
+import type { FileDescription } from "./uploaded-file.ts";
 import { eachSubschema, type SchemaNode } from "./schema-walk.ts";
 import type { MediaRuntime } from "./media-runtime.ts";
 
@@ -23,8 +24,6 @@ export interface MediaFault {
  */
 export interface MediaRule {
   readonly runtime: MediaRuntime;
-  /** The accepted content types of a part of a multipart body; undefined: any. */
-  readonly contentTypes: readonly string[] | undefined;
   /** Maximum size, in bytes. */
   readonly maxBytes: number;
   fits(value: unknown): boolean;
@@ -32,6 +31,8 @@ export interface MediaRule {
   faults(value: unknown): readonly MediaFault[];
   /** The value that a handler gets for an input that fits. */
   accept(value: unknown): unknown;
+  /** The value that a handler gets for a file of a multipart body. */
+  acceptUpload(file: FileDescription): unknown;
   /** The form in which callers get a result that fits. */
   present(value: unknown): unknown;
 }

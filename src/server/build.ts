@@ -310,6 +310,7 @@ function prepareRoutes(parts: {
       if (result !== undefined) warmUp.add(() => result.prepare());
       if (result !== undefined && !signature.isWebsocket) warmUp.add(() => result.writer?.prepare());
     }
+    const files = parts.files.ofRoute(signature, queues.workers?.has(signature) === true);
     if (signature.isWebsocket) continue;
     const parameters = compileParameters(validator, signature);
     const method = methodOf(signature);
@@ -323,7 +324,6 @@ function prepareRoutes(parts: {
     const route = { ...parts, signature, handler, metrics, dispatch, ...compiled };
     const create = signature.stream === false ? createUnaryHandler : createStreamHandler;
     const { body } = signature;
-    const files = parts.files.ofRoute(signature, queues.workers?.has(signature) === true);
     let handle: RouteOptions["handler"];
     if (body === undefined || compiled.input === undefined) {
       const runtime = withStandardSchemas(new RouteRuntime(route), compiled.standard, files);

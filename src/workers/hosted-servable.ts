@@ -2,6 +2,10 @@ import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import { DefinitionError } from "../errors.ts";
 import type { MultipartBody } from "../routes/body-kind.ts";
+import { isStreamOfItems } from "../items.ts";
+import { mediaOf } from "../routes/route-media.ts";
+import type { MediaRuntime } from "../routes/media-runtime.ts";
+import { isStreamEvent, StreamEvent } from "../routes/stream-event.ts";
 import { UploadedFile, type FileDescription } from "../routes/uploaded-file.ts";
 import { DESCRIBE, findServables, type Servable } from "../routes/servable.ts";
 import { describeRoute, type RouteHandler } from "../routes/signature.ts";
@@ -19,7 +23,9 @@ export class HostedServable {
     this.#lifespan = (log) => description.lifespan(createServerStandIn(log));
     for (const [signature, handler] of description.routes) {
       const { methodName, body } = signature;
-      const own = body?.kind === "multipart" ? withFiles(handler, body.uploads) : handler;
+      const revived = body?.kind === "multipart" ? withFiles(handler, body.uploads) : handler;
+      const rule = mediaOf(signature);
+      const own = rule === undefined ? revived : withMedia(revived, rule.runtime);
       this.#routes.set(describeRoute(signature), { methodName, handler: own });
     }
   }
@@ -47,11 +53,40 @@ export class HostedServable {
   }
 }
 
+/** Gives a handler the files that the main process has packed, and packs those that it returns. */
+function withMedia(handler: RouteHandler, runtime: MediaRuntime): RouteHandler {
+  return async (...args) => {
+    const files = runtime.beginInWorker();
+    try {
+      const result = await handler(...args.map((arg, index) => (index === 0 ? files.unpack(arg) : arg)));
+      if (!isStreamOfItems(result)) return await files.pack(result);
+      return packedItems(result as AsyncIterable<unknown>, files);
+    } finally {
+      files.end();
+    }
+  };
+}
+
+type WorkerFiles = ReturnType<MediaRuntime["beginInWorker"]>;
+
+async function* packedItems(items: AsyncIterable<unknown>, files: WorkerFiles): AsyncGenerator<unknown> {
+  try {
+    for await (const item of items) {
+      if (!isStreamEvent(item)) yield await files.pack(item);
+      else if (item.data === undefined) yield item;
+      else yield new StreamEvent(item.head, await files.pack(item.data), item.text);
+    }
+  } finally {
+    files.end();
+  }
+}
+
 /** Gives the descriptions of files, which lost their class on the way to the worker, their methods back. */
 function withFiles(handler: RouteHandler, uploads: MultipartBody["uploads"]): RouteHandler {
   const revive = (input: unknown): unknown => {
     const revived: Record<string, unknown> = { ...(input as Record<string, unknown>) };
-    for (const name of uploads.keys()) {
+    for (const [name, { media }] of uploads) {
+      if (media !== undefined) continue; // unpacked already
       const file = revived[name] as FileDescription | readonly FileDescription[] | undefined;
       if (file === undefined) continue;
       revived[name] = isList(file) ? file.map((each) => new UploadedFile(each)) : new UploadedFile(file);

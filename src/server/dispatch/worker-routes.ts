@@ -6,12 +6,14 @@ import type { RunBatch } from "../../dispatch/dispatcher.ts";
 import { Slots } from "../../dispatch/slots.ts";
 import { DefinitionError } from "../../errors.ts";
 import { isStreamed } from "../../routes/body-kind.ts";
+import { mediaOf } from "../../routes/route-media.ts";
 import { describeRoute, type RouteSignature } from "../../routes/signature.ts";
 import { currentTracing, type TraceCarrier } from "../../tracing/tracing.ts";
 import { Pace } from "../../workers/pace.ts";
 import { WorkerPool } from "../../workers/pool.ts";
 import { NOT_BEGUN } from "../../workers/running-call.ts";
 import type { ServerDefinition } from "../definition.ts";
+import { filesOf } from "../files/server-files.ts";
 import type { QueuedCall } from "./route-dispatch.ts";
 
 /** Time that workers with a running call have to end it after a forced stop, in ms. */
@@ -49,6 +51,13 @@ export class WorkerRoutes {
 
   /** Runs a route's calls in a worker. */
   createRunner(signature: RouteSignature): RunBatch<QueuedCall> {
+    const run = this.#createRunner(signature);
+    // Only routes with files wait before a call begins.
+    if (signature.stream !== false || mediaOf(signature) === undefined) return run;
+    return async (calls, signals) => run(await Promise.all(calls.map(withPackedFiles)), signals);
+  }
+
+  #createRunner(signature: RouteSignature): RunBatch<QueuedCall> {
     const { methodName, input, dispatch } = signature;
     const route = describeRoute(signature);
     const batch = dispatch?.batch;
@@ -160,6 +169,12 @@ export class WorkerRoutes {
     server.register(async () => this.pool.start());
     server.addHook("onClose", () => this.pool.stop(wasCut() ? CUT_GRACE_MS : undefined));
   }
+}
+
+/** A call whose input can be sent to a worker: its files are bytes or paths. */
+async function withPackedFiles(call: QueuedCall): Promise<QueuedCall> {
+  const files = filesOf(call.context);
+  return files === undefined ? call : { ...call, input: await files.pack(call.input) };
 }
 
 /** Hands on one of several answers. */

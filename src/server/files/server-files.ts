@@ -1,20 +1,30 @@
 import type { FastifyInstance } from "fastify";
-import { isStandardSchema } from "../../routes/standard-schema.ts";
-import { findMediaRule, type MediaRule } from "../../routes/media-rule.ts";
-import type { MediaRequest, MediaServer } from "../../routes/media-runtime.ts";
+import type { RequestContext } from "../../context.ts";
+import type { MediaRule } from "../../routes/media-rule.ts";
+import type { MediaCall, MediaRequest, MediaServer } from "../../routes/media-runtime.ts";
+import { mediaOf } from "../../routes/route-media.ts";
 import type { RouteSignature } from "../../routes/signature.ts";
 import type { ResolvedServerOptions, ServerDefinition } from "../definition.ts";
 import type { HttpContext } from "../http/http-context.ts";
 import type { RouteFiles } from "../http/standard-route.ts";
 import { mountFiles } from "./stored-files.ts";
 
-/** The rule of files in the schemas of a route; undefined for a route without files. */
-function mediaOf(route: Pick<RouteSignature, "input" | "output" | "item">): MediaRule | undefined {
-  for (const schema of [route.input, route.output, route.item]) {
-    const rule = isStandardSchema(schema) ? undefined : findMediaRule(schema);
-    if (rule !== undefined) return rule;
-  }
-  return undefined;
+/** The files of the sessions of a realtime route. */
+export interface SessionFiles {
+  /** Connects the files of an input with its session. Returns the input, or a promise of it. */
+  accept(input: unknown, context: RequestContext): unknown;
+  /** An output with its files in the form of the route's frames, or a promise of it. */
+  present(output: unknown, context: RequestContext): unknown;
+}
+
+/** A context that has the files of its call or session. */
+interface WithFiles {
+  files?: MediaCall | undefined;
+}
+
+/** The files of a call or session; undefined on a route without files. */
+export function filesOf(context: RequestContext): MediaCall | undefined {
+  return (context as WithFiles).files;
 }
 
 /** The files of the calls of a server. The first route with files opens their folder and storage. */
@@ -38,6 +48,38 @@ export class ServerFiles {
       of: (context) => (context.files ??= server.begin(requestOf(context, rootPath))),
       loadsFirst: inWorkers || route.dispatch?.batch !== undefined,
       inWorkers,
+    };
+  }
+
+  /** The files of the sessions of a realtime route; undefined for a route without any. */
+  ofSessions(route: RouteSignature, inWorkers: boolean): SessionFiles | undefined {
+    const rule = mediaOf(route);
+    if (rule === undefined) return undefined;
+    const server = this.open(rule);
+    const origin = (context: RequestContext): string =>
+      `${this.#options.https === undefined ? "http" : "https"}://${textOf(context.headers["host"])}${this.#options.rootPath}`;
+    const of = (context: RequestContext & WithFiles): MediaCall => {
+      if (context.files !== undefined) return context.files;
+      const call = server.begin(sessionRequest(context, () => origin(context)));
+      context.signal.addEventListener("abort", () => call.end(), { once: true });
+      return (context.files = call);
+    };
+    // Frames of JSON can't carry bytes.
+    const hasBytes = route.contentType !== "application/json" || route.encodeMessage !== undefined;
+    const isOneByOne = route.realtimeMode === "unary";
+    return {
+      accept(input, context) {
+        const call = of(context);
+        if (isOneByOne) call.end(); // the call before is over
+        call.bind(input, ["body"]);
+        const loadsFirst = inWorkers || route.dispatch?.batch !== undefined;
+        return loadsFirst ? call.load(input).then(() => input) : input;
+      },
+      present(output, context) {
+        const call = of(context);
+        const own = inWorkers ? call.unpack(output) : output;
+        return hasBytes ? call.withBytes(own) : call.store(own);
+      },
     };
   }
 
@@ -75,13 +117,21 @@ function requestOf(context: HttpContext, rootPath: string): MediaRequest {
     get log() {
       return context.log;
     },
-    header(name) {
-      const value = context.rawHeaders[name];
-      return typeof value === "string" ? value : value?.[0];
-    },
+    header: (name) => textOf(context.rawHeaders[name]),
     origin() {
       const { protocol, host } = context.request;
       return `${protocol}://${host}${rootPath}`;
     },
   };
+}
+
+function sessionRequest(
+  { requestId, signal, log, headers }: RequestContext,
+  origin: () => string,
+): MediaRequest {
+  return { requestId, signal, log, header: (name) => textOf(headers[name]), origin };
+}
+
+function textOf(value: string | string[] | undefined): string | undefined {
+  return typeof value === "string" ? value : value?.[0];
 }

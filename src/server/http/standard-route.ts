@@ -68,11 +68,17 @@ class StandardCalls {
     }
     return after(this.#accept(context, body), (input) => {
       if (context.abortReason !== undefined) throw context.abortReason;
+      if (start !== undefined) return this.#passOn(context, this.#startWith(context, start, input));
       return this.#passOn(
         context,
-        start?.(input) ?? this.#route.within(context, () => handler(input, context)),
+        this.#route.within(context, () => handler(input, context)),
       );
     });
+  }
+
+  /** Starts a stream in its worker, which gets files as bytes or paths. */
+  async #startWith(context: HttpContext, start: StartInWorker, input: unknown): Promise<unknown> {
+    return start(await (this.#files?.of(context).pack(input) ?? input));
   }
 
   /** See {@link RouteRuntime.readInput}. */

@@ -21,6 +21,7 @@ import type { ServerMetrics } from "../metrics/metrics.ts";
 import { firstValues } from "../http/http-context.ts";
 import { isForPage, notFound, showDocs } from "../http/not-found.ts";
 import { assertFree } from "../route-hooks.ts";
+import type { ServerFiles, SessionFiles } from "../files/server-files.ts";
 import { compileSchemas, type StandardSchemas } from "../validation/route-schemas.ts";
 import { createPresenter } from "../http/serializer.ts";
 import type { ServerState } from "../lifecycle/server-state.ts";
@@ -34,6 +35,7 @@ import { SocketConnection } from "./socket-connection.ts";
 
 /** The parts needed to mount websocket routes. */
 interface WebsocketParts {
+  readonly files: ServerFiles;
   readonly definition: ServerDefinition;
   readonly options: ResolvedServerOptions;
   readonly headers: AnswerHeaders;
@@ -194,6 +196,7 @@ function createRealtimeRoute(
   const { methodName, sessionTimeout } = signature;
   const { input, output, standard } = compileSchemas(validator, signature);
   const present = createPresenter(output, methodName, formOf(signature));
+  const files = parts.files.ofSessions(signature, parts.queues.workers?.has(signature) === true);
   const queue = signature.dispatch && parts.queues.create(signature, handler);
   const within: RealtimeRoute["within"] = (context, code) => runInScope(context, definition.app, code);
   return {
@@ -207,7 +210,9 @@ function createRealtimeRoute(
     canBatch: signature.canBatch,
     accept: (value) => (input === undefined ? value : input.accept(value)),
     present,
-    ...(standard === undefined ? {} : lateSchemas(standard, { input, present, methodName })),
+    ...(standard === undefined && files === undefined
+      ? {}
+      : lateSchemas(standard, { input, present, methodName, files })),
     call: (context, value) => {
       const { tracing } = parts.state;
       if (tracing === undefined && !needsScope()) return handler(value, context);
@@ -226,25 +231,33 @@ function createRealtimeRoute(
   };
 }
 
-/** Validates with schemas of other libraries, which may take time. */
+/** Validates with schemas of other libraries, and reads files. Both may take time. */
 function lateSchemas(
-  standard: StandardSchemas,
+  standard: StandardSchemas | undefined,
   {
     input,
     present,
     methodName,
+    files,
   }: {
     input: CompiledSchema | undefined;
-    present: RealtimeRoute["present"];
+    present: (value: unknown) => unknown;
     methodName: string;
+    files: SessionFiles | undefined;
   },
 ): Pick<RealtimeRoute, "accept" | "present" | "isLate"> {
-  const accepting = standard.input ?? input;
+  const accepting = standard?.input ?? input;
   return {
     isLate: true,
-    accept: (value) => (accepting === undefined ? value : accepting.accept(value)),
-    present: async (value) =>
-      present(standard.output === undefined ? value : await standard.output.present(value, methodName)),
+    accept: (value, context) => {
+      const accepted = accepting === undefined ? value : accepting.accept(value);
+      return files === undefined ? accepted : files.accept(accepted, context);
+    },
+    present: async (value, context) => {
+      const output = standard?.output;
+      const validated = output === undefined ? value : await output.present(value, methodName);
+      return present(files === undefined ? validated : await files.present(validated, context));
+    },
   };
 }
 

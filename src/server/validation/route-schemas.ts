@@ -136,7 +136,9 @@ function assertBodySchema(schema: object, name: string, body: BodyKind | undefin
 /** The schema of the text fields of a multipart body. */
 function fieldsOf(schema: object, { uploads }: MultipartBody): SchemaNode {
   const { properties, required, ...rest } = schema as SchemaNode;
-  const fields = Object.entries(mapOf(properties)).filter(([name]) => !uploads.has(name));
+  // A part that may also be a text is a field, too.
+  const isField = (name: string): boolean => uploads.get(name)?.media !== undefined || !uploads.has(name);
+  const fields = Object.entries(mapOf(properties)).filter(([name]) => isField(name));
   const names = listOf(required).filter((name) => !uploads.has(String(name)));
   return { ...rest, properties: Object.fromEntries(fields), required: names };
 }

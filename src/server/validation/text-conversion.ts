@@ -1,4 +1,5 @@
 import { findInexactNumbers } from "../../json/exact-numbers.ts";
+import { MEDIA } from "../../routes/media-rule.ts";
 import { isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
 import { conjuncts, listOf, mapOf } from "./canonical-nodes.ts";
 
@@ -33,6 +34,10 @@ export function compileTextConversion(schema: ConvertedSchema, isItem = false): 
   if (all.every((type) => type === "integer" || type === "number")) return toNumber;
   if (all.every((type) => type === "boolean")) return toBoolean;
   const { readJson } = schema;
+  if (readJson !== undefined && conjuncts(schema.node, schema.definitions).some((part) => MEDIA in part)) {
+    // The URL of a file, or the text of an object with it.
+    return (text) => (typeof text === "string" && text.trimStart().startsWith("{") ? readJson(text) : text);
+  }
   if (readJson !== undefined && all.every((type) => type === "object"))
     return (text) => (typeof text === "string" ? readJson(text) : text);
   // The text of an item can't be a list itself.
@@ -148,6 +153,7 @@ export function acceptedTypes(
   let types = ANY;
   for (const part of conjuncts(node, definitions)) {
     if (part["type"] !== undefined) types = common(types, new Set([part["type"]].flat() as JsonType[]));
+    if (MEDIA in part) types = common(types, new Set(["string", "object"]));
     const literals = "const" in part ? [part["const"]] : part["enum"];
     if (Array.isArray(literals)) types = common(types, new Set(literals.map(typeOfLiteral)));
     for (const keyword of ["anyOf", "oneOf"]) {

@@ -18,6 +18,7 @@ import {
 import { FieldTexts, repeated } from "../field-values.ts";
 import type { ArrivingBody } from "../memory-budget.ts";
 import { overloaded } from "../memory-bodies.ts";
+import { broken, tooLarge, tooShort, tooMany, encodingIssue, missing } from "./multipart-faults.ts";
 import { storesFiles, type MultipartPlan } from "./multipart-plan.ts";
 import { StoredFile } from "./stored-file.ts";
 
@@ -60,7 +61,7 @@ class MultipartReading {
   readonly #onRead: OnRead;
   readonly #arrival: Arrival;
   readonly #texts = new FieldTexts();
-  readonly #files = new Map<string, UploadedFile[]>();
+  readonly #files = new Map<string, unknown[]>();
   readonly #counts = new Map<string, number>();
   readonly #issues: ValidationIssue[] = [];
   readonly #stored: StoredFile[] = [];
@@ -126,7 +127,11 @@ class MultipartReading {
       headers: { "content-type": this.#request.headers["content-type"] ?? "" },
       limits: { fieldSize: body.maxFieldBytes, parts: body.maxParts, ...HEADER_LIMITS },
       // Unknown parts are read as files, which are dropped without being held in memory.
-      isPartAFile: (name) => name === undefined || !fields.has(name),
+      isPartAFile: (name, contentType, filename) => {
+        if (name === undefined || !fields.has(name)) return true;
+        if (body.uploads.get(name)?.media === undefined) return false;
+        return filename !== undefined || !(contentType ?? "text/plain").startsWith("text/plain");
+      },
     });
   }
 
@@ -231,7 +236,8 @@ class MultipartReading {
       },
       end: () => {
         if (size < (upload.minBytes ?? 0)) this.#issues.push(tooShort(name, upload));
-        const uploaded = new UploadedFile({ filename, contentType, size, path: file.path });
+        const description = { filename, contentType, size, path: file.path };
+        const uploaded = upload.media?.acceptUpload(description) ?? new UploadedFile(description);
         const others = this.#files.get(name);
         if (others === undefined) this.#files.set(name, [uploaded]);
         else others.push(uploaded);
@@ -295,13 +301,17 @@ class MultipartReading {
     const files: Record<string, unknown> = {};
     for (const [name, { isList, isRequired }] of body.uploads) {
       const list = this.#files.get(name);
+      const isGivenTwice = !isList && list !== undefined && this.#texts.get(name) !== undefined;
+      if (isGivenTwice) issues.push(repeated(name, 2));
       if (name === streamed?.name) files[name] = streamed.file;
       else if (list !== undefined) files[name] = isList ? list : list[0];
+      else if (this.#texts.get(name) !== undefined)
+        continue; // the URL of a file
       else if (isRequired && !issues.some(({ loc }) => loc[1] === name)) issues.push(missing(name));
     }
     let input: object;
     try {
-      input = { ...fields.read(this.#texts, issues, names), ...files };
+      input = merged(fields.read(this.#texts, issues, names), files, body.uploads);
     } catch (error) {
       return this.#fail(error as Error);
     }
@@ -398,38 +408,19 @@ interface Target {
   end(): void;
 }
 
-function broken(): BodyError {
-  return new BodyError("BODY_UNREADABLE", "the multipart body is broken or incomplete");
-}
-
-function tooLarge(name: string, { maxBytes }: UploadField): BodyError {
-  return new BodyError("BODY_TOO_LARGE", `the file ${shown(name)} may have at most ${maxBytes} bytes`);
-}
-
-function tooShort(name: string, { minBytes = 0 }: UploadField): ValidationIssue {
-  const msg = `Data should have at least ${minBytes} byte${minBytes === 1 ? "" : "s"}`;
-  return { type: "bytes_too_short", loc: ["body", name], msg, input: null, ctx: { min_length: minBytes } };
-}
-
-function tooMany(name: string, { isList, maxFiles }: UploadField): ValidationIssue {
-  if (!isList) return repeated(name, 2);
-  const msg = `List should have at most ${maxFiles} item${maxFiles === 1 ? "" : "s"}`;
-  return {
-    type: "too_long",
-    loc: ["body", name],
-    msg,
-    input: null,
-    ctx: { field_type: "List", max_length: maxFiles },
-  };
-}
-
-function encodingIssue(name: string, encoding: string): ValidationIssue {
-  const cause = `the part's content-transfer-encoding is ${shown(encoding)}, send it unencoded`;
-  return contentTypeIssue(["body", name], cause, undefined);
-}
-
-function missing(name: string): ValidationIssue {
-  return { type: "missing", loc: ["body", name], msg: "Field required", input: null };
+/** The fields and files of a body. A list of files may be made of URLs and of uploads. */
+function merged(
+  fields: object,
+  files: Readonly<Record<string, unknown>>,
+  uploads: ReadonlyMap<string, UploadField>,
+): object {
+  const input: Record<string, unknown> = { ...fields, ...files };
+  for (const [name, { media, isList }] of uploads) {
+    const urls = (fields as Readonly<Record<string, unknown>>)[name];
+    if (media === undefined || !isList || urls === undefined || files[name] === undefined) continue;
+    input[name] = [...(urls as unknown[]), ...(files[name] as unknown[])];
+  }
+  return input;
 }
 
 /** The last part of a file's name, without control characters. The parser has removed folders. */
