@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { addAppsCommand } from "./commands/apps.ts";
 import { addAuthCommand } from "./commands/auth.ts";
 import { addBuildCommand } from "./commands/build.ts";
+import { addCacheCommand } from "./commands/cache.ts";
 import { addCreateCommand } from "./commands/create.ts";
 import { addDeployCommand } from "./commands/deploy.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
@@ -34,6 +35,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   addCreateCommand,
   addDoctorCommand,
   addEnvCommand,
+  addCacheCommand,
 ];
 
 /** The whole command line. Each command loads its modules when it runs. */

@@ -1,9 +1,9 @@
 import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { randomBytes } from "node:crypto";
 import { DownloadError } from "../file-errors.ts";
 import { runProgram, type ProgramEnd } from "../processes/program.ts";
+import { folderBytes } from "./cached-downloads.ts";
 import { DownloadDisplay } from "./display.ts";
 import { dataFolder, downloadCache, repositoriesFolder } from "./download-folders.ts";
 import { takeLock } from "./obtained-file.ts";
@@ -14,7 +14,7 @@ import { diskError, sourceKey, StoredFile, type FileRecord } from "./stored-file
 const TEMPORARY = ".servable-clone-";
 
 /** Protocols that git may use: others, such as `ext`, run programs. */
-const PROTOCOLS = "file:git:http:https:ssh";
+const PROTOCOLS = "git:http:https:ssh";
 
 /** See `downloads.ts`. */
 export async function cloneRepository(address: string, options: CloneOptions): Promise<string> {
@@ -146,7 +146,8 @@ class Git {
       environment: {
         ...process.env,
         GIT_TERMINAL_PROMPT: "0",
-        GIT_ALLOW_PROTOCOL: PROTOCOLS,
+        // The submodules of a repository from elsewhere must not be folders of this machine.
+        GIT_ALLOW_PROTOCOL: /^(?:file:|[^:]*$)/.test(this.#url) ? `file:${PROTOCOLS}` : PROTOCOLS,
         // Variables of a git command that this process runs in, such as a hook, must not choose another repository.
         GIT_DIR: undefined,
         GIT_WORK_TREE: undefined,
@@ -198,12 +199,4 @@ function assertOptions(url: string, { commit, name }: CloneOptions): void {
       `name must be the name of a folder that does not begin with a dot, not ${JSON.stringify(name)}.`,
     );
   }
-}
-
-async function folderBytes(folder: string): Promise<number> {
-  let bytes = 0;
-  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
-    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size;
-  }
-  return bytes;
 }
