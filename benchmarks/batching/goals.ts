@@ -5,6 +5,7 @@ import { PROMPT_MS } from "./analysis.ts";
 import { servableRate, sharedQueueRate, sheddingGoodput } from "./bounds.ts";
 import type { Harness } from "./harness.ts";
 import { Measurements, type Plan, type OpenOutcome, type Recovery, type Subject } from "./measurements.ts";
+import { measureBeyondProcessor, measureRefusalCost } from "./overload.ts";
 import { firstThatHolds, highestRate } from "./search.ts";
 import { S1, S2, S4, SHAPES, type Shape } from "./shape.ts";
 
@@ -17,6 +18,11 @@ const OVERLOAD = 0.95;
 const OVERLOADS = [1.5, 3];
 const CLOSED_LOOP = 0.92;
 const CLIENTS = [8, 16, 48];
+const CLIENTS_WITH_DEADLINE = [8, 48];
+/** The most requests that are refused after a wait, as a share of all. */
+const LATE_REFUSALS = 0.02;
+/** Loads without much overload, at which refusals must be few, or prompt. */
+const LOADS = [0.5, 1];
 const LOW_LOAD_MS = 25.7;
 const RECOVERY = { seconds: 2, batches: 50 };
 const NOISE = 0.15;
@@ -71,7 +77,11 @@ export class Goals {
           await add(() => this.#overload(shape, load));
       }
     }
+    for (const load of LOADS) await add(() => this.#refusals(load));
     for (const clients of CLIENTS) await add(() => this.#closedLoop(clients));
+    for (const clients of CLIENTS_WITH_DEADLINE) await add(() => this.#closedLoop(clients, true));
+    await add(() => measureRefusalCost(this.#harness, quick));
+    await add(() => measureBeyondProcessor(this.#harness, quick));
     await add(() => this.#lowLoad(quick ? 120 : 600));
     for (const shape of quick ? [S4] : [S1, S4]) await add(() => this.#costChange(shape));
     await add(() => this.#noise());
@@ -166,6 +176,7 @@ export class Goals {
         IN_TIME,
         this.#tolerance,
       ),
+      this.#lateRefusals(name, outcomes),
       atLeast(
         `${name}: rejections with Retry-After`,
         middle((outcome) => outcome.retryAfterShare),
@@ -195,10 +206,31 @@ export class Goals {
     ];
   }
 
-  async #closedLoop(clients: number): Promise<Row[]> {
-    progress(`S1: closed loop, ${clients} clients`);
-    const share = await this.#measure.closedLoop(ours(S1), clients);
-    const name = `S1: closed loop, ${clients} clients / ideal`;
+  /** Refusals on S1 without much overload: none at half of the capacity; at all of it, few after a wait. */
+  async #refusals(load: number): Promise<Row[]> {
+    const rate = load * servableRate(S1);
+    progress(`S1: refusals, ${Math.round(rate)}/s`);
+    const outcomes = await this.#measure.openLoop(ours(S1), rate);
+    if (load > 0.5) return [this.#lateRefusals(`S1 at ${load} λ*`, outcomes)];
+    const refused = median(outcomes.map(({ rejected, requests }) => rejected / requests));
+    return [atMost(`S1 at ${load} λ*: refused`, refused, "ratio", 0)];
+  }
+
+  #lateRefusals(name: string, outcomes: readonly OpenOutcome[]): Row {
+    const share = median(
+      outcomes.map(
+        ({ lateRejectionShare, rejected, requests }) => (lateRejectionShare * rejected) / requests,
+      ),
+    );
+    const what = `${name}: refused later than ${PROMPT_MS} ms, of all`;
+    return atMost(what, share, "ratio", LATE_REFUSALS, this.#tolerance);
+  }
+
+  async #closedLoop(clients: number, hasDeadline = false): Promise<Row[]> {
+    const what = `S1: closed loop${hasDeadline ? " with a deadline" : ""}, ${clients} clients`;
+    progress(what);
+    const share = await this.#measure.closedLoop(ours(S1), clients, hasDeadline);
+    const name = `${what} / ideal`;
     return [atLeast(name, share, "ratio", CLOSED_LOOP, this.#tolerance)];
   }
 

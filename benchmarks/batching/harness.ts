@@ -100,6 +100,17 @@ export class Harness implements AsyncDisposable {
     return this.#noisyRuns;
   }
 
+  /** Starts a server that the caller puts load on. */
+  start(program: string, configuration?: Configuration): Promise<ServerProcess> {
+    const path = join(this.#programs, "batching", "servers", program);
+    return ServerProcess.start(path, [], configuration === undefined ? [] : [JSON.stringify(configuration)]);
+  }
+
+  /** Puts a load on such a server. */
+  generate(command: LoadCommand): Promise<Samples> {
+    return this.#generator.run(command);
+  }
+
   /** Sends requests on a Poisson schedule. */
   open(configuration: Configuration, run: OpenRun): Promise<Trial> {
     const { ratePerSecond, warmUpMs, measuredMs, seed } = run;
@@ -161,8 +172,7 @@ export class Harness implements AsyncDisposable {
     loadOn: (url: string) => LoadCommand,
   ): Promise<Omit<Trial, "span">> {
     const program = configuration.rule === "ours" ? "batching-ours.js" : "batching-rivals.js";
-    const path = join(this.#programs, "batching", "servers", program);
-    await using server = await ServerProcess.start(path, [], [JSON.stringify(configuration)]);
+    await using server = await this.start(program, configuration);
     const { clients, durationMs, factor } = FIRST_CALLS;
     await control(server.url, { factor });
     await this.#generator.run({ kind: "closed", url: server.url, clients, durationMs });

@@ -53,9 +53,9 @@ export class Measurements {
     return this.#closed(subject, 4 * subject.shape.maxSize, ceiling(subject.shape));
   }
 
-  /** Clients that send again at once, without a deadline: responses per second as a share of the ideal. */
-  closedLoop(subject: Subject, clients: number): Promise<number> {
-    return this.#closed(subject, clients, closedLoopRate(subject.shape, clients));
+  /** Clients that send again at once, by default without a deadline: responses per second as a share of the ideal. */
+  closedLoop(subject: Subject, clients: number, hasDeadline = false): Promise<number> {
+    return this.#closed(subject, clients, closedLoopRate(subject.shape, clients), hasDeadline);
   }
 
   /** Requests per second on a Poisson schedule; one outcome per repetition. */
@@ -124,10 +124,10 @@ export class Measurements {
     return [recovery(fromMs), recovery(fromMs + phaseMs)];
   }
 
-  async #closed(subject: Subject, clients: number, bound: number): Promise<number> {
+  async #closed(subject: Subject, clients: number, bound: number, hasDeadline = false): Promise<number> {
     const shares: number[] = [];
     for (let repetition = 0; repetition < this.#plan.repetitions; repetition++) {
-      const { samples, span } = await this.#harness.closed(configurationOf(subject, false), {
+      const { samples, span } = await this.#harness.closed(configurationOf(subject, hasDeadline), {
         clients,
         warmUpMs: this.#plan.warmUpMs,
         measuredMs: this.#plan.measuredMs,

@@ -62,6 +62,8 @@ export interface Load {
   readonly warm: number;
   /** Requests per second of an open loop. */
   readonly rate?: number;
+  /** The time after which an answer is worthless, in milliseconds; by default 100. */
+  readonly deadline?: number;
   /** The seed of the arrivals of an open loop. */
   readonly seed?: number;
   readonly window?: number;

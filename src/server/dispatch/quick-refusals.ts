@@ -43,6 +43,8 @@ interface LastRefusal {
   /** When it was decided, and the state of the queue. */
   readonly at: number;
   readonly changes: number;
+  /** How long the request may have waited: a later one that has waited longer is refused as well. */
+  readonly unreadMs: number;
 }
 
 /** The longest time for which a refusal holds, in milliseconds. */
@@ -89,7 +91,7 @@ export class QuickRefusals {
   /** Reads a connection on which a request was just refused, from the next request on. */
   follow(socket: Socket): void {
     const followed: Followed = socket;
-    if (followed[FOLLOWED] === true) return this.#turns.refused(socket);
+    if (followed[FOLLOWED] === true) return this.#turns.refused(socket, true);
     if (this.#routes.size === 0 || !this.#canSkipNode) return;
     followed[FOLLOWED] = true;
     setImmediate(() => this.#read(socket)); // not while Node's parser runs
@@ -139,7 +141,12 @@ export class QuickRefusals {
     const { dispatch } = route;
     const { now, changes } = dispatch;
     const unreadMs = this.#turns.unreadMs(socket);
-    if (last !== undefined && now - last.at < HOLDS_MS && changes === last.changes && unreadMs === 0) {
+    if (
+      last !== undefined &&
+      now - last.at < HOLDS_MS &&
+      changes === last.changes &&
+      unreadMs >= last.unreadMs
+    ) {
       dispatch.rejectAgain(last.refusal, now);
       return last;
     }
@@ -149,7 +156,7 @@ export class QuickRefusals {
     if (refusal === undefined) return undefined;
     const answer = this.#answers.for(refusal);
     const text = this.#textOf(answer, head.origin);
-    return (head.last = { refusal, status: answer.status, text, at: now, changes });
+    return (head.last = { refusal, status: answer.status, text, at: now, changes, unreadMs });
   }
 
   /** The head at the start of a chunk, if a request with this head may be refused here. */

@@ -73,9 +73,9 @@ test("in turns that refuse in a short time, all connections are read", () => {
 test("few refusals in a long turn pause nothing: the machine may be busy with other work", () => {
   const clock = new TurnClock();
   const turns = new CrowdedTurns(clock);
-  const all = connections(40);
+  const all = connections(20);
   for (let count = 0; count < 50; count++) turn(clock, turns, all, 2);
-  assert.equal(readOf(all), 40);
+  assert.equal(readOf(all), 20);
 });
 
 test("with more requests than there is time for, turns become short, and each connection is read again", () => {
@@ -93,11 +93,11 @@ test("with more requests than there is time for, turns become short, and each co
     }
     sizes.push(turn(clock, turns, all, 0.02));
   }
-  assert.equal(sizes[0], 5_000);
+  assert.equal(sizes[0], 5_000, "in the first turn, all connections have sent something");
   const later = sizes.slice(20).sort((one, other) => one - other);
   const median = later[later.length >> 1] ?? 0;
-  assert.ok(median >= 50 && median <= 500, `${median} in a turn`);
-  assert.ok(longestUnread > 100 && longestUnread < 1_500, `unread for ${longestUnread} ms`);
+  assert.ok(median >= 25 && median <= 250, `${median} in a turn`);
+  assert.ok(longestUnread > 100 && longestUnread < 2_000, `unread for ${longestUnread} ms`);
 });
 
 test("a request on a connection that was not read may have waited since then; later ones have not", () => {
@@ -105,7 +105,7 @@ test("a request on a connection that was not read may have waited since then; la
   const turns = new CrowdedTurns(clock);
   const all = connections(300);
   turn(clock, turns, all, 0.02);
-  const paused = all.find(({ isRead }) => !isRead);
+  const paused = all.findLast(({ isRead }) => !isRead);
   assert.ok(paused !== undefined);
   const pausedAt = clock.now();
   // Turns without refusals: the connections are read again, some at a time.
