@@ -6,7 +6,7 @@ import { FetchDeadline } from "./fetch-deadline.ts";
 import { isAllowedHost, resolveLimits, type FetchLimits, type ResolvedFetchLimits } from "./fetch-limits.ts";
 import { fileNameOf } from "./file-name.ts";
 import { createResolver, resolveBySystem } from "./host-names.ts";
-import { loadPublicCheck, type AddressCheck } from "./public-address.ts";
+import { createPublicCheck, type AddressCheck } from "./public-address.ts";
 import type { FetchedFile, FetchParts } from "./fetched-file.ts";
 
 /** Headers that are sent to another origin after a redirect. */
@@ -19,7 +19,7 @@ export async function fetchFile(url: string, limits: FetchLimits, parts: FetchPa
   const deadline = new FetchDeadline(resolved);
   try {
     const { signal } = deadline;
-    const isAllowed = parts.isAllowed ?? (await loadPublicCheck());
+    const isAllowed = parts.isAllowed ?? createPublicCheck();
     let target = parseUrl(url);
     let { headers } = resolved;
     for (let redirects = 0; ; redirects++) {

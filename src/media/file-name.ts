@@ -30,6 +30,7 @@ function dispositionName(header: string): string {
 
 /** Many servers send UTF-8, which HTTP reads as Latin-1. */
 function utf8(text: string): string {
+  if (/[^\0-\xff]/.test(text)) return text;
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(text, "latin1"));
   } catch {

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
-import type { IPv4 } from "ipaddr.js";
+import ipaddr, { type IPv4 } from "ipaddr.js";
 
 /** Checks an IP address, which must be in its usual notation. */
 export type AddressCheck = (address: string) => boolean;
@@ -12,11 +12,10 @@ export type AddressCheck = (address: string) => boolean;
 const INSIDE = new Set(["168.63.129.16"]);
 
 /**
- * Loads the check for public addresses: whether an address belongs to the internet, and not to this machine or its
+ * The check for public addresses: whether an address belongs to the internet, and not to this machine or its
  * network. An IPv6 address that contains an IPv4 address is public if both are.
  */
-export async function loadPublicCheck(): Promise<AddressCheck> {
-  const { default: ipaddr } = await import("ipaddr.js");
+export function createPublicCheck(): AddressCheck {
   const own = new Set(
     Object.values(networkInterfaces())
       .flatMap((addresses) => addresses ?? [])
