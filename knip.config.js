@@ -14,7 +14,7 @@ export default function configuration({ production = false }) {
       "src/workers/entry.ts!",
       "src/typescript/module-format.ts!", // hooks of Node for loading modules
       "src/functions/bundle/programs.ts!", // by scripts/build-programs.mjs, in its compiled form
-      "scripts/*.mjs",
+      "scripts/*.{mjs,ts}",
       "benchmarks/*.ts",
       "benchmarks/servers/*.ts",
       "benchmarks/peers/servers/{fastify,node-http,servable*}.ts",
@@ -33,7 +33,7 @@ export default function configuration({ production = false }) {
       "benchmarks/**/*.ts",
       "examples/language/*.ts",
       "examples/openai/*.ts",
-      "scripts/**/*.mjs",
+      "scripts/**/*.{mjs,ts}",
       "test/**/*.{ts,mjs}",
     ],
     ignore: [
