@@ -21,9 +21,7 @@ import { StagedPackage } from "./lib/staged-package.ts";
 import { median, quantile } from "./lib/statistics.ts";
 
 /** The required throughput as a share of bare Fastify's, at equal processor time. */
-const TARGET = 0.9;
-/** The desired share. */
-const AIM = 0.95;
+const TARGET = 0.96;
 
 /** The share of rounds that are taken as undisturbed by other programs. */
 const QUIET_SHARE = 0.2;
@@ -58,17 +56,13 @@ interface Pair {
   readonly name: string;
   readonly bare: Contestant;
   readonly ours: Contestant;
+  /** The required share of bare Fastify's throughput, at equal processor time. */
+  readonly target: number;
 }
 
 const BARE: Contestant = { name: "bare Fastify", program: "fastify-bare" };
 const OURS: Contestant = { name: "servable", program: "servable" };
-const CONTESTANTS: readonly Contestant[] = [
-  BARE,
-  OURS,
-  { name: "node:http", program: "node-http" },
-  { name: "servable, Origin sent", program: "servable", headers: { origin: "http://localhost:3000" } },
-  { name: "servable, request storage", program: "servable-current" },
-];
+const CONTESTANTS: readonly Contestant[] = [BARE, OURS, { name: "node:http", program: "node-http" }];
 
 /** A small picture: larger ones would mostly measure the copying of the system. */
 const BYTES = "x".repeat(16 * 1024);
@@ -79,21 +73,38 @@ const KEY = { authorization: "Bearer key-of-the-benchmark" };
 const QUERY = "q=lighthouse&limit=20&exact=true";
 const PAGE = JSON.stringify({ query: "lighthouse", limit: 20, exact: true });
 
+const ORIGIN = { origin: "http://localhost:3000" };
+
 const PAIRS: readonly Pair[] = [
+  {
+    name: "Origin sent",
+    bare: { name: "bare Fastify, Origin sent", program: "fastify-bare", headers: ORIGIN },
+    ours: { name: "servable, Origin sent", program: "servable", headers: ORIGIN },
+    target: 0.93,
+  },
+  {
+    name: "request storage",
+    bare: { name: "bare Fastify, request storage", program: "fastify-current" },
+    ours: { name: "servable, request storage", program: "servable-current" },
+    target: 0.93,
+  },
   {
     name: "bearer check",
     bare: { name: "bare Fastify, bearer check", program: "fastify-bearer", headers: KEY },
     ours: { name: "servable, bearer check", program: "servable-bearer", headers: KEY },
+    target: 0.9,
   },
   {
     name: "GET with typed query",
     bare: { name: "bare Fastify, typed query", program: "fastify-query", query: QUERY },
     ours: { name: "servable, typed query", program: "servable-query", query: QUERY },
+    target: 0.9,
   },
   {
     name: "bytes in and out",
     bare: { name: "bare Fastify, bytes", program: "fastify-bytes", headers: BYTES_TYPE, bytes: BYTES },
     ours: { name: "servable, bytes", program: "servable-bytes", headers: BYTES_TYPE, bytes: BYTES },
+    target: 0.9,
   },
 ];
 const ALL: readonly Contestant[] = [...CONTESTANTS, ...PAIRS.flatMap(({ bare, ours }) => [bare, ours])];
@@ -187,10 +198,13 @@ function rowsOf(rounds: ReadonlyMap<Contestant, readonly Round[]>): Row[] {
       QUIET_SHARE,
     );
 
-  const reached = quiet(BARE) / quiet(OURS);
   const rows = [
-    atLeast("servable / bare Fastify, by CPU per request in quiet rounds", reached, "ratio", TARGET),
-    information(`the same, short of the aim of ${AIM} by`, Math.max(0, AIM - reached), "ratio"),
+    atLeast(
+      "servable / bare Fastify, by CPU per request in quiet rounds",
+      quiet(BARE) / quiet(OURS),
+      "ratio",
+      TARGET,
+    ),
     information("servable / bare Fastify, by CPU per request", byCpu(OURS), "ratio"),
     information("servable / bare Fastify, by requests per second", byRate(OURS), "ratio"),
   ];
@@ -206,9 +220,9 @@ function rowsOf(rounds: ReadonlyMap<Contestant, readonly Round[]>): Row[] {
       information(`${contestant.name} / bare Fastify, by requests per second`, byRate(contestant), "ratio"),
     );
   }
-  for (const { name, bare: rival, ours } of PAIRS) {
+  for (const { name, bare: rival, ours, target } of PAIRS) {
     const what = `${name}: servable / bare Fastify, by CPU per request in quiet rounds`;
-    rows.push(atLeast(what, quiet(rival) / quiet(ours), "ratio", TARGET));
+    rows.push(atLeast(what, quiet(rival) / quiet(ours), "ratio", target));
   }
   for (const contestant of ALL) {
     const latencies = of(contestant).flatMap((round) => round.latencies);

@@ -74,18 +74,22 @@ function exceptPages(authenticate: onRequestHookHandler): onRequestHookHandler {
   };
 }
 
+/** Hooks that may set headers of an answer, or answer themselves. */
+const ANSWER_HOOKS: ReadonlySet<string> = new Set(["onRequest", "preParsing", "preValidation", "preHandler"]);
+/** Hooks that must see every request. */
 const REQUEST_HOOKS: ReadonlySet<string> = new Set(["onRequest", "onSend", "onResponse", "onTimeout"]);
 
 /**
- * Makes streams go through Fastify once a server has a hook that may change answers, and refusals once it has one that
- * must see every request. Otherwise they are written directly.
+ * Makes answers go through Fastify once a server has a hook that may change them, and refusals once it has one that must
+ * see every request. Otherwise they are written directly.
  */
 export function noticeSendHooks(server: FastifyInstance, state: ServerState): void {
   const { addHook } = server as { addHook: (name: string, hook: unknown) => FastifyInstance };
   Reflect.set(server, "addHook", function (this: FastifyInstance, name: string, hook: unknown) {
-    if (name === "onSend") state.hasSendHooks = true;
     // Those of other scopes do not apply to the framework's routes.
-    if (this === server && REQUEST_HOOKS.has(name)) state.hasRequestHooks = true;
+    const isOfRoutes = this === server;
+    if (name === "onSend" || (isOfRoutes && ANSWER_HOOKS.has(name))) state.hasSendHooks = true;
+    if (isOfRoutes && REQUEST_HOOKS.has(name)) state.hasRequestHooks = true;
     return addHook.call(this, name, hook);
   });
 }

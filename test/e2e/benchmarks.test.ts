@@ -30,7 +30,7 @@ function run(name: string, ...flags: readonly string[]): Promise<Outcome> {
 const TARGETS: Readonly<Record<string, readonly string[]>> = {
   overhead: [
     "servable / bare Fastify, by CPU per request in quiet rounds",
-    ...["bearer check", "GET with typed query", "bytes in and out"].map(
+    ...["Origin sent", "request storage", "bearer check", "GET with typed query", "bytes in and out"].map(
       (what) => `${what}: servable / bare Fastify, by CPU per request in quiet rounds`,
     ),
   ],

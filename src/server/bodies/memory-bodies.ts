@@ -66,9 +66,9 @@ function createMemoryReader(
     };
     const arrival = new Arrival(request, body.times, watch, (error) => {
       finish(error);
-      cancel?.();
+      collection?.giveUp();
     });
-    const cancel = collectBody(request, declaredLength(request), bounds, (fault, bytes) => {
+    const collection = collectBody(request, declaredLength(request), bounds, (fault, bytes) => {
       if (fault === undefined) finish(undefined, bytes);
       else finish(faultError(fault, overloadStatus));
     });

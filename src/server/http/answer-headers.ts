@@ -15,6 +15,10 @@ export class AnswerHeaders {
   readonly #state: ServerState;
   readonly #log: Logger;
   readonly #exposedHeaders: string | undefined;
+  /** The origin of the last call of {@link listFor}, and its headers: most requests repeat it. */
+  #listedOrigin: string | undefined;
+  #listedAs: ReturnType<Access["allows"]> = "no";
+  #list: readonly string[] = NO_HEADERS;
   /** Time for which browsers keep the answer to a preflight, in seconds. */
   readonly preflightMaxAge: string;
 
@@ -46,6 +50,24 @@ export class AnswerHeaders {
       });
       if (varied !== undefined) reply.header("vary", withOrigin(String(varied)));
     }
+  }
+
+  /**
+   * The headers as a list of names and values in turn, for answers that are written directly. The same list for all
+   * requests from an origin. Undefined if they may differ from answer to answer.
+   */
+  listFor(origin: string | undefined): readonly string[] | undefined {
+    if (this.#provideHints !== undefined || this.#state.stopping) return undefined;
+    if (origin === undefined) return NO_HEADERS;
+    const allowed = this.allows(origin); // may change when the server begins to listen
+    if (origin !== this.#listedOrigin || allowed !== this.#listedAs) {
+      const list: string[] = [];
+      this.#set(origin, (name, value) => list.push(name, value));
+      this.#list = list;
+      this.#listedOrigin = origin;
+      this.#listedAs = allowed;
+    }
+    return this.#list;
   }
 
   /** Returns the headers as a record, for answers that Fastify does not send. */
@@ -99,6 +121,7 @@ export class AnswerHeaders {
   }
 }
 
+const NO_HEADERS: readonly string[] = [];
 const EXPOSED = "access-control-expose-headers";
 
 /** The app's own value of `vary`, with the origin. */

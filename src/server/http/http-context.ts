@@ -30,6 +30,8 @@ export class HttpContext implements RequestContext, RunningCall {
   answerStatus: number | undefined;
   /** The headers about the form of the body that the handler has set: only some results can have them. */
   bodyForm: BodyForm | undefined;
+  /** There are other headers in the reply. */
+  hasOwnHeaders = false;
   /** The converted parameters, on routes that have schemas for them. */
   typed: TypedParts | undefined;
   /** The files of the call, on routes with schemas of files. */
@@ -190,7 +192,13 @@ export class HttpContext implements RequestContext, RunningCall {
     const known = name.toLowerCase();
     if (known === "content-type") (this.bodyForm ??= {}).contentType = String(value);
     else if (known === "content-encoding") (this.bodyForm ??= {}).contentEncoding = String(value);
-    else this.#reply.header(name, value);
+    else this.addHeaders([[name, value]]);
+  }
+
+  /** Adds headers to the answer that the reply will have. */
+  addHeaders(headers: Iterable<readonly [string, HeaderValue]>): void {
+    this.hasOwnHeaders = true;
+    for (const [name, value] of headers) this.#reply.header(name, value);
   }
 
   /** The new value of `x-fal-cdn-token`, if the handler changed it. */

@@ -101,7 +101,9 @@ export class RouteRuntime {
 
   /** Counts an answer, once. @param started the start of the call, by `performance.now()` */
   count(context: HttpContext, reply: FastifyReply, status: number, started: number): void {
-    this.#counter.count(this.metrics, reply.raw, status, started, () => this.lostStatus(context));
+    if (this.#state.hasSendHooks) {
+      this.#counter.count(this.metrics, reply.raw, status, started, () => this.lostStatus(context));
+    } else this.metrics.record(status, (performance.now() - started) / 1000);
   }
 
   /** The status in the metrics for a call whose answer was not delivered. */
@@ -170,6 +172,16 @@ export class RouteRuntime {
     if (token === undefined) return;
     if (isHeaderValue(token)) reply.header("x-fal-cdn-token", token);
     else context.log.warn("the new x-fal-cdn-token is not a valid header value; it is not sent");
+  }
+
+  /**
+   * The headers of a handler's answer as a list of names and values in turn. Undefined if Fastify has to send the answer,
+   * because there are hooks, or headers in the reply.
+   */
+  directHeaders(context: HttpContext): readonly string[] | undefined {
+    if (this.#state.hasSendHooks || context.hasOwnHeaders || context.changedCdnToken !== undefined)
+      return undefined;
+    return this.#headers.listFor(context.raw.headers.origin);
   }
 
   /** The answer to an error. Logs unexpected errors once. */

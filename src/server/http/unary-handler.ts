@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { isWithoutBody } from "../../answer-header.ts";
@@ -52,7 +53,7 @@ export function createUnaryHandler(
     const fail = (error: unknown): void => {
       if (!context.isRunning) return; // errors after a forced abort are irrelevant
       const answer = route.answer(context, error);
-      if (answer.headers !== undefined) reply.headers(answer.headers);
+      if (answer.headers !== undefined) context.addHeaders(Object.entries(answer.headers));
       finish(answer.status, answer.payload, JSON_TYPE);
     };
     const finish = (status: number, payload: string | Buffer | undefined, contentType: string): void => {
@@ -105,6 +106,16 @@ export function send(
     return false;
   }
   try {
+    const headers = route.directHeaders(context);
+    if (
+      headers !== undefined &&
+      payload !== undefined &&
+      !isWithoutBody(status) &&
+      request.method !== "HEAD"
+    ) {
+      sendDirectly(reply.raw, status, payload, contentType, headers);
+      return true;
+    }
     route.applyHeaders(context, request, reply);
     reply.code(status);
     if (payload === undefined || isWithoutBody(status)) sendEmpty(reply, status, contentType);
@@ -115,6 +126,22 @@ export function send(
     reply.raw.destroy();
     return false;
   }
+}
+
+/**
+ * Sends an answer as Fastify would, without its way through the reply, hooks and serializers. For answers of the
+ * framework's own routes when nothing else has put headers into the reply.
+ */
+function sendDirectly(
+  raw: ServerResponse,
+  status: number,
+  payload: string | Buffer,
+  contentType: string,
+  headers: readonly string[],
+): void {
+  const length = String(Buffer.byteLength(payload));
+  raw.writeHead(status, ["content-type", contentType, "content-length", length, ...headers]);
+  raw.end(payload);
 }
 
 /** Sends an answer without a body. HEAD has the type that GET would have. */

@@ -53,7 +53,7 @@ export class ServerState {
   startupStep: "configure()" | "setup()" = "setup()";
   /** Setup is done. */
   ready = false;
-  /** The app has hooks that may change answers, so streams are sent through Fastify. */
+  /** The app has hooks that may change answers, so they are sent through Fastify. */
   hasSendHooks = false;
   /** There are hooks that must see every request. */
   hasRequestHooks = false;

@@ -201,10 +201,10 @@ export class BytesAnswers {
 }
 
 /** Adds the headers of the result itself. Not before it is certain that no error is answered instead. */
-function applyHead({ headers }: ResultBody, { context, reply }: Exchange): void {
+function applyHead({ headers }: ResultBody, { context }: Exchange): void {
   const encoding = context.bodyForm?.contentEncoding;
-  if (encoding !== undefined) reply.header("content-encoding", encoding);
-  for (const [name, value] of headers ?? []) reply.header(name, value);
+  if (encoding !== undefined) context.addHeaders([["content-encoding", encoding]]);
+  if (headers !== undefined) context.addHeaders(headers);
 }
 
 const JSON_TYPE = "application/json; charset=utf-8";
