@@ -115,7 +115,7 @@ class StandardPart implements ParameterPart {
 class SchemaPart implements ParameterPart {
   readonly #at: readonly [string];
   readonly #schema: CompiledSchema;
-  readonly #fields: readonly (readonly [key: string, convert: TextConversion | undefined])[];
+  readonly #fields: readonly Field[];
   readonly #names: ReadonlySet<string>;
   /** Whether parameters that the schema does not name are passed on; otherwise they are ignored. */
   readonly #keepsOthers: boolean;
@@ -127,7 +127,7 @@ class SchemaPart implements ParameterPart {
     this.#at = [at];
     this.#schema = schema;
     this.#fields = plan.fields;
-    this.#names = new Set(plan.fields.map(([key]) => key));
+    this.#names = new Set(plan.fields.map(({ key }) => key));
     this.#keepsOthers = at === "query" && plan.keepsOthers;
     this.#convertOthers = plan.convertOthers;
     this.lists = plan.lists;
@@ -135,7 +135,10 @@ class SchemaPart implements ParameterPart {
 
   read(texts: Texts, onFault: OnFault): unknown {
     const values: Record<string, unknown> = {};
-    for (const [key, convert] of this.#fields) {
+    const fields = this.#fields;
+    // An index, since iterators of lists of pairs take longer than the conversion.
+    for (let index = 0; index < fields.length; index++) {
+      const { key, convert } = fields[index] as Field;
       const text = texts[key];
       if (text !== undefined) values[key] = convert === undefined ? text : convert(text);
     }
@@ -159,8 +162,15 @@ class SchemaPart implements ParameterPart {
   }
 }
 
+/** A declared parameter. */
+interface Field {
+  readonly key: string;
+  /** Undefined: the text is the value. */
+  readonly convert: TextConversion | undefined;
+}
+
 interface PartPlan {
-  readonly fields: readonly (readonly [key: string, convert: TextConversion | undefined])[];
+  readonly fields: readonly Field[];
   readonly lists: readonly string[];
   readonly keepsOthers: boolean;
   readonly convertOthers: TextConversion | undefined;
@@ -231,9 +241,10 @@ function planOf(
     if (types.has("array") && !types.has("object")) lists.push(key);
     return compileTextConversion({ node, definitions, fitsNode });
   };
-  const fields = [...fieldNodes(document, definitions)].map(
-    ([key, node]) => [key, convertedField(key, node)] as const,
-  );
+  const fields = [...fieldNodes(document, definitions)].map(([key, node]) => ({
+    key,
+    convert: convertedField(key, node),
+  }));
   const others = parts.map((part) => part["additionalProperties"]).find(isSchemaNode);
   return {
     fields,
