@@ -37,10 +37,8 @@ export function collectBody(
     onEnd("OVERLOADED", EMPTY);
     return undefined;
   }
-  (payload as Collected)[COLLECTION] = collection;
-  payload.on("data", take).on("error", lose);
-  // A body of known length is complete with its last byte.
-  if (!(declared > 0)) payload.on("end", complete);
+  if (declared > LONG_BODY) collection.listen();
+  else process.nextTick(begin, collection);
   return collection;
 }
 
@@ -50,6 +48,11 @@ type OnBody = (fault: BodyFault | undefined, bytes: Buffer) => void;
 /** The listeners are the same for all bodies, and find the collection on the request: cheaper than three functions each. */
 const COLLECTION = Symbol("collection");
 type Collected = IncomingMessage & { [COLLECTION]?: BodyCollection };
+
+/** Runs once Node has read the bytes that came with the head. */
+function begin(collection: BodyCollection): void {
+  collection.begin();
+}
 
 function take(this: Collected, chunk: Buffer): void {
   this[COLLECTION]?.take(chunk);
@@ -71,6 +74,7 @@ class BodyCollection {
   readonly #onEnd: OnBody;
   #whole: Buffer = EMPTY;
   #pieces: Pieces | undefined;
+  #isListening = false;
   #isOver = false;
 
   constructor(payload: IncomingMessage, declared: number, bounds: BodyBounds, onEnd: OnBody) {
@@ -78,6 +82,26 @@ class BodyCollection {
     this.#declared = declared;
     this.#bounds = bounds;
     this.#onEnd = onEnd;
+  }
+
+  /**
+   * Takes what has come with the head, which for most bodies is all: cheaper than events. Then waits for the rest.
+   */
+  begin(): void {
+    if (this.#isOver) return;
+    if (this.#payload.destroyed) return this.giveUp();
+    const chunk = this.#payload.read() as Buffer | null;
+    if (chunk !== null) this.take(chunk);
+    if (!this.#isOver) this.listen();
+  }
+
+  /** Waits for the bytes that are still to come. */
+  listen(): void {
+    this.#isListening = true;
+    (this.#payload as Collected)[COLLECTION] = this;
+    this.#payload.on("data", take).on("error", lose);
+    // A body of known length is complete with its last byte.
+    if (!(this.#declared > 0)) this.#payload.on("end", complete);
   }
 
   /** Reserves memory for the declared length; false if there is none. */
@@ -113,10 +137,12 @@ class BodyCollection {
       bytes = this.#pieces.end();
       this.#pieces = undefined;
     }
-    this.#whole = EMPTY; // the request keeps this object, which must not keep the body
+    this.#whole = EMPTY; // the request may keep this object, which must not keep the body
     if (!(this.#declared >= 0)) undeclaredBytes.set(payload, bytes.length);
-    // The others are harmless, and go with the request. Node would take longer to remove this one.
-    payload.removeListener("data", take);
+    // The other listeners are harmless, and go with the request. Node would take longer to remove this one.
+    if (this.#isListening) payload.removeListener("data", take);
+    // What is left is discarded, so that its sender can read the answer. Others may wait for the end of the body.
+    else if (fault !== undefined || payload.listenerCount("end") > 0) payload.resume();
     if (fault === undefined) return this.#onEnd(undefined, bytes);
     payload.removeListener("error", lose);
     this.#onEnd(fault, EMPTY);
