@@ -39,8 +39,8 @@ export function addDeployCommand(program: Command): void {
     .addOption(buildArgOption())
     .option("--no-cache", "build every layer of the image again")
     .addOption(new Option("--force-env-build", "the same as --no-cache").hideHelp())
-    .option("--check", "show what changes of the app's scale, and ask before going on")
-    .option("-y, --yes", "go on without being asked")
+    .option("--check", "show what changes of the app's scale, and ask before the deployment")
+    .option("-y, --yes", "continue without a question")
     .option("--debug", "show stacks, and log lines of every level")
     .addHelpText(
       "after",

@@ -141,7 +141,7 @@ class BodyCollection {
     if (!(this.#declared >= 0)) undeclaredBytes.set(payload, bytes.length);
     // The other listeners are harmless, and go with the request. Node would take longer to remove this one.
     if (this.#isListening) payload.removeListener("data", take);
-    // What is left is discarded, so that its sender can read the answer. Others may wait for the end of the body.
+    // The rest is discarded, so that its sender can read the answer. Hooks may wait for the end of the body.
     else if (fault !== undefined || payload.listenerCount("end") > 0) payload.resume();
     if (fault === undefined) return this.#onEnd(undefined, bytes);
     payload.removeListener("error", lose);

@@ -108,7 +108,7 @@ function readPairs(text: string, fields: FieldReader, maxPairs: number): FieldTe
   return texts;
 }
 
-/** Decodes `+` and percent escapes. @throws BodyError for what is not UTF-8 */
+/** Decodes `+` and percent escapes. @throws BodyError for a text that is not UTF-8 */
 function decoded(text: string): string {
   // Bytes above 127 should be escaped; those that are not, are read as the UTF-8 that they are.
   const plain = /[\u0080-\u00ff]/.test(text) ? text.replaceAll(/[\u0080-\u00ff]/g, escapeByte) : text;

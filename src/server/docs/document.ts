@@ -37,7 +37,7 @@ export async function createDocument(
 }
 
 /**
- * Builds the document of a class that has been checked. Other work of the process goes on meanwhile.
+ * Builds the document of a class that has been checked. Other work of the process continues meanwhile.
  * @param own the routes that the app has added to its server; undefined if they are not known
  */
 export async function makeDocument(

@@ -215,7 +215,7 @@ export class HttpContext implements RequestContext, RunningCall {
 
 /** The id of a request that has none: the one in `request.log`, if the app configures its server. */
 function newId({ id }: FastifyRequest): string {
-  return id.startsWith("req-") ? randomUUID() : id; // otherwise Fastify only counts
+  return id.startsWith("req-") ? randomUUID() : id; // otherwise Fastify has numbered it
 }
 
 /**

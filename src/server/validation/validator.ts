@@ -31,7 +31,7 @@ export interface CompiledSchema {
   fits(value: unknown): boolean;
   /**
    * Validates an input, fills in defaults and drops unknown fields in place, and returns the value.
-   * @param at where the value stands in the request, for errors. Default `["body"]`
+   * @param at the place of the value in the request, for errors. Default `["body"]`
    * @throws InputValidationError
    */
   accept(value: unknown, at?: readonly string[]): unknown;
