@@ -155,6 +155,7 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   mime: ["server", "media"],
   "file-type": ["media"],
   "image-size": ["media"],
+  aws4fetch: ["storage"],
   commander: ["cli"],
   chokidar: ["cli"],
   tsx: ["typescript"],

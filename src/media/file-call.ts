@@ -1,7 +1,10 @@
-import type { MediaCall, MediaRequest } from "../routes/media-runtime.ts";
+import { FalServerlessError } from "../errors.ts";
+import type { MediaCall, MediaRequest, Reservation } from "../routes/media-runtime.ts";
 import type { FileStorage, StoredFile } from "../storage/file-storage.ts";
 import type { TemporaryFolder } from "../temporary-folder.ts";
 import { CallFiles } from "./call-files.ts";
+import { typeOfName } from "./content-inspection.ts";
+import { contentOfBytes, contentOfPath } from "./file-content.ts";
 import { storedName } from "./file-names.ts";
 import { filesIn, replaceFiles } from "./file-walk.ts";
 import type { MediaFile } from "./media-file.ts";
@@ -54,6 +57,33 @@ export class FileCall implements MediaCall {
     // Nobody gets the URLs of the others.
     await Promise.allSettled(stored.map((each) => each.remove?.()));
     throw failed.reason;
+  }
+
+  async reserve({
+    contentType,
+    fileName,
+  }: {
+    contentType?: string | undefined;
+    fileName?: string | undefined;
+  }): Promise<Reservation> {
+    const storage = this.#storage;
+    if (storage.reserve === undefined) {
+      const message = `The storage "${storage.name}" can't reserve a URL: choose "local", "s3" or "fal".`;
+      throw new FalServerlessError("STORAGE_FAILED", message);
+    }
+    const type = contentType ?? typeOfName(fileName) ?? "application/octet-stream";
+    const facts = { contentType: type, fileName: storedName(fileName, type) };
+    const reserved = await storage.reserve(facts, this.#request);
+    return {
+      url: reserved.url,
+      ...facts,
+      async complete(given) {
+        const content = typeof given === "string" ? await contentOfPath(given) : contentOfBytes(given);
+        await reserved.complete({ ...content, ...facts });
+        return { size: content.size };
+      },
+      abort: () => reserved.abort(),
+    };
   }
 
   async withBytes(result: unknown): Promise<unknown> {

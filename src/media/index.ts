@@ -17,6 +17,7 @@ export {
   type FileMaker,
   type NewFileOptions,
   type NewImageOptions,
+  type ReservedMedia,
   type StoredFileOptions,
 } from "./kinds.ts";
 export type { CallerInput, CallerOutput } from "./caller-types.ts";

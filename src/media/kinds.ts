@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import type { TUnsafe } from "typebox";
 import { ArchiveFile } from "./archive-file.ts";
+import type { MediaCall } from "../routes/media-runtime.ts";
 import type { FileOptions, ImageOptions } from "./file-limits.ts";
 import { createFileSchema } from "./file-schema.ts";
 import { fileUrl, type MediaKind, type StatedFacts } from "./wire-file.ts";
@@ -28,6 +29,15 @@ export interface StoredFileOptions extends NewFileOptions {
   fileSize?: number;
 }
 
+/** A file whose URL is known before its content. */
+export interface ReservedMedia<Value> {
+  readonly url: string;
+  /** Stores the content. Call it once, also after the answer. @param content bytes, or the path of a file */
+  complete(content: Uint8Array | string): Promise<Value>;
+  /** Gives the URL up. */
+  abort(): Promise<void>;
+}
+
 /** Creates the schema of a kind of files, and new files of the kind. */
 export interface FileMaker<Value, Options, NewOptions, UrlOptions> {
   /** The schema of a file. */
@@ -38,6 +48,12 @@ export interface FileMaker<Value, Options, NewOptions, UrlOptions> {
   fromPath(path: string, options?: NewOptions): Value;
   /** A new file with the content of a stream, such as a pipeline of sharp, which is read once. */
   fromStream(stream: AsyncIterable<Uint8Array | string>, options?: NewOptions): Value;
+  /**
+   * Reserves the URL of a file whose content comes later, so that the answer can name it before. Not in workers.
+   * @param ctx the context of a request to an endpoint whose schemas have files
+   * @throws FalServerlessError if the storage can't reserve a URL, as "data"
+   */
+  reserve(ctx: object, options?: NewFileOptions): Promise<ReservedMedia<Value>>;
   /** A file that is stored elsewhere already. @throws TypeError for a URL that is not http, https or data */
   fromUrl(url: string, options?: UrlOptions): Value;
 }
@@ -60,6 +76,23 @@ function createMaker<Value, Options extends ImageOptions, NewOptions extends Sta
       if (typeof stream !== "object" || stream === null || !(Symbol.asyncIterator in stream))
         throw new TypeError("fromStream() takes a Readable, a ReadableStream or another async iterable.");
       return create({ stream }, { ...options });
+    },
+    async reserve(ctx: object, options: NewFileOptions = {}): Promise<ReservedMedia<Value>> {
+      const { files } = ctx as { files?: MediaCall };
+      if (files === undefined) {
+        throw new TypeError(
+          `reserve() takes the context of a request to an endpoint that has files in its schemas, and does not run in a worker.`,
+        );
+      }
+      const { url, contentType, fileName, ...reserved } = await files.reserve(options);
+      return {
+        url,
+        abort: () => reserved.abort(),
+        async complete(content) {
+          const { size } = await reserved.complete(content);
+          return create({ url }, { contentType, fileName, fileSize: size });
+        },
+      };
     },
     fromUrl(url: string, options?: NewOptions): Value {
       const known = fileUrl(url);

@@ -38,6 +38,17 @@ export interface ServedFile {
   readonly maxAgeSeconds: number;
 }
 
+/** The URL of a file that is complete later. */
+export interface Reservation {
+  readonly url: string;
+  readonly contentType: string;
+  readonly fileName: string;
+  /** Stores the content. @param content bytes, or the path of a file */
+  complete(content: Uint8Array | string): Promise<{ readonly size: number }>;
+  /** Gives the URL up. */
+  abort(): Promise<void>;
+}
+
 /** The files of one call. */
 export interface MediaCall {
   /** Connects the files of an input with the call. @param at where the input is, as the beginning of each `loc` */
@@ -46,6 +57,8 @@ export interface MediaCall {
   load(input: unknown): Promise<void>;
   /** Stores the files of a result, and returns the result with their URLs. */
   store(result: unknown): Promise<unknown>;
+  /** Reserves the URL of a file that is complete later. @throws FalServerlessError if the storage can't */
+  reserve(facts: { contentType?: string | undefined; fileName?: string | undefined }): Promise<Reservation>;
   /** The result with the bytes of its files in their place. */
   withBytes(result: unknown): Promise<unknown>;
   /** Replaces files by data that can be sent to another process. */

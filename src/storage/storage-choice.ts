@@ -3,19 +3,26 @@ import { Misfit } from "../settings/check.ts";
 import { storage, type StorageOptions, type StorageSetting } from "../settings/storage.ts";
 import { DataStorage } from "./data-storage.ts";
 import type { FileStorage, StorageParts } from "./file-storage.ts";
+import { FalStorage } from "./fal-storage.ts";
 import { LocalStorage } from "./local-storage.ts";
+import { S3Storage } from "./s3-storage.ts";
 
 /** The variable with the name of the storage of classes that name none. */
 const VARIABLE = "SERVABLE_STORAGE";
 
 /**
- * The storage that applies: that of the class, otherwise the one that the variable `SERVABLE_STORAGE` names, otherwise data
- * URIs.
+ * The storage that applies: that of the class, otherwise the one that the variable `SERVABLE_STORAGE` names, otherwise fal's
+ * on a runner of fal, and data URIs elsewhere.
  * @throws DefinitionError for an unknown name in the variable
  */
 export function chosenStorage(setting: StorageSetting | undefined): StorageOptions {
-  const chosen = setting ?? fromEnvironment() ?? "data";
+  const chosen = setting ?? fromEnvironment() ?? (isOnFal(process.env) ? "fal" : "data");
   return typeof chosen === "string" ? { kind: chosen } : chosen;
+}
+
+/** Whether this is a runner of fal that has a key. */
+function isOnFal({ FAL_APP_NAME, FAL_KEY, FAL_KEY_ID, FAL_KEY_SECRET }: NodeJS.ProcessEnv): boolean {
+  return Boolean(FAL_APP_NAME) && Boolean(FAL_KEY || (FAL_KEY_ID && FAL_KEY_SECRET));
 }
 
 function fromEnvironment(): StorageSetting | undefined {
@@ -36,7 +43,9 @@ export function createStorage(options: StorageOptions, parts: StorageParts): Fil
       return new DataStorage();
     case "local":
       return new LocalStorage(options, parts);
-    default:
-      throw new DefinitionError("SETTING_INVALID", `The storage "${options.kind}" is not available yet.`);
+    case "s3":
+      return new S3Storage(options);
+    case "fal":
+      return new FalStorage(options);
   }
 }

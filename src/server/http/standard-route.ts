@@ -63,6 +63,7 @@ class StandardCalls {
   /** See {@link RouteRuntime.call} and {@link RouteRuntime.callIn}. */
   call(context: HttpContext, body: unknown, start: StartInWorker | undefined): unknown {
     const { signature, handler } = this.#route;
+    this.#files?.of(context); // File.reserve() looks for them in the context
     if (signature.input === undefined) {
       return this.#passOn(context, start?.(undefined) ?? this.#route.within(context, () => handler(context)));
     }
@@ -89,6 +90,7 @@ class StandardCalls {
   /** See {@link RouteRuntime.queue}. */
   async queue(dispatch: RouteDispatch, context: HttpContext, body: unknown, bytes: number): Promise<unknown> {
     const hasInput = this.#route.signature.input !== undefined;
+    this.#files?.of(context);
     const accepted = hasInput ? this.#accept(context, body) : undefined;
     const input = isThenable(accepted) ? await this.#inTime(context, accepted) : accepted;
     if (context.abortReason !== undefined) throw context.abortReason;
