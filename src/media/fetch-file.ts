@@ -80,16 +80,19 @@ async function addressesOf(
   signal.throwIfAborted();
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const mayBeInside = isAllowedHost(limits, url);
-  const isLocalName = !host.replace(/\.$/, "").includes(".");
-  const addresses =
-    isIP(host) !== 0 ? [host] : await (mayBeInside || isLocalName ? resolveBySystem : resolve)(host, signal);
-  if (!mayBeInside && !addresses.every(isAllowed)) {
-    throw new FetchError(
-      "address",
-      `The host ${url.hostname} is not on the public internet. If all callers may read its content, add it to allowedHosts.`,
-    );
-  }
+  // A name without a dot belongs to a network, not to the internet.
+  const isPublicName = host.replace(/\.$/, "").includes(".");
+  if (isIP(host) === 0 && !mayBeInside && !isPublicName) throw notPublic(url);
+  const addresses = isIP(host) !== 0 ? [host] : await (mayBeInside ? resolveBySystem : resolve)(host, signal);
+  if (!mayBeInside && !addresses.every(isAllowed)) throw notPublic(url);
   return addresses;
+}
+
+function notPublic({ hostname }: URL): FetchError {
+  return new FetchError(
+    "address",
+    `The host ${hostname} is not on the public internet. If all callers may read its content, add it to allowedHosts.`,
+  );
 }
 
 function fetchedFile(
