@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { describe, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
+import { pino } from "pino";
 import { App, AppException, bearerTokens, endpoint, type RequestContext } from "servable";
 import { Type, type Static } from "typebox";
 import { serveApp, type Metrics, type ServedApp } from "../helpers/served-app.ts";
@@ -173,4 +174,83 @@ test("an optional stream behind a queue passes through hooks in both forms, and 
   const idle = await served.metricsWhen((now) => now.value("servable_run_seconds_count", labels) === 14);
   assert.equal(idle.value("servable_queue_depth", labels), 0);
   assert.equal(idle.value("http_requests_in_progress", labels), 0);
+});
+
+/** Hooks that an app without configure() adds to its built server, each with what they do to an answer. */
+const LATE_HOOKS: readonly (readonly [name: string, add: (server: FastifyInstance) => void])[] = [
+  [
+    "onRequest",
+    (server) => server.addHook("onRequest", async (_request, reply) => void reply.header("x-by", "hook")),
+  ],
+  [
+    "preParsing",
+    (server) => server.addHook("preParsing", async (_request, reply) => void reply.header("x-by", "hook")),
+  ],
+  [
+    "preValidation",
+    (server) => server.addHook("preValidation", async (_request, reply) => void reply.header("x-by", "hook")),
+  ],
+  [
+    "preHandler",
+    (server) => server.addHook("preHandler", async (_request, reply) => void reply.header("x-by", "hook")),
+  ],
+  [
+    "onSend",
+    (server) => server.addHook("onSend", async (_request, reply) => void reply.header("x-by", "hook")),
+  ],
+];
+
+class Plain extends App {
+  @endpoint("/", { input: Ask })
+  answer({ fails }: Ask): object {
+    if (fails === true) throw new AppException("failed", 409);
+    return { fine: "é" };
+  }
+}
+
+/** Its handler returns once the body of its request has ended. */
+class Waiting extends App {
+  end: () => void = () => {};
+  readonly #ended = new Promise<void>((resolve) => (this.end = resolve));
+
+  @endpoint("/", { input: Ask })
+  async answer(_input: Ask): Promise<object> {
+    await this.#ended;
+    return { fine: true };
+  }
+}
+
+describe("a hook that is added to a built server", () => {
+  for (const [name, add] of LATE_HOOKS) {
+    test(`${name} sets headers of results and of errors`, async () => {
+      const server = new Plain().buildServer({ logger: pino({ level: "silent" }) });
+      add(server);
+      for (const [fails, status] of [
+        [false, 200],
+        [true, 409],
+      ] as const) {
+        const answer = await server.inject({ method: "POST", url: "/", payload: { stream: false, fails } });
+        assert.equal(answer.statusCode, status);
+        assert.equal(answer.headers["x-by"], "hook");
+      }
+      await server.close();
+    });
+  }
+
+  test("may wait for the end of a request's body, even while its handler runs", async () => {
+    const app = new Waiting();
+    const server = app.buildServer({ logger: pino({ level: "silent" }) });
+    server.addHook("onRequest", (request, _reply, done) => {
+      request.raw.once("end", app.end);
+      done();
+    });
+    const url = await server.listen({ host: "127.0.0.1", port: 0 });
+    const answer = await fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ stream: false }),
+    });
+    assert.deepEqual(await answer.json(), { fine: true });
+    await server.close();
+  });
 });
