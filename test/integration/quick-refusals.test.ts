@@ -134,18 +134,19 @@ async function ask(socket: Socket, ...texts: readonly string[]): Promise<string>
   return done;
 }
 
-/** A connection on which one request was refused by way of Node, so that the next ones may be refused before. */
+/** A connection on which two requests were refused by way of Node, so that the next ones may be refused before. */
 async function followed(full: FullServer, first = post()): Promise<{ socket: Socket; first: string }> {
   const socket = await openSocket(full.port);
   const answer = await ask(socket, first);
   assert.equal(statusOf(answer), 429, answer);
   await new Promise(setImmediate);
+  assert.equal(withoutDate(await ask(socket, first)), withoutDate(answer));
   return { socket, first: answer };
 }
 
 const withoutDate = (answer: string): string => answer.replace(/^date: .*$/im, "");
 
-test("requests after a refused one are refused without being parsed, with the same answer byte for byte", async () => {
+test("requests after two refused ones are refused without being parsed, with the same answer byte for byte", async () => {
   await using full = await FullServer.start();
   for (const headers of [{}, { origin: "http://localhost:3000" }, { connection: "keep-alive" }]) {
     const { socket, first } = await followed(full, post("/narrow", headers));
@@ -160,14 +161,24 @@ test("requests after a refused one are refused without being parsed, with the sa
   }
 });
 
+test("requests below the root path of a proxy are refused without being parsed as well", async () => {
+  await using full = await FullServer.start(new Narrow(), { rootPath: "/apps/narrow" });
+  const request = post("/apps/narrow/narrow");
+  const { socket, first } = await followed(full, request);
+  const before = full.parsed;
+  assert.equal(withoutDate(await ask(socket, request)), withoutDate(first));
+  assert.equal(full.parsed, before);
+  socket.destroy();
+});
+
 test("they count in the metrics of the route and of its queue", async () => {
   await using full = await FullServer.start();
   const { socket } = await followed(full);
   for (let request = 0; request < 9; request++) await ask(socket, post());
   const { metrics } = full.served.built;
   const route = metrics.routes.find(({ path }) => path === "/narrow");
-  assert.equal(route?.byStatus.get(429)?.count, 10);
-  assert.equal(metrics.queues[0]?.metrics.refusals.get("QUEUE_FULL"), 10);
+  assert.equal(route?.byStatus.get(429)?.count, 11);
+  assert.equal(metrics.queues[0]?.metrics.refusals.get("QUEUE_FULL"), 11);
   socket.destroy();
 });
 
@@ -235,6 +246,19 @@ test("two requests in one piece are both answered, in order", async () => {
   socket.write(post() + post("/free"));
   while (!received.includes("200 OK")) await once(socket, "data");
   assert.ok(received.startsWith("HTTP/1.1 429 "), received);
+  socket.destroy();
+});
+
+test("a request in one piece that is the end of another's head is not refused as a request of its own", async () => {
+  await using full = await FullServer.start();
+  const socket = await openSocket(full.port);
+  assert.equal(statusOf(await ask(socket, post())), 429);
+  // Node parses the pieces as one request, whose head has a header more.
+  const answer = await ask(socket, "POST /narrow HTTP/1.1\r\nfirst: ", post());
+  assert.equal(statusOf(answer), 429);
+  const before = full.parsed;
+  assert.equal(statusOf(await ask(socket, post())), 429);
+  assert.equal(full.parsed, before + 1, "the connection is not known to be between two requests");
   socket.destroy();
 });
 

@@ -4,6 +4,8 @@ export interface SimpleHead {
   readonly origin: string | undefined;
   /** The declared length of the body, in bytes. */
   readonly bodyBytes: number;
+  /** The number of headers. */
+  readonly count: number;
   /** The headers of the request that limit its time in a queue. */
   readonly limits: Readonly<Record<"x-fal-request-timeout" | "x-fal-queue-priority", string | undefined>>;
 }
@@ -65,6 +67,7 @@ export function readSimpleHead(head: string): SimpleHead | undefined {
     host,
     origin,
     bodyBytes: Number(length),
+    count: lines,
     limits: {
       "x-fal-request-timeout": found["x-fal-request-timeout"],
       "x-fal-queue-priority": found["x-fal-queue-priority"],

@@ -31,7 +31,7 @@ export function createEarlyRejection(
     const answer = answers.for(refusal);
     counter.count(metrics, reply.raw, answer.status, performance.now());
     leaveUnread(request, reply);
-    quick?.follow(request.raw.socket);
+    quick?.follow(request.raw, request.originalUrl);
     headers.sendJson(request, reply, answer.status, answer.payload, answer.headers);
   };
 }

@@ -1,5 +1,5 @@
 import { channel } from "node:diagnostics_channel";
-import { STATUS_CODES, type Server } from "node:http";
+import { STATUS_CODES, type IncomingMessage, type Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Refusal } from "../../dispatch/refusal.ts";
 import type { Access } from "../access/access.ts";
@@ -28,6 +28,8 @@ interface QuickRoute {
 
 /** A request that may be refused here. */
 interface KnownHead extends SimpleHead {
+  /** The method and the path. */
+  readonly target: string;
   /** The whole head. */
   readonly bytes: Buffer;
   readonly route: QuickRoute;
@@ -88,12 +90,16 @@ export class QuickRefusals {
     this.#routes.set(target, route);
   }
 
-  /** Reads a connection on which a request was just refused, from the next request on. */
-  follow(socket: Socket): void {
-    const followed: Followed = socket;
-    if (followed[FOLLOWED] === true) return this.#turns.refused(socket, true);
+  /** Reads the connection of a request that was just refused, from the next request on. @param url as it was sent */
+  follow(request: IncomingMessage, url: string): void {
+    const socket: Followed = request.socket;
+    const state = socket[STATE];
+    if (state !== undefined) {
+      if (state.passed !== undefined && isThis(request, url, state.passed)) state.parsed = request;
+      return this.#turns.refused(socket, true);
+    }
     if (this.#routes.size === 0 || !this.#canSkipNode) return;
-    followed[FOLLOWED] = true;
+    socket[STATE] = { isBetween: false, passed: undefined, parsed: undefined, head: undefined };
     setImmediate(() => this.#read(socket)); // not while Node's parser runs
   }
 
@@ -110,12 +116,16 @@ export class QuickRefusals {
   }
 
   #read(socket: Followed): void {
-    const { parser } = socket;
+    const { parser, [STATE]: state } = socket;
     const [toNode, ...others] = socket.listeners("data") as ((chunk: Buffer) => void)[];
-    const isKnown = typeof parser?.duration === "function";
+    const isKnown = parser !== undefined && parser !== null && state !== undefined;
     if (!isKnown || toNode === undefined || others.length > 0 || socket.destroyed) return;
     const onData = (chunk: Buffer): void => {
-      if (socket.parser === parser && !this.#refuses(socket, parser, chunk)) toNode.call(socket, chunk);
+      if (socket.parser === parser && !this.#takes(socket, state, chunk)) {
+        toNode.call(socket, chunk);
+        // Node has read this request, and nothing else: the next chunk begins with a request.
+        state.isBetween = state.passed !== undefined && (state.isBetween || state.parsed?.complete === true);
+      }
       // An upgrade has taken the connection over.
       if (socket.parser !== parser) socket.off("data", onData);
     };
@@ -124,10 +134,13 @@ export class QuickRefusals {
   }
 
   /** Refuses the request in a chunk. False if Node must read the chunk. */
-  #refuses(socket: Followed, parser: Parser, chunk: Buffer): boolean {
-    const head = this.#headOf(socket, chunk);
-    if (head === undefined || head.bytes.length + head.bodyBytes !== chunk.length) return false;
-    if (!this.#access.repeats(head.host, head.origin) || !isBetweenRequests(socket, parser)) return false;
+  #takes(socket: Socket, state: ConnectionState, chunk: Buffer): boolean {
+    state.parsed = undefined;
+    const head = this.#headOf(state, chunk);
+    const isWhole = head !== undefined && head.bytes.length + head.bodyBytes === chunk.length;
+    state.passed = isWhole ? head : undefined;
+    if (!isWhole || !state.isBetween || !this.#access.repeats(head.host, head.origin)) return false;
+    if (answerInProgress(socket) !== undefined || !socket.writable || socket.writableLength > 0) return false;
     const refused = this.#refusal(socket, head);
     if (refused === undefined) return false;
     head.route.metrics.record(refused.status, 0);
@@ -160,21 +173,27 @@ export class QuickRefusals {
   }
 
   /** The head at the start of a chunk, if a request with this head may be refused here. */
-  #headOf(socket: Followed, chunk: Buffer): KnownHead | undefined {
-    const last = socket[LAST_HEAD];
+  #headOf(state: ConnectionState, chunk: Buffer): KnownHead | undefined {
+    const { head: last } = state;
     if (last !== undefined && startsWith(chunk, last.bytes)) return last;
     const end = chunk.indexOf(HEAD_END) + HEAD_END.length;
     if (end < HEAD_END.length || end > MAX_HEAD) return undefined;
     const text = chunk.toString("latin1", 0, end);
     const known = this.#heads.get(text);
-    if (known !== undefined) return (socket[LAST_HEAD] = known);
+    if (known !== undefined) return (state.head = known);
     const route = this.#routes.get(targetOf(text) ?? "");
     const head = route === undefined ? undefined : readSimpleHead(text);
     if (route === undefined || head === undefined) return undefined;
     if (this.#heads.size >= MAX_HEADS) this.#heads.clear();
-    const read = { ...head, bytes: Buffer.from(text, "latin1"), route, last: undefined };
+    const read = {
+      ...head,
+      target: targetOf(text) ?? "",
+      bytes: Buffer.from(text, "latin1"),
+      route,
+      last: undefined,
+    };
     this.#heads.set(text, read);
-    return (socket[LAST_HEAD] = read);
+    return (state.head = read);
   }
 
   /** The whole answer, as Node would write it. */
@@ -199,32 +218,29 @@ export class QuickRefusals {
 
 /** Node tells its subscribers about every request. */
 const STARTED = channel("http.server.request.start");
-const FOLLOWED = Symbol("followed");
-const LAST_HEAD = Symbol("last head");
+const STATE = Symbol("state");
 
-/** Node's parser of a connection. Its `duration` is the time since its request began; 0 between two requests. */
-interface Parser {
-  readonly duration?: () => number;
+/** What is known of a connection that is read here. */
+interface ConnectionState {
+  /** Whether Node's parser is between two requests. */
+  isBetween: boolean;
+  /** The request that Node reads, if it is the whole chunk. */
+  passed: KnownHead | undefined;
+  /** That request, once Node has parsed and refused it. */
+  parsed: IncomingMessage | undefined;
+  /** The head of the last request. */
+  head: KnownHead | undefined;
 }
 
-/**
- * A connection with its parser. No public API says whether a connection is between two requests; without `duration` the
- * connection is not read here.
- */
-type Followed = Socket & {
-  readonly parser?: Parser | null;
-  [FOLLOWED]?: boolean;
-  /** The head of its last request. */
-  [LAST_HEAD]?: KnownHead;
-};
+/** A connection with Node's parser, which is replaced when the connection is upgraded. */
+type Followed = Socket & { readonly parser?: object | null; [STATE]?: ConnectionState };
+
+/** Whether Node has parsed this head and nothing before it. */
+function isThis({ method, rawHeaders }: IncomingMessage, url: string, head: KnownHead): boolean {
+  return `${method} ${url}` === head.target && rawHeaders.length === 2 * head.count;
+}
 
 function startsWith(chunk: Buffer, start: Buffer): boolean {
   const { length } = start;
   return chunk.length >= length && chunk.compare(start, 0, length, 0, length) === 0;
-}
-
-/** Whether the last request is complete and answered, and nothing of the next one was read. */
-function isBetweenRequests(socket: Socket, parser: Parser): boolean {
-  const isIdle = parser.duration?.() === 0 && answerInProgress(socket) === undefined;
-  return isIdle && socket.writable && socket.writableLength === 0;
 }
