@@ -20,6 +20,14 @@ export {
   type ReservedMedia,
   type StoredFileOptions,
 } from "./kinds.ts";
+export {
+  getImageSize,
+  ImageSize,
+  type ImageDimensions,
+  type ImageSizeOptions,
+  type ImageSizePreset,
+} from "./image-sizes.ts";
+export { AudioField, FileField, ImageField, VideoField } from "./url-fields.ts";
 export type { CallerInput, CallerOutput } from "./caller-types.ts";
 export type { FileOptions, ImageOptions } from "./file-limits.ts";
 export type { FileRecord, FileWire, ImageRecord, ImageWire, MediaKind, StatedFacts } from "./wire-file.ts";

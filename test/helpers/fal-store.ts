@@ -32,9 +32,9 @@ export async function startFalStore(): Promise<FalStore> {
     void buffer(request).then((body) => {
       const { method = "", url = "", headers } = request;
       requests.push({ method, url, headers, body });
-      const answer = (status: number, value: object | undefined, more: Record<string, string> = {}): void => {
+      const answer = (status: number, value: object, more: Record<string, string> = {}): void => {
         response.writeHead(status, { "content-type": "application/json", ...more });
-        response.end(value === undefined ? "" : JSON.stringify(value));
+        response.end(JSON.stringify(value));
       };
       const failure = failures.find(({ pattern, times }) => times > 0 && pattern.test(url));
       if (failure !== undefined) {
@@ -62,10 +62,10 @@ export async function startFalStore(): Promise<FalStore> {
           return answer(200, { upload_url: `${origin}${pathname}?signed=1` });
         const own = parts.get(key) ?? new Map<number, Buffer>();
         parts.set(key, own.set(Number(part), body));
-        return answer(200, undefined, { etag: `"e${part}"` });
+        return answer(200, {}, { etag: `"e${part}"` });
       }
       files.set(key, body);
-      return answer(200, undefined);
+      return answer(200, {});
     });
   });
   server.listen(0, "127.0.0.1");

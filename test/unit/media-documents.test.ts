@@ -1,7 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { App, endpoint } from "servable";
-import { Audio, CompressedFile, File, Image, Video } from "servable/media";
+import {
+  Audio,
+  AudioField,
+  CompressedFile,
+  File,
+  FileField,
+  getImageSize,
+  Image,
+  ImageField,
+  ImageSize,
+  Video,
+  VideoField,
+  type ImageDimensions,
+  type ImageSizePreset,
+} from "servable/media";
+import { startTestServer } from "servable/testing";
 import { Type } from "typebox";
 
 const Both = Type.Object({
@@ -83,4 +98,70 @@ test("each kind of file is one component, with the schema of the original", asyn
     file: { $ref: "#/components/schemas/File", title: "Any file" },
     archive: { $ref: "#/components/schemas/CompressedFile" },
   });
+});
+
+const Sized = Type.Object({
+  image_size: ImageSize({ default: "landscape_4_3" }),
+  image_url: ImageField(Type.String({ description: "A picture" })),
+  mask: Type.Optional(ImageField(Image())),
+  audio_url: AudioField(Type.Optional(Type.String())),
+  own: VideoField({ ...Type.String(), ui: { field: "textarea", important: true } }),
+  file: FileField(Type.String()),
+});
+
+class Sizes extends App {
+  @endpoint("/", { input: Sized })
+  run({ image_size }: { image_size: ImageDimensions | ImageSizePreset }): ImageDimensions {
+    return getImageSize(image_size);
+  }
+}
+
+test("sizes and fields of files are described as in the original", async () => {
+  const { components } = await new Sizes().openapi();
+  const schemas = components.schemas as unknown as Readonly<Record<string, Schema>>;
+  const length = { type: "integer", default: 512, exclusiveMinimum: 0, maximum: 14_142 };
+  const properties = { width: { ...length, title: "Width" }, height: { ...length, title: "Height" } };
+  assert.deepEqual(withoutDescriptions(schemas["ImageSize"] as Schema), {
+    type: "object",
+    title: "ImageSize",
+    properties,
+    "x-fal-order-properties": ["width", "height"],
+  });
+  const { required, properties: fields } = schemas["RunInput"] as Schema & { required: string[] };
+  assert.deepEqual(fields["image_size"], {
+    anyOf: [
+      { $ref: "#/components/schemas/ImageSize" },
+      {
+        type: "string",
+        enum: ["square_hd", "square", "portrait_4_3", "portrait_16_9", "landscape_4_3", "landscape_16_9"],
+      },
+    ],
+    default: "landscape_4_3",
+    title: "Image Size",
+  });
+  assert.deepEqual(fields["image_url"]?.["ui"], { field: "image" });
+  assert.deepEqual(fields["mask"], { $ref: "#/components/schemas/Image", ui: { field: "image" } });
+  assert.deepEqual(fields["audio_url"]?.["ui"], { field: "audio" });
+  assert.deepEqual(fields["own"]?.["ui"], { field: "textarea", important: true });
+  assert.deepEqual(fields["file"]?.["ui"], { field: "file" });
+  assert.deepEqual(required, ["image_url", "own", "file"]);
+});
+
+test("a size is two numbers, or a name", async () => {
+  await using server = await startTestServer(new Sizes());
+  const rest = { image_url: "a", own: "b", file: "c" };
+  const sizes: readonly (readonly [unknown, number, object | undefined])[] = [
+    [undefined, 200, { width: 1024, height: 768 }],
+    ["portrait_16_9", 200, { width: 576, height: 1024 }],
+    [{ width: 100 }, 200, { width: 100, height: 512 }],
+    [{ width: 14_143 }, 422, undefined],
+    [{ width: 0 }, 422, undefined],
+    ["huge", 422, undefined],
+  ];
+  for (const [image_size, status, size] of sizes) {
+    const answer = await server.post("/", { ...rest, image_size });
+    assert.equal(answer.status, status, JSON.stringify(image_size));
+    if (size !== undefined) assert.deepEqual(await answer.json(), size);
+  }
+  assert.throws(() => getImageSize("huge" as "square"), TypeError);
 });
