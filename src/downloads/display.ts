@@ -16,6 +16,8 @@ export class DownloadDisplay {
   #reportedAt = -Infinity;
   #last: { readonly receivedBytes: number; readonly totalBytes: number | undefined } | undefined;
   #isReported = true;
+  #timer: NodeJS.Timeout | undefined;
+  #thrown: { readonly error: unknown } | undefined;
   /** The beginning of the time over which the speed is measured. */
   #mark: { at: number; bytes: number; speed: number | undefined } | undefined;
 
@@ -45,22 +47,43 @@ export class DownloadDisplay {
   }
 
   advance(receivedBytes: number, totalBytes: number | undefined): void {
+    if (this.#thrown !== undefined) throw this.#thrown.error;
     const now = performance.now();
     this.#last = { receivedBytes, totalBytes };
     this.#isReported = false;
-    if (now - this.#reportedAt < REPORT_MS) return;
-    this.#reportedAt = now;
-    this.#progress?.log(this.#text(receivedBytes, totalBytes, now));
-    this.#reportLast();
+    // Later, so that the last data before a pause is reported too.
+    const waitMs = this.#reportedAt + REPORT_MS - now;
+    if (waitMs <= 0) this.#flush();
+    else this.#timer ??= setTimeout(() => this.#flushLate(), waitMs).unref();
   }
 
   done(): void {
+    clearTimeout(this.#timer);
     this.#reportLast();
     this.#progress?.done();
   }
 
   failed(): void {
+    clearTimeout(this.#timer);
     this.#progress?.failed();
+  }
+
+  /** Keeps an error of `onProgress` until it can be thrown to the caller of the download. */
+  #flushLate(): void {
+    try {
+      this.#flush();
+    } catch (error) {
+      this.#thrown = { error };
+    }
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#last === undefined) return;
+    this.#reportedAt = performance.now();
+    this.#progress?.log(this.#text(this.#last.receivedBytes, this.#last.totalBytes, this.#reportedAt));
+    this.#reportLast();
   }
 
   #reportLast(): void {

@@ -46,6 +46,19 @@ test("elsewhere there are lines after 2 s, every 15 s, and at the end", () => {
   assert.deepEqual(shown(false, 1).texts, []);
 });
 
+test("what onProgress throws reaches the download, even if it is thrown in a timer", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const failure = new Error("of the app");
+  const onProgress = ({ receivedBytes }: DownloadProgress): void => {
+    if (receivedBytes === 2) throw failure;
+  };
+  const display = new DownloadDisplay("x", { onProgress, showProgress: false });
+  display.advance(1, 10);
+  display.advance(2, 10);
+  t.mock.timers.tick(200);
+  assert.throws(() => display.advance(3, 10), failure);
+});
+
 test("progress is reported at most ten times per second, and the end always", () => {
   const { reports } = shown(false, 2);
   assert.ok(reports.length <= 21, `${reports.length} reports`);
