@@ -4,12 +4,13 @@ import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createFalClient } from "@fal-ai/client";
-import { App, endpoint } from "servable";
+import { App, endpoint, serve } from "servable";
 import { Image } from "servable/media";
 import { startTestServer } from "servable/testing";
 import { Type } from "typebox";
 import { startFalStore } from "../helpers/fal-store.ts";
 import { createFolder } from "../helpers/folders.ts";
+import { serveWith } from "../helpers/served-app.ts";
 import { png } from "../helpers/pictures.ts";
 
 const Picture = Type.Object({ image: Image() });
@@ -18,6 +19,13 @@ class Echo extends App {
   @endpoint("/", { input: Picture, output: Picture })
   run(input: { image: Image }): { image: Image } {
     return input;
+  }
+}
+
+class Painter extends App {
+  @endpoint("/paint", { output: Picture })
+  paint(): { image: Image } {
+    return { image: Image.fromBytes(png(4, 4)) };
   }
 }
 
@@ -46,4 +54,18 @@ test("the next start removes the files that a killed process has not completed",
   writeFileSync(join(killed, "unfinished"), "half");
   await using _server = await startTestServer(new Echo(), { storage: { kind: "local", folder } });
   assert.deepEqual(readdirSync(parent), []);
+});
+
+test("each of several classes on a port sends its own stored files", async () => {
+  class First extends Painter {}
+  class Second extends Painter {}
+  await using served = await serveWith((given) => serve([First, Second], given), {
+    storage: { kind: "local", folder: createFolder() },
+  });
+  for (const prefix of ["first", "second"]) {
+    const answer = await fetch(`${served.url}/${prefix}/paint`, { method: "POST" });
+    const { image } = (await answer.json()) as { image: { url: string } };
+    assert.ok(image.url.startsWith(`${served.url}/${prefix}/_files/`), image.url);
+    assert.deepEqual(new Uint8Array(await (await fetch(image.url)).arrayBuffer()), png(4, 4));
+  }
 });
