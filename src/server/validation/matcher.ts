@@ -33,8 +33,15 @@ export interface SchemaMatcher {
 const MISJUDGED = ["unevaluatedProperties", "unevaluatedItems", "contains"] as const;
 
 function isMisjudged(schema: CanonicalSchema): boolean {
-  const says = (node: SchemaNode): boolean => MISJUDGED.some((keyword) => keyword in node);
+  const says = (node: SchemaNode): boolean =>
+    MISJUDGED.some((keyword) => keyword in node) || requiresNoName(node);
   return rootsOf(schema).some((root) => someNode(root, says));
+}
+
+/** Whether a node requires the field without a name, `""`, which Ajv never misses. */
+function requiresNoName(node: SchemaNode): boolean {
+  const lists = [node["required"], ...Object.values(mapOf(node["dependentRequired"]))];
+  return lists.some((names) => listOf(names).includes(""));
 }
 
 /** @throws Error for a schema that can't be validated in bounded time */

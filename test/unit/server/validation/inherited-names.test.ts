@@ -69,3 +69,22 @@ test("a getter of a result's class is still used beside a field with such a name
     ["output.constructor"],
   );
 });
+
+/** Schemas that require the field `""`, each with values that lack it. */
+const WITHOUT_NAME: readonly (readonly [schema: object, missing: object, present: object])[] = [
+  [{ type: "object", required: [""] }, { a: 1 }, { "": 1 }],
+  [
+    { type: "object", required: ["a", ""], properties: { "": { type: "integer" } } },
+    { a: 1 },
+    { a: 1, "": 1 },
+  ],
+  [{ type: "object", dependentRequired: { a: [""] } }, { a: 1 }, { a: 1, "": 1 }],
+  [{ type: "array", items: { anyOf: [{ type: "object", required: [""] }] } }, [{ a: 1 }], [{ "": 1 }]],
+];
+for (const [schema, missing, present] of WITHOUT_NAME) {
+  test(`the field without a name is required by ${JSON.stringify(schema)}`, () => {
+    const { fits } = compileInput(schema);
+    assert.equal(fits(missing), false);
+    assert.equal(fits(present), true);
+  });
+}
