@@ -1,13 +1,15 @@
-import type {
-  MediaCall,
-  MediaRequest,
-  MediaServer,
-  MediaServerOptions,
-  ServedFile,
+import {
+  UPLOAD_POLICY,
+  type MediaCall,
+  type MediaRequest,
+  type MediaServer,
+  type MediaServerOptions,
+  type ServedFile,
 } from "../routes/media-runtime.ts";
 import type { StorageSetting } from "../settings/storage.ts";
 import type { FileStorage } from "../storage/file-storage.ts";
 import { LocalStorage } from "../storage/local-storage.ts";
+import { PolicyStorage, type UploadPolicy } from "../storage/policy-storage.ts";
 import { chosenStorage, createStorage } from "../storage/storage-choice.ts";
 import { TemporaryFolder } from "../temporary-folder.ts";
 import { FileCall } from "./file-call.ts";
@@ -31,9 +33,10 @@ export class FileServer implements MediaServer {
   }
 
   begin(request: MediaRequest): MediaCall {
+    const policy = request.header(UPLOAD_POLICY);
     return new FileCall({
       request,
-      storage: this.#storage,
+      storage: policy === undefined ? this.#storage : new PolicyStorage(JSON.parse(policy) as UploadPolicy),
       allowedHosts: this.#allowedHosts,
       folder: this.#folder,
     });

@@ -1,5 +1,8 @@
 import type { Logger } from "pino";
 
+/** Header with a policy for uploads to the caller's own bucket: a presigned POST of S3, as JSON. */
+export const UPLOAD_POLICY = "x-app-fal-upload-policy";
+
 /** How the files of a server are fetched and stored. */
 export interface MediaServerOptions {
   /** The name of the app, which its folder of stored files is named after. */

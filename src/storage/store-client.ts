@@ -13,6 +13,9 @@ interface StoredPart {
   readonly start: number;
   /** Number of bytes. */
   readonly length: number;
+  /** Bytes to send before the content, and after it. */
+  readonly before?: Uint8Array;
+  readonly after?: Uint8Array;
 }
 
 /** A request to a store. */
@@ -64,7 +67,7 @@ async function send({ method, url, headers, body, signal, timeoutMs }: StoreCall
   const part = typeof body === "string" ? partOfText(body) : body;
   const request = (target.protocol === "https:" ? requestHttps : requestHttp)(target, {
     method,
-    headers: { ...headers, ...(part === undefined ? {} : { "content-length": String(part.length) }) },
+    headers: { ...headers, ...(part === undefined ? {} : { "content-length": String(lengthOf(part)) }) },
     signal,
   });
   request.setTimeout(timeoutMs, () => request.destroy(new Error(`no data for ${timeoutMs / 1_000} s`)));
@@ -94,9 +97,28 @@ function partOfText(text: string): StoredPart {
   return { bytes, start: 0, length: bytes.length };
 }
 
-function streamOf({ bytes, path, start, length }: StoredPart): Readable {
-  if (bytes !== undefined)
-    return Readable.from([bytes.subarray(start, start + length)], { objectMode: false });
-  if (length === 0) return Readable.from([]);
-  return createReadStream(path as string, { start, end: start + length - 1 });
+function lengthOf({ length, before, after }: StoredPart): number {
+  return length + (before?.length ?? 0) + (after?.length ?? 0);
+}
+
+function streamOf(part: StoredPart): Readable {
+  return Readable.from(piecesOf(part), { objectMode: false });
+}
+
+async function* piecesOf({
+  bytes,
+  path,
+  start,
+  length,
+  before,
+  after,
+}: StoredPart): AsyncGenerator<Uint8Array> {
+  if (before !== undefined) yield before;
+  if (bytes !== undefined) yield bytes.subarray(start, start + length);
+  else if (length > 0) {
+    for await (const piece of createReadStream(path as string, { start, end: start + length - 1 })) {
+      yield piece as Buffer;
+    }
+  }
+  if (after !== undefined) yield after;
 }

@@ -1,7 +1,8 @@
 import type { IncomingMessage, Server } from "node:http";
 import { isJsonType } from "../bodies/json-body.ts";
 import { withoutRootPath } from "../http/root-path.ts";
-import { UPLOAD_POLICY, uploadPolicyFault } from "./upload-policy.ts";
+import { UPLOAD_POLICY } from "../../routes/media-runtime.ts";
+import { uploadPolicyFault } from "./upload-policy.ts";
 import type { CorsRules } from "./cors-rules.ts";
 import { hostNameOf, hostOfOrigin, isAddress, isLoopbackAddress, isLoopbackName } from "./host-names.ts";
 

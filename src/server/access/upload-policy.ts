@@ -1,5 +1,4 @@
-/** Header with a policy for uploads to the caller's own bucket: a presigned POST of S3, as JSON. */
-export const UPLOAD_POLICY = "x-app-fal-upload-policy";
+import { UPLOAD_POLICY } from "../../routes/media-runtime.ts";
 
 const MAX_URL = 2_048;
 const PLACEHOLDER = "${filename}";
