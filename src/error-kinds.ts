@@ -96,6 +96,7 @@ export const ERRORS = {
     meaning: "A file that the app created is not what its kind promises.",
   },
   STORAGE_FAILED: { status: 500, meaning: "A file of an answer could not be stored." },
+  KV_FAILED: { status: 500, meaning: "A value could not be read from a KVStore, or not be stored in it." },
   // Thrown where an isolated function is defined or called. A handler that lets one through answers with the status.
   FUNCTION_OPTION_INVALID: {
     exitCode: 1,

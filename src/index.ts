@@ -151,6 +151,7 @@ export type { User } from "./platform/account/user.ts";
 export { fetchSafely, type FetchedFile, type FetchLimits } from "./media/safe-fetch.ts";
 
 // Downloads
+export { KVStore, type KVStoreOptions } from "./storage/kv-store.ts";
 export { cloneRepository, downloadFile, downloadModelWeights } from "./downloads/downloads.ts";
 export type {
   CloneOptions,

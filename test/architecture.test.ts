@@ -95,7 +95,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "deploy-config": ["settings", "packaging"],
   "temporary-folder": [],
-  storage: ["settings", "temporary-folder", "errors"],
+  storage: ["settings", "cache", "temporary-folder", "errors"],
   media: [
     "storage",
     "routes",
@@ -141,6 +141,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "errors",
     "file-errors",
     "media",
+    "storage",
     "downloads",
     "answer-header",
   ],

@@ -1,6 +1,7 @@
 import { DefinitionError, type FalServerlessError } from "../errors.ts";
 import type { FalStorageSetting } from "../settings/storage.ts";
 import { storageFailure } from "./failures.ts";
+import { falAccount, type FalAccount } from "./fal-account.ts";
 import type { FileStorage, ReservedFile, StorableFile, StoredFile, StoreRequest } from "./file-storage.ts";
 import { callStore, type StoreAnswer, type StoreCall } from "./store-client.ts";
 
@@ -27,23 +28,19 @@ interface Initiated {
 /** Stores files on fal's CDN, and if that fails on its older storage. */
 export class FalStorage implements FileStorage {
   readonly name = "fal";
-  readonly #rest: string;
-  readonly #key: string;
+  readonly #account: FalAccount;
   readonly #expirySeconds: number | undefined;
 
   /** @throws DefinitionError if the environment has no key */
   constructor({ expirySeconds }: FalStorageSetting, environment: NodeJS.ProcessEnv = process.env) {
-    const { FAL_KEY, FAL_KEY_ID, FAL_KEY_SECRET, FAL_REST_HOST } = environment;
-    const key = FAL_KEY ?? (FAL_KEY_ID && FAL_KEY_SECRET ? `${FAL_KEY_ID}:${FAL_KEY_SECRET}` : undefined);
-    if (key === undefined || key === "") {
+    const account = falAccount(environment);
+    if (account === undefined) {
       throw new DefinitionError(
         "SETTING_INVALID",
         'The storage "fal" needs a key; set the variable FAL_KEY.',
       );
     }
-    const host = FAL_REST_HOST ?? "rest.alpha.fal.ai";
-    this.#rest = (/^https?:\/\//.test(host) ? host : `https://${host}`).replace(/\/+$/, "");
-    this.#key = key;
+    this.#account = account;
     this.#expirySeconds = expirySeconds;
   }
 
@@ -99,7 +96,7 @@ export class FalStorage implements FileStorage {
     const path = isLarge ? "initiate-multipart" : "initiate";
     const answer = await this.#call(`initiating upload`, type, {
       method: "POST",
-      url: `${this.#rest}/storage/upload/${path}?storage_type=${type}`,
+      url: `${this.#account.rest}/storage/upload/${path}?storage_type=${type}`,
       headers: {
         ...this.#authorization,
         "content-type": "application/json",
@@ -223,7 +220,7 @@ export class FalStorage implements FileStorage {
   }
 
   get #authorization(): Record<string, string> {
-    return { authorization: `Key ${this.#key}` };
+    return { authorization: this.#account.authorization };
   }
 }
 

@@ -3,6 +3,7 @@ import { Misfit } from "../settings/check.ts";
 import { storage, type StorageOptions, type StorageSetting } from "../settings/storage.ts";
 import { DataStorage } from "./data-storage.ts";
 import type { FileStorage, StorageParts } from "./file-storage.ts";
+import { isOnFal } from "./fal-account.ts";
 import { FalStorage } from "./fal-storage.ts";
 import { LocalStorage } from "./local-storage.ts";
 import { S3Storage } from "./s3-storage.ts";
@@ -18,11 +19,6 @@ const VARIABLE = "SERVABLE_STORAGE";
 export function chosenStorage(setting: StorageSetting | undefined): StorageOptions {
   const chosen = setting ?? fromEnvironment() ?? (isOnFal(process.env) ? "fal" : "data");
   return typeof chosen === "string" ? { kind: chosen } : chosen;
-}
-
-/** Whether this is a runner of fal that has a key. */
-function isOnFal({ FAL_APP_NAME, FAL_KEY, FAL_KEY_ID, FAL_KEY_SECRET }: NodeJS.ProcessEnv): boolean {
-  return Boolean(FAL_APP_NAME) && Boolean(FAL_KEY || (FAL_KEY_ID && FAL_KEY_SECRET));
 }
 
 function fromEnvironment(): StorageSetting | undefined {
