@@ -30,6 +30,20 @@ for (const [what, row, isMiss] of [
   });
 }
 
+test("without a share, the benchmark's own verdict counts, whatever the form of its target", () => {
+  const row = { name: "a", figure: 3, unit: "s", target: "≤ 2 or 50 batches" };
+  const goal: Goal = { name: "speed", seconds: 10 };
+  assert.equal(missesOf(goal, [{ ...row, ok: true }]).length, 0);
+  assert.equal(missesOf(goal, [{ ...row, ok: false }]).length, 1);
+  assert.throws(() => missesOf(GOAL, [{ ...row, ok: true }]), /not a bound/);
+});
+
+test("rows that other work decides about are not held", () => {
+  const goal: Goal = { name: "speed", share: 0.75, seconds: 10, unheld: /^late/ };
+  assert.deepEqual(missesOf(goal, [atMost("late answers", 1, "ratio", 0.01)]), []);
+  assert.equal(missesOf(goal, [atMost("answers", 1, "ratio", 0.01)]).length, 1);
+});
+
 test("a row fails only if it misses in both runs", () => {
   const all = { name: "speed", share: 0.75, seconds: 10 };
   const other = atLeast("other", 0.1, "ratio", 0.8);
