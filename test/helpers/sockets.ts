@@ -47,6 +47,7 @@ export async function exchangeOn(
   isEnough: (text: string) => boolean = () => false,
 ): Promise<string> {
   let received = "";
+  if (socket.closed) return received; // before this call: no event comes any more
   const done = new Promise<void>((resolve) => {
     socket.on("data", (chunk: Buffer) => {
       received += chunk.toString("latin1");
