@@ -4,48 +4,76 @@ import type { DownloadOptions } from "./options.ts";
 import { diskError, type FileRecord, type StoredFile } from "./stored-file.ts";
 import { Transfer, type FileSource } from "./transfer.ts";
 
+/** A download in its place. */
+interface Obtained {
+  readonly place: StoredFile;
+  /** For the display of progress. */
+  readonly title: string;
+  readonly options: Pick<DownloadOptions, "force" | "signal" | "showProgress" | "onProgress">;
+  /** Whether an earlier download is the one that is wanted. */
+  isWanted(record: FileRecord): boolean;
+  /** Downloads it, and returns its path. */
+  download(lock: FileLock, display: DownloadDisplay): Promise<string>;
+}
+
 /**
  * The path of a file in its place. Downloads it if it is missing, under a lock, so that one of several processes does it
  * and the others wait for it.
  * @param findSource called if the file must be downloaded
  */
-export async function obtainFile(
+export function obtainFile(
   place: StoredFile,
   title: string,
   options: DownloadOptions,
   findSource: () => Promise<FileSource>,
 ): Promise<string> {
-  const { signal, force = false, sha256 } = options;
+  const { sha256, maxBytes = Infinity } = options;
+  return obtain({
+    place,
+    title,
+    options,
+    isWanted: (record) =>
+      record.sizeBytes <= maxBytes && (sha256 === undefined || record.sha256 === sha256.toLowerCase()),
+    download: async (lock, display) =>
+      new Transfer(await findSource(), place, options, { lock, display }).run(),
+  });
+}
+
+/** The path of a download: of an earlier one that is wanted, also of one that another process makes meanwhile. */
+export async function obtain({ place, title, options, isWanted, download }: Obtained): Promise<string> {
+  const { signal, force = false } = options;
   signal?.throwIfAborted();
-  const { maxBytes = Infinity } = options;
-  const isWanted = (record: FileRecord): boolean =>
-    record.sizeBytes <= maxBytes && (sha256 === undefined || record.sha256 === sha256.toLowerCase());
   const find = (): string | undefined => (force ? undefined : place.find(isWanted));
   const present = find();
   if (present !== undefined) return present;
   place.makeFolder();
   const display = new DownloadDisplay(title, options);
   try {
-    const lock = await takeLock(place, display, signal, find);
-    if (typeof lock === "string") {
-      display.done();
-      return lock;
-    }
-    try {
-      const path = await new Transfer(await findSource(), place, options, { lock, display }).run();
-      display.done();
-      return path;
-    } finally {
-      lock.release();
-    }
+    const path = await downloadLocked(await takeLock(place, display, signal, find), display, download);
+    display.done();
+    return path;
   } catch (error) {
     display.failed();
     throw error;
   }
 }
 
+/** @param lock the path instead, if another process has made the download */
+async function downloadLocked(
+  lock: FileLock | string,
+  display: DownloadDisplay,
+  download: Obtained["download"],
+): Promise<string> {
+  if (typeof lock === "string") return lock;
+  try {
+    return await download(lock, display);
+  } finally {
+    lock.release();
+  }
+}
+
 /** Takes the lock of a download, or returns what `find` finds meanwhile. */
-export async function takeLock(
+async function takeLock(
   place: StoredFile,
   display: DownloadDisplay,
   signal: AbortSignal | undefined,

@@ -4,9 +4,9 @@ import { randomBytes } from "node:crypto";
 import { DownloadError } from "../file-errors.ts";
 import { runProgram, type ProgramEnd } from "../processes/program.ts";
 import { folderBytes } from "./cached-downloads.ts";
-import { DownloadDisplay } from "./display.ts";
+import type { DownloadDisplay } from "./display.ts";
 import { dataFolder, downloadCache, repositoriesFolder } from "./download-folders.ts";
-import { takeLock } from "./obtained-file.ts";
+import { obtain } from "./obtained-file.ts";
 import type { CloneOptions } from "./options.ts";
 import { diskError, sourceKey, StoredFile, type FileRecord } from "./stored-file.ts";
 
@@ -18,37 +18,20 @@ const PROTOCOLS = "git:http:https:ssh";
 
 /** See `downloads.ts`. */
 export async function cloneRepository(address: string, options: CloneOptions): Promise<string> {
-  const { commit, force = false, signal } = options;
+  const { commit } = options;
   assertOptions(address, options);
   // A path is relative to this process, not to the folder that git runs in.
   const url = address.includes(":") ? address : resolve(address);
   const name = options.name ?? cloneName(url, commit);
   const key = sourceKey(`${url} ${commit ?? ""} ${name}`);
   const place = new StoredFile(parentFolder(options.folder, key), key);
-  const isWanted = (record: FileRecord): boolean => commit === undefined || isCommit(record, commit);
-  const find = (): string | undefined => (force ? undefined : place.find(isWanted));
-  signal?.throwIfAborted();
-  const present = find();
-  if (present !== undefined) return present;
-  place.makeFolder();
-  const display = new DownloadDisplay(name, options);
-  try {
-    const lock = await takeLock(place, display, signal, find);
-    if (typeof lock === "string") {
-      display.done();
-      return lock;
-    }
-    try {
-      const path = await clone(url, name, place, options, display);
-      display.done();
-      return path;
-    } finally {
-      lock.release();
-    }
-  } catch (error) {
-    display.failed();
-    throw error;
-  }
+  return obtain({
+    place,
+    title: name,
+    options,
+    isWanted: (record) => commit === undefined || isCommit(record, commit),
+    download: (_lock, display) => clone(url, name, place, options, display),
+  });
 }
 
 /** Clones into a temporary folder, and renames it when it is complete. */
