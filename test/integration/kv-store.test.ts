@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, describe, mock, test } from "node:test";
@@ -66,6 +66,37 @@ describe("a KVStore of this machine", () => {
     assert.equal(filling?.length, 100_000);
     const temporary = readdirSync(`${folder}/db`).filter((name) => name.endsWith(".tmp"));
     assert.ok(temporary.length <= 1);
+  });
+
+  test("removes expired values from the disk, and keeps the others", async () => {
+    const folder = createFolder();
+    const first = new KVStore("db", { store: "local", folder });
+    await first.set("old", "value", { ttlSeconds: 60 });
+    await first.set("kept", "value");
+    const later = Date.now() + DAY_MS;
+    const clock = mock.method(Date, "now", () => later);
+    const second = new KVStore("db", { store: "local", folder });
+    await second.set("new", "value", { ttlSeconds: 60 });
+    assert.equal(readdirSync(`${folder}/db`).length, 2);
+    assert.equal(await second.get("kept"), "value");
+    assert.equal(await second.get("new"), "value");
+    clock.mock.restore();
+  });
+
+  test("says which file is damaged", async () => {
+    const folder = createFolder();
+    const store = new KVStore("db", { store: "local", folder });
+    await store.set("key", "value");
+    const [name] = readdirSync(`${folder}/db`);
+    writeFileSync(`${folder}/db/${name}`, '{"key":');
+    await assert.rejects(store.get("key"), (error: FalServerlessError) => {
+      assert.equal(error.code, "KV_FAILED");
+      assert.ok(error.message.includes(String(name)), error.message);
+      assert.match(error.message, /damaged/);
+      return true;
+    });
+    await store.set("key", "again");
+    assert.equal(await store.get("key"), "again");
   });
 
   test("says what to do if its folder can't be written", async () => {
