@@ -58,6 +58,17 @@ export interface FileMaker<Value, Options, NewOptions, UrlOptions> {
   fromUrl(url: string, options?: UrlOptions): Value;
 }
 
+const CONTENT_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:[ \t]*;[\t\x20-\x7e]*)?$/;
+
+/** The facts about a new file. It is stored with its type as a header. @throws TypeError for a type that is none */
+function checkedFacts<Facts extends StatedFacts>(facts: Facts | undefined): Facts | undefined {
+  const { contentType } = facts ?? {};
+  if (contentType === undefined || CONTENT_TYPE.test(contentType)) return facts;
+  throw new TypeError(
+    `contentType must be a type such as "image/png", not ${JSON.stringify(contentType).slice(0, 100)}.`,
+  );
+}
+
 function createMaker<Value, Options extends ImageOptions, NewOptions extends StatedFacts>(
   kind: MediaKind,
   create: (origin: Origin, facts: StatedFacts) => Value,
@@ -68,14 +79,14 @@ function createMaker<Value, Options extends ImageOptions, NewOptions extends Sta
       const view = bytes instanceof ArrayBuffer ? new Uint8Array(bytes) : bytes;
       if (!(view instanceof Uint8Array))
         throw new TypeError("fromBytes() takes a Uint8Array or an ArrayBuffer.");
-      return create({ content: { bytes: view, size: view.byteLength } }, { ...options });
+      return create({ content: { bytes: view, size: view.byteLength } }, { ...checkedFacts(options) });
     },
     fromPath: (path: string, options?: NewOptions): Value =>
-      create({ path }, { fileName: basename(path), ...options }),
+      create({ path }, { fileName: basename(path), ...checkedFacts(options) }),
     fromStream(stream: AsyncIterable<Uint8Array | string>, options?: NewOptions): Value {
       if (typeof stream !== "object" || stream === null || !(Symbol.asyncIterator in stream))
         throw new TypeError("fromStream() takes a Readable, a ReadableStream or another async iterable.");
-      return create({ stream }, { ...options });
+      return create({ stream }, { ...checkedFacts(options) });
     },
     async reserve(ctx: object, options: NewFileOptions = {}): Promise<ReservedMedia<Value>> {
       const { files } = ctx as { files?: MediaCall };
@@ -84,7 +95,7 @@ function createMaker<Value, Options extends ImageOptions, NewOptions extends Sta
           `reserve() takes the context of a request to an endpoint that has files in its schemas, and does not run in a worker.`,
         );
       }
-      const { url, contentType, fileName, ...reserved } = await files.reserve(options);
+      const { url, contentType, fileName, ...reserved } = await files.reserve(checkedFacts(options) ?? {});
       return {
         url,
         abort: () => reserved.abort(),
@@ -97,7 +108,7 @@ function createMaker<Value, Options extends ImageOptions, NewOptions extends Sta
     fromUrl(url: string, options?: NewOptions): Value {
       const known = fileUrl(url);
       if (known === undefined) throw new TypeError("fromUrl() takes an http, https or data URL.");
-      return create({ url: known }, { ...options });
+      return create({ url: known }, { ...checkedFacts(options) });
     },
   });
 }
