@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { App, endpoint, event, type StreamEvent } from "servable";
+import { App, bearerTokens, endpoint, event, type StreamEvent } from "servable";
 import { File, Image, Video, type FileRecord } from "servable/media";
 import { FakeClock, startTestServer } from "servable/testing";
 import { Type } from "typebox";
@@ -216,4 +216,39 @@ test("a file of 64 MB goes through the disk", async () => {
   let received = 0;
   for await (const piece of (await fetch(video.url)).body ?? []) received += (piece as Uint8Array).length;
   assert.equal(received, bytes);
+});
+
+class Guarded extends App {
+  static override auth = bearerTokens(["a-key"]);
+  static override storage = { kind: "local", folder: createFolder() } as const;
+
+  @endpoint("/", { output: Type.Object({ image: Image() }) })
+  draw(): { image: Image } {
+    return { image: Image.fromBytes(png(1, 1), { fileName: "a.png" }) };
+  }
+}
+
+test("where callers need a key, a stored file is open to those who know its URL, and nothing else of the app", async () => {
+  await using server = await startTestServer(new Guarded());
+  assert.equal((await server.post("/", {})).status, 401);
+  const answer = await server.post("/", {}, { authorization: "Bearer a-key" });
+  const { image } = (await answer.json()) as { image: FileRecord };
+  const file = await fetch(image.url);
+  assert.equal(file.status, 200);
+  assert.deepEqual(Buffer.from(await file.arrayBuffer()), Buffer.from(png(1, 1)));
+  const { origin, pathname } = new URL(image.url);
+  const [, , id = ""] = pathname.split("/");
+  assert.ok(Buffer.from(id, "base64url").length >= 16, "an id that nobody can guess");
+  const changed = id.startsWith("A") ? `B${id.slice(1)}` : `A${id.slice(1)}`;
+  for (const path of [
+    `/_files/${changed}/a.png`,
+    `/_files/${id}/b.png`,
+    `/_files/${id}/..%2Fa.png`,
+    "/_files/x/y",
+  ]) {
+    assert.equal((await fetch(origin + path)).status, 404, path);
+  }
+  for (const path of ["/_files", "/_files/", "/openapi.json"]) {
+    assert.equal((await fetch(origin + path)).status, 401, path);
+  }
 });
