@@ -2,7 +2,7 @@ import { cp, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runCommand } from "./command.ts";
 
@@ -49,7 +49,7 @@ export class StagedPackage implements AsyncDisposable {
       extends: join(ROOT, "tsconfig.json"),
       compilerOptions: {
         noEmit: false,
-        rootDir: sources,
+        rootDir: ROOT, // files that a program imports from elsewhere would be written beside their sources
         outDir,
         customConditions: [],
         paths: { servable: declaration("index"), "servable/current": declaration("current") },
@@ -59,7 +59,7 @@ export class StagedPackage implements AsyncDisposable {
     const file = join(this.folder, "tsconfig.programs.json");
     await writeFile(file, JSON.stringify(settings));
     await this.#runCompiler(["-p", file]);
-    return outDir;
+    return join(outDir, relative(ROOT, sources));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
