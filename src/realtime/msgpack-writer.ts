@@ -36,7 +36,7 @@ export class MessagePackWriter {
       this.#value(value, 0);
       const bytes = this.#bytes.subarray(this.#start, this.#at);
       this.#start = this.#at;
-      return this.#bytes.length > SHARED_BYTES ? Buffer.from(bytes) : bytes;
+      return this.#bytes.length > SHARED_BYTES ? copyOf(bytes) : bytes;
     } finally {
       this.#at = this.#start;
       this.#isBusy = false;
@@ -233,6 +233,13 @@ export class MessagePackWriter {
 
 /** The type of the extension for timestamps, -1 as a byte. */
 const TIMESTAMP = 0xff;
+
+/** A copy in memory of its own: Node's pool, which `Buffer.from()` takes from, would be held as a whole. */
+function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
+}
 
 function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
   return new DataView(buffer, byteOffset, byteLength);

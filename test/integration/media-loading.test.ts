@@ -23,9 +23,12 @@ function loadedModules(kind: string): readonly string[] {
   });
 }
 
-/** The code of files and of their storages, and the packages that only they use. */
+/**
+ * The code of files and of their storages, and the packages that only they use. The class KVStore is exported, and loads
+ * its stores when it first needs one.
+ */
 const OF_FILES = [
-  /\/src\/storage\//,
+  /\/src\/storage\/(?!kv-store\.ts)/,
   /\/src\/media\/(?:media-file|file-schema|file-rule|runtime|kinds)\.ts/,
   /\/node_modules\/(?:file-type|image-size|undici)\//,
 ];
