@@ -77,7 +77,7 @@ await runBenchmark({
       NODE_ENV: "production",
     });
     progress(`first calls, ${plan.coldRounds} rounds`);
-    const environments = join(staged.folder, "dist/hosts/local/environments/npm-environments.js");
+    const environments = join(staged.folder, "dist/environments/npm-environments.js");
     const cold = await measureCold(programs, plan, pathToFileURL(environments).href);
     progress(`warm calls, ${plan.warmRounds} rounds of ${plan.warmCalls}`);
     const warm = await programs.run<Turns>("warm-calls", plan.warmRounds, plan.warmCalls);

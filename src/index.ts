@@ -92,7 +92,7 @@ export {
   type RunOptions,
   type SpawnInfo,
 } from "./functions/host.ts";
-export type { LogEntry, LogLevel, LogSource } from "./functions/log-entry.ts";
+export type { LogEntry, LogLevel, LogSource } from "./log-entry.ts";
 export {
   Options,
   type EnvironmentOptions,

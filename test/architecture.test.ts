@@ -25,7 +25,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   dispatch: ["errors"],
   typescript: [],
   cache: ["processes", "errors"],
+  "log-entry": [],
   processes: ["answers", "errors"],
+  environments: ["cache", "processes", "settings", "errors", "log-entry"],
   workers: [
     "tracing",
     "processes",
@@ -64,6 +66,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   servable: ["settings", "server", "processes", "openapi", "routes", "context", "errors", "did-you-mean"],
   functions: [
+    "log-entry",
     "tracing",
     "settings",
     "servable",
@@ -78,6 +81,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   platform: ["settings", "build-context", "processes", "errors", "did-you-mean"],
   packaging: ["settings", "build-context", "processes", "typescript", "errors", "did-you-mean"],
   hosts: [
+    "log-entry",
+    "environments",
     "tracing",
     "cache",
     "settings",
@@ -110,6 +115,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   testing: ["servable", "server", "realtime", "dispatch", "context", "errors"],
   tools: [],
   cli: [
+    "environments",
     "downloads",
     "settings",
     "build-context",
@@ -127,6 +133,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "output",
   ],
   index: [
+    "log-entry",
     "settings",
     "deploy-config",
     "functions",

@@ -1,4 +1,4 @@
-import type { NpmEnvironmentInfo } from "../hosts/local/environments/environment-list.ts";
+import type { NpmEnvironmentInfo } from "../environments/environment-list.ts";
 import type { TerminalStyle } from "./style.ts";
 import { bytesText } from "../output/byte-amount.ts";
 import { agoText } from "./amount-texts.ts";

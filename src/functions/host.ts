@@ -1,7 +1,7 @@
 import { didYouMean } from "../did-you-mean.ts";
 import { DefinitionError } from "../errors.ts";
 import type { Bundle } from "./bundle/bundle.ts";
-import type { LogEntry } from "./log-entry.ts";
+import type { LogEntry } from "../log-entry.ts";
 import { flag, misfit, shown, text, texts, type Check } from "../settings/check.ts";
 import { checkedOption, environmentKeys, OPTION_TABLE, optionRule } from "./option-table.ts";
 import {

@@ -1,6 +1,6 @@
 import { RequestCancelledException } from "../errors.ts";
 import type { FunctionTarget, SpawnInfo } from "../functions/host.ts";
-import type { LogEntry } from "../functions/log-entry.ts";
+import type { LogEntry } from "../log-entry.ts";
 import { assertSerializable } from "../functions/serializable-values.ts";
 
 /** The receiver of a run's output and address. */

@@ -16,7 +16,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { findEngine, type ContainerEngine } from "../../src/hosts/local/container/engine.ts";
-import { findNpm } from "../../src/hosts/local/environments/npm.ts";
+import { findNpm } from "../../src/environments/npm.ts";
 import { TEST_IMAGE } from "./container-image.ts";
 import { runEngineProgram } from "./engine-program.ts";
 

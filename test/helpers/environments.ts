@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import type { Environment, EnvironmentSpec } from "../../src/hosts/local/environments/environment-spec.ts";
+import type { Environment, EnvironmentSpec } from "../../src/environments/environment-spec.ts";
 
 /** A folder for a test's environments. */
 export interface CacheFolder extends Disposable {

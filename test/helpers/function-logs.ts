@@ -1,5 +1,5 @@
 import { LocalHost } from "../../src/hosts/local/local-host.ts";
-import type { LogEntry } from "../../src/functions/log-entry.ts";
+import type { LogEntry } from "../../src/log-entry.ts";
 
 /** A local host that records the log lines of its functions. */
 export class LoggedHost {

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { FalServerlessError } from "../../src/errors.ts";
-import { NpmEnvironments } from "../../src/hosts/local/environments/npm-environments.ts";
-import type { EnvironmentSpec } from "../../src/hosts/local/environments/environment-spec.ts";
+import { NpmEnvironments } from "../../src/environments/npm-environments.ts";
+import type { EnvironmentSpec } from "../../src/environments/environment-spec.ts";
 import { createCacheFolder, npmSpec } from "../helpers/environments.ts";
 import { NpmRegistry, type RegistryPackages } from "../helpers/npm-registry.ts";
 

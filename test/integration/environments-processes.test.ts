@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { NpmEnvironments } from "../../src/hosts/local/environments/npm-environments.ts";
+import { NpmEnvironments } from "../../src/environments/npm-environments.ts";
 import { createCacheFolder, EnvironmentProcess, npmSpec } from "../helpers/environments.ts";
 import { NpmRegistry, type RegistryPackages } from "../helpers/npm-registry.ts";
 

@@ -3,10 +3,10 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { NpmEnvironments } from "../../src/hosts/local/environments/npm-environments.ts";
-import { nodeRequirement } from "../../src/hosts/local/environments/node-runtime.ts";
-import type { Environment } from "../../src/hosts/local/environments/environment-spec.ts";
-import type { LogEntry } from "../../src/functions/log-entry.ts";
+import { NpmEnvironments } from "../../src/environments/npm-environments.ts";
+import { nodeRequirement } from "../../src/environments/node-runtime.ts";
+import type { Environment } from "../../src/environments/environment-spec.ts";
+import type { LogEntry } from "../../src/log-entry.ts";
 import { createCacheFolder, npmSpec } from "../helpers/environments.ts";
 import { NpmRegistry, type RegistryPackages } from "../helpers/npm-registry.ts";
 

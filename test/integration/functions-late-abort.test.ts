@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { after, test } from "node:test";
 import { fn, LocalHost, type FunctionTarget } from "servable";
-import { NpmEnvironments } from "../../src/hosts/local/environments/npm-environments.ts";
+import { NpmEnvironments } from "../../src/environments/npm-environments.ts";
 import { NpmRegistry } from "../helpers/npm-registry.ts";
 
 const cacheDirectory = mkdtempSync(join(tmpdir(), "servable-late-abort-"));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { LogEntry } from "../../src/functions/log-entry.ts";
+import type { LogEntry } from "../../src/log-entry.ts";
 import { flood, print, printInSetup, printSlowly } from "../fixtures/functions/logs.ts";
 import { useFunctionCache } from "../helpers/function-cache.ts";
 import { LoggedHost } from "../helpers/function-logs.ts";

@@ -65,7 +65,7 @@ Examples:
 }
 
 async function list(options: ListOptions): Promise<void> {
-  const { NpmEnvironments } = await import("../../hosts/local/environments/npm-environments.ts");
+  const { NpmEnvironments } = await import("../../environments/npm-environments.ts");
   const store = new NpmEnvironments();
   const environments = await store.list();
   const { cacheDirectory } = store;
@@ -86,7 +86,7 @@ async function list(options: ListOptions): Promise<void> {
 }
 
 async function prune(options: PruneOptions): Promise<void> {
-  const { NpmEnvironments } = await import("../../hosts/local/environments/npm-environments.ts");
+  const { NpmEnvironments } = await import("../../environments/npm-environments.ts");
   const dryRun = options.dryRun ?? false;
   const result = await new NpmEnvironments().prune({
     all: options.all ?? false,

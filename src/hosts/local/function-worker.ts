@@ -1,6 +1,6 @@
 import { FalServerlessError, RequestTimeoutException, UserFunctionException } from "../../errors.ts";
 import type { FunctionEntry } from "../../functions/host.ts";
-import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
+import { logEntry, type LogEntry } from "../../log-entry.ts";
 import type {
   FailureOrigin,
   FromRunner,

@@ -3,7 +3,7 @@ import { type FunctionTarget, Host, type RunOptions, type SpawnInfo } from "../.
 import { BUNDLE_FILES } from "../../functions/bundle/bundle.ts";
 import { currentRuntime } from "../../functions/runtime.ts";
 import { toSteps } from "../../functions/requirements.ts";
-import type { LogEntry } from "../../functions/log-entry.ts";
+import type { LogEntry } from "../../log-entry.ts";
 import { checkArguments, spawnRun, type RunListener } from "../spawned-run.ts";
 import { standardRunOutput } from "./run-output.ts";
 import type * as LocalRunsModule from "./local-runs.ts";

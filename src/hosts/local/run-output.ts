@@ -1,4 +1,4 @@
-import type { LogEntry } from "../../functions/log-entry.ts";
+import type { LogEntry } from "../../log-entry.ts";
 import { createProgress, type Progress } from "../../output/progress.ts";
 
 /** Receives the lines of a run. */

@@ -1,7 +1,7 @@
 import { DefinitionError, FalServerlessError } from "../../errors.ts";
 import { type FunctionTarget, Host, type RunOptions, type SpawnInfo } from "../../functions/host.ts";
 import { currentRuntime } from "../../functions/runtime.ts";
-import type { LogEntry } from "../../functions/log-entry.ts";
+import type { LogEntry } from "../../log-entry.ts";
 import type { Options } from "../../functions/options.ts";
 import { checkArguments, spawnRun, type RunListener } from "../spawned-run.ts";
 import type { DeploymentResult } from "../../platform/deployment/deploy.ts";

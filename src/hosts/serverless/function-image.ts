@@ -15,10 +15,10 @@ import {
   INSTALL_FLAGS,
   originFlags,
   stepsBeside,
-} from "../local/environments/install-plan.ts";
-import { readLockfile, type Lockfile } from "../local/environments/lockfile.ts";
-import { readNpmSettings } from "../local/environments/npm.ts";
-import { localPath } from "../local/environments/requirement-specs.ts";
+} from "../../environments/install-plan.ts";
+import { readLockfile, type Lockfile } from "../../environments/lockfile.ts";
+import { readNpmSettings } from "../../environments/npm.ts";
+import { localPath } from "../../environments/requirement-specs.ts";
 import { SOURCE_ROOT, withoutParents } from "./container-sources.ts";
 import { CALL_FORMAT } from "./server/call-protocol.ts";
 import { IMAGE_ROOT, IMAGE_FOLDERS, SERVER_FILES, type ServerSettings } from "./server/container-layout.ts";

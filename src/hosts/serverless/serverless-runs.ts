@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { FalServerlessError, PlatformError } from "../../errors.ts";
 import type { FunctionTarget } from "../../functions/host.ts";
-import { logEntry, type LogEntry } from "../../functions/log-entry.ts";
+import { logEntry, type LogEntry } from "../../log-entry.ts";
 import { runApplication } from "../../platform/deployment/application-run.ts";
 import { isForReaders } from "../../platform/deployment/application-logs.ts";
 import { buildEnvironment } from "../../platform/deployment/environment-build.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { logEntry, type LogEntry } from "../../../src/functions/log-entry.ts";
+import { logEntry, type LogEntry } from "../../../src/log-entry.ts";
 import { LogQueue } from "../../../src/hosts/spawned-run.ts";
 
 function push(queue: LogQueue, ...messages: readonly string[]): void {

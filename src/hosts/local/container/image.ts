@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FalServerlessError } from "../../../errors.ts";
-import { logEntry, type LogEntry } from "../../../functions/log-entry.ts";
+import { logEntry, type LogEntry } from "../../../log-entry.ts";
 import { failureReason } from "../../../packaging/engines.ts";
 import { writeFileAtomic } from "../../../processes/atomic-file.ts";
 import { runProgram } from "../../../processes/program.ts";

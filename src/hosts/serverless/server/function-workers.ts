@@ -1,4 +1,4 @@
-import { logEntry, type LogEntry } from "../../../functions/log-entry.ts";
+import { logEntry, type LogEntry } from "../../../log-entry.ts";
 import { BUNDLE_FILES } from "../../../functions/bundle/bundle.ts";
 import { LONGEST_TIMER_MS } from "../../../processes/timers.ts";
 import { ForkChannel } from "../../../processes/worker-channel.ts";

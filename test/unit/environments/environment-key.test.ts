@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { environmentKey, normalizedSteps } from "../../../../src/hosts/local/environments/environment-key.ts";
-import { createCacheFolder } from "../../../helpers/environments.ts";
-import { satisfiesNode } from "../../../../src/hosts/local/environments/node-runtime.ts";
+import { environmentKey, normalizedSteps } from "../../../src/environments/environment-key.ts";
+import { createCacheFolder } from "../../helpers/environments.ts";
+import { satisfiesNode } from "../../../src/environments/node-runtime.ts";
 
 const NODE = { version: "22.11.0", modules: "127" };
 

@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { EnvironmentStore } from "./environment-store.ts";
-import { omitUndefined } from "../../../settings/defined-fields.ts";
+import { omitUndefined } from "../settings/defined-fields.ts";
 
 /** An environment of the cache, or the remains of one. */
 export interface NpmEnvironmentInfo {

@@ -1,4 +1,4 @@
-import type { LogEntry } from "../../../functions/log-entry.ts";
+import type { LogEntry } from "../log-entry.ts";
 import type { NodeRuntime } from "./node-runtime.ts";
 
 /** The requirements of an environment. */

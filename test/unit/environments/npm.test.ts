@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { describe, test } from "node:test";
-import { findNpm, npmEnvironment } from "../../../../src/hosts/local/environments/npm.ts";
-import { installFailure } from "../../../../src/hosts/local/environments/install-failure.ts";
-import { createCacheFolder } from "../../../helpers/environments.ts";
+import { findNpm, npmEnvironment } from "../../../src/environments/npm.ts";
+import { installFailure } from "../../../src/environments/install-failure.ts";
+import { createCacheFolder } from "../../helpers/environments.ts";
 
 const NONE = { user: "", project: "" };
 

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { logEntry, type LogEntry } from "../../../functions/log-entry.ts";
+import { logEntry, type LogEntry } from "../log-entry.ts";
 import type { EnvironmentSpec } from "./environment-spec.ts";
 import { INSTALL_FLAGS, installProject, originFlags, stepsBeside } from "./install-plan.ts";
 import { installFailure, type InstallSubject } from "./install-failure.ts";

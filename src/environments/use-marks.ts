@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createMark, parseMark, stateOf } from "../../../cache/process-mark.ts";
+import { createMark, parseMark, stateOf } from "../cache/process-mark.ts";
 
 /**
  * Interval at which a mark is renewed, in milliseconds. Only processes on other machines or in other containers need

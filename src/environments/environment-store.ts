@@ -11,8 +11,8 @@ import {
 import { rm } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { makeCacheFolder, unusableCache, type CacheContent } from "../../../cache/cache-directory.ts";
-import { FileLock, type LockWait } from "../../../cache/file-lock.ts";
+import { makeCacheFolder, unusableCache, type CacheContent } from "../cache/cache-directory.ts";
+import { FileLock, type LockWait } from "../cache/file-lock.ts";
 import { manifestPath, readManifest, writeManifest, type Manifest } from "./manifest.ts";
 import { countUses, UseMarks } from "./use-marks.ts";
 

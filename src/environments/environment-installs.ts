@@ -1,15 +1,15 @@
-import { logEntry, type LogEntry } from "../../../functions/log-entry.ts";
-import { SharedCall } from "../../../processes/single-flight.ts";
+import { logEntry, type LogEntry } from "../log-entry.ts";
+import { SharedCall } from "../processes/single-flight.ts";
 import { syncTree } from "./durable-tree.ts";
 import type { EnvironmentSpec, PrepareOptions } from "./environment-spec.ts";
 import type { EnvironmentStore } from "./environment-store.ts";
 import { installTrouble } from "./install-failure.ts";
-import { FileLock } from "../../../cache/file-lock.ts";
+import { FileLock } from "../cache/file-lock.ts";
 import { install } from "./installation.ts";
 import { ENVIRONMENT_FORMAT, type Manifest } from "./manifest.ts";
 import type { NodeRuntime } from "./node-runtime.ts";
 import { describeSteps } from "./requirement-specs.ts";
-import { omitUndefined } from "../../../settings/defined-fields.ts";
+import { omitUndefined } from "../settings/defined-fields.ts";
 
 type Install = SharedCall<Manifest, LogEntry>;
 

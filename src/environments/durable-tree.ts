@@ -1,6 +1,6 @@
 import { lstat, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { runProgram } from "../../../processes/program.ts";
+import { runProgram } from "../processes/program.ts";
 import { syncFolder } from "./manifest.ts";
 
 /** Maximum number of files that are inspected or flushed at a time. */

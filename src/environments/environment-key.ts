@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync, type Dirent } from "node:fs";
 import { dirname, join } from "node:path";
-import { FalServerlessError } from "../../../errors.ts";
+import { FalServerlessError } from "../errors.ts";
 import type { EnvironmentSpec } from "./environment-spec.ts";
 import { ENVIRONMENT_FORMAT, type NodeRelease } from "./manifest.ts";
 import { localPath, requirementLabel } from "./requirement-specs.ts";

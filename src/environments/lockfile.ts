@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { FalServerlessError } from "../../../errors.ts";
+import { FalServerlessError } from "../errors.ts";
 
 /** A project's lockfile, and the `package.json` that npm needs with it. */
 export interface Lockfile {

@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { writeFileAtomic } from "../../../processes/atomic-file.ts";
+import { writeFileAtomic } from "../processes/atomic-file.ts";
 
 /** The version of the format of environments. Environments of another version are installed again. */
 export const ENVIRONMENT_FORMAT = 1;

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { FalServerlessError } from "../../../errors.ts";
-import { cacheDirectory } from "../../../cache/cache-directory.ts";
+import { FalServerlessError } from "../errors.ts";
+import { cacheDirectory } from "../cache/cache-directory.ts";
 import { EnvironmentInstalls } from "./environment-installs.ts";
 import { environmentKey, normalizedSteps } from "./environment-key.ts";
 import { listEnvironments, type NpmEnvironmentInfo } from "./environment-list.ts";
@@ -16,7 +16,7 @@ import {
   type NodeRuntime,
 } from "./node-runtime.ts";
 import { pruneEnvironments, type PruneOptions, type PruneResult } from "./prune.ts";
-import { omitUndefined } from "../../../settings/defined-fields.ts";
+import { omitUndefined } from "../settings/defined-fields.ts";
 
 /** Options of {@link NpmEnvironments}. */
 export interface NpmEnvironmentsOptions {

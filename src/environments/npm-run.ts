@@ -1,4 +1,4 @@
-import { runProgram } from "../../../processes/program.ts";
+import { runProgram } from "../processes/program.ts";
 import type { NpmProgram } from "./npm.ts";
 
 /** One run of npm. */

@@ -1,5 +1,5 @@
 import { statfsSync } from "node:fs";
-import { FalServerlessError } from "../../../errors.ts";
+import { FalServerlessError } from "../errors.ts";
 import type { NpmResult } from "./npm-run.ts";
 
 /** The facts about an installation for the message of its failure. */

@@ -7,7 +7,7 @@ import {
   localPath,
   registryRequirement,
   requirementLabel,
-} from "../../../../src/hosts/local/environments/requirement-specs.ts";
+} from "../../../src/environments/requirement-specs.ts";
 
 describe("a requirement", () => {
   for (const [requirement, expected] of [

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { FalServerlessError } from "../../../errors.ts";
-import { runProgram } from "../../../processes/program.ts";
-import { loadOnce } from "../../../processes/single-flight.ts";
+import { FalServerlessError } from "../errors.ts";
+import { runProgram } from "../processes/program.ts";
+import { loadOnce } from "../processes/single-flight.ts";
 import type { NodeRelease } from "./manifest.ts";
 import type { NpmProgram } from "./npm.ts";
 import type { NpmResult, NpmRun } from "./npm-run.ts";
