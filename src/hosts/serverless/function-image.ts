@@ -10,12 +10,7 @@ import { ContainerImage } from "../../packaging/container-image.ts";
 import { MACHINE_SETTINGS, type MachineSettings } from "../../platform/apps/machine-requirements.ts";
 import { omitUndefined, pick } from "../../settings/defined-fields.ts";
 import { SETTINGS } from "../../settings/settings.ts";
-import {
-  installProject,
-  INSTALL_FLAGS,
-  originFlags,
-  stepsBeside,
-} from "../../environments/install-plan.ts";
+import { installProject, INSTALL_FLAGS, originFlags, stepsBeside } from "../../environments/install-plan.ts";
 import { readLockfile, type Lockfile } from "../../environments/lockfile.ts";
 import { readNpmSettings } from "../../environments/npm.ts";
 import { localPath } from "../../environments/requirement-specs.ts";
