@@ -3,6 +3,7 @@ import type { FalStorageSetting } from "../settings/storage.ts";
 import { storageFailure } from "./failures.ts";
 import { falAccount, type FalAccount } from "./fal-account.ts";
 import type { FileStorage, ReservedFile, StorableFile, StoredFile, StoreRequest } from "./file-storage.ts";
+import { uploadInParts } from "./part-uploads.ts";
 import { callStore, type StoreAnswer, type StoreCall } from "./store-client.ts";
 
 /** The places of fal, in the order in which they are tried. */
@@ -135,14 +136,12 @@ export class FalStorage implements FileStorage {
     const { signal } = request;
     // An empty file has one empty part.
     const count = Math.max(1, Math.ceil(file.size / PART_BYTES));
-    const etags: string[] = [];
-    let next = 1;
-    const work = async (): Promise<void> => {
-      for (let number = next++; number <= count; number = next++) {
-        etags[number - 1] = await this.#uploadPart(place, initiated, file, number, signal);
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(PARTS_AT_ONCE, count) }, work));
+    const etags = await uploadInParts({
+      count,
+      atOnce: PARTS_AT_ONCE,
+      signal,
+      upload: (number, partSignal) => this.#uploadPart(place, initiated, file, number, partSignal),
+    });
     const parts = etags.map((etag, index) =>
       place.isCdn
         ? { partNumber: index + 1, etag }
