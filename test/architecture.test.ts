@@ -163,6 +163,7 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   mime: ["server", "media"],
   "file-type": ["media"],
   "image-size": ["media"],
+  yauzl: ["media"],
   aws4fetch: ["storage"],
   commander: ["cli"],
   chokidar: ["cli"],

@@ -1,4 +1,4 @@
-import { unlink } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import type { TemporaryFolder } from "../temporary-folder.ts";
 import type { TemporaryFiles } from "./file-content.ts";
 
@@ -29,8 +29,8 @@ export class CallFiles implements TemporaryFiles {
     return at !== -1;
   }
 
-  /** Removes the files. A handler may have moved one. */
+  /** Removes the files, and folders in their place. A handler may have moved one. */
   remove(): void {
-    for (const path of this.#paths.splice(0)) unlink(path).catch(() => {});
+    for (const path of this.#paths.splice(0)) rm(path, { recursive: true, force: true }).catch(() => {});
   }
 }

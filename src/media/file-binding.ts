@@ -15,6 +15,8 @@ export interface FileBinding {
   readonly temporary: TemporaryFiles;
   /** Hosts with addresses that are not public, from which files may be fetched. */
   readonly allowedHosts: readonly string[];
+  /** Whether the content is known to keep the limits, as in a worker. */
+  readonly isChecked?: boolean;
 }
 
 /** Maximum length of a URL that an error repeats. */

@@ -26,6 +26,16 @@ export interface ImageOptions extends FileOptions {
   maxPixels?: number;
 }
 
+/** The options of the schema of an archive. Its limits are checked when it is extracted. */
+export interface ArchiveOptions extends FileOptions {
+  /** Maximum number of files and folders in the archive. Default 1,000. */
+  maxFiles?: number;
+  /** Maximum size of all files in the archive, in bytes. Default 1 GiB. */
+  maxExtractedBytes?: number;
+  /** Maximum size of all files in the archive, as a multiple of the size of the archive. Default 100. */
+  maxRatio?: number;
+}
+
 /** Limits of a caller's file. */
 export interface FileLimits {
   readonly maxBytes: number;
@@ -33,18 +43,24 @@ export interface FileLimits {
   readonly contentTypes: readonly string[] | undefined;
   readonly maxPixels: number;
   readonly timeoutMs: number;
+  readonly maxFiles: number;
+  readonly maxExtractedBytes: number;
+  readonly maxRatio: number;
 }
 
 const DEFAULT_TIMEOUT_MS = 120_000;
+const ARCHIVE_LIMITS = { maxFiles: 1_000, maxExtractedBytes: 1024 ** 3, maxRatio: 100 };
 const DEFAULT_BYTES = { picture: 50 * 1024 ** 2, other: 512 * 1024 ** 2 };
 
 /** @throws DefinitionError for an invalid limit */
 export function resolveLimits(
   kind: MediaKind,
   where: string,
-  { maxBytes, contentTypes, timeoutMs, maxPixels }: ImageOptions,
+  { maxBytes, contentTypes, timeoutMs, maxPixels, ...ofArchives }: ImageOptions & ArchiveOptions,
 ): FileLimits {
-  for (const [name, value] of Object.entries({ maxBytes, timeoutMs, maxPixels })) {
+  const { maxFiles, maxExtractedBytes, maxRatio } = ofArchives;
+  const counts = { maxBytes, timeoutMs, maxPixels, maxFiles, maxExtractedBytes, maxRatio };
+  for (const [name, value] of Object.entries(counts)) {
     if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) continue;
     throw new DefinitionError(
       "SCHEMA_INVALID",
@@ -54,18 +70,26 @@ export function resolveLimits(
   if (maxPixels !== undefined && kind !== "image") {
     throw new DefinitionError("SCHEMA_INVALID", `${where}: maxPixels is for Image() only; drop it.`);
   }
+  for (const [name, value] of Object.entries({ maxFiles, maxExtractedBytes, maxRatio })) {
+    if (value === undefined || kind === "archive") continue;
+    throw new DefinitionError("SCHEMA_INVALID", `${where}: ${name} is for CompressedFile() only; drop it.`);
+  }
   return {
     maxBytes: maxBytes ?? (kind === "image" ? DEFAULT_BYTES.picture : DEFAULT_BYTES.other),
     contentTypes: resolveContentTypes(`${where}: contentTypes`, contentTypes),
     maxPixels: maxPixels ?? Infinity,
     timeoutMs: timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    maxFiles: maxFiles ?? ARCHIVE_LIMITS.maxFiles,
+    maxExtractedBytes: maxExtractedBytes ?? ARCHIVE_LIMITS.maxExtractedBytes,
+    maxRatio: maxRatio ?? ARCHIVE_LIMITS.maxRatio,
   };
 }
 
-/** The limits of files that no caller sent. */
+/** The limits of files that no caller sent. Archives have theirs, because an app may get them from anywhere. */
 export const NO_LIMITS: FileLimits = {
   maxBytes: Infinity,
   contentTypes: undefined,
   maxPixels: Infinity,
   timeoutMs: DEFAULT_TIMEOUT_MS,
+  ...ARCHIVE_LIMITS,
 };

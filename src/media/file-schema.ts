@@ -2,11 +2,14 @@ import type { TUnsafe } from "typebox";
 import { DefinitionError } from "../errors.ts";
 import { MEDIA, NOTES_BESIDE } from "../routes/media-rule.ts";
 import { didYouMean } from "../did-you-mean.ts";
-import { resolveLimits, type ImageOptions } from "./file-limits.ts";
+import { resolveLimits, type ArchiveOptions, type ImageOptions } from "./file-limits.ts";
 import { FileRule } from "./file-rule.ts";
 import { CLASS_NAMES, type MediaKind } from "./wire-file.ts";
 
-const LIMIT_NAMES = ["maxBytes", "contentTypes", "timeoutMs", "maxPixels"] as const;
+const LIMIT_NAMES = [
+  ...["maxBytes", "contentTypes", "timeoutMs", "maxPixels"],
+  ...["maxFiles", "maxExtractedBytes", "maxRatio"],
+];
 /** Notes about a use of the schema. All uses share one component of a document. */
 const NOTE_NAMES = ["title", "description", "examples"] as const;
 
@@ -14,11 +17,14 @@ const NOTE_NAMES = ["title", "description", "examples"] as const;
  * Creates the schema of a kind of files.
  * @throws DefinitionError for an invalid or unknown option
  */
-export function createFileSchema<Value>(kind: MediaKind, options: ImageOptions): TUnsafe<Value> {
+export function createFileSchema<Value>(
+  kind: MediaKind,
+  options: ImageOptions & ArchiveOptions,
+): TUnsafe<Value> {
   const name = CLASS_NAMES[kind];
   const known = [...LIMIT_NAMES, ...NOTE_NAMES, "default"];
   for (const option of Object.keys(options)) {
-    if ((known as readonly string[]).includes(option)) continue;
+    if (known.includes(option)) continue;
     const advice = didYouMean(option, known) || `; known: ${known.join(", ")}.`;
     throw new DefinitionError("SCHEMA_INVALID", `${name}(): unknown option "${option}"${advice}`);
   }

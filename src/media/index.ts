@@ -28,6 +28,7 @@ export {
   type ImageSizePreset,
 } from "./image-sizes.ts";
 export { AudioField, FileField, ImageField, VideoField } from "./url-fields.ts";
+export type { ExtractedArchive, ExtractedFile } from "./archive-file.ts";
 export type { CallerInput, CallerOutput } from "./caller-types.ts";
-export type { FileOptions, ImageOptions } from "./file-limits.ts";
+export type { ArchiveOptions, FileOptions, ImageOptions } from "./file-limits.ts";
 export type { FileRecord, FileWire, ImageRecord, ImageWire, MediaKind, StatedFacts } from "./wire-file.ts";

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import type { TUnsafe } from "typebox";
 import { ArchiveFile } from "./archive-file.ts";
 import type { MediaCall } from "../routes/media-runtime.ts";
-import type { FileOptions, ImageOptions } from "./file-limits.ts";
+import type { ArchiveOptions, FileOptions, ImageOptions } from "./file-limits.ts";
 import { createFileSchema } from "./file-schema.ts";
 import { fileUrl, type MediaKind, type StatedFacts } from "./wire-file.ts";
 import { ImageFile, MediaFile, type Origin } from "./media-file.ts";
@@ -69,7 +69,7 @@ function checkedFacts<Facts extends StatedFacts>(facts: Facts | undefined): Fact
   );
 }
 
-function createMaker<Value, Options extends ImageOptions, NewOptions extends StatedFacts>(
+function createMaker<Value, Options extends ImageOptions & ArchiveOptions, NewOptions extends StatedFacts>(
   kind: MediaKind,
   create: (origin: Origin, facts: StatedFacts) => Value,
 ): FileMaker<Value, Options, NewOptions, NewOptions & { fileSize?: number }> {
@@ -144,6 +144,6 @@ export const Video: FileMaker<
 export type Video = MediaFile<"video">;
 
 /** A zip archive: its schema, and new archives. */
-export const CompressedFile: FileMaker<ArchiveFile, FileOptions, NewFileOptions, StoredFileOptions> =
+export const CompressedFile: FileMaker<ArchiveFile, ArchiveOptions, NewFileOptions, StoredFileOptions> =
   createMaker("archive", (origin, facts) => new ArchiveFile(origin, facts));
 export type CompressedFile = ArchiveFile;

@@ -136,6 +136,11 @@ export class MediaFile<Kind extends MediaKind = MediaKind> {
     this.#limits ??= limits;
   }
 
+  /** The connection of a caller's file with its call. */
+  get binding(): FileBinding | undefined {
+    return this.#binding;
+  }
+
   /** Connects a caller's file with its call. */
   bind(binding: FileBinding): void {
     this.#binding ??= binding;
@@ -164,13 +169,19 @@ export class MediaFile<Kind extends MediaKind = MediaKind> {
     };
   }
 
+  protected get temporary(): TemporaryFiles {
+    return this.#binding?.temporary ?? PROCESS_FILES;
+  }
+
   protected inspection(): Promise<Inspection> {
     return this.#inspect();
   }
 
   /** The error of a file whose content is not what its kind promises: the caller's fault if it is the caller's file. */
-  protected unreadable(msg: string, type = "image_load_error"): Error {
-    if (this.#binding !== undefined) return fileFault(this.#binding, type, msg, { url: this.url });
+  protected unreadable(msg: string, type: string, ctx?: Record<string, unknown>): Error {
+    const { url } = this;
+    if (this.#binding !== undefined)
+      return fileFault(this.#binding, type, msg, ctx === undefined ? { url } : { url, ctx });
     return new FalServerlessError("MEDIA_UNREADABLE", `${msg}.`);
   }
 
@@ -181,18 +192,14 @@ export class MediaFile<Kind extends MediaKind = MediaKind> {
   async #createPath(): Promise<string> {
     const content = await this.#checked();
     const { contentType } = await this.#inspect();
-    const path = this.#temporary.newFile(extensionOf(contentType));
+    const path = this.temporary.newFile(extensionOf(contentType));
     if (content.path === undefined)
       await writeFile(path, content.bytes ?? new Uint8Array(), { flag: "wx", mode: 0o600 });
     else await copyFile(content.path, path);
     return path;
   }
 
-  get #temporary(): TemporaryFiles {
-    return this.#binding?.temporary ?? PROCESS_FILES;
-  }
-
-  #load(temporary: TemporaryFiles = this.#temporary): Promise<Content> {
+  #load(temporary: TemporaryFiles = this.temporary): Promise<Content> {
     return (this.#content ??= this.#read(temporary));
   }
 
@@ -254,7 +261,7 @@ export class MediaFile<Kind extends MediaKind = MediaKind> {
   async #checked(): Promise<Content> {
     const content = await this.#load();
     const binding = this.#binding;
-    if (binding === undefined) return content;
+    if (binding === undefined || binding.isChecked === true) return content;
     const { contentTypes, maxPixels } = binding.limits;
     if (this.kind !== "image" && contentTypes === undefined) return content;
     const { contentType, dimensions } = await this.#inspect();
@@ -308,7 +315,7 @@ export class ImageFile extends MediaFile<"image"> {
     await this.load(); // with its limits
     const { dimensions } = await this.inspection();
     if (dimensions !== undefined) return dimensions[name];
-    throw this.unreadable("The size of the picture can't be read");
+    throw this.unreadable("The size of the picture can't be read", "image_load_error");
   }
 }
 

@@ -1,5 +1,6 @@
 import type { CallFiles } from "./call-files.ts";
 import { createFile } from "./create-file.ts";
+import type { FileBinding } from "./file-binding.ts";
 import type { Content } from "./file-content.ts";
 import { filesIn, replaceFiles, replaceWhere } from "./file-walk.ts";
 import type { MediaFile } from "./media-file.ts";
@@ -17,6 +18,8 @@ interface PackedFile {
   readonly content: Content | undefined;
   /** The receiver has to remove the file with the content. */
   readonly isHandedOver: boolean;
+  /** Of a caller's file: the limits of its schema, and where it is in the request. */
+  readonly place: Pick<FileBinding, "limits" | "loc"> | undefined;
 }
 
 /**
@@ -36,24 +39,40 @@ async function packFile(file: MediaFile, files: CallFiles, handsOver: boolean): 
   const isCallers = limits !== undefined;
   // Its content is stored elsewhere already.
   if (url !== undefined && !isCallers)
-    return { [PACKED]: kind, url, facts: file.stated, content: undefined, isHandedOver: false };
+    return {
+      [PACKED]: kind,
+      url,
+      facts: file.stated,
+      content: undefined,
+      isHandedOver: false,
+      place: undefined,
+    };
   const { content, facts } = isCallers
     ? { content: await file.load(), facts: file.stated }
     : await file.settle(files);
   const { path } = content;
   const isHandedOver = handsOver && path !== undefined && files.giveUp(path);
-  return { [PACKED]: kind, url, facts, content, isHandedOver };
+  const place = isCallers && file.binding !== undefined ? { limits, loc: file.binding.loc } : undefined;
+  return { [PACKED]: kind, url, facts, content, isHandedOver, place };
 }
 
 /** Replaces what {@link packFiles} has made in another process by files. */
 export function unpackFiles(value: unknown, files: CallFiles): unknown {
   return replaceWhere(value, isPacked, (item) => {
-    const { [PACKED]: kind, url, facts, content, isHandedOver } = item as PackedFile;
+    const { [PACKED]: kind, url, facts, content, isHandedOver, place } = item as PackedFile;
     if (isHandedOver && content?.path !== undefined) files.add(content.path);
-    if (url !== undefined) return createFile(kind, content === undefined ? { url } : { url, content }, facts);
-    return createFile(kind, { content: content as Content }, facts);
+    const file =
+      url === undefined
+        ? createFile(kind, { content: content as Content }, facts)
+        : createFile(kind, content === undefined ? { url } : { url, content }, facts);
+    if (place !== undefined)
+      file.bind({ ...place, signal: NEVER, temporary: files, allowedHosts: [], isChecked: true });
+    return file;
   });
 }
+
+/** The signal of the call stays in the main process. */
+const NEVER = new AbortController().signal;
 
 function isPacked(item: object): boolean {
   return Object.hasOwn(item, PACKED);

@@ -83,7 +83,7 @@ async function abort(bucket: S3Bucket, key: string, uploadId: string, log: Logge
   await bucket.send({ method: "DELETE", key, query: { uploadId }, signal }).catch((error: unknown) => {
     log.warn(
       { err: error, key, uploadId },
-      "could not remove the parts of a failed upload; the bucket keeps them until it is told to abort the upload",
+      "could not remove the parts of a failed upload; the bucket keeps them until the upload is aborted",
     );
   });
 }

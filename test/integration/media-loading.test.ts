@@ -30,7 +30,7 @@ function loadedModules(kind: string): readonly string[] {
 const OF_FILES = [
   /\/src\/storage\/(?!kv-store\.ts)/,
   /\/src\/media\/(?:media-file|file-schema|file-rule|runtime|kinds)\.ts/,
-  /\/node_modules\/(?:file-type|image-size|undici)\//,
+  /\/node_modules\/(?:file-type|image-size|undici|yauzl)\//,
 ];
 
 test("an app without files loads no code of files", () => {
