@@ -4,7 +4,6 @@ import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { crc32 } from "node:zlib";
 import type { Entry, ZipFile } from "yauzl";
-import type { ExtractedFile } from "./archive-file.ts";
 import type { Content } from "./file-content.ts";
 import type { FileLimits } from "./file-limits.ts";
 
@@ -12,6 +11,16 @@ import type { FileLimits } from "./file-limits.ts";
 const MAX_DEPTH = 32;
 /** Maximum length of a name or a reason that an error repeats. */
 const SHOWN = 200;
+
+/** A file of an extracted archive. */
+export interface ExtractedFile {
+  /** Its name in the archive, with folders: `pictures/dog.png`. */
+  readonly name: string;
+  /** Where it is on the disk. */
+  readonly path: string;
+  /** Number of bytes. */
+  readonly size: number;
+}
 
 /** Why an archive can't be extracted. */
 export class ArchiveFault extends Error {

@@ -1,17 +1,8 @@
 import { rm } from "node:fs/promises";
+import type { ExtractedFile } from "./archive-extraction.ts";
 import { NO_LIMITS } from "./file-limits.ts";
 import { MediaFile, type Origin } from "./media-file.ts";
 import type { StatedFacts } from "./wire-file.ts";
-
-/** A file of an extracted archive. */
-export interface ExtractedFile {
-  /** Its name in the archive, with folders: `pictures/dog.png`. */
-  readonly name: string;
-  /** Where it is on the disk. */
-  readonly path: string;
-  /** Number of bytes. */
-  readonly size: number;
-}
 
 /** The folder with the content of an archive. It is removed when the call is answered. */
 export interface ExtractedArchive extends AsyncDisposable {

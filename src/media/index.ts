@@ -28,7 +28,8 @@ export {
   type ImageSizePreset,
 } from "./image-sizes.ts";
 export { AudioField, FileField, ImageField, VideoField } from "./url-fields.ts";
-export type { ExtractedArchive, ExtractedFile } from "./archive-file.ts";
+export type { ExtractedFile } from "./archive-extraction.ts";
+export type { ExtractedArchive } from "./archive-file.ts";
 export type { CallerInput, CallerOutput } from "./caller-types.ts";
 export type { ArchiveOptions, FileOptions, ImageOptions } from "./file-limits.ts";
 export type { FileRecord, FileWire, ImageRecord, ImageWire, MediaKind, StatedFacts } from "./wire-file.ts";
