@@ -25,6 +25,10 @@ export class FileRule implements MediaRule {
     return this.#limits.maxBytes;
   }
 
+  get contentTypes(): readonly string[] | undefined {
+    return this.#limits.contentTypes ?? (this.#kind === "image" ? ["image/*"] : undefined);
+  }
+
   fits(value: unknown): boolean {
     if (value instanceof Uint8Array) return value.byteLength <= this.#limits.maxBytes;
     return value instanceof MediaFile ? this.#isOfKind(value) : isWire(this.#kind, value);

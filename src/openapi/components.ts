@@ -19,6 +19,7 @@ import {
 import type { RouteSignature } from "../routes/signature.ts";
 import { isStandardSchema } from "../routes/standard-schema.ts";
 import { UPLOAD } from "../routes/upload.ts";
+import { describeParts } from "./request-body.ts";
 import { finish, type Steps } from "./steps.ts";
 
 /** The schemas of a document by name. References between them have the form `NAME#`: see {@link localReferences}. */
@@ -113,9 +114,13 @@ export function* componentSteps(routes: Iterable<RouteSignature>): Steps<Compone
   };
 
   for (const route of list) {
-    for (const schema of [bodySchema(route), resultSchema(route), route.item]) {
-      if (schema !== undefined && !roots.has(schema))
-        roots.set(schema, embed(schema as SchemaNode, undefined));
+    const { body } = route;
+    const input = bodySchema(route);
+    for (const schema of [input, resultSchema(route), route.item]) {
+      if (schema === undefined || roots.has(schema)) continue;
+      const isForm = schema === input && body?.kind === "multipart";
+      const node = schema as SchemaNode;
+      roots.set(schema, embed(isForm ? describeParts(body, node) : node, undefined));
     }
     yield;
   }

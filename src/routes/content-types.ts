@@ -25,6 +25,12 @@ export function resolveContentTypes(where: string, given: unknown): readonly str
   return [...new Set((types as string[]).map((type) => type.toLowerCase()))];
 }
 
+/** The accepted type, if there is only one. */
+export function onlyType(accepted: readonly string[] | undefined): string | undefined {
+  const [first, ...others] = accepted ?? [];
+  return others.length > 0 || first?.includes("*") === true ? undefined : first;
+}
+
 /** The type without parameters, in lower case: `text/plain` of `Text/Plain; charset=utf-8`. "" if missing. */
 export function essenceOf(contentType: string | undefined): string {
   const end = contentType?.indexOf(";") ?? -1;

@@ -26,6 +26,8 @@ export interface MediaRule {
   readonly runtime: MediaRuntime;
   /** Maximum size, in bytes. */
   readonly maxBytes: number;
+  /** Accepted content types; undefined: any. What the caller states about a file is not checked against them. */
+  readonly contentTypes: readonly string[] | undefined;
   fits(value: unknown): boolean;
   /** Why a value does not fit; empty for one that does. */
   faults(value: unknown): readonly MediaFault[];

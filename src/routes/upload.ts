@@ -2,7 +2,7 @@ import type { TOptional, TUnsafe } from "typebox";
 import { DefinitionError } from "../errors.ts";
 import { omitUndefined } from "../settings/defined-fields.ts";
 import { assertByteLimits, type BytesLimits } from "./bytes.ts";
-import { resolveContentTypes } from "./content-types.ts";
+import { onlyType, resolveContentTypes } from "./content-types.ts";
 import type { UploadedFile, UploadStream } from "./uploaded-file.ts";
 
 /** The keyword that marks the schema of a file in a multipart body. */
@@ -36,12 +36,6 @@ export interface UploadRule {
   readonly maxBytes?: number;
   readonly contentTypes?: readonly string[];
   readonly isStream?: true;
-}
-
-/** The type, if there is only one. */
-function onlyType(types: readonly string[] | undefined): string | undefined {
-  const [first, ...others] = types ?? [];
-  return others.length > 0 || first?.includes("*") === true ? undefined : first;
 }
 
 type FileOf<Options> = Options extends { stream: true } ? UploadStream : UploadedFile;
