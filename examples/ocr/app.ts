@@ -1,22 +1,20 @@
-import { App, AppException, endpoint, FieldException, type RequestContext } from "servable";
+import { App, AppException, endpoint, FieldException, multipart, type RequestContext } from "servable";
+import { Image } from "servable/media";
 import { Type, type Static } from "typebox";
 import { MAX_PIXELS, PictureError, readPicture, type Picture } from "./picture.ts";
 import { TextReader, type TextLine } from "./text-reader.ts";
 
-/** The largest file, in bytes. */
-const MAX_BYTES = 3 * 1024 * 1024;
+const PictureFile = Image({
+  maxBytes: 10 * 1024 * 1024,
+  maxPixels: MAX_PIXELS,
+  contentTypes: ["image/png", "image/jpeg", "image/webp"],
+  description: `A PNG, JPEG or WebP picture: at most 10 MiB and ${MAX_PIXELS / 1e6} million pixels.`,
+});
 
-const Scan = Type.Object(
-  {
-    picture: Type.String({
-      format: "byte",
-      maxLength: Math.ceil(MAX_BYTES / 3) * 4,
-      description: `A PNG, JPEG or WebP file as base64: at most 3 MiB and ${MAX_PIXELS / 1e6} million pixels.`,
-    }),
-  },
-  { $id: "Scan" },
-);
+const Scan = Type.Object({ picture: PictureFile }, { $id: "Scan" });
 type Scan = Static<typeof Scan>;
+
+const Form = multipart({ picture: PictureFile }, { $id: "Form" });
 
 const Line = Type.Object(
   {
@@ -44,6 +42,9 @@ export const Text = Type.Object(
 );
 export type Text = Static<typeof Text>;
 
+/** What both endpoints have in common. They share the class's workers. */
+const READING = { output: Text, workers: 2, maxQueue: 16, timeoutMs: 20_000, idempotent: true } as const;
+
 /** Reads the text in pictures. */
 export default class PictureReader extends App {
   static override version = "1.0.0";
@@ -59,30 +60,28 @@ export default class PictureReader extends App {
     this.#reader = undefined;
   }
 
-  @endpoint("/", {
-    input: Scan,
-    output: Text,
-    workers: 2,
-    maxQueue: 16,
-    timeoutMs: 20_000,
-    idempotent: true,
-    summary: "Read the text in a picture",
-  })
-  async read({ picture: file }: Scan, ctx: RequestContext): Promise<Text> {
+  @endpoint("/", { input: Scan, summary: "Read the text in a picture", ...READING })
+  async read({ picture: image }: Scan, ctx: RequestContext): Promise<Text> {
     if (this.#reader === undefined) throw new AppException("The models are not loaded", 503);
-    const picture = await unpacked(file);
+    const picture = await decoded(image);
     const lines = await this.#reader.read(picture, ctx.signal);
     const { width, height } = picture;
     return { lines: lines.map((line) => shown(line, picture)), width, height };
   }
+
+  @endpoint("/upload", { input: Form, summary: "Read the text in an uploaded picture", ...READING })
+  upload(form: Static<typeof Form>, ctx: RequestContext): Promise<Text> {
+    return this.read(form, ctx);
+  }
 }
 
-async function unpacked(file: string): Promise<Picture> {
+/** The file is one of the accepted types, as its first bytes show. The rest of it may still be damaged. */
+async function decoded(image: Image): Promise<Picture> {
   try {
-    return await readPicture(Buffer.from(file, "base64"));
+    return await readPicture(await image.bytes());
   } catch (error) {
     if (!(error instanceof PictureError)) throw error;
-    throw new FieldException("picture", error.message, { type: "picture_invalid", cause: error });
+    throw new FieldException("picture", error.message, { type: "image_load_error", cause: error });
   }
 }
 

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { createReadStream, openAsBlob, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { basename, join } from "node:path";
 import type { Readable } from "node:stream";
 import { text as textOf } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
@@ -58,19 +60,55 @@ async function addressOf(app: Child): Promise<string> {
 
 suite("examples/ocr", () => {
   let served: TestServer<PictureReader>;
+  /** Another server, which sends the pictures. */
+  const source = createServer(({ url = "" }, answer) =>
+    createReadStream(join(FOLDER, "pictures", basename(url))).pipe(answer),
+  );
+  let sourceHost: string;
   before(async () => {
-    served = await startTestServer(new PictureReader());
+    await once(source.listen(0, "127.0.0.1"), "listening");
+    sourceHost = `127.0.0.1:${(source.address() as AddressInfo).port}`;
+    served = await startTestServer(new PictureReader(), { fileHosts: [sourceHost] });
   });
-  after(() => served.close());
+  after(async () => {
+    await served.close();
+    source.close();
+  });
 
-  const post = (file: Uint8Array): Promise<Response> =>
-    served.post("/", { picture: Buffer.from(file).toString("base64") });
-
-  async function read(file: Uint8Array): Promise<Text> {
-    const answer = await post(file);
-    assert.equal(answer.status, 200);
-    return (await answer.json()) as Text;
+  async function textIn(answer: Promise<Response>): Promise<Text> {
+    const { status } = await answer;
+    assert.equal(status, 200);
+    return (await (await answer).json()) as Text;
   }
+
+  const read = (file: Uint8Array): Promise<Text> => textIn(served.post("/", { picture: dataUri(file) }));
+
+  test("a picture is sent as a URL, as an object with the URL, as a data URI and as an upload", async () => {
+    const name = "receipt.webp";
+    const url = `http://${sourceHost}/${name}`;
+    const form = new FormData();
+    form.set("picture", await openAsBlob(join(FOLDER, "pictures", name)), name);
+    const link = new FormData();
+    link.set("picture", url);
+    const sent: Record<string, Promise<Response>> = {
+      url: served.post("/", { picture: url }),
+      object: served.post("/", { picture: { url, file_name: name } }),
+      "data URI": served.post("/", { picture: dataUri(pictureNamed(name)) }),
+      upload: fetch(`${served.url}/upload`, { method: "POST", body: form }),
+      "URL in a form": fetch(`${served.url}/upload`, { method: "POST", body: link }),
+    };
+    for (const [form, answer] of Object.entries(sent))
+      assert.deepEqual(textsOf(await textIn(answer)), TEXTS[name], form);
+  });
+
+  test("a URL in a private network is not fetched, which is the caller's fault", async () => {
+    const refused = await served.post("/", { picture: "http://127.0.0.1:1/sign.jpg" });
+    const { detail } = (await refused.json()) as { detail: { loc: string[]; type: string }[] };
+    assert.deepEqual(
+      [refused.status, detail[0]?.loc, detail[0]?.type],
+      [422, ["body", "picture"], "file_download_error"],
+    );
+  });
 
   for (const [name, texts] of Object.entries(TEXTS)) {
     test(`every line of ${name} is read, in order`, async () => {
@@ -146,24 +184,23 @@ suite("examples/ocr", () => {
   test("a file that is not a picture, damaged or too large is rejected with the reason", async () => {
     const png = pictureNamed("newspaper.png");
     const large = { width: 5001, height: 5000, channels: 3, background: "white" } as const;
-    const cases: [file: string, type: string, msg: RegExp][] = [
-      ["not base64!", "string_format_mismatch", /valid byte/],
-      ["", "picture_invalid", /^This is not a PNG, JPEG or WebP picture$/],
-      [base64(Buffer.from("a text")), "picture_invalid", /^This is not a PNG, JPEG or WebP picture$/],
-      [base64(Buffer.from("<svg/>")), "picture_invalid", /^This is not a PNG, JPEG or WebP picture$/],
+    const cases: [picture: string, type: string, msg: RegExp][] = [
+      ["not a URL", "value_error", /valid URL/],
+      [dataUri(new Uint8Array()), "image_load_error", /^The file is not a picture of a known format$/],
+      [dataUri(Buffer.from("a text")), "image_load_error", /^The file is not a picture of a known format$/],
       [
-        base64(await sharp(png).gif().toBuffer()),
-        "picture_invalid",
-        /^This is not a PNG, JPEG or WebP picture$/,
+        dataUri(await sharp(png).gif().toBuffer()),
+        "unsupported_image_format",
+        /^The file is image\/gif, but should be image\/png or image\/jpeg or image\/webp$/,
       ],
-      [base64(png.subarray(0, 20)), "picture_invalid", /^The picture is damaged or cut short$/],
-      [base64(png.subarray(0, 5000)), "picture_invalid", /^The picture is damaged or cut short$/],
+      [dataUri(png.subarray(0, 20)), "image_load_error", /^The size of the picture can't be read$/],
+      [dataUri(png.subarray(0, 5000)), "image_load_error", /^The picture is damaged or cut short$/],
       [
-        base64(await sharp({ create: large }).png().toBuffer()),
-        "picture_invalid",
-        /^The picture has 5001 × 5000 pixels; at most 25 million pixels are read$/,
+        dataUri(await sharp({ create: large }).png().toBuffer()),
+        "image_too_large",
+        /^The picture has 5001 x 5000 pixels, but may have 25000000 in all$/,
       ],
-      ["A".repeat(4 * 1024 * 1024 + 4), "string_too_long", /at most 4194304 characters/],
+      [dataUri(Buffer.alloc(10 * 1024 * 1024 + 1)), "file_too_large", /at most 10485760 bytes/],
     ];
     for (const [picture, type, msg] of cases) {
       const answer = await served.post("/", { picture });
@@ -172,6 +209,8 @@ suite("examples/ocr", () => {
       assert.deepEqual([detail[0]?.loc, detail[0]?.type], [["body", "picture"], type]);
       assert.match(detail[0]?.msg ?? "", msg);
     }
+    const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');
+    assert.equal((await served.post("/", { picture: dataUri(svg) })).status, 422);
   });
 
   test("callers at the same time each get the text of their own picture", async () => {
@@ -208,8 +247,8 @@ suite("examples/ocr", () => {
   });
 });
 
-function base64(file: Uint8Array): string {
-  return Buffer.from(file).toString("base64");
+function dataUri(file: Uint8Array): string {
+  return `data:;base64,${Buffer.from(file).toString("base64")}`;
 }
 
 function assertNear(box: readonly number[][] | undefined, corners: readonly number[][]): void {

@@ -40,7 +40,8 @@ suite("the workers of examples/ocr", () => {
   });
   after(() => served.close());
 
-  const post = (file: Buffer): Promise<Response> => served.post("/", { picture: file.toString("base64") });
+  const post = (file: Buffer): Promise<Response> =>
+    served.post("/", { picture: `data:;base64,${file.toString("base64")}` });
 
   test("two of them are ready before the first request", () => {
     assert.equal(workers().length, 2);
