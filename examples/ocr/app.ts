@@ -42,7 +42,7 @@ export const Text = Type.Object(
 );
 export type Text = Static<typeof Text>;
 
-/** What both endpoints have in common. They share the class's workers. */
+/** The options of both endpoints, which share the workers of the class. */
 const READING = { output: Text, workers: 2, maxQueue: 16, timeoutMs: 20_000, idempotent: true } as const;
 
 /** Reads the text in pictures. */

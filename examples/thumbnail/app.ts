@@ -19,7 +19,7 @@ const fields = {
   height: Side("In pixels."),
   fit: Type.Union([Type.Literal("inside"), Type.Literal("cover")], {
     default: "inside",
-    description: "Whether the thumbnail is at most this large, or exactly, with its edges cut off.",
+    description: "Whether the thumbnail is at most this large, or exactly, and only its middle is shown.",
   }),
   format: Type.Union([Type.Literal("webp"), Type.Literal("jpeg"), Type.Literal("png")], { default: "webp" }),
 };
@@ -32,7 +32,7 @@ const Form = multipart(fields, { $id: "Form" });
 const Thumbnail = Type.Object({ image: Image() }, { $id: "Thumbnail" });
 type Thumbnail = Static<typeof Thumbnail>;
 
-/** What both endpoints have in common. */
+/** The options of both endpoints. */
 const RESIZING = { output: Thumbnail, maxConcurrency: 4, maxQueue: 32, timeoutMs: 30_000 } as const;
 
 /** Makes small pictures of large ones. */

@@ -148,7 +148,7 @@ suite("examples/thumbnail", () => {
     assert.ok(red > 200, "the left half is on top");
   });
 
-  test("a file that is no picture, damaged or too large is rejected with the reason", async () => {
+  test("a file that is not a picture, damaged or too large is rejected with the reason", async () => {
     const large = { width: 10_000, height: 5_001, channels: 3, background: "white" } as const;
     const cases: [image: string, type: string][] = [
       ["not a URL", "value_error"],

@@ -26,7 +26,7 @@ export interface MediaRule {
   readonly runtime: MediaRuntime;
   /** Maximum size, in bytes. */
   readonly maxBytes: number;
-  /** Accepted content types; undefined: any. What the caller states about a file is not checked against them. */
+  /** Accepted content types; undefined: any. Content types that callers state are not checked. */
   readonly contentTypes: readonly string[] | undefined;
   fits(value: unknown): boolean;
   /** Why a value does not fit; empty for one that does. */
