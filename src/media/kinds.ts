@@ -60,7 +60,7 @@ export interface FileMaker<Value, Options, NewOptions, UrlOptions> {
 
 const CONTENT_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:[ \t]*;[\t\x20-\x7e]*)?$/;
 
-/** The facts about a new file. It is stored with its type as a header. @throws TypeError for a type that is none */
+/** The facts about a new file. It is stored with its type as a header. @throws TypeError for an invalid type */
 function checkedFacts<Facts extends StatedFacts>(facts: Facts | undefined): Facts | undefined {
   const { contentType } = facts ?? {};
   if (contentType === undefined || CONTENT_TYPE.test(contentType)) return facts;

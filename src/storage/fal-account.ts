@@ -1,4 +1,4 @@
-/** What is needed to call fal's REST interface. */
+/** The facts that a call of fal's REST interface needs. */
 export interface FalAccount {
   /** The address of the interface, without a slash at the end. */
   readonly rest: string;

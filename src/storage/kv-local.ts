@@ -118,7 +118,7 @@ function isExpired({ expiresAt }: Entry): boolean {
   return expiresAt !== null && Date.now() >= expiresAt;
 }
 
-/** The value in a file; undefined if it is none. */
+/** The value in a file; undefined if the file is damaged. */
 function readEntry(text: string): Entry | undefined {
   try {
     const entry = JSON.parse(text) as Partial<Entry> | null;
