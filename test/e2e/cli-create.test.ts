@@ -42,7 +42,7 @@ describe("servable create", () => {
   test("--list names the templates", async () => {
     const { exitCode, stdout } = await runCli(["create", "--list"]);
     assert.equal(exitCode, 0);
-    assert.match(stdout, /^basic +\w.*\nrealtime +\w.*\n$/);
+    assert.match(stdout, /^basic +\w.*\nmedia +\w.*\nrealtime +\w.*\n$/);
   });
 
   const full = join(folder, "full");
@@ -97,6 +97,22 @@ const TEMPLATES: Readonly<
           { word: "sat", count: 1 },
         ],
       });
+    },
+  },
+  media: {
+    name: "picture-editor",
+    paths: ["/", "/upload", "/health"],
+    call: async (url, project) => {
+      const form = new FormData();
+      form.set("image", new Blob([readFileSync(join(project, "photo.jpg"))]), "photo.jpg");
+      form.set("width", "200");
+      const answer = await fetch(`${url}/upload`, { method: "POST", body: form });
+      const { image } = (await answer.json()) as { image: Record<string, unknown> };
+      assert.deepEqual(
+        [image["content_type"], image["file_name"], image["width"], image["height"]],
+        ["image/webp", "edited.webp", 200, 150],
+      );
+      assert.match(String(image["url"]), /^data:image\/webp;base64,UklGR/);
     },
   },
   realtime: {
