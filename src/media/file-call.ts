@@ -1,5 +1,5 @@
 import { FalServerlessError } from "../errors.ts";
-import type { MediaCall, MediaRequest, Reservation } from "../routes/media-runtime.ts";
+import type { MediaCall, MediaRequest, Reservation, ReservedFacts } from "../routes/media-runtime.ts";
 import type { FileStorage, StoredFile } from "../storage/file-storage.ts";
 import type { TemporaryFolder } from "../temporary-folder.ts";
 import { CallFiles } from "./call-files.ts";
@@ -59,13 +59,7 @@ export class FileCall implements MediaCall {
     throw failed.reason;
   }
 
-  async reserve({
-    contentType,
-    fileName,
-  }: {
-    contentType?: string | undefined;
-    fileName?: string | undefined;
-  }): Promise<Reservation> {
+  async reserve({ contentType, fileName }: ReservedFacts): Promise<Reservation> {
     const storage = this.#storage;
     if (storage.reserve === undefined) {
       const message = `The storage "${storage.name}" can't reserve a URL: choose "local", "s3" or "fal".`;

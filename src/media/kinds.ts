@@ -49,7 +49,7 @@ export interface FileMaker<Value, Options, NewOptions, UrlOptions> {
   /** A new file with the content of a stream, such as a pipeline of sharp, which is read once. */
   fromStream(stream: AsyncIterable<Uint8Array | string>, options?: NewOptions): Value;
   /**
-   * Reserves the URL of a file whose content comes later, so that the answer can name it before. Not in workers.
+   * Reserves the URL of a file whose content comes later, so that the answer can name it before.
    * @param ctx the context of a request to an endpoint whose schemas have files
    * @throws FalServerlessError if the storage can't reserve a URL, as "data"
    */
@@ -89,10 +89,10 @@ function createMaker<Value, Options extends ImageOptions & ArchiveOptions, NewOp
       return create({ stream }, { ...checkedFacts(options) });
     },
     async reserve(ctx: object, options: NewFileOptions = {}): Promise<ReservedMedia<Value>> {
-      const { files } = ctx as { files?: MediaCall };
+      const { files } = ctx as { files?: Pick<MediaCall, "reserve"> };
       if (files === undefined) {
         throw new TypeError(
-          `reserve() takes the context of a request to an endpoint that has files in its schemas, and does not run in a worker.`,
+          "reserve() takes the context of a request to an endpoint that has files in its schemas.",
         );
       }
       const { url, contentType, fileName, ...reserved } = await files.reserve(checkedFacts(options) ?? {});

@@ -41,6 +41,12 @@ export interface ServedFile {
   readonly maxAgeSeconds: number;
 }
 
+/** What is known of a file whose URL is reserved. */
+export interface ReservedFacts {
+  readonly contentType?: string | undefined;
+  readonly fileName?: string | undefined;
+}
+
 /** The URL of a file that is complete later. */
 export interface Reservation {
   readonly url: string;
@@ -61,7 +67,7 @@ export interface MediaCall {
   /** Stores the files of a result, and returns the result with their URLs. */
   store(result: unknown): Promise<unknown>;
   /** Reserves the URL of a file that is complete later. @throws FalServerlessError if the storage can't */
-  reserve(facts: { contentType?: string | undefined; fileName?: string | undefined }): Promise<Reservation>;
+  reserve(facts: ReservedFacts): Promise<Reservation>;
   /** The result with the bytes of its files in their place. */
   withBytes(result: unknown): Promise<unknown>;
   /** Replaces files by data that can be sent to another process. */

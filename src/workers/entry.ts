@@ -28,6 +28,7 @@ function receive(message: ToWorker): void {
   else if (message.type === "call") void calls?.run(message);
   else if (message.type === "grant") calls?.grant(message.id, message.count);
   else if (message.type === "abort") calls?.abort(message);
+  else if (message.type === "told") calls?.reservations.receive(message);
   else if (message.type === "level") log.level = message.logLevel;
   else if (message.type === "ping") send({ type: "pong" });
   else if (message.type === "stop") void stop();

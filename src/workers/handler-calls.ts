@@ -10,6 +10,7 @@ import type { AbortMessage, CallMessage, FromWorker, PlacedAnswer, WireEffects }
 import { wireAnswer } from "./wire-answers.ts";
 import { ItemSender } from "./item-sender.ts";
 import { LazySignal, RemoteContext } from "./remote-context.ts";
+import { RemoteReservations } from "./remote-reservations.ts";
 import { encodeThrown, isError, type WireThrown } from "../processes/thrown-codec.ts";
 
 type Failures = (readonly [index: number, error: WireThrown])[];
@@ -26,6 +27,7 @@ interface Running {
 /** Runs the handlers of a worker's servable on request of the main process, one call at a time. */
 export class HandlerCalls {
   readonly servable: HostedServable;
+  readonly reservations: RemoteReservations;
   readonly #log: ForwardingLog;
   readonly #send: (message: FromWorker) => unknown;
   #running: Running | undefined;
@@ -38,6 +40,7 @@ export class HandlerCalls {
     this.servable = servable;
     this.#log = log;
     this.#send = send;
+    this.reservations = new RemoteReservations(send);
   }
 
   /** Number of calls so far. */
@@ -115,7 +118,10 @@ export class HandlerCalls {
   }
 
   #call(call: CallMessage, { contexts, signal }: Running): unknown {
-    const { handler, methodName } = this.servable.route(call.route);
+    const { handler, methodName, hasFiles } = this.servable.route(call.route);
+    if (hasFiles) {
+      for (const [item, context] of contexts.entries()) context.files = this.reservations.of(call.id, item);
+    }
     const span = call.trace && currentTracing()?.start(`${methodName}()`, call.trace);
     const run = (): unknown =>
       runInScope(call.isBatch ? undefined : contexts[0], this.servable.instance, () => {

@@ -10,10 +10,17 @@ import { UploadedFile, type FileDescription } from "../routes/uploaded-file.ts";
 import { DESCRIBE, findServables, type Servable } from "../routes/servable.ts";
 import { describeRoute, type RouteHandler } from "../routes/signature.ts";
 
+interface HostedRoute {
+  readonly methodName: string;
+  readonly handler: RouteHandler;
+  /** Whether its schemas have files. */
+  readonly hasFiles: boolean;
+}
+
 /** The instance of a servable in a worker, which has no server. */
 export class HostedServable {
   readonly instance: object;
-  readonly #routes = new Map<string, { readonly methodName: string; readonly handler: RouteHandler }>();
+  readonly #routes = new Map<string, HostedRoute>();
   readonly #lifespan: (log: () => Logger) => AsyncGenerator<void, void, void>;
   #life: AsyncGenerator<void, void, void> | undefined;
 
@@ -26,7 +33,7 @@ export class HostedServable {
       const revived = body?.kind === "multipart" ? withFiles(handler, body.uploads) : handler;
       const rule = mediaOf(signature);
       const own = rule === undefined ? revived : withMedia(revived, rule.runtime);
-      this.#routes.set(describeRoute(signature), { methodName, handler: own });
+      this.#routes.set(describeRoute(signature), { methodName, handler: own, hasFiles: rule !== undefined });
     }
   }
 
@@ -45,7 +52,7 @@ export class HostedServable {
   }
 
   /** The handler of a route. @param name the result of `describeRoute()` */
-  route(name: string): { readonly methodName: string; readonly handler: RouteHandler } {
+  route(name: string): HostedRoute {
     const route = this.#routes.get(name);
     if (route !== undefined) return route;
     const known = [...this.#routes.keys()].join(", ");

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Clock } from "../dispatch/clock.ts";
 import { Backoff, type BackoffOptions } from "../processes/backoff.ts";
+import type { ReserveFile } from "./reservations.ts";
 import type { PoolCall } from "./running-call.ts";
 import { CHECK_INTERVAL_MS } from "./vital-signs.ts";
 import { WorkerProcess } from "./worker-process.ts";
@@ -24,6 +25,8 @@ export interface WorkerPoolOptions {
   readonly deviceVariable?: string;
   /** Maximum time a call may exceed its deadline before its worker is replaced, in milliseconds. Default 10,000. */
   readonly stuckGraceMs?: number;
+  /** Reserves the URLs of files that handlers ask for. Default: handlers can't reserve any. */
+  readonly reserve?: ReserveFile;
   readonly clock: Clock;
   /** Where the pool and its workers log. */
   readonly log: Logger;
@@ -215,7 +218,7 @@ export class WorkerPool {
   }
 
   #launch(slot: Slot): void {
-    const { moduleUrl, className, clock, log, stuckGraceMs = STUCK_GRACE_MS } = this.#options;
+    const { moduleUrl, className, clock, log, reserve, stuckGraceMs = STUCK_GRACE_MS } = this.#options;
     let worker: WorkerProcess | undefined;
     try {
       slot.worker = worker = new WorkerProcess({
@@ -224,6 +227,7 @@ export class WorkerPool {
         clock,
         log,
         stuckGraceMs,
+        reserve,
         environment: slot.environment,
         onReady: () => this.#onReady(slot),
         onIdle: () => {

@@ -1,5 +1,6 @@
 import type { RequestContext } from "../context.ts";
 import type { FileOptions } from "../routes/file-answer.ts";
+import type { ReservedFacts } from "../routes/media-runtime.ts";
 import type { TraceCarrier } from "../tracing/tracing.ts";
 import type { WireThrown } from "../processes/thrown-codec.ts";
 
@@ -59,12 +60,18 @@ export interface AbortMessage {
   readonly reason: WireThrown;
 }
 
+/** The answer to an {@link AskMessage}. */
+export type ToldMessage = { readonly type: "told"; readonly key: number } & (
+  { readonly value: unknown } | { readonly thrown: WireThrown }
+);
+
 /** The messages from the main process to a worker. */
 export type ToWorker =
   | StartMessage
   | CallMessage
   | AbortMessage
   | GrantMessage
+  | ToldMessage
   | { readonly type: "level"; readonly logLevel: string }
   /** Asks for a `pong`. */
   | { readonly type: "ping" }
@@ -156,6 +163,30 @@ export interface LogMessage {
 /** The levels of log lines. */
 export type PinoLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
 
+/** Asks for something about a reserved URL, since only the main process has a storage. */
+export interface AskMessage {
+  readonly type: "ask";
+  /** Names the answer. */
+  readonly key: number;
+  readonly ask:
+    | {
+        readonly kind: "reserve";
+        /** The id of the running call. */
+        readonly call: number;
+        /** The index in its contexts. */
+        readonly item: number;
+        readonly facts: ReservedFacts;
+      }
+    | {
+        readonly kind: "complete";
+        /** The key of the question that has reserved the URL. */
+        readonly reserved: number;
+        /** Bytes, or the path of a file. */
+        readonly content: Uint8Array | string;
+      }
+    | { readonly kind: "abort"; readonly reserved: number };
+}
+
 /** The messages from a worker to the main process. */
 export type FromWorker =
   | { readonly type: "ready" }
@@ -167,6 +198,7 @@ export type FromWorker =
   | ThrownMessage
   | UnbegunMessage
   | LogMessage
+  | AskMessage
   /** The answer to a ping. */
   | { readonly type: "pong" }
   /** The worker has run teardown and ends now. */

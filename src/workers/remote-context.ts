@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { assertAnswerHeader, assertAnswerStatus, type HeaderValue } from "../answer-header.ts";
 import { type Cookies, parseCookies } from "../cookies.ts";
 import type { RequestContext } from "../context.ts";
+import type { MediaCall } from "../routes/media-runtime.ts";
 import { CDN_TOKEN, type WireContext, type WireEffects } from "./protocol.ts";
 import { decodeThrown, type WireThrown } from "../processes/thrown-codec.ts";
 
@@ -42,6 +43,8 @@ export class RemoteContext implements RequestContext {
   readonly query: Readonly<Record<string, string | string[] | undefined>>;
   readonly params: Readonly<Record<string, string>>;
   readonly caller: unknown;
+  /** Set on routes with files. */
+  files: Pick<MediaCall, "reserve"> | undefined;
   readonly #rootLog: () => Logger;
   readonly #signal: LazySignal;
   readonly #cdnToken: string | string[] | undefined;

@@ -96,6 +96,10 @@ export class WorkerCall {
     return this.#call.route;
   }
 
+  get contexts(): readonly RequestContext[] {
+    return this.#call.contexts;
+  }
+
   /** Deadline of the answer, on the pool's clock; Infinity for no limit. */
   get finishBy(): number {
     return this.#items?.finishBy ?? this.#call.finishBy ?? Infinity;

@@ -6,6 +6,7 @@ import { StartupError, WorkerDiedException } from "../errors.ts";
 import { asError } from "../answers.ts";
 import { registersTypeScript, workerEnvironment, workerNodeOptions } from "./child-environment.ts";
 import type {
+  AskMessage,
   FromWorker,
   LogMessage,
   ResultMessage,
@@ -13,6 +14,7 @@ import type {
   ToWorker,
   UnbegunMessage,
 } from "./protocol.ts";
+import { Reservations, type ReserveFile } from "./reservations.ts";
 import { NOT_BEGUN, refusalOf, WorkerCall, type PoolCall } from "./running-call.ts";
 import { ForkChannel, describeExit, type WorkerEnd } from "../processes/worker-channel.ts";
 import { VitalSigns, type WatchedWorker } from "./vital-signs.ts";
@@ -30,6 +32,8 @@ export interface WorkerProcessParts {
   readonly log: Logger;
   /** Maximum time a call may exceed its deadline before its process is ended, in milliseconds. */
   readonly stuckGraceMs: number;
+  /** Reserves the URLs that handlers ask for. */
+  readonly reserve: ReserveFile | undefined;
   /** Called when the worker is set up and can take its first call. */
   onReady(): void;
   /** Called when the worker has answered a call and can take the next one. */
@@ -45,6 +49,7 @@ export class WorkerProcess implements WatchedWorker {
   readonly #channel: ForkChannel<ToWorker, FromWorker>;
   /** The running call, and after it those that wait in the worker. */
   readonly #running: WorkerCall[] = [];
+  readonly #reservations: Reservations;
   #calls = 0;
   #logLevel: string;
   #isReady = false;
@@ -55,7 +60,8 @@ export class WorkerProcess implements WatchedWorker {
   constructor(parts: WorkerProcessParts) {
     this.#parts = parts;
     this.#signs = new VitalSigns(parts.stuckGraceMs);
-    const { moduleUrl, className, environment, log } = parts;
+    const { moduleUrl, className, environment, log, reserve } = parts;
+    this.#reservations = new Reservations(reserve, log);
     this.#logLevel = log.level;
     this.#channel = new ForkChannel(
       {
@@ -161,6 +167,7 @@ export class WorkerProcess implements WatchedWorker {
     else if (message.type === "begin") this.#callOf(message)?.begin();
     else if (message.type === "log") this.#log(message);
     else if (message.type === "unbegun") this.#return(message);
+    else if (message.type === "ask") void this.#answer(message);
     else if (message.type === "ready") {
       this.#isReady = true;
       if (this.#isStopping) this.#channel.send({ type: "stop" });
@@ -169,6 +176,12 @@ export class WorkerProcess implements WatchedWorker {
       this.#setupFailure = { error: decodeThrown(message.thrown) };
       this.kill();
     }
+  }
+
+  async #answer(message: AskMessage): Promise<void> {
+    const { ask } = message;
+    const call = ask.kind === "reserve" ? this.#callOf({ id: ask.call }) : undefined;
+    this.#channel.send(await this.#reservations.answer(message, call?.contexts));
   }
 
   /** The call that a message belongs to. */
@@ -204,6 +217,7 @@ export class WorkerProcess implements WatchedWorker {
   }
 
   #end(end: WorkerEnd): void {
+    this.#reservations.end();
     const [running, ...waiting] = this.#running.splice(0);
     const failure = this.#setupFailure;
     const reason = failure === undefined ? this.#describeEnd(running, end) : asError(failure.error, "setup");

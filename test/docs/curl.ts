@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { png } from "../helpers/pictures.ts";
 import { readStreamed } from "../helpers/streamed-text.ts";
 
 /** A parsed curl command of the documentation. */
@@ -53,11 +54,14 @@ export function parseCurl(text: string): CurlCommand {
   };
 }
 
-/** Adds `name=text` or `name=@file`. Files of the documentation do not exist: their content has 1,234 bytes. */
+/** A picture of 1,234 bytes, in place of all files of the documentation, which do not exist. */
+const PICTURE = Uint8Array.from({ ...png(2, 1), length: 1_234 });
+
+/** Adds `name=text` or `name=@file`. */
 function addPart(form: FormData, text: string): void {
   const [, name = "", at, value = "", type] = /^([^=]+)=(@?)(.*?)(?:;type=(.*))?$/s.exec(text) ?? [];
   if (at === "") form.append(name, value);
-  else form.append(name, new Blob([new Uint8Array(1_234)], { type: type ?? "image/png" }), value);
+  else form.append(name, new Blob([PICTURE], { type: type ?? "image/png" }), value);
 }
 
 /** Sends the command to the same path of another address, and returns what curl would print. */

@@ -1,16 +1,22 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
-import { App, endpoint, multipart, realtime } from "servable";
-import { File, Image, type ImageRecord } from "servable/media";
+import { App, endpoint, multipart, realtime, type RequestContext } from "servable";
+import { File, Image, type FileRecord, type ImageRecord } from "servable/media";
 import { connectTestSocket, startTestServer } from "servable/testing";
 import { Type, type Static } from "typebox";
 import { WebSocket } from "ws";
+import { systemClock } from "../../src/dispatch/clock.ts";
+import { WorkerPool } from "../../src/workers/pool.ts";
 import { PooledMediaApp } from "../fixtures/pooled-media-app.ts";
+import { ReservingApp } from "../fixtures/reserving-app.ts";
+import { captureLogs } from "../helpers/captured-logs.ts";
 import { createFolder } from "../helpers/folders.ts";
 import { png, pngUri } from "../helpers/pictures.ts";
 import { startRawServer } from "../helpers/raw-server.ts";
+import { silentLogger } from "../helpers/silent-logger.ts";
 import { formOf, untilStored } from "../helpers/uploads.ts";
 
 const folder = createFolder();
@@ -87,6 +93,75 @@ test("a stream in a worker gives files", async () => {
       [pngUri(4, 4), null],
     ],
   );
+});
+
+test("a worker reserves URLs, and stores their files after the answers that name them", async () => {
+  const contents = createFolder({ "a.txt": "content of a path" });
+  const storage = { kind: "local", folder: createFolder() } as const;
+  await using server = await startTestServer(new ReservingApp(), { storage });
+  const post = async (
+    path: string,
+    body: object,
+  ): Promise<[status: number, file: FileRecord, pid: number]> => {
+    const answer = await server.post(path, body);
+    const { file, pid } = ((await answer.json()) ?? {}) as { file: FileRecord; pid: number };
+    return [answer.status, file, pid];
+  };
+  const textAt = async (url: string): Promise<[status: number, text: string]> => {
+    const answer = await fetch(url);
+    return [answer.status, await answer.text()];
+  };
+
+  const [status, { url }, pid] = await post("/reserve", { name: "bytes.txt" });
+  assert.equal(status, 200);
+  assert.notEqual(pid, process.pid);
+  assert.ok(url.startsWith(`${server.url}/_files/`) && url.endsWith("/bytes.txt"), url);
+  assert.equal((await textAt(url))[0], 404);
+  const file = { url, content_type: "text/plain", file_name: "bytes.txt", file_size: 18 };
+  assert.deepEqual(await post("/bytes", { name: "bytes.txt" }), [200, file, pid]);
+  assert.deepEqual(await textAt(url), [200, "bytes of bytes.txt"]);
+  assert.equal((await post("/bytes", { name: "bytes.txt" }))[0], 500, "it is complete already");
+
+  // Each request of a batch reserves its own.
+  const names = ["one.txt", "two.txt", "three.txt"];
+  const batch = await Promise.all(names.map((name) => post("/batch", { name })));
+  const urls = batch.map(([, each]) => each.url);
+  assert.equal(new Set(urls).size, names.length);
+  await post("/path", { name: "two.txt", path: join(contents, "a.txt") });
+  await server.post("/abort", { name: "three.txt" });
+  assert.deepEqual(await textAt(urls[1] as string), [200, "content of a path"]);
+  assert.deepEqual([(await textAt(urls[0] as string))[0], (await textAt(urls[2] as string))[0]], [404, 404]);
+});
+
+test("a worker learns that a storage can't reserve URLs", async () => {
+  const logs = captureLogs();
+  await using server = await startTestServer(new ReservingApp(), { storage: "data", logger: logs.logger });
+  const answer = await server.post("/reserve", { name: "a" });
+  assert.equal(answer.status, 500);
+  assert.match(JSON.stringify(logs.lines), /The storage .*data.* can't reserve a URL/);
+});
+
+test("a URL that a worker has reserved is given up when it ends", async () => {
+  const given: string[] = [];
+  const moduleUrl = new URL("../fixtures/reserving-app.ts", import.meta.url).href;
+  const pool = new WorkerPool({
+    ...{ moduleUrl, className: "ReservingApp", count: 1, clock: systemClock, log: silentLogger() },
+    reserve: async () => ({
+      ...{ url: "https://files/a", contentType: "text/plain", fileName: "a" },
+      complete: () => Promise.reject(new Error("not called")),
+      abort: async () => void given.push("a"),
+    }),
+  });
+  await pool.start();
+  const contexts = [{ requestId: "r", headers: {}, query: {}, params: {} } as RequestContext];
+  const result = await pool.run({
+    ...{ route: "POST /reserve", inputs: [{ name: "a" }], batched: false, contexts },
+    onAbort: () => {},
+  });
+  assert.match(JSON.stringify(result), /https:\/\/files\/a/);
+  assert.deepEqual(given, []);
+  await pool.stop();
+  assert.deepEqual(given, ["a"]);
 });
 
 const Parts = multipart({

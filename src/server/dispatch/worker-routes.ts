@@ -6,6 +6,7 @@ import type { RunBatch } from "../../dispatch/dispatcher.ts";
 import { Slots } from "../../dispatch/slots.ts";
 import { DefinitionError } from "../../errors.ts";
 import { isStreamed } from "../../routes/body-kind.ts";
+import type { MediaCall } from "../../routes/media-runtime.ts";
 import { mediaOf } from "../../routes/route-media.ts";
 import { describeRoute, type RouteSignature } from "../../routes/signature.ts";
 import { currentTracing, type TraceCarrier } from "../../tracing/tracing.ts";
@@ -41,7 +42,13 @@ export class WorkerRoutes {
     this.#clock = clock;
     this.#defaultTimeoutMs = definition.defaultTimeoutMs;
     this.coversAllRoutes = routes.size === definition.routes.size;
-    this.pool = new WorkerPool({ ...poolOptions(definition, routes), clock, log, stuckGraceMs });
+    this.pool = new WorkerPool({
+      ...poolOptions(definition, routes),
+      clock,
+      log,
+      stuckGraceMs,
+      reserve: (context, facts) => (filesOf(context) as MediaCall).reserve(facts), // only routes with files ask
+    });
     this.pool.onReadyChange((ready) => this.slots.resize(ready));
   }
 
