@@ -11,9 +11,10 @@ const PAGE = join(ROOT, "CONTRIBUTING.md");
 const MARKERS = ["<!-- house-diagram: node scripts/house-diagram.mjs -->", "<!-- /house-diagram -->"];
 const IMPORT = /(?:from|import|import\()\s*"(\.[^"]+)"/g;
 
-/** The room of a file: its folder in src, or the file itself if it is directly in src. */
+/** The room of a file: its folder in src, or in src/controller; or the file itself if it is directly in src. */
 function roomOf(path) {
-  return relative(SOURCES, path).split(sep)[0];
+  const [first, second] = relative(SOURCES, path).split(sep);
+  return first === "controller" ? `${first}/${second}` : first;
 }
 
 /** Each room with the rooms it imports, types included. */

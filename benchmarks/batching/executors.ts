@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import { EXECUTOR_ROLE, EXECUTOR_THREAD, type Done, type Job } from "./executor-thread.ts";
 import type { Report } from "./item.ts";
 import { monotonicMs } from "./monotonic.ts";
-import { SeededRandom } from "./random.ts";
+import { SeededRandom } from "../lib/random.ts";
 import { batchCost, type Shape } from "./shape.ts";
 
 /** The parameters of synthetic executors. */

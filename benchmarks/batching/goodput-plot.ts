@@ -2,7 +2,7 @@ import { median } from "../lib/statistics.ts";
 import { idealGoodput, servableRate } from "./bounds.ts";
 import type { RuleName } from "./configuration.ts";
 import type { Measurements } from "./measurements.ts";
-import { drawPlot, type Series } from "./plot.ts";
+import { drawPlot, type Series } from "../lib/plot.ts";
 import type { Shape } from "./shape.ts";
 
 /** The name and the colour of a rule. */

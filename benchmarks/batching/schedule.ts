@@ -1,4 +1,4 @@
-import { SeededRandom } from "./random.ts";
+import { SeededRandom } from "../lib/random.ts";
 
 /** A Poisson process. */
 export interface ScheduleOptions {

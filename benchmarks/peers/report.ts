@@ -1,5 +1,5 @@
 import { idealGoodput } from "../batching/bounds.ts";
-import { drawPlot, type Series } from "../batching/plot.ts";
+import { drawPlot, type Series } from "../lib/plot.ts";
 import { S1 } from "../batching/shape.ts";
 import { information, type Row } from "../lib/row.ts";
 import { drawBarChart, formatFigure } from "./bar-chart.ts";

@@ -77,6 +77,18 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     "the same computation, in a worker / in the server's process",
     "16 idle workers: memory",
   ],
+  scaling: [
+    ...["geometric mean", "dearest row", "flash crowd, dearest row"].map(
+      (what) => `cost ÷ oracle's, ${what}`,
+    ),
+    "begun within a start and 1 s, worst row",
+    "begun within 1.5 starts and 1 s, worst row of apps",
+    "begun within 1 s, mean without the flash crowd",
+    "eager: begun within 1 s, mean without the flash crowd",
+    "eager: cost ÷ oracle's, dearest row",
+    "rivals that are better in both on the mean of a trace",
+    "rows with a rival that is better in both",
+  ],
   types: ["check time, decorated / plain", "instantiations a decorated endpoint adds"],
 };
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { drawPlot, ticks } from "../../../benchmarks/batching/plot.ts";
+import { drawPlot, ticks } from "../../../benchmarks/lib/plot.ts";
 
 test("axes run from 0 to a round value that is at least the maximum", () => {
   assert.deepEqual(ticks(720), [0, 100, 200, 300, 400, 500, 600, 700, 800]);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SeededRandom } from "../../../benchmarks/batching/random.ts";
+import { SeededRandom } from "../../../benchmarks/lib/random.ts";
 import { poissonSchedule } from "../../../benchmarks/batching/schedule.ts";
 
 const COUNT = 20_000;

@@ -32,4 +32,16 @@ export class SeededRandom {
     const variance = Math.log(1 + deviation * deviation);
     return Math.exp(Math.sqrt(variance) * this.normal() - variance / 2);
   }
+
+  /** Gamma-distributed with scale 1, by the method of Marsaglia and Tsang. @param shape its mean, above 0 */
+  gamma(shape: number): number {
+    if (shape < 1) return this.gamma(shape + 1) * (1 - this.uniform()) ** (1 / shape);
+    const d = shape - 1 / 3;
+    const c = 1 / Math.sqrt(9 * d);
+    for (;;) {
+      const x = this.normal();
+      const v = (1 + c * x) ** 3;
+      if (v > 0 && Math.log(1 - this.uniform()) < 0.5 * x * x + d - d * v + d * Math.log(v)) return d * v;
+    }
+  }
 }

@@ -18,6 +18,8 @@ export interface Plot {
   readonly series: readonly Series[];
   /** A vertical line with a name. */
   readonly mark?: { readonly x: number; readonly label: string };
+  /** Where the axes start. Default: at 0. */
+  readonly origin?: { readonly x: number; readonly y: number };
 }
 
 const WIDTH = 860;
@@ -26,15 +28,17 @@ const AREA = { left: 76, top: 56, right: 640, bottom: 436 };
 const GRID = "#e4e7eb";
 const INK = "#334155";
 
-/** Draws lines over two axes that start at 0, with a legend, as an SVG file on a white ground. */
-export function drawPlot({ title, xLabel, yLabel, series, mark }: Plot): string {
+/** Draws lines over two axes with a legend, as an SVG file on a white ground. */
+export function drawPlot({ title, xLabel, yLabel, series, mark, origin = { x: 0, y: 0 } }: Plot): string {
   const points = series.flatMap((line) => line.points);
-  const xTicks = ticks(Math.max(...points.map(([x]) => x)));
-  const yTicks = ticks(Math.max(...points.map(([, y]) => y)));
+  const xTicks = ticks(Math.max(...points.map(([x]) => x))).filter((tick) => tick >= origin.x);
+  const yTicks = ticks(Math.max(...points.map(([, y]) => y))).filter((tick) => tick >= origin.y);
   const xMax = xTicks.at(-1) ?? 1;
   const yMax = yTicks.at(-1) ?? 1;
-  const x = (value: number): string => (AREA.left + (value / xMax) * (AREA.right - AREA.left)).toFixed(1);
-  const y = (value: number): string => (AREA.bottom - (value / yMax) * (AREA.bottom - AREA.top)).toFixed(1);
+  const x = (value: number): string =>
+    (AREA.left + ((value - origin.x) / (xMax - origin.x)) * (AREA.right - AREA.left)).toFixed(1);
+  const y = (value: number): string =>
+    (AREA.bottom - ((value - origin.y) / (yMax - origin.y)) * (AREA.bottom - AREA.top)).toFixed(1);
   const middle = { x: (AREA.left + AREA.right) / 2, y: (AREA.top + AREA.bottom) / 2 };
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" font-family="system-ui, sans-serif" font-size="13" fill="${INK}">`,
