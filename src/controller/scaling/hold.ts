@@ -9,7 +9,7 @@ const ENOUGH_GAPS = 4;
 /** The price of a start beside its time, in seconds of a runner. */
 const START_PRICE_SECONDS = 4;
 /** The price of a request's wait for a start, in start times of a runner. */
-const WAIT_PRICE = { thrifty: 0, balanced: 1, eager: 5 };
+const WAIT_PRICE = { thrifty: 0, balanced: 1.25, eager: 5.1 };
 
 export type Eagerness = Exclude<ScalingSettings["scaling"], "documented">;
 

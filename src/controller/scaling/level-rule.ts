@@ -18,10 +18,9 @@ export function levelRule(situation: Situation, eagerness: Eagerness): Wish {
   const { snapshot, demand } = situation;
   const { keepAlive, scalingDelay } = snapshot.settings;
   const held = heldLevel(snapshot.history, snapshot.now, eagerness);
-  const have = situation.ready + situation.starting.length;
   // With a scalingDelay, only requests that have waited for it start runners; others keep those that are there.
   const isPatient = scalingDelay > 0 && demand.overdue === 0;
-  const kept = Math.min(held?.level ?? 0, isPatient ? have : Infinity);
+  const kept = Math.min(held?.level ?? 0, isPatient ? situation.ready : Infinity);
   const wanted = Math.max(kept, runnersForQueue(situation));
   return {
     wanted,
@@ -52,9 +51,10 @@ function runnersForQueue({
   const work = demand.waiting * serviceSeconds;
   const forLoad = Math.ceil(demand.load / slots - 1e-9);
   if (ready > 0 && work / (ready * slots) < QUICK_DRAIN_SECONDS && !isStuck)
-    return Math.max(1, Math.min(forLoad, have));
+    return Math.max(1, Math.min(forLoad, ready));
   const drainSeconds = Math.max(SHORTEST_DRAIN_SECONDS, DRAIN_START_TIMES * startSeconds);
-  const forDrain = Math.ceil((demand.load + work / drainSeconds) / slots - 1e-9);
+  const atOnce = Math.ceil((demand.running + demand.waiting) / slots);
+  const forDrain = Math.min(atOnce, Math.ceil((demand.load + work / drainSeconds) / slots - 1e-9));
   return Math.max(1, forLoad, forDrain, isStuck ? have + 1 : 0);
 }
 
