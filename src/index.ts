@@ -36,6 +36,7 @@ export { endpoint, type EndpointOptions } from "./routes/endpoint.ts";
 export type { InferInput, InferOutput, StandardSchema } from "./routes/standard-schema.ts";
 export { bytes, type BytesOptions, type BytesStreamOptions } from "./routes/bytes.ts";
 export { form } from "./routes/form.ts";
+export { Hidden } from "./routes/field-notes.ts";
 export { multipart, type MultipartOptions } from "./routes/multipart.ts";
 export { upload, type UploadOptions } from "./routes/upload.ts";
 export { UploadedFile, UploadStream } from "./routes/uploaded-file.ts";

@@ -1,6 +1,7 @@
 import type { TUnsafe } from "typebox";
 import { DefinitionError } from "../errors.ts";
-import { MEDIA, NOTES_BESIDE } from "../routes/media-rule.ts";
+import { NOTES_BESIDE } from "../routes/field-notes.ts";
+import { MEDIA } from "../routes/media-rule.ts";
 import { didYouMean } from "../did-you-mean.ts";
 import { resolveLimits, type ArchiveOptions, type ImageOptions } from "./file-limits.ts";
 import { FileRule } from "./file-rule.ts";

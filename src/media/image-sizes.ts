@@ -1,4 +1,5 @@
 import type { TUnsafe } from "typebox";
+import { limitsForClients, type ImageSizeConstraints } from "./field-limits.ts";
 
 /** The size of a picture, in pixels. */
 export interface ImageDimensions {
@@ -38,11 +39,22 @@ export interface ImageSizeOptions {
   description?: string;
   /** The size of a missing field. */
   default?: ImageSizePreset | ImageDimensions;
+  /** How fal's playground shows the field, such as `{ important: true }`. */
+  ui?: object;
+  /** Limits that clients may check before they send a size. The framework does not check them. */
+  constraints?: ImageSizeConstraints;
 }
 
-/** The schema of the size of a picture to make: `{ width, height }`, or the name of a usual size. */
-export function ImageSize(options: ImageSizeOptions = {}): TUnsafe<ImageDimensions | ImageSizePreset> {
-  const schema = { ...options, anyOf: [SIZE, { type: "string", enum: Object.keys(PRESETS) }] };
+/**
+ * The schema of the size of a picture to make: `{ width, height }`, or the name of a usual size.
+ * @throws DefinitionError for invalid limits
+ */
+export function ImageSize({ constraints, ...notes }: ImageSizeOptions = {}): TUnsafe<
+  ImageDimensions | ImageSizePreset
+> {
+  const limits = limitsForClients("ImageSize() constraints", "imageSize", constraints);
+  const ofClients = limits === undefined ? {} : { "x-fal": limits };
+  const schema = { ...notes, ...ofClients, anyOf: [SIZE, { type: "string", enum: Object.keys(PRESETS) }] };
   return schema as unknown as TUnsafe<ImageDimensions | ImageSizePreset>; // plain JSON: its type is a promise of the reader
 }
 

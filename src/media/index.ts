@@ -27,7 +27,21 @@ export {
   type ImageSizeOptions,
   type ImageSizePreset,
 } from "./image-sizes.ts";
-export { AudioField, FileField, ImageField, VideoField } from "./url-fields.ts";
+export {
+  AudioField,
+  FileField,
+  ImageField,
+  VideoField,
+  type FileFieldOptions,
+  type ImageFieldOptions,
+  type VideoFieldOptions,
+} from "./url-fields.ts";
+export type {
+  ImageConstraints,
+  ImageSizeConstraints,
+  VideoConstraints,
+  VideoNormalization,
+} from "./field-limits.ts";
 export type { ExtractedFile } from "./archive-extraction.ts";
 export type { ExtractedArchive } from "./archive-file.ts";
 export type { CallerInput, CallerOutput } from "./caller-types.ts";

@@ -71,9 +71,8 @@ const IMAGE_FIELDS = [...FILE_FIELDS, ["width", "integer"], ["height", "integer"
 export function wireFaults(kind: MediaKind, value: unknown): readonly MediaFault[] {
   if (typeof value === "string") return urlFaults(value, []);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    const name = CLASS_NAMES[kind];
-    const msg = `Input should be a valid dictionary or instance of ${name}`;
-    return [{ type: "model_type", msg, loc: [], input: value, ctx: { class_name: name } }];
+    const msg = "Input should be a valid dictionary or object to extract fields from";
+    return [{ type: "model_attributes_type", msg, loc: [], input: value }];
   }
   const fields = value as Readonly<Record<string, unknown>>;
   const { url } = fields;

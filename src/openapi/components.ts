@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { TSchema } from "typebox";
 import { DefinitionError } from "../errors.ts";
 import { bytesRuleOf } from "../routes/bytes.ts";
-import { MEDIA, NOTES_BESIDE } from "../routes/media-rule.ts";
+import { NOTES_BESIDE } from "../routes/field-notes.ts";
+import { MEDIA } from "../routes/media-rule.ts";
 import {
   enterScope,
   resolveReference,
@@ -235,10 +236,9 @@ function annotate(node: Record<string, unknown>): SchemaNode {
     return { ...rest, type: types.size === 1 ? [...types][0] : [...types], enum: literals };
   }
   if (!isSchemaNode(node["properties"])) return asMap(node);
-  const properties = Object.entries(node["properties"]).map(([key, property]) => [
-    key,
-    withTitle(key, property),
-  ]);
+  const order = propertyOrder(node);
+  const own = node["properties"];
+  const properties = order.map((key) => [key, withTitle(key, own[key])]);
   const { required, ...rest } = node;
   const demanded = (Array.isArray(required) ? required : []).filter(
     (key) => !hasDefault(node["properties"], key),
@@ -247,8 +247,18 @@ function annotate(node: Record<string, unknown>): SchemaNode {
     ...rest,
     properties: Object.fromEntries(properties) as SchemaNode,
     ...(demanded.length === 0 ? {} : { required: demanded }),
-    "x-fal-order-properties": Object.keys(node["properties"]),
+    [ORDER]: order,
   };
+}
+
+/** The order in which documents and fal's playground show properties. */
+const ORDER = "x-fal-order-properties";
+
+/** The names of the properties: first those that the schema lists, then the others as they are written. */
+function propertyOrder(node: SchemaNode): string[] {
+  const names = Object.keys(node["properties"] as SchemaNode);
+  const first = (node[ORDER] ?? []) as readonly string[]; // checked with the other keywords
+  return [...first, ...names.filter((name) => !first.includes(name))];
 }
 
 /** Whether a field has a default, which makes it optional for callers. */

@@ -5,9 +5,6 @@ import type { MediaRuntime } from "./media-runtime.ts";
 /** The keyword that marks the schema of a file. Its value is a {@link MediaRule}. */
 export const MEDIA = "x-servable-media";
 
-/** The keyword of annotations that documents have beside a schema even if it is a reference to a component. */
-export const NOTES_BESIDE = "x-servable-notes";
-
 /** Why a value does not describe a file. */
 export interface MediaFault {
   readonly type: string;

@@ -26,6 +26,8 @@ export interface MediaRequest {
   readonly log: Logger;
   /** A header of the request. @param name in lower case */
   header(name: string): string | undefined;
+  /** The names of all headers, in lower case. */
+  readonly headerNames?: readonly string[];
   /** The address of the server as the caller knows it, with the root path and without a slash at the end. */
   origin(): string;
 }

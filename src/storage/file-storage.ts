@@ -21,6 +21,8 @@ export interface StoreRequest {
   readonly log: Logger;
   /** A header of the request. @param name in lower case */
   header(name: string): string | undefined;
+  /** The names of all headers of the request, in lower case. */
+  readonly headerNames?: readonly string[];
   /** The address of the server as the caller knows it, without a slash at the end. */
   origin(): string;
 }

@@ -24,7 +24,7 @@ export async function pythonEnvironment(name: string, requirement: string): Prom
   if (existsSync(mark)) return { folder }; // by the one that held the lock before
   try {
     await run("python3", ["-m", "venv", "--clear", folder]);
-    await run(join(folder, "bin/pip"), ["install", "--quiet", requirement]);
+    await run(join(folder, "bin/pip"), ["install", "--quiet", "--no-compile", requirement]);
     writeFileSync(mark, requirement);
     return { folder };
   } catch (error) {

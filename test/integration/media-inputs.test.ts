@@ -121,8 +121,8 @@ function urlFault(input: unknown, ...loc: string[]): object {
 }
 
 function modelFault(input: unknown): object {
-  const msg = "Input should be a valid dictionary or instance of Image";
-  return { type: "model_type", loc: [], msg, input, ctx: { class_name: "Image" } };
+  const msg = "Input should be a valid dictionary or object to extract fields from";
+  return { type: "model_attributes_type", loc: [], msg, input };
 }
 
 test("what is not a file is answered with 422 at its field, in the form of the original", async () => {

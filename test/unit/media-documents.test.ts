@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { App, endpoint } from "servable";
+import { App, endpoint, Hidden } from "servable";
 import {
   Audio,
   AudioField,
@@ -145,6 +145,83 @@ test("sizes and fields of files are described as in the original", async () => {
   assert.deepEqual(fields["own"]?.["ui"], { field: "textarea", important: true });
   assert.deepEqual(fields["file"]?.["ui"], { field: "file" });
   assert.deepEqual(required, ["image_url", "own", "file"]);
+});
+
+class Noted extends App {
+  @endpoint("/", {
+    input: Type.Object(
+      {
+        last: Type.Optional(Type.String()),
+        picture: ImageField(Image(), {
+          constraints: { maxWidth: 5, maxFileSize: 9 },
+          ui: { important: true },
+        }),
+        hidden: Hidden(Type.Optional(Image())),
+        first: Hidden(FileField(Type.String({ default: "" }))),
+      },
+      { "x-fal-order-properties": ["first"] },
+    ),
+  })
+  run(): void {}
+}
+
+test("a field has the notes of all its functions, and the fields that a schema lists are shown first", async () => {
+  const { components } = await new Noted().openapi();
+  const { RunInput } = components.schemas as unknown as Readonly<
+    Record<string, Schema & { required: string[] }>
+  >;
+  const { properties, required, ...rest } = RunInput as Schema & { required: string[] };
+  assert.deepEqual(Object.keys(properties), ["first", "last", "picture", "hidden"]);
+  assert.deepEqual((rest as Record<string, unknown>)["x-fal-order-properties"], Object.keys(properties));
+  assert.deepEqual(required, ["picture"]);
+  const $ref = "#/components/schemas/Image";
+  assert.deepEqual(properties["picture"], {
+    $ref,
+    ui: { field: "image", important: true },
+    "x-fal": { max_file_size: 9, max_width: 5 },
+  });
+  assert.deepEqual(properties["hidden"], { $ref, ui: { field: "image", hidden: true } });
+  assert.deepEqual(properties["first"], {
+    type: "string",
+    title: "First",
+    default: "",
+    ui: { field: "file", hidden: true },
+  });
+});
+
+/** Notes that are refused, with the message. */
+const REFUSED_NOTES: readonly (readonly [() => unknown, RegExp])[] = [
+  [() => Hidden(Type.String()), /Hidden\(\) takes a field with a default/],
+  [
+    () => VideoField(Type.String(), { constraints: { minFps: 9, maxFps: 8 } }),
+    /minFps \(9\) is above maxFps \(8\)/,
+  ],
+  [() => VideoField(Type.String(), { normalization: { fps: NaN } }), /normalization: fps must be a number/],
+  [
+    () => VideoField(Type.String(), { combinedConstraints: { maxFrames: 1.5 } }),
+    /maxFrames must be a whole number/,
+  ],
+  [() => ImageField(Type.String(), { constraints: { maxArea: 1 } as object }), /unknown limit "maxArea"/],
+  [
+    () => ImageSize({ constraints: { minAspectRatio: 1 } }),
+    /minAspectRatio and maxAspectRatio need each other/,
+  ],
+];
+
+test("notes that nothing could keep are refused where they are written", () => {
+  for (const [write, message] of REFUSED_NOTES) assert.throws(write, message);
+  assert.ok(VideoField(Type.String(), { constraints: { minFps: 8, maxFps: 8, maxDuration: 0.5 } }));
+});
+
+test("an order with a field that the schema does not have is refused", async () => {
+  class Misspelt extends App {
+    @endpoint("/", { input: Type.Object({ prompt: Type.String() }, { "x-fal-order-properties": ["promt"] }) })
+    run(): void {}
+  }
+  await assert.rejects(
+    async () => new Misspelt().openapi(),
+    /"x-fal-order-properties" names a property that the schema does not have: "promt"; did you mean "prompt"/,
+  );
 });
 
 test("a size is two numbers, or a name", async () => {

@@ -1,6 +1,7 @@
 import { closestName } from "../../did-you-mean.ts";
 import { BYTES } from "../../routes/bytes.ts";
-import { MEDIA, NOTES_BESIDE } from "../../routes/media-rule.ts";
+import { NOTES_BESIDE } from "../../routes/field-notes.ts";
+import { MEDIA } from "../../routes/media-rule.ts";
 import { eachSubschema, isSchemaNode, type SchemaNode } from "../../routes/schema-walk.ts";
 import { FORMAT_NAMES } from "./formats.ts";
 import { JSON_TYPES } from "./json-values.ts";
@@ -96,6 +97,16 @@ const patterns: ValueRule = (value, node) =>
     .map((key) => pattern(key, node))
     .find((fault) => fault !== undefined);
 
+/** The order of properties in documents. */
+const propertyOrder: ValueRule = (value, node) => {
+  const fault = names(value, node);
+  if (fault !== undefined) return fault;
+  const known = Object.keys(isSchemaNode(node["properties"]) ? node["properties"] : {});
+  const unknown = (value as string[]).find((name) => !known.includes(name));
+  if (unknown === undefined) return undefined;
+  return `names a property that the schema does not have: ${JSON.stringify(unknown)}${suggestion(unknown, known)}`;
+};
+
 const nullable: ValueRule = (value, node) =>
   typeof value !== "boolean"
     ? "must be true or false"
@@ -189,6 +200,7 @@ const ANNOTATIONS: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
   ["discriminator", anything],
   ["xml", anything],
   ["externalDocs", anything],
+  ["x-fal-order-properties", propertyOrder],
   ["ui", anything], // the widget in fal's playground
 ]);
 
