@@ -27,7 +27,7 @@ export interface MediaRequest {
   /** A header of the request. @param name in lower case */
   header(name: string): string | undefined;
   /** The names of all headers, in lower case. */
-  readonly headerNames?: readonly string[];
+  headerNames?(): readonly string[];
   /** The address of the server as the caller knows it, with the root path and without a slash at the end. */
   origin(): string;
 }

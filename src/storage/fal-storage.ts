@@ -2,6 +2,7 @@ import { DefinitionError, type FalServerlessError } from "../errors.ts";
 import type { FalStorageSetting } from "../settings/storage.ts";
 import { storageFailure } from "./failures.ts";
 import { falAccount, type FalAccount } from "./fal-account.ts";
+import { FalUploader, UploaderRefusal } from "./fal-uploader.ts";
 import type { FileStorage, ReservedFile, StorableFile, StoredFile, StoreRequest } from "./file-storage.ts";
 import { uploadInParts } from "./part-uploads.ts";
 import { callStore, type StoreAnswer, type StoreCall } from "./store-client.ts";
@@ -26,11 +27,15 @@ interface Initiated {
   readonly file_url: string;
 }
 
-/** Stores files on fal's CDN, and if that fails on its older storage. */
+/**
+ * Stores files on fal's CDN, and if that fails on its older storage. With `FAL_USE_LOCAL_UPLOADER`, the uploader of the
+ * machine comes first.
+ */
 export class FalStorage implements FileStorage {
   readonly name = "fal";
   readonly #account: FalAccount;
   readonly #expirySeconds: number | undefined;
+  readonly #uploader: FalUploader | undefined;
 
   /** @throws DefinitionError if the environment has no key */
   constructor({ expirySeconds }: FalStorageSetting, environment: NodeJS.ProcessEnv = process.env) {
@@ -43,9 +48,14 @@ export class FalStorage implements FileStorage {
     }
     this.#account = account;
     this.#expirySeconds = expirySeconds;
+    this.#uploader = FalUploader.of(environment);
   }
 
   async store(file: StorableFile, request: StoreRequest): Promise<StoredFile> {
+    const handed = await this.#ofUploader(request, (uploader, headers) =>
+      uploader.store(file, headers, request),
+    );
+    if (handed !== undefined) return { url: handed };
     const failures: string[] = [];
     let last: unknown;
     for (const place of PLACES) {
@@ -64,7 +74,27 @@ export class FalStorage implements FileStorage {
     throw storageFailure(this.name, failures.join("; then: "), last);
   }
 
-  /** Only the CDN can reserve a URL. */
+  /** The uploader's answer; undefined without an uploader, or if it refuses. */
+  async #ofUploader<Answer>(
+    request: StoreRequest,
+    ask: (uploader: FalUploader, headers: Record<string, string>) => Promise<Answer>,
+  ): Promise<Answer | undefined> {
+    if (this.#uploader === undefined) return undefined;
+    try {
+      return await ask(this.#uploader, { ...this.#authorization, ...this.#requestHeaders(request) });
+    } catch (error) {
+      request.signal.throwIfAborted();
+      if (!(error instanceof UploaderRefusal))
+        throw storageFailure(this.name, (error as Error).message, error);
+      request.log.info(
+        { reason: error.message },
+        "the uploader of this machine refused a file: it goes to the CDN",
+      );
+      return undefined;
+    }
+  }
+
+  /** Only the uploader and the CDN can reserve a URL. */
   async reserve(
     file: Pick<StorableFile, "fileName" | "contentType">,
     request: StoreRequest,
@@ -73,6 +103,17 @@ export class FalStorage implements FileStorage {
     const { fileName, contentType } = file;
     const failed = (error: unknown): FalServerlessError =>
       storageFailure(this.name, error instanceof Error ? error.message : String(error), error);
+    const session = await this.#ofUploader(request, (uploader, headers) =>
+      uploader.reserve(file, headers, request),
+    );
+    if (session !== undefined) {
+      const fail = (error: unknown): never => {
+        throw failed(error);
+      };
+      const complete = (content: StorableFile): Promise<void> =>
+        session.complete(content, request.signal).catch(fail);
+      return { url: session.url, complete, abort: () => session.abort() };
+    }
     const initiated = await this.#initiate(place, true, file, request).catch((error: unknown) => {
       throw failed(error);
     });

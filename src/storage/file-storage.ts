@@ -22,7 +22,7 @@ export interface StoreRequest {
   /** A header of the request. @param name in lower case */
   header(name: string): string | undefined;
   /** The names of all headers of the request, in lower case. */
-  readonly headerNames?: readonly string[];
+  headerNames?(): readonly string[];
   /** The address of the server as the caller knows it, without a slash at the end. */
   origin(): string;
 }

@@ -27,6 +27,10 @@ export interface StoreCall {
   readonly signal: AbortSignal;
   /** Maximum time without data from the store, in ms. */
   readonly timeoutMs: number;
+  /** The Unix socket to connect to. Default: the host and port of the URL. */
+  readonly socketPath?: string;
+  /** Maximum number of attempts. Default 5. */
+  readonly attempts?: number;
 }
 
 /** The answer of a store. */
@@ -44,31 +48,34 @@ const ATTEMPTS = 5;
 const FIRST_WAIT_MS = 100;
 
 /**
- * Sends a request, up to five times while the store fails in a way that may pass.
+ * Sends a request, up to `attempts` times while the store fails in a way that may pass.
  * @throws the last error of the connection, or the reason of the signal
  */
 export async function callStore(call: StoreCall): Promise<StoreAnswer> {
+  const { attempts = ATTEMPTS } = call;
   for (let attempt = 1; ; attempt++) {
     call.signal.throwIfAborted();
     try {
       const answer = await send(call);
-      if (!PASSING.has(answer.status) || attempt === ATTEMPTS) return answer;
+      if (!PASSING.has(answer.status) || attempt === attempts) return answer;
     } catch (error) {
       call.signal.throwIfAborted();
-      if (attempt === ATTEMPTS) throw error;
+      if (attempt === attempts) throw error;
     }
     const waitMs = FIRST_WAIT_MS * 2 ** (attempt - 1) * (0.5 + Math.random());
     await delay(waitMs, undefined, { signal: call.signal }).catch(() => {}); // thrown at the next attempt
   }
 }
 
-async function send({ method, url, headers, body, signal, timeoutMs }: StoreCall): Promise<StoreAnswer> {
+async function send(call: StoreCall): Promise<StoreAnswer> {
+  const { method, url, headers, body, signal, timeoutMs, socketPath } = call;
   const target = new URL(url);
   const part = typeof body === "string" ? partOfText(body) : body;
   const request = (target.protocol === "https:" ? requestHttps : requestHttp)(target, {
     method,
     headers: { ...headers, ...(part === undefined ? {} : { "content-length": String(lengthOf(part)) }) },
     signal,
+    ...(socketPath === undefined ? {} : { socketPath }),
   });
   request.setTimeout(timeoutMs, () => request.destroy(new Error(`no data for ${timeoutMs / 1_000} s`)));
   const answered = new Promise<IncomingMessage>((resolve, reject) => {

@@ -70,6 +70,49 @@ test("a file above 100 MiB is sent in parts, in order, with their etags as they 
   assert.ok(store.requests.some(({ url }) => url === "/up/fal-cdn-v3/l.bin/11?sig=1"));
 });
 
+test("the older storage takes a large file in parts, each announced with the key", async () => {
+  const store = await startFalStore();
+  store.failures.push({ pattern: /fal-cdn-v3/, status: 403, times: 1 });
+  const path = join(createFolder(), "large");
+  const size = 100 * 1024 ** 2 + 7;
+  writeFileSync(path, Buffer.alloc(size, "l"));
+  const file = { fileName: "l.bin", contentType: "application/x", path, size };
+  const { url } = await storageAt(store).store(file, requestWith());
+  assert.equal(url, "https://v3.fal.media/files/gcs/l.bin");
+  assert.equal(store.files.get("l.bin")?.length, size);
+  const [, initiated, ...others] = store.requests;
+  assert.equal(initiated?.url, "/storage/upload/initiate-multipart?storage_type=gcs");
+  const authorizations = (method: string, pattern: RegExp): (string | undefined)[] =>
+    others
+      .filter((request) => request.method === method && pattern.test(request.url))
+      .map(({ headers }) => headers.authorization);
+  assert.deepEqual(
+    authorizations("POST", /^\/up\/gcs\/l\.bin\/\d+\?sig=1$/),
+    Array(11).fill("Key id:secret"),
+  );
+  assert.deepEqual(authorizations("PUT", /^\/up\/gcs\/l\.bin\/\d+\?signed=1$/), Array(11).fill(undefined));
+  const complete = others.at(-1);
+  assert.equal(complete?.url, "/up/gcs/l.bin/complete?sig=1");
+  assert.equal(complete?.headers.authorization, "Key id:secret");
+  const { parts } = JSON.parse(String(complete?.body)) as { parts: object[] };
+  assert.deepEqual(
+    parts,
+    Array.from({ length: 11 }, (_, at) => ({ part_number: at + 1, etag: `e${at + 1}` })),
+  );
+});
+
+test("a part that fails for good ends the others before the file goes elsewhere", async () => {
+  const store = await startFalStore();
+  store.failures.push({ pattern: /fal-cdn-v3\/l\.bin\/3/, status: 403, times: 1 });
+  const path = join(createFolder(), "large");
+  writeFileSync(path, Buffer.alloc(100 * 1024 ** 2 + 7, "l"));
+  const file = { fileName: "l.bin", contentType: "application/x", path, size: 100 * 1024 ** 2 + 7 };
+  const { url } = await storageAt(store).store(file, requestWith());
+  assert.match(url, /gcs/);
+  const places = store.requests.map((request) => /fal-cdn-v3|gcs/.exec(request.url)?.[0]);
+  assert.equal(places.lastIndexOf("fal-cdn-v3") < places.indexOf("gcs"), true);
+});
+
 test("a passing failure is tried again, and a lasting one moves on to the older storage", async () => {
   const store = await startFalStore();
   store.failures.push({ pattern: /initiate/, status: 503, times: 2 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
+import dns from "node:dns";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pino } from "pino";
@@ -111,6 +112,31 @@ class Notes extends App {
     return { note: File.fromBytes(Buffer.from("x"), { contentType: "text/plain" }) };
   }
 }
+
+test("a bucket that can't be reached is answered with 424", async () => {
+  const attempts: string[] = [];
+  // Nothing may be sent to a real bucket.
+  const lookup = (host: string, _options: object, answer: (error: Error) => void): void => {
+    attempts.push(host);
+    queueMicrotask(() => answer(Object.assign(new Error("no such host"), { code: "ENOTFOUND" })));
+  };
+  const real = dns.lookup;
+  dns.lookup = ((host: string, ...others: [object, (error: Error) => void]) =>
+    host.endsWith("amazonaws.com")
+      ? lookup(host, ...others)
+      : (real as unknown as typeof lookup)(host, ...others)) as unknown as typeof dns.lookup;
+  try {
+    await using server = await startTestServer(new Notes());
+    const policy = { url: "https://bucket.s3.us-east-1.amazonaws.com/", fields: { key: "${filename}" } };
+    const answer = await server.post("/", {}, { "x-app-fal-upload-policy": JSON.stringify(policy) });
+    const { detail } = (await answer.json()) as { detail: string };
+    assert.equal(answer.status, 424);
+    assert.match(detail, /x-app-fal-upload-policy: the bucket could not be reached: no such host/);
+    assert.deepEqual(attempts, Array(5).fill("bucket.s3.us-east-1.amazonaws.com"));
+  } finally {
+    dns.lookup = real;
+  }
+});
 
 test("the policy of a request takes precedence over the storage of the class", async () => {
   await using server = await startTestServer(new Notes());

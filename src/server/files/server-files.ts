@@ -118,6 +118,7 @@ function requestOf(context: HttpContext, rootPath: string): MediaRequest {
       return context.log;
     },
     header: (name) => textOf(context.rawHeaders[name]),
+    headerNames: () => Object.keys(context.rawHeaders),
     origin() {
       const { protocol, host } = context.request;
       return `${protocol}://${host}${rootPath}`;
@@ -129,7 +130,8 @@ function sessionRequest(
   { requestId, signal, log, headers }: RequestContext,
   origin: () => string,
 ): MediaRequest {
-  return { requestId, signal, log, header: (name) => textOf(headers[name]), origin };
+  const header = (name: string): string | undefined => textOf(headers[name]);
+  return { requestId, signal, log, header, headerNames: () => Object.keys(headers), origin };
 }
 
 function textOf(value: string | string[] | undefined): string | undefined {
