@@ -1,5 +1,5 @@
 import type { BodyKind, MultipartBody, UploadField } from "../routes/body-kind.ts";
-import { NOTES_BESIDE } from "../routes/media-rule.ts";
+import { NOTES_BESIDE } from "../routes/field-notes.ts";
 import type { SchemaNode } from "../routes/schema-walk.ts";
 import { onlyType } from "../routes/content-types.ts";
 
