@@ -18,10 +18,19 @@ let ownStart: string | undefined;
 /** A mark of this process. */
 export function createMark(): ProcessMark {
   ownStart ??= processState(process.pid)?.start;
+  return markWith(process.pid, ownStart);
+}
+
+/** A mark of another process, which runs on this machine. */
+export function markOf(pid: number): ProcessMark {
+  return markWith(pid, processState(pid)?.start);
+}
+
+function markWith(pid: number, start: string | undefined): ProcessMark {
   return {
-    token: `${process.pid.toString(36)}${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`,
-    pid: process.pid,
-    ...(ownStart === undefined ? {} : { start: ownStart }),
+    token: `${pid.toString(36)}${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`,
+    pid,
+    ...(start === undefined ? {} : { start }),
     place: place(),
   };
 }

@@ -6,6 +6,7 @@ import { addCacheCommand } from "./commands/cache.ts";
 import { addCreateCommand } from "./commands/create.ts";
 import { addDeployCommand } from "./commands/deploy.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
+import { addDownCommand } from "./commands/down.ts";
 import { addEnvCommand } from "./commands/env.ts";
 import { addEnvironmentsCommand } from "./commands/environments.ts";
 import { addKeysCommand } from "./commands/keys.ts";
@@ -15,6 +16,7 @@ import { addQueueCommand } from "./commands/queue.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { addRunnersCommand } from "./commands/runners.ts";
 import { addSecretsCommand } from "./commands/secrets.ts";
+import { addUpCommand } from "./commands/up.ts";
 import { packageVersion } from "./package-root.ts";
 import { styleFor } from "./style.ts";
 
@@ -23,6 +25,8 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   addRunCommand,
   addOpenapiCommand,
   addBuildCommand,
+  addUpCommand,
+  addDownCommand,
   addDeployCommand,
   addAppsCommand,
   addRunnersCommand,
@@ -59,6 +63,7 @@ Examples:
   $ servable run app.ts --watch    serve it, and restart on changes
   $ servable openapi app.ts        its OpenAPI document
   $ servable build app.ts          its container image
+  $ servable up --detach           a platform of your own, on this machine
   $ servable deploy app.ts         deploy it
   $ servable doctor app.ts         find out what is wrong`,
     );

@@ -4,6 +4,7 @@ import type { App } from "../servable/app.ts";
 import { createLogger } from "../server/logger.ts";
 import type { ServeAddresses, ServeOptions } from "../server/lifecycle/serve.ts";
 import { omitUndefined } from "../settings/defined-fields.ts";
+import { announceReady, takeAnnouncement } from "./announcement.ts";
 import { loadApps, type LoadedPlacedApp } from "./module-loader.ts";
 import { banner, bannerOfSeveral, pagesOf } from "./banner.ts";
 import type { LoadOptions } from "./module-loader.ts";
@@ -34,6 +35,7 @@ export async function serveApp(
   guardStandardStreams();
   const { logFormat: format, debug = false } = options;
   const logger = await createLogger(omitUndefined({ format, level: debug ? "debug" : undefined }));
+  const announcement = takeAnnouncement();
   const loaded = await loadApps(files, hooks);
   const { exitCode } = await runServables(loaded, {
     logger,
@@ -43,6 +45,9 @@ export async function serveApp(
     handleSignals: hooks.handleSignals ?? true,
     onListening: (addresses) => {
       if (hooks.isSilent !== true) announce(loaded, addresses, options, logger);
+      if (announcement !== undefined && addresses.port !== undefined) {
+        void announceReady(announcement, addresses.port);
+      }
       hooks.onListening?.(addresses);
     },
   });

@@ -58,7 +58,7 @@ export class NpmEnvironments {
         `An environment of kind "${spec.kind}" requires a Node to be named.`,
       );
     }
-    const node = options.node ?? (await this.#node(spec.nodeVersion, options));
+    const node = options.node ?? (await this.node(spec.nodeVersion, options));
     const normal: EnvironmentSpec = { ...spec, steps: normalizedSteps(spec.steps) };
     const key = environmentKey(normal, node);
     const found = options.force === true ? undefined : this.#store.take(key);
@@ -96,16 +96,11 @@ export class NpmEnvironments {
     return pruneEnvironments(this.#store, options);
   }
 
-  #environment(manifest: Manifest, node: NodeRuntime): Environment {
-    const { key, generation } = manifest;
-    return { key, directory: join(this.#store.parentOf(key), generation), node: node.executable };
-  }
-
   /**
    * The Node for a version: that of this process if it has the version, otherwise one from the registry, which is
    * installed as a separate environment.
    */
-  async #node(wanted: string | undefined, options: PrepareOptions): Promise<NodeRuntime> {
+  async node(wanted: string | undefined, options: PrepareOptions = {}): Promise<NodeRuntime> {
     if (wanted === undefined || satisfiesNode(OWN_NODE.version, wanted)) return OWN_NODE;
     const requirement = nodeRequirement(wanted);
     const { signal, log } = options;
@@ -126,5 +121,10 @@ export class NpmEnvironments {
     }
     const executable = join(environment.directory, nodeExecutable());
     return { executable, ...(await releaseOf(executable)) };
+  }
+
+  #environment(manifest: Manifest, node: NodeRuntime): Environment {
+    const { key, generation } = manifest;
+    return { key, directory: join(this.#store.parentOf(key), generation), node: node.executable };
   }
 }

@@ -24,6 +24,8 @@ export interface ProgramOptions {
   readonly environment?: NodeJS.ProcessEnv;
   /** Default: this process's. */
   readonly directory?: string;
+  /** The user that it runs as. Only root may choose another one. Default: this process's. */
+  readonly user?: { readonly uid: number; readonly gid: number } | undefined;
   /** The program's standard input. Default: empty. */
   readonly input?: AsyncIterable<Buffer>;
   readonly signal?: AbortSignal | undefined;
@@ -59,7 +61,7 @@ export async function runProgram(
   args: readonly string[],
   options: ProgramOptions = {},
 ): Promise<ProgramEnd> {
-  const { environment = process.env, directory, input, signal, endingBy = "signal", onLine } = options;
+  const { environment = process.env, directory, input, signal, endingBy = "signal", onLine, user } = options;
   signal?.throwIfAborted();
   const child = spawn(command, args, {
     env: environment,
@@ -67,6 +69,7 @@ export async function runProgram(
     detached: endingBy !== "alone" && process.platform !== "win32",
     windowsHide: true,
     ...(directory === undefined ? {} : { cwd: directory }),
+    ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
   });
   const lines: string[] = [];
   let stdout = "";

@@ -1,0 +1,50 @@
+import { Option, type Command } from "commander";
+import { runAction } from "../action.ts";
+import type { UpOptions } from "../self-host/run-platform.ts";
+import { PLATFORM_PORT } from "../self-host/state-directory.ts";
+
+/** `servable up`: a platform of one's own on this machine. */
+export function addUpCommand(program: Command): void {
+  program
+    .command("up")
+    .summary("start a platform of your own on this machine")
+    .description(
+      "Start a platform on this machine: a gateway, a control plane, a database and runners that come and go with the " +
+        "requests. It needs nothing but Node. A profile with its address and a key is written for the other commands.",
+    )
+    .option("-p, --port <port>", `the port of the gateway and the control plane (default: ${PLATFORM_PORT})`)
+    .option("--host <host>", "the address to listen on (default: 127.0.0.1, for this machine only)")
+    .option(
+      "--state <folder>",
+      "where it keeps everything (default: $SERVABLE_STATE_DIR, else ~/.local/share/servable, for root /var/lib/servable)",
+    )
+    .option("--database-url <url>", "a PostgreSQL of your own (default: $SERVABLE_DATABASE_URL, else one in the folder)")
+    .option("--owner <name>", "the first part of the addresses of apps (default: your user name)")
+    .option("--profile <name>", "the profile to write (default: local)")
+    .option("-d, --detach", "run in the background")
+    .option("--keep-runners", "let runners go on when the platform stops; the next start takes them over")
+    .addOption(
+      new Option("--log-format <format>", "how log lines look (default: pretty on a terminal)").choices(["pretty", "json"]),
+    )
+    .option("--debug", "show stacks")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ servable up                       until Ctrl-C
+  $ servable up --detach              in the background
+  $ servable deploy app.ts            on it, from now on
+  $ servable up --host 0.0.0.0 --port 80 --database-url postgres://db.example.com/servable`,
+    )
+    .action((options: UpOptions) =>
+      runAction(options, async () => {
+        if (options.detach === true) {
+          const { startDetached } = await import("../self-host/detach.ts");
+          const args = process.argv.slice(2).filter((arg) => arg !== "--detach" && arg !== "-d");
+          return startDetached(options.state, [...args, "--log-format", "json"]);
+        }
+        const { runPlatform } = await import("../self-host/run-platform.ts");
+        return runPlatform(options);
+      }),
+    );
+}

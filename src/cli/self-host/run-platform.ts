@@ -1,0 +1,109 @@
+import { rmSync } from "node:fs";
+import { userInfo } from "node:os";
+import { startPlatform, type Platform } from "../../controller/platform.ts";
+import { createMark } from "../../cache/process-mark.ts";
+import { UsageError } from "../../errors.ts";
+import { writeFileAtomic } from "../../processes/atomic-file.ts";
+import { createLogger } from "../../server/logger.ts";
+import { omitUndefined } from "../../settings/defined-fields.ts";
+import type { CommonOptions } from "../action.ts";
+import { Interruption, INTERRUPTED } from "../interruption.ts";
+import { styleFor } from "../style.ts";
+import { writeProfile, type OwnProfile } from "./own-profile.ts";
+import { PLATFORM_PORT, recordPath, stateDirectory, type PlatformRecord } from "./state-directory.ts";
+
+/** Options of `servable up`. */
+export interface UpOptions extends CommonOptions {
+  readonly port?: string;
+  readonly host?: string;
+  readonly state?: string;
+  readonly databaseUrl?: string;
+  readonly owner?: string;
+  readonly profile?: string;
+  readonly detach?: boolean;
+  readonly keepRunners?: boolean;
+  readonly logFormat?: "pretty" | "json";
+}
+
+/** What a platform in the background tells the command that has started it. */
+export type DetachedMessage =
+  | { readonly kind: "progress"; readonly line: string }
+  | { readonly kind: "ready"; readonly text: string };
+
+/** Runs a platform until it is told to stop. Resolves to the exit code. */
+export async function runPlatform(options: UpOptions): Promise<number> {
+  const directory = stateDirectory(options.state);
+  const log = await createLogger(omitUndefined({ format: options.logFormat }));
+  using stop = new Interruption("Stopping…", { isPatient: true });
+  const tell = (message: DetachedMessage): void => {
+    if (process.send !== undefined && process.connected) process.send(message);
+    else process.stderr.write(message.kind === "progress" ? `${styleFor(process.stderr).dim(message.line)}\n` : message.text);
+  };
+  let platform: Platform;
+  try {
+    platform = await startPlatform({
+      stateDirectory: directory,
+      host: options.host,
+      port: parsePort(options.port),
+      databaseUrl: options.databaseUrl ?? process.env["SERVABLE_DATABASE_URL"],
+      owner: parseOwner(options.owner),
+      log,
+      signal: stop.signal,
+      onProgress: (line) => tell({ kind: "progress", line }),
+    });
+  } catch (error) {
+    if (stop.caused(error)) return INTERRUPTED;
+    throw error;
+  }
+  try {
+    const profile = await writeProfile(platform, options.profile ?? "local");
+    const record: PlatformRecord = {
+      mark: createMark(),
+      url: platform.url,
+      owner: parseOwner(options.owner),
+      startedAt: Date.now(),
+    };
+    writeFileAtomic(recordPath(directory), JSON.stringify(record));
+    tell({ kind: "ready", text: welcome(platform, profile) });
+    if (process.connected) process.disconnect();
+    if (!stop.signal.aborted) await new Promise((resolve) => stop.signal.addEventListener("abort", resolve));
+    return 0;
+  } finally {
+    rmSync(recordPath(directory), { force: true });
+    await platform.close({ keepRunners: options.keepRunners ?? false });
+  }
+}
+
+/** What a person sees when the platform is ready. */
+function welcome({ url, firstKey }: Platform, { name, isSelected }: OwnProfile): string {
+  const { bold, green, cyan, dim } = styleFor(process.stderr);
+  const choice = isSelected ? "" : ` --profile ${name}`;
+  const steps = [
+    [`servable deploy${choice} app.ts`, "deploy an app"],
+    [`servable status`, "what runs, and why"],
+    ["servable down", "stop the platform"],
+  ];
+  return [
+    `${green("●")} The platform is at ${bold(cyan(url))}`,
+    ...(firstKey === undefined ? [] : [`  Its first key, shown only now: ${bold(firstKey)}`]),
+    `  The profile ${bold(name)} has its address and a key${isSelected ? "" : `; choose it by --profile ${name}, or "servable profile set ${name}"`}.`,
+    "",
+    ...steps.map(([command = "", what = ""]) => `  ${cyan(command.padEnd(36))} ${dim(what)}`),
+    "",
+  ].join("\n");
+}
+
+function parsePort(text: string | undefined): number {
+  if (text === undefined) return PLATFORM_PORT;
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new UsageError(`--port has to be a number from 0 to 65535, not "${text}".`);
+}
+
+/** The first part of the addresses of all apps: by default, the user's name. */
+function parseOwner(given: string | undefined): string {
+  if (given !== undefined && !/^[\w-]{1,60}$/.test(given)) {
+    throw new UsageError(`--owner has to be letters, digits, "-" and "_", not "${given}".`);
+  }
+  return given ?? (userInfo().username.replaceAll(/[^\w-]/g, "-") || "local");
+}

@@ -1,0 +1,75 @@
+import { GatewayError } from "../gateway/gateway-error.ts";
+import type { KeyRing } from "../gateway/key-ring.ts";
+import type { Scheduler } from "../scheduler/scheduler.ts";
+import { readJsonBody, type RestRoute } from "./rest.ts";
+
+/** What the routes need. */
+export interface PlatformRouteParts {
+  readonly scheduler: Scheduler;
+  readonly keys: KeyRing;
+  readonly owner: string;
+}
+
+/** The life of a token that nobody has asked to be longer, in seconds. */
+const TOKEN_SECONDS = 120;
+
+/** The routes about the platform, its owner and its runners. */
+export function platformRoutes({ scheduler, keys, owner }: PlatformRouteParts): readonly RestRoute[] {
+  return [
+    {
+      method: "GET",
+      path: "/health",
+      permission: undefined,
+      handle: async () => ({ status: "ok" }),
+    },
+    {
+      method: "GET",
+      path: "/users/current",
+      permission: "account:settings:read",
+      handle: async () => ({
+        user_id: `local|${owner}`,
+        nickname: owner,
+        full_name: owner,
+        is_personal: true,
+        is_locked: false,
+      }),
+    },
+    {
+      method: "GET",
+      path: "/users/teams",
+      permission: "account:settings:read",
+      handle: async () => [],
+    },
+    {
+      method: "POST",
+      path: "/tokens",
+      permission: "models:requests:submit",
+      handle: async ({ request }) => {
+        const { allowed_apps: apps, token_expiration: seconds = TOKEN_SECONDS } = await readJsonBody(request);
+        if (!Array.isArray(apps) || apps.length === 0 || !apps.every((app) => typeof app === "string")) {
+          throw new GatewayError("bad_request", "allowed_apps has to be a list of names of apps.");
+        }
+        if (typeof seconds !== "number" || !(seconds > 0)) {
+          throw new GatewayError("bad_request", "token_expiration has to be a number of seconds.");
+        }
+        return keys.createToken(apps, seconds);
+      },
+    },
+    {
+      method: "POST",
+      path: "/_platform/runners/:id/ready",
+      permission: undefined,
+      handle: async ({ request, params }) => {
+        const [, token = ""] = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "") ?? [];
+        const { port } = await readJsonBody(request);
+        if (typeof port !== "number" || !Number.isInteger(port) || port < 1 || port > 65_535) {
+          throw new GatewayError("bad_request", "port has to be the number of a port.");
+        }
+        if (!(await scheduler.lives.announce(params["id"] ?? "", token, port))) {
+          throw new GatewayError("unauthorized", "There is no runner that this token belongs to.");
+        }
+        return {};
+      },
+    },
+  ];
+}

@@ -1,0 +1,165 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { markOf, parseMark, stateOf, type ProcessMark } from "../../../cache/process-mark.ts";
+import { endGroup, endTree } from "../../../processes/process-tree.ts";
+import type { Engine, PrepareOptions, RunnerEnding, RunnerOrder } from "../engine.ts";
+import type { RunnerOutput } from "../../logs/runner-output.ts";
+import type { Revision } from "../../state/revisions.ts";
+import { factsOf, type AppFolders } from "./app-folders.ts";
+import { treeMemoryBytes } from "./tree-memory.ts";
+
+/** What a runner is found by, also by a later process. */
+interface ProcessHandle {
+  readonly mark: ProcessMark;
+}
+
+/** A runner that this engine looks after. */
+interface Running {
+  readonly mark: ProcessMark;
+  readonly onEnd: (ending: RunnerEnding) => void;
+  /** Set once it was asked to end, or killed: the reason. */
+  asked?: string;
+  killTimer?: NodeJS.Timeout;
+}
+
+/** Interval at which a runner of an earlier process is looked at, in milliseconds. */
+const ADOPTED_POLL_MS = 250;
+/**
+ * Variables of this process that a runner gets. All others are withheld: they may be secrets of the platform. `HOME` is
+ * the runner's own folder.
+ */
+const PASSED_ON: readonly string[] = ["PATH", "LANG", "LC_ALL", "TZ", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "LD_LIBRARY_PATH"];
+
+/** Runs each runner as a process of this machine, from the files and packages of its revision, without any container. */
+export class ProcessEngine implements Engine {
+  readonly name = "process";
+  readonly #folders: AppFolders;
+  readonly #output: RunnerOutput;
+  readonly #running = new Map<string, Running>();
+
+  constructor(folders: AppFolders, output: RunnerOutput) {
+    this.#folders = folders;
+    this.#output = output;
+  }
+
+  refusal({ definition }: Pick<Revision, "definition">): string | undefined {
+    if (factsOf(definition.image) === undefined) {
+      return "it has an image or a Dockerfile of its own, and needs a container engine: install Podman or Docker on the platform's machine";
+    }
+    return undefined;
+  }
+
+  async prepare(revision: Revision, options: PrepareOptions = {}): Promise<void> {
+    await this.#folders.prepare(revision, options);
+  }
+
+  async start(
+    { id, revision, variables }: RunnerOrder,
+    onEnd: (ending: RunnerEnding) => void,
+  ): Promise<ProcessHandle> {
+    const { directory, program, target, node } = await this.#folders.find(revision);
+    const home = this.#output.folderOf(id);
+    mkdirSync(join(home, "tmp"), { recursive: true, mode: 0o700 });
+    const outputs = [this.#output.pathOf(id, "stdout"), this.#output.pathOf(id, "stderr")].map((path) =>
+      openSync(path, "a", 0o600),
+    );
+    let child: ChildProcess;
+    try {
+      const address = ["--host", "127.0.0.1", "--port", "0", "--metrics-port", "0"];
+      child = spawn(node, [program, "run", target, ...address, "--log-format", "json"], {
+        cwd: directory,
+        // A group of its own, with everything that it starts. It survives this process, and is adopted by the next one.
+        detached: true,
+        stdio: ["ignore", ...outputs],
+        env: {
+          ...Object.fromEntries(PASSED_ON.flatMap((name) => pairOf(name, process.env[name]))),
+          NODE_ENV: "production",
+          HOME: home,
+          TMPDIR: join(home, "tmp"),
+          ...variables,
+        },
+      });
+    } finally {
+      outputs.forEach((output) => closeSync(output));
+    }
+    const pid = await new Promise<number>((resolve, reject) => {
+      child.once("spawn", () => resolve(child.pid as number));
+      child.once("error", reject);
+    });
+    const running: Running = { mark: markOf(pid), onEnd };
+    this.#running.set(id, running);
+    child.once("exit", (code, signal) =>
+      this.#ended(id, signal === null ? `exit code ${code}` : `killed by ${signal}`, code === 0),
+    );
+    child.unref();
+    return { mark: running.mark };
+  }
+
+  adopt(id: string, handle: unknown, onEnd: (ending: RunnerEnding) => void): boolean {
+    const mark = parseMark(JSON.stringify((handle as Partial<ProcessHandle> | null)?.mark ?? null));
+    if (mark === undefined || stateOf(mark) !== "alive") {
+      if (mark !== undefined) endGroup(mark.pid);
+      return false;
+    }
+    this.#running.set(id, { mark, onEnd });
+    const timer = setInterval(() => {
+      if (stateOf(mark) === "alive") return;
+      clearInterval(timer);
+      // Only the process that has started it learns its exit code.
+      this.#ended(id, "ended, with an exit code that is not known", false);
+    }, ADOPTED_POLL_MS);
+    timer.unref();
+    return true;
+  }
+
+  end(id: string, graceMs: number): void {
+    const running = this.#running.get(id);
+    if (running === undefined) return;
+    const { pid } = running.mark;
+    running.asked ??= "asked to end";
+    if (stateOf(running.mark) !== "alive") return;
+    if (graceMs > 0) {
+      process.kill(pid, "SIGTERM");
+      running.killTimer ??= setTimeout(() => endTree(pid), graceMs).unref();
+      return;
+    }
+    clearTimeout(running.killTimer);
+    endTree(pid);
+  }
+
+  memoryBytes(id: string): number | undefined {
+    const running = this.#running.get(id);
+    return running === undefined ? undefined : treeMemoryBytes(running.mark.pid);
+  }
+
+  #ended(id: string, how: string, isClean: boolean): void {
+    const running = this.#running.get(id);
+    if (running === undefined) return;
+    this.#running.delete(id);
+    clearTimeout(running.killTimer);
+    // What it has started and left behind.
+    endGroup(running.mark.pid);
+    void lastWords(this.#output, id).then((words) =>
+      running.onEnd({ how, isFailure: running.asked === undefined || !isClean, lastWords: words }),
+    );
+  }
+}
+
+function pairOf(name: string, value: string | undefined): [string, string][] {
+  return value === undefined ? [] : [[name, value]];
+}
+
+/** The last lines of a runner: of its standard error, otherwise of its log. */
+async function lastWords(output: RunnerOutput, id: string): Promise<string> {
+  for (const stream of ["stderr", "stdout"] as const) {
+    const text = await readFile(output.pathOf(id, stream), "utf8").catch(() => "");
+    const lines = text.trimEnd().split("\n").slice(-LAST_LINES).join("\n").slice(-LAST_CHARACTERS);
+    if (lines !== "") return lines;
+  }
+  return "";
+}
+
+const LAST_LINES = 10;
+const LAST_CHARACTERS = 2_000;

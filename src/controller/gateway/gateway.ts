@@ -1,0 +1,257 @@
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Scheduler } from "../scheduler/scheduler.ts";
+import type { LiveApp } from "../scheduler/live-app.ts";
+import type { Lease } from "../scheduler/live-runner.ts";
+import { aliasOf } from "../state/app-names.ts";
+import { parseAppAddress, type AppAddress } from "./app-address.ts";
+import { allowOrigins, answerPreflight } from "./cors.ts";
+import { answerError, GatewayError } from "./gateway-error.ts";
+import { requestHeaders, type RequestFacts } from "./forwarded-headers.ts";
+import type { KeyRing } from "./key-ring.ts";
+import { RequestProxy } from "./request-proxy.ts";
+import { proxySocket } from "./socket-proxy.ts";
+
+/** What the gateway needs. */
+export interface GatewayParts {
+  readonly scheduler: Scheduler;
+  readonly keys: KeyRing;
+  /** The first part of the addresses of all apps. */
+  readonly owner: string;
+}
+
+/** The query parameter that has a token, where a browser can't send a header. */
+const TOKEN = "fal_jwt_token";
+/** The shortest start timeout that a caller may ask for, in seconds. */
+const MIN_START_TIMEOUT = 0.1;
+
+/** The front door of the apps: it finds a runner for each request and socket, and forwards it. */
+export class Gateway {
+  readonly #parts: GatewayParts;
+  readonly #proxy = new RequestProxy();
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+  }
+
+  /** Handles a request to an app. False if its path leads to none. */
+  handle(request: IncomingMessage, response: ServerResponse): boolean {
+    const address = this.#address(request);
+    if (address === undefined) return false;
+    const requestId = randomUUID();
+    response.setHeader("x-fal-request-id", requestId);
+    if (answerPreflight(request, response)) return true;
+    this.#forward(request, response, address, requestId).catch((error: unknown) => {
+      allowOrigins(request, response);
+      answerError(response, asGatewayError(error));
+    });
+    return true;
+  }
+
+  /** Handles an upgrade to a socket of an app. False if its path leads to none. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    const address = this.#address(request);
+    if (address === undefined) return false;
+    const requestId = randomUUID();
+    this.#forwardSocket(request, socket, head, address, requestId).catch((error: unknown) =>
+      refuseUpgrade(socket, asGatewayError(error), requestId),
+    );
+    return true;
+  }
+
+  async close(): Promise<void> {
+    await this.#proxy.close();
+  }
+
+  #address({ url = "" }: IncomingMessage): AppAddress | undefined {
+    const address = parseAppAddress(url);
+    return address?.owner === this.#parts.owner ? address : undefined;
+  }
+
+  async #forward(
+    request: IncomingMessage,
+    response: ServerResponse,
+    address: AppAddress,
+    requestId: string,
+  ): Promise<void> {
+    const { app, facts } = await this.#admit(request, address, requestId);
+    const path = withoutToken(address.path);
+    const headers = requestHeaders(request, facts);
+    // Left before the end: the request is taken back, or the runner sees the caller leave.
+    const left = new AbortController();
+    response.once("close", () => {
+      if (!response.writableFinished) left.abort(new GatewayError("client_disconnected", "The caller left."));
+    });
+    const body = await this.#proxy.bodyOf(request, left.signal);
+    for (let attempt = 1; ; attempt++) {
+      const lease = await this.#place(app, request, { requestId, callerId: facts.callerId, isSocket: false }, left.signal);
+      const timeoutSeconds = app.row.scale.requestTimeoutSeconds;
+      const outcome = await this.#proxy.forward(
+        { address: lease.address, method: request.method ?? "GET", path, headers, body, timeoutSeconds },
+        response,
+        left.signal,
+        (hints) => (lease.runner.hints = hints),
+      );
+      app.release(lease);
+      this.#judge(lease, outcome);
+      if (outcome.kind === "answered") return;
+      // The runner has ended, and has got nothing of the request: another one can take it.
+      if (outcome.error.type === "runner_connection_refused" && attempt === 1 && !left.signal.aborted) continue;
+      throw outcome.error;
+    }
+  }
+
+  /** Draws conclusions about a runner from how it answered. */
+  #judge({ runner }: Lease, outcome: Awaited<ReturnType<RequestProxy["forward"]>>): void {
+    const { lives } = this.#parts.scheduler;
+    if (outcome.kind === "answered") {
+      if (outcome.status === 503) lives.retire(runner, "it answered 503, which asks for a new runner");
+      return;
+    }
+    if (outcome.error.type === "runner_connection_refused") lives.fail(runner, "it does not accept connections");
+    if (outcome.error.type === "request_timeout") {
+      lives.retire(runner, "a request ran beyond the request timeout, and may be stuck");
+    }
+  }
+
+  async #forwardSocket(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    address: AppAddress,
+    requestId: string,
+  ): Promise<void> {
+    const { app, facts } = await this.#admit(request, address, requestId);
+    const left = new AbortController();
+    const leave = (): void => left.abort(new GatewayError("client_disconnected", "The caller left."));
+    socket.on("error", leave).once("close", leave);
+    const lease = await this.#place(app, request, { requestId, callerId: facts.callerId, isSocket: true }, left.signal);
+    try {
+      await proxySocket(
+        { request, socket, head, headers: requestHeaders(request, facts), path: withoutToken(address.path), requestId },
+        lease,
+      );
+    } finally {
+      app.release(lease);
+    }
+  }
+
+  /** Checks the caller. @throws GatewayError */
+  async #admit(
+    request: IncomingMessage,
+    address: AppAddress,
+    requestId: string,
+  ): Promise<{ readonly app: LiveApp; readonly facts: RequestFacts }> {
+    const app = this.#parts.scheduler.find(address.environment, address.app);
+    const mode = app?.row.authMode;
+    const alias = aliasOf(address);
+    let callerId = "anonymous";
+    if (mode !== "public") {
+      // An unknown app and a private one are told apart only by those with a key.
+      const token = tokenIn(request.url ?? "");
+      const caller =
+        token === undefined
+          ? await this.#parts.keys.callerOf(request.headers.authorization)
+          : await this.#parts.keys.callerWithToken(token);
+      if (caller === undefined) {
+        throw new GatewayError("unauthorized", `Calling ${address.owner}/${alias} needs a valid key: "Authorization: Key ID:SECRET".`);
+      }
+      const isAllowed =
+        caller.permissions.some((name) => name === "models:requests:submit" || name === "serverless:apps:run") &&
+        (caller.apps === undefined || caller.apps.includes(alias));
+      if (!isAllowed) {
+        throw new GatewayError("forbidden", `This key may not call ${address.owner}/${alias}.`);
+      }
+      callerId = this.#parts.owner;
+    }
+    if (app === undefined) {
+      throw new GatewayError("not_found", `There is no app ${address.owner}/${alias}: deploy it with "servable deploy".`);
+    }
+    const endpoint = `${address.owner}/${alias}${address.endpoint === "/" ? "" : address.endpoint}`;
+    return { app, facts: { requestId, endpoint, callerId, hasOwnCredentials: mode !== "public" } };
+  }
+
+  /** Waits for a place on a runner. @throws GatewayError that says why there was none */
+  async #place(
+    app: LiveApp,
+    request: IncomingMessage,
+    about: { readonly requestId: string; readonly callerId: string; readonly isSocket: boolean },
+    left: AbortSignal,
+  ): Promise<Lease> {
+    const asked = startTimeout(request.headers["x-fal-request-timeout"]);
+    const own = app.row.scale.requestStartTimeoutSeconds;
+    const seconds = asked ?? (own > 0 ? own : app.revision.codeSettings.startupTimeoutSeconds);
+    const patience = new AbortController();
+    const timer = setTimeout(() => {
+      const isTrouble = app.trouble !== undefined && asked === undefined;
+      patience.abort(
+        new GatewayError(
+          isTrouble ? "runner_scheduling_failure" : "startup_timeout",
+          `No runner of ${app.row.name} took the request within ${seconds} s: ${app.waitReason()}.`,
+          asked === undefined ? {} : { "x-fal-request-timeout-type": "user" },
+        ),
+      );
+    }, seconds * 1_000);
+    try {
+      const hint = request.headers["x-fal-runner-hint"];
+      return await app.acquire({
+        requestId: about.requestId,
+        caller: about.callerId,
+        isSocket: about.isSocket,
+        hint: typeof hint === "string" ? hint : undefined,
+        signal: AbortSignal.any([left, patience.signal]),
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** The start timeout that a caller asks for, in seconds. @throws GatewayError for an invalid one */
+function startTimeout(header: string | string[] | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const seconds = Number(header);
+  if (Number.isFinite(seconds) && seconds > MIN_START_TIMEOUT && seconds < 1e6) return seconds;
+  throw new GatewayError("bad_request", `x-fal-request-timeout has to be a number of seconds above ${MIN_START_TIMEOUT}, not "${String(header).slice(0, 50)}".`);
+}
+
+function tokenIn(url: string): string | undefined {
+  const query = url.indexOf("?");
+  if (query < 0) return undefined;
+  return new URLSearchParams(url.slice(query)).get(TOKEN) ?? undefined;
+}
+
+/** The path without the token, which the app must not see or log. */
+function withoutToken(path: string): string {
+  const query = path.indexOf("?");
+  if (query < 0 || !path.includes(TOKEN)) return path;
+  const parameters = path
+    .slice(query + 1)
+    .split("&")
+    .filter((parameter) => !parameter.startsWith(`${TOKEN}=`));
+  return path.slice(0, query) + (parameters.length > 0 ? `?${parameters.join("&")}` : "");
+}
+
+function asGatewayError(error: unknown): GatewayError {
+  return error instanceof GatewayError
+    ? error
+    : new GatewayError("internal_error", "The platform failed to handle the request; its log says why.");
+}
+
+function refuseUpgrade(socket: Duplex, error: GatewayError, requestId: string): void {
+  if (socket.destroyed) return;
+  const body = error.body();
+  socket.end(
+    [
+      `HTTP/1.1 ${error.status} Refused`,
+      "connection: close",
+      "content-type: application/json",
+      `content-length: ${Buffer.byteLength(body)}`,
+      `x-fal-request-id: ${requestId}`,
+      `x-fal-error-type: ${error.type}`,
+      "",
+      body,
+    ].join("\r\n"),
+  );
+}

@@ -1,0 +1,100 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { JWTPayload } from "jose";
+import { findKey } from "../state/keys.ts";
+import { PERMISSIONS, type Permission } from "../state/permissions.ts";
+import { readSetting, writeSetting } from "../state/settings.ts";
+import type { Database } from "../store/database.ts";
+
+/** Who calls the platform. */
+export interface Caller {
+  /** The key's id; undefined for a token. */
+  readonly keyId: string | undefined;
+  readonly permissions: readonly Permission[];
+  /** The only apps that may be called, by alias; undefined: all. */
+  readonly apps?: readonly string[];
+}
+
+/** How long a key is known without asking the database, in milliseconds: a revoked one works no longer than this elsewhere. */
+const KNOWN_MS = 5_000;
+const MAX_KNOWN = 10_000;
+const MAX_TOKEN_SECONDS = 3_600;
+const AUDIENCE = "apps";
+
+/** Checks keys and tokens. */
+export class KeyRing {
+  readonly #database: Database;
+  readonly #signingKey: Uint8Array;
+  /** By the hash of the whole key, so that memory holds no secret. */
+  readonly #known = new Map<string, { readonly caller: Caller; readonly until: number }>();
+
+  private constructor(database: Database, signingKey: Uint8Array) {
+    this.#database = database;
+    this.#signingKey = signingKey;
+  }
+
+  static async open(database: Database): Promise<KeyRing> {
+    let text = await readSetting<string>(database, "tokenKey");
+    if (text === undefined) {
+      await writeSetting(database, "tokenKey", randomBytes(32).toString("base64"));
+      text = await readSetting<string>(database, "tokenKey");
+    }
+    return new KeyRing(database, Buffer.from(text as string, "base64"));
+  }
+
+  /** The caller with a key; undefined for an invalid one. */
+  async callerWithKey(id: string, secret: string): Promise<Caller | undefined> {
+    const digest = createHash("sha256").update(`${id}:${secret}`).digest("base64");
+    const known = this.#known.get(digest);
+    const now = performance.now();
+    if (known !== undefined && known.until > now) return known.caller;
+    const key = await findKey(this.#database, id, secret);
+    if (key === undefined) {
+      this.#known.delete(digest);
+      return undefined;
+    }
+    const caller = { keyId: key.id, permissions: key.permissions };
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    this.#known.set(digest, { caller, until: now + KNOWN_MS });
+    return caller;
+  }
+
+  /** The caller of an `Authorization` header; undefined for a missing or invalid one. */
+  async callerOf(authorization: string | undefined): Promise<Caller | undefined> {
+    const [, scheme = "", credentials = ""] = /^(\w+) +(\S+) *$/.exec(authorization ?? "") ?? [];
+    const isBearer = scheme.toLowerCase() === "bearer";
+    if (!isBearer && scheme.toLowerCase() !== "key") return undefined;
+    const split = credentials.indexOf(":");
+    if (split > 0) return this.callerWithKey(credentials.slice(0, split), credentials.slice(split + 1));
+    return isBearer ? this.callerWithToken(credentials) : undefined;
+  }
+
+  /** Makes a token that opens some apps for a short time: for browsers, which must not have a key. */
+  async createToken(apps: readonly string[], seconds: number): Promise<string> {
+    const { SignJWT } = await import("jose");
+    return new SignJWT({ apps: [...apps] })
+      .setProtectedHeader({ alg: "HS256" })
+      .setAudience(AUDIENCE)
+      .setIssuedAt()
+      .setExpirationTime(Math.floor(Date.now() / 1_000) + Math.min(seconds, MAX_TOKEN_SECONDS))
+      .sign(this.#signingKey);
+  }
+
+  /** The caller with a token; undefined for an invalid or expired one. */
+  async callerWithToken(token: string): Promise<Caller | undefined> {
+    const { jwtVerify } = await import("jose");
+    try {
+      const options = { algorithms: ["HS256"], audience: AUDIENCE };
+      const { payload } = await jwtVerify<JWTPayload & { apps?: unknown }>(token, this.#signingKey, options);
+      if (!Array.isArray(payload.apps)) return undefined;
+      const permissions = PERMISSIONS.filter((name) => name === "models:requests:submit");
+      return { keyId: undefined, permissions, apps: payload.apps.map(String) };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Forgets what was known, after a key was revoked. */
+  forget(): void {
+    this.#known.clear();
+  }
+}

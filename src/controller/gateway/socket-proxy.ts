@@ -1,0 +1,92 @@
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Lease } from "../scheduler/live-runner.ts";
+import { GatewayError } from "./gateway-error.ts";
+
+/** A request to upgrade, as a runner gets it. */
+export interface UpgradeRequest {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  /** What the caller has sent behind its head. */
+  readonly head: Buffer;
+  readonly headers: Record<string, string | string[]>;
+  readonly path: string;
+  readonly requestId: string;
+}
+
+/** The code with which sockets are closed when their runner is replaced: "service restart". */
+const SERVICE_RESTART = 1012;
+
+/**
+ * Connects a socket with a runner. Bytes are passed on unchanged in both directions, as fast as the slower side reads.
+ * Resolves when the socket is closed.
+ * @throws GatewayError if the runner can't be reached
+ */
+export async function proxySocket(upgrade: UpgradeRequest, lease: Lease): Promise<void> {
+  const { socket, head, requestId } = upgrade;
+  const { answer, upstream, first } = await open(upgrade, lease);
+  const isUpgrade = answer.statusCode === 101;
+  const lines = [`HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}`];
+  for (let index = 0; index < answer.rawHeaders.length; index += 2) {
+    const name = answer.rawHeaders[index] as string;
+    if (name.toLowerCase() === "x-fal-request-id") continue;
+    // The body of a refusal is passed on as it is read, and ends with the connection.
+    if (!isUpgrade && /^(?:connection|transfer-encoding|keep-alive)$/i.test(name)) continue;
+    lines.push(`${name}: ${answer.rawHeaders[index + 1]}`);
+  }
+  lines.push(`x-fal-request-id: ${requestId}`, ...(isUpgrade ? [] : ["connection: close"]), "", "");
+  socket.write(lines.join("\r\n"), "latin1");
+  if (!isUpgrade || upstream === undefined) {
+    answer.pipe(socket);
+    await closed(socket);
+    return;
+  }
+  if (first.length > 0) socket.write(first);
+  if (head.length > 0) upstream.write(head);
+  lease.onEvict = () => {
+    socket.end(closeFrame(SERVICE_RESTART));
+    upstream.end();
+  };
+  socket.on("error", () => upstream.destroy()).pipe(upstream);
+  upstream.on("error", () => socket.destroy()).pipe(socket);
+  // A half that is closed abruptly closes the other one, too.
+  socket.once("close", () => upstream.destroy());
+  upstream.once("close", () => socket.end());
+  await Promise.all([closed(socket), closed(upstream)]);
+}
+
+function open(
+  { request, headers, path }: UpgradeRequest,
+  lease: Lease,
+): Promise<{ readonly answer: IncomingMessage; readonly upstream: Socket | undefined; readonly first: Buffer }> {
+  return new Promise((resolve, reject) => {
+    const call = httpRequest(new URL(lease.address), {
+      path,
+      method: request.method,
+      agent: false,
+      headers: { ...headers, connection: "Upgrade", upgrade: request.headers.upgrade },
+    });
+    call.once("upgrade", (answer, upstream, first) => {
+      upstream.setNoDelay(true);
+      resolve({ answer, upstream, first });
+    });
+    call.once("response", (answer) => resolve({ answer, upstream: undefined, first: Buffer.alloc(0) }));
+    call.once("error", ({ message }) =>
+      reject(new GatewayError("runner_connection_error", `The app's runner can't be reached (${message}).`)),
+    );
+    call.end();
+  });
+}
+
+function closed(stream: Duplex): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.closed) return resolve();
+    stream.once("close", resolve);
+  });
+}
+
+/** A websocket frame of a server that closes with a code. */
+function closeFrame(code: number): Buffer {
+  return Buffer.from([0x88, 2, code >> 8, code & 0xff]);
+}

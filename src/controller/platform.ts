@@ -1,0 +1,204 @@
+import { mkdirSync } from "node:fs";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { FileLock } from "../cache/file-lock.ts";
+import { NpmEnvironments } from "../environments/npm-environments.ts";
+import type { LogEntry } from "../log-entry.ts";
+import { fileRoutes } from "./api/file-routes.ts";
+import { platformRoutes } from "./api/platform-routes.ts";
+import { RestApi } from "./api/rest.ts";
+import { ProcessEngine } from "./engines/process/process-engine.ts";
+import { AppFolders } from "./engines/process/app-folders.ts";
+import { platformFailure } from "./failure.ts";
+import { Gateway } from "./gateway/gateway.ts";
+import { answerError, GatewayError } from "./gateway/gateway-error.ts";
+import { KeyRing } from "./gateway/key-ring.ts";
+import { RunnerOutput } from "./logs/runner-output.ts";
+import { FrontDoor, type Certificate } from "./port/front-door.ts";
+import { Scheduler } from "./scheduler/scheduler.ts";
+import { createKey, listKeys } from "./state/keys.ts";
+import { permissionsOfPreset } from "./state/permissions.ts";
+import { FileStore } from "./state/files.ts";
+import { SecretBox } from "./state/secrets.ts";
+import { Database } from "./store/database.ts";
+import { migrate } from "./store/migrations.ts";
+import { PostgresServer } from "./store/postgres-server.ts";
+
+/** Options of {@link startPlatform}. */
+export interface PlatformOptions {
+  /** The folder of everything that the platform keeps. */
+  readonly stateDirectory: string;
+  /** The address to listen on. Default 127.0.0.1: this machine only. */
+  readonly host?: string | undefined;
+  /** 0: any free port. */
+  readonly port: number;
+  /** A database of one's own: `postgres://…`. Default: one of the platform's, in the folder. */
+  readonly databaseUrl?: string | undefined;
+  /** The first part of the addresses of all apps. */
+  readonly owner: string;
+  readonly certificate?: Certificate | undefined;
+  readonly log: Logger;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with each line about what is being prepared. */
+  readonly onProgress?: ((line: string) => void) | undefined;
+}
+
+/** A running platform. */
+export interface Platform {
+  /** `http://127.0.0.1:8787`. */
+  readonly url: string;
+  /** A key that may do everything, `ID:SECRET`: only if there was none before. */
+  readonly firstKey: string | undefined;
+  /** Makes another key that may do everything. */
+  createKey(description: string): Promise<string>;
+  /** Whether a key, `ID:SECRET`, is valid. */
+  accepts(key: string): Promise<boolean>;
+  /** Ends the platform. With `keepRunners`, runners go on, and the next start takes them over. */
+  close(options?: { readonly keepRunners?: boolean }): Promise<void>;
+}
+
+/** Time for runners to finish when the platform stops, in milliseconds. */
+const STOP_MS = 30_000;
+
+/**
+ * Starts the self-hosted platform: a database, the gateway and the control plane on one port, and the runners of all apps.
+ * @throws StartupError that says what to do, for example if another platform uses the folder
+ */
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const { stateDirectory: root, log, owner, signal, onProgress = () => {} } = options;
+  mkdirSync(root, { recursive: true, mode: 0o755 });
+  const lock = await takeLock(root);
+  const closing: (() => Promise<void> | void)[] = [() => lock.release()];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closing.splice(0).toReversed()) await close();
+  };
+  try {
+    const database = await openDatabase(options, closing);
+    onProgress("the tables are up to date");
+    const secrets = SecretBox.open(join(root, "secrets.key"));
+    const keys = await KeyRing.open(database);
+    const files = new FileStore(join(root, "files"));
+    const environments = new NpmEnvironments({ cacheDirectory: join(root, "cache") });
+    const output = new RunnerOutput(join(root, "runners"));
+    const engine = new ProcessEngine(new AppFolders(root, files, environments), output);
+    const start = performance.now();
+    const epoch = Date.now();
+    let port = 0;
+    const scheduler = new Scheduler({
+      ...{ database, engine, secrets, owner, log },
+      announceUrl: () => `http://127.0.0.1:${port}`,
+      now: () => (epoch + performance.now() - start) / 1_000,
+    });
+    const gateway = new Gateway({ scheduler, keys, owner });
+    const scheme = options.certificate === undefined ? "http" : "https";
+    const host = options.host ?? "127.0.0.1";
+    const publicUrl = (): string => `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+    const onError = (error: unknown, url: string): void =>
+      log.error({ error: (error as Error).stack, url }, "a request failed");
+    const rest = new RestApi(
+      [...fileRoutes(files), ...platformRoutes({ scheduler, keys, owner })],
+      keys,
+      onError,
+    );
+    const calls = await callHandler({ database, scheduler, engine, files, secrets, keys, owner, publicUrl, log });
+    const door = new FrontDoor(
+      {
+        onRequest: (request, response) => {
+          if (gateway.handle(request, response) || rest.handle(request, response)) return;
+          answerError(response, new GatewayError("not_found", `There is nothing at ${(request.url ?? "").slice(0, 200)}. Apps are at /${owner}/APP.`));
+        },
+        onUpgrade: (request, socket, head) => {
+          if (!gateway.handleUpgrade(request, socket, head)) socket.destroy();
+        },
+        onCall: calls,
+      },
+      options.certificate,
+    );
+    // Runners announce themselves as soon as they are taken over or started: the port comes first.
+    ({ port } = await door.listen({ host, port: options.port }));
+    closing.push(() => door.close());
+    closing.push(() => gateway.close());
+    await scheduler.start();
+    signal?.throwIfAborted();
+    return {
+      url: publicUrl(),
+      firstKey: await firstKey(database),
+      createKey: (description) => fullKey(database, description),
+      accepts: async (key) => (await keys.callerOf(`Key ${key}`)) !== undefined,
+      close: async ({ keepRunners = false } = {}) => {
+        door.stopListening();
+        await scheduler.close({ keepRunners, graceMs: STOP_MS });
+        await closeAll();
+      },
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+/** Only one platform at a time uses a folder. */
+async function takeLock(root: string): Promise<FileLock> {
+  return FileLock.acquire<FileLock>(join(root, "platform.lock"), {
+    onWait: ({ pid }) => {
+      throw platformFailure(
+        `Another platform, process ${pid}, uses ${root}: stop it with "servable down", or give this one a folder of its own with --state.`,
+      );
+    },
+  });
+}
+
+async function openDatabase(
+  options: PlatformOptions,
+  closing: (() => Promise<void> | void)[],
+): Promise<Database> {
+  const { stateDirectory, databaseUrl, signal, log, onProgress = () => {} } = options;
+  const onLine = ({ message }: LogEntry): void => onProgress(message);
+  let database: Database;
+  if (databaseUrl === undefined) {
+    onProgress("starting the database");
+    const server = await PostgresServer.start({
+      folder: join(stateDirectory, "postgres"),
+      cacheDirectory: join(stateDirectory, "cache"),
+      signal,
+      log: onLine,
+      onRestart: (reason) => log.warn({ reason }, "the database has ended, and is started again"),
+    });
+    closing.push(() => server.stop());
+    database = await Database.open(server.connection, (error) => log.warn({ error: error.message }, "a connection to the database broke"));
+  } else {
+    database = await Database.open(databaseUrl, (error) => log.warn({ error: error.message }, "a connection to the database broke"));
+  }
+  closing.push(() => database.close());
+  try {
+    await migrate(database);
+  } catch (error) {
+    if (databaseUrl === undefined) throw error;
+    throw platformFailure(`The database at --database-url can't be used: ${(error as Error).message}`, error);
+  }
+  return database;
+}
+
+/** The handler of calls of gRPC. Its libraries are loaded here. */
+async function callHandler(
+  parts: Parameters<typeof import("./api/control-service.ts").controlService>[0],
+): Promise<(request: Http2ServerRequest, response: Http2ServerResponse) => void> {
+  const { connectNodeAdapter } = await import("@connectrpc/connect-node");
+  const { authentication, controlService } = await import("./api/control-service.ts");
+  return connectNodeAdapter({
+    routes: controlService(parts),
+    interceptors: [authentication(parts.keys)],
+    readMaxBytes: 64 * 2 ** 20,
+  });
+}
+
+async function firstKey(database: Database): Promise<string | undefined> {
+  return (await listKeys(database)).length > 0 ? undefined : fullKey(database, "the first key");
+}
+
+async function fullKey(database: Database, description: string): Promise<string> {
+  const permissions = permissionsOfPreset("FULL");
+  const { id, secret } = await createKey(database, { description, preset: "FULL", permissions });
+  return `${id}:${secret}`;
+}

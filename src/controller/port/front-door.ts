@@ -1,0 +1,141 @@
+import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from "node:http";
+import { createServer as createHttp2Server, type Http2Server, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import { createServer as createNetServer, type Server as NetServer, type Socket } from "node:net";
+import { createSecureContext, TLSSocket, type SecureContext } from "node:tls";
+import type { Duplex } from "node:stream";
+import { StartupError } from "../../errors.ts";
+
+/** What answers behind the one port. */
+export interface FrontDoorHandlers {
+  /** A request over HTTP/1.1. */
+  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** A request over HTTP/2, which is a call of gRPC. */
+  readonly onCall: (request: Http2ServerRequest, response: Http2ServerResponse) => void;
+}
+
+/** A certificate with its key, in PEM. */
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Where the platform listens. */
+export interface FrontDoorAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The bytes with which a client of HTTP/2 begins. The first 16 tell it from every request of HTTP/1.1. */
+const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").subarray(0, 16);
+/** The first byte of a TLS handshake. */
+const TLS_HANDSHAKE = 0x16;
+/** Time for the first bytes of a connection, in milliseconds. */
+const FIRST_BYTES_MS = 10_000;
+/** Time for the head of a request, in milliseconds. */
+const HEAD_MS = 30_000;
+const MAX_HEAD_BYTES = 64 * 1024;
+const MAX_CONNECTIONS = 20_000;
+
+/** One port for HTTP/1.1, HTTP/2 and, with a certificate, both over TLS: the first bytes tell which. */
+export class FrontDoor {
+  readonly #net: NetServer;
+  readonly #http: HttpServer;
+  readonly #http2: Http2Server;
+  readonly #secure: SecureContext | undefined;
+  readonly #sockets = new Set<Socket>();
+
+  constructor(handlers: FrontDoorHandlers, certificate?: Certificate) {
+    this.#secure = certificate === undefined ? undefined : createSecureContext(certificate);
+    this.#http = createHttpServer({
+      maxHeaderSize: MAX_HEAD_BYTES,
+      headersTimeout: HEAD_MS,
+      // Bodies of uploads and long streams have no limit of time here.
+      requestTimeout: 0,
+      keepAliveTimeout: 60_000,
+      insecureHTTPParser: false,
+    });
+    this.#http.on("request", handlers.onRequest).on("upgrade", handlers.onUpgrade);
+    this.#http2 = createHttp2Server({ settings: { maxConcurrentStreams: 256 } }, handlers.onCall);
+    this.#http2.on("sessionError", () => {}); // the connection of one client
+    this.#net = createNetServer({ pauseOnConnect: false, noDelay: true }, (socket) => this.#accept(socket));
+    this.#net.maxConnections = MAX_CONNECTIONS;
+  }
+
+  /** @throws StartupError with code PORT_UNAVAILABLE */
+  async listen({ host, port }: FrontDoorAddress): Promise<FrontDoorAddress> {
+    await new Promise<void>((resolve, reject) => {
+      this.#net.once("error", (error: NodeJS.ErrnoException) =>
+        reject(
+          new StartupError("PORT_UNAVAILABLE", `The platform can't listen on ${host}:${port} (${error.code}): choose another --port, or stop what uses it.`, {
+            cause: error,
+          }),
+        ),
+      );
+      this.#net.listen({ host, port }, resolve);
+    });
+    const address = this.#net.address();
+    return { host, port: typeof address === "object" && address !== null ? address.port : port };
+  }
+
+  /** Takes no new connections. */
+  stopListening(): void {
+    this.#net.close();
+    this.#http.closeIdleConnections();
+  }
+
+  /** Ends all connections. */
+  close(): void {
+    this.#net.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #accept(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
+    this.#sniff(socket, this.#secure !== undefined);
+  }
+
+  /** Waits for the first bytes of a connection, and gives it to the server that they are for. */
+  #sniff(socket: Socket, mayBeSecure: boolean): void {
+    const timer = setTimeout(() => socket.destroy(), FIRST_BYTES_MS);
+    const onError = (): void => {
+      socket.destroy();
+    };
+    let held = Buffer.alloc(0);
+    const onEnd = (): void => {
+      clearTimeout(timer);
+      socket.destroy();
+    };
+    const onReadable = (): void => {
+      let chunk: Buffer | null;
+      while ((chunk = socket.read() as Buffer | null) !== null) held = Buffer.concat([held, chunk]);
+      if (held.length === 0) return;
+      const isSecure = mayBeSecure && held[0] === TLS_HANDSHAKE;
+      const length = Math.min(held.length, PREFACE.length);
+      const mayBeCall = held.subarray(0, length).equals(PREFACE.subarray(0, length));
+      if (!isSecure && mayBeCall && length < PREFACE.length) return; // wait for more
+      clearTimeout(timer);
+      socket.off("readable", onReadable).off("error", onError).off("end", onEnd);
+      socket.unshift(held);
+      if (isSecure) this.#secureConnection(socket);
+      else if (mayBeCall) this.#http2.emit("connection", socket);
+      else this.#http.emit("connection", socket);
+    };
+    socket.on("readable", onReadable).on("error", onError).on("end", onEnd);
+  }
+
+  #secureConnection(socket: Socket): void {
+    const secure = new TLSSocket(socket, {
+      isServer: true,
+      ...(this.#secure === undefined ? {} : { secureContext: this.#secure }),
+      ALPNProtocols: ["h2", "http/1.1"],
+    });
+    secure.on("error", () => socket.destroy());
+    secure.once("secure", () => {
+      // Clients of gRPC speak HTTP/2 with or without saying so.
+      if (secure.alpnProtocol === "h2") this.#http2.emit("connection", secure);
+      else this.#sniff(secure, false);
+    });
+  }
+}

@@ -1,0 +1,198 @@
+import { LoadMeter } from "../scaling/load-meter.ts";
+import { serviceSeconds, type History } from "../scaling/history.ts";
+import type { AppRow } from "../state/apps.ts";
+import type { Revision } from "../state/revisions.ts";
+import type { Lease, LiveRunner } from "./live-runner.ts";
+
+/** A request or socket that wants a place on a runner. */
+export interface PlaceRequest {
+  readonly requestId: string;
+  readonly caller?: string | undefined;
+  readonly isSocket: boolean;
+  /** A runner that has this in memory is preferred. */
+  readonly hint?: string | undefined;
+  /** Gives up when it aborts, with its reason. */
+  readonly signal: AbortSignal;
+}
+
+interface Waiter {
+  readonly request: PlaceRequest;
+  readonly since: number;
+  readonly resolve: (lease: Lease) => void;
+}
+
+/** Why the runners of an app do not start. */
+export interface StartTrouble {
+  /** For people. */
+  readonly reason: string;
+  /** Seconds of the scheduler's clock. */
+  readonly at: number;
+}
+
+/** An app with its runners and the requests that wait for one. */
+export class LiveApp {
+  row: AppRow;
+  /** The revision that gets the requests. */
+  revision: Revision;
+  history: History;
+  readonly runners: Map<string, LiveRunner> = new Map<string, LiveRunner>();
+  readonly meter: LoadMeter;
+  /** The last failed start since a runner was ready. */
+  trouble: StartTrouble | undefined;
+  /** The number of runners that there should be, by the last decision. */
+  target = 0;
+  readonly #now: () => number;
+  readonly #onDemand: (app: LiveApp) => void;
+  readonly #onIdle: (app: LiveApp, runner: LiveRunner) => void;
+  readonly #waiting: Waiter[] = [];
+
+  constructor(
+    state: { readonly row: AppRow; readonly revision: Revision; readonly history: History },
+    hooks: {
+      /** The clock, in seconds. */
+      readonly now: () => number;
+      /** Called when a request has to wait. */
+      readonly onDemand: (app: LiveApp) => void;
+      /** Called when the last request of a runner has ended. */
+      readonly onIdle: (app: LiveApp, runner: LiveRunner) => void;
+    },
+  ) {
+    this.row = state.row;
+    this.revision = state.revision;
+    this.history = state.history;
+    this.#now = hooks.now;
+    this.#onDemand = hooks.onDemand;
+    this.#onIdle = hooks.onIdle;
+    this.meter = new LoadMeter(hooks.now(), serviceSeconds(state.history));
+  }
+
+  /** Requests that a runner of the active revision takes at once. */
+  get slots(): number {
+    return Math.max(1, this.revision.codeSettings.maxMultiplexing);
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /**
+   * Waits for a place on a runner. Requests get theirs in the order of their arrival.
+   * @throws the signal's reason
+   */
+  acquire(request: PlaceRequest): Promise<Lease> {
+    request.signal.throwIfAborted();
+    const now = this.#now();
+    const runner = this.#waiting.length === 0 ? this.#choose(request.hint) : undefined;
+    if (runner !== undefined) {
+      this.meter.begun(now);
+      return Promise.resolve(this.#lease(runner, request, now, false));
+    }
+    this.meter.queued(now);
+    return new Promise((resolve, reject) => {
+      const { signal } = request;
+      const leave = (): void => {
+        const index = this.#waiting.indexOf(waiter);
+        if (index < 0) return;
+        this.#waiting.splice(index, 1);
+        this.meter.abandoned(this.#now(), now);
+        reject(signal.reason as Error);
+      };
+      const waiter: Waiter = {
+        request,
+        since: now,
+        resolve: (lease) => {
+          signal.removeEventListener("abort", leave);
+          resolve(lease);
+        },
+      };
+      signal.addEventListener("abort", leave, { once: true });
+      this.#waiting.push(waiter);
+      this.#onDemand(this);
+    });
+  }
+
+  /** Gives a place back, and to the next one that waits. */
+  release(lease: Lease): void {
+    const { runner } = lease;
+    if (!runner.leases.delete(lease)) return;
+    const now = this.#now();
+    this.meter.ended(now, {
+      waited: lease.hasWaited,
+      seconds: lease.isSocket ? undefined : now - lease.begunAt,
+    });
+    if (runner.leases.size === 0) runner.idleSince = now;
+    this.serveWaiting();
+    if (runner.leases.size === 0) this.#onIdle(this, runner);
+  }
+
+  /** Gives free places to those that wait. Called when a runner has become ready. */
+  serveWaiting(): void {
+    for (;;) {
+      const [waiter] = this.#waiting;
+      if (waiter === undefined) return;
+      const runner = this.#choose(waiter.request.hint);
+      if (runner === undefined) return;
+      this.#waiting.shift();
+      const now = this.#now();
+      this.meter.dequeued(now, waiter.since);
+      waiter.resolve(this.#lease(runner, waiter.request, now, true));
+    }
+  }
+
+  /** For people: why a request waits now. */
+  waitReason(): string {
+    const starting = [...this.runners.values()].filter(({ state }) => state === "starting");
+    const ready = this.#ready();
+    if (ready.length > 0) {
+      const more = starting.length > 0 ? `, ${starting.length} starting` : "";
+      return `all ${ready.length} runners are busy${more}`;
+    }
+    if (starting.length > 0) {
+      const longest = Math.max(...starting.map(({ startedAt }) => this.#now() - startedAt));
+      return `no runner is ready: ${starting.length} starting for ${longest.toFixed(1)} s`;
+    }
+    if (this.trouble !== undefined) return `no runner starts: ${this.trouble.reason}`;
+    return this.row.scale.maxConcurrency === 0 ? "maxConcurrency is 0" : "no runner is ready";
+  }
+
+  #ready(): LiveRunner[] {
+    return [...this.runners.values()].filter(
+      ({ state, revision }) => state === "ready" && revision.id === this.revision.id,
+    );
+  }
+
+  /**
+   * The runner for the next request: one that has the hint in memory, otherwise the least loaded of the oldest runners that
+   * suffice by the last decision, otherwise any. So surplus runners become idle, and can end.
+   */
+  #choose(hint: string | undefined): LiveRunner | undefined {
+    const ready = this.#ready();
+    const free = ready.filter(({ leases }) => leases.size < this.slots);
+    if (free.length < 2) return free[0];
+    if (hint !== undefined) {
+      const holders = free.filter(({ hints }) => hints?.has(hint));
+      const blank = free.filter(({ hints }) => hints?.size === 0);
+      const [best] = holders.length > 0 ? holders : blank;
+      if (best !== undefined) return best;
+    }
+    const kept = new Set(ready.slice(0, Math.max(1, this.target)));
+    const preferred = free.filter((runner) => kept.has(runner));
+    return (preferred.length > 0 ? preferred : free).reduce((best, each) =>
+      each.leases.size < best.leases.size ? each : best,
+    );
+  }
+
+  #lease(runner: LiveRunner, request: PlaceRequest, now: number, hasWaited: boolean): Lease {
+    const lease: Lease = {
+      runner,
+      address: runner.address as string,
+      requestId: request.requestId,
+      caller: request.caller,
+      begunAt: now,
+      hasWaited,
+      isSocket: request.isSocket,
+    };
+    runner.leases.add(lease);
+    return lease;
+  }
+}

@@ -1,0 +1,44 @@
+import type { Revision } from "../state/revisions.ts";
+
+/** A runner as requests see it. */
+export class LiveRunner {
+  readonly id: string;
+  readonly revision: Revision;
+  /** Seconds of the scheduler's clock. */
+  readonly startedAt: number;
+  state: "starting" | "ready" | "draining" | "ended" = "starting";
+  /** Where it takes requests; undefined before it is ready. */
+  address: string | undefined;
+  /** Requests and sockets on it. */
+  readonly leases: Set<Lease> = new Set<Lease>();
+  /** Since when it has none, in seconds of the scheduler's clock. */
+  idleSince: number;
+  readyAt: number | undefined;
+  /** What it has in memory, by its own account; undefined if it gives none. */
+  hints: ReadonlySet<string> | undefined;
+  /** Whether it goes on after its replacement is ready. */
+  replacement: "no" | "wanted" | "done" = "no";
+
+  constructor(id: string, revision: Revision, startedAt: number) {
+    this.id = id;
+    this.revision = revision;
+    this.startedAt = startedAt;
+    this.idleSince = startedAt;
+  }
+}
+
+/** A request's or a socket's place on a runner. End it exactly once. */
+export interface Lease {
+  readonly runner: LiveRunner;
+  readonly address: string;
+  /** The name in lists of running requests. */
+  readonly requestId: string;
+  readonly caller: string | undefined;
+  /** Seconds of the scheduler's clock. */
+  readonly begunAt: number;
+  /** Whether it had to wait. */
+  readonly hasWaited: boolean;
+  readonly isSocket: boolean;
+  /** Called when the runner wants to end and the socket has to go elsewhere. */
+  onEvict?: (() => void) | undefined;
+}

@@ -1,0 +1,322 @@
+import { randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
+import { logEntry, type LogEntry } from "../../log-entry.ts";
+import type { Logger } from "pino";
+import { Backoff } from "../../processes/backoff.ts";
+import { pause } from "../../processes/timers.ts";
+import type { Engine, RunnerEnding } from "../engines/engine.ts";
+import { hashOf } from "../state/keys.ts";
+import type { Revision } from "../state/revisions.ts";
+import { createRunner, runnerTokenHash, updateRunner, type RunnerChange, type RunnerRow } from "../state/runners.ts";
+import { openSecrets, type SecretBox } from "../state/secrets.ts";
+import { aliasOf } from "../state/app-names.ts";
+import type { Database } from "../store/database.ts";
+import { HealthWatch } from "./health-watch.ts";
+import { LiveRunner } from "./live-runner.ts";
+
+/** What the lives of runners need. */
+export interface RunnerLivesParts {
+  readonly database: Database;
+  readonly engine: Engine;
+  readonly secrets: SecretBox;
+  /** The address of the platform, as runners reach it. */
+  readonly announceUrl: () => string;
+  /** The first part of the addresses of all apps. */
+  readonly owner: string;
+  /** The clock, in seconds. */
+  readonly now: () => number;
+  readonly log: Logger;
+  /** A runner takes requests from now on. */
+  readonly onReady: (runner: LiveRunner) => void;
+  /** A runner has ended. `ending.isFailure` is false if it was asked to. */
+  readonly onEnded: (runner: LiveRunner, ending: RunnerEnding) => void;
+}
+
+interface Life {
+  readonly runner: LiveRunner;
+  /** Undefined if it can't announce itself any more. */
+  readonly tokenHash: Buffer | undefined;
+  readonly abort: AbortController;
+  /** Writes to the database, one after the other. */
+  writes: Promise<void>;
+  startTimer?: NodeJS.Timeout;
+  evictTimer?: NodeJS.Timeout;
+  health?: HealthWatch;
+  isInEngine: boolean;
+  /** Set once it is to end: the reason. */
+  ending?: string;
+  /** Set once it can't go on: the reason. */
+  failure?: string;
+  /** Called with each line of the preparation. */
+  readonly log?: ((entry: LogEntry) => void) | undefined;
+}
+
+/** Time after which sockets of a draining runner are closed, in milliseconds. */
+const EVICT_MS = 60_000;
+
+/** The variables by which a runner is told where it announces that it is ready: see cli/announcement.ts. */
+const ANNOUNCE_URL = "SERVABLE_ANNOUNCE_URL";
+const ANNOUNCE_TOKEN = "SERVABLE_ANNOUNCE_TOKEN";
+
+/** Starts and ends runners, and records their states. */
+export class RunnerLives {
+  readonly #parts: RunnerLivesParts;
+  readonly #lives = new Map<string, Life>();
+  readonly #writes = new Set<Promise<void>>();
+
+  constructor(parts: RunnerLivesParts) {
+    this.#parts = parts;
+  }
+
+  /** Starts a runner. It is known at once, and becomes ready or ends later. */
+  start(
+    revision: Revision,
+    reason: string,
+    log?: (entry: LogEntry) => void,
+  ): LiveRunner {
+    const runner = new LiveRunner(randomUUID(), revision, this.#parts.now());
+    const token = randomBytes(32).toString("hex");
+    const life: Life = {
+      runner,
+      tokenHash: hashOf(token),
+      abort: new AbortController(),
+      writes: Promise.resolve(),
+      isInEngine: false,
+      log,
+    };
+    this.#lives.set(runner.id, life);
+    void this.#begin(life, token, reason).catch((error: unknown) =>
+      this.#over(life, { how: (error as Error).message, isFailure: life.ending === undefined, lastWords: "" }),
+    );
+    return runner;
+  }
+
+  /** Takes over a runner of an earlier process. Undefined if it has ended meanwhile, which is recorded. */
+  async adopt(row: RunnerRow, revision: Revision): Promise<LiveRunner | undefined> {
+    const { now, engine, database } = this.#parts;
+    const age = (Date.now() - row.createdAt.getTime()) / 1_000;
+    const runner = new LiveRunner(row.id, revision, now() - age);
+    const life: Life = {
+      runner,
+      tokenHash: await runnerTokenHash(database, row.id),
+      abort: new AbortController(),
+      writes: Promise.resolve(),
+      isInEngine: true,
+    };
+    const isAlive =
+      row.handle !== null && engine.adopt(row.id, row.handle, (ending) => this.#over(life, ending));
+    if (!isAlive) {
+      await updateRunner(database, row.id, {
+        state: "terminated",
+        reason: "it ended while the platform was away",
+        ending: row.ending ?? "it ended while the platform was away",
+      });
+      return undefined;
+    }
+    this.#lives.set(row.id, life);
+    if (row.address === null) {
+      this.#awaitReady(life, Math.max(1, revision.codeSettings.startupTimeoutSeconds - age));
+      return runner;
+    }
+    runner.address = row.address;
+    runner.readyAt = runner.startedAt;
+    if (row.state === "ready") {
+      runner.state = "ready";
+      this.#watch(life, row.address);
+    } else this.retire(runner, row.reason);
+    return runner;
+  }
+
+  /** A runner says that it takes requests. False if there is no such runner, or the token is wrong. */
+  async announce(id: string, token: string, port: number): Promise<boolean> {
+    const life = this.#lives.get(id);
+    if (life?.tokenHash === undefined || !timingSafeEqual(hashOf(token), life.tokenHash)) return false;
+    if (life.runner.state !== "starting" || life.runner.address !== undefined) return true;
+    const address = `http://127.0.0.1:${port}`;
+    life.runner.address = address;
+    const { definition, codeSettings } = life.runner.revision;
+    const watch = new HealthWatch(address, definition.healthCheck, {
+      isBusy: () => life.runner.leases.size > 0,
+      onFailure: (reason) => this.#fail(life, reason),
+    });
+    life.health = watch;
+    try {
+      await watch.firstSuccess(codeSettings.startupTimeoutSeconds * 1_000, life.abort.signal);
+    } catch (error) {
+      this.#fail(life, (error as Error).message);
+      return true;
+    }
+    this.#ready(life, address);
+    return true;
+  }
+
+  /**
+   * Lets a runner finish its requests and ends it. Sockets are closed after a minute. A runner that starts is ended at
+   * once.
+   */
+  retire(runner: LiveRunner, reason: string): void {
+    const life = this.#lives.get(runner.id);
+    if (life === undefined || life.ending !== undefined) return;
+    life.ending = reason;
+    runner.state = "draining";
+    life.health?.stop();
+    this.#record(life, { state: "draining", reason });
+    if (runner.leases.size === 0) return this.idle(runner);
+    life.evictTimer = setTimeout(() => {
+      for (const lease of runner.leases) lease.onEvict?.();
+    }, EVICT_MS).unref();
+  }
+
+  /** The last request of a runner has ended: one that is draining ends now. */
+  idle(runner: LiveRunner): void {
+    const life = this.#lives.get(runner.id);
+    if (life?.ending === undefined || runner.state !== "draining") return;
+    this.#endInEngine(life, runner.revision.definition.gracePeriodSeconds * 1_000);
+  }
+
+  /** Ends a runner at once, with its requests. */
+  kill(runner: LiveRunner, reason: string): void {
+    const life = this.#lives.get(runner.id);
+    if (life === undefined) return;
+    if (life.ending === undefined) {
+      life.ending = reason;
+      runner.state = "draining";
+    }
+    this.#endInEngine(life, 0);
+  }
+
+  /** A runner answered that it can't go on: it is replaced. */
+  fail(runner: LiveRunner, reason: string): void {
+    const life = this.#lives.get(runner.id);
+    if (life !== undefined) this.#fail(life, reason);
+  }
+
+  /** Resolves when all that has happened is recorded. */
+  async settled(): Promise<void> {
+    while (this.#writes.size > 0) await Promise.all(this.#writes);
+  }
+
+  /** Stops watching. Runners go on: the next process adopts them. */
+  detach(): void {
+    for (const life of this.#lives.values()) {
+      life.health?.stop();
+      clearTimeout(life.startTimer);
+      clearTimeout(life.evictTimer);
+    }
+  }
+
+  async #begin(life: Life, token: string, reason: string): Promise<void> {
+    const { database, engine, secrets, announceUrl, owner } = this.#parts;
+    const { runner, abort } = life;
+    const { id, revision } = runner;
+    const { app, environment, definition, codeSettings } = revision;
+    await createRunner(database, {
+      ...{ id, app, environment, revision: revision.id, engine: engine.name, reason },
+      tokenHash: hashOf(token),
+    });
+    await engine.prepare(revision, { signal: abort.signal, log: life.log });
+    const { values, missing } = await openSecrets(database, secrets, environment, definition.secrets);
+    if (missing.length > 0) {
+      throw new Error(
+        `The secret ${missing.join(", ")} does not exist in ${environment}: set it with "servable secrets set".`,
+      );
+    }
+    abort.signal.throwIfAborted();
+    const variables = {
+      ...values,
+      FAL_APP_NAME: app,
+      // The part of an address that the gateway takes off.
+      FAL_APP_ROOT_PATH: `/${owner}/${aliasOf({ app, environment })}`,
+      SERVABLE_RUNNER_ID: id,
+      [ANNOUNCE_URL]: `${announceUrl()}/_platform/runners/${id}/ready`,
+      [ANNOUNCE_TOKEN]: token,
+    };
+    const handle = await engine.start({ id, revision, variables }, (ending) => this.#over(life, ending));
+    life.isInEngine = true;
+    life.log?.(logEntry(`started runner ${id}`, "BRIDGE", "INFO"));
+    this.#record(life, { state: "setup", reason: "it is starting", handle });
+    if (life.ending !== undefined) return this.#endInEngine(life, 0);
+    this.#awaitReady(life, codeSettings.startupTimeoutSeconds);
+  }
+
+  #awaitReady(life: Life, seconds: number): void {
+    life.startTimer = setTimeout(
+      () => this.#fail(life, `it was not ready within the startup timeout of ${Math.round(seconds)} s`),
+      seconds * 1_000,
+    ).unref();
+  }
+
+  #ready(life: Life, address: string): void {
+    const { runner } = life;
+    if (runner.state !== "starting") return;
+    clearTimeout(life.startTimer);
+    const now = this.#parts.now();
+    runner.state = "ready";
+    runner.readyAt = now;
+    runner.idleSince = now;
+    this.#record(life, { state: "ready", reason: "it takes requests", address });
+    life.health?.start();
+    this.#parts.onReady(runner);
+  }
+
+  #watch(life: Life, address: string): void {
+    life.health = new HealthWatch(address, life.runner.revision.definition.healthCheck, {
+      isBusy: () => life.runner.leases.size > 0,
+      onFailure: (reason) => this.#fail(life, reason),
+    });
+    life.health.start();
+  }
+
+  /** Ends a runner that can't go on, as a failure. */
+  #fail(life: Life, reason: string): void {
+    if (life.failure !== undefined || life.ending !== undefined) return;
+    life.failure = reason;
+    life.runner.state = "draining";
+    life.health?.stop();
+    this.#endInEngine(life, life.runner.leases.size > 0 ? life.runner.revision.definition.gracePeriodSeconds * 1_000 : 0);
+  }
+
+  #endInEngine(life: Life, graceMs: number): void {
+    clearTimeout(life.startTimer);
+    life.abort.abort(new Error(life.ending ?? life.failure ?? "it was ended"));
+    if (!life.isInEngine) return;
+    this.#record(life, { state: "terminating", reason: life.ending ?? life.failure ?? "it is ending" });
+    this.#parts.engine.end(life.runner.id, graceMs);
+  }
+
+  #over(life: Life, ending: RunnerEnding): void {
+    const { runner } = life;
+    if (runner.state === "ended") return;
+    runner.state = "ended";
+    life.health?.stop();
+    clearTimeout(life.startTimer);
+    clearTimeout(life.evictTimer);
+    this.#lives.delete(runner.id);
+    const isFailure = life.failure !== undefined || (life.ending === undefined && ending.isFailure);
+    const how = life.failure === undefined ? ending.how : `${life.failure} (${ending.how})`;
+    const words = ending.lastWords === "" || !isFailure ? "" : `\n${ending.lastWords}`;
+    this.#record(life, { state: "terminated", reason: life.ending ?? how, ending: how + words });
+    this.#parts.onEnded(runner, { how, isFailure, lastWords: ending.lastWords });
+  }
+
+  /** Records a change, after those before it, as soon as the database takes it. */
+  #record(life: Life, change: RunnerChange): void {
+    const { database, log } = this.#parts;
+    const backoff = new Backoff({ firstMs: 50, lastMs: 2_000 });
+    const write = life.writes.then(async () => {
+      for (let attempt = 1; attempt <= RECORD_ATTEMPTS; attempt++) {
+        try {
+          return await updateRunner(database, life.runner.id, change);
+        } catch (error) {
+          log.warn({ error: (error as Error).message, runner: life.runner.id }, "the state of a runner was not recorded");
+          await pause(backoff.next(), undefined);
+        }
+      }
+    });
+    life.writes = write;
+    this.#writes.add(write);
+    void write.finally(() => this.#writes.delete(write));
+  }
+}
+
+/** About a minute of attempts: a database that is started again takes less. */
+const RECORD_ATTEMPTS = 40;

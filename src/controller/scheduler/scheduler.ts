@@ -1,0 +1,325 @@
+import type { Logger } from "pino";
+import type { LogEntry } from "../../log-entry.ts";
+import type { Engine, RunnerEnding } from "../engines/engine.ts";
+import { decide } from "../scaling/decide.ts";
+import { EMPTY_HISTORY, learn, serviceSeconds, type History } from "../scaling/history.ts";
+import type { ScalingSettings, Snapshot } from "../scaling/snapshot.ts";
+import { deleteApp, listApps, readHistory, writeHistory, type AppRow } from "../state/apps.ts";
+import { recordDecision } from "../state/decisions.ts";
+import { findRevision, recordStartTime, type Revision } from "../state/revisions.ts";
+import { listRunners } from "../state/runners.ts";
+import type { SecretBox } from "../state/secrets.ts";
+import type { Database } from "../store/database.ts";
+import { LiveApp } from "./live-app.ts";
+import type { LiveRunner } from "./live-runner.ts";
+import { Rollouts, type Rollout } from "./rollouts.ts";
+import { RunnerLives } from "./runner-lives.ts";
+
+/** What the scheduler needs. */
+export interface SchedulerParts {
+  readonly database: Database;
+  readonly engine: Engine;
+  readonly secrets: SecretBox;
+  /** The address of the platform, as runners reach it. Asked for after it listens. */
+  readonly announceUrl: () => string;
+  /** The first part of the addresses of all apps. */
+  readonly owner: string;
+  readonly log: Logger;
+  /** The clock, in seconds. It never goes back. */
+  readonly now: () => number;
+}
+
+const TICK_MS = 1_000;
+/** What was learned is stored after this number of ticks. */
+const TICKS_TO_STORE = 5;
+
+/** The leader's loop: it decides how many runners each app has, and starts and ends them. */
+export class Scheduler {
+  readonly #parts: SchedulerParts;
+  readonly #apps = new Map<string, LiveApp>();
+  readonly #stored = new WeakMap<LiveApp, History>();
+  readonly #considering = new Set<LiveApp>();
+  readonly lives: RunnerLives;
+  readonly rollouts: Rollouts;
+  #timer: NodeJS.Timeout | undefined;
+  #ticks = 0;
+  #isClosed = false;
+
+  constructor(parts: SchedulerParts) {
+    this.#parts = parts;
+    this.lives = new RunnerLives({
+      ...parts,
+      onReady: (runner) => this.#ready(runner),
+      onEnded: (runner, ending) => this.#ended(runner, ending),
+    });
+    this.rollouts = new Rollouts(parts.database, this.lives, {
+      find: (environment, name) => this.find(environment, name),
+      open: (row, revision) => this.#open(row, revision, EMPTY_HISTORY),
+      log: parts.log,
+    });
+  }
+
+  /** Loads all apps, takes over the runners that still run, and begins to decide. */
+  async start(): Promise<void> {
+    const { database, log } = this.#parts;
+    for (const row of await listApps(database)) {
+      const revision = await findRevision(database, row.revision);
+      if (revision === undefined) continue;
+      const history = (await readHistory(database, row)) as History | undefined;
+      this.#open(row, revision, history ?? EMPTY_HISTORY);
+    }
+    let adopted = 0;
+    for (const row of await listRunners(database)) {
+      const revision = await findRevision(database, row.revision);
+      if (revision === undefined) continue;
+      const runner = await this.lives.adopt(row, revision);
+      if (runner === undefined) continue;
+      adopted++;
+      const app = this.find(row.environment, row.app);
+      if (app === undefined) this.lives.retire(runner, "its app was deleted");
+      else app.runners.set(runner.id, runner);
+    }
+    if (adopted > 0) log.info({ runners: adopted }, "took over runners that were left running");
+    for (const app of this.#apps.values()) await this.rollouts.resume(app);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
+  }
+
+  /** An app; undefined if there is none of this name. */
+  find(environment: string, name: string): LiveApp | undefined {
+    return this.#apps.get(keyOf(environment, name));
+  }
+
+  apps(): Iterable<LiveApp> {
+    return this.#apps.values();
+  }
+
+  /** The runner of an id, with its app; undefined if it does not run. */
+  findRunner(id: string): { readonly app: LiveApp; readonly runner: LiveRunner } | undefined {
+    for (const app of this.#apps.values()) {
+      const runner = app.runners.get(id);
+      if (runner !== undefined) return { app, runner };
+    }
+    return undefined;
+  }
+
+  /** Puts a revision in the place of an app's present one. */
+  deploy(app: Omit<AppRow, "createdAt" | "nextRevision">, revision: Revision, strategy: "rolling" | "recreate", log?: (entry: LogEntry) => void): Rollout {
+    return this.rollouts.begin(app, revision, strategy, log);
+  }
+
+  /** Deletes an app and ends its runners. @returns the revision that it led to; undefined if there was none */
+  async delete(environment: string, name: string): Promise<string | undefined> {
+    const revision = await deleteApp(this.#parts.database, environment, name);
+    const app = this.find(environment, name);
+    this.#apps.delete(keyOf(environment, name));
+    for (const runner of app?.runners.values() ?? []) this.lives.retire(runner, "its app was deleted");
+    return revision;
+  }
+
+  /** Gives an app's changed row to the running app. */
+  changed(row: AppRow, revision: Revision): void {
+    const app = this.find(row.environment, row.name);
+    if (app === undefined) return;
+    app.row = row;
+    if (app.revision.id === revision.id) app.revision = revision;
+    this.consider(app);
+  }
+
+  /** Ends a runner: with `replaceFirst`, after another one is ready. */
+  stop({ app, runner }: { readonly app: LiveApp; readonly runner: LiveRunner }, replaceFirst: boolean): void {
+    if (!replaceFirst || runner.state !== "ready") {
+      this.lives.retire(runner, "it was stopped");
+      return;
+    }
+    runner.replacement = "wanted";
+    const next = this.#start(app, `it replaces ${runner.id}`);
+    this.rollouts.whenReady(next, () => {
+      runner.replacement = "done";
+      this.lives.retire(runner, `it was replaced by ${next.id}`);
+    });
+  }
+
+  /** Replaces all runners of an app by new ones of the same revision. */
+  recycle(app: LiveApp, force: boolean): void {
+    const old = [...app.runners.values()];
+    if (force) {
+      for (const runner of old) this.lives.kill(runner, "all runners are replaced");
+      return;
+    }
+    if (!old.some(({ state }) => state === "ready")) {
+      for (const runner of old) this.lives.retire(runner, "all runners are replaced");
+      return;
+    }
+    for (const runner of old) runner.replacement = "wanted";
+    this.rollouts.whenReady(this.#start(app, "all runners are replaced"), () => {
+      for (const runner of old) this.lives.retire(runner, "all runners are replaced");
+    });
+  }
+
+  /** Decides about an app soon: once for all that happens in this turn of the event loop. */
+  consider(app: LiveApp): void {
+    if (this.#considering.has(app) || this.#isClosed) return;
+    this.#considering.add(app);
+    setImmediate(() => {
+      this.#considering.delete(app);
+      if (!this.#isClosed) this.#decide(app);
+    });
+  }
+
+  /** Stops deciding. With `keepRunners`, runners go on, and the next start takes them over; otherwise they end first. */
+  async close({ keepRunners, graceMs }: { readonly keepRunners: boolean; readonly graceMs: number }): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    for (const app of this.#apps.values()) await this.#store(app).catch(() => {});
+    if (keepRunners) this.lives.detach();
+    else {
+      const runners = [...this.#apps.values()].flatMap((app) => [...app.runners.values()]);
+      for (const runner of runners) this.lives.retire(runner, "the platform stops");
+      const deadline = performance.now() + graceMs;
+      const alive = (): readonly LiveRunner[] => runners.filter(({ state }) => state !== "ended");
+      let isForced = false;
+      while (alive().length > 0) {
+        if (!isForced && performance.now() > deadline) {
+          isForced = true;
+          for (const runner of alive()) this.lives.kill(runner, "the platform stops");
+        }
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+    await this.lives.settled();
+  }
+
+  #open(row: AppRow, revision: Revision, history: History): LiveApp {
+    const app = new LiveApp(
+      { row, revision, history },
+      {
+        now: this.#parts.now,
+        onDemand: (each) => this.consider(each),
+        onIdle: (each, runner) => {
+          this.lives.idle(runner);
+          this.consider(each);
+        },
+      },
+    );
+    this.#apps.set(keyOf(row.environment, row.name), app);
+    return app;
+  }
+
+  #tick(): void {
+    this.#ticks++;
+    for (const app of this.#apps.values()) {
+      const now = this.#parts.now();
+      for (const observation of app.meter.read(now, app.slots)) app.history = learn(app.history, observation);
+      app.meter.expect(serviceSeconds(app.history));
+      this.#decide(app);
+      if (this.#ticks % TICKS_TO_STORE === 0) void this.#store(app).catch(() => {});
+    }
+  }
+
+  #decide(app: LiveApp): void {
+    const now = this.#parts.now();
+    const decision = decide(this.#snapshot(app, now));
+    app.target = decision.target;
+    if (decision.start === 0 && decision.stop.length === 0) return;
+    for (let count = 0; count < decision.start; count++) this.#start(app, decision.reason);
+    for (const { runner: id, reason } of decision.stop) {
+      const runner = app.runners.get(id);
+      if (runner !== undefined) this.lives.retire(runner, reason);
+    }
+    const { log, database } = this.#parts;
+    const { name, environment } = app.row;
+    log.info({ app: name, environment, target: decision.target, reason: decision.reason }, "scaled");
+    void recordDecision(database, {
+      at: new Date(),
+      app: name,
+      environment,
+      target: decision.target,
+      started: decision.start,
+      stopped: decision.stop.length,
+      reason: decision.reason,
+      numbers: { ...decision.numbers },
+    }).catch(() => {});
+  }
+
+  #snapshot(app: LiveApp, now: number): Snapshot {
+    return {
+      now,
+      settings: scalingSettings(app),
+      runners: [...app.runners.values()]
+        .filter(({ revision, replacement }) => revision.id === app.revision.id && replacement === "no")
+        .map(({ id, state, startedAt, leases, idleSince }) => ({
+          id,
+          state: state === "ended" ? "draining" : state,
+          startedAt,
+          requests: leases.size,
+          idleSince,
+        })),
+      demand: app.meter.demand(now, app.row.scale.scalingDelaySeconds),
+      history: app.history,
+    };
+  }
+
+  #start(app: LiveApp, reason: string): LiveRunner {
+    const runner = this.lives.start(app.revision, reason);
+    app.runners.set(runner.id, runner);
+    return runner;
+  }
+
+  #ready(runner: LiveRunner): void {
+    const { database, log } = this.#parts;
+    const { revision, startedAt, readyAt = startedAt } = runner;
+    const startMs = (readyAt - startedAt) * 1_000;
+    log.info({ app: revision.app, runner: runner.id, startMs: Math.round(startMs) }, "a runner is ready");
+    void recordStartTime(database, revision.id, startMs).catch(() => {});
+    const app = this.find(revision.environment, revision.app);
+    if (app?.revision.id === revision.id) {
+      app.history = learn(app.history, { kind: "ready", at: readyAt, startedAt });
+      app.trouble = undefined;
+    }
+    this.rollouts.ready(runner);
+    app?.serveWaiting();
+  }
+
+  #ended(runner: LiveRunner, { how, isFailure, lastWords }: RunnerEnding): void {
+    const { revision, startedAt, readyAt } = runner;
+    const app = this.find(revision.environment, revision.app);
+    app?.runners.delete(runner.id);
+    this.#parts.log[isFailure ? "warn" : "info"](
+      { app: revision.app, runner: runner.id, how, ...(isFailure && lastWords !== "" ? { lastWords } : {}) },
+      "a runner has ended",
+    );
+    this.rollouts.ended(runner, { how, isFailure, lastWords });
+    if (app === undefined) return;
+    if (isFailure && app.revision.id === revision.id) {
+      const at = this.#parts.now();
+      app.trouble = { reason: lastWords === "" ? how : `${how}: ${lastWords.split("\n").at(-1)}`, at };
+      app.history = learn(app.history, { kind: "crashed", at, startedAt, readyAt: readyAt ?? null });
+    }
+    this.consider(app);
+  }
+
+  async #store(app: LiveApp): Promise<void> {
+    if (this.#stored.get(app) === app.history) return;
+    const { history } = app;
+    await writeHistory(this.#parts.database, app.row, history);
+    this.#stored.set(app, history);
+  }
+}
+
+function keyOf(environment: string, name: string): string {
+  return `${environment}/${name}`;
+}
+
+function scalingSettings({ row, revision }: LiveApp): ScalingSettings {
+  const { scale } = row;
+  return {
+    scaling: "balanced",
+    keepAlive: scale.keepAliveSeconds,
+    minConcurrency: Math.min(scale.minConcurrency, scale.maxConcurrency),
+    maxConcurrency: scale.maxConcurrency,
+    concurrencyBuffer: scale.concurrencyBuffer,
+    concurrencyBufferPerc: scale.concurrencyBufferPercent,
+    scalingDelay: scale.scalingDelaySeconds,
+    maxMultiplexing: revision.codeSettings.maxMultiplexing,
+  };
+}

@@ -1,0 +1,51 @@
+import { platformFailure } from "../failure.ts";
+import type { Database, Queries } from "./database.ts";
+import { FIRST } from "./migrations/0001-first.ts";
+
+/** A step from one version of the tables to the next. Published steps never change: a new one follows them. */
+export interface Migration {
+  /** 1 for the first; without gaps. */
+  readonly version: number;
+  readonly sql: string;
+}
+
+/** All steps in order. */
+export const MIGRATIONS: readonly Migration[] = [{ version: 1, sql: FIRST }];
+
+/** The key of the lock that lets only one process migrate: "servable" as a number. */
+const LOCK = 7_310_867_341_985_016_421n;
+
+/**
+ * Brings the tables to the newest version, forward only. Several processes may call it at once: one migrates, the others
+ * wait.
+ * @returns the version before, and the version now
+ * @throws StartupError if the tables were made by a newer version of this package
+ */
+export async function migrate(
+  database: Database,
+  migrations: readonly Migration[] = MIGRATIONS,
+): Promise<{ readonly before: number; readonly now: number }> {
+  return database.transaction(async (queries) => {
+    await queries.query("select pg_advisory_xact_lock($1)", [LOCK]);
+    await queries.query(
+      "create table if not exists migrations (version integer primary key, applied_at timestamptz not null default now())",
+    );
+    const before = await currentVersion(queries);
+    const now = migrations.at(-1)?.version ?? 0;
+    if (before > now) {
+      throw platformFailure(
+        `The database has version ${before} of the tables; this version of servable knows ${now}. Install the newer version of servable again, or restore a backup.`,
+      );
+    }
+    for (const { version, sql } of migrations.filter((each) => each.version > before)) {
+      await queries.query(sql);
+      await queries.query("insert into migrations (version) values ($1)", [version]);
+    }
+    return { before, now };
+  });
+}
+
+async function currentVersion(queries: Queries): Promise<number> {
+  const [row] = await queries.query<{ version: number | null }>("select max(version) as version from migrations");
+  return row?.version ?? 0;
+}
