@@ -16,6 +16,7 @@ import { addQueueCommand } from "./commands/queue.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { addRunnersCommand } from "./commands/runners.ts";
 import { addSecretsCommand } from "./commands/secrets.ts";
+import { addStatusCommand } from "./commands/status.ts";
 import { addUpCommand } from "./commands/up.ts";
 import { packageVersion } from "./package-root.ts";
 import { styleFor } from "./style.ts";
@@ -26,6 +27,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   addOpenapiCommand,
   addBuildCommand,
   addUpCommand,
+  addStatusCommand,
   addDownCommand,
   addDeployCommand,
   addAppsCommand,

@@ -97,7 +97,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const onError = (error: unknown, url: string): void =>
       log.error({ error: (error as Error).stack, url }, "a request failed");
     const rest = new RestApi(
-      [...fileRoutes(files), ...platformRoutes({ scheduler, keys, owner })],
+      [...fileRoutes(files), ...platformRoutes({ scheduler, keys, owner, publicUrl })],
       keys,
       onError,
     );

@@ -1,6 +1,7 @@
 import { GatewayError } from "../gateway/gateway-error.ts";
 import type { KeyRing } from "../gateway/key-ring.ts";
 import type { Scheduler } from "../scheduler/scheduler.ts";
+import { platformStatus } from "./platform-status.ts";
 import { readJsonBody, type RestRoute } from "./rest.ts";
 
 /** What the routes need. */
@@ -8,19 +9,36 @@ export interface PlatformRouteParts {
   readonly scheduler: Scheduler;
   readonly keys: KeyRing;
   readonly owner: string;
+  /** The address of the platform, as its callers reach it. */
+  readonly publicUrl: () => string;
 }
 
 /** The life of a token that nobody has asked to be longer, in seconds. */
 const TOKEN_SECONDS = 120;
 
 /** The routes about the platform, its owner and its runners. */
-export function platformRoutes({ scheduler, keys, owner }: PlatformRouteParts): readonly RestRoute[] {
+export function platformRoutes({
+  scheduler,
+  keys,
+  owner,
+  publicUrl,
+}: PlatformRouteParts): readonly RestRoute[] {
+  const startedAt = performance.now();
   return [
     {
       method: "GET",
       path: "/health",
       permission: undefined,
       handle: async () => ({ status: "ok" }),
+    },
+    {
+      method: "GET",
+      path: "/platform/status",
+      permission: "serverless:apps:read",
+      handle: async () => {
+        const uptimeSeconds = (performance.now() - startedAt) / 1_000;
+        return platformStatus(scheduler, { url: publicUrl(), owner, uptimeSeconds });
+      },
     },
     {
       method: "GET",

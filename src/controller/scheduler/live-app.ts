@@ -41,6 +41,8 @@ export class LiveApp {
   trouble: StartTrouble | undefined;
   /** The number of runners that there should be, by the last decision. */
   target = 0;
+  /** The reason of the last decision. */
+  reason = "";
   readonly #now: () => number;
   readonly #onDemand: (app: LiveApp) => void;
   readonly #onIdle: (app: LiveApp, runner: LiveRunner) => void;

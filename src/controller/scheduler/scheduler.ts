@@ -220,6 +220,7 @@ export class Scheduler {
     const now = this.#parts.now();
     const decision = decide(this.#snapshot(app, now));
     app.target = decision.target;
+    app.reason = decision.reason;
     if (decision.start === 0 && decision.stop.length === 0) return;
     for (let count = 0; count < decision.start; count++) this.#start(app, decision.reason);
     for (const { runner: id, reason } of decision.stop) {

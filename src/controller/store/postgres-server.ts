@@ -121,6 +121,11 @@ export class PostgresServer {
     }
   }
 
+  /** Looks after it no longer: it goes on, and the next {@link start} takes it over. */
+  leaveRunning(): void {
+    this.#isStopping = true;
+  }
+
   /** Ends the server: connections are closed and the log is flushed. Resolves when the process has ended. */
   async stop(): Promise<void> {
     this.#isStopping = true;

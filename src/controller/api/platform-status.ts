@@ -1,0 +1,60 @@
+import { aliasOf } from "../state/app-names.ts";
+import type { LiveApp } from "../scheduler/live-app.ts";
+import type { Scheduler } from "../scheduler/scheduler.ts";
+
+/** What runs on a platform. */
+export interface PlatformStatus {
+  readonly url: string;
+  readonly owner: string;
+  readonly uptimeSeconds: number;
+  readonly apps: readonly AppStatus[];
+}
+
+/** An app and its runners. */
+export interface AppStatus {
+  readonly name: string;
+  readonly environment: string;
+  /** Its name in addresses. */
+  readonly alias: string;
+  readonly auth: string;
+  readonly revision: string;
+  /** The revision that is being rolled out. */
+  readonly nextRevision: string | null;
+  readonly runners: { readonly ready: number; readonly starting: number; readonly draining: number };
+  /** Requests and sockets on runners. */
+  readonly running: number;
+  /** Requests that wait for a runner. */
+  readonly waiting: number;
+  /** The number of runners that there should be. */
+  readonly target: number;
+  /** Why there are so many runners, or why requests wait. */
+  readonly reason: string;
+}
+
+/** What runs now. */
+export function platformStatus(
+  scheduler: Scheduler,
+  about: Pick<PlatformStatus, "url" | "owner" | "uptimeSeconds">,
+): PlatformStatus {
+  const apps = [...scheduler.apps()].map(appStatus);
+  return { ...about, apps: apps.toSorted((a, b) => (a.alias < b.alias ? -1 : 1)) };
+}
+
+function appStatus(app: LiveApp): AppStatus {
+  const { row } = app;
+  const runners = [...app.runners.values()];
+  const count = (wanted: string): number => runners.filter(({ state }) => state === wanted).length;
+  return {
+    name: row.name,
+    environment: row.environment,
+    alias: aliasOf({ app: row.name, environment: row.environment }),
+    auth: row.authMode,
+    revision: row.revision,
+    nextRevision: row.nextRevision,
+    runners: { ready: count("ready"), starting: count("starting"), draining: count("draining") },
+    running: runners.reduce((sum, { leases }) => sum + leases.size, 0),
+    waiting: app.waiting,
+    target: app.target,
+    reason: app.waiting > 0 ? app.waitReason() : app.reason,
+  };
+}

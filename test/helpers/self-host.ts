@@ -1,0 +1,138 @@
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import pino from "pino";
+import { findDeployable } from "../../src/cli/deploy/deployable.ts";
+import { startPlatform, type Platform, type PlatformOptions } from "../../src/controller/platform.ts";
+import { runDeployment, type DeploymentResult, type DeployOptions } from "../../src/platform/deployment/deploy.ts";
+import { parseKey } from "../../src/platform/target/credentials.ts";
+import { resolveEndpoints } from "../../src/platform/target/endpoints.ts";
+import { Connection } from "../../src/platform/transport/connection.ts";
+import { Rest } from "../../src/platform/transport/rest.ts";
+import { ROOT } from "../../benchmarks/lib/staged-package.ts";
+
+/** A platform in a folder of its own, in this process, with a key that may do everything. */
+export class TestPlatform implements AsyncDisposable {
+  readonly folder: string;
+  readonly platform: Platform;
+  readonly key: string;
+
+  private constructor(folder: string, platform: Platform, key: string) {
+    this.folder = folder;
+    this.platform = platform;
+    this.key = key;
+  }
+
+  /** @param folder that of an earlier platform; default: a new one */
+  static async start(
+    options: Partial<PlatformOptions> = {},
+    { folder = platformFolder(), key }: { readonly folder?: string; readonly key?: string } = {},
+  ): Promise<TestPlatform> {
+    const platform = await startPlatform({
+      stateDirectory: folder,
+      port: 0,
+      owner: "me",
+      log: pino({ level: process.env["LOG_LEVEL"] ?? "silent" }),
+      ...options,
+    });
+    return new TestPlatform(folder, platform, key ?? platform.firstKey ?? "");
+  }
+
+  get url(): string {
+    return this.platform.url;
+  }
+
+  get headers(): Record<string, string> {
+    return { authorization: `Key ${this.key}`, "content-type": "application/json" };
+  }
+
+  /** A connection for calls of gRPC. Close it. */
+  connection(key: string = this.key): Connection {
+    return new Connection({ endpoint: this.#endpoints.grpc, credentials: parseKey(key, "the test"), timeoutMs: 0 });
+  }
+
+  /** Deploys the class in a file, as `servable deploy` does. */
+  async deploy(file: string, options: Partial<DeployOptions> = {}): Promise<DeploymentResult> {
+    const { image, deployment } = await findDeployable(file);
+    using connection = this.connection();
+    const rest = new Rest({ endpoint: this.#endpoints.rest, credentials: parseKey(this.key, "the test") });
+    return await runDeployment({ connection, rest: rest.send }, { ...deployment, image, ...options });
+  }
+
+  /** Calls an app with a JSON body. */
+  call(path: string, input: unknown, init: RequestInit = {}): Promise<Response> {
+    return fetch(`${this.url}${path}`, {
+      method: "POST",
+      body: JSON.stringify(input),
+      ...init,
+      headers: { ...this.headers, ...init.headers },
+    });
+  }
+
+  get #endpoints(): ReturnType<typeof resolveEndpoints> {
+    return resolveEndpoints({ host: this.url, environment: {} });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.platform.close();
+    removePlatformFolder(this.folder);
+  }
+}
+
+/** A folder for a platform, which the user of the database can enter. */
+export function platformFolder(): string {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "servable-up-")));
+  chmodSync(folder, 0o755);
+  return folder;
+}
+
+export function removePlatformFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+let archive: string | undefined;
+
+/**
+ * An npm project with these files, whose package `servable` is the sources of this repository: packages are installed as
+ * always, but without a build, and without the network. Remove it by {@link removePlatformFolder}.
+ */
+export function appProject(files: Readonly<Record<string, string>>): string {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "servable-app-")));
+  archive ??= packSources();
+  const name = "servable-0.0.0.tgz";
+  execFileSync("cp", [archive, join(folder, name)]);
+  const manifest = {
+    ...{ name: "app", version: "1.0.0", private: true, type: "module" },
+    dependencies: { servable: `file:${name}` },
+  };
+  write(folder, { "package.json": JSON.stringify(manifest), ...files });
+  execFileSync("npm", ["install", "--no-audit", "--no-fund", "--offline", "--loglevel=error"], { cwd: folder });
+  return folder;
+}
+
+/** An archive of a package `servable` that loads the sources. */
+function packSources(): string {
+  const folder = mkdtempSync(join(tmpdir(), "servable-sources-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const source = (path: string): string => pathToFileURL(join(ROOT, path)).href;
+  write(folder, {
+    "package.json": JSON.stringify({
+      ...{ name: "servable", version: "0.0.0", type: "module" },
+      exports: { ".": "./index.js", "./package.json": "./package.json" },
+    }),
+    "index.js": `export * from "${source("src/index.ts")}";\n`,
+    "dist/cli/main.js": `import { register } from "${source("node_modules/tsx/dist/esm/api/index.mjs")}";\nregister();\nawait import("${source("src/cli/main.ts")}");\n`,
+    "dist/packaging/trim/main.js": "",
+  });
+  execFileSync("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: folder });
+  return join(folder, readdirSync(folder).find((name) => name.endsWith(".tgz")) as string);
+}
+
+function write(folder: string, files: Readonly<Record<string, string>>): void {
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  }
+}

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { Database } from "../../src/controller/store/database.ts";
+import { migrate, MIGRATIONS } from "../../src/controller/store/migrations.ts";
+import { PostgresServer } from "../../src/controller/store/postgres-server.ts";
+import { SecretBox, deleteSecret, listSecrets, openSecrets, setSecret } from "../../src/controller/state/secrets.ts";
+import { createKey, findKey, listKeys, revokeKey } from "../../src/controller/state/keys.ts";
+import { join } from "node:path";
+import { platformFolder, removePlatformFolder } from "../helpers/self-host.ts";
+
+let folder: string;
+let server: PostgresServer;
+let database: Database;
+before(async () => {
+  folder = platformFolder();
+  server = await PostgresServer.start({ folder: join(folder, "postgres") });
+  database = await Database.open(server.connection);
+});
+after(async () => {
+  await database?.close();
+  await server?.stop();
+  removePlatformFolder(folder);
+});
+
+test("two processes that migrate at once bring empty tables to the newest version, once", async () => {
+  const newest = MIGRATIONS.at(-1)?.version;
+  const results = await Promise.all([migrate(database), migrate(database)]);
+  assert.deepEqual(
+    results.toSorted((a, b) => a.before - b.before),
+    [
+      { before: 0, now: newest },
+      { before: newest, now: newest },
+    ],
+  );
+});
+
+test("a failed migration leaves the tables as they were", async () => {
+  const version = (MIGRATIONS.at(-1)?.version ?? 0) + 1;
+  const broken = { version, sql: "create table leftover (id integer); select nothing from nowhere" };
+  await assert.rejects(migrate(database, [...MIGRATIONS, broken]), /nowhere/);
+  const [row] = await database.query<{ found: string | null }>("select to_regclass('leftover')::text as found");
+  assert.equal(row?.found, null);
+  assert.equal((await migrate(database)).before, version - 1);
+});
+
+test("tables of a newer version are refused, with what to do", async () => {
+  await migrate(database, [...MIGRATIONS, { version: 99, sql: "select 1" }]).catch(() => {});
+  await assert.rejects(migrate(database), /version 99 .*Install the newer version of servable/);
+  await database.query("delete from migrations where version = 99");
+});
+
+test("a transaction that throws changes nothing", async () => {
+  const work = database.transaction(async (queries) => {
+    await queries.query("insert into environments (name) values ('lost')");
+    throw new Error("on purpose");
+  });
+  await assert.rejects(work, /on purpose/);
+  assert.deepEqual(await database.query("select name from environments where name = 'lost'"), []);
+});
+
+test("a key is found by its secret alone, and not after it was revoked; the database has no secret", async () => {
+  const { id, secret } = await createKey(database, { permissions: ["serverless:apps:read"], description: "mine" });
+  assert.equal((await findKey(database, id, secret))?.description, "mine");
+  for (const wrong of ["", `${secret}0`, secret.slice(1)]) assert.equal(await findKey(database, id, wrong), undefined);
+  const rows = await database.query("select * from keys");
+  assert.ok(!JSON.stringify(rows).includes(secret));
+  assert.equal((await listKeys(database)).length, 1);
+  assert.equal(await revokeKey(database, id), true);
+  assert.equal(await revokeKey(database, id), false);
+  assert.equal(await findKey(database, id, secret), undefined);
+});
+
+test("a secret is stored sealed, opened for its runners alone, and not in another place", async () => {
+  const box = SecretBox.open(join(folder, "secrets.key"));
+  await setSecret(database, box, { name: "TOKEN", environment: "main", value: "hidden-é", isExposedByDefault: true });
+  await setSecret(database, box, { name: "RARE", environment: "main", value: "2", isExposedByDefault: false });
+  const rows = await database.query<{ sealed: Buffer }>("select sealed from secrets where name = 'TOKEN'");
+  assert.ok(!(rows[0]?.sealed.toString("utf8") ?? "").includes("hidden"));
+  assert.deepEqual(await openSecrets(database, box, "main", undefined), { values: { TOKEN: "hidden-é" }, missing: [] });
+  assert.deepEqual(await openSecrets(database, box, "main", ["RARE", "NONE"]), { values: { RARE: "2" }, missing: ["NONE"] });
+  await database.query("update secrets set name = 'MOVED' where name = 'TOKEN'");
+  await assert.rejects(openSecrets(database, box, "main", ["MOVED"]));
+  assert.equal(await deleteSecret(database, "main", "MOVED"), true);
+  assert.deepEqual((await listSecrets(database, "main")).map(({ name }) => name), ["RARE"]);
+});
+
+test("a database that is killed is started again with all that was committed", async () => {
+  await database.query("insert into settings (name, value) values ('kept', '1')");
+  const before = server.pid;
+  assert.ok(before !== undefined);
+  process.kill(before, "SIGKILL");
+  let rows: object[] | undefined;
+  while (rows === undefined || server.pid === before) {
+    rows = await database.query("select value from settings where name = 'kept'").catch(() => undefined);
+    await delay(20);
+  }
+  assert.deepEqual(rows, [{ value: 1 }]);
+});
+
+test("a server that was left running is taken over, and stopped by the one who took it over", async () => {
+  const { pid } = server;
+  server.leaveRunning();
+  const second = await PostgresServer.start({ folder: join(folder, "postgres") });
+  assert.equal(second.pid, pid);
+  await database.close();
+  await second.stop();
+  assert.equal(second.pid, undefined);
+  server = await PostgresServer.start({ folder: join(folder, "postgres") });
+  assert.notEqual(server.pid, pid);
+  database = await Database.open(server.connection);
+  assert.equal((await migrate(database)).before, MIGRATIONS.at(-1)?.version);
+});

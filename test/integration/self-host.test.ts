@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { after, before, test } from "node:test";
+import { encode } from "@msgpack/msgpack";
+import WebSocket from "ws";
+import { pathToFileURL } from "node:url";
+import { join } from "node:path";
+import { ROOT } from "../../benchmarks/lib/staged-package.ts";
+import { appProject, removePlatformFolder, TestPlatform } from "../helpers/self-host.ts";
+
+const typebox = pathToFileURL(join(ROOT, "node_modules/typebox/build/index.mjs")).href;
+
+/** An app whose answers have its version, and that can be told to misbehave. */
+const source = (version: string, setup = ""): string => `
+import { Type } from "${typebox}";
+import { App, endpoint, realtime } from "servable";
+const In = Type.Object({ name: Type.String() });
+const Out = Type.Object({ text: Type.String(), version: Type.String(), secret: Type.Optional(Type.String()), headers: Type.Optional(Type.Array(Type.String())) });
+export default class Greeter extends App {
+  static version = "${version}";
+  static maxMultiplexing = 8;
+  async setup() { ${setup} }
+  @endpoint("/", { input: In, output: Out })
+  async greet(input, ctx) {
+    return { text: "Hello " + input.name, version: "${version}", secret: process.env.GREETING_SECRET, headers: Object.keys(ctx.headers) };
+  }
+  @endpoint("/count", { input: In, output: Out, stream: true })
+  async *count(input) {
+    for (let n = 0; n < 3; n++) yield { text: input.name + n, version: "${version}" };
+  }
+  @endpoint("/items/:id", { method: "GET", params: Type.Object({ id: Type.Integer() }), output: Out })
+  async item(ctx) { return { text: String(ctx.params.id), version: "${version}" }; }
+  @endpoint("/crash", { input: In, output: Out })
+  async crash() { process.kill(process.pid, "SIGKILL"); return new Promise(() => {}); }
+  @realtime("/realtime", { input: In, output: Out })
+  async live(input) { return { text: "Live " + input.name, version: "${version}" }; }
+}
+`;
+
+let host: TestPlatform;
+let project: string;
+before(async () => {
+  project = appProject({ "app.ts": source("1"), "next.ts": source("2"), "broken.ts": source("3", 'throw new Error("no model here");') });
+  host = await TestPlatform.start();
+  await host.deploy(join(project, "app.ts"), { appName: "greeter" });
+});
+after(async () => {
+  await host?.[Symbol.asyncDispose]();
+  if (project !== undefined) removePlatformFolder(project);
+});
+
+test("a deployed class answers at the address of its app", async () => {
+  const answer = await host.call("/me/greeter", { name: "Ada" });
+  assert.equal(answer.status, 200);
+  assert.match(answer.headers.get("x-fal-request-id") ?? "", /^[0-9a-f-]{36}$/);
+  const { text, version } = (await answer.json()) as { text: string; version: string };
+  assert.deepEqual({ text, version }, { text: "Hello Ada", version: "1" });
+});
+
+test("paths, methods and parameters reach the app", async () => {
+  const item = await fetch(`${host.url}/me/greeter/items/7?x=1`, { headers: host.headers });
+  assert.deepEqual(await item.json(), { text: "7", version: "1" });
+  assert.equal((await fetch(`${host.url}/me/greeter/nothing`, { headers: host.headers })).status, 404);
+  assert.equal((await host.call("/me/greeter", { name: 3 })).status, 422);
+});
+
+test("a stream arrives item by item", async () => {
+  const answer = await host.call("/me/greeter/count", { name: "n" });
+  assert.match(answer.headers.get("content-type") ?? "", /^text\/event-stream/);
+  const texts = [...(await answer.text()).matchAll(/"text":"(n\d)"/g)].map(([, text]) => text);
+  assert.deepEqual(texts, ["n0", "n1", "n2"]);
+});
+
+test("a realtime session goes through the gateway", async () => {
+  const address = `${host.url.replace("http", "ws")}/me/greeter/realtime`;
+  const socket = new WebSocket(address, { headers: host.headers });
+  await once(socket, "open");
+  socket.send(encode({ name: "Ada" }));
+  const [message] = (await once(socket, "message")) as [Buffer];
+  assert.match(message.toString("latin1"), /Live Ada/);
+  socket.close(1000);
+  await once(socket, "close");
+});
+
+test("without a valid key, an app that is not public answers 401, also to sockets and for apps that do not exist", async () => {
+  const others = ["", "Key a:b", "Bearer x", `Basic ${host.key}`, `Key ${host.key}x`];
+  for (const authorization of others) {
+    for (const path of ["/me/greeter", "/me/greeter/count", "/me/nothing"]) {
+      const answer = await host.call(path, { name: "Ada" }, { headers: { authorization } });
+      assert.equal(answer.status, 401, `${path} with "${authorization}"`);
+      const body = (await answer.json()) as { error_type: string; message: string; detail: string };
+      assert.equal(body.error_type, "unauthorized");
+      assert.equal(body.message, body.detail);
+    }
+  }
+  const socket = new WebSocket(`${host.url.replace("http", "ws")}/me/greeter/realtime`);
+  const [error] = (await once(socket, "error")) as [Error];
+  assert.match(error.message, /401/);
+});
+
+test("an app that does not exist is 404 for those with a key", async () => {
+  const answer = await host.call("/me/nothing", {});
+  assert.equal(answer.status, 404);
+  assert.match(((await answer.json()) as { detail: string }).detail, /servable deploy/);
+});
+
+test("an app sees neither the key nor what only the platform may say", async () => {
+  const answer = await host.call("/me/greeter", { name: "Ada" }, { headers: { "x-fal-endpoint": "forged", "x-other": "1" } });
+  const { headers } = (await answer.json()) as { headers: string[] };
+  assert.ok(!headers.includes("authorization"));
+  for (const name of ["x-other", "x-fal-request-id", "x-fal-endpoint", "x-fal-caller-user-id", "x-forwarded-for"]) {
+    assert.ok(headers.includes(name), name);
+  }
+});
+
+test("a token opens the apps that it names, also in the query of a socket, and no others", async () => {
+  const made = await host.call("/tokens/", { allowed_apps: ["greeter"], token_expiration: 60 });
+  const token = (await made.json()) as string;
+  const socket = new WebSocket(`${host.url.replace("http", "ws")}/me/greeter/realtime?fal_jwt_token=${token}`);
+  await once(socket, "open");
+  socket.close(1000);
+  await once(socket, "close");
+  const bearer = { headers: { authorization: `Bearer ${token}` } };
+  assert.equal((await host.call("/me/greeter", { name: "Ada" }, bearer)).status, 200);
+  const other = await host.call("/tokens/", { allowed_apps: ["another"] });
+  const wrong = { headers: { authorization: `Bearer ${(await other.json()) as string}` } };
+  assert.equal((await host.call("/me/greeter", { name: "Ada" }, wrong)).status, 403);
+  assert.equal((await host.call("/tokens/", { allowed_apps: ["x"] }, bearer)).status, 200); // as fal's clients refresh them
+});
+
+test("a revision that does not get ready gets no requests, and the deployment says why", async () => {
+  await assert.rejects(host.deploy(join(project, "broken.ts"), { appName: "greeter" }), /no model here/);
+  const answer = await host.call("/me/greeter", { name: "Ada" });
+  assert.equal(((await answer.json()) as { version: string }).version, "1");
+  await assert.rejects(host.deploy(join(project, "broken.ts"), { appName: "never" }), /no model here/);
+  assert.equal((await host.call("/me/never", {})).status, 404);
+});
+
+test("a new revision replaces the old one without a failed request", async () => {
+  const versions = new Set<string>();
+  const failures: string[] = [];
+  let isDone = false;
+  const callers = Array.from({ length: 8 }, async () => {
+    while (!isDone) {
+      const answer = await host.call("/me/greeter", { name: "Ada" });
+      const text = await answer.text();
+      if (answer.status === 200) versions.add((JSON.parse(text) as { version: string }).version);
+      else failures.push(`${answer.status} ${text}`);
+    }
+  });
+  await host.deploy(join(project, "next.ts"), { appName: "greeter" });
+  const after = await host.call("/me/greeter", { name: "Ada" });
+  assert.equal(((await after.json()) as { version: string }).version, "2");
+  isDone = true;
+  await Promise.all(callers);
+  assert.deepEqual(failures, []);
+  assert.deepEqual([...versions].toSorted(), ["1", "2"]);
+});
+
+test("a runner that crashes fails its own request, and the next one gets a new runner", async () => {
+  const answer = await host.call("/me/greeter/crash", { name: "Ada" });
+  assert.equal(answer.status, 503);
+  assert.equal(answer.headers.get("x-fal-error-type"), "runner_disconnected");
+  // A crash is followed by a pause; a deployment ends it.
+  await host.deploy(join(project, "app.ts"), { appName: "greeter" });
+  assert.equal((await host.call("/me/greeter", { name: "Ada" })).status, 200);
+});
