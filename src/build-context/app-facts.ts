@@ -1,5 +1,5 @@
 /**
- * What a generated Dockerfile says about its app, in a comment. A platform that starts apps as processes reads it instead
+ * The description of an app in a comment of its generated Dockerfile. A platform that starts apps as processes reads it instead
  * of building the image.
  */
 export interface AppFacts {
@@ -53,7 +53,7 @@ function isFacts(value: unknown): value is AppFacts {
       (list) => Array.isArray(list) && list.every(isPath),
     ) &&
     Array.isArray(facts.installFlags) &&
-    facts.installFlags.every((flag) => typeof flag === "string" && /^-/.test(flag)) &&
+    facts.installFlags.every((flag) => typeof flag === "string" && flag.startsWith("-")) &&
     (facts.nodeVersion === undefined || /^\d+\.\d+\.\d+$/.test(String(facts.nodeVersion)))
   );
 }

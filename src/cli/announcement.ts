@@ -14,7 +14,7 @@ export interface Announcement {
 
 /**
  * Takes the address of the platform from the environment, so that the app does not see the token. Undefined if this
- * process is no runner of a platform.
+ * process is not a runner of a platform.
  */
 export function takeAnnouncement(environment: NodeJS.ProcessEnv = process.env): Announcement | undefined {
   const url = environment[URL_VARIABLE];

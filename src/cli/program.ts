@@ -18,6 +18,7 @@ import { addRunnersCommand } from "./commands/runners.ts";
 import { addSecretsCommand } from "./commands/secrets.ts";
 import { addStatusCommand } from "./commands/status.ts";
 import { addUpCommand } from "./commands/up.ts";
+import { addWhyCommand } from "./commands/why.ts";
 import { packageVersion } from "./package-root.ts";
 import { styleFor } from "./style.ts";
 
@@ -28,6 +29,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   addBuildCommand,
   addUpCommand,
   addStatusCommand,
+  addWhyCommand,
   addDownCommand,
   addDeployCommand,
   addAppsCommand,

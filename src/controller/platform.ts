@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import { FileLock } from "../cache/file-lock.ts";
 import { NpmEnvironments } from "../environments/npm-environments.ts";
 import type { LogEntry } from "../log-entry.ts";
+import type { ControlServiceParts } from "./api/control-service.ts";
 import { fileRoutes } from "./api/file-routes.ts";
 import { platformRoutes } from "./api/platform-routes.ts";
 import { RestApi } from "./api/rest.ts";
@@ -20,6 +21,7 @@ import { Scheduler } from "./scheduler/scheduler.ts";
 import { createKey, listKeys } from "./state/keys.ts";
 import { permissionsOfPreset } from "./state/permissions.ts";
 import { FileStore } from "./state/files.ts";
+import { forgetRunners } from "./state/runners.ts";
 import { SecretBox } from "./state/secrets.ts";
 import { Database } from "./store/database.ts";
 import { migrate } from "./store/migrations.ts";
@@ -54,12 +56,15 @@ export interface Platform {
   createKey(description: string): Promise<string>;
   /** Whether a key, `ID:SECRET`, is valid. */
   accepts(key: string): Promise<boolean>;
-  /** Ends the platform. With `keepRunners`, runners go on, and the next start takes them over. */
+  /** Ends the platform. With `keepRunners`, runners continue, and the next start takes them over. */
   close(options?: { readonly keepRunners?: boolean }): Promise<void>;
 }
 
 /** Time for runners to finish when the platform stops, in milliseconds. */
 const STOP_MS = 30_000;
+/** How long the output and the record of a runner are kept after its end, in milliseconds: a week. */
+const RETENTION_MS = 7 * 24 * 60 * 60 * 1_000;
+const SWEEP_MS = 60 * 60 * 1_000;
 
 /**
  * Starts the self-hosted platform: a database, the gateway and the control plane on one port, and the runners of all apps.
@@ -97,16 +102,32 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const onError = (error: unknown, url: string): void =>
       log.error({ error: (error as Error).stack, url }, "a request failed");
     const rest = new RestApi(
-      [...fileRoutes(files), ...platformRoutes({ scheduler, keys, owner, publicUrl })],
+      [...fileRoutes(files), ...platformRoutes({ database, scheduler, keys, owner, publicUrl })],
       keys,
       onError,
     );
-    const calls = await callHandler({ database, scheduler, engine, files, secrets, keys, owner, publicUrl, log });
+    const calls = await callHandler({
+      database,
+      scheduler,
+      engine,
+      files,
+      secrets,
+      keys,
+      owner,
+      publicUrl,
+      log,
+    });
     const door = new FrontDoor(
       {
         onRequest: (request, response) => {
           if (gateway.handle(request, response) || rest.handle(request, response)) return;
-          answerError(response, new GatewayError("not_found", `There is nothing at ${(request.url ?? "").slice(0, 200)}. Apps are at /${owner}/APP.`));
+          answerError(
+            response,
+            new GatewayError(
+              "not_found",
+              `There is nothing at ${(request.url ?? "").slice(0, 200)}. Apps are at /${owner}/APP.`,
+            ),
+          );
         },
         onUpgrade: (request, socket, head) => {
           if (!gateway.handleUpgrade(request, socket, head)) socket.destroy();
@@ -120,6 +141,10 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     closing.push(() => door.close());
     closing.push(() => gateway.close());
     await scheduler.start();
+    const sweep = (): void => void forgetOld(database, output).catch(() => {});
+    sweep();
+    const sweeping = setInterval(sweep, SWEEP_MS).unref();
+    closing.push(() => clearInterval(sweeping));
     signal?.throwIfAborted();
     return {
       url: publicUrl(),
@@ -166,9 +191,13 @@ async function openDatabase(
       onRestart: (reason) => log.warn({ reason }, "the database has ended, and is started again"),
     });
     closing.push(() => server.stop());
-    database = await Database.open(server.connection, (error) => log.warn({ error: error.message }, "a connection to the database broke"));
+    database = await Database.open(server.connection, (error) =>
+      log.warn({ error: error.message }, "a connection to the database broke"),
+    );
   } else {
-    database = await Database.open(databaseUrl, (error) => log.warn({ error: error.message }, "a connection to the database broke"));
+    database = await Database.open(databaseUrl, (error) =>
+      log.warn({ error: error.message }, "a connection to the database broke"),
+    );
   }
   closing.push(() => database.close());
   try {
@@ -180,9 +209,15 @@ async function openDatabase(
   return database;
 }
 
+/** Removes what is kept of runners that ended long ago. */
+async function forgetOld(database: Database, output: RunnerOutput): Promise<void> {
+  for (const id of await forgetRunners(database, new Date(Date.now() - RETENTION_MS)))
+    await output.remove(id);
+}
+
 /** The handler of calls of gRPC. Its libraries are loaded here. */
 async function callHandler(
-  parts: Parameters<typeof import("./api/control-service.ts").controlService>[0],
+  parts: ControlServiceParts,
 ): Promise<(request: Http2ServerRequest, response: Http2ServerResponse) => void> {
   const { connectNodeAdapter } = await import("@connectrpc/connect-node");
   const { authentication, controlService } = await import("./api/control-service.ts");

@@ -47,7 +47,10 @@ async function greet(): Promise<{ text: string; pid: number; secret?: string }> 
 
 /** The id of the platform's process, by its own record. */
 function platformPid(): number {
-  const record = JSON.parse(readFileSync(join(state, "platform.json"), "utf8")) as { mark: { pid: number }; url: string };
+  const record = JSON.parse(readFileSync(join(state, "platform.json"), "utf8")) as {
+    mark: { pid: number };
+    url: string;
+  };
   ({ url } = record);
   return record.mark.pid;
 }

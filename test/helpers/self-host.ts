@@ -6,7 +6,11 @@ import { pathToFileURL } from "node:url";
 import pino from "pino";
 import { findDeployable } from "../../src/cli/deploy/deployable.ts";
 import { startPlatform, type Platform, type PlatformOptions } from "../../src/controller/platform.ts";
-import { runDeployment, type DeploymentResult, type DeployOptions } from "../../src/platform/deployment/deploy.ts";
+import {
+  runDeployment,
+  type DeploymentResult,
+  type DeployOptions,
+} from "../../src/platform/deployment/deploy.ts";
 import { parseKey } from "../../src/platform/target/credentials.ts";
 import { resolveEndpoints } from "../../src/platform/target/endpoints.ts";
 import { Connection } from "../../src/platform/transport/connection.ts";
@@ -50,7 +54,11 @@ export class TestPlatform implements AsyncDisposable {
 
   /** A connection for calls of gRPC. Close it. */
   connection(key: string = this.key): Connection {
-    return new Connection({ endpoint: this.#endpoints.grpc, credentials: parseKey(key, "the test"), timeoutMs: 0 });
+    return new Connection({
+      endpoint: this.#endpoints.grpc,
+      credentials: parseKey(key, "the test"),
+      timeoutMs: 0,
+    });
   }
 
   /** Deploys the class in a file, as `servable deploy` does. */
@@ -108,7 +116,9 @@ export function appProject(files: Readonly<Record<string, string>>): string {
     dependencies: { servable: `file:${name}` },
   };
   write(folder, { "package.json": JSON.stringify(manifest), ...files });
-  execFileSync("npm", ["install", "--no-audit", "--no-fund", "--offline", "--loglevel=error"], { cwd: folder });
+  execFileSync("npm", ["install", "--no-audit", "--no-fund", "--offline", "--loglevel=error"], {
+    cwd: folder,
+  });
   return folder;
 }
 

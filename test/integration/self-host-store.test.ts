@@ -4,7 +4,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Database } from "../../src/controller/store/database.ts";
 import { migrate, MIGRATIONS } from "../../src/controller/store/migrations.ts";
 import { PostgresServer } from "../../src/controller/store/postgres-server.ts";
-import { SecretBox, deleteSecret, listSecrets, openSecrets, setSecret } from "../../src/controller/state/secrets.ts";
+import {
+  SecretBox,
+  deleteSecret,
+  listSecrets,
+  openSecrets,
+  setSecret,
+} from "../../src/controller/state/secrets.ts";
 import { createKey, findKey, listKeys, revokeKey } from "../../src/controller/state/keys.ts";
 import { join } from "node:path";
 import { platformFolder, removePlatformFolder } from "../helpers/self-host.ts";
@@ -39,7 +45,9 @@ test("a failed migration leaves the tables as they were", async () => {
   const version = (MIGRATIONS.at(-1)?.version ?? 0) + 1;
   const broken = { version, sql: "create table leftover (id integer); select nothing from nowhere" };
   await assert.rejects(migrate(database, [...MIGRATIONS, broken]), /nowhere/);
-  const [row] = await database.query<{ found: string | null }>("select to_regclass('leftover')::text as found");
+  const [row] = await database.query<{ found: string | null }>(
+    "select to_regclass('leftover')::text as found",
+  );
   assert.equal(row?.found, null);
   assert.equal((await migrate(database)).before, version - 1);
 });
@@ -60,9 +68,13 @@ test("a transaction that throws changes nothing", async () => {
 });
 
 test("a key is found by its secret alone, and not after it was revoked; the database has no secret", async () => {
-  const { id, secret } = await createKey(database, { permissions: ["serverless:apps:read"], description: "mine" });
+  const { id, secret } = await createKey(database, {
+    permissions: ["serverless:apps:read"],
+    description: "mine",
+  });
   assert.equal((await findKey(database, id, secret))?.description, "mine");
-  for (const wrong of ["", `${secret}0`, secret.slice(1)]) assert.equal(await findKey(database, id, wrong), undefined);
+  for (const wrong of ["", `${secret}0`, secret.slice(1)])
+    assert.equal(await findKey(database, id, wrong), undefined);
   const rows = await database.query("select * from keys");
   assert.ok(!JSON.stringify(rows).includes(secret));
   assert.equal((await listKeys(database)).length, 1);
@@ -73,16 +85,35 @@ test("a key is found by its secret alone, and not after it was revoked; the data
 
 test("a secret is stored sealed, opened for its runners alone, and not in another place", async () => {
   const box = SecretBox.open(join(folder, "secrets.key"));
-  await setSecret(database, box, { name: "TOKEN", environment: "main", value: "hidden-é", isExposedByDefault: true });
-  await setSecret(database, box, { name: "RARE", environment: "main", value: "2", isExposedByDefault: false });
+  await setSecret(database, box, {
+    name: "TOKEN",
+    environment: "main",
+    value: "hidden-é",
+    isExposedByDefault: true,
+  });
+  await setSecret(database, box, {
+    name: "RARE",
+    environment: "main",
+    value: "2",
+    isExposedByDefault: false,
+  });
   const rows = await database.query<{ sealed: Buffer }>("select sealed from secrets where name = 'TOKEN'");
   assert.ok(!(rows[0]?.sealed.toString("utf8") ?? "").includes("hidden"));
-  assert.deepEqual(await openSecrets(database, box, "main", undefined), { values: { TOKEN: "hidden-é" }, missing: [] });
-  assert.deepEqual(await openSecrets(database, box, "main", ["RARE", "NONE"]), { values: { RARE: "2" }, missing: ["NONE"] });
+  assert.deepEqual(await openSecrets(database, box, "main", undefined), {
+    values: { TOKEN: "hidden-é" },
+    missing: [],
+  });
+  assert.deepEqual(await openSecrets(database, box, "main", ["RARE", "NONE"]), {
+    values: { RARE: "2" },
+    missing: ["NONE"],
+  });
   await database.query("update secrets set name = 'MOVED' where name = 'TOKEN'");
   await assert.rejects(openSecrets(database, box, "main", ["MOVED"]));
   assert.equal(await deleteSecret(database, "main", "MOVED"), true);
-  assert.deepEqual((await listSecrets(database, "main")).map(({ name }) => name), ["RARE"]);
+  assert.deepEqual(
+    (await listSecrets(database, "main")).map(({ name }) => name),
+    ["RARE"],
+  );
 });
 
 test("a database that is killed is started again with all that was committed", async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { encode } from "@msgpack/msgpack";
-import WebSocket from "ws";
+import { WebSocket } from "ws";
 import { pathToFileURL } from "node:url";
 import { join } from "node:path";
 import { ROOT } from "../../benchmarks/lib/staged-package.ts";
@@ -40,7 +40,11 @@ export default class Greeter extends App {
 let host: TestPlatform;
 let project: string;
 before(async () => {
-  project = appProject({ "app.ts": source("1"), "next.ts": source("2"), "broken.ts": source("3", 'throw new Error("no model here");') });
+  project = appProject({
+    "app.ts": source("1"),
+    "next.ts": source("2"),
+    "broken.ts": source("3", 'throw new Error("no model here");'),
+  });
   host = await TestPlatform.start();
   await host.deploy(join(project, "app.ts"), { appName: "greeter" });
 });
@@ -105,10 +109,20 @@ test("an app that does not exist is 404 for those with a key", async () => {
 });
 
 test("an app sees neither the key nor what only the platform may say", async () => {
-  const answer = await host.call("/me/greeter", { name: "Ada" }, { headers: { "x-fal-endpoint": "forged", "x-other": "1" } });
+  const answer = await host.call(
+    "/me/greeter",
+    { name: "Ada" },
+    { headers: { "x-fal-endpoint": "forged", "x-other": "1" } },
+  );
   const { headers } = (await answer.json()) as { headers: string[] };
   assert.ok(!headers.includes("authorization"));
-  for (const name of ["x-other", "x-fal-request-id", "x-fal-endpoint", "x-fal-caller-user-id", "x-forwarded-for"]) {
+  for (const name of [
+    "x-other",
+    "x-fal-request-id",
+    "x-fal-endpoint",
+    "x-fal-caller-user-id",
+    "x-forwarded-for",
+  ]) {
     assert.ok(headers.includes(name), name);
   }
 });
@@ -116,7 +130,9 @@ test("an app sees neither the key nor what only the platform may say", async () 
 test("a token opens the apps that it names, also in the query of a socket, and no others", async () => {
   const made = await host.call("/tokens/", { allowed_apps: ["greeter"], token_expiration: 60 });
   const token = (await made.json()) as string;
-  const socket = new WebSocket(`${host.url.replace("http", "ws")}/me/greeter/realtime?fal_jwt_token=${token}`);
+  const socket = new WebSocket(
+    `${host.url.replace("http", "ws")}/me/greeter/realtime?fal_jwt_token=${token}`,
+  );
   await once(socket, "open");
   socket.close(1000);
   await once(socket, "close");

@@ -13,7 +13,7 @@ export function addDownCommand(program: Command): void {
     .command("down")
     .summary("stop the platform of this machine")
     .description(
-      "Stop the platform that runs in a folder. Its runners finish their requests first, for up to 30 s. What it keeps stays.",
+      "Stop the platform that runs in a folder. Its runners finish their requests first, for up to 30 s. Its state is kept.",
     )
     .option("--state <folder>", "the folder of the platform (default: as for servable up)")
     .option("--debug", "show stacks")

@@ -1,15 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
-import { UsageError } from "../../errors.ts";
 import type { PlatformStatus } from "../../controller/api/platform-status.ts";
-import { runAction, type CommonOptions } from "../action.ts";
-import { formatOf, printJson, printTable, withOutput, type OutputOptions } from "../platform/output.ts";
-import { runningPlatform, stateDirectory, type PlatformRecord } from "../self-host/state-directory.ts";
+import { runAction } from "../action.ts";
+import { formatOf, printJson, printTable, withOutput } from "../platform/output.ts";
+import { platformClient, type SelfHostOptions } from "../self-host/platform-client.ts";
 import { styleFor } from "../style.ts";
 
-interface StatusOptions extends CommonOptions, OutputOptions {
-  readonly state?: string;
-  readonly profile?: string;
+interface StatusOptions extends SelfHostOptions {
   readonly watch?: boolean;
 }
 
@@ -19,8 +16,10 @@ const WATCH_MS = 1_000;
 /** `servable status`: what runs on the platform of this machine. */
 export function addStatusCommand(program: Command): void {
   withOutput(program.command("status"), "print it as JSON")
-    .summary("what runs on the platform of this machine, and why")
-    .description("The apps of the platform of this machine: their runners, requests, and the reason of each wait.")
+    .summary("list the apps of the platform of this machine, with reasons")
+    .description(
+      "The apps of the platform of this machine: their runners, requests, and the reason of each wait.",
+    )
     .option("--state <folder>", "the folder of the platform (default: as for servable up)")
     .option("--profile <name>", "the profile with the platform's key (default: local)")
     .option("-w, --watch", "show it again each second, until Ctrl-C")
@@ -28,13 +27,9 @@ export function addStatusCommand(program: Command): void {
     .addHelpText("after", "\nExamples:\n  $ servable status\n  $ servable status --watch")
     .action((options: StatusOptions) =>
       runAction(options, async () => {
-        const directory = stateDirectory(options.state);
-        const platform = runningPlatform(directory);
-        if (platform === undefined) {
-          throw new UsageError(`No platform runs in ${directory}: start it with "servable up".`);
-        }
+        const { client } = await platformClient(options);
         for (;;) {
-          const status = await fetchStatus(platform, options.profile ?? "local");
+          const status = (await client.json({ method: "GET", path: "/platform/status" })) as PlatformStatus;
           if (formatOf(options) !== "pretty") printJson(status);
           else {
             if (options.watch === true && process.stdout.isTTY) process.stdout.write("\u001b[2J\u001b[H");
@@ -45,19 +40,6 @@ export function addStatusCommand(program: Command): void {
         }
       }),
     );
-}
-
-async function fetchStatus(platform: PlatformRecord, profile: string): Promise<PlatformStatus> {
-  const { ConfigFile } = await import("../../platform/target/config-file.ts");
-  const { Rest } = await import("../../platform/transport/rest.ts");
-  const { parseKey } = await import("../../platform/target/credentials.ts");
-  const { resolveEndpoints } = await import("../../platform/target/endpoints.ts");
-  const file = await ConfigFile.read();
-  const key = file.profile(profile).key;
-  if (key === undefined) throw new UsageError(`The profile ${profile} has no key: run "servable up" once more, or set one.`);
-  const { rest } = resolveEndpoints({ host: platform.url, environment: {} });
-  const client = new Rest({ endpoint: rest, credentials: parseKey(key.reveal(), `the profile ${profile}`) });
-  return (await client.json({ method: "GET", path: "/platform/status" })) as PlatformStatus;
 }
 
 function printStatus({ url, apps, uptimeSeconds }: PlatformStatus): void {

@@ -18,13 +18,19 @@ export function addUpCommand(program: Command): void {
       "--state <folder>",
       "where it keeps everything (default: $SERVABLE_STATE_DIR, else ~/.local/share/servable, for root /var/lib/servable)",
     )
-    .option("--database-url <url>", "a PostgreSQL of your own (default: $SERVABLE_DATABASE_URL, else one in the folder)")
+    .option(
+      "--database-url <url>",
+      "a PostgreSQL of your own (default: $SERVABLE_DATABASE_URL, else one in the folder)",
+    )
     .option("--owner <name>", "the first part of the addresses of apps (default: your user name)")
     .option("--profile <name>", "the profile to write (default: local)")
     .option("-d, --detach", "run in the background")
-    .option("--keep-runners", "let runners go on when the platform stops; the next start takes them over")
+    .option("--keep-runners", "keep the runners when the platform stops; the next start takes them over")
     .addOption(
-      new Option("--log-format <format>", "how log lines look (default: pretty on a terminal)").choices(["pretty", "json"]),
+      new Option("--log-format <format>", "how log lines look (default: pretty on a terminal)").choices([
+        "pretty",
+        "json",
+      ]),
     )
     .option("--debug", "show stacks")
     .addHelpText(

@@ -31,7 +31,14 @@ export async function startDetached(state: string | undefined, args: readonly st
       child.once("error", reject);
       child.once("exit", () => {
         const lines = readFileSync(path).subarray(before).toString("utf8").trimEnd().split("\n");
-        reject(platformFailure(`The platform did not start: ${lines.slice(-SHOWN_LINES).join("\n").replace(/^error: /, "")}`));
+        reject(
+          platformFailure(
+            `The platform did not start: ${lines
+              .slice(-SHOWN_LINES)
+              .join("\n")
+              .replace(/^error: /, "")}`,
+          ),
+        );
       });
     });
     process.stderr.write(text);

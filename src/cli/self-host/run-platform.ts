@@ -25,19 +25,21 @@ export interface UpOptions extends CommonOptions {
   readonly logFormat?: "pretty" | "json";
 }
 
-/** What a platform in the background tells the command that has started it. */
+/** A message of a platform in the background to the command that has started it. */
 export type DetachedMessage =
-  | { readonly kind: "progress"; readonly line: string }
-  | { readonly kind: "ready"; readonly text: string };
+  { readonly kind: "progress"; readonly line: string } | { readonly kind: "ready"; readonly text: string };
 
-/** Runs a platform until it is told to stop. Resolves to the exit code. */
+/** Runs a platform until a signal stops it. Resolves to the exit code. */
 export async function runPlatform(options: UpOptions): Promise<number> {
   const directory = stateDirectory(options.state);
   const log = await createLogger(omitUndefined({ format: options.logFormat }));
   using stop = new Interruption("Stopping…", { isPatient: true });
   const tell = (message: DetachedMessage): void => {
     if (process.send !== undefined && process.connected) process.send(message);
-    else process.stderr.write(message.kind === "progress" ? `${styleFor(process.stderr).dim(message.line)}\n` : message.text);
+    else
+      process.stderr.write(
+        message.kind === "progress" ? `${styleFor(process.stderr).dim(message.line)}\n` : message.text,
+      );
   };
   let platform: Platform;
   try {
@@ -74,7 +76,7 @@ export async function runPlatform(options: UpOptions): Promise<number> {
   }
 }
 
-/** What a person sees when the platform is ready. */
+/** The text that is printed when the platform is ready. */
 function welcome({ url, firstKey }: Platform, { name, isSelected }: OwnProfile): string {
   const { bold, green, cyan, dim } = styleFor(process.stderr);
   const choice = isSelected ? "" : ` --profile ${name}`;

@@ -10,7 +10,10 @@ export const PLATFORM_PORT = 8787;
  * The folder of everything that a platform keeps: `--state`, otherwise `SERVABLE_STATE_DIR`, otherwise one of the user's.
  * Root's own folder can't be entered by the user that the database runs as, so that root has another one.
  */
-export function stateDirectory(given: string | undefined, environment: NodeJS.ProcessEnv = process.env): string {
+export function stateDirectory(
+  given: string | undefined,
+  environment: NodeJS.ProcessEnv = process.env,
+): string {
   const own = given ?? environment["SERVABLE_STATE_DIR"];
   if (own !== undefined && own !== "") return resolve(own);
   if (process.getuid?.() === 0) return "/var/lib/servable";
@@ -18,7 +21,7 @@ export function stateDirectory(given: string | undefined, environment: NodeJS.Pr
   return join(data?.startsWith("/") ? data : join(homedir(), ".local/share"), "servable");
 }
 
-/** What a running platform says about itself in its folder. */
+/** The record of a running platform in its folder. */
 export interface PlatformRecord {
   readonly mark: ProcessMark;
   readonly url: string;

@@ -1,35 +1,53 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, createContextKey, type ConnectRouter, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import {
+  Code,
+  ConnectError,
+  createContextKey,
+  type ConnectRouter,
+  type HandlerContext,
+  type Interceptor,
+  type ServiceImpl,
+} from "@connectrpc/connect";
 import {
   BuildEnvironmentResultSchema,
-  CreateUserKeyRequest_Scope,
   DeploymentStrategy,
   HostedRunStatus_State,
   IsolateController,
   RegisterApplicationResultSchema,
+  type BuildEnvironmentRequest,
+  type BuildEnvironmentResult,
+  type RegisterApplicationRequest,
+  type RegisterApplicationResult,
 } from "../../platform/generated/controller_pb.ts";
 import type { Logger } from "pino";
-import { logEntry, type LogEntry } from "../../log-entry.ts";
-import { didYouMean } from "../../did-you-mean.ts";
+import { logEntry } from "../../log-entry.ts";
 import { aliasOf, parseAlias } from "../state/app-names.ts";
 import type { Caller, KeyRing } from "../gateway/key-ring.ts";
 import type { Engine } from "../engines/engine.ts";
 import { RolloutFailure } from "../scheduler/rollouts.ts";
 import type { Scheduler } from "../scheduler/scheduler.ts";
 import { changeScale, DEFAULT_SCALE, findApp, listApps, type AppRow } from "../state/apps.ts";
-import { createEnvironment, deleteEnvironment, findEnvironment, listEnvironments, MAIN_ENVIRONMENT } from "../state/environments.ts";
+import { MAIN_ENVIRONMENT } from "../state/environments.ts";
 import type { FileStore } from "../state/files.ts";
-import { createKey, listKeys, revokeKey } from "../state/keys.ts";
-import { parsePermissions, permissionsOfPreset, type Permission } from "../state/permissions.ts";
-import { changeCodeSettings, createRevision, deleteRevision, findRevision, listRevisions, type Revision } from "../state/revisions.ts";
+import type { Permission } from "../state/permissions.ts";
+import {
+  changeCodeSettings,
+  createRevision,
+  deleteRevision,
+  findRevision,
+  listRevisions,
+  type Revision,
+} from "../state/revisions.ts";
 import { findRunner, listRunners, type RunnerRow } from "../state/runners.ts";
-import { deleteSecret, listSecrets, setSecret, type SecretBox } from "../state/secrets.ts";
+import type { SecretBox } from "../state/secrets.ts";
 import type { Database } from "../store/database.ts";
+import { accountMethods, assertEnvironment, NAME } from "./account-methods.ts";
 import { codeSettingsOf, definitionOf, imageOf, scaleWith } from "./definition.ts";
+import { LineQueue } from "./line-queue.ts";
 import { aliasInfo, applicationInfo, authModeOf, runnerInfo, serviceUrls, wireLog } from "./wire.ts";
 
-/** What the service needs. */
+/** The parts that the service needs. */
 export interface ControlServiceParts {
   readonly database: Database;
   readonly scheduler: Scheduler;
@@ -45,7 +63,7 @@ export interface ControlServiceParts {
 
 type Method = keyof typeof IsolateController.method;
 
-/** What a key has to allow for each call. Calls that are missing here are refused. */
+/** The permission that each call needs. Calls that are missing here are refused. */
 const PERMISSION_OF: Readonly<Partial<Record<Method, Permission>>> = {
   buildEnvironment: "serverless:apps:write",
   registerApplication: "serverless:apps:write",
@@ -72,8 +90,6 @@ const PERMISSION_OF: Readonly<Partial<Record<Method, Permission>>> = {
 
 /** The longest time that ended runners are listed for, in milliseconds. */
 const MAX_SINCE_MS = 24 * 60 * 60 * 1_000;
-const NAME = /^[A-Za-z0-9][\w.-]{0,99}$/;
-const SECRET_NAME = /^[A-Za-z_]\w{0,254}$/;
 
 const CALLER = createContextKey<Caller | undefined>(undefined);
 
@@ -88,7 +104,10 @@ export function authentication(keys: KeyRing): Interceptor {
         ? await keys.callerWithKey(id, secret)
         : await keys.callerOf(header.get("authorization") ?? undefined);
     if (caller === undefined) {
-      throw new ConnectError("A valid key is needed: set FAL_KEY, or choose a profile.", Code.Unauthenticated);
+      throw new ConnectError(
+        "A valid key is needed: set FAL_KEY, or choose a profile.",
+        Code.Unauthenticated,
+      );
     }
     const permission = PERMISSION_OF[request.method.localName as Method];
     if (permission === undefined) {
@@ -122,65 +141,79 @@ class ControlService {
       ...this.#deployMethods(),
       ...this.#appMethods(),
       ...this.#runnerMethods(),
-      ...this.#accountMethods(),
+      ...accountMethods(this.#parts),
     };
   }
 
   #deployMethods(): Partial<ServiceImpl<typeof IsolateController>> {
-    const { engine } = this.#parts;
-    const self = this;
     return {
-      async *buildEnvironment(request) {
-        const image = imageOf(request.environments);
-        const refusal = engine.refusal({ definition: { image } as Revision["definition"] });
-        if (refusal !== undefined) throw new ConnectError(`This app can't be built here: ${refusal}.`, Code.FailedPrecondition);
-        yield create(BuildEnvironmentResultSchema, {
-          status: { state: HostedRunStatus_State.SUCCESS },
-        });
-      },
-      async *registerApplication(request, context) {
-        const { database, scheduler, files, owner, publicUrl } = self.#parts;
-        const { app, environment } = await self.#place(request.applicationName ?? "", request.environmentName);
-        const definition = definitionOf(request, files);
-        const refusal = engine.refusal({ definition });
-        if (refusal !== undefined) throw new ConnectError(`This app can't be deployed here: ${refusal}.`, Code.FailedPrecondition);
-        const before = await findApp(database, environment, app);
-        const machine = request.machineRequirements;
-        const isFirst = before === undefined;
-        const scale = isFirst || request.scale === true ? scaleWith(isFirst ? DEFAULT_SCALE : before.scale, machine ?? {}) : before.scale;
-        const revision = await createRevision(database, {
-          app,
-          environment,
-          definition,
-          codeSettings: codeSettingsOf(machine),
-        });
-        const authMode = request.authMode === undefined ? (before?.authMode ?? "private") : authModeOf(request.authMode);
-        const strategy = request.deploymentStrategy === DeploymentStrategy.RECREATE ? "recreate" : "rolling";
-        const lines = new Lines();
-        const rollout = scheduler.deploy(
-          { name: app, environment, revision: revision.id, authMode, scale },
-          revision,
-          strategy,
-          (line) => lines.push(line),
-        );
-        const isAttached = request.attachToDeployment ?? true;
-        if (isAttached || isFirst) {
-          void rollout.done.then(
-            () => lines.end(),
-            () => lines.end(),
-          );
-          for await (const line of lines.read(context.signal)) {
-            yield create(RegisterApplicationResultSchema, { logs: [wireLog(line)] });
-          }
-          await self.#settled(rollout.done, revision);
-        } else rollout.done.catch(() => {}); // listed with the revision
-        yield create(RegisterApplicationResultSchema, {
-          logs: [wireLog(logEntry(`revision ${revision.id} of ${aliasOf({ app, environment })}`, "BRIDGE", "DEBUG"))],
-          result: { applicationId: revision.id },
-          serviceUrls: serviceUrls(publicUrl(), owner, { app, environment }),
-        });
-      },
+      buildEnvironment: (request) => this.#build(request),
+      registerApplication: (request, context) => this.#register(request, context),
     };
+  }
+
+  async *#build(request: BuildEnvironmentRequest): AsyncGenerator<BuildEnvironmentResult> {
+    const image = imageOf(request.environments);
+    this.#assertRuns("built", image);
+    yield create(BuildEnvironmentResultSchema, { status: { state: HostedRunStatus_State.SUCCESS } });
+  }
+
+  async *#register(
+    request: RegisterApplicationRequest,
+    context: HandlerContext,
+  ): AsyncGenerator<RegisterApplicationResult> {
+    const { database, scheduler, files, owner, publicUrl } = this.#parts;
+    const { app, environment } = await this.#place(request.applicationName ?? "", request.environmentName);
+    const definition = definitionOf(request, files);
+    this.#assertRuns("deployed", definition.image);
+    const before = await findApp(database, environment, app);
+    const machine = request.machineRequirements;
+    const isFirst = before === undefined;
+    const scale =
+      isFirst || request.scale === true
+        ? scaleWith(isFirst ? DEFAULT_SCALE : before.scale, machine ?? {})
+        : before.scale;
+    const revision = await createRevision(database, {
+      app,
+      environment,
+      definition,
+      codeSettings: codeSettingsOf(machine),
+    });
+    const authMode =
+      request.authMode === undefined ? (before?.authMode ?? "private") : authModeOf(request.authMode);
+    const strategy = request.deploymentStrategy === DeploymentStrategy.RECREATE ? "recreate" : "rolling";
+    const lines = new LineQueue();
+    const rollout = scheduler.deploy(
+      { name: app, environment, revision: revision.id, authMode, scale },
+      revision,
+      strategy,
+      (line) => lines.push(line),
+    );
+    const isAttached = request.attachToDeployment ?? true;
+    if (isAttached || isFirst) {
+      void rollout.done.then(
+        () => lines.end(),
+        () => lines.end(),
+      );
+      for await (const line of lines.read(context.signal)) {
+        yield create(RegisterApplicationResultSchema, { logs: [wireLog(line)] });
+      }
+      await this.#settled(rollout.done, revision);
+    } else rollout.done.catch(() => {}); // listed with the revision
+    yield create(RegisterApplicationResultSchema, {
+      logs: [
+        wireLog(logEntry(`revision ${revision.id} of ${aliasOf({ app, environment })}`, "BRIDGE", "DEBUG")),
+      ],
+      result: { applicationId: revision.id },
+      serviceUrls: serviceUrls(publicUrl(), owner, { app, environment }),
+    });
+  }
+
+  #assertRuns(what: string, image: Revision["definition"]["image"]): void {
+    const refusal = this.#parts.engine.refusal(image);
+    if (refusal !== undefined) {
+      throw new ConnectError(`This app can't be ${what} here: ${refusal}.`, Code.FailedPrecondition);
+    }
   }
 
   #appMethods(): Partial<ServiceImpl<typeof IsolateController>> {
@@ -198,7 +231,9 @@ class ControlService {
           applications: revisions.map((revision) =>
             applicationInfo(
               revision,
-              rows.find(({ name, environment }) => name === revision.app && environment === revision.environment),
+              rows.find(
+                ({ name, environment }) => name === revision.app && environment === revision.environment,
+              ),
               scheduler.find(revision.environment, revision.app),
             ),
           ),
@@ -224,7 +259,10 @@ class ControlService {
         const { app, environment } = await this.#place(request.alias, request.environmentName);
         const revision = await this.#revision(request.revision);
         if (revision.app !== app || revision.environment !== environment) {
-          throw new ConnectError(`The revision ${revision.id} is one of ${aliasOf(revision)}.`, Code.InvalidArgument);
+          throw new ConnectError(
+            `The revision ${revision.id} is one of ${aliasOf(revision)}.`,
+            Code.InvalidArgument,
+          );
         }
         const before = await this.#app(request.alias, request.environmentName);
         const authMode = request.authMode === undefined ? before.authMode : authModeOf(request.authMode);
@@ -245,7 +283,10 @@ class ControlService {
       deleteApplication: async ({ applicationId }) => {
         await this.#revision(applicationId);
         if (!(await deleteRevision(database, applicationId))) {
-          throw new ConnectError(`The revision ${applicationId} is in use: an app leads to it, or runners of it are left.`, Code.FailedPrecondition);
+          throw new ConnectError(
+            `The revision ${applicationId} is in use: an app leads to it, or runners of it are left.`,
+            Code.FailedPrecondition,
+          );
         }
         return {};
       },
@@ -260,7 +301,9 @@ class ControlService {
 
   #runnerMethods(): Partial<ServiceImpl<typeof IsolateController>> {
     const { database, scheduler } = this.#parts;
-    const stopped = async (id: string): Promise<NonNullable<ReturnType<Scheduler["findRunner"]>> | undefined> => {
+    const stopped = async (
+      id: string,
+    ): Promise<NonNullable<ReturnType<Scheduler["findRunner"]>> | undefined> => {
       const found = scheduler.findRunner(id);
       if (found === undefined && (await findRunner(database, id)) === undefined) {
         throw new ConnectError(`There is no runner ${id}.`, Code.NotFound);
@@ -290,116 +333,31 @@ class ControlService {
     };
   }
 
-  #accountMethods(): Partial<ServiceImpl<typeof IsolateController>> {
-    const { database, secrets, keys } = this.#parts;
-    return {
-      setSecret: async ({ name, value, environmentName = MAIN_ENVIRONMENT, defaultExposed = true }) => {
-        await this.#environment(environmentName);
-        if (!SECRET_NAME.test(name)) {
-          throw new ConnectError(`The name of a secret is that of an environment variable, not ${JSON.stringify(name)}.`, Code.InvalidArgument);
-        }
-        if (value !== undefined) {
-          await setSecret(database, secrets, { name, value, environment: environmentName, isExposedByDefault: defaultExposed });
-        } else if (!(await deleteSecret(database, environmentName, name))) {
-          throw new ConnectError(`There is no secret ${name} in ${environmentName}.`, Code.NotFound);
-        }
-        return {};
-      },
-      listSecrets: async ({ environmentName }) => ({
-        secrets: (await listSecrets(database, environmentName)).map((row) => ({
-          name: row.name,
-          createdTime: timestampFromDate(row.createdAt),
-          environmentName: row.environment,
-          defaultExposed: row.isExposedByDefault,
-        })),
-      }),
-      createUserKey: async ({ alias, policyPreset, policy, scope }) => {
-        const preset = policyPreset ?? (scope === CreateUserKeyRequest_Scope.API ? "API" : "FULL");
-        const permissions = named(() =>
-          policy === undefined ? permissionsOfPreset(preset) : parsePermissions(policy.permissions),
-        );
-        const { id, secret } = await createKey(database, {
-          description: alias,
-          permissions,
-          ...(policy === undefined ? { preset } : {}),
-        });
-        return { keyId: id, keySecret: secret };
-      },
-      listUserKeys: async () => ({
-        userKeys: (await listKeys(database)).map((key) => ({
-          keyId: key.id,
-          createdAt: timestampFromDate(key.createdAt),
-          scope: key.preset === "API" ? CreateUserKeyRequest_Scope.API : CreateUserKeyRequest_Scope.ADMIN,
-          alias: key.description ?? "",
-        })),
-      }),
-      revokeUserKey: async ({ keyId }) => {
-        if (!(await revokeKey(database, keyId))) throw new ConnectError(`There is no key ${keyId}.`, Code.NotFound);
-        keys.forget();
-        return {};
-      },
-      listEnvironments: async () => ({
-        environments: (await listEnvironments(database)).map((row) => ({
-          name: row.name,
-          ...(row.description === null ? {} : { description: row.description }),
-          isDefault: row.name === MAIN_ENVIRONMENT,
-          createdAt: timestampFromDate(row.createdAt),
-        })),
-      }),
-      createEnvironment: async ({ name, description }) => {
-        if (!NAME.test(name) || name.includes("--")) {
-          throw new ConnectError(`${JSON.stringify(name)} can't be the name of an environment: use letters, digits, "-", "_" and ".".`, Code.InvalidArgument);
-        }
-        const row = await createEnvironment(database, name, description);
-        if (row === undefined) throw new ConnectError(`There is an environment ${name} already.`, Code.AlreadyExists);
-        return {
-          environment: {
-            name: row.name,
-            ...(row.description === null ? {} : { description: row.description }),
-            isDefault: false,
-            createdAt: timestampFromDate(row.createdAt),
-          },
-        };
-      },
-      deleteEnvironment: async ({ name }) => {
-        if (name === MAIN_ENVIRONMENT) throw new ConnectError(`${MAIN_ENVIRONMENT} can't be deleted.`, Code.FailedPrecondition);
-        await this.#environment(name);
-        const apps = await listApps(database, name);
-        if (apps.length > 0) {
-          throw new ConnectError(`${name} still has apps: ${apps.map((app) => app.name).join(", ")}. Delete them first.`, Code.FailedPrecondition);
-        }
-        await deleteEnvironment(database, name);
-        return {};
-      },
-    };
-  }
-
   async #settled(done: Promise<void>, revision: Revision): Promise<void> {
     try {
       await done;
     } catch (error) {
       if (!(error instanceof RolloutFailure)) throw error;
-      throw new ConnectError(`Revision ${revision.id} failed, and gets no requests. ${error.message}`, Code.FailedPrecondition);
+      throw new ConnectError(
+        `Revision ${revision.id} failed, and gets no requests. ${error.message}`,
+        Code.FailedPrecondition,
+      );
     }
   }
 
-  async #place(alias: string, environmentName: string | undefined): Promise<{ readonly app: string; readonly environment: string }> {
+  async #place(
+    alias: string,
+    environmentName: string | undefined,
+  ): Promise<{ readonly app: string; readonly environment: string }> {
     const place = placeOf(alias, environmentName);
     if (!NAME.test(place.app)) {
-      throw new ConnectError(`${JSON.stringify(alias)} can't be the name of an app: use letters, digits, "-", "_" and ".".`, Code.InvalidArgument);
+      throw new ConnectError(
+        `${JSON.stringify(alias)} can't be the name of an app: use letters, digits, "-", "_" and ".".`,
+        Code.InvalidArgument,
+      );
     }
-    await this.#environment(place.environment);
+    await assertEnvironment(this.#parts.database, place.environment);
     return place;
-  }
-
-  async #environment(name: string): Promise<void> {
-    const { database } = this.#parts;
-    if ((await findEnvironment(database, name)) !== undefined) return;
-    const names = (await listEnvironments(database)).map((row) => row.name);
-    throw new ConnectError(
-      `There is no environment ${name}${didYouMean(name, names) || `: create it with "servable environments create ${name}".`}`,
-      Code.NotFound,
-    );
   }
 
   async #app(alias: string, environmentName: string | undefined): Promise<AppRow> {
@@ -418,7 +376,12 @@ class ControlService {
   async #aliasInfo(row: AppRow): Promise<ReturnType<typeof aliasInfo>> {
     const { scheduler } = this.#parts;
     const live = scheduler.find(row.environment, row.name);
-    return aliasInfo(row, await this.#revision(row.revision), live, scheduler.rollouts.isRolling(row.environment, row.name));
+    return aliasInfo(
+      row,
+      await this.#revision(row.revision),
+      live,
+      scheduler.rollouts.isRolling(row.environment, row.name),
+    );
   }
 
   async #runnerInfos(rows: readonly RunnerRow[]): Promise<ReturnType<typeof runnerInfo>[]> {
@@ -434,7 +397,10 @@ class ControlService {
 }
 
 /** The place of an alias. The environment is in the name, and sent as well. */
-function placeOf(alias: string, environmentName: string | undefined): { readonly app: string; readonly environment: string } {
+function placeOf(
+  alias: string,
+  environmentName: string | undefined,
+): { readonly app: string; readonly environment: string } {
   const parsed = parseAlias(alias);
   if (environmentName === undefined || environmentName === parsed.environment) return parsed;
   if (parsed.environment === MAIN_ENVIRONMENT) return { app: alias, environment: environmentName };
@@ -444,49 +410,4 @@ function placeOf(alias: string, environmentName: string | undefined): { readonly
 function sinceOf(startTime: Parameters<typeof timestampDate>[0] | undefined): Date | undefined {
   if (startTime === undefined) return undefined;
   return new Date(Math.max(timestampDate(startTime).getTime(), Date.now() - MAX_SINCE_MS));
-}
-
-/** Runs a check whose errors are those of the caller. */
-function named<Value>(check: () => Value): Value {
-  try {
-    return check();
-  } catch (error) {
-    throw new ConnectError((error as Error).message, Code.InvalidArgument);
-  }
-}
-
-/** Lines on their way to a reader that may be slower. */
-class Lines {
-  readonly #lines: LogEntry[] = [];
-  #isEnded = false;
-  #wake: (() => void) | undefined;
-
-  push(line: LogEntry): void {
-    this.#lines.push(line);
-    this.#wake?.();
-  }
-
-  end(): void {
-    this.#isEnded = true;
-    this.#wake?.();
-  }
-
-  /** The lines until the end, or until the reader has left. */
-  async *read(signal: AbortSignal): AsyncGenerator<LogEntry> {
-    const wake = (): void => this.#wake?.();
-    signal.addEventListener("abort", wake, { once: true });
-    try {
-      while (!signal.aborted) {
-        const line = this.#lines.shift();
-        if (line !== undefined) {
-          yield line;
-          continue;
-        }
-        if (this.#isEnded) return;
-        await new Promise<void>((resolve) => (this.#wake = resolve));
-      }
-    } finally {
-      signal.removeEventListener("abort", wake);
-    }
-  }
 }

@@ -10,10 +10,22 @@ import {
 } from "../../platform/generated/controller_pb.ts";
 import type { Scale } from "../state/apps.ts";
 import { FileStore } from "../state/files.ts";
-import type { CodeSettings, Definition, DeployedFile, HealthCheck, RetryCondition } from "../state/revisions.ts";
+import type {
+  CodeSettings,
+  Definition,
+  DeployedFile,
+  HealthCheck,
+  RetryCondition,
+} from "../state/revisions.ts";
 
 /** Values that the wire leaves out: the contract's defaults. */
-const DEFAULTS = { startupTimeout: 600, gracePeriod: 5, startPeriod: 30, healthTimeout: 5, failureThreshold: 3 } as const;
+const DEFAULTS = {
+  startupTimeout: 600,
+  gracePeriod: 5,
+  startPeriod: 30,
+  healthTimeout: 5,
+  failureThreshold: 3,
+} as const;
 
 const RETRY_CONDITIONS: Readonly<Record<WireRetryCondition, RetryCondition | undefined>> = {
   [WireRetryCondition.TIMEOUT]: "timeout",
@@ -41,7 +53,7 @@ export function imageOf(environments: readonly EnvironmentDefinition[]): JsonObj
   return image;
 }
 
-/** What a request deploys. @throws ConnectError that names what is wrong */
+/** The definition in a request. @throws ConnectError that names what is wrong */
 export function definitionOf(request: RegisterApplicationRequest, files: FileStore): Definition {
   if (request.callable.case !== undefined) {
     throw new ConnectError(
@@ -127,7 +139,10 @@ export function scaleWith(
 
 function healthCheckOf(config: ApplicationHealthCheckConfig, startupTimeout: number): HealthCheck {
   if (!config.path.startsWith("/")) {
-    throw new ConnectError(`The path of the health check has to begin with "/": ${config.path}`, Code.InvalidArgument);
+    throw new ConnectError(
+      `The path of the health check has to begin with "/": ${config.path}`,
+      Code.InvalidArgument,
+    );
   }
   return {
     path: config.path,
@@ -143,8 +158,13 @@ function healthCheckOf(config: ApplicationHealthCheckConfig, startupTimeout: num
 /** Paths come from the wire: they must stay in the folder of the revision, and their content must be there. */
 function fileOf(hash: string, path: string, files: FileStore): DeployedFile {
   const segments = path.split("/");
-  const isInside = path !== "" && !/^\/|\\|\0/.test(path) && segments.every((segment) => !["", ".", ".."].includes(segment));
-  if (!isInside) throw new ConnectError(`The path ${JSON.stringify(path)} is not one of a file in the app.`, Code.InvalidArgument);
+  const isInside =
+    path !== "" && !/^\/|\\|\0/.test(path) && segments.every((segment) => !["", ".", ".."].includes(segment));
+  if (!isInside)
+    throw new ConnectError(
+      `The path ${JSON.stringify(path)} is not one of a file in the app.`,
+      Code.InvalidArgument,
+    );
   if (!FileStore.isHash(hash) || !files.has(hash)) {
     throw new ConnectError(`The content of ${path} was not uploaded.`, Code.FailedPrecondition);
   }

@@ -59,9 +59,12 @@ export function fileRoutes(files: FileStore): readonly RestRoute[] {
         if (!Array.isArray(parts) || parts.length > MAX_PARTS) {
           throw new GatewayError("bad_request", "parts has to be a list.");
         }
-        const numbers = parts.map((each) => requirePart((each as { part_number?: unknown } | null)?.part_number));
+        const numbers = parts.map((each) =>
+          requirePart((each as { part_number?: unknown } | null)?.part_number),
+        );
         const mode = Number((metadata as { mode?: unknown } | undefined)?.mode);
-        if (!Number.isInteger(mode)) throw new GatewayError("bad_request", "metadata.mode has to be a number.");
+        if (!Number.isInteger(mode))
+          throw new GatewayError("bad_request", "metadata.mode has to be a number.");
         try {
           await files.complete(upload, numbers, hash, mode);
         } catch (error) {
@@ -114,7 +117,8 @@ async function writeFormPart(
   });
   if (written === undefined) throw new GatewayError("bad_request", "The form has no file.");
   const etag = await written;
-  if (isTooLarge) throw new GatewayError("payload_too_large", `A part may have ${MAX_PART_BYTES} bytes at most.`);
+  if (isTooLarge)
+    throw new GatewayError("payload_too_large", `A part may have ${MAX_PART_BYTES} bytes at most.`);
   return etag;
 }
 

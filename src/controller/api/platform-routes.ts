@@ -1,11 +1,15 @@
 import { GatewayError } from "../gateway/gateway-error.ts";
 import type { KeyRing } from "../gateway/key-ring.ts";
 import type { Scheduler } from "../scheduler/scheduler.ts";
+import { parseAlias } from "../state/app-names.ts";
+import { listDecisions } from "../state/decisions.ts";
+import type { Database } from "../store/database.ts";
 import { platformStatus } from "./platform-status.ts";
 import { readJsonBody, type RestRoute } from "./rest.ts";
 
-/** What the routes need. */
+/** The parts that the routes need. */
 export interface PlatformRouteParts {
+  readonly database: Database;
   readonly scheduler: Scheduler;
   readonly keys: KeyRing;
   readonly owner: string;
@@ -15,9 +19,12 @@ export interface PlatformRouteParts {
 
 /** The life of a token that nobody has asked to be longer, in seconds. */
 const TOKEN_SECONDS = 120;
+const SHOWN_DECISIONS = 20;
+const MAX_DECISIONS = 1_000;
 
 /** The routes about the platform, its owner and its runners. */
 export function platformRoutes({
+  database,
   scheduler,
   keys,
   owner,
@@ -38,6 +45,22 @@ export function platformRoutes({
       handle: async () => {
         const uptimeSeconds = (performance.now() - startedAt) / 1_000;
         return platformStatus(scheduler, { url: publicUrl(), owner, uptimeSeconds });
+      },
+    },
+    {
+      method: "GET",
+      path: "/platform/apps/:alias/decisions",
+      permission: "serverless:apps:read",
+      handle: async ({ params, query }) => {
+        const { app, environment } = parseAlias(params["alias"] ?? "");
+        if (scheduler.find(environment, app) === undefined) {
+          throw new GatewayError("not_found", `There is no app ${params["alias"]}.`);
+        }
+        const limit = Number(query.get("limit") ?? SHOWN_DECISIONS);
+        if (!Number.isInteger(limit) || limit < 1 || limit > MAX_DECISIONS) {
+          throw new GatewayError("bad_request", `limit has to be a number from 1 to ${MAX_DECISIONS}.`);
+        }
+        return listDecisions(database, environment, app, limit);
       },
     },
     {

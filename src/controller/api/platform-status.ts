@@ -2,7 +2,7 @@ import { aliasOf } from "../state/app-names.ts";
 import type { LiveApp } from "../scheduler/live-app.ts";
 import type { Scheduler } from "../scheduler/scheduler.ts";
 
-/** What runs on a platform. */
+/** The apps of a platform and their runners. */
 export interface PlatformStatus {
   readonly url: string;
   readonly owner: string;
@@ -11,7 +11,7 @@ export interface PlatformStatus {
 }
 
 /** An app and its runners. */
-export interface AppStatus {
+interface AppStatus {
   readonly name: string;
   readonly environment: string;
   /** Its name in addresses. */
@@ -31,7 +31,7 @@ export interface AppStatus {
   readonly reason: string;
 }
 
-/** What runs now. */
+/** The present status. */
 export function platformStatus(
   scheduler: Scheduler,
   about: Pick<PlatformStatus, "url" | "owner" | "uptimeSeconds">,

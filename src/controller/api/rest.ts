@@ -20,7 +20,7 @@ export interface RestRoute {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** With `:name` for a segment, and `*name` for all segments that are left. */
   readonly path: string;
-  /** What the caller's key has to allow; undefined: nothing, and no key is needed. */
+  /** The permission that the caller's key needs; undefined: no key is needed. */
   readonly permission: Permission | undefined;
   /** @returns the answer's JSON; undefined if it has answered itself */
   readonly handle: (request: RestRequest) => Promise<unknown>;
@@ -53,20 +53,32 @@ export class RestApi {
     const answered =
       match === undefined
         ? Promise.reject(
-            new GatewayError("method_not_allowed", `${path} answers ${found.map(({ route }) => route.method).join(", ")} only.`, {
-              allow: found.map(({ route }) => route.method).join(", "),
-            }),
+            new GatewayError(
+              "method_not_allowed",
+              `${path} answers ${found.map(({ route }) => route.method).join(", ")} only.`,
+              {
+                allow: found.map(({ route }) => route.method).join(", "),
+              },
+            ),
           )
-        : this.#answer(match.route, { request, response, params: match.params, query: new URLSearchParams(query) });
+        : this.#answer(match.route, {
+            request,
+            response,
+            params: match.params,
+            query: new URLSearchParams(query),
+          });
     answered.catch((error: unknown) => {
       if (!(error instanceof GatewayError)) this.#onError(error, path);
       answerError(
         response,
         error instanceof GatewayError
           ? error
-          : new GatewayError("internal_error", "The platform failed to handle the request; its log says why."),
+          : new GatewayError(
+              "internal_error",
+              "The platform failed to handle the request; its log says why.",
+            ),
       );
-      // What is left of a body is not read.
+      // The rest of a body is not read.
       if (!request.complete) response.once("finish", () => request.destroy());
     });
     return true;
@@ -77,7 +89,10 @@ export class RestApi {
     const result = await route.handle({ ...about, caller });
     if (result === undefined || about.response.headersSent) return;
     const body = JSON.stringify(result);
-    about.response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body) });
+    about.response.writeHead(200, {
+      "content-type": "application/json",
+      "content-length": Buffer.byteLength(body),
+    });
     about.response.end(body);
   }
 
@@ -88,7 +103,10 @@ export class RestApi {
       throw new GatewayError("unauthorized", 'A valid key is needed: "Authorization: Key ID:SECRET".');
     }
     if (!caller.permissions.includes(permission)) {
-      throw new GatewayError("forbidden", `Insufficient permissions: ${path} needs a key with ${permission}.`);
+      throw new GatewayError(
+        "forbidden",
+        `Insufficient permissions: ${path} needs a key with ${permission}.`,
+      );
     }
     return caller;
   }
@@ -100,7 +118,8 @@ export async function readJsonBody(request: IncomingMessage): Promise<Readonly<R
   let size = 0;
   for await (const chunk of request) {
     size += (chunk as Buffer).length;
-    if (size > MAX_JSON_BYTES) throw new GatewayError("payload_too_large", `The body may have ${MAX_JSON_BYTES} bytes at most.`);
+    if (size > MAX_JSON_BYTES)
+      throw new GatewayError("payload_too_large", `The body may have ${MAX_JSON_BYTES} bytes at most.`);
     chunks.push(chunk as Buffer);
   }
   const text = Buffer.concat(chunks).toString("utf8");

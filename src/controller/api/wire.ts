@@ -47,12 +47,27 @@ const REPLACEMENTS = {
 
 /** The auth mode of the protocol as this platform names it. */
 export function authModeOf(mode: ApplicationAuthMode): AuthMode {
-  return mode === ApplicationAuthMode.PUBLIC ? "public" : mode === ApplicationAuthMode.SHARED ? "shared" : "private";
+  return mode === ApplicationAuthMode.PUBLIC
+    ? "public"
+    : mode === ApplicationAuthMode.SHARED
+      ? "shared"
+      : "private";
 }
 
-function scaleFields({ keepAliveSeconds, ...scale }: Scale): Pick<
+function scaleFields({
+  keepAliveSeconds,
+  ...scale
+}: Scale): Pick<
   AliasInfo,
-  "keepAlive" | "minConcurrency" | "maxConcurrency" | "concurrencyBuffer" | "concurrencyBufferPerc" | "scalingDelaySeconds" | "requestTimeout" | "requestStartTimeout" | "validRegions"
+  | "keepAlive"
+  | "minConcurrency"
+  | "maxConcurrency"
+  | "concurrencyBuffer"
+  | "concurrencyBufferPerc"
+  | "scalingDelaySeconds"
+  | "requestTimeout"
+  | "requestStartTimeout"
+  | "validRegions"
 > {
   return {
     keepAlive: keepAliveSeconds === "auto" ? LEARNED_KEEP_ALIVE : keepAliveSeconds,
@@ -68,7 +83,12 @@ function scaleFields({ keepAliveSeconds, ...scale }: Scale): Pick<
 }
 
 /** An app in the form of the protocol. */
-export function aliasInfo(app: AppRow, revision: Revision, live: LiveApp | undefined, isRolling: boolean): AliasInfo {
+export function aliasInfo(
+  app: AppRow,
+  revision: Revision,
+  live: LiveApp | undefined,
+  isRolling: boolean,
+): AliasInfo {
   const { codeSettings } = revision;
   return create(AliasInfoSchema, {
     ...scaleFields(app.scale),
@@ -85,7 +105,11 @@ export function aliasInfo(app: AppRow, revision: Revision, live: LiveApp | undef
 }
 
 /** A revision in the form of the protocol. */
-export function applicationInfo(revision: Revision, app: AppRow | undefined, live: LiveApp | undefined): ApplicationInfo {
+export function applicationInfo(
+  revision: Revision,
+  app: AppRow | undefined,
+  live: LiveApp | undefined,
+): ApplicationInfo {
   const { codeSettings } = revision;
   return create(ApplicationInfoSchema, {
     ...scaleFields(app?.scale ?? DEFAULT_SCALE),
@@ -100,7 +124,11 @@ export function applicationInfo(revision: Revision, app: AppRow | undefined, liv
 }
 
 /** A runner in the form of the protocol. */
-export function runnerInfo(row: RunnerRow, revision: Revision | undefined, app: LiveApp | undefined): RunnerInfo {
+export function runnerInfo(
+  row: RunnerRow,
+  revision: Revision | undefined,
+  app: LiveApp | undefined,
+): RunnerInfo {
   const runner = app?.runners.get(row.id);
   const leases = [...(runner?.leases ?? [])];
   const uptimeSeconds = ((row.endedAt ?? new Date()).getTime() - row.createdAt.getTime()) / 1_000;
@@ -128,7 +156,11 @@ export function runnerInfo(row: RunnerRow, revision: Revision | undefined, app: 
 }
 
 /** The addresses of an app. */
-export function serviceUrls(base: string, owner: string, app: { readonly app: string; readonly environment: string }): ServiceURLs {
+export function serviceUrls(
+  base: string,
+  owner: string,
+  app: { readonly app: string; readonly environment: string },
+): ServiceURLs {
   const path = `${owner}/${aliasOf(app)}`;
   return create(ServiceURLsSchema, {
     playground: `${base}/${path}/docs`,

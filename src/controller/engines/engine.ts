@@ -1,7 +1,7 @@
 import type { LogEntry } from "../../log-entry.ts";
 import type { Revision } from "../state/revisions.ts";
 
-/** What an engine does while it prepares a revision. */
+/** Options of preparing a revision. */
 export interface PrepareOptions {
   readonly signal?: AbortSignal | undefined;
   readonly log?: ((entry: LogEntry) => void) | undefined;
@@ -29,8 +29,8 @@ export interface RunnerEnding {
 export interface Engine {
   readonly name: string;
 
-  /** Why it can't run a revision; undefined if it can. */
-  refusal(revision: Pick<Revision, "definition">): string | undefined;
+  /** Why it can't run revisions with this image; undefined if it can. */
+  refusal(image: Revision["definition"]["image"]): string | undefined;
 
   /**
    * Makes what a revision needs: its files and packages, or its image. Nothing is done if it is there.

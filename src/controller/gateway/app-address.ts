@@ -5,13 +5,13 @@ export interface AppAddress {
   readonly owner: string;
   readonly app: string;
   readonly environment: string;
-  /** What is left for the app, with the query: `/` or `/stream?x=1`. */
+  /** The rest of the path, for the app, with the query: `/` or `/stream?x=1`. */
   readonly path: string;
   /** The same without the query. */
   readonly endpoint: string;
 }
 
-/** Letters, digits, dashes, underscores and dots, as names of apps have them. Nothing is decoded: an encoded name is none. */
+/** Letters, digits, dashes, underscores and dots, as names of apps have them. Nothing is decoded: an encoded name is invalid. */
 const ADDRESS = /^\/([\w.-]{1,100})\/([\w.-]{1,200})(\/[^?]*)?(\?.*)?$/;
 
 /** Reads `/OWNER/APP[--ENVIRONMENT][/PATH][?QUERY]`; undefined for anything else. */

@@ -15,9 +15,10 @@ export function allowOrigins(request: IncomingMessage, response: ServerResponse)
   response.setHeader("access-control-expose-headers", EXPOSED);
 }
 
-/** Answers a preflight request. False if the request is none. */
+/** Answers a preflight request. False for any other request. */
 export function answerPreflight(request: IncomingMessage, response: ServerResponse): boolean {
-  if (request.method !== "OPTIONS" || request.headers["access-control-request-method"] === undefined) return false;
+  if (request.method !== "OPTIONS" || request.headers["access-control-request-method"] === undefined)
+    return false;
   response.writeHead(204, {
     "access-control-allow-origin": "*",
     "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",

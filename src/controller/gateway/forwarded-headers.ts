@@ -12,7 +12,7 @@ const PASSED_ON: ReadonlySet<string> = new Set(["x-fal-object-lifecycle-preferen
 /** Headers of an app's answer that only the platform reads. */
 const FOR_PLATFORM: ReadonlySet<string> = new Set(["x-fal-runner-hints", "x-fal-runner-health-check"]);
 
-/** What the platform says about a request. */
+/** Values that the platform sets for a request. */
 export interface RequestFacts {
   readonly requestId: string;
   /** `owner/app/path`. */
@@ -23,7 +23,10 @@ export interface RequestFacts {
 }
 
 /** The headers that an app gets: those of the caller, without those that only the platform may set. */
-export function requestHeaders(request: IncomingMessage, facts: RequestFacts): Record<string, string | string[]> {
+export function requestHeaders(
+  request: IncomingMessage,
+  facts: RequestFacts,
+): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = {};
   const dropped = connectionHeaders(request.headers.connection);
   for (const [name, value] of Object.entries(request.headers)) {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 
 /** The kinds of errors that the platform answers itself, with their status. */
-export const ERROR_TYPES = {
+const ERROR_TYPES = {
   bad_request: 400,
   unauthorized: 401,
   forbidden: 403,

@@ -13,7 +13,7 @@ import type { KeyRing } from "./key-ring.ts";
 import { RequestProxy } from "./request-proxy.ts";
 import { proxySocket } from "./socket-proxy.ts";
 
-/** What the gateway needs. */
+/** The parts that the gateway needs. */
 export interface GatewayParts {
   readonly scheduler: Scheduler;
   readonly keys: KeyRing;
@@ -85,7 +85,12 @@ export class Gateway {
     });
     const body = await this.#proxy.bodyOf(request, left.signal);
     for (let attempt = 1; ; attempt++) {
-      const lease = await this.#place(app, request, { requestId, callerId: facts.callerId, isSocket: false }, left.signal);
+      const lease = await this.#place(
+        app,
+        request,
+        { requestId, callerId: facts.callerId, isSocket: false },
+        left.signal,
+      );
       const timeoutSeconds = app.row.scale.requestTimeoutSeconds;
       const outcome = await this.#proxy.forward(
         { address: lease.address, method: request.method ?? "GET", path, headers, body, timeoutSeconds },
@@ -97,7 +102,8 @@ export class Gateway {
       this.#judge(lease, outcome);
       if (outcome.kind === "answered") return;
       // The runner has ended, and has got nothing of the request: another one can take it.
-      if (outcome.error.type === "runner_connection_refused" && attempt === 1 && !left.signal.aborted) continue;
+      if (outcome.error.type === "runner_connection_refused" && attempt === 1 && !left.signal.aborted)
+        continue;
       throw outcome.error;
     }
   }
@@ -106,10 +112,13 @@ export class Gateway {
   #judge({ runner }: Lease, outcome: Awaited<ReturnType<RequestProxy["forward"]>>): void {
     const { lives } = this.#parts.scheduler;
     if (outcome.kind === "answered") {
-      if (outcome.status === 503) lives.retire(runner, "it answered 503, which asks for a new runner");
+      const { status } = outcome;
+      if (status === 503) lives.retire(runner, "it answered 503, which asks for a new runner");
+      else if (status === 500 || status === 502 || status === 504) lives.check(runner, status);
       return;
     }
-    if (outcome.error.type === "runner_connection_refused") lives.fail(runner, "it does not accept connections");
+    if (outcome.error.type === "runner_connection_refused")
+      lives.fail(runner, "it does not accept connections");
     if (outcome.error.type === "request_timeout") {
       lives.retire(runner, "a request ran beyond the request timeout, and may be stuck");
     }
@@ -126,10 +135,22 @@ export class Gateway {
     const left = new AbortController();
     const leave = (): void => left.abort(new GatewayError("client_disconnected", "The caller left."));
     socket.on("error", leave).once("close", leave);
-    const lease = await this.#place(app, request, { requestId, callerId: facts.callerId, isSocket: true }, left.signal);
+    const lease = await this.#place(
+      app,
+      request,
+      { requestId, callerId: facts.callerId, isSocket: true },
+      left.signal,
+    );
     try {
       await proxySocket(
-        { request, socket, head, headers: requestHeaders(request, facts), path: withoutToken(address.path), requestId },
+        {
+          request,
+          socket,
+          head,
+          headers: requestHeaders(request, facts),
+          path: withoutToken(address.path),
+          requestId,
+        },
         lease,
       );
     } finally {
@@ -148,17 +169,22 @@ export class Gateway {
     const alias = aliasOf(address);
     let callerId = "anonymous";
     if (mode !== "public") {
-      // An unknown app and a private one are told apart only by those with a key.
+      // Without a key, an unknown app gets the same answer as a private one.
       const token = tokenIn(request.url ?? "");
       const caller =
         token === undefined
           ? await this.#parts.keys.callerOf(request.headers.authorization)
           : await this.#parts.keys.callerWithToken(token);
       if (caller === undefined) {
-        throw new GatewayError("unauthorized", `Calling ${address.owner}/${alias} needs a valid key: "Authorization: Key ID:SECRET".`);
+        throw new GatewayError(
+          "unauthorized",
+          `Calling ${address.owner}/${alias} needs a valid key: "Authorization: Key ID:SECRET".`,
+        );
       }
       const isAllowed =
-        caller.permissions.some((name) => name === "models:requests:submit" || name === "serverless:apps:run") &&
+        caller.permissions.some(
+          (name) => name === "models:requests:submit" || name === "serverless:apps:run",
+        ) &&
         (caller.apps === undefined || caller.apps.includes(alias));
       if (!isAllowed) {
         throw new GatewayError("forbidden", `This key may not call ${address.owner}/${alias}.`);
@@ -166,7 +192,10 @@ export class Gateway {
       callerId = this.#parts.owner;
     }
     if (app === undefined) {
-      throw new GatewayError("not_found", `There is no app ${address.owner}/${alias}: deploy it with "servable deploy".`);
+      throw new GatewayError(
+        "not_found",
+        `There is no app ${address.owner}/${alias}: deploy it with "servable deploy".`,
+      );
     }
     const endpoint = `${address.owner}/${alias}${address.endpoint === "/" ? "" : address.endpoint}`;
     return { app, facts: { requestId, endpoint, callerId, hasOwnCredentials: mode !== "public" } };
@@ -213,7 +242,10 @@ function startTimeout(header: string | string[] | undefined): number | undefined
   if (header === undefined) return undefined;
   const seconds = Number(header);
   if (Number.isFinite(seconds) && seconds > MIN_START_TIMEOUT && seconds < 1e6) return seconds;
-  throw new GatewayError("bad_request", `x-fal-request-timeout has to be a number of seconds above ${MIN_START_TIMEOUT}, not "${String(header).slice(0, 50)}".`);
+  throw new GatewayError(
+    "bad_request",
+    `x-fal-request-timeout has to be a number of seconds above ${MIN_START_TIMEOUT}, not "${String(header).slice(0, 50)}".`,
+  );
 }
 
 function tokenIn(url: string): string | undefined {

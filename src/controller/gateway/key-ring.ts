@@ -5,7 +5,7 @@ import { PERMISSIONS, type Permission } from "../state/permissions.ts";
 import { readSetting, writeSetting } from "../state/settings.ts";
 import type { Database } from "../store/database.ts";
 
-/** Who calls the platform. */
+/** The caller of a request. */
 export interface Caller {
   /** The key's id; undefined for a token. */
   readonly keyId: string | undefined;

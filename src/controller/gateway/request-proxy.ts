@@ -68,7 +68,12 @@ export class RequestProxy {
     if (known !== undefined) return known;
     const { Pool } = await import("undici");
     // Time limits are the platform's own. A runner may take as many connections as it has places.
-    const pool = new Pool(address, { headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 4_000, pipelining: 1 });
+    const pool = new Pool(address, {
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: 4_000,
+      pipelining: 1,
+    });
     // A runner's address is its port, which another runner may get later: idle pools are forgotten.
     pool.on("disconnect", () => {
       if (pool.stats.connected > 0 || this.#pools.get(address) !== pool) return;
@@ -110,7 +115,13 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     this.#controller = controller;
     const { timeoutSeconds } = this.#request;
     this.#timer = setTimeout(
-      () => this.#abort(new GatewayError("request_timeout", `The app did not finish within its request timeout of ${timeoutSeconds} s.`)),
+      () =>
+        this.#abort(
+          new GatewayError(
+            "request_timeout",
+            `The app did not finish within its request timeout of ${timeoutSeconds} s.`,
+          ),
+        ),
       Math.min(timeoutSeconds * 1_000, 2 ** 31 - 1),
     );
     if (this.#left.aborted) return this.#onLeft();
@@ -146,14 +157,19 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     this.#settle({ kind: "answered", status: this.#status });
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error & { readonly code?: string }): void {
+  onResponseError(
+    _controller: Dispatcher.DispatchController,
+    error: Error & { readonly code?: string },
+  ): void {
     this.#clean();
     this.#settle({ kind: "failed", error: this.#failure ?? this.#errorOf(error) });
   }
 
   readonly #onLeft = (): void => {
     const reason = this.#left.reason as unknown;
-    this.#abort(reason instanceof GatewayError ? reason : new GatewayError("client_disconnected", "The caller left."));
+    this.#abort(
+      reason instanceof GatewayError ? reason : new GatewayError("client_disconnected", "The caller left."),
+    );
   };
 
   #abort(failure: GatewayError): void {
@@ -168,12 +184,21 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
 
   #errorOf({ code = "", message }: Error & { readonly code?: string }): GatewayError {
     if (NEVER_SENT.has(code)) {
-      return new GatewayError("runner_connection_refused", "The app's runner does not accept connections any more; try again.");
+      return new GatewayError(
+        "runner_connection_refused",
+        "The app's runner does not accept connections any more; try again.",
+      );
     }
     if (this.#status > 0) {
-      return new GatewayError("runner_incomplete_response", `The app's runner ended its answer too early (${code || message}).`);
+      return new GatewayError(
+        "runner_incomplete_response",
+        `The app's runner ended its answer too early (${code || message}).`,
+      );
     }
-    return new GatewayError("runner_disconnected", `The app's runner ended before it answered (${code || message}).`);
+    return new GatewayError(
+      "runner_disconnected",
+      `The app's runner ended before it answered (${code || message}).`,
+    );
   }
 }
 

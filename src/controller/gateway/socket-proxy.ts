@@ -8,7 +8,7 @@ import { GatewayError } from "./gateway-error.ts";
 export interface UpgradeRequest {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
-  /** What the caller has sent behind its head. */
+  /** The bytes that the caller has sent behind its head. */
   readonly head: Buffer;
   readonly headers: Record<string, string | string[]>;
   readonly path: string;
@@ -59,7 +59,11 @@ export async function proxySocket(upgrade: UpgradeRequest, lease: Lease): Promis
 function open(
   { request, headers, path }: UpgradeRequest,
   lease: Lease,
-): Promise<{ readonly answer: IncomingMessage; readonly upstream: Socket | undefined; readonly first: Buffer }> {
+): Promise<{
+  readonly answer: IncomingMessage;
+  readonly upstream: Socket | undefined;
+  readonly first: Buffer;
+}> {
   return new Promise((resolve, reject) => {
     const call = httpRequest(new URL(lease.address), {
       path,

@@ -1,11 +1,21 @@
-import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from "node:http";
-import { createServer as createHttp2Server, type Http2Server, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server as HttpServer,
+  type ServerResponse,
+} from "node:http";
+import {
+  createServer as createHttp2Server,
+  type Http2Server,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+} from "node:http2";
 import { createServer as createNetServer, type Server as NetServer, type Socket } from "node:net";
 import { createSecureContext, TLSSocket, type SecureContext } from "node:tls";
 import type { Duplex } from "node:stream";
 import { StartupError } from "../../errors.ts";
 
-/** What answers behind the one port. */
+/** The handlers behind the one port. */
 export interface FrontDoorHandlers {
   /** A request over HTTP/1.1. */
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
@@ -26,7 +36,7 @@ export interface FrontDoorAddress {
   readonly port: number;
 }
 
-/** The bytes with which a client of HTTP/2 begins. The first 16 tell it from every request of HTTP/1.1. */
+/** The bytes with which a client of HTTP/2 begins. The first 16 differ from every request of HTTP/1.1. */
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").subarray(0, 16);
 /** The first byte of a TLS handshake. */
 const TLS_HANDSHAKE = 0x16;
@@ -67,9 +77,13 @@ export class FrontDoor {
     await new Promise<void>((resolve, reject) => {
       this.#net.once("error", (error: NodeJS.ErrnoException) =>
         reject(
-          new StartupError("PORT_UNAVAILABLE", `The platform can't listen on ${host}:${port} (${error.code}): choose another --port, or stop what uses it.`, {
-            cause: error,
-          }),
+          new StartupError(
+            "PORT_UNAVAILABLE",
+            `The platform can't listen on ${host}:${port} (${error.code}): choose another --port, or stop what uses it.`,
+            {
+              cause: error,
+            },
+          ),
         ),
       );
       this.#net.listen({ host, port }, resolve);

@@ -3,7 +3,7 @@ import { request } from "node:http";
 import { pause } from "../../processes/timers.ts";
 import type { HealthCheck } from "../state/revisions.ts";
 
-/** What a health watch tells and asks. */
+/** Callbacks of a health watch. */
 export interface HealthHooks {
   /** Whether the runner has requests. */
   readonly isBusy: () => boolean;

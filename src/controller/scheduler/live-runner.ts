@@ -14,9 +14,9 @@ export class LiveRunner {
   /** Since when it has none, in seconds of the scheduler's clock. */
   idleSince: number;
   readyAt: number | undefined;
-  /** What it has in memory, by its own account; undefined if it gives none. */
+  /** Hints of the data that it has in memory, from its last answer; undefined if it sends none. */
   hints: ReadonlySet<string> | undefined;
-  /** Whether it goes on after its replacement is ready. */
+  /** Whether another runner replaces it, and is ready. */
   replacement: "no" | "wanted" | "done" = "no";
 
   constructor(id: string, revision: Revision, startedAt: number) {

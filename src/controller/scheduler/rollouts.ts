@@ -26,7 +26,7 @@ interface RunningRollout extends Rollout {
   readonly fail: (error: Error) => void;
 }
 
-/** What rollouts need of the scheduler. */
+/** The parts of the scheduler that rollouts use. */
 interface RolloutHooks {
   readonly find: (environment: string, name: string) => LiveApp | undefined;
   readonly open: (row: AppRow, revision: Revision) => LiveApp;
@@ -90,7 +90,8 @@ export class Rollouts {
     }
     // The runner that had been started for it begins again: its reports may be lost.
     for (const runner of app.runners.values()) {
-      if (runner.revision.id === nextRevision) this.#lives.retire(runner, "the platform was restarted during the rollout");
+      if (runner.revision.id === nextRevision)
+        this.#lives.retire(runner, "the platform was restarted during the rollout");
     }
     this.#hooks.log.info({ app: app.row.name, revision: nextRevision }, "continuing the rollout");
     this.begin({ ...app.row, revision: nextRevision }, revision, "rolling");
@@ -98,7 +99,9 @@ export class Rollouts {
 
   /** Whether an app has a rollout now. */
   isRolling(environment: string, name: string): boolean {
-    return [...this.#running.values()].some(({ app }) => app.environment === environment && app.name === name);
+    return [...this.#running.values()].some(
+      ({ app }) => app.environment === environment && app.name === name,
+    );
   }
 
   /** Calls `then` once a runner is ready; never, if it ends before. */
@@ -171,7 +174,8 @@ export class Rollouts {
     }
     live.serveWaiting();
     for (const each of live.runners.values()) {
-      if (each.revision.id !== revision.id) this.#lives.retire(each, `revision ${revision.id} has replaced its own`);
+      if (each.revision.id !== revision.id)
+        this.#lives.retire(each, `revision ${revision.id} has replaced its own`);
     }
   }
 }

@@ -6,14 +6,20 @@ import { pause } from "../../processes/timers.ts";
 import type { Engine, RunnerEnding } from "../engines/engine.ts";
 import { hashOf } from "../state/keys.ts";
 import type { Revision } from "../state/revisions.ts";
-import { createRunner, runnerTokenHash, updateRunner, type RunnerChange, type RunnerRow } from "../state/runners.ts";
+import {
+  createRunner,
+  runnerTokenHash,
+  updateRunner,
+  type RunnerChange,
+  type RunnerRow,
+} from "../state/runners.ts";
 import { openSecrets, type SecretBox } from "../state/secrets.ts";
 import { aliasOf } from "../state/app-names.ts";
 import type { Database } from "../store/database.ts";
-import { HealthWatch } from "./health-watch.ts";
+import { acceptsConnections, HealthWatch } from "./health-watch.ts";
 import { LiveRunner } from "./live-runner.ts";
 
-/** What the lives of runners need. */
+/** The parts that the lives of runners need. */
 export interface RunnerLivesParts {
   readonly database: Database;
   readonly engine: Engine;
@@ -44,7 +50,7 @@ interface Life {
   isInEngine: boolean;
   /** Set once it is to end: the reason. */
   ending?: string;
-  /** Set once it can't go on: the reason. */
+  /** Set once it has failed: the reason. */
   failure?: string;
   /** Called with each line of the preparation. */
   readonly log?: ((entry: LogEntry) => void) | undefined;
@@ -52,8 +58,10 @@ interface Life {
 
 /** Time after which sockets of a draining runner are closed, in milliseconds. */
 const EVICT_MS = 60_000;
+/** Time for a connection to a runner, in milliseconds. */
+const CONNECT_MS = 5_000;
 
-/** The variables by which a runner is told where it announces that it is ready: see cli/announcement.ts. */
+/** The variables with the address at which a runner announces that it is ready: see cli/announcement.ts. */
 const ANNOUNCE_URL = "SERVABLE_ANNOUNCE_URL";
 const ANNOUNCE_TOKEN = "SERVABLE_ANNOUNCE_TOKEN";
 
@@ -68,11 +76,7 @@ export class RunnerLives {
   }
 
   /** Starts a runner. It is known at once, and becomes ready or ends later. */
-  start(
-    revision: Revision,
-    reason: string,
-    log?: (entry: LogEntry) => void,
-  ): LiveRunner {
+  start(revision: Revision, reason: string, log?: (entry: LogEntry) => void): LiveRunner {
     const runner = new LiveRunner(randomUUID(), revision, this.#parts.now());
     const token = randomBytes(32).toString("hex");
     const life: Life = {
@@ -85,7 +89,11 @@ export class RunnerLives {
     };
     this.#lives.set(runner.id, life);
     void this.#begin(life, token, reason).catch((error: unknown) =>
-      this.#over(life, { how: (error as Error).message, isFailure: life.ending === undefined, lastWords: "" }),
+      this.#over(life, {
+        how: (error as Error).message,
+        isFailure: life.ending === undefined,
+        lastWords: "",
+      }),
     );
     return runner;
   }
@@ -184,10 +192,19 @@ export class RunnerLives {
     this.#endInEngine(life, 0);
   }
 
-  /** A runner answered that it can't go on: it is replaced. */
+  /** A runner has failed: it is ended, and replaced if it is needed. */
   fail(runner: LiveRunner, reason: string): void {
     const life = this.#lives.get(runner.id);
     if (life !== undefined) this.#fail(life, reason);
+  }
+
+  /** A runner answered an error that may mean that it is broken: it ends if it accepts no connections. */
+  check(runner: LiveRunner, status: number): void {
+    const life = this.#lives.get(runner.id);
+    if (life === undefined || runner.address === undefined) return;
+    void acceptsConnections(runner.address, CONNECT_MS).then((isOpen) => {
+      if (!isOpen) this.#fail(life, `it answered ${status}, and accepts no connections`);
+    });
   }
 
   /** Resolves when all that has happened is recorded. */
@@ -195,7 +212,7 @@ export class RunnerLives {
     while (this.#writes.size > 0) await Promise.all(this.#writes);
   }
 
-  /** Stops watching. Runners go on: the next process adopts them. */
+  /** Stops watching. Runners continue: the next process adopts them. */
   detach(): void {
     for (const life of this.#lives.values()) {
       life.health?.stop();
@@ -266,13 +283,16 @@ export class RunnerLives {
     life.health.start();
   }
 
-  /** Ends a runner that can't go on, as a failure. */
+  /** Ends a runner as a failure. */
   #fail(life: Life, reason: string): void {
     if (life.failure !== undefined || life.ending !== undefined) return;
     life.failure = reason;
     life.runner.state = "draining";
     life.health?.stop();
-    this.#endInEngine(life, life.runner.leases.size > 0 ? life.runner.revision.definition.gracePeriodSeconds * 1_000 : 0);
+    this.#endInEngine(
+      life,
+      life.runner.leases.size > 0 ? life.runner.revision.definition.gracePeriodSeconds * 1_000 : 0,
+    );
   }
 
   #endInEngine(life: Life, graceMs: number): void {
@@ -307,7 +327,10 @@ export class RunnerLives {
         try {
           return await updateRunner(database, life.runner.id, change);
         } catch (error) {
-          log.warn({ error: (error as Error).message, runner: life.runner.id }, "the state of a runner was not recorded");
+          log.warn(
+            { error: (error as Error).message, runner: life.runner.id },
+            "the state of a runner was not recorded",
+          );
           await pause(backoff.next(), undefined);
         }
       }

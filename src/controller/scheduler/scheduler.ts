@@ -15,7 +15,7 @@ import type { LiveRunner } from "./live-runner.ts";
 import { Rollouts, type Rollout } from "./rollouts.ts";
 import { RunnerLives } from "./runner-lives.ts";
 
-/** What the scheduler needs. */
+/** The parts that the scheduler needs. */
 export interface SchedulerParts {
   readonly database: Database;
   readonly engine: Engine;
@@ -30,7 +30,7 @@ export interface SchedulerParts {
 }
 
 const TICK_MS = 1_000;
-/** What was learned is stored after this number of ticks. */
+/** The histories are stored after this number of ticks. */
 const TICKS_TO_STORE = 5;
 
 /** The leader's loop: it decides how many runners each app has, and starts and ends them. */
@@ -103,7 +103,12 @@ export class Scheduler {
   }
 
   /** Puts a revision in the place of an app's present one. */
-  deploy(app: Omit<AppRow, "createdAt" | "nextRevision">, revision: Revision, strategy: "rolling" | "recreate", log?: (entry: LogEntry) => void): Rollout {
+  deploy(
+    app: Omit<AppRow, "createdAt" | "nextRevision">,
+    revision: Revision,
+    strategy: "rolling" | "recreate",
+    log?: (entry: LogEntry) => void,
+  ): Rollout {
     return this.rollouts.begin(app, revision, strategy, log);
   }
 
@@ -166,8 +171,14 @@ export class Scheduler {
     });
   }
 
-  /** Stops deciding. With `keepRunners`, runners go on, and the next start takes them over; otherwise they end first. */
-  async close({ keepRunners, graceMs }: { readonly keepRunners: boolean; readonly graceMs: number }): Promise<void> {
+  /** Stops deciding. With `keepRunners`, runners continue, and the next start takes them over; otherwise they end first. */
+  async close({
+    keepRunners,
+    graceMs,
+  }: {
+    readonly keepRunners: boolean;
+    readonly graceMs: number;
+  }): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#timer);
     for (const app of this.#apps.values()) await this.#store(app).catch(() => {});

@@ -8,6 +8,12 @@ export function parseAlias(alias: string): { readonly app: string; readonly envi
 }
 
 /** The name of an app in addresses and in the protocol. */
-export function aliasOf({ app, environment }: { readonly app: string; readonly environment: string }): string {
+export function aliasOf({
+  app,
+  environment,
+}: {
+  readonly app: string;
+  readonly environment: string;
+}): string {
   return environment === MAIN_ENVIRONMENT ? app : `${app}--${environment}`;
 }

@@ -59,11 +59,15 @@ export async function listApps(queries: Queries, environment?: string): Promise<
 }
 
 /** An app; undefined if there is none of this name. */
-export async function findApp(queries: Queries, environment: string, name: string): Promise<AppRow | undefined> {
-  const [row] = await queries.query<AppRow>(`select ${COLUMNS} from apps where environment = $1 and name = $2`, [
-    environment,
-    name,
-  ]);
+export async function findApp(
+  queries: Queries,
+  environment: string,
+  name: string,
+): Promise<AppRow | undefined> {
+  const [row] = await queries.query<AppRow>(
+    `select ${COLUMNS} from apps where environment = $1 and name = $2`,
+    [environment, name],
+  );
   return row;
 }
 
@@ -109,7 +113,7 @@ export async function changeScale(
   ]);
 }
 
-/** What the scaling rule has learned of an app; undefined before it has learned anything. */
+/** The history of an app for the scaling rule; undefined before the first observation. */
 export async function readHistory(
   queries: Queries,
   { environment, name }: Pick<AppRow, "environment" | "name">,
@@ -135,7 +139,11 @@ export async function writeHistory(
 }
 
 /** Deletes an app. @returns the revision that it led to; undefined if there was none */
-export async function deleteApp(queries: Queries, environment: string, name: string): Promise<string | undefined> {
+export async function deleteApp(
+  queries: Queries,
+  environment: string,
+  name: string,
+): Promise<string | undefined> {
   const [row] = await queries.query<{ revision: string }>(
     "delete from apps where environment = $1 and name = $2 returning revision",
     [environment, name],

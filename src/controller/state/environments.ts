@@ -19,7 +19,9 @@ export async function listEnvironments(queries: Queries): Promise<EnvironmentRow
 
 /** An environment; undefined if there is none of this name. */
 export async function findEnvironment(queries: Queries, name: string): Promise<EnvironmentRow | undefined> {
-  const [row] = await queries.query<EnvironmentRow>(`select ${COLUMNS} from environments where name = $1`, [name]);
+  const [row] = await queries.query<EnvironmentRow>(`select ${COLUMNS} from environments where name = $1`, [
+    name,
+  ]);
   return row;
 }
 
@@ -38,7 +40,10 @@ export async function createEnvironment(
 
 /** Deletes an environment with its secrets; its apps have to be deleted before. */
 export async function deleteEnvironment(queries: Queries, name: string): Promise<boolean> {
-  await queries.query("delete from revisions where environment = $1 and id not in (select revision from runners)", [name]);
+  await queries.query(
+    "delete from revisions where environment = $1 and id not in (select revision from runners)",
+    [name],
+  );
   const rows = await queries.query("delete from environments where name = $1 returning name", [name]);
   return rows.length > 0;
 }

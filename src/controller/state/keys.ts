@@ -12,7 +12,7 @@ export interface KeyRow {
   readonly createdAt: Date;
 }
 
-/** What a new key may do. */
+/** The description and the permissions of a new key. */
 export interface NewKey {
   readonly description?: string | undefined;
   readonly preset?: string | undefined;

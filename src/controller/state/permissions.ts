@@ -1,6 +1,6 @@
 import { didYouMean } from "../../did-you-mean.ts";
 
-/** What a key may be allowed to do, by the names that fal's keys have where it has one. */
+/** The permissions of keys, by fal's names where fal has one. */
 export const PERMISSIONS = [
   "models:requests:submit",
   "serverless:apps:run",
@@ -17,7 +17,11 @@ export const PERMISSIONS = [
 /** One thing that a key may be allowed to do. */
 export type Permission = (typeof PERMISSIONS)[number];
 
-const READING: readonly Permission[] = ["serverless:apps:read", "serverless:logs:read", "account:settings:read"];
+const READING: readonly Permission[] = [
+  "serverless:apps:read",
+  "serverless:logs:read",
+  "account:settings:read",
+];
 const CALLING: readonly Permission[] = ["models:requests:submit", "serverless:apps:run"];
 const DEPLOYING: readonly Permission[] = [
   "serverless:apps:read",
@@ -28,7 +32,7 @@ const DEPLOYING: readonly Permission[] = [
 ];
 
 /** The permissions of each preset. BILLING and AGENT name things that this platform does not have. */
-export const PRESETS: Readonly<Record<string, readonly Permission[]>> = {
+const PRESETS: Readonly<Record<string, readonly Permission[]>> = {
   FULL: PERMISSIONS,
   API: [...CALLING],
   DEPLOY: DEPLOYING,

@@ -24,7 +24,7 @@ export interface HealthCheck {
 /** A reason for which a request is tried again. */
 export type RetryCondition = "timeout" | "server_error" | "connection_error";
 
-/** What was deployed. It never changes. */
+/** The content of a deployment. It never changes. */
 export interface Definition {
   /** The image as it was sent: a Dockerfile or the name of an image, with its options. */
   readonly image: Readonly<Record<string, unknown>>;
@@ -32,7 +32,7 @@ export interface Definition {
   /** The port that the app listens on in a container. */
   readonly exposedPort: number | undefined;
   readonly metricsPort: number | undefined;
-  /** Undefined: `/health` is tried, and its absence is no failure. */
+  /** Undefined: `/health` is tried, and may be missing. */
   readonly healthCheck: HealthCheck | undefined;
   /** The names of the secrets that a runner gets; undefined: those that are exposed by default. */
   readonly secrets: readonly string[] | undefined;
@@ -127,7 +127,11 @@ export async function recordStartTime(queries: Queries, id: string, startMs: num
 }
 
 /** Changes settings of a revision, as `servable apps scale` does. */
-export async function changeCodeSettings(queries: Queries, id: string, settings: CodeSettings): Promise<void> {
+export async function changeCodeSettings(
+  queries: Queries,
+  id: string,
+  settings: CodeSettings,
+): Promise<void> {
   await queries.query("update revisions set code_settings = $2 where id = $1", [id, json(settings)]);
 }
 

@@ -13,7 +13,7 @@ export interface RunnerRow {
   readonly revision: string;
   /** The name of the engine that it runs in. */
   readonly engine: string;
-  /** What the engine finds it by; null before it was started. */
+  /** Identifies it for the engine; null before it was started. */
   readonly handle: unknown;
   readonly state: RunnerState;
   /** Why it is in this state, for people. */
@@ -45,7 +45,7 @@ export async function createRunner(
   );
 }
 
-/** What changes of a runner. */
+/** A change of a runner. */
 export interface RunnerChange {
   readonly state?: RunnerState;
   readonly reason?: string;

@@ -30,7 +30,8 @@ export class SecretBox {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
     const key = readFileSync(path);
-    if (key.length !== 32) throw platformFailure(`${path} is not a key: it has ${key.length} bytes instead of 32.`);
+    if (key.length !== 32)
+      throw platformFailure(`${path} is not a key: it has ${key.length} bytes instead of 32.`);
     return new SecretBox(key);
   }
 
@@ -71,10 +72,10 @@ export async function setSecret(
 
 /** Deletes a secret. False if there is none. */
 export async function deleteSecret(queries: Queries, environment: string, name: string): Promise<boolean> {
-  const rows = await queries.query("delete from secrets where environment = $1 and name = $2 returning name", [
-    environment,
-    name,
-  ]);
+  const rows = await queries.query(
+    "delete from secrets where environment = $1 and name = $2 returning name",
+    [environment, name],
+  );
   return rows.length > 0;
 }
 

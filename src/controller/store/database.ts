@@ -3,7 +3,7 @@ import type { Pool, PoolClient, PoolConfig } from "pg";
 /** Values of a query's parameters. Objects and arrays of them have to be passed through {@link json}. */
 export type QueryValue = string | number | boolean | bigint | Date | Buffer | null | readonly string[] | Json;
 
-/** What a query runs on: the database, or a transaction of it. */
+/** Runs queries: the database, or a transaction of it. */
 export interface Queries {
   /**
    * Runs one statement with parameters `$1`, `$2`, ….

@@ -46,6 +46,8 @@ export async function migrate(
 }
 
 async function currentVersion(queries: Queries): Promise<number> {
-  const [row] = await queries.query<{ version: number | null }>("select max(version) as version from migrations");
+  const [row] = await queries.query<{ version: number | null }>(
+    "select max(version) as version from migrations",
+  );
   return row?.version ?? 0;
 }

@@ -106,7 +106,12 @@ export class PostgresServer {
   }
 
   /** How to connect to it. */
-  get connection(): { readonly host: string; readonly port: number; readonly user: string; readonly database: string } {
+  get connection(): {
+    readonly host: string;
+    readonly port: number;
+    readonly user: string;
+    readonly database: string;
+  } {
     return { host: this.#socketFolder, port: PORT, user: NAME, database: "postgres" };
   }
 
@@ -121,7 +126,7 @@ export class PostgresServer {
     }
   }
 
-  /** Looks after it no longer: it goes on, and the next {@link start} takes it over. */
+  /** Stops supervising it: it continues, and the next {@link start} takes it over. */
   leaveRunning(): void {
     this.#isStopping = true;
   }
@@ -153,7 +158,9 @@ export class PostgresServer {
       signal: this.#options.signal,
     });
     if (end.code !== 0) {
-      throw platformFailure(`The database could not be created in ${temporary}: ${end.lines.slice(-5).join("\n")}`);
+      throw platformFailure(
+        `The database could not be created in ${temporary}: ${end.lines.slice(-5).join("\n")}`,
+      );
     }
     renameSync(temporary, this.#data);
   }
@@ -211,7 +218,7 @@ export class PostgresServer {
     }
   }
 
-  /** Notices the end of a server that an earlier platform has started, which is no child of this process. */
+  /** Notices the end of a server that an earlier platform has started, whose end this process is not notified of. */
   #watchAdopted(): void {
     const timer = setInterval(() => {
       if (this.#isStopping || this.pid === undefined) clearInterval(timer);

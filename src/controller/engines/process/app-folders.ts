@@ -15,7 +15,7 @@ import type { FileStore } from "../../state/files.ts";
 import type { DeployedFile, Revision } from "../../state/revisions.ts";
 import type { PrepareOptions } from "../engine.ts";
 
-/** What a runner of a revision is started from. */
+/** The files and programs that a runner of a revision is started from. */
 export interface PreparedApp {
   /** The folder of the app's package. */
   readonly directory: string;
@@ -72,7 +72,7 @@ export class AppFolders {
     await rename(temporary, target);
   }
 
-  /** What a runner of a prepared revision is started from. */
+  /** The files and programs of a prepared revision. */
   async find(revision: Revision): Promise<PreparedApp> {
     const { facts, node } = await this.#basis(revision, {});
     const folder = this.#folderOf(revision);
@@ -89,7 +89,8 @@ export class AppFolders {
     options: PrepareOptions,
   ): Promise<{ readonly facts: AppFacts; readonly node: NodeRuntime }> {
     const facts = factsOf(definition.image);
-    if (facts === undefined) throw new FalServerlessError("BUILD_FAILED", "The deployment has no generated Dockerfile.");
+    if (facts === undefined)
+      throw new FalServerlessError("BUILD_FAILED", "The deployment has no generated Dockerfile.");
     const { signal, log } = options;
     const node = await this.#environments.node(facts.nodeVersion, {
       ...(signal === undefined ? {} : { signal }),
@@ -102,7 +103,11 @@ export class AppFolders {
     return join(this.#root, "revisions", id);
   }
 
-  async #copyAll(files: readonly DeployedFile[], folder: string, signal: AbortSignal | undefined): Promise<void> {
+  async #copyAll(
+    files: readonly DeployedFile[],
+    folder: string,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const left = files.values();
     await mkdir(folder, { recursive: true });
     await Promise.all(

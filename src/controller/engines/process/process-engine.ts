@@ -10,7 +10,7 @@ import type { Revision } from "../../state/revisions.ts";
 import { factsOf, type AppFolders } from "./app-folders.ts";
 import { treeMemoryBytes } from "./tree-memory.ts";
 
-/** What a runner is found by, also by a later process. */
+/** Identifies a runner, also for a later process. */
 interface ProcessHandle {
   readonly mark: ProcessMark;
 }
@@ -30,7 +30,15 @@ const ADOPTED_POLL_MS = 250;
  * Variables of this process that a runner gets. All others are withheld: they may be secrets of the platform. `HOME` is
  * the runner's own folder.
  */
-const PASSED_ON: readonly string[] = ["PATH", "LANG", "LC_ALL", "TZ", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "LD_LIBRARY_PATH"];
+const PASSED_ON: readonly string[] = [
+  "PATH",
+  "LANG",
+  "LC_ALL",
+  "TZ",
+  "NODE_EXTRA_CA_CERTS",
+  "SSL_CERT_FILE",
+  "LD_LIBRARY_PATH",
+];
 
 /** Runs each runner as a process of this machine, from the files and packages of its revision, without any container. */
 export class ProcessEngine implements Engine {
@@ -44,8 +52,8 @@ export class ProcessEngine implements Engine {
     this.#output = output;
   }
 
-  refusal({ definition }: Pick<Revision, "definition">): string | undefined {
-    if (factsOf(definition.image) === undefined) {
+  refusal(image: Revision["definition"]["image"]): string | undefined {
+    if (factsOf(image) === undefined) {
       return "it has an image or a Dockerfile of its own, and needs a container engine: install Podman or Docker on the platform's machine";
     }
     return undefined;
@@ -139,7 +147,7 @@ export class ProcessEngine implements Engine {
     if (running === undefined) return;
     this.#running.delete(id);
     clearTimeout(running.killTimer);
-    // What it has started and left behind.
+    // Processes that it has started and left behind.
     endGroup(running.mark.pid);
     void lastWords(this.#output, id).then((words) =>
       running.onEnd({ how, isFailure: running.asked === undefined || !isClean, lastWords: words }),
