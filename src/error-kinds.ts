@@ -40,7 +40,10 @@ export const ERRORS = {
   // Thrown when a server starts.
   PORT_UNAVAILABLE: { exitCode: 3, meaning: "The port is in use, or may not be opened." },
   SETUP_FAILED: { exitCode: 3, meaning: "configure(), setup() or lifespan() threw." },
-  PLATFORM_FAILED: { exitCode: 3, meaning: "The self-hosted platform can't start, or can't do what it is asked to." },
+  PLATFORM_FAILED: {
+    exitCode: 3,
+    meaning: "The self-hosted platform can't start, or can't do what it is asked to.",
+  },
   // Thrown by the command line.
   USAGE: { exitCode: 1, meaning: "The command line has an invalid argument." },
   // Raised while a request is handled.

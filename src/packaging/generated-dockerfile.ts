@@ -106,7 +106,8 @@ export function generateDockerfile(app: ImageApp, project: Project, nodeVersion:
 
 /** The same app for a platform that starts it without a container. */
 function factsOf(target: string, project: Project): string {
-  const { folder, framework, lockfile, archives, packages, installFlags, nestedModules, nodeVersion } = project;
+  const { folder, framework, lockfile, archives, packages, installFlags, nestedModules, nodeVersion } =
+    project;
   const manifests = packages.map((each) => `${each}/package.json`);
   return factsComment({
     target,
