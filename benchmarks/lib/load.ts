@@ -5,7 +5,7 @@ import type { ServerProcess } from "./server-process.ts";
 export interface Load {
   /** Default "/". */
   readonly path?: string;
-  readonly body: string;
+  readonly body: string | Buffer;
   /** Sent with GET and without the body, if given. */
   readonly query?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;

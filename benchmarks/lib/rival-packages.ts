@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runCommand } from "./command.ts";
@@ -24,6 +25,11 @@ export class RivalPackages implements AsyncDisposable {
     const options = ["--no-save", "--no-package-lock", "--ignore-scripts", "--prefix", folder];
     await runCommand("npm", ["install", ...options, ...specs], { cwd: folder });
     return new RivalPackages(folder);
+  }
+
+  /** Loads one of the packages. */
+  load(name: string): unknown {
+    return createRequire(join(this.#folder, "index.js"))(name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

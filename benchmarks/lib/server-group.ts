@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { ServerProcess } from "./server-process.ts";
 
-/** Compiled servers that run side by side, one of each. */
+/** Compiled servers that run side by side, one of each program and its arguments. */
 export class ServerGroup implements AsyncDisposable {
   readonly #folder: string;
   readonly #servers = new Map<string, ServerProcess>();
@@ -11,12 +11,13 @@ export class ServerGroup implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  /** The server of a program; started if it is not running. */
-  async get(program: string): Promise<ServerProcess> {
-    const running = this.#servers.get(program);
+  /** The server of a program with these arguments; started if it is not running. */
+  async get(program: string, ...args: readonly string[]): Promise<ServerProcess> {
+    const key = [program, ...args].join(" ");
+    const running = this.#servers.get(key);
     if (running !== undefined) return running;
-    const started = await ServerProcess.start(join(this.#folder, `${program}.js`));
-    this.#servers.set(program, started);
+    const started = await ServerProcess.start(join(this.#folder, `${program}.js`), [], args);
+    this.#servers.set(key, started);
     return started;
   }
 

@@ -52,7 +52,11 @@ export class StagedPackage implements AsyncDisposable {
         rootDir: ROOT, // files that a program imports from elsewhere would be written beside their sources
         outDir,
         customConditions: [],
-        paths: { servable: declaration("index"), "servable/current": declaration("current") },
+        paths: {
+          servable: declaration("index"),
+          "servable/current": declaration("current"),
+          "servable/media": declaration("media/index"),
+        },
       },
       include: [sources],
     };

@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { lateImport } from "../late-import.ts";
 import { essenceOf } from "../routes/content-types.ts";
 
 /** The registry of content types. The package has no types. */
@@ -6,6 +7,9 @@ const mime = createRequire(import.meta.url)("mime") as {
   getType(path: string): string | null;
   getExtension(type: string): string | null;
 };
+
+const fileTypes = lateImport(() => import("file-type"));
+const imageSizes = lateImport(() => import("image-size"));
 
 /** The first bytes of a file are enough for its type. */
 const TYPE_BYTES = 4_100;
@@ -35,10 +39,7 @@ export async function inspect(
   stated: string | undefined,
   isWhole: boolean,
 ): Promise<Inspection> {
-  const [{ fileTypeFromBuffer }, { imageSize }] = await Promise.all([
-    import("file-type"),
-    import("image-size"),
-  ]);
+  const [{ fileTypeFromBuffer }, { imageSize }] = await Promise.all([fileTypes(), imageSizes()]);
   const found = await fileTypeFromBuffer(head.subarray(0, TYPE_BYTES)).catch(() => undefined);
   let dimensions: Dimensions | undefined;
   let imageType: string | undefined;

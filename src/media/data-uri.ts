@@ -8,6 +8,7 @@ export interface DataUri {
 /** Maximum length of the head of a data URI, in characters. */
 const MAX_HEAD = 1_000;
 const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
+const PADDING = /={0,2}$/;
 
 /**
  * Decodes a data URI.
@@ -29,10 +30,25 @@ export function decodeDataUri(uri: string, maxBytes: number): DataUri {
 }
 
 function decodeBase64(text: string): Uint8Array {
-  // Percent signs and line breaks are rare: most texts need no copy.
+  const bytes = Buffer.from(text, "base64");
+  if (isDecodedWholly(text, bytes.length)) return bytes;
+  // Percent signs and line breaks are rare.
   const plain = /[%\s]/.test(text) ? percentDecoded(text).toString("latin1").replaceAll(/\s/g, "") : text;
   if (!BASE64.test(plain)) throw new Error("its data is not valid base64");
   return Buffer.from(plain, "base64");
+}
+
+/**
+ * Whether all characters were decoded: Node skips those that are not base64, and so finds fewer bytes. For a large picture
+ * this takes a tenth of the time of a search for such characters.
+ */
+function isDecodedWholly(text: string, bytes: number): boolean {
+  const padding = text.slice(-2).match(PADDING)?.[0].length ?? 0;
+  const digits = text.length - padding;
+  // One digit of four holds no whole byte: it would not be missed. Of other characters Node looks at one byte only.
+  return (
+    digits % 4 !== 1 && bytes === Math.floor((digits * 3) / 4) && Buffer.byteLength(text) === text.length
+  );
 }
 
 function decodePercent(text: string): Uint8Array {

@@ -1,7 +1,7 @@
-import type { ClientRequest, IncomingMessage } from "node:http";
+import { request, type ClientRequest, type IncomingMessage } from "node:http";
 import { connect, isIP, type LookupFunction, type Socket } from "node:net";
 import type { Readable } from "node:stream";
-import type * as Tls from "node:tls";
+import { connect as connectSecurely } from "node:tls";
 import { FetchError } from "../file-errors.ts";
 import { normalAddress } from "./public-address.ts";
 
@@ -40,7 +40,6 @@ const MAX_HEADER_BYTES = 64 * 1024;
  */
 export async function openExchange(exchange: ExchangeRequest): Promise<Exchange> {
   const { url, headers, signal, stallTimeoutMs } = exchange;
-  const { request } = await import("node:http");
   signal.throwIfAborted();
   const call = request({
     method: "GET",
@@ -48,7 +47,7 @@ export async function openExchange(exchange: ExchangeRequest): Promise<Exchange>
     headers: { ...headers, host: url.host },
     setHost: false,
     maxHeaderSize: MAX_HEADER_BYTES,
-    createConnection: connectorTo(exchange, await import("node:tls")),
+    createConnection: connectorTo(exchange),
   });
   const abort = (): void => void call.destroy(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
@@ -88,7 +87,7 @@ function responseOf(call: ClientRequest, url: URL): Promise<IncomingMessage> {
 }
 
 /** Connects to one of the checked addresses, with TLS for the name of the URL. */
-function connectorTo({ url, addresses, ca }: ExchangeRequest, tls: typeof Tls): () => Socket {
+function connectorTo({ url, addresses, ca }: ExchangeRequest): () => Socket {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const isSecure = url.protocol === "https:";
   const checked = new Set(addresses.map(normalAddress));
@@ -107,7 +106,7 @@ function connectorTo({ url, addresses, ca }: ExchangeRequest, tls: typeof Tls): 
       ALPNProtocols: ["http/1.1"],
       ...(ca === undefined ? {} : { ca }),
     };
-    const socket = isSecure ? tls.connect(secure) : connect(options);
+    const socket = isSecure ? connectSecurely(secure) : connect(options);
     socket.once("connect", () => {
       if (isConnectedTo(socket, checked)) return;
       socket.destroy(new FetchError("address", "The connection was made to another address."));

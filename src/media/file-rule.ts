@@ -1,6 +1,6 @@
 import type { MediaFault, MediaRule } from "../routes/media-rule.ts";
 import type { MediaRuntime } from "../routes/media-runtime.ts";
-import type { FileDescription } from "../routes/uploaded-file.ts";
+import type { ReceivedFile } from "../routes/uploaded-file.ts";
 import { createFile } from "./create-file.ts";
 import type { FileLimits } from "./file-limits.ts";
 import { MediaFile } from "./media-file.ts";
@@ -61,13 +61,10 @@ export class FileRule implements MediaRule {
     return file;
   }
 
-  acceptUpload({ path, size, filename, contentType }: FileDescription): MediaFile {
+  acceptUpload({ bytes, path, size, filename, contentType }: ReceivedFile): MediaFile {
     const fileName = filename === "" ? undefined : filename;
-    const file = createFile(
-      this.#kind,
-      { content: { path, size } },
-      { contentType, fileName, fileSize: size },
-    );
+    const content = bytes === undefined ? { size, path: path as string } : { size, bytes };
+    const file = createFile(this.#kind, { content }, { contentType, fileName, fileSize: size });
     file.limitTo(this.#limits);
     return file;
   }

@@ -1,3 +1,4 @@
+import { lookup, Resolver } from "node:dns/promises";
 import { FetchError } from "../file-errors.ts";
 
 /** Resolves a host's name to its addresses, once. Rejects with a {@link FetchError} or the signal's reason. */
@@ -18,7 +19,6 @@ export interface ResolverOptions {
  */
 export function createResolver({ servers }: ResolverOptions = {}): HostResolver {
   return async (host, signal) => {
-    const { Resolver } = await import("node:dns/promises");
     const resolver = new Resolver({ timeout: 2500, tries: 3 });
     if (servers !== undefined) resolver.setServers(servers);
     const cancel = (): void => resolver.cancel();
@@ -37,7 +37,6 @@ export function createResolver({ servers }: ResolverOptions = {}): HostResolver 
 
 /** Resolves a name as all programs of this machine do: with its file of hosts, and the search list of its network. */
 export const resolveBySystem: HostResolver = async (host, signal) => {
-  const { lookup } = await import("node:dns/promises");
   signal.throwIfAborted();
   let abort: (() => void) | undefined;
   const aborted = new Promise<never>((_resolve, reject) => {

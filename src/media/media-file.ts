@@ -2,6 +2,7 @@ import { copyFile, writeFile } from "node:fs/promises";
 import { openAsBlob } from "node:fs";
 import { Readable } from "node:stream";
 import { FalServerlessError } from "../errors.ts";
+import { lateImport } from "../late-import.ts";
 import { matchesType } from "../routes/content-types.ts";
 import { extensionOf, typeOfName, type Inspection } from "./content-inspection.ts";
 import { decodeDataUri } from "./data-uri.ts";
@@ -19,6 +20,8 @@ import {
 } from "./file-content.ts";
 import { NO_LIMITS, type FileLimits } from "./file-limits.ts";
 import { recordOf, type FileRecord, type MediaKind, type StatedFacts } from "./wire-file.ts";
+
+const safeFetch = lateImport(() => import("./safe-fetch.ts"));
 
 /** Where the bytes of a file come from. */
 export type Origin =
@@ -236,7 +239,7 @@ export class MediaFile<Kind extends MediaKind = MediaKind> {
 
   async #fetch(url: string, maxBytes: number, temporary: TemporaryFiles): Promise<Content> {
     const binding = this.#binding;
-    const { fetchSafely } = await import("./safe-fetch.ts");
+    const { fetchSafely } = await safeFetch();
     try {
       const fetched = await fetchSafely(url, {
         maxBytes,

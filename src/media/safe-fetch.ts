@@ -1,8 +1,11 @@
+import { lateImport } from "../late-import.ts";
 import type { FetchLimits } from "./fetch-limits.ts";
 import type { FetchedFile, FetchParts } from "./fetched-file.ts";
 
 export type { FetchLimits } from "./fetch-limits.ts";
 export type { FetchedFile } from "./fetched-file.ts";
+
+const implementation = lateImport(() => import("./fetch-file.ts"));
 
 /**
  * Fetches a file from a URL that may come from a caller. Only http and https URLs are fetched, and only from public
@@ -19,6 +22,6 @@ export async function fetchSafely(
   limits: FetchLimits,
   parts: FetchParts = {},
 ): Promise<FetchedFile> {
-  const { fetchFile } = await import("./fetch-file.ts");
+  const { fetchFile } = await implementation();
   return fetchFile(url, limits, parts);
 }

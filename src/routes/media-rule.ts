@@ -1,4 +1,4 @@
-import type { FileDescription } from "./uploaded-file.ts";
+import type { ReceivedFile } from "./uploaded-file.ts";
 import { eachSubschema, type SchemaNode } from "./schema-walk.ts";
 import type { MediaRuntime } from "./media-runtime.ts";
 
@@ -31,7 +31,7 @@ export interface MediaRule {
   /** The value that a handler gets for an input that fits. */
   accept(value: unknown): unknown;
   /** The value that a handler gets for a file of a multipart body. */
-  acceptUpload(file: FileDescription): unknown;
+  acceptUpload(file: ReceivedFile): unknown;
   /** The form in which callers get a result that fits. */
   present(value: unknown): unknown;
 }

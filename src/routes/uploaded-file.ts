@@ -15,6 +15,13 @@ export interface FileDescription {
   readonly path: string;
 }
 
+/** A file of a multipart body, in memory or in a temporary file. */
+export interface ReceivedFile extends Omit<FileDescription, "path"> {
+  readonly bytes?: Uint8Array | undefined;
+  /** Set if `bytes` is not. */
+  readonly path?: string | undefined;
+}
+
 /** A file of a multipart body, in a temporary file that exists until the call is answered. */
 export class UploadedFile implements FileDescription {
   readonly filename: string;

@@ -1,5 +1,8 @@
+import { lateImport } from "../late-import.ts";
 import { storageFailure } from "./failures.ts";
 import { callStore, type StoreAnswer, type StoreCall } from "./store-client.ts";
+
+const signers = lateImport(() => import("aws4fetch"));
 
 /** Maximum time without data from the store, in ms. */
 export const TIMEOUT_MS = 60_000;
@@ -36,7 +39,7 @@ export class S3Bucket {
   async send({ method, key, query, headers = {}, body, signal }: S3Request): Promise<StoreAnswer> {
     const search = query === undefined ? "" : `?${new URLSearchParams(query).toString()}`;
     const url = `${this.#address}/${encodedKey(key)}${search}`;
-    const { AwsV4Signer } = await import("aws4fetch");
+    const { AwsV4Signer } = await signers();
     const signed = await new AwsV4Signer({ method, url, headers: { ...headers }, ...this.#signing }).sign();
     let answer: StoreAnswer;
     try {
@@ -59,7 +62,7 @@ export class S3Bucket {
 
   /** A signed URL, with which anyone can read a key for some time. */
   async signedUrl(key: string, expirySeconds: number): Promise<string> {
-    const { AwsV4Signer } = await import("aws4fetch");
+    const { AwsV4Signer } = await signers();
     const url = `${this.#address}/${encodedKey(key)}?X-Amz-Expires=${expirySeconds}`;
     const signed = await new AwsV4Signer({ method: "GET", url, signQuery: true, ...this.#signing }).sign();
     return signed.url.href;

@@ -20,6 +20,7 @@ import type { ArrivingBody } from "../memory-budget.ts";
 import { overloaded } from "../memory-bodies.ts";
 import { broken, tooLarge, tooShort, tooMany, encodingIssue, missing } from "./multipart-faults.ts";
 import { storesFiles, type MultipartPlan } from "./multipart-plan.ts";
+import { HeldFile } from "./held-file.ts";
 import { StoredFile } from "./stored-file.ts";
 
 const MULTIPART_TYPE = "multipart/form-data";
@@ -69,7 +70,10 @@ class MultipartReading {
   #space: ArrivingBody | undefined;
   #received = 0;
   #fieldBytes = 0;
+  /** Bytes of files on the disk. */
   #fileBytes = 0;
+  /** Memory of files that are not on the disk. */
+  #heldBytes = 0;
   /** Parts that are being read, and files that are being written. */
   #open = 0;
   #isParsed = false;
@@ -211,39 +215,69 @@ class MultipartReading {
     return { take: () => {}, end: () => this.#closeOne() };
   }
 
+  /** Holds a small file in memory if the handler does not need its path, and writes any other to the disk. */
   #store(part: Part, upload: UploadField): Target {
-    const { name, stream, filename, contentType } = part;
+    const { name, filename, contentType } = part;
     const { uploads, overloadStatus } = this.#plan;
-    let file: StoredFile;
-    try {
-      file = new StoredFile(uploads.folder.newFile(), stream, (error) =>
-        this.#fail(this.#storageError(error)),
-      );
-    } catch (error) {
-      this.#fail(this.#storageError(error as NodeJS.ErrnoException));
-      return this.#dropped();
-    }
-    this.#stored.push(file);
+    let held = upload.media === undefined ? undefined : new HeldFile((bytes) => this.#hold(bytes));
+    let file = held === undefined ? this.#createFile(part) : undefined;
     let size = 0;
     return {
       take: (chunk) => {
+        if (this.#isOver) return;
         size += chunk.length;
         if (size > (upload.maxBytes ?? Infinity)) return this.#fail(tooLarge(name, upload));
-        this.#fileBytes += chunk.length;
+        const isHeld = held?.add(chunk) === true;
+        if (!isHeld) this.#fileBytes += file === undefined ? size : chunk.length;
         const hasSpace = this.#space?.came(chunk.length, this.#fileBytes, uploads.watch.clock.now());
         if (hasSpace === false) return this.#fail(overloaded(overloadStatus));
-        file.write(chunk);
+        if (isHeld) return;
+        if (held !== undefined) this.#letGo(held.capacity);
+        file ??= this.#createFile(part);
+        if (held !== undefined) file?.write(held.bytes);
+        held = undefined;
+        file?.write(chunk);
       },
       end: () => {
         if (size < (upload.minBytes ?? 0)) this.#issues.push(tooShort(name, upload));
-        const description = { filename, contentType, size, path: file.path };
-        const uploaded = upload.media?.acceptUpload(description) ?? new UploadedFile(description);
+        const facts = { filename, contentType, size };
+        const content = file === undefined ? { bytes: held?.bytes } : { path: file.path };
+        const uploaded =
+          upload.media?.acceptUpload({ ...facts, ...content }) ??
+          new UploadedFile({ ...facts, path: file?.path ?? "" });
         const others = this.#files.get(name);
         if (others === undefined) this.#files.set(name, [uploaded]);
         else others.push(uploaded);
-        file.end(() => this.#closeOne());
+        if (file === undefined) this.#closeOne();
+        else file.end(() => this.#closeOne());
       },
     };
+  }
+
+  /** Creates a file on the disk; undefined if the reading has failed. */
+  #createFile({ stream }: Part): StoredFile | undefined {
+    const failed = (error: NodeJS.ErrnoException): void => this.#fail(this.#storageError(error));
+    try {
+      const file = new StoredFile(this.#plan.uploads.folder.newFile(), stream, failed);
+      this.#stored.push(file);
+      return file;
+    } catch (error) {
+      failed(error as NodeJS.ErrnoException);
+      return undefined;
+    }
+  }
+
+  /** Reserves memory for a file. Half of the memory for all requests is left to those that can't use the disk. */
+  #hold(bytes: number): boolean {
+    const { memory } = this.#plan;
+    if (memory.held + bytes > memory.maxBytes / 2 || !memory.take(bytes)) return false;
+    this.#heldBytes += bytes;
+    return true;
+  }
+
+  #letGo(bytes: number): void {
+    this.#heldBytes -= bytes;
+    this.#plan.memory.free(bytes);
   }
 
   /** Passes a file to the handler as a stream. The parts before it are all that the handler gets. */
@@ -316,6 +350,7 @@ class MultipartReading {
       return this.#fail(error as Error);
     }
     this.#streamed = streamed;
+    const heldBytes = this.#heldBytes;
     if (streamed === undefined) this.#settle();
     const { uploads } = this.#plan;
     const paths = this.#stored.map(({ path }) => path);
@@ -324,7 +359,7 @@ class MultipartReading {
       streamed === undefined
         ? () => void uploads.remove(paths, bytes)
         : () => this.#fail(new BodyError("BODY_UNREADABLE"));
-    this.#onRead(undefined, { input, bytes: this.#fieldBytes, release });
+    this.#onRead(undefined, { input, bytes: this.#fieldBytes + heldBytes, release });
   }
 
   /** Ends the reading, and keeps the disk space of the stored files. */
@@ -373,6 +408,7 @@ class MultipartReading {
   #stopReading(): void {
     this.#arrival.end();
     this.#plan.memory.free(READING_BYTES);
+    this.#letGo(this.#heldBytes);
     this.#request.removeListener("data", this.#onData);
     this.#request.removeListener("end", this.#onEnd);
     this.#request.resume(); // discards the rest

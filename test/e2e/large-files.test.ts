@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer, request, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { after, test } from "node:test";
+import { crc32 } from "node:zlib";
+import { ANY_PORT, createProject, startCli } from "../helpers/cli.ts";
+import { createFolder } from "../helpers/folders.ts";
+import { untilStored } from "../helpers/uploads.ts";
+
+const MIB = 1024 ** 2;
+/** A small file, which has the server load its code. */
+const SMALL = 2;
+/** In MiB. To try a larger file: SERVABLE_LARGE_FILE_MIB=2048 */
+const LARGE = Number(process.env["SERVABLE_LARGE_FILE_MIB"] ?? 256);
+/** The memory that files may take, whatever their size. */
+const BOUND = 100;
+
+const SOURCE = `
+import { App, endpoint, file, multipart } from "servable";
+import { File } from "servable/media";
+import { Type } from "typebox";
+import { crc32 } from "node:zlib";
+
+const LIMITS = { maxBytes: 4 * 1024 ** 3 };
+const One = Type.Object({ file: File(LIMITS) });
+const { FILE_HOST, FOLDER } = process.env;
+
+export default class Large extends App {
+  static fileHosts = [FILE_HOST];
+  static storage = { kind: "local", folder: FOLDER + "/stored" };
+
+  @endpoint("/url", { input: One })
+  url({ file }) {
+    return factsOf(file);
+  }
+
+  @endpoint("/upload", { input: multipart({ file: File(LIMITS) }) })
+  async upload({ file }) {
+    await file.save(FOLDER + "/kept");
+    return factsOf(file);
+  }
+
+  @endpoint("/stored", { output: One })
+  stored() {
+    return { file: File.fromPath(FOLDER + "/kept", { contentType: "application/x-large" }) };
+  }
+
+  @endpoint("/answer")
+  answer() {
+    return file(FOLDER + "/kept");
+  }
+
+  @endpoint("/pid")
+  pid() {
+    return process.pid;
+  }
+}
+
+async function factsOf(file) {
+  let sum = 0;
+  for await (const piece of file.stream()) sum = crc32(piece, sum);
+  return { size: await file.size, sum };
+}
+`;
+
+/** A file whose every MiB is another. */
+function* pieces(mebibytes: number): Generator<Buffer> {
+  for (let index = 0; index < mebibytes; index++) yield Buffer.alloc(MIB, `piece ${index} `);
+}
+
+function factsOf(mebibytes: number): { size: number; sum: number } {
+  let sum = 0;
+  for (const piece of pieces(mebibytes)) sum = crc32(piece, sum);
+  return { size: mebibytes * MIB, sum };
+}
+
+async function received(answer: Response): Promise<{ size: number; sum: number }> {
+  assert.equal(answer.status, 200);
+  let [size, sum] = [0, 0];
+  for await (const piece of answer.body ?? []) {
+    size += (piece as Uint8Array).length;
+    sum = crc32(piece as Uint8Array, sum);
+  }
+  return { size, sum };
+}
+
+/** Serves files: the path is the number of MiB. */
+async function startHost(): Promise<string> {
+  const server = createServer(({ url = "" }, response: ServerResponse) => {
+    const mebibytes = Number(url.slice(1));
+    response.writeHead(200, { "content-length": mebibytes * MIB });
+    void pipeline(Readable.from(pieces(mebibytes), { objectMode: false }), response);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  after(() => server.close());
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function upload(url: string, mebibytes: number): Promise<unknown> {
+  const head = '--b\r\ncontent-disposition: form-data; name="file"; filename="f"\r\n\r\n';
+  const body = function* (): Generator<Buffer> {
+    yield Buffer.from(head);
+    yield* pieces(mebibytes);
+    yield Buffer.from("\r\n--b--\r\n");
+  };
+  const sent = request(url, {
+    method: "POST",
+    headers: { "content-type": "multipart/form-data; boundary=b" },
+  });
+  const answered = once(sent, "response") as Promise<[Readable]>;
+  await pipeline(Readable.from(body(), { objectMode: false }), sent);
+  const [answer] = await answered;
+  return JSON.parse((await answer.toArray()).join(""));
+}
+
+test(`a file of ${LARGE} MiB comes in and goes out in less than ${BOUND} MB of memory`, async (t) => {
+  const [folder, temporary] = [createFolder(), createFolder()];
+  const host = await startHost();
+  const project = createProject({ "app.ts": SOURCE });
+  const env = { FILE_HOST: host, FOLDER: folder, TMPDIR: temporary };
+  const cli = startCli(["run", "app.ts", ...ANY_PORT], project, env);
+  const url = await cli.listening();
+  const post = (path: string, body: object = {}): Promise<Response> =>
+    fetch(url + path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const passThrough = async (mebibytes: number): Promise<void> => {
+    const facts = factsOf(mebibytes);
+    assert.deepEqual(await upload(`${url}/upload`, mebibytes), facts, "as an upload");
+    const fetched = await post("/url", { file: `http://${host}/${mebibytes}` });
+    assert.deepEqual(await fetched.json(), facts, "by its URL");
+    const { file } = (await (await post("/stored")).json()) as { file: { url: string; file_size: number } };
+    assert.equal(file.file_size, facts.size);
+    assert.deepEqual(await received(await fetch(file.url)), facts, "from the storage");
+    assert.deepEqual(await received(await post("/answer")), facts, "as an answer");
+    await untilStored(temporary, 0);
+    await untilStored(join(folder, "stored"), 0);
+  };
+  const pid = (await (await post("/pid")).json()) as number;
+  /** Resident memory of the server in MB: now, and its peak. */
+  const memory = (field: "VmRSS" | "VmHWM"): number =>
+    (Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024) / 1e6;
+  await passThrough(SMALL);
+  const idle = process.platform === "linux" ? memory("VmRSS") : 0;
+  await passThrough(LARGE);
+  if (process.platform === "linux") {
+    const grown = memory("VmHWM") - idle;
+    t.diagnostic(`${Math.round(grown)} MB above ${Math.round(idle)} MB`);
+    assert.ok(grown < BOUND, `the memory grew by ${Math.round(grown)} MB`);
+  }
+  cli.kill("SIGTERM");
+  await cli.ended;
+});
