@@ -51,7 +51,9 @@ const SCHEME = /^(https?|data):/i;
 /** The URL with its scheme in lower case; undefined if a file can't have it. */
 export function fileUrl(text: string): string | undefined {
   const scheme = SCHEME.exec(text)?.[1];
-  return scheme === undefined ? undefined : scheme.toLowerCase() + text.slice(scheme.length);
+  if (scheme === undefined) return undefined;
+  const lower = scheme.toLowerCase();
+  return scheme === lower ? text : lower + text.slice(scheme.length); // a data URI is long: no copy
 }
 
 const INVALID_URL = "value must be a valid URL";

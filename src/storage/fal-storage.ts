@@ -244,14 +244,14 @@ export class FalStorage implements FileStorage {
   }
 
   /** The caller's token and preferences, which the CDN takes. */
-  #requestHeaders({ header, requestId }: StoreRequest): Record<string, string> {
+  #requestHeaders(request: StoreRequest): Record<string, string> {
     const own = this.#expirySeconds;
     const lifecycle =
-      jsonObject(header("x-fal-object-lifecycle-preference")) ??
+      jsonObject(request.header("x-fal-object-lifecycle-preference")) ??
       (own === undefined ? undefined : JSON.stringify({ expiration_duration_seconds: own }));
-    const token = header("x-fal-cdn-token");
+    const token = request.header("x-fal-cdn-token");
     return {
-      "x-fal-request-id": requestId,
+      "x-fal-request-id": request.requestId,
       ...(token === undefined ? {} : { "x-fal-cdn-token": token }),
       ...(lifecycle === undefined
         ? {}

@@ -24,6 +24,27 @@ interface Running {
   sender: ItemSender | undefined;
 }
 
+/** The context of a batch. A class for the same reason as that of a batch in the server's process. */
+class RemoteBatchContext implements BatchContext {
+  readonly requests: readonly RemoteContext[];
+  readonly #signal: LazySignal;
+  readonly #log: ForwardingLog;
+
+  constructor(requests: readonly RemoteContext[], signal: LazySignal, log: ForwardingLog) {
+    this.requests = requests;
+    this.#signal = signal;
+    this.#log = log;
+  }
+
+  get signal(): AbortSignal {
+    return this.#signal.signal;
+  }
+
+  get log(): BatchContext["log"] {
+    return this.#log.logger;
+  }
+}
+
 /** Runs the handlers of a worker's servable on request of the main process, one call at a time. */
 export class HandlerCalls {
   readonly servable: HostedServable;
@@ -125,7 +146,7 @@ export class HandlerCalls {
     const span = call.trace && currentTracing()?.start(`${methodName}()`, call.trace);
     const run = (): unknown =>
       runInScope(call.isBatch ? undefined : contexts[0], this.servable.instance, () => {
-        if (call.isBatch) return handler(call.inputs, this.#batchContext(contexts, signal));
+        if (call.isBatch) return handler(call.inputs, new RemoteBatchContext(contexts, signal, this.#log));
         return call.inputs === undefined ? handler(contexts[0]) : handler(call.inputs[0], contexts[0]);
       });
     return span === undefined ? run() : span.around(run);
@@ -166,19 +187,6 @@ export class HandlerCalls {
       value: undefined,
       ...(effects === undefined ? effectsOf(running.contexts) : {}),
     });
-  }
-
-  #batchContext(requests: readonly RemoteContext[], signal: LazySignal): BatchContext {
-    const log = this.#log;
-    return {
-      requests,
-      get signal() {
-        return signal.signal;
-      },
-      get log() {
-        return log.logger;
-      },
-    };
   }
 
   async #answer(call: CallMessage, result: unknown, running: Running, tookMs: number): Promise<void> {

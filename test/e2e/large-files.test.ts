@@ -147,7 +147,9 @@ test(`a file of ${LARGE} MiB comes in and goes out in less than ${BOUND} MB of m
   const pid = (await (await post("/pid")).json()) as number;
   /** Resident memory of the server in MB: now, and its peak. */
   const memory = (field: "VmRSS" | "VmHWM"): number =>
-    (Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024) / 1e6;
+    (Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) *
+      1024) /
+    1e6;
   await passThrough(SMALL);
   const idle = process.platform === "linux" ? memory("VmRSS") : 0;
   await passThrough(LARGE);

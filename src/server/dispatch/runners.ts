@@ -40,7 +40,7 @@ export function createRunner(parts: RunnerParts): RunBatch<QueuedCall> {
       signature.methodName,
       calls,
       async (some) => {
-        const returned = callTogether(parts, some, createBatchContext(some, run, log));
+        const returned = callTogether(parts, some, new RunContext(some, run, log));
         if (hold !== undefined && Array.isArray(returned)) returned.forEach(hold);
         const results = await returned;
         if (hold !== undefined && Array.isArray(results)) results.forEach(hold);
@@ -51,14 +51,24 @@ export function createRunner(parts: RunnerParts): RunBatch<QueuedCall> {
     );
 }
 
-function createBatchContext(calls: readonly QueuedCall[], run: RunSignal, log: Logger): BatchContext {
-  return {
-    requests: calls.map(({ context }) => context),
-    get signal() {
-      return run.signal;
-    },
-    log,
-  };
+/**
+ * The context of a batch. A class, because each object literal with getters gets a hidden class of its own in V8, which keeps
+ * the requests in memory until a full garbage collection.
+ */
+class RunContext implements BatchContext {
+  readonly requests: BatchContext["requests"];
+  readonly log: Logger;
+  readonly #run: RunSignal;
+
+  constructor(calls: readonly QueuedCall[], run: RunSignal, log: Logger) {
+    this.requests = calls.map(({ context }) => context);
+    this.log = log;
+    this.#run = run;
+  }
+
+  get signal(): AbortSignal {
+    return this.#run.signal;
+  }
 }
 
 function callAlone({ signature, handler, app }: RunnerParts, { context, input }: QueuedCall): unknown {

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
 import type { RequestContext } from "../../context.ts";
 import type { MediaRule } from "../../routes/media-rule.ts";
 import type { MediaCall, MediaRequest, MediaServer } from "../../routes/media-runtime.ts";
@@ -45,7 +46,7 @@ export class ServerFiles {
     const server = this.open(rule);
     const { rootPath } = this.#options;
     return {
-      of: (context) => (context.files ??= server.begin(requestOf(context, rootPath))),
+      of: (context) => (context.files ??= server.begin(new HttpMediaRequest(context, rootPath))),
       loadsFirst: inWorkers || route.dispatch?.batch !== undefined,
       inWorkers,
     };
@@ -106,24 +107,43 @@ export class ServerFiles {
   }
 }
 
-function requestOf(context: HttpContext, rootPath: string): MediaRequest {
-  return {
-    get requestId() {
-      return context.requestId;
-    },
-    get signal() {
-      return context.signal;
-    },
-    get log() {
-      return context.log;
-    },
-    header: (name) => textOf(context.rawHeaders[name]),
-    headerNames: () => Object.keys(context.rawHeaders),
-    origin() {
-      const { protocol, host } = context.request;
-      return `${protocol}://${host}${rootPath}`;
-    },
-  };
+/**
+ * The facts of an HTTP request. A class, because each object literal with getters gets a hidden class of its own in V8, which
+ * keeps the request and its body in memory until a full garbage collection.
+ */
+class HttpMediaRequest implements MediaRequest {
+  readonly #context: HttpContext;
+  readonly #rootPath: string;
+
+  constructor(context: HttpContext, rootPath: string) {
+    this.#context = context;
+    this.#rootPath = rootPath;
+  }
+
+  get requestId(): string {
+    return this.#context.requestId;
+  }
+
+  get signal(): AbortSignal {
+    return this.#context.signal;
+  }
+
+  get log(): Logger {
+    return this.#context.log;
+  }
+
+  header(name: string): string | undefined {
+    return textOf(this.#context.rawHeaders[name]);
+  }
+
+  headerNames(): string[] {
+    return Object.keys(this.#context.rawHeaders);
+  }
+
+  origin(): string {
+    const { protocol, host } = this.#context.request;
+    return `${protocol}://${host}${this.#rootPath}`;
+  }
 }
 
 function sessionRequest(
