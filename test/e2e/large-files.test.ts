@@ -10,6 +10,7 @@ import { after, test } from "node:test";
 import { crc32 } from "node:zlib";
 import { ANY_PORT, createProject, startCli } from "../helpers/cli.ts";
 import { createFolder } from "../helpers/folders.ts";
+import { png } from "../helpers/pictures.ts";
 import { untilStored } from "../helpers/uploads.ts";
 
 const MIB = 1024 ** 2;
@@ -20,14 +21,22 @@ const LARGE = Number(process.env["SERVABLE_LARGE_FILE_MIB"] ?? 256);
 /** The memory that files may take, whatever their size. */
 const BOUND = 100;
 
+/** Bytes behind a picture that comes as a data URI, and of one that goes through the disk. */
+const SMALL_PICTURE = 200_000;
+const LARGE_PICTURE = 1_500_000;
+const PICTURES = 100;
+/** The memory that the pictures may take, which have 106 MB together, in MB. */
+const PICTURES_BOUND = 250;
+
 const SOURCE = `
 import { App, endpoint, file, multipart } from "servable";
-import { File } from "servable/media";
+import { File, Image } from "servable/media";
 import { Type } from "typebox";
 import { crc32 } from "node:zlib";
 
 const LIMITS = { maxBytes: 4 * 1024 ** 3 };
 const One = Type.Object({ file: File(LIMITS) });
+const Picture = Type.Object({ image: Image(), width: Type.Integer() });
 const { FILE_HOST, FOLDER } = process.env;
 
 export default class Large extends App {
@@ -55,10 +64,24 @@ export default class Large extends App {
     return file(FOLDER + "/kept");
   }
 
+  @endpoint("/picture", { input: Type.Object({ image: Image() }), output: Picture })
+  picture({ image }) {
+    return copyOf(image);
+  }
+
+  @endpoint("/picture-upload", { input: multipart({ image: Image() }), output: Picture })
+  pictureUpload({ image }) {
+    return copyOf(image);
+  }
+
   @endpoint("/pid")
   pid() {
     return process.pid;
   }
+}
+
+async function copyOf(image) {
+  return { image: Image.fromPath(await image.path()), width: await image.width };
 }
 
 async function factsOf(file) {
@@ -89,9 +112,16 @@ async function received(answer: Response): Promise<{ size: number; sum: number }
   return { size, sum };
 }
 
-/** Serves files: the path is the number of MiB. */
+/** A picture of that width, with bytes of its own behind it. */
+function pictureOf(width: number, bytes: number): Buffer<ArrayBuffer> {
+  return Buffer.concat([png(width, 2), Buffer.alloc(bytes, `picture ${width} `)]);
+}
+
+/** Serves files: the path is the number of MiB, or `/pictures/WIDTH`. */
 async function startHost(): Promise<string> {
   const server = createServer(({ url = "" }, response: ServerResponse) => {
+    const [, width] = /^\/pictures\/(\d+)$/.exec(url) ?? [];
+    if (width !== undefined) return void response.end(pictureOf(Number(width), LARGE_PICTURE));
     const mebibytes = Number(url.slice(1));
     response.writeHead(200, { "content-length": mebibytes * MIB });
     void pipeline(Readable.from(pieces(mebibytes), { objectMode: false }), response);
@@ -119,7 +149,8 @@ async function upload(url: string, mebibytes: number): Promise<unknown> {
   return JSON.parse((await answer.toArray()).join(""));
 }
 
-test(`a file of ${LARGE} MiB comes in and goes out in less than ${BOUND} MB of memory`, async (t) => {
+/** The app in a process of its own. */
+async function start() {
   const [folder, temporary] = [createFolder(), createFolder()];
   const host = await startHost();
   const project = createProject({ "app.ts": SOURCE });
@@ -132,6 +163,28 @@ test(`a file of ${LARGE} MiB comes in and goes out in less than ${BOUND} MB of m
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
     });
+  const pid = (await (await post("/pid")).json()) as number;
+  /** Resident memory of the server in MB: now, or its peak. */
+  const memory = (field: "VmRSS" | "VmHWM"): number => {
+    if (process.platform !== "linux") return 0;
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return (Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) * 1024) / 1e6;
+  };
+  return {
+    ...{ url, host, post, memory },
+    async untilTidy() {
+      await untilStored(temporary, 0);
+      await untilStored(join(folder, "stored"), 0);
+    },
+    async stop() {
+      cli.kill("SIGTERM");
+      await cli.ended;
+    },
+  };
+}
+
+test(`a file of ${LARGE} MiB comes in and goes out in less than ${BOUND} MB of memory`, async (t) => {
+  const { url, host, post, memory, untilTidy, stop } = await start();
   const passThrough = async (mebibytes: number): Promise<void> => {
     const facts = factsOf(mebibytes);
     assert.deepEqual(await upload(`${url}/upload`, mebibytes), facts, "as an upload");
@@ -141,23 +194,41 @@ test(`a file of ${LARGE} MiB comes in and goes out in less than ${BOUND} MB of m
     assert.equal(file.file_size, facts.size);
     assert.deepEqual(await received(await fetch(file.url)), facts, "from the storage");
     assert.deepEqual(await received(await post("/answer")), facts, "as an answer");
-    await untilStored(temporary, 0);
-    await untilStored(join(folder, "stored"), 0);
+    await untilTidy();
   };
-  const pid = (await (await post("/pid")).json()) as number;
-  /** Resident memory of the server in MB: now, and its peak. */
-  const memory = (field: "VmRSS" | "VmHWM"): number =>
-    (Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) *
-      1024) /
-    1e6;
   await passThrough(SMALL);
-  const idle = process.platform === "linux" ? memory("VmRSS") : 0;
+  const idle = memory("VmRSS");
   await passThrough(LARGE);
-  if (process.platform === "linux") {
-    const grown = memory("VmHWM") - idle;
-    t.diagnostic(`${Math.round(grown)} MB above ${Math.round(idle)} MB`);
-    assert.ok(grown < BOUND, `the memory grew by ${Math.round(grown)} MB`);
-  }
-  cli.kill("SIGTERM");
-  await cli.ended;
+  const grown = memory("VmHWM") - idle;
+  t.diagnostic(`${Math.round(grown)} MB above ${Math.round(idle)} MB`);
+  assert.ok(grown < BOUND, `the memory grew by ${Math.round(grown)} MB`);
+  await stop();
+});
+
+test(`${PICTURES} pictures at a time come in and go out, each its caller's, in bounded memory`, async (t) => {
+  const { url, host, post, memory, untilTidy, stop } = await start();
+  /** A third of the pictures comes as a data URI, one by URL and one as an upload. */
+  const passThrough = async (width: number): Promise<void> => {
+    const picture = pictureOf(width, width % 3 === 0 ? SMALL_PICTURE : LARGE_PICTURE);
+    const form = new FormData();
+    form.append("image", new Blob([picture]));
+    const answer = await (width % 3 === 0
+      ? post("/picture", { image: `data:image/png;base64,${picture.toString("base64")}` })
+      : width % 3 === 1
+        ? post("/picture", { image: `http://${host}/pictures/${width}` })
+        : fetch(`${url}/picture-upload`, { method: "POST", body: form }));
+    const body = (await answer.json()) as { image: { url: string; width: number }; width: number };
+    assert.equal(answer.status, 200, JSON.stringify(body));
+    assert.deepEqual([body.width, body.image.width], [width, width]);
+    const stored = await (await fetch(body.image.url)).arrayBuffer();
+    assert.ok(picture.equals(new Uint8Array(stored)), `the bytes of picture ${width}`);
+  };
+  for (const width of [1, 2, 3]) await passThrough(width);
+  const idle = memory("VmRSS");
+  await Promise.all(Array.from({ length: PICTURES }, (_, index) => passThrough(index + 1)));
+  const grown = memory("VmHWM") - idle;
+  t.diagnostic(`${Math.round(grown)} MB above ${Math.round(idle)} MB`);
+  assert.ok(grown < PICTURES_BOUND, `the memory grew by ${Math.round(grown)} MB`);
+  await untilTidy();
+  await stop();
 });
