@@ -3,7 +3,8 @@
  * and as an upload, and is stored in each storage. The handler makes a thumbnail with sharp.
  *
  * Each server runs in a process of its own, and so does the host of the picture, which also takes what `s3` and `fal`
- * send. The servers take turns; the targets apply to the median of the ratios of each round.
+ * send. The servers take turns. The targets apply to the median of the ratios of requests per second, and to the processor
+ * time in the quiet fifth of each server's rounds, which other work on the machine changes least: see `overhead.ts`.
  *
  * The memory is the largest resident memory of each server's process after all of its requests.
  * @module
@@ -18,14 +19,17 @@ import { RivalPackages } from "./lib/rival-packages.ts";
 import { atLeast, atMost, information, type Row } from "./lib/row.ts";
 import { ServerGroup } from "./lib/server-group.ts";
 import { StagedPackage } from "./lib/staged-package.ts";
-import { median } from "./lib/statistics.ts";
+import { median, quantile } from "./lib/statistics.ts";
 
 /** The required share of the requests per second of the routes by hand. */
 const TARGET = 0.9;
 /** The maximum memory, as a multiple of that of the routes by hand. */
-const MEMORY_TARGET = 1.25;
+const MEMORY_TARGET = 1.5;
 
-const QUICK = { rounds: 5, warmUps: 2, requests: 60 };
+/** The share of rounds that are taken as undisturbed by other programs. */
+const QUIET_SHARE = 0.2;
+
+const QUICK = { rounds: 6, warmUps: 2, requests: 40 };
 const FULL = { rounds: 25, warmUps: 4, requests: 120 };
 /** Pictures at a time. */
 const CONNECTIONS = 16;
@@ -138,6 +142,11 @@ async function measureCase(
     (await (await servers.get(program, storage, host)).usage()).peakMemoryBytes / 1e6;
   const ratio = (quality: (round: Round) => number): number =>
     median(ours.map((round, index) => quality(round) / quality(bare[index] as Round)));
+  const quiet = (all: readonly Round[]): number =>
+    quantile(
+      all.map(({ cpuMicros }) => cpuMicros),
+      QUIET_SHARE,
+    );
   const [ourPeak, barePeak] = [await peak(OURS), await peak(BARE)];
   return [
     atLeast(
@@ -146,12 +155,13 @@ async function measureCase(
       "ratio",
       TARGET,
     ),
-    atMost(`${name}: peak memory, servable / Fastify by hand`, ourPeak / barePeak, "ratio", MEMORY_TARGET),
-    information(
-      `${name}: servable / Fastify by hand, by CPU per request`,
-      ratio(({ cpuMicros }) => 1 / cpuMicros),
+    atLeast(
+      `${name}: servable / Fastify by hand, by CPU per request in quiet rounds`,
+      quiet(bare) / quiet(ours),
       "ratio",
+      TARGET,
     ),
+    atMost(`${name}: peak memory, servable / Fastify by hand`, ourPeak / barePeak, "ratio", MEMORY_TARGET),
     information(
       `${name}: servable`,
       median(ours.map(({ requestsPerSecond }) => requestsPerSecond)),

@@ -21,6 +21,13 @@ const GOALS: readonly Goal[] = [
     unheld: /refused later than|at 0\.5 λ\*: refused$/,
   },
   { name: "footprint", share: SHARE, seconds: 15 },
+  {
+    name: "media",
+    share: SHARE,
+    seconds: 60,
+    // The server, the load generator and the host of the pictures share two cores: 0.56 to 1.2 were measured with other work.
+    unheld: /by requests per second$/,
+  },
   { name: "overhead", share: SHARE, seconds: 75 },
   { name: "realtime", share: SHARE, seconds: 35 },
   { name: "scaling", seconds: 30 }, // simulated: it gives the same figures on each machine

@@ -89,6 +89,16 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     "rivals that are better in both on the mean of a trace",
     "rows with a rival that is better in both",
   ],
+  media: [
+    "in by data URI",
+    "in by URL",
+    "in by multipart",
+    ...["data", "local", "s3", "fal"].map((storage) => `out by ${storage}`),
+  ].flatMap((way) => [
+    `${way}: servable / Fastify by hand, by requests per second`,
+    `${way}: servable / Fastify by hand, by CPU per request in quiet rounds`,
+    `${way}: peak memory, servable / Fastify by hand`,
+  ]),
   types: ["check time, decorated / plain", "instantiations a decorated endpoint adds"],
 };
 

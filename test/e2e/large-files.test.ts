@@ -25,8 +25,8 @@ const BOUND = 100;
 const SMALL_PICTURE = 200_000;
 const LARGE_PICTURE = 1_500_000;
 const PICTURES = 100;
-/** The memory that the pictures may take, which have 106 MB together, in MB. */
-const PICTURES_BOUND = 250;
+/** The memory that the pictures may take, which have 107 MB together, in MB. */
+const PICTURES_BOUND = 200;
 
 const SOURCE = `
 import { App, endpoint, file, multipart } from "servable";
