@@ -42,11 +42,7 @@ server.post(
   { schema: { body: Url, response: { 200: Size } } },
   async ({ body }: FastifyRequest<{ Body: Static<typeof Url> }>) => shrink(await bytesOf(body.image)),
 );
-server.post("/shrink-upload", { schema: { response: { 200: Size } } }, async (request) => {
-  const file = await (request as FastifyRequest & WithFile).file();
-  if (file === undefined) throw new Error("no file");
-  return shrink(await file.toBuffer());
-});
+server.post("/shrink-upload", { schema: { response: { 200: Size } } }, (request) => shrinkUpload(request));
 server.post("/draw", { schema: { response: { 200: Picture } } }, async () => {
   await shrink(PICTURE);
   const name = `${randomUUID()}.jpg`;
@@ -61,6 +57,12 @@ server.post("/draw", { schema: { response: { 200: Picture } } }, async () => {
     },
   };
 });
+
+async function shrinkUpload(request: FastifyRequest): Promise<Static<typeof Size>> {
+  const file = await (request as FastifyRequest & WithFile).file();
+  if (file === undefined) throw new Error("no file");
+  return shrink(await file.toBuffer());
+}
 
 async function bytesOf(url: string): Promise<Uint8Array> {
   const comma = url.indexOf(";base64,");

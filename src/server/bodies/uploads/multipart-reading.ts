@@ -21,6 +21,7 @@ import { overloaded } from "../memory-bodies.ts";
 import { broken, tooLarge, tooShort, tooMany, encodingIssue, missing } from "./multipart-faults.ts";
 import { storesFiles, type MultipartPlan } from "./multipart-plan.ts";
 import { HeldFile } from "./held-file.ts";
+import { cleanName, merged } from "./multipart-values.ts";
 import { StoredFile } from "./stored-file.ts";
 
 const MULTIPART_TYPE = "multipart/form-data";
@@ -33,8 +34,6 @@ const FIRST_DISK_BYTES = 64 * 1024;
 const HEADER_LIMITS = { headerPairs: 32, headerSize: 16 * 1024 };
 /** Encodings of parts that do not change the bytes. */
 const PLAIN_ENCODINGS: ReadonlySet<string> = new Set(["7bit", "8bit", "binary"]);
-/** Maximum number of characters of a file's name. */
-const MAX_FILENAME = 255;
 
 /** Creates the reader of a route's multipart bodies. */
 export function createMultipartReader(plan: MultipartPlan): BodyReader {
@@ -442,25 +441,4 @@ interface Streamed {
 interface Target {
   take(chunk: Buffer): void;
   end(): void;
-}
-
-/** The fields and files of a body. A list of files may be made of URLs and of uploads. */
-function merged(
-  fields: object,
-  files: Readonly<Record<string, unknown>>,
-  uploads: ReadonlyMap<string, UploadField>,
-): object {
-  const input: Record<string, unknown> = { ...fields, ...files };
-  for (const [name, { media, isList }] of uploads) {
-    const urls = (fields as Readonly<Record<string, unknown>>)[name];
-    if (media === undefined || !isList || urls === undefined || files[name] === undefined) continue;
-    input[name] = [...(urls as unknown[]), ...(files[name] as unknown[])];
-  }
-  return input;
-}
-
-/** The last part of a file's name, without control characters. The parser has removed folders. */
-function cleanName(filename: string | undefined): string {
-  const clean = (filename ?? "").replaceAll(/[\u0000-\u001f\u007f-\u009f/\\]/g, "");
-  return clean === "." || clean === ".." ? "" : clean.slice(0, MAX_FILENAME);
 }
