@@ -95,7 +95,7 @@ export interface DecisionNumbers {
 }
 
 /** A runner to stop, with the reason. */
-export interface Stop {
+interface Stop {
   readonly runner: string;
   readonly reason: string;
 }
