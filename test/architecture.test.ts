@@ -149,6 +149,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "platform",
     "did-you-mean",
     "log-entry",
+    "controller/logs",
   ],
   "controller/port": ["errors"],
   "controller/platform": [

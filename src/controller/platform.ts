@@ -7,6 +7,7 @@ import { NpmEnvironments } from "../environments/npm-environments.ts";
 import type { LogEntry } from "../log-entry.ts";
 import type { ControlServiceParts } from "./api/control-service.ts";
 import { fileRoutes } from "./api/file-routes.ts";
+import { logRoutes } from "./api/log-routes.ts";
 import { platformRoutes } from "./api/platform-routes.ts";
 import { RestApi } from "./api/rest.ts";
 import { ProcessEngine } from "./engines/process/process-engine.ts";
@@ -15,6 +16,7 @@ import { platformFailure } from "./failure.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { answerError, GatewayError } from "./gateway/gateway-error.ts";
 import { KeyRing } from "./gateway/key-ring.ts";
+import { RunnerLogs } from "./logs/runner-logs.ts";
 import { RunnerOutput } from "./logs/runner-output.ts";
 import { FrontDoor, type Certificate } from "./port/front-door.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
@@ -86,7 +88,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const files = new FileStore(join(root, "files"));
     const environments = new NpmEnvironments({ cacheDirectory: join(root, "cache") });
     const output = new RunnerOutput(join(root, "runners"));
-    const engine = new ProcessEngine(new AppFolders(root, files, environments), output);
+    const logs = new RunnerLogs(output);
+    const engine = new ProcessEngine(new AppFolders(root, files, environments), output, logs);
     const start = performance.now();
     const epoch = Date.now();
     let port = 0;
@@ -102,7 +105,11 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const onError = (error: unknown, url: string): void =>
       log.error({ error: (error as Error).stack, url }, "a request failed");
     const rest = new RestApi(
-      [...fileRoutes(files), ...platformRoutes({ database, scheduler, keys, owner, publicUrl })],
+      [
+        ...fileRoutes(files),
+        ...logRoutes({ database, logs }),
+        ...platformRoutes({ database, scheduler, keys, owner, publicUrl }),
+      ],
       keys,
       onError,
     );

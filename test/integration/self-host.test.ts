@@ -6,6 +6,7 @@ import { WebSocket } from "ws";
 import { pathToFileURL } from "node:url";
 import { join } from "node:path";
 import { ROOT } from "../../benchmarks/lib/staged-package.ts";
+import { IsolateController } from "../../src/platform/generated/controller_pb.ts";
 import { appProject, removePlatformFolder, TestPlatform } from "../helpers/self-host.ts";
 
 const typebox = pathToFileURL(join(ROOT, "node_modules/typebox/build/index.mjs")).href;
@@ -30,6 +31,8 @@ export default class Greeter extends App {
   }
   @endpoint("/items/:id", { method: "GET", params: Type.Object({ id: Type.Integer() }), output: Out })
   async item(ctx) { return { text: String(ctx.params.id), version: "${version}" }; }
+  @endpoint("/say", { input: In, output: Out })
+  async say(input) { process.stdout.write("said " + input.name + "\\n"); return { text: "", version: "${version}" }; }
   @endpoint("/crash", { input: In, output: Out })
   async crash() { process.kill(process.pid, "SIGKILL"); return new Promise(() => {}); }
   @realtime("/realtime", { input: In, output: Out })
@@ -142,6 +145,52 @@ test("a token opens the apps that it names, also in the query of a socket, and n
   const wrong = { headers: { authorization: `Bearer ${(await other.json()) as string}` } };
   assert.equal((await host.call("/me/greeter", { name: "Ada" }, wrong)).status, 403);
   assert.equal((await host.call("/tokens/", { allowed_apps: ["x"] }, bearer)).status, 200); // as fal's clients refresh them
+});
+
+test("the output of a runner is listed with times, newest first, in pages, and followed until the runner ends", async () => {
+  const post = async (path: string): Promise<Response> =>
+    fetch(`${host.url}${path}`, { method: "POST", headers: host.headers });
+  const revision = await host.deploy(join(project, "app.ts"), { appName: "talker" });
+  using connection = host.connection();
+  const { runners } = await connection.unary(IsolateController.method.listAliasRunners, { alias: "talker" });
+  const id = runners.find((runner) => runner.revision === revision.revision)?.runnerId ?? "";
+  const followed = await post(`/logs/stream?job_id=${id}`);
+  assert.match(followed.headers.get("content-type") ?? "", /^text\/event-stream/);
+  await host.call("/me/talker/say", { name: "one" });
+  await host.call("/me/talker/say", { name: "two" });
+  await connection.unary(IsolateController.method.stopRunner, { runnerId: id });
+  const lines = [...(await followed.text()).matchAll(/^data: (.*)$/gm)].map(
+    ([, text]) => JSON.parse(text as string) as { message: string; level: string },
+  );
+  const said = lines.filter(({ message }) => message.startsWith("said "));
+  assert.deepEqual(
+    said.map(({ message, level }) => `${level} ${message}`),
+    ["STDOUT said one", "STDOUT said two"],
+  );
+  assert.ok(lines.some(({ level }) => level === "INFO"));
+
+  type Page = { items: { timestamp: string; message: string }[]; next_until: string | null };
+  const pages: Page[] = [];
+  let until: string | null = "";
+  while (until !== null) {
+    const page = (await (await post(`/logs/history?job_id=${id}&page_size=2&until=${until}`)).json()) as Page;
+    pages.push(page);
+    until = page.next_until;
+  }
+  const items = pages.flatMap((page) => page.items);
+  assert.deepEqual(
+    items.map(({ message }) => message),
+    lines.map(({ message }) => message).toReversed(),
+  );
+  const times = items.map(({ timestamp }) => timestamp);
+  assert.deepEqual(times, [...new Set(times)].toSorted().toReversed());
+  const found = (await (await post(`/logs/history?job_id=${id}&search=said%20two`)).json()) as Page;
+  assert.deepEqual(
+    found.items.map(({ message }) => message),
+    ["said two"],
+  );
+  assert.equal((await post("/logs/history?job_id=nobody")).status, 404);
+  assert.equal((await post(`/logs/history?job_id=${id}&since=yesterday`)).status, 400);
 });
 
 test("a revision that does not get ready gets no requests, and the deployment says why", async () => {

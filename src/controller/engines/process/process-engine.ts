@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { markOf, parseMark, stateOf, type ProcessMark } from "../../../cache/process-mark.ts";
 import { endGroup, endTree } from "../../../processes/process-tree.ts";
 import type { Engine, PrepareOptions, RunnerEnding, RunnerOrder } from "../engine.ts";
+import type { RunnerLogs } from "../../logs/runner-logs.ts";
 import type { RunnerOutput } from "../../logs/runner-output.ts";
 import type { Revision } from "../../state/revisions.ts";
 import { factsOf, type AppFolders } from "./app-folders.ts";
@@ -45,11 +46,13 @@ export class ProcessEngine implements Engine {
   readonly name = "process";
   readonly #folders: AppFolders;
   readonly #output: RunnerOutput;
+  readonly #logs: RunnerLogs;
   readonly #running = new Map<string, Running>();
 
-  constructor(folders: AppFolders, output: RunnerOutput) {
+  constructor(folders: AppFolders, output: RunnerOutput, logs: RunnerLogs) {
     this.#folders = folders;
     this.#output = output;
+    this.#logs = logs;
   }
 
   refusal(image: Revision["definition"]["image"]): string | undefined {
@@ -96,6 +99,7 @@ export class ProcessEngine implements Engine {
       child.once("spawn", () => resolve(child.pid as number));
       child.once("error", reject);
     });
+    this.#logs.watch(id);
     const running: Running = { mark: markOf(pid), onEnd };
     this.#running.set(id, running);
     child.once("exit", (code, signal) =>
@@ -111,6 +115,7 @@ export class ProcessEngine implements Engine {
       if (mark !== undefined) endGroup(mark.pid);
       return false;
     }
+    this.#logs.watch(id);
     this.#running.set(id, { mark, onEnd });
     const timer = setInterval(() => {
       if (stateOf(mark) === "alive") return;
@@ -147,6 +152,7 @@ export class ProcessEngine implements Engine {
     if (running === undefined) return;
     this.#running.delete(id);
     clearTimeout(running.killTimer);
+    this.#logs.end(id);
     // Processes that it has started and left behind.
     endGroup(running.mark.pid);
     void lastWords(this.#output, id).then((words) =>
