@@ -117,7 +117,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   testing: ["servable", "server", "realtime", "dispatch", "context", "errors"],
   tools: [],
   "controller/failure": ["errors"],
-  "controller/store": ["controller/failure", "environments", "processes", "settings", "log-entry"],
+  "controller/store": ["controller/failure", "cache", "environments", "processes", "settings", "log-entry"],
   "controller/state": ["controller/store", "controller/failure", "did-you-mean"],
   "controller/logs": [],
   "controller/engines": [

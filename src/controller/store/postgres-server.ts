@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { markOf, stateOf, type ProcessMark } from "../../cache/process-mark.ts";
 import type { LogEntry } from "../../log-entry.ts";
 import { Backoff } from "../../processes/backoff.ts";
 import { runProgram } from "../../processes/program.ts";
@@ -34,6 +35,8 @@ const PORT = 5432;
 const START_MS = 120_000;
 const POLL_MS = 20;
 const ADOPTED_POLL_MS = 500;
+/** Reads of an empty file of the server, after which it is a leftover. */
+const MAX_EMPTY_READS = 50;
 /** Time for the server to end its connections, in milliseconds, before it has to end at once. */
 const STOP_MS = 30_000;
 
@@ -59,6 +62,7 @@ export class PostgresServer {
   readonly #data: string;
   readonly #socketFolder: string;
   #process: ChildProcess | undefined;
+  #mark: ProcessMark | undefined;
   #isStopping = false;
 
   private constructor(
@@ -97,8 +101,7 @@ export class PostgresServer {
     });
     const server = new PostgresServer(programs, options, user);
     makePrivateFolder(server.#socketFolder, user);
-    if (await server.#accepts()) server.#watchAdopted();
-    else {
+    if (!(await server.#adopt())) {
       await server.#initialise();
       await server.#launch();
     }
@@ -115,15 +118,9 @@ export class PostgresServer {
     return { host: this.#socketFolder, port: PORT, user: NAME, database: "postgres" };
   }
 
-  /** The id of the process that listens, by its own record; undefined if it is not running. */
+  /** The id of the process that listens; undefined if it is not running. */
   get pid(): number | undefined {
-    try {
-      const pid = Number(readFileSync(join(this.#data, "postmaster.pid"), "utf8").split("\n")[0]);
-      process.kill(pid, 0);
-      return pid;
-    } catch {
-      return undefined;
-    }
+    return this.#mark !== undefined && stateOf(this.#mark) === "alive" ? this.#mark.pid : undefined;
   }
 
   /** Stops supervising it: it continues, and the next {@link start} takes it over. */
@@ -134,7 +131,7 @@ export class PostgresServer {
   /** Ends the server: connections are closed and the log is flushed. Resolves when the process has ended. */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    const pid = this.pid;
+    const { pid } = this;
     if (pid === undefined) return;
     process.kill(pid, "SIGINT");
     const deadline = performance.now() + STOP_MS;
@@ -180,6 +177,7 @@ export class PostgresServer {
         ...omitUndefined({ uid: this.#user?.uid, gid: this.#user?.gid }),
       });
       child.once("error", ({ message }) => (ended = message));
+      if (child.pid !== undefined) this.#mark = markOf(child.pid);
       child.once("exit", (code, signal) => {
         ended = code === null ? `ended by ${signal}` : `exit code ${code}`;
         if (this.#process === child) void this.#restart(ended);
@@ -218,13 +216,47 @@ export class PostgresServer {
     }
   }
 
-  /** Notices the end of a server that an earlier platform has started, whose end this process is not notified of. */
-  #watchAdopted(): void {
+  /**
+   * Takes over a server that an earlier platform has started, once it lets clients in: it may be recovering. This process
+   * is not notified of its end. False if none runs.
+   */
+  async #adopt(): Promise<boolean> {
+    for (let emptyReads = 0; ;) {
+      const pid = this.#recordedPid();
+      if (pid === undefined) return false;
+      if (pid === "empty") {
+        if (++emptyReads > MAX_EMPTY_READS) return false;
+        await delay(POLL_MS);
+        continue;
+      }
+      this.#mark = markOf(pid);
+      if (stateOf(this.#mark) !== "alive") return false;
+      if (await this.#accepts()) break;
+      this.#options.signal?.throwIfAborted();
+      await delay(POLL_MS);
+    }
     const timer = setInterval(() => {
-      if (this.#isStopping || this.pid === undefined) clearInterval(timer);
-      if (!this.#isStopping && this.pid === undefined) void this.#restart("it has ended");
+      if (this.pid !== undefined && !this.#isStopping) return;
+      clearInterval(timer);
+      if (!this.#isStopping) void this.#restart("it has ended");
     }, ADOPTED_POLL_MS);
     timer.unref();
+    return true;
+  }
+
+  /** The process that the server has noted in its file, if it still is a server of this folder: ids of processes are reused. */
+  #recordedPid(): number | "empty" | undefined {
+    try {
+      // For a moment while the server rewrites it, the file is empty.
+      const text = readFileSync(join(this.#data, "postmaster.pid"), "utf8");
+      const pid = /^\d+(?=\n)/.exec(text)?.[0];
+      if (pid === undefined) return "empty";
+      const isOurs =
+        process.platform !== "linux" || readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(this.#data);
+      return isOurs ? Number(pid) : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   #lastWords(): string {
@@ -232,15 +264,14 @@ export class PostgresServer {
     return text.trimEnd().split("\n").slice(-5).join("\n");
   }
 
-  /** Whether the socket accepts a connection. Its process being alive is not enough: it may be starting or ending. */
+  /** Whether it lets a client in. Its process being alive is not enough, and neither is its socket: it may be recovering. */
   #accepts(): Promise<boolean> {
     return new Promise((resolve) => {
       const socket = connect(join(this.#socketFolder, `.s.PGSQL.${PORT}`));
-      // A server that is starting answers a request for TLS at once, and closes the connection of a client.
-      socket.once("connect", () => socket.write(Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])));
-      socket.once("data", () => {
+      socket.once("connect", () => socket.write(startupMessage()));
+      socket.once("data", (answer: Buffer) => {
         socket.destroy();
-        resolve(true);
+        resolve(answer[0] === AUTHENTICATION);
       });
       socket.once("error", () => resolve(false));
       socket.once("close", () => resolve(false));
@@ -254,4 +285,16 @@ function socketFolder(folder: string): string {
   if (Buffer.byteLength(own) <= MAX_SOCKET_FOLDER) return own;
   const name = createHash("sha256").update(own).digest("hex").slice(0, 16);
   return join(tmpdir(), `servable-${name}`);
+}
+
+/** The first byte of the answer to a client that is let in. One that is refused gets an error instead. */
+const AUTHENTICATION = "R".charCodeAt(0);
+
+/** The first message of a client, by version 3.0 of PostgreSQL's protocol. */
+function startupMessage(): Buffer {
+  const parameters = Buffer.from(`user\0${NAME}\0database\0postgres\0\0`);
+  const head = Buffer.alloc(8);
+  head.writeInt32BE(head.length + parameters.length, 0);
+  head.writeInt32BE(3 << 16, 4);
+  return Buffer.concat([head, parameters]);
 }
