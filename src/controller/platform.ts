@@ -227,10 +227,10 @@ async function callHandler(
   parts: ControlServiceParts,
 ): Promise<(request: Http2ServerRequest, response: Http2ServerResponse) => void> {
   const { connectNodeAdapter } = await import("@connectrpc/connect-node");
-  const { authentication, controlService } = await import("./api/control-service.ts");
+  const { authentication, controlService, discretion } = await import("./api/control-service.ts");
   return connectNodeAdapter({
     routes: controlService(parts),
-    interceptors: [authentication(parts.keys)],
+    interceptors: [discretion(parts.log), authentication(parts.keys)],
     readMaxBytes: 64 * 2 ** 20,
   });
 }

@@ -215,3 +215,25 @@ test("a key that was revoked opens nothing any more", async () => {
     /did you mean "serverless:apps:read"/,
   );
 });
+
+test("an unexpected error is logged, and its message does not reach the caller", async () => {
+  const client = clientWith({ authorization: `Key ${host.key}` });
+  const error = await client.listApplications({ applicationName: "x\u0000y" }).then(
+    () => undefined,
+    (reason: unknown) => ConnectError.from(reason),
+  );
+  assert.equal(error?.code, Code.Internal);
+  assert.doesNotMatch(error?.message ?? "", /byte|utf|encoding/i);
+});
+
+test("an environment is deleted with its secrets, and not while it has apps", async () => {
+  const client = clientWith({ authorization: `Key ${host.key}` });
+  await client.createEnvironment({ name: "short" });
+  await client.setSecret({ name: "A", value: "1", environmentName: "short" });
+  await assert.rejects(client.createEnvironment({ name: "short" }), /already/);
+  await client.deleteEnvironment({ name: "short" });
+  await assert.rejects(client.deleteEnvironment({ name: "short" }), /no environment short/);
+  await assert.rejects(client.deleteEnvironment({ name: "main" }), /can't be deleted/);
+  const { secrets } = await client.listSecrets({});
+  assert.deepEqual(secrets, []);
+});

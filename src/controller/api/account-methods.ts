@@ -14,6 +14,7 @@ import {
   listEnvironments,
   MAIN_ENVIRONMENT,
 } from "../state/environments.ts";
+import { listRunners } from "../state/runners.ts";
 import { createKey, listKeys, revokeKey } from "../state/keys.ts";
 import { parsePermissions, permissionsOfPreset } from "../state/permissions.ts";
 import { deleteSecret, listSecrets, setSecret, type SecretBox } from "../state/secrets.ts";
@@ -126,6 +127,13 @@ export function accountMethods({
       if (apps.length > 0) {
         throw new ConnectError(
           `${name} still has apps: ${apps.map((app) => app.name).join(", ")}. Delete them first.`,
+          Code.FailedPrecondition,
+        );
+      }
+      const runners = await listRunners(database, { environment: name });
+      if (runners.length > 0) {
+        throw new ConnectError(
+          `${name} still has ${runners.length} runners that end: try again in a moment.`,
           Code.FailedPrecondition,
         );
       }

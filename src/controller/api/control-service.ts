@@ -93,6 +93,34 @@ const MAX_SINCE_MS = 24 * 60 * 60 * 1_000;
 
 const CALLER = createContextKey<Caller | undefined>(undefined);
 
+/** Keeps the messages of unexpected errors from callers: they may name tables and paths. */
+export function discretion(log: Logger): Interceptor {
+  const hidden = (error: unknown, name: string): ConnectError => {
+    if (error instanceof ConnectError) return error;
+    log.error({ error: (error as Error).stack, call: name }, "a call failed");
+    return new ConnectError("The platform failed to handle the call; its log says why.", Code.Internal);
+  };
+  return (next) => async (request) => {
+    try {
+      const response = await next(request);
+      if (!response.stream) return response;
+      const { message } = response;
+      return {
+        ...response,
+        message: (async function* () {
+          try {
+            yield* message;
+          } catch (error) {
+            throw hidden(error, request.method.name);
+          }
+        })(),
+      };
+    } catch (error) {
+      throw hidden(error, request.method.name);
+    }
+  };
+}
+
 /** Lets a call through if its key allows it. */
 export function authentication(keys: KeyRing): Interceptor {
   return (next) => async (request) => {

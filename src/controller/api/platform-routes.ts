@@ -85,7 +85,10 @@ export function platformRoutes({
       method: "POST",
       path: "/tokens",
       permission: "models:requests:submit",
-      handle: async ({ request }) => {
+      handle: async ({ request, caller }) => {
+        if (caller?.apps !== undefined) {
+          throw new GatewayError("forbidden", "A token can't make another token: use a key.");
+        }
         const { allowed_apps: apps, token_expiration: seconds = TOKEN_SECONDS } = await readJsonBody(request);
         if (!Array.isArray(apps) || apps.length === 0 || !apps.every((app) => typeof app === "string")) {
           throw new GatewayError("bad_request", "allowed_apps has to be a list of names of apps.");

@@ -91,14 +91,24 @@ export class Gateway {
         { requestId, callerId: facts.callerId, isSocket: false },
         left.signal,
       );
-      const timeoutSeconds = app.row.scale.requestTimeoutSeconds;
-      const outcome = await this.#proxy.forward(
-        { address: lease.address, method: request.method ?? "GET", path, headers, body, timeoutSeconds },
-        response,
-        left.signal,
-        (hints) => (lease.runner.hints = hints),
-      );
-      app.release(lease);
+      let outcome: Awaited<ReturnType<RequestProxy["forward"]>>;
+      try {
+        outcome = await this.#proxy.forward(
+          {
+            address: lease.address,
+            method: request.method ?? "GET",
+            path,
+            headers,
+            body,
+            timeoutSeconds: app.row.scale.requestTimeoutSeconds,
+          },
+          response,
+          left.signal,
+          (hints) => (lease.runner.hints = hints),
+        );
+      } finally {
+        app.release(lease);
+      }
       this.#judge(lease, outcome);
       if (outcome.kind === "answered") return;
       // The runner has ended, and has got nothing of the request: another one can take it.

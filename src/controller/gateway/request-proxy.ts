@@ -52,10 +52,16 @@ export class RequestProxy {
     onHints: (hints: ReadonlySet<string> | undefined) => void,
   ): Promise<ForwardOutcome> {
     const pool = await this.#pool(request.address);
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const handler = new AnswerHandler(request, response, left, onHints, resolve);
       const { path, headers, body } = request;
-      pool.dispatch({ path, method: request.method as Dispatcher.HttpMethod, headers, body }, handler);
+      try {
+        pool.dispatch({ path, method: request.method as Dispatcher.HttpMethod, headers, body }, handler);
+      } catch (error) {
+        reject(
+          new GatewayError("bad_request", `The request can't be forwarded: ${(error as Error).message}.`),
+        );
+      }
     });
   }
 

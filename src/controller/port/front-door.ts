@@ -11,7 +11,7 @@ import {
   type Http2ServerResponse,
 } from "node:http2";
 import { createServer as createNetServer, type Server as NetServer, type Socket } from "node:net";
-import { createSecureContext, TLSSocket, type SecureContext } from "node:tls";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import type { Duplex } from "node:stream";
 import { StartupError } from "../../errors.ts";
 
@@ -44,6 +44,8 @@ const TLS_HANDSHAKE = 0x16;
 const FIRST_BYTES_MS = 10_000;
 /** Time for the head of a request, in milliseconds. */
 const HEAD_MS = 30_000;
+/** How often that time is checked, in milliseconds. */
+const CHECK_MS = 5_000;
 const MAX_HEAD_BYTES = 64 * 1024;
 const MAX_CONNECTIONS = 20_000;
 
@@ -52,22 +54,36 @@ export class FrontDoor {
   readonly #net: NetServer;
   readonly #http: HttpServer;
   readonly #http2: Http2Server;
-  readonly #secure: SecureContext | undefined;
+  readonly #tls: TlsServer | undefined;
   readonly #sockets = new Set<Socket>();
 
-  constructor(handlers: FrontDoorHandlers, certificate?: Certificate) {
-    this.#secure = certificate === undefined ? undefined : createSecureContext(certificate);
+  /** @param headTimeoutMs time for the head of a request, in milliseconds */
+  constructor(handlers: FrontDoorHandlers, certificate?: Certificate, headTimeoutMs: number = HEAD_MS) {
     this.#http = createHttpServer({
       maxHeaderSize: MAX_HEAD_BYTES,
-      headersTimeout: HEAD_MS,
+      headersTimeout: headTimeoutMs,
+      connectionsCheckingInterval: Math.min(headTimeoutMs, CHECK_MS),
       // Bodies of uploads and long streams have no limit of time here.
       requestTimeout: 0,
       keepAliveTimeout: 60_000,
       insecureHTTPParser: false,
     });
     this.#http.on("request", handlers.onRequest).on("upgrade", handlers.onUpgrade);
+    // It gets its connections from the other server. Its checks of their times begin with this event.
+    this.#http.emit("listening");
     this.#http2 = createHttp2Server({ settings: { maxConcurrentStreams: 256 } }, handlers.onCall);
     this.#http2.on("sessionError", () => {}); // the connection of one client
+    // Gets its connections from the other server, too.
+    this.#tls =
+      certificate &&
+      createTlsServer(
+        { ...certificate, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: FIRST_BYTES_MS },
+        (socket) => {
+          // Clients of gRPC may speak HTTP/2 without having agreed on it.
+          if (socket.alpnProtocol === "h2") this.#http2.emit("connection", socket);
+          else this.#sniff(socket, false);
+        },
+      ).on("tlsClientError", (_error, socket) => socket.destroy());
     this.#net = createNetServer({ pauseOnConnect: false, noDelay: true }, (socket) => this.#accept(socket));
     this.#net.maxConnections = MAX_CONNECTIONS;
   }
@@ -101,13 +117,14 @@ export class FrontDoor {
   /** Ends all connections. */
   close(): void {
     this.#net.close();
+    this.#http.close();
     for (const socket of this.#sockets) socket.destroy();
   }
 
   #accept(socket: Socket): void {
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
-    this.#sniff(socket, this.#secure !== undefined);
+    this.#sniff(socket, this.#tls !== undefined);
   }
 
   /** Waits for the first bytes of a connection, and gives it to the server that they are for. */
@@ -132,24 +149,10 @@ export class FrontDoor {
       clearTimeout(timer);
       socket.off("readable", onReadable).off("error", onError).off("end", onEnd);
       socket.unshift(held);
-      if (isSecure) this.#secureConnection(socket);
+      if (isSecure) this.#tls?.emit("connection", socket);
       else if (mayBeCall) this.#http2.emit("connection", socket);
       else this.#http.emit("connection", socket);
     };
     socket.on("readable", onReadable).on("error", onError).on("end", onEnd);
-  }
-
-  #secureConnection(socket: Socket): void {
-    const secure = new TLSSocket(socket, {
-      isServer: true,
-      ...(this.#secure === undefined ? {} : { secureContext: this.#secure }),
-      ALPNProtocols: ["h2", "http/1.1"],
-    });
-    secure.on("error", () => socket.destroy());
-    secure.once("secure", () => {
-      // Clients of gRPC speak HTTP/2 with or without saying so.
-      if (secure.alpnProtocol === "h2") this.#http2.emit("connection", secure);
-      else this.#sniff(secure, false);
-    });
   }
 }

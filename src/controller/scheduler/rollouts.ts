@@ -116,7 +116,10 @@ export class Rollouts {
     const rollout = this.#running.get(runner);
     if (rollout === undefined) return;
     this.#running.delete(runner);
-    this.#lead(rollout.app, rollout.revision, runner).then(rollout.succeed, rollout.fail);
+    this.#lead(rollout.app, rollout.revision, runner).then(rollout.succeed, (error: unknown) => {
+      this.#lives.retire(runner, "its revision could not be recorded");
+      this.#failed(rollout, `It could not be recorded: ${(error as Error).message}.`);
+    });
   }
 
   /** A runner has ended. */

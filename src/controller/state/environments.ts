@@ -1,4 +1,4 @@
-import type { Queries } from "../store/database.ts";
+import type { Database, Queries } from "../store/database.ts";
 
 /** The environment that apps are in if nothing else is said. It can't be deleted. */
 export const MAIN_ENVIRONMENT = "main";
@@ -38,12 +38,11 @@ export async function createEnvironment(
   return row;
 }
 
-/** Deletes an environment with its secrets; its apps have to be deleted before. */
-export async function deleteEnvironment(queries: Queries, name: string): Promise<boolean> {
-  await queries.query(
-    "delete from revisions where environment = $1 and id not in (select revision from runners)",
-    [name],
-  );
-  const rows = await queries.query("delete from environments where name = $1 returning name", [name]);
-  return rows.length > 0;
+/** Deletes an environment with its secrets and revisions; its apps and runners have to be gone before. */
+export async function deleteEnvironment(database: Database, name: string): Promise<void> {
+  await database.transaction(async (queries) => {
+    await queries.query("delete from runners where environment = $1 and state = 'terminated'", [name]);
+    await queries.query("delete from revisions where environment = $1", [name]);
+    await queries.query("delete from environments where name = $1", [name]);
+  });
 }
