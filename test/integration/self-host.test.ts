@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { encode } from "@msgpack/msgpack";
 import { WebSocket } from "ws";
+import { setTimeout as delay } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { join } from "node:path";
 import { ROOT } from "../../benchmarks/lib/staged-package.ts";
-import { IsolateController } from "../../src/platform/generated/controller_pb.ts";
+import { IsolateController, RunnerInfo_State } from "../../src/platform/generated/controller_pb.ts";
 import { appProject, removePlatformFolder, TestPlatform } from "../helpers/self-host.ts";
 
 const typebox = pathToFileURL(join(ROOT, "node_modules/typebox/build/index.mjs")).href;
@@ -14,6 +16,7 @@ const typebox = pathToFileURL(join(ROOT, "node_modules/typebox/build/index.mjs")
 /** An app whose answers have its version, and that can be told to misbehave. */
 const source = (version: string, setup = ""): string => `
 import { Type } from "${typebox}";
+import { existsSync } from "node:fs";
 import { App, endpoint, realtime } from "servable";
 const In = Type.Object({ name: Type.String() });
 const Out = Type.Object({ text: Type.String(), version: Type.String(), secret: Type.Optional(Type.String()), headers: Type.Optional(Type.Array(Type.String())) });
@@ -33,6 +36,11 @@ export default class Greeter extends App {
   async item(ctx) { return { text: String(ctx.params.id), version: "${version}" }; }
   @endpoint("/say", { input: In, output: Out })
   async say(input) { process.stdout.write("said " + input.name + "\\n"); return { text: "", version: "${version}" }; }
+  @endpoint("/wait", { input: In, output: Out })
+  async wait({ name }) {
+    while (!existsSync(name)) await new Promise((resolve) => setTimeout(resolve, 20));
+    return { text: "", version: "${version}" };
+  }
   @endpoint("/crash", { input: In, output: Out })
   async crash() { process.kill(process.pid, "SIGKILL"); return new Promise(() => {}); }
   @realtime("/realtime", { input: In, output: Out })
@@ -220,6 +228,32 @@ test("a new revision replaces the old one without a failed request", async () =>
   await Promise.all(callers);
   assert.deepEqual(failures, []);
   assert.deepEqual([...versions].toSorted(), ["1", "2"]);
+});
+
+test("a new revision has as many ready runners as were busy before it gets the requests", async () => {
+  using connection = host.connection();
+  const scale = { applicationName: "wide", maxConcurrency: 3, maxMultiplexing: 1, keepAlive: 60 };
+  await host.deploy(join(project, "app.ts"), { appName: "wide" });
+  await connection.unary(IsolateController.method.updateApplication, scale);
+  const busy = async (): Promise<number> => {
+    const { runners } = await connection.unary(IsolateController.method.listAliasRunners, { alias: "wide" });
+    return runners.filter(({ inFlightRequests }) => inFlightRequests > 0).length;
+  };
+  const signal = join(project, "go");
+  const waiting = [1, 2].map(() => host.call("/me/wide/wait", { name: signal }));
+  while ((await busy()) < 2) await delay(20);
+  const { revision } = await host.deploy(join(project, "next.ts"), { appName: "wide" });
+  const { runners } = await connection.unary(IsolateController.method.listAliasRunners, { alias: "wide" });
+  const fresh = runners.filter((runner) => runner.revision === revision);
+  assert.deepEqual(
+    fresh.map(({ state }) => state),
+    [RunnerInfo_State.IDLE, RunnerInfo_State.IDLE],
+  );
+  writeFileSync(signal, "");
+  for (const answer of await Promise.all(waiting)) {
+    assert.equal(answer.status, 200);
+    assert.equal(((await answer.json()) as { version: string }).version, "1");
+  }
 });
 
 test("a runner that crashes fails its own request, and the next one gets a new runner", async () => {

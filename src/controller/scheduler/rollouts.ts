@@ -21,7 +21,9 @@ export class RolloutFailure extends Error {}
 
 interface RunningRollout extends Rollout {
   readonly app: Omit<AppRow, "createdAt" | "nextRevision">;
-  readonly runner: LiveRunner;
+  /** Its runners, and those of them that are not ready yet. */
+  readonly runners: readonly LiveRunner[];
+  readonly pending: Set<LiveRunner>;
   readonly succeed: () => void;
   readonly fail: (error: Error) => void;
 }
@@ -33,12 +35,15 @@ interface RolloutHooks {
   readonly log: Logger;
 }
 
-/** Replaces revisions by new ones: a runner of the new one is started, and once it is ready, the app leads to it. */
+/**
+ * Replaces revisions by new ones: as many runners of the new one are started as are busy now, at least one, and once they are
+ * ready, the app leads to it.
+ */
 export class Rollouts {
   readonly #database: Database;
   readonly #lives: RunnerLives;
   readonly #hooks: RolloutHooks;
-  /** By the runner that shows whether a revision works. */
+  /** By each of its runners. */
   readonly #running = new Map<LiveRunner, RunningRollout>();
   readonly #whenReady = new Map<LiveRunner, () => void>();
 
@@ -61,13 +66,20 @@ export class Rollouts {
     this.#giveUpOthers(app, revision);
     const live = this.#hooks.find(app.environment, app.name);
     if (strategy === "recreate" && live !== undefined) {
-      return { revision, done: this.#lead(app, revision, undefined) };
+      return { revision, done: this.#lead(app, revision, []) };
     }
-    const runner = this.#lives.start(revision, "it tries the new revision", log);
-    live?.runners.set(runner.id, runner);
+    const busy = [...(live?.runners.values() ?? [])].filter(({ leases }) => leases.size > 0).length;
+    const count = Math.max(1, Math.min(busy, app.scale.maxConcurrency));
+    const runners = Array.from({ length: count }, (_, index) =>
+      this.#lives.start(revision, "it tries the new revision", index === 0 ? log : undefined),
+    );
     const { promise, resolve, reject } = withResolvers();
-    const rollout = { app, revision, runner, done: promise, succeed: resolve, fail: reject };
-    this.#running.set(runner, rollout);
+    const pending = new Set(runners);
+    const rollout = { app, revision, runners, pending, done: promise, succeed: resolve, fail: reject };
+    for (const runner of runners) {
+      live?.runners.set(runner.id, runner);
+      this.#running.set(runner, rollout);
+    }
     promise.catch(() => {}); // reported to those who wait for it
     if (live !== undefined) {
       live.row = { ...live.row, nextRevision: revision.id };
@@ -115,9 +127,10 @@ export class Rollouts {
     this.#whenReady.delete(runner);
     const rollout = this.#running.get(runner);
     if (rollout === undefined) return;
-    this.#running.delete(runner);
-    this.#lead(rollout.app, rollout.revision, runner).then(rollout.succeed, (error: unknown) => {
-      this.#lives.retire(runner, "its revision could not be recorded");
+    rollout.pending.delete(runner);
+    if (rollout.pending.size > 0) return;
+    this.#close(rollout);
+    this.#lead(rollout.app, rollout.revision, rollout.runners).then(rollout.succeed, (error: unknown) => {
       this.#failed(rollout, `It could not be recorded: ${(error as Error).message}.`);
     });
   }
@@ -127,12 +140,18 @@ export class Rollouts {
     this.#whenReady.delete(runner);
     const rollout = this.#running.get(runner);
     if (rollout === undefined) return;
-    this.#running.delete(runner);
+    this.#close(rollout);
     const words = lastWords === "" ? "" : `\n${lastWords}`;
-    this.#failed(rollout, `Its first runner did not become ready: ${how}.${words}`);
+    this.#failed(rollout, `A runner of it did not become ready: ${how}.${words}`);
   }
 
-  #failed({ app, revision, fail }: RunningRollout, failure: string): void {
+  /** Its runners are of no further interest. */
+  #close({ runners }: RunningRollout): void {
+    for (const runner of runners) this.#running.delete(runner);
+  }
+
+  #failed({ app, revision, runners, fail }: RunningRollout, failure: string): void {
+    for (const runner of runners) this.#lives.retire(runner, "its revision has failed");
     const live = this.#hooks.find(app.environment, app.name);
     if (live?.row.nextRevision === revision.id) live.row = { ...live.row, nextRevision: null };
     const record = async (): Promise<void> => {
@@ -147,10 +166,9 @@ export class Rollouts {
   }
 
   #giveUpOthers({ environment, name }: Pick<AppRow, "environment" | "name">, next: Revision): void {
-    for (const rollout of this.#running.values()) {
+    for (const rollout of new Set(this.#running.values())) {
       if (rollout.app.environment !== environment || rollout.app.name !== name) continue;
-      this.#running.delete(rollout.runner);
-      this.#lives.retire(rollout.runner, "a newer deployment has replaced its own");
+      this.#close(rollout);
       this.#failed(rollout, `A newer deployment has replaced it: revision ${next.id}.`);
     }
   }
@@ -159,7 +177,7 @@ export class Rollouts {
   async #lead(
     app: Omit<AppRow, "createdAt" | "nextRevision">,
     revision: Revision,
-    runner: LiveRunner | undefined,
+    runners: readonly LiveRunner[],
   ): Promise<void> {
     const row = await this.#database.transaction(async (queries) => {
       await settleRevision(queries, revision.id, { state: "ready" });
@@ -170,8 +188,8 @@ export class Rollouts {
     live.revision = revision;
     live.trouble = undefined;
     live.history = forNewRevision(live.history);
-    if (runner?.readyAt !== undefined) {
-      const { readyAt: at, startedAt } = runner;
+    for (const runner of runners) {
+      const { readyAt: at = runner.startedAt, startedAt } = runner;
       live.history = learn(live.history, { kind: "ready", at, startedAt });
       live.runners.set(runner.id, runner);
     }
