@@ -15,6 +15,12 @@ interface ProcessEntry {
   readonly group: number;
 }
 
+/** The ids of the descendants of several processes, from one listing. Empty on systems other than Linux. */
+export function descendantIds(roots: readonly number[]): ReadonlyMap<number, readonly number[]> {
+  const entries = listed();
+  return new Map(roots.map((root) => [root, below(root, entries).map(({ pid }) => pid)]));
+}
+
 /** The descendants of a process. Empty on systems other than Linux, where listing processes needs another program. */
 export function descendants(root: number): Descendant[] {
   return below(root, listed());

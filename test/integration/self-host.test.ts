@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { encode } from "@msgpack/msgpack";
 import { WebSocket } from "ws";
 import { setTimeout as delay } from "node:timers/promises";
@@ -40,6 +41,14 @@ export default class Greeter extends App {
   async wait({ name }) {
     while (!existsSync(name)) await new Promise((resolve) => setTimeout(resolve, 20));
     return { text: "", version: "${version}" };
+  }
+  @endpoint("/hog", { input: In, output: Out })
+  async hog() {
+    const held = [];
+    for (;;) {
+      if (held.length < 20) held.push(Buffer.alloc(50_000_000, 1));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   }
   @endpoint("/crash", { input: In, output: Out })
   async crash() { process.kill(process.pid, "SIGKILL"); return new Promise(() => {}); }
@@ -254,6 +263,28 @@ test("a new revision has as many ready runners as were busy before it gets the r
     assert.equal(answer.status, 200);
     assert.equal(((await answer.json()) as { version: string }).version, "1");
   }
+});
+
+test("a runner that uses more memory than its machine type has is killed, with the reason, and its neighbours are not", async () => {
+  await host.deploy(join(project, "app.ts"), { appName: "hog", machine: { machineType: "XS" } });
+  const answer = await host.call("/me/hog/hog", { name: "Ada" });
+  assert.equal(answer.status, 503);
+  assert.equal(answer.headers.get("x-fal-error-type"), "runner_disconnected");
+  using connection = host.connection();
+  const ended = async (): Promise<string | undefined> => {
+    const startTime = timestampFromDate(new Date(Date.now() - 3_600_000));
+    const { runners } = await connection.unary(IsolateController.method.listAliasRunners, {
+      alias: "hog",
+      startTime,
+    });
+    return runners
+      .map(({ externalMetadata }) => externalMetadata?.["ending"])
+      .find((text) => typeof text === "string");
+  };
+  let ending: string | undefined;
+  while ((ending = await ended()) === undefined) await delay(20);
+  assert.match(ending, /^it used \d+ MB of the 512 MB of machine type XS/);
+  assert.equal((await host.call("/me/greeter", { name: "Ada" })).status, 200);
 });
 
 test("a runner that crashes fails its own request, and the next one gets a new runner", async () => {

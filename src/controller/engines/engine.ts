@@ -51,6 +51,6 @@ export interface Engine {
   /** Asks a runner to end, and kills it with all that it has started when the grace period is over. */
   end(id: string, graceMs: number): void;
 
-  /** The total memory of a runner's processes in bytes; undefined if it is not known. */
-  memoryBytes(id: string): number | undefined;
+  /** The memory of each runner's processes in bytes, by the runner's id. Runners whose memory is not known are missing. */
+  memory(): ReadonlyMap<string, number>;
 }

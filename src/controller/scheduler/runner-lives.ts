@@ -192,10 +192,10 @@ export class RunnerLives {
     this.#endInEngine(life, 0);
   }
 
-  /** A runner has failed: it is ended, and replaced if it is needed. */
-  fail(runner: LiveRunner, reason: string): void {
+  /** A runner has failed: it is ended, and replaced if it is needed. With `isForced`, its requests get no time to finish. */
+  fail(runner: LiveRunner, reason: string, { isForced = false }: { readonly isForced?: boolean } = {}): void {
     const life = this.#lives.get(runner.id);
-    if (life !== undefined) this.#fail(life, reason);
+    if (life !== undefined) this.#fail(life, reason, isForced);
   }
 
   /** A runner answered an error that may mean that it is broken: it ends if it accepts no connections. */
@@ -284,15 +284,14 @@ export class RunnerLives {
   }
 
   /** Ends a runner as a failure. */
-  #fail(life: Life, reason: string): void {
-    if (life.failure !== undefined || life.ending !== undefined) return;
+  #fail(life: Life, reason: string, isForced = false): void {
+    if (life.failure !== undefined || (life.ending !== undefined && !isForced)) return;
+    const { runner } = life;
     life.failure = reason;
-    life.runner.state = "draining";
+    runner.state = "draining";
     life.health?.stop();
-    this.#endInEngine(
-      life,
-      life.runner.leases.size > 0 ? life.runner.revision.definition.gracePeriodSeconds * 1_000 : 0,
-    );
+    const isBusy = runner.leases.size > 0 && !isForced;
+    this.#endInEngine(life, isBusy ? runner.revision.definition.gracePeriodSeconds * 1_000 : 0);
   }
 
   #endInEngine(life: Life, graceMs: number): void {

@@ -7,6 +7,7 @@ import type { ScalingSettings, Snapshot } from "../scaling/snapshot.ts";
 import { deleteApp, listApps, readHistory, writeHistory, type AppRow } from "../state/apps.ts";
 import { recordDecision } from "../state/decisions.ts";
 import { findRevision, recordStartTime, type Revision } from "../state/revisions.ts";
+import { memoryLimit } from "../state/machine-types.ts";
 import { listRunners } from "../state/runners.ts";
 import type { SecretBox } from "../state/secrets.ts";
 import type { Database } from "../store/database.ts";
@@ -216,8 +217,24 @@ export class Scheduler {
     return app;
   }
 
+  /** Ends the runners that use more memory than their machine type has. */
+  #limitMemory(): void {
+    for (const [id, bytes] of this.#parts.engine.memory()) {
+      const found = this.findRunner(id);
+      if (found === undefined) continue;
+      const { machineTypes } = found.runner.revision.codeSettings;
+      const limit = memoryLimit(machineTypes);
+      if (limit === undefined || bytes <= limit) continue;
+      const used = `${Math.round(bytes / 1e6)} MB of the ${Math.round(limit / 1e6)} MB`;
+      this.lives.fail(found.runner, `it used ${used} of machine type ${machineTypes.join(", ")}`, {
+        isForced: true,
+      });
+    }
+  }
+
   #tick(): void {
     this.#ticks++;
+    this.#limitMemory();
     for (const app of this.#apps.values()) {
       const now = this.#parts.now();
       for (const observation of app.meter.read(now, app.slots)) app.history = learn(app.history, observation);

@@ -9,8 +9,9 @@ import { findNpm, npmEnvironment } from "../../../environments/npm.ts";
 import { runNpm } from "../../../environments/npm-run.ts";
 import type { NodeRuntime } from "../../../environments/node-runtime.ts";
 import { FalServerlessError } from "../../../errors.ts";
-import { logEntry } from "../../../log-entry.ts";
+import { logEntry, type LogEntry } from "../../../log-entry.ts";
 import { writeFileAtomic } from "../../../processes/atomic-file.ts";
+import { SharedCall } from "../../../processes/single-flight.ts";
 import type { FileStore } from "../../state/files.ts";
 import type { DeployedFile, Revision } from "../../state/revisions.ts";
 import type { PrepareOptions } from "../engine.ts";
@@ -25,6 +26,17 @@ export interface PreparedApp {
   readonly target: string;
   /** Path of the Node executable. */
   readonly node: string;
+}
+
+/** The installation of a lockfile. */
+interface Installation {
+  /** Path of the file that names its folder. */
+  readonly record: string;
+  readonly digest: string;
+  readonly files: readonly DeployedFile[];
+  readonly facts: AppFacts;
+  readonly node: NodeRuntime;
+  readonly image: Revision["definition"]["image"];
 }
 
 /** Number of files that are copied at once. */
@@ -43,6 +55,7 @@ export class AppFolders {
   readonly #root: string;
   readonly #files: FileStore;
   readonly #environments: NpmEnvironments;
+  readonly #calls = new Map<string, SharedCall<void, LogEntry>>();
 
   constructor(root: string, files: FileStore, environments: NpmEnvironments) {
     this.#root = root;
@@ -57,19 +70,21 @@ export class AppFolders {
    * @throws FalServerlessError with code BUILD_FAILED and the last lines of npm; the signal's reason
    */
   async prepare(revision: Revision, options: PrepareOptions): Promise<void> {
-    const { facts, node } = await this.#basis(revision, options);
     const target = this.#folderOf(revision);
     if (existsSync(target)) return;
-    const packages = await this.#packages(revision, facts, node, options);
-    const temporary = `${target}.${process.pid}`;
-    await rm(temporary, { recursive: true, force: true });
-    await this.#copyAll(revision.definition.files, temporary, options.signal);
-    for (const path of ["node_modules", ...facts.nestedModules]) {
-      if (!existsSync(join(packages, path))) continue;
-      mkdirSync(dirname(join(temporary, path)), { recursive: true });
-      symlinkSync(join(packages, path), join(temporary, path));
-    }
-    await rename(temporary, target);
+    await this.#once(target, options, async (shared) => {
+      const { facts, node } = await this.#basis(revision, shared);
+      const packages = await this.#packages(revision, facts, node, shared);
+      const temporary = `${target}.${process.pid}`;
+      await rm(temporary, { recursive: true, force: true });
+      await this.#copyAll(revision.definition.files, temporary, shared.signal);
+      for (const path of ["node_modules", ...facts.nestedModules]) {
+        if (!existsSync(join(packages, path))) continue;
+        mkdirSync(dirname(join(temporary, path)), { recursive: true });
+        symlinkSync(join(packages, path), join(temporary, path));
+      }
+      await rename(temporary, target);
+    });
   }
 
   /** The files and programs of a prepared revision. */
@@ -97,6 +112,24 @@ export class AppFolders {
       ...(log === undefined ? {} : { log }),
     });
     return { facts, node };
+  }
+
+  /** Does work that runners started together need once. It is aborted when none of them waits any more. */
+  async #once(
+    key: string,
+    options: PrepareOptions,
+    work: (shared: PrepareOptions) => Promise<void>,
+  ): Promise<void> {
+    let call = this.#calls.get(key);
+    if (call === undefined || call.isClosed) {
+      const started = new SharedCall<void, LogEntry>((signal, log) => work({ signal, log }));
+      this.#calls.set(key, started);
+      void started.settled().then(() => {
+        if (this.#calls.get(key) === started) this.#calls.delete(key);
+      });
+      call = started;
+    }
+    await call.join(options);
   }
 
   #folderOf({ id }: Revision): string {
@@ -138,15 +171,25 @@ export class AppFolders {
     const basis = { files: files.toSorted(byPath), withoutScripts, installFlags, modules: node.modules };
     const digest = createHash("sha256").update(JSON.stringify(basis)).digest("hex").slice(0, 32);
     const record = join(this.#root, "packages", `${digest}.json`);
-    if (existsSync(record)) return (JSON.parse(readFileSync(record, "utf8")) as { folder: string }).folder;
+    if (!existsSync(record)) {
+      await this.#once(record, options, (shared) =>
+        this.#install({ record, digest, files, facts, node, image: definition.image }, shared),
+      );
+    }
+    return (JSON.parse(readFileSync(record, "utf8")) as { folder: string }).folder;
+  }
+
+  async #install(
+    { record, digest, files, facts, node, image }: Installation,
+    options: PrepareOptions,
+  ): Promise<void> {
     const folder = join(this.#root, "packages", `${digest}-${process.pid}-${Date.now()}`);
     try {
       await this.#copyAll(files, folder, options.signal);
-      for (const path of withoutScripts) removeScripts(join(folder, path));
-      await install(folder, facts, node, npmrcOf(definition.image), options);
+      for (const path of facts.withoutScripts) removeScripts(join(folder, path));
+      await install(folder, facts, node, npmrcOf(image), options);
       mkdirSync(join(folder, "node_modules"), { recursive: true });
       writeFileAtomic(record, JSON.stringify({ folder }), { isFlushed: true });
-      return folder;
     } catch (error) {
       rmSync(folder, { recursive: true, force: true });
       throw error;

@@ -9,7 +9,7 @@ import type { RunnerLogs } from "../../logs/runner-logs.ts";
 import type { RunnerOutput } from "../../logs/runner-output.ts";
 import type { Revision } from "../../state/revisions.ts";
 import { factsOf, type AppFolders } from "./app-folders.ts";
-import { treeMemoryBytes } from "./tree-memory.ts";
+import { treeMemory } from "./tree-memory.ts";
 
 /** Identifies a runner, also for a later process. */
 interface ProcessHandle {
@@ -142,9 +142,10 @@ export class ProcessEngine implements Engine {
     endTree(pid);
   }
 
-  memoryBytes(id: string): number | undefined {
-    const running = this.#running.get(id);
-    return running === undefined ? undefined : treeMemoryBytes(running.mark.pid);
+  memory(): ReadonlyMap<string, number> {
+    const ids = new Map([...this.#running].map(([id, { mark }]) => [mark.pid, id]));
+    const bytes = treeMemory([...ids.keys()]);
+    return new Map([...bytes].map(([pid, sum]) => [ids.get(pid) as string, sum]));
   }
 
   #ended(id: string, how: string, isClean: boolean): void {

@@ -1,24 +1,26 @@
 import { readFileSync } from "node:fs";
-import { descendants } from "../../../processes/process-tree.ts";
+import { descendantIds } from "../../../processes/process-tree.ts";
 
-/** The size of a page in /proc, in bytes: that of all systems which Node supports. */
+/** The size of a page in /proc on most machines, in bytes. */
 const PAGE_BYTES = 4096;
 
 /**
- * The resident memory of a process and all that it has started, in bytes; undefined where it can't be read. Pages that
- * they share are counted for each.
+ * The resident memory of each process with all that it has started, in bytes, by its id. Processes whose memory can't be read
+ * are missing. Pages that a process shares with a child are counted twice.
  */
-export function treeMemoryBytes(pid: number): number | undefined {
-  const own = residentBytes(pid);
-  if (own === undefined) return undefined;
-  return descendants(pid).reduce((sum, each) => sum + (residentBytes(each.pid) ?? 0), own);
+export function treeMemory(pids: readonly number[]): ReadonlyMap<number, number> {
+  const sums = [...descendantIds(pids)].map(([pid, below]): readonly [number, number] => [
+    pid,
+    [pid, ...below].reduce((sum, each) => sum + residentBytes(each), 0),
+  ]);
+  return new Map(sums.filter(([, bytes]) => bytes > 0));
 }
 
-function residentBytes(pid: number): number | undefined {
+function residentBytes(pid: number): number {
   try {
     const [, pages] = readFileSync(`/proc/${pid}/statm`, "utf8").split(" ");
     return Number(pages) * PAGE_BYTES;
   } catch {
-    return undefined;
+    return 0;
   }
 }
