@@ -56,7 +56,7 @@ function scriptAt(path: string): NpmProgram | undefined {
   if (!existsSync(path)) return undefined;
   const script = realpath(path) ?? path;
   try {
-    const manifest = readFileSync(join(dirname(script), "../hosts/local/package.json"), "utf8");
+    const manifest = readFileSync(join(dirname(script), "../package.json"), "utf8");
     return { script, version: (JSON.parse(manifest) as { version: string }).version };
   } catch {
     return { script };

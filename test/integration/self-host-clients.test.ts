@@ -21,6 +21,7 @@ const In = Type.Object({ name: Type.String() });
 const Out = Type.Object({ text: Type.String() });
 export default class Greeter extends App {
   static maxMultiplexing = 8;
+  static minConcurrency = 1;
   @endpoint("/", { input: In, output: Out })
   async greet({ name }) {
     if (name === "nobody") throw new AppException("There is nobody.", 409);
