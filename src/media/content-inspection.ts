@@ -45,7 +45,7 @@ export async function inspect(
   let imageType: string | undefined;
   if (found === undefined || found.mime.startsWith("image/") || found.mime === "application/xml") {
     try {
-      const { width, height, type } = imageSize(head);
+      const { width, height, type } = imageSize(isWhole ? alone(head) : head);
       if (width > 0 && height > 0) dimensions = { width, height };
       imageType = type;
     } catch {
@@ -56,6 +56,14 @@ export async function inspect(
   if (found !== undefined) return { contentType: found.mime, dimensions };
   const essence = essenceOf(stated);
   return { contentType: isTextual(essence) && isText(head, isWhole) ? essence : BINARY, dimensions };
+}
+
+/**
+ * The same bytes in memory of their own: the reader of sizes does not stop at the end of a view, and would read the bytes
+ * of others behind a picture that is cut short.
+ */
+function alone(bytes: Uint8Array): Uint8Array {
+  return bytes.byteOffset + bytes.byteLength === bytes.buffer.byteLength ? bytes : Uint8Array.from(bytes);
 }
 
 /** The type of files about which nothing is known. */
