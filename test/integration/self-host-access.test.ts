@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { mkdirSync, rmSync } from "node:fs";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { Code, ConnectError, createClient, type Client } from "@connectrpc/connect";
@@ -224,6 +226,25 @@ test("an unexpected error is logged, and its message does not reach the caller",
   );
   assert.equal(error?.code, Code.Internal);
   assert.doesNotMatch(error?.message ?? "", /byte|utf|encoding/i);
+});
+
+test("an upload that can't be written to the disk is answered, and the next one works", async () => {
+  const parts = join(host.folder, "files/parts");
+  const hash = "0".repeat(64);
+  const put = async (): Promise<Response> => {
+    const form = new FormData();
+    // More than fits into the buffers between the connection and the disk.
+    form.append("file_upload", new Blob([Buffer.alloc(8_000_000)]), "chunk");
+    const authorization = `Key ${host.key}`;
+    const path = `/files/app/multipart/${hash}/00000000-0000-0000-0000-000000000000/1`;
+    return fetch(host.url + path, { method: "PUT", body: form, headers: { authorization } });
+  };
+  rmSync(parts, { recursive: true });
+  const failed = await put();
+  assert.equal(failed.status, 500);
+  assert.doesNotMatch(await failed.text(), /ENOENT|parts/);
+  mkdirSync(parts);
+  assert.equal((await put()).status, 200);
 });
 
 test("an environment is deleted with its secrets, and not while it has apps", async () => {

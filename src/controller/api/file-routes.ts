@@ -110,7 +110,8 @@ async function writeFormPart(
   form.on("file", (_name, content) => {
     content.once("limit", () => (isTooLarge = true));
     written = files.writePart(upload, part, content.pipe(new PassThrough()));
-    written.catch(() => {}); // reported below
+    // Reported below. The rest of the form is still read: otherwise the request would never end.
+    written.catch(() => content.resume());
   });
   await pipeline(request, form).catch((error: unknown) => {
     throw new GatewayError("bad_request", `The part can't be read: ${(error as Error).message}.`);
