@@ -168,7 +168,7 @@ export class Scheduler {
     this.#considering.add(app);
     setImmediate(() => {
       this.#considering.delete(app);
-      if (!this.#isClosed) this.#decide(app);
+      if (!this.#isClosed) this.#attempt(app.row.name, () => this.#decide(app));
     });
   }
 
@@ -234,14 +234,25 @@ export class Scheduler {
 
   #tick(): void {
     this.#ticks++;
-    this.#limitMemory();
-    for (const app of this.#apps.values()) {
-      const now = this.#parts.now();
-      for (const observation of app.meter.read(now, app.slots)) app.history = learn(app.history, observation);
-      app.meter.expect(serviceSeconds(app.history));
-      this.#decide(app);
-      if (this.#ticks % TICKS_TO_STORE === 0) void this.#store(app).catch(() => {});
+    this.#attempt("limit memory", () => this.#limitMemory());
+    for (const app of this.#apps.values()) this.#attempt(app.row.name, () => this.#observe(app));
+  }
+
+  /** Logs the failure of a step. The next tick tries again, and the steps of other apps are not affected. */
+  #attempt(what: string, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#parts.log.error({ error: (error as Error).stack, what }, "a step of the scheduler failed");
     }
+  }
+
+  #observe(app: LiveApp): void {
+    const now = this.#parts.now();
+    for (const observation of app.meter.read(now, app.slots)) app.history = learn(app.history, observation);
+    app.meter.expect(serviceSeconds(app.history));
+    this.#decide(app);
+    if (this.#ticks % TICKS_TO_STORE === 0) void this.#store(app).catch(() => {});
   }
 
   #decide(app: LiveApp): void {

@@ -143,6 +143,7 @@ export class ProcessEngine implements Engine {
   }
 
   memory(): ReadonlyMap<string, number> {
+    if (this.#running.size === 0) return new Map();
     const ids = new Map([...this.#running].map(([id, { mark }]) => [mark.pid, id]));
     const bytes = treeMemory([...ids.keys()]);
     return new Map([...bytes].map(([pid, sum]) => [ids.get(pid) as string, sum]));
