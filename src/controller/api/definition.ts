@@ -93,24 +93,20 @@ export function codeSettingsOf(machine: MachineRequirements | undefined): CodeSe
   };
 }
 
+/** The fields of the protocol that are settings of an app's scale. */
+export type ScaleField =
+  | "keepAlive"
+  | "minConcurrency"
+  | "maxConcurrency"
+  | "concurrencyBuffer"
+  | "concurrencyBufferPerc"
+  | "scalingDelaySeconds"
+  | "requestTimeout"
+  | "requestStartTimeout"
+  | "validRegions";
+
 /** The scale with the values of a request in it. Values that the request leaves out stay. */
-export function scaleWith(
-  scale: Scale,
-  changes: Partial<
-    Pick<
-      MachineRequirements,
-      | "keepAlive"
-      | "minConcurrency"
-      | "maxConcurrency"
-      | "concurrencyBuffer"
-      | "concurrencyBufferPerc"
-      | "scalingDelaySeconds"
-      | "requestTimeout"
-      | "requestStartTimeout"
-      | "validRegions"
-    >
-  >,
-): Scale {
+export function scaleWith(scale: Scale, changes: Partial<Pick<MachineRequirements, ScaleField>>): Scale {
   const { validRegions: regions = [] } = changes;
   const changed: Scale = {
     keepAliveSeconds: changes.keepAlive ?? scale.keepAliveSeconds,

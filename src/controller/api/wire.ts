@@ -16,6 +16,7 @@ import {
 } from "../../platform/generated/controller_pb.ts";
 import type { LogEntry } from "../../log-entry.ts";
 import { aliasOf } from "../state/app-names.ts";
+import type { ScaleField } from "./definition.ts";
 import type { LiveApp } from "../scheduler/live-app.ts";
 import { DEFAULT_SCALE, type AppRow, type AuthMode, type Scale } from "../state/apps.ts";
 import type { Revision } from "../state/revisions.ts";
@@ -54,21 +55,7 @@ export function authModeOf(mode: ApplicationAuthMode): AuthMode {
       : "private";
 }
 
-function scaleFields({
-  keepAliveSeconds,
-  ...scale
-}: Scale): Pick<
-  AliasInfo,
-  | "keepAlive"
-  | "minConcurrency"
-  | "maxConcurrency"
-  | "concurrencyBuffer"
-  | "concurrencyBufferPerc"
-  | "scalingDelaySeconds"
-  | "requestTimeout"
-  | "requestStartTimeout"
-  | "validRegions"
-> {
+function scaleFields({ keepAliveSeconds, ...scale }: Scale): Pick<AliasInfo, ScaleField> {
   return {
     keepAlive: keepAliveSeconds === "auto" ? LEARNED_KEEP_ALIVE : keepAliveSeconds,
     minConcurrency: scale.minConcurrency,
