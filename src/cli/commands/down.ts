@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
+import { stateOf } from "../../cache/process-mark.ts";
 import { UsageError } from "../../errors.ts";
 import { runAction, type CommonOptions } from "../action.ts";
 import { runningPlatform, stateDirectory } from "../self-host/state-directory.ts";
@@ -23,19 +24,9 @@ export function addDownCommand(program: Command): void {
         const directory = stateDirectory(options.state);
         const platform = runningPlatform(directory);
         if (platform === undefined) throw new UsageError(`No platform runs in ${directory}.`);
-        const { pid } = platform.mark;
-        process.kill(pid, "SIGTERM");
-        while (isAlive(pid)) await delay(POLL_MS);
+        process.kill(platform.mark.pid, "SIGTERM");
+        while (stateOf(platform.mark) === "alive") await delay(POLL_MS);
         console.log(`Stopped the platform at ${platform.url}.`);
       }),
     );
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -66,7 +66,7 @@ export async function runPlatform(options: UpOptions): Promise<number> {
       startedAt: Date.now(),
     };
     writeFileAtomic(recordPath(directory), JSON.stringify(record));
-    tell({ kind: "ready", text: welcome(platform, profile) });
+    tell({ kind: "ready", text: welcome(platform, profile, options) });
     if (process.connected) process.disconnect();
     if (!stop.signal.aborted) await new Promise((resolve) => stop.signal.addEventListener("abort", resolve));
     return 0;
@@ -77,13 +77,18 @@ export async function runPlatform(options: UpOptions): Promise<number> {
 }
 
 /** The text that is printed when the platform is ready. */
-function welcome({ url, firstKey }: Platform, { name, isSelected }: OwnProfile): string {
+function welcome(
+  { url, firstKey }: Platform,
+  { name, isSelected }: OwnProfile,
+  { state, profile }: UpOptions,
+): string {
   const { bold, green, cyan, dim } = styleFor(process.stderr);
   const choice = isSelected ? "" : ` --profile ${name}`;
+  const place = state === undefined ? "" : ` --state ${state}`;
   const steps = [
     [`servable deploy${choice} app.ts`, "deploy an app"],
-    [`servable status`, "what runs, and why"],
-    ["servable down", "stop the platform"],
+    [`servable status${place}${profile === undefined ? "" : ` --profile ${name}`}`, "what runs, and why"],
+    [`servable down${place}`, "stop the platform"],
   ];
   return [
     `${green("●")} The platform is at ${bold(cyan(url))}`,
