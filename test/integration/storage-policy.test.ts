@@ -121,6 +121,7 @@ test("a bucket that can't be reached is answered with 424", async () => {
     queueMicrotask(() => answer(Object.assign(new Error("no such host"), { code: "ENOTFOUND" })));
   };
   const real = dns.lookup;
+  // `dns.lookup` has six overloads; Node calls it with these three arguments.
   dns.lookup = ((host: string, ...others: [object, (error: Error) => void]) =>
     host.endsWith("amazonaws.com")
       ? lookup(host, ...others)

@@ -78,6 +78,7 @@ function recorded(title: string, field: string | undefined, properties: object =
 
 test("each kind of file is one component, with the schema of the original", async () => {
   const { components } = await new Media().openapi();
+  // The type of a document has no place for the keywords of fal that these schemas have.
   const schemas = components.schemas as unknown as Readonly<Record<string, Schema>>;
   const of = (name: string): object => withoutDescriptions(schemas[name] as Schema);
   assert.deepEqual(of("Image"), recorded("Image", "image", IMAGE));
@@ -118,6 +119,7 @@ class Sizes extends App {
 
 test("sizes and fields of files are described as in the original", async () => {
   const { components } = await new Sizes().openapi();
+  // The type of a document has no place for the keywords of fal that these schemas have.
   const schemas = components.schemas as unknown as Readonly<Record<string, Schema>>;
   const length = { type: "integer", default: 512, exclusiveMinimum: 0, maximum: 14_142 };
   const properties = { width: { ...length, title: "Width" }, height: { ...length, title: "Height" } };
@@ -167,6 +169,7 @@ class Noted extends App {
 
 test("a field has the notes of all its functions, and the fields that a schema lists are shown first", async () => {
   const { components } = await new Noted().openapi();
+  // The type of a document has no place for the keywords of fal that these schemas have.
   const { RunInput } = components.schemas as unknown as Readonly<
     Record<string, Schema & { required: string[] }>
   >;
