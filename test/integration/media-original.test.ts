@@ -164,7 +164,7 @@ test("documents and answers about files are those of the original", { skip }, as
 });
 
 /** Fields that only code of the original uses. */
-const INTERNAL: readonly string[] = ["file_data", "extract_dir"];
+const INTERNAL: ReadonlySet<string> = new Set(["file_data", "extract_dir"]);
 
 /**
  * A schema without texts for people, without defaults of null, which the original does not show, and without the fields
@@ -175,9 +175,8 @@ function comparable(schema: Schema | undefined): Schema {
   return JSON.parse(
     JSON.stringify(schema, (key, value: unknown) => {
       if (key === "description" && typeof value === "string") return undefined;
-      if (INTERNAL.includes(key) || (key === "default" && value === null)) return undefined;
-      if (key === "x-fal-order-properties")
-        return (value as string[]).filter((name) => !INTERNAL.includes(name));
+      if (INTERNAL.has(key) || (key === "default" && value === null)) return undefined;
+      if (key === "x-fal-order-properties") return (value as string[]).filter((name) => !INTERNAL.has(name));
       return key === "$ref" ? String(value).replace(/-(?:Input|Output)$/, "") : value;
     }),
   ) as Schema;
