@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { FileLock } from "../cache/file-lock.ts";
 import { NpmEnvironments } from "../environments/npm-environments.ts";
 import type { LogEntry } from "../log-entry.ts";
-import type { ControlServiceParts } from "./api/control-service.ts";
+import type { ControlServiceParts } from "./api/service-parts.ts";
 import { fileRoutes } from "./api/file-routes.ts";
 import { logRoutes } from "./api/log-routes.ts";
 import { platformRoutes } from "./api/platform-routes.ts";
@@ -227,7 +227,8 @@ async function callHandler(
   parts: ControlServiceParts,
 ): Promise<(request: Http2ServerRequest, response: Http2ServerResponse) => void> {
   const { connectNodeAdapter } = await import("@connectrpc/connect-node");
-  const { authentication, controlService, discretion } = await import("./api/control-service.ts");
+  const { controlService } = await import("./api/control-service.ts");
+  const { authentication, discretion } = await import("./api/interceptors.ts");
   return connectNodeAdapter({
     routes: controlService(parts),
     interceptors: [discretion(parts.log), authentication(parts.keys)],

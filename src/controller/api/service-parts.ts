@@ -1,0 +1,21 @@
+import type { Logger } from "pino";
+import type { Engine } from "../engines/engine.ts";
+import type { KeyRing } from "../gateway/key-ring.ts";
+import type { Scheduler } from "../scheduler/scheduler.ts";
+import type { FileStore } from "../state/files.ts";
+import type { SecretBox } from "../state/secrets.ts";
+import type { Database } from "../store/database.ts";
+
+/** The parts that the service needs. */
+export interface ControlServiceParts {
+  readonly database: Database;
+  readonly scheduler: Scheduler;
+  readonly engine: Engine;
+  readonly files: FileStore;
+  readonly secrets: SecretBox;
+  readonly keys: KeyRing;
+  readonly owner: string;
+  /** The address of the platform, as its callers reach it. */
+  readonly publicUrl: () => string;
+  readonly log: Logger;
+}
