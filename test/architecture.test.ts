@@ -79,7 +79,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "build-context": ["errors"],
   platform: ["settings", "build-context", "processes", "errors", "did-you-mean"],
-  packaging: ["settings", "build-context", "processes", "typescript", "errors", "did-you-mean"],
+  packaging: ["settings", "build-context", "processes", "typescript", "log-entry", "errors", "did-you-mean"],
   hosts: [
     "log-entry",
     "environments",

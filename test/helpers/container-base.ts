@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { findEngine, type ContainerEngine } from "../../src/hosts/local/container/engine.ts";
+import { findEngine, type ContainerEngine } from "../../src/packaging/container-engine.ts";
 import { findNpm } from "../../src/environments/npm.ts";
 import { TEST_IMAGE } from "./container-image.ts";
 import { runEngineProgram } from "./engine-program.ts";

@@ -2,7 +2,7 @@ import { cpSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runCommand } from "../../benchmarks/lib/command.ts";
 import { ROOT, StagedPackage } from "../../benchmarks/lib/staged-package.ts";
-import type { ContainerEngine } from "../../src/hosts/local/container/engine.ts";
+import type { ContainerEngine } from "../../src/packaging/container-engine.ts";
 import { runEngineProgram } from "./engine-program.ts";
 import { TEST_IMAGE } from "./container-image.ts";
 

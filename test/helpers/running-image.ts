@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import type { ContainerEngine } from "../../src/hosts/local/container/engine.ts";
+import type { ContainerEngine } from "../../src/packaging/container-engine.ts";
 import { runEngineProgram } from "./engine-program.ts";
 
 /** A listening container of a servable's image. */

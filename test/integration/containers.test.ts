@@ -12,7 +12,7 @@ import { promisify } from "node:util";
 import { FalServerlessError, RequestCancelledException, type LogEntry } from "../../src/index.ts";
 import { ContainerProcess } from "../../src/hosts/local/container/container-process.ts";
 import { writeBridge } from "../../src/hosts/local/container/bridge-program.ts";
-import type { ContainerEngine } from "../../src/hosts/local/container/engine.ts";
+import type { ContainerEngine } from "../../src/packaging/container-engine.ts";
 import { runEngineProgram } from "../helpers/engine-program.ts";
 import { findImage } from "../../src/hosts/local/container/image.ts";
 import type { WorkerEnd } from "../../src/processes/worker-channel.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { after, before, describe, test } from "node:test";
-import type { ContainerEngine } from "../../src/hosts/local/container/engine.ts";
+import type { ContainerEngine } from "../../src/packaging/container-engine.ts";
 import { runEngineProgram } from "../helpers/engine-program.ts";
 import { appSource, createProject, runCli, type Ended } from "../helpers/cli.ts";
 import { prepareContainers, withoutContainers } from "../helpers/container-base.ts";

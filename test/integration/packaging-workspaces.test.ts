@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { runCommand } from "../../benchmarks/lib/command.ts";
-import type { ContainerEngine } from "../../src/hosts/local/container/engine.ts";
+import type { ContainerEngine } from "../../src/packaging/container-engine.ts";
 import { runEngineProgram } from "../helpers/engine-program.ts";
 import { RunningCli, type Ended } from "../helpers/cli.ts";
 import { compiledPackage } from "../helpers/compiled-package.ts";

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { ContainerEngine } from "../../src/hosts/local/container/engine.ts";
+import type { ContainerEngine } from "../../src/packaging/container-engine.ts";
 import { runEngineProgram } from "../helpers/engine-program.ts";
 import { OPENAPI_LABEL } from "../../src/packaging/generated-dockerfile.ts";
 import { RunningCli, type Ended } from "../helpers/cli.ts";

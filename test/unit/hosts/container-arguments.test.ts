@@ -10,8 +10,8 @@ import {
   publishedPorts,
   runArguments,
 } from "../../../src/hosts/local/container/run-arguments.ts";
-import type { ContainerEngine } from "../../../src/hosts/local/container/engine.ts";
-import { qualifiedName } from "../../../src/hosts/local/container/image.ts";
+import type { ContainerEngine } from "../../../src/packaging/container-engine.ts";
+import { qualifiedName } from "../../../src/packaging/pull-image.ts";
 
 const RUN: ContainerRun = {
   name: "servable-1-a",

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { FalServerlessError } from "../../../src/errors.ts";
-import { findEngine } from "../../../src/hosts/local/container/engine.ts";
+import { findEngine } from "../../../src/packaging/container-engine.ts";
 import { failureReason } from "../../../src/packaging/engines.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "servable-engines-"));
@@ -65,7 +65,7 @@ test("without an engine, the error lists what was tried and what each one answer
     assert.equal(error.code, "CONTAINER_UNAVAILABLE");
     assert.equal(
       error.message,
-      'A function of kind "container" needs Docker or Podman, and none is usable here.\n' +
+      'Containers need Docker or Podman, and none is usable here.\n' +
         "  docker: Cannot connect to the Docker daemon at unix:///x.sock.\n" +
         "  podman: not found\n" +
         "Install Docker or Podman and start it; SERVABLE_CONTAINER_ENGINE names a program elsewhere.",

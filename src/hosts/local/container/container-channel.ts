@@ -4,7 +4,7 @@ import { contentOf } from "../../../processes/worker-program.ts";
 import { runProgram } from "../../../processes/program.ts";
 import type { ChannelListener, WorkerChannel } from "../../../processes/worker-channel.ts";
 import { ContainerProcess, type ContainerProcessParts } from "./container-process.ts";
-import type { ContainerEngine } from "./engine.ts";
+import type { ContainerEngine } from "../../../packaging/container-engine.ts";
 import type { PublishedPort } from "./run-arguments.ts";
 
 /** A worker in a container, with the published ports of its served function. */

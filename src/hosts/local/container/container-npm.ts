@@ -7,7 +7,7 @@ import type { NpmResult, NpmRun } from "../../../environments/npm-run.ts";
 import { localPath } from "../../../environments/requirement-specs.ts";
 import { writeBridge } from "./bridge-program.ts";
 import { ContainerProcess } from "./container-process.ts";
-import type { ContainerEngine } from "./engine.ts";
+import type { ContainerEngine } from "../../../packaging/container-engine.ts";
 import type { LocalImage } from "./image.ts";
 import { containerName, ownerOf, type Mount } from "./run-arguments.ts";
 

@@ -13,7 +13,7 @@ import {
   type BridgeFrame,
   type BridgeStart,
 } from "./bridge/protocol.ts";
-import type { ContainerEngine } from "./engine.ts";
+import type { ContainerEngine } from "../../../packaging/container-engine.ts";
 import { runArguments, type ContainerRun } from "./run-arguments.ts";
 
 /** Parts of a {@link ContainerProcess}. */

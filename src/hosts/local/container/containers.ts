@@ -10,7 +10,7 @@ import type { BridgeStart } from "./bridge/protocol.ts";
 import { writeBridge } from "./bridge-program.ts";
 import { ContainerChannel } from "./container-channel.ts";
 import { containerNpm, ENVIRONMENT_FOLDER } from "./container-npm.ts";
-import { findEngine, type ContainerEngine } from "./engine.ts";
+import { findEngine, type ContainerEngine } from "../../../packaging/container-engine.ts";
 import { findImage, type LocalImage } from "./image.ts";
 import {
   containerName,

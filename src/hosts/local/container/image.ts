@@ -1,20 +1,17 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FalServerlessError } from "../../../errors.ts";
-import { logEntry, type LogEntry } from "../../../log-entry.ts";
+import type { LogEntry } from "../../../log-entry.ts";
 import { failureReason } from "../../../packaging/engines.ts";
 import { writeFileAtomic } from "../../../processes/atomic-file.ts";
 import { runProgram } from "../../../processes/program.ts";
-import type { ContainerEngine } from "./engine.ts";
+import type { ContainerEngine } from "../../../packaging/container-engine.ts";
+import { inspectImage, pullImage, type FoundImage } from "../../../packaging/pull-image.ts";
 
 /** An image on this machine that functions can run in. */
-export interface LocalImage {
+export interface LocalImage extends FoundImage {
   /** As requested. */
   readonly name: string;
-  /** Changes when the name refers to another image. */
-  readonly id: string;
-  /** The user of its containers; empty for root. */
-  readonly user: string;
   readonly node: { readonly version: string; readonly modules: string };
   /** Absent if the image has no npm. */
   readonly npm?: { readonly script: string; readonly version: string };
@@ -67,7 +64,7 @@ export async function findImage(
   name: string,
   options: ImageOptions,
 ): Promise<LocalImage> {
-  const found = (await inspect(engine, name, options)) ?? (await pull(engine, name, options));
+  const found = (await inspectImage(engine, name, options)) ?? (await pullImage(engine, name, options));
   const contents = await contentsOf(engine, name, found.id, options);
   const { version } = contents.node;
   if (!isRecent(version)) {
@@ -76,53 +73,6 @@ export async function findImage(
     );
   }
   return { name, ...found, ...contents };
-}
-
-/** An image name with Docker's default registry: Podman may have no default. */
-export function qualifiedName(name: string): string {
-  const [first = "", ...rest] = name.split("/");
-  if (rest.length === 0) return `docker.io/library/${name}`;
-  return /[.:]/.test(first) || first === "localhost" ? name : `docker.io/${name}`;
-}
-
-type Inspected = Pick<LocalImage, "id" | "user">;
-
-async function inspect(
-  engine: ContainerEngine,
-  name: string,
-  { signal }: ImageOptions,
-): Promise<Inspected | undefined> {
-  const args = ["image", "inspect", name];
-  const { code, stdout } = await runProgram(engine.command, args, { signal, endingBy: "alone" });
-  if (code !== 0) return undefined;
-  const [image] = JSON.parse(stdout) as readonly {
-    readonly Id: string;
-    readonly Config?: { readonly User?: string } | null;
-  }[];
-  return image === undefined ? undefined : { id: image.Id, user: image.Config?.User ?? "" };
-}
-
-async function pull(engine: ContainerEngine, name: string, options: ImageOptions): Promise<Inspected> {
-  const wanted = engine.flavor === "podman" ? qualifiedName(name) : name;
-  options.log?.(logEntry(`pulling ${wanted}`, "BUILDER", "INFO"));
-  const { code, lines } = await runProgram(engine.command, ["pull", wanted], {
-    signal: options.signal,
-    endingBy: "alone",
-    onLine: (line) => {
-      if (line.trim() !== "") options.log?.(logEntry(line, "BUILDER", "INFO"));
-    },
-  });
-  if (code !== 0) {
-    const advice = "Correct the image's name, log in to its registry, or build it.";
-    throw unusable(
-      `The image ${name} is not on this machine and can't be pulled by ${engine.command}: ` +
-        `${failureReason(lines.join("\n")) || `exit code ${code}`}. ${advice}`,
-    );
-  }
-  const image = await inspect(engine, wanted, options);
-  if (image === undefined)
-    throw unusable(`${engine.command} has pulled the image ${name}, but does not find it.`);
-  return image;
 }
 
 /** The contents of an image, which never change: read once, then cached on the disk. */

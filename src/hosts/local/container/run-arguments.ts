@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Options } from "../../../functions/options.ts";
 import { SETTINGS } from "../../../settings/settings.ts";
 import { workerVariables, type PassedVariables } from "../worker-environment.ts";
-import type { ContainerEngine } from "./engine.ts";
+import type { ContainerEngine } from "../../../packaging/container-engine.ts";
 
 /** A file or folder of this machine that is mounted in a container. */
 export interface Mount {

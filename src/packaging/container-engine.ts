@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { FalServerlessError } from "../../../errors.ts";
-import { ENGINE_VARIABLE, probeEngines, type FoundEngine } from "../../../packaging/engines.ts";
-import { loadOnce } from "../../../processes/single-flight.ts";
+import { FalServerlessError } from "../errors.ts";
+import { ENGINE_VARIABLE, probeEngines, type FoundEngine } from "./engines.ts";
+import { loadOnce } from "../processes/single-flight.ts";
 
 /** A container engine that works on this machine. */
 export interface ContainerEngine extends FoundEngine<"docker" | "podman"> {
@@ -29,7 +29,7 @@ async function searchEngine(environment: NodeJS.ProcessEnv): Promise<ContainerEn
     : `Install Docker or Podman and start it; ${ENGINE_VARIABLE} names a program elsewhere.`;
   throw new FalServerlessError(
     "CONTAINER_UNAVAILABLE",
-    `A function of kind "container" needs Docker or Podman, and none is usable here.\n${result
+    `Containers need Docker or Podman, and none is usable here.\n${result
       .map((failure) => `  ${failure}\n`)
       .join("")}${advice}`,
   );
