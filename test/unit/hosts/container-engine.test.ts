@@ -65,7 +65,7 @@ test("without an engine, the error lists what was tried and what each one answer
     assert.equal(error.code, "CONTAINER_UNAVAILABLE");
     assert.equal(
       error.message,
-      'Containers need Docker or Podman, and none is usable here.\n' +
+      "Containers need Docker or Podman, and none is usable here.\n" +
         "  docker: Cannot connect to the Docker daemon at unix:///x.sock.\n" +
         "  podman: not found\n" +
         "Install Docker or Podman and start it; SERVABLE_CONTAINER_ENGINE names a program elsewhere.",
