@@ -11,6 +11,7 @@ import { addEnvCommand } from "./commands/env.ts";
 import { addEnvironmentsCommand } from "./commands/environments.ts";
 import { addKeysCommand } from "./commands/keys.ts";
 import { addOpenapiCommand } from "./commands/openapi.ts";
+import { addPlatformCommand } from "./commands/platform.ts";
 import { addProfileCommand } from "./commands/profile.ts";
 import { addQueueCommand } from "./commands/queue.ts";
 import { addRunCommand } from "./commands/run.ts";
@@ -31,6 +32,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   addStatusCommand,
   addWhyCommand,
   addDownCommand,
+  addPlatformCommand,
   addDeployCommand,
   addAppsCommand,
   addRunnersCommand,

@@ -20,6 +20,9 @@ import { RunnerLogs } from "./logs/runner-logs.ts";
 import { RunnerOutput } from "./logs/runner-output.ts";
 import { FrontDoor, type Certificate } from "./port/front-door.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
+import type { PlatformSettings } from "./settings/platform-settings.ts";
+import { readSettings } from "./settings/settings-file.ts";
+import { forgetDecisions } from "./state/decisions.ts";
 import { createKey, listKeys } from "./state/keys.ts";
 import { permissionsOfPreset } from "./state/permissions.ts";
 import { FileStore } from "./state/files.ts";
@@ -64,9 +67,9 @@ export interface Platform {
 
 /** Time for runners to finish when the platform stops, in milliseconds. */
 const STOP_MS = 30_000;
-/** How long the output and the record of a runner are kept after its end, in milliseconds: a week. */
-const RETENTION_MS = 7 * 24 * 60 * 60 * 1_000;
+/** Interval at which what is older than its retention is removed, in milliseconds. */
 const SWEEP_MS = 60 * 60 * 1_000;
+const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /**
  * Starts the self-hosted platform: a database, the gateway and the control plane on one port, and the runners of all apps.
@@ -75,6 +78,7 @@ const SWEEP_MS = 60 * 60 * 1_000;
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
   const { stateDirectory: root, log, owner, signal, onProgress = () => {} } = options;
   mkdirSync(root, { recursive: true, mode: 0o755 });
+  const settings = await readSettings(root);
   const lock = await takeLock(root);
   const closing: (() => Promise<void> | void)[] = [() => lock.release()];
   const closeAll = async (): Promise<void> => {
@@ -148,7 +152,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     closing.push(() => door.close());
     closing.push(() => gateway.close());
     await scheduler.start();
-    const sweep = (): void => void forgetOld(database, output).catch(() => {});
+    const sweep = (): void => void forgetOld(database, output, settings).catch(() => {});
     sweep();
     const sweeping = setInterval(sweep, SWEEP_MS).unref();
     closing.push(() => clearInterval(sweeping));
@@ -216,10 +220,15 @@ async function openDatabase(
   return database;
 }
 
-/** Removes what is kept of runners that ended long ago. */
-async function forgetOld(database: Database, output: RunnerOutput): Promise<void> {
-  for (const id of await forgetRunners(database, new Date(Date.now() - RETENTION_MS)))
-    await output.remove(id);
+/** Removes what is older than its retention. */
+async function forgetOld(
+  database: Database,
+  output: RunnerOutput,
+  { retention }: PlatformSettings,
+): Promise<void> {
+  const daysAgo = (days: number): Date => new Date(Date.now() - days * DAY_MS);
+  for (const id of await forgetRunners(database, daysAgo(retention.logsDays))) await output.remove(id);
+  await forgetDecisions(database, daysAgo(retention.decisionsDays));
 }
 
 /** The handler of calls of gRPC. Its libraries are loaded here. */

@@ -37,3 +37,8 @@ export async function listDecisions(
     [environment, app, limit],
   );
 }
+
+/** Removes the decisions before a time. */
+export async function forgetDecisions(queries: Queries, before: Date): Promise<void> {
+  await queries.query("delete from decisions where at < $1", [before]);
+}
