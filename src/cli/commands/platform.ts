@@ -5,12 +5,12 @@ import { formatOf, printJson, printTable, withOutput } from "../platform/output.
 import type { SelfHostOptions } from "../self-host/platform-client.ts";
 import { stateDirectory } from "../self-host/state-directory.ts";
 
-/** `servable platform`: what belongs to the platform of this machine as a whole. */
+/** `servable platform`: the platform of this machine as a whole. */
 export function addPlatformCommand(program: Command): void {
   const platform = program
     .command("platform")
     .summary("the settings of the platform of this machine")
-    .description("What belongs to the platform of this machine as a whole.")
+    .description("The platform of this machine as a whole.")
     .addHelpText("after", "\nExamples:\n  $ servable platform settings");
   withOutput(platform.command("settings"))
     .summary("list its settings")
@@ -28,7 +28,7 @@ export function addPlatformCommand(program: Command): void {
         const list = await listSettings(stateDirectory(options.state));
         if (formatOf(options) !== "pretty") return printJson(list.settings);
         printTable(
-          ["Setting", "Value", "Default", "What it says"],
+          ["Setting", "Value", "Default", "Meaning"],
           list.settings.map(({ name, value, byDefault, doc }) => [
             name,
             JSON.stringify(value),

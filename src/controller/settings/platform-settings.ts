@@ -4,7 +4,7 @@ import { misfit, type Check, type Checked } from "../../settings/check.ts";
 export interface PlatformSetting {
   readonly check: Check;
   readonly default: unknown;
-  /** What it says, for the list of settings and the guide. */
+  /** Its meaning, for the list of settings and the guide. */
   readonly doc: string;
 }
 

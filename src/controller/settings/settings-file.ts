@@ -16,7 +16,7 @@ export function settingsPath(stateDirectory: string): string {
 }
 
 /**
- * Reads the settings of a platform. Those that the file does not have get their defaults.
+ * Reads the settings of a platform. Missing ones get their defaults.
  * @throws StartupError if the file can't be read, or has an unknown name or an invalid value
  */
 export async function readSettings(stateDirectory: string): Promise<PlatformSettings> {

@@ -38,7 +38,7 @@ export async function createEnvironment(
   return row;
 }
 
-/** Deletes an environment with its secrets and revisions; its apps and runners have to be gone before. */
+/** Deletes an environment with its secrets and revisions; its apps and runners have to be deleted before. */
 export async function deleteEnvironment(database: Database, name: string): Promise<void> {
   await database.transaction(async (queries) => {
     await queries.query("delete from runners where environment = $1 and state = 'terminated'", [name]);
