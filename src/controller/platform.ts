@@ -7,6 +7,7 @@ import { NpmEnvironments } from "../environments/npm-environments.ts";
 import type { LogEntry } from "../log-entry.ts";
 import type { ControlServiceParts } from "./api/service-parts.ts";
 import { fileRoutes } from "./api/file-routes.ts";
+import { kvRoutes } from "./api/kv-routes.ts";
 import { logRoutes } from "./api/log-routes.ts";
 import { platformRoutes } from "./api/platform-routes.ts";
 import { RestApi } from "./api/rest.ts";
@@ -26,6 +27,7 @@ import { forgetDecisions } from "./state/decisions.ts";
 import { createKey, listKeys } from "./state/keys.ts";
 import { permissionsOfPreset } from "./state/permissions.ts";
 import { FileStore } from "./state/files.ts";
+import { forgetExpiredValues } from "./state/kv.ts";
 import { forgetRunners } from "./state/runners.ts";
 import { SecretBox } from "./state/secrets.ts";
 import { Database } from "./store/database.ts";
@@ -100,6 +102,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const scheduler = new Scheduler({
       ...{ database, engine, secrets, owner, log },
       announceUrl: () => `http://127.0.0.1:${port}`,
+      runnerToken: (id) => keys.runnerToken(id),
       now: () => (epoch + performance.now() - start) / 1_000,
     });
     const gateway = new Gateway({ scheduler, keys, owner });
@@ -111,6 +114,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const rest = new RestApi(
       [
         ...fileRoutes(files),
+        ...kvRoutes({ database, scheduler, keys }),
         ...logRoutes({ database, logs }),
         ...platformRoutes({ database, scheduler, keys, owner, publicUrl }),
       ],
@@ -220,7 +224,7 @@ async function openDatabase(
   return database;
 }
 
-/** Removes what is older than its retention. */
+/** Removes what is older than its retention, and values that have expired. */
 async function forgetOld(
   database: Database,
   output: RunnerOutput,
@@ -229,6 +233,7 @@ async function forgetOld(
   const daysAgo = (days: number): Date => new Date(Date.now() - days * DAY_MS);
   for (const id of await forgetRunners(database, daysAgo(retention.logsDays))) await output.remove(id);
   await forgetDecisions(database, daysAgo(retention.decisionsDays));
+  await forgetExpiredValues(database);
 }
 
 /** The handler of calls of gRPC. Its libraries are loaded here. */

@@ -6,13 +6,16 @@ const MIN_TTL_SECONDS = 60;
 const MAX_TTL_SECONDS = 2_592_000;
 const MAX_KEY_BYTES = 1_024;
 
+const STORES = ["platform", "fal", "local"] as const;
+
 /** Options of a {@link KVStore}. */
 export interface KVStoreOptions {
   /**
-   * Where the values are: at fal, or in a folder of this machine, which all processes share. Default: at fal on a runner of
-   * fal that has a key, otherwise local.
+   * Where the values are: on the self-hosted platform whose runner this is, at fal, or in a folder of this machine, which
+   * all processes share. Default: `platform` on a runner of a self-hosted platform, `fal` on a runner of fal that has a key,
+   * otherwise `local`.
    */
-  readonly store?: "fal" | "local";
+  readonly store?: (typeof STORES)[number];
   /** The folder of local values. Default: `kv` in the cache folder, `SERVABLE_CACHE_DIR`. */
   readonly folder?: string;
 }
@@ -44,8 +47,10 @@ export class KVStore {
       );
     }
     const { store } = options;
-    if (store !== undefined && store !== "fal" && store !== "local") {
-      throw new TypeError(`The store of a KVStore must be "fal" or "local", got ${JSON.stringify(store)}.`);
+    if (store !== undefined && !STORES.includes(store)) {
+      throw new TypeError(
+        `The store of a KVStore must be "platform", "fal" or "local", got ${JSON.stringify(store)}.`,
+      );
     }
     this.db = db;
     this.#options = options;
@@ -93,18 +98,28 @@ export class KVStore {
   }
 
   async #create(): Promise<KvBackend> {
-    const { isOnFal } = await import("./fal-account.ts");
-    const { store = isOnFal(process.env) ? "fal" : "local", folder } = this.#options;
-    if (store === "fal") return new (await import("./kv-fal.ts")).FalKv(this.db, process.env);
+    const { store = await defaultStore(process.env), folder } = this.#options;
+    if (store === "platform") return (await import("./kv-http.ts")).platformKv(this.db, process.env);
+    if (store === "fal") return (await import("./kv-http.ts")).falKv(this.db, process.env);
     const { LocalKv, localKvFolder } = await import("./kv-local.ts");
     return new LocalKv(folder === undefined ? localKvFolder(this.db) : resolve(folder, this.db));
   }
 }
 
+async function defaultStore(environment: NodeJS.ProcessEnv): Promise<(typeof STORES)[number]> {
+  const { platformAccount } = await import("./platform-account.ts");
+  if (platformAccount(environment) !== undefined) return "platform";
+  const { isOnFal } = await import("./fal-account.ts");
+  return isOnFal(environment) ? "fal" : "local";
+}
+
 function assertKey(key: unknown): void {
   const isKey = typeof key === "string" && key !== "" && !hasLoneSurrogate(key);
-  if (isKey && Buffer.byteLength(key) <= MAX_KEY_BYTES) return;
-  throw new TypeError(`The key of a KVStore must be a text of 1 to ${MAX_KEY_BYTES} bytes.`);
+  // Addresses can't have segments "." and "..", also if they are encoded.
+  if (isKey && Buffer.byteLength(key) <= MAX_KEY_BYTES && key !== "." && key !== "..") return;
+  throw new TypeError(
+    `The key of a KVStore must be a text of 1 to ${MAX_KEY_BYTES} bytes, and not "." or "..".`,
+  );
 }
 
 /** Whether a text has a half of a character, which UTF-8 can't represent. */

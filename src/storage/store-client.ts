@@ -31,17 +31,19 @@ export interface StoreCall {
   readonly socketPath?: string;
   /** Maximum number of attempts. Default 5. */
   readonly attempts?: number;
+  /** Number of bytes of the answer that are kept. Default 1 MiB. */
+  readonly maxTextBytes?: number;
 }
 
 /** The answer of a store. */
 export interface StoreAnswer {
   readonly status: number;
   readonly headers: IncomingMessage["headers"];
-  /** The first {@link MAX_TEXT} bytes. */
+  /** The first `maxTextBytes` bytes. */
   readonly text: string;
 }
 
-const MAX_TEXT = 1024 * 1024;
+const MAX_TEXT_BYTES = 1024 * 1024;
 /** Statuses after which the same request may succeed. */
 const PASSING: ReadonlySet<number> = new Set([408, 409, 429, 500, 502, 503, 504]);
 const ATTEMPTS = 5;
@@ -68,7 +70,7 @@ export async function callStore(call: StoreCall): Promise<StoreAnswer> {
 }
 
 async function send(call: StoreCall): Promise<StoreAnswer> {
-  const { method, url, headers, body, signal, timeoutMs, socketPath } = call;
+  const { method, url, headers, body, signal, timeoutMs, socketPath, maxTextBytes = MAX_TEXT_BYTES } = call;
   const target = new URL(url);
   const part = typeof body === "string" ? partOfText(body) : body;
   const request = (target.protocol === "https:" ? requestHttps : requestHttp)(target, {
@@ -86,17 +88,21 @@ async function send(call: StoreCall): Promise<StoreAnswer> {
   // A store may answer before it has read everything.
   else pipeline(streamOf(part), request).catch((error: Error) => request.destroy(error));
   const response = await answered;
-  return { status: response.statusCode ?? 0, headers: response.headers, text: await textOf(response) };
+  return {
+    status: response.statusCode ?? 0,
+    headers: response.headers,
+    text: await textOf(response, maxTextBytes),
+  };
 }
 
-async function textOf(response: IncomingMessage): Promise<string> {
+async function textOf(response: IncomingMessage, maxBytes: number): Promise<string> {
   const pieces: Buffer[] = [];
   let size = 0;
   for await (const piece of response as AsyncIterable<Buffer>) {
-    if (size < MAX_TEXT) pieces.push(piece);
+    if (size < maxBytes) pieces.push(piece);
     size += piece.length;
   }
-  return Buffer.concat(pieces).toString("utf8", 0, MAX_TEXT);
+  return Buffer.concat(pieces).toString("utf8", 0, maxBytes);
 }
 
 function partOfText(text: string): StoredPart {

@@ -11,6 +11,7 @@ import {
   openSecrets,
   setSecret,
 } from "../../src/controller/state/secrets.ts";
+import { forgetExpiredValues, getValue, setValue } from "../../src/controller/state/kv.ts";
 import { createKey, findKey, listKeys, revokeKey } from "../../src/controller/state/keys.ts";
 import { join } from "node:path";
 import { platformFolder, removePlatformFolder } from "../helpers/self-host.ts";
@@ -114,6 +115,27 @@ test("a secret is stored sealed, opened for its runners alone, and not in anothe
     (await listSecrets(database, "main")).map(({ name }) => name),
     ["RARE"],
   );
+});
+
+test("a value expires after its time and is removed, and other environments and KVStores do not have it", async () => {
+  const address = { environment: "main", db: "visits", key: "a" };
+  await setValue(database, address, "forever", undefined);
+  await setValue(database, { ...address, key: "b" }, "for a minute", 60);
+  await database.query("insert into environments (name) values ('staging') on conflict do nothing");
+  assert.equal(await getValue(database, { ...address, environment: "staging" }), undefined);
+  assert.equal(await getValue(database, { ...address, db: "other" }), undefined);
+  assert.equal(await getValue(database, { ...address, key: "b" }), "for a minute");
+  await database.query("update kv_values set expires_at = expires_at - interval '60 seconds'");
+  assert.equal(await getValue(database, { ...address, key: "b" }), undefined);
+  await forgetExpiredValues(database);
+  const rows = await database.query<{ key: Buffer }>("select key from kv_values");
+  assert.deepEqual(
+    rows.map(({ key }) => key.toString()),
+    ["a"],
+  );
+  assert.equal(await getValue(database, address), "forever");
+  await setValue(database, { ...address, key: "b" }, "again", undefined);
+  assert.equal(await getValue(database, { ...address, key: "b" }), "again");
 });
 
 test("a database that is killed is started again with all that was committed", async () => {

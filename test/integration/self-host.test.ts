@@ -18,7 +18,7 @@ const typebox = pathToFileURL(join(ROOT, "node_modules/typebox/build/index.mjs")
 const source = (version: string, setup = ""): string => `
 import { Type } from "${typebox}";
 import { existsSync } from "node:fs";
-import { App, endpoint, realtime } from "servable";
+import { App, endpoint, KVStore, realtime } from "servable";
 const In = Type.Object({ name: Type.String() });
 const Out = Type.Object({ text: Type.String(), version: Type.String(), secret: Type.Optional(Type.String()), headers: Type.Optional(Type.Array(Type.String())) });
 export default class Greeter extends App {
@@ -37,6 +37,22 @@ export default class Greeter extends App {
   async item(ctx) { return { text: String(ctx.params.id), version: "${version}" }; }
   @endpoint("/say", { input: In, output: Out })
   async say(input) { process.stdout.write("said " + input.name + "\\n"); return { text: "", version: "${version}" }; }
+  #store = new KVStore("kept");
+  @endpoint("/keep", { input: In, output: Out })
+  async keep({ name }) {
+    for (const key of JSON.parse(name)) await this.#store.set(key, "value of " + key, { ttlSeconds: 60 });
+    return { text: process.env.SERVABLE_PLATFORM_TOKEN, version: "${version}" };
+  }
+  @endpoint("/kept", { input: In, output: Out })
+  async kept({ name }) {
+    const values = [];
+    for (const key of JSON.parse(name)) {
+      values.push(await this.#store.get(key));
+      await this.#store.delete(key);
+      values.push(await this.#store.get(key));
+    }
+    return { text: JSON.stringify(values), version: "${version}" };
+  }
   @endpoint("/wait", { input: In, output: Out })
   async wait({ name }) {
     while (!existsSync(name)) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -208,6 +224,61 @@ test("the output of a runner is listed with times, newest first, in pages, and f
   );
   assert.equal((await post("/logs/history?job_id=nobody")).status, 404);
   assert.equal((await post(`/logs/history?job_id=${id}&since=yesterday`)).status, 400);
+});
+
+test("a KVStore keeps its values on the platform, for the runners of apps alone, and longer than a runner", async () => {
+  const keys = [
+    "a",
+    "a/b",
+    "../up",
+    "ü ☃ 😀",
+    "%2e%2e/",
+    "?x=1#y",
+    "x".repeat(1_024),
+    "\0",
+    "__proto__",
+    "k".repeat(99),
+  ];
+  const { text: token } = (await (
+    await host.call("/me/greeter/keep", { name: JSON.stringify(keys) })
+  ).json()) as {
+    text: string;
+  };
+  const get = (authorization: string, action = "get/kept/a", method = "GET"): Promise<Response> =>
+    fetch(`${host.url}/_platform/kv/${action}`, { method, headers: { authorization } });
+  assert.deepEqual(await (await get(`Bearer ${token}`)).json(), { value: "value of a" });
+  const flipped = token.replace(/.$/, (last) => (last === "A" ? "B" : "A"));
+  const strangers = [
+    "",
+    `Key ${host.key}`,
+    `Bearer ${flipped}`,
+    `Bearer ${token.slice(0, 36)}.`,
+    `Bearer ${token}A`,
+  ];
+  for (const authorization of strangers) {
+    assert.equal((await get(authorization)).status, 401, authorization);
+    assert.equal((await get(authorization, "set/kept/a", "PUT")).status, 401);
+    assert.equal((await get(authorization, "delete/kept/a", "DELETE")).status, 401);
+  }
+  for (const ttl of ["59", "1e9", "x", "60.5"]) {
+    assert.equal((await get(`Bearer ${token}`, `set/kept/a?ttl=${ttl}`, "PUT")).status, 400, ttl);
+  }
+  const put = (body: Buffer): Promise<Response> =>
+    fetch(`${host.url}/_platform/kv/set/kept/large`, {
+      method: "PUT",
+      body,
+      headers: { authorization: `Bearer ${token}` },
+    });
+  assert.equal((await put(Buffer.from([0xff]))).status, 400);
+  assert.equal((await put(Buffer.alloc(8 * 2 ** 20 + 1))).status, 413);
+  assert.equal((await put(Buffer.alloc(8 * 2 ** 20, 1))).status, 200);
+  assert.equal((await host.call("/me/greeter/crash", { name: "" })).status, 503);
+  const kept = await host.call("/me/greeter/kept", { name: JSON.stringify([...keys, "large"]) });
+  const { text } = (await kept.json()) as { text: string };
+  const expected = keys.flatMap((key) => [`value of ${key}`, null]);
+  assert.deepEqual(JSON.parse(text), [...expected, "\x01".repeat(8 * 2 ** 20), null]);
+  // The runner that has crashed is forgotten, and its token with it.
+  assert.equal((await get(`Bearer ${token}`)).status, 401);
 });
 
 test("a revision that does not get ready gets no requests, and the deployment says why", async () => {

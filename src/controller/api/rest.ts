@@ -112,17 +112,23 @@ export class RestApi {
   }
 }
 
-/** Reads the JSON body of a request. @throws GatewayError */
-export async function readJsonBody(request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
+/** Reads the body of a request. @throws GatewayError if it is longer than `maxBytes` */
+export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request) {
-    size += (chunk as Buffer).length;
-    if (size > MAX_JSON_BYTES)
-      throw new GatewayError("payload_too_large", `The body may have ${MAX_JSON_BYTES} bytes at most.`);
-    chunks.push(chunk as Buffer);
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBytes) {
+      throw new GatewayError("payload_too_large", `The body may have ${maxBytes} bytes at most.`);
+    }
+    chunks.push(chunk);
   }
-  const text = Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
+}
+
+/** Reads the JSON body of a request. @throws GatewayError */
+export async function readJsonBody(request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
+  const text = (await readBody(request, MAX_JSON_BYTES)).toString("utf8");
   if (text.trim() === "") return {};
   try {
     const value = JSON.parse(text) as unknown;

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { JWTPayload } from "jose";
 import { findKey } from "../state/keys.ts";
 import { PERMISSIONS, type Permission } from "../state/permissions.ts";
@@ -100,6 +100,18 @@ export class KeyRing {
     } catch {
       return undefined;
     }
+  }
+
+  /** The token by which a runner calls the platform. It is valid as long as the runner is known. */
+  runnerToken(id: string): string {
+    return `${id}.${createHmac("sha256", this.#signingKey).update(`runner ${id}`).digest("base64url")}`;
+  }
+
+  /** The id of the runner that has sent an `Authorization` header; undefined if the header is none of a runner. */
+  runnerOf(authorization: string | undefined): string | undefined {
+    const [, token = "", id = ""] = /^Bearer (([0-9a-f-]{36})\.\S+)$/i.exec(authorization ?? "") ?? [];
+    const [given, right] = [Buffer.from(token), Buffer.from(this.runnerToken(id))];
+    return given.length === right.length && timingSafeEqual(given, right) ? id : undefined;
   }
 
   /** Forgets what was known, after a key was revoked. */

@@ -26,6 +26,8 @@ export interface RunnerLivesParts {
   readonly secrets: SecretBox;
   /** The address of the platform, as runners reach it. */
   readonly announceUrl: () => string;
+  /** The token by which a runner calls the platform. */
+  readonly runnerToken: (id: string) => string;
   /** The first part of the addresses of all apps. */
   readonly owner: string;
   /** The clock, in seconds. */
@@ -64,6 +66,9 @@ const CONNECT_MS = 5_000;
 /** The variables with the address at which a runner announces that it is ready: see cli/announcement.ts. */
 const ANNOUNCE_URL = "SERVABLE_ANNOUNCE_URL";
 const ANNOUNCE_TOKEN = "SERVABLE_ANNOUNCE_TOKEN";
+/** The variables by which an app reaches what the platform keeps for it: see storage/platform-account.ts. */
+const PLATFORM_URL = "SERVABLE_PLATFORM_URL";
+const PLATFORM_TOKEN = "SERVABLE_PLATFORM_TOKEN";
 
 /** Starts and ends runners, and records their states. */
 export class RunnerLives {
@@ -132,6 +137,11 @@ export class RunnerLives {
       this.#watch(life, row.address);
     } else this.retire(runner, row.reason);
     return runner;
+  }
+
+  /** The environment of a runner that has not ended; undefined for another id. */
+  environmentOf(id: string): string | undefined {
+    return this.#lives.get(id)?.runner.revision.environment;
   }
 
   /** A runner says that it takes requests. False if there is no such runner, or the token is wrong. */
@@ -222,7 +232,7 @@ export class RunnerLives {
   }
 
   async #begin(life: Life, token: string, reason: string): Promise<void> {
-    const { database, engine, secrets, announceUrl, owner } = this.#parts;
+    const { database, engine, secrets, announceUrl, runnerToken, owner } = this.#parts;
     const { runner, abort } = life;
     const { id, revision } = runner;
     const { app, environment, definition, codeSettings } = revision;
@@ -246,6 +256,8 @@ export class RunnerLives {
       SERVABLE_RUNNER_ID: id,
       [ANNOUNCE_URL]: `${announceUrl()}/_platform/runners/${id}/ready`,
       [ANNOUNCE_TOKEN]: token,
+      [PLATFORM_URL]: announceUrl(),
+      [PLATFORM_TOKEN]: runnerToken(id),
     };
     const handle = await engine.start({ id, revision, variables }, (ending) => this.#over(life, ending));
     life.isInEngine = true;

@@ -23,6 +23,8 @@ export interface SchedulerParts {
   readonly secrets: SecretBox;
   /** The address of the platform, as runners reach it. Asked for after it listens. */
   readonly announceUrl: () => string;
+  /** The token by which a runner calls the platform. */
+  readonly runnerToken: (id: string) => string;
   /** The first part of the addresses of all apps. */
   readonly owner: string;
   readonly log: Logger;

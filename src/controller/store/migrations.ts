@@ -1,6 +1,7 @@
 import { platformFailure } from "../failure.ts";
 import type { Database, Queries } from "./database.ts";
 import { FIRST } from "./migrations/0001-first.ts";
+import { VALUES } from "./migrations/0002-values.ts";
 
 /** A step from one version of the tables to the next. Published steps never change: a new one follows them. */
 export interface Migration {
@@ -10,7 +11,10 @@ export interface Migration {
 }
 
 /** All steps in order. */
-export const MIGRATIONS: readonly Migration[] = [{ version: 1, sql: FIRST }];
+export const MIGRATIONS: readonly Migration[] = [
+  { version: 1, sql: FIRST },
+  { version: 2, sql: VALUES },
+];
 
 /** The key of the lock that lets only one process migrate: "servable" as a number. */
 const LOCK = 7_310_867_341_985_016_421n;

@@ -1,31 +1,57 @@
 import { FalServerlessError } from "../errors.ts";
 import { falAccount, type FalAccount } from "./fal-account.ts";
 import type { KvBackend } from "./kv-backend.ts";
+import { platformAccount } from "./platform-account.ts";
 import { callStore, type StoreAnswer, type StoreCall } from "./store-client.ts";
 
 const TIMEOUT_MS = 10_000;
 /** A token is used while it is valid for this time, in milliseconds. */
 const TOKEN_MARGIN_MS = 3_600_000;
 
+/** The longest answer that is read, in bytes: a value of 8 MiB of which each character is escaped. */
+const MAX_ANSWER_BYTES = 64 * 2 ** 20;
+
 interface Token {
   readonly authorization: string;
   readonly expiresAt: number;
 }
 
-/** Keeps values in fal's store, whose address `FAL_KV_HOST` replaces. */
-export class FalKv implements KvBackend {
-  readonly #db: string;
-  readonly #account: FalAccount;
-  readonly #host: string;
-  #token: Promise<Token> | undefined;
+/** A store of values with fal's protocol. */
+interface KvService {
+  /** The address, without a slash at the end. */
+  readonly host: string;
+  /** The value of the header `authorization`. */
+  readonly authorization: () => Promise<string>;
+}
 
-  /** @throws FalServerlessError if the environment has no key */
-  constructor(db: string, environment: NodeJS.ProcessEnv) {
-    const account = falAccount(environment);
-    if (account === undefined) throw failure("it needs a key of fal; set the variable FAL_KEY");
+/** Values in fal's store, whose address `FAL_KV_HOST` replaces. @throws FalServerlessError without a key */
+export function falKv(db: string, environment: NodeJS.ProcessEnv): HttpKv {
+  const account = falAccount(environment);
+  if (account === undefined) throw failure("it needs a key of fal; set the variable FAL_KEY");
+  const tokens = new FalTokens(account);
+  const host = (environment["FAL_KV_HOST"] ?? "https://kv.fal.media").replace(/\/+$/, "");
+  return new HttpKv(db, { host, authorization: () => tokens.current() });
+}
+
+/** Values in the store of the platform whose runner this process is. @throws FalServerlessError if it is none */
+export function platformKv(db: string, environment: NodeJS.ProcessEnv): HttpKv {
+  const account = platformAccount(environment);
+  if (account === undefined) {
+    throw failure('only a runner of a self-hosted platform has the store "platform"; use "local"');
+  }
+  return new HttpKv(db, {
+    host: `${account.url}/_platform/kv`,
+    authorization: async () => account.authorization,
+  });
+}
+
+class HttpKv implements KvBackend {
+  readonly #db: string;
+  readonly #service: KvService;
+
+  constructor(db: string, service: KvService) {
     this.#db = db;
-    this.#account = account;
-    this.#host = (environment["FAL_KV_HOST"] ?? "https://kv.fal.media").replace(/\/+$/, "");
+    this.#service = service;
   }
 
   async get(key: string): Promise<string | undefined> {
@@ -51,17 +77,29 @@ export class FalKv implements KvBackend {
 
   /** @returns an answer with a status from 200 to 299, or 404 */
   async #call(method: StoreCall["method"], path: string, body?: string): Promise<StoreAnswer> {
-    const { authorization } = await this.#currentToken();
+    const { host } = this.#service;
+    const authorization = await this.#service.authorization();
     const headers = { authorization, ...(body === undefined ? {} : { "content-type": "text/plain" }) };
-    const answer = await send({ method, url: `${this.#host}/${path}`, headers, body });
+    const answer = await send({ method, url: `${host}/${path}`, headers, body });
     if (answer.status === 404 || isSuccess(answer)) return answer;
     throw failure(`Error sending request. Status ${answer.status}: ${reasonOf(answer)}`);
   }
+}
 
-  async #currentToken(): Promise<Token> {
+/** The tokens by which fal's store is called. */
+class FalTokens {
+  readonly #account: FalAccount;
+  #token: Promise<Token> | undefined;
+
+  constructor(account: FalAccount) {
+    this.#account = account;
+  }
+
+  /** A token that is valid for an hour at least, as the value of the header `authorization`. */
+  async current(): Promise<string> {
     const known = await this.#token?.catch(() => undefined);
-    if (known !== undefined && known.expiresAt - Date.now() > TOKEN_MARGIN_MS) return known;
-    return await (this.#token = this.#newToken());
+    if (known !== undefined && known.expiresAt - Date.now() > TOKEN_MARGIN_MS) return known.authorization;
+    return (await (this.#token = this.#newToken())).authorization;
   }
 
   async #newToken(): Promise<Token> {
@@ -85,7 +123,12 @@ export class FalKv implements KvBackend {
 async function send(call: Pick<StoreCall, "method" | "url" | "headers" | "body">): Promise<StoreAnswer> {
   try {
     // The time without data is limited; a whole call has no other limit.
-    return await callStore({ ...call, signal: new AbortController().signal, timeoutMs: TIMEOUT_MS });
+    return await callStore({
+      ...call,
+      signal: new AbortController().signal,
+      timeoutMs: TIMEOUT_MS,
+      maxTextBytes: MAX_ANSWER_BYTES,
+    });
   } catch (error) {
     throw failure((error as Error).message, error);
   }
