@@ -39,7 +39,7 @@ function orderedPaths(
   return order.filter((path) => path in given || path in websockets);
 }
 
-/** What a document has besides the routes of its class. */
+/** The parts of a document besides the routes of its class. */
 export interface DocumentFrame {
   readonly info: OpenApiDocument["info"];
   readonly servers?: { url: string }[];

@@ -43,7 +43,7 @@ export interface ServedFile {
   readonly maxAgeSeconds: number;
 }
 
-/** What is known of a file whose URL is reserved. */
+/** A file whose URL is reserved. */
 export interface ReservedFacts {
   readonly contentType?: string | undefined;
   readonly fileName?: string | undefined;

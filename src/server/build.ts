@@ -74,7 +74,7 @@ export interface BuiltServer {
   readonly connections: Connections;
   /** The server speaks TLS. */
   readonly isSecure: boolean;
-  /** What has to end besides the server's own connections before teardown; filled while the server stops. */
+  /** Work that has to end before teardown, besides the server's own connections; filled while the server stops. */
   readonly ends: Promise<unknown>[];
 }
 

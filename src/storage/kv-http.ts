@@ -33,7 +33,7 @@ export function falKv(db: string, environment: NodeJS.ProcessEnv): HttpKv {
   return new HttpKv(db, { host, authorization: () => tokens.current() });
 }
 
-/** Values in the store of the platform whose runner this process is. @throws FalServerlessError if it is none */
+/** Values in the store of the platform whose runner this process is. @throws FalServerlessError without a platform */
 export function platformKv(db: string, environment: NodeJS.ProcessEnv): HttpKv {
   const account = platformAccount(environment);
   if (account === undefined) {

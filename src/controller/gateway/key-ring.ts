@@ -107,7 +107,7 @@ export class KeyRing {
     return `${id}.${createHmac("sha256", this.#signingKey).update(`runner ${id}`).digest("base64url")}`;
   }
 
-  /** The id of the runner that has sent an `Authorization` header; undefined if the header is none of a runner. */
+  /** The id of the runner that has sent an `Authorization` header; undefined for any other header. */
   runnerOf(authorization: string | undefined): string | undefined {
     const [, token = "", id = ""] = /^Bearer (([0-9a-f-]{36})\.\S+)$/i.exec(authorization ?? "") ?? [];
     const [given, right] = [Buffer.from(token), Buffer.from(this.runnerToken(id))];

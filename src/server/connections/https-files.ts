@@ -11,7 +11,7 @@ import type { HttpsOptions } from "../../settings/server-options.ts";
 /** Interval at which the files are read again, in ms. */
 const CHECK_MS = 2_000;
 
-/** What OpenSSL's errors mean for the two files. */
+/** The meaning of OpenSSL's errors for the two files. */
 const REASONS: Readonly<Record<string, string>> = {
   ERR_OSSL_X509_KEY_VALUES_MISMATCH: "the key is that of another certificate",
   ERR_OSSL_X509_KEY_TYPE_MISMATCH: "the key is that of another certificate",

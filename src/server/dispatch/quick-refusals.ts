@@ -220,7 +220,7 @@ export class QuickRefusals {
 const STARTED = channel("http.server.request.start");
 const STATE = Symbol("state");
 
-/** What is known of a connection that is read here. */
+/** A connection that is read here. */
 interface ConnectionState {
   /** Whether Node's parser is between two requests. */
   isBetween: boolean;
