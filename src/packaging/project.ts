@@ -55,6 +55,8 @@ export interface Project {
 }
 
 const FRAMEWORK = "servable";
+/** The compiled program in the repository of this package. */
+const PROGRAM = "dist/cli/main.js";
 const LOCKFILES = ["npm-shrinkwrap.json", "package-lock.json"] as const;
 const OTHER_LOCKFILES = [
   ["pnpm-lock.yaml", "pnpm"],
@@ -69,7 +71,7 @@ const OWN_DOCKERFILE =
 /**
  * Reads the project of a file: the nearest package.json above it, and npm's lockfile beside it or in the root of its
  * workspace.
- * @throws UsageError if package.json or lockfile is missing, or this package is not a dependency
+ * @throws UsageError if package.json or lockfile is missing, or this package is neither a dependency nor the project itself
  */
 export function readProject(file: string): Project {
   const own = projectFolder(dirname(file));
@@ -80,7 +82,8 @@ export function readProject(file: string): Project {
   }
   const hasOwnLockfile = findLockfile(own) !== undefined;
   const workspace = hasOwnLockfile ? undefined : findWorkspace(own);
-  const isFromRoot = assertDependency(own, workspace);
+  const isSelf = readPackageJson(join(own, "package.json")).name === FRAMEWORK;
+  const isFromRoot = isSelf ? assertBuilt(own) : assertDependency(own, workspace);
   const directory = workspace?.directory ?? own;
   const lockfile = requireLockfile(directory, workspace);
   const folder = workspace?.folder ?? "";
@@ -106,14 +109,17 @@ export function readProject(file: string): Project {
   });
   const settled = folders.filter((each) => each !== "" && each !== folder && !linked.includes(each));
   const packages = [...[...linked, ...settled].sort(), ...(folder === "" ? [] : [folder])].filter(isFirst);
-  const framework = resolvePackage(locked, FRAMEWORK, folder) ?? `node_modules/${FRAMEWORK}`;
+  const installed = resolvePackage(locked, FRAMEWORK, folder) ?? `node_modules/${FRAMEWORK}`;
+  const framework = isSelf ? "." : installed;
   return {
     directory,
     folder,
     file: relative(own, file).split(sep).join("/"),
     lockfile,
     packages,
-    unused: unusedFolders(locked, packages),
+    unused: isSelf
+      ? foldersWithout(own, ["dist", dirname(relative(own, file))])
+      : unusedFolders(locked, packages),
     nestedModules: nestedModules(used),
     rootFiles:
       workspace === undefined
@@ -121,9 +127,12 @@ export function readProject(file: string): Project {
         : [...rootSettings(directory), ...files.filter((path) => !isBelow(path, packages))]
             .filter(isFirst)
             .sort(),
-    installFlags: installFlags(folder, folder === "" ? packages : [folder, ...settled], isFromRoot, globs),
+    // The examples of the repository use its devDependencies.
+    installFlags: isSelf
+      ? ["--include=dev"]
+      : installFlags(folder, folder === "" ? packages : [folder, ...settled], isFromRoot, globs),
     framework,
-    isFrameworkLinked: locked[framework]?.link === true,
+    isFrameworkLinked: isSelf || locked[framework]?.link === true,
     archives: localArchives(
       locked,
       (path) => workspace === undefined || used.has(path),
@@ -154,6 +163,22 @@ function assertDependency(directory: string, workspace: Workspace | undefined): 
       ? `${path} does not have ${FRAMEWORK} among its dependencies: run "npm install ${FRAMEWORK}" in ${directory}.`
       : `${path} has ${FRAMEWORK} among the devDependencies, which are not in the image: run "npm install --save-prod ${FRAMEWORK}" in ${directory}.`,
   );
+}
+
+/** In the repository of this package, the compiled package takes the place of a dependency. @throws UsageError */
+function assertBuilt(directory: string): false {
+  if (existsSync(join(directory, PROGRAM))) return false;
+  throw new UsageError(
+    `${directory} is the repository of ${FRAMEWORK}, not compiled: run "npm run build" there.`,
+  );
+}
+
+/** The folders of a project that have none of these paths in them. */
+function foldersWithout(directory: string, paths: readonly string[]): readonly string[] {
+  return readdirSync(directory, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !paths.some((path) => path.split(sep)[0] === entry.name))
+    .map(({ name }) => name)
+    .sort();
 }
 
 function isDependency({ dependencies, optionalDependencies }: PackageJson): boolean {

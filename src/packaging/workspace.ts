@@ -5,6 +5,7 @@ import { PathGlob } from "../build-context/globs.ts";
 
 /** The fields of a package.json that are read. */
 export interface PackageJson {
+  readonly name?: unknown;
   readonly workspaces?: unknown;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;

@@ -85,6 +85,22 @@ describe("a project", () => {
     }
   });
 
+  test("is the repository of this package: the compiled package serves the app, with the packages of its examples", () => {
+    const files = {
+      "package.json": '{"name":"servable"}',
+      "package-lock.json": LOCKFILE,
+      "src/index.ts": "",
+    };
+    const file = join(createFolder({ ...files, "examples/language/app.ts": "" }), "examples/language/app.ts");
+    refused(file, /is the repository of servable, not compiled: run "npm run build" there/);
+    const built = createFolder({ ...files, "examples/language/app.ts": "", "dist/cli/main.js": "" });
+    const { folder, framework, installFlags, unused } = readProject(join(built, "examples/language/app.ts"));
+    assert.deepEqual(
+      { folder, framework, installFlags, unused },
+      { folder: "", framework: ".", installFlags: ["--include=dev"], unused: ["src"] },
+    );
+  });
+
   test("without this package among its dependencies is an error", () => {
     refused(
       project({ "package.json": "{}" }),
