@@ -10,6 +10,7 @@ import { addDownCommand } from "./commands/down.ts";
 import { addEnvCommand } from "./commands/env.ts";
 import { addEnvironmentsCommand } from "./commands/environments.ts";
 import { addKeysCommand } from "./commands/keys.ts";
+import { addLogsCommand } from "./commands/logs.ts";
 import { addOpenapiCommand } from "./commands/openapi.ts";
 import { addPlatformCommand } from "./commands/platform.ts";
 import { addProfileCommand } from "./commands/profile.ts";
@@ -31,6 +32,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   addUpCommand,
   addStatusCommand,
   addWhyCommand,
+  addLogsCommand,
   addDownCommand,
   addPlatformCommand,
   addDeployCommand,

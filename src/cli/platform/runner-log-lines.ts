@@ -7,15 +7,21 @@ import { terminalText } from "./output.ts";
 /** The length of the longest common level: "WARNING". */
 const LEVEL_WIDTH = 7;
 
+/** A line; those of several runners have the id of theirs. */
+type ShownLog = RunnerLog & { readonly runnerId?: string };
+
+/** Characters of a runner's id that are shown. */
+const ID_WIDTH = 8;
+
 /** Prints log lines as they arrive, as text or JSON. Waits while the output is full. @throws the signal's reason */
 export async function printRunnerLogs(
-  logs: AsyncIterable<RunnerLog>,
+  logs: AsyncIterable<ShownLog>,
   isJson: boolean,
   signal: AbortSignal,
 ): Promise<void> {
   const style = styleFor(process.stdout);
   for await (const log of logs) {
-    const text = isJson ? JSON.stringify(log) : runnerLogText(log, style);
+    const text = isJson ? jsonOf(log) : runnerLogText(log, style);
     if (process.stdout.write(`${text}\n`)) continue;
     await once(process.stdout, "drain", { signal }).catch(() => signal.throwIfAborted());
   }
@@ -28,11 +34,19 @@ export async function printLogsObject(logs: AsyncIterable<RunnerLog>): Promise<v
   console.log(JSON.stringify({ logs: lines.toReversed() }));
 }
 
-/** Formats a log line: local time, level, message. Further lines of the message are indented. */
-export function runnerLogText({ timestamp, level, message }: RunnerLog, style: TerminalStyle): string {
+function jsonOf({ runnerId, ...log }: ShownLog): string {
+  return JSON.stringify({ ...log, runner_id: runnerId });
+}
+
+/** Formats a log line: local time, level, runner, message. Further lines of the message are indented. */
+export function runnerLogText(
+  { timestamp, level, message, runnerId }: ShownLog,
+  style: TerminalStyle,
+): string {
   const text = terminalText(message).replaceAll("\n", "\n  ");
   const paint = paintOf(level, style);
-  return `${style.dim(localTime(timestamp))} ${paint(plainLine(level).padEnd(LEVEL_WIDTH))} ${text}`;
+  const runner = runnerId === undefined ? "" : `${style.dim(plainLine(runnerId).slice(0, ID_WIDTH))} `;
+  return `${style.dim(localTime(timestamp))} ${paint(plainLine(level).padEnd(LEVEL_WIDTH))} ${runner}${text}`;
 }
 
 /** `2026-01-31 13:00:00.250`, in the time zone of this machine. */
