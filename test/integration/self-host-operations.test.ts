@@ -71,11 +71,7 @@ test("logs of an app come from all of its runners, also from those that have end
 });
 
 test("followed logs of an app have the lines of runners that start later, until Ctrl-C", async () => {
-  const following: RunningCli = startCli(
-    ["logs", "talker", "-f", "--json"],
-    project,
-    environment(),
-  );
+  const following: RunningCli = startCli(["logs", "talker", "-f", "--json"], project, environment());
   assert.equal((await host.call("/me/talker", { text: "late" })).status, 200);
   await following.printed(/said late/);
   following.kill("SIGINT");
