@@ -60,8 +60,6 @@ export class Dispatcher<T> implements SlotUser {
   readonly #stalls: StallWatch;
   readonly #admission: Admission<T>;
   readonly #rate = new ArrivalRate(RATE_MEMORY_MS);
-  /** The run of each job that has started. */
-  readonly #runs = new Map<Job<T>, BatchRun<T>>();
   readonly #hint: BatchHint | undefined;
   readonly #owner = {
     handOn: (job: Job<T>, result: unknown): void => this.#handOn(job, result),
@@ -175,7 +173,7 @@ export class Dispatcher<T> implements SlotUser {
     const arm = (due: number): void => {
       if (due === Infinity) return;
       stopTimer = this.#clock.after(due - this.#clock.now(), () => {
-        if (this.#runs.has(job) && job.finishBy > due) arm(job.finishBy);
+        if (job.isRunning && job.finishBy > due) arm(job.finishBy);
         else this.#expire(job);
       });
     };
@@ -187,7 +185,7 @@ export class Dispatcher<T> implements SlotUser {
   }
 
   #expire(job: Job<T>): void {
-    const isRunning = this.#runs.has(job);
+    const { isRunning } = job;
     const error = isRunning
       ? new RequestTimeoutException(Math.round(job.finishBy - job.arrivedAt))
       : queueTimeout(job);
@@ -198,7 +196,7 @@ export class Dispatcher<T> implements SlotUser {
   /** Ends a job before its run ends: removes it from the queue, or ignores its result. */
   #end(job: Job<T>, reason: unknown, why: "cancelled" | "queueTimeout" | "runTimeout"): void {
     if (!job.reject(reason)) return;
-    const run = this.#runs.get(job);
+    const run = job.isRunning ? job.run : undefined;
     if (why === "cancelled") this.#metrics.cancelled[run === undefined ? "waiting" : "running"]++;
     else this.#metrics.timeouts[why === "runTimeout" ? "run" : "queue"]++;
     if (run === undefined) this.#queue.remove(job);
@@ -283,8 +281,8 @@ export class Dispatcher<T> implements SlotUser {
     const run = new BatchRun<T>(this.#owner, jobs, { cost: plan.cost, startedAt: now, expectedMs });
     for (const job of jobs) {
       job.run = run;
+      job.isRunning = true;
       this.#queue.remove(job);
-      this.#runs.set(job, run);
       this.#metrics.waited(now - job.arrivedAt);
     }
     this.#executors.take(run);
@@ -321,14 +319,14 @@ export class Dispatcher<T> implements SlotUser {
   }
 
   #handOn(job: Job<T>, result: unknown): void {
-    this.#runs.delete(job);
+    job.isRunning = false;
     if (job.settled) this.#metrics.late++;
     if (result instanceof Failure) this.#failJob(job, result.reason);
     else settle(job, result);
   }
 
   #putBack(job: Job<T>): void {
-    this.#runs.delete(job);
+    job.isRunning = false;
     if (job.settled) return;
     job.returned = true;
     this.#queue.add(job);
@@ -354,7 +352,7 @@ export class Dispatcher<T> implements SlotUser {
     else for (const _ of run.jobs) this.#metrics.ended(tookMs / run.size);
     this.#hint?.ended(now, tookMs);
     this.#hold.completed(now, run.wanted, this.#model.fixed);
-    for (const job of run.jobs) if (run.has(job)) this.#runs.delete(job);
+    for (const job of run.jobs) if (run.has(job)) job.isRunning = false;
     this.#executors.giveBack(run);
     const answersFirst = this.#blockingMs > LONG_BLOCK_MS;
     if (!answersFirst) this.#executors.announce();

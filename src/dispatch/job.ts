@@ -26,6 +26,22 @@ export interface JobRequest<T> {
   readonly onExpired?: ((reason: Error) => void) | undefined;
 }
 
+/** The run of a job. */
+interface JobRun<T> {
+  /** On the dispatcher's clock. */
+  readonly startedAt: number;
+  endedAt: number;
+  /** The number of jobs at its start. */
+  readonly size: number;
+  /** Records that the caller of a job has left. */
+  leave(job: Job<T>, reason: unknown): void;
+}
+
+/** A list of jobs that hold their neighbours. */
+interface JobList<T> {
+  remove(job: Job<T>): void;
+}
+
 /** A unit of work, from its arrival to its answer. */
 export class Job<T> {
   readonly value: T;
@@ -41,12 +57,18 @@ export class Job<T> {
   readonly onExpired: ((reason: Error) => void) | undefined;
   /** The caller's answer. */
   readonly answer: Promise<unknown>;
-  /** Start and end of its run, on the dispatcher's clock, and the size of the batch. */
-  run: { readonly startedAt: number; endedAt: number; readonly size: number } | undefined;
+  /** Its last run. */
+  run: JobRun<T> | undefined;
+  /** Whether it belongs to that run still. */
+  isRunning = false;
   /** Whether its run failed for a reason outside of the job, so that it runs once more, alone in a batch. */
   retried = false;
   /** Whether it was returned to the queue before it was begun, so that it is the next. */
   returned = false;
+  /** The list that it is in, and its neighbours there: maintained by the list. */
+  list: JobList<T> | undefined;
+  next: Job<T> | undefined;
+  previous: Job<T> | undefined;
   #settled = false;
   #resolve!: (value: unknown) => void;
   #reject!: (reason: unknown) => void;

@@ -17,7 +17,8 @@ export interface SlotLease {
 /** A limit of concurrent runs, shared by its users. A free slot is offered to the user with the oldest job first. */
 export class Slots {
   readonly #users: SlotUser[] = [];
-  readonly #leases = new Set<SlotLease>();
+  /** A list, because a Set would keep leases in memory after their end, as explained at the list of queued jobs. */
+  readonly #leases: SlotLease[] = [];
   #capacity: number;
 
   constructor(capacity: number) {
@@ -29,11 +30,11 @@ export class Slots {
   }
 
   get used(): number {
-    return this.#leases.size;
+    return this.#leases.length;
   }
 
   get free(): number {
-    return Math.max(0, this.#capacity - this.#leases.size);
+    return Math.max(0, this.#capacity - this.#leases.length);
   }
 
   /** The users that are notified of free slots. */
@@ -54,17 +55,20 @@ export class Slots {
   }
 
   take(lease: SlotLease): void {
-    this.#leases.add(lease);
+    this.#leases.push(lease);
   }
 
   /** Returns a slot, without notifying users: see {@link announceFree}. */
   giveBack(lease: SlotLease): void {
-    this.#leases.delete(lease);
+    const index = this.#leases.lastIndexOf(lease);
+    if (index === -1) return;
+    const last = this.#leases.pop() as SlotLease;
+    if (last !== lease) this.#leases[index] = last;
   }
 
   /** Whether all slots are in use and overdue by `graceMs`, so that nothing can start any more. */
   isStuck(now: number, graceMs: number): boolean {
-    if (this.#leases.size < this.#capacity) return false;
+    if (this.#leases.length < this.#capacity) return false;
     let late = 0;
     for (const { finishBy = Infinity } of this.#leases) if (finishBy + graceMs <= now) late++;
     return late > 0 && late >= this.#capacity;
@@ -79,7 +83,7 @@ export class Slots {
     if (index < free) return now;
     const ends = Array.from(this.#leases, ({ expectedEnd }) => expectedEnd).sort((a, b) => a - b);
     // With more leases than slots, the first returns do not free a slot.
-    const surplus = Math.max(0, this.#leases.size - this.#capacity);
+    const surplus = Math.max(0, this.#leases.length - this.#capacity);
     return Math.max(now, ends[index - free + surplus] ?? Infinity);
   }
 }

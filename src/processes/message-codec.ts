@@ -138,7 +138,7 @@ class PlainCheck {
   #passesObject(value: object, depth: number): boolean {
     if (types.isProxy(value)) return false; // refused by structured clone
     const prototype: unknown = Object.getPrototypeOf(value);
-    if (prototype === Object.prototype || prototype === null) {
+    if (prototype === Object.prototype || prototype === null || inheritsNothing(prototype as object)) {
       for (const key in value) {
         if ((this.#characters -= key.length) < 0) return false;
         if (!this.passes((value as Record<string, unknown>)[key], depth)) return false;
@@ -150,6 +150,11 @@ class PlainCheck {
     for (const item of value as readonly unknown[]) if (!this.passes(item, depth)) return false;
     return true;
   }
+}
+
+/** Whether objects with this prototype inherit nothing, like the parameters of a path in Fastify. */
+function inheritsNothing(prototype: object): boolean {
+  return Object.getPrototypeOf(prototype) === null && Reflect.ownKeys(prototype).length === 0;
 }
 
 const CLONE_HEAD = Buffer.alloc(CLONE_HEAD_BYTES);

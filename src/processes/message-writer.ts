@@ -5,7 +5,7 @@ import { encodeMessage } from "./message-codec.ts";
 export class MessageWriter {
   readonly #pipe: Socket;
   #isHeld = false;
-  /** Lines that wait for {@link release}. */
+  /** Lines that wait for {@link release}: one text is faster than a list of them. */
   #lines = "";
 
   constructor(pipe: Socket) {
@@ -27,15 +27,17 @@ export class MessageWriter {
     this.#put(encoded, onWritten);
   }
 
-  /** Collects small messages until {@link release}, to write them at once. */
+  /** Collects messages until {@link release}, to write them at once. */
   hold(): void {
     this.#isHeld = true;
+    this.#pipe.cork();
   }
 
   /** Writes what was collected. */
   release(): void {
     this.#isHeld = false;
     this.#flush();
+    this.#pipe.uncork();
   }
 
   #flush(): void {
