@@ -117,3 +117,14 @@ test("a small message of plain values is a line of JSON; any other value makes i
   assert.throws(() => encodeMessage({ value: () => 1 }), /could not be cloned/);
   assert.throws(() => encodeMessage({ value: new Proxy({}, {}) }), /could not be cloned/);
 });
+
+test("an object that inherits from an empty one, like the parameters of a path in Fastify, is a line of JSON", () => {
+  const inheriting = (prototype: object): object =>
+    Object.assign(Object.create(prototype) as object, { id: "7" });
+  const empty = Object.create(null) as object;
+  assert.equal(encodeMessage({ params: inheriting(empty) }), '{"params":{"id":"7"}}\n');
+  class Point {}
+  const converting = Object.assign(Object.create(null) as object, { toJSON: () => 1 });
+  for (const other of [Point.prototype, converting, inheriting(empty)])
+    assert.equal(typeof encodeMessage({ params: inheriting(other) }), "object");
+});
