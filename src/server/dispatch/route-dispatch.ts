@@ -51,6 +51,11 @@ export interface Arrival {
   readonly unreadMs?: number;
 }
 
+/** What a request says about the place of its job in the queue. */
+type JobLimits = Required<
+  Pick<JobRequest<unknown>, "arrivedAt" | "bytes" | "priority" | "finishBy" | "startBy" | "isCallersLimit">
+>;
+
 /**
  * The queue between a route and its method: reads limits and priorities from requests and submits them to the
  * dispatcher.
@@ -166,7 +171,7 @@ export class RouteDispatch {
     return { start, leave };
   }
 
-  #limitsOf({ headers, bytes, unreadMs = 0 }: Arrival): Omit<JobRequest<QueuedCall>, "value"> {
+  #limitsOf({ headers, bytes, unreadMs = 0 }: Arrival): JobLimits {
     const now = this.#clock.now() - unreadMs;
     const timeoutAt = this.#timeoutMs === undefined ? Infinity : now + this.#timeoutMs;
     const callersStartBy = now + startTimeoutMs(headers["x-fal-request-timeout"]);
