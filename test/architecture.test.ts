@@ -153,6 +153,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "controller/logs",
   ],
   "controller/port": ["errors"],
+  "controller/upkeep": ["controller/logs", "controller/settings", "controller/state", "controller/store"],
   "controller/platform": [
     "controller/api",
     "controller/gateway",
@@ -162,6 +163,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "controller/state",
     "controller/store",
     "controller/settings",
+    "controller/upkeep",
     "controller/port",
     "controller/failure",
     "environments",

@@ -8,6 +8,7 @@ import type { LogEntry } from "../log-entry.ts";
 import type { ControlServiceParts } from "./api/service-parts.ts";
 import { fileRoutes } from "./api/file-routes.ts";
 import { kvRoutes } from "./api/kv-routes.ts";
+import { keyRoutes } from "./api/key-routes.ts";
 import { logRoutes } from "./api/log-routes.ts";
 import { platformRoutes } from "./api/platform-routes.ts";
 import { RestApi } from "./api/rest.ts";
@@ -21,18 +22,15 @@ import { RunnerLogs } from "./logs/runner-logs.ts";
 import { RunnerOutput } from "./logs/runner-output.ts";
 import { FrontDoor, type Certificate } from "./port/front-door.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
-import type { PlatformSettings } from "./settings/platform-settings.ts";
 import { readSettings } from "./settings/settings-file.ts";
-import { forgetDecisions } from "./state/decisions.ts";
 import { createKey, listKeys } from "./state/keys.ts";
 import { permissionsOfPreset } from "./state/permissions.ts";
 import { FileStore } from "./state/files.ts";
-import { forgetExpiredValues } from "./state/kv.ts";
-import { forgetRunners } from "./state/runners.ts";
 import { SecretBox } from "./state/secrets.ts";
 import { Database } from "./store/database.ts";
 import { migrate } from "./store/migrations.ts";
 import { PostgresServer } from "./store/postgres-server.ts";
+import { Upkeep } from "./upkeep.ts";
 
 /** Options of {@link startPlatform}. */
 export interface PlatformOptions {
@@ -69,9 +67,6 @@ export interface Platform {
 
 /** Time for runners to finish when the platform stops, in milliseconds. */
 const STOP_MS = 30_000;
-/** Interval at which what is older than its retention is removed, in milliseconds. */
-const SWEEP_MS = 60 * 60 * 1_000;
-const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /**
  * Starts the self-hosted platform: a database, the gateway and the control plane on one port, and the runners of all apps.
@@ -91,7 +86,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     onProgress("the tables are up to date");
     const secrets = SecretBox.open(join(root, "secrets.key"));
     const keys = await KeyRing.open(database);
-    const files = new FileStore(join(root, "files"));
+    const files = new FileStore(join(root, "files"), settings.quotas.filesMb * 1e6);
     const environments = new NpmEnvironments({ cacheDirectory: join(root, "cache") });
     const output = new RunnerOutput(join(root, "runners"));
     const logs = new RunnerLogs(output);
@@ -115,6 +110,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       [
         ...fileRoutes(files),
         ...kvRoutes({ database, scheduler, keys }),
+        ...keyRoutes({ database, keys }),
         ...logRoutes({ database, logs }),
         ...platformRoutes({ database, scheduler, keys, owner, publicUrl }),
       ],
@@ -156,10 +152,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     closing.push(() => door.close());
     closing.push(() => gateway.close());
     await scheduler.start();
-    const sweep = (): void => void forgetOld(database, output, settings).catch(() => {});
-    sweep();
-    const sweeping = setInterval(sweep, SWEEP_MS).unref();
-    closing.push(() => clearInterval(sweeping));
+    const upkeep = new Upkeep({ database, output, logs, files, settings, log });
+    closing.push(() => upkeep.close());
     signal?.throwIfAborted();
     return {
       url: publicUrl(),
@@ -222,18 +216,6 @@ async function openDatabase(
     throw platformFailure(`The database at --database-url can't be used: ${(error as Error).message}`, error);
   }
   return database;
-}
-
-/** Removes what is older than its retention, and values that have expired. */
-async function forgetOld(
-  database: Database,
-  output: RunnerOutput,
-  { retention }: PlatformSettings,
-): Promise<void> {
-  const daysAgo = (days: number): Date => new Date(Date.now() - days * DAY_MS);
-  for (const id of await forgetRunners(database, daysAgo(retention.logsDays))) await output.remove(id);
-  await forgetDecisions(database, daysAgo(retention.decisionsDays));
-  await forgetExpiredValues(database);
 }
 
 /** The handler of calls of gRPC. Its libraries are loaded here. */

@@ -35,6 +35,20 @@ function environment(key: string = host.key): NodeJS.ProcessEnv {
   return { FAL_HOST: host.url, FAL_KEY: key, FAL_CONFIG_PATH: join(project, "config.toml") };
 }
 
+/** Calls the control plane over HTTP. */
+function rest(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return fetch(`${host.url}${path}`, {
+    method,
+    headers: { ...host.headers, ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
 function servable(...args: string[]): ReturnType<typeof runCli> {
   return runCli(args, project, environment());
 }
@@ -68,6 +82,55 @@ test("logs of an app come from all of its runners, also from those that have end
   assert.deepEqual(await said("--level", "error", "-n", "1"), ["1 wrong two"]);
   const { stdout } = await servable("logs", ids[0] ?? "", "--search", "said");
   assert.match(stdout, new RegExp(`^\\S+ \\S+ STDOUT  ${ids[0]?.slice(0, 8)} said one\\n$`));
+});
+
+test("a key expires, is rotated with a grace time, shows its last use, and is refused at once after it was revoked", async () => {
+  const made = await servable("keys", "create", "--preset", "API", "--expires", "1h", "--desc", "short");
+  const keyIn = (text: string): string => /FAL_KEY='(.+)'/.exec(text)?.[1] ?? "";
+  const old = keyIn(made.stdout);
+  const [id = ""] = old.split(":");
+  const status = async (key: string): Promise<number> => {
+    const headers = { authorization: `Key ${key}` };
+    return (await host.call("/me/talker", { text: "by key" }, { headers })).status;
+  };
+  assert.equal(await status(old), 200);
+  const rotated = keyIn((await servable("keys", "rotate", id, "--grace", "1h")).stdout);
+  assert.ok(rotated.startsWith(`${id}:`) && rotated !== old);
+  assert.deepEqual([await status(old), await status(rotated)], [200, 200]);
+  const again = await rest("POST", `/platform/keys/${id}/rotate`, {});
+  const { key_secret: secret } = (await again.json()) as { key_secret: string };
+  assert.deepEqual(
+    [await status(old), await status(rotated), await status(`${id}:${secret}`)],
+    [401, 401, 200],
+  );
+  const listed = JSON.parse((await servable("keys", "list", "--json")).stdout) as Record<string, string>[];
+  const row = listed.find(({ key_id: each }) => each === id);
+  assert.ok(Date.parse(row?.["expires_at"] ?? "") > Date.now(), JSON.stringify(row));
+  assert.ok(Date.parse(row?.["last_used_at"] ?? "") <= Date.now(), JSON.stringify(row));
+  using connection = host.connection();
+  await connection.unary(IsolateController.method.revokeUserKey, { keyId: id });
+  assert.equal(await status(`${id}:${secret}`), 401);
+});
+
+test("the lives of keys are refused to keys that may not write keys, and with invalid times", async () => {
+  const { key_id: id, key_secret: secret } = (await (
+    await rest("POST", "/platform/keys", { preset: "DEPLOY" })
+  ).json()) as Record<string, string>;
+  const headers = { authorization: `Key ${id}:${secret}` };
+  for (const path of ["/platform/keys", `/platform/keys/${id}/rotate`]) {
+    assert.equal((await rest("POST", path, { preset: "FULL" }, headers)).status, 403);
+  }
+  assert.equal((await rest("POST", "/platform/keys/nobody/rotate", {})).status, 404);
+  for (const body of [
+    { preset: "FULL", expires_in_seconds: 0 },
+    { preset: "NONE" },
+    { permissions: [] },
+    {},
+    { preset: "FULL", description: 3 },
+  ]) {
+    assert.equal((await rest("POST", "/platform/keys", body)).status, 400, JSON.stringify(body));
+  }
+  assert.equal((await rest("POST", `/platform/keys/${id}/rotate`, { grace_seconds: -1 })).status, 400);
 });
 
 test("followed logs of an app have the lines of runners that start later, until Ctrl-C", async () => {

@@ -12,7 +12,14 @@ import {
   setSecret,
 } from "../../src/controller/state/secrets.ts";
 import { forgetExpiredValues, getValue, setValue } from "../../src/controller/state/kv.ts";
-import { createKey, findKey, listKeys, revokeKey } from "../../src/controller/state/keys.ts";
+import {
+  createKey,
+  findKey,
+  listKeys,
+  noteUse,
+  revokeKey,
+  rotateKey,
+} from "../../src/controller/state/keys.ts";
 import { join } from "node:path";
 import { platformFolder, removePlatformFolder } from "../helpers/self-host.ts";
 
@@ -28,6 +35,19 @@ after(async () => {
   await database?.close();
   await server?.stop();
   removePlatformFolder(folder);
+});
+
+test("tables of every earlier version are brought to the newest, with their rows", async () => {
+  for (const { version } of MIGRATIONS.slice(0, -1)) {
+    const earlier = MIGRATIONS.filter((each) => each.version <= version);
+    await migrate(database, earlier);
+    await database.query(
+      "insert into keys (id, secret_hash, permissions) values ('old', '\\x00', '{serverless:apps:read}')",
+    );
+    assert.deepEqual(await migrate(database), { before: version, now: MIGRATIONS.at(-1)?.version });
+    assert.equal((await listKeys(database)).find(({ id }) => id === "old")?.expiresAt, null);
+    await database.query("drop schema public cascade; create schema public");
+  }
 });
 
 test("two processes that migrate at once bring empty tables to the newest version, once", async () => {
@@ -81,6 +101,40 @@ test("a key is found by its secret alone, and not after it was revoked; the data
   assert.equal((await listKeys(database)).length, 1);
   assert.equal(await revokeKey(database, id), true);
   assert.equal(await revokeKey(database, id), false);
+  assert.equal(await findKey(database, id, secret), undefined);
+});
+
+test("a rotated key has a new secret, and the former one until the end of its grace, which another rotation ends", async () => {
+  const { id, secret } = await createKey(database, { permissions: ["serverless:apps:read"] });
+  const graceEnd = new Date(Date.now() + 3_600_000);
+  const second = (await rotateKey(database, id, graceEnd)) ?? "";
+  assert.deepEqual((await findKey(database, id, secret))?.secretExpiresAt, graceEnd);
+  assert.equal((await findKey(database, id, second))?.secretExpiresAt, undefined);
+  assert.deepEqual((await findKey(database, id, second))?.previousExpiresAt, graceEnd);
+  const third = (await rotateKey(database, id, undefined)) ?? "";
+  assert.deepEqual(await Promise.all([secret, second].map((each) => findKey(database, id, each))), [
+    undefined,
+    undefined,
+  ]);
+  assert.equal((await findKey(database, id, third))?.id, id);
+  const past = (await rotateKey(database, id, new Date(Date.now() - 1))) ?? "";
+  assert.equal(await findKey(database, id, third), undefined);
+  assert.equal((await findKey(database, id, past))?.id, id);
+  assert.equal(await rotateKey(database, "nobody", undefined), undefined);
+});
+
+test("a key that has expired is not found, and its use is recorded once a minute", async () => {
+  const { id, secret } = await createKey(database, {
+    permissions: ["serverless:apps:read"],
+    expiresAt: new Date(Date.now() + 3_600_000),
+  });
+  assert.equal((await findKey(database, id, secret))?.lastUsedAt, null);
+  await noteUse(database, id);
+  const first = (await findKey(database, id, secret))?.lastUsedAt;
+  await noteUse(database, id);
+  assert.deepEqual((await findKey(database, id, secret))?.lastUsedAt, first);
+  assert.ok(first instanceof Date);
+  await database.query("update keys set expires_at = now() where id = $1", [id]);
   assert.equal(await findKey(database, id, secret), undefined);
 });
 

@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { PassThrough } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { GatewayError } from "../gateway/gateway-error.ts";
-import { FileMismatch, FileStore } from "../state/files.ts";
+import { FileMismatch, FileQuotaExceeded, FileStore } from "../state/files.ts";
 import { readJsonBody, type RestRoute } from "./rest.ts";
 
 /** The largest part of an upload, in bytes, with the frame of the form around it. */
@@ -21,7 +21,7 @@ export function fileRoutes(files: FileStore): readonly RestRoute[] {
       handle: async ({ request }) => {
         const { hashes } = await readJsonBody(request);
         if (!Array.isArray(hashes)) throw new GatewayError("bad_request", "hashes has to be a list.");
-        return hashes.filter((hash) => !files.has(requireHash(hash)));
+        return hashes.filter((hash) => !files.keeps(requireHash(hash)));
       },
     },
     {
@@ -117,7 +117,11 @@ async function writeFormPart(
     throw new GatewayError("bad_request", `The part can't be read: ${(error as Error).message}.`);
   });
   if (written === undefined) throw new GatewayError("bad_request", "The form has no file.");
-  const etag = await written;
+  const etag = await written.catch((error: unknown) => {
+    throw error instanceof FileQuotaExceeded
+      ? new GatewayError("insufficient_storage", error.message)
+      : error;
+  });
   if (isTooLarge)
     throw new GatewayError("payload_too_large", `A part may have ${MAX_PART_BYTES} bytes at most.`);
   return etag;

@@ -18,6 +18,7 @@ const ERROR_TYPES = {
   runner_disconnected: 503,
   request_timeout: 504,
   startup_timeout: 504,
+  insufficient_storage: 507,
 } as const;
 
 /** The kind of an error that the platform answers itself. */

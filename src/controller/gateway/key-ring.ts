@@ -1,6 +1,6 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { JWTPayload } from "jose";
-import { findKey } from "../state/keys.ts";
+import { findKey, noteUse, type FoundKey } from "../state/keys.ts";
 import { PERMISSIONS, type Permission } from "../state/permissions.ts";
 import { readSetting, writeSetting } from "../state/settings.ts";
 import type { Database } from "../store/database.ts";
@@ -12,6 +12,14 @@ export interface Caller {
   readonly permissions: readonly Permission[];
   /** The only apps that may be called, by alias; undefined: all. */
   readonly apps?: readonly string[];
+}
+
+interface KnownCaller {
+  readonly caller: Caller;
+  /** By `performance.now()`. */
+  readonly until: number;
+  /** Milliseconds since 1970; undefined: never. */
+  readonly expiresAt: number | undefined;
 }
 
 /** How long a key is known without asking the database, in milliseconds: a revoked one works no longer than this elsewhere. */
@@ -27,7 +35,9 @@ export class KeyRing {
   readonly #database: Database;
   readonly #signingKey: Uint8Array;
   /** By the hash of the whole key, so that memory holds no secret. */
-  readonly #known = new Map<string, { readonly caller: Caller; readonly until: number }>();
+  readonly #known = new Map<string, KnownCaller>();
+  /** How often callers were forgotten: what a query has found before is not kept after it. */
+  #forgotten = 0;
 
   private constructor(database: Database, signingKey: Uint8Array) {
     this.#database = database;
@@ -48,13 +58,15 @@ export class KeyRing {
     const digest = createHash("sha256").update(`${id}:${secret}`).digest("base64");
     const known = this.#known.get(digest);
     const now = performance.now();
-    if (known !== undefined && known.until > now) return known.caller;
-    let key: Awaited<ReturnType<typeof findKey>>;
+    const isExpired = known?.expiresAt !== undefined && known.expiresAt <= Date.now();
+    if (known !== undefined && known.until > now && !isExpired) return known.caller;
+    const forgotten = this.#forgotten;
+    let key: FoundKey | undefined;
     try {
       key = await findKey(this.#database, id, secret);
     } catch (error) {
       // Without the database, callers that were known before are let in.
-      if (known !== undefined && known.until + GRACE_MS > now) return known.caller;
+      if (known !== undefined && known.until + GRACE_MS > now && !isExpired) return known.caller;
       throw error;
     }
     if (key === undefined) {
@@ -63,7 +75,9 @@ export class KeyRing {
     }
     const caller = { keyId: key.id, permissions: key.permissions };
     if (this.#known.size >= MAX_KNOWN) this.#known.clear();
-    this.#known.set(digest, { caller, until: now + KNOWN_MS });
+    const expiresAt = key.secretExpiresAt?.getTime();
+    if (forgotten === this.#forgotten) this.#known.set(digest, { caller, until: now + KNOWN_MS, expiresAt });
+    void noteUse(this.#database, key.id).catch(() => {});
     return caller;
   }
 
@@ -114,8 +128,9 @@ export class KeyRing {
     return given.length === right.length && timingSafeEqual(given, right) ? id : undefined;
   }
 
-  /** Forgets what was known, after a key was revoked. */
+  /** Forgets what was known, after a key was revoked or got another secret. */
   forget(): void {
+    this.#forgotten++;
     this.#known.clear();
   }
 }

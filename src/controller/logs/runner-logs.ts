@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, statSync } from "node:fs";
+import { appendFileSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -41,6 +41,8 @@ const LEVELS: Readonly<Record<number, string>> = {
 export class RunnerLogs {
   readonly #output: RunnerOutput;
   readonly #watched = new Map<string, Moment>();
+  /** How often the output of a runner was cut. */
+  readonly #cuts = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(output: RunnerOutput) {
@@ -55,11 +57,27 @@ export class RunnerLogs {
     }, NOTE_MS).unref();
   }
 
+  /** Whether a runner is running, so that its output may grow. */
+  isWatched(id: string): boolean {
+    return this.#watched.has(id);
+  }
+
+  /** Removes the output of a running runner so far. @param notice the first line from then on */
+  cut(id: string, notice: string): void {
+    this.#cuts.set(id, (this.#cuts.get(id) ?? 0) + 1);
+    // A runner appends to the files: its next line is written at their new end.
+    for (const stream of ["stdout", "stderr"] as const) truncateSync(this.#output.pathOf(id, stream));
+    truncateSync(this.#path(id));
+    appendFileSync(this.#output.pathOf(id, "stderr"), `${notice}\n`);
+    this.#watched.set(id, { at: this.#watched.get(id)?.at ?? 0, stdout: 0, stderr: 0 });
+  }
+
   /** Notes the end of a runner's output. */
   end(id: string): void {
     if (!this.#watched.has(id)) return;
     this.#note(id);
     this.#watched.delete(id);
+    this.#cuts.delete(id);
     if (this.#watched.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -86,9 +104,15 @@ export class RunnerLogs {
     if (reader === undefined) return;
     try {
       let seen = 0;
+      let cuts = this.#cuts.get(id);
       while (!signal.aborted) {
         const isRunning = this.#watched.has(id);
         const moments = this.#moments(id);
+        if (isRunning && this.#cuts.get(id) !== cuts) {
+          cuts = this.#cuts.get(id);
+          seen = 0;
+          reader.rewind();
+        }
         for (const moment of moments.slice(seen)) yield* after(reader.linesUntil(moment), since);
         seen = moments.length;
         if (!isRunning) {
@@ -159,6 +183,12 @@ class LogReader {
     await stdout?.close();
     await stderr?.close();
     return undefined;
+  }
+
+  /** Reads from the start again. */
+  rewind(): void {
+    this.#positions.stdout = this.#positions.stderr = 0;
+    this.#begun.stdout = this.#begun.stderr = "";
   }
 
   /** The lines that were complete at a moment, and were not read before. */

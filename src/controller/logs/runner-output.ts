@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 /** The stream that a line was written to. */
@@ -24,6 +24,24 @@ export class RunnerOutput {
 
   pathOf(id: string, stream: OutputStream): string {
     return join(this.folderOf(id), `${stream}.log`);
+  }
+
+  /** The bytes of the output of each runner. */
+  async sizes(): Promise<ReadonlyMap<string, number>> {
+    const sizes = new Map<string, number>();
+    for (const id of await readdir(this.#root)) {
+      const parts = (["stdout", "stderr"] as const).map(async (stream) =>
+        stat(this.pathOf(id, stream)).then(
+          ({ size }) => size,
+          () => 0,
+        ),
+      );
+      sizes.set(
+        id,
+        (await Promise.all(parts)).reduce((sum, size) => sum + size, 0),
+      );
+    }
+    return sizes;
   }
 
   /** Removes the output of a runner that has ended. */

@@ -1,4 +1,4 @@
-import { misfit, type Check, type Checked } from "../../settings/check.ts";
+import { misfit, wholeNumber, type Check, type Checked } from "../../settings/check.ts";
 
 /** A setting of the platform. */
 export interface PlatformSetting {
@@ -29,6 +29,18 @@ export const PLATFORM_SETTINGS = {
       check: days,
       default: 30,
       doc: "time the decisions that `servable why` lists are kept",
+    },
+  },
+  quotas: {
+    logsMb: {
+      check: wholeNumber(1),
+      default: 5_000,
+      doc: "maximum size of the output of all runners. The oldest output is removed, of runners that have ended first",
+    },
+    filesMb: {
+      check: wholeNumber(1),
+      default: 50_000,
+      doc: "maximum size of the files of all deployments. Uploads beyond it are refused",
     },
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, PlatformSetting>>>>;

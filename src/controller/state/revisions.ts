@@ -108,6 +108,14 @@ export async function listRevisions(
   );
 }
 
+/** The hashes of the files of all revisions. */
+export async function filesInUse(queries: Queries): Promise<ReadonlySet<string>> {
+  const rows = await queries.query<{ hash: string }>(
+    "select distinct file->>'hash' as hash from revisions, jsonb_array_elements(definition->'files') file",
+  );
+  return new Set(rows.map(({ hash }) => hash));
+}
+
 /** Records how the rollout of a revision ended. A failure is final. */
 export async function settleRevision(
   queries: Queries,

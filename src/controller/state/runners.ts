@@ -121,3 +121,11 @@ export async function forgetRunners(queries: Queries, before: Date): Promise<str
   );
   return rows.map(({ id }) => id);
 }
+
+/** The ids of the runners that have ended, in the order of their ends. */
+export async function endedRunners(queries: Queries): Promise<string[]> {
+  const rows = await queries.query<{ id: string }>(
+    "select id from runners where state = 'terminated' order by ended_at",
+  );
+  return rows.map(({ id }) => id);
+}

@@ -2,6 +2,7 @@ import { platformFailure } from "../failure.ts";
 import type { Database, Queries } from "./database.ts";
 import { FIRST } from "./migrations/0001-first.ts";
 import { VALUES } from "./migrations/0002-values.ts";
+import { KEY_LIVES } from "./migrations/0003-key-lives.ts";
 
 /** A step from one version of the tables to the next. Published steps never change: a new one follows them. */
 export interface Migration {
@@ -14,6 +15,7 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, sql: FIRST },
   { version: 2, sql: VALUES },
+  { version: 3, sql: KEY_LIVES },
 ];
 
 /** The key of the lock that lets only one process migrate: "servable" as a number. */
