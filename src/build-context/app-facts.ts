@@ -1,3 +1,5 @@
+import { factsComment, isInnerPath, isNodeVersion, readComment } from "./facts-comment.ts";
+
 /**
  * The description of an app in a comment of its generated Dockerfile. A platform that starts apps as processes reads it instead
  * of building the image.
@@ -21,24 +23,17 @@ export interface AppFacts {
   readonly nodeVersion?: string;
 }
 
-/** The comment begins with this, followed by the facts as JSON on one line. */
 const MARK = "# servable.app ";
 
-/** The comment that has the facts. */
-export function factsComment(facts: AppFacts): string {
-  return MARK + JSON.stringify(facts);
+/** The comment that has the facts of an app. */
+export function appFactsComment(facts: AppFacts): string {
+  return factsComment(MARK, facts);
 }
 
-/** The facts in a Dockerfile; undefined if it was not generated, or says them in another form. */
-export function readFacts(dockerfile: string): AppFacts | undefined {
-  const line = dockerfile.split("\n").find((each) => each.startsWith(MARK));
-  if (line === undefined) return undefined;
-  try {
-    const facts = JSON.parse(line.slice(MARK.length)) as unknown;
-    return isFacts(facts) ? facts : undefined;
-  } catch {
-    return undefined;
-  }
+/** The facts of an app in a Dockerfile; undefined if it has none. */
+export function readAppFacts(dockerfile: string): AppFacts | undefined {
+  const facts = readComment(MARK, dockerfile);
+  return isFacts(facts) ? facts : undefined;
 }
 
 /** A deployed Dockerfile is untrusted: paths must lie in the project. */
@@ -47,26 +42,17 @@ function isFacts(value: unknown): value is AppFacts {
   const facts = value as Readonly<Record<keyof AppFacts, unknown>>;
   return (
     isTarget(facts.target) &&
-    (facts.folder === "" || isPath(facts.folder)) &&
-    isPath(facts.framework) &&
+    (facts.folder === "" || isInnerPath(facts.folder)) &&
+    isInnerPath(facts.framework) &&
     [facts.packageFiles, facts.withoutScripts, facts.nestedModules].every(
-      (list) => Array.isArray(list) && list.every(isPath),
+      (list) => Array.isArray(list) && list.every(isInnerPath),
     ) &&
     Array.isArray(facts.installFlags) &&
     facts.installFlags.every((flag) => typeof flag === "string" && flag.startsWith("-")) &&
-    (facts.nodeVersion === undefined || /^\d+\.\d+\.\d+$/.test(String(facts.nodeVersion)))
+    isNodeVersion(facts.nodeVersion)
   );
 }
 
 function isTarget(value: unknown): boolean {
-  return typeof value === "string" && isPath(value.split("::")[0]);
-}
-
-function isPath(value: unknown): boolean {
-  return (
-    typeof value === "string" &&
-    value !== "" &&
-    !/^[/\\]|\0/.test(value) &&
-    value.split(/[/\\]/).every((segment) => segment !== "..")
-  );
+  return typeof value === "string" && isInnerPath(value.split("::")[0]);
 }

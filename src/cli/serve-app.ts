@@ -4,7 +4,7 @@ import type { App } from "../servable/app.ts";
 import { createLogger } from "../server/logger.ts";
 import type { ServeAddresses, ServeOptions } from "../server/lifecycle/serve.ts";
 import { omitUndefined } from "../settings/defined-fields.ts";
-import { announceReady, takeAnnouncement } from "./announcement.ts";
+import { announceReady, takeAnnouncement } from "../processes/announcement.ts";
 import { loadApps, type LoadedPlacedApp } from "./module-loader.ts";
 import { banner, bannerOfSeveral, pagesOf } from "./banner.ts";
 import type { LoadOptions } from "./module-loader.ts";

@@ -122,6 +122,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       scheduler,
       engine,
       files,
+      logs,
       secrets,
       keys,
       owner,

@@ -1,4 +1,4 @@
-import { factsComment } from "../build-context/app-facts.ts";
+import { appFactsComment } from "../build-context/app-facts.ts";
 import { omitUndefined } from "../settings/defined-fields.ts";
 import type { Project } from "./project.ts";
 
@@ -109,7 +109,7 @@ function factsOf(target: string, project: Project): string {
   const { folder, framework, lockfile, archives, packages, installFlags, nestedModules, nodeVersion } =
     project;
   const manifests = packages.map((each) => `${each}/package.json`);
-  return factsComment({
+  return appFactsComment({
     target,
     folder,
     framework,

@@ -67,3 +67,12 @@ export const missing = fn({ host }, async () => {
 });
 
 export const nested = fn({ host }, () => echo("inside"));
+
+/** Uses more memory than its machine type has. */
+export const hog = fn({ host, machineType: "XS" }, async () => {
+  const held: Buffer[] = [];
+  for (;;) {
+    if (held.length < 30) held.push(Buffer.alloc(50_000_000, 1));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+});

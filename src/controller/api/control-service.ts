@@ -3,6 +3,7 @@ import { IsolateController } from "../../platform/generated/controller_pb.ts";
 import { accountMethods } from "./account-methods.ts";
 import { appMethods } from "./app-methods.ts";
 import { DeployMethods } from "./deploy-methods.ts";
+import { runMethods } from "./run-methods.ts";
 import { runnerMethods } from "./runner-methods.ts";
 import type { ControlServiceParts } from "./service-parts.ts";
 
@@ -12,6 +13,7 @@ export function controlService(parts: ControlServiceParts): (router: ConnectRout
     router.service(IsolateController, {
       ...new DeployMethods(parts).methods(),
       ...appMethods(parts),
+      ...runMethods(parts),
       ...runnerMethods(parts),
       ...accountMethods(parts),
     });

@@ -8,6 +8,7 @@ import {
   type MachineRequirements,
   type RegisterApplicationRequest,
 } from "../../platform/generated/controller_pb.ts";
+import type { Engine } from "../engines/engine.ts";
 import type { Scale } from "../state/apps.ts";
 import { FileStore } from "../state/files.ts";
 import type {
@@ -53,9 +54,37 @@ export function imageOf(environments: readonly EnvironmentDefinition[]): JsonObj
   return image;
 }
 
+/** @param what for the message: "deployed" @throws ConnectError if the engine can't run an image */
+export function assertRuns(engine: Engine, what: string, image: Definition["image"]): void {
+  const refusal = engine.refusal(image);
+  if (refusal !== undefined) {
+    throw new ConnectError(`This app can't be ${what} here: ${refusal}.`, Code.FailedPrecondition);
+  }
+}
+
+/** The fields of a deployment and of a run that define what runs. */
+type DefinedFields = Pick<
+  RegisterApplicationRequest,
+  | "callable"
+  | "setupFunc"
+  | "environments"
+  | "machineRequirements"
+  | "healthCheckConfig"
+  | "secrets"
+  | "dataMounts"
+  | "volumes"
+  | "files"
+> &
+  Partial<
+    Pick<
+      RegisterApplicationRequest,
+      "terminationGracePeriodSeconds" | "skipRetryConditions" | "retryConfig" | "privateLogs" | "metadata"
+    >
+  >;
+
 /** The definition in a request. @throws ConnectError that names what is wrong */
-export function definitionOf(request: RegisterApplicationRequest, files: FileStore): Definition {
-  if (request.callable.case !== undefined) {
+export function definitionOf(request: DefinedFields, files: FileStore): Definition {
+  if (request.callable.case !== undefined || request.setupFunc !== undefined) {
     throw new ConnectError(
       "This platform can't run functions of Python: they need an agent in Python. Deploy a container that listens on a port.",
       Code.Unimplemented,
@@ -65,7 +94,7 @@ export function definitionOf(request: RegisterApplicationRequest, files: FileSto
   if (request.volumes.length > 0) throw new ConnectError("This platform has no volumes.", Code.Unimplemented);
   return {
     image: imageOf(request.environments),
-    files: request.files.map(({ hash, relativePath }) => fileOf(hash, relativePath, files)),
+    files: filesOf(request.files, files),
     exposedPort: machine?.exposedPort,
     metricsPort: machine?.metricsPort,
     healthCheck:
@@ -76,7 +105,7 @@ export function definitionOf(request: RegisterApplicationRequest, files: FileSto
     dataMounts,
     numGpus: machine?.numGpus ?? 0,
     gracePeriodSeconds: request.terminationGracePeriodSeconds ?? DEFAULTS.gracePeriod,
-    skipRetryConditions: request.skipRetryConditions.flatMap((each) => RETRY_CONDITIONS[each] ?? []),
+    skipRetryConditions: (request.skipRetryConditions ?? []).flatMap((each) => RETRY_CONDITIONS[each] ?? []),
     retryConfig: request.retryConfig,
     hasPrivateLogs: request.privateLogs ?? false,
     metadata: metadata as JsonObject | undefined,
@@ -149,6 +178,14 @@ function healthCheckOf(config: ApplicationHealthCheckConfig, startupTimeout: num
     callsRegularly: config.callRegularly ?? true,
     isAllowedOnBusy: config.allowOnBusy ?? false,
   };
+}
+
+/** The files of a request. @throws ConnectError for a path that leads elsewhere, and for content that was not uploaded */
+export function filesOf(
+  files: RegisterApplicationRequest["files"],
+  store: FileStore,
+): readonly DeployedFile[] {
+  return files.map(({ hash, relativePath }) => fileOf(hash, relativePath, store));
 }
 
 /** Paths come from the wire: they must stay in the folder of the revision, and their content must be there. */

@@ -11,15 +11,16 @@ import {
   type RegisterApplicationRequest,
   type RegisterApplicationResult,
 } from "../../platform/generated/controller_pb.ts";
-import { logEntry } from "../../log-entry.ts";
+import { FalServerlessError } from "../../errors.ts";
+import { logEntry, type LogEntry } from "../../log-entry.ts";
 import { RolloutFailure } from "../scheduler/rollouts.ts";
 import { aliasOf } from "../state/app-names.ts";
 import { DEFAULT_SCALE, findApp } from "../state/apps.ts";
 import { createRevision, type Revision } from "../state/revisions.ts";
 import { aliasInfoOf } from "./app-methods.ts";
 import type { ControlServiceParts } from "./service-parts.ts";
-import { codeSettingsOf, definitionOf, imageOf, scaleWith } from "./definition.ts";
-import { LineQueue } from "./line-queue.ts";
+import { assertRuns, codeSettingsOf, definitionOf, filesOf, imageOf, scaleWith } from "./definition.ts";
+import { ItemQueue } from "./item-queue.ts";
 import { knownApp, knownRevision, validPlace } from "./places.ts";
 import { authModeOf, serviceUrls, wireLog } from "./wire.ts";
 
@@ -34,7 +35,7 @@ export class DeployMethods {
   methods(): Partial<ServiceImpl<typeof IsolateController>> {
     const { database, scheduler } = this.#parts;
     return {
-      buildEnvironment: (request) => this.#build(request),
+      buildEnvironment: (request, context) => this.#build(request, context),
       registerApplication: (request, context) => this.#register(request, context),
       setAlias: async (request) => {
         const { app, environment } = await validPlace(database, request.alias, request.environmentName);
@@ -69,24 +70,48 @@ export class DeployMethods {
     };
   }
 
-  async *#build(request: BuildEnvironmentRequest): AsyncGenerator<BuildEnvironmentResult> {
+  async *#build(
+    request: BuildEnvironmentRequest,
+    { signal }: HandlerContext,
+  ): AsyncGenerator<BuildEnvironmentResult> {
+    const { engine, files } = this.#parts;
     const image = imageOf(request.environments);
-    this.#assertRuns("built", image);
-    yield create(BuildEnvironmentResultSchema, { status: { state: HostedRunStatus_State.SUCCESS } });
+    assertRuns(engine, "built", image);
+    const lines = new ItemQueue<LogEntry>();
+    const built = engine
+      .build({ image, files: filesOf(request.files, files) }, { signal, log: (line) => lines.push(line) })
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          if (error instanceof FalServerlessError) return error;
+          throw error;
+        },
+      )
+      .finally(() => lines.end());
+    for await (const line of lines.read(signal)) {
+      yield create(BuildEnvironmentResultSchema, { logs: [wireLog(line)] });
+    }
+    const failure = await built;
+    const state = HostedRunStatus_State[failure === undefined ? "SUCCESS" : "INTERNAL_FAILURE"];
+    const logs = failure === undefined ? [] : [wireLog(logEntry(failure.message, "BUILDER", "ERROR"))];
+    yield create(BuildEnvironmentResultSchema, { logs, status: { state } });
   }
 
   async *#register(
     request: RegisterApplicationRequest,
     context: HandlerContext,
   ): AsyncGenerator<RegisterApplicationResult> {
-    const { database, scheduler, files, owner, publicUrl } = this.#parts;
+    const { database, scheduler, engine, files, owner, publicUrl } = this.#parts;
     const { app, environment } = await validPlace(
       database,
       request.applicationName ?? "",
       request.environmentName,
     );
+    if (scheduler.runs.has(environment, app)) {
+      throw new ConnectError(`${app} is the name of an app that runs now.`, Code.AlreadyExists);
+    }
     const definition = definitionOf(request, files);
-    this.#assertRuns("deployed", definition.image);
+    assertRuns(engine, "deployed", definition.image);
     const before = await findApp(database, environment, app);
     const machine = request.machineRequirements;
     const isFirst = before === undefined;
@@ -103,7 +128,7 @@ export class DeployMethods {
     const authMode =
       request.authMode === undefined ? (before?.authMode ?? "private") : authModeOf(request.authMode);
     const strategy = request.deploymentStrategy === DeploymentStrategy.RECREATE ? "recreate" : "rolling";
-    const lines = new LineQueue();
+    const lines = new ItemQueue<LogEntry>();
     const rollout = scheduler.deploy(
       { name: app, environment, revision: revision.id, authMode, scale },
       revision,
@@ -128,13 +153,6 @@ export class DeployMethods {
       result: { applicationId: revision.id },
       serviceUrls: serviceUrls(publicUrl(), owner, { app, environment }),
     });
-  }
-
-  #assertRuns(what: string, image: Revision["definition"]["image"]): void {
-    const refusal = this.#parts.engine.refusal(image);
-    if (refusal !== undefined) {
-      throw new ConnectError(`This app can't be ${what} here: ${refusal}.`, Code.FailedPrecondition);
-    }
   }
 
   async #settled(done: Promise<void>, revision: Revision): Promise<void> {

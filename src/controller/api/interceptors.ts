@@ -10,6 +10,7 @@ type Method = keyof typeof IsolateController.method;
 const PERMISSION_OF: Readonly<Partial<Record<Method, Permission>>> = {
   buildEnvironment: "serverless:apps:write",
   registerApplication: "serverless:apps:write",
+  run: "serverless:apps:write",
   updateApplication: "serverless:apps:write",
   listApplications: "serverless:apps:read",
   deleteApplication: "serverless:apps:write",

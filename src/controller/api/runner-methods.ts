@@ -1,7 +1,7 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import type { IsolateController, RunnerInfo } from "../../platform/generated/controller_pb.ts";
-import type { Scheduler } from "../scheduler/scheduler.ts";
+import type { FoundRunner } from "../scheduler/scheduler.ts";
 import { findRevision, type Revision } from "../state/revisions.ts";
 import { findRunner, listRunners, type RunnerRow } from "../state/runners.ts";
 import type { ControlServiceParts } from "./service-parts.ts";
@@ -14,9 +14,7 @@ const MAX_SINCE_MS = 24 * 60 * 60 * 1_000;
 /** The calls that list and end runners. */
 export function runnerMethods(parts: ControlServiceParts): Partial<ServiceImpl<typeof IsolateController>> {
   const { database, scheduler } = parts;
-  const stopped = async (
-    id: string,
-  ): Promise<NonNullable<ReturnType<Scheduler["findRunner"]>> | undefined> => {
+  const stopped = async (id: string): Promise<FoundRunner | undefined> => {
     const found = scheduler.findRunner(id);
     if (found === undefined && (await findRunner(database, id)) === undefined) {
       throw new ConnectError(`There is no runner ${id}.`, Code.NotFound);
@@ -40,7 +38,7 @@ export function runnerMethods(parts: ControlServiceParts): Partial<ServiceImpl<t
     },
     killRunner: async ({ runnerId }) => {
       const found = await stopped(runnerId);
-      if (found !== undefined) scheduler.lives.kill(found.runner, "it was killed");
+      if (found !== undefined) scheduler.kill(found);
       return {};
     },
   };

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Engine } from "../engines/engine.ts";
 import type { KeyRing } from "../gateway/key-ring.ts";
+import type { RunnerLogs } from "../logs/runner-logs.ts";
 import type { Scheduler } from "../scheduler/scheduler.ts";
 import type { FileStore } from "../state/files.ts";
 import type { SecretBox } from "../state/secrets.ts";
@@ -12,6 +13,7 @@ export interface ControlServiceParts {
   readonly scheduler: Scheduler;
   readonly engine: Engine;
   readonly files: FileStore;
+  readonly logs: RunnerLogs;
   readonly secrets: SecretBox;
   readonly keys: KeyRing;
   readonly owner: string;

@@ -1,6 +1,9 @@
 import type { LogEntry } from "../../log-entry.ts";
 import type { Revision } from "../state/revisions.ts";
 
+/** What revisions with the same content share: an image, or packages. */
+export type BuiltContent = Pick<Revision["definition"], "image" | "files">;
+
 /** Options of preparing a revision. */
 export interface PrepareOptions {
   readonly signal?: AbortSignal | undefined;
@@ -33,6 +36,12 @@ export interface Engine {
   refusal(image: Revision["definition"]["image"]): string | undefined;
 
   /**
+   * Makes what revisions with this content share: their packages, or their image. Nothing is done if it is there.
+   * @throws FalServerlessError that says what failed; the signal's reason
+   */
+  build(content: BuiltContent, options?: PrepareOptions): Promise<void>;
+
+  /**
    * Makes what a revision needs: its files and packages, or its image. Nothing is done if it is there.
    * @throws FalServerlessError that says what failed; the signal's reason
    */
@@ -50,6 +59,9 @@ export interface Engine {
 
   /** Asks a runner to end, and kills it with all that it has started when the grace period is over. */
   end(id: string, graceMs: number): void;
+
+  /** Removes what was prepared for a revision that is not needed any more. */
+  discard(revision: string): Promise<void>;
 
   /** The memory of each runner's processes in bytes, by the runner's id. Runners whose memory is not known are missing. */
   memory(): ReadonlyMap<string, number>;

@@ -10,6 +10,7 @@ export interface RunnerLine {
   readonly micros: number;
   /** The level of a line of a logger, otherwise the name of its stream. */
   readonly level: string;
+  readonly stream: OutputStream;
   readonly message: string;
 }
 
@@ -98,8 +99,21 @@ export class RunnerLogs {
     }
   }
 
-  /** The lines of a runner as they are written, until it ends or the signal aborts. */
-  async *follow(id: string, since: number, signal: AbortSignal): AsyncGenerator<RunnerLine> {
+  /** Whether a runner may still write. */
+  isWatched(id: string): boolean {
+    return this.#watched.has(id);
+  }
+
+  /**
+   * The lines of a runner as they are written, until it ends or the signal aborts.
+   * @param intervalMs how often its output is looked at
+   */
+  async *follow(
+    id: string,
+    since: number,
+    signal: AbortSignal,
+    intervalMs: number = NOTE_MS,
+  ): AsyncGenerator<RunnerLine> {
     const reader = await LogReader.open(this.#output, id);
     if (reader === undefined) return;
     try {
@@ -107,6 +121,7 @@ export class RunnerLogs {
       let cuts = this.#cuts.get(id);
       while (!signal.aborted) {
         const isRunning = this.#watched.has(id);
+        if (isRunning) this.#note(id);
         const moments = this.#moments(id);
         if (isRunning && this.#cuts.get(id) !== cuts) {
           cuts = this.#cuts.get(id);
@@ -119,7 +134,7 @@ export class RunnerLogs {
           yield* after(reader.rest(), since);
           return;
         }
-        await delay(NOTE_MS, undefined, { signal }).catch(() => {});
+        await delay(intervalMs, undefined, { signal }).catch(() => {});
       }
     } finally {
       await reader.close();
@@ -168,6 +183,7 @@ class LogReader {
   readonly #positions = { stdout: 0, stderr: 0 };
   /** Lines whose ends are not written yet. */
   readonly #begun = { stdout: "", stderr: "" };
+  readonly #decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
   #at = 0;
   #count = 0;
 
@@ -212,7 +228,7 @@ class LogReader {
   }
 
   async *#read(stream: OutputStream, end: number): AsyncGenerator<RunnerLine> {
-    const decoder = new TextDecoder();
+    const decoder = this.#decoders[stream];
     const buffer = Buffer.allocUnsafe(MAX_LINE);
     while (this.#positions[stream] < end) {
       const wanted = Math.min(buffer.length, end - this.#positions[stream]);
@@ -223,7 +239,7 @@ class LogReader {
         this.#begun[stream] + decoder.decode(buffer.subarray(0, bytesRead), { stream: true })
       ).split("\n");
       const begun = lines.pop() ?? "";
-      for (const line of lines) if (line !== "") yield this.#line(stream, line);
+      for (const line of lines) yield this.#line(stream, line);
       if (begun.length > MAX_LINE) yield this.#line(stream, begun);
       this.#begun[stream] = begun.length > MAX_LINE ? "" : begun;
     }
@@ -233,6 +249,7 @@ class LogReader {
     return {
       micros: this.#at * 1_000 + this.#count++,
       level: levelOf(message) ?? stream.toUpperCase(),
+      stream,
       message,
     };
   }

@@ -63,7 +63,7 @@ const EVICT_MS = 60_000;
 /** Time for a connection to a runner, in milliseconds. */
 const CONNECT_MS = 5_000;
 
-/** The variables with the address at which a runner announces that it is ready: see cli/announcement.ts. */
+/** The variables with the address at which a runner announces that it is ready: see processes/announcement.ts. */
 const ANNOUNCE_URL = "SERVABLE_ANNOUNCE_URL";
 const ANNOUNCE_TOKEN = "SERVABLE_ANNOUNCE_TOKEN";
 /** The variables by which an app reaches what the platform keeps for it: see storage/platform-account.ts. */
@@ -191,15 +191,14 @@ export class RunnerLives {
     this.#endInEngine(life, runner.revision.definition.gracePeriodSeconds * 1_000);
   }
 
+  /** Ends a runner with its requests: at once, or after its grace period if it does not end by itself. */
+  end(runner: LiveRunner, reason: string): void {
+    this.#interrupt(runner, reason, runner.revision.definition.gracePeriodSeconds * 1_000);
+  }
+
   /** Ends a runner at once, with its requests. */
   kill(runner: LiveRunner, reason: string): void {
-    const life = this.#lives.get(runner.id);
-    if (life === undefined) return;
-    if (life.ending === undefined) {
-      life.ending = reason;
-      runner.state = "draining";
-    }
-    this.#endInEngine(life, 0);
+    this.#interrupt(runner, reason, 0);
   }
 
   /** A runner has failed: it is ended, and replaced if it is needed. With `isForced`, its requests get no time to finish. */
@@ -229,6 +228,17 @@ export class RunnerLives {
       clearTimeout(life.startTimer);
       clearTimeout(life.evictTimer);
     }
+  }
+
+  #interrupt(runner: LiveRunner, reason: string, graceMs: number): void {
+    const life = this.#lives.get(runner.id);
+    if (life === undefined) return;
+    if (life.ending === undefined) {
+      life.ending = reason;
+      runner.state = "draining";
+      life.health?.stop();
+    }
+    this.#endInEngine(life, graceMs);
   }
 
   async #begin(life: Life, token: string, reason: string): Promise<void> {

@@ -15,6 +15,7 @@ import { LiveApp } from "./live-app.ts";
 import type { LiveRunner } from "./live-runner.ts";
 import { Rollouts, type Rollout } from "./rollouts.ts";
 import { RunnerLives } from "./runner-lives.ts";
+import { Runs, type RunHooks } from "./runs.ts";
 
 /** The parts that the scheduler needs. */
 export interface SchedulerParts {
@@ -32,6 +33,12 @@ export interface SchedulerParts {
   readonly now: () => number;
 }
 
+/** A runner, and the app that it belongs to. */
+export interface FoundRunner {
+  readonly app: LiveApp;
+  readonly runner: LiveRunner;
+}
+
 const TICK_MS = 1_000;
 /** The histories are stored after this number of ticks. */
 const TICKS_TO_STORE = 5;
@@ -44,6 +51,7 @@ export class Scheduler {
   readonly #considering = new Set<LiveApp>();
   readonly lives: RunnerLives;
   readonly rollouts: Rollouts;
+  readonly runs: Runs;
   #timer: NodeJS.Timeout | undefined;
   #ticks = 0;
   #isClosed = false;
@@ -59,6 +67,11 @@ export class Scheduler {
       find: (environment, name) => this.find(environment, name),
       open: (row, revision) => this.#open(row, revision, EMPTY_HISTORY),
       log: parts.log,
+    });
+    this.runs = new Runs({
+      lives: this.lives,
+      engine: parts.engine,
+      remove: ({ row }) => void this.#apps.delete(keyOf(row.environment, row.name)),
     });
   }
 
@@ -97,7 +110,7 @@ export class Scheduler {
   }
 
   /** The runner of an id, with its app; undefined if it does not run. */
-  findRunner(id: string): { readonly app: LiveApp; readonly runner: LiveRunner } | undefined {
+  findRunner(id: string): FoundRunner | undefined {
     for (const app of this.#apps.values()) {
       const runner = app.runners.get(id);
       if (runner !== undefined) return { app, runner };
@@ -113,6 +126,14 @@ export class Scheduler {
     log?: (entry: LogEntry) => void,
   ): Rollout {
     return this.rollouts.begin(app, revision, strategy, log);
+  }
+
+  /** Runs a revision without a deployment, until {@link Runs.end} or its failure. No other app has its name. */
+  run(row: AppRow, revision: Revision, hooks: RunHooks): LiveApp {
+    const app = this.#open(row, revision, EMPTY_HISTORY);
+    this.runs.begin(app, hooks);
+    this.#start(app, "it was asked to run", hooks.onLog);
+    return app;
   }
 
   /** Deletes an app and ends its runners. @returns the revision that it led to; undefined if there was none */
@@ -134,7 +155,8 @@ export class Scheduler {
   }
 
   /** Ends a runner: with `replaceFirst`, after another one is ready. */
-  stop({ app, runner }: { readonly app: LiveApp; readonly runner: LiveRunner }, replaceFirst: boolean): void {
+  stop({ app, runner }: FoundRunner, replaceFirst: boolean): void {
+    if (this.runs.stop(app, "its runner was stopped")) return;
     if (!replaceFirst || runner.state !== "ready") {
       this.lives.retire(runner, "it was stopped");
       return;
@@ -145,6 +167,12 @@ export class Scheduler {
       runner.replacement = "done";
       this.lives.retire(runner, `it was replaced by ${next.id}`);
     });
+  }
+
+  /** Ends a runner at once, with its requests. */
+  kill({ app, runner }: FoundRunner): void {
+    this.lives.kill(runner, "it was killed");
+    this.runs.stop(app, "its runner was killed");
   }
 
   /** Replaces all runners of an app by new ones of the same revision. */
@@ -170,7 +198,9 @@ export class Scheduler {
     this.#considering.add(app);
     setImmediate(() => {
       this.#considering.delete(app);
-      if (!this.#isClosed) this.#attempt(app.row.name, () => this.#decide(app));
+      // The last requests of an app that was deleted end later than the app.
+      const isGone = this.find(app.row.environment, app.row.name) !== app;
+      if (!this.#isClosed && !isGone) this.#attempt(app.row.name, () => this.#decide(app));
     });
   }
 
@@ -185,8 +215,11 @@ export class Scheduler {
     this.#isClosed = true;
     clearInterval(this.#timer);
     for (const app of this.#apps.values()) await this.#store(app).catch(() => {});
-    if (keepRunners) this.lives.detach();
-    else {
+    if (keepRunners) {
+      // Their callers lose them anyway.
+      await this.runs.close("the platform stops");
+      this.lives.detach();
+    } else {
       const runners = [...this.#apps.values()].flatMap((app) => [...app.runners.values()]);
       for (const runner of runners) this.lives.retire(runner, "the platform stops");
       const deadline = performance.now() + graceMs;
@@ -199,6 +232,7 @@ export class Scheduler {
         }
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
+      await this.runs.close("the platform stops");
     }
     await this.lives.settled();
   }
@@ -301,9 +335,10 @@ export class Scheduler {
     };
   }
 
-  #start(app: LiveApp, reason: string): LiveRunner {
-    const runner = this.lives.start(app.revision, reason);
+  #start(app: LiveApp, reason: string, log?: (entry: LogEntry) => void): LiveRunner {
+    const runner = this.lives.start(app.revision, reason, log);
     app.runners.set(runner.id, runner);
+    this.runs.started(app, runner);
     return runner;
   }
 
@@ -319,18 +354,21 @@ export class Scheduler {
       app.trouble = undefined;
     }
     this.rollouts.ready(runner);
-    app?.serveWaiting();
+    if (app === undefined) return;
+    this.runs.ready(app);
+    app.serveWaiting();
   }
 
   #ended(runner: LiveRunner, { how, isFailure, lastWords }: RunnerEnding): void {
     const { revision, startedAt, readyAt } = runner;
-    const app = this.find(revision.environment, revision.app);
-    app?.runners.delete(runner.id);
     this.#parts.log[isFailure ? "warn" : "info"](
       { app: revision.app, runner: runner.id, how, ...(isFailure && lastWords !== "" ? { lastWords } : {}) },
       "a runner has ended",
     );
+    this.runs.ended(runner, { how, isFailure });
     this.rollouts.ended(runner, { how, isFailure, lastWords });
+    const app = this.find(revision.environment, revision.app);
+    app?.runners.delete(runner.id);
     if (app === undefined) return;
     if (isFailure && app.revision.id === revision.id) {
       const at = this.#parts.now();

@@ -43,6 +43,8 @@ export interface CallRequest {
 /** A response: its status and its body. */
 interface Reply {
   readonly status: number;
+  /** The kind of an error of the platform itself. */
+  readonly errorType: string | undefined;
   readonly body: AnswerReader;
 }
 
@@ -51,6 +53,8 @@ const FIRST_PAUSE_MS = 100;
 const LAST_PAUSE_MS = 3_000;
 /** Statuses of a request that was not processed. */
 const NOT_READY: ReadonlySet<number> = new Set([429, 503]);
+/** Errors of the platform with such a status after which the function may have begun all the same. */
+const MAY_HAVE_BEGUN: ReadonlySet<string> = new Set(["runner_disconnected", "runner_connection_error"]);
 /** Maximum time until a new address is known everywhere, in ms. */
 const UNKNOWN_MS = 30_000;
 /** Errors that occur before a request is sent. */
@@ -73,13 +77,16 @@ export async function callApp(call: CallRequest): Promise<Answer> {
       throw await call.explain(brokenOff(call, error));
     });
     const isUnknown = !(answer instanceof Error) && answer.status === 404;
-    const isThere = !(answer instanceof Error) && !isUnknown && !NOT_READY.has(answer.status);
-    if (isThere) return read(call, answer);
+    if (!(answer instanceof Error) && !isUnknown && !isNotReady(answer)) return read(call, answer);
     if (performance.now() + pauseMs > (isUnknown ? knownBy : call.readyBy)) {
       throw answer instanceof Error ? brokenOff(call, answer) : refused(call, answer);
     }
     await pause(pauseMs, call.signal);
   }
+}
+
+function isNotReady({ status, errorType }: Reply): boolean {
+  return NOT_READY.has(status) && !(errorType !== undefined && MAY_HAVE_BEGUN.has(errorType));
 }
 
 /** Sends one request. Not with `fetch`, which waits at most five minutes for a response. */
@@ -99,7 +106,12 @@ function post({ url, credentials, body, signal }: CallRequest): Promise<Reply> {
       isAnswered = true;
       const reader = new AnswerReader();
       const end = (): void => {
-        resolve({ status: response.statusCode ?? 0, body: reader });
+        const errorType = response.headers["x-fal-error-type"];
+        resolve({
+          status: response.statusCode ?? 0,
+          errorType: typeof errorType === "string" ? errorType : undefined,
+          body: reader,
+        });
         // A server that responds early does not read the rest of the request.
         request.destroy();
       };

@@ -1,5 +1,6 @@
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { functionFactsComment } from "../../build-context/function-facts.ts";
 import { FalServerlessError } from "../../errors.ts";
 import { bundleFiles, moduleUrlOf, type Bundle } from "../../functions/bundle/bundle.ts";
 import { programCode } from "../../functions/bundle/programs.ts";
@@ -63,6 +64,11 @@ export async function createFunctionImage(
   const npmrc = npmSettings();
   return ContainerImage.fromDockerfileString(
     dockerfile({
+      // Only images that differ from the official one in nothing can be replaced by processes.
+      facts:
+        (options.environment.image ?? baseImage) === undefined
+          ? factsOf(target, { ...install, serverSteps })
+          : undefined,
       base: options.environment.image ?? baseImage ?? nodeImage(options.environment.nodeVersion),
       user: options.environment.image === undefined ? USER : undefined,
       serverSteps,
@@ -145,7 +151,25 @@ function variablesOf(env: HostOptions["env"]): Readonly<Record<string, string>> 
   );
 }
 
+/** The facts by which a platform starts the function as a process. */
+function factsOf(
+  { name, options }: FunctionTarget,
+  { lockfile, steps, serverSteps }: Install & { readonly serverSteps: readonly (readonly string[])[] },
+): string {
+  const { function: own, server } = IMAGE_FOLDERS;
+  return functionFactsComment({
+    name: name.replace(/\(\)$/, ""),
+    program: `${server}/${SERVER_FILES.program}`,
+    installs: [
+      { folder: server, hasLockfile: false, steps: serverSteps },
+      { folder: own, hasLockfile: lockfile !== undefined, steps },
+    ].filter(({ hasLockfile, steps: { length } }) => hasLockfile || length > 0),
+    ...omitUndefined({ nodeVersion: options.environment.nodeVersion }),
+  });
+}
+
 interface DockerfileParts extends Install {
+  readonly facts: string | undefined;
   readonly base: string;
   /** Undefined for the image's own. */
   readonly user: string | undefined;
@@ -155,7 +179,16 @@ interface DockerfileParts extends Install {
 }
 
 /** The layers that change least come first, so that an edit of the function rebuilds only two small layers. */
-function dockerfile({ base, user, serverSteps, lockfile, steps, hasNpmrc, port }: DockerfileParts): string {
+function dockerfile({
+  facts,
+  base,
+  user,
+  serverSteps,
+  lockfile,
+  steps,
+  hasNpmrc,
+  port,
+}: DockerfileParts): string {
   const { function: own, bundle, server } = IMAGE_FOLDERS;
   const mount = hasNpmrc ? `--mount=type=secret,id=${NPMRC},target=${IMAGE_ROOT}/${own}/.npmrc ` : "";
   const npm = (place: string, ...args: readonly string[]): string =>
@@ -165,6 +198,7 @@ function dockerfile({ base, user, serverSteps, lockfile, steps, hasNpmrc, port }
       npm(place, "install", ...INSTALL_FLAGS, ...originFlags(NEWEST_NPM, step), "--", ...step),
     );
   return [
+    ...(facts === undefined ? [] : [facts]),
     `ARG BASE_IMAGE=${base}`,
     "FROM ${BASE_IMAGE} AS packages",
     "USER 0:0",

@@ -2,8 +2,6 @@ import { createHash } from "node:crypto";
 import { constants, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { chmod, copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { AppFacts } from "../../../build-context/app-facts.ts";
-import { readFacts } from "../../../build-context/app-facts.ts";
 import type { NpmEnvironments } from "../../../environments/npm-environments.ts";
 import { findNpm, npmEnvironment } from "../../../environments/npm.ts";
 import { runNpm } from "../../../environments/npm-run.ts";
@@ -14,29 +12,30 @@ import { writeFileAtomic } from "../../../processes/atomic-file.ts";
 import { SharedCall } from "../../../processes/single-flight.ts";
 import type { FileStore } from "../../state/files.ts";
 import type { DeployedFile, Revision } from "../../state/revisions.ts";
-import type { PrepareOptions } from "../engine.ts";
+import type { BuiltContent, PrepareOptions } from "../engine.ts";
+import { recipeOf, type Install, type Recipe } from "./recipe.ts";
 
 /** The files and programs that a runner of a revision is started from. */
 export interface PreparedApp {
-  /** The folder of the app's package. */
+  /** The folder that it starts in. */
   readonly directory: string;
-  /** Path of the program `servable`. */
+  /** Path of its program. */
   readonly program: string;
-  /** The argument of `servable run`. */
-  readonly target: string;
+  readonly arguments: readonly string[];
   /** Path of the Node executable. */
   readonly node: string;
 }
 
-/** The installation of a lockfile. */
+/** An installation to make. */
 interface Installation {
   /** Path of the file that names its folder. */
   readonly record: string;
   readonly digest: string;
+  readonly install: Install;
   readonly files: readonly DeployedFile[];
-  readonly facts: AppFacts;
   readonly node: NodeRuntime;
-  readonly image: Revision["definition"]["image"];
+  /** npm's settings. */
+  readonly npmrc: string | undefined;
 }
 
 /** Number of files that are copied at once. */
@@ -49,7 +48,7 @@ const SHOWN_LINES = 10;
  *
  *     revisions/ID/           the files of a revision, with links to its packages
  *     packages/DIGEST.json    names the folder of an installation; written last
- *     packages/DIGEST-RANDOM  an installation, shared by all revisions with the same lockfile
+ *     packages/DIGEST-RANDOM  an installation, shared by all revisions with the same packages
  */
 export class AppFolders {
   readonly #root: string;
@@ -66,52 +65,65 @@ export class AppFolders {
   }
 
   /**
-   * Makes the folder of a revision, unless it is there.
+   * Installs the packages that revisions with this content need, unless they are there.
    * @throws FalServerlessError with code BUILD_FAILED and the last lines of npm; the signal's reason
    */
+  async build(content: BuiltContent, options: PrepareOptions): Promise<void> {
+    const { recipe, node } = await this.#basis(content, options);
+    for (const install of recipe.installs) await this.#packages(content, install, node, options);
+  }
+
+  /** Makes the folder of a revision, unless it is there. @throws as {@link build} */
   async prepare(revision: Revision, options: PrepareOptions): Promise<void> {
-    const target = this.#folderOf(revision);
+    const target = this.#folderOf(revision.id);
     if (existsSync(target)) return;
     await this.#once(target, options, async (shared) => {
-      const { facts, node } = await this.#basis(revision, shared);
-      const packages = await this.#packages(revision, facts, node, shared);
+      const { definition } = revision;
+      const { recipe, node } = await this.#basis(definition, shared);
       const temporary = `${target}.${process.pid}`;
       await rm(temporary, { recursive: true, force: true });
-      await this.#copyAll(revision.definition.files, temporary, shared.signal);
-      for (const path of ["node_modules", ...facts.nestedModules]) {
-        if (!existsSync(join(packages, path))) continue;
-        mkdirSync(dirname(join(temporary, path)), { recursive: true });
-        symlinkSync(join(packages, path), join(temporary, path));
+      await this.#copyAll(definition.files, temporary, shared.signal);
+      for (const install of recipe.installs) {
+        const packages = await this.#packages(definition, install, node, shared);
+        for (const path of install.modules) {
+          if (!existsSync(join(packages, path))) continue;
+          mkdirSync(dirname(join(temporary, path)), { recursive: true });
+          symlinkSync(join(packages, path), join(temporary, path));
+        }
       }
       await rename(temporary, target);
     });
   }
 
   /** The files and programs of a prepared revision. */
-  async find(revision: Revision): Promise<PreparedApp> {
-    const { facts, node } = await this.#basis(revision, {});
-    const folder = this.#folderOf(revision);
+  async find({ id, definition }: Revision): Promise<PreparedApp> {
+    const { recipe, node } = await this.#basis(definition, {});
+    const folder = this.#folderOf(id);
     return {
-      directory: join(folder, facts.folder),
-      program: join(folder, facts.framework, "dist/cli/main.js"),
-      target: facts.target,
+      directory: join(folder, recipe.folder),
+      program: join(folder, recipe.program),
+      arguments: recipe.arguments,
       node: node.executable,
     };
   }
 
+  /** Removes the folder of a revision. */
+  async remove(revision: string): Promise<void> {
+    await rm(this.#folderOf(revision), { recursive: true, force: true });
+  }
+
   async #basis(
-    { definition }: Revision,
-    options: PrepareOptions,
-  ): Promise<{ readonly facts: AppFacts; readonly node: NodeRuntime }> {
-    const facts = factsOf(definition.image);
-    if (facts === undefined)
+    { image }: BuiltContent,
+    { signal, log }: PrepareOptions,
+  ): Promise<{ readonly recipe: Recipe; readonly node: NodeRuntime }> {
+    const recipe = recipeOf(image);
+    if (recipe === undefined)
       throw new FalServerlessError("BUILD_FAILED", "The deployment has no generated Dockerfile.");
-    const { signal, log } = options;
-    const node = await this.#environments.node(facts.nodeVersion, {
+    const node = await this.#environments.node(recipe.nodeVersion, {
       ...(signal === undefined ? {} : { signal }),
       ...(log === undefined ? {} : { log }),
     });
-    return { facts, node };
+    return { recipe, node };
   }
 
   /** Does work that runners started together need once. It is aborted when none of them waits any more. */
@@ -132,8 +144,8 @@ export class AppFolders {
     await call.join(options);
   }
 
-  #folderOf({ id }: Revision): string {
-    return join(this.#root, "revisions", id);
+  #folderOf(revision: string): string {
+    return join(this.#root, "revisions", revision);
   }
 
   async #copyAll(
@@ -157,50 +169,50 @@ export class AppFolders {
     );
   }
 
-  /** The folder with the installed packages of a lockfile. */
+  /** The folder with the packages of an installation. */
   async #packages(
-    { definition }: Revision,
-    facts: AppFacts,
+    content: BuiltContent,
+    install: Install,
     node: NodeRuntime,
     options: PrepareOptions,
   ): Promise<string> {
-    const files = definition.files.filter(({ path }) =>
-      facts.packageFiles.some((each) => path === each || path.startsWith(`${each}/`)),
+    const files = content.files.filter(({ path }) =>
+      install.files.some((each) => path === each || path.startsWith(`${each}/`)),
     );
-    const { withoutScripts, installFlags } = facts;
-    const basis = { files: files.toSorted(byPath), withoutScripts, installFlags, modules: node.modules };
+    const basis = {
+      files: files.toSorted(byPath),
+      withoutScripts: install.withoutScripts,
+      commands: install.commands,
+      modules: node.modules,
+    };
     const digest = createHash("sha256").update(JSON.stringify(basis)).digest("hex").slice(0, 32);
     const record = join(this.#root, "packages", `${digest}.json`);
     if (!existsSync(record)) {
+      const npmrc = npmrcOf(content.image);
       await this.#once(record, options, (shared) =>
-        this.#install({ record, digest, files, facts, node, image: definition.image }, shared),
+        this.#install({ record, digest, install, files, node, npmrc }, shared),
       );
     }
     return (JSON.parse(readFileSync(record, "utf8")) as { folder: string }).folder;
   }
 
   async #install(
-    { record, digest, files, facts, node, image }: Installation,
+    { record, digest, install, files, node, npmrc }: Installation,
     options: PrepareOptions,
   ): Promise<void> {
     const folder = join(this.#root, "packages", `${digest}-${process.pid}-${Date.now()}`);
     try {
       await this.#copyAll(files, folder, options.signal);
-      for (const path of facts.withoutScripts) removeScripts(join(folder, path));
-      await install(folder, facts, node, npmrcOf(image), options);
-      mkdirSync(join(folder, "node_modules"), { recursive: true });
+      for (const path of install.withoutScripts) removeScripts(join(folder, path));
+      const cwd = join(folder, install.folder);
+      for (const command of install.commands) await runCommand(command, cwd, node, npmrc, options);
+      mkdirSync(join(cwd, "node_modules"), { recursive: true });
       writeFileAtomic(record, JSON.stringify({ folder }), { isFlushed: true });
     } catch (error) {
       rmSync(folder, { recursive: true, force: true });
       throw error;
     }
   }
-}
-
-/** The facts in the Dockerfile of an image; undefined if it was not generated. */
-export function factsOf(image: Readonly<Record<string, unknown>>): AppFacts | undefined {
-  const dockerfile = image["dockerfile_str"];
-  return typeof dockerfile === "string" ? readFacts(dockerfile) : undefined;
 }
 
 /** npm's settings, which are a secret of the build. */
@@ -220,24 +232,25 @@ function removeScripts(path: string): void {
   writeFileSync(path, JSON.stringify(manifest));
 }
 
-async function install(
-  folder: string,
-  { installFlags }: AppFacts,
+async function runCommand(
+  command: readonly string[],
+  cwd: string,
   node: NodeRuntime,
   npmrc: string | undefined,
   { signal, log }: PrepareOptions,
 ): Promise<void> {
   const npm = findNpm();
   const settings = { user: "", project: npmrc ?? "" };
-  const settingsFile = join(folder, ".npmrc");
+  const settingsFile = join(cwd, ".npmrc");
   if (npmrc !== undefined) writeFileSync(settingsFile, npmrc, { mode: 0o600 });
-  log?.(logEntry("npm ci: installing the packages of the lockfile", "BUILDER", "INFO"));
+  const what = `npm ${command.filter((word) => !word.startsWith("-")).join(" ")}`;
+  log?.(logEntry(`${what}: installing packages`, "BUILDER", "INFO"));
   try {
     const { exitCode, killedBy, lines } = await runNpm({
       npm,
       node: node.executable,
-      args: ["ci", "--omit=dev", ...installFlags, "--no-audit", "--no-fund"],
-      cwd: folder,
+      args: command,
+      cwd,
       env: npmEnvironment(dirname(node.executable), settings),
       onLine: (line) => {
         if (line.trim() !== "") log?.(logEntry(line, "BUILDER", "INFO"));
@@ -247,7 +260,7 @@ async function install(
     if (exitCode === 0) return;
     throw new FalServerlessError(
       "BUILD_FAILED",
-      `npm ci failed (${exitCode === null ? `killed by ${killedBy}` : `exit code ${exitCode}`}): ${lines.slice(-SHOWN_LINES).join("\n")}`,
+      `${what} failed (${exitCode === null ? `killed by ${killedBy}` : `exit code ${exitCode}`}): ${lines.slice(-SHOWN_LINES).join("\n")}`,
     );
   } finally {
     rmSync(settingsFile, { force: true });

@@ -4,11 +4,12 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { markOf, parseMark, stateOf, type ProcessMark } from "../../../cache/process-mark.ts";
 import { endGroup, endTree } from "../../../processes/process-tree.ts";
-import type { Engine, PrepareOptions, RunnerEnding, RunnerOrder } from "../engine.ts";
+import type { BuiltContent, Engine, PrepareOptions, RunnerEnding, RunnerOrder } from "../engine.ts";
 import type { RunnerLogs } from "../../logs/runner-logs.ts";
 import type { RunnerOutput } from "../../logs/runner-output.ts";
 import type { Revision } from "../../state/revisions.ts";
-import { factsOf, type AppFolders } from "./app-folders.ts";
+import type { AppFolders } from "./app-folders.ts";
+import { recipeOf } from "./recipe.ts";
 import { treeMemory } from "./tree-memory.ts";
 
 /** Identifies a runner, also for a later process. */
@@ -56,10 +57,14 @@ export class ProcessEngine implements Engine {
   }
 
   refusal(image: Revision["definition"]["image"]): string | undefined {
-    if (factsOf(image) === undefined) {
+    if (recipeOf(image) === undefined) {
       return "it has an image or a Dockerfile of its own, and needs a container engine: install Podman or Docker on the platform's machine";
     }
     return undefined;
+  }
+
+  async build(content: BuiltContent, options: PrepareOptions = {}): Promise<void> {
+    await this.#folders.build(content, options);
   }
 
   async prepare(revision: Revision, options: PrepareOptions = {}): Promise<void> {
@@ -70,7 +75,7 @@ export class ProcessEngine implements Engine {
     { id, revision, variables }: RunnerOrder,
     onEnd: (ending: RunnerEnding) => void,
   ): Promise<ProcessHandle> {
-    const { directory, program, target, node } = await this.#folders.find(revision);
+    const { directory, program, arguments: given, node } = await this.#folders.find(revision);
     const home = this.#output.folderOf(id);
     mkdirSync(join(home, "tmp"), { recursive: true, mode: 0o700 });
     const outputs = [this.#output.pathOf(id, "stdout"), this.#output.pathOf(id, "stderr")].map((path) =>
@@ -79,7 +84,7 @@ export class ProcessEngine implements Engine {
     let child: ChildProcess;
     try {
       const address = ["--host", "127.0.0.1", "--port", "0", "--metrics-port", "0"];
-      child = spawn(node, [program, "run", target, ...address, "--log-format", "json"], {
+      child = spawn(node, [program, ...given, ...address], {
         cwd: directory,
         // A group of its own, with everything that it starts. It survives this process, and is adopted by the next one.
         detached: true,
@@ -140,6 +145,10 @@ export class ProcessEngine implements Engine {
     }
     clearTimeout(running.killTimer);
     endTree(pid);
+  }
+
+  async discard(revision: string): Promise<void> {
+    await this.#folders.remove(revision);
   }
 
   memory(): ReadonlyMap<string, number> {

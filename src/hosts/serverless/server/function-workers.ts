@@ -16,14 +16,21 @@ export interface WorkerSurroundings {
   readonly bundle: string;
   /** The container's variables. */
   readonly environment: NodeJS.ProcessEnv;
+  /** The address that a served function listens on. */
+  readonly host: string;
+  /** Called once a served function listens. */
+  readonly onListening: (url: string) => void;
 }
 
 /** The processes that run the function. The server keeps working if one of them is busy or dies. */
 export class FunctionWorkers {
   readonly #settings: ServerSettings;
+  readonly #surroundings: WorkerSurroundings;
   readonly #group: WorkerGroup;
 
-  constructor(settings: ServerSettings, { bundle, environment }: WorkerSurroundings) {
+  constructor(settings: ServerSettings, surroundings: WorkerSurroundings) {
+    const { bundle, environment } = surroundings;
+    this.#surroundings = surroundings;
     const { functionName, moduleUrl, entry, served, maxCalls, startupTimeout, variables } = settings;
     this.#settings = settings;
     this.#group = new WorkerGroup({
@@ -70,7 +77,7 @@ export class FunctionWorkers {
     const { port, served, requestTimeout } = this.#settings;
     const { metricsPort = 0, schemas = {} } = served ?? {};
     const timeoutMs = requestTimeout === undefined ? {} : { timeoutMs: requestTimeout * 1000 };
-    const work = { host: "0.0.0.0", port, metricsPort, schemas, ...timeoutMs };
+    const work = { host: this.#surroundings.host, port, metricsPort, schemas, ...timeoutMs };
     try {
       await this.#start(work, undefined, signal);
     } catch (error) {
@@ -101,7 +108,10 @@ export class FunctionWorkers {
         timeoutMs: timeoutS === undefined ? undefined : timeoutS * 1000,
         ...("args" in work ? {} : { cancelGraceMs: DRAIN_MS }),
         onLog: print,
-        onListening: (url) => print(logEntry(`listening at ${url}`, "BRIDGE", "INFO")),
+        onListening: (url) => {
+          print(logEntry(`listening at ${url}`, "BRIDGE", "INFO"));
+          this.#surroundings.onListening(url);
+        },
       },
       signal,
     );

@@ -1,13 +1,11 @@
-import type { LogEntry } from "../../log-entry.ts";
-
-/** Lines on their way to a reader that may be slower. */
-export class LineQueue {
-  readonly #lines: LogEntry[] = [];
+/** Items on their way to a reader that may be slower. */
+export class ItemQueue<Item> {
+  readonly #items: Item[] = [];
   #isEnded = false;
   #wake: (() => void) | undefined;
 
-  push(line: LogEntry): void {
-    this.#lines.push(line);
+  push(item: Item): void {
+    this.#items.push(item);
     this.#wake?.();
   }
 
@@ -16,15 +14,15 @@ export class LineQueue {
     this.#wake?.();
   }
 
-  /** The lines until the end, or until the reader has left. */
-  async *read(signal: AbortSignal): AsyncGenerator<LogEntry> {
+  /** The items until the end, or until the reader has left. */
+  async *read(signal: AbortSignal): AsyncGenerator<Item> {
     const wake = (): void => this.#wake?.();
     signal.addEventListener("abort", wake, { once: true });
     try {
       while (!signal.aborted) {
-        const line = this.#lines.shift();
-        if (line !== undefined) {
-          yield line;
+        const item = this.#items.shift();
+        if (item !== undefined) {
+          yield item;
           continue;
         }
         if (this.#isEnded) return;

@@ -1,6 +1,6 @@
 import { request } from "node:http";
-import { Backoff } from "../processes/backoff.ts";
-import { pause } from "../processes/timers.ts";
+import { Backoff } from "./backoff.ts";
+import { pause } from "./timers.ts";
 
 /** The variables by which a platform says where a runner announces that it takes requests. */
 const URL_VARIABLE = "SERVABLE_ANNOUNCE_URL";
