@@ -15,7 +15,7 @@ export interface FunctionFacts {
 }
 
 /** The packages of one folder. */
-export interface FunctionInstall {
+interface FunctionInstall {
   readonly folder: string;
   /** Whether the folder has a `package-lock.json`, which is installed first. */
   readonly hasLockfile: boolean;
