@@ -99,11 +99,6 @@ export class RunnerLogs {
     }
   }
 
-  /** Whether a runner may still write. */
-  isWatched(id: string): boolean {
-    return this.#watched.has(id);
-  }
-
   /**
    * The lines of a runner as they are written, until it ends or the signal aborts.
    * @param intervalMs how often its output is looked at
