@@ -1,8 +1,6 @@
-import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { join } from "node:path";
 import pino from "pino";
 import { findDeployable } from "../../src/cli/deploy/deployable.ts";
 import { startPlatform, type Platform, type PlatformOptions } from "../../src/controller/platform.ts";
@@ -15,6 +13,7 @@ import { parseKey } from "../../src/platform/target/credentials.ts";
 import { resolveEndpoints } from "../../src/platform/target/endpoints.ts";
 import { Connection } from "../../src/platform/transport/connection.ts";
 import { Rest } from "../../src/platform/transport/rest.ts";
+import { createAppProject } from "../../benchmarks/lib/app-project.ts";
 import { ROOT } from "../../benchmarks/lib/staged-package.ts";
 
 /** A platform in a folder of its own, in this process, with a key that may do everything. */
@@ -100,49 +99,11 @@ export function removePlatformFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
 }
 
-let archive: string | undefined;
-
-/**
- * An npm project with these files, whose package `servable` is the sources of this repository: packages are installed as
- * always, but without a build, and without the network. Remove it by {@link removePlatformFolder}.
- */
+/** An npm project with these files, whose package `servable` is the sources of this repository. Remove it by {@link removePlatformFolder}. */
 export function appProject(files: Readonly<Record<string, string>>): string {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), "servable-app-")));
-  archive ??= packSources();
-  const name = "servable-0.0.0.tgz";
-  execFileSync("cp", [archive, join(folder, name)]);
-  const manifest = {
-    ...{ name: "app", version: "1.0.0", private: true, type: "module" },
-    dependencies: { servable: `file:${name}` },
-  };
-  write(folder, { "package.json": JSON.stringify(manifest), ...files });
-  execFileSync("npm", ["install", "--no-audit", "--no-fund", "--offline", "--loglevel=error"], {
-    cwd: folder,
+  return createAppProject(files, {
+    index: join(ROOT, "src/index.ts"),
+    cli: join(ROOT, "src/cli/main.ts"),
+    register: join(ROOT, "node_modules/tsx/dist/esm/api/index.mjs"),
   });
-  return folder;
-}
-
-/** An archive of a package `servable` that loads the sources. */
-function packSources(): string {
-  const folder = mkdtempSync(join(tmpdir(), "servable-sources-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  const source = (path: string): string => pathToFileURL(join(ROOT, path)).href;
-  write(folder, {
-    "package.json": JSON.stringify({
-      ...{ name: "servable", version: "0.0.0", type: "module" },
-      exports: { ".": "./index.js", "./package.json": "./package.json" },
-    }),
-    "index.js": `export * from "${source("src/index.ts")}";\n`,
-    "dist/cli/main.js": `import { register } from "${source("node_modules/tsx/dist/esm/api/index.mjs")}";\nregister();\nawait import("${source("src/cli/main.ts")}");\n`,
-    "dist/packaging/trim/main.js": "",
-  });
-  execFileSync("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: folder });
-  return join(folder, readdirSync(folder).find((name) => name.endsWith(".tgz")) as string);
-}
-
-function write(folder: string, files: Readonly<Record<string, string>>): void {
-  for (const [path, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), content);
-  }
 }
