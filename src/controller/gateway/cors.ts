@@ -15,10 +15,14 @@ export function allowOrigins(request: IncomingMessage, response: ServerResponse)
   response.setHeader("access-control-expose-headers", EXPOSED);
 }
 
+/** Whether a browser asks if it may send the request that follows. */
+export function isPreflight({ method, headers }: IncomingMessage): boolean {
+  return method === "OPTIONS" && headers["access-control-request-method"] !== undefined;
+}
+
 /** Answers a preflight request. False for any other request. */
 export function answerPreflight(request: IncomingMessage, response: ServerResponse): boolean {
-  if (request.method !== "OPTIONS" || request.headers["access-control-request-method"] === undefined)
-    return false;
+  if (!isPreflight(request)) return false;
   response.writeHead(204, {
     "access-control-allow-origin": "*",
     "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",

@@ -12,6 +12,8 @@ const PASSED_ON: ReadonlySet<string> = new Set(["x-fal-object-lifecycle-preferen
 /** Headers of an app's answer that only the platform reads. */
 const FOR_PLATFORM: ReadonlySet<string> = new Set(["x-fal-runner-hints", "x-fal-runner-health-check"]);
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** Values that the platform sets for a request. */
 export interface RequestFacts {
   readonly requestId: string;
@@ -62,5 +64,6 @@ export function answerHeaders(headers: IncomingHttpHeaders): Record<string, stri
 
 /** The names in a `Connection` header: they belong to that connection, too. */
 function connectionHeaders(value: string | undefined): ReadonlySet<string> {
+  if (value === undefined || value === "keep-alive" || value === "close") return NONE;
   return new Set(value?.split(",").map((name) => name.trim().toLowerCase()));
 }

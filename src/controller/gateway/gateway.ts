@@ -2,11 +2,12 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Scheduler } from "../scheduler/scheduler.ts";
-import type { LiveApp } from "../scheduler/live-app.ts";
+import type { LiveApp, PlaceRequest } from "../scheduler/live-app.ts";
 import type { Lease } from "../scheduler/live-runner.ts";
 import { aliasOf } from "../state/app-names.ts";
 import { parseAppAddress, type AppAddress } from "./app-address.ts";
-import { allowOrigins, answerPreflight } from "./cors.ts";
+import { allowOrigins, answerPreflight, isPreflight } from "./cors.ts";
+import { Departure } from "./departure.ts";
 import { answerError, GatewayError } from "./gateway-error.ts";
 import { requestHeaders, type RequestFacts } from "./forwarded-headers.ts";
 import type { KeyRing } from "./key-ring.ts";
@@ -40,9 +41,13 @@ export class Gateway {
     const address = this.#address(request);
     if (address === undefined) return false;
     const requestId = randomUUID();
-    response.setHeader("x-fal-request-id", requestId);
-    if (answerPreflight(request, response)) return true;
+    if (isPreflight(request)) {
+      response.setHeader("x-fal-request-id", requestId);
+      answerPreflight(request, response);
+      return true;
+    }
     this.#forward(request, response, address, requestId).catch((error: unknown) => {
+      if (!response.headersSent) response.setHeader("x-fal-request-id", requestId);
       allowOrigins(request, response);
       answerError(response, asGatewayError(error));
     });
@@ -78,19 +83,13 @@ export class Gateway {
     const { app, facts } = await this.#admit(request, address, requestId);
     const path = withoutToken(address.path);
     const headers = requestHeaders(request, facts);
-    // Left before the end: the request is taken back, or the runner sees the caller leave.
-    const left = new AbortController();
-    response.once("close", () => {
-      if (!response.writableFinished) left.abort(new GatewayError("client_disconnected", "The caller left."));
-    });
-    const body = await this.#proxy.bodyOf(request, left.signal);
+    const departure = new Departure(response);
+    const body = await this.#proxy.bodyOf(request);
+    const about = { requestId, callerId: facts.callerId, isSocket: false };
     for (let attempt = 1; ; attempt++) {
-      const lease = await this.#place(
-        app,
-        request,
-        { requestId, callerId: facts.callerId, isSocket: false },
-        left.signal,
-      );
+      if (departure.reason !== undefined) throw departure.reason;
+      const place = placeRequest(request, about);
+      const lease = app.tryAcquire(place) ?? (await this.#wait(app, request, place, departure.signal));
       let outcome: Awaited<ReturnType<RequestProxy["forward"]>>;
       try {
         outcome = await this.#proxy.forward(
@@ -101,9 +100,10 @@ export class Gateway {
             headers,
             body,
             timeoutSeconds: app.row.scale.requestTimeoutSeconds,
+            requestId,
           },
           response,
-          left.signal,
+          departure,
           (hints) => (lease.runner.hints = hints),
         );
       } finally {
@@ -111,9 +111,9 @@ export class Gateway {
       }
       this.#judge(lease, outcome);
       if (outcome.kind === "answered") return;
-      // The runner has ended, and has got nothing of the request: another one can take it.
-      if (outcome.error.type === "runner_connection_refused" && attempt === 1 && !left.signal.aborted)
-        continue;
+      // The runner has ended, and has got nothing of the request: another one can take it, if its body can be sent again.
+      const isRepeatable = body === null || Buffer.isBuffer(body);
+      if (outcome.error.type === "runner_connection_refused" && attempt === 1 && isRepeatable) continue;
       throw outcome.error;
     }
   }
@@ -145,12 +145,8 @@ export class Gateway {
     const left = new AbortController();
     const leave = (): void => left.abort(new GatewayError("client_disconnected", "The caller left."));
     socket.on("error", leave).once("close", leave);
-    const lease = await this.#place(
-      app,
-      request,
-      { requestId, callerId: facts.callerId, isSocket: true },
-      left.signal,
-    );
+    const place = placeRequest(request, { requestId, callerId: facts.callerId, isSocket: true });
+    const lease = app.tryAcquire(place) ?? (await this.#wait(app, request, place, left.signal));
     try {
       await proxySocket(
         {
@@ -212,10 +208,10 @@ export class Gateway {
   }
 
   /** Waits for a place on a runner. @throws GatewayError that says why there was none */
-  async #place(
+  async #wait(
     app: LiveApp,
     request: IncomingMessage,
-    about: { readonly requestId: string; readonly callerId: string; readonly isSocket: boolean },
+    place: PlaceRequest,
     left: AbortSignal,
   ): Promise<Lease> {
     const asked = startTimeout(request.headers["x-fal-request-timeout"]);
@@ -233,18 +229,23 @@ export class Gateway {
       );
     }, seconds * 1_000);
     try {
-      const hint = request.headers["x-fal-runner-hint"];
-      return await app.acquire({
-        requestId: about.requestId,
-        caller: about.callerId,
-        isSocket: about.isSocket,
-        hint: typeof hint === "string" ? hint : undefined,
-        signal: AbortSignal.any([left, patience.signal]),
-      });
+      return await app.acquire(place, AbortSignal.any([left, patience.signal]));
     } finally {
       clearTimeout(timer);
     }
   }
+}
+
+function placeRequest(
+  request: IncomingMessage,
+  {
+    requestId,
+    callerId,
+    isSocket,
+  }: { readonly requestId: string; readonly callerId: string; readonly isSocket: boolean },
+): PlaceRequest {
+  const hint = request.headers["x-fal-runner-hint"];
+  return { requestId, caller: callerId, isSocket, hint: typeof hint === "string" ? hint : undefined };
 }
 
 /** The start timeout that a caller asks for, in seconds. @throws GatewayError for an invalid one */

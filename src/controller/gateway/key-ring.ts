@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, hash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { JWTPayload } from "jose";
 import { findKey, noteUse, type FoundKey } from "../state/keys.ts";
 import { PERMISSIONS, type Permission } from "../state/permissions.ts";
@@ -55,7 +55,7 @@ export class KeyRing {
 
   /** The caller with a key; undefined for an invalid one. */
   async callerWithKey(id: string, secret: string): Promise<Caller | undefined> {
-    const digest = createHash("sha256").update(`${id}:${secret}`).digest("base64");
+    const digest = hash("sha256", `${id}:${secret}`, "base64");
     const known = this.#known.get(digest);
     const now = performance.now();
     const isExpired = known?.expiresAt !== undefined && known.expiresAt <= Date.now();

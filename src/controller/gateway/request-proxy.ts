@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Dispatcher, Pool } from "undici";
 import { answerHeaders } from "./forwarded-headers.ts";
+import type { Departure } from "./departure.ts";
 import { GatewayError } from "./gateway-error.ts";
 
 /** A request as a runner gets it. */
@@ -13,6 +14,8 @@ export interface ForwardedRequest {
   readonly body: Buffer | IncomingMessage | null;
   /** Time for the whole answer, in seconds. */
   readonly timeoutSeconds: number;
+  /** The platform's id, which the caller gets, even if the app has one of its own. */
+  readonly requestId: string;
 }
 
 /** How a forwarded request ended. */
@@ -29,31 +32,24 @@ const NEVER_SENT: ReadonlySet<string> = new Set(["ECONNREFUSED", "UND_ERR_CONNEC
 export class RequestProxy {
   readonly #pools = new Map<string, Pool>();
 
-  /** The body of a request: read if it is small, otherwise the stream itself. */
-  async bodyOf(request: IncomingMessage, signal: AbortSignal): Promise<Buffer | IncomingMessage | null> {
+  /** The body of a request: read if it is small, otherwise the stream itself. @throws GatewayError if the caller leaves */
+  async bodyOf(request: IncomingMessage): Promise<Buffer | IncomingMessage | null> {
     const length = request.headers["content-length"];
     if (length === undefined && request.headers["transfer-encoding"] === undefined) return null;
     if (length === undefined || Number(length) > SMALL_BODY) return request;
-    const chunks: Buffer[] = [];
-    try {
-      for await (const chunk of request) chunks.push(chunk as Buffer);
-    } catch {
-      signal.throwIfAborted();
-      throw new GatewayError("client_disconnected", "The caller left before its request was complete.");
-    }
-    return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+    return readSmall(request);
   }
 
   /** Sends a request to a runner and its answer to the caller, piece by piece, as fast as the slower side reads. */
   async forward(
     request: ForwardedRequest,
     response: ServerResponse,
-    left: AbortSignal,
+    departure: Departure,
     onHints: (hints: ReadonlySet<string> | undefined) => void,
   ): Promise<ForwardOutcome> {
     const pool = await this.#pool(request.address);
     return new Promise((resolve, reject) => {
-      const handler = new AnswerHandler(request, response, left, onHints, resolve);
+      const handler = new AnswerHandler(request, response, departure, onHints, resolve);
       const { path, headers, body } = request;
       try {
         pool.dispatch({ path, method: request.method as Dispatcher.HttpMethod, headers, body }, handler);
@@ -95,24 +91,27 @@ export class RequestProxy {
 class AnswerHandler implements Dispatcher.DispatchHandler {
   readonly #request: ForwardedRequest;
   readonly #response: ServerResponse;
-  readonly #left: AbortSignal;
+  readonly #departure: Departure;
   readonly #onHints: (hints: ReadonlySet<string> | undefined) => void;
   readonly #settle: (outcome: ForwardOutcome) => void;
   #controller: Dispatcher.DispatchController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failure: GatewayError | undefined;
   #status = 0;
+  /** Whether the head is not sent yet. It goes with the first piece of the body, if both have come at once. */
+  #isHeadHeld = false;
+  #firstPiece: Buffer | undefined;
 
   constructor(
     request: ForwardedRequest,
     response: ServerResponse,
-    left: AbortSignal,
+    departure: Departure,
     onHints: (hints: ReadonlySet<string> | undefined) => void,
     settle: (outcome: ForwardOutcome) => void,
   ) {
     this.#request = request;
     this.#response = response;
-    this.#left = left;
+    this.#departure = departure;
     this.#onHints = onHints;
     this.#settle = settle;
   }
@@ -130,8 +129,9 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
         ),
       Math.min(timeoutSeconds * 1_000, 2 ** 31 - 1),
     );
-    if (this.#left.aborted) return this.#onLeft();
-    this.#left.addEventListener("abort", this.#onLeft, { once: true });
+    const { reason } = this.#departure;
+    if (reason !== undefined) return this.#abort(reason);
+    this.#departure.onLeft = (left) => this.#abort(left);
   }
 
   onResponseStart(
@@ -144,14 +144,19 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     const hints = headers["x-fal-runner-hints"];
     this.#onHints(typeof hints === "string" ? parseHints(hints) : undefined);
     const passed = answerHeaders(headers);
-    // The caller learns the platform's id, even if the app has one of its own.
-    delete passed["x-fal-request-id"];
+    passed["x-fal-request-id"] = this.#request.requestId;
     this.#response.writeHead(status, passed);
+    this.#isHeadHeld = true;
     // The head of a stream must not wait for its first item.
-    this.#response.flushHeaders();
+    process.nextTick(this.#sendHead);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#isHeadHeld && this.#firstPiece === undefined) {
+      this.#firstPiece = chunk;
+      return;
+    }
+    this.#sendHead();
     if (this.#response.write(chunk)) return;
     controller.pause();
     this.#response.once("drain", () => controller.resume());
@@ -159,7 +164,11 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     this.#clean();
-    this.#response.end();
+    const last = this.#firstPiece;
+    this.#isHeadHeld = false;
+    this.#firstPiece = undefined;
+    // Head and body of a small answer are written at once.
+    this.#response.end(last);
     this.#settle({ kind: "answered", status: this.#status });
   }
 
@@ -168,14 +177,17 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     error: Error & { readonly code?: string },
   ): void {
     this.#clean();
+    this.#sendHead();
     this.#settle({ kind: "failed", error: this.#failure ?? this.#errorOf(error) });
   }
 
-  readonly #onLeft = (): void => {
-    const reason = this.#left.reason as unknown;
-    this.#abort(
-      reason instanceof GatewayError ? reason : new GatewayError("client_disconnected", "The caller left."),
-    );
+  readonly #sendHead = (): void => {
+    if (!this.#isHeadHeld) return;
+    this.#isHeadHeld = false;
+    const piece = this.#firstPiece;
+    this.#firstPiece = undefined;
+    if (piece === undefined) this.#response.flushHeaders();
+    else this.#response.write(piece);
   };
 
   #abort(failure: GatewayError): void {
@@ -185,7 +197,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
 
   #clean(): void {
     clearTimeout(this.#timer);
-    this.#left.removeEventListener("abort", this.#onLeft);
+    this.#departure.onLeft = undefined;
   }
 
   #errorOf({ code = "", message }: Error & { readonly code?: string }): GatewayError {
@@ -206,6 +218,19 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
       `The app's runner ended before it answered (${code || message}).`,
     );
   }
+}
+
+/** Reads a body by events: an iterator costs as much as the rest of the request. */
+function readSmall(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.once("end", () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
+    request.once("close", () =>
+      reject(new GatewayError("client_disconnected", "The caller left before its request was complete.")),
+    );
+    request.once("error", () => {}); // "close" follows
+  });
 }
 
 function parseHints(text: string): ReadonlySet<string> {

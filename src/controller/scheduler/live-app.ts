@@ -11,8 +11,6 @@ export interface PlaceRequest {
   readonly isSocket: boolean;
   /** A runner that has this in memory is preferred. */
   readonly hint?: string | undefined;
-  /** Gives up when it aborts, with its reason. */
-  readonly signal: AbortSignal;
 }
 
 interface Waiter {
@@ -77,21 +75,27 @@ export class LiveApp {
     return this.#waiting.length;
   }
 
+  /** A place on a runner that is free now; undefined if there is none, or others wait for one. */
+  tryAcquire(request: PlaceRequest): Lease | undefined {
+    const runner = this.#waiting.length === 0 ? this.#choose(request.hint) : undefined;
+    if (runner === undefined) return undefined;
+    const now = this.#now();
+    this.meter.begun(now);
+    return this.#lease(runner, request, now, false);
+  }
+
   /**
    * Waits for a place on a runner. Requests get theirs in the order of their arrival.
+   * @param signal gives up when it aborts
    * @throws the signal's reason
    */
-  acquire(request: PlaceRequest): Promise<Lease> {
-    request.signal.throwIfAborted();
+  acquire(request: PlaceRequest, signal: AbortSignal): Promise<Lease> {
+    signal.throwIfAborted();
+    const lease = this.tryAcquire(request);
+    if (lease !== undefined) return Promise.resolve(lease);
     const now = this.#now();
-    const runner = this.#waiting.length === 0 ? this.#choose(request.hint) : undefined;
-    if (runner !== undefined) {
-      this.meter.begun(now);
-      return Promise.resolve(this.#lease(runner, request, now, false));
-    }
     this.meter.queued(now);
     return new Promise((resolve, reject) => {
-      const { signal } = request;
       const leave = (): void => {
         const index = this.#waiting.indexOf(waiter);
         if (index < 0) return;
