@@ -50,6 +50,7 @@ export default function configuration({ production = false }) {
       "buildah",
       "docker-registry",
       "mkfifo",
+      "taskset",
       "mount",
       "openssl",
       "podman",

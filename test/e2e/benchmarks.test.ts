@@ -99,6 +99,15 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     `${way}: servable / Fastify by hand, by CPU per request in quiet rounds`,
     `${way}: peak memory, servable / Fastify by hand`,
   ]),
+  gateway: [
+    "throughput: through the gateway / direct",
+    "CPU per request: gateway / bare Fastify answer",
+    "added to a request, p50",
+    "added to an item of 200 streams, p50",
+    "memory of a socket",
+    "memory of a reader that stops",
+  ],
+  coldstart: ["first answer − the app's own start", "last answer of a burst of 50 − the app's own start"],
   types: ["check time, decorated / plain", "instantiations a decorated endpoint adds"],
 };
 

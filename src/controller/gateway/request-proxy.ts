@@ -226,9 +226,11 @@ function readSmall(request: IncomingMessage): Promise<Buffer> {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.once("end", () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
-    request.once("close", () =>
-      reject(new GatewayError("client_disconnected", "The caller left before its request was complete.")),
-    );
+    request.once("close", () => {
+      if (!request.complete) {
+        reject(new GatewayError("client_disconnected", "The caller left before its request was complete."));
+      }
+    });
     request.once("error", () => {}); // "close" follows
   });
 }
