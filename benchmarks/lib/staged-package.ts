@@ -35,7 +35,7 @@ export class StagedPackage implements AsyncDisposable {
   /** Lets code in the folder import the repository's installed dependencies, and finishes the build with them. */
   async linkDependencies(): Promise<void> {
     await symlink(join(ROOT, "node_modules"), join(this.folder, "node_modules"), "dir");
-    for (const name of ["copy-pages.mjs", "build-programs.mjs"]) {
+    for (const name of ["copy-pages.mjs", "build-programs.mjs", "bundle-package.mjs"]) {
       const script = join(ROOT, "scripts", name);
       await runCommand(process.execPath, [script, join(this.folder, "dist")], { cwd: this.folder });
     }

@@ -104,6 +104,7 @@ async function hashOfSources(): Promise<string> {
     "package.json",
     "tsconfig.build.json",
     "scripts/build-programs.mjs",
+    "scripts/bundle-package.mjs",
     "scripts/copy-pages.mjs",
   ]) {
     hash.update(await readFile(join(ROOT, name)));

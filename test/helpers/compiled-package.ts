@@ -19,7 +19,7 @@ import { buildSync } from "esbuild";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const FOLDER = join(root, ".cache/packages");
 /** What `npm run build` runs after the compiler. */
-const BUILD_SCRIPTS = ["scripts/copy-pages.mjs", "scripts/build-programs.mjs"];
+const BUILD_SCRIPTS = ["scripts/copy-pages.mjs", "scripts/build-programs.mjs", "scripts/bundle-package.mjs"];
 /** The time without use after which a folder is removed, in milliseconds: longer than any test run. */
 const STALE_MS = 3_600_000;
 
