@@ -46,6 +46,7 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
   ],
   startup: [
     'import "servable" / import "fastify"',
+    "first answer, servable / bare Fastify",
     "idle servable: processor time",
     "idle: memory, servable / bare Fastify",
     "500 endpoints: start, servable / bare Fastify, by processor time",
