@@ -51,7 +51,7 @@ export interface Arrival {
   readonly unreadMs?: number;
 }
 
-/** What a request says about the place of its job in the queue. */
+/** The properties of a request that decide about the place of its job in the queue. */
 type JobLimits = Required<
   Pick<JobRequest<unknown>, "arrivedAt" | "bytes" | "priority" | "finishBy" | "startBy" | "isCallersLimit">
 >;
