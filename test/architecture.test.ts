@@ -155,6 +155,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "controller/logs",
   ],
   "controller/port": ["errors"],
+  "controller/backup": ["controller/state", "controller/store", "controller/failure", "cache", "processes"],
   "controller/upkeep": ["controller/logs", "controller/settings", "controller/state", "controller/store"],
   "controller/platform": [
     "controller/api",
@@ -174,6 +175,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: [
     "controller/platform",
+    "controller/backup",
     "controller/api",
     "controller/settings",
     "controller/failure",

@@ -2,7 +2,6 @@ import { mkdirSync } from "node:fs";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { join } from "node:path";
 import type { Logger } from "pino";
-import { FileLock } from "../cache/file-lock.ts";
 import { NpmEnvironments } from "../environments/npm-environments.ts";
 import type { LogEntry } from "../log-entry.ts";
 import type { ControlServiceParts } from "./api/service-parts.ts";
@@ -28,6 +27,7 @@ import { permissionsOfPreset } from "./state/permissions.ts";
 import { FileStore } from "./state/files.ts";
 import { SecretBox } from "./state/secrets.ts";
 import { Database } from "./store/database.ts";
+import { takeFolder } from "./store/folder-lock.ts";
 import { migrate } from "./store/migrations.ts";
 import { PostgresServer } from "./store/postgres-server.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -76,7 +76,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const { stateDirectory: root, log, owner, signal, onProgress = () => {} } = options;
   mkdirSync(root, { recursive: true, mode: 0o755 });
   const settings = await readSettings(root);
-  const lock = await takeLock(root);
+  const lock = await takeFolder(root);
   const closing: (() => Promise<void> | void)[] = [() => lock.release()];
   const closeAll = async (): Promise<void> => {
     for (const close of closing.splice(0).toReversed()) await close();
@@ -171,17 +171,6 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     await closeAll();
     throw error;
   }
-}
-
-/** Only one platform at a time uses a folder. */
-async function takeLock(root: string): Promise<FileLock> {
-  return FileLock.acquire<FileLock>(join(root, "platform.lock"), {
-    onWait: ({ pid }) => {
-      throw platformFailure(
-        `Another platform, process ${pid}, uses ${root}: stop it with "servable down", or give this one a folder of its own with --state.`,
-      );
-    },
-  });
 }
 
 async function openDatabase(

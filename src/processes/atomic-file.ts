@@ -18,7 +18,7 @@ export interface AtomicWriteOptions {
  */
 export function writeFileAtomic(
   path: string,
-  content: string,
+  content: string | Uint8Array,
   { mode, isFlushed = false }: AtomicWriteOptions = {},
 ): void {
   const temporary = `${path}.${process.pid}-${randomBytes(6).toString("hex")}`;

@@ -31,27 +31,38 @@ export async function migrate(
   database: Database,
   migrations: readonly Migration[] = MIGRATIONS,
 ): Promise<{ readonly before: number; readonly now: number }> {
-  return database.transaction(async (queries) => {
-    await queries.query("select pg_advisory_xact_lock($1)", [LOCK]);
-    await queries.query(
-      "create table if not exists migrations (version integer primary key, applied_at timestamptz not null default now())",
-    );
-    const before = await currentVersion(queries);
-    const now = migrations.at(-1)?.version ?? 0;
-    if (before > now) {
-      throw platformFailure(
-        `The database has version ${before} of the tables; this version of servable knows ${now}. Install the newer version of servable again, or restore a backup.`,
-      );
-    }
-    for (const { version, sql } of migrations.filter((each) => each.version > before)) {
-      await queries.query(sql);
-      await queries.query("insert into migrations (version) values ($1)", [version]);
-    }
-    return { before, now };
-  });
+  return database.transaction((queries) => applyMigrations(queries, migrations));
 }
 
-async function currentVersion(queries: Queries): Promise<number> {
+/** The same in a transaction that does more. */
+export async function applyMigrations(
+  queries: Queries,
+  migrations: readonly Migration[],
+): Promise<{ readonly before: number; readonly now: number }> {
+  await queries.query("select pg_advisory_xact_lock($1)", [LOCK]);
+  await queries.query(
+    "create table if not exists migrations (version integer primary key, applied_at timestamptz not null default now())",
+  );
+  const before = await currentVersion(queries);
+  const now = migrations.at(-1)?.version ?? 0;
+  if (before > now) {
+    throw platformFailure(
+      `The database has version ${before} of the tables; this version of servable knows ${now}. Install the newer version of servable again, or restore a backup.`,
+    );
+  }
+  for (const { version, sql } of migrations.filter((each) => each.version > before)) {
+    await queries.query(sql);
+    await queries.query("insert into migrations (version) values ($1)", [version]);
+  }
+  return { before, now };
+}
+
+/** The version of the tables; 0 before the first migration. */
+export async function currentVersion(queries: Queries): Promise<number> {
+  const [found] = await queries.query<{ name: string | null }>(
+    "select to_regclass('migrations')::text as name",
+  );
+  if (found?.name === null) return 0;
   const [row] = await queries.query<{ version: number | null }>(
     "select max(version) as version from migrations",
   );

@@ -26,6 +26,14 @@ export interface PostgresServerOptions {
   readonly onRestart?: ((reason: string) => void) | undefined;
 }
 
+/** How to connect to a server: by its socket. */
+interface PostgresConnection {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly database: string;
+}
+
 /** The name of the database, and of its only user. */
 const NAME = "servable";
 /** Maximum length of a socket's path on Linux and macOS, in bytes, less the name that PostgreSQL adds. */
@@ -109,13 +117,13 @@ export class PostgresServer {
   }
 
   /** How to connect to it. */
-  get connection(): {
-    readonly host: string;
-    readonly port: number;
-    readonly user: string;
-    readonly database: string;
-  } {
-    return { host: this.#socketFolder, port: PORT, user: NAME, database: "postgres" };
+  get connection(): PostgresConnection {
+    return PostgresServer.connectionOf(this.#options.folder);
+  }
+
+  /** How to connect to the server of a folder. */
+  static connectionOf(folder: string): PostgresConnection {
+    return { host: socketFolder(folder), port: PORT, user: NAME, database: "postgres" };
   }
 
   /** The id of the process that listens; undefined if it is not running. */
