@@ -149,7 +149,7 @@ function explained(path: string, error: unknown, state: "foreign" | "damaged"): 
   if (code === "ENOENT" || code === "EACCES" || code === "EISDIR") {
     return platformFailure(`${path} can't be read (${code}).`, error);
   }
-  if (!(error instanceof Foreign || error instanceof Damaged) && !/^Z_/.test(code)) return error;
+  if (!(error instanceof Foreign || error instanceof Damaged) && !code.startsWith("Z_")) return error;
   return state === "foreign"
     ? platformFailure(
         `${path} is not a backup of a platform, as "servable platform backup" writes them.`,
