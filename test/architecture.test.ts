@@ -155,6 +155,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "controller/logs",
   ],
   "controller/port": ["errors"],
+  "controller/tls": ["controller/failure", "processes"],
   "controller/backup": ["controller/state", "controller/store", "controller/failure", "cache", "processes"],
   "controller/upkeep": ["controller/logs", "controller/settings", "controller/state", "controller/store"],
   "controller/platform": [
@@ -167,6 +168,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "controller/store",
     "controller/settings",
     "controller/upkeep",
+    "controller/tls",
     "controller/port",
     "controller/failure",
     "environments",
@@ -176,6 +178,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: [
     "controller/platform",
     "controller/backup",
+    "controller/tls",
     "controller/api",
     "controller/settings",
     "controller/failure",
@@ -239,7 +242,7 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   "@connectrpc/connect": ["platform", "controller/api"],
   "@connectrpc/connect-node": ["platform", "controller/platform"],
   pg: ["controller/store"],
-  undici: ["controller/gateway"],
+  undici: ["controller/gateway", "platform"],
   "smol-toml": ["platform", "controller/settings"],
   "eventsource-parser": ["platform"],
   ignore: ["build-context"],

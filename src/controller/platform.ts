@@ -19,7 +19,7 @@ import { answerError, GatewayError } from "./gateway/gateway-error.ts";
 import { KeyRing } from "./gateway/key-ring.ts";
 import { RunnerLogs } from "./logs/runner-logs.ts";
 import { RunnerOutput } from "./logs/runner-output.ts";
-import { FrontDoor, type Certificate } from "./port/front-door.ts";
+import { FrontDoor } from "./port/front-door.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 import { readSettings } from "./settings/settings-file.ts";
 import { createKey, listKeys } from "./state/keys.ts";
@@ -30,6 +30,8 @@ import { Database } from "./store/database.ts";
 import { takeFolder } from "./store/folder-lock.ts";
 import { migrate } from "./store/migrations.ts";
 import { PostgresServer } from "./store/postgres-server.ts";
+import { CertificateKeeper } from "./tls/certificate-keeper.ts";
+import type { CertificateSource } from "./tls/certificates.ts";
 import { Upkeep } from "./upkeep.ts";
 
 /** Options of {@link startPlatform}. */
@@ -44,7 +46,8 @@ export interface PlatformOptions {
   readonly databaseUrl?: string | undefined;
   /** The first part of the addresses of all apps. */
   readonly owner: string;
-  readonly certificate?: Certificate | undefined;
+  /** Speaks TLS with this certificate. */
+  readonly tls?: CertificateSource | undefined;
   readonly log: Logger;
   readonly signal?: AbortSignal | undefined;
   /** Called with each line about what is being prepared. */
@@ -55,6 +58,8 @@ export interface PlatformOptions {
 export interface Platform {
   /** `http://127.0.0.1:8787`. */
   readonly url: string;
+  /** The file with the platform's own authority, which clients have to trust. */
+  readonly authorityFile: string | undefined;
   /** A key that may do everything, `ID:SECRET`: only if there was none before. */
   readonly firstKey: string | undefined;
   /** Makes another key that may do everything. */
@@ -101,8 +106,9 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       now: () => (epoch + performance.now() - start) / 1_000,
     });
     const gateway = new Gateway({ scheduler, keys, owner });
-    const scheme = options.certificate === undefined ? "http" : "https";
     const host = options.host ?? "127.0.0.1";
+    const certificate = options.tls && new CertificateKeeper(root, withName(options.tls, host), log);
+    const scheme = certificate === undefined ? "http" : "https";
     const publicUrl = (): string => `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
     const onError = (error: unknown, url: string): void =>
       log.error({ error: (error as Error).stack, url }, "a request failed");
@@ -146,8 +152,10 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         },
         onCall: calls,
       },
-      options.certificate,
+      certificate?.current,
     );
+    certificate?.keepFresh((renewed) => door.renew(renewed));
+    closing.push(() => certificate?.close());
     // Runners announce themselves as soon as they are taken over or started: the port comes first.
     ({ port } = await door.listen({ host, port: options.port }));
     closing.push(() => door.close());
@@ -158,6 +166,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     signal?.throwIfAborted();
     return {
       url: publicUrl(),
+      authorityFile: certificate?.current.authorityPath,
       firstKey: await firstKey(database),
       createKey: (description) => fullKey(database, description),
       accepts: async (key) => (await keys.callerOf(`Key ${key}`)) !== undefined,
@@ -171,6 +180,11 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     await closeAll();
     throw error;
   }
+}
+
+/** The address that the platform listens on is among the names of its certificate. */
+function withName(source: CertificateSource, host: string): CertificateSource {
+  return source.kind === "own" ? { ...source, names: [host, ...source.names] } : source;
 }
 
 async function openDatabase(

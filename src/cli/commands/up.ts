@@ -1,5 +1,6 @@
 import { Option, type Command } from "commander";
 import { runAction } from "../action.ts";
+import { collected } from "../option-values.ts";
 import type { UpOptions } from "../self-host/run-platform.ts";
 import { PLATFORM_PORT } from "../self-host/state-directory.ts";
 
@@ -24,6 +25,15 @@ export function addUpCommand(program: Command): void {
     )
     .option("--owner <name>", "the first part of the addresses of apps (default: your user name)")
     .option("--profile <name>", "the profile to write (default: local)")
+    .option("--tls", "speak HTTPS, with a certificate of an authority of its own")
+    .option("--tls-cert <file>", "speak HTTPS with this certificate, in PEM; needs --tls-key")
+    .option("--tls-key <file>", "the key of the certificate, in PEM")
+    .addOption(
+      new Option(
+        "--tls-name <name>",
+        "a further name or address in the own certificate; can be repeated (always: this machine's)",
+      ).argParser(collected),
+    )
     .option("-d, --detach", "run in the background")
     .option("--keep-runners", "keep the runners when the platform stops; the next start takes them over")
     .addOption(
@@ -40,6 +50,7 @@ Examples:
   $ servable up                       until Ctrl-C
   $ servable up --detach              in the background
   $ servable deploy app.ts            on it, from now on
+  $ servable up --tls --host 0.0.0.0 --tls-name servable.example.com
   $ servable up --host 0.0.0.0 --port 80 --database-url postgres://db.example.com/servable`,
     )
     .action((options: UpOptions) =>

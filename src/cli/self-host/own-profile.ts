@@ -21,6 +21,6 @@ export async function writeProfile(platform: Platform, name: string): Promise<Ow
       : new Secret(platform.firstKey ?? (await platform.createKey(`the profile ${name}`)));
   const selected = file.selectedName();
   const isSelected = selected === undefined || selected === name;
-  await file.keep({ name, key, host: platform.url, isSelected });
+  await file.keep({ name, key, host: platform.url, authorityFile: platform.authorityFile, isSelected });
   return { name, isSelected };
 }

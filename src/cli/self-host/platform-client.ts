@@ -26,12 +26,14 @@ export async function platformClient(
   const { Rest } = await import("../../platform/transport/rest.ts");
   const { parseKey } = await import("../../platform/target/credentials.ts");
   const { resolveEndpoints } = await import("../../platform/target/endpoints.ts");
+  const { authorityOf } = await import("../../platform/target/target.ts");
   const profile = options.profile ?? "local";
-  const { key } = (await ConfigFile.read()).profile(profile);
+  const stored = (await ConfigFile.read()).profile(profile);
+  const { key } = stored;
   if (key === undefined) {
     throw new UsageError(`The profile ${profile} has no key: run "servable up" once more, or set one.`);
   }
-  const { rest } = resolveEndpoints({ host: platform.url, environment: {} });
+  const { rest } = resolveEndpoints({ host: platform.url, authority: authorityOf(stored), environment: {} });
   const credentials = parseKey(key.reveal(), `the profile ${profile}`);
   return { platform, client: new Rest({ endpoint: rest, credentials }) };
 }

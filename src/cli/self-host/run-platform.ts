@@ -1,6 +1,8 @@
 import { rmSync } from "node:fs";
 import { userInfo } from "node:os";
+import { resolve } from "node:path";
 import { startPlatform, type Platform } from "../../controller/platform.ts";
+import type { CertificateSource } from "../../controller/tls/certificates.ts";
 import { createMark } from "../../cache/process-mark.ts";
 import { UsageError } from "../../errors.ts";
 import { writeFileAtomic } from "../../processes/atomic-file.ts";
@@ -23,6 +25,10 @@ export interface UpOptions extends CommonOptions {
   readonly detach?: boolean;
   readonly keepRunners?: boolean;
   readonly logFormat?: "pretty" | "json";
+  readonly tls?: boolean;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsName?: readonly string[];
 }
 
 /** A message of a platform in the background to the command that has started it. */
@@ -49,6 +55,7 @@ export async function runPlatform(options: UpOptions): Promise<number> {
       port: parsePort(options.port),
       databaseUrl: options.databaseUrl ?? process.env["SERVABLE_DATABASE_URL"],
       owner: parseOwner(options.owner),
+      tls: certificateSource(options),
       log,
       signal: stop.signal,
       onProgress: (line) => tell({ kind: "progress", line }),
@@ -78,7 +85,7 @@ export async function runPlatform(options: UpOptions): Promise<number> {
 
 /** The text that is printed when the platform is ready. */
 function welcome(
-  { url, firstKey }: Platform,
+  { url, firstKey, authorityFile }: Platform,
   { name, isSelected }: OwnProfile,
   { state, profile }: UpOptions,
 ): string {
@@ -94,10 +101,27 @@ function welcome(
     `${green("●")} The platform is at ${bold(cyan(url))}`,
     ...(firstKey === undefined ? [] : [`  Its first key, shown only now: ${bold(firstKey)}`]),
     `  The profile ${bold(name)} has its address and a key${isSelected ? "" : `; choose it by --profile ${name}, or "servable profile set ${name}"`}.`,
+    ...(authorityFile === undefined
+      ? []
+      : [`  Its certificate is signed by ${authorityFile}: other clients have to trust this file.`]),
     "",
     ...steps.map(([command = "", what = ""]) => `  ${cyan(command.padEnd(36))} ${dim(what)}`),
     "",
   ].join("\n");
+}
+
+/** Where the certificate comes from; undefined without TLS. @throws UsageError */
+function certificateSource({ tls, tlsCert, tlsKey, tlsName }: UpOptions): CertificateSource | undefined {
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    throw new UsageError("--tls-cert and --tls-key belong together: give both, or only --tls.");
+  }
+  if (tlsCert !== undefined && tlsKey !== undefined) {
+    if (tlsName !== undefined) {
+      throw new UsageError("--tls-name is for a certificate of the platform's own, not with --tls-cert.");
+    }
+    return { kind: "files", cert: resolve(tlsCert), key: resolve(tlsKey) };
+  }
+  return tls === true || tlsName !== undefined ? { kind: "own", names: tlsName ?? [] } : undefined;
 }
 
 function parsePort(text: string | undefined): number {

@@ -13,7 +13,7 @@ export interface BackupOptions {
   readonly database: Database;
   /** The folder of the platform. */
   readonly stateDirectory: string;
-  /** Where the backup is written; there must be no such file. */
+  /** The file to write. One that exists is refused. */
   readonly path: string;
   /** Whether it has the key of the secrets, and that of the platform's own certificates. */
   readonly withKeys: boolean;

@@ -18,7 +18,7 @@ export interface RestoreOptions {
   readonly stateDirectory: string;
   /** Opens the database: only after the backup was checked. */
   readonly openDatabase: () => Promise<Database>;
-  /** Replaces what is there. Without it, a platform that has keys or apps is left as it is. */
+  /** Replaces the present platform. Without it, a platform that has keys or apps is left as it is. */
   readonly replaces: boolean;
 }
 

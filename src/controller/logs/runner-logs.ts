@@ -42,7 +42,7 @@ const LEVELS: Readonly<Record<number, string>> = {
 export class RunnerLogs {
   readonly #output: RunnerOutput;
   readonly #watched = new Map<string, Moment>();
-  /** How often the output of a runner was cut. */
+  /** How often the output of a runner was truncated. */
   readonly #cuts = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
 

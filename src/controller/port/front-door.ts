@@ -108,6 +108,11 @@ export class FrontDoor {
     return { host, port: typeof address === "object" && address !== null ? address.port : port };
   }
 
+  /** Uses another certificate for connections from now on. */
+  renew(certificate: Certificate): void {
+    this.#tls?.setSecureContext(certificate);
+  }
+
   /** Takes no new connections. */
   stopListening(): void {
     this.#net.close();
@@ -147,6 +152,8 @@ export class FrontDoor {
       const mayBeCall = held.subarray(0, length).equals(PREFACE.subarray(0, length));
       if (!isSecure && mayBeCall && length < PREFACE.length) return; // wait for more
       clearTimeout(timer);
+      // Where TLS is spoken, a key never crosses a network in clear. Runners are on this machine.
+      if (mayBeSecure && !isSecure && !isLoopback(socket.remoteAddress)) return void socket.destroy();
       socket.off("readable", onReadable).off("error", onError).off("end", onEnd);
       socket.unshift(held);
       if (isSecure) this.#tls?.emit("connection", socket);
@@ -155,4 +162,8 @@ export class FrontDoor {
     };
     socket.on("readable", onReadable).on("error", onError).on("end", onEnd);
   }
+}
+
+function isLoopback(address: string | undefined): boolean {
+  return address === "::1" || /^(?:::ffff:)?127\./.test(address ?? "");
 }

@@ -16,6 +16,8 @@ export interface Profile {
   /** The whole key, `id:secret`. */
   readonly key: Secret | undefined;
   readonly host: string | undefined;
+  /** The path of a file with the authority that signs the host's certificate, in PEM; absent: the ones that Node trusts. */
+  readonly authorityFile?: string | undefined;
 }
 
 /** A profile as {@link ConfigFile.keep} writes it. */
@@ -25,6 +27,8 @@ export interface KeptProfile {
   readonly key: Secret;
   /** Undefined keeps the stored host. */
   readonly host: string | undefined;
+  /** The path of a file with the authority that signs the host's certificate. Default: none; a stored one is removed. */
+  readonly authorityFile?: string | undefined;
   /** Whether to select the profile as well. */
   readonly isSelected: boolean;
 }
@@ -91,6 +95,7 @@ export class ConfigFile {
       name,
       key: key === undefined ? undefined : new Secret(key),
       host: this.#textAt(table, "host", name),
+      authorityFile: this.#textAt(table, "ca_file", name),
     };
   }
 
@@ -154,12 +159,13 @@ export class ConfigFile {
   }
 
   /** Stores a key, and a host if given, in a profile. Creates the profile if it is missing. */
-  async keep({ name, key, host, isSelected }: KeptProfile): Promise<void> {
+  async keep({ name, key, host, authorityFile, isSelected }: KeptProfile): Promise<void> {
     this.has(name);
     await this.#change((text) => {
       const { setKey } = this.#toml;
       let changed = host === undefined ? text : setKey(text, name, "host", host.trim());
       changed = setKey(changed, name, "key", key.reveal().trim());
+      if (host !== undefined) changed = setKey(changed, name, "ca_file", authorityFile);
       return isSelected ? setKey(changed, INTERNAL, "profile", name) : changed;
     });
   }

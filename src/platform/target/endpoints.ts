@@ -9,6 +9,8 @@ export interface Endpoint {
   readonly host: string;
   /** Whether the connection has no TLS, because the host starts with `http://`. */
   readonly isPlaintext: boolean;
+  /** The authority that signs its certificate, in PEM; absent: the ones that Node trusts. */
+  readonly authority?: string | undefined;
   /** Its source, for messages: a variable's name, "the profile staging", or "the default". */
   readonly origin: string;
 }
@@ -41,7 +43,11 @@ export interface ResolveEndpointsOptions {
   /** The control plane's host. Takes precedence over all other sources. */
   host?: string | undefined;
   /** The active profile. */
-  profile?: { readonly name: string; readonly host?: string | undefined } | undefined;
+  profile?:
+    | { readonly name: string; readonly host?: string | undefined; readonly authority?: string | undefined }
+    | undefined;
+  /** The authority that signs the certificate of `host`, in PEM. */
+  authority?: string | undefined;
   /** Default: `process.env`. */
   environment?: NodeJS.ProcessEnv | undefined;
 }
@@ -74,10 +80,10 @@ export function resolveEndpoints(options: ResolveEndpointsOptions = {}): Endpoin
 
   const { profile } = options;
   const grpc =
-    ofWhole(options.host, "the host that was given") ??
+    trusting(ofWhole(options.host, "the host that was given"), options.authority) ??
     given(FAL_GRPC_HOST, "FAL_GRPC_HOST") ??
     ofWhole(FAL_HOST, "FAL_HOST") ??
-    ofWhole(profile?.host, `the profile ${profile?.name ?? ""}`) ??
+    trusting(ofWhole(profile?.host, `the profile ${profile?.name ?? ""}`), profile?.authority) ??
     parseEndpoint(DEFAULT_HOST, "the default", "https");
   const rest = given(FAL_REST_HOST, "FAL_REST_HOST") ?? derived(grpc, (name) => name.replace(/^api/, "rest"));
   const run = given(FAL_RUN_HOST, "FAL_RUN_HOST") ?? derived(grpc, runName);
@@ -108,6 +114,10 @@ function runName(name: string): string {
     .slice("api.".length)
     .replace(/(^|\.)alpha\./, "$1")
     .replace(/\.ai$/, ".run");
+}
+
+function trusting(endpoint: Endpoint | undefined, authority: string | undefined): Endpoint | undefined {
+  return endpoint === undefined || authority === undefined ? endpoint : { ...endpoint, authority };
 }
 
 function derived(from: Endpoint, rename: (name: string) => string): Endpoint {

@@ -1,4 +1,6 @@
-import { ConfigFile, configPath } from "./config-file.ts";
+import { readFileSync } from "node:fs";
+import { FalServerlessError } from "../../errors.ts";
+import { ConfigFile, configPath, type Profile } from "./config-file.ts";
 import { resolveCredentials, type Credentials } from "./credentials.ts";
 import { resolveEndpoints, type Endpoints } from "./endpoints.ts";
 import { activeProfile, profileVariable, type ActiveProfile } from "./profile-choice.ts";
@@ -33,12 +35,28 @@ export interface Target {
 export async function resolveTarget(options: TargetOptions = {}): Promise<Target> {
   const { host, key, environment = process.env } = options;
   const chosen = await chosenProfile(options, environment);
-  const sources = { profile: chosen?.profile, environment };
+  const profile = chosen?.profile;
+  const sources = { profile: profile && { ...profile, authority: authorityOf(profile) }, environment };
   return {
     endpoints: resolveEndpoints({ host, ...sources }),
     credentials: resolveCredentials({ key, ...sources }),
     profile: chosen,
   };
+}
+
+/** The authority that a profile trusts, in PEM. @throws FalServerlessError `CONFIG_INVALID` if its file can't be read */
+export function authorityOf({ name, authorityFile }: Profile): string | undefined {
+  if (authorityFile === undefined) return undefined;
+  try {
+    return readFileSync(authorityFile, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new FalServerlessError(
+      "CONFIG_INVALID",
+      `${authorityFile}, the ca_file of the profile ${name}, cannot be read (${code}).`,
+      { cause: error },
+    );
+  }
 }
 
 async function chosenProfile(

@@ -71,7 +71,10 @@ export class Connection implements Disposable {
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    this.#session = new GrpcSession(options.endpoint.url, options);
+    this.#session = new GrpcSession(options.endpoint.url, {
+      ...options,
+      authority: options.endpoint.authority,
+    });
     this.#header = [["user-agent", USER_AGENT], ...options.credentials.metadata()];
     this.#transport = createGrpcTransport({
       baseUrl: options.endpoint.url,

@@ -14,6 +14,8 @@ export interface GrpcSessionOptions {
   pingIntervalMs?: number | undefined;
   /** Maximum time until a ping is answered, in milliseconds. Default 600,000: servers stall while they build. */
   pingTimeoutMs?: number | undefined;
+  /** The authority that signs the server's certificate, in PEM. Default: the ones that Node trusts. */
+  authority?: string | undefined;
 }
 
 /** Time without an answer to a ping after which new calls use another connection, in milliseconds. */
@@ -53,13 +55,15 @@ export function wasNeverSent(error: unknown): boolean {
 export class GrpcSession implements Disposable {
   /** The scheme, name and port that it connects to. */
   readonly authority: string;
-  readonly #options: Required<{ [K in keyof GrpcSessionOptions]: number }>;
+  readonly #options: Required<{ [K in Exclude<keyof GrpcSessionOptions, "authority">]: number }>;
+  readonly #tls: { readonly ca?: string };
   readonly #open = new Set<ClientHttp2Session>();
   #current: Promise<LiveSession> | undefined;
   #isClosed = false;
 
   constructor(url: string, options: GrpcSessionOptions = {}) {
     this.authority = url;
+    this.#tls = options.authority === undefined ? {} : { ca: options.authority };
     this.#options = {
       connectTimeoutMs: timerMs(options.connectTimeoutMs ?? 20_000),
       pingIntervalMs: timerMs(options.pingIntervalMs ?? 30_000),
@@ -115,6 +119,7 @@ export class GrpcSession implements Disposable {
   #connect(): Promise<LiveSession> {
     const { promise, resolve, reject } = withResolvers<LiveSession>();
     const session = connect(this.authority, {
+      ...this.#tls,
       // A single message may be large, such as the bundle of a function.
       maxSessionMemory: 1_000,
       settings: { initialWindowSize: 2 ** 20, enablePush: false },

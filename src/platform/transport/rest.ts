@@ -3,6 +3,7 @@ import { keyRefused, keyTooWeak, type Credentials } from "../target/credentials.
 import type { Endpoint } from "../target/endpoints.ts";
 import { CLOSED, networkFailure, TLS_HINT } from "./network-failure.ts";
 import { USER_AGENT } from "./user-agent.ts";
+import { fetchTrusting } from "./trusting-fetch.ts";
 import { timerMs } from "../../processes/timers.ts";
 import { plainCause, plainLine, plainSentence } from "./plain-line.ts";
 import { detailOf, readText } from "./response-text.ts";
@@ -133,7 +134,8 @@ export class Rest {
     limit.throwIfAborted();
     let response: Response;
     try {
-      response = await fetch(new URL(path, endpoint.url), {
+      const send = endpoint.authority === undefined ? fetch : await fetchTrusting(endpoint.authority);
+      response = await send(new URL(path, endpoint.url), {
         method,
         headers: { ...headers, "user-agent": USER_AGENT, authorization: credentials.authorization() },
         signal: limit.signal,
