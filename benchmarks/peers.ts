@@ -15,6 +15,7 @@ import { readConditions } from "./peers/conditions.ts";
 import { installEnvironments } from "./peers/installation.ts";
 import { LoadGenerator } from "./peers/load.ts";
 import { checkPrerequisites } from "./peers/prerequisites.ts";
+import { publish } from "./peers/publish.ts";
 import { reportFiles, rowsOf, type Outcome } from "./peers/report.ts";
 import type { Sample, SectionName } from "./peers/sample.ts";
 import { environmentsOf, SECTION_PARTS } from "./peers/section-parts.ts";
@@ -31,7 +32,7 @@ if (options !== undefined) {
   }
 }
 
-async function run({ sections, quick, json, only }: PeersArguments): Promise<void> {
+async function run({ sections, quick, json, only, publishes }: PeersArguments): Promise<void> {
   const environments = environmentsOf(sections, only);
   checkPrerequisites({
     python: [...environments].some((name) => name !== "npm" && name !== "servable"),
@@ -60,8 +61,10 @@ async function run({ sections, quick, json, only }: PeersArguments): Promise<voi
     });
   };
   for (const name of sections) await measureSection(name);
-  for (const [name, text] of reportFiles(outcome)) await writeFile(join(folder, name), text);
+  const files = reportFiles(outcome);
+  for (const [name, text] of files) await writeFile(join(folder, name), text);
   progress(`report: ${join(folder, "report.md")}`);
+  if (publishes && failures.length === 0) await publish(files);
   const rows = rowsOf(outcome);
   console.log(json ? JSON.stringify(rows, null, 2) : `\npeers\n${formatTable(rows)}`);
   if (failures.length > 0) process.exitCode = 2;

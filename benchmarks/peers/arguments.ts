@@ -8,6 +8,8 @@ export interface PeersArguments {
   readonly sections: readonly SectionName[];
   readonly quick: boolean;
   readonly json: boolean;
+  /** Whether to write the report into the documentation. */
+  readonly publishes: boolean;
   /** The names of the products to measure; undefined means all. */
   readonly only: ReadonlySet<string> | undefined;
 }
@@ -22,11 +24,18 @@ export function readArguments(): PeersArguments | undefined {
         quick: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
         only: { type: "string" },
+        publish: { type: "boolean", default: false },
       },
     });
     if (!values.help) {
       const sections = sectionsOf(positionals);
-      return { sections, quick: values.quick, json: values.json, only: onlyOf(values.only, sections) };
+      const only = onlyOf(values.only, sections);
+      const { quick, json, publish } = values;
+      if (publish && (quick || only !== undefined || sections.length < SECTIONS.length))
+        throw new Error(
+          "--publish replaces all published results: measure all sections and products, without --quick.",
+        );
+      return { sections, quick, json, only, publishes: publish };
     }
     console.log(HELP);
   } catch (error) {
@@ -56,7 +65,7 @@ function onlyOf(text: string | undefined, sections: readonly SectionName[]): Rea
 }
 
 const HELP = [
-  "Usage: npm run bench:peers -- [SECTION…] [--quick] [--json] [--only NAME,NAME]",
+  "Usage: npm run bench:peers -- [SECTION…] [--quick] [--json] [--only NAME,NAME] [--publish]",
   "",
   "Servable beside the products that users would choose instead, each as its documentation shows it.",
   "",
@@ -64,6 +73,7 @@ const HELP = [
   "",
   "  --quick       rough figures in a few minutes, to see that everything runs",
   "  --json        print a JSON list of rows { name, figure, unit, target, ok } and nothing else",
+  "  --publish     write the report into docs/performance.md, if every product was measured",
   "  --only NAMES  measure only these products, separated by commas",
   "  --help        print this",
   "",

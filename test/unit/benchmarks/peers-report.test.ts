@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { withReport } from "../../../benchmarks/peers/publish.ts";
 import { reportFiles, rowsOf } from "../../../benchmarks/peers/report.ts";
 import { figuresOf, type Sample } from "../../../benchmarks/peers/sample.ts";
 
@@ -105,4 +106,16 @@ test("latencies without any answer are missing, not 0", () => {
   );
   const answered = figuresOf({ ...load, ok: 9, p50: 2, refused: 0, refuseP99: 0, status: { 200: 9 } });
   assert.deepEqual([answered["p50"], answered["refuseP99"]], [2, undefined]);
+});
+
+test("a published report replaces the results of the page, with links to the plots beside it", () => {
+  const report = reportFiles({ ...OUTCOME, quick: true }).get("report.md") ?? "";
+  const page = "# Performance\n\nHow.\n\n## Results\n\nold\n";
+  const published = withReport(page, report);
+  assert.match(published, /^# Performance\n\nHow\.\n\n## Results\n\nOne run of/);
+  assert.match(published, /^### Overhead at full speed$/m);
+  assert.match(published, /\]\(performance\/overhead-closed\.svg\)/);
+  assert.doesNotMatch(published, /^old$|^# Servable/m);
+  assert.equal(withReport(published, report), published, "once more gives the same page");
+  assert.throws(() => withReport("# Performance\n", report), /no section "Results"/);
 });
