@@ -142,6 +142,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "controller/gateway": ["controller/scheduler", "controller/state", "controller/store"],
   "controller/api": [
+    "controller/metrics",
     "controller/gateway",
     "controller/scheduler",
     "controller/engines",
@@ -155,6 +156,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "controller/logs",
   ],
   "controller/port": ["errors"],
+  "controller/metrics": ["controller/scheduler", "controller/state"],
   "controller/tls": ["controller/failure", "processes"],
   "controller/backup": ["controller/state", "controller/store", "controller/failure", "cache", "processes"],
   "controller/upkeep": ["controller/logs", "controller/settings", "controller/state", "controller/store"],
@@ -168,6 +170,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "controller/store",
     "controller/settings",
     "controller/upkeep",
+    "controller/metrics",
     "controller/tls",
     "controller/port",
     "controller/failure",

@@ -20,10 +20,12 @@ import { KeyRing } from "./gateway/key-ring.ts";
 import { RunnerLogs } from "./logs/runner-logs.ts";
 import { RunnerOutput } from "./logs/runner-output.ts";
 import { FrontDoor } from "./port/front-door.ts";
+import { PlatformMetrics } from "./metrics/platform-metrics.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 import { readSettings } from "./settings/settings-file.ts";
 import { createKey, listKeys } from "./state/keys.ts";
 import { permissionsOfPreset } from "./state/permissions.ts";
+import { aliasOf } from "./state/app-names.ts";
 import { FileStore } from "./state/files.ts";
 import { SecretBox } from "./state/secrets.ts";
 import { Database } from "./store/database.ts";
@@ -99,13 +101,17 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const start = performance.now();
     const epoch = Date.now();
     let port = 0;
+    const metrics = new PlatformMetrics();
+    closing.push(() => metrics.close());
     const scheduler = new Scheduler({
       ...{ database, engine, secrets, owner, log },
       announceUrl: () => `http://127.0.0.1:${port}`,
       runnerToken: (id) => keys.runnerToken(id),
+      onStarted: (revision, times) => metrics.started(aliasOf(revision), times),
+      onFailed: (revision) => metrics.failed(aliasOf(revision)),
       now: () => (epoch + performance.now() - start) / 1_000,
     });
-    const gateway = new Gateway({ scheduler, keys, owner });
+    const gateway = new Gateway({ scheduler, keys, owner, traffic: metrics });
     const host = options.host ?? "127.0.0.1";
     const certificate = options.tls && new CertificateKeeper(root, withName(options.tls, host), log);
     const scheme = certificate === undefined ? "http" : "https";
@@ -118,7 +124,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         ...kvRoutes({ database, scheduler, keys }),
         ...keyRoutes({ database, keys }),
         ...logRoutes({ database, logs }),
-        ...platformRoutes({ database, scheduler, keys, owner, publicUrl }),
+        ...platformRoutes({ database, scheduler, keys, owner, metrics, publicUrl }),
       ],
       keys,
       onError,

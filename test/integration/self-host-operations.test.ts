@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -47,6 +48,14 @@ function rest(
     headers: { ...host.headers, ...headers },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
+}
+
+/** The queries of the dashboard in the documentation. */
+function dashboardQueries(): readonly string[] {
+  const { panels } = JSON.parse(readFileSync(join(ROOT, "docs/guides/self-host-dashboard.json"), "utf8")) as {
+    panels: { targets: { expr: string }[] }[];
+  };
+  return panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
 }
 
 function servable(...args: string[]): ReturnType<typeof runCli> {
@@ -131,6 +140,44 @@ test("the lives of keys are refused to keys that may not write keys, and with in
     assert.equal((await rest("POST", "/platform/keys", body)).status, 400, JSON.stringify(body));
   }
   assert.equal((await rest("POST", `/platform/keys/${id}/rotate`, { grace_seconds: -1 })).status, 400);
+});
+
+test("metrics count the requests, runners and phases of starts of each app, for a key that may read", async () => {
+  assert.equal((await fetch(`${host.url}/metrics`)).status, 401);
+  assert.equal((await host.call("/me/talker", { text: "counted" })).status, 200);
+  assert.equal((await host.call("/me/talker", { text: 3 })).status, 422);
+  const answer = await rest("GET", "/metrics");
+  assert.match(answer.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
+  const text = await answer.text();
+  for (const sample of [
+    /^fal_app_runners\{application="talker",state="(?:idle|running)",machine_type="\w*"\} 1$/m,
+    /^fal_app_queue_size\{application="talker"\} 0$/m,
+    /^fal_app_requests_received_total\{application="talker",method="POST"\} \d+$/m,
+    /^fal_app_requests_completed_total\{application="talker",method="POST",status="200"\} [1-9]\d*$/m,
+    /^fal_app_requests_completed_total\{application="talker",method="POST",status="422"\} 1$/m,
+    /^fal_app_request_latency_bucket\{application="talker",le="\+Inf"\} \d+$/m,
+    ...["prepare", "launch", "setup", "check"].map(
+      (phase) =>
+        new RegExp(`^servable_app_start_seconds_count\\{application="talker",phase="${phase}"\\} [1-9]`, "m"),
+    ),
+    /^servable_platform_info\{version="\d+\.\d+\.\d+"\} 1$/m,
+    /^process_resident_memory_bytes \d+$/m,
+  ]) {
+    assert.match(text, sample);
+  }
+  const names = new Set([...text.matchAll(/^(?!#)(\w+)/gm)].map(([name]) => name));
+  const queries = dashboardQueries();
+  assert.ok(queries.length >= 8, `${queries.length} queries`);
+  for (const query of queries) {
+    const used = [...query.matchAll(/\b(?:fal|servable|process|nodejs)_\w+/g)].map(([name]) => name);
+    assert.ok(used.length > 0, query);
+    for (const name of used) {
+      assert.ok(
+        names.has(name) || text.includes(`# TYPE ${name} `),
+        `${name} of the dashboard is not a metric`,
+      );
+    }
+  }
 });
 
 test("followed logs of an app have the lines of runners that start later, until Ctrl-C", async () => {

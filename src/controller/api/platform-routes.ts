@@ -1,4 +1,6 @@
 import { GatewayError } from "../gateway/gateway-error.ts";
+import type { PlatformMetrics } from "../metrics/platform-metrics.ts";
+import { PACKAGE_VERSION } from "../../platform/transport/user-agent.ts";
 import type { KeyRing } from "../gateway/key-ring.ts";
 import type { Scheduler } from "../scheduler/scheduler.ts";
 import { parseAlias } from "../state/app-names.ts";
@@ -13,6 +15,7 @@ export interface PlatformRouteParts {
   readonly scheduler: Scheduler;
   readonly keys: KeyRing;
   readonly owner: string;
+  readonly metrics: PlatformMetrics;
   /** The address of the platform, as its callers reach it. */
   readonly publicUrl: () => string;
 }
@@ -28,6 +31,7 @@ export function platformRoutes({
   scheduler,
   keys,
   owner,
+  metrics,
   publicUrl,
 }: PlatformRouteParts): readonly RestRoute[] {
   const startedAt = performance.now();
@@ -45,6 +49,17 @@ export function platformRoutes({
       handle: async () => {
         const uptimeSeconds = (performance.now() - startedAt) / 1_000;
         return platformStatus(scheduler, { url: publicUrl(), owner, uptimeSeconds });
+      },
+    },
+    {
+      method: "GET",
+      path: "/metrics",
+      permission: "serverless:apps:read",
+      handle: async ({ response }) => {
+        const text = metrics.text(scheduler, { version: PACKAGE_VERSION });
+        response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
+        response.end(text);
+        return undefined;
       },
     },
     {

@@ -20,6 +20,22 @@ export interface GatewayParts {
   readonly keys: KeyRing;
   /** The first part of the addresses of all apps. */
   readonly owner: string;
+  /** Counts requests. */
+  readonly traffic: Traffic;
+}
+
+/** What is counted of requests to apps. */
+export interface Traffic {
+  received(application: string, method: string): void;
+  completed(application: string, method: string, status: number, seconds: number): void;
+}
+
+/** A request whose caller may call its app. */
+interface AdmittedRequest {
+  readonly address: AppAddress;
+  readonly app: LiveApp;
+  readonly facts: RequestFacts;
+  readonly requestId: string;
 }
 
 /** The query parameter that has a token, where a browser can't send a header. */
@@ -81,6 +97,32 @@ export class Gateway {
     requestId: string,
   ): Promise<void> {
     const { app, facts } = await this.#admit(request, address, requestId);
+    const { method = "GET" } = request;
+    const { traffic } = this.#parts;
+    const application = aliasOf(address);
+    const startedAt = performance.now();
+    let status: number | undefined;
+    traffic.received(application, method);
+    try {
+      await this.#serve(request, response, { address, app, facts, requestId });
+    } catch (error) {
+      ({ status } = asGatewayError(error));
+      throw error;
+    } finally {
+      traffic.completed(
+        application,
+        method,
+        status ?? response.statusCode,
+        (performance.now() - startedAt) / 1_000,
+      );
+    }
+  }
+
+  async #serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { address, app, facts, requestId }: AdmittedRequest,
+  ): Promise<void> {
     const path = withoutToken(address.path);
     const headers = requestHeaders(request, facts);
     const departure = new Departure(response);

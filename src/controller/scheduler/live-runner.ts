@@ -14,6 +14,8 @@ export class LiveRunner {
   /** Since when it has none, in seconds of the scheduler's clock. */
   idleSince: number;
   readyAt: number | undefined;
+  /** The ends of the phases of its start, in seconds of the scheduler's clock. */
+  readonly phases: { preparedAt?: number; launchedAt?: number; announcedAt?: number } = {};
   /** Hints of the data that it has in memory, from its last answer; undefined if it sends none. */
   hints: ReadonlySet<string> | undefined;
   /** Whether another runner replaces it, and is ready. */

@@ -151,6 +151,7 @@ export class RunnerLives {
     if (life.runner.state !== "starting" || life.runner.address !== undefined) return true;
     const address = `http://127.0.0.1:${port}`;
     life.runner.address = address;
+    life.runner.phases.announcedAt = this.#parts.now();
     const { definition, codeSettings } = life.runner.revision;
     const watch = new HealthWatch(address, definition.healthCheck, {
       isBusy: () => life.runner.leases.size > 0,
@@ -251,6 +252,7 @@ export class RunnerLives {
       tokenHash: hashOf(token),
     });
     await engine.prepare(revision, { signal: abort.signal, log: life.log });
+    runner.phases.preparedAt = this.#parts.now();
     const { values, missing } = await openSecrets(database, secrets, environment, definition.secrets);
     if (missing.length > 0) {
       throw new Error(
@@ -271,6 +273,7 @@ export class RunnerLives {
     };
     const handle = await engine.start({ id, revision, variables }, (ending) => this.#over(life, ending));
     life.isInEngine = true;
+    runner.phases.launchedAt = this.#parts.now();
     life.log?.(logEntry(`started runner ${id}`, "BRIDGE", "INFO"));
     this.#record(life, { state: "setup", reason: "it is starting", handle });
     if (life.ending !== undefined) return this.#endInEngine(life, 0);

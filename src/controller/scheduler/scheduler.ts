@@ -15,6 +15,7 @@ import { LiveApp } from "./live-app.ts";
 import type { LiveRunner } from "./live-runner.ts";
 import { Rollouts, type Rollout } from "./rollouts.ts";
 import { RunnerLives } from "./runner-lives.ts";
+import { startTimes, type StartTimes } from "./start-times.ts";
 import { Runs, type RunHooks } from "./runs.ts";
 
 /** The parts that the scheduler needs. */
@@ -31,6 +32,10 @@ export interface SchedulerParts {
   readonly log: Logger;
   /** The clock, in seconds. It never goes back. */
   readonly now: () => number;
+  /** Called when a runner is ready, with the phases of its start, if this process has started it. */
+  readonly onStarted?: (revision: Revision, times: StartTimes) => void;
+  /** Called when a runner has failed. */
+  readonly onFailed?: (revision: Revision) => void;
 }
 
 /** A runner, and the app that it belongs to. */
@@ -347,6 +352,8 @@ export class Scheduler {
     const { revision, startedAt, readyAt = startedAt } = runner;
     const startMs = (readyAt - startedAt) * 1_000;
     log.info({ app: revision.app, runner: runner.id, startMs: Math.round(startMs) }, "a runner is ready");
+    const times = startTimes(runner);
+    if (times !== undefined) this.#parts.onStarted?.(revision, times);
     void recordStartTime(database, revision.id, startMs).catch(() => {});
     const app = this.find(revision.environment, revision.app);
     if (app?.revision.id === revision.id) {
@@ -369,6 +376,7 @@ export class Scheduler {
     this.rollouts.ended(runner, { how, isFailure, lastWords });
     const app = this.find(revision.environment, revision.app);
     app?.runners.delete(runner.id);
+    if (isFailure) this.#parts.onFailed?.(revision);
     if (app === undefined) return;
     if (isFailure && app.revision.id === revision.id) {
       const at = this.#parts.now();
