@@ -53,6 +53,7 @@ export default function configuration({ production = false }) {
       "taskset",
       "mount",
       "openssl",
+      "systemd-analyze",
       "podman",
       "script",
       "ss",

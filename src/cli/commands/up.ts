@@ -42,6 +42,7 @@ export function addUpCommand(program: Command): void {
         "json",
       ]),
     )
+    .option("--systemd", "print a unit of systemd that runs it with the other options, and start nothing")
     .option("--debug", "show stacks")
     .addHelpText(
       "after",
@@ -50,11 +51,22 @@ Examples:
   $ servable up                       until Ctrl-C
   $ servable up --detach              in the background
   $ servable deploy app.ts            on it, from now on
+  $ servable up --systemd > servable.service
   $ servable up --tls --host 0.0.0.0 --tls-name servable.example.com
   $ servable up --host 0.0.0.0 --port 80 --database-url postgres://db.example.com/servable`,
     )
     .action((options: UpOptions) =>
       runAction(options, async () => {
+        if (options.systemd === true) {
+          const { systemdUnit } = await import("../self-host/systemd-unit.ts");
+          const args = process.argv.slice(2).filter((arg) => !/^(?:--systemd|--detach|-d)$/.test(arg));
+          const { state, keepRunners = false } = options;
+          process.stdout.write(systemdUnit({ args, state, keepRunners }));
+          process.stderr.write(
+            "Write it to /etc/systemd/system/servable.service, then: systemctl enable --now servable\n",
+          );
+          return 0;
+        }
         if (options.detach === true) {
           const { startDetached } = await import("../self-host/detach.ts");
           const args = process.argv.slice(2).filter((arg) => arg !== "--detach" && arg !== "-d");

@@ -25,6 +25,7 @@ export interface UpOptions extends CommonOptions {
   readonly detach?: boolean;
   readonly keepRunners?: boolean;
   readonly logFormat?: "pretty" | "json";
+  readonly systemd?: boolean;
   readonly tls?: boolean;
   readonly tlsCert?: string;
   readonly tlsKey?: string;

@@ -24,8 +24,8 @@ export interface GatewayParts {
   readonly traffic: Traffic;
 }
 
-/** What is counted of requests to apps. */
-export interface Traffic {
+/** Counts requests to apps. */
+interface Traffic {
   received(application: string, method: string): void;
   completed(application: string, method: string, status: number, seconds: number): void;
 }
