@@ -56,7 +56,7 @@ test("files of revisions, young files and files that a deployment has just asked
   assert.equal(existsSync(part), false);
 });
 
-test("the output of a running runner can be cut: a follower continues with the new lines, and a notice says so", async () => {
+test("the output of a running runner can be truncated: a follower continues with the new lines, and a notice says so", async () => {
   const output = new RunnerOutput(createFolder());
   const logs = new RunnerLogs(output);
   mkdirSync(output.folderOf("r"), { recursive: true });
