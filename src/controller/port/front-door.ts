@@ -77,7 +77,7 @@ export class FrontDoor {
     this.#tls =
       certificate &&
       createTlsServer(
-        { ...certificate, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: FIRST_BYTES_MS },
+        { ...certificate, ALPNCallback: chooseProtocol, handshakeTimeout: FIRST_BYTES_MS },
         (socket) => {
           // Clients of gRPC may speak HTTP/2 without having agreed on it.
           if (socket.alpnProtocol === "h2") this.#http2.emit("connection", socket);
@@ -162,6 +162,11 @@ export class FrontDoor {
     };
     socket.on("readable", onReadable).on("error", onError).on("end", onEnd);
   }
+}
+
+/** HTTP/2 is for gRPC alone, whose clients offer nothing else. Browsers and curl offer both. */
+function chooseProtocol({ protocols }: { readonly protocols: readonly string[] }): string | undefined {
+  return ["http/1.1", "h2"].find((protocol) => protocols.includes(protocol));
 }
 
 function isLoopback(address: string | undefined): boolean {

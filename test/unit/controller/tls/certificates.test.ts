@@ -101,6 +101,28 @@ test("a running platform uses a renewed certificate, and keeps the former one wh
   }
 });
 
+test("a client that offers HTTP/1.1 and HTTP/2 gets HTTP/1.1; one that offers HTTP/2 alone, as gRPC does, gets that", async () => {
+  const door = new FrontDoor(
+    { onRequest: () => {}, onUpgrade: () => {}, onCall: () => {} },
+    platformCertificate(createFolder(), own),
+  );
+  const { port } = await door.listen({ host: "127.0.0.1", port: 0 });
+  const agreed = async (...ALPNProtocols: string[]): Promise<string | false | null> => {
+    const socket = connect({ host: "127.0.0.1", port, ALPNProtocols, rejectUnauthorized: false });
+    await once(socket, "secureConnect");
+    const { alpnProtocol } = socket;
+    socket.destroy();
+    return alpnProtocol;
+  };
+  try {
+    assert.equal(await agreed("h2", "http/1.1"), "http/1.1");
+    assert.equal(await agreed("h2"), "h2");
+    assert.equal(await agreed(), false);
+  } finally {
+    door.close();
+  }
+});
+
 test("files that are missing, or not a certificate with its key, are refused by their names", () => {
   const folder = createFolder({ "cert.pem": "no", "key.pem": "no" });
   const files = (cert: string, key: string) =>
