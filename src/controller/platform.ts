@@ -1,5 +1,7 @@
-import { mkdirSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, realpathSync } from "node:fs";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { totalmem } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { NpmEnvironments } from "../environments/npm-environments.ts";
@@ -11,6 +13,10 @@ import { keyRoutes } from "./api/key-routes.ts";
 import { logRoutes } from "./api/log-routes.ts";
 import { platformRoutes } from "./api/platform-routes.ts";
 import { RestApi } from "./api/rest.ts";
+import { AppImages } from "./engines/container/app-images.ts";
+import { ContainerRunnerEngine } from "./engines/container/container-runner-engine.ts";
+import { Engines } from "./engines/engines.ts";
+import { findGpus } from "./engines/gpu-inventory.ts";
 import { ProcessEngine } from "./engines/process/process-engine.ts";
 import { AppFolders } from "./engines/process/app-folders.ts";
 import { platformFailure } from "./failure.ts";
@@ -21,9 +27,12 @@ import { RunnerLogs } from "./logs/runner-logs.ts";
 import { RunnerOutput } from "./logs/runner-output.ts";
 import { FrontDoor } from "./port/front-door.ts";
 import { PlatformMetrics } from "./metrics/platform-metrics.ts";
+import { MachineRoom } from "./scheduler/machine-room.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 import { readSettings } from "./settings/settings-file.ts";
 import { createKey, listKeys } from "./state/keys.ts";
+import type { Gpu } from "./state/gpus.ts";
+import { MachineTypes } from "./state/machine-types.ts";
 import { permissionsOfPreset } from "./state/permissions.ts";
 import { aliasOf } from "./state/app-names.ts";
 import { FileStore } from "./state/files.ts";
@@ -50,11 +59,18 @@ export interface PlatformOptions {
   readonly owner: string;
   /** Speaks TLS with this certificate. */
   readonly tls?: CertificateSource | undefined;
+  /** What runs runners: processes where an app can be one, otherwise containers (default); or one of them alone. */
+  readonly engine?: EngineChoice | undefined;
+  /** The devices for runners. Default: those that NVIDIA's driver lists. */
+  readonly gpus?: readonly Gpu[] | undefined;
   readonly log: Logger;
   readonly signal?: AbortSignal | undefined;
   /** Called with each line about what is being prepared. */
   readonly onProgress?: ((line: string) => void) | undefined;
 }
+
+/** What runs runners. */
+export type EngineChoice = "auto" | "process" | "container";
 
 /** A running platform. */
 export interface Platform {
@@ -74,6 +90,8 @@ export interface Platform {
 
 /** Time for runners to finish when the platform stops, in milliseconds. */
 const STOP_MS = 30_000;
+/** The part of the machine's memory that runners get: the rest is for the platform, its database and the system. */
+const USED_SHARE = 0.9;
 
 /**
  * Starts the self-hosted platform: a database, the gateway and the control plane on one port, and the runners of all apps.
@@ -97,14 +115,30 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const environments = new NpmEnvironments({ cacheDirectory: join(root, "cache") });
     const output = new RunnerOutput(join(root, "runners"));
     const logs = new RunnerLogs(output);
-    const engine = new ProcessEngine(new AppFolders(root, files, environments), output, logs);
+    const engines = await chooseEngines(
+      options.engine ?? "auto",
+      new ProcessEngine(new AppFolders(root, files, environments), output, logs),
+      new ContainerRunnerEngine({
+        folder: join(root, "containers"),
+        platform: createHash("sha256").update(realpathSync(root)).digest("hex").slice(0, 16),
+        images: new AppImages(files),
+        output,
+        logs,
+      }),
+    );
+    const machineTypes = new MachineTypes(settings.machine.types);
+    const { memoryMb } = settings.machine;
+    const machine = new MachineRoom({
+      memoryBytes: memoryMb === "auto" ? machineMemory() * USED_SHARE : memoryMb * 1e6,
+      gpus: options.gpus ?? (await findGpus()),
+    });
     const start = performance.now();
     const epoch = Date.now();
     let port = 0;
     const metrics = new PlatformMetrics();
     closing.push(() => metrics.close());
     const scheduler = new Scheduler({
-      ...{ database, engine, secrets, owner, log },
+      ...{ database, engines, machine, machineTypes, secrets, owner, log },
       announceUrl: () => `http://127.0.0.1:${port}`,
       runnerToken: (id) => keys.runnerToken(id),
       onStarted: (revision, times) => metrics.started(aliasOf(revision), times),
@@ -124,7 +158,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         ...kvRoutes({ database, scheduler, keys }),
         ...keyRoutes({ database, keys }),
         ...logRoutes({ database, logs }),
-        ...platformRoutes({ database, scheduler, keys, owner, metrics, publicUrl }),
+        ...platformRoutes({ database, scheduler, machine, keys, owner, metrics, publicUrl }),
       ],
       keys,
       onError,
@@ -132,7 +166,9 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const calls = await callHandler({
       database,
       scheduler,
-      engine,
+      engines,
+      machine,
+      machineTypes,
       files,
       logs,
       secrets,
@@ -191,6 +227,25 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
 /** The address that the platform listens on is among the names of its certificate. */
 function withName(source: CertificateSource, host: string): CertificateSource {
   return source.kind === "own" ? { ...source, names: [host, ...source.names] } : source;
+}
+
+/** @throws StartupError if only containers are wanted, and nothing runs them */
+async function chooseEngines(
+  choice: EngineChoice,
+  processes: ProcessEngine,
+  containers: ContainerRunnerEngine,
+): Promise<Engines> {
+  if (choice === "auto") return new Engines([processes, containers]);
+  if (choice === "process") return new Engines([processes]);
+  const refusal = await containers.refusal();
+  if (refusal !== undefined) throw platformFailure(`The platform can't use containers: ${refusal}.`);
+  return new Engines([containers]);
+}
+
+/** The memory that this process and its children can have. */
+function machineMemory(): number {
+  const limit = process.constrainedMemory() ?? 0;
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
 async function openDatabase(

@@ -20,7 +20,9 @@ export interface BuildRequest {
   readonly platform?: string;
   /** Ignores the cache of layers. */
   readonly noCache?: boolean;
-  readonly signal?: AbortSignal;
+  /** Variables for the builder, such as where its logins are. */
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
   /** Called for each line that the builder prints. */
   readonly onLine?: (line: string) => void;
 }
@@ -51,6 +53,7 @@ export async function buildImage(builder: Builder, request: BuildRequest): Promi
     const idFile = join(folder, "image-id");
     const environment: NodeJS.ProcessEnv = {
       ...process.env,
+      ...request.environment,
       // Podman and Buildah unpack the context here and leave it when they are killed. This folder is removed.
       TMPDIR: folder,
       SOURCE_DATE_EPOCH: "0",

@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { resolve } from "node:path";
 import { FalServerlessError } from "../errors.ts";
 import { runProgram } from "../processes/program.ts";
@@ -142,4 +143,10 @@ export function failureReason(output: string): string {
         line.trim() !== "" && line.trim() !== "null" && !/\blevel=\w+|^(?:Run|See) '.* --help'/.test(line),
     );
   return (last ?? "").replace(/^(?:docker: )?(?:Error|ERROR)(?: response from daemon)?: /, "").trim();
+}
+
+/** The signal in an engine's exit code, which follows the shell: 137 for SIGKILL. Undefined if there is none. */
+export function signalOfExitCode(code: number): NodeJS.Signals | undefined {
+  const found = Object.entries(constants.signals).find(([, number]) => number === code - 128);
+  return found?.[0] as NodeJS.Signals | undefined;
 }

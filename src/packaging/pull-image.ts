@@ -16,8 +16,8 @@ export interface FoundImage {
 export interface PullOptions {
   readonly signal?: AbortSignal | undefined;
   readonly log?: ((entry: LogEntry) => void) | undefined;
-  /** The environment of the engine's program. Default: this process's. */
-  readonly environment?: NodeJS.ProcessEnv | undefined;
+  /** Variables for the engine's program, such as where its logins are. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
 }
 
 /** An image name with Docker's default registry: Podman may have no default. */
@@ -57,7 +57,7 @@ export async function pullImage(
   const { code, lines } = await runProgram(engine.command, ["pull", wanted], {
     signal: options.signal,
     endingBy: "alone",
-    ...(options.environment === undefined ? {} : { environment: options.environment }),
+    environment: { ...process.env, ...options.environment },
     onLine: (line) => {
       if (line.trim() !== "") options.log?.(logEntry(line, "BUILDER", "INFO"));
     },

@@ -63,9 +63,21 @@ export class TestPlatform implements AsyncDisposable {
   /** Deploys the class in a file, as `servable deploy` does. */
   async deploy(file: string, options: Partial<DeployOptions> = {}): Promise<DeploymentResult> {
     const { image, deployment } = await findDeployable(file);
-    using connection = this.connection();
-    const rest = new Rest({ endpoint: this.#endpoints.rest, credentials: parseKey(this.key, "the test") });
-    return await runDeployment({ connection, rest: rest.send }, { ...deployment, image, ...options });
+    return this.deployImage({ ...deployment, image, ...options });
+  }
+
+  /** Deploys an image. */
+  async deployImage(options: DeployOptions): Promise<DeploymentResult> {
+    return TestPlatform.deployImageTo(this.url, this.key, options);
+  }
+
+  /** Deploys an image to a platform in another process. */
+  static async deployImageTo(url: string, key: string, options: DeployOptions): Promise<DeploymentResult> {
+    const { grpc, rest: endpoint } = resolveEndpoints({ host: url, environment: {} });
+    const credentials = parseKey(key, "the test");
+    using connection = new Connection({ endpoint: grpc, credentials, timeoutMs: 0 });
+    const rest = new Rest({ endpoint, credentials });
+    return await runDeployment({ connection, rest: rest.send }, options);
   }
 
   /** Calls an app with a JSON body. */

@@ -43,6 +43,8 @@ const claims = fc
   .array(claim, { minLength: 1, maxLength: 6 })
   .map((list) => list.map((each, index): Claim => ({ ...each, app: `app${index}` })));
 
+const shortage = (): string => "the machine is full";
+
 function runner(id: string): Runner {
   return { id, state: "ready", startedAt: 0, requests: 0, idleSince: 10 };
 }
@@ -54,7 +56,7 @@ function roomOf(list: readonly Claim[]): number {
 test("a machine with room for all changes no decision", () => {
   fc.assert(
     fc.property(claims, (list) => {
-      const shared = shareMachine(list, { capacity: 1_000, maxStarting: 1_000 });
+      const shared = shareMachine(list, { capacity: 1_000, maxStarting: 1_000, shortage });
       for (const { app, decision } of list) assert.deepEqual(shared.get(app), decision);
     }),
   );
@@ -64,7 +66,7 @@ test("starts fit into the free room, a busy runner is never stopped, and a start
   fc.assert(
     fc.property(claims, fc.nat(30), fc.integer({ min: 1, max: 5 }), (list, free, maxStarting) => {
       const capacity = roomOf(list) + free - 5;
-      const shared = shareMachine(list, { capacity, maxStarting });
+      const shared = shareMachine(list, { capacity, maxStarting, shortage });
       let used = roomOf(list);
       for (const { app, size, runners, decision } of list) {
         const { start, stop, reason } = shared.get(app) ?? decision;
@@ -84,7 +86,7 @@ test("an app with waiting requests and no runner gets one if there is room, what
         ({ runners, decision }) => runners.length === 0 && decision.numbers.waiting > 0,
       );
       const capacity = roomOf(list) + stranded.reduce((sum, { size }) => sum + size, 0);
-      const shared = shareMachine(list, { capacity, maxStarting });
+      const shared = shareMachine(list, { capacity, maxStarting, shortage });
       for (const { app } of stranded) assert.ok((shared.get(app)?.start ?? 0) >= 1, app);
     }),
   );
@@ -118,13 +120,17 @@ test("an idle runner of another app is stopped for one with waiting requests on 
       numbers: { ...NUMBERS, waiting: 1, wanted: 1 },
     },
   };
-  const shared = shareMachine([idle, urgent], { capacity: 2, maxStarting: 4 });
+  const shared = shareMachine([idle, urgent], { capacity: 2, maxStarting: 4, shortage });
   assert.deepEqual(
     shared.get("idle")?.stop.map(({ runner: id }) => id),
     ["b"],
   );
   assert.equal(shared.get("urgent")?.start, 0);
-  const next = shareMachine([{ ...idle, runners: [runner("a")] }, urgent], { capacity: 2, maxStarting: 4 });
+  const next = shareMachine([{ ...idle, runners: [runner("a")] }, urgent], {
+    capacity: 2,
+    maxStarting: 4,
+    shortage,
+  });
   assert.equal(next.get("urgent")?.start, 1);
 });
 

@@ -42,9 +42,10 @@ export function addStatusCommand(program: Command): void {
     );
 }
 
-function printStatus({ url, apps, uptimeSeconds }: PlatformStatus): void {
+function printStatus({ url, apps, machine, uptimeSeconds }: PlatformStatus): void {
   const { green, bold } = styleFor(process.stdout);
   console.log(`${green("●")} ${bold(url)}, up ${duration(uptimeSeconds)}`);
+  console.log(`  ${machineText(machine)}`);
   if (apps.length === 0) return console.log('No apps yet: deploy one with "servable deploy app.ts".');
   printTable(
     ["App", "Auth", "Ready", "Starting", "Running", "Waiting", "Wanted", "Why"],
@@ -59,6 +60,14 @@ function printStatus({ url, apps, uptimeSeconds }: PlatformStatus): void {
       app.reason,
     ]),
   );
+}
+
+/** "1.5 of 21 GB for runners are free, 1 of 2 GPUs". */
+function machineText({ memoryBytes, freeMemoryBytes, gpus }: PlatformStatus["machine"]): string {
+  const gb = (bytes: number): string => (Math.max(0, bytes) / 1e9).toFixed(1);
+  const memory = `${gb(freeMemoryBytes)} of ${gb(memoryBytes)} GB for runners are free`;
+  if (gpus.length === 0) return memory;
+  return `${memory}, and ${gpus.filter(({ runner }) => runner === null).length} of ${gpus.length} GPUs`;
 }
 
 function duration(seconds: number): string {

@@ -34,6 +34,16 @@ export function addUpCommand(program: Command): void {
         "a further name or address in the own certificate; can be repeated (always: this machine's)",
       ).argParser(collected),
     )
+    .addOption(
+      new Option(
+        "--engine <engine>",
+        "what runs runners: processes, containers, or processes where an app can be one (default: auto)",
+      ).choices(["auto", "process", "container"]),
+    )
+    .option(
+      "--gpus <devices>",
+      'the devices for runners: a number, or ids such as "0,2" (default: those that nvidia-smi lists)',
+    )
     .option("-d, --detach", "run in the background")
     .option("--keep-runners", "keep the runners when the platform stops; the next start takes them over")
     .addOption(

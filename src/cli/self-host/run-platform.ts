@@ -1,7 +1,12 @@
 import { rmSync } from "node:fs";
 import { userInfo } from "node:os";
 import { resolve } from "node:path";
-import { startPlatform, type Platform } from "../../controller/platform.ts";
+import {
+  startPlatform,
+  type EngineChoice,
+  type Platform,
+  type PlatformOptions,
+} from "../../controller/platform.ts";
 import type { CertificateSource } from "../../controller/tls/certificates.ts";
 import { createMark } from "../../cache/process-mark.ts";
 import { UsageError } from "../../errors.ts";
@@ -22,6 +27,8 @@ export interface UpOptions extends CommonOptions {
   readonly databaseUrl?: string;
   readonly owner?: string;
   readonly profile?: string;
+  readonly engine?: EngineChoice;
+  readonly gpus?: string;
   readonly detach?: boolean;
   readonly keepRunners?: boolean;
   readonly logFormat?: "pretty" | "json";
@@ -57,6 +64,8 @@ export async function runPlatform(options: UpOptions): Promise<number> {
       databaseUrl: options.databaseUrl ?? process.env["SERVABLE_DATABASE_URL"],
       owner: parseOwner(options.owner),
       tls: certificateSource(options),
+      engine: options.engine,
+      gpus: parseGpus(options.gpus),
       log,
       signal: stop.signal,
       onProgress: (line) => tell({ kind: "progress", line }),
@@ -138,4 +147,17 @@ function parseOwner(given: string | undefined): string {
     throw new UsageError(`--owner has to be letters, digits, "-" and "_", not "${given}".`);
   }
   return given ?? (userInfo().username.replaceAll(/[^\w-]/g, "-") || "local");
+}
+
+/** "2" for two devices, "0,2" or "GPU-5a,GPU-6b" for those with these ids. */
+function parseGpus(text: string | undefined): PlatformOptions["gpus"] {
+  if (text === undefined) return undefined;
+  if (/^\d{1,4}$/.test(text)) {
+    return Array.from({ length: Number(text) }, (_, index) => ({ id: `${index}`, name: `GPU ${index}` }));
+  }
+  const ids = text.split(",").map((id) => id.trim());
+  if (ids.every((id) => /^[\w.:-]+$/.test(id)) && new Set(ids).size === ids.length) {
+    return ids.filter((id) => id !== "").map((id) => ({ id, name: `GPU ${id}` }));
+  }
+  throw new UsageError(`--gpus has to be a number, or different ids such as "0,2", not "${text}".`);
 }

@@ -41,6 +41,15 @@ export function appMethods(parts: ControlServiceParts): Partial<ServiceImpl<type
         maxMultiplexing: maxMultiplexing ?? revision.codeSettings.maxMultiplexing,
         startupTimeoutSeconds: startupTimeout ?? revision.codeSettings.startupTimeoutSeconds,
       };
+      const refusal = parts.machine.refusal(
+        parts.machineTypes.needOf(codeSettings.machineTypes, revision.definition.numGpus),
+      );
+      if (refusal !== undefined) {
+        throw new ConnectError(
+          `${request.applicationName} can't run here: ${refusal}.`,
+          Code.FailedPrecondition,
+        );
+      }
       await changeScale(database, row, scale);
       await changeCodeSettings(database, revision.id, codeSettings);
       const changed = { ...row, scale };

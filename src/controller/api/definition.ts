@@ -9,6 +9,7 @@ import {
   type RegisterApplicationRequest,
 } from "../../platform/generated/controller_pb.ts";
 import type { Engine } from "../engines/engine.ts";
+import { NoEngine } from "../engines/engines.ts";
 import type { Scale } from "../state/apps.ts";
 import { FileStore } from "../state/files.ts";
 import type {
@@ -18,6 +19,7 @@ import type {
   HealthCheck,
   RetryCondition,
 } from "../state/revisions.ts";
+import type { ControlServiceParts } from "./service-parts.ts";
 
 /** Values that the wire leaves out: the contract's defaults. */
 const DEFAULTS = {
@@ -54,11 +56,26 @@ export function imageOf(environments: readonly EnvironmentDefinition[]): JsonObj
   return image;
 }
 
-/** @param what for the message: "deployed" @throws ConnectError if the engine can't run an image */
-export function assertRuns(engine: Engine, what: string, image: Definition["image"]): void {
-  const refusal = engine.refusal(image);
-  if (refusal !== undefined) {
-    throw new ConnectError(`This app can't be ${what} here: ${refusal}.`, Code.FailedPrecondition);
+/**
+ * The engine that runs an image.
+ * @param what for the message: "deployed"
+ * @throws ConnectError if there is none, or the machine is too small for a runner
+ */
+export async function engineFor(
+  { engines, machine, machineTypes }: Pick<ControlServiceParts, "engines" | "machine" | "machineTypes">,
+  what: string,
+  image: Definition["image"],
+  requirements: MachineRequirements | undefined,
+): Promise<Engine> {
+  const refused = (reason: string): ConnectError =>
+    new ConnectError(`This app can't be ${what} here: ${reason}.`, Code.FailedPrecondition);
+  const need = machineTypes.needOf(codeSettingsOf(requirements).machineTypes, requirements?.numGpus ?? 0);
+  const refusal = machine.refusal(need);
+  if (refusal !== undefined) throw refused(refusal);
+  try {
+    return await engines.engineFor(image);
+  } catch (error) {
+    throw error instanceof NoEngine ? refused(error.message) : error;
   }
 }
 

@@ -19,7 +19,7 @@ import { DEFAULT_SCALE, findApp } from "../state/apps.ts";
 import { createRevision, type Revision } from "../state/revisions.ts";
 import { aliasInfoOf } from "./app-methods.ts";
 import type { ControlServiceParts } from "./service-parts.ts";
-import { assertRuns, codeSettingsOf, definitionOf, filesOf, imageOf, scaleWith } from "./definition.ts";
+import { codeSettingsOf, definitionOf, engineFor, filesOf, imageOf, scaleWith } from "./definition.ts";
 import { ItemQueue } from "./item-queue.ts";
 import { knownApp, knownRevision, validPlace } from "./places.ts";
 import { authModeOf, serviceUrls, wireLog } from "./wire.ts";
@@ -74,12 +74,16 @@ export class DeployMethods {
     request: BuildEnvironmentRequest,
     { signal }: HandlerContext,
   ): AsyncGenerator<BuildEnvironmentResult> {
-    const { engine, files } = this.#parts;
     const image = imageOf(request.environments);
-    assertRuns(engine, "built", image);
+    const engine = await engineFor(this.#parts, "built", image, request.machineRequirements);
+    const order = {
+      image,
+      files: filesOf(request.files, this.#parts.files),
+      isForced: request.environments[0]?.force ?? false,
+    };
     const lines = new ItemQueue<LogEntry>();
     const built = engine
-      .build({ image, files: filesOf(request.files, files) }, { signal, log: (line) => lines.push(line) })
+      .build(order, { signal, log: (line) => lines.push(line) })
       .then(
         () => undefined,
         (error: unknown) => {
@@ -101,7 +105,7 @@ export class DeployMethods {
     request: RegisterApplicationRequest,
     context: HandlerContext,
   ): AsyncGenerator<RegisterApplicationResult> {
-    const { database, scheduler, engine, files, owner, publicUrl } = this.#parts;
+    const { database, scheduler, files, owner, publicUrl } = this.#parts;
     const { app, environment } = await validPlace(
       database,
       request.applicationName ?? "",
@@ -111,7 +115,7 @@ export class DeployMethods {
       throw new ConnectError(`${app} is the name of an app that runs now.`, Code.AlreadyExists);
     }
     const definition = definitionOf(request, files);
-    assertRuns(engine, "deployed", definition.image);
+    await engineFor(this.#parts, "deployed", definition.image, request.machineRequirements);
     const before = await findApp(database, environment, app);
     const machine = request.machineRequirements;
     const isFirst = before === undefined;

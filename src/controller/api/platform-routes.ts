@@ -2,6 +2,7 @@ import { GatewayError } from "../gateway/gateway-error.ts";
 import type { PlatformMetrics } from "../metrics/platform-metrics.ts";
 import { PACKAGE_VERSION } from "../../platform/transport/user-agent.ts";
 import type { KeyRing } from "../gateway/key-ring.ts";
+import type { MachineRoom } from "../scheduler/machine-room.ts";
 import type { Scheduler } from "../scheduler/scheduler.ts";
 import { parseAlias } from "../state/app-names.ts";
 import { listDecisions } from "../state/decisions.ts";
@@ -13,6 +14,7 @@ import { readJsonBody, type RestRoute } from "./rest.ts";
 export interface PlatformRouteParts {
   readonly database: Database;
   readonly scheduler: Scheduler;
+  readonly machine: MachineRoom;
   readonly keys: KeyRing;
   readonly owner: string;
   readonly metrics: PlatformMetrics;
@@ -29,6 +31,7 @@ const MAX_DECISIONS = 1_000;
 export function platformRoutes({
   database,
   scheduler,
+  machine,
   keys,
   owner,
   metrics,
@@ -48,7 +51,7 @@ export function platformRoutes({
       permission: "serverless:apps:read",
       handle: async () => {
         const uptimeSeconds = (performance.now() - startedAt) / 1_000;
-        return platformStatus(scheduler, { url: publicUrl(), owner, uptimeSeconds });
+        return platformStatus(scheduler, machine, { url: publicUrl(), owner, uptimeSeconds });
       },
     },
     {

@@ -1,5 +1,6 @@
 import { aliasOf } from "../state/app-names.ts";
 import type { LiveApp } from "../scheduler/live-app.ts";
+import type { MachineRoom } from "../scheduler/machine-room.ts";
 import type { Scheduler } from "../scheduler/scheduler.ts";
 
 /** The apps of a platform and their runners. */
@@ -7,7 +8,16 @@ export interface PlatformStatus {
   readonly url: string;
   readonly owner: string;
   readonly uptimeSeconds: number;
+  readonly machine: MachineStatus;
   readonly apps: readonly AppStatus[];
+}
+
+/** What the machine has for runners. */
+interface MachineStatus {
+  readonly memoryBytes: number;
+  readonly freeMemoryBytes: number;
+  /** Each device, with the id of the runner that has it. */
+  readonly gpus: readonly { readonly id: string; readonly name: string; readonly runner: string | null }[];
 }
 
 /** An app and its runners. */
@@ -34,10 +44,17 @@ interface AppStatus {
 /** The present status. */
 export function platformStatus(
   scheduler: Scheduler,
+  machine: MachineRoom,
   about: Pick<PlatformStatus, "url" | "owner" | "uptimeSeconds">,
 ): PlatformStatus {
   const apps = [...scheduler.apps()].map(appStatus);
-  return { ...about, apps: apps.toSorted((a, b) => (a.alias < b.alias ? -1 : 1)) };
+  const gpus = machine.holders().map(({ gpu, runner }) => ({ ...gpu, runner: runner ?? null }));
+  const { freeMemoryBytes, size } = machine;
+  return {
+    ...about,
+    machine: { memoryBytes: size.memoryBytes, freeMemoryBytes, gpus },
+    apps: apps.toSorted((a, b) => (a.alias < b.alias ? -1 : 1)),
+  };
 }
 
 function appStatus(app: LiveApp): AppStatus {

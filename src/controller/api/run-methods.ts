@@ -17,7 +17,7 @@ import { aliasOf } from "../state/app-names.ts";
 import { DEFAULT_SCALE, findApp, type AppRow, type Scale } from "../state/apps.ts";
 import { MAIN_ENVIRONMENT } from "../state/environments.ts";
 import { createRevision, type Definition } from "../state/revisions.ts";
-import { assertRuns, codeSettingsOf, definitionOf, scaleWith } from "./definition.ts";
+import { codeSettingsOf, definitionOf, engineFor, scaleWith } from "./definition.ts";
 import { ItemQueue } from "./item-queue.ts";
 import { validPlace, type Place } from "./places.ts";
 import type { ControlServiceParts } from "./service-parts.ts";
@@ -40,9 +40,9 @@ async function* run(
   request: HostedRun,
   { signal }: HandlerContext,
 ): AsyncGenerator<HostedRunResult> {
-  const { database, scheduler, engine, owner, publicUrl } = parts;
+  const { database, scheduler, owner, publicUrl } = parts;
   const definition = definitionOf(request, parts.files);
-  assertRuns(engine, "run", definition.image);
+  await engineFor(parts, "run", definition.image, request.machineRequirements);
   const facts = functionFacts(definition);
   const place = await placeOfRun(parts, request, facts);
   const revision = await createRevision(database, {

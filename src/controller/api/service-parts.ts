@@ -1,9 +1,11 @@
 import type { Logger } from "pino";
-import type { Engine } from "../engines/engine.ts";
+import type { Engines } from "../engines/engines.ts";
 import type { KeyRing } from "../gateway/key-ring.ts";
 import type { RunnerLogs } from "../logs/runner-logs.ts";
+import type { MachineRoom } from "../scheduler/machine-room.ts";
 import type { Scheduler } from "../scheduler/scheduler.ts";
 import type { FileStore } from "../state/files.ts";
+import type { MachineTypes } from "../state/machine-types.ts";
 import type { SecretBox } from "../state/secrets.ts";
 import type { Database } from "../store/database.ts";
 
@@ -11,7 +13,9 @@ import type { Database } from "../store/database.ts";
 export interface ControlServiceParts {
   readonly database: Database;
   readonly scheduler: Scheduler;
-  readonly engine: Engine;
+  readonly engines: Engines;
+  readonly machine: MachineRoom;
+  readonly machineTypes: MachineTypes;
   readonly files: FileStore;
   readonly logs: RunnerLogs;
   readonly secrets: SecretBox;

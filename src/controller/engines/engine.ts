@@ -1,8 +1,10 @@
 import type { LogEntry } from "../../log-entry.ts";
-import type { Revision } from "../state/revisions.ts";
+import type { Gpu } from "../state/gpus.ts";
+import type { Need } from "../state/machine-types.ts";
+import type { Definition, Revision } from "../state/revisions.ts";
 
 /** What revisions with the same content share: an image, or packages. */
-export type BuiltContent = Pick<Revision["definition"], "image" | "files">;
+export type BuiltContent = Pick<Definition, "image" | "files">;
 
 /** Options of preparing a revision. */
 export interface PrepareOptions {
@@ -10,12 +12,43 @@ export interface PrepareOptions {
   readonly log?: ((entry: LogEntry) => void) | undefined;
 }
 
+/** What to build. */
+export interface BuildOrder extends BuiltContent {
+  /** Builds it even if there is one of the same content. */
+  readonly isForced: boolean;
+}
+
+/** How a runner reaches the platform, if its engine lets it. */
+interface PlatformAccess {
+  /** The address of the platform for processes of this machine. */
+  readonly url: string;
+  /** For what the platform keeps for the app. */
+  readonly token: string;
+  /** For saying once that the runner takes requests. */
+  readonly announcementToken: string;
+}
+
 /** A runner to start. */
 export interface RunnerOrder {
   readonly id: string;
   readonly revision: Revision;
-  /** Variables of its environment, besides the few that the engine sets: secrets, and how it announces itself. */
+  /** Variables of its environment, besides the few that the engine sets: secrets and facts about the app. */
   readonly variables: Readonly<Record<string, string>>;
+  readonly platform: PlatformAccess;
+  /** Its limits. */
+  readonly need: Need;
+  /** The devices that are its own. It sees no others. */
+  readonly gpus: readonly Gpu[];
+}
+
+/** Plain data by which a runner is found later, also by another process. */
+export type RunnerHandle = Readonly<Record<string, unknown>>;
+
+/** A started runner. */
+export interface StartedRunner {
+  readonly handle: RunnerHandle;
+  /** Where it will take requests, such as `http://127.0.0.1:41234`. Undefined: it announces its port itself. */
+  readonly address?: string;
 }
 
 /** How a runner ended. */
@@ -33,13 +66,13 @@ export interface Engine {
   readonly name: string;
 
   /** Why it can't run revisions with this image; undefined if it can. */
-  refusal(image: Revision["definition"]["image"]): string | undefined;
+  refusal(image: Definition["image"]): Promise<string | undefined>;
 
   /**
    * Makes what revisions with this content share: their packages, or their image. Nothing is done if it is there.
    * @throws FalServerlessError that says what failed; the signal's reason
    */
-  build(content: BuiltContent, options?: PrepareOptions): Promise<void>;
+  build(order: BuildOrder, options?: PrepareOptions): Promise<void>;
 
   /**
    * Makes what a revision needs: its files and packages, or its image. Nothing is done if it is there.
@@ -50,12 +83,18 @@ export interface Engine {
   /**
    * Starts a runner of a prepared revision.
    * @param onEnd called once, when it has ended
-   * @returns plain data that it is found by later, also by another process
    */
-  start(order: RunnerOrder, onEnd: (ending: RunnerEnding) => void): Promise<unknown>;
+  start(order: RunnerOrder, onEnd: (ending: RunnerEnding) => void): Promise<StartedRunner>;
 
-  /** Takes over a runner that an earlier process has started. False if it has ended. */
-  adopt(id: string, handle: unknown, onEnd: (ending: RunnerEnding) => void): boolean;
+  /** Takes over a runner that an earlier process has started. Undefined if it has ended. */
+  adopt(
+    id: string,
+    handle: RunnerHandle,
+    onEnd: (ending: RunnerEnding) => void,
+  ): Promise<Pick<StartedRunner, "address"> | undefined>;
+
+  /** Ends what is left of runners of earlier processes, besides those with these ids. */
+  endOthers(ids: ReadonlySet<string>): Promise<void>;
 
   /** Asks a runner to end, and kills it with all that it has started when the grace period is over. */
   end(id: string, graceMs: number): void;
@@ -63,6 +102,9 @@ export interface Engine {
   /** Removes what was prepared for a revision that is not needed any more. */
   discard(revision: string): Promise<void>;
 
-  /** The memory of each runner's processes in bytes, by the runner's id. Runners whose memory is not known are missing. */
+  /**
+   * The memory of each runner's processes in bytes, by the runner's id. Missing: runners whose memory is not known, or is
+   * limited by the engine itself.
+   */
   memory(): ReadonlyMap<string, number>;
 }

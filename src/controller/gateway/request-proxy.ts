@@ -80,7 +80,7 @@ export class RequestProxy {
     pool.on("disconnect", () => {
       if (pool.stats.connected > 0 || this.#pools.get(address) !== pool) return;
       this.#pools.delete(address);
-      void pool.close();
+      pool.close().catch(() => {}); // the gateway has closed it
     });
     this.#pools.set(address, pool);
     return pool;

@@ -1,6 +1,10 @@
 import { mkdirSync } from "node:fs";
-import { readdir, rm, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+
+/** The amount of a runner's last words. */
+const LAST_LINES = 10;
+const LAST_CHARACTERS = 2_000;
 
 /** The stream that a line was written to. */
 export type OutputStream = "stdout" | "stderr";
@@ -42,6 +46,16 @@ export class RunnerOutput {
       );
     }
     return sizes;
+  }
+
+  /** The last lines of a runner: of its standard error, otherwise of its log. */
+  async lastWords(id: string): Promise<string> {
+    for (const stream of ["stderr", "stdout"] as const) {
+      const text = await readFile(this.pathOf(id, stream), "utf8").catch(() => "");
+      const lines = text.trimEnd().split("\n").slice(-LAST_LINES).join("\n").slice(-LAST_CHARACTERS);
+      if (lines !== "") return lines;
+    }
+    return "";
   }
 
   /** Removes the output of a runner that has ended. */

@@ -101,7 +101,7 @@ function stopsAbove(target: number, { snapshot, demand, ready, starting }: Situa
 }
 
 /** Whether a runner may be stopped at once. */
-export function isIdle({ state, requests }: Runner): boolean {
+export function isIdle({ state, requests }: Pick<Runner, "state" | "requests">): boolean {
   return state === "ready" && requests === 0;
 }
 

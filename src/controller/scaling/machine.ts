@@ -17,6 +17,8 @@ export interface Machine {
   readonly capacity: number;
   /** The most starts at a time. An app with waiting requests and no runner may always start one, if there is room. */
   readonly maxStarting: number;
+  /** For people: why an app can't start a runner now. */
+  readonly shortage: (claim: Claim) => string;
 }
 
 /**
@@ -113,11 +115,12 @@ function evicted({ runners, decision }: Claim, share: number): Decision["stop"] 
     .map(({ id }) => ({ runner: id, reason: "idle, and another app with waiting requests needs the room" }));
 }
 
-function shortText({ decision }: Claim, start: number, granted: number, machine: Machine): string {
+function shortText(claim: Claim, start: number, granted: number, machine: Machine): string {
+  const { decision } = claim;
   if (start >= decision.start) return "";
   const cause =
-    granted < decision.start
-      ? `the machine has room for ${machine.capacity}, which apps share by weight`
+    granted < decision.start || machine.maxStarting === Infinity
+      ? machine.shortage(claim)
       : `the others wait for room, or for one of ${machine.maxStarting} starts at a time`;
   return `; ${start} of ${counted(decision.start, "start")} now: ${cause}`;
 }

@@ -14,7 +14,7 @@ export interface HealthHooks {
 /** Interval of regular checks, in milliseconds. */
 const INTERVAL_MS = 15_000;
 /** Interval of checks before the first success, in milliseconds. */
-const FIRST_INTERVAL_MS = 250;
+const FIRST_INTERVAL_MS = 100;
 /** The check of an app that declares none. It may be missing. */
 const DEFAULT_CHECK: HealthCheck = {
   path: "/health",
@@ -34,6 +34,8 @@ export class HealthWatch {
   readonly #hooks: HealthHooks;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
+  /** What was wrong with the last answer; undefined if it was good. */
+  lastFault: string | undefined;
 
   constructor(address: string, check: HealthCheck | undefined, hooks: HealthHooks) {
     this.#address = address;
@@ -47,6 +49,7 @@ export class HealthWatch {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       const fault = await this.#ask();
+      this.lastFault = fault;
       if (fault === undefined) return;
       if (performance.now() > deadline) throw new Error(`its health check did not succeed: ${fault}`);
       await pause(FIRST_INTERVAL_MS, signal);

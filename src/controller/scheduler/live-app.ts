@@ -37,6 +37,8 @@ export class LiveApp {
   readonly meter: LoadMeter;
   /** The last failed start since a runner was ready. */
   trouble: StartTrouble | undefined;
+  /** Why the machine has no room for a runner that was decided to start; undefined if it has. */
+  shortage: string | undefined;
   /** The number of runners that there should be, by the last decision. */
   target = 0;
   /** The reason of the last decision. */
@@ -149,10 +151,18 @@ export class LiveApp {
   waitReason(): string {
     const starting = [...this.runners.values()].filter(({ state }) => state === "starting");
     const ready = this.#ready();
+    const lack = this.shortage ?? starting.find(({ lacks }) => lacks !== undefined)?.lacks;
     if (ready.length > 0) {
-      const more = starting.length > 0 ? `, ${starting.length} starting` : "";
+      const more =
+        lack !== undefined
+          ? `; no more start: ${lack}`
+          : starting.length > 0
+            ? `, ${starting.length} starting`
+            : "";
       return `all ${ready.length} runners are busy${more}`;
     }
+    if (lack !== undefined && starting.every(({ lacks }) => lacks !== undefined))
+      return `no runner starts: ${lack}`;
     if (starting.length > 0) {
       const longest = Math.max(...starting.map(({ startedAt }) => this.#now() - startedAt));
       return `no runner is ready: ${starting.length} starting for ${longest.toFixed(1)} s`;

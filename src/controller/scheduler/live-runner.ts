@@ -20,6 +20,8 @@ export class LiveRunner {
   hints: ReadonlySet<string> | undefined;
   /** Whether another runner replaces it, and is ready. */
   replacement: "no" | "wanted" | "done" = "no";
+  /** For people: what it waits for before it starts. */
+  lacks: string | undefined;
 
   constructor(id: string, revision: Revision, startedAt: number) {
     this.id = id;

@@ -70,9 +70,11 @@ export class Rollouts {
     }
     const busy = [...(live?.runners.values() ?? [])].filter(({ leases }) => leases.size > 0).length;
     const count = Math.max(1, Math.min(busy, app.scale.maxConcurrency));
-    const runners = Array.from({ length: count }, (_, index) =>
-      this.#lives.start(revision, "it tries the new revision", index === 0 ? log : undefined),
-    );
+    const runners = [this.#lives.start(revision, "it tries the new revision", log)];
+    // On a full machine the old runners go on, and are replaced by and by.
+    while (runners.length < count && this.#lives.hasRoomFor(revision)) {
+      runners.push(this.#lives.start(revision, "it tries the new revision"));
+    }
     const { promise, resolve, reject } = withResolvers();
     const pending = new Set(runners);
     const rollout = { app, revision, runners, pending, done: promise, succeed: resolve, fail: reject };

@@ -1,28 +1,27 @@
 import { randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
 import { logEntry, type LogEntry } from "../../log-entry.ts";
 import type { Logger } from "pino";
-import { Backoff } from "../../processes/backoff.ts";
-import { pause } from "../../processes/timers.ts";
-import type { Engine, RunnerEnding } from "../engines/engine.ts";
+import type { Engine, RunnerEnding, RunnerHandle } from "../engines/engine.ts";
+import type { Engines } from "../engines/engines.ts";
+import type { Gpu } from "../state/gpus.ts";
 import { hashOf } from "../state/keys.ts";
+import type { MachineTypes, Need } from "../state/machine-types.ts";
 import type { Revision } from "../state/revisions.ts";
-import {
-  createRunner,
-  runnerTokenHash,
-  updateRunner,
-  type RunnerChange,
-  type RunnerRow,
-} from "../state/runners.ts";
+import { createRunner, runnerTokenHash, updateRunner, type RunnerRow } from "../state/runners.ts";
 import { openSecrets, type SecretBox } from "../state/secrets.ts";
 import { aliasOf } from "../state/app-names.ts";
 import type { Database } from "../store/database.ts";
 import { acceptsConnections, HealthWatch } from "./health-watch.ts";
 import { LiveRunner } from "./live-runner.ts";
+import type { MachineRoom } from "./machine-room.ts";
+import { RunnerRecords } from "./runner-records.ts";
 
 /** The parts that the lives of runners need. */
 export interface RunnerLivesParts {
   readonly database: Database;
-  readonly engine: Engine;
+  readonly engines: Engines;
+  readonly machine: MachineRoom;
+  readonly machineTypes: MachineTypes;
   readonly secrets: SecretBox;
   /** The address of the platform, as runners reach it. */
   readonly announceUrl: () => string;
@@ -37,6 +36,8 @@ export interface RunnerLivesParts {
   readonly onReady: (runner: LiveRunner) => void;
   /** A runner has ended. `ending.isFailure` is false if it was asked to. */
   readonly onEnded: (runner: LiveRunner, ending: RunnerEnding) => void;
+  /** A runner waits for room. */
+  readonly onShortage: () => void;
 }
 
 interface Life {
@@ -44,8 +45,13 @@ interface Life {
   /** Undefined if it can't announce itself any more. */
   readonly tokenHash: Buffer | undefined;
   readonly abort: AbortController;
-  /** Writes to the database, one after the other. */
-  writes: Promise<void>;
+  /** Undefined before it is chosen. */
+  engine?: Engine;
+  readonly need: Need;
+  /** Its devices; undefined while the machine has no room for it. */
+  gpus?: readonly Gpu[];
+  /** Called when it has got room. */
+  onRoom?: () => void;
   startTimer?: NodeJS.Timeout;
   evictTimer?: NodeJS.Timeout;
   health?: HealthWatch;
@@ -63,21 +69,15 @@ const EVICT_MS = 60_000;
 /** Time for a connection to a runner, in milliseconds. */
 const CONNECT_MS = 5_000;
 
-/** The variables with the address at which a runner announces that it is ready: see processes/announcement.ts. */
-const ANNOUNCE_URL = "SERVABLE_ANNOUNCE_URL";
-const ANNOUNCE_TOKEN = "SERVABLE_ANNOUNCE_TOKEN";
-/** The variables by which an app reaches what the platform keeps for it: see storage/platform-account.ts. */
-const PLATFORM_URL = "SERVABLE_PLATFORM_URL";
-const PLATFORM_TOKEN = "SERVABLE_PLATFORM_TOKEN";
-
 /** Starts and ends runners, and records their states. */
 export class RunnerLives {
   readonly #parts: RunnerLivesParts;
   readonly #lives = new Map<string, Life>();
-  readonly #writes = new Set<Promise<void>>();
+  readonly #records: RunnerRecords;
 
   constructor(parts: RunnerLivesParts) {
     this.#parts = parts;
+    this.#records = new RunnerRecords(parts.database, parts.log);
   }
 
   /** Starts a runner. It is known at once, and becomes ready or ends later. */
@@ -88,11 +88,15 @@ export class RunnerLives {
       runner,
       tokenHash: hashOf(token),
       abort: new AbortController(),
-      writes: Promise.resolve(),
+      need: this.needOf(revision),
       isInEngine: false,
       log,
     };
     this.#lives.set(runner.id, life);
+    if (!this.#takeRoom(life)) {
+      log?.(logEntry(`waiting for room: ${runner.lacks}`, "BRIDGE", "INFO"));
+      this.#parts.onShortage();
+    }
     void this.#begin(life, token, reason).catch((error: unknown) =>
       this.#over(life, {
         how: (error as Error).message,
@@ -105,19 +109,23 @@ export class RunnerLives {
 
   /** Takes over a runner of an earlier process. Undefined if it has ended meanwhile, which is recorded. */
   async adopt(row: RunnerRow, revision: Revision): Promise<LiveRunner | undefined> {
-    const { now, engine, database } = this.#parts;
+    const { now, engines, machine, database } = this.#parts;
     const age = (Date.now() - row.createdAt.getTime()) / 1_000;
     const runner = new LiveRunner(row.id, revision, now() - age);
     const life: Life = {
       runner,
       tokenHash: await runnerTokenHash(database, row.id),
       abort: new AbortController(),
-      writes: Promise.resolve(),
+      need: this.needOf(revision),
       isInEngine: true,
     };
-    const isAlive =
-      row.handle !== null && engine.adopt(row.id, row.handle, (ending) => this.#over(life, ending));
-    if (!isAlive) {
+    const engine = engines.named(row.engine);
+    const handle = row.handle as StoredHandle | null;
+    this.#lives.set(row.id, life);
+    const adopted =
+      handle === null ? undefined : await engine?.adopt(row.id, handle, (ending) => this.#over(life, ending));
+    if (engine === undefined || adopted === undefined) {
+      this.#lives.delete(row.id);
       await updateRunner(database, row.id, {
         state: "terminated",
         reason: "it ended while the platform was away",
@@ -125,9 +133,11 @@ export class RunnerLives {
       });
       return undefined;
     }
-    this.#lives.set(row.id, life);
+    life.engine = engine;
+    machine.restore(row.id, life.need, handle?.gpus ?? []);
     if (row.address === null) {
       this.#awaitReady(life, Math.max(1, revision.codeSettings.startupTimeoutSeconds - age));
+      if (adopted.address !== undefined) void this.#awaitHealthy(life, adopted.address);
       return runner;
     }
     runner.address = row.address;
@@ -149,22 +159,8 @@ export class RunnerLives {
     const life = this.#lives.get(id);
     if (life?.tokenHash === undefined || !timingSafeEqual(hashOf(token), life.tokenHash)) return false;
     if (life.runner.state !== "starting" || life.runner.address !== undefined) return true;
-    const address = `http://127.0.0.1:${port}`;
-    life.runner.address = address;
     life.runner.phases.announcedAt = this.#parts.now();
-    const { definition, codeSettings } = life.runner.revision;
-    const watch = new HealthWatch(address, definition.healthCheck, {
-      isBusy: () => life.runner.leases.size > 0,
-      onFailure: (reason) => this.#fail(life, reason),
-    });
-    life.health = watch;
-    try {
-      await watch.firstSuccess(codeSettings.startupTimeoutSeconds * 1_000, life.abort.signal);
-    } catch (error) {
-      this.#fail(life, (error as Error).message);
-      return true;
-    }
-    this.#ready(life, address);
+    await this.#awaitHealthy(life, `http://127.0.0.1:${port}`);
     return true;
   }
 
@@ -178,7 +174,7 @@ export class RunnerLives {
     life.ending = reason;
     runner.state = "draining";
     life.health?.stop();
-    this.#record(life, { state: "draining", reason });
+    this.#records.add(life.runner.id, { state: "draining", reason });
     if (runner.leases.size === 0) return this.idle(runner);
     life.evictTimer = setTimeout(() => {
       for (const lease of runner.leases) lease.onEvict?.();
@@ -217,9 +213,32 @@ export class RunnerLives {
     });
   }
 
+  /** What a runner of a revision needs. */
+  needOf({ codeSettings, definition }: Pick<Revision, "codeSettings" | "definition">): Need {
+    return this.#parts.machineTypes.needOf(codeSettings.machineTypes, definition.numGpus);
+  }
+
+  /** Whether the machine has room for a runner of a revision now. */
+  hasRoomFor(revision: Revision): boolean {
+    return this.#parts.machine.shortage(this.needOf(revision)) === undefined;
+  }
+
+  /** The runners that wait for room, the longest waiting first. */
+  waiting(): readonly { readonly runner: LiveRunner; readonly need: Need }[] {
+    return [...this.#lives.values()].filter(
+      ({ gpus, ending, isInEngine }) => gpus === undefined && ending === undefined && !isInEngine,
+    );
+  }
+
+  /** Lets a runner that waits for room continue, if there is enough now. */
+  admit({ id }: LiveRunner): boolean {
+    const life = this.#lives.get(id);
+    return life !== undefined && this.#takeRoom(life);
+  }
+
   /** Resolves when all that has happened is recorded. */
   async settled(): Promise<void> {
-    while (this.#writes.size > 0) await Promise.all(this.#writes);
+    await this.#records.settled();
   }
 
   /** Stops watching. Runners continue: the next process adopts them. */
@@ -243,10 +262,12 @@ export class RunnerLives {
   }
 
   async #begin(life: Life, token: string, reason: string): Promise<void> {
-    const { database, engine, secrets, announceUrl, runnerToken, owner } = this.#parts;
+    const { database, engines, secrets, announceUrl, runnerToken, owner } = this.#parts;
     const { runner, abort } = life;
     const { id, revision } = runner;
     const { app, environment, definition, codeSettings } = revision;
+    const engine = await engines.engineFor(definition.image);
+    life.engine = engine;
     await createRunner(database, {
       ...{ id, app, environment, revision: revision.id, engine: engine.name, reason },
       tokenHash: hashOf(token),
@@ -259,6 +280,7 @@ export class RunnerLives {
         `The secret ${missing.join(", ")} does not exist in ${environment}: set it with "servable secrets set".`,
       );
     }
+    const gpus = await this.#room(life);
     abort.signal.throwIfAborted();
     const variables = {
       ...values,
@@ -266,25 +288,73 @@ export class RunnerLives {
       // The part of an address that the gateway takes off.
       FAL_APP_ROOT_PATH: `/${owner}/${aliasOf({ app, environment })}`,
       SERVABLE_RUNNER_ID: id,
-      [ANNOUNCE_URL]: `${announceUrl()}/_platform/runners/${id}/ready`,
-      [ANNOUNCE_TOKEN]: token,
-      [PLATFORM_URL]: announceUrl(),
-      [PLATFORM_TOKEN]: runnerToken(id),
     };
-    const handle = await engine.start({ id, revision, variables }, (ending) => this.#over(life, ending));
+    const platform = { url: announceUrl(), token: runnerToken(id), announcementToken: token };
+    const started = await engine.start(
+      { id, revision, variables, platform, need: life.need, gpus },
+      (ending) => this.#over(life, ending),
+    );
+    const handle: StoredHandle = { ...started.handle, gpus: gpus.map((gpu) => gpu.id) };
     life.isInEngine = true;
     runner.phases.launchedAt = this.#parts.now();
     life.log?.(logEntry(`started runner ${id}`, "BRIDGE", "INFO"));
-    this.#record(life, { state: "setup", reason: "it is starting", handle });
+    this.#records.add(life.runner.id, { state: "setup", reason: "it is starting", handle });
     if (life.ending !== undefined) return this.#endInEngine(life, 0);
     this.#awaitReady(life, codeSettings.startupTimeoutSeconds);
+    if (started.address !== undefined) void this.#awaitHealthy(life, started.address);
+  }
+
+  #takeRoom(life: Life): boolean {
+    const { machine } = this.#parts;
+    const gpus = machine.take(life.runner.id, life.need);
+    life.runner.lacks = gpus === undefined ? machine.shortage(life.need) : undefined;
+    if (gpus === undefined) return false;
+    life.gpus = gpus;
+    life.onRoom?.();
+    return true;
+  }
+
+  /** The devices of a runner, as soon as there is room for it. @throws the reason to end it */
+  async #room(life: Life): Promise<readonly Gpu[]> {
+    if (life.gpus === undefined) {
+      this.#records.add(life.runner.id, { reason: `it waits for room: ${life.runner.lacks}` });
+      await new Promise<void>((resolve, reject) => {
+        life.onRoom = resolve;
+        const { signal } = life.abort;
+        signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+        if (signal.aborted) reject(signal.reason as Error);
+      });
+    }
+    return life.gpus ?? [];
   }
 
   #awaitReady(life: Life, seconds: number): void {
-    life.startTimer = setTimeout(
-      () => this.#fail(life, `it was not ready within the startup timeout of ${Math.round(seconds)} s`),
-      seconds * 1_000,
-    ).unref();
+    life.startTimer = setTimeout(() => {
+      const fault = life.health?.lastFault;
+      this.#fail(
+        life,
+        `it was not ready within the startup timeout of ${Math.round(seconds)} s${fault === undefined ? "" : `: ${fault}`}`,
+      );
+    }, seconds * 1_000).unref();
+  }
+
+  /** Asks a runner at an address until it is well. From then on it takes requests. */
+  async #awaitHealthy(life: Life, address: string): Promise<void> {
+    const { runner } = life;
+    runner.address = address;
+    const { definition, codeSettings } = runner.revision;
+    const watch = new HealthWatch(address, definition.healthCheck, {
+      isBusy: () => runner.leases.size > 0,
+      onFailure: (reason) => this.#fail(life, reason),
+    });
+    life.health = watch;
+    try {
+      await watch.firstSuccess(codeSettings.startupTimeoutSeconds * 1_000, life.abort.signal);
+    } catch (error) {
+      this.#fail(life, (error as Error).message);
+      return;
+    }
+    this.#ready(life, address);
   }
 
   #ready(life: Life, address: string): void {
@@ -295,7 +365,7 @@ export class RunnerLives {
     runner.state = "ready";
     runner.readyAt = now;
     runner.idleSince = now;
-    this.#record(life, { state: "ready", reason: "it takes requests", address });
+    this.#records.add(life.runner.id, { state: "ready", reason: "it takes requests", address });
     life.health?.start();
     this.#parts.onReady(runner);
   }
@@ -323,8 +393,11 @@ export class RunnerLives {
     clearTimeout(life.startTimer);
     life.abort.abort(new Error(life.ending ?? life.failure ?? "it was ended"));
     if (!life.isInEngine) return;
-    this.#record(life, { state: "terminating", reason: life.ending ?? life.failure ?? "it is ending" });
-    this.#parts.engine.end(life.runner.id, graceMs);
+    this.#records.add(life.runner.id, {
+      state: "terminating",
+      reason: life.ending ?? life.failure ?? "it is ending",
+    });
+    life.engine?.end(life.runner.id, graceMs);
   }
 
   #over(life: Life, ending: RunnerEnding): void {
@@ -335,35 +408,20 @@ export class RunnerLives {
     clearTimeout(life.startTimer);
     clearTimeout(life.evictTimer);
     this.#lives.delete(runner.id);
+    this.#parts.machine.free(runner.id);
     const isFailure = life.failure !== undefined || (life.ending === undefined && ending.isFailure);
     const how = life.failure === undefined ? ending.how : `${life.failure} (${ending.how})`;
     const words = ending.lastWords === "" || !isFailure ? "" : `\n${ending.lastWords}`;
-    this.#record(life, { state: "terminated", reason: life.ending ?? how, ending: how + words });
-    this.#parts.onEnded(runner, { how, isFailure, lastWords: ending.lastWords });
-  }
-
-  /** Records a change, after those before it, as soon as the database takes it. */
-  #record(life: Life, change: RunnerChange): void {
-    const { database, log } = this.#parts;
-    const backoff = new Backoff({ firstMs: 50, lastMs: 2_000 });
-    const write = life.writes.then(async () => {
-      for (let attempt = 1; attempt <= RECORD_ATTEMPTS; attempt++) {
-        try {
-          return await updateRunner(database, life.runner.id, change);
-        } catch (error) {
-          log.warn(
-            { error: (error as Error).message, runner: life.runner.id },
-            "the state of a runner was not recorded",
-          );
-          await pause(backoff.next(), undefined);
-        }
-      }
+    this.#records.add(life.runner.id, {
+      state: "terminated",
+      reason: life.ending ?? how,
+      ending: how + words,
     });
-    life.writes = write;
-    this.#writes.add(write);
-    void write.finally(() => this.#writes.delete(write));
+    this.#parts.onEnded(runner, { how, isFailure, lastWords: ending.lastWords });
   }
 }
 
-/** About a minute of attempts: a database that is started again takes less. */
-const RECORD_ATTEMPTS = 40;
+/** A handle in the database: that of the engine, and the ids of the runner's devices. */
+interface StoredHandle extends RunnerHandle {
+  readonly gpus?: readonly string[];
+}

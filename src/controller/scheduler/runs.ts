@@ -1,5 +1,6 @@
 import type { LogEntry } from "../../log-entry.ts";
-import type { Engine, RunnerEnding } from "../engines/engine.ts";
+import type { RunnerEnding } from "../engines/engine.ts";
+import type { Engines } from "../engines/engines.ts";
 import type { LiveApp } from "./live-app.ts";
 import type { LiveRunner } from "./live-runner.ts";
 import type { RunnerLives } from "./runner-lives.ts";
@@ -19,7 +20,7 @@ export interface RunHooks {
 /** The parts of the scheduler that runs use. */
 interface RunsParts {
   readonly lives: RunnerLives;
-  readonly engine: Engine;
+  readonly engines: Engines;
   /** Lets requests find no app of this name any more. */
   readonly remove: (app: LiveApp) => void;
 }
@@ -102,6 +103,6 @@ export class Runs {
   #clear(app: LiveApp): void {
     if (app.runners.size > 0) return;
     this.#ending.delete(app);
-    void this.#parts.engine.discard(app.revision.id).catch(() => {});
+    for (const engine of this.#parts.engines.all()) void engine.discard(app.revision.id).catch(() => {});
   }
 }

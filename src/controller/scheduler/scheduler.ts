@@ -1,27 +1,30 @@
 import type { Logger } from "pino";
 import type { LogEntry } from "../../log-entry.ts";
-import type { Engine, RunnerEnding } from "../engines/engine.ts";
-import { decide } from "../scaling/decide.ts";
+import type { RunnerEnding } from "../engines/engine.ts";
+import type { Engines } from "../engines/engines.ts";
 import { EMPTY_HISTORY, learn, serviceSeconds, type History } from "../scaling/history.ts";
-import type { ScalingSettings, Snapshot } from "../scaling/snapshot.ts";
 import { deleteApp, listApps, readHistory, writeHistory, type AppRow } from "../state/apps.ts";
-import { recordDecision } from "../state/decisions.ts";
 import { findRevision, recordStartTime, type Revision } from "../state/revisions.ts";
-import { memoryLimit } from "../state/machine-types.ts";
+import type { MachineTypes } from "../state/machine-types.ts";
 import { listRunners } from "../state/runners.ts";
 import type { SecretBox } from "../state/secrets.ts";
 import type { Database } from "../store/database.ts";
 import { LiveApp } from "./live-app.ts";
 import type { LiveRunner } from "./live-runner.ts";
+import type { MachineRoom } from "./machine-room.ts";
 import { Rollouts, type Rollout } from "./rollouts.ts";
 import { RunnerLives } from "./runner-lives.ts";
 import { startTimes, type StartTimes } from "./start-times.ts";
 import { Runs, type RunHooks } from "./runs.ts";
+import { Scaler } from "./scaler.ts";
 
 /** The parts that the scheduler needs. */
 export interface SchedulerParts {
   readonly database: Database;
-  readonly engine: Engine;
+  readonly engines: Engines;
+  /** What the machine has for runners. */
+  readonly machine: MachineRoom;
+  readonly machineTypes: MachineTypes;
   readonly secrets: SecretBox;
   /** The address of the platform, as runners reach it. Asked for after it listens. */
   readonly announceUrl: () => string;
@@ -53,13 +56,12 @@ export class Scheduler {
   readonly #parts: SchedulerParts;
   readonly #apps = new Map<string, LiveApp>();
   readonly #stored = new WeakMap<LiveApp, History>();
-  readonly #considering = new Set<LiveApp>();
+  readonly #scaler: Scaler;
   readonly lives: RunnerLives;
   readonly rollouts: Rollouts;
   readonly runs: Runs;
   #timer: NodeJS.Timeout | undefined;
   #ticks = 0;
-  #isClosed = false;
 
   constructor(parts: SchedulerParts) {
     this.#parts = parts;
@@ -67,6 +69,13 @@ export class Scheduler {
       ...parts,
       onReady: (runner) => this.#ready(runner),
       onEnded: (runner, ending) => this.#ended(runner, ending),
+      onShortage: () => this.#scaler.shareSoon(),
+    });
+    this.#scaler = new Scaler({
+      ...parts,
+      lives: this.lives,
+      apps: () => this.#apps.values(),
+      onStart: (app, runner) => this.runs.started(app, runner),
     });
     this.rollouts = new Rollouts(parts.database, this.lives, {
       find: (environment, name) => this.find(environment, name),
@@ -75,7 +84,7 @@ export class Scheduler {
     });
     this.runs = new Runs({
       lives: this.lives,
-      engine: parts.engine,
+      engines: parts.engines,
       remove: ({ row }) => void this.#apps.delete(keyOf(row.environment, row.name)),
     });
   }
@@ -99,6 +108,12 @@ export class Scheduler {
       const app = this.find(row.environment, row.app);
       if (app === undefined) this.lives.retire(runner, "its app was deleted");
       else app.runners.set(runner.id, runner);
+    }
+    const kept = new Set([...this.#apps.values()].flatMap(({ runners }) => [...runners.keys()]));
+    for (const engine of this.#parts.engines.all()) {
+      void engine.endOthers(kept).catch((error: unknown) => {
+        log.warn({ error: (error as Error).message, engine: engine.name }, "left runners could not be ended");
+      });
     }
     if (adopted > 0) log.info({ runners: adopted }, "took over runners that were left running");
     for (const app of this.#apps.values()) await this.rollouts.resume(app);
@@ -137,7 +152,7 @@ export class Scheduler {
   run(row: AppRow, revision: Revision, hooks: RunHooks): LiveApp {
     const app = this.#open(row, revision, EMPTY_HISTORY);
     this.runs.begin(app, hooks);
-    this.#start(app, "it was asked to run", hooks.onLog);
+    this.#scaler.start(app, "it was asked to run", hooks.onLog);
     return app;
   }
 
@@ -156,7 +171,7 @@ export class Scheduler {
     if (app === undefined) return;
     app.row = row;
     if (app.revision.id === revision.id) app.revision = revision;
-    this.consider(app);
+    this.#scaler.consider(app);
   }
 
   /** Ends a runner: with `replaceFirst`, after another one is ready. */
@@ -167,7 +182,7 @@ export class Scheduler {
       return;
     }
     runner.replacement = "wanted";
-    const next = this.#start(app, `it replaces ${runner.id}`);
+    const next = this.#scaler.start(app, `it replaces ${runner.id}`);
     this.rollouts.whenReady(next, () => {
       runner.replacement = "done";
       this.lives.retire(runner, `it was replaced by ${next.id}`);
@@ -192,20 +207,8 @@ export class Scheduler {
       return;
     }
     for (const runner of old) runner.replacement = "wanted";
-    this.rollouts.whenReady(this.#start(app, "all runners are replaced"), () => {
+    this.rollouts.whenReady(this.#scaler.start(app, "all runners are replaced"), () => {
       for (const runner of old) this.lives.retire(runner, "all runners are replaced");
-    });
-  }
-
-  /** Decides about an app soon: once for all that happens in this turn of the event loop. */
-  consider(app: LiveApp): void {
-    if (this.#considering.has(app) || this.#isClosed) return;
-    this.#considering.add(app);
-    setImmediate(() => {
-      this.#considering.delete(app);
-      // The last requests of an app that was deleted end later than the app.
-      const isGone = this.find(app.row.environment, app.row.name) !== app;
-      if (!this.#isClosed && !isGone) this.#attempt(app.row.name, () => this.#decide(app));
     });
   }
 
@@ -217,7 +220,7 @@ export class Scheduler {
     readonly keepRunners: boolean;
     readonly graceMs: number;
   }): Promise<void> {
-    this.#isClosed = true;
+    this.#scaler.close();
     clearInterval(this.#timer);
     for (const app of this.#apps.values()) await this.#store(app).catch(() => {});
     if (keepRunners) {
@@ -247,10 +250,10 @@ export class Scheduler {
       { row, revision, history },
       {
         now: this.#parts.now,
-        onDemand: (each) => this.consider(each),
+        onDemand: (each) => this.#scaler.consider(each),
         onIdle: (each, runner) => {
           this.lives.idle(runner);
-          this.consider(each);
+          this.#scaler.consider(each);
         },
       },
     );
@@ -260,14 +263,13 @@ export class Scheduler {
 
   /** Ends the runners that use more memory than their machine type has. */
   #limitMemory(): void {
-    for (const [id, bytes] of this.#parts.engine.memory()) {
+    for (const [id, bytes] of this.#parts.engines.all().flatMap((engine) => [...engine.memory()])) {
       const found = this.findRunner(id);
       if (found === undefined) continue;
-      const { machineTypes } = found.runner.revision.codeSettings;
-      const limit = memoryLimit(machineTypes);
-      if (limit === undefined || bytes <= limit) continue;
-      const used = `${Math.round(bytes / 1e6)} MB of the ${Math.round(limit / 1e6)} MB`;
-      this.lives.fail(found.runner, `it used ${used} of machine type ${machineTypes.join(", ")}`, {
+      const { memoryBytes, machineTypes } = this.lives.needOf(found.runner.revision);
+      if (memoryBytes === undefined || bytes <= memoryBytes) continue;
+      const used = `${Math.round(bytes / 1e6)} MB of the ${Math.round(memoryBytes / 1e6)} MB`;
+      this.lives.fail(found.runner, `it used ${used} of machine type ${machineTypes}`, {
         isForced: true,
       });
     }
@@ -275,76 +277,16 @@ export class Scheduler {
 
   #tick(): void {
     this.#ticks++;
-    this.#attempt("limit memory", () => this.#limitMemory());
-    for (const app of this.#apps.values()) this.#attempt(app.row.name, () => this.#observe(app));
-  }
-
-  /** Logs the failure of a step. The next tick tries again, and the steps of other apps are not affected. */
-  #attempt(what: string, work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#parts.log.error({ error: (error as Error).stack, what }, "a step of the scheduler failed");
-    }
+    this.#scaler.attempt("limit memory", () => this.#limitMemory());
+    for (const app of this.#apps.values()) this.#scaler.attempt(app.row.name, () => this.#observe(app));
+    this.#scaler.tick();
   }
 
   #observe(app: LiveApp): void {
     const now = this.#parts.now();
     for (const observation of app.meter.read(now, app.slots)) app.history = learn(app.history, observation);
     app.meter.expect(serviceSeconds(app.history));
-    this.#decide(app);
     if (this.#ticks % TICKS_TO_STORE === 0) void this.#store(app).catch(() => {});
-  }
-
-  #decide(app: LiveApp): void {
-    const now = this.#parts.now();
-    const decision = decide(this.#snapshot(app, now));
-    app.target = decision.target;
-    app.reason = decision.reason;
-    if (decision.start === 0 && decision.stop.length === 0) return;
-    for (let count = 0; count < decision.start; count++) this.#start(app, decision.reason);
-    for (const { runner: id, reason } of decision.stop) {
-      const runner = app.runners.get(id);
-      if (runner !== undefined) this.lives.retire(runner, reason);
-    }
-    const { log, database } = this.#parts;
-    const { name, environment } = app.row;
-    log.info({ app: name, environment, target: decision.target, reason: decision.reason }, "scaled");
-    void recordDecision(database, {
-      at: new Date(),
-      app: name,
-      environment,
-      target: decision.target,
-      started: decision.start,
-      stopped: decision.stop.length,
-      reason: decision.reason,
-      numbers: { ...decision.numbers },
-    }).catch(() => {});
-  }
-
-  #snapshot(app: LiveApp, now: number): Snapshot {
-    return {
-      now,
-      settings: scalingSettings(app),
-      runners: [...app.runners.values()]
-        .filter(({ revision, replacement }) => revision.id === app.revision.id && replacement === "no")
-        .map(({ id, state, startedAt, leases, idleSince }) => ({
-          id,
-          state: state === "ended" ? "draining" : state,
-          startedAt,
-          requests: leases.size,
-          idleSince,
-        })),
-      demand: app.meter.demand(now, app.row.scale.scalingDelaySeconds),
-      history: app.history,
-    };
-  }
-
-  #start(app: LiveApp, reason: string, log?: (entry: LogEntry) => void): LiveRunner {
-    const runner = this.lives.start(app.revision, reason, log);
-    app.runners.set(runner.id, runner);
-    this.runs.started(app, runner);
-    return runner;
   }
 
   #ready(runner: LiveRunner): void {
@@ -377,13 +319,14 @@ export class Scheduler {
     const app = this.find(revision.environment, revision.app);
     app?.runners.delete(runner.id);
     if (isFailure) this.#parts.onFailed?.(revision);
+    this.#scaler.roomChanged();
     if (app === undefined) return;
     if (isFailure && app.revision.id === revision.id) {
       const at = this.#parts.now();
       app.trouble = { reason: lastWords === "" ? how : `${how}: ${lastWords.split("\n").at(-1)}`, at };
       app.history = learn(app.history, { kind: "crashed", at, startedAt, readyAt: readyAt ?? null });
     }
-    this.consider(app);
+    this.#scaler.consider(app);
   }
 
   async #store(app: LiveApp): Promise<void> {
@@ -396,18 +339,4 @@ export class Scheduler {
 
 function keyOf(environment: string, name: string): string {
   return `${environment}/${name}`;
-}
-
-function scalingSettings({ row, revision }: LiveApp): ScalingSettings {
-  const { scale } = row;
-  return {
-    scaling: "balanced",
-    keepAlive: scale.keepAliveSeconds,
-    minConcurrency: Math.min(scale.minConcurrency, scale.maxConcurrency),
-    maxConcurrency: scale.maxConcurrency,
-    concurrencyBuffer: scale.concurrencyBuffer,
-    concurrencyBufferPerc: scale.concurrencyBufferPercent,
-    scalingDelay: scale.scalingDelaySeconds,
-    maxMultiplexing: revision.codeSettings.maxMultiplexing,
-  };
 }

@@ -1,4 +1,5 @@
-import { misfit, wholeNumber, type Check, type Checked } from "../../settings/check.ts";
+import { isRecord, misfit, wholeNumber, type Check, type Checked } from "../../settings/check.ts";
+import type { MachineType } from "../state/machine-types.ts";
 
 /** A setting of the platform. */
 export interface PlatformSetting {
@@ -14,11 +15,56 @@ const days: Check<number> = (value) =>
     ? value
     : misfit("a positive number of days", value);
 
+/** A size of the machine's memory, in MB; "auto" leaves it to the platform. */
+const megabytes: Check<number | "auto"> = (value) =>
+  value === "auto" || (typeof value === "number" && value > 0)
+    ? value
+    : misfit('a positive number of megabytes, or "auto"', value);
+
+/** The fields of a machine type, as they are in the file. */
+const TYPE_FIELDS: Readonly<Record<string, { readonly name: keyof MachineType; readonly isWhole: boolean }>> =
+  {
+    memory_mb: { name: "memoryMb", isWhole: false },
+    cpus: { name: "cpus", isWhole: false },
+    gpus: { name: "gpus", isWhole: true },
+  };
+
+const machineTypes: Check<Readonly<Record<string, MachineType>>> = (value) => {
+  const expected = "a table for each machine type, with numbers for memory_mb, cpus and gpus";
+  if (!isRecord(value)) return misfit(expected, value);
+  const types: Record<string, MachineType> = {};
+  for (const [typeName, fields] of Object.entries(value)) {
+    if (!isRecord(fields)) return misfit(expected, fields);
+    const type: { -readonly [Name in keyof MachineType]: MachineType[Name] } = {};
+    for (const [fieldName, number] of Object.entries(fields)) {
+      const field = Object.hasOwn(TYPE_FIELDS, fieldName) ? TYPE_FIELDS[fieldName] : undefined;
+      const isValid =
+        typeof number === "number" && (field?.isWhole ? Number.isInteger(number) && number >= 0 : number > 0);
+      if (field === undefined || !isValid) return misfit(expected, { [typeName]: { [fieldName]: number } });
+      type[field.name] = number;
+    }
+    types[typeName] = type;
+  }
+  return types;
+};
+
 /**
  * Every setting of the platform, by the table of `platform.toml` that it is in. In the file, names have underscores:
  * `logs_days`. docs/guides/self-host.md lists the same settings, which a test checks.
  */
 export const PLATFORM_SETTINGS = {
+  machine: {
+    memoryMb: {
+      check: megabytes,
+      default: "auto",
+      doc: "memory for all runners together; `auto` for 90 % of the machine's",
+    },
+    types: {
+      check: machineTypes,
+      default: undefined,
+      doc: "machine types besides the four, or instead of them",
+    },
+  },
   retention: {
     logsDays: {
       check: days,
@@ -50,8 +96,11 @@ type Tables = typeof PLATFORM_SETTINGS;
 /** The settings of a platform, with defaults. */
 export type PlatformSettings = {
   readonly [Table in keyof Tables]: {
-    readonly [Name in keyof Tables[Table]]: Tables[Table][Name] extends { readonly check: infer C }
-      ? Checked<C>
+    readonly [Name in keyof Tables[Table]]: Tables[Table][Name] extends {
+      readonly check: infer C;
+      readonly default: infer Default;
+    }
+      ? Checked<C> | (Default extends undefined ? undefined : never)
       : never;
   };
 };

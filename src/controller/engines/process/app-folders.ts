@@ -7,12 +7,12 @@ import { findNpm, npmEnvironment } from "../../../environments/npm.ts";
 import { runNpm } from "../../../environments/npm-run.ts";
 import type { NodeRuntime } from "../../../environments/node-runtime.ts";
 import { FalServerlessError } from "../../../errors.ts";
-import { logEntry, type LogEntry } from "../../../log-entry.ts";
+import { logEntry } from "../../../log-entry.ts";
 import { writeFileAtomic } from "../../../processes/atomic-file.ts";
-import { SharedCall } from "../../../processes/single-flight.ts";
 import type { FileStore } from "../../state/files.ts";
 import type { DeployedFile, Revision } from "../../state/revisions.ts";
 import type { BuiltContent, PrepareOptions } from "../engine.ts";
+import { SharedPreparations } from "../shared-preparations.ts";
 import { recipeOf, type Install, type Recipe } from "./recipe.ts";
 
 /** The files and programs that a runner of a revision is started from. */
@@ -54,7 +54,7 @@ export class AppFolders {
   readonly #root: string;
   readonly #files: FileStore;
   readonly #environments: NpmEnvironments;
-  readonly #calls = new Map<string, SharedCall<void, LogEntry>>();
+  readonly #shared = new SharedPreparations();
 
   constructor(root: string, files: FileStore, environments: NpmEnvironments) {
     this.#root = root;
@@ -77,7 +77,7 @@ export class AppFolders {
   async prepare(revision: Revision, options: PrepareOptions): Promise<void> {
     const target = this.#folderOf(revision.id);
     if (existsSync(target)) return;
-    await this.#once(target, options, async (shared) => {
+    await this.#shared.once(target, options, async (shared) => {
       const { definition } = revision;
       const { recipe, node } = await this.#basis(definition, shared);
       const temporary = `${target}.${process.pid}`;
@@ -126,24 +126,6 @@ export class AppFolders {
     return { recipe, node };
   }
 
-  /** Does work that runners started together need once. It is aborted when none of them waits any more. */
-  async #once(
-    key: string,
-    options: PrepareOptions,
-    work: (shared: PrepareOptions) => Promise<void>,
-  ): Promise<void> {
-    let call = this.#calls.get(key);
-    if (call === undefined || call.isClosed) {
-      const started = new SharedCall<void, LogEntry>((signal, log) => work({ signal, log }));
-      this.#calls.set(key, started);
-      void started.settled().then(() => {
-        if (this.#calls.get(key) === started) this.#calls.delete(key);
-      });
-      call = started;
-    }
-    await call.join(options);
-  }
-
   #folderOf(revision: string): string {
     return join(this.#root, "revisions", revision);
   }
@@ -189,7 +171,7 @@ export class AppFolders {
     const record = join(this.#root, "packages", `${digest}.json`);
     if (!existsSync(record)) {
       const npmrc = npmrcOf(content.image);
-      await this.#once(record, options, (shared) =>
+      await this.#shared.once(record, options, (shared) =>
         this.#install({ record, digest, install, files, node, npmrc }, shared),
       );
     }

@@ -1,21 +1,23 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { markOf, parseMark, stateOf, type ProcessMark } from "../../../cache/process-mark.ts";
 import { endGroup, endTree } from "../../../processes/process-tree.ts";
-import type { BuiltContent, Engine, PrepareOptions, RunnerEnding, RunnerOrder } from "../engine.ts";
+import type {
+  BuiltContent,
+  Engine,
+  PrepareOptions,
+  RunnerEnding,
+  RunnerHandle,
+  RunnerOrder,
+  StartedRunner,
+} from "../engine.ts";
 import type { RunnerLogs } from "../../logs/runner-logs.ts";
 import type { RunnerOutput } from "../../logs/runner-output.ts";
 import type { Revision } from "../../state/revisions.ts";
 import type { AppFolders } from "./app-folders.ts";
 import { recipeOf } from "./recipe.ts";
 import { treeMemory } from "./tree-memory.ts";
-
-/** Identifies a runner, also for a later process. */
-interface ProcessHandle {
-  readonly mark: ProcessMark;
-}
 
 /** A runner that this engine looks after. */
 interface Running {
@@ -26,6 +28,12 @@ interface Running {
   killTimer?: NodeJS.Timeout;
 }
 
+/** The variables with the address at which a runner announces that it is ready: see cli/announcement.ts. */
+const ANNOUNCE_URL = "SERVABLE_ANNOUNCE_URL";
+const ANNOUNCE_TOKEN = "SERVABLE_ANNOUNCE_TOKEN";
+/** The variables by which an app reaches what the platform keeps for it: see storage/platform-account.ts. */
+const PLATFORM_URL = "SERVABLE_PLATFORM_URL";
+const PLATFORM_TOKEN = "SERVABLE_PLATFORM_TOKEN";
 /** Interval at which a runner of an earlier process is looked at, in milliseconds. */
 const ADOPTED_POLL_MS = 250;
 /**
@@ -56,11 +64,9 @@ export class ProcessEngine implements Engine {
     this.#logs = logs;
   }
 
-  refusal(image: Revision["definition"]["image"]): string | undefined {
-    if (recipeOf(image) === undefined) {
-      return "it has an image or a Dockerfile of its own, and needs a container engine: install Podman or Docker on the platform's machine";
-    }
-    return undefined;
+  async refusal(image: Revision["definition"]["image"]): Promise<string | undefined> {
+    if (recipeOf(image) !== undefined) return undefined;
+    return 'it has an image or a Dockerfile of its own, and needs Docker or Podman, which this platform does not use: see "servable up --engine"';
   }
 
   async build(content: BuiltContent, options: PrepareOptions = {}): Promise<void> {
@@ -72,9 +78,9 @@ export class ProcessEngine implements Engine {
   }
 
   async start(
-    { id, revision, variables }: RunnerOrder,
+    { id, revision, variables, platform, gpus }: RunnerOrder,
     onEnd: (ending: RunnerEnding) => void,
-  ): Promise<ProcessHandle> {
+  ): Promise<StartedRunner> {
     const { directory, program, arguments: given, node } = await this.#folders.find(revision);
     const home = this.#output.folderOf(id);
     mkdirSync(join(home, "tmp"), { recursive: true, mode: 0o700 });
@@ -95,6 +101,12 @@ export class ProcessEngine implements Engine {
           HOME: home,
           TMPDIR: join(home, "tmp"),
           ...variables,
+          // An app that asks for no devices sees none.
+          CUDA_VISIBLE_DEVICES: gpus.map((gpu) => gpu.id).join(","),
+          [ANNOUNCE_URL]: `${platform.url}/_platform/runners/${id}/ready`,
+          [ANNOUNCE_TOKEN]: platform.announcementToken,
+          [PLATFORM_URL]: platform.url,
+          [PLATFORM_TOKEN]: platform.token,
         },
       });
     } finally {
@@ -111,14 +123,18 @@ export class ProcessEngine implements Engine {
       this.#ended(id, signal === null ? `exit code ${code}` : `killed by ${signal}`, code === 0),
     );
     child.unref();
-    return { mark: running.mark };
+    return { handle: { mark: running.mark } };
   }
 
-  adopt(id: string, handle: unknown, onEnd: (ending: RunnerEnding) => void): boolean {
-    const mark = parseMark(JSON.stringify((handle as Partial<ProcessHandle> | null)?.mark ?? null));
+  async adopt(
+    id: string,
+    handle: RunnerHandle,
+    onEnd: (ending: RunnerEnding) => void,
+  ): Promise<Pick<StartedRunner, "address"> | undefined> {
+    const mark = parseMark(JSON.stringify(handle["mark"] ?? null));
     if (mark === undefined || stateOf(mark) !== "alive") {
       if (mark !== undefined) endGroup(mark.pid);
-      return false;
+      return undefined;
     }
     this.#logs.watch(id);
     this.#running.set(id, { mark, onEnd });
@@ -129,7 +145,11 @@ export class ProcessEngine implements Engine {
       this.#ended(id, "ended, with an exit code that is not known", false);
     }, ADOPTED_POLL_MS);
     timer.unref();
-    return true;
+    return {};
+  }
+
+  async endOthers(): Promise<void> {
+    // What a runner leaves is ended when it is found to have ended.
   }
 
   end(id: string, graceMs: number): void {
@@ -166,25 +186,14 @@ export class ProcessEngine implements Engine {
     this.#logs.end(id);
     // Processes that it has started and left behind.
     endGroup(running.mark.pid);
-    void lastWords(this.#output, id).then((words) =>
-      running.onEnd({ how, isFailure: running.asked === undefined || !isClean, lastWords: words }),
-    );
+    void this.#output
+      .lastWords(id)
+      .then((words) =>
+        running.onEnd({ how, isFailure: running.asked === undefined || !isClean, lastWords: words }),
+      );
   }
 }
 
 function pairOf(name: string, value: string | undefined): [string, string][] {
   return value === undefined ? [] : [[name, value]];
 }
-
-/** The last lines of a runner: of its standard error, otherwise of its log. */
-async function lastWords(output: RunnerOutput, id: string): Promise<string> {
-  for (const stream of ["stderr", "stdout"] as const) {
-    const text = await readFile(output.pathOf(id, stream), "utf8").catch(() => "");
-    const lines = text.trimEnd().split("\n").slice(-LAST_LINES).join("\n").slice(-LAST_CHARACTERS);
-    if (lines !== "") return lines;
-  }
-  return "";
-}
-
-const LAST_LINES = 10;
-const LAST_CHARACTERS = 2_000;

@@ -1,9 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
-import { constants } from "node:os";
 import { PassThrough, type Readable, type Writable } from "node:stream";
 import { deserialize, serialize } from "node:v8";
-import { failureReason } from "../../../packaging/engines.ts";
+import { failureReason, signalOfExitCode } from "../../../packaging/engines.ts";
 import type { WorkerEnd } from "../../../processes/worker-channel.ts";
 import {
   FRAME,
@@ -175,7 +174,7 @@ export class ContainerProcess {
       return { code, signal, error: new Error(`${command}: ${words}`) };
     }
     // The bridge reports every end except its own: exit code 0 without a report means that it was killed.
-    return code === 0 ? { code: null, signal: "SIGKILL" } : { code, signal, ...signalOf(code) };
+    return code === 0 ? { code: null, signal: "SIGKILL" } : { code, signal, ...endOf(code) };
   }
 
   /** Removes the container if it has not ended. */
@@ -192,9 +191,7 @@ export class ContainerProcess {
   }
 }
 
-/** The signal of an engine's exit code, which follows the shell: 137 for SIGKILL. */
-function signalOf(code: number | null): Partial<WorkerEnd> {
-  if (code === null || code <= 128) return {};
-  const [name] = Object.entries(constants.signals).find(([, number]) => number === code - 128) ?? [];
-  return name === undefined ? {} : { code: null, signal: name };
+function endOf(code: number | null): Partial<WorkerEnd> {
+  const signal = signalOfExitCode(code ?? 0);
+  return signal === undefined ? {} : { code: null, signal };
 }
