@@ -363,6 +363,7 @@ export class RunnerLives {
     clearTimeout(life.startTimer);
     const now = this.#parts.now();
     runner.state = "ready";
+    runner.phases.announcedAt ??= now; // containers do not announce themselves
     runner.readyAt = now;
     runner.idleSince = now;
     this.#records.add(life.runner.id, { state: "ready", reason: "it takes requests", address });
