@@ -59,7 +59,7 @@ export interface PlatformOptions {
   readonly owner: string;
   /** Speaks TLS with this certificate. */
   readonly tls?: CertificateSource | undefined;
-  /** What runs runners: processes where an app can be one, otherwise containers (default); or one of them alone. */
+  /** Default: processes where an app can be one, otherwise containers. */
   readonly engine?: EngineChoice | undefined;
   /** The devices for runners. Default: those that NVIDIA's driver lists. */
   readonly gpus?: readonly Gpu[] | undefined;
@@ -69,7 +69,7 @@ export interface PlatformOptions {
   readonly onProgress?: ((line: string) => void) | undefined;
 }
 
-/** What runs runners. */
+/** The engines that run runners. */
 export type EngineChoice = "auto" | "process" | "container";
 
 /** A running platform. */

@@ -228,7 +228,7 @@ describe("apps with an image of their own", { skip: withoutContainers }, () => {
     assert.match(String(ended?.externalMetadata?.["ending"]), /^exit code 0/);
   });
 
-  test("runners survive a platform that is killed, go on writing, and are taken over; others of it are removed", async () => {
+  test("runners survive a platform that is killed, continue to write, and are taken over; others of it are removed", async () => {
     const folder = platformFolder();
     const child = fork(join(ROOT, "test/fixtures/self-host/platform.ts"), [folder], {
       execArgv: ["--conditions=servable-source", "--import", "tsx"],

@@ -37,7 +37,7 @@ export function addUpCommand(program: Command): void {
     .addOption(
       new Option(
         "--engine <engine>",
-        "what runs runners: processes, containers, or processes where an app can be one (default: auto)",
+        "run runners as processes, in containers, or as processes where an app can be one (default: auto)",
       ).choices(["auto", "process", "container"]),
     )
     .option(

@@ -58,7 +58,6 @@ export function imageOf(environments: readonly EnvironmentDefinition[]): JsonObj
 
 /**
  * The engine that runs an image.
- * @param what for the message: "deployed"
  * @throws ConnectError if there is none, or the machine is too small for a runner
  */
 export async function engineFor(

@@ -12,7 +12,7 @@ export interface PlatformStatus {
   readonly apps: readonly AppStatus[];
 }
 
-/** What the machine has for runners. */
+/** Memory and devices of the machine for runners. */
 interface MachineStatus {
   readonly memoryBytes: number;
   readonly freeMemoryBytes: number;

@@ -3,7 +3,7 @@ import type { Gpu } from "../state/gpus.ts";
 import type { Need } from "../state/machine-types.ts";
 import type { Definition, Revision } from "../state/revisions.ts";
 
-/** What revisions with the same content share: an image, or packages. */
+/** The shared part of revisions with the same content: an image, or packages. */
 export type BuiltContent = Pick<Definition, "image" | "files">;
 
 /** Options of preparing a revision. */
@@ -12,7 +12,7 @@ export interface PrepareOptions {
   readonly log?: ((entry: LogEntry) => void) | undefined;
 }
 
-/** What to build. */
+/** An image or packages to build. */
 export interface BuildOrder extends BuiltContent {
   /** Builds it even if there is one of the same content. */
   readonly isForced: boolean;
@@ -93,7 +93,7 @@ export interface Engine {
     onEnd: (ending: RunnerEnding) => void,
   ): Promise<Pick<StartedRunner, "address"> | undefined>;
 
-  /** Ends what is left of runners of earlier processes, besides those with these ids. */
+  /** Ends runners of earlier processes, except those with these ids. */
   endOthers(ids: ReadonlySet<string>): Promise<void>;
 
   /** Asks a runner to end, and kills it with all that it has started when the grace period is over. */

@@ -34,7 +34,7 @@ export class HealthWatch {
   readonly #hooks: HealthHooks;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
-  /** What was wrong with the last answer; undefined if it was good. */
+  /** The fault of the last answer; undefined if it was good. */
   lastFault: string | undefined;
 
   constructor(address: string, check: HealthCheck | undefined, hooks: HealthHooks) {

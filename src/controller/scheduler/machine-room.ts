@@ -1,7 +1,7 @@
 import type { Gpu } from "../state/gpus.ts";
 import { sizeText, type Need } from "../state/machine-types.ts";
 
-/** What a machine has for runners. */
+/** Memory and devices of a machine for runners. */
 export interface MachineSize {
   readonly memoryBytes: number;
   readonly gpus: readonly Gpu[];

@@ -71,7 +71,7 @@ export class Rollouts {
     const busy = [...(live?.runners.values() ?? [])].filter(({ leases }) => leases.size > 0).length;
     const count = Math.max(1, Math.min(busy, app.scale.maxConcurrency));
     const runners = [this.#lives.start(revision, "it tries the new revision", log)];
-    // On a full machine the old runners go on, and are replaced by and by.
+    // On a full machine the old runners continue, and are replaced one after the other.
     while (runners.length < count && this.#lives.hasRoomFor(revision)) {
       runners.push(this.#lives.start(revision, "it tries the new revision"));
     }

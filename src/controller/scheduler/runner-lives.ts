@@ -213,7 +213,7 @@ export class RunnerLives {
     });
   }
 
-  /** What a runner of a revision needs. */
+  /** The needs of a runner of a revision. */
   needOf({ codeSettings, definition }: Pick<Revision, "codeSettings" | "definition">): Need {
     return this.#parts.machineTypes.needOf(codeSettings.machineTypes, definition.numGpus);
   }

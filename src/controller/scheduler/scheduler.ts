@@ -22,7 +22,7 @@ import { Scaler } from "./scaler.ts";
 export interface SchedulerParts {
   readonly database: Database;
   readonly engines: Engines;
-  /** What the machine has for runners. */
+  /** Memory and devices of the machine. */
   readonly machine: MachineRoom;
   readonly machineTypes: MachineTypes;
   readonly secrets: SecretBox;

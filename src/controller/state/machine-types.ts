@@ -1,6 +1,6 @@
 const MB = 1_000_000;
 
-/** What a runner of a machine type gets. */
+/** The limits and devices of a runner of a machine type. */
 export interface MachineType {
   /** The most memory that it may use, in MB (1,000,000 bytes); absent for no limit. */
   readonly memoryMb?: number;
@@ -10,7 +10,7 @@ export interface MachineType {
   readonly gpus?: number;
 }
 
-/** What a runner needs of its machine. */
+/** The needs of a runner. */
 export interface Need {
   /** Undefined for no limit. */
   readonly memoryBytes: number | undefined;
@@ -28,7 +28,7 @@ const DEFAULT_TYPES: Readonly<Record<string, MachineType>> = {
   L: { memoryMb: 8_000 },
 };
 
-/** The machine types of a platform, and what runners get of them. */
+/** The machine types of a platform, and the needs of their runners. */
 export class MachineTypes {
   readonly #types: ReadonlyMap<string, MachineType>;
 
@@ -38,7 +38,7 @@ export class MachineTypes {
   }
 
   /**
-   * What a runner of these types needs: the most of them. A type that is not known has no limits, and one device if its
+   * The needs of a runner of these types: the most of them. A type that is not known has no limits, and one device if its
    * name begins with "GPU".
    */
   needOf(machineTypes: readonly string[], numGpus: number): Need {

@@ -149,7 +149,7 @@ export class ProcessEngine implements Engine {
   }
 
   async endOthers(): Promise<void> {
-    // What a runner leaves is ended when it is found to have ended.
+    // `adopt` ends the processes of a runner that has ended.
   }
 
   end(id: string, graceMs: number): void {

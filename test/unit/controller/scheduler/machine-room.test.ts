@@ -38,10 +38,10 @@ test("runners get the memory of their types until it is used up; those without a
     "no memory left: machine type T needs 600 MB, 400 MB of 1 GB are free",
   );
   assert.equal(room.shortage(need(600), new Set(["one"])), undefined);
-  assert.deepEqual(room.take("one", need(600)), [], "what it has already");
+  assert.deepEqual(room.take("one", need(600)), [], "its own part");
 });
 
-test("what never fits is refused by name", () => {
+test("needs that never fit are refused by name", () => {
   const room = new MachineRoom({ memoryBytes: 1e9, gpus: GPUS });
   assert.match(room.refusal(need(0, 3)) ?? "", /^it needs 3 GPUs, and this platform has 2: /);
   assert.match(
@@ -58,7 +58,7 @@ test("a runner of an earlier process keeps its devices, also one that the invent
   assert.equal(room.freeMemoryBytes, 400e6);
 });
 
-test("machine types are those of the platform, the most of several counts, and one without a limit has none", () => {
+test("machine types are those of the platform, several give the most of them, and one without a limit has none", () => {
   const types = new MachineTypes({
     XS: { memoryMb: 256, cpus: 0.5 },
     BIG: { memoryMb: 64_000, cpus: 8, gpus: 2 },
