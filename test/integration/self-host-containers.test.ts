@@ -232,6 +232,8 @@ describe("apps with an image of their own", { skip: withoutContainers }, () => {
     const folder = platformFolder();
     const child = fork(join(ROOT, "test/fixtures/self-host/platform.ts"), [folder], {
       execArgv: ["--conditions=servable-source", "--import", "tsx"],
+      // Programs that outlive it must not hold the output of this test open.
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
     });
     const ended = once(child, "exit");
     const [{ url, key }] = (await once(child, "message")) as [{ url: string; key: string }];
