@@ -64,6 +64,8 @@ export interface PlatformOptions {
   /** The devices for runners. Default: those that NVIDIA's driver lists. */
   readonly gpus?: readonly Gpu[] | undefined;
   readonly log: Logger;
+  /** Time after which sockets of a runner that is replaced are closed, in milliseconds. Default 60 s. */
+  readonly evictMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called with each line about what is being prepared. */
   readonly onProgress?: ((line: string) => void) | undefined;
@@ -139,6 +141,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     closing.push(() => metrics.close());
     const scheduler = new Scheduler({
       ...{ database, engines, machine, machineTypes, secrets, owner, log },
+      evictMs: options.evictMs,
       announceUrl: () => `http://127.0.0.1:${port}`,
       runnerToken: (id) => keys.runnerToken(id),
       onStarted: (revision, times) => metrics.started(aliasOf(revision), times),

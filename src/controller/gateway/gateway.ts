@@ -12,6 +12,7 @@ import { answerError, GatewayError } from "./gateway-error.ts";
 import { requestHeaders, type RequestFacts } from "./forwarded-headers.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { RequestProxy } from "./request-proxy.ts";
+import { isUnaryRoute } from "./realtime-routes.ts";
 import { proxySocket } from "./socket-proxy.ts";
 
 /** The parts that the gateway needs. */
@@ -189,6 +190,10 @@ export class Gateway {
     socket.on("error", leave).once("close", leave);
     const place = placeRequest(request, { requestId, callerId: facts.callerId, isSocket: true });
     const lease = app.tryAcquire(place) ?? (await this.#wait(app, request, place, left.signal));
+    let current = lease;
+    const isMovable = (): boolean =>
+      isUnaryRoute(app.revision, address.endpoint) &&
+      this.#parts.scheduler.find(address.environment, address.app) === app;
     try {
       await proxySocket(
         {
@@ -200,9 +205,22 @@ export class Gateway {
           requestId,
         },
         lease,
+        isMovable()
+          ? {
+              acquire: async (signal) =>
+                isMovable()
+                  ? app.acquire(place, AbortSignal.any([left.signal, signal]))
+                  : undefined,
+              moved: (next) => {
+                app.release(current);
+                current = next;
+              },
+              unused: (unused) => app.release(unused),
+            }
+          : undefined,
       );
     } finally {
-      app.release(lease);
+      app.release(current);
     }
   }
 

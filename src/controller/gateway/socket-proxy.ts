@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Lease } from "../scheduler/live-runner.ts";
 import { GatewayError } from "./gateway-error.ts";
+import { SessionRelay, type NextRunner } from "./session-relay.ts";
 
 /** A request to upgrade, as a runner gets it. */
 export interface UpgradeRequest {
@@ -21,11 +22,16 @@ const SERVICE_RESTART = 1012;
 /**
  * Connects a socket with a runner. Bytes are passed on unchanged in both directions, as fast as the slower side reads.
  * Resolves when the socket is closed.
+ * @param mover moves it to another runner when its own is to end; undefined: the socket is closed then
  * @throws GatewayError if the runner can't be reached
  */
-export async function proxySocket(upgrade: UpgradeRequest, lease: Lease): Promise<void> {
+export async function proxySocket(
+  upgrade: UpgradeRequest,
+  lease: Lease,
+  mover: SocketMover | undefined,
+): Promise<void> {
   const { socket, head, requestId } = upgrade;
-  const { answer, upstream, first } = await open(upgrade, lease);
+  const { answer, upstream, first } = await openSocket(upgrade, lease);
   const isUpgrade = answer.statusCode === 101;
   const lines = [`HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}`];
   for (let index = 0; index < answer.rawHeaders.length; index += 2) {
@@ -42,6 +48,14 @@ export async function proxySocket(upgrade: UpgradeRequest, lease: Lease): Promis
     await closed(socket);
     return;
   }
+  // Compressed messages depend on those before.
+  const isCompressed = answer.headers["sec-websocket-extensions"] !== undefined;
+  if (mover === undefined || isCompressed) pipeSocket(socket, upstream, lease, head, first);
+  else relaySession(upgrade, { lease, upstream, first }, answer.headers["sec-websocket-protocol"], mover);
+  await closed(socket);
+}
+
+function pipeSocket(socket: Duplex, upstream: Socket, lease: Lease, head: Buffer, first: Buffer): void {
   if (first.length > 0) socket.write(first);
   if (head.length > 0) upstream.write(head);
   lease.onEvict = () => {
@@ -53,10 +67,63 @@ export async function proxySocket(upgrade: UpgradeRequest, lease: Lease): Promis
   // A half that is closed abruptly closes the other one, too.
   socket.once("close", () => upstream.destroy());
   upstream.once("close", () => socket.end());
-  await Promise.all([closed(socket), closed(upstream)]);
 }
 
-function open(
+/** Finds places for sockets that move. */
+export interface SocketMover {
+  /** A place on another runner; undefined if there is none for the socket. */
+  readonly acquire: (signal: AbortSignal) => Promise<Lease | undefined>;
+  /** The socket has left its place for another one. */
+  readonly moved: (lease: Lease) => void;
+  readonly unused: (lease: Lease) => void;
+}
+
+function relaySession(
+  upgrade: UpgradeRequest,
+  { lease, upstream, first }: NextRunner,
+  protocol: string | undefined,
+  mover: SocketMover,
+): void {
+  const { socket, head } = upgrade;
+  const watch = (each: Lease): void => {
+    each.onDrain = () => relay.move();
+    each.onEvict = () => {
+      relay.stay();
+      socket.end(closeFrame(SERVICE_RESTART));
+    };
+  };
+  const relay = new SessionRelay(socket, upstream, {
+    connect: async (signal) => {
+      const next = await mover.acquire(signal);
+      if (next === undefined) return undefined;
+      try {
+        const opened = await openSocket(upgrade, next);
+        const isSame =
+          opened.answer.statusCode === 101 &&
+          opened.answer.headers["sec-websocket-protocol"] === protocol &&
+          opened.answer.headers["sec-websocket-extensions"] === undefined;
+        if (opened.upstream !== undefined && isSame)
+          return { lease: next, upstream: opened.upstream, first: opened.first };
+        opened.answer.destroy();
+        opened.upstream?.destroy();
+      } catch {
+        // as if there were no place
+      }
+      mover.unused(next);
+      return undefined;
+    },
+    moved: (next) => {
+      watch(next);
+      mover.moved(next);
+    },
+    unused: mover.unused,
+  });
+  watch(lease);
+  relay.begin(head, first);
+  if (lease.runner.state !== "ready") relay.move();
+}
+
+function openSocket(
   { request, headers, path }: UpgradeRequest,
   lease: Lease,
 ): Promise<{

@@ -43,6 +43,8 @@ export interface Lease {
   /** Whether it had to wait. */
   readonly hasWaited: boolean;
   readonly isSocket: boolean;
+  /** Called when the runner gets no new requests any more. */
+  onDrain?: (() => void) | undefined;
   /** Called when the runner wants to end and the socket has to go elsewhere. */
   onEvict?: (() => void) | undefined;
 }

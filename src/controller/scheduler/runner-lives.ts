@@ -32,6 +32,8 @@ export interface RunnerLivesParts {
   /** The clock, in seconds. */
   readonly now: () => number;
   readonly log: Logger;
+  /** Time after which sockets of a draining runner are closed, in milliseconds. Default 60 s. */
+  readonly evictMs?: number | undefined;
   /** A runner takes requests from now on. */
   readonly onReady: (runner: LiveRunner) => void;
   /** A runner has ended. `ending.isFailure` is false if it was asked to. */
@@ -64,7 +66,7 @@ interface Life {
   readonly log?: ((entry: LogEntry) => void) | undefined;
 }
 
-/** Time after which sockets of a draining runner are closed, in milliseconds. */
+/** The default time after which sockets of a draining runner are closed, in milliseconds. */
 const EVICT_MS = 60_000;
 /** Time for a connection to a runner, in milliseconds. */
 const CONNECT_MS = 5_000;
@@ -176,9 +178,11 @@ export class RunnerLives {
     life.health?.stop();
     this.#records.add(life.runner.id, { state: "draining", reason });
     if (runner.leases.size === 0) return this.idle(runner);
+    // Some sockets move to another runner at once.
+    for (const lease of runner.leases) lease.onDrain?.();
     life.evictTimer = setTimeout(() => {
       for (const lease of runner.leases) lease.onEvict?.();
-    }, EVICT_MS).unref();
+    }, this.#parts.evictMs ?? EVICT_MS).unref();
   }
 
   /** The last request of a runner has ended: one that is draining ends now. */

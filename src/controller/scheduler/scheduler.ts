@@ -39,6 +39,8 @@ export interface SchedulerParts {
   readonly onStarted?: (revision: Revision, times: StartTimes) => void;
   /** Called when a runner has failed. */
   readonly onFailed?: (revision: Revision) => void;
+  /** Time after which sockets of a draining runner are closed, in milliseconds. */
+  readonly evictMs?: number | undefined;
 }
 
 /** A runner, and the app that it belongs to. */
