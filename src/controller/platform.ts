@@ -148,7 +148,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       onFailed: (revision) => metrics.failed(aliasOf(revision)),
       now: () => (epoch + performance.now() - start) / 1_000,
     });
-    const gateway = new Gateway({ scheduler, keys, owner, traffic: metrics });
+    const gateway = new Gateway({ scheduler, keys, owner, traffic: metrics, limits: settings.limits });
     const host = options.host ?? "127.0.0.1";
     const certificate = options.tls && new CertificateKeeper(root, withName(options.tls, host), log);
     const scheme = certificate === undefined ? "http" : "https";
@@ -206,7 +206,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     closing.push(() => door.close());
     closing.push(() => gateway.close());
     await scheduler.start();
-    const upkeep = new Upkeep({ database, output, logs, files, settings, log });
+    const upkeep = new Upkeep({ database, engine, output, logs, files, settings, log });
     closing.push(() => upkeep.close());
     signal?.throwIfAborted();
     return {

@@ -1,17 +1,19 @@
 import type { Logger } from "pino";
+import type { Engine } from "./engines/engine.ts";
 import type { RunnerLogs } from "./logs/runner-logs.ts";
 import type { RunnerOutput } from "./logs/runner-output.ts";
 import type { PlatformSettings } from "./settings/platform-settings.ts";
 import { forgetDecisions } from "./state/decisions.ts";
 import type { FileStore } from "./state/files.ts";
 import { forgetExpiredValues } from "./state/kv.ts";
-import { filesInUse } from "./state/revisions.ts";
+import { filesInUse, forgetRevisions } from "./state/revisions.ts";
 import { endedRunners, forgetRunners } from "./state/runners.ts";
 import type { Database } from "./store/database.ts";
 
 /** The parts that are kept small. */
 export interface UpkeepParts {
   readonly database: Database;
+  readonly engine: Engine;
   readonly output: RunnerOutput;
   readonly logs: RunnerLogs;
   readonly files: FileStore;
@@ -45,15 +47,18 @@ export class Upkeep {
   /** Removes records, output and values that are older than their retention, and files that no revision has. */
   forgetOld(): Promise<void> {
     return this.#next("remove what is older than its retention", async () => {
-      const { database, output, files, settings } = this.#parts;
+      const { database, engine, output, files, settings } = this.#parts;
       const daysAgo = (days: number): Date => new Date(Date.now() - days * DAY_MS);
       for (const id of await forgetRunners(database, daysAgo(settings.retention.logsDays))) {
         await output.remove(id);
       }
       await forgetDecisions(database, daysAgo(settings.retention.decisionsDays));
       await forgetExpiredValues(database);
+      for (const id of await forgetRevisions(database, daysAgo(settings.retention.logsDays))) {
+        await engine.discard(id);
+      }
       // Files of a deployment that is under way are younger.
-      await files.collect(() => filesInUse(database), daysAgo(1));
+      await files.collect(() => filesInUse(database), daysAgo(settings.retention.filesDays));
     });
   }
 

@@ -9,6 +9,7 @@ const ERROR_TYPES = {
   method_not_allowed: 405,
   conflict: 409,
   payload_too_large: 413,
+  too_many_requests: 429,
   client_disconnected: 499,
   internal_error: 500,
   runner_incomplete_response: 502,

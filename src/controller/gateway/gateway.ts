@@ -6,6 +6,7 @@ import type { LiveApp, PlaceRequest } from "../scheduler/live-app.ts";
 import type { Lease } from "../scheduler/live-runner.ts";
 import { aliasOf } from "../state/app-names.ts";
 import { parseAppAddress, type AppAddress } from "./app-address.ts";
+import { CallerLimits, type Limits } from "./caller-limits.ts";
 import { allowOrigins, answerPreflight, isPreflight } from "./cors.ts";
 import { Departure } from "./departure.ts";
 import { answerError, GatewayError } from "./gateway-error.ts";
@@ -23,6 +24,7 @@ export interface GatewayParts {
   readonly owner: string;
   /** Counts requests. */
   readonly traffic: Traffic;
+  readonly limits: Limits;
 }
 
 /** Counts requests to apps. */
@@ -48,9 +50,11 @@ const MIN_START_TIMEOUT = 0.1;
 export class Gateway {
   readonly #parts: GatewayParts;
   readonly #proxy = new RequestProxy();
+  readonly #limits: CallerLimits;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
+    this.#limits = new CallerLimits(parts.limits);
   }
 
   /** Handles a request to an app. False if its path leads to none. */
@@ -97,7 +101,7 @@ export class Gateway {
     address: AppAddress,
     requestId: string,
   ): Promise<void> {
-    const { app, facts } = await this.#admit(request, address, requestId);
+    const { app, facts, keyId } = await this.#admit(request, address, requestId);
     const { method = "GET" } = request;
     const { traffic } = this.#parts;
     const application = aliasOf(address);
@@ -105,6 +109,7 @@ export class Gateway {
     let status: number | undefined;
     traffic.received(application, method);
     try {
+      whenClosed(response, this.#limits.begin(keyId));
       await this.#serve(request, response, { address, app, facts, requestId });
     } catch (error) {
       ({ status } = asGatewayError(error));
@@ -184,7 +189,8 @@ export class Gateway {
     address: AppAddress,
     requestId: string,
   ): Promise<void> {
-    const { app, facts } = await this.#admit(request, address, requestId);
+    const { app, facts, keyId } = await this.#admit(request, address, requestId);
+    whenClosed(socket, this.#limits.begin(keyId));
     const left = new AbortController();
     const leave = (): void => left.abort(new GatewayError("client_disconnected", "The caller left."));
     socket.on("error", leave).once("close", leave);
@@ -208,9 +214,7 @@ export class Gateway {
         isMovable()
           ? {
               acquire: async (signal) =>
-                isMovable()
-                  ? app.acquire(place, AbortSignal.any([left.signal, signal]))
-                  : undefined,
+                isMovable() ? app.acquire(place, AbortSignal.any([left.signal, signal])) : undefined,
               moved: (next) => {
                 app.release(current);
                 current = next;
@@ -229,11 +233,12 @@ export class Gateway {
     request: IncomingMessage,
     address: AppAddress,
     requestId: string,
-  ): Promise<{ readonly app: LiveApp; readonly facts: RequestFacts }> {
+  ): Promise<{ readonly app: LiveApp; readonly facts: RequestFacts; readonly keyId: string | undefined }> {
     const app = this.#parts.scheduler.find(address.environment, address.app);
     const mode = app?.row.authMode;
     const alias = aliasOf(address);
     let callerId = "anonymous";
+    let keyId: string | undefined;
     if (mode !== "public") {
       // Without a key, an unknown app gets the same answer as a private one.
       const token = tokenIn(request.url ?? "");
@@ -256,6 +261,7 @@ export class Gateway {
         throw new GatewayError("forbidden", `This key may not call ${address.owner}/${alias}.`);
       }
       callerId = this.#parts.owner;
+      ({ keyId } = caller);
     }
     if (app === undefined) {
       throw new GatewayError(
@@ -264,7 +270,7 @@ export class Gateway {
       );
     }
     const endpoint = `${address.owner}/${alias}${address.endpoint === "/" ? "" : address.endpoint}`;
-    return { app, facts: { requestId, endpoint, callerId, hasOwnCredentials: mode !== "public" } };
+    return { app, facts: { requestId, endpoint, callerId, hasOwnCredentials: mode !== "public" }, keyId };
   }
 
   /** Waits for a place on a runner. @throws GatewayError that says why there was none */
@@ -277,6 +283,7 @@ export class Gateway {
     const asked = startTimeout(request.headers["x-fal-request-timeout"]);
     const own = app.row.scale.requestStartTimeoutSeconds;
     const seconds = asked ?? (own > 0 ? own : app.revision.codeSettings.startupTimeoutSeconds);
+    this.#limits.assertMayWait(app, this.#parts.scheduler);
     const patience = new AbortController();
     const timer = setTimeout(() => {
       const isTrouble = app.trouble !== undefined && asked === undefined;
@@ -294,6 +301,16 @@ export class Gateway {
       clearTimeout(timer);
     }
   }
+}
+
+/** Calls `then` once an answer or a socket is closed, whether it is complete or not. */
+function whenClosed(
+  stream: { readonly closed: boolean } & NodeJS.EventEmitter,
+  then: (() => void) | undefined,
+): void {
+  if (then === undefined) return;
+  if (stream.closed) then();
+  else stream.once("close", then);
 }
 
 function placeRequest(
@@ -353,6 +370,7 @@ function refuseUpgrade(socket: Duplex, error: GatewayError, requestId: string): 
       `content-length: ${Buffer.byteLength(body)}`,
       `x-fal-request-id: ${requestId}`,
       `x-fal-error-type: ${error.type}`,
+      ...Object.entries(error.headers).map(([name, value]) => `${name}: ${value}`),
       "",
       body,
     ].join("\r\n"),

@@ -76,6 +76,33 @@ export const PLATFORM_SETTINGS = {
       default: 30,
       doc: "time the decisions that `servable why` lists are kept",
     },
+    filesDays: {
+      check: days,
+      default: 1,
+      doc: "time files that no revision has are kept, and parts of uploads that were not completed",
+    },
+  },
+  limits: {
+    waitingPerApp: {
+      check: wholeNumber(1),
+      default: 1_000,
+      doc: "maximum number of requests and sockets that wait for a runner of an app. Others are answered 429",
+    },
+    waiting: {
+      check: wholeNumber(1),
+      default: 5_000,
+      doc: "the same for all apps together. Each waiting request takes up to 64 KiB of memory",
+    },
+    runningPerKey: {
+      check: wholeNumber(0),
+      default: 0,
+      doc: "maximum number of requests and sockets of a key at a time, waiting ones included. 0: no limit",
+    },
+    requestsPerMinutePerKey: {
+      check: wholeNumber(0),
+      default: 0,
+      doc: "maximum number of requests and sockets that a key begins within a minute. 0: no limit",
+    },
   },
   quotas: {
     logsMb: {

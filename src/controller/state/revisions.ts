@@ -154,3 +154,17 @@ export async function deleteRevision(queries: Queries, id: string): Promise<bool
   );
   return rows.length > 0;
 }
+
+/**
+ * Deletes the revisions that were made before a time, and that no app and no runner has: of runs that have ended, and of apps
+ * that were deleted. @returns their ids
+ */
+export async function forgetRevisions(queries: Queries, before: Date): Promise<string[]> {
+  const rows = await queries.query<{ id: string }>(
+    `delete from revisions where created_at < $1
+     and not exists (select from apps where apps.name = revisions.app and apps.environment = revisions.environment)
+     and not exists (select from runners where revision = revisions.id) returning id`,
+    [before],
+  );
+  return rows.map(({ id }) => id);
+}
