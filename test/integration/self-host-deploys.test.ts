@@ -241,7 +241,12 @@ test("a deployment in the middle of another one replaces it, and says so", async
   const load = new Load("middle");
   rmSync(gate, { force: true });
   const first = assert.rejects(deploy("slow.ts", "middle"), /A newer deployment has replaced it/);
-  await delay(300);
+  using connection = host.connection();
+  const isRolling = async (): Promise<boolean> => {
+    const { aliases } = await connection.unary(IsolateController.method.listAliases, {});
+    return aliases.some((each) => each.alias === "middle" && each.isRolling);
+  };
+  while (!(await isRolling())) await delay(10);
   await deploy("b.ts", "middle");
   await first;
   const answer = await host.call("/me/middle", { n: 1 });

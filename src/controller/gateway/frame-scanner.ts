@@ -1,4 +1,4 @@
-/** What a scanner tells about a stream of frames. */
+/** Callbacks of a scanner. */
 export interface FrameHooks {
   /** Called at the end of each message: with its text, if it is a short text of a server. */
   readonly onMessage: (text: string | undefined) => void;

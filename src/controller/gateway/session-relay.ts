@@ -39,7 +39,7 @@ export class SessionRelay {
   #pending = 0;
   #next: NextRunner | undefined;
   #connecting: AbortController | undefined;
-  /** Whether the old runner was told that the session ends. */
+  /** Whether the close frame for the old runner was sent. */
   #isLeaving = false;
   #held: Buffer[] = [];
   #heldBytes = 0;

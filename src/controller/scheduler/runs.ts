@@ -5,7 +5,7 @@ import type { LiveApp } from "./live-app.ts";
 import type { LiveRunner } from "./live-runner.ts";
 import type { RunnerLives } from "./runner-lives.ts";
 
-/** What a caller learns of its run. */
+/** Callbacks for the caller of a run. */
 export interface RunHooks {
   /** Called with each line of its preparation. */
   readonly onLog: (entry: LogEntry) => void;
@@ -80,7 +80,7 @@ export class Runs {
     this.#clear(app);
   }
 
-  /** Ends a run in place of its caller, who is told why. False if the app is not a run. */
+  /** Ends a run and reports the reason to its caller. False if the app is not a run. */
   stop(app: LiveApp, reason: string): boolean {
     const hooks = this.#running.get(app);
     if (hooks === undefined) return false;

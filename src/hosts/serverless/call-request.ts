@@ -53,7 +53,7 @@ const FIRST_PAUSE_MS = 100;
 const LAST_PAUSE_MS = 3_000;
 /** Statuses of a request that was not processed. */
 const NOT_READY: ReadonlySet<number> = new Set([429, 503]);
-/** Errors of the platform with such a status after which the function may have begun all the same. */
+/** Errors of the platform with such a status after which the function may have begun anyway. */
 const MAY_HAVE_BEGUN: ReadonlySet<string> = new Set(["runner_disconnected", "runner_connection_error"]);
 /** Maximum time until a new address is known everywhere, in ms. */
 const UNKNOWN_MS = 30_000;
