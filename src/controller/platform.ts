@@ -206,7 +206,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     closing.push(() => door.close());
     closing.push(() => gateway.close());
     await scheduler.start();
-    const upkeep = new Upkeep({ database, engine, output, logs, files, settings, log });
+    const upkeep = new Upkeep({ database, engines, output, logs, files, settings, log });
     closing.push(() => upkeep.close());
     signal?.throwIfAborted();
     return {

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { Engine } from "./engines/engine.ts";
+import type { Engines } from "./engines/engines.ts";
 import type { RunnerLogs } from "./logs/runner-logs.ts";
 import type { RunnerOutput } from "./logs/runner-output.ts";
 import type { PlatformSettings } from "./settings/platform-settings.ts";
@@ -13,7 +13,7 @@ import type { Database } from "./store/database.ts";
 /** The parts that are kept small. */
 export interface UpkeepParts {
   readonly database: Database;
-  readonly engine: Engine;
+  readonly engines: Engines;
   readonly output: RunnerOutput;
   readonly logs: RunnerLogs;
   readonly files: FileStore;
@@ -47,7 +47,7 @@ export class Upkeep {
   /** Removes records, output and values that are older than their retention, and files that no revision has. */
   forgetOld(): Promise<void> {
     return this.#next("remove what is older than its retention", async () => {
-      const { database, engine, output, files, settings } = this.#parts;
+      const { database, engines, output, files, settings } = this.#parts;
       const daysAgo = (days: number): Date => new Date(Date.now() - days * DAY_MS);
       for (const id of await forgetRunners(database, daysAgo(settings.retention.logsDays))) {
         await output.remove(id);
@@ -55,7 +55,7 @@ export class Upkeep {
       await forgetDecisions(database, daysAgo(settings.retention.decisionsDays));
       await forgetExpiredValues(database);
       for (const id of await forgetRevisions(database, daysAgo(settings.retention.logsDays))) {
-        await engine.discard(id);
+        for (const engine of engines.all()) await engine.discard(id);
       }
       // Files of a deployment that is under way are younger.
       await files.collect(() => filesInUse(database), daysAgo(settings.retention.filesDays));
