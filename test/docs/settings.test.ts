@@ -132,7 +132,12 @@ test("every environment variable that the source reads is documented, and no oth
       "server/access/access-options",
     ],
     ...["cache/cache-directory", "packaging/engines"],
-    ...["processes/announcement", "controller/scheduler/runner-lives", "cli/self-host/state-directory", "cli/self-host/run-platform"],
+    ...[
+      "processes/announcement",
+      "controller/scheduler/runner-lives",
+      "cli/self-host/state-directory",
+      "cli/self-host/run-platform",
+    ],
   ]
     .map((file) => readFileSync(join(ROOT, "src", `${file}.ts`), "utf8"))
     .join("\n");
