@@ -160,7 +160,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "controller/metrics": ["controller/scheduler", "controller/state"],
   "controller/tls": ["controller/failure", "processes"],
   "controller/backup": ["controller/state", "controller/store", "controller/failure", "cache", "processes"],
-  "controller/upkeep": ["controller/logs", "controller/settings", "controller/state", "controller/store"],
+  "controller/upkeep": [
+    "controller/engines",
+    "controller/logs",
+    "controller/settings",
+    "controller/state",
+    "controller/store",
+  ],
   "controller/platform": [
     "controller/api",
     "controller/gateway",
