@@ -107,9 +107,9 @@ async function ownStart(platform: PlatformProcess): Promise<number> {
 /** Ends the runners of the app, and waits until it has none. */
 async function withoutRunners(platform: PlatformProcess): Promise<void> {
   for (;;) {
-    const list = JSON.parse(await platform.run("runners", "list", "--json")) as { id: string }[];
+    const list = JSON.parse(await platform.run("runners", "list", "--json")) as { runner_id: string }[];
     if (list.length === 0) return;
-    for (const { id } of list) await platform.run("runners", "stop", id).catch(() => {}); // it may end by itself
+    for (const { runner_id: id } of list) await platform.run("runners", "stop", id).catch(() => {}); // it may end by itself
     await delay(200);
   }
 }

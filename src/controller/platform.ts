@@ -201,11 +201,12 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     );
     certificate?.keepFresh((renewed) => door.renew(renewed));
     closing.push(() => certificate?.close());
-    // Runners announce themselves as soon as they are taken over or started: the port comes first.
+    // Runners learn the port when they are started. What they and callers send waits until all runners are taken over.
     ({ port } = await door.listen({ host, port: options.port }));
     closing.push(() => door.close());
     closing.push(() => gateway.close());
     await scheduler.start();
+    door.open();
     const upkeep = new Upkeep({ database, engines, output, logs, files, settings, log });
     closing.push(() => upkeep.close());
     signal?.throwIfAborted();

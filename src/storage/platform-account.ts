@@ -6,8 +6,12 @@ export interface PlatformAccount {
   readonly authorization: string;
 }
 
+const URL_VARIABLE = "SERVABLE_PLATFORM_URL";
+const TOKEN_VARIABLE = "SERVABLE_PLATFORM_TOKEN";
+
 /** The account that the platform has given to this process; undefined if it is not a runner of a self-hosted platform. */
 export function platformAccount(environment: NodeJS.ProcessEnv): PlatformAccount | undefined {
-  const { SERVABLE_PLATFORM_URL: url, SERVABLE_PLATFORM_TOKEN: token } = environment;
+  const url = environment[URL_VARIABLE];
+  const token = environment[TOKEN_VARIABLE];
   return url && token ? { url, authorization: `Bearer ${token}` } : undefined;
 }

@@ -134,9 +134,9 @@ test("every environment variable that the source reads is documented, and no oth
     ...["cache/cache-directory", "packaging/engines"],
     ...[
       "processes/announcement",
-      "controller/scheduler/runner-lives",
       "cli/self-host/state-directory",
       "cli/self-host/run-platform",
+      "storage/platform-account",
     ],
   ]
     .map((file) => readFileSync(join(ROOT, "src", `${file}.ts`), "utf8"))

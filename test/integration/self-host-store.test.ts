@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Database } from "../../src/controller/store/database.ts";
@@ -190,6 +191,22 @@ test("a value expires after its time and is removed, and other environments and 
   assert.equal(await getValue(database, address), "forever");
   await setValue(database, { ...address, key: "b" }, "again", undefined);
   assert.equal(await getValue(database, { ...address, key: "b" }), "again");
+});
+
+test("reading waits for a database that is started again, and those who do not wait learn that it is away", async () => {
+  const pid = Number(readFileSync(join(folder, "postgres/data/postmaster.pid"), "utf8").split("\n")[0]);
+  await database.query("select 1");
+  process.kill(pid, "SIGKILL");
+  await assert.rejects(
+    (async () => {
+      for (;;) await database.impatient.query("select 1");
+    })(),
+  );
+  assert.deepEqual(await database.query("select 2 as two"), [{ two: 2 }]);
+  const [row] = await database.transaction((queries) =>
+    queries.query<{ three: number }>("select 3 as three"),
+  );
+  assert.equal(row?.three, 3);
 });
 
 test("a database that is killed is started again with all that was committed", async () => {

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { IsolateController } from "../../platform/generated/controller_pb.ts";
 import type { KeyRing } from "../gateway/key-ring.ts";
 import type { Permission } from "../state/permissions.ts";
+import { DatabaseAway } from "../store/database.ts";
 
 type Method = keyof typeof IsolateController.method;
 
@@ -36,6 +37,7 @@ const PERMISSION_OF: Readonly<Partial<Record<Method, Permission>>> = {
 export function discretion(log: Logger): Interceptor {
   const hidden = (error: unknown, name: string): ConnectError => {
     if (error instanceof ConnectError) return error;
+    if (error instanceof DatabaseAway) return new ConnectError(error.message, Code.Unavailable);
     log.error({ error: (error as Error).stack, call: name }, "a call failed");
     return new ConnectError("The platform failed to handle the call; its log says why.", Code.Internal);
   };

@@ -3,6 +3,7 @@ import { answerError, GatewayError } from "../gateway/gateway-error.ts";
 import { allowOrigins, answerPreflight } from "../gateway/cors.ts";
 import type { Caller, KeyRing } from "../gateway/key-ring.ts";
 import type { Permission } from "../state/permissions.ts";
+import { DatabaseAway } from "../store/database.ts";
 
 /** A request to the control plane. */
 export interface RestRequest {
@@ -68,15 +69,12 @@ export class RestApi {
             query: new URLSearchParams(query),
           });
     answered.catch((error: unknown) => {
-      if (!(error instanceof GatewayError)) this.#onError(error, path);
+      const known = knownError(error);
+      if (known === undefined) this.#onError(error, path);
       answerError(
         response,
-        error instanceof GatewayError
-          ? error
-          : new GatewayError(
-              "internal_error",
-              "The platform failed to handle the request; its log says why.",
-            ),
+        known ??
+          new GatewayError("internal_error", "The platform failed to handle the request; its log says why."),
       );
       // The rest of a body is not read.
       if (!request.complete) response.once("finish", () => request.destroy());
@@ -139,6 +137,11 @@ export async function readJsonBody(request: IncomingMessage): Promise<Readonly<R
     // reported below
   }
   throw new GatewayError("bad_request", "The body has to be a JSON object.");
+}
+
+function knownError(error: unknown): GatewayError | undefined {
+  if (error instanceof GatewayError) return error;
+  return error instanceof DatabaseAway ? new GatewayError("platform_unavailable", error.message) : undefined;
 }
 
 function decodedSegments(path: string): readonly string[] | undefined {

@@ -12,6 +12,7 @@ const ERROR_TYPES = {
   too_many_requests: 429,
   client_disconnected: 499,
   internal_error: 500,
+  platform_unavailable: 503,
   runner_incomplete_response: 502,
   runner_scheduling_failure: 503,
   runner_connection_refused: 503,

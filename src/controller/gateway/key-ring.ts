@@ -63,7 +63,7 @@ export class KeyRing {
     const forgotten = this.#forgotten;
     let key: FoundKey | undefined;
     try {
-      key = await findKey(this.#database, id, secret);
+      key = await findKey(this.#database.impatient, id, secret);
     } catch (error) {
       // Without the database, callers that were known before are let in.
       if (known !== undefined && known.until + GRACE_MS > now && !isExpired) return known.caller;

@@ -56,6 +56,7 @@ export class FrontDoor {
   readonly #http2: Http2Server;
   readonly #tls: TlsServer | undefined;
   readonly #sockets = new Set<Socket>();
+  #isOpen = false;
 
   /** @param headTimeoutMs time for the head of a request, in milliseconds */
   constructor(handlers: FrontDoorHandlers, certificate?: Certificate, headTimeoutMs: number = HEAD_MS) {
@@ -88,7 +89,10 @@ export class FrontDoor {
     this.#net.maxConnections = MAX_CONNECTIONS;
   }
 
-  /** @throws StartupError with code PORT_UNAVAILABLE */
+  /**
+   * Takes the port. Connections wait until {@link open}.
+   * @throws StartupError with code PORT_UNAVAILABLE
+   */
   async listen({ host, port }: FrontDoorAddress): Promise<FrontDoorAddress> {
     await new Promise<void>((resolve, reject) => {
       this.#net.once("error", (error: NodeJS.ErrnoException) =>
@@ -113,6 +117,12 @@ export class FrontDoor {
     this.#tls?.setSecureContext(certificate);
   }
 
+  /** Serves the connections that wait, and those to come. */
+  open(): void {
+    this.#isOpen = true;
+    for (const socket of this.#sockets) this.#sniff(socket, this.#tls !== undefined);
+  }
+
   /** Takes no new connections. */
   stopListening(): void {
     this.#net.close();
@@ -129,7 +139,8 @@ export class FrontDoor {
   #accept(socket: Socket): void {
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
-    this.#sniff(socket, this.#tls !== undefined);
+    socket.on("error", () => {}); // "close" follows
+    if (this.#isOpen) this.#sniff(socket, this.#tls !== undefined);
   }
 
   /** Waits for the first bytes of a connection, and gives it to the server that they are for. */

@@ -6,7 +6,7 @@ import { EMPTY_HISTORY, learn, serviceSeconds, type History } from "../scaling/h
 import { deleteApp, listApps, readHistory, writeHistory, type AppRow } from "../state/apps.ts";
 import { findRevision, recordStartTime, type Revision } from "../state/revisions.ts";
 import type { MachineTypes } from "../state/machine-types.ts";
-import { listRunners } from "../state/runners.ts";
+import { listRunners, updateRunner } from "../state/runners.ts";
 import type { SecretBox } from "../state/secrets.ts";
 import type { Database } from "../store/database.ts";
 import { LiveApp } from "./live-app.ts";
@@ -103,7 +103,12 @@ export class Scheduler {
     let adopted = 0;
     for (const row of await listRunners(database)) {
       const revision = await findRevision(database, row.revision);
-      if (revision === undefined) continue;
+      if (revision === undefined) {
+        // Of a call that ended with the process before this one. Its runner is ended below.
+        const reason = "its caller's call ended with the platform";
+        await updateRunner(database, row.id, { state: "terminated", reason, ending: reason });
+        continue;
+      }
       const runner = await this.lives.adopt(row, revision);
       if (runner === undefined) continue;
       adopted++;

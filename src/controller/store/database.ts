@@ -1,4 +1,6 @@
 import type { Pool, PoolClient, PoolConfig } from "pg";
+import { Backoff } from "../../processes/backoff.ts";
+import { pause } from "../../processes/timers.ts";
 
 /** Values of a query's parameters. Objects and arrays of them have to be passed through {@link json}. */
 export type QueryValue = string | number | boolean | bigint | Date | Buffer | null | readonly string[] | Json;
@@ -31,10 +33,21 @@ export function json(value: unknown): Json {
   return new Json(value);
 }
 
+/** The database ended during a change, so that it is not known whether the change was made. */
+export class DatabaseAway extends Error {}
+
+/** Time for a database that is started again, in milliseconds. */
+const RESTART_MS = 10_000;
+
 /** Connections to the database of a platform. */
 export class Database implements Queries {
   readonly #pool: Pool;
   readonly #onNotice: (error: Error) => void;
+  /** Whether it has answered once: only then it is worth waiting for. */
+  #wasThere = false;
+
+  /** The same database for those who rather fail at once than wait until it is started again. */
+  readonly impatient: Queries = { query: (text, values) => this.#query(text, values, 0) };
 
   private constructor(pool: Pool, onNotice: (error: Error) => void) {
     this.#pool = pool;
@@ -62,14 +75,54 @@ export class Database implements Queries {
     );
   }
 
+  /** Runs one statement. Waits for a database that is started again. @throws DatabaseAway if it ended during a change */
   async query<Row extends object>(text: string, values: readonly QueryValue[] = []): Promise<Row[]> {
-    const { rows } = await this.#pool.query<Row>(text, [...values]);
-    return rows;
+    return this.#query(text, values, RESTART_MS);
+  }
+
+  async #query<Row extends object>(
+    text: string,
+    values: readonly QueryValue[] = [],
+    patienceMs: number,
+  ): Promise<Row[]> {
+    const until = performance.now() + patienceMs;
+    for (;;) {
+      const client = await this.#connect(until);
+      let isBroken = false;
+      client.on("error", this.#onNotice);
+      try {
+        return (await client.query<Row>(text, [...values])).rows;
+      } catch (error) {
+        isBroken = isLost(error);
+        // Reading once more does no harm.
+        const mayRepeat = /^\s*select\b/i.test(text) && performance.now() < until;
+        if (isBroken && !mayRepeat) throw away(error);
+        if (!isBroken) throw error;
+      } finally {
+        client.off("error", this.#onNotice);
+        client.release(isBroken);
+      }
+    }
+  }
+
+  /** A connection. Nothing was sent if there is none, so that it can be tried again. */
+  async #connect(until: number): Promise<PoolClient> {
+    const backoff = new Backoff({ firstMs: 20, lastMs: 500 });
+    for (;;) {
+      try {
+        const client = await this.#pool.connect();
+        this.#wasThere = true;
+        return client;
+      } catch (error) {
+        if (!this.#wasThere || !isLost(error) || performance.now() >= until) throw error;
+        await pause(backoff.next(), undefined);
+      }
+    }
   }
 
   /** Runs `work` in a transaction, which is rolled back if it throws. */
   async transaction<Result>(work: (queries: Queries) => Promise<Result>): Promise<Result> {
-    const client = await this.#pool.connect();
+    const client = await this.#connect(performance.now() + RESTART_MS);
     client.on("error", this.#onNotice);
     let isBroken = false;
     try {
@@ -79,7 +132,7 @@ export class Database implements Queries {
       return result;
     } catch (error) {
       await client.query("rollback").catch(() => (isBroken = true));
-      throw error;
+      throw isLost(error) ? away(error) : error;
     } finally {
       client.off("error", this.#onNotice);
       client.release(isBroken);
@@ -90,6 +143,24 @@ export class Database implements Queries {
   async close(): Promise<void> {
     await this.#pool.end();
   }
+}
+
+/** Codes of a database that ends, has ended or is starting. */
+const LOST: ReadonlySet<unknown> = new Set([
+  ...["ENOENT", "ECONNREFUSED", "ECONNRESET", "EPIPE"],
+  ...["57P01", "57P02", "57P03"],
+]);
+
+function isLost(error: unknown): boolean {
+  const { code, message } = error as { readonly code?: unknown; readonly message?: string };
+  return LOST.has(code) || /Connection terminated|not queryable/.test(message ?? "");
+}
+
+function away(cause: unknown): DatabaseAway {
+  return new DatabaseAway(
+    "The database has ended during the call, and is started again: look whether the change was made, and try again.",
+    { cause },
+  );
 }
 
 function queriesOf(client: PoolClient): Queries {

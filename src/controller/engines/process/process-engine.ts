@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { markOf, parseMark, stateOf, type ProcessMark } from "../../../cache/process-mark.ts";
 import { endGroup, endTree } from "../../../processes/process-tree.ts";
@@ -148,8 +148,25 @@ export class ProcessEngine implements Engine {
     return {};
   }
 
-  async endOthers(): Promise<void> {
-    // `adopt` ends the processes of a runner that has ended.
+  async endOthers(ids: ReadonlySet<string>): Promise<void> {
+    // The process before this one may have been killed after it had started a runner and before it could record that.
+    const pids =
+      process.platform === "linux" ? readdirSync("/proc").filter((name) => /^\d+$/.test(name)) : [];
+    for (const pid of pids) {
+      const id = this.#runnerOf(pid);
+      if (id !== undefined && !ids.has(id)) endTree(Number(pid));
+    }
+  }
+
+  /** The runner of this platform that a process belongs to, by its environment; undefined for any other process. */
+  #runnerOf(pid: string): string | undefined {
+    try {
+      const variables = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+      const id = variables.find((each) => each.startsWith("SERVABLE_RUNNER_ID="))?.split("=")[1];
+      return id !== undefined && variables.includes(`HOME=${this.#output.folderOf(id)}`) ? id : undefined;
+    } catch {
+      return undefined; // it has ended, or belongs to another user
+    }
   }
 
   end(id: string, graceMs: number): void {
