@@ -13,7 +13,7 @@ import { TestPlatform } from "../helpers/self-host.ts";
 let host: TestPlatform;
 let apiKey: string;
 before(async () => {
-  host = await TestPlatform.start();
+  host = await TestPlatform.start({ engine: "process" });
   using connection = host.connection();
   const { keyId, keySecret } = await connection.unary(IsolateController.method.createUserKey, {
     policyPreset: "API",
@@ -172,7 +172,10 @@ test("what needs an agent in Python is refused by name", async () => {
   const register = async (): Promise<void> => {
     for await (const _ of client.registerApplication({ applicationName: "own", environments: own })) break;
   };
-  await assert.rejects(register(), /has an image or a Dockerfile of its own, and needs a container engine/);
+  await assert.rejects(
+    register(),
+    /has an image or a Dockerfile of its own, and needs Docker or Podman, which this platform does not use/,
+  );
 });
 
 test("connections with garbage, half a preface or nothing harm nobody", async () => {

@@ -385,8 +385,9 @@ export class RunnerLives {
 
   /** Ends a runner as a failure. */
   #fail(life: Life, reason: string, isForced = false): void {
-    if (life.failure !== undefined || (life.ending !== undefined && !isForced)) return;
     const { runner } = life;
+    if (runner.state === "ended" || life.failure !== undefined) return;
+    if (life.ending !== undefined && !isForced) return;
     life.failure = reason;
     runner.state = "draining";
     life.health?.stop();
@@ -409,6 +410,8 @@ export class RunnerLives {
     const { runner } = life;
     if (runner.state === "ended") return;
     runner.state = "ended";
+    // Nobody asks it any more whether it is well.
+    life.abort.abort(new Error("it has ended"));
     life.health?.stop();
     clearTimeout(life.startTimer);
     clearTimeout(life.evictTimer);
