@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -112,6 +112,35 @@ test("a platform that is killed leaves its runners, and the next one takes them 
   await servable("up", "--detach", "--state", state, "--port", "0", "--owner", "me");
   assert.notEqual(platformPid(), platform);
   assert.equal((await greet()).pid, runner);
+});
+
+test("a platform that is killed in the middle of a deployment says so after its restart, and finishes it", async () => {
+  type App = { name: string; revision: string; next_revision: string | null };
+  const status = async (): Promise<App | undefined> => {
+    const { stdout } = await servable("status", "--state", state, "--json");
+    return (JSON.parse(stdout) as { apps: App[] }).apps.find(({ name }) => name === "greeter");
+  };
+  const gate = join(project, "gate");
+  const setup = `async setup() { while (!existsSync(${JSON.stringify(gate)})) await new Promise((resolve) => setTimeout(resolve, 50)); }`;
+  const next = APP.replace('"Hello "', '"Bye "').replace('@endpoint("/"', `${setup}\n  @endpoint("/"`);
+  writeFileSync(join(project, "app.ts"), `import { existsSync } from "node:fs";${next}`);
+  const { revision } = (await status()) ?? {};
+  const deploying = assert.rejects(servable("deploy", "app.ts"));
+  let begun: string | null | undefined;
+  while (typeof begun !== "string") begun = (await status())?.next_revision;
+  const platform = platformPid();
+  process.kill(platform, "SIGKILL");
+  await deploying;
+  while (isAlive(platform)) await delay(10);
+  await servable("up", "--detach", "--state", state, "--port", "0", "--owner", "me");
+  platformPid();
+  const during = await status();
+  assert.deepEqual([during?.revision, during?.next_revision], [revision, begun]);
+  assert.equal((await greet()).text, "Hello Ada");
+  writeFileSync(gate, "");
+  while ((await status())?.next_revision !== null) await delay(50);
+  assert.equal((await status())?.revision, begun);
+  assert.equal((await greet()).text, "Bye Ada");
 });
 
 test("a platform that is stopped leaves no process", async () => {
