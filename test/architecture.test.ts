@@ -121,8 +121,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "controller/store": ["controller/failure", "cache", "environments", "processes", "settings", "log-entry"],
   "controller/state": ["controller/store", "controller/failure", "did-you-mean"],
   "controller/logs": [],
+  "controller/shell": ["processes"],
   "controller/engines": [
     "controller/logs",
+    "controller/shell",
     "controller/state",
     "environments",
     "packaging",
@@ -135,6 +137,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "controller/scaling": [],
   "controller/scheduler": [
     "controller/engines",
+    "controller/shell",
     "controller/scaling",
     "controller/state",
     "controller/store",
@@ -147,6 +150,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "controller/gateway",
     "controller/scheduler",
     "controller/engines",
+    "controller/shell",
     "controller/state",
     "controller/store",
     "build-context",

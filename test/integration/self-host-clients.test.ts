@@ -149,9 +149,13 @@ describe(
       assert.match(await fal("environments", "list"), /staging/);
     });
 
-    test("reads the log of a runner", async () => {
+    test("reads the log of a runner, and runs a program beside it", async () => {
       const id = /[0-9a-f]{8}-[0-9a-f-]{27}/.exec(await fal("apps", "runners", "greeter"))?.[0] ?? "";
       assert.match(await fal("runners", "logs", id), /listening/);
+      assert.match(
+        await fal("runners", "exec", id, "--", "sh", "-c", "echo beside $SERVABLE_RUNNER_ID"),
+        new RegExp(`beside ${id}`),
+      );
     });
   },
 );

@@ -6,6 +6,7 @@ import { DeployMethods } from "./deploy-methods.ts";
 import { runMethods } from "./run-methods.ts";
 import { runnerMethods } from "./runner-methods.ts";
 import type { ControlServiceParts } from "./service-parts.ts";
+import { shellMethods } from "./shell-methods.ts";
 
 /** The control plane's service. */
 export function controlService(parts: ControlServiceParts): (router: ConnectRouter) => void {
@@ -15,6 +16,7 @@ export function controlService(parts: ControlServiceParts): (router: ConnectRout
       ...appMethods(parts),
       ...runMethods(parts),
       ...runnerMethods(parts),
+      ...shellMethods(parts),
       ...accountMethods(parts),
     });
 }

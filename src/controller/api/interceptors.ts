@@ -23,6 +23,8 @@ const PERMISSION_OF: Readonly<Partial<Record<Method, Permission>>> = {
   listRunners: "serverless:apps:read",
   stopRunner: "serverless:runners:write",
   killRunner: "serverless:runners:write",
+  // Whoever may deploy can read what a runner has. Keys for runners alone must not see its secrets.
+  shellRunner: "serverless:apps:write",
   setSecret: "serverless:secrets:write",
   listSecrets: "serverless:apps:read",
   createUserKey: "account:keys:write",

@@ -1,3 +1,4 @@
+import type { ShellProgram } from "../shell/terminal.ts";
 import type { LogEntry } from "../../log-entry.ts";
 import type { Gpu } from "../state/gpus.ts";
 import type { Need } from "../state/machine-types.ts";
@@ -98,6 +99,13 @@ export interface Engine {
 
   /** Asks a runner to end, and kills it with all that it has started when the grace period is over. */
   end(id: string, graceMs: number): void;
+
+  /**
+   * How a program runs beside a runner, with the runner's directory, variables and devices. Undefined if the runner has ended.
+   * @param command the program with its arguments; empty: a shell
+   * @param tty whether it will have a terminal
+   */
+  shellOf(id: string, command: readonly string[], tty: boolean): Promise<ShellProgram | undefined>;
 
   /** Removes what was prepared for a revision that is not needed any more. */
   discard(revision: string): Promise<void>;

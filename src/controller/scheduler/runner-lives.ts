@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { Engine, RunnerEnding, RunnerHandle } from "../engines/engine.ts";
 import type { Engines } from "../engines/engines.ts";
 import type { Gpu } from "../state/gpus.ts";
+import type { ShellProgram } from "../shell/terminal.ts";
 import { hashOf } from "../state/keys.ts";
 import type { MachineTypes, Need } from "../state/machine-types.ts";
 import type { Revision } from "../state/revisions.ts";
@@ -154,6 +155,11 @@ export class RunnerLives {
   /** The environment of a runner that has not ended; undefined for another id. */
   environmentOf(id: string): string | undefined {
     return this.#lives.get(id)?.runner.revision.environment;
+  }
+
+  /** How a program runs beside a runner. Undefined if it does not run. */
+  async shellOf(id: string, command: readonly string[], tty: boolean): Promise<ShellProgram | undefined> {
+    return this.#lives.get(id)?.engine?.shellOf(id, command, tty);
   }
 
   /** A runner says that it takes requests. False if there is no such runner, or the token is wrong. */

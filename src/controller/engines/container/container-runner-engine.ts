@@ -9,6 +9,7 @@ import { runProgram, type ProgramEnd } from "../../../processes/program.ts";
 import { pause } from "../../../processes/timers.ts";
 import type { RunnerLogs } from "../../logs/runner-logs.ts";
 import type { RunnerOutput } from "../../logs/runner-output.ts";
+import type { ShellProgram } from "../../shell/terminal.ts";
 import type { Revision } from "../../state/revisions.ts";
 import type {
   BuildOrder,
@@ -199,6 +200,20 @@ export class ContainerRunnerEngine implements Engine {
     const args =
       graceMs > 0 ? ["stop", `--time=${Math.ceil(graceMs / 1_000)}`, PREFIX + id] : ["kill", PREFIX + id];
     void runProgram(engine.command, args, { endingBy: "alone" }).catch(() => {});
+  }
+
+  async shellOf(id: string, command: readonly string[], tty: boolean): Promise<ShellProgram | undefined> {
+    const running = this.#running.get(id);
+    if (running === undefined) return undefined;
+    const program = command.length > 0 ? command : ["/bin/sh"];
+    return {
+      command: running.engine.command,
+      args: ["exec", "--interactive", ...(tty ? ["--tty"] : []), PREFIX + id, ...program],
+      directory: this.#parts.output.folderOf(id),
+      environment: Object.fromEntries(
+        Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+      ),
+    };
   }
 
   async discard(revision: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
+import { findProgram, type ShellProgram } from "../../shell/terminal.ts";
 import { markOf, parseMark, stateOf, type ProcessMark } from "../../../cache/process-mark.ts";
 import { endGroup, endTree } from "../../../processes/process-tree.ts";
 import type {
@@ -182,6 +183,29 @@ export class ProcessEngine implements Engine {
     }
     clearTimeout(running.killTimer);
     endTree(pid);
+  }
+
+  async shellOf(id: string, command: readonly string[]): Promise<ShellProgram | undefined> {
+    const running = this.#running.get(id);
+    if (running === undefined || stateOf(running.mark) !== "alive") return undefined;
+    const { pid } = running.mark;
+    try {
+      const own = readFileSync(`/proc/${pid}/environ`, "utf8")
+        .split("\0")
+        .filter((pair) => pair.includes("="));
+      const environment = Object.fromEntries(
+        own.map((pair): [string, string] => [
+          pair.slice(0, pair.indexOf("=")),
+          pair.slice(pair.indexOf("=") + 1),
+        ]),
+      );
+      // Only the runner itself says that it is ready.
+      for (const name of [ANNOUNCE_URL, ANNOUNCE_TOKEN]) delete environment[name];
+      const [program = findProgram("bash", environment["PATH"]) ?? "/bin/sh", ...args] = command;
+      return { command: program, args, directory: readlinkSync(`/proc/${pid}/cwd`), environment };
+    } catch {
+      return undefined; // it has just ended
+    }
   }
 
   async discard(revision: string): Promise<void> {
