@@ -308,7 +308,7 @@ describe("--team", () => {
     writeFileSync(path, '[__internal__]\nteam = "ada"\n');
     assert.equal((await run(plane, ["keys", "list"], file)).stderr, "");
     const before = plane.requests.length;
-    assert.equal((await run(plane, ["keys", "list"])).stderr, "");
+    assert.equal((await run(plane, ["apps", "list"])).stderr, "");
     assert.equal(plane.requests.length, before);
   });
 });
