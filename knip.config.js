@@ -14,8 +14,6 @@ export default function configuration({ production = false }) {
       "src/workers/entry.ts!",
       "src/typescript/module-format.ts!", // hooks of Node for loading modules
       "src/functions/bundle/programs.ts!", // by scripts/build-programs.mjs, in its compiled form
-      "src/controller/scaling/machine.ts!", // until the scheduler decides about several apps at once
-      "src/controller/scaling/simulation/{simulator,oracle,rule-scaler}.ts!", // until `servable simulate` imports it
       "scripts/*.{mjs,ts}",
       "benchmarks/*.ts",
       "benchmarks/servers/*.ts",

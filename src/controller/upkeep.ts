@@ -3,6 +3,7 @@ import type { Engines } from "./engines/engines.ts";
 import type { RunnerLogs } from "./logs/runner-logs.ts";
 import type { RunnerOutput } from "./logs/runner-output.ts";
 import type { PlatformSettings } from "./settings/platform-settings.ts";
+import { forgetArrivals } from "./state/arrivals.ts";
 import { forgetDecisions } from "./state/decisions.ts";
 import type { FileStore } from "./state/files.ts";
 import { forgetExpiredValues } from "./state/kv.ts";
@@ -53,6 +54,7 @@ export class Upkeep {
         await output.remove(id);
       }
       await forgetDecisions(database, daysAgo(settings.retention.decisionsDays));
+      await forgetArrivals(database, daysAgo(settings.retention.arrivalsDays));
       await forgetExpiredValues(database);
       for (const id of await forgetRevisions(database, daysAgo(settings.retention.logsDays))) {
         for (const engine of engines.all()) await engine.discard(id);

@@ -103,6 +103,24 @@ test("what runs is listed, and why", async () => {
   assert.equal(apps.find(({ name }) => name === "greeter")?.runners.ready, 1);
 });
 
+test("the requests of an app are replayed under other settings", async () => {
+  const { stdout } = await servable("simulate", "greeter", "--state", state, "--keep-alive", "300", "--json");
+  type Trial = { settings: string; requests: number; runner_seconds: number; oracle_runner_seconds: number };
+  const trials = JSON.parse(stdout) as Trial[];
+  assert.deepEqual(
+    trials.map(({ settings }) => settings),
+    ["present", "given"],
+  );
+  for (const trial of trials) {
+    assert.ok(trial.requests >= 1);
+    assert.ok(trial.runner_seconds >= trial.oracle_runner_seconds);
+  }
+  const { stdout: table } = await servable("simulate", "greeter", "--state", state);
+  assert.match(table, /^\d+ requests?; a runner works .* s on one, and starts in .* s\nSettings .*\npresent/);
+  const wrong = ["simulate", "greeter", "--state", state, "--min-concurrency", "9", "--max-concurrency", "2"];
+  await assert.rejects(servable(...wrong), /At least 9 runners and at most 2 exclude each other/);
+});
+
 test("a platform that is killed leaves its runners, and the next one takes them over", async () => {
   const { pid: runner } = await greet();
   const platform = platformPid();

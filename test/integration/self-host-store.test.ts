@@ -12,6 +12,12 @@ import {
   openSecrets,
   setSecret,
 } from "../../src/controller/state/secrets.ts";
+import {
+  forgetArrivals,
+  listArrivals,
+  recordArrivals,
+  type MinuteOfArrivals,
+} from "../../src/controller/state/arrivals.ts";
 import { forgetExpiredValues, getValue, setValue } from "../../src/controller/state/kv.ts";
 import {
   createKey,
@@ -170,6 +176,23 @@ test("a secret is stored sealed, opened for its runners alone, and not in anothe
     (await listSecrets(database, "main")).map(({ name }) => name),
     ["RARE"],
   );
+});
+
+test("arrivals of a minute are added up, listed since a time, and forgotten", async () => {
+  const app = { environment: "main", app: "greeter" };
+  const minuteOf = (minutes: number, ...counts: number[]): MinuteOfArrivals => ({
+    minute: new Date(Date.UTC(2026, 0, 31, 12, minutes)),
+    counts: [...counts, ...Array.from({ length: 60 - counts.length }, () => 0)],
+  });
+  await recordArrivals(database, app, minuteOf(0, 1, 2));
+  await recordArrivals(database, app, minuteOf(0, 10, 0, 5));
+  await recordArrivals(database, app, minuteOf(1, 7));
+  await recordArrivals(database, { ...app, app: "other" }, minuteOf(0, 99));
+  const since = minuteOf(0).minute;
+  assert.deepEqual(await listArrivals(database, app, since), [minuteOf(0, 11, 2, 5), minuteOf(1, 7)]);
+  assert.deepEqual(await listArrivals(database, app, minuteOf(1).minute), [minuteOf(1, 7)]);
+  await forgetArrivals(database, minuteOf(1).minute);
+  assert.deepEqual(await listArrivals(database, app, since), [minuteOf(1, 7)]);
 });
 
 test("a value expires after its time and is removed, and other environments and KVStores do not have it", async () => {

@@ -7,6 +7,7 @@ import type { Scheduler } from "../scheduler/scheduler.ts";
 import { parseAlias } from "../state/app-names.ts";
 import { listDecisions } from "../state/decisions.ts";
 import type { Database } from "../store/database.ts";
+import { appLoad } from "./app-load.ts";
 import { platformStatus } from "./platform-status.ts";
 import { readJsonBody, type RestRoute } from "./rest.ts";
 
@@ -25,6 +26,8 @@ export interface PlatformRouteParts {
 /** The life of a token that nobody has asked to be longer, in seconds. */
 const TOKEN_SECONDS = 120;
 const SHOWN_DECISIONS = 20;
+const HOUR_MS = 3_600_000;
+const DEFAULT_LOAD_HOURS = 24;
 const MAX_DECISIONS = 1_000;
 
 /** The routes about the platform, its owner and its runners. */
@@ -79,6 +82,20 @@ export function platformRoutes({
           throw new GatewayError("bad_request", `limit has to be a number from 1 to ${MAX_DECISIONS}.`);
         }
         return listDecisions(database, environment, app, limit);
+      },
+    },
+    {
+      method: "GET",
+      path: "/platform/apps/:alias/load",
+      permission: "serverless:apps:read",
+      handle: async ({ params, query }) => {
+        const { app: name, environment } = parseAlias(params["alias"] ?? "");
+        const app = scheduler.find(environment, name);
+        if (app === undefined) throw new GatewayError("not_found", `There is no app ${params["alias"]}.`);
+        const hours = Number(query.get("hours") ?? DEFAULT_LOAD_HOURS);
+        if (!(hours > 0)) throw new GatewayError("bad_request", "hours has to be a positive number.");
+        await scheduler.recordArrivals(app);
+        return appLoad(database, app, new Date(Date.now() - hours * HOUR_MS));
       },
     },
     {

@@ -2,6 +2,7 @@ import { LoadMeter } from "../scaling/load-meter.ts";
 import { serviceSeconds, type History } from "../scaling/history.ts";
 import type { AppRow } from "../state/apps.ts";
 import type { Revision } from "../state/revisions.ts";
+import { ArrivalCounter } from "./arrival-counter.ts";
 import type { Lease, LiveRunner } from "./live-runner.ts";
 
 /** A request or socket that wants a place on a runner. */
@@ -35,6 +36,8 @@ export class LiveApp {
   history: History;
   readonly runners: Map<string, LiveRunner> = new Map<string, LiveRunner>();
   readonly meter: LoadMeter;
+  /** Counts arrivals for those who look back. */
+  readonly arrivals = new ArrivalCounter();
   /** The last failed start since a runner was ready. */
   trouble: StartTrouble | undefined;
   /** Why the machine has no room for a runner that was decided to start; undefined if it has. */
@@ -83,6 +86,7 @@ export class LiveApp {
     if (runner === undefined) return undefined;
     const now = this.#now();
     this.meter.begun(now);
+    this.arrivals.note(Date.now());
     return this.#lease(runner, request, now, false);
   }
 
@@ -97,6 +101,7 @@ export class LiveApp {
     if (lease !== undefined) return Promise.resolve(lease);
     const now = this.#now();
     this.meter.queued(now);
+    this.arrivals.note(Date.now());
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         const index = this.#waiting.indexOf(waiter);

@@ -206,7 +206,8 @@ function asRunner({ id, state, startedAt, leases, idleSince }: LiveRunner): Runn
   return { id, state: state === "ended" ? "draining" : state, startedAt, requests: leases.size, idleSince };
 }
 
-function scalingSettings({ row, revision }: LiveApp): ScalingSettings {
+/** The settings that bound the rule for an app. */
+export function scalingSettings({ row, revision }: LiveApp): ScalingSettings {
   const { scale } = row;
   return {
     scaling: "balanced",

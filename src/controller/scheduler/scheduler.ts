@@ -4,6 +4,7 @@ import type { RunnerEnding } from "../engines/engine.ts";
 import type { Engines } from "../engines/engines.ts";
 import { EMPTY_HISTORY, learn, serviceSeconds, type History } from "../scaling/history.ts";
 import { deleteApp, listApps, readHistory, writeHistory, type AppRow } from "../state/apps.ts";
+import { recordArrivals } from "../state/arrivals.ts";
 import { findRevision, recordStartTime, type Revision } from "../state/revisions.ts";
 import type { MachineTypes } from "../state/machine-types.ts";
 import { listRunners, updateRunner } from "../state/runners.ts";
@@ -52,6 +53,8 @@ export interface FoundRunner {
 const TICK_MS = 1_000;
 /** The histories are stored after this number of ticks. */
 const TICKS_TO_STORE = 5;
+/** Arrivals are recorded after this number of ticks. */
+const TICKS_TO_RECORD = 60;
 
 /** The leader's loop: it decides how many runners each app has, and starts and ends them. */
 export class Scheduler {
@@ -229,7 +232,10 @@ export class Scheduler {
   }): Promise<void> {
     this.#scaler.close();
     clearInterval(this.#timer);
-    for (const app of this.#apps.values()) await this.#store(app).catch(() => {});
+    for (const app of this.#apps.values()) {
+      await this.#store(app).catch(() => {});
+      await this.recordArrivals(app);
+    }
     if (keepRunners) {
       // Their callers lose them anyway.
       await this.runs.close("the platform stops");
@@ -294,6 +300,15 @@ export class Scheduler {
     for (const observation of app.meter.read(now, app.slots)) app.history = learn(app.history, observation);
     app.meter.expect(serviceSeconds(app.history));
     if (this.#ticks % TICKS_TO_STORE === 0) void this.#store(app).catch(() => {});
+    if (this.#ticks % TICKS_TO_RECORD === 0) void this.recordArrivals(app);
+  }
+
+  /** Records the arrivals since the last time, for those who look back. */
+  async recordArrivals({ row, arrivals }: LiveApp): Promise<void> {
+    for (const minute of arrivals.take()) {
+      const app = { environment: row.environment, app: row.name };
+      await recordArrivals(this.#parts.database, app, minute).catch(() => arrivals.giveBack(minute));
+    }
   }
 
   #ready(runner: LiveRunner): void {

@@ -76,6 +76,11 @@ export const PLATFORM_SETTINGS = {
       default: 30,
       doc: "time the decisions that `servable why` lists are kept",
     },
+    arrivalsDays: {
+      check: days,
+      default: 7,
+      doc: "time the arrivals are kept that `servable simulate` replays",
+    },
     filesDays: {
       check: days,
       default: 1,
