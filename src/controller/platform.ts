@@ -201,7 +201,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     );
     certificate?.keepFresh((renewed) => door.renew(renewed));
     closing.push(() => certificate?.close());
-    // Runners learn the port when they are started. What they and callers send waits until all runners are taken over.
+    // Runners learn the port when they are started. Connections wait until all runners are taken over.
     ({ port } = await door.listen({ host, port: options.port }));
     closing.push(() => door.close());
     closing.push(() => gateway.close());

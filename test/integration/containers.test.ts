@@ -378,7 +378,7 @@ test("without an engine, a function in a container is rejected with an error tha
   try {
     await assert.rejects(functions.echo.on({ keepAlive: 2 })(1), {
       code: "CONTAINER_UNAVAILABLE",
-      message: /needs Docker or Podman, and none is usable here\.\n {2}\/no\/such\/engine: not found/,
+      message: /need Docker or Podman, and none is usable here\.\n {2}\/no\/such\/engine: not found/,
     });
   } finally {
     if (former === undefined) delete process.env[variable];

@@ -5,7 +5,7 @@ import { stateDirectory } from "./state-directory.ts";
 /** Time for the platform to end: its runners finish their requests first, in seconds. */
 const STOP_SECONDS = 90;
 
-/** What a unit is made of. */
+/** The parts of a unit. */
 export interface UnitOptions {
   /** The arguments of `servable up`, without those that only concern this call. */
   readonly args: readonly string[];

@@ -23,7 +23,7 @@ const PERMISSION_OF: Readonly<Partial<Record<Method, Permission>>> = {
   listRunners: "serverless:apps:read",
   stopRunner: "serverless:runners:write",
   killRunner: "serverless:runners:write",
-  // Whoever may deploy can read what a runner has. Keys for runners alone must not see its secrets.
+  // A shell sees the secrets of a runner, as every deployed app does. Keys for runners alone must not see them.
   shellRunner: "serverless:apps:write",
   setSecret: "serverless:secrets:write",
   listSecrets: "serverless:apps:read",

@@ -15,7 +15,7 @@ export class ArrivalCounter {
     counts[second] = (counts[second] as number) + 1;
   }
 
-  /** What was counted since the last call. */
+  /** The counts since the last call. */
   take(): MinuteOfArrivals[] {
     const minutes = [...this.#minutes].map(([minute, counts]) => ({
       minute: new Date(minute * MINUTE_MS),

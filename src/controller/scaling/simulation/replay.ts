@@ -15,7 +15,7 @@ export interface RecordedLoad {
   readonly startSeconds: number;
 }
 
-/** What the same requests would have met under some settings. */
+/** The outcome of the same requests under some settings. */
 export interface ReplayResult {
   readonly requests: number;
   /** The sum of the lives of all runners, starts included. */
