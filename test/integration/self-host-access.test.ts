@@ -159,7 +159,7 @@ test("names of apps and files that lead elsewhere are refused, and nothing is wr
   }
 });
 
-test("what needs an agent in Python is refused by name", async () => {
+test("what the platform does not have is refused by name: agents in Python, volumes, containers", async () => {
   const client = clientWith({ authorization: `Key ${host.key}` });
   const build = async (kind: string): Promise<void> => {
     for await (const _ of client.buildEnvironment({ environments: [{ kind, configuration: {} }] })) break;
@@ -172,6 +172,11 @@ test("what needs an agent in Python is refused by name", async () => {
   const register = async (): Promise<void> => {
     for await (const _ of client.registerApplication({ applicationName: "own", environments: own })) break;
   };
+  const mounting = async (): Promise<void> => {
+    const request = { applicationName: "own", environments: own, dataMounts: ["/data"] };
+    for await (const _ of client.registerApplication(request)) break;
+  };
+  await assert.rejects(mounting(), /has no shared volumes: leave dataMounts out/);
   await assert.rejects(
     register(),
     /has an image or a Dockerfile of its own, and needs Docker or Podman, which this platform does not use/,

@@ -106,8 +106,11 @@ export function definitionOf(request: DefinedFields, files: FileStore): Definiti
       Code.Unimplemented,
     );
   }
-  const { machineRequirements: machine, healthCheckConfig, secrets, metadata, dataMounts } = request;
+  const { machineRequirements: machine, healthCheckConfig, secrets, metadata } = request;
   if (request.volumes.length > 0) throw new ConnectError("This platform has no volumes.", Code.Unimplemented);
+  if (request.dataMounts.length > 0) {
+    throw new ConnectError("This platform has no shared volumes: leave dataMounts out.", Code.Unimplemented);
+  }
   return {
     image: imageOf(request.environments),
     files: filesOf(request.files, files),
@@ -118,7 +121,6 @@ export function definitionOf(request: DefinedFields, files: FileStore): Definiti
         ? undefined
         : healthCheckOf(healthCheckConfig, machine?.startupTimeout ?? DEFAULTS.startupTimeout),
     secrets: secrets?.names,
-    dataMounts,
     numGpus: machine?.numGpus ?? 0,
     gracePeriodSeconds: request.terminationGracePeriodSeconds ?? DEFAULTS.gracePeriod,
     skipRetryConditions: (request.skipRetryConditions ?? []).flatMap((each) => RETRY_CONDITIONS[each] ?? []),

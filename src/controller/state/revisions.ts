@@ -36,7 +36,6 @@ export interface Definition {
   readonly healthCheck: HealthCheck | undefined;
   /** The names of the secrets that a runner gets; undefined: those that are exposed by default. */
   readonly secrets: readonly string[] | undefined;
-  readonly dataMounts: readonly string[];
   readonly numGpus: number;
   /** Time between SIGTERM and SIGKILL, in seconds. */
   readonly gracePeriodSeconds: number;
