@@ -31,6 +31,7 @@ export async function createBuildBase(engine: ContainerEngine, folder: string): 
 /** Makes a project from examples/language with this package installed as it would be published. */
 export async function stageLanguageProject(folder: string): Promise<void> {
   await using staged = await StagedPackage.create();
+  await staged.linkDependencies();
   const pack = ["pack", "--ignore-scripts", "--pack-destination", folder];
   await runCommand("npm", pack, { cwd: staged.folder });
   const archive = readdirSync(folder).find((name) => name.endsWith(".tgz"));
