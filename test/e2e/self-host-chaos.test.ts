@@ -51,7 +51,7 @@ interface Kill {
 }
 
 /** Time for the platform to learn that a process has ended, in milliseconds. */
-const LEARN_MS = 1_000;
+const LEARN_MS = 2_000;
 
 let project: string;
 let state: string;
