@@ -25,6 +25,7 @@ before(async () => {
     200,
   );
   ({ port } = await door.listen({ host: "127.0.0.1", port: 0 }));
+  door.open();
 });
 after(() => door?.close());
 
@@ -79,6 +80,25 @@ test("a request whose bytes arrive one by one is answered, also one that begins 
     await closed;
     assert.match(text, /^HTTP\/1\.1 200 /);
   }
+});
+
+test("a request that comes before the door is open waits, and is answered then", async () => {
+  const late = new FrontDoor({
+    onRequest: (_request, response) => response.end("open"),
+    onUpgrade: (_request, socket) => socket.destroy(),
+    onCall: (_request, response) => response.end(),
+  });
+  const { port: own } = await late.listen({ host: "127.0.0.1", port: 0 });
+  let isOpen = false;
+  const answer = fetch(`http://127.0.0.1:${own}/`).then(async (response) => {
+    assert.ok(isOpen);
+    return response.text();
+  });
+  await delay(100);
+  isOpen = true;
+  late.open();
+  assert.equal(await answer, "open");
+  late.close();
 });
 
 test("requests follow each other on one connection", async () => {
