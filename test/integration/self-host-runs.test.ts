@@ -28,7 +28,7 @@ let host: TestPlatform;
 before(async () => {
   registry = await installedRegistry(["fastest-levenshtein"]);
   Object.assign(process.env, registry.environment);
-  host = await TestPlatform.start();
+  host = await TestPlatform.start({ engine: "process" });
   Object.assign(process.env, { FAL_HOST: host.url, FAL_KEY: host.key });
 });
 after(async () => {
@@ -188,11 +188,14 @@ test("a served function answers at its address until its caller ends it", async 
   assert.equal((await post({ name: "you" })).status, 404);
 });
 
-test("a secret that does not exist, and an image of one's own, are refused by name", async () => {
+test("a secret that does not exist, and an image of one's own without a container engine, are refused by name", async () => {
   const secret = functions.echo.on({ secrets: ["MISSING"] });
   await assert.rejects(secret(1), /The secret MISSING does not exist in main/);
   const image = functions.echo.on(new FalServerlessHost({ baseImage: "node:22", onLog() {} }));
-  await assert.rejects(image(1), /an image or a Dockerfile of its own, and needs a container engine/);
+  await assert.rejects(
+    image(1),
+    /has an image or a Dockerfile of its own, and needs Docker or Podman, which this platform does not use/,
+  );
 });
 
 test("functions of Python, and Map, are refused by name", async () => {
