@@ -79,6 +79,7 @@ test("a running platform uses a renewed certificate, and keeps the former one wh
   const keeper = new CertificateKeeper(folder, { kind: "files", cert: paths[0], key: paths[1] }, log);
   const door = new FrontDoor({ onRequest: () => {}, onUpgrade: () => {}, onCall: () => {} }, keeper.current);
   const { port } = await door.listen({ host: "127.0.0.1", port: 0 });
+  door.open();
   const shown = async (): Promise<string | undefined> => {
     const socket = connect({ host: "127.0.0.1", port, rejectUnauthorized: false });
     await once(socket, "secureConnect");
@@ -107,6 +108,7 @@ test("a client that offers HTTP/1.1 and HTTP/2 gets HTTP/1.1; one that offers HT
     platformCertificate(createFolder(), own),
   );
   const { port } = await door.listen({ host: "127.0.0.1", port: 0 });
+  door.open();
   const agreed = async (...ALPNProtocols: string[]): Promise<string | false | null> => {
     const socket = connect({ host: "127.0.0.1", port, ALPNProtocols, rejectUnauthorized: false });
     await once(socket, "secureConnect");
@@ -150,6 +152,7 @@ test(
       platformCertificate(createFolder(), own),
     );
     const { port } = await door.listen({ host: "0.0.0.0", port: 0 });
+    door.open();
     const answer = async (host: string): Promise<string> => {
       const socket = connectPlain({ host, port });
       socket.on("error", () => {}).write("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
