@@ -50,7 +50,12 @@ describe("the image of a function", () => {
       { nodeVersion: "22", requirements: [["a@1"], ["git+https://example.com/b.git"]] },
       folder.path,
     );
-    assert.equal(lines[0], "ARG BASE_IMAGE=docker.io/library/node:22-slim");
+    assert.match(
+      lines[0] ?? "",
+      /^# servable\.function \{"name":"speak",/,
+      "facts for platforms without containers",
+    );
+    assert.equal(lines[1], "ARG BASE_IMAGE=docker.io/library/node:22-slim");
     const installs = lines.filter((line) => line.startsWith("RUN")).slice(1);
     assert.equal(installs.length, 2);
     assert.match(installs[0] ?? "", /^RUN \["npm","install",.*"--","a@1"\]$/);
