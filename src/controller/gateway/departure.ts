@@ -12,12 +12,19 @@ export class Departure {
   #reason: GatewayError | undefined;
 
   constructor(response: ServerResponse) {
-    response.once("close", () => {
-      if (response.writableFinished) return;
-      this.#reason = new GatewayError("client_disconnected", "The caller left.");
-      this.#controller?.abort(this.#reason);
-      this.onLeft?.(this.#reason);
-    });
+    // The caller may have left while its key was looked up.
+    if (response.destroyed) this.#leave();
+    else {
+      response.once("close", () => {
+        if (!response.writableFinished) this.#leave();
+      });
+    }
+  }
+
+  #leave(): void {
+    this.#reason = new GatewayError("client_disconnected", "The caller left.");
+    this.#controller?.abort(this.#reason);
+    this.onLeft?.(this.#reason);
   }
 
   /** Set once the caller has left. */

@@ -226,11 +226,14 @@ function readSmall(request: IncomingMessage): Promise<Buffer> {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.once("end", () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
-    request.once("close", () => {
-      if (!request.complete) {
+    const onClose = (): void => {
+      if (!request.readableEnded) {
         reject(new GatewayError("client_disconnected", "The caller left before its request was complete."));
       }
-    });
+    };
+    // The caller may have left while its key was looked up: then no event follows.
+    if (request.destroyed) return onClose();
+    request.once("close", onClose);
     request.once("error", () => {}); // "close" follows
   });
 }

@@ -72,6 +72,8 @@ export class SessionRelay {
       (next) => {
         if (next === undefined) return;
         if (connecting.signal.aborted) return this.#drop(next);
+        if (next.upstream.destroyed) return this.#drop(next);
+        next.upstream.once("close", () => this.#lose(next));
         this.#next = next;
         this.#leave();
       },
@@ -84,6 +86,25 @@ export class SessionRelay {
     this.#connecting?.abort(new Error("The session stays."));
     if (this.#next !== undefined) this.#drop(this.#next);
     this.#next = undefined;
+  }
+
+  /** The new runner has ended before the session was on it: it goes on with the old one, and looks for another. */
+  #lose(next: NextRunner): void {
+    if (this.#next !== next || this.#isLeaving) return;
+    this.#next = undefined;
+    this.#connecting = undefined;
+    this.#drop(next);
+    this.#sendHeld();
+    this.move();
+  }
+
+  /** Passes on the messages that were held. */
+  #sendHeld(): void {
+    const held = this.#held;
+    this.#held = [];
+    this.#heldBytes = 0;
+    for (const chunk of held) this.#onClient(chunk);
+    this.#client.resume();
   }
 
   #drop({ lease, upstream }: NextRunner): void {
@@ -139,11 +160,7 @@ export class SessionRelay {
     this.#listen(upstream);
     this.#mover.moved(lease);
     if (first.length > 0) this.#onRunner(first);
-    const held = this.#held;
-    this.#held = [];
-    this.#heldBytes = 0;
-    for (const chunk of held) this.#onClient(chunk);
-    this.#client.resume();
+    this.#sendHeld();
     if (upstream.destroyed) this.#client.end();
     else if (lease.runner.state !== "ready") this.move();
   }

@@ -140,6 +140,8 @@ function openSocket(
     });
     call.once("upgrade", (answer, upstream, first) => {
       upstream.setNoDelay(true);
+      // It may wait for its turn, and its runner may end meanwhile. "close" follows.
+      upstream.on("error", () => {});
       resolve({ answer, upstream, first });
     });
     call.once("response", (answer) => resolve({ answer, upstream: undefined, first: Buffer.alloc(0) }));
