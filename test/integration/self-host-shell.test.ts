@@ -163,6 +163,26 @@ test("a program ends with its caller, with all that it has started", { skip }, a
 });
 
 test(
+  "what a program has left behind ends with the session, also if it holds the output open",
+  { skip },
+  async () => {
+    const leave = new AbortController();
+    let shown = "";
+    const left = session(
+      async function* (output) {
+        yield { runnerId, command: ["sh", "-c", "sleep 1000 & echo $!."], tty: false };
+        while (!output().includes(".")) await delay(20);
+        shown = output();
+        leave.abort();
+      },
+      { signal: leave.signal },
+    );
+    await assert.rejects(left);
+    while (isAlive(Number.parseInt(shown, 10))) await delay(20);
+  },
+);
+
+test(
   "an unknown runner, an unknown program and a key that may not deploy are refused by name",
   { skip },
   async () => {

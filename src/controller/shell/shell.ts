@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { constants } from "node:os";
-import { endTree } from "../../processes/process-tree.ts";
+import { endGroup, endTree } from "../../processes/process-tree.ts";
 import { onTerminal, type ShellProgram } from "./terminal.ts";
 
 /** A piece of the output of a program. */
@@ -104,7 +104,10 @@ export class Shell implements Disposable {
 
   [Symbol.dispose](): void {
     const { pid, exitCode, signalCode } = this.#child;
-    if (pid !== undefined && exitCode === null && signalCode === null) endTree(pid);
+    if (pid === undefined) return;
+    if (exitCode === null && signalCode === null) endTree(pid);
+    // Programs that it has left behind.
+    else endGroup(pid);
     for (const stream of this.#child.stdio) stream?.destroy();
   }
 }
