@@ -3,21 +3,20 @@ import type { AppLoad } from "../../controller/api/app-load.ts";
 import type { ReplayResult } from "../../controller/scaling/simulation/replay.ts";
 import type { ScalingSettings } from "../../controller/scaling/snapshot.ts";
 import { UsageError } from "../../errors.ts";
-import { omitUndefined } from "../../settings/defined-fields.ts";
 import { runAction } from "../action.ts";
 import { amount, timeSpan } from "../option-values.ts";
 import { formatOf, printJson, printTable, withOutput, type OutputOptions } from "../platform/output.ts";
 import { platformClient, type SelfHostOptions } from "../self-host/platform-client.ts";
 
-interface SimulateOptions extends SelfHostOptions, OutputOptions {
+/** The settings that flags change. */
+const CHANGEABLE = [
+  ...(["scaling", "keepAlive", "minConcurrency", "maxConcurrency"] as const),
+  ...(["concurrencyBuffer", "scalingDelay", "maxMultiplexing"] as const),
+] as const;
+
+interface SimulateOptions
+  extends SelfHostOptions, OutputOptions, Partial<Pick<ScalingSettings, (typeof CHANGEABLE)[number]>> {
   readonly since?: number;
-  readonly keepAlive?: number | "auto";
-  readonly minConcurrency?: number;
-  readonly maxConcurrency?: number;
-  readonly concurrencyBuffer?: number;
-  readonly scalingDelay?: number;
-  readonly maxMultiplexing?: number;
-  readonly scaling?: ScalingSettings["scaling"];
 }
 
 /** A row of the result. */
@@ -26,6 +25,8 @@ interface Trial extends ReplayResult {
 }
 
 const HOUR_MS = 3_600_000;
+/** More would not fit into the memory of a command. */
+const MAX_REQUESTS = 10_000_000;
 const SCALINGS = ["balanced", "eager", "thrifty", "documented"] as const;
 
 /** `servable simulate APP`: the past requests of an app under other settings. */
@@ -69,26 +70,15 @@ Examples:
 }
 
 async function tried(load: AppLoad, options: SimulateOptions): Promise<Trial[]> {
-  const {
-    keepAlive,
-    minConcurrency,
-    maxConcurrency,
-    concurrencyBuffer,
-    scalingDelay,
-    maxMultiplexing,
-    scaling,
-  } = options;
-  const changes = omitUndefined({
-    ...{
-      keepAlive,
-      minConcurrency,
-      maxConcurrency,
-      concurrencyBuffer,
-      scalingDelay,
-      maxMultiplexing,
-      scaling,
-    },
-  });
+  const requests = load.arrivals.reduce((sum, [, count]) => sum + count, 0);
+  if (requests > MAX_REQUESTS) {
+    throw new UsageError(
+      `${requests} requests are too many to replay, at most ${MAX_REQUESTS}: shorten --since.`,
+    );
+  }
+  const changes: Partial<ScalingSettings> = Object.fromEntries(
+    CHANGEABLE.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
+  );
   const given = { ...load.settings, ...changes };
   if (given.minConcurrency > given.maxConcurrency) {
     throw new UsageError(

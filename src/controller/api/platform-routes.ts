@@ -28,6 +28,7 @@ const TOKEN_SECONDS = 120;
 const SHOWN_DECISIONS = 20;
 const HOUR_MS = 3_600_000;
 const DEFAULT_LOAD_HOURS = 24;
+const MAX_LOAD_HOURS = 366 * 24;
 const MAX_DECISIONS = 1_000;
 
 /** The routes about the platform, its owner and its runners. */
@@ -93,7 +94,9 @@ export function platformRoutes({
         const app = scheduler.find(environment, name);
         if (app === undefined) throw new GatewayError("not_found", `There is no app ${params["alias"]}.`);
         const hours = Number(query.get("hours") ?? DEFAULT_LOAD_HOURS);
-        if (!(hours > 0)) throw new GatewayError("bad_request", "hours has to be a positive number.");
+        if (!(hours > 0 && hours <= MAX_LOAD_HOURS)) {
+          throw new GatewayError("bad_request", `hours has to be a positive number up to ${MAX_LOAD_HOURS}.`);
+        }
         await scheduler.recordArrivals(app);
         return appLoad(database, app, new Date(Date.now() - hours * HOUR_MS));
       },
