@@ -46,7 +46,7 @@ export class PlatformProcess implements AsyncDisposable {
   ): Promise<PlatformProcess> {
     const dist = join(staged.folder, "dist");
     const project = createAppProject(files, {
-      index: join(dist, "index.js"),
+      index: join(dist, "bundle/index.js"), // as package.json's exports say
       cli: join(dist, "cli/main.js"),
     });
     const state = mkdtempSync(join(tmpdir(), "servable-up-"));

@@ -8,6 +8,9 @@ import { DESCRIBE, SERVABLE } from "../routes/servable.ts";
 import { BaseServable } from "./base-servable.ts";
 import { assertSettings, CLASS_SETTINGS } from "./settings.ts";
 
+/** A static of `App`, by which two installed copies of this package recognise each other's apps. */
+const APP: unique symbol = Symbol.for("servable.App");
+
 // The table of settings defines the types of the statics. A static is undefined unless a class sets it.
 const Configurable = BaseServable as typeof BaseServable & ClassSettings;
 
@@ -28,6 +31,8 @@ const Configurable = BaseServable as typeof BaseServable & ClassSettings;
  */
 export abstract class App extends Configurable {
   static override readonly [SERVABLE] = true;
+  /** @internal */
+  static readonly [APP] = true;
 
   static {
     for (const name of CLASS_SETTINGS) if (!(name in this)) Reflect.set(this, name, undefined);
@@ -68,6 +73,11 @@ export abstract class App extends Configurable {
           : terminationGracePeriodSeconds * 1000,
     };
   }
+}
+
+/** The class of an app, which may be of another installed copy of this package; undefined if it does not extend `App`. */
+export function appClassOf(servable: BaseServable): typeof App | undefined {
+  return APP in servable.constructor ? (servable.constructor as typeof App) : undefined;
 }
 
 function refuseWorkers(className: string): Refuse {

@@ -160,6 +160,35 @@ test("a backup without keys says so, does not have them, and is restored only wh
   );
 });
 
+test("values of the largest size are kept, more of them than fit into one text", async () => {
+  const old = platformFolder();
+  const path = join(folder, "values.backup");
+  try {
+    const server = await PostgresServer.start({ folder: join(old, "postgres") });
+    const database = await Database.open(server.connection);
+    await migrate(database);
+    await database.query(
+      `insert into kv_values (environment, db, key, value)
+       select 'main', 'db', convert_to(number::text, 'UTF8'), decode(repeat('01', 8 * 1024 * 1024), 'hex')
+       from generate_series(1, 36) number`,
+    );
+    await backUp({ database, stateDirectory: old, path, withKeys: true });
+    await database.query("delete from kv_values");
+    await database.close();
+    await server.stop();
+    await restoreFrom(path, old, true);
+    await withDatabase({ stateDirectory: old, databaseUrl: undefined }, async (restored) => {
+      const [row] = await restored.query<{ count: number; bytes: number }>(
+        "select count(*)::integer as count, min(octet_length(value)) as bytes from kv_values",
+      );
+      assert.deepEqual(row, { count: 36, bytes: 8 * 1024 * 1024 });
+    });
+  } finally {
+    rmSync(path, { force: true });
+    removePlatformFolder(old);
+  }
+});
+
 test("a backup of every earlier version of the tables is restored and brought to the newest one", async () => {
   const old = platformFolder();
   try {

@@ -5,7 +5,7 @@ import { ContainerImage } from "../../packaging/container-image.ts";
 import { generateDockerfile, NPMRC_SECRET, type ImageApp } from "../../packaging/generated-dockerfile.ts";
 import { readProject, type Project } from "../../packaging/project.ts";
 import { DEFAULT_IGNORE, readIgnoreFile } from "../../build-context/ignore-rules.ts";
-import { App } from "../../servable/app.ts";
+import { appClassOf, type App } from "../../servable/app.ts";
 import type { AppImage } from "../../settings/app-values.ts";
 import type { LoadedApp } from "../module-loader.ts";
 
@@ -35,7 +35,7 @@ export async function imageOfApp(
   described?: ImageApp,
 ): Promise<ContainerImage> {
   const { app } = loaded;
-  const own = app instanceof App ? (app.constructor as typeof App).image : undefined;
+  const own = appClassOf(app)?.image;
   if (own !== undefined) return asContainerImage(own, loaded.name);
   return generatedImage(loaded, readProject(file), described ?? (await describeApp(loaded)));
 }

@@ -3,6 +3,8 @@ import { MIGRATIONS } from "../store/migrations.ts";
 
 /** Rows that are read at once. */
 const PAGE = 1_000;
+/** The same for tables whose rows may have megabytes. */
+const PAGES: Readonly<Record<string, number>> = { kv_values: 8 };
 /** Runners belong to their machine: a restored platform starts its own. */
 const NOT_KEPT: ReadonlySet<string> = new Set(["runners"]);
 
@@ -22,7 +24,7 @@ export function keptTables(version: number): readonly string[] {
 export async function* readRows(queries: Queries, table: string): AsyncGenerator<Buffer> {
   await queries.query(`declare backup_rows cursor for select to_jsonb(t)::text as line from ${table} t`);
   for (;;) {
-    const rows = await queries.query<{ line: string }>(`fetch ${PAGE} from backup_rows`);
+    const rows = await queries.query<{ line: string }>(`fetch ${PAGES[table] ?? PAGE} from backup_rows`);
     if (rows.length === 0) break;
     yield Buffer.from(rows.map(({ line }) => `${line}\n`).join(""));
   }

@@ -1,6 +1,6 @@
 import type { AppSettings } from "../../deploy-config.ts";
 import { deploymentSettings, type Deployment } from "../../platform/deployment/deploy-request.ts";
-import { App } from "../../servable/app.ts";
+import { appClassOf } from "../../servable/app.ts";
 import type { HealthCheckSettings } from "../../settings/health-check.ts";
 import { settingOf, settingsOf } from "../../settings/settings.ts";
 import { pick } from "../../settings/defined-fields.ts";
@@ -18,7 +18,7 @@ export async function appDeployment(
   config: AppSettings = {},
 ): Promise<Omit<Deployment, "image">> {
   const { app } = named;
-  const statics = app instanceof App ? (app.constructor as typeof App) : undefined;
+  const statics = appClassOf(app);
   const { name, openapi, health } = await describeApp(named);
   // Asked as often as the endpoint that is the health check says.
   const own = [...app.collectRoutes().keys()].find(({ healthCheck }) => healthCheck !== undefined);

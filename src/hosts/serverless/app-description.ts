@@ -1,5 +1,5 @@
 import type { HealthProbe, ImageApp } from "../../packaging/generated-dockerfile.ts";
-import { App } from "../../servable/app.ts";
+import { appClassOf, type App } from "../../servable/app.ts";
 import type { BaseServable } from "../../servable/base-servable.ts";
 import { SETTINGS } from "../../settings/settings.ts";
 import { deriveAppName } from "../../servable/app-name.ts";
@@ -13,9 +13,9 @@ export interface NamedServable {
 /** The description of an app for its image. */
 export async function describeApp({ name: className, app }: NamedServable): Promise<ImageApp> {
   const { version } = app.constructor as typeof BaseServable;
-  const settings = app instanceof App ? (app.constructor as typeof App) : undefined;
+  const settings = appClassOf(app);
   return {
-    name: app instanceof App ? app.appName : deriveAppName(className),
+    name: settings === undefined ? deriveAppName(className) : (app as App).appName,
     className,
     version,
     openapi: await app.openapi(),

@@ -12,7 +12,7 @@ import {
   type DeployOptions,
 } from "../../platform/deployment/deploy.ts";
 import { PlatformSession } from "../../platform/transport/platform-session.ts";
-import { App } from "../../servable/app.ts";
+import { appClassOf } from "../../servable/app.ts";
 import { deriveAppName } from "../../servable/app-name.ts";
 import { isServableClass, type BaseServable, type ServableClass } from "../../servable/base-servable.ts";
 import { appDeployment } from "./app-deployment.ts";
@@ -103,7 +103,7 @@ function servableOf(what: ServableClass | BaseServable): BaseServable {
 
 async function ofServable(app: BaseServable, options: RegisterOptions): Promise<Registered> {
   const { name } = app.constructor;
-  const own = app instanceof App ? (app.constructor as typeof App).image : undefined;
+  const own = appClassOf(app)?.image;
   const image = options.image ?? (own as ContainerImage | undefined);
   if (image === undefined) {
     throw new UsageError(
