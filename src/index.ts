@@ -67,6 +67,14 @@ export { jwt, type JwtCaller, type JwtOptions, type KeySet } from "./server/auth
 export type { KeyCaller, KeySource } from "./server/auth/key-list.ts";
 export type { Authentication } from "./settings/authentication.ts";
 
+// Webhooks
+export {
+  verifyWebhook,
+  type VerifyWebhookOptions,
+  type WebhookDelivery,
+  type WebhookRequest,
+} from "./webhooks/verify-webhook.ts";
+
 // Serving
 export { serve, type ServedClass } from "./servable/serve.ts";
 export type { ServerOptions } from "./server/definition.ts";

@@ -99,10 +99,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "output",
   ],
   "deploy-config": ["settings", "packaging"],
+  webhooks: ["errors"],
+  network: ["file-errors"],
   "temporary-folder": [],
   "late-import": [],
   storage: ["settings", "cache", "temporary-folder", "late-import", "errors"],
   media: [
+    "network",
     "storage",
     "routes",
     "settings",
@@ -232,6 +235,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "context",
     "errors",
     "file-errors",
+    "webhooks",
     "media",
     "storage",
     "downloads",
@@ -262,7 +266,7 @@ const OWNED: Readonly<Record<string, readonly string[]>> = {
   "smol-toml": ["platform", "controller/settings"],
   "eventsource-parser": ["platform"],
   ignore: ["build-context"],
-  "ipaddr.js": ["media"],
+  "ipaddr.js": ["network"],
   "@huggingface/hub": ["downloads"],
 };
 

@@ -3,7 +3,7 @@ import { connect, isIP, type LookupFunction, type Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { connect as connectSecurely } from "node:tls";
 import { FetchError } from "../file-errors.ts";
-import { normalAddress } from "./public-address.ts";
+import { normalAddress } from "../network/public-address.ts";
 
 /** One request, and the addresses that it may be sent to. */
 export interface ExchangeRequest {

@@ -5,8 +5,8 @@ import { openExchange, shownUrl, type Exchange } from "./exchange.ts";
 import { FetchDeadline } from "./fetch-deadline.ts";
 import { isAllowedHost, resolveLimits, type FetchLimits, type ResolvedFetchLimits } from "./fetch-limits.ts";
 import { fileNameOf } from "./file-name.ts";
-import { createResolver, resolveBySystem } from "./host-names.ts";
-import { createPublicCheck, type AddressCheck } from "./public-address.ts";
+import { createResolver, resolveBySystem } from "../network/host-names.ts";
+import { createPublicCheck, type AddressCheck } from "../network/public-address.ts";
 import type { FetchedFile, FetchParts } from "./fetched-file.ts";
 
 /** Headers that are sent to another origin after a redirect. */

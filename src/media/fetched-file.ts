@@ -1,5 +1,5 @@
-import type { HostResolver } from "./host-names.ts";
-import type { AddressCheck } from "./public-address.ts";
+import type { HostResolver } from "../network/host-names.ts";
+import type { AddressCheck } from "../network/public-address.ts";
 
 /** A file whose download has begun. Read `body` to its end, or call `cancel()`. */
 export interface FetchedFile {

@@ -3,7 +3,7 @@ import { afterEach, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { FetchError, type FetchFailure } from "../../src/file-errors.ts";
 
-import { createResolver } from "../../src/media/host-names.ts";
+import { createResolver } from "../../src/network/host-names.ts";
 import type { FetchParts } from "../../src/media/fetched-file.ts";
 import { fetchSafely, type FetchLimits } from "../../src/media/safe-fetch.ts";
 import { recordConnectionAttempts } from "../helpers/connection-attempts.ts";

@@ -8,7 +8,7 @@ import { after, test } from "node:test";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { FetchError, type FetchFailure } from "../../src/file-errors.ts";
 
-import { createResolver } from "../../src/media/host-names.ts";
+import { createResolver } from "../../src/network/host-names.ts";
 import type { FetchParts } from "../../src/media/fetched-file.ts";
 import { fetchSafely, type FetchedFile, type FetchLimits } from "../../src/media/safe-fetch.ts";
 import { createCertificate, withoutOpenssl } from "../helpers/certificates.ts";

@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import * as fc from "fast-check";
 import { FetchError } from "../../src/file-errors.ts";
-import { createPublicCheck, normalAddress } from "../../src/media/public-address.ts";
+import { createPublicCheck, normalAddress } from "../../src/network/public-address.ts";
 import { fetchSafely } from "../../src/media/safe-fetch.ts";
 import { recordConnectionAttempts } from "../helpers/connection-attempts.ts";
 import { INSIDE_V4, INSIDE_V6, NOTATIONS, PUBLIC } from "../helpers/hostile-addresses.ts";
