@@ -15,6 +15,7 @@ import type { KeyRing } from "./key-ring.ts";
 import { RequestProxy } from "./request-proxy.ts";
 import { isUnaryRoute } from "./realtime-routes.ts";
 import { proxySocket } from "./socket-proxy.ts";
+import { WaitingSocket } from "./waiting-socket.ts";
 
 /** The parts that the gateway needs. */
 export interface GatewayParts {
@@ -189,13 +190,11 @@ export class Gateway {
     address: AppAddress,
     requestId: string,
   ): Promise<void> {
+    const waiting = new WaitingSocket(socket, head);
     const { app, facts, keyId } = await this.#admit(request, address, requestId);
     whenClosed(socket, this.#limits.begin(keyId));
-    const left = new AbortController();
-    const leave = (): void => left.abort(new GatewayError("client_disconnected", "The caller left."));
-    socket.on("error", leave).once("close", leave);
     const place = placeRequest(request, { requestId, callerId: facts.callerId, isSocket: true });
-    const lease = app.tryAcquire(place) ?? (await this.#wait(app, request, place, left.signal));
+    const lease = app.tryAcquire(place) ?? (await this.#wait(app, request, place, waiting.left));
     let current = lease;
     const isMovable = (): boolean =>
       isUnaryRoute(app.revision, address.endpoint) &&
@@ -204,8 +203,7 @@ export class Gateway {
       await proxySocket(
         {
           request,
-          socket,
-          head,
+          waiting,
           headers: requestHeaders(request, facts),
           path: withoutToken(address.path),
           requestId,
@@ -214,7 +212,7 @@ export class Gateway {
         isMovable()
           ? {
               acquire: async (signal) =>
-                isMovable() ? app.acquire(place, AbortSignal.any([left.signal, signal])) : undefined,
+                isMovable() ? app.acquire(place, AbortSignal.any([waiting.left, signal])) : undefined,
               moved: (next) => {
                 app.release(current);
                 current = next;

@@ -4,13 +4,12 @@ import type { Duplex } from "node:stream";
 import type { Lease } from "../scheduler/live-runner.ts";
 import { GatewayError } from "./gateway-error.ts";
 import { SessionRelay, type NextRunner } from "./session-relay.ts";
+import type { WaitingSocket } from "./waiting-socket.ts";
 
 /** A request to upgrade, as a runner gets it. */
 export interface UpgradeRequest {
   readonly request: IncomingMessage;
-  readonly socket: Duplex;
-  /** The bytes that the caller has sent behind its head. */
-  readonly head: Buffer;
+  readonly waiting: WaitingSocket;
   readonly headers: Record<string, string | string[]>;
   readonly path: string;
   readonly requestId: string;
@@ -30,8 +29,11 @@ export async function proxySocket(
   lease: Lease,
   mover: SocketMover | undefined,
 ): Promise<void> {
-  const { socket, head, requestId } = upgrade;
-  const { answer, upstream, first } = await openSocket(upgrade, lease);
+  const { waiting, requestId } = upgrade;
+  const { socket } = waiting;
+  // The runner may never answer, and the caller may leave.
+  const { answer, upstream, first } = await openSocket(upgrade, lease, waiting.left);
+  const head = waiting.take();
   const isUpgrade = answer.statusCode === 101;
   const lines = [`HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}`];
   for (let index = 0; index < answer.rawHeaders.length; index += 2) {
@@ -51,7 +53,8 @@ export async function proxySocket(
   // Compressed messages depend on those before.
   const isCompressed = answer.headers["sec-websocket-extensions"] !== undefined;
   if (mover === undefined || isCompressed) pipeSocket(socket, upstream, lease, head, first);
-  else relaySession(upgrade, { lease, upstream, first }, answer.headers["sec-websocket-protocol"], mover);
+  else
+    relaySession(upgrade, head, { lease, upstream, first }, answer.headers["sec-websocket-protocol"], mover);
   await closed(socket);
 }
 
@@ -80,11 +83,12 @@ export interface SocketMover {
 
 function relaySession(
   upgrade: UpgradeRequest,
+  head: Buffer,
   { lease, upstream, first }: NextRunner,
   protocol: string | undefined,
   mover: SocketMover,
 ): void {
-  const { socket, head } = upgrade;
+  const { socket } = upgrade.waiting;
   const watch = (each: Lease): void => {
     each.onDrain = () => relay.move();
     each.onEvict = () => {
@@ -97,7 +101,7 @@ function relaySession(
       const next = await mover.acquire(signal);
       if (next === undefined) return undefined;
       try {
-        const opened = await openSocket(upgrade, next);
+        const opened = await openSocket(upgrade, next, signal);
         const isSame =
           opened.answer.statusCode === 101 &&
           opened.answer.headers["sec-websocket-protocol"] === protocol &&
@@ -126,6 +130,7 @@ function relaySession(
 function openSocket(
   { request, headers, path }: UpgradeRequest,
   lease: Lease,
+  signal: AbortSignal,
 ): Promise<{
   readonly answer: IncomingMessage;
   readonly upstream: Socket | undefined;
@@ -136,6 +141,7 @@ function openSocket(
       path,
       method: request.method,
       agent: false,
+      signal,
       headers: { ...headers, connection: "Upgrade", upgrade: request.headers.upgrade },
     });
     call.once("upgrade", (answer, upstream, first) => {
@@ -146,7 +152,11 @@ function openSocket(
     });
     call.once("response", (answer) => resolve({ answer, upstream: undefined, first: Buffer.alloc(0) }));
     call.once("error", ({ message }) =>
-      reject(new GatewayError("runner_connection_error", `The app's runner can't be reached (${message}).`)),
+      reject(
+        signal.aborted
+          ? signal.reason
+          : new GatewayError("runner_connection_error", `The app's runner can't be reached (${message}).`),
+      ),
     );
     call.end();
   });

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { test } from "node:test";
 import { proxySocket } from "../../../../src/controller/gateway/socket-proxy.ts";
+import { WaitingSocket } from "../../../../src/controller/gateway/waiting-socket.ts";
 import type { Lease } from "../../../../src/controller/scheduler/live-runner.ts";
 
 interface Runner extends AsyncDisposable {
@@ -50,8 +51,7 @@ test("a new runner that dies before a session has moved to it harms neither the 
     proxySocket(
       {
         request: request as IncomingMessage,
-        socket: socket as Socket,
-        head: head as Buffer,
+        waiting: new WaitingSocket(socket as Socket, head as Buffer),
         headers: {},
         path: "/",
         requestId: "r",
@@ -82,4 +82,33 @@ test("a new runner that dies before a session has moved to it harms neither the 
   client.destroy();
   await proxied;
   gateway.close();
+});
+
+test("a caller that leaves before the runner has answered the upgrade leaves no connection behind", async () => {
+  const runner = createServer();
+  const arrived = once(runner, "upgrade");
+  const lease = { address: await listening(runner), runner: { state: "ready" } } as Lease; // as above
+  const gateway = createServer();
+  const url = await listening(gateway);
+  const proxied = once(gateway, "upgrade").then(([request, socket, head]) =>
+    proxySocket(
+      {
+        request: request as IncomingMessage,
+        waiting: new WaitingSocket(socket as Socket, head as Buffer),
+        headers: {},
+        path: "/",
+        requestId: "r",
+      },
+      lease,
+      undefined,
+    ),
+  );
+  const client = connect(Number(new URL(url).port), "127.0.0.1");
+  client.write("GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n");
+  const upstream = (await arrived)[1] as Socket;
+  upstream.on("error", () => {}).resume();
+  client.destroy();
+  await Promise.all([assert.rejects(proxied, /The caller left/), once(upstream, "close")]);
+  gateway.close();
+  runner.close();
 });
