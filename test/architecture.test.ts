@@ -120,6 +120,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   testing: ["servable", "server", "realtime", "dispatch", "context", "errors"],
   tools: [],
   "controller/failure": ["errors"],
+  "controller/shortages": [],
   "controller/settings": ["controller/state", "controller/failure", "settings", "did-you-mean"],
   "controller/store": ["controller/failure", "cache", "environments", "processes", "settings", "log-entry"],
   "controller/state": ["controller/store", "controller/failure", "did-you-mean"],
@@ -147,8 +148,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "processes",
     "log-entry",
   ],
-  "controller/gateway": ["controller/scheduler", "controller/state", "controller/store"],
+  "controller/gateway": ["controller/scheduler", "controller/state", "controller/store", "controller/shortages"],
   "controller/api": [
+    "controller/shortages",
     "controller/metrics",
     "controller/gateway",
     "controller/scheduler",
@@ -176,6 +178,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "controller/store",
   ],
   "controller/platform": [
+    "controller/shortages",
     "controller/api",
     "controller/gateway",
     "controller/scheduler",

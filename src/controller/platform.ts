@@ -43,6 +43,7 @@ import { migrate } from "./store/migrations.ts";
 import { PostgresServer } from "./store/postgres-server.ts";
 import { CertificateKeeper } from "./tls/certificate-keeper.ts";
 import type { CertificateSource } from "./tls/certificates.ts";
+import { Shortages } from "./shortages.ts";
 import { Upkeep } from "./upkeep.ts";
 
 /** Options of {@link startPlatform}. */
@@ -148,7 +149,10 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       onFailed: (revision) => metrics.failed(aliasOf(revision)),
       now: () => (epoch + performance.now() - start) / 1_000,
     });
-    const gateway = new Gateway({ scheduler, keys, owner, traffic: metrics, limits: settings.limits });
+    const gateway = new Gateway({ scheduler, keys, owner, traffic: metrics, limits: settings.limits, log });
+    const folders = ["", "files", "runners", "postgres", "cache"].map((name) => join(root, name));
+    const shortages = new Shortages(folders, log);
+    closing.push(() => shortages.close());
     const host = options.host ?? "127.0.0.1";
     const certificate = options.tls && new CertificateKeeper(root, withName(options.tls, host), log);
     const scheme = certificate === undefined ? "http" : "https";
@@ -161,7 +165,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         ...kvRoutes({ database, scheduler, keys }),
         ...keyRoutes({ database, keys }),
         ...logRoutes({ database, logs }),
-        ...platformRoutes({ database, scheduler, machine, keys, owner, metrics, publicUrl }),
+        ...platformRoutes({ database, scheduler, machine, keys, owner, metrics, shortages, publicUrl }),
       ],
       keys,
       onError,
@@ -196,6 +200,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
           if (!gateway.handleUpgrade(request, socket, head)) socket.destroy();
         },
         onCall: calls,
+        onRefused: () => shortages.refused(),
       },
       certificate?.current,
     );

@@ -42,10 +42,11 @@ export function addStatusCommand(program: Command): void {
     );
 }
 
-function printStatus({ url, apps, machine, uptimeSeconds }: PlatformStatus): void {
-  const { green, bold } = styleFor(process.stdout);
+function printStatus({ url, apps, machine, uptimeSeconds, shortages }: PlatformStatus): void {
+  const { green, bold, red } = styleFor(process.stdout);
   console.log(`${green("●")} ${bold(url)}, up ${duration(uptimeSeconds)}`);
   console.log(`  ${machineText(machine)}`);
+  for (const shortage of shortages) console.log(`  ${red(shortage)}`);
   if (apps.length === 0) return console.log('No apps yet: deploy one with "servable deploy app.ts".');
   printTable(
     ["App", "Auth", "Ready", "Starting", "Running", "Waiting", "Wanted", "Why"],

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { IsolateController } from "../../platform/generated/controller_pb.ts";
 import type { KeyRing } from "../gateway/key-ring.ts";
 import type { Permission } from "../state/permissions.ts";
+import { SHORTAGE_MESSAGES, shortageOf } from "../shortages.ts";
 import { DatabaseAway } from "../store/database.ts";
 
 type Method = keyof typeof IsolateController.method;
@@ -40,6 +41,8 @@ export function discretion(log: Logger): Interceptor {
   const hidden = (error: unknown, name: string): ConnectError => {
     if (error instanceof ConnectError) return error;
     if (error instanceof DatabaseAway) return new ConnectError(error.message, Code.Unavailable);
+    const shortage = shortageOf(error);
+    if (shortage !== undefined) return new ConnectError(SHORTAGE_MESSAGES[shortage], Code.ResourceExhausted);
     log.error({ error: (error as Error).stack, call: name }, "a call failed");
     return new ConnectError("The platform failed to handle the call; its log says why.", Code.Internal);
   };

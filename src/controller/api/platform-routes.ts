@@ -6,6 +6,7 @@ import type { MachineRoom } from "../scheduler/machine-room.ts";
 import type { Scheduler } from "../scheduler/scheduler.ts";
 import { parseAlias } from "../state/app-names.ts";
 import { listDecisions } from "../state/decisions.ts";
+import type { Shortages } from "../shortages.ts";
 import type { Database } from "../store/database.ts";
 import { appLoad } from "./app-load.ts";
 import { platformStatus } from "./platform-status.ts";
@@ -19,6 +20,7 @@ export interface PlatformRouteParts {
   readonly keys: KeyRing;
   readonly owner: string;
   readonly metrics: PlatformMetrics;
+  readonly shortages: Shortages;
   /** The address of the platform, as its callers reach it. */
   readonly publicUrl: () => string;
 }
@@ -39,6 +41,7 @@ export function platformRoutes({
   keys,
   owner,
   metrics,
+  shortages,
   publicUrl,
 }: PlatformRouteParts): readonly RestRoute[] {
   const startedAt = performance.now();
@@ -55,7 +58,10 @@ export function platformRoutes({
       permission: "serverless:apps:read",
       handle: async () => {
         const uptimeSeconds = (performance.now() - startedAt) / 1_000;
-        return platformStatus(scheduler, machine, { url: publicUrl(), owner, uptimeSeconds });
+        return platformStatus(scheduler, machine, {
+          ...{ url: publicUrl(), owner, uptimeSeconds },
+          shortages: await shortages.look(),
+        });
       },
     },
     {

@@ -8,6 +8,8 @@ export interface PlatformStatus {
   readonly url: string;
   readonly owner: string;
   readonly uptimeSeconds: number;
+  /** What the machine is short of, a sentence each: a full disk, file descriptors. */
+  readonly shortages: readonly string[];
   readonly machine: MachineStatus;
   readonly apps: readonly AppStatus[];
 }
@@ -45,7 +47,7 @@ interface AppStatus {
 export function platformStatus(
   scheduler: Scheduler,
   machine: MachineRoom,
-  about: Pick<PlatformStatus, "url" | "owner" | "uptimeSeconds">,
+  about: Pick<PlatformStatus, "url" | "owner" | "uptimeSeconds" | "shortages">,
 ): PlatformStatus {
   const apps = [...scheduler.apps()].map(appStatus);
   const gpus = machine.holders().map(({ gpu, runner }) => ({ ...gpu, runner: runner ?? null }));

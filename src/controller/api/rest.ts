@@ -1,9 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { answerError, GatewayError } from "../gateway/gateway-error.ts";
+import { answerError, GatewayError, knownError } from "../gateway/gateway-error.ts";
 import { allowOrigins, answerPreflight } from "../gateway/cors.ts";
 import type { Caller, KeyRing } from "../gateway/key-ring.ts";
 import type { Permission } from "../state/permissions.ts";
-import { DatabaseAway } from "../store/database.ts";
 
 /** A request to the control plane. */
 export interface RestRequest {
@@ -137,11 +136,6 @@ export async function readJsonBody(request: IncomingMessage): Promise<Readonly<R
     // reported below
   }
   throw new GatewayError("bad_request", "The body has to be a JSON object.");
-}
-
-function knownError(error: unknown): GatewayError | undefined {
-  if (error instanceof GatewayError) return error;
-  return error instanceof DatabaseAway ? new GatewayError("platform_unavailable", error.message) : undefined;
 }
 
 function decodedSegments(path: string): readonly string[] | undefined {

@@ -1,4 +1,6 @@
 import type { ServerResponse } from "node:http";
+import { SHORTAGE_MESSAGES, shortageOf } from "../shortages.ts";
+import { DatabaseAway } from "../store/database.ts";
 
 /** The kinds of errors that the platform answers itself, with their status. */
 const ERROR_TYPES = {
@@ -45,6 +47,16 @@ export class GatewayError extends Error {
   body(): string {
     return JSON.stringify({ detail: this.message, error_type: this.type, message: this.message });
   }
+}
+
+/** The answer to a failure that has a reason for callers: a full disk, a database that is away. Undefined for any other. */
+export function knownError(error: unknown): GatewayError | undefined {
+  if (error instanceof GatewayError) return error;
+  if (error instanceof DatabaseAway) return new GatewayError("platform_unavailable", error.message);
+  const shortage = shortageOf(error);
+  if (shortage === undefined) return undefined;
+  const type = shortage === "disk" ? "insufficient_storage" : "platform_unavailable";
+  return new GatewayError(type, SHORTAGE_MESSAGES[shortage]);
 }
 
 /** Answers an error, unless the answer has begun: then the connection is broken, so that it does not look complete. */

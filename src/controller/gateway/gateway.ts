@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import type { Logger } from "pino";
 import type { Scheduler } from "../scheduler/scheduler.ts";
 import type { LiveApp, PlaceRequest } from "../scheduler/live-app.ts";
 import type { Lease } from "../scheduler/live-runner.ts";
@@ -9,7 +10,7 @@ import { parseAppAddress, type AppAddress } from "./app-address.ts";
 import { CallerLimits, type Limits } from "./caller-limits.ts";
 import { allowOrigins, answerPreflight, isPreflight } from "./cors.ts";
 import { Departure } from "./departure.ts";
-import { answerError, GatewayError } from "./gateway-error.ts";
+import { answerError, GatewayError, knownError } from "./gateway-error.ts";
 import { requestHeaders, type RequestFacts } from "./forwarded-headers.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { RequestProxy } from "./request-proxy.ts";
@@ -26,6 +27,7 @@ export interface GatewayParts {
   /** Counts requests. */
   readonly traffic: Traffic;
   readonly limits: Limits;
+  readonly log: Logger;
 }
 
 /** Counts requests to apps. */
@@ -71,6 +73,7 @@ export class Gateway {
     this.#forward(request, response, address, requestId).catch((error: unknown) => {
       if (!response.headersSent) response.setHeader("x-fal-request-id", requestId);
       allowOrigins(request, response);
+      this.#report(error, request);
       answerError(response, asGatewayError(error));
     });
     return true;
@@ -81,14 +84,21 @@ export class Gateway {
     const address = this.#address(request);
     if (address === undefined) return false;
     const requestId = randomUUID();
-    this.#forwardSocket(request, socket, head, address, requestId).catch((error: unknown) =>
-      refuseUpgrade(socket, asGatewayError(error), requestId),
-    );
+    this.#forwardSocket(request, socket, head, address, requestId).catch((error: unknown) => {
+      this.#report(error, request);
+      refuseUpgrade(socket, asGatewayError(error), requestId);
+    });
     return true;
   }
 
   async close(): Promise<void> {
     await this.#proxy.close();
+  }
+
+  /** Logs an error whose reason the caller does not learn. */
+  #report(error: unknown, { url = "" }: IncomingMessage): void {
+    if (knownError(error) !== undefined) return;
+    this.#parts.log.error({ error: (error as Error).stack, path: url.split("?")[0] }, "a request failed");
   }
 
   #address({ url = "" }: IncomingMessage): AppAddress | undefined {
@@ -352,9 +362,10 @@ function withoutToken(path: string): string {
 }
 
 function asGatewayError(error: unknown): GatewayError {
-  return error instanceof GatewayError
-    ? error
-    : new GatewayError("internal_error", "The platform failed to handle the request; its log says why.");
+  return (
+    knownError(error) ??
+    new GatewayError("internal_error", "The platform failed to handle the request; its log says why.")
+  );
 }
 
 function refuseUpgrade(socket: Duplex, error: GatewayError, requestId: string): void {

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import {
   createServer as createHttpServer,
   type IncomingMessage,
@@ -22,6 +23,8 @@ export interface FrontDoorHandlers {
   readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** A request over HTTP/2, which is a call of gRPC. */
   readonly onCall: (request: Http2ServerRequest, response: Http2ServerResponse) => void;
+  /** A connection was closed at once: there are too many, or no file descriptor is left. */
+  readonly onRefused?: () => void;
 }
 
 /** A certificate with its key, in PEM. */
@@ -48,6 +51,9 @@ const HEAD_MS = 30_000;
 const CHECK_MS = 5_000;
 const MAX_HEAD_BYTES = 64 * 1024;
 const MAX_CONNECTIONS = 20_000;
+const MIN_CONNECTIONS = 16;
+/** File descriptors that are not for connections of callers; of a higher limit, a tenth. */
+const KEPT_DESCRIPTORS = 96;
 
 /** One port for HTTP/1.1, HTTP/2 and, with a certificate, both over TLS: the first bytes tell which. */
 export class FrontDoor {
@@ -86,7 +92,11 @@ export class FrontDoor {
         },
       ).on("tlsClientError", (_error, socket) => socket.destroy());
     this.#net = createNetServer({ pauseOnConnect: false, noDelay: true }, (socket) => this.#accept(socket));
-    this.#net.maxConnections = MAX_CONNECTIONS;
+    this.#net.maxConnections = mostConnections();
+    const { onRefused = () => {} } = handlers;
+    this.#net.on("drop", onRefused);
+    // Without file descriptors, connections can't be accepted; those that there are continue.
+    this.#net.on("error", onRefused);
   }
 
   /**
@@ -173,6 +183,20 @@ export class FrontDoor {
     };
     socket.on("readable", onReadable).on("error", onError).on("end", onEnd);
   }
+}
+
+/** The number of connections that leave enough file descriptors for the database, files and runners. */
+function mostConnections(): number {
+  let text: string;
+  try {
+    text = readFileSync("/proc/self/limits", "utf8");
+  } catch {
+    return MAX_CONNECTIONS;
+  }
+  const [, limit] = /^Max open files +(\d+)/m.exec(text) ?? [];
+  if (limit === undefined) return MAX_CONNECTIONS;
+  const kept = Math.max(KEPT_DESCRIPTORS, Number(limit) / 10);
+  return Math.min(MAX_CONNECTIONS, Math.max(MIN_CONNECTIONS, Math.floor(Number(limit) - kept)));
 }
 
 /** HTTP/2 is for gRPC alone, whose clients offer nothing else. Browsers and curl offer both. */

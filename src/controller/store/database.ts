@@ -33,7 +33,7 @@ export function json(value: unknown): Json {
   return new Json(value);
 }
 
-/** The database ended during a change, so that it is not known whether the change was made. */
+/** The database can't do what it was asked to now; the message says why, and whether a change may have been made. */
 export class DatabaseAway extends Error {}
 
 /** Time for a database that is started again, in milliseconds. */
@@ -97,7 +97,7 @@ export class Database implements Queries {
         // Reading once more does no harm.
         const mayRepeat = /^\s*select\b/i.test(text) && performance.now() < until;
         if (isBroken && !mayRepeat) throw away(error);
-        if (!isBroken) throw error;
+        if (!isBroken) throw refusal(error) ?? error;
       } finally {
         client.off("error", this.#onNotice);
         client.release(isBroken);
@@ -114,7 +114,8 @@ export class Database implements Queries {
         this.#wasThere = true;
         return client;
       } catch (error) {
-        if (!this.#wasThere || !isLost(error) || performance.now() >= until) throw error;
+        if (!this.#wasThere || !isLost(error)) throw error;
+        if (performance.now() >= until) throw absent(error);
         await pause(backoff.next(), undefined);
       }
     }
@@ -132,7 +133,7 @@ export class Database implements Queries {
       return result;
     } catch (error) {
       await client.query("rollback").catch(() => (isBroken = true));
-      throw isLost(error) ? away(error) : error;
+      throw isLost(error) ? away(error) : (refusal(error) ?? error);
     } finally {
       client.off("error", this.#onNotice);
       client.release(isBroken);
@@ -161,6 +162,27 @@ function away(cause: unknown): DatabaseAway {
     "The database has ended during the call, and is started again: look whether the change was made, and try again.",
     { cause },
   );
+}
+
+/** No connection was made within the time for it. */
+function absent(cause: unknown): DatabaseAway {
+  return new DatabaseAway(
+    "The database does not answer, and is started again: nothing was changed. Try again.",
+    { cause },
+  );
+}
+
+/** Codes of a database that refuses a change, and goes on. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  "53100": "The disk of the database is full, and nothing was changed: make room on it, and try again.",
+  "53200": "The database has no memory left, and nothing was changed: try again.",
+  "53300": "The database has too many connections, and nothing was changed: try again.",
+};
+
+function refusal(cause: unknown): DatabaseAway | undefined {
+  const { code } = cause as { readonly code?: unknown };
+  const message = typeof code === "string" ? REFUSALS[code] : undefined;
+  return message === undefined ? undefined : new DatabaseAway(message, { cause });
 }
 
 function queriesOf(client: PoolClient): Queries {
