@@ -148,7 +148,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "processes",
     "log-entry",
   ],
-  "controller/gateway": ["controller/scheduler", "controller/state", "controller/store", "controller/shortages"],
+  "controller/gateway": [
+    "controller/scheduler",
+    "controller/state",
+    "controller/store",
+    "controller/shortages",
+  ],
   "controller/api": [
     "controller/shortages",
     "controller/metrics",
