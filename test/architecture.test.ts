@@ -148,7 +148,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "processes",
     "log-entry",
   ],
+  "controller/queue": ["controller/scheduler", "controller/state", "controller/store"],
   "controller/gateway": [
+    "controller/queue",
     "controller/scheduler",
     "controller/state",
     "controller/store",
@@ -156,6 +158,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "controller/api": [
     "controller/shortages",
+    "controller/queue",
     "controller/metrics",
     "controller/gateway",
     "controller/scheduler",

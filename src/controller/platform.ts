@@ -20,6 +20,7 @@ import { findGpus } from "./engines/gpu-inventory.ts";
 import { ProcessEngine } from "./engines/process/process-engine.ts";
 import { AppFolders } from "./engines/process/app-folders.ts";
 import { platformFailure } from "./failure.ts";
+import { openQueue } from "./gateway/open-queue.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { answerError, GatewayError } from "./gateway/gateway-error.ts";
 import { KeyRing } from "./gateway/key-ring.ts";
@@ -149,7 +150,12 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       onFailed: (revision) => metrics.failed(aliasOf(revision)),
       now: () => (epoch + performance.now() - start) / 1_000,
     });
-    const gateway = new Gateway({ scheduler, keys, owner, traffic: metrics, limits: settings.limits, log });
+    const queueing = openQueue({ database, scheduler, metrics, settings, log });
+    closing.push(() => queueing.close());
+    const gateway = new Gateway({
+      ...{ scheduler, keys, owner, traffic: metrics, limits: settings.limits, log },
+      queue: queueing,
+    });
     const folders = ["", "files", "runners", "postgres", "cache"].map((name) => join(root, name));
     const shortages = new Shortages(folders, log);
     closing.push(() => shortages.close());
@@ -211,6 +217,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     closing.push(() => door.close());
     closing.push(() => gateway.close());
     await scheduler.start();
+    await queueing.dispatcher.start();
     door.open();
     const upkeep = new Upkeep({ database, engines, output, logs, files, settings, log });
     closing.push(() => upkeep.close());
@@ -223,6 +230,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       accepts: async (key) => (await keys.callerOf(`Key ${key}`)) !== undefined,
       close: async ({ keepRunners = false } = {}) => {
         door.stopListening();
+        queueing.dispatcher.stop();
         await scheduler.close({ keepRunners, graceMs: STOP_MS });
         await closeAll();
       },

@@ -7,6 +7,7 @@ import { forgetArrivals } from "./state/arrivals.ts";
 import { forgetDecisions } from "./state/decisions.ts";
 import type { FileStore } from "./state/files.ts";
 import { forgetExpiredValues } from "./state/kv.ts";
+import { forgetRequests } from "./state/request-lines.ts";
 import { filesInUse, forgetRevisions } from "./state/revisions.ts";
 import { endedRunners, forgetRunners } from "./state/runners.ts";
 import type { Database } from "./store/database.ts";
@@ -55,6 +56,7 @@ export class Upkeep {
       }
       await forgetDecisions(database, daysAgo(settings.retention.decisionsDays));
       await forgetArrivals(database, daysAgo(settings.retention.arrivalsDays));
+      await forgetRequests(database, daysAgo(settings.retention.requestsDays));
       await forgetExpiredValues(database);
       for (const id of await forgetRevisions(database, daysAgo(settings.retention.logsDays))) {
         for (const engine of engines.all()) await engine.discard(id);

@@ -13,6 +13,7 @@ const ERROR_TYPES = {
   payload_too_large: 413,
   too_many_requests: 429,
   client_disconnected: 499,
+  client_cancelled: 499,
   internal_error: 500,
   platform_unavailable: 503,
   runner_incomplete_response: 502,

@@ -6,6 +6,7 @@ import type { Scheduler } from "../scheduler/scheduler.ts";
 import type { LiveApp, PlaceRequest } from "../scheduler/live-app.ts";
 import type { Lease } from "../scheduler/live-runner.ts";
 import { aliasOf } from "../state/app-names.ts";
+import { Admission, withoutParameters } from "./admission.ts";
 import { parseAppAddress, type AppAddress } from "./app-address.ts";
 import { CallerLimits, type Limits } from "./caller-limits.ts";
 import { allowOrigins, answerPreflight, isPreflight } from "./cors.ts";
@@ -13,7 +14,11 @@ import { Departure } from "./departure.ts";
 import { answerError, GatewayError, knownError } from "./gateway-error.ts";
 import { requestHeaders, type RequestFacts } from "./forwarded-headers.ts";
 import type { KeyRing } from "./key-ring.ts";
+import { parseQueueAddress } from "./queue-address.ts";
+import { QueueRoutes, type QueueRouteParts } from "./queue-routes.ts";
 import { RequestProxy } from "./request-proxy.ts";
+import { judge } from "./runner-judgement.ts";
+import { startTimeoutOf } from "./start-timeout.ts";
 import { isUnaryRoute } from "./realtime-routes.ts";
 import { proxySocket } from "./socket-proxy.ts";
 import { WaitingSocket } from "./waiting-socket.ts";
@@ -28,6 +33,8 @@ export interface GatewayParts {
   readonly traffic: Traffic;
   readonly limits: Limits;
   readonly log: Logger;
+  /** The queue, with what feeds runners from it and what follows its requests. */
+  readonly queue: Pick<QueueRouteParts, "queue" | "dispatcher" | "watch" | "now" | "maxInputBytes">;
 }
 
 /** Counts requests to apps. */
@@ -44,25 +51,31 @@ interface AdmittedRequest {
   readonly requestId: string;
 }
 
-/** The query parameter that has a token, where a browser can't send a header. */
-const TOKEN = "fal_jwt_token";
-/** The shortest start timeout that a caller may ask for, in seconds. */
-const MIN_START_TIMEOUT = 0.1;
-
 /** The front door of the apps: it finds a runner for each request and socket, and forwards it. */
 export class Gateway {
   readonly #parts: GatewayParts;
   readonly #proxy = new RequestProxy();
   readonly #limits: CallerLimits;
+  readonly #admission: Admission;
+  readonly #queueRoutes: QueueRoutes;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
     this.#limits = new CallerLimits(parts.limits);
+    this.#admission = new Admission(parts);
+    this.#queueRoutes = new QueueRoutes({
+      ...parts.queue,
+      ...{ admission: this.#admission, limits: this.#limits },
+      onSubmitted: ({ row }, method) =>
+        parts.traffic.received(aliasOf({ app: row.name, environment: row.environment }), method),
+    });
   }
 
   /** Handles a request to an app. False if its path leads to none. */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
-    const address = this.#address(request);
+    const queued = parseQueueAddress(request);
+    const toQueue = queued?.address.owner === this.#parts.owner ? queued : undefined;
+    const address = toQueue?.address ?? this.#address(request);
     if (address === undefined) return false;
     const requestId = randomUUID();
     if (isPreflight(request)) {
@@ -70,7 +83,12 @@ export class Gateway {
       answerPreflight(request, response);
       return true;
     }
-    this.#forward(request, response, address, requestId).catch((error: unknown) => {
+    if (toQueue !== undefined) allowOrigins(request, response);
+    const answered =
+      toQueue === undefined
+        ? this.#forward(request, response, address, requestId)
+        : this.#queueRoutes.handle(request, response, toQueue, requestId);
+    answered.catch((error: unknown) => {
       if (!response.headersSent) response.setHeader("x-fal-request-id", requestId);
       allowOrigins(request, response);
       this.#report(error, request);
@@ -112,7 +130,7 @@ export class Gateway {
     address: AppAddress,
     requestId: string,
   ): Promise<void> {
-    const { app, facts, keyId } = await this.#admit(request, address, requestId);
+    const { app, facts, keyId } = await this.#admission.admit(request, address, requestId);
     const { method = "GET" } = request;
     const { traffic } = this.#parts;
     const application = aliasOf(address);
@@ -140,7 +158,7 @@ export class Gateway {
     response: ServerResponse,
     { address, app, facts, requestId }: AdmittedRequest,
   ): Promise<void> {
-    const path = withoutToken(address.path);
+    const path = withoutParameters(address.path);
     const headers = requestHeaders(request, facts);
     const departure = new Departure(response);
     const body = await this.#proxy.bodyOf(request);
@@ -168,28 +186,12 @@ export class Gateway {
       } finally {
         app.release(lease);
       }
-      this.#judge(lease, outcome);
+      judge(this.#parts.scheduler.lives, lease.runner, outcome);
       if (outcome.kind === "answered") return;
       // The runner has ended, and has got nothing of the request: another one can take it, if its body can be sent again.
       const isRepeatable = body === null || Buffer.isBuffer(body);
       if (outcome.error.type === "runner_connection_refused" && attempt === 1 && isRepeatable) continue;
       throw outcome.error;
-    }
-  }
-
-  /** Draws conclusions about a runner from how it answered. */
-  #judge({ runner }: Lease, outcome: Awaited<ReturnType<RequestProxy["forward"]>>): void {
-    const { lives } = this.#parts.scheduler;
-    if (outcome.kind === "answered") {
-      const { status } = outcome;
-      if (status === 503) lives.retire(runner, "it answered 503, which asks for a new runner");
-      else if (status === 500 || status === 502 || status === 504) lives.check(runner, status);
-      return;
-    }
-    if (outcome.error.type === "runner_connection_refused")
-      lives.fail(runner, "it does not accept connections");
-    if (outcome.error.type === "request_timeout") {
-      lives.retire(runner, "a request ran beyond the request timeout, and may be stuck");
     }
   }
 
@@ -201,7 +203,7 @@ export class Gateway {
     requestId: string,
   ): Promise<void> {
     const waiting = new WaitingSocket(socket, head);
-    const { app, facts, keyId } = await this.#admit(request, address, requestId);
+    const { app, facts, keyId } = await this.#admission.admit(request, address, requestId);
     whenClosed(socket, this.#limits.begin(keyId));
     const place = placeRequest(request, { requestId, callerId: facts.callerId, isSocket: true });
     const lease = app.tryAcquire(place) ?? (await this.#wait(app, request, place, waiting.left));
@@ -215,7 +217,7 @@ export class Gateway {
           request,
           waiting,
           headers: requestHeaders(request, facts),
-          path: withoutToken(address.path),
+          path: withoutParameters(address.path),
           requestId,
         },
         lease,
@@ -236,51 +238,6 @@ export class Gateway {
     }
   }
 
-  /** Checks the caller. @throws GatewayError */
-  async #admit(
-    request: IncomingMessage,
-    address: AppAddress,
-    requestId: string,
-  ): Promise<{ readonly app: LiveApp; readonly facts: RequestFacts; readonly keyId: string | undefined }> {
-    const app = this.#parts.scheduler.find(address.environment, address.app);
-    const mode = app?.row.authMode;
-    const alias = aliasOf(address);
-    let callerId = "anonymous";
-    let keyId: string | undefined;
-    if (mode !== "public") {
-      // Without a key, an unknown app gets the same answer as a private one.
-      const token = tokenIn(request.url ?? "");
-      const caller =
-        token === undefined
-          ? await this.#parts.keys.callerOf(request.headers.authorization)
-          : await this.#parts.keys.callerWithToken(token);
-      if (caller === undefined) {
-        throw new GatewayError(
-          "unauthorized",
-          `Calling ${address.owner}/${alias} needs a valid key: "Authorization: Key ID:SECRET".`,
-        );
-      }
-      const isAllowed =
-        caller.permissions.some(
-          (name) => name === "models:requests:submit" || name === "serverless:apps:run",
-        ) &&
-        (caller.apps === undefined || caller.apps.includes(alias));
-      if (!isAllowed) {
-        throw new GatewayError("forbidden", `This key may not call ${address.owner}/${alias}.`);
-      }
-      callerId = this.#parts.owner;
-      ({ keyId } = caller);
-    }
-    if (app === undefined) {
-      throw new GatewayError(
-        "not_found",
-        `There is no app ${address.owner}/${alias}: deploy it with "servable deploy".`,
-      );
-    }
-    const endpoint = `${address.owner}/${alias}${address.endpoint === "/" ? "" : address.endpoint}`;
-    return { app, facts: { requestId, endpoint, callerId, hasOwnCredentials: mode !== "public" }, keyId };
-  }
-
   /** Waits for a place on a runner. @throws GatewayError that says why there was none */
   async #wait(
     app: LiveApp,
@@ -288,7 +245,7 @@ export class Gateway {
     place: PlaceRequest,
     left: AbortSignal,
   ): Promise<Lease> {
-    const asked = startTimeout(request.headers["x-fal-request-timeout"]);
+    const asked = startTimeoutOf(request);
     const own = app.row.scale.requestStartTimeoutSeconds;
     const seconds = asked ?? (own > 0 ? own : app.revision.codeSettings.startupTimeoutSeconds);
     this.#limits.assertMayWait(app, this.#parts.scheduler);
@@ -331,34 +288,6 @@ function placeRequest(
 ): PlaceRequest {
   const hint = request.headers["x-fal-runner-hint"];
   return { requestId, caller: callerId, isSocket, hint: typeof hint === "string" ? hint : undefined };
-}
-
-/** The start timeout that a caller asks for, in seconds. @throws GatewayError for an invalid one */
-function startTimeout(header: string | string[] | undefined): number | undefined {
-  if (header === undefined) return undefined;
-  const seconds = Number(header);
-  if (Number.isFinite(seconds) && seconds > MIN_START_TIMEOUT && seconds < 1e6) return seconds;
-  throw new GatewayError(
-    "bad_request",
-    `x-fal-request-timeout has to be a number of seconds above ${MIN_START_TIMEOUT}, not "${String(header).slice(0, 50)}".`,
-  );
-}
-
-function tokenIn(url: string): string | undefined {
-  const query = url.indexOf("?");
-  if (query < 0) return undefined;
-  return new URLSearchParams(url.slice(query)).get(TOKEN) ?? undefined;
-}
-
-/** The path without the token, which the app must not see or log. */
-function withoutToken(path: string): string {
-  const query = path.indexOf("?");
-  if (query < 0 || !path.includes(TOKEN)) return path;
-  const parameters = path
-    .slice(query + 1)
-    .split("&")
-    .filter((parameter) => !parameter.startsWith(`${TOKEN}=`));
-  return path.slice(0, query) + (parameters.length > 0 ? `?${parameters.join("&")}` : "");
 }
 
 function asGatewayError(error: unknown): GatewayError {

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Dispatcher, Pool } from "undici";
 import { answerHeaders } from "./forwarded-headers.ts";
 import type { Departure } from "./departure.ts";
@@ -16,6 +16,16 @@ export interface ForwardedRequest {
   readonly timeoutSeconds: number;
   /** The platform's id, which the caller gets, even if the app has one of its own. */
   readonly requestId: string;
+}
+
+/** Where an answer goes: to a caller, or into memory. */
+export interface AnswerTarget {
+  writeHead(status: number, headers: Record<string, string | string[]>): unknown;
+  flushHeaders(): void;
+  /** False: wait for "drain". */
+  write(chunk: Buffer): boolean;
+  end(chunk?: Buffer): unknown;
+  once(event: "drain", listener: () => void): unknown;
 }
 
 /** How a forwarded request ended. */
@@ -43,8 +53,8 @@ export class RequestProxy {
   /** Sends a request to a runner and its answer to the caller, piece by piece, as fast as the slower side reads. */
   async forward(
     request: ForwardedRequest,
-    response: ServerResponse,
-    departure: Departure,
+    response: AnswerTarget,
+    departure: Pick<Departure, "reason" | "onLeft">,
     onHints: (hints: ReadonlySet<string> | undefined) => void,
   ): Promise<ForwardOutcome> {
     const pool = await this.#pool(request.address);
@@ -90,8 +100,8 @@ export class RequestProxy {
 /** Receives the answer of a runner and writes it to the caller. */
 class AnswerHandler implements Dispatcher.DispatchHandler {
   readonly #request: ForwardedRequest;
-  readonly #response: ServerResponse;
-  readonly #departure: Departure;
+  readonly #response: AnswerTarget;
+  readonly #departure: Pick<Departure, "reason" | "onLeft">;
   readonly #onHints: (hints: ReadonlySet<string> | undefined) => void;
   readonly #settle: (outcome: ForwardOutcome) => void;
   #controller: Dispatcher.DispatchController | undefined;
@@ -104,8 +114,8 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
 
   constructor(
     request: ForwardedRequest,
-    response: ServerResponse,
-    departure: Departure,
+    response: AnswerTarget,
+    departure: Pick<Departure, "reason" | "onLeft">,
     onHints: (hints: ReadonlySet<string> | undefined) => void,
     settle: (outcome: ForwardOutcome) => void,
   ) {

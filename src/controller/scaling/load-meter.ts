@@ -13,6 +13,9 @@ export class LoadMeter {
   /** The arrivals of requests that had to wait, begun or not, from `#firstDelayed` on. */
   #delayed: number[] = [];
   #firstDelayed = 0;
+  /** Requests that wait in a queue elsewhere, and the arrival of the first of them. */
+  #backlog = 0;
+  #backlogSince = 0;
   #serviceSeconds: number;
   #since: number;
   #highest = 0;
@@ -58,6 +61,24 @@ export class LoadMeter {
     this.#note(now);
   }
 
+  /** A request arrived in a queue elsewhere, which {@link setBacklog} reports. */
+  arrived(now: number): void {
+    this.#delayed.push(now);
+    this.#note(now);
+  }
+
+  /** Sets how many requests wait in a queue elsewhere, and since when the first one does. */
+  setBacklog(waiting: number, since: number): void {
+    this.#backlog = waiting;
+    this.#backlogSince = since;
+  }
+
+  /** A request of that queue was given to a runner. */
+  resumed(now: number): void {
+    this.#running++;
+    this.#note(now);
+  }
+
   /** A request or socket ended. @param seconds the time that a runner worked on it; undefined for a socket */
   ended(now: number, request: { readonly waited: boolean; readonly seconds: number | undefined }): void {
     this.#running--;
@@ -71,14 +92,17 @@ export class LoadMeter {
 
   /** The demand at this moment. @param scalingDelay the setting, in seconds */
   demand(now: number, scalingDelay: number): Demand {
-    const waiting = this.#waiting.length;
-    const oldest = this.#waiting[0];
+    const waiting = this.#waiting.length + this.#backlog;
+    const since = this.#backlog > 0 ? this.#backlogSince : Infinity;
+    const oldest = Math.min(this.#waiting[0] ?? Infinity, since);
+    // All of the queue counts as soon as its first request has waited long enough.
+    const overdueBacklog = since <= now - scalingDelay ? this.#backlog : 0;
     return {
       at: now,
       running: this.#running,
       waiting,
-      overdue: scalingDelay <= 0 ? waiting : this.#arrivedBefore(now - scalingDelay),
-      oldestWait: oldest === undefined ? 0 : now - oldest,
+      overdue: scalingDelay <= 0 ? waiting : this.#arrivedBefore(now - scalingDelay) + overdueBacklog,
+      oldestWait: Number.isFinite(oldest) ? Math.max(0, now - oldest) : 0,
       load: this.#load(now),
     };
   }
@@ -92,7 +116,7 @@ export class LoadMeter {
       at: now,
       highest: this.#highest,
       lowest: this.#lowest,
-      present: this.#running + this.#waiting.length > 0,
+      present: this.#running + this.#waiting.length + this.#backlog > 0,
       slots,
     };
     const served: Observation = { kind: "served", requests: this.#served, seconds: this.#servedSeconds };

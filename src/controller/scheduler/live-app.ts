@@ -12,10 +12,13 @@ export interface PlaceRequest {
   readonly isSocket: boolean;
   /** A runner that has this in memory is preferred. */
   readonly hint?: string | undefined;
+  /** A runner that is taken only if no other is free. */
+  readonly avoid?: string | undefined;
 }
 
 interface Waiter {
-  readonly request: PlaceRequest;
+  /** Undefined: the place is kept for the queue. */
+  readonly request: PlaceRequest | undefined;
   readonly since: number;
   readonly resolve: (lease: Lease) => void;
 }
@@ -50,6 +53,8 @@ export class LiveApp {
   readonly #onDemand: (app: LiveApp) => void;
   readonly #onIdle: (app: LiveApp, runner: LiveRunner) => void;
   readonly #waiting: Waiter[] = [];
+  /** Requests that wait in the queue. */
+  #queued = 0;
 
   constructor(
     state: { readonly row: AppRow; readonly revision: Revision; readonly history: History },
@@ -76,13 +81,19 @@ export class LiveApp {
     return Math.max(1, this.revision.codeSettings.maxMultiplexing);
   }
 
+  /** Requests and sockets that wait here for a place. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.filter(({ request }) => request !== undefined).length;
+  }
+
+  /** Requests that wait in the queue. */
+  get queued(): number {
+    return this.#queued;
   }
 
   /** A place on a runner that is free now; undefined if there is none, or others wait for one. */
   tryAcquire(request: PlaceRequest): Lease | undefined {
-    const runner = this.#waiting.length === 0 ? this.#choose(request.hint) : undefined;
+    const runner = this.#waiting.length === 0 ? this.#choose(request) : undefined;
     if (runner === undefined) return undefined;
     const now = this.#now();
     this.meter.begun(now);
@@ -102,26 +113,48 @@ export class LiveApp {
     const now = this.#now();
     this.meter.queued(now);
     this.arrivals.note(Date.now());
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        const index = this.#waiting.indexOf(waiter);
-        if (index < 0) return;
-        this.#waiting.splice(index, 1);
-        this.meter.abandoned(this.#now(), now);
-        reject(signal.reason as Error);
-      };
-      const waiter: Waiter = {
-        request,
-        since: now,
-        resolve: (lease) => {
-          signal.removeEventListener("abort", leave);
-          resolve(lease);
-        },
-      };
-      signal.addEventListener("abort", leave, { once: true });
-      this.#waiting.push(waiter);
-      this.#onDemand(this);
-    });
+    return this.#standInLine(request, now, signal);
+  }
+
+  /** Requests have arrived in the queue. @param since the arrival of the first that waits, in seconds of the scheduler's clock */
+  queueArrived(count: number, since: number): void {
+    for (let n = 0; n < count; n++) {
+      this.meter.arrived(this.#now());
+      this.arrivals.note(Date.now());
+    }
+    this.setQueued(this.#queued + count, since);
+  }
+
+  /** Sets how many requests wait in the queue, and since when the first one does. */
+  setQueued(count: number, since: number): void {
+    this.#queued = count;
+    this.meter.setBacklog(count, since);
+    if (count > 0) this.#onDemand(this);
+  }
+
+  /** A place that is kept for a request of the queue; undefined if none is free now, or others wait for one. */
+  tryReserve(wish: Pick<PlaceRequest, "hint" | "avoid"> = {}): Lease | undefined {
+    const runner = this.#waiting.length === 0 ? this.#choose(wish) : undefined;
+    return runner && this.#lease(runner, undefined, this.#now(), true);
+  }
+
+  /**
+   * Waits in line for a place that is kept for a request of the queue. {@link begin} tells which gets it; release the place if
+   * none does. @throws the signal's reason
+   */
+  reserve(signal: AbortSignal): Promise<Lease> {
+    signal.throwIfAborted();
+    const lease = this.tryReserve();
+    return lease === undefined
+      ? this.#standInLine(undefined, this.#now(), signal)
+      : Promise.resolve(lease);
+  }
+
+  /** Gives a kept place to a request of the queue. */
+  begin(lease: Lease, { requestId, caller }: Pick<PlaceRequest, "requestId" | "caller">): void {
+    const now = this.#now();
+    Object.assign(lease, { requestId, caller, begunAt: now, isReserved: false });
+    this.meter.resumed(now);
   }
 
   /** Gives a place back, and to the next one that waits. */
@@ -129,10 +162,12 @@ export class LiveApp {
     const { runner } = lease;
     if (!runner.leases.delete(lease)) return;
     const now = this.#now();
-    this.meter.ended(now, {
-      waited: lease.hasWaited,
-      seconds: lease.isSocket ? undefined : now - lease.begunAt,
-    });
+    if (!lease.isReserved) {
+      this.meter.ended(now, {
+        waited: lease.hasWaited,
+        seconds: lease.isSocket ? undefined : now - lease.begunAt,
+      });
+    }
     if (runner.leases.size === 0) runner.idleSince = now;
     this.serveWaiting();
     if (runner.leases.size === 0) this.#onIdle(this, runner);
@@ -143,11 +178,11 @@ export class LiveApp {
     for (;;) {
       const [waiter] = this.#waiting;
       if (waiter === undefined) return;
-      const runner = this.#choose(waiter.request.hint);
+      const runner = this.#choose(waiter.request);
       if (runner === undefined) return;
       this.#waiting.shift();
       const now = this.#now();
-      this.meter.dequeued(now, waiter.since);
+      if (waiter.request !== undefined) this.meter.dequeued(now, waiter.since);
       waiter.resolve(this.#lease(runner, waiter.request, now, true));
     }
   }
@@ -176,6 +211,29 @@ export class LiveApp {
     return this.row.scale.maxConcurrency === 0 ? "maxConcurrency is 0" : "no runner is ready";
   }
 
+  #standInLine(request: PlaceRequest | undefined, since: number, signal: AbortSignal): Promise<Lease> {
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        const index = this.#waiting.indexOf(waiter);
+        if (index < 0) return;
+        this.#waiting.splice(index, 1);
+        if (request !== undefined) this.meter.abandoned(this.#now(), since);
+        reject(signal.reason as Error);
+      };
+      const waiter: Waiter = {
+        request,
+        since,
+        resolve: (lease) => {
+          signal.removeEventListener("abort", leave);
+          resolve(lease);
+        },
+      };
+      signal.addEventListener("abort", leave, { once: true });
+      this.#waiting.push(waiter);
+      this.#onDemand(this);
+    });
+  }
+
   #ready(): LiveRunner[] {
     return [...this.runners.values()].filter(
       ({ state, revision }) => state === "ready" && revision.id === this.revision.id,
@@ -186,9 +244,11 @@ export class LiveApp {
    * The runner for the next request: one that has the hint in memory, otherwise the least loaded of the oldest runners that
    * suffice by the last decision, otherwise any. So surplus runners become idle, and can end.
    */
-  #choose(hint: string | undefined): LiveRunner | undefined {
+  #choose({ hint, avoid }: Pick<PlaceRequest, "hint" | "avoid"> = {}): LiveRunner | undefined {
     const ready = this.#ready();
-    const free = ready.filter(({ leases }) => leases.size < this.slots);
+    const all = ready.filter(({ leases }) => leases.size < this.slots);
+    const others = avoid === undefined ? all : all.filter(({ id }) => id !== avoid);
+    const free = others.length > 0 ? others : all;
     if (free.length < 2) return free[0];
     if (hint !== undefined) {
       const holders = free.filter(({ hints }) => hints?.has(hint));
@@ -203,15 +263,16 @@ export class LiveApp {
     );
   }
 
-  #lease(runner: LiveRunner, request: PlaceRequest, now: number, hasWaited: boolean): Lease {
+  #lease(runner: LiveRunner, request: PlaceRequest | undefined, now: number, hasWaited: boolean): Lease {
     const lease: Lease = {
       runner,
       address: runner.address as string,
-      requestId: request.requestId,
-      caller: request.caller,
+      requestId: request?.requestId ?? "",
+      caller: request?.caller,
       begunAt: now,
+      isReserved: request === undefined,
       hasWaited,
-      isSocket: request.isSocket,
+      isSocket: request?.isSocket ?? false,
     };
     runner.leases.add(lease);
     return lease;

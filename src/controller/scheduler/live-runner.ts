@@ -36,10 +36,12 @@ export interface Lease {
   readonly runner: LiveRunner;
   readonly address: string;
   /** The name in lists of running requests. */
-  readonly requestId: string;
-  readonly caller: string | undefined;
+  requestId: string;
+  caller: string | undefined;
   /** Seconds of the scheduler's clock. */
-  readonly begunAt: number;
+  begunAt: number;
+  /** Whether the place is only kept, until it is known which request of the queue gets it. */
+  isReserved: boolean;
   /** Whether it had to wait. */
   readonly hasWaited: boolean;
   readonly isSocket: boolean;

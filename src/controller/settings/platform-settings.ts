@@ -81,6 +81,11 @@ export const PLATFORM_SETTINGS = {
       default: 7,
       doc: "time the arrivals are kept that `servable simulate` replays",
     },
+    requestsDays: {
+      check: days,
+      default: 30,
+      doc: "time requests of the queue are kept after their end, with inputs and answers",
+    },
     filesDays: {
       check: days,
       default: 1,
@@ -114,6 +119,16 @@ export const PLATFORM_SETTINGS = {
       check: wholeNumber(1),
       default: 5_000,
       doc: "maximum size of the output of all runners. The oldest output is removed, of runners that have ended first",
+    },
+    queueInputMb: {
+      check: wholeNumber(1),
+      default: 200,
+      doc: "maximum size of an input of the queue. Larger ones are answered 413",
+    },
+    queueAnswerMb: {
+      check: wholeNumber(1),
+      default: 200,
+      doc: "maximum size of an answer in the queue. A larger one ends its request with 507",
     },
     filesMb: {
       check: wholeNumber(1),
