@@ -3,7 +3,7 @@ import { aliasOf } from "../state/app-names.ts";
 import { parseAppAddress, type AppAddress } from "./app-address.ts";
 
 /** What a request to the queue wants. */
-export type QueueAction = "submit" | "status" | "stream" | "result" | "cancel";
+type QueueAction = "submit" | "status" | "stream" | "result" | "cancel";
 
 /** A request to the queue of an app. */
 export interface QueueAddress {

@@ -259,17 +259,26 @@ function priorityOf(header: string | string[] | undefined): number {
 function maxLengthOf(text: string | null): number | undefined {
   if (text === null) return undefined;
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new GatewayError("bad_request", `${MAX_LENGTH} has to be a whole number, not "${text.slice(0, 50)}".`);
+  throw new GatewayError(
+    "bad_request",
+    `${MAX_LENGTH} has to be a whole number, not "${text.slice(0, 50)}".`,
+  );
 }
 
 function webhookOf(text: string | null): string | undefined {
   if (text === null) return undefined;
   if (text.length <= 2_000 && URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
-  throw new GatewayError("bad_request", `${WEBHOOK} has to be an http or https URL of at most 2000 characters.`);
+  throw new GatewayError(
+    "bad_request",
+    `${WEBHOOK} has to be an http or https URL of at most 2000 characters.`,
+  );
 }
 
 /** A caller without a key has no ids of its own: they would be those of all such callers. */
-function idempotencyKeyOf(header: string | string[] | undefined, keyId: string | undefined): string | undefined {
+function idempotencyKeyOf(
+  header: string | string[] | undefined,
+  keyId: string | undefined,
+): string | undefined {
   if (header === undefined || keyId === undefined) return undefined;
   const key = String(header);
   if (/^[\x21-\x7e]+$/.test(key) && key.length <= MAX_KEY) return key;

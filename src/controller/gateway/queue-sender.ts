@@ -65,7 +65,7 @@ export class QueueSender {
   /** Tells a runner that the caller of a request wants it to end. An app without such a route does not mind. */
   sendCancel({ id, payload, lease }: Attempt): void {
     const [path = "/"] = payload.path.split("?", 1);
-    const { "content-length": _length, "content-type": _type, ...headers } = withLists(payload.headers);
+    const { "content-length": _length, ...headers } = withLists(payload.headers);
     const answer = new AnswerInMemory(SMALL_ANSWER);
     void this.#proxy
       .forward(
@@ -73,7 +73,7 @@ export class QueueSender {
           address: lease.address,
           method: "POST",
           path: `${path.replace(/\/$/, "")}/cancel`,
-          headers,
+          headers: { ...headers, "content-type": "application/json" },
           body: null,
           timeoutSeconds: CANCEL_SECONDS,
           requestId: id,

@@ -44,7 +44,11 @@ export function statusAnswer(
 }
 
 /** For people: why a request waits. */
-function reasonOf({ state, reason, dueAt, attempt }: RequestRow, position: number, waitReason: string): string {
+function reasonOf(
+  { state, reason, dueAt, attempt }: RequestRow,
+  position: number,
+  waitReason: string,
+): string {
   const last = reason === null ? "" : `; attempt ${attempt - 1}: ${reason}`;
   if (state === "delayed") return `attempt ${attempt} begins at ${dueAt?.toISOString() ?? "once"}${last}`;
   if (position === 0) return `${waitReason}${last}`;

@@ -323,7 +323,10 @@ export class Dispatcher {
         return await store();
       } catch (error) {
         const isOver = this.#isClosing && tries > 3;
-        this.#parts.log.warn({ request: id, error: (error as Error).message }, "a result could not be stored");
+        this.#parts.log.warn(
+          { request: id, error: (error as Error).message },
+          "a result could not be stored",
+        );
         if (isOver) return;
         if (!isTemporary(error)) {
           const message = "The platform could not store the answer; its log says why.";
@@ -342,5 +345,7 @@ export class Dispatcher {
 function isTemporary(error: unknown): boolean {
   if (error instanceof DatabaseAway || error instanceof AggregateError) return true;
   const { code = "", message } = error as { readonly code?: unknown; readonly message?: string };
-  return /^(?:53|57|58|08|40|E)/.test(String(code)) || /Connection terminated|not queryable/.test(message ?? "");
+  return (
+    /^(?:53|57|58|08|40|E)/.test(String(code)) || /Connection terminated|not queryable/.test(message ?? "")
+  );
 }

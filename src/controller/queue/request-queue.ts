@@ -1,4 +1,11 @@
-import type { AppName, ClaimedRequest, Ending, LinePlace, NewRequest, RequestRow } from "../state/requests.ts";
+import type {
+  AppName,
+  ClaimedRequest,
+  Ending,
+  LinePlace,
+  NewRequest,
+  RequestRow,
+} from "../state/requests.ts";
 import {
   askToCancel,
   claimRequests,
@@ -208,7 +215,7 @@ export class RequestQueue {
   async flush(app: AppName, caller?: string): Promise<number> {
     const { database, now } = this.#parts;
     const begin = now();
-    for (let count = 0; ; ) {
+    for (let count = 0; ;) {
       const rows = await listUnfinished(database, app, { limit: FLUSH_GROUP, caller, isWaiting: true });
       const old = rows.filter(({ submittedAt }) => submittedAt.getTime() <= begin);
       const ended = await Promise.all(old.map((row) => this.end(cancelled(row))));

@@ -77,7 +77,8 @@ export class StatusWatch {
     } finally {
       signal.removeEventListener("abort", leave);
       followers.delete(follower);
-      if (followers.size === 0 && this.#followers.get(first.id) === followers) this.#followers.delete(first.id);
+      if (followers.size === 0 && this.#followers.get(first.id) === followers)
+        this.#followers.delete(first.id);
       if (this.#followers.size === 0) {
         clearInterval(this.#timer);
         this.#timer = undefined;

@@ -145,9 +145,7 @@ export class LiveApp {
   reserve(signal: AbortSignal): Promise<Lease> {
     signal.throwIfAborted();
     const lease = this.tryReserve();
-    return lease === undefined
-      ? this.#standInLine(undefined, this.#now(), signal)
-      : Promise.resolve(lease);
+    return lease === undefined ? this.#standInLine(undefined, this.#now(), signal) : Promise.resolve(lease);
   }
 
   /** Gives a kept place to a request of the queue. */

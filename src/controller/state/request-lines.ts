@@ -143,10 +143,9 @@ export async function firstInLine(
 
 /** Requests by their ids. */
 export async function findRequests(queries: Queries, ids: readonly string[]): Promise<RequestRow[]> {
-  return queries.query<RequestRow>(
-    `select ${REQUEST_COLUMNS} from requests r where id = any($1::uuid[])`,
-    [ids],
-  );
+  return queries.query<RequestRow>(`select ${REQUEST_COLUMNS} from requests r where id = any($1::uuid[])`, [
+    ids,
+  ]);
 }
 
 /** The requests of an app that have not ended, in the order in which they run. */

@@ -41,7 +41,7 @@ export interface NewRequest extends AppName, Payload {
 }
 
 /** Where a request is in its life. */
-export type RequestState = "queued" | "delayed" | "running" | "completed" | "cancelled";
+type RequestState = "queued" | "delayed" | "running" | "completed" | "cancelled";
 
 /** A request without its input and answer. */
 export interface RequestRow extends AppName, LinePlace {

@@ -3,7 +3,8 @@ import { Backoff } from "../../processes/backoff.ts";
 import { pause } from "../../processes/timers.ts";
 
 /** Values of a query's parameters. Objects and arrays of them have to be passed through {@link json}. */
-export type QueryValue = string | number | boolean | bigint | Date | Buffer | null | readonly (string | null)[] | Json;
+export type QueryValue =
+  string | number | boolean | bigint | Date | Buffer | null | readonly (string | null)[] | Json;
 
 /** Runs queries: the database, or a transaction of it. */
 export interface Queries {

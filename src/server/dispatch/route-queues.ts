@@ -62,9 +62,10 @@ export class RouteQueues {
 
   /** Creates the queue of a route; undefined if none is needed, since a queue costs time. */
   create(signature: RouteSignature, handler: RouteHandler): RouteDispatch | undefined {
-    // Health checks of a platform must not wait behind calls.
+    // Health checks of a platform must not wait behind calls, nor cancellations behind the calls that they end.
     const workers = this.workers?.has(signature) ? this.workers : undefined;
-    const isFree = this.#shared.length === 0 || signature.healthCheck !== undefined;
+    const isFree =
+      this.#shared.length === 0 || signature.healthCheck !== undefined || this.#cancels(signature);
     if (signature.dispatch === undefined && workers === undefined && isFree) return undefined;
     const own = signature.dispatch ?? DEFAULTS;
     const options = { ...own, overloadStatus: own.overloadStatus ?? this.#definition.overloadStatus };
@@ -91,6 +92,13 @@ export class RouteQueues {
       metrics,
       onHint: (advice) => logger.info({ route: signature.path }, advice),
     });
+  }
+
+  /** Whether a route is the one that a platform calls to cancel calls of another: `/image/cancel` beside `/image`. */
+  #cancels({ path }: RouteSignature): boolean {
+    const [, cancelled] = /^(.*)\/cancel$/.exec(path) ?? [];
+    if (cancelled === undefined) return false;
+    return [...this.#definition.routes.keys()].some((each) => each.path === (cancelled || "/"));
   }
 }
 
