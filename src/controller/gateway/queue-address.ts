@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { aliasOf } from "../state/app-names.ts";
 import { parseAppAddress, type AppAddress } from "./app-address.ts";
 
-/** What a request to the queue wants. */
+/** The operation of a request to the queue. */
 type QueueAction = "submit" | "status" | "stream" | "result" | "cancel";
 
 /** A request to the queue of an app. */

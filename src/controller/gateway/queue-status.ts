@@ -7,7 +7,7 @@ export interface RequestUrls {
   readonly cancel_url: string;
 }
 
-/** What a status has that is not in the request's row. */
+/** The parts of a status that are not in the request's row. */
 export interface StatusFacts {
   /** The requests before it. */
   readonly position: number;

@@ -39,7 +39,7 @@ export interface DispatcherParts {
   readonly random: () => number;
 }
 
-/** What this process knows of the line of an app. */
+/** The knowledge of this process about the waiting requests of an app. */
 interface Line {
   readonly name: AppName;
   /** Requests that wait, as far as known. The database has the truth. */
@@ -64,7 +64,7 @@ const CLOSE_MS = 10_000;
 const START: LinePlace = { priority: 0, seq: 0 };
 
 /**
- * Feeds runners from the queue. It stands in line with the direct calls of an app for a place, claims a request when it has
+ * Feeds runners from the queue. It waits for a place together with the direct calls of an app, claims a request when it has
  * got one, and sends it: so requests wait in the database, not in memory.
  */
 export class Dispatcher {
@@ -172,7 +172,7 @@ export class Dispatcher {
     const { front } = length;
     if (front !== null && isBefore(front, line.front)) line.front = front;
     const waiting = length.waiting - length.delayed;
-    // What has changed meanwhile is not in this count.
+    // This count does not contain later changes.
     const isOld = line.changes !== (changes.get(line) ?? 0);
     line.waiting = isOld ? Math.max(line.waiting, waiting) : waiting;
     line.delayed = length.delayed;

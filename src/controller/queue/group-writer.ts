@@ -41,7 +41,7 @@ export class GroupWriter<Item, Result> {
   }
 
   async #run(): Promise<void> {
-    // What arrives within this turn of the event loop belongs to the first group.
+    // Items of the same turn of the event loop belong to the first group.
     await new Promise(setImmediate);
     while (this.#next.length > 0) await this.#writeGroup(this.#takeGroup());
     this.#work = undefined;

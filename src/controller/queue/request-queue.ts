@@ -53,17 +53,17 @@ export interface Submission extends NewRequest {
   readonly maxQueueLength: number | undefined;
 }
 
-/** What became of a submission. */
+/** The outcome of a submission. */
 export type Submitted =
   | { readonly kind: "queued"; readonly id: string; readonly place: LinePlace }
   /** The caller had submitted it before. */
   | { readonly kind: "known"; readonly row: RequestRow }
   | { readonly kind: "full"; readonly waiting: number };
 
-/** What became of the wish to cancel. */
+/** The outcome of a cancellation. */
 export type Cancellation = "cancelled" | "requested" | "ended" | "unknown";
 
-/** Told about every change of requests by this process. */
+/** Gets every change of requests by this process. */
 export interface QueueListener {
   /** Requests wait that did not before. `isNew`: for the first time. */
   readonly onQueued?: (app: AppName, places: readonly LinePlace[], isNew: boolean) => void;
@@ -340,7 +340,7 @@ export class RequestQueue {
   }
 }
 
-/** Whether a place in a line is before another one. */
+/** Whether a place is before another one. */
 export function isBefore(a: LinePlace, b: LinePlace): boolean {
   return a.priority === b.priority ? a.seq < b.seq : a.priority < b.priority;
 }

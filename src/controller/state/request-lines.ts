@@ -1,7 +1,7 @@
 import type { Queries } from "../store/database.ts";
 import { REQUEST_COLUMNS, type AppName, type LinePlace, type RequestRow } from "./requests.ts";
 
-/** What waits for an app. */
+/** The waiting requests of an app. */
 export interface LineLength extends AppName {
   /** Up to the limit that was asked for. */
   readonly waiting: number;
@@ -97,7 +97,7 @@ export async function findOrphans(queries: Queries): Promise<RequestRow[]> {
   );
 }
 
-/** The number of requests before a place in the line of an app, up to a limit. */
+/** The number of requests before a place in the queue of an app, up to a limit. */
 export async function countBefore(
   queries: Queries,
   { environment, app }: AppName,
@@ -179,10 +179,10 @@ export async function countByCaller(
 /** Removes requests that ended before a time, with their inputs and answers, and holders that ended long ago. */
 export async function forgetRequests(queries: Queries, before: Date): Promise<void> {
   await queries.query(
-    `with gone as (
+    `with removed as (
        delete from requests where state in ('completed', 'cancelled') and completed_at < $1 returning id
-     ), inputs as (delete from request_payloads p using gone where p.id = gone.id),
-     answers as (delete from request_results a using gone where a.id = gone.id)
+     ), inputs as (delete from request_payloads p using removed where p.id = removed.id),
+     answers as (delete from request_results a using removed where a.id = removed.id)
      delete from queue_holders where lease_until < $1`,
     [before],
   );

@@ -14,7 +14,7 @@ export interface AppName {
   readonly app: string;
 }
 
-/** What a runner gets. */
+/** The input of a runner. */
 export interface Payload {
   readonly method: string;
   readonly path: string;
@@ -79,7 +79,7 @@ export interface StoredAnswer {
   readonly body: Buffer;
 }
 
-/** Proves that a request is still its holder's: whoever lost it can change nothing. */
+/** Proves that a request is still its holder's: a former holder can change nothing. */
 export interface Fence {
   readonly id: string;
   readonly attempt: number;
@@ -103,7 +103,7 @@ export const REQUEST_COLUMNS = `r.id, r.seq, r.environment, r.app, r.caller, r.p
   r.webhook_url as "webhookUrl", r.hint, r.status, r.error, r.error_type as "errorType", r.run_seconds as "runSeconds"`;
 
 /**
- * Queues requests in their order, in one statement. Those that are there already, by their id or the caller's own, are left
+ * Queues requests in their order, in one statement. Requests with a known id, or a known id of the caller's own, are left
  * out. @returns the places of the queued ones
  */
 export async function insertRequests(
@@ -225,7 +225,7 @@ export async function claimRequests(
 
 /**
  * Ends requests that are still their holders', and stores their answers.
- * @returns the ended ones; those that were lost meanwhile are left out
+ * @returns the ended ones, without requests that were lost meanwhile
  */
 export async function finishRequests(
   queries: Queries,
@@ -291,7 +291,7 @@ export async function delayRequest(
 /** Gives back all requests of a holder that ends. @returns their number */
 export async function giveBackRequests(queries: Queries, holder: string): Promise<number> {
   const rows = await queries.query(
-    `with gone as (delete from queue_holders where id = $1)
+    `with lease as (delete from queue_holders where id = $1)
      update requests set state = 'queued', attempt = attempt + 1, holder = null, started_at = null,
        reason = 'the platform was stopped'
      where holder = $1 and state = 'running' returning id`,
