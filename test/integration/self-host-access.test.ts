@@ -8,6 +8,8 @@ import { after, before, test } from "node:test";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { Code, ConnectError, createClient, type Client } from "@connectrpc/connect";
 import { IsolateController } from "../../src/platform/generated/controller_pb.ts";
+import { Database } from "../../src/controller/store/database.ts";
+import { PostgresServer } from "../../src/controller/store/postgres-server.ts";
 import { TestPlatform } from "../helpers/self-host.ts";
 
 let host: TestPlatform;
@@ -228,12 +230,20 @@ test("a key that was revoked opens nothing any more", async () => {
 
 test("an unexpected error is logged, and its message does not reach the caller", async () => {
   const client = clientWith({ authorization: `Key ${host.key}` });
-  const error = await client.listApplications({ applicationName: "x\u0000y" }).then(
-    () => undefined,
-    (reason: unknown) => ConnectError.from(reason),
-  );
+  const failure = async (applicationName: string): Promise<ConnectError | undefined> =>
+    client.listApplications({ applicationName }).then(
+      () => undefined,
+      (reason: unknown) => ConnectError.from(reason),
+    );
+  const database = await Database.open(PostgresServer.connectionOf(join(host.folder, "postgres")));
+  await database.query("alter table revisions rename to moved");
+  const error = await failure("x").finally(() => database.query("alter table moved rename to revisions"));
+  await database.close();
   assert.equal(error?.code, Code.Internal);
-  assert.doesNotMatch(error?.message ?? "", /byte|utf|encoding/i);
+  assert.doesNotMatch(error?.message ?? "", /revisions|relation/);
+  const refused = await failure("x\u0000y");
+  assert.equal(refused?.code, Code.InvalidArgument);
+  assert.match(refused?.message ?? "", /a text with a zero byte/);
 });
 
 test("an upload that can't be written to the disk is answered, and the next one works", async () => {

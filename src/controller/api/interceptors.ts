@@ -4,7 +4,7 @@ import type { IsolateController } from "../../platform/generated/controller_pb.t
 import type { KeyRing } from "../gateway/key-ring.ts";
 import type { Permission } from "../state/permissions.ts";
 import { SHORTAGE_MESSAGES, shortageOf } from "../shortages.ts";
-import { DatabaseAway } from "../store/database.ts";
+import { DatabaseAway, UnstorableValue } from "../store/database.ts";
 
 type Method = keyof typeof IsolateController.method;
 
@@ -41,6 +41,7 @@ export function discretion(log: Logger): Interceptor {
   const hidden = (error: unknown, name: string): ConnectError => {
     if (error instanceof ConnectError) return error;
     if (error instanceof DatabaseAway) return new ConnectError(error.message, Code.Unavailable);
+    if (error instanceof UnstorableValue) return new ConnectError(error.message, Code.InvalidArgument);
     const shortage = shortageOf(error);
     if (shortage !== undefined) return new ConnectError(SHORTAGE_MESSAGES[shortage], Code.ResourceExhausted);
     log.error({ error: (error as Error).stack, call: name }, "a call failed");

@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { SHORTAGE_MESSAGES, shortageOf } from "../shortages.ts";
-import { DatabaseAway } from "../store/database.ts";
+import { DatabaseAway, UnstorableValue } from "../store/database.ts";
 
 /** The kinds of errors that the platform answers itself, with their status. */
 const ERROR_TYPES = {
@@ -54,6 +54,7 @@ export class GatewayError extends Error {
 export function knownError(error: unknown): GatewayError | undefined {
   if (error instanceof GatewayError) return error;
   if (error instanceof DatabaseAway) return new GatewayError("platform_unavailable", error.message);
+  if (error instanceof UnstorableValue) return new GatewayError("bad_request", error.message);
   const shortage = shortageOf(error);
   if (shortage === undefined) return undefined;
   const type = shortage === "disk" ? "insufficient_storage" : "platform_unavailable";

@@ -37,6 +37,18 @@ export function json(value: unknown): Json {
 /** The database can't do what it was asked to now; the message says why, and whether a change may have been made. */
 export class DatabaseAway extends Error {}
 
+/** A value of the caller is none that the database takes: a text with a zero byte, a date in the year 300,000. */
+export class UnstorableValue extends Error {
+  constructor(cause: unknown) {
+    super(
+      "A value of the call can't be stored or looked for: a text with a zero byte, or a time or number beyond its range.",
+      {
+        cause,
+      },
+    );
+  }
+}
+
 /** Time for a database that is started again, in milliseconds. */
 const RESTART_MS = 10_000;
 
@@ -180,10 +192,15 @@ const REFUSALS: Readonly<Record<string, string>> = {
   "53300": "The database has too many connections, and nothing was changed: try again.",
 };
 
-function refusal(cause: unknown): DatabaseAway | undefined {
+/** Codes for a number or a time beyond its range, and for a text with a zero byte. */
+const INVALID_VALUES: ReadonlySet<string> = new Set(["22003", "22007", "22008", "22021", "22P05"]);
+
+function refusal(cause: unknown): DatabaseAway | UnstorableValue | undefined {
   const { code } = cause as { readonly code?: unknown };
-  const message = typeof code === "string" ? REFUSALS[code] : undefined;
-  return message === undefined ? undefined : new DatabaseAway(message, { cause });
+  if (typeof code !== "string") return undefined;
+  const message = REFUSALS[code];
+  if (message !== undefined) return new DatabaseAway(message, { cause });
+  return INVALID_VALUES.has(code) ? new UnstorableValue(cause) : undefined;
 }
 
 function queriesOf(client: PoolClient): Queries {
