@@ -37,6 +37,7 @@ import { MachineTypes } from "./state/machine-types.ts";
 import { permissionsOfPreset } from "./state/permissions.ts";
 import { aliasOf } from "./state/app-names.ts";
 import { FileStore } from "./state/files.ts";
+import { ValueQuota } from "./state/kv.ts";
 import { SecretBox } from "./state/secrets.ts";
 import { Database } from "./store/database.ts";
 import { takeFolder } from "./store/folder-lock.ts";
@@ -168,7 +169,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const rest = new RestApi(
       [
         ...fileRoutes(files),
-        ...kvRoutes({ database, scheduler, keys }),
+        ...kvRoutes({ database, scheduler, keys, quota: new ValueQuota(settings.quotas.valuesMb * 1e6) }),
         ...keyRoutes({ database, keys }),
         ...logRoutes({ database, logs }),
         ...platformRoutes({ database, scheduler, machine, keys, owner, metrics, shortages, publicUrl }),

@@ -205,6 +205,21 @@ test(
   },
 );
 
+test("a program ends with its runner, and its caller learns why", { skip }, async () => {
+  let shown = "";
+  const killed = session(async function* (output) {
+    yield { runnerId, command: ["sh", "-c", "trap '' HUP TERM; sleep 1000 & echo $$ $!.; wait"], tty: false };
+    while (!output().includes(".")) await delay(20);
+    shown = output();
+    using connection = host.connection();
+    await connection.unary(IsolateController.method.killRunner, { runnerId });
+  });
+  await assert.rejects(killed, /has ended, and the program with it/);
+  const pids = shown.match(/\d+/g) ?? [];
+  assert.equal(pids.length, 2, shown);
+  for (const pid of pids) while (isAlive(Number(pid))) await delay(20);
+});
+
 const withoutScript = findProgram("script", process.env["PATH"]) === undefined ? "it needs util-linux" : skip;
 
 test("without Python a terminal comes from script", { skip: withoutScript }, async () => {

@@ -10,7 +10,7 @@ import { pathToFileURL } from "node:url";
 import { join } from "node:path";
 import { ROOT } from "../../benchmarks/lib/staged-package.ts";
 import { IsolateController, RunnerInfo_State } from "../../src/platform/generated/controller_pb.ts";
-import { appProject, removePlatformFolder, TestPlatform } from "../helpers/self-host.ts";
+import { appProject, platformFolder, removePlatformFolder, TestPlatform } from "../helpers/self-host.ts";
 
 const typebox = pathToFileURL(join(ROOT, "node_modules/typebox/build/index.mjs")).href;
 
@@ -81,7 +81,9 @@ before(async () => {
     "next.ts": source("2"),
     "broken.ts": source("3", 'throw new Error("no model here");'),
   });
-  host = await TestPlatform.start();
+  const folder = platformFolder();
+  writeFileSync(join(folder, "platform.toml"), "[quotas]\nvalues_mb = 1\n");
+  host = await TestPlatform.start({}, { folder });
   await host.deploy(join(project, "app.ts"), { appName: "greeter" });
 });
 after(async () => {
@@ -255,6 +257,19 @@ test("a KVStore keeps its values on the platform, for the runners of apps alone,
     `Bearer ${token.slice(0, 36)}.`,
     `Bearer ${token}A`,
   ];
+  const store = (key: string, bytes: number): Promise<Response> =>
+    fetch(`${host.url}/_platform/kv/set/full/${key}`, {
+      ...{ method: "PUT", body: "x".repeat(bytes), headers: { authorization: `Bearer ${token}` } },
+    });
+  assert.equal((await store("a", 600_000)).status, 200);
+  const refused = await store("b", 600_000);
+  assert.equal(refused.status, 507);
+  assert.match(await refused.text(), /insufficient_storage.*quotas\.values_mb of platform\.toml allows/);
+  // A value in the place of another one, and one after another was deleted.
+  assert.equal((await store("a", 900_000)).status, 200);
+  assert.equal((await get(`Bearer ${token}`, "delete/full/a", "DELETE")).status, 200);
+  assert.equal((await store("b", 900_000)).status, 200);
+  assert.equal((await get(`Bearer ${token}`, "delete/full/b", "DELETE")).status, 200);
   for (const authorization of strangers) {
     assert.equal((await get(authorization)).status, 401, authorization);
     assert.equal((await get(authorization, "set/kept/a", "PUT")).status, 401);

@@ -2,7 +2,14 @@ import type { IncomingMessage } from "node:http";
 import { GatewayError } from "../gateway/gateway-error.ts";
 import type { KeyRing } from "../gateway/key-ring.ts";
 import type { Scheduler } from "../scheduler/scheduler.ts";
-import { deleteValue, getValue, setValue, type KvAddress } from "../state/kv.ts";
+import {
+  deleteValue,
+  getValue,
+  setValue,
+  ValueQuotaExceeded,
+  type KvAddress,
+  type ValueQuota,
+} from "../state/kv.ts";
 import type { Database } from "../store/database.ts";
 import { readBody, type RestRequest, type RestRoute } from "./rest.ts";
 
@@ -11,6 +18,7 @@ export interface KvRouteParts {
   readonly database: Database;
   readonly scheduler: Scheduler;
   readonly keys: KeyRing;
+  readonly quota: ValueQuota;
 }
 
 /** The largest value, in bytes. */
@@ -20,7 +28,7 @@ const MIN_TTL_SECONDS = 60;
 const MAX_TTL_SECONDS = 2_592_000;
 
 /** The routes of the values of KVStores, for runners alone: they have the protocol of fal's store. */
-export function kvRoutes({ database, scheduler, keys }: KvRouteParts): readonly RestRoute[] {
+export function kvRoutes({ database, scheduler, keys, quota }: KvRouteParts): readonly RestRoute[] {
   /** The place of a value. Apps of one environment share values, as they share secrets. */
   const addressOf = ({ request, params }: RestRequest): KvAddress => {
     const runner = keys.runnerOf(request.headers.authorization);
@@ -49,7 +57,13 @@ export function kvRoutes({ database, scheduler, keys }: KvRouteParts): readonly 
       handle: async (request) => {
         const address = addressOf(request);
         const ttlSeconds = parseTtl(request.query.get("ttl"));
-        await setValue(database, address, await readText(request.request), ttlSeconds);
+        const value = await readText(request.request);
+        await quota.take(database, address, Buffer.byteLength(value)).catch((error: unknown) => {
+          throw error instanceof ValueQuotaExceeded
+            ? new GatewayError("insufficient_storage", error.message)
+            : error;
+        });
+        await setValue(database, address, value, ttlSeconds);
         return {};
       },
     },

@@ -38,8 +38,10 @@ async function* shellRunner(
   });
   using _ = shell;
   const onAbort = (): void => shell[Symbol.dispose]();
-  signal.addEventListener("abort", onAbort, { once: true });
+  const end = scheduler.lives.endOf(runnerId);
+  for (const each of [signal, end]) each.addEventListener("abort", onAbort, { once: true });
   try {
+    if (end.aborted) onAbort();
     if (shell.notice !== undefined) {
       yield create(ShellRunnerOutputSchema, { data: Buffer.from(shell.notice), stream: STREAMS.stderr });
     }
@@ -48,9 +50,12 @@ async function* shellRunner(
       yield create(ShellRunnerOutputSchema, { data, stream: STREAMS[stream] });
     }
     signal.throwIfAborted();
+    if (end.aborted) {
+      throw new ConnectError(`The runner ${runnerId} has ended, and the program with it.`, Code.Aborted);
+    }
     yield create(ShellRunnerOutputSchema, { exitCode: await shell.exitCode, close: true });
   } finally {
-    signal.removeEventListener("abort", onAbort);
+    for (const each of [signal, end]) each.removeEventListener("abort", onAbort);
   }
 }
 

@@ -20,6 +20,8 @@ export class LiveRunner {
   hints: ReadonlySet<string> | undefined;
   /** Whether another runner replaces it, and is ready. */
   replacement: "no" | "wanted" | "done" = "no";
+  /** Aborted when it has ended. */
+  readonly end = new AbortController();
   /** For people: what it waits for before it starts. */
   lacks: string | undefined;
 

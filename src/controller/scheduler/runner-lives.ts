@@ -162,6 +162,11 @@ export class RunnerLives {
     return this.#lives.get(id)?.engine?.shellOf(id, command, tty);
   }
 
+  /** Aborted when a runner has ended: at once for one that does not run. */
+  endOf(id: string): AbortSignal {
+    return this.#lives.get(id)?.runner.end.signal ?? AbortSignal.abort();
+  }
+
   /** A runner says that it takes requests. False if there is no such runner, or the token is wrong. */
   async announce(id: string, token: string, port: number): Promise<boolean> {
     const life = this.#lives.get(id);
@@ -418,6 +423,7 @@ export class RunnerLives {
     runner.state = "ended";
     // Nobody asks it any more whether it is well.
     life.abort.abort(new Error("it has ended"));
+    runner.end.abort();
     life.health?.stop();
     clearTimeout(life.startTimer);
     clearTimeout(life.evictTimer);

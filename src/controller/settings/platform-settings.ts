@@ -135,6 +135,11 @@ export const PLATFORM_SETTINGS = {
       default: 50_000,
       doc: "maximum size of the files of all deployments. Uploads beyond it are refused",
     },
+    valuesMb: {
+      check: wholeNumber(1),
+      default: 1_000,
+      doc: "maximum size of the values of all KVStores in an environment. Values beyond it are answered 507",
+    },
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, PlatformSetting>>>>;
 

@@ -8,6 +8,48 @@ export interface KvAddress {
   readonly key: string;
 }
 
+/** An environment has more values than it may have. */
+export class ValueQuotaExceeded extends Error {}
+
+/** The quota of the values of each environment. The platform is the only one that writes them, so that it can count along. */
+export class ValueQuota {
+  readonly #maxBytes: number;
+  /** At least the bytes of the values of an environment: those that were replaced, deleted or have expired may be among them. */
+  readonly #usedBytes = new Map<string, number>();
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Counts a value that is to be stored. @throws ValueQuotaExceeded if there is no room for it */
+  async take(queries: Queries, address: KvAddress, bytes: number): Promise<void> {
+    const { environment } = address;
+    const counted = this.#usedBytes.get(environment);
+    // Counted anew only when it seems too much.
+    const used =
+      counted !== undefined && counted + bytes <= this.#maxBytes
+        ? counted
+        : await bytesWithout(queries, address);
+    if (used + bytes > this.#maxBytes) {
+      throw new ValueQuotaExceeded(
+        `The values of KVStores in ${environment} use ${Math.round(used / 1e6)} MB, and this one has ${Math.round(bytes / 1e6)} MB: ` +
+          "more than quotas.values_mb of platform.toml allows. Raise it, or delete values.",
+      );
+    }
+    this.#usedBytes.set(environment, used + bytes);
+  }
+}
+
+/** The bytes of the values of an environment but one. */
+async function bytesWithout(queries: Queries, address: KvAddress): Promise<number> {
+  const [row] = await queries.query<{ bytes: number }>(
+    `select coalesce(sum(octet_length(value)), 0)::bigint as bytes from kv_values
+     where environment = $1 and not (db = $2 and key = $3) and (expires_at is null or expires_at > now())`,
+    parametersOf(address),
+  );
+  return row?.bytes ?? 0;
+}
+
 /** A value; undefined if there is none, or it has expired. */
 export async function getValue(queries: Queries, address: KvAddress): Promise<string | undefined> {
   const [row] = await queries.query<{ value: Buffer }>(
