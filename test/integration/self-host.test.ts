@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { encode } from "@msgpack/msgpack";
@@ -10,6 +10,9 @@ import { pathToFileURL } from "node:url";
 import { join } from "node:path";
 import { ROOT } from "../../benchmarks/lib/staged-package.ts";
 import { IsolateController, RunnerInfo_State } from "../../src/platform/generated/controller_pb.ts";
+import { findDeployable } from "../../src/cli/deploy/deployable.ts";
+import { Database } from "../../src/controller/store/database.ts";
+import { PostgresServer } from "../../src/controller/store/postgres-server.ts";
 import { appProject, platformFolder, removePlatformFolder, TestPlatform } from "../helpers/self-host.ts";
 
 const typebox = pathToFileURL(join(ROOT, "node_modules/typebox/build/index.mjs")).href;
@@ -82,7 +85,7 @@ before(async () => {
     "broken.ts": source("3", 'throw new Error("no model here");'),
   });
   const folder = platformFolder();
-  writeFileSync(join(folder, "platform.toml"), "[quotas]\nvalues_mb = 1\n");
+  writeFileSync(join(folder, "platform.toml"), "[quotas]\nvalues_mb = 9\n");
   host = await TestPlatform.start({}, { folder });
   await host.deploy(join(project, "app.ts"), { appName: "greeter" });
 });
@@ -261,14 +264,14 @@ test("a KVStore keeps its values on the platform, for the runners of apps alone,
     fetch(`${host.url}/_platform/kv/set/full/${key}`, {
       ...{ method: "PUT", body: "x".repeat(bytes), headers: { authorization: `Bearer ${token}` } },
     });
-  assert.equal((await store("a", 600_000)).status, 200);
-  const refused = await store("b", 600_000);
+  assert.equal((await store("a", 6_000_000)).status, 200);
+  const refused = await store("b", 6_000_000);
   assert.equal(refused.status, 507);
   assert.match(await refused.text(), /insufficient_storage.*quotas\.values_mb of platform\.toml allows/);
   // A value in the place of another one, and one after another was deleted.
-  assert.equal((await store("a", 900_000)).status, 200);
+  assert.equal((await store("a", 8_000_000)).status, 200);
   assert.equal((await get(`Bearer ${token}`, "delete/full/a", "DELETE")).status, 200);
-  assert.equal((await store("b", 900_000)).status, 200);
+  assert.equal((await store("b", 8_000_000)).status, 200);
   assert.equal((await get(`Bearer ${token}`, "delete/full/b", "DELETE")).status, 200);
   for (const authorization of strangers) {
     assert.equal((await get(authorization)).status, 401, authorization);
@@ -289,7 +292,9 @@ test("a KVStore keeps its values on the platform, for the runners of apps alone,
   assert.equal((await put(Buffer.alloc(8 * 2 ** 20, 1))).status, 200);
   assert.equal((await host.call("/me/greeter/crash", { name: "" })).status, 503);
   const kept = await host.call("/me/greeter/kept", { name: JSON.stringify([...keys, "large"]) });
-  const { text } = (await kept.json()) as { text: string };
+  const body = await kept.text();
+  assert.equal(kept.status, 200, body.slice(0, 500));
+  const { text } = JSON.parse(body) as { text: string };
   const expected = keys.flatMap((key) => [`value of ${key}`, null]);
   assert.deepEqual(JSON.parse(text), [...expected, "\x01".repeat(8 * 2 ** 20), null]);
   // The runner that has crashed is forgotten, and its token with it.
@@ -380,4 +385,25 @@ test("a runner that crashes fails its own request, and the next one gets a new r
   // A crash is followed by a pause; a deployment ends it.
   await host.deploy(join(project, "app.ts"), { appName: "greeter" });
   assert.equal((await host.call("/me/greeter", { name: "Ada" })).status, 200);
+});
+
+test("secrets of a build are nowhere in the files of the database", async () => {
+  const { image, deployment } = await findDeployable(join(project, "app.ts"));
+  const token = "the-token-of-a-registry-4d1e";
+  const secrets = { npmrc: `//registry.example.com/:_authToken=${token}` };
+  await host.deployImage({ ...deployment, image: { ...image, secrets }, appName: "sealed" });
+  assert.equal((await host.call("/me/sealed", { name: "Ada" })).status, 200);
+  const folder = join(host.folder, "postgres");
+  const database = await Database.open(PostgresServer.connectionOf(folder));
+  const [row] = await database.query<{ text: string }>(
+    "select definition::text as text from revisions where app = 'sealed'",
+  );
+  await database.query("checkpoint");
+  await database.close();
+  assert.match(row?.text ?? "", /"sealed_fields"/);
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
+  assert.ok(files.length > 100);
+  for (const { parentPath, name } of files) {
+    assert.ok(!readFileSync(join(parentPath, name)).includes(token), `${name} has the token`);
+  }
 });

@@ -19,6 +19,7 @@ import type {
   HealthCheck,
   RetryCondition,
 } from "../state/revisions.ts";
+import { sealImage } from "../state/image-secrets.ts";
 import type { ControlServiceParts } from "./service-parts.ts";
 
 /** Values that the wire leaves out: the contract's defaults. */
@@ -99,7 +100,10 @@ type DefinedFields = Pick<
   >;
 
 /** The definition in a request. @throws ConnectError that names what is wrong */
-export function definitionOf(request: DefinedFields, files: FileStore): Definition {
+export function definitionOf(
+  request: DefinedFields,
+  { files, secrets: box }: Pick<ControlServiceParts, "files" | "secrets">,
+): Definition {
   if (request.callable.case !== undefined || request.setupFunc !== undefined) {
     throw new ConnectError(
       "This platform can't run functions of Python: they need an agent in Python. Deploy a container that listens on a port.",
@@ -112,7 +116,7 @@ export function definitionOf(request: DefinedFields, files: FileStore): Definiti
     throw new ConnectError("This platform has no shared volumes: leave dataMounts out.", Code.Unimplemented);
   }
   return {
-    image: imageOf(request.environments),
+    image: sealImage(box, imageOf(request.environments)),
     files: filesOf(request.files, files),
     exposedPort: machine?.exposedPort,
     metricsPort: machine?.metricsPort,

@@ -105,7 +105,7 @@ export class DeployMethods {
     request: RegisterApplicationRequest,
     context: HandlerContext,
   ): AsyncGenerator<RegisterApplicationResult> {
-    const { database, scheduler, files, owner, publicUrl } = this.#parts;
+    const { database, scheduler, owner, publicUrl } = this.#parts;
     const { app, environment } = await validPlace(
       database,
       request.applicationName ?? "",
@@ -114,7 +114,7 @@ export class DeployMethods {
     if (scheduler.runs.has(environment, app)) {
       throw new ConnectError(`${app} is the name of an app that runs now.`, Code.AlreadyExists);
     }
-    const definition = definitionOf(request, files);
+    const definition = definitionOf(request, this.#parts);
     await engineFor(this.#parts, "deployed", definition.image, request.machineRequirements);
     const before = await findApp(database, environment, app);
     const machine = request.machineRequirements;

@@ -41,7 +41,7 @@ async function* run(
   { signal }: HandlerContext,
 ): AsyncGenerator<HostedRunResult> {
   const { database, scheduler, owner, publicUrl } = parts;
-  const definition = definitionOf(request, parts.files);
+  const definition = definitionOf(request, parts);
   await engineFor(parts, "run", definition.image, request.machineRequirements);
   const facts = functionFacts(definition);
   const place = await placeOfRun(parts, request, facts);

@@ -9,6 +9,7 @@ import { hashOf } from "../state/keys.ts";
 import type { MachineTypes, Need } from "../state/machine-types.ts";
 import type { Revision } from "../state/revisions.ts";
 import { createRunner, runnerTokenHash, updateRunner, type RunnerRow } from "../state/runners.ts";
+import { openImage } from "../state/image-secrets.ts";
 import { openSecrets, type SecretBox } from "../state/secrets.ts";
 import { aliasOf } from "../state/app-names.ts";
 import type { Database } from "../store/database.ts";
@@ -287,7 +288,8 @@ export class RunnerLives {
       ...{ id, app, environment, revision: revision.id, engine: engine.name, reason },
       tokenHash: hashOf(token),
     });
-    await engine.prepare(revision, { signal: abort.signal, log: life.log });
+    const opened = { ...definition, image: openImage(secrets, definition.image) };
+    await engine.prepare({ ...revision, definition: opened }, { signal: abort.signal, log: life.log });
     runner.phases.preparedAt = this.#parts.now();
     const { values, missing } = await openSecrets(database, secrets, environment, definition.secrets);
     if (missing.length > 0) {
