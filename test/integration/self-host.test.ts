@@ -10,7 +10,6 @@ import { pathToFileURL } from "node:url";
 import { join } from "node:path";
 import { ROOT } from "../../benchmarks/lib/staged-package.ts";
 import { IsolateController, RunnerInfo_State } from "../../src/platform/generated/controller_pb.ts";
-import { findDeployable } from "../../src/cli/deploy/deployable.ts";
 import { Database } from "../../src/controller/store/database.ts";
 import { PostgresServer } from "../../src/controller/store/postgres-server.ts";
 import { appProject, platformFolder, removePlatformFolder, TestPlatform } from "../helpers/self-host.ts";
@@ -388,10 +387,9 @@ test("a runner that crashes fails its own request, and the next one gets a new r
 });
 
 test("secrets of a build are nowhere in the files of the database", async () => {
-  const { image, deployment } = await findDeployable(join(project, "app.ts"));
   const token = "the-token-of-a-registry-4d1e";
-  const secrets = { npmrc: `//registry.example.com/:_authToken=${token}` };
-  await host.deployImage({ ...deployment, image: { ...image, secrets }, appName: "sealed" });
+  writeFileSync(join(project, ".npmrc"), `//registry.example.com/:_authToken=${token}\n`);
+  await host.deploy(join(project, "app.ts"), { appName: "sealed" });
   assert.equal((await host.call("/me/sealed", { name: "Ada" })).status, 200);
   const folder = join(host.folder, "postgres");
   const database = await Database.open(PostgresServer.connectionOf(folder));
