@@ -52,6 +52,9 @@ export default class Echo extends App {
 }
 `;
 
+/** More by hand: `SERVABLE_TEST_IDLE_CONNECTIONS=10000`. */
+const IDLE_CONNECTIONS = Number(process.env["SERVABLE_TEST_IDLE_CONNECTIONS"] ?? 2_000);
+
 /** A platform in another process. */
 interface Running {
   readonly child: ChildProcess;
@@ -336,3 +339,38 @@ for (const { title, limit, isLowered } of [
     await down(platform);
   });
 }
+
+test("thousands of idle connections: apps are called, each costs little memory, and those that say nothing are closed", async (context) => {
+  const state = platformFolder();
+  closing.push(() => removePlatformFolder(state));
+  const platform = await up(state, join(state, "platform.log"));
+  await deploy(platform, "echo");
+  const memory = (): number => {
+    const text = readFileSync(`/proc/${platform.child.pid}/status`, "utf8");
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(text)?.[1]) * 1_024;
+  };
+  assert.equal(await call(platform, { text: "before" }), 200);
+  const before = memory();
+  const silent = new Set<Socket>();
+  const begun = new Set<Socket>();
+  for (let count = 0; count < IDLE_CONNECTIONS; count += 100) {
+    const batch = Array.from({ length: 100 }, (_, index) => {
+      const kind = index % 2 === 0 ? silent : begun;
+      const socket = connect(platform.port, "127.0.0.1").on("error", () => {});
+      kind.add(socket);
+      socket.resume().once("close", () => kind.delete(socket));
+      if (kind === begun) socket.write("GET /me/echo HTTP/1.1\r\nhost: x\r\n");
+      return once(socket, "connect");
+    });
+    await Promise.all(batch);
+    assert.equal(await call(platform, { text: `${count}` }), 200);
+  }
+  const each = (memory() - before) / IDLE_CONNECTIONS;
+  context.diagnostic(`${Math.round(each / 1_000)} kB for each of ${IDLE_CONNECTIONS} connections`);
+  assert.ok(each < 60_000, `${each} bytes for each connection`);
+  // The others have begun a request, and have more time.
+  await until("silent connections are closed", () => silent.size === 0);
+  assert.equal(await call(platform, { text: "after" }), 200);
+  for (const socket of begun) socket.destroy();
+  await down(platform);
+});
