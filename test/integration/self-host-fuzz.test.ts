@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { request as httpRequest } from "node:http";
+import { request as httpRequest, type IncomingMessage } from "node:http";
 import { connect, type ClientHttp2Session } from "node:http2";
 import { text as readText } from "node:stream/consumers";
 import { Writable } from "node:stream";
@@ -223,7 +223,7 @@ async function ask(request: {
   const sent = httpRequest({ ...{ hostname, port, method, path, agent: false }, headers });
   sent.setTimeout(HANG_MS, () => sent.destroy(new Error(`${method} ${path} hangs`)));
   sent.end(body);
-  const [answer] = (await once(sent, "response")) as [import("node:http").IncomingMessage];
+  const [answer] = (await once(sent, "response")) as [IncomingMessage];
   return { status: answer.statusCode ?? 0, text: await readText(answer) };
 }
 
