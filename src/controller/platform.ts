@@ -11,6 +11,7 @@ import { fileRoutes } from "./api/file-routes.ts";
 import { kvRoutes } from "./api/kv-routes.ts";
 import { keyRoutes } from "./api/key-routes.ts";
 import { logRoutes } from "./api/log-routes.ts";
+import { queueControlRoutes } from "./api/queue-control-routes.ts";
 import { platformRoutes } from "./api/platform-routes.ts";
 import { RestApi } from "./api/rest.ts";
 import { AppImages } from "./engines/container/app-images.ts";
@@ -171,6 +172,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         ...fileRoutes(files),
         ...kvRoutes({ database, scheduler, keys, quota: new ValueQuota(settings.quotas.valuesMb * 1e6) }),
         ...keyRoutes({ database, keys }),
+        ...queueControlRoutes({ database, owner, queue: queueing.queue }),
         ...logRoutes({ database, logs }),
         ...platformRoutes({ database, scheduler, machine, keys, owner, metrics, shortages, publicUrl }),
       ],

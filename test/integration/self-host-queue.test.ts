@@ -320,6 +320,29 @@ describe("the queue over HTTP", { timeout }, () => {
     assert.equal(bad.status, 400);
   });
 
+  test("is counted and emptied by app and by key", async () => {
+    const busy = await occupy();
+    const key = await host.platform.createKey("third");
+    const headers = { authorization: `Key ${key}` };
+    const kept = await idOf(submit({ name: "kept" }));
+    const flushed = await idOf(submit({ name: "flushed" }, { headers }));
+    const path = "/applications/me/worker/queue";
+    const [keyId = ""] = key.split(":");
+    const size = async (): Promise<unknown> => (await get(`${path}?by_user=true`)).json();
+    const [ownId = ""] = host.key.split(":");
+    assert.deepEqual(await size(), { size: 2, by_user: { [ownId]: 1, [keyId]: 1 } });
+    const flush = await fetch(`${host.url}${path}?caller_user_id=${keyId}`, {
+      method: "DELETE",
+      headers: host.headers,
+    });
+    assert.deepEqual(await flush.json(), { cancelled: 1 });
+    assert.deepEqual(await size(), { size: 1, by_user: { [ownId]: 1 } });
+    busy.open();
+    await until(kept, "COMPLETED");
+    assert.equal((await get(`/queue/me/worker/requests/${flushed}`)).status, 499);
+    assert.equal((await get("/applications/me/nothing/queue")).status, 404);
+  });
+
   test("removes input and answer after they were fetched with x-fal-store-io: 0", async () => {
     const id = await idOf(submit({ name: "secret" }, { headers: { "x-fal-store-io": "0" } }));
     await until(id, "COMPLETED");

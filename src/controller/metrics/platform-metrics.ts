@@ -60,7 +60,7 @@ export class PlatformMetrics {
     out.gauge(
       "fal_app_queue_size",
       "Requests that wait for a runner.",
-      ofApps(({ waiting }) => waiting),
+      ofApps(({ waiting, queued }) => waiting + queued),
     );
     out.gauge("fal_app_concurrent_requests", "Requests and sockets on runners.", ofApps(runningOn));
     out.counter("fal_app_requests_received_total", "Requests that have arrived.", this.#received.samples());
