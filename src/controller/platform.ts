@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, realpathSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { totalmem } from "node:os";
 import { join } from "node:path";
@@ -9,6 +10,11 @@ import type { LogEntry } from "../log-entry.ts";
 import type { ControlServiceParts } from "./api/service-parts.ts";
 import { fileRoutes } from "./api/file-routes.ts";
 import { kvRoutes } from "./api/kv-routes.ts";
+import { ObjectAccess } from "./api/object-access.ts";
+import { objectRoutes } from "./api/object-routes.ts";
+import { uploadRoutes } from "./api/upload-routes.ts";
+import { originOf } from "./objects/object-origin.ts";
+import { openObjects } from "./objects/open-objects.ts";
 import { keyRoutes } from "./api/key-routes.ts";
 import { logRoutes } from "./api/log-routes.ts";
 import { queueControlRoutes } from "./api/queue-control-routes.ts";
@@ -167,9 +173,16 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const publicUrl = (): string => `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
     const onError = (error: unknown, url: string): void =>
       log.error({ error: (error as Error).stack, url }, "a request failed");
+    const objects = openObjects(root, settings, database);
+    const access = new ObjectAccess(keys, scheduler);
+    const origin = (request: IncomingMessage): string => originOf(request, publicUrl());
+    const filesOrigin = (request: IncomingMessage): string =>
+      settings.storage.publicUrl?.replace(/\/+$/, "") ?? origin(request);
     const rest = new RestApi(
       [
         ...fileRoutes(files),
+        ...uploadRoutes({ objects, access, keys, origin, filesOrigin }),
+        ...objectRoutes({ objects, access, filesOrigin }),
         ...kvRoutes({ database, scheduler, keys, quota: new ValueQuota(settings.quotas.valuesMb * 1e6) }),
         ...keyRoutes({ database, keys }),
         ...queueControlRoutes({ database, owner, queue: queueing.queue }),
@@ -222,7 +235,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     await scheduler.start();
     await queueing.dispatcher.start();
     door.open();
-    const upkeep = new Upkeep({ database, engines, output, logs, files, settings, log });
+    const upkeep = new Upkeep({ database, engines, output, logs, files, objects, settings, log });
     closing.push(() => upkeep.close());
     signal?.throwIfAborted();
     return {

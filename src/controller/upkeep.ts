@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Engines } from "./engines/engines.ts";
 import type { RunnerLogs } from "./logs/runner-logs.ts";
 import type { RunnerOutput } from "./logs/runner-output.ts";
+import type { Objects } from "./objects/objects.ts";
 import type { PlatformSettings } from "./settings/platform-settings.ts";
 import { forgetArrivals } from "./state/arrivals.ts";
 import { forgetDecisions } from "./state/decisions.ts";
@@ -19,6 +20,7 @@ export interface UpkeepParts {
   readonly output: RunnerOutput;
   readonly logs: RunnerLogs;
   readonly files: FileStore;
+  readonly objects: Objects;
   readonly settings: PlatformSettings;
   readonly log: Logger;
 }
@@ -26,6 +28,8 @@ export interface UpkeepParts {
 const DAY_MS = 24 * 60 * 60 * 1_000;
 /** Interval at which what is older than its retention is removed, in milliseconds. */
 const RETENTION_MS = 60 * 60 * 1_000;
+/** Interval at which stored files that have expired are removed, in milliseconds. */
+const OBJECTS_MS = 60 * 1_000;
 /** Interval at which the size of the logs is looked at, in milliseconds. */
 const QUOTA_MS = 60 * 1_000;
 const MB = 1_000_000;
@@ -41,9 +45,11 @@ export class Upkeep {
     this.#timers = [
       setInterval(() => void this.forgetOld(), RETENTION_MS).unref(),
       setInterval(() => void this.limitLogs(), QUOTA_MS).unref(),
+      setInterval(() => void this.tidyObjects(), OBJECTS_MS).unref(),
     ];
     void this.forgetOld();
     void this.limitLogs();
+    void this.tidyObjects();
   }
 
   /** Removes records, output and values that are older than their retention, and files that no revision has. */
@@ -64,6 +70,11 @@ export class Upkeep {
       // Files of a deployment that is under way are younger.
       await files.collect(() => filesInUse(database), daysAgo(settings.retention.filesDays));
     });
+  }
+
+  /** Removes stored files that have expired, and what uploads have left behind. */
+  tidyObjects(): Promise<void> {
+    return this.#next("remove expired files", () => this.#parts.objects.tidy());
   }
 
   /** Removes the oldest output while there is more than its quota: of runners that have ended first. */

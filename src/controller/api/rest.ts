@@ -17,7 +17,7 @@ export interface RestRequest {
 
 /** One route of the control plane. */
 export interface RestRoute {
-  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
   /** With `:name` for a segment, and `*name` for all segments that are left. */
   readonly path: string;
   /** The permission that the caller's key needs; undefined: no key is needed. */

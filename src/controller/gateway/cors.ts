@@ -1,7 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 /** Headers of answers that pages of other origins may read. */
-const EXPOSED = "x-fal-request-id, x-fal-request-timeout-type, x-fal-error-type, x-fal-billable-units";
+const EXPOSED = [
+  ...["x-fal-request-id", "x-fal-request-timeout-type", "x-fal-error-type", "x-fal-billable-units"],
+  ...["etag", "accept-ranges", "content-range", "content-disposition"],
+].join(", ");
 /** How long a browser keeps the answer to a preflight request, in seconds. */
 const MAX_AGE = "86400";
 

@@ -1,6 +1,6 @@
 import { createHmac, hash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { JWTPayload } from "jose";
-import { findKey, noteUse, type FoundKey } from "../state/keys.ts";
+import { findKey, isValidKey, noteUse, type FoundKey } from "../state/keys.ts";
 import { PERMISSIONS, type Permission } from "../state/permissions.ts";
 import { readSetting, writeSetting } from "../state/settings.ts";
 import type { Database } from "../store/database.ts";
@@ -29,6 +29,7 @@ const GRACE_MS = 600_000;
 const MAX_KNOWN = 10_000;
 const MAX_TOKEN_SECONDS = 3_600;
 const AUDIENCE = "apps";
+const STORAGE_AUDIENCE = "storage";
 
 /** Checks keys and tokens. */
 export class KeyRing {
@@ -116,9 +117,34 @@ export class KeyRing {
     }
   }
 
+  /** Makes a token that stores files for a key. It is valid no longer than the key. */
+  async createStorageToken(keyId: string, expiresAt: Date): Promise<string> {
+    const { SignJWT } = await import("jose");
+    return new SignJWT({})
+      .setProtectedHeader({ alg: "HS256" })
+      .setAudience(STORAGE_AUDIENCE)
+      .setSubject(keyId)
+      .setExpirationTime(Math.floor(expiresAt.getTime() / 1_000))
+      .sign(this.#signingKey);
+  }
+
+  /** The id of the key for which a token stores files; undefined for an invalid or expired token, or one of a revoked key. */
+  async keyWithStorageToken(token: string): Promise<string | undefined> {
+    const { jwtVerify } = await import("jose");
+    const options = { algorithms: ["HS256"], audience: STORAGE_AUDIENCE };
+    const verified = await jwtVerify(token, this.#signingKey, options).catch(() => undefined);
+    const keyId = verified?.payload.sub;
+    return keyId !== undefined && (await isValidKey(this.#database, keyId)) ? keyId : undefined;
+  }
+
+  /** Signs a text of the platform's own. */
+  signatureOf(text: string): string {
+    return createHmac("sha256", this.#signingKey).update(text).digest("base64url");
+  }
+
   /** The token by which a runner calls the platform. It is valid as long as the runner is known. */
   runnerToken(id: string): string {
-    return `${id}.${createHmac("sha256", this.#signingKey).update(`runner ${id}`).digest("base64url")}`;
+    return `${id}.${this.signatureOf(`runner ${id}`)}`;
   }
 
   /** The id of the runner that has sent an `Authorization` header; undefined for any other header. */

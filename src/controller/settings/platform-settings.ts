@@ -1,4 +1,11 @@
-import { isRecord, misfit, wholeNumber, type Check, type Checked } from "../../settings/check.ts";
+import {
+  isRecord,
+  misfit,
+  textMatching,
+  wholeNumber,
+  type Check,
+  type Checked,
+} from "../../settings/check.ts";
 import type { MachineType } from "../state/machine-types.ts";
 
 /** A setting of the platform. */
@@ -14,6 +21,8 @@ const days: Check<number> = (value) =>
   typeof value === "number" && value > 0 && value <= 36_500
     ? value
     : misfit("a positive number of days", value);
+
+const daysOrForever: Check<number | "forever"> = (value) => (value === "forever" ? value : days(value));
 
 /** A size of the machine's memory, in MB; "auto" leaves it to the platform. */
 const megabytes: Check<number | "auto"> = (value) =>
@@ -91,6 +100,11 @@ export const PLATFORM_SETTINGS = {
       default: 1,
       doc: "time files that no revision has are kept, and parts of uploads that were not completed",
     },
+    objectsDays: {
+      check: daysOrForever,
+      default: "forever",
+      doc: "maximum time a stored file is kept, also if its sender wants more",
+    },
   },
   limits: {
     waitingPerApp: {
@@ -108,10 +122,22 @@ export const PLATFORM_SETTINGS = {
       default: 0,
       doc: "maximum number of requests and sockets of a key at a time, waiting ones included. 0: no limit",
     },
+    objectMb: {
+      check: wholeNumber(1),
+      default: 5_000,
+      doc: "maximum size of a stored file. Larger uploads are refused",
+    },
     requestsPerMinutePerKey: {
       check: wholeNumber(0),
       default: 0,
       doc: "maximum number of requests and sockets that a key begins within a minute. 0: no limit",
+    },
+  },
+  storage: {
+    publicUrl: {
+      check: textMatching(/^https?:\/\/[^\s?#]+$/i, 'an address such as "https://files.example.com"'),
+      default: undefined,
+      doc: "the address of the platform in the URLs of stored files, if not the one that the caller has used",
     },
   },
   quotas: {
@@ -139,6 +165,16 @@ export const PLATFORM_SETTINGS = {
       check: wholeNumber(1),
       default: 1_000,
       doc: "maximum size of the values of all KVStores in an environment. Values beyond it are answered 507",
+    },
+    objectsMb: {
+      check: wholeNumber(1),
+      default: 50_000,
+      doc: "maximum size of all stored files, with parts of uploads. Uploads beyond it are refused",
+    },
+    objectsMbPerEnvironment: {
+      check: wholeNumber(0),
+      default: 0,
+      doc: "the same for the files of an environment. 0: no limit",
     },
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, PlatformSetting>>>>;

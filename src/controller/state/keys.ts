@@ -122,6 +122,15 @@ export async function findKey(queries: Queries, id: string, secret: string): Pro
   };
 }
 
+/** Whether there is a key of this id that has not expired. */
+export async function isValidKey(queries: Queries, id: string): Promise<boolean> {
+  const rows = await queries.query(
+    "select 1 from keys where id = $1 and (expires_at is null or expires_at > now())",
+    [id],
+  );
+  return rows.length > 0;
+}
+
 /** The hash that is stored for a secret with 256 random bits. */
 export function hashOf(secret: string): Buffer {
   return createHash("sha256").update(secret).digest();

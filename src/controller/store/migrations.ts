@@ -5,6 +5,7 @@ import { VALUES } from "./migrations/0002-values.ts";
 import { KEY_LIVES } from "./migrations/0003-key-lives.ts";
 import { ARRIVALS } from "./migrations/0004-arrivals.ts";
 import { REQUESTS } from "./migrations/0005-requests.ts";
+import { OBJECTS } from "./migrations/0006-objects.ts";
 
 /** A step from one version of the tables to the next. Published steps never change: a new one follows them. */
 export interface Migration {
@@ -20,6 +21,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 3, sql: KEY_LIVES },
   { version: 4, sql: ARRIVALS },
   { version: 5, sql: REQUESTS },
+  { version: 6, sql: OBJECTS },
 ];
 
 /** The key of the lock that lets only one process migrate: "servable" as a number. */

@@ -7,7 +7,7 @@ import type { FileAnswer } from "../../routes/file-answer.ts";
 import { loadMime } from "../packages.ts";
 import { readRange } from "./byte-range.ts";
 import { FileSource } from "./byte-source.ts";
-import { contentDisposition } from "./content-disposition.ts";
+import { contentDisposition } from "../../content-disposition.ts";
 import { evaluateConditions, isRangeCurrent, type Validators } from "./preconditions.ts";
 import type { ResultBody } from "./result-body.ts";
 
