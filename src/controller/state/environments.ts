@@ -1,4 +1,5 @@
 import type { Database, Queries } from "../store/database.ts";
+import { expireObjectsOf } from "./objects.ts";
 
 /** The environment that apps are in if nothing else is said. It can't be deleted. */
 export const MAIN_ENVIRONMENT = "main";
@@ -38,11 +39,12 @@ export async function createEnvironment(
   return row;
 }
 
-/** Deletes an environment with its secrets and revisions; its apps and runners have to be deleted before. */
+/** Deletes an environment with its secrets, revisions and stored files; its apps and runners have to be deleted before. */
 export async function deleteEnvironment(database: Database, name: string): Promise<void> {
   await database.transaction(async (queries) => {
     await queries.query("delete from runners where environment = $1 and state = 'terminated'", [name]);
     await queries.query("delete from revisions where environment = $1", [name]);
     await queries.query("delete from environments where name = $1", [name]);
+    await expireObjectsOf(queries, name);
   });
 }
