@@ -7,7 +7,7 @@ import type { Scheduler } from "../scheduler/scheduler.ts";
 import { MAIN_ENVIRONMENT } from "../state/environments.ts";
 import type { ObjectRow } from "../state/objects.ts";
 
-/** The header with the token of the one for whom an app stores a file. */
+/** The header with the storage token of the caller for which an app stores a file. */
 const TOKEN_HEADER = "x-fal-cdn-token";
 
 /** Says who may store and read objects. */

@@ -18,7 +18,7 @@ export interface ObjectRouteParts {
   readonly filesOrigin: (request: IncomingMessage) => string;
 }
 
-/** What a browser may do with a file that it shows: nothing but show it. */
+/** The policy for browsers that show a file: no scripts, no forms, no other addresses. */
 const SANDBOX = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'";
 /** How long a cache may keep a file that does not expire, in seconds: a year. */
 const MAX_AGE = 31_536_000;

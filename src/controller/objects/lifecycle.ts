@@ -2,7 +2,7 @@ import { isRecord } from "../../settings/check.ts";
 import { GatewayError } from "../gateway/gateway-error.ts";
 import type { ObjectAcl } from "../state/objects.ts";
 
-/** What the one who stores an object says about its life. */
+/** The wishes of a sender for the life of an object. */
 export interface Lifecycle {
   readonly acl: ObjectAcl;
   /** Undefined: as long as the platform keeps objects. */
@@ -14,7 +14,7 @@ const ACLS: readonly ObjectAcl[] = ["allow", "hide", "forbid"];
 const MAX_EXPIRY_SECONDS = 3_155_760_000;
 
 /**
- * Reads the JSON of the headers `x-fal-object-lifecycle` and `-preference`. What the platform can't do is refused.
+ * Reads the JSON of the headers `x-fal-object-lifecycle` and `-preference`. Wishes that the platform can't keep are refused.
  * @throws GatewayError
  */
 export function parseLifecycle(header: string | undefined): Lifecycle {

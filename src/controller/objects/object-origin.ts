@@ -3,8 +3,8 @@ import type { IncomingMessage } from "node:http";
 const HOST = /^(?:[\w.-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i;
 
 /**
- * The address of the platform as the caller of a request knows it, also behind a proxy. Headers can state any other one: it
- * is told to the same caller alone.
+ * The address of the platform as the caller of a request knows it, also behind a proxy. Headers can state any other one: only
+ * the same caller gets it.
  */
 export function originOf({ headers, socket }: IncomingMessage, byDefault: string): string {
   const host = firstOf(headers["x-forwarded-host"]) ?? headers.host ?? "";

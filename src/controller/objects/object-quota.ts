@@ -10,7 +10,7 @@ export interface ObjectLimits {
   readonly maxEnvironmentBytes: number;
 }
 
-/** Counts what is stored and what arrives, and refuses what would exceed the limits before it is written. */
+/** Counts stored and arriving bytes. Bytes beyond the limits are refused before they are written. */
 export class ObjectQuota {
   readonly #limits: ObjectLimits;
   readonly #stored = new Map<string, number>();

@@ -39,7 +39,7 @@ export interface ObjectsParts {
   readonly now: () => number;
 }
 
-/** Who stores an object, and where it belongs. */
+/** The key and the environment that an object belongs to. */
 export type ObjectOwner = Pick<ObjectFacts, "keyId" | "environment">;
 
 /** A file that is to be stored, as its sender describes it. */
@@ -70,7 +70,7 @@ export class Objects {
     this.#parts = parts;
   }
 
-  /** Announces an upload. @throws GatewayError for a type that is none */
+  /** Announces an upload. @throws GatewayError for an invalid type */
   async announce(owner: ObjectOwner, { name, type, lifecycle }: NewObject): Promise<UploadRow> {
     const upload = {
       id: newId(),
@@ -190,7 +190,7 @@ export class Objects {
     }
     if (!isStored) {
       await this.#removeContent(content);
-      // The same content, sent again because the first answer was lost, is no change.
+      // The same content may be sent again, because the first answer was lost.
       const stored = await findObject(database, facts.id);
       if (stored?.digest.equals(digest) !== true) throw usedUp();
     }

@@ -30,7 +30,7 @@ export class Spool {
   readonly #parts: string;
   readonly #quota: ObjectQuota;
 
-  /** What a killed process has not completed is removed. */
+  /** Removes the files that a killed process has not completed. */
   constructor(root: string, quota: ObjectQuota) {
     this.#quota = quota;
     this.#arriving = join(root, "arriving");
@@ -142,7 +142,7 @@ async function* readFiles(paths: readonly string[]): AsyncGenerator<Buffer> {
   }
 }
 
-/** A sender that left is no failure of the platform. */
+/** Tells a sender that left from a failure of the platform. */
 function explained(error: unknown): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ERR_STREAM_PREMATURE_CLOSE" || code === "ECONNRESET") {

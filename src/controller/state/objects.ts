@@ -3,7 +3,7 @@ import type { Database, Queries } from "../store/database.ts";
 /** Who may read an object: everybody, or its owner alone. Others learn that it is there by "forbid", nothing by "hide". */
 export type ObjectAcl = "allow" | "hide" | "forbid";
 
-/** What is known of an object before its content. */
+/** The facts of an object that are known before its content. */
 export interface ObjectFacts {
   /** The id of the key that stores it; null: an app has stored it for nobody in particular. */
   readonly keyId: string | null;
@@ -78,7 +78,7 @@ export async function noteContent(queries: Queries, content: string, removableAt
 }
 
 /**
- * Stores an object, whose content is written. With an upload, only the first object that is stored for it counts.
+ * Stores an object, whose content is written. An upload stores one object: the first.
  * @returns false if the upload has an object already
  */
 export async function createObject(
@@ -106,12 +106,12 @@ export async function createObject(
 }
 
 const LOOSEN = `insert into loose_contents (content, removable_at)
-  select content, 'epoch' from gone on conflict (content) do nothing`;
+  select content, 'epoch' from removed on conflict (content) do nothing`;
 
 /** Removes an object. Its content is loose from then on. False if there is none. */
 export async function deleteObject(queries: Queries, id: string): Promise<boolean> {
   const rows = await queries.query(
-    `with gone as (delete from objects where id = $1 returning content) ${LOOSEN} returning content`,
+    `with removed as (delete from objects where id = $1 returning content) ${LOOSEN} returning content`,
     [id],
   );
   return rows.length > 0;
@@ -120,7 +120,7 @@ export async function deleteObject(queries: Queries, id: string): Promise<boolea
 /** Removes objects that have expired. Their contents are loose from then on. */
 export async function deleteExpiredObjects(queries: Queries, now: Date): Promise<void> {
   await queries.query(
-    `with gone as (delete from objects where expires_at <= $1 returning content) ${LOOSEN}`,
+    `with removed as (delete from objects where expires_at <= $1 returning content) ${LOOSEN}`,
     [now],
   );
 }
