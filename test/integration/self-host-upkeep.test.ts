@@ -7,6 +7,7 @@ import pino from "pino";
 import { Engines } from "../../src/controller/engines/engines.ts";
 import { RunnerLogs } from "../../src/controller/logs/runner-logs.ts";
 import { RunnerOutput } from "../../src/controller/logs/runner-output.ts";
+import { openObjects } from "../../src/controller/objects/open-objects.ts";
 import { Scaler, type ScalerParts } from "../../src/controller/scheduler/scaler.ts";
 import { readSettings } from "../../src/controller/settings/settings-file.ts";
 import { FileStore } from "../../src/controller/state/files.ts";
@@ -55,7 +56,9 @@ test("upkeep removes old files and output beyond the quota as time goes, and goe
   for (const stream of ["stdout", "stderr"] as const) writeFileSync(output.pathOf("r", stream), "");
   mock.timers.enable({ apis: ["setInterval", "Date"], now: Date.now() });
   logs.watch("r");
-  const upkeep = new Upkeep({ database, engines: new Engines([]), output, logs, files, settings, log });
+  const objects = openObjects(folder, settings, database);
+  const engines = new Engines([]);
+  const upkeep = new Upkeep({ database, engines, output, logs, files, objects, settings, log });
   /** Resolves when the work that the clock has begun is done: steps are done one after the other. */
   const settled = (): Promise<void> => upkeep.limitLogs();
   await settled();
