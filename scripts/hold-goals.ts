@@ -1,6 +1,6 @@
 // Measures benchmarks and fails if a row does not reach the required share of its target, in two runs.
 // Usage: node --import tsx scripts/hold-goals.ts [NAME…]
-// Without names it measures those whose turn it is at this commit, so that a run of CI takes two minutes more at most.
+// Without names it measures those whose turn it is at this commit, so that a run of CI takes a few minutes more at most.
 // Its last line is "N passed, N failed", where each benchmark counts as one.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -9,14 +9,15 @@ import { formatTable, type Row } from "../benchmarks/lib/row.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** The time of the benchmarks that take turns, in seconds. A miss doubles that of its benchmark. */
-const BUDGET_SECONDS = 120;
+const BUDGET_SECONDS = 200;
 const SHARE = 0.75;
+/** The time after which a benchmark is taken to hang, in ms. */
+const HANGS_MS = 6 * 60_000;
 
 const GOALS: readonly Goal[] = [
   {
     name: "batch",
     seconds: 200,
-    isAlways: true,
     // Another process that takes the processor for 5 ms makes refusals late, and a longer stall sheds requests.
     unheld: /refused later than|at 0\.5 λ\*: refused$/,
   },
@@ -113,6 +114,7 @@ function measure({ name }: Goal): readonly Row[] | undefined {
     cwd: ROOT,
     encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"],
+    timeout: HANGS_MS,
   });
   if (status !== 0 && status !== 1) return undefined; // 1: a target was missed
   const rows = JSON.parse(stdout) as Row[];

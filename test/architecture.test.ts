@@ -167,6 +167,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "storage",
   ],
   "controller/api": [
+    "controller/webhooks",
     "controller/shortages",
     "controller/queue",
     "controller/objects",
@@ -186,6 +187,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "log-entry",
     "controller/logs",
   ],
+  "controller/webhooks": ["controller/state", "controller/store", "network", "webhooks"],
   "controller/port": ["errors"],
   "controller/metrics": ["controller/scheduler", "controller/state"],
   "controller/tls": ["controller/failure", "processes"],
@@ -210,6 +212,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "controller/store",
     "controller/settings",
     "controller/upkeep",
+    "controller/webhooks",
     "controller/metrics",
     "controller/tls",
     "controller/port",

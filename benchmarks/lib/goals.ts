@@ -11,8 +11,6 @@ export interface Goal {
   readonly share?: number;
   /** The duration of `--quick`, in seconds. */
   readonly seconds: number;
-  /** Whether each run of CI measures it. The others take turns. Default false. */
-  readonly isAlways?: boolean;
   /** Names of rows that are printed only: other work on the machine decides about them more than the code. */
   readonly unheld?: RegExp;
   /** Rows that do not reach the share of their target yet, with the reason. They are printed, and do not fail. */
@@ -27,16 +25,14 @@ export interface Miss {
 }
 
 /**
- * Chooses the benchmarks of one run: those of each run, and as many of the others as fit into the budget, at least one,
- * from a place that the commit determines.
+ * Chooses the benchmarks of one run: as many as fit into the budget, at least one, from a place that the commit
+ * determines.
  * @param commit the commit's hash
- * @param budgetSeconds for the benchmarks that take turns
  */
 export function chooseGoals(goals: readonly Goal[], commit: string, budgetSeconds: number): Goal[] {
-  const others = goals.filter(({ isAlways }) => isAlways !== true);
-  const start = others.length === 0 ? 0 : Number.parseInt(commit.slice(0, 8), 16) % others.length;
-  const inTurn = [...others.slice(start), ...others.slice(0, start)];
-  const chosen = goals.filter(({ isAlways }) => isAlways === true);
+  const start = Number.parseInt(commit.slice(0, 8), 16) % goals.length;
+  const inTurn = [...goals.slice(start), ...goals.slice(0, start)];
+  const chosen: Goal[] = [];
   let left = budgetSeconds;
   for (const [index, goal] of inTurn.entries()) {
     if (index > 0 && goal.seconds > left) break;

@@ -21,6 +21,7 @@ import { addSecretsCommand } from "./commands/secrets.ts";
 import { addStatusCommand } from "./commands/status.ts";
 import { addUpCommand } from "./commands/up.ts";
 import { addSimulateCommand } from "./commands/simulate.ts";
+import { addWebhooksCommand } from "./commands/webhooks.ts";
 import { addWhyCommand } from "./commands/why.ts";
 import { packageVersion } from "./package-root.ts";
 import { styleFor } from "./style.ts";
@@ -32,6 +33,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   addBuildCommand,
   addUpCommand,
   addStatusCommand,
+  addWebhooksCommand,
   addWhyCommand,
   addSimulateCommand,
   addLogsCommand,

@@ -20,6 +20,7 @@ import { logRoutes } from "./api/log-routes.ts";
 import { queueControlRoutes } from "./api/queue-control-routes.ts";
 import { platformRoutes } from "./api/platform-routes.ts";
 import { RestApi } from "./api/rest.ts";
+import { webhookRoutes } from "./api/webhook-routes.ts";
 import { AppImages } from "./engines/container/app-images.ts";
 import { ContainerRunnerEngine } from "./engines/container/container-runner-engine.ts";
 import { Engines } from "./engines/engines.ts";
@@ -54,6 +55,7 @@ import { CertificateKeeper } from "./tls/certificate-keeper.ts";
 import type { CertificateSource } from "./tls/certificates.ts";
 import { Shortages } from "./shortages.ts";
 import { Upkeep } from "./upkeep.ts";
+import { openWebhooks } from "./webhooks/webhooks.ts";
 
 /** Options of {@link startPlatform}. */
 export interface PlatformOptions {
@@ -158,8 +160,18 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       onFailed: (revision) => metrics.failed(aliasOf(revision)),
       now: () => (epoch + performance.now() - start) / 1_000,
     });
+    const { signer, sender } = await openWebhooks(
+      { database, secrets, owner, log },
+      { allowPrivate: settings.webhooks.allowPrivate },
+    );
+    closing.push(() => sender.close());
     const queueing = openQueue({ database, scheduler, metrics, settings, log });
     closing.push(() => queueing.close());
+    queueing.queue.listen({
+      onEnded: ({ webhookUrl }) => {
+        if (webhookUrl !== null) sender.wake();
+      },
+    });
     const gateway = new Gateway({
       ...{ scheduler, keys, owner, traffic: metrics, limits: settings.limits, log },
       queue: queueing,
@@ -187,6 +199,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         ...keyRoutes({ database, keys }),
         ...queueControlRoutes({ database, owner, queue: queueing.queue }),
         ...logRoutes({ database, logs }),
+        ...webhookRoutes({ database, signer, sender }),
         ...platformRoutes({ database, scheduler, machine, keys, owner, metrics, shortages, publicUrl }),
       ],
       keys,

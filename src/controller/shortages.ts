@@ -2,7 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import { stat, statfs } from "node:fs/promises";
 import type { Logger } from "pino";
 
-/** What a machine can run out of. */
+/** The things that a machine can run out of. */
 export type Shortage = "disk" | "descriptors";
 
 /** What to say to those whose request fails for it. */
@@ -52,7 +52,7 @@ export class Shortages {
     if (isNews) void this.look();
   }
 
-  /** What the machine is short of now, a sentence each. */
+  /** The present shortages, a sentence each. */
   async look(): Promise<readonly string[]> {
     const present = [...(await this.#fullDisks()), ...this.#descriptors()];
     for (const each of present) if (!this.#present.includes(each)) this.#log.error({ shortage: each }, each);

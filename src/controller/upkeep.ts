@@ -11,6 +11,7 @@ import { forgetExpiredValues } from "./state/kv.ts";
 import { forgetRequests } from "./state/request-lines.ts";
 import { filesInUse, forgetRevisions } from "./state/revisions.ts";
 import { endedRunners, forgetRunners } from "./state/runners.ts";
+import { forgetWebhooks } from "./state/webhooks.ts";
 import type { Database } from "./store/database.ts";
 
 /** The parts that are kept small. */
@@ -64,6 +65,7 @@ export class Upkeep {
       await forgetArrivals(database, daysAgo(settings.retention.arrivalsDays));
       await forgetRequests(database, daysAgo(settings.retention.requestsDays));
       await forgetExpiredValues(database);
+      await forgetWebhooks(database, daysAgo(settings.retention.webhooksDays));
       for (const id of await forgetRevisions(database, daysAgo(settings.retention.logsDays))) {
         for (const engine of engines.all()) await engine.discard(id);
       }

@@ -42,6 +42,10 @@ export default class Plain extends App {
       applicationName: appName,
       maxConcurrency: 0,
     });
+    const { runners } = await connection.unary(IsolateController.method.listAliasRunners, { alias: appName });
+    for (const { runnerId } of runners) {
+      await connection.unary(IsolateController.method.killRunner, { runnerId });
+    }
     while ((await status(appName)).runners > 0) await delay(20);
   }
 });

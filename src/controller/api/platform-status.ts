@@ -8,7 +8,7 @@ export interface PlatformStatus {
   readonly url: string;
   readonly owner: string;
   readonly uptimeSeconds: number;
-  /** What the machine is short of, a sentence each: a full disk, file descriptors. */
+  /** The shortages of the machine, a sentence each: a full disk, file descriptors. */
   readonly shortages: readonly string[];
   readonly machine: MachineStatus;
   readonly apps: readonly AppStatus[];

@@ -5,9 +5,13 @@ import { MIGRATIONS } from "../store/migrations.ts";
 const PAGE = 1_000;
 /** The same for tables whose rows may have megabytes. */
 const PAGES: Readonly<Record<string, number>> = { kv_values: 8 };
-/** Runners belong to their machine: a restored platform starts its own. It must not run requests once more that have run, and has no parts of uploads. */
+/**
+ * Runners belong to their machine: a restored platform starts its own. It must neither run requests once more that have
+ * run, nor send their webhooks again, and has no parts of uploads.
+ */
 const NOT_KEPT: ReadonlySet<string> = new Set([
   ...["runners", "requests", "request_payloads", "request_results", "queue_holders"],
+  ...["webhooks", "webhook_attempts"],
   ...["object_uploads", "loose_contents"],
 ]);
 

@@ -267,7 +267,9 @@ function maxLengthOf(text: string | null): number | undefined {
 
 function webhookOf(text: string | null): string | undefined {
   if (text === null) return undefined;
-  if (text.length <= 2_000 && URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
+  if (text.length <= 2_000 && URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) {
+    return new URL(text).href;
+  }
   throw new GatewayError(
     "bad_request",
     `${WEBHOOK} has to be an http or https URL of at most 2000 characters.`,

@@ -88,7 +88,7 @@ export class SessionRelay {
     this.#next = undefined;
   }
 
-  /** The new runner has ended before the session was on it: it goes on with the old one, and looks for another. */
+  /** The new runner has ended before the session was on it: the session stays with the old one, and looks for another. */
   #lose(next: NextRunner): void {
     if (this.#next !== next || this.#isLeaving) return;
     this.#next = undefined;

@@ -1,4 +1,5 @@
 import {
+  flag,
   isRecord,
   misfit,
   textMatching,
@@ -104,6 +105,10 @@ export const PLATFORM_SETTINGS = {
       check: daysOrForever,
       default: "forever",
       doc: "maximum time a stored file is kept, also if its sender wants more",
+    webhooksDays: {
+      check: days,
+      default: 30,
+      doc: "time webhooks and their attempts are kept after their end",
     },
   },
   limits: {
@@ -138,6 +143,11 @@ export const PLATFORM_SETTINGS = {
       check: textMatching(/^https?:\/\/[^\s?#]+$/i, 'an address such as "https://files.example.com"'),
       default: undefined,
       doc: "the address of the platform in the URLs of stored files, if not the one that the caller has used",
+  webhooks: {
+    allowPrivate: {
+      check: flag,
+      default: false,
+      doc: "`true` lets webhooks reach this machine and its network. Callers then reach the services there",
     },
   },
   quotas: {

@@ -1,5 +1,6 @@
 import type { Queries } from "../store/database.ts";
 import { packed } from "./packed.ts";
+import { MAX_ANSWER_BYTES } from "./webhooks.ts";
 
 /** The place of a waiting request in the line of its app: those of priority 0 come first, then by number. */
 export interface LinePlace {
@@ -235,7 +236,7 @@ export async function finishRequests(
   const bodies = packed(endings.map(({ answer }) => answer.body));
   const column = (read: (ending: Ending) => string | number | null | undefined): (string | null)[] =>
     endings.map((each) => read(each)?.toString() ?? null);
-  // Every end of a request is in this statement: an outgoing webhook is to be written here, from `r` and its webhook_url.
+  // Every end of a request is in this statement, so that its webhook is stored exactly if it has ended.
   return queries.query<RequestRow>(
     `with input as (
        select * from unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[],
@@ -253,6 +254,14 @@ export async function finishRequests(
        select i.id, i.headers, substring($14::bytea from i.body_from for i.body_length) from input i join r using (id)
      ), inputs as (
        delete from request_payloads p using r where p.id = r.id and not r.keeps_data
+     ), calls as (
+       insert into webhooks (environment, app, request_id, url, host, request_attempt, status, answer, answer_bytes,
+         next_at, created_at)
+       select r.environment, r.app, r.id, r.webhook_url, regexp_replace(r.webhook_url, '^[a-z]+://([^/?#]*).*$', '\\1'),
+         r.attempt, i.status,
+         case when i.body_length <= $15 then substring($14::bytea from i.body_from for i.body_length) end,
+         i.body_length, $13, $13
+       from input i join r using (id) where r.webhook_url is not null
      )
      select ${REQUEST_COLUMNS} from r`,
     [
@@ -270,6 +279,7 @@ export async function finishRequests(
       bodies.length,
       now,
       bodies.bytes,
+      MAX_ANSWER_BYTES,
     ],
   );
 }

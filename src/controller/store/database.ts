@@ -185,7 +185,7 @@ function absent(cause: unknown): DatabaseAway {
   );
 }
 
-/** Codes of a database that refuses a change, and goes on. */
+/** Codes of a database that refuses a change, and continues. */
 const REFUSALS: Readonly<Record<string, string>> = {
   "53100": "The disk of the database is full, and nothing was changed: make room on it, and try again.",
   "53200": "The database has no memory left, and nothing was changed: try again.",

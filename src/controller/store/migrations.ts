@@ -6,6 +6,7 @@ import { KEY_LIVES } from "./migrations/0003-key-lives.ts";
 import { ARRIVALS } from "./migrations/0004-arrivals.ts";
 import { REQUESTS } from "./migrations/0005-requests.ts";
 import { OBJECTS } from "./migrations/0006-objects.ts";
+import { WEBHOOKS } from "./migrations/0007-webhooks.ts";
 
 /** A step from one version of the tables to the next. Published steps never change: a new one follows them. */
 export interface Migration {
@@ -22,6 +23,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 4, sql: ARRIVALS },
   { version: 5, sql: REQUESTS },
   { version: 6, sql: OBJECTS },
+  { version: 7, sql: WEBHOOKS },
 ];
 
 /** The key of the lock that lets only one process migrate: "servable" as a number. */
