@@ -105,6 +105,7 @@ export const PLATFORM_SETTINGS = {
       check: daysOrForever,
       default: "forever",
       doc: "maximum time a stored file is kept, also if its sender wants more",
+    },
     webhooksDays: {
       check: days,
       default: 30,
@@ -143,6 +144,8 @@ export const PLATFORM_SETTINGS = {
       check: textMatching(/^https?:\/\/[^\s?#]+$/i, 'an address such as "https://files.example.com"'),
       default: undefined,
       doc: "the address of the platform in the URLs of stored files, if not the one that the caller has used",
+    },
+  },
   webhooks: {
     allowPrivate: {
       check: flag,

@@ -54,14 +54,15 @@ export class WebhookSender {
       const limit = AT_ONCE - this.#sending.size;
       if (limit <= 0) return; // the end of an attempt looks again
       const now = this.#parts.now();
-      const busyHosts = [...this.#hosts]
-        .filter(([, count]) => count >= AT_ONCE_TO_A_HOST)
-        .map(([host]) => host);
+      const isBusy = ([, count]: readonly [string, number]): boolean => count >= AT_ONCE_TO_A_HOST;
+      const busyHosts = [...this.#hosts].filter(isBusy).map(([host]) => host);
+      // All that are taken may be for the one of the other hosts that has most already.
+      const most = Math.max(0, ...[...this.#hosts].filter((each) => !isBusy(each)).map(([, count]) => count));
       try {
         const due = await takeDueWebhooks(this.#parts.database.impatient, {
           now,
           until: new Date(now.getTime() + LEASE_MS),
-          limit: Math.min(limit, AT_ONCE_TO_A_HOST),
+          limit: Math.min(limit, AT_ONCE_TO_A_HOST - most),
           busyHosts,
         });
         for (const webhook of due) this.#begin(webhook);
