@@ -56,7 +56,7 @@ export class Upkeep {
   /** Removes records, output and values that are older than their retention, and files that no revision has. */
   forgetOld(): Promise<void> {
     return this.#next("remove what is older than its retention", async () => {
-      const { database, engines, output, files, settings } = this.#parts;
+      const { database, engines, log, output, files, settings } = this.#parts;
       const daysAgo = (days: number): Date => new Date(Date.now() - days * DAY_MS);
       for (const id of await forgetRunners(database, daysAgo(settings.retention.logsDays))) {
         await output.remove(id);
@@ -67,7 +67,9 @@ export class Upkeep {
       await forgetExpiredValues(database);
       await forgetWebhooks(database, daysAgo(settings.retention.webhooksDays));
       for (const id of await forgetRevisions(database, daysAgo(settings.retention.logsDays))) {
-        for (const engine of engines.all()) await engine.discard(id);
+        await engines.discard(id, (error) =>
+          log.warn({ revision: id, error: (error as Error).message }, "files of a revision are left"),
+        );
       }
       // Files of a deployment that is under way are younger.
       await files.collect(() => filesInUse(database), daysAgo(settings.retention.filesDays));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { encode } from "@msgpack/msgpack";
@@ -327,6 +327,27 @@ test("a new revision replaces the old one without a failed request", async () =>
   await Promise.all(callers);
   assert.deepEqual(failures, []);
   assert.deepEqual([...versions].toSorted(), ["1", "2"]);
+});
+
+test("a revision that is deleted leaves no files behind, and one that an app leads to stays", async () => {
+  using connection = host.connection();
+  const { revision: old } = await host.deploy(join(project, "app.ts"), { appName: "gone" });
+  const { revision } = await host.deploy(join(project, "next.ts"), { appName: "gone" });
+  const folderOf = (id: string): string => join(host.folder, "revisions", id);
+  const remove = (applicationId: string): Promise<unknown> =>
+    connection.unary(IsolateController.method.deleteApplication, { applicationId });
+  assert.ok(existsSync(folderOf(old)));
+  // Its runner has to end first.
+  while (
+    !(await remove(old).then(
+      () => true,
+      (error: unknown) => !/is in use/.test(String(error)),
+    ))
+  )
+    await delay(50);
+  assert.ok(!existsSync(folderOf(old)));
+  await assert.rejects(remove(revision), /is in use/);
+  assert.ok(existsSync(folderOf(revision)));
 });
 
 test("a new revision has as many ready runners as were busy before it gets the requests", async () => {

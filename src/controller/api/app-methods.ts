@@ -70,6 +70,12 @@ export function appMethods(parts: ControlServiceParts): Partial<ServiceImpl<type
           Code.FailedPrecondition,
         );
       }
+      await parts.engines.discard(applicationId, (error) =>
+        parts.log.warn(
+          { revision: applicationId, error: (error as Error).message },
+          "files of a revision are left",
+        ),
+      );
       return {};
     },
   };

@@ -25,6 +25,11 @@ export class Engines {
     return this.#engines.find((engine) => engine.name === name);
   }
 
+  /** Removes the files and images of a revision that was deleted. Those that can't be removed stay, and are reported. */
+  async discard(revision: string, onError: (error: unknown) => void): Promise<void> {
+    await Promise.all(this.#engines.map((engine) => engine.discard(revision).catch(onError)));
+  }
+
   all(): readonly Engine[] {
     return this.#engines;
   }
