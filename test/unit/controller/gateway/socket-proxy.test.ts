@@ -106,7 +106,10 @@ test("a caller that leaves before the runner has answered the upgrade leaves no 
   const client = connect(Number(new URL(url).port), "127.0.0.1");
   client.write("GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n");
   const upstream = (await arrived)[1] as Socket;
-  upstream.on("error", () => {}).resume();
+  upstream
+    .on("error", () => {})
+    .on("end", () => upstream.end())
+    .resume();
   client.destroy();
   await Promise.all([assert.rejects(proxied, /The caller left/), once(upstream, "close")]);
   gateway.close();
