@@ -5,6 +5,7 @@ import { openExchange, shownUrl, type Exchange } from "./exchange.ts";
 import { FetchDeadline } from "./fetch-deadline.ts";
 import { isAllowedHost, resolveLimits, type FetchLimits, type ResolvedFetchLimits } from "./fetch-limits.ts";
 import { fileNameOf } from "./file-name.ts";
+import { platformAccount } from "../storage/platform-account.ts";
 import { createResolver, resolveBySystem } from "../network/host-names.ts";
 import { createPublicCheck, type AddressCheck } from "../network/public-address.ts";
 import type { FetchedFile, FetchParts } from "./fetched-file.ts";
@@ -23,7 +24,16 @@ export async function fetchFile(url: string, limits: FetchLimits, parts: FetchPa
     let target = parseUrl(url);
     let { headers } = resolved;
     for (let redirects = 0; ; redirects++) {
-      const addresses = await addressesOf(target, resolved, { ...parts, isAllowed }, signal);
+      let addresses: readonly string[];
+      try {
+        addresses = await addressesOf(target, resolved, { ...parts, isAllowed }, signal);
+      } catch (error) {
+        const stored =
+          error instanceof FetchError && error.reason === "address" ? storedFile(target) : undefined;
+        if (stored === undefined) throw error;
+        target = stored;
+        addresses = await resolveBySystem(hostOf(stored), signal);
+      }
       const { stallTimeoutMs } = resolved;
       const { ca } = parts;
       const exchange = await openExchange({ url: target, addresses, headers, stallTimeoutMs, signal, ca });
@@ -45,6 +55,20 @@ export async function fetchFile(url: string, limits: FetchLimits, parts: FetchPa
     deadline.end();
     throw error;
   }
+}
+
+/**
+ * The address of a stored file at the self-hosted platform that runs this app, also if the caller knows the platform by
+ * another name. Without a key, the platform answers only with files that everybody may read. Undefined for other URLs.
+ */
+function storedFile({ pathname, search }: URL): URL | undefined {
+  const platform = platformAccount(process.env);
+  if (platform === undefined || !/^\/objects\/[\w-]+\/[^/]+$/.test(pathname)) return undefined;
+  return new URL(pathname + search, platform.url);
+}
+
+function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, "");
 }
 
 function parseUrl(text: string, base?: URL): URL {
@@ -78,7 +102,7 @@ async function addressesOf(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   signal.throwIfAborted();
-  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const host = hostOf(url);
   const mayBeInside = isAllowedHost(limits, url);
   // A name without a dot belongs to a network, not to the internet.
   const isPublicName = host.replace(/\.$/, "").includes(".");

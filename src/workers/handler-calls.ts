@@ -51,6 +51,8 @@ export class HandlerCalls {
   readonly reservations: RemoteReservations;
   readonly #log: ForwardingLog;
   readonly #send: (message: FromWorker) => unknown;
+  /** From the begin of a call until none waits: a call that arrives between two calls waits as well. */
+  #isBusy = false;
   #running: Running | undefined;
   /** Calls that arrived during a call. */
   #waiting: CallMessage[] = [];
@@ -70,7 +72,7 @@ export class HandlerCalls {
   }
 
   get isRunning(): boolean {
-    return this.#running !== undefined;
+    return this.#isBusy;
   }
 
   /**
@@ -78,13 +80,15 @@ export class HandlerCalls {
    * of the call; if it does not end in this turn of the event loop, they are returned. Never rejects.
    */
   async run(call: CallMessage): Promise<void> {
-    if (this.#running !== undefined) {
+    if (this.#isBusy) {
       if (this.#waiting.push(call) === 1) setImmediate(() => this.#returnWaiting());
       return;
     }
+    this.#isBusy = true;
     for (let next: CallMessage | undefined = call; next !== undefined; next = this.#waiting.shift()) {
       await this.#run(next);
     }
+    this.#isBusy = false;
     this.#onIdle?.();
   }
 
@@ -98,15 +102,16 @@ export class HandlerCalls {
     const { id, isBatch } = call;
     this.#count++;
     const contexts = call.contexts.map((context) => new RemoteContext(context, () => this.#log.logger));
-    this.#running = { id, signal: new LazySignal(call.aborted), contexts, isBatch, sender: undefined };
+    const running: Running = { id, signal: new LazySignal(call.aborted), contexts, isBatch, sender: undefined };
+    this.#running = running;
     // A handler of a single request has only one signal, which aborts with the request and with the call.
     if (!isBatch && call.aborted !== undefined) contexts[0]?.abort(call.aborted);
     const startedAt = performance.now();
     try {
-      const value = await this.#call(call, this.#running);
+      const value = await this.#call(call, running);
       if (call.stream === true || (call.stream === "optional" && isStreamOfItems(value)))
-        await this.#stream(call, value, this.#running);
-      else await this.#answer(call, value, this.#running, performance.now() - startedAt);
+        await this.#stream(call, value, running);
+      else await this.#answer(call, value, running, performance.now() - startedAt);
     } catch (error) {
       this.#send({ type: "thrown", id, thrown: encodeThrown(error), ...effectsOf(contexts) });
     }
@@ -134,7 +139,7 @@ export class HandlerCalls {
 
   /** Resolves when no call is running. */
   async idle(): Promise<void> {
-    if (this.#running === undefined) return;
+    if (!this.#isBusy) return;
     await new Promise<void>((resolve) => (this.#onIdle = resolve));
   }
 

@@ -5,14 +5,28 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { createFalClient, type FalClient } from "@fal-ai/client";
 import fc from "fast-check";
 import { createFolder } from "../helpers/folders.ts";
 import { pythonEnvironment } from "../helpers/python-packages.ts";
-import { TestPlatform } from "../helpers/self-host.ts";
+import { ROOT } from "../../benchmarks/lib/staged-package.ts";
+import { appProject, removePlatformFolder, TestPlatform } from "../helpers/self-host.ts";
 
 const python = await pythonEnvironment("fal-client", "fal-client[realtime]==1.0.3");
+
+const moduleOf = (path: string): string => pathToFileURL(join(ROOT, path)).href;
+const MEASURER = `
+import { Type } from "${moduleOf("node_modules/typebox/build/index.mjs")}";
+import { File } from "${moduleOf("src/media/index.ts")}";
+import { App, endpoint } from "servable";
+const Out = Type.Object({ bytes: Type.Integer() });
+export default class Measurer extends App {
+  @endpoint("/", { input: Type.Object({ file: File() }), output: Out })
+  async measure({ file }) { return { bytes: (await file.bytes()).length }; }
+}
+`;
 
 let host: TestPlatform;
 before(async () => {
@@ -44,6 +58,29 @@ describe("the official JavaScript client, unchanged but for where it looks", () 
       `inline; filename="ein Bild ?.png"; filename*=UTF-8''ein%20Bild%20%C3%A4.png`,
     );
   });
+});
+
+test("a file that the client sends with a call reaches the app of a platform that is not on the internet, and nothing else inside does", async () => {
+  const project = appProject({ "app.ts": MEASURER });
+  try {
+    await host.deploy(join(project, "app.ts"));
+    const fal = falClient();
+    const file = new File([randomBytes(5_000)], "a.bin", { type: "application/octet-stream" });
+    const { data } = (await fal.run("me/measurer", { input: { file } })) as { data: unknown };
+    assert.deepEqual(data, { bytes: 5_000 });
+    // The files of others, and what is no file, stay closed.
+    const hidden = await store(
+      Buffer.from("x"),
+      "text/plain",
+      lifecycle({ initial_acl: { default: "hide" } }),
+    );
+    for (const url of [hidden, `${host.url}/health`, `${host.url}/objects/a/../../health`]) {
+      const answer = await host.call("/me/measurer", { file: url });
+      assert.equal(answer.status, 422, await answer.text());
+    }
+  } finally {
+    removePlatformFolder(project);
+  }
 });
 
 /** Stores a file in one request, as fal's client for Python does. @returns its URL */
@@ -245,15 +282,15 @@ const SERVED: Readonly<Record<string, { readonly type?: string; readonly saved: 
   "text/javascript": { type: "application/octet-stream", saved: true },
   "application/wasm": { type: "application/octet-stream", saved: true },
 };
-for (const [type, { type: served = type, saved }] of Object.entries(SERVED)) {
-  test(`a file of type ${type} runs no script: it is ${saved ? "saved" : "shown"}`, async () => {
+test("no stored file runs a script: what browsers would run is saved, and a script has no type of its own", async () => {
+  for (const [type, { type: served = type, saved }] of Object.entries(SERVED)) {
     const answer = await fetch(await store(Buffer.from("<script>1</script>"), type));
     assert.equal(answer.headers.get("content-type"), served);
-    assert.match(answer.headers.get("content-disposition") ?? "", saved ? /^attachment/ : /^inline/);
+    assert.match(answer.headers.get("content-disposition") ?? "", saved ? /^attachment/ : /^inline/, type);
     assert.equal(answer.headers.get("x-content-type-options"), "nosniff");
     assert.match(answer.headers.get("content-security-policy") ?? "", /^sandbox; default-src 'none'/);
-  });
-}
+  }
+});
 
 test("a name can neither break a header nor leave its folder", async () => {
   for (const name of [
@@ -272,11 +309,11 @@ test("a name can neither break a header nor leave its folder", async () => {
   }
 });
 
-for (const [acl, status] of [
-  ["forbid", 401],
-  ["hide", 404],
-] as const) {
-  test(`a file with "${acl}" is for its key and signed URLs alone`, async () => {
+test("a private file is for its key and signed URLs alone", async () => {
+  for (const [acl, status] of [
+    ["forbid", 401],
+    ["hide", 404],
+  ] as const) {
     const url = await store(Buffer.from("x"), "text/plain", lifecycle({ initial_acl: { default: acl } }));
     assert.equal((await fetch(url)).status, status);
     assert.equal((await fetch(url, { headers: host.headers })).status, 200);
@@ -286,8 +323,8 @@ for (const [acl, status] of [
     assert.equal((await fetch(signed.replace(/signature=./, "signature=!"))).status, status);
     assert.equal((await fetch(`${url}/sign`, { method: "POST", body: "{}" })).status, status);
     assert.equal((await fetch(url, { method: "DELETE" })).status, status);
-  });
-}
+  }
+});
 
 test("a lifecycle that can't be kept is refused by name", async () => {
   for (const value of [
