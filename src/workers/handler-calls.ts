@@ -102,7 +102,13 @@ export class HandlerCalls {
     const { id, isBatch } = call;
     this.#count++;
     const contexts = call.contexts.map((context) => new RemoteContext(context, () => this.#log.logger));
-    const running: Running = { id, signal: new LazySignal(call.aborted), contexts, isBatch, sender: undefined };
+    const running: Running = {
+      id,
+      signal: new LazySignal(call.aborted),
+      contexts,
+      isBatch,
+      sender: undefined,
+    };
     this.#running = running;
     // A handler of a single request has only one signal, which aborts with the request and with the call.
     if (!isBatch && call.aborted !== undefined) contexts[0]?.abort(call.aborted);
