@@ -205,6 +205,11 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       keys,
       onError,
     );
+    if (owner === "queue" || rest.uses(owner)) {
+      throw platformFailure(
+        `The owner can't be "${owner}": the platform has addresses of its own at /${owner}. Choose another --owner.`,
+      );
+    }
     const calls = await callHandler({
       database,
       scheduler,

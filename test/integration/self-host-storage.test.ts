@@ -12,7 +12,7 @@ import fc from "fast-check";
 import { createFolder } from "../helpers/folders.ts";
 import { pythonEnvironment } from "../helpers/python-packages.ts";
 import { ROOT } from "../../benchmarks/lib/staged-package.ts";
-import { appProject, removePlatformFolder, TestPlatform } from "../helpers/self-host.ts";
+import { appProject, platformFolder, removePlatformFolder, TestPlatform } from "../helpers/self-host.ts";
 
 const python = await pythonEnvironment("fal-client", "fal-client[realtime]==1.0.3");
 
@@ -323,6 +323,20 @@ test("a private file is for its key and signed URLs alone", async () => {
     assert.equal((await fetch(signed.replace(/signature=./, "signature=!"))).status, status);
     assert.equal((await fetch(`${url}/sign`, { method: "POST", body: "{}" })).status, status);
     assert.equal((await fetch(url, { method: "DELETE" })).status, status);
+  }
+});
+
+test("an owner whose apps would hide the platform's own addresses is refused by name", async () => {
+  const folder = platformFolder();
+  try {
+    for (const owner of ["objects", "queue"]) {
+      await assert.rejects(
+        TestPlatform.start({ owner }, { folder }),
+        new RegExp(`owner can't be "${owner}"`),
+      );
+    }
+  } finally {
+    removePlatformFolder(folder);
   }
 });
 

@@ -41,6 +41,11 @@ export class RestApi {
     this.#onError = onError;
   }
 
+  /** Whether paths of routes begin with a segment. */
+  uses(segment: string): boolean {
+    return this.#routes.some(({ segments }) => segments[0] === segment);
+  }
+
   /** Handles a request. False if no route has its path. */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     const [path = "", query = ""] = (request.url ?? "").split("?", 2);
