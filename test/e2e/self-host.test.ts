@@ -11,6 +11,7 @@ import { appProject, platformFolder, removePlatformFolder } from "../helpers/sel
 
 const typebox = pathToFileURL(join(ROOT, "node_modules/typebox/build/index.mjs")).href;
 const APP = `
+import { existsSync } from "node:fs";
 import { Type } from "${typebox}";
 import { App, endpoint } from "servable";
 const In = Type.Object({ name: Type.String() });
@@ -19,6 +20,11 @@ export default class Greeter extends App {
   static minConcurrency = 1;
   @endpoint("/", { input: In, output: Out })
   async greet(input) { return { text: "Hello " + input.name, pid: process.pid, secret: process.env.GREETING }; }
+  @endpoint("/held", { input: In, output: Type.Object({ attempt: Type.String() }) })
+  async hold({ name: gate }, ctx) {
+    while (!existsSync(gate)) await new Promise((resolve) => setTimeout(resolve, 20));
+    return { attempt: ctx.headers["x-fal-attempt"] };
+  }
 }
 `;
 
@@ -33,11 +39,15 @@ async function servable(...args: string[]): Promise<{ stdout: string; stderr: st
   return promisify(execFile)(process.execPath, [program, ...args], { cwd: project, env: environment });
 }
 
-async function greet(): Promise<{ text: string; pid: number; secret?: string }> {
+function keyHeaders(): Record<string, string> {
   const key = /key = "(.+)"/.exec(readFileSync(environment["FAL_CONFIG_PATH"] as string, "utf8"))?.[1];
+  return { authorization: `Key ${key}`, "content-type": "application/json" };
+}
+
+async function greet(): Promise<{ text: string; pid: number; secret?: string }> {
   const answer = await fetch(`${url}/me/greeter`, {
     method: "POST",
-    headers: { authorization: `Key ${key}`, "content-type": "application/json" },
+    headers: keyHeaders(),
     body: JSON.stringify({ name: "Ada" }),
   });
   const text = await answer.text();
@@ -132,6 +142,31 @@ test("a platform that is killed leaves its runners, and the next one takes them 
   assert.equal((await greet()).pid, runner);
 });
 
+test("a queued request whose platform is killed runs once more after the restart, and has one answer", async () => {
+  const gate = join(project, "held");
+  const submitted = await fetch(`${url}/queue/me/greeter/held`, {
+    method: "POST",
+    headers: keyHeaders(),
+    body: JSON.stringify({ name: gate }),
+  });
+  const { request_id: id } = (await submitted.json()) as { request_id: string };
+  const path = `/queue/me/greeter/requests/${id}`;
+  const statusOf = async (): Promise<string> => {
+    const answer = await fetch(`${url}${path}/status`, { headers: keyHeaders() });
+    return ((await answer.json()) as { status: string }).status;
+  };
+  while ((await statusOf()) !== "IN_PROGRESS") await delay(20);
+  const platform = platformPid();
+  process.kill(platform, "SIGKILL");
+  while (isAlive(platform)) await delay(10);
+  await servable("up", "--detach", "--state", state, "--port", "0", "--owner", "me");
+  platformPid();
+  writeFileSync(gate, "");
+  while ((await statusOf()) !== "COMPLETED") await delay(20);
+  const answer = await fetch(`${url}${path}`, { headers: keyHeaders() });
+  assert.deepEqual([answer.status, await answer.json()], [200, { attempt: "2" }]);
+});
+
 test("a platform that is killed in the middle of a deployment says so after its restart, and finishes it", async () => {
   type App = { name: string; revision: string; next_revision: string | null };
   const status = async (): Promise<App | undefined> => {
@@ -141,7 +176,7 @@ test("a platform that is killed in the middle of a deployment says so after its 
   const gate = join(project, "gate");
   const setup = `async setup() { while (!existsSync(${JSON.stringify(gate)})) await new Promise((resolve) => setTimeout(resolve, 50)); }`;
   const next = APP.replace('"Hello "', '"Bye "').replace('@endpoint("/"', `${setup}\n  @endpoint("/"`);
-  writeFileSync(join(project, "app.ts"), `import { existsSync } from "node:fs";${next}`);
+  writeFileSync(join(project, "app.ts"), next);
   const { revision } = (await status()) ?? {};
   const deploying = assert.rejects(servable("deploy", "app.ts"));
   let begun: string | null | undefined;
