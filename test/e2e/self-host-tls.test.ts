@@ -88,7 +88,7 @@ test("deploy, status and logs trust the platform's own authority by their profil
 });
 
 test(
-  "fal's client for Python, unchanged, runs, streams, and speaks realtime by key and by token, over TLS",
+  "fal's client for Python, unchanged, runs, streams, queues, and speaks realtime by key and by token, over TLS",
   { skip: "missing" in python ? python.missing : false },
   async () => {
     const { url, key, authority } = place();
@@ -96,7 +96,7 @@ test(
     writeFileSync(
       program,
       `
-import json, fal_client
+import asyncio, json, fal_client
 client = fal_client.SyncClient()
 out = {"run": client.run("me/greeter", arguments={"name": "Ada"})}
 out["stream"] = [item for item in client.stream("me/greeter", arguments={"name": "n"})]
@@ -108,18 +108,40 @@ fal_client.client.REST_URL = "https://" + fal_client.client.FAL_RUN_HOST
 with client.realtime("me/greeter") as connection:
     connection.send({"name": "Token"})
     out["token"] = connection.recv()
+out["subscribe"] = client.subscribe("me/greeter", arguments={"name": "Queue"}, with_logs=True)
+handle = client.submit("me/greeter", arguments={"name": "Submit"}, priority="low")
+out["events"] = [type(event).__name__ for event in handle.iter_events()][-1]
+out["result"] = client.result("me/greeter", handle.request_id)
+try:
+    client.subscribe("me/greeter", arguments={"name": 5})
+except fal_client.FalClientHTTPError as error:
+    out["refused"] = error.status_code
+async def later():
+    other = fal_client.AsyncClient()
+    return await other.subscribe("me/greeter", arguments={"name": "Async"})
+out["async"] = asyncio.run(later())
 print(json.dumps(out))
 `,
     );
     const folder = "folder" in python ? python.folder : "";
     const { stdout } = await promisify(execFile)(join(folder, "bin/python"), [program], {
-      env: cleanEnvironment({ FAL_RUN_HOST: url.host, FAL_KEY: key, SSL_CERT_FILE: authority }),
+      env: cleanEnvironment({
+        FAL_RUN_HOST: url.host,
+        FAL_QUEUE_RUN_HOST: `${url.host}/queue`,
+        FAL_KEY: key,
+        SSL_CERT_FILE: authority,
+      }),
     });
     assert.deepEqual(JSON.parse(stdout), {
       run: { text: "Hello Ada" },
       stream: [{ text: "n0" }, { text: "n1" }, { text: "n2" }],
       realtime: { text: "Live Ada" },
       token: { text: "Live Token" },
+      subscribe: { text: "Hello Queue" },
+      events: "Completed",
+      result: { text: "Hello Submit" },
+      refused: 422,
+      async: { text: "Hello Async" },
     });
   },
 );
