@@ -31,6 +31,8 @@ export async function fetchFile(url: string, limits: FetchLimits, parts: FetchPa
         const stored =
           error instanceof FetchError && error.reason === "address" ? storedFile(target) : undefined;
         if (stored === undefined) throw error;
+        // Headers are for the host that was named.
+        headers = harmless(headers);
         target = stored;
         addresses = await resolveBySystem(hostOf(stored), signal);
       }
@@ -46,15 +48,17 @@ export async function fetchFile(url: string, limits: FetchLimits, parts: FetchPa
           `${shownUrl(parseUrl(url))} redirects more than ${redirects} times.`,
         );
       }
-      if (next.origin !== target.origin) {
-        headers = Object.fromEntries(Object.entries(headers).filter(([name]) => HARMLESS.test(name)));
-      }
+      if (next.origin !== target.origin) headers = harmless(headers);
       target = next;
     }
   } catch (error) {
     deadline.end();
     throw error;
   }
+}
+
+function harmless(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => HARMLESS.test(name)));
 }
 
 /**

@@ -56,7 +56,7 @@ export type ObjectAddress = Pick<ObjectRow, "id" | "name">;
 const UPLOAD_MS = 24 * 60 * 60 * 1_000;
 /** Time after which the content of an upload that never became an object is removed, in milliseconds. */
 const LOOSE_MS = 24 * 60 * 60 * 1_000;
-/** Time for a bucket to take or give a content without any progress is limited there; this one is for all of it, in milliseconds. */
+/** Time to store a content, in milliseconds. */
 const PUT_MS = 60 * 60 * 1_000;
 const DEFAULT_NAME = "file";
 
@@ -239,9 +239,11 @@ export class Objects {
     await deleteExpiredObjects(database, at);
     await this.#removeLoose();
     await deleteEndedUploads(database, at);
+    // The parts first: an upload that is announced between the two has none among them.
+    const parts = await spool.sizes();
     const open = new Map((await openUploads(database, at)).map(({ id, environment }) => [id, environment]));
     const stored = new Map(await objectBytes(database));
-    for (const [upload, bytes] of await spool.sizes()) {
+    for (const [upload, bytes] of parts) {
       const environment = open.get(upload);
       if (environment === undefined) await spool.removeParts(upload, "");
       else stored.set(environment, (stored.get(environment) ?? 0) + bytes);

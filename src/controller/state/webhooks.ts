@@ -1,7 +1,7 @@
 import type { Queries } from "../store/database.ts";
 
 /** The largest answer that a webhook has with it, in bytes. Larger ones are fetched from the queue. */
-export const MAX_ANSWER_BYTES = 10 * 2 ** 20;
+export const MAX_ANSWER_BYTES = 4 * 2 ** 20;
 
 /** A webhook that one sender has taken for an attempt. */
 export interface DueWebhook {

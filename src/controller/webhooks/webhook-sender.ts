@@ -22,8 +22,8 @@ const ANSWER_MS = 15_000;
 const LEASE_MS = 4 * ANSWER_MS;
 /** Interval at which webhooks that are due are looked for, in milliseconds. */
 const SWEEP_MS = 1_000;
-/** Webhooks that are sent at a time, to all receivers and to one. */
-const AT_ONCE = 32;
+/** Webhooks that are sent at a time, to all receivers and to one. Each has its answer in memory. */
+const AT_ONCE = 16;
 const AT_ONCE_TO_A_HOST = 8;
 
 /** Sends webhooks until their receivers have answered 2xx, or eleven attempts have failed. */
