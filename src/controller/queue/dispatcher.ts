@@ -50,6 +50,8 @@ interface Line {
   front: LinePlace;
   /** Counts the changes of `waiting`, so that an older count does not replace a newer one. */
   changes: number;
+  /** Whether a claim has failed, so that it is not known what it has claimed: nothing is claimed until that is settled. */
+  hasLostClaim: boolean;
   /** Set while the line is fed; it gives up the wait for a place of this app. */
   feeding: { readonly app: LiveApp; readonly giveUp: AbortController } | undefined;
 }
@@ -130,7 +132,7 @@ export class Dispatcher {
       const { environment, app } = name;
       line = {
         ...{ name: { environment, app }, waiting: 0, delayed: 0, oldestAt: 0, front: START },
-        ...{ changes: 0, feeding: undefined },
+        ...{ changes: 0, hasLostClaim: false, feeding: undefined },
       };
       this.#lines.set(key, line);
     }
@@ -148,6 +150,7 @@ export class Dispatcher {
   }
 
   async #tick(): Promise<void> {
+    for (const line of this.#lines.values()) if (line.hasLostClaim) await this.#settleClaims(line);
     const changes = new Map([...this.#lines.values()].map((line) => [line, line.changes]));
     const found = await this.#parts.queue.tick();
     if (this.#isClosing) return;
@@ -156,7 +159,7 @@ export class Dispatcher {
       if (seen.has(line) || line.changes !== changes.get(line)) continue;
       Object.assign(line, { waiting: 0, delayed: 0 });
       this.#report(line);
-      if (line.feeding === undefined) this.#lines.delete(keyOf(line.name));
+      if (line.feeding === undefined && !line.hasLostClaim) this.#lines.delete(keyOf(line.name));
     }
     for (const line of this.#lines.values()) {
       const { feeding } = line;
@@ -191,7 +194,7 @@ export class Dispatcher {
   }
 
   #feed(line: Line): void {
-    if (line.feeding !== undefined || line.waiting === 0 || this.#isClosing) return;
+    if (line.feeding !== undefined || line.waiting === 0 || line.hasLostClaim || this.#isClosing) return;
     const app = this.#find(line);
     if (app === undefined) return;
     const giveUp = new AbortController();
@@ -224,12 +227,23 @@ export class Dispatcher {
           leases.map(({ runner }) => runner.id),
           line.front,
         );
+      } catch (error) {
+        line.hasLostClaim = true;
+        throw error;
       } finally {
         for (const unused of leases.slice(claimed.length)) app.release(unused);
       }
       this.#claimed(line, leases.length, claimed, changes);
       for (const [index, request] of claimed.entries()) this.#begin(app, leases[index] as Lease, request);
     }
+  }
+
+  /** Puts back what a claim has got whose answer was lost. */
+  async #settleClaims(line: Line): Promise<void> {
+    if (line.feeding !== undefined) return;
+    await this.#parts.queue.giveBackUnknown(line.name, [...this.#running.keys()]);
+    line.front = START;
+    line.hasLostClaim = false;
   }
 
   #claimed(line: Line, wanted: number, claimed: readonly ClaimedRequest[], changes: number): void {
@@ -246,14 +260,17 @@ export class Dispatcher {
   #begin(app: LiveApp, reserved: Lease, request: ClaimedRequest): void {
     const lease = this.#betterPlace(app, reserved, request);
     app.begin(lease, { requestId: request.id, caller: request.caller });
-    const payload = request.payload ?? { method: "POST", path: "/", headers: {}, body: null };
-    const attempt: Attempt = { id: request.id, number: request.attempt, payload, app, lease };
+    const { id, attempt: number, payload } = request;
+    const attempt: Attempt = { id, number, payload, app, lease };
     const done = this.#run(attempt, request)
       .catch((error: unknown) =>
         this.#parts.log.error({ error: (error as Error).stack }, "a request could not be ended"),
       )
-      .finally(() => this.#running.delete(request.id));
-    this.#running.set(request.id, { attempt, done });
+      .finally(() => {
+        // The same request may run again, after this process had lost it.
+        if (this.#running.get(id)?.attempt === attempt) this.#running.delete(id);
+      });
+    this.#running.set(id, { attempt, done });
   }
 
   /** Another free place, if the request has a wish that the kept one does not meet. */

@@ -15,6 +15,7 @@ import {
   findRequest,
   finishRequests,
   giveBackRequests,
+  giveBackUnknown,
   insertRequests,
   removeAnswer,
   type Fence,
@@ -136,6 +137,11 @@ export class RequestQueue {
     const claimed = await claimRequests(database, app, { runners, from, holder, now: new Date(now()) });
     for (const { id } of claimed) this.#changed(id);
     return claimed;
+  }
+
+  /** Puts requests back that a claim has got whose answer was lost. @param known those of this process that do run */
+  async giveBackUnknown(app: AppName, known: readonly string[]): Promise<number> {
+    return giveBackUnknown(this.#parts.database, app, { holder: this.holder, known });
   }
 
   /** Ends a request and stores its answer. @returns the ended one; undefined if this process has lost it */

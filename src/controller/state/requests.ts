@@ -172,12 +172,11 @@ export async function findByIdempotencyKey(
 
 /** A request that a holder has claimed, with its input. */
 export interface ClaimedRequest extends RequestRow {
-  /** Null if the input was removed. */
-  readonly payload: Payload | null;
+  readonly payload: Payload;
 }
 
 interface ClaimRow extends RequestRow {
-  readonly method: string | null;
+  readonly method: string;
   readonly path: string;
   readonly headers: Payload["headers"];
   readonly body: Buffer | null;
@@ -215,12 +214,12 @@ export async function claimRequests(
        from numbered n where u.id = n.id returning u.*
      )
      select ${REQUEST_COLUMNS}, p.method, p.path, p.headers, p.body
-     from r left join request_payloads p using (id) order by r.priority, r.seq`,
+     from r join request_payloads p using (id) order by r.priority, r.seq`,
     [environment, app, from.priority, from.seq, now, runners, holder],
   );
   return rows.map(({ method, path, headers, body, ...row }) => ({
     ...row,
-    payload: method === null ? null : { method, path, headers, body },
+    payload: { method, path, headers, body },
   }));
 }
 
@@ -296,6 +295,25 @@ export async function delayRequest(
     [id, attempt, holder, dueAt, reason],
   );
   return rows.length > 0;
+}
+
+/**
+ * Puts requests of an app back that a holder has claimed without knowing it: the answer to its claim was lost, and no runner
+ * has got them.
+ * @param known those that it does run
+ * @returns their number
+ */
+export async function giveBackUnknown(
+  queries: Queries,
+  { environment, app }: AppName,
+  { holder, known }: { readonly holder: string; readonly known: readonly string[] },
+): Promise<number> {
+  const rows = await queries.query(
+    `update requests set state = 'queued', holder = null, started_at = null, runner = null
+     where environment = $1 and app = $2 and holder = $3 and state = 'running' and id <> all($4::uuid[]) returning id`,
+    [environment, app, holder, known],
+  );
+  return rows.length;
 }
 
 /** Gives back all requests of a holder that ends. @returns their number */
