@@ -1,8 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { pipeline } from "node:stream/promises";
-import { contentDisposition } from "../../content-disposition.ts";
+import { readRange } from "../../file-headers/byte-range.ts";
+import { contentDisposition } from "../../file-headers/content-disposition.ts";
+import { evaluateConditions, isRangeCurrent, type Validators } from "../../file-headers/preconditions.ts";
 import { GatewayError } from "../gateway/gateway-error.ts";
-import { parseRange } from "../objects/byte-range.ts";
 import { servedType } from "../objects/content-type.ts";
 import type { Objects } from "../objects/objects.ts";
 import type { ObjectRow } from "../state/objects.ts";
@@ -94,12 +95,14 @@ async function send(objects: Objects, object: ObjectRow, { request, response }: 
     "access-control-allow-origin": "*",
     "cross-origin-resource-policy": "cross-origin",
   };
-  if (matches(headers["if-none-match"], etag)) {
-    response.writeHead(304, about).end();
+  const validators: Validators = { etag, modifiedMs: object.createdAt.getTime(), isSettled: true };
+  const decided = evaluateConditions(headers, validators);
+  if (decided !== undefined) {
+    response.writeHead(decided, about).end();
     return;
   }
-  const isSame = headers["if-range"] === undefined || headers["if-range"] === etag;
-  const range = isSame && method === "GET" ? parseRange(headers.range, size) : undefined;
+  const mayBePart = method === "GET" && isRangeCurrent(headers, validators);
+  const range = mayBePart ? readRange(headers.range, size) : undefined;
   if (range === "unsatisfiable") {
     throw new GatewayError("range_not_satisfiable", `The file has ${size} bytes.`, {
       "content-range": `bytes */${size}`,
@@ -107,8 +110,10 @@ async function send(objects: Objects, object: ObjectRow, { request, response }: 
   }
   about["content-type"] = type;
   about["content-disposition"] = contentDisposition(name, isDownload);
-  about["content-length"] = range === undefined ? size : range.end - range.start + 1;
-  if (range !== undefined) about["content-range"] = `bytes ${range.start}-${range.end}/${size}`;
+  about["content-length"] = range?.length ?? size;
+  if (range !== undefined) {
+    about["content-range"] = `bytes ${range.start}-${range.start + range.length - 1}/${size}`;
+  }
   if (method === "HEAD") {
     response.writeHead(200, about).end();
     return;
@@ -119,14 +124,6 @@ async function send(objects: Objects, object: ObjectRow, { request, response }: 
   response.writeHead(range === undefined ? 200 : 206, about);
   await pipeline(content, response).catch((error: unknown) => {
     throw left.signal.aborted ? new GatewayError("client_disconnected", "The caller left.") : error;
-  });
-}
-
-/** Whether one of the tags of a header is this one. */
-function matches(header: string | undefined, etag: string): boolean {
-  return (header ?? "").split(",").some((each) => {
-    const tag = each.trim();
-    return tag === "*" || tag.replace(/^W\//, "") === etag;
   });
 }
 

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { ByteRange } from "./byte-range.ts";
+import type { ByteRange } from "../../file-headers/byte-range.ts";
 
 /** A file that is complete. */
 export interface ContentFile {

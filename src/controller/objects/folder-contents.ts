@@ -1,7 +1,7 @@
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
-import type { ByteRange } from "./byte-range.ts";
+import type { ByteRange } from "../../file-headers/byte-range.ts";
 import type { ContentFile, Contents } from "./contents.ts";
 
 /** Contents in a folder of this machine: `ab/abcdef…`. */
@@ -19,13 +19,13 @@ export class FolderContents implements Contents {
     await syncFolder(dirname(target));
   }
 
-  async open(name: string, { start, end }: ByteRange): Promise<Readable | undefined> {
+  async open(name: string, { start, length }: ByteRange): Promise<Readable | undefined> {
     const file = await open(this.#pathOf(name), "r").catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return undefined;
       throw error;
     });
     if (file === undefined) return undefined;
-    if (end >= start) return file.createReadStream({ start, end });
+    if (length > 0) return file.createReadStream({ start, end: start + length - 1 });
     await file.close();
     return Readable.from([]);
   }

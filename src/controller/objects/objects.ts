@@ -20,7 +20,7 @@ import {
   type UploadRow,
 } from "../state/objects.ts";
 import type { Database } from "../store/database.ts";
-import type { ByteRange } from "./byte-range.ts";
+import type { ByteRange } from "../../file-headers/byte-range.ts";
 import { parseType } from "./content-type.ts";
 import type { Contents } from "./contents.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -217,7 +217,7 @@ export class Objects {
     range: ByteRange | undefined,
     signal: AbortSignal,
   ): Promise<Readable> {
-    const opened = await this.#parts.contents.open(content, range ?? { start: 0, end: size - 1 }, signal);
+    const opened = await this.#parts.contents.open(content, range ?? { start: 0, length: size }, signal);
     if (opened !== undefined) return opened;
     throw new GatewayError(
       "not_found",

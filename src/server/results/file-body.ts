@@ -5,10 +5,10 @@ import { basename, isAbsolute, relative, resolve, sep } from "node:path";
 import { AppException, FalServerlessError } from "../../errors.ts";
 import type { FileAnswer } from "../../routes/file-answer.ts";
 import { loadMime } from "../packages.ts";
-import { readRange } from "./byte-range.ts";
+import { readRange } from "../../file-headers/byte-range.ts";
 import { FileSource } from "./byte-source.ts";
-import { contentDisposition } from "../../content-disposition.ts";
-import { evaluateConditions, isRangeCurrent, type Validators } from "./preconditions.ts";
+import { contentDisposition } from "../../file-headers/content-disposition.ts";
+import { evaluateConditions, isRangeCurrent, type Validators } from "../../file-headers/preconditions.ts";
 import type { ResultBody } from "./result-body.ts";
 
 /**
