@@ -3,7 +3,7 @@ import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { test } from "node:test";
-import { proxySocket } from "../../../../src/controller/gateway/socket-proxy.ts";
+import { proxySocket, type SocketMover } from "../../../../src/controller/gateway/socket-proxy.ts";
 import { WaitingSocket } from "../../../../src/controller/gateway/waiting-socket.ts";
 import type { Lease } from "../../../../src/controller/scheduler/live-runner.ts";
 
@@ -41,25 +41,24 @@ async function listening(server: Server): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+/** Connects the next socket of a gateway with a runner. Resolves when it is closed. */
+async function proxyNext(gateway: Server, lease: Lease, mover: SocketMover | undefined): Promise<void> {
+  const [request, socket, head] = (await once(gateway, "upgrade")) as [IncomingMessage, Socket, Buffer];
+  const waiting = new WaitingSocket(socket, head);
+  await proxySocket({ request, waiting, headers: {}, path: "/", requestId: "r" }, lease, mover);
+}
+
 test("a new runner that dies before a session has moved to it harms neither the platform nor the old session", async () => {
   await using old = await startRunner();
   await using next = await startRunner();
   const gateway = createServer();
   const events = new EventEmitter();
   const url = await listening(gateway);
-  const proxied = once(gateway, "upgrade").then(([request, socket, head]) =>
-    proxySocket(
-      {
-        request: request as IncomingMessage,
-        waiting: new WaitingSocket(socket as Socket, head as Buffer),
-        headers: {},
-        path: "/",
-        requestId: "r",
-      },
-      old.lease,
-      { acquire: async () => next.lease, moved: () => {}, unused: () => events.emit("unused") },
-    ),
-  );
+  const proxied = proxyNext(gateway, old.lease, {
+    acquire: async () => next.lease,
+    moved: () => {},
+    unused: () => events.emit("unused"),
+  });
   const client = connect(Number(new URL(url).port), "127.0.0.1");
   client.write("GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n");
   await once(client, "data");
@@ -90,19 +89,7 @@ test("a caller that leaves before the runner has answered the upgrade leaves no 
   const lease = { address: await listening(runner), runner: { state: "ready" } } as Lease; // as above
   const gateway = createServer();
   const url = await listening(gateway);
-  const proxied = once(gateway, "upgrade").then(([request, socket, head]) =>
-    proxySocket(
-      {
-        request: request as IncomingMessage,
-        waiting: new WaitingSocket(socket as Socket, head as Buffer),
-        headers: {},
-        path: "/",
-        requestId: "r",
-      },
-      lease,
-      undefined,
-    ),
-  );
+  const proxied = proxyNext(gateway, lease, undefined);
   const client = connect(Number(new URL(url).port), "127.0.0.1");
   client.write("GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n");
   const upstream = (await arrived)[1] as Socket;
